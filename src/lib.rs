@@ -1,1 +1,3 @@
 //! sftpctl
+#[cfg(feature = "cli")]
+pub mod spec;

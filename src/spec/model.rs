@@ -1,0 +1,146 @@
+//! What a person writes in `environments/<env>.yaml`, after defaults are filled in.
+//!
+//! These are plain values. Reading them from YAML, and every fault in them, is `spec::load`'s part.
+
+use std::collections::BTreeMap;
+
+/// One environment: everything a deployment is made from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Environment {
+    /// Name of the environment, as in `--env 99`; part of most resource names.
+    pub name: String,
+    /// The 12-digit AWS account that it may be deployed to, and no other.
+    pub account: String,
+    /// Region where the global table is created and backed up.
+    pub home_region: String,
+    /// Whether destroying it asks for its name, and whether protections default to on.
+    pub production: bool,
+    /// Every region with a stack. At least the home region.
+    pub regions: BTreeMap<String, Region>,
+    /// Customer clusters (`99-5`), each with one upload bucket.
+    pub clusters: BTreeMap<String, Cluster>,
+    /// Names that differ from the convention.
+    pub names: Names,
+    /// The account table.
+    pub table: Table,
+    /// DNS records; `None` deploys none.
+    pub dns: Option<Dns>,
+    /// Settings of every Transfer server.
+    pub server: Server,
+    /// Settings of the Lambda that decides on log-ins.
+    pub authorizer: Authorizer,
+    /// Log groups.
+    pub logs: Logs,
+    /// CloudWatch alarms.
+    pub alarms: Alarms,
+    /// Tags of the user, put on everything that takes tags.
+    pub tags: BTreeMap<String, String>,
+    /// How long to wait, per kind of resource (seconds); absent kinds use the built-in deadline.
+    pub deadlines: BTreeMap<String, u64>,
+}
+
+/// A region of the environment.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Region {
+    /// Whether a Transfer server stands here.
+    pub server: bool,
+}
+
+/// A cluster of customers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cluster {
+    /// Region of its upload bucket.
+    pub region: String,
+}
+
+/// Prefixes and names that are not derived from the environment's name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Names {
+    /// Upload buckets are `<bucket_prefix><cluster>-uploads`. Default `pl-pt`.
+    pub bucket_prefix: String,
+    /// Code buckets are `<code_bucket_prefix>-<region>`. Default `lambda-pl-upload`.
+    pub code_bucket_prefix: String,
+    /// The role that Transfer assumes for a customer. Default `sftp-transfer`.
+    pub user_role: String,
+}
+
+/// The account table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Table {
+    /// Default: `dydb-<env>-uploads`, in production `dydb-uploads`.
+    pub name: String,
+    /// Regions with a replica, the home region included. Default: every region of the environment.
+    pub regions: Vec<String>,
+    /// Point-in-time recovery in the home region. Default true.
+    pub point_in_time_recovery: bool,
+    /// Default: true in production.
+    pub deletion_protection: bool,
+}
+
+/// DNS records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dns {
+    /// Name of the Route 53 public hosted zone, without the last dot.
+    pub zone: String,
+    /// Its id, where the account has several zones of one name.
+    pub zone_id: Option<String>,
+    /// Seconds. Default 300.
+    pub ttl: u32,
+    /// Latency records `<env>-uploads.<zone>` over all servers. Default false: cross-region transfer costs money.
+    pub latency: bool,
+    /// Per-cluster aliases: full host name (within the zone) -> region of the server it points to. Default none.
+    pub aliases: BTreeMap<String, String>,
+}
+
+/// Settings of every Transfer server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// Default `TransferSecurityPolicy-2025-03`.
+    pub security_policy: String,
+    /// Name of an existing IAM role for Transfer's legacy logs; structured logs are used without it.
+    pub logging_role: Option<String>,
+}
+
+/// Settings of the Lambda.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Authorizer {
+    /// MB, 128 to 10240. Default 256.
+    pub memory_mb: u32,
+    /// Seconds, 1 to 29 (API Gateway waits no longer). Default 10.
+    pub timeout_seconds: u32,
+    /// Upper bound of concurrent log-ins; `None` shares the account's pool.
+    pub reserved_concurrency: Option<u32>,
+    /// User names refused before any look-up, compared without regard to case.
+    pub block_list: Vec<String>,
+    /// `x86_64` or `arm64`. Default `x86_64`.
+    pub architecture: String,
+}
+
+/// Log groups.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Logs {
+    /// Days; one of the values that CloudWatch Logs takes. Default 90.
+    pub retention_days: u32,
+}
+
+/// CloudWatch alarms of each region.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Alarms {
+    /// SNS topic per region; without one alarms only show. Region -> ARN.
+    pub topics: BTreeMap<String, String>,
+    /// Failed invocations of the authorizer in five minutes. Default 1.
+    pub authorizer_errors: u32,
+    /// Throttled invocations in five minutes. Default 1.
+    pub authorizer_throttles: u32,
+    /// p99 duration, milliseconds. Default 3000.
+    pub authorizer_duration_ms: u32,
+    /// 5xx answers of the API in five minutes. Default 1.
+    pub api_5xx: u32,
+}
+
+impl Environment {
+    /// `99-uploads`, in production `uploads`: the stem of several names.
+    pub fn stem(&self) -> String {
+        if self.production { "uploads".into() } else { format!("{}-uploads", self.name) }
+    }
+}
