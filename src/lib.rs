@@ -1,3 +1,11 @@
 //! sftpctl
 #[cfg(feature = "cli")]
+pub mod aws;
+#[cfg(feature = "cli")]
+pub mod plan;
+#[cfg(feature = "cli")]
+pub mod report;
+#[cfg(feature = "cli")]
+pub mod resources;
+#[cfg(feature = "cli")]
 pub mod spec;

@@ -1,0 +1,3 @@
+//! Deciding what to do. Pure: nothing here reads AWS, the clock or the file system.
+
+pub mod model;

@@ -1,0 +1,3 @@
+//! Every kind of resource, one file each, all of one shape ([`resource::Resource`]).
+
+pub mod resource;
