@@ -1,19 +1,33 @@
-//! AWS: the only module that names an SDK crate.
-use std::fmt;
-/// placeholder
-pub struct Aws;
-/// placeholder
-#[derive(Debug)]
-pub struct AwsError;
-impl fmt::Display for AwsError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("aws")
-    }
-}
-impl std::error::Error for AwsError {}
-impl AwsError {
-    /// x
-    pub fn hint(&self) -> Option<String> {
-        None
-    }
-}
+//! AWS: the only module that names an SDK crate. Thin functions per service, in our own plain types.
+//!
+//! It decides nothing: no order, no waiting beyond the SDK's own retries, no printing.
+
+mod apigateway;
+mod calls;
+mod cloudformation;
+mod connect;
+mod dynamodb;
+mod error;
+mod iam;
+mod lambda;
+mod logs;
+mod route53;
+mod s3;
+mod sts;
+mod transfer;
+
+pub use apigateway::ApiGateway;
+pub use cloudformation::{CloudFormation, StackEvent, StackFacts, StackRequest};
+pub use connect::{Aws, ConnectOptions};
+pub use dynamodb::{DynamoDb, NewTable, TableFacts};
+pub use error::AwsError;
+pub use iam::{Iam, RoleFacts};
+pub use lambda::{FunctionFacts, Lambda};
+pub use logs::Logs;
+pub use route53::{RecordFacts, Route53};
+pub use s3::{ObjectVersion, Policy, S3};
+pub use sts::Caller;
+pub use transfer::{ServerFacts, ServerRequest, Transfer};
+
+/// Tags as key and value.
+pub type Tags = std::collections::BTreeMap<String, String>;

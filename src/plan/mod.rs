@@ -1,3 +1,5 @@
 //! Deciding what to do. Pure: nothing here reads AWS, the clock or the file system.
 
+pub mod graph;
 pub mod model;
+pub mod planner;

@@ -1,3 +1,35 @@
 //! Every kind of resource, one file each, all of one shape ([`resource::Resource`]).
+//!
+//! To add a kind: one file here with a struct that says what is wanted, its `impl Resource`, a variant of
+//! [`resource::Kind`], and a line in `desired.rs`.
 
+mod api_account;
+mod bucket;
+mod log_group;
+mod package;
+mod record;
+mod replica;
 pub mod resource;
+mod server;
+mod server_id;
+mod stack;
+mod stack_diff;
+mod table;
+mod tags;
+mod trigger;
+mod user_policy;
+mod user_role;
+
+pub use api_account::ApiAccount;
+pub use bucket::Bucket;
+pub use log_group::LogGroup;
+pub use package::Package;
+pub use record::{LatencyRecord, Record};
+pub use replica::Replica;
+pub use server::Server;
+pub use server_id::ServerId;
+pub use stack::Stack;
+pub use table::Table;
+pub use trigger::Trigger;
+pub use user_policy::UserPolicy;
+pub use user_role::UserRole;

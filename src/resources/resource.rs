@@ -341,6 +341,9 @@ pub enum StepError {
     /// A rule of ours or of AWS forbids it now.
     #[error("{0}")]
     Refused(String),
+    /// It turned out to hold something that is not ours to delete.
+    #[error("kept: {0}")]
+    Kept(String),
     /// It can only be finished later.
     #[error("{0}")]
     NotYet(String),
@@ -391,6 +394,11 @@ pub trait Resource: Send + Sync {
     /// What must be finished before it.
     fn needs(&self) -> Vec<NodeId>;
 
+    /// What must be gone before it may go. Empty: everything that needs it, the reverse of [`Resource::needs`].
+    fn removed_after(&self) -> Vec<NodeId> {
+        Vec::new()
+    }
+
     /// A person's name for it: `stack 99-upload-us-west-2`.
     fn title(&self) -> String;
 
@@ -414,9 +422,9 @@ pub trait Resource: Send + Sync {
     /// Performs one mutation towards `change`; the caller reads and compares again afterwards.
     async fn apply(&self, aws: &Aws, change: &Change, live: Option<&Live>, world: &World) -> Result<(), StepError>;
 
-    /// Whether teardown deletes it. Pure.
-    fn removal(&self, _live: &Live, _options: RemovalOptions) -> Removal {
-        Removal::Delete
+    /// Whether teardown deletes it; asked only by teardown, so it may look at what the resource holds.
+    async fn removal(&self, _aws: &Aws, _live: &Live, _options: RemovalOptions) -> Result<Removal, AwsError> {
+        Ok(Removal::Delete)
     }
 
     /// Performs one step of its deletion; the caller reads again and repeats while it is there.

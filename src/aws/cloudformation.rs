@@ -1,0 +1,247 @@
+//! Stacks: read, create, update, import, delete, and why one failed.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_cloudformation::types::{Capability, ChangeSetType, Parameter, ResourceToImport, Tag};
+
+use super::error::{Call as _, OrMissing as _};
+use super::{AwsError, Tags};
+
+/// CloudFormation of a region.
+#[derive(Clone, Debug)]
+pub struct CloudFormation(pub(super) aws_sdk_cloudformation::Client);
+
+/// A stack as it is.
+#[derive(Clone, Debug, Default)]
+pub struct StackFacts {
+    /// Its ARN, which changes when a stack of the same name is made anew.
+    pub arn: String,
+    /// `CREATE_COMPLETE`, …
+    pub status: String,
+    /// AWS's reason for the status.
+    pub reason: Option<String>,
+    /// Parameters.
+    pub parameters: BTreeMap<String, String>,
+    /// Outputs.
+    pub outputs: BTreeMap<String, String>,
+    /// Tags.
+    pub tags: Tags,
+}
+
+/// What a stack is created or updated with.
+#[derive(Clone, Debug)]
+pub struct StackRequest<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Finds the operation's own events again.
+    pub token: &'a str,
+    /// The template itself; empty with `url`.
+    pub body: &'a str,
+    /// Where the template is, for one over 51,200 bytes.
+    pub url: Option<&'a str>,
+    /// Parameters.
+    pub parameters: &'a BTreeMap<String, String>,
+    /// Tags, which CloudFormation puts on the resources too.
+    pub tags: &'a Tags,
+}
+
+/// One event of a stack.
+#[derive(Clone, Debug)]
+pub struct StackEvent {
+    /// Its id.
+    pub id: String,
+    /// Logical id of the resource.
+    pub resource: String,
+    /// `AWS::Lambda::Function`.
+    pub kind: String,
+    /// `CREATE_FAILED`, …
+    pub status: String,
+    /// AWS's reason.
+    pub reason: Option<String>,
+}
+
+impl CloudFormation {
+    /// Reads a stack by name or ARN.
+    pub async fn stack(&self, name: &str) -> Result<Option<StackFacts>, AwsError> {
+        let call = self.0.describe_stacks().stack_name(name).send().await.call("cloudformation:DescribeStacks", name);
+        let answer = match call {
+            // A missing stack is a ValidationError, told from others by its words only.
+            Err(error) if error.is("ValidationError") && error.message.contains("does not exist") => return Ok(None),
+            other => other.or_missing(&["StackNotFoundException"])?,
+        };
+        let Some(stack) = answer.and_then(|a| a.stacks.unwrap_or_default().into_iter().next()) else { return Ok(None) };
+        let status = stack.stack_status().map_or_else(String::new, |s| s.as_str().to_owned());
+        if status == "DELETE_COMPLETE" {
+            return Ok(None);
+        }
+        Ok(Some(StackFacts {
+            arn: stack.stack_id().unwrap_or_default().to_owned(),
+            status,
+            reason: stack.stack_status_reason().filter(|r| !r.is_empty()).map(str::to_owned),
+            parameters: stack
+                .parameters()
+                .iter()
+                .map(|p| (p.parameter_key().unwrap_or_default().to_owned(), p.parameter_value().unwrap_or_default().to_owned()))
+                .collect(),
+            outputs: stack
+                .outputs()
+                .iter()
+                .map(|o| (o.output_key().unwrap_or_default().to_owned(), o.output_value().unwrap_or_default().to_owned()))
+                .collect(),
+            tags: stack
+                .tags()
+                .iter()
+                .map(|t| (t.key().unwrap_or_default().to_owned(), t.value().unwrap_or_default().to_owned()))
+                .collect(),
+        }))
+    }
+
+    /// The template of a stack as it was given.
+    pub async fn template(&self, name: &str) -> Result<Option<String>, AwsError> {
+        let answer = self.0.get_template().stack_name(name).send().await.call("cloudformation:GetTemplate", name)?;
+        Ok(answer.template_body().map(str::to_owned))
+    }
+
+    /// Begins the creation of a stack.
+    pub async fn create(&self, request: &StackRequest<'_>) -> Result<(), AwsError> {
+        self.0
+            .create_stack()
+            .stack_name(request.name)
+            .client_request_token(request.token)
+            .set_template_body(request.url.is_none().then(|| request.body.to_owned()))
+            .set_template_url(request.url.map(str::to_owned))
+            .set_parameters(Some(parameters(request.parameters)))
+            .set_tags(Some(tagged(request.tags)))
+            .capabilities(Capability::CapabilityIam)
+            .send()
+            .await
+            .call("cloudformation:CreateStack", request.name)
+            .map(drop)
+    }
+
+    /// Begins an update. `false`: AWS sees nothing to update.
+    pub async fn update(&self, request: &StackRequest<'_>) -> Result<bool, AwsError> {
+        let call = self
+            .0
+            .update_stack()
+            .stack_name(request.name)
+            .client_request_token(request.token)
+            .set_template_body(request.url.is_none().then(|| request.body.to_owned()))
+            .set_template_url(request.url.map(str::to_owned))
+            .set_parameters(Some(parameters(request.parameters)))
+            .set_tags(Some(tagged(request.tags)))
+            .capabilities(Capability::CapabilityIam)
+            .send()
+            .await
+            .call("cloudformation:UpdateStack", request.name);
+        match call {
+            Err(error) if error.message.contains("No updates are to be performed") => Ok(false),
+            other => other.map(|_| true),
+        }
+    }
+
+    /// Creates a change set that takes existing buckets (logical id → bucket name) into a stack, new or existing.
+    pub async fn plan_import(
+        &self,
+        request: &StackRequest<'_>,
+        change_set: &str,
+        buckets: &BTreeMap<String, String>,
+    ) -> Result<(), AwsError> {
+        let mut call = self
+            .0
+            .create_change_set()
+            .stack_name(request.name)
+            .change_set_name(change_set)
+            .client_token(request.token)
+            .change_set_type(ChangeSetType::Import)
+            .set_template_body(request.url.is_none().then(|| request.body.to_owned()))
+            .set_template_url(request.url.map(str::to_owned))
+            .set_parameters(Some(parameters(request.parameters)))
+            .set_tags(Some(tagged(request.tags)))
+            .capabilities(Capability::CapabilityIam);
+        for (logical, bucket) in buckets {
+            let resource = ResourceToImport::builder()
+                .resource_type("AWS::S3::Bucket")
+                .logical_resource_id(logical)
+                .resource_identifier("BucketName", bucket)
+                .build();
+            call = call.resources_to_import(resource);
+        }
+        let call = call.send().await.call("cloudformation:CreateChangeSet", request.name);
+        call.or_missing(&["AlreadyExists"]).map(drop)
+    }
+
+    /// Status and reason of a change set.
+    pub async fn change_set(&self, stack: &str, change_set: &str) -> Result<Option<(String, String)>, AwsError> {
+        let call = self.0.describe_change_set().stack_name(stack).change_set_name(change_set).send().await;
+        let call = call.call("cloudformation:DescribeChangeSet", change_set).or_missing(&["ChangeSetNotFound"])?;
+        Ok(call.map(|c| {
+            let status = c.status().map_or_else(String::new, |s| s.as_str().to_owned());
+            (status, c.status_reason().unwrap_or_default().to_owned())
+        }))
+    }
+
+    /// Executes a change set.
+    pub async fn execute(&self, stack: &str, change_set: &str, token: &str) -> Result<(), AwsError> {
+        let call = self.0.execute_change_set().stack_name(stack).change_set_name(change_set).client_request_token(token);
+        call.send().await.call("cloudformation:ExecuteChangeSet", change_set).map(drop)
+    }
+
+    /// Deletes a change set; missing is fine.
+    pub async fn delete_change_set(&self, stack: &str, change_set: &str) -> Result<(), AwsError> {
+        let call = self.0.delete_change_set().stack_name(stack).change_set_name(change_set).send().await;
+        call.call("cloudformation:DeleteChangeSet", change_set).or_missing(&["ChangeSetNotFound"]).map(drop)
+    }
+
+    /// Goes on with a roll-back that failed.
+    pub async fn continue_rollback(&self, name: &str, token: &str) -> Result<(), AwsError> {
+        let call = self.0.continue_update_rollback().stack_name(name).client_request_token(token).send().await;
+        call.call("cloudformation:ContinueUpdateRollback", name).map(drop)
+    }
+
+    /// Begins the deletion of a stack.
+    pub async fn delete(&self, name: &str, token: &str) -> Result<(), AwsError> {
+        let call = self.0.delete_stack().stack_name(name).client_request_token(token).send().await;
+        call.call("cloudformation:DeleteStack", name).map(drop)
+    }
+
+    /// The newest events first, at most 100.
+    pub async fn events(&self, name: &str) -> Result<Vec<StackEvent>, AwsError> {
+        let call = self.0.describe_stack_events().stack_name(name).send().await;
+        let answer = call.call("cloudformation:DescribeStackEvents", name)?;
+        Ok(answer
+            .stack_events()
+            .iter()
+            .map(|event| StackEvent {
+                id: event.event_id().unwrap_or_default().to_owned(),
+                resource: event.logical_resource_id().unwrap_or_default().to_owned(),
+                kind: event.resource_type().unwrap_or_default().to_owned(),
+                status: event.resource_status().map_or_else(String::new, |s| s.as_str().to_owned()),
+                reason: event.resource_status_reason().map(str::to_owned),
+            })
+            .collect())
+    }
+
+    /// What early validation found (`DescribeEvents`, event type VALIDATION_ERROR), which stack events do not tell.
+    pub async fn validation_errors(&self, name: &str) -> Result<Vec<String>, AwsError> {
+        let call = self.0.describe_events().stack_name(name).send().await.call("cloudformation:DescribeEvents", name)?;
+        Ok(call
+            .operation_events()
+            .iter()
+            .filter(|event| event.event_type().is_some_and(|t| t.as_str() == "VALIDATION_ERROR"))
+            .map(|event| {
+                let reason = event.validation_status_reason().or(event.resource_status_reason()).unwrap_or_default();
+                let path = event.validation_path().map(|p| format!(" at {p}")).unwrap_or_default();
+                format!("{}: {reason}{path}", event.logical_resource_id().unwrap_or("template"))
+            })
+            .collect())
+    }
+}
+
+fn parameters(parameters: &BTreeMap<String, String>) -> Vec<Parameter> {
+    parameters.iter().map(|(k, v)| Parameter::builder().parameter_key(k).parameter_value(v).build()).collect()
+}
+
+fn tagged(tags: &Tags) -> Vec<Tag> {
+    tags.iter().map(|(k, v)| Tag::builder().key(k).value(v).build()).collect()
+}

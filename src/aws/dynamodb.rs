@@ -1,0 +1,250 @@
+//! The global table: creation, replicas (version 2019.11.21), tags, backups.
+
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, BillingMode, CreateGlobalSecondaryIndexAction, CreateReplicationGroupMemberAction, DeleteReplicationGroupMemberAction,
+    GlobalSecondaryIndex, GlobalSecondaryIndexUpdate, IndexStatus, KeySchemaElement, KeyType, PointInTimeRecoverySpecification,
+    PointInTimeRecoveryStatus, Projection, ProjectionType, ReplicationGroupUpdate, ScalarAttributeType,
+    StreamSpecification, StreamViewType, TableDescription, Tag,
+};
+
+use super::error::{Call as _, OrMissing as _};
+use super::{AwsError, Tags};
+
+/// DynamoDB of a region.
+#[derive(Clone, Debug)]
+pub struct DynamoDb(pub(super) aws_sdk_dynamodb::Client);
+
+/// A table to create: on-demand, with a stream of new and old images, one index.
+#[derive(Clone, Debug)]
+pub struct NewTable<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Partition key, a number.
+    pub key: &'a str,
+    /// Name of the index.
+    pub index: &'a str,
+    /// Partition key of the index, a string.
+    pub index_key: &'a str,
+    /// Whether deletion is refused.
+    pub deletion_protection: bool,
+    /// Its tags.
+    pub tags: &'a Tags,
+}
+
+/// A table as it is.
+#[derive(Clone, Debug, Default)]
+pub struct TableFacts {
+    /// Its ARN.
+    pub arn: String,
+    /// `ACTIVE`, `UPDATING`, …
+    pub status: String,
+    /// `orgid (N)`.
+    pub key: String,
+    /// `username-index: username (S)`, each index one.
+    pub indexes: Vec<String>,
+    /// Whether an index is still being built.
+    pub indexing: bool,
+    /// `PAY_PER_REQUEST` or `PROVISIONED`.
+    pub billing: String,
+    /// `NEW_AND_OLD_IMAGES`, or none.
+    pub stream: Option<String>,
+    /// Whether deletion is refused.
+    pub deletion_protection: bool,
+    /// Other regions and the status of their replica.
+    pub replicas: Vec<(String, String)>,
+}
+
+const MISSING: &[&str] = &["ResourceNotFound", "TableNotFound"];
+
+impl DynamoDb {
+    /// Reads a table.
+    pub async fn table(&self, name: &str) -> Result<Option<TableFacts>, AwsError> {
+        let call = self.0.describe_table().table_name(name).send().await.call("dynamodb:DescribeTable", name);
+        Ok(call.or_missing(MISSING)?.and_then(|answer| answer.table).map(|table| facts(&table)))
+    }
+
+    /// Creates a table; one that exists already is `ResourceInUse`.
+    pub async fn create(&self, table: NewTable<'_>) -> Result<(), AwsError> {
+        let named = |error: aws_smithy_types::error::operation::BuildError| AwsError {
+            operation: "dynamodb:CreateTable",
+            object: table.name.to_owned(),
+            code: Some("InvalidRequest".into()),
+            message: error.to_string(),
+            status: None,
+        };
+        let attribute = |name: &str, kind| {
+            AttributeDefinition::builder().attribute_name(name).attribute_type(kind).build().map_err(named)
+        };
+        let hash =
+            |name: &str| KeySchemaElement::builder().attribute_name(name).key_type(KeyType::Hash).build().map_err(named);
+        let index = GlobalSecondaryIndex::builder()
+            .index_name(table.index)
+            .key_schema(hash(table.index_key)?)
+            .projection(Projection::builder().projection_type(ProjectionType::All).build())
+            .build()
+            .map_err(named)?;
+        self.0
+            .create_table()
+            .table_name(table.name)
+            .attribute_definitions(attribute(table.key, ScalarAttributeType::N)?)
+            .attribute_definitions(attribute(table.index_key, ScalarAttributeType::S)?)
+            .key_schema(hash(table.key)?)
+            .global_secondary_indexes(index)
+            .billing_mode(BillingMode::PayPerRequest)
+            .stream_specification(stream().map_err(named)?)
+            .deletion_protection_enabled(table.deletion_protection)
+            .set_tags(Some(tagged(table.tags)))
+            .send()
+            .await
+            .call("dynamodb:CreateTable", table.name)
+            .map(drop)
+    }
+
+    /// Adds the index on a string attribute.
+    pub async fn add_index(&self, name: &str, index: &str, key: &str) -> Result<(), AwsError> {
+        // All members are set, so the builders cannot refuse.
+        let schema = KeySchemaElement::builder().attribute_name(key).key_type(KeyType::Hash).build().ok();
+        let create = CreateGlobalSecondaryIndexAction::builder()
+            .index_name(index)
+            .set_key_schema(Some(schema.into_iter().collect()))
+            .projection(Projection::builder().projection_type(ProjectionType::All).build())
+            .build()
+            .ok();
+        let attribute = AttributeDefinition::builder().attribute_name(key).attribute_type(ScalarAttributeType::S);
+        self.0
+            .update_table()
+            .table_name(name)
+            .set_attribute_definitions(Some(attribute.build().ok().into_iter().collect()))
+            .global_secondary_index_updates(GlobalSecondaryIndexUpdate::builder().set_create(create).build())
+            .send()
+            .await
+            .call("dynamodb:UpdateTable", name)
+            .map(drop)
+    }
+
+    /// Turns the stream on, which replicas need.
+    pub async fn enable_stream(&self, name: &str) -> Result<(), AwsError> {
+        let call = self.0.update_table().table_name(name).set_stream_specification(stream().ok());
+        call.send().await.call("dynamodb:UpdateTable", name).map(drop)
+    }
+
+    /// Sets on-demand capacity.
+    pub async fn set_on_demand(&self, name: &str) -> Result<(), AwsError> {
+        let call = self.0.update_table().table_name(name).billing_mode(BillingMode::PayPerRequest);
+        call.send().await.call("dynamodb:UpdateTable", name).map(drop)
+    }
+
+    /// Turns deletion protection of this region's table on or off.
+    pub async fn protect(&self, name: &str, on: bool) -> Result<(), AwsError> {
+        let call = self.0.update_table().table_name(name).deletion_protection_enabled(on);
+        call.send().await.call("dynamodb:UpdateTable", name).map(drop)
+    }
+
+    /// Begins a replica in `region`; called in the home region.
+    pub async fn add_replica(&self, name: &str, region: &str) -> Result<(), AwsError> {
+        let create = CreateReplicationGroupMemberAction::builder().region_name(region).build().ok();
+        let update = ReplicationGroupUpdate::builder().set_create(create).build();
+        self.0.update_table().table_name(name).replica_updates(update).send().await.call("dynamodb:UpdateTable", name).map(drop)
+    }
+
+    /// Begins the removal of a replica; called in the home region.
+    pub async fn remove_replica(&self, name: &str, region: &str) -> Result<(), AwsError> {
+        let delete = DeleteReplicationGroupMemberAction::builder().region_name(region).build().ok();
+        let update = ReplicationGroupUpdate::builder().set_delete(delete).build();
+        self.0.update_table().table_name(name).replica_updates(update).send().await.call("dynamodb:UpdateTable", name).map(drop)
+    }
+
+    /// Deletes the table; missing is fine.
+    pub async fn delete(&self, name: &str) -> Result<(), AwsError> {
+        let call = self.0.delete_table().table_name(name).send().await.call("dynamodb:DeleteTable", name);
+        call.or_missing(MISSING).map(drop)
+    }
+
+    /// Tags of the table in this region.
+    pub async fn tags(&self, arn: &str) -> Result<Tags, AwsError> {
+        let mut tags = Tags::new();
+        let mut pages = self.0.list_tags_of_resource().resource_arn(arn).send().await;
+        loop {
+            let page = pages.call("dynamodb:ListTagsOfResource", arn)?;
+            tags.extend(page.tags().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())));
+            match page.next_token() {
+                None => return Ok(tags),
+                Some(token) => pages = self.0.list_tags_of_resource().resource_arn(arn).next_token(token).send().await,
+            }
+        }
+    }
+
+    /// Adds tags to the table in this region.
+    pub async fn tag(&self, arn: &str, tags: &Tags) -> Result<(), AwsError> {
+        let call = self.0.tag_resource().resource_arn(arn).set_tags(Some(tagged(tags))).send().await;
+        call.call("dynamodb:TagResource", arn).map(drop)
+    }
+
+    /// Whether point-in-time recovery is on in this region.
+    pub async fn recovery(&self, name: &str) -> Result<bool, AwsError> {
+        let call = self.0.describe_continuous_backups().table_name(name).send().await;
+        let answer = call.call("dynamodb:DescribeContinuousBackups", name)?;
+        let backups = answer.continuous_backups_description();
+        let recovery = backups.and_then(|b| b.point_in_time_recovery_description());
+        Ok(recovery.and_then(|r| r.point_in_time_recovery_status()) == Some(&PointInTimeRecoveryStatus::Enabled))
+    }
+
+    /// Turns point-in-time recovery on or off.
+    pub async fn set_recovery(&self, name: &str, on: bool) -> Result<(), AwsError> {
+        let recovery = PointInTimeRecoverySpecification::builder().point_in_time_recovery_enabled(on).build().ok();
+        let call = self.0.update_continuous_backups().table_name(name).set_point_in_time_recovery_specification(recovery);
+        call.send().await.call("dynamodb:UpdateContinuousBackups", name).map(drop)
+    }
+}
+
+fn stream() -> Result<StreamSpecification, aws_smithy_types::error::operation::BuildError> {
+    StreamSpecification::builder().stream_enabled(true).stream_view_type(StreamViewType::NewAndOldImages).build()
+}
+
+fn tagged(tags: &Tags) -> Vec<Tag> {
+    // Both members are set, so the builder cannot refuse.
+    tags.iter().filter_map(|(key, value)| Tag::builder().key(key).value(value).build().ok()).collect()
+}
+
+fn facts(table: &TableDescription) -> TableFacts {
+    let kind = |name: &str| {
+        let attribute = table.attribute_definitions().iter().find(|a| a.attribute_name() == name);
+        attribute.map_or("?", |a| a.attribute_type().as_str())
+    };
+    let keys = |schema: &[KeySchemaElement]| {
+        let keys: Vec<_> = schema.iter().map(|k| format!("{} ({})", k.attribute_name(), kind(k.attribute_name()))).collect();
+        keys.join(" + ")
+    };
+    let mut indexes: Vec<_> = table
+        .global_secondary_indexes()
+        .iter()
+        .map(|index| format!("{}: {}", index.index_name().unwrap_or_default(), keys(index.key_schema())))
+        .collect();
+    indexes.sort();
+    TableFacts {
+        arn: table.table_arn().unwrap_or_default().to_owned(),
+        status: table.table_status().map_or_else(String::new, |s| s.as_str().to_owned()),
+        key: keys(table.key_schema()),
+        indexes,
+        indexing: table.global_secondary_indexes().iter().any(|i| i.index_status().is_some_and(|s| *s != IndexStatus::Active)),
+        billing: table
+            .billing_mode_summary()
+            .and_then(|b| b.billing_mode())
+            .map_or("PROVISIONED", BillingMode::as_str)
+            .to_owned(),
+        stream: table
+            .stream_specification()
+            .filter(|s| s.stream_enabled())
+            .and_then(|s| s.stream_view_type())
+            .map(|v| v.as_str().to_owned()),
+        deletion_protection: table.deletion_protection_enabled().unwrap_or(false),
+        replicas: table
+            .replicas()
+            .iter()
+            .map(|r| {
+                let status = r.replica_status().map_or("ACTIVE", |s| s.as_str());
+                (r.region_name().unwrap_or_default().to_owned(), status.to_owned())
+            })
+            .collect(),
+    }
+}

@@ -1,0 +1,144 @@
+//! One error for every call: which operation, on what, and AWS's own words.
+
+use std::error::Error;
+
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_runtime_api::http::Response;
+use aws_smithy_types::error::display::DisplayErrorContext;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
+/// A call that failed after the SDK's retries.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{operation} {object}: {message}{}", .code.as_ref().map(|c| format!(" ({c})")).unwrap_or_default())]
+pub struct AwsError {
+    /// `transfer:CreateServer`.
+    pub operation: &'static str,
+    /// What it was called for.
+    pub object: String,
+    /// AWS's error code; `None` where no answer came.
+    pub code: Option<String>,
+    /// AWS's message, or what happened to the connection.
+    pub message: String,
+    /// HTTP status of the answer.
+    pub status: Option<u16>,
+}
+
+impl AwsError {
+    /// Whether AWS answered with this code. `ResourceNotFound` also matches `ResourceNotFoundException`.
+    pub fn is(&self, code: &str) -> bool {
+        self.code.as_deref().is_some_and(|have| {
+            have == code || have.strip_suffix("Exception").is_some_and(|have| have == code)
+        })
+    }
+
+    /// Whether it may pass by itself: throttling, AWS's own trouble, a lost connection, or no answer in time.
+    pub fn is_transient(&self) -> bool {
+        const THROTTLES: [&str; 7] = [
+            "Throttling", "ThrottlingException", "ThrottledException", "TooManyRequestsException", "RequestLimitExceeded",
+            "SlowDown", "PriorRequestNotComplete",
+        ];
+        self.code.as_deref().is_some_and(|code| THROTTLES.contains(&code))
+            || match self.status {
+                Some(501) => false,
+                Some(status) => status >= 500,
+                None => self.code.is_none(),
+            }
+    }
+
+    /// Whether AWS refuses it only now, because the object or something it names is still changing.
+    pub fn is_busy(&self) -> bool {
+        const BUSY: [&str; 7] = [
+            "ResourceInUse", "Conflict", "ResourceConflict", "OperationAborted", "ConcurrentModification",
+            "LimitExceeded", "OperationInProgress",
+        ];
+        BUSY.iter().any(|code| self.is(code)) && !self.message.contains("last 24 hours")
+            || self.message.contains("cannot be assumed")
+            || self.message.contains("Invalid principal in policy")
+            || self.message.contains("role defined for the function")
+    }
+
+    /// What a person can do about it, where that is known.
+    pub fn hint(&self) -> Option<String> {
+        let action = self.operation;
+        let code = self.code.as_deref().unwrap_or_default();
+        Some(match code {
+            "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" => {
+                format!("the credentials lack `{action}`; docs/deployer-policy.json holds every permission that is needed")
+            }
+            "ExpiredToken" | "ExpiredTokenException" => "the credentials have expired: sign in again (for SSO: \
+                `aws sso login`) and run the same command, it goes on where this one stopped".to_owned(),
+            "InvalidClientTokenId" | "UnrecognizedClientException" | "SignatureDoesNotMatch" | "InvalidAccessKeyId" => {
+                "AWS does not accept these credentials; see which ones are used with `aws sts get-caller-identity`".to_owned()
+            }
+            "RequestTimeTooSkewed" | "RequestExpired" => "the clock of this machine is off".to_owned(),
+            _ if self.status == Some(501) || code == "UnknownOperationException" || code == "NotImplemented" => {
+                format!("this endpoint does not offer `{action}`")
+            }
+            _ if self.code.is_none() && self.status.is_none() => {
+                "check the network, the region and, with --endpoint-url, that something listens there".to_owned()
+            }
+            _ if self.is_transient() => "it is AWS's own trouble and passes: run the same command again".to_owned(),
+            _ => return None,
+        })
+    }
+}
+
+/// Turns what the SDK returns into our error.
+pub(super) trait Call<T> {
+    /// Names the operation and its object.
+    fn call(self, operation: &'static str, object: &str) -> Result<T, AwsError>;
+}
+
+impl<T, E> Call<T> for Result<T, SdkError<E, Response>>
+where
+    E: Error + ProvideErrorMetadata + Send + Sync + 'static,
+{
+    fn call(self, operation: &'static str, object: &str) -> Result<T, AwsError> {
+        self.map_err(|error| {
+            let status = error.raw_response().map(|r| r.status().as_u16());
+            let code = error.code().map(str::to_owned);
+            let message = match (error.message(), &error) {
+                (Some(message), _) => message.to_owned(),
+                (None, SdkError::ServiceError(_)) => match status {
+                    Some(status) => format!("HTTP status {status} without a message"),
+                    None => "no message".to_owned(),
+                },
+                (None, other) => innermost(other),
+            };
+            AwsError { operation, object: object.to_owned(), code, message, status }
+        })
+    }
+}
+
+/// The words that say most: an SDK wraps a refused connection four times.
+fn innermost<E>(error: &SdkError<E, Response>) -> String
+where
+    E: Error + Send + Sync + 'static,
+{
+    let mut source: Option<&(dyn Error + 'static)> = error.source();
+    let mut words = None;
+    while let Some(inner) = source {
+        words = Some(inner.to_string());
+        source = inner.source();
+    }
+    match error {
+        SdkError::TimeoutError(_) => "no answer in time".to_owned(),
+        _ => words.unwrap_or_else(|| DisplayErrorContext(error).to_string()),
+    }
+}
+
+/// Makes "not found" an ordinary answer.
+pub(super) trait OrMissing<T> {
+    /// `None` where AWS answered with one of these codes.
+    fn or_missing(self, codes: &[&str]) -> Result<Option<T>, AwsError>;
+}
+
+impl<T> OrMissing<T> for Result<T, AwsError> {
+    fn or_missing(self, codes: &[&str]) -> Result<Option<T>, AwsError> {
+        match self {
+            Ok(value) => Ok(Some(value)),
+            Err(error) if codes.iter().any(|code| error.is(code)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}

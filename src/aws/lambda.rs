@@ -1,0 +1,103 @@
+//! The deployed function: environment and permissions.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_lambda::types::{Environment, LastUpdateStatus, State};
+
+use super::error::{Call as _, OrMissing as _};
+use super::{AwsError, Tags};
+
+/// Lambda of a region.
+#[derive(Clone, Debug)]
+pub struct Lambda(pub(super) aws_sdk_lambda::Client);
+
+/// A function as it is.
+#[derive(Clone, Debug, Default)]
+pub struct FunctionFacts {
+    /// Its ARN.
+    pub arn: String,
+    /// Its environment variables.
+    pub environment: BTreeMap<String, String>,
+    /// Changes with every update; an update naming an old one is refused.
+    pub revision: String,
+    /// An update or the creation is going on; AWS's word.
+    pub pending: Option<String>,
+    /// The last update or the creation failed; AWS's reason.
+    pub failed: Option<String>,
+    /// Its tags.
+    pub tags: Tags,
+}
+
+impl Lambda {
+    /// Reads a function, its tags included.
+    pub async fn function(&self, name: &str) -> Result<Option<FunctionFacts>, AwsError> {
+        let call = self.0.get_function().function_name(name).send().await.call("lambda:GetFunction", name);
+        let Some(answer) = call.or_missing(&["ResourceNotFound"])? else { return Ok(None) };
+        let Some(config) = answer.configuration() else { return Ok(None) };
+        let pending = match (config.state(), config.last_update_status()) {
+            (Some(State::Pending), _) => Some("Pending".to_owned()),
+            (_, Some(LastUpdateStatus::InProgress)) => Some("InProgress".to_owned()),
+            _ => None,
+        };
+        let failed = match (config.state(), config.last_update_status()) {
+            (Some(State::Failed), _) => Some(config.state_reason().unwrap_or("Failed").to_owned()),
+            (_, Some(LastUpdateStatus::Failed)) => Some(config.last_update_status_reason().unwrap_or("Failed").to_owned()),
+            _ => None,
+        };
+        Ok(Some(FunctionFacts {
+            arn: config.function_arn().unwrap_or_default().to_owned(),
+            environment: config.environment().and_then(|e| e.variables().cloned()).unwrap_or_default().into_iter().collect(),
+            revision: config.revision_id().unwrap_or_default().to_owned(),
+            pending,
+            failed,
+            tags: answer.tags().cloned().unwrap_or_default().into_iter().collect(),
+        }))
+    }
+
+    /// Replaces the whole environment, unless the function has changed since `revision`.
+    pub async fn set_environment(
+        &self,
+        name: &str,
+        environment: BTreeMap<String, String>,
+        revision: &str,
+    ) -> Result<(), AwsError> {
+        let environment = Environment::builder().set_variables(Some(environment.into_iter().collect())).build();
+        self.0
+            .update_function_configuration()
+            .function_name(name)
+            .environment(environment)
+            .revision_id(revision)
+            .send()
+            .await
+            .call("lambda:UpdateFunctionConfiguration", name)
+            .map(drop)
+    }
+
+    /// The resource policy, a JSON document.
+    pub async fn policy(&self, name: &str) -> Result<Option<String>, AwsError> {
+        let call = self.0.get_policy().function_name(name).send().await.call("lambda:GetPolicy", name);
+        Ok(call.or_missing(&["ResourceNotFound"])?.and_then(|answer| answer.policy().map(str::to_owned)))
+    }
+
+    /// Lets API Gateway invoke the function for one source ARN.
+    pub async fn allow_api(&self, name: &str, statement: &str, source_arn: &str, account: &str) -> Result<(), AwsError> {
+        self.0
+            .add_permission()
+            .function_name(name)
+            .statement_id(statement)
+            .action("lambda:InvokeFunction")
+            .principal("apigateway.amazonaws.com")
+            .source_arn(source_arn)
+            .source_account(account)
+            .send()
+            .await
+            .call("lambda:AddPermission", name)
+            .map(drop)
+    }
+
+    /// Removes one statement; missing is fine.
+    pub async fn remove_statement(&self, name: &str, statement: &str) -> Result<(), AwsError> {
+        let call = self.0.remove_permission().function_name(name).statement_id(statement).send().await;
+        call.call("lambda:RemovePermission", name).or_missing(&["ResourceNotFound"]).map(drop)
+    }
+}

@@ -1,0 +1,112 @@
+//! Hosted zones and records.
+
+use aws_sdk_route53::types::{
+    Change, ChangeAction, ChangeBatch, ChangeStatus, ResourceRecord, ResourceRecordSet, ResourceRecordSetRegion, RrType,
+};
+
+use super::AwsError;
+use super::error::{Call as _, OrMissing as _};
+
+/// Route 53.
+#[derive(Clone, Debug)]
+pub struct Route53(pub(super) aws_sdk_route53::Client);
+
+/// A CNAME record, simple or by latency.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordFacts {
+    /// Full name without the last dot.
+    pub name: String,
+    /// `CNAME`, or what else is there.
+    pub kind: String,
+    /// Where it points to, without the last dot; several only where somebody else made it.
+    pub targets: Vec<String>,
+    /// Seconds.
+    pub ttl: Option<i64>,
+    /// Identifier and region of a latency record.
+    pub latency: Option<(String, String)>,
+}
+
+impl Route53 {
+    /// Ids of the public hosted zones of this name.
+    pub async fn zones(&self, name: &str) -> Result<Vec<String>, AwsError> {
+        let answer = self
+            .0
+            .list_hosted_zones_by_name()
+            .dns_name(name)
+            .max_items(20)
+            .send()
+            .await
+            .call("route53:ListHostedZonesByName", name)?;
+        Ok(answer
+            .hosted_zones()
+            .iter()
+            .filter(|zone| zone.name().trim_end_matches('.') == name && !zone.config().is_some_and(|c| c.private_zone()))
+            .map(|zone| zone.id().trim_start_matches("/hostedzone/").to_owned())
+            .collect())
+    }
+
+    /// Records of exactly this name; `None` without the zone.
+    pub async fn records(&self, zone: &str, name: &str) -> Result<Option<Vec<RecordFacts>>, AwsError> {
+        let call = self.0.list_resource_record_sets().hosted_zone_id(zone).start_record_name(name).max_items(30);
+        let call = call.send().await.call("route53:ListResourceRecordSets", name);
+        let Some(answer) = call.or_missing(&["NoSuchHostedZone"])? else { return Ok(None) };
+        let same = |set: &&ResourceRecordSet| set.name().trim_end_matches('.').eq_ignore_ascii_case(name);
+        Ok(Some(answer.resource_record_sets().iter().filter(same).map(facts).collect()))
+    }
+
+    /// Creates or replaces a record; returns the id of the change.
+    pub async fn upsert(&self, zone: &str, record: &RecordFacts) -> Result<String, AwsError> {
+        self.change(zone, record, ChangeAction::Upsert).await
+    }
+
+    /// Deletes a record, which must be exactly as given.
+    pub async fn delete(&self, zone: &str, record: &RecordFacts) -> Result<String, AwsError> {
+        self.change(zone, record, ChangeAction::Delete).await
+    }
+
+    /// Whether a change has reached all name servers.
+    pub async fn in_sync(&self, change: &str) -> Result<bool, AwsError> {
+        let answer = self.0.get_change().id(change).send().await.call("route53:GetChange", change)?;
+        Ok(answer.change_info().is_none_or(|info| *info.status() == ChangeStatus::Insync))
+    }
+
+    async fn change(&self, zone: &str, record: &RecordFacts, action: ChangeAction) -> Result<String, AwsError> {
+        let name = record.name.as_str();
+        let invalid = |error: aws_smithy_types::error::operation::BuildError| AwsError {
+            operation: "route53:ChangeResourceRecordSets",
+            object: name.to_owned(),
+            code: Some("InvalidRequest".into()),
+            message: error.to_string(),
+            status: None,
+        };
+        let mut set = ResourceRecordSet::builder().name(name).r#type(RrType::from(record.kind.as_str())).set_ttl(record.ttl);
+        for target in &record.targets {
+            set = set.resource_records(ResourceRecord::builder().value(target).build().map_err(invalid)?);
+        }
+        if let Some((identifier, region)) = &record.latency {
+            set = set.set_identifier(identifier).region(ResourceRecordSetRegion::from(region.as_str()));
+        }
+        let set = set.build().map_err(invalid)?;
+        let change = Change::builder().action(action).resource_record_set(set).build().map_err(invalid)?;
+        let batch = ChangeBatch::builder().changes(change).build().map_err(invalid)?;
+        let answer = self
+            .0
+            .change_resource_record_sets()
+            .hosted_zone_id(zone)
+            .change_batch(batch)
+            .send()
+            .await
+            .call("route53:ChangeResourceRecordSets", name)?;
+        Ok(answer.change_info().map(|info| info.id().to_owned()).unwrap_or_default())
+    }
+}
+
+fn facts(set: &ResourceRecordSet) -> RecordFacts {
+    RecordFacts {
+        name: set.name().trim_end_matches('.').to_owned(),
+        kind: set.r#type().as_str().to_owned(),
+        targets: set.resource_records().iter().map(|r| r.value().trim_end_matches('.').to_owned()).collect(),
+        ttl: set.ttl(),
+        latency: set.set_identifier().zip(set.region()).map(|(id, region)| (id.to_owned(), region.as_str().to_owned())),
+    }
+}

@@ -1,0 +1,182 @@
+//! Buckets and objects. Every call on a bucket that may be another's names the expected owner.
+
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::{
+    BucketLocationConstraint, CreateBucketConfiguration, Delete, ObjectIdentifier, PublicAccessBlockConfiguration, Tag,
+    Tagging,
+};
+
+use super::error::{Call as _, OrMissing as _};
+use super::{AwsError, Tags};
+
+/// S3 of a region.
+#[derive(Clone, Debug)]
+pub struct S3 {
+    pub(super) client: aws_sdk_s3::Client,
+    pub(super) region: String,
+}
+
+/// The policy of a bucket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Policy {
+    /// No such bucket.
+    NoBucket,
+    /// The bucket belongs to another account, or we may not look at it.
+    NotOurs,
+    /// It has none.
+    None,
+    /// The JSON document.
+    Document(String),
+}
+
+/// One version of an object, or one delete marker.
+#[derive(Clone, Debug)]
+pub struct ObjectVersion {
+    key: String,
+    version: Option<String>,
+}
+
+const NO_BUCKET: &[&str] = &["NoSuchBucket", "NotFound"];
+
+impl S3 {
+    /// Reads a bucket's policy, which also tells whether it exists and is ours to look at.
+    pub async fn policy(&self, bucket: &str, account: &str) -> Result<Policy, AwsError> {
+        let call = self.client.get_bucket_policy().bucket(bucket).expected_bucket_owner(account).send().await;
+        match call.call("s3:GetBucketPolicy", bucket) {
+            Ok(answer) => Ok(Policy::Document(answer.policy().unwrap_or_default().to_owned())),
+            Err(error) if error.is("NoSuchBucketPolicy") => Ok(Policy::None),
+            Err(error) if NO_BUCKET.iter().any(|code| error.is(code)) => Ok(Policy::NoBucket),
+            // 403 also where the bucket is in this account and its policy shuts us out; both need a person.
+            Err(error) if error.status == Some(403) => Ok(Policy::NotOurs),
+            // The bucket is in another region: names are global.
+            Err(error) if error.is("PermanentRedirect") || error.is("AuthorizationHeaderMalformed") => Ok(Policy::NotOurs),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Replaces the policy.
+    pub async fn set_policy(&self, bucket: &str, account: &str, document: &str) -> Result<(), AwsError> {
+        let call = self.client.put_bucket_policy().bucket(bucket).expected_bucket_owner(account).policy(document);
+        call.send().await.call("s3:PutBucketPolicy", bucket).map(drop)
+    }
+
+    /// Tags of a bucket; `None` without the bucket, empty without tags.
+    pub async fn tags(&self, bucket: &str, account: &str) -> Result<Option<Tags>, AwsError> {
+        let call = self.client.get_bucket_tagging().bucket(bucket).expected_bucket_owner(account).send().await;
+        match call.call("s3:GetBucketTagging", bucket) {
+            Ok(answer) => Ok(Some(answer.tag_set().iter().map(|t| (t.key().to_owned(), t.value().to_owned())).collect())),
+            Err(error) if error.is("NoSuchTagSet") => Ok(Some(Tags::new())),
+            Err(error) => Err(error).or_missing(NO_BUCKET),
+        }
+    }
+
+    /// Replaces the tags.
+    pub async fn set_tags(&self, bucket: &str, tags: &Tags) -> Result<(), AwsError> {
+        // All members are set, so the builders cannot refuse.
+        let set: Vec<_> = tags.iter().filter_map(|(k, v)| Tag::builder().key(k).value(v).build().ok()).collect();
+        let tagging = Tagging::builder().set_tag_set(Some(set)).build().ok();
+        let call = self.client.put_bucket_tagging().bucket(bucket).set_tagging(tagging).send().await;
+        call.call("s3:PutBucketTagging", bucket).map(drop)
+    }
+
+    /// Creates a bucket; one that we own already is fine.
+    pub async fn create_bucket(&self, bucket: &str) -> Result<(), AwsError> {
+        // us-east-1 is the one region that takes no constraint.
+        let place = (self.region != "us-east-1").then(|| {
+            let region = BucketLocationConstraint::from(self.region.as_str());
+            CreateBucketConfiguration::builder().location_constraint(region).build()
+        });
+        let call = self.client.create_bucket().bucket(bucket).set_create_bucket_configuration(place).send().await;
+        call.call("s3:CreateBucket", bucket).or_missing(&["BucketAlreadyOwnedByYou"]).map(drop)
+    }
+
+    /// Shuts out the public, four ways.
+    pub async fn block_public_access(&self, bucket: &str) -> Result<(), AwsError> {
+        let block = PublicAccessBlockConfiguration::builder()
+            .block_public_acls(true)
+            .block_public_policy(true)
+            .ignore_public_acls(true)
+            .restrict_public_buckets(true)
+            .build();
+        let call = self.client.put_public_access_block().bucket(bucket).public_access_block_configuration(block);
+        call.send().await.call("s3:PutBucketPublicAccessBlock", bucket).map(drop)
+    }
+
+    /// Deletes a bucket; missing is fine, not empty is `BucketNotEmpty`.
+    pub async fn delete_bucket(&self, bucket: &str) -> Result<(), AwsError> {
+        let call = self.client.delete_bucket().bucket(bucket).send().await.call("s3:DeleteBucket", bucket);
+        call.or_missing(NO_BUCKET).map(drop)
+    }
+
+    /// Whether the object exists.
+    pub async fn object_exists(&self, bucket: &str, key: &str, account: &str) -> Result<bool, AwsError> {
+        let call = self.client.head_object().bucket(bucket).key(key).expected_bucket_owner(account).send().await;
+        // HEAD answers carry no body, so the SDK knows only the status.
+        match call.call("s3:HeadObject", &format!("{bucket}/{key}")) {
+            Ok(_) => Ok(true),
+            Err(error) if error.status == Some(404) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Writes an object into a bucket that must be ours.
+    pub async fn put_object(&self, bucket: &str, key: &str, body: Vec<u8>, account: &str) -> Result<(), AwsError> {
+        let call = self.client.put_object().bucket(bucket).key(key).expected_bucket_owner(account);
+        let call = call.body(ByteStream::from(body)).send().await;
+        call.call("s3:PutObject", &format!("{bucket}/{key}")).map(drop)
+    }
+
+    /// Keys that begin with a prefix, at most 1,000.
+    pub async fn keys(&self, bucket: &str, prefix: &str) -> Result<Vec<String>, AwsError> {
+        let call = self.client.list_objects_v2().bucket(bucket).prefix(prefix).send().await;
+        let Some(answer) = call.call("s3:ListBucket", bucket).or_missing(NO_BUCKET)? else { return Ok(Vec::new()) };
+        Ok(answer.contents().iter().filter_map(|object| object.key().map(str::to_owned)).collect())
+    }
+
+    /// Up to 1,000 versions and delete markers; empty means the bucket is empty.
+    pub async fn versions(&self, bucket: &str, at_most: i32) -> Result<Vec<ObjectVersion>, AwsError> {
+        let call = self.client.list_object_versions().bucket(bucket).max_keys(at_most).send().await;
+        let Some(answer) = call.call("s3:ListBucketVersions", bucket).or_missing(NO_BUCKET)? else { return Ok(Vec::new()) };
+        let versions = answer.versions().iter().map(|v| (v.key(), v.version_id()));
+        let markers = answer.delete_markers().iter().map(|m| (m.key(), m.version_id()));
+        Ok(versions
+            .chain(markers)
+            .map(|(key, version)| ObjectVersion {
+                key: key.unwrap_or_default().to_owned(),
+                version: version.map(str::to_owned),
+            })
+            .collect())
+    }
+
+    /// Deletes these versions, at most 1,000, for good.
+    pub async fn delete_versions(&self, bucket: &str, versions: &[ObjectVersion]) -> Result<(), AwsError> {
+        let objects = versions
+            .iter()
+            .filter_map(|v| ObjectIdentifier::builder().key(&v.key).set_version_id(v.version.clone()).build().ok())
+            .collect();
+        let delete = Delete::builder().quiet(true).set_objects(Some(objects));
+        let call = self.client.delete_objects().bucket(bucket).set_delete(delete.build().ok()).send().await;
+        let answer = call.call("s3:DeleteObjects", bucket)?;
+        match answer.errors().first() {
+            None => Ok(()),
+            Some(error) => Err(AwsError {
+                operation: "s3:DeleteObjects",
+                object: format!("{bucket}/{}", error.key().unwrap_or_default()),
+                code: error.code().map(str::to_owned),
+                message: error.message().unwrap_or("refused").to_owned(),
+                status: None,
+            }),
+        }
+    }
+
+    /// Deletes one object.
+    pub async fn delete_object(&self, bucket: &str, key: &str) -> Result<(), AwsError> {
+        let call = self.client.delete_object().bucket(bucket).key(key).send().await;
+        call.call("s3:DeleteObject", &format!("{bucket}/{key}")).or_missing(NO_BUCKET).map(drop)
+    }
+
+    /// The region's bucket address, which CloudFormation reads large templates from.
+    pub fn url(&self, bucket: &str, key: &str) -> String {
+        format!("https://{bucket}.s3.{}.amazonaws.com/{key}", self.region)
+    }
+}

@@ -1,0 +1,171 @@
+//! Transfer Family's control plane.
+
+use aws_sdk_transfer::types::{
+    DirectoryListingOptimization, Domain, EndpointType, IdentityProviderDetails, IdentityProviderType, Protocol,
+    ProtocolDetails, S3StorageOptions, SetStatOption, SftpAuthenticationMethods, Tag,
+};
+
+use super::error::{Call as _, OrMissing as _};
+use super::{AwsError, Tags};
+
+/// Transfer Family of a region.
+#[derive(Clone, Debug)]
+pub struct Transfer(pub(super) aws_sdk_transfer::Client);
+
+/// A server as it is.
+#[derive(Clone, Debug, Default)]
+pub struct ServerFacts {
+    /// `s-…`.
+    pub id: String,
+    /// Its ARN.
+    pub arn: String,
+    /// `ONLINE`, `STARTING`, …
+    pub state: String,
+    /// `API_GATEWAY`, …
+    pub provider: String,
+    /// Address of the identity provider.
+    pub url: Option<String>,
+    /// Role that calls it.
+    pub invocation_role: Option<String>,
+    /// `PASSWORD`, …
+    pub authentication: Option<String>,
+    /// Role of the legacy logs.
+    pub logging_role: Option<String>,
+    /// Log groups of the structured logs.
+    pub log_destinations: Vec<String>,
+    /// `TransferSecurityPolicy-…`.
+    pub security_policy: Option<String>,
+    /// `ENABLE_NO_OP` or `DEFAULT`.
+    pub set_stat: Option<String>,
+    /// `ENABLED` or `DISABLED`.
+    pub listing_optimization: Option<String>,
+    /// Its tags.
+    pub tags: Tags,
+}
+
+/// Everything that a server is created with or updated to.
+#[derive(Clone, Debug, Default)]
+pub struct ServerRequest {
+    /// Address of the identity provider.
+    pub url: String,
+    /// Role that calls it.
+    pub invocation_role: String,
+    /// ARN of the role of the legacy logs; none with structured logs.
+    pub logging_role: Option<String>,
+    /// ARNs of log groups.
+    pub log_destinations: Vec<String>,
+    /// `TransferSecurityPolicy-…`.
+    pub security_policy: String,
+    /// Its tags; only on creation.
+    pub tags: Tags,
+}
+
+const MISSING: &[&str] = &["ResourceNotFound"];
+
+impl Transfer {
+    /// Reads a server.
+    pub async fn server(&self, id: &str) -> Result<Option<ServerFacts>, AwsError> {
+        let call = self.0.describe_server().server_id(id).send().await.call("transfer:DescribeServer", id);
+        let Some(server) = call.or_missing(MISSING)?.and_then(|answer| answer.server) else { return Ok(None) };
+        let provider = server.identity_provider_details();
+        Ok(Some(ServerFacts {
+            id: server.server_id().unwrap_or_default().to_owned(),
+            arn: server.arn().to_owned(),
+            state: server.state().map_or_else(String::new, |s| s.as_str().to_owned()),
+            provider: server.identity_provider_type().map_or_else(String::new, |t| t.as_str().to_owned()),
+            url: provider.and_then(|p| p.url()).map(str::to_owned),
+            invocation_role: provider.and_then(|p| p.invocation_role()).map(str::to_owned),
+            authentication: provider.and_then(|p| p.sftp_authentication_methods()).map(|m| m.as_str().to_owned()),
+            logging_role: server.logging_role().filter(|r| !r.is_empty()).map(str::to_owned),
+            log_destinations: server.structured_log_destinations().to_vec(),
+            security_policy: server.security_policy_name().map(str::to_owned),
+            set_stat: server.protocol_details().and_then(|p| p.set_stat_option()).map(|o| o.as_str().to_owned()),
+            listing_optimization: server
+                .s3_storage_options()
+                .and_then(|o| o.directory_listing_optimization())
+                .map(|o| o.as_str().to_owned()),
+            tags: server.tags().iter().map(|t| (t.key().to_owned(), t.value().to_owned())).collect(),
+        }))
+    }
+
+    /// Ids of all servers with a custom identity provider.
+    pub async fn servers(&self) -> Result<Vec<String>, AwsError> {
+        let mut ids = Vec::new();
+        let mut pages = self.0.list_servers().into_paginator().send();
+        while let Some(page) = pages.next().await {
+            let page = page.call("transfer:ListServers", "servers")?;
+            ids.extend(page.servers().iter().filter_map(|server| server.server_id().map(str::to_owned)));
+        }
+        Ok(ids)
+    }
+
+    /// Creates a server and returns its id. There is no client token: look for the tags before calling this again.
+    pub async fn create(&self, request: &ServerRequest) -> Result<String, AwsError> {
+        let tags = request.tags.iter().filter_map(|(k, v)| Tag::builder().key(k).value(v).build().ok()).collect();
+        let answer = self
+            .0
+            .create_server()
+            .domain(Domain::S3)
+            .protocols(Protocol::Sftp)
+            .endpoint_type(EndpointType::Public)
+            .identity_provider_type(IdentityProviderType::ApiGateway)
+            .identity_provider_details(provider(request))
+            .set_logging_role(request.logging_role.clone())
+            .set_structured_log_destinations(Some(request.log_destinations.clone()))
+            .security_policy_name(&request.security_policy)
+            .protocol_details(ProtocolDetails::builder().set_stat_option(SetStatOption::EnableNoOp).build())
+            .s3_storage_options(storage())
+            .set_tags(Some(tags))
+            .send()
+            .await
+            .call("transfer:CreateServer", "server")?;
+        Ok(answer.server_id().to_owned())
+    }
+
+    /// Updates a server in place; its endpoint and host key stay.
+    pub async fn update(&self, id: &str, request: &ServerRequest) -> Result<(), AwsError> {
+        self.0
+            .update_server()
+            .server_id(id)
+            .identity_provider_details(provider(request))
+            // An empty role takes the old one away.
+            .logging_role(request.logging_role.clone().unwrap_or_default())
+            .set_structured_log_destinations(Some(request.log_destinations.clone()))
+            .security_policy_name(&request.security_policy)
+            .protocol_details(ProtocolDetails::builder().set_stat_option(SetStatOption::EnableNoOp).build())
+            .s3_storage_options(storage())
+            .send()
+            .await
+            .call("transfer:UpdateServer", id)
+            .map(drop)
+    }
+
+    /// Starts a stopped server.
+    pub async fn start(&self, id: &str) -> Result<(), AwsError> {
+        self.0.start_server().server_id(id).send().await.call("transfer:StartServer", id).map(drop)
+    }
+
+    /// Adds tags.
+    pub async fn tag(&self, arn: &str, tags: &Tags) -> Result<(), AwsError> {
+        let tags = tags.iter().filter_map(|(k, v)| Tag::builder().key(k).value(v).build().ok()).collect();
+        self.0.tag_resource().arn(arn).set_tags(Some(tags)).send().await.call("transfer:TagResource", arn).map(drop)
+    }
+
+    /// Deletes a server; missing is fine.
+    pub async fn delete(&self, id: &str) -> Result<(), AwsError> {
+        let call = self.0.delete_server().server_id(id).send().await.call("transfer:DeleteServer", id);
+        call.or_missing(MISSING).map(drop)
+    }
+}
+
+fn provider(request: &ServerRequest) -> IdentityProviderDetails {
+    IdentityProviderDetails::builder()
+        .url(&request.url)
+        .invocation_role(&request.invocation_role)
+        .sftp_authentication_methods(SftpAuthenticationMethods::Password)
+        .build()
+}
+
+fn storage() -> S3StorageOptions {
+    S3StorageOptions::builder().directory_listing_optimization(DirectoryListingOptimization::Enabled).build()
+}

@@ -1,0 +1,267 @@
+//! From an environment to every resource of it, fully named. Pure.
+//!
+//! This list is the deployment: which resources there are, in which regions, and what each needs first.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::aws::Tags;
+use crate::names;
+use crate::resources::resource::{Kind, NodeId, Resource};
+use crate::resources::{
+    ApiAccount, Bucket, LatencyRecord, LogGroup, Package, Record, Replica, Server, ServerId, Stack, Table, Trigger,
+    UserPolicy, UserRole,
+};
+use crate::spec::model::Environment;
+use crate::template::{self, Code, TemplateError};
+
+/// The authorizer's package, as every region gets it.
+#[derive(Clone, Debug)]
+pub struct Authorizer {
+    /// The zip file.
+    pub content: Arc<Vec<u8>>,
+    /// The first 12 hex digits of its SHA-256.
+    pub digest: String,
+}
+
+/// Node of a region's stack.
+pub fn stack_node(region: &str) -> NodeId {
+    NodeId::new(region, Kind::Stack)
+}
+
+/// Node of a region's server.
+pub fn server_node(region: &str) -> NodeId {
+    NodeId::new(region, Kind::Server)
+}
+
+/// Node of the table.
+pub fn table_node(environment: &Environment) -> NodeId {
+    NodeId::new(&environment.home_region, Kind::Table)
+}
+
+/// The environment's tags with the one that says whose a thing is.
+pub fn tags(environment: &Environment) -> Tags {
+    let mut tags = environment.tags.clone();
+    tags.insert("sftpctl:environment".into(), environment.name.clone());
+    tags
+}
+
+/// Every resource of the environment.
+///
+/// # Errors
+/// The template cannot be rendered for this environment.
+pub fn resources(environment: &Environment, code: &Authorizer) -> Result<Vec<Arc<dyn Resource>>, TemplateError> {
+    let mut all: Vec<Arc<dyn Resource>> = Vec::new();
+    all.extend(table(environment));
+    all.extend(user_role(environment));
+    for (region, settings) in &environment.regions {
+        all.extend(region_resources(environment, region, settings.server, code)?);
+    }
+    all.extend(records(environment));
+    Ok(all)
+}
+
+/// What teardown looks at besides: things that AWS services make again by themselves.
+pub fn leftovers(environment: &Environment) -> Vec<Arc<dyn Resource>> {
+    let mut groups: Vec<Arc<dyn Resource>> = Vec::new();
+    for region in environment.regions.keys() {
+        for name in names::log_groups(environment, region) {
+            groups.push(Arc::new(LogGroup {
+                id: NodeId::named(region, Kind::LogGroup, name.trim_start_matches('/')),
+                region: region.clone(),
+                name,
+                stack: stack_node(region),
+            }));
+        }
+    }
+    groups
+}
+
+/// The table and its replicas, one after the other: AWS adds one at a time.
+fn table(environment: &Environment) -> Vec<Arc<dyn Resource>> {
+    let settings = &environment.table;
+    let table = Table {
+        id: table_node(environment),
+        region: environment.home_region.clone(),
+        name: settings.name.clone(),
+        index: names::TABLE_INDEX,
+        recovery: settings.point_in_time_recovery,
+        protection: settings.deletion_protection,
+        tags: tags(environment),
+    };
+    let mut after = table.id.clone();
+    let mut all: Vec<Arc<dyn Resource>> = vec![Arc::new(table)];
+    for region in settings.regions.iter().filter(|region| **region != environment.home_region) {
+        let replica = Replica {
+            id: NodeId::new(region, Kind::Replica),
+            region: region.clone(),
+            home: environment.home_region.clone(),
+            name: settings.name.clone(),
+            after,
+            protection: settings.deletion_protection,
+            tags: tags(environment),
+        };
+        after = replica.id.clone();
+        all.push(Arc::new(replica));
+    }
+    all
+}
+
+fn user_role_node() -> NodeId {
+    NodeId::new("global", Kind::UserRole)
+}
+
+fn user_role(environment: &Environment) -> Vec<Arc<dyn Resource>> {
+    let account = &environment.account;
+    let policy = names::user_policy(environment);
+    vec![
+        Arc::new(UserRole {
+            id: user_role_node(),
+            account: account.clone(),
+            name: environment.names.user_role.clone(),
+            regions: environment.regions.iter().filter(|(_, r)| r.server).map(|(name, _)| name.clone()).collect(),
+            tags: tags(environment),
+        }),
+        Arc::new(UserPolicy {
+            id: NodeId::new("global", Kind::UserPolicy),
+            role_node: user_role_node(),
+            role: environment.names.user_role.clone(),
+            arn: format!("arn:aws:iam::{account}:policy/{policy}"),
+            name: policy,
+            buckets: environment.clusters.keys().map(|cluster| names::upload_bucket(environment, cluster)).collect(),
+            tags: tags(environment),
+        }),
+    ]
+}
+
+fn region_resources(
+    environment: &Environment,
+    region: &str,
+    has_server: bool,
+    code: &Authorizer,
+) -> Result<Vec<Arc<dyn Resource>>, TemplateError> {
+    let account = environment.account.clone();
+    let tags = tags(environment);
+    let role = names::api_log_role(environment);
+    let api_account = ApiAccount {
+        id: NodeId::new(region, Kind::ApiAccount),
+        region: region.to_owned(),
+        regions: environment.regions.keys().cloned().collect(),
+        role_arn: format!("arn:aws:iam::{account}:role/{role}"),
+        role,
+        api: names::api(environment, region),
+        tags: tags.clone(),
+    };
+    let key = names::code_key(environment, &code.digest);
+    let package = Package {
+        id: NodeId::new(region, Kind::Package),
+        region: region.to_owned(),
+        account: account.clone(),
+        bucket: names::code_bucket(environment, region),
+        key: key.clone(),
+        stem: names::code_stem(environment),
+        templates: format!("templates/{}/", environment.name),
+        content: Arc::clone(&code.content),
+        tags: environment.tags.clone(),
+    };
+    let rendered =
+        template::render(environment, region, &Code { bucket: package.bucket.clone(), key })?;
+    let user_role_arn = format!("arn:aws:iam::{account}:role/{}", environment.names.user_role);
+    let mut all: Vec<Arc<dyn Resource>> = Vec::new();
+    let mut buckets = BTreeMap::new();
+    for (name, ids) in &rendered.buckets {
+        let id = NodeId::named(region, Kind::Bucket, name);
+        buckets.insert(name.clone(), (ids.bucket.clone(), id.clone()));
+        all.push(Arc::new(Bucket {
+            id,
+            region: region.to_owned(),
+            account: account.clone(),
+            name: name.clone(),
+            policy: template::bucket_policy(name, &user_role_arn),
+            stack: stack_node(region),
+            tags: tags.clone(),
+        }));
+    }
+    let function = names::function(environment, region);
+    all.push(Arc::new(Stack {
+        id: stack_node(region),
+        region: region.to_owned(),
+        account: account.clone(),
+        name: names::stack(environment, region),
+        upload: (package.bucket.clone(), format!("templates/{}/{}.json", environment.name, rendered.digest)),
+        template: rendered.template,
+        digest: rendered.digest,
+        parameters: rendered.parameters,
+        buckets,
+        server: has_server.then(|| server_node(region)),
+        needs: vec![user_role_node(), package.id.clone(), api_account.id.clone()],
+        tags: tags.clone(),
+    }));
+    all.push(Arc::new(Trigger {
+        id: NodeId::new(region, Kind::Trigger),
+        region: region.to_owned(),
+        account: account.clone(),
+        function: function.clone(),
+        stack: stack_node(region),
+    }));
+    all.push(Arc::new(api_account));
+    all.push(Arc::new(package));
+    if has_server {
+        let mut server_tags = tags;
+        if let Some(dns) = &environment.dns {
+            // Transfer's console shows the host names from these two tags.
+            server_tags.insert("aws:transfer:customHostname".into(), names::host(environment, region, &dns.zone));
+            if let Some(zone) = &dns.zone_id {
+                server_tags.insert("aws:transfer:route53HostedZoneId".into(), format!("/hostedzone/{zone}"));
+            }
+        }
+        all.push(Arc::new(Server {
+            id: server_node(region),
+            region: region.to_owned(),
+            environment: environment.name.clone(),
+            stack: stack_node(region),
+            logging_role: environment.server.logging_role.as_ref().map(|r| format!("arn:aws:iam::{account}:role/{r}")),
+            log_group: format!("arn:aws:logs:{region}:{account}:log-group:{}:*", names::transfer_log_group(environment, region)),
+            security_policy: environment.server.security_policy.clone(),
+            tags: server_tags,
+        }));
+        all.push(Arc::new(ServerId {
+            id: NodeId::new(region, Kind::ServerId),
+            region: region.to_owned(),
+            function,
+            stack: stack_node(region),
+            server: server_node(region),
+        }));
+    }
+    Ok(all)
+}
+
+fn records(environment: &Environment) -> Vec<Arc<dyn Resource>> {
+    let Some(dns) = &environment.dns else { return Vec::new() };
+    let servers = || environment.regions.iter().filter(|(_, region)| region.server).map(|(name, _)| name);
+    let record = |name: String, region: &str, latency: Option<LatencyRecord>| -> Arc<dyn Resource> {
+        let local = match &latency {
+            None => name.clone(),
+            Some(_) => format!("{name}/{region}"),
+        };
+        Arc::new(Record {
+            id: NodeId::named("global", Kind::Record, &local),
+            name,
+            zone: dns.zone.clone(),
+            zone_id: dns.zone_id.clone(),
+            ttl: i64::from(dns.ttl),
+            server: server_node(region),
+            latency,
+        })
+    };
+    let mut all: Vec<_> = servers().map(|region| record(names::host(environment, region, &dns.zone), region, None)).collect();
+    if dns.latency {
+        let name = names::latency_host(environment, &dns.zone);
+        all.extend(servers().map(|region| {
+            let latency = LatencyRecord { identifier: region.clone(), region: region.clone() };
+            record(name.clone(), region, Some(latency))
+        }));
+    }
+    all.extend(dns.aliases.iter().map(|(name, region)| record(name.clone(), region, None)));
+    all
+}

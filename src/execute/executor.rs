@@ -1,0 +1,381 @@
+//! Walks the steps: each begins when what it needs is finished, regions side by side.
+//!
+//! One step is a loop of *read, compare, mutate, wait until settled*, ended by a comparison without differences; so a
+//! step that finds half of its work done by an earlier run does only the rest. A failed step blocks what needs it and
+//! nothing else. Nothing is rolled back: what exists is said, and the next run goes on.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::stop::Stop;
+use super::wait::{self, Deadlines};
+use crate::aws::Aws;
+use crate::report::events::{Event, Outcome, Reporter};
+use crate::resources::resource::{
+    Action, Change, Live, NodeId, Owner, RemovalOptions, Resource, Seen, Settled, StepError, World,
+};
+
+/// Mutations of one step before we say that it does not converge.
+const ROUNDS: usize = 16;
+/// Steps in flight at once: enough for twenty regions, few enough for AWS's rate limits.
+const IN_FLIGHT: usize = 48;
+
+/// What to do with a resource.
+#[derive(Clone, Debug)]
+pub enum Task {
+    /// Bring it to what is wanted.
+    Apply,
+    /// Delete it.
+    Delete(RemovalOptions),
+}
+
+/// What a run needs besides the steps.
+pub struct Context {
+    /// AWS.
+    pub aws: Arc<Aws>,
+    /// Takes events.
+    pub reporter: Arc<dyn Reporter>,
+    /// How long to wait.
+    pub deadlines: Deadlines,
+    /// The wish to stop.
+    pub stop: Stop,
+    /// Called after each finished step, with what is known then: the place to save state.
+    pub saved: Box<dyn Fn(&World) + Send + Sync>,
+}
+
+/// One step of a run.
+#[derive(Clone)]
+pub struct Job {
+    /// The resource.
+    pub resource: Arc<dyn Resource>,
+    /// The change that was planned; `None` for one that is only looked at again if something it needs changed.
+    pub planned: Option<Change>,
+    /// Identity that state remembers.
+    pub known: Option<String>,
+    /// Jobs that come first.
+    pub after: BTreeSet<NodeId>,
+}
+
+/// How a run ended, step by step.
+pub type Outcomes = BTreeMap<NodeId, Outcome>;
+
+/// Runs all jobs and returns how each ended. `world` holds what is known and is kept up to date.
+pub async fn run(context: Arc<Context>, jobs: Vec<Job>, task: Task, world: Arc<Mutex<World>>) -> Outcomes {
+    let permits = Arc::new(Semaphore::new(IN_FLIGHT));
+    let mut waiting: BTreeMap<NodeId, Job> = jobs.into_iter().map(|job| (job.resource.id().clone(), job)).collect();
+    let names: BTreeSet<NodeId> = waiting.keys().cloned().collect();
+    let mut outcomes = Outcomes::new();
+    let mut running: JoinSet<(NodeId, Outcome)> = JoinSet::new();
+    loop {
+        let ready: Vec<NodeId> = waiting
+            .iter()
+            .filter(|(_, job)| job.after.iter().all(|id| outcomes.contains_key(id) || !names.contains(id)))
+            .map(|(id, _)| id.clone())
+            .collect();
+        let mut settled_now = false;
+        for id in ready {
+            let Some(job) = waiting.remove(&id) else { continue };
+            let blocker = job.after.iter().find(|id| {
+                matches!(outcomes.get(*id), Some(Outcome::Failed { .. } | Outcome::Blocked { .. } | Outcome::Stopped))
+            });
+            let changed = job.after.iter().any(|id| matches!(outcomes.get(id), Some(Outcome::Changed | Outcome::Deleted)));
+            let skipped = match blocker {
+                Some(_) if job.planned.is_none() => Some(Outcome::Unchanged),
+                Some(blocker) => Some(Outcome::Blocked { by: blocker.clone() }),
+                None if job.planned.is_none() && !changed => Some(Outcome::Unchanged),
+                None if context.stop.wanted() => Some(Outcome::Stopped),
+                None => None,
+            };
+            if let Some(outcome) = skipped {
+                if job.planned.is_some() {
+                    context.reporter.event(&Event::StepFinished { step: id.clone(), outcome: outcome.clone(), seconds: 0.0 });
+                }
+                outcomes.insert(id, outcome);
+                settled_now = true;
+                continue;
+            }
+            let (context, task, world, permits) =
+                (Arc::clone(&context), task.clone(), Arc::clone(&world), Arc::clone(&permits));
+            running.spawn(async move {
+                // The semaphore is never closed; without a permit the step would only run a little early.
+                let _permit = permits.acquire_owned().await.ok();
+                let outcome = step(&context, &job, &task, &world).await;
+                (job.resource.id().clone(), outcome)
+            });
+        }
+        if settled_now {
+            continue;
+        }
+        match running.join_next().await {
+            Some(Ok((id, outcome))) => {
+                outcomes.insert(id, outcome);
+                (context.saved)(&lock(&world));
+            }
+            Some(Err(error)) => tracing::error!(%error, "a step ended without an outcome"),
+            None => break,
+        }
+    }
+    // Only a step whose task was lost can leave others waiting.
+    outcomes.extend(waiting.into_keys().map(|id| (id, Outcome::Stopped)));
+    outcomes
+}
+
+pub(crate) fn lock(world: &Mutex<World>) -> std::sync::MutexGuard<'_, World> {
+    world.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// One step, with its events.
+async fn step(context: &Context, job: &Job, task: &Task, world: &Mutex<World>) -> Outcome {
+    let start = Instant::now();
+    let resource = &job.resource;
+    let id = resource.id().clone();
+    let mut walk = Walk { context, job, world, start, told: job.planned.is_some(), seen: Seen::default(), attempt: 0 };
+    if let Some(change) = &job.planned {
+        walk.tell(change);
+    }
+    let result = match task {
+        Task::Apply => walk.apply().await,
+        Task::Delete(options) => walk.delete(*options).await,
+    };
+    let outcome = match result {
+        Ok(outcome) => outcome,
+        Err(StepError::Kept(reason)) => Outcome::Kept { reason },
+        Err(error) => walk.failed(error).await,
+    };
+    if walk.told {
+        let seconds = start.elapsed().as_secs_f64();
+        context.reporter.event(&Event::StepFinished { step: id, outcome: outcome.clone(), seconds });
+    }
+    outcome
+}
+
+/// The state of one step.
+struct Walk<'a> {
+    context: &'a Context,
+    job: &'a Job,
+    world: &'a Mutex<World>,
+    start: Instant,
+    told: bool,
+    seen: Seen,
+    attempt: u32,
+}
+
+impl Walk<'_> {
+    fn resource(&self) -> &dyn Resource {
+        self.job.resource.as_ref()
+    }
+
+    fn tell(&mut self, change: &Change) {
+        self.told = true;
+        self.context.reporter.event(&Event::StepStarted {
+            step: self.resource().id().clone(),
+            kind: self.resource().kind(),
+            title: self.resource().title(),
+            change: change.clone(),
+        });
+    }
+
+    fn event(&self, event: Event) {
+        if self.told {
+            self.context.reporter.event(&event);
+        }
+    }
+
+    /// Whether the deadline is over.
+    fn late(&self) -> bool {
+        self.start.elapsed() > self.context.deadlines.of(self.resource().kind())
+    }
+
+    fn timed_out(&self, status: &str) -> StepError {
+        StepError::TimedOut { what: self.resource().title(), status: status.to_owned(), waited: self.start.elapsed() }
+    }
+
+    /// Reads until an answer comes; a slow or throttled poll is never a failure before the deadline.
+    async fn read(&mut self) -> Result<Option<Live>, StepError> {
+        loop {
+            let known = {
+                let world = lock(self.world);
+                let live = world.get(self.resource().id()).and_then(Option::as_ref);
+                live.map(|live| live.identity.clone()).or_else(|| self.job.known.clone())
+            };
+            match self.resource().read(&self.context.aws, known.as_deref()).await {
+                Ok(live) => {
+                    lock(self.world).insert(self.resource().id().clone(), live.clone());
+                    return Ok(live);
+                }
+                Err(error) if error.is_transient() && !self.late() => self.retry(error.to_string()).await,
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    async fn retry(&mut self, reason: String) {
+        self.event(Event::StepRetried { step: self.resource().id().clone(), reason });
+        tokio::time::sleep(wait::backoff(self.attempt)).await;
+        self.attempt += 1;
+    }
+
+    /// Reads until nothing is going on any more.
+    async fn settled(&mut self) -> Result<Option<Live>, StepError> {
+        let start = Instant::now();
+        let mut last = String::new();
+        loop {
+            let live = self.read().await?;
+            let Some(Settled::Pending(status)) = live.as_ref().map(|live| live.settled.clone()) else {
+                if !last.is_empty() {
+                    self.news().await;
+                }
+                return Ok(live);
+            };
+            if self.late() {
+                return Err(self.timed_out(&status));
+            }
+            if status != last {
+                self.event(Event::StepWaiting { step: self.resource().id().clone(), status: status.clone() });
+                last = status;
+            }
+            self.news().await;
+            tokio::time::sleep(wait::pause(start.elapsed())).await;
+        }
+    }
+
+    async fn news(&mut self) {
+        if !self.told {
+            return;
+        }
+        let lines = self.job.resource.news(&self.context.aws, &mut self.seen).await;
+        for line in lines {
+            self.event(Event::StepNews { step: self.resource().id().clone(), line });
+        }
+    }
+
+    /// One mutation, tried again while AWS says that something is still changing.
+    async fn mutate(&mut self, change: &Change, live: Option<&Live>) -> Result<(), StepError> {
+        // Marks the old events as seen, so that only this operation's are told.
+        self.news().await;
+        loop {
+            let world = lock(self.world).clone();
+            match self.resource().apply(&self.context.aws, change, live, &world).await {
+                Err(StepError::Aws(error)) if error.is_busy() && !self.late() => self.retry(error.to_string()).await,
+                other => return other,
+            }
+        }
+    }
+
+    async fn apply(&mut self) -> Result<Outcome, StepError> {
+        let mut live = self.settled().await?;
+        let mut mutated = false;
+        for _ in 0..ROUNDS {
+            if let Some(Live { owner: Owner::Foreign(what), .. }) = &live {
+                return Err(StepError::Refused(format!("{what}; it is left as it is")));
+            }
+            if mutated
+                && let Some(Live { settled: Settled::Failed(status), .. }) = &live
+            {
+                return Err(self.ended_in(status.clone()).await);
+            }
+            let change = self.resource().diff(live.as_ref(), &lock(self.world).clone());
+            let Some(change) = change else {
+                return Ok(if mutated { Outcome::Changed } else { Outcome::Unchanged });
+            };
+            if !self.told {
+                self.tell(&change);
+            }
+            self.mutate(&change, live.as_ref()).await?;
+            // A failed left-over that was removed is no failure of what comes next.
+            mutated = change.action != Action::Recreate;
+            let before = live.take();
+            live = self.settled_after(before.as_ref(), &change).await?;
+        }
+        let change = self.resource().diff(live.as_ref(), &lock(self.world).clone());
+        let differs = change.map(|c| c.properties.iter().map(|p| p.name.clone()).collect::<Vec<_>>().join(", "));
+        Err(StepError::DoesNotConverge { what: self.resource().title(), differs: differs.unwrap_or_default() })
+    }
+
+    /// Waits until the mutation shows. AWS's reads may lag behind its writes: the same answer as before is looked at
+    /// again for a while before it is believed.
+    async fn settled_after(&mut self, before: Option<&Live>, change: &Change) -> Result<Option<Live>, StepError> {
+        let start = Instant::now();
+        loop {
+            let live = self.settled().await?;
+            let world = lock(self.world).clone();
+            let unseen = match (before, &live) {
+                (None, None) => true,
+                (Some(before), Some(live)) => before == live && self.resource().diff(Some(live), &world).as_ref() == Some(change),
+                _ => false,
+            };
+            if !unseen || start.elapsed() > Duration::from_secs(20) {
+                return Ok(live);
+            }
+            tokio::time::sleep(wait::pause(start.elapsed())).await;
+        }
+    }
+
+    async fn delete(&mut self, options: RemovalOptions) -> Result<Outcome, StepError> {
+        let mut tried = false;
+        for _ in 0..ROUNDS {
+            let Some(live) = self.settled().await? else { return Ok(Outcome::Deleted) };
+            if let Owner::Foreign(what) = &live.owner {
+                return Ok(Outcome::Kept { reason: format!("{what}; it is left as it is") });
+            }
+            if tried
+                && let Settled::Failed(status) = &live.settled
+            {
+                return Err(self.ended_in(status.clone()).await);
+            }
+            self.news().await;
+            loop {
+                match self.job.resource.delete(&self.context.aws, &live, options).await {
+                    Err(StepError::Aws(error)) if error.is_busy() && !self.late() => self.retry(error.to_string()).await,
+                    Err(error) => return Err(error),
+                    Ok(()) => break,
+                }
+            }
+            tried = true;
+        }
+        Err(StepError::DoesNotConverge { what: self.resource().title(), differs: "it is still there".into() })
+    }
+
+    async fn ended_in(&self, status: String) -> StepError {
+        StepError::EndedIn {
+            what: self.resource().title(),
+            status,
+            causes: self.resource().causes(&self.context.aws).await,
+            left: self.left(),
+        }
+    }
+
+    /// What exists now: nothing, a part, or unknown.
+    fn left(&self) -> String {
+        match lock(self.world).get(self.resource().id()) {
+            None => "unknown: it could not be read".to_owned(),
+            Some(None) => "nothing".to_owned(),
+            Some(Some(live)) => match &live.settled {
+                Settled::Ready => format!("{}, usable", live.identity),
+                Settled::Pending(status) | Settled::Failed(status) => {
+                    let status = status.split(':').next().unwrap_or_default();
+                    format!("{} ({status})", live.identity)
+                }
+            },
+        }
+    }
+
+    async fn failed(&mut self, error: StepError) -> Outcome {
+        let (causes, left) = match &error {
+            StepError::EndedIn { causes, left, .. } => (causes.clone(), left.clone()),
+            _ => {
+                // The call may have taken effect although no answer came: look, and say what is there.
+                let _ = self.resource().read(&self.context.aws, self.job.known.as_deref()).await.map(|live| {
+                    lock(self.world).insert(self.resource().id().clone(), live);
+                });
+                (Vec::new(), self.left())
+            }
+        };
+        Outcome::Failed { hint: error.hint(), error: error.to_string(), causes, left }
+    }
+}

@@ -1,0 +1,5 @@
+//! Doing what was planned: a bounded parallel walk over the steps, and the one place that waits.
+
+pub mod executor;
+pub mod stop;
+pub mod wait;

@@ -1,0 +1,48 @@
+//! The wish to stop: once, no new step begins and those in flight finish; twice, stop now.
+
+use tokio::sync::watch;
+
+/// Hands out the wish.
+#[derive(Clone, Debug)]
+pub struct Stop(watch::Receiver<bool>);
+
+impl Stop {
+    /// A wish that never comes, and the sender for one that may.
+    pub fn new() -> (watch::Sender<bool>, Self) {
+        let (sender, receiver) = watch::channel(false);
+        (sender, Self(receiver))
+    }
+
+    /// Whether no new step should begin.
+    pub fn wanted(&self) -> bool {
+        *self.0.borrow()
+    }
+
+    /// Listens for SIGINT and SIGTERM: the first is the wish, the second ends the process through `now`.
+    pub fn on_signals(now: impl FnOnce() + Send + 'static) -> Self {
+        let (sender, stop) = Self::new();
+        tokio::spawn(async move {
+            let mut now = Some(now);
+            while signal().await {
+                if sender.send_replace(true)
+                    && let Some(now) = now.take()
+                {
+                    now();
+                }
+            }
+        });
+        stop
+    }
+}
+
+#[cfg(unix)]
+async fn signal() -> bool {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
+        return false;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => true,
+        _ = terminate.recv() => true,
+    }
+}

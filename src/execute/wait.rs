@@ -1,0 +1,104 @@
+//! The only place that waits: intervals, deadlines per kind, and what passes by itself.
+//!
+//! A poll comes after a fixed share of the time already waited, so that waiting costs at most that share on top of
+//! what AWS needs, and the number of calls grows with the logarithm of the wait. The SDK's waiters start at 30 s.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::aws::AwsError;
+use crate::resources::resource::{Kind, StepError};
+
+/// First and shortest pause between two polls.
+const SHORTEST: Duration = Duration::from_millis(150);
+/// Longest pause: AWS's consoles and the CDK poll a stack every 2 s.
+const LONGEST: Duration = Duration::from_secs(3);
+/// A poll comes after a twenty-fifth of the time waited.
+const SHARE: u32 = 25;
+
+/// The pause before the next poll.
+pub(crate) fn pause(waited: Duration) -> Duration {
+    (waited / SHARE).clamp(SHORTEST, LONGEST)
+}
+
+/// A pause after a passing fault: doubling from half a second to 15 s, a random half of it taken away, so that
+/// pipelines that failed together do not come back together.
+pub(crate) fn backoff(attempt: u32) -> Duration {
+    let whole = Duration::from_millis(500).saturating_mul(1 << attempt.min(5)).min(Duration::from_secs(15));
+    whole / 2 + whole.mul_f64(fastrand::f64() / 2.0)
+}
+
+/// How long to wait for each kind before giving up; AWS goes on, and so does the next run.
+#[derive(Clone, Debug)]
+pub struct Deadlines(BTreeMap<String, u64>);
+
+impl Deadlines {
+    /// Overrides by kind, in seconds, from the environment file.
+    pub fn new(overrides: BTreeMap<String, u64>) -> Self {
+        Self(overrides)
+    }
+
+    /// The deadline of a kind.
+    pub fn of(&self, kind: Kind) -> Duration {
+        let (name, minutes) = match kind {
+            Kind::Stack => ("stack", 45),
+            // Ten to fifteen minutes in 2019, a few today.
+            Kind::Server => ("server", 30),
+            Kind::Table => ("table", 20),
+            Kind::Replica => ("replica", 60),
+            Kind::ServerId | Kind::Trigger => ("function", 5),
+            Kind::UserRole | Kind::UserPolicy => ("role", 5),
+            Kind::Record => ("record", 5),
+            Kind::Bucket | Kind::Package => ("bucket", 10),
+            Kind::ApiAccount | Kind::LogGroup => ("api", 5),
+        };
+        self.0.get(name).map_or(Duration::from_secs(minutes * 60), |seconds| Duration::from_secs(*seconds))
+    }
+}
+
+/// Asks until there is an answer, `None` when the time is over. Passing faults count as no answer yet.
+pub(crate) async fn short<T, F>(limit: Duration, mut ask: impl FnMut() -> F) -> Result<Option<T>, StepError>
+where
+    F: Future<Output = Result<Option<T>, AwsError>>,
+{
+    let start = Instant::now();
+    loop {
+        match ask().await {
+            Ok(Some(answer)) => return Ok(Some(answer)),
+            Err(error) if !error.is_transient() => return Err(error.into()),
+            _ if start.elapsed() > limit => return Ok(None),
+            _ => tokio::time::sleep(pause(start.elapsed())).await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waiting_costs_a_small_share_of_what_is_waited_for() {
+        for needed in [1, 5, 20, 60, 300, 1200].map(Duration::from_secs) {
+            let (mut waited, mut polls) = (Duration::ZERO, 0);
+            while waited < needed {
+                waited += pause(waited);
+                polls += 1;
+            }
+            let over = waited.as_secs_f64() / needed.as_secs_f64();
+            assert!(over < 1.16, "{needed:?}: {over}");
+            assert!(needed < Duration::from_secs(5) || over < 1.05, "{needed:?}: {over}");
+            assert!(polls < 480, "{needed:?}: {polls} polls");
+        }
+    }
+
+    #[test]
+    fn a_backoff_grows_and_stays_bounded() {
+        for attempt in 0..40 {
+            let pause = backoff(attempt);
+            assert!(pause >= Duration::from_millis(250) && pause <= Duration::from_secs(15), "{attempt}: {pause:?}");
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! Reads what AWS has of an environment: every resource's `read`, side by side.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures_util::StreamExt as _;
+use futures_util::stream;
+
+use crate::aws::{Aws, AwsError};
+use crate::resources::resource::{NodeId, Resource, World};
+
+/// Reads in flight at once.
+const IN_FLIGHT: usize = 64;
+
+/// What was found, and what could not be read.
+#[derive(Debug, Default)]
+pub struct Observed {
+    /// What was found.
+    pub world: World,
+    /// What could not be read, with AWS's words.
+    pub unreadable: BTreeMap<NodeId, AwsError>,
+}
+
+/// Reads all of them. `known` holds identities that state remembers.
+pub async fn observe(aws: &Arc<Aws>, resources: &[Arc<dyn Resource>], known: &BTreeMap<NodeId, String>) -> Observed {
+    let reads = resources.iter().map(|resource| {
+        let (aws, resource) = (Arc::clone(aws), Arc::clone(resource));
+        let known = known.get(resource.id()).cloned();
+        async move { (resource.id().clone(), resource.read(&aws, known.as_deref()).await) }
+    });
+    let mut observed = Observed::default();
+    let mut answers = stream::iter(reads).buffer_unordered(IN_FLIGHT);
+    while let Some((id, answer)) = answers.next().await {
+        match answer {
+            Ok(live) => {
+                observed.world.insert(id, live);
+            }
+            Err(error) => {
+                observed.unreadable.insert(id, error);
+            }
+        }
+    }
+    observed
+}

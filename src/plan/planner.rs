@@ -1,0 +1,81 @@
+//! From what is wanted and what is there to the steps of a run. Pure.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::graph::{self, Edges, GraphError};
+use super::model::{Plan, Step, VERSION};
+use crate::resources::resource::{Action, Change, Live, NodeId, Owner, Removal, Resource, World};
+
+/// Plans a deployment. Resources that could not be read are planned too: their step reads again and says why not.
+pub fn deploy(
+    environment: &str,
+    account: &str,
+    resources: &[Arc<dyn Resource>],
+    world: &World,
+) -> Result<(Plan, Edges), GraphError> {
+    let edges = graph::upwards(resources)?;
+    let change = |resource: &Arc<dyn Resource>| match world.get(resource.id()) {
+        Some(live) => resource.diff(live.as_ref(), world),
+        None => Some(Change::new(Action::Update, "it could not be read; the step reads it again")),
+    };
+    Ok((steps(environment, account, resources, &edges, change), edges))
+}
+
+/// Plans a teardown from what each resource's removal was decided to be. Only what exists has a step.
+pub fn teardown(
+    environment: &str,
+    account: &str,
+    resources: &[Arc<dyn Resource>],
+    removals: &[(NodeId, Removal)],
+) -> Result<(Plan, Edges), GraphError> {
+    let edges = graph::downwards(resources)?;
+    let change = |resource: &Arc<dyn Resource>| {
+        let removal = removals.iter().find(|(id, _)| id == resource.id()).map(|(_, removal)| removal);
+        match removal? {
+            Removal::Delete => Some(Change { action: Action::Delete, reason: None, properties: Vec::new() }),
+            Removal::Keep(reason) => Some(Change::new(Action::Keep, reason.clone())),
+            Removal::Leave => None,
+        }
+    };
+    Ok((steps(environment, account, resources, &edges, change), edges))
+}
+
+fn steps(
+    environment: &str,
+    account: &str,
+    resources: &[Arc<dyn Resource>],
+    edges: &Edges,
+    change: impl Fn(&Arc<dyn Resource>) -> Option<Change>,
+) -> Plan {
+    let mut steps: Vec<Step> = Vec::new();
+    for id in graph::order(edges) {
+        let Some(resource) = resources.iter().find(|resource| *resource.id() == id) else { continue };
+        if let Some(change) = change(resource) {
+            steps.push(Step {
+                kind: resource.kind(),
+                title: resource.title(),
+                change,
+                needs: edges.get(&id).into_iter().flatten().cloned().collect(),
+                id,
+            });
+        }
+    }
+    let planned: BTreeSet<NodeId> = steps.iter().map(|step| step.id.clone()).collect();
+    for step in &mut steps {
+        step.needs.retain(|id| planned.contains(id));
+    }
+    Plan { version: VERSION, environment: environment.to_owned(), account: account.to_owned(), steps }
+}
+
+/// What exists under our names and is not ours; each is one sentence. A deployment must not begin with any.
+pub fn foreign(world: &World) -> Vec<String> {
+    world
+        .values()
+        .flatten()
+        .filter_map(|live: &Live| match &live.owner {
+            Owner::Ours => None,
+            Owner::Foreign(what) => Some(what.clone()),
+        })
+        .collect()
+}

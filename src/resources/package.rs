@@ -1,0 +1,126 @@
+//! The authorizer's package in the code bucket of a region.
+//!
+//! Not in the template: the stack needs it to be there first, and Lambda reads code only from its own region. The key
+//! carries the content's digest, so an unchanged package is no work and a changed one changes the stack's parameter.
+//! The bucket may serve several environments of an account: only our objects go, the bucket with the last of them.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::resource::{Change, Kind, Live, NodeId, Owner, Properties, RemovalOptions, Resource, StepError, World};
+use crate::aws::{Aws, AwsError, S3, Tags};
+
+/// The tag that says a code bucket is sftpctl's.
+const SHARED: &str = "sftpctl:code";
+
+/// The wanted object.
+#[derive(Clone)]
+pub struct Package {
+    /// Name in plans and state.
+    pub id: NodeId,
+    /// Its region.
+    pub region: String,
+    /// The account.
+    pub account: String,
+    /// The bucket.
+    pub bucket: String,
+    /// Key, with a digest of the content.
+    pub key: String,
+    /// The key without digest and ending: what all packages of this environment begin with.
+    pub stem: String,
+    /// Where templates of this environment begin that are too large to send inline.
+    pub templates: String,
+    /// The zip file.
+    pub content: Arc<Vec<u8>>,
+    /// Tags of the bucket, without the environment.
+    pub tags: Tags,
+}
+
+impl Package {
+    /// Whether the key is a package or a template of this environment: `pl-upload-` also begins another's `pl-upload-99-`.
+    fn is_ours(&self, key: &str) -> bool {
+        let digest = key.strip_prefix(&format!("{}-", self.stem)).and_then(|rest| rest.strip_suffix(".zip"));
+        digest.is_some_and(|d| d.len() == 12 && d.bytes().all(|b| b.is_ascii_hexdigit())) || key.starts_with(&self.templates)
+    }
+
+    async fn make_bucket(&self, s3: &S3) -> Result<(), StepError> {
+        s3.create_bucket(&self.bucket).await?;
+        s3.block_public_access(&self.bucket).await?;
+        let mut tags = self.tags.clone();
+        tags.insert(SHARED.into(), "packages".into());
+        Ok(s3.set_tags(&self.bucket, &tags).await?)
+    }
+}
+
+#[async_trait]
+impl Resource for Package {
+    fn kind(&self) -> Kind {
+        Kind::Package
+    }
+
+    fn id(&self) -> &NodeId {
+        &self.id
+    }
+
+    fn needs(&self) -> Vec<NodeId> {
+        Vec::new()
+    }
+
+    fn title(&self) -> String {
+        format!("package {} in {}", self.key, self.bucket)
+    }
+
+    fn wanted(&self, _world: &World) -> Properties {
+        Properties::from([("object", self.key.clone().into())])
+    }
+
+    async fn read(&self, aws: &Aws, _known: Option<&str>) -> Result<Option<Live>, AwsError> {
+        let s3 = aws.s3(&self.region);
+        let live = Live::new(&self.bucket);
+        match s3.object_exists(&self.bucket, &self.key, &self.account).await {
+            Ok(true) => return Ok(Some(live.with("object", self.key.clone()))),
+            Ok(false) => {}
+            Err(error) if error.status == Some(403) || error.status == Some(301) => {
+                let what = format!(
+                    "bucket {} belongs to another account, or these credentials may not read it; \
+                     `names: {{ code_bucket_prefix: … }}` names another",
+                    self.bucket
+                );
+                return Ok(Some(live.owned_by(Owner::Foreign(what))));
+            }
+            Err(error) => return Err(error),
+        }
+        match s3.tags(&self.bucket, &self.account).await? {
+            None => Ok(None),
+            Some(tags) if tags.contains_key(SHARED) => Ok(Some(live)),
+            // Empty: most likely made by a run that was stopped before it could put the tag.
+            Some(_) if s3.keys(&self.bucket, "").await?.is_empty() => Ok(None),
+            Some(_) => Ok(Some(live.owned_by(Owner::Foreign(format!(
+                "bucket {} exists without the tag {SHARED}; `names: {{ code_bucket_prefix: … }}` names another",
+                self.bucket
+            ))))),
+        }
+    }
+
+    async fn apply(&self, aws: &Aws, _change: &Change, live: Option<&Live>, _world: &World) -> Result<(), StepError> {
+        let s3 = aws.s3(&self.region);
+        if live.is_none() {
+            self.make_bucket(&s3).await?;
+        }
+        Ok(s3.put_object(&self.bucket, &self.key, self.content.to_vec(), &self.account).await?)
+    }
+
+    async fn delete(&self, aws: &Aws, _live: &Live, _options: RemovalOptions) -> Result<(), StepError> {
+        let s3 = aws.s3(&self.region);
+        let (ours, others): (Vec<_>, Vec<_>) =
+            s3.keys(&self.bucket, "").await?.into_iter().partition(|key| self.is_ours(key));
+        for key in ours {
+            s3.delete_object(&self.bucket, &key).await?;
+        }
+        match others.first() {
+            None => Ok(s3.delete_bucket(&self.bucket).await?),
+            Some(other) => Err(StepError::Kept(format!("bucket {} holds others' objects, such as {other}", self.bucket))),
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! A replica of the account table in another region (global tables, version 2019.11.21).
+//!
+//! Not in the template, like the table. AWS adds one replica at a time, and only while the table is ACTIVE, so each
+//! replica waits for the one before it. Tags and deletion protection are not replicated: they are set here, through
+//! the replica's own region. Point-in-time recovery stays off: the home region's is enough to recover from.
+
+use async_trait::async_trait;
+
+use super::resource::{
+    Change, Kind, Live, NodeId, Owner, Properties, Removal, RemovalOptions, Resource, Settled, StepError, World,
+};
+use super::{table, tags};
+use crate::aws::{Aws, AwsError, Tags};
+
+/// The wanted replica.
+#[derive(Clone, Debug)]
+pub struct Replica {
+    /// Name in plans and state.
+    pub id: NodeId,
+    /// Its region.
+    pub region: String,
+    /// The table's home region.
+    pub home: String,
+    /// The table's name.
+    pub name: String,
+    /// The table or replica that comes before it.
+    pub after: NodeId,
+    /// Deletion protection.
+    pub protection: bool,
+    /// Tags.
+    pub tags: Tags,
+}
+
+#[async_trait]
+impl Resource for Replica {
+    fn kind(&self) -> Kind {
+        Kind::Replica
+    }
+
+    fn id(&self) -> &NodeId {
+        &self.id
+    }
+
+    fn needs(&self) -> Vec<NodeId> {
+        vec![self.after.clone()]
+    }
+
+    fn title(&self) -> String {
+        format!("replica of {} in {}", self.name, self.region)
+    }
+
+    fn wanted(&self, _world: &World) -> Properties {
+        Properties::from([
+            ("deletion protection", self.protection.into()),
+            ("tags", tags::wanted(&self.tags).into()),
+        ])
+    }
+
+    async fn read(&self, aws: &Aws, _known: Option<&str>) -> Result<Option<Live>, AwsError> {
+        let dynamodb = aws.dynamodb(&self.region);
+        let Some(replica) = dynamodb.table(&self.name).await? else {
+            // While a replica is made or removed only the home region knows of it.
+            let home = aws.dynamodb(&self.home).table(&self.name).await?;
+            let status = home.and_then(|home| home.replicas.into_iter().find(|(region, _)| *region == self.region));
+            return Ok(status.map(|(_, status)| {
+                let settled = if status.ends_with("FAILED") { Settled::Failed(status) } else { Settled::Pending(status) };
+                Live::new(&self.name).settled(settled)
+            }));
+        };
+        let live = Live::new(&replica.arn).settled(table::settled(&replica));
+        if !replica.replicas.iter().any(|(region, _)| *region == self.home) {
+            let what = format!("a table {} exists in {} that is not a replica of the one in {}", self.name, self.region, self.home);
+            return Ok(Some(live.owned_by(Owner::Foreign(what))));
+        }
+        let have = dynamodb.tags(&replica.arn).await?;
+        Ok(Some(
+            live.with("deletion protection", replica.deletion_protection).with("tags", tags::live(&have, &self.tags)),
+        ))
+    }
+
+    async fn apply(&self, aws: &Aws, change: &Change, live: Option<&Live>, _world: &World) -> Result<(), StepError> {
+        let dynamodb = aws.dynamodb(&self.region);
+        match live {
+            None => aws.dynamodb(&self.home).add_replica(&self.name, &self.region).await?,
+            Some(_) if change.touches("deletion protection") => dynamodb.protect(&self.name, self.protection).await?,
+            Some(live) => dynamodb.tag(&live.identity, &self.tags).await?,
+        }
+        Ok(())
+    }
+
+    async fn removal(&self, _aws: &Aws, _live: &Live, options: RemovalOptions) -> Result<Removal, AwsError> {
+        Ok(match options.delete_data {
+            true => Removal::Delete,
+            false => Removal::Keep("it holds the accounts; --delete-data deletes it".into()),
+        })
+    }
+
+    async fn delete(&self, aws: &Aws, live: &Live, _options: RemovalOptions) -> Result<(), StepError> {
+        table::refuse_protected(live, &self.title())?;
+        match aws.dynamodb(&self.home).remove_replica(&self.name, &self.region).await {
+            Err(error) if error.message.contains("last 24 hours") => Err(StepError::NotYet(format!(
+                "{} cannot be deleted yet: AWS keeps a replica for 24 hours after it was the source of another. Run the \
+                 same command again tomorrow; everything else is done",
+                self.title()
+            ))),
+            other => Ok(other?),
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! The Transfer Family server of a region.
+//!
+//! Not in the template, although `AWS::Transfer::Server` exists: customers trust the server's endpoint and host key,
+//! and both would go with a stack that is replaced. `CreateServer` takes no client token, so a server is found again
+//! by its environment tag, and one made twice by a lost answer is seen, because every server is looked at when the
+//! remembered one is not there.
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+
+use super::resource::{
+    Change, Kind, Live, NodeId, Owner, Properties, RemovalOptions, Resource, Settled, StepError, Want, World, output,
+};
+use super::tags;
+use crate::aws::{Aws, AwsError, ServerFacts, ServerRequest, Tags};
+
+/// The wanted server.
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// Name in plans and state.
+    pub id: NodeId,
+    /// Its region.
+    pub region: String,
+    /// Name of the environment.
+    pub environment: String,
+    /// Node of the stack that it gets its identity provider from.
+    pub stack: NodeId,
+    /// ARN of the role for legacy logs, instead of structured logs.
+    pub logging_role: Option<String>,
+    /// ARN of the log group of the structured logs.
+    pub log_group: String,
+    /// `TransferSecurityPolicy-…`.
+    pub security_policy: String,
+    /// Tags.
+    pub tags: Tags,
+}
+
+impl Server {
+    fn request(&self, world: &World) -> Result<ServerRequest, StepError> {
+        let known = |name: &str| match output(world, &self.stack, name) {
+            Want::Is(Value::String(value)) => Ok(value),
+            _ => Err(StepError::Refused(format!("{} has no output {name}", self.stack))),
+        };
+        Ok(ServerRequest {
+            url: known("ApiUrl")?,
+            invocation_role: known("InvocationRoleArn")?,
+            logging_role: self.logging_role.clone(),
+            log_destinations: self.log_destinations(),
+            security_policy: self.security_policy.clone(),
+            tags: self.tags.clone(),
+        })
+    }
+
+    fn log_destinations(&self) -> Vec<String> {
+        if self.logging_role.is_some() { Vec::new() } else { vec![self.log_group.clone()] }
+    }
+
+    fn live(&self, server: &ServerFacts) -> Live {
+        let settled = match server.state.as_str() {
+            "ONLINE" | "OFFLINE" => Settled::Ready,
+            "START_FAILED" | "STOP_FAILED" => Settled::Failed(server.state.clone()),
+            other => Settled::Pending(other.to_owned()),
+        };
+        Live::new(&server.id)
+            .owned_by(tags::owner(&server.tags, &self.tags, &format!("server {}", server.id)))
+            .settled(settled)
+            .with("state", server.state.clone())
+            .with("identity provider", server.url.clone())
+            .with("invocation role", server.invocation_role.clone())
+            .with("authentication", server.authentication.clone())
+            .with("logging role", server.logging_role.clone())
+            .with("structured logs", json!(server.log_destinations))
+            .with("security policy", server.security_policy.clone())
+            .with("SETSTAT", server.set_stat.clone())
+            .with("listing optimization", server.listing_optimization.clone())
+            .with("tags", tags::live(&server.tags, &self.tags))
+            .output("ServerId", &server.id)
+            .output("State", &server.state)
+            .output("Arn", &server.arn)
+            .output("Endpoint", format!("{}.server.transfer.{}.amazonaws.com", server.id, self.region))
+    }
+}
+
+#[async_trait]
+impl Resource for Server {
+    fn kind(&self) -> Kind {
+        Kind::Server
+    }
+
+    fn id(&self) -> &NodeId {
+        &self.id
+    }
+
+    fn needs(&self) -> Vec<NodeId> {
+        vec![self.stack.clone()]
+    }
+
+    fn title(&self) -> String {
+        "Transfer server".to_owned()
+    }
+
+    fn wanted(&self, world: &World) -> Properties {
+        Properties::from([
+            ("state", "ONLINE".into()),
+            ("identity provider", output(world, &self.stack, "ApiUrl")),
+            ("invocation role", output(world, &self.stack, "InvocationRoleArn")),
+            ("authentication", "PASSWORD".into()),
+            ("logging role", self.logging_role.clone().map_or(Value::Null, Value::from).into()),
+            ("structured logs", json!(self.log_destinations()).into()),
+            ("security policy", self.security_policy.clone().into()),
+            ("SETSTAT", "ENABLE_NO_OP".into()),
+            ("listing optimization", "ENABLED".into()),
+            ("tags", tags::wanted(&self.tags).into()),
+        ])
+    }
+
+    async fn read(&self, aws: &Aws, known: Option<&str>) -> Result<Option<Live>, AwsError> {
+        let transfer = aws.transfer(&self.region);
+        let ours = |server: &ServerFacts| server.tags.get(tags::ENVIRONMENT) == self.tags.get(tags::ENVIRONMENT);
+        if let Some(id) = known
+            && let Some(server) = transfer.server(id).await?
+        {
+            // Remembered and there. Its tag may have been taken away by hand; then it is ours all the same.
+            let live = self.live(&server);
+            let other = server.tags.contains_key(tags::ENVIRONMENT) && !ours(&server);
+            return Ok(Some(if other { live } else { live.owned_by(Owner::Ours) }));
+        }
+        let mut found: Vec<ServerFacts> = Vec::new();
+        for id in transfer.servers().await? {
+            found.extend(transfer.server(&id).await?.filter(ours));
+        }
+        Ok(match found.as_slice() {
+            [] => None,
+            [server] => Some(self.live(server)),
+            [server, ..] => {
+                let ids: Vec<_> = found.iter().map(|s| s.id.as_str()).collect();
+                let what = format!(
+                    "{} servers carry {}={}: {}; delete all but the one that customers use",
+                    found.len(),
+                    tags::ENVIRONMENT,
+                    self.environment,
+                    ids.join(", ")
+                );
+                Some(self.live(server).owned_by(Owner::Foreign(what)))
+            }
+        })
+    }
+
+    async fn apply(&self, aws: &Aws, change: &Change, live: Option<&Live>, world: &World) -> Result<(), StepError> {
+        let transfer = aws.transfer(&self.region);
+        let Some(live) = live else {
+            transfer.create(&self.request(world)?).await?;
+            return Ok(());
+        };
+        let only = |name: &str| change.properties.iter().all(|p| p.name == name);
+        if only("state") {
+            transfer.start(&live.identity).await?;
+        } else if only("tags") {
+            let arn = live.outputs.get("Arn").map_or("", String::as_str);
+            transfer.tag(arn, &self.tags).await?;
+        } else {
+            transfer.update(&live.identity, &self.request(world)?).await?;
+            if change.touches("tags") {
+                let arn = live.outputs.get("Arn").map_or("", String::as_str);
+                transfer.tag(arn, &self.tags).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn delete(&self, aws: &Aws, live: &Live, _options: RemovalOptions) -> Result<(), StepError> {
+        Ok(aws.transfer(&self.region).delete(&live.identity).await?)
+    }
+}

@@ -1,0 +1,365 @@
+//! The CloudFormation stack of a region.
+//!
+//! Whether it is as wanted is seen from one `DescribeStacks`: an output carries the template's digest. The server id
+//! is a parameter that is never compared, only handed on: an update sets the Lambda to the live server, so it never
+//! closes the door that `server_id` has opened. Buckets that an earlier removal kept are taken back by an IMPORT
+//! change set before the update, since creating them again would collide.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::{Map, Value, json};
+
+use super::resource::{
+    Action, Change, Kind, Live, NodeId, Owner, Properties, PropertyChange, Removal, RemovalOptions, Resource, Seen, Settled,
+    StepError, Want, World, compare, output,
+};
+use super::{stack_diff, tags};
+use crate::aws::{Aws, AwsError, CloudFormation, StackFacts, StackRequest, Tags};
+
+/// CloudFormation takes no larger template inline; a larger one is read from S3.
+const INLINE_LIMIT: usize = 51_200;
+/// The output that carries the template's digest.
+pub(crate) const DIGEST: &str = "TemplateDigest";
+/// The parameter that only hands on the live server id.
+const SERVER_ID: &str = "ServerId";
+
+/// The wanted stack.
+#[derive(Clone, Debug)]
+pub struct Stack {
+    /// Name in plans and state.
+    pub id: NodeId,
+    /// Its region.
+    pub region: String,
+    /// The account.
+    pub account: String,
+    /// Its name.
+    pub name: String,
+    /// The template, without the digest's output.
+    pub template: Value,
+    /// Digest of the template.
+    pub digest: String,
+    /// Parameters, the server id excepted.
+    pub parameters: BTreeMap<String, String>,
+    /// Upload buckets: name → logical id, and the bucket's node.
+    pub buckets: BTreeMap<String, (String, NodeId)>,
+    /// Where a large template is put: bucket and key.
+    pub upload: (String, String),
+    /// The server of the region, where there is one.
+    pub server: Option<NodeId>,
+    /// What must be there before: user role, package, API Gateway's role for logs.
+    pub needs: Vec<NodeId>,
+    /// Tags.
+    pub tags: Tags,
+}
+
+/// States in which nothing but a deletion helps. A stack in REVIEW_IN_PROGRESS has no resource yet.
+const FAILED_BEYOND_UPDATE: [&str; 5] =
+    ["ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED", "REVIEW_IN_PROGRESS"];
+
+fn settled(stack: &StackFacts) -> Settled {
+    let words = || match &stack.reason {
+        Some(reason) => format!("{}: {reason}", stack.status),
+        None => stack.status.clone(),
+    };
+    match stack.status.as_str() {
+        "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "IMPORT_COMPLETE" | "REVIEW_IN_PROGRESS" => Settled::Ready,
+        status if status.ends_with("_IN_PROGRESS") => Settled::Pending(status.to_owned()),
+        // Ready to be updated again, but after an operation of ours it means that this one failed.
+        _ => Settled::Failed(words()),
+    }
+}
+
+impl Stack {
+    fn full_template(&self) -> Value {
+        let mut template = self.template.clone();
+        if let Some(outputs) = template["Outputs"].as_object_mut() {
+            let output = json!({ "Description": "Digest of this template, compared on every run", "Value": self.digest });
+            outputs.insert(DIGEST.to_owned(), output);
+        }
+        template
+    }
+
+    /// Kept buckets of ours that the live template does not have.
+    fn kept(&self, live: Option<&Live>, world: &World) -> BTreeMap<String, String> {
+        let in_stack = live.and_then(|l| l.properties.get("body")).map(stack_diff::bucket_names).unwrap_or_default();
+        self.buckets
+            .iter()
+            .filter(|(name, (_, node))| {
+                let there = world.get(node).and_then(Option::as_ref).is_some_and(|bucket| bucket.owner == Owner::Ours);
+                there && !in_stack.contains(*name)
+            })
+            .map(|(name, (logical, _))| (logical.clone(), name.clone()))
+            .collect()
+    }
+
+    fn all_parameters(&self, live: Option<&Live>, world: &World) -> BTreeMap<String, String> {
+        let mut parameters = self.parameters.clone();
+        let server = self.server.as_ref().map(|node| output(world, node, SERVER_ID));
+        let current = live.and_then(|l| l.properties.get("server id")).and_then(Value::as_str);
+        let id = match server {
+            Some(Want::Is(Value::String(id))) => id,
+            _ => current.unwrap_or("unset").to_owned(),
+        };
+        parameters.insert(SERVER_ID.to_owned(), id);
+        parameters
+    }
+
+    /// The template inline, or put into the code bucket where it is too large.
+    async fn place(&self, aws: &Aws, body: &str) -> Result<Option<String>, StepError> {
+        if body.len() <= INLINE_LIMIT {
+            return Ok(None);
+        }
+        let (bucket, key) = &self.upload;
+        let s3 = aws.s3(&self.region);
+        s3.put_object(bucket, key, body.as_bytes().to_vec(), &self.account).await?;
+        Ok(Some(s3.url(bucket, key)))
+    }
+
+    /// Takes kept buckets back: a change set with only what exists and the buckets, executed.
+    async fn import(
+        &self,
+        aws: &Aws,
+        live: Option<&Live>,
+        kept: &BTreeMap<String, String>,
+        token: &str,
+    ) -> Result<(), StepError> {
+        let cloudformation = aws.cloudformation(&self.region);
+        let existing = live.and_then(|l| l.properties.get("body")).filter(|body| body.is_object());
+        let body = stack_diff::import_template(existing, &self.template, kept.keys()).to_string();
+        let mut parameters = self.all_parameters(live, &World::new());
+        parameters.retain(|key, _| existing.is_some_and(|body| body["Parameters"].get(key).is_some()));
+        let url = self.place(aws, &body).await?;
+        let request = StackRequest {
+            name: &self.name,
+            token,
+            body: &body,
+            url: url.as_deref(),
+            parameters: &parameters,
+            tags: &self.tags,
+        };
+        cloudformation.plan_import(&request, token, kept).await?;
+        let planned = crate::execute::wait::short(Duration::from_secs(120), || async {
+            match cloudformation.change_set(&self.name, token).await? {
+                Some((status, _)) if status.ends_with("COMPLETE") => Ok(Some(Ok(()))),
+                Some((status, reason)) if status == "FAILED" => Ok(Some(Err(reason))),
+                _ => Ok(None),
+            }
+        });
+        match planned.await? {
+            Some(Ok(())) => Ok(cloudformation.execute(&self.name, token, token).await?),
+            Some(Err(reason)) => {
+                cloudformation.delete_change_set(&self.name, token).await?;
+                Err(StepError::Refused(format!(
+                    "CloudFormation will not take back the kept buckets of {} ({}): {reason}",
+                    self.name,
+                    kept.values().cloned().collect::<Vec<_>>().join(", ")
+                )))
+            }
+            None => Err(StepError::Refused(format!("the change set {token} of {} was not ready in time", self.name))),
+        }
+    }
+
+    async fn facts(&self, cloudformation: &CloudFormation, stack: StackFacts) -> Result<Live, AwsError> {
+        let parameters: Map<String, Value> = self
+            .parameters
+            .keys()
+            .filter_map(|key| Some((key.clone(), Value::String(stack.parameters.get(key)?.clone()))))
+            .collect();
+        let digest = stack.outputs.get(DIGEST).cloned();
+        let mut live = Live::new(&stack.arn)
+            .owned_by(tags::owner(&stack.tags, &self.tags, &self.title()))
+            .settled(settled(&stack))
+            .with("status", stack.status.clone())
+            .with("parameters", parameters)
+            .with("server id", stack.parameters.get(SERVER_ID).cloned())
+            .with("tags", tags::live(&stack.tags, &self.tags))
+            .with("template", digest.clone());
+        // Read only where it differs: for the plan's before and after, and to know which buckets are in it.
+        if digest.as_ref() != Some(&self.digest) && !FAILED_BEYOND_UPDATE.contains(&stack.status.as_str()) {
+            let body = cloudformation.template(&stack.arn).await.ok().flatten().unwrap_or_default();
+            live = live.with("body", stack_diff::parse(&body));
+        }
+        live.outputs = stack.outputs;
+        live.outputs.insert("StackStatus".to_owned(), stack.status);
+        Ok(live)
+    }
+}
+
+#[async_trait]
+impl Resource for Stack {
+    fn kind(&self) -> Kind {
+        Kind::Stack
+    }
+
+    fn id(&self) -> &NodeId {
+        &self.id
+    }
+
+    fn needs(&self) -> Vec<NodeId> {
+        self.needs.clone()
+    }
+
+    fn title(&self) -> String {
+        format!("stack {}", self.name)
+    }
+
+    fn wanted(&self, _world: &World) -> Properties {
+        let parameters: Map<String, Value> =
+            self.parameters.iter().map(|(key, value)| (key.clone(), Value::String(value.clone()))).collect();
+        Properties::from([
+            ("template", self.digest.clone().into()),
+            ("parameters", Value::Object(parameters).into()),
+            ("tags", tags::wanted(&self.tags).into()),
+        ])
+    }
+
+    fn diff(&self, live: Option<&Live>, world: &World) -> Option<Change> {
+        let kept = self.kept(live, world);
+        let import = || {
+            let names = kept.values().cloned().collect::<Vec<_>>().join(", ");
+            Change::new(Action::Import, format!("takes back what an earlier removal kept: {names}; then the whole template"))
+        };
+        let Some(live) = live else {
+            let created = || Change { action: Action::Create, reason: None, properties: self.resource_list() };
+            return Some(if kept.is_empty() { created() } else { import() });
+        };
+        let status = live.properties.get("status").and_then(Value::as_str).unwrap_or_default();
+        if status == "REVIEW_IN_PROGRESS" && !kept.is_empty() {
+            return Some(import());
+        }
+        if FAILED_BEYOND_UPDATE.contains(&status) {
+            return Some(Change::new(Action::Recreate, format!("it is {status}, which can only be deleted; then it is made anew")));
+        }
+        if status == "UPDATE_ROLLBACK_FAILED" {
+            return Some(Change::new(Action::Update, "its roll-back failed: that is continued first"));
+        }
+        let differs = compare(&self.wanted(world), &live.properties);
+        if differs.is_empty() {
+            return None;
+        }
+        if !kept.is_empty() {
+            return Some(import());
+        }
+        let mut properties = Vec::new();
+        for change in differs {
+            match change.name.as_str() {
+                "template" => {
+                    let before = live.properties.get("body").cloned().unwrap_or_default();
+                    properties.extend(stack_diff::resources(&before, &self.template));
+                }
+                "parameters" => properties.extend(parameter_changes(&change)),
+                _ => properties.push(change),
+            }
+        }
+        Some(Change { action: Action::Update, reason: None, properties })
+    }
+
+    async fn read(&self, aws: &Aws, _known: Option<&str>) -> Result<Option<Live>, AwsError> {
+        let cloudformation = aws.cloudformation(&self.region);
+        match cloudformation.stack(&self.name).await? {
+            None => Ok(None),
+            Some(stack) => self.facts(&cloudformation, stack).await.map(Some),
+        }
+    }
+
+    async fn apply(&self, aws: &Aws, change: &Change, live: Option<&Live>, world: &World) -> Result<(), StepError> {
+        let cloudformation = aws.cloudformation(&self.region);
+        let token = format!("sftpctl-{:016x}", fastrand::u64(..));
+        let status = live.and_then(|l| l.properties.get("status")).and_then(Value::as_str).unwrap_or_default();
+        match change.action {
+            Action::Recreate => return Ok(cloudformation.delete(&self.name, &token).await?),
+            Action::Import => return self.import(aws, live, &self.kept(live, world), &token).await,
+            _ if status == "UPDATE_ROLLBACK_FAILED" => {
+                return Ok(cloudformation.continue_rollback(&self.name, &token).await?);
+            }
+            _ => {}
+        }
+        let body = self.full_template().to_string();
+        let url = self.place(aws, &body).await?;
+        let parameters = self.all_parameters(live, world);
+        let request = StackRequest {
+            name: &self.name,
+            token: &token,
+            body: &body,
+            url: url.as_deref(),
+            parameters: &parameters,
+            tags: &self.tags,
+        };
+        if live.is_none() {
+            match cloudformation.create(&request).await {
+                // A lost answer: the stack is there and is read next.
+                Err(error) if error.is("AlreadyExists") => Ok(()),
+                other => Ok(other?),
+            }
+        } else {
+            cloudformation.update(&request).await?;
+            Ok(())
+        }
+    }
+
+    async fn removal(&self, _aws: &Aws, _live: &Live, _options: RemovalOptions) -> Result<Removal, AwsError> {
+        Ok(Removal::Delete)
+    }
+
+    async fn delete(&self, aws: &Aws, _live: &Live, _options: RemovalOptions) -> Result<(), StepError> {
+        let token = format!("sftpctl-{:016x}", fastrand::u64(..));
+        Ok(aws.cloudformation(&self.region).delete(&self.name, &token).await?)
+    }
+
+    async fn news(&self, aws: &Aws, seen: &mut Seen) -> Vec<String> {
+        let Ok(events) = aws.cloudformation(&self.region).events(&self.name).await else { return Vec::new() };
+        let fresh: Vec<_> = events.into_iter().take_while(|event| !seen.ids.contains(&event.id)).collect();
+        seen.ids.extend(fresh.iter().map(|event| event.id.clone()));
+        if !std::mem::replace(&mut seen.primed, true) {
+            return Vec::new();
+        }
+        fresh.iter().rev().filter(|event| event.resource != self.name).map(stack_diff::event_line).collect()
+    }
+
+    async fn causes(&self, aws: &Aws) -> Vec<String> {
+        let cloudformation = aws.cloudformation(&self.region);
+        let events = cloudformation.events(&self.name).await.unwrap_or_default();
+        let causes = stack_diff::first_causes(&self.name, &events);
+        if causes.is_empty() { cloudformation.validation_errors(&self.name).await.unwrap_or_default() } else { causes }
+    }
+}
+
+impl Stack {
+    /// What a new stack will hold, one line per type.
+    fn resource_list(&self) -> Vec<PropertyChange> {
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        for resource in self.template["Resources"].as_object().into_iter().flat_map(|r| r.values()) {
+            *counts.entry(resource["Type"].as_str().unwrap_or_default()).or_default() += 1;
+        }
+        counts
+            .into_iter()
+            .map(|(kind, count)| PropertyChange {
+                name: kind.to_owned(),
+                before: None,
+                after: Some(count.into()),
+                after_node: None,
+                replaces: None,
+            })
+            .collect()
+    }
+}
+
+/// One change per parameter.
+fn parameter_changes(change: &PropertyChange) -> Vec<PropertyChange> {
+    let empty = Map::new();
+    let before = change.before.as_ref().and_then(Value::as_object).unwrap_or(&empty);
+    let after = change.after.as_ref().and_then(Value::as_object).unwrap_or(&empty);
+    after
+        .iter()
+        .filter(|(key, value)| before.get(*key) != Some(*value))
+        .map(|(key, value)| PropertyChange {
+            name: format!("parameter {key}"),
+            before: before.get(key).cloned(),
+            after: Some(value.clone()),
+            after_node: None,
+            replaces: None,
+        })
+        .collect()
+}

@@ -1,0 +1,180 @@
+//! The account table in its home region.
+//!
+//! Not in the template: the table outlives any stack and spans them, and its replicas belong to one table, not to
+//! three stacks. One `UpdateTable` takes one kind of change, so each mutation here changes one thing. Deleting it
+//! deletes every customer's account: only `teardown --delete-data` does, and never against deletion protection.
+
+use async_trait::async_trait;
+
+use super::resource::{
+    Change, Kind, Live, NodeId, Properties, PropertyChange, Removal, RemovalOptions, Resource, Settled, StepError, World,
+    compare,
+};
+use super::tags;
+use crate::aws::{Aws, AwsError, NewTable, TableFacts, Tags};
+
+/// Partition key of the table, a number.
+const KEY: &str = "orgid";
+/// Partition key of the index, a string.
+const INDEX_KEY: &str = "username";
+
+/// The wanted table.
+#[derive(Clone, Debug)]
+pub struct Table {
+    /// Name in plans and state.
+    pub id: NodeId,
+    /// Home region.
+    pub region: String,
+    /// Its name.
+    pub name: String,
+    /// Name of the index on user names.
+    pub index: &'static str,
+    /// Point-in-time recovery, in the home region only.
+    pub recovery: bool,
+    /// Deletion protection.
+    pub protection: bool,
+    /// Tags.
+    pub tags: Tags,
+}
+
+/// Whether a table can be worked with.
+pub(super) fn settled(table: &TableFacts) -> Settled {
+    match table.status.as_str() {
+        "ACTIVE" if table.indexing => Settled::Pending("building the index".into()),
+        "ACTIVE" => match table.replicas.iter().find(|(_, status)| status != "ACTIVE") {
+            Some((region, status)) if status == "CREATION_FAILED" => {
+                Settled::Failed(format!("the replica in {region} is {status}"))
+            }
+            Some((region, status)) => Settled::Pending(format!("the replica in {region} is {status}")),
+            None => Settled::Ready,
+        },
+        "ARCHIVED" | "ARCHIVING" | "INACCESSIBLE_ENCRYPTION_CREDENTIALS" => Settled::Failed(table.status.clone()),
+        other => Settled::Pending(other.to_owned()),
+    }
+}
+
+#[async_trait]
+impl Resource for Table {
+    fn kind(&self) -> Kind {
+        Kind::Table
+    }
+
+    fn id(&self) -> &NodeId {
+        &self.id
+    }
+
+    fn needs(&self) -> Vec<NodeId> {
+        Vec::new()
+    }
+
+    fn title(&self) -> String {
+        format!("table {}", self.name)
+    }
+
+    fn wanted(&self, _world: &World) -> Properties {
+        Properties::from([
+            ("key", format!("{KEY} (N)").into()),
+            ("index", format!("{}: {INDEX_KEY} (S)", self.index).into()),
+            ("billing", "PAY_PER_REQUEST".into()),
+            ("stream", "NEW_AND_OLD_IMAGES".into()),
+            ("deletion protection", self.protection.into()),
+            ("point-in-time recovery", self.recovery.into()),
+            ("tags", tags::wanted(&self.tags).into()),
+        ])
+    }
+
+    fn diff(&self, live: Option<&Live>, world: &World) -> Option<Change> {
+        let empty = std::collections::BTreeMap::new();
+        let action = if live.is_some() { super::resource::Action::Update } else { super::resource::Action::Create };
+        let mut properties = compare(&self.wanted(world), live.map_or(&empty, |live| &live.properties));
+        if live.is_some() {
+            for change in properties.iter_mut().filter(|change| change.name == "key") {
+                change.replaces = Some("a table's key cannot change; a new table would lose every account".into());
+            }
+        }
+        (live.is_none() || !properties.is_empty()).then_some(Change { action, reason: None, properties })
+    }
+
+    async fn read(&self, aws: &Aws, _known: Option<&str>) -> Result<Option<Live>, AwsError> {
+        let dynamodb = aws.dynamodb(&self.region);
+        let Some(table) = dynamodb.table(&self.name).await? else { return Ok(None) };
+        let index = table.indexes.iter().find(|index| index.starts_with(&format!("{}:", self.index))).cloned();
+        let live = Live::new(&table.arn).settled(settled(&table));
+        if table.status == "CREATING" || table.status == "DELETING" {
+            return Ok(Some(live));
+        }
+        let (have, recovery) = tokio::try_join!(dynamodb.tags(&table.arn), dynamodb.recovery(&self.name))?;
+        Ok(Some(
+            live.owned_by(tags::owner(&have, &self.tags, &self.title()))
+                .with("key", table.key)
+                .with("index", index)
+                .with("billing", table.billing)
+                .with("stream", table.stream)
+                .with("deletion protection", table.deletion_protection)
+                .with("point-in-time recovery", recovery)
+                .with("tags", tags::live(&have, &self.tags)),
+        ))
+    }
+
+    async fn apply(&self, aws: &Aws, change: &Change, live: Option<&Live>, _world: &World) -> Result<(), StepError> {
+        let dynamodb = aws.dynamodb(&self.region);
+        let Some(live) = live else {
+            let new = NewTable {
+                name: &self.name,
+                key: KEY,
+                index: self.index,
+                index_key: INDEX_KEY,
+                deletion_protection: self.protection,
+                tags: &self.tags,
+            };
+            return Ok(dynamodb.create(new).await?);
+        };
+        if let Some(PropertyChange { replaces: Some(why), .. }) = change.properties.iter().find(|p| p.replaces.is_some()) {
+            return Err(StepError::Refused(format!("{} has another key than it should: {why}", self.title())));
+        }
+        if change.touches("billing") {
+            dynamodb.set_on_demand(&self.name).await?;
+        } else if change.touches("stream") {
+            dynamodb.enable_stream(&self.name).await?;
+        } else if change.touches("index") {
+            dynamodb.add_index(&self.name, self.index, INDEX_KEY).await?;
+        } else if change.touches("deletion protection") {
+            dynamodb.protect(&self.name, self.protection).await?;
+        } else if change.touches("point-in-time recovery") {
+            dynamodb.set_recovery(&self.name, self.recovery).await?;
+        } else {
+            dynamodb.tag(&live.identity, &self.tags).await?;
+        }
+        Ok(())
+    }
+
+    async fn removal(&self, _aws: &Aws, _live: &Live, options: RemovalOptions) -> Result<Removal, AwsError> {
+        Ok(match options.delete_data {
+            true => Removal::Delete,
+            false => Removal::Keep("it holds the accounts; --delete-data deletes it".into()),
+        })
+    }
+
+    async fn delete(&self, aws: &Aws, live: &Live, _options: RemovalOptions) -> Result<(), StepError> {
+        refuse_protected(live, &self.title())?;
+        match aws.dynamodb(&self.region).delete(&self.name).await {
+            Err(error) if error.message.contains("last 24 hours") => Err(StepError::NotYet(format!(
+                "{} cannot be deleted yet: AWS keeps a table for 24 hours after it was the source of a replica. Run the \
+                 same command again tomorrow; everything else is done",
+                self.title()
+            ))),
+            other => Ok(other?),
+        }
+    }
+}
+
+/// Deletion protection is honoured before AWS is asked.
+pub(super) fn refuse_protected(live: &Live, title: &str) -> Result<(), StepError> {
+    match live.properties.get("deletion protection") {
+        Some(serde_json::Value::Bool(true)) => Err(StepError::Refused(format!(
+            "{title} has deletion protection; set `table: {{ deletion_protection: false }}` in the environment file, deploy, \
+             and tear down again"
+        ))),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,29 @@
+//! Tags: which are ours, and whose a thing is. Pure.
+
+use serde_json::Value;
+
+use super::resource::Owner;
+use crate::aws::Tags;
+
+/// The tag that says which environment a thing belongs to.
+pub(crate) const ENVIRONMENT: &str = "sftpctl:environment";
+
+/// The wanted tags as a property.
+pub(super) fn wanted(tags: &Tags) -> Value {
+    tags.iter().map(|(key, value)| (key.clone(), Value::String(value.clone()))).collect::<serde_json::Map<_, _>>().into()
+}
+
+/// Of the tags that are there, those that we want to have a say in: others' tags are theirs.
+pub(super) fn live(live: &Tags, wanted: &Tags) -> Value {
+    let known = live.iter().filter(|(key, _)| wanted.contains_key(*key));
+    known.map(|(key, value)| (key.clone(), Value::String(value.clone()))).collect::<serde_json::Map<_, _>>().into()
+}
+
+/// Whose it is, by its tag. `what` names it in the sentence for a person.
+pub(super) fn owner(live: &Tags, wanted: &Tags, what: &str) -> Owner {
+    match (live.get(ENVIRONMENT), wanted.get(ENVIRONMENT)) {
+        (Some(have), Some(want)) if have == want => Owner::Ours,
+        (Some(other), _) => Owner::Foreign(format!("{what} belongs to environment {other}")),
+        (None, _) => Owner::Foreign(format!("{what} exists without the tag {ENVIRONMENT}, so it is not ours")),
+    }
+}
