@@ -114,11 +114,7 @@ impl LocalArgs {
     ///
     /// # Errors
     /// See [`LocalError`].
-    pub async fn run(
-        &self,
-        out: &(dyn Fn(&str) + Sync),
-        progress: &(dyn Fn(&str) + Sync),
-    ) -> Result<(), LocalError> {
+    pub async fn run(&self, out: &(dyn Fn(&str) + Sync), progress: &(dyn Fn(&str) + Sync)) -> Result<(), LocalError> {
         match &self.command {
             LocalCommand::Start(args) => {
                 let status = local::start(&self.dir, &args.options(), progress).await?;
@@ -169,7 +165,10 @@ async fn logs(dir: &Path, lines: usize, follow: bool, out: &(dyn Fn(&str) + Sync
             out(line);
         }
     }
-    while follow {
+    if !follow {
+        return;
+    }
+    loop {
         tokio::time::sleep(Duration::from_millis(200)).await;
         for (path, seen) in &mut read {
             let Ok(mut file) = std::fs::File::open(&*path) else { continue };
@@ -194,7 +193,9 @@ mod tests {
 
     #[test]
     fn times_have_units() {
-        for (text, expected) in [("1s", Ok(1.0)), ("500ms", Ok(0.5)), ("2m", Ok(120.0)), ("0", Ok(0.0)), ("1.5", Ok(1.5))] {
+        for (text, expected) in
+            [("1s", Ok(1.0)), ("500ms", Ok(0.5)), ("2m", Ok(120.0)), ("0", Ok(0.0)), ("1.5", Ok(1.5))]
+        {
             assert_eq!(seconds(text), expected, "{text}");
         }
         for text in ["", "s", "-1s", "1h", "nan"] {

@@ -95,11 +95,7 @@ pub(super) fn endpoint(port: u16) -> String {
 ///
 /// # Errors
 /// See [`LocalError`]; after an error nothing is left running.
-pub async fn start(
-    dir: &Path,
-    options: &StartOptions,
-    progress: &(dyn Fn(&str) + Sync),
-) -> Result<Status, LocalError> {
+pub async fn start(dir: &Path, options: &StartOptions, progress: &(dyn Fn(&str) + Sync)) -> Result<Status, LocalError> {
     let dir = &prepared(dir)?;
     let _lock = lock(dir)?;
     if let Some(run) = running(dir)? {
@@ -133,9 +129,8 @@ pub async fn start(
         command.arg(name).arg(value.to_string());
     }
     command.stdin(Stdio::null()).stdout(log).stderr(errors);
-    let mut child = command
-        .spawn()
-        .map_err(|source| LocalError::Spawn { program: program.display().to_string(), source })?;
+    let mut child =
+        command.spawn().map_err(|source| LocalError::Spawn { program: program.display().to_string(), source })?;
 
     let ready = poll(START_DEADLINE, async || match child.try_wait() {
         Ok(Some(status)) => Some(Err(format!("it ended ({status})"))),

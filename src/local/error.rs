@@ -129,10 +129,14 @@ impl LocalError {
                 "put a newer `python3` first on the PATH, or name one in SFTPCTL_PYTHON".to_owned()
             }
             Self::InstallFailed { .. } => {
-                "pip follows the usual settings (PIP_INDEX_URL, PIP_PROXY, pip.conf); then run the command again".to_owned()
+                "pip follows the usual settings (PIP_INDEX_URL, PIP_PROXY, pip.conf); then run the command again"
+                    .to_owned()
             }
             Self::PortTaken { port } => {
-                format!("end that program, or choose another port: sftpctl local start --port {}", port.saturating_add(1))
+                format!(
+                    "end that program, or choose another port: sftpctl local start --port {}",
+                    port.saturating_add(1)
+                )
             }
             Self::RunsElsewhere { .. } => "stop it first: sftpctl local stop".to_owned(),
             Self::NotReady { .. } | Self::MinistackEnded { .. } => "the whole log: sftpctl local logs".to_owned(),

@@ -26,6 +26,7 @@ const END_DEADLINE: Duration = Duration::from_secs(30);
 /// Makes the virtual environment, unless a finished one with the same requirements is there.
 pub(super) async fn install(venv: &Path, progress: &(dyn Fn(&str) + Sync)) -> Result<(), LocalError> {
     let stamp = venv.join(STAMP);
+    let _lock = lock(venv).await?;
     if std::fs::read_to_string(&stamp).is_ok_and(|text| text == REQUIREMENTS) {
         return Ok(());
     }
@@ -42,6 +43,23 @@ pub(super) async fn install(venv: &Path, progress: &(dyn Fn(&str) + Sync)) -> Re
     std::fs::write(&requirements, REQUIREMENTS).map_err(LocalError::file("writing", &requirements))?;
     pip(venv, &requirements, progress).await?;
     std::fs::write(&stamp, REQUIREMENTS).map_err(LocalError::file("writing", stamp))
+}
+
+/// Keeps two installations into the same place apart: the second waits, and finds the work done.
+async fn lock(venv: &Path) -> Result<std::fs::File, LocalError> {
+    let path = venv.with_extension("lock");
+    let locked = tokio::task::spawn_blocking({
+        let path = path.clone();
+        move || -> std::io::Result<std::fs::File> {
+            if let Some(folder) = path.parent() {
+                std::fs::create_dir_all(folder)?;
+            }
+            let file = OpenOptions::new().create(true).append(true).open(&path)?;
+            file.lock()?;
+            Ok(file)
+        }
+    });
+    locked.await.map_err(std::io::Error::other).flatten().map_err(LocalError::file("locking", path))
 }
 
 async fn check_python(python: &str) -> Result<(), LocalError> {

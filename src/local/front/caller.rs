@@ -89,7 +89,9 @@ mod tests {
     #[test]
     fn what_is_no_signature_is_refused() {
         assert_eq!(scope(&HeaderMap::new(), Some("a=b")), Err(Unsigned::Missing));
-        for value in ["Basic eA==", "AWS4-HMAC-SHA256 Credential=a/b", "AWS4-HMAC-SHA256 Credential=a/b/c/d/aws4_request"] {
+        for value in
+            ["Basic eA==", "AWS4-HMAC-SHA256 Credential=a/b", "AWS4-HMAC-SHA256 Credential=a/b/c/d/aws4_request"]
+        {
             assert_eq!(header(value), Err(Unsigned::Malformed), "{value}");
         }
     }

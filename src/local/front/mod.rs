@@ -4,8 +4,8 @@
 //! is rarely, `docs/local-cloud.md` says so.
 
 mod admin;
-mod calls;
 mod caller;
+mod calls;
 mod operation;
 mod pending;
 mod upstream;
@@ -24,8 +24,8 @@ use tokio::net::TcpListener;
 
 pub(crate) use upstream::Upstream;
 
-use self::calls::Calls;
 use self::caller::{Scope, Unsigned};
+use self::calls::Calls;
 use self::operation::Form;
 use self::pending::Pending;
 use self::upstream::{MOST_BUFFERED, plain};
@@ -111,12 +111,7 @@ async fn handle(State(front): State<Arc<Front>>, request: Request<Body>) -> Resp
 }
 
 /// One call of AWS Transfer Family.
-async fn transfer_call(
-    front: &Front,
-    operation: &str,
-    scope: Result<Scope, Unsigned>,
-    body: Body,
-) -> Response<Body> {
+async fn transfer_call(front: &Front, operation: &str, scope: Result<Scope, Unsigned>, body: Body) -> Response<Body> {
     let result = async {
         let scope = scope.map_err(|unsigned| match unsigned {
             Unsigned::Missing => {
@@ -181,7 +176,9 @@ async fn pass(front: &Front, parts: Parts, scope: &Scope, body: Body) -> Respons
         let form = Form::parse(&bytes);
         let operation = operation::name(&scope.service, &parts, Some(&form));
         front.calls.count(&scope.service, &operation);
-        if scope.service == "cloudformation" && !front.delays().stack_operation().is_zero() || front.pending.any_stack() {
+        if scope.service == "cloudformation"
+            && (!front.delays().stack_operation().is_zero() || front.pending.any_stack())
+        {
             return stack_call(front, parts, scope, &operation, &form, Body::from(bytes)).await;
         }
         return front.upstream.pass(parts, Body::from(bytes)).await;
@@ -210,7 +207,8 @@ async fn stack_call(
     let stack = form.get("StackName").map(str::to_owned);
     match operation {
         "CreateStack" | "UpdateStack" | "DeleteStack" | "ExecuteChangeSet" => {
-            let stack = stack.or_else(|| form.get("ChangeSetName").and_then(|arn| front.pending.stack_of_change_set(arn)));
+            let stack =
+                stack.or_else(|| form.get("ChangeSetName").and_then(|arn| front.pending.stack_of_change_set(arn)));
             let last_seen = match (operation, &stack) {
                 ("DeleteStack", Some(stack)) => front.upstream.describe_stack(&place, stack).await,
                 _ => None,
@@ -246,13 +244,7 @@ async fn stack_call(
 }
 
 /// DynamoDB, while tables are to take time.
-async fn table_call(
-    front: &Front,
-    mut parts: Parts,
-    scope: &Scope,
-    operation: &str,
-    body: Body,
-) -> Response<Body> {
+async fn table_call(front: &Front, mut parts: Parts, scope: &Scope, operation: &str, body: Body) -> Response<Body> {
     let takes = front.delays().table_creation();
     match operation {
         "CreateTable" | "UpdateTable" => {

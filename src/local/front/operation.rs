@@ -65,9 +65,7 @@ fn matches(pattern: &[String], path: &[String]) -> bool {
     match (pattern.split_first(), path.split_first()) {
         (None, None) => true,
         (Some((part, _)), Some(_)) if part == "{+}" => true,
-        (Some((part, pattern)), Some((segment, path))) => {
-            (part == "{}" || part == segment) && matches(pattern, path)
-        }
+        (Some((part, pattern)), Some((segment, path))) => (part == "{}" || part == segment) && matches(pattern, path),
         _ => false,
     }
 }
@@ -177,7 +175,10 @@ mod tests {
             assert_eq!(call(service, method, uri, &[]), expected, "{method} {uri}");
         }
         assert_eq!(call("s3", "PUT", "/b/k", &[("x-amz-copy-source", "b/o")]), "CopyObject");
-        assert_eq!(call("dynamodb", "POST", "/", &[("x-amz-target", "DynamoDB_20120810.DescribeTable")]), "DescribeTable");
+        assert_eq!(
+            call("dynamodb", "POST", "/", &[("x-amz-target", "DynamoDB_20120810.DescribeTable")]),
+            "DescribeTable"
+        );
     }
 
     #[test]

@@ -47,7 +47,8 @@ impl Pending {
 
     /// Remembers which stack a change set is for.
     pub(super) fn change_set_made(&self, answer: &str) {
-        if let (Some(id), Some(stack)) = (between(answer, "<Id>", "</Id>"), between(answer, "<StackId>", "</StackId>")) {
+        if let (Some(id), Some(stack)) = (between(answer, "<Id>", "</Id>"), between(answer, "<StackId>", "</StackId>"))
+        {
             lock(&self.change_sets).insert(id.to_owned(), stack.to_owned());
         }
     }
@@ -70,7 +71,8 @@ impl Pending {
     /// The last answer that showed a stack which is being deleted.
     pub(super) fn deleting(&self, place: &Place, stack: &str) -> Option<String> {
         let stacks = lock(&self.stacks);
-        let last_seen = stacks.get(&key(place, stack_name(stack)))?.last_seen.clone()?;
+        let stack = stacks.get(&key(place, stack_name(stack))).filter(|stack| stack.until > Instant::now())?;
+        let last_seen = stack.last_seen.clone()?;
         Some(rewrite_statuses(&last_seen, |_| Some("DELETE_IN_PROGRESS".to_owned())))
     }
 
@@ -78,7 +80,7 @@ impl Pending {
     pub(super) fn show_stacks(&self, place: &Place, xml: &str) -> String {
         let stacks = lock(&self.stacks);
         rewrite_statuses(xml, |name| {
-            let under_way = stacks.contains_key(&key(place, name));
+            let under_way = stacks.get(&key(place, name)).is_some_and(|stack| stack.until > Instant::now());
             under_way.then(String::new)
         })
     }
@@ -91,18 +93,19 @@ impl Pending {
     /// DescribeTable's answer with the table, and its replicas elsewhere, shown as still under way.
     pub(super) fn show_table(&self, place: &Place, mut answer: Value) -> Value {
         let tables = lock(&self.tables);
+        let under_way = |key| tables.get(&key).is_some_and(|until| *until > Instant::now());
         let table = &mut answer["Table"];
         let Some(name) = table["TableName"].as_str().map(str::to_owned) else {
             return answer;
         };
-        if tables.contains_key(&key(place, &name)) && table["TableStatus"] == "ACTIVE" {
+        if under_way(key(place, &name)) && table["TableStatus"] == "ACTIVE" {
             table["TableStatus"] = json!("CREATING");
         }
         let mut updating = false;
         for replica in table["Replicas"].as_array_mut().into_iter().flatten() {
             let region = replica["RegionName"].as_str().unwrap_or_default().to_owned();
             let there = Place { region, account: place.account.clone() };
-            if there.region != place.region && tables.contains_key(&key(&there, &name)) {
+            if there.region != place.region && under_way(key(&there, &name)) {
                 replica["ReplicaStatus"] = json!("CREATING");
                 updating = true;
             }
@@ -182,13 +185,10 @@ mod tests {
                    <member><StackName>b</StackName><StackStatus>UPDATE_COMPLETE</StackStatus></member>";
         pending.stack_began(&place(), "arn:aws:cloudformation:us-west-2:1:stack/b/uuid", Duration::from_secs(5), None);
         assert!(pending.any_stack());
-        assert_eq!(
-            pending.show_stacks(&place(), xml),
-            xml.replace("UPDATE_COMPLETE", "UPDATE_IN_PROGRESS")
-        );
+        assert_eq!(pending.show_stacks(&place(), xml), xml.replace("UPDATE_COMPLETE", "UPDATE_IN_PROGRESS"));
         tokio::time::advance(Duration::from_secs(6)).await;
-        assert!(!pending.any_stack());
         assert_eq!(pending.show_stacks(&place(), xml), xml);
+        assert!(!pending.any_stack());
     }
 
     #[tokio::test(start_paused = true)]

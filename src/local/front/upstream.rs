@@ -45,8 +45,7 @@ impl Upstream {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         // MiniStack closes idle connections after 75 s.
-        let client =
-            Client::builder(TokioExecutor::new()).pool_idle_timeout(Duration::from_secs(30)).build(connector);
+        let client = Client::builder(TokioExecutor::new()).pool_idle_timeout(Duration::from_secs(30)).build(connector);
         #[expect(clippy::expect_used, reason = "an address and a number always form an authority")]
         let authority = format!("127.0.0.1:{port}").parse().expect("a valid authority");
         Self { authority, client, accounts: Mutex::default() }

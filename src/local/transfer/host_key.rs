@@ -11,7 +11,9 @@ use super::error::ApiError;
 /// OpenSSH's own (PROTOCOL.key), and PKCS#1 (`-m PEM`, RSA).
 pub(super) fn fingerprint(private_key: &str) -> Result<String, ApiError> {
     let blob = openssh(private_key).or_else(|| pkcs1(private_key)).ok_or_else(|| {
-        ApiError::invalid("Unsupported or invalid SSH host key format; supported are RSA, ECDSA and ED25519 private keys")
+        ApiError::invalid(
+            "Unsupported or invalid SSH host key format; supported are RSA, ECDSA and ED25519 private keys",
+        )
     })?;
     Ok(sha256(&blob))
 }
@@ -47,7 +49,8 @@ fn openssh(text: &str) -> Option<Vec<u8>> {
     let blob = string(&mut rest)?;
     let mut inside = blob;
     let kind = string(&mut inside)?;
-    let known = [&b"ssh-rsa"[..], b"ssh-ed25519", b"ecdsa-sha2-nistp256", b"ecdsa-sha2-nistp384", b"ecdsa-sha2-nistp521"];
+    let known =
+        [&b"ssh-rsa"[..], b"ssh-ed25519", b"ecdsa-sha2-nistp256", b"ecdsa-sha2-nistp384", b"ecdsa-sha2-nistp521"];
     known.contains(&kind).then(|| blob.to_vec())
 }
 
@@ -101,7 +104,12 @@ mod tests {
 
     #[test]
     fn only_private_keys_have_one() {
-        for text in ["", "hello", "ssh-ed25519 AAAA", "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----"] {
+        for text in [
+            "",
+            "hello",
+            "ssh-ed25519 AAAA",
+            "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----",
+        ] {
             assert_eq!(fingerprint(text).unwrap_err().code, "InvalidRequestException");
         }
     }

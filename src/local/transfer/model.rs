@@ -115,8 +115,9 @@ impl Check {
                 for required in &shape.required {
                     if members.get(required).is_none_or(Value::is_null) {
                         let path = join(path, required);
-                        self.complaints
-                            .push(format!("Value null at '{path}' failed to satisfy constraint: Member must not be null"));
+                        self.complaints.push(format!(
+                            "Value null at '{path}' failed to satisfy constraint: Member must not be null"
+                        ));
                     }
                 }
                 for (member, target) in &shape.members {

@@ -76,7 +76,8 @@ mod tests {
 
     #[test]
     fn the_policies_a_deployment_may_name_are_there() {
-        for name in ["2018-11", "2024-01", "2025-03", "FIPS-2025-03", "SshAuditCompliant-2025-02", "Restricted-2020-06"] {
+        for name in ["2018-11", "2024-01", "2025-03", "FIPS-2025-03", "SshAuditCompliant-2025-02", "Restricted-2020-06"]
+        {
             assert_eq!(check(&format!("TransferSecurityPolicy-{name}")), Ok(()));
         }
         assert!(check("TransferSecurityPolicy-1999-01").is_err());

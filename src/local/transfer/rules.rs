@@ -92,7 +92,9 @@ fn protocols(settings: &Map<String, Value>) -> Result<(), ApiError> {
     }
     let managed = text(settings, "IdentityProviderType") == "SERVICE_MANAGED";
     if managed && protocols.iter().any(|protocol| matches!(*protocol, "FTP" | "FTPS")) {
-        return Err(ApiError::invalid("IdentityProviderType SERVICE_MANAGED is not supported for protocols FTP and FTPS"));
+        return Err(ApiError::invalid(
+            "IdentityProviderType SERVICE_MANAGED is not supported for protocols FTP and FTPS",
+        ));
     }
     Ok(())
 }

@@ -133,9 +133,8 @@ pub(super) async fn update(context: &Context<'_>, mut input: Map<String, Value>)
     context.store.update(&context.place, &id, |server| {
         rules::may_update(server, &input)?;
         let mut settings = server.settings.clone();
-        let other_provider = input
-            .get("IdentityProviderType")
-            .is_some_and(|kind| settings.get("IdentityProviderType") != Some(kind));
+        let other_provider =
+            input.get("IdentityProviderType").is_some_and(|kind| settings.get("IdentityProviderType") != Some(kind));
         if other_provider {
             settings.remove("IdentityProviderDetails");
         }

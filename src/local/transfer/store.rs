@@ -181,9 +181,7 @@ impl Store {
 
     /// Removes a server.
     pub(crate) fn remove(&self, place: &Place, id: &str) -> Result<(), ApiError> {
-        self.change(place, |servers| {
-            servers.remove(id).map(|_| ()).ok_or_else(|| ApiError::unknown("Server", id))
-        })
+        self.change(place, |servers| servers.remove(id).map(|_| ()).ok_or_else(|| ApiError::unknown("Server", id)))
     }
 
     fn change<T>(
@@ -192,8 +190,7 @@ impl Store {
         change: impl FnOnce(&mut BTreeMap<String, Server>) -> Result<T, ApiError>,
     ) -> Result<T, ApiError> {
         let mut file = self.lock();
-        let servers =
-            file.servers.entry(place.account.clone()).or_default().entry(place.region.clone()).or_default();
+        let servers = file.servers.entry(place.account.clone()).or_default().entry(place.region.clone()).or_default();
         let before = servers.clone();
         let result = change(servers);
         let unchanged = *servers == before;
@@ -208,9 +205,7 @@ impl Store {
             },
             Err(refusal) => refusal,
         };
-        if let Some(servers) =
-            file.servers.get_mut(&place.account).and_then(|regions| regions.get_mut(&place.region))
-        {
+        if let Some(servers) = file.servers.get_mut(&place.account).and_then(|regions| regions.get_mut(&place.region)) {
             *servers = before;
         }
         Err(failure)
