@@ -2,7 +2,7 @@
 //!
 //! The virtual environment is made once, by the product itself, and shared by all tests.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
 use std::net::TcpListener;
