@@ -11,7 +11,7 @@ use super::delay::Delays;
 use super::error::LocalError;
 use super::files::{read_json, tail};
 use super::ministack;
-use super::process::{ProcessId, poll};
+use super::process::{ProcessId, end_session, poll};
 use super::serve::Run;
 
 /// Where the local cloud lives when nothing else is said.
@@ -219,10 +219,15 @@ async fn end_orphan(dir: &Path) -> Result<bool, LocalError> {
     let Some(run) = read_json::<Run>(&path)? else { return Ok(false) };
     let alive = run.ministack.is_alive();
     if alive {
+        // Ours beyond doubt, even with the front gone, because this very MiniStack is in it.
+        let session = run.ministack.session().filter(|session| *session == run.front.pid);
         run.ministack.terminate();
         if !run.ministack.wait_gone(STOP_DEADLINE).await {
             let seconds = STOP_DEADLINE.as_secs();
             return Err(LocalError::DidNotStop { what: "MiniStack", pid: run.ministack.pid, seconds });
+        }
+        if let Some(session) = session {
+            end_session(session).await;
         }
     }
     std::fs::remove_file(&path).map_err(LocalError::file("removing", path))?;

@@ -19,17 +19,12 @@ pub(crate) struct ProcessId {
 impl ProcessId {
     /// The process that has this id now; `None` when there is none or it has already ended.
     pub(crate) fn of(pid: i32) -> Option<Self> {
-        let stat = std::fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat")).ok()?;
-        // The second field is the program's name in parentheses, which may itself hold spaces and parentheses.
-        let (_, rest) = stat.rsplit_once(')')?;
-        let mut fields = rest.split_whitespace();
-        let state = fields.next()?;
-        // A zombie has ended; only its parent has not asked yet.
-        if matches!(state, "Z" | "X") {
-            return None;
-        }
-        let started = fields.nth(18)?.parse().ok()?;
-        Some(Self { pid, started })
+        look(pid).map(|(process, _)| process)
+    }
+
+    /// The session it belongs to, by the id of the session's first process.
+    pub(crate) fn session(self) -> Option<i32> {
+        look(self.pid).filter(|(process, _)| *process == self).map(|(_, session)| session)
     }
 
     /// Whether this very process still runs.
@@ -59,6 +54,40 @@ impl ProcessId {
     /// Waits until it has ended; `false` when it still runs after `deadline`.
     pub(crate) async fn wait_gone(self, deadline: Duration) -> bool {
         poll(deadline, async || if self.is_alive() { None } else { Some(()) }).await.is_some()
+    }
+}
+
+/// A living process and its session, from `/proc/<pid>/stat`.
+fn look(pid: i32) -> Option<(ProcessId, i32)> {
+    let stat = std::fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat")).ok()?;
+    // The second field is the program's name in parentheses, which may itself hold spaces and parentheses.
+    let (_, rest) = stat.rsplit_once(')')?;
+    let fields: Vec<&str> = rest.split_whitespace().collect();
+    // A zombie has ended; only its parent has not asked yet.
+    if matches!(*fields.first()?, "Z" | "X") {
+        return None;
+    }
+    let process = ProcessId { pid, started: fields.get(19)?.parse().ok()? };
+    Some((process, fields.get(3)?.parse().ok()?))
+}
+
+/// Ends what is left of a session, except this process: first asked to, then made to.
+///
+/// MiniStack leaves the processes of its functions behind. They are in the session of the front that started it.
+pub(crate) async fn end_session(session: i32) {
+    const GRACE: Duration = Duration::from_secs(1);
+    let me = std::process::id().cast_signed();
+    let members = || -> Vec<ProcessId> {
+        let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+        let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        pids.filter_map(look)
+            .filter(|(process, its)| *its == session && process.pid != me)
+            .map(|(process, _)| process)
+            .collect()
+    };
+    members().into_iter().for_each(ProcessId::terminate);
+    if poll(GRACE, async || members().is_empty().then_some(())).await.is_none() {
+        members().into_iter().for_each(ProcessId::kill);
     }
 }
 

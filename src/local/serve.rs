@@ -12,7 +12,7 @@ use super::error::LocalError;
 use super::files::write_json;
 use super::front::{self, Front};
 use super::ministack::{self, Ministack};
-use super::process::ProcessId;
+use super::process::{ProcessId, end_session};
 
 /// How long open connections may take to finish once the front is told to end.
 const DRAIN: Duration = Duration::from_secs(3);
@@ -68,6 +68,11 @@ pub async fn serve(dir: &Path, options: &StartOptions) -> Result<(), LocalError>
     };
     tracing::info!("ending");
     let ended = ministack.end().await;
+    let me = std::process::id().cast_signed();
+    // Only a session of our own holds nothing but what we started.
+    if ProcessId::of(me).and_then(ProcessId::session) == Some(me) {
+        end_session(me).await;
+    }
     match std::fs::remove_file(Run::path(dir)) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             tracing::warn!(%error, "the run file is still there");

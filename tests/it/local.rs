@@ -169,6 +169,21 @@ fn a_killed_front_loses_nothing() {
     assert_eq!(cloud.oracle("local_cloud.py", &["verify"]), made);
 }
 
+/// MiniStack itself leaves them behind.
+#[test]
+fn functions_end_with_the_cloud() {
+    for killed in [false, true] {
+        let cloud = Cloud::started(&[]);
+        let function: i64 = cloud.oracle("local_cloud.py", &["function"]).trim().parse().unwrap();
+        assert!(is_alive(function));
+        if killed {
+            signal("-KILL", cloud.status()["pid"].as_i64().unwrap());
+        }
+        cloud.run(&["stop"]);
+        assert!(!is_alive(function), "front killed: {killed}");
+    }
+}
+
 #[test]
 fn the_front_ends_when_ministack_does() {
     let cloud = Cloud::started(&[]);
@@ -219,6 +234,11 @@ fn a_host_key_has_the_fingerprint_that_clients_show() {
 #[test]
 fn other_calls_pass_untouched() {
     Cloud::started(&[]).oracle("local_cloud.py", &["pass-through"]);
+}
+
+#[test]
+fn a_stack_tags_its_buckets() {
+    Cloud::started(&[]).oracle("local_cloud.py", &["bucket-tags"]);
 }
 
 #[test]

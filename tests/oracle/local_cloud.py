@@ -1,12 +1,14 @@
 """Plain AWS calls against the local cloud's endpoint, with botocore's own clients.
 
-usage: local_cloud.py ENDPOINT fill|verify|delays|pass-through|host-key FILE
+usage: local_cloud.py ENDPOINT fill|verify|delays|pass-through|bucket-tags|function|host-key FILE
 """
+import io
 import json
 import sys
 import time
 import urllib.error
 import urllib.request
+import zipfile
 
 import botocore.config
 import botocore.session
@@ -141,11 +143,55 @@ def pass_through():
         assert error.response["Error"]["Code"] == "UnknownOperationException", error
 
 
+def bucket_tags():
+    template = json.dumps({"Resources": {"Bucket": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": NAME}}}})
+    stacks.create_stack(StackName=NAME, TemplateBody=template, Tags=[{"Key": "a&b", "Value": "<c>"}])
+    poll(stack_status, "CREATE_COMPLETE")
+    tags = {tag["Key"]: tag["Value"] for tag in s3.get_bucket_tagging(Bucket=NAME)["TagSet"]}
+    assert tags.pop("aws:cloudformation:stack-id").startswith("arn:aws:cloudformation:us-west-2:")
+    assert tags == {"a&b": "<c>", "aws:cloudformation:stack-name": NAME, "aws:cloudformation:logical-id": "Bucket"}, tags
+    own = [{"Key": "own", "Value": "1"}]
+    s3.put_bucket_tagging(Bucket=NAME, Tagging={"TagSet": own})
+    assert s3.get_bucket_tagging(Bucket=NAME)["TagSet"] == own
+    s3.create_bucket(Bucket=NAME + "-2", CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
+    try:
+        s3.get_bucket_tagging(Bucket=NAME + "-2")
+        raise AssertionError("no stack owns it")
+    except ClientError as error:
+        assert error.response["Error"]["Code"] == "NoSuchTagSet", error
+
+
+def function():
+    """Runs a function that says its process id, and stays as long as nobody ends it."""
+    bootstrap = """#!/bin/sh
+url="http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime/invocation"
+id=$(curl -s -D - -o /dev/null "$url/next" | tr -d '\\r' | sed -n 's/^lambda-runtime-aws-request-id: //Ip')
+curl -s -o /dev/null -d "{\\"pid\\": $$, \\"endpoint\\": \\"$AWS_ENDPOINT_URL\\"}" "$url/$id/response"
+trap '' TERM
+while :; do sleep 600; done
+"""
+    code = io.BytesIO()
+    with zipfile.ZipFile(code, "w") as archive:
+        entry = zipfile.ZipInfo("bootstrap")
+        entry.external_attr = 0o755 << 16
+        archive.writestr(entry, bootstrap)
+    functions = client("lambda")
+    functions.create_function(
+        FunctionName=NAME, Runtime="provided.al2023", Handler="bootstrap", Timeout=20,
+        Role=f"arn:aws:iam::{ACCOUNT}:role/any", Code={"ZipFile": code.getvalue()})
+    poll(lambda: functions.get_function_configuration(FunctionName=NAME)["State"], "Active")
+    answer = functions.invoke(FunctionName=NAME)
+    said = json.load(answer["Payload"])
+    assert said["endpoint"] == ENDPOINT, said
+    print(said["pid"])
+
+
 def host_key():
     with open(MORE[0]) as file:
         made = transfer.create_server(HostKey=file.read())
     print(transfer.describe_server(ServerId=made["ServerId"])["Server"]["HostKeyFingerprint"])
 
 
-PARTS = {"fill": fill, "verify": verify, "delays": delays, "pass-through": pass_through, "host-key": host_key}
+PARTS = {"fill": fill, "verify": verify, "delays": delays, "pass-through": pass_through, "host-key": host_key,
+         "bucket-tags": bucket_tags, "function": function}
 PARTS[PART]()

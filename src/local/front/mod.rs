@@ -4,6 +4,7 @@
 //! is rarely, `docs/local-cloud.md` says so.
 
 mod admin;
+mod bucket_tags;
 mod caller;
 mod calls;
 mod operation;
@@ -188,6 +189,15 @@ async fn pass(front: &Front, parts: Parts, scope: &Scope, body: Body) -> Respons
     if scope.service == "dynamodb" && (!front.delays().table_creation().is_zero() || front.pending.any_table()) {
         return table_call(front, parts, scope, &operation, body).await;
     }
+    if scope.service == "s3"
+        && operation == "GetBucketTagging"
+        && let Some(bucket) = operation::bucket(&parts)
+    {
+        let account = front.upstream.account(&scope.access_key, &scope.region).await;
+        let place = Place { account, region: scope.region.clone() };
+        let response = front.upstream.pass(parts, body).await;
+        return bucket_tags::answer(front, &place, &bucket, response).await;
+    }
     front.upstream.pass(parts, body).await
 }
 
@@ -210,7 +220,9 @@ async fn stack_call(
             let stack =
                 stack.or_else(|| form.get("ChangeSetName").and_then(|arn| front.pending.stack_of_change_set(arn)));
             let last_seen = match (operation, &stack) {
-                ("DeleteStack", Some(stack)) => front.upstream.describe_stack(&place, stack).await,
+                ("DeleteStack", Some(stack)) => {
+                    front.upstream.cloudformation(&place, "DescribeStacks", Some(stack)).await
+                }
                 _ => None,
             };
             let response = front.upstream.pass(parts, body).await;

@@ -85,14 +85,19 @@ pub(super) fn name(service: &str, request: &Parts, form: Option<&Form>) -> Strin
     if let Some(action) = form.and_then(|form| form.get("Action")) {
         return action.to_owned();
     }
-    let mut path = segments(request.uri.path());
-    if service == "s3"
-        && let Some(bucket) = virtual_bucket(request)
-    {
-        path.insert(0, bucket);
-    }
+    let path = if service == "s3" { s3_segments(request) } else { segments(request.uri.path()) };
     let route = ROUTES.get(service).into_iter().flatten().find(|route| route.fits(request, &path));
     route.map_or_else(|| request.method.to_string(), |route| route.name.clone())
+}
+
+/// The bucket that a request to S3 is about.
+pub(super) fn bucket(request: &Parts) -> Option<String> {
+    s3_segments(request).into_iter().next()
+}
+
+/// The path with the bucket in front, whichever way the request names it.
+fn s3_segments(request: &Parts) -> Vec<String> {
+    virtual_bucket(request).into_iter().chain(segments(request.uri.path())).collect()
 }
 
 /// The bucket in the host name, of a request in virtual-host style.

@@ -132,7 +132,8 @@ fn prune<K, V>(map: &mut HashMap<K, V>, until: impl Fn(&V) -> Instant) -> bool {
     !map.is_empty()
 }
 
-fn between<'a>(text: &'a str, open: &str, close: &str) -> Option<&'a str> {
+/// What stands between two marks.
+pub(super) fn between<'a>(text: &'a str, open: &str, close: &str) -> Option<&'a str> {
     let (_, rest) = text.split_once(open)?;
     Some(rest.split_once(close)?.0)
 }

@@ -110,10 +110,13 @@ impl Upstream {
         Ok(groups.into_iter().any(|group| group["logGroupName"] == name))
     }
 
-    /// The answer of DescribeStacks for one stack, or `None` where there is none.
-    pub(super) async fn describe_stack(&self, place: &Place, stack: &str) -> Option<String> {
-        let name: String = stack.bytes().map(percent).collect();
-        let form = format!("Action=DescribeStacks&Version=2010-05-15&StackName={name}");
+    /// The answer of an operation of CloudFormation, on one stack or on all, or `None` where it is refused.
+    pub(super) async fn cloudformation(&self, place: &Place, action: &str, stack: Option<&str>) -> Option<String> {
+        let mut form = format!("Action={action}&Version=2010-05-15");
+        if let Some(stack) = stack {
+            form += "&StackName=";
+            form.extend(stack.bytes().map(percent));
+        }
         let kind = "application/x-www-form-urlencoded";
         self.ask(&place.account, &place.region, "cloudformation", None, kind, &form).await.ok()
     }
