@@ -1,4 +1,9 @@
 //! sftpctl
+#![forbid(unsafe_code)]
+#[cfg(feature = "cli")]
+pub mod cli;
+#[cfg(feature = "cli")]
+pub mod local;
 #[cfg(feature = "cli")]
 pub mod aws;
 #[cfg(feature = "cli")]

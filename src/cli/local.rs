@@ -1,0 +1,205 @@
+//! `sftpctl local`: the local cloud on this machine.
+
+use std::io::{Read as _, Seek as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use crate::local::{self, DEFAULT_DIR, Delays, LocalError, StartOptions, Status};
+
+/// Runs an AWS for rehearsals on this machine: Transfer Family and all that a deployment needs, on loopback only.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    sftpctl local start\n  \
+    aws --endpoint-url http://127.0.0.1:4570 transfer list-servers\n  \
+    sftpctl deploy --env 99 --local\n  \
+    sftpctl local stop")]
+pub struct LocalArgs {
+    /// The local cloud's folder
+    #[arg(long, global = true, value_name = "DIR", default_value = DEFAULT_DIR)]
+    dir: PathBuf,
+    #[command(subcommand)]
+    command: LocalCommand,
+}
+
+/// What to do with the local cloud.
+#[derive(Debug, Subcommand)]
+enum LocalCommand {
+    /// Install it where needed, start it in the background, and wait until it answers
+    #[command(after_help = "Examples:\n  \
+        sftpctl local start\n  \
+        sftpctl local start --port 4600 --server-start-time 20s")]
+    Start(StartArgs),
+    /// End it; what was deployed is still there after the next start
+    Stop,
+    /// Show where it listens, and its Transfer servers
+    #[command(after_help = "Example:\n  sftpctl local status --output json")]
+    Status {
+        /// For people or for programs
+        #[arg(long, value_enum, default_value_t = Output::Human)]
+        output: Output,
+    },
+    /// Print its log files
+    #[command(after_help = "Examples:\n  sftpctl local logs --lines 50\n  sftpctl local logs --follow")]
+    Logs {
+        /// Go on printing what is written
+        #[arg(short, long)]
+        follow: bool,
+        /// How many of the last lines of each
+        #[arg(long, value_name = "N", default_value_t = 20)]
+        lines: usize,
+    },
+    /// The background process itself
+    #[command(hide = true)]
+    Serve(StartArgs),
+}
+
+#[derive(Debug, Args)]
+struct StartArgs {
+    /// Listen on this port of 127.0.0.1 [default: 4570]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    port: Option<u16>,
+    /// How long a Transfer server takes to start or stop, for example 1s, 500ms or 2m
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = seconds)]
+    server_start_time: f64,
+    /// How long a stack operation takes, as DescribeStacks shows it
+    #[arg(long, value_name = "TIME", default_value = "0", value_parser = seconds)]
+    stack_time: f64,
+    /// How long a table or replica takes to be made, as DescribeTable shows it
+    #[arg(long, value_name = "TIME", default_value = "0", value_parser = seconds)]
+    table_time: f64,
+    /// The Python virtual environment, where not in the local cloud's folder
+    #[arg(long, value_name = "DIR", env = "SFTPCTL_LOCAL_VENV")]
+    venv: Option<PathBuf>,
+}
+
+impl StartArgs {
+    fn options(&self) -> StartOptions {
+        StartOptions {
+            port: self.port,
+            delays: Delays {
+                server_start_seconds: self.server_start_time,
+                stack_operation_seconds: self.stack_time,
+                table_creation_seconds: self.table_time,
+            },
+            venv: self.venv.clone(),
+            program: None,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Output {
+    Human,
+    Json,
+}
+
+/// `1s`, `500ms`, `2m`, or plain seconds.
+fn seconds(text: &str) -> Result<f64, String> {
+    let (number, unit) = text.split_at(text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len()));
+    let factor = match unit {
+        "ms" => 0.001,
+        "" | "s" => 1.0,
+        "m" => 60.0,
+        _ => return Err(format!("unknown unit `{unit}`: use ms, s or m")),
+    };
+    let value = number.parse::<f64>().map_err(|_| format!("`{number}` is not a number"))? * factor;
+    Duration::try_from_secs_f64(value).map_err(|error| error.to_string())?;
+    Ok(value)
+}
+
+impl LocalArgs {
+    /// Does it. What belongs on stdout goes to `out`, line by line; what is under way goes to `progress`.
+    ///
+    /// # Errors
+    /// See [`LocalError`].
+    pub async fn run(&self, out: &(dyn Fn(&str) + Sync), progress: &(dyn Fn(&str) + Sync)) -> Result<(), LocalError> {
+        match &self.command {
+            LocalCommand::Start(args) => {
+                let status = local::start(&self.dir, &args.options(), progress).await?;
+                out(&human(&status));
+            }
+            LocalCommand::Stop => {
+                let stopped = local::stop(&self.dir).await?;
+                out(if stopped { "stopped" } else { "not running" });
+            }
+            LocalCommand::Status { output } => {
+                let status = local::status(&self.dir).await?;
+                match output {
+                    Output::Human => out(&human(&status)),
+                    Output::Json => out(&serde_json::to_string(&status).unwrap_or_default()),
+                }
+            }
+            LocalCommand::Logs { follow, lines } => logs(&self.dir, *lines, *follow, out).await,
+            LocalCommand::Serve(args) => local::serve(&self.dir, &args.options()).await?,
+        }
+        Ok(())
+    }
+}
+
+fn human(status: &Status) -> String {
+    let Some(endpoint) = &status.endpoint else {
+        return "not running; start it with: sftpctl local start".to_owned();
+    };
+    let mut text = format!("running on {endpoint}");
+    if let Some(ministack) = &status.ministack {
+        text += &format!(" (MiniStack {} behind it on {})", ministack.version, ministack.endpoint);
+    }
+    for server in &status.servers {
+        text += &format!("\n  {:<15} {}  {}", server.region, server.server_id, server.state);
+    }
+    text
+}
+
+/// Prints the last lines of each log file, and with `follow` what comes after them, until interrupted.
+async fn logs(dir: &Path, lines: usize, follow: bool, out: &(dyn Fn(&str) + Sync)) {
+    let mut read: Vec<(PathBuf, u64)> = Vec::new();
+    for path in local::logs(dir) {
+        let bytes = std::fs::read(&path).unwrap_or_default();
+        read.push((path.clone(), bytes.len() as u64));
+        let text = String::from_utf8_lossy(&bytes);
+        let all: Vec<&str> = text.trim_end().lines().collect();
+        out(&format!("==> {} <==", path.display()));
+        for line in &all[all.len().saturating_sub(lines)..] {
+            out(line);
+        }
+    }
+    if !follow {
+        return;
+    }
+    loop {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        for (path, seen) in &mut read {
+            let Ok(mut file) = std::fs::File::open(&*path) else { continue };
+            let mut fresh = Vec::new();
+            let position = file.seek(std::io::SeekFrom::Start(*seen));
+            if position.is_err() || file.read_to_end(&mut fresh).is_err() {
+                continue;
+            }
+            // Only whole lines; the rest comes with the next look.
+            let whole = fresh.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+            for line in String::from_utf8_lossy(&fresh[..whole]).lines() {
+                out(line);
+            }
+            *seen += whole as u64;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_units() {
+        for (text, expected) in
+            [("1s", Ok(1.0)), ("500ms", Ok(0.5)), ("2m", Ok(120.0)), ("0", Ok(0.0)), ("1.5", Ok(1.5))]
+        {
+            assert_eq!(seconds(text), expected, "{text}");
+        }
+        for text in ["", "s", "-1s", "1h", "nan"] {
+            assert!(seconds(text).is_err(), "{text}");
+        }
+    }
+}

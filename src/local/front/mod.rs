@@ -1,0 +1,315 @@
+//! The local cloud's one HTTP endpoint.
+//!
+//! It answers AWS Transfer Family itself and streams everything else to MiniStack, untouched. Where it does more, which
+//! is rarely, `docs/local-cloud.md` says so.
+
+mod admin;
+mod bucket_tags;
+mod caller;
+mod calls;
+mod operation;
+mod pending;
+mod upstream;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::State;
+use hyper::header::{self, HeaderValue};
+use hyper::http::request::Parts;
+use hyper::{HeaderMap, Method, Request, Response, StatusCode};
+use serde_json::Value;
+use tokio::net::TcpListener;
+
+pub(crate) use upstream::Upstream;
+
+use self::caller::{Scope, Unsigned};
+use self::calls::Calls;
+use self::operation::Form;
+use self::pending::Pending;
+use self::upstream::{MOST_BUFFERED, plain};
+use super::control::MinistackStatus;
+use super::delay::Delays;
+use super::error::LocalError;
+use super::transfer::{self, ApiError, Context, Place, Store};
+
+/// Everything a request may need.
+pub(super) struct Front {
+    dir: PathBuf,
+    port: u16,
+    ministack: MinistackStatus,
+    upstream: Upstream,
+    store: Store,
+    calls: Calls,
+    pending: Pending,
+    delays: RwLock<Delays>,
+}
+
+impl Front {
+    /// A front for the MiniStack on `ministack_port`, with its servers kept in `dir`.
+    pub(super) fn new(
+        dir: &Path,
+        port: u16,
+        ministack_port: u16,
+        ministack: MinistackStatus,
+        delays: Delays,
+    ) -> Result<Arc<Self>, LocalError> {
+        Ok(Arc::new(Self {
+            dir: dir.to_owned(),
+            port,
+            ministack,
+            upstream: Upstream::new(ministack_port),
+            store: Store::open(&dir.join("transfer.json"))?,
+            calls: Calls::default(),
+            pending: Pending::default(),
+            delays: RwLock::new(delays),
+        }))
+    }
+
+    fn delays(&self) -> Delays {
+        *self.delays.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Serves until `stop` is over; requests in flight are finished.
+pub(super) async fn run(
+    front: Arc<Front>,
+    listener: TcpListener,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    use axum::serve::ListenerExt as _;
+    let listener = listener.tap_io(|connection| {
+        if let Err(error) = connection.set_nodelay(true) {
+            tracing::debug!(%error, "nodelay not set");
+        }
+    });
+    let router = Router::new().fallback(handle).with_state(front);
+    axum::serve(listener, router).with_graceful_shutdown(stop).await
+}
+
+async fn handle(State(front): State<Arc<Front>>, request: Request<Body>) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    if let Some(path) = parts.uri.path().strip_prefix(admin::PREFIX) {
+        let path = path.to_owned();
+        return admin::answer(&front, &parts, &path, body).await;
+    }
+    let scope = caller::scope(&parts.headers, parts.uri.query());
+    let target = parts.headers.get("x-amz-target").and_then(|value| value.to_str().ok());
+    if let Some(operation) = target.and_then(|target| target.strip_prefix(transfer::TARGET_PREFIX)) {
+        let operation = operation.to_owned();
+        front.calls.count("transfer", &operation);
+        return transfer_call(&front, &operation, scope, body).await;
+    }
+    match scope {
+        Ok(scope) => pass(&front, parts, &scope, body).await,
+        Err(_) => {
+            front.calls.count("unsigned", parts.method.as_str());
+            front.upstream.pass(parts, body).await
+        }
+    }
+}
+
+/// One call of AWS Transfer Family.
+async fn transfer_call(front: &Front, operation: &str, scope: Result<Scope, Unsigned>, body: Body) -> Response<Body> {
+    let result = async {
+        let scope = scope.map_err(|unsigned| match unsigned {
+            Unsigned::Missing => {
+                ApiError::protocol(400, "MissingAuthenticationTokenException", "Missing Authentication Token")
+            }
+            Unsigned::Malformed => ApiError::protocol(
+                400,
+                "IncompleteSignatureException",
+                "Authorization header requires 'Credential', 'SignedHeaders' and 'Signature' parameters",
+            ),
+        })?;
+        if scope.service != "transfer" {
+            let what = "Credential should be scoped to correct service: 'transfer'.";
+            return Err(ApiError::protocol(400, "InvalidSignatureException", what));
+        }
+        let body = to_bytes(body, MOST_BUFFERED)
+            .await
+            .map_err(|error| ApiError::protocol(413, "RequestEntityTooLargeException", error.to_string()))?;
+        let account = front.upstream.account(&scope.access_key, &scope.region).await;
+        let context = Context {
+            place: Place { account, region: scope.region },
+            store: &front.store,
+            upstream: &front.upstream,
+            start_time: front.delays().server_start(),
+        };
+        transfer::answer(&context, operation, &body).await
+    };
+    let (status, body) = match result.await {
+        Ok(answer) => (200, answer.map(|value| value.to_string()).unwrap_or_default()),
+        Err(error) => {
+            tracing::info!(operation, code = error.code, "refused");
+            (error.status, error.body().to_string())
+        }
+    };
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-amz-json-1.1"));
+    if let Ok(id) = HeaderValue::from_str(&request_id()) {
+        headers.insert("x-amzn-requestid", id);
+    }
+    response
+}
+
+/// A random UUID, which is what AWS puts there.
+fn request_id() -> String {
+    let digits = format!("{:032x}", fastrand::u128(..));
+    format!("{}-{}-4{}-a{}-{}", &digits[..8], &digits[8..12], &digits[13..16], &digits[17..20], &digits[20..])
+}
+
+/// Any other call: to MiniStack, with a look at what it is called.
+async fn pass(front: &Front, parts: Parts, scope: &Scope, body: Body) -> Response<Body> {
+    let is_form = parts
+        .headers
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/x-www-form-urlencoded"));
+    // Only the query protocols say the operation in the body; an upload to S3 is never held.
+    if scope.service != "s3" && is_form && parts.method == Method::POST {
+        let Ok(bytes) = to_bytes(body, MOST_BUFFERED).await else {
+            return plain(StatusCode::PAYLOAD_TOO_LARGE, "the form is too large");
+        };
+        let form = Form::parse(&bytes);
+        let operation = operation::name(&scope.service, &parts, Some(&form));
+        front.calls.count(&scope.service, &operation);
+        if scope.service == "cloudformation"
+            && (!front.delays().stack_operation().is_zero() || front.pending.any_stack())
+        {
+            return stack_call(front, parts, scope, &operation, &form, Body::from(bytes)).await;
+        }
+        return front.upstream.pass(parts, Body::from(bytes)).await;
+    }
+    let operation = operation::name(&scope.service, &parts, None);
+    front.calls.count(&scope.service, &operation);
+    if scope.service == "dynamodb" && (!front.delays().table_creation().is_zero() || front.pending.any_table()) {
+        return table_call(front, parts, scope, &operation, body).await;
+    }
+    if scope.service == "s3"
+        && operation == "GetBucketTagging"
+        && let Some(bucket) = operation::bucket(&parts)
+    {
+        let account = front.upstream.account(&scope.access_key, &scope.region).await;
+        let place = Place { account, region: scope.region.clone() };
+        let response = front.upstream.pass(parts, body).await;
+        return bucket_tags::answer(front, &place, &bucket, response).await;
+    }
+    front.upstream.pass(parts, body).await
+}
+
+/// CloudFormation, while stacks are to take time.
+async fn stack_call(
+    front: &Front,
+    mut parts: Parts,
+    scope: &Scope,
+    operation: &str,
+    form: &Form,
+    body: Body,
+) -> Response<Body> {
+    let account = front.upstream.account(&scope.access_key, &scope.region).await;
+    let place = Place { account, region: scope.region.clone() };
+    let takes = front.delays().stack_operation();
+    parts.headers.remove(header::ACCEPT_ENCODING);
+    let stack = form.get("StackName").map(str::to_owned);
+    match operation {
+        "CreateStack" | "UpdateStack" | "DeleteStack" | "ExecuteChangeSet" => {
+            let stack =
+                stack.or_else(|| form.get("ChangeSetName").and_then(|arn| front.pending.stack_of_change_set(arn)));
+            let last_seen = match (operation, &stack) {
+                ("DeleteStack", Some(stack)) => {
+                    front.upstream.cloudformation(&place, "DescribeStacks", Some(stack)).await
+                }
+                _ => None,
+            };
+            let response = front.upstream.pass(parts, body).await;
+            // Deleting what isn't there takes no time.
+            let begins = operation != "DeleteStack" || last_seen.is_some();
+            if let Some(stack) = stack.filter(|_| begins && response.status().is_success() && !takes.is_zero()) {
+                front.pending.stack_began(&place, &stack, takes, last_seen);
+            }
+            response
+        }
+        "CreateChangeSet" => {
+            let response = front.upstream.pass(parts, body).await;
+            rewritten(response, |text| {
+                front.pending.change_set_made(&text);
+                text
+            })
+            .await
+        }
+        "DescribeStacks" => {
+            let deleting = stack.and_then(|stack| front.pending.deleting(&place, &stack));
+            if let Some(xml) = deleting {
+                let mut response = Response::new(Body::from(xml));
+                response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/xml"));
+                return response;
+            }
+            let response = front.upstream.pass(parts, body).await;
+            rewritten(response, |text| front.pending.show_stacks(&place, &text)).await
+        }
+        _ => front.upstream.pass(parts, body).await,
+    }
+}
+
+/// DynamoDB, while tables are to take time.
+async fn table_call(front: &Front, mut parts: Parts, scope: &Scope, operation: &str, body: Body) -> Response<Body> {
+    let takes = front.delays().table_creation();
+    match operation {
+        "CreateTable" | "UpdateTable" => {
+            let Ok(bytes) = to_bytes(body, MOST_BUFFERED).await else {
+                return plain(StatusCode::PAYLOAD_TOO_LARGE, "the request is too large");
+            };
+            let request: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+            let account = front.upstream.account(&scope.access_key, &scope.region).await;
+            let response = front.upstream.pass(parts, Body::from(bytes)).await;
+            if response.status().is_success() && !takes.is_zero() {
+                let table = request["TableName"].as_str().unwrap_or_default();
+                let table = table.rsplit('/').next().unwrap_or(table);
+                let replicas = request["ReplicaUpdates"].as_array().into_iter().flatten();
+                let replicas = replicas.filter_map(|update| update["Create"]["RegionName"].as_str());
+                let home = (operation == "CreateTable").then_some(scope.region.as_str());
+                for region in replicas.chain(home) {
+                    let place = Place { account: account.clone(), region: region.to_owned() };
+                    front.pending.table_began(&place, table, takes);
+                }
+            }
+            response
+        }
+        "DescribeTable" => {
+            let account = front.upstream.account(&scope.access_key, &scope.region).await;
+            let place = Place { account, region: scope.region.clone() };
+            parts.headers.remove(header::ACCEPT_ENCODING);
+            let response = front.upstream.pass(parts, body).await;
+            rewritten(response, |text| match serde_json::from_str(&text) {
+                Ok(answer) => front.pending.show_table(&place, answer).to_string(),
+                Err(_) => text,
+            })
+            .await
+        }
+        _ => front.upstream.pass(parts, body).await,
+    }
+}
+
+/// An answer with its text changed, unless it is a refusal.
+async fn rewritten(response: Response<Body>, change: impl FnOnce(String) -> String) -> Response<Body> {
+    let (mut parts, body) = response.into_parts();
+    if !parts.status.is_success() {
+        return Response::from_parts(parts, body);
+    }
+    let Ok(bytes) = to_bytes(body, MOST_BUFFERED).await else {
+        return plain(StatusCode::BAD_GATEWAY, "MiniStack's answer broke off, or is too large to be rewritten");
+    };
+    let text = change(String::from_utf8_lossy(&bytes).into_owned());
+    forget_length(&mut parts.headers);
+    Response::from_parts(parts, Body::from(text))
+}
+
+/// What describes the old bytes: their length, and DynamoDB's checksum, which SDKs verify.
+fn forget_length(headers: &mut HeaderMap) {
+    headers.remove(header::CONTENT_LENGTH);
+    headers.remove("x-amz-crc32");
+}

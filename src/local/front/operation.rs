@@ -1,0 +1,196 @@
+//! Names a call, `service.Operation`, from what is on the wire.
+//!
+//! JSON protocols say the operation in a header, query protocols in the form; for REST services it is found by method
+//! and path in `operations.json`, an extract of botocore's models (Apache-2.0) written by `scripts/transfer-model`.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use hyper::http::request::Parts;
+use serde::Deserialize;
+
+static ROUTES: LazyLock<BTreeMap<String, Vec<Route>>> = LazyLock::new(|| {
+    #[expect(clippy::expect_used, reason = "the file is checked in, and the unit test below reads it")]
+    let file: File = serde_json::from_str(include_str!("operations.json")).expect("operations.json is valid");
+    let routes = |operations: BTreeMap<String, String>| {
+        let mut routes: Vec<Route> = operations.iter().map(|(name, text)| Route::parse(name, text)).collect();
+        // The most demanding first: what only a bare path is left for, is the plain operation.
+        routes.sort_by_key(|route| std::cmp::Reverse((route.needs.len(), route.literals())));
+        routes
+    };
+    file.services.into_iter().map(|(service, operations)| (service, routes(operations))).collect()
+});
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(rename = "source")]
+    _source: String,
+    /// By service and operation: method, path, then `?key` and `:header` that the request must have.
+    services: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+#[derive(Debug)]
+struct Route {
+    name: String,
+    method: String,
+    segments: Vec<String>,
+    needs: Vec<String>,
+}
+
+impl Route {
+    fn parse(name: &str, text: &str) -> Self {
+        let mut words = text.split(' ').map(str::to_owned);
+        let method = words.next().unwrap_or_default();
+        let path = words.next().unwrap_or_default();
+        Self { name: name.to_owned(), method, segments: segments(&path), needs: words.collect() }
+    }
+
+    fn literals(&self) -> usize {
+        self.segments.iter().filter(|segment| !segment.starts_with('{')).count()
+    }
+
+    fn fits(&self, request: &Parts, path: &[String]) -> bool {
+        let query = request.uri.query().unwrap_or_default();
+        self.method == request.method.as_str()
+            && matches(&self.segments, path)
+            && self.needs.iter().all(|need| match need.split_at(1) {
+                ("?", key) => query.split('&').any(|part| part.split('=').next() == Some(key)),
+                (_, header) => request.headers.contains_key(header),
+            })
+    }
+}
+
+fn matches(pattern: &[String], path: &[String]) -> bool {
+    match (pattern.split_first(), path.split_first()) {
+        (None, None) => true,
+        (Some((part, _)), Some(_)) if part == "{+}" => true,
+        (Some((part, pattern)), Some((segment, path))) => (part == "{}" || part == segment) && matches(pattern, path),
+        _ => false,
+    }
+}
+
+/// A trailing slash makes no difference: botocore's models are not of one mind about it, nor are SDKs.
+fn segments(path: &str) -> Vec<String> {
+    let path = path.strip_prefix('/').unwrap_or(path);
+    let path = path.strip_suffix('/').unwrap_or(path);
+    if path.is_empty() { Vec::new() } else { path.split('/').map(str::to_owned).collect() }
+}
+
+/// The operation's name; what is not known is called by its method.
+pub(super) fn name(service: &str, request: &Parts, form: Option<&Form>) -> String {
+    if let Some(target) = request.headers.get("x-amz-target").and_then(|value| value.to_str().ok()) {
+        return target.rsplit('.').next().unwrap_or(target).to_owned();
+    }
+    if let Some(action) = form.and_then(|form| form.get("Action")) {
+        return action.to_owned();
+    }
+    let path = if service == "s3" { s3_segments(request) } else { segments(request.uri.path()) };
+    let route = ROUTES.get(service).into_iter().flatten().find(|route| route.fits(request, &path));
+    route.map_or_else(|| request.method.to_string(), |route| route.name.clone())
+}
+
+/// The bucket that a request to S3 is about.
+pub(super) fn bucket(request: &Parts) -> Option<String> {
+    s3_segments(request).into_iter().next()
+}
+
+/// The path with the bucket in front, whichever way the request names it.
+fn s3_segments(request: &Parts) -> Vec<String> {
+    virtual_bucket(request).into_iter().chain(segments(request.uri.path())).collect()
+}
+
+/// The bucket in the host name, of a request in virtual-host style.
+fn virtual_bucket(request: &Parts) -> Option<String> {
+    let host = request.headers.get(hyper::header::HOST)?.to_str().ok()?;
+    let host = host.rsplit_once(':').map_or(host, |(host, _)| host);
+    let (bucket, rest) = host.split_once('.')?;
+    let address = host.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    // `s3.us-west-2.amazonaws.com` and its like name no bucket.
+    (!address && bucket != "s3" && !bucket.starts_with("s3-") && !rest.is_empty()).then(|| bucket.to_owned())
+}
+
+/// The fields of a query-protocol request.
+#[derive(Debug, Default)]
+pub(super) struct Form(BTreeMap<String, String>);
+
+impl Form {
+    /// Decodes `application/x-www-form-urlencoded`.
+    pub(super) fn parse(bytes: &[u8]) -> Self {
+        let decode = |text: &[u8]| {
+            let mut out = Vec::with_capacity(text.len());
+            let mut rest = text;
+            while let Some((&byte, after)) = rest.split_first() {
+                rest = after;
+                let hex = |digits: &[u8]| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok();
+                match (byte, after.get(..2).and_then(hex)) {
+                    (b'%', Some(decoded)) => {
+                        out.push(decoded);
+                        rest = &after[2..];
+                    }
+                    (b'+', _) => out.push(b' '),
+                    (byte, _) => out.push(byte),
+                }
+            }
+            String::from_utf8_lossy(&out).into_owned()
+        };
+        let fields = bytes.split(|byte| *byte == b'&').filter(|part| !part.is_empty()).map(|part| {
+            let middle = part.iter().position(|byte| *byte == b'=').unwrap_or(part.len());
+            (decode(&part[..middle]), decode(part.get(middle + 1..).unwrap_or_default()))
+        });
+        Self(fields.collect())
+    }
+
+    /// A field's value.
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call(service: &str, method: &str, uri: &str, headers: &[(&str, &str)]) -> String {
+        let mut request = hyper::Request::builder().method(method).uri(uri).header("host", "127.0.0.1:4570");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        name(service, &request.body(()).unwrap().into_parts().0, None)
+    }
+
+    #[test]
+    fn rest_calls_have_names() {
+        let cases = [
+            ("s3", "GET", "/", "ListBuckets"),
+            ("s3", "PUT", "/bucket", "CreateBucket"),
+            ("s3", "PUT", "/bucket?versioning", "PutBucketVersioning"),
+            ("s3", "GET", "/bucket?list-type=2&prefix=", "ListObjectsV2"),
+            ("s3", "PUT", "/bucket/a/b%2Fc", "PutObject"),
+            ("s3", "PUT", "/bucket/a?partNumber=1&uploadId=x", "UploadPart"),
+            ("lambda", "PUT", "/2015-03-31/functions/f/configuration", "UpdateFunctionConfiguration"),
+            ("lambda", "POST", "/2015-03-31/functions/f/policy", "AddPermission"),
+            ("apigateway", "GET", "/account", "GetAccount"),
+            ("apigateway", "GET", "/restapis/a/resources/b/methods/GET", "GetMethod"),
+            ("route53", "POST", "/2013-04-01/hostedzone/Z1/rrset/", "ChangeResourceRecordSets"),
+            ("route53", "GET", "/2013-04-01/hostedzonesbyname?dnsname=x", "ListHostedZonesByName"),
+            ("nothing", "PATCH", "/x", "PATCH"),
+        ];
+        for (service, method, uri, expected) in cases {
+            assert_eq!(call(service, method, uri, &[]), expected, "{method} {uri}");
+        }
+        assert_eq!(call("s3", "PUT", "/b/k", &[("x-amz-copy-source", "b/o")]), "CopyObject");
+        assert_eq!(
+            call("dynamodb", "POST", "/", &[("x-amz-target", "DynamoDB_20120810.DescribeTable")]),
+            "DescribeTable"
+        );
+    }
+
+    #[test]
+    fn forms_are_decoded() {
+        let form = Form::parse(b"Action=CreateStack&StackName=a%2Fb+c&x");
+        assert_eq!(form.get("Action"), Some("CreateStack"));
+        assert_eq!(form.get("StackName"), Some("a/b c"));
+        assert_eq!(form.get("x"), Some(""));
+    }
+}

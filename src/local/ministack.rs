@@ -1,0 +1,258 @@
+//! MiniStack: installed into a virtual environment, run as a child process.
+
+use std::fs::OpenOptions;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::process::{Child, Command};
+
+use super::error::LocalError;
+use super::files::{last_lines, tail};
+use super::process::{ProcessId, poll};
+
+/// The pinned version; a test compares it with `requirements.txt`.
+pub(super) const VERSION: &str = "1.5.33";
+
+const REQUIREMENTS: &str = include_str!("requirements.txt");
+/// A finished installation holds this file, with the requirements it was made from.
+const STAMP: &str = "sftpctl-requirements.txt";
+const READY_DEADLINE: Duration = Duration::from_secs(45);
+/// It writes all its state when it ends, so it is given time.
+const END_DEADLINE: Duration = Duration::from_secs(30);
+
+/// Makes the virtual environment, unless a finished one with the same requirements is there.
+pub(super) async fn install(venv: &Path, progress: &(dyn Fn(&str) + Sync)) -> Result<(), LocalError> {
+    let stamp = venv.join(STAMP);
+    let _lock = lock(venv).await?;
+    if std::fs::read_to_string(&stamp).is_ok_and(|text| text == REQUIREMENTS) {
+        return Ok(());
+    }
+    let python = std::env::var("SFTPCTL_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    check_python(&python).await?;
+    progress(&format!("creating a virtual environment in {}", venv.display()));
+    // An environment that was left half-made, or that another version made, is made anew.
+    let output = run(Command::new(&python).args(["-m", "venv", "--clear"]).arg(venv), &python).await?;
+    if let Err(output) = output {
+        return Err(LocalError::VenvMissing { program: python, output });
+    }
+    progress(&format!("installing MiniStack {VERSION}"));
+    let requirements = venv.join("requirements.txt");
+    std::fs::write(&requirements, REQUIREMENTS).map_err(LocalError::file("writing", &requirements))?;
+    pip(venv, &requirements, progress).await?;
+    std::fs::write(&stamp, REQUIREMENTS).map_err(LocalError::file("writing", stamp))
+}
+
+/// Keeps two installations into the same place apart: the second waits, and finds the work done.
+async fn lock(venv: &Path) -> Result<std::fs::File, LocalError> {
+    let path = venv.with_extension("lock");
+    let locked = tokio::task::spawn_blocking({
+        let path = path.clone();
+        move || -> std::io::Result<std::fs::File> {
+            if let Some(folder) = path.parent() {
+                std::fs::create_dir_all(folder)?;
+            }
+            let file = OpenOptions::new().create(true).append(true).open(&path)?;
+            file.lock()?;
+            Ok(file)
+        }
+    });
+    locked.await.map_err(std::io::Error::other).flatten().map_err(LocalError::file("locking", path))
+}
+
+async fn check_python(python: &str) -> Result<(), LocalError> {
+    let code = "import sys; print('%d.%d' % sys.version_info[:2]); sys.exit(sys.version_info < (3, 10))";
+    let output = Command::new(python).args(["-c", code]).stdin(Stdio::null()).output().await;
+    match output {
+        Ok(output) if output.status.success() => Ok(()),
+        Ok(output) => {
+            let found = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+            Err(LocalError::PythonTooOld { program: python.to_owned(), found })
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(LocalError::PythonMissing { program: python.to_owned() })
+        }
+        Err(source) => Err(LocalError::Spawn { program: python.to_owned(), source }),
+    }
+}
+
+/// Runs a program to its end; `Err` in the result holds the last lines it printed.
+async fn run(command: &mut Command, program: &str) -> Result<Result<(), String>, LocalError> {
+    let output = command.stdin(Stdio::null()).output().await;
+    let output = output.map_err(|source| LocalError::Spawn { program: program.to_owned(), source })?;
+    if output.status.success() {
+        return Ok(Ok(()));
+    }
+    let text = [output.stdout, output.stderr].concat();
+    Ok(Err(last_lines(&String::from_utf8_lossy(&text), 6)))
+}
+
+/// Installs the requirements, telling each package that is fetched.
+async fn pip(venv: &Path, requirements: &Path, progress: &(dyn Fn(&str) + Sync)) -> Result<(), LocalError> {
+    let python = venv.join("bin").join("python");
+    let mut child = Command::new(&python)
+        .args(["-m", "pip", "install", "--no-input", "--disable-pip-version-check", "--progress-bar", "off", "-r"])
+        .arg(requirements)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|source| LocalError::Spawn { program: python.display().to_string(), source })?;
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    let lines = async {
+        let mut all = String::new();
+        if let Some(stdout) = stdout {
+            let mut lines = BufReader::new(stdout).lines();
+            while let Ok(Some(line)) = lines.next_line().await {
+                if let Some(package) = line.strip_prefix("Collecting ") {
+                    progress(package.split(" (").next().unwrap_or(package));
+                }
+                all.push_str(&line);
+                all.push('\n');
+            }
+        }
+        all
+    };
+    let errors = async {
+        let mut text = Vec::new();
+        if let Some(mut stderr) = stderr {
+            // What was read before a failure is still worth showing.
+            let _ = stderr.read_to_end(&mut text).await;
+        }
+        String::from_utf8_lossy(&text).into_owned()
+    };
+    let (stdout, stderr, status) = tokio::join!(lines, errors, child.wait());
+    let status = status.map_err(|source| LocalError::Spawn { program: "pip".to_owned(), source })?;
+    if status.success() {
+        return Ok(());
+    }
+    let text = if stderr.trim().is_empty() { stdout } else { stderr };
+    Err(LocalError::InstallFailed { package: format!("ministack=={VERSION}"), output: last_lines(&text, 6) })
+}
+
+/// A running MiniStack.
+pub(super) struct Ministack {
+    child: Child,
+    /// Its process, unless it ended at once.
+    pub(super) process: Option<ProcessId>,
+    /// Where it listens.
+    pub(super) port: u16,
+    log: PathBuf,
+}
+
+impl Ministack {
+    /// Starts it on a free port of 127.0.0.1, with its state in `dir`.
+    ///
+    /// Functions that it runs get `endpoint` as theirs, so that their calls come back through the front.
+    pub(super) fn spawn(venv: &Path, dir: &Path, endpoint: &str) -> Result<Self, LocalError> {
+        let log = dir.join("ministack.log");
+        let temporary = dir.join("tmp");
+        std::fs::create_dir_all(&temporary).map_err(LocalError::file("creating", &temporary))?;
+        let output = OpenOptions::new().create(true).append(true).open(&log);
+        let output = output.map_err(LocalError::file("opening", &log))?;
+        let errors = output.try_clone().map_err(LocalError::file("opening", &log))?;
+        // Free at this moment; MiniStack says so in its log, and ends, when somebody was faster.
+        let port = TcpListener::bind(("127.0.0.1", 0))
+            .and_then(|listener| listener.local_addr())
+            .map_err(|source| LocalError::Network { action: "finding a free port", port: 0, source })?
+            .port();
+        let python = venv.join("bin").join("python");
+        let child = Command::new(&python)
+            .args(["-m", "ministack"])
+            .current_dir(dir)
+            // Settings of the caller's shell for AWS, or for another MiniStack, are not for this one.
+            .env_clear()
+            .envs(std::env::vars_os().filter(|(name, _)| {
+                let name = name.to_string_lossy();
+                ["PATH", "HOME", "LANG", "TZ"].contains(&&*name) || name.starts_with("LC_")
+            }))
+            .envs([
+                ("BIND_HOST", "127.0.0.1"),
+                ("IOT_MTLS_ENABLED", "0"),
+                ("SFTP_ENABLED", "0"),
+                ("PERSIST_STATE", "1"),
+                ("S3_PERSIST", "1"),
+                ("PYTHONUNBUFFERED", "1"),
+                ("AWS_ENDPOINT_URL", endpoint),
+            ])
+            .env("GATEWAY_PORT", port.to_string())
+            .env("STATE_DIR", dir.join("state"))
+            .env("S3_DATA_DIR", dir.join("s3"))
+            .env("TMPDIR", &temporary)
+            .stdin(Stdio::null())
+            .stdout(output)
+            .stderr(errors)
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(|source| LocalError::Spawn { program: python.display().to_string(), source })?;
+        let process = child.id().and_then(|pid| ProcessId::of(pid.cast_signed()));
+        Ok(Self { child, process, port, log })
+    }
+
+    /// Waits until it answers.
+    pub(super) async fn ready(&mut self) -> Result<(), LocalError> {
+        let port = self.port;
+        let answered = poll(READY_DEADLINE, async || match self.child.try_wait() {
+            Ok(Some(status)) => Some(Err(format!("it ended ({status})"))),
+            _ => get(port, "/_ministack/ready").await.map(|_| Ok(())),
+        })
+        .await;
+        let reason = match answered {
+            Some(Ok(())) => return Ok(()),
+            Some(Err(reason)) => reason,
+            None => format!("no answer within {} s", READY_DEADLINE.as_secs()),
+        };
+        Err(LocalError::NotReady { what: "MiniStack", reason, log: tail(&self.log, 8) })
+    }
+
+    /// Waits until it ends by itself, and says so as the error that it is.
+    pub(super) async fn ended(&mut self) -> LocalError {
+        let status = match self.child.wait().await {
+            Ok(status) => status.to_string(),
+            Err(error) => error.to_string(),
+        };
+        LocalError::MinistackEnded { status, log: self.log.clone() }
+    }
+
+    /// Ends it: it writes its state on SIGTERM.
+    pub(super) async fn end(&mut self) -> Result<(), LocalError> {
+        if let Some(process) = self.process {
+            process.terminate();
+        }
+        if tokio::time::timeout(END_DEADLINE, self.child.wait()).await.is_ok() {
+            return Ok(());
+        }
+        let pid = self.process.map_or(0, |process| process.pid);
+        Err(LocalError::DidNotStop { what: "MiniStack", pid, seconds: END_DEADLINE.as_secs() })
+    }
+}
+
+/// The body of a small GET on 127.0.0.1, if it is answered with 200 within a second.
+pub(super) async fn get(port: u16, path: &str) -> Option<String> {
+    let request = format!("GET {path} HTTP/1.0\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n");
+    let exchange = async {
+        let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.ok()?;
+        stream.write_all(request.as_bytes()).await.ok()?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.ok()?;
+        String::from_utf8(answer).ok()
+    };
+    let answer = tokio::time::timeout(Duration::from_secs(1), exchange).await.ok()??;
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    let status = head.split(' ').nth(1)?;
+    (status == "200").then(|| body.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_version_is_pinned() {
+        assert!(REQUIREMENTS.contains(&format!("\nministack=={VERSION}\n")));
+        assert!(REQUIREMENTS.lines().all(|line| line.starts_with('#') || line.contains("==")), "all are pinned");
+    }
+}

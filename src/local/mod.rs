@@ -1,0 +1,24 @@
+//! The local cloud: an AWS on this machine, with real parts, for rehearsal and tests.
+//!
+//! Two processes, both on loopback only: [MiniStack](https://pypi.org/project/ministack/), which has most services, in a
+//! virtual environment of its own; and a front, ours, which answers what MiniStack lacks and passes the rest on.
+//!
+//! [`start`], [`stop`], [`status`] and [`logs`] are for the command line; [`serve`] is the background process itself.
+//! Nothing outside this module may know that an endpoint is local.
+
+mod control;
+mod delay;
+mod error;
+mod files;
+mod front;
+mod ministack;
+mod process;
+mod serve;
+mod transfer;
+
+pub use control::{
+    DEFAULT_DIR, DEFAULT_PORT, MinistackStatus, ServerStatus, StartOptions, Status, logs, start, status, stop,
+};
+pub use delay::Delays;
+pub use error::LocalError;
+pub use serve::serve;

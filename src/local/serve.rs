@@ -1,0 +1,120 @@
+//! The background process: MiniStack as its child, the front in itself.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::control::{DEFAULT_PORT, MinistackStatus, StartOptions, endpoint};
+use super::error::LocalError;
+use super::files::write_json;
+use super::front::{self, Front};
+use super::ministack::{self, Ministack};
+use super::process::{ProcessId, end_session};
+
+/// How long open connections may take to finish once the front is told to end.
+const DRAIN: Duration = Duration::from_secs(3);
+
+/// What `start` and `stop` need to know of a running local cloud.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct Run {
+    version: u32,
+    /// The front's port.
+    pub(super) port: u16,
+    /// The front's process.
+    pub(super) front: ProcessId,
+    /// MiniStack's process.
+    pub(super) ministack: ProcessId,
+}
+
+impl Run {
+    /// Where it is kept.
+    pub(super) fn path(dir: &Path) -> PathBuf {
+        dir.join("run.json")
+    }
+}
+
+/// Runs the local cloud in `dir` until SIGTERM, SIGINT or the end of MiniStack.
+///
+/// # Errors
+/// See [`LocalError`]. MiniStack has been ended then, too.
+pub async fn serve(dir: &Path, options: &StartOptions) -> Result<(), LocalError> {
+    // A session of its own, so that closing the terminal it was started from does not end it. A process that leads a
+    // group already (one started from a shell by hand) can't have one, and needs none.
+    if let Err(error) = rustix::process::setsid() {
+        tracing::debug!(%error, "no session of its own");
+    }
+    std::fs::create_dir_all(dir).map_err(LocalError::file("creating", dir))?;
+    let dir = &std::path::absolute(dir).map_err(LocalError::file("finding", dir))?;
+    let port = options.port.unwrap_or(DEFAULT_PORT);
+    let listener = listen(port).await?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(LocalError::file("catching", "SIGTERM"))?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(LocalError::file("catching", "SIGINT"))?;
+
+    let venv = options.venv.clone().unwrap_or_else(|| dir.join("venv"));
+    let mut ministack = Ministack::spawn(&venv, dir, &endpoint(port))?;
+    let front_process = ProcessId::of(std::process::id().cast_signed());
+    if let (Some(front), Some(ministack)) = (front_process, ministack.process) {
+        // Written before MiniStack is ready: whatever happens from here on, the next start or stop finds it.
+        write_json(&Run::path(dir), &Run { version: 1, port, front, ministack })?;
+    }
+    let result = tokio::select! {
+        result = run(dir, port, listener, options, &mut ministack) => result,
+        _ = terminate.recv() => Ok(()),
+        _ = interrupt.recv() => Ok(()),
+    };
+    tracing::info!("ending");
+    let ended = ministack.end().await;
+    let me = std::process::id().cast_signed();
+    // Only a session of our own holds nothing but what we started.
+    if ProcessId::of(me).and_then(ProcessId::session) == Some(me) {
+        end_session(me).await;
+    }
+    match std::fs::remove_file(Run::path(dir)) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            tracing::warn!(%error, "the run file is still there");
+        }
+        _ => {}
+    }
+    result.and(ended)
+}
+
+/// Serves until MiniStack ends. Being dropped ends it too: `select` does that at a signal.
+async fn run(
+    dir: &Path,
+    port: u16,
+    listener: TcpListener,
+    options: &StartOptions,
+    ministack: &mut Ministack,
+) -> Result<(), LocalError> {
+    ministack.ready().await?;
+    let status = MinistackStatus {
+        version: ministack::VERSION.to_owned(),
+        endpoint: endpoint(ministack.port),
+        pid: ministack.process.map_or(0, |process| process.pid),
+    };
+    let front = Front::new(dir, port, ministack.port, status, options.delays)?;
+    tracing::info!(endpoint = endpoint(port), "ready");
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let serving = tokio::spawn(front::run(front, listener, async {
+        // The sender's end, dropped with this function, means the same as a message.
+        let _ = stopped.await;
+    }));
+    let ended = ministack.ended().await;
+    drop(stop);
+    if tokio::time::timeout(DRAIN, serving).await.is_err() {
+        tracing::debug!("connections were still open");
+    }
+    Err(ended)
+}
+
+/// Listens on the front's port, on loopback only.
+pub(super) async fn listen(port: u16) -> Result<TcpListener, LocalError> {
+    TcpListener::bind(("127.0.0.1", port)).await.map_err(|source| match source.kind() {
+        std::io::ErrorKind::AddrInUse => LocalError::PortTaken { port },
+        _ => LocalError::Network { action: "listening", port, source },
+    })
+}

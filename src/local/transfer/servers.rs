@@ -1,0 +1,208 @@
+//! Servers: create, describe, list, update, start, stop, delete.
+//!
+//! Defaults and answers follow the Transfer Family API reference, `CreateServer` and `DescribedServer`.
+
+use serde_json::{Map, Value, json};
+
+use super::error::ApiError;
+use super::host_key;
+use super::store::{Place, Server, State};
+use super::{Context, page, rules, tags, text};
+
+/// CreateServer. There is no client token: two calls make two servers, as on AWS.
+pub(super) async fn create(context: &Context<'_>, mut input: Map<String, Value>) -> Result<Value, ApiError> {
+    let tags = tags::parse(input.remove("Tags").as_ref())?;
+    tags::check(&tags)?;
+    let fingerprint = match input.remove("HostKey") {
+        Some(Value::String(key)) if !key.is_empty() => host_key::fingerprint(&key)?,
+        _ => host_key::unpublished(),
+    };
+    rules::create(&input)?;
+    let settings = with_defaults(input);
+    rules::whole(&settings)?;
+    rules::log_groups(context, &settings).await?;
+
+    let id = format!("s-{:017x}", fastrand::u128(..) & 0xf_ffff_ffff_ffff_ffff);
+    let server = Server::starting(settings, tags, fingerprint, context.start_time);
+    context.store.add(&context.place, &id, server)?;
+    Ok(json!({ "ServerId": id }))
+}
+
+/// What AWS fills in where nothing is said.
+fn with_defaults(mut settings: Map<String, Value>) -> Map<String, Value> {
+    for (name, value) in [
+        ("Domain", json!("S3")),
+        ("EndpointType", json!("PUBLIC")),
+        ("IdentityProviderType", json!("SERVICE_MANAGED")),
+        ("IpAddressType", json!("IPV4")),
+        ("Protocols", json!(["SFTP"])),
+        ("SecurityPolicyName", json!("TransferSecurityPolicy-2024-01")),
+    ] {
+        settings.entry(name).or_insert(value);
+    }
+    let details = json!({ "PassiveIp": "AUTO", "SetStatOption": "DEFAULT", "TlsSessionResumptionMode": "ENFORCED" });
+    merge(&mut settings, "ProtocolDetails", &details, false);
+    if text(&settings, "Domain") == "S3" {
+        let options = json!({ "DirectoryListingOptimization": "DISABLED" });
+        merge(&mut settings, "S3StorageOptions", &options, false);
+    }
+    if matches!(text(&settings, "IdentityProviderType"), "API_GATEWAY" | "AWS_LAMBDA") {
+        let methods = json!({ "SftpAuthenticationMethods": "PUBLIC_KEY_OR_PASSWORD" });
+        merge(&mut settings, "IdentityProviderDetails", &methods, false);
+    }
+    settings.retain(|_, value| !is_empty(value));
+    settings
+}
+
+/// Sets the members of a structure; those that it has stay unless `replace`.
+fn merge(settings: &mut Map<String, Value>, name: &str, members: &Value, replace: bool) {
+    let structure = settings.entry(name).or_insert_with(|| json!({}));
+    if let (Some(structure), Some(members)) = (structure.as_object_mut(), members.as_object()) {
+        for (name, value) in members {
+            if replace || !structure.contains_key(name) {
+                structure.insert(name.clone(), value.clone());
+            }
+        }
+    }
+}
+
+/// An empty text, list or structure says "none": AWS leaves such a member out of its answers.
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(members) => members.is_empty(),
+        _ => false,
+    }
+}
+
+/// DescribeServer.
+pub(super) fn describe(context: &Context<'_>, input: &Map<String, Value>) -> Result<Value, ApiError> {
+    let id = text(input, "ServerId");
+    let server = context.store.get(&context.place, id)?;
+    let mut answer = server.settings.clone();
+    answer.insert("Arn".to_owned(), json!(arn(&context.place, id)));
+    answer.insert("ServerId".to_owned(), json!(id));
+    answer.insert("State".to_owned(), json!(server.state().as_str()));
+    answer.insert("HostKeyFingerprint".to_owned(), json!(server.host_key_fingerprint));
+    answer.insert("UserCount".to_owned(), json!(0));
+    if !server.tags.is_empty() {
+        answer.insert("Tags".to_owned(), tags::to_json(&server.tags));
+    }
+    Ok(json!({ "Server": answer }))
+}
+
+/// ListServers, in the order of the ids.
+pub(super) fn list(context: &Context<'_>, input: &Map<String, Value>) -> Result<Value, ApiError> {
+    let servers = context.store.list(&context.place);
+    let (shown, next) = page(input, servers.into_iter().map(|(id, server)| (id.clone(), (id, server))))?;
+    let servers: Vec<Value> = shown
+        .into_iter()
+        .map(|(id, server)| {
+            let mut entry = Map::new();
+            for name in ["Domain", "EndpointType", "IdentityProviderType", "LoggingRole"] {
+                if let Some(value) = server.settings.get(name) {
+                    entry.insert(name.to_owned(), value.clone());
+                }
+            }
+            entry.insert("Arn".to_owned(), json!(arn(&context.place, &id)));
+            entry.insert("State".to_owned(), json!(server.state().as_str()));
+            entry.insert("UserCount".to_owned(), json!(0));
+            entry.insert("ServerId".to_owned(), json!(id));
+            Value::Object(entry)
+        })
+        .collect();
+    let mut answer = json!({ "Servers": servers });
+    if let Some(next) = next {
+        answer["NextToken"] = json!(next);
+    }
+    Ok(answer)
+}
+
+/// UpdateServer: what is named changes, the rest stays.
+pub(super) async fn update(context: &Context<'_>, mut input: Map<String, Value>) -> Result<Value, ApiError> {
+    let id = text(&input, "ServerId").to_owned();
+    input.remove("ServerId");
+    let fingerprint = match input.remove("HostKey") {
+        Some(Value::String(key)) if !key.is_empty() => Some(host_key::fingerprint(&key)?),
+        _ => None,
+    };
+    // Looked up first, so that an unknown server is not told about its log groups.
+    context.store.get(&context.place, &id)?;
+    rules::log_groups(context, &input).await?;
+    context.store.update(&context.place, &id, |server| {
+        rules::may_update(server, &input)?;
+        let mut settings = server.settings.clone();
+        let other_provider =
+            input.get("IdentityProviderType").is_some_and(|kind| settings.get("IdentityProviderType") != Some(kind));
+        if other_provider {
+            settings.remove("IdentityProviderDetails");
+        }
+        for (name, value) in &input {
+            match name.as_str() {
+                "ProtocolDetails" | "IdentityProviderDetails" | "EndpointDetails" | "S3StorageOptions" => {
+                    merge(&mut settings, name, value, true);
+                }
+                _ => {
+                    settings.insert(name.clone(), value.clone());
+                }
+            }
+        }
+        if text(&settings, "EndpointType") == "PUBLIC" && !input.contains_key("EndpointDetails") {
+            settings.remove("EndpointDetails");
+        }
+        let settings = with_defaults(settings);
+        rules::whole(&settings)?;
+        server.settings = settings;
+        if let Some(fingerprint) = fingerprint {
+            server.host_key_fingerprint = fingerprint;
+        }
+        Ok(())
+    })?;
+    Ok(json!({ "ServerId": id }))
+}
+
+/// StartServer. Nothing happens to one that is ONLINE or on the way there.
+pub(super) fn start(context: &Context<'_>, input: &Map<String, Value>) -> Result<(), ApiError> {
+    turn(context, input, State::Offline, State::Starting, State::Stopping)
+}
+
+/// StopServer. Nothing happens to one that is OFFLINE or on the way there.
+pub(super) fn stop(context: &Context<'_>, input: &Map<String, Value>) -> Result<(), ApiError> {
+    turn(context, input, State::Online, State::Stopping, State::Starting)
+}
+
+fn turn(
+    context: &Context<'_>,
+    input: &Map<String, Value>,
+    from: State,
+    to: State,
+    refused: State,
+) -> Result<(), ApiError> {
+    context.store.update(&context.place, text(input, "ServerId"), |server| {
+        let state = server.state();
+        if state == refused {
+            // These two operations list no ConflictException.
+            return Err(ApiError::invalid(format!("Server is in an invalid state: {}", state.as_str())));
+        }
+        if state == from {
+            server.begin(to, context.start_time);
+        }
+        Ok(())
+    })
+}
+
+/// DeleteServer, in whatever state it is.
+pub(super) fn delete(context: &Context<'_>, input: &Map<String, Value>) -> Result<(), ApiError> {
+    context.store.remove(&context.place, text(input, "ServerId"))
+}
+
+/// The server's ARN.
+pub(super) fn arn(place: &Place, id: &str) -> String {
+    let partition = match place.region.as_str() {
+        region if region.starts_with("cn-") => "aws-cn",
+        region if region.starts_with("us-gov-") => "aws-us-gov",
+        _ => "aws",
+    };
+    format!("arn:{partition}:transfer:{}:{}:server/{id}", place.region, place.account)
+}
