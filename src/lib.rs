@@ -1,11 +1,35 @@
-//! sftpctl
-#![forbid(unsafe_code)]
+//! `sftpctl` deploys and looks after password SFTP on AWS Transfer Family.
+//!
+//! ```text
+//! environments/99.yaml ─ spec ─> desired ─┐
+//!                     observe (reads AWS) ┼─> plan ─> execute ─> AWS
+//!                     state (last run) ───┘             │
+//!                                                       └─ events ─> report
+//! ```
+//!
+//! `spec`, `desired`, `template`, `names`, `plan` and `authorizer` are pure: no AWS, clock, file system or randomness.
+//! Only `aws` names an SDK crate, only `report` prints, only `execute::wait` waits.
+
+#[cfg(feature = "authorizer")]
+pub mod authorizer;
+#[cfg(feature = "cli")]
+pub mod aws;
 #[cfg(feature = "cli")]
 pub mod cli;
 #[cfg(feature = "cli")]
+pub mod desired;
+#[cfg(feature = "cli")]
+pub mod execute;
+#[cfg(feature = "cli")]
+pub mod exit;
+#[cfg(feature = "cli")]
 pub mod local;
 #[cfg(feature = "cli")]
-pub mod aws;
+pub mod names;
+#[cfg(feature = "cli")]
+pub mod observe;
+#[cfg(feature = "cli")]
+pub mod package;
 #[cfg(feature = "cli")]
 pub mod plan;
 #[cfg(feature = "cli")]
@@ -14,3 +38,7 @@ pub mod report;
 pub mod resources;
 #[cfg(feature = "cli")]
 pub mod spec;
+#[cfg(feature = "cli")]
+pub mod state;
+#[cfg(feature = "cli")]
+pub mod template;

@@ -1,3 +1,29 @@
 //! The environment file: its types, and every fault in it with line, column and a hint. Pure.
 
+mod checks;
+mod defaults;
+mod fault;
 pub mod model;
+mod raw;
+mod regions;
+
+pub use fault::{Fault, Faults};
+
+use model::Environment;
+
+/// Reads an environment file. `path` is only for messages.
+///
+/// # Errors
+/// All faults of values in one go, in the order of the file; a fault of YAML structure comes alone.
+pub fn load(source: &str, path: &str) -> Result<Environment, Faults> {
+    let raw = raw::parse(source).map_err(|fault| Faults::new(source, path, vec![*fault]))?;
+    let faults = checks::check(&raw, source);
+    if faults.is_empty() { Ok(defaults::fill(raw)) } else { Err(Faults::new(source, path, faults)) }
+}
+
+/// The JSON Schema of the environment file, for editors.
+pub fn schema() -> serde_json::Value {
+    let mut schema = serde_json::to_value(schemars::schema_for!(raw::File)).unwrap_or_default();
+    schema["title"] = "sftpctl environment".into();
+    schema
+}

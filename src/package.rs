@@ -1,0 +1,151 @@
+//! The authorizer's package: checked, and zipped the same way every time.
+
+use std::io::{Cursor, Write as _};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+use zip::write::SimpleFileOptions;
+
+/// glibc of `provided.al2023`: a binary that needs a newer one does not start there.
+const GLIBC: (u32, u32) = (2, 34);
+
+/// The package could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum PackageError {
+    /// No binary where it was looked for.
+    #[error("the authorizer's binary is not at {}", .0.display())]
+    Missing(PathBuf),
+    /// It could not be read.
+    #[error("cannot read {}", .0.display())]
+    Unreadable(PathBuf, #[source] std::io::Error),
+    /// Lambda could not run it.
+    #[error("{}: {reason}", path.display())]
+    Unfit {
+        /// The binary.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// The zip writer failed.
+    #[error("cannot write the zip file: {0}")]
+    Zip(#[from] zip::result::ZipError),
+    /// The zip writer failed.
+    #[error("cannot write the zip file: {0}")]
+    Io(#[from] std::io::Error),
+}
+
+impl PackageError {
+    /// What to do.
+    pub fn hint(&self) -> &'static str {
+        "build it with `scripts/build-authorizer`, or name another with --package"
+    }
+}
+
+/// Where the binary is: what was asked for, or beside the running program.
+pub fn locate(asked: Option<&Path>) -> PathBuf {
+    if let Some(path) = asked {
+        return path.to_owned();
+    }
+    let folder = std::env::current_exe().ok().and_then(|exe| exe.parent().map(Path::to_owned)).unwrap_or_default();
+    folder.join("sftp-authorizer")
+}
+
+/// Reads, checks and zips the binary. Returns the zip file and the first 12 hex digits of the binary's SHA-256.
+///
+/// # Errors
+/// It isn't there, or Lambda could not run it.
+pub fn build(path: &Path, architecture: &str) -> Result<(Vec<u8>, String), PackageError> {
+    let binary = match std::fs::read(path) {
+        Ok(binary) => binary,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(PackageError::Missing(path.to_owned())),
+        Err(error) => return Err(PackageError::Unreadable(path.to_owned(), error)),
+    };
+    check(&binary, architecture).map_err(|reason| PackageError::Unfit { path: path.to_owned(), reason })?;
+    let digest: String = Sha256::digest(&binary).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    Ok((zip(&binary)?, digest))
+}
+
+/// One entry, fixed time and mode: the same binary gives the same bytes.
+fn zip(binary: &[u8]) -> Result<Vec<u8>, PackageError> {
+    let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    let options = SimpleFileOptions::default()
+        .compression_method(zip::CompressionMethod::Deflated)
+        .last_modified_time(zip::DateTime::default())
+        .unix_permissions(0o755);
+    writer.start_file("bootstrap", options)?;
+    writer.write_all(binary)?;
+    Ok(writer.finish()?.into_inner())
+}
+
+/// Whether Lambda can run it: an ELF of the right machine, without a newer glibc. The version names of what it needs
+/// stand as text in its string table (`GLIBC_2.34`).
+fn check(binary: &[u8], architecture: &str) -> Result<(), String> {
+    let machine = match binary {
+        [0x7f, b'E', b'L', b'F', 2, 1, ..] if binary.len() > 20 => u16::from_le_bytes([binary[18], binary[19]]),
+        _ => return Err("it is no 64-bit ELF program".to_owned()),
+    };
+    let name = match machine {
+        62 => "x86_64",
+        183 => "arm64",
+        _ => "another machine",
+    };
+    if name != architecture {
+        return Err(format!("it is built for {name}, the environment says {architecture}"));
+    }
+    let newest = newest_glibc(binary);
+    match newest.filter(|version| *version > GLIBC) {
+        Some((major, minor)) => Err(format!(
+            "it needs glibc {major}.{minor}; provided.al2023 has {}.{}",
+            GLIBC.0, GLIBC.1
+        )),
+        None => Ok(()),
+    }
+}
+
+fn newest_glibc(binary: &[u8]) -> Option<(u32, u32)> {
+    const MARK: &[u8] = b"\0GLIBC_";
+    let number = |text: &[u8]| std::str::from_utf8(text).ok()?.parse::<u32>().ok();
+    binary
+        .windows(MARK.len())
+        .enumerate()
+        .filter(|(_, window)| *window == MARK)
+        .filter_map(|(at, _)| {
+            let rest = &binary[at + MARK.len()..];
+            let end = rest.iter().take(12).position(|byte| *byte == 0)?;
+            let mut parts = rest[..end].split(|byte| *byte == b'.');
+            Some((number(parts.next()?)?, number(parts.next()?)?))
+        })
+        .max()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn elf(machine: u16, needs: &str) -> Vec<u8> {
+        let mut bytes = vec![0x7f, b'E', b'L', b'F', 2, 1, 1, 0];
+        bytes.resize(18, 0);
+        bytes.extend(machine.to_le_bytes());
+        bytes.extend(b"\0GLIBC_2.17\0");
+        bytes.extend(needs.as_bytes());
+        bytes.push(0);
+        bytes
+    }
+
+    #[test]
+    fn only_what_lambda_can_run_is_packed() {
+        assert_eq!(check(&elf(62, "GLIBC_2.34"), "x86_64"), Ok(()));
+        assert!(check(&elf(62, "GLIBC_2.36"), "x86_64").is_err_and(|e| e.contains("needs glibc 2.36")));
+        assert!(check(&elf(183, ""), "x86_64").is_err_and(|e| e.contains("built for arm64")));
+        assert!(check(b"#!/bin/sh", "x86_64").is_err());
+    }
+
+    #[test]
+    fn the_same_binary_gives_the_same_bytes() {
+        let first = zip(b"program").unwrap();
+        assert_eq!(first, zip(b"program").unwrap());
+        let mut archive = zip::ZipArchive::new(Cursor::new(first)).unwrap();
+        let entry = archive.by_index(0).unwrap();
+        assert_eq!((entry.name(), entry.unix_mode().map(|m| m & 0o777)), ("bootstrap", Some(0o755)));
+    }
+}

@@ -1,0 +1,306 @@
+//! Values and how they fit together: every fault, not only the first. Pure.
+
+use std::collections::BTreeMap;
+
+use regex_lite::Regex;
+use serde_saphyr::Spanned;
+
+use super::fault::Fault;
+use super::raw::File;
+use super::regions;
+
+/// Kinds that may have a deadline.
+const DEADLINES: [&str; 9] = ["stack", "server", "table", "replica", "function", "role", "record", "bucket", "api"];
+/// Days that CloudWatch Logs takes (PutRetentionPolicy).
+const RETENTION: [u32; 22] = [
+    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
+];
+/// Security policies for servers (Transfer user guide, "Security policies for AWS Transfer Family servers").
+const POLICIES: [&str; 14] = [
+    "TransferSecurityPolicy-2018-11", "TransferSecurityPolicy-2020-06", "TransferSecurityPolicy-2022-03",
+    "TransferSecurityPolicy-2023-05", "TransferSecurityPolicy-2024-01", "TransferSecurityPolicy-2025-03",
+    "TransferSecurityPolicy-FIPS-2020-06", "TransferSecurityPolicy-FIPS-2023-05", "TransferSecurityPolicy-FIPS-2024-01",
+    "TransferSecurityPolicy-FIPS-2024-05", "TransferSecurityPolicy-FIPS-2025-03",
+    "TransferSecurityPolicy-Restricted-2018-11", "TransferSecurityPolicy-Restricted-2020-06",
+    "TransferSecurityPolicy-SshAuditCompliant-2025-02",
+];
+/// Resources of a stack besides two per bucket, and CloudFormation's limit.
+const OTHER_RESOURCES: usize = 30;
+const STACK_LIMIT: usize = 500;
+
+/// The candidate that is most like `name`, if any is at all.
+pub(super) fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    candidates
+        .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
+        .filter(|(likeness, _)| *likeness > 0.75)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .map(|(_, candidate)| candidate)
+}
+
+/// Collects faults.
+struct Checker<'a> {
+    source: &'a str,
+    faults: Vec<Fault>,
+}
+
+fn at<T>(value: &Spanned<T>) -> (usize, usize) {
+    let span = value.referenced.span();
+    let start = span.byte_offset().unwrap_or(0) as usize;
+    (start, start + span.byte_len().unwrap_or(1) as usize)
+}
+
+impl Checker<'_> {
+    fn fault<T>(&mut self, value: &Spanned<T>, message: impl Into<String>) -> &mut Fault {
+        let (start, end) = at(value);
+        self.push(start, end, message.into())
+    }
+
+    /// A fault of a map's key: the last mention of it before its value.
+    fn key_fault<T>(&mut self, key: &str, value: &Spanned<T>, message: impl Into<String>) -> &mut Fault {
+        let before = at(value).0.min(self.source.len());
+        let start = self.source.get(..before).and_then(|text| text.rfind(key)).unwrap_or(before);
+        self.push(start, start + key.len(), message.into())
+    }
+
+    fn push(&mut self, start: usize, end: usize, message: String) -> &mut Fault {
+        // The marked text ends with its line: a span may reach over the line's end.
+        let line_end = self.source[start.min(self.source.len())..].find('\n').map_or(self.source.len(), |at| start + at);
+        let index = self.faults.len();
+        self.faults.push(Fault::new(self.source, start, end.min(line_end.max(start)), message));
+        &mut self.faults[index]
+    }
+
+    fn matches(&mut self, value: &Spanned<String>, pattern: &str, message: impl Into<String>, hint: &str) {
+        if !Regex::new(pattern).is_ok_and(|regex| regex.is_match(&value.value)) {
+            self.fault(value, message).hint = Some(hint.to_owned());
+        }
+    }
+
+    fn region(&mut self, value: &Spanned<String>) {
+        if !regions::exists(&value.value) {
+            let fault = self.fault(value, format!("there is no region `{}` (commercial regions only)", value.value));
+            fault.hint = regions::nearest(&value.value).map(|near| format!("did you mean `{near}`?"));
+        }
+    }
+
+    fn within(&mut self, value: Option<&Spanned<u32>>, what: &str, lowest: u32, highest: u32) {
+        if let Some(value) = value.filter(|v| v.value < lowest || v.value > highest) {
+            self.fault(value, format!("{what} is {}; AWS takes {lowest} to {highest}", value.value));
+        }
+    }
+
+    fn one_of(&mut self, value: &Spanned<String>, what: &str, all: &[&str]) {
+        if !all.contains(&value.value.as_str()) {
+            let hint = nearest(&value.value, all.iter().copied()).map(|near| format!("did you mean `{near}`?"));
+            let hint = hint.unwrap_or_else(|| format!("one of: {}", all.join(", ")));
+            self.fault(value, format!("`{}` is no {what}", value.value)).hint = Some(hint);
+        }
+    }
+}
+
+/// S3's rules for the name of a general-purpose bucket, in words, where one is broken.
+fn bucket_fault(name: &str) -> Option<String> {
+    let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+    if name.len() < 3 || name.len() > 63 {
+        return Some(format!("the bucket name `{name}` has {} characters; S3 takes 3 to 63", name.len()));
+    }
+    if let Some(bad) = name.chars().find(|c| !(c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.'))) {
+        return Some(format!("the bucket name `{name}` has `{bad}`; S3 takes lower-case letters, digits and hyphens"));
+    }
+    if !edge(name.chars().next()) || !edge(name.chars().last()) || name.contains("..") || name.starts_with("xn--") {
+        return Some(format!("the bucket name `{name}` must begin and end with a letter or digit, without `..` or `xn--`"));
+    }
+    name.contains('.').then(|| format!("the bucket name `{name}` has a dot, which breaks TLS to its own host name"))
+}
+
+/// All faults of values in the file.
+pub(super) fn check(file: &File, source: &str) -> Vec<Fault> {
+    let mut checker = Checker { source, faults: Vec::new() };
+    basics(&mut checker, file);
+    clusters(&mut checker, file);
+    table(&mut checker, file);
+    names(&mut checker, file);
+    settings(&mut checker, file);
+    dns(&mut checker, file);
+    tags(&mut checker, file);
+    checker.faults
+}
+
+fn basics(checker: &mut Checker<'_>, file: &File) {
+    if file.version.value != 1 {
+        checker.fault(&file.version, format!("version {} of the format is not known", file.version.value)).hint =
+            Some("this sftpctl reads version 1; a newer file needs a newer sftpctl".into());
+    }
+    let message = format!("`{}` cannot be part of names in AWS", file.environment.value);
+    checker.matches(
+        &file.environment,
+        "^[A-Za-z0-9][A-Za-z0-9-]{0,18}[A-Za-z0-9]$|^[A-Za-z0-9]$",
+        message,
+        "letters, digits and hyphens, at most 20, with a letter or digit at both ends",
+    );
+    let message = format!("`{}` is no AWS account: it has {} characters", file.account.value, file.account.value.len());
+    checker.matches(&file.account, "^[0-9]{12}$", message, "twelve digits, in quotes");
+    checker.region(&file.home_region);
+    for (region, settings) in &file.regions {
+        if !regions::exists(region) {
+            checker.key_fault(region, settings, format!("there is no region `{region}` (commercial regions only)")).hint =
+                regions::nearest(region).map(|near| format!("did you mean `{near}`?"));
+        }
+    }
+    let home = &file.home_region;
+    if regions::exists(&home.value) && !file.regions.contains_key(&home.value) {
+        checker.fault(home, format!("the home region {} is not among `regions`", home.value)).hint =
+            Some(format!("add `{}: {{ server: false }}` there", home.value));
+    }
+}
+
+fn clusters(checker: &mut Checker<'_>, file: &File) {
+    let prefix = file.names.bucket_prefix.as_ref().map_or("pl-pt", |prefix| prefix.value.as_str());
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for (cluster, region) in &file.clusters {
+        if let Some(message) = bucket_fault(&format!("{prefix}{cluster}-uploads")) {
+            checker.key_fault(cluster, region, message).hint =
+                Some("the name is `names.bucket_prefix`, the cluster and `-uploads`".into());
+        }
+        checker.region(region);
+        if regions::exists(&region.value) && !file.regions.contains_key(&region.value) {
+            checker.fault(region, format!("cluster {cluster} is in {}, which is not among `regions`", region.value)).hint =
+                Some(format!("add `{}: {{ server: false }}` there, or move the cluster", region.value));
+        }
+        let count = counts.entry(&region.value).or_default();
+        *count += 1;
+        if *count * 2 + OTHER_RESOURCES == STACK_LIMIT + 2 || *count * 2 + OTHER_RESOURCES == STACK_LIMIT + 1 {
+            checker.key_fault(
+                cluster,
+                region,
+                format!("{} has more clusters than one stack holds: CloudFormation takes {STACK_LIMIT} resources", region.value),
+            );
+        }
+    }
+}
+
+fn table(checker: &mut Checker<'_>, file: &File) {
+    if let Some(name) = &file.table.name {
+        let message = format!("DynamoDB takes no table name `{}`", name.value);
+        checker.matches(name, "^[A-Za-z0-9_.-]{3,255}$", message, "3 to 255 letters, digits, `_`, `.` and `-`");
+    }
+    let Some(regions) = &file.table.regions else { return };
+    for (index, region) in regions.iter().enumerate() {
+        checker.region(region);
+        if regions[..index].iter().any(|earlier| earlier.value == region.value) {
+            checker.fault(region, format!("{} is listed twice", region.value));
+        }
+    }
+    let has = |name: &str| regions.iter().any(|region| region.value == name);
+    if !has(&file.home_region.value) {
+        checker.fault(&file.home_region, format!("the table has no replica in the home region {}", file.home_region.value)).hint =
+            Some("add it to `table.regions`, or leave that setting out: the default is every region".into());
+    }
+    for (region, settings) in file.regions.iter().filter(|(_, settings)| settings.value.server) {
+        if !has(region) {
+            checker.key_fault(region, settings, format!("{region} has a server but no replica of the table")).hint =
+                Some("the authorizer reads the replica of its own region: add the region to `table.regions`".into());
+        }
+    }
+}
+
+fn names(checker: &mut Checker<'_>, file: &File) {
+    if let Some(prefix) = &file.names.code_bucket_prefix {
+        for region in file.regions.keys() {
+            if let Some(message) = bucket_fault(&format!("{}-{region}", prefix.value)) {
+                checker.fault(prefix, message).hint = Some("the name is this prefix and the region".into());
+                break;
+            }
+        }
+    }
+    if let Some(role) = &file.names.user_role {
+        let message = format!("IAM takes no role name `{}`", role.value);
+        checker.matches(role, "^[A-Za-z0-9_+=,.@-]{1,64}$", message, "1 to 64 letters, digits and `_+=,.@-`");
+    }
+    for region in file.regions.keys() {
+        let name = format!("lambda-{}-upload-{region}", file.environment.value);
+        if name.len() > 64 {
+            checker.fault(&file.environment, format!("the function name `{name}` has {} characters; Lambda takes 64", name.len()));
+            break;
+        }
+    }
+}
+
+fn settings(checker: &mut Checker<'_>, file: &File) {
+    if let Some(policy) = &file.server.security_policy {
+        checker.one_of(policy, "security policy of Transfer Family", &POLICIES);
+    }
+    if let Some(role) = &file.server.logging_role {
+        let message = format!("IAM takes no role name `{}`", role.value);
+        checker.matches(role, "^[A-Za-z0-9_+=,.@-]{1,64}$", message, "the name of a role, not its ARN");
+    }
+    checker.within(file.authorizer.memory_mb.as_ref(), "the authorizer's memory", 128, 10_240);
+    checker.within(file.authorizer.timeout_seconds.as_ref(), "the authorizer's time-out", 1, 29);
+    if let Some(architecture) = &file.authorizer.architecture {
+        checker.one_of(architecture, "architecture of Lambda", &["x86_64", "arm64"]);
+    }
+    for name in file.authorizer.block_list.iter().flatten() {
+        let message = format!("`{}` is no user name", name.value);
+        checker.matches(name, r"^[\w][\w@.-]{0,99}$", message, "letters, digits, `_`, `@`, `.` and `-`");
+    }
+    if let Some(days) = file.logs.retention_days.as_ref().filter(|days| !RETENTION.contains(&days.value)) {
+        let near = RETENTION.iter().min_by_key(|known| known.abs_diff(days.value));
+        checker.fault(days, format!("CloudWatch Logs does not keep lines for {} days", days.value)).hint =
+            near.map(|near| format!("the nearest it takes is {near}"));
+    }
+    for (region, topic) in &file.alarms.topics {
+        if !file.regions.contains_key(region) {
+            checker.key_fault(region, topic, format!("{region} is not among `regions`"));
+        }
+        let message = format!("`{}` is no SNS topic of {region}", topic.value);
+        let pattern = format!("^arn:aws:sns:{}:[0-9]{{12}}:[A-Za-z0-9_-]{{1,256}}$", regex_lite::escape(region));
+        checker.matches(topic, &pattern, message, &format!("arn:aws:sns:{region}:<account>:<name>"));
+    }
+    for (kind, seconds) in &file.deadlines {
+        if !DEADLINES.contains(&kind.as_str()) {
+            checker.key_fault(kind, seconds, format!("there is no deadline for `{kind}`")).hint =
+                Some(format!("kinds: {}", DEADLINES.join(", ")));
+        }
+    }
+}
+
+fn dns(checker: &mut Checker<'_>, file: &File) {
+    let Some(dns) = &file.dns else { return };
+    const NAME: &str = r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])$";
+    let message = format!("`{}` is no DNS zone", dns.zone.value);
+    checker.matches(&dns.zone, NAME, message, "such as xx.net: lower case, without the last dot");
+    if let Some(id) = &dns.zone_id {
+        let message = format!("`{}` is no id of a hosted zone", id.value);
+        checker.matches(id, "^[A-Z0-9]{1,32}$", message, "such as Z0123456789ABC, without /hostedzone/");
+    }
+    checker.within(dns.ttl.as_ref(), "the TTL", 1, 604_800);
+    let stem = if file.production { "uploads".to_owned() } else { format!("{}-uploads", file.environment.value) };
+    for (name, region) in &dns.aliases {
+        if !name.ends_with(&format!(".{}", dns.zone.value)) || !Regex::new(NAME).is_ok_and(|r| r.is_match(name)) {
+            checker.key_fault(name, region, format!("`{name}` is no name in the zone {}", dns.zone.value));
+        }
+        let taken = file.regions.iter().any(|(r, s)| s.value.server && *name == format!("{stem}-{r}.{}", dns.zone.value));
+        if taken || (dns.latency && *name == format!("{stem}.{}", dns.zone.value)) {
+            checker.key_fault(name, region, format!("`{name}` is made anyway"));
+        }
+        if !file.regions.get(&region.value).is_some_and(|settings| settings.value.server) {
+            checker.fault(region, format!("there is no server in {}", region.value)).hint =
+                Some("an alias points to a region with `server: true`".into());
+        }
+    }
+}
+
+fn tags(checker: &mut Checker<'_>, file: &File) {
+    for (index, (key, value)) in file.tags.iter().enumerate() {
+        let lower = key.to_ascii_lowercase();
+        if lower.starts_with("aws:") || lower.starts_with("sftpctl:") {
+            checker.key_fault(key, value, format!("tags that begin with `{}:` are reserved", &lower[..lower.find(':').unwrap_or(0)]));
+        }
+        if key.is_empty() || key.chars().count() > 128 || value.value.chars().count() > 256 {
+            checker.key_fault(key, value, "AWS takes 1 to 128 characters for a tag's key and 256 for its value");
+        }
+        if index == 45 {
+            checker.key_fault(key, value, "AWS takes 50 tags, of which sftpctl needs five");
+        }
+    }
+}

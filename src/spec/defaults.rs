@@ -1,0 +1,78 @@
+//! From the checked file to the environment: every default in one place. Pure.
+
+use super::model::{
+    Alarms, Authorizer, Cluster, Dns, Environment, Logs, Names, Region, Server, Table,
+};
+use super::raw::File;
+
+/// User names that bots try within hours of a server going online.
+const BLOCK_LIST: [&str; 20] = [
+    "admin", "administrator", "centos", "debian", "ec2-user", "ec2_user", "ftp", "ftpuser", "guest", "mysql", "oracle",
+    "pi", "postgres", "root", "solr", "support", "test", "tomcat", "ubuntu", "user",
+];
+
+/// Fills in what the file leaves out.
+pub(super) fn fill(file: File) -> Environment {
+    let production = file.production;
+    let name = file.environment.value;
+    let table_name = if production { "dydb-uploads".to_owned() } else { format!("dydb-{name}-uploads") };
+    let value = |setting: Option<serde_saphyr::Spanned<String>>, default: &str| {
+        setting.map_or_else(|| default.to_owned(), |setting| setting.value)
+    };
+    let mut block_list: Vec<String> = match file.authorizer.block_list {
+        Some(list) => list.into_iter().map(|name| name.value).collect(),
+        None => BLOCK_LIST.iter().map(|name| (*name).to_owned()).chain(["user1".to_owned()]).collect(),
+    };
+    block_list.sort();
+    let table_regions = match file.table.regions {
+        Some(regions) => regions.into_iter().map(|region| region.value).collect(),
+        None => file.regions.keys().cloned().collect(),
+    };
+    Environment {
+        account: file.account.value,
+        home_region: file.home_region.value,
+        production,
+        regions: file.regions.into_iter().map(|(name, r)| (name, Region { server: r.value.server })).collect(),
+        clusters: file.clusters.into_iter().map(|(name, region)| (name, Cluster { region: region.value })).collect(),
+        names: Names {
+            bucket_prefix: value(file.names.bucket_prefix, "pl-pt"),
+            code_bucket_prefix: value(file.names.code_bucket_prefix, "lambda-pl-upload"),
+            user_role: value(file.names.user_role, "sftp-transfer"),
+        },
+        table: Table {
+            name: value(file.table.name, &table_name),
+            regions: table_regions,
+            point_in_time_recovery: file.table.point_in_time_recovery.unwrap_or(true),
+            deletion_protection: file.table.deletion_protection.unwrap_or(production),
+        },
+        dns: file.dns.map(|dns| Dns {
+            zone: dns.zone.value,
+            zone_id: dns.zone_id.map(|id| id.value),
+            ttl: dns.ttl.map_or(300, |ttl| ttl.value),
+            latency: dns.latency,
+            aliases: dns.aliases.into_iter().map(|(name, region)| (name, region.value)).collect(),
+        }),
+        server: Server {
+            security_policy: value(file.server.security_policy, "TransferSecurityPolicy-2025-03"),
+            logging_role: file.server.logging_role.map(|role| role.value),
+        },
+        authorizer: Authorizer {
+            memory_mb: file.authorizer.memory_mb.map_or(256, |mb| mb.value),
+            timeout_seconds: file.authorizer.timeout_seconds.map_or(10, |seconds| seconds.value),
+            reserved_concurrency: file.authorizer.reserved_concurrency,
+            block_list,
+            architecture: value(file.authorizer.architecture, "x86_64"),
+        },
+        logs: Logs { retention_days: file.logs.retention_days.map_or(90, |days| days.value) },
+        alarms: Alarms {
+            topics: file.alarms.topics.into_iter().map(|(region, topic)| (region, topic.value)).collect(),
+            authorizer_errors: file.alarms.authorizer_errors.unwrap_or(1),
+            authorizer_throttles: file.alarms.authorizer_throttles.unwrap_or(1),
+            authorizer_duration_ms: file.alarms.authorizer_duration_ms.unwrap_or(3000),
+            api_5xx: file.alarms.api_5xx.unwrap_or(1),
+        },
+        tags: file.tags.into_iter().map(|(key, value)| (key, value.value)).collect(),
+        deadlines: file.deadlines.into_iter().map(|(kind, seconds)| (kind, seconds.value)).collect(),
+        name,
+    }
+}

@@ -1,0 +1,95 @@
+//! A fault in the environment file and how it is shown. Pure.
+
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use serde::Serialize;
+
+/// One fault.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Fault {
+    /// What is wrong.
+    pub message: String,
+    /// What to do.
+    pub hint: Option<String>,
+    /// Line, from 1.
+    pub line: usize,
+    /// Column in characters, from 1.
+    pub column: usize,
+    /// First byte of the marked text.
+    #[serde(skip)]
+    pub start: usize,
+    /// Byte behind it.
+    #[serde(skip)]
+    pub end: usize,
+}
+
+impl Fault {
+    /// A fault of the bytes `start..end` of `source`.
+    pub(super) fn new(source: &str, start: usize, end: usize, message: impl Into<String>) -> Self {
+        let mut start = start.min(source.len());
+        while !source.is_char_boundary(start) {
+            start -= 1;
+        }
+        let mut end = end.clamp(start, source.len());
+        while !source.is_char_boundary(end) {
+            end += 1;
+        }
+        let before = &source[..start];
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        Self {
+            message: message.into(),
+            hint: None,
+            line: before.matches('\n').count() + 1,
+            column: source[line_start..start].chars().count() + 1,
+            start,
+            end,
+        }
+    }
+
+    /// Adds what to do.
+    #[must_use]
+    pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+/// All faults of a file.
+#[derive(Clone, Debug)]
+pub struct Faults {
+    source: String,
+    path: String,
+    faults: Vec<Fault>,
+}
+
+impl Faults {
+    /// `source` and `path` are kept to show the lines.
+    pub(super) fn new(source: &str, path: &str, mut faults: Vec<Fault>) -> Self {
+        faults.sort_by_key(|fault| fault.start);
+        Self { source: source.to_owned(), path: path.to_owned(), faults }
+    }
+
+    /// The faults, in the order of the file.
+    pub fn list(&self) -> &[Fault] {
+        &self.faults
+    }
+
+    /// Each fault with its line, marked, as a person reads it.
+    pub fn render(&self, color: bool) -> String {
+        let renderer = if color { Renderer::styled() } else { Renderer::plain() };
+        let shown: Vec<String> = self.faults.iter().map(|fault| renderer.render(&self.report(fault))).collect();
+        shown.join("\n\n")
+    }
+
+    fn report<'a>(&'a self, fault: &'a Fault) -> Vec<Group<'a>> {
+        let end = if fault.end > fault.start { fault.end } else { (fault.start + 1).min(self.source.len()) };
+        let snippet = Snippet::source(self.source.as_str())
+            .path(self.path.as_str())
+            .annotation(AnnotationKind::Primary.span(fault.start..end));
+        let mut group = Level::ERROR.primary_title(fault.message.as_str()).element(snippet);
+        if let Some(hint) = &fault.hint {
+            group = group.element(Level::HELP.message(hint.as_str()));
+        }
+        vec![group]
+    }
+}

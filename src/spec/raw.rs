@@ -1,0 +1,229 @@
+//! The file as it is written: serde types with positions, and the parser's own faults. Pure.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_saphyr::{Options, Spanned};
+
+use super::checks::nearest;
+use super::fault::Fault;
+
+/// An environment of sftpctl: regions, clusters and settings of one SFTP service on AWS.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct File {
+    /// Version of this format.
+    #[schemars(with = "u32", range(min = 1, max = 1))]
+    pub(super) version: Spanned<u32>,
+    /// Name of the environment, as in `--env 99`. Part of most names in AWS.
+    #[schemars(with = "String", regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9-]{0,19}$"))]
+    pub(super) environment: Spanned<String>,
+    /// The AWS account, 12 digits in quotes. sftpctl refuses to work in any other.
+    #[schemars(with = "String", regex(pattern = r"^[0-9]{12}$"))]
+    pub(super) account: Spanned<String>,
+    /// Region where the account table is created and backed up.
+    #[schemars(with = "String")]
+    pub(super) home_region: Spanned<String>,
+    /// Production: names without the environment's, protections on, teardown asks for the name.
+    #[serde(default)]
+    pub(super) production: bool,
+    /// Every region with a stack.
+    #[schemars(with = "BTreeMap<String, RegionSettings>")]
+    pub(super) regions: BTreeMap<String, Spanned<RegionSettings>>,
+    /// Customer clusters and the region of each one's upload bucket.
+    #[schemars(with = "BTreeMap<String, String>")]
+    pub(super) clusters: BTreeMap<String, Spanned<String>>,
+    /// Names that differ from the convention.
+    #[serde(default)]
+    pub(super) names: Names,
+    /// The account table.
+    #[serde(default)]
+    pub(super) table: Table,
+    /// DNS records; without it none are made.
+    pub(super) dns: Option<Dns>,
+    /// Settings of every Transfer server.
+    #[serde(default)]
+    pub(super) server: Server,
+    /// Settings of the Lambda that decides on log-ins.
+    #[serde(default)]
+    pub(super) authorizer: Authorizer,
+    /// Log groups.
+    #[serde(default)]
+    pub(super) logs: Logs,
+    /// CloudWatch alarms of each region.
+    #[serde(default)]
+    pub(super) alarms: Alarms,
+    /// Tags, put on everything that takes tags.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, String>")]
+    pub(super) tags: BTreeMap<String, Spanned<String>>,
+    /// Seconds to wait per kind: stack, server, table, replica, function, role, record, bucket, api.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, u64>")]
+    pub(super) deadlines: BTreeMap<String, Spanned<u64>>,
+}
+
+/// A region.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RegionSettings {
+    /// Whether a Transfer server stands here.
+    #[serde(default)]
+    pub(super) server: bool,
+}
+
+/// Names that differ from the convention.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Names {
+    /// Upload buckets are `<bucket_prefix><cluster>-uploads`. Default `pl-pt`.
+    #[schemars(with = "Option<String>")]
+    pub(super) bucket_prefix: Option<Spanned<String>>,
+    /// Code buckets are `<code_bucket_prefix>-<region>`. Default `lambda-pl-upload`.
+    #[schemars(with = "Option<String>")]
+    pub(super) code_bucket_prefix: Option<Spanned<String>>,
+    /// The role that Transfer assumes for a customer. Default `sftp-transfer`.
+    #[schemars(with = "Option<String>")]
+    pub(super) user_role: Option<Spanned<String>>,
+}
+
+/// The account table.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Table {
+    /// Default `dydb-<environment>-uploads`, in production `dydb-uploads`.
+    #[schemars(with = "Option<String>")]
+    pub(super) name: Option<Spanned<String>>,
+    /// Regions with a replica, the home region included. Default: all regions.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub(super) regions: Option<Vec<Spanned<String>>>,
+    /// Point-in-time recovery in the home region. Default true.
+    pub(super) point_in_time_recovery: Option<bool>,
+    /// AWS refuses to delete a protected table. Default: true in production.
+    pub(super) deletion_protection: Option<bool>,
+}
+
+/// DNS records.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Dns {
+    /// Name of the Route 53 public hosted zone.
+    #[schemars(with = "String")]
+    pub(super) zone: Spanned<String>,
+    /// Its id, where the account has several zones of one name.
+    #[schemars(with = "Option<String>")]
+    pub(super) zone_id: Option<Spanned<String>>,
+    /// Seconds. Default 300.
+    #[schemars(with = "Option<u32>")]
+    pub(super) ttl: Option<Spanned<u32>>,
+    /// One name over all servers, answered by latency. Default false: cross-region transfer costs money.
+    #[serde(default)]
+    pub(super) latency: bool,
+    /// Further host names: full name and the region of the server it points to.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, String>")]
+    pub(super) aliases: BTreeMap<String, Spanned<String>>,
+}
+
+/// Settings of every Transfer server.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Server {
+    /// Default `TransferSecurityPolicy-2025-03`. Old clients may need an older one.
+    #[schemars(with = "Option<String>")]
+    pub(super) security_policy: Option<Spanned<String>>,
+    /// Name of an existing role for Transfer's legacy logs, instead of structured logs.
+    #[schemars(with = "Option<String>")]
+    pub(super) logging_role: Option<Spanned<String>>,
+}
+
+/// Settings of the Lambda.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Authorizer {
+    /// MB, 128 to 10240. Default 256.
+    #[schemars(with = "Option<u32>")]
+    pub(super) memory_mb: Option<Spanned<u32>>,
+    /// Seconds, 1 to 29. Default 10.
+    #[schemars(with = "Option<u32>")]
+    pub(super) timeout_seconds: Option<Spanned<u32>>,
+    /// Concurrent log-ins at most. Default: the account's pool is shared.
+    pub(super) reserved_concurrency: Option<u32>,
+    /// User names refused before any look-up. Default: the names that bots try.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub(super) block_list: Option<Vec<Spanned<String>>>,
+    /// `x86_64` or `arm64`. Default `x86_64`.
+    #[schemars(with = "Option<String>")]
+    pub(super) architecture: Option<Spanned<String>>,
+}
+
+/// Log groups.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Logs {
+    /// Days; one of the values that CloudWatch Logs takes. Default 90.
+    #[schemars(with = "Option<u32>")]
+    pub(super) retention_days: Option<Spanned<u32>>,
+}
+
+/// CloudWatch alarms.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Alarms {
+    /// SNS topic per region: region and ARN.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, String>")]
+    pub(super) topics: BTreeMap<String, Spanned<String>>,
+    /// Failed invocations of the authorizer in five minutes. Default 1.
+    pub(super) authorizer_errors: Option<u32>,
+    /// Throttled invocations in five minutes. Default 1.
+    pub(super) authorizer_throttles: Option<u32>,
+    /// 99th percentile of the duration in milliseconds. Default 3000.
+    pub(super) authorizer_duration_ms: Option<u32>,
+    /// 5xx answers of the API in five minutes. Default 1.
+    pub(super) api_5xx: Option<u32>,
+}
+
+/// Parses the file; the parser reports its first fault only.
+pub(super) fn parse(source: &str) -> Result<File, Box<Fault>> {
+    serde_saphyr::from_str_with_options(source, options()).map_err(|error| Box::new(structure(source, &error)))
+}
+
+fn options() -> Options {
+    serde_saphyr::options! {
+        // An environment has hundreds of nodes; a file made to exhaust memory has millions.
+        budget: serde_saphyr::budget! { max_nodes: 50_000, max_depth: 30, max_aliases: 100 },
+    }
+}
+
+/// The parser's fault in our form: what is wrong first, and the nearest key for an unknown one.
+fn structure(source: &str, error: &serde_saphyr::Error) -> Fault {
+    let whole = error.to_string();
+    let message = error.without_snippet().to_string();
+    let message = message.split(" at line ").next().unwrap_or(&whole).lines().next().unwrap_or(&whole).to_owned();
+    let (line, column) = error.location().map_or((1, 1), |l| (l.line() as usize, l.column() as usize));
+    let start = offset(source, line, column);
+    let rest = &source[start..];
+    let length = rest.find(|c: char| c.is_whitespace() || matches!(c, ':' | ',' | '}' | ']')).unwrap_or(rest.len());
+    let mut fault = Fault::new(source, start, start + length, message.clone());
+    let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
+    if message.starts_with("unknown field") && let Some((unknown, known)) = quoted.split_first() {
+        fault.message = format!("there is no setting `{unknown}` here");
+        fault.hint = Some(match nearest(unknown, known.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("the settings here are: {}", known.join(", ")),
+        });
+    } else if message.starts_with("missing field") && let Some(name) = quoted.first() {
+        fault.message = format!("the setting `{name}` is missing");
+        fault.hint = Some(format!("`sftpctl schema` describes `{name}` and every other setting"));
+    }
+    fault
+}
+
+/// The byte of a line and column, both from 1, the column in characters.
+fn offset(source: &str, line: usize, column: usize) -> usize {
+    let start = source.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum::<usize>().min(source.len());
+    let within = source[start..].char_indices().nth(column.saturating_sub(1)).map_or(source.len() - start, |(at, _)| at);
+    start + within
+}
