@@ -164,8 +164,7 @@ fn region_resources(
         content: Arc::clone(&code.content),
         tags: environment.tags.clone(),
     };
-    let rendered =
-        template::render(environment, region, &Code { bucket: package.bucket.clone(), key })?;
+    let rendered = template::render(environment, region, &Code { bucket: package.bucket.clone(), key })?;
     let user_role_arn = format!("arn:aws:iam::{account}:role/{}", environment.names.user_role);
     let mut all: Vec<Arc<dyn Resource>> = Vec::new();
     let mut buckets = BTreeMap::new();
@@ -221,7 +220,10 @@ fn region_resources(
             environment: environment.name.clone(),
             stack: stack_node(region),
             logging_role: environment.server.logging_role.as_ref().map(|r| format!("arn:aws:iam::{account}:role/{r}")),
-            log_group: format!("arn:aws:logs:{region}:{account}:log-group:{}:*", names::transfer_log_group(environment, region)),
+            log_group: format!(
+                "arn:aws:logs:{region}:{account}:log-group:{}:*",
+                names::transfer_log_group(environment, region)
+            ),
             security_policy: environment.server.security_policy.clone(),
             tags: server_tags,
         }));
@@ -254,7 +256,8 @@ fn records(environment: &Environment) -> Vec<Arc<dyn Resource>> {
             latency,
         })
     };
-    let mut all: Vec<_> = servers().map(|region| record(names::host(environment, region, &dns.zone), region, None)).collect();
+    let mut all: Vec<_> =
+        servers().map(|region| record(names::host(environment, region, &dns.zone), region, None)).collect();
     if dns.latency {
         let name = names::latency_host(environment, &dns.zone);
         all.extend(servers().map(|region| {

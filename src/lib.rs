@@ -37,6 +37,8 @@ pub mod report;
 #[cfg(feature = "cli")]
 pub mod resources;
 #[cfg(feature = "cli")]
+pub mod session;
+#[cfg(feature = "cli")]
 pub mod spec;
 #[cfg(feature = "cli")]
 pub mod state;

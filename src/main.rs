@@ -1,41 +1,20 @@
-//! The command line's entry.
-#![forbid(unsafe_code)]
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the entry prints, nothing below it does")]
+//! Parses the command line, runs it, and ends with its exit code.
 
-use clap::{Parser, Subcommand};
-use sftpctl::cli::local::LocalArgs;
+use std::process::ExitCode;
 
-#[derive(Parser)]
-struct Cli {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    Local(LocalArgs),
-}
+use clap::Parser as _;
+use sftpctl::cli::{Cli, run};
+use tracing_subscriber::EnvFilter;
 
 #[tokio::main]
-async fn main() -> std::process::ExitCode {
-    tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn,sftpctl=info".into()),
-        )
-        .init();
-    let Command::Local(args) = Cli::parse().command;
-    match args.run(&|line| println!("{line}"), &|line| eprintln!("{line}")).await {
-        Ok(()) => std::process::ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            if let Some(source) = std::error::Error::source(&error) {
-                eprintln!("  because: {source}");
-            }
-            if let Some(hint) = error.hint() {
-                eprintln!("hint: {hint}");
-            }
-            std::process::ExitCode::from(2)
-        }
-    }
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let level = match cli.verbose {
+        0 => "warn",
+        1 => "warn,sftpctl=info",
+        _ => "info,sftpctl=debug",
+    };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| level.into());
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter).init();
+    ExitCode::from(run(cli).await.code())
 }

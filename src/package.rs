@@ -57,7 +57,9 @@ pub fn locate(asked: Option<&Path>) -> PathBuf {
 pub fn build(path: &Path, architecture: &str) -> Result<(Vec<u8>, String), PackageError> {
     let binary = match std::fs::read(path) {
         Ok(binary) => binary,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(PackageError::Missing(path.to_owned())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Err(PackageError::Missing(path.to_owned()));
+        }
         Err(error) => return Err(PackageError::Unreadable(path.to_owned(), error)),
     };
     check(&binary, architecture).map_err(|reason| PackageError::Unfit { path: path.to_owned(), reason })?;
@@ -94,10 +96,9 @@ fn check(binary: &[u8], architecture: &str) -> Result<(), String> {
     }
     let newest = newest_glibc(binary);
     match newest.filter(|version| *version > GLIBC) {
-        Some((major, minor)) => Err(format!(
-            "it needs glibc {major}.{minor}; provided.al2023 has {}.{}",
-            GLIBC.0, GLIBC.1
-        )),
+        Some((major, minor)) => {
+            Err(format!("it needs glibc {major}.{minor}; provided.al2023 has {}.{}", GLIBC.0, GLIBC.1))
+        }
         None => Ok(()),
     }
 }

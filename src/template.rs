@@ -131,7 +131,10 @@ fn repeat_buckets(
     for (cluster, _) in environment.clusters.iter().filter(|(_, cluster)| cluster.region == region) {
         let name = names::upload_bucket(environment, cluster);
         // Hex keeps clusters apart that differ only in what a logical id cannot hold.
-        let stem: String = cluster.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_string() } else { format!("x{:x}", u32::from(c)) }).collect();
+        let stem: String = cluster
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() { c.to_string() } else { format!("x{:x}", u32::from(c)) })
+            .collect();
         let ids = BucketIds { bucket: format!("UploadBucket{stem}"), policy: format!("UploadBucketPolicy{stem}") };
         let mut one = bucket.clone();
         one["Properties"]["BucketName"] = json!(name);
@@ -152,7 +155,10 @@ fn name_deployment(resources: &mut Map<String, Value>) -> Result<(), TemplateErr
         let kind = resource["Type"].as_str().unwrap_or_default();
         let part_of_api = matches!(
             kind,
-            "AWS::ApiGateway::RestApi" | "AWS::ApiGateway::Resource" | "AWS::ApiGateway::Method" | "AWS::ApiGateway::Model"
+            "AWS::ApiGateway::RestApi"
+                | "AWS::ApiGateway::Resource"
+                | "AWS::ApiGateway::Method"
+                | "AWS::ApiGateway::Model"
         );
         if part_of_api {
             hash.update(id.as_bytes());
@@ -183,7 +189,10 @@ fn parameters(environment: &Environment, region: &str, code: &Code) -> BTreeMap<
     let text = |value: u32| value.to_string();
     BTreeMap::from([
         ("ResourceStem".to_owned(), format!("{}-upload-{region}", environment.name)),
-        ("UserRoleArn".to_owned(), format!("arn:aws:iam::{}:role/{}", environment.account, environment.names.user_role)),
+        (
+            "UserRoleArn".to_owned(),
+            format!("arn:aws:iam::{}:role/{}", environment.account, environment.names.user_role),
+        ),
         ("TableName".to_owned(), environment.table.name.clone()),
         ("CodeBucket".to_owned(), code.bucket.clone()),
         ("CodeKey".to_owned(), code.key.clone()),

@@ -81,12 +81,19 @@ impl CloudFormation {
             parameters: stack
                 .parameters()
                 .iter()
-                .map(|p| (p.parameter_key().unwrap_or_default().to_owned(), p.parameter_value().unwrap_or_default().to_owned()))
+                .map(|p| {
+                    (
+                        p.parameter_key().unwrap_or_default().to_owned(),
+                        p.parameter_value().unwrap_or_default().to_owned(),
+                    )
+                })
                 .collect(),
             outputs: stack
                 .outputs()
                 .iter()
-                .map(|o| (o.output_key().unwrap_or_default().to_owned(), o.output_value().unwrap_or_default().to_owned()))
+                .map(|o| {
+                    (o.output_key().unwrap_or_default().to_owned(), o.output_value().unwrap_or_default().to_owned())
+                })
                 .collect(),
             tags: stack
                 .tags()
@@ -183,7 +190,8 @@ impl CloudFormation {
 
     /// Executes a change set.
     pub async fn execute(&self, stack: &str, change_set: &str, token: &str) -> Result<(), AwsError> {
-        let call = self.0.execute_change_set().stack_name(stack).change_set_name(change_set).client_request_token(token);
+        let call =
+            self.0.execute_change_set().stack_name(stack).change_set_name(change_set).client_request_token(token);
         call.send().await.call("cloudformation:ExecuteChangeSet", change_set).map(drop)
     }
 
@@ -224,7 +232,8 @@ impl CloudFormation {
 
     /// What early validation found (`DescribeEvents`, event type VALIDATION_ERROR), which stack events do not tell.
     pub async fn validation_errors(&self, name: &str) -> Result<Vec<String>, AwsError> {
-        let call = self.0.describe_events().stack_name(name).send().await.call("cloudformation:DescribeEvents", name)?;
+        let call =
+            self.0.describe_events().stack_name(name).send().await.call("cloudformation:DescribeEvents", name)?;
         Ok(call
             .operation_events()
             .iter()

@@ -53,7 +53,8 @@ struct Clients {
 impl Aws {
     /// Reads the configuration; no call is made until something is asked for, except what the chain itself needs.
     pub async fn connect(options: ConnectOptions) -> Self {
-        let http = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+        let http =
+            aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .http_client(http)
             .region(Region::new(options.home_region.clone()))

@@ -1,10 +1,10 @@
 //! The global table: creation, replicas (version 2019.11.21), tags, backups.
 
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, CreateGlobalSecondaryIndexAction, CreateReplicationGroupMemberAction, DeleteReplicationGroupMemberAction,
-    GlobalSecondaryIndex, GlobalSecondaryIndexUpdate, IndexStatus, KeySchemaElement, KeyType, PointInTimeRecoverySpecification,
-    PointInTimeRecoveryStatus, Projection, ProjectionType, ReplicationGroupUpdate, ScalarAttributeType,
-    StreamSpecification, StreamViewType, TableDescription, Tag,
+    AttributeDefinition, BillingMode, CreateGlobalSecondaryIndexAction, CreateReplicationGroupMemberAction,
+    DeleteReplicationGroupMemberAction, GlobalSecondaryIndex, GlobalSecondaryIndexUpdate, IndexStatus,
+    KeySchemaElement, KeyType, PointInTimeRecoverySpecification, PointInTimeRecoveryStatus, Projection, ProjectionType,
+    ReplicationGroupUpdate, ScalarAttributeType, StreamSpecification, StreamViewType, TableDescription, Tag,
 };
 
 use super::error::{Call as _, OrMissing as _};
@@ -75,8 +75,9 @@ impl DynamoDb {
         let attribute = |name: &str, kind| {
             AttributeDefinition::builder().attribute_name(name).attribute_type(kind).build().map_err(named)
         };
-        let hash =
-            |name: &str| KeySchemaElement::builder().attribute_name(name).key_type(KeyType::Hash).build().map_err(named);
+        let hash = |name: &str| {
+            KeySchemaElement::builder().attribute_name(name).key_type(KeyType::Hash).build().map_err(named)
+        };
         let index = GlobalSecondaryIndex::builder()
             .index_name(table.index)
             .key_schema(hash(table.index_key)?)
@@ -144,14 +145,28 @@ impl DynamoDb {
     pub async fn add_replica(&self, name: &str, region: &str) -> Result<(), AwsError> {
         let create = CreateReplicationGroupMemberAction::builder().region_name(region).build().ok();
         let update = ReplicationGroupUpdate::builder().set_create(create).build();
-        self.0.update_table().table_name(name).replica_updates(update).send().await.call("dynamodb:UpdateTable", name).map(drop)
+        self.0
+            .update_table()
+            .table_name(name)
+            .replica_updates(update)
+            .send()
+            .await
+            .call("dynamodb:UpdateTable", name)
+            .map(drop)
     }
 
     /// Begins the removal of a replica; called in the home region.
     pub async fn remove_replica(&self, name: &str, region: &str) -> Result<(), AwsError> {
         let delete = DeleteReplicationGroupMemberAction::builder().region_name(region).build().ok();
         let update = ReplicationGroupUpdate::builder().set_delete(delete).build();
-        self.0.update_table().table_name(name).replica_updates(update).send().await.call("dynamodb:UpdateTable", name).map(drop)
+        self.0
+            .update_table()
+            .table_name(name)
+            .replica_updates(update)
+            .send()
+            .await
+            .call("dynamodb:UpdateTable", name)
+            .map(drop)
     }
 
     /// Deletes the table; missing is fine.
@@ -192,7 +207,8 @@ impl DynamoDb {
     /// Turns point-in-time recovery on or off.
     pub async fn set_recovery(&self, name: &str, on: bool) -> Result<(), AwsError> {
         let recovery = PointInTimeRecoverySpecification::builder().point_in_time_recovery_enabled(on).build().ok();
-        let call = self.0.update_continuous_backups().table_name(name).set_point_in_time_recovery_specification(recovery);
+        let call =
+            self.0.update_continuous_backups().table_name(name).set_point_in_time_recovery_specification(recovery);
         call.send().await.call("dynamodb:UpdateContinuousBackups", name).map(drop)
     }
 }
@@ -212,7 +228,8 @@ fn facts(table: &TableDescription) -> TableFacts {
         attribute.map_or("?", |a| a.attribute_type().as_str())
     };
     let keys = |schema: &[KeySchemaElement]| {
-        let keys: Vec<_> = schema.iter().map(|k| format!("{} ({})", k.attribute_name(), kind(k.attribute_name()))).collect();
+        let keys: Vec<_> =
+            schema.iter().map(|k| format!("{} ({})", k.attribute_name(), kind(k.attribute_name()))).collect();
         keys.join(" + ")
     };
     let mut indexes: Vec<_> = table
@@ -226,7 +243,10 @@ fn facts(table: &TableDescription) -> TableFacts {
         status: table.table_status().map_or_else(String::new, |s| s.as_str().to_owned()),
         key: keys(table.key_schema()),
         indexes,
-        indexing: table.global_secondary_indexes().iter().any(|i| i.index_status().is_some_and(|s| *s != IndexStatus::Active)),
+        indexing: table
+            .global_secondary_indexes()
+            .iter()
+            .any(|i| i.index_status().is_some_and(|s| *s != IndexStatus::Active)),
         billing: table
             .billing_mode_summary()
             .and_then(|b| b.billing_mode())

@@ -26,16 +26,21 @@ pub struct AwsError {
 impl AwsError {
     /// Whether AWS answered with this code. `ResourceNotFound` also matches `ResourceNotFoundException`.
     pub fn is(&self, code: &str) -> bool {
-        self.code.as_deref().is_some_and(|have| {
-            have == code || have.strip_suffix("Exception").is_some_and(|have| have == code)
-        })
+        self.code
+            .as_deref()
+            .is_some_and(|have| have == code || have.strip_suffix("Exception").is_some_and(|have| have == code))
     }
 
     /// Whether it may pass by itself: throttling, AWS's own trouble, a lost connection, or no answer in time.
     pub fn is_transient(&self) -> bool {
         const THROTTLES: [&str; 7] = [
-            "Throttling", "ThrottlingException", "ThrottledException", "TooManyRequestsException", "RequestLimitExceeded",
-            "SlowDown", "PriorRequestNotComplete",
+            "Throttling",
+            "ThrottlingException",
+            "ThrottledException",
+            "TooManyRequestsException",
+            "RequestLimitExceeded",
+            "SlowDown",
+            "PriorRequestNotComplete",
         ];
         self.code.as_deref().is_some_and(|code| THROTTLES.contains(&code))
             || match self.status {
@@ -48,8 +53,13 @@ impl AwsError {
     /// Whether AWS refuses it only now, because the object or something it names is still changing.
     pub fn is_busy(&self) -> bool {
         const BUSY: [&str; 7] = [
-            "ResourceInUse", "Conflict", "ResourceConflict", "OperationAborted", "ConcurrentModification",
-            "LimitExceeded", "OperationInProgress",
+            "ResourceInUse",
+            "Conflict",
+            "ResourceConflict",
+            "OperationAborted",
+            "ConcurrentModification",
+            "LimitExceeded",
+            "OperationInProgress",
         ];
         BUSY.iter().any(|code| self.is(code)) && !self.message.contains("last 24 hours")
             || self.message.contains("cannot be assumed")
@@ -63,12 +73,16 @@ impl AwsError {
         let code = self.code.as_deref().unwrap_or_default();
         Some(match code {
             "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" => {
-                format!("the credentials lack `{action}`; docs/deployer-policy.json holds every permission that is needed")
+                format!(
+                    "the credentials lack `{action}`; docs/deployer-policy.json holds every permission that is needed"
+                )
             }
             "ExpiredToken" | "ExpiredTokenException" => "the credentials have expired: sign in again (for SSO: \
-                `aws sso login`) and run the same command, it goes on where this one stopped".to_owned(),
+                `aws sso login`) and run the same command, it goes on where this one stopped"
+                .to_owned(),
             "InvalidClientTokenId" | "UnrecognizedClientException" | "SignatureDoesNotMatch" | "InvalidAccessKeyId" => {
-                "AWS does not accept these credentials; see which ones are used with `aws sts get-caller-identity`".to_owned()
+                "AWS does not accept these credentials; see which ones are used with `aws sts get-caller-identity`"
+                    .to_owned()
             }
             "RequestTimeTooSkewed" | "RequestExpired" => "the clock of this machine is off".to_owned(),
             _ if self.status == Some(501) || code == "UnknownOperationException" || code == "NotImplemented" => {

@@ -95,7 +95,13 @@ impl Iam {
     }
 
     /// Creates a managed policy; one that exists already is fine.
-    pub async fn create_policy(&self, name: &str, description: &str, document: &str, tags: &Tags) -> Result<(), AwsError> {
+    pub async fn create_policy(
+        &self,
+        name: &str,
+        description: &str,
+        document: &str,
+        tags: &Tags,
+    ) -> Result<(), AwsError> {
         let call = self.0.create_policy().policy_name(name).description(description).policy_document(document);
         let call = call.set_tags(Some(tagged(tags))).send().await.call("iam:CreatePolicy", name);
         call.or_missing(&["EntityAlreadyExists"]).map(drop)

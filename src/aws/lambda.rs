@@ -41,12 +41,19 @@ impl Lambda {
         };
         let failed = match (config.state(), config.last_update_status()) {
             (Some(State::Failed), _) => Some(config.state_reason().unwrap_or("Failed").to_owned()),
-            (_, Some(LastUpdateStatus::Failed)) => Some(config.last_update_status_reason().unwrap_or("Failed").to_owned()),
+            (_, Some(LastUpdateStatus::Failed)) => {
+                Some(config.last_update_status_reason().unwrap_or("Failed").to_owned())
+            }
             _ => None,
         };
         Ok(Some(FunctionFacts {
             arn: config.function_arn().unwrap_or_default().to_owned(),
-            environment: config.environment().and_then(|e| e.variables().cloned()).unwrap_or_default().into_iter().collect(),
+            environment: config
+                .environment()
+                .and_then(|e| e.variables().cloned())
+                .unwrap_or_default()
+                .into_iter()
+                .collect(),
             revision: config.revision_id().unwrap_or_default().to_owned(),
             pending,
             failed,
@@ -80,7 +87,13 @@ impl Lambda {
     }
 
     /// Lets API Gateway invoke the function for one source ARN.
-    pub async fn allow_api(&self, name: &str, statement: &str, source_arn: &str, account: &str) -> Result<(), AwsError> {
+    pub async fn allow_api(
+        &self,
+        name: &str,
+        statement: &str,
+        source_arn: &str,
+        account: &str,
+    ) -> Result<(), AwsError> {
         self.0
             .add_permission()
             .function_name(name)

@@ -40,7 +40,9 @@ impl Route53 {
         Ok(answer
             .hosted_zones()
             .iter()
-            .filter(|zone| zone.name().trim_end_matches('.') == name && !zone.config().is_some_and(|c| c.private_zone()))
+            .filter(|zone| {
+                zone.name().trim_end_matches('.') == name && !zone.config().is_some_and(|c| c.private_zone())
+            })
             .map(|zone| zone.id().trim_start_matches("/hostedzone/").to_owned())
             .collect())
     }
@@ -79,7 +81,8 @@ impl Route53 {
             message: error.to_string(),
             status: None,
         };
-        let mut set = ResourceRecordSet::builder().name(name).r#type(RrType::from(record.kind.as_str())).set_ttl(record.ttl);
+        let mut set =
+            ResourceRecordSet::builder().name(name).r#type(RrType::from(record.kind.as_str())).set_ttl(record.ttl);
         for target in &record.targets {
             set = set.resource_records(ResourceRecord::builder().value(target).build().map_err(invalid)?);
         }

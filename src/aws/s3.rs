@@ -49,7 +49,9 @@ impl S3 {
             // 403 also where the bucket is in this account and its policy shuts us out; both need a person.
             Err(error) if error.status == Some(403) => Ok(Policy::NotOurs),
             // The bucket is in another region: names are global.
-            Err(error) if error.is("PermanentRedirect") || error.is("AuthorizationHeaderMalformed") => Ok(Policy::NotOurs),
+            Err(error) if error.is("PermanentRedirect") || error.is("AuthorizationHeaderMalformed") => {
+                Ok(Policy::NotOurs)
+            }
             Err(error) => Err(error),
         }
     }
@@ -64,7 +66,9 @@ impl S3 {
     pub async fn tags(&self, bucket: &str, account: &str) -> Result<Option<Tags>, AwsError> {
         let call = self.client.get_bucket_tagging().bucket(bucket).expected_bucket_owner(account).send().await;
         match call.call("s3:GetBucketTagging", bucket) {
-            Ok(answer) => Ok(Some(answer.tag_set().iter().map(|t| (t.key().to_owned(), t.value().to_owned())).collect())),
+            Ok(answer) => {
+                Ok(Some(answer.tag_set().iter().map(|t| (t.key().to_owned(), t.value().to_owned())).collect()))
+            }
             Err(error) if error.is("NoSuchTagSet") => Ok(Some(Tags::new())),
             Err(error) => Err(error).or_missing(NO_BUCKET),
         }
@@ -136,7 +140,9 @@ impl S3 {
     /// Up to 1,000 versions and delete markers; empty means the bucket is empty.
     pub async fn versions(&self, bucket: &str, at_most: i32) -> Result<Vec<ObjectVersion>, AwsError> {
         let call = self.client.list_object_versions().bucket(bucket).max_keys(at_most).send().await;
-        let Some(answer) = call.call("s3:ListBucketVersions", bucket).or_missing(NO_BUCKET)? else { return Ok(Vec::new()) };
+        let Some(answer) = call.call("s3:ListBucketVersions", bucket).or_missing(NO_BUCKET)? else {
+            return Ok(Vec::new());
+        };
         let versions = answer.versions().iter().map(|v| (v.key(), v.version_id()));
         let markers = answer.delete_markers().iter().map(|m| (m.key(), m.version_id()));
         Ok(versions

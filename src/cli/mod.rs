@@ -1,3 +1,88 @@
-//! The command line: one file a command.
+//! The command line: one file a command. No AWS call here.
 
+pub(crate) mod common;
+mod deploy;
 pub mod local;
+mod plan;
+mod shell;
+mod status;
+mod teardown;
+mod validate;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+
+use crate::exit::{CliError, Exit, LIST};
+use crate::report::output::{self, Color, Output};
+
+/// Deploys and looks after password SFTP on AWS Transfer Family: one command, several regions.
+#[derive(Debug, Parser)]
+#[command(name = "sftpctl", version, after_help = LIST, after_long_help = concat!(
+    "Examples:\n  sftpctl validate --env 99\n  sftpctl plan --env 99\n  sftpctl deploy --env 99\n  ",
+    "sftpctl deploy --env 99 --local\n\nRun `sftpctl help COMMAND` for the exit codes and options of a command."
+))]
+pub struct Cli {
+    /// Form of the output
+    #[arg(long, global = true, value_enum, default_value_t)]
+    output: Output,
+    /// When to color
+    #[arg(long, global = true, value_enum, default_value_t)]
+    color: Color,
+    /// Tell more: -v every AWS call, -vv everything
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Bring AWS to what the environment file says
+    Deploy(deploy::Args),
+    /// Show what deploy would do; never writes
+    Plan(plan::Args),
+    /// Show what exists, from AWS itself
+    Status(common::Target),
+    /// Take the environment down; customers' data stays unless told otherwise
+    Teardown(teardown::Args),
+    /// Check an environment file; needs no network
+    Validate(validate::Args),
+    /// The local cloud, for rehearsals
+    Local(local::LocalArgs),
+    /// Print the JSON Schema of environment files
+    Schema,
+    /// Print a completion script for a shell
+    Completions(shell::CompletionsArgs),
+    /// Print the manual page
+    Man,
+}
+
+/// Runs the command that was parsed, prints its error, and says how it ended.
+pub async fn run(cli: Cli) -> Exit {
+    let form = cli.output;
+    let look = common::Look { output: form, color: cli.color };
+    let result = match cli.command {
+        Command::Deploy(args) => deploy::run(args, look).await,
+        Command::Plan(args) => plan::run(args, look).await,
+        Command::Status(args) => status::run(args, look).await,
+        Command::Teardown(args) => teardown::run(args, look).await,
+        Command::Validate(args) => validate::run(&args, look),
+        Command::Local(args) => local_cloud(&args).await,
+        Command::Schema => {
+            output::data(&serde_json::to_string_pretty(&crate::spec::schema()).unwrap_or_default());
+            Ok(Exit::Ok)
+        }
+        Command::Completions(args) => shell::completions(&args, &mut Cli::command()),
+        Command::Man => shell::man(Cli::command()),
+    };
+    result.unwrap_or_else(|error| {
+        output::error(&error, form);
+        error.exit
+    })
+}
+
+async fn local_cloud(args: &local::LocalArgs) -> Result<Exit, CliError> {
+    match args.run(&|line| output::data(line), &|line| output::progress(line)).await {
+        Ok(()) => Ok(Exit::Ok),
+        Err(error) => Err(CliError::from_error(Exit::Usage, &error, error.hint())),
+    }
+}

@@ -83,7 +83,8 @@ pub async fn run(context: Arc<Context>, jobs: Vec<Job>, task: Task, world: Arc<M
             let blocker = job.after.iter().find(|id| {
                 matches!(outcomes.get(*id), Some(Outcome::Failed { .. } | Outcome::Blocked { .. } | Outcome::Stopped))
             });
-            let changed = job.after.iter().any(|id| matches!(outcomes.get(id), Some(Outcome::Changed | Outcome::Deleted)));
+            let changed =
+                job.after.iter().any(|id| matches!(outcomes.get(id), Some(Outcome::Changed | Outcome::Deleted)));
             let skipped = match blocker {
                 Some(_) if job.planned.is_none() => Some(Outcome::Unchanged),
                 Some(blocker) => Some(Outcome::Blocked { by: blocker.clone() }),
@@ -93,7 +94,11 @@ pub async fn run(context: Arc<Context>, jobs: Vec<Job>, task: Task, world: Arc<M
             };
             if let Some(outcome) = skipped {
                 if job.planned.is_some() {
-                    context.reporter.event(&Event::StepFinished { step: id.clone(), outcome: outcome.clone(), seconds: 0.0 });
+                    context.reporter.event(&Event::StepFinished {
+                        step: id.clone(),
+                        outcome: outcome.clone(),
+                        seconds: 0.0,
+                    });
                 }
                 outcomes.insert(id, outcome);
                 settled_now = true;
@@ -274,9 +279,7 @@ impl Walk<'_> {
             if let Some(Live { owner: Owner::Foreign(what), .. }) = &live {
                 return Err(StepError::Refused(format!("{what}; it is left as it is")));
             }
-            if mutated
-                && let Some(Live { settled: Settled::Failed(status), .. }) = &live
-            {
+            if mutated && let Some(Live { settled: Settled::Failed(status), .. }) = &live {
                 return Err(self.ended_in(status.clone()).await);
             }
             let change = self.resource().diff(live.as_ref(), &lock(self.world).clone());
@@ -306,7 +309,9 @@ impl Walk<'_> {
             let world = lock(self.world).clone();
             let unseen = match (before, &live) {
                 (None, None) => true,
-                (Some(before), Some(live)) => before == live && self.resource().diff(Some(live), &world).as_ref() == Some(change),
+                (Some(before), Some(live)) => {
+                    before == live && self.resource().diff(Some(live), &world).as_ref() == Some(change)
+                }
                 _ => false,
             };
             if !unseen || start.elapsed() > Duration::from_secs(20) {
@@ -323,15 +328,15 @@ impl Walk<'_> {
             if let Owner::Foreign(what) = &live.owner {
                 return Ok(Outcome::Kept { reason: format!("{what}; it is left as it is") });
             }
-            if tried
-                && let Settled::Failed(status) = &live.settled
-            {
+            if tried && let Settled::Failed(status) = &live.settled {
                 return Err(self.ended_in(status.clone()).await);
             }
             self.news().await;
             loop {
                 match self.job.resource.delete(&self.context.aws, &live, options).await {
-                    Err(StepError::Aws(error)) if error.is_busy() && !self.late() => self.retry(error.to_string()).await,
+                    Err(StepError::Aws(error)) if error.is_busy() && !self.late() => {
+                        self.retry(error.to_string()).await
+                    }
                     Err(error) => return Err(error),
                     Ok(()) => break,
                 }

@@ -94,7 +94,9 @@ fn checked(edges: Edges) -> Result<Edges, GraphError> {
         Ok(_) => Ok(edges),
         Err(circle) => {
             let id = edges.keys().find(|id| id.as_str() == circle.node_id()).cloned();
-            Err(GraphError::Circle(id.unwrap_or_else(|| NodeId::new("global", crate::resources::resource::Kind::Table))))
+            Err(GraphError::Circle(
+                id.unwrap_or_else(|| NodeId::new("global", crate::resources::resource::Kind::Table)),
+            ))
         }
     }
 }

@@ -1,3 +1,10 @@
-//! Output: the only place that prints. Events in; terminal, plain lines or JSON lines out.
+//! Output: the only place that prints. Events in; a live tree, plain lines or JSON lines out. Data goes to stdout,
+//! progress and errors to stderr.
 
 pub mod events;
+mod lines;
+mod live;
+pub mod output;
+pub mod plan_view;
+pub mod status;
+pub mod summary;

@@ -68,9 +68,10 @@ impl Resource for Bucket {
     fn diff(&self, live: Option<&Live>, world: &World) -> Option<Change> {
         // A bucket that isn't there, or that the stack still has to take back, is the stack's work.
         let live = live?;
-        let in_stack = world.get(&self.stack).and_then(Option::as_ref).is_some_and(|stack| {
-            stack.outputs.contains_key("ApiId") || !stack.properties.contains_key("template")
-        });
+        let in_stack = world
+            .get(&self.stack)
+            .and_then(Option::as_ref)
+            .is_some_and(|stack| stack.outputs.contains_key("ApiId") || !stack.properties.contains_key("template"));
         let properties = super::resource::compare(&self.wanted(world), &live.properties);
         (in_stack && !properties.is_empty()).then(|| Change {
             action: super::resource::Action::Update,

@@ -41,7 +41,8 @@ impl Package {
     /// Whether the key is a package or a template of this environment: `pl-upload-` also begins another's `pl-upload-99-`.
     fn is_ours(&self, key: &str) -> bool {
         let digest = key.strip_prefix(&format!("{}-", self.stem)).and_then(|rest| rest.strip_suffix(".zip"));
-        digest.is_some_and(|d| d.len() == 12 && d.bytes().all(|b| b.is_ascii_hexdigit())) || key.starts_with(&self.templates)
+        digest.is_some_and(|d| d.len() == 12 && d.bytes().all(|b| b.is_ascii_hexdigit()))
+            || key.starts_with(&self.templates)
     }
 
     async fn make_bucket(&self, s3: &S3) -> Result<(), StepError> {
@@ -120,7 +121,9 @@ impl Resource for Package {
         }
         match others.first() {
             None => Ok(s3.delete_bucket(&self.bucket).await?),
-            Some(other) => Err(StepError::Kept(format!("bucket {} holds others' objects, such as {other}", self.bucket))),
+            Some(other) => {
+                Err(StepError::Kept(format!("bucket {} holds others' objects, such as {other}", self.bucket)))
+            }
         }
     }
 }

@@ -43,7 +43,9 @@ pub struct Record {
 impl Record {
     /// The id of the zone. `known` is what state remembers: `<zone id>/<name>`.
     async fn zone(&self, route53: &Route53, known: Option<&str>) -> Result<String, AwsError> {
-        if let Some(id) = self.zone_id.clone().or_else(|| known.and_then(|k| k.split_once('/')).map(|(id, _)| id.to_owned())) {
+        if let Some(id) =
+            self.zone_id.clone().or_else(|| known.and_then(|k| k.split_once('/')).map(|(id, _)| id.to_owned()))
+        {
             return Ok(id);
         }
         let refuse = |message: String| AwsError {
@@ -133,7 +135,9 @@ impl Resource for Record {
         let Some(record) = records.iter().find(same).or(records.first()) else { return Ok(None) };
         let identity = format!("{zone}/{}", self.name);
         let target = record.targets.first().cloned().unwrap_or_default();
-        let ours = same(&record) && record.kind == "CNAME" && record.targets.len() == 1
+        let ours = same(&record)
+            && record.kind == "CNAME"
+            && record.targets.len() == 1
             && (target.contains(".server.transfer.") || known == Some(identity.as_str()));
         // Another latency record of the same name is a neighbour, not an obstacle.
         if !same(&record) && identifier.is_some() && record.latency.is_some() {

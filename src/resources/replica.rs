@@ -50,10 +50,7 @@ impl Resource for Replica {
     }
 
     fn wanted(&self, _world: &World) -> Properties {
-        Properties::from([
-            ("deletion protection", self.protection.into()),
-            ("tags", tags::wanted(&self.tags).into()),
-        ])
+        Properties::from([("deletion protection", self.protection.into()), ("tags", tags::wanted(&self.tags).into())])
     }
 
     async fn read(&self, aws: &Aws, _known: Option<&str>) -> Result<Option<Live>, AwsError> {
@@ -63,13 +60,17 @@ impl Resource for Replica {
             let home = aws.dynamodb(&self.home).table(&self.name).await?;
             let status = home.and_then(|home| home.replicas.into_iter().find(|(region, _)| *region == self.region));
             return Ok(status.map(|(_, status)| {
-                let settled = if status.ends_with("FAILED") { Settled::Failed(status) } else { Settled::Pending(status) };
+                let settled =
+                    if status.ends_with("FAILED") { Settled::Failed(status) } else { Settled::Pending(status) };
                 Live::new(&self.name).settled(settled)
             }));
         };
         let live = Live::new(&replica.arn).settled(table::settled(&replica));
         if !replica.replicas.iter().any(|(region, _)| *region == self.home) {
-            let what = format!("a table {} exists in {} that is not a replica of the one in {}", self.name, self.region, self.home);
+            let what = format!(
+                "a table {} exists in {} that is not a replica of the one in {}",
+                self.name, self.region, self.home
+            );
             return Ok(Some(live.owned_by(Owner::Foreign(what))));
         }
         let have = dynamodb.tags(&replica.arn).await?;

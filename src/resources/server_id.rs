@@ -64,7 +64,8 @@ impl Resource for ServerId {
     }
 
     async fn apply(&self, aws: &Aws, _change: &Change, _live: Option<&Live>, world: &World) -> Result<(), StepError> {
-        let super::resource::Want::Is(serde_json::Value::String(server)) = output(world, &self.server, "ServerId") else {
+        let super::resource::Want::Is(serde_json::Value::String(server)) = output(world, &self.server, "ServerId")
+        else {
             return Err(StepError::Refused(format!("{} has no id", self.server)));
         };
         let lambda = aws.lambda(&self.region);

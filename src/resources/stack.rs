@@ -12,8 +12,8 @@ use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 
 use super::resource::{
-    Action, Change, Kind, Live, NodeId, Owner, Properties, PropertyChange, Removal, RemovalOptions, Resource, Seen, Settled,
-    StepError, Want, World, compare, output,
+    Action, Change, Kind, Live, NodeId, Owner, Properties, PropertyChange, Removal, RemovalOptions, Resource, Seen,
+    Settled, StepError, Want, World, compare, output,
 };
 use super::{stack_diff, tags};
 use crate::aws::{Aws, AwsError, CloudFormation, StackFacts, StackRequest, Tags};
@@ -75,7 +75,8 @@ impl Stack {
     fn full_template(&self) -> Value {
         let mut template = self.template.clone();
         if let Some(outputs) = template["Outputs"].as_object_mut() {
-            let output = json!({ "Description": "Digest of this template, compared on every run", "Value": self.digest });
+            let output =
+                json!({ "Description": "Digest of this template, compared on every run", "Value": self.digest });
             outputs.insert(DIGEST.to_owned(), output);
         }
         template
@@ -219,7 +220,10 @@ impl Resource for Stack {
         let kept = self.kept(live, world);
         let import = || {
             let names = kept.values().cloned().collect::<Vec<_>>().join(", ");
-            Change::new(Action::Import, format!("takes back what an earlier removal kept: {names}; then the whole template"))
+            Change::new(
+                Action::Import,
+                format!("takes back what an earlier removal kept: {names}; then the whole template"),
+            )
         };
         let Some(live) = live else {
             let created = || Change { action: Action::Create, reason: None, properties: self.resource_list() };
@@ -230,7 +234,10 @@ impl Resource for Stack {
             return Some(import());
         }
         if FAILED_BEYOND_UPDATE.contains(&status) {
-            return Some(Change::new(Action::Recreate, format!("it is {status}, which can only be deleted; then it is made anew")));
+            return Some(Change::new(
+                Action::Recreate,
+                format!("it is {status}, which can only be deleted; then it is made anew"),
+            ));
         }
         if status == "UPDATE_ROLLBACK_FAILED" {
             return Some(Change::new(Action::Update, "its roll-back failed: that is continued first"));

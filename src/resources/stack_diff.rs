@@ -42,15 +42,17 @@ pub(super) fn import_template<'a>(
     wanted: &Value,
     logical_ids: impl Iterator<Item = &'a String>,
 ) -> Value {
-    let mut template = existing.cloned().unwrap_or_else(|| {
-        json!({ "AWSTemplateFormatVersion": "2010-09-09", "Description": wanted["Description"], "Resources": {} })
-    });
+    let mut template = existing.cloned().unwrap_or_else(
+        || json!({ "AWSTemplateFormatVersion": "2010-09-09", "Description": wanted["Description"], "Resources": {} }),
+    );
     if let Some(resources) = template["Resources"].as_object_mut() {
         for id in logical_ids {
             let mut bucket = wanted["Resources"][id].clone();
             if let Some(bucket) = bucket.as_object_mut() {
                 // What the whole template brings later, such as conditions, has no place here.
-                bucket.retain(|key, _| matches!(key.as_str(), "Type" | "Properties" | "DeletionPolicy" | "UpdateReplacePolicy"));
+                bucket.retain(|key, _| {
+                    matches!(key.as_str(), "Type" | "Properties" | "DeletionPolicy" | "UpdateReplacePolicy")
+                });
             }
             resources.insert(id.clone(), bucket);
         }

@@ -7,8 +7,8 @@
 use async_trait::async_trait;
 
 use super::resource::{
-    Change, Kind, Live, NodeId, Properties, PropertyChange, Removal, RemovalOptions, Resource, Settled, StepError, World,
-    compare,
+    Change, Kind, Live, NodeId, Properties, PropertyChange, Removal, RemovalOptions, Resource, Settled, StepError,
+    World, compare,
 };
 use super::tags;
 use crate::aws::{Aws, AwsError, NewTable, TableFacts, Tags};
@@ -129,7 +129,9 @@ impl Resource for Table {
             };
             return Ok(dynamodb.create(new).await?);
         };
-        if let Some(PropertyChange { replaces: Some(why), .. }) = change.properties.iter().find(|p| p.replaces.is_some()) {
+        if let Some(PropertyChange { replaces: Some(why), .. }) =
+            change.properties.iter().find(|p| p.replaces.is_some())
+        {
             return Err(StepError::Refused(format!("{} has another key than it should: {why}", self.title())));
         }
         if change.touches("billing") {

@@ -10,7 +10,10 @@ pub(crate) const ENVIRONMENT: &str = "sftpctl:environment";
 
 /// The wanted tags as a property.
 pub(super) fn wanted(tags: &Tags) -> Value {
-    tags.iter().map(|(key, value)| (key.clone(), Value::String(value.clone()))).collect::<serde_json::Map<_, _>>().into()
+    tags.iter()
+        .map(|(key, value)| (key.clone(), Value::String(value.clone())))
+        .collect::<serde_json::Map<_, _>>()
+        .into()
 }
 
 /// Of the tags that are there, those that we want to have a say in: others' tags are theirs.

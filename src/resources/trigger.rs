@@ -67,7 +67,8 @@ impl Resource for Trigger {
         let policy: Value = serde_json::from_str(&policy).unwrap_or_default();
         let statements = policy["Statement"].as_array().cloned().unwrap_or_default();
         Ok(statements.iter().find(|statement| statement["Sid"] == STATEMENT).map(|statement| {
-            let first = |value: &Value| value.as_array().and_then(|v| v.first().cloned()).unwrap_or_else(|| value.clone());
+            let first =
+                |value: &Value| value.as_array().and_then(|v| v.first().cloned()).unwrap_or_else(|| value.clone());
             // Condition operators are compared without regard to case by AWS and written in several ways.
             let condition = |key: &str| {
                 let conditions = statement["Condition"].as_object();

@@ -12,16 +12,23 @@ use super::regions;
 /// Kinds that may have a deadline.
 const DEADLINES: [&str; 9] = ["stack", "server", "table", "replica", "function", "role", "record", "bucket", "api"];
 /// Days that CloudWatch Logs takes (PutRetentionPolicy).
-const RETENTION: [u32; 22] = [
-    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
-];
+const RETENTION: [u32; 22] =
+    [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653];
 /// Security policies for servers (Transfer user guide, "Security policies for AWS Transfer Family servers").
 const POLICIES: [&str; 14] = [
-    "TransferSecurityPolicy-2018-11", "TransferSecurityPolicy-2020-06", "TransferSecurityPolicy-2022-03",
-    "TransferSecurityPolicy-2023-05", "TransferSecurityPolicy-2024-01", "TransferSecurityPolicy-2025-03",
-    "TransferSecurityPolicy-FIPS-2020-06", "TransferSecurityPolicy-FIPS-2023-05", "TransferSecurityPolicy-FIPS-2024-01",
-    "TransferSecurityPolicy-FIPS-2024-05", "TransferSecurityPolicy-FIPS-2025-03",
-    "TransferSecurityPolicy-Restricted-2018-11", "TransferSecurityPolicy-Restricted-2020-06",
+    "TransferSecurityPolicy-2018-11",
+    "TransferSecurityPolicy-2020-06",
+    "TransferSecurityPolicy-2022-03",
+    "TransferSecurityPolicy-2023-05",
+    "TransferSecurityPolicy-2024-01",
+    "TransferSecurityPolicy-2025-03",
+    "TransferSecurityPolicy-FIPS-2020-06",
+    "TransferSecurityPolicy-FIPS-2023-05",
+    "TransferSecurityPolicy-FIPS-2024-01",
+    "TransferSecurityPolicy-FIPS-2024-05",
+    "TransferSecurityPolicy-FIPS-2025-03",
+    "TransferSecurityPolicy-Restricted-2018-11",
+    "TransferSecurityPolicy-Restricted-2020-06",
     "TransferSecurityPolicy-SshAuditCompliant-2025-02",
 ];
 /// Resources of a stack besides two per bucket, and CloudFormation's limit.
@@ -64,7 +71,8 @@ impl Checker<'_> {
 
     fn push(&mut self, start: usize, end: usize, message: String) -> &mut Fault {
         // The marked text ends with its line: a span may reach over the line's end.
-        let line_end = self.source[start.min(self.source.len())..].find('\n').map_or(self.source.len(), |at| start + at);
+        let line_end =
+            self.source[start.min(self.source.len())..].find('\n').map_or(self.source.len(), |at| start + at);
         let index = self.faults.len();
         self.faults.push(Fault::new(self.source, start, end.min(line_end.max(start)), message));
         &mut self.faults[index]
@@ -104,11 +112,14 @@ fn bucket_fault(name: &str) -> Option<String> {
     if name.len() < 3 || name.len() > 63 {
         return Some(format!("the bucket name `{name}` has {} characters; S3 takes 3 to 63", name.len()));
     }
-    if let Some(bad) = name.chars().find(|c| !(c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.'))) {
+    if let Some(bad) = name.chars().find(|c| !(c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.')))
+    {
         return Some(format!("the bucket name `{name}` has `{bad}`; S3 takes lower-case letters, digits and hyphens"));
     }
     if !edge(name.chars().next()) || !edge(name.chars().last()) || name.contains("..") || name.starts_with("xn--") {
-        return Some(format!("the bucket name `{name}` must begin and end with a letter or digit, without `..` or `xn--`"));
+        return Some(format!(
+            "the bucket name `{name}` must begin and end with a letter or digit, without `..` or `xn--`"
+        ));
     }
     name.contains('.').then(|| format!("the bucket name `{name}` has a dot, which breaks TLS to its own host name"))
 }
@@ -143,8 +154,9 @@ fn basics(checker: &mut Checker<'_>, file: &File) {
     checker.region(&file.home_region);
     for (region, settings) in &file.regions {
         if !regions::exists(region) {
-            checker.key_fault(region, settings, format!("there is no region `{region}` (commercial regions only)")).hint =
-                regions::nearest(region).map(|near| format!("did you mean `{near}`?"));
+            checker
+                .key_fault(region, settings, format!("there is no region `{region}` (commercial regions only)"))
+                .hint = regions::nearest(region).map(|near| format!("did you mean `{near}`?"));
         }
     }
     let home = &file.home_region;
@@ -164,8 +176,9 @@ fn clusters(checker: &mut Checker<'_>, file: &File) {
         }
         checker.region(region);
         if regions::exists(&region.value) && !file.regions.contains_key(&region.value) {
-            checker.fault(region, format!("cluster {cluster} is in {}, which is not among `regions`", region.value)).hint =
-                Some(format!("add `{}: {{ server: false }}` there, or move the cluster", region.value));
+            checker
+                .fault(region, format!("cluster {cluster} is in {}, which is not among `regions`", region.value))
+                .hint = Some(format!("add `{}: {{ server: false }}` there, or move the cluster", region.value));
         }
         let count = counts.entry(&region.value).or_default();
         *count += 1;
@@ -173,7 +186,10 @@ fn clusters(checker: &mut Checker<'_>, file: &File) {
             checker.key_fault(
                 cluster,
                 region,
-                format!("{} has more clusters than one stack holds: CloudFormation takes {STACK_LIMIT} resources", region.value),
+                format!(
+                    "{} has more clusters than one stack holds: CloudFormation takes {STACK_LIMIT} resources",
+                    region.value
+                ),
             );
         }
     }
@@ -193,8 +209,9 @@ fn table(checker: &mut Checker<'_>, file: &File) {
     }
     let has = |name: &str| regions.iter().any(|region| region.value == name);
     if !has(&file.home_region.value) {
-        checker.fault(&file.home_region, format!("the table has no replica in the home region {}", file.home_region.value)).hint =
-            Some("add it to `table.regions`, or leave that setting out: the default is every region".into());
+        checker
+            .fault(&file.home_region, format!("the table has no replica in the home region {}", file.home_region.value))
+            .hint = Some("add it to `table.regions`, or leave that setting out: the default is every region".into());
     }
     for (region, settings) in file.regions.iter().filter(|(_, settings)| settings.value.server) {
         if !has(region) {
@@ -220,7 +237,10 @@ fn names(checker: &mut Checker<'_>, file: &File) {
     for region in file.regions.keys() {
         let name = format!("lambda-{}-upload-{region}", file.environment.value);
         if name.len() > 64 {
-            checker.fault(&file.environment, format!("the function name `{name}` has {} characters; Lambda takes 64", name.len()));
+            checker.fault(
+                &file.environment,
+                format!("the function name `{name}` has {} characters; Lambda takes 64", name.len()),
+            );
             break;
         }
     }
@@ -279,7 +299,8 @@ fn dns(checker: &mut Checker<'_>, file: &File) {
         if !name.ends_with(&format!(".{}", dns.zone.value)) || !Regex::new(NAME).is_ok_and(|r| r.is_match(name)) {
             checker.key_fault(name, region, format!("`{name}` is no name in the zone {}", dns.zone.value));
         }
-        let taken = file.regions.iter().any(|(r, s)| s.value.server && *name == format!("{stem}-{r}.{}", dns.zone.value));
+        let taken =
+            file.regions.iter().any(|(r, s)| s.value.server && *name == format!("{stem}-{r}.{}", dns.zone.value));
         if taken || (dns.latency && *name == format!("{stem}.{}", dns.zone.value)) {
             checker.key_fault(name, region, format!("`{name}` is made anyway"));
         }
@@ -294,7 +315,11 @@ fn tags(checker: &mut Checker<'_>, file: &File) {
     for (index, (key, value)) in file.tags.iter().enumerate() {
         let lower = key.to_ascii_lowercase();
         if lower.starts_with("aws:") || lower.starts_with("sftpctl:") {
-            checker.key_fault(key, value, format!("tags that begin with `{}:` are reserved", &lower[..lower.find(':').unwrap_or(0)]));
+            checker.key_fault(
+                key,
+                value,
+                format!("tags that begin with `{}:` are reserved", &lower[..lower.find(':').unwrap_or(0)]),
+            );
         }
         if key.is_empty() || key.chars().count() > 128 || value.value.chars().count() > 256 {
             checker.key_fault(key, value, "AWS takes 1 to 128 characters for a tag's key and 256 for its value");

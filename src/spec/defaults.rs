@@ -1,14 +1,30 @@
 //! From the checked file to the environment: every default in one place. Pure.
 
-use super::model::{
-    Alarms, Authorizer, Cluster, Dns, Environment, Logs, Names, Region, Server, Table,
-};
+use super::model::{Alarms, Authorizer, Cluster, Dns, Environment, Logs, Names, Region, Server, Table};
 use super::raw::File;
 
 /// User names that bots try within hours of a server going online.
 const BLOCK_LIST: [&str; 20] = [
-    "admin", "administrator", "centos", "debian", "ec2-user", "ec2_user", "ftp", "ftpuser", "guest", "mysql", "oracle",
-    "pi", "postgres", "root", "solr", "support", "test", "tomcat", "ubuntu", "user",
+    "admin",
+    "administrator",
+    "centos",
+    "debian",
+    "ec2-user",
+    "ec2_user",
+    "ftp",
+    "ftpuser",
+    "guest",
+    "mysql",
+    "oracle",
+    "pi",
+    "postgres",
+    "root",
+    "solr",
+    "support",
+    "test",
+    "tomcat",
+    "ubuntu",
+    "user",
 ];
 
 /// Fills in what the file leaves out.

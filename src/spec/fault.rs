@@ -45,13 +45,6 @@ impl Fault {
             end,
         }
     }
-
-    /// Adds what to do.
-    #[must_use]
-    pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
-        self
-    }
 }
 
 /// All faults of a file.

@@ -208,13 +208,17 @@ fn structure(source: &str, error: &serde_saphyr::Error) -> Fault {
     let length = rest.find(|c: char| c.is_whitespace() || matches!(c, ':' | ',' | '}' | ']')).unwrap_or(rest.len());
     let mut fault = Fault::new(source, start, start + length, message.clone());
     let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
-    if message.starts_with("unknown field") && let Some((unknown, known)) = quoted.split_first() {
+    if message.starts_with("unknown field")
+        && let Some((unknown, known)) = quoted.split_first()
+    {
         fault.message = format!("there is no setting `{unknown}` here");
         fault.hint = Some(match nearest(unknown, known.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("the settings here are: {}", known.join(", ")),
         });
-    } else if message.starts_with("missing field") && let Some(name) = quoted.first() {
+    } else if message.starts_with("missing field")
+        && let Some(name) = quoted.first()
+    {
         fault.message = format!("the setting `{name}` is missing");
         fault.hint = Some(format!("`sftpctl schema` describes `{name}` and every other setting"));
     }
@@ -223,7 +227,9 @@ fn structure(source: &str, error: &serde_saphyr::Error) -> Fault {
 
 /// The byte of a line and column, both from 1, the column in characters.
 fn offset(source: &str, line: usize, column: usize) -> usize {
-    let start = source.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum::<usize>().min(source.len());
-    let within = source[start..].char_indices().nth(column.saturating_sub(1)).map_or(source.len() - start, |(at, _)| at);
+    let start =
+        source.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum::<usize>().min(source.len());
+    let within =
+        source[start..].char_indices().nth(column.saturating_sub(1)).map_or(source.len() - start, |(at, _)| at);
     start + within
 }

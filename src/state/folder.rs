@@ -70,7 +70,7 @@ impl StateError {
 }
 
 /// The state of one environment in a folder.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Folder {
     path: PathBuf,
     lock: PathBuf,
@@ -96,7 +96,8 @@ impl Folder {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(StateError::Io { action: "read", path: self.path.clone(), source }),
         };
-        let damaged = |error: serde_json::Error| StateError::Damaged { path: self.path.clone(), reason: error.to_string() };
+        let damaged =
+            |error: serde_json::Error| StateError::Damaged { path: self.path.clone(), reason: error.to_string() };
         let value: serde_json::Value = serde_json::from_str(&text).map_err(damaged)?;
         if let Some(version) = value["version"].as_u64().filter(|version| *version > u64::from(VERSION)) {
             return Err(StateError::Newer { path: self.path.clone(), version });
@@ -195,7 +196,10 @@ mod tests {
             (r#"{"version":1,"environment":"98","account":"1","identities":{},"lastRun":null}"#, "environment 98"),
             (r#"{"version":1,"environment":"99","account":"2","identities":{},"lastRun":null}"#, "account 2"),
             ("{\"version\":1,\"env", "damaged"),
-            (r#"{"version":1,"environment":"99","account":"1","identities":{},"lastRun":null,"hand":"edited"}"#, "damaged"),
+            (
+                r#"{"version":1,"environment":"99","account":"1","identities":{},"lastRun":null,"hand":"edited"}"#,
+                "damaged",
+            ),
         ] {
             fs::write(&folder.path, text).unwrap();
             let error = folder.load("99", "1").unwrap_err();

@@ -1,0 +1,134 @@
+//! What several commands share: where the environment is, where AWS is, how to look.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use crate::exit::{CliError, Exit};
+use crate::local;
+use crate::report::output::{self, Color, Output};
+use crate::session::{Options, Session};
+use crate::spec;
+use crate::spec::model::Environment;
+
+/// Form of the output.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Look {
+    /// Human, plain or JSON.
+    pub(crate) output: Output,
+    /// When to color.
+    pub(crate) color: Color,
+}
+
+/// Where the environment file is.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct FileArgs {
+    /// Name of the environment: environments/NAME.yaml
+    #[arg(long, value_name = "NAME", required_unless_present = "env_file", conflicts_with = "env_file")]
+    env: Option<String>,
+    /// Path of the environment file
+    #[arg(long, value_name = "PATH")]
+    env_file: Option<PathBuf>,
+}
+
+impl FileArgs {
+    /// The path and its text.
+    pub(crate) fn read(&self) -> Result<(PathBuf, String), CliError> {
+        let path = match (&self.env_file, &self.env) {
+            (Some(path), _) => path.clone(),
+            (None, name) => Path::new("environments").join(format!("{}.yaml", name.as_deref().unwrap_or_default())),
+        };
+        match std::fs::read_to_string(&path) {
+            Ok(text) => Ok((path, text)),
+            Err(error) => {
+                let there: Vec<String> = std::fs::read_dir("environments")
+                    .into_iter()
+                    .flatten()
+                    .filter_map(|entry| entry.ok()?.file_name().to_str()?.strip_suffix(".yaml").map(str::to_owned))
+                    .collect();
+                let hint = if there.is_empty() {
+                    "there is no folder `environments` here; --env-file takes any path".to_owned()
+                } else {
+                    format!("environments here: {}", there.join(", "))
+                };
+                Err(CliError::new(Exit::Usage, format!("cannot read {}: {error}", path.display())).hint(hint))
+            }
+        }
+    }
+
+    /// The environment.
+    pub(crate) fn load(&self, look: Look) -> Result<Environment, CliError> {
+        let (path, source) = self.read()?;
+        spec::load(&source, &path.display().to_string())
+            .map_err(|faults| CliError::new(Exit::Usage, faults.render(look.color.wanted())))
+    }
+}
+
+/// Which environment, and where AWS is.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Target {
+    #[command(flatten)]
+    pub(crate) file: FileArgs,
+    /// Use the local cloud; it is started where it isn't running
+    #[arg(long)]
+    pub(crate) local: bool,
+    /// Profile of the AWS configuration
+    #[arg(long, value_name = "NAME", conflicts_with = "local")]
+    pub(crate) profile: Option<String>,
+    /// One endpoint for every AWS service
+    #[arg(long, value_name = "URL", conflicts_with = "local")]
+    pub(crate) endpoint_url: Option<String>,
+    /// Only this region (repeatable)
+    #[arg(long = "region", value_name = "REGION")]
+    pub(crate) regions: Vec<String>,
+    /// Folder of the state [default: .sftpctl/state, with --local .sftpctl/local/state]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
+    /// The authorizer's binary [default: sftp-authorizer beside this program]
+    #[arg(long, value_name = "PATH", env = "SFTPCTL_PACKAGE")]
+    pub(crate) package: Option<PathBuf>,
+}
+
+impl Target {
+    /// Folder of the state; the local cloud's is apart.
+    pub(crate) fn state_folder(&self) -> PathBuf {
+        let default = if self.local { ".sftpctl/local/state" } else { ".sftpctl/state" };
+        self.state.clone().unwrap_or_else(|| default.into())
+    }
+}
+
+impl Target {
+    /// Begins a session; with `--local` the local cloud is started first.
+    pub(crate) async fn open(&self, look: Look) -> Result<Session, CliError> {
+        let environment = self.file.load(look)?;
+        let mut endpoint_url = self.endpoint_url.clone();
+        if self.local {
+            let dir = Path::new(local::DEFAULT_DIR);
+            let status = local::start(dir, &local::StartOptions::default(), &|line| output::progress(line))
+                .await
+                .map_err(|error| CliError::from_error(Exit::Usage, &error, error.hint()))?;
+            endpoint_url = status.endpoint;
+        }
+        Session::open(Options {
+            environment,
+            profile: self.profile.clone(),
+            endpoint_url,
+            local: self.local,
+            regions: self.regions.clone(),
+            state: self.state_folder(),
+            package: self.package.clone(),
+            reporter: output::reporter(look.output),
+        })
+        .await
+    }
+}
+
+/// Asks; any other answer, or no terminal to ask on, is a refusal.
+pub(crate) fn confirm(question: &str, yes: &[&str], flag: &str) -> Result<(), CliError> {
+    match output::ask(question) {
+        Some(answer) if yes.iter().any(|yes| answer.eq_ignore_ascii_case(yes)) => Ok(()),
+        Some(_) => Err(CliError::new(Exit::Refused, "not confirmed; nothing was changed")),
+        None => Err(CliError::new(Exit::Refused, "there is no terminal to ask on; nothing was changed")
+            .hint(format!("say {flag} to go on without asking"))),
+    }
+}

@@ -1,0 +1,60 @@
+//! `sftpctl deploy`.
+
+use std::path::PathBuf;
+
+use super::common::{Look, Target};
+use super::plan::saved;
+use crate::execute::executor::Task;
+use crate::exit::{CliError, Exit};
+use crate::report::output::{self, Output};
+use crate::report::{plan_view, summary};
+
+/// What to deploy, and whether to ask.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  sftpctl deploy --env 99\n  sftpctl deploy --env 99 --local --yes\n  \
+    sftpctl plan --env 99 --out plan.json && sftpctl deploy --env 99 --plan plan.json --yes\n\n\
+    A killed or failed deploy needs one thing: run it again.")]
+pub(super) struct Args {
+    #[command(flatten)]
+    target: Target,
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+    /// Do exactly what this saved plan says, or nothing
+    #[arg(long, value_name = "FILE")]
+    plan: Option<PathBuf>,
+}
+
+/// Shows the plan, asks, does it.
+pub(super) async fn run(args: Args, look: Look) -> Result<Exit, CliError> {
+    let mut session = args.target.open(look).await?;
+    let _lock = session.lock("deploy")?;
+    let observed = session.observe().await;
+    let (plan, edges) = session.plan(&observed)?;
+    if let Some(path) = &args.plan {
+        saved::check(path, &plan)?;
+    }
+    if look.output != Output::Json {
+        output::data(&plan_view::render(&plan));
+    }
+    if plan.is_empty() {
+        if look.output == Output::Json {
+            output::data(&serde_json::to_string(&plan).unwrap_or_default());
+        } else {
+            output::progress(&format!("{} AWS calls", session.calls()));
+        }
+        return Ok(Exit::Ok);
+    }
+    if !args.yes {
+        super::common::confirm(
+            &format!("Deploy environment {}? [y/N]", session.environment.name),
+            &["y", "yes"],
+            "--yes",
+        )?;
+    }
+    let done = session.execute("deploy", (&plan, &edges), observed.world, Task::Apply).await?;
+    if look.output != Output::Json {
+        output::data(&format!("\n{}", summary::render(&done)));
+    }
+    Ok(session.ended(&done))
+}

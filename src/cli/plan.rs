@@ -1,0 +1,83 @@
+//! `sftpctl plan`.
+
+use std::path::PathBuf;
+
+use super::common::{Look, Target};
+use crate::exit::{CliError, Exit};
+use crate::report::output::{self, Output};
+use crate::report::plan_view;
+
+/// What to plan, and where to put it.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  sftpctl plan --env 99\n  sftpctl plan --env 99 --exit-code --output json\n  \
+    sftpctl plan --env 99 --out plan.json")]
+pub(super) struct Args {
+    #[command(flatten)]
+    target: Target,
+    /// End with 4 where there are changes
+    #[arg(long)]
+    exit_code: bool,
+    /// Save the plan for `deploy --plan`
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+/// Shows the plan.
+pub(super) async fn run(args: Args, look: Look) -> Result<Exit, CliError> {
+    let session = args.target.open(look).await?;
+    let observed = session.observe().await;
+    let (plan, _) = session.plan(&observed)?;
+    match look.output {
+        Output::Json => output::data(&serde_json::to_string(&plan).unwrap_or_default()),
+        _ => output::data(&plan_view::render(&plan)),
+    }
+    if let Some(path) = &args.out {
+        saved::write(path, &plan)?;
+    }
+    Ok(if args.exit_code && !plan.is_empty() { Exit::Changes } else { Exit::Ok })
+}
+
+/// Plans in files.
+pub(super) mod saved {
+    use std::path::Path;
+
+    use crate::exit::{CliError, Exit};
+    use crate::plan::model::{Plan, VERSION};
+
+    /// Writes a plan.
+    pub(in crate::cli) fn write(path: &Path, plan: &Plan) -> Result<(), CliError> {
+        let text = serde_json::to_string_pretty(plan).unwrap_or_default() + "\n";
+        std::fs::write(path, text)
+            .map_err(|error| CliError::new(Exit::Usage, format!("cannot write {}: {error}", path.display())))
+    }
+
+    /// Whether the plan of now is the one that was saved.
+    pub(in crate::cli) fn check(path: &Path, now: &Plan) -> Result<(), CliError> {
+        let usage = |why: String| CliError::new(Exit::Usage, format!("{} is no saved plan: {why}", path.display()));
+        let text = std::fs::read_to_string(path).map_err(|error| usage(error.to_string()))?;
+        let saved: Plan = serde_json::from_str(&text).map_err(|error| usage(error.to_string()))?;
+        if saved.version != VERSION {
+            return Err(usage(format!("it has version {}, this sftpctl knows {VERSION}", saved.version)));
+        }
+        if saved == *now {
+            return Ok(());
+        }
+        let mut causes: Vec<String> = Vec::new();
+        if (&saved.environment, &saved.account) != (&now.environment, &now.account) {
+            causes.push(format!("it is for environment {} in account {}", saved.environment, saved.account));
+        }
+        for step in &saved.steps {
+            match now.step(&step.id) {
+                None => causes.push(format!("{}: nothing to do any more", step.id)),
+                Some(other) if other != step => causes.push(format!("{}: the change is another now", step.id)),
+                Some(_) => {}
+            }
+        }
+        let new = now.steps.iter().filter(|step| saved.step(&step.id).is_none());
+        causes.extend(new.map(|step| format!("{}: was not in the plan", step.id)));
+        let mut error =
+            CliError::new(Exit::Refused, "the world has moved since the plan was saved; nothing was changed");
+        error.causes = causes;
+        Err(error.hint("make a new plan with `sftpctl plan --out`"))
+    }
+}

@@ -1,0 +1,73 @@
+//! `sftpctl teardown`.
+
+use super::common::{Look, Target, confirm};
+use crate::execute::executor::Task;
+use crate::exit::{CliError, Exit};
+use crate::report::output::{self, Output};
+use crate::report::{plan_view, summary};
+use crate::resources::resource::{Action, RemovalOptions};
+
+/// What goes, and how it is confirmed.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  sftpctl teardown --env 99\n  sftpctl teardown --env 99 --yes --delete-data\n  \
+    sftpctl teardown --env prod --confirm prod\n\n\
+    Buckets with files and the table stay without --delete-data, and the next deploy takes them back.")]
+pub(super) struct Args {
+    #[command(flatten)]
+    target: Target,
+    /// Do not ask (not enough in production)
+    #[arg(long)]
+    yes: bool,
+    /// Also delete customers' files, with all versions, and the accounts
+    #[arg(long)]
+    delete_data: bool,
+    /// The environment's name, which production asks for
+    #[arg(long, value_name = "NAME")]
+    confirm: Option<String>,
+}
+
+/// Shows what goes, asks, does it.
+pub(super) async fn run(args: Args, look: Look) -> Result<Exit, CliError> {
+    if !args.target.regions.is_empty() {
+        return Err(CliError::new(
+            Exit::Usage,
+            "teardown takes a whole environment down; --region does not go with it",
+        ));
+    }
+    let mut session = args.target.open(look).await?;
+    let _lock = session.lock("teardown")?;
+    session.with_leftovers();
+    let options = RemovalOptions { delete_data: args.delete_data };
+    let observed = session.observe().await;
+    let (plan, edges) = session.plan_teardown(&observed, options).await?;
+    if look.output != Output::Json && !plan.is_empty() {
+        output::data(&plan_view::render(&plan));
+    }
+    let name = session.environment.name.clone();
+    if plan.steps.iter().all(|step| step.change.action == Action::Keep) {
+        if look.output != Output::Json {
+            output::data(&format!("Nothing is left to take down of environment {name}."));
+        }
+        return Ok(Exit::Ok);
+    }
+    match args.confirm.as_deref() {
+        Some(typed) if typed == name => {}
+        Some(typed) => {
+            return Err(CliError::new(Exit::Refused, format!("--confirm says {typed}, the environment is {name}")));
+        }
+        None if session.environment.production => {
+            confirm(
+                &format!("This is production. Type {name} to take it down:"),
+                &[&name],
+                &format!("--confirm {name}"),
+            )?;
+        }
+        None if args.yes => {}
+        None => confirm(&format!("Take environment {name} down? [y/N]"), &["y", "yes"], "--yes")?,
+    }
+    let done = session.execute("teardown", (&plan, &edges), observed.world, Task::Delete(options)).await?;
+    if look.output != Output::Json {
+        output::data(&format!("\n{}", summary::render(&done)));
+    }
+    Ok(session.ended(&done))
+}

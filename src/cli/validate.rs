@@ -1,0 +1,44 @@
+//! `sftpctl validate`: the environment file, offline.
+
+use super::common::{FileArgs, Look};
+use crate::exit::{CliError, Exit};
+use crate::report::output::{self, Output};
+
+/// Which file.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  sftpctl validate --env 99\n  sftpctl validate --env-file my.yaml --output json")]
+pub(super) struct Args {
+    #[command(flatten)]
+    file: FileArgs,
+}
+
+/// Says that it is sound, or every fault.
+pub(super) fn run(args: &Args, look: Look) -> Result<Exit, CliError> {
+    let (path, source) = args.file.read()?;
+    let shown = path.display().to_string();
+    match crate::spec::load(&source, &shown) {
+        Ok(environment) => {
+            let servers = environment.regions.values().filter(|region| region.server).count();
+            output::data(&match look.output {
+                Output::Json => {
+                    serde_json::json!({ "schema": "sftpctl/validate/1", "path": shown, "faults": [] }).to_string()
+                }
+                _ => format!(
+                    "{shown}: environment {} is sound: {} regions, {servers} servers, {} clusters",
+                    environment.name,
+                    environment.regions.len(),
+                    environment.clusters.len()
+                ),
+            });
+            Ok(Exit::Ok)
+        }
+        Err(faults) if look.output == Output::Json => {
+            let faults = faults.list();
+            output::data(
+                &serde_json::json!({ "schema": "sftpctl/validate/1", "path": shown, "faults": faults }).to_string(),
+            );
+            Ok(Exit::Usage)
+        }
+        Err(faults) => Err(CliError::new(Exit::Usage, faults.render(look.color.wanted()))),
+    }
+}

@@ -1,0 +1,98 @@
+//! How a run ends: one list of exit codes, and the error that carries one.
+
+/// The exit codes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// 0: done, or nothing to do.
+    Ok,
+    /// 1: something failed in AWS.
+    Failed,
+    /// 2: usage or configuration.
+    Usage,
+    /// 3: refused: no confirmation, the wrong account, a protection.
+    Refused,
+    /// 4: `plan --exit-code` found changes.
+    Changes,
+    /// 5: another run holds the lock.
+    Locked,
+    /// 6: partly done; run again.
+    Partly,
+    /// 130: interrupted.
+    Interrupted,
+}
+
+impl Exit {
+    /// For the operating system.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Ok => 0,
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::Refused => 3,
+            Self::Changes => 4,
+            Self::Locked => 5,
+            Self::Partly => 6,
+            Self::Interrupted => 130,
+        }
+    }
+}
+
+/// The list as help shows it.
+pub const LIST: &str = "Exit codes:
+  0    done, or nothing to do
+  1    something failed in AWS
+  2    usage or configuration
+  3    refused: no confirmation, the wrong account, a protection
+  4    plan --exit-code found changes
+  5    another run works on the environment
+  6    partly done: run again
+  130  interrupted";
+
+/// An error with its exit code.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct CliError {
+    /// The exit code.
+    pub exit: Exit,
+    /// What went wrong, in one sentence or more lines.
+    pub message: String,
+    /// Why, outermost first.
+    pub causes: Vec<String>,
+    /// What to do.
+    pub hint: Option<String>,
+}
+
+impl CliError {
+    /// An error without causes.
+    pub fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self { exit, message: message.into(), causes: Vec::new(), hint: None }
+    }
+
+    /// Adds what to do.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// An error with the chain of its sources.
+    pub fn from_error(exit: Exit, error: &(dyn std::error::Error + 'static), hint: Option<String>) -> Self {
+        let mut causes = Vec::new();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            causes.push(cause.to_string());
+            source = cause.source();
+        }
+        Self { exit, message: error.to_string(), causes, hint }
+    }
+}
+
+impl From<crate::state::folder::StateError> for CliError {
+    fn from(error: crate::state::folder::StateError) -> Self {
+        let exit = match error {
+            crate::state::folder::StateError::Locked { .. } => Exit::Locked,
+            _ => Exit::Usage,
+        };
+        Self::from_error(exit, &error, error.hint())
+    }
+}

@@ -1,0 +1,100 @@
+//! Events as lines: plain ones for pipes, JSON ones for programs, and the words that the live tree shares.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use serde_json::json;
+
+use super::events::{Event, Outcome, Reporter, SCHEMA};
+use super::output;
+use crate::resources::resource::{Action, NodeId};
+
+/// The word for an action that begins.
+pub(super) fn doing(action: Action) -> &'static str {
+    match action {
+        Action::Create => "creating",
+        Action::Import => "taking back",
+        Action::Update => "updating",
+        Action::Recreate => "making anew",
+        Action::Delete => "deleting",
+        Action::Keep => "keeping",
+    }
+}
+
+/// Sign and words for the end of a step, and further lines below.
+pub(super) fn ended(outcome: &Outcome) -> (char, String, Vec<String>) {
+    match outcome {
+        Outcome::Changed => ('✓', "done".into(), Vec::new()),
+        Outcome::Unchanged => ('·', "as wanted".into(), Vec::new()),
+        Outcome::Deleted => ('✓', "gone".into(), Vec::new()),
+        Outcome::Kept { reason } => ('=', format!("kept: {reason}"), Vec::new()),
+        Outcome::Failed { error, causes, left, hint } => {
+            let mut more: Vec<String> = causes.iter().map(|cause| format!("cause: {cause}")).collect();
+            more.push(format!("left: {left}"));
+            more.extend(hint.iter().map(|hint| format!("hint: {hint}")));
+            ('✗', format!("failed: {error}"), more)
+        }
+        Outcome::Blocked { by } => ('-', format!("not begun: {by} failed"), Vec::new()),
+        Outcome::Stopped => ('-', "not begun: stopped".into(), Vec::new()),
+    }
+}
+
+/// Titles by step, remembered from the step's start.
+pub(super) type Titles = Mutex<BTreeMap<NodeId, String>>;
+
+pub(super) fn title(titles: &Titles, step: &NodeId) -> String {
+    let titles = titles.lock().unwrap_or_else(PoisonError::into_inner);
+    titles.get(step).cloned().unwrap_or_else(|| step.local_name().to_owned())
+}
+
+/// One line per event.
+#[derive(Debug, Default)]
+pub(super) struct Plain {
+    titles: Titles,
+}
+
+impl Reporter for Plain {
+    fn event(&self, event: &Event) {
+        let line = match event {
+            Event::Observing { environment, resources } => {
+                format!("environment {environment}: reading {resources} resources")
+            }
+            Event::StepStarted { step, title, change, .. } => {
+                self.titles.lock().unwrap_or_else(PoisonError::into_inner).insert(step.clone(), title.clone());
+                format!("{}: {title}: {}", step.place(), doing(change.action))
+            }
+            Event::StepWaiting { step, status } => format!("{}: {}: {status}", step.place(), title(&self.titles, step)),
+            Event::StepNews { step, line } => format!("{}:   {line}", step.place()),
+            Event::StepRetried { step, reason } => {
+                format!("{}: {}: trying again: {reason}", step.place(), title(&self.titles, step))
+            }
+            Event::StepFinished { step, outcome, seconds } => {
+                let (_, words, more) = ended(outcome);
+                let mut line = format!("{}: {}: {words} ({seconds:.1} s)", step.place(), title(&self.titles, step));
+                for more in more {
+                    line.push_str(&format!("\n  {more}"));
+                }
+                line
+            }
+            Event::Finished { .. } => return,
+        };
+        output::progress(&line);
+    }
+}
+
+/// One JSON object per event.
+#[derive(Debug)]
+pub(super) struct Json {
+    pub(super) now: fn() -> String,
+}
+
+impl Reporter for Json {
+    fn event(&self, event: &Event) {
+        let mut value = json!({ "schema": SCHEMA, "time": (self.now)() });
+        if let (Some(line), Ok(serde_json::Value::Object(event))) = (value.as_object_mut(), serde_json::to_value(event))
+        {
+            line.extend(event);
+        }
+        output::data(&value.to_string());
+    }
+}

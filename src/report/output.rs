@@ -1,0 +1,113 @@
+//! The gate to the terminal: stdout is data, stderr is for people. A reader that has gone (`| head`) is no error.
+
+use std::io::{BufRead as _, IsTerminal as _, Write as _};
+use std::sync::Arc;
+
+use clap::ValueEnum;
+use serde_json::json;
+
+use super::events::Reporter;
+use super::lines::{Json, Plain};
+use super::live::Live;
+use crate::exit::CliError;
+
+/// Form of the output.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people: a live tree on a terminal, plain lines elsewhere
+    #[default]
+    Human,
+    /// One line per event
+    Plain,
+    /// One JSON object per line
+    Json,
+}
+
+/// When to color.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set
+    #[default]
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+impl Color {
+    /// Whether to color what goes to stderr.
+    pub fn wanted(self) -> bool {
+        match self {
+            Self::Auto => std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
+            Self::Always => true,
+            Self::Never => false,
+        }
+    }
+}
+
+/// A line of data.
+pub fn data(text: &str) {
+    let _ = writeln!(std::io::stdout().lock(), "{text}");
+}
+
+/// A line for people.
+pub fn progress(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
+/// Now, as RFC 3339.
+pub fn now() -> String {
+    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// What takes the events of a run.
+pub fn reporter(output: Output) -> Arc<dyn Reporter> {
+    match output {
+        Output::Json => Arc::new(Json { now }),
+        Output::Human if std::io::stderr().is_terminal() => Arc::new(Live::new()),
+        Output::Human | Output::Plain => Arc::new(Plain::default()),
+    }
+}
+
+/// The error that ends a run.
+pub fn error(error: &CliError, output: Output) {
+    if output == Output::Json {
+        data(
+            &json!({
+                "schema": "sftpctl/error/1", "error": error.message, "causes": error.causes, "hint": error.hint,
+                "exitCode": error.exit.code(),
+            })
+            .to_string(),
+        );
+        return;
+    }
+    // Rendered faults begin with "error:" themselves.
+    let already = error.message.starts_with("error") || error.message.starts_with('\u{1b}');
+    progress(&if already { error.message.clone() } else { format!("error: {}", error.message) });
+    for cause in &error.causes {
+        progress(&format!("  because: {cause}"));
+    }
+    if let Some(hint) = &error.hint {
+        progress(&format!("hint: {hint}"));
+    }
+}
+
+/// Ends the process at once, the cursor restored: the second Ctrl-C.
+#[expect(clippy::exit, reason = "the second Ctrl-C means now; everything else ends through main")]
+pub fn leave(exit: crate::exit::Exit) -> ! {
+    let _ = write!(std::io::stderr().lock(), "\x1b[?25h");
+    std::process::exit(i32::from(exit.code()))
+}
+
+/// Asks on the terminal; `None` where there is none.
+pub fn ask(question: &str) -> Option<String> {
+    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        return None;
+    }
+    let mut stderr = std::io::stderr().lock();
+    let _ = write!(stderr, "{question} ").and_then(|()| stderr.flush());
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer).ok()?;
+    Some(answer.trim().to_owned())
+}

@@ -1,0 +1,140 @@
+//! A plan as text. Pure.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use crate::plan::model::Plan;
+use crate::resources::resource::{Action, PropertyChange};
+
+fn sign(action: Action) -> char {
+    match action {
+        Action::Create => '+',
+        Action::Update => '~',
+        Action::Recreate => '±',
+        Action::Import => '←',
+        Action::Delete => '-',
+        Action::Keep => '=',
+    }
+}
+
+/// The plan for people, in the order of the steps.
+pub fn render(plan: &Plan) -> String {
+    if plan.is_empty() {
+        return format!("Nothing to do: environment {} is as its file says.", plan.environment);
+    }
+    let mut text = format!("Environment {} in account {}:\n", plan.environment, plan.account);
+    for step in &plan.steps {
+        let _ = writeln!(text, "\n{} {}  {}", sign(step.change.action), step.id.place(), step.title);
+        if let Some(reason) = &step.change.reason {
+            let _ = writeln!(text, "    {reason}");
+        }
+        for property in &step.change.properties {
+            lines(&mut text, property, step.change.action);
+        }
+    }
+    let count = |actions: &[Action]| plan.steps.iter().filter(|s| actions.contains(&s.change.action)).count();
+    let _ = write!(
+        text,
+        "\nPlan: {} to create, {} to change, {} to delete, {} to keep.",
+        count(&[Action::Create, Action::Import]),
+        count(&[Action::Update, Action::Recreate]),
+        count(&[Action::Delete]),
+        count(&[Action::Keep]),
+    );
+    text
+}
+
+fn lines(text: &mut String, property: &PropertyChange, action: Action) {
+    let after = match (&property.after, &property.after_node) {
+        (Some(value), _) => short(value),
+        (None, Some(node)) => format!("(known after {node})"),
+        (None, None) => "(none)".to_owned(),
+    };
+    match (&property.before, &property.after) {
+        // Documents: only what differs inside.
+        (Some(before @ (Value::Object(_) | Value::Array(_))), Some(after)) => {
+            inside(text, &property.name, before, after)
+        }
+        (None, _) if action == Action::Create => {
+            let _ = writeln!(text, "    {}: {after}", property.name);
+        }
+        (before, _) => {
+            let before = before.as_ref().map_or("(none)".to_owned(), short);
+            let _ = writeln!(text, "    {}: {before} → {after}", property.name);
+        }
+    }
+    if let Some(why) = &property.replaces {
+        let _ = writeln!(text, "      replaces it: {why}");
+    }
+}
+
+fn inside(text: &mut String, path: &str, before: &Value, after: &Value) {
+    match (before, after) {
+        (Value::Object(old), Value::Object(new)) => {
+            let mut keys: Vec<_> = old.keys().chain(new.keys()).collect();
+            keys.sort();
+            keys.dedup();
+            for key in keys {
+                let path = format!("{path}.{key}");
+                inside(text, &path, old.get(key).unwrap_or(&Value::Null), new.get(key).unwrap_or(&Value::Null));
+            }
+        }
+        (Value::Array(old), Value::Array(new)) if old.len() == new.len() => {
+            for (index, (old, new)) in old.iter().zip(new).enumerate() {
+                inside(text, &format!("{path}[{index}]"), old, new);
+            }
+        }
+        (old, new) if old == new => {}
+        (old, new) => {
+            let _ = writeln!(text, "    {path}: {} → {}", short(old), short(new));
+        }
+    }
+}
+
+fn short(value: &Value) -> String {
+    let text = match value {
+        Value::Null => "(none)".to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    if text.chars().count() > 120 { text.chars().take(117).collect::<String>() + "..." } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::plan::model::{Step, VERSION};
+    use crate::resources::resource::{Change, Kind, NodeId};
+
+    #[test]
+    fn before_and_after_are_shown_inside_documents() {
+        let change = Change {
+            action: Action::Update,
+            reason: None,
+            properties: vec![PropertyChange {
+                name: "policy".into(),
+                before: Some(json!({ "Statement": [{ "Effect": "Allow", "Action": "s3:*" }] })),
+                after: Some(json!({ "Statement": [{ "Effect": "Allow", "Action": "s3:GetObject" }] })),
+                after_node: None,
+                replaces: None,
+            }],
+        };
+        let id = NodeId::named("us-west-2", Kind::Bucket, "b");
+        let step = Step { id, kind: Kind::Bucket, title: "bucket b".into(), change, needs: Vec::new() };
+        let plan = Plan { version: VERSION, environment: "99".into(), account: "1".into(), steps: vec![step] };
+        assert_eq!(
+            render(&plan),
+            "Environment 99 in account 1:\n\n~ us-west-2  bucket b\n    policy.Statement[0].Action: s3:* → s3:GetObject\n\n\
+             Plan: 0 to create, 1 to change, 0 to delete, 0 to keep."
+        );
+    }
+
+    #[test]
+    fn an_empty_plan_says_so() {
+        let plan = Plan { version: VERSION, environment: "99".into(), account: "1".into(), steps: Vec::new() };
+        assert_eq!(render(&plan), "Nothing to do: environment 99 is as its file says.");
+    }
+}
