@@ -107,9 +107,9 @@ fn newest_glibc(binary: &[u8]) -> Option<(u32, u32)> {
     const MARK: &[u8] = b"\0GLIBC_";
     let number = |text: &[u8]| std::str::from_utf8(text).ok()?.parse::<u32>().ok();
     binary
-        .windows(MARK.len())
+        .iter()
         .enumerate()
-        .filter(|(_, window)| *window == MARK)
+        .filter(|(at, byte)| **byte == 0 && binary[*at..].starts_with(MARK))
         .filter_map(|(at, _)| {
             let rest = &binary[at + MARK.len()..];
             let end = rest.iter().take(12).position(|byte| *byte == 0)?;

@@ -47,6 +47,12 @@ impl Route53 {
             .collect())
     }
 
+    /// Creates a public hosted zone; only the local cloud is given one.
+    pub async fn create_zone(&self, name: &str) -> Result<(), AwsError> {
+        let call = self.0.create_hosted_zone().name(name).caller_reference(format!("sftpctl-local-{name}"));
+        call.send().await.call("route53:CreateHostedZone", name).map(drop)
+    }
+
     /// Records of exactly this name; `None` without the zone.
     pub async fn records(&self, zone: &str, name: &str) -> Result<Option<Vec<RecordFacts>>, AwsError> {
         let call = self.0.list_resource_record_sets().hosted_zone_id(zone).start_record_name(name).max_items(30);

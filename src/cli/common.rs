@@ -106,7 +106,10 @@ impl Target {
             let dir = Path::new(local::DEFAULT_DIR);
             let status = local::start(dir, &local::StartOptions::default(), &|line| output::progress(line))
                 .await
-                .map_err(|error| CliError::from_error(Exit::Usage, &error, error.hint()))?;
+                .map_err(local_fault)?;
+            if let (Some(endpoint), Some(dns)) = (&status.endpoint, &environment.dns) {
+                local::zone::ensure(endpoint, &environment.account, &dns.zone).await.map_err(local_fault)?;
+            }
             endpoint_url = status.endpoint;
         }
         Session::open(Options {
@@ -121,6 +124,10 @@ impl Target {
         })
         .await
     }
+}
+
+fn local_fault(error: local::LocalError) -> CliError {
+    CliError::from_error(Exit::Usage, &error, error.hint())
 }
 
 /// Asks; any other answer, or no terminal to ask on, is a refusal.

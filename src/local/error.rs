@@ -36,6 +36,9 @@ pub enum LocalError {
         /// The last lines of pip's output.
         output: String,
     },
+    /// A call to the local cloud failed.
+    #[error("the local cloud does not do what it should")]
+    Call(#[from] crate::aws::AwsError),
     /// Something else listens on the port.
     #[error("port {port} on 127.0.0.1 is taken by another program")]
     PortTaken {
@@ -122,6 +125,7 @@ impl LocalError {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         Some(match self {
+            Self::Call(error) => return error.hint(),
             Self::PythonMissing { .. } | Self::VenvMissing { .. } => {
                 "install it, on Debian and Ubuntu with: apt-get install python3 python3-venv".to_owned()
             }

@@ -15,6 +15,7 @@ mod ministack;
 mod process;
 mod serve;
 mod transfer;
+pub mod zone;
 
 pub use control::{
     DEFAULT_DIR, DEFAULT_PORT, MinistackStatus, ServerStatus, StartOptions, Status, logs, start, status, stop,
