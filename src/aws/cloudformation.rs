@@ -164,7 +164,7 @@ impl CloudFormation {
             .set_template_body(request.url.is_none().then(|| request.body.to_owned()))
             .set_template_url(request.url.map(str::to_owned))
             .set_parameters(Some(parameters(request.parameters)))
-            .set_tags(Some(tagged(request.tags)))
+            // No tags: an import may not change them (CloudFormation refuses "modify or add [Tags]").
             .capabilities(Capability::CapabilityIam);
         for (logical, bucket) in buckets {
             let resource = ResourceToImport::builder()

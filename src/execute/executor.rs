@@ -206,6 +206,7 @@ impl Walk<'_> {
             let known = {
                 let world = lock(self.world);
                 let live = world.get(self.resource().id()).and_then(Option::as_ref);
+                let live = live.filter(|live| live.owner == Owner::Ours);
                 live.map(|live| live.identity.clone()).or_else(|| self.job.known.clone())
             };
             match self.resource().read(&self.context.aws, known.as_deref()).await {

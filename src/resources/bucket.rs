@@ -80,9 +80,11 @@ impl Resource for Bucket {
         })
     }
 
-    async fn read(&self, aws: &Aws, _known: Option<&str>) -> Result<Option<Live>, AwsError> {
+    async fn read(&self, aws: &Aws, known: Option<&str>) -> Result<Option<Live>, AwsError> {
         let s3 = aws.s3(&self.region);
         let live = Live::new(&self.name);
+        // State holds only what was ours; the expected owner of the call keeps another account's bucket out.
+        let remembered = known == Some(self.name.as_str());
         match s3.policy(&self.name, &self.account).await? {
             Policy::NoBucket => Ok(None),
             Policy::NotOurs => Ok(Some(live.owned_by(Owner::Foreign(format!(
@@ -94,8 +96,9 @@ impl Resource for Bucket {
                 let policy = serde_json::from_str::<Value>(&document).unwrap_or_default();
                 let live = live.with("policy", policy.clone());
                 // Our very policy on it is proof enough, and saves a call for each bucket.
-                if policy == self.policy { Ok(Some(live)) } else { self.owned(&s3, live).await }
+                if policy == self.policy || remembered { Ok(Some(live)) } else { self.owned(&s3, live).await }
             }
+            Policy::None if remembered => Ok(Some(live.with("policy", Value::Null))),
             Policy::None => self.owned(&s3, live.with("policy", Value::Null)).await,
         }
     }

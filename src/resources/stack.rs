@@ -169,8 +169,12 @@ impl Stack {
             .filter_map(|key| Some((key.clone(), Value::String(stack.parameters.get(key)?.clone()))))
             .collect();
         let digest = stack.outputs.get(DIGEST).cloned();
+        // An import may not set tags, so a stack that a run was stopped in has none yet; the update brings them.
+        let importing =
+            stack.tags.is_empty() && (stack.status.starts_with("IMPORT_") || stack.status.starts_with("REVIEW_"));
+        let owner = if importing { Owner::Ours } else { tags::owner(&stack.tags, &self.tags, &self.title()) };
         let mut live = Live::new(&stack.arn)
-            .owned_by(tags::owner(&stack.tags, &self.tags, &self.title()))
+            .owned_by(owner)
             .settled(settled(&stack))
             .with("status", stack.status.clone())
             .with("parameters", parameters)

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::resources::resource::{NodeId, World};
+use crate::resources::resource::{Live, NodeId, Owner, World};
 
 /// Version of this format.
 pub const VERSION: u32 = 1;
@@ -47,10 +47,11 @@ impl State {
         Self { version: VERSION, environment: environment.to_owned(), account: account.to_owned(), ..Self::default() }
     }
 
-    /// Takes over what is known now.
+    /// Takes over what is known now; another's things are never remembered.
     pub fn learn(&mut self, world: &World) {
         for (id, live) in world {
             match live {
+                Some(Live { owner: Owner::Foreign(_), .. }) => None,
                 Some(live) => self.identities.insert(id.clone(), live.identity.clone()),
                 None => self.identities.remove(id),
             };
