@@ -4,9 +4,10 @@ use std::io::{Read as _, Seek as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 
 use crate::local::{self, DEFAULT_DIR, Delays, LocalError, StartOptions, Status};
+use crate::report::output::Output;
 
 /// Runs an AWS for rehearsals on this machine: Transfer Family and all that a deployment needs, on loopback only.
 #[derive(Debug, Args)]
@@ -35,11 +36,7 @@ enum LocalCommand {
     Stop,
     /// Show where it listens, and its Transfer servers
     #[command(after_help = "Example:\n  sftpctl local status --output json")]
-    Status {
-        /// For people or for programs
-        #[arg(long, value_enum, default_value_t = Output::Human)]
-        output: Output,
-    },
+    Status,
     /// Print its log files
     #[command(after_help = "Examples:\n  sftpctl local logs --lines 50\n  sftpctl local logs --follow")]
     Logs {
@@ -89,12 +86,6 @@ impl StartArgs {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Output {
-    Human,
-    Json,
-}
-
 /// `1s`, `500ms`, `2m`, or plain seconds.
 fn seconds(text: &str) -> Result<f64, String> {
     let (number, unit) = text.split_at(text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len()));
@@ -114,7 +105,12 @@ impl LocalArgs {
     ///
     /// # Errors
     /// See [`LocalError`].
-    pub async fn run(&self, out: &(dyn Fn(&str) + Sync), progress: &(dyn Fn(&str) + Sync)) -> Result<(), LocalError> {
+    pub async fn run(
+        &self,
+        output: Output,
+        out: &(dyn Fn(&str) + Sync),
+        progress: &(dyn Fn(&str) + Sync),
+    ) -> Result<(), LocalError> {
         match &self.command {
             LocalCommand::Start(args) => {
                 let status = local::start(&self.dir, &args.options(), progress).await?;
@@ -124,11 +120,11 @@ impl LocalArgs {
                 let stopped = local::stop(&self.dir).await?;
                 out(if stopped { "stopped" } else { "not running" });
             }
-            LocalCommand::Status { output } => {
+            LocalCommand::Status => {
                 let status = local::status(&self.dir).await?;
                 match output {
-                    Output::Human => out(&human(&status)),
                     Output::Json => out(&serde_json::to_string(&status).unwrap_or_default()),
+                    Output::Human | Output::Plain => out(&human(&status)),
                 }
             }
             LocalCommand::Logs { follow, lines } => logs(&self.dir, *lines, *follow, out).await,

@@ -66,7 +66,7 @@ pub async fn run(cli: Cli) -> Exit {
         Command::Status(args) => status::run(args, look).await,
         Command::Teardown(args) => teardown::run(args, look).await,
         Command::Validate(args) => validate::run(&args, look),
-        Command::Local(args) => local_cloud(&args).await,
+        Command::Local(args) => local_cloud(&args, form).await,
         Command::Schema => {
             output::data(&serde_json::to_string_pretty(&crate::spec::schema()).unwrap_or_default());
             Ok(Exit::Ok)
@@ -80,8 +80,8 @@ pub async fn run(cli: Cli) -> Exit {
     })
 }
 
-async fn local_cloud(args: &local::LocalArgs) -> Result<Exit, CliError> {
-    match args.run(&|line| output::data(line), &|line| output::progress(line)).await {
+async fn local_cloud(args: &local::LocalArgs, form: Output) -> Result<Exit, CliError> {
+    match args.run(form, &|line| output::data(line), &|line| output::progress(line)).await {
         Ok(()) => Ok(Exit::Ok),
         Err(error) => Err(CliError::from_error(Exit::Usage, &error, error.hint())),
     }

@@ -207,20 +207,23 @@ fn structure(source: &str, error: &serde_saphyr::Error) -> Fault {
     let rest = &source[start..];
     let length = rest.find(|c: char| c.is_whitespace() || matches!(c, ':' | ',' | '}' | ']')).unwrap_or(rest.len());
     let mut fault = Fault::new(source, start, start + length, message.clone());
-    let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
-    if message.starts_with("unknown field")
-        && let Some((unknown, known)) = quoted.split_first()
-    {
-        fault.message = format!("there is no setting `{unknown}` here");
-        fault.hint = Some(match nearest(unknown, known.iter().copied()) {
+    let quoted = message.split('`').nth(1).unwrap_or_default();
+    if let serde_saphyr::Error::SerdeUnknownField { field, expected, .. } = error.without_snippet() {
+        fault.message = format!("there is no setting `{field}` here");
+        fault.hint = Some(match nearest(field, expected.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
-            None => format!("the settings here are: {}", known.join(", ")),
+            None => format!("the settings here are: {}", expected.join(", ")),
         });
-    } else if message.starts_with("missing field")
-        && let Some(name) = quoted.first()
-    {
-        fault.message = format!("the setting `{name}` is missing");
-        fault.hint = Some(format!("`sftpctl schema` describes `{name}` and every other setting"));
+    } else if message.starts_with("missing field") {
+        fault.message = format!("the setting `{quoted}` is missing");
+        fault.hint = Some("`sftpctl schema` describes every setting".into());
+    } else if let Some(rest) = message.strip_prefix("duplicate mapping key: ") {
+        let key = rest.split(',').next().unwrap_or(rest);
+        fault.message = format!("duplicate key `{key}`");
+        fault.hint = Some("each key may be given once; remove one of them".into());
+    } else if message == "invalid boolean" {
+        fault.message = "this is no boolean".into();
+        fault.hint = Some("true or false".into());
     }
     fault
 }

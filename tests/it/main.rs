@@ -1,1 +1,6 @@
+//! The tests that need the built program or more than one room; one binary, so that it is linked once.
+
+mod deploy;
 mod local;
+mod spec;
+mod template;

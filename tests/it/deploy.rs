@@ -1,0 +1,185 @@
+//! Deploy, drift, teardown of environment 99 on a local cloud of its own: the real binary, botocore as the eye.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+/// A folder with the environments and a running local cloud, stopped when dropped.
+struct Site {
+    dir: tempfile::TempDir,
+}
+
+fn venv() -> PathBuf {
+    std::env::var_os("SFTPCTL_LOCAL_VENV")
+        .map_or_else(|| Path::new(env!("CARGO_TARGET_TMPDIR")).join("local-venv"), PathBuf::from)
+}
+
+fn shown(output: &Output) -> String {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    format!("{}\n{}{}", output.status, text(&output.stdout), text(&output.stderr))
+}
+
+impl Site {
+    fn new() -> Self {
+        let site = Self { dir: tempfile::tempdir().unwrap() };
+        let environments = site.dir.path().join("environments");
+        std::fs::create_dir(&environments).unwrap();
+        for name in ["99.yaml", "prod.yaml"] {
+            let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("environments").join(name);
+            std::fs::copy(source, environments.join(name)).unwrap();
+        }
+        let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+        site.ok(&["local", "start", "--port", &port.to_string(), "--server-start-time", "200ms"]);
+        site
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_sftpctl"))
+            .args(arguments)
+            .current_dir(self.dir.path())
+            .env("SFTPCTL_LOCAL_VENV", venv())
+            .env("SFTPCTL_PACKAGE", env!("CARGO_BIN_EXE_sftp-authorizer"))
+            .output()
+            .unwrap()
+    }
+
+    fn ok(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", shown(&output));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn ends_with(&self, code: i32, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", shown(&output));
+        shown(&output)
+    }
+
+    fn deploy(&self) -> String {
+        self.ok(&["deploy", "--env", "99", "--local", "--yes"])
+    }
+
+    /// The ids of the planned steps.
+    fn planned(&self) -> Vec<String> {
+        let lines = self.ok(&["plan", "--env", "99", "--local", "--output", "json"]);
+        let plan: Value = serde_json::from_str(lines.lines().last().unwrap()).unwrap();
+        plan["steps"].as_array().unwrap().iter().map(|step| step["id"].as_str().unwrap().to_owned()).collect()
+    }
+
+    fn aws(&self, arguments: &[&str]) -> String {
+        let status: Value = serde_json::from_str(&self.ok(&["local", "status", "--output", "json"])).unwrap();
+        let output = Command::new(venv().join("bin/python"))
+            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracle/deployed.py"))
+            .arg(status["endpoint"].as_str().unwrap())
+            .args(arguments)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", shown(&output));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        self.run(&["local", "stop"]);
+    }
+}
+
+#[test]
+fn an_environment_stands_is_repaired_and_leaves_nothing() {
+    let site = Site::new();
+    let plan = site.planned();
+    assert_eq!(plan.len(), 23, "{plan:?}");
+    assert_eq!(site.aws(&["left"]), "[]", "a plan never writes");
+    site.ends_with(4, &["plan", "--env", "99", "--local", "--exit-code"]);
+    site.deploy();
+    site.aws(&["properties"]);
+
+    // A second deployment changes nothing, with or without what the first remembered.
+    let again = site.run(&["deploy", "--env", "99", "--local", "--yes"]);
+    assert!(shown(&again).contains("Nothing to do"), "{}", shown(&again));
+    let text = shown(&again);
+    let calls: u32 = text.lines().find_map(|line| line.strip_suffix(" AWS calls")?.parse().ok()).unwrap();
+    assert!(calls < 40, "{calls} calls for nothing to do");
+    std::fs::remove_file(site.dir.path().join(".sftpctl/local/state/99.json")).unwrap();
+    assert_eq!(site.planned(), Vec::<String>::new());
+
+    // Each change made by hand is seen alone, repaired, and then everything is as it was.
+    for (kind, step) in [
+        ("server-id", "us-west-2/server-id"),
+        ("trigger", "us-west-2/trigger"),
+        ("bucket", "us-west-2/bucket/pl-pt99-5-uploads"),
+        ("replica", "us-east-2/replica"),
+        ("server", "us-west-2/server"),
+        ("record", "global/record/99-uploads-us-east-2.xx.net"),
+        ("user-policy", "global/user-policy"),
+    ] {
+        site.aws(&["drift", kind]);
+        assert_eq!(site.planned(), [step], "{kind}");
+        site.deploy();
+        assert_eq!(site.planned(), Vec::<String>::new(), "{kind}");
+    }
+    site.aws(&["properties"]);
+
+    // A saved plan is done exactly, or not at all.
+    site.aws(&["drift", "trigger"]);
+    site.ok(&["plan", "--env", "99", "--local", "--out", "saved.json"]);
+    site.aws(&["drift", "record"]);
+    let moved = site.ends_with(3, &["deploy", "--env", "99", "--local", "--yes", "--plan", "saved.json"]);
+    assert!(moved.contains("global/record/99-uploads-us-east-2.xx.net: was not in the plan"), "{moved}");
+    site.deploy();
+
+    // Files outlive a teardown, and the next deployment takes their bucket back.
+    site.aws(&["put"]);
+    let refused = site.ends_with(3, &["teardown", "--env", "99", "--local"]);
+    assert!(refused.contains("say --yes"), "{refused}");
+    site.ok(&["teardown", "--env", "99", "--local", "--yes"]);
+    assert_eq!(
+        site.aws(&["left"]),
+        r#"["dydb-99-uploads", "dydb-99-uploads", "dydb-99-uploads", "pl-pt99-5-uploads"]"#
+    );
+    assert!(site.ok(&["teardown", "--env", "99", "--local", "--yes"]).contains("Nothing is left"));
+    site.deploy();
+    assert_eq!(site.aws(&["get"]), "kept");
+    assert_eq!(site.planned(), Vec::<String>::new());
+
+    site.ok(&["teardown", "--env", "99", "--local", "--yes", "--delete-data"]);
+    assert_eq!(site.aws(&["left"]), "[]");
+    assert!(site.ok(&["teardown", "--env", "99", "--local", "--yes"]).contains("Nothing is left"));
+}
+
+#[test]
+fn what_is_not_ours_is_left_alone() {
+    let site = Site::new();
+    site.aws(&["foreign-role"]);
+    let refused = site.ends_with(3, &["deploy", "--env", "99", "--local", "--yes"]);
+    assert!(refused.contains("role sftp-transfer exists without the tag sftpctl:environment"), "{refused}");
+    assert_eq!(site.aws(&["left"]), r#"["sftp-transfer"]"#, "nothing was written");
+}
+
+#[test]
+fn the_wrong_account_is_refused_and_production_wants_its_name() {
+    let site = Site::new();
+    let status: Value = serde_json::from_str(&site.ok(&["local", "status", "--output", "json"])).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_sftpctl"))
+        .args(["deploy", "--env", "99", "--yes", "--endpoint-url", status["endpoint"].as_str().unwrap()])
+        .current_dir(site.dir.path())
+        .env("SFTPCTL_PACKAGE", env!("CARGO_BIN_EXE_sftp-authorizer"))
+        .env("AWS_ACCESS_KEY_ID", "333333333333")
+        .env("AWS_SECRET_ACCESS_KEY", "fake-secret")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(3), "{}", shown(&output));
+    let text = shown(&output);
+    assert!(text.contains("111111111111") && text.contains("333333333333"), "{text}");
+
+    site.ok(&["deploy", "--env", "prod", "--local", "--yes"]);
+    let refused = site.ends_with(3, &["teardown", "--env", "prod", "--local", "--yes"]);
+    assert!(refused.contains("--confirm prod"), "{refused}");
+    let protected = site.ends_with(6, &["teardown", "--env", "prod", "--local", "--confirm", "prod", "--delete-data"]);
+    assert!(protected.contains("deletion protection"), "{protected}");
+}

@@ -1,0 +1,184 @@
+"""Looks at, and meddles with, a deployed environment 99, with botocore alone. Usage: deployed.py ENDPOINT COMMAND"""
+
+import json
+import sys
+
+import botocore.session
+from botocore.exceptions import ClientError
+
+ENDPOINT, COMMAND = sys.argv[1:3]
+ACCOUNT = "111111111111"
+REGIONS = ["us-east-1", "us-east-2", "us-west-2"]
+SESSION = botocore.session.Session()
+SESSION.set_credentials(ACCOUNT, "fake-secret")
+
+
+def client(service, region="us-west-2"):
+    return SESSION.create_client(service, region_name=region, endpoint_url=ENDPOINT)
+
+
+def equal(what, have, want):
+    assert have == want, f"{what}: {have!r} instead of {want!r}"
+
+
+def server(region):
+    transfer = client("transfer", region)
+    servers = transfer.list_servers()["Servers"]
+    equal(f"servers in {region}", len(servers), 1)
+    return transfer.describe_server(ServerId=servers[0]["ServerId"])["Server"]
+
+
+def outputs(region):
+    stack = client("cloudformation", region).describe_stacks(StackName=f"sftp-99-upload-{region}")["Stacks"][0]
+    return {o["OutputKey"]: o["OutputValue"] for o in stack["Outputs"]}
+
+
+def properties():
+    iam = client("iam")
+    role = iam.get_role(RoleName="sftp-transfer")["Role"]
+    trust = role["AssumeRolePolicyDocument"]["Statement"][0]
+    equal("trust", trust["Principal"], {"Service": "transfer.amazonaws.com"})
+    equal("trust account", trust["Condition"]["StringEquals"], {"aws:SourceAccount": ACCOUNT})
+    policy = f"arn:aws:iam::{ACCOUNT}:policy/99-uploads-sftp-transfer"
+    attached = [p["PolicyArn"] for p in iam.list_attached_role_policies(RoleName="sftp-transfer")["AttachedPolicies"]]
+    equal("attached", attached, [policy])
+    version = iam.get_policy(PolicyArn=policy)["Policy"]["DefaultVersionId"]
+    document = iam.get_policy_version(PolicyArn=policy, VersionId=version)["PolicyVersion"]["Document"]
+    names = [f"pl-pt99-{n}-uploads" for n in range(6)]
+    equal("policy", document["Statement"][1]["Resource"], [f"arn:aws:s3:::{name}/*" for name in names])
+
+    table = client("dynamodb").describe_table(TableName="dydb-99-uploads")["Table"]
+    equal("key", table["KeySchema"], [{"AttributeName": "orgid", "KeyType": "HASH"}])
+    equal("index", [i["IndexName"] for i in table["GlobalSecondaryIndexes"]], ["username-index"])
+    equal("billing", table["BillingModeSummary"]["BillingMode"], "PAY_PER_REQUEST")
+    equal("stream", table["StreamSpecification"]["StreamViewType"], "NEW_AND_OLD_IMAGES")
+    for region in REGIONS:
+        dynamodb = client("dynamodb", region)
+        arn = dynamodb.describe_table(TableName="dydb-99-uploads")["Table"]["TableArn"]
+        tags = {t["Key"]: t["Value"] for t in dynamodb.list_tags_of_resource(ResourceArn=arn)["Tags"]}
+        equal(f"table tags in {region}", tags["sftpctl:environment"], "99")
+    backups = client("dynamodb").describe_continuous_backups(TableName="dydb-99-uploads")
+    recovery = backups["ContinuousBackupsDescription"]["PointInTimeRecoveryDescription"]
+    equal("recovery", recovery["PointInTimeRecoveryStatus"], "ENABLED")
+
+    s3 = client("s3")
+    for name in names:
+        block = s3.get_public_access_block(Bucket=name)["PublicAccessBlockConfiguration"]
+        assert all(block.values()) and len(block) == 4, block
+        equal(f"versioning of {name}", s3.get_bucket_versioning(Bucket=name)["Status"], "Enabled")
+        rules = s3.get_bucket_encryption(Bucket=name)["ServerSideEncryptionConfiguration"]["Rules"]
+        equal(f"encryption of {name}", rules[0]["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"], "AES256")
+        statements = json.loads(s3.get_bucket_policy(Bucket=name)["Policy"])["Statement"]
+        equal(f"deny of {name}", statements[0]["Condition"], {"Bool": {"aws:SecureTransport": "false"}})
+        equal(f"principal of {name}", statements[1]["Principal"], {"AWS": f"arn:aws:iam::{ACCOUNT}:role/sftp-transfer"})
+
+    for region in REGIONS:
+        out = outputs(region)
+        api, gateway = out["ApiId"], client("apigateway", region)
+        config = [r for r in gateway.get_resources(restApiId=api, limit=500)["items"] if r["path"].endswith("/config")]
+        equal("path", config[0]["path"], "/servers/{serverId}/users/{username}/config")
+        method = gateway.get_method(restApiId=api, resourceId=config[0]["id"], httpMethod="GET")
+        equal("authorization", method["authorizationType"], "AWS_IAM")
+        equal("responses", sorted(method["methodResponses"]), ["200", "401", "403", "404"])
+        integration = method["methodIntegration"]
+        equal("integration", integration["type"], "AWS")
+        template = integration["requestTemplates"]["application/json"]
+        assert "$util.base64Decode($input.params('PasswordBase64'))" in template, template
+        stage = gateway.get_stage(restApiId=api, stageName="prod")
+        assert "Password" not in stage["accessLogSettings"]["format"]
+        assert gateway.get_account()["cloudwatchRoleArn"].startswith("arn:aws:iam::")
+        function = client("lambda", region).get_function(FunctionName=f"lambda-99-upload-{region}")
+        equal("runtime", function["Configuration"]["Runtime"], "provided.al2023")
+        equal("function tag", function["Tags"]["sftpctl:environment"], "99")
+        trigger = json.loads(client("lambda", region).get_policy(FunctionName=f"lambda-99-upload-{region}")["Policy"])
+        assert any(out["TriggerSourceArn"] in json.dumps(s) for s in trigger["Statement"]), trigger
+        for name in ["/aws/lambda/lambda-", "/aws/apigateway/api-", "/aws/transfer/"]:
+            groups = client("logs", region).describe_log_groups(logGroupNamePrefix=f"{name}99-upload-{region}")
+            equal(f"retention of {name}", groups["logGroups"][0].get("retentionInDays"), 30)
+        alarms = [a["AlarmName"] for a in client("cloudwatch", region).describe_alarms()["MetricAlarms"]]
+        equal(f"alarms in {region}", len(alarms), 4)
+        variables = function["Configuration"]["Environment"]["Variables"]
+        if region == "us-east-1":
+            equal("servers in us-east-1", client("transfer", region).list_servers()["Servers"], [])
+            continue
+        found = server(region)
+        equal("state", found["State"], "ONLINE")
+        equal("server id", variables["SERVER_ID"], found["ServerId"])
+        equal("provider", found["IdentityProviderDetails"]["Url"], out["ApiUrl"])
+        equal("role", found["IdentityProviderDetails"]["InvocationRole"], out["InvocationRoleArn"])
+        equal("authentication", found["IdentityProviderDetails"]["SftpAuthenticationMethods"], "PASSWORD")
+        equal("SETSTAT", found["ProtocolDetails"]["SetStatOption"], "ENABLE_NO_OP")
+        equal("security policy", found["SecurityPolicyName"], "TransferSecurityPolicy-2025-03")
+        equal("listing", found["S3StorageOptions"]["DirectoryListingOptimization"], "ENABLED")
+        assert found["StructuredLogDestinations"], found
+        equal("record", record(region)["ResourceRecords"][0]["Value"].rstrip("."),
+              f"{found['ServerId']}.server.transfer.{region}.amazonaws.com")
+
+
+def zone():
+    return client("route53").list_hosted_zones()["HostedZones"][0]["Id"]
+
+
+def record(region):
+    sets = client("route53").list_resource_record_sets(HostedZoneId=zone())["ResourceRecordSets"]
+    return next(s for s in sets if s["Name"].startswith(f"99-uploads-{region}."))
+
+
+def drift(kind):
+    function = "lambda-99-upload-us-west-2"
+    if kind == "server-id":
+        environment = client("lambda").get_function_configuration(FunctionName=function)["Environment"]
+        environment["Variables"]["SERVER_ID"] = "s-00000000000000000"
+        client("lambda").update_function_configuration(FunctionName=function, Environment=environment)
+    elif kind == "trigger":
+        client("lambda").remove_permission(FunctionName=function, StatementId="sftpctl-api-trigger")
+    elif kind == "bucket":
+        client("s3").put_bucket_policy(Bucket="pl-pt99-5-uploads", Policy=json.dumps({
+            "Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"},
+                                                    "Action": "s3:*", "Resource": "arn:aws:s3:::pl-pt99-5-uploads"}]}))
+    elif kind == "replica":
+        client("dynamodb").update_table(TableName="dydb-99-uploads",
+                                        ReplicaUpdates=[{"Delete": {"RegionName": "us-east-2"}}])
+    elif kind == "server":
+        found = server("us-west-2")
+        client("transfer").untag_resource(Arn=found["Arn"], TagKeys=["owner"])
+        client("transfer").update_server(ServerId=found["ServerId"], SecurityPolicyName="TransferSecurityPolicy-2018-11")
+    elif kind == "record":
+        change = {"Action": "DELETE", "ResourceRecordSet": record("us-east-2")}
+        client("route53").change_resource_record_sets(HostedZoneId=zone(), ChangeBatch={"Changes": [change]})
+    elif kind == "user-policy":
+        client("iam").detach_role_policy(RoleName="sftp-transfer",
+                                         PolicyArn=f"arn:aws:iam::{ACCOUNT}:policy/99-uploads-sftp-transfer")
+
+
+def left():
+    found = [b["Name"] for b in client("s3").list_buckets()["Buckets"]]
+    found += [r["RoleName"] for r in client("iam").list_roles()["Roles"]]
+    found += [p["PolicyName"] for p in client("iam").list_policies(Scope="Local")["Policies"]]
+    for region in REGIONS:
+        found += client("dynamodb", region).list_tables()["TableNames"]
+        found += [s["StackName"] for s in client("cloudformation", region).describe_stacks()["Stacks"]]
+        found += [s["ServerId"] for s in client("transfer", region).list_servers()["Servers"]]
+        found += [f["FunctionName"] for f in client("lambda", region).list_functions()["Functions"]]
+        found += [a["name"] for a in client("apigateway", region).get_rest_apis()["items"]]
+        found += [g["logGroupName"] for g in client("logs", region).describe_log_groups()["logGroups"]]
+        found += [a["AlarmName"] for a in client("cloudwatch", region).describe_alarms()["MetricAlarms"]]
+    sets = client("route53").list_resource_record_sets(HostedZoneId=zone())["ResourceRecordSets"]
+    found += [s["Name"] for s in sets if s["Type"] == "CNAME"]
+    print(json.dumps(sorted(found)))
+
+
+if COMMAND == "drift":
+    drift(sys.argv[3])
+elif COMMAND == "put":
+    client("s3").put_object(Bucket="pl-pt99-5-uploads", Key="175781/kept.txt", Body=b"kept")
+elif COMMAND == "get":
+    print(client("s3").get_object(Bucket="pl-pt99-5-uploads", Key="175781/kept.txt")["Body"].read().decode())
+elif COMMAND == "foreign-role":
+    try:
+        client("iam").delete_role(RoleName="sftp-transfer")
+    except ClientError:
+        pass
+    client("iam").create_role(RoleName="sftp-transfer", AssumeRolePolicyDocument='{"Version":"2012-10-17","Statement":[]}')
+else:
+    {"properties": properties, "left": left}[COMMAND]()
