@@ -85,7 +85,8 @@ def properties():
         template = integration["requestTemplates"]["application/json"]
         assert "$util.base64Decode($input.params('PasswordBase64'))" in template, template
         stage = gateway.get_stage(restApiId=api, stageName="prod")
-        assert "Password" not in stage["accessLogSettings"]["format"]
+        # The emulator hands the log settings back under CloudFormation's names; the format has its own test.
+        assert "accessLogSettings" in stage and "assword" not in str(stage), stage
         assert gateway.get_account()["cloudwatchRoleArn"].startswith("arn:aws:iam::")
         function = client("lambda", region).get_function(FunctionName=f"lambda-99-upload-{region}")
         equal("runtime", function["Configuration"]["Runtime"], "provided.al2023")
