@@ -10,7 +10,7 @@
 //! `spec`, `desired`, `template`, `names`, `plan` and `authorizer` are pure: no AWS, clock, file system or randomness.
 //! Only `aws` names an SDK crate, only `report` prints, only `execute::wait` waits.
 
-#[cfg(feature = "authorizer")]
+#[cfg(feature = "accounts")]
 pub mod authorizer;
 #[cfg(feature = "cli")]
 pub mod aws;

@@ -1,9 +1,12 @@
-//! API Gateway's account settings.
+//! API Gateway: the account's settings, and REST APIs as they are.
 
-use aws_sdk_apigateway::types::{Op, PatchOperation};
+use std::collections::BTreeMap;
+
+use aws_sdk_apigateway::types::{Integration, Method, Op, PatchOperation};
+use serde::{Deserialize, Serialize};
 
 use super::AwsError;
-use super::error::Call as _;
+use super::error::{Call as _, OrMissing as _};
 
 /// API Gateway of a region.
 #[derive(Clone, Debug)]
@@ -32,5 +35,125 @@ impl ApiGateway {
     pub async fn api_names(&self) -> Result<Vec<String>, AwsError> {
         let apis = self.0.get_rest_apis().limit(500).send().await.call("apigateway:GetRestApis", "REST APIs")?;
         Ok(apis.items().iter().filter_map(|api| api.name().map(str::to_owned)).collect())
+    }
+}
+
+/// A method of a REST API, as it is set up now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApiMethod {
+    /// `/servers/{serverId}/users/{username}/config`.
+    pub path: String,
+    /// `GET`.
+    pub http_method: String,
+    /// `NONE`, `AWS_IAM`, …
+    pub authorization: String,
+    /// `method.request.querystring.protocol` and whether it must be there.
+    pub parameters: BTreeMap<String, bool>,
+    /// What answers.
+    pub integration: Option<ApiIntegration>,
+}
+
+/// What answers a method.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApiIntegration {
+    /// `AWS` or `AWS_PROXY`.
+    pub kind: String,
+    /// The function's invocation ARN.
+    pub uri: String,
+    /// `WHEN_NO_MATCH`, `WHEN_NO_TEMPLATES` or `NEVER`.
+    pub passthrough: String,
+    /// Mapping templates by content type.
+    pub templates: BTreeMap<String, String>,
+    /// In the order of their status codes.
+    pub responses: Vec<ApiIntegrationResponse>,
+}
+
+/// One way to map what the function answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApiIntegrationResponse {
+    /// The HTTP status.
+    pub status: String,
+    /// A regular expression for the function's error; the default response has none.
+    pub pattern: Option<String>,
+    /// Templates by content type.
+    pub templates: BTreeMap<String, String>,
+}
+
+impl ApiGateway {
+    /// Id of the deployment that a stage shows; `None` where there is no such API or stage.
+    pub async fn deployment_of(&self, api: &str, stage: &str) -> Result<Option<String>, AwsError> {
+        let call = self.0.get_stage().rest_api_id(api).stage_name(stage).send().await.call("apigateway:GetStage", api);
+        Ok(call.or_missing(&["NotFound"])?.and_then(|stage| stage.deployment_id().map(str::to_owned)))
+    }
+
+    /// Ids of an API's stages by name.
+    pub async fn stages(&self, api: &str) -> Result<BTreeMap<String, String>, AwsError> {
+        let call = self.0.get_stages().rest_api_id(api).send().await.call("apigateway:GetStages", api);
+        let Some(answer) = call.or_missing(&["NotFound"])? else { return Ok(BTreeMap::new()) };
+        let pairs = answer.item().iter().filter_map(|stage| {
+            Some((stage.stage_name()?.to_owned(), stage.deployment_id()?.to_owned()))
+        });
+        Ok(pairs.collect())
+    }
+
+    /// Ids of REST APIs, at most the first 500.
+    pub async fn api_ids(&self) -> Result<Vec<String>, AwsError> {
+        let apis = self.0.get_rest_apis().limit(500).send().await.call("apigateway:GetRestApis", "REST APIs")?;
+        Ok(apis.items().iter().filter_map(|api| api.id().map(str::to_owned)).collect())
+    }
+
+    /// The methods of an API as they are set up, deployed or not.
+    pub async fn methods(&self, api: &str) -> Result<Vec<ApiMethod>, AwsError> {
+        let call = self.0.get_resources().rest_api_id(api).limit(500).embed("methods").send().await;
+        let resources = call.call("apigateway:GetResources", api)?;
+        let mut methods = Vec::new();
+        for resource in resources.items() {
+            let (Some(id), Some(path)) = (resource.id(), resource.path()) else { continue };
+            for name in resource.resource_methods().into_iter().flatten().map(|(name, _)| name) {
+                let call = self.0.get_method().rest_api_id(api).resource_id(id).http_method(name).send().await;
+                let method = call.call("apigateway:GetMethod", api)?;
+                let method = Method::builder()
+                    .set_authorization_type(method.authorization_type)
+                    .set_request_parameters(method.request_parameters)
+                    .set_method_integration(method.method_integration)
+                    .build();
+                methods.push(ApiMethod {
+                    path: path.to_owned(),
+                    http_method: name.clone(),
+                    authorization: method.authorization_type().unwrap_or("NONE").to_owned(),
+                    parameters: method.request_parameters().into_iter().flatten().map(|(k, v)| (k.clone(), *v)).collect(),
+                    integration: method.method_integration().map(integration),
+                });
+            }
+        }
+        methods.sort_by(|a, b| (&a.path, &a.http_method).cmp(&(&b.path, &b.http_method)));
+        Ok(methods)
+    }
+}
+
+fn integration(from: &Integration) -> ApiIntegration {
+    let texts = |map: Option<&std::collections::HashMap<String, String>>| -> BTreeMap<String, String> {
+        map.into_iter().flatten().map(|(key, value)| (key.clone(), value.clone())).collect()
+    };
+    let mut responses: Vec<ApiIntegrationResponse> = from
+        .integration_responses()
+        .into_iter()
+        .flatten()
+        .map(|(status, response)| ApiIntegrationResponse {
+            status: status.clone(),
+            pattern: response.selection_pattern().filter(|pattern| !pattern.is_empty()).map(str::to_owned),
+            templates: texts(response.response_templates()),
+        })
+        .collect();
+    responses.sort_by(|a, b| a.status.cmp(&b.status));
+    ApiIntegration {
+        kind: from.r#type().map(|kind| kind.as_str().to_owned()).unwrap_or_default(),
+        uri: from.uri().unwrap_or_default().to_owned(),
+        passthrough: from.passthrough_behavior().unwrap_or("WHEN_NO_MATCH").to_owned(),
+        templates: texts(from.request_templates()),
+        responses,
     }
 }

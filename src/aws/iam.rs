@@ -72,6 +72,25 @@ impl Iam {
         Ok(Some(arns))
     }
 
+    /// Documents of every policy of a role, inline and attached; `None` without the role.
+    pub async fn role_policies(&self, role: &str) -> Result<Option<Vec<String>>, AwsError> {
+        let Some(attached) = self.attached(role).await? else { return Ok(None) };
+        let mut documents = Vec::new();
+        for arn in attached {
+            documents.extend(self.policy(&arn).await?.map(|(document, _)| document));
+        }
+        let mut pages = self.0.list_role_policies().role_name(role).into_paginator().send();
+        while let Some(page) = pages.next().await {
+            for name in page.call("iam:ListRolePolicies", role)?.policy_names() {
+                let call = self.0.get_role_policy().role_name(role).policy_name(name).send().await;
+                if let Some(answer) = call.call("iam:GetRolePolicy", role).or_missing(MISSING)? {
+                    documents.push(decoded(answer.policy_document()));
+                }
+            }
+        }
+        Ok(Some(documents))
+    }
+
     /// Attaches a managed policy; attached already is fine.
     pub async fn attach(&self, role: &str, arn: &str) -> Result<(), AwsError> {
         let call = self.0.attach_role_policy().role_name(role).policy_arn(arn).send().await;

@@ -28,7 +28,26 @@ pub struct FunctionFacts {
     pub tags: Tags,
 }
 
+/// What an invocation gave.
+#[derive(Clone, Debug)]
+pub struct Invocation {
+    /// The function failed by itself: the payload is its error.
+    pub failed: bool,
+    /// JSON.
+    pub payload: Vec<u8>,
+}
+
 impl Lambda {
+    /// Invokes a function and waits for its answer.
+    pub async fn invoke(&self, name: &str, payload: Vec<u8>) -> Result<Invocation, AwsError> {
+        let call = self.0.invoke().function_name(name).payload(aws_sdk_lambda::primitives::Blob::new(payload));
+        let answer = call.send().await.call("lambda:InvokeFunction", name)?;
+        Ok(Invocation {
+            failed: answer.function_error().is_some(),
+            payload: answer.payload.map(aws_sdk_lambda::primitives::Blob::into_inner).unwrap_or_default(),
+        })
+    }
+
     /// Reads a function, its tags included.
     pub async fn function(&self, name: &str) -> Result<Option<FunctionFacts>, AwsError> {
         let call = self.0.get_function().function_name(name).send().await.call("lambda:GetFunction", name);

@@ -11,22 +11,24 @@ mod error;
 mod iam;
 mod lambda;
 mod logs;
+mod objects;
 mod route53;
 mod s3;
 mod sts;
 mod transfer;
 
-pub use apigateway::ApiGateway;
+pub use apigateway::{ApiGateway, ApiIntegration, ApiIntegrationResponse, ApiMethod};
 pub use cloudformation::{CloudFormation, StackEvent, StackFacts, StackRequest};
 pub use connect::{Aws, ConnectOptions};
 pub use dynamodb::{DynamoDb, NewTable, TableFacts};
 pub use error::AwsError;
 pub use iam::{Iam, RoleFacts};
-pub use lambda::{FunctionFacts, Lambda};
+pub use lambda::{FunctionFacts, Invocation, Lambda};
 pub use logs::Logs;
+pub use objects::{ObjectFacts, ObjectPage, Upload};
 pub use route53::{RecordFacts, Route53};
 pub use s3::{ObjectVersion, Policy, S3};
-pub use sts::Caller;
+pub use sts::{Caller, SessionCredentials};
 pub use transfer::{ServerFacts, ServerRequest, Transfer};
 
 /// Tags as key and value.

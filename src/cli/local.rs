@@ -69,6 +69,9 @@ struct StartArgs {
     /// The Python virtual environment, where not in the local cloud's folder
     #[arg(long, value_name = "DIR", env = "SFTPCTL_LOCAL_VENV")]
     venv: Option<PathBuf>,
+    /// Keep SFTP files in memory, for whoever logs in: to measure the endpoint by itself
+    #[arg(long, hide = true)]
+    files_in_memory: bool,
 }
 
 impl StartArgs {
@@ -81,6 +84,7 @@ impl StartArgs {
                 table_creation_seconds: self.table_time,
             },
             venv: self.venv.clone(),
+            files_in_memory: self.files_in_memory,
             program: None,
         }
     }

@@ -33,6 +33,8 @@ pub struct StartOptions {
     pub delays: Delays,
     /// The virtual environment; `None` is `venv` in the local cloud's folder.
     pub venv: Option<PathBuf>,
+    /// Keep the files of SFTP sessions in memory and ask nobody what they may: for measuring the endpoint alone.
+    pub files_in_memory: bool,
     /// The program whose `local serve` becomes the background process; `None` is the running one.
     pub program: Option<PathBuf>,
 }
@@ -127,6 +129,9 @@ pub async fn start(dir: &Path, options: &StartOptions, progress: &(dyn Fn(&str) 
         ("--table-time", options.delays.table_creation_seconds),
     ] {
         command.arg(name).arg(value.to_string());
+    }
+    if options.files_in_memory {
+        command.arg("--files-in-memory");
     }
     command.stdin(Stdio::null()).stdout(log).stderr(errors);
     let mut child =

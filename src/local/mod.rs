@@ -6,14 +6,19 @@
 //! [`start`], [`stop`], [`status`] and [`logs`] are for the command line; [`serve`] is the background process itself.
 //! Nothing outside this module may know that an endpoint is local.
 
+mod cloud;
 mod control;
 mod delay;
 mod error;
+mod execute_api;
 mod files;
 mod front;
+mod iam;
+mod login;
 mod ministack;
 mod process;
 mod serve;
+mod sftp;
 mod transfer;
 pub mod zone;
 

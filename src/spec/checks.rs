@@ -259,6 +259,9 @@ fn settings(checker: &mut Checker<'_>, file: &File) {
     if let Some(architecture) = &file.authorizer.architecture {
         checker.one_of(architecture, "architecture of Lambda", &["x86_64", "arm64"]);
     }
+    if let Some(home) = &file.authorizer.home {
+        checker.one_of(home, "form of the home folder", &["path", "logical"]);
+    }
     for name in file.authorizer.block_list.iter().flatten() {
         let message = format!("`{}` is no user name", name.value);
         checker.matches(name, r"^[\w][\w@.-]{0,99}$", message, "letters, digits, `_`, `@`, `.` and `-`");

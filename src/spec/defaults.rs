@@ -78,6 +78,7 @@ pub(super) fn fill(file: File) -> Environment {
             reserved_concurrency: file.authorizer.reserved_concurrency,
             block_list,
             architecture: value(file.authorizer.architecture, "x86_64"),
+            home: value(file.authorizer.home, "path"),
         },
         logs: Logs { retention_days: file.logs.retention_days.map_or(90, |days| days.value) },
         alarms: Alarms {

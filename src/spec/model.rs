@@ -114,6 +114,8 @@ pub struct Authorizer {
     pub block_list: Vec<String>,
     /// `x86_64` or `arm64`. Default `x86_64`.
     pub architecture: String,
+    /// How customers see their folder: `path` as `/bucket/folder`, `logical` as `/`. Default `path`.
+    pub home: String,
 }
 
 /// Log groups.

@@ -156,6 +156,9 @@ pub(super) struct Authorizer {
     /// `x86_64` or `arm64`. Default `x86_64`.
     #[schemars(with = "Option<String>")]
     pub(super) architecture: Option<Spanned<String>>,
+    /// How customers see their folder: `path` as `/bucket/folder`, `logical` as `/`. Default `path`.
+    #[schemars(with = "Option<String>")]
+    pub(super) home: Option<Spanned<String>>,
 }
 
 /// Log groups.

@@ -22,7 +22,7 @@ pub(super) async fn answer(front: &Front, parts: &Parts, path: &str, body: Body)
         return plain(StatusCode::FORBIDDEN, "not for web pages");
     }
     match (&parts.method, path) {
-        (&Method::GET, "status") => json(&status(front)),
+        (&Method::GET, "status") => json(&status(front).await),
         (&Method::GET, "calls") => json(&front.calls.counted()),
         (&Method::POST, "calls/reset") => {
             front.calls.reset();
@@ -48,14 +48,15 @@ pub(super) async fn answer(front: &Front, parts: &Parts, path: &str, body: Body)
     }
 }
 
-fn status(front: &Front) -> Status {
+async fn status(front: &Front) -> Status {
+    let ports = front.endpoints.reconcile().await;
     let servers = front.store.all().into_iter().map(|(place, id, state)| ServerStatus {
         account: place.account,
         region: place.region,
+        port: ports.get(&id).copied(),
         server_id: id,
         state: state.as_str().to_owned(),
         host: "127.0.0.1".to_owned(),
-        port: None,
     });
     Status {
         running: true,

@@ -33,7 +33,10 @@ use self::upstream::{MOST_BUFFERED, plain};
 use super::control::MinistackStatus;
 use super::delay::Delays;
 use super::error::LocalError;
-use super::transfer::{self, ApiError, Context, Place, Store};
+use super::cloud::Cloud;
+use super::execute_api;
+use super::sftp::Endpoints;
+use super::transfer::{self, ApiError, Context, KeyFolder, Place, Store};
 
 /// Everything a request may need.
 pub(super) struct Front {
@@ -41,7 +44,10 @@ pub(super) struct Front {
     port: u16,
     ministack: MinistackStatus,
     upstream: Upstream,
-    store: Store,
+    store: Arc<Store>,
+    keys: Arc<KeyFolder>,
+    cloud: Arc<Cloud>,
+    endpoints: Endpoints,
     calls: Calls,
     pending: Pending,
     delays: RwLock<Delays>,
@@ -55,13 +61,22 @@ impl Front {
         ministack_port: u16,
         ministack: MinistackStatus,
         delays: Delays,
+        files_in_memory: bool,
     ) -> Result<Arc<Self>, LocalError> {
+        let store = Arc::new(Store::open(&dir.join("transfer.json"))?);
+        let keys = Arc::new(KeyFolder::new(dir));
+        let cloud = Arc::new(Cloud::new(dir, ministack_port)?);
+        let endpoints =
+            Endpoints::new(dir, Arc::clone(&store), Arc::clone(&keys), Arc::clone(&cloud), files_in_memory)?;
         Ok(Arc::new(Self {
             dir: dir.to_owned(),
             port,
             ministack,
             upstream: Upstream::new(ministack_port),
-            store: Store::open(&dir.join("transfer.json"))?,
+            store,
+            keys,
+            cloud,
+            endpoints,
             calls: Calls::default(),
             pending: Pending::default(),
             delays: RwLock::new(delays),
@@ -85,8 +100,11 @@ pub(super) async fn run(
             tracing::debug!(%error, "nodelay not set");
         }
     });
-    let router = Router::new().fallback(handle).with_state(front);
-    axum::serve(listener, router).with_graceful_shutdown(stop).await
+    let router = Router::new().fallback(handle).with_state(Arc::clone(&front));
+    tokio::select! {
+        ended = axum::serve(listener, router).with_graceful_shutdown(stop) => ended,
+        () = front.endpoints.watch() => Ok(()),
+    }
 }
 
 async fn handle(State(front): State<Arc<Front>>, request: Request<Body>) -> Response<Body> {
@@ -94,6 +112,10 @@ async fn handle(State(front): State<Arc<Front>>, request: Request<Body>) -> Resp
     if let Some(path) = parts.uri.path().strip_prefix(admin::PREFIX) {
         let path = path.to_owned();
         return admin::answer(&front, &parts, &path, body).await;
+    }
+    let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default().to_owned();
+    if let Some((api, region)) = execute_api::host(&host) {
+        return execute_call(&front, api, region, &parts, body).await;
     }
     let scope = caller::scope(&parts.headers, parts.uri.query());
     let target = parts.headers.get("x-amz-target").and_then(|value| value.to_str().ok());
@@ -109,6 +131,35 @@ async fn handle(State(front): State<Arc<Front>>, request: Request<Body>) -> Resp
             front.upstream.pass(parts, body).await
         }
     }
+}
+
+/// One request to a deployed API.
+async fn execute_call(front: &Front, api: &str, region: &str, parts: &Parts, body: Body) -> Response<Body> {
+    front.calls.count("execute-api", parts.method.as_str());
+    let Ok(body) = to_bytes(body, MOST_BUFFERED).await else {
+        return plain(StatusCode::PAYLOAD_TOO_LARGE, "the request is too large");
+    };
+    // The account is the one whose session signs; without a signature there is none to be had.
+    let account = match caller::scope(&parts.headers, parts.uri.query()) {
+        Ok(scope) => front.upstream.account(&scope.access_key, region).await,
+        Err(_) => String::new(),
+    };
+    let aws = front.cloud.aws(&account).await;
+    let context = execute_api::Context {
+        aws: &aws,
+        account: &account,
+        region,
+        sessions: &front.cloud.sessions,
+        deployments: &front.cloud.deployments,
+    };
+    let answer = execute_api::answer(&context, api, parts, &body).await;
+    if let Some(cause) = &answer.cause {
+        tracing::info!(api, status = answer.status, cause, "execute-api");
+    }
+    let mut response = Response::new(Body::from(answer.body));
+    *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
 }
 
 /// One call of AWS Transfer Family.
@@ -135,10 +186,15 @@ async fn transfer_call(front: &Front, operation: &str, scope: Result<Scope, Unsi
         let context = Context {
             place: Place { account, region: scope.region },
             store: &front.store,
+            keys: &front.keys,
+            cloud: &front.cloud,
             upstream: &front.upstream,
             start_time: front.delays().server_start(),
         };
-        transfer::answer(&context, operation, &body).await
+        let answer = transfer::answer(&context, operation, &body).await;
+        // A server said to be ONLINE listens.
+        front.endpoints.reconcile().await;
+        answer
     };
     let (status, body) = match result.await {
         Ok(answer) => (200, answer.map(|value| value.to_string()).unwrap_or_default()),
@@ -177,6 +233,13 @@ async fn pass(front: &Front, parts: Parts, scope: &Scope, body: Body) -> Respons
         let form = Form::parse(&bytes);
         let operation = operation::name(&scope.service, &parts, Some(&form));
         front.calls.count(&scope.service, &operation);
+        if matches!(operation.as_str(), "UpdateStack" | "ExecuteChangeSet") {
+            snapshot(front, scope).await;
+        }
+        if scope.service == "sts" && operation == "AssumeRole" {
+            let response = front.upstream.pass(parts, Body::from(bytes)).await;
+            return assumed(front, &form, response).await;
+        }
         if scope.service == "cloudformation"
             && (!front.delays().stack_operation().is_zero() || front.pending.any_stack())
         {
@@ -189,6 +252,14 @@ async fn pass(front: &Front, parts: Parts, scope: &Scope, body: Body) -> Respons
     if scope.service == "dynamodb" && (!front.delays().table_creation().is_zero() || front.pending.any_table()) {
         return table_call(front, parts, scope, &operation, body).await;
     }
+    if scope.service == "apigateway" && parts.method != Method::GET {
+        snapshot(front, scope).await;
+        let response = front.upstream.pass(parts, body).await;
+        if operation == "CreateDeployment" {
+            snapshot(front, scope).await;
+        }
+        return response;
+    }
     if scope.service == "s3"
         && operation == "GetBucketTagging"
         && let Some(bucket) = operation::bucket(&parts)
@@ -199,6 +270,33 @@ async fn pass(front: &Front, parts: Parts, scope: &Scope, body: Body) -> Respons
         return bucket_tags::answer(front, &place, &bucket, response).await;
     }
     front.upstream.pass(parts, body).await
+}
+
+/// Keeps what is deployed now, before something may change the APIs that it was made of.
+async fn snapshot(front: &Front, scope: &Scope) {
+    let account = front.upstream.account(&scope.access_key, &scope.region).await;
+    let gateway = front.cloud.aws(&account).await.apigateway(&scope.region);
+    if let Err(error) = front.cloud.deployments.snapshot(&gateway).await {
+        tracing::warn!(%error, "deployments were not looked at");
+    }
+}
+
+/// Remembers the keys of a session that somebody was given, since they may sign a request to an API.
+async fn assumed(front: &Front, form: &Form, response: Response<Body>) -> Response<Body> {
+    let (role, name) = (form.get("RoleArn").unwrap_or_default(), form.get("RoleSessionName").unwrap_or_default());
+    rewritten(response, |xml| {
+        let field = |name: &str| {
+            let (_, rest) = xml.split_once(&format!("<{name}>"))?;
+            Some(rest.split_once('<')?.0.to_owned())
+        };
+        let keys = field("AccessKeyId").zip(field("SecretAccessKey")).zip(field("SessionToken"));
+        if let Some(((access_key, secret), token)) = keys {
+            let session = execute_api::Session { role_arn: role.to_owned(), name: name.to_owned(), secret, token };
+            front.cloud.sessions.add(&access_key, session);
+        }
+        xml
+    })
+    .await
 }
 
 /// CloudFormation, while stacks are to take time.

@@ -33,6 +33,14 @@ impl ApiError {
         error
     }
 
+    /// `ResourceExistsException`.
+    pub(crate) fn exists(kind: &str, name: &str) -> Self {
+        let mut error = Self::new(400, "ResourceExistsException", format!("{kind} exists already"));
+        error.members.insert("Resource".to_owned(), json!(name));
+        error.members.insert("ResourceType".to_owned(), json!(kind));
+        error
+    }
+
     /// `ConflictException`: the server's state does not allow it now.
     pub(crate) fn conflict(message: impl Into<String>) -> Self {
         Self::new(400, "ConflictException", message)

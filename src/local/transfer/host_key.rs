@@ -1,101 +1,205 @@
-//! The fingerprint of a server's host key. The private key itself is not kept.
+//! Host keys. Private halves are in files of their own, readable to their owner only, and never in an answer.
 
-use aws_smithy_types::base64;
-use sha2::{Digest as _, Sha256};
+use std::path::{Path, PathBuf};
+
+use russh::keys::{Algorithm, EcdsaCurve, HashAlg, PrivateKey, decode_secret_key};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
 
 use super::error::ApiError;
+use super::store::Server;
+use super::{Context, page, servers, tags, text};
 
-/// The fingerprint of the public half of a private key, as `ssh-keygen -l` shows it.
-///
-/// Reads the two forms that `ssh-keygen` writes without a passphrase and that hold the public half in the clear:
-/// OpenSSH's own (PROTOCOL.key), and PKCS#1 (`-m PEM`, RSA).
-pub(super) fn fingerprint(private_key: &str) -> Result<String, ApiError> {
-    let blob = openssh(private_key).or_else(|| pkcs1(private_key)).ok_or_else(|| {
-        ApiError::invalid(
-            "Unsupported or invalid SSH host key format; supported are RSA, ECDSA and ED25519 private keys",
-        )
-    })?;
-    Ok(sha256(&blob))
+/// The most keys of one server, from the service's quotas.
+const MOST: usize = 10;
+
+/// What is known in public of a server's key.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct HostKey {
+    /// `hostkey-…`
+    pub(crate) id: String,
+    /// `SHA256:…`
+    pub(crate) fingerprint: String,
+    /// `ssh-ed25519`, `ssh-rsa`, …
+    pub(crate) kind: String,
+    /// What its owner calls it.
+    pub(crate) description: String,
+    /// Seconds since 1970.
+    pub(crate) imported: i64,
 }
 
-/// A fingerprint for a server that brought no key of its own: unlike any other.
-pub(super) fn unpublished() -> String {
-    sha256(&fastrand::u128(..).to_be_bytes())
-}
+/// The folder of private keys.
+#[derive(Debug)]
+pub(crate) struct KeyFolder(PathBuf);
 
-fn sha256(bytes: &[u8]) -> String {
-    format!("SHA256:{}", base64::encode(Sha256::digest(bytes)).trim_end_matches('='))
-}
-
-fn pem(text: &str, label: &str) -> Option<Vec<u8>> {
-    let (begin, end) = (format!("-----BEGIN {label}-----"), format!("-----END {label}-----"));
-    let inner = text.trim().strip_prefix(&begin)?.strip_suffix(&end)?;
-    let lines: String = inner.split_whitespace().collect();
-    base64::decode(lines).ok()
-}
-
-fn openssh(text: &str) -> Option<Vec<u8>> {
-    let bytes = pem(text, "OPENSSH PRIVATE KEY")?;
-    let mut rest = bytes.strip_prefix(b"openssh-key-v1\0")?;
-    let cipher = string(&mut rest)?;
-    let _kdf = string(&mut rest)?;
-    let _kdf_options = string(&mut rest)?;
-    let (count, after) = rest.split_first_chunk::<4>()?;
-    rest = after;
-    // A server cannot ask for a passphrase.
-    if cipher != b"none" || u32::from_be_bytes(*count) != 1 {
-        return None;
+impl KeyFolder {
+    /// Keys below `dir`.
+    pub(crate) fn new(dir: &Path) -> Self {
+        Self(dir.join("host-keys"))
     }
-    let blob = string(&mut rest)?;
-    let mut inside = blob;
-    let kind = string(&mut inside)?;
-    let known =
-        [&b"ssh-rsa"[..], b"ssh-ed25519", b"ecdsa-sha2-nistp256", b"ecdsa-sha2-nistp384", b"ecdsa-sha2-nistp521"];
-    known.contains(&kind).then(|| blob.to_vec())
-}
 
-/// One length-prefixed string (RFC 4251, section 5) from the front of `rest`.
-fn string<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
-    let (length, after) = rest.split_first_chunk::<4>()?;
-    let (text, after) = after.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)?;
-    *rest = after;
-    Some(text)
-}
-
-/// `RSAPrivateKey` is a sequence of version, modulus, public exponent, … (RFC 8017, A.1.2).
-fn pkcs1(text: &str) -> Option<Vec<u8>> {
-    let bytes = pem(text, "RSA PRIVATE KEY")?;
-    let mut outer = bytes.as_slice();
-    let mut sequence = der(&mut outer, 0x30)?;
-    let _version = der(&mut sequence, 0x02)?;
-    let modulus = der(&mut sequence, 0x02)?;
-    let exponent = der(&mut sequence, 0x02)?;
-    let mut blob = Vec::new();
-    for part in [&b"ssh-rsa"[..], exponent, modulus] {
-        blob.extend(u32::try_from(part.len()).ok()?.to_be_bytes());
-        blob.extend(part);
+    fn path(&self, server: &str, key: &str) -> PathBuf {
+        self.0.join(server).join(key)
     }
-    Some(blob)
-}
 
-/// One DER value with `tag` from the front of `rest`.
-fn der<'a>(rest: &mut &'a [u8], tag: u8) -> Option<&'a [u8]> {
-    let (head, mut after) = rest.split_first_chunk::<2>()?;
-    if head[0] != tag {
-        return None;
+    fn save(&self, server: &str, key: &str, private: &PrivateKey) -> Result<(), ApiError> {
+        use std::io::Write as _;
+        use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+        let failed = |error: &dyn std::fmt::Display| ApiError::internal(format!("the host key was not saved: {error}"));
+        let text = private.to_openssh(russh::keys::ssh_key::LineEnding::LF).map_err(|error| failed(&error))?;
+        let path = self.path(server, key);
+        let folder = self.0.join(server);
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(|error| failed(&error))?;
+        let mut file = std::fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(path)
+            .map_err(|error| failed(&error))?;
+        file.write_all(text.as_bytes()).map_err(|error| failed(&error))
     }
-    let mut length = usize::from(head[1]);
-    if length >= 0x80 {
-        let (bytes, more) = after.split_at_checked(length & 0x7f)?;
-        if bytes.len() > 4 {
-            return None;
+
+    /// The private keys that a server shows: of each kind the oldest ("Manage host keys for your SFTP-enabled server").
+    pub(crate) fn active(&self, id: &str, server: &Server) -> Vec<PrivateKey> {
+        let mut kinds: Vec<&str> = Vec::new();
+        let mut keys = Vec::new();
+        for key in &server.host_keys {
+            if kinds.contains(&key.kind.as_str()) {
+                continue;
+            }
+            let text = std::fs::read_to_string(self.path(id, &key.id)).ok();
+            if let Some(private) = text.and_then(|text| decode_secret_key(&text, None).ok()) {
+                kinds.push(&key.kind);
+                keys.push(private);
+            }
         }
-        length = bytes.iter().fold(0, |length, byte| length << 8 | usize::from(*byte));
-        after = more;
+        keys
     }
-    let (value, after) = after.split_at_checked(length)?;
-    *rest = after;
-    Some(value)
+
+    fn forget(&self, server: &str, key: &str) {
+        if let Err(error) = std::fs::remove_file(self.path(server, key)) {
+            tracing::warn!(%error, server, "a host key's file is still there");
+        }
+    }
+
+    /// Removes all keys of a server.
+    pub(super) fn forget_all(&self, server: &str) {
+        if let Err(error) = std::fs::remove_dir_all(self.0.join(server)) {
+            tracing::debug!(%error, server, "no host keys to remove");
+        }
+    }
+}
+
+/// The keys of a new server: the one it was given, or one of each kind that is quickly made.
+pub(super) fn first(context: &Context<'_>, server: &str, given: Option<&str>) -> Result<Vec<HostKey>, ApiError> {
+    let privates = match given {
+        Some(text) => vec![parse(text)?],
+        None => [Algorithm::Ed25519, Algorithm::Ecdsa { curve: EcdsaCurve::NistP256 }]
+            .into_iter()
+            .map(|kind| PrivateKey::random(&mut rand::rng(), kind))
+            .collect::<Result<_, _>>()
+            .map_err(|error| ApiError::internal(format!("no host key could be made: {error}")))?,
+    };
+    privates.into_iter().map(|private| keep(context, server, &private, "")).collect()
+}
+
+fn keep(context: &Context<'_>, server: &str, private: &PrivateKey, description: &str) -> Result<HostKey, ApiError> {
+    let id = format!("hostkey-{:017x}", fastrand::u128(..) & 0xf_ffff_ffff_ffff_ffff);
+    context.keys.save(server, &id, private)?;
+    Ok(HostKey {
+        id,
+        fingerprint: private.public_key().fingerprint(HashAlg::Sha256).to_string(),
+        kind: private.algorithm().as_str().to_owned(),
+        description: description.to_owned(),
+        imported: jiff::Timestamp::now().as_second(),
+    })
+}
+
+/// A private key in one of the forms of `ssh-keygen`, without a passphrase.
+fn parse(text: &str) -> Result<PrivateKey, ApiError> {
+    let unusable =
+        || ApiError::invalid("Unsupported or invalid SSH host key format; supported are RSA, ECDSA and ED25519 private keys");
+    let key = decode_secret_key(text.trim(), None).map_err(|_| unusable())?;
+    let supported = matches!(key.algorithm(), Algorithm::Ed25519 | Algorithm::Ecdsa { .. } | Algorithm::Rsa { .. });
+    if supported { Ok(key) } else { Err(unusable()) }
+}
+
+/// ImportHostKey.
+pub(super) fn import(context: &Context<'_>, input: &Map<String, Value>) -> Result<Value, ApiError> {
+    let server = text(input, "ServerId");
+    let private = parse(text(input, "HostKeyBody"))?;
+    tags::parse(input.get("Tags"))?;
+    let fingerprint = private.public_key().fingerprint(HashAlg::Sha256).to_string();
+    let known = context.store.get(&context.place, server)?.host_keys;
+    if known.iter().any(|key| key.fingerprint == fingerprint) {
+        return Err(ApiError::exists("HostKey", &fingerprint));
+    }
+    if known.len() >= MOST {
+        return Err(ApiError::invalid(format!("A server can have at most {MOST} host keys")));
+    }
+    let key = keep(context, server, &private, text(input, "Description"))?;
+    let id = key.id.clone();
+    context.store.update(&context.place, server, |server| {
+        server.host_keys.push(key);
+        Ok(())
+    })?;
+    Ok(json!({ "ServerId": server, "HostKeyId": id }))
+}
+
+/// ListHostKeys.
+pub(super) fn list(context: &Context<'_>, input: &Map<String, Value>) -> Result<Value, ApiError> {
+    let server = text(input, "ServerId");
+    let keys = context.store.get(&context.place, server)?.host_keys;
+    let (shown, next) = page(input, keys.iter().map(|key| (key.id.clone(), key)))?;
+    let shown: Vec<Value> = shown.into_iter().map(|key| shape(context, server, key)).collect();
+    let mut answer = json!({ "ServerId": server, "HostKeys": shown });
+    if let Some(next) = next {
+        answer["NextToken"] = json!(next);
+    }
+    Ok(answer)
+}
+
+/// DescribeHostKey.
+pub(super) fn describe(context: &Context<'_>, input: &Map<String, Value>) -> Result<Value, ApiError> {
+    let (server, id) = (text(input, "ServerId"), text(input, "HostKeyId"));
+    let keys = context.store.get(&context.place, server)?.host_keys;
+    let key = keys.iter().find(|key| key.id == id).ok_or_else(|| ApiError::unknown("HostKey", id))?;
+    let mut answer = shape(context, server, key);
+    if let Some(fingerprint) = answer.as_object_mut().and_then(|key| key.remove("Fingerprint")) {
+        answer["HostKeyFingerprint"] = fingerprint;
+    }
+    Ok(json!({ "HostKey": answer }))
+}
+
+/// DeleteHostKey.
+pub(super) fn delete(context: &Context<'_>, input: &Map<String, Value>) -> Result<(), ApiError> {
+    let (server, id) = (text(input, "ServerId"), text(input, "HostKeyId"));
+    context.store.update(&context.place, server, |server| {
+        let at = server.host_keys.iter().position(|key| key.id == id);
+        let at = at.ok_or_else(|| ApiError::unknown("HostKey", id))?;
+        if server.host_keys.len() == 1 {
+            return Err(ApiError::invalid("The last host key of a server cannot be deleted"));
+        }
+        server.host_keys.remove(at);
+        Ok(())
+    })?;
+    context.keys.forget(server, id);
+    Ok(())
+}
+
+fn shape(context: &Context<'_>, server: &str, key: &HostKey) -> Value {
+    let server_arn = servers::arn(&context.place, server);
+    let (prefix, _) = server_arn.split_once(":server/").unwrap_or((&server_arn, ""));
+    json!({
+        "Arn": format!("{prefix}:host-key/{server}/{}", key.id),
+        "HostKeyId": key.id,
+        "Fingerprint": key.fingerprint,
+        "Type": key.kind,
+        "Description": key.description,
+        "DateImported": key.imported,
+    })
 }
 
 #[cfg(test)]
@@ -103,14 +207,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_private_keys_have_one() {
+    fn only_private_keys_are_taken() {
         for text in [
             "",
             "hello",
             "ssh-ed25519 AAAA",
             "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----",
         ] {
-            assert_eq!(fingerprint(text).unwrap_err().code, "InvalidRequestException");
+            assert_eq!(parse(text).unwrap_err().code, "InvalidRequestException");
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod error;
 mod host_key;
+mod identity;
 mod model;
 mod policies;
 mod rules;
@@ -17,8 +18,12 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 pub(crate) use error::ApiError;
-pub(crate) use store::{Place, Store};
+pub(crate) use host_key::KeyFolder;
+pub(crate) use policies::{SecurityPolicy, security_policy};
+pub(crate) use servers::arn;
+pub(crate) use store::{Place, Server, State, Store};
 
+use super::cloud::Cloud;
 use super::front::Upstream;
 
 /// What the header `X-Amz-Target` of a Transfer call starts with.
@@ -30,6 +35,10 @@ pub(crate) struct Context<'a> {
     pub(crate) place: Place,
     /// All servers.
     pub(crate) store: &'a Store,
+    /// Their private host keys.
+    pub(crate) keys: &'a KeyFolder,
+    /// What log-ins go through.
+    pub(crate) cloud: &'a Cloud,
     /// The rest of the cloud, to look up what a server refers to.
     pub(crate) upstream: &'a Upstream,
     /// How long a change of state takes.
@@ -57,6 +66,11 @@ pub(crate) async fn answer(context: &Context<'_>, operation: &str, body: &[u8]) 
         "TagResource" => tags::tag(context, &input).map(|()| None),
         "UntagResource" => tags::untag(context, &input).map(|()| None),
         "ListTagsForResource" => tags::list(context, &input).map(Some),
+        "ImportHostKey" => host_key::import(context, &input).map(Some),
+        "ListHostKeys" => host_key::list(context, &input).map(Some),
+        "DescribeHostKey" => host_key::describe(context, &input).map(Some),
+        "DeleteHostKey" => host_key::delete(context, &input).map(|()| None),
+        "TestIdentityProvider" => identity::test(context, &input).await.map(Some),
         "ListSecurityPolicies" => policies::list(&input).map(Some),
         "DescribeSecurityPolicy" => policies::describe(&input).map(Some),
         other => Err(ApiError::internal(format!("{other} is listed, but nothing answers it"))),
@@ -64,17 +78,22 @@ pub(crate) async fn answer(context: &Context<'_>, operation: &str, body: &[u8]) 
 }
 
 /// Every operation that [`answer`] has an arm for.
-const OPERATIONS: [&str; 12] = [
+const OPERATIONS: [&str; 17] = [
     "CreateServer",
+    "DeleteHostKey",
     "DeleteServer",
+    "DescribeHostKey",
     "DescribeSecurityPolicy",
     "DescribeServer",
+    "ImportHostKey",
+    "ListHostKeys",
     "ListSecurityPolicies",
     "ListServers",
     "ListTagsForResource",
     "StartServer",
     "StopServer",
     "TagResource",
+    "TestIdentityProvider",
     "UntagResource",
     "UpdateServer",
 ];

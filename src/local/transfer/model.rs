@@ -64,6 +64,8 @@ enum Kind {
     String,
     Integer,
     Boolean,
+    /// Only in answers.
+    Timestamp,
 }
 
 /// The request's body as an object, if it fits the model of `operation`.

@@ -35,6 +35,26 @@ struct Policy {
     tls_ciphers: Vec<String>,
 }
 
+/// The algorithms of a policy.
+#[derive(Debug, Clone)]
+pub(crate) struct SecurityPolicy {
+    /// Key exchanges.
+    pub(crate) kexs: Vec<String>,
+    /// Ciphers.
+    pub(crate) ciphers: Vec<String>,
+    /// Message authentication codes.
+    pub(crate) macs: Vec<String>,
+}
+
+/// A policy by its name.
+pub(crate) fn security_policy(name: &str) -> Option<SecurityPolicy> {
+    POLICIES.get(name).map(|policy| SecurityPolicy {
+        kexs: policy.ssh_kexs.clone(),
+        ciphers: policy.ssh_ciphers.clone(),
+        macs: policy.ssh_macs.clone(),
+    })
+}
+
 /// Refuses a policy that no server can have.
 pub(super) fn check(name: &str) -> Result<(), ApiError> {
     if POLICIES.contains_key(name) {

@@ -13,17 +13,15 @@ use super::{Context, page, rules, tags, text};
 pub(super) async fn create(context: &Context<'_>, mut input: Map<String, Value>) -> Result<Value, ApiError> {
     let tags = tags::parse(input.remove("Tags").as_ref())?;
     tags::check(&tags)?;
-    let fingerprint = match input.remove("HostKey") {
-        Some(Value::String(key)) if !key.is_empty() => host_key::fingerprint(&key)?,
-        _ => host_key::unpublished(),
-    };
+    let given = input.remove("HostKey").and_then(|key| key.as_str().map(str::to_owned)).filter(|key| !key.is_empty());
     rules::create(&input)?;
     let settings = with_defaults(input);
     rules::whole(&settings)?;
     rules::log_groups(context, &settings).await?;
 
     let id = format!("s-{:017x}", fastrand::u128(..) & 0xf_ffff_ffff_ffff_ffff);
-    let server = Server::starting(settings, tags, fingerprint, context.start_time);
+    let host_keys = host_key::first(context, &id, given.as_deref())?;
+    let server = Server::starting(settings, tags, host_keys, context.start_time);
     context.store.add(&context.place, &id, server)?;
     Ok(json!({ "ServerId": id }))
 }
@@ -84,7 +82,7 @@ pub(super) fn describe(context: &Context<'_>, input: &Map<String, Value>) -> Res
     answer.insert("Arn".to_owned(), json!(arn(&context.place, id)));
     answer.insert("ServerId".to_owned(), json!(id));
     answer.insert("State".to_owned(), json!(server.state().as_str()));
-    answer.insert("HostKeyFingerprint".to_owned(), json!(server.host_key_fingerprint));
+    answer.insert("HostKeyFingerprint".to_owned(), json!(server.host_keys.first().map(|key| key.fingerprint.as_str()).unwrap_or_default()));
     answer.insert("UserCount".to_owned(), json!(0));
     if !server.tags.is_empty() {
         answer.insert("Tags".to_owned(), tags::to_json(&server.tags));
@@ -123,10 +121,7 @@ pub(super) fn list(context: &Context<'_>, input: &Map<String, Value>) -> Result<
 pub(super) async fn update(context: &Context<'_>, mut input: Map<String, Value>) -> Result<Value, ApiError> {
     let id = text(&input, "ServerId").to_owned();
     input.remove("ServerId");
-    let fingerprint = match input.remove("HostKey") {
-        Some(Value::String(key)) if !key.is_empty() => Some(host_key::fingerprint(&key)?),
-        _ => None,
-    };
+    let given = input.remove("HostKey").and_then(|key| key.as_str().map(str::to_owned)).filter(|key| !key.is_empty());
     // Looked up first, so that an unknown server is not told about its log groups.
     context.store.get(&context.place, &id)?;
     rules::log_groups(context, &input).await?;
@@ -154,8 +149,8 @@ pub(super) async fn update(context: &Context<'_>, mut input: Map<String, Value>)
         let settings = with_defaults(settings);
         rules::whole(&settings)?;
         server.settings = settings;
-        if let Some(fingerprint) = fingerprint {
-            server.host_key_fingerprint = fingerprint;
+        if let Some(given) = &given {
+            server.host_keys = host_key::first(context, &id, Some(given))?;
         }
         Ok(())
     })?;
@@ -194,11 +189,14 @@ fn turn(
 
 /// DeleteServer, in whatever state it is.
 pub(super) fn delete(context: &Context<'_>, input: &Map<String, Value>) -> Result<(), ApiError> {
-    context.store.remove(&context.place, text(input, "ServerId"))
+    let id = text(input, "ServerId");
+    context.store.remove(&context.place, id)?;
+    context.keys.forget_all(id);
+    Ok(())
 }
 
 /// The server's ARN.
-pub(super) fn arn(place: &Place, id: &str) -> String {
+pub(crate) fn arn(place: &Place, id: &str) -> String {
     let partition = match place.region.as_str() {
         region if region.starts_with("cn-") => "aws-cn",
         region if region.starts_with("us-gov-") => "aws-us-gov",

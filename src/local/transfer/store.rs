@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::error::ApiError;
+use super::host_key::HostKey;
 use crate::local::error::LocalError;
 use crate::local::files::{read_json, write_json};
 
@@ -45,8 +46,8 @@ pub(crate) struct Server {
     pub(crate) settings: Map<String, Value>,
     /// Tags by key.
     pub(crate) tags: BTreeMap<String, String>,
-    /// `SHA256:…`, all that is kept of a host key.
-    pub(crate) host_key_fingerprint: String,
+    /// The public side of its host keys, the oldest first.
+    pub(crate) host_keys: Vec<HostKey>,
     state: State,
     /// Milliseconds since 1970: when a server under way arrives.
     settles_at: u64,
@@ -83,10 +84,10 @@ impl Server {
     pub(crate) fn starting(
         settings: Map<String, Value>,
         tags: BTreeMap<String, String>,
-        host_key_fingerprint: String,
+        host_keys: Vec<HostKey>,
         takes: Duration,
     ) -> Self {
-        Self { settings, tags, host_key_fingerprint, state: State::Starting, settles_at: now_plus(takes) }
+        Self { settings, tags, host_keys, state: State::Starting, settles_at: now_plus(takes) }
     }
 
     /// Its state at this moment.

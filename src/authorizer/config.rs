@@ -1,0 +1,124 @@
+//! The Lambda's configuration: environment variables, nothing else.
+
+use std::collections::BTreeSet;
+
+/// What a server that does not exist yet is called in `SERVER_ID`.
+pub const NO_SERVER: &str = "unset";
+
+/// How a customer sees the home folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HomeType {
+    /// Under its real path, `/bucket/folder`.
+    Path,
+    /// As `/`: the bucket's name is not shown.
+    Logical,
+}
+
+/// What the Lambda is told by its environment variables.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// `SERVER_ID`: the one server that may ask; `unset` until there is one.
+    pub server_id: String,
+    /// `TABLE_NAME`: the account table, in the Lambda's own region.
+    pub table: String,
+    /// `INDEX_NAME`: its index on user names.
+    pub index: String,
+    /// `USER_ROLE_ARN`: the role that Transfer assumes for a customer.
+    pub role_arn: String,
+    /// `BLOCK_LIST`: names refused before any look-up, in lower case.
+    pub block_list: BTreeSet<String>,
+    /// `HOME_TYPE`: `path` or `logical`.
+    pub home_type: HomeType,
+}
+
+/// A variable is missing or makes no sense.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// Not set, or empty where it must not be.
+    #[error("the environment variable {0} is missing")]
+    Missing(&'static str),
+    /// Set to something else than it may be.
+    #[error("the environment variable {name} is {value:?}, but must be {allowed}")]
+    Invalid {
+        /// The variable.
+        name: &'static str,
+        /// Its value.
+        value: String,
+        /// What it may be.
+        allowed: &'static str,
+    },
+}
+
+impl Config {
+    /// Reads the variables through `get`.
+    ///
+    /// # Errors
+    /// The first variable that is missing or invalid. `BLOCK_LIST` may be empty, but must be there.
+    pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let some = |name| get(name).ok_or(ConfigError::Missing(name));
+        let filled = |name| some(name)?.trim().to_owned().into_filled().ok_or(ConfigError::Missing(name));
+        let home_type = filled("HOME_TYPE")?;
+        Ok(Self {
+            server_id: filled("SERVER_ID")?,
+            table: filled("TABLE_NAME")?,
+            index: filled("INDEX_NAME")?,
+            role_arn: filled("USER_ROLE_ARN")?,
+            block_list: some("BLOCK_LIST")?
+                .split(',')
+                .map(|name| name.trim().to_lowercase())
+                .filter(|name| !name.is_empty())
+                .collect(),
+            home_type: match home_type.as_str() {
+                "path" => HomeType::Path,
+                "logical" => HomeType::Logical,
+                _ => {
+                    let allowed = "path or logical";
+                    return Err(ConfigError::Invalid { name: "HOME_TYPE", value: home_type, allowed });
+                }
+            },
+        })
+    }
+}
+
+trait Filled: Sized {
+    fn into_filled(self) -> Option<Self>;
+}
+
+impl Filled for String {
+    fn into_filled(self) -> Option<Self> {
+        (!self.is_empty()).then_some(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [(&str, &str); 6] = [
+        ("HOME_TYPE", "path"),
+        ("SERVER_ID", "s-1"),
+        ("TABLE_NAME", "t"),
+        ("INDEX_NAME", "i"),
+        ("USER_ROLE_ARN", "arn:aws:iam::123456789012:role/r"),
+        ("BLOCK_LIST", "Root, admin,,"),
+    ];
+
+    fn without(missing: &str) -> Result<Config, ConfigError> {
+        Config::read(|name| {
+            ALL.iter().find(|(key, _)| *key == name && name != missing).map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn every_missing_variable_is_named() {
+        for (name, _) in ALL {
+            assert_eq!(without(name), Err(ConfigError::Missing(name)));
+        }
+    }
+
+    #[test]
+    fn the_block_list_is_lower_case() {
+        let list = without("").unwrap().block_list;
+        assert_eq!(list.into_iter().collect::<Vec<_>>(), ["admin", "root"]);
+    }
+}

@@ -1,0 +1,118 @@
+//! The home folder, and the policy that narrows the user role to it.
+
+use serde_json::json;
+
+/// A customer's folder in a bucket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Home {
+    /// The bucket.
+    pub bucket: String,
+    /// The folder, without slashes at its ends; there may be some inside.
+    pub folder: String,
+}
+
+impl Home {
+    /// Reads `/<bucket>/<folder>`; a slash at the end makes no difference.
+    ///
+    /// Everything else is `None`: a home that is a whole bucket would be everybody's, and one with `.`, `..` or empty
+    /// parts is not where it seems to be.
+    pub fn parse(path: &str) -> Option<Self> {
+        let path = path.strip_prefix('/')?;
+        let path = path.strip_suffix('/').unwrap_or(path);
+        let (bucket, folder) = path.split_once('/')?;
+        let bucket_fits = (3..=63).contains(&bucket.len())
+            && bucket.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.')
+            && bucket.starts_with(|c: char| c.is_ascii_alphanumeric());
+        let part_fits = |part: &str| !matches!(part, "" | "." | "..") && !part.contains(char::is_control);
+        // S3's limit on a key, less room for the customer's names.
+        let folder_fits = folder.len() <= 512 && folder.split('/').all(part_fits);
+        (bucket_fits && folder_fits).then(|| Self { bucket: bucket.to_owned(), folder: folder.to_owned() })
+    }
+
+    /// `/<bucket>/<folder>`.
+    pub fn path(&self) -> String {
+        format!("/{}/{}", self.bucket, self.folder)
+    }
+
+    /// The session policy: this folder and nothing else.
+    ///
+    /// The slash after the folder keeps `17578` out of `175781`. Bucket and folder are written out, since Transfer fills
+    /// in its variables only where there is no logical home, and a name with `*`, `?` or `$` is escaped as IAM asks.
+    pub fn policy(&self) -> String {
+        let bucket = format!("arn:aws:s3:::{}", self.bucket);
+        let prefix = format!("{}/", escaped(&self.folder));
+        json!({
+            "Version": "2012-10-17",
+            "Statement": [
+                {
+                    "Sid": "ListHome",
+                    "Effect": "Allow",
+                    "Action": "s3:ListBucket",
+                    "Resource": bucket,
+                    "Condition": { "StringLike": { "s3:prefix": [prefix, format!("{prefix}*")] } },
+                },
+                {
+                    "Sid": "UseHome",
+                    "Effect": "Allow",
+                    "Action": [
+                        "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject",
+                        "s3:DeleteObject", "s3:DeleteObjectVersion",
+                    ],
+                    "Resource": format!("{bucket}/{prefix}*"),
+                },
+            ],
+        })
+        .to_string()
+    }
+}
+
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '*' | '?' | '$' => out.extend(["${", c.encode_utf8(&mut [0; 4]), "}"]),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_home_is_a_folder_in_a_bucket() {
+        for (path, folder) in [
+            ("/pl-pt99-5-uploads/175781", "175781"),
+            ("/pl-pt99-5-uploads/175781/", "175781"),
+            ("/pl-pt99-5-uploads/a b/ñ", "a b/ñ"),
+        ] {
+            let home = Home::parse(path).unwrap();
+            assert_eq!((home.bucket.as_str(), home.folder.as_str()), ("pl-pt99-5-uploads", folder));
+        }
+        for path in [
+            "", "/", "bucket/a", "/bucket", "/bucket/", "//bucket/a", "/bucket//a", "/bucket/a//", "/bucket/../a",
+            "/bucket/a/..", "/bucket/./a", "/bucket/a\n", "/Bucket/a", "/b/a", "/buc*et/a", "/-bucket/a",
+        ] {
+            assert_eq!(Home::parse(path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn the_policy_names_the_folder_with_its_slash() {
+        let policy: serde_json::Value =
+            serde_json::from_str(&Home::parse("/bucket/a*${x}").unwrap().policy()).unwrap();
+        assert_eq!(policy["Statement"][1]["Resource"], "arn:aws:s3:::bucket/a${*}${$}{x}/*");
+        assert_eq!(
+            policy["Statement"][0]["Condition"]["StringLike"]["s3:prefix"],
+            json!(["a${*}${$}{x}/", "a${*}${$}{x}/*"])
+        );
+    }
+
+    #[test]
+    fn the_longest_home_leaves_room_below_awss_limit() {
+        let home = Home { bucket: "b".repeat(63), folder: "f".repeat(512) };
+        assert!(home.policy().len() < 2048);
+    }
+}

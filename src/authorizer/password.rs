@@ -1,0 +1,210 @@
+//! The three forms of a stored password.
+//!
+//! | stored | means |
+//! |---|---|
+//! | 40 characters of base64 | SHA-224 of the password, unsalted: what the old server had |
+//! | `$argon2id$v=19$…` | Argon2id, as a PHC string |
+//! | `{sha224}$argon2id$v=19$…` | Argon2id over the 40 characters: an old hash made hard without knowing the password |
+
+use argon2::password_hash::phc::PasswordHash;
+use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
+use argon2::{Algorithm, Argon2, Params, Version};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use sha2::{Digest as _, Sha224};
+use subtle::ConstantTimeEq as _;
+
+/// What marks Argon2id over an old hash.
+const OVER_LEGACY: &str = "{sha224}";
+
+/// OWASP's first recommendation for Argon2id: 19 MiB, two passes, one lane. A Lambda of 256 MB has room for it.
+const MEMORY_KIB: u32 = 19 * 1024;
+const PASSES: u32 = 2;
+
+/// The most that a stored string may ask for; more would be the table's way to run the Lambda out of memory or time.
+const MOST_MEMORY_KIB: u32 = 64 * 1024;
+const MOST_PASSES: u32 = 10;
+
+/// Bytes of salt for [`hash`]: the PHC string format recommends 16.
+pub const SALT_BYTES: usize = 16;
+
+/// The most bytes of a password: what `TestIdentityProvider` admits, in UTF-8.
+pub const MOST_BYTES: usize = 4096;
+
+/// Whether a password is the stored one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is.
+    Right,
+    /// It is not.
+    Wrong,
+    /// The stored string is of no known form.
+    UnknownScheme,
+}
+
+/// The form of a stored password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    /// SHA-224 alone.
+    Legacy,
+    /// Argon2id.
+    Argon2id,
+    /// Argon2id over SHA-224.
+    Argon2idOverLegacy,
+}
+
+impl Scheme {
+    /// The form of `stored`, if it is one.
+    pub fn of(stored: &str) -> Option<Self> {
+        if let Some(phc) = stored.strip_prefix(OVER_LEGACY) {
+            return parse(phc).map(|_| Self::Argon2idOverLegacy);
+        }
+        if stored.starts_with('$') {
+            return parse(stored).map(|_| Self::Argon2id);
+        }
+        legacy_digest(stored).map(|_| Self::Legacy)
+    }
+
+    /// For lists.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Legacy => "sha224",
+            Self::Argon2id => "argon2id",
+            Self::Argon2idOverLegacy => "argon2id over sha224",
+        }
+    }
+}
+
+/// Compares in constant time. A wrong password costs one Argon2id, whatever is stored, as an unknown user does
+/// ([`waste`]): how long a refusal takes says nothing.
+pub fn verify(password: &str, stored: &str) -> Verdict {
+    let verdict = match Scheme::of(stored) {
+        None => Verdict::UnknownScheme,
+        Some(Scheme::Legacy) => match legacy_digest(stored) {
+            Some(expected) if bool::from(Sha224::digest(password)[..].ct_eq(&expected)) => Verdict::Right,
+            _ => Verdict::Wrong,
+        },
+        Some(Scheme::Argon2id) => return argon2id(password, stored),
+        Some(Scheme::Argon2idOverLegacy) => {
+            return argon2id(&legacy(password), stored.strip_prefix(OVER_LEGACY).unwrap_or_default());
+        }
+    };
+    if verdict != Verdict::Right {
+        waste(password);
+    }
+    verdict
+}
+
+/// Costs what [`verify`] costs, and tells nothing.
+pub fn waste(password: &str) {
+    let mut out = [0; 32];
+    let result = hasher().hash_password_into(password.as_bytes(), &[0; SALT_BYTES], &mut out);
+    std::hint::black_box((result.is_ok(), out));
+}
+
+/// The Argon2id PHC string of a new password. The salt comes from the caller: this module has no randomness.
+///
+/// # Errors
+/// The hasher's, for example when memory is short.
+pub fn hash(password: &str, salt: &[u8; SALT_BYTES]) -> Result<String, argon2::password_hash::Error> {
+    Ok(hasher().hash_password_with_salt(password.as_bytes(), salt)?.to_string())
+}
+
+/// An old hash made hard: Argon2id over it. `None` if `stored` is no old hash.
+///
+/// # Errors
+/// As [`hash`].
+pub fn harden(stored: &str, salt: &[u8; SALT_BYTES]) -> Result<Option<String>, argon2::password_hash::Error> {
+    if Scheme::of(stored) != Some(Scheme::Legacy) {
+        return Ok(None);
+    }
+    Ok(Some(format!("{OVER_LEGACY}{}", hash(stored, salt)?)))
+}
+
+/// The old server's hash of a password.
+pub fn legacy(password: &str) -> String {
+    BASE64.encode(Sha224::digest(password))
+}
+
+fn legacy_digest(stored: &str) -> Option<[u8; 28]> {
+    BASE64.decode(stored).ok()?.try_into().ok()
+}
+
+fn hasher() -> Argon2<'static> {
+    let params = Params::new(MEMORY_KIB, PASSES, 1, None).unwrap_or_default();
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+}
+
+/// A PHC string of Argon2id within the bounds.
+fn parse(phc: &str) -> Option<PasswordHash> {
+    let hash = PasswordHash::new(phc).ok()?;
+    let params = Params::try_from(&hash).ok()?;
+    let bounded = params.m_cost() <= MOST_MEMORY_KIB && params.t_cost() <= MOST_PASSES && params.p_cost() <= 4;
+    (hash.algorithm.as_str() == "argon2id" && hash.salt.is_some() && hash.hash.is_some() && bounded).then_some(hash)
+}
+
+fn argon2id(password: &str, phc: &str) -> Verdict {
+    match parse(phc) {
+        None => Verdict::UnknownScheme,
+        // The comparison inside is constant-time.
+        Some(hash) => match hasher().verify_password(password.as_bytes(), &hash) {
+            Ok(()) => Verdict::Right,
+            Err(_) => Verdict::Wrong,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `printf %s secret | openssl dgst -sha224 -binary | base64`.
+    const SECRET: &str = "lcf7ypKsUIOv2mKlZKPQFPw7cskUDjy5nqa/Eg==";
+    const SALT: [u8; SALT_BYTES] = [7; SALT_BYTES];
+
+    #[test]
+    fn the_old_hash_is_openssls() {
+        assert_eq!(legacy("secret"), SECRET);
+    }
+
+    #[test]
+    fn each_form_admits_its_password_alone() {
+        let forms = [
+            (SECRET.to_owned(), Scheme::Legacy),
+            (hash("secret", &SALT).unwrap(), Scheme::Argon2id),
+            (harden(SECRET, &SALT).unwrap().unwrap(), Scheme::Argon2idOverLegacy),
+        ];
+        for (stored, scheme) in forms {
+            assert_eq!(Scheme::of(&stored), Some(scheme));
+            assert_eq!(verify("secret", &stored), Verdict::Right, "{stored}");
+            for wrong in ["", "Secret", "secret ", SECRET, &stored] {
+                assert_eq!(verify(wrong, &stored), Verdict::Wrong, "{wrong} for {stored}");
+            }
+        }
+    }
+
+    #[test]
+    fn other_forms_are_unknown() {
+        let weak = hash("secret", &SALT).unwrap();
+        for stored in [
+            "".to_owned(),
+            "secret".to_owned(),
+            "$2b$12$KIX".to_owned(),
+            weak.replace("argon2id", "argon2i"),
+            weak.replace("m=19456", "m=99999999"),
+            weak.replace("t=2", "t=99"),
+            format!("{{sha1}}{weak}"),
+            format!("{{sha224}}{SECRET}"),
+            "lcf7ypKsUIOv2mKlZKPQFPw7cskUDjy5nqa/Eg".to_owned(),
+        ] {
+            assert_eq!(verify("secret", &stored), Verdict::UnknownScheme, "{stored}");
+        }
+    }
+
+    #[test]
+    fn only_an_old_hash_is_hardened() {
+        let once = harden(SECRET, &SALT).unwrap().unwrap();
+        assert_eq!(harden(&once, &SALT).unwrap(), None);
+        assert_eq!(harden("plain", &SALT).unwrap(), None);
+    }
+}

@@ -1,0 +1,61 @@
+//! What the API's mapping template asks.
+
+use serde::Deserialize;
+
+/// One log-in, as `templates/region.yaml` maps Transfer's request. A member that is missing is an empty text: Transfer
+/// sends no password where the customer offers a key.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Question {
+    /// As the customer typed it.
+    pub username: String,
+    /// As the customer typed it; empty for a log-in by key.
+    pub password: String,
+    /// `SFTP`.
+    pub protocol: String,
+    /// The server that asks.
+    pub server_id: String,
+    /// The customer's address.
+    pub source_ip: String,
+}
+
+/// The most characters of a user name that are logged: Transfer's own limit.
+const LOGGED: usize = 100;
+
+impl Question {
+    /// Reads the event.
+    ///
+    /// # Errors
+    /// It is no object of texts.
+    pub fn parse(event: &serde_json::Value) -> Result<Self, serde_json::Error> {
+        Self::deserialize(event)
+    }
+
+    /// The user name for a log line: cut, and without control characters.
+    pub fn logged_name(&self) -> String {
+        let shown = self.username.chars().take(LOGGED);
+        shown.map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn members_may_be_missing_but_not_of_another_type() {
+        assert_eq!(Question::parse(&json!({})).unwrap(), Question::default());
+        assert!(Question::parse(&json!({"username": 1})).is_err());
+        assert!(Question::parse(&json!([1])).is_err());
+        assert!(Question::parse(&json!(null)).is_err());
+    }
+
+    #[test]
+    fn a_logged_name_is_short_and_on_one_line() {
+        let question = Question { username: "a\n\u{1b}".repeat(200), ..Question::default() };
+        let logged = question.logged_name();
+        assert_eq!(logged.chars().count(), 100);
+        assert!(!logged.contains(char::is_control));
+    }
+}

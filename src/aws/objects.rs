@@ -1,0 +1,164 @@
+//! Objects as files: ranges, pages, parts.
+
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
+use bytes::Bytes;
+
+use super::error::{Call as _, OrMissing as _};
+use super::s3::S3;
+use super::AwsError;
+
+/// What is known of an object without reading it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectFacts {
+    /// Its key.
+    pub key: String,
+    /// Bytes.
+    pub size: u64,
+    /// Seconds since 1970.
+    pub modified: i64,
+}
+
+/// A page of a listing.
+#[derive(Clone, Debug, Default)]
+pub struct ObjectPage {
+    /// Objects directly under the prefix.
+    pub objects: Vec<ObjectFacts>,
+    /// Prefixes one level down, each with its slash.
+    pub folders: Vec<String>,
+    /// Where the next page begins.
+    pub next: Option<String>,
+}
+
+/// An upload in parts that has begun.
+#[derive(Clone, Debug)]
+pub struct Upload {
+    id: String,
+    parts: Vec<CompletedPart>,
+}
+
+impl S3 {
+    /// Size and time of an object, `None` where there is none.
+    pub async fn head(&self, bucket: &str, key: &str) -> Result<Option<ObjectFacts>, AwsError> {
+        let call = self.client.head_object().bucket(bucket).key(key).send().await;
+        match call.call("s3:GetObject", &format!("{bucket}/{key}")) {
+            Ok(head) => Ok(Some(ObjectFacts {
+                key: key.to_owned(),
+                size: head.content_length().and_then(|n| u64::try_from(n).ok()).unwrap_or_default(),
+                modified: head.last_modified().map_or(0, aws_sdk_s3::primitives::DateTime::secs),
+            })),
+            Err(error) if error.status == Some(404) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// One page of what is under a prefix, one level deep, or without `delimited` to the bottom.
+    pub async fn page(
+        &self,
+        bucket: &str,
+        prefix: &str,
+        delimited: bool,
+        at_most: i32,
+        from: Option<&str>,
+    ) -> Result<ObjectPage, AwsError> {
+        let answer = self
+            .client
+            .list_objects_v2()
+            .bucket(bucket)
+            .prefix(prefix)
+            .set_delimiter(delimited.then(|| "/".to_owned()))
+            .max_keys(at_most)
+            .set_continuation_token(from.map(str::to_owned))
+            .send()
+            .await
+            .call("s3:ListBucket", bucket)?;
+        Ok(ObjectPage {
+            objects: answer
+                .contents()
+                .iter()
+                .filter_map(|object| {
+                    Some(ObjectFacts {
+                        key: object.key()?.to_owned(),
+                        size: object.size().and_then(|n| u64::try_from(n).ok()).unwrap_or_default(),
+                        modified: object.last_modified().map_or(0, aws_sdk_s3::primitives::DateTime::secs),
+                    })
+                })
+                .collect(),
+            folders: answer.common_prefixes().iter().filter_map(|p| p.prefix().map(str::to_owned)).collect(),
+            next: answer.next_continuation_token().map(str::to_owned),
+        })
+    }
+
+    /// The bytes from `start` on, at most `length`; `None` where the object is gone. Past the end there are none.
+    pub async fn range(&self, bucket: &str, key: &str, start: u64, length: u64) -> Result<Option<Bytes>, AwsError> {
+        let object = format!("{bucket}/{key}");
+        let range = format!("bytes={start}-{}", start.saturating_add(length).saturating_sub(1));
+        let call = self.client.get_object().bucket(bucket).key(key).range(range).send().await;
+        let answer = match call.call("s3:GetObject", &object) {
+            Ok(answer) => answer,
+            Err(error) if error.is("NoSuchKey") || error.status == Some(404) => return Ok(None),
+            Err(error) if error.is("InvalidRange") || error.status == Some(416) => return Ok(Some(Bytes::new())),
+            Err(error) => return Err(error),
+        };
+        let body = answer.body.collect().await.map_err(|error| AwsError {
+            operation: "s3:GetObject",
+            object,
+            code: None,
+            message: error.to_string(),
+            status: None,
+        })?;
+        Ok(Some(body.into_bytes()))
+    }
+
+    /// Writes a whole object.
+    pub async fn put(&self, bucket: &str, key: &str, body: Bytes) -> Result<(), AwsError> {
+        let call = self.client.put_object().bucket(bucket).key(key).body(ByteStream::from(body)).send().await;
+        call.call("s3:PutObject", &format!("{bucket}/{key}")).map(drop)
+    }
+
+    /// Begins an upload in parts; nothing is to be seen until it is completed.
+    pub async fn begin(&self, bucket: &str, key: &str) -> Result<Upload, AwsError> {
+        let call = self.client.create_multipart_upload().bucket(bucket).key(key).send().await;
+        let answer = call.call("s3:PutObject", &format!("{bucket}/{key}"))?;
+        Ok(Upload { id: answer.upload_id().unwrap_or_default().to_owned(), parts: Vec::new() })
+    }
+
+    /// Adds the next part; all but the last have at least 5 MiB.
+    pub async fn add(&self, bucket: &str, key: &str, upload: &mut Upload, body: Bytes) -> Result<(), AwsError> {
+        let number = i32::try_from(upload.parts.len() + 1).unwrap_or(i32::MAX);
+        let call = self.client.upload_part().bucket(bucket).key(key).upload_id(&upload.id).part_number(number);
+        let answer = call.body(ByteStream::from(body)).send().await;
+        let answer = answer.call("s3:PutObject", &format!("{bucket}/{key}"))?;
+        upload.parts.push(CompletedPart::builder().part_number(number).set_e_tag(answer.e_tag).build());
+        Ok(())
+    }
+
+    /// Makes the object of its parts.
+    pub async fn complete(&self, bucket: &str, key: &str, upload: Upload) -> Result<(), AwsError> {
+        let parts = CompletedMultipartUpload::builder().set_parts(Some(upload.parts)).build();
+        let call = self.client.complete_multipart_upload().bucket(bucket).key(key).upload_id(upload.id);
+        let call = call.multipart_upload(parts).send().await;
+        call.call("s3:PutObject", &format!("{bucket}/{key}")).map(drop)
+    }
+
+    /// Gives the parts up.
+    pub async fn abort(&self, bucket: &str, key: &str, upload: &Upload) -> Result<(), AwsError> {
+        let call = self.client.abort_multipart_upload().bucket(bucket).key(key).upload_id(&upload.id).send().await;
+        call.call("s3:AbortMultipartUpload", &format!("{bucket}/{key}")).or_missing(&["NoSuchUpload"]).map(drop)
+    }
+
+    /// Copies an object inside the region.
+    pub async fn copy(&self, from: (&str, &str), to: (&str, &str)) -> Result<(), AwsError> {
+        let encode = percent_encoding::utf8_percent_encode(from.1, KEY).to_string();
+        let call = self.client.copy_object().bucket(to.0).key(to.1).copy_source(format!("{}/{encode}", from.0));
+        call.send().await.call("s3:CopyObject", &format!("{}/{}", to.0, to.1)).map(drop)
+    }
+}
+
+/// What stays as it is in `x-amz-copy-source`: unreserved characters (RFC 3986) and the slash.
+const KEY: &percent_encoding::AsciiSet = &percent_encoding::NON_ALPHANUMERIC
+    .remove(b'/')
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~');

@@ -1,0 +1,272 @@
+//! From a tree and what it may look at to text.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use super::functions;
+use super::parse::{Expression, Node, Reference, Step};
+use super::{Inputs, Rendered, VtlError};
+
+/// What a reference stands for on its way.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Thing {
+    /// `$input`.
+    Input,
+    /// `$util`.
+    Util,
+    /// No value.
+    Undefined,
+    /// A value.
+    Value(Value),
+}
+
+/// How much text a template may make: API Gateway's limit on a payload.
+const MOST: usize = 10 << 20;
+
+pub(super) fn render(nodes: &[Node], inputs: &Inputs) -> Result<Rendered, VtlError> {
+    let mut eval = Eval { inputs, variables: BTreeMap::new(), status: None };
+    let mut text = String::new();
+    eval.nodes(nodes, &mut text)?;
+    Ok(Rendered { text, status: eval.status })
+}
+
+struct Eval<'a> {
+    inputs: &'a Inputs,
+    variables: BTreeMap<String, Value>,
+    status: Option<u16>,
+}
+
+impl Eval<'_> {
+    fn nodes(&mut self, nodes: &[Node], out: &mut String) -> Result<(), VtlError> {
+        for node in nodes {
+            match node {
+                Node::Text(text) => out.push_str(text),
+                Node::Reference(reference) => match self.reference(reference)? {
+                    Thing::Value(value) => out.push_str(&printed(&value)),
+                    Thing::Undefined if reference.quiet => {}
+                    Thing::Undefined => out.push_str(&reference.source),
+                    Thing::Input | Thing::Util => {
+                        return Err(error(reference, "cannot be printed"));
+                    }
+                },
+                Node::Set(target, value, line) => self.set(target, value, *line)?,
+                Node::If(branches, otherwise) => {
+                    let mut chosen = otherwise;
+                    for (condition, body) in branches {
+                        if self.truth(condition)? {
+                            chosen = body;
+                            break;
+                        }
+                    }
+                    self.nodes(chosen, out)?;
+                }
+                Node::For { variable, list, body } => self.each(variable, list, body, out)?,
+            }
+            if out.len() > MOST {
+                return Err(VtlError { line: 0, what: "the text grows beyond 10 MiB".to_owned() });
+            }
+        }
+        Ok(())
+    }
+
+    fn set(&mut self, target: &Reference, value: &Expression, line: usize) -> Result<(), VtlError> {
+        let value = match self.value(value)? {
+            Thing::Value(value) => value,
+            // Velocity leaves the variable as it was.
+            Thing::Undefined => return Ok(()),
+            Thing::Input | Thing::Util => return Err(error(target, "cannot be set to that")),
+        };
+        if target.steps.is_empty() {
+            if RESERVED.contains(&target.name.as_str()) {
+                return Err(error(target, "cannot be set"));
+            }
+            self.variables.insert(target.name.clone(), value);
+            return Ok(());
+        }
+        let path: Vec<&str> = target
+            .steps
+            .iter()
+            .filter_map(|step| match step {
+                Step::Property(name) => Some(name.as_str()),
+                Step::Index(_) | Step::Call(..) => None,
+            })
+            .collect();
+        if target.name == "context" && path == ["responseOverride", "status"] && target.steps.len() == 2 {
+            if self.status.is_some() {
+                return Err(error(target, "may be overridden only once"));
+            }
+            let status = printed(&value).parse().ok().filter(|status| (100..600).contains(status));
+            self.status = Some(status.ok_or_else(|| VtlError { line, what: format!("{value} is no HTTP status") })?);
+            return Ok(());
+        }
+        Err(error(target, "cannot be set here; only variables and $context.responseOverride.status are modelled"))
+    }
+
+    fn each(&mut self, variable: &str, list: &Expression, body: &[Node], out: &mut String) -> Result<(), VtlError> {
+        let items = match self.value(list)? {
+            Thing::Value(Value::Array(items)) => items,
+            Thing::Value(Value::Object(map)) => map.into_iter().map(|(_, value)| value).collect(),
+            _ => Vec::new(),
+        };
+        let outer = [variable, "foreach", "velocityCount"].map(|name| (name, self.variables.get(name).cloned()));
+        let count = items.len();
+        for (index, item) in items.into_iter().enumerate() {
+            self.variables.insert(variable.to_owned(), item);
+            let state = json!({ "index": index, "count": index + 1, "hasNext": index + 1 < count, "first": index == 0, "last": index + 1 == count });
+            self.variables.insert("foreach".to_owned(), state);
+            self.variables.insert("velocityCount".to_owned(), json!(index + 1));
+            self.nodes(body, out)?;
+        }
+        for (name, value) in outer {
+            match value {
+                Some(value) => self.variables.insert(name.to_owned(), value),
+                None => self.variables.remove(name),
+            };
+        }
+        Ok(())
+    }
+
+    fn reference(&mut self, reference: &Reference) -> Result<Thing, VtlError> {
+        let inputs = self.inputs;
+        let mut thing = match reference.name.as_str() {
+            "input" => Thing::Input,
+            "util" => Thing::Util,
+            "context" => Thing::Value(inputs.context.clone()),
+            "stageVariables" => Thing::Value(json!(inputs.stage_variables)),
+            name => self.variables.get(name).cloned().map_or(Thing::Undefined, Thing::Value),
+        };
+        for step in &reference.steps {
+            thing = match (thing, step) {
+                (Thing::Undefined, _) => return Ok(Thing::Undefined),
+                (thing, Step::Call(name, arguments)) => {
+                    let mut values = Vec::new();
+                    for argument in arguments {
+                        values.push(match self.value(argument)? {
+                            Thing::Value(value) => value,
+                            Thing::Undefined => Value::Null,
+                            Thing::Input | Thing::Util => return Err(error(reference, "cannot be an argument")),
+                        });
+                    }
+                    functions::call(&thing, name, &values, inputs).map_err(|what| error(reference, &what))?
+                }
+                (Thing::Input, Step::Property(name)) if name == "body" => Thing::Value(json!(inputs.body)),
+                (Thing::Value(value), Step::Property(name)) => match value.get(name) {
+                    Some(inner) => Thing::Value(inner.clone()),
+                    None if value.is_object() => Thing::Undefined,
+                    None => return Err(error(reference, &format!("has no property {name}"))),
+                },
+                (Thing::Value(value), Step::Index(index)) => {
+                    let inner = match self.value(index)? {
+                        Thing::Value(Value::Number(at)) => {
+                            at.as_u64().and_then(|at| value.get(usize::try_from(at).ok()?)).cloned()
+                        }
+                        Thing::Value(Value::String(key)) => value.get(&key).cloned(),
+                        _ => return Err(error(reference, "has an index that is neither a number nor a text")),
+                    };
+                    inner.map_or(Thing::Undefined, Thing::Value)
+                }
+                (Thing::Input | Thing::Util, _) => return Err(error(reference, "is not modelled")),
+            };
+        }
+        // API Gateway's own variables are empty where they have no value.
+        if thing == Thing::Undefined && matches!(reference.name.as_str(), "context" | "stageVariables") {
+            thing = Thing::Value(json!(""));
+        }
+        Ok(thing)
+    }
+
+    fn value(&mut self, expression: &Expression) -> Result<Thing, VtlError> {
+        let value = match expression {
+            Expression::Reference(reference) => return self.reference(reference),
+            Expression::Text(text) => json!(text),
+            Expression::Template(nodes) => {
+                let mut text = String::new();
+                self.nodes(nodes, &mut text)?;
+                json!(text)
+            }
+            Expression::Number(number) => json!(number),
+            Expression::Bool(value) => json!(value),
+            Expression::Null => Value::Null,
+            Expression::List(items) => {
+                let mut values = Vec::new();
+                for item in items {
+                    values.push(self.plain(item)?);
+                }
+                Value::Array(values)
+            }
+            Expression::Map(pairs) => {
+                let mut map = Map::new();
+                for (key, value) in pairs {
+                    let key = printed(&self.plain(key)?);
+                    map.insert(key, self.plain(value)?);
+                }
+                Value::Object(map)
+            }
+            Expression::Not(inner) => json!(!self.truth(inner)?),
+            Expression::Binary(operator, left, right) => return self.binary(operator, left, right),
+        };
+        Ok(Thing::Value(value))
+    }
+
+    fn plain(&mut self, expression: &Expression) -> Result<Value, VtlError> {
+        match self.value(expression)? {
+            Thing::Value(value) => Ok(value),
+            _ => Ok(Value::Null),
+        }
+    }
+
+    fn binary(&mut self, operator: &str, left: &Expression, right: &Expression) -> Result<Thing, VtlError> {
+        let value = match operator {
+            "||" | "or" => json!(self.truth(left)? || self.truth(right)?),
+            "&&" | "and" => json!(self.truth(left)? && self.truth(right)?),
+            "==" | "eq" => json!(self.plain(left)? == self.plain(right)?),
+            "!=" | "ne" => json!(self.plain(left)? != self.plain(right)?),
+            operator => {
+                let (left, right) = (self.plain(left)?, self.plain(right)?);
+                if operator == "+" && (left.is_string() || right.is_string()) {
+                    return Ok(Thing::Value(json!(format!("{}{}", printed(&left), printed(&right)))));
+                }
+                let (Some(a), Some(b)) = (left.as_i64(), right.as_i64()) else {
+                    let what = format!("`{operator}` wants whole numbers");
+                    return Err(VtlError { line: 0, what });
+                };
+                match operator {
+                    "<" => json!(a < b),
+                    ">" => json!(a > b),
+                    "<=" => json!(a <= b),
+                    ">=" => json!(a >= b),
+                    "+" => json!(a.wrapping_add(b)),
+                    "-" => json!(a.wrapping_sub(b)),
+                    "*" => json!(a.wrapping_mul(b)),
+                    "/" => a.checked_div(b).map_or(Value::Null, Value::from),
+                    _ => a.checked_rem(b).map_or(Value::Null, Value::from),
+                }
+            }
+        };
+        Ok(Thing::Value(value))
+    }
+
+    /// In Velocity 1.7 everything is true but false and nothing.
+    fn truth(&mut self, expression: &Expression) -> Result<bool, VtlError> {
+        Ok(match self.value(expression)? {
+            Thing::Undefined | Thing::Value(Value::Null | Value::Bool(false)) => false,
+            Thing::Value(_) | Thing::Input | Thing::Util => true,
+        })
+    }
+}
+
+const RESERVED: [&str; 4] = ["input", "util", "context", "stageVariables"];
+
+fn error(reference: &Reference, what: &str) -> VtlError {
+    VtlError { line: reference.line, what: format!("`{}` {what}", reference.source) }
+}
+
+/// A value as text: JSON, but a text as itself.
+pub(super) fn printed(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Null => "null".to_owned(),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,240 @@
+//! What a Transfer server does when somebody wants to log in: asks the identity provider, and makes of the answer a role,
+//! a session policy and a home.
+//!
+//! Follows the user guide's "Using Amazon API Gateway to integrate your identity provider".
+
+use std::time::SystemTime;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use hyper::Request;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::Value;
+
+use super::cloud::Cloud;
+use super::execute_api::{self, NotAssumed, Session, SignedBy};
+use super::transfer::{Place, Server, arn};
+
+/// RFC 3986's unreserved characters stay; an `@` becomes `%40`.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// The most characters of a session policy, with its variables filled in (IAM and STS quotas).
+const MOST_POLICY: usize = 2048;
+
+/// Somebody who wants in.
+pub(crate) struct Asked<'a> {
+    /// The user name.
+    pub(crate) username: &'a str,
+    /// The password; empty where a key is offered.
+    pub(crate) password: &'a str,
+    /// `SFTP`.
+    pub(crate) protocol: &'a str,
+    /// Where from.
+    pub(crate) source_ip: &'a str,
+}
+
+/// What the identity provider answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Identity {
+    /// HTTP status.
+    pub(crate) status: u16,
+    /// The body.
+    pub(crate) response: String,
+    /// What went wrong on the way there.
+    pub(crate) message: String,
+    /// The address that was called.
+    pub(crate) url: String,
+    /// The link that is broken, for the front's log.
+    pub(crate) cause: Option<String>,
+}
+
+/// What a customer is admitted to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Admission {
+    /// ARN of the role to assume.
+    pub(crate) role: String,
+    /// Session policy, variables filled in.
+    pub(crate) policy: Option<String>,
+    /// The home.
+    pub(crate) home: View,
+    /// Keys to compare with.
+    pub(crate) public_keys: Vec<String>,
+}
+
+/// How the customer sees the files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum View {
+    /// All buckets by name, beginning in this folder.
+    Path(String),
+    /// These entries, each standing for a target `/bucket/prefix`.
+    Logical(Vec<(String, String)>),
+}
+
+/// Asks the server's identity provider.
+pub(crate) async fn ask(cloud: &Cloud, place: &Place, id: &str, server: &Server, asked: &Asked<'_>) -> Identity {
+    let details = server.settings.get("IdentityProviderDetails");
+    let detail = |name: &str| details.and_then(|details| details[name].as_str()).unwrap_or_default().to_owned();
+    let base = detail("Url");
+    let encode = |text: &str| utf8_percent_encode(text, SEGMENT).to_string();
+    let url = format!(
+        "{}/servers/{}/users/{}/config?protocol={}&sourceIp={}",
+        base.trim_end_matches('/'),
+        encode(id),
+        encode(asked.username),
+        encode(asked.protocol),
+        encode(asked.source_ip),
+    );
+    let failed = |status: u16, message: String| Identity {
+        status,
+        response: String::new(),
+        cause: Some(message.clone()),
+        message,
+        url: url.clone(),
+    };
+    if server.text("IdentityProviderType") != "API_GATEWAY" {
+        return failed(500, format!("the local cloud asks API_GATEWAY only, not {}", server.text("IdentityProviderType")));
+    }
+    let Some((host, target)) = url.strip_prefix("https://").and_then(|rest| rest.split_once('/')) else {
+        return failed(500, format!("{base} is no https address"));
+    };
+    let Some((api, region)) = execute_api::host(host) else {
+        return failed(500, format!("Unable to call identity provider: {host} is not reachable from the local cloud"));
+    };
+    let aws = cloud.aws(&place.account).await;
+    let server_arn = arn(place, id);
+    let role = detail("InvocationRole");
+    let session_name = "transfer-identity-provider";
+    let keys = match execute_api::assume_for_server(&aws, &place.account, &server_arn, &role, session_name).await {
+        Ok(keys) => keys,
+        Err(error) => return failed(500, format!("Unable to call identity provider: Unable to assume role: {error}")),
+    };
+    let session = Session {
+        role_arn: role.clone(),
+        name: session_name.to_owned(),
+        secret: keys.secret_key.clone(),
+        token: keys.token.clone(),
+    };
+    cloud.sessions.add(&keys.access_key, session);
+    let mut request = Request::get(format!("/{target}")).header("host", host);
+    if !asked.password.is_empty() {
+        request = request.header("passwordbase64", BASE64.encode(asked.password));
+    }
+    let Ok(request) = request.body(()) else {
+        return failed(500, "the request to the identity provider cannot be made".to_owned());
+    };
+    let (mut parts, ()) = request.into_parts();
+    let by = SignedBy {
+        access_key: &keys.access_key,
+        secret: &keys.secret_key,
+        token: &keys.token,
+        region,
+        service: "execute-api",
+    };
+    if let Err(error) = execute_api::sign(&mut parts, b"", &by, SystemTime::now()) {
+        return failed(500, format!("the request to the identity provider cannot be signed: {error}"));
+    }
+    let context = execute_api::Context {
+        aws: &aws,
+        account: &place.account,
+        region,
+        sessions: &cloud.sessions,
+        deployments: &cloud.deployments,
+    };
+    let answer = execute_api::answer(&context, api, &parts, b"").await;
+    if let Some(cause) = &answer.cause {
+        tracing::warn!(server = id, status = answer.status, cause, "the identity provider did not decide");
+    }
+    let message = match answer.status {
+        200 => String::new(),
+        status => format!("Unable to call identity provider: Unable to call API: status code {status}"),
+    };
+    Identity { status: answer.status, response: answer.body, message, url, cause: answer.cause }
+}
+
+/// What the answer admits to; the reason where it is a refusal.
+pub(crate) fn admission(username: &str, identity: &Identity) -> Result<Admission, String> {
+    if identity.status != 200 {
+        return Err(identity.cause.clone().unwrap_or_else(|| format!("the identity provider answered {}", identity.status)));
+    }
+    let answer: Value = serde_json::from_str(&identity.response).map_err(|_| "the answer is no JSON".to_owned())?;
+    let text = |name: &str| answer[name].as_str().filter(|text| !text.is_empty()).map(str::to_owned);
+    let role = text("Role").ok_or("the answer has no Role")?;
+    let view = match text("HomeDirectoryType").as_deref() {
+        None | Some("PATH") => View::Path(text("HomeDirectory").unwrap_or_else(|| "/".to_owned())),
+        Some("LOGICAL") => {
+            let details = text("HomeDirectoryDetails").ok_or("a LOGICAL home has no HomeDirectoryDetails")?;
+            let entries: Vec<Value> =
+                serde_json::from_str(&details).map_err(|_| "HomeDirectoryDetails is no JSON list".to_owned())?;
+            let pairs = entries.iter().map(|entry| {
+                Some((entry["Entry"].as_str()?.to_owned(), entry["Target"].as_str()?.to_owned()))
+            });
+            View::Logical(pairs.collect::<Option<_>>().ok_or("an entry of HomeDirectoryDetails lacks Entry or Target")?)
+        }
+        Some(other) => return Err(format!("HomeDirectoryType {other} is unknown")),
+    };
+    let policy = text("Policy").map(|policy| filled(&policy, username, &view));
+    if policy.as_ref().is_some_and(|policy| policy.chars().count() > MOST_POLICY) {
+        return Err(format!("the session policy has more than {MOST_POLICY} characters"));
+    }
+    let public_keys = match &answer["PublicKeys"] {
+        Value::Null => Vec::new(),
+        Value::Array(keys) => keys.iter().filter_map(|key| key.as_str().map(str::to_owned)).collect(),
+        _ => return Err("PublicKeys is no list".to_owned()),
+    };
+    Ok(Admission { role, policy, home: view, public_keys })
+}
+
+/// Transfer's variables, filled in by their text, as the service does before it assumes the role. With a logical home
+/// only the user's name is known.
+fn filled(policy: &str, username: &str, view: &View) -> String {
+    let mut policy = policy.replace("${transfer:UserName}", username);
+    if let View::Path(home) = view {
+        let trimmed = home.trim_start_matches('/');
+        let (bucket, folder) = trimmed.split_once('/').unwrap_or((trimmed, ""));
+        for (name, value) in [("HomeBucket", bucket), ("HomeFolder", folder), ("HomeDirectory", trimmed)] {
+            policy = policy.replace(&format!("${{transfer:{name}}}"), value);
+        }
+    }
+    policy
+}
+
+/// Whether Transfer can assume the customer's role for this server.
+pub(crate) async fn may_assume(cloud: &Cloud, place: &Place, id: &str, role: &str) -> Result<(), NotAssumed> {
+    let aws = cloud.aws(&place.account).await;
+    execute_api::trusts(&aws, &place.account, &arn(place, id), role).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn identity(status: u16, response: Value) -> Identity {
+        Identity { status, response: response.to_string(), message: String::new(), url: String::new(), cause: None }
+    }
+
+    #[test]
+    fn only_a_role_admits() {
+        for (status, response) in [
+            (200, json!({})),
+            (200, json!({ "Role": "" })),
+            (200, json!({ "message": "Forbidden" })),
+            (403, json!({ "Role": "r" })),
+            (200, json!([])),
+            (200, json!({ "Role": "r", "HomeDirectoryType": "LOGICAL" })),
+            (200, json!({ "Role": "r", "Policy": "x".repeat(2049) })),
+        ] {
+            assert!(admission("u", &identity(status, response.clone())).is_err(), "{response}");
+        }
+        let admitted = admission("u", &identity(200, json!({ "Role": "r", "HomeDirectory": "/b/f" }))).unwrap();
+        assert_eq!(admitted.home, View::Path("/b/f".into()));
+    }
+
+    #[test]
+    fn the_services_variables_are_filled_in() {
+        let policy = "${transfer:HomeBucket} ${transfer:HomeFolder}/ ${transfer:HomeDirectory} ${transfer:UserName} ${aws:userid}";
+        let response = json!({ "Role": "r", "HomeDirectory": "/b/f/g", "Policy": policy });
+        let admitted = admission("me", &identity(200, response)).unwrap();
+        assert_eq!(admitted.policy.as_deref(), Some("b f/g/ b/f/g me ${aws:userid}"));
+    }
+}

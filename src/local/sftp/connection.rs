@@ -1,0 +1,260 @@
+//! One client's SSH connection: who it is, and which channels it may have.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use russh::keys::PublicKey;
+use russh::server::{Auth, Handler, Msg, PublicKeyOffer, Session as Ssh, VerifiedPublicKey};
+use russh::{Channel, ChannelId, ChannelOpenFailure, MethodKind, MethodSet};
+
+use super::endpoints::Shared;
+use super::guard::Guard;
+use super::rights::Rights;
+use super::session::Session;
+use crate::local::login::{self, Admission, Asked};
+use crate::local::transfer::Place;
+
+/// SFTP sessions of one connection, from the user guide's "Transferring files over a server endpoint using a client".
+const MOST_SESSIONS: usize = 10;
+
+/// The state of a connection.
+pub(super) struct Connection {
+    shared: Arc<Shared>,
+    place: Place,
+    server: String,
+    peer: SocketAddr,
+    methods: Methods,
+    /// What the identity provider said of a key's owner, so that it is not asked for every key.
+    offered: Option<(String, Result<Admission, String>)>,
+    key_accepted: bool,
+    admitted: Option<(String, Admission)>,
+    channels: HashMap<ChannelId, Channel<Msg>>,
+    sessions: usize,
+}
+
+/// `SftpAuthenticationMethods` of a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Methods {
+    /// Only passwords.
+    Password,
+    /// Only keys.
+    Key,
+    /// Either.
+    Either,
+    /// A key, then a password.
+    Both,
+}
+
+impl Methods {
+    /// From the API's word.
+    pub(super) fn parse(word: &str) -> Self {
+        match word {
+            "PASSWORD" => Self::Password,
+            "PUBLIC_KEY" => Self::Key,
+            "PUBLIC_KEY_AND_PASSWORD" => Self::Both,
+            _ => Self::Either,
+        }
+    }
+
+    fn offered(self, key_accepted: bool) -> MethodSet {
+        let kinds: &[MethodKind] = match self {
+            Self::Password => &[MethodKind::Password],
+            Self::Key => &[MethodKind::PublicKey],
+            Self::Either => &[MethodKind::PublicKey, MethodKind::Password],
+            Self::Both if key_accepted => &[MethodKind::Password],
+            Self::Both => &[MethodKind::PublicKey],
+        };
+        kinds.into()
+    }
+}
+
+impl Connection {
+    pub(super) fn new(shared: Arc<Shared>, place: Place, server: String, peer: SocketAddr, methods: Methods) -> Self {
+        Self {
+            shared,
+            place,
+            server,
+            peer,
+            methods,
+            offered: None,
+            key_accepted: false,
+            admitted: None,
+            channels: HashMap::new(),
+            sessions: 0,
+        }
+    }
+
+    /// A refusal that lets the client try again.
+    fn refuse(&self) -> Auth {
+        Auth::Reject { proceed_with_methods: Some(self.methods.offered(self.key_accepted)), partial_success: false }
+    }
+
+    /// Asks the identity provider, and whether the role it names can be assumed.
+    async fn ask(&self, username: &str, password: &str) -> Result<Admission, String> {
+        let server = self.shared.store.get(&self.place, &self.server).map_err(|_| "the server is gone".to_owned())?;
+        let source_ip = self.peer.ip().to_string();
+        let asked = Asked { username, password, protocol: "SFTP", source_ip: &source_ip };
+        let identity = login::ask(&self.shared.cloud, &self.place, &self.server, &server, &asked).await;
+        let admission = login::admission(username, &identity)?;
+        let role = login::may_assume(&self.shared.cloud, &self.place, &self.server, &admission.role).await;
+        role.map_err(|error| error.to_string())?;
+        Ok(admission)
+    }
+
+    /// What the identity provider says of the owner of keys; asked once a connection and name.
+    async fn keys_of(&mut self, username: &str) -> Result<Admission, String> {
+        match &self.offered {
+            Some((name, result)) if name == username => result.clone(),
+            _ => {
+                let result = self.ask(username, "").await;
+                self.offered = Some((username.to_owned(), result.clone()));
+                result
+            }
+        }
+    }
+
+    async fn has_key(&mut self, username: &str, key: &PublicKey) -> bool {
+        let Ok(admission) = self.keys_of(username).await else { return false };
+        admission.public_keys.iter().any(|line| {
+            PublicKey::from_openssh(line).is_ok_and(|known| known.key_data() == key.key_data())
+        })
+    }
+}
+
+impl Handler for Connection {
+    type Error = russh::Error;
+
+    async fn auth_none(&mut self, _user: &str) -> Result<Auth, Self::Error> {
+        Ok(self.refuse())
+    }
+
+    async fn auth_password(&mut self, user: &str, password: &str) -> Result<Auth, Self::Error> {
+        let may = match self.methods {
+            Methods::Password | Methods::Either => true,
+            Methods::Both => self.key_accepted,
+            Methods::Key => false,
+        };
+        if !may {
+            return Ok(self.refuse());
+        }
+        match self.ask(user, password).await {
+            Ok(admission) => {
+                tracing::info!(server = self.server, user, "logged in by password");
+                self.admitted = Some((user.to_owned(), admission));
+                Ok(Auth::Accept)
+            }
+            Err(reason) => {
+                tracing::info!(server = self.server, user, reason, "refused");
+                Ok(self.refuse())
+            }
+        }
+    }
+
+    async fn auth_publickey_offered(&mut self, user: &str, offer: PublicKeyOffer<'_>) -> Result<Auth, Self::Error> {
+        if self.methods == Methods::Password || !self.has_key(user, offer.public_key).await {
+            return Ok(self.refuse());
+        }
+        Ok(Auth::Accept)
+    }
+
+    async fn auth_publickey(&mut self, user: &str, key: VerifiedPublicKey<'_>) -> Result<Auth, Self::Error> {
+        if self.methods == Methods::Password || !self.has_key(user, key.public_key).await {
+            return Ok(self.refuse());
+        }
+        let Ok(admission) = self.keys_of(user).await else { return Ok(self.refuse()) };
+        self.key_accepted = true;
+        if self.methods == Methods::Both {
+            let methods = Some(self.methods.offered(true));
+            return Ok(Auth::Reject { proceed_with_methods: methods, partial_success: true });
+        }
+        tracing::info!(server = self.server, user, "logged in by key");
+        self.admitted = Some((user.to_owned(), admission));
+        Ok(Auth::Accept)
+    }
+
+    async fn channel_open_session(
+        &mut self,
+        channel: Channel<Msg>,
+        reply: russh::server::ChannelOpenHandle,
+        _session: &mut Ssh,
+    ) -> Result<(), Self::Error> {
+        if self.channels.len() + self.sessions >= MOST_SESSIONS {
+            reply.reject(ChannelOpenFailure::ResourceShortage).await;
+            return Ok(());
+        }
+        self.channels.insert(channel.id(), channel);
+        reply.accept().await;
+        Ok(())
+    }
+
+    async fn channel_close(&mut self, channel: ChannelId, _session: &mut Ssh) -> Result<(), Self::Error> {
+        if self.channels.remove(&channel).is_none() {
+            self.sessions = self.sessions.saturating_sub(1);
+        }
+        Ok(())
+    }
+
+    async fn shell_request(&mut self, channel: ChannelId, session: &mut Ssh) -> Result<(), Self::Error> {
+        session.channel_failure(channel)
+    }
+
+    async fn exec_request(&mut self, channel: ChannelId, _data: &[u8], session: &mut Ssh) -> Result<(), Self::Error> {
+        session.channel_failure(channel)
+    }
+
+    async fn pty_request(
+        &mut self,
+        channel: ChannelId,
+        _term: &str,
+        _columns: u32,
+        _rows: u32,
+        _width: u32,
+        _height: u32,
+        _modes: &[(russh::Pty, u32)],
+        session: &mut Ssh,
+    ) -> Result<(), Self::Error> {
+        session.channel_failure(channel)
+    }
+
+    async fn subsystem_request(&mut self, id: ChannelId, name: &str, session: &mut Ssh) -> Result<(), Self::Error> {
+        let admitted = self.admitted.clone();
+        let (Some((user, admission)), true) = (admitted, name == "sftp") else {
+            return session.channel_failure(id);
+        };
+        let Some(channel) = self.channels.remove(&id) else { return session.channel_failure(id) };
+        let sftp = match self.begin(&user, &admission).await {
+            Ok(sftp) => sftp,
+            Err(reason) => {
+                tracing::warn!(server = self.server, user, reason, "no session");
+                return session.channel_failure(id);
+            }
+        };
+        self.sessions += 1;
+        session.channel_success(id)?;
+        let config = russh_sftp::server::Config { max_client_packet_len: super::guard::MOST };
+        russh_sftp::server::run_with_config(Guard::new(channel.into_stream()), sftp, config).await;
+        Ok(())
+    }
+}
+
+impl Connection {
+    async fn begin(&self, user: &str, admission: &Admission) -> Result<Session, String> {
+        let server = self.shared.store.get(&self.place, &self.server).map_err(|_| "the server is gone".to_owned())?;
+        let option = server.settings.get("ProtocolDetails").and_then(|details| details["SetStatOption"].as_str());
+        let quiet = option == Some("ENABLE_NO_OP");
+        let view = admission.home.clone();
+        if let Some(memory) = &self.shared.memory {
+            return Ok(Session::new(Arc::new(memory.clone()), None, view, quiet));
+        }
+        let aws = self.shared.cloud.aws(&self.place.account).await;
+        let rights = Rights::new(
+            Arc::clone(&self.shared.cloud),
+            (&self.place.account, &self.place.region),
+            &admission.role,
+            user,
+            admission.policy.as_deref(),
+        )?;
+        Ok(Session::new(Arc::new(aws.s3(&self.place.region)), Some(rights), view, quiet))
+    }
+}

@@ -1,0 +1,112 @@
+//! Ends a session whose client sends a packet that is too large: what follows it could not be told apart any more.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// The largest packet: OpenSSH's.
+pub(super) const MOST: u32 = 256 * 1024;
+
+/// A stream of SFTP packets, each a length of four bytes and its content.
+pub(super) struct Guard<S> {
+    inner: S,
+    /// Bytes of the length that have come so far.
+    head: [u8; 4],
+    have: usize,
+    /// Bytes of the content still to come.
+    left: u32,
+    ended: bool,
+}
+
+impl<S> Guard<S> {
+    pub(super) fn new(inner: S) -> Self {
+        Self { inner, head: [0; 4], have: 0, left: 0, ended: false }
+    }
+
+    /// Follows the packets; false once one is too large.
+    fn follow(&mut self, mut bytes: &[u8]) -> bool {
+        while let Some((&byte, rest)) = bytes.split_first() {
+            if self.left > 0 {
+                let skip = bytes.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
+                self.left -= u32::try_from(skip).unwrap_or(self.left);
+                bytes = &bytes[skip..];
+                continue;
+            }
+            self.head[self.have] = byte;
+            self.have += 1;
+            bytes = rest;
+            if self.have == 4 {
+                self.have = 0;
+                self.left = u32::from_be_bytes(self.head);
+                if self.left > MOST {
+                    return false;
+                }
+            }
+        }
+        true
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Guard<S> {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.ended {
+            return Poll::Ready(Ok(()));
+        }
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.inner).poll_read(context, buffer))?;
+        let fresh = buffer.filled()[before..].to_vec();
+        if !self.follow(&fresh) {
+            self.ended = true;
+            buffer.set_filled(before);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Guard<S> {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::AsyncReadExt as _;
+
+    #[tokio::test]
+    async fn packets_pass_until_one_is_too_large() {
+        let good = [&3_u32.to_be_bytes()[..], b"abc", &0_u32.to_be_bytes()[..]].concat();
+        let bad = [&good[..], &(MOST + 1).to_be_bytes()[..], b"xyz"].concat();
+        for (bytes, expected) in [(&good, good.len()), (&bad, good.len())] {
+            // In pieces of every size, so that lengths are cut anywhere.
+            for size in 1..8 {
+                let mut guard = Guard::new(tokio_test_reader(bytes, size));
+                let mut out = Vec::new();
+                guard.read_to_end(&mut out).await.unwrap();
+                assert!(out.starts_with(&good[..expected.min(out.len())]));
+                assert!(out.len() >= good.len() - 4 && !out.ends_with(b"xyz"), "{size}: {out:?}");
+            }
+        }
+    }
+
+    fn tokio_test_reader(bytes: &[u8], size: usize) -> impl AsyncRead + Unpin + use<> {
+        let (client, mut server) = tokio::io::duplex(size);
+        let bytes = bytes.to_vec();
+        tokio::spawn(async move {
+            use tokio::io::AsyncWriteExt as _;
+            let _ = server.write_all(&bytes).await;
+        });
+        client
+    }
+}

@@ -1,0 +1,138 @@
+//! A download: ranges of an object, the next one on its way while one is read.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use tokio::task::JoinHandle;
+
+use super::storage::{Storage, StorageError};
+
+/// Bytes asked for at a time.
+const CHUNK: u64 = 4 << 20;
+
+type Fetched = Result<Option<Bytes>, StorageError>;
+type Fetch = JoinHandle<Fetched>;
+
+/// One download.
+pub(super) struct Reader {
+    storage: Arc<dyn Storage>,
+    bucket: String,
+    key: String,
+    size: u64,
+    /// Chunks by their beginning; two at most.
+    chunks: VecDeque<(u64, Bytes)>,
+    next: Option<(u64, Fetch)>,
+}
+
+impl Reader {
+    pub(super) fn new(storage: Arc<dyn Storage>, bucket: &str, key: &str, size: u64) -> Self {
+        Self { storage, bucket: bucket.to_owned(), key: key.to_owned(), size, chunks: VecDeque::new(), next: None }
+    }
+
+    /// The object's size.
+    pub(super) fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Bytes from `offset`, as many as there are up to `length`; none at the end.
+    ///
+    /// # Errors
+    /// Storage's, or that the object is gone.
+    pub(super) async fn read(&mut self, offset: u64, length: u32) -> Result<Bytes, StorageError> {
+        let end = offset.saturating_add(u64::from(length)).min(self.size);
+        if offset >= end {
+            return Ok(Bytes::new());
+        }
+        let first = self.chunk(offset - offset % CHUNK).await?;
+        let from = usize::try_from(offset % CHUNK).unwrap_or(usize::MAX).min(first.len());
+        let wanted = usize::try_from(end - offset).unwrap_or(usize::MAX);
+        if from + wanted <= first.len() || first.len() < usize::try_from(CHUNK).unwrap_or(usize::MAX) {
+            return Ok(first.slice(from..(from + wanted).min(first.len())));
+        }
+        // A read across the border of two chunks.
+        let mut whole = BytesMut::from(&first[from..]);
+        let second = self.chunk(offset - offset % CHUNK + CHUNK).await?;
+        let rest = (wanted - whole.len()).min(second.len());
+        whole.extend_from_slice(&second[..rest]);
+        Ok(whole.freeze())
+    }
+
+    async fn chunk(&mut self, start: u64) -> Result<Bytes, StorageError> {
+        if let Some((_, bytes)) = self.chunks.iter().find(|(have, _)| *have == start) {
+            return Ok(bytes.clone());
+        }
+        let fetched = match self.next.take() {
+            Some((at, fetch)) if at == start => fetch.await.unwrap_or_else(|error| Err(StorageError(error.to_string()))),
+            _ => self.fetch(start).await,
+        };
+        let bytes = fetched?.ok_or_else(|| StorageError("the object is gone".to_owned()))?;
+        while self.chunks.len() >= 2 {
+            self.chunks.pop_front();
+        }
+        self.chunks.push_back((start, bytes.clone()));
+        let after = start + CHUNK;
+        if after < self.size {
+            let (storage, bucket, key) = (Arc::clone(&self.storage), self.bucket.clone(), self.key.clone());
+            let size = self.size;
+            let fetch = tokio::spawn(async move { whole(&*storage, (&bucket, &key), after, size).await });
+            if let Some((_, old)) = self.next.replace((after, fetch)) {
+                old.abort();
+            }
+        }
+        Ok(bytes)
+    }
+
+    async fn fetch(&self, start: u64) -> Fetched {
+        whole(&*self.storage, (&self.bucket, &self.key), start, self.size).await
+    }
+}
+
+/// A whole chunk, though storage may answer with less at a time.
+async fn whole(storage: &dyn Storage, (bucket, key): (&str, &str), start: u64, size: u64) -> Fetched {
+    let want = CHUNK.min(size.saturating_sub(start));
+    let Some(first) = storage.range(bucket, key, start, want).await? else { return Ok(None) };
+    if first.len() as u64 >= want {
+        return Ok(Some(first));
+    }
+    let mut whole = BytesMut::from(first);
+    while (whole.len() as u64) < want {
+        match storage.range(bucket, key, start + whole.len() as u64, want - whole.len() as u64).await? {
+            None => return Ok(None),
+            Some(rest) if rest.is_empty() => break,
+            Some(rest) => whole.extend_from_slice(&rest),
+        }
+    }
+    Ok(Some(whole.freeze()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::storage::Memory;
+    use super::*;
+
+    #[tokio::test]
+    async fn every_way_of_reading_gives_the_same_bytes() {
+        let memory = Memory::default();
+        let content: Vec<u8> = (0..9_000_001_u32).map(|n| (n % 251) as u8).collect();
+        let mut sink = memory.create("b", "k");
+        for part in content.chunks(2_999_999) {
+            sink.add(Bytes::copy_from_slice(part)).await.unwrap();
+        }
+        sink.finish(Bytes::new()).await.unwrap();
+        let mut reader = Reader::new(Arc::new(memory), "b", "k", content.len() as u64);
+        for step in [32_768_usize, 261_120, 1_000_003] {
+            let mut at = 0;
+            while at < content.len() {
+                let got = reader.read(at as u64, u32::try_from(step).unwrap()).await.unwrap();
+                assert_eq!(got, content[at..(at + step).min(content.len())], "{at} {step}");
+                at += got.len();
+            }
+        }
+        for at in [8_999_999_u64, 0, 4_194_303, 9_000_001, 100_000_000] {
+            let got = reader.read(at, 10).await.unwrap();
+            let from = usize::try_from(at).unwrap().min(content.len());
+            assert_eq!(got, content[from..(from + 10).min(content.len())], "{at}");
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! An upload: bytes in their order become parts, one of which is on its way while the next fills.
+
+use std::collections::BTreeMap;
+
+use bytes::{Bytes, BytesMut};
+use tokio::task::JoinHandle;
+
+use super::storage::{Sink, StorageError};
+
+/// S3's smallest part.
+const PART: usize = 5 << 20;
+/// How much may come ahead of its turn; clients send a window of writes, nearly always in order.
+const AHEAD: usize = 4 << 20;
+
+/// Why bytes were not taken.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum WriteError {
+    /// Not one after the other: S3 cannot change what is written.
+    #[error("objects in S3 are written from their beginning to their end")]
+    NotInOrder,
+    /// Storage failed.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// It failed before.
+    #[error("the upload has failed")]
+    Failed,
+}
+
+type Sending = JoinHandle<(Box<dyn Sink>, Result<(), StorageError>)>;
+
+enum Stage {
+    Idle(Box<dyn Sink>),
+    Sending(Sending),
+    Failed,
+}
+
+/// One upload.
+pub(super) struct Writer {
+    stage: Stage,
+    buffer: BytesMut,
+    ahead: BTreeMap<u64, Bytes>,
+    written: u64,
+    parts: usize,
+}
+
+impl Writer {
+    pub(super) fn new(sink: Box<dyn Sink>) -> Self {
+        Self { stage: Stage::Idle(sink), buffer: BytesMut::new(), ahead: BTreeMap::new(), written: 0, parts: 0 }
+    }
+
+    /// Bytes taken so far.
+    pub(super) fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// Takes bytes at their place.
+    ///
+    /// # Errors
+    /// See [`WriteError`]; after one the upload can only be given up.
+    pub(super) async fn write(&mut self, offset: u64, data: Vec<u8>) -> Result<(), WriteError> {
+        if offset != self.written {
+            let waiting: usize = self.ahead.values().map(Bytes::len).sum();
+            if offset < self.written || waiting + data.len() > AHEAD {
+                return Err(WriteError::NotInOrder);
+            }
+            self.ahead.insert(offset, data.into());
+            return Ok(());
+        }
+        self.append(&data).await?;
+        while let Some(data) = self.ahead.remove(&self.written) {
+            self.append(&data).await?;
+        }
+        Ok(())
+    }
+
+    async fn append(&mut self, data: &[u8]) -> Result<(), WriteError> {
+        self.buffer.extend_from_slice(data);
+        self.written += data.len() as u64;
+        // Parts grow with the object, since there can be ten thousand of them.
+        let part = PART * (1 + self.parts / 1000);
+        if self.buffer.len() >= part {
+            let bytes = self.buffer.split().freeze();
+            let mut sink = self.idle().await?;
+            self.parts += 1;
+            self.stage = Stage::Sending(tokio::spawn(async move {
+                let result = sink.add(bytes).await;
+                (sink, result)
+            }));
+            self.buffer.reserve(part);
+        }
+        Ok(())
+    }
+
+    /// Waits until no part is on its way.
+    async fn idle(&mut self) -> Result<Box<dyn Sink>, WriteError> {
+        match std::mem::replace(&mut self.stage, Stage::Failed) {
+            Stage::Idle(sink) => Ok(sink),
+            Stage::Failed => Err(WriteError::Failed),
+            Stage::Sending(sending) => match sending.await {
+                Ok((sink, Ok(()))) => Ok(sink),
+                Ok((sink, Err(error))) => {
+                    sink.abort().await;
+                    Err(error.into())
+                }
+                Err(_) => Err(WriteError::Failed),
+            },
+        }
+    }
+
+    /// Makes the object.
+    ///
+    /// # Errors
+    /// See [`WriteError`]; there is no object then.
+    pub(super) async fn finish(mut self) -> Result<(), WriteError> {
+        let sink = self.idle().await?;
+        if !self.ahead.is_empty() {
+            sink.abort().await;
+            return Err(WriteError::NotInOrder);
+        }
+        let rest = self.buffer.split().freeze();
+        Ok(sink.finish(rest).await?)
+    }
+}
+
+impl Drop for Writer {
+    /// A connection that broke off: what has been sent is given up.
+    fn drop(&mut self) {
+        let stage = std::mem::replace(&mut self.stage, Stage::Failed);
+        if matches!(stage, Stage::Failed) {
+            return;
+        }
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                match stage {
+                    Stage::Idle(sink) => sink.abort().await,
+                    Stage::Sending(sending) => {
+                        if let Ok((sink, _)) = sending.await {
+                            sink.abort().await;
+                        }
+                    }
+                    Stage::Failed => {}
+                }
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::storage::{Memory, Storage as _};
+    use super::*;
+
+    #[tokio::test]
+    async fn writes_out_of_order_come_together() {
+        let memory = Memory::default();
+        let mut writer = Writer::new(memory.create("b", "k"));
+        for (offset, data) in [(0, "ab"), (4, "ef"), (2, "cd"), (6, "g")] {
+            writer.write(offset, data.as_bytes().to_vec()).await.unwrap();
+        }
+        assert!(memory.head("b", "k").await.unwrap().is_none());
+        writer.finish().await.unwrap();
+        assert_eq!(memory.range("b", "k", 0, 100).await.unwrap().unwrap(), "abcdefg");
+    }
+
+    #[tokio::test]
+    async fn a_gap_or_a_second_thought_is_refused() {
+        let memory = Memory::default();
+        let mut writer = Writer::new(memory.create("b", "k"));
+        writer.write(0, vec![0; 10]).await.unwrap();
+        assert!(matches!(writer.write(5, vec![1]).await, Err(WriteError::NotInOrder)));
+        writer.write(20, vec![1]).await.unwrap();
+        assert!(matches!(writer.finish().await, Err(WriteError::NotInOrder)));
+        assert!(memory.head("b", "k").await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn a_large_file_is_parts() {
+        let memory = Memory::default();
+        let mut writer = Writer::new(memory.create("b", "k"));
+        let chunk = vec![7; 1 << 20];
+        for index in 0..12_u64 {
+            writer.write(index << 20, chunk.clone()).await.unwrap();
+        }
+        assert_eq!(writer.parts, 2);
+        writer.finish().await.unwrap();
+        assert_eq!(memory.head("b", "k").await.unwrap().unwrap().size, 12 << 20);
+    }
+}
