@@ -10,6 +10,8 @@
 //! `spec`, `desired`, `template`, `names`, `plan` and `authorizer` are pure: no AWS, clock, file system or randomness.
 //! Only `aws` names an SDK crate, only `report` prints, only `execute::wait` waits.
 
+#[cfg(feature = "cli")]
+pub mod accounts;
 #[cfg(feature = "accounts")]
 pub mod authorizer;
 #[cfg(feature = "cli")]
@@ -44,3 +46,5 @@ pub mod spec;
 pub mod state;
 #[cfg(feature = "cli")]
 pub mod template;
+#[cfg(feature = "cli")]
+pub mod verify;

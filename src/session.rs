@@ -44,6 +44,37 @@ pub struct Options {
     pub reporter: Arc<dyn Reporter>,
 }
 
+/// Connects to an environment's account, and to no other.
+///
+/// # Errors
+/// The credentials do not work, or belong to another account.
+pub async fn connect(
+    environment: &Environment,
+    profile: Option<String>,
+    endpoint_url: Option<String>,
+    local: bool,
+) -> Result<Arc<Aws>, CliError> {
+    let aws = Aws::connect(ConnectOptions {
+        profile,
+        endpoint_url,
+        local_account: local.then(|| environment.account.clone()),
+        home_region: environment.home_region.clone(),
+    })
+    .await;
+    let caller = aws.caller().await.map_err(|error| CliError::from_error(Exit::Failed, &error, error.hint()))?;
+    if caller.account != environment.account {
+        return Err(CliError::new(
+            Exit::Refused,
+            format!(
+                "environment {} belongs to account {}, but the credentials are of account {} ({})",
+                environment.name, environment.account, caller.account, caller.arn
+            ),
+        )
+        .hint("--profile chooses other credentials; nothing was changed"));
+    }
+    Ok(Arc::new(aws))
+}
+
 /// A run.
 pub struct Session {
     /// The environment.
@@ -84,28 +115,11 @@ impl Session {
         if !options.regions.is_empty() {
             resources.retain(|r| options.regions.iter().any(|region| region == r.id().place()));
         }
-        let aws = Aws::connect(ConnectOptions {
-            profile: options.profile,
-            endpoint_url: options.endpoint_url,
-            local_account: options.local.then(|| environment.account.clone()),
-            home_region: environment.home_region.clone(),
-        })
-        .await;
-        let caller = aws.caller().await.map_err(|error| CliError::from_error(Exit::Failed, &error, error.hint()))?;
-        if caller.account != environment.account {
-            return Err(CliError::new(
-                Exit::Refused,
-                format!(
-                    "environment {} belongs to account {}, but the credentials are of account {} ({})",
-                    environment.name, environment.account, caller.account, caller.arn
-                ),
-            )
-            .hint("--profile chooses other credentials; nothing was changed"));
-        }
+        let aws = connect(&environment, options.profile, options.endpoint_url, options.local).await?;
         Ok(Self {
             state: state.unwrap_or_else(|| State::new(&environment.name, &environment.account)),
             environment,
-            aws: Arc::new(aws),
+            aws,
             folder,
             resources,
             reporter: options.reporter,

@@ -27,7 +27,7 @@ pub type Item = BTreeMap<String, Attribute>;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Account {
     /// The partition key: a customer's number.
-    pub org_id: u64,
+    pub org_id: i64,
     /// What the customer logs in with.
     pub username: String,
     /// A stored form of the password ([`super::password`]); none for an account that has keys only.

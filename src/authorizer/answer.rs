@@ -118,7 +118,12 @@ mod tests {
             prop_oneof![
                 prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
                 prop::collection::btree_map(
-                    prop_oneof![Just("username".to_owned()), Just("password".to_owned()), Just("serverId".to_owned()), ".*"],
+                    prop_oneof![
+                        Just("username".to_owned()),
+                        Just("password".to_owned()),
+                        Just("serverId".to_owned()),
+                        ".*"
+                    ],
                     inner,
                     0..6
                 )

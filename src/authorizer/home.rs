@@ -92,8 +92,22 @@ mod tests {
             assert_eq!((home.bucket.as_str(), home.folder.as_str()), ("pl-pt99-5-uploads", folder));
         }
         for path in [
-            "", "/", "bucket/a", "/bucket", "/bucket/", "//bucket/a", "/bucket//a", "/bucket/a//", "/bucket/../a",
-            "/bucket/a/..", "/bucket/./a", "/bucket/a\n", "/Bucket/a", "/b/a", "/buc*et/a", "/-bucket/a",
+            "",
+            "/",
+            "bucket/a",
+            "/bucket",
+            "/bucket/",
+            "//bucket/a",
+            "/bucket//a",
+            "/bucket/a//",
+            "/bucket/../a",
+            "/bucket/a/..",
+            "/bucket/./a",
+            "/bucket/a\n",
+            "/Bucket/a",
+            "/b/a",
+            "/buc*et/a",
+            "/-bucket/a",
         ] {
             assert_eq!(Home::parse(path), None, "{path}");
         }
@@ -101,8 +115,7 @@ mod tests {
 
     #[test]
     fn the_policy_names_the_folder_with_its_slash() {
-        let policy: serde_json::Value =
-            serde_json::from_str(&Home::parse("/bucket/a*${x}").unwrap().policy()).unwrap();
+        let policy: serde_json::Value = serde_json::from_str(&Home::parse("/bucket/a*${x}").unwrap().policy()).unwrap();
         assert_eq!(policy["Statement"][1]["Resource"], "arn:aws:s3:::bucket/a${*}${$}{x}/*");
         assert_eq!(
             policy["Statement"][0]["Condition"]["StringLike"]["s3:prefix"],

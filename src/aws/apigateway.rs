@@ -93,9 +93,10 @@ impl ApiGateway {
     pub async fn stages(&self, api: &str) -> Result<BTreeMap<String, String>, AwsError> {
         let call = self.0.get_stages().rest_api_id(api).send().await.call("apigateway:GetStages", api);
         let Some(answer) = call.or_missing(&["NotFound"])? else { return Ok(BTreeMap::new()) };
-        let pairs = answer.item().iter().filter_map(|stage| {
-            Some((stage.stage_name()?.to_owned(), stage.deployment_id()?.to_owned()))
-        });
+        let pairs = answer
+            .item()
+            .iter()
+            .filter_map(|stage| Some((stage.stage_name()?.to_owned(), stage.deployment_id()?.to_owned())));
         Ok(pairs.collect())
     }
 
@@ -124,7 +125,12 @@ impl ApiGateway {
                     path: path.to_owned(),
                     http_method: name.clone(),
                     authorization: method.authorization_type().unwrap_or("NONE").to_owned(),
-                    parameters: method.request_parameters().into_iter().flatten().map(|(k, v)| (k.clone(), *v)).collect(),
+                    parameters: method
+                        .request_parameters()
+                        .into_iter()
+                        .flatten()
+                        .map(|(k, v)| (k.clone(), *v))
+                        .collect(),
                     integration: method.method_integration().map(integration),
                 });
             }

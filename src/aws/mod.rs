@@ -9,6 +9,7 @@ mod connect;
 mod dynamodb;
 mod error;
 mod iam;
+mod items;
 mod lambda;
 mod logs;
 mod objects;
@@ -23,13 +24,14 @@ pub use connect::{Aws, ConnectOptions};
 pub use dynamodb::{DynamoDb, NewTable, TableFacts};
 pub use error::AwsError;
 pub use iam::{Iam, RoleFacts};
+pub use items::{Write, Written};
 pub use lambda::{FunctionFacts, Invocation, Lambda};
 pub use logs::Logs;
 pub use objects::{ObjectFacts, ObjectPage, Upload};
 pub use route53::{RecordFacts, Route53};
 pub use s3::{ObjectVersion, Policy, S3};
 pub use sts::{Caller, SessionCredentials};
-pub use transfer::{ServerFacts, ServerRequest, Transfer};
+pub use transfer::{HostKeyFacts, IdentityAnswer, ServerFacts, ServerRequest, Transfer};
 
 /// Tags as key and value.
 pub type Tags = std::collections::BTreeMap<String, String>;

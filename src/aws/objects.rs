@@ -4,9 +4,9 @@ use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use bytes::Bytes;
 
+use super::AwsError;
 use super::error::{Call as _, OrMissing as _};
 use super::s3::S3;
-use super::AwsError;
 
 /// What is known of an object without reading it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -156,9 +156,5 @@ impl S3 {
 }
 
 /// What stays as it is in `x-amz-copy-source`: unreserved characters (RFC 3986) and the slash.
-const KEY: &percent_encoding::AsciiSet = &percent_encoding::NON_ALPHANUMERIC
-    .remove(b'/')
-    .remove(b'-')
-    .remove(b'_')
-    .remove(b'.')
-    .remove(b'~');
+const KEY: &percent_encoding::AsciiSet =
+    &percent_encoding::NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');

@@ -60,6 +60,30 @@ pub struct ServerRequest {
     pub tags: Tags,
 }
 
+/// What `TestIdentityProvider` answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdentityAnswer {
+    /// HTTP status of the identity provider.
+    pub status: u16,
+    /// Its body.
+    pub response: String,
+    /// What went wrong on the way.
+    pub message: String,
+    /// The address that was called.
+    pub url: String,
+}
+
+/// A host key of a server, without its private half.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostKeyFacts {
+    /// `hostkey-…`.
+    pub id: String,
+    /// `SHA256:…`.
+    pub fingerprint: String,
+    /// `ssh-ed25519`, …
+    pub kind: String,
+}
+
 const MISSING: &[&str] = &["ResourceNotFound"];
 
 impl Transfer {
@@ -149,6 +173,62 @@ impl Transfer {
     pub async fn tag(&self, arn: &str, tags: &Tags) -> Result<(), AwsError> {
         let tags = tags.iter().filter_map(|(k, v)| Tag::builder().key(k).value(v).build().ok()).collect();
         self.0.tag_resource().arn(arn).set_tags(Some(tags)).send().await.call("transfer:TagResource", arn).map(drop)
+    }
+
+    /// Asks a server's identity provider as a log-in would.
+    pub async fn test_identity_provider(
+        &self,
+        id: &str,
+        username: &str,
+        password: &str,
+        source_ip: &str,
+    ) -> Result<IdentityAnswer, AwsError> {
+        let call = self
+            .0
+            .test_identity_provider()
+            .server_id(id)
+            .user_name(username)
+            .user_password(password)
+            .server_protocol(Protocol::Sftp)
+            .source_ip(source_ip);
+        let answer = call.send().await.call("transfer:TestIdentityProvider", id)?;
+        Ok(IdentityAnswer {
+            status: u16::try_from(answer.status_code()).unwrap_or_default(),
+            response: answer.response().unwrap_or_default().to_owned(),
+            message: answer.message().unwrap_or_default().to_owned(),
+            url: answer.url().to_owned(),
+        })
+    }
+
+    /// The host keys of a server.
+    pub async fn host_keys(&self, id: &str) -> Result<Vec<HostKeyFacts>, AwsError> {
+        let mut keys = Vec::new();
+        let mut next = None;
+        loop {
+            let call = self.0.list_host_keys().server_id(id).set_next_token(next).send().await;
+            let page = call.call("transfer:ListHostKeys", id)?;
+            keys.extend(page.host_keys().iter().map(|key| HostKeyFacts {
+                id: key.host_key_id().unwrap_or_default().to_owned(),
+                fingerprint: key.fingerprint().unwrap_or_default().to_owned(),
+                kind: key.r#type().unwrap_or_default().to_owned(),
+            }));
+            next = page.next_token().map(str::to_owned);
+            if next.is_none() {
+                return Ok(keys);
+            }
+        }
+    }
+
+    /// Imports a host key; the server that has it already keeps it.
+    pub async fn import_host_key(&self, id: &str, private_key: &str, description: &str) -> Result<(), AwsError> {
+        let call = self.0.import_host_key().server_id(id).host_key_body(private_key).description(description);
+        call.send().await.call("transfer:ImportHostKey", id).or_missing(&["ResourceExists"]).map(drop)
+    }
+
+    /// Deletes a host key; missing is fine.
+    pub async fn delete_host_key(&self, id: &str, key: &str) -> Result<(), AwsError> {
+        let call = self.0.delete_host_key().server_id(id).host_key_id(key).send().await;
+        call.call("transfer:DeleteHostKey", id).or_missing(MISSING).map(drop)
     }
 
     /// Deletes a server; missing is fine.

@@ -1,13 +1,15 @@
 //! What several commands share: where the environment is, where AWS is, how to look.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Args;
 
+use crate::aws::Aws;
 use crate::exit::{CliError, Exit};
 use crate::local;
 use crate::report::output::{self, Color, Output};
-use crate::session::{Options, Session};
+use crate::session::{self, Options, Session};
 use crate::spec;
 use crate::spec::model::Environment;
 
@@ -98,20 +100,25 @@ impl Target {
 }
 
 impl Target {
+    /// Where AWS is: with `--local` the local cloud, which is started first.
+    async fn endpoint(&self, environment: &Environment) -> Result<Option<String>, CliError> {
+        if !self.local {
+            return Ok(self.endpoint_url.clone());
+        }
+        let dir = Path::new(local::DEFAULT_DIR);
+        let status = local::start(dir, &local::StartOptions::default(), &|line| output::progress(line))
+            .await
+            .map_err(local_fault)?;
+        if let (Some(endpoint), Some(dns)) = (&status.endpoint, &environment.dns) {
+            local::zone::ensure(endpoint, &environment.account, &dns.zone).await.map_err(local_fault)?;
+        }
+        Ok(status.endpoint)
+    }
+
     /// Begins a session; with `--local` the local cloud is started first.
     pub(crate) async fn open(&self, look: Look) -> Result<Session, CliError> {
         let environment = self.file.load(look)?;
-        let mut endpoint_url = self.endpoint_url.clone();
-        if self.local {
-            let dir = Path::new(local::DEFAULT_DIR);
-            let status = local::start(dir, &local::StartOptions::default(), &|line| output::progress(line))
-                .await
-                .map_err(local_fault)?;
-            if let (Some(endpoint), Some(dns)) = (&status.endpoint, &environment.dns) {
-                local::zone::ensure(endpoint, &environment.account, &dns.zone).await.map_err(local_fault)?;
-            }
-            endpoint_url = status.endpoint;
-        }
+        let endpoint_url = self.endpoint(&environment).await?;
         Session::open(Options {
             environment,
             profile: self.profile.clone(),
@@ -123,6 +130,46 @@ impl Target {
             reporter: output::reporter(look.output),
         })
         .await
+    }
+}
+
+/// Which environment and where AWS is, for commands that deploy nothing.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Place {
+    #[command(flatten)]
+    file: FileArgs,
+    /// Use the local cloud; it is started where it isn't running
+    #[arg(long)]
+    local: bool,
+    /// Profile of the AWS configuration
+    #[arg(long, value_name = "NAME", conflicts_with = "local")]
+    profile: Option<String>,
+    /// One endpoint for every AWS service
+    #[arg(long, value_name = "URL", conflicts_with = "local")]
+    endpoint_url: Option<String>,
+}
+
+impl Place {
+    /// The environment, and AWS as its account.
+    pub(crate) async fn connect(&self, look: Look) -> Result<(Environment, Arc<Aws>), CliError> {
+        let environment = self.file.load(look)?;
+        let target = Target {
+            file: self.file.clone(),
+            local: self.local,
+            profile: self.profile.clone(),
+            endpoint_url: self.endpoint_url.clone(),
+            regions: Vec::new(),
+            state: None,
+            package: None,
+        };
+        let endpoint_url = target.endpoint(&environment).await?;
+        let aws = session::connect(&environment, self.profile.clone(), endpoint_url, self.local).await?;
+        Ok((environment, aws))
+    }
+
+    /// Whether it is the local cloud.
+    pub(crate) fn is_local(&self) -> bool {
+        self.local
     }
 }
 

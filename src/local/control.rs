@@ -133,6 +133,10 @@ pub async fn start(dir: &Path, options: &StartOptions, progress: &(dyn Fn(&str) 
     if options.files_in_memory {
         command.arg("--files-in-memory");
     }
+    if std::env::var_os("RUST_LOG").is_none() {
+        // Log-ins, uploads and refusals are what somebody looks for in the front's log.
+        command.env("RUST_LOG", "warn,sftpctl::local=info");
+    }
     command.stdin(Stdio::null()).stdout(log).stderr(errors);
     let mut child =
         command.spawn().map_err(|source| LocalError::Spawn { program: program.display().to_string(), source })?;

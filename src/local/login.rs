@@ -92,7 +92,10 @@ pub(crate) async fn ask(cloud: &Cloud, place: &Place, id: &str, server: &Server,
         url: url.clone(),
     };
     if server.text("IdentityProviderType") != "API_GATEWAY" {
-        return failed(500, format!("the local cloud asks API_GATEWAY only, not {}", server.text("IdentityProviderType")));
+        return failed(
+            500,
+            format!("the local cloud asks API_GATEWAY only, not {}", server.text("IdentityProviderType")),
+        );
     }
     let Some((host, target)) = url.strip_prefix("https://").and_then(|rest| rest.split_once('/')) else {
         return failed(500, format!("{base} is no https address"));
@@ -154,7 +157,10 @@ pub(crate) async fn ask(cloud: &Cloud, place: &Place, id: &str, server: &Server,
 /// What the answer admits to; the reason where it is a refusal.
 pub(crate) fn admission(username: &str, identity: &Identity) -> Result<Admission, String> {
     if identity.status != 200 {
-        return Err(identity.cause.clone().unwrap_or_else(|| format!("the identity provider answered {}", identity.status)));
+        return Err(identity
+            .cause
+            .clone()
+            .unwrap_or_else(|| format!("the identity provider answered {}", identity.status)));
     }
     let answer: Value = serde_json::from_str(&identity.response).map_err(|_| "the answer is no JSON".to_owned())?;
     let text = |name: &str| answer[name].as_str().filter(|text| !text.is_empty()).map(str::to_owned);
@@ -165,9 +171,9 @@ pub(crate) fn admission(username: &str, identity: &Identity) -> Result<Admission
             let details = text("HomeDirectoryDetails").ok_or("a LOGICAL home has no HomeDirectoryDetails")?;
             let entries: Vec<Value> =
                 serde_json::from_str(&details).map_err(|_| "HomeDirectoryDetails is no JSON list".to_owned())?;
-            let pairs = entries.iter().map(|entry| {
-                Some((entry["Entry"].as_str()?.to_owned(), entry["Target"].as_str()?.to_owned()))
-            });
+            let pairs = entries
+                .iter()
+                .map(|entry| Some((entry["Entry"].as_str()?.to_owned(), entry["Target"].as_str()?.to_owned())));
             View::Logical(pairs.collect::<Option<_>>().ok_or("an entry of HomeDirectoryDetails lacks Entry or Target")?)
         }
         Some(other) => return Err(format!("HomeDirectoryType {other} is unknown")),
@@ -198,10 +204,19 @@ fn filled(policy: &str, username: &str, view: &View) -> String {
     policy
 }
 
-/// Whether Transfer can assume the customer's role for this server.
-pub(crate) async fn may_assume(cloud: &Cloud, place: &Place, id: &str, role: &str) -> Result<(), NotAssumed> {
+/// Whether Transfer can assume the customer's role. The source is the user, not the server ("Cross-service confused
+/// deputy prevention").
+pub(crate) async fn may_assume(
+    cloud: &Cloud,
+    place: &Place,
+    id: &str,
+    username: &str,
+    role: &str,
+) -> Result<(), NotAssumed> {
     let aws = cloud.aws(&place.account).await;
-    execute_api::trusts(&aws, &place.account, &arn(place, id), role).await
+    let server = arn(place, id);
+    let user = server.replacen(":server/", ":user/", 1);
+    execute_api::trusts(&aws, &place.account, &format!("{user}/{username}"), role).await
 }
 
 #[cfg(test)]

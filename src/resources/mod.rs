@@ -15,7 +15,7 @@ mod server_id;
 mod stack;
 mod stack_diff;
 mod table;
-mod tags;
+pub(crate) mod tags;
 mod trigger;
 mod user_policy;
 mod user_role;

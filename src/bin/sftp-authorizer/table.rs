@@ -56,7 +56,8 @@ impl Table {
                     .operation_timeout(Duration::from_secs(5))
                     .build(),
             );
-        let endpoint = ["AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL"].iter().find_map(|name| std::env::var(name).ok());
+        let endpoint =
+            ["AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL"].iter().find_map(|name| std::env::var(name).ok());
         if let Some(endpoint) = endpoint {
             builder = builder.endpoint_url(endpoint);
         }

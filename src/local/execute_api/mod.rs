@@ -7,8 +7,8 @@
 mod deployments;
 mod route;
 mod sessions;
-mod sigv4;
 mod sign;
+mod sigv4;
 pub(crate) mod vtl;
 
 use std::collections::BTreeMap;
@@ -101,7 +101,11 @@ async fn run(context: &Context<'_>, api: &str, parts: &Parts, body: &[u8]) -> Re
     let invocation = context.aws.lambda(region).invoke(arn, payload.into_bytes()).await;
     let invocation = invocation.map_err(|error| {
         let throttled = error.status == Some(429) || error.is("TooManyRequests");
-        if throttled { Answer::message(429, "Too Many Requests", error.to_string()) } else { Answer::internal(error.to_string()) }
+        if throttled {
+            Answer::message(429, "Too Many Requests", error.to_string())
+        } else {
+            Answer::internal(error.to_string())
+        }
     })?;
     respond(integration, &inputs, invocation.failed, &String::from_utf8_lossy(&invocation.payload))
 }
@@ -137,8 +141,10 @@ async fn authorize(
         .map_err(|error| broken(&format!("a policy of {role}: {error}")))?;
     let caller = Caller::role_session(&session.role_arn, &session.name).map_err(|error| broken(&error))?;
     let path = parts.uri.path().trim_start_matches('/').split_once('/').map_or("", |(_, rest)| rest);
-    let resource =
-        format!("arn:aws:execute-api:{}:{}:{api}/{stage}/{}/{path}", context.region, context.account, method.http_method);
+    let resource = format!(
+        "arn:aws:execute-api:{}:{}:{api}/{stage}/{}/{path}",
+        context.region, context.account, method.http_method
+    );
     let request = Request {
         caller: &caller,
         action: "execute-api:Invoke",
@@ -150,7 +156,8 @@ async fn authorize(
         Decision::Allow { .. } => Ok(()),
         Decision::ImplicitDeny { by } | Decision::ExplicitDeny { by } => {
             let session = format!("arn:aws:sts::{}:assumed-role/{role}/{}", context.account, session.name);
-            let text = format!("User: {session} is not authorized to perform: execute-api:Invoke on resource: {resource}");
+            let text =
+                format!("User: {session} is not authorized to perform: execute-api:Invoke on resource: {resource}");
             // With a capital M, unlike the gateway's other refusals.
             Err(Answer { status: 403, body: json!({ "Message": text }).to_string(), cause: Some(by) })
         }
@@ -225,9 +232,11 @@ async fn permitted(
     method: &ApiMethod,
     function: &str,
 ) -> Result<(), Answer> {
-    let denied = |reason: String| Answer::internal(format!("the function {function} does not admit this API: {reason}"));
+    let denied =
+        |reason: String| Answer::internal(format!("the function {function} does not admit this API: {reason}"));
     let region = function.split(':').nth(3).unwrap_or(context.region);
-    let policy = context.aws.lambda(region).policy(function).await.map_err(|error| Answer::internal(error.to_string()))?;
+    let policy =
+        context.aws.lambda(region).policy(function).await.map_err(|error| Answer::internal(error.to_string()))?;
     let policy = policy.ok_or_else(|| denied("it has no resource policy (the trigger is missing)".to_owned()))?;
     let policy = Policy::parse(&policy).map_err(|error| denied(error.to_string()))?.named("the function's policy");
     let caller = Caller::service("apigateway.amazonaws.com").map_err(|error| denied(error.to_string()))?;
@@ -286,7 +295,12 @@ mod tests {
     fn only_hosts_of_the_execute_path_are_taken() {
         assert_eq!(host("abc123.execute-api.us-west-2.amazonaws.com"), Some(("abc123", "us-west-2")));
         assert_eq!(host("abc123.execute-api.us-west-2.amazonaws.com:4570"), Some(("abc123", "us-west-2")));
-        for other in ["127.0.0.1:4570", "s3.us-west-2.amazonaws.com", "a.b.execute-api.x.amazonaws.com", ".execute-api.x.amazonaws.com"] {
+        for other in [
+            "127.0.0.1:4570",
+            "s3.us-west-2.amazonaws.com",
+            "a.b.execute-api.x.amazonaws.com",
+            ".execute-api.x.amazonaws.com",
+        ] {
             assert_eq!(host(other), None, "{other}");
         }
     }
@@ -304,7 +318,13 @@ mod tests {
             passthrough: String::new(),
             templates: BTreeMap::new(),
             responses: vec![
-                response("200", None, Some("#set($a = $input.path('$'))#if($a.status)#set($context.responseOverride.status = $a.status)#end$input.json('$')")),
+                response(
+                    "200",
+                    None,
+                    Some(
+                        "#set($a = $input.path('$'))#if($a.status)#set($context.responseOverride.status = $a.status)#end$input.json('$')",
+                    ),
+                ),
                 response("500", Some("(\\n|.)+"), Some("{}")),
             ],
         };

@@ -127,7 +127,8 @@ fn canonical(parts: &Parts, signed: &[&str], body: &[u8]) -> Option<String> {
         .filter(|pair| !pair.is_empty())
         .map(|pair| {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let again = |text: &str| utf8_percent_encode(&percent_decode_str(text).decode_utf8_lossy(), ENCODED).to_string();
+            let again =
+                |text: &str| utf8_percent_encode(&percent_decode_str(text).decode_utf8_lossy(), ENCODED).to_string();
             (again(name), again(value))
         })
         .collect();
@@ -155,13 +156,7 @@ fn canonical(parts: &Parts, signed: &[&str], body: &[u8]) -> Option<String> {
         headers += &format!("{name}:{}\n", values.join(","));
     }
     let hash = hex(&Sha256::digest(body));
-    Some(format!(
-        "{}\n{}\n{}\n{headers}\n{}\n{hash}",
-        parts.method,
-        path.join("/"),
-        query.join("&"),
-        signed.join(";")
-    ))
+    Some(format!("{}\n{}\n{}\n{headers}\n{}\n{hash}", parts.method, path.join("/"), query.join("&"), signed.join(";")))
 }
 
 fn header(parts: &Parts, name: &str) -> Option<String> {
@@ -201,7 +196,13 @@ mod tests {
     const SECRET: &str = "not-a-real-secret";
 
     fn by() -> SignedBy<'static> {
-        SignedBy { access_key: "ASIAFAKE", secret: SECRET, token: "tok/en+=", region: "us-west-2", service: "execute-api" }
+        SignedBy {
+            access_key: "ASIAFAKE",
+            secret: SECRET,
+            token: "tok/en+=",
+            region: "us-west-2",
+            service: "execute-api",
+        }
     }
 
     fn now() -> SystemTime {
@@ -209,7 +210,8 @@ mod tests {
     }
 
     fn signed(uri: &str) -> Parts {
-        let request = Request::get(uri).header("host", "a.execute-api.us-west-2.amazonaws.com").header("passwordbase64", "eA==");
+        let request =
+            Request::get(uri).header("host", "a.execute-api.us-west-2.amazonaws.com").header("passwordbase64", "eA==");
         let (mut parts, ()) = request.body(()).unwrap().into_parts();
         sign(&mut parts, b"", &by(), now()).unwrap();
         parts

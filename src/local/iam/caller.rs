@@ -12,13 +12,8 @@ pub(crate) struct Caller {
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum CallerKind {
-    RoleSession {
-        role_arn: String,
-        session_arn: String,
-    },
-    User {
-        user_arn: String,
-    },
+    RoleSession { role_arn: String, session_arn: String },
+    User { user_arn: String },
     Service(String),
 }
 
@@ -29,21 +24,13 @@ impl Caller {
             .filter(|(_, _, resource)| resource.starts_with("role/"))
             .ok_or_else(|| EvalError::Request(format!("{role_arn:?} is not a role's ARN")))?;
         if !(2..=64).contains(&session_name.len()) || !is_name(session_name) {
-            return Err(EvalError::Request(format!(
-                "{session_name:?} is not a session name"
-            )));
+            return Err(EvalError::Request(format!("{session_name:?} is not a session name")));
         }
         // The session's ARN drops the role's path.
         let name = resource.rsplit('/').next().unwrap_or_default();
         let session_arn = format!("{prefix}:sts::{account}:assumed-role/{name}/{session_name}");
-        let kind = CallerKind::RoleSession {
-            role_arn: role_arn.to_owned(),
-            session_arn,
-        };
-        Ok(Self {
-            account: Some(account.to_owned()),
-            kind,
-        })
+        let kind = CallerKind::RoleSession { role_arn: role_arn.to_owned(), session_arn };
+        Ok(Self { account: Some(account.to_owned()), kind })
     }
 
     /// An IAM user with long-lived credentials.
@@ -51,26 +38,16 @@ impl Caller {
         let (_, account, _) = iam_arn(user_arn)
             .filter(|(_, _, resource)| resource.starts_with("user/"))
             .ok_or_else(|| EvalError::Request(format!("{user_arn:?} is not a user's ARN")))?;
-        let kind = CallerKind::User {
-            user_arn: user_arn.to_owned(),
-        };
-        Ok(Self {
-            account: Some(account.to_owned()),
-            kind,
-        })
+        let kind = CallerKind::User { user_arn: user_arn.to_owned() };
+        Ok(Self { account: Some(account.to_owned()), kind })
     }
 
     /// A service that calls under its own name, e.g. `apigateway.amazonaws.com`.
     pub(crate) fn service(name: &str) -> Result<Self, EvalError> {
         if is_service(name) {
-            Ok(Self {
-                account: None,
-                kind: CallerKind::Service(name.to_owned()),
-            })
+            Ok(Self { account: None, kind: CallerKind::Service(name.to_owned()) })
         } else {
-            Err(EvalError::Request(format!(
-                "{name:?} is not a service principal"
-            )))
+            Err(EvalError::Request(format!("{name:?} is not a service principal")))
         }
     }
 
@@ -97,10 +74,7 @@ impl Caller {
             CallerKind::User { user_arn } => {
                 context.derive("aws:PrincipalArn", user_arn)?;
                 context.derive("aws:PrincipalType", "User")?;
-                context.derive(
-                    "aws:username",
-                    user_arn.rsplit('/').next().unwrap_or_default(),
-                )?;
+                context.derive("aws:username", user_arn.rsplit('/').next().unwrap_or_default())?;
                 false
             }
             CallerKind::Service(name) => {
@@ -108,10 +82,7 @@ impl Caller {
                 true
             }
         };
-        context.derive(
-            "aws:PrincipalIsAWSService",
-            if service { "true" } else { "false" },
-        )
+        context.derive("aws:PrincipalIsAWSService", if service { "true" } else { "false" })
     }
 }
 
@@ -133,21 +104,13 @@ pub(crate) fn is_account(text: &str) -> bool {
 }
 
 pub(super) fn is_name(text: &str) -> bool {
-    !text.is_empty()
-        && text
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c))
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c))
 }
 
 pub(super) fn is_service(text: &str) -> bool {
     let suffixes = [".amazonaws.com", ".amazonaws.com.cn", ".amazon.com"];
-    let plain = text
-        .chars()
-        .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || ".-".contains(c));
-    plain
-        && suffixes
-            .iter()
-            .any(|s| text.strip_suffix(s).is_some_and(|name| !name.is_empty()))
+    let plain = text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || ".-".contains(c));
+    plain && suffixes.iter().any(|s| text.strip_suffix(s).is_some_and(|name| !name.is_empty()))
 }
 
 #[cfg(test)]
@@ -157,17 +120,10 @@ mod tests {
     #[test]
     fn a_session_has_an_arn_without_the_roles_path() {
         let caller = Caller::role_session("arn:aws:iam::111111111111:role/team/app", "s-1");
-        let Ok(Caller {
-            kind: CallerKind::RoleSession { session_arn, .. },
-            account,
-        }) = caller
-        else {
+        let Ok(Caller { kind: CallerKind::RoleSession { session_arn, .. }, account }) = caller else {
             panic!("{caller:?}");
         };
-        assert_eq!(
-            session_arn,
-            "arn:aws:sts::111111111111:assumed-role/app/s-1"
-        );
+        assert_eq!(session_arn, "arn:aws:sts::111111111111:assumed-role/app/s-1");
         assert_eq!(account.as_deref(), Some("111111111111"));
     }
 
@@ -186,25 +142,12 @@ mod tests {
             ("arn:aws:iam::111111111111:role/app", "a/b"),
             ("arn:aws:iam::111111111111:role/app", "*session"),
         ] {
-            assert!(
-                Caller::role_session(role, session).is_err(),
-                "{role} {session}"
-            );
+            assert!(Caller::role_session(role, session).is_err(), "{role} {session}");
         }
-        for user in [
-            "arn:aws:iam::111111111111:role/app",
-            "arn:aws:iam::111111111111:root",
-            "",
-        ] {
+        for user in ["arn:aws:iam::111111111111:role/app", "arn:aws:iam::111111111111:root", ""] {
             assert!(Caller::user(user).is_err(), "{user}");
         }
-        for service in [
-            "apigateway",
-            ".amazonaws.com",
-            "*.amazonaws.com",
-            "Lambda.amazonaws.com",
-            "",
-        ] {
+        for service in ["apigateway", ".amazonaws.com", "*.amazonaws.com", "Lambda.amazonaws.com", ""] {
             assert!(Caller::service(service).is_err(), "{service}");
         }
     }
@@ -218,10 +161,7 @@ mod tests {
             ("aws:username", "ann"),
             ("aws:PrincipalAccount", "111111111111"),
             ("aws:PrincipalType", "User"),
-            (
-                "aws:PrincipalArn",
-                "arn:aws:iam::111111111111:user/team/ann",
-            ),
+            ("aws:PrincipalArn", "arn:aws:iam::111111111111:user/team/ann"),
             ("aws:PrincipalIsAWSService", "false"),
         ] {
             assert_eq!(context.derive(key, value), Ok(()), "{key}");

@@ -26,11 +26,7 @@ pub(crate) struct Condition {
 }
 
 /// Reads a whole `Condition` element; every entry has to hold.
-pub(crate) fn parse(
-    value: &Value,
-    variables: bool,
-    path: &str,
-) -> Result<Vec<Condition>, PolicyError> {
+pub(crate) fn parse(value: &Value, variables: bool, path: &str) -> Result<Vec<Condition>, PolicyError> {
     let operators = object(value, path)?;
     let mut conditions = Vec::new();
     for (operator, keys) in operators {
@@ -45,17 +41,11 @@ pub(crate) fn parse(
 }
 
 /// Empty blocks are refused: they hold for every request, which nobody means to write.
-fn object<'a>(
-    value: &'a Value,
-    path: &str,
-) -> Result<&'a serde_json::Map<String, Value>, PolicyError> {
+fn object<'a>(value: &'a Value, path: &str) -> Result<&'a serde_json::Map<String, Value>, PolicyError> {
     match value {
         Value::Object(map) if !map.is_empty() => Ok(map),
         Value::Object(_) => Err(PolicyError::new(path, "is empty".to_owned())),
-        other => Err(PolicyError::new(
-            path,
-            format!("is {}, expected an object", type_name(other)),
-        )),
+        other => Err(PolicyError::new(path, format!("is {}, expected an object", type_name(other)))),
     }
 }
 
@@ -71,24 +61,16 @@ fn entry(operator: &str, key: &str, values: &Value, variables: bool) -> Result<C
         None => (rest, false),
     };
     let key = Key::parse(key)?;
-    let (negated, test) = operator::parse(name, values, variables)?
-        .ok_or_else(|| format!("has the unknown operator {operator:?}"))?;
+    let (negated, test) =
+        operator::parse(name, values, variables)?.ok_or_else(|| format!("has the unknown operator {operator:?}"))?;
     if matches!(test, Test::Null(_)) {
         if quantifier.is_some() || if_exists {
-            return Err(
-                "puts a prefix or IfExists on Null, which asks about existence already".to_owned(),
-            );
+            return Err("puts a prefix or IfExists on Null, which asks about existence already".to_owned());
         }
     } else if key.is_multiple() && quantifier.is_none() {
         return Err("compares a multivalued key without ForAllValues or ForAnyValue".to_owned());
     }
-    Ok(Condition {
-        key,
-        quantifier,
-        if_exists,
-        negated,
-        test,
-    })
+    Ok(Condition { key, quantifier, if_exists, negated, test })
 }
 
 impl Condition {
@@ -101,9 +83,9 @@ impl Condition {
         let Some(values) = values else {
             return match self.quantifier {
                 Some(Quantifier::ForAll) => Ok(true),
-                Some(Quantifier::ForAny) if self.if_exists => Err(self.open(
-                    "is absent, and whether IfExists or ForAnyValue then decides is not documented",
-                )),
+                Some(Quantifier::ForAny) if self.if_exists => {
+                    Err(self.open("is absent, and whether IfExists or ForAnyValue then decides is not documented"))
+                }
                 Some(Quantifier::ForAny) => Ok(false),
                 None => Ok(self.negated || self.if_exists),
             };
@@ -114,10 +96,7 @@ impl Condition {
         let mut resolved = Resolved::All;
         let mut outcomes = Vec::with_capacity(values.len());
         for value in values {
-            let outcome = self
-                .test
-                .accepts(value, context)
-                .map_err(|reason| self.unreadable(reason))?;
+            let outcome = self.test.accepts(value, context).map_err(|reason| self.unreadable(reason))?;
             // The policy's values are the same for every value of the request.
             resolved = outcome.resolved;
             outcomes.push(outcome.matched != self.negated);
@@ -134,21 +113,18 @@ impl Condition {
     }
 
     fn unreadable(&self, reason: String) -> EvalError {
-        EvalError::Request(format!(
-            "the context key {} is compared but {reason}",
-            self.key.name()
-        ))
+        EvalError::Request(format!("the context key {} is compared but {reason}", self.key.name()))
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
 
     #[derive(Debug, PartialEq)]
-    enum Answer {
+    pub(in super::super) enum Answer {
         Holds,
         Fails,
         Open,
@@ -158,7 +134,7 @@ mod tests {
     use Answer::{Fails, Holds, Open, Refused, Unreadable};
 
     /// Decides `{operator: {key: values}}` for a request that has `given` under its keys.
-    fn ask(operator: &str, key: &str, values: &str, given: &[(&str, &[&str])]) -> Answer {
+    pub(in super::super) fn ask(operator: &str, key: &str, values: &str, given: &[(&str, &[&str])]) -> Answer {
         let text = format!(r#"{{"{operator}":{{"{key}":{values}}}}}"#);
         let parsed = super::super::json::parse(&text)
             .map_err(|reason| PolicyError::new("", reason))
@@ -168,12 +144,7 @@ mod tests {
         };
         let supplied: BTreeMap<String, Vec<String>> = given
             .iter()
-            .map(|(key, list)| {
-                (
-                    (*key).to_owned(),
-                    list.iter().map(|v| (*v).to_owned()).collect(),
-                )
-            })
+            .map(|(key, list)| ((*key).to_owned(), list.iter().map(|v| (*v).to_owned()).collect()))
             .collect();
         let context = match Context::new(&supplied) {
             Ok(context) => context,
@@ -191,174 +162,11 @@ mod tests {
     }
 
     #[test]
-    fn operators_on_one_value() {
-        const TAG: &str = "aws:PrincipalTag/t";
-        const ARN: &str = "aws:SourceArn";
-        const IP: &str = "aws:SourceIp";
-        for (operator, key, values, given, expected) in [
-            ("StringEquals", TAG, r#""a""#, "a", Holds),
-            ("StringEquals", TAG, r#"["b","a"]"#, "a", Holds),
-            ("StringEquals", TAG, r#""a""#, "A", Fails),
-            ("StringEquals", TAG, r#""a*""#, "ab", Fails),
-            ("StringEquals", TAG, r#""a*""#, "a*", Holds),
-            ("StringNotEquals", TAG, r#"["a","b"]"#, "b", Fails),
-            ("StringNotEquals", TAG, r#"["a","b"]"#, "c", Holds),
-            ("StringEqualsIgnoreCase", TAG, r#""aB""#, "Ab", Holds),
-            ("StringNotEqualsIgnoreCase", TAG, r#""aB""#, "Ab", Fails),
-            ("StringLike", TAG, r#""a*c?""#, "abbcd", Holds),
-            ("StringLike", TAG, r#""a*""#, "Ab", Fails),
-            ("StringNotLike", TAG, r#"["x*","a*"]"#, "ab", Fails),
-            ("NumericEquals", "s3:max-keys", "10", "10.0", Holds),
-            ("NumericNotEquals", "s3:max-keys", r#""10""#, "11", Holds),
-            ("NumericLessThan", "s3:max-keys", r#""10""#, "9", Holds),
-            ("NumericLessThan", "s3:max-keys", r#""10""#, "10", Fails),
-            (
-                "NumericLessThanEquals",
-                "s3:max-keys",
-                r#""10""#,
-                "10",
-                Holds,
-            ),
-            ("NumericGreaterThan", "s3:max-keys", r#""10""#, "10", Fails),
-            (
-                "NumericGreaterThanEquals",
-                "s3:max-keys",
-                r#"["99","10"]"#,
-                "10",
-                Holds,
-            ),
-            ("NumericEquals", "s3:max-keys", "10", "ten", Unreadable),
-            ("NumericEquals", "s3:max-keys", r#""ten""#, "10", Refused),
-            (
-                "DateLessThan",
-                "aws:CurrentTime",
-                r#""2025-01-01T00:00:00Z""#,
-                "2024-12-31T23:59:59Z",
-                Holds,
-            ),
-            (
-                "DateGreaterThan",
-                "aws:CurrentTime",
-                r#""2025-01-01""#,
-                "1735689601",
-                Holds,
-            ),
-            (
-                "DateEquals",
-                "aws:EpochTime",
-                "1735689600",
-                "2025-01-01T00:00:00Z",
-                Holds,
-            ),
-            (
-                "DateNotEquals",
-                "aws:EpochTime",
-                "1735689600",
-                "2025-01-01T00:00:00Z",
-                Fails,
-            ),
-            (
-                "DateLessThanEquals",
-                "aws:EpochTime",
-                r#""soon""#,
-                "1735689600",
-                Refused,
-            ),
-            (
-                "DateGreaterThanEquals",
-                "aws:CurrentTime",
-                r#""2025-01-01""#,
-                "2025-01-01T00:00:00Z",
-                Holds,
-            ),
-            ("Bool", "aws:SecureTransport", "true", "true", Holds),
-            ("Bool", "aws:SecureTransport", r#""false""#, "true", Fails),
-            ("Bool", "aws:SecureTransport", r#""yes""#, "true", Refused),
-            (
-                "Bool",
-                "aws:SecureTransport",
-                r#"["true","false"]"#,
-                "true",
-                Refused,
-            ),
-            ("Bool", "aws:SecureTransport", "true", "1", Unreadable),
-            ("IpAddress", IP, r#""10.0.0.0/8""#, "10.255.0.1", Holds),
-            (
-                "IpAddress",
-                IP,
-                r#"["::/0","10.0.0.0/8"]"#,
-                "11.0.0.1",
-                Fails,
-            ),
-            (
-                "NotIpAddress",
-                IP,
-                r#"["192.0.2.0/24","10.0.0.0/8"]"#,
-                "10.0.0.1",
-                Fails,
-            ),
-            ("NotIpAddress", IP, r#""2001:db8::/32""#, "10.0.0.1", Holds),
-            ("IpAddress", IP, r#""10.0.0.0/8""#, "home", Unreadable),
-            ("IpAddress", IP, r#""10.*""#, "10.0.0.1", Refused),
-            (
-                "ArnLike",
-                ARN,
-                r#""arn:aws:s3:::b*""#,
-                "arn:aws:s3:::bucket",
-                Holds,
-            ),
-            (
-                "ArnEquals",
-                ARN,
-                r#""arn:aws:sns:*:1:t?""#,
-                "arn:aws:sns:eu:1:t1",
-                Holds,
-            ),
-            (
-                "ArnLike",
-                ARN,
-                r#""arn:aws:sns:*:*:t""#,
-                "arn:aws:sns:eu:1:x:t",
-                Fails,
-            ),
-            (
-                "ArnNotEquals",
-                ARN,
-                r#""arn:aws:sns:*:1:t""#,
-                "arn:aws:sns:eu:1:t",
-                Fails,
-            ),
-            (
-                "ArnNotLike",
-                ARN,
-                r#""arn:aws:sns:*:1:t""#,
-                "arn:aws:sns:eu:2:t",
-                Holds,
-            ),
-            ("ArnLike", ARN, r#""arn:aws:s3:::b*""#, "bucket", Unreadable),
-            ("ArnLike", ARN, r#""*""#, "arn:aws:s3:::bucket", Refused),
-            ("Null", TAG, "false", "a", Holds),
-            ("Null", TAG, r#""true""#, "a", Fails),
-        ] {
-            assert_eq!(
-                ask(operator, key, values, &[(key, &[given])]),
-                expected,
-                "{operator} {values} {given}"
-            );
-        }
-    }
-
-    #[test]
     fn missing_keys() {
         for (operator, key, values, expected) in [
             ("StringEquals", "aws:username", r#""a""#, Fails),
             ("StringEqualsIfExists", "aws:username", r#""a""#, Holds),
-            (
-                "StringEqualsIfExists",
-                "aws:username",
-                r#""${aws:userid}""#,
-                Holds,
-            ),
+            ("StringEqualsIfExists", "aws:username", r#""${aws:userid}""#, Holds),
             ("StringNotEquals", "aws:username", r#""a""#, Holds),
             ("StringNotLike", "aws:username", r#""a""#, Holds),
             ("NumericNotEquals", "s3:max-keys", "1", Holds),
@@ -371,87 +179,28 @@ mod tests {
             ("Null", "aws:username", "true", Holds),
             ("Null", "aws:TagKeys", "false", Fails),
             ("ForAllValues:StringEquals", "aws:TagKeys", r#""a""#, Holds),
-            (
-                "ForAllValues:StringNotEquals",
-                "aws:TagKeys",
-                r#""a""#,
-                Holds,
-            ),
+            ("ForAllValues:StringNotEquals", "aws:TagKeys", r#""a""#, Holds),
             ("ForAnyValue:StringEquals", "aws:TagKeys", r#""a""#, Fails),
-            (
-                "ForAnyValue:StringNotEquals",
-                "aws:TagKeys",
-                r#""a""#,
-                Fails,
-            ),
-            (
-                "ForAnyValue:StringEqualsIfExists",
-                "aws:TagKeys",
-                r#""a""#,
-                Open,
-            ),
+            ("ForAnyValue:StringNotEquals", "aws:TagKeys", r#""a""#, Fails),
+            ("ForAnyValue:StringEqualsIfExists", "aws:TagKeys", r#""a""#, Open),
         ] {
             assert_eq!(ask(operator, key, values, &[]), expected, "{operator}");
-            assert_eq!(
-                ask(operator, key, values, &[(key, &[])]),
-                expected,
-                "{operator} without values"
-            );
+            assert_eq!(ask(operator, key, values, &[(key, &[])]), expected, "{operator} without values");
         }
     }
 
     #[test]
     fn quantifiers() {
         for (operator, values, given, expected) in [
-            (
-                "ForAllValues:StringEquals",
-                r#"["a","b"]"#,
-                &["a", "b"][..],
-                Holds,
-            ),
-            (
-                "ForAllValues:StringEquals",
-                r#"["a","b"]"#,
-                &["a", "c"],
-                Fails,
-            ),
-            (
-                "ForAnyValue:StringEquals",
-                r#"["a","b"]"#,
-                &["c", "b"],
-                Holds,
-            ),
+            ("ForAllValues:StringEquals", r#"["a","b"]"#, &["a", "b"][..], Holds),
+            ("ForAllValues:StringEquals", r#"["a","b"]"#, &["a", "c"], Fails),
+            ("ForAnyValue:StringEquals", r#"["a","b"]"#, &["c", "b"], Holds),
             ("ForAnyValue:StringEquals", r#"["a","b"]"#, &["c"], Fails),
-            (
-                "ForAllValues:StringNotEquals",
-                r#"["a","b"]"#,
-                &["c", "d"],
-                Holds,
-            ),
-            (
-                "ForAllValues:StringNotEquals",
-                r#"["a","b"]"#,
-                &["c", "a"],
-                Fails,
-            ),
-            (
-                "ForAnyValue:StringNotEquals",
-                r#"["a","b"]"#,
-                &["a", "c"],
-                Holds,
-            ),
-            (
-                "ForAnyValue:StringNotEquals",
-                r#"["a","b"]"#,
-                &["a", "b"],
-                Fails,
-            ),
-            (
-                "ForAnyValue:StringLikeIfExists",
-                r#""a*""#,
-                &["x", "ab"],
-                Holds,
-            ),
+            ("ForAllValues:StringNotEquals", r#"["a","b"]"#, &["c", "d"], Holds),
+            ("ForAllValues:StringNotEquals", r#"["a","b"]"#, &["c", "a"], Fails),
+            ("ForAnyValue:StringNotEquals", r#"["a","b"]"#, &["a", "c"], Holds),
+            ("ForAnyValue:StringNotEquals", r#"["a","b"]"#, &["a", "b"], Fails),
+            ("ForAnyValue:StringLikeIfExists", r#""a*""#, &["x", "ab"], Holds),
             ("ForAnyValue:StringEquals", r#""a""#, &[""], Open),
             ("StringEquals", r#""a""#, &["a"], Refused),
             ("ForAnyValue:Null", r#""true""#, &["a"], Refused),
@@ -460,51 +209,6 @@ mod tests {
                 ask(operator, "aws:TagKeys", values, &[("aws:tagkeys", given)]),
                 expected,
                 "{operator} {given:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn variables_in_values() {
-        let both: &[(&str, &[&str])] = &[("aws:username", &["a*"]), ("aws:userid", &["a*"])];
-        let one: &[(&str, &[&str])] = &[("aws:username", &["ab"])];
-        for (operator, values, given, expected) in [
-            ("StringEquals", r#""${aws:userid}""#, both, Holds),
-            ("StringLike", r#""${aws:userid}""#, one, Fails),
-            ("StringNotEquals", r#""${aws:userid}""#, one, Fails),
-            ("StringNotLike", r#"["z","${aws:userid}"]"#, one, Open),
-            ("StringNotLike", r#"["ab","${aws:userid}"]"#, one, Fails),
-            (
-                "StringNotLike",
-                r#"["${aws:userid}","${aws:sourceidentity}"]"#,
-                one,
-                Fails,
-            ),
-            (
-                "ForAllValues:StringNotLike",
-                r#"["${aws:userid}"]"#,
-                one,
-                Fails,
-            ),
-            (
-                "ForAnyValue:StringLike",
-                r#"["a?","${aws:userid}"]"#,
-                one,
-                Open,
-            ),
-            ("StringEquals", r#"["z","${aws:userid}"]"#, one, Fails),
-            ("StringEquals", r#"["ab","${aws:userid}"]"#, one, Open),
-            ("StringEquals", r#""${aws:userid, 'ab'}""#, one, Holds),
-            ("StringLike", r#""${aws:userid, 'a'}*""#, one, Holds),
-            ("StringLike", r#""${*}b""#, one, Fails),
-            ("StringEquals", r#""${aws:nonsense}""#, one, Refused),
-            ("NumericEquals", r#""${aws:userid}""#, one, Refused),
-            ("IpAddress", r#""${aws:userid}""#, one, Refused),
-        ] {
-            assert_eq!(
-                ask(operator, "aws:username", values, given),
-                expected,
-                "{operator} {values}"
             );
         }
     }
@@ -528,22 +232,10 @@ mod tests {
             ("StringEquals", "aws:username", r#"[["a"]]"#),
             ("StringEquals", "aws:username", r#"{"a":"b"}"#),
         ] {
-            assert_eq!(
-                ask(operator, key, values, &[]),
-                Refused,
-                "{operator} {key} {values}"
-            );
+            assert_eq!(ask(operator, key, values, &[]), Refused, "{operator} {key} {values}");
         }
-        for text in [
-            "{}",
-            "[]",
-            "null",
-            r#"{"Bool":{}}"#,
-            r#"{"Bool":[]}"#,
-            r#"{"Bool":"true"}"#,
-        ] {
-            let parsed = super::super::json::parse(text)
-                .map(|value| parse(&value, true, "Condition").is_err());
+        for text in ["{}", "[]", "null", r#"{"Bool":{}}"#, r#"{"Bool":[]}"#, r#"{"Bool":"true"}"#] {
+            let parsed = super::super::json::parse(text).map(|value| parse(&value, true, "Condition").is_err());
             assert_eq!(parsed, Ok(true), "{text}");
         }
     }

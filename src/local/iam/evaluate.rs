@@ -72,22 +72,14 @@ pub(crate) fn evaluate(
     }
     let mut own = Finding::default();
     for (index, policy) in identity.iter().enumerate() {
-        own.merge(subject.scan(
-            policy,
-            &format!("identity policy {index}"),
-            Attachment::Identity,
-        )?);
+        own.merge(subject.scan(policy, &format!("identity policy {index}"), Attachment::Identity)?);
     }
-    let limit = session
-        .map(|policy| subject.scan(policy, "session policy", Attachment::Identity))
-        .transpose()?;
+    let limit = session.map(|policy| subject.scan(policy, "session policy", Attachment::Identity)).transpose()?;
     let theirs = match resource {
         Some(policy) => subject.scan(policy, subject.resource_place(), subject.attachment())?,
         None => Finding::default(),
     };
-    let denials = [&own.deny, &theirs.deny]
-        .into_iter()
-        .chain(limit.as_ref().map(|found| &found.deny));
+    let denials = [&own.deny, &theirs.deny].into_iter().chain(limit.as_ref().map(|found| &found.deny));
     if let Some(by) = denials.flatten().next() {
         return Ok(Decision::ExplicitDeny { by: by.clone() });
     }
@@ -96,19 +88,14 @@ pub(crate) fn evaluate(
 
 /// Decides by the resource's policy alone: what its side says to the caller, before any
 /// identity policy is asked. For services this is the whole answer.
-pub(crate) fn evaluate_resource_only(
-    request: &Request<'_>,
-    resource: &Policy,
-) -> Result<Decision, EvalError> {
+pub(crate) fn evaluate_resource_only(request: &Request<'_>, resource: &Policy) -> Result<Decision, EvalError> {
     let subject = Subject::new(request)?;
     let place = subject.resource_place();
     let found = subject.scan(resource, place, subject.attachment())?;
     Ok(match (found.deny, found.allow) {
         (Some(by), _) => Decision::ExplicitDeny { by },
         (None, Some((_, by))) => Decision::Allow { by },
-        (None, None) => Decision::ImplicitDeny {
-            by: format!("{} does not allow it", resource.label(place)),
-        },
+        (None, None) => Decision::ImplicitDeny { by: format!("{} does not allow it", resource.label(place)) },
     })
 }
 
@@ -126,23 +113,16 @@ impl Subject<'_> {
         };
         // Whether the caller's own policies are of any use depends on the resource's side.
         let resource_needed = self.trust || !self.same_account || is_service;
-        let by_identity =
-            own.allow.is_some() && within_limit && (reach.is_some() || !resource_needed);
+        let by_identity = own.allow.is_some() && within_limit && (reach.is_some() || !resource_needed);
         match (&own.allow, &theirs.allow) {
             (_, Some((_, by))) if by_resource => Decision::Allow { by: by.clone() },
-            (Some((_, by)), Some((_, also))) if by_identity && resource_needed => Decision::Allow {
-                by: format!("{by} and {also}"),
-            },
+            (Some((_, by)), Some((_, also))) if by_identity && resource_needed => {
+                Decision::Allow { by: format!("{by} and {also}") }
+            }
             (Some((_, by)), _) if by_identity => Decision::Allow { by: by.clone() },
-            (_, None) if resource_needed => Decision::ImplicitDeny {
-                by: format!("the {place} does not allow it"),
-            },
-            _ if !within_limit => Decision::ImplicitDeny {
-                by: "the session policy does not allow it".to_owned(),
-            },
-            _ => Decision::ImplicitDeny {
-                by: "no identity policy allows it".to_owned(),
-            },
+            (_, None) if resource_needed => Decision::ImplicitDeny { by: format!("the {place} does not allow it") },
+            _ if !within_limit => Decision::ImplicitDeny { by: "the session policy does not allow it".to_owned() },
+            _ => Decision::ImplicitDeny { by: "no identity policy allows it".to_owned() },
         }
     }
 }

@@ -39,15 +39,9 @@ pub(crate) fn strings(value: &Value) -> Result<Vec<&str>, String> {
         Value::Array(items) if items.is_empty() => Err("is an empty array".to_owned()),
         Value::Array(items) => items
             .iter()
-            .map(|item| {
-                item.as_str()
-                    .ok_or_else(|| format!("contains {}, expected strings", type_name(item)))
-            })
+            .map(|item| item.as_str().ok_or_else(|| format!("contains {}, expected strings", type_name(item))))
             .collect(),
-        other => Err(format!(
-            "is {}, expected a string or an array of strings",
-            type_name(other)
-        )),
+        other => Err(format!("is {}, expected a string or an array of strings", type_name(other))),
     }
 }
 
@@ -132,8 +126,7 @@ mod tests {
 
     #[test]
     fn strings_refuses_other_types() {
-        let read =
-            |text: &str| parse(text).and_then(|value| strings(&value).map(|list| list.len()));
+        let read = |text: &str| parse(text).and_then(|value| strings(&value).map(|list| list.len()));
         assert_eq!(read(r#""a""#), Ok(1));
         assert_eq!(read(r#"["a","b"]"#), Ok(2));
         for text in ["[]", "1", "null", "{}", r#"["a",1]"#, r#"[["a"]]"#] {

@@ -134,8 +134,7 @@ impl Key {
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let name = text.to_ascii_lowercase();
         let tagged = TAGGED.iter().any(|prefix| {
-            name.strip_prefix(prefix)
-                .is_some_and(|tag| !tag.is_empty() && tag.chars().all(is_tag_character))
+            name.strip_prefix(prefix).is_some_and(|tag| !tag.is_empty() && tag.chars().all(is_tag_character))
         });
         let multiple = MULTIPLE.contains(&name.as_str());
         if tagged || multiple || SINGLE.contains(&name.as_str()) {
@@ -173,10 +172,7 @@ impl Context {
         for (name, values) in supplied {
             let key = Key::parse(name)?;
             if !key.multiple && values.len() > 1 {
-                return Err(format!(
-                    "{name:?} is single-valued but has {} values",
-                    values.len()
-                ));
+                return Err(format!("{name:?} is single-valued but has {} values", values.len()));
             }
             let previous = context.values.insert(key.name, values.clone());
             if previous.is_some() {
@@ -196,25 +192,18 @@ impl Context {
                 Ok(())
             }
             Some([given]) if given == value => Ok(()),
-            Some(given) => Err(format!(
-                "{name:?} is given as {given:?} but follows from the request as {value:?}"
-            )),
+            Some(given) => Err(format!("{name:?} is given as {given:?} but follows from the request as {value:?}")),
         }
     }
 
     /// The values of a key; a key without values counts as absent, as AWS documents for `Null`.
     pub(crate) fn get(&self, key: &Key) -> Option<&[String]> {
-        self.values
-            .get(key.name())
-            .map(Vec::as_slice)
-            .filter(|values| !values.is_empty())
+        self.values.get(key.name()).map(Vec::as_slice).filter(|values| !values.is_empty())
     }
 
     /// The value of a key used as a policy variable; only single-valued keys may be.
     pub(crate) fn single(&self, key: &Key) -> Option<&str> {
-        self.get(key)
-            .and_then(<[String]>::first)
-            .map(String::as_str)
+        self.get(key).and_then(<[String]>::first).map(String::as_str)
     }
 }
 
@@ -225,23 +214,13 @@ mod tests {
     fn map(entries: &[(&str, &[&str])]) -> BTreeMap<String, Vec<String>> {
         entries
             .iter()
-            .map(|(key, values)| {
-                (
-                    (*key).to_owned(),
-                    values.iter().map(|v| (*v).to_owned()).collect(),
-                )
-            })
+            .map(|(key, values)| ((*key).to_owned(), values.iter().map(|v| (*v).to_owned()).collect()))
             .collect()
     }
 
     #[test]
     fn known_and_unknown_keys() {
-        for known in [
-            "aws:PrincipalArn",
-            "S3:Prefix",
-            "aws:PrincipalTag/Team",
-            "aws:TagKeys",
-        ] {
+        for known in ["aws:PrincipalArn", "S3:Prefix", "aws:PrincipalTag/Team", "aws:TagKeys"] {
             assert!(Key::parse(known).is_ok(), "{known}");
         }
         for unknown in [

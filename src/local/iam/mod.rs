@@ -26,22 +26,26 @@
 //! Not modelled, by design: service and resource control policies, permissions
 //! boundaries, VPC endpoint policies, ACLs, Block Public Access and KMS grants.
 
-pub(crate) mod caller;
-pub(crate) mod condition;
-pub(crate) mod evaluate;
-pub(crate) mod json;
-pub(crate) mod keys;
-pub(crate) mod operand;
-pub(crate) mod operator;
-pub(crate) mod pattern;
-pub(crate) mod policy;
-pub(crate) mod principal;
-pub(crate) mod request;
-pub(crate) mod statement;
-pub(crate) mod template;
-
+mod caller;
+mod condition;
+mod evaluate;
+mod json;
+mod keys;
+mod operand;
+mod operator;
+mod pattern;
+mod policy;
+mod principal;
+mod request;
+mod statement;
+mod template;
 
 pub(crate) use caller::Caller;
 pub(crate) use evaluate::{Decision, evaluate};
 pub(crate) use policy::Policy;
 pub(crate) use request::Request;
+
+#[cfg(test)]
+mod scenarios;
+#[cfg(test)]
+mod scenarios_single;

@@ -28,9 +28,7 @@ impl Number {
         if !well_formed || !is_digits(whole) || !is_digits(fraction) {
             return Err(error());
         }
-        let scaled: i128 = format!("{whole}{fraction:0<SCALE$}")
-            .parse()
-            .map_err(|_| error())?;
+        let scaled: i128 = format!("{whole}{fraction:0<SCALE$}").parse().map_err(|_| error())?;
         Ok(Self(if negative { -scaled } else { scaled }))
     }
 }
@@ -130,8 +128,7 @@ fn days_in_month(year: i64, month: i64) -> i64 {
 fn days_since_epoch(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    year * 365 + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + day_of_year
-        - 719_468
+    year * 365 + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + day_of_year - 719_468
 }
 
 /// Reads the only two spellings AWS documents.
@@ -145,8 +142,7 @@ pub(crate) fn truth(text: &str) -> Result<bool, String> {
 
 /// Reads one address of either family.
 pub(crate) fn address(text: &str) -> Result<IpAddr, String> {
-    text.parse()
-        .map_err(|_| format!("{text:?} is not an IP address"))
+    text.parse().map_err(|_| format!("{text:?} is not an IP address"))
 }
 
 /// An address range in CIDR notation; a bare address is a range of one.
@@ -177,9 +173,7 @@ impl Block {
     /// Families never match each other, not even through mapped addresses.
     pub(crate) fn contains(&self, address: IpAddr) -> bool {
         let (width, difference) = match (self.base, address) {
-            (IpAddr::V4(base), IpAddr::V4(other)) => {
-                (32, u128::from(base.to_bits() ^ other.to_bits()))
-            }
+            (IpAddr::V4(base), IpAddr::V4(other)) => (32, u128::from(base.to_bits() ^ other.to_bits())),
             (IpAddr::V6(base), IpAddr::V6(other)) => (128, base.to_bits() ^ other.to_bits()),
             _ => return false,
         };
@@ -191,11 +185,7 @@ impl Block {
 /// Checks that a request's value has the six parts of an ARN.
 pub(crate) fn arn(text: &str) -> Result<&str, String> {
     let parts = text.splitn(6, ':').count();
-    if parts == 6 && text.starts_with("arn:") {
-        Ok(text)
-    } else {
-        Err(format!("{text:?} is not an ARN"))
-    }
+    if parts == 6 && text.starts_with("arn:") { Ok(text) } else { Err(format!("{text:?} is not an ARN")) }
 }
 
 #[cfg(test)]
@@ -204,32 +194,12 @@ mod tests {
 
     #[test]
     fn numbers() {
-        for (smaller, larger) in [
-            ("9", "10"),
-            ("-1", "0"),
-            ("1.5", "1.51"),
-            ("0.1", "0.10000001"),
-        ] {
-            assert!(
-                Number::parse(smaller) < Number::parse(larger),
-                "{smaller} {larger}"
-            );
+        for (smaller, larger) in [("9", "10"), ("-1", "0"), ("1.5", "1.51"), ("0.1", "0.10000001")] {
+            assert!(Number::parse(smaller) < Number::parse(larger), "{smaller} {larger}");
         }
         assert_eq!(Number::parse("1.0"), Number::parse("1"));
         assert_eq!(Number::parse("007"), Number::parse("7"));
-        for text in [
-            "",
-            "-",
-            "1.",
-            ".5",
-            "1e3",
-            "+1",
-            " 1",
-            "0x1",
-            "1_0",
-            "NaN",
-            "1.0000000001",
-        ] {
+        for text in ["", "-", "1.", ".5", "1e3", "+1", " 1", "0x1", "1_0", "NaN", "1.0000000001"] {
             assert!(Number::parse(text).is_err(), "{text}");
         }
     }
@@ -291,16 +261,7 @@ mod tests {
             };
             assert_eq!(contains, Some(expected), "{inside} in {block}");
         }
-        for text in [
-            "",
-            "1.2.3",
-            "1.2.3.4/33",
-            "1.2.3.4/",
-            "1.2.3.4/+8",
-            "1.2.3.4/08",
-            "::/129",
-            "*",
-        ] {
+        for text in ["", "1.2.3", "1.2.3.4/33", "1.2.3.4/", "1.2.3.4/+8", "1.2.3.4/08", "::/129", "*"] {
             assert!(Block::parse(text).is_err(), "{text}");
         }
     }
@@ -309,10 +270,6 @@ mod tests {
     fn truth_and_arns() {
         assert_eq!((truth("true"), truth("false")), (Ok(true), Ok(false)));
         assert!(truth("True").is_err() && truth("1").is_err() && truth("").is_err());
-        assert!(
-            arn("arn:aws:s3:::b").is_ok()
-                && arn("arn:aws:s3::b").is_err()
-                && arn("x:::::").is_err()
-        );
+        assert!(arn("arn:aws:s3:::b").is_ok() && arn("arn:aws:s3::b").is_err() && arn("x:::::").is_err());
     }
 }

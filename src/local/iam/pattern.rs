@@ -24,28 +24,16 @@ impl Pattern {
     /// A pattern of fewer than six parts matches no ARN.
     pub(crate) fn matches_arn(&self, arn: &str) -> bool {
         let characters: Vec<char> = arn.chars().collect();
-        let parts: Vec<&[Token]> = self
-            .tokens
-            .splitn(6, |t| *t == Token::Character(':'))
-            .collect();
+        let parts: Vec<&[Token]> = self.tokens.splitn(6, |t| *t == Token::Character(':')).collect();
         let texts: Vec<&[char]> = characters.splitn(6, |c| *c == ':').collect();
-        parts.len() == 6
-            && texts.len() == 6
-            && parts
-                .iter()
-                .zip(texts)
-                .all(|(part, text)| matches_tokens(part, text))
+        parts.len() == 6 && texts.len() == 6 && parts.iter().zip(texts).all(|(part, text)| matches_tokens(part, text))
     }
 
     /// Whether a wildcard stands in the type that begins the last part of an ARN.
     ///
     /// A last part that is nothing but `*` leaves the type out and is in common use.
     pub(crate) fn has_wildcard_type(&self) -> bool {
-        let last = self
-            .tokens
-            .splitn(6, |token| *token == Token::Character(':'))
-            .nth(5)
-            .unwrap_or_default();
+        let last = self.tokens.splitn(6, |token| *token == Token::Character(':')).nth(5).unwrap_or_default();
         let is_separator = |token: &Token| matches!(token, Token::Character(':' | '/'));
         let mut kind = last.split(is_separator).next().unwrap_or_default().iter();
         last != [Token::AnyRun] && kind.any(|token| !matches!(token, Token::Character(_)))
@@ -100,10 +88,7 @@ mod tests {
     use super::*;
 
     fn pattern(text: &str) -> Pattern {
-        let syntax = Syntax {
-            wildcards: true,
-            variables: false,
-        };
+        let syntax = Syntax { wildcards: true, variables: false };
         Template::parse(text, syntax)
             .ok()
             .and_then(|template| template.resolve(&Context::default()))
@@ -127,11 +112,7 @@ mod tests {
             ("a.c", "abc", false),
             ("arn:aws:s3:::bucket/*", "arn:aws:s3:::bucket", false),
             ("arn:aws:s3:::bucket/*", "arn:aws:s3:::bucket/", true),
-            (
-                "arn:aws:s3:::bucket/*/z",
-                "arn:aws:s3:::bucket/a/b/c/z",
-                true,
-            ),
+            ("arn:aws:s3:::bucket/*/z", "arn:aws:s3:::bucket/a/b/c/z", true),
             ("?", "é", true),
         ] {
             assert_eq!(pattern(glob).matches(text), expected, "{glob} on {text}");
@@ -147,11 +128,7 @@ mod tests {
             ("arn:aws:s3:::b/*", "arn:aws:s3:::b/x/y:z", true),
             ("arn:aws:s3:::b*", "arn:aws:s3:::B", false),
             ("*", "arn:aws:s3:::b", false),
-            (
-                "arn:aws:lambda:*:*:function:f*",
-                "arn:aws:lambda:r:1:function:f:live",
-                true,
-            ),
+            ("arn:aws:lambda:*:*:function:f*", "arn:aws:lambda:r:1:function:f:live", true),
         ] {
             assert_eq!(pattern(glob).matches_arn(arn), expected, "{glob} on {arn}");
         }

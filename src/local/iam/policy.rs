@@ -16,10 +16,7 @@ pub(crate) struct PolicyError {
 
 impl PolicyError {
     pub(crate) fn new(path: &str, reason: String) -> Self {
-        Self {
-            path: path.to_owned(),
-            reason,
-        }
+        Self { path: path.to_owned(), reason }
     }
 }
 
@@ -46,10 +43,7 @@ impl Policy {
         let fail = |path: &str, reason: String| Err(PolicyError::new(path, reason));
         let document = json::parse(text).map_err(|reason| PolicyError::new("policy", reason))?;
         let Value::Object(elements) = &document else {
-            return fail(
-                "policy",
-                format!("is {}, expected an object", type_name(&document)),
-            );
+            return fail("policy", format!("is {}, expected an object", type_name(&document)));
         };
         only(elements, &["Version", "Id", "Statement"], "policy")?;
         text_element(elements, "Id", "Id")?;
@@ -70,20 +64,12 @@ impl Policy {
         for (index, value) in list.into_iter().enumerate() {
             let next = statement::parse(value, index, variables)?;
             let repeated = |earlier: &Statement| earlier.sid == next.sid;
-            if next.sid.as_deref().is_some_and(|sid| !sid.is_empty())
-                && statements.iter().any(repeated)
-            {
-                return fail(
-                    &format!("Statement[{index}].Sid"),
-                    "is not unique".to_owned(),
-                );
+            if next.sid.as_deref().is_some_and(|sid| !sid.is_empty()) && statements.iter().any(repeated) {
+                return fail(&format!("Statement[{index}].Sid"), "is not unique".to_owned());
             }
             statements.push(next);
         }
-        Ok(Self {
-            name: None,
-            statements,
-        })
+        Ok(Self { name: None, statements })
     }
 
     /// Gives the policy the name that decisions and errors will use for it.
@@ -157,11 +143,7 @@ mod tests {
             with(r#""Action":"execute-api:Invoke","Resource":"arn:aws:execute-api:*:*:a/*/GET/x""#),
             with(r#""Action":"sts:AssumeRole","Principal":{"Service":"lambda.amazonaws.com"}"#),
         ] {
-            assert!(
-                Policy::parse(&text).is_ok(),
-                "{text}: {:?}",
-                Policy::parse(&text).err()
-            );
+            assert!(Policy::parse(&text).is_ok(), "{text}: {:?}", Policy::parse(&text).err());
         }
     }
 
@@ -174,86 +156,31 @@ mod tests {
             ("{}".to_owned(), "Statement: is missing"),
             (r#"{"Statement":[]}"#.to_owned(), "Statement: is empty"),
             (r#"{"Statement":"x"}"#.to_owned(), "Statement: is a string"),
+            (r#"{"Statement":[1]}"#.to_owned(), "Statement[0]: is a number"),
+            (r#"{"version":"2012-10-17","Statement":[]}"#.to_owned(), "policy: has the unknown element"),
+            (r#"{"Version":"2012-10-18","Statement":[]}"#.to_owned(), "Version: is \"2012-10-18\""),
+            (r#"{"Version":20121017,"Statement":[]}"#.to_owned(), "Version: is a number"),
+            (r#"{"Statement":[{"Action":"s3:x","Resource":"*"}]}"#.to_owned(), "Statement[0].Effect: is missing"),
+            (r#"{"Statement":[{"Effect":"allow"}]}"#.to_owned(), "Statement[0].Effect: is \"allow\""),
+            (with(&format!(r#"{good},"Conditions":{{}}"#)), "Statement[0]: has the unknown element \"Conditions\""),
+            (with(&format!(r#"{good},"condition":{{}}"#)), "Statement[0]: has the unknown element"),
+            (with(&format!(r#"{good},"Condition":{{}}"#)), "Statement[0].Condition: is empty"),
             (
-                r#"{"Statement":[1]}"#.to_owned(),
-                "Statement[0]: is a number",
-            ),
-            (
-                r#"{"version":"2012-10-17","Statement":[]}"#.to_owned(),
-                "policy: has the unknown element",
-            ),
-            (
-                r#"{"Version":"2012-10-18","Statement":[]}"#.to_owned(),
-                "Version: is \"2012-10-18\"",
-            ),
-            (
-                r#"{"Version":20121017,"Statement":[]}"#.to_owned(),
-                "Version: is a number",
-            ),
-            (
-                r#"{"Statement":[{"Action":"s3:x","Resource":"*"}]}"#.to_owned(),
-                "Statement[0].Effect: is missing",
-            ),
-            (
-                r#"{"Statement":[{"Effect":"allow"}]}"#.to_owned(),
-                "Statement[0].Effect: is \"allow\"",
-            ),
-            (
-                with(&format!(r#"{good},"Conditions":{{}}"#)),
-                "Statement[0]: has the unknown element \"Conditions\"",
-            ),
-            (
-                with(&format!(r#"{good},"condition":{{}}"#)),
-                "Statement[0]: has the unknown element",
-            ),
-            (
-                with(&format!(r#"{good},"Condition":{{}}"#)),
-                "Statement[0].Condition: is empty",
-            ),
-            (
-                with(&format!(
-                    r#"{good},"Condition":{{"Bool":{{"aws:x":"true"}}}}"#
-                )),
+                with(&format!(r#"{good},"Condition":{{"Bool":{{"aws:x":"true"}}}}"#)),
                 "Statement[0].Condition.Bool.aws:x: ",
             ),
+            (with(&format!(r#"{good},"Action":"s3:*""#)), "policy: has the key \"Action\" more than once"),
+            (with(&format!(r#"{good},"NotAction":"s3:*""#)), "Statement[0]: has both Action and NotAction"),
+            (with(&format!(r#"{good},"NotResource":"*""#)), "Statement[0]: has both Resource and NotResource"),
+            (with(&format!(r#"{good},"Sid":1"#)), "Statement[0].Sid: is a number"),
+            (with(&format!(r#"{good},"Principal":"x""#)), "Statement[0].Principal: is \"x\""),
             (
-                with(&format!(r#"{good},"Action":"s3:*""#)),
-                "policy: has the key \"Action\" more than once",
-            ),
-            (
-                with(&format!(r#"{good},"NotAction":"s3:*""#)),
-                "Statement[0]: has both Action and NotAction",
-            ),
-            (
-                with(&format!(r#"{good},"NotResource":"*""#)),
-                "Statement[0]: has both Resource and NotResource",
-            ),
-            (
-                with(&format!(r#"{good},"Sid":1"#)),
-                "Statement[0].Sid: is a number",
-            ),
-            (
-                with(&format!(r#"{good},"Principal":"x""#)),
-                "Statement[0].Principal: is \"x\"",
-            ),
-            (
-                with(&format!(
-                    r#"{good},"NotPrincipal":{{"AWS":"111111111111"}}"#
-                )),
+                with(&format!(r#"{good},"NotPrincipal":{{"AWS":"111111111111"}}"#)),
                 "Statement[0].NotPrincipal: is combined",
             ),
-            (
-                with(r#""Resource":"*""#),
-                "Statement[0]: has neither Action nor NotAction",
-            ),
-            (
-                with(r#""Action":[],"Resource":"*""#),
-                "Statement[0].Action: is an empty array",
-            ),
-            (
-                with(r#""Action":"s3:x","Resource":["*",1]"#),
-                "Statement[0].Resource: contains a number",
-            ),
+            (with(r#""Resource":"*""#), "Statement[0]: has neither Action nor NotAction"),
+            (with(r#""Action":[],"Resource":"*""#), "Statement[0].Action: is an empty array"),
+            (with(r#""Action":"s3:x","Resource":["*",1]"#), "Statement[0].Resource: contains a number"),
         ] {
             assert!(error(&text).starts_with(path), "{text}: {}", error(&text));
         }
@@ -261,20 +188,8 @@ mod tests {
 
     #[test]
     fn malformed_actions_and_resources_are_refused() {
-        for action in [
-            "",
-            "s3",
-            "s3:",
-            ":x",
-            "s*:x",
-            "s3:a:b",
-            "s3:Get Object",
-            "s3:${aws:username}",
-            "*:x",
-        ] {
-            assert!(
-                error(&with(&format!(r#""Action":"{action}","Resource":"*""#))).contains(".Action")
-            );
+        for action in ["", "s3", "s3:", ":x", "s*:x", "s3:a:b", "s3:Get Object", "s3:${aws:username}", "*:x"] {
+            assert!(error(&with(&format!(r#""Action":"{action}","Resource":"*""#))).contains(".Action"));
         }
         for resource in [
             "",
@@ -289,10 +204,7 @@ mod tests {
             "arn:aws:s3:::${aws:nonsense}",
             "arn:aws:s3:::${aws:username",
         ] {
-            assert!(
-                error(&with(&format!(r#""Action":"*","Resource":"{resource}""#)))
-                    .contains(".Resource")
-            );
+            assert!(error(&with(&format!(r#""Action":"*","Resource":"{resource}""#))).contains(".Resource"));
         }
     }
 
@@ -308,23 +220,14 @@ mod tests {
         use Attachment::{Identity, Resource, Trust};
         for (elements, allowed) in [
             (r#""Action":"s3:*","Resource":"*""#, &[Identity][..]),
-            (
-                r#""Action":"s3:*","Resource":"*","Principal":"*""#,
-                &[Resource],
-            ),
+            (r#""Action":"s3:*","Resource":"*","Principal":"*""#, &[Resource]),
             (r#""Action":"sts:AssumeRole","Principal":"*""#, &[Trust]),
             (r#""Action":"sts:AssumeRole""#, &[]),
         ] {
             let policy = Policy::parse(&with(elements));
             for attachment in [Identity, Resource, Trust] {
-                let checked = policy
-                    .as_ref()
-                    .map(|policy| policy.check(attachment).is_ok());
-                assert_eq!(
-                    checked,
-                    Ok(allowed.contains(&attachment)),
-                    "{elements} {attachment:?}"
-                );
+                let checked = policy.as_ref().map(|policy| policy.check(attachment).is_ok());
+                assert_eq!(checked, Ok(allowed.contains(&attachment)), "{elements} {attachment:?}");
             }
         }
     }

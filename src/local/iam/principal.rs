@@ -48,10 +48,7 @@ impl Principals {
             Value::Object(_) => return Err("names nobody".to_owned()),
             Value::String(text) => return Err(format!("is {text:?}, expected \"*\" or an object")),
             other => {
-                return Err(format!(
-                    "is {}, expected \"*\" or an object",
-                    type_name(other)
-                ));
+                return Err(format!("is {}, expected \"*\" or an object", type_name(other)));
             }
         }
         if excluded && names.contains(&Name::Everyone) {
@@ -74,15 +71,9 @@ impl Principals {
         // in resource policies. Sessions here do not say how they began.
         let sessions = matches!(caller.kind(), CallerKind::RoleSession { .. });
         if !trust && sessions && self.names.iter().any(|n| matches!(n, Name::Federated(_))) {
-            return Err(EvalError::Open(
-                "a federated principal may name the role session".to_owned(),
-            ));
+            return Err(EvalError::Open("a federated principal may name the role session".to_owned()));
         }
-        Ok(self
-            .names
-            .iter()
-            .filter_map(|name| name.reach(caller))
-            .max())
+        Ok(self.names.iter().filter_map(|name| name.reach(caller)).max())
     }
 
     /// AWS documents that an exception has to list the account and the role next to the
@@ -91,20 +82,14 @@ impl Principals {
         let mut needed = Vec::new();
         needed.extend(caller.account().map(str::to_owned).map(Name::Account));
         match caller.kind() {
-            CallerKind::RoleSession {
-                role_arn,
-                session_arn,
-            } => {
+            CallerKind::RoleSession { role_arn, session_arn } => {
                 needed.push(Name::Entity(role_arn.clone()));
                 needed.push(Name::Entity(session_arn.clone()));
             }
             CallerKind::User { user_arn } => needed.push(Name::Entity(user_arn.clone())),
             CallerKind::Service(service) => needed.push(Name::Service(service.clone())),
         }
-        let listed = needed
-            .iter()
-            .filter(|name| self.names.contains(name))
-            .count();
+        let listed = needed.iter().filter(|name| self.names.contains(name)).count();
         match listed {
             0 => Ok(Some(Reach::Caller)),
             all if all == needed.len() => Ok(None),
@@ -121,14 +106,8 @@ impl Name {
         let reached = match (self, caller.kind()) {
             (Self::Everyone, _) => Reach::Caller,
             (Self::Account(account), _) if caller.account() == Some(account) => Reach::Account,
-            (Self::Entity(arn), CallerKind::RoleSession { role_arn, .. }) if arn == role_arn => {
-                Reach::Role
-            }
-            (Self::Entity(arn), CallerKind::RoleSession { session_arn, .. })
-                if arn == session_arn =>
-            {
-                Reach::Caller
-            }
+            (Self::Entity(arn), CallerKind::RoleSession { role_arn, .. }) if arn == role_arn => Reach::Role,
+            (Self::Entity(arn), CallerKind::RoleSession { session_arn, .. }) if arn == session_arn => Reach::Caller,
             (Self::Entity(arn), CallerKind::User { user_arn }) if arn == user_arn => Reach::Caller,
             (Self::Service(name), CallerKind::Service(own)) if name == own => Reach::Caller,
             _ => return None,
@@ -181,11 +160,7 @@ mod tests {
     }
 
     /// The reach of an element; refusals by the parser fail the test, open questions give Err.
-    fn reach(
-        text: &str,
-        excluded: bool,
-        caller: Result<Caller, EvalError>,
-    ) -> Result<Option<Reach>, EvalError> {
+    fn reach(text: &str, excluded: bool, caller: Result<Caller, EvalError>) -> Result<Option<Reach>, EvalError> {
         match parse(text, excluded) {
             Ok(principals) => principals.reach(&caller?, false),
             Err(error) => panic!("{text}: {error}"),
@@ -202,38 +177,22 @@ mod tests {
             (r#""*""#.to_owned(), Some(Reach::Caller)),
             (r#"{"AWS":"*"}"#.to_owned(), Some(Reach::Caller)),
             (r#"{"AWS":"111111111111"}"#.to_owned(), Some(Reach::Account)),
-            (
-                r#"{"AWS":"arn:aws:iam::111111111111:root"}"#.to_owned(),
-                Some(Reach::Account),
-            ),
+            (r#"{"AWS":"arn:aws:iam::111111111111:root"}"#.to_owned(), Some(Reach::Account)),
             (r#"{"AWS":"222222222222"}"#.to_owned(), None),
             (format!(r#"{{"AWS":"{ROLE}"}}"#), Some(Reach::Role)),
-            (
-                format!(r#"{{"AWS":["{ROLE}","{SESSION}"]}}"#),
-                Some(Reach::Caller),
-            ),
-            (
-                format!(r#"{{"AWS":["111111111111","{ROLE}"]}}"#),
-                Some(Reach::Role),
-            ),
+            (format!(r#"{{"AWS":["{ROLE}","{SESSION}"]}}"#), Some(Reach::Caller)),
+            (format!(r#"{{"AWS":["111111111111","{ROLE}"]}}"#), Some(Reach::Role)),
             (format!(r#"{{"AWS":"{SESSION}2"}}"#), None),
-            (
-                r#"{"AWS":"arn:aws:iam::111111111111:role/app"}"#.to_owned(),
-                None,
-            ),
+            (r#"{"AWS":"arn:aws:iam::111111111111:role/app"}"#.to_owned(), None),
+            (r#"{"AWS":"arn:aws:iam::111111111111:role/team/ops"}"#.to_owned(), None),
+            (r#"{"AWS":"arn:aws:iam::222222222222:role/team/app"}"#.to_owned(), None),
             (r#"{"Service":"lambda.amazonaws.com"}"#.to_owned(), None),
-            (
-                format!(r#"{{"Service":"lambda.amazonaws.com","AWS":"{ROLE}"}}"#),
-                Some(Reach::Role),
-            ),
+            (format!(r#"{{"Service":"lambda.amazonaws.com","AWS":"{ROLE}"}}"#), Some(Reach::Role)),
         ] {
             assert_eq!(reach(&text, false, session()), Ok(expected), "{text}");
         }
         let federated = r#"{"Federated":"cognito-identity.amazonaws.com"}"#;
-        assert!(matches!(
-            reach(federated, false, session()),
-            Err(EvalError::Open(_))
-        ));
+        assert!(matches!(reach(federated, false, session()), Err(EvalError::Open(_))));
     }
 
     #[test]
@@ -241,29 +200,13 @@ mod tests {
         let service = || Caller::service("apigateway.amazonaws.com");
         let user = || Caller::user("arn:aws:iam::111111111111:user/ann");
         for (text, caller, expected) in [
-            (
-                r#"{"Service":"apigateway.amazonaws.com"}"#,
-                service(),
-                Some(Reach::Caller),
-            ),
+            (r#"{"Service":"apigateway.amazonaws.com"}"#, service(), Some(Reach::Caller)),
             (r#"{"Service":["s3.amazonaws.com"]}"#, service(), None),
-            (
-                r#"{"AWS":"111111111111","Service":"apigateway.amazonaws.com"}"#,
-                service(),
-                Some(Reach::Caller),
-            ),
+            (r#"{"AWS":"111111111111","Service":"apigateway.amazonaws.com"}"#, service(), Some(Reach::Caller)),
             (r#""*""#, service(), Some(Reach::Caller)),
             (r#"{"AWS":"111111111111"}"#, service(), None),
-            (
-                r#"{"AWS":"arn:aws:iam::111111111111:user/ann"}"#,
-                user(),
-                Some(Reach::Caller),
-            ),
-            (
-                r#"{"AWS":"arn:aws:iam::111111111111:user/bob"}"#,
-                user(),
-                None,
-            ),
+            (r#"{"AWS":"arn:aws:iam::111111111111:user/ann"}"#, user(), Some(Reach::Caller)),
+            (r#"{"AWS":"arn:aws:iam::111111111111:user/bob"}"#, user(), None),
             (r#"{"AWS":"111111111111"}"#, user(), Some(Reach::Account)),
         ] {
             assert_eq!(reach(text, false, caller), Ok(expected), "{text}");
@@ -274,32 +217,14 @@ mod tests {
     fn exceptions_have_to_be_complete() {
         let list = |names: &[&str]| format!(r#"{{"AWS":["{}"]}}"#, names.join(r#"",""#));
         let account = "111111111111";
-        assert_eq!(
-            reach(&list(&[account, ROLE, SESSION]), true, session()),
-            Ok(None)
-        );
-        assert_eq!(
-            reach(&list(&["222222222222"]), true, session()),
-            Ok(Some(Reach::Caller))
-        );
-        for partial in [
-            &[account][..],
-            &[ROLE],
-            &[SESSION],
-            &[ROLE, SESSION],
-            &[account, ROLE],
-        ] {
+        assert_eq!(reach(&list(&[account, ROLE, SESSION]), true, session()), Ok(None));
+        assert_eq!(reach(&list(&["222222222222"]), true, session()), Ok(Some(Reach::Caller)));
+        for partial in [&[account][..], &[ROLE], &[SESSION], &[ROLE, SESSION], &[account, ROLE]] {
             let text = list(partial);
-            assert!(
-                matches!(reach(&text, true, session()), Err(EvalError::Open(_))),
-                "{text}"
-            );
+            assert!(matches!(reach(&text, true, session()), Err(EvalError::Open(_))), "{text}");
         }
         let service = Caller::service("s3.amazonaws.com");
-        assert_eq!(
-            reach(r#"{"Service":"s3.amazonaws.com"}"#, true, service),
-            Ok(None)
-        );
+        assert_eq!(reach(r#"{"Service":"s3.amazonaws.com"}"#, true, service), Ok(None));
     }
 
     #[test]

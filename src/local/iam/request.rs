@@ -59,66 +59,35 @@ impl<'a> Subject<'a> {
     pub(super) fn new(request: &'a Request<'a>) -> Result<Self, EvalError> {
         let action = request.action.to_ascii_lowercase();
         let parts = action.split_once(':');
-        let plain = |text: &str| {
-            !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
-        };
+        let plain = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
         if !parts.is_some_and(|(service, name)| plain(service) && plain(name)) {
             return refuse(&format!("{:?} is not an action", request.action));
         }
         let account = resource_account(request)?;
         let mut context = Context::new(&request.context).map_err(EvalError::Request)?;
-        request
-            .caller
-            .describe(&mut context)
-            .map_err(EvalError::Request)?;
+        request.caller.describe(&mut context).map_err(EvalError::Request)?;
         if let Some(account) = account {
-            context
-                .derive("aws:ResourceAccount", account)
-                .map_err(EvalError::Request)?;
+            context.derive("aws:ResourceAccount", account).map_err(EvalError::Request)?;
         }
         // Tagging a session and setting its source identity are asked of the same policy.
         let trust = action.starts_with("sts:assumerole")
             || matches!(action.as_str(), "sts:tagsession" | "sts:setsourceidentity");
         let same_account = account.is_none() || request.caller.account() == account;
-        Ok(Self {
-            request,
-            action,
-            context,
-            same_account,
-            trust,
-        })
+        Ok(Self { request, action, context, same_account, trust })
     }
 
     pub(super) fn attachment(&self) -> Attachment {
-        if self.trust {
-            Attachment::Trust
-        } else {
-            Attachment::Resource
-        }
+        if self.trust { Attachment::Trust } else { Attachment::Resource }
     }
 
     pub(super) fn resource_place(&self) -> &'static str {
-        if self.trust {
-            "trust policy"
-        } else {
-            "resource policy"
-        }
+        if self.trust { "trust policy" } else { "resource policy" }
     }
 
     /// Collects what a policy's statements say.
-    pub(super) fn scan(
-        &self,
-        policy: &Policy,
-        place: &str,
-        attachment: Attachment,
-    ) -> Result<Finding, EvalError> {
+    pub(super) fn scan(&self, policy: &Policy, place: &str, attachment: Attachment) -> Result<Finding, EvalError> {
         let label = policy.label(place);
-        policy
-            .check(attachment)
-            .map_err(|error| EvalError::Policy {
-                policy: label.clone(),
-                error,
-            })?;
+        policy.check(attachment).map_err(|error| EvalError::Policy { policy: label.clone(), error })?;
         let mut finding = Finding::default();
         for statement in &policy.statements {
             let by = format!("{label}, {}", statement.label());
@@ -126,14 +95,8 @@ impl<'a> Subject<'a> {
                 continue;
             };
             finding.merge(match statement.effect {
-                Effect::Allow => Finding {
-                    allow: Some((reach, by)),
-                    deny: None,
-                },
-                Effect::Deny => Finding {
-                    allow: None,
-                    deny: Some(by),
-                },
+                Effect::Allow => Finding { allow: Some((reach, by)), deny: None },
+                Effect::Deny => Finding { allow: None, deny: Some(by) },
             });
         }
         Ok(finding)
@@ -156,16 +119,12 @@ impl<'a> Subject<'a> {
         {
             return Ok(None);
         }
-        self.conditions_hold(&statement.conditions)
-            .map(|holds| holds.then_some(reach))
+        self.conditions_hold(&statement.conditions).map(|holds| holds.then_some(reach))
     }
 
     fn selects_action(&self, selector: &Selector) -> bool {
-        let matches = |template: &Template| {
-            template
-                .resolve(&self.context)
-                .is_some_and(|pattern| pattern.matches(&self.action))
-        };
+        let matches =
+            |template: &Template| template.resolve(&self.context).is_some_and(|pattern| pattern.matches(&self.action));
         selector.templates.iter().any(matches) != selector.excluded
     }
 
@@ -181,9 +140,7 @@ impl<'a> Subject<'a> {
             // AWS says that a "*" may reach over the colons of an ARN but advises against
             // relying on it; a request for which it matters is refused.
             if whole && !template.is_any() && !pattern.matches_arn(resource) {
-                return Err(EvalError::Open(format!(
-                    "a wildcard would have to cross the colons of {resource}"
-                )));
+                return Err(EvalError::Open(format!("a wildcard would have to cross the colons of {resource}")));
             }
             if whole && has_types(resource) && pattern.has_wildcard_type() {
                 return Err(EvalError::Open(format!(
@@ -226,9 +183,9 @@ fn resource_account<'a>(request: &Request<'a>) -> Result<Option<&'a str>, EvalEr
     let arn = operand::arn(request.resource).map_err(EvalError::Request)?;
     let named = arn.split(':').nth(4).filter(|account| !account.is_empty());
     match (named, request.resource_account) {
-        (Some(named), Some(given)) if named != given => refuse(&format!(
-            "the resource is in {named} but its account is given as {given}"
-        )),
+        (Some(named), Some(given)) if named != given => {
+            refuse(&format!("the resource is in {named} but its account is given as {given}"))
+        }
         (Some(account), _) | (None, Some(account)) => Ok(Some(account)),
         (None, None) => refuse(&format!("nothing says which account owns {arn}")),
     }

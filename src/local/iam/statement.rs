@@ -44,16 +44,9 @@ impl Statement {
 }
 
 /// Refuses every element outside the list, in the exact spelling.
-pub(super) fn only(
-    elements: &Map<String, Value>,
-    known: &[&str],
-    path: &str,
-) -> Result<(), PolicyError> {
+pub(super) fn only(elements: &Map<String, Value>, known: &[&str], path: &str) -> Result<(), PolicyError> {
     match elements.keys().find(|name| !known.contains(&name.as_str())) {
-        Some(name) => Err(PolicyError::new(
-            path,
-            format!("has the unknown element {name:?}"),
-        )),
+        Some(name) => Err(PolicyError::new(path, format!("has the unknown element {name:?}"))),
         None => Ok(()),
     }
 }
@@ -66,37 +59,18 @@ pub(super) fn text_element<'a>(
     match elements.get(name) {
         None => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
-        Some(other) => Err(PolicyError::new(
-            path,
-            format!("is {}, expected a string", type_name(other)),
-        )),
+        Some(other) => Err(PolicyError::new(path, format!("is {}, expected a string", type_name(other)))),
     }
 }
 
-pub(super) fn parse(
-    value: &Value,
-    index: usize,
-    variables: bool,
-) -> Result<Statement, PolicyError> {
+pub(super) fn parse(value: &Value, index: usize, variables: bool) -> Result<Statement, PolicyError> {
     let path = format!("Statement[{index}]");
     let at = |element: &str| format!("{path}.{element}");
     let Value::Object(elements) = value else {
-        return Err(PolicyError::new(
-            &path,
-            format!("is {}, expected an object", type_name(value)),
-        ));
+        return Err(PolicyError::new(&path, format!("is {}, expected an object", type_name(value))));
     };
-    let known = [
-        "Sid",
-        "Effect",
-        "Principal",
-        "NotPrincipal",
-        "Action",
-        "NotAction",
-        "Resource",
-        "NotResource",
-        "Condition",
-    ];
+    let known =
+        ["Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition"];
     only(elements, &known, &path)?;
     let effect = match text_element(elements, "Effect", &at("Effect"))? {
         Some("Allow") => Effect::Allow,
@@ -107,8 +81,7 @@ pub(super) fn parse(
     let principals = match either(elements, "Principal", "NotPrincipal", &path)? {
         None => None,
         Some((_, _, true)) if effect == Effect::Allow => {
-            let reason =
-                "is combined with Allow, which would admit the anonymous public".to_owned();
+            let reason = "is combined with Allow, which would admit the anonymous public".to_owned();
             return Err(PolicyError::new(&at("NotPrincipal"), reason));
         }
         Some((name, value, excluded)) => {
@@ -121,10 +94,7 @@ pub(super) fn parse(
             .map(|(name, value, excluded)| {
                 strings(value)
                     .and_then(|texts| texts.into_iter().map(read).collect())
-                    .map(|templates| Selector {
-                        templates,
-                        excluded,
-                    })
+                    .map(|templates| Selector { templates, excluded })
                     .map_err(|reason| PolicyError::new(&at(name), reason))
             })
             .transpose()
@@ -137,15 +107,7 @@ pub(super) fn parse(
         None => Vec::new(),
     };
     let sid = text_element(elements, "Sid", &at("Sid"))?.map(str::to_owned);
-    Ok(Statement {
-        index,
-        sid,
-        effect,
-        principals,
-        actions,
-        resources,
-        conditions,
-    })
+    Ok(Statement { index, sid, effect, principals, actions, resources, conditions })
 }
 
 /// Finds an element that has a positive and a negative form, of which only one may be there.
@@ -156,10 +118,7 @@ fn either<'a, 'n>(
     path: &str,
 ) -> Result<Option<(&'n str, &'a Value, bool)>, PolicyError> {
     match (elements.get(name), elements.get(negative)) {
-        (Some(_), Some(_)) => Err(PolicyError::new(
-            path,
-            format!("has both {name} and {negative}"),
-        )),
+        (Some(_), Some(_)) => Err(PolicyError::new(path, format!("has both {name} and {negative}"))),
         (Some(value), None) => Ok(Some((name, value, false))),
         (None, Some(value)) => Ok(Some((negative, value, true))),
         (None, None) => Ok(None),
@@ -169,50 +128,28 @@ fn either<'a, 'n>(
 /// Actions are compared without case, so they are folded here and in the request.
 fn action(text: &str) -> Result<Template, String> {
     let plain = |part: &str, extra: &str| {
-        !part.is_empty()
-            && part
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || extra.contains(c))
+        !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || extra.contains(c))
     };
     let well_formed = text == "*"
         || text == "*:*"
-        || text
-            .split_once(':')
-            .is_some_and(|(service, name)| plain(service, "-") && plain(name, "*?"));
+        || text.split_once(':').is_some_and(|(service, name)| plain(service, "-") && plain(name, "*?"));
     if !well_formed {
-        return Err(format!(
-            "has {text:?}, which is not of the form service:Name"
-        ));
+        return Err(format!("has {text:?}, which is not of the form service:Name"));
     }
-    Template::parse(
-        &text.to_ascii_lowercase(),
-        Syntax {
-            wildcards: true,
-            variables: false,
-        },
-    )
+    Template::parse(&text.to_ascii_lowercase(), Syntax { wildcards: true, variables: false })
 }
 
 /// Resources are `*` or whole ARNs, with variables only in the last part, as AWS documents.
 fn resource(text: &str, variables: bool) -> Result<Template, String> {
-    let template = Template::parse(
-        text,
-        Syntax {
-            wildcards: true,
-            variables,
-        },
-    )
-    .map_err(|reason| format!("has {text:?}, which {reason}"))?;
+    let template = Template::parse(text, Syntax { wildcards: true, variables })
+        .map_err(|reason| format!("has {text:?}, which {reason}"))?;
     if text == "*" {
         return Ok(template);
     }
     let parts: Vec<&str> = text.splitn(6, ':').collect();
     let well_formed = match parts.as_slice() {
         ["arn", partition, service, region, account, rest] => {
-            let variable = variables
-                && [partition, service, region, account]
-                    .iter()
-                    .any(|p| p.contains("${"));
+            let variable = variables && [partition, service, region, account].iter().any(|p| p.contains("${"));
             !partition.is_empty()
                 && !service.is_empty()
                 && !service.contains(['*', '?'])
@@ -224,8 +161,6 @@ fn resource(text: &str, variables: bool) -> Result<Template, String> {
     if well_formed {
         Ok(template)
     } else {
-        Err(format!(
-            "has {text:?}, which is neither \"*\" nor a whole ARN with variables only at its end"
-        ))
+        Err(format!("has {text:?}, which is neither \"*\" nor a whole ARN with variables only at its end"))
     }
 }

@@ -55,9 +55,7 @@ impl Template {
 
     /// Whether any part depends on the request.
     pub(crate) fn has_variables(&self) -> bool {
-        self.pieces
-            .iter()
-            .any(|piece| matches!(piece, Piece::Variable { .. }))
+        self.pieces.iter().any(|piece| matches!(piece, Piece::Variable { .. }))
     }
 
     /// Whether the template is a lone `*`, which matches whatever is asked for.
@@ -86,10 +84,7 @@ impl Template {
 /// Reads the inside of `${...}` and returns what follows it.
 fn variable(body: &str) -> Result<(Piece, &str), String> {
     for special in ['*', '?', '$'] {
-        if let Some(after) = body
-            .strip_prefix(special)
-            .and_then(|rest| rest.strip_prefix('}'))
-        {
+        if let Some(after) = body.strip_prefix(special).and_then(|rest| rest.strip_prefix('}')) {
             return Ok((Piece::Character(special), after));
         }
     }
@@ -102,11 +97,7 @@ fn variable(body: &str) -> Result<(Piece, &str), String> {
                 .strip_prefix(" '")
                 .and_then(|text| text.strip_suffix('\''))
                 .filter(|text| !text.is_empty() && !text.contains(['\'', '$', '{', '*', '?']))
-                .ok_or_else(|| {
-                    format!(
-                        "has a default in \"${{{inside}}}\" that is not of the form \", 'text'\""
-                    )
-                })?;
+                .ok_or_else(|| format!("has a default in \"${{{inside}}}\" that is not of the form \", 'text'\""))?;
             (name, Some(default.to_owned()))
         }
     };
@@ -123,16 +114,11 @@ mod tests {
 
     use super::*;
 
-    const FULL: Syntax = Syntax {
-        wildcards: true,
-        variables: true,
-    };
+    const FULL: Syntax = Syntax { wildcards: true, variables: true };
 
     fn context(entries: &[(&str, &str)]) -> Context {
-        let map: BTreeMap<String, Vec<String>> = entries
-            .iter()
-            .map(|(key, value)| ((*key).to_owned(), vec![(*value).to_owned()]))
-            .collect();
+        let map: BTreeMap<String, Vec<String>> =
+            entries.iter().map(|(key, value)| ((*key).to_owned(), vec![(*value).to_owned()])).collect();
         Context::new(&map).unwrap_or_default()
     }
 
@@ -150,12 +136,7 @@ mod tests {
             ("home/${aws:username}/*", user, "home/ann/x", Some(true)),
             ("home/${AWS:UserName}/*", user, "home/ann/x", Some(true)),
             ("home/${aws:username}/*", &[], "home//x", None),
-            (
-                "home/${aws:username}/*",
-                &[],
-                "home/${aws:username}/x",
-                None,
-            ),
+            ("home/${aws:username}/*", &[], "home/${aws:username}/x", None),
             ("home/${aws:username}/*", star, "home/ann/x", Some(false)),
             ("home/${aws:username}/*", star, "home/*/x", Some(true)),
             ("${aws:username, 'all staff'}", &[], "all staff", Some(true)),
@@ -169,11 +150,7 @@ mod tests {
             ("${$}{aws:username}", user, "${aws:username}", Some(true)),
             ("cost$*", &[], "cost$5", Some(true)),
         ] {
-            assert_eq!(
-                check(pattern, FULL, entries, text),
-                expected,
-                "{pattern} on {text}"
-            );
+            assert_eq!(check(pattern, FULL, entries, text), expected, "{pattern} on {text}");
         }
     }
 
@@ -201,25 +178,16 @@ mod tests {
 
     #[test]
     fn the_old_version_has_no_variables() {
-        let old = Syntax {
-            wildcards: true,
-            variables: false,
-        };
+        let old = Syntax { wildcards: true, variables: false };
         let user = &[("aws:username", "ann")];
         assert_eq!(check("${aws:username}", old, user, "ann"), Some(false));
-        assert_eq!(
-            check("${aws:username}", old, user, "${aws:username}"),
-            Some(true)
-        );
+        assert_eq!(check("${aws:username}", old, user, "${aws:username}"), Some(true));
         assert_eq!(check("${*}", old, &[], "${x}"), Some(true));
     }
 
     #[test]
     fn literal_syntax_has_no_wildcards() {
-        let literal = Syntax {
-            wildcards: false,
-            variables: true,
-        };
+        let literal = Syntax { wildcards: false, variables: true };
         assert_eq!(check("a*", literal, &[], "ab"), Some(false));
         assert_eq!(check("a*", literal, &[], "a*"), Some(true));
         assert_eq!(check("a${*}", literal, &[], "a*"), Some(true));

@@ -97,7 +97,7 @@ impl Connection {
         let asked = Asked { username, password, protocol: "SFTP", source_ip: &source_ip };
         let identity = login::ask(&self.shared.cloud, &self.place, &self.server, &server, &asked).await;
         let admission = login::admission(username, &identity)?;
-        let role = login::may_assume(&self.shared.cloud, &self.place, &self.server, &admission.role).await;
+        let role = login::may_assume(&self.shared.cloud, &self.place, &self.server, username, &admission.role).await;
         role.map_err(|error| error.to_string())?;
         Ok(admission)
     }
@@ -116,9 +116,10 @@ impl Connection {
 
     async fn has_key(&mut self, username: &str, key: &PublicKey) -> bool {
         let Ok(admission) = self.keys_of(username).await else { return false };
-        admission.public_keys.iter().any(|line| {
-            PublicKey::from_openssh(line).is_ok_and(|known| known.key_data() == key.key_data())
-        })
+        admission
+            .public_keys
+            .iter()
+            .any(|line| PublicKey::from_openssh(line).is_ok_and(|known| known.key_data() == key.key_data()))
     }
 }
 

@@ -68,7 +68,10 @@ fn logical(entries: &[(String, String)], path: &str) -> Place {
         (rest.is_empty() || rest.starts_with('/')).then(|| rest.to_owned())
     };
     // The longest entry that the path is in.
-    let best = entries.iter().filter_map(|(entry, to)| Some((entry, below(entry)?, to))).max_by_key(|(entry, _, _)| entry.len());
+    let best = entries
+        .iter()
+        .filter_map(|(entry, to)| Some((entry, below(entry)?, to)))
+        .max_by_key(|(entry, _, _)| entry.len());
     if let Some((_, rest, to)) = best {
         return target(&format!("{}{rest}", absolute("/", to)));
     }

@@ -63,7 +63,9 @@ impl Reader {
             return Ok(bytes.clone());
         }
         let fetched = match self.next.take() {
-            Some((at, fetch)) if at == start => fetch.await.unwrap_or_else(|error| Err(StorageError(error.to_string()))),
+            Some((at, fetch)) if at == start => {
+                fetch.await.unwrap_or_else(|error| Err(StorageError(error.to_string())))
+            }
             _ => self.fetch(start).await,
         };
         let bytes = fetched?.ok_or_else(|| StorageError("the object is gone".to_owned()))?;

@@ -103,13 +103,8 @@ impl Rights {
         context.insert("aws:SecureTransport".to_owned(), vec!["true".to_owned()]);
         let policy = bucket.and_then(|bucket| self.buckets.get(bucket)).and_then(|(_, policy)| policy.as_ref());
         let identity = self.identity.as_ref().map(|(_, policies)| policies.as_slice()).unwrap_or_default();
-        let request = Request {
-            caller: &self.caller,
-            action,
-            resource,
-            resource_account: Some(&self.account),
-            context,
-        };
+        let request =
+            Request { caller: &self.caller, action, resource, resource_account: Some(&self.account), context };
         match evaluate(&request, identity, self.session.as_ref(), policy) {
             Ok(Decision::Allow { .. }) => Ok(()),
             Ok(Decision::ImplicitDeny { by } | Decision::ExplicitDeny { by }) => Err(Refused::Denied(by)),

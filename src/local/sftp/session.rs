@@ -384,8 +384,10 @@ impl Handler for Session {
         };
         while folder.ready.is_empty() && folder.next != Some(None) {
             let from = folder.next.clone().flatten();
-            let page = self.storage.page(&folder.bucket, &folder.prefix, PAGE, from.as_deref()).await.map_err(broken)?;
-            let short = |key: &str| key.strip_prefix(folder.prefix.as_str()).unwrap_or(key).trim_end_matches('/').to_owned();
+            let page =
+                self.storage.page(&folder.bucket, &folder.prefix, PAGE, from.as_deref()).await.map_err(broken)?;
+            let short =
+                |key: &str| key.strip_prefix(folder.prefix.as_str()).unwrap_or(key).trim_end_matches('/').to_owned();
             folder.ready.extend(page.folders.iter().map(|prefix| File::new(short(prefix), folder_attributes())));
             // The folder's own marker is an object with the folder's name.
             let objects = page.objects.iter().filter(|object| object.key != folder.prefix);

@@ -25,7 +25,8 @@ pub(crate) trait Storage: Send + Sync {
     /// Facts of an object.
     async fn head(&self, bucket: &str, key: &str) -> Result<Option<ObjectFacts>, StorageError>;
     /// One page of a folder.
-    async fn page(&self, bucket: &str, prefix: &str, most: i32, from: Option<&str>) -> Result<ObjectPage, StorageError>;
+    async fn page(&self, bucket: &str, prefix: &str, most: i32, from: Option<&str>)
+    -> Result<ObjectPage, StorageError>;
     /// Some bytes of an object; `None` where it is gone.
     async fn range(&self, bucket: &str, key: &str, start: u64, length: u64) -> Result<Option<Bytes>, StorageError>;
     /// Begins an object, which is there once it is finished.
@@ -53,7 +54,13 @@ impl Storage for S3 {
         Ok(S3::head(self, bucket, key).await?)
     }
 
-    async fn page(&self, bucket: &str, prefix: &str, most: i32, from: Option<&str>) -> Result<ObjectPage, StorageError> {
+    async fn page(
+        &self,
+        bucket: &str,
+        prefix: &str,
+        most: i32,
+        from: Option<&str>,
+    ) -> Result<ObjectPage, StorageError> {
         Ok(S3::page(self, bucket, prefix, true, most, from).await?)
     }
 
@@ -138,7 +145,13 @@ impl Storage for Memory {
         Ok(parts.map(|parts| ObjectFacts { key: key.to_owned(), size: size(parts), modified: 0 }))
     }
 
-    async fn page(&self, bucket: &str, prefix: &str, most: i32, from: Option<&str>) -> Result<ObjectPage, StorageError> {
+    async fn page(
+        &self,
+        bucket: &str,
+        prefix: &str,
+        most: i32,
+        from: Option<&str>,
+    ) -> Result<ObjectPage, StorageError> {
         let objects = self.objects();
         let most = usize::try_from(most).unwrap_or(usize::MAX);
         let mut page = ObjectPage::default();

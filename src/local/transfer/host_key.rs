@@ -119,8 +119,11 @@ fn keep(context: &Context<'_>, server: &str, private: &PrivateKey, description: 
 
 /// A private key in one of the forms of `ssh-keygen`, without a passphrase.
 fn parse(text: &str) -> Result<PrivateKey, ApiError> {
-    let unusable =
-        || ApiError::invalid("Unsupported or invalid SSH host key format; supported are RSA, ECDSA and ED25519 private keys");
+    let unusable = || {
+        ApiError::invalid(
+            "Unsupported or invalid SSH host key format; supported are RSA, ECDSA and ED25519 private keys",
+        )
+    };
     let key = decode_secret_key(text.trim(), None).map_err(|_| unusable())?;
     let supported = matches!(key.algorithm(), Algorithm::Ed25519 | Algorithm::Ecdsa { .. } | Algorithm::Rsa { .. });
     if supported { Ok(key) } else { Err(unusable()) }

@@ -11,7 +11,9 @@ pub(super) async fn test(context: &Context<'_>, input: &Map<String, Value>) -> R
     let id = text(input, "ServerId");
     let server = context.store.get(&context.place, id)?;
     if server.text("IdentityProviderType") == "SERVICE_MANAGED" {
-        return Err(ApiError::invalid("TestIdentityProvider is not supported for IdentityProviderType SERVICE_MANAGED"));
+        return Err(ApiError::invalid(
+            "TestIdentityProvider is not supported for IdentityProviderType SERVICE_MANAGED",
+        ));
     }
     let protocol = match text(input, "ServerProtocol") {
         "" => "SFTP",

@@ -82,7 +82,10 @@ pub(super) fn describe(context: &Context<'_>, input: &Map<String, Value>) -> Res
     answer.insert("Arn".to_owned(), json!(arn(&context.place, id)));
     answer.insert("ServerId".to_owned(), json!(id));
     answer.insert("State".to_owned(), json!(server.state().as_str()));
-    answer.insert("HostKeyFingerprint".to_owned(), json!(server.host_keys.first().map(|key| key.fingerprint.as_str()).unwrap_or_default()));
+    answer.insert(
+        "HostKeyFingerprint".to_owned(),
+        json!(server.host_keys.first().map(|key| key.fingerprint.as_str()).unwrap_or_default()),
+    );
     answer.insert("UserCount".to_owned(), json!(0));
     if !server.tags.is_empty() {
         answer.insert("Tags".to_owned(), tags::to_json(&server.tags));

@@ -198,10 +198,9 @@ impl<'a> Parser<'a> {
             return Ok(None);
         }
         // `#else` may be followed by letters: `#elsetext` is text after `#else`, as in Velocity.
-        let known = WORDS
-            .into_iter()
-            .find(|known| *known == word)
-            .or_else(|| WORDS.into_iter().filter(|known| matches!(*known, "else" | "end")).find(|known| word.starts_with(known)));
+        let known = WORDS.into_iter().find(|known| *known == word).or_else(|| {
+            WORDS.into_iter().filter(|known| matches!(*known, "else" | "end")).find(|known| word.starts_with(known))
+        });
         let Some(known) = known else { return Err(self.error(format!("the directive #{word} is not modelled"))) };
         self.at += 1 + usize::from(braces) + known.len();
         if braces && !self.take("}") {
@@ -422,7 +421,8 @@ impl<'a> Parser<'a> {
             }
             Some(c) if c.is_ascii_digit() || c == '-' => {
                 let digits = rest[1..].find(|c: char| !c.is_ascii_digit()).map_or(rest.len(), |end| end + 1);
-                let number = rest[..digits].parse().map_err(|_| self.error(format!("`{}` is no number", &rest[..digits])))?;
+                let number =
+                    rest[..digits].parse().map_err(|_| self.error(format!("`{}` is no number", &rest[..digits])))?;
                 if rest[digits..].starts_with('.') && rest[digits + 1..].starts_with(|c: char| c.is_ascii_digit()) {
                     return Err(self.error("numbers with a fraction are not modelled"));
                 }

@@ -20,7 +20,8 @@ fn text(template: &str, inputs: &Inputs) -> Result<String, String> {
 
 fn request(username: &str, password: &str) -> Inputs {
     use base64::Engine as _;
-    let encode = |text: &str| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
+    let encode =
+        |text: &str| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
     let password = base64::engine::general_purpose::STANDARD.encode(password);
     Inputs {
         path: BTreeMap::from([("username".into(), encode(username)), ("serverId".into(), "s-1".into())]),
@@ -106,8 +107,21 @@ fn depth_is_bounded() {
 #[test]
 fn odd_passwords_reach_the_function_as_they_are() {
     for password in [
-        "it's \"quoted\"", "back\\slash\\", "\\'", "\\\\'", "${x}", "$input.params('x')", "#set($x = 1)", "#end", "😀 ñ", " leading",
-        "a/b</script>", "\u{7f}\u{1}\n\t", "{\"role\": 1}", "'\"'\"", "%41+b",
+        "it's \"quoted\"",
+        "back\\slash\\",
+        "\\'",
+        "\\\\'",
+        "${x}",
+        "$input.params('x')",
+        "#set($x = 1)",
+        "#end",
+        "😀 ñ",
+        " leading",
+        "a/b</script>",
+        "\u{7f}\u{1}\n\t",
+        "{\"role\": 1}",
+        "'\"'\"",
+        "%41+b",
     ] {
         let rendered = text(&ours(), &request("a.b@c-d_e", password)).unwrap();
         let event: Value = serde_json::from_str(&rendered).unwrap_or_else(|error| panic!("{rendered}: {error}"));
@@ -115,7 +129,9 @@ fn odd_passwords_reach_the_function_as_they_are() {
         assert_eq!(event["username"], "a.b@c-d_e");
         assert_eq!(event["sourceIp"], "192.0.2.1");
     }
-    let without: Value = serde_json::from_str(&text(&ours(), &Inputs { headers: BTreeMap::new(), ..request("u", "") }).unwrap()).unwrap();
+    let without: Value =
+        serde_json::from_str(&text(&ours(), &Inputs { headers: BTreeMap::new(), ..request("u", "") }).unwrap())
+            .unwrap();
     assert_eq!(without["password"], "");
 }
 

@@ -1,0 +1,43 @@
+//! `sftpctl package`: the authorizer's zip file, built and checked.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::common::Look;
+use crate::exit::{CliError, Exit};
+use crate::package;
+use crate::report::output::{self, Output};
+
+/// Which binary, and where to.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  scripts/build-authorizer && sftpctl package --binary target/lambda/sftp-authorizer\n  \
+    sftpctl package --binary target/aarch64-unknown-linux-gnu/lambda/sftp-authorizer --architecture arm64\n\n\
+    The same binary always gives the same bytes. `deploy` does this by itself.")]
+pub(super) struct PackageArgs {
+    /// The authorizer's binary [default: sftp-authorizer beside this program]
+    #[arg(long, value_name = "PATH", env = "SFTPCTL_PACKAGE")]
+    binary: Option<PathBuf>,
+    /// Processor architecture that it must be for
+    #[arg(long, value_name = "NAME", default_value = "x86_64", value_parser = ["x86_64", "arm64"])]
+    architecture: String,
+    /// The zip file
+    #[arg(long, value_name = "FILE", default_value = "sftp-authorizer.zip")]
+    out: PathBuf,
+}
+
+/// Checks, zips, writes.
+pub(super) fn run(args: &PackageArgs, look: Look) -> Result<Exit, CliError> {
+    let path = package::locate(args.binary.as_deref());
+    let (content, digest) = package::build(&path, &args.architecture)
+        .and_then(|package| Ok((package.zip()?, package.digest().to_owned())))
+        .map_err(|error| CliError::from_error(Exit::Usage, &error, Some(error.hint().to_owned())))?;
+    std::fs::write(&args.out, content.as_slice())
+        .map_err(|error| CliError::new(Exit::Usage, format!("cannot write {}: {error}", args.out.display())))?;
+    let (out, bytes) = (args.out.display().to_string(), content.len());
+    match look.output {
+        Output::Json => output::data(&serde_json::json!({ "file": out, "bytes": bytes, "digest": digest }).to_string()),
+        _ => output::data(&format!("{out}: {:.2} MB, digest {digest}", bytes as f64 / 1e6)),
+    }
+    Ok(Exit::Ok)
+}

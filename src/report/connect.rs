@@ -1,0 +1,68 @@
+//! What a customer is told. Pure.
+
+use std::fmt::Write as _;
+
+/// One server, as customers reach it.
+pub struct Endpoint {
+    /// Its region.
+    pub region: String,
+    /// Host name to connect to.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// The server's own name, below any record.
+    pub server: String,
+    /// Type and fingerprint of its host keys.
+    pub keys: Vec<(String, String)>,
+}
+
+/// Lines to hand on.
+pub fn render(username: &str, endpoints: &[Endpoint]) -> String {
+    let mut text = String::new();
+    for endpoint in endpoints {
+        let (host, port) = (&endpoint.host, endpoint.port);
+        let _ = writeln!(text, "{} ({})", endpoint.region, endpoint.server);
+        let _ = writeln!(text, "  host       {host}\n  port       {port}\n  user       {username}");
+        for (kind, fingerprint) in &endpoint.keys {
+            let _ = writeln!(text, "  host key   {kind} {fingerprint}");
+        }
+        // The user's part of an address cannot hold an @.
+        let user = username.replace('@', "%40");
+        let flag = if port == 22 { String::new() } else { format!(" -P {port}") };
+        let _ = writeln!(text, "  OpenSSH    sftp{flag} {}", quoted(&format!("{username}@{host}")));
+        let _ = writeln!(text, "  WinSCP     winscp.exe sftp://{user}@{host}:{port}/");
+        let _ = writeln!(text, "  FileZilla  filezilla sftp://{user}@{host}:{port}\n");
+    }
+    text += "Notes for customers:\n  \
+        - SFTP only. `scp` of OpenSSH 9.0 or later speaks SFTP and works; older ones, and `scp -O`, do not.\n  \
+        - Compare the host key with the one above at the first connection; afterwards it never changes.\n  \
+        - Files keep the time of their upload, not of the original; clients that set times are not refused.\n  \
+        - A file appears when its upload is complete. Uploads cannot be resumed or appended to.\n  \
+        - Turn off several connections for one transfer; folders cannot be renamed.";
+    text
+}
+
+fn quoted(text: &str) -> String {
+    let plain = text.chars().all(|c| c.is_ascii_alphanumeric() || "@.-_".contains(c));
+    if plain { text.to_owned() } else { format!("'{text}'") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_can_be_pasted() {
+        let endpoint = Endpoint {
+            region: "us-west-2".into(),
+            host: "99-uploads-us-west-2.xx.net".into(),
+            port: 22,
+            server: "s-1.server.transfer.us-west-2.amazonaws.com".into(),
+            keys: vec![("ssh-ed25519".into(), "SHA256:abc".into())],
+        };
+        let text = render("a@b.c", &[endpoint]);
+        assert!(text.contains("  OpenSSH    sftp a@b.c@99-uploads-us-west-2.xx.net\n"));
+        assert!(text.contains("sftp://a%40b.c@99-uploads-us-west-2.xx.net:22/"));
+        assert!(text.contains("ssh-ed25519 SHA256:abc"));
+    }
+}

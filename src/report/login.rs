@@ -1,0 +1,14 @@
+//! A log-in check in words. Pure.
+
+use crate::verify::LoginCheck;
+
+/// One or two lines.
+pub fn render(check: &LoginCheck) -> String {
+    let mark = if check.admitted { "ok" } else { "REFUSED" };
+    let server = check.server_id.as_deref().unwrap_or("no server");
+    let mut text = format!("{}  {server}  {mark}: {} ({:.2} s)", check.region, check.finding, check.seconds);
+    if let Some(hint) = &check.hint {
+        text += &format!("\n  hint: {hint}");
+    }
+    text
+}

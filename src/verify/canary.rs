@@ -1,0 +1,123 @@
+//! An account made to see whether anybody gets in, and removed again.
+//!
+//! It has a key that no customer has (a number below zero), a name and password of its own each time, and a home that is
+//! never written to. One that a killed run left behind is taken over ten minutes later.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::login::{Attempt, LoginCheck, check};
+use crate::accounts::Accounts;
+use crate::authorizer::home::Home;
+use crate::authorizer::{Account, password};
+use crate::aws::{Aws, AwsError};
+use crate::execute::wait;
+use crate::names;
+use crate::spec::model::Environment;
+
+/// How many can be verifying at once.
+const SLOTS: i64 = 8;
+/// After this a canary has been left behind.
+const STALE: Duration = Duration::from_secs(600);
+/// How long an account may take to be everywhere; replication takes a second as a rule.
+const SPREAD: Duration = Duration::from_secs(60);
+
+/// Verification could not be done.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// AWS.
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+    /// Too many at once.
+    #[error("{SLOTS} verifications of this environment are going on already")]
+    Busy,
+    /// Nowhere to send a canary.
+    #[error("the environment has no cluster")]
+    NoCluster,
+    /// The hasher failed.
+    #[error("the canary's password could not be hashed: {0}")]
+    Hash(String),
+}
+
+/// Logs a canary in at every server of these regions.
+///
+/// # Errors
+/// See [`VerifyError`]. A canary that is refused is an answer.
+pub async fn verify(
+    aws: &Arc<Aws>,
+    environment: &Environment,
+    regions: &[String],
+) -> Result<Vec<LoginCheck>, VerifyError> {
+    let secret = random(24);
+    let accounts = Accounts::new(Arc::clone(aws), environment);
+    let canary = release(&accounts, environment, &secret).await?;
+    let mut checks = Vec::new();
+    let attempt = Attempt { username: &canary.username, password: &secret, source_ip: "127.0.0.1" };
+    let mut result = Ok(());
+    for region in regions {
+        match patiently(aws, environment, region, attempt).await {
+            Ok(check) => checks.push(check),
+            Err(error) => {
+                result = Err(error);
+                break;
+            }
+        }
+    }
+    // Removed whatever came of it.
+    let removed = accounts.remove_canary(&canary).await;
+    result?;
+    removed?;
+    Ok(checks)
+}
+
+/// Asks until the account has come to the region: the index and the replicas follow the table.
+async fn patiently(
+    aws: &Arc<Aws>,
+    environment: &Environment,
+    region: &str,
+    attempt: Attempt<'_>,
+) -> Result<LoginCheck, AwsError> {
+    let start = Instant::now();
+    loop {
+        let check = check(aws, environment, region, attempt).await?;
+        let late = check.status == Some(404) && start.elapsed() < SPREAD;
+        if !late {
+            return Ok(check);
+        }
+        tokio::time::sleep(wait::pause(start.elapsed())).await;
+    }
+}
+
+async fn release(accounts: &Accounts, environment: &Environment, secret: &str) -> Result<Account, VerifyError> {
+    let cluster = environment.clusters.keys().next().ok_or(VerifyError::NoCluster)?;
+    let now = jiff::Timestamp::now();
+    let then = now - jiff::SignedDuration::try_from(STALE).unwrap_or_default();
+    let mut salt = [0; password::SALT_BYTES];
+    rand::fill(&mut salt);
+    let stored = password::hash(secret, &salt).map_err(|error| VerifyError::Hash(error.to_string()))?;
+    for slot in 1..=SLOTS {
+        let canary = Account {
+            org_id: -slot,
+            username: format!("sftpctl-canary-{}", random(12).to_lowercase()),
+            password: Some(stored.clone()),
+            home: Home { bucket: names::upload_bucket(environment, cluster), folder: "sftpctl-canary".to_owned() },
+            disabled: false,
+            allowed: Vec::new(),
+            public_keys: Vec::new(),
+            created: Some(now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
+            updated: None,
+        };
+        if accounts.put_canary(&canary, &then.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()).await? {
+            return Ok(canary);
+        }
+    }
+    Err(VerifyError::Busy)
+}
+
+/// Letters and digits, from the operating system's generator by way of a cryptographic one.
+pub fn random(length: usize) -> String {
+    use rand::distr::{Alphanumeric, SampleString as _};
+    Alphanumeric.sample_string(&mut rand::rng(), length)
+}
