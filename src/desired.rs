@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::aws::Tags;
+use crate::host_keys::HostKey;
 use crate::names;
+use crate::package;
 use crate::resources::resource::{Kind, NodeId, Resource};
 use crate::resources::{
     ApiAccount, Bucket, LatencyRecord, LogGroup, Package, Record, Replica, Server, ServerId, Stack, Table, Trigger,
@@ -15,13 +17,13 @@ use crate::resources::{
 use crate::spec::model::Environment;
 use crate::template::{self, Code, TemplateError};
 
-/// The authorizer's package, as every region gets it.
+/// What a deployment is made from besides the environment file.
 #[derive(Clone, Debug)]
-pub struct Authorizer {
-    /// The zip file.
-    pub content: Arc<Vec<u8>>,
-    /// The first 12 hex digits of its SHA-256.
-    pub digest: String,
+pub struct Given {
+    /// The authorizer.
+    pub code: Arc<package::Package>,
+    /// Private host keys for every server.
+    pub host_keys: Arc<[HostKey]>,
 }
 
 /// Node of a region's stack.
@@ -50,12 +52,12 @@ pub fn tags(environment: &Environment) -> Tags {
 ///
 /// # Errors
 /// The template cannot be rendered for this environment.
-pub fn resources(environment: &Environment, code: &Authorizer) -> Result<Vec<Arc<dyn Resource>>, TemplateError> {
+pub fn resources(environment: &Environment, given: &Given) -> Result<Vec<Arc<dyn Resource>>, TemplateError> {
     let mut all: Vec<Arc<dyn Resource>> = Vec::new();
     all.extend(table(environment));
     all.extend(user_role(environment));
     for (region, settings) in &environment.regions {
-        all.extend(region_resources(environment, region, settings.server, code)?);
+        all.extend(region_resources(environment, region, settings.server, given)?);
     }
     all.extend(records(environment));
     Ok(all)
@@ -138,7 +140,7 @@ fn region_resources(
     environment: &Environment,
     region: &str,
     has_server: bool,
-    code: &Authorizer,
+    given: &Given,
 ) -> Result<Vec<Arc<dyn Resource>>, TemplateError> {
     let account = environment.account.clone();
     let tags = tags(environment);
@@ -152,7 +154,7 @@ fn region_resources(
         api: names::api(environment, region),
         tags: tags.clone(),
     };
-    let key = names::code_key(environment, &code.digest);
+    let key = names::code_key(environment, given.code.digest());
     let package = Package {
         id: NodeId::new(region, Kind::Package),
         region: region.to_owned(),
@@ -161,7 +163,7 @@ fn region_resources(
         key: key.clone(),
         stem: names::code_stem(environment),
         templates: format!("templates/{}/", environment.name),
-        content: Arc::clone(&code.content),
+        content: Arc::clone(&given.code),
         tags: environment.tags.clone(),
     };
     let rendered = template::render(environment, region, &Code { bucket: package.bucket.clone(), key })?;
@@ -225,6 +227,8 @@ fn region_resources(
                 names::transfer_log_group(environment, region)
             ),
             security_policy: environment.server.security_policy.clone(),
+            authentication: environment.server.authentication.clone(),
+            host_keys: Arc::clone(&given.host_keys),
             tags: server_tags,
         }));
         all.push(Arc::new(ServerId {

@@ -25,6 +25,8 @@ pub mod execute;
 #[cfg(feature = "cli")]
 pub mod exit;
 #[cfg(feature = "cli")]
+pub mod host_keys;
+#[cfg(feature = "cli")]
 pub mod local;
 #[cfg(feature = "cli")]
 pub mod names;

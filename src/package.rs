@@ -2,6 +2,7 @@
 
 use std::io::{Cursor, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use sha2::{Digest as _, Sha256};
 use zip::write::SimpleFileOptions;
@@ -50,11 +51,44 @@ pub fn locate(asked: Option<&Path>) -> PathBuf {
     folder.join("sftp-authorizer")
 }
 
-/// Reads, checks and zips the binary. Returns the zip file and the first 12 hex digits of the binary's SHA-256.
+/// A binary that Lambda can run. It is zipped when somebody needs the zip file: a run without changes does not.
+#[derive(Debug)]
+pub struct Package {
+    binary: Vec<u8>,
+    digest: String,
+    zip: OnceLock<Arc<Vec<u8>>>,
+}
+
+impl Package {
+    /// Takes any bytes for a binary.
+    pub fn new(binary: Vec<u8>) -> Self {
+        let digest = Sha256::digest(&binary).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+        Self { binary, digest, zip: OnceLock::new() }
+    }
+
+    /// The first 12 hex digits of the binary's SHA-256.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// The zip file; the same bytes for the same binary.
+    ///
+    /// # Errors
+    /// The zip writer's.
+    pub fn zip(&self) -> Result<Arc<Vec<u8>>, PackageError> {
+        if let Some(done) = self.zip.get() {
+            return Ok(Arc::clone(done));
+        }
+        let made = Arc::new(zip(&self.binary)?);
+        Ok(Arc::clone(self.zip.get_or_init(|| made)))
+    }
+}
+
+/// Reads and checks the binary.
 ///
 /// # Errors
 /// It isn't there, or Lambda could not run it.
-pub fn build(path: &Path, architecture: &str) -> Result<(Vec<u8>, String), PackageError> {
+pub fn build(path: &Path, architecture: &str) -> Result<Package, PackageError> {
     let binary = match std::fs::read(path) {
         Ok(binary) => binary,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -63,8 +97,7 @@ pub fn build(path: &Path, architecture: &str) -> Result<(Vec<u8>, String), Packa
         Err(error) => return Err(PackageError::Unreadable(path.to_owned(), error)),
     };
     check(&binary, architecture).map_err(|reason| PackageError::Unfit { path: path.to_owned(), reason })?;
-    let digest: String = Sha256::digest(&binary).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
-    Ok((zip(&binary)?, digest))
+    Ok(Package::new(binary))
 }
 
 /// One entry, fixed time and mode: the same binary gives the same bytes.
@@ -106,11 +139,8 @@ fn check(binary: &[u8], architecture: &str) -> Result<(), String> {
 fn newest_glibc(binary: &[u8]) -> Option<(u32, u32)> {
     const MARK: &[u8] = b"\0GLIBC_";
     let number = |text: &[u8]| std::str::from_utf8(text).ok()?.parse::<u32>().ok();
-    binary
-        .iter()
-        .enumerate()
-        .filter(|(at, byte)| **byte == 0 && binary[*at..].starts_with(MARK))
-        .filter_map(|(at, _)| {
+    memchr::memmem::find_iter(binary, MARK)
+        .filter_map(|at| {
             let rest = &binary[at + MARK.len()..];
             let end = rest.iter().take(12).position(|byte| *byte == 0)?;
             let mut parts = rest[..end].split(|byte| *byte == b'.');

@@ -6,11 +6,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use crate::aws::{Aws, ConnectOptions};
-use crate::desired::{self, Authorizer};
+use crate::desired::{self, Given};
 use crate::execute::executor::{self, Context, Job, Outcomes, Task, lock};
 use crate::execute::stop::Stop;
 use crate::execute::wait::Deadlines;
 use crate::exit::{CliError, Exit};
+use crate::host_keys;
 use crate::names;
 use crate::observe::{Observed, observe};
 use crate::package;
@@ -99,11 +100,9 @@ impl Session {
         let folder = Folder::new(&options.state, &environment.name);
         let state = folder.load(&environment.name, &environment.account)?;
         let path = package::locate(options.package.as_deref());
-        let (content, digest) = package::build(&path, &environment.authorizer.architecture)
+        let code = package::build(&path, &environment.authorizer.architecture)
+            .map(Arc::new)
             .map_err(|error| CliError::from_error(Exit::Usage, &error, Some(error.hint().to_owned())))?;
-        let code = Authorizer { content: Arc::new(content), digest };
-        let mut resources =
-            desired::resources(&environment, &code).map_err(|error| CliError::from_error(Exit::Usage, &error, None))?;
         if let Some(unknown) = options.regions.iter().find(|region| !environment.regions.contains_key(*region)) {
             let known: Vec<_> = environment.regions.keys().cloned().collect();
             return Err(CliError::new(
@@ -112,10 +111,15 @@ impl Session {
             )
             .hint(format!("its regions: {}", known.join(", "))));
         }
+        let aws = connect(&environment, options.profile, options.endpoint_url, options.local).await?;
+        let host_keys = host_keys::read(&aws, &environment)
+            .await
+            .map_err(|error| CliError::from_error(Exit::Usage, &error, Some("nothing was changed".to_owned())))?;
+        let mut resources = desired::resources(&environment, &Given { code, host_keys: host_keys.into() })
+            .map_err(|error| CliError::from_error(Exit::Usage, &error, None))?;
         if !options.regions.is_empty() {
             resources.retain(|r| options.regions.iter().any(|region| region == r.id().place()));
         }
-        let aws = connect(&environment, options.profile, options.endpoint_url, options.local).await?;
         Ok(Self {
             state: state.unwrap_or_else(|| State::new(&environment.name, &environment.account)),
             environment,
@@ -354,6 +358,17 @@ impl Session {
                 }
             })
             .collect()
+    }
+
+    /// AWS.
+    pub fn aws(&self) -> &Arc<Aws> {
+        &self.aws
+    }
+
+    /// Regions with a server that this run is about.
+    pub fn served(&self) -> Vec<String> {
+        let ours = |region: &str| self.resources.iter().any(|resource| *resource.id() == desired::server_node(region));
+        self.environment.regions.keys().filter(|region| ours(region)).cloned().collect()
     }
 
     /// Calls made so far.

@@ -136,6 +136,18 @@ impl Aws {
         self.clients(region).s3.clone()
     }
 
+    /// Systems Manager in a region.
+    pub(super) fn parameters(&self, region: &str) -> aws_sdk_ssm::Client {
+        let config = aws_sdk_ssm::config::Builder::from(&self.base).region(Region::new(region.to_owned()));
+        aws_sdk_ssm::Client::from_conf(config.interceptor(CountCalls(Arc::clone(&self.calls))).build())
+    }
+
+    /// Secrets Manager in a region.
+    pub(super) fn secrets(&self, region: &str) -> aws_sdk_secretsmanager::Client {
+        let config = aws_sdk_secretsmanager::config::Builder::from(&self.base).region(Region::new(region.to_owned()));
+        aws_sdk_secretsmanager::Client::from_conf(config.interceptor(CountCalls(Arc::clone(&self.calls))).build())
+    }
+
     /// STS in the home region.
     pub(super) fn sts(&self) -> aws_sdk_sts::Client {
         self.clients(&self.home_region).sts.clone()

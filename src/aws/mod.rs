@@ -15,6 +15,7 @@ mod logs;
 mod objects;
 mod route53;
 mod s3;
+mod secrets;
 mod sts;
 mod transfer;
 

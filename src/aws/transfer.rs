@@ -5,6 +5,8 @@ use aws_sdk_transfer::types::{
     ProtocolDetails, S3StorageOptions, SetStatOption, SftpAuthenticationMethods, Tag,
 };
 
+use secrecy::{ExposeSecret as _, SecretString};
+
 use super::error::{Call as _, OrMissing as _};
 use super::{AwsError, Tags};
 
@@ -56,6 +58,10 @@ pub struct ServerRequest {
     pub log_destinations: Vec<String>,
     /// `TransferSecurityPolicy-…`.
     pub security_policy: String,
+    /// `PASSWORD`, …
+    pub authentication: String,
+    /// Private host key, only on creation; without one AWS makes its own.
+    pub host_key: Option<SecretString>,
     /// Its tags; only on creation.
     pub tags: Tags,
 }
@@ -139,6 +145,7 @@ impl Transfer {
             .security_policy_name(&request.security_policy)
             .protocol_details(ProtocolDetails::builder().set_stat_option(SetStatOption::EnableNoOp).build())
             .s3_storage_options(storage())
+            .set_host_key(request.host_key.as_ref().map(|key| key.expose_secret().to_owned()))
             .set_tags(Some(tags))
             .send()
             .await
@@ -220,8 +227,14 @@ impl Transfer {
     }
 
     /// Imports a host key; the server that has it already keeps it.
-    pub async fn import_host_key(&self, id: &str, private_key: &str, description: &str) -> Result<(), AwsError> {
-        let call = self.0.import_host_key().server_id(id).host_key_body(private_key).description(description);
+    pub async fn import_host_key(
+        &self,
+        id: &str,
+        private_key: &SecretString,
+        description: &str,
+    ) -> Result<(), AwsError> {
+        let call =
+            self.0.import_host_key().server_id(id).host_key_body(private_key.expose_secret()).description(description);
         call.send().await.call("transfer:ImportHostKey", id).or_missing(&["ResourceExists"]).map(drop)
     }
 
@@ -242,7 +255,7 @@ fn provider(request: &ServerRequest) -> IdentityProviderDetails {
     IdentityProviderDetails::builder()
         .url(&request.url)
         .invocation_role(&request.invocation_role)
-        .sftp_authentication_methods(SftpAuthenticationMethods::Password)
+        .sftp_authentication_methods(SftpAuthenticationMethods::from(request.authentication.as_str()))
         .build()
 }
 

@@ -30,7 +30,8 @@ pub(super) async fn run(args: ConnectArgs, look: Look) -> Result<Exit, CliError>
     let ports = if args.place.is_local() { local_ports().await } else { Vec::new() };
     for region in environment.regions.iter().filter(|(_, settings)| settings.server).map(|(name, _)| name) {
         let Some(facts) = server(&aws, &environment, region).await.map_err(|error| failed(&error))? else { continue };
-        let keys: Vec<HostKeyFacts> = aws.transfer(region).host_keys(&facts.id).await.map_err(|error| failed(&error))?;
+        let keys: Vec<HostKeyFacts> =
+            aws.transfer(region).host_keys(&facts.id).await.map_err(|error| failed(&error))?;
         let own = format!("{}.server.transfer.{region}.amazonaws.com", facts.id);
         let host = environment.dns.as_ref().map(|dns| names::host(&environment, region, &dns.zone));
         let local = ports.iter().find(|(id, _)| *id == facts.id).map(|(_, port)| *port);
@@ -57,7 +58,10 @@ pub(super) async fn run(args: ConnectArgs, look: Look) -> Result<Exit, CliError>
                     })
                 })
                 .collect();
-            output::data(&json!({ "schema": "sftpctl/connect/1", "username": args.username, "endpoints": endpoints }).to_string());
+            output::data(
+                &json!({ "schema": "sftpctl/connect/1", "username": args.username, "endpoints": endpoints })
+                    .to_string(),
+            );
         }
         _ => output::data(&render(&args.username, &endpoints)),
     }

@@ -13,6 +13,7 @@ use crate::report::{plan_view, summary};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  sftpctl deploy --env 99\n  sftpctl deploy --env 99 --local --yes\n  \
     sftpctl plan --env 99 --out plan.json && sftpctl deploy --env 99 --plan plan.json --yes\n\n\
+    It ends with a check: a canary account, made for it and removed after it, logs in at every server.\n\
     A killed or failed deploy needs one thing: run it again.")]
 pub(super) struct Args {
     #[command(flatten)]
@@ -23,6 +24,9 @@ pub(super) struct Args {
     /// Do exactly what this saved plan says, or nothing
     #[arg(long, value_name = "FILE")]
     plan: Option<PathBuf>,
+    /// Do not log a canary account in at the end
+    #[arg(long)]
+    no_verify: bool,
 }
 
 /// Shows the plan, asks, does it.
@@ -56,5 +60,13 @@ pub(super) async fn run(args: Args, look: Look) -> Result<Exit, CliError> {
     if look.output != Output::Json {
         output::data(&format!("\n{}", summary::render(&done)));
     }
-    Ok(session.ended(&done))
+    let ended = session.ended(&done);
+    if args.no_verify || ended != Exit::Ok {
+        return Ok(ended);
+    }
+    // A server that admits nobody is a failed deploy.
+    if look.output != Output::Json {
+        output::data("");
+    }
+    super::login::canary(session.aws(), &session.environment, &session.served(), look).await
 }

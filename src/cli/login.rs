@@ -1,11 +1,13 @@
 //! `sftpctl test-login` and `sftpctl verify`.
 
 use std::io::{IsTerminal as _, Read as _};
+use std::sync::Arc;
 
 use clap::Args;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::common::{Look, Place};
+use crate::aws::Aws;
 use crate::exit::{CliError, Exit};
 use crate::report::login;
 use crate::report::output::{self, Output};
@@ -52,7 +54,7 @@ pub(super) struct VerifyArgs {
 }
 
 /// Regions with a server, or those of them that were asked for.
-pub(crate) fn regions(environment: &Environment, asked: &[String]) -> Result<Vec<String>, CliError> {
+fn regions(environment: &Environment, asked: &[String]) -> Result<Vec<String>, CliError> {
     let with_server: Vec<String> =
         environment.regions.iter().filter(|(_, region)| region.server).map(|(name, _)| name.clone()).collect();
     if let Some(other) = asked.iter().find(|region| !with_server.contains(region)) {
@@ -85,12 +87,25 @@ pub(super) async fn test(args: TestArgs, look: Look) -> Result<Exit, CliError> {
 pub(super) async fn verify(args: VerifyArgs, look: Look) -> Result<Exit, CliError> {
     let (environment, aws) = args.place.connect(look).await?;
     let chosen = regions(&environment, &args.regions)?;
-    let checks = verify::verify(&aws, &environment, &chosen).await.map_err(|error| fault(&error))?;
+    canary(&aws, &environment, &chosen, look).await
+}
+
+/// Logs a canary in and tells; exit code 1 where it is refused.
+pub(super) async fn canary(
+    aws: &Arc<Aws>,
+    environment: &Environment,
+    regions: &[String],
+    look: Look,
+) -> Result<Exit, CliError> {
+    if regions.is_empty() {
+        return Ok(Exit::Ok);
+    }
+    let checks = verify::verify(aws, environment, regions).await.map_err(|error| fault(&error))?;
     Ok(told(&checks, look))
 }
 
 /// A verification that could not be made.
-pub(crate) fn fault(error: &verify::canary::VerifyError) -> CliError {
+fn fault(error: &verify::canary::VerifyError) -> CliError {
     use verify::canary::VerifyError;
     let hint = match error {
         VerifyError::Aws(error) => error.hint(),
@@ -119,8 +134,9 @@ fn password(from_stdin: bool, username: &str) -> Result<SecretString, CliError> 
         return Ok(SecretString::from(text));
     }
     if !std::io::stdin().is_terminal() {
-        return Err(CliError::new(Exit::Usage, "there is no terminal to ask for the password on")
-            .hint("say --password-stdin"));
+        return Err(
+            CliError::new(Exit::Usage, "there is no terminal to ask for the password on").hint("say --password-stdin")
+        );
     }
     rpassword::prompt_password(format!("Password of {username}: ")).map(SecretString::from).map_err(unreadable)
 }

@@ -1,12 +1,16 @@
 //! The command line: one file a command. No AWS call here.
 
 pub(crate) mod common;
+mod connect_info;
 mod deploy;
 pub mod local;
+mod login;
+mod package;
 mod plan;
 mod shell;
 mod status;
 mod teardown;
+mod users;
 mod validate;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
@@ -44,8 +48,18 @@ enum Command {
     Status(common::Target),
     /// Take the environment down; customers' data stays unless told otherwise
     Teardown(teardown::Args),
+    /// See whether customers get in: a canary account logs in at every server
+    Verify(login::VerifyArgs),
+    /// Look after the customers' accounts
+    Users(users::UsersArgs),
+    /// Try a customer's log-in, and name the broken link where it fails
+    TestLogin(login::TestArgs),
+    /// Show what a customer needs to connect
+    ConnectInfo(connect_info::ConnectArgs),
     /// Check an environment file; needs no network
     Validate(validate::Args),
+    /// Build and check the authorizer's zip file
+    Package(package::PackageArgs),
     /// The local cloud, for rehearsals
     Local(local::LocalArgs),
     /// Print the JSON Schema of environment files
@@ -65,7 +79,12 @@ pub async fn run(cli: Cli) -> Exit {
         Command::Plan(args) => plan::run(args, look).await,
         Command::Status(args) => status::run(args, look).await,
         Command::Teardown(args) => teardown::run(args, look).await,
+        Command::Verify(args) => login::verify(args, look).await,
+        Command::Users(args) => users::run(args, look).await,
+        Command::TestLogin(args) => login::test(args, look).await,
+        Command::ConnectInfo(args) => connect_info::run(args, look).await,
         Command::Validate(args) => validate::run(&args, look),
+        Command::Package(args) => package::run(&args, look),
         Command::Local(args) => local_cloud(&args, form).await,
         Command::Schema => {
             output::data(&serde_json::to_string_pretty(&crate::spec::schema()).unwrap_or_default());

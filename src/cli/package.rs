@@ -11,9 +11,11 @@ use crate::report::output::{self, Output};
 
 /// Which binary, and where to.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  scripts/build-authorizer && sftpctl package --binary target/lambda/sftp-authorizer\n  \
+#[command(
+    after_help = "Examples:\n  scripts/build-authorizer && sftpctl package --binary target/lambda/sftp-authorizer\n  \
     sftpctl package --binary target/aarch64-unknown-linux-gnu/lambda/sftp-authorizer --architecture arm64\n\n\
-    The same binary always gives the same bytes. `deploy` does this by itself.")]
+    The same binary always gives the same bytes. `deploy` does this by itself."
+)]
 pub(super) struct PackageArgs {
     /// The authorizer's binary [default: sftp-authorizer beside this program]
     #[arg(long, value_name = "PATH", env = "SFTPCTL_PACKAGE")]

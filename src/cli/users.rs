@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 use super::common::{Look, Place};
 use crate::accounts::rules::{self, RuleError};
 use crate::accounts::{AccountError, Accounts};
+use crate::authorizer::Account;
 use crate::authorizer::account::parse_range;
 use crate::authorizer::home::Home;
 use crate::authorizer::password::{self, Scheme};
-use crate::authorizer::Account;
 use crate::aws::Aws;
 use crate::exit::{CliError, Exit};
 use crate::names;
@@ -39,8 +39,10 @@ pub(super) struct UsersArgs {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Add an account and its home folder
-    #[command(after_help = "Two people who add one user name at the same moment: one of them wins, the other is told. The \
-        name is reserved\nin the same transaction, since the table's index on user names is not unique.")]
+    #[command(
+        after_help = "Two people who add one user name at the same moment: one of them wins, the other is told. The \
+        name is reserved\nin the same transaction, since the table's index on user names is not unique."
+    )]
     Add(AddArgs),
     /// Set a new password
     Passwd(PasswdArgs),
@@ -196,8 +198,8 @@ fn read_password(args: &PasswordArgs, username: &str, needed: bool) -> Result<Op
     } else if args.password_stdin {
         let mut bytes = Vec::new();
         std::io::stdin().take(64 << 10).read_to_end(&mut bytes).map_err(unreadable)?;
-        let mut text = String::from_utf8(bytes)
-            .map_err(|_| CliError::new(Exit::Usage, "the password on stdin is no UTF-8"))?;
+        let mut text =
+            String::from_utf8(bytes).map_err(|_| CliError::new(Exit::Usage, "the password on stdin is no UTF-8"))?;
         if text.ends_with('\n') {
             text.pop();
             if text.ends_with('\r') {
@@ -284,10 +286,14 @@ fn home(args: &AddArgs, environment: &Environment) -> Result<(Home, String), Cli
         let home = Home::parse(path).ok_or_else(|| {
             CliError::new(Exit::Usage, format!("`{path}` is no home folder")).hint("it has the form /<bucket>/<folder>")
         })?;
-        let cluster = environment.clusters.iter().find(|(name, _)| names::upload_bucket(environment, name) == home.bucket);
+        let cluster =
+            environment.clusters.iter().find(|(name, _)| names::upload_bucket(environment, name) == home.bucket);
         let (_, cluster) = cluster.ok_or_else(|| {
-            CliError::new(Exit::Usage, format!("the bucket {} belongs to no cluster of {}", home.bucket, environment.name))
-                .hint(format!("clusters: {}", known()))
+            CliError::new(
+                Exit::Usage,
+                format!("the bucket {} belongs to no cluster of {}", home.bucket, environment.name),
+            )
+            .hint(format!("clusters: {}", known()))
         })?;
         return Ok((home, cluster.region.clone()));
     }
@@ -408,16 +414,25 @@ fn line(account: &Account, form: Output) -> String {
             ];
             fields.map(|field| csv(&field)).join(",")
         }
-        Output::Human | Output::Plain => {
+        _ => {
             let home = account.home.path();
-            format!("{:<10} {:<24} {status:<9} {:<20} {home}", account.org_id, account.username, scheme(account).unwrap_or("keys"))
+            format!(
+                "{:<10} {:<24} {status:<9} {:<20} {home}",
+                account.org_id,
+                account.username,
+                scheme(account).unwrap_or("keys")
+            )
         }
     }
 }
 
 /// A field of RFC 4180.
 fn csv(field: &str) -> String {
-    if field.contains([',', '"', '\n', '\r']) { format!("\"{}\"", field.replace('"', "\"\"")) } else { field.to_owned() }
+    if field.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", field.replace('"', "\"\""))
+    } else {
+        field.to_owned()
+    }
 }
 
 fn scheme(account: &Account) -> Option<&'static str> {

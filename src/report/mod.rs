@@ -1,9 +1,11 @@
 //! Output: the only place that prints. Events in; a live tree, plain lines or JSON lines out. Data goes to stdout,
 //! progress and errors to stderr.
 
+pub mod connect;
 pub mod events;
 mod lines;
 mod live;
+pub mod login;
 pub mod output;
 pub mod plan_view;
 pub mod status;

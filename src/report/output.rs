@@ -21,6 +21,8 @@ pub enum Output {
     Plain,
     /// One JSON object per line
     Json,
+    /// Comma-separated values; only `users list`
+    Csv,
 }
 
 /// When to color.
@@ -66,7 +68,7 @@ pub fn reporter(output: Output) -> Arc<dyn Reporter> {
     match output {
         Output::Json => Arc::new(Json { now }),
         Output::Human if std::io::stderr().is_terminal() => Arc::new(Live::new()),
-        Output::Human | Output::Plain => Arc::new(Plain::default()),
+        Output::Human | Output::Plain | Output::Csv => Arc::new(Plain::default()),
     }
 }
 

@@ -10,6 +10,7 @@ use async_trait::async_trait;
 
 use super::resource::{Change, Kind, Live, NodeId, Owner, Properties, RemovalOptions, Resource, StepError, World};
 use crate::aws::{Aws, AwsError, S3, Tags};
+use crate::package;
 
 /// The tag that says a code bucket is sftpctl's.
 const SHARED: &str = "sftpctl:code";
@@ -31,8 +32,8 @@ pub struct Package {
     pub stem: String,
     /// Where templates of this environment begin that are too large to send inline.
     pub templates: String,
-    /// The zip file.
-    pub content: Arc<Vec<u8>>,
+    /// The authorizer.
+    pub content: Arc<package::Package>,
     /// Tags of the bucket, without the environment.
     pub tags: Tags,
 }
@@ -109,7 +110,13 @@ impl Resource for Package {
         if live.is_none() {
             self.make_bucket(&s3).await?;
         }
-        Ok(s3.put_object(&self.bucket, &self.key, self.content.to_vec(), &self.account).await?)
+        let content = Arc::clone(&self.content);
+        // Zipping takes a second of a processor, not of the task that draws the progress.
+        let zip = match tokio::task::spawn_blocking(move || content.zip()).await {
+            Ok(zip) => zip.map_err(|error| StepError::Refused(error.to_string()))?,
+            Err(error) => return Err(StepError::Refused(format!("the authorizer could not be zipped: {error}"))),
+        };
+        Ok(s3.put_object(&self.bucket, &self.key, zip.to_vec(), &self.account).await?)
     }
 
     async fn delete(&self, aws: &Aws, _live: &Live, _options: RemovalOptions) -> Result<(), StepError> {

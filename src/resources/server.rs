@@ -5,6 +5,8 @@
 //! by its environment tag, and one made twice by a lost answer is seen, because every server is looked at when the
 //! remembered one is not there.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
@@ -12,7 +14,8 @@ use super::resource::{
     Change, Kind, Live, NodeId, Owner, Properties, RemovalOptions, Resource, Settled, StepError, Want, World, output,
 };
 use super::tags;
-use crate::aws::{Aws, AwsError, ServerFacts, ServerRequest, Tags};
+use crate::aws::{Aws, AwsError, HostKeyFacts, ServerFacts, ServerRequest, Tags};
+use crate::host_keys::HostKey;
 
 /// The wanted server.
 #[derive(Clone, Debug)]
@@ -31,6 +34,10 @@ pub struct Server {
     pub log_group: String,
     /// `TransferSecurityPolicy-…`.
     pub security_policy: String,
+    /// `PASSWORD`, …
+    pub authentication: String,
+    /// Private host keys that it presents, one of a kind; of other kinds it keeps its own.
+    pub host_keys: Arc<[HostKey]>,
     /// Tags.
     pub tags: Tags,
 }
@@ -47,8 +54,51 @@ impl Server {
             logging_role: self.logging_role.clone(),
             log_destinations: self.log_destinations(),
             security_policy: self.security_policy.clone(),
+            authentication: self.authentication.clone(),
+            host_key: self.host_keys.first().map(|key| key.private.clone()),
             tags: self.tags.clone(),
         })
+    }
+
+    /// Fingerprints of the keys that the server presents, of the kinds that we have a say in.
+    async fn presented(&self, aws: &Aws, server: &str) -> Result<Vec<HostKeyFacts>, AwsError> {
+        if self.host_keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut keys = aws.transfer(&self.region).host_keys(server).await?;
+        keys.retain(|key| self.host_keys.iter().any(|wanted| wanted.kind == key.kind));
+        Ok(keys)
+    }
+
+    /// Imports what is missing, then deletes others of the same kinds: a server presents the oldest of each.
+    async fn change_host_keys(&self, aws: &Aws, server: &str) -> Result<(), AwsError> {
+        let transfer = aws.transfer(&self.region);
+        let presented = self.presented(aws, server).await?;
+        for wanted in self.host_keys.iter() {
+            if !presented.iter().any(|key| key.fingerprint == wanted.fingerprint) {
+                transfer.import_host_key(server, &wanted.private, &wanted.source).await?;
+            }
+        }
+        for key in presented {
+            if !self.host_keys.iter().any(|wanted| wanted.fingerprint == key.fingerprint) {
+                transfer.delete_host_key(server, &key.id).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The server as it is, with its host keys.
+    async fn whole(&self, aws: &Aws, server: &ServerFacts) -> Result<Live, AwsError> {
+        let mut fingerprints: Vec<_> =
+            self.presented(aws, &server.id).await?.into_iter().map(|key| key.fingerprint).collect();
+        fingerprints.sort();
+        Ok(self.live(server).with("host keys", json!(fingerprints)))
+    }
+
+    fn fingerprints(&self) -> Vec<&str> {
+        let mut all: Vec<_> = self.host_keys.iter().map(|key| key.fingerprint.as_str()).collect();
+        all.sort_unstable();
+        all
     }
 
     fn log_destinations(&self) -> Vec<String> {
@@ -104,7 +154,8 @@ impl Resource for Server {
             ("state", "ONLINE".into()),
             ("identity provider", output(world, &self.stack, "ApiUrl")),
             ("invocation role", output(world, &self.stack, "InvocationRoleArn")),
-            ("authentication", "PASSWORD".into()),
+            ("authentication", self.authentication.clone().into()),
+            ("host keys", json!(self.fingerprints()).into()),
             ("logging role", self.logging_role.clone().map_or(Value::Null, Value::from).into()),
             ("structured logs", json!(self.log_destinations()).into()),
             ("security policy", self.security_policy.clone().into()),
@@ -121,7 +172,7 @@ impl Resource for Server {
             && let Some(server) = transfer.server(id).await?
         {
             // Remembered and there. Its tag may have been taken away by hand; then it is ours all the same.
-            let live = self.live(&server);
+            let live = self.whole(aws, &server).await?;
             let other = server.tags.contains_key(tags::ENVIRONMENT) && !ours(&server);
             return Ok(Some(if other { live } else { live.owned_by(Owner::Ours) }));
         }
@@ -131,7 +182,7 @@ impl Resource for Server {
         }
         Ok(match found.as_slice() {
             [] => None,
-            [server] => Some(self.live(server)),
+            [server] => Some(self.whole(aws, server).await?),
             [server, ..] => {
                 let ids: Vec<_> = found.iter().map(|s| s.id.as_str()).collect();
                 let what = format!(
@@ -158,8 +209,13 @@ impl Resource for Server {
         } else if only("tags") {
             let arn = live.outputs.get("Arn").map_or("", String::as_str);
             transfer.tag(arn, &self.tags).await?;
+        } else if only("host keys") {
+            self.change_host_keys(aws, &live.identity).await?;
         } else {
             transfer.update(&live.identity, &self.request(world)?).await?;
+            if change.touches("host keys") {
+                self.change_host_keys(aws, &live.identity).await?;
+            }
             if change.touches("tags") {
                 let arn = live.outputs.get("Arn").map_or("", String::as_str);
                 transfer.tag(arn, &self.tags).await?;

@@ -6,6 +6,7 @@ use regex_lite::Regex;
 use serde_saphyr::Spanned;
 
 use super::fault::Fault;
+use super::model::HostKeySource;
 use super::raw::File;
 use super::regions;
 
@@ -253,6 +254,20 @@ fn settings(checker: &mut Checker<'_>, file: &File) {
     if let Some(role) = &file.server.logging_role {
         let message = format!("IAM takes no role name `{}`", role.value);
         checker.matches(role, "^[A-Za-z0-9_+=,.@-]{1,64}$", message, "the name of a role, not its ARN");
+    }
+    if let Some(authentication) = &file.server.authentication {
+        checker.one_of(
+            authentication,
+            "way to log in",
+            &["PASSWORD", "PUBLIC_KEY", "PUBLIC_KEY_OR_PASSWORD", "PUBLIC_KEY_AND_PASSWORD"],
+        );
+    }
+    for source in &file.server.host_keys {
+        if HostKeySource::parse(&source.value).is_none() {
+            // What stands there may be a key itself: not shown again.
+            checker.fault(source, "this does not say where a host key is kept").hint =
+                Some("file:PATH, secretsmanager:NAME or ssm:NAME".into());
+        }
     }
     checker.within(file.authorizer.memory_mb.as_ref(), "the authorizer's memory", 128, 10_240);
     checker.within(file.authorizer.timeout_seconds.as_ref(), "the authorizer's time-out", 1, 29);

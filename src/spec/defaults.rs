@@ -1,6 +1,6 @@
 //! From the checked file to the environment: every default in one place. Pure.
 
-use super::model::{Alarms, Authorizer, Cluster, Dns, Environment, Logs, Names, Region, Server, Table};
+use super::model::{Alarms, Authorizer, Cluster, Dns, Environment, HostKeySource, Logs, Names, Region, Server, Table};
 use super::raw::File;
 
 /// User names that bots try within hours of a server going online.
@@ -71,6 +71,8 @@ pub(super) fn fill(file: File) -> Environment {
         server: Server {
             security_policy: value(file.server.security_policy, "TransferSecurityPolicy-2025-03"),
             logging_role: file.server.logging_role.map(|role| role.value),
+            authentication: value(file.server.authentication, "PASSWORD"),
+            host_keys: file.server.host_keys.iter().filter_map(|source| HostKeySource::parse(&source.value)).collect(),
         },
         authorizer: Authorizer {
             memory_mb: file.authorizer.memory_mb.map_or(256, |mb| mb.value),

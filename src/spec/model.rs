@@ -99,6 +99,52 @@ pub struct Server {
     pub security_policy: String,
     /// Name of an existing IAM role for Transfer's legacy logs; structured logs are used without it.
     pub logging_role: Option<String>,
+    /// `PASSWORD`, `PUBLIC_KEY`, `PUBLIC_KEY_OR_PASSWORD` or `PUBLIC_KEY_AND_PASSWORD`. Default `PASSWORD`.
+    pub authentication: String,
+    /// Where private host keys are that every server presents; none leaves each server its own.
+    pub host_keys: Vec<HostKeySource>,
+}
+
+impl Server {
+    /// Whether customers can log in with a key.
+    pub fn takes_keys(&self) -> bool {
+        self.authentication != "PASSWORD"
+    }
+}
+
+/// Where a private host key is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HostKeySource {
+    /// A file of this machine.
+    File(String),
+    /// A secret of Secrets Manager in the home region: its name or ARN.
+    Secret(String),
+    /// A parameter of Systems Manager in the home region.
+    Parameter(String),
+}
+
+impl HostKeySource {
+    /// Reads `file:…`, `secretsmanager:…`, `ssm:…`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (kind, rest) = text.split_once(':')?;
+        let rest = Some(rest.to_owned()).filter(|rest| !rest.is_empty())?;
+        match kind {
+            "file" => Some(Self::File(rest)),
+            "secretsmanager" => Some(Self::Secret(rest)),
+            "ssm" => Some(Self::Parameter(rest)),
+            _ => None,
+        }
+    }
+}
+
+impl std::fmt::Display for HostKeySource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "file:{path}"),
+            Self::Secret(name) => write!(f, "secretsmanager:{name}"),
+            Self::Parameter(name) => write!(f, "ssm:{name}"),
+        }
+    }
 }
 
 /// Settings of the Lambda.

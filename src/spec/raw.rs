@@ -136,6 +136,15 @@ pub(super) struct Server {
     /// Name of an existing role for Transfer's legacy logs, instead of structured logs.
     #[schemars(with = "Option<String>")]
     pub(super) logging_role: Option<Spanned<String>>,
+    /// How customers log in: `PASSWORD`, `PUBLIC_KEY`, `PUBLIC_KEY_OR_PASSWORD` or `PUBLIC_KEY_AND_PASSWORD`.
+    /// Default `PASSWORD`.
+    #[schemars(with = "Option<String>")]
+    pub(super) authentication: Option<Spanned<String>>,
+    /// Private host keys that every server presents, so that customers keep trusting it: `file:PATH`,
+    /// `secretsmanager:NAME` or `ssm:NAME` (both in the home region). Default: each server's own.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub(super) host_keys: Vec<Spanned<String>>,
 }
 
 /// Settings of the Lambda.

@@ -240,7 +240,7 @@ async fn permitted(
     let policy = policy.ok_or_else(|| denied("it has no resource policy (the trigger is missing)".to_owned()))?;
     let policy = Policy::parse(&policy).map_err(|error| denied(error.to_string()))?.named("the function's policy");
     let caller = Caller::service("apigateway.amazonaws.com").map_err(|error| denied(error.to_string()))?;
-    let path = method.path.replace('{', "").replace('}', "");
+    let path = method.path.replace(['{', '}'], "");
     let source = format!(
         "arn:aws:execute-api:{}:{}:{api}/{stage}/{}{path}",
         context.region, context.account, method.http_method

@@ -13,7 +13,6 @@ pub(crate) struct Caller {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum CallerKind {
     RoleSession { role_arn: String, session_arn: String },
-    User { user_arn: String },
     Service(String),
 }
 
@@ -30,15 +29,6 @@ impl Caller {
         let name = resource.rsplit('/').next().unwrap_or_default();
         let session_arn = format!("{prefix}:sts::{account}:assumed-role/{name}/{session_name}");
         let kind = CallerKind::RoleSession { role_arn: role_arn.to_owned(), session_arn };
-        Ok(Self { account: Some(account.to_owned()), kind })
-    }
-
-    /// An IAM user with long-lived credentials.
-    pub(crate) fn user(user_arn: &str) -> Result<Self, EvalError> {
-        let (_, account, _) = iam_arn(user_arn)
-            .filter(|(_, _, resource)| resource.starts_with("user/"))
-            .ok_or_else(|| EvalError::Request(format!("{user_arn:?} is not a user's ARN")))?;
-        let kind = CallerKind::User { user_arn: user_arn.to_owned() };
         Ok(Self { account: Some(account.to_owned()), kind })
     }
 
@@ -69,12 +59,6 @@ impl Caller {
             CallerKind::RoleSession { role_arn, .. } => {
                 context.derive("aws:PrincipalArn", role_arn)?;
                 context.derive("aws:PrincipalType", "AssumedRole")?;
-                false
-            }
-            CallerKind::User { user_arn } => {
-                context.derive("aws:PrincipalArn", user_arn)?;
-                context.derive("aws:PrincipalType", "User")?;
-                context.derive("aws:username", user_arn.rsplit('/').next().unwrap_or_default())?;
                 false
             }
             CallerKind::Service(name) => {
@@ -144,9 +128,6 @@ mod tests {
         ] {
             assert!(Caller::role_session(role, session).is_err(), "{role} {session}");
         }
-        for user in ["arn:aws:iam::111111111111:role/app", "arn:aws:iam::111111111111:root", ""] {
-            assert!(Caller::user(user).is_err(), "{user}");
-        }
         for service in ["apigateway", ".amazonaws.com", "*.amazonaws.com", "Lambda.amazonaws.com", ""] {
             assert!(Caller::service(service).is_err(), "{service}");
         }
@@ -155,13 +136,12 @@ mod tests {
     #[test]
     fn callers_describe_themselves() {
         let mut context = Context::default();
-        let user = Caller::user("arn:aws:iam::111111111111:user/team/ann");
-        assert_eq!(user.map(|user| user.describe(&mut context)), Ok(Ok(())));
+        let session = Caller::role_session("arn:aws:iam::111111111111:role/team/app", "run");
+        assert_eq!(session.map(|session| session.describe(&mut context)), Ok(Ok(())));
         for (key, value) in [
-            ("aws:username", "ann"),
             ("aws:PrincipalAccount", "111111111111"),
-            ("aws:PrincipalType", "User"),
-            ("aws:PrincipalArn", "arn:aws:iam::111111111111:user/team/ann"),
+            ("aws:PrincipalType", "AssumedRole"),
+            ("aws:PrincipalArn", "arn:aws:iam::111111111111:role/team/app"),
             ("aws:PrincipalIsAWSService", "false"),
         ] {
             assert_eq!(context.derive(key, value), Ok(()), "{key}");

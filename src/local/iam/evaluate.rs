@@ -46,12 +46,6 @@ pub(crate) enum Decision {
     ExplicitDeny { by: String },
 }
 
-impl Decision {
-    pub(crate) fn is_allowed(&self) -> bool {
-        matches!(self, Self::Allow { .. })
-    }
-}
-
 /// Decides a request against everything that applies to it.
 ///
 /// `resource` is the policy of the bucket, function or API; for `sts:AssumeRole` it is
@@ -84,19 +78,6 @@ pub(crate) fn evaluate(
         return Ok(Decision::ExplicitDeny { by: by.clone() });
     }
     Ok(subject.combine(&own, limit.as_ref(), &theirs))
-}
-
-/// Decides by the resource's policy alone: what its side says to the caller, before any
-/// identity policy is asked. For services this is the whole answer.
-pub(crate) fn evaluate_resource_only(request: &Request<'_>, resource: &Policy) -> Result<Decision, EvalError> {
-    let subject = Subject::new(request)?;
-    let place = subject.resource_place();
-    let found = subject.scan(resource, place, subject.attachment())?;
-    Ok(match (found.deny, found.allow) {
-        (Some(by), _) => Decision::ExplicitDeny { by },
-        (None, Some((_, by))) => Decision::Allow { by },
-        (None, None) => Decision::ImplicitDeny { by: format!("{} does not allow it", resource.label(place)) },
-    })
 }
 
 impl Subject<'_> {

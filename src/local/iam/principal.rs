@@ -86,7 +86,6 @@ impl Principals {
                 needed.push(Name::Entity(role_arn.clone()));
                 needed.push(Name::Entity(session_arn.clone()));
             }
-            CallerKind::User { user_arn } => needed.push(Name::Entity(user_arn.clone())),
             CallerKind::Service(service) => needed.push(Name::Service(service.clone())),
         }
         let listed = needed.iter().filter(|name| self.names.contains(name)).count();
@@ -108,7 +107,6 @@ impl Name {
             (Self::Account(account), _) if caller.account() == Some(account) => Reach::Account,
             (Self::Entity(arn), CallerKind::RoleSession { role_arn, .. }) if arn == role_arn => Reach::Role,
             (Self::Entity(arn), CallerKind::RoleSession { session_arn, .. }) if arn == session_arn => Reach::Caller,
-            (Self::Entity(arn), CallerKind::User { user_arn }) if arn == user_arn => Reach::Caller,
             (Self::Service(name), CallerKind::Service(own)) if name == own => Reach::Caller,
             _ => return None,
         };
@@ -196,18 +194,14 @@ mod tests {
     }
 
     #[test]
-    fn principals_reach_services_and_users() {
+    fn principals_reach_services() {
         let service = || Caller::service("apigateway.amazonaws.com");
-        let user = || Caller::user("arn:aws:iam::111111111111:user/ann");
         for (text, caller, expected) in [
             (r#"{"Service":"apigateway.amazonaws.com"}"#, service(), Some(Reach::Caller)),
             (r#"{"Service":["s3.amazonaws.com"]}"#, service(), None),
             (r#"{"AWS":"111111111111","Service":"apigateway.amazonaws.com"}"#, service(), Some(Reach::Caller)),
             (r#""*""#, service(), Some(Reach::Caller)),
             (r#"{"AWS":"111111111111"}"#, service(), None),
-            (r#"{"AWS":"arn:aws:iam::111111111111:user/ann"}"#, user(), Some(Reach::Caller)),
-            (r#"{"AWS":"arn:aws:iam::111111111111:user/bob"}"#, user(), None),
-            (r#"{"AWS":"111111111111"}"#, user(), Some(Reach::Account)),
         ] {
             assert_eq!(reach(text, false, caller), Ok(expected), "{text}");
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::caller::Caller;
-use super::evaluate::{Decision, EvalError, evaluate, evaluate_resource_only};
+use super::evaluate::{Decision, EvalError, evaluate};
 use super::policy::Policy;
 use super::request::Request;
 
@@ -232,8 +232,5 @@ fn services_invoke_functions() {
         let caller = Caller::service(service);
         let case = Case { caller, action: "lambda:InvokeFunction", resource: function, account: None, context };
         assert_eq!(word(&case.decide(&[], None, Some(&resource))), expected, "{service} {source}");
-        let alone = case.with(|request| evaluate_resource_only(request, &resource));
-        assert_eq!(word(&alone), expected, "{service} {source}");
-        assert_eq!(alone.is_ok_and(|decision| decision.is_allowed()), expected == "allow");
     }
 }
