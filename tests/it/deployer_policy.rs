@@ -10,7 +10,8 @@ fn action(call: &str) -> String {
     match call {
         "s3:HeadObject" => "s3:GetObject",
         "s3:DeleteObjects" => "s3:DeleteObject",
-        "apigateway:GetAccount" | "apigateway:GetRestApis" => "apigateway:GET",
+        "s3:CopyObject" => "s3:PutObject",
+        read if read.starts_with("apigateway:Get") => "apigateway:GET",
         "apigateway:UpdateAccount" => "apigateway:PATCH",
         other => other,
     }
@@ -38,8 +39,16 @@ fn every_call_is_allowed_and_nothing_is_allowed_wholesale() {
         }
     }
     assert!(calls.len() > 60, "{calls:?}");
-    // Only the local cloud is ever given a zone.
-    calls.remove("route53:CreateHostedZone");
+    // Only the local cloud is ever given a zone, and only its front plays API Gateway and Transfer Family.
+    for call in [
+        "route53:CreateHostedZone",
+        "iam:ListRolePolicies",
+        "lambda:InvokeFunction",
+        "s3:AbortMultipartUpload",
+        "sts:AssumeRole",
+    ] {
+        assert!(calls.remove(call), "{call} is not called any more");
+    }
     let missing: Vec<_> = calls.iter().map(|call| action(call)).filter(|action| !allowed.contains(action)).collect();
     assert_eq!(missing, Vec::<String>::new());
 }

@@ -98,7 +98,7 @@ fn the_mapping_template_unescapes_what_json_does_not_know() {
     let password = r#""password": "$util.escapeJavaScript($util.base64Decode($input.params('PasswordBase64'))).replaceAll("\\'","'")""#;
     assert!(template.contains(password), "{template}");
     let codes: Vec<_> = method["MethodResponses"].as_array().unwrap().iter().map(|r| r["StatusCode"].clone()).collect();
-    assert_eq!(codes, ["200", "401", "403", "404"]);
+    assert_eq!(codes, ["200", "401", "403", "404", "500"]);
 }
 
 #[test]

@@ -79,7 +79,7 @@ def properties():
         equal("path", config[0]["path"], "/servers/{serverId}/users/{username}/config")
         method = gateway.get_method(restApiId=api, resourceId=config[0]["id"], httpMethod="GET")
         equal("authorization", method["authorizationType"], "AWS_IAM")
-        equal("responses", sorted(method["methodResponses"]), ["200", "401", "403", "404"])
+        equal("responses", sorted(method["methodResponses"]), ["200", "401", "403", "404", "500"])
         integration = method["methodIntegration"]
         equal("integration", integration["type"], "AWS")
         template = integration["requestTemplates"]["application/json"]
@@ -97,7 +97,7 @@ def properties():
             groups = client("logs", region).describe_log_groups(logGroupNamePrefix=f"{name}99-upload-{region}")
             equal(f"retention of {name}", groups["logGroups"][0].get("retentionInDays"), 30)
         alarms = [a["AlarmName"] for a in client("cloudwatch", region).describe_alarms()["MetricAlarms"]]
-        equal(f"alarms in {region}", len(alarms), 4)
+        equal(f"alarms in {region}", len(alarms), 5)
         variables = function["Configuration"]["Environment"]["Variables"]
         if region == "us-east-1":
             equal("servers in us-east-1", client("transfer", region).list_servers()["Servers"], [])
