@@ -12,6 +12,7 @@ use crate::report::output::{self, Color, Output};
 use crate::session::{self, Options, Session};
 use crate::spec;
 use crate::spec::model::Environment;
+use crate::state::place::Place as StatePlace;
 
 /// Form of the output.
 #[derive(Clone, Copy, Debug)]
@@ -83,23 +84,33 @@ pub(crate) struct Target {
     /// Only this region (repeatable)
     #[arg(long = "region", value_name = "REGION")]
     pub(crate) regions: Vec<String>,
-    /// Folder of the state [default: .sftpctl/state, with --local .sftpctl/local/state]
-    #[arg(long, value_name = "DIR")]
-    pub(crate) state: Option<PathBuf>,
+    /// Where the state is: a folder, or s3://BUCKET/PREFIX [default: `state.place` of the environment file, else
+    /// .sftpctl/state; with --local .sftpctl/local/state]
+    #[arg(long, value_name = "PLACE")]
+    pub(crate) state: Option<StatePlace>,
     /// The authorizer's binary [default: sftp-authorizer beside this program]
     #[arg(long, value_name = "PATH", env = "SFTPCTL_PACKAGE")]
     pub(crate) package: Option<PathBuf>,
 }
 
-impl Target {
-    /// Folder of the state; the local cloud's is apart.
-    pub(crate) fn state_folder(&self) -> PathBuf {
-        let default = if self.local { ".sftpctl/local/state" } else { ".sftpctl/state" };
-        self.state.clone().unwrap_or_else(|| default.into())
-    }
+/// How long to wait for another run.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Patience {
+    /// Wait so long for another run to finish; a run that was killed is never waited for longer than its lease
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    pub(crate) lock_timeout: u64,
 }
 
 impl Target {
+    /// Where the state is; the local cloud's is apart.
+    pub(crate) fn state_place(&self, environment: &Environment) -> StatePlace {
+        let default = || match &environment.state.place {
+            Some(place) if !self.local => place.clone(),
+            _ => StatePlace::Folder(if self.local { ".sftpctl/local/state" } else { ".sftpctl/state" }.into()),
+        };
+        self.state.clone().unwrap_or_else(default)
+    }
+
     /// Where AWS is: with `--local` the local cloud, which is started first.
     async fn endpoint(&self, environment: &Environment) -> Result<Option<String>, CliError> {
         if !self.local {
@@ -120,12 +131,12 @@ impl Target {
         let environment = self.file.load(look)?;
         let endpoint_url = self.endpoint(&environment).await?;
         Session::open(Options {
+            state: self.state_place(&environment),
             environment,
             profile: self.profile.clone(),
             endpoint_url,
             local: self.local,
             regions: self.regions.clone(),
-            state: self.state_folder(),
             package: self.package.clone(),
             reporter: output::reporter(look.output),
         })

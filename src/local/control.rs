@@ -11,8 +11,8 @@ use super::delay::Delays;
 use super::error::LocalError;
 use super::files::{read_json, tail};
 use super::ministack;
-use super::process::{ProcessId, end_session, poll};
 use super::serve::Run;
+use crate::process::{ProcessId, end_session, poll};
 
 /// Where the local cloud lives when nothing else is said.
 pub const DEFAULT_DIR: &str = ".sftpctl/local";
