@@ -24,7 +24,6 @@ use crate::resources::resource::{Action, NodeId, Removal, RemovalOptions, Resour
 use crate::spec::model::Environment;
 use crate::state::blob::Blobs;
 use crate::state::bucket::Bucket;
-use crate::state::error::StateError;
 use crate::state::folder::Folder;
 use crate::state::journal::{Entry, Event as JournalEvent};
 use crate::state::machine::ThisMachine;
@@ -231,6 +230,24 @@ impl Session {
         &self.resources
     }
 
+    /// Makes the state anew from AWS alone.
+    ///
+    /// # Errors
+    /// AWS cannot be read, or the state cannot be written.
+    pub async fn rebuild(&mut self) -> Result<(), CliError> {
+        self.state.identities.clear();
+        let observed = self.observe().await;
+        if let Some((id, error)) = observed.unreadable.iter().find(|(_, error)| !error.is("NoSuchHostedZone")) {
+            return Err(CliError::new(Exit::Failed, format!("{id} could not be read: {error}"))
+                .hint("the state is as it was; run again when it can be read"));
+        }
+        self.state.learn(&observed.world);
+        match &mut self.run {
+            Some(run) => Ok(run.save(&mut self.state).await?),
+            None => Err(CliError::new(Exit::Locked, "nothing is changed without the lock")),
+        }
+    }
+
     /// Plans a deployment; refuses with every finding at once where it must not begin.
     ///
     /// # Errors
@@ -340,14 +357,10 @@ impl Session {
             }
             .to_owned();
         }
-        // A run that lost its lock has reported so step by step; what it knew is in AWS all the same.
-        if let Some(run) = &mut self.run {
-            match run.save(&mut self.state).await {
-                Err(error @ StateError::Fenced { .. }) => tracing::warn!(%error, "the outcome was not remembered"),
-                other => other?,
-            }
-        }
         self.reporter.event(&Event::Finished { summary: summary.clone() });
+        if let Some(run) = &mut self.run {
+            run.save(&mut self.state).await?;
+        }
         Ok(summary)
     }
 

@@ -13,6 +13,7 @@ use crate::session::{self, Options, Session};
 use crate::spec;
 use crate::spec::model::Environment;
 use crate::state::place::Place as StatePlace;
+use crate::state::store::Store;
 
 /// Form of the output.
 #[derive(Clone, Copy, Debug)]
@@ -126,6 +127,14 @@ impl Target {
         Ok(status.endpoint)
     }
 
+    /// The environment, and AWS as its account.
+    pub(crate) async fn connect(&self, look: Look) -> Result<(Environment, Arc<Aws>), CliError> {
+        let environment = self.file.load(look)?;
+        let endpoint_url = self.endpoint(&environment).await?;
+        let aws = session::connect(&environment, self.profile.clone(), endpoint_url, self.local).await?;
+        Ok((environment, aws))
+    }
+
     /// Begins a session; with `--local` the local cloud is started first.
     pub(crate) async fn open(&self, look: Look) -> Result<Session, CliError> {
         let environment = self.file.load(look)?;
@@ -163,8 +172,11 @@ pub(crate) struct Place {
 impl Place {
     /// The environment, and AWS as its account.
     pub(crate) async fn connect(&self, look: Look) -> Result<(Environment, Arc<Aws>), CliError> {
-        let environment = self.file.load(look)?;
-        let target = Target {
+        self.target().connect(look).await
+    }
+
+    fn target(&self) -> Target {
+        Target {
             file: self.file.clone(),
             local: self.local,
             profile: self.profile.clone(),
@@ -172,15 +184,37 @@ impl Place {
             regions: Vec::new(),
             state: None,
             package: None,
-        };
-        let endpoint_url = target.endpoint(&environment).await?;
-        let aws = session::connect(&environment, self.profile.clone(), endpoint_url, self.local).await?;
-        Ok((environment, aws))
+        }
     }
 
     /// Whether it is the local cloud.
     pub(crate) fn is_local(&self) -> bool {
         self.local
+    }
+}
+
+/// Which environment's records, and where they are.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Records {
+    #[command(flatten)]
+    place: Place,
+    /// Where the state is: a folder, or s3://BUCKET/PREFIX [default: as for deploy]
+    #[arg(long, value_name = "PLACE")]
+    state: Option<StatePlace>,
+}
+
+impl Records {
+    /// Where they are.
+    pub(crate) fn place(&self, environment: &Environment) -> StatePlace {
+        Target { state: self.state.clone(), ..self.place.target() }.state_place(environment)
+    }
+
+    /// The environment, AWS, and its records.
+    pub(crate) async fn open(&self, look: Look) -> Result<(Environment, Arc<Aws>, Store), CliError> {
+        let target = Target { state: self.state.clone(), ..self.place.target() };
+        let (environment, aws) = target.connect(look).await?;
+        let store = session::store(&aws, &environment, &target.state_place(&environment));
+        Ok((environment, aws, store))
     }
 }
 

@@ -37,6 +37,11 @@ pub(crate) async fn for_lock(pause: Duration) {
     tokio::time::sleep(pause / 2 + pause.mul_f64(fastrand::f64())).await;
 }
 
+/// A pause while another process replaces a file.
+pub(crate) async fn for_guard() {
+    tokio::time::sleep(Duration::from_millis(2)).await;
+}
+
 /// The time between two renewals of a lease.
 pub(crate) async fn for_renewal(time: Duration) {
     tokio::time::sleep(time).await;

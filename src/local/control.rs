@@ -99,6 +99,13 @@ pub(super) fn endpoint(port: u16) -> String {
 /// See [`LocalError`]; after an error nothing is left running.
 pub async fn start(dir: &Path, options: &StartOptions, progress: &(dyn Fn(&str) + Sync)) -> Result<Status, LocalError> {
     let dir = &prepared(dir)?;
+    // What answers already needs no lock: many commands may use it at once.
+    if let Some(run) = running(dir)?
+        && options.port.is_none_or(|asked| asked == run.port)
+        && let Ok(Some(status)) = ask(dir).await
+    {
+        return Ok(status);
+    }
     let _lock = lock(dir)?;
     if let Some(run) = running(dir)? {
         return match options.port {

@@ -71,6 +71,8 @@ impl Blobs for Bucket {
                     _ => Err(StateError::Conflict { address: self.address(name) }),
                 }
             }
+            // `If-Match` on a key that has no object.
+            Err(error) if error.is("NoSuchKey") => Err(StateError::Conflict { address: self.address(name) }),
             Err(error) => Err(self.error("write", name, error)),
         }
     }

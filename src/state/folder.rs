@@ -1,17 +1,23 @@
 //! State in a folder: one file a document.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use sha2::{Digest as _, Sha256};
 
+use tokio::time::Instant;
+
 use super::blob::{Blob, Blobs, Expect, Version};
 use super::error::StateError;
+use crate::execute::wait;
 
 /// Held for the moment of one replacement, by whoever replaces.
 const GUARD: &str = ".guard";
+/// Longest wait for the guard.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A folder.
 #[derive(Clone, Debug)]
@@ -36,13 +42,33 @@ impl Folder {
         }
     }
 
-    /// Written beside, flushed to disk, renamed over the old, and the renaming flushed too.
-    fn replace(&self, name: &str, content: &[u8]) -> io::Result<()> {
+    /// The new document beside its place, on disk.
+    fn beside(&self, content: &[u8]) -> io::Result<tempfile::NamedTempFile> {
         let mut file = tempfile::NamedTempFile::new_in(&self.0)?;
         file.write_all(content)?;
         file.as_file().sync_all()?;
-        file.persist(self.0.join(name)).map_err(|error| error.error)?;
-        File::open(&self.0)?.sync_all()
+        Ok(file)
+    }
+
+    /// Takes the guard; a process that was paused at just this moment keeps it, and then nobody can tell what it will do.
+    async fn guard(&self) -> Result<File, StateError> {
+        let guard = File::options().create(true).truncate(false).write(true).open(self.0.join(GUARD));
+        let guard = guard.map_err(self.error("lock", GUARD))?;
+        let start = Instant::now();
+        loop {
+            match guard.try_lock() {
+                Ok(()) => return Ok(guard),
+                Err(TryLockError::Error(error)) => return Err(self.error("lock", GUARD)(error)),
+                Err(TryLockError::WouldBlock) if start.elapsed() < PATIENCE => wait::for_guard().await,
+                Err(TryLockError::WouldBlock) => {
+                    return Err(StateError::Unfit {
+                        address: self.0.display().to_string(),
+                        reason: format!("another process has been replacing a document for {} s", PATIENCE.as_secs()),
+                        hint: "a paused process (`ps` shows it as T) holds its files: continue or end it".to_owned(),
+                    });
+                }
+            }
+        }
     }
 }
 
@@ -62,10 +88,9 @@ impl Blobs for Folder {
 
     async fn put(&self, name: &str, content: &[u8], expect: Expect<'_>) -> Result<Version, StateError> {
         fs::create_dir_all(&self.0).map_err(self.error("create", ""))?;
-        let guard = File::options().create(true).truncate(false).write(true).open(self.0.join(GUARD));
-        let guard = guard.map_err(self.error("lock", GUARD))?;
-        // Held by others only while they replace a small file.
-        guard.lock().map_err(self.error("lock", GUARD))?;
+        // On disk before the guard is taken: what is guarded is over in microseconds.
+        let file = self.beside(content).map_err(self.error("write", name))?;
+        let guard = self.guard().await?;
         let now = self.read(name)?.map(|blob| blob.version);
         let as_expected = match expect {
             Expect::Absent => now.is_none(),
@@ -74,7 +99,9 @@ impl Blobs for Folder {
         if !as_expected {
             return Err(StateError::Conflict { address: self.address(name) });
         }
-        self.replace(name, content).map_err(self.error("write", name))?;
+        file.persist(self.0.join(name)).map_err(|error| self.error("write", name)(error.error))?;
+        drop(guard);
+        File::open(&self.0).and_then(|folder| folder.sync_all()).map_err(self.error("write", name))?;
         Ok(version(content))
     }
 

@@ -10,6 +10,7 @@ pub mod journal;
 pub mod lease;
 pub mod machine;
 pub mod model;
+pub mod moving;
 pub mod place;
 pub mod store;
 pub mod writer;

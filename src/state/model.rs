@@ -17,8 +17,10 @@ pub const VERSION: u32 = 1;
 pub struct State {
     /// Version of the format.
     pub version: u32,
-    /// Counts the writes, so that no two are alike.
+    /// Counts the writes, so that no two of a run are alike.
     pub serial: u64,
+    /// The run that wrote it, so that no two of two runs are alike.
+    pub run: String,
     /// Name of the environment.
     pub environment: String,
     /// The account it was deployed to.
@@ -75,17 +77,14 @@ impl State {
     /// Reads a document.
     ///
     /// # Errors
-    /// It is damaged, edited by hand, of a newer version, or has moved.
+    /// It is damaged, edited by hand, or of a newer version.
     pub fn read(address: &str, content: &[u8]) -> Result<Self, StateError> {
         let state: Self = super::document::parse(address, content, VERSION)?;
         if state.digest != state.sum() {
             let reason = "its digest does not fit: it was changed by hand or is not whole".to_owned();
             return Err(StateError::Damaged { address: address.to_owned(), reason });
         }
-        match state.moved_to {
-            Some(to) => Err(StateError::Moved { environment: state.environment, to }),
-            None => Ok(state),
-        }
+        Ok(state)
     }
 
     fn sum(&self) -> String {

@@ -16,10 +16,10 @@ use super::writer::JournalWriter;
 /// The records of an environment.
 #[derive(Clone)]
 pub struct Store {
-    blobs: Arc<dyn Blobs>,
+    pub(super) blobs: Arc<dyn Blobs>,
     machine: Arc<dyn Machine>,
-    environment: String,
-    account: String,
+    pub(super) environment: String,
+    pub(super) account: String,
 }
 
 /// What the records tell.
@@ -46,11 +46,11 @@ impl Store {
         Lock::new(Arc::clone(&self.blobs), &self.environment, Arc::clone(&self.machine))
     }
 
-    fn state_name(&self) -> String {
+    pub(super) fn state_name(&self) -> String {
         format!("{}.json", self.environment)
     }
 
-    fn journal_name(&self) -> String {
+    pub(super) fn journal_name(&self) -> String {
         format!("{}.journal", self.environment)
     }
 
@@ -59,7 +59,7 @@ impl Store {
         self.blobs.address(&self.state_name())
     }
 
-    fn ours(&self, name: &str, environment: &str, account: &str) -> Result<(), StateError> {
+    pub(super) fn ours(&self, name: &str, environment: &str, account: &str) -> Result<(), StateError> {
         if (environment, account) == (self.environment.as_str(), self.account.as_str()) {
             return Ok(());
         }
@@ -83,6 +83,9 @@ impl Store {
             None => (State::new(&self.environment, &self.account), None),
             Some(blob) => (State::read(&self.blobs.address(&state_name), &blob.content)?, Some(blob.version)),
         };
+        if let Some(to) = state.moved_to {
+            return Err(StateError::Moved { environment: state.environment, to });
+        }
         self.ours(&state_name, &state.environment, &state.account)?;
         let mut remembered =
             Remembered { state: State::default(), unfinished: Vec::new(), found, version, journal: None };
@@ -150,6 +153,15 @@ impl Store {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Environments that have state in this place.
+    ///
+    /// # Errors
+    /// The place cannot be read.
+    pub async fn environments(&self) -> Result<Vec<String>, StateError> {
+        let names = self.blobs.names().await?;
+        Ok(names.iter().filter_map(|name| name.strip_suffix(".json")).map(str::to_owned).collect())
     }
 
     /// Puts damaged or foreign records aside, under names that nobody reads, so that new ones can be written.
@@ -226,6 +238,7 @@ impl Run {
     /// [`StateError::Fenced`] where another run has taken the lock; or it cannot be written.
     pub async fn save(&mut self, state: &mut State) -> Result<(), StateError> {
         state.serial += 1;
+        self.journal.run().clone_into(&mut state.run);
         let expect = Expect::found(self.version.as_ref());
         match self.store.blobs.put(&self.store.state_name(), &state.write(), expect).await {
             Ok(version) => self.version = Some(version),
@@ -235,6 +248,11 @@ impl Run {
             Err(error) => return Err(error),
         }
         Ok(())
+    }
+
+    /// Stops as a killed run does: nothing is written, nothing given back.
+    pub fn abandon(self) {
+        self.heart.task.abort();
     }
 
     /// Ends it: closes the journal and gives the lock back.

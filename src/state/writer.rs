@@ -53,6 +53,11 @@ impl JournalWriter {
         }
     }
 
+    /// The run that writes it.
+    pub(super) fn run(&self) -> &str {
+        &self.run
+    }
+
     /// Announces an operation, durably, and names it: letters, digits and dashes, as AWS takes client tokens.
     ///
     /// # Errors
