@@ -205,7 +205,10 @@ async fn a_killed_run_leaves_its_intents(blobs: &Arc<dyn Blobs>) {
         // What is unfinished stays so until somebody says what came of it, however many runs are killed on the way.
         let (run, remembered) = store(blobs, "one", process).begin("deploy", TERMS, &|_| {}).await.unwrap();
         assert_eq!(remembered.state.identities.get(&stack).map(String::as_str), Some("arn:stack"), "{process}");
-        assert_eq!(remembered.unfinished.iter().map(|e| e.operation.clone()).collect::<Vec<_>>(), [second.clone()]);
+        assert_eq!(
+            remembered.unfinished.iter().map(|e| e.operation.clone()).collect::<Vec<_>>(),
+            std::slice::from_ref(&second)
+        );
         let mut state = remembered.state.clone();
         let mut run = run;
         run.save(&mut state).await.unwrap();
