@@ -99,6 +99,12 @@ pub(super) fn endpoint(port: u16) -> String {
 /// See [`LocalError`]; after an error nothing is left running.
 pub async fn start(dir: &Path, options: &StartOptions, progress: &(dyn Fn(&str) + Sync)) -> Result<Status, LocalError> {
     let dir = &prepared(dir)?;
+    // Commands with `--local` begin like this, several at once; only somebody who really starts it must be alone.
+    if let (Some(run), Some(status)) = (running(dir)?, ask(dir).await?)
+        && options.port.is_none_or(|asked| asked == run.port)
+    {
+        return Ok(status);
+    }
     let _lock = lock(dir)?;
     if let Some(run) = running(dir)? {
         return match options.port {

@@ -3,5 +3,7 @@
 mod deploy;
 mod deployer_policy;
 mod local;
+mod login;
+mod site;
 mod spec;
 mod template;
