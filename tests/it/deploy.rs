@@ -2,106 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::net::TcpListener;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 
 use serde_json::Value;
 
-/// A folder with the environments and a running local cloud, stopped when dropped.
-pub(crate) struct Site {
-    pub(crate) dir: tempfile::TempDir,
-}
-
-pub(crate) fn venv() -> PathBuf {
-    std::env::var_os("SFTPCTL_LOCAL_VENV")
-        .map_or_else(|| Path::new(env!("CARGO_TARGET_TMPDIR")).join("local-venv"), PathBuf::from)
-}
-
-pub(crate) fn shown(output: &Output) -> String {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    format!("{}\n{}{}", output.status, text(&output.stdout), text(&output.stderr))
-}
-
-impl Site {
-    pub(crate) fn new() -> Self {
-        Self::with_times(&["--server-start-time", "200ms"])
-    }
-
-    /// A local cloud whose services take their time.
-    pub(crate) fn with_times(times: &[&str]) -> Self {
-        let site = Self { dir: tempfile::tempdir().unwrap() };
-        let environments = site.dir.path().join("environments");
-        std::fs::create_dir(&environments).unwrap();
-        for name in ["99.yaml", "prod.yaml"] {
-            let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("environments").join(name);
-            std::fs::copy(source, environments.join(name)).unwrap();
-        }
-        let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
-        let port = port.to_string();
-        site.ok(&[&["local", "start", "--port", &port], times].concat());
-        site
-    }
-
-    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_sftpctl"));
-        command
-            .args(arguments)
-            .current_dir(self.dir.path())
-            .env("SFTPCTL_LOCAL_VENV", venv())
-            .env("SFTPCTL_PACKAGE", env!("CARGO_BIN_EXE_sftp-authorizer"));
-        command
-    }
-
-    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
-        self.command(arguments).output().unwrap()
-    }
-
-    pub(crate) fn endpoint(&self) -> String {
-        let status: Value = serde_json::from_str(&self.ok(&["local", "status", "--output", "json"])).unwrap();
-        status["endpoint"].as_str().unwrap().to_owned()
-    }
-
-    pub(crate) fn ok(&self, arguments: &[&str]) -> String {
-        let output = self.run(arguments);
-        assert!(output.status.success(), "{arguments:?}: {}", shown(&output));
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    pub(crate) fn ends_with(&self, code: i32, arguments: &[&str]) -> String {
-        let output = self.run(arguments);
-        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", shown(&output));
-        shown(&output)
-    }
-
-    pub(crate) fn deploy(&self) -> String {
-        self.ok(&["deploy", "--env", "99", "--local", "--yes"])
-    }
-
-    /// The ids of the planned steps.
-    pub(crate) fn planned(&self) -> Vec<String> {
-        let lines = self.ok(&["plan", "--env", "99", "--local", "--output", "json"]);
-        let plan: Value = serde_json::from_str(lines.lines().last().unwrap()).unwrap();
-        plan["steps"].as_array().unwrap().iter().map(|step| step["id"].as_str().unwrap().to_owned()).collect()
-    }
-
-    pub(crate) fn aws(&self, arguments: &[&str]) -> String {
-        let output = Command::new(venv().join("bin/python"))
-            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracle/deployed.py"))
-            .arg(self.endpoint())
-            .args(arguments)
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{arguments:?}: {}", shown(&output));
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
-    }
-}
-
-impl Drop for Site {
-    fn drop(&mut self) {
-        self.run(&["local", "stop"]);
-    }
-}
+use crate::site::{Site, shown};
 
 #[test]
 fn an_environment_stands_is_repaired_and_leaves_nothing() {

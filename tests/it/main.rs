@@ -3,6 +3,8 @@
 mod deploy;
 mod deployer_policy;
 mod local;
+mod login;
+mod site;
 mod spec;
 mod state;
 mod template;

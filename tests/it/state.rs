@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::Value;
@@ -20,7 +20,7 @@ use sftpctl::state::lease::{Holder, Machine, Terms};
 use sftpctl::state::moving::relocate;
 use sftpctl::state::store::Store;
 
-use crate::deploy::{Site, shown};
+use crate::site::{Site, shown, until};
 
 const ACCOUNT: &str = "111111111111";
 const BUCKET: &str = "sftpctl-state-of-tests";
@@ -325,15 +325,6 @@ fn spawn(site: &Site, arguments: &[&str]) -> Child {
     site.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
-/// Asks until it is so; a minute at most.
-fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !is_so() {
-        assert!(start.elapsed() < Duration::from_secs(60), "{what} did not come");
-        std::thread::yield_now();
-    }
-}
-
 fn signal(child: &Child, name: &str) {
     let sent = Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status().unwrap();
     assert!(sent.success());
@@ -382,7 +373,7 @@ fn a_paused_holder_writes_no_more_and_a_killed_one_is_followed_at_once() {
     };
 
     let first = spawn(&site, &arguments);
-    until("the intent to create a server", || creating(&journal));
+    until("the intent to create a server", || creating(&journal).then_some(()));
     signal(&first, "STOP");
     // Same machine, its process lives: nobody takes the lock before the lease is over, and then it is free.
     let second = site.run(&["deploy", "--env", "99", "--local", "--yes", "--no-verify"]);
@@ -395,7 +386,7 @@ fn a_paused_holder_writes_no_more_and_a_killed_one_is_followed_at_once() {
 
     site.ok(&["teardown", "--env", "99", "--local", "--yes", "--delete-data"]);
     let third = spawn(&site, &arguments);
-    until("the intent to create a server", || creating(&journal));
+    until("the intent to create a server", || creating(&journal).then_some(()));
     let locked = site.ends_with(5, &["lock", "show", "--env", "99", "--local"]);
     assert!(locked.contains("deploy by"), "{locked}");
     signal(&third, "KILL");
