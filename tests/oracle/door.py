@@ -158,6 +158,23 @@ def break_(link):
         raise SystemExit(f"no link {link}")
 
 
+def swap_host_key(region, file, fingerprint):
+    """Imports another key, and takes away the one of this fingerprint."""
+    transfer, identity = client("transfer", region), server(region)
+    transfer.import_host_key(ServerId=identity, HostKeyBody=open(file).read())
+    for key in transfer.list_host_keys(ServerId=identity)["HostKeys"]:
+        if key["Fingerprint"] == fingerprint:
+            transfer.delete_host_key(ServerId=identity, HostKeyId=key["HostKeyId"])
+
+
+def keep_key(where, name, file):
+    text = open(file).read()
+    if where == "ssm":
+        client("ssm").put_parameter(Name=name, Value=text, Type="SecureString")
+    else:
+        client("secretsmanager").create_secret(Name=name, SecretString=text)
+
+
 def knock(username, rate):
     """Log-ins in both regions, `rate` a second, until standard input ends; then one line of what came of them."""
     regions = ["us-west-2", "us-east-2"]
@@ -193,4 +210,5 @@ def knock(username, rate):
 {
     "object": object_, "put": put, "keys": keys, "uploads": uploads, "many": many, "item": item, "stored": stored,
     "test": test, "log": log, "mapping": mapping, "deploy-api": deploy_api, "break": break_, "knock": knock,
+    "swap-host-key": swap_host_key, "keep-key": keep_key,
 }[COMMAND](*sys.argv[3:])
