@@ -6,4 +6,5 @@ mod local;
 mod login;
 mod site;
 mod spec;
+mod state;
 mod template;

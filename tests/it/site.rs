@@ -95,6 +95,11 @@ impl Login {
 impl Site {
     /// A local cloud, nothing deployed.
     pub(crate) fn new() -> Self {
+        Self::with_times(&["--server-start-time", "200ms"])
+    }
+
+    /// A local cloud whose services take their time.
+    pub(crate) fn with_times(times: &[&str]) -> Self {
         let site = Self { dir: tempfile::tempdir().unwrap() };
         let environments = site.dir.path().join("environments");
         std::fs::create_dir(&environments).unwrap();
@@ -103,7 +108,8 @@ impl Site {
             std::fs::copy(source, environments.join(name)).unwrap();
         }
         let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
-        site.ok(&["local", "start", "--port", &port.to_string(), "--server-start-time", "200ms"]);
+        let port = port.to_string();
+        site.ok(&[&["local", "start", "--port", &port], times].concat());
         site
     }
 
@@ -175,8 +181,12 @@ impl Site {
 
     pub(crate) fn oracle_command(&self, script: &str) -> Command {
         let mut command = Command::new(venv().join("bin/python"));
-        command.arg(oracle(script)).arg(self.status()["endpoint"].as_str().unwrap());
+        command.arg(oracle(script)).arg(self.endpoint());
         command
+    }
+
+    pub(crate) fn endpoint(&self) -> String {
+        self.status()["endpoint"].as_str().unwrap().to_owned()
     }
 
     /// Ports of the servers' SFTP endpoints, by region.
