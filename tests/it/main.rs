@@ -4,4 +4,5 @@ mod deploy;
 mod deployer_policy;
 mod local;
 mod spec;
+mod ssh_audit;
 mod template;

@@ -270,7 +270,9 @@ mod tests {
                 }
                 alter(name.as_str(), &|parts| drop(parts.headers.remove(name)));
                 if name != "authorization" {
-                    alter(name.as_str(), &|parts| drop(parts.headers.append(name, "Z".parse().unwrap())));
+                    alter(name.as_str(), &|parts| {
+                        parts.headers.append(name, "Z".parse().unwrap());
+                    });
                 }
             }
             for method in [hyper::Method::POST, hyper::Method::HEAD, hyper::Method::DELETE] {
