@@ -42,7 +42,8 @@ class Util:
         return urllib.parse.unquote_plus(text)
 
     def urlEncode(self, text):
-        return urllib.parse.quote_plus(text)
+        # Java's encoder leaves the star alone and takes the tilde.
+        return urllib.parse.quote_plus(text, safe="*").replace("~", "%7E")
 
     def base64Decode(self, text):
         return base64.b64decode(text).decode()
