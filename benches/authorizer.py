@@ -3,13 +3,13 @@ import os
 import pathlib
 import random
 import statistics
+import subprocess
+import tempfile
 
 from harness import Harness, legacy
 
 COLD, ROUNDS, WARM, COSTS = 25, 7, 400, 60
 ACCOUNTS = {"my1sftp": legacy("secret")}
-# Argon2id as `sftpctl users add` stores it, 19 MiB and two passes, of "secret".
-ARGON2 = "$argon2id$v=19$m=19456,t=2,p=1$BwcHBwcHBwcHBwcHBwcHBw$TAG"
 
 
 def percentile(values, share):
@@ -72,7 +72,15 @@ def argon2_costs(command, core, stored):
     return times, peak
 
 
-def run(report, root, python, stored):
+def zipped(program, binary):
+    """MB of the package as it is uploaded."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = pathlib.Path(folder) / "package.zip"
+        subprocess.run([program, "package", "--binary", binary, "--out", out], check=True, stdout=subprocess.DEVNULL)
+        return out.stat().st_size / 1e6
+
+
+def run(report, root, program, python, stored):
     rust = [str(root / "target/lambda/sftp-authorizer")]
     handler = [str(python), "-m", "awslambdaric", "handler.handler"]
     path = {"PYTHONPATH": str(pathlib.Path(__file__).parent)}
@@ -86,6 +94,9 @@ def run(report, root, python, stored):
         ours, theirs = shares[share]
         report(f"warm, old hash, p{share * 100:.0f}", ours, theirs, "ms", theirs / ours, target)
     report("peak resident memory", *peaks, "MB", peaks[1] / peaks[0], 8)
+
+    size = zipped(program, rust[0])
+    report("package, zipped", size, None, "MB", size, (0, 2))
 
     costs, peak = argon2_costs(rust, core, stored)
     for kind, values in costs.items():

@@ -24,10 +24,10 @@ def environment(regions, clusters):
 
 
 def planning(cloud, *arguments):
-    """Milliseconds from the environment to every resource and from those to the plan."""
-    text, took, _ = cloud.run("plan", *arguments, "-vv")
-    text = re.sub(r"\x1b\[[0-9;]*m", "", text)
-    return sum(int(digits) for digits in re.findall(r"(?:named|planned).*?microseconds=(\d+)", text)) / 1000, took
+    """Milliseconds of the two pure parts of a plan: every resource named and its template rendered; the plan itself."""
+    text = re.sub(r"\x1b\[[0-9;]*m", "", cloud.run("plan", *arguments, "-vv")[0])
+    return [sum(int(digits) for digits in re.findall(rf"\b{word}\b.*?microseconds=(\d+)", text)) / 1000
+            for word in ("named", "planned")]
 
 
 def run(report, program, venv):
@@ -57,5 +57,6 @@ def run(report, program, venv):
         report("  nothing to do, 10 → 20 clusters ÷ 5 → 10: more calls", many, few, "", many / few, (1.8, 2.2))
 
         file.write_text(environment(20, 50))
-        took, _ = planning(cloud, *arguments)
-        report("planning 20 regions × 50 clusters", took, None, "ms", took, (0, 50))
+        named, planned = planning(cloud, *arguments)
+        report("planning 20 regions × 50 clusters", planned, None, "ms", planned, (0, 50))
+        report("  naming their 1,142 resources, 20 templates rendered", named, None, "ms", None, None)

@@ -3,6 +3,7 @@ import concurrent.futures
 import os
 import pathlib
 import shutil
+import socket
 import statistics
 import subprocess
 import tempfile
@@ -74,7 +75,6 @@ class Sshd:
 
 
 def wait_for(port):
-    import socket
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
         try:
@@ -180,7 +180,7 @@ def run(report, program, venv):
             report("  front: peak resident after 1 GB up and down", peak_of(front), None, "MB", None, None)
             before, most, rate = uploads(client, front, small)
             report(f"  front: resident before {SESSIONS} uploads at once", before, None, "MB", None, None)
-            report(f"  front: most resident during them", most, None, "MB", None, None)
+            report("  front: most resident during them", most, None, "MB", None, None)
             report(f"  {SESSIONS} uploads of {EACH >> 20} MB at once, together", rate, None, "MB/s", None, None)
             for at_once in (1, 8):
                 rate, cost = logins(client, front, at_once)

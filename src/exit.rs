@@ -1,5 +1,7 @@
 //! How a run ends: one list of exit codes, and the error that carries one.
 
+use crate::state::error::StateError;
+
 /// The exit codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
@@ -87,11 +89,18 @@ impl CliError {
     }
 }
 
-impl From<crate::state::folder::StateError> for CliError {
-    fn from(error: crate::state::folder::StateError) -> Self {
+impl From<StateError> for CliError {
+    fn from(error: StateError) -> Self {
         let exit = match error {
-            crate::state::folder::StateError::Locked { .. } => Exit::Locked,
-            _ => Exit::Usage,
+            StateError::Locked { .. } | StateError::Conflict { .. } => Exit::Locked,
+            StateError::Fenced { .. } => Exit::Partly,
+            StateError::Aws { .. } => Exit::Failed,
+            StateError::Io { .. }
+            | StateError::Unfit { .. }
+            | StateError::Damaged { .. }
+            | StateError::Newer { .. }
+            | StateError::Other { .. }
+            | StateError::Moved { .. } => Exit::Usage,
         };
         Self::from_error(exit, &error, error.hint())
     }

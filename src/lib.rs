@@ -37,6 +37,8 @@ pub mod package;
 #[cfg(feature = "cli")]
 pub mod plan;
 #[cfg(feature = "cli")]
+mod process;
+#[cfg(feature = "cli")]
 pub mod report;
 #[cfg(feature = "cli")]
 pub mod resources;

@@ -9,7 +9,7 @@ use crate::aws::{Aws, ConnectOptions};
 use crate::desired::{self, Given};
 use crate::execute::executor::{self, Context, Job, Outcomes, Task, lock};
 use crate::execute::stop::Stop;
-use crate::execute::wait::Deadlines;
+use crate::execute::wait::{self, Deadlines};
 use crate::exit::{CliError, Exit};
 use crate::host_keys;
 use crate::names;
@@ -20,10 +20,16 @@ use crate::plan::model::Plan;
 use crate::plan::planner;
 use crate::report::events::{Event, Outcome, RegionRow, Reporter, Summary};
 use crate::report::output;
-use crate::resources::resource::{NodeId, Removal, RemovalOptions, Resource, World};
+use crate::resources::resource::{Action, NodeId, Removal, RemovalOptions, Resource, World};
 use crate::spec::model::Environment;
-use crate::state::folder::{Folder, Lock};
+use crate::state::blob::Blobs;
+use crate::state::bucket::Bucket;
+use crate::state::folder::Folder;
+use crate::state::journal::{Entry, Event as JournalEvent};
+use crate::state::machine::ThisMachine;
 use crate::state::model::{LastRun, State};
+use crate::state::place::Place;
+use crate::state::store::{self, Run, Store};
 
 /// What a session needs to begin.
 pub struct Options {
@@ -37,12 +43,24 @@ pub struct Options {
     pub local: bool,
     /// Only these regions; empty for all.
     pub regions: Vec<String>,
-    /// Folder of the state.
-    pub state: PathBuf,
+    /// Where the state is.
+    pub state: Place,
     /// The authorizer's binary.
     pub package: Option<PathBuf>,
     /// Takes events.
     pub reporter: Arc<dyn Reporter>,
+}
+
+/// The records of an environment.
+pub fn store(aws: &Aws, environment: &Environment, place: &Place) -> Store {
+    let blobs: Arc<dyn Blobs> = match place {
+        Place::Folder(path) => Arc::new(Folder::new(path)),
+        Place::Bucket { bucket, prefix, region } => {
+            let s3 = aws.s3(region.as_deref().unwrap_or(&environment.home_region));
+            Arc::new(Bucket::new(s3, &environment.account, bucket, prefix, environment.state.kms_key.clone()))
+        }
+    };
+    Store::new(blobs, &environment.name, &environment.account, Arc::new(ThisMachine))
 }
 
 /// Connects to an environment's account, and to no other.
@@ -83,7 +101,10 @@ pub struct Session {
     /// What was remembered; updated while the run goes on.
     pub state: State,
     aws: Arc<Aws>,
-    folder: Folder,
+    store: Store,
+    /// Operations of a killed run of which nobody knows what came.
+    unfinished: Vec<Entry>,
+    run: Option<Run>,
     resources: Vec<Arc<dyn Resource>>,
     reporter: Arc<dyn Reporter>,
     limited: bool,
@@ -97,8 +118,6 @@ impl Session {
     /// The package or the state cannot be used, or the credentials belong to another account.
     pub async fn open(options: Options) -> Result<Self, CliError> {
         let environment = options.environment;
-        let folder = Folder::new(&options.state, &environment.name);
-        let state = folder.load(&environment.name, &environment.account)?;
         let path = package::locate(options.package.as_deref());
         let code = package::build(&path, &environment.authorizer.architecture)
             .map(Arc::new)
@@ -112,6 +131,8 @@ impl Session {
             .hint(format!("its regions: {}", known.join(", "))));
         }
         let aws = connect(&environment, options.profile, options.endpoint_url, options.local).await?;
+        let store = store(&aws, &environment, &options.state);
+        let remembered = store.load().await?;
         let host_keys = host_keys::read(&aws, &environment)
             .await
             .map_err(|error| CliError::from_error(Exit::Usage, &error, Some("nothing was changed".to_owned())))?;
@@ -123,10 +144,12 @@ impl Session {
             resources.retain(|r| options.regions.iter().any(|region| region == r.id().place()));
         }
         Ok(Self {
-            state: state.unwrap_or_else(|| State::new(&environment.name, &environment.account)),
+            state: remembered.state,
+            unfinished: remembered.unfinished,
             environment,
             aws,
-            folder,
+            store,
+            run: None,
             resources,
             reporter: options.reporter,
             limited: !options.regions.is_empty(),
@@ -134,24 +157,69 @@ impl Session {
         })
     }
 
-    /// Takes the lock on the environment.
+    /// Does `work` while it holds the lock on the environment, and gives the lock back however the work ends. `patience`
+    /// is how many seconds to wait for another run.
     ///
     /// # Errors
-    /// Another run holds it.
-    pub fn lock(&self, command: &str) -> Result<Lock, CliError> {
-        let user = std::env::var("USER").unwrap_or_else(|_| "somebody".to_owned());
-        Ok(self.folder.lock(&format!(
-            "{command} by {user}, process {}, since {}",
-            std::process::id(),
-            output::now()
-        ))?)
+    /// Another run holds the lock; or the work's own.
+    pub async fn locked<T>(
+        mut self,
+        command: &str,
+        patience: u64,
+        work: impl AsyncFnOnce(&mut Self) -> Result<T, CliError>,
+    ) -> Result<T, CliError> {
+        let terms = store::terms(self.environment.state.lease_seconds, patience);
+        let (run, remembered) = self.store.begin(command, terms, &output::progress).await?;
+        self.run = Some(run);
+        (self.state, self.unfinished) = (remembered.state, remembered.unfinished);
+        let result = work(&mut self).await;
+        if let Some(run) = self.run.take()
+            && let Err(error) = run.end().await
+        {
+            tracing::warn!(%error, "the last lines of the journal were not written; the next run looks by itself");
+        }
+        result
     }
 
-    /// Reads everything from AWS.
+    /// Reads everything from AWS, and finds out what came of what a killed run had begun.
     pub async fn observe(&self) -> Observed {
         let (environment, resources) = (self.environment.name.clone(), self.resources.len());
         self.reporter.event(&Event::Observing { environment, resources });
-        observe(&self.aws, &self.resources, &self.state.identities).await
+        let mut observed = observe(&self.aws, &self.resources, &self.state.identities).await;
+        if let Some(run) = &self.run {
+            self.settle(run, &mut observed).await;
+        }
+        observed
+    }
+
+    /// Gives every unfinished operation its outcome. One that made something which AWS finds by listing only is looked
+    /// for a while: listings show new things late, and making it again would make a second one.
+    async fn settle(&self, run: &Run, observed: &mut Observed) {
+        for entry in &self.unfinished {
+            let JournalEvent::Intent { action, title } = &entry.event else { continue };
+            let resource = self.resources.iter().find(|resource| *resource.id() == entry.node);
+            let Some(resource) = resource else { continue };
+            let missing = matches!(observed.world.get(&entry.node), Some(None));
+            if *action == Action::Create && missing && resource.found_by_listing() {
+                self.reporter.event(&Event::StepWaiting {
+                    step: entry.node.clone(),
+                    status: format!("an earlier run may have made the {title} ({}): looking for it", entry.operation),
+                });
+                let limit = Deadlines::new(self.environment.deadlines.clone()).unseen();
+                let found = wait::short(limit, || resource.read(&self.aws, None)).await;
+                if let Ok(Some(live)) = found {
+                    observed.world.insert(entry.node.clone(), Some(live));
+                }
+            }
+            let journal = run.journal();
+            match (observed.world.get(&entry.node), action) {
+                (Some(Some(live)), _) => journal.done(&entry.operation, &entry.node, Some(&live.identity)),
+                (Some(None), Action::Delete) => journal.done(&entry.operation, &entry.node, None),
+                (Some(None), _) => journal.failed(&entry.operation, &entry.node, "nothing came of it"),
+                // Unreadable: it stays open for the next run.
+                (None, _) => {}
+            }
+        }
     }
 
     /// Also reads what AWS services make again by themselves; for teardown.
@@ -162,6 +230,24 @@ impl Session {
     /// The resources of this run.
     pub fn resources(&self) -> &[Arc<dyn Resource>] {
         &self.resources
+    }
+
+    /// Makes the state anew from AWS alone.
+    ///
+    /// # Errors
+    /// AWS cannot be read, or the state cannot be written.
+    pub async fn rebuild(&mut self) -> Result<(), CliError> {
+        self.state.identities.clear();
+        let observed = self.observe().await;
+        if let Some((id, error)) = observed.unreadable.iter().find(|(_, error)| !error.is("NoSuchHostedZone")) {
+            return Err(CliError::new(Exit::Failed, format!("{id} could not be read: {error}"))
+                .hint("the state is as it was; run again when it can be read"));
+        }
+        self.state.learn(&observed.world);
+        match &mut self.run {
+            Some(run) => Ok(run.save(&mut self.state).await?),
+            None => Err(CliError::new(Exit::Locked, "nothing is changed without the lock")),
+        }
     }
 
     /// Plans a deployment; refuses with every finding at once where it must not begin.
@@ -245,9 +331,12 @@ impl Session {
             by: format!("sftpctl {}", env!("CARGO_PKG_VERSION")),
         });
         self.state.learn(&world);
-        self.folder.save(&self.state)?;
+        let Some(run) = &mut self.run else {
+            return Err(CliError::new(Exit::Locked, "nothing is changed without the lock"));
+        };
+        run.save(&mut self.state).await?;
+        let journal = Arc::clone(run.journal());
         let jobs: Vec<Job> = self.jobs(plan, edges, &task);
-        let saved = self.saver();
         let context = Arc::new(Context {
             aws: Arc::clone(&self.aws),
             reporter: Arc::clone(&self.reporter),
@@ -256,7 +345,7 @@ impl Session {
                 output::progress("stopped now; run the same command again: it goes on where this one stopped");
                 crate::report::output::leave(Exit::Interrupted);
             }),
-            saved,
+            journal,
         });
         let stop = context.stop.clone();
         let world = Arc::new(Mutex::new(world));
@@ -273,25 +362,11 @@ impl Session {
             }
             .to_owned();
         }
-        if self.state.identities.is_empty() {
-            self.folder.remove()?
-        } else {
-            self.folder.save(&self.state)?
-        }
         self.reporter.event(&Event::Finished { summary: summary.clone() });
+        if let Some(run) = &mut self.run {
+            run.save(&mut self.state).await?;
+        }
         Ok(summary)
-    }
-
-    /// Saves what is known after each step, so that a killed run leaves the identities it has learnt.
-    fn saver(&self) -> Box<dyn Fn(&World) + Send + Sync> {
-        let (folder, state) = (self.folder.clone(), self.state.clone());
-        Box::new(move |world: &World| {
-            let mut state = state.clone();
-            state.learn(world);
-            if let Err(error) = folder.save(&state) {
-                tracing::warn!(%error, "state was not saved; everything in it is found in AWS again");
-            }
-        })
     }
 
     fn jobs(&self, plan: &Plan, edges: &Edges, task: &Task) -> Vec<Job> {
@@ -299,7 +374,7 @@ impl Session {
             .iter()
             .filter_map(|resource| {
                 let planned = plan.step(resource.id()).map(|step| step.change.clone());
-                let kept = planned.as_ref().is_some_and(|c| c.action == crate::resources::resource::Action::Keep);
+                let kept = planned.as_ref().is_some_and(|c| c.action == Action::Keep);
                 if matches!(task, Task::Delete(_)) && (planned.is_none() || kept) {
                     return None;
                 }
@@ -318,7 +393,7 @@ impl Session {
         let mut kept: BTreeSet<String> = plan
             .steps
             .iter()
-            .filter(|step| step.change.action == crate::resources::resource::Action::Keep)
+            .filter(|step| step.change.action == Action::Keep)
             .map(|step| {
                 format!("{} ({}): {}", step.title, step.id.place(), step.change.reason.clone().unwrap_or_default())
             })

@@ -1,19 +1,19 @@
-//! The state file: whatever is in it, there is no panic, and what is read is written as it was.
+//! State and journal: whatever is in the files, there is no panic, and what is read is written as it was.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use sftpctl::state::folder::Folder;
+use sftpctl::state::journal::Journal;
 use sftpctl::state::model::State;
 
 fuzz_target!(|data: &[u8]| {
-    let Ok(state) = serde_json::from_slice::<State>(data) else { return };
-    let text = serde_json::to_string(&state).unwrap();
-    assert_eq!(serde_json::from_str::<State>(&text).unwrap(), state);
-    // The way through the file, in memory: /dev/shm is there wherever a fuzzer runs.
-    let folder = std::path::Path::new("/dev/shm").join(format!("sftpctl-fuzz-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
-    std::fs::write(folder.join("99.json"), data).unwrap();
-    if let Ok(Some(state)) = Folder::new(&folder, "99").load("99", "111111111111") {
-        assert_eq!((&*state.environment, &*state.account), ("99", "111111111111"));
+    if let Ok(state) = State::read("x", data) {
+        let text = serde_json::to_vec(&state).unwrap();
+        assert_eq!(State::read("x", &text).unwrap(), state);
+    }
+    if let Ok(journal) = Journal::read("x", data) {
+        let again = Journal::read("x", &journal.write()).unwrap();
+        assert_eq!(again.entries(), journal.entries());
+        assert_eq!(again.unfinished().len(), journal.unfinished().len());
+        assert_eq!(again.identities(), journal.identities());
     }
 });

@@ -56,6 +56,17 @@ impl S3 {
         }
     }
 
+    /// The region of a bucket, wherever it is asked; `None` where there is no such bucket.
+    pub async fn location(&self, bucket: &str) -> Result<Option<String>, AwsError> {
+        let call = self.client.get_bucket_location().bucket(bucket).send().await.call("s3:GetBucketLocation", bucket);
+        let answer = call.or_missing(NO_BUCKET)?;
+        // us-east-1 is the region without a name here.
+        Ok(answer.map(|answer| match answer.location_constraint().map(BucketLocationConstraint::as_str) {
+            None | Some("") => "us-east-1".to_owned(),
+            Some(region) => region.to_owned(),
+        }))
+    }
+
     /// Replaces the policy.
     pub async fn set_policy(&self, bucket: &str, account: &str, document: &str) -> Result<(), AwsError> {
         let call = self.client.put_bucket_policy().bucket(bucket).expected_bucket_owner(account).policy(document);

@@ -12,6 +12,8 @@ use crate::report::output::{self, Color, Output};
 use crate::session::{self, Options, Session};
 use crate::spec;
 use crate::spec::model::Environment;
+use crate::state::place::Place as StatePlace;
+use crate::state::store::Store;
 
 /// Form of the output.
 #[derive(Clone, Copy, Debug)]
@@ -83,23 +85,33 @@ pub(crate) struct Target {
     /// Only this region (repeatable)
     #[arg(long = "region", value_name = "REGION")]
     pub(crate) regions: Vec<String>,
-    /// Folder of the state [default: .sftpctl/state, with --local .sftpctl/local/state]
-    #[arg(long, value_name = "DIR")]
-    pub(crate) state: Option<PathBuf>,
+    /// Where the state is: a folder, or s3://BUCKET/PREFIX [default: `state.place` of the environment file, else
+    /// .sftpctl/state; with --local .sftpctl/local/state]
+    #[arg(long, value_name = "PLACE")]
+    pub(crate) state: Option<StatePlace>,
     /// The authorizer's binary [default: sftp-authorizer beside this program]
     #[arg(long, value_name = "PATH", env = "SFTPCTL_PACKAGE")]
     pub(crate) package: Option<PathBuf>,
 }
 
-impl Target {
-    /// Folder of the state; the local cloud's is apart.
-    pub(crate) fn state_folder(&self) -> PathBuf {
-        let default = if self.local { ".sftpctl/local/state" } else { ".sftpctl/state" };
-        self.state.clone().unwrap_or_else(|| default.into())
-    }
+/// How long to wait for another run.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Patience {
+    /// Wait so long for another run to finish; a run that was killed is never waited for longer than its lease
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    pub(crate) lock_timeout: u64,
 }
 
 impl Target {
+    /// Where the state is; the local cloud's is apart.
+    pub(crate) fn state_place(&self, environment: &Environment) -> StatePlace {
+        let default = || match &environment.state.place {
+            Some(place) if !self.local => place.clone(),
+            _ => StatePlace::Folder(if self.local { ".sftpctl/local/state" } else { ".sftpctl/state" }.into()),
+        };
+        self.state.clone().unwrap_or_else(default)
+    }
+
     /// Where AWS is: with `--local` the local cloud, which is started first.
     async fn endpoint(&self, environment: &Environment) -> Result<Option<String>, CliError> {
         if !self.local {
@@ -115,17 +127,25 @@ impl Target {
         Ok(status.endpoint)
     }
 
+    /// The environment, and AWS as its account.
+    pub(crate) async fn connect(&self, look: Look) -> Result<(Environment, Arc<Aws>), CliError> {
+        let environment = self.file.load(look)?;
+        let endpoint_url = self.endpoint(&environment).await?;
+        let aws = session::connect(&environment, self.profile.clone(), endpoint_url, self.local).await?;
+        Ok((environment, aws))
+    }
+
     /// Begins a session; with `--local` the local cloud is started first.
     pub(crate) async fn open(&self, look: Look) -> Result<Session, CliError> {
         let environment = self.file.load(look)?;
         let endpoint_url = self.endpoint(&environment).await?;
         Session::open(Options {
+            state: self.state_place(&environment),
             environment,
             profile: self.profile.clone(),
             endpoint_url,
             local: self.local,
             regions: self.regions.clone(),
-            state: self.state_folder(),
             package: self.package.clone(),
             reporter: output::reporter(look.output),
         })
@@ -152,8 +172,11 @@ pub(crate) struct Place {
 impl Place {
     /// The environment, and AWS as its account.
     pub(crate) async fn connect(&self, look: Look) -> Result<(Environment, Arc<Aws>), CliError> {
-        let environment = self.file.load(look)?;
-        let target = Target {
+        self.target().connect(look).await
+    }
+
+    fn target(&self) -> Target {
+        Target {
             file: self.file.clone(),
             local: self.local,
             profile: self.profile.clone(),
@@ -161,15 +184,37 @@ impl Place {
             regions: Vec::new(),
             state: None,
             package: None,
-        };
-        let endpoint_url = target.endpoint(&environment).await?;
-        let aws = session::connect(&environment, self.profile.clone(), endpoint_url, self.local).await?;
-        Ok((environment, aws))
+        }
     }
 
     /// Whether it is the local cloud.
     pub(crate) fn is_local(&self) -> bool {
         self.local
+    }
+}
+
+/// Which environment's records, and where they are.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Records {
+    #[command(flatten)]
+    place: Place,
+    /// Where the state is: a folder, or s3://BUCKET/PREFIX [default: as for deploy]
+    #[arg(long, value_name = "PLACE")]
+    state: Option<StatePlace>,
+}
+
+impl Records {
+    /// Where they are.
+    pub(crate) fn place(&self, environment: &Environment) -> StatePlace {
+        Target { state: self.state.clone(), ..self.place.target() }.state_place(environment)
+    }
+
+    /// The environment, AWS, and its records.
+    pub(crate) async fn open(&self, look: Look) -> Result<(Environment, Arc<Aws>, Store), CliError> {
+        let target = Target { state: self.state.clone(), ..self.place.target() };
+        let (environment, aws) = target.connect(look).await?;
+        let store = session::store(&aws, &environment, &target.state_place(&environment));
+        Ok((environment, aws, store))
     }
 }
 

@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
-use super::common::{Look, Target};
+use super::common::{Look, Patience, Target};
 use super::plan::saved;
 use crate::execute::executor::Task;
 use crate::exit::{CliError, Exit};
 use crate::report::output::{self, Output};
 use crate::report::{plan_view, summary};
+use crate::session::Session;
 
 /// What to deploy, and whether to ask.
 #[derive(Debug, clap::Args)]
@@ -18,6 +19,8 @@ use crate::report::{plan_view, summary};
 pub(super) struct Args {
     #[command(flatten)]
     target: Target,
+    #[command(flatten)]
+    patience: Patience,
     /// Do not ask
     #[arg(long)]
     yes: bool,
@@ -31,8 +34,11 @@ pub(super) struct Args {
 
 /// Shows the plan, asks, does it.
 pub(super) async fn run(args: Args, look: Look) -> Result<Exit, CliError> {
-    let mut session = args.target.open(look).await?;
-    let _lock = session.lock("deploy")?;
+    let session = args.target.open(look).await?;
+    session.locked("deploy", args.patience.lock_timeout, async |session| work(&args, session, look).await).await
+}
+
+async fn work(args: &Args, session: &mut Session, look: Look) -> Result<Exit, CliError> {
     let observed = session.observe().await;
     let (plan, edges) = session.plan(&observed)?;
     if let Some(path) = &args.plan {

@@ -4,10 +4,12 @@ pub(crate) mod common;
 mod connect_info;
 mod deploy;
 pub mod local;
+mod lock;
 mod login;
 mod package;
 mod plan;
 mod shell;
+mod state;
 mod status;
 mod teardown;
 mod users;
@@ -56,6 +58,10 @@ enum Command {
     TestLogin(login::TestArgs),
     /// Show what a customer needs to connect
     ConnectInfo(connect_info::ConnectArgs),
+    /// See who works on an environment, and free it
+    Lock(lock::LockArgs),
+    /// See, rebuild and move what is remembered between runs
+    State(state::StateArgs),
     /// Check an environment file; needs no network
     Validate(validate::Args),
     /// Build and check the authorizer's zip file
@@ -83,6 +89,8 @@ pub async fn run(cli: Cli) -> Exit {
         Command::Users(args) => users::run(args, look).await,
         Command::TestLogin(args) => login::test(args, look).await,
         Command::ConnectInfo(args) => connect_info::run(args, look).await,
+        Command::Lock(args) => lock::run(args, look).await,
+        Command::State(args) => state::run(args, look).await,
         Command::Validate(args) => validate::run(&args, look),
         Command::Package(args) => package::run(&args, look),
         Command::Local(args) => local_cloud(&args, form).await,

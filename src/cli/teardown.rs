@@ -1,11 +1,12 @@
 //! `sftpctl teardown`.
 
-use super::common::{Look, Target, confirm};
+use super::common::{Look, Patience, Target, confirm};
 use crate::execute::executor::Task;
 use crate::exit::{CliError, Exit};
 use crate::report::output::{self, Output};
 use crate::report::{plan_view, summary};
 use crate::resources::resource::{Action, RemovalOptions};
+use crate::session::Session;
 
 /// What goes, and how it is confirmed.
 #[derive(Debug, clap::Args)]
@@ -15,6 +16,8 @@ use crate::resources::resource::{Action, RemovalOptions};
 pub(super) struct Args {
     #[command(flatten)]
     target: Target,
+    #[command(flatten)]
+    patience: Patience,
     /// Do not ask (not enough in production)
     #[arg(long)]
     yes: bool,
@@ -34,8 +37,11 @@ pub(super) async fn run(args: Args, look: Look) -> Result<Exit, CliError> {
             "teardown takes a whole environment down; --region does not go with it",
         ));
     }
-    let mut session = args.target.open(look).await?;
-    let _lock = session.lock("teardown")?;
+    let session = args.target.open(look).await?;
+    session.locked("teardown", args.patience.lock_timeout, async |session| work(&args, session, look).await).await
+}
+
+async fn work(args: &Args, session: &mut Session, look: Look) -> Result<Exit, CliError> {
     session.with_leftovers();
     let options = RemovalOptions { delete_data: args.delete_data };
     let observed = session.observe().await;

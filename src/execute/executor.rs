@@ -19,6 +19,7 @@ use crate::report::events::{Event, Outcome, Reporter};
 use crate::resources::resource::{
     Action, Change, Live, NodeId, Owner, RemovalOptions, Resource, Seen, Settled, StepError, World,
 };
+use crate::state::writer::JournalWriter;
 
 /// Mutations of one step before we say that it does not converge.
 const ROUNDS: usize = 16;
@@ -44,8 +45,8 @@ pub struct Context {
     pub deadlines: Deadlines,
     /// The wish to stop.
     pub stop: Stop,
-    /// Called after each finished step, with what is known then: the place to save state.
-    pub saved: Box<dyn Fn(&World) + Send + Sync>,
+    /// Where each mutation is announced before it is called.
+    pub journal: Arc<JournalWriter>,
 }
 
 /// One step of a run.
@@ -119,7 +120,6 @@ pub async fn run(context: Arc<Context>, jobs: Vec<Job>, task: Task, world: Arc<M
         match running.join_next().await {
             Some(Ok((id, outcome))) => {
                 outcomes.insert(id, outcome);
-                (context.saved)(&lock(&world));
             }
             Some(Err(error)) => tracing::error!(%error, "a step ended without an outcome"),
             None => break,
@@ -157,6 +157,15 @@ async fn step(context: &Context, job: &Job, task: &Task, world: &Mutex<World>) -
         context.reporter.event(&Event::StepFinished { step: id, outcome: outcome.clone(), seconds });
     }
     outcome
+}
+
+/// What is called.
+#[derive(Clone, Copy)]
+enum Mutation<'a> {
+    /// A change towards what is wanted, and what is there.
+    Apply(&'a Change, Option<&'a Live>),
+    /// A step of a deletion.
+    Delete(&'a Live, RemovalOptions),
 }
 
 /// The state of one step.
@@ -260,16 +269,42 @@ impl Walk<'_> {
         }
     }
 
-    /// One mutation, tried again while AWS says that something is still changing.
-    async fn mutate(&mut self, change: &Change, live: Option<&Live>) -> Result<(), StepError> {
+    /// One mutation, announced first, and tried again while AWS says that something is still changing. Returns its name
+    /// in the journal, which wants its outcome.
+    async fn mutate(&mut self, mutation: Mutation<'_>) -> Result<String, StepError> {
         // Marks the old events as seen, so that only this operation's are told.
         self.news().await;
+        let action = match mutation {
+            Mutation::Apply(change, _) => change.action,
+            Mutation::Delete(..) => Action::Delete,
+        };
+        let (context, resource) = (self.context, Arc::clone(&self.job.resource));
+        let call = context.journal.intend(resource.id(), action, &resource.title()).await?;
         loop {
-            let world = lock(self.world).clone();
-            match self.resource().apply(&self.context.aws, change, live, &world).await {
+            let result = match mutation {
+                Mutation::Apply(change, live) => {
+                    let world = lock(self.world).clone();
+                    resource.apply(&context.aws, &call, change, live, &world).await
+                }
+                Mutation::Delete(live, options) => resource.delete(&context.aws, &call, live, options).await,
+            };
+            match result {
+                Ok(()) => return Ok(call),
                 Err(StepError::Aws(error)) if error.is_busy() && !self.late() => self.retry(error.to_string()).await,
-                other => return other,
+                Err(error) => {
+                    context.journal.failed(&call, resource.id(), &error.to_string());
+                    return Err(error);
+                }
             }
+        }
+    }
+
+    /// What came of a mutation.
+    fn record(&self, call: &str, live: Option<&Live>) {
+        let (journal, node) = (&self.context.journal, self.resource().id());
+        match live {
+            Some(Live { settled: Settled::Failed(status), .. }) => journal.failed(call, node, status),
+            live => journal.done(call, node, live.map(|live| live.identity.as_str())),
         }
     }
 
@@ -290,11 +325,12 @@ impl Walk<'_> {
             if !self.told {
                 self.tell(&change);
             }
-            self.mutate(&change, live.as_ref()).await?;
+            let call = self.mutate(Mutation::Apply(&change, live.as_ref())).await?;
             // A failed left-over that was removed is no failure of what comes next.
             mutated = change.action != Action::Recreate;
             let before = live.take();
             live = self.settled_after(before.as_ref(), &change).await?;
+            self.record(&call, live.as_ref());
         }
         let change = self.resource().diff(live.as_ref(), &lock(self.world).clone());
         let differs = change.map(|c| c.properties.iter().map(|p| p.name.clone()).collect::<Vec<_>>().join(", "));
@@ -324,25 +360,22 @@ impl Walk<'_> {
 
     async fn delete(&mut self, options: RemovalOptions) -> Result<Outcome, StepError> {
         let mut tried = false;
+        let mut live = self.settled().await?;
         for _ in 0..ROUNDS {
-            let Some(live) = self.settled().await? else { return Ok(Outcome::Deleted) };
-            if let Owner::Foreign(what) = &live.owner {
+            let Some(there) = live else { return Ok(Outcome::Deleted) };
+            if let Owner::Foreign(what) = &there.owner {
                 return Ok(Outcome::Kept { reason: format!("{what}; it is left as it is") });
             }
-            if tried && let Settled::Failed(status) = &live.settled {
+            if tried && let Settled::Failed(status) = &there.settled {
                 return Err(self.ended_in(status.clone()).await);
             }
-            self.news().await;
-            loop {
-                match self.job.resource.delete(&self.context.aws, &live, options).await {
-                    Err(StepError::Aws(error)) if error.is_busy() && !self.late() => {
-                        self.retry(error.to_string()).await
-                    }
-                    Err(error) => return Err(error),
-                    Ok(()) => break,
-                }
-            }
+            let call = self.mutate(Mutation::Delete(&there, options)).await?;
+            live = self.settled().await?;
+            self.record(&call, live.as_ref());
             tried = true;
+        }
+        if live.is_none() {
+            return Ok(Outcome::Deleted);
         }
         Err(StepError::DoesNotConverge { what: self.resource().title(), differs: "it is still there".into() })
     }

@@ -31,6 +31,22 @@ pub(crate) fn backoff(attempt: u32) -> Duration {
     whole / 2 + whole.mul_f64(fastrand::f64() / 2.0)
 }
 
+/// A pause between two looks at a lock that another run holds.
+pub(crate) async fn for_lock(pause: Duration) {
+    // Not all at once: twenty pipelines that wait for one lock come one after the other.
+    tokio::time::sleep(pause / 2 + pause.mul_f64(fastrand::f64())).await;
+}
+
+/// A pause while another process replaces a file.
+pub(crate) async fn for_guard() {
+    tokio::time::sleep(Duration::from_millis(2)).await;
+}
+
+/// The time between two renewals of a lease.
+pub(crate) async fn for_renewal(time: Duration) {
+    tokio::time::sleep(time).await;
+}
+
 /// How long to wait for each kind before giving up; AWS goes on, and so does the next run.
 #[derive(Clone, Debug)]
 pub struct Deadlines(BTreeMap<String, u64>);
@@ -39,6 +55,12 @@ impl Deadlines {
     /// Overrides by kind, in seconds, from the environment file.
     pub fn new(overrides: BTreeMap<String, u64>) -> Self {
         Self(overrides)
+    }
+
+    /// How long to look for what an earlier run may have made before it is made again: AWS documents no bound for its
+    /// listings to show something new; they take seconds.
+    pub fn unseen(&self) -> Duration {
+        self.0.get("unseen").map_or(Duration::from_secs(30), |seconds| Duration::from_secs(*seconds))
     }
 
     /// The deadline of a kind.

@@ -11,8 +11,8 @@ use super::delay::Delays;
 use super::error::LocalError;
 use super::files::{read_json, tail};
 use super::ministack;
-use super::process::{ProcessId, end_session, poll};
 use super::serve::Run;
+use crate::process::{ProcessId, end_session, poll};
 
 /// Where the local cloud lives when nothing else is said.
 pub const DEFAULT_DIR: &str = ".sftpctl/local";
@@ -99,6 +99,13 @@ pub(super) fn endpoint(port: u16) -> String {
 /// See [`LocalError`]; after an error nothing is left running.
 pub async fn start(dir: &Path, options: &StartOptions, progress: &(dyn Fn(&str) + Sync)) -> Result<Status, LocalError> {
     let dir = &prepared(dir)?;
+    // What answers already needs no lock: many commands may use it at once.
+    if let Some(run) = running(dir)?
+        && options.port.is_none_or(|asked| asked == run.port)
+        && let Ok(Some(status)) = ask(dir).await
+    {
+        return Ok(status);
+    }
     let _lock = lock(dir)?;
     if let Some(run) = running(dir)? {
         return match options.port {

@@ -11,7 +11,7 @@ use tokio::process::{Child, Command};
 
 use super::error::LocalError;
 use super::files::{last_lines, tail};
-use super::process::{ProcessId, poll};
+use crate::process::{ProcessId, poll};
 
 /// The pinned version; a test compares it with `requirements.txt`.
 pub(super) const VERSION: &str = "1.5.33";

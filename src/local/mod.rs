@@ -16,7 +16,6 @@ mod front;
 mod iam;
 mod login;
 mod ministack;
-mod process;
 mod serve;
 mod sftp;
 mod transfer;

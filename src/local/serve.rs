@@ -12,7 +12,7 @@ use super::error::LocalError;
 use super::files::write_json;
 use super::front::{self, Front};
 use super::ministack::{self, Ministack};
-use super::process::{ProcessId, end_session};
+use crate::process::{ProcessId, end_session};
 
 /// How long open connections may take to finish once the front is told to end.
 const DRAIN: Duration = Duration::from_secs(3);

@@ -58,7 +58,14 @@ impl Resource for ApiAccount {
         Ok(aws.apigateway(&self.region).log_role().await?.map(|arn| Live::new(arn).with("set", true)))
     }
 
-    async fn apply(&self, aws: &Aws, _change: &Change, _live: Option<&Live>, _world: &World) -> Result<(), StepError> {
+    async fn apply(
+        &self,
+        aws: &Aws,
+        _call: &str,
+        _change: &Change,
+        _live: Option<&Live>,
+        _world: &World,
+    ) -> Result<(), StepError> {
         let trust = json!({
             "Version": "2012-10-17",
             "Statement": [{
@@ -91,7 +98,7 @@ impl Resource for ApiAccount {
         })
     }
 
-    async fn delete(&self, aws: &Aws, _live: &Live, _options: RemovalOptions) -> Result<(), StepError> {
+    async fn delete(&self, aws: &Aws, _call: &str, _live: &Live, _options: RemovalOptions) -> Result<(), StepError> {
         aws.apigateway(&self.region).set_log_role("").await?;
         for region in &self.regions {
             if aws.apigateway(region).log_role().await?.as_deref() == Some(self.role_arn.as_str()) {

@@ -103,7 +103,14 @@ impl Resource for Bucket {
         }
     }
 
-    async fn apply(&self, aws: &Aws, _change: &Change, _live: Option<&Live>, _world: &World) -> Result<(), StepError> {
+    async fn apply(
+        &self,
+        aws: &Aws,
+        _call: &str,
+        _change: &Change,
+        _live: Option<&Live>,
+        _world: &World,
+    ) -> Result<(), StepError> {
         Ok(aws.s3(&self.region).set_policy(&self.name, &self.account, &self.policy.to_string()).await?)
     }
 
@@ -114,7 +121,7 @@ impl Resource for Bucket {
         Ok(Removal::Keep("it holds customers' files; --delete-data deletes them, with all versions".into()))
     }
 
-    async fn delete(&self, aws: &Aws, _live: &Live, options: RemovalOptions) -> Result<(), StepError> {
+    async fn delete(&self, aws: &Aws, _call: &str, _live: &Live, options: RemovalOptions) -> Result<(), StepError> {
         let s3 = aws.s3(&self.region);
         if options.delete_data {
             loop {

@@ -54,11 +54,18 @@ impl Resource for LogGroup {
         Ok(aws.logs(&self.region).exists(&self.name).await?.then(|| Live::new(&self.name)))
     }
 
-    async fn apply(&self, _aws: &Aws, _change: &Change, _live: Option<&Live>, _world: &World) -> Result<(), StepError> {
+    async fn apply(
+        &self,
+        _aws: &Aws,
+        _call: &str,
+        _change: &Change,
+        _live: Option<&Live>,
+        _world: &World,
+    ) -> Result<(), StepError> {
         Ok(())
     }
 
-    async fn delete(&self, aws: &Aws, _live: &Live, _options: RemovalOptions) -> Result<(), StepError> {
+    async fn delete(&self, aws: &Aws, _call: &str, _live: &Live, _options: RemovalOptions) -> Result<(), StepError> {
         Ok(aws.logs(&self.region).delete(&self.name).await?)
     }
 }

@@ -105,7 +105,14 @@ impl Resource for Package {
         }
     }
 
-    async fn apply(&self, aws: &Aws, _change: &Change, live: Option<&Live>, _world: &World) -> Result<(), StepError> {
+    async fn apply(
+        &self,
+        aws: &Aws,
+        _call: &str,
+        _change: &Change,
+        live: Option<&Live>,
+        _world: &World,
+    ) -> Result<(), StepError> {
         let s3 = aws.s3(&self.region);
         if live.is_none() {
             self.make_bucket(&s3).await?;
@@ -119,7 +126,7 @@ impl Resource for Package {
         Ok(s3.put_object(&self.bucket, &self.key, zip.to_vec(), &self.account).await?)
     }
 
-    async fn delete(&self, aws: &Aws, _live: &Live, _options: RemovalOptions) -> Result<(), StepError> {
+    async fn delete(&self, aws: &Aws, _call: &str, _live: &Live, _options: RemovalOptions) -> Result<(), StepError> {
         let s3 = aws.s3(&self.region);
         let (ours, others): (Vec<_>, Vec<_>) =
             s3.keys(&self.bucket, "").await?.into_iter().partition(|key| self.is_ours(key));

@@ -158,7 +158,14 @@ impl Resource for Record {
         ))
     }
 
-    async fn apply(&self, aws: &Aws, _change: &Change, live: Option<&Live>, world: &World) -> Result<(), StepError> {
+    async fn apply(
+        &self,
+        aws: &Aws,
+        _call: &str,
+        _change: &Change,
+        live: Option<&Live>,
+        world: &World,
+    ) -> Result<(), StepError> {
         let Want::Is(Value::String(target)) = output(world, &self.server, "Endpoint") else {
             return Err(StepError::Refused(format!("{} has no endpoint", self.server)));
         };
@@ -170,7 +177,7 @@ impl Resource for Record {
         Ok(())
     }
 
-    async fn delete(&self, aws: &Aws, live: &Live, _options: RemovalOptions) -> Result<(), StepError> {
+    async fn delete(&self, aws: &Aws, _call: &str, live: &Live, _options: RemovalOptions) -> Result<(), StepError> {
         let route53 = aws.route53();
         let zone = self.zone(&route53, Some(&live.identity)).await?;
         let mut facts = self.facts(live.properties.get("target").and_then(Value::as_str).unwrap_or_default());

@@ -79,7 +79,14 @@ impl Resource for Replica {
         ))
     }
 
-    async fn apply(&self, aws: &Aws, change: &Change, live: Option<&Live>, _world: &World) -> Result<(), StepError> {
+    async fn apply(
+        &self,
+        aws: &Aws,
+        _call: &str,
+        change: &Change,
+        live: Option<&Live>,
+        _world: &World,
+    ) -> Result<(), StepError> {
         let dynamodb = aws.dynamodb(&self.region);
         match live {
             None => aws.dynamodb(&self.home).add_replica(&self.name, &self.region).await?,
@@ -96,7 +103,7 @@ impl Resource for Replica {
         })
     }
 
-    async fn delete(&self, aws: &Aws, live: &Live, _options: RemovalOptions) -> Result<(), StepError> {
+    async fn delete(&self, aws: &Aws, _call: &str, live: &Live, _options: RemovalOptions) -> Result<(), StepError> {
         table::refuse_protected(live, &self.title())?;
         match aws.dynamodb(&self.home).remove_replica(&self.name, &self.region).await {
             Err(error) if error.message.contains("last 24 hours") => Err(StepError::NotYet(format!(

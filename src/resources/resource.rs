@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::aws::{Aws, AwsError};
+use crate::state::error::StateError;
 
 /// Names one resource of an environment: `us-west-2/stack`, `global/user-role`, `us-west-2/bucket/pl-pt99-5-uploads`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -347,6 +348,9 @@ pub enum StepError {
     /// It can only be finished later.
     #[error("{0}")]
     NotYet(String),
+    /// The journal cannot be written, so nothing may be called.
+    #[error(transparent)]
+    Journal(#[from] StateError),
 }
 
 impl StepError {
@@ -354,6 +358,7 @@ impl StepError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Aws(error) => error.hint(),
+            Self::Journal(error) => error.hint(),
             Self::TimedOut { .. } => Some(
                 "run the same command again: it goes on where this one stopped. \
                 The deadline is a setting: `deadlines` in the environment file"
@@ -419,8 +424,22 @@ pub trait Resource: Send + Sync {
     /// that saves a search and is never believed without looking.
     async fn read(&self, aws: &Aws, known: Option<&str>) -> Result<Option<Live>, AwsError>;
 
-    /// Performs one mutation towards `change`; the caller reads and compares again afterwards.
-    async fn apply(&self, aws: &Aws, change: &Change, live: Option<&Live>, world: &World) -> Result<(), StepError>;
+    /// Whether AWS has no client token for its creation and finds it by listing only: then what an earlier run may have
+    /// made is looked for a while before it is made again.
+    fn found_by_listing(&self) -> bool {
+        false
+    }
+
+    /// Performs one mutation towards `change`; the caller reads and compares again afterwards. `call` names it in the
+    /// journal, and is its client token, or a tag of what it makes, where AWS takes either.
+    async fn apply(
+        &self,
+        aws: &Aws,
+        call: &str,
+        change: &Change,
+        live: Option<&Live>,
+        world: &World,
+    ) -> Result<(), StepError>;
 
     /// Whether teardown deletes it; asked only by teardown, so it may look at what the resource holds.
     async fn removal(&self, _aws: &Aws, _live: &Live, _options: RemovalOptions) -> Result<Removal, AwsError> {
@@ -428,7 +447,7 @@ pub trait Resource: Send + Sync {
     }
 
     /// Performs one step of its deletion; the caller reads again and repeats while it is there.
-    async fn delete(&self, aws: &Aws, live: &Live, options: RemovalOptions) -> Result<(), StepError>;
+    async fn delete(&self, aws: &Aws, call: &str, live: &Live, options: RemovalOptions) -> Result<(), StepError>;
 
     /// News since the last call while it is pending, oldest first: one line each. Errors are no news.
     async fn news(&self, _aws: &Aws, _seen: &mut Seen) -> Vec<String> {

@@ -197,10 +197,23 @@ impl Resource for Server {
         })
     }
 
-    async fn apply(&self, aws: &Aws, change: &Change, live: Option<&Live>, world: &World) -> Result<(), StepError> {
+    fn found_by_listing(&self) -> bool {
+        true
+    }
+
+    async fn apply(
+        &self,
+        aws: &Aws,
+        call: &str,
+        change: &Change,
+        live: Option<&Live>,
+        world: &World,
+    ) -> Result<(), StepError> {
         let transfer = aws.transfer(&self.region);
         let Some(live) = live else {
-            transfer.create(&self.request(world)?).await?;
+            let mut request = self.request(world)?;
+            request.tags.insert(tags::OPERATION.to_owned(), call.to_owned());
+            transfer.create(&request).await?;
             return Ok(());
         };
         let only = |name: &str| change.properties.iter().all(|p| p.name == name);
@@ -224,7 +237,7 @@ impl Resource for Server {
         Ok(())
     }
 
-    async fn delete(&self, aws: &Aws, live: &Live, _options: RemovalOptions) -> Result<(), StepError> {
+    async fn delete(&self, aws: &Aws, _call: &str, live: &Live, _options: RemovalOptions) -> Result<(), StepError> {
         Ok(aws.transfer(&self.region).delete(&live.identity).await?)
     }
 }

@@ -63,7 +63,14 @@ impl Resource for ServerId {
         }))
     }
 
-    async fn apply(&self, aws: &Aws, _change: &Change, _live: Option<&Live>, world: &World) -> Result<(), StepError> {
+    async fn apply(
+        &self,
+        aws: &Aws,
+        _call: &str,
+        _change: &Change,
+        _live: Option<&Live>,
+        world: &World,
+    ) -> Result<(), StepError> {
         let super::resource::Want::Is(serde_json::Value::String(server)) = output(world, &self.server, "ServerId")
         else {
             return Err(StepError::Refused(format!("{} has no id", self.server)));
@@ -82,7 +89,7 @@ impl Resource for ServerId {
         Ok(Removal::Leave)
     }
 
-    async fn delete(&self, _aws: &Aws, _live: &Live, _options: RemovalOptions) -> Result<(), StepError> {
+    async fn delete(&self, _aws: &Aws, _call: &str, _live: &Live, _options: RemovalOptions) -> Result<(), StepError> {
         Ok(())
     }
 }

@@ -275,15 +275,21 @@ impl Resource for Stack {
         }
     }
 
-    async fn apply(&self, aws: &Aws, change: &Change, live: Option<&Live>, world: &World) -> Result<(), StepError> {
+    async fn apply(
+        &self,
+        aws: &Aws,
+        call: &str,
+        change: &Change,
+        live: Option<&Live>,
+        world: &World,
+    ) -> Result<(), StepError> {
         let cloudformation = aws.cloudformation(&self.region);
-        let token = format!("sftpctl-{:016x}", fastrand::u64(..));
         let status = live.and_then(|l| l.properties.get("status")).and_then(Value::as_str).unwrap_or_default();
         match change.action {
-            Action::Recreate => return Ok(cloudformation.delete(&self.name, &token).await?),
-            Action::Import => return self.import(aws, live, &self.kept(live, world), &token).await,
+            Action::Recreate => return Ok(cloudformation.delete(&self.name, call).await?),
+            Action::Import => return self.import(aws, live, &self.kept(live, world), call).await,
             _ if status == "UPDATE_ROLLBACK_FAILED" => {
-                return Ok(cloudformation.continue_rollback(&self.name, &token).await?);
+                return Ok(cloudformation.continue_rollback(&self.name, call).await?);
             }
             _ => {}
         }
@@ -292,7 +298,7 @@ impl Resource for Stack {
         let parameters = self.all_parameters(live, world);
         let request = StackRequest {
             name: &self.name,
-            token: &token,
+            token: call,
             body: &body,
             url: url.as_deref(),
             parameters: &parameters,
@@ -314,9 +320,8 @@ impl Resource for Stack {
         Ok(Removal::Delete)
     }
 
-    async fn delete(&self, aws: &Aws, _live: &Live, _options: RemovalOptions) -> Result<(), StepError> {
-        let token = format!("sftpctl-{:016x}", fastrand::u64(..));
-        Ok(aws.cloudformation(&self.region).delete(&self.name, &token).await?)
+    async fn delete(&self, aws: &Aws, call: &str, _live: &Live, _options: RemovalOptions) -> Result<(), StepError> {
+        Ok(aws.cloudformation(&self.region).delete(&self.name, call).await?)
     }
 
     async fn news(&self, aws: &Aws, seen: &mut Seen) -> Vec<String> {

@@ -116,7 +116,14 @@ impl Resource for Table {
         ))
     }
 
-    async fn apply(&self, aws: &Aws, change: &Change, live: Option<&Live>, _world: &World) -> Result<(), StepError> {
+    async fn apply(
+        &self,
+        aws: &Aws,
+        _call: &str,
+        change: &Change,
+        live: Option<&Live>,
+        _world: &World,
+    ) -> Result<(), StepError> {
         let dynamodb = aws.dynamodb(&self.region);
         let Some(live) = live else {
             let new = NewTable {
@@ -157,7 +164,7 @@ impl Resource for Table {
         })
     }
 
-    async fn delete(&self, aws: &Aws, live: &Live, _options: RemovalOptions) -> Result<(), StepError> {
+    async fn delete(&self, aws: &Aws, _call: &str, live: &Live, _options: RemovalOptions) -> Result<(), StepError> {
         refuse_protected(live, &self.title())?;
         match aws.dynamodb(&self.region).delete(&self.name).await {
             Err(error) if error.message.contains("last 24 hours") => Err(StepError::NotYet(format!(

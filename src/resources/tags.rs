@@ -8,6 +8,9 @@ use crate::aws::Tags;
 /// The tag that says which environment a thing belongs to.
 pub(crate) const ENVIRONMENT: &str = "sftpctl:environment";
 
+/// The tag that says which operation of a journal made a thing that AWS has no client token for.
+pub(crate) const OPERATION: &str = "sftpctl:operation";
+
 /// The wanted tags as a property.
 pub(super) fn wanted(tags: &Tags) -> Value {
     tags.iter()

@@ -85,7 +85,14 @@ impl Resource for Trigger {
         }))
     }
 
-    async fn apply(&self, aws: &Aws, _change: &Change, live: Option<&Live>, world: &World) -> Result<(), StepError> {
+    async fn apply(
+        &self,
+        aws: &Aws,
+        _call: &str,
+        _change: &Change,
+        live: Option<&Live>,
+        world: &World,
+    ) -> Result<(), StepError> {
         let lambda = aws.lambda(&self.region);
         let Want::Is(Value::String(source)) = self.source(world) else {
             return Err(StepError::Refused(format!("{} has no output TriggerSourceArn", self.stack)));
@@ -102,7 +109,7 @@ impl Resource for Trigger {
         Ok(Removal::Leave)
     }
 
-    async fn delete(&self, _aws: &Aws, _live: &Live, _options: RemovalOptions) -> Result<(), StepError> {
+    async fn delete(&self, _aws: &Aws, _call: &str, _live: &Live, _options: RemovalOptions) -> Result<(), StepError> {
         Ok(())
     }
 }

@@ -94,7 +94,14 @@ impl Resource for UserPolicy {
         }))
     }
 
-    async fn apply(&self, aws: &Aws, change: &Change, live: Option<&Live>, _world: &World) -> Result<(), StepError> {
+    async fn apply(
+        &self,
+        aws: &Aws,
+        _call: &str,
+        change: &Change,
+        live: Option<&Live>,
+        _world: &World,
+    ) -> Result<(), StepError> {
         let iam = aws.iam();
         if live.is_none() {
             let description = "Upload buckets of one SFTP environment";
@@ -109,7 +116,7 @@ impl Resource for UserPolicy {
         Ok(())
     }
 
-    async fn delete(&self, aws: &Aws, live: &Live, _options: RemovalOptions) -> Result<(), StepError> {
+    async fn delete(&self, aws: &Aws, _call: &str, live: &Live, _options: RemovalOptions) -> Result<(), StepError> {
         let attached = live.properties.get("attached to").is_some_and(|role| !role.is_null());
         match attached {
             true => Ok(aws.iam().detach(&self.role, &self.arn).await?),

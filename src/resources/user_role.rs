@@ -77,7 +77,14 @@ impl Resource for UserRole {
         }))
     }
 
-    async fn apply(&self, aws: &Aws, change: &Change, live: Option<&Live>, _world: &World) -> Result<(), StepError> {
+    async fn apply(
+        &self,
+        aws: &Aws,
+        _call: &str,
+        change: &Change,
+        live: Option<&Live>,
+        _world: &World,
+    ) -> Result<(), StepError> {
         let iam = aws.iam();
         if live.is_none() {
             let description = "Assumed by AWS Transfer Family for customers of the SFTP service";
@@ -90,7 +97,7 @@ impl Resource for UserRole {
         Ok(())
     }
 
-    async fn delete(&self, aws: &Aws, _live: &Live, _options: RemovalOptions) -> Result<(), StepError> {
+    async fn delete(&self, aws: &Aws, _call: &str, _live: &Live, _options: RemovalOptions) -> Result<(), StepError> {
         let iam = aws.iam();
         // Somebody may have attached more; a role with policies cannot be deleted, and theirs is not ours to detach.
         match iam.attached(&self.name).await?.unwrap_or_default().as_slice() {

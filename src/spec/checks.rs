@@ -9,9 +9,11 @@ use super::fault::Fault;
 use super::model::HostKeySource;
 use super::raw::File;
 use super::regions;
+use crate::state::place::Place;
 
 /// Kinds that may have a deadline.
-const DEADLINES: [&str; 9] = ["stack", "server", "table", "replica", "function", "role", "record", "bucket", "api"];
+const DEADLINES: [&str; 10] =
+    ["stack", "server", "table", "replica", "function", "role", "record", "bucket", "api", "unseen"];
 /// Days that CloudWatch Logs takes (PutRetentionPolicy).
 const RETENTION: [u32; 22] =
     [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653];
@@ -293,6 +295,14 @@ fn settings(checker: &mut Checker<'_>, file: &File) {
         let message = format!("`{}` is no SNS topic of {region}", topic.value);
         let pattern = format!("^arn:aws:sns:{}:[0-9]{{12}}:[A-Za-z0-9_-]{{1,256}}$", regex_lite::escape(region));
         checker.matches(topic, &pattern, message, &format!("arn:aws:sns:{region}:<account>:<name>"));
+    }
+    if let Some(place) = &file.state.place
+        && let Err(why) = place.value.parse::<Place>()
+    {
+        checker.fault(place, format!("state cannot be kept there: {why}"));
+    }
+    if let Some(seconds) = file.state.lease_seconds.as_ref().filter(|seconds| !(2..=900).contains(&seconds.value)) {
+        checker.fault(seconds, "a lock's lease has 2 to 900 seconds");
     }
     for (kind, seconds) in &file.deadlines {
         if !DEADLINES.contains(&kind.as_str()) {

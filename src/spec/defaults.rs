@@ -1,6 +1,8 @@
 //! From the checked file to the environment: every default in one place. Pure.
 
-use super::model::{Alarms, Authorizer, Cluster, Dns, Environment, HostKeySource, Logs, Names, Region, Server, Table};
+use super::model::{
+    Alarms, Authorizer, Cluster, Dns, Environment, HostKeySource, Logs, Names, Region, Server, State, Table,
+};
 use super::raw::File;
 
 /// User names that bots try within hours of a server going online.
@@ -91,6 +93,11 @@ pub(super) fn fill(file: File) -> Environment {
             api_5xx: file.alarms.api_5xx.unwrap_or(1),
         },
         tags: file.tags.into_iter().map(|(key, value)| (key, value.value)).collect(),
+        state: State {
+            place: file.state.place.and_then(|place| place.value.parse().ok()),
+            kms_key: file.state.kms_key,
+            lease_seconds: file.state.lease_seconds.map(|seconds| seconds.value),
+        },
         deadlines: file.deadlines.into_iter().map(|(kind, seconds)| (kind, seconds.value)).collect(),
         name,
     }

@@ -75,7 +75,8 @@ impl Faults {
     }
 
     fn report<'a>(&'a self, fault: &'a Fault) -> Vec<Group<'a>> {
-        let end = if fault.end > fault.start { fault.end } else { (fault.start + 1).min(self.source.len()) };
+        let next = self.source[fault.start..].chars().next().map_or(0, char::len_utf8);
+        let end = if fault.end > fault.start { fault.end } else { fault.start + next };
         let snippet = Snippet::source(self.source.as_str())
             .path(self.path.as_str())
             .annotation(AnnotationKind::Primary.span(fault.start..end));

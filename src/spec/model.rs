@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::state::place::Place;
+
 /// One environment: everything a deployment is made from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Environment {
@@ -35,8 +37,21 @@ pub struct Environment {
     pub alarms: Alarms,
     /// Tags of the user, put on everything that takes tags.
     pub tags: BTreeMap<String, String>,
+    /// Where the state is kept, and its lock.
+    pub state: State,
     /// How long to wait, per kind of resource (seconds); absent kinds use the built-in deadline.
     pub deadlines: BTreeMap<String, u64>,
+}
+
+/// State and lock.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct State {
+    /// Where it is kept, unless the command line says so.
+    pub place: Option<Place>,
+    /// KMS key of the objects.
+    pub kms_key: Option<String>,
+    /// Seconds after which the lock of a run that was killed is free.
+    pub lease_seconds: Option<u64>,
 }
 
 /// A region of the environment.

@@ -58,10 +58,29 @@ pub(super) struct File {
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, String>")]
     pub(super) tags: BTreeMap<String, Spanned<String>>,
-    /// Seconds to wait per kind: stack, server, table, replica, function, role, record, bucket, api.
+    /// Where the state is kept, and its lock.
+    #[serde(default)]
+    pub(super) state: State,
+    /// Seconds to wait per kind: stack, server, table, replica, function, role, record, bucket, api; `unseen` is how long
+    /// to look for what an earlier run may have made.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, u64>")]
     pub(super) deadlines: BTreeMap<String, Spanned<u64>>,
+}
+
+/// State and lock.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct State {
+    /// A folder, or `s3://BUCKET/PREFIX` (with `?region=REGION` outside of the home region), which pipelines share.
+    /// Default `.sftpctl/state`.
+    #[schemars(with = "Option<String>")]
+    pub(super) place: Option<Spanned<String>>,
+    /// KMS key that the bucket's objects are encrypted with. Default: the bucket's own encryption.
+    pub(super) kms_key: Option<String>,
+    /// Seconds after which the lock of a run that was killed is free, 2 to 900. Default 20.
+    #[schemars(with = "Option<u64>")]
+    pub(super) lease_seconds: Option<Spanned<u64>>,
 }
 
 /// A region.

@@ -1,221 +1,130 @@
-//! State in a folder: one JSON file per environment, replaced whole, and a lock file beside it.
+//! State in a folder: one file a document.
 
 use std::fs::{self, File, TryLockError};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use super::model::{State, VERSION};
+use async_trait::async_trait;
+use sha2::{Digest as _, Sha256};
 
-/// State could not be used.
-#[derive(Debug, thiserror::Error)]
-pub enum StateError {
-    /// The file system refused.
-    #[error("cannot {action} {}", path.display())]
-    Io {
-        /// `read`, `write`, `create`, `lock`.
-        action: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// It isn't what sftpctl wrote.
-    #[error("the state file {} is damaged: {reason}", path.display())]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        reason: String,
-    },
-    /// A newer sftpctl wrote it.
-    #[error("the state file {} has version {version}, this sftpctl knows {VERSION}", path.display())]
-    Newer {
-        /// The file.
-        path: PathBuf,
-        /// Its version.
-        version: u64,
-    },
-    /// It is about something else.
-    #[error("the state file {} is of environment {environment} in account {account}", path.display())]
-    Other {
-        /// The file.
-        path: PathBuf,
-        /// Its environment.
-        environment: String,
-        /// Its account.
-        account: String,
-    },
-    /// Another run holds the lock.
-    #[error("another run works on this environment: {holder}")]
-    Locked {
-        /// Who.
-        holder: String,
-    },
-}
+use tokio::time::Instant;
 
-impl StateError {
-    /// What to do.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::Io { .. } => Some("--state names another folder".into()),
-            Self::Damaged { path, .. } | Self::Other { path, .. } => Some(format!(
-                "move {} away and run again: everything in it is found in AWS by name and tag",
-                path.display()
-            )),
-            Self::Newer { .. } => Some("use the sftpctl that wrote it, or a newer one".into()),
-            Self::Locked { .. } => Some("wait until it has finished, then run again".into()),
-        }
-    }
-}
+use super::blob::{Blob, Blobs, Expect, Version};
+use super::error::StateError;
+use crate::execute::wait;
 
-/// The state of one environment in a folder.
+/// Held for the moment of one replacement, by whoever replaces.
+const GUARD: &str = ".guard";
+/// Longest wait for the guard.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A folder.
 #[derive(Clone, Debug)]
-pub struct Folder {
-    path: PathBuf,
-    lock: PathBuf,
-}
-
-/// The right to change an environment; given back when dropped or when the process ends, however it ends.
-#[derive(Debug)]
-pub struct Lock(#[expect(dead_code, reason = "holding the file is holding the lock")] File);
+pub struct Folder(PathBuf);
 
 impl Folder {
-    /// The state of `environment` below `folder`.
-    pub fn new(folder: &Path, environment: &str) -> Self {
-        Self { path: folder.join(format!("{environment}.json")), lock: folder.join(format!("{environment}.lock")) }
+    /// It is made by the first write.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self(path.into())
     }
 
-    /// Reads the state; none where there is no file.
-    ///
-    /// # Errors
-    /// The file is damaged, of a newer version, or of another environment or account: it is never guessed at.
-    pub fn load(&self, environment: &str, account: &str) -> Result<Option<State>, StateError> {
-        let text = match fs::read_to_string(&self.path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(source) => return Err(StateError::Io { action: "read", path: self.path.clone(), source }),
-        };
-        let damaged =
-            |error: serde_json::Error| StateError::Damaged { path: self.path.clone(), reason: error.to_string() };
-        let value: serde_json::Value = serde_json::from_str(&text).map_err(damaged)?;
-        if let Some(version) = value["version"].as_u64().filter(|version| *version > u64::from(VERSION)) {
-            return Err(StateError::Newer { path: self.path.clone(), version });
+    fn error(&self, action: &'static str, name: &str) -> impl FnOnce(io::Error) -> StateError + use<> {
+        let address = self.0.join(name).display().to_string();
+        move |source| StateError::Io { action, address, source }
+    }
+
+    fn read(&self, name: &str) -> Result<Option<Blob>, StateError> {
+        match fs::read(self.0.join(name)) {
+            Ok(content) => Ok(Some(Blob { version: version(&content), content })),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(self.error("read", name)(source)),
         }
-        let state: State = serde_json::from_value(value).map_err(damaged)?;
-        if state.environment != environment || state.account != account {
-            let (environment, account) = (state.environment, state.account);
-            return Err(StateError::Other { path: self.path.clone(), environment, account });
-        }
-        Ok(Some(state))
     }
 
-    /// Replaces the state: written beside, flushed to disk, then renamed over the old.
-    ///
-    /// # Errors
-    /// The file system refused; the old state is still there.
-    pub fn save(&self, state: &State) -> Result<(), StateError> {
-        let io = |source| StateError::Io { action: "write", path: self.path.clone(), source };
-        let folder = self.path.parent().unwrap_or(Path::new("."));
-        let mut file = tempfile::NamedTempFile::new_in(folder).map_err(io)?;
-        serde_json::to_writer_pretty(&mut file, state).map_err(|error| io(error.into()))?;
-        file.write_all(b"\n").map_err(io)?;
-        file.as_file().sync_all().map_err(io)?;
-        file.persist(&self.path).map_err(|error| io(error.error))?;
-        Ok(())
+    /// The new document beside its place, on disk.
+    fn beside(&self, content: &[u8]) -> io::Result<tempfile::NamedTempFile> {
+        let mut file = tempfile::NamedTempFile::new_in(&self.0)?;
+        file.write_all(content)?;
+        file.as_file().sync_all()?;
+        Ok(file)
     }
 
-    /// Forgets the environment.
-    ///
-    /// # Errors
-    /// The file system refused.
-    pub fn remove(&self) -> Result<(), StateError> {
-        match fs::remove_file(&self.path) {
-            Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                Err(StateError::Io { action: "remove", path: self.path.clone(), source })
+    /// Takes the guard; a process that was paused at just this moment keeps it, and then nobody can tell what it will do.
+    async fn guard(&self) -> Result<File, StateError> {
+        let guard = File::options().create(true).truncate(false).write(true).open(self.0.join(GUARD));
+        let guard = guard.map_err(self.error("lock", GUARD))?;
+        let start = Instant::now();
+        loop {
+            match guard.try_lock() {
+                Ok(()) => return Ok(guard),
+                Err(TryLockError::Error(error)) => return Err(self.error("lock", GUARD)(error)),
+                Err(TryLockError::WouldBlock) if start.elapsed() < PATIENCE => wait::for_guard().await,
+                Err(TryLockError::WouldBlock) => {
+                    return Err(StateError::Unfit {
+                        address: self.0.display().to_string(),
+                        reason: format!("another process has been replacing a document for {} s", PATIENCE.as_secs()),
+                        hint: "a paused process (`ps` shows it as T) holds its files: continue or end it".to_owned(),
+                    });
+                }
             }
-            _ => Ok(()),
         }
-    }
-
-    /// Takes the lock; `who` is shown to whoever finds it taken.
-    ///
-    /// # Errors
-    /// Another run holds it, or the folder cannot be written.
-    pub fn lock(&self, who: &str) -> Result<Lock, StateError> {
-        let io = |action, source| StateError::Io { action, path: self.lock.clone(), source };
-        let folder = self.path.parent().unwrap_or(Path::new("."));
-        fs::create_dir_all(folder).map_err(|source| io("create", source))?;
-        let mut file = File::options()
-            .create(true)
-            .truncate(false)
-            .read(true)
-            .write(true)
-            .open(&self.lock)
-            .map_err(|source| io("lock", source))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let mut holder = String::new();
-                // Only to say who; the answer is the same without.
-                let _ = file.read_to_string(&mut holder);
-                return Err(StateError::Locked { holder: holder.trim().to_owned() });
-            }
-            Err(TryLockError::Error(source)) => return Err(io("lock", source)),
-        }
-        file.set_len(0).map_err(|source| io("write", source))?;
-        file.write_all(who.as_bytes()).map_err(|source| io("write", source))?;
-        Ok(Lock(file))
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+fn version(content: &[u8]) -> Version {
+    Version(Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect())
+}
 
-    fn folder() -> (tempfile::TempDir, Folder) {
-        let dir = tempfile::tempdir().unwrap();
-        let folder = Folder::new(dir.path(), "99");
-        (dir, folder)
+#[async_trait]
+impl Blobs for Folder {
+    fn address(&self, name: &str) -> String {
+        self.0.join(name).display().to_string()
     }
 
-    #[test]
-    fn what_was_saved_is_read_again() {
-        let (_dir, folder) = folder();
-        assert_eq!(folder.load("99", "1").unwrap(), None);
-        let state = State::new("99", "1");
-        folder.save(&state).unwrap();
-        assert_eq!(folder.load("99", "1").unwrap(), Some(state));
+    async fn get(&self, name: &str) -> Result<Option<Blob>, StateError> {
+        self.read(name)
     }
 
-    #[test]
-    fn a_newer_foreign_or_damaged_file_is_refused_and_left_alone() {
-        let (_dir, folder) = folder();
-        for (text, says) in [
-            (r#"{"version":2,"anything":true}"#, "version 2"),
-            (r#"{"version":1,"environment":"98","account":"1","identities":{},"lastRun":null}"#, "environment 98"),
-            (r#"{"version":1,"environment":"99","account":"2","identities":{},"lastRun":null}"#, "account 2"),
-            ("{\"version\":1,\"env", "damaged"),
-            (
-                r#"{"version":1,"environment":"99","account":"1","identities":{},"lastRun":null,"hand":"edited"}"#,
-                "damaged",
-            ),
-        ] {
-            fs::write(&folder.path, text).unwrap();
-            let error = folder.load("99", "1").unwrap_err();
-            assert!(error.to_string().contains(says), "{error}");
-            assert!(error.hint().is_some());
-            assert_eq!(fs::read_to_string(&folder.path).unwrap(), text);
+    async fn put(&self, name: &str, content: &[u8], expect: Expect<'_>) -> Result<Version, StateError> {
+        fs::create_dir_all(&self.0).map_err(self.error("create", ""))?;
+        // On disk before the guard is taken: what is guarded is over in microseconds.
+        let file = self.beside(content).map_err(self.error("write", name))?;
+        let guard = self.guard().await?;
+        let now = self.read(name)?.map(|blob| blob.version);
+        let as_expected = match expect {
+            Expect::Absent => now.is_none(),
+            Expect::Is(version) => now.as_ref() == Some(version),
+        };
+        if !as_expected {
+            return Err(StateError::Conflict { address: self.address(name) });
         }
+        file.persist(self.0.join(name)).map_err(|error| self.error("write", name)(error.error))?;
+        drop(guard);
+        File::open(&self.0).and_then(|folder| folder.sync_all()).map_err(self.error("write", name))?;
+        Ok(version(content))
     }
 
-    #[test]
-    fn one_lock_at_a_time_and_the_holder_is_named() {
-        let (_dir, folder) = folder();
-        let lock = folder.lock("deploy by alice").unwrap();
-        let error = folder.lock("deploy by bob").unwrap_err();
-        assert_eq!(error.to_string(), "another run works on this environment: deploy by alice");
-        drop(lock);
-        folder.lock("deploy by bob").unwrap();
+    async fn names(&self) -> Result<Vec<String>, StateError> {
+        let entries = match fs::read_dir(&self.0) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(source) => return Err(self.error("read", "")(source)),
+        };
+        let mut names: Vec<_> = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
+        names.retain(|name| !name.starts_with('.'));
+        names.sort();
+        Ok(names)
+    }
+
+    async fn check(&self) -> Result<(), StateError> {
+        match Path::new(&self.0).metadata() {
+            Ok(facts) if !facts.is_dir() => Err(StateError::Unfit {
+                address: self.0.display().to_string(),
+                reason: "it is a file".to_owned(),
+                hint: "--state names a folder, or s3://BUCKET/PREFIX".to_owned(),
+            }),
+            _ => Ok(()),
+        }
     }
 }

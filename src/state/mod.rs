@@ -1,5 +1,16 @@
-//! What a run remembers for the next one. A help, never the truth: everything in it is looked at again, and losing it
-//! costs a few more reads.
+//! What is remembered of an environment between runs: identities, the last run, the journal of the current one, and the
+//! lock. A help, never the truth: everything in it is found in AWS again by name and tag.
 
+pub mod blob;
+pub mod bucket;
+mod document;
+pub mod error;
 pub mod folder;
+pub mod journal;
+pub mod lease;
+pub mod machine;
 pub mod model;
+pub mod moving;
+pub mod place;
+pub mod store;
+pub mod writer;

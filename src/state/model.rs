@@ -1,9 +1,11 @@
-//! The state file's content: identities and outcome, no secrets.
+//! The state document's content: identities and outcome, no secrets.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
+use super::error::StateError;
 use crate::resources::resource::{Live, NodeId, Owner, World};
 
 /// Version of this format.
@@ -15,6 +17,10 @@ pub const VERSION: u32 = 1;
 pub struct State {
     /// Version of the format.
     pub version: u32,
+    /// Counts the writes, so that no two of a run are alike.
+    pub serial: u64,
+    /// The run that wrote it, so that no two of two runs are alike.
+    pub run: String,
     /// Name of the environment.
     pub environment: String,
     /// The account it was deployed to.
@@ -23,6 +29,11 @@ pub struct State {
     pub identities: BTreeMap<NodeId, String>,
     /// The last run.
     pub last_run: Option<LastRun>,
+    /// Where the state is now, if not here any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moved_to: Option<String>,
+    /// Digest of everything above: a document that was edited by hand is not believed.
+    pub digest: String,
 }
 
 /// One run.
@@ -56,5 +67,29 @@ impl State {
                 None => self.identities.remove(id),
             };
         }
+    }
+
+    /// The document, with its digest.
+    pub(super) fn write(&self) -> Vec<u8> {
+        super::document::pretty(&Self { digest: self.sum(), ..self.clone() })
+    }
+
+    /// Reads a document.
+    ///
+    /// # Errors
+    /// It is damaged, edited by hand, or of a newer version.
+    pub fn read(address: &str, content: &[u8]) -> Result<Self, StateError> {
+        let state: Self = super::document::parse(address, content, VERSION)?;
+        if state.digest != state.sum() {
+            let reason = "its digest does not fit: it was changed by hand or is not whole".to_owned();
+            return Err(StateError::Damaged { address: address.to_owned(), reason });
+        }
+        Ok(state)
+    }
+
+    fn sum(&self) -> String {
+        // Plain data with text keys cannot fail to serialize.
+        let text = serde_json::to_vec(&Self { digest: String::new(), ..self.clone() }).unwrap_or_default();
+        Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }

@@ -39,7 +39,8 @@ pub(super) async fn refusal(scene: &Scene<'_>, answer: &IdentityAnswer) -> Findi
     // Only the authorizer's own answers carry its status.
     let ours = body["status"].as_u64().is_some();
     let found = match answer.status {
-        401 | 403 | 404 if ours => by_authorizer(scene, answer.status).await,
+        401 if ours => before_look_up(scene, answer).await,
+        403 | 404 if ours => by_authorizer(scene, answer.status).await,
         403 if message.contains("execute-api:Invoke") => Ok((
             "API Gateway refuses the Transfer server: the invocation role may not invoke the API".to_owned(),
             repair(scene),
@@ -74,20 +75,32 @@ fn repair(scene: &Scene<'_>) -> Option<String> {
     Some(format!("run: sftpctl deploy --env {}", scene.environment.name))
 }
 
+/// What the authorizer refuses without a look at the table: another server, a name on its list, a question that is none.
+async fn before_look_up(scene: &Scene<'_>, answer: &IdentityAnswer) -> Result<Finding, AwsError> {
+    let function = names::function(scene.environment, scene.region);
+    let variables = scene.aws.lambda(scene.region).function(&function).await?.unwrap_or_default().environment;
+    let set = variables.get("SERVER_ID").map(String::as_str).unwrap_or_default();
+    if set != scene.server.id {
+        let what = format!("the authorizer admits the server {set} alone, but this one is {}", scene.server.id);
+        return Ok((what, repair(scene)));
+    }
+    let name = scene.attempt.username;
+    let list = variables.get("BLOCK_LIST").map(String::as_str).unwrap_or_default();
+    if list.split(',').any(|blocked| blocked.trim().eq_ignore_ascii_case(name)) {
+        let what = format!("`{name}` is on the block list: refused before any look-up");
+        return Ok((what, Some("choose another user name".into())));
+    }
+    // Its own server and no blocked name: what it was asked is not what the template's mapping makes.
+    let api = answer.url.trim_start_matches("https://").split('.').next().unwrap_or_default();
+    let what = "the API's stage does not ask the authorizer as the template has it: the API was changed by hand, or \
+                changed and not deployed to its stage again";
+    let hint = format!("aws apigateway create-deployment --rest-api-id {api} --stage-name {}", names::STAGE);
+    Ok((what.to_owned(), Some(hint)))
+}
+
 /// The authorizer's own decision, made again where it can be seen.
 async fn by_authorizer(scene: &Scene<'_>, status: u16) -> Result<Finding, AwsError> {
     let (environment, attempt) = (scene.environment, &scene.attempt);
-    if status == 401 {
-        let function = names::function(environment, scene.region);
-        let set = scene.aws.lambda(scene.region).function(&function).await?;
-        let set = set.and_then(|function| function.environment.get("SERVER_ID").cloned()).unwrap_or_default();
-        if set != scene.server.id {
-            let what = format!("the authorizer admits the server {set} alone, but this one is {}", scene.server.id);
-            return Ok((what, repair(scene)));
-        }
-        let what = format!("`{}` is on the block list: refused before any look-up", attempt.username);
-        return Ok((what, Some("choose another user name".into())));
-    }
     let accounts = login::accounts(scene.aws, environment);
     let items = accounts.items(scene.region, attempt.username).await?;
     let question = Question {

@@ -2,92 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::net::TcpListener;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 
 use serde_json::Value;
 
-/// A folder with the environments and a running local cloud, stopped when dropped.
-struct Site {
-    dir: tempfile::TempDir,
-}
-
-fn venv() -> PathBuf {
-    std::env::var_os("SFTPCTL_LOCAL_VENV")
-        .map_or_else(|| Path::new(env!("CARGO_TARGET_TMPDIR")).join("local-venv"), PathBuf::from)
-}
-
-fn shown(output: &Output) -> String {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    format!("{}\n{}{}", output.status, text(&output.stdout), text(&output.stderr))
-}
-
-impl Site {
-    fn new() -> Self {
-        let site = Self { dir: tempfile::tempdir().unwrap() };
-        let environments = site.dir.path().join("environments");
-        std::fs::create_dir(&environments).unwrap();
-        for name in ["99.yaml", "prod.yaml"] {
-            let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("environments").join(name);
-            std::fs::copy(source, environments.join(name)).unwrap();
-        }
-        let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
-        site.ok(&["local", "start", "--port", &port.to_string(), "--server-start-time", "200ms"]);
-        site
-    }
-
-    fn run(&self, arguments: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_sftpctl"))
-            .args(arguments)
-            .current_dir(self.dir.path())
-            .env("SFTPCTL_LOCAL_VENV", venv())
-            .env("SFTPCTL_PACKAGE", env!("CARGO_BIN_EXE_sftp-authorizer"))
-            .output()
-            .unwrap()
-    }
-
-    fn ok(&self, arguments: &[&str]) -> String {
-        let output = self.run(arguments);
-        assert!(output.status.success(), "{arguments:?}: {}", shown(&output));
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    fn ends_with(&self, code: i32, arguments: &[&str]) -> String {
-        let output = self.run(arguments);
-        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", shown(&output));
-        shown(&output)
-    }
-
-    fn deploy(&self) -> String {
-        self.ok(&["deploy", "--env", "99", "--local", "--yes"])
-    }
-
-    /// The ids of the planned steps.
-    fn planned(&self) -> Vec<String> {
-        let lines = self.ok(&["plan", "--env", "99", "--local", "--output", "json"]);
-        let plan: Value = serde_json::from_str(lines.lines().last().unwrap()).unwrap();
-        plan["steps"].as_array().unwrap().iter().map(|step| step["id"].as_str().unwrap().to_owned()).collect()
-    }
-
-    fn aws(&self, arguments: &[&str]) -> String {
-        let status: Value = serde_json::from_str(&self.ok(&["local", "status", "--output", "json"])).unwrap();
-        let output = Command::new(venv().join("bin/python"))
-            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracle/deployed.py"))
-            .arg(status["endpoint"].as_str().unwrap())
-            .args(arguments)
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{arguments:?}: {}", shown(&output));
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
-    }
-}
-
-impl Drop for Site {
-    fn drop(&mut self) {
-        self.run(&["local", "stop"]);
-    }
-}
+use crate::site::{Site, shown};
 
 #[test]
 fn an_environment_stands_is_repaired_and_leaves_nothing() {

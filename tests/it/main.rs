@@ -3,6 +3,9 @@
 mod deploy;
 mod deployer_policy;
 mod local;
+mod login;
+mod site;
 mod spec;
 mod ssh_audit;
+mod state;
 mod template;

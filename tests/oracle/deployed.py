@@ -152,6 +152,11 @@ def drift(kind):
                                          PolicyArn=f"arn:aws:iam::{ACCOUNT}:policy/99-uploads-sftp-transfer")
 
 
+def state_bucket(name):
+    client("s3").create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
+    client("s3").put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+
+
 def left():
     found = [b["Name"] for b in client("s3").list_buckets()["Buckets"]]
     found += [r["RoleName"] for r in client("iam").list_roles()["Roles"]]
@@ -171,6 +176,8 @@ def left():
 
 if COMMAND == "drift":
     drift(sys.argv[3])
+elif COMMAND == "state-bucket":
+    state_bucket(sys.argv[3])
 elif COMMAND == "put":
     client("s3").put_object(Bucket="pl-pt99-5-uploads", Key="175781/kept.txt", Body=b"kept")
 elif COMMAND == "get":

@@ -8,15 +8,20 @@ use russh::keys::PublicKey;
 use russh::server::{Auth, Handler, Msg, PublicKeyOffer, Session as Ssh, VerifiedPublicKey};
 use russh::{Channel, ChannelId, ChannelOpenFailure, MethodKind, MethodSet};
 
+use super::buckets::{Buckets, S3Storage};
 use super::endpoints::Shared;
 use super::guard::Guard;
 use super::rights::Rights;
 use super::session::Session;
+use crate::accounts::rules;
 use crate::local::login::{self, Admission, Asked};
 use crate::local::transfer::Place;
 
 /// SFTP sessions of one connection, from the user guide's "Transferring files over a server endpoint using a client".
 const MOST_SESSIONS: usize = 10;
+
+/// Characters of a role session's name (API reference of STS, `RoleSessionName`); user names have more, all of ASCII.
+const MOST_SESSION_NAME: usize = 64;
 
 /// The state of a connection.
 pub(super) struct Connection {
@@ -92,6 +97,8 @@ impl Connection {
 
     /// Asks the identity provider, and whether the role it names can be assumed.
     async fn ask(&self, username: &str, password: &str) -> Result<Admission, String> {
+        // Transfer asks nobody about a name that it could not take.
+        rules::username(username, &[]).map_err(|error| error.to_string())?;
         let server = self.shared.store.get(&self.place, &self.server).map_err(|_| "the server is gone".to_owned())?;
         let source_ip = self.peer.ip().to_string();
         let asked = Asked { username, password, protocol: "SFTP", source_ip: &source_ip };
@@ -196,6 +203,14 @@ impl Handler for Connection {
         Ok(())
     }
 
+    /// A client that has had its answers: told that all went well, or `scp` would say that it did not.
+    async fn channel_eof(&mut self, channel: ChannelId, session: &mut Ssh) -> Result<(), Self::Error> {
+        if self.channels.contains_key(&channel) {
+            return Ok(());
+        }
+        session.exit_status_request(channel, 0)
+    }
+
     async fn shell_request(&mut self, channel: ChannelId, session: &mut Ssh) -> Result<(), Self::Error> {
         session.channel_failure(channel)
     }
@@ -213,6 +228,28 @@ impl Handler for Connection {
         _width: u32,
         _height: u32,
         _modes: &[(russh::Pty, u32)],
+        session: &mut Ssh,
+    ) -> Result<(), Self::Error> {
+        session.channel_failure(channel)
+    }
+
+    async fn x11_request(
+        &mut self,
+        channel: ChannelId,
+        _single: bool,
+        _protocol: &str,
+        _cookie: &str,
+        _screen: u32,
+        session: &mut Ssh,
+    ) -> Result<(), Self::Error> {
+        session.channel_failure(channel)
+    }
+
+    async fn env_request(
+        &mut self,
+        channel: ChannelId,
+        _name: &str,
+        _value: &str,
         session: &mut Ssh,
     ) -> Result<(), Self::Error> {
         session.channel_failure(channel)
@@ -249,13 +286,15 @@ impl Connection {
             return Ok(Session::new(Arc::new(memory.clone()), None, view, quiet));
         }
         let aws = self.shared.cloud.aws(&self.place.account).await;
+        let buckets = Arc::new(Buckets::new(aws, &self.place.region));
         let rights = Rights::new(
             Arc::clone(&self.shared.cloud),
-            (&self.place.account, &self.place.region),
+            &self.place.account,
+            Arc::clone(&buckets),
             &admission.role,
-            user,
+            &user[..user.len().min(MOST_SESSION_NAME)],
             admission.policy.as_deref(),
         )?;
-        Ok(Session::new(Arc::new(aws.s3(&self.place.region)), Some(rights), view, quiet))
+        Ok(Session::new(Arc::new(S3Storage(buckets)), Some(rights), view, quiet))
     }
 }

@@ -2,9 +2,10 @@
 //!
 //! [`endpoints`] keeps ports and servers together, [`connection`] is one client's SSH connection (log-in and channels),
 //! [`session`] the SFTP protocol on a channel. Below: [`paths`] says which object a path is, [`rights`] whether the
-//! customer may, [`reader`] and [`writer`] stream, [`storage`] is S3.
+//! customer may, [`reader`] and [`writer`] stream, [`storage`] is where to: [`buckets`], S3 in every region.
 
 mod algorithms;
+mod buckets;
 mod connection;
 mod endpoints;
 mod guard;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::buckets::Buckets;
 use crate::aws;
 use crate::local::cloud::Cloud;
 use crate::local::iam::{Caller, Decision, Policy, Request, evaluate};
@@ -26,7 +27,7 @@ pub(super) enum Refused {
 pub(super) struct Rights {
     cloud: Arc<Cloud>,
     account: String,
-    region: String,
+    buckets_of: Arc<Buckets>,
     role: String,
     caller: Caller,
     session: Option<Policy>,
@@ -41,7 +42,8 @@ impl Rights {
     /// A name or policy that cannot be understood.
     pub(super) fn new(
         cloud: Arc<Cloud>,
-        (account, region): (&str, &str),
+        account: &str,
+        buckets_of: Arc<Buckets>,
         role: &str,
         name: &str,
         session: Option<&str>,
@@ -51,7 +53,7 @@ impl Rights {
         Ok(Self {
             cloud,
             account: account.to_owned(),
-            region: region.to_owned(),
+            buckets_of,
             role: role.rsplit('/').next().unwrap_or(role).to_owned(),
             caller,
             session: session.map(|policy| policy.named("the session policy")),
@@ -130,9 +132,9 @@ impl Rights {
         if self.buckets.get(bucket).is_some_and(|(read, _)| read.elapsed() < FRESH) {
             return Ok(());
         }
-        let aws = self.cloud.aws(&self.account).await;
-        let policy = aws.s3(&self.region).policy(bucket, &self.account).await;
-        let policy = match policy.map_err(|error| Refused::Broken(error.to_string()))? {
+        let broken = |error: aws::AwsError| Refused::Broken(error.to_string());
+        let s3 = self.buckets_of.of(bucket).await.map_err(broken)?.ok_or(Refused::NoBucket)?;
+        let policy = match s3.policy(bucket, &self.account).await.map_err(broken)? {
             aws::Policy::NoBucket | aws::Policy::NotOurs => return Err(Refused::NoBucket),
             aws::Policy::None => None,
             aws::Policy::Document(text) => {

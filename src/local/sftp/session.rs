@@ -39,7 +39,12 @@ pub(super) struct Session {
 
 enum Open {
     Read(Reader),
-    Write { writer: Box<Writer>, path: String },
+    /// `keeps`: opened without TRUNC over an object, which stays as long as nothing is written.
+    Write {
+        writer: Box<Writer>,
+        path: String,
+        keeps: bool,
+    },
     Folder(Folder),
 }
 
@@ -171,15 +176,15 @@ impl Session {
             Found::File(_) if flags.contains(OpenFlags::EXCLUDE) => {
                 return Err(StatusCode::Failure.with_message("the file exists"));
             }
-            Found::File(_) if !flags.contains(OpenFlags::TRUNCATE) => {
-                return Err(StatusCode::OpUnsupported.with_message("objects in S3 cannot be changed, only replaced"));
-            }
             Found::Nothing if !flags.contains(OpenFlags::CREATE) => return Err(StatusCode::NoSuchFile.into()),
             Found::File(_) | Found::Nothing => {}
         }
+        // Without TRUNC a client may mean to change a part of the file, which S3 cannot; but so does `scp` of OpenSSH, which
+        // writes the whole and then cuts. Both are told apart by where the first byte goes: the writer takes it at 0 only.
+        let keeps = matches!(found, Found::File(_)) && !flags.contains(OpenFlags::TRUNCATE);
         let writer = Box::new(Writer::new(self.storage.create(&bucket, &key)));
         let path = self.path(path)?;
-        self.keep(id, Open::Write { writer, path })
+        self.keep(id, Open::Write { writer, path, keeps })
     }
 
     async fn move_file(&mut self, old: &str, new: &str, replace: bool) -> Result<(), StatusReply> {
@@ -297,7 +302,8 @@ impl Handler for Session {
     async fn close(&mut self, id: u32, handle: String) -> Result<Status, StatusReply> {
         match self.handles.remove(&handle) {
             None => Err(StatusCode::Failure.with_message("no such handle")),
-            Some(Open::Write { writer, path }) => {
+            Some(Open::Write { writer, keeps: true, .. }) if writer.untouched() => Ok(ok(id)),
+            Some(Open::Write { writer, path, .. }) => {
                 let bytes = writer.written();
                 writer.finish().await.map_err(not_written)?;
                 tracing::info!(path, bytes, "uploaded");
@@ -350,7 +356,11 @@ impl Handler for Session {
         self.set_attributes(id)
     }
 
-    async fn fsetstat(&mut self, id: u32, _handle: String, _attributes: FileAttributes) -> Result<Status, StatusReply> {
+    async fn fsetstat(&mut self, id: u32, handle: String, attributes: FileAttributes) -> Result<Status, StatusReply> {
+        // The cut of a file that has nothing in it.
+        if let (Some(Open::Write { keeps, .. }), Some(0)) = (self.handles.get_mut(&handle), attributes.size) {
+            *keeps = false;
+        }
         self.set_attributes(id)
     }
 

@@ -1,4 +1,4 @@
-//! Where files are: S3, or memory for measuring the endpoint by itself.
+//! Where files are: S3 ([`super::buckets`]), or memory for measuring the endpoint by itself.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use crate::aws::{ObjectFacts, ObjectPage, S3, Upload};
+use crate::aws::{ObjectFacts, ObjectPage};
 
 /// What went wrong, in words for the log.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -29,12 +29,21 @@ pub(crate) trait Storage: Send + Sync {
     -> Result<ObjectPage, StorageError>;
     /// Some bytes of an object; `None` where it is gone.
     async fn range(&self, bucket: &str, key: &str, start: u64, length: u64) -> Result<Option<Bytes>, StorageError>;
+    /// An object from `start` to its end, as it comes; `None` where it is gone.
+    async fn open(&self, bucket: &str, key: &str, start: u64) -> Result<Option<Box<dyn Source>>, StorageError>;
     /// Begins an object, which is there once it is finished.
     fn create(&self, bucket: &str, key: &str) -> Box<dyn Sink>;
     /// Copies an object.
     async fn copy(&self, from: (&str, &str), to: (&str, &str)) -> Result<(), StorageError>;
     /// Deletes an object.
     async fn delete(&self, bucket: &str, key: &str) -> Result<(), StorageError>;
+}
+
+/// An object that is being read.
+#[async_trait]
+pub(crate) trait Source: Send {
+    /// The bytes that follow; `None` at the end.
+    async fn next(&mut self) -> Result<Option<Bytes>, StorageError>;
 }
 
 /// An object that is being written.
@@ -46,79 +55,6 @@ pub(crate) trait Sink: Send {
     async fn finish(self: Box<Self>, last: Bytes) -> Result<(), StorageError>;
     /// Leaves nothing.
     async fn abort(self: Box<Self>);
-}
-
-#[async_trait]
-impl Storage for S3 {
-    async fn head(&self, bucket: &str, key: &str) -> Result<Option<ObjectFacts>, StorageError> {
-        Ok(S3::head(self, bucket, key).await?)
-    }
-
-    async fn page(
-        &self,
-        bucket: &str,
-        prefix: &str,
-        most: i32,
-        from: Option<&str>,
-    ) -> Result<ObjectPage, StorageError> {
-        Ok(S3::page(self, bucket, prefix, true, most, from).await?)
-    }
-
-    async fn range(&self, bucket: &str, key: &str, start: u64, length: u64) -> Result<Option<Bytes>, StorageError> {
-        Ok(S3::range(self, bucket, key, start, length).await?)
-    }
-
-    fn create(&self, bucket: &str, key: &str) -> Box<dyn Sink> {
-        Box::new(S3Sink { s3: self.clone(), bucket: bucket.to_owned(), key: key.to_owned(), upload: None })
-    }
-
-    async fn copy(&self, from: (&str, &str), to: (&str, &str)) -> Result<(), StorageError> {
-        Ok(S3::copy(self, from, to).await?)
-    }
-
-    async fn delete(&self, bucket: &str, key: &str) -> Result<(), StorageError> {
-        Ok(S3::delete_object(self, bucket, key).await?)
-    }
-}
-
-/// A small object is one request; a large one an upload in parts, which shows nothing until it is complete.
-struct S3Sink {
-    s3: S3,
-    bucket: String,
-    key: String,
-    upload: Option<Upload>,
-}
-
-#[async_trait]
-impl Sink for S3Sink {
-    async fn add(&mut self, part: Bytes) -> Result<(), StorageError> {
-        let upload = match &mut self.upload {
-            Some(upload) => upload,
-            none => none.insert(self.s3.begin(&self.bucket, &self.key).await?),
-        };
-        Ok(self.s3.add(&self.bucket, &self.key, upload, part).await?)
-    }
-
-    async fn finish(mut self: Box<Self>, last: Bytes) -> Result<(), StorageError> {
-        if self.upload.is_none() {
-            return Ok(self.s3.put(&self.bucket, &self.key, last).await?);
-        }
-        if !last.is_empty() {
-            self.add(last).await?;
-        }
-        match self.upload.take() {
-            Some(upload) => Ok(self.s3.complete(&self.bucket, &self.key, upload).await?),
-            None => Ok(()),
-        }
-    }
-
-    async fn abort(self: Box<Self>) {
-        if let Some(upload) = &self.upload
-            && let Err(error) = self.s3.abort(&self.bucket, &self.key, upload).await
-        {
-            tracing::warn!(%error, "the parts of a broken upload are still there");
-        }
-    }
 }
 
 type Objects = BTreeMap<(String, String), Vec<Bytes>>;
@@ -192,6 +128,11 @@ impl Storage for Memory {
         Ok(Some(Bytes::new()))
     }
 
+    async fn open(&self, bucket: &str, key: &str, start: u64) -> Result<Option<Box<dyn Source>>, StorageError> {
+        let (memory, bucket, key) = (self.clone(), bucket.to_owned(), key.to_owned());
+        Ok(Some(Box::new(MemorySource { memory, bucket, key, at: start })))
+    }
+
     fn create(&self, bucket: &str, key: &str) -> Box<dyn Sink> {
         Box::new(MemorySink { memory: self.clone(), name: (bucket.to_owned(), key.to_owned()), parts: Vec::new() })
     }
@@ -207,6 +148,22 @@ impl Storage for Memory {
     async fn delete(&self, bucket: &str, key: &str) -> Result<(), StorageError> {
         self.objects().remove(&(bucket.to_owned(), key.to_owned()));
         Ok(())
+    }
+}
+
+struct MemorySource {
+    memory: Memory,
+    bucket: String,
+    key: String,
+    at: u64,
+}
+
+#[async_trait]
+impl Source for MemorySource {
+    async fn next(&mut self) -> Result<Option<Bytes>, StorageError> {
+        let bytes = self.memory.range(&self.bucket, &self.key, self.at, 1 << 20).await?;
+        self.at += bytes.as_ref().map_or(0, |bytes| bytes.len() as u64);
+        Ok(bytes.filter(|bytes| !bytes.is_empty()))
     }
 }
 

@@ -53,6 +53,11 @@ impl Writer {
         self.written
     }
 
+    /// Whether nothing has come at all.
+    pub(super) fn untouched(&self) -> bool {
+        self.written == 0 && self.ahead.is_empty()
+    }
+
     /// Takes bytes at their place.
     ///
     /// # Errors

@@ -1,0 +1,80 @@
+//! Small objects that are replaced as a whole, under a condition ("Add preconditions to S3 operations", S3 user guide).
+
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::{BucketVersioningStatus, ServerSideEncryption};
+
+use super::AwsError;
+use super::error::{Call as _, OrMissing as _};
+use super::s3::S3;
+
+/// What must be there for a write to happen.
+#[derive(Clone, Copy, Debug)]
+pub enum Condition<'a> {
+    /// No object of that key.
+    Absent,
+    /// The object with this ETag.
+    Is(&'a str),
+}
+
+impl S3 {
+    /// An object's bytes and ETag; `None` where there is none.
+    ///
+    /// # Errors
+    /// AWS's; `NoSuchBucket` where the bucket is not there.
+    pub async fn document(
+        &self,
+        bucket: &str,
+        key: &str,
+        account: &str,
+    ) -> Result<Option<(Vec<u8>, String)>, AwsError> {
+        let object = format!("{bucket}/{key}");
+        let call = self.client.get_object().bucket(bucket).key(key).expected_bucket_owner(account).send().await;
+        let Some(answer) = call.call("s3:GetObject", &object).or_missing(&["NoSuchKey"])? else { return Ok(None) };
+        let etag = answer.e_tag().unwrap_or_default().to_owned();
+        let body = answer.body.collect().await.map_err(|error| AwsError {
+            operation: "s3:GetObject",
+            object,
+            code: None,
+            message: error.to_string(),
+            status: None,
+        })?;
+        Ok(Some((body.to_vec(), etag)))
+    }
+
+    /// Replaces an object where the condition holds, and returns its new ETag.
+    ///
+    /// # Errors
+    /// `PreconditionFailed` where the condition does not hold.
+    pub async fn put_document(
+        &self,
+        bucket: &str,
+        key: &str,
+        account: &str,
+        content: &[u8],
+        condition: Condition<'_>,
+        kms_key: Option<&str>,
+    ) -> Result<String, AwsError> {
+        let call = self.client.put_object().bucket(bucket).key(key).expected_bucket_owner(account);
+        let call = match condition {
+            Condition::Absent => call.if_none_match("*"),
+            Condition::Is(etag) => call.if_match(etag),
+        };
+        let call = match kms_key {
+            Some(key) => call.server_side_encryption(ServerSideEncryption::AwsKms).ssekms_key_id(key),
+            None => call,
+        };
+        let call = call.content_type("application/json").body(ByteStream::from(content.to_vec())).send().await;
+        let answer = call.call("s3:PutObject", &format!("{bucket}/{key}"))?;
+        Ok(answer.e_tag().unwrap_or_default().to_owned())
+    }
+
+    /// Whether a bucket keeps versions.
+    ///
+    /// # Errors
+    /// AWS's.
+    pub async fn is_versioned(&self, bucket: &str, account: &str) -> Result<bool, AwsError> {
+        let call = self.client.get_bucket_versioning().bucket(bucket).expected_bucket_owner(account).send().await;
+        let answer = call.call("s3:GetBucketVersioning", bucket)?;
+        Ok(answer.status() == Some(&BucketVersioningStatus::Enabled))
+    }
+}

@@ -1,0 +1,121 @@
+//! State could not be used: what is wrong, and what to do about it.
+
+use std::io;
+
+use super::model::VERSION;
+use crate::aws::AwsError;
+
+/// State could not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// The file system refused.
+    #[error("cannot {action} {address}")]
+    Io {
+        /// `read`, `write`, `create`, `lock`.
+        action: &'static str,
+        /// The file.
+        address: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// S3 refused.
+    #[error("cannot {action} {address}")]
+    Aws {
+        /// `read`, `write`.
+        action: &'static str,
+        /// The object.
+        address: String,
+        /// Why.
+        #[source]
+        source: Box<AwsError>,
+    },
+    /// The place is not fit to keep state.
+    #[error("{address} cannot keep state: {reason}")]
+    Unfit {
+        /// The place.
+        address: String,
+        /// Why.
+        reason: String,
+        /// What to do.
+        hint: String,
+    },
+    /// It isn't what sftpctl wrote.
+    #[error("{address} is damaged: {reason}")]
+    Damaged {
+        /// The document.
+        address: String,
+        /// Why.
+        reason: String,
+    },
+    /// A newer sftpctl wrote it.
+    #[error("{address} has version {version}, this sftpctl knows {VERSION}")]
+    Newer {
+        /// The document.
+        address: String,
+        /// Its version.
+        version: u64,
+    },
+    /// It is about something else.
+    #[error("{address} is of environment {environment} in account {account}")]
+    Other {
+        /// The document.
+        address: String,
+        /// Its environment.
+        environment: String,
+        /// Its account.
+        account: String,
+    },
+    /// It has moved.
+    #[error("the state of environment {environment} has moved to {to}")]
+    Moved {
+        /// The environment.
+        environment: String,
+        /// Where it is now.
+        to: String,
+    },
+    /// Somebody else wrote in between.
+    #[error("{address} was changed by somebody else in between")]
+    Conflict {
+        /// The document.
+        address: String,
+    },
+    /// Another run holds the lock.
+    #[error("another run works on this environment: {holder}")]
+    Locked {
+        /// Who, and since when.
+        holder: String,
+    },
+    /// This run held the lock and lost it.
+    #[error("this run has lost its lock: {taken}")]
+    Fenced {
+        /// Who has it now.
+        taken: String,
+    },
+}
+
+impl StateError {
+    /// What to do.
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Io { .. } => "--state names another place".into(),
+            Self::Aws { source, .. } => return source.hint(),
+            Self::Unfit { hint, .. } => hint.clone(),
+            Self::Damaged { .. } | Self::Other { .. } => {
+                "nothing was touched. `sftpctl state rebuild` puts it aside and makes it anew from AWS: \
+                everything in it is found there by name and tag"
+                    .into()
+            }
+            Self::Newer { .. } => "use the sftpctl that wrote it, or a newer one".into(),
+            Self::Moved { to, .. } => format!("say --state {to}, or write it into the environment file"),
+            Self::Conflict { .. } => "run the same command again".into(),
+            Self::Locked { .. } => {
+                "run again when it has finished, or wait for it with --lock-timeout; `sftpctl lock show` tells who holds it"
+                    .into()
+            }
+            Self::Fenced { .. } => {
+                "this run stopped writing; when the other one has finished, run the same command again".into()
+            }
+        })
+    }
+}

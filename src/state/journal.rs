@@ -1,0 +1,301 @@
+//! What a run is about to do and what came of it, one line each, written before and after each mutation.
+//!
+//! A run that was killed leaves intents without outcome. The next run reads them, looks in AWS what became of each, and
+//! goes on. Lines are JSON; the first says whose journal it is. Pure: [`super::store`] reads and writes it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::error::StateError;
+use crate::resources::resource::{Action, NodeId};
+
+/// Version of the format.
+const VERSION: u32 = 1;
+
+/// The first line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Header {
+    /// Version of this format.
+    pub version: u32,
+    /// Name of the environment.
+    pub environment: String,
+    /// The account.
+    pub account: String,
+    /// The run that writes it.
+    pub run: String,
+}
+
+impl Header {
+    /// The header of a run's journal.
+    pub fn new(environment: &str, account: &str, run: &str) -> Self {
+        let own = str::to_owned;
+        Self { version: VERSION, environment: own(environment), account: own(account), run: own(run) }
+    }
+}
+
+/// One line after the first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Entry {
+    /// Identifies the operation, and is its client token in AWS where there is one.
+    pub operation: String,
+    /// The resource.
+    pub node: NodeId,
+    /// When, RFC 3339.
+    pub at: String,
+    /// What happened.
+    pub event: Event,
+}
+
+/// What happened to an operation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Event {
+    /// It is about to be called.
+    Intent {
+        /// What is done.
+        action: Action,
+        /// The resource in words.
+        title: String,
+    },
+    /// It took effect: what AWS has now, `None` for nothing.
+    Done {
+        /// What AWS finds the resource by.
+        identity: Option<String>,
+    },
+    /// It was refused or went wrong.
+    Failed {
+        /// AWS's words.
+        error: String,
+    },
+}
+
+/// Where an operation stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Announced; nobody knows what came of it.
+    Intended,
+    /// It has an outcome.
+    Settled,
+}
+
+/// The one place that says which event may follow which.
+fn advance(standing: Option<&Standing>, event: &Event) -> Result<Standing, &'static str> {
+    match (standing, event) {
+        (None, Event::Intent { .. }) => Ok(Standing::Intended),
+        (Some(Standing::Intended), Event::Done { .. } | Event::Failed { .. }) => Ok(Standing::Settled),
+        (None, Event::Done { .. } | Event::Failed { .. }) => Err("an outcome without its intent"),
+        (Some(_), Event::Intent { .. }) => Err("an intent that was announced before"),
+        (Some(Standing::Settled), Event::Done { .. } | Event::Failed { .. }) => Err("a second outcome"),
+    }
+}
+
+/// A journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Journal {
+    header: Header,
+    entries: Vec<Entry>,
+    standings: BTreeMap<String, Standing>,
+}
+
+impl Journal {
+    /// An empty journal.
+    pub fn new(header: Header) -> Self {
+        Self { header, entries: Vec::new(), standings: BTreeMap::new() }
+    }
+
+    /// Adds a line.
+    ///
+    /// # Errors
+    /// It cannot follow what is there.
+    pub fn add(&mut self, entry: Entry) -> Result<(), &'static str> {
+        let standing = advance(self.standings.get(&entry.operation), &entry.event)?;
+        self.standings.insert(entry.operation.clone(), standing);
+        self.entries.push(entry);
+        Ok(())
+    }
+
+    /// Reads a journal. A torn last line is what a killed writer leaves, and is passed over.
+    ///
+    /// # Errors
+    /// It is of a newer version, or anything but its last line is not what sftpctl writes.
+    pub fn read(address: &str, content: &[u8]) -> Result<Self, StateError> {
+        let damaged = |line: usize, reason: String| StateError::Damaged {
+            address: address.to_owned(),
+            reason: format!("line {}: {reason}", line + 1),
+        };
+        // The torn line may end inside a character.
+        let last_line = content.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let text = match std::str::from_utf8(content) {
+            Ok(text) => text,
+            Err(error) if last_line > 0 && error.valid_up_to() >= last_line => {
+                std::str::from_utf8(&content[..error.valid_up_to()]).unwrap_or_default()
+            }
+            Err(error) => return Err(damaged(0, error.to_string())),
+        };
+        let mut lines = text.split_inclusive('\n').enumerate();
+        let first = lines.next().map_or("", |(_, line)| line);
+        let header: Header = super::document::parse(address, first.as_bytes(), VERSION)?;
+        let mut journal = Self::new(header);
+        for (number, line) in lines {
+            let entry: Entry = match serde_json::from_str(line) {
+                Ok(entry) => entry,
+                Err(_) if !line.ends_with('\n') => break,
+                Err(error) => return Err(damaged(number, error.to_string())),
+            };
+            journal.add(entry).map_err(|reason| damaged(number, reason.to_owned()))?;
+        }
+        Ok(journal)
+    }
+
+    /// The document.
+    pub fn write(&self) -> Vec<u8> {
+        // Plain data with text keys cannot fail to serialize.
+        let mut text = serde_json::to_vec(&self.header).unwrap_or_default();
+        for entry in &self.entries {
+            text.push(b'\n');
+            text.extend(serde_json::to_vec(entry).unwrap_or_default());
+        }
+        text.push(b'\n');
+        text
+    }
+
+    /// Whose it is.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// All lines.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// Intents without outcome, oldest first.
+    pub fn unfinished(&self) -> Vec<&Entry> {
+        let open = |entry: &&Entry| {
+            matches!(entry.event, Event::Intent { .. })
+                && self.standings.get(&entry.operation) == Some(&Standing::Intended)
+        };
+        self.entries.iter().filter(open).collect()
+    }
+
+    /// Identities that its outcomes tell, newest last; `None` where the resource went.
+    pub fn identities(&self) -> Vec<(&NodeId, Option<&str>)> {
+        let told = |entry: &'_ Entry| match &entry.event {
+            Event::Done { .. } => true,
+            Event::Intent { .. } | Event::Failed { .. } => false,
+        };
+        self.entries
+            .iter()
+            .filter(|entry| told(entry))
+            .map(|entry| match &entry.event {
+                Event::Done { identity } => (&entry.node, identity.as_deref()),
+                _ => (&entry.node, None),
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resources::resource::Kind;
+    use proptest::prelude::*;
+
+    fn intent() -> Event {
+        Event::Intent { action: Action::Create, title: "Transfer server".into() }
+    }
+
+    fn done() -> Event {
+        Event::Done { identity: Some("s-1".into()) }
+    }
+
+    fn failed() -> Event {
+        Event::Failed { error: "refused".into() }
+    }
+
+    fn entry(operation: &str, event: Event) -> Entry {
+        let node = NodeId::new("us-west-2", Kind::Server);
+        Entry { operation: operation.into(), node, at: "2026-11-24T09:00:00Z".into(), event }
+    }
+
+    fn journal(entries: &[Entry]) -> Journal {
+        let mut journal = Journal::new(Header::new("99", "111111111111", "run-1"));
+        for entry in entries {
+            journal.add(entry.clone()).unwrap();
+        }
+        journal
+    }
+
+    #[test]
+    fn only_an_intent_begins_and_only_one_outcome_ends() {
+        for (before, event, legal) in [
+            (vec![], intent(), true),
+            (vec![], done(), false),
+            (vec![], failed(), false),
+            (vec![intent()], intent(), false),
+            (vec![intent()], done(), true),
+            (vec![intent()], failed(), true),
+            (vec![intent(), done()], done(), false),
+            (vec![intent(), failed()], failed(), false),
+            (vec![intent(), done()], intent(), false),
+        ] {
+            let before: Vec<Entry> = before.into_iter().map(|event| entry("a", event)).collect();
+            assert_eq!(journal(&before).add(entry("a", event.clone())).is_ok(), legal, "{before:?} {event:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_open_is_known_and_a_torn_last_line_is_normal() {
+        let whole = journal(&[entry("a", intent()), entry("a", done()), entry("b", intent())]);
+        let text = whole.write();
+        assert_eq!(Journal::read("j", &text).unwrap(), whole);
+        assert_eq!(whole.unfinished().iter().map(|e| e.operation.as_str()).collect::<Vec<_>>(), ["b"]);
+        assert_eq!(whole.identities(), [(&NodeId::new("us-west-2", Kind::Server), Some("s-1"))]);
+        let last = text[..text.len() - 1].iter().rposition(|byte| *byte == b'\n').unwrap();
+        for cut in last + 1..text.len() - 1 {
+            let read = Journal::read("j", &text[..cut]).unwrap();
+            assert_eq!(read.entries().len(), 2, "cut at {cut}");
+        }
+        let inside_a_character = [&text[..=last], b"{\"operation\":\"\xc3"].concat();
+        assert_eq!(Journal::read("j", &inside_a_character).unwrap().entries().len(), 2);
+        let before = [b"\xc3".as_slice(), &text].concat();
+        assert!(Journal::read("j", &before).is_err());
+    }
+
+    #[test]
+    fn anything_else_is_refused() {
+        let text = String::from_utf8(journal(&[entry("a", intent()), entry("a", done())]).write()).unwrap();
+        for (from, to, says) in [
+            ("\"version\":1", "\"version\":2", "version 2"),
+            ("\"version\":1", "\"version\":0", "no version"),
+            ("intent", "intended", "line 2"),
+            ("\"is\":\"done\"", "\"is\":\"done\",\"by\":\"hand\"", "line 3"),
+            ("\"operation\":\"a\"", "\"operation\":\"c\"", "line 3: an outcome without its intent"),
+        ] {
+            let error = Journal::read("j", text.replacen(from, to, 1).as_bytes()).unwrap_err();
+            assert!(error.to_string().contains(says), "{from} {to}: {error}");
+            assert!(error.hint().is_some());
+        }
+        assert!(Journal::read("j", b"").is_err());
+    }
+
+    proptest! {
+        /// No bytes make it panic, and what it reads it writes again.
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let _ = Journal::read("j", &bytes);
+        }
+
+        #[test]
+        fn every_beginning_of_a_journal_is_read(cut in 60_usize..400) {
+            let text = journal(&[entry("a", intent()), entry("b", intent()), entry("a", failed()), entry("b", done())]).write();
+            let header = text.iter().position(|byte| *byte == b'\n').unwrap();
+            if cut > header {
+                prop_assert!(Journal::read("j", &text[..cut.min(text.len())]).is_ok());
+            }
+        }
+    }
+}

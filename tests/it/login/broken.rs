@@ -1,0 +1,172 @@
+//! Each link that `deploy` makes, broken: the log-in fails as it does on AWS, `test-login` names the link, and `deploy`
+//! mends it where it looks.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use crate::site::{Login, Site, shown};
+
+const WEST: &str = "us-west-2";
+
+/// How a link is mended.
+enum Mended<'a> {
+    /// By `deploy`, as a step of this id.
+    Deploy(&'a str),
+    /// By hand, with these commands of `door.py`: `deploy` looks only at what it made itself, not inside the stack.
+    Hand(&'a [&'a [&'a str]]),
+}
+
+struct Link<'a> {
+    /// What breaks it.
+    breaks: &'a dyn Fn(&Site),
+    /// Which servers refuse.
+    refuse: &'a [&'a str],
+    /// The identity provider's status.
+    status: u16,
+    /// What `test-login` says.
+    finding: &'a str,
+    mended: Mended<'a>,
+}
+
+#[test]
+fn every_broken_link_is_named_and_mended() {
+    let site = Site::deployed("");
+    let login = site.add(175_781, "my1sftp", "correct horse");
+    let door = |arguments: &[&str]| site.oracle("door.py", arguments);
+    let (good, refused) = site.test_login(&login);
+    assert!(good, "{refused}");
+    let links = [
+        Link {
+            breaks: &|site| drop(site.aws(&["drift", "server-id"])),
+            refuse: &[WEST],
+            status: 401,
+            finding: "the authorizer admits the server s-00000000000000000 alone, but this one is s-",
+            mended: Mended::Deploy("us-west-2/server-id"),
+        },
+        Link {
+            breaks: &|site| drop(site.aws(&["drift", "trigger"])),
+            refuse: &[WEST],
+            status: 500,
+            finding: "the trigger is missing: lambda-99-upload-us-west-2 does not let API Gateway invoke it",
+            mended: Mended::Deploy("us-west-2/trigger"),
+        },
+        Link {
+            breaks: &|_| drop(door(&["break", "invoke"])),
+            refuse: &[WEST],
+            status: 403,
+            finding: "the invocation role may not invoke the API",
+            mended: Mended::Hand(&[&["break", "invoke-again"]]),
+        },
+        Link {
+            breaks: &|site| drop(site.aws(&["drift", "replica"])),
+            refuse: &["us-east-2"],
+            status: 500,
+            finding: "the table dydb-99-uploads has no replica in us-east-2",
+            mended: Mended::Deploy("us-east-2/replica"),
+        },
+        Link {
+            breaks: &|_| drop(door(&["break", "role-name"])),
+            refuse: &[WEST],
+            status: 200,
+            finding: "the authorizer hands out the role arn:aws:iam::111111111111:role/sftp-transfr, which does not exist",
+            mended: Mended::Hand(&[&["break", "role-name-again"]]),
+        },
+        // The API was changed and deployed, then changed back and not deployed: the stage still shows the old method.
+        Link {
+            breaks: &|_| {
+                door(&["mapping", WEST, "\"serverId\"", "\"server\""]);
+                door(&["deploy-api", WEST]);
+                door(&["mapping", WEST, "\"server\"", "\"serverId\""]);
+            },
+            refuse: &[WEST],
+            status: 401,
+            finding: "the API was changed by hand, or changed and not deployed to its stage again",
+            mended: Mended::Hand(&[&["deploy-api", WEST]]),
+        },
+    ];
+    for Link { breaks, refuse, status, finding, mended } in links {
+        breaks(&site);
+        for (region, port) in site.ports() {
+            assert_eq!(site.admits(port, &login), !refuse.contains(&region.as_str()), "{finding}: {region}");
+        }
+        let mut json = site.command(&["test-login", "--env", "99", "--local", "--all-regions", "--output", "json"]);
+        let json = json.args(["--password-stdin", "--username", &login.username]);
+        let output = crate::site::with_input(json, login.password.as_bytes());
+        assert_eq!(output.status.code(), Some(1), "{finding}: {}", shown(&output));
+        for line in crate::site::text(&output.stdout).lines() {
+            let check: serde_json::Value = serde_json::from_str(line).unwrap();
+            let broken = refuse.contains(&check["region"].as_str().unwrap());
+            assert_eq!(check["admitted"], !broken, "{check}");
+            if broken {
+                assert_eq!(check["status"], status, "{check}");
+                assert!(check["finding"].as_str().unwrap().contains(finding), "{check}");
+            }
+        }
+        match mended {
+            Mended::Deploy(step) => {
+                assert_eq!(site.planned(), [step], "{finding}");
+                site.deploy();
+            }
+            Mended::Hand(commands) => {
+                for command in commands {
+                    door(command);
+                }
+            }
+        }
+        for (region, port) in site.ports() {
+            assert!(site.admits(port, &login), "{finding}: {region} after repair");
+        }
+    }
+}
+
+#[test]
+fn a_bucket_outside_the_roles_policy_opens_no_file() {
+    let site = Site::deployed("");
+    let login = site.add(175_781, "my1sftp", "correct horse");
+    let port = site.port(WEST);
+    assert!(site.admits(port, &login));
+    site.oracle("door.py", &["break", "bucket"]);
+    // The log-in itself succeeds, as on AWS: the policies meet only when a file is touched.
+    let listed = site.sftp(port, &login, "pwd\n");
+    assert!(listed.status.success(), "{}", shown(&listed));
+    std::fs::write(site.dir.path().join("f"), "f").unwrap();
+    let refused = site.sftp(port, &login, "put f\n");
+    assert!(shown(&refused).contains("Permission denied"), "{}", shown(&refused));
+    let (good, said) = site.test_login(&login);
+    assert!(!good && said.contains("the user role's policy does not have the bucket pl-pt99-5-uploads"), "{said}");
+    assert_eq!(site.planned(), ["global/user-policy"]);
+    site.deploy();
+    let put = site.sftp(port, &login, "put f\n");
+    assert!(put.status.success(), "{}", shown(&put));
+}
+
+#[test]
+fn an_item_that_is_no_account_admits_nobody() {
+    let site = super::shared();
+    let digest = "lcf7ypKsUIOv2mKlZKPQFPw7cskUDjy5nqa/Eg==";
+    let home = r#""HomeDirectory": {"S": "/pl-pt99-5-uploads/3000"}"#;
+    let password = format!(r#""password": {{"S": "{digest}"}}"#);
+    for (name, item, finding) in [
+        ("no.home", password.clone(), "malformed"),
+        ("whole.bucket", format!(r#"{password}, "HomeDirectory": {{"S": "/pl-pt99-5-uploads"}}"#), "malformed"),
+        ("climbs", format!(r#"{password}, "HomeDirectory": {{"S": "/pl-pt99-5-uploads/../x"}}"#), "malformed"),
+        ("number", format!(r#"{home}, "password": {{"N": "17"}}"#), "malformed"),
+        ("nothing", home.to_owned(), "malformed"),
+        ("status", format!(r#"{home}, {password}, "status": {{"S": "Active"}}"#), "malformed"),
+        ("range", format!(r#"{home}, {password}, "allowedSources": {{"L": [{{"S": "10.0.0.0/99"}}]}}"#), "malformed"),
+        ("scheme", format!(r#"{home}, "password": {{"S": "$2b$12$notOurs"}}"#), "of no known form"),
+        ("plain", format!(r#"{home}, "password": {{"S": "secret"}}"#), "of no known form"),
+    ] {
+        let login = Login::new(name, "secret");
+        let org = 3000 + u64::try_from(name.len()).unwrap() * 100 + u64::from(name.as_bytes()[0]);
+        site.oracle(
+            "door.py",
+            &["item", &format!(r#"{{"orgid": {{"N": "{org}"}}, "username": {{"S": "{name}"}}, {item}}}"#)],
+        );
+        assert!(!site.admits(site.port(WEST), &login), "{name}");
+        let (good, said) = site.test_login(&login);
+        assert!(!good && said.contains(finding), "{name}: {said}");
+        let log = site.oracle("door.py", &["log", WEST]);
+        let line = log.lines().rfind(|line| line.contains(&format!("\"username\":\"{name}\""))).unwrap();
+        assert!(line.contains("\"level\":\"ERROR\"") && !line.contains("secret"), "{line}");
+    }
+}

@@ -1,0 +1,258 @@
+//! What a customer does with OpenSSH, and the same again with paramiko.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use super::{noise, shared};
+use crate::site::{Login, Running, shown, succeeded, text, tool, until, with_input};
+
+const WEST: &str = "us-west-2";
+const BUCKET: &str = "pl-pt99-5-uploads";
+
+#[test]
+fn openssh_puts_and_gets_in_both_regions() {
+    let site = shared();
+    let login = site.add(1001, "openssh", "correct horse");
+    for (region, port) in site.ports() {
+        let content = noise(3_000_001, u64::from(port));
+        std::fs::write(site.dir.path().join(format!("{region}.bin")), &content).unwrap();
+        let batch = format!(
+            "pwd\nmkdir {region}\nput {region}.bin {region}/up.bin\nls -l {region}\nget {region}/up.bin {region}.back\n"
+        );
+        let output = succeeded(&region, &site.sftp(port, &login, &batch));
+        assert!(output.contains(&format!("Remote working directory: /{BUCKET}/1001")), "{output}");
+        assert!(output.contains("3000001"), "{output}");
+        assert!(
+            std::fs::read(site.dir.path().join(format!("{region}.back"))).unwrap() == content,
+            "changed on the way"
+        );
+        // The same bytes are an object in the right bucket, under the home's prefix.
+        let sum = with_input(&mut tool("sha256sum", "coreutils"), &content);
+        let sum = text(&sum.stdout).split(' ').next().unwrap().to_owned();
+        let object = site.oracle("door.py", &["object", BUCKET, &format!("1001/{region}/up.bin")]);
+        assert_eq!(object, format!("3000001 {sum}"));
+    }
+}
+
+#[test]
+fn a_password_is_typed_at_the_prompt() {
+    let site = shared();
+    let login = site.add(1002, "typist", "it's \"$x\" typed \\");
+    std::fs::write(site.dir.path().join("typed.txt"), "typed").unwrap();
+    let port = site.port(WEST).to_string();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/oracle/typed.exp");
+    let run = |password: &str| {
+        tool("expect", "expect")
+            .args([script, &port, &login.username, "typed.txt"])
+            .current_dir(site.dir.path())
+            .env("SFTP_PASSWORD", password)
+            .output()
+            .unwrap()
+    };
+    succeeded("a typed password", &run(&login.password));
+    assert_eq!(std::fs::read(site.dir.path().join("typed.txt.back")).unwrap(), b"typed");
+    let wrong = run("another");
+    assert_eq!(wrong.status.code(), Some(3), "{}", shown(&wrong));
+}
+
+#[test]
+fn everything_outside_the_home_is_refused() {
+    let site = shared();
+    let login = site.add(17_578, "inside", "correct horse");
+    site.add(175_781, "neighbour", "correct horse");
+    let port = site.port(WEST);
+    let victims = [(BUCKET, "175781/victim"), (BUCKET, "1757/victim"), ("pl-pt99-4-uploads", "17578/victim")];
+    for (bucket, key) in victims {
+        site.oracle("door.py", &["put", bucket, key, "theirs"]);
+    }
+    std::fs::write(site.dir.path().join("mine.bin"), "mine").unwrap();
+    succeeded("put", &site.sftp(port, &login, "put mine.bin\n"));
+    for line in [
+        "ls ..",
+        "ls /",
+        &format!("ls /{BUCKET}"),
+        "ls ../175781",
+        "ls ../1757",
+        &format!("ls /{BUCKET}/175781/"),
+        "ls /pl-pt99-4-uploads/17578",
+        "get ../175781/victim stolen",
+        "get ../17578/../175781/victim stolen",
+        &format!("get /{BUCKET}/175781/victim stolen"),
+        "get /pl-pt99-4-uploads/17578/victim stolen",
+        "put mine.bin ../175781/victim",
+        "put mine.bin ../175781/planted",
+        "put mine.bin ../175782",
+        "put mine.bin ../17578x",
+        "put mine.bin /pl-pt99-4-uploads/17578/planted",
+        "put mine.bin /pl-pt99-4-uploads/planted",
+        "put mine.bin /planted",
+        "put mine.bin /no-such-bucket/planted",
+        "put mine.bin ../../../etc/planted",
+        "rename mine.bin ../175781/planted",
+        "rename mine.bin /pl-pt99-4-uploads/17578/planted",
+        "rename mine.bin /planted",
+        "rename ../175781/victim stolen",
+        "rm ../175781/victim",
+        "rm /pl-pt99-4-uploads/17578/victim",
+        "mkdir ../planted",
+        "mkdir /planted",
+        "rmdir ../175781",
+        "symlink ../175781/victim link",
+        "ln ../175781/victim link",
+    ] {
+        let output = site.sftp(port, &login, &format!("{line}\n"));
+        assert_eq!(output.status.code(), Some(1), "{line}: {}", shown(&output));
+    }
+    assert!(!site.dir.path().join("stolen").exists());
+    let paths = [
+        "/",
+        "..",
+        "../175781",
+        "../1757",
+        "../17578x",
+        "/pl-pt99-5-uploads",
+        "/pl-pt99-5-uploads/175781",
+        "/pl-pt99-4-uploads/17578",
+        "/lambda-pl-upload-us-west-2",
+        "/no-such-bucket",
+        "/etc",
+        "../../..",
+    ];
+    succeeded("mine goes", &site.sftp(port, &login, "rm mine.bin\n"));
+    site.paramiko_ok(port, &login, &[&["outside"], paths.as_slice()].concat());
+    for (bucket, key) in victims {
+        assert!(site.oracle("door.py", &["object", bucket, key]).starts_with("6 "), "{bucket}/{key}");
+    }
+    for (bucket, prefix, left) in [
+        (BUCKET, "175", r#"["1757/victim", "17578/", "175781/", "175781/victim"]"#),
+        ("pl-pt99-4-uploads", "", r#"["17578/victim"]"#),
+    ] {
+        assert_eq!(site.oracle("door.py", &["keys", bucket, prefix]), left);
+    }
+}
+
+#[test]
+fn scp_speaks_sftp_and_nothing_else_is_spoken() {
+    let site = shared();
+    let login = site.add(1003, "copyist", "correct horse");
+    let port = site.port(WEST).to_string();
+    let at = |path: &str| format!("{}@127.0.0.1{path}", login.username);
+    for (content, what) in [("first", "new"), ("second and longer", "again"), ("", "empty")] {
+        std::fs::write(site.dir.path().join("copy.txt"), content).unwrap();
+        let output = site.openssh("scp", &login).args(["-P", &port, "copy.txt", &at(":copy.txt")]).output().unwrap();
+        succeeded(what, &output);
+        let back = site.openssh("scp", &login).args(["-P", &port, &at(":copy.txt"), "copy.back"]).output().unwrap();
+        succeeded(what, &back);
+        assert_eq!(std::fs::read_to_string(site.dir.path().join("copy.back")).unwrap(), content, "{what}");
+    }
+    // The whole tree at once.
+    std::fs::create_dir_all(site.dir.path().join("tree/deep")).unwrap();
+    std::fs::write(site.dir.path().join("tree/deep/leaf"), "leaf").unwrap();
+    let output = site.openssh("scp", &login).args(["-r", "-P", &port, "tree", &at(":")]).output().unwrap();
+    succeeded("a tree", &output);
+    assert!(site.oracle("door.py", &["object", BUCKET, "1003/tree/deep/leaf"]).starts_with("4 "));
+
+    let old = site.openssh("scp", &login).args(["-O", "-P", &port, "copy.txt", &at(":old.txt")]).output().unwrap();
+    assert!(!old.status.success() && shown(&old).contains("exec request failed"), "{}", shown(&old));
+    for (arguments, said) in [
+        (vec![], "shell request failed"),
+        (vec!["id"], "exec request failed"),
+        (vec!["-t", "id"], "exec request failed"),
+        (vec!["-s", "netconf"], "subsystem request failed"),
+        (vec!["-W", "127.0.0.1:22"], "stdio forwarding failed"),
+        (vec!["-N", "-o", "ExitOnForwardFailure=yes", "-R", "0:127.0.0.1:22"], "remote port forwarding failed"),
+    ] {
+        let host = at("");
+        let mut all = vec!["-p", &port];
+        let position = arguments.iter().position(|word| !word.starts_with('-')).filter(|_| arguments.len() == 1);
+        // A command follows the host; options and what belongs to them precede it.
+        match (position, arguments.as_slice()) {
+            (Some(_), [command]) => all.extend([host.as_str(), command]),
+            (_, ["-t", command]) => all.extend(["-t", host.as_str(), command]),
+            (_, ["-s", subsystem]) => all.extend(["-s", host.as_str(), subsystem]),
+            (_, options) => all.extend(options.iter().copied().chain([host.as_str()])),
+        }
+        let output = with_input(site.openssh("ssh", &login).args(&all), b"");
+        assert!(!output.status.success() && shown(&output).contains(said), "{all:?}: {}", shown(&output));
+    }
+}
+
+#[test]
+fn a_local_forward_goes_nowhere() {
+    let site = shared();
+    let login = site.add(1004, "tunneler", "correct horse");
+    let port = site.port(WEST).to_string();
+    let from = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+    let forward = format!("{from}:127.0.0.1:{port}");
+    let mut command = site.openssh("ssh", &login);
+    command.args(["-N", "-L", &forward, "-p", &port, &format!("{}@127.0.0.1", login.username)]);
+    let _ssh = Running(command.spawn().unwrap());
+    let mut through = until("ssh listens", || std::net::TcpStream::connect(("127.0.0.1", from)).ok());
+    // The SFTP endpoint at the other end would greet.
+    let mut greeting = Vec::new();
+    let read = std::io::Read::read_to_end(&mut through, &mut greeting);
+    assert!(greeting.is_empty(), "{read:?} {greeting:?}");
+}
+
+#[test]
+fn paramiko_sees_what_transfer_would_do() {
+    let site = shared();
+    let login = site.add(1005, "paramiko", "correct horse");
+    let port = site.port(WEST);
+    for command in ["round-trip", "semantics", "sessions", "only-sftp"] {
+        site.paramiko_ok(port, &login, &[command]);
+    }
+}
+
+#[test]
+fn a_large_folder_is_listed_whole_and_once() {
+    let site = shared();
+    let login = site.add(1006, "lister", "correct horse");
+    let names = site.dir.path().join("names");
+    let names = names.to_str().unwrap();
+    site.oracle("door.py", &["many", BUCKET, "1006/many/", "2600", names]);
+    site.paramiko_ok(site.port(WEST), &login, &["listing", "many", names]);
+    let listed = succeeded("ls", &site.sftp(site.port(WEST), &login, "ls -1 many\n"));
+    assert_eq!(listed.lines().filter(|line| line.starts_with("many/")).count(), 2600);
+}
+
+#[test]
+fn odd_passwords_open_both_regions_and_nearly_right_ones_none() {
+    let site = shared();
+    let passwords = [
+        r#"it's "quoted" 'twice'"#.to_owned(),
+        r"back\slash\\ \' \n \u0041".to_owned(),
+        "${x} $input.params('username') $util.urlDecode('a')".to_owned(),
+        r#"","username":"neighbour","x":""#.to_owned(),
+        "#set($a = 1) #if(true)#end ## $!{b}".to_owned(),
+        "😀 pāsswörd 漢字 \u{202e}abc".to_owned(),
+        "p4ß-".repeat(50),
+        "  leading and trailing  ".to_owned(),
+        "100%25 +&=?/".to_owned(),
+    ];
+    let (west, east) = (site.port(WEST), site.port("us-east-2"));
+    for (number, password) in (1..).zip(&passwords) {
+        let login = site.add(2000 + number, &format!("odd.{number}"), password);
+        assert!(site.admits(west, &login), "OpenSSH, {password}");
+        assert_eq!(site.paramiko_ok(east, &login, &["log-in"]), "admitted", "{password}");
+        let nearly = Login::new(&login.username, &format!("{password}x"));
+        assert!(site.paramiko_ok(east, &nearly, &["log-in"]).starts_with("refused"), "{password}");
+    }
+    let trimmed = Login::new("odd.8", "leading and trailing");
+    assert!(!site.admits(west, &trimmed), "spaces count");
+    let logs = site.logs() + &site.oracle("door.py", &["log", WEST]) + &site.oracle("door.py", &["log", "us-east-2"]);
+    for password in &passwords {
+        assert!(!logs.contains(password), "{password} is in a log");
+    }
+}
+
+#[test]
+fn odd_names_log_in() {
+    let site = shared();
+    let longest = "n".repeat(100);
+    for (number, name) in (1..).zip(["a.b@example.com", "_x-y.z", "UPPER.lower", "007", &longest]) {
+        let login = site.add(2100 + number, name, "correct horse");
+        assert!(site.admits(site.port(WEST), &login), "{name}");
+        assert_eq!(site.paramiko_ok(site.port("us-east-2"), &login, &["log-in"]), "admitted", "{name}");
+    }
+    assert!(!site.admits(site.port(WEST), &Login::new("upper.lower", "correct horse")), "names have a case");
+}

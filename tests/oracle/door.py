@@ -1,0 +1,196 @@
+"""Looks at, and meddles with, what a log-in meets on its way, with botocore alone. Usage: door.py ENDPOINT COMMAND …"""
+
+import concurrent.futures
+import hashlib
+import json
+import os
+import sys
+import threading
+import time
+
+import botocore.session
+from botocore.config import Config
+
+ENDPOINT, COMMAND = sys.argv[1:3]
+ACCOUNT = "111111111111"
+TABLE = "dydb-99-uploads"
+SESSION = botocore.session.Session()
+SESSION.set_credentials(ACCOUNT, "fake-secret")
+
+
+def client(service, region="us-west-2"):
+    # A refusal is an answer: nothing is tried twice.
+    config = Config(retries={"max_attempts": 1, "mode": "standard"}, read_timeout=60, max_pool_connections=32)
+    return SESSION.create_client(service, region_name=region, endpoint_url=ENDPOINT, config=config)
+
+
+def server(region):
+    [found] = client("transfer", region).list_servers()["Servers"]
+    return found["ServerId"]
+
+
+def outputs(region):
+    [stack] = client("cloudformation", region).describe_stacks(StackName=f"sftp-99-upload-{region}")["Stacks"]
+    return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+
+
+# --- Objects ---------------------------------------------------------------------------------------------------------
+def object_(bucket, key):
+    body = client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+    print(len(body), hashlib.sha256(body).hexdigest())
+
+
+def put(bucket, key, text):
+    client("s3").put_object(Bucket=bucket, Key=key, Body=text.encode())
+
+
+def keys(bucket, prefix):
+    pages = client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+    print(json.dumps([entry["Key"] for page in pages for entry in page.get("Contents", [])], ensure_ascii=False))
+
+
+def uploads(bucket):
+    """Uploads in parts that are neither finished nor given up."""
+    print(len(client("s3").list_multipart_uploads(Bucket=bucket).get("Uploads", [])))
+
+
+def many(bucket, prefix, count, names):
+    """Many objects and folders, whose names go into a file."""
+    s3 = client("s3")
+    wanted = [f"{number:05}-{'x' * (number % 40)}" for number in range(int(count))]
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        # Every tenth is a folder with something in it.
+        bodies = [f"{prefix}{name}" + ("/inside" if number % 10 == 0 else "") for number, name in enumerate(wanted)]
+        list(pool.map(lambda key: s3.put_object(Bucket=bucket, Key=key, Body=b""), bodies))
+    with open(names, "w") as file:
+        file.write("\n".join(wanted))
+
+
+# --- Accounts --------------------------------------------------------------------------------------------------------
+def item(text):
+    """Puts an item, in DynamoDB's JSON, as whoever looked after the table before us did."""
+    client("dynamodb").put_item(TableName=TABLE, Item=json.loads(text))
+
+
+def stored(orgid):
+    found = client("dynamodb").get_item(TableName=TABLE, Key={"orgid": {"N": orgid}}).get("Item")
+    print(json.dumps(found))
+
+
+# --- The chain -------------------------------------------------------------------------------------------------------
+def test(region, username, source="127.0.0.1"):
+    """TestIdentityProvider, as it answers."""
+    answer = client("transfer", region).test_identity_provider(
+        ServerId=server(region), UserName=username, UserPassword=os.environ["SFTP_PASSWORD"], ServerProtocol="SFTP",
+        SourceIp=source)
+    answer.pop("ResponseMetadata")
+    print(json.dumps(answer))
+
+
+def log(region):
+    """The authorizer's log lines."""
+    logs, group = client("logs", region), f"/aws/lambda/lambda-99-upload-{region}"
+    for stream in logs.describe_log_streams(logGroupName=group)["logStreams"]:
+        events = logs.get_log_events(logGroupName=group, logStreamName=stream["logStreamName"], startFromHead=True)
+        for event in events["events"]:
+            print(event["message"].rstrip())
+
+
+def variables(region, change):
+    function = client("lambda", region)
+    name = f"lambda-99-upload-{region}"
+    now = function.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+    function.update_function_configuration(FunctionName=name, Environment={"Variables": {**now, **change}})
+
+
+def api(region):
+    gateway, rest = client("apigateway", region), outputs(region)["ApiId"]
+    [config] = [r for r in gateway.get_resources(restApiId=rest, limit=500)["items"] if r["path"].endswith("/config")]
+    return gateway, {"restApiId": rest, "resourceId": config["id"], "httpMethod": "GET"}
+
+
+def mapping(region, old, new):
+    """Changes the mapping template, without deploying it to the stage."""
+    gateway, method = api(region)
+    integration = gateway.get_integration(**method)
+    [(kind, text)] = integration["requestTemplates"].items()
+    assert old in text, text
+    gateway.put_integration(
+        **method, type="AWS", integrationHttpMethod="POST", uri=integration["uri"],
+        passthroughBehavior=integration["passthroughBehavior"], requestTemplates={kind: text.replace(old, new)})
+    # A new integration has no answers; they go back as they were.
+    for status, response in integration["integrationResponses"].items():
+        more = {"selectionPattern": response["selectionPattern"]} if response.get("selectionPattern") else {}
+        gateway.put_integration_response(**method, statusCode=status, responseTemplates=response["responseTemplates"],
+                                         **more)
+
+
+def deploy_api(region):
+    gateway, method = api(region)
+    gateway.create_deployment(restApiId=method["restApiId"], stageName="prod")
+
+
+def break_(link):
+    """Takes one link out of the chain, or repairs by hand what `deploy` does not look at."""
+    if link == "invoke":
+        role = outputs("us-west-2")["InvocationRoleArn"].rpartition("/")[2]
+        client("iam").delete_role_policy(RoleName=role, PolicyName="call-api")
+    elif link == "invoke-again":
+        out = outputs("us-west-2")
+        resource = f"arn:aws:execute-api:us-west-2:{ACCOUNT}:{out['ApiId']}/prod/GET/servers/*/users/*/config"
+        client("iam").put_role_policy(
+            RoleName=out["InvocationRoleArn"].rpartition("/")[2], PolicyName="call-api",
+            PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [
+                {"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": resource}]}))
+    elif link == "role-name":
+        variables("us-west-2", {"USER_ROLE_ARN": f"arn:aws:iam::{ACCOUNT}:role/sftp-transfr"})
+    elif link == "role-name-again":
+        variables("us-west-2", {"USER_ROLE_ARN": f"arn:aws:iam::{ACCOUNT}:role/sftp-transfer"})
+    elif link == "bucket":
+        iam, arn = client("iam"), f"arn:aws:iam::{ACCOUNT}:policy/99-uploads-sftp-transfer"
+        version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+        document = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
+        for statement in document["Statement"]:
+            if isinstance(statement["Resource"], list):
+                statement["Resource"] = [r for r in statement["Resource"] if "pl-pt99-5" not in r]
+        iam.create_policy_version(PolicyArn=arn, PolicyDocument=json.dumps(document), SetAsDefault=True)
+    else:
+        raise SystemExit(f"no link {link}")
+
+
+def knock(username, rate):
+    """Log-ins in both regions, `rate` a second, until standard input ends; then one line of what came of them."""
+    regions = ["us-west-2", "us-east-2"]
+    doors = {region: (client("transfer", region), server(region)) for region in regions}
+    done, failures, times = threading.Event(), [], []
+
+    def one(region):
+        begin = time.monotonic()
+        try:
+            transfer, identity = doors[region]
+            answer = transfer.test_identity_provider(
+                ServerId=identity, UserName=username, UserPassword=os.environ["SFTP_PASSWORD"], ServerProtocol="SFTP")
+            if '"Role"' not in answer.get("Response", ""):
+                failures.append({"region": region, "status": answer["StatusCode"], "message": answer["Message"],
+                                 "response": answer.get("Response")})
+        except Exception as error:
+            failures.append({"region": region, "error": repr(error)})
+        times.append(time.monotonic() - begin)
+
+    threading.Thread(target=lambda: (sys.stdin.read(), done.set()), daemon=True).start()
+    begin, count = time.monotonic(), 0
+    with concurrent.futures.ThreadPoolExecutor(24) as pool:
+        while not done.is_set():
+            pool.submit(one, regions[count % 2])
+            count += 1
+            if count == 1:
+                print("knocking", flush=True)
+            done.wait(max(0, begin + count / float(rate) - time.monotonic()))
+    print(json.dumps({"asked": count, "failed": len(failures), "first": failures[:3],
+                      "seconds": time.monotonic() - begin, "slowest": max(times)}))
+
+
+{
+    "object": object_, "put": put, "keys": keys, "uploads": uploads, "many": many, "item": item, "stored": stored,
+    "test": test, "log": log, "mapping": mapping, "deploy-api": deploy_api, "break": break_, "knock": knock,
+}[COMMAND](*sys.argv[3:])

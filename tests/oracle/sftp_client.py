@@ -1,0 +1,255 @@
+"""An SFTP client that nobody here wrote (paramiko), for what OpenSSH's cannot show.
+
+Usage: sftp_client.py PORT USER COMMAND [ARGUMENT…]; the password is in SFTP_PASSWORD, a private key's path in SFTP_KEY.
+"""
+
+import hashlib
+import os
+import socket
+import stat
+import sys
+import threading
+import time
+
+import paramiko
+
+PORT, USER, COMMAND = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+ARGUMENTS = sys.argv[4:]
+
+
+def connect():
+    transport = paramiko.Transport(("127.0.0.1", PORT))
+    transport.banner_timeout = transport.auth_timeout = 60
+    transport.start_client(timeout=60)
+    if "SFTP_KEY" in os.environ:
+        transport.auth_publickey(USER, paramiko.Ed25519Key.from_private_key_file(os.environ["SFTP_KEY"]))
+    else:
+        transport.auth_password(USER, os.environ["SFTP_PASSWORD"])
+    return transport
+
+
+def session(transport):
+    return paramiko.SFTPClient.from_transport(transport)
+
+
+def equal(what, have, want):
+    assert have == want, f"{what}: {have!r} instead of {want!r}"
+
+
+def refused(what, call):
+    try:
+        call()
+    except (OSError, EOFError, paramiko.SSHException) as error:
+        return str(error)
+    raise AssertionError(f"{what} was let through")
+
+
+def noise(size, seed=b"seed"):
+    """Bytes that are the same every time and do not repeat."""
+    out, block = bytearray(), hashlib.sha256(seed).digest()
+    while len(out) < size:
+        block = hashlib.sha256(block).digest()
+        out += block * 256
+    return bytes(out[:size])
+
+
+def round_trip():
+    """Files of every awkward size come back as they went, by several ways of reading."""
+    client = session(connect())
+    for size in (0, 1, 32_768, 261_121, 5 << 20, (10 << 20) + 1):
+        content = noise(size)
+        with client.open("round trip.bin", "wb") as file:
+            file.set_pipelined(True)
+            file.write(content)
+        equal("size", client.stat("round trip.bin").st_size, size)
+        with client.open("round trip.bin", "rb") as file:
+            file.prefetch(size)
+            assert file.read() == content, f"{size} bytes came back changed"
+        with client.open("round trip.bin", "rb") as file:
+            file.seek(max(0, size - 7))
+            equal("end", file.read(), content[-7:])
+    client.remove("round trip.bin")
+
+
+def semantics():
+    """What Transfer does with each operation on S3."""
+    client = session(connect())
+    home = client.normalize(".")
+    client.mkdir("sub")
+    assert stat.S_ISDIR(client.stat("sub").st_mode)
+    refused("mkdir twice", lambda: client.mkdir("sub"))
+    with client.open("sub/a", "w") as file:
+        file.write("first")
+    refused("rmdir of a full folder", lambda: client.rmdir("sub"))
+    refused("rename of a folder", lambda: client.rename("sub", "other"))
+    refused("a link", lambda: client.symlink("sub/a", "link"))
+    refused("reading a link", lambda: client.readlink("sub/a"))
+    refused("appending", lambda: client.open("sub/a", "a"))
+    refused("opening what is not there", lambda: client.open("none", "r"))
+    refused("opening a folder to write", lambda: client.open("sub", "w"))
+    refused("exclusive creation over a file", lambda: client.open("sub/a", "wx"))
+
+    # paramiko tells nobody that closing a file failed; what matters is what is there afterwards.
+    with client.open("sub/a", "r+") as file:
+        file.seek(2)
+        file.write("X")
+    with client.open("sub/a") as file:
+        equal("a file of which a part was to be changed", file.read(), b"first")
+    with client.open("sub/a", "r+"):
+        pass
+    with client.open("sub/a") as file:
+        equal("a file that was only opened", file.read(), b"first")
+    # SETSTAT is silent (WinSCP and FileZilla set times after an upload).
+    client.utime("sub/a", (1, 1))
+    client.chmod("sub/a", 0o600)
+    assert client.stat("sub/a").st_mtime > 1
+    client.rename("sub/a", "sub/b")
+    with client.open("sub/c", "w") as file:
+        file.write("second")
+    refused("rename over a file", lambda: client.rename("sub/c", "sub/b"))
+    client.posix_rename("sub/c", "sub/b")
+    equal("names", client.listdir("sub"), ["b"])
+    with client.open("sub/b") as file:
+        equal("content", file.read(), b"second")
+    for name in ("ñandú/emoji 😀.txt", "with 'quotes' and \\ back.txt"):
+        folder = name.rpartition("/")[0]
+        if folder:
+            client.mkdir(folder)
+        with client.open(name, "w") as file:
+            file.write(name)
+        equal("name", name.rpartition("/")[2] in client.listdir(folder or "."), True)
+        client.remove(name)
+    client.rmdir("ñandú")
+    client.remove("sub/b")
+    client.rmdir("sub")
+    equal("what is left", client.listdir("."), [])
+    equal("the way home", client.normalize("sub/../x/./y/.."), f"{home}/x")
+
+
+def outside(paths):
+    """Nothing outside the home can be read, listed, written, moved to, or even seen."""
+    client = session(connect())
+    with client.open("mine", "w") as file:
+        file.write("mine")
+    for path in paths:
+        refused(f"list {path}", lambda: client.listdir(path))
+        refused(f"stat {path}", lambda: client.stat(path))
+        inside = path.rstrip("/") + "/victim"
+        refused(f"read {inside}", lambda: client.open(inside, "r"))
+        refused(f"write {inside}", lambda: client.open(inside, "w"))
+        refused(f"write {inside} anew", lambda: client.open(inside + "-2", "w"))
+        refused(f"rename to {inside}", lambda: client.rename("mine", inside))
+        refused(f"posix-rename to {inside}", lambda: client.posix_rename("mine", inside))
+        refused(f"rename from {inside}", lambda: client.rename(inside, "theirs"))
+        refused(f"remove {inside}", lambda: client.remove(inside))
+        refused(f"mkdir {inside}", lambda: client.mkdir(inside + "-3"))
+        refused(f"rmdir {path}", lambda: client.rmdir(path))
+    equal("what is there", client.listdir("."), ["mine"])
+    client.remove("mine")
+
+
+def sessions():
+    """Ten sessions a connection, and a place is free again when one ends."""
+    transport = connect()
+    open_ones = [session(transport) for _ in range(10)]
+    for client in open_ones:
+        client.listdir(".")
+    refused("the eleventh session", lambda: session(transport))
+    for client in open_ones:
+        client.close()
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            session(transport).listdir(".")
+            return
+        except paramiko.SSHException:
+            assert time.monotonic() < deadline, "closed sessions still count"
+
+
+def only_sftp():
+    """No shell, no command, no terminal, no other subsystem, no forwarding, in any direction."""
+    transport = connect()
+    refused("a shell", lambda: transport.open_session().invoke_shell())
+    refused("a terminal", lambda: transport.open_session().get_pty())
+    refused("a command", lambda: transport.open_session().exec_command("scp -t ."))
+    refused("another subsystem", lambda: transport.open_session().invoke_subsystem("netconf"))
+    refused("forwarding", lambda: transport.open_channel("direct-tcpip", ("127.0.0.1", PORT), ("127.0.0.1", 1)))
+    refused("forwarding back", lambda: transport.request_port_forward("127.0.0.1", 0))
+    refused("forwarding X11", lambda: transport.open_session().request_x11())
+
+
+def listing(folder, names):
+    """A large folder, with many READDIRs on their way at once and with one after the other."""
+    client = session(connect())
+    want = sorted(open(names).read().split())
+    equal("at once", sorted(entry.filename for entry in client.listdir_iter(folder, read_aheads=50)), want)
+    equal("one by one", sorted(client.listdir(folder)), want)
+
+
+def breaks_off(name, size):
+    """Sends a part of a file and is gone."""
+    transport = connect()
+    client = session(transport)
+    file = client.open(name, "wb")
+    file.set_pipelined(True)
+    file.write(noise(int(size)))
+    # The answer shows that what was written before has arrived.
+    equal("so far", file.stat().st_size, int(size))
+    transport.sock.shutdown(socket.SHUT_RDWR)
+    os._exit(0)
+
+
+def crowd(count):
+    """Many customers' connections at once, each with a file of its own."""
+    gate, faults = threading.Barrier(int(count)), []
+
+    def one(number):
+        try:
+            client = session(connect())
+            gate.wait(120)
+            content = noise(200_000, str(number).encode())
+            with client.open(f"crowd-{number}", "wb") as file:
+                file.set_pipelined(True)
+                file.write(content)
+            gate.wait(120)
+            with client.open(f"crowd-{number}", "rb") as file:
+                assert file.read() == content, f"file {number} is another"
+            client.remove(f"crowd-{number}")
+        except Exception as error:
+            gate.abort()
+            faults.append(f"{number}: {error!r}")
+
+    threads = [threading.Thread(target=one, args=(number,)) for number in range(int(count))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not faults, faults
+
+
+def stays(control):
+    """An open session that goes on; says when it is open, goes on when it is told to."""
+    client = session(connect())
+    client.listdir(".")
+    print("open", flush=True)
+    sys.stdin.readline()
+    with client.open(control, "w") as file:
+        file.write("still here")
+    print("wrote", flush=True)
+
+
+def log_in():
+    """Whether the door opens."""
+    try:
+        session(connect()).listdir(".")
+    except paramiko.AuthenticationException as error:
+        print(f"refused: {error}")
+        return
+    print("admitted")
+
+
+{
+    "round-trip": round_trip, "semantics": semantics, "outside": lambda *paths: outside(paths), "sessions": sessions,
+    "only-sftp": only_sftp, "listing": listing, "breaks-off": breaks_off, "crowd": crowd, "stays": stays,
+    "log-in": log_in,
+}[COMMAND](*ARGUMENTS)
