@@ -123,7 +123,7 @@ fn the_deployed_request_template_gives_the_oracles_text() {
         .map(|_| {
             let mut inputs = request(&odd(&mut rng), &odd(&mut rng));
             match rng.u8(..6) {
-                0 => drop(inputs.headers.clear()),
+                0 => inputs.headers.clear(),
                 1 => drop(inputs.query.remove("protocol")),
                 2 => drop(inputs.query.insert("sourceIp".into(), odd(&mut rng))),
                 3 => {
