@@ -136,8 +136,10 @@ impl Session {
         let host_keys = host_keys::read(&aws, &environment)
             .await
             .map_err(|error| CliError::from_error(Exit::Usage, &error, Some("nothing was changed".to_owned())))?;
+        let begun = Instant::now();
         let mut resources = desired::resources(&environment, &Given { code, host_keys: host_keys.into() })
             .map_err(|error| CliError::from_error(Exit::Usage, &error, None))?;
+        tracing::debug!(microseconds = begun.elapsed().as_micros(), resources = resources.len(), "named");
         if !options.regions.is_empty() {
             resources.retain(|r| options.regions.iter().any(|region| region == r.id().place()));
         }
@@ -276,8 +278,11 @@ impl Session {
             error.causes = findings;
             return Err(error.hint("nothing was changed; what exists without our tag is never taken over"));
         }
-        planner::deploy(&self.environment.name, &self.environment.account, &self.resources, &observed.world)
-            .map_err(|error| CliError::from_error(Exit::Usage, &error, None))
+        let begun = Instant::now();
+        let plan = planner::deploy(&self.environment.name, &self.environment.account, &self.resources, &observed.world)
+            .map_err(|error| CliError::from_error(Exit::Usage, &error, None))?;
+        tracing::debug!(microseconds = begun.elapsed().as_micros(), "planned");
+        Ok(plan)
     }
 
     /// Plans a teardown.

@@ -6,5 +6,6 @@ mod local;
 mod login;
 mod site;
 mod spec;
+mod ssh_audit;
 mod state;
 mod template;
