@@ -1,5 +1,7 @@
 //! One run on one environment: connect, look, plan, do, remember. The commands are thin over this.
 
+mod drift;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};

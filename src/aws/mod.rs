@@ -5,6 +5,7 @@
 mod apigateway;
 mod calls;
 mod cloudformation;
+mod stack_drift;
 mod connect;
 mod documents;
 mod dynamodb;
@@ -21,6 +22,7 @@ mod sts;
 mod transfer;
 
 pub use apigateway::{ApiGateway, ApiIntegration, ApiIntegrationResponse, ApiMethod};
+pub use stack_drift::ResourceDrift;
 pub use cloudformation::{CloudFormation, StackEvent, StackFacts, StackRequest};
 pub use connect::{Aws, ConnectOptions};
 pub use documents::Condition;
