@@ -9,8 +9,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::model::{Drifted, Property, Unseen};
-use crate::aws::{Aws, AwsError, ResourceDrift};
+use crate::aws::{Aws, ResourceDrift};
 use crate::execute::wait;
+use crate::resources::resource::StepError;
 
 /// How long a detection may take.
 const LIMIT: Duration = Duration::from_secs(300);
@@ -89,7 +90,7 @@ impl Found {
     }
 }
 
-async fn detect(aws: &Aws, stack: &Looked<'_>) -> Result<(Vec<ResourceDrift>, Option<String>), AwsError> {
+async fn detect(aws: &Aws, stack: &Looked<'_>) -> Result<(Vec<ResourceDrift>, Option<String>), StepError> {
     let cloudformation = aws.cloudformation(stack.region);
     let id = cloudformation.detect_drift(stack.name).await?;
     let trouble = match wait::short(LIMIT, || cloudformation.drift_detected(&id)).await? {
