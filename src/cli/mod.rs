@@ -5,6 +5,7 @@ mod connect_info;
 mod deploy;
 mod drift;
 pub mod local;
+mod import;
 mod lock;
 mod login;
 mod package;
@@ -49,6 +50,8 @@ enum Command {
     Plan(plan::Args),
     /// Show what was changed by hand, in the stacks too
     Drift(drift::Args),
+    /// Adopt what was made by hand, without replacing it
+    Import(import::Args),
     /// Show what exists, from AWS itself
     Status(common::Target),
     /// Take the environment down; customers' data stays unless told otherwise
@@ -87,6 +90,7 @@ pub async fn run(cli: Cli) -> Exit {
         Command::Deploy(args) => deploy::run(args, look).await,
         Command::Plan(args) => plan::run(args, look).await,
         Command::Drift(args) => drift::run(args, look).await,
+        Command::Import(args) => import::run(args, look).await,
         Command::Status(args) => status::run(args, look).await,
         Command::Teardown(args) => teardown::run(args, look).await,
         Command::Verify(args) => login::verify(args, look).await,
