@@ -1,6 +1,8 @@
 //! The tests that need the built program or more than one room; one binary, so that it is linked once.
 
 mod deploy;
+mod drift;
+mod pipeline;
 mod deployer_policy;
 mod local;
 mod login;
