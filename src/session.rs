@@ -2,6 +2,7 @@
 
 pub mod adopt;
 mod drift;
+mod orphans;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;

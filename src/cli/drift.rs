@@ -18,6 +18,9 @@ pub(super) struct Args {
     /// Do not mind this resource, or this property of it (repeatable)
     #[arg(long, value_name = "RESOURCE[:PROPERTY]")]
     ignore: Vec<String>,
+    /// Also look for orphans in this region (repeatable) [default: the regions of the file and of the state]
+    #[arg(long = "also-region", value_name = "REGION")]
+    also_regions: Vec<String>,
 }
 
 /// Shows what was changed by hand.
@@ -25,7 +28,7 @@ pub(super) async fn run(args: Args, look: Look) -> Result<Exit, CliError> {
     let mut session = args.target.open(look).await?;
     session.environment.drift.extend(args.ignore.iter().map(|text| Ignore::parse(text)));
     let observed = session.observe().await;
-    let report = session.drift(&observed).await;
+    let report = session.drift(&observed, &args.also_regions).await;
     match look.output {
         Output::Json => output::data(&serde_json::to_string(&report).unwrap_or_default()),
         _ => output::data(&render(&report)),

@@ -27,7 +27,7 @@ pub struct Drifted {
     pub resource: String,
     /// A person's name for it.
     pub title: String,
-    /// `changed`, `missing` or `foreign`.
+    /// `changed`, `missing`, `foreign` or `orphan`.
     pub how: &'static str,
     /// What changed; for a missing resource one property, `exists`.
     pub properties: Vec<Property>,

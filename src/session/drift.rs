@@ -10,8 +10,9 @@ use crate::observe::Observed;
 use crate::resources::resource::{Kind, Owner, PropertyChange};
 
 impl Session {
-    /// Compares everything with the file, and what is in the stacks with what the stacks put there.
-    pub async fn drift(&self, observed: &Observed) -> Report {
+    /// Compares everything with the file, and what is in the stacks with what the stacks put there; and what
+    /// belongs to no resource of the file, in the regions `also` too.
+    pub async fn drift(&self, observed: &Observed, also: &[String]) -> Report {
         let mut report = Report {
             schema: SCHEMA,
             environment: self.environment.name.clone(),
@@ -77,6 +78,7 @@ impl Session {
                 Err(unseen) => report.unseen.push(unseen),
             }
         }
+        self.orphans(&observed.world, also, &mut report).await;
         report.ignore(&self.environment.drift);
         report
     }

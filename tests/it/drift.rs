@@ -51,7 +51,7 @@ fn what_is_changed_by_hand_is_named_in_the_stack_and_outside() {
             "us-west-2/stack/ApiMethod AuthorizationType",
             "us-west-2/stack/Authorizer MemorySize",
             "us-west-2/stack/AuthorizerLogs RetentionInDays",
-            "us-west-2/trigger statement",
+            "us-west-2/trigger exists",
         ]
     );
 

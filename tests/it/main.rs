@@ -1,11 +1,11 @@
 //! The tests that need the built program or more than one room; one binary, so that it is linked once.
 
 mod deploy;
-mod drift;
-mod pipeline;
 mod deployer_policy;
+mod drift;
 mod local;
 mod login;
+mod pipeline;
 mod site;
 mod spec;
 mod state;

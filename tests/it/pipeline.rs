@@ -64,7 +64,7 @@ fn stopped(site: &Site, signal: &str) -> i32 {
     let read = || std::fs::read_to_string(&log).unwrap();
     until("a stack is under way", || read().contains("_IN_PROGRESS").then_some(()));
     let pid = running.0.id().to_string();
-    assert!(Command::new("/bin/kill").args([&format!("-{signal}"), &pid]).status().unwrap().success());
+    assert!(tool("kill", "procps").args([&format!("-{signal}"), &pid]).status().unwrap().success());
     let status = until("the end", || running.0.try_wait().unwrap());
     status.code().unwrap_or_else(|| panic!("killed by {signal}: {}", read()))
 }
