@@ -5,7 +5,6 @@
 mod apigateway;
 mod calls;
 mod cloudformation;
-mod stack_drift;
 mod connect;
 mod documents;
 mod dynamodb;
@@ -18,11 +17,11 @@ mod objects;
 mod route53;
 mod s3;
 mod secrets;
+mod stack_drift;
 mod sts;
 mod transfer;
 
 pub use apigateway::{ApiGateway, ApiIntegration, ApiIntegrationResponse, ApiMethod};
-pub use stack_drift::ResourceDrift;
 pub use cloudformation::{CloudFormation, StackEvent, StackFacts, StackRequest};
 pub use connect::{Aws, ConnectOptions};
 pub use documents::Condition;
@@ -35,6 +34,7 @@ pub use logs::Logs;
 pub use objects::{ObjectFacts, ObjectPage, Upload};
 pub use route53::{RecordFacts, Route53};
 pub use s3::{ObjectVersion, Policy, S3};
+pub use stack_drift::ResourceDrift;
 pub use sts::{Caller, SessionCredentials};
 pub use transfer::{HostKeyFacts, IdentityAnswer, ServerFacts, ServerRequest, Transfer};
 

@@ -146,7 +146,5 @@ async fn method(aws: &Aws, stack: &Looked<'_>, resource: &Value) -> Result<Vec<P
         ),
     ];
     let differs = compared.into_iter().filter(|(_, before, after)| before != after);
-    Ok(differs
-        .map(|(name, before, after)| Property { name: name.to_owned(), before, after, ignored: None })
-        .collect())
+    Ok(differs.map(|(name, before, after)| Property { name: name.to_owned(), before, after, ignored: None }).collect())
 }

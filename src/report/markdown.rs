@@ -17,7 +17,8 @@ const SECRET: [&str; 6] = ["password", "secret", "token", "private", "credential
 
 /// The summary.
 pub fn render(plan: &Plan) -> String {
-    let mut text = format!("### sftpctl: environment {} in account {}\n\n", code(&plan.environment), code(&plan.account));
+    let mut text =
+        format!("### sftpctl: environment {} in account {}\n\n", code(&plan.environment), code(&plan.account));
     if plan.is_empty() {
         text.push_str("Nothing to do: the environment is as its file says.");
         return text;
@@ -93,9 +94,8 @@ fn details(text: &mut String, step: &Step) {
 }
 
 fn values(property: &PropertyChange) -> (String, String) {
-    let shown = |value: Option<&Value>| {
-        value.map_or_else(|| "–".to_owned(), |value| shown(&redacted(&property.name, value)))
-    };
+    let shown =
+        |value: Option<&Value>| value.map_or_else(|| "–".to_owned(), |value| shown(&redacted(&property.name, value)));
     let after = match (&property.after, &property.after_node) {
         (None, Some(node)) => format!("known after {}", code(node.as_str())),
         (after, _) => shown(after.as_ref()),
@@ -108,9 +108,11 @@ fn redacted(name: &str, value: &Value) -> Value {
     let name: String = name.to_lowercase().chars().filter(char::is_ascii_alphanumeric).collect();
     let secret = SECRET.iter().any(|part| name.contains(part));
     match value {
-        Value::Object(members) => {
-            members.iter().map(|(key, value)| (key.clone(), redacted(key, value))).collect::<serde_json::Map<_, _>>().into()
-        }
+        Value::Object(members) => members
+            .iter()
+            .map(|(key, value)| (key.clone(), redacted(key, value)))
+            .collect::<serde_json::Map<_, _>>()
+            .into(),
         // Members of a list stand under the list's own name.
         Value::Array(members) => members.iter().map(|member| redacted(&name, member)).collect(),
         Value::String(_) | Value::Number(_) if secret => Value::String("(not shown)".into()),

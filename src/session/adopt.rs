@@ -35,12 +35,7 @@ impl Session {
     ///
     /// # Errors
     /// There is no such resource, it is another's, or it isn't there.
-    pub async fn adoption(
-        &self,
-        id: &NodeId,
-        identity: Option<&str>,
-        world: &World,
-    ) -> Result<Adoption, CliError> {
+    pub async fn adoption(&self, id: &NodeId, identity: Option<&str>, world: &World) -> Result<Adoption, CliError> {
         let refuse = |message: String| CliError::new(Exit::Refused, message).hint("nothing was changed");
         let resource = self.resources.iter().find(|resource| resource.id() == id).ok_or_else(|| {
             CliError::new(Exit::Usage, format!("environment {} has no resource {id}", self.environment.name))

@@ -76,7 +76,11 @@ impl Session {
         }
         let name = names::stack(&self.environment, region);
         let stack = self.aws.cloudformation(region).stack(&name).await?;
-        Ok(stack.filter(|stack| self.tagged(&stack.tags)).map(|_| orphan(region, "stack", &name, "")).into_iter().collect())
+        Ok(stack
+            .filter(|stack| self.tagged(&stack.tags))
+            .map(|_| orphan(region, "stack", &name, ""))
+            .into_iter()
+            .collect())
     }
 
     async fn dropped_table(&self, region: &str) -> Looked {

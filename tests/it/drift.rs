@@ -74,7 +74,8 @@ fn what_was_made_by_hand_is_adopted_and_stays_itself() {
     let before = site.oracle("handmade.py", &["look"]);
 
     let refused = site.ends_with(3, &["deploy", "--env", "99", "--local", "--yes"]);
-    let ids = "global/record/99-uploads-us-west-2.xx.net global/user-role us-west-2/bucket/pl-pt99-5-uploads us-west-2/table";
+    let ids =
+        "global/record/99-uploads-us-west-2.xx.net global/user-role us-west-2/bucket/pl-pt99-5-uploads us-west-2/table";
     assert!(refused.contains(&format!("sftpctl import --env 99 {ids}")), "{refused}");
     assert_eq!(site.oracle("handmade.py", &["look"]), before, "a refusal changes nothing");
 
