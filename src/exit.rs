@@ -13,7 +13,7 @@ pub enum Exit {
     Usage,
     /// 3: refused: no confirmation, the wrong account, a protection.
     Refused,
-    /// 4: `plan --exit-code` found changes.
+    /// 4: `plan --exit-code` found changes, or `drift` drift.
     Changes,
     /// 5: another run holds the lock.
     Locked,
@@ -45,7 +45,7 @@ pub const LIST: &str = "Exit codes:
   1    something failed in AWS
   2    usage or configuration
   3    refused: no confirmation, the wrong account, a protection
-  4    plan --exit-code found changes
+  4    plan --exit-code found changes, drift found drift
   5    another run works on the environment
   6    partly done: run again
   130  interrupted";

@@ -21,6 +21,8 @@ pub mod cli;
 #[cfg(feature = "cli")]
 pub mod desired;
 #[cfg(feature = "cli")]
+pub mod drift;
+#[cfg(feature = "cli")]
 pub mod execute;
 #[cfg(feature = "cli")]
 pub mod exit;

@@ -1,5 +1,9 @@
 //! One run on one environment: connect, look, plan, do, remember. The commands are thin over this.
 
+pub mod adopt;
+mod drift;
+mod orphans;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -276,7 +280,15 @@ impl Session {
                 format!("environment {} cannot be deployed as it is", self.environment.name),
             );
             error.causes = findings;
-            return Err(error.hint("nothing was changed; what exists without our tag is never taken over"));
+            let adoptable = planner::foreign_ids(&observed.world).join(" ");
+            return Err(error.hint(match adoptable.as_str() {
+                "" => "nothing was changed".to_owned(),
+                ids => format!(
+                    "nothing was changed; what exists without our tag is never taken over, unless you say so: \
+                     sftpctl import --env {} {ids}",
+                    self.environment.name
+                ),
+            }));
         }
         let begun = Instant::now();
         let plan = planner::deploy(&self.environment.name, &self.environment.account, &self.resources, &observed.world)

@@ -17,6 +17,7 @@ mod objects;
 mod route53;
 mod s3;
 mod secrets;
+mod stack_drift;
 mod sts;
 mod transfer;
 
@@ -33,6 +34,7 @@ pub use logs::Logs;
 pub use objects::{Download, ObjectFacts, ObjectPage, Upload};
 pub use route53::{RecordFacts, Route53};
 pub use s3::{ObjectVersion, Policy, S3};
+pub use stack_drift::ResourceDrift;
 pub use sts::{Caller, SessionCredentials};
 pub use transfer::{HostKeyFacts, IdentityAnswer, ServerFacts, ServerRequest, Transfer};
 

@@ -8,6 +8,7 @@ use clap::Args;
 use crate::aws::Aws;
 use crate::exit::{CliError, Exit};
 use crate::local;
+use crate::report::annotations;
 use crate::report::output::{self, Color, Output};
 use crate::session::{self, Options, Session};
 use crate::spec;
@@ -33,6 +34,16 @@ pub(crate) struct FileArgs {
     /// Path of the environment file
     #[arg(long, value_name = "PATH")]
     env_file: Option<PathBuf>,
+    /// Also mark faults of the file for a CI system, in its own form
+    #[arg(long, value_name = "SYSTEM", value_enum)]
+    annotations: Option<Annotations>,
+}
+
+/// A CI system that shows faults beside the line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Annotations {
+    /// GitHub Actions: `::error file=…,line=…,col=…::`
+    Github,
 }
 
 impl FileArgs {
@@ -60,11 +71,21 @@ impl FileArgs {
         }
     }
 
+    /// Marks the faults where that is asked for. On stderr: stdout may be somebody's JSON, and GitHub reads both.
+    pub(crate) fn annotate(&self, path: &str, faults: &spec::Faults) {
+        if self.annotations == Some(Annotations::Github) {
+            output::progress(&annotations::github(path, faults.list()));
+        }
+    }
+
     /// The environment.
     pub(crate) fn load(&self, look: Look) -> Result<Environment, CliError> {
         let (path, source) = self.read()?;
-        spec::load(&source, &path.display().to_string())
-            .map_err(|faults| CliError::new(Exit::Usage, faults.render(look.color.wanted())))
+        let shown = path.display().to_string();
+        spec::load(&source, &shown).map_err(|faults| {
+            self.annotate(&shown, &faults);
+            CliError::new(Exit::Usage, faults.render(look.color.wanted()))
+        })
     }
 }
 

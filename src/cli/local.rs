@@ -128,7 +128,7 @@ impl LocalArgs {
                 let status = local::status(&self.dir).await?;
                 match output {
                     Output::Json => out(&serde_json::to_string(&status).unwrap_or_default()),
-                    Output::Human | Output::Plain | Output::Csv => out(&human(&status)),
+                    Output::Human | Output::Plain | Output::Csv | Output::Markdown => out(&human(&status)),
                 }
             }
             LocalCommand::Logs { follow, lines } => logs(&self.dir, *lines, *follow, out).await,

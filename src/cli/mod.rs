@@ -3,6 +3,8 @@
 pub(crate) mod common;
 mod connect_info;
 mod deploy;
+mod drift;
+mod import;
 pub mod local;
 mod lock;
 mod login;
@@ -46,6 +48,10 @@ enum Command {
     Deploy(deploy::Args),
     /// Show what deploy would do; never writes
     Plan(plan::Args),
+    /// Show what was changed by hand, in the stacks too
+    Drift(drift::Args),
+    /// Adopt what was made by hand, without replacing it
+    Import(import::Args),
     /// Show what exists, from AWS itself
     Status(common::Target),
     /// Take the environment down; customers' data stays unless told otherwise
@@ -83,6 +89,8 @@ pub async fn run(cli: Cli) -> Exit {
     let result = match cli.command {
         Command::Deploy(args) => deploy::run(args, look).await,
         Command::Plan(args) => plan::run(args, look).await,
+        Command::Drift(args) => drift::run(args, look).await,
+        Command::Import(args) => import::run(args, look).await,
         Command::Status(args) => status::run(args, look).await,
         Command::Teardown(args) => teardown::run(args, look).await,
         Command::Verify(args) => login::verify(args, look).await,

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use super::common::{Look, Target};
 use crate::exit::{CliError, Exit};
 use crate::report::output::{self, Output};
-use crate::report::plan_view;
+use crate::report::{markdown, plan_view};
 
 /// What to plan, and where to put it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  sftpctl plan --env 99\n  sftpctl plan --env 99 --exit-code --output json\n  \
-    sftpctl plan --env 99 --out plan.json")]
+    sftpctl plan --env 99 --out plan.json\n  sftpctl plan --env 99 --output markdown >> \"$GITHUB_STEP_SUMMARY\"")]
 pub(super) struct Args {
     #[command(flatten)]
     target: Target,
@@ -29,6 +29,7 @@ pub(super) async fn run(args: Args, look: Look) -> Result<Exit, CliError> {
     let (plan, _) = session.plan(&observed)?;
     match look.output {
         Output::Json => output::data(&serde_json::to_string(&plan).unwrap_or_default()),
+        Output::Markdown => output::data(&markdown::render(&plan)),
         _ => output::data(&plan_view::render(&plan)),
     }
     if let Some(path) = &args.out {

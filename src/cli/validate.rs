@@ -32,13 +32,18 @@ pub(super) fn run(args: &Args, look: Look) -> Result<Exit, CliError> {
             });
             Ok(Exit::Ok)
         }
-        Err(faults) if look.output == Output::Json => {
-            let faults = faults.list();
-            output::data(
-                &serde_json::json!({ "schema": "sftpctl/validate/1", "path": shown, "faults": faults }).to_string(),
-            );
-            Ok(Exit::Usage)
+        Err(faults) => {
+            args.file.annotate(&shown, &faults);
+            refused(&shown, &faults, look)
         }
-        Err(faults) => Err(CliError::new(Exit::Usage, faults.render(look.color.wanted()))),
     }
+}
+
+fn refused(shown: &str, faults: &crate::spec::Faults, look: Look) -> Result<Exit, CliError> {
+    if look.output != Output::Json {
+        return Err(CliError::new(Exit::Usage, faults.render(look.color.wanted())));
+    }
+    let faults = faults.list();
+    output::data(&serde_json::json!({ "schema": "sftpctl/validate/1", "path": shown, "faults": faults }).to_string());
+    Ok(Exit::Usage)
 }

@@ -69,6 +69,12 @@ fn steps(
     Plan { version: VERSION, environment: environment.to_owned(), account: account.to_owned(), steps }
 }
 
+/// The names of what exists under our names and is not ours.
+pub fn foreign_ids(world: &World) -> Vec<&str> {
+    let foreign = |live: &Option<Live>| live.as_ref().is_some_and(|live| live.owner != Owner::Ours);
+    world.iter().filter(|(_, live)| foreign(live)).map(|(id, _)| id.as_str()).collect()
+}
+
 /// What exists under our names and is not ours; each is one sentence. A deployment must not begin with any.
 pub fn foreign(world: &World) -> Vec<String> {
     world

@@ -23,6 +23,8 @@ pub enum Output {
     Json,
     /// Comma-separated values; only `users list`
     Csv,
+    /// Markdown for a pull request; only `plan`
+    Markdown,
 }
 
 /// When to color.
@@ -68,7 +70,7 @@ pub fn reporter(output: Output) -> Arc<dyn Reporter> {
     match output {
         Output::Json => Arc::new(Json { now }),
         Output::Human if std::io::stderr().is_terminal() => Arc::new(Live::new()),
-        Output::Human | Output::Plain | Output::Csv => Arc::new(Plain::default()),
+        Output::Human | Output::Plain | Output::Csv | Output::Markdown => Arc::new(Plain::default()),
     }
 }
 

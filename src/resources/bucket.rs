@@ -121,6 +121,16 @@ impl Resource for Bucket {
         Ok(Removal::Keep("it holds customers' files; --delete-data deletes them, with all versions".into()))
     }
 
+    async fn adopt(&self, aws: &Aws, _live: &Live) -> Result<(), StepError> {
+        let s3 = aws.s3(&self.region);
+        let Some(have) = s3.tags(&self.name, &self.account).await? else {
+            return Err(StepError::Refused(format!("there is no {} of this account", self.title())));
+        };
+        // S3 replaces the whole set, so what others put there is put back with it.
+        let ours = super::tags::adopting(&have, &self.tags, &self.title())?;
+        Ok(s3.set_tags(&self.name, &have.into_iter().chain(ours).collect()).await?)
+    }
+
     async fn delete(&self, aws: &Aws, _call: &str, _live: &Live, options: RemovalOptions) -> Result<(), StepError> {
         let s3 = aws.s3(&self.region);
         if options.delete_data {

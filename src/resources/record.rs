@@ -177,6 +177,17 @@ impl Resource for Record {
         Ok(())
     }
 
+    /// Route 53 has no tags on records: that state remembers it is what makes it ours, so there is nothing to call.
+    async fn adopt(&self, _aws: &Aws, live: &Live) -> Result<(), StepError> {
+        match live.owner {
+            Owner::Ours => Ok(()),
+            Owner::Foreign(_) => Err(StepError::Refused(format!(
+                "{} is no CNAME with one target; make it one, or delete it, and deploy",
+                self.title()
+            ))),
+        }
+    }
+
     async fn delete(&self, aws: &Aws, _call: &str, live: &Live, _options: RemovalOptions) -> Result<(), StepError> {
         let route53 = aws.route53();
         let zone = self.zone(&route53, Some(&live.identity)).await?;

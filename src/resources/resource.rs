@@ -47,6 +47,15 @@ impl NodeId {
     }
 }
 
+impl std::str::FromStr for NodeId {
+    type Err = std::convert::Infallible;
+
+    /// Any text is a name; whether there is such a node is for the environment to say.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
 impl fmt::Display for NodeId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -440,6 +449,14 @@ pub trait Resource: Send + Sync {
         live: Option<&Live>,
         world: &World,
     ) -> Result<(), StepError>;
+
+    /// Makes what somebody made by hand ours, changing nothing but its tags. Most kinds cannot.
+    async fn adopt(&self, _aws: &Aws, _live: &Live) -> Result<(), StepError> {
+        Err(StepError::Refused(format!(
+            "{} cannot be adopted: rename or remove what stands there, or give the environment other names",
+            self.title()
+        )))
+    }
 
     /// Whether teardown deletes it; asked only by teardown, so it may look at what the resource holds.
     async fn removal(&self, _aws: &Aws, _live: &Live, _options: RemovalOptions) -> Result<Removal, AwsError> {

@@ -237,6 +237,15 @@ impl Resource for Server {
         Ok(())
     }
 
+    async fn adopt(&self, aws: &Aws, live: &Live) -> Result<(), StepError> {
+        let transfer = aws.transfer(&self.region);
+        let Some(server) = transfer.server(&live.identity).await? else {
+            return Err(StepError::Refused(format!("there is no server {}", live.identity)));
+        };
+        let tag = tags::adopting(&server.tags, &self.tags, &format!("server {}", server.id))?;
+        Ok(transfer.tag(&server.arn, &tag).await?)
+    }
+
     async fn delete(&self, aws: &Aws, _call: &str, live: &Live, _options: RemovalOptions) -> Result<(), StepError> {
         Ok(aws.transfer(&self.region).delete(&live.identity).await?)
     }

@@ -164,6 +164,12 @@ impl Resource for Table {
         })
     }
 
+    async fn adopt(&self, aws: &Aws, live: &Live) -> Result<(), StepError> {
+        let dynamodb = aws.dynamodb(&self.region);
+        let have = dynamodb.tags(&live.identity).await?;
+        Ok(dynamodb.tag(&live.identity, &tags::adopting(&have, &self.tags, &self.title())?).await?)
+    }
+
     async fn delete(&self, aws: &Aws, _call: &str, live: &Live, _options: RemovalOptions) -> Result<(), StepError> {
         refuse_protected(live, &self.title())?;
         match aws.dynamodb(&self.region).delete(&self.name).await {

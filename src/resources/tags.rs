@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::resource::Owner;
+use super::resource::{Owner, StepError};
 use crate::aws::Tags;
 
 /// The tag that says which environment a thing belongs to.
@@ -31,5 +31,17 @@ pub(super) fn owner(live: &Tags, wanted: &Tags, what: &str) -> Owner {
         (Some(have), Some(want)) if have == want => Owner::Ours,
         (Some(other), _) => Owner::Foreign(format!("{what} belongs to environment {other}")),
         (None, _) => Owner::Foreign(format!("{what} exists without the tag {ENVIRONMENT}, so it is not ours")),
+    }
+}
+
+/// The tag that adopts a thing, unless it belongs to another environment. Only this one: what else the environment
+/// file wants of tags is a difference like any other, and the plan shows it.
+pub(super) fn adopting(live: &Tags, wanted: &Tags, what: &str) -> Result<Tags, StepError> {
+    let Some(ours) = wanted.get(ENVIRONMENT) else { return Ok(Tags::new()) };
+    match live.get(ENVIRONMENT) {
+        Some(other) if other != ours => Err(StepError::Refused(format!(
+            "{what} belongs to environment {other}; nothing is taken from another environment"
+        ))),
+        _ => Ok(Tags::from([(ENVIRONMENT.to_owned(), ours.clone())])),
     }
 }

@@ -116,6 +116,11 @@ impl Resource for UserPolicy {
         Ok(())
     }
 
+    async fn adopt(&self, aws: &Aws, _live: &Live) -> Result<(), StepError> {
+        let have = aws.iam().policy(&self.arn).await?.map(|(_, tags)| tags).unwrap_or_default();
+        Ok(aws.iam().tag_policy(&self.arn, &tags::adopting(&have, &self.tags, &self.title())?).await?)
+    }
+
     async fn delete(&self, aws: &Aws, _call: &str, live: &Live, _options: RemovalOptions) -> Result<(), StepError> {
         let attached = live.properties.get("attached to").is_some_and(|role| !role.is_null());
         match attached {

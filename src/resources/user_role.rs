@@ -97,6 +97,11 @@ impl Resource for UserRole {
         Ok(())
     }
 
+    async fn adopt(&self, aws: &Aws, _live: &Live) -> Result<(), StepError> {
+        let have = aws.iam().role(&self.name).await?.map(|role| role.tags).unwrap_or_default();
+        Ok(aws.iam().tag_role(&self.name, &tags::adopting(&have, &self.tags, &self.title())?).await?)
+    }
+
     async fn delete(&self, aws: &Aws, _call: &str, _live: &Live, _options: RemovalOptions) -> Result<(), StepError> {
         let iam = aws.iam();
         // Somebody may have attached more; a role with policies cannot be deleted, and theirs is not ours to detach.

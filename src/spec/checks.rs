@@ -250,6 +250,16 @@ fn names(checker: &mut Checker<'_>, file: &File) {
 }
 
 fn settings(checker: &mut Checker<'_>, file: &File) {
+    for rule in &file.drift.ignore {
+        if rule.reason.value.trim().is_empty() {
+            checker.fault(&rule.reason, "what is ignored needs a reason").hint =
+                Some("who changes it, and why that is right".into());
+        }
+        if !rule.resource.value.contains('/') {
+            checker.fault(&rule.resource, format!("`{}` names no resource", rule.resource.value)).hint =
+                Some("as `sftpctl drift` shows it: us-west-2/server, us-west-2/stack/Authorizer".into());
+        }
+    }
     if let Some(policy) = &file.server.security_policy {
         checker.one_of(policy, "security policy of Transfer Family", &POLICIES);
     }

@@ -4,6 +4,7 @@ use super::model::{
     Alarms, Authorizer, Cluster, Dns, Environment, HostKeySource, Logs, Names, Region, Server, State, Table,
 };
 use super::raw::File;
+use crate::drift::model::Ignore;
 
 /// User names that bots try within hours of a server going online.
 const BLOCK_LIST: [&str; 20] = [
@@ -98,6 +99,12 @@ pub(super) fn fill(file: File) -> Environment {
             kms_key: file.state.kms_key,
             lease_seconds: file.state.lease_seconds.map(|seconds| seconds.value),
         },
+        drift: file
+            .drift
+            .ignore
+            .into_iter()
+            .map(|rule| Ignore { resource: rule.resource.value, property: rule.property, reason: rule.reason.value })
+            .collect(),
         deadlines: file.deadlines.into_iter().map(|(kind, seconds)| (kind, seconds.value)).collect(),
         name,
     }

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::drift::model::Ignore;
 use crate::state::place::Place;
 
 /// One environment: everything a deployment is made from.
@@ -39,6 +40,8 @@ pub struct Environment {
     pub tags: BTreeMap<String, String>,
     /// Where the state is kept, and its lock.
     pub state: State,
+    /// Drift that is ignored.
+    pub drift: Vec<Ignore>,
     /// How long to wait, per kind of resource (seconds); absent kinds use the built-in deadline.
     pub deadlines: BTreeMap<String, u64>,
 }

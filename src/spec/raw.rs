@@ -61,6 +61,9 @@ pub(super) struct File {
     /// Where the state is kept, and its lock.
     #[serde(default)]
     pub(super) state: State,
+    /// Changes by hand that `sftpctl drift` does not mind.
+    #[serde(default)]
+    pub(super) drift: Drift,
     /// Seconds to wait per kind: stack, server, table, replica, function, role, record, bucket, api; `unseen` is how long
     /// to look for what an earlier run may have made.
     #[serde(default)]
@@ -81,6 +84,29 @@ pub(super) struct State {
     /// Seconds after which the lock of a run that was killed is free, 2 to 900. Default 20.
     #[schemars(with = "Option<u64>")]
     pub(super) lease_seconds: Option<Spanned<u64>>,
+}
+
+/// Drift.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Drift {
+    /// What is ignored, each with a reason.
+    #[serde(default)]
+    pub(super) ignore: Vec<DriftIgnore>,
+}
+
+/// One thing that `sftpctl drift` ignores.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DriftIgnore {
+    /// Name of the resource as `sftpctl drift` shows it; one `*` at its end stands for anything.
+    #[schemars(with = "String")]
+    pub(super) resource: Spanned<String>,
+    /// Property, with everything inside it. Default: the whole resource.
+    pub(super) property: Option<String>,
+    /// Why; shown with the drift.
+    #[schemars(with = "String")]
+    pub(super) reason: Spanned<String>,
 }
 
 /// A region.

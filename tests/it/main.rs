@@ -2,8 +2,10 @@
 
 mod deploy;
 mod deployer_policy;
+mod drift;
 mod local;
 mod login;
+mod pipeline;
 mod site;
 mod spec;
 mod ssh_audit;

@@ -1,0 +1,17 @@
+# The command line and the authorizer's binary, for pipelines. Debian 12 in both stages: the authorizer must not need a
+# newer glibc than Lambda's provided.al2023 has; scripts/build-authorizer checks it.
+FROM rust:1.94-bookworm AS build
+WORKDIR /source
+COPY . .
+RUN cargo build --release --locked --bins
+
+FROM debian:bookworm-slim
+RUN apt-get update \
+    && apt-get install --no-install-recommends -y ca-certificates \
+    && rm -rf /var/lib/apt/lists/* \
+    && useradd --create-home --uid 10001 sftpctl
+COPY --from=build /source/target/release/sftpctl /source/target/release/sftp-authorizer /usr/local/bin/
+USER 10001
+WORKDIR /work
+ENTRYPOINT ["sftpctl"]
+CMD ["--help"]

@@ -1,0 +1,37 @@
+//! `sftpctl drift`.
+
+use super::common::{Look, Target};
+use crate::drift::model::Ignore;
+use crate::exit::{CliError, Exit};
+use crate::report::drift::render;
+use crate::report::output::{self, Output};
+
+/// Where to look, and what not to mind.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  sftpctl drift --env 99\n  sftpctl drift --env 99 --output json\n  \
+    sftpctl drift --env 99 --ignore us-west-2/stack/Authorizer:MemorySize\n\n\
+    Ends with 4 where something drifted. `drift: { ignore: […] }` in the environment file ignores for good, with a\n\
+    reason. It changes nothing in AWS; `sftpctl deploy` repairs what is outside the stacks.")]
+pub(super) struct Args {
+    #[command(flatten)]
+    target: Target,
+    /// Do not mind this resource, or this property of it (repeatable)
+    #[arg(long, value_name = "RESOURCE[:PROPERTY]")]
+    ignore: Vec<String>,
+    /// Also look for orphans in this region (repeatable) [default: the regions of the file and of the state]
+    #[arg(long = "also-region", value_name = "REGION")]
+    also_regions: Vec<String>,
+}
+
+/// Shows what was changed by hand.
+pub(super) async fn run(args: Args, look: Look) -> Result<Exit, CliError> {
+    let mut session = args.target.open(look).await?;
+    session.environment.drift.extend(args.ignore.iter().map(|text| Ignore::parse(text)));
+    let observed = session.observe().await;
+    let report = session.drift(&observed, &args.also_regions).await;
+    match look.output {
+        Output::Json => output::data(&serde_json::to_string(&report).unwrap_or_default()),
+        _ => output::data(&render(&report)),
+    }
+    Ok(if report.is_clean() { Exit::Ok } else { Exit::Changes })
+}

@@ -1,0 +1,150 @@
+//! The report on drift, and which of it is ignored. Pure.
+
+use serde::Serialize;
+use serde_json::Value;
+
+/// Version of the report as JSON.
+pub const SCHEMA: &str = "sftpctl/drift/1";
+
+/// One property that somebody changed.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Property {
+    /// Its name; inside a document a path.
+    pub name: String,
+    /// What was deployed, or is written in the file.
+    pub before: Value,
+    /// What AWS has.
+    pub after: Value,
+    /// Why it is ignored, where it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ignored: Option<String>,
+}
+
+/// One resource that differs.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Drifted {
+    /// Its name: `us-west-2/server`, in a stack `us-west-2/stack/Authorizer`.
+    pub resource: String,
+    /// A person's name for it.
+    pub title: String,
+    /// `changed`, `missing`, `foreign` or `orphan`.
+    pub how: &'static str,
+    /// What changed; for a missing resource one property, `exists`.
+    pub properties: Vec<Property>,
+}
+
+impl Drifted {
+    /// Whether something of it is not ignored.
+    pub fn counts(&self) -> bool {
+        self.properties.iter().any(|property| property.ignored.is_none())
+    }
+}
+
+/// Something that could not be looked at.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Unseen {
+    /// Its name.
+    pub resource: String,
+    /// Why not.
+    pub why: String,
+}
+
+/// What is ignored, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ignore {
+    /// Name of the resource; one `*` at its end stands for anything.
+    pub resource: String,
+    /// Property, with everything inside it; without it the whole resource.
+    pub property: Option<String>,
+    /// Why.
+    pub reason: String,
+}
+
+impl Ignore {
+    /// Reads `RESOURCE` or `RESOURCE:PROPERTY`, as `--ignore` has it.
+    pub fn parse(text: &str) -> Self {
+        let (resource, property) = match text.split_once(':') {
+            Some((resource, property)) => (resource, Some(property.to_owned())),
+            None => (text, None),
+        };
+        Self { resource: resource.to_owned(), property, reason: "--ignore on the command line".to_owned() }
+    }
+
+    fn covers(&self, resource: &str, property: &str) -> bool {
+        let this = match self.resource.strip_suffix('*') {
+            Some(start) => resource.starts_with(start),
+            None => resource == self.resource,
+        };
+        this && self.property.as_deref().is_none_or(|wanted| {
+            let inside = property.strip_prefix(wanted);
+            inside.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        })
+    }
+}
+
+/// The report.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Report {
+    /// [`SCHEMA`].
+    pub schema: &'static str,
+    /// Name of the environment.
+    pub environment: String,
+    /// The account.
+    pub account: String,
+    /// Resources that were looked at, those in stacks included.
+    pub seen: usize,
+    /// What differs.
+    pub drifted: Vec<Drifted>,
+    /// What could not be looked at.
+    pub unseen: Vec<Unseen>,
+    /// Rules that ignored nothing: out of date, or misspelt.
+    pub unused_ignores: Vec<String>,
+}
+
+impl Report {
+    /// Marks what is ignored, and finds the rules that ignore nothing.
+    pub fn ignore(&mut self, rules: &[Ignore]) {
+        let mut used = vec![false; rules.len()];
+        for drifted in &mut self.drifted {
+            for property in &mut drifted.properties {
+                let found = rules.iter().position(|rule| rule.covers(&drifted.resource, &property.name));
+                if let Some(at) = found {
+                    used[at] = true;
+                    property.ignored = Some(rules[at].reason.clone());
+                }
+            }
+        }
+        let unused = rules.iter().zip(used).filter(|(_, used)| !used);
+        self.unused_ignores = unused
+            .map(|(rule, _)| match &rule.property {
+                Some(property) => format!("{}:{property}", rule.resource),
+                None => rule.resource.clone(),
+            })
+            .collect();
+    }
+
+    /// Whether nothing differs that counts.
+    pub fn is_clean(&self) -> bool {
+        !self.drifted.iter().any(Drifted::counts)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rules_cover_a_resource_or_a_property_with_all_inside() {
+        let rule = |text| Ignore::parse(text);
+        for (text, resource, property, covered) in [
+            ("us-west-2/server", "us-west-2/server", "SETSTAT", true),
+            ("us-west-2/server", "us-west-2/server-id", "SERVER_ID", false),
+            ("us-west-2/*", "us-west-2/stack/Authorizer", "Timeout", true),
+            ("us-west-2/stack/A:Tags", "us-west-2/stack/A", "Tags[0].Value", true),
+            ("us-west-2/stack/A:Tags", "us-west-2/stack/A", "TagsOfOthers", false),
+            ("us-west-2/stack/A:Tags", "us-west-2/stack/A", "Timeout", false),
+        ] {
+            assert_eq!(rule(text).covers(resource, property), covered, "{text} {resource} {property}");
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! Faults as annotations of GitHub Actions: workflow commands that mark the line in a pull request. Pure.
+//!
+//! The form and its escapes are those of GitHub's toolkit, `packages/core/src/command.ts`: in a message `%`, CR and LF
+//! are percent-encoded, in a property `:` and `,` too.
+
+use crate::spec::Fault;
+
+/// One `::error` line a fault. `path` is relative to the repository, where the program runs.
+pub fn github(path: &str, faults: &[Fault]) -> String {
+    let lines: Vec<String> = faults
+        .iter()
+        .map(|fault| {
+            let hint = fault.hint.as_ref().map(|hint| format!("\n{hint}")).unwrap_or_default();
+            format!(
+                "::error file={},line={},col={},title={}::{}",
+                property(path),
+                fault.line,
+                fault.column,
+                property("environment file"),
+                message(&format!("{}{hint}", fault.message))
+            )
+        })
+        .collect();
+    lines.join("\n")
+}
+
+fn message(text: &str) -> String {
+    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+fn property(text: &str) -> String {
+    message(text).replace(':', "%3A").replace(',', "%2C")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn properties_and_messages_are_escaped_as_github_does() {
+        let fault = Fault {
+            message: "100% wrong: a,b".into(),
+            hint: Some("try\rthis".into()),
+            line: 3,
+            column: 7,
+            start: 0,
+            end: 0,
+        };
+        assert_eq!(
+            github("a,b:c.yaml", &[fault]),
+            "::error file=a%2Cb%3Ac.yaml,line=3,col=7,title=environment file::100%25 wrong: a,b%0Atry%0Dthis"
+        );
+    }
+}

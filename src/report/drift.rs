@@ -1,0 +1,51 @@
+//! Drift as text. Pure.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use crate::drift::model::Report;
+
+/// The report for people.
+pub fn render(report: &Report) -> String {
+    let mut text = String::new();
+    for drifted in &report.drifted {
+        let _ = writeln!(text, "{} {}  {}", if drifted.counts() { '~' } else { ' ' }, drifted.resource, drifted.title);
+        for property in &drifted.properties {
+            let ignored = property.ignored.as_ref().map(|why| format!("  (ignored: {why})")).unwrap_or_default();
+            let (before, after) = (short(&property.before), short(&property.after));
+            let _ = writeln!(text, "    {}: {before} → {after}{ignored}", property.name);
+        }
+    }
+    // Hundreds of stack resources share a handful of reasons.
+    let mut unseen: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for thing in &report.unseen {
+        unseen.entry(&thing.why).or_default().push(&thing.resource);
+    }
+    for (why, resources) in unseen {
+        let _ = writeln!(text, "? not looked at ({why}): {}", resources.join(", "));
+    }
+    for rule in &report.unused_ignores {
+        let _ = writeln!(text, "! nothing is ignored by {rule}");
+    }
+    let counted = report.drifted.iter().filter(|drifted| drifted.counts()).count();
+    let _ = write!(
+        text,
+        "{}: {} resources looked at, {counted} drifted, {} ignored, {} not looked at.",
+        report.environment,
+        report.seen,
+        report.drifted.len() - counted,
+        report.unseen.len()
+    );
+    text
+}
+
+fn short(value: &Value) -> String {
+    let text = match value {
+        Value::Null => "(none)".to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    if text.chars().count() > 160 { text.chars().take(157).collect::<String>() + "..." } else { text }
+}

@@ -1,0 +1,216 @@
+//! A plan as Markdown, for the summary of a pull request: a table of the steps, the properties below it, folded. Pure.
+//!
+//! Pull requests are read by more people than logs are, so values whose names say that they are secret are left out.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use crate::plan::model::{Plan, Step};
+use crate::resources::resource::{Action, PropertyChange};
+
+/// Longest value that is shown, in characters.
+const LONGEST: usize = 200;
+
+/// Parts of a property's name that make its value unfit to be shown.
+const SECRET: [&str; 6] = ["password", "secret", "token", "private", "credential", "apikey"];
+
+/// The summary.
+pub fn render(plan: &Plan) -> String {
+    let mut text =
+        format!("### sftpctl: environment {} in account {}\n\n", code(&plan.environment), code(&plan.account));
+    if plan.is_empty() {
+        text.push_str("Nothing to do: the environment is as its file says.");
+        return text;
+    }
+    text.push_str("| | where | what | properties |\n|---|---|---|---|\n");
+    for step in &plan.steps {
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} | {} |",
+            word(step.change.action),
+            cell(step.id.place()),
+            cell(&step.title),
+            step.change.properties.len()
+        );
+    }
+    let _ = writeln!(text, "\n{}", totals(plan));
+    let replacing: Vec<String> = plan
+        .steps
+        .iter()
+        .flat_map(|step| &step.change.properties)
+        .filter_map(|property| Some(format!("- {}: {}", code(&property.name), cell(property.replaces.as_ref()?))))
+        .collect();
+    if !replacing.is_empty() {
+        let _ = writeln!(text, "\n**Replaced, not changed in place:**\n\n{}", replacing.join("\n"));
+    }
+    text.push_str("\n<details><summary>Changed properties</summary>\n\n");
+    for step in &plan.steps {
+        details(&mut text, step);
+    }
+    text.push_str("</details>");
+    text
+}
+
+fn totals(plan: &Plan) -> String {
+    let count = |actions: &[Action]| plan.steps.iter().filter(|step| actions.contains(&step.change.action)).count();
+    format!(
+        "**{} to create, {} to change, {} to delete, {} to keep.**",
+        count(&[Action::Create, Action::Import]),
+        count(&[Action::Update, Action::Recreate]),
+        count(&[Action::Delete]),
+        count(&[Action::Keep])
+    )
+}
+
+fn word(action: Action) -> &'static str {
+    match action {
+        Action::Create => "create",
+        Action::Import => "take back",
+        Action::Update => "change",
+        Action::Recreate => "make anew",
+        Action::Delete => "**delete**",
+        Action::Keep => "keep",
+    }
+}
+
+fn details(text: &mut String, step: &Step) {
+    if step.change.properties.is_empty() && step.change.reason.is_none() {
+        return;
+    }
+    let _ = writeln!(text, "{}\n", code(step.id.as_str()));
+    if let Some(reason) = &step.change.reason {
+        let _ = writeln!(text, "{}\n", cell(reason));
+    }
+    if step.change.properties.is_empty() {
+        return;
+    }
+    text.push_str("| property | before | after |\n|---|---|---|\n");
+    for property in &step.change.properties {
+        let (before, after) = values(property);
+        let _ = writeln!(text, "| {} | {before} | {after} |", code(&property.name));
+    }
+    text.push('\n');
+}
+
+fn values(property: &PropertyChange) -> (String, String) {
+    let shown =
+        |value: Option<&Value>| value.map_or_else(|| "–".to_owned(), |value| shown(&redacted(&property.name, value)));
+    let after = match (&property.after, &property.after_node) {
+        (None, Some(node)) => format!("known after {}", code(node.as_str())),
+        (after, _) => shown(after.as_ref()),
+    };
+    (shown(property.before.as_ref()), after)
+}
+
+/// The value with everything replaced whose name, at any depth, says that it is secret.
+fn redacted(name: &str, value: &Value) -> Value {
+    let name: String = name.to_lowercase().chars().filter(char::is_ascii_alphanumeric).collect();
+    let secret = SECRET.iter().any(|part| name.contains(part));
+    match value {
+        Value::Object(members) => members
+            .iter()
+            .map(|(key, value)| (key.clone(), redacted(key, value)))
+            .collect::<serde_json::Map<_, _>>()
+            .into(),
+        // Members of a list stand under the list's own name.
+        Value::Array(members) => members.iter().map(|member| redacted(&name, member)).collect(),
+        Value::String(_) | Value::Number(_) if secret => Value::String("(not shown)".into()),
+        other => other.clone(),
+    }
+}
+
+fn shown(value: &Value) -> String {
+    let text = match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let cut = text.chars().count() > LONGEST;
+    let text: String = text.chars().take(LONGEST).chain(if cut { "…" } else { "" }.chars()).collect();
+    code(&text)
+}
+
+/// Text in a table cell or a line: nothing of it is Markdown or HTML.
+fn cell(text: &str) -> String {
+    let mut out = String::new();
+    for letter in text.chars() {
+        match letter {
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '&' => out.push_str("&amp;"),
+            '\n' | '\r' => out.push(' '),
+            '|' | '`' | '*' | '_' | '[' | ']' | '\\' | '@' | '#' => {
+                out.push('\\');
+                out.push(letter);
+            }
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+/// Text as code. HTML's element, because a back-tick or a bar in the text would end Markdown's.
+fn code(text: &str) -> String {
+    let mut out = String::from("<code>");
+    for letter in text.chars() {
+        match letter {
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '&' => out.push_str("&amp;"),
+            '|' => out.push_str("&#124;"),
+            '`' => out.push_str("&#96;"),
+            '*' => out.push_str("&#42;"),
+            '_' => out.push_str("&#95;"),
+            '@' => out.push_str("&#64;"),
+            '[' => out.push_str("&#91;"),
+            '\\' => out.push_str("&#92;"),
+            '\n' | '\r' => out.push(' '),
+            other => out.push(other),
+        }
+    }
+    out + "</code>"
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::plan::model::VERSION;
+    use crate::resources::resource::{Change, Kind, NodeId};
+
+    fn plan(name: &str, before: Value, after: Value) -> Plan {
+        let properties = vec![PropertyChange {
+            name: name.into(),
+            before: Some(before),
+            after: Some(after),
+            after_node: None,
+            replaces: None,
+        }];
+        let change = Change { action: Action::Update, reason: None, properties };
+        let id = NodeId::new("us-west-2", Kind::Server);
+        let step = Step { id, kind: Kind::Server, title: "Transfer server".into(), change, needs: Vec::new() };
+        Plan { version: VERSION, environment: "99".into(), account: "1".into(), steps: vec![step] }
+    }
+
+    #[test]
+    fn a_table_of_steps_and_folded_properties() {
+        assert_eq!(
+            render(&plan("SETSTAT", Value::Null, json!("a|b"))),
+            "### sftpctl: environment <code>99</code> in account <code>1</code>\n\n\
+             | | where | what | properties |\n|---|---|---|---|\n| change | us-west-2 | Transfer server | 1 |\n\n\
+             **0 to create, 1 to change, 0 to delete, 0 to keep.**\n\n\
+             <details><summary>Changed properties</summary>\n\n<code>us-west-2/server</code>\n\n\
+             | property | before | after |\n|---|---|---|\n\
+             | <code>SETSTAT</code> | <code>null</code> | <code>a&#124;b</code> |\n\n</details>"
+        );
+    }
+
+    #[test]
+    fn nothing_secret_and_no_markup_gets_through() {
+        let text = render(&plan("variables", json!({ "DB_PASSWORD": "hunter2" }), json!({ "x": "</details>`@team`" })));
+        assert!(!text.contains("hunter2"), "{text}");
+        assert_eq!(text.matches("</details>").count(), 1, "{text}");
+        assert!(!text.contains("@team"), "{text}");
+    }
+}

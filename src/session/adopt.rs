@@ -1,0 +1,95 @@
+//! Adopting what was made by hand: it gets our tag, or is remembered, and nothing else of it changes.
+
+use crate::exit::{CliError, Exit};
+use crate::observe::Observed;
+use crate::resources::resource::{Action, Change, Kind, Live, NodeId, Owner, StepError, World};
+
+use super::Session;
+
+/// One thing to adopt.
+#[derive(Clone, Debug)]
+pub struct Adoption {
+    /// The resource that it becomes.
+    pub id: NodeId,
+    /// A person's name for it.
+    pub title: String,
+    /// What AWS finds it by.
+    pub live: Live,
+    /// Whether it is ours already.
+    pub ours: bool,
+    /// What the next deployment changes of it.
+    pub then: Option<Change>,
+}
+
+impl Session {
+    /// What stands under our names without being ours.
+    pub fn candidates(&self, observed: &Observed) -> Vec<(NodeId, String)> {
+        let foreign = observed.world.iter().filter_map(|(id, live)| match &live.as_ref()?.owner {
+            Owner::Foreign(what) => Some((id.clone(), what.clone())),
+            Owner::Ours => None,
+        });
+        foreign.collect()
+    }
+
+    /// Looks at what is to be adopted: resource, and identity where a name doesn't say it.
+    ///
+    /// # Errors
+    /// There is no such resource, it is another's, or it isn't there.
+    pub async fn adoption(&self, id: &NodeId, identity: Option<&str>, world: &World) -> Result<Adoption, CliError> {
+        let refuse = |message: String| CliError::new(Exit::Refused, message).hint("nothing was changed");
+        let resource = self.resources.iter().find(|resource| resource.id() == id).ok_or_else(|| {
+            CliError::new(Exit::Usage, format!("environment {} has no resource {id}", self.environment.name))
+                .hint("`sftpctl status` lists every resource by its name")
+        })?;
+        let failed = |error: crate::aws::AwsError| CliError::from_error(Exit::Failed, &error, error.hint());
+        let known = match (resource.kind(), identity, world.get(id).and_then(Option::as_ref)) {
+            // Servers have no names: only a person knows which one it is.
+            (Kind::Server, None, None) => {
+                return Err(CliError::new(Exit::Usage, format!("which server shall {id} be?"))
+                    .hint(format!("say its id: {id}=s-0123456789abcdef0")));
+            }
+            (Kind::Server, Some(wanted), Some(live)) if live.identity != wanted => {
+                return Err(refuse(format!("{id} is {} already; there can be only one", live.identity)));
+            }
+            (Kind::Server, Some(wanted), _) => Some(wanted.to_owned()),
+            (_, _, live) => live.map(|live| live.identity.clone()),
+        };
+        let live = resource.read(&self.aws, known.as_deref()).await.map_err(failed)?;
+        let live = live.ok_or_else(|| refuse(format!("there is no {} to adopt", resource.title())))?;
+        // An ARN, or zone and name, ends with the name.
+        if let Some(wanted) = identity
+            && live.identity != wanted
+            && !live.identity.ends_with(&format!("/{wanted}"))
+        {
+            return Err(refuse(format!("{id} is {} by the environment file, not {wanted}", live.identity)));
+        }
+        Ok(Adoption {
+            ours: matches!(world.get(id), Some(Some(live)) if live.owner == Owner::Ours),
+            id: id.clone(),
+            title: resource.title(),
+            then: resource.diff(Some(&live), world),
+            live,
+        })
+    }
+
+    /// Adopts one thing and remembers it.
+    ///
+    /// # Errors
+    /// AWS refuses the tag, it is another's, or the state cannot be written.
+    pub async fn adopt(&mut self, adoption: &Adoption) -> Result<(), CliError> {
+        let resource = self.resources.iter().find(|resource| *resource.id() == adoption.id).cloned();
+        let (Some(resource), Some(run)) = (resource, &mut self.run) else {
+            return Err(CliError::new(Exit::Locked, "nothing is changed without the lock"));
+        };
+        let journal = run.journal().clone();
+        let operation = journal.intend(&adoption.id, Action::Import, &adoption.title).await?;
+        if let Err(error) = resource.adopt(&self.aws, &adoption.live).await {
+            journal.failed(&operation, &adoption.id, &error.to_string());
+            let exit = if matches!(error, StepError::Refused(_)) { Exit::Refused } else { Exit::Failed };
+            return Err(CliError::from_error(exit, &error, error.hint()));
+        }
+        journal.done(&operation, &adoption.id, Some(&adoption.live.identity));
+        self.state.identities.insert(adoption.id.clone(), adoption.live.identity.clone());
+        Ok(run.save(&mut self.state).await?)
+    }
+}
