@@ -3,6 +3,7 @@
 pub(crate) mod common;
 mod connect_info;
 mod deploy;
+mod faults;
 pub mod local;
 mod lock;
 mod login;

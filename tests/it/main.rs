@@ -2,6 +2,7 @@
 
 mod deploy;
 mod deployer_policy;
+mod faults;
 mod local;
 mod login;
 mod site;
