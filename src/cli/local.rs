@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
+use super::faults::FaultsArgs;
 use crate::local::{self, DEFAULT_DIR, Delays, LocalError, StartOptions, Status};
 use crate::report::output::Output;
 
@@ -47,6 +48,8 @@ enum LocalCommand {
         #[arg(long, value_name = "N", default_value_t = 20)]
         lines: usize,
     },
+    /// Let calls go wrong on purpose, to rehearse what happens then
+    Faults(FaultsArgs),
     /// The background process itself
     #[command(hide = true)]
     Serve(StartArgs),
@@ -91,7 +94,7 @@ impl StartArgs {
 }
 
 /// `1s`, `500ms`, `2m`, or plain seconds.
-fn seconds(text: &str) -> Result<f64, String> {
+pub(super) fn seconds(text: &str) -> Result<f64, String> {
     let (number, unit) = text.split_at(text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len()));
     let factor = match unit {
         "ms" => 0.001,
@@ -132,6 +135,7 @@ impl LocalArgs {
                 }
             }
             LocalCommand::Logs { follow, lines } => logs(&self.dir, *lines, *follow, out).await,
+            LocalCommand::Faults(args) => args.run(&self.dir, output, out).await?,
             LocalCommand::Serve(args) => local::serve(&self.dir, &args.options()).await?,
         }
         Ok(())

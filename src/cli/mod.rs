@@ -4,6 +4,7 @@ pub(crate) mod common;
 mod connect_info;
 mod deploy;
 mod drift;
+mod faults;
 mod import;
 pub mod local;
 mod lock;

@@ -216,6 +216,20 @@ pub fn logs(dir: &Path) -> [PathBuf; 2] {
     [dir.join("front.log"), dir.join("ministack.log")]
 }
 
+/// One call to the own paths of the front in `dir`, `/_sftpctl/…`; the body of the answer.
+///
+/// # Errors
+/// [`LocalError::NotRunning`], and [`LocalError::Refused`] with the front's own words.
+pub async fn manage(dir: &Path, method: &str, path: &str, body: &str) -> Result<String, LocalError> {
+    let dir = std::path::absolute(dir).map_err(LocalError::file("finding", dir))?;
+    let Some(run) = running(&dir)? else { return Err(LocalError::NotRunning { dir }) };
+    match ministack::send(run.port, method, &format!("/_sftpctl/{path}"), body).await {
+        Some((200, answer)) => Ok(answer),
+        Some((_, words)) => Err(LocalError::Refused { words: words.trim().to_owned() }),
+        None => Err(LocalError::NotRunning { dir }),
+    }
+}
+
 /// Asks the front that the run file names; `None` when there is none, or it does not answer.
 async fn ask(dir: &Path) -> Result<Option<Status>, LocalError> {
     let Some(run) = running(dir)? else { return Ok(None) };

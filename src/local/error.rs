@@ -36,6 +36,18 @@ pub enum LocalError {
         /// The last lines of pip's output.
         output: String,
     },
+    /// What is to be changed does not run.
+    #[error("no local cloud answers in {}", dir.display())]
+    NotRunning {
+        /// The folder looked into.
+        dir: PathBuf,
+    },
+    /// The front does not take what it was given.
+    #[error("the local cloud refuses that: {words}")]
+    Refused {
+        /// Its words.
+        words: String,
+    },
     /// A call to the local cloud failed.
     #[error("the local cloud does not do what it should")]
     Call(#[from] crate::aws::AwsError),
@@ -145,6 +157,8 @@ impl LocalError {
             Self::RunsElsewhere { .. } => "stop it first: sftpctl local stop".to_owned(),
             Self::NotReady { .. } | Self::MinistackEnded { .. } => "the whole log: sftpctl local logs".to_owned(),
             Self::DidNotStop { .. } | Self::Busy { .. } => "wait a little and run the command again".to_owned(),
+            Self::NotRunning { .. } => "start it: sftpctl local start".to_owned(),
+            Self::Refused { .. } => "examples: sftpctl local faults add --help".to_owned(),
             Self::File { .. } | Self::Spawn { .. } | Self::Network { .. } => return None,
         })
     }

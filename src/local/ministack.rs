@@ -232,7 +232,16 @@ impl Ministack {
 
 /// The body of a small GET on 127.0.0.1, if it is answered with 200 within a second.
 pub(super) async fn get(port: u16, path: &str) -> Option<String> {
-    let request = format!("GET {path} HTTP/1.0\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n");
+    let (status, body) = send(port, "GET", path, "").await?;
+    (status == 200).then_some(body)
+}
+
+/// Status and body of a small exchange on 127.0.0.1, if it is over within a second.
+pub(super) async fn send(port: u16, method: &str, path: &str, body: &str) -> Option<(u16, String)> {
+    let length = body.len();
+    let request = format!(
+        "{method} {path} HTTP/1.0\r\nHost: 127.0.0.1:{port}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+    );
     let exchange = async {
         let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.ok()?;
         stream.write_all(request.as_bytes()).await.ok()?;
@@ -242,8 +251,8 @@ pub(super) async fn get(port: u16, path: &str) -> Option<String> {
     };
     let answer = tokio::time::timeout(Duration::from_secs(1), exchange).await.ok()??;
     let (head, body) = answer.split_once("\r\n\r\n")?;
-    let status = head.split(' ').nth(1)?;
-    (status == "200").then(|| body.to_owned())
+    let status = head.split(' ').nth(1)?.parse().ok()?;
+    Some((status, body.to_owned()))
 }
 
 #[cfg(test)]

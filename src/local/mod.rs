@@ -22,8 +22,9 @@ mod transfer;
 pub mod zone;
 
 pub use control::{
-    DEFAULT_DIR, DEFAULT_PORT, MinistackStatus, ServerStatus, StartOptions, Status, logs, start, status, stop,
+    DEFAULT_DIR, DEFAULT_PORT, MinistackStatus, ServerStatus, StartOptions, Status, logs, manage, start, status, stop,
 };
 pub use delay::Delays;
 pub use error::LocalError;
+pub use front::{Fault, Only, Rule};
 pub use serve::serve;

@@ -89,7 +89,11 @@ impl Resource for Replica {
     ) -> Result<(), StepError> {
         let dynamodb = aws.dynamodb(&self.region);
         match live {
-            None => aws.dynamodb(&self.home).add_replica(&self.name, &self.region).await?,
+            None => match aws.dynamodb(&self.home).add_replica(&self.name, &self.region).await {
+                // A lost answer, or somebody's table of that name: what is there is read next, and tells which.
+                Err(error) if error.message.contains("already exist") => {}
+                other => other?,
+            },
             Some(_) if change.touches("deletion protection") => dynamodb.protect(&self.name, self.protection).await?,
             Some(live) => dynamodb.tag(&live.identity, &self.tags).await?,
         }

@@ -1,7 +1,5 @@
 //! Deploy, drift, teardown of environment 99 on a local cloud of its own: the real binary, botocore as the eye.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::process::Command;
 
 use serde_json::Value;

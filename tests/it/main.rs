@@ -3,6 +3,7 @@
 mod deploy;
 mod deployer_policy;
 mod drift;
+mod faults;
 mod local;
 mod login;
 mod pipeline;

@@ -8,8 +8,8 @@ use hyper::http::request::Parts;
 use hyper::{Method, Response, StatusCode};
 use serde::Serialize;
 
-use super::Front;
 use super::upstream::plain;
+use super::{Front, Rule};
 use crate::local::control::{ServerStatus, Status};
 use crate::local::delay::DelayChange;
 
@@ -24,6 +24,7 @@ pub(super) async fn answer(front: &Front, parts: &Parts, path: &str, body: Body)
     match (&parts.method, path) {
         (&Method::GET, "status") => json(&status(front).await),
         (&Method::GET, "calls") => json(&front.calls.counted()),
+        (&Method::GET, "calls/log") => json(&front.calls.log()),
         (&Method::POST, "calls/reset") => {
             front.calls.reset();
             json(&front.calls.counted())
@@ -44,7 +45,37 @@ pub(super) async fn answer(front: &Front, parts: &Parts, path: &str, body: Body)
                 Err(what) => plain(StatusCode::BAD_REQUEST, &what),
             }
         }
-        _ => plain(StatusCode::NOT_FOUND, "there are: GET status, calls, settings; POST calls/reset, settings"),
+        (&Method::GET, "faults") => json(&front.faults.shown()),
+        (&Method::POST, "faults") => {
+            let Ok(bytes) = to_bytes(body, 4096).await else {
+                return plain(StatusCode::PAYLOAD_TOO_LARGE, "the rule is too large");
+            };
+            let rule = serde_json::from_slice::<Rule>(&bytes).map_err(|error| error.to_string());
+            match rule.and_then(|rule| front.faults.add(rule)) {
+                Ok(active) => json(&active),
+                Err(what) => plain(StatusCode::BAD_REQUEST, &what),
+            }
+        }
+        (&Method::POST, "faults/release") => {
+            front.faults.release();
+            json(&front.faults.shown())
+        }
+        (&Method::DELETE, "faults") => {
+            front.faults.clear();
+            json(&front.faults.shown())
+        }
+        (&Method::DELETE, path) if path.starts_with("faults/") => {
+            let id = path.trim_start_matches("faults/").parse();
+            match id.map(|id| front.faults.remove(id)) {
+                Ok(true) => json(&front.faults.shown()),
+                _ => plain(StatusCode::NOT_FOUND, "there is no such rule"),
+            }
+        }
+        _ => plain(
+            StatusCode::NOT_FOUND,
+            "there are: GET status, calls, calls/log, settings, faults; POST calls/reset, settings, faults, \
+             faults/release; DELETE faults, faults/ID",
+        ),
     }
 }
 

@@ -5,31 +5,38 @@
 
 mod admin;
 mod bucket_tags;
+mod call;
 mod caller;
 mod calls;
+mod faults;
 mod operation;
 mod pending;
 mod upstream;
+mod wire;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use axum::extract::State;
+use axum::extract::{ConnectInfo, State};
 use hyper::header::{self, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use serde_json::Value;
 use tokio::net::TcpListener;
 
+pub use faults::{Fault, Only, Rule};
 pub(crate) use upstream::Upstream;
 
+use self::call::Call;
 use self::caller::{Scope, Unsigned};
 use self::calls::Calls;
+use self::faults::Faults;
 use self::operation::Form;
 use self::pending::Pending;
 use self::upstream::{MOST_BUFFERED, plain};
+use self::wire::{Door, Wire};
 use super::cloud::Cloud;
 use super::control::MinistackStatus;
 use super::delay::Delays;
@@ -49,6 +56,7 @@ pub(super) struct Front {
     cloud: Arc<Cloud>,
     endpoints: Endpoints,
     calls: Calls,
+    faults: Faults,
     pending: Pending,
     delays: RwLock<Delays>,
 }
@@ -78,6 +86,7 @@ impl Front {
             cloud,
             endpoints,
             calls: Calls::default(),
+            faults: Faults::default(),
             pending: Pending::default(),
             delays: RwLock::new(delays),
         }))
@@ -94,48 +103,49 @@ pub(super) async fn run(
     listener: TcpListener,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
-    use axum::serve::ListenerExt as _;
-    let listener = listener.tap_io(|connection| {
-        if let Err(error) = connection.set_nodelay(true) {
-            tracing::debug!(%error, "nodelay not set");
-        }
-    });
     let router = Router::new().fallback(handle).with_state(Arc::clone(&front));
+    let service = router.into_make_service_with_connect_info::<Wire>();
     tokio::select! {
-        ended = axum::serve(listener, router).with_graceful_shutdown(stop) => ended,
+        ended = axum::serve(Door(listener), service).with_graceful_shutdown(stop) => ended,
         () = front.endpoints.watch() => Ok(()),
     }
 }
 
-async fn handle(State(front): State<Arc<Front>>, request: Request<Body>) -> Response<Body> {
+async fn handle(
+    State(front): State<Arc<Front>>,
+    ConnectInfo(wire): ConnectInfo<Wire>,
+    request: Request<Body>,
+) -> Response<Body> {
     let (parts, body) = request.into_parts();
     if let Some(path) = parts.uri.path().strip_prefix(admin::PREFIX) {
         let path = path.to_owned();
         return admin::answer(&front, &parts, &path, body).await;
     }
+    match Call::of(&front, &parts, body).await {
+        Ok((call, body)) => faults::around(&front, &wire, call, parts, body).await,
+        Err(refused) => refused,
+    }
+}
+
+/// Answers a call here, or passes it on.
+async fn dispatch(front: &Front, call: &Call, parts: Parts, body: Body) -> Response<Body> {
     let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default().to_owned();
     if let Some((api, region)) = execute_api::host(&host) {
-        return execute_call(&front, api, region, &parts, body).await;
+        return execute_call(front, api, region, &parts, body).await;
     }
     let scope = caller::scope(&parts.headers, parts.uri.query());
     let target = parts.headers.get("x-amz-target").and_then(|value| value.to_str().ok());
-    if let Some(operation) = target.and_then(|target| target.strip_prefix(transfer::TARGET_PREFIX)) {
-        let operation = operation.to_owned();
-        front.calls.count("transfer", &operation);
-        return transfer_call(&front, &operation, scope, body).await;
+    if target.is_some_and(|target| target.starts_with(transfer::TARGET_PREFIX)) {
+        return transfer_call(front, &call.operation, scope, body).await;
     }
     match scope {
-        Ok(scope) => pass(&front, parts, &scope, body).await,
-        Err(_) => {
-            front.calls.count("unsigned", parts.method.as_str());
-            front.upstream.pass(parts, body).await
-        }
+        Ok(scope) => pass(front, parts, &scope, &call.operation, body).await,
+        Err(_) => front.upstream.pass(parts, body).await,
     }
 }
 
 /// One request to a deployed API.
 async fn execute_call(front: &Front, api: &str, region: &str, parts: &Parts, body: Body) -> Response<Body> {
-    front.calls.count("execute-api", parts.method.as_str());
     let Ok(body) = to_bytes(body, MOST_BUFFERED).await else {
         return plain(StatusCode::PAYLOAD_TOO_LARGE, "the request is too large");
     };
@@ -220,7 +230,7 @@ fn request_id() -> String {
 }
 
 /// Any other call: to MiniStack, with a look at what it is called.
-async fn pass(front: &Front, parts: Parts, scope: &Scope, body: Body) -> Response<Body> {
+async fn pass(front: &Front, parts: Parts, scope: &Scope, operation: &str, body: Body) -> Response<Body> {
     let is_form = parts
         .headers
         .get(header::CONTENT_TYPE)
@@ -231,9 +241,7 @@ async fn pass(front: &Front, parts: Parts, scope: &Scope, body: Body) -> Respons
             return plain(StatusCode::PAYLOAD_TOO_LARGE, "the form is too large");
         };
         let form = Form::parse(&bytes);
-        let operation = operation::name(&scope.service, &parts, Some(&form));
-        front.calls.count(&scope.service, &operation);
-        if matches!(operation.as_str(), "UpdateStack" | "ExecuteChangeSet") {
+        if matches!(operation, "UpdateStack" | "ExecuteChangeSet") {
             snapshot(front, scope).await;
         }
         if scope.service == "sts" && operation == "AssumeRole" {
@@ -243,14 +251,12 @@ async fn pass(front: &Front, parts: Parts, scope: &Scope, body: Body) -> Respons
         if scope.service == "cloudformation"
             && (!front.delays().stack_operation().is_zero() || front.pending.any_stack())
         {
-            return stack_call(front, parts, scope, &operation, &form, Body::from(bytes)).await;
+            return stack_call(front, parts, scope, operation, &form, Body::from(bytes)).await;
         }
         return front.upstream.pass(parts, Body::from(bytes)).await;
     }
-    let operation = operation::name(&scope.service, &parts, None);
-    front.calls.count(&scope.service, &operation);
     if scope.service == "dynamodb" && (!front.delays().table_creation().is_zero() || front.pending.any_table()) {
-        return table_call(front, parts, scope, &operation, body).await;
+        return table_call(front, parts, scope, operation, body).await;
     }
     if scope.service == "apigateway" && parts.method != Method::GET {
         snapshot(front, scope).await;

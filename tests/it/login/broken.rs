@@ -1,8 +1,6 @@
 //! Each link that `deploy` makes, broken: the log-in fails as it does on AWS, `test-login` names the link, and `deploy`
 //! mends it where it looks.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use crate::site::{Login, Site, shown};
 
 const WEST: &str = "us-west-2";

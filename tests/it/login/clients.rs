@@ -1,7 +1,5 @@
 //! What a customer does with OpenSSH, and the same again with paramiko.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use super::{noise, shared};
 use crate::site::{Login, Running, shown, succeeded, text, tool, until, with_input};
 

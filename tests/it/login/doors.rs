@@ -1,7 +1,5 @@
 //! Accounts that open in another way than most, or not at all: by key, under `/`, two of one name, a guessed password.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use super::shared;
 use crate::site::{Login, Site, shown, succeeded, tool};
 

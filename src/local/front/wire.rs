@@ -1,0 +1,49 @@
+//! The connections that come in, each with a way to cut it: a lost answer is a connection that closes without one.
+
+use std::net::SocketAddr;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::sync::Arc;
+
+use axum::extract::connect_info::Connected;
+use axum::serve::{IncomingStream, Listener};
+use tokio::net::{TcpListener, TcpStream};
+
+/// The front's listener.
+pub(super) struct Door(pub(super) TcpListener);
+
+impl Listener for Door {
+    type Io = TcpStream;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (TcpStream, SocketAddr) {
+        let (stream, address) = Listener::accept(&mut self.0).await;
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "nodelay not set");
+        }
+        (stream, address)
+    }
+
+    fn local_addr(&self) -> std::io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
+}
+
+/// A request's connection.
+#[derive(Clone)]
+pub(super) struct Wire(Option<Arc<OwnedFd>>);
+
+impl Connected<IncomingStream<'_, Door>> for Wire {
+    fn connect_info(stream: IncomingStream<'_, Door>) -> Self {
+        Self(stream.io().as_fd().try_clone_to_owned().ok().map(Arc::new))
+    }
+}
+
+impl Wire {
+    /// Closes it in both directions; what is written to it afterwards goes nowhere.
+    pub(super) fn cut(&self) {
+        let copy = self.0.as_ref().and_then(|fd| fd.try_clone().ok());
+        if let Some(Err(error)) = copy.map(|fd| std::net::TcpStream::from(fd).shutdown(std::net::Shutdown::Both)) {
+            tracing::debug!(%error, "the connection was closed already");
+        }
+    }
+}

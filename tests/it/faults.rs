@@ -1,0 +1,200 @@
+//! Faults on purpose: what an SDK sees of each, and what a deployment does about them.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use crate::site::{Running, Site, shown, until};
+
+const SERVER: &str = r#"{"EndpointType": "PUBLIC", "IdentityProviderType": "SERVICE_MANAGED"}"#;
+const TRUST: &str = r#"{"RoleName": "r", "AssumeRolePolicyDocument": "{\"Version\":\"2012-10-17\",\"Statement\":[]}"}"#;
+
+/// One exchange with the front's own paths.
+fn front(site: &Site, method: &str, path: &str) -> Value {
+    let address = site.endpoint().strip_prefix("http://").unwrap().to_owned();
+    let mut stream = TcpStream::connect(&address).unwrap();
+    write!(stream, "{method} /_sftpctl/{path} HTTP/1.0\r\nHost: {address}\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap_or_else(|_| panic!("{answer}"))
+}
+
+fn add(site: &Site, rule: &[&str]) {
+    site.ok(&[&["local", "faults", "add"], rule].concat());
+}
+
+fn clear(site: &Site) {
+    site.ok(&["local", "faults", "clear"]);
+}
+
+/// Servers of an account, as the status of the local cloud shows them.
+fn servers(site: &Site, account: &str) -> Vec<String> {
+    let status = site.status();
+    let all = status["servers"].as_array().unwrap().iter().filter(|server| server["account"] == account);
+    all.map(|server| server["region"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn each_protocol_refuses_in_its_own_words() {
+    let site = Site::new();
+    let asked = |service: &str, operation: &str| site.oracle("faults.py", &[service, operation]);
+    let calls = [
+        ("transfer", "list_servers", "400 ThrottlingException", "500 InternalServerError"),
+        ("dynamodb", "list_tables", "400 ThrottlingException", "500 InternalServerError"),
+        ("iam", "list_roles", "400 Throttling", "500 InternalFailure"),
+        ("cloudformation", "list_stacks", "400 Throttling", "500 InternalFailure"),
+        ("route53", "list_hosted_zones", "400 Throttling", "500 InternalFailure"),
+        ("s3", "list_buckets", "503 SlowDown", "500 InternalError"),
+        ("lambda", "list_functions", "429 TooManyRequestsException", "500 ServiceException"),
+        ("apigateway", "get_rest_apis", "429 TooManyRequestsException", "500 ServiceException"),
+    ];
+    add(&site, &["*", "throttle", "--account", "222222222222"]);
+    for (service, operation, throttled, _) in calls {
+        assert_eq!(asked(service, operation), throttled);
+    }
+    clear(&site);
+    add(&site, &["*", "error500", "--account", "222222222222"]);
+    for (service, operation, _, failed) in calls {
+        assert_eq!(asked(service, operation), failed);
+    }
+    clear(&site);
+
+    // A rule begins and ends where it says.
+    add(&site, &["transfer.List*", "error=403:Odd:no", "--skip", "1", "--count", "1", "--region", "us-west-2"]);
+    let seen: Vec<String> = (0..3).map(|_| asked("transfer", "list_servers")).collect();
+    assert_eq!(seen, [r#"{"Servers": []}"#, "403 Odd", r#"{"Servers": []}"#]);
+    let list = site.ok(&["local", "faults", "list", "--output", "json"]);
+    let list: Value = serde_json::from_str(&list).unwrap();
+    assert_eq!((&list["rules"][0]["matched"], &list["rules"][0]["applied"]), (&2.into(), &1.into()), "{list}");
+    site.ok(&["local", "faults", "clear", &list["rules"][0]["id"].to_string()]);
+    assert_eq!(site.ok(&["local", "faults", "list"]).trim(), "no faults");
+}
+
+#[test]
+fn answers_are_lost_late_old_and_incomplete() {
+    let site = Site::new();
+    let asked = |operation: &str, input: &str| site.oracle("faults.py", &["transfer", operation, input]);
+    let count = || servers(&site, "222222222222").len();
+    add(&site, &["transfer.CreateServer", "reset-before", "--count", "1"]);
+    assert_eq!(asked("create_server", SERVER), "ConnectionClosedError");
+    assert_eq!(count(), 0, "it never got there");
+    add(&site, &["transfer.CreateServer", "reset-after", "--count", "1"]);
+    assert_eq!(asked("create_server", SERVER), "ConnectionClosedError");
+    assert_eq!(count(), 1, "it took effect");
+    clear(&site);
+
+    add(&site, &["transfer.ListServers", "stale=10m"]);
+    let before = asked("list_servers", "{}");
+    asked("create_server", SERVER);
+    assert_eq!(asked("list_servers", "{}"), before);
+    clear(&site);
+    assert_ne!(asked("list_servers", "{}"), before);
+
+    add(&site, &["*.*", "hide-new=10m", "--only", "reads"]);
+    let before = asked("list_servers", "{}");
+    asked("create_server", SERVER);
+    assert_eq!(asked("list_servers", "{}"), before);
+    let iam = |operation: &str, input: &str| site.oracle("faults.py", &["iam", operation, input]);
+    iam("create_role", TRUST);
+    assert_eq!(iam("get_role", r#"{"RoleName": "r"}"#), "404 NoSuchEntity");
+    clear(&site);
+    assert_ne!(asked("list_servers", "{}"), before);
+    assert!(iam("get_role", r#"{"RoleName": "r"}"#).contains("RoleId"));
+
+    // Calls are kept in their order, with what they are and what befell them.
+    let log = front(&site, "GET", "calls/log");
+    let ours = log.as_array().unwrap().iter().filter(|call| call["account"] == "222222222222");
+    let first: Vec<(&str, bool, bool)> = ours
+        .map(|call| {
+            let operation = call["operation"].as_str().unwrap();
+            (operation, call["mutating"].as_bool().unwrap(), call["fault"].is_string())
+        })
+        .take(2)
+        .collect();
+    assert_eq!(first, [("CreateServer", true, true), ("CreateServer", true, true)]);
+}
+
+/// Starts a deployment that will be killed.
+fn deploying(site: &Site) -> Running {
+    let mut command = site.command(&["deploy", "--env", "99", "--local", "--yes"]);
+    Running(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+}
+
+#[test]
+fn killed_around_create_server_one_more_run_makes_one_server_each() {
+    for (fault, had_effect) in [("hold-before", 0), ("hold-after", 1)] {
+        let site = Site::new();
+        add(&site, &["transfer.CreateServer", fault, "--region", "us-west-2"]);
+        let mut run = deploying(&site);
+        until("the call is held", || (front(&site, "GET", "faults")["holds"].as_array()?.len() == 1).then_some(()));
+        let there = servers(&site, "111111111111").iter().filter(|region| *region == "us-west-2").count();
+        assert_eq!(there, had_effect, "{fault}");
+        run.0.kill().unwrap();
+        run.0.wait().unwrap();
+        until("the caller is gone", || front(&site, "GET", "faults")["holds"].as_array()?.is_empty().then_some(()));
+        clear(&site);
+        site.deploy();
+        let mut regions = servers(&site, "111111111111");
+        regions.sort();
+        assert_eq!(regions, ["us-east-2", "us-west-2"], "{fault}");
+        assert_eq!(site.planned(), Vec::<String>::new(), "{fault}");
+    }
+}
+
+#[test]
+fn a_storm_of_throttles_errors_and_lost_answers_delays_a_deployment() {
+    let site = Site::new();
+    add(&site, &["*", "throttle", "--probability", "0.3", "--seed", "1"]);
+    // Of what the first rule leaves, so that each is its share of all calls.
+    add(&site, &["*", "error500", "--probability", "0.1429", "--seed", "2"]);
+    add(&site, &["*", "reset-after", "--probability", "0.0833", "--seed", "3"]);
+    site.deploy();
+    let rules = front(&site, "GET", "faults")["rules"].clone();
+    assert!(rules.as_array().unwrap().iter().all(|rule| rule["applied"].as_u64().unwrap() > 0), "{rules}");
+    clear(&site);
+    let mut regions = servers(&site, "111111111111");
+    regions.sort();
+    assert_eq!(regions, ["us-east-2", "us-west-2"]);
+    assert_eq!(site.planned(), Vec::<String>::new());
+}
+
+#[test]
+fn expired_credentials_stop_a_run_that_goes_on_later() {
+    let site = Site::new();
+    add(&site, &["*", "error=400:ExpiredTokenException:the token has expired", "--only", "mutating", "--skip", "12"]);
+    let said = site.ends_with(6, &["deploy", "--env", "99", "--local", "--yes"]);
+    assert!(said.contains("sign in again"), "{said}");
+    clear(&site);
+    site.deploy();
+    assert_eq!(site.planned(), Vec::<String>::new());
+}
+
+#[test]
+fn nothing_listens_and_that_is_said() {
+    let site = Site::new();
+    let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+    let endpoint = format!("http://127.0.0.1:{port}");
+    let mut command: Command = site.command(&["deploy", "--env", "99", "--yes", "--endpoint-url", &endpoint]);
+    command.env("AWS_ACCESS_KEY_ID", "111111111111").env("AWS_SECRET_ACCESS_KEY", "fake-secret");
+    let output = command.output().unwrap();
+    assert!(!output.status.success());
+    assert!(shown(&output).contains("check the network"), "{}", shown(&output));
+}
+
+#[test]
+fn every_line_of_what_happens_if_is_backed_by_a_test() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let document = std::fs::read_to_string(root.join("docs/what-happens-if.md")).unwrap();
+    let lines: Vec<&str> = document.lines().filter(|line| line.starts_with("| ")).skip(1).collect();
+    assert!(lines.len() > 5, "{lines:?}");
+    for line in lines {
+        let test = line.trim_end_matches([' ', '|']).rsplit("| ").next().unwrap().trim_matches('`');
+        let (file, name) = test.split_once("::").unwrap_or_else(|| panic!("no test in: {line}"));
+        let source = std::fs::read_to_string(root.join(format!("tests/it/{file}.rs"))).unwrap();
+        assert!(source.contains(&format!("#[test]\nfn {name}()")), "there is no test {test}");
+    }
+}
