@@ -82,7 +82,10 @@ pub async fn run(context: Arc<Context>, jobs: Vec<Job>, task: Task, world: Arc<M
         for id in ready {
             let Some(job) = waiting.remove(&id) else { continue };
             let blocker = job.after.iter().find(|id| {
-                matches!(outcomes.get(*id), Some(Outcome::Failed { .. } | Outcome::Blocked { .. } | Outcome::Stopped))
+                matches!(
+                    outcomes.get(*id),
+                    Some(Outcome::Failed { .. } | Outcome::Later { .. } | Outcome::Blocked { .. } | Outcome::Stopped)
+                )
             });
             let changed =
                 job.after.iter().any(|id| matches!(outcomes.get(id), Some(Outcome::Changed | Outcome::Deleted)));
@@ -150,6 +153,7 @@ async fn step(context: &Context, job: &Job, task: &Task, world: &Mutex<World>) -
     let outcome = match result {
         Ok(outcome) => outcome,
         Err(StepError::Kept(reason)) => Outcome::Kept { reason },
+        Err(StepError::NotYet(reason)) => Outcome::Later { reason },
         Err(error) => walk.failed(error).await,
     };
     if walk.told {
@@ -269,8 +273,9 @@ impl Walk<'_> {
         }
     }
 
-    /// One mutation, announced first, and tried again while AWS says that something is still changing. Returns its name
-    /// in the journal, which wants its outcome.
+    /// One mutation, announced first, and tried again while AWS says that something is still changing. "Exists already"
+    /// is said in the same words as "is changing": so it looks before it tries again, and leaves what it finds changed
+    /// to the caller's next comparison. Returns its name in the journal, which wants its outcome.
     async fn mutate(&mut self, mutation: Mutation<'_>) -> Result<String, StepError> {
         // Marks the old events as seen, so that only this operation's are told.
         self.news().await;
@@ -290,7 +295,16 @@ impl Walk<'_> {
             };
             match result {
                 Ok(()) => return Ok(call),
-                Err(StepError::Aws(error)) if error.is_busy() && !self.late() => self.retry(error.to_string()).await,
+                Err(StepError::Aws(error)) if error.is_busy() && !self.late() => {
+                    self.retry(error.to_string()).await;
+                    let before = match mutation {
+                        Mutation::Apply(_, live) => live,
+                        Mutation::Delete(live, _) => Some(live),
+                    };
+                    if self.settled().await?.as_ref() != before {
+                        return Ok(call);
+                    }
+                }
                 Err(error) => {
                     context.journal.failed(&call, resource.id(), &error.to_string());
                     return Err(error);
@@ -311,6 +325,7 @@ impl Walk<'_> {
     async fn apply(&mut self) -> Result<Outcome, StepError> {
         let mut live = self.settled().await?;
         let mut mutated = false;
+        let mut recovery = None;
         for _ in 0..ROUNDS {
             if let Some(Live { owner: Owner::Foreign(what), .. }) = &live {
                 return Err(StepError::Refused(format!("{what}; it is left as it is")));
@@ -322,12 +337,19 @@ impl Walk<'_> {
             let Some(change) = change else {
                 return Ok(if mutated { Outcome::Changed } else { Outcome::Unchanged });
             };
+            // What ended badly twice in the same way will not end well the third time.
+            if recovery == Some(change.action)
+                && let Some(Live { settled: Settled::Failed(status), .. }) = &live
+            {
+                return Err(self.ended_in(status.clone()).await);
+            }
             if !self.told {
                 self.tell(&change);
             }
             let call = self.mutate(Mutation::Apply(&change, live.as_ref())).await?;
-            // A failed left-over that was removed is no failure of what comes next.
-            mutated = change.action != Action::Recreate;
+            // A failed left-over that was removed, or brought to its end, is no failure of what comes next.
+            recovery = matches!(change.action, Action::Recreate | Action::Recover).then_some(change.action);
+            mutated = recovery.is_none();
             let before = live.take();
             live = self.settled_after(before.as_ref(), &change).await?;
             self.record(&call, live.as_ref());

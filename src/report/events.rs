@@ -84,6 +84,11 @@ pub enum Outcome {
         /// Why.
         reason: String,
     },
+    /// AWS will not do it before some time has passed.
+    Later {
+        /// Why, and when to come back.
+        reason: String,
+    },
     /// It went wrong.
     Failed {
         /// What went wrong, in one sentence.
@@ -120,6 +125,8 @@ pub struct Summary {
     pub not_begun: usize,
     /// Things kept on purpose, with the reason.
     pub kept: Vec<String>,
+    /// What can only be done later, with the reason.
+    pub later: Vec<String>,
     /// One row per region.
     pub regions: Vec<RegionRow>,
     /// Wall time.

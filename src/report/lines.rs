@@ -16,6 +16,7 @@ pub(super) fn doing(action: Action) -> &'static str {
         Action::Import => "taking back",
         Action::Update => "updating",
         Action::Recreate => "making anew",
+        Action::Recover => "recovering",
         Action::Delete => "deleting",
         Action::Keep => "keeping",
     }
@@ -28,13 +29,14 @@ pub(super) fn ended(outcome: &Outcome) -> (char, String, Vec<String>) {
         Outcome::Unchanged => ('·', "as wanted".into(), Vec::new()),
         Outcome::Deleted => ('✓', "gone".into(), Vec::new()),
         Outcome::Kept { reason } => ('=', format!("kept: {reason}"), Vec::new()),
+        Outcome::Later { reason } => ('…', format!("later: {reason}"), Vec::new()),
         Outcome::Failed { error, causes, left, hint } => {
             let mut more: Vec<String> = causes.iter().map(|cause| format!("cause: {cause}")).collect();
             more.push(format!("left: {left}"));
             more.extend(hint.iter().map(|hint| format!("hint: {hint}")));
             ('✗', format!("failed: {error}"), more)
         }
-        Outcome::Blocked { by } => ('-', format!("not begun: {by} failed"), Vec::new()),
+        Outcome::Blocked { by } => ('-', format!("not begun: {by} is not finished"), Vec::new()),
         Outcome::Stopped => ('-', "not begun: stopped".into(), Vec::new()),
     }
 }

@@ -3,6 +3,7 @@
 
 pub mod connect;
 pub mod events;
+mod fold;
 mod lines;
 mod live;
 pub mod login;

@@ -2,7 +2,10 @@
 
 mod deploy;
 mod deployer_policy;
+mod drive;
 mod local;
 mod spec;
 mod state;
+mod stub;
 mod template;
+mod wire;
