@@ -332,14 +332,18 @@ impl Session {
         run.save(&mut self.state).await?;
         let journal = Arc::clone(run.journal());
         let jobs: Vec<Job> = self.jobs(plan, edges, &task);
+        let reporter = Arc::clone(&self.reporter);
         let context = Arc::new(Context {
             aws: Arc::clone(&self.aws),
             reporter: Arc::clone(&self.reporter),
             deadlines: Deadlines::new(self.environment.deadlines.clone()),
-            stop: Stop::on_signals(|| {
-                output::progress("stopped now; run the same command again: it goes on where this one stopped");
-                crate::report::output::leave(Exit::Interrupted);
-            }),
+            stop: Stop::on_signals(
+                move || reporter.event(&Event::Stopping),
+                || {
+                    output::progress("stopped now; run the same command again: it goes on where this one stopped");
+                    crate::report::output::leave(Exit::Interrupted);
+                },
+            ),
             journal,
         });
         let stop = context.stop.clone();

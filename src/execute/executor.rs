@@ -91,6 +91,7 @@ pub async fn run(context: Arc<Context>, jobs: Vec<Job>, task: Task, world: Arc<M
                 job.after.iter().any(|id| matches!(outcomes.get(id), Some(Outcome::Changed | Outcome::Deleted)));
             let skipped = match blocker {
                 Some(_) if job.planned.is_none() => Some(Outcome::Unchanged),
+                Some(blocker) if matches!(outcomes.get(blocker), Some(Outcome::Stopped)) => Some(Outcome::Stopped),
                 Some(blocker) => Some(Outcome::Blocked { by: blocker.clone() }),
                 None if job.planned.is_none() && !changed => Some(Outcome::Unchanged),
                 None if context.stop.wanted() => Some(Outcome::Stopped),
@@ -142,7 +143,16 @@ async fn step(context: &Context, job: &Job, task: &Task, world: &Mutex<World>) -
     let start = Instant::now();
     let resource = &job.resource;
     let id = resource.id().clone();
-    let mut walk = Walk { context, job, world, start, told: job.planned.is_some(), seen: Seen::default(), attempt: 0 };
+    let mut walk = Walk {
+        context,
+        job,
+        world,
+        start,
+        told: job.planned.is_some(),
+        seen: Seen::default(),
+        attempt: 0,
+        at_work: false,
+    };
     if let Some(change) = &job.planned {
         walk.tell(change);
     }
@@ -181,6 +191,8 @@ struct Walk<'a> {
     told: bool,
     seen: Seen,
     attempt: u32,
+    /// Whether AWS was seen at work since the last mutation.
+    at_work: bool,
 }
 
 impl Walk<'_> {
@@ -251,6 +263,7 @@ impl Walk<'_> {
                 }
                 return Ok(live);
             };
+            self.at_work = true;
             if self.late() {
                 return Err(self.timed_out(&status));
             }
@@ -363,6 +376,7 @@ impl Walk<'_> {
     /// again for a while before it is believed.
     async fn settled_after(&mut self, before: Option<&Live>, change: &Change) -> Result<Option<Live>, StepError> {
         let start = Instant::now();
+        self.at_work = false;
         loop {
             let live = self.settled().await?;
             let world = lock(self.world).clone();
@@ -373,7 +387,7 @@ impl Walk<'_> {
                 }
                 _ => false,
             };
-            if !unseen || start.elapsed() > Duration::from_secs(20) {
+            if !unseen || self.at_work || start.elapsed() > Duration::from_secs(20) {
                 return Ok(live);
             }
             tokio::time::sleep(wait::pause(start.elapsed())).await;

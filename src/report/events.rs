@@ -53,6 +53,8 @@ pub enum Event {
         /// What went wrong.
         reason: String,
     },
+    /// Somebody asked to stop: what is in flight is finished, nothing else begins.
+    Stopping,
     /// A step is finished.
     StepFinished {
         /// The resource.

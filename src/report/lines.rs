@@ -41,6 +41,18 @@ pub(super) fn ended(outcome: &Outcome) -> (char, String, Vec<String>) {
     }
 }
 
+/// What the first Ctrl-C is answered with.
+pub(super) const STOPPING: &str =
+    "stopping: what is in flight is finished, nothing else begins; once more stops at once";
+
+/// Seconds behind a step that was begun.
+pub(super) fn took(outcome: &Outcome, seconds: f64) -> String {
+    match outcome {
+        Outcome::Blocked { .. } | Outcome::Stopped => String::new(),
+        _ => format!(" ({seconds:.1} s)"),
+    }
+}
+
 /// Titles by step, remembered from the step's start.
 pub(super) type Titles = Mutex<BTreeMap<NodeId, String>>;
 
@@ -72,12 +84,14 @@ impl Reporter for Plain {
             }
             Event::StepFinished { step, outcome, seconds } => {
                 let (_, words, more) = ended(outcome);
-                let mut line = format!("{}: {}: {words} ({seconds:.1} s)", step.place(), title(&self.titles, step));
+                let took = took(outcome, *seconds);
+                let mut line = format!("{}: {}: {words}{took}", step.place(), title(&self.titles, step));
                 for more in more {
                     line.push_str(&format!("\n  {more}"));
                 }
                 line
             }
+            Event::Stopping => STOPPING.to_owned(),
             Event::Finished { .. } => return,
         };
         output::progress(&line);

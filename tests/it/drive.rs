@@ -79,11 +79,15 @@ pub(crate) async fn deploy(aws: &Arc<Aws>, resources: &[Arc<dyn Resource>], give
 /// Looks and takes down everything that is there, data too.
 pub(crate) async fn teardown(aws: &Arc<Aws>, resources: &[Arc<dyn Resource>]) -> Ended {
     let world = observe(aws, resources, &BTreeMap::new()).await.world;
-    let there = |resource: &&Arc<dyn Resource>| matches!(world.get(resource.id()), Some(Some(_)));
-    let removals: Vec<_> =
-        resources.iter().filter(there).map(|resource| (resource.id().clone(), Removal::Delete)).collect();
+    let options = RemovalOptions { delete_data: true };
+    let mut removals: Vec<(NodeId, Removal)> = Vec::new();
+    for resource in resources {
+        if let Some(Some(live)) = world.get(resource.id()) {
+            removals.push((resource.id().clone(), resource.removal(aws, live, options).await.unwrap()));
+        }
+    }
     let (plan, edges) = planner::teardown("99", "111111111111", resources, &removals).unwrap();
-    run(aws, resources, (plan, edges), world, Task::Delete(RemovalOptions { delete_data: true })).await
+    run(aws, resources, (plan, edges), world, Task::Delete(options)).await
 }
 
 /// Does what a plan says, made from this world or from an older one.

@@ -543,6 +543,7 @@ async fn a_large_template_goes_through_the_code_bucket() {
     deploy(&stub.aws(REGION).await, &[Arc::clone(&stack_of_many)], World::new()).await;
     let key = put(&stub).expect("the template was put into the code bucket");
     stub.on(&key, [Reply::ok("")]);
+    stub.on("cloudformation:DescribeStacks", [no_stack(), no_stack(), stack("CREATE_FAILED", "")]);
     deploy(&stub.aws(REGION).await, &[stack_of_many], World::new()).await;
     let create = stub.asked("cloudformation:CreateStack").pop().unwrap().body;
     assert!(create.contains("TemplateURL=") && !create.contains("TemplateBody="), "{}", &create[..200]);
