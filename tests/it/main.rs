@@ -5,6 +5,7 @@ mod deploy;
 mod deployer_policy;
 mod drive;
 mod local;
+mod moto;
 mod rooms;
 mod shown;
 mod spec;

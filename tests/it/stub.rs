@@ -126,7 +126,7 @@ async fn answer(script: Arc<Mutex<Script>>, request: Request<Body>) -> Response<
         (None, None) => {
             let query: Vec<_> = parts.uri.query().unwrap_or_default().split('&').collect();
             let sub = query.iter().find(|pair| !pair.is_empty() && !pair.contains('=')).map(|sub| format!("?{sub}"));
-            format!("{service}:{} {}{}", parts.method, parts.uri.path(), sub.unwrap_or_default())
+            format!("{service}:{} {}{}", parts.method, parts.uri.path().trim_end_matches('/'), sub.unwrap_or_default())
         }
     };
     let owner = header("x-amz-expected-bucket-owner").to_owned();

@@ -296,7 +296,8 @@ async fn a_stack_that_only_can_be_deleted_is_made_anew() {
     .on("cloudformation:CreateStack", [done("CreateStack")]);
     let ended = one(&stub, STACK, World::new()).await;
     assert_eq!(ended.outcome(&node(STACK))["outcome"], "changed", "{:?}", ended.outcomes);
-    let writes = stub.operations().into_iter().filter(|o| !o.contains("Describe")).collect::<Vec<_>>();
+    let writes =
+        stub.operations().into_iter().filter(|o| o.contains("DeleteS") || o.contains("CreateS")).collect::<Vec<_>>();
     assert_eq!(writes, ["cloudformation:DeleteStack", "cloudformation:CreateStack"]);
     let tokens: Vec<String> = ["cloudformation:DeleteStack", "cloudformation:CreateStack"]
         .iter()
@@ -306,6 +307,50 @@ async fn a_stack_that_only_can_be_deleted_is_made_anew() {
         })
         .collect();
     assert_ne!(tokens[0], tokens[1], "each operation has a token of its own");
+}
+
+#[tokio::test]
+async fn a_failed_stack_tells_its_first_cause_and_the_next_run_takes_the_way_out() {
+    let stub = Stub::new().await;
+    let name = "sftp-99-upload-us-west-2";
+    let cause = "CloudWatch Logs role ARN must be set in account settings to enable logging";
+    stub.on(
+        "cloudformation:DescribeStacks",
+        [
+            no_stack(),
+            no_stack(),
+            stack("CREATE_IN_PROGRESS", ""),
+            stack("ROLLBACK_IN_PROGRESS", ""),
+            stack("ROLLBACK_COMPLETE", ""),
+        ],
+    )
+    .on(
+        "cloudformation:DescribeStackEvents",
+        [events(&[
+            (name, "ROLLBACK_COMPLETE", ""),
+            ("Authorizer", "DELETE_COMPLETE", ""),
+            (name, "ROLLBACK_IN_PROGRESS", "The following resource(s) failed to create: [ApiStage, Authorizer]."),
+            ("Authorizer", "CREATE_FAILED", "Resource creation cancelled"),
+            ("ApiStage", "CREATE_FAILED", cause),
+            (name, "CREATE_IN_PROGRESS", "User Initiated"),
+        ])],
+    )
+    .on("cloudformation:CreateStack", [done("CreateStack")])
+    .on("cloudformation:DeleteStack", [done("DeleteStack")]);
+    let outcome = one(&stub, STACK, World::new()).await.outcome(&node(STACK));
+    assert_eq!(outcome["error"], format!("stack {name} ended in ROLLBACK_COMPLETE"));
+    assert_eq!(outcome["causes"], json!([format!("ApiStage (AWS::X::Y): {cause}")]), "and no noise");
+    assert_eq!(outcome["left"], format!("{STACK_ARN} (ROLLBACK_COMPLETE)"));
+
+    let left = || stack("ROLLBACK_COMPLETE", "");
+    stub.on("cloudformation:DescribeStacks", [left(), left(), no_stack(), stack("CREATE_COMPLETE", &digest())]);
+    let ended = one(&stub, STACK, World::new()).await;
+    let change = &ended.plan.steps[0].change;
+    assert_eq!(
+        change.reason.as_deref(),
+        Some("it is ROLLBACK_COMPLETE, which can only be deleted; then it is made anew")
+    );
+    assert_eq!(ended.outcome(&node(STACK))["outcome"], "changed", "{:?}", ended.outcomes);
 }
 
 #[tokio::test]
