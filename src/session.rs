@@ -349,14 +349,18 @@ impl Session {
         run.save(&mut self.state).await?;
         let journal = Arc::clone(run.journal());
         let jobs: Vec<Job> = self.jobs(plan, edges, &task);
+        let reporter = Arc::clone(&self.reporter);
         let context = Arc::new(Context {
             aws: Arc::clone(&self.aws),
             reporter: Arc::clone(&self.reporter),
             deadlines: Deadlines::new(self.environment.deadlines.clone()),
-            stop: Stop::on_signals(|| {
-                output::progress("stopped now; run the same command again: it goes on where this one stopped");
-                crate::report::output::leave(Exit::Interrupted);
-            }),
+            stop: Stop::on_signals(
+                move || reporter.event(&Event::Stopping),
+                || {
+                    output::progress("stopped now; run the same command again: it goes on where this one stopped");
+                    crate::report::output::leave(Exit::Interrupted);
+                },
+            ),
             journal,
         });
         let stop = context.stop.clone();
@@ -367,7 +371,7 @@ impl Session {
         let summary = self.summary(command, plan, &outcomes, &world);
         if let Some(run) = &mut self.state.last_run {
             run.finished = Some(output::now());
-            run.outcome = match summary.failed + summary.not_begun {
+            run.outcome = match summary.failed + summary.not_begun + summary.later.len() {
                 0 => "done",
                 _ if stop.wanted() => "stopped",
                 _ => "failed",
@@ -422,6 +426,13 @@ impl Session {
             failed: count(|o| matches!(o, Outcome::Failed { .. })),
             not_begun: count(|o| matches!(o, Outcome::Blocked { .. } | Outcome::Stopped)),
             kept: kept.into_iter().collect(),
+            later: outcomes
+                .iter()
+                .filter_map(|(id, outcome)| match outcome {
+                    Outcome::Later { reason } => Some(format!("{id}: {reason}")),
+                    _ => None,
+                })
+                .collect(),
             regions: self.regions(world),
             seconds: self.started.elapsed().as_secs_f64(),
             aws_calls: self.aws.calls(),
@@ -472,6 +483,7 @@ impl Session {
     pub fn ended(&self, summary: &Summary) -> Exit {
         let stopped = self.state.last_run.as_ref().is_some_and(|run| run.outcome == "stopped");
         match (summary.failed + summary.not_begun, summary.changed) {
+            _ if summary.failed == 0 && !summary.later.is_empty() => Exit::Partly,
             (0, _) => Exit::Ok,
             _ if stopped => Exit::Interrupted,
             (_, 0) => Exit::Failed,

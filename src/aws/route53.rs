@@ -68,8 +68,12 @@ impl Route53 {
     }
 
     /// Deletes a record, which must be exactly as given.
-    pub async fn delete(&self, zone: &str, record: &RecordFacts) -> Result<String, AwsError> {
-        self.change(zone, record, ChangeAction::Delete).await
+    pub async fn delete(&self, zone: &str, record: &RecordFacts) -> Result<(), AwsError> {
+        match self.change(zone, record, ChangeAction::Delete).await {
+            // Missing is fine; AWS says it in the words of a fault only.
+            Err(error) if error.is("InvalidChangeBatch") && error.message.contains("but it was not found") => Ok(()),
+            other => other.map(drop),
+        }
     }
 
     /// Whether a change has reached all name servers.

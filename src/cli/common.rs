@@ -55,6 +55,10 @@ impl FileArgs {
         };
         match std::fs::read_to_string(&path) {
             Ok(text) => Ok((path, text)),
+            Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+                Err(CliError::new(Exit::Usage, format!("{} is no UTF-8 text", path.display()))
+                    .hint("save it again in the encoding UTF-8; `file` tells which one it has now"))
+            }
             Err(error) => {
                 let there: Vec<String> = std::fs::read_dir("environments")
                     .into_iter()

@@ -45,7 +45,7 @@ async fn work(args: &Args, session: &mut Session, look: Look) -> Result<Exit, Cl
         saved::check(path, &plan)?;
     }
     if look.output != Output::Json {
-        output::data(&plan_view::render(&plan));
+        output::data(&plan_view::render(&plan, output::width()));
     }
     if plan.is_empty() {
         if look.output == Output::Json {
@@ -64,7 +64,7 @@ async fn work(args: &Args, session: &mut Session, look: Look) -> Result<Exit, Cl
     }
     let done = session.execute("deploy", (&plan, &edges), observed.world, Task::Apply).await?;
     if look.output != Output::Json {
-        output::data(&format!("\n{}", summary::render(&done)));
+        output::data(&format!("\n{}", summary::render(&done, output::width())));
     }
     let ended = session.ended(&done);
     if args.no_verify || ended != Exit::Ok {

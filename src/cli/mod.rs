@@ -79,8 +79,8 @@ enum Command {
     Schema,
     /// Print a completion script for a shell
     Completions(shell::CompletionsArgs),
-    /// Print the manual page
-    Man,
+    /// Print the manual page, or write one for each command
+    Man(shell::ManArgs),
 }
 
 /// Runs the command that was parsed, prints its error, and says how it ended.
@@ -108,7 +108,7 @@ pub async fn run(cli: Cli) -> Exit {
             Ok(Exit::Ok)
         }
         Command::Completions(args) => shell::completions(&args, &mut Cli::command()),
-        Command::Man => shell::man(Cli::command()),
+        Command::Man(args) => shell::man(&args, Cli::command()),
     };
     result.unwrap_or_else(|error| {
         output::error(&error, form);

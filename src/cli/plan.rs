@@ -30,7 +30,7 @@ pub(super) async fn run(args: Args, look: Look) -> Result<Exit, CliError> {
     match look.output {
         Output::Json => output::data(&serde_json::to_string(&plan).unwrap_or_default()),
         Output::Markdown => output::data(&markdown::render(&plan)),
-        _ => output::data(&plan_view::render(&plan)),
+        _ => output::data(&plan_view::render(&plan, output::width())),
     }
     if let Some(path) = &args.out {
         saved::write(path, &plan)?;

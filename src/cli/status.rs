@@ -34,7 +34,7 @@ pub(super) async fn run(target: Target, look: Look) -> Result<Exit, CliError> {
     };
     match look.output {
         Output::Json => output::data(&serde_json::to_string(&report).unwrap_or_default()),
-        _ => output::data(&render(&report)),
+        _ => output::data(&render(&report, output::width())),
     }
     Ok(Exit::Ok)
 }

@@ -47,7 +47,7 @@ async fn work(args: &Args, session: &mut Session, look: Look) -> Result<Exit, Cl
     let observed = session.observe().await;
     let (plan, edges) = session.plan_teardown(&observed, options).await?;
     if look.output != Output::Json && !plan.is_empty() {
-        output::data(&plan_view::render(&plan));
+        output::data(&plan_view::render(&plan, output::width()));
     }
     let name = session.environment.name.clone();
     if plan.steps.iter().all(|step| step.change.action == Action::Keep) {
@@ -73,7 +73,7 @@ async fn work(args: &Args, session: &mut Session, look: Look) -> Result<Exit, Cl
     }
     let done = session.execute("teardown", (&plan, &edges), observed.world, Task::Delete(options)).await?;
     if look.output != Output::Json {
-        output::data(&format!("\n{}", summary::render(&done)));
+        output::data(&format!("\n{}", summary::render(&done, output::width())));
     }
     Ok(session.ended(&done))
 }

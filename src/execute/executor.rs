@@ -82,12 +82,16 @@ pub async fn run(context: Arc<Context>, jobs: Vec<Job>, task: Task, world: Arc<M
         for id in ready {
             let Some(job) = waiting.remove(&id) else { continue };
             let blocker = job.after.iter().find(|id| {
-                matches!(outcomes.get(*id), Some(Outcome::Failed { .. } | Outcome::Blocked { .. } | Outcome::Stopped))
+                matches!(
+                    outcomes.get(*id),
+                    Some(Outcome::Failed { .. } | Outcome::Later { .. } | Outcome::Blocked { .. } | Outcome::Stopped)
+                )
             });
             let changed =
                 job.after.iter().any(|id| matches!(outcomes.get(id), Some(Outcome::Changed | Outcome::Deleted)));
             let skipped = match blocker {
                 Some(_) if job.planned.is_none() => Some(Outcome::Unchanged),
+                Some(blocker) if matches!(outcomes.get(blocker), Some(Outcome::Stopped)) => Some(Outcome::Stopped),
                 Some(blocker) => Some(Outcome::Blocked { by: blocker.clone() }),
                 None if job.planned.is_none() && !changed => Some(Outcome::Unchanged),
                 None if context.stop.wanted() => Some(Outcome::Stopped),
@@ -139,7 +143,16 @@ async fn step(context: &Context, job: &Job, task: &Task, world: &Mutex<World>) -
     let start = Instant::now();
     let resource = &job.resource;
     let id = resource.id().clone();
-    let mut walk = Walk { context, job, world, start, told: job.planned.is_some(), seen: Seen::default(), attempt: 0 };
+    let mut walk = Walk {
+        context,
+        job,
+        world,
+        start,
+        told: job.planned.is_some(),
+        seen: Seen::default(),
+        attempt: 0,
+        at_work: false,
+    };
     if let Some(change) = &job.planned {
         walk.tell(change);
     }
@@ -150,6 +163,7 @@ async fn step(context: &Context, job: &Job, task: &Task, world: &Mutex<World>) -
     let outcome = match result {
         Ok(outcome) => outcome,
         Err(StepError::Kept(reason)) => Outcome::Kept { reason },
+        Err(StepError::NotYet(reason)) => Outcome::Later { reason },
         Err(error) => walk.failed(error).await,
     };
     if walk.told {
@@ -177,6 +191,8 @@ struct Walk<'a> {
     told: bool,
     seen: Seen,
     attempt: u32,
+    /// Whether AWS was seen at work since the last mutation.
+    at_work: bool,
 }
 
 impl Walk<'_> {
@@ -247,6 +263,7 @@ impl Walk<'_> {
                 }
                 return Ok(live);
             };
+            self.at_work = true;
             if self.late() {
                 return Err(self.timed_out(&status));
             }
@@ -269,8 +286,9 @@ impl Walk<'_> {
         }
     }
 
-    /// One mutation, announced first, and tried again while AWS says that something is still changing. Returns its name
-    /// in the journal, which wants its outcome.
+    /// One mutation, announced first, and tried again while AWS says that something is still changing. "Exists already"
+    /// is said in the same words as "is changing": so it looks before it tries again, and leaves what it finds changed
+    /// to the caller's next comparison. Returns its name in the journal, which wants its outcome.
     async fn mutate(&mut self, mutation: Mutation<'_>) -> Result<String, StepError> {
         // Marks the old events as seen, so that only this operation's are told.
         self.news().await;
@@ -290,7 +308,16 @@ impl Walk<'_> {
             };
             match result {
                 Ok(()) => return Ok(call),
-                Err(StepError::Aws(error)) if error.is_busy() && !self.late() => self.retry(error.to_string()).await,
+                Err(StepError::Aws(error)) if error.is_busy() && !self.late() => {
+                    self.retry(error.to_string()).await;
+                    let before = match mutation {
+                        Mutation::Apply(_, live) => live,
+                        Mutation::Delete(live, _) => Some(live),
+                    };
+                    if self.settled().await?.as_ref() != before {
+                        return Ok(call);
+                    }
+                }
                 Err(error) => {
                     context.journal.failed(&call, resource.id(), &error.to_string());
                     return Err(error);
@@ -311,6 +338,8 @@ impl Walk<'_> {
     async fn apply(&mut self) -> Result<Outcome, StepError> {
         let mut live = self.settled().await?;
         let mut mutated = false;
+        let mut recovery = None;
+        let mut without_effect = 0;
         for _ in 0..ROUNDS {
             if let Some(Live { owner: Owner::Foreign(what), .. }) = &live {
                 return Err(StepError::Refused(format!("{what}; it is left as it is")));
@@ -322,15 +351,27 @@ impl Walk<'_> {
             let Some(change) = change else {
                 return Ok(if mutated { Outcome::Changed } else { Outcome::Unchanged });
             };
+            // What ended badly twice in the same way will not end well the third time.
+            if recovery == Some(change.action)
+                && let Some(Live { settled: Settled::Failed(status), .. }) = &live
+            {
+                return Err(self.ended_in(status.clone()).await);
+            }
             if !self.told {
                 self.tell(&change);
             }
             let call = self.mutate(Mutation::Apply(&change, live.as_ref())).await?;
-            // A failed left-over that was removed is no failure of what comes next.
-            mutated = change.action != Action::Recreate;
+            // A failed left-over that was removed, or brought to its end, is no failure of what comes next.
+            recovery = matches!(change.action, Action::Recreate | Action::Recover).then_some(change.action);
+            mutated = recovery.is_none();
             let before = live.take();
             live = self.settled_after(before.as_ref(), &change).await?;
             self.record(&call, live.as_ref());
+            // AWS took it twice and shows nothing: more of the same will not help.
+            without_effect += u32::from(live == before);
+            if without_effect == 2 {
+                break;
+            }
         }
         let change = self.resource().diff(live.as_ref(), &lock(self.world).clone());
         let differs = change.map(|c| c.properties.iter().map(|p| p.name.clone()).collect::<Vec<_>>().join(", "));
@@ -341,6 +382,7 @@ impl Walk<'_> {
     /// again for a while before it is believed.
     async fn settled_after(&mut self, before: Option<&Live>, change: &Change) -> Result<Option<Live>, StepError> {
         let start = Instant::now();
+        self.at_work = false;
         loop {
             let live = self.settled().await?;
             let world = lock(self.world).clone();
@@ -351,7 +393,7 @@ impl Walk<'_> {
                 }
                 _ => false,
             };
-            if !unseen || start.elapsed() > Duration::from_secs(20) {
+            if !unseen || self.at_work || start.elapsed() > Duration::from_secs(20) {
                 return Ok(live);
             }
             tokio::time::sleep(wait::pause(start.elapsed())).await;

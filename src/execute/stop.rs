@@ -18,15 +18,16 @@ impl Stop {
         *self.0.borrow()
     }
 
-    /// Listens for SIGINT and SIGTERM: the first is the wish, the second ends the process through `now`.
-    pub fn on_signals(now: impl FnOnce() + Send + 'static) -> Self {
+    /// Listens for SIGINT and SIGTERM: the first is the wish and is told through `heard`, the second ends the process
+    /// through `now`.
+    pub fn on_signals(heard: impl Fn() + Send + 'static, now: impl FnOnce() + Send + 'static) -> Self {
         let (sender, stop) = Self::new();
         tokio::spawn(async move {
             let mut now = Some(now);
             while signal().await {
-                if sender.send_replace(true)
-                    && let Some(now) = now.take()
-                {
+                if !sender.send_replace(true) {
+                    heard();
+                } else if let Some(now) = now.take() {
                     now();
                 }
             }

@@ -53,6 +53,8 @@ pub enum Event {
         /// What went wrong.
         reason: String,
     },
+    /// Somebody asked to stop: what is in flight is finished, nothing else begins.
+    Stopping,
     /// A step is finished.
     StepFinished {
         /// The resource.
@@ -82,6 +84,11 @@ pub enum Outcome {
     /// Kept on purpose.
     Kept {
         /// Why.
+        reason: String,
+    },
+    /// AWS will not do it before some time has passed.
+    Later {
+        /// Why, and when to come back.
         reason: String,
     },
     /// It went wrong.
@@ -120,6 +127,8 @@ pub struct Summary {
     pub not_begun: usize,
     /// Things kept on purpose, with the reason.
     pub kept: Vec<String>,
+    /// What can only be done later, with the reason.
+    pub later: Vec<String>,
     /// One row per region.
     pub regions: Vec<RegionRow>,
     /// Wall time.

@@ -16,6 +16,7 @@ pub(super) fn doing(action: Action) -> &'static str {
         Action::Import => "taking back",
         Action::Update => "updating",
         Action::Recreate => "making anew",
+        Action::Recover => "recovering",
         Action::Delete => "deleting",
         Action::Keep => "keeping",
     }
@@ -28,14 +29,27 @@ pub(super) fn ended(outcome: &Outcome) -> (char, String, Vec<String>) {
         Outcome::Unchanged => ('·', "as wanted".into(), Vec::new()),
         Outcome::Deleted => ('✓', "gone".into(), Vec::new()),
         Outcome::Kept { reason } => ('=', format!("kept: {reason}"), Vec::new()),
+        Outcome::Later { reason } => ('…', format!("later: {reason}"), Vec::new()),
         Outcome::Failed { error, causes, left, hint } => {
             let mut more: Vec<String> = causes.iter().map(|cause| format!("cause: {cause}")).collect();
             more.push(format!("left: {left}"));
             more.extend(hint.iter().map(|hint| format!("hint: {hint}")));
             ('✗', format!("failed: {error}"), more)
         }
-        Outcome::Blocked { by } => ('-', format!("not begun: {by} failed"), Vec::new()),
+        Outcome::Blocked { by } => ('-', format!("not begun: {by} is not finished"), Vec::new()),
         Outcome::Stopped => ('-', "not begun: stopped".into(), Vec::new()),
+    }
+}
+
+/// What the first Ctrl-C is answered with.
+pub(super) const STOPPING: &str =
+    "stopping: what is in flight is finished, nothing else begins; once more stops at once";
+
+/// Seconds behind a step that was begun.
+pub(super) fn took(outcome: &Outcome, seconds: f64) -> String {
+    match outcome {
+        Outcome::Blocked { .. } | Outcome::Stopped => String::new(),
+        _ => format!(" ({seconds:.1} s)"),
     }
 }
 
@@ -70,12 +84,14 @@ impl Reporter for Plain {
             }
             Event::StepFinished { step, outcome, seconds } => {
                 let (_, words, more) = ended(outcome);
-                let mut line = format!("{}: {}: {words} ({seconds:.1} s)", step.place(), title(&self.titles, step));
+                let took = took(outcome, *seconds);
+                let mut line = format!("{}: {}: {words}{took}", step.place(), title(&self.titles, step));
                 for more in more {
                     line.push_str(&format!("\n  {more}"));
                 }
                 line
             }
+            Event::Stopping => STOPPING.to_owned(),
             Event::Finished { .. } => return,
         };
         output::progress(&line);

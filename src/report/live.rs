@@ -7,7 +7,9 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::events::{Event, Outcome, Reporter};
-use super::lines::{doing, ended};
+use super::fold::fold;
+use super::lines::{STOPPING, doing, ended, took};
+use super::output;
 use crate::resources::resource::NodeId;
 
 /// The tree.
@@ -20,7 +22,30 @@ pub(super) struct Live {
 #[derive(Debug, Default)]
 struct Tree {
     places: BTreeMap<String, (ProgressBar, usize)>,
-    steps: BTreeMap<NodeId, (ProgressBar, String)>,
+    steps: BTreeMap<NodeId, Step>,
+}
+
+/// A step in flight: its line, its title, and the line below with what happens inside it.
+#[derive(Debug)]
+struct Step {
+    line: ProgressBar,
+    title: String,
+    news: Option<ProgressBar>,
+}
+
+/// Title and words in one line: where it is narrow, the title is cut, since the words are what changes.
+fn fitted(title: &str, words: &str) -> String {
+    // Spinner, elapsed time and the spaces between.
+    let room = output::progress_width().saturating_sub(12);
+    let (long, wanted) = (title.chars().count(), words.chars().count() + 2);
+    if long + wanted <= room || room < 30 {
+        return format!("{title}: {words}");
+    }
+    let kept = room.saturating_sub(wanted + 1).max(12);
+    if long <= kept {
+        return format!("{title}: {words}");
+    }
+    format!("{}…: {words}", title.chars().take(kept).collect::<String>())
 }
 
 fn style(template: &str) -> ProgressStyle {
@@ -33,7 +58,7 @@ impl Live {
         Self { multi: MultiProgress::new(), tree: Mutex::default() }
     }
 
-    fn started(&self, step: &NodeId, words: String, title: &str) {
+    fn started(&self, step: &NodeId, words: &str, title: &str) {
         let mut tree = self.tree.lock().unwrap_or_else(PoisonError::into_inner);
         let place = step.place().to_owned();
         let (place_bar, active) = tree.places.entry(place.clone()).or_insert_with(|| {
@@ -44,23 +69,37 @@ impl Live {
         *active += 1;
         let bar = ProgressBar::new_spinner().with_style(style("  {spinner} {wide_msg} {elapsed:>4}"));
         let bar = self.multi.insert_after(place_bar, bar);
-        bar.set_message(words);
+        bar.set_message(fitted(title, words));
         bar.enable_steady_tick(Duration::from_millis(120));
-        tree.steps.insert(step.clone(), (bar, title.to_owned()));
+        tree.steps.insert(step.clone(), Step { line: bar, title: title.to_owned(), news: None });
     }
 
     fn say(&self, step: &NodeId, words: &str) {
         let tree = self.tree.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((bar, title)) = tree.steps.get(step) {
-            bar.set_message(format!("{title}: {words}"));
+        if let Some(step) = tree.steps.get(step) {
+            step.line.set_message(fitted(&step.title, words));
         }
+    }
+
+    /// The latest of what happens inside a step, in a line below it.
+    fn news(&self, step: &NodeId, line: &str) {
+        let mut tree = self.tree.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(step) = tree.steps.get_mut(step) else { return };
+        let bar = step.news.get_or_insert_with(|| {
+            self.multi.insert_after(&step.line, ProgressBar::new_spinner().with_style(style("      {wide_msg}")))
+        });
+        bar.set_message(line.to_owned());
+        bar.tick();
     }
 
     fn finished(&self, step: &NodeId, outcome: &Outcome, seconds: f64) {
         let mut tree = self.tree.lock().unwrap_or_else(PoisonError::into_inner);
         let title = match tree.steps.remove(step) {
-            Some((bar, title)) => {
-                bar.finish_and_clear();
+            Some(Step { line, title, news }) => {
+                if let Some(news) = news {
+                    news.finish_and_clear();
+                }
+                line.finish_and_clear();
                 title
             }
             None => step.local_name().to_owned(),
@@ -73,9 +112,11 @@ impl Live {
             }
         }
         let (sign, words, more) = ended(outcome);
-        let mut text = format!("{sign} {}  {title}: {words}  {seconds:.1} s", step.place());
+        let width = output::progress_width();
+        let mut text = fold(&format!("{sign} {}  {title}: {words}{}", step.place(), took(outcome, seconds)), width);
         for line in more {
-            text.push_str(&format!("\n    {line}"));
+            text.push('\n');
+            text.push_str(&fold(&format!("    {line}"), width));
         }
         // Only a closed terminal refuses, and then nobody reads it.
         let _ = self.multi.println(text);
@@ -87,10 +128,14 @@ impl Reporter for Live {
         match event {
             Event::Observing { .. } | Event::Finished { .. } => {}
             Event::StepStarted { step, title, change, .. } => {
-                self.started(step, format!("{title}: {}", doing(change.action)), title);
+                self.started(step, doing(change.action), title);
             }
             Event::StepWaiting { step, status } => self.say(step, status),
-            Event::StepNews { step, line } => self.say(step, line),
+            Event::StepNews { step, line } => self.news(step, line),
+            Event::Stopping => {
+                // Only a closed terminal refuses, and then nobody reads it.
+                let _ = self.multi.println(fold(STOPPING, output::progress_width()));
+            }
             Event::StepRetried { step, reason } => self.say(step, &format!("trying again: {reason}")),
             Event::StepFinished { step, outcome, seconds } => self.finished(step, outcome, *seconds),
         }

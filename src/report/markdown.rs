@@ -57,7 +57,7 @@ fn totals(plan: &Plan) -> String {
     format!(
         "**{} to create, {} to change, {} to delete, {} to keep.**",
         count(&[Action::Create, Action::Import]),
-        count(&[Action::Update, Action::Recreate]),
+        count(&[Action::Update, Action::Recreate, Action::Recover]),
         count(&[Action::Delete]),
         count(&[Action::Keep])
     )
@@ -69,6 +69,7 @@ fn word(action: Action) -> &'static str {
         Action::Import => "take back",
         Action::Update => "change",
         Action::Recreate => "make anew",
+        Action::Recover => "recover",
         Action::Delete => "**delete**",
         Action::Keep => "keep",
     }

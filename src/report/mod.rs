@@ -5,6 +5,7 @@ pub mod annotations;
 pub mod connect;
 pub mod drift;
 pub mod events;
+mod fold;
 mod lines;
 mod live;
 pub mod login;

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
+use super::fold::fold;
 use crate::plan::model::Plan;
 use crate::resources::resource::{Action, PropertyChange};
 
@@ -12,14 +13,20 @@ fn sign(action: Action) -> char {
         Action::Create => '+',
         Action::Update => '~',
         Action::Recreate => '±',
+        Action::Recover => '↻',
         Action::Import => '←',
         Action::Delete => '-',
         Action::Keep => '=',
     }
 }
 
-/// The plan for people, in the order of the steps.
-pub fn render(plan: &Plan) -> String {
+/// The plan for people, in the order of the steps, in lines of at most `width` characters.
+pub fn render(plan: &Plan, width: usize) -> String {
+    let whole = whole(plan);
+    whole.lines().map(|line| fold(line, width)).collect::<Vec<_>>().join("\n")
+}
+
+fn whole(plan: &Plan) -> String {
     if plan.is_empty() {
         return format!("Nothing to do: environment {} is as its file says.", plan.environment);
     }
@@ -38,7 +45,7 @@ pub fn render(plan: &Plan) -> String {
         text,
         "\nPlan: {} to create, {} to change, {} to delete, {} to keep.",
         count(&[Action::Create, Action::Import]),
-        count(&[Action::Update, Action::Recreate]),
+        count(&[Action::Update, Action::Recreate, Action::Recover]),
         count(&[Action::Delete]),
         count(&[Action::Keep]),
     );
@@ -126,7 +133,7 @@ mod tests {
         let step = Step { id, kind: Kind::Bucket, title: "bucket b".into(), change, needs: Vec::new() };
         let plan = Plan { version: VERSION, environment: "99".into(), account: "1".into(), steps: vec![step] };
         assert_eq!(
-            render(&plan),
+            render(&plan, 200),
             "Environment 99 in account 1:\n\n~ us-west-2  bucket b\n    policy.Statement[0].Action: s3:* → s3:GetObject\n\n\
              Plan: 0 to create, 1 to change, 0 to delete, 0 to keep."
         );
@@ -135,6 +142,6 @@ mod tests {
     #[test]
     fn an_empty_plan_says_so() {
         let plan = Plan { version: VERSION, environment: "99".into(), account: "1".into(), steps: Vec::new() };
-        assert_eq!(render(&plan), "Nothing to do: environment 99 is as its file says.");
+        assert_eq!(render(&plan, 200), "Nothing to do: environment 99 is as its file says.");
     }
 }

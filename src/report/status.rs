@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::events::RegionRow;
+use super::fold::fold;
 use super::summary;
 use crate::resources::resource::NodeId;
 use crate::state::model::LastRun;
@@ -43,8 +44,8 @@ pub struct ResourceStatus {
     pub detail: Option<String>,
 }
 
-/// For people.
-pub fn render(report: &StatusReport) -> String {
+/// For people, in lines of at most `width` characters.
+pub fn render(report: &StatusReport, width: usize) -> String {
     let mut text = format!("Environment {} in account {}\n", report.environment, report.account);
     match &report.last_run {
         Some(run) => {
@@ -53,11 +54,12 @@ pub fn render(report: &StatusReport) -> String {
         }
         None => text.push_str("Last run: none that this machine knows of\n"),
     }
-    let _ = writeln!(text, "\n{}\n", summary::regions(&report.regions));
+    let _ = writeln!(text, "\n{}\n", summary::regions(&report.regions, width));
     let notable: Vec<_> = report.resources.iter().filter(|r| r.state != "ready").collect();
     for resource in &notable {
         let detail = resource.detail.as_ref().map(|d| format!(": {d}")).unwrap_or_default();
-        let _ = writeln!(text, "{:<10} {}  {}{detail}", resource.state, resource.id.place(), resource.title);
+        let line = format!("{:<10} {}  {}{detail}", resource.state, resource.id.place(), resource.title);
+        let _ = writeln!(text, "{}", fold(&line, width));
     }
     let ready = report.resources.len() - notable.len();
     let _ = write!(text, "{ready} of {} resources as the file says", report.resources.len());

@@ -135,7 +135,10 @@ impl Resource for Bucket {
         let s3 = aws.s3(&self.region);
         if options.delete_data {
             loop {
-                let versions = s3.versions(&self.name, 1000).await?;
+                let versions = match s3.versions(&self.name, 1000).await {
+                    Err(error) if error.is("NoSuchBucket") => return Ok(()),
+                    other => other?,
+                };
                 if versions.is_empty() {
                     break;
                 }

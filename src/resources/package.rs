@@ -128,8 +128,11 @@ impl Resource for Package {
 
     async fn delete(&self, aws: &Aws, _call: &str, _live: &Live, _options: RemovalOptions) -> Result<(), StepError> {
         let s3 = aws.s3(&self.region);
-        let (ours, others): (Vec<_>, Vec<_>) =
-            s3.keys(&self.bucket, "").await?.into_iter().partition(|key| self.is_ours(key));
+        let keys = match s3.keys(&self.bucket, "").await {
+            Err(error) if error.is("NoSuchBucket") => return Ok(()),
+            other => other?,
+        };
+        let (ours, others): (Vec<_>, Vec<_>) = keys.into_iter().partition(|key| self.is_ours(key));
         for key in ours {
             s3.delete_object(&self.bucket, &key).await?;
         }

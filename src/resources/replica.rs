@@ -115,6 +115,8 @@ impl Resource for Replica {
                  same command again tomorrow; everything else is done",
                 self.title()
             ))),
+            // The table has gone, and its replicas with it.
+            Err(error) if error.is("ResourceNotFound") || error.is("ReplicaNotFound") => Ok(()),
             other => Ok(other?),
         }
     }

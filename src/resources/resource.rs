@@ -238,6 +238,8 @@ pub enum Action {
     Update,
     /// A failed left-over is removed first, then it is made anew.
     Recreate,
+    /// An operation that failed half-way is brought to its end first, then properties change in place.
+    Recover,
     /// It goes.
     Delete,
     /// It holds data and stays.

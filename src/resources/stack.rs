@@ -248,7 +248,7 @@ impl Resource for Stack {
             ));
         }
         if status == "UPDATE_ROLLBACK_FAILED" {
-            return Some(Change::new(Action::Update, "its roll-back failed: that is continued first"));
+            return Some(Change::new(Action::Recover, "its roll-back failed: that is continued first"));
         }
         let differs = compare(&self.wanted(world), &live.properties);
         if differs.is_empty() {
@@ -288,13 +288,10 @@ impl Resource for Stack {
         world: &World,
     ) -> Result<(), StepError> {
         let cloudformation = aws.cloudformation(&self.region);
-        let status = live.and_then(|l| l.properties.get("status")).and_then(Value::as_str).unwrap_or_default();
         match change.action {
             Action::Recreate => return Ok(cloudformation.delete(&self.name, call).await?),
             Action::Import => return self.import(aws, live, &self.kept(live, world), call).await,
-            _ if status == "UPDATE_ROLLBACK_FAILED" => {
-                return Ok(cloudformation.continue_rollback(&self.name, call).await?);
-            }
+            Action::Recover => return Ok(cloudformation.continue_rollback(&self.name, call).await?),
             _ => {}
         }
         let body = self.full_template().to_string();

@@ -173,7 +173,9 @@ fn clusters(checker: &mut Checker<'_>, file: &File) {
     let prefix = file.names.bucket_prefix.as_ref().map_or("pl-pt", |prefix| prefix.value.as_str());
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for (cluster, region) in &file.clusters {
-        if let Some(message) = bucket_fault(&format!("{prefix}{cluster}-uploads")) {
+        if cluster.is_empty() {
+            checker.key_fault(cluster, region, "a cluster has no name").hint = Some("such as `99-0`".into());
+        } else if let Some(message) = bucket_fault(&format!("{prefix}{cluster}-uploads")) {
             checker.key_fault(cluster, region, message).hint =
                 Some("the name is `names.bucket_prefix`, the cluster and `-uploads`".into());
         }

@@ -278,11 +278,38 @@ fn structure(source: &str, error: &serde_saphyr::Error) -> Fault {
         let key = rest.split(',').next().unwrap_or(rest);
         fault.message = format!("duplicate key `{key}`");
         fault.hint = Some("each key may be given once; remove one of them".into());
-    } else if message == "invalid boolean" {
-        fault.message = "this is no boolean".into();
-        fault.hint = Some("true or false".into());
+    } else if let Some((words, hint)) = plain_words(source, &message) {
+        fault.message = words.into();
+        fault.hint = Some(hint.into());
     }
     fault
+}
+
+/// The parser speaks to programmers; what people most often get wrong is said in their words, with a remedy.
+fn plain_words(source: &str, message: &str) -> Option<(&'static str, &'static str)> {
+    let has = |words: &str| message.contains(words);
+    let blank = source.lines().all(|line| line.trim_start().is_empty() || line.trim_start().starts_with('#'));
+    Some(if message == "invalid boolean" {
+        ("this is no boolean", "true or false")
+    } else if blank {
+        ("there are no settings in this file", "`environments/99.yaml` and `sftpctl schema` show what belongs here")
+    } else if has("expected mapping start") {
+        ("settings are expected here", "each is written `name: value`, those below another two spaces further in")
+    } else if has("null into") {
+        ("a value is missing", "write it behind the colon, or remove the setting to get its default")
+    } else if has("multiple YAML documents") {
+        ("a second document begins here", "one file is one environment: remove everything from `---` on")
+    } else if has("tabs disallowed") {
+        ("a tab is no indentation in YAML", "indent with spaces, two for each level")
+    } else if has("unexpected character") && has("{0}") {
+        ("there is a NUL byte in this file", "save it again as UTF-8 text")
+    } else if has("invalid u") || has("invalid i") {
+        ("this is no whole number", "digits only, without a point or a unit")
+    } else if has("unknown anchor") {
+        ("no anchor of this name comes before", "`&name` marks a value, `*name` further down repeats it")
+    } else {
+        return None;
+    })
 }
 
 /// The byte of a line and column, both from 1, the column in characters.

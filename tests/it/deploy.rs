@@ -60,6 +60,8 @@ fn an_environment_stands_is_repaired_and_leaves_nothing() {
         r#"["dydb-99-uploads", "dydb-99-uploads", "dydb-99-uploads", "pl-pt99-5-uploads"]"#
     );
     assert!(site.ok(&["teardown", "--env", "99", "--local", "--yes"]).contains("Nothing is left"));
+    // The bucket's own tags say whose it is, should the state be lost as well.
+    std::fs::remove_file(site.dir.path().join(".sftpctl/local/state/99.json")).unwrap();
     site.deploy();
     assert_eq!(site.aws(&["get"]), "kept");
     assert_eq!(site.planned(), Vec::<String>::new());

@@ -1,14 +1,21 @@
 //! The tests that need the built program or more than one room; one binary, so that it is linked once.
 
+mod contract;
 mod deploy;
 mod deployer_policy;
 mod drift;
+mod drive;
 mod faults;
 mod local;
 mod login;
+mod moto;
 mod pipeline;
+mod rooms;
+mod shown;
 mod site;
 mod spec;
 mod ssh_audit;
 mod state;
+mod stub;
 mod template;
+mod wire;

@@ -126,6 +126,67 @@ fn a_fault_is_named(#[case] from: &str, #[case] to: &str, #[case] message: &str,
     assert!(found.iter().any(|f| f.contains(message) && f.contains(hint)), "{found:#?}");
 }
 
+/// What editors, copying and other programs make of a file; each is named with a remedy, none ends in a panic.
+#[rstest]
+#[case::empty("", "1:1 there are no settings in this file", "sftpctl schema")]
+#[case::only_a_comment("# nothing yet\n", "there are no settings in this file", "sftpctl schema")]
+#[case::a_list("- version: 1\n", "1:1 settings are expected here", "`name: value`")]
+#[case::a_word("version\n", "1:1 settings are expected here", "`name: value`")]
+#[case::no_value("home_region:\n", "a value is missing", "behind the colon")]
+#[case::a_tab("regions:\n\tus-west-2: { server: true }\n", "2:2 a tab is no indentation in YAML", "spaces")]
+#[case::nul("version: \"1\0\"\n", "there is a NUL byte in this file", "UTF-8")]
+#[case::escape("version: \"\u{1b}[31m\"\n", "unexpected character", "")]
+#[case::number_with_a_point("version: 1.0\n", "this is no whole number", "digits")]
+#[case::unknown_anchor("version: *nowhere\n", "no anchor of this name comes before", "`&name`")]
+#[case::an_alias_bomb(
+    "a: &a [x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a]\nversion: [*b,*b,*b,*b,*b,*b,*b,*b]\n",
+    "there is no setting `a` here",
+    ""
+)]
+#[case::unclosed("regions: { us-west-2: { server: true\n", "", "")]
+fn a_strange_file_is_refused_in_plain_words(#[case] source: &str, #[case] message: &str, #[case] hint: &str) {
+    let found = faults(source);
+    assert!(found.iter().any(|f| f.contains(message) && f.contains(hint)), "{found:#?}");
+    let shown = spec::load(source, "x.yaml").unwrap_err().render(false);
+    assert!(!shown.contains('\u{1b}') && !shown.contains('\0'), "a file must not command the terminal: {shown:?}");
+}
+
+#[test]
+fn nesting_without_end_is_refused() {
+    let source = format!("regions: {}{}\n", "[".repeat(5000), "]".repeat(5000));
+    assert!(!faults(&source).is_empty());
+}
+
+#[test]
+fn two_documents_are_refused_and_a_nameless_cluster_too() {
+    assert!(faults(&format!("{MINIMAL}---\n{MINIMAL}"))[0].contains("10:1 a second document begins here"));
+    assert!(faults(&MINIMAL.replace("99-0:", "\"\":"))[0].contains("a cluster has no name"));
+}
+
+#[rstest]
+#[case::windows_line_ends(MINIMAL.replace('\n', "\r\n"))]
+#[case::byte_order_mark(format!("\u{feff}{MINIMAL}"))]
+#[case::anchors(MINIMAL.replace("99-0: us-west-2", "99-0: &region us-west-2\n  99-1: *region"))]
+#[case::json("{\"version\": 1, \"environment\": \"99\", \"account\": \"111111111111\", \"home_region\": \"us-west-2\", \
+    \"regions\": {\"us-west-2\": {\"server\": true}}, \"clusters\": {\"99-0\": \"us-west-2\"}}".to_owned())]
+fn what_means_the_same_is_taken(#[case] source: String) {
+    let environment = spec::load(&source, "x.yaml").unwrap();
+    assert_eq!((environment.name.as_str(), environment.home_region.as_str()), ("99", "us-west-2"));
+}
+
+#[rstest]
+#[case::utf16(b"\xff\xfev\0e\0r\0".as_slice(), "x.yaml is no UTF-8 text")]
+#[case::latin1(b"environment: \"\xe9\"\n".as_slice(), "x.yaml is no UTF-8 text")]
+fn a_file_in_another_encoding_is_refused_with_a_remedy(#[case] bytes: &[u8], #[case] message: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("x.yaml"), bytes).unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_sftpctl"));
+    let output = command.args(["validate", "--env-file", "x.yaml"]).current_dir(folder.path()).output().unwrap();
+    let shown = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{shown}");
+    assert!(shown.contains(message) && shown.contains("hint: save it again in the encoding UTF-8"), "{shown}");
+}
+
 #[test]
 fn all_faults_of_values_come_in_one_run_with_their_places() {
     let source = MINIMAL.replace("\"111111111111\"", "\"12\"").replace("99-0: us-west-2", "99-Ä: us-wset-2");

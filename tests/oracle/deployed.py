@@ -2,6 +2,7 @@
 
 import json
 import sys
+import urllib.request
 
 import botocore.session
 from botocore.exceptions import ClientError
@@ -178,6 +179,9 @@ if COMMAND == "drift":
     drift(sys.argv[3])
 elif COMMAND == "state-bucket":
     state_bucket(sys.argv[3])
+elif COMMAND in ("fetch", "post"):
+    request = urllib.request.Request(ENDPOINT + sys.argv[3], method="GET" if COMMAND == "fetch" else "POST")
+    print(urllib.request.urlopen(request).read().decode())
 elif COMMAND == "put":
     client("s3").put_object(Bucket="pl-pt99-5-uploads", Key="175781/kept.txt", Body=b"kept")
 elif COMMAND == "get":

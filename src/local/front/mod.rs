@@ -244,6 +244,12 @@ async fn pass(front: &Front, parts: Parts, scope: &Scope, operation: &str, body:
         if matches!(operation, "UpdateStack" | "ExecuteChangeSet") {
             snapshot(front, scope).await;
         }
+        if matches!(operation, "DeleteStack" | "UpdateStack" | "ExecuteChangeSet")
+            && let Some(stack) = form.get("StackName")
+        {
+            let account = front.upstream.account(&scope.access_key, &scope.region).await;
+            bucket_tags::keep(front, &Place { account, region: scope.region.clone() }, stack).await;
+        }
         if scope.service == "sts" && operation == "AssumeRole" {
             let response = front.upstream.pass(parts, Body::from(bytes)).await;
             return assumed(front, &form, response).await;

@@ -1,0 +1,290 @@
+//! What holds for every kind of resource alike. First against a world in memory, where each node fails in turn; then
+//! against the local cloud, where every kind is what it is.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+use sftpctl::aws::{Aws, AwsError, ConnectOptions};
+use sftpctl::desired;
+use sftpctl::execute::executor::Task;
+use sftpctl::observe::observe;
+use sftpctl::plan::{graph, planner};
+use sftpctl::resources::resource::{
+    Change, Kind, Live, NodeId, Properties, RemovalOptions, Resource, StepError, Want, World,
+};
+
+use crate::site::Site;
+use crate::drive::{self, dependants, environment, resources};
+
+/// What exists, and what was done to it.
+#[derive(Default)]
+struct Memory {
+    there: World,
+    made: BTreeMap<NodeId, usize>,
+    fault: Option<Fault>,
+}
+
+/// The one call that goes wrong.
+#[derive(Clone)]
+struct Fault {
+    node: NodeId,
+    /// The call takes effect all the same: only its answer is lost.
+    takes_effect: bool,
+}
+
+/// A resource whose AWS is a map. What it is, needs and wants is the real one's.
+struct InMemory {
+    real: Arc<dyn Resource>,
+    memory: Arc<Mutex<Memory>>,
+}
+
+fn lost(operation: &'static str, node: &NodeId) -> StepError {
+    StepError::Aws(AwsError {
+        operation,
+        object: node.to_string(),
+        code: Some("InternalFailure".into()),
+        message: "the node of this test".into(),
+        status: Some(400),
+    })
+}
+
+impl InMemory {
+    fn call(&self, effect: impl FnOnce(&mut Memory)) -> Result<(), StepError> {
+        let mut memory = self.memory.lock().unwrap();
+        let fault = memory.fault.clone().filter(|fault| fault.node == *self.real.id());
+        if fault.as_ref().is_none_or(|fault| fault.takes_effect) {
+            effect(&mut memory);
+        }
+        match fault {
+            Some(_) => Err(lost("test:Call", self.real.id())),
+            None => Ok(()),
+        }
+    }
+}
+
+#[async_trait]
+impl Resource for InMemory {
+    fn kind(&self) -> Kind {
+        self.real.kind()
+    }
+
+    fn id(&self) -> &NodeId {
+        self.real.id()
+    }
+
+    fn needs(&self) -> Vec<NodeId> {
+        self.real.needs()
+    }
+
+    fn removed_after(&self) -> Vec<NodeId> {
+        self.real.removed_after()
+    }
+
+    fn title(&self) -> String {
+        self.real.title()
+    }
+
+    fn wanted(&self, world: &World) -> Properties {
+        self.real.wanted(world)
+    }
+
+    fn diff(&self, live: Option<&Live>, world: &World) -> Option<Change> {
+        self.real.diff(live, world)
+    }
+
+    async fn read(&self, _aws: &Aws, _known: Option<&str>) -> Result<Option<Live>, AwsError> {
+        Ok(self.memory.lock().unwrap().there.get(self.real.id()).cloned().flatten())
+    }
+
+    async fn apply(
+        &self,
+        _aws: &Aws,
+        _call: &str,
+        _change: &Change,
+        _live: Option<&Live>,
+        world: &World,
+    ) -> Result<(), StepError> {
+        let id = self.real.id();
+        let mut live = Live::new(id.as_str());
+        for (name, want) in self.real.wanted(world) {
+            match want {
+                Want::Is(value) => live = live.with(name, value),
+                Want::After(node) => panic!("{id} was begun before {node} had told {name}"),
+            }
+        }
+        for name in ["ApiId", "ApiUrl", "InvocationRoleArn", "TriggerSourceArn", "ServerId", "State", "Endpoint"] {
+            live = live.output(name, format!("{name} of {id}"));
+        }
+        self.call(|memory| {
+            *memory.made.entry(id.clone()).or_default() += 1;
+            memory.there.insert(id.clone(), Some(live));
+        })
+    }
+
+    async fn delete(&self, _aws: &Aws, _call: &str, _live: &Live, _options: RemovalOptions) -> Result<(), StepError> {
+        self.call(|memory| {
+            memory.there.remove(self.real.id());
+        })
+    }
+}
+
+fn in_memory() -> (Arc<Mutex<Memory>>, Vec<Arc<dyn Resource>>) {
+    let memory: Arc<Mutex<Memory>> = Arc::default();
+    let wrapped = resources(&environment())
+        .into_iter()
+        .map(|real| -> Arc<dyn Resource> { Arc::new(InMemory { real, memory: Arc::clone(&memory) }) });
+    // The stack makes the buckets; in memory nobody does, and their own node has nothing to do.
+    let all = wrapped.filter(|resource| resource.kind() != Kind::Bucket).collect();
+    (memory, all)
+}
+
+async fn no_aws() -> Arc<Aws> {
+    let options = ConnectOptions {
+        endpoint_url: Some("http://127.0.0.1:1".into()),
+        local_account: Some("111111111111".into()),
+        home_region: "us-west-2".into(),
+        profile: None,
+    };
+    Arc::new(Aws::connect(options).await)
+}
+
+fn word(outcome: &sftpctl::report::events::Outcome) -> String {
+    serde_json::to_value(outcome).unwrap()["outcome"].as_str().unwrap().to_owned()
+}
+
+/// Exactly what waits for the node is not begun, everything else is done; the error says the node and what is left;
+/// the next run does the rest, and nothing is made twice.
+#[tokio::test]
+async fn a_failure_at_any_node_blocks_what_needs_it_and_is_finished_by_the_next_run() {
+    let aws = no_aws().await;
+    let (_, all) = in_memory();
+    let up = graph::upwards(&all).unwrap();
+    for node in up.keys() {
+        for takes_effect in [false, true] {
+            let (memory, all) = in_memory();
+            memory.lock().unwrap().fault = Some(Fault { node: node.clone(), takes_effect });
+            let ended = drive::deploy(&aws, &all, World::new()).await;
+            let blocked = dependants(&up, node);
+            for (id, outcome) in &ended.outcomes {
+                let expected = match id {
+                    id if id == node => "failed",
+                    id if blocked.contains(id) => "blocked",
+                    _ => "changed",
+                };
+                assert_eq!(word(outcome), expected, "{id}, with a fault at {node}");
+            }
+            let told = ended.outcome(node);
+            assert!(told["error"].as_str().unwrap().contains(node.as_str()), "{told}");
+            let left = if takes_effect { format!("{node}, usable") } else { "nothing".to_owned() };
+            assert_eq!(told["left"], left);
+
+            memory.lock().unwrap().fault = None;
+            let again = drive::deploy(&aws, &all, World::new()).await;
+            assert!(again.outcomes.values().all(|o| ["changed", "unchanged"].contains(&word(o).as_str())), "{node}");
+            assert!(drive::deploy(&aws, &all, World::new()).await.plan.is_empty(), "{node}");
+            let memory = memory.lock().unwrap();
+            assert!(memory.made.values().all(|times| *times == 1), "{node}: {:?}", memory.made);
+            assert_eq!(memory.made.len(), all.len());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_failure_of_any_removal_keeps_what_it_needs_and_is_finished_by_the_next_run() {
+    let aws = no_aws().await;
+    let (_, all) = in_memory();
+    let down = graph::downwards(&all).unwrap();
+    for node in down.keys() {
+        for takes_effect in [false, true] {
+            let (memory, all) = in_memory();
+            drive::deploy(&aws, &all, World::new()).await;
+            memory.lock().unwrap().fault = Some(Fault { node: node.clone(), takes_effect });
+            let ended = drive::teardown(&aws, &all).await;
+            let blocked = dependants(&down, node);
+            for (id, outcome) in &ended.outcomes {
+                let expected = match id {
+                    id if id == node => "failed",
+                    id if blocked.contains(id) => "blocked",
+                    _ => "deleted",
+                };
+                assert_eq!(word(outcome), expected, "{id}, with a fault at {node}");
+            }
+            memory.lock().unwrap().fault = None;
+            drive::teardown(&aws, &all).await;
+            assert!(memory.lock().unwrap().there.is_empty(), "{node}");
+        }
+    }
+}
+
+/// The counted operations that change something.
+fn mutations(calls: &Value) -> Vec<String> {
+    let reads = ["Describe", "Get", "List", "Head", "Lookup"];
+    let mut found = Vec::new();
+    for call in calls["calls"].as_object().unwrap().keys() {
+        let (_, operation) = call.split_once('.').unwrap();
+        if !reads.iter().any(|read| operation.starts_with(read)) {
+            found.push(call.clone());
+        }
+    }
+    found
+}
+
+/// Of every kind: made once however often it is asked for, nothing differs afterwards, an old plan does nothing, and
+/// what is gone can be deleted again.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_kind_keeps_the_contract_on_the_local_cloud() {
+    let site = Site::new();
+    // Makes the hosted zone, which is there beforehand on AWS.
+    site.planned();
+    let options = ConnectOptions {
+        endpoint_url: Some(site.endpoint()),
+        local_account: Some("111111111111".into()),
+        home_region: "us-west-2".into(),
+        profile: None,
+    };
+    let aws = Arc::new(Aws::connect(options).await);
+    let environment = environment();
+    let all = resources(&environment);
+    let nothing = observe(&aws, &all, &BTreeMap::new()).await.world;
+    let old_plan = planner::deploy("99", "111111111111", &all, &nothing).unwrap();
+    let made = drive::run(&aws, &all, old_plan.clone(), nothing.clone(), Task::Apply).await;
+    for (id, outcome) in &made.outcomes {
+        assert!(["changed", "unchanged"].contains(&word(outcome).as_str()), "{id}: {outcome:?}");
+    }
+    for resource in &all {
+        let live = resource.read(&aws, None).await.unwrap();
+        assert!(live.is_some(), "{} is there", resource.id());
+        assert_eq!(resource.diff(live.as_ref(), &made.world), None, "{}", resource.id());
+    }
+
+    // The plan of before once more, by a run that knows nothing: everything is found as it should be.
+    site.aws(&["post", "/_sftpctl/calls/reset"]);
+    let again = drive::run(&aws, &all, old_plan, nothing, Task::Apply).await;
+    for (id, outcome) in &again.outcomes {
+        assert_eq!(word(outcome), "unchanged", "{id}");
+    }
+    let counted: Value = serde_json::from_str(&site.aws(&["fetch", "/_sftpctl/calls"])).unwrap();
+    assert_eq!(mutations(&counted), Vec::<String>::new(), "nothing is written");
+
+    let mut going = all.clone();
+    going.extend(desired::leftovers(&environment));
+    let kinds: BTreeSet<Kind> = going.iter().map(|resource| resource.kind()).collect();
+    assert_eq!(kinds.len(), 13, "every kind is among them: {kinds:?}");
+    let before = observe(&aws, &going, &BTreeMap::new()).await.world;
+    let ended = drive::teardown(&aws, &going).await;
+    for (id, outcome) in &ended.outcomes {
+        assert_eq!(word(outcome), "deleted", "{id}: {outcome:?}");
+    }
+    for resource in &going {
+        let Some(Some(live)) = before.get(resource.id()) else { continue };
+        let again = resource.delete(&aws, "contract", live, RemovalOptions { delete_data: true }).await;
+        assert!(again.is_ok(), "{} is gone and can be deleted again: {:?}", resource.id(), again.err());
+        let read = resource.read(&aws, None).await.unwrap();
+        assert_eq!(read, None, "{} is gone", resource.id());
+    }
+    assert_eq!(site.aws(&["left"]), json!([]).to_string());
+}

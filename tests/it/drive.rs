@@ -1,0 +1,140 @@
+//! Runs resources through the planner and the executor, as a session does, and keeps every event.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use sftpctl::aws::Aws;
+use sftpctl::desired::{self, Given};
+use sftpctl::execute::executor::{self, Context, Job, Outcomes, Task};
+use sftpctl::execute::stop::Stop;
+use sftpctl::execute::wait::Deadlines;
+use sftpctl::observe::observe;
+use sftpctl::package::Package;
+use sftpctl::plan::graph::{self, Edges};
+use sftpctl::plan::model::Plan;
+use sftpctl::plan::planner;
+use sftpctl::report::events::{Event, Reporter};
+use sftpctl::resources::resource::{NodeId, Removal, RemovalOptions, Resource, World};
+use sftpctl::spec;
+use sftpctl::spec::model::Environment;
+use sftpctl::state::folder::Folder;
+use sftpctl::state::machine::ThisMachine;
+use sftpctl::state::store::{self, Store};
+
+/// Keeps the events.
+#[derive(Default)]
+pub(crate) struct Kept(pub(crate) Mutex<Vec<Event>>);
+
+impl Reporter for Kept {
+    fn event(&self, event: &Event) {
+        self.0.lock().unwrap().push(event.clone());
+    }
+}
+
+/// What came of a run.
+pub(crate) struct Ended {
+    pub(crate) plan: Plan,
+    pub(crate) outcomes: Outcomes,
+    pub(crate) world: World,
+    pub(crate) events: Vec<Event>,
+}
+
+impl Ended {
+    /// How the one step ended, as JSON.
+    pub(crate) fn outcome(&self, id: &NodeId) -> serde_json::Value {
+        serde_json::to_value(&self.outcomes[id]).unwrap()
+    }
+}
+
+/// The shipped environment 99.
+pub(crate) fn environment() -> Environment {
+    let path = format!("{}/environments/99.yaml", env!("CARGO_MANIFEST_DIR"));
+    spec::load(&std::fs::read_to_string(&path).unwrap(), &path).unwrap()
+}
+
+/// Every resource of an environment, with a package that Lambda could not run.
+pub(crate) fn resources(environment: &Environment) -> Vec<Arc<dyn Resource>> {
+    let code = Arc::new(Package::new(b"no program".to_vec()));
+    desired::resources(environment, &Given { code, host_keys: Arc::from([]) }).unwrap()
+}
+
+/// One resource of environment 99.
+pub(crate) fn resource(id: &str) -> Arc<dyn Resource> {
+    let environment = environment();
+    let mut all = resources(&environment);
+    all.extend(desired::leftovers(&environment));
+    all.into_iter().find(|resource| resource.id().as_str() == id).unwrap_or_else(|| panic!("there is no {id}"))
+}
+
+/// Looks, plans and does. `given` is taken as read beforehand.
+pub(crate) async fn deploy(aws: &Arc<Aws>, resources: &[Arc<dyn Resource>], given: World) -> Ended {
+    let mut world = observe(aws, resources, &BTreeMap::new()).await.world;
+    world.extend(given);
+    let (plan, edges) = planner::deploy("99", "111111111111", resources, &world).unwrap();
+    run(aws, resources, (plan, edges), world, Task::Apply).await
+}
+
+/// Looks and takes down everything that is there, data too.
+pub(crate) async fn teardown(aws: &Arc<Aws>, resources: &[Arc<dyn Resource>]) -> Ended {
+    let world = observe(aws, resources, &BTreeMap::new()).await.world;
+    let options = RemovalOptions { delete_data: true };
+    let mut removals: Vec<(NodeId, Removal)> = Vec::new();
+    for resource in resources {
+        if let Some(Some(live)) = world.get(resource.id()) {
+            removals.push((resource.id().clone(), resource.removal(aws, live, options).await.unwrap()));
+        }
+    }
+    let (plan, edges) = planner::teardown("99", "111111111111", resources, &removals).unwrap();
+    run(aws, resources, (plan, edges), world, Task::Delete(options)).await
+}
+
+/// Does what a plan says, made from this world or from an older one.
+pub(crate) async fn run(
+    aws: &Arc<Aws>,
+    resources: &[Arc<dyn Resource>],
+    (plan, edges): (Plan, Edges),
+    world: World,
+    task: Task,
+) -> Ended {
+    let records = tempfile::tempdir().unwrap();
+    let store = Store::new(Arc::new(Folder::new(records.path())), "99", "111111111111", Arc::new(ThisMachine));
+    let (lock, _) = store.begin("test", store::terms(None, 0), &|_| {}).await.unwrap();
+    let (_sender, stop) = Stop::new();
+    let kept = Arc::new(Kept::default());
+    let context = Context {
+        aws: Arc::clone(aws),
+        reporter: Arc::<Kept>::clone(&kept),
+        deadlines: Deadlines::new(BTreeMap::new()),
+        stop,
+        journal: Arc::clone(lock.journal()),
+    };
+    let jobs = resources
+        .iter()
+        .map(|resource| Job {
+            planned: plan.step(resource.id()).map(|step| step.change.clone()),
+            known: None,
+            after: edges.get(resource.id()).cloned().unwrap_or_default(),
+            resource: Arc::clone(resource),
+        })
+        .filter(|job| matches!(task, Task::Apply) || job.planned.is_some())
+        .collect();
+    let world = Arc::new(Mutex::new(world));
+    let outcomes = executor::run(Arc::new(context), jobs, task, Arc::clone(&world)).await;
+    lock.end().await.unwrap();
+    let world = world.lock().unwrap().clone();
+    let events = kept.0.lock().unwrap().clone();
+    Ended { plan, outcomes, world, events }
+}
+
+/// Every resource that waits for this one, directly or not.
+pub(crate) fn dependants(edges: &Edges, id: &NodeId) -> Vec<NodeId> {
+    let mut found: Vec<NodeId> = Vec::new();
+    for node in graph::order(edges) {
+        if edges[&node].iter().any(|wait| wait == id || found.contains(wait)) {
+            found.push(node);
+        }
+    }
+    found
+}

@@ -1,0 +1,177 @@
+//! What people read: plans and help, as snapshots. `INSTA_UPDATE=always cargo test` writes them anew; read them then.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use clap::CommandFactory as _;
+use serde_json::Value;
+use sftpctl::cli::Cli;
+use sftpctl::plan::model::Plan;
+use sftpctl::plan::{graph, planner};
+use sftpctl::report::events::{RegionRow, Summary};
+use sftpctl::report::{plan_view, summary};
+use sftpctl::resources::resource::{Kind, Live, Removal, Resource, Want, World};
+use sftpctl::template::{Code, render};
+
+use crate::drive::{environment, resources};
+
+const WIDE: usize = 100;
+const NARROW: usize = 60;
+
+fn deploy(all: &[Arc<dyn Resource>], world: &World) -> Plan {
+    planner::deploy("99", "111111111111", all, world).unwrap().0
+}
+
+/// Everything as it is wanted.
+fn as_wanted(all: &[Arc<dyn Resource>]) -> World {
+    let mut world = World::new();
+    for id in graph::order(&graph::upwards(all).unwrap()) {
+        let resource = all.iter().find(|resource| *resource.id() == id).unwrap();
+        let mut live = Live::new(id.as_str());
+        for (name, want) in resource.wanted(&world) {
+            if let Want::Is(value) = want {
+                live = live.with(name, value);
+            }
+        }
+        for name in ["ApiId", "ApiUrl", "InvocationRoleArn", "TriggerSourceArn", "ServerId", "Endpoint"] {
+            live = live.output(name, format!("{name}-of-{}", id.place()));
+        }
+        world.insert(id, Some(live));
+    }
+    world
+}
+
+fn set(world: &mut World, id: &str, name: &'static str, value: impl Into<Value>) {
+    let live = world.iter_mut().find(|(node, _)| node.as_str() == id).unwrap().1.as_mut().unwrap();
+    live.properties.insert(name, value.into());
+}
+
+#[test]
+fn a_first_plan() {
+    let plan = deploy(&resources(&environment()), &World::new());
+    insta::assert_snapshot!("plan_create", plan_view::render(&plan, WIDE));
+    insta::assert_snapshot!("plan_create_60_columns", plan_view::render(&plan, NARROW));
+}
+
+#[test]
+fn a_plan_of_changes_with_a_replacement() {
+    let environment = environment();
+    let all = resources(&environment);
+    let mut world = as_wanted(&all);
+    assert!(deploy(&all, &world).is_empty());
+    // The stack of before: another time-out, and a function of another name, which cannot be changed in place.
+    let code = Code { bucket: "code".into(), key: "key".into() };
+    let mut before = render(&environment, "us-west-2", &code).unwrap().template;
+    before["Resources"]["Authorizer"]["Properties"]["FunctionName"] = "lambda-of-before".into();
+    before["Resources"]["Authorizer"]["Properties"]["Timeout"] = 3.into();
+    set(&mut world, "us-west-2/stack", "template", "digest of before");
+    set(&mut world, "us-west-2/stack", "body", before);
+    set(&mut world, "us-west-2/server", "security policy", "TransferSecurityPolicy-2018-11");
+    set(&mut world, "us-east-2/server-id", "SERVER_ID", "s-edited-by-hand");
+    let key = "orgid (S)";
+    set(&mut world, "us-west-2/table", "key", key);
+    let policy = serde_json::json!({ "Version": "2012-10-17", "Statement": [] });
+    set(&mut world, "us-west-2/bucket/pl-pt99-5-uploads", "policy", policy);
+    let plan = deploy(&all, &world);
+    insta::assert_snapshot!("plan_update", plan_view::render(&plan, WIDE));
+    insta::assert_snapshot!("plan_update_60_columns", plan_view::render(&plan, NARROW));
+    let json = serde_json::to_value(&plan).unwrap();
+    insta::assert_snapshot!("plan_update_json_step", serde_json::to_string_pretty(&json["steps"][0]).unwrap());
+    assert_eq!(serde_json::from_value::<Plan>(json).unwrap(), plan, "what is saved is what was planned");
+}
+
+#[test]
+fn a_plan_of_a_teardown() {
+    let all = resources(&environment());
+    let removals: Vec<_> = all
+        .iter()
+        .map(|resource| {
+            let removal = match resource.kind() {
+                Kind::Table | Kind::Replica => Removal::Keep("it holds the accounts; --delete-data deletes it".into()),
+                Kind::Trigger | Kind::ServerId => Removal::Leave,
+                _ => Removal::Delete,
+            };
+            (resource.id().clone(), removal)
+        })
+        .collect();
+    let (plan, _) = planner::teardown("99", "111111111111", &all, &removals).unwrap();
+    insta::assert_snapshot!("plan_teardown", plan_view::render(&plan, NARROW));
+}
+
+#[test]
+fn the_end_of_a_run() {
+    let row = |region: &str, server: Option<&str>| RegionRow {
+        region: region.into(),
+        stack: Some("UPDATE_COMPLETE".into()),
+        server: server.map(str::to_owned),
+        state: server.map(|_| "ONLINE".into()),
+        host: server.map(|_| format!("99-uploads-{region}.xx.net")),
+        endpoint: None,
+    };
+    let done = Summary {
+        environment: "99".into(),
+        command: "deploy".into(),
+        changed: 3,
+        failed: 1,
+        not_begun: 2,
+        kept: vec!["bucket pl-pt99-5-uploads: it holds customers' files".into()],
+        later: Vec::new(),
+        regions: vec![row("us-east-1", None), row("us-west-2", Some("s-0123456789abcdef0"))],
+        seconds: 12.34,
+        aws_calls: 56,
+    };
+    insta::assert_snapshot!("summary", summary::render(&done, WIDE));
+    insta::assert_snapshot!("summary_60_columns", summary::render(&done, NARROW));
+}
+
+#[test]
+fn no_line_of_a_plan_is_wider_than_the_terminal() {
+    let plan = deploy(&resources(&environment()), &World::new());
+    for width in [40, NARROW, 80, WIDE] {
+        let widest = plan_view::render(&plan, width).lines().map(|line| line.chars().count()).max().unwrap();
+        assert!(widest <= width, "{widest} > {width}");
+    }
+}
+
+/// The help of a command and of all below it.
+fn help(command: &mut clap::Command, name: &str, all: &mut String) {
+    let text = command.clone().term_width(80).render_long_help().to_string();
+    let _ = writeln!(all, "===== {name}\n{}\n", text.trim_end());
+    let below: Vec<String> = command.get_subcommands().map(|below| below.get_name().to_owned()).collect();
+    for name_below in below.iter().filter(|name| *name != "help") {
+        help(command.find_subcommand_mut(name_below).unwrap(), &format!("{name} {name_below}"), all);
+    }
+}
+
+#[test]
+fn the_help_of_every_command() {
+    let mut command = Cli::command();
+    command.build();
+    let mut all = String::new();
+    help(&mut command, "sftpctl", &mut all);
+    let trimmed: Vec<_> = all.lines().map(str::trim_end).collect();
+    insta::assert_snapshot!("help", trimmed.join("\n"));
+}
+
+#[test]
+fn a_manual_page_of_every_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("man1");
+    let mut man = std::process::Command::new(env!("CARGO_BIN_EXE_sftpctl"));
+    assert!(man.args(["man", "--dir"]).arg(&dir).output().unwrap().status.success());
+    let mut pages: BTreeMap<String, String> = BTreeMap::new();
+    for entry in std::fs::read_dir(&dir).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        pages.insert(name, std::fs::read_to_string(&path).unwrap());
+    }
+    for name in ["sftpctl.1", "sftpctl-deploy.1", "sftpctl-local-start.1", "sftpctl-users-add.1"] {
+        let page = &pages[name];
+        let title = Path::new(name).file_stem().unwrap().to_str().unwrap();
+        assert!(page.contains(".TH") && page.replace('\\', "").contains(title), "{name}: {page}");
+    }
+}

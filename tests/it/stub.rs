@@ -1,0 +1,145 @@
+//! An AWS that answers what a test scripts, and remembers what it was asked: for what no emulator shows.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::{Request, Response};
+use sftpctl::aws::{Aws, ConnectOptions};
+
+/// One answer.
+#[derive(Clone, Debug)]
+pub(crate) struct Reply {
+    status: u16,
+    headers: Vec<(&'static str, String)>,
+    body: String,
+}
+
+impl Reply {
+    pub(crate) fn new(status: u16, body: impl Into<String>) -> Self {
+        Self { status, headers: Vec::new(), body: body.into() }
+    }
+
+    pub(crate) fn ok(body: impl Into<String>) -> Self {
+        Self::new(200, body)
+    }
+
+    /// An error of a service that speaks JSON.
+    pub(crate) fn json_error(status: u16, code: &str, message: &str) -> Self {
+        let body = serde_json::json!({ "__type": code, "message": message, "Message": message });
+        let mut reply = Self::new(status, body.to_string());
+        reply.headers.push(("x-amzn-errortype", code.to_owned()));
+        reply
+    }
+
+    /// An error of S3.
+    pub(crate) fn s3_error(status: u16, code: &str, message: &str) -> Self {
+        Self::new(status, format!("<Error><Code>{code}</Code><Message>{message}</Message></Error>"))
+    }
+
+    /// An error of a service that speaks the query protocol.
+    pub(crate) fn query_error(status: u16, code: &str, message: &str) -> Self {
+        let error = format!("<Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>");
+        Self::new(status, format!("<ErrorResponse>{error}<RequestId>1</RequestId></ErrorResponse>"))
+    }
+}
+
+/// What was asked: the operation, its region, whose bucket it should be, and its body.
+#[derive(Clone, Debug)]
+pub(crate) struct Asked {
+    pub(crate) operation: String,
+    pub(crate) region: String,
+    pub(crate) owner: String,
+    pub(crate) body: String,
+}
+
+#[derive(Default)]
+struct Script {
+    replies: BTreeMap<String, VecDeque<Reply>>,
+    asked: Vec<Asked>,
+}
+
+/// The AWS of a test.
+pub(crate) struct Stub {
+    endpoint: String,
+    script: Arc<Mutex<Script>>,
+}
+
+impl Stub {
+    pub(crate) async fn new() -> Self {
+        let script: Arc<Mutex<Script>> = Arc::default();
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let shared = Arc::clone(&script);
+        let router = Router::new().fallback(move |request: Request<Body>| answer(Arc::clone(&shared), request));
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Self { endpoint, script }
+    }
+
+    /// Answers an operation with these, the last one for ever: `dynamodb:DescribeTable`, `cloudformation:CreateStack`,
+    /// `s3:PUT /bucket?policy`.
+    pub(crate) fn on(&self, operation: &str, replies: impl IntoIterator<Item = Reply>) -> &Self {
+        self.script.lock().unwrap().replies.insert(operation.to_owned(), replies.into_iter().collect());
+        self
+    }
+
+    /// The operations that were asked for, in order.
+    pub(crate) fn operations(&self) -> Vec<String> {
+        self.script.lock().unwrap().asked.iter().map(|asked| asked.operation.clone()).collect()
+    }
+
+    /// How often an operation was asked for.
+    pub(crate) fn count(&self, operation: &str) -> usize {
+        self.asked(operation).len()
+    }
+
+    /// Everything that was asked of an operation.
+    pub(crate) fn asked(&self, operation: &str) -> Vec<Asked> {
+        let script = self.script.lock().unwrap();
+        script.asked.iter().filter(|asked| asked.operation == operation).cloned().collect()
+    }
+
+    pub(crate) async fn aws(&self, region: &str) -> Arc<Aws> {
+        let options = ConnectOptions {
+            profile: None,
+            endpoint_url: Some(self.endpoint.clone()),
+            local_account: Some("111111111111".to_owned()),
+            home_region: region.to_owned(),
+        };
+        Arc::new(Aws::connect(options).await)
+    }
+}
+
+async fn answer(script: Arc<Mutex<Script>>, request: Request<Body>) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    let body = String::from_utf8_lossy(&to_bytes(body, 10_000_000).await.unwrap()).into_owned();
+    let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let mut scope = header("authorization").split('/').skip(2);
+    let (region, service) = (scope.next().unwrap_or_default(), scope.next().unwrap_or_default());
+    let action = body.split('&').find_map(|pair| pair.strip_prefix("Action="));
+    let operation = match (header("x-amz-target").rsplit_once('.'), action) {
+        (Some((_, target)), _) => format!("{service}:{target}"),
+        (None, Some(action)) => format!("{service}:{action}"),
+        (None, None) => {
+            let query: Vec<_> = parts.uri.query().unwrap_or_default().split('&').collect();
+            let sub = query.iter().find(|pair| !pair.is_empty() && !pair.contains('=')).map(|sub| format!("?{sub}"));
+            format!("{service}:{} {}{}", parts.method, parts.uri.path().trim_end_matches('/'), sub.unwrap_or_default())
+        }
+    };
+    let owner = header("x-amz-expected-bucket-owner").to_owned();
+    let mut script = script.lock().unwrap();
+    script.asked.push(Asked { operation: operation.clone(), region: region.to_owned(), owner, body });
+    let reply = match script.replies.get_mut(&operation) {
+        Some(replies) if replies.len() > 1 => replies.pop_front().unwrap(),
+        Some(replies) => replies.front().unwrap().clone(),
+        None => Reply::json_error(400, "NotScripted", &format!("no answer is scripted for {operation}")),
+    };
+    let mut response = Response::builder().status(reply.status);
+    for (name, value) in &reply.headers {
+        response = response.header(*name, value);
+    }
+    response.body(Body::from(reply.body)).unwrap()
+}

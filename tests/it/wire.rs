@@ -1,0 +1,596 @@
+//! What AWS does that no emulator shows, answered by a stub as AWS answers it; the requests are held against what AWS
+//! takes. Sources: AWS's API references and the reports in the providers of Terraform and CDK.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::sync::Arc;
+
+use rstest::rstest;
+use serde_json::{Value, json};
+use sftpctl::observe::observe;
+use sftpctl::plan::planner;
+use sftpctl::report::events::Event;
+use sftpctl::resources::resource::{Live, NodeId, Resource, World};
+use sftpctl::spec::model::Cluster;
+
+use crate::drive::{self, Ended, deploy, resource, resources, teardown};
+use crate::stub::{Reply, Stub};
+
+const REGION: &str = "us-west-2";
+const STACK: &str = "us-west-2/stack";
+const STACK_ARN: &str = "arn:aws:cloudformation:us-west-2:111111111111:stack/sftp-99-upload-us-west-2/1";
+
+fn node(id: &str) -> NodeId {
+    serde_json::from_value(json!(id)).unwrap()
+}
+
+/// A stack with everything that others take from it.
+fn stack_is_there() -> World {
+    let live = Live::new(STACK_ARN)
+        .with("template", "digest")
+        .output("ApiId", "a1")
+        .output("ApiUrl", "https://a1.execute-api.us-west-2.amazonaws.com/prod")
+        .output("InvocationRoleArn", "arn:aws:iam::111111111111:role/invocation")
+        .output("TriggerSourceArn", "arn:aws:execute-api:us-west-2:111111111111:a1/prod/GET/x");
+    World::from([(node(STACK), Some(live))])
+}
+
+fn retries(ended: &Ended) -> Vec<String> {
+    let reason = |event: &Event| match event {
+        Event::StepRetried { reason, .. } => Some(reason.clone()),
+        _ => None,
+    };
+    ended.events.iter().filter_map(reason).collect()
+}
+
+/// `DescribeStacks` of a stack that is as wanted, but for its status and digest.
+fn stack(status: &str, digest: &str) -> Reply {
+    let wanted = resource(STACK).wanted(&World::new());
+    let sftpctl::resources::resource::Want::Is(Value::Object(parameters)) = &wanted["parameters"] else { panic!() };
+    let parameters: String = parameters
+        .iter()
+        .map(|(key, value)| {
+            let value = value.as_str().unwrap().replace('&', "&amp;").replace('<', "&lt;");
+            format!("<member><ParameterKey>{key}</ParameterKey><ParameterValue>{value}</ParameterValue></member>")
+        })
+        .collect();
+    let tags: String = sftpctl::desired::tags(&drive::environment())
+        .iter()
+        .map(|(key, value)| format!("<member><Key>{key}</Key><Value>{value}</Value></member>"))
+        .collect();
+    let digest = format!("<member><OutputKey>TemplateDigest</OutputKey><OutputValue>{digest}</OutputValue></member>");
+    Reply::ok(format!(
+        "<DescribeStacksResponse><DescribeStacksResult><Stacks><member><StackId>{STACK_ARN}</StackId>\
+         <StackName>sftp-99-upload-us-west-2</StackName><CreationTime>2026-11-24T09:00:00Z</CreationTime>\
+         <StackStatus>{status}</StackStatus><Parameters>{parameters}</Parameters><Outputs>{digest}</Outputs>\
+         <Tags>{tags}</Tags></member></Stacks></DescribeStacksResult></DescribeStacksResponse>"
+    ))
+}
+
+fn no_stack() -> Reply {
+    Reply::query_error(400, "ValidationError", "Stack with id sftp-99-upload-us-west-2 does not exist")
+}
+
+/// The digest of the wanted template.
+fn digest() -> String {
+    match &resource(STACK).wanted(&World::new())["template"] {
+        sftpctl::resources::resource::Want::Is(Value::String(digest)) => digest.clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn events(members: &[(&str, &str, &str)]) -> Reply {
+    let members: String = members
+        .iter()
+        .enumerate()
+        .map(|(id, (resource, status, reason))| {
+            format!(
+                "<member><StackId>{STACK_ARN}</StackId><EventId>{id}</EventId><StackName>s</StackName>\
+                 <LogicalResourceId>{resource}</LogicalResourceId><ResourceType>AWS::X::Y</ResourceType>\
+                 <Timestamp>2026-11-24T09:00:00Z</Timestamp><ResourceStatus>{status}</ResourceStatus>\
+                 <ResourceStatusReason>{reason}</ResourceStatusReason></member>"
+            )
+        })
+        .collect();
+    Reply::ok(format!(
+        "<DescribeStackEventsResponse><DescribeStackEventsResult><StackEvents>{members}</StackEvents>\
+         </DescribeStackEventsResult></DescribeStackEventsResponse>"
+    ))
+}
+
+fn done(operation: &str) -> Reply {
+    Reply::ok(format!("<{operation}Response><{operation}Result></{operation}Result></{operation}Response>"))
+}
+
+async fn one(stub: &Stub, id: &str, given: World) -> Ended {
+    let aws = stub.aws(REGION).await;
+    deploy(&aws, &[resource(id)], given).await
+}
+
+#[tokio::test]
+async fn another_role_for_api_logs_is_used_as_it_is() {
+    let stub = Stub::new().await;
+    stub.on("apigateway:GET /account", [Reply::ok(r#"{"cloudwatchRoleArn":"arn:aws:iam::111111111111:role/theirs"}"#)]);
+    let ended = one(&stub, "us-west-2/api-account", World::new()).await;
+    assert!(ended.plan.is_empty());
+    assert_eq!(stub.operations(), ["apigateway:GET /account"]);
+}
+
+#[tokio::test]
+async fn an_empty_role_for_api_logs_is_set_and_a_new_role_is_waited_for() {
+    let stub = Stub::new().await;
+    let ours = r#"{"cloudwatchRoleArn":"arn:aws:iam::111111111111:role/x"}"#;
+    stub.on("apigateway:GET /account", [Reply::ok("{}"), Reply::ok("{}"), Reply::ok("{}"), Reply::ok(ours)])
+        .on("iam:CreateRole", [done("CreateRole"), Reply::query_error(409, "EntityAlreadyExists", "it is there")])
+        .on("iam:AttachRolePolicy", [done("AttachRolePolicy")])
+        .on(
+            "apigateway:PATCH /account",
+            [
+                Reply::json_error(
+                    400,
+                    "BadRequestException",
+                    "The role ARN does not have required permissions configured.",
+                ),
+                Reply::ok(ours),
+            ],
+        );
+    let ended = one(&stub, "us-west-2/api-account", World::new()).await;
+    assert_eq!(ended.outcome(&node("us-west-2/api-account"))["outcome"], "changed", "{:?}", ended.outcomes);
+    assert_eq!(stub.count("apigateway:PATCH /account"), 2);
+    assert_eq!(retries(&ended).len(), 1, "{:?}", retries(&ended));
+    let patch: Value = serde_json::from_str(&stub.asked("apigateway:PATCH /account")[0].body).unwrap();
+    assert_eq!(patch["patchOperations"][0]["path"], "/cloudwatchRoleArn");
+}
+
+const DAY: &str = "Replica cannot be deleted because it has acted as a source region for new replica(s) being added to \
+                   the table in the last 24 hours";
+
+fn table(status: &str) -> Reply {
+    let table = json!({ "Table": {
+        "TableName": "dydb-99-uploads", "TableStatus": status,
+        "TableArn": "arn:aws:dynamodb:us-west-2:111111111111:table/dydb-99-uploads",
+    }});
+    Reply::ok(table.to_string())
+}
+
+fn table_is_ours(stub: &Stub) {
+    let tag = json!({ "Tags": [{ "Key": "sftpctl:environment", "Value": "99" }] });
+    let backups = json!({ "ContinuousBackupsDescription": { "ContinuousBackupsStatus": "ENABLED" } });
+    stub.on("dynamodb:ListTagsOfResource", [Reply::ok(tag.to_string())])
+        .on("dynamodb:DescribeContinuousBackups", [Reply::ok(backups.to_string())]);
+}
+
+#[tokio::test]
+async fn a_table_that_was_a_source_today_is_deleted_tomorrow() {
+    let stub = Stub::new().await;
+    table_is_ours(&stub);
+    stub.on("dynamodb:DescribeTable", [table("ACTIVE")])
+        .on("dynamodb:DeleteTable", [Reply::json_error(400, "ValidationException", DAY)]);
+    let ended = teardown(&stub.aws(REGION).await, &[resource("us-west-2/table")]).await;
+    let outcome = ended.outcome(&node("us-west-2/table"));
+    assert_eq!(outcome["outcome"], "later", "{outcome}");
+    assert!(outcome["reason"].as_str().unwrap().contains("Run the same command again tomorrow"), "{outcome}");
+    assert_eq!(stub.count("dynamodb:DeleteTable"), 1, "what takes a day is not tried again at once");
+}
+
+#[tokio::test]
+async fn a_table_in_use_is_waited_for() {
+    let stub = Stub::new().await;
+    table_is_ours(&stub);
+    let gone = Reply::json_error(400, "ResourceNotFoundException", "Requested resource not found");
+    let busy = Reply::json_error(400, "ResourceInUseException", "Table is being updated: dydb-99-uploads");
+    stub.on(
+        "dynamodb:DescribeTable",
+        [table("ACTIVE"), table("ACTIVE"), table("UPDATING"), table("ACTIVE"), table("DELETING"), gone],
+    )
+    .on("dynamodb:DeleteTable", [busy, table("DELETING")]);
+    let ended = teardown(&stub.aws(REGION).await, &[resource("us-west-2/table")]).await;
+    assert_eq!(ended.outcome(&node("us-west-2/table"))["outcome"], "deleted", "{:?}", ended.outcomes);
+}
+
+#[tokio::test]
+async fn a_bucket_policy_is_put_again_until_the_new_role_is_known() {
+    let stub = Stub::new().await;
+    let bucket = resource("us-west-2/bucket/pl-pt99-5-uploads");
+    let wanted = bucket.wanted(&World::new());
+    let sftpctl::resources::resource::Want::Is(policy) = &wanted["policy"] else { panic!() };
+    let none = || Reply::s3_error(404, "NoSuchBucketPolicy", "The bucket policy does not exist");
+    stub.on("s3:GET /pl-pt99-5-uploads?policy", [none(), none(), none(), none(), Reply::ok(policy.to_string())])
+        .on(
+            "s3:GET /pl-pt99-5-uploads?tagging",
+            [Reply::ok(
+                "<Tagging><TagSet><Tag><Key>sftpctl:environment</Key><Value>99</Value></Tag></TagSet></Tagging>",
+            )],
+        )
+        .on(
+            "s3:PUT /pl-pt99-5-uploads?policy",
+            [
+                Reply::s3_error(400, "MalformedPolicy", "Invalid principal in policy"),
+                Reply::s3_error(400, "MalformedPolicy", "Invalid principal in policy"),
+                Reply::new(204, ""),
+            ],
+        );
+    let ended = one(&stub, bucket.id().as_str(), stack_is_there()).await;
+    assert_eq!(ended.outcome(bucket.id())["outcome"], "changed", "{:?}", ended.outcomes);
+    assert_eq!(stub.count("s3:PUT /pl-pt99-5-uploads?policy"), 3);
+    let put: Value = serde_json::from_str(&stub.asked("s3:PUT /pl-pt99-5-uploads?policy")[0].body).unwrap();
+    assert_eq!(&put, policy);
+}
+
+#[rstest]
+#[case::anothers(Reply::s3_error(403, "AccessDenied", "Access Denied"))]
+#[case::elsewhere(Reply::s3_error(301, "PermanentRedirect", "The bucket must be addressed elsewhere"))]
+#[tokio::test]
+async fn a_bucket_name_of_another_account_is_told_before_anything_begins(#[case] reply: Reply) {
+    let stub = Stub::new().await;
+    stub.on("s3:GET /pl-pt99-5-uploads?policy", [reply]);
+    let observed =
+        observe(&stub.aws(REGION).await, &[resource("us-west-2/bucket/pl-pt99-5-uploads")], &Default::default()).await;
+    let findings = planner::foreign(&observed.world);
+    assert!(findings[0].contains("bucket names are global: `names: { bucket_prefix: … }`"), "{findings:?}");
+}
+
+#[tokio::test]
+async fn a_call_on_a_bucket_names_the_owner_that_it_expects() {
+    let stub = Stub::new().await;
+    let missing = || Reply::s3_error(404, "NoSuchBucket", "The specified bucket does not exist");
+    stub.on("s3:GET /pl-pt99-5-uploads?policy", [missing()]);
+    let bucket = resource("us-west-2/bucket/pl-pt99-5-uploads");
+    let observed = observe(&stub.aws(REGION).await, &[Arc::clone(&bucket)], &Default::default()).await;
+    assert_eq!(observed.world[bucket.id()], None, "404: the name is free");
+    assert_eq!(stub.asked("s3:GET /pl-pt99-5-uploads?policy")[0].owner, "111111111111");
+}
+
+#[tokio::test]
+async fn early_validation_is_told_as_the_cause() {
+    let stub = Stub::new().await;
+    stub.on("cloudformation:DescribeStacks", [no_stack(), no_stack(), stack("ROLLBACK_COMPLETE", "")])
+        .on("cloudformation:CreateStack", [done("CreateStack")])
+        .on(
+            "cloudformation:DescribeStackEvents",
+            [events(&[
+                ("sftp-99-upload-us-west-2", "ROLLBACK_COMPLETE", ""),
+                ("sftp-99-upload-us-west-2", "CREATE_FAILED", "Validation failed; call DescribeEvents for the details"),
+                ("sftp-99-upload-us-west-2", "CREATE_IN_PROGRESS", "User Initiated"),
+            ])],
+        )
+        .on(
+            "cloudformation:DescribeEvents",
+            [Reply::ok(
+                "<DescribeEventsResponse><DescribeEventsResult><OperationEvents><member><EventId>1</EventId>\
+             <EventType>VALIDATION_ERROR</EventType><LogicalResourceId>Authorizer</LogicalResourceId>\
+             <ValidationPath>/Resources/Authorizer/Properties/FunctionName</ValidationPath>\
+             <ValidationStatusReason>Resource of type 'AWS::Lambda::Function' already exists</ValidationStatusReason>\
+             </member></OperationEvents></DescribeEventsResult></DescribeEventsResponse>",
+            )],
+        );
+    let ended = one(&stub, STACK, World::new()).await;
+    let outcome = ended.outcome(&node(STACK));
+    assert_eq!(outcome["outcome"], "failed", "{outcome}");
+    assert_eq!(
+        outcome["causes"],
+        json!(["Authorizer: Resource of type 'AWS::Lambda::Function' already exists at \
+                /Resources/Authorizer/Properties/FunctionName"])
+    );
+    assert_eq!(outcome["left"], format!("{STACK_ARN} (ROLLBACK_COMPLETE)"));
+    assert_eq!(stub.count("cloudformation:CreateStack"), 1);
+}
+
+#[tokio::test]
+async fn a_stack_that_only_can_be_deleted_is_made_anew() {
+    let stub = Stub::new().await;
+    let failed = || stack("ROLLBACK_COMPLETE", "");
+    stub.on(
+        "cloudformation:DescribeStacks",
+        [
+            failed(),
+            failed(),
+            stack("DELETE_IN_PROGRESS", ""),
+            no_stack(),
+            stack("CREATE_IN_PROGRESS", ""),
+            stack("CREATE_COMPLETE", &digest()),
+        ],
+    )
+    .on("cloudformation:DescribeStackEvents", [events(&[])])
+    .on("cloudformation:DeleteStack", [done("DeleteStack")])
+    .on("cloudformation:CreateStack", [done("CreateStack")]);
+    let ended = one(&stub, STACK, World::new()).await;
+    assert_eq!(ended.outcome(&node(STACK))["outcome"], "changed", "{:?}", ended.outcomes);
+    let writes =
+        stub.operations().into_iter().filter(|o| o.contains("DeleteS") || o.contains("CreateS")).collect::<Vec<_>>();
+    assert_eq!(writes, ["cloudformation:DeleteStack", "cloudformation:CreateStack"]);
+    let tokens: Vec<String> = ["cloudformation:DeleteStack", "cloudformation:CreateStack"]
+        .iter()
+        .map(|operation| {
+            let body = stub.asked(operation)[0].body.clone();
+            body.split('&').find(|pair| pair.starts_with("ClientRequestToken=")).unwrap().to_owned()
+        })
+        .collect();
+    assert_ne!(tokens[0], tokens[1], "each operation has a token of its own");
+}
+
+#[tokio::test]
+async fn a_failed_stack_tells_its_first_cause_and_the_next_run_takes_the_way_out() {
+    let stub = Stub::new().await;
+    let name = "sftp-99-upload-us-west-2";
+    let cause = "CloudWatch Logs role ARN must be set in account settings to enable logging";
+    stub.on(
+        "cloudformation:DescribeStacks",
+        [
+            no_stack(),
+            no_stack(),
+            stack("CREATE_IN_PROGRESS", ""),
+            stack("ROLLBACK_IN_PROGRESS", ""),
+            stack("ROLLBACK_COMPLETE", ""),
+        ],
+    )
+    .on(
+        "cloudformation:DescribeStackEvents",
+        [events(&[
+            (name, "ROLLBACK_COMPLETE", ""),
+            ("Authorizer", "DELETE_COMPLETE", ""),
+            (name, "ROLLBACK_IN_PROGRESS", "The following resource(s) failed to create: [ApiStage, Authorizer]."),
+            ("Authorizer", "CREATE_FAILED", "Resource creation cancelled"),
+            ("ApiStage", "CREATE_FAILED", cause),
+            (name, "CREATE_IN_PROGRESS", "User Initiated"),
+        ])],
+    )
+    .on("cloudformation:CreateStack", [done("CreateStack")])
+    .on("cloudformation:DeleteStack", [done("DeleteStack")]);
+    let outcome = one(&stub, STACK, World::new()).await.outcome(&node(STACK));
+    assert_eq!(outcome["error"], format!("stack {name} ended in ROLLBACK_COMPLETE"));
+    assert_eq!(outcome["causes"], json!([format!("ApiStage (AWS::X::Y): {cause}")]), "and no noise");
+    assert_eq!(outcome["left"], format!("{STACK_ARN} (ROLLBACK_COMPLETE)"));
+
+    let left = || stack("ROLLBACK_COMPLETE", "");
+    stub.on("cloudformation:DescribeStacks", [left(), left(), no_stack(), stack("CREATE_COMPLETE", &digest())]);
+    let ended = one(&stub, STACK, World::new()).await;
+    let change = &ended.plan.steps[0].change;
+    assert_eq!(
+        change.reason.as_deref(),
+        Some("it is ROLLBACK_COMPLETE, which can only be deleted; then it is made anew")
+    );
+    assert_eq!(ended.outcome(&node(STACK))["outcome"], "changed", "{:?}", ended.outcomes);
+}
+
+#[tokio::test]
+async fn a_failed_roll_back_is_continued_and_then_the_stack_is_updated() {
+    let stub = Stub::new().await;
+    let failed = || stack("UPDATE_ROLLBACK_FAILED", "old");
+    stub.on(
+        "cloudformation:DescribeStacks",
+        [
+            failed(),
+            failed(),
+            stack("UPDATE_ROLLBACK_IN_PROGRESS", "old"),
+            stack("UPDATE_ROLLBACK_COMPLETE", "old"),
+            stack("UPDATE_IN_PROGRESS", "old"),
+            stack("UPDATE_COMPLETE", &digest()),
+        ],
+    )
+    .on("cloudformation:GetTemplate", [done("GetTemplate")])
+    .on("cloudformation:DescribeStackEvents", [events(&[])])
+    .on("cloudformation:ContinueUpdateRollback", [done("ContinueUpdateRollback")])
+    .on("cloudformation:UpdateStack", [done("UpdateStack")]);
+    let ended = one(&stub, STACK, World::new()).await;
+    assert_eq!(ended.outcome(&node(STACK))["outcome"], "changed", "{:?}", ended.outcomes);
+    let writes: Vec<_> = stub.operations().into_iter().filter(|o| o.contains("Update")).collect();
+    assert_eq!(writes, ["cloudformation:ContinueUpdateRollback", "cloudformation:UpdateStack"]);
+}
+
+#[tokio::test]
+async fn a_roll_back_that_fails_again_is_told_once() {
+    let stub = Stub::new().await;
+    stub.on(
+        "cloudformation:DescribeStacks",
+        [
+            stack("UPDATE_ROLLBACK_FAILED", "old"),
+            stack("UPDATE_ROLLBACK_FAILED", "old"),
+            stack("UPDATE_ROLLBACK_IN_PROGRESS", "old"),
+            stack("UPDATE_ROLLBACK_FAILED", "old"),
+        ],
+    )
+    .on("cloudformation:GetTemplate", [done("GetTemplate")])
+    .on(
+        "cloudformation:DescribeStackEvents",
+        [events(&[
+            (
+                "sftp-99-upload-us-west-2",
+                "UPDATE_ROLLBACK_FAILED",
+                "The following resource(s) failed to update: [Role].",
+            ),
+            ("Role", "UPDATE_FAILED", "AccessDenied"),
+            ("sftp-99-upload-us-west-2", "UPDATE_ROLLBACK_IN_PROGRESS", "User Initiated"),
+        ])],
+    )
+    .on("cloudformation:ContinueUpdateRollback", [done("ContinueUpdateRollback")]);
+    let outcome = one(&stub, STACK, World::new()).await.outcome(&node(STACK));
+    assert_eq!(outcome["outcome"], "failed", "{outcome}");
+    assert_eq!(outcome["causes"], json!(["Role (AWS::X::Y): AccessDenied"]));
+    assert_eq!(stub.count("cloudformation:ContinueUpdateRollback"), 1);
+}
+
+#[tokio::test]
+async fn an_update_without_changes_is_no_failure() {
+    let stub = Stub::new().await;
+    stub.on(
+        "cloudformation:DescribeStacks",
+        [stack("CREATE_COMPLETE", "old"), stack("CREATE_COMPLETE", "old"), stack("CREATE_COMPLETE", &digest())],
+    )
+    .on("cloudformation:GetTemplate", [done("GetTemplate")])
+    .on("cloudformation:DescribeStackEvents", [events(&[])])
+    .on("cloudformation:UpdateStack", [Reply::query_error(400, "ValidationError", "No updates are to be performed.")]);
+    let ended = one(&stub, STACK, World::new()).await;
+    assert_eq!(ended.outcome(&node(STACK))["outcome"], "changed", "{:?}", ended.outcomes);
+}
+
+/// `DescribeServer` of a server that is as wanted but for this security policy.
+fn server(policy: &str, state: &str) -> Reply {
+    let environment = drive::environment();
+    let wanted = resource("us-west-2/server").wanted(&stack_is_there());
+    let value = |name: &str| match &wanted[name] {
+        sftpctl::resources::resource::Want::Is(value) => value.clone(),
+        other => panic!("{other:?}"),
+    };
+    let tags = value("tags");
+    let tags: Vec<Value> =
+        tags.as_object().unwrap().iter().map(|(key, value)| json!({ "Key": key, "Value": value })).collect();
+    let server = json!({ "Server": {
+        "Arn": "arn:aws:transfer:us-west-2:111111111111:server/s-0123456789abcdef0",
+        "ServerId": "s-0123456789abcdef0", "State": state, "Tags": tags,
+        "IdentityProviderType": "API_GATEWAY",
+        "IdentityProviderDetails": {
+            "Url": value("identity provider"), "InvocationRole": value("invocation role"),
+            "SftpAuthenticationMethods": environment.server.authentication,
+        },
+        "LoggingRole": value("logging role"), "StructuredLogDestinations": value("structured logs"),
+        "SecurityPolicyName": policy, "ProtocolDetails": { "SetStatOption": "ENABLE_NO_OP" },
+        "S3StorageOptions": { "DirectoryListingOptimization": "ENABLED" },
+    }});
+    Reply::ok(server.to_string())
+}
+
+fn one_server() -> Reply {
+    Reply::ok(r#"{"Servers":[{"Arn":"a","ServerId":"s-0123456789abcdef0","State":"ONLINE"}]}"#)
+}
+
+#[tokio::test]
+async fn a_server_that_changes_its_state_is_updated_a_little_later() {
+    let stub = Stub::new().await;
+    let policy = drive::environment().server.security_policy;
+    let old = || server("TransferSecurityPolicy-2018-11", "ONLINE");
+    stub.on("transfer:ListServers", [one_server()])
+        .on("transfer:DescribeServer", [old(), old(), old(), old(), old(), server(&policy, "ONLINE")])
+        .on(
+            "transfer:UpdateServer",
+            [
+                Reply::json_error(400, "ConflictException", "The server is in the process of changing its state"),
+                Reply::ok(r#"{"ServerId":"s-0123456789abcdef0"}"#),
+            ],
+        );
+    let ended = one(&stub, "us-west-2/server", stack_is_there()).await;
+    assert_eq!(ended.outcome(&node("us-west-2/server"))["outcome"], "changed", "{:?}", ended.outcomes);
+    assert_eq!(stub.count("transfer:UpdateServer"), 2);
+    let update: Value = serde_json::from_str(&stub.asked("transfer:UpdateServer")[0].body).unwrap();
+    assert_eq!(update["SecurityPolicyName"], policy);
+    assert!(update.get("HostKey").is_none(), "an update never touches the host key: {update}");
+}
+
+#[tokio::test]
+async fn a_role_that_cannot_be_assumed_yet_is_waited_for() {
+    let stub = Stub::new().await;
+    let policy = drive::environment().server.security_policy;
+    let none = || Reply::ok(r#"{"Servers":[]}"#);
+    stub.on("transfer:ListServers", [none(), none(), none(), none(), one_server()])
+        .on("transfer:DescribeServer", [server(&policy, "STARTING"), server(&policy, "ONLINE")])
+        .on(
+            "transfer:CreateServer",
+            [
+                Reply::json_error(
+                    400,
+                    "InvalidRequestException",
+                    "The role cannot be assumed by transfer.amazonaws.com",
+                ),
+                Reply::ok(r#"{"ServerId":"s-0123456789abcdef0"}"#),
+            ],
+        );
+    let ended = one(&stub, "us-west-2/server", stack_is_there()).await;
+    assert_eq!(ended.outcome(&node("us-west-2/server"))["outcome"], "changed", "{:?}", ended.outcomes);
+    let create: Value = serde_json::from_str(&stub.asked("transfer:CreateServer")[1].body).unwrap();
+    assert_eq!(create["ProtocolDetails"]["SetStatOption"], "ENABLE_NO_OP");
+    assert_eq!(create["S3StorageOptions"]["DirectoryListingOptimization"], "ENABLED");
+    let tags = create["Tags"].as_array().unwrap();
+    assert!(tags.iter().any(|tag| tag["Key"] == "sftpctl:operation"), "it is found again by it: {create}");
+}
+
+#[tokio::test]
+async fn a_permission_that_is_there_already_is_seen_and_not_fought() {
+    let stub = Stub::new().await;
+    let statement = json!({ "Version": "2012-10-17", "Statement": [{
+        "Sid": "sftpctl-api-trigger", "Effect": "Allow", "Principal": { "Service": "apigateway.amazonaws.com" },
+        "Action": "lambda:InvokeFunction", "Resource": "x",
+        "Condition": {
+            "StringEquals": { "AWS:SourceAccount": "111111111111" },
+            "ArnLike": { "AWS:SourceArn": "arn:aws:execute-api:us-west-2:111111111111:a1/prod/GET/x" },
+        },
+    }]});
+    let none =
+        || Reply::json_error(404, "ResourceNotFoundException", "No policy is associated with the given resource.");
+    let path = "/2015-03-31/functions/lambda-99-upload-us-west-2/policy";
+    // The answer to the first call was lost; the policy shows it only a moment later.
+    stub.on(
+        &format!("lambda:GET {path}"),
+        [none(), none(), Reply::ok(json!({ "Policy": statement.to_string() }).to_string())],
+    )
+    .on(
+        &format!("lambda:POST {path}"),
+        [Reply::json_error(
+            409,
+            "ResourceConflictException",
+            "The statement id (sftpctl-api-trigger) provided already exists.",
+        )],
+    );
+    let ended = one(&stub, "us-west-2/trigger", stack_is_there()).await;
+    assert_eq!(ended.outcome(&node("us-west-2/trigger"))["outcome"], "changed", "{:?}", ended.outcomes);
+    assert_eq!(stub.count(&format!("lambda:POST {path}")), 1);
+    let body: Value = serde_json::from_str(&stub.asked(&format!("lambda:POST {path}"))[0].body).unwrap();
+    assert_eq!(body["SourceArn"], "arn:aws:execute-api:us-west-2:111111111111:a1/prod/GET/x");
+    assert_eq!(body["SourceAccount"], "111111111111");
+}
+
+/// The SDK's own retries pass what it knows; what it does not know passes through ours.
+#[rstest]
+#[case::the_sdks(vec![Reply::query_error(400, "Throttling", "Rate exceeded")], 0)]
+#[case::ours(vec![Reply::new(520, ""), Reply::new(520, "")], 2)]
+#[tokio::test]
+async fn a_poll_that_fails_in_passing_fails_no_deployment(#[case] faults: Vec<Reply>, #[case] told: usize) {
+    let stub = Stub::new().await;
+    let mut replies = vec![no_stack(), no_stack(), stack("CREATE_IN_PROGRESS", "")];
+    replies.extend(faults);
+    replies.push(stack("CREATE_COMPLETE", &digest()));
+    stub.on("cloudformation:DescribeStacks", replies)
+        .on("cloudformation:DescribeStackEvents", [Reply::query_error(400, "ValidationError", "no events")])
+        .on("cloudformation:CreateStack", [done("CreateStack")]);
+    let ended = one(&stub, STACK, World::new()).await;
+    assert_eq!(ended.outcome(&node(STACK))["outcome"], "changed", "{:?}", ended.outcomes);
+    assert_eq!(retries(&ended).len(), told, "{:?}", retries(&ended));
+}
+
+#[rstest]
+#[case("us-east-1", None)]
+#[case("us-west-2", Some("<LocationConstraint>us-west-2</LocationConstraint>"))]
+#[tokio::test]
+async fn only_the_first_region_takes_no_location(#[case] region: &str, #[case] constraint: Option<&str>) {
+    let stub = Stub::new().await;
+    stub.on("s3:PUT /some-bucket", [Reply::ok("")]);
+    stub.aws(region).await.s3(region).create_bucket("some-bucket").await.unwrap();
+    let asked = &stub.asked("s3:PUT /some-bucket")[0];
+    assert_eq!(asked.region, region);
+    assert_eq!(asked.body.contains("LocationConstraint"), constraint.is_some(), "{}", asked.body);
+    assert!(asked.body.contains(constraint.unwrap_or_default()), "{}", asked.body);
+}
+
+#[tokio::test]
+async fn a_large_template_goes_through_the_code_bucket() {
+    let mut environment = drive::environment();
+    for cluster in 100..160 {
+        environment.clusters.insert(format!("99-{cluster}"), Cluster { region: REGION.to_owned() });
+    }
+    let all: Vec<Arc<dyn Resource>> = resources(&environment);
+    let stack_of_many = all.into_iter().find(|resource| resource.id().as_str() == STACK).unwrap();
+    let stub = Stub::new().await;
+    stub.on("cloudformation:DescribeStacks", [no_stack(), no_stack(), stack("CREATE_FAILED", "")])
+        .on("cloudformation:DescribeStackEvents", [events(&[])])
+        .on("cloudformation:CreateStack", [done("CreateStack")]);
+    let put = |stub: &Stub| {
+        stub.operations().into_iter().find(|o| o.starts_with("s3:PUT /lambda-pl-upload-us-west-2/templates/99/"))
+    };
+    deploy(&stub.aws(REGION).await, &[Arc::clone(&stack_of_many)], World::new()).await;
+    let key = put(&stub).expect("the template was put into the code bucket");
+    stub.on(&key, [Reply::ok("")]);
+    stub.on("cloudformation:DescribeStacks", [no_stack(), no_stack(), stack("CREATE_FAILED", "")]);
+    deploy(&stub.aws(REGION).await, &[stack_of_many], World::new()).await;
+    let create = stub.asked("cloudformation:CreateStack").pop().unwrap().body;
+    assert!(create.contains("TemplateURL=") && !create.contains("TemplateBody="), "{}", &create[..200]);
+    assert!(stub.asked(&key).pop().unwrap().body.len() > 51_200);
+}
