@@ -80,9 +80,10 @@ fn slow_polls_make_a_slow_deployment() {
 #[test]
 fn a_wrong_clock_is_named_before_anything_is_changed() {
     let site = Site::new();
+    // The account's zone is there before, as on AWS.
+    site.planned();
     let words = "The difference between the request time and the current time is too large.";
     fault(&site, &["*", &format!("error=403:RequestTimeTooSkewed:{words}"), "--account", "111111111111"]);
-    // The zone that the local cloud has ready is not looked for with an endpoint of one's own.
     let endpoint = site.endpoint();
     let mut command = site.command(&["deploy", "--env", "99", "--yes", "--endpoint-url", &endpoint]);
     command.env("AWS_ACCESS_KEY_ID", "111111111111").env("AWS_SECRET_ACCESS_KEY", "fake-secret");
@@ -124,7 +125,7 @@ fn a_state_folder_that_takes_no_writes_stops_a_run_before_its_first_change() {
     let site = Site::new();
     let file = site.dir.path().join("file");
     std::fs::write(&file, "no folder").unwrap();
-    refuses_state(&site, &file, "it is a file");
+    refuses_state(&site, &file, "Not a directory");
     refuses_state(&site, &file.join("below"), "Not a directory");
     let read_only = Mount::new(site.dir.path().join("read-only"), "ro,size=64k");
     refuses_state(&site, &read_only.0, "Read-only file system");
