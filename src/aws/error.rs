@@ -31,8 +31,8 @@ impl AwsError {
             .is_some_and(|have| have == code || have.strip_suffix("Exception").is_some_and(|have| have == code))
     }
 
-    /// Whether it may pass by itself: throttling, AWS's own trouble, a lost connection, or no answer in time.
-    pub fn is_transient(&self) -> bool {
+    /// Whether AWS refused it because calls come too fast; then it had no effect.
+    pub fn is_throttle(&self) -> bool {
         const THROTTLES: [&str; 7] = [
             "Throttling",
             "ThrottlingException",
@@ -43,6 +43,11 @@ impl AwsError {
             "PriorRequestNotComplete",
         ];
         self.code.as_deref().is_some_and(|code| THROTTLES.contains(&code))
+    }
+
+    /// Whether it may pass by itself: throttling, AWS's own trouble, a lost connection, or no answer in time.
+    pub fn is_transient(&self) -> bool {
+        self.is_throttle()
             || match self.status {
                 Some(501) => false,
                 Some(status) => status >= 500,

@@ -5,6 +5,7 @@ use aws_sdk_transfer::types::{
     ProtocolDetails, S3StorageOptions, SetStatOption, SftpAuthenticationMethods, Tag,
 };
 
+use aws_config::retry::RetryConfig;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::error::{Call as _, OrMissing as _};
@@ -129,7 +130,8 @@ impl Transfer {
         Ok(ids)
     }
 
-    /// Creates a server and returns its id. There is no client token: look for the tags before calling this again.
+    /// Creates a server and returns its id. There is no client token: look for the tags before calling this again. The SDK
+    /// makes one attempt only, since its second one after a lost answer would make a second server.
     pub async fn create(&self, request: &ServerRequest) -> Result<String, AwsError> {
         let tags = request.tags.iter().filter_map(|(k, v)| Tag::builder().key(k).value(v).build().ok()).collect();
         let answer = self
@@ -147,6 +149,8 @@ impl Transfer {
             .s3_storage_options(storage())
             .set_host_key(request.host_key.as_ref().map(|key| key.expose_secret().to_owned()))
             .set_tags(Some(tags))
+            .customize()
+            .config_override(aws_sdk_transfer::config::Builder::new().retry_config(RetryConfig::disabled()))
             .send()
             .await
             .call("transfer:CreateServer", "server")?;

@@ -5,6 +5,7 @@
 //! nothing else. Nothing is rolled back: what exists is said, and the next run goes on.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error as _;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use tokio::time::Instant;
 
 use super::stop::Stop;
 use super::wait::{self, Deadlines};
-use crate::aws::Aws;
+use crate::aws::{Aws, AwsError};
 use crate::report::events::{Event, Outcome, Reporter};
 use crate::resources::resource::{
     Action, Change, Live, NodeId, Owner, RemovalOptions, Resource, Seen, Settled, StepError, World,
@@ -23,6 +24,10 @@ use crate::state::writer::JournalWriter;
 
 /// Mutations of one step before we say that it does not converge.
 const ROUNDS: usize = 16;
+/// Calls of one mutation that end in AWS's own trouble, each with the SDK's attempts, before we say that it failed.
+const TROUBLES: usize = 3;
+/// The same where the SDK may not try again by itself.
+const TROUBLES_ALONE: usize = 8;
 /// Steps in flight at once: enough for twenty regions, few enough for AWS's rate limits.
 const IN_FLIGHT: usize = 48;
 
@@ -298,6 +303,7 @@ impl Walk<'_> {
         };
         let (context, resource) = (self.context, Arc::clone(&self.job.resource));
         let call = context.journal.intend(resource.id(), action, &resource.title()).await?;
+        let mut troubles = if resource.found_by_listing() { TROUBLES_ALONE } else { TROUBLES };
         loop {
             let result = match mutation {
                 Mutation::Apply(change, live) => {
@@ -308,6 +314,8 @@ impl Walk<'_> {
             };
             match result {
                 Ok(()) => return Ok(call),
+                // The SDK's own second attempt may have been refused because the first had worked and its answer was lost.
+                Err(StepError::Aws(error)) if self.took_effect(mutation, &error).await => return Ok(call),
                 Err(StepError::Aws(error)) if error.is_busy() && !self.late() => {
                     self.retry(error.to_string()).await;
                     let before = match mutation {
@@ -318,11 +326,41 @@ impl Walk<'_> {
                         return Ok(call);
                     }
                 }
+                Err(StepError::Aws(error)) if error.is_transient() && troubles > 0 && !self.late() => {
+                    troubles -= 1;
+                    self.retry(error.to_string()).await;
+                }
                 Err(error) => {
                     context.journal.failed(&call, resource.id(), &error.to_string());
                     return Err(error);
                 }
             }
+        }
+    }
+
+    /// Whether a call that ended in an error did its work all the same. What AWS finds by listing only is looked for a
+    /// while, since making it again would make a second one.
+    async fn took_effect(&mut self, mutation: Mutation<'_>, error: &AwsError) -> bool {
+        if error.is_throttle() {
+            return false;
+        }
+        let (context, resource) = (self.context, Arc::clone(&self.job.resource));
+        let live = match mutation {
+            Mutation::Apply(_, None) if error.is_transient() && resource.found_by_listing() => {
+                wait::short(context.deadlines.unseen(), || resource.read(&context.aws, None)).await.ok().flatten()
+            }
+            _ => match self.read().await {
+                Ok(live) => live,
+                Err(_) => return false,
+            },
+        };
+        match (mutation, live) {
+            (Mutation::Apply(_, None), Some(live)) => live.owner == Owner::Ours,
+            (Mutation::Apply(change, Some(before)), Some(live)) => {
+                *before != live && resource.diff(Some(&live), &lock(self.world).clone()).as_ref() != Some(change)
+            }
+            (Mutation::Delete(..), None) => true,
+            _ => false,
         }
     }
 
@@ -449,6 +487,8 @@ impl Walk<'_> {
     async fn failed(&mut self, error: StepError) -> Outcome {
         let (causes, left) = match &error {
             StepError::EndedIn { causes, left, .. } => (causes.clone(), left.clone()),
+            // Nothing was called; why the journal refuses is what a person needs to know.
+            StepError::Journal(error) => (error.source().map(ToString::to_string).into_iter().collect(), self.left()),
             _ => {
                 // The call may have taken effect although no answer came: look, and say what is there.
                 let _ = self.resource().read(&self.context.aws, self.job.known.as_deref()).await.map(|live| {

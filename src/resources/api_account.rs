@@ -7,8 +7,11 @@
 use async_trait::async_trait;
 use serde_json::json;
 
-use super::resource::{Change, Kind, Live, NodeId, Properties, Removal, RemovalOptions, Resource, StepError, World};
-use crate::aws::{Aws, AwsError, Tags};
+use super::resource::{
+    Change, Kind, Live, NodeId, Owner, Properties, Removal, RemovalOptions, Resource, StepError, World,
+};
+use super::tags;
+use crate::aws::{Aws, AwsError, RoleFacts, Tags};
 
 /// AWS's managed policy for this role.
 const POLICY: &str = "arn:aws:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs";
@@ -30,6 +33,18 @@ pub struct ApiAccount {
     pub api: String,
     /// Tags of the role.
     pub tags: Tags,
+}
+
+impl ApiAccount {
+    /// Whether a region's setting names our role.
+    async fn named(&self, aws: &Aws) -> Result<bool, AwsError> {
+        for region in &self.regions {
+            if aws.apigateway(region).log_role().await?.as_deref() == Some(self.role_arn.as_str()) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
 }
 
 #[async_trait]
@@ -55,7 +70,13 @@ impl Resource for ApiAccount {
     }
 
     async fn read(&self, aws: &Aws, _known: Option<&str>) -> Result<Option<Live>, AwsError> {
-        Ok(aws.apigateway(&self.region).log_role().await?.map(|arn| Live::new(arn).with("set", true)))
+        if let Some(arn) = aws.apigateway(&self.region).log_role().await? {
+            return Ok(Some(Live::new(arn).with("set", true)));
+        }
+        // A run that was killed between the last setting and the role left our role behind, which no setting names.
+        let ours = |role: &RoleFacts| tags::owner(&role.tags, &self.tags, &self.title()) == Owner::Ours;
+        let left_over = aws.iam().role(&self.role).await?.is_some_and(|role| ours(&role)) && !self.named(aws).await?;
+        Ok(left_over.then(|| Live::new(self.role_arn.clone()).with("set", false)))
     }
 
     async fn apply(
@@ -100,10 +121,8 @@ impl Resource for ApiAccount {
 
     async fn delete(&self, aws: &Aws, _call: &str, _live: &Live, _options: RemovalOptions) -> Result<(), StepError> {
         aws.apigateway(&self.region).set_log_role("").await?;
-        for region in &self.regions {
-            if aws.apigateway(region).log_role().await?.as_deref() == Some(self.role_arn.as_str()) {
-                return Ok(());
-            }
+        if self.named(aws).await? {
+            return Ok(());
         }
         let iam = aws.iam();
         iam.detach(&self.role, POLICY).await?;

@@ -17,8 +17,8 @@ use sftpctl::resources::resource::{
     Change, Kind, Live, NodeId, Properties, RemovalOptions, Resource, StepError, Want, World,
 };
 
-use crate::site::Site;
 use crate::drive::{self, dependants, environment, resources};
+use crate::site::Site;
 
 /// What exists, and what was done to it.
 #[derive(Default)]

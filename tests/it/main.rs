@@ -1,6 +1,7 @@
 //! The tests that need the built program or more than one room; one binary, so that it is linked once.
 
 mod contract;
+mod crash;
 mod deploy;
 mod deployer_policy;
 mod drift;

@@ -1,0 +1,151 @@
+//! Killed, slowed, cut short: one more run makes it good. The whole crash matrix is `scripts/crash-matrix`.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use crate::site::{Running, Site, shown, succeeded, tool, until};
+
+const DEPLOY: [&str; 6] = ["deploy", "--env", "99", "--local", "--yes", "--no-verify"];
+
+/// Adds a fault; its number.
+fn fault(site: &Site, rule: &[&str]) -> String {
+    let added: Value =
+        serde_json::from_str(&site.ok(&[&["local", "faults", "add", "--output", "json"], rule].concat())).unwrap();
+    added["id"].to_string()
+}
+
+fn faults(site: &Site) -> Value {
+    serde_json::from_str(&site.ok(&["local", "faults", "list", "--output", "json"])).unwrap()
+}
+
+/// The regions that have a server, one for each server.
+fn servers(site: &Site) -> Vec<String> {
+    let status = site.status();
+    let mut regions: Vec<_> =
+        status["servers"].as_array().unwrap().iter().map(|s| s["region"].as_str().unwrap().to_owned()).collect();
+    regions.sort();
+    regions
+}
+
+#[test]
+fn a_sample_of_the_crash_matrix_converges() {
+    let site = Site::new();
+    let mut command = site.oracle_command("crash_matrix.py");
+    command
+        .arg(env!("CARGO_BIN_EXE_sftpctl"))
+        .arg(site.dir.path().join("cells"))
+        .args(["--sample", "8", "--seed", "4"])
+        .env("SFTPCTL_PACKAGE", env!("CARGO_BIN_EXE_sftp-authorizer"))
+        .env_remove("RUST_LOG");
+    let said = succeeded("the crash matrix", &command.output().unwrap());
+    assert!(said.contains("done 8: ") && said.contains(" 0 failed"), "{said}");
+}
+
+#[test]
+fn a_lost_answer_and_a_late_listing_make_no_second_server() {
+    let site = Site::new();
+    fault(&site, &["transfer.ListServers", "hide-new=5s"]);
+    let hold = fault(&site, &["transfer.CreateServer", "hold-after", "--region", "us-west-2", "--count", "1"]);
+    let mut run = Running(site.command(&DEPLOY).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+    until("the call is held", || (!faults(&site)["holds"].as_array()?.is_empty()).then_some(()));
+    run.0.kill().unwrap();
+    run.0.wait().unwrap();
+    site.ok(&["local", "faults", "clear", &hold]);
+    // The server is there, no listing shows it yet, and its id is known to nobody.
+    let again = site.run(&DEPLOY);
+    assert!(again.status.success(), "{}", shown(&again));
+    assert_eq!(servers(&site), ["us-east-2", "us-west-2"]);
+    site.ok(&["local", "faults", "clear"]);
+    assert_eq!(site.planned(), Vec::<String>::new());
+    site.aws(&["properties"]);
+}
+
+#[test]
+fn slow_polls_make_a_slow_deployment() {
+    let site = Site::new();
+    for call in ["transfer.DescribeServer", "cloudformation.Describe*", "dynamodb.DescribeTable"] {
+        fault(&site, &[call, "delay=1500ms", "--skip", "1", "--count", "3"]);
+    }
+    fault(&site, &["transfer.DescribeServer", "error500", "--count", "6"]);
+    site.ok(&DEPLOY);
+    assert_eq!(servers(&site), ["us-east-2", "us-west-2"]);
+    site.ok(&["local", "faults", "clear"]);
+    assert_eq!(site.planned(), Vec::<String>::new());
+}
+
+#[test]
+fn a_wrong_clock_is_named_before_anything_is_changed() {
+    let site = Site::new();
+    // The account's zone is there before, as on AWS.
+    site.planned();
+    let words = "The difference between the request time and the current time is too large.";
+    fault(&site, &["*", &format!("error=403:RequestTimeTooSkewed:{words}"), "--account", "111111111111"]);
+    let endpoint = site.endpoint();
+    let mut command = site.command(&["deploy", "--env", "99", "--yes", "--endpoint-url", &endpoint]);
+    command.env("AWS_ACCESS_KEY_ID", "111111111111").env("AWS_SECRET_ACCESS_KEY", "fake-secret");
+    let refused = command.output().unwrap();
+    assert_eq!(refused.status.code(), Some(1), "{}", shown(&refused));
+    assert!(shown(&refused).contains("the clock of this machine is off"), "{}", shown(&refused));
+    site.ok(&["local", "faults", "clear"]);
+    assert_eq!(site.aws(&["left"]), "[]");
+}
+
+/// A small file system on a folder; gone with this value. Only root can have it.
+struct Mount(PathBuf);
+
+impl Mount {
+    fn new(path: PathBuf, options: &str) -> Self {
+        std::fs::create_dir_all(&path).unwrap();
+        let mounted = tool("mount", "mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(&path).output().unwrap();
+        assert!(mounted.status.success(), "this test needs to mount a file system, as root: {}", shown(&mounted));
+        Self(path)
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(&self.0).status();
+    }
+}
+
+/// A deployment with its state in `place` ends with an error that names the place, and has changed nothing.
+fn refuses_state(site: &Site, place: &Path, words: &str) {
+    let place = place.to_str().unwrap();
+    let said = site.ends_with(2, &[&DEPLOY[..], &["--state", place]].concat());
+    assert!(said.contains(place) && said.contains(words) && said.contains("--state names"), "{said}");
+    assert_eq!(site.aws(&["left"]), "[]", "{place}");
+}
+
+#[test]
+fn a_state_folder_that_takes_no_writes_stops_a_run_before_its_first_change() {
+    let site = Site::new();
+    let file = site.dir.path().join("file");
+    std::fs::write(&file, "no folder").unwrap();
+    refuses_state(&site, &file, "Not a directory");
+    refuses_state(&site, &file.join("below"), "Not a directory");
+    let read_only = Mount::new(site.dir.path().join("read-only"), "ro,size=64k");
+    refuses_state(&site, &read_only.0, "Read-only file system");
+    let full = Mount::new(site.dir.path().join("full"), "size=16k");
+    let filling = std::fs::write(full.0.join("filling"), vec![0_u8; 64 << 10]).unwrap_err();
+    assert_eq!(filling.kind(), std::io::ErrorKind::StorageFull);
+    refuses_state(&site, &full.0, "No space left on device");
+}
+
+#[test]
+fn a_disk_that_fills_up_stops_a_run_that_another_place_lets_go_on() {
+    let site = Site::new();
+    // Room for lock, state and the journal's beginning, each written beside its place first.
+    let small = Mount::new(site.dir.path().join("small"), "size=24k");
+    let arguments = [&DEPLOY[..], &["--state", small.0.to_str().unwrap()]].concat();
+    let stopped = site.run(&arguments);
+    let said = shown(&stopped);
+    assert!(matches!(stopped.status.code(), Some(1 | 2 | 6)), "{said}");
+    assert!(said.contains("No space left on device"), "{said}");
+    site.ok(&DEPLOY);
+    assert_eq!(servers(&site), ["us-east-2", "us-west-2"]);
+    assert_eq!(site.planned(), Vec::<String>::new());
+}

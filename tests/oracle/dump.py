@@ -1,0 +1,187 @@
+"""Everything that an account of the local cloud has, in comparable words. Usage: dump.py ENDPOINT ACCOUNT
+
+What differs between two equal deployments is replaced: generated ids by what they are the id of, so that a record which
+points to the wrong server still shows; the account, which is in the cells' bucket names, too, by a word. Left out are
+times, counters, and the tag `sftpctl:operation`, which names the run that made something.
+"""
+
+import json
+import re
+import sys
+
+import botocore.session
+
+REGIONS = ["us-east-2", "us-west-2"]
+NOISE = {
+    "ResponseMetadata", "CreationTime", "LastUpdatedTime", "LastModified", "RevisionId", "CreationDate", "CreateDate",
+    "UpdateDate", "RoleId", "PolicyId", "RoleLastUsed", "creationTime", "StateUpdatedTimestamp", "StateReason",
+    "StateReasonData", "StateTransitionedTimestamp", "StateValue", "AlarmConfigurationUpdatedTimestamp", "createdDate",
+    "lastUpdatedDate", "CreationDateTime", "TableId", "LatestStreamLabel", "LatestStreamArn", "ItemCount",
+    "TableSizeBytes", "IndexSizeBytes", "HostKeyFingerprint", "storedBytes", "deploymentId", "UserCount", "UpdateTime",
+}
+SESSION = botocore.session.Session()
+
+
+class Account:
+    """One account seen by botocore; clients are kept, since making one is slow."""
+
+    def __init__(self, endpoint, account):
+        self.endpoint, self.account, self.clients = endpoint, account, {}
+
+    def client(self, service, region="us-west-2"):
+        key = (service, region)
+        if key not in self.clients:
+            self.clients[key] = SESSION.create_client(
+                service, region_name=region, endpoint_url=self.endpoint,
+                aws_access_key_id=self.account, aws_secret_access_key="fake-secret")
+        return self.clients[key]
+
+    def dump(self):
+        names = {self.account: "ACCOUNT"}
+        found = {region: self.region(region, names) for region in REGIONS}
+        found["roles"], found["policies"] = self.iam()
+        found["buckets"] = self.buckets()
+        found["zones"] = self.zones(names)
+        text = json.dumps(found, default=str)
+        for name, word in names.items():
+            text = text.replace(name, word)
+        text = re.sub(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "UUID", text)
+        # The template's own digest, in its tag and outputs, covers names with the account in them.
+        return clean(json.loads(re.sub(r"\b[0-9a-f]{64}\b", "DIGEST", text)))
+
+    def region(self, region, names):
+        transfer, lambdas, logs = (self.client(s, region) for s in ("transfer", "lambda", "logs"))
+        gateway, dynamodb = self.client("apigateway", region), self.client("dynamodb", region)
+        servers = []
+        for number, server in enumerate(sorted(s["ServerId"] for s in transfer.list_servers()["Servers"])):
+            names[server] = f"SERVER-{number}-{region}"
+            servers.append(transfer.describe_server(ServerId=server)["Server"])
+        stacks = []
+        cloudformation = self.client("cloudformation", region)
+        for stack in cloudformation.describe_stacks()["Stacks"]:
+            if stack["StackStatus"] == "DELETE_COMPLETE":
+                continue
+            name = stack["StackName"]
+            template = cloudformation.get_template(StackName=name)["TemplateBody"]
+            parts = cloudformation.list_stack_resources(StackName=name)["StackResourceSummaries"]
+            for part in parts:
+                generated = part.get("PhysicalResourceId") or ""
+                if len(generated) > 6 and generated not in names and not generated.isalpha():
+                    names[generated] = f"{part['LogicalResourceId']}-{region}"
+            stacks.append({
+                "name": name, "status": ended(stack["StackStatus"]), "tags": stack.get("Tags"),
+                "parameters": stack.get("Parameters"), "outputs": stack.get("Outputs"),
+                "template": template,
+                "resources": [[p["LogicalResourceId"], p["ResourceType"], ended(p["ResourceStatus"])] for p in parts],
+            })
+        functions = []
+        for function in lambdas.list_functions()["Functions"]:
+            name = function["FunctionName"]
+            try:
+                policy = json.loads(lambdas.get_policy(FunctionName=name)["Policy"])["Statement"]
+            except lambdas.exceptions.ResourceNotFoundException:
+                policy = []
+            whole = lambdas.get_function(FunctionName=name)
+            functions.append({"configuration": whole["Configuration"], "tags": whole.get("Tags"), "policy": policy})
+        apis = []
+        for number, api in enumerate(gateway.get_rest_apis(limit=500)["items"]):
+            names[api["id"]] = f"API-{number}-{region}"
+            resources = gateway.get_resources(restApiId=api["id"], limit=500, embed=["methods"])["items"]
+            apis.append({
+                "api": {key: value for key, value in api.items() if key != "rootResourceId"},
+                "paths": {r["path"]: r.get("resourceMethods") for r in resources},
+                "stages": gateway.get_stages(restApiId=api["id"])["item"],
+            })
+        tables = []
+        for name in dynamodb.list_tables()["TableNames"]:
+            table = dynamodb.describe_table(TableName=name)["Table"]
+            backups = dynamodb.describe_continuous_backups(TableName=name)["ContinuousBackupsDescription"]
+            recovery = backups["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"]
+            tags = dynamodb.list_tags_of_resource(ResourceArn=table["TableArn"])["Tags"]
+            tables.append({"table": table, "recovery": recovery, "tags": tags})
+        return {
+            "servers": servers, "stacks": stacks, "functions": functions, "apis": apis, "tables": tables,
+            "api account": gateway.get_account().get("cloudwatchRoleArn"),
+            "log groups": logs.describe_log_groups()["logGroups"],
+            "alarms": self.client("cloudwatch", region).describe_alarms()["MetricAlarms"],
+        }
+
+    def iam(self):
+        iam = self.client("iam")
+        roles, policies = [], []
+        for role in iam.list_roles()["Roles"]:
+            name = role["RoleName"]
+            inline = iam.list_role_policies(RoleName=name)["PolicyNames"]
+            roles.append({
+                "role": iam.get_role(RoleName=name)["Role"],
+                "attached": iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"],
+                "inline": {n: iam.get_role_policy(RoleName=name, PolicyName=n)["PolicyDocument"] for n in inline},
+            })
+        for policy in iam.list_policies(Scope="Local")["Policies"]:
+            arn, version = policy["Arn"], policy["DefaultVersionId"]
+            document = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
+            tags = iam.list_policy_tags(PolicyArn=arn)["Tags"]
+            policies.append({"arn": arn, "document": document, "tags": tags})
+        return roles, policies
+
+    def buckets(self):
+        s3, found = self.client("s3"), {}
+
+        def get(what, name, key):
+            try:
+                return getattr(s3, f"get_bucket_{what}")(Bucket=name)[key]
+            except (s3.exceptions.ClientError, KeyError):
+                return None
+
+        for name in (bucket["Name"] for bucket in s3.list_buckets()["Buckets"]):
+            policy = get("policy", name, "Policy")
+            try:
+                block = s3.get_public_access_block(Bucket=name)["PublicAccessBlockConfiguration"]
+            except s3.exceptions.ClientError:
+                block = None
+            found[name] = {
+                "policy": policy and json.loads(policy), "tags": get("tagging", name, "TagSet"), "block": block,
+                "versioning": get("versioning", name, "Status"), "cors": get("cors", name, "CORSRules"),
+                "encryption": get("encryption", name, "ServerSideEncryptionConfiguration"),
+                "lifecycle": get("lifecycle_configuration", name, "Rules"),
+                "region": get("location", name, "LocationConstraint"),
+                "objects": [o["Key"] for o in s3.list_objects_v2(Bucket=name).get("Contents", [])],
+            }
+        return found
+
+    def zones(self, names):
+        route53, found = self.client("route53"), {}
+        for zone in route53.list_hosted_zones()["HostedZones"]:
+            names[zone["Id"].rsplit("/", 1)[-1]] = "ZONE"
+            sets = route53.list_resource_record_sets(HostedZoneId=zone["Id"])["ResourceRecordSets"]
+            found[zone["Name"]] = [s for s in sets if s["Type"] not in ("NS", "SOA")]
+        return found
+
+
+def ended(status):
+    """How a stack came to stand is of no matter, only that it does."""
+    return "STANDS" if status in ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE") else status
+
+
+def clean(value):
+    if isinstance(value, dict):
+        return {key: clean(inner) for key, inner in value.items() if key not in NOISE and key != "sftpctl:operation"}
+    if isinstance(value, list):
+        kept = [clean(v) for v in value if not (isinstance(v, dict) and v.get("Key") == "sftpctl:operation")]
+        return sorted(kept, key=lambda v: json.dumps(v, sort_keys=True, default=str))
+    return value
+
+
+def differences(have, want, path=""):
+    """Where two dumps differ, a line each."""
+    if isinstance(have, dict) and isinstance(want, dict):
+        return [line for key in sorted(have.keys() | want.keys())
+                for line in differences(have.get(key), want.get(key), f"{path}/{key}")]
+    if isinstance(have, list) and isinstance(want, list) and len(have) == len(want):
+        return [line for number, (a, b) in enumerate(zip(have, want))
+                for line in differences(a, b, f"{path}[{number}]")]
+    return [] if have == want else [f"{path}: {json.dumps(have)[:300]} instead of {json.dumps(want)[:300]}"]
+
+
+if __name__ == "__main__":
+    print(json.dumps(Account(*sys.argv[1:3]).dump(), indent=1, sort_keys=True))
