@@ -71,10 +71,8 @@ impl Session {
         // A node of the file keeps its name to itself.
         let free = known.filter(|(id, _)| !self.resources.iter().any(|resource| resource.id() == *id));
         Orphan {
-            id: free.map_or_else(
-                || NodeId::named(region, kind, identity.trim_start_matches('/')),
-                |(id, _)| id.clone(),
-            ),
+            id: free
+                .map_or_else(|| NodeId::named(region, kind, identity.trim_start_matches('/')), |(id, _)| id.clone()),
             kind,
             region: region.to_owned(),
             home: self.environment.home_region.clone(),
@@ -141,7 +139,12 @@ impl Session {
         let mut found = Vec::new();
         for name in names::log_groups(&self.environment, region) {
             if self.dropped(region) && self.aws.logs(region).exists(&name).await? {
-                found.push(self.orphan(region, Kind::LogGroup, &name, "by its name; log groups are looked for without tags"));
+                found.push(self.orphan(
+                    region,
+                    Kind::LogGroup,
+                    &name,
+                    "by its name; log groups are looked for without tags",
+                ));
             }
         }
         Ok(found)
