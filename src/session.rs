@@ -141,8 +141,10 @@ impl Session {
         let host_keys = host_keys::read(&aws, &environment)
             .await
             .map_err(|error| CliError::from_error(Exit::Usage, &error, Some("nothing was changed".to_owned())))?;
+        let begun = Instant::now();
         let mut resources = desired::resources(&environment, &Given { code, host_keys: host_keys.into() })
             .map_err(|error| CliError::from_error(Exit::Usage, &error, None))?;
+        tracing::debug!(microseconds = begun.elapsed().as_micros(), resources = resources.len(), "named");
         if !options.regions.is_empty() {
             resources.retain(|r| options.regions.iter().any(|region| region == r.id().place()));
         }
@@ -298,8 +300,11 @@ impl Session {
                 ),
             }));
         }
-        planner::deploy(&self.environment.name, &self.environment.account, &self.resources, &observed.world)
-            .map_err(|error| CliError::from_error(Exit::Usage, &error, None))
+        let begun = Instant::now();
+        let plan = planner::deploy(&self.environment.name, &self.environment.account, &self.resources, &observed.world)
+            .map_err(|error| CliError::from_error(Exit::Usage, &error, None))?;
+        tracing::debug!(microseconds = begun.elapsed().as_micros(), "planned");
+        Ok(plan)
     }
 
     /// Plans a teardown.

@@ -3,6 +3,7 @@
 //! `templates/region.yaml` is the source; this makes the three changes that its head names.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
@@ -11,6 +12,10 @@ use crate::names;
 use crate::spec::model::Environment;
 
 const SOURCE: &str = include_str!("../templates/region.yaml");
+
+/// The source, read once: every region begins with a copy.
+static PARSED: LazyLock<Result<Value, String>> =
+    LazyLock::new(|| serde_saphyr::from_str(SOURCE).map_err(|error| error.to_string()));
 
 /// Where the authorizer's package is.
 #[derive(Clone, Debug)]
@@ -70,8 +75,7 @@ const TAGGED: [&str; 7] = [
 /// # Errors
 /// The source is not as this code expects, which a test rules out.
 pub fn render(environment: &Environment, region: &str, code: &Code) -> Result<Rendered, TemplateError> {
-    let mut template: Value =
-        serde_saphyr::from_str(SOURCE).map_err(|error| TemplateError::Unreadable(error.to_string()))?;
+    let mut template = PARSED.clone().map_err(TemplateError::Unreadable)?;
     let resources = template["Resources"].as_object_mut().ok_or(TemplateError::Lacks("Resources"))?;
     let buckets = repeat_buckets(environment, region, resources)?;
     name_deployment(resources)?;

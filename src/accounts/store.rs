@@ -158,15 +158,19 @@ impl Accounts {
     pub async fn remove(&self, account: &Account) -> Result<(), AccountError> {
         let (condition, values) = unchanged(account);
         let key = |id: i64| (KEY.to_owned(), Attribute::Number(id.to_string()));
-        let writes = [
-            Write::Delete { key: key(account.org_id), condition: Some(condition), values },
-            Write::Delete {
-                key: key(reservation(&account.username)),
-                condition: Some(format!("attribute_not_exists({KEY}) OR {RESERVED_BY} = :org")),
-                values: vec![(":org".to_owned(), Attribute::Number(account.org_id.to_string()))],
-            },
-        ];
-        match self.home.write_items(&self.table, &writes).await? {
+        let item = Write::Delete { key: key(account.org_id), condition: Some(condition), values };
+        let reserved = Write::Delete {
+            key: key(reservation(&account.username)),
+            condition: Some(format!("attribute_not_exists({KEY}) OR {RESERVED_BY} = :org")),
+            values: vec![(":org".to_owned(), Attribute::Number(account.org_id.to_string()))],
+        };
+        let written = self.home.write_items(&self.table, &[item.clone(), reserved]).await?;
+        let written = match written {
+            // Of two accounts with one name the other has reserved it; its reservation stays.
+            Written::Refused(failed) if !failed.contains(&0) => self.home.write_items(&self.table, &[item]).await?,
+            other => other,
+        };
+        match written {
             Written::Done => Ok(()),
             Written::Refused(_) => Err(AccountError::Changed(account.username.clone())),
         }

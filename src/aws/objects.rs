@@ -30,6 +30,33 @@ pub struct ObjectPage {
     pub next: Option<String>,
 }
 
+/// An object on its way.
+#[derive(Debug)]
+pub struct Download {
+    object: String,
+    body: ByteStream,
+}
+
+impl Download {
+    /// The bytes that follow; `None` at the end.
+    ///
+    /// # Errors
+    /// The connection broke.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, AwsError> {
+        self.body.try_next().await.map_err(|error| broken(&self.object, &error))
+    }
+}
+
+fn broken(object: &str, error: &dyn std::fmt::Display) -> AwsError {
+    AwsError {
+        operation: "s3:GetObject",
+        object: object.to_owned(),
+        code: None,
+        message: error.to_string(),
+        status: None,
+    }
+}
+
 /// An upload in parts that has begun.
 #[derive(Clone, Debug)]
 pub struct Upload {
@@ -100,14 +127,19 @@ impl S3 {
             Err(error) if error.is("InvalidRange") || error.status == Some(416) => return Ok(Some(Bytes::new())),
             Err(error) => return Err(error),
         };
-        let body = answer.body.collect().await.map_err(|error| AwsError {
-            operation: "s3:GetObject",
-            object,
-            code: None,
-            message: error.to_string(),
-            status: None,
-        })?;
+        let body = answer.body.collect().await.map_err(|error| broken(&object, &error))?;
         Ok(Some(body.into_bytes()))
+    }
+
+    /// An object from `start` to its end, as it comes; `None` where it is gone.
+    pub async fn open(&self, bucket: &str, key: &str, start: u64) -> Result<Option<Download>, AwsError> {
+        let object = format!("{bucket}/{key}");
+        let call = self.client.get_object().bucket(bucket).key(key).range(format!("bytes={start}-")).send().await;
+        match call.call("s3:GetObject", &object) {
+            Ok(answer) => Ok(Some(Download { object, body: answer.body })),
+            Err(error) if error.is("NoSuchKey") || error.status == Some(404) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Writes a whole object.

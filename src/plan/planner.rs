@@ -1,6 +1,6 @@
 //! From what is wanted and what is there to the steps of a run. Pure.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::graph::{self, Edges, GraphError};
@@ -48,9 +48,10 @@ fn steps(
     edges: &Edges,
     change: impl Fn(&Arc<dyn Resource>) -> Option<Change>,
 ) -> Plan {
+    let by_id: BTreeMap<&NodeId, &Arc<dyn Resource>> = resources.iter().map(|r| (r.id(), r)).collect();
     let mut steps: Vec<Step> = Vec::new();
     for id in graph::order(edges) {
-        let Some(resource) = resources.iter().find(|resource| *resource.id() == id) else { continue };
+        let Some(resource) = by_id.get(&id) else { continue };
         if let Some(change) = change(resource) {
             steps.push(Step {
                 kind: resource.kind(),

@@ -84,6 +84,10 @@ impl Stack {
 
     /// Kept buckets of ours that the live template does not have.
     fn kept(&self, live: Option<&Live>, world: &World) -> BTreeMap<String, String> {
+        // The live template is this one, so every bucket is in it; only another one is read to see which are.
+        if live.is_some_and(|live| live.properties.get("template") == Some(&Value::String(self.digest.clone()))) {
+            return BTreeMap::new();
+        }
         let in_stack = live.and_then(|l| l.properties.get("body")).map(stack_diff::bucket_names).unwrap_or_default();
         self.buckets
             .iter()

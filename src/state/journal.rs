@@ -126,7 +126,15 @@ impl Journal {
             address: address.to_owned(),
             reason: format!("line {}: {reason}", line + 1),
         };
-        let text = std::str::from_utf8(content).map_err(|error| damaged(0, error.to_string()))?;
+        // The torn line may end inside a character.
+        let last_line = content.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let text = match std::str::from_utf8(content) {
+            Ok(text) => text,
+            Err(error) if last_line > 0 && error.valid_up_to() >= last_line => {
+                std::str::from_utf8(&content[..error.valid_up_to()]).unwrap_or_default()
+            }
+            Err(error) => return Err(damaged(0, error.to_string())),
+        };
         let mut lines = text.split_inclusive('\n').enumerate();
         let first = lines.next().map_or("", |(_, line)| line);
         let header: Header = super::document::parse(address, first.as_bytes(), VERSION)?;
@@ -251,6 +259,10 @@ mod tests {
             let read = Journal::read("j", &text[..cut]).unwrap();
             assert_eq!(read.entries().len(), 2, "cut at {cut}");
         }
+        let inside_a_character = [&text[..=last], b"{\"operation\":\"\xc3"].concat();
+        assert_eq!(Journal::read("j", &inside_a_character).unwrap().entries().len(), 2);
+        let before = [b"\xc3".as_slice(), &text].concat();
+        assert!(Journal::read("j", &before).is_err());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod accounts;
 mod broken;
 mod clients;
+mod doors;
 mod host_keys;
 mod limits;
 mod package;

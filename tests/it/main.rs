@@ -9,6 +9,7 @@ mod orphans;
 mod pipeline;
 mod site;
 mod spec;
+mod ssh_audit;
 mod state;
 mod stopped;
 mod template;

@@ -154,8 +154,23 @@ def break_(link):
             if isinstance(statement["Resource"], list):
                 statement["Resource"] = [r for r in statement["Resource"] if "pl-pt99-5" not in r]
         iam.create_policy_version(PolicyArn=arn, PolicyDocument=json.dumps(document), SetAsDefault=True)
+    elif link == "bucket-grant":
+        policy = json.loads(client("s3").get_bucket_policy(Bucket="pl-pt99-5-uploads")["Policy"])
+        policy["Statement"] = [s for s in policy["Statement"] if s["Effect"] == "Deny"]
+        client("s3").put_bucket_policy(Bucket="pl-pt99-5-uploads", Policy=json.dumps(policy))
     else:
         raise SystemExit(f"no link {link}")
+
+
+def drop_host_key(region, kind):
+    transfer, identity = client("transfer", region), server(region)
+    for key in transfer.list_host_keys(ServerId=identity)["HostKeys"]:
+        if key["Type"] == kind:
+            transfer.delete_host_key(ServerId=identity, HostKeyId=key["HostKeyId"])
+
+
+def keep_key(name, private):
+    client("ssm").put_parameter(Name=name, Value=private, Type="SecureString")
 
 
 def knock(username, rate):
@@ -193,4 +208,5 @@ def knock(username, rate):
 {
     "object": object_, "put": put, "keys": keys, "uploads": uploads, "many": many, "item": item, "stored": stored,
     "test": test, "log": log, "mapping": mapping, "deploy-api": deploy_api, "break": break_, "knock": knock,
+    "drop-host-key": drop_host_key, "keep-key": keep_key,
 }[COMMAND](*sys.argv[3:])

@@ -22,7 +22,7 @@ pub(crate) use sessions::{NotAssumed, Session, Sessions, assume_for_server, trus
 pub(crate) use sign::{SignedBy, sign};
 
 use self::vtl::{Inputs, Template};
-use crate::aws::{ApiIntegration, ApiIntegrationResponse, ApiMethod, Aws};
+use crate::aws::{ApiIntegration, ApiIntegrationResponse, ApiMethod, Aws, Invocation};
 use crate::local::iam::{Caller, Decision, Policy, Request, evaluate};
 
 /// What the execute path needs of the rest.
@@ -98,16 +98,31 @@ async fn run(context: &Context<'_>, api: &str, parts: &Parts, body: &[u8]) -> Re
         .ok_or_else(|| Answer::internal(format!("the integration {} is not modelled", integration.uri)))?;
     permitted(context, api, stage, found.method, arn).await?;
     let region = arn.split(':').nth(3).unwrap_or(context.region);
-    let invocation = context.aws.lambda(region).invoke(arn, payload.into_bytes()).await;
-    let invocation = invocation.map_err(|error| {
-        let throttled = error.status == Some(429) || error.is("TooManyRequests");
-        if throttled {
-            Answer::message(429, "Too Many Requests", error.to_string())
-        } else {
-            Answer::internal(error.to_string())
-        }
-    })?;
+    let invocation = invoked(context, region, arn, payload.into_bytes()).await?;
     respond(integration, &inputs, invocation.failed, &String::from_utf8_lossy(&invocation.payload))
+}
+
+/// Invokes the function. MiniStack ends what a function is doing when its configuration or code changes; AWS lets it
+/// finish ("Lambda function states": invocations go on with the old version). So what was ended is invoked again.
+async fn invoked(context: &Context<'_>, region: &str, arn: &str, payload: Vec<u8>) -> Result<Invocation, Answer> {
+    const ENDED: &str = "Runtime exited before returning a response";
+    let mut attempts = 0;
+    loop {
+        let invocation = context.aws.lambda(region).invoke(arn, payload.clone()).await.map_err(|error| {
+            let throttled = error.status == Some(429) || error.is("TooManyRequests");
+            if throttled {
+                Answer::message(429, "Too Many Requests", error.to_string())
+            } else {
+                Answer::internal(error.to_string())
+            }
+        })?;
+        attempts += 1;
+        let ended = invocation.failed && String::from_utf8_lossy(&invocation.payload).contains(ENDED);
+        if !ended || attempts == 4 {
+            return Ok(invocation);
+        }
+        tracing::debug!(arn, attempts, "ended by its update, invoked again");
+    }
 }
 
 /// Signature, then `execute-api:Invoke` of the session's role.

@@ -236,6 +236,52 @@ mod tests {
         }
     }
 
+    /// What the front does with a request: the key has to be one that was handed out, then the signature is verified.
+    fn admitted(parts: &Parts) -> bool {
+        access_key(parts).is_ok_and(|key| key == "ASIAFAKE") && check(parts).is_ok()
+    }
+
+    /// Every text that differs from this one in one character.
+    fn changed(text: &str) -> impl Iterator<Item = String> {
+        text.char_indices().map(move |(at, c)| {
+            let other = if c == 'Z' { 'Y' } else { 'Z' };
+            format!("{}{other}{}", &text[..at], &text[at + c.len_utf8()..])
+        })
+    }
+
+    #[test]
+    fn no_change_of_one_character_passes() {
+        let mut refused = 0;
+        for uri in URIS {
+            let signed = signed(uri);
+            assert!(admitted(&signed));
+            let mut alter = |what: &str, change: &dyn Fn(&mut Parts)| {
+                let mut parts = signed.clone();
+                change(&mut parts);
+                assert!(!admitted(&parts), "{uri}: {what}");
+                refused += 1;
+            };
+            for other in changed(uri).filter(|other| other.starts_with('/')) {
+                alter(&other, &|parts| parts.uri = other.parse().unwrap());
+            }
+            for (name, value) in &signed.headers {
+                for other in changed(value.to_str().unwrap()) {
+                    alter(&other, &|parts| drop(parts.headers.insert(name, other.parse().unwrap())));
+                }
+                alter(name.as_str(), &|parts| drop(parts.headers.remove(name)));
+                if name != "authorization" {
+                    alter(name.as_str(), &|parts| {
+                        parts.headers.append(name, "Z".parse().unwrap());
+                    });
+                }
+            }
+            for method in [hyper::Method::POST, hyper::Method::HEAD, hyper::Method::DELETE] {
+                alter(method.as_str(), &|parts| parts.method = method.clone());
+            }
+        }
+        assert!(refused > 1_500, "{refused}");
+    }
+
     #[test]
     fn whatever_is_altered_is_refused() {
         type Change = fn(&mut Parts);

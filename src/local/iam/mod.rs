@@ -46,6 +46,10 @@ pub(crate) use policy::Policy;
 pub(crate) use request::Request;
 
 #[cfg(test)]
+mod generate;
+#[cfg(test)]
+mod oracle;
+#[cfg(test)]
 mod scenarios;
 #[cfg(test)]
 mod scenarios_single;

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::sync::Mutex;
 
-use super::storage::{Sink, Storage, StorageError};
-use crate::aws::{Aws, AwsError, ObjectFacts, ObjectPage, S3, Upload};
+use super::storage::{Sink, Source, Storage, StorageError};
+use crate::aws::{Aws, AwsError, Download, ObjectFacts, ObjectPage, S3, Upload};
 
 /// S3 as an account sees it, each bucket asked in its own region.
 pub(super) struct Buckets {
@@ -64,6 +64,11 @@ impl Storage for S3Storage {
         Ok(self.0.at(bucket).await?.range(bucket, key, start, length).await?)
     }
 
+    async fn open(&self, bucket: &str, key: &str, start: u64) -> Result<Option<Box<dyn Source>>, StorageError> {
+        let download = self.0.at(bucket).await?.open(bucket, key, start).await?;
+        Ok(download.map(|download| Box::new(S3Source(download)) as Box<dyn Source>))
+    }
+
     fn create(&self, bucket: &str, key: &str) -> Box<dyn Sink> {
         let buckets = Arc::clone(&self.0);
         Box::new(S3Sink { buckets, bucket: bucket.to_owned(), key: key.to_owned(), upload: None })
@@ -75,6 +80,15 @@ impl Storage for S3Storage {
 
     async fn delete(&self, bucket: &str, key: &str) -> Result<(), StorageError> {
         Ok(self.0.at(bucket).await?.delete_object(bucket, key).await?)
+    }
+}
+
+struct S3Source(Download);
+
+#[async_trait]
+impl Source for S3Source {
+    async fn next(&mut self) -> Result<Option<Bytes>, StorageError> {
+        Ok(self.0.next().await?)
     }
 }
 

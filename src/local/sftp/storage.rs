@@ -29,12 +29,21 @@ pub(crate) trait Storage: Send + Sync {
     -> Result<ObjectPage, StorageError>;
     /// Some bytes of an object; `None` where it is gone.
     async fn range(&self, bucket: &str, key: &str, start: u64, length: u64) -> Result<Option<Bytes>, StorageError>;
+    /// An object from `start` to its end, as it comes; `None` where it is gone.
+    async fn open(&self, bucket: &str, key: &str, start: u64) -> Result<Option<Box<dyn Source>>, StorageError>;
     /// Begins an object, which is there once it is finished.
     fn create(&self, bucket: &str, key: &str) -> Box<dyn Sink>;
     /// Copies an object.
     async fn copy(&self, from: (&str, &str), to: (&str, &str)) -> Result<(), StorageError>;
     /// Deletes an object.
     async fn delete(&self, bucket: &str, key: &str) -> Result<(), StorageError>;
+}
+
+/// An object that is being read.
+#[async_trait]
+pub(crate) trait Source: Send {
+    /// The bytes that follow; `None` at the end.
+    async fn next(&mut self) -> Result<Option<Bytes>, StorageError>;
 }
 
 /// An object that is being written.
@@ -119,6 +128,11 @@ impl Storage for Memory {
         Ok(Some(Bytes::new()))
     }
 
+    async fn open(&self, bucket: &str, key: &str, start: u64) -> Result<Option<Box<dyn Source>>, StorageError> {
+        let (memory, bucket, key) = (self.clone(), bucket.to_owned(), key.to_owned());
+        Ok(Some(Box::new(MemorySource { memory, bucket, key, at: start })))
+    }
+
     fn create(&self, bucket: &str, key: &str) -> Box<dyn Sink> {
         Box::new(MemorySink { memory: self.clone(), name: (bucket.to_owned(), key.to_owned()), parts: Vec::new() })
     }
@@ -134,6 +148,22 @@ impl Storage for Memory {
     async fn delete(&self, bucket: &str, key: &str) -> Result<(), StorageError> {
         self.objects().remove(&(bucket.to_owned(), key.to_owned()));
         Ok(())
+    }
+}
+
+struct MemorySource {
+    memory: Memory,
+    bucket: String,
+    key: String,
+    at: u64,
+}
+
+#[async_trait]
+impl Source for MemorySource {
+    async fn next(&mut self) -> Result<Option<Bytes>, StorageError> {
+        let bytes = self.memory.range(&self.bucket, &self.key, self.at, 1 << 20).await?;
+        self.at += bytes.as_ref().map_or(0, |bytes| bytes.len() as u64);
+        Ok(bytes.filter(|bytes| !bytes.is_empty()))
     }
 }
 

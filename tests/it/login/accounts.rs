@@ -1,1 +1,243 @@
+//! `sftpctl users`, and what an account's item means at the door.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::process::Stdio;
+
+use serde_json::Value;
+
+use super::shared;
+use crate::site::{Login, Running, shown, succeeded, text, tool};
+
+const WEST: &str = "us-west-2";
+const BUCKET: &str = "pl-pt99-5-uploads";
+
+/// `sftpctl users WHAT --username NAME`.
+fn users(what: &[&str], name: &str, password: &str) -> String {
+    let site = shared();
+    succeeded(&format!("{what:?}"), &site.users(&[what, &["--username", name]].concat(), password))
+}
+
+#[test]
+fn an_account_lives_from_add_to_remove() {
+    let site = shared();
+    let login = site.add(4001, "lifelong", "first secret");
+    assert_eq!(site.oracle("door.py", &["keys", BUCKET, "4001/"]), r#"["4001/"]"#, "the home's marker");
+    assert!(site.admits(site.port(WEST), &login));
+
+    users(&["passwd", "--password-stdin"], "lifelong", "second secret");
+    assert!(!site.admits(site.port(WEST), &login));
+    let login = Login::new("lifelong", "second secret");
+    assert!(site.admits(site.port(WEST), &login));
+
+    let shown_account = users(&["show", "--output", "json"], "lifelong", "");
+    let account: Value = serde_json::from_str(&shown_account).unwrap();
+    assert_eq!((account["orgid"].as_i64(), account["home"].as_str()), (Some(4001), Some("/pl-pt99-5-uploads/4001")));
+    assert!(!shown_account.contains("secret") && !shown_account.contains("$argon2"), "{shown_account}");
+    let all = succeeded("list", &site.users(&["list", "--output", "csv"], ""));
+    let row = all.lines().find(|line| line.contains("lifelong")).unwrap();
+    assert!(row.starts_with("4001,lifelong,active,argon2id,"), "{row}");
+    let lines = succeeded("list", &site.users(&["list", "--output", "json", "--cluster", "99-5"], ""));
+    assert!(
+        lines.lines().any(|l| serde_json::from_str::<Value>(l).is_ok_and(|v| v["username"] == "lifelong")),
+        "{lines}"
+    );
+
+    // Disabled in the middle of a session: that one goes on, the next log-in is refused.
+    let mut client = site.paramiko(site.port(WEST), &login);
+    let child = client.args(["stays", "mark"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut child = Running(child);
+    let mut said = std::io::BufReader::new(child.0.stdout.take().unwrap());
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut said, &mut line).unwrap();
+    assert_eq!(line, "open\n");
+    users(&["disable"], "lifelong", "");
+    assert!(!site.admits(site.port(WEST), &login), "disabled");
+    let (good, finding) = site.test_login(&login);
+    assert!(!good && finding.contains("disabled"), "{finding}");
+    std::io::Write::write_all(child.0.stdin.as_mut().unwrap(), b"go\n").unwrap();
+    line.clear();
+    std::io::BufRead::read_line(&mut said, &mut line).unwrap();
+    assert_eq!(line, "wrote\n");
+    users(&["enable"], "lifelong", "");
+    assert!(site.admits(site.port(WEST), &login), "enabled again");
+
+    users(&["remove", "--yes"], "lifelong", "");
+    assert!(!site.admits(site.port(WEST), &login));
+    assert_eq!(site.oracle("door.py", &["stored", "4001"]), "null");
+    assert!(site.oracle("door.py", &["keys", BUCKET, "4001/"]).contains("4001/mark"), "files stay");
+    // The name is free again.
+    site.add(4001, "lifelong", "third secret");
+}
+
+#[test]
+fn a_generated_password_is_shown_once_and_opens() {
+    let site = shared();
+    let which = ["add", "--orgid", "4002", "--username", "generated", "--cluster", "99-5", "--generate-password"];
+    let said = succeeded("add", &site.users(&which, ""));
+    let opens = said
+        .split_whitespace()
+        .any(|word| word.len() >= 16 && site.admits(site.port(WEST), &Login::new("generated", word)));
+    assert!(opens, "{said}");
+}
+
+#[test]
+fn what_may_not_be_an_account_is_refused() {
+    let site = shared();
+    site.add(4003, "taken.name", "secret");
+    for (orgid, name, says) in [
+        ("4004", "taken.name", "taken.name"),
+        ("4003", "another.name", "4003"),
+        ("4005", "Admin", "block list"),
+        ("4005", "ab", "3"),
+        ("4005", "has space", "user name"),
+        ("4005", "x*y.z", "user name"),
+    ] {
+        let which = ["add", "--orgid", orgid, "--username", name, "--cluster", "99-5", "--password-stdin"];
+        let output = site.users(&which, "secret");
+        assert!(!output.status.success() && shown(&output).contains(says), "{orgid} {name}: {}", shown(&output));
+    }
+    let which = ["add", "--orgid", "4005", "--username", "nowhere", "--cluster", "99-77", "--password-stdin"];
+    let output = site.users(&which, "secret");
+    assert_eq!(output.status.code(), Some(2), "{}", shown(&output));
+    assert_eq!(site.oracle("door.py", &["stored", "4005"]), "null");
+}
+
+#[test]
+fn of_two_at_once_one_wins() {
+    let site = shared();
+    for round in 0..3 {
+        let name = format!("racer{round}");
+        let runs: Vec<_> = (0..4)
+            .map(|number| {
+                let orgid = (4100 + round * 10 + number).to_string();
+                let mut command = site.command(&["users", "add", "--env", "99", "--local", "--password-stdin"]);
+                command.args(["--orgid", &orgid, "--username", &name, "--cluster", "99-5"]);
+                let mut child =
+                    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+                std::io::Write::write_all(&mut child.stdin.take().unwrap(), b"secret").unwrap();
+                child
+            })
+            .collect();
+        let outputs: Vec<_> = runs.into_iter().map(|run| run.wait_with_output().unwrap()).collect();
+        let won = outputs.iter().filter(|output| output.status.success()).count();
+        assert_eq!(won, 1, "{:#?}", outputs.iter().map(shown).collect::<Vec<_>>());
+        assert!(site.admits(site.port(WEST), &Login::new(&name, "secret")));
+    }
+}
+
+#[test]
+fn every_scheme_opens_and_two_accounts_of_one_name_do_not() {
+    let site = shared();
+    // base64(SHA-224("correct horse")), what the old system stored; in plain, then wrapped by `users harden`'s scheme.
+    let digest = text(
+        &tool("sh", "dash")
+            .args(["-c", "printf 'correct horse' | openssl dgst -sha224 -binary | base64"])
+            .output()
+            .unwrap()
+            .stdout,
+    );
+    let digest = digest.trim();
+    let put = |orgid: u32, name: &str, password: &str| {
+        let item = format!(
+            r#"{{"orgid": {{"N": "{orgid}"}}, "username": {{"S": "{name}"}}, "password": {{"S": "{password}"}}, "HomeDirectory": {{"S": "/{BUCKET}/{orgid}"}}}}"#
+        );
+        site.oracle("door.py", &["item", &item]);
+    };
+    put(4201, "legacy", digest);
+    assert!(site.admits(site.port(WEST), &Login::new("legacy", "correct horse")));
+    assert!(!site.admits(site.port("us-east-2"), &Login::new("legacy", "correct hors")));
+    put(4202, "double", digest);
+    assert!(site.admits(site.port(WEST), &Login::new("double", "correct horse")));
+    put(4203, "double", digest);
+    assert!(!site.admits(site.port(WEST), &Login::new("double", "correct horse")), "never the first one");
+    let (good, said) = site.test_login(&Login::new("double", "correct horse"));
+    assert!(!good && said.contains("two accounts") || said.contains("more than one"), "{said}");
+}
+
+#[test]
+fn a_source_range_and_the_block_list_are_kept() {
+    let site = shared();
+    let which = [
+        "add",
+        "--orgid",
+        "4301",
+        "--username",
+        "office",
+        "--cluster",
+        "99-5",
+        "--password-stdin",
+        "--allow-cidr",
+        "10.1.0.0/16",
+    ];
+    succeeded("add", &site.users(&which, "secret"));
+    let ask = |name: &str, source: &str| -> Value {
+        let mut command = site.oracle_command("door.py");
+        let output = command.args(["test", WEST, name, source]).env("SFTP_PASSWORD", "secret").output().unwrap();
+        serde_json::from_str(&succeeded(name, &output)).unwrap()
+    };
+    let inside = ask("office", "10.1.2.3");
+    assert_eq!(inside["StatusCode"], 200);
+    let answer: Value = serde_json::from_str(inside["Response"].as_str().unwrap()).unwrap();
+    assert_eq!(answer["Role"], "arn:aws:iam::111111111111:role/sftp-transfer");
+    assert_eq!(answer["HomeDirectory"], "/pl-pt99-5-uploads/4301");
+    assert!(answer["Policy"].as_str().unwrap().contains("pl-pt99-5-uploads/4301/*"), "{answer}");
+    assert!(inside["Url"].as_str().unwrap().contains("/servers/s-") && inside["Message"] == "", "{inside}");
+    for (name, source, status) in
+        [("office", "10.2.2.3", 403), ("ADMIN", "10.1.2.3", 401), ("nobody.here", "10.1.2.3", 404)]
+    {
+        let refused = ask(name, source);
+        assert_eq!(refused["StatusCode"], status, "{name}: {refused}");
+        assert!(!refused["Response"].as_str().unwrap().contains("Role"), "{refused}");
+    }
+    assert!(!site.admits(site.port(WEST), &Login::new("office", "secret")), "from this machine");
+}
+
+#[test]
+fn a_home_of_any_letters_is_the_whole_world() {
+    let site = shared();
+    let home = format!("/{BUCKET}/Müller & Söhne/Ein gang");
+    let which = ["add", "--orgid", "4401", "--username", "mueller", "--home", &home, "--password-stdin"];
+    succeeded("add", &site.users(&which, "secret"));
+    let login = Login::new("mueller", "secret");
+    std::fs::write(site.dir.path().join("brief.txt"), "brief").unwrap();
+    let said = succeeded("put", &site.sftp(site.port(WEST), &login, "pwd\nput brief.txt\nls -1\n"));
+    assert!(said.contains(&home) && said.contains("brief.txt"), "{said}");
+    let outside = site.sftp(site.port(WEST), &login, "ls ..\n");
+    assert_eq!(outside.status.code(), Some(1), "{}", shown(&outside));
+}
+
+#[test]
+fn a_customer_is_told_how_to_connect() {
+    let site = shared();
+    let said = site.ok(&["connect-info", "--env", "99", "--local", "--username", "a@b.c"]);
+    let port = site.port(WEST);
+    assert!(said.contains(&format!("sftp -P {port} a@b.c@127.0.0.1")), "{said}");
+    let scanned = tool("ssh-keyscan", "openssh-client").args(["-p", &port.to_string(), "127.0.0.1"]).output().unwrap();
+    let prints = crate::site::with_input(tool("ssh-keygen", "openssh-client").args(["-lf", "-"]), &scanned.stdout);
+    let prints = text(&prints.stdout);
+    assert!(prints.lines().count() >= 2, "{prints}");
+    for line in prints.lines() {
+        let fingerprint = line.split(' ').nth(1).unwrap();
+        assert!(said.contains(fingerprint), "{fingerprint} is not in {said}");
+    }
+}
+
+#[test]
+fn each_decision_is_one_line_without_a_secret() {
+    let site = shared();
+    let login = site.add(4501, "logged.one", "a secret that is nowhere");
+    assert!(site.admits(site.port(WEST), &login));
+    assert!(!site.admits(site.port(WEST), &Login::new("logged.one", "a wrong secret that is nowhere")));
+    let log = site.oracle("door.py", &["log", WEST]);
+    let decisions: Vec<Value> = log
+        .lines()
+        .filter(|line| line.contains("\"username\":\"logged.one\""))
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    // The function may have run twice at once, and then in two log streams.
+    let mut outcomes: Vec<_> = decisions.iter().map(|line| line["outcome"].as_str().unwrap()).collect();
+    outcomes.sort_unstable();
+    assert_eq!(outcomes, ["admitted", "refused"], "{log}");
+    assert!(!log.contains("nowhere") && !log.contains("$argon2") && !log.contains("s3:GetObject"), "{log}");
+}

@@ -1,1 +1,91 @@
+//! The old server's host keys: customers' `known_hosts` stay right through the move.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::BTreeSet;
+
+use crate::site::{Site, shown, succeeded, text, tool};
+
+/// Public halves that a port presents, as `type base64`.
+fn presented(port: u16) -> BTreeSet<String> {
+    let output = tool("ssh-keyscan", "openssh-client").args(["-p", &port.to_string(), "127.0.0.1"]).output().unwrap();
+    let lines = text(&output.stdout);
+    lines.lines().filter_map(|line| line.split_once(' ')).map(|(_, key)| key.to_owned()).collect()
+}
+
+/// Makes a key and returns its public half.
+fn make(site: &Site, name: &str, kind: &[&str]) -> String {
+    let path = site.dir.path().join(name);
+    let _ = std::fs::remove_file(&path);
+    let mut command = tool("ssh-keygen", "openssh-client");
+    let made = command.args(kind).args(["-q", "-N", "", "-f"]).arg(&path).output().unwrap();
+    succeeded(name, &made);
+    let public = std::fs::read_to_string(path.with_extension("pub")).unwrap();
+    public.split(' ').take(2).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn every_server_presents_the_keys_that_the_environment_names() {
+    let site = Site::new();
+    let ed25519 = make(&site, "old_ed25519", &["-t", "ed25519"]);
+    let rsa = make(&site, "old_rsa", &["-t", "rsa", "-b", "2048"]);
+    site.edit(|file| format!("{file}\nserver: {{ host_keys: [\"file:old_ed25519\", \"file:old_rsa\"] }}\n"));
+    let deployed = site.run(&["-vv", "deploy", "--env", "99", "--local", "--yes", "--output", "json"]);
+    assert!(deployed.status.success(), "{}", shown(&deployed));
+    for (region, port) in site.ports() {
+        let keys = presented(port);
+        assert!(keys.contains(&ed25519) && keys.contains(&rsa), "{region}: {keys:?}");
+    }
+    assert_eq!(site.planned(), Vec::<String>::new());
+
+    // Rotated on request: the file is another, the servers follow, and nothing else changes.
+    let next = make(&site, "old_ed25519", &["-t", "ed25519"]);
+    assert_eq!(site.planned(), ["us-east-2/server", "us-west-2/server"]);
+    site.deploy();
+    for (region, port) in site.ports() {
+        let keys = presented(port);
+        assert!(keys.contains(&next) && keys.contains(&rsa) && !keys.contains(&ed25519), "{region}: {keys:?}");
+    }
+
+    // Taken away by hand, and put back.
+    site.oracle("door.py", &["drop-host-key", "us-west-2", "ssh-rsa"]);
+    assert_eq!(site.planned(), ["us-west-2/server"]);
+    site.deploy();
+    assert!(presented(site.port("us-west-2")).contains(&rsa));
+
+    // Kept in AWS instead of a file.
+    let kept = make(&site, "kept", &["-t", "ed25519"]);
+    let private = std::fs::read_to_string(site.dir.path().join("kept")).unwrap();
+    site.oracle("door.py", &["keep-key", "/sftp/host-key", &private]);
+    site.edit(|file| file.replace("file:old_ed25519", "ssm:/sftp/host-key"));
+    site.deploy();
+    for (region, port) in site.ports() {
+        assert!(presented(port).contains(&kept), "{region}");
+    }
+    assert_eq!(site.planned(), Vec::<String>::new());
+
+    // No line of a private key is anywhere but where it was kept.
+    let state = site.dir.path().join(".sftpctl/local/state");
+    let mut everything = shown(&deployed) + &site.ok(&["plan", "--env", "99", "--local"]) + &site.logs();
+    for entry in std::fs::read_dir(state).unwrap() {
+        everything += &std::fs::read_to_string(entry.unwrap().path()).unwrap();
+    }
+    for name in ["old_ed25519", "old_rsa", "kept"] {
+        let private = std::fs::read_to_string(site.dir.path().join(name)).unwrap();
+        for line in private.lines().filter(|line| line.len() > 20 && !line.starts_with('-')) {
+            assert!(!everything.contains(line), "a line of {name} is in the output, the state or a log");
+        }
+    }
+}
+
+#[test]
+fn a_key_that_cannot_be_used_stops_before_the_first_write() {
+    let site = Site::new();
+    site.edit(|file| format!("{file}\nserver: {{ host_keys: [\"file:nowhere\"] }}\n"));
+    let refused = site.ends_with(2, &["deploy", "--env", "99", "--local", "--yes"]);
+    assert!(refused.contains("cannot read the host key file:nowhere"), "{refused}");
+    std::fs::write(site.dir.path().join("nowhere"), "hunter2 is no key").unwrap();
+    let refused = site.ends_with(2, &["deploy", "--env", "99", "--local", "--yes"]);
+    assert!(refused.contains("is no host key") && !refused.contains("hunter2"), "{refused}");
+    assert_eq!(site.aws(&["left"]), "[]");
+}

@@ -1,1 +1,52 @@
+//! The authorizer's zip file.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::path::Path;
+
+use crate::site::{shown, tool, with_input};
+
+fn package(dir: &Path, arguments: &[&str]) -> std::process::Output {
+    std::process::Command::new(env!("CARGO_BIN_EXE_sftpctl"))
+        .arg("package")
+        .args(arguments)
+        .current_dir(dir)
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn the_same_binary_gives_the_same_zip_and_an_unfit_one_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let binary = env!("CARGO_BIN_EXE_sftp-authorizer");
+    for out in ["one.zip", "two.zip"] {
+        let output = package(dir.path(), &["--binary", binary, "--out", out]);
+        assert!(output.status.success(), "{}", shown(&output));
+    }
+    let read = |name: &str| std::fs::read(dir.path().join(name)).unwrap();
+    assert!(read("one.zip") == read("two.zip"));
+    let script = "import sys,zipfile;z=zipfile.ZipFile(sys.argv[1]);i=z.infolist();print([(e.filename,oct(e.external_attr>>16)) for e in i])";
+    let listed = tool("python3", "python3").args(["-c", script, "one.zip"]).current_dir(dir.path()).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&listed.stdout).trim(), "[('bootstrap', '0o100755')]");
+
+    let other = package(dir.path(), &["--binary", binary, "--architecture", "arm64"]);
+    assert_eq!(other.status.code(), Some(2));
+    assert!(shown(&other).contains("arm64"), "{}", shown(&other));
+    std::fs::write(dir.path().join("script"), "#!/bin/sh\n").unwrap();
+    let script = package(dir.path(), &["--binary", "script"]);
+    assert_eq!(script.status.code(), Some(2), "{}", shown(&script));
+    let missing = package(dir.path(), &["--binary", "nowhere"]);
+    assert!(missing.status.code() == Some(2) && shown(&missing).contains("build"), "{}", shown(&missing));
+
+    // A binary that needs a newer C library than Lambda has.
+    let source = b"#include <stdio.h>\nint main(void){puts(\"\");return 0;}\n";
+    let built = with_input(tool("cc", "gcc").args(["-x", "c", "-", "-o", "new"]).current_dir(dir.path()), source);
+    assert!(built.status.success(), "{}", shown(&built));
+    let old = read("new");
+    let needed = old.windows(11).position(|window| window.starts_with(b"GLIBC_2.34\0")).unwrap();
+    let mut newer = old;
+    newer[needed + 8..needed + 10].copy_from_slice(b"99");
+    std::fs::write(dir.path().join("newer"), newer).unwrap();
+    let newer = package(dir.path(), &["--binary", "newer"]);
+    assert!(newer.status.code() == Some(2) && shown(&newer).contains("2.99"), "{}", shown(&newer));
+}

@@ -1,1 +1,48 @@
+//! An update never closes the door.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::Stdio;
+
+use serde_json::Value;
+
+use crate::site::{Running, Site};
+
+#[test]
+fn customers_log_in_while_everything_is_updated() {
+    let site = Site::deployed("");
+    let login = site.add(6001, "steady", "correct horse");
+    let mut command = site.oracle_command("door.py");
+    command.args(["knock", "steady", "20"]).env("SFTP_PASSWORD", &login.password);
+    let mut knocking = Running(command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap());
+    let mut said = BufReader::new(knocking.0.stdout.take().unwrap());
+    let mut line = String::new();
+    said.read_line(&mut line).unwrap();
+    assert_eq!(line, "knocking\n");
+    // The function's environment, its memory, an alarm, a log group's retention, the servers, the records.
+    for (from, to) in [
+        ("\nlogs:", "\nauthorizer: { memory_mb: 512, block_list: [root, steadier] }\nlogs:"),
+        ("memory_mb: 512", "memory_mb: 256, timeout_seconds: 12"),
+        (
+            "\nlogs:",
+            "\nalarms: { authorizer_errors: 3 }\nserver: { security_policy: TransferSecurityPolicy-2024-01 }\nlogs:",
+        ),
+        ("retention_days: 30", "retention_days: 60"),
+    ] {
+        site.edit(|file| {
+            assert!(file.contains(from), "{from:?} is not in {file}");
+            file.replacen(from, to, 1)
+        });
+        assert!(!site.planned().is_empty(), "{to}");
+        site.deploy();
+    }
+    drop(knocking.0.stdin.take());
+    line.clear();
+    said.read_to_string(&mut line).unwrap();
+    let came: Value = serde_json::from_str(line.trim()).unwrap();
+    let logs = site.logs();
+    let causes: Vec<_> = logs.lines().filter(|line| line.contains("did not decide")).take(5).collect();
+    assert_eq!(came["failed"], 0, "{came}\n{causes:#?}");
+    assert!(came["asked"].as_u64().unwrap() > 100, "{came}");
+}

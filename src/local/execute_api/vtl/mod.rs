@@ -71,4 +71,6 @@ impl Template {
 }
 
 #[cfg(test)]
+mod oracle;
+#[cfg(test)]
 mod tests;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::*;
 
 /// The template of the method, from where it is deployed from.
-fn ours() -> String {
+pub(super) fn ours() -> String {
     let template = include_str!("../../../../templates/region.yaml");
     let (_, rest) = template.split_once("application/json: |\n").unwrap();
     let end = rest.find("\n        IntegrationResponses:").unwrap();
@@ -18,7 +18,7 @@ fn text(template: &str, inputs: &Inputs) -> Result<String, String> {
     template.render(inputs).map(|rendered| rendered.text).map_err(|error| error.to_string())
 }
 
-fn request(username: &str, password: &str) -> Inputs {
+pub(super) fn request(username: &str, password: &str) -> Inputs {
     use base64::Engine as _;
     let encode =
         |text: &str| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();

@@ -1,0 +1,80 @@
+"""A local cloud of its own in a temporary folder, and `sftpctl` in it."""
+import json
+import os
+import pathlib
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.request
+
+ROOT = pathlib.Path(__file__).parent.parent
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Cloud:
+    def __init__(self, program, venv, *arguments):
+        self.program, self.venv = program, venv
+        self.folder = tempfile.TemporaryDirectory(prefix="sftpctl-bench-", dir=ROOT / "target")
+        self.path = pathlib.Path(self.folder.name)
+        shutil.copytree(ROOT / "environments", self.path / "environments")
+        self.run("local", "start", "--port", str(free_port()), *arguments)
+        self.endpoint = self.status()["endpoint"]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.run("local", "stop")
+        self.folder.cleanup()
+
+    def environment(self):
+        return {**os.environ, "SFTPCTL_LOCAL_VENV": str(self.venv),
+                "SFTPCTL_PACKAGE": str(ROOT / "target/lambda/sftp-authorizer")}
+
+    def run(self, *arguments, stdin=None):
+        """Runs sftpctl to its end; gives its output, seconds, and the most memory it had resident, in MB."""
+        begun, peak = time.perf_counter(), 0
+        with tempfile.TemporaryFile("w+") as out:
+            child = subprocess.Popen([str(self.program), *arguments], cwd=self.path, env=self.environment(),
+                                     stdin=subprocess.PIPE if stdin else subprocess.DEVNULL, stdout=out, stderr=out, text=True)
+            if stdin:
+                child.stdin.write(stdin)
+                child.stdin.close()
+            # The kernel keeps the peak, so reading it now and then loses nothing but the last moment.
+            while child.poll() is None:
+                peak = max(peak, peak_of(child.pid))
+                time.sleep(0.005)
+            took = time.perf_counter() - begun
+            out.seek(0)
+            text = out.read()
+        if child.returncode != 0:
+            raise SystemExit(f"sftpctl {' '.join(arguments)} ended with {child.returncode}:\n{text}")
+        return text, took, peak
+
+    def status(self):
+        return json.loads(self.run("local", "status", "--output", "json")[0])
+
+    def calls(self):
+        """How many AWS calls there were since the last time this was asked."""
+        counted = self.ask("calls")
+        self.ask("calls/reset", b"")
+        return counted["total"]
+
+    def ask(self, path, body=None):
+        with urllib.request.urlopen(f"{self.endpoint}/_sftpctl/{path}", body) as answer:
+            return json.load(answer)
+
+
+def peak_of(process):
+    try:
+        with open(f"/proc/{process}/status") as file:
+            return next((int(line.split()[1]) / 1024 for line in file if line.startswith("VmHWM")), 0)
+    except (FileNotFoundError, ProcessLookupError):
+        return 0

@@ -1,0 +1,62 @@
+"""Deploying: how much longer than what it has to wait for, what a run without changes costs, and how that grows."""
+import re
+import statistics
+
+from cloud import Cloud
+
+# Long enough that a second of work is a percent or two, as it is on AWS.
+STACK, SERVER, TABLE = 40, 40, 20
+DELAYS = ["--stack-time", f"{STACK}s", "--server-start-time", f"{SERVER}s", "--table-time", f"{TABLE}s"]
+# Three regions: table, then two replicas, one after the other; beside it, in each region, stack and then server.
+CHAIN = max(STACK + SERVER, 3 * TABLE)
+
+REGIONS = """us-west-2 us-east-2 us-east-1 us-west-1 eu-west-1 eu-west-2 eu-west-3 eu-central-1 eu-north-1 eu-south-1 ca-central-1
+ap-south-1 ap-northeast-1 ap-northeast-2 ap-northeast-3 ap-southeast-1 ap-southeast-2 sa-east-1 af-south-1 me-south-1""".split()
+
+
+def environment(regions, clusters):
+    """An environment of so many regions, with so many clusters in each."""
+    names = REGIONS[:regions]
+    lines = ["version: 1", 'environment: "77"', 'account: "111111111111"', "home_region: us-west-2", "regions:"]
+    lines += [f"  {region}: {{ server: true }}" for region in names]
+    lines += ["clusters:"] + [f"  77-{at}-{n}: {region}" for at, region in enumerate(names) for n in range(clusters)]
+    return "\n".join(lines) + "\n"
+
+
+def planning(cloud, *arguments):
+    """Milliseconds of the two pure parts of a plan: every resource named and its template rendered; the plan itself."""
+    text = re.sub(r"\x1b\[[0-9;]*m", "", cloud.run("plan", *arguments, "-vv")[0])
+    return [sum(int(digits) for digits in re.findall(rf"\b{word}\b.*?microseconds=(\d+)", text)) / 1000
+            for word in ("named", "planned")]
+
+
+def run(report, program, venv):
+    with Cloud(program, venv, *DELAYS) as cloud:
+        _, took, peak = cloud.run("deploy", "--env", "99", "--local", "--yes")
+        report(f"deploy, three regions: wall ÷ chain of waits ({CHAIN} s)", took, CHAIN, "s", took / CHAIN, (0, 1.1))
+        report("deploy: peak resident memory", peak, None, "MB", peak, (0, 40))
+        cloud.calls()
+        times = [cloud.run("deploy", "--env", "99", "--local", "--yes")[1] for _ in range(5)]
+        calls = cloud.calls() / 5
+        report("deploy again, nothing to do: time", statistics.median(times), None, "s", statistics.median(times), (0, 1))
+        report("deploy again, nothing to do: AWS calls", calls, None, "", calls, (0, 39))
+
+    with Cloud(program, venv, "--server-start-time", "100ms") as cloud:
+        file = cloud.path / "environments/77.yaml"
+        arguments = ["--env", "77", "--local"]
+        counted = {}
+        for regions, clusters in ((2, 5), (4, 5), (8, 5), (8, 10), (8, 20)):
+            file.write_text(environment(regions, clusters))
+            cloud.run("deploy", *arguments, "--yes", "--no-verify")
+            cloud.calls()
+            cloud.run("deploy", *arguments, "--yes", "--no-verify")
+            counted[regions, clusters] = cloud.calls()
+        region, regions = counted[4, 5] - counted[2, 5], counted[8, 5] - counted[4, 5]
+        report("  nothing to do, 4 → 8 regions ÷ 2 → 4: more calls", regions, region, "", regions / region, (1.8, 2.2))
+        few, many = counted[8, 10] - counted[8, 5], counted[8, 20] - counted[8, 10]
+        report("  nothing to do, 10 → 20 clusters ÷ 5 → 10: more calls", many, few, "", many / few, (1.8, 2.2))
+
+        file.write_text(environment(20, 50))
+        named, planned = planning(cloud, *arguments)
+        report("planning 20 regions × 50 clusters", planned, None, "ms", planned, (0, 50))
+        report("  naming their 1,142 resources, 20 templates rendered", named, None, "ms", None, None)

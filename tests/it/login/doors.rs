@@ -1,0 +1,78 @@
+//! Accounts that open in another way than most, or not at all: by key, under `/`, two of one name, a guessed password.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use super::shared;
+use crate::site::{Login, Site, shown, succeeded, tool};
+
+const WEST: &str = "us-west-2";
+
+#[test]
+fn two_accounts_of_one_name_open_neither() {
+    let site = shared();
+    let login = site.add(4801, "twofold", "correct horse");
+    assert!(site.admits(site.port(WEST), &login));
+    let item = r#"{"orgid": {"N": "4802"}, "username": {"S": "twofold"}, "HomeDirectory": {"S": "/pl-pt99-5-uploads/4802"},
+        "password": {"S": "lcf7ypKsUIOv2mKlZKPQFPw7cskUDjy5nqa/Eg=="}}"#;
+    site.oracle("door.py", &["item", item]);
+    assert!(!site.admits(site.port(WEST), &login));
+    assert!(!site.admits(site.port(WEST), &Login::new("twofold", "secret")));
+    let (_, said) = site.test_login(&login);
+    assert!(said.contains("two accounts have this name"), "{said}");
+    let output = site.users(&["passwd", "--username", "twofold", "--password-stdin"], "x");
+    assert!(!output.status.success() && shown(&output).contains("4801, 4802"), "{}", shown(&output));
+    succeeded("remove one", &site.users(&["remove", "--orgid", "4802", "--yes"], ""));
+    assert!(site.admits(site.port(WEST), &login));
+}
+
+#[test]
+fn keys_open_and_a_logical_home_hides_the_bucket() {
+    let site = Site::deployed("server: { authentication: PUBLIC_KEY_OR_PASSWORD }\nauthorizer: { home: logical }\n");
+    let port = site.port(WEST);
+    for name in ["mine", "other"] {
+        let file = site.dir.path().join(name);
+        let made =
+            tool("ssh-keygen", "openssh-client").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(file).output();
+        succeeded(name, &made.unwrap());
+    }
+    let public = site.dir.path().join("mine.pub");
+    let which = ["add", "--orgid", "1", "--username", "keyed", "--cluster", "99-5", "--public-key"];
+    succeeded("key", &site.users(&[&which[..], &[public.to_str().unwrap()]].concat(), ""));
+    let which = ["add", "--orgid", "2", "--username", "both", "--cluster", "99-5", "--password-stdin", "--public-key"];
+    succeeded("both", &site.users(&[&which[..], &[public.to_str().unwrap()]].concat(), "correct horse"));
+    let by_key = |name: &str, key: &str| {
+        let output = site.paramiko(port, &Login::new(name, "")).arg("log-in").env("SFTP_KEY", key).output().unwrap();
+        succeeded(name, &output)
+    };
+    for name in ["keyed", "both"] {
+        assert_eq!(by_key(name, "mine").trim(), "admitted", "{name}");
+        assert!(by_key(name, "other").starts_with("refused"), "{name}");
+    }
+    assert!(by_key("nobody", "mine").starts_with("refused"));
+    let both = Login::new("both", "correct horse");
+    assert!(site.admits(port, &both));
+    assert!(!site.admits(port, &Login::new("keyed", "correct horse")));
+
+    std::fs::write(site.dir.path().join("f"), "logical").unwrap();
+    let output = succeeded("logical", &site.sftp(port, &both, "pwd\nput f\nls /\nget /f g\nls ..\n"));
+    assert!(output.contains("Remote working directory: /\n") && !output.contains("pl-pt99"), "{output}");
+    assert!(site.oracle("door.py", &["object", "pl-pt99-5-uploads", "2/f"]).starts_with("7 "));
+    for outside in ["ls /pl-pt99-5-uploads", "get /pl-pt99-5-uploads/1/x", "get ../../1/x"] {
+        assert_eq!(site.sftp(port, &both, &format!("{outside}\n")).status.code(), Some(1), "{outside}");
+    }
+    let (good, said) = site.test_login(&both);
+    assert!(good, "{said}");
+}
+
+#[test]
+fn wrong_passwords_end_the_connection() {
+    let site = shared();
+    let login = crate::site::Login::new("guesser", "wrong");
+    let mut command = site.openssh("ssh", &login);
+    command.args(["-v", "-o", "LogLevel=VERBOSE", "-o", "NumberOfPasswordPrompts=30", "-p"]);
+    command.args([&site.port(WEST).to_string(), "guesser@127.0.0.1"]);
+    let output = crate::site::with_input(&mut command, b"");
+    assert!(!output.status.success());
+    let refusals = shown(&output).matches("Permission denied").count();
+    assert!((3..10).contains(&refusals), "{refusals}: {}", shown(&output));
+}
