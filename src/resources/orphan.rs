@@ -132,12 +132,14 @@ impl Resource for Orphan {
             Kind::Replica => aws.dynamodb(&self.home).remove_replica(name, &self.region).await?,
             Kind::Bucket => {
                 let s3 = aws.s3(&self.region);
-                while options.delete_data {
-                    let versions = s3.versions(name, 1000).await?;
-                    if versions.is_empty() {
-                        break;
+                if options.delete_data {
+                    loop {
+                        let versions = s3.versions(name, 1000).await?;
+                        if versions.is_empty() {
+                            break;
+                        }
+                        s3.delete_versions(name, &versions).await?;
                     }
-                    s3.delete_versions(name, &versions).await?;
                 }
                 match s3.delete_bucket(name).await {
                     Err(error) if error.is("BucketNotEmpty") => {
