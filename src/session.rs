@@ -112,6 +112,7 @@ pub struct Session {
     resources: Vec<Arc<dyn Resource>>,
     reporter: Arc<dyn Reporter>,
     limited: bool,
+    saved_plan: Option<String>,
     started: Instant,
 }
 
@@ -157,6 +158,7 @@ impl Session {
             resources,
             reporter: options.reporter,
             limited: !options.regions.is_empty(),
+            saved_plan: None,
             started: Instant::now(),
         })
     }
@@ -229,6 +231,14 @@ impl Session {
     /// Also reads what AWS services make again by themselves; for teardown.
     pub fn with_leftovers(&mut self) {
         self.resources.extend(desired::leftovers(&self.environment));
+    }
+
+    /// Says that this run does a saved plan of this digest. `true`: the run before it began the same one and did not
+    /// finish.
+    pub fn does_saved_plan(&mut self, digest: &str) -> bool {
+        self.saved_plan = Some(digest.to_owned());
+        let last = self.state.last_run.as_ref();
+        last.is_some_and(|run| run.outcome != "done" && run.plan.as_deref() == Some(digest))
     }
 
     /// The resources of this run.
@@ -341,6 +351,7 @@ impl Session {
             finished: None,
             outcome: "running".into(),
             by: format!("sftpctl {}", env!("CARGO_PKG_VERSION")),
+            plan: self.saved_plan.clone(),
         });
         self.state.learn(&world);
         let Some(run) = &mut self.run else {

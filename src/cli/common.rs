@@ -78,7 +78,10 @@ impl FileArgs {
     /// Marks the faults where that is asked for. On stderr: stdout may be somebody's JSON, and GitHub reads both.
     pub(crate) fn annotate(&self, path: &str, faults: &spec::Faults) {
         if self.annotations == Some(Annotations::Github) {
-            output::progress(&annotations::github(path, faults.list()));
+            let workspace = std::env::var_os("GITHUB_WORKSPACE").map(PathBuf::from);
+            let here = std::env::current_dir().unwrap_or_default();
+            let path = annotations::within(workspace.as_deref(), &here, Path::new(path));
+            output::progress(&annotations::github(&path, faults.list()));
         }
     }
 

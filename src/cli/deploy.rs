@@ -42,7 +42,9 @@ async fn work(args: &Args, session: &mut Session, look: Look) -> Result<Exit, Cl
     let observed = session.observe().await;
     let (plan, edges) = session.plan(&observed)?;
     if let Some(path) = &args.plan {
-        saved::check(path, &plan)?;
+        let saved = saved::read(path)?;
+        let resumed = session.does_saved_plan(&saved::digest(&saved));
+        saved::check(&saved, &plan, resumed)?;
     }
     if look.output != Output::Json {
         output::data(&plan_view::render(&plan, output::width()));

@@ -42,8 +42,11 @@ pub(super) async fn run(args: Args, look: Look) -> Result<Exit, CliError> {
 pub(super) mod saved {
     use std::path::Path;
 
+    use sha2::{Digest as _, Sha256};
+
     use crate::exit::{CliError, Exit};
-    use crate::plan::model::{Plan, VERSION};
+    use crate::plan::model::{Plan, Step, VERSION};
+    use crate::resources::resource::Action;
 
     /// Writes a plan.
     pub(in crate::cli) fn write(path: &Path, plan: &Plan) -> Result<(), CliError> {
@@ -52,15 +55,27 @@ pub(super) mod saved {
             .map_err(|error| CliError::new(Exit::Usage, format!("cannot write {}: {error}", path.display())))
     }
 
-    /// Whether the plan of now is the one that was saved.
-    pub(in crate::cli) fn check(path: &Path, now: &Plan) -> Result<(), CliError> {
+    /// Reads a plan.
+    pub(in crate::cli) fn read(path: &Path) -> Result<Plan, CliError> {
         let usage = |why: String| CliError::new(Exit::Usage, format!("{} is no saved plan: {why}", path.display()));
         let text = std::fs::read_to_string(path).map_err(|error| usage(error.to_string()))?;
         let saved: Plan = serde_json::from_str(&text).map_err(|error| usage(error.to_string()))?;
-        if saved.version != VERSION {
-            return Err(usage(format!("it has version {}, this sftpctl knows {VERSION}", saved.version)));
+        match saved.version {
+            VERSION => Ok(saved),
+            version => Err(usage(format!("it has version {version}, this sftpctl knows {VERSION}"))),
         }
-        if saved == *now {
+    }
+
+    /// Tells plans apart.
+    pub(in crate::cli) fn digest(plan: &Plan) -> String {
+        let text = serde_json::to_vec(plan).unwrap_or_default();
+        Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// Whether the plan of now is the one that was saved, or, where a run that did the saved one was `resumed`, what
+    /// is left of it.
+    pub(in crate::cli) fn check(saved: &Plan, now: &Plan, resumed: bool) -> Result<(), CliError> {
+        if saved == now {
             return Ok(());
         }
         let mut causes: Vec<String> = Vec::new();
@@ -69,16 +84,33 @@ pub(super) mod saved {
         }
         for step in &saved.steps {
             match now.step(&step.id) {
-                None => causes.push(format!("{}: nothing to do any more", step.id)),
-                Some(other) if other != step => causes.push(format!("{}: the change is another now", step.id)),
-                Some(_) => {}
+                None if !resumed => causes.push(format!("{}: nothing to do any more", step.id)),
+                Some(other) if other != step && !(resumed && part_of(other, step)) => {
+                    causes.push(format!("{}: the change is another now", step.id));
+                }
+                _ => {}
             }
         }
         let new = now.steps.iter().filter(|step| saved.step(&step.id).is_none());
         causes.extend(new.map(|step| format!("{}: was not in the plan", step.id)));
+        if causes.is_empty() {
+            return Ok(());
+        }
         let mut error =
             CliError::new(Exit::Refused, "the world has moved since the plan was saved; nothing was changed");
         error.causes = causes;
         Err(error.hint("make a new plan with `sftpctl plan --out`"))
+    }
+
+    /// Whether a change is the rest of a planned one: what was to be made is half made, or fewer properties differ, and
+    /// what was known later is known by now.
+    fn part_of(now: &Step, planned: &Step) -> bool {
+        let whole = matches!(planned.change.action, Action::Create | Action::Import | Action::Recreate);
+        whole
+            || now.change.action == planned.change.action
+                && now.change.properties.iter().all(|property| {
+                    let same = planned.change.properties.iter().find(|planned| planned.name == property.name);
+                    same.is_some_and(|same| same.after_node.is_some() || same.after == property.after)
+                })
     }
 }

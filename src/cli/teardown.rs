@@ -11,7 +11,8 @@ use crate::session::Session;
 /// What goes, and how it is confirmed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  sftpctl teardown --env 99\n  sftpctl teardown --env 99 --yes --delete-data\n  \
-    sftpctl teardown --env prod --confirm prod\n\n\
+    sftpctl teardown --env prod --confirm prod\n  \
+    sftpctl teardown --env 99 --orphans\n\n\
     Buckets with files and the table stay without --delete-data, and the next deploy takes them back.")]
 pub(super) struct Args {
     #[command(flatten)]
@@ -24,6 +25,12 @@ pub(super) struct Args {
     /// Also delete customers' files, with all versions, and the accounts
     #[arg(long)]
     delete_data: bool,
+    /// Remove what `drift` lists as orphans, and nothing else
+    #[arg(long)]
+    orphans: bool,
+    /// With --orphans: also look in this region (repeatable) [default: the regions of the file and of the state]
+    #[arg(long = "also-region", value_name = "REGION", requires = "orphans")]
+    also_regions: Vec<String>,
     /// The environment's name, which production asks for
     #[arg(long, value_name = "NAME")]
     confirm: Option<String>,
@@ -42,8 +49,16 @@ pub(super) async fn run(args: Args, look: Look) -> Result<Exit, CliError> {
 }
 
 async fn work(args: &Args, session: &mut Session, look: Look) -> Result<Exit, CliError> {
-    session.with_leftovers();
     let options = RemovalOptions { delete_data: args.delete_data };
+    if args.orphans {
+        let world = session.observe().await.world;
+        session.only_orphans(&world, &args.also_regions).await.map_err(|unseen| {
+            CliError::new(Exit::Failed, format!("{} could not be looked at: {}", unseen.resource, unseen.why))
+                .hint("nothing was changed")
+        })?;
+    } else {
+        session.with_leftovers();
+    }
     let observed = session.observe().await;
     let (plan, edges) = session.plan_teardown(&observed, options).await?;
     if look.output != Output::Json && !plan.is_empty() {
@@ -56,6 +71,10 @@ async fn work(args: &Args, session: &mut Session, look: Look) -> Result<Exit, Cl
         }
         return Ok(Exit::Ok);
     }
+    let question = match args.orphans {
+        true => format!("Remove these orphans of environment {name}? [y/N]"),
+        false => format!("Take environment {name} down? [y/N]"),
+    };
     match args.confirm.as_deref() {
         Some(typed) if typed == name => {}
         Some(typed) => {
@@ -69,7 +88,7 @@ async fn work(args: &Args, session: &mut Session, look: Look) -> Result<Exit, Cl
             )?;
         }
         None if args.yes => {}
-        None => confirm(&format!("Take environment {name} down? [y/N]"), &["y", "yes"], "--yes")?,
+        None => confirm(&question, &["y", "yes"], "--yes")?,
     }
     let done = session.execute("teardown", (&plan, &edges), observed.world, Task::Delete(options)).await?;
     if look.output != Output::Json {

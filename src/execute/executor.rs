@@ -272,6 +272,10 @@ impl Walk<'_> {
             if self.late() {
                 return Err(self.timed_out(&status));
             }
+            // A CI system kills a job seconds after it asked it to end, and AWS may need minutes.
+            if self.context.stop.wanted() {
+                return Err(StepError::Stopped { what: self.resource().title(), status });
+            }
             if status != last {
                 self.event(Event::StepWaiting { step: self.resource().id().clone(), status: status.clone() });
                 last = status;

@@ -1,4 +1,5 @@
-//! The wish to stop: once, no new step begins and those in flight finish; twice, stop now.
+//! The wish to stop: once, no new step begins, calls in flight finish, and AWS's own work is not waited for; twice,
+//! stop now.
 
 use tokio::sync::watch;
 

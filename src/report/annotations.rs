@@ -3,6 +3,8 @@
 //! The form and its escapes are those of GitHub's toolkit, `packages/core/src/command.ts`: in a message `%`, CR and LF
 //! are percent-encoded, in a property `:` and `,` too.
 
+use std::path::Path;
+
 use crate::spec::Fault;
 
 /// One `::error` line a fault. `path` is relative to the repository, where the program runs.
@@ -24,6 +26,13 @@ pub fn github(path: &str, faults: &[Fault]) -> String {
     lines.join("\n")
 }
 
+/// The path as it is within the repository, where a job works in a folder of it.
+pub fn within(workspace: Option<&Path>, here: &Path, path: &Path) -> String {
+    let whole = here.join(path);
+    let inside = workspace.and_then(|workspace| whole.strip_prefix(workspace).ok());
+    inside.unwrap_or(path).display().to_string()
+}
+
 fn message(text: &str) -> String {
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
@@ -35,6 +44,15 @@ fn property(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_path_is_that_of_the_repository() {
+        let path = Path::new("environments/99.yaml");
+        assert_eq!(within(Some(Path::new("/w")), Path::new("/w/infra"), path), "infra/environments/99.yaml");
+        assert_eq!(within(Some(Path::new("/other")), Path::new("/w"), path), "environments/99.yaml");
+        assert_eq!(within(None, Path::new("/w"), path), "environments/99.yaml");
+        assert_eq!(within(Some(Path::new("/w")), Path::new("/w"), Path::new("/w/x.yaml")), "x.yaml");
+    }
 
     #[test]
     fn properties_and_messages_are_escaped_as_github_does() {

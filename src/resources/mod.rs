@@ -6,6 +6,7 @@
 mod api_account;
 mod bucket;
 mod log_group;
+mod orphan;
 mod package;
 mod record;
 mod replica;
@@ -23,6 +24,7 @@ mod user_role;
 pub use api_account::ApiAccount;
 pub use bucket::Bucket;
 pub use log_group::LogGroup;
+pub use orphan::Orphan;
 pub use package::Package;
 pub use record::{LatencyRecord, Record};
 pub use replica::Replica;

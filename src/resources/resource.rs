@@ -359,6 +359,14 @@ pub enum StepError {
     /// It can only be finished later.
     #[error("{0}")]
     NotYet(String),
+    /// The run was asked to stop while AWS was at work.
+    #[error("stopped while {what} was {status}: AWS goes on by itself")]
+    Stopped {
+        /// The resource.
+        what: String,
+        /// Last status.
+        status: String,
+    },
     /// The journal cannot be written, so nothing may be called.
     #[error(transparent)]
     Journal(#[from] StateError),
@@ -375,6 +383,7 @@ impl StepError {
                 The deadline is a setting: `deadlines` in the environment file"
                     .into(),
             ),
+            Self::Stopped { .. } => Some("run the same command again: it waits for what is under way".into()),
             _ => None,
         }
     }

@@ -78,7 +78,9 @@ impl Session {
                 Err(unseen) => report.unseen.push(unseen),
             }
         }
-        self.orphans(&observed.world, also, &mut report).await;
+        let (orphans, unseen) = self.orphans(&observed.world, also).await;
+        report.drifted.extend(orphans.iter().map(super::orphans::told));
+        report.unseen.extend(unseen);
         report.ignore(&self.environment.drift);
         report
     }

@@ -50,6 +50,9 @@ pub struct LastRun {
     pub outcome: String,
     /// Version of sftpctl.
     pub by: String,
+    /// Digest of the saved plan that it did, so that an unfinished one may be gone on with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<String>,
 }
 
 impl State {

@@ -1,0 +1,155 @@
+//! Something of ours that belongs to nothing in the environment file any more. Nothing is ever wanted of it; only
+//! `teardown --orphans` removes it, by the rules for data that hold for everything else.
+
+use async_trait::async_trait;
+
+use super::resource::{
+    Change, Kind, Live, NodeId, Owner, Properties, Removal, RemovalOptions, Resource, Settled, StepError, World,
+};
+use super::tags;
+use crate::aws::{Aws, AwsError, Tags};
+
+/// One orphan.
+#[derive(Clone, Debug)]
+pub struct Orphan {
+    /// Name in plans and state.
+    pub id: NodeId,
+    /// What it is: server, stack, replica, bucket or log group.
+    pub kind: Kind,
+    /// Its region.
+    pub region: String,
+    /// The region of the table that a replica belongs to.
+    pub home: String,
+    /// The account.
+    pub account: String,
+    /// Id or name.
+    pub identity: String,
+    /// What to know about it.
+    pub note: &'static str,
+    /// Node of its region's stack, which goes first.
+    pub stack: NodeId,
+    /// The environment whose tag it carries.
+    pub environment: String,
+}
+
+impl Orphan {
+    fn live(&self, status: &str) -> Live {
+        let pending =
+            status.ends_with("_IN_PROGRESS") || matches!(status, "DELETING" | "UPDATING" | "STOPPING" | "STARTING");
+        let settled = if pending { Settled::Pending(status.to_owned()) } else { Settled::Ready };
+        Live::new(&self.identity).settled(settled)
+    }
+
+    /// Read again just before it goes: what lost our tag meanwhile is not ours.
+    fn owner(&self, tags: &Tags) -> Owner {
+        match tags.get(tags::ENVIRONMENT) == Some(&self.environment) {
+            true => Owner::Ours,
+            false => Owner::Foreign(format!("{} does not carry our tag", self.title())),
+        }
+    }
+}
+
+#[async_trait]
+impl Resource for Orphan {
+    fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    fn id(&self) -> &NodeId {
+        &self.id
+    }
+
+    fn needs(&self) -> Vec<NodeId> {
+        Vec::new()
+    }
+
+    fn removed_after(&self) -> Vec<NodeId> {
+        if self.kind == Kind::Stack { Vec::new() } else { vec![self.stack.clone()] }
+    }
+
+    fn title(&self) -> String {
+        format!("orphan: {} {}", self.kind, self.identity)
+    }
+
+    fn wanted(&self, _world: &World) -> Properties {
+        Properties::new()
+    }
+
+    fn diff(&self, _live: Option<&Live>, _world: &World) -> Option<Change> {
+        None
+    }
+
+    async fn read(&self, aws: &Aws, _known: Option<&str>) -> Result<Option<Live>, AwsError> {
+        let name = self.identity.as_str();
+        Ok(match self.kind {
+            Kind::Server => {
+                let server = aws.transfer(&self.region).server(name).await?;
+                server.map(|server| self.live(&server.state).owned_by(self.owner(&server.tags)))
+            }
+            Kind::Stack => {
+                let stack = aws.cloudformation(&self.region).stack(name).await?;
+                stack.map(|stack| self.live(&stack.status).owned_by(self.owner(&stack.tags)))
+            }
+            Kind::Replica => {
+                let home = aws.dynamodb(&self.home).table(name).await?;
+                let replica = home.into_iter().flat_map(|table| table.replicas).find(|(at, _)| *at == self.region);
+                replica.map(|(_, status)| self.live(&status))
+            }
+            // State remembers only buckets that were ours, and the call names the account.
+            Kind::Bucket => aws.s3(&self.region).tags(name, &self.account).await?.map(|_| self.live("")),
+            _ => aws.logs(&self.region).exists(name).await?.then(|| self.live("")),
+        })
+    }
+
+    async fn apply(
+        &self,
+        _aws: &Aws,
+        _call: &str,
+        _change: &Change,
+        _live: Option<&Live>,
+        _world: &World,
+    ) -> Result<(), StepError> {
+        Ok(())
+    }
+
+    async fn removal(&self, aws: &Aws, _live: &Live, options: RemovalOptions) -> Result<Removal, AwsError> {
+        let keep = |what: &str| Removal::Keep(format!("it holds {what}; --delete-data deletes it"));
+        Ok(match self.kind {
+            _ if options.delete_data => Removal::Delete,
+            Kind::Replica => keep("the accounts"),
+            Kind::Bucket if !aws.s3(&self.region).versions(&self.identity, 1).await?.is_empty() => {
+                keep("customers' files")
+            }
+            _ => Removal::Delete,
+        })
+    }
+
+    async fn delete(&self, aws: &Aws, call: &str, _live: &Live, options: RemovalOptions) -> Result<(), StepError> {
+        let name = self.identity.as_str();
+        match self.kind {
+            Kind::Server => aws.transfer(&self.region).delete(name).await?,
+            Kind::Stack => aws.cloudformation(&self.region).delete(name, call).await?,
+            Kind::Replica => aws.dynamodb(&self.home).remove_replica(name, &self.region).await?,
+            Kind::Bucket => {
+                let s3 = aws.s3(&self.region);
+                if options.delete_data {
+                    loop {
+                        let versions = s3.versions(name, 1000).await?;
+                        if versions.is_empty() {
+                            break;
+                        }
+                        s3.delete_versions(name, &versions).await?;
+                    }
+                }
+                match s3.delete_bucket(name).await {
+                    Err(error) if error.is("BucketNotEmpty") => {
+                        return Err(StepError::Kept(format!("bucket {name} is no longer empty")));
+                    }
+                    other => other?,
+                }
+            }
+            _ => aws.logs(&self.region).delete(name).await?,
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,48 @@
+//! A deploy of a saved plan that is told to stop while AWS works: it ends at once, and the same command goes on.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
+
+use crate::site::{Running, Site, tool};
+
+const DEPLOY: [&str; 9] =
+    ["deploy", "--env", "99", "--local", "--yes", "--no-verify", "--plan", "saved.json", "--lock-timeout=30"];
+
+fn stopped_by(signal: &str) {
+    let site = Site::with_times(&["--server-start-time", "5s"]);
+    site.ok(&["plan", "--env", "99", "--local", "--out", "saved.json"]);
+    let mut deploy = site.command(&DEPLOY);
+    let deploy = deploy.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut deploy = Running(deploy.spawn().unwrap());
+    let mut lines = BufReader::new(deploy.0.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let seen: Vec<String> = lines.by_ref().take_while(|line| !line.contains("Transfer server: STARTING")).collect();
+    let told = tool("kill", "procps").args(["-s", signal, &deploy.0.id().to_string()]).status().unwrap();
+    assert!(told.success(), "{seen:?}");
+    let rest: Vec<String> = lines.collect();
+    assert_eq!(deploy.0.wait().unwrap().code(), Some(130), "{seen:?} {rest:?}");
+    let says = |what: &str| rest.iter().any(|line| line.contains(what));
+    assert!(says("stopped while Transfer server was STARTING: AWS goes on by itself"), "{rest:?}");
+
+    // The lock is free at once; the plan that was begun is gone on with, and nothing is there twice.
+    site.ok(&["lock", "show", "--env", "99", "--local"]);
+    site.ok(&DEPLOY);
+    site.ok(&["verify", "--env", "99", "--local"]);
+    assert_eq!(site.planned(), Vec::<String>::new());
+    site.aws(&["properties"]);
+
+    // What was done is not a plan any more, and what was changed since is not part of it.
+    let done = site.ends_with(3, &DEPLOY);
+    assert!(done.contains("nothing to do any more"), "{done}");
+}
+
+#[test]
+fn sigterm_ends_it_at_once_and_the_same_command_goes_on() {
+    stopped_by("TERM");
+}
+
+#[test]
+fn sigint_ends_it_at_once_and_the_same_command_goes_on() {
+    stopped_by("INT");
+}
