@@ -176,9 +176,12 @@ impl Session {
     ) -> Result<T, CliError> {
         let terms = store::terms(self.environment.state.lease_seconds, patience);
         let (run, remembered) = self.store.begin(command, terms, &output::progress).await?;
+        let journal = Arc::clone(run.journal());
+        self.aws.set_fence(Some(Box::new(move || journal.is_over())));
         self.run = Some(run);
         (self.state, self.unfinished) = (remembered.state, remembered.unfinished);
         let result = work(&mut self).await;
+        self.aws.set_fence(None);
         if let Some(run) = self.run.take()
             && let Err(error) = run.end().await
         {

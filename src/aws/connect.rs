@@ -96,6 +96,11 @@ impl Aws {
         self.calls.count()
     }
 
+    /// Asks `fence` before every call that changes something; where it says so, the call is not sent.
+    pub fn set_fence(&self, fence: Option<Box<super::Fence>>) {
+        self.calls.set_fence(fence);
+    }
+
     /// API Gateway in a region.
     pub fn apigateway(&self, region: &str) -> ApiGateway {
         self.clients(region).apigateway.clone()

@@ -7,6 +7,8 @@ use aws_smithy_runtime_api::http::Response;
 use aws_smithy_types::error::display::DisplayErrorContext;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
+use super::calls::FENCED;
+
 /// A call that failed after the SDK's retries.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{operation} {object}: {message}{}", .code.as_ref().map(|c| format!(" ({c})")).unwrap_or_default())]
@@ -49,6 +51,7 @@ impl AwsError {
     pub fn is_transient(&self) -> bool {
         self.is_throttle()
             || match self.status {
+                _ if self.message.contains(FENCED) => false,
                 Some(501) => false,
                 Some(status) => status >= 500,
                 None => self.code.is_none(),
@@ -92,6 +95,9 @@ impl AwsError {
             "RequestTimeTooSkewed" | "RequestExpired" => "the clock of this machine is off".to_owned(),
             _ if self.status == Some(501) || code == "UnknownOperationException" || code == "NotImplemented" => {
                 format!("this endpoint does not offer `{action}`")
+            }
+            _ if self.message.contains(FENCED) => {
+                "another run may have taken it; when that has finished, run the same command again".to_owned()
             }
             _ if self.code.is_none() && self.status.is_none() => {
                 "check the network, the region and, with --endpoint-url, that something listens there".to_owned()

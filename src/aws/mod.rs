@@ -22,6 +22,7 @@ mod sts;
 mod transfer;
 
 pub use apigateway::{ApiGateway, ApiIntegration, ApiIntegrationResponse, ApiMethod};
+pub use calls::Fence;
 pub use cloudformation::{CloudFormation, StackEvent, StackFacts, StackRequest};
 pub use connect::{Aws, ConnectOptions};
 pub use documents::Condition;

@@ -209,6 +209,11 @@ impl Held {
         &self.lease.holder
     }
 
+    /// How long it is good for after a renewal.
+    pub fn length(&self) -> Duration {
+        Duration::from_secs(self.lease.seconds)
+    }
+
     /// How often to renew it.
     pub fn renew_every(&self) -> Duration {
         Duration::from_secs(self.lease.seconds) / RENEWALS

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use super::blob::{Blobs, Expect, Version};
 use super::error::StateError;
@@ -207,14 +208,17 @@ impl Run {
     fn new(store: Store, mut held: Held, journal: Arc<JournalWriter>, version: Option<Version>) -> Self {
         let (stop, mut stopped) = oneshot::channel();
         let writer = Arc::clone(&journal);
+        writer.good_until(Instant::now() + held.length());
         let task = tokio::spawn(async move {
             loop {
                 tokio::select! {
                     _ = &mut stopped => return held,
                     () = crate::execute::wait::for_renewal(held.renew_every()) => {}
                 }
+                let begun = Instant::now();
                 match held.renew().await {
-                    Ok(()) => {}
+                    // From before the renewal was sent: nobody can have seen it unchanged for longer.
+                    Ok(()) => writer.good_until(begun + held.length()),
                     Err(error @ StateError::Fenced { .. }) => writer.fence(&error.to_string()),
                     // It may pass; if it doesn't, the next write says so.
                     Err(error) => tracing::warn!(%error, "the lock was not renewed"),

@@ -7,6 +7,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use tokio::time::Instant;
+
 use super::blob::{Blobs, Expect, Version};
 use super::error::StateError;
 use super::journal::{Entry, Event, Journal};
@@ -23,6 +25,8 @@ pub struct JournalWriter {
     queue: Mutex<Vec<Entry>>,
     document: tokio::sync::Mutex<Document>,
     fenced: OnceLock<String>,
+    /// When the lease is over, by this machine's own clock.
+    over: Mutex<Option<Instant>>,
 }
 
 struct Document {
@@ -50,6 +54,7 @@ impl JournalWriter {
             queue: Mutex::default(),
             document: tokio::sync::Mutex::new(Document { journal, version, behind: true }),
             fenced: OnceLock::new(),
+            over: Mutex::default(),
         }
     }
 
@@ -117,6 +122,17 @@ impl JournalWriter {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// The lease is good until then.
+    pub(super) fn good_until(&self, over: Instant) {
+        *self.over.lock().unwrap_or_else(PoisonError::into_inner) = Some(over);
+    }
+
+    /// Whether this run may change nothing any more: it lost its lock, or was paused for so long that it may have.
+    pub fn is_over(&self) -> bool {
+        let over = *self.over.lock().unwrap_or_else(PoisonError::into_inner);
+        self.fenced.get().is_some() || over.is_some_and(|over| Instant::now() >= over)
     }
 
     /// Nothing may be written any more.

@@ -373,7 +373,8 @@ fn a_paused_holder_writes_no_more_and_a_killed_one_is_followed_at_once() {
     };
 
     let first = spawn(&site, &arguments);
-    until("the intent to create a server", || creating(&journal).then_some(()));
+    // Both servers are there and start: no call that makes one is on its way, which nothing could take back.
+    until("two servers that start", || (site.status()["servers"].as_array()?.len() == 2).then_some(()));
     signal(&first, "STOP");
     // Same machine, its process lives: nobody takes the lock before the lease is over, and then it is free.
     let second = site.run(&["deploy", "--env", "99", "--local", "--yes", "--no-verify"]);

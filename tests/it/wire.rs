@@ -120,20 +120,24 @@ async fn another_role_for_api_logs_is_used_as_it_is() {
 async fn an_empty_role_for_api_logs_is_set_and_a_new_role_is_waited_for() {
     let stub = Stub::new().await;
     let ours = r#"{"cloudwatchRoleArn":"arn:aws:iam::111111111111:role/x"}"#;
-    stub.on("apigateway:GET /account", [Reply::ok("{}"), Reply::ok("{}"), Reply::ok("{}"), Reply::ok(ours)])
-        .on("iam:CreateRole", [done("CreateRole"), Reply::query_error(409, "EntityAlreadyExists", "it is there")])
-        .on("iam:AttachRolePolicy", [done("AttachRolePolicy")])
-        .on(
-            "apigateway:PATCH /account",
-            [
-                Reply::json_error(
-                    400,
-                    "BadRequestException",
-                    "The role ARN does not have required permissions configured.",
-                ),
-                Reply::ok(ours),
-            ],
-        );
+    stub.on(
+        "apigateway:GET /account",
+        [Reply::ok("{}"), Reply::ok("{}"), Reply::ok("{}"), Reply::ok("{}"), Reply::ok(ours)],
+    )
+    .on("iam:GetRole", [Reply::query_error(404, "NoSuchEntity", "there is no such role")])
+    .on("iam:CreateRole", [done("CreateRole"), Reply::query_error(409, "EntityAlreadyExists", "it is there")])
+    .on("iam:AttachRolePolicy", [done("AttachRolePolicy")])
+    .on(
+        "apigateway:PATCH /account",
+        [
+            Reply::json_error(
+                400,
+                "BadRequestException",
+                "The role ARN does not have required permissions configured.",
+            ),
+            Reply::ok(ours),
+        ],
+    );
     let ended = one(&stub, "us-west-2/api-account", World::new()).await;
     assert_eq!(ended.outcome(&node("us-west-2/api-account"))["outcome"], "changed", "{:?}", ended.outcomes);
     assert_eq!(stub.count("apigateway:PATCH /account"), 2);
@@ -195,21 +199,22 @@ async fn a_bucket_policy_is_put_again_until_the_new_role_is_known() {
     let wanted = bucket.wanted(&World::new());
     let sftpctl::resources::resource::Want::Is(policy) = &wanted["policy"] else { panic!() };
     let none = || Reply::s3_error(404, "NoSuchBucketPolicy", "The bucket policy does not exist");
-    stub.on("s3:GET /pl-pt99-5-uploads?policy", [none(), none(), none(), none(), Reply::ok(policy.to_string())])
-        .on(
-            "s3:GET /pl-pt99-5-uploads?tagging",
-            [Reply::ok(
-                "<Tagging><TagSet><Tag><Key>sftpctl:environment</Key><Value>99</Value></Tag></TagSet></Tagging>",
-            )],
-        )
-        .on(
-            "s3:PUT /pl-pt99-5-uploads?policy",
-            [
-                Reply::s3_error(400, "MalformedPolicy", "Invalid principal in policy"),
-                Reply::s3_error(400, "MalformedPolicy", "Invalid principal in policy"),
-                Reply::new(204, ""),
-            ],
-        );
+    stub.on(
+        "s3:GET /pl-pt99-5-uploads?policy",
+        [none(), none(), none(), none(), none(), none(), Reply::ok(policy.to_string())],
+    )
+    .on(
+        "s3:GET /pl-pt99-5-uploads?tagging",
+        [Reply::ok("<Tagging><TagSet><Tag><Key>sftpctl:environment</Key><Value>99</Value></Tag></TagSet></Tagging>")],
+    )
+    .on(
+        "s3:PUT /pl-pt99-5-uploads?policy",
+        [
+            Reply::s3_error(400, "MalformedPolicy", "Invalid principal in policy"),
+            Reply::s3_error(400, "MalformedPolicy", "Invalid principal in policy"),
+            Reply::new(204, ""),
+        ],
+    );
     let ended = one(&stub, bucket.id().as_str(), stack_is_there()).await;
     assert_eq!(ended.outcome(bucket.id())["outcome"], "changed", "{:?}", ended.outcomes);
     assert_eq!(stub.count("s3:PUT /pl-pt99-5-uploads?policy"), 3);
