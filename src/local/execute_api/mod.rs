@@ -105,7 +105,7 @@ async fn run(context: &Context<'_>, api: &str, parts: &Parts, body: &[u8]) -> Re
 /// Invokes the function. MiniStack ends what a function is doing when its configuration or code changes; AWS lets it
 /// finish ("Lambda function states": invocations go on with the old version). So what was ended is invoked again.
 async fn invoked(context: &Context<'_>, region: &str, arn: &str, payload: Vec<u8>) -> Result<Invocation, Answer> {
-    const ENDED: &str = "Runtime exited before returning a response";
+    const ENDED: [&str; 2] = ["Runtime exited before returning a response", "bootstrap exited during init"];
     let mut attempts = 0;
     loop {
         let invocation = context.aws.lambda(region).invoke(arn, payload.clone()).await.map_err(|error| {
@@ -117,7 +117,8 @@ async fn invoked(context: &Context<'_>, region: &str, arn: &str, payload: Vec<u8
             }
         })?;
         attempts += 1;
-        let ended = invocation.failed && String::from_utf8_lossy(&invocation.payload).contains(ENDED);
+        let answer = String::from_utf8_lossy(&invocation.payload);
+        let ended = invocation.failed && ENDED.iter().any(|words| answer.contains(words));
         if !ended || attempts == 4 {
             return Ok(invocation);
         }
