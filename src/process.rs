@@ -71,11 +71,12 @@ fn look(pid: i32) -> Option<(ProcessId, i32)> {
     Some((process, fields.get(3)?.parse().ok()?))
 }
 
-/// Ends what is left of a session, except this process: first asked to, then made to.
+/// Ends what is left of a session, except this process: first asked to, then made to. Returns when it has gone.
 ///
 /// MiniStack leaves the processes of its functions behind. They are in the session of the front that started it.
 pub(crate) async fn end_session(session: i32) {
     const GRACE: Duration = Duration::from_secs(1);
+    const KILLED: Duration = Duration::from_secs(10);
     let me = std::process::id().cast_signed();
     let members = || -> Vec<ProcessId> {
         let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
@@ -86,8 +87,17 @@ pub(crate) async fn end_session(session: i32) {
             .collect()
     };
     members().into_iter().for_each(ProcessId::terminate);
-    if poll(GRACE, async || members().is_empty().then_some(())).await.is_none() {
-        members().into_iter().for_each(ProcessId::kill);
+    if poll(GRACE, async || members().is_empty().then_some(())).await.is_some() {
+        return;
+    }
+    // A process that is killed takes a moment to go, and one that was just started was not in the list.
+    let killed = poll(KILLED, async || {
+        let left = members();
+        left.iter().copied().for_each(ProcessId::kill);
+        left.is_empty().then_some(())
+    });
+    if killed.await.is_none() {
+        tracing::warn!(session, "processes of the local cloud are still there");
     }
 }
 
