@@ -136,6 +136,21 @@ fn user_role(environment: &Environment) -> Vec<Arc<dyn Resource>> {
     ]
 }
 
+/// The authorizer's package in a region.
+pub fn package(environment: &Environment, region: &str, code: &Arc<package::Package>) -> Package {
+    Package {
+        id: NodeId::new(region, Kind::Package),
+        region: region.to_owned(),
+        account: environment.account.clone(),
+        bucket: names::code_bucket(environment, region),
+        key: names::code_key(environment, code.digest()),
+        stem: names::code_stem(environment),
+        templates: format!("templates/{}/", environment.name),
+        content: Arc::clone(code),
+        tags: environment.tags.clone(),
+    }
+}
+
 fn region_resources(
     environment: &Environment,
     region: &str,
@@ -154,18 +169,8 @@ fn region_resources(
         api: names::api(environment, region),
         tags: tags.clone(),
     };
-    let key = names::code_key(environment, given.code.digest());
-    let package = Package {
-        id: NodeId::new(region, Kind::Package),
-        region: region.to_owned(),
-        account: account.clone(),
-        bucket: names::code_bucket(environment, region),
-        key: key.clone(),
-        stem: names::code_stem(environment),
-        templates: format!("templates/{}/", environment.name),
-        content: Arc::clone(&given.code),
-        tags: environment.tags.clone(),
-    };
+    let package = package(environment, region, &given.code);
+    let key = package.key.clone();
     let rendered = template::render(environment, region, &Code { bucket: package.bucket.clone(), key })?;
     let user_role_arn = format!("arn:aws:iam::{account}:role/{}", environment.names.user_role);
     let mut all: Vec<Arc<dyn Resource>> = Vec::new();
@@ -258,6 +263,7 @@ fn records(environment: &Environment) -> Vec<Arc<dyn Resource>> {
             ttl: i64::from(dns.ttl),
             server: server_node(region),
             latency,
+            environment: environment.name.clone(),
         })
     };
     let mut all: Vec<_> =

@@ -24,7 +24,7 @@ use crate::plan::model::Plan;
 use crate::plan::planner;
 use crate::report::events::{Event, Outcome, RegionRow, Reporter, Summary};
 use crate::report::output;
-use crate::resources::resource::{Action, NodeId, Removal, RemovalOptions, Resource, World};
+use crate::resources::resource::{Action, Live, NodeId, Owner, Removal, RemovalOptions, Resource, World};
 use crate::spec::model::Environment;
 use crate::state::blob::Blobs;
 use crate::state::bucket::Bucket;
@@ -110,6 +110,7 @@ pub struct Session {
     unfinished: Vec<Entry>,
     run: Option<Run>,
     resources: Vec<Arc<dyn Resource>>,
+    code: Arc<package::Package>,
     reporter: Arc<dyn Reporter>,
     limited: bool,
     saved_plan: Option<String>,
@@ -142,8 +143,9 @@ impl Session {
             .await
             .map_err(|error| CliError::from_error(Exit::Usage, &error, Some("nothing was changed".to_owned())))?;
         let begun = Instant::now();
-        let mut resources = desired::resources(&environment, &Given { code, host_keys: host_keys.into() })
-            .map_err(|error| CliError::from_error(Exit::Usage, &error, None))?;
+        let mut resources =
+            desired::resources(&environment, &Given { code: Arc::clone(&code), host_keys: host_keys.into() })
+                .map_err(|error| CliError::from_error(Exit::Usage, &error, None))?;
         tracing::debug!(microseconds = begun.elapsed().as_micros(), resources = resources.len(), "named");
         if !options.regions.is_empty() {
             resources.retain(|r| options.regions.iter().any(|region| region == r.id().place()));
@@ -156,6 +158,7 @@ impl Session {
             store,
             run: None,
             resources,
+            code,
             reporter: options.reporter,
             limited: !options.regions.is_empty(),
             saved_plan: None,
@@ -194,19 +197,28 @@ impl Session {
     pub async fn observe(&self) -> Observed {
         let (environment, resources) = (self.environment.name.clone(), self.resources.len());
         self.reporter.event(&Event::Observing { environment, resources });
-        let mut observed = observe(&self.aws, &self.resources, &self.state.identities).await;
+        let retired = self.retired();
+        let all: Vec<_> = self.resources.iter().chain(&retired).cloned().collect();
+        let mut observed = observe(&self.aws, &all, &self.state.identities).await;
+        // What state remembers and somebody else has taken over is nobody's business here.
+        for resource in &retired {
+            let foreign = |live: &Live| live.owner != Owner::Ours;
+            if observed.world.get(resource.id()).and_then(Option::as_ref).is_some_and(foreign) {
+                observed.world.remove(resource.id());
+            }
+        }
         if let Some(run) = &self.run {
-            self.settle(run, &mut observed).await;
+            self.settle(run, &all, &mut observed).await;
         }
         observed
     }
 
     /// Gives every unfinished operation its outcome. One that made something which AWS finds by listing only is looked
     /// for a while: listings show new things late, and making it again would make a second one.
-    async fn settle(&self, run: &Run, observed: &mut Observed) {
+    async fn settle(&self, run: &Run, all: &[Arc<dyn Resource>], observed: &mut Observed) {
         for entry in &self.unfinished {
             let JournalEvent::Intent { action, title } = &entry.event else { continue };
-            let resource = self.resources.iter().find(|resource| *resource.id() == entry.node);
+            let resource = all.iter().find(|resource| *resource.id() == entry.node);
             let Some(resource) = resource else { continue };
             let missing = matches!(observed.world.get(&entry.node), Some(None));
             if *action == Action::Create && missing && resource.found_by_listing() {
@@ -304,8 +316,14 @@ impl Session {
             }));
         }
         let begun = Instant::now();
-        let plan = planner::deploy(&self.environment.name, &self.environment.account, &self.resources, &observed.world)
-            .map_err(|error| CliError::from_error(Exit::Usage, &error, None))?;
+        let plan = planner::deploy(
+            &self.environment.name,
+            &self.environment.account,
+            &self.resources,
+            &self.retired(),
+            &observed.world,
+        )
+        .map_err(|error| CliError::from_error(Exit::Usage, &error, None))?;
         tracing::debug!(microseconds = begun.elapsed().as_micros(), "planned");
         Ok(plan)
     }
@@ -325,8 +343,8 @@ impl Session {
         for resource in &self.resources {
             let Some(Some(live)) = observed.world.get(resource.id()) else { continue };
             let removal = match &live.owner {
-                crate::resources::resource::Owner::Foreign(what) => Removal::Keep(what.clone()),
-                crate::resources::resource::Owner::Ours => resource
+                Owner::Foreign(what) => Removal::Keep(what.clone()),
+                Owner::Ours => resource
                     .removal(&self.aws, live, options)
                     .await
                     .map_err(|error| CliError::from_error(Exit::Failed, &error, error.hint()))?,
@@ -400,8 +418,10 @@ impl Session {
     }
 
     fn jobs(&self, plan: &Plan, edges: &Edges, task: &Task) -> Vec<Job> {
+        let retired = self.retired();
         self.resources
             .iter()
+            .chain(retired.iter().filter(|resource| plan.step(resource.id()).is_some()))
             .filter_map(|resource| {
                 let planned = plan.step(resource.id()).map(|step| step.change.clone());
                 let kept = planned.as_ref().is_some_and(|c| c.action == Action::Keep);
@@ -507,7 +527,7 @@ impl Session {
 
     /// The environment's state by resource, for `status`.
     pub fn states(&self, observed: &Observed) -> BTreeMap<NodeId, (&'static str, Option<String>)> {
-        use crate::resources::resource::{Owner, Settled};
+        use crate::resources::resource::Settled;
         self.resources
             .iter()
             .map(|resource| {

@@ -56,6 +56,18 @@ impl S3 {
         }
     }
 
+    /// Names of this account's buckets, in all regions, that begin so.
+    pub async fn buckets(&self, prefix: &str) -> Result<Vec<String>, AwsError> {
+        let mut pages = self.client.list_buckets().prefix(prefix).max_buckets(1000).into_paginator().send();
+        let mut names = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.call("s3:ListBuckets", prefix)?;
+            names.extend(page.buckets().iter().filter_map(|bucket| bucket.name()).map(str::to_owned));
+        }
+        names.retain(|name| name.starts_with(prefix));
+        Ok(names)
+    }
+
     /// The region of a bucket, wherever it is asked; `None` where there is no such bucket.
     pub async fn location(&self, bucket: &str) -> Result<Option<String>, AwsError> {
         let call = self.client.get_bucket_location().bucket(bucket).send().await.call("s3:GetBucketLocation", bucket);

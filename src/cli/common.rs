@@ -259,3 +259,15 @@ pub(crate) fn confirm(question: &str, yes: &[&str], flag: &str) -> Result<(), Cl
             .hint(format!("say {flag} to go on without asking"))),
     }
 }
+
+/// Asks for the environment's name, or takes it from `--confirm`: what production wants before anything of it goes.
+pub(crate) fn confirm_by_name(name: &str, typed: Option<&str>, what: &str) -> Result<(), CliError> {
+    match typed {
+        Some(typed) if typed == name => Ok(()),
+        Some(typed) => Err(CliError::new(Exit::Refused, format!("--confirm says {typed}, the environment is {name}"))),
+        None => {
+            let question = format!("This is production. Type {name} to {what}:");
+            confirm(&question, &[name], &format!("--confirm {name}"))
+        }
+    }
+}

@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
-use super::common::{Look, Patience, Target};
+use super::common::{Look, Patience, Target, confirm, confirm_by_name};
 use super::plan::saved;
 use crate::execute::executor::Task;
 use crate::exit::{CliError, Exit};
 use crate::report::output::{self, Output};
 use crate::report::{plan_view, summary};
+use crate::resources::resource::Action;
 use crate::session::Session;
 
 /// What to deploy, and whether to ask.
@@ -15,6 +16,7 @@ use crate::session::Session;
 #[command(after_help = "Examples:\n  sftpctl deploy --env 99\n  sftpctl deploy --env 99 --local --yes\n  \
     sftpctl plan --env 99 --out plan.json && sftpctl deploy --env 99 --plan plan.json --yes\n\n\
     It ends with a check: a canary account, made for it and removed after it, logs in at every server.\n\
+    Servers, records and stacks that were taken out of the file go; buckets and tables never do.\n\
     A killed or failed deploy needs one thing: run it again.")]
 pub(super) struct Args {
     #[command(flatten)]
@@ -27,6 +29,9 @@ pub(super) struct Args {
     /// Do exactly what this saved plan says, or nothing
     #[arg(long, value_name = "FILE")]
     plan: Option<PathBuf>,
+    /// The environment's name, which production asks for where something goes that the file has dropped
+    #[arg(long, value_name = "NAME")]
+    confirm: Option<String>,
     /// Do not log a canary account in at the end
     #[arg(long)]
     no_verify: bool,
@@ -57,12 +62,13 @@ async fn work(args: &Args, session: &mut Session, look: Look) -> Result<Exit, Cl
         }
         return Ok(Exit::Ok);
     }
-    if !args.yes {
-        super::common::confirm(
-            &format!("Deploy environment {}? [y/N]", session.environment.name),
-            &["y", "yes"],
-            "--yes",
-        )?;
+    let name = &session.environment.name;
+    let goes = plan.steps.iter().any(|step| step.change.action == Action::Delete);
+    // A saved plan was looked at; a slip in a file that deploys itself was not.
+    if session.environment.production && goes && args.plan.is_none() {
+        confirm_by_name(name, args.confirm.as_deref(), "remove what the file has dropped")?;
+    } else if !args.yes {
+        confirm(&format!("Deploy environment {name}? [y/N]"), &["y", "yes"], "--yes")?;
     }
     let done = session.execute("deploy", (&plan, &edges), observed.world, Task::Apply).await?;
     if look.output != Output::Json {

@@ -1,6 +1,6 @@
 //! `sftpctl teardown`.
 
-use super::common::{Look, Patience, Target, confirm};
+use super::common::{Look, Patience, Target, confirm, confirm_by_name};
 use crate::execute::executor::Task;
 use crate::exit::{CliError, Exit};
 use crate::report::output::{self, Output};
@@ -50,15 +50,17 @@ pub(super) async fn run(args: Args, look: Look) -> Result<Exit, CliError> {
 
 async fn work(args: &Args, session: &mut Session, look: Look) -> Result<Exit, CliError> {
     let options = RemovalOptions { delete_data: args.delete_data };
-    if args.orphans {
-        let world = session.observe().await.world;
-        session.only_orphans(&world, &args.also_regions).await.map_err(|unseen| {
-            CliError::new(Exit::Failed, format!("{} could not be looked at: {}", unseen.resource, unseen.why))
-                .hint("nothing was changed")
-        })?;
+    let world = session.observe().await.world;
+    let found = if args.orphans {
+        session.only_orphans(&world, &args.also_regions).await
     } else {
         session.with_leftovers();
-    }
+        session.with_orphans(&world).await
+    };
+    found.map_err(|unseen| {
+        CliError::new(Exit::Failed, format!("{} could not be looked at: {}", unseen.resource, unseen.why))
+            .hint("nothing was changed")
+    })?;
     let observed = session.observe().await;
     let (plan, edges) = session.plan_teardown(&observed, options).await?;
     if look.output != Output::Json && !plan.is_empty() {
@@ -76,19 +78,9 @@ async fn work(args: &Args, session: &mut Session, look: Look) -> Result<Exit, Cl
         false => format!("Take environment {name} down? [y/N]"),
     };
     match args.confirm.as_deref() {
-        Some(typed) if typed == name => {}
-        Some(typed) => {
-            return Err(CliError::new(Exit::Refused, format!("--confirm says {typed}, the environment is {name}")));
-        }
-        None if session.environment.production => {
-            confirm(
-                &format!("This is production. Type {name} to take it down:"),
-                &[&name],
-                &format!("--confirm {name}"),
-            )?;
-        }
-        None if args.yes => {}
-        None => confirm(&question, &["y", "yes"], "--yes")?,
+        None if !session.environment.production && args.yes => {}
+        None if !session.environment.production => confirm(&question, &["y", "yes"], "--yes")?,
+        typed => confirm_by_name(&name, typed, "take it down")?,
     }
     let done = session.execute("teardown", (&plan, &edges), observed.world, Task::Delete(options)).await?;
     if look.output != Output::Json {

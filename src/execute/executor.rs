@@ -161,7 +161,10 @@ async fn step(context: &Context, job: &Job, task: &Task, world: &Mutex<World>) -
     if let Some(change) = &job.planned {
         walk.tell(change);
     }
+    let goes = job.planned.as_ref().is_some_and(|change| change.action == Action::Delete);
     let result = match task {
+        // Taken out of the file; no data goes with it.
+        Task::Apply if goes => walk.delete(RemovalOptions::default()).await,
         Task::Apply => walk.apply().await,
         Task::Delete(options) => walk.delete(*options).await,
     };

@@ -8,18 +8,26 @@ use super::model::{Plan, Step, VERSION};
 use crate::resources::resource::{Action, Change, Live, NodeId, Owner, Removal, Resource, World};
 
 /// Plans a deployment. Resources that could not be read are planned too: their step reads again and says why not.
+/// `retired` is what is to go because the file no longer has it.
 pub fn deploy(
     environment: &str,
     account: &str,
     resources: &[Arc<dyn Resource>],
+    retired: &[Arc<dyn Resource>],
     world: &World,
 ) -> Result<(Plan, Edges), GraphError> {
-    let edges = graph::upwards(resources)?;
+    let mut edges = graph::upwards(resources)?;
+    edges.extend(graph::downwards(retired)?);
+    let all: Vec<_> = resources.iter().chain(retired).cloned().collect();
+    let goes = |id: &NodeId| retired.iter().any(|resource| resource.id() == id);
     let change = |resource: &Arc<dyn Resource>| match world.get(resource.id()) {
+        there if goes(resource.id()) => {
+            there.and_then(Option::as_ref).map(|_| Change::new(Action::Delete, "it is not in the file any more"))
+        }
         Some(live) => resource.diff(live.as_ref(), world),
         None => Some(Change::new(Action::Update, "it could not be read; the step reads it again")),
     };
-    Ok((steps(environment, account, resources, &edges, change), edges))
+    Ok((steps(environment, account, &all, &edges, change), edges))
 }
 
 /// Plans a teardown from what each resource's removal was decided to be. Only what exists has a step.

@@ -26,6 +26,7 @@ pub use bucket::Bucket;
 pub use log_group::LogGroup;
 pub use orphan::Orphan;
 pub use package::Package;
+pub(crate) use record::names_our_server;
 pub use record::{LatencyRecord, Record};
 pub use replica::Replica;
 pub use server::Server;

@@ -1,20 +1,22 @@
-//! Something of ours that belongs to nothing in the environment file any more. Nothing is ever wanted of it; only
-//! `teardown --orphans` removes it, by the rules for data that hold for everything else.
+//! Something of ours that belongs to nothing in the environment file any more. Nothing is ever wanted of it. `deploy`
+//! removes what state remembers and what holds no data; `teardown` removes the rest, by the rules for data that hold for
+//! everything else.
 
 use async_trait::async_trait;
 
+use super::record::names_our_server;
 use super::resource::{
     Change, Kind, Live, NodeId, Owner, Properties, Removal, RemovalOptions, Resource, Settled, StepError, World,
 };
 use super::tags;
-use crate::aws::{Aws, AwsError, Tags};
+use crate::aws::{Aws, AwsError, RecordFacts, Tags};
 
 /// One orphan.
 #[derive(Clone, Debug)]
 pub struct Orphan {
     /// Name in plans and state.
     pub id: NodeId,
-    /// What it is: server, stack, replica, bucket or log group.
+    /// What it is: server, record, stack, replica, bucket or log group.
     pub kind: Kind,
     /// Its region.
     pub region: String,
@@ -22,12 +24,12 @@ pub struct Orphan {
     pub home: String,
     /// The account.
     pub account: String,
-    /// Id or name.
+    /// Id or name; of a record `<zone id>/<name>`, as of a [`Record`](super::Record).
     pub identity: String,
     /// What to know about it.
     pub note: &'static str,
-    /// Node of its region's stack, which goes first.
-    pub stack: NodeId,
+    /// Nodes that go first.
+    pub after: Vec<NodeId>,
     /// The environment whose tag it carries.
     pub environment: String,
 }
@@ -38,6 +40,15 @@ impl Orphan {
             status.ends_with("_IN_PROGRESS") || matches!(status, "DELETING" | "UPDATING" | "STOPPING" | "STARTING");
         let settled = if pending { Settled::Pending(status.to_owned()) } else { Settled::Ready };
         Live::new(&self.identity).settled(settled)
+    }
+
+    /// The record as it is. A latency record is told apart by the last part of its node's name.
+    async fn record(&self, aws: &Aws) -> Result<Option<(String, RecordFacts)>, AwsError> {
+        let Some((zone, name)) = self.identity.split_once('/') else { return Ok(None) };
+        let identifier = self.id.local_name().split('/').nth(2);
+        let records = aws.route53().records(zone, name).await?.unwrap_or_default();
+        let same = |record: &RecordFacts| record.latency.as_ref().map(|(id, _)| id.as_str()) == identifier;
+        Ok(records.into_iter().find(same).map(|record| (zone.to_owned(), record)))
     }
 
     /// Read again just before it goes: what lost our tag meanwhile is not ours.
@@ -64,11 +75,16 @@ impl Resource for Orphan {
     }
 
     fn removed_after(&self) -> Vec<NodeId> {
-        if self.kind == Kind::Stack { Vec::new() } else { vec![self.stack.clone()] }
+        self.after.clone()
     }
 
     fn title(&self) -> String {
-        format!("orphan: {} {}", self.kind, self.identity)
+        // Of a record the name, of a stack not its ARN.
+        let name = match (self.kind, self.identity.split('/').nth(1)) {
+            (Kind::Record | Kind::Stack, Some(name)) => name,
+            _ => &self.identity,
+        };
+        format!("{} {name}", self.kind)
     }
 
     fn wanted(&self, _world: &World) -> Properties {
@@ -79,7 +95,7 @@ impl Resource for Orphan {
         None
     }
 
-    async fn read(&self, aws: &Aws, _known: Option<&str>) -> Result<Option<Live>, AwsError> {
+    async fn read(&self, aws: &Aws, known: Option<&str>) -> Result<Option<Live>, AwsError> {
         let name = self.identity.as_str();
         Ok(match self.kind {
             Kind::Server => {
@@ -95,8 +111,21 @@ impl Resource for Orphan {
                 let replica = home.into_iter().flat_map(|table| table.replicas).find(|(at, _)| *at == self.region);
                 replica.map(|(_, status)| self.live(&status))
             }
-            // State remembers only buckets that were ours, and the call names the account.
-            Kind::Bucket => aws.s3(&self.region).tags(name, &self.account).await?.map(|_| self.live("")),
+            // Route 53 has no tags: it is ours when state remembers it, or by the server that it names.
+            Kind::Record => match self.record(aws).await? {
+                None => None,
+                Some((_, record)) => {
+                    let target = record.targets.first().cloned().unwrap_or_default();
+                    let ours = known == Some(name) || names_our_server(aws, &target, &self.environment).await?;
+                    let foreign = || Owner::Foreign(format!("{} points to {target}", self.title()));
+                    Some(self.live("").owned_by(if ours { Owner::Ours } else { foreign() }))
+                }
+            },
+            // The call names the account.
+            Kind::Bucket => {
+                let found = aws.s3(&self.region).tags(name, &self.account).await?;
+                found.map(|tags| self.live("").owned_by(self.owner(&tags)))
+            }
             _ => aws.logs(&self.region).exists(name).await?.then(|| self.live("")),
         })
     }
@@ -128,6 +157,11 @@ impl Resource for Orphan {
         let name = self.identity.as_str();
         match self.kind {
             Kind::Server => aws.transfer(&self.region).delete(name).await?,
+            Kind::Record => {
+                if let Some((zone, record)) = self.record(aws).await? {
+                    aws.route53().delete(&zone, &record).await?;
+                }
+            }
             Kind::Stack => aws.cloudformation(&self.region).delete(name, call).await?,
             Kind::Replica => aws.dynamodb(&self.home).remove_replica(name, &self.region).await?,
             Kind::Bucket => {

@@ -1,8 +1,8 @@
 //! A DNS record: a CNAME to a server's endpoint, simple or answered by latency.
 //!
 //! Not in the template: it names the server, which is outside the stack, and the zone is the account's. Route 53 has
-//! no tags on records, so a record counts as ours when it points to a Transfer endpoint or state remembers it; any
-//! other record of the name is foreign and stays.
+//! no tags on records, so a record counts as ours when state remembers it or it points to a server with our tag; any
+//! other record of the name is foreign and stays: customers may be sent somewhere else by it.
 
 use async_trait::async_trait;
 use serde_json::Value;
@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::resource::{
     Change, Kind, Live, NodeId, Owner, Properties, RemovalOptions, Resource, StepError, Want, World, output,
 };
+use super::tags;
 use crate::aws::{Aws, AwsError, RecordFacts, Route53};
 
 /// What tells latency records of one name apart.
@@ -38,6 +39,23 @@ pub struct Record {
     pub server: NodeId,
     /// For a latency record.
     pub latency: Option<LatencyRecord>,
+    /// The environment, whose tag the server carries.
+    pub environment: String,
+}
+
+/// Whether a record points to a server with the environment's tag.
+///
+/// # Errors
+/// The server cannot be looked at.
+pub(crate) async fn names_our_server(aws: &Aws, target: &str, environment: &str) -> Result<bool, AwsError> {
+    let mut labels = target.split('.');
+    let (Some(id), Some("server"), Some("transfer"), Some(region)) =
+        (labels.next(), labels.next(), labels.next(), labels.next())
+    else {
+        return Ok(false);
+    };
+    let server = aws.transfer(region).server(id).await?;
+    Ok(server.is_some_and(|server| server.tags.get(tags::ENVIRONMENT).is_some_and(|name| name == environment)))
 }
 
 impl Record {
@@ -138,7 +156,7 @@ impl Resource for Record {
         let ours = same(&record)
             && record.kind == "CNAME"
             && record.targets.len() == 1
-            && (target.contains(".server.transfer.") || known == Some(identity.as_str()));
+            && (known == Some(identity.as_str()) || names_our_server(aws, &target, &self.environment).await?);
         // Another latency record of the same name is a neighbour, not an obstacle.
         if !same(&record) && identifier.is_some() && record.latency.is_some() {
             return Ok(None);

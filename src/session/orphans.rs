@@ -2,7 +2,8 @@
 //! a stack in a region that was dropped, the bucket of a cluster that was dropped. Each is asked for by itself, because
 //! the tagging API answers with deleted things for hours.
 //!
-//! `drift` lists them; `teardown --orphans` removes them, as resources among others: by the same walk and journal.
+//! `drift` lists them; `teardown` removes them, as resources among others: by the same walk and journal. So does `deploy`
+//! with those that state remembers and that hold no data: what was taken out of the file is not wanted.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -12,9 +13,9 @@ use crate::aws::{AwsError, Tags};
 use crate::desired;
 use crate::drift::model::{Drifted, Property, Unseen};
 use crate::names;
-use crate::resources::Orphan;
 use crate::resources::resource::{Kind, NodeId, Owner, Resource, World};
 use crate::resources::tags::ENVIRONMENT;
+use crate::resources::{Orphan, names_our_server};
 
 /// What was found in one region, or why it could not be looked at.
 type Looked = Result<Vec<Orphan>, AwsError>;
@@ -33,6 +34,7 @@ impl Session {
         for region in regions {
             for (what, looked) in [
                 ("servers", self.spare_servers(region, world).await),
+                ("records", self.dropped_records(region).await),
                 ("stack", self.dropped_stack(region).await),
                 ("table", self.dropped_table(region).await),
                 ("log groups", self.dropped_logs(region).await),
@@ -48,6 +50,45 @@ impl Session {
             }
         }
         (orphans, unseen)
+    }
+
+    /// What state remembers of servers, records, stacks and packages that the file no longer has: the next deployment
+    /// removes them. Buckets and replicas hold data and stay.
+    pub(super) fn retired(&self) -> Vec<Arc<dyn Resource>> {
+        if self.limited {
+            return Vec::new();
+        }
+        let gone = self.state.identities.iter().filter(|(id, _)| !self.resources.iter().any(|r| r.id() == *id));
+        gone.filter_map(|(id, identity)| {
+            let kind = match id.local_name().split('/').next()? {
+                "server" => Kind::Server,
+                "record" => Kind::Record,
+                "stack" if self.dropped(id.place()) => Kind::Stack,
+                "package" if self.dropped(id.place()) => {
+                    let package = desired::package(&self.environment, id.place(), &self.code);
+                    return Some(Arc::new(package) as Arc<dyn Resource>);
+                }
+                _ => return None,
+            };
+            let orphan = Orphan { id: id.clone(), ..self.orphan(id.place(), kind, identity, "") };
+            Some(Arc::new(orphan) as Arc<dyn Resource>)
+        })
+        .collect()
+    }
+
+    /// Adds the orphans to what this run is about.
+    ///
+    /// # Errors
+    /// What could not be looked at.
+    pub async fn with_orphans(&mut self, world: &World) -> Result<(), Unseen> {
+        let (orphans, unseen) = self.orphans(world, &[]).await;
+        if let Some(unseen) = unseen.into_iter().next() {
+            return Err(unseen);
+        }
+        let orphans = orphans.into_iter().filter(|orphan| !self.resources.iter().any(|r| *r.id() == orphan.id));
+        let orphans: Vec<_> = orphans.map(|orphan| Arc::new(orphan) as Arc<dyn Resource>).collect();
+        self.resources.extend(orphans);
+        Ok(())
     }
 
     /// Makes this run one about the orphans and nothing else.
@@ -79,9 +120,28 @@ impl Session {
             account: self.environment.account.clone(),
             identity: identity.to_owned(),
             note,
-            stack: desired::stack_node(region),
+            after: match kind {
+                // Names first, so that nobody is sent to a server that is gone; then what customers reach, then what is
+                // behind it.
+                Kind::Record => Vec::new(),
+                Kind::Server => self.records_of(region),
+                Kind::Stack => vec![desired::server_node(region)],
+                _ => vec![desired::stack_node(region)],
+            },
             environment: self.environment.name.clone(),
         }
+    }
+
+    /// Nodes of a region's records, whether the file has them or not.
+    fn records_of(&self, region: &str) -> Vec<NodeId> {
+        let known = self.state.identities.keys().chain(self.resources.iter().map(|resource| resource.id()));
+        let its = known.filter(|id| id.place() == "global" && id.local_name().starts_with("record/"));
+        its.filter(|id| {
+            let name = id.local_name();
+            name.ends_with(&format!("/{region}")) || name.contains(&format!("-{region}."))
+        })
+        .cloned()
+        .collect()
     }
 
     fn tagged(&self, tags: &Tags) -> bool {
@@ -106,6 +166,41 @@ impl Session {
             }
             if transfer.server(&id).await?.is_some_and(|server| self.tagged(&server.tags)) {
                 found.push(self.orphan(region, Kind::Server, &id, "costs $0.30 an hour"));
+            }
+        }
+        Ok(found)
+    }
+
+    /// The record of a region that has no server any more; a record has no tag, so it goes by its name and its target.
+    async fn dropped_records(&self, region: &str) -> Looked {
+        let settings = self.environment.regions.get(region);
+        let Some(dns) = &self.environment.dns else { return Ok(Vec::new()) };
+        if settings.is_some_and(|settings| settings.server) {
+            return Ok(Vec::new());
+        }
+        let route53 = self.aws.route53();
+        let zones = match &dns.zone_id {
+            Some(id) => vec![id.clone()],
+            None => route53.zones(&dns.zone).await?,
+        };
+        let [zone] = zones.as_slice() else { return Ok(Vec::new()) };
+        let mut found = Vec::new();
+        let names =
+            [names::host(&self.environment, region, &dns.zone), names::latency_host(&self.environment, &dns.zone)];
+        for name in names {
+            for record in route53.records(zone, &name).await?.unwrap_or_default() {
+                let its = record.latency.as_ref().is_none_or(|(identifier, _)| identifier == region);
+                let Some(target) = record.targets.first().filter(|_| its) else { continue };
+                if names_our_server(&self.aws, target, &self.environment.name).await? {
+                    let local = match &record.latency {
+                        None => name.clone(),
+                        Some((identifier, _)) => format!("{name}/{identifier}"),
+                    };
+                    let identity = format!("{zone}/{name}");
+                    let note = "names a server that the file does not have";
+                    let id = NodeId::named("global", Kind::Record, &local);
+                    found.push(Orphan { id, ..self.orphan(region, Kind::Record, &identity, note) });
+                }
             }
         }
         Ok(found)
@@ -150,16 +245,17 @@ impl Session {
         Ok(found)
     }
 
-    /// Buckets that state remembers and that no cluster of the file has.
+    /// Buckets with our tag that no cluster of the file has, by the beginning of their names.
     async fn dropped_buckets(&self, region: &str) -> Looked {
+        let s3 = self.aws.s3(region);
         let mut found = Vec::new();
-        let gone = self.state.identities.iter().filter(|(id, _)| {
-            let bucket = id.place() == region && id.local_name().starts_with("bucket/");
-            bucket && !self.resources.iter().any(|resource| resource.id() == *id)
-        });
-        for (_, name) in gone {
-            if self.aws.s3(region).tags(name, &self.environment.account).await?.is_some() {
-                found.push(self.orphan(region, Kind::Bucket, name, "may hold customers' files"));
+        for name in s3.buckets(&self.environment.names.bucket_prefix).await? {
+            let wanted = self.environment.clusters.keys().any(|c| names::upload_bucket(&self.environment, c) == name);
+            if wanted || s3.location(&name).await?.as_deref() != Some(region) {
+                continue;
+            }
+            if s3.tags(&name, &self.environment.account).await?.is_some_and(|tags| self.tagged(&tags)) {
+                found.push(self.orphan(region, Kind::Bucket, &name, "may hold customers' files"));
             }
         }
         Ok(found)
@@ -173,8 +269,12 @@ pub(super) fn told(orphan: &Orphan) -> Drifted {
         note => format!("{} ({note})", orphan.identity),
     };
     let kind = orphan.kind;
+    let name = match orphan.identity.split_once('/') {
+        Some((_, name)) if kind == Kind::Record => name,
+        _ => orphan.identity.trim_start_matches('/'),
+    };
     Drifted {
-        resource: format!("{}/orphan/{kind}/{}", orphan.region, orphan.identity.trim_start_matches('/')),
+        resource: format!("{}/orphan/{kind}/{name}", orphan.region),
         title: format!("{kind} that belongs to nothing in the file"),
         how: "orphan",
         properties: vec![Property { name: "exists".into(), before: false.into(), after: after.into(), ignored: None }],

@@ -254,7 +254,7 @@ async fn every_kind_keeps_the_contract_on_the_local_cloud() {
     let environment = environment();
     let all = resources(&environment);
     let nothing = observe(&aws, &all, &BTreeMap::new()).await.world;
-    let old_plan = planner::deploy("99", "111111111111", &all, &nothing).unwrap();
+    let old_plan = planner::deploy("99", "111111111111", &all, &[], &nothing).unwrap();
     let made = drive::run(&aws, &all, old_plan.clone(), nothing.clone(), Task::Apply).await;
     for (id, outcome) in &made.outcomes {
         assert!(["changed", "unchanged"].contains(&word(outcome).as_str()), "{id}: {outcome:?}");

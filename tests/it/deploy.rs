@@ -22,7 +22,7 @@ fn an_environment_stands_is_repaired_and_leaves_nothing() {
     let text = shown(&again);
     let calls: u32 = text.lines().find_map(|line| line.strip_suffix(" AWS calls")?.parse().ok()).unwrap();
     assert!(calls < 40, "{calls} calls for nothing to do");
-    std::fs::remove_file(site.dir.path().join(".sftpctl/local/state/99.json")).unwrap();
+    site.forget();
     assert_eq!(site.planned(), Vec::<String>::new());
 
     // Each change made by hand is seen alone, repaired, and then everything is as it was.
@@ -61,7 +61,7 @@ fn an_environment_stands_is_repaired_and_leaves_nothing() {
     );
     assert!(site.ok(&["teardown", "--env", "99", "--local", "--yes"]).contains("Nothing is left"));
     // The bucket's own tags say whose it is, should the state be lost as well.
-    std::fs::remove_file(site.dir.path().join(".sftpctl/local/state/99.json")).unwrap();
+    site.forget();
     site.deploy();
     assert_eq!(site.aws(&["get"]), "kept");
     assert_eq!(site.planned(), Vec::<String>::new());
@@ -98,6 +98,13 @@ fn the_wrong_account_is_refused_and_production_wants_its_name() {
 
     site.ok(&["deploy", "--env", "prod", "--local", "--yes"]);
     let refused = site.ends_with(3, &["teardown", "--env", "prod", "--local", "--yes"]);
+    assert!(refused.contains("--confirm prod"), "{refused}");
+    let file = site.dir.path().join("environments/prod.yaml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let without = text.replacen("server: true", "server: false", 1);
+    assert_ne!(text, without);
+    std::fs::write(&file, without).unwrap();
+    let refused = site.ends_with(3, &["deploy", "--env", "prod", "--local", "--yes"]);
     assert!(refused.contains("--confirm prod"), "{refused}");
     let protected = site.ends_with(6, &["teardown", "--env", "prod", "--local", "--confirm", "prod", "--delete-data"]);
     assert!(protected.contains("deletion protection"), "{protected}");

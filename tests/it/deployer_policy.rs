@@ -8,6 +8,7 @@ use serde_json::Value;
 /// The IAM action of a call, where it has another name.
 fn action(call: &str) -> String {
     match call {
+        "s3:ListBuckets" => "s3:ListAllMyBuckets",
         "s3:HeadObject" => "s3:GetObject",
         "s3:DeleteObjects" => "s3:DeleteObject",
         "s3:CopyObject" => "s3:PutObject",

@@ -72,7 +72,7 @@ pub(crate) fn resource(id: &str) -> Arc<dyn Resource> {
 pub(crate) async fn deploy(aws: &Arc<Aws>, resources: &[Arc<dyn Resource>], given: World) -> Ended {
     let mut world = observe(aws, resources, &BTreeMap::new()).await.world;
     world.extend(given);
-    let (plan, edges) = planner::deploy("99", "111111111111", resources, &world).unwrap();
+    let (plan, edges) = planner::deploy("99", "111111111111", resources, &[], &world).unwrap();
     run(aws, resources, (plan, edges), world, Task::Apply).await
 }
 

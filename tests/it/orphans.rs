@@ -1,4 +1,5 @@
-//! What the file has dropped is listed, and goes only by `teardown --orphans`, by the rules for data.
+//! What the file has dropped is listed; it goes with the next deployment when it holds no data, and by
+//! `teardown --orphans` otherwise.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -8,7 +9,7 @@ use crate::site::{Site, shown, text};
 
 /// `resource` of every orphan, and how `drift` ended.
 fn orphans(site: &Site) -> (Vec<String>, i32) {
-    let output = site.run(&["drift", "--env", "99", "--local", "--output", "json"]);
+    let output = site.run(&["drift", "--env", "99", "--local", "--output", "json", "--also-region", "us-east-1"]);
     let report: Option<Value> = text(&output.stdout).lines().last().and_then(|line| serde_json::from_str(line).ok());
     let report = report.unwrap_or_else(|| panic!("{}", shown(&output)));
     let drifted = report["drifted"].as_array().unwrap().iter().filter(|drifted| drifted["how"] == "orphan");
@@ -21,14 +22,15 @@ fn orphans(site: &Site) -> (Vec<String>, i32) {
 fn what_the_file_has_dropped_is_listed_and_goes_when_it_is_asked_for() {
     let site = Site::deployed("");
     assert_eq!(orphans(&site), (Vec::new(), 0));
-    let customers: Vec<u16> = site.ports().into_values().collect();
-    let second = site.oracle("orphans.py", &[]);
     site.edit(|file| {
         let lines = file.lines().filter(|line| !line.starts_with("  us-east-1:") && !line.starts_with("  99-0:"));
         lines.collect::<Vec<_>>().join("\n")
     });
-    // Without the check at the end: which of two servers is the customers' one it cannot know.
-    site.ok(&["deploy", "--env", "99", "--local", "--yes", "--no-verify"]);
+    // What is remembered would go with this deployment.
+    site.forget();
+    site.deploy();
+    let customers: Vec<u16> = site.ports().into_values().collect();
+    let second = site.oracle("orphans.py", &[]);
     let all = [
         "us-east-1/orphan/log-group/aws/apigateway/api-99-upload-us-east-1".to_owned(),
         "us-east-1/orphan/log-group/aws/lambda/lambda-99-upload-us-east-1".to_owned(),
@@ -40,18 +42,56 @@ fn what_the_file_has_dropped_is_listed_and_goes_when_it_is_asked_for() {
     ];
     assert_eq!(orphans(&site), (all.to_vec(), 4));
 
-    let asked = site.ends_with(3, &["teardown", "--env", "99", "--local", "--orphans"]);
+    let teardown = ["teardown", "--env", "99", "--local", "--orphans", "--also-region", "us-east-1"];
+    let asked = site.ends_with(3, &teardown);
     assert!(asked.contains(&second) && asked.contains("say --yes"), "{asked}");
     assert_eq!(orphans(&site).0, all, "a question changes nothing");
 
     // The accounts stay until data may go; nothing of the environment itself is touched.
-    let kept = site.ok(&["teardown", "--env", "99", "--local", "--orphans", "--yes"]);
+    let kept = site.ok(&[&teardown[..], &["--yes"]].concat());
     assert!(kept.contains("it holds the accounts; --delete-data deletes it"), "{kept}");
-    assert_eq!(orphans(&site), (vec!["us-east-1/orphan/replica/dydb-99-uploads".to_owned()], 4));
-    site.ok(&["teardown", "--env", "99", "--local", "--orphans", "--yes", "--delete-data"]);
+    assert_eq!(orphans(&site).0, ["us-east-1/orphan/replica/dydb-99-uploads"]);
+    site.ok(&[&teardown[..], &["--yes", "--delete-data"]].concat());
     assert_eq!(orphans(&site), (Vec::new(), 0));
     assert_eq!(site.planned(), Vec::<String>::new());
     assert_eq!(site.ports().into_values().collect::<Vec<u16>>(), customers);
-    let nothing = site.ok(&["teardown", "--env", "99", "--local", "--orphans", "--yes"]);
+    let nothing = site.ok(&[&teardown[..], &["--yes"]].concat());
     assert!(nothing.contains("Nothing is left"), "{nothing}");
+}
+
+#[test]
+fn a_server_and_a_region_taken_out_of_the_file_go_with_the_next_deployment() {
+    let site = Site::deployed("");
+    let before = site.ports();
+    site.edit(|file| {
+        let file = file.replace("us-east-2: { server: true }", "us-east-2: { server: false }");
+        file.lines().filter(|line| !line.starts_with("  us-east-1:")).collect::<Vec<_>>().join("\n")
+    });
+    let shown = site.ok(&["plan", "--env", "99", "--local"]);
+    for goes in
+        ["- us-east-2  server s-", "- us-east-1  stack sftp-99-upload-us-east-1\n", "it is not in the file any more"]
+    {
+        assert!(shown.contains(goes), "{goes}: {shown}");
+    }
+    let planned = site.planned();
+    let place = |id: &str| planned.iter().position(|step| step == id).unwrap_or_else(|| panic!("{id}: {planned:?}"));
+    assert!(place("global/record/99-uploads-us-east-2.xx.net") < place("us-east-2/server"), "{planned:?}");
+    site.deploy();
+    assert_eq!(site.planned(), Vec::<String>::new());
+    assert_eq!(site.ports().into_keys().collect::<Vec<_>>(), ["us-west-2"]);
+    assert_eq!(site.ports()["us-west-2"], before["us-west-2"], "nothing was done to the other one");
+    // The table's copy holds data: it is named until somebody says so.
+    assert_eq!(orphans(&site).0, ["us-east-1/orphan/replica/dydb-99-uploads"]);
+
+    site.edit(|file| file.replace("us-east-2: { server: false }", "us-east-2: { server: true }"));
+    site.deploy();
+    assert_eq!(site.ports().into_keys().collect::<Vec<_>>(), ["us-east-2", "us-west-2"]);
+
+    // Nobody remembers them, and the file does not have them: teardown finds them all the same.
+    site.edit(|file| file.replace("us-east-2: { server: true }", "us-east-2: { server: false }"));
+    site.forget();
+    let all = orphans(&site).0;
+    assert!(all.contains(&"us-east-2/orphan/record/99-uploads-us-east-2.xx.net".to_owned()), "{all:?}");
+    site.ok(&["teardown", "--env", "99", "--local", "--yes", "--delete-data"]);
+    assert_eq!(site.aws(&["left"]), r#"["dydb-99-uploads"]"#, "only the copy in a region that nobody remembers");
 }

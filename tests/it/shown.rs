@@ -23,7 +23,7 @@ const WIDE: usize = 100;
 const NARROW: usize = 60;
 
 fn deploy(all: &[Arc<dyn Resource>], world: &World) -> Plan {
-    planner::deploy("99", "111111111111", all, world).unwrap().0
+    planner::deploy("99", "111111111111", all, &[], world).unwrap().0
 }
 
 /// Everything as it is wanted.

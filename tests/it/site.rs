@@ -157,6 +157,11 @@ impl Site {
         self.ok(&["deploy", "--env", "99", "--local", "--yes"])
     }
 
+    /// Loses what state remembers of environment 99.
+    pub(crate) fn forget(&self) {
+        std::fs::remove_file(self.dir.path().join(".sftpctl/local/state/99.json")).unwrap();
+    }
+
     /// The ids of the planned steps.
     pub(crate) fn planned(&self) -> Vec<String> {
         let lines = self.ok(&["plan", "--env", "99", "--local", "--output", "json"]);

@@ -12,16 +12,12 @@ import argparse
 import collections
 import concurrent.futures
 import itertools
-import json
-import os
-import pathlib
 import random
-import subprocess
 import threading
 import time
-import urllib.request
 
-from dump import Account, differences
+from account_site import Failure, Front, Site
+from dump import differences
 
 COMMANDS = {
     "deploy": ["deploy", "--no-verify", "--yes"],
@@ -54,96 +50,27 @@ MOMENTS = {
     "in the journal": ("holdBefore", "torn"),
 }
 Cell = collections.namedtuple("Cell", "phase call region nth moment")
-DEADLINE = 120
 
 
-class Failure(Exception):
-    pass
-
-
-class Front:
-    """The local cloud's own paths."""
-
-    def __init__(self, endpoint):
-        self.endpoint = endpoint
-
-    def ask(self, method, path, body=None):
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(f"{self.endpoint}/_sftpctl/{path}", data=data, method=method)
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return json.load(answer)
-
-    def held(self, account):
-        return [hold for hold in self.ask("GET", "faults")["holds"] if hold["account"] == account]
-
-
-class Site:
-    """An account with a folder of its own."""
-
-    numbers = itertools.count(700000000001)
-    lock = threading.Lock()
-
-    def __init__(self, front, program, folder):
-        with Site.lock:
-            self.account = str(next(Site.numbers))
-        self.front, self.program, self.folder = front, program, pathlib.Path(folder) / self.account
-        (self.folder / "environments").mkdir(parents=True)
-        self.eye = Account(front.endpoint, self.account)
-        self.eye.client("route53").create_hosted_zone(Name="xx.net", CallerReference=self.account)
+class Cells(Site):
+    """A site that goes round the phases."""
 
     def begin(self, phase):
         changed = FIRST if phase == "deploy" else SECOND
-        file = self.folder / "environments/99.yaml"
-        file.write_text(ENVIRONMENT.format(account=self.account, **changed))
-        out = (self.folder / "output").open("w")
-        keys = {"AWS_ACCESS_KEY_ID": self.account, "AWS_SECRET_ACCESS_KEY": "fake-secret"}
-        command = [self.program, *COMMANDS[phase], "--env", "99", "--endpoint-url", self.front.endpoint]
-        return subprocess.Popen(command, cwd=self.folder, env={**os.environ, **keys}, stdout=out, stderr=out,
-                                stdin=subprocess.DEVNULL)
-
-    def run(self, phase):
-        """An undisturbed run, which must succeed."""
-        process = self.begin(phase)
-        try:
-            code = process.wait(DEADLINE)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-            code = f"no end within {DEADLINE} s"
-        if code != 0:
-            raise Failure(f"{phase} ended with {code}:\n{(self.folder / 'output').read_text()[-3000:]}")
+        self.write(ENVIRONMENT.format(account=self.account, **changed))
+        return super().begin(COMMANDS[phase])
 
     def calls(self, since):
         log = self.front.ask("GET", "calls/log")
         return [call for call in log if call["account"] == self.account and call["mutating"] and call["number"] > since]
 
-    def kill(self, cell):
-        """Runs a phase until the cell's call, and kills it there; whether it came so far."""
+    def kill_at(self, cell):
         fault, journal = MOMENTS[cell.moment]
-        rule = {"call": cell.call, "region": cell.region, "account": self.account, "only": "mutating",
-                "skip": cell.nth, "count": 1, "fault": fault}
-        rule_id = self.front.ask("POST", "faults", rule)["id"]
-        process, end = self.begin(cell.phase), time.monotonic() + DEADLINE
-        try:
-            while not self.front.held(self.account) and process.poll() is None:
-                if time.monotonic() > end:
-                    raise Failure(f"{cell}: the call was never made")
-                time.sleep(0.02)
-            came = process.poll() is None
-        finally:
-            process.kill()
-            process.wait()
-        # The front lets go of the call when it sees that its caller is gone.
-        while self.front.held(self.account):
-            if time.monotonic() > end:
-                raise Failure(f"{cell}: the call is still held")
-            time.sleep(0.01)
-        self.front.ask("DELETE", f"faults/{rule_id}")
+        rule = {"call": cell.call, "region": cell.region, "only": "mutating", "skip": cell.nth, "count": 1,
+                "fault": fault}
+        came = self.kill(cell.phase, rule)
         if came and journal:
-            path = self.folder / ".sftpctl/state/99.journal"
-            text = path.read_bytes()
-            start = text.rstrip(b"\n").rfind(b"\n") + 1
-            path.write_bytes(text[: start + (len(text) - start) // 2 if journal == "torn" else start])
+            self.tear_journal(whole=journal == "gone")
         return came
 
 
@@ -154,13 +81,13 @@ def number_now(front):
 
 def record(front, program, folder):
     """Undisturbed runs: their calls, and what each leaves."""
-    site, calls, left = Site(front, program, folder), {}, {}
+    site, calls, left = Cells(front, program, folder), {}, {}
     for phase in COMMANDS:
         since, start = number_now(front), time.monotonic()
         site.run(phase)
         calls[phase], left[phase] = site.calls(since), site.eye.dump()
         print(f"{phase}: {len(calls[phase])} changing calls, {time.monotonic() - start:.1f} s", flush=True)
-    again = Site(front, program, folder)
+    again = Cells(front, program, folder)
     for phase in COMMANDS:
         again.run(phase)
         found = differences(again.eye.dump(), left[phase])
@@ -212,7 +139,7 @@ def main():
     def one(site, phase):
         cell = take(phase)
         try:
-            came = cell and site.kill(cell)
+            came = cell and site.kill_at(cell)
             site.run(phase)
             found = differences(site.eye.dump(), left[phase])
             if found:
@@ -231,10 +158,10 @@ def main():
         return True
 
     def work():
-        site = Site(front, args.program, args.folder)
+        site = Cells(front, args.program, args.folder)
         while any(todo.values()):
             if not all(one(site, phase) for phase in COMMANDS):
-                site = Site(front, args.program, args.folder)
+                site = Cells(front, args.program, args.folder)
 
     with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
         for worker in [pool.submit(work) for _ in range(args.jobs)]:

@@ -1,0 +1,361 @@
+"""Random sequences of what people and accidents do to an environment, against a small model of what must come of it.
+
+Usage: sequences.py ENDPOINT PROGRAM FOLDER [--sequences N] [--steps N] [--seed N] [--jobs N]
+
+A step edits the environment file, deploys, tears down, kills one of both at a random call, changes AWS by hand, or has
+a customer upload a file. The model knows what was last wanted and what must never be lost. After a run that came to its
+end AWS must be what the model says; after every step no server is doubled, no file is gone, nothing foreign was touched.
+A sequence that fails is shortened, step by step, while it still fails, and printed.
+"""
+
+import argparse
+import collections
+import concurrent.futures
+import copy
+import itertools
+import json
+import random
+import time
+
+from account_site import Failure, Front, Site
+
+REGIONS = ["us-west-2", "us-east-2"]
+POLICIES = ["TransferSecurityPolicy-2025-03", "TransferSecurityPolicy-2018-11"]
+CLUSTERS = {"99-0": "us-west-2", "99-1": "us-east-2", "99-2": "us-west-2"}
+Step = collections.namedtuple("Step", "what how")
+DEPLOY = ["deploy", "--no-verify", "--yes"]
+TEARDOWN = ["teardown", "--yes"]
+
+
+def environment(account, wanted):
+    """The file that says so."""
+    regions = ", ".join(f"{r}: {{ server: {str(on).lower()} }}" for r, on in wanted["servers"].items())
+    clusters = ", ".join(f"{name}: {CLUSTERS[name]}" for name in wanted["clusters"])
+    return f"""version: 1
+environment: "99"
+account: "{account}"
+home_region: us-west-2
+regions: {{ {regions} }}
+clusters: {{ {clusters} }}
+names: {{ bucket_prefix: "u{account}-", code_bucket_prefix: "c{account}" }}
+dns: {{ zone: xx.net, ttl: {wanted["ttl"]} }}
+logs: {{ retention_days: {wanted["days"]} }}
+authorizer: {{ memory_mb: {wanted["memory"]} }}
+server: {{ security_policy: {wanted["policy"]} }}
+tags: {{ owner: {wanted["owner"]} }}
+state: {{ lease_seconds: 2 }}
+deadlines: {{ unseen: 2 }}
+"""
+
+
+class Model:
+    """What must be."""
+
+    def __init__(self):
+        self.wanted = {
+            "servers": {region: True for region in REGIONS}, "clusters": ["99-0", "99-1"], "ttl": 300, "days": 30,
+            "memory": 256, "policy": POLICIES[0], "owner": "devops",
+        }
+        # What a deployment last brought about; nothing before the first, and after a teardown.
+        self.deployed = None
+        # A run was killed: what stands is known again after the next that ends.
+        self.open = False
+        self.drifted = False
+        # Buckets there must be; no command of these sequences takes one with files in it away.
+        self.buckets = set()
+        self.files = set()
+
+    def stands(self):
+        """Whether all of `wanted` stands, untouched."""
+        return self.deployed is not None and not self.open and not self.drifted
+
+    def expected(self):
+        """By region, and for the account."""
+        if self.deployed is None:
+            return {"servers": {}, "functions": {}, "records": {}, "stacks": []}
+        d = self.deployed
+        on = [region for region, server in d["servers"].items() if server]
+        return {
+            "servers": {region: [[d["policy"], d["owner"], "ONLINE"]] for region in on},
+            "functions": {region: [d["memory"], d["days"], d["owner"]] for region in REGIONS},
+            "records": {f"99-uploads-{region}.xx.net.": d["ttl"] for region in on},
+            "stacks": sorted(REGIONS),
+        }
+
+
+class Run(Site):
+    """A model, and the account that must be like it."""
+
+    def __init__(self, front, program, folder):
+        super().__init__(front, program, folder)
+        self.model = Model()
+        transfer, s3 = self.eye.client("transfer"), self.eye.client("s3")
+        self.foreign_server = transfer.create_server(Tags=[{"Key": "made-by", "Value": "hand"}])["ServerId"]
+        self.foreign_bucket = f"foreign-{self.account}"
+        s3.create_bucket(Bucket=self.foreign_bucket, CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
+        self.foreign = self.foreigners()
+        self.write(environment(self.account, self.model.wanted))
+
+    def foreigners(self):
+        server = self.eye.client("transfer").describe_server(ServerId=self.foreign_server)["Server"]
+        return {key: value for key, value in server.items() if key != "State"}
+
+    def observed(self):
+        servers, functions, records, stacks = {}, {}, {}, []
+        for region in REGIONS:
+            for server in self.servers(region):
+                tags = {tag["Key"]: tag["Value"] for tag in server["Tags"]}
+                servers.setdefault(region, []).append(
+                    [server["SecurityPolicyName"], tags.get("owner"), server["State"]])
+            lambdas, logs = self.eye.client("lambda", region), self.eye.client("logs", region)
+            for found in lambdas.list_functions()["Functions"]:
+                whole = lambdas.get_function(FunctionName=found["FunctionName"])
+                groups = logs.describe_log_groups(logGroupNamePrefix=f"/aws/lambda/{found['FunctionName']}")
+                functions[region] = [found["MemorySize"], groups["logGroups"][0].get("retentionInDays"),
+                                     whole["Tags"].get("owner")]
+            stacks += [region for stack in self.eye.client("cloudformation", region).describe_stacks()["Stacks"]
+                       if stack["StackStatus"] != "DELETE_COMPLETE"]
+        for record in self.records():
+            records[record["Name"]] = record["TTL"]
+        return {"servers": servers, "functions": functions, "records": records, "stacks": sorted(stacks)}
+
+    def servers(self, region):
+        """All but the foreign one."""
+        transfer = self.eye.client("transfer", region)
+        ids = [s["ServerId"] for s in transfer.list_servers()["Servers"] if s["ServerId"] != self.foreign_server]
+        return [transfer.describe_server(ServerId=server)["Server"] for server in ids]
+
+    def records(self):
+        route53 = self.eye.client("route53")
+        zone = route53.list_hosted_zones()["HostedZones"][0]["Id"]
+        return [r for r in route53.list_resource_record_sets(HostedZoneId=zone)["ResourceRecordSets"]
+                if r["Type"] not in ("NS", "SOA")]
+
+    def buckets(self):
+        names = {bucket["Name"] for bucket in self.eye.client("s3").list_buckets()["Buckets"]}
+        return {name for name in names if name.startswith(f"u{self.account}-")}
+
+    def bucket(self, cluster):
+        return f"u{self.account}-{cluster}-uploads"
+
+    def check(self):
+        """What holds at any moment; and, when the last run came to its end, all of the model."""
+        model = self.model
+        for region in REGIONS:
+            count = len(self.servers(region))
+            if count > 1:
+                raise Failure(f"{count} servers in {region}")
+        s3 = self.eye.client("s3")
+        for bucket, key in model.files:
+            body = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+            if body != key.encode():
+                raise Failure(f"{bucket}/{key} is {body!r}")
+        if self.foreigners() != self.foreign or self.foreign_bucket not in {
+                bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}:
+            raise Failure("a foreign resource was touched")
+        if model.open or model.drifted:
+            return
+        expected, observed = model.expected(), self.observed()
+        for what in expected:
+            if expected[what] != observed[what]:
+                raise Failure(f"{what}: {observed[what]} instead of {expected[what]}")
+        gone = model.buckets - self.buckets()
+        if gone:
+            raise Failure(f"these buckets are gone: {gone}")
+
+    def act(self, step):
+        getattr(self, step.what)(step.how)
+        self.check()
+
+    # The steps. Each says to the model what it does to the account.
+
+    def edit(self, change):
+        self.model.wanted = {**self.model.wanted, **copy.deepcopy(change)}
+        self.write(environment(self.account, self.model.wanted))
+
+    def ended(self, teardown):
+        model = self.model
+        model.open = model.drifted = False
+        if teardown:
+            model.deployed, model.buckets = None, {bucket for bucket, _ in model.files}
+        else:
+            model.deployed = copy.deepcopy(model.wanted)
+            model.buckets |= {self.bucket(cluster) for cluster in model.wanted["clusters"]}
+
+    def deploy(self, _):
+        self.run(DEPLOY)
+        self.ended(teardown=False)
+        self.run(["plan", "--exit-code"])
+        # Buckets of clusters that the file has dropped stay, and are named until somebody removes them.
+        dropped = {bucket for bucket in self.buckets() if bucket not in map(self.bucket, self.model.wanted["clusters"])}
+        report = json.loads(self.run(["drift", "--output", "json"], code=4 if dropped else 0).splitlines()[-1])
+        named = {found["resource"].rsplit("/", 1)[-1] for found in report["drifted"]}
+        if named != dropped:
+            raise Failure(f"drift names {sorted(named)} instead of {sorted(dropped)}")
+
+    def teardown(self, _):
+        self.run(TEARDOWN)
+        self.ended(teardown=True)
+
+    def killed(self, how):
+        teardown, fault, skip, tear = how
+        rule = {"call": "*", "only": "mutating", "skip": skip, "count": 1, "fault": fault}
+        came = self.kill(TEARDOWN if teardown else DEPLOY, rule)
+        if not came:
+            if "rror" in self.output() and "nothing" not in self.output().lower():
+                raise Failure(f"an undisturbed run failed:\n{self.output()[-3000:]}")
+            return self.ended(teardown)
+        if tear:
+            self.tear_journal(whole=tear == "gone")
+        # What stands now is for the next run to find out. A bucket may have been emptied of nothing, or not.
+        self.model.open = True
+        self.model.buckets &= {bucket for bucket, _ in self.model.files}
+        return None
+
+    def upload(self, name):
+        """A customer's file, in any bucket there is."""
+        there = sorted(self.buckets())
+        if there:
+            bucket = there[len(name) % len(there)]
+            key = f"17578/{name}"
+            self.eye.client("s3").put_object(Bucket=bucket, Key=key, Body=key.encode())
+            self.model.files.add((bucket, key))
+            self.model.buckets.add(bucket)
+
+    def by_hand(self, how):
+        """Changes one thing of a deployment that stands; `drift` and `plan` must both see it."""
+        what, region = how
+        model = self.model
+        if not model.stands() or not model.deployed["servers"][region]:
+            return
+        function = f"lambda-99-upload-{region}"
+        lambdas, transfer = self.eye.client("lambda", region), self.eye.client("transfer", region)
+        server = self.servers(region)[0]
+        if what == "server id":
+            variables = lambdas.get_function_configuration(FunctionName=function)["Environment"]
+            variables["Variables"]["SERVER_ID"] = "s-00000000000000000"
+            lambdas.update_function_configuration(FunctionName=function, Environment=variables)
+        elif what == "trigger":
+            lambdas.remove_permission(FunctionName=function, StatementId="sftpctl-api-trigger")
+        elif what == "server":
+            policy = POLICIES[1 - POLICIES.index(model.deployed["policy"])]
+            transfer.update_server(ServerId=server["ServerId"], SecurityPolicyName=policy)
+        elif what == "server's tag":
+            transfer.untag_resource(Arn=server["Arn"], TagKeys=["owner"])
+        elif what == "server deleted":
+            transfer.delete_server(ServerId=server["ServerId"])
+        elif what == "record":
+            route53 = self.eye.client("route53")
+            record = next(r for r in self.records() if region in r["Name"])
+            zone = route53.list_hosted_zones()["HostedZones"][0]["Id"]
+            route53.change_resource_record_sets(HostedZoneId=zone, ChangeBatch={"Changes": [
+                {"Action": "DELETE", "ResourceRecordSet": record}]})
+        elif what == "user policy":
+            arn = f"arn:aws:iam::{self.account}:policy/99-uploads-sftp-transfer"
+            self.eye.client("iam").detach_role_policy(RoleName="sftp-transfer", PolicyArn=arn)
+        model.drifted = True
+        self.run(["plan", "--exit-code"], code=4)
+        self.run(["drift"], code=4)
+
+    def end(self):
+        """Everything goes, and what is foreign stays."""
+        self.edit({"clusters": list(CLUSTERS)})
+        self.run([*TEARDOWN, "--delete-data"])
+        self.model.files, self.model.buckets = set(), set()
+        self.ended(teardown=True)
+        self.check()
+        left = self.eye.dump()
+        roles = [role["role"]["RoleName"] for role in left["roles"]]
+        tables = [table["table"]["TableName"] for region in REGIONS for table in left[region]["tables"]]
+        groups = [group["logGroupName"] for region in REGIONS for group in left[region]["log groups"]]
+        buckets = [name for name in left["buckets"] if not name.startswith("foreign-")]
+        if roles or tables or groups or buckets or left["policies"]:
+            raise Failure(f"left: {roles} {tables} {groups} {buckets} {left['policies']}")
+
+
+def sequence(seed, length):
+    """Random steps; deployments are frequent, so that most steps meet one."""
+    dice = random.Random(seed)
+    names = itertools.count(1)
+
+    def edit():
+        return dice.choice([
+            lambda: {"servers": {region: dice.random() < 0.8 for region in REGIONS}},
+            lambda: {"clusters": sorted(dice.sample(sorted(CLUSTERS), dice.randint(1, 3)))},
+            lambda: {"ttl": dice.choice([60, 300])},
+            lambda: {"days": dice.choice([30, 90]), "memory": dice.choice([256, 512])},
+            lambda: {"policy": dice.choice(POLICIES), "owner": dice.choice(["devops", "uploads"])},
+        ])()
+
+    steps = {
+        "edit": (4, edit),
+        "deploy": (4, lambda: None),
+        "teardown": (1, lambda: None),
+        "killed": (5, lambda: (dice.random() < 0.3, dice.choice(["holdBefore", "holdAfter"]),
+                               dice.randint(0, 40 if dice.random() < 0.4 else 12),
+                               dice.choice(["", "", "gone", "torn"]))),
+        "upload": (2, lambda: "x" * next(names)),
+        "by_hand": (4, lambda: (dice.choice(["server id", "trigger", "server", "server's tag", "server deleted",
+                                             "record", "user policy"]), dice.choice(REGIONS))),
+    }
+    chosen = dice.choices(list(steps), [weight for weight, _ in steps.values()], k=length)
+    return [Step("deploy", None), *(Step(what, steps[what][1]()) for what in chosen)]
+
+
+def fails(front, program, folder, steps):
+    """Why a sequence fails; nothing when it does not."""
+    run = Run(front, program, folder)
+    for number, step in enumerate([*steps, None]):
+        try:
+            run.act(step) if step else run.end()
+        except Exception as error:  # Anything unexpected is a finding, too.
+            return f"at step {number + 1}, {step}, account {run.account}: {type(error).__name__}: {error}"
+    return None
+
+
+def shortened(front, program, folder, steps, until):
+    """The steps that are needed to fail, as far as they are found in time."""
+    number = 0
+    while number < len(steps) and time.monotonic() < until:
+        fewer = steps[:number] + steps[number + 1:]
+        if fails(front, program, folder, fewer):
+            steps = fewer
+        else:
+            number += 1
+    return steps
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("endpoint")
+    parser.add_argument("program")
+    parser.add_argument("folder")
+    parser.add_argument("--sequences", type=int, default=20)
+    parser.add_argument("--steps", type=int, default=12)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--shorten-minutes", type=float, default=3)
+    args = parser.parse_args()
+    start, front = time.monotonic(), Front(args.endpoint)
+    tally = collections.Counter()
+
+    def one(seed):
+        steps = sequence(seed, args.steps)
+        tally.update(step.what for step in steps)
+        why = fails(front, args.program, args.folder, steps)
+        if why:
+            print(f"FAILED sequence {seed}: {why}", flush=True)
+            until = time.monotonic() + args.shorten_minutes * 60
+            short = shortened(front, args.program, args.folder, steps, until)
+            print("shortened to:\n" + "\n".join(f"  {step.what} {json.dumps(step.how)}" for step in short), flush=True)
+        return why
+
+    with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
+        failed = sum(1 for why in pool.map(one, range(args.seed, args.seed + args.sequences)) if why)
+    print(f"{args.sequences} sequences of {args.steps + 1} steps, {dict(tally)}: {failed} failed, "
+          f"{time.monotonic() - start:.0f} s")
+    raise SystemExit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
