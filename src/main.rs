@@ -1,13 +1,11 @@
 //! Parses the command line, runs it, and ends with its exit code.
 
-use std::process::ExitCode;
-
 use clap::Parser as _;
 use sftpctl::cli::{Cli, run};
 use tracing_subscriber::EnvFilter;
 
 #[tokio::main]
-async fn main() -> ExitCode {
+async fn main() {
     let cli = Cli::parse();
     let level = match cli.verbose {
         0 => "warn",
@@ -16,5 +14,7 @@ async fn main() -> ExitCode {
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| level.into());
     tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter).init();
-    ExitCode::from(run(cli).await.code())
+    let exit = run(cli).await;
+    // Not by the end of the runtime: it would wait for a thread that reads an answer which nobody needs any more.
+    sftpctl::report::output::leave(exit)
 }

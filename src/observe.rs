@@ -19,6 +19,8 @@ pub struct Observed {
     pub world: World,
     /// What could not be read, with AWS's words.
     pub unreadable: BTreeMap<NodeId, AwsError>,
+    /// What an earlier run may have made and could not be looked for: made again, it could be there twice.
+    pub undecided: BTreeMap<NodeId, String>,
 }
 
 /// Reads all of them. `known` holds identities that state remembers.

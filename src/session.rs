@@ -6,6 +6,7 @@ mod orphans;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -115,6 +116,12 @@ pub struct Session {
     limited: bool,
     saved_plan: Option<String>,
     started: Instant,
+    /// The wish to stop; never, before the lock is held.
+    stop: Stop,
+    /// Whether steps are in flight, which a wish to stop lets finish.
+    begun: Arc<AtomicBool>,
+    /// Whether the last run ended because the credentials did.
+    credentials_over: bool,
 }
 
 impl Session {
@@ -163,6 +170,9 @@ impl Session {
             limited: !options.regions.is_empty(),
             saved_plan: None,
             started: Instant::now(),
+            stop: Stop::new().1,
+            begun: Arc::default(),
+            credentials_over: false,
         })
     }
 
@@ -178,12 +188,36 @@ impl Session {
         work: impl AsyncFnOnce(&mut Self) -> Result<T, CliError>,
     ) -> Result<T, CliError> {
         let terms = store::terms(self.environment.state.lease_seconds, patience);
+        let begun = Arc::clone(&self.begun);
+        let reporter = Arc::clone(&self.reporter);
+        let heard = move || {
+            if begun.load(Ordering::SeqCst) {
+                reporter.event(&Event::Stopping);
+            }
+        };
         let (run, remembered) = self.store.begin(command, terms, &output::progress).await?;
+        self.stop = Stop::on_signals(heard, || {
+            output::progress("stopped now; run the same command again: it goes on where this one stopped");
+            output::leave(Exit::Interrupted);
+        });
         let journal = Arc::clone(run.journal());
         self.aws.set_fence(Some(Box::new(move || journal.is_over())));
         self.run = Some(run);
         (self.state, self.unfinished) = (remembered.state, remembered.unfinished);
-        let result = work(&mut self).await;
+        let (stop, begun) = (self.stop.clone(), Arc::clone(&self.begun));
+        // Where no step is in flight there is nothing to finish: the lock is given back, and that is all.
+        let interrupted = async {
+            stop.wished().await;
+            if begun.load(Ordering::SeqCst) {
+                std::future::pending::<()>().await;
+            }
+        };
+        let result = tokio::select! {
+            biased;
+            result = work(&mut self) => result,
+            () = interrupted => Err(CliError::new(Exit::Interrupted, format!("{command} was interrupted"))
+                .hint("run the same command again: it goes on where this one stopped")),
+        };
         self.aws.set_fence(None);
         if let Some(run) = self.run.take()
             && let Err(error) = run.end().await
@@ -194,7 +228,7 @@ impl Session {
     }
 
     /// Reads everything from AWS, and finds out what came of what a killed run had begun.
-    pub async fn observe(&self) -> Observed {
+    pub async fn observe(&mut self) -> Observed {
         let (environment, resources) = (self.environment.name.clone(), self.resources.len());
         self.reporter.event(&Event::Observing { environment, resources });
         let retired = self.retired();
@@ -207,40 +241,62 @@ impl Session {
                 observed.world.remove(resource.id());
             }
         }
-        if let Some(run) = &self.run {
-            self.settle(run, &all, &mut observed).await;
-        }
+        self.settle(&all, &mut observed).await;
         observed
     }
 
-    /// Gives every unfinished operation its outcome. One that made something which AWS finds by listing only is looked
-    /// for a while: listings show new things late, and making it again would make a second one.
-    async fn settle(&self, run: &Run, all: &[Arc<dyn Resource>], observed: &mut Observed) {
-        for entry in &self.unfinished {
+    /// Gives every unfinished operation its outcome, once. One that made something which AWS finds by listing only is
+    /// looked for a while: listings show new things late, and making it again would make a second one.
+    async fn settle(&mut self, all: &[Arc<dyn Resource>], observed: &mut Observed) {
+        let Some(journal) = self.run.as_ref().map(|run| Arc::clone(run.journal())) else { return };
+        let mut open = Vec::new();
+        for entry in std::mem::take(&mut self.unfinished) {
             let JournalEvent::Intent { action, title } = &entry.event else { continue };
-            let resource = all.iter().find(|resource| *resource.id() == entry.node);
-            let Some(resource) = resource else { continue };
+            let Some(resource) = all.iter().find(|resource| *resource.id() == entry.node) else {
+                // A limited run knows only its part.
+                if self.limited {
+                    open.push(entry);
+                } else {
+                    journal.failed(&entry.operation, &entry.node, "the environment file does not have it any more");
+                }
+                continue;
+            };
             let missing = matches!(observed.world.get(&entry.node), Some(None));
-            if *action == Action::Create && missing && resource.found_by_listing() {
+            if let Some(identity) = resource.made_as().filter(|_| missing && *action == Action::Create)
+                && let Ok(Some(live)) = resource.read(&self.aws, Some(identity)).await
+            {
+                observed.world.insert(entry.node.clone(), Some(live));
+            } else if missing && *action == Action::Create && resource.found_by_listing() {
                 self.reporter.event(&Event::StepWaiting {
                     step: entry.node.clone(),
                     status: format!("an earlier run may have made the {title} ({}): looking for it", entry.operation),
                 });
                 let limit = Deadlines::new(self.environment.deadlines.clone()).unseen();
-                let found = wait::short(limit, || resource.read(&self.aws, None)).await;
-                if let Ok(Some(live)) = found {
-                    observed.world.insert(entry.node.clone(), Some(live));
+                match wait::short(limit, || resource.read(&self.aws, None)).await {
+                    Ok(None) => {}
+                    Ok(Some(live)) => {
+                        observed.world.insert(entry.node.clone(), Some(live));
+                    }
+                    Err(error) => {
+                        observed.world.remove(&entry.node);
+                        observed.undecided.insert(entry.node.clone(), format!("{title}: {error}"));
+                    }
                 }
             }
-            let journal = run.journal();
             match (observed.world.get(&entry.node), action) {
-                (Some(Some(live)), _) => journal.done(&entry.operation, &entry.node, Some(&live.identity)),
+                // Somebody else's, or two of them: for a person to settle, and nothing to remember.
+                (Some(Some(live)), _) if live.owner != Owner::Ours => open.push(entry),
+                (Some(Some(live)), _) => {
+                    journal.done(&entry.operation, &entry.node, Some(&live.identity));
+                    self.state.identities.insert(entry.node.clone(), live.identity.clone());
+                }
                 (Some(None), Action::Delete) => journal.done(&entry.operation, &entry.node, None),
                 (Some(None), _) => journal.failed(&entry.operation, &entry.node, "nothing came of it"),
                 // Unreadable: it stays open for the next run.
-                (None, _) => {}
+                (None, _) => open.push(entry),
             }
         }
+        self.unfinished = open;
     }
 
     /// Also reads what AWS services make again by themselves; for teardown.
@@ -284,6 +340,11 @@ impl Session {
     /// # Errors
     /// Foreign resources of our names, missing permissions, a missing zone.
     pub fn plan(&self, observed: &Observed) -> Result<(Plan, Edges), CliError> {
+        if !observed.undecided.is_empty() {
+            let mut error = CliError::new(Exit::Failed, "an earlier run may have made what cannot be looked for now");
+            error.causes = observed.undecided.iter().map(|(id, why)| format!("{id}: {why}")).collect();
+            return Err(error.hint("nothing was changed; run the same command again when AWS answers"));
+        }
         let mut findings = planner::foreign(&observed.world);
         for (id, error) in &observed.unreadable {
             // A service's own trouble is the step's; what a person must settle stops the run before its first write.
@@ -381,23 +442,19 @@ impl Session {
         run.save(&mut self.state).await?;
         let journal = Arc::clone(run.journal());
         let jobs: Vec<Job> = self.jobs(plan, edges, &task);
-        let reporter = Arc::clone(&self.reporter);
         let context = Arc::new(Context {
             aws: Arc::clone(&self.aws),
             reporter: Arc::clone(&self.reporter),
             deadlines: Deadlines::new(self.environment.deadlines.clone()),
-            stop: Stop::on_signals(
-                move || reporter.event(&Event::Stopping),
-                || {
-                    output::progress("stopped now; run the same command again: it goes on where this one stopped");
-                    crate::report::output::leave(Exit::Interrupted);
-                },
-            ),
+            stop: self.stop.clone(),
             journal,
+            over: AtomicBool::new(false),
         });
-        let stop = context.stop.clone();
+        let stop = self.stop.clone();
+        self.begun.store(true, Ordering::SeqCst);
         let world = Arc::new(Mutex::new(world));
-        let outcomes = executor::run(context, jobs, task, Arc::clone(&world)).await;
+        let outcomes = executor::run(Arc::clone(&context), jobs, task, Arc::clone(&world)).await;
+        self.credentials_over = context.over.load(Ordering::Relaxed);
         let world = lock(&world).clone();
         self.state.learn(&world);
         let summary = self.summary(command, plan, &outcomes, &world);
@@ -412,7 +469,16 @@ impl Session {
         }
         self.reporter.event(&Event::Finished { summary: summary.clone() });
         if let Some(run) = &mut self.run {
-            run.save(&mut self.state).await?;
+            run.save(&mut self.state).await.map_err(|error| {
+                // The work is done, or not, as the summary says; only the memory of it is in the journal alone.
+                let error = CliError::from(error);
+                let exit = if summary.changed > 0 { Exit::Partly } else { error.exit };
+                CliError { exit, ..error }
+            })?;
+        }
+        // What comes now is not this run's work: a wish to stop ends it at once.
+        if !stop.wanted() {
+            self.begun.store(false, Ordering::SeqCst);
         }
         Ok(summary)
     }
@@ -517,6 +583,8 @@ impl Session {
     pub fn ended(&self, summary: &Summary) -> Exit {
         let stopped = self.state.last_run.as_ref().is_some_and(|run| run.outcome == "stopped");
         match (summary.failed + summary.not_begun, summary.changed) {
+            // Whatever was done so far: signed in again, the same command goes on.
+            _ if self.credentials_over => Exit::Partly,
             _ if summary.failed == 0 && !summary.later.is_empty() => Exit::Partly,
             (0, _) => Exit::Ok,
             _ if stopped => Exit::Interrupted,

@@ -2,12 +2,16 @@
 
 use std::error::Error;
 
+use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_runtime_api::http::Response;
 use aws_smithy_types::error::display::DisplayErrorContext;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::calls::FENCED;
+
+/// Our code where no call was made, because there are no credentials: a session that is over, a program that failed.
+const NO_CREDENTIALS: &str = "NoCredentials";
 
 /// A call that failed after the SDK's retries.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -58,6 +62,13 @@ impl AwsError {
             }
     }
 
+    /// Whether these credentials will never do again, whatever is called: expired, unknown, or not to be had.
+    pub fn is_credentials(&self) -> bool {
+        const OVER: [&str; 5] =
+            ["ExpiredToken", "InvalidClientTokenId", "UnrecognizedClient", "InvalidAccessKeyId", NO_CREDENTIALS];
+        OVER.iter().any(|code| self.is(code))
+    }
+
     /// Whether AWS refuses it only now, because the object or something it names is still changing.
     pub fn is_busy(&self) -> bool {
         const BUSY: [&str; 7] = [
@@ -87,6 +98,9 @@ impl AwsError {
             }
             "ExpiredToken" | "ExpiredTokenException" => "the credentials have expired: sign in again (for SSO: \
                 `aws sso login`) and run the same command, it goes on where this one stopped"
+                .to_owned(),
+            NO_CREDENTIALS => "no credentials could be had: sign in again (for SSO: `aws sso login`), or see what the \
+                profile says, and run the same command, it goes on where this one stopped"
                 .to_owned(),
             "InvalidClientTokenId" | "UnrecognizedClientException" | "SignatureDoesNotMatch" | "InvalidAccessKeyId" => {
                 "AWS does not accept these credentials; see which ones are used with `aws sts get-caller-identity`"
@@ -121,7 +135,7 @@ where
     fn call(self, operation: &'static str, object: &str) -> Result<T, AwsError> {
         self.map_err(|error| {
             let status = error.raw_response().map(|r| r.status().as_u16());
-            let code = error.code().map(str::to_owned);
+            let code = error.code().or(no_credentials(&error).then_some(NO_CREDENTIALS)).map(str::to_owned);
             let message = match (error.message(), &error) {
                 (Some(message), _) => message.to_owned(),
                 (None, SdkError::ServiceError(_)) => match status {
@@ -133,6 +147,18 @@ where
             AwsError { operation, object: object.to_owned(), code, message, status }
         })
     }
+}
+
+/// Whether the call could not be signed.
+fn no_credentials(error: &(dyn Error + 'static)) -> bool {
+    let mut source = error.source();
+    while let Some(inner) = source {
+        if inner.is::<CredentialsError>() {
+            return true;
+        }
+        source = inner.source();
+    }
+    false
 }
 
 /// The words that say most: an SDK wraps a refused connection four times.

@@ -2,6 +2,7 @@
 
 use super::error::Call as _;
 use super::{Aws, AwsError};
+use aws_config::retry::RetryConfig;
 
 /// The caller's identity.
 #[derive(Clone, Debug)]
@@ -13,9 +14,27 @@ pub struct Caller {
 }
 
 impl Aws {
-    /// `sts:GetCallerIdentity`.
+    /// `sts:GetCallerIdentity`. The first call of a run: where nothing answers at all, it says so after seconds instead of
+    /// the minute that any other call tries for.
     pub async fn caller(&self) -> Result<Caller, AwsError> {
-        let answer = self.sts().get_caller_identity().send().await.call("sts:GetCallerIdentity", "the caller")?;
+        for _ in 0..2 {
+            match self.asked(RetryConfig::standard().with_max_attempts(3)).await {
+                Err(error) if error.is_transient() => {}
+                settled => return settled,
+            }
+        }
+        match self.asked(RetryConfig::standard()).await {
+            Err(error) if error.is_transient() && error.status.is_some() => {
+                self.asked(RetryConfig::standard().with_max_attempts(8)).await
+            }
+            settled => settled,
+        }
+    }
+
+    async fn asked(&self, retry: RetryConfig) -> Result<Caller, AwsError> {
+        let call = self.sts().get_caller_identity().customize();
+        let call = call.config_override(aws_sdk_sts::config::Builder::new().retry_config(retry));
+        let answer = call.send().await.call("sts:GetCallerIdentity", "the caller")?;
         Ok(Caller {
             account: answer.account().unwrap_or_default().to_owned(),
             arn: answer.arn().unwrap_or_default().to_owned(),

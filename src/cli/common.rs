@@ -251,8 +251,10 @@ fn local_fault(error: local::LocalError) -> CliError {
 }
 
 /// Asks; any other answer, or no terminal to ask on, is a refusal.
-pub(crate) fn confirm(question: &str, yes: &[&str], flag: &str) -> Result<(), CliError> {
-    match output::ask(question) {
+pub(crate) async fn confirm(question: &str, yes: &[&str], flag: &str) -> Result<(), CliError> {
+    let asked = question.to_owned();
+    // On a thread of its own: while somebody thinks, the lock is renewed, and Ctrl-C is heard.
+    match tokio::task::spawn_blocking(move || output::ask(&asked)).await.ok().flatten() {
         Some(answer) if yes.iter().any(|yes| answer.eq_ignore_ascii_case(yes)) => Ok(()),
         Some(_) => Err(CliError::new(Exit::Refused, "not confirmed; nothing was changed")),
         None => Err(CliError::new(Exit::Refused, "there is no terminal to ask on; nothing was changed")
@@ -261,13 +263,13 @@ pub(crate) fn confirm(question: &str, yes: &[&str], flag: &str) -> Result<(), Cl
 }
 
 /// Asks for the environment's name, or takes it from `--confirm`: what production wants before anything of it goes.
-pub(crate) fn confirm_by_name(name: &str, typed: Option<&str>, what: &str) -> Result<(), CliError> {
+pub(crate) async fn confirm_by_name(name: &str, typed: Option<&str>, what: &str) -> Result<(), CliError> {
     match typed {
         Some(typed) if typed == name => Ok(()),
         Some(typed) => Err(CliError::new(Exit::Refused, format!("--confirm says {typed}, the environment is {name}"))),
         None => {
             let question = format!("This is production. Type {name} to {what}:");
-            confirm(&question, &[name], &format!("--confirm {name}"))
+            confirm(&question, &[name], &format!("--confirm {name}")).await
         }
     }
 }

@@ -66,9 +66,9 @@ async fn work(args: &Args, session: &mut Session, look: Look) -> Result<Exit, Cl
     let goes = plan.steps.iter().any(|step| step.change.action == Action::Delete);
     // A saved plan was looked at; a slip in a file that deploys itself was not.
     if session.environment.production && goes && args.plan.is_none() {
-        confirm_by_name(name, args.confirm.as_deref(), "remove what the file has dropped")?;
+        confirm_by_name(name, args.confirm.as_deref(), "remove what the file has dropped").await?;
     } else if !args.yes {
-        confirm(&format!("Deploy environment {name}? [y/N]"), &["y", "yes"], "--yes")?;
+        confirm(&format!("Deploy environment {name}? [y/N]"), &["y", "yes"], "--yes").await?;
     }
     let done = session.execute("deploy", (&plan, &edges), observed.world, Task::Apply).await?;
     if look.output != Output::Json {

@@ -10,7 +10,7 @@ use crate::report::output::{self, Output};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  sftpctl drift --env 99\n  sftpctl drift --env 99 --output json\n  \
     sftpctl drift --env 99 --ignore us-west-2/stack/Authorizer:MemorySize\n\n\
-    Ends with 4 where something drifted. `drift: { ignore: […] }` in the environment file ignores for good, with a\n\
+    Ends with 4 where something drifted, with 1 where something could not be looked at. `drift: { ignore: […] }` in the environment file ignores for good, with a\n\
     reason. It changes nothing in AWS; `sftpctl deploy` repairs what is outside the stacks.")]
 pub(super) struct Args {
     #[command(flatten)]
@@ -33,5 +33,9 @@ pub(super) async fn run(args: Args, look: Look) -> Result<Exit, CliError> {
         Output::Json => output::data(&serde_json::to_string(&report).unwrap_or_default()),
         _ => output::data(&render(&report)),
     }
-    Ok(if report.is_clean() { Exit::Ok } else { Exit::Changes })
+    Ok(match (report.is_clean(), report.is_whole()) {
+        (false, _) => Exit::Changes,
+        (true, false) => Exit::Failed,
+        (true, true) => Exit::Ok,
+    })
 }

@@ -30,14 +30,14 @@ pub(super) struct Args {
 
 /// Shows what would be adopted, asks, does it.
 pub(super) async fn run(args: Args, look: Look) -> Result<Exit, CliError> {
-    let session = args.target.open(look).await?;
+    let mut session = args.target.open(look).await?;
     if args.resources.is_empty() {
-        return list(&session, look).await;
+        return list(&mut session, look).await;
     }
     session.locked("import", args.patience.lock_timeout, async |session| work(&args, session, look).await).await
 }
 
-async fn list(session: &Session, look: Look) -> Result<Exit, CliError> {
+async fn list(session: &mut Session, look: Look) -> Result<Exit, CliError> {
     let observed = session.observe().await;
     let found = session.candidates(&observed);
     if look.output == Output::Json {
@@ -80,7 +80,7 @@ async fn work(args: &Args, session: &mut Session, look: Look) -> Result<Exit, Cl
     }
     if !args.yes {
         let name = &session.environment.name;
-        confirm(&format!("Adopt {} for environment {name}? [y/N]", adoptions.len()), &["y", "yes"], "--yes")?;
+        confirm(&format!("Adopt {} for environment {name}? [y/N]", adoptions.len()), &["y", "yes"], "--yes").await?;
     }
     for adoption in &adoptions {
         session.adopt(adoption).await?;

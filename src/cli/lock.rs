@@ -66,7 +66,8 @@ async fn break_open(records: &Records, yes: bool, look: Look) -> Result<Exit, Cl
     let who = lease.holder.describe();
     if !yes {
         output::data(&who);
-        confirm("Break the lock? A run that lives stops in the middle of its work. [y/N]", &["y", "yes"], "--yes")?;
+        confirm("Break the lock? A run that lives stops in the middle of its work. [y/N]", &["y", "yes"], "--yes")
+            .await?;
     }
     lock.break_open((lease, version)).await?;
     output::data(&format!("The lock is free. It was held by: {who}"));

@@ -24,7 +24,7 @@ pub(super) struct Args {
 
 /// Shows the plan.
 pub(super) async fn run(args: Args, look: Look) -> Result<Exit, CliError> {
-    let session = args.target.open(look).await?;
+    let mut session = args.target.open(look).await?;
     let observed = session.observe().await;
     let (plan, _) = session.plan(&observed)?;
     match look.output {
@@ -103,14 +103,14 @@ pub(super) mod saved {
     }
 
     /// Whether a change is the rest of a planned one: what was to be made is half made, or fewer properties differ, and
-    /// what was known later is known by now.
+    /// what was known later is known by now. What differs and was planned must still be planned so: a file that was
+    /// edited meanwhile is another plan.
     fn part_of(now: &Step, planned: &Step) -> bool {
         let whole = matches!(planned.change.action, Action::Create | Action::Import | Action::Recreate);
-        whole
-            || now.change.action == planned.change.action
-                && now.change.properties.iter().all(|property| {
-                    let same = planned.change.properties.iter().find(|planned| planned.name == property.name);
-                    same.is_some_and(|same| same.after_node.is_some() || same.after == property.after)
-                })
+        (whole || now.change.action == planned.change.action)
+            && now.change.properties.iter().all(|property| {
+                let same = planned.change.properties.iter().find(|planned| planned.name == property.name);
+                same.map_or(whole, |same| same.after_node.is_some() || same.after == property.after)
+            })
     }
 }

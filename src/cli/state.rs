@@ -127,7 +127,7 @@ async fn relocate(args: &Move, look: Look) -> Result<Exit, CliError> {
         return Err(CliError::new(Exit::Usage, format!("the state is at {} already", to.address())));
     }
     if !args.yes {
-        confirm(&format!("Move {} to {}? [y/N]", from.address(), to.address()), &["y", "yes"], "--yes")?;
+        confirm(&format!("Move {} to {}? [y/N]", from.address(), to.address()), &["y", "yes"], "--yes").await?;
     }
     let terms = crate::state::store::terms(environment.state.lease_seconds, args.patience.lock_timeout);
     let places = (from_place.to_string(), args.to.to_string());

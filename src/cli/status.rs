@@ -7,7 +7,7 @@ use crate::report::status::{ResourceStatus, StatusReport, render};
 
 /// Shows what exists.
 pub(super) async fn run(target: Target, look: Look) -> Result<Exit, CliError> {
-    let session = target.open(look).await?;
+    let mut session = target.open(look).await?;
     let observed = session.observe().await;
     let mut states = session.states(&observed);
     let resources = session

@@ -79,8 +79,8 @@ async fn work(args: &Args, session: &mut Session, look: Look) -> Result<Exit, Cl
     };
     match args.confirm.as_deref() {
         None if !session.environment.production && args.yes => {}
-        None if !session.environment.production => confirm(&question, &["y", "yes"], "--yes")?,
-        typed => confirm_by_name(&name, typed, "take it down")?,
+        None if !session.environment.production => confirm(&question, &["y", "yes"], "--yes").await?,
+        typed => confirm_by_name(&name, typed, "take it down").await?,
     }
     let done = session.execute("teardown", (&plan, &edges), observed.world, Task::Delete(options)).await?;
     if look.output != Output::Json {

@@ -334,7 +334,7 @@ async fn remove(args: RemoveArgs, look: Look) -> Result<Exit, CliError> {
     let account = find(&accounts, &args.which.who).await?;
     if !args.yes {
         let question = format!("Remove the account {} (organisation {})? [y/N]", account.username, account.org_id);
-        super::common::confirm(&question, &["y", "yes"], "--yes")?;
+        super::common::confirm(&question, &["y", "yes"], "--yes").await?;
     }
     accounts.remove(&account).await.map_err(fault)?;
     told(&account, None, &format!("removed; its files in {} stay", account.home.path()), look);

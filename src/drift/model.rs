@@ -47,6 +47,15 @@ pub struct Unseen {
     pub resource: String,
     /// Why not.
     pub why: String,
+    /// Whether looking failed, so that another time it may be seen; otherwise nobody offers to look at it.
+    pub failed: bool,
+}
+
+impl Unseen {
+    /// A look that failed.
+    pub fn failed(resource: impl Into<String>, why: impl ToString) -> Self {
+        Self { resource: resource.into(), why: why.to_string(), failed: true }
+    }
 }
 
 /// What is ignored, and why.
@@ -84,6 +93,7 @@ impl Ignore {
 
 /// The report.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Report {
     /// [`SCHEMA`].
     pub schema: &'static str,
@@ -121,6 +131,11 @@ impl Report {
                 None => rule.resource.clone(),
             })
             .collect();
+    }
+
+    /// Whether something could not be looked at that usually can: then nobody knows whether it drifted.
+    pub fn is_whole(&self) -> bool {
+        !self.unseen.iter().any(|unseen| unseen.failed)
     }
 
     /// Whether nothing differs that counts.

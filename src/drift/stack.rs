@@ -61,7 +61,7 @@ pub async fn look(aws: &Aws, stack: &Looked<'_>) -> Found {
         if kind == "AWS::ApiGateway::Method" {
             match method(aws, stack, resource).await {
                 Ok(properties) => found.note(name, kind, "changed", properties),
-                Err(why) => found.unseen.push(Unseen { resource: name, why }),
+                Err(why) => found.unseen.push(Unseen::failed(name, why)),
             }
             continue;
         }
@@ -70,12 +70,18 @@ pub async fn look(aws: &Aws, stack: &Looked<'_>) -> Found {
                 "IN_SYNC" => found.seen += 1,
                 "MODIFIED" => found.note(name, kind, "changed", properties(drift)),
                 "DELETED" => found.note(name, kind, "missing", vec![gone()]),
-                status => found.unseen.push(Unseen { resource: name, why: format!("CloudFormation says {status}") }),
+                status => {
+                    let why = format!("CloudFormation says {status}");
+                    found.unseen.push(Unseen { resource: name, why, failed: false });
+                }
             },
-            None => {
-                let why = trouble.clone().unwrap_or_else(|| format!("CloudFormation does not look at {kind} here"));
-                found.unseen.push(Unseen { resource: name, why });
-            }
+            None => found.unseen.push(match &trouble {
+                Some(trouble) => Unseen::failed(name, trouble),
+                None => {
+                    let why = format!("CloudFormation does not look at {kind} here");
+                    Unseen { resource: name, why, failed: false }
+                }
+            }),
         }
     }
     found

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error as _;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -28,6 +29,8 @@ const ROUNDS: usize = 16;
 const TROUBLES: usize = 3;
 /// The same where the SDK may not try again by itself.
 const TROUBLES_ALONE: usize = 8;
+/// How long AWS's reads may lag behind its writes before the same answer as before is believed.
+const SHOWN: Duration = Duration::from_secs(20);
 /// Steps in flight at once: enough for twenty regions, few enough for AWS's rate limits.
 const IN_FLIGHT: usize = 48;
 
@@ -52,6 +55,15 @@ pub struct Context {
     pub stop: Stop,
     /// Where each mutation is announced before it is called.
     pub journal: Arc<JournalWriter>,
+    /// Set when no call can work any more: then nothing else begins.
+    pub over: AtomicBool,
+}
+
+impl Context {
+    /// Whether no new step should begin.
+    fn ends(&self) -> bool {
+        self.stop.wanted() || self.over.load(Ordering::Relaxed)
+    }
 }
 
 /// One step of a run.
@@ -77,6 +89,7 @@ pub async fn run(context: Arc<Context>, jobs: Vec<Job>, task: Task, world: Arc<M
     let names: BTreeSet<NodeId> = waiting.keys().cloned().collect();
     let mut outcomes = Outcomes::new();
     let mut running: JoinSet<(NodeId, Outcome)> = JoinSet::new();
+    let mut tasks: BTreeMap<tokio::task::Id, NodeId> = BTreeMap::new();
     loop {
         let ready: Vec<NodeId> = waiting
             .iter()
@@ -99,7 +112,7 @@ pub async fn run(context: Arc<Context>, jobs: Vec<Job>, task: Task, world: Arc<M
                 Some(blocker) if matches!(outcomes.get(blocker), Some(Outcome::Stopped)) => Some(Outcome::Stopped),
                 Some(blocker) => Some(Outcome::Blocked { by: blocker.clone() }),
                 None if job.planned.is_none() && !changed => Some(Outcome::Unchanged),
-                None if context.stop.wanted() => Some(Outcome::Stopped),
+                None if context.ends() => Some(Outcome::Stopped),
                 None => None,
             };
             if let Some(outcome) = skipped {
@@ -116,12 +129,13 @@ pub async fn run(context: Arc<Context>, jobs: Vec<Job>, task: Task, world: Arc<M
             }
             let (context, task, world, permits) =
                 (Arc::clone(&context), task.clone(), Arc::clone(&world), Arc::clone(&permits));
-            running.spawn(async move {
+            let task = running.spawn(async move {
                 // The semaphore is never closed; without a permit the step would only run a little early.
                 let _permit = permits.acquire_owned().await.ok();
                 let outcome = step(&context, &job, &task, &world).await;
                 (job.resource.id().clone(), outcome)
             });
+            tasks.insert(task.id(), id);
         }
         if settled_now {
             continue;
@@ -130,7 +144,23 @@ pub async fn run(context: Arc<Context>, jobs: Vec<Job>, task: Task, world: Arc<M
             Some(Ok((id, outcome))) => {
                 outcomes.insert(id, outcome);
             }
-            Some(Err(error)) => tracing::error!(%error, "a step ended without an outcome"),
+            Some(Err(error)) => {
+                // A fault of ours must not look like success.
+                if let Some(id) = tasks.get(&error.id()).cloned() {
+                    let outcome = Outcome::Failed {
+                        error: format!("a fault in sftpctl itself: {error}"),
+                        causes: Vec::new(),
+                        left: "unknown".to_owned(),
+                        hint: Some("please report it; running the same command again looks at everything anew".into()),
+                    };
+                    context.reporter.event(&Event::StepFinished {
+                        step: id.clone(),
+                        outcome: outcome.clone(),
+                        seconds: 0.0,
+                    });
+                    outcomes.insert(id, outcome);
+                }
+            }
             None => break,
         }
     }
@@ -157,6 +187,7 @@ async fn step(context: &Context, job: &Job, task: &Task, world: &Mutex<World>) -
         seen: Seen::default(),
         attempt: 0,
         at_work: false,
+        made: None,
     };
     if let Some(change) = &job.planned {
         walk.tell(change);
@@ -201,6 +232,18 @@ struct Walk<'a> {
     attempt: u32,
     /// Whether AWS was seen at work since the last mutation.
     at_work: bool,
+    /// The creation whose answer said what AWS finds it by, and that.
+    made: Option<(String, String)>,
+}
+
+/// What came of a call that ended in an error.
+enum Effect {
+    /// It did its work all the same.
+    Took,
+    /// It did nothing, or may be made again without harm.
+    None,
+    /// Nobody can say, and made again it would be there twice.
+    Unknown(String),
 }
 
 impl Walk<'_> {
@@ -240,23 +283,36 @@ impl Walk<'_> {
                 let world = lock(self.world);
                 let live = world.get(self.resource().id()).and_then(Option::as_ref);
                 let live = live.filter(|live| live.owner == Owner::Ours);
-                live.map(|live| live.identity.clone()).or_else(|| self.job.known.clone())
+                let seen = live.map(|live| live.identity.clone());
+                let made = self.made.as_ref().map(|(_, identity)| identity.clone());
+                seen.or(made).or_else(|| self.job.known.clone())
             };
             match self.resource().read(&self.context.aws, known.as_deref()).await {
                 Ok(live) => {
                     lock(self.world).insert(self.resource().id().clone(), live.clone());
                     return Ok(live);
                 }
-                Err(error) if error.is_transient() && !self.late() => self.retry(error.to_string()).await,
+                Err(error) if error.is_transient() && self.late() => {
+                    return Err(self.timed_out(&format!("not readable ({error})")));
+                }
+                Err(error) if error.is_transient() => self.retry(error.to_string()).await?,
                 Err(error) => return Err(error.into()),
             }
         }
     }
 
-    async fn retry(&mut self, reason: String) {
-        self.event(Event::StepRetried { step: self.resource().id().clone(), reason });
-        tokio::time::sleep(wait::backoff(self.attempt)).await;
+    /// Pauses before another attempt; ends when somebody wishes to stop meanwhile.
+    async fn retry(&mut self, reason: String) -> Result<(), StepError> {
+        self.event(Event::StepRetried { step: self.resource().id().clone(), reason: reason.clone() });
+        let context = self.context;
+        tokio::select! {
+            () = tokio::time::sleep(wait::backoff(self.attempt)) => {}
+            () = context.stop.wished() => {
+                return Err(StepError::Stopped { what: self.resource().title(), status: format!("in trouble ({reason})") });
+            }
+        }
         self.attempt += 1;
+        Ok(())
     }
 
     /// Reads until nothing is going on any more.
@@ -313,67 +369,106 @@ impl Walk<'_> {
         let mut troubles = if resource.found_by_listing() { TROUBLES_ALONE } else { TROUBLES };
         loop {
             let result = match mutation {
+                Mutation::Apply(change, None) => {
+                    let world = lock(self.world).clone();
+                    resource.create(&context.aws, &call, change, &world).await
+                }
                 Mutation::Apply(change, live) => {
                     let world = lock(self.world).clone();
-                    resource.apply(&context.aws, &call, change, live, &world).await
+                    resource.apply(&context.aws, &call, change, live, &world).await.map(|()| None)
                 }
-                Mutation::Delete(live, options) => resource.delete(&context.aws, &call, live, options).await,
+                Mutation::Delete(live, options) => {
+                    resource.delete(&context.aws, &call, live, options).await.map(|()| None)
+                }
             };
-            match result {
-                Ok(()) => return Ok(call),
-                // The SDK's own second attempt may have been refused because the first had worked and its answer was lost.
-                Err(StepError::Aws(error)) if self.took_effect(mutation, &error).await => return Ok(call),
-                Err(StepError::Aws(error)) if error.is_busy() && !self.late() => {
-                    self.retry(error.to_string()).await;
-                    let before = match mutation {
-                        Mutation::Apply(_, live) => live,
-                        Mutation::Delete(live, _) => Some(live),
-                    };
-                    if self.settled().await?.as_ref() != before {
-                        return Ok(call);
+            let error = match result {
+                Ok(made) => {
+                    // Durable before anything else can go wrong: a run after this one needs no listing to find it.
+                    if let Some(identity) = made {
+                        context.journal.done(&call, resource.id(), Some(&identity));
+                        self.made = Some((call.clone(), identity));
+                        context.journal.flush().await?;
                     }
+                    return Ok(call);
                 }
-                Err(StepError::Aws(error)) if error.is_transient() && troubles > 0 && !self.late() => {
-                    troubles -= 1;
-                    self.retry(error.to_string()).await;
-                }
+                Err(StepError::Aws(error)) => error,
                 Err(error) => {
                     context.journal.failed(&call, resource.id(), &error.to_string());
                     return Err(error);
+                }
+            };
+            // The SDK's own second attempt may have been refused because the first had worked and its answer was lost.
+            match self.effect(mutation, &error).await {
+                Effect::Took => return Ok(call),
+                // The intent stays open: the next run looks for it before it makes it again.
+                Effect::Unknown(why) => {
+                    return Err(StepError::Unseen { what: resource.title(), why: Some(why) });
+                }
+                Effect::None => {}
+            }
+            let again = if error.is_busy() && !self.late() {
+                self.retry(error.to_string()).await
+            } else if error.is_transient() && troubles > 0 && !self.late() {
+                troubles -= 1;
+                self.retry(error.to_string()).await
+            } else if (error.is_busy() || error.is_transient()) && self.late() {
+                Err(self.timed_out(&format!("refused ({error})")))
+            } else {
+                Err(error.clone().into())
+            };
+            if let Err(again) = again {
+                context.journal.failed(&call, resource.id(), &error.to_string());
+                return Err(again);
+            }
+            if error.is_busy() {
+                let before = match mutation {
+                    Mutation::Apply(_, live) => live,
+                    Mutation::Delete(live, _) => Some(live),
+                };
+                if self.settled().await?.as_ref() != before {
+                    return Ok(call);
                 }
             }
         }
     }
 
-    /// Whether a call that ended in an error did its work all the same. What AWS finds by listing only is looked for a
-    /// while, since making it again would make a second one.
-    async fn took_effect(&mut self, mutation: Mutation<'_>, error: &AwsError) -> bool {
-        if error.is_throttle() {
-            return false;
+    /// What a call did that ended in an error. What AWS finds by listing only is looked for a while, since making it
+    /// again would make a second one.
+    async fn effect(&mut self, mutation: Mutation<'_>, error: &AwsError) -> Effect {
+        if error.is_throttle() || error.is_credentials() {
+            return Effect::None;
         }
         let (context, resource) = (self.context, Arc::clone(&self.job.resource));
         let live = match mutation {
             Mutation::Apply(_, None) if error.is_transient() && resource.found_by_listing() => {
-                wait::short(context.deadlines.unseen(), || resource.read(&context.aws, None)).await.ok().flatten()
+                let looked = wait::short(context.deadlines.unseen(), || resource.read(&context.aws, None)).await;
+                match looked {
+                    Ok(live) => live,
+                    Err(why) => return Effect::Unknown(why.to_string()),
+                }
             }
             _ => match self.read().await {
                 Ok(live) => live,
-                Err(_) => return false,
+                Err(_) => return Effect::None,
             },
         };
-        match (mutation, live) {
+        let took = match (mutation, live) {
             (Mutation::Apply(_, None), Some(live)) => live.owner == Owner::Ours,
             (Mutation::Apply(change, Some(before)), Some(live)) => {
                 *before != live && resource.diff(Some(&live), &lock(self.world).clone()).as_ref() != Some(change)
             }
             (Mutation::Delete(..), None) => true,
             _ => false,
-        }
+        };
+        if took { Effect::Took } else { Effect::None }
     }
 
-    /// What came of a mutation.
+    /// What came of a mutation, unless the answer to it said that already.
     fn record(&self, call: &str, live: Option<&Live>) {
         let (journal, node) = (&self.context.journal, self.resource().id());
+        if self.made.as_ref().is_some_and(|(made, _)| made == call) {
+            return;
+        }
         match live {
             Some(Live { settled: Settled::Failed(status), .. }) => journal.failed(call, node, status),
             live => journal.done(call, node, live.map(|live| live.identity.as_str())),
@@ -411,6 +506,10 @@ impl Walk<'_> {
             mutated = recovery.is_none();
             let before = live.take();
             live = self.settled_after(before.as_ref(), &change).await?;
+            // Accepted, and shown nowhere: made again, it would be there twice.
+            if before.is_none() && live.is_none() && self.resource().found_by_listing() {
+                return Err(StepError::Unseen { what: self.resource().title(), why: None });
+            }
             self.record(&call, live.as_ref());
             // AWS took it twice and shows nothing: more of the same will not help.
             without_effect += u32::from(live == before);
@@ -427,6 +526,8 @@ impl Walk<'_> {
     /// again for a while before it is believed.
     async fn settled_after(&mut self, before: Option<&Live>, change: &Change) -> Result<Option<Live>, StepError> {
         let start = Instant::now();
+        let unsure = before.is_none() && self.resource().found_by_listing();
+        let patience = if unsure { self.context.deadlines.unseen().max(SHOWN) } else { SHOWN };
         self.at_work = false;
         loop {
             let live = self.settled().await?;
@@ -438,7 +539,7 @@ impl Walk<'_> {
                 }
                 _ => false,
             };
-            if !unseen || self.at_work || start.elapsed() > Duration::from_secs(20) {
+            if !unseen || self.at_work || start.elapsed() > patience {
                 return Ok(live);
             }
             tokio::time::sleep(wait::pause(start.elapsed())).await;
@@ -492,6 +593,9 @@ impl Walk<'_> {
     }
 
     async fn failed(&mut self, error: StepError) -> Outcome {
+        if matches!(&error, StepError::Aws(error) if error.is_credentials()) {
+            self.context.over.store(true, Ordering::Relaxed);
+        }
         let (causes, left) = match &error {
             StepError::EndedIn { causes, left, .. } => (causes.clone(), left.clone()),
             // Nothing was called; why the journal refuses is what a person needs to know.

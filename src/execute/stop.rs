@@ -19,13 +19,34 @@ impl Stop {
         *self.0.borrow()
     }
 
+    /// Ends when somebody wishes to stop; never, when nobody can any more.
+    pub async fn wished(&self) {
+        if self.0.clone().wait_for(|wanted| *wanted).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
     /// Listens for SIGINT and SIGTERM: the first is the wish and is told through `heard`, the second ends the process
     /// through `now`.
+    #[cfg(unix)]
     pub fn on_signals(heard: impl Fn() + Send + 'static, now: impl FnOnce() + Send + 'static) -> Self {
+        use tokio::signal::unix::{SignalKind, signal};
         let (sender, stop) = Self::new();
+        // One listener for the whole run: what comes between two would be lost.
+        let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+        else {
+            return stop;
+        };
         tokio::spawn(async move {
             let mut now = Some(now);
-            while signal().await {
+            loop {
+                let come = tokio::select! {
+                    come = interrupt.recv() => come,
+                    come = terminate.recv() => come,
+                };
+                if come.is_none() {
+                    break;
+                }
                 if !sender.send_replace(true) {
                     heard();
                 } else if let Some(now) = now.take() {
@@ -34,18 +55,5 @@ impl Stop {
             }
         });
         stop
-    }
-}
-
-#[cfg(unix)]
-async fn signal() -> bool {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return false;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => true,
-        _ = terminate.recv() => true,
     }
 }

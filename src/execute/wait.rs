@@ -81,7 +81,8 @@ impl Deadlines {
     }
 }
 
-/// Asks until there is an answer, `None` when the time is over. Passing faults count as no answer yet.
+/// Asks until there is an answer, `None` when the time is over and the last answer said that there is nothing. A fault
+/// that passes is no answer: where the time ends with one, nobody knows.
 pub(crate) async fn short<T, F>(limit: Duration, mut ask: impl FnMut() -> F) -> Result<Option<T>, StepError>
 where
     F: Future<Output = Result<Option<T>, AwsError>>,
@@ -90,8 +91,8 @@ where
     loop {
         match ask().await {
             Ok(Some(answer)) => return Ok(Some(answer)),
-            Err(error) if !error.is_transient() => return Err(error.into()),
-            _ if start.elapsed() > limit => return Ok(None),
+            Err(error) if !error.is_transient() || start.elapsed() > limit => return Err(error.into()),
+            Ok(None) if start.elapsed() > limit => return Ok(None),
             _ => tokio::time::sleep(pause(start.elapsed())).await,
         }
     }
@@ -114,6 +115,32 @@ mod tests {
             assert!(needed < Duration::from_secs(5) || over < 1.05, "{needed:?}: {over}");
             assert!(polls < 480, "{needed:?}: {polls} polls");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_could_not_be_looked_at_is_not_missing() {
+        let limit = Duration::from_secs(30);
+        let fault = || AwsError {
+            operation: "transfer:ListServers",
+            object: String::new(),
+            code: Some("ThrottlingException".into()),
+            message: "Rate exceeded".into(),
+            status: Some(400),
+        };
+        let nothing = short(limit, async || Ok(None::<()>)).await;
+        assert!(matches!(nothing, Ok(None)), "{nothing:?}");
+        let slow = short(limit, async || {
+            tokio::time::sleep(Duration::from_secs(35)).await;
+            Err::<Option<()>, _>(fault())
+        });
+        assert!(slow.await.is_err());
+        let mut asked = 0;
+        let late = short(limit, || {
+            asked += 1;
+            let answer = if asked < 3 { Err(fault()) } else { Ok(Some(asked)) };
+            async move { answer }
+        });
+        assert_eq!(late.await.unwrap(), Some(3));
     }
 
     #[test]

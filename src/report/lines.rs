@@ -43,7 +43,7 @@ pub(super) fn ended(outcome: &Outcome) -> (char, String, Vec<String>) {
 
 /// What the first Ctrl-C is answered with.
 pub(super) const STOPPING: &str =
-    "stopping: what is in flight is finished, nothing else begins; once more stops at once";
+    "stopping: calls in flight are finished, nothing else begins, AWS goes on by itself; once more stops at once";
 
 /// Seconds behind a step that was begun.
 pub(super) fn took(outcome: &Outcome, seconds: f64) -> String {

@@ -107,10 +107,13 @@ pub fn error(error: &CliError, output: Output) {
     }
 }
 
-/// Ends the process at once, the cursor restored: the second Ctrl-C.
-#[expect(clippy::exit, reason = "the second Ctrl-C means now; everything else ends through main")]
+/// Ends the process at once, the cursor restored: at the end of `main`, and at the second Ctrl-C.
+#[expect(clippy::exit, reason = "the end of the runtime would wait for a question that nobody needs answered")]
 pub fn leave(exit: crate::exit::Exit) -> ! {
-    let _ = write!(std::io::stderr().lock(), "\x1b[?25h");
+    // A progress display hides the cursor.
+    if std::io::stderr().is_terminal() {
+        let _ = write!(std::io::stderr().lock(), "\x1b[?25h");
+    }
     std::process::exit(i32::from(exit.code()))
 }
 

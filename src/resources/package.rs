@@ -77,7 +77,11 @@ impl Resource for Package {
         Properties::from([("object", self.key.clone().into())])
     }
 
-    async fn read(&self, aws: &Aws, _known: Option<&str>) -> Result<Option<Live>, AwsError> {
+    fn made_as(&self) -> Option<&str> {
+        Some(&self.bucket)
+    }
+
+    async fn read(&self, aws: &Aws, known: Option<&str>) -> Result<Option<Live>, AwsError> {
         let s3 = aws.s3(&self.region);
         let live = Live::new(&self.bucket);
         match s3.object_exists(&self.bucket, &self.key, &self.account).await {
@@ -97,7 +101,9 @@ impl Resource for Package {
             None => Ok(None),
             Some(tags) if tags.contains_key(SHARED) => Ok(Some(live)),
             // Empty: most likely made by a run that was stopped before it could put the tag.
-            Some(_) if s3.keys(&self.bucket, "").await?.is_empty() => Ok(None),
+            Some(_) if s3.keys(&self.bucket, "").await?.is_empty() => {
+                Ok((known == Some(self.bucket.as_str())).then_some(live))
+            }
             Some(_) => Ok(Some(live.owned_by(Owner::Foreign(format!(
                 "bucket {} exists without the tag {SHARED}; `names: {{ code_bucket_prefix: … }}` names another",
                 self.bucket

@@ -359,6 +359,14 @@ pub enum StepError {
     /// It can only be finished later.
     #[error("{0}")]
     NotYet(String),
+    /// AWS accepted its creation and does not show it yet, or nobody can say whether it did.
+    #[error("{what} may have been made, and is not seen yet{}", .why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default())]
+    Unseen {
+        /// The resource.
+        what: String,
+        /// Why it could not be looked for, where that is so.
+        why: Option<String>,
+    },
     /// The run was asked to stop while AWS was at work.
     #[error("stopped while {what} was {status}: AWS goes on by itself")]
     Stopped {
@@ -383,6 +391,12 @@ impl StepError {
                 The deadline is a setting: `deadlines` in the environment file"
                     .into(),
             ),
+            Self::Unseen { .. } => {
+                Some("run the same command again: it looks for it first, and makes it only when it is not there".into())
+            }
+            Self::EndedIn { .. } => {
+                Some("settle the first cause, and run the same command again: it clears up what was left".into())
+            }
             Self::Stopped { .. } => Some("run the same command again: it waits for what is under way".into()),
             _ => None,
         }
@@ -448,6 +462,18 @@ pub trait Resource: Send + Sync {
     /// made is looked for a while before it is made again.
     fn found_by_listing(&self) -> bool {
         false
+    }
+
+    /// What AWS would find it by, where that is clear before it is made and its tags come a call later: what a killed
+    /// run made of it is then known by the journal alone.
+    fn made_as(&self) -> Option<&str> {
+        None
+    }
+
+    /// Makes it, by the first mutation that `change` needs. Answers with what AWS finds it by, where AWS's answer says
+    /// that and a listing would have to be searched otherwise.
+    async fn create(&self, aws: &Aws, call: &str, change: &Change, world: &World) -> Result<Option<String>, StepError> {
+        self.apply(aws, call, change, None, world).await.map(|()| None)
     }
 
     /// Performs one mutation towards `change`; the caller reads and compares again afterwards. `call` names it in the

@@ -201,6 +201,18 @@ impl Resource for Server {
         true
     }
 
+    async fn create(
+        &self,
+        aws: &Aws,
+        call: &str,
+        _change: &Change,
+        world: &World,
+    ) -> Result<Option<String>, StepError> {
+        let mut request = self.request(world)?;
+        request.tags.insert(tags::OPERATION.to_owned(), call.to_owned());
+        Ok(Some(aws.transfer(&self.region).create(&request).await?))
+    }
+
     async fn apply(
         &self,
         aws: &Aws,
@@ -209,13 +221,8 @@ impl Resource for Server {
         live: Option<&Live>,
         world: &World,
     ) -> Result<(), StepError> {
+        let Some(live) = live else { return self.create(aws, call, change, world).await.map(drop) };
         let transfer = aws.transfer(&self.region);
-        let Some(live) = live else {
-            let mut request = self.request(world)?;
-            request.tags.insert(tags::OPERATION.to_owned(), call.to_owned());
-            transfer.create(&request).await?;
-            return Ok(());
-        };
         let only = |name: &str| change.properties.iter().all(|p| p.name == name);
         if only("state") {
             transfer.start(&live.identity).await?;

@@ -25,7 +25,7 @@ impl Session {
         for resource in &self.resources {
             let id = resource.id();
             if let Some(error) = observed.unreadable.get(id) {
-                report.unseen.push(Unseen { resource: id.to_string(), why: error.to_string() });
+                report.unseen.push(Unseen::failed(id.to_string(), error));
                 continue;
             }
             report.seen += 1;
@@ -45,7 +45,19 @@ impl Session {
                     (Owner::Ours, Some(change)) if change.properties.is_empty() => {
                         ("changed", vec![exists(true, change.reason.unwrap_or_default().into())])
                     }
-                    (Owner::Ours, Some(change)) => ("changed", change.properties.into_iter().map(turned).collect()),
+                    (Owner::Ours, Some(change)) => {
+                        // What should be here hangs on something that could not be read.
+                        let unknown = |p: &PropertyChange| {
+                            p.after_node.as_ref().is_some_and(|node| observed.unreadable.contains_key(node))
+                        };
+                        let known: Vec<_> = change.properties.into_iter().filter(|p| !unknown(p)).map(turned).collect();
+                        if known.is_empty() {
+                            let why = "it hangs on something that could not be read";
+                            report.unseen.push(Unseen::failed(id.to_string(), why));
+                            continue;
+                        }
+                        ("changed", known)
+                    }
                 },
             };
             report.drifted.push(Drifted { resource: id.to_string(), title: resource.title(), how, properties });
@@ -57,7 +69,7 @@ impl Session {
         let looks = stacks.map(|(id, live)| async move {
             let template = match self.aws.cloudformation(id.place()).template(&live.identity).await {
                 Ok(body) => body.and_then(|body| serde_json::from_str::<Value>(&body).ok()).unwrap_or_default(),
-                Err(error) => return Err(Unseen { resource: id.to_string(), why: error.to_string() }),
+                Err(error) => return Err(Unseen::failed(id.to_string(), error)),
             };
             let stack = Looked {
                 node: id.as_str(),

@@ -44,7 +44,7 @@ impl Session {
                     Ok(found) => orphans.extend(found),
                     Err(error) => {
                         let resource = format!("{region}/orphans/{what}");
-                        unseen.push(Unseen { resource, why: error.to_string() });
+                        unseen.push(Unseen::failed(resource, error));
                     }
                 }
             }

@@ -1,4 +1,5 @@
-//! Killed, slowed, cut short: one more run makes it good. The whole crash matrix is `scripts/crash-matrix`.
+//! Killed, slowed, cut short: one more run makes it good. The whole crash matrix is `scripts/crash-matrix`, more random
+//! sequences are made by `scripts/sequences`.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -43,6 +44,20 @@ fn a_sample_of_the_crash_matrix_converges() {
         .env_remove("RUST_LOG");
     let said = succeeded("the crash matrix", &command.output().unwrap());
     assert!(said.contains("done 8: ") && said.contains(" 0 failed"), "{said}");
+}
+
+#[test]
+fn a_few_random_sequences_end_as_the_model_says() {
+    let site = Site::new();
+    let mut command = site.oracle_command("sequences.py");
+    command
+        .arg(env!("CARGO_BIN_EXE_sftpctl"))
+        .arg(site.dir.path().join("accounts"))
+        .args(["--sequences", "4", "--steps", "8", "--seed", "21", "--shorten-minutes", "0"])
+        .env("SFTPCTL_PACKAGE", env!("CARGO_BIN_EXE_sftp-authorizer"))
+        .env_remove("RUST_LOG");
+    let said = succeeded("the sequences", &command.output().unwrap());
+    assert!(said.contains("4 sequences of 9 steps") && said.contains(": 0 failed"), "{said}");
 }
 
 #[test]

@@ -63,7 +63,7 @@ fn what_is_changed_by_hand_is_named_in_the_stack_and_outside() {
     let (report, code) = drift(&site, &["--ignore", "us-west-2/trigger"]);
     assert_eq!((counted(&report), code), (Vec::new(), 0));
     assert!(report["drifted"].to_string().contains("a load test"), "{report}");
-    assert_eq!(report["unused_ignores"].to_string(), r#"["us-west-2/server:SETSTAT"]"#);
+    assert_eq!(report["unusedIgnores"].to_string(), r#"["us-west-2/server:SETSTAT"]"#);
 }
 
 #[test]

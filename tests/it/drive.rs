@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use sftpctl::aws::Aws;
@@ -109,6 +110,7 @@ pub(crate) async fn run(
         deadlines: Deadlines::new(BTreeMap::new()),
         stop,
         journal: Arc::clone(lock.journal()),
+        over: AtomicBool::new(false),
     };
     let jobs = resources
         .iter()

@@ -4,11 +4,12 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::site::{Running, Site, shown, until};
+use crate::site::{Running, Site, shown, tool, until};
 
 const SERVER: &str = r#"{"EndpointType": "PUBLIC", "IdentityProviderType": "SERVICE_MANAGED"}"#;
 const TRUST: &str = r#"{"RoleName": "r", "AssumeRolePolicyDocument": "{\"Version\":\"2012-10-17\",\"Statement\":[]}"}"#;
@@ -173,12 +174,89 @@ fn expired_credentials_stop_a_run_that_goes_on_later() {
     assert_eq!(site.planned(), Vec::<String>::new());
 }
 
+/// `deploy` with the credentials of a program that an SSO session or an assumed role would be behind: each lasts for a
+/// few seconds, and the program has no more after so many times.
+fn with_program(site: &Site, times: u32) -> Command {
+    let folder = site.dir.path();
+    let program = folder.join("credentials");
+    let script = format!(
+        "#!/bin/sh\necho x >> {0}/asked\n[ $(wc -l < {0}/asked) -le {times} ] || {{ echo 'the session is over' >&2; exit 1; }}\n\
+         date -u -d '+5 seconds' '+{{\"Version\":1,\"AccessKeyId\":\"111111111111\",\"SecretAccessKey\":\"fake-secret\",\
+         \"Expiration\":\"%Y-%m-%dT%H:%M:%SZ\"}}'\n",
+        folder.display()
+    );
+    std::fs::write(&program, script).unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let _ = std::fs::remove_file(folder.join("asked"));
+    let config = folder.join("aws-config");
+    std::fs::write(&config, format!("[profile p]\ncredential_process = {}\n", program.display())).unwrap();
+    let endpoint = site.endpoint();
+    let deploy = ["deploy", "--env", "99", "--yes", "--no-verify", "--profile", "p", "--endpoint-url", &endpoint];
+    let mut command = site.command(&deploy);
+    command.env("AWS_CONFIG_FILE", config);
+    for name in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"] {
+        command.env_remove(name);
+    }
+    command
+}
+
+#[test]
+fn credentials_are_refreshed_in_mid_run_and_a_session_that_is_over_stops_it() {
+    let site = Site::new();
+    // The account's zone is there before, as on AWS.
+    site.planned();
+    let stopped = with_program(&site, 60).output().unwrap();
+    let said = shown(&stopped);
+    assert_eq!(stopped.status.code(), Some(6), "{said}");
+    assert!(said.contains("sign in again"), "{said}");
+    assert!(!said.contains("trying again"), "it is no passing fault: {said}");
+    // The same command with a session that lasts goes on; it needed new credentials many times.
+    let done = with_program(&site, 10_000).output().unwrap();
+    assert!(done.status.success(), "{}", shown(&done));
+    let asked = std::fs::read_to_string(site.dir.path().join("asked")).unwrap().lines().count();
+    assert!(asked > 10, "{asked}");
+    site.aws(&["properties"]);
+}
+
+#[test]
+fn a_wish_to_stop_before_anything_is_in_flight_gives_the_lock_back() {
+    let site = Site::new();
+    add(&site, &["transfer.ListServers", "hold-before"]);
+    let mut command = site.command(&["deploy", "--env", "99", "--local", "--yes"]);
+    let mut run = Running(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+    until("it reads", || (!front(&site, "GET", "faults")["holds"].as_array()?.is_empty()).then_some(()));
+    let held = shown(&site.run(&["lock", "show", "--env", "99", "--local"]));
+    assert!(held.contains("deploy by "), "{held}");
+    let told = tool("kill", "procps").args(["-s", "TERM", &run.0.id().to_string()]).status().unwrap();
+    assert!(told.success());
+    assert_eq!(run.0.wait().unwrap().code(), Some(130));
+    let free = site.ok(&["lock", "show", "--env", "99", "--local"]);
+    assert!(free.contains("Nobody works on"), "{free}");
+    clear(&site);
+    assert_eq!(site.aws(&["left"]), "[]", "nothing was changed");
+}
+
+#[test]
+fn what_cannot_be_looked_at_is_no_clean_bill() {
+    let site = Site::deployed("");
+    site.ok(&["drift", "--env", "99", "--local"]);
+    add(&site, &["transfer.Describe*", "error=403:AccessDeniedException:no", "--region", "us-west-2"]);
+    let said = site.ends_with(1, &["drift", "--env", "99", "--local"]);
+    assert!(said.contains("us-west-2/server"), "{said}");
+}
+
 #[test]
 fn nothing_listens_and_that_is_said() {
     let site = Site::new();
     let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
     let endpoint = format!("http://127.0.0.1:{port}");
     let mut command: Command = site.command(&["deploy", "--env", "99", "--yes", "--endpoint-url", &endpoint]);
+    command.env("AWS_ACCESS_KEY_ID", "111111111111").env("AWS_SECRET_ACCESS_KEY", "fake-secret");
+    let output = command.output().unwrap();
+    assert!(!output.status.success());
+    assert!(shown(&output).contains("check the network"), "{}", shown(&output));
+    // A name that no server knows, by the rules of names.
+    let mut command = site.command(&["deploy", "--env", "99", "--yes", "--endpoint-url", "http://aws.invalid"]);
     command.env("AWS_ACCESS_KEY_ID", "111111111111").env("AWS_SECRET_ACCESS_KEY", "fake-secret");
     let output = command.output().unwrap();
     assert!(!output.status.success());
@@ -195,6 +273,7 @@ fn every_line_of_what_happens_if_is_backed_by_a_test() {
         let test = line.trim_end_matches([' ', '|']).rsplit("| ").next().unwrap().trim_matches('`');
         let (file, name) = test.split_once("::").unwrap_or_else(|| panic!("no test in: {line}"));
         let source = std::fs::read_to_string(root.join(format!("tests/it/{file}.rs"))).unwrap();
-        assert!(source.contains(&format!("#[test]\nfn {name}()")), "there is no test {test}");
+        let found = [format!("#[test]\nfn {name}()"), format!("test(start_paused = true)]\nasync fn {name}()")];
+        assert!(found.iter().any(|head| source.contains(head)), "there is no test {test}");
     }
 }

@@ -21,4 +21,5 @@ mod state;
 mod stopped;
 mod stub;
 mod template;
+mod unseen;
 mod wire;

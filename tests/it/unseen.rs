@@ -1,0 +1,181 @@
+//! What AWS has and does not show, or will not say: never is a thing made twice for it. In virtual time, against one
+//! server in memory.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::Value;
+use sftpctl::aws::{Aws, AwsError, ConnectOptions};
+use sftpctl::execute::executor::Task;
+use sftpctl::plan::planner;
+use sftpctl::resources::resource::{
+    Change, Kind, Live, NodeId, Properties, RemovalOptions, Resource, StepError, World,
+};
+
+use crate::drive;
+
+/// How AWS behaves.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Aloof {
+    /// The answer says the id; listings never show the server.
+    ListsNothing,
+    /// No id is known; listings never show the server.
+    SaysNothing,
+    /// The answer is lost, and every look is throttled, slowly.
+    Throttles,
+    /// The answer is lost; listings show the server after twenty seconds.
+    ShowsLate,
+    /// The credentials end at the first call.
+    Expires,
+    /// A fault in the step itself.
+    Panics,
+}
+
+/// A server that AWS finds by listing, and how often it was made.
+struct Shy {
+    id: NodeId,
+    needs: Vec<NodeId>,
+    aloof: Aloof,
+    made: Arc<Mutex<Vec<tokio::time::Instant>>>,
+}
+
+fn error(code: &str, status: u16) -> AwsError {
+    AwsError {
+        operation: "transfer:Call",
+        object: "server".into(),
+        code: Some(code.into()),
+        message: "of this test".into(),
+        status: Some(status),
+    }
+}
+
+#[async_trait]
+impl Resource for Shy {
+    fn kind(&self) -> Kind {
+        Kind::Server
+    }
+
+    fn id(&self) -> &NodeId {
+        &self.id
+    }
+
+    fn needs(&self) -> Vec<NodeId> {
+        self.needs.clone()
+    }
+
+    fn title(&self) -> String {
+        "shy server".to_owned()
+    }
+
+    fn wanted(&self, _world: &World) -> Properties {
+        Properties::new()
+    }
+
+    async fn read(&self, _aws: &Aws, known: Option<&str>) -> Result<Option<Live>, AwsError> {
+        let made = self.made.lock().unwrap().clone();
+        let there = match self.aloof {
+            Aloof::ListsNothing => known == Some("s-1"),
+            Aloof::ShowsLate => made.first().is_some_and(|when| when.elapsed() > Duration::from_secs(20)),
+            Aloof::Throttles if !made.is_empty() => {
+                // As long as the SDK's own eight attempts take.
+                tokio::time::sleep(Duration::from_secs(35)).await;
+                return Err(error("ThrottlingException", 400));
+            }
+            _ => false,
+        };
+        Ok(there.then(|| Live::new("s-1")))
+    }
+
+    fn found_by_listing(&self) -> bool {
+        true
+    }
+
+    async fn create(&self, _: &Aws, _: &str, _: &Change, _: &World) -> Result<Option<String>, StepError> {
+        match self.aloof {
+            Aloof::Panics => panic!("of this test"),
+            Aloof::Expires => return Err(error("ExpiredTokenException", 400).into()),
+            _ => self.made.lock().unwrap().push(tokio::time::Instant::now()),
+        }
+        match self.aloof {
+            Aloof::ListsNothing => Ok(Some("s-1".to_owned())),
+            Aloof::Throttles | Aloof::ShowsLate => Err(error("InternalServerError", 500).into()),
+            _ => Ok(None),
+        }
+    }
+
+    async fn apply(&self, _: &Aws, _: &str, _: &Change, _: Option<&Live>, _: &World) -> Result<(), StepError> {
+        unreachable!("it is as wanted once it is there")
+    }
+
+    async fn delete(&self, _: &Aws, _: &str, _: &Live, _: RemovalOptions) -> Result<(), StepError> {
+        unreachable!("nothing is deleted here")
+    }
+}
+
+/// How the step ended, in words, how that of one which needs it ended, and how often the server was made.
+async fn made(aloof: Aloof) -> (Value, Value, usize) {
+    let count = Arc::new(Mutex::new(Vec::new()));
+    let id = NodeId::new("us-west-2", Kind::Server);
+    let other = NodeId::new("us-east-2", Kind::Server);
+    let shy = |id: &NodeId, needs, aloof| -> Arc<dyn Resource> {
+        Arc::new(Shy { id: id.clone(), needs, aloof, made: Arc::clone(&count) })
+    };
+    let all = [shy(&id, Vec::new(), aloof), shy(&other, vec![id.clone()], aloof)];
+    let options = ConnectOptions {
+        endpoint_url: Some("http://127.0.0.1:1".into()),
+        local_account: Some("111111111111".into()),
+        home_region: "us-west-2".into(),
+        profile: None,
+    };
+    let aws = Arc::new(Aws::connect(options).await);
+    let world: World = all.iter().map(|resource| (resource.id().clone(), None)).collect();
+    let plan = planner::deploy("99", "111111111111", &all, &[], &world).unwrap();
+    let ended = drive::run(&aws, &all, plan, world, Task::Apply).await;
+    let times = count.lock().unwrap().len();
+    (ended.outcome(&id), ended.outcome(&other), times)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_whose_id_was_told_is_found_without_any_listing() {
+    let (outcome, _, times) = made(Aloof::ListsNothing).await;
+    // Two servers, one of each region.
+    assert_eq!((&outcome["outcome"], times), (&"changed".into(), 2), "{outcome}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_no_listing_shows_is_not_made_again() {
+    let (outcome, next, times) = made(Aloof::SaysNothing).await;
+    assert_eq!((&outcome["outcome"], &next["outcome"], times), (&"failed".into(), &"blocked".into(), 1), "{outcome}");
+    assert!(outcome["error"].as_str().unwrap().contains("may have been made, and is not seen yet"), "{outcome}");
+    assert!(outcome["hint"].as_str().unwrap().contains("looks for it first"), "{outcome}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_cannot_be_looked_for_is_not_made_again() {
+    let (outcome, _, times) = made(Aloof::Throttles).await;
+    assert_eq!((&outcome["outcome"], times), (&"failed".into(), 1), "{outcome}");
+    assert!(outcome["error"].as_str().unwrap().contains("ThrottlingException"), "{outcome}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_answer_is_made_good_by_a_late_listing() {
+    let (outcome, _, times) = made(Aloof::ShowsLate).await;
+    assert_eq!((&outcome["outcome"], times), (&"changed".into(), 1), "{outcome}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_credentials_nothing_else_begins() {
+    let (outcome, _, times) = made(Aloof::Expires).await;
+    assert_eq!((&outcome["outcome"], times), (&"failed".into(), 0), "{outcome}");
+    assert!(outcome["hint"].as_str().unwrap().contains("sign in again"), "{outcome}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fault_in_sftpctl_itself_is_a_failure() {
+    let (outcome, next, _) = made(Aloof::Panics).await;
+    assert_eq!((&outcome["outcome"], &next["outcome"]), (&"failed".into(), &"blocked".into()), "{outcome}");
+    assert!(outcome["error"].as_str().unwrap().contains("a fault in sftpctl itself"), "{outcome}");
+}
