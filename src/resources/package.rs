@@ -15,6 +15,9 @@ use crate::package;
 /// The tag that says a code bucket is sftpctl's.
 const SHARED: &str = "sftpctl:code";
 
+/// The property of a bucket that a run began to make and did not tag.
+const UNFINISHED: &str = "unfinished";
+
 /// The wanted object.
 #[derive(Clone)]
 pub struct Package {
@@ -102,7 +105,7 @@ impl Resource for Package {
             Some(tags) if tags.contains_key(SHARED) => Ok(Some(live)),
             // Empty: most likely made by a run that was stopped before it could put the tag.
             Some(_) if s3.keys(&self.bucket, "").await?.is_empty() => {
-                Ok((known == Some(self.bucket.as_str())).then_some(live))
+                Ok((known == Some(self.bucket.as_str())).then(|| live.with(UNFINISHED, true)))
             }
             Some(_) => Ok(Some(live.owned_by(Owner::Foreign(format!(
                 "bucket {} exists without the tag {SHARED}; `names: {{ code_bucket_prefix: … }}` names another",
@@ -120,7 +123,7 @@ impl Resource for Package {
         _world: &World,
     ) -> Result<(), StepError> {
         let s3 = aws.s3(&self.region);
-        if live.is_none() {
+        if live.is_none_or(|live| live.properties.contains_key(UNFINISHED)) {
             self.make_bucket(&s3).await?;
         }
         let content = Arc::clone(&self.content);
