@@ -111,12 +111,16 @@ def cpu_seconds(process):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def logins(client, process, at_once):
-    """Log-ins a second, and the front's own processor seconds for each."""
-    spent, begun = cpu_seconds(process), time.perf_counter()
+def logins(client, processes, at_once):
+    """Log-ins a second, the processor seconds that each of the processes spent on one, and the client's."""
+    spent, begun = [cpu_seconds(process) for process in processes], time.perf_counter()
+    clients = os.times()
     with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
         list(pool.map(lambda _: client.run("pwd"), range(LOGINS)))
-    return LOGINS / (time.perf_counter() - begun), (cpu_seconds(process) - spent) / LOGINS
+    took, after = time.perf_counter() - begun, os.times()
+    costs = [(cpu_seconds(process) - before) / LOGINS for process, before in zip(processes, spent)]
+    own = after.children_user + after.children_system - clients.children_user - clients.children_system
+    return LOGINS / took, [*costs, own / LOGINS]
 
 
 def uploads(client, process, source):
@@ -183,9 +187,10 @@ def run(report, program, venv):
             report("  front: most resident during them", most, None, "MB", None, None)
             report(f"  {SESSIONS} uploads of {EACH >> 20} MB at once, together", rate, None, "MB/s", None, None)
             for at_once in (1, 8):
-                rate, cost = logins(client, front, at_once)
+                rate, costs = logins(client, (front, ministack), at_once)
                 report(f"  log-ins a second, {at_once} at once, whole chain", rate, None, "/s", None, None)
-            report("  front: processor time of a log-in", cost * 1000, None, "ms", None, None)
+            for who, cost in zip(("the front", "MiniStack", "the client"), costs):
+                report(f"  processor time of a log-in: {who}", cost * 1000, None, "ms", None, None)
 
 
 def s3(client, source, back, ministack, report):
