@@ -12,7 +12,7 @@ use sftpctl::aws::{Aws, AwsError, ConnectOptions};
 use sftpctl::execute::executor::Task;
 use sftpctl::plan::planner;
 use sftpctl::resources::resource::{
-    Change, Kind, Live, NodeId, Properties, RemovalOptions, Resource, StepError, World,
+    Change, Kind, Live, NodeId, Properties, RemovalOptions, Resource, Settled, StepError, World,
 };
 
 use crate::drive;
@@ -28,6 +28,10 @@ enum Aloof {
     Throttles,
     /// The answer is lost; listings show the server after twenty seconds.
     ShowsLate,
+    /// It is there and never gets ready.
+    StartsForEver,
+    /// It is there, and every look is refused, after the first.
+    HidesBehindErrors,
     /// The credentials end at the first call.
     Expires,
     /// A fault in the step itself.
@@ -84,6 +88,11 @@ impl Resource for Shy {
                 tokio::time::sleep(Duration::from_secs(35)).await;
                 return Err(error("ThrottlingException", 400));
             }
+            Aloof::StartsForEver => {
+                let live = || Live::new("s-1").settled(Settled::Pending("STARTING".to_owned()));
+                return Ok((!made.is_empty()).then(live));
+            }
+            Aloof::HidesBehindErrors if !made.is_empty() => return Err(error("InternalServerError", 500)),
             _ => false,
         };
         Ok(there.then(|| Live::new("s-1")))
@@ -100,7 +109,7 @@ impl Resource for Shy {
             _ => self.made.lock().unwrap().push(tokio::time::Instant::now()),
         }
         match self.aloof {
-            Aloof::ListsNothing => Ok(Some("s-1".to_owned())),
+            Aloof::ListsNothing | Aloof::StartsForEver | Aloof::HidesBehindErrors => Ok(Some("s-1".to_owned())),
             Aloof::Throttles | Aloof::ShowsLate => Err(error("InternalServerError", 500).into()),
             _ => Ok(None),
         }
@@ -164,6 +173,20 @@ async fn a_server_that_cannot_be_looked_for_is_not_made_again() {
 async fn a_lost_answer_is_made_good_by_a_late_listing() {
     let (outcome, _, times) = made(Aloof::ShowsLate).await;
     assert_eq!((&outcome["outcome"], times), (&"changed".into(), 1), "{outcome}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deadline_tells_what_was_waited_for_and_its_last_status() {
+    for (aloof, status) in [(Aloof::StartsForEver, "STARTING"), (Aloof::HidesBehindErrors, "InternalServerError")] {
+        let begun = tokio::time::Instant::now();
+        let (outcome, _, times) = made(aloof).await;
+        assert_eq!((&outcome["outcome"], times), (&"failed".into(), 1), "{outcome}");
+        let error = outcome["error"].as_str().unwrap();
+        assert!(error.starts_with("shy server was still ") && error.contains(status), "{outcome}");
+        assert!(outcome["hint"].as_str().unwrap().contains("it goes on where this one stopped"), "{outcome}");
+        let waited = begun.elapsed();
+        assert!(waited > Duration::from_secs(30 * 60) && waited < Duration::from_secs(31 * 60), "{waited:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
