@@ -1,6 +1,6 @@
-//! Where an environment's state is: a folder, or a prefix in a bucket. Pure.
+//! Where an environment's state is: a folder, or a prefix in a bucket.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 /// A place for state.
@@ -17,6 +17,21 @@ pub enum Place {
         /// Its region; by default the environment's home region.
         region: Option<String>,
     },
+}
+
+impl Place {
+    /// Whether two words for a place mean the same: `state`, `./state` and the path from the root do.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let real = |path: &Path| path.canonicalize().or_else(|_| std::path::absolute(path)).ok();
+        match (self, other) {
+            (Self::Folder(one), Self::Folder(two)) => one == two || real(one).is_some_and(|one| Some(one) == real(two)),
+            // A bucket's name is one for all regions.
+            (Self::Bucket { bucket, prefix, .. }, Self::Bucket { bucket: other, prefix: their_prefix, .. }) => {
+                (bucket, prefix) == (other, their_prefix)
+            }
+            _ => false,
+        }
+    }
 }
 
 impl FromStr for Place {
@@ -62,6 +77,24 @@ impl std::fmt::Display for Place {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn places_are_the_same_in_other_words() {
+        let here = std::env::current_dir().unwrap().join("state").display().to_string();
+        for (one, two, same) in [
+            ("state", "./state", true),
+            ("state", "state/", true),
+            ("state", here.as_str(), true),
+            ("src", "src/../src", true),
+            ("state", "states", false),
+            ("state", "s3://company-state/", false),
+            ("s3://company-state/a", "s3://company-state/a/?region=eu-west-1", true),
+            ("s3://company-state/a", "s3://company-state/b", false),
+        ] {
+            let (one, two) = (one.parse::<Place>().unwrap(), two.parse::<Place>().unwrap());
+            assert_eq!((one.is_same(&two), two.is_same(&one)), (same, same), "{one} {two}");
+        }
+    }
 
     #[test]
     fn places_are_folders_or_buckets() {
