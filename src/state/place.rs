@@ -1,6 +1,6 @@
 //! Where an environment's state is: a folder, or a prefix in a bucket.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::str::FromStr;
 
 /// A place for state.
@@ -22,7 +22,6 @@ pub enum Place {
 impl Place {
     /// Whether two words for a place mean the same: `state`, `./state` and the path from the root do.
     pub fn is_same(&self, other: &Self) -> bool {
-        let real = |path: &Path| path.canonicalize().or_else(|_| std::path::absolute(path)).ok();
         match (self, other) {
             (Self::Folder(one), Self::Folder(two)) => one == two || real(one).is_some_and(|one| Some(one) == real(two)),
             // A bucket's name is one for all regions.
@@ -32,6 +31,22 @@ impl Place {
             _ => false,
         }
     }
+}
+
+/// A path from the root without detours, as far as it exists, and in letters beyond that.
+fn real(path: &Path) -> Option<PathBuf> {
+    let mut real = PathBuf::new();
+    for component in std::path::absolute(path).ok()?.components() {
+        if component == Component::ParentDir {
+            real.pop();
+            continue;
+        }
+        real.push(component);
+        if let Ok(existing) = real.canonicalize() {
+            real = existing;
+        }
+    }
+    Some(real)
 }
 
 impl FromStr for Place {
@@ -86,6 +101,7 @@ mod tests {
             ("state", "state/", true),
             ("state", here.as_str(), true),
             ("src", "src/../src", true),
+            ("state", "missing/../state", true),
             ("state", "states", false),
             ("state", "s3://company-state/", false),
             ("s3://company-state/a", "s3://company-state/a/?region=eu-west-1", true),

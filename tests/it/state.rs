@@ -9,6 +9,7 @@ mod suite;
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -56,30 +57,59 @@ fn twenty_deployments_at_once_are_one() {
     assert!(site.ok(&["state", "show", "--env", "99", "--local", "--state", "here"]).contains("us-west-2/server"));
 }
 
-#[test]
-fn a_paused_holder_writes_no_more_and_a_killed_one_is_followed_at_once() {
-    let site = Site::with_times(&["--server-start-time", "3s"]);
+/// A deployment that is paused beyond its lease, and followed by another.
+fn a_paused_holder_writes_no_more(site: &Site, state: &[&str]) {
     let file = site.dir.path().join("environments/99.yaml");
     let text = std::fs::read_to_string(&file).unwrap();
     std::fs::write(&file, format!("{text}\nstate: {{ lease_seconds: 2 }}\n")).unwrap();
-    let arguments = ["deploy", "--env", "99", "--local", "--yes", "--no-verify"];
-    let journal = site.dir.path().join(".sftpctl/local/state/99.journal");
-    let creating = |journal: &Path| {
-        std::fs::read_to_string(journal).is_ok_and(|text| text.lines().any(|l| l.contains("us-east-2/server\"")))
-    };
-
-    let first = spawn(&site, &arguments);
+    let arguments = [&["deploy", "--env", "99", "--local", "--yes", "--no-verify"], state].concat();
+    let first = spawn(site, &arguments);
     // Both servers are there and start: no call that makes one is on its way, which nothing could take back.
     until("two servers that start", || (site.status()["servers"].as_array()?.len() == 2).then_some(()));
     signal(&first, "STOP");
     // Same machine, its process lives: nobody takes the lock before the lease is over, and then it is free.
-    let second = site.run(&["deploy", "--env", "99", "--local", "--yes", "--no-verify"]);
+    let second = site.run(&arguments);
     assert!(second.status.success(), "{}", shown(&second));
     signal(&first, "CONT");
     let first = first.wait_with_output().unwrap();
     assert_eq!(first.status.code(), Some(6), "{}", shown(&first));
     assert!(shown(&first).contains("lost its lock"), "{}", shown(&first));
     site.aws(&["properties"]);
+}
+
+#[test]
+fn a_paused_holder_writes_no_more_on_s3_either() {
+    let site = Site::with_times(&["--server-start-time", "3s"]);
+    site.aws(&["state-bucket", BUCKET]);
+    a_paused_holder_writes_no_more(&site, &["--state", &format!("s3://{BUCKET}/paused")]);
+}
+
+#[test]
+fn a_stalled_deployment_on_s3_whom_nobody_followed_goes_on() {
+    let site = Site::with_times(&["--server-start-time", "3s"]);
+    site.aws(&["state-bucket", BUCKET]);
+    site.edit(|file| format!("{file}\nstate: {{ lease_seconds: 2 }}\n"));
+    let state = format!("s3://{BUCKET}/stalled");
+    let run = spawn(&site, &["deploy", "--env", "99", "--local", "--yes", "--no-verify", "--state", &state]);
+    until("two servers that start", || (site.status()["servers"].as_array()?.len() == 2).then_some(()));
+    signal(&run, "STOP");
+    let stopped = Instant::now();
+    until("more than a lease", || (stopped.elapsed() > Duration::from_secs(4)).then(std::thread::yield_now));
+    signal(&run, "CONT");
+    let run = run.wait_with_output().unwrap();
+    assert_eq!(run.status.code(), Some(0), "{}", shown(&run));
+    site.aws(&["properties"]);
+}
+
+#[test]
+fn a_paused_holder_writes_no_more_and_a_killed_one_is_followed_at_once() {
+    let site = Site::with_times(&["--server-start-time", "3s"]);
+    a_paused_holder_writes_no_more(&site, &[]);
+    let arguments = ["deploy", "--env", "99", "--local", "--yes", "--no-verify"];
+    let journal = site.dir.path().join(".sftpctl/local/state/99.journal");
+    let creating = |journal: &Path| {
+        std::fs::read_to_string(journal).is_ok_and(|text| text.lines().any(|l| l.contains("us-east-2/server\"")))
+    };
 
     site.ok(&["teardown", "--env", "99", "--local", "--yes", "--delete-data"]);
     let third = spawn(&site, &arguments);
