@@ -123,6 +123,12 @@ async fn a_lost_answer_fences_nobody(blobs: &Arc<dyn Blobs>) {
     until("lost answers", async || lossy.has_lost_all()).await;
     let lost = serial().await;
     until("renewals", async || serial().await > lost + 1).await;
+    // A renewal that looks like one before it would be none to whoever waits for the lock to stay unchanged.
+    let mut renewals = lossy.written("99.lock");
+    let count = renewals.len();
+    renewals.sort();
+    renewals.dedup();
+    assert!(count >= 5 && renewals.len() == count, "{} of {count} differ", renewals.len());
 
     lossy.lose("99.journal", 1);
     let error = run.journal().intend(&server(), Action::Create, "server").await.unwrap_err();

@@ -55,6 +55,7 @@ pub(super) struct Fickle {
     slow: watch::Sender<Option<&'static str>>,
     hangs_at: Mutex<Option<&'static str>>,
     lost: Mutex<BTreeMap<&'static str, usize>>,
+    written: Mutex<Vec<(String, Vec<u8>)>>,
 }
 
 impl Fickle {
@@ -66,6 +67,7 @@ impl Fickle {
             slow: watch::channel(None).0,
             hangs_at: Mutex::default(),
             lost: Mutex::default(),
+            written: Mutex::default(),
         })
     }
 
@@ -114,6 +116,12 @@ impl Fickle {
         self.lost.lock().unwrap().values().all(|count| *count == 0)
     }
 
+    /// What was written of this document, in order.
+    pub(super) fn written(&self, name: &str) -> Vec<Vec<u8>> {
+        let written = self.written.lock().unwrap();
+        written.iter().filter(|(document, _)| document == name).map(|(_, content)| content.clone()).collect()
+    }
+
     async fn pass(&self, name: &str) {
         self.slow.subscribe().wait_for(|slow| *slow != Some(name)).await.unwrap();
         self.stopped.subscribe().wait_for(|stopped| !stopped).await.unwrap();
@@ -140,6 +148,7 @@ impl Blobs for Fickle {
         }
         self.pass(name).await;
         let version = self.inner.put(name, content, expect).await?;
+        self.written.lock().unwrap().push((name.to_owned(), content.to_vec()));
         if let Some(left) = self.lost.lock().unwrap().get_mut(name).filter(|left| **left > 0) {
             *left -= 1;
             let source = std::io::Error::other("the answer got lost");
