@@ -94,13 +94,15 @@ impl From<StateError> for CliError {
         let exit = match error {
             StateError::Locked { .. } | StateError::Conflict { .. } => Exit::Locked,
             StateError::Fenced { .. } => Exit::Partly,
-            StateError::Aws { .. } => Exit::Failed,
+            StateError::Aws { .. } | StateError::Slow { .. } => Exit::Failed,
             StateError::Io { .. }
             | StateError::Unfit { .. }
             | StateError::Damaged { .. }
+            | StateError::DamagedLock { .. }
             | StateError::Newer { .. }
             | StateError::Other { .. }
-            | StateError::Moved { .. } => Exit::Usage,
+            | StateError::Moved { .. }
+            | StateError::OnItsWay { .. } => Exit::Usage,
         };
         Self::from_error(exit, &error, error.hint())
     }

@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use serde::{Deserialize, Serialize};
 
 /// A process, as found at one moment.
@@ -32,6 +33,22 @@ impl ProcessId {
         Self::of(self.pid) == Some(self)
     }
 
+    /// Whether it is certain that this very process has ended. That it is not to be seen is not enough: /proc can be
+    /// mounted so that it hides other users' processes (`hidepid`, proc(5)).
+    pub(crate) fn has_ended(self) -> bool {
+        let missing = || Pid::from_raw(self.pid).is_some_and(|pid| test_kill_process(pid) == Err(Errno::SRCH));
+        self.has_ended_by(stat(self.pid).ok().as_deref(), missing)
+    }
+
+    /// By what /proc shows of its id, and whether the kernel says that nobody has that id.
+    fn has_ended_by(self, stat: Option<&str>, missing: impl FnOnce() -> bool) -> bool {
+        match stat.map(|stat| parse(self.pid, stat)) {
+            Some(Some(Seen::Alive(process, _))) => process != self,
+            Some(Some(Seen::Ended)) => true,
+            Some(None) | None => missing(),
+        }
+    }
+
     /// Asks it to end. Nothing happens when it is gone, whoever has its id now.
     pub(crate) fn terminate(self) {
         self.signal(Signal::TERM);
@@ -57,18 +74,35 @@ impl ProcessId {
     }
 }
 
-/// A living process and its session, from `/proc/<pid>/stat`.
-fn look(pid: i32) -> Option<(ProcessId, i32)> {
-    let stat = std::fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat")).ok()?;
+/// What `/proc/<pid>/stat` shows.
+enum Seen {
+    /// A living process and its session.
+    Alive(ProcessId, i32),
+    /// A zombie has ended; only its parent has not asked yet.
+    Ended,
+}
+
+fn stat(pid: i32) -> std::io::Result<String> {
+    std::fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat"))
+}
+
+fn parse(pid: i32, stat: &str) -> Option<Seen> {
     // The second field is the program's name in parentheses, which may itself hold spaces and parentheses.
     let (_, rest) = stat.rsplit_once(')')?;
     let fields: Vec<&str> = rest.split_whitespace().collect();
-    // A zombie has ended; only its parent has not asked yet.
     if matches!(*fields.first()?, "Z" | "X") {
-        return None;
+        return Some(Seen::Ended);
     }
     let process = ProcessId { pid, started: fields.get(19)?.parse().ok()? };
-    Some((process, fields.get(3)?.parse().ok()?))
+    Some(Seen::Alive(process, fields.get(3)?.parse().ok()?))
+}
+
+/// A living process and its session.
+fn look(pid: i32) -> Option<(ProcessId, i32)> {
+    match parse(pid, &stat(pid).ok()?)? {
+        Seen::Alive(process, session) => Some((process, session)),
+        Seen::Ended => None,
+    }
 }
 
 /// Ends what is left of a session, except this process: first asked to, then made to. Returns when it has gone.
@@ -130,5 +164,23 @@ mod tests {
     #[test]
     fn an_unused_id_is_nobody() {
         assert_eq!(ProcessId::of(i32::MAX), None);
+    }
+
+    #[test]
+    fn a_process_that_is_hidden_has_not_ended() {
+        let process = ProcessId { pid: 812, started: 5000 };
+        let line = |state: &str, started: u64| {
+            format!("812 (a (b) c) {state} 1 812 812 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 {started} 0 0")
+        };
+        for (what, stat, missing, ended) in [
+            ("it runs", Some(line("S", 5000)), false, false),
+            ("its id is another's", Some(line("S", 5001)), false, true),
+            ("a zombie", Some(line("Z", 5000)), false, true),
+            ("hidden, and the kernel knows it", None, false, false),
+            ("nobody has its id", None, true, true),
+            ("unlike what Linux shows", Some("812".to_owned()), false, false),
+        ] {
+            assert_eq!(process.has_ended_by(stat.as_deref(), || missing), ended, "{what}");
+        }
     }
 }

@@ -5,10 +5,12 @@ use std::sync::{Mutex, PoisonError};
 
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::Intercept;
-use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterceptorContextRef;
+use aws_smithy_runtime_api::client::interceptors::context::{
+    BeforeSerializationInterceptorContextRef, BeforeTransmitInterceptorContextRef,
+};
 use aws_smithy_runtime_api::client::orchestrator::Metadata;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
-use aws_smithy_types::config_bag::ConfigBag;
+use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
 
 /// What a call is refused with, before it is sent, when its run may not change anything any more.
 pub(super) const FENCED: &str = "the lock of this run is over";
@@ -66,11 +68,40 @@ impl Intercept for CountCalls {
         self.0.count.fetch_add(1, Ordering::Relaxed);
         if let Some(operation) = config.load::<Metadata>() {
             // The last moment before the bytes go: a run that was paused until another took its place stops here.
-            if self.0.refuses(operation.name()) {
+            if config.load::<Fenced>().is_none() && self.0.refuses(operation.name()) {
                 return Err(FENCED.into());
             }
             tracing::info!(service = operation.service(), operation = operation.name(), "AWS call");
         }
+        Ok(())
+    }
+}
+
+/// Marks a call that fences itself: it takes effect only where nobody else wrote in between. A run whose lease may be over
+/// must be able to renew it, and to find out whether anybody has followed it.
+#[derive(Clone, Copy, Debug)]
+struct Fenced;
+
+impl Storable for Fenced {
+    type Storer = StoreReplace<Self>;
+}
+
+/// Puts the mark on one call.
+#[derive(Debug)]
+pub(super) struct FencesItself;
+
+#[aws_smithy_runtime_api::client::interceptors::dyn_dispatch_hint]
+impl Intercept for FencesItself {
+    fn name(&self) -> &'static str {
+        "FencesItself"
+    }
+
+    fn read_before_execution(
+        &self,
+        _context: &BeforeSerializationInterceptorContextRef<'_>,
+        config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        config.interceptor_state().store_put(Fenced);
         Ok(())
     }
 }

@@ -1,9 +1,13 @@
 //! Small objects that are replaced as a whole, under a condition ("Add preconditions to S3 operations", S3 user guide).
 
+use std::time::Duration;
+
+use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{BucketVersioningStatus, ServerSideEncryption};
 
 use super::AwsError;
+use super::calls::FencesItself;
 use super::error::{Call as _, OrMissing as _};
 use super::s3::S3;
 
@@ -14,6 +18,12 @@ pub enum Condition<'a> {
     Absent,
     /// The object with this ETag.
     Is(&'a str),
+}
+
+/// A document has a few kilobytes: an attempt without an answer for so long is better made again.
+fn patience() -> aws_sdk_s3::config::Builder {
+    let timeouts = TimeoutConfig::builder().operation_attempt_timeout(Duration::from_secs(10)).build();
+    aws_sdk_s3::config::Builder::new().timeout_config(timeouts)
 }
 
 impl S3 {
@@ -28,7 +38,8 @@ impl S3 {
         account: &str,
     ) -> Result<Option<(Vec<u8>, String)>, AwsError> {
         let object = format!("{bucket}/{key}");
-        let call = self.client.get_object().bucket(bucket).key(key).expected_bucket_owner(account).send().await;
+        let call = self.client.get_object().bucket(bucket).key(key).expected_bucket_owner(account);
+        let call = call.customize().config_override(patience()).send().await;
         let Some(answer) = call.call("s3:GetObject", &object).or_missing(&["NoSuchKey"])? else { return Ok(None) };
         let etag = answer.e_tag().unwrap_or_default().to_owned();
         let body = answer.body.collect().await.map_err(|error| AwsError {
@@ -63,7 +74,8 @@ impl S3 {
             Some(key) => call.server_side_encryption(ServerSideEncryption::AwsKms).ssekms_key_id(key),
             None => call,
         };
-        let call = call.content_type("application/json").body(ByteStream::from(content.to_vec())).send().await;
+        let call = call.content_type("application/json").body(ByteStream::from(content.to_vec()));
+        let call = call.customize().interceptor(FencesItself).config_override(patience()).send().await;
         let answer = call.call("s3:PutObject", &format!("{bucket}/{key}"))?;
         Ok(answer.e_tag().unwrap_or_default().to_owned())
     }

@@ -6,6 +6,7 @@ use serde_json::json;
 use super::common::{Look, Records, confirm};
 use crate::exit::{CliError, Exit};
 use crate::report::output::{self, Output};
+use crate::state::error::StateError;
 
 /// The lock on an environment.
 #[derive(Debug, Args)]
@@ -59,7 +60,19 @@ async fn show(records: &Records, look: Look) -> Result<Exit, CliError> {
 async fn break_open(records: &Records, yes: bool, look: Look) -> Result<Exit, CliError> {
     let (environment, _, store) = records.open(look).await?;
     let lock = store.lock();
-    let Some((lease, version)) = lock.look().await?.filter(|(lease, _)| !lease.released) else {
+    let found = match lock.look().await {
+        Err(error @ StateError::DamagedLock { .. }) => {
+            if !yes {
+                output::data(&error.to_string());
+                confirm("Remove the damaged lock? A run that holds it stops. [y/N]", &["y", "yes"], "--yes")?;
+            }
+            lock.break_damaged().await?;
+            output::data("The lock is free. It was damaged.");
+            return Ok(Exit::Ok);
+        }
+        found => found?,
+    };
+    let Some((lease, version)) = found.filter(|(lease, _)| !lease.released) else {
         output::data(&format!("Nobody works on environment {}.", environment.name));
         return Ok(Exit::Ok);
     };

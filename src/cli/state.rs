@@ -102,19 +102,24 @@ async fn show(records: &Records, look: Look) -> Result<Exit, CliError> {
 }
 
 async fn rebuild(args: &Rebuild, look: Look) -> Result<Exit, CliError> {
+    if !args.target.regions.is_empty() {
+        return Err(CliError::new(Exit::Usage, "the state is of all regions, and so is what it is made anew from")
+            .hint("say it without --region; nothing was touched"));
+    }
+    let patience = args.patience.lock_timeout;
     let (environment, aws) = args.target.connect(look).await?;
     let store = session::store(&aws, &environment, &args.target.state_place(&environment));
     match store.load().await {
         Ok(_) => {}
-        Err(StateError::Damaged { .. } | StateError::Other { .. }) => {
-            for address in store.put_aside().await? {
+        Err(StateError::Damaged { .. }) => {
+            let terms = crate::state::store::terms(environment.state.lease_seconds, patience);
+            for address in store.put_aside(terms, &output::progress).await? {
                 output::progress(&format!("put aside: {address}"));
             }
         }
         Err(error) => return Err(error.into()),
     }
     let session = args.target.open(look).await?;
-    let patience = args.patience.lock_timeout;
     session.locked("state rebuild", patience, async |session: &mut Session| session.rebuild().await).await?;
     output::data(&format!("{} was made anew from AWS.", store.address()));
     Ok(Exit::Ok)
@@ -123,15 +128,14 @@ async fn rebuild(args: &Rebuild, look: Look) -> Result<Exit, CliError> {
 async fn relocate(args: &Move, look: Look) -> Result<Exit, CliError> {
     let (environment, aws, from) = args.records.open(look).await?;
     let (from_place, to) = (args.records.place(&environment), session::store(&aws, &environment, &args.to));
-    if from.address() == to.address() {
+    if from_place.is_same(&args.to) {
         return Err(CliError::new(Exit::Usage, format!("the state is at {} already", to.address())));
     }
     if !args.yes {
         confirm(&format!("Move {} to {}? [y/N]", from.address(), to.address()), &["y", "yes"], "--yes").await?;
     }
     let terms = crate::state::store::terms(environment.state.lease_seconds, args.patience.lock_timeout);
-    let places = (from_place.to_string(), args.to.to_string());
-    moving::relocate((&from, &places.0), (&to, &places.1), terms, &output::progress).await?;
+    moving::relocate((&from, &from_place), (&to, &args.to), terms, &output::progress).await?;
     output::data(&format!("The state is at {} now.", to.address()));
     output::data(&format!("Write it into the environment file: state: {{ place: \"{}\" }}", args.to));
     Ok(Exit::Ok)

@@ -1,11 +1,18 @@
 //! State in S3: one object a document, written with `If-Match` and `If-None-Match` ("Add preconditions to S3 operations",
 //! S3 user guide). The bucket must keep versions, so that a document that was replaced can be had again.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 
 use super::blob::{Blob, Blobs, Expect, Version};
 use super::error::StateError;
 use crate::aws::{AwsError, Condition, S3};
+use crate::execute::wait;
+
+/// Attempts where another write is under way, and the pause between two.
+const TRIES: u32 = 8;
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// A prefix in a bucket.
 #[derive(Clone, Debug)]
@@ -60,11 +67,20 @@ impl Blobs for Bucket {
             Expect::Absent => Condition::Absent,
             Expect::Is(Version(etag)) => Condition::Is(etag),
         };
-        let key = self.key(name);
-        let put = self.s3.put_document(&self.bucket, &key, &self.account, content, condition, self.kms_key.as_deref());
-        match put.await {
+        let (key, kms_key) = (self.key(name), self.kms_key.as_deref());
+        let mut tries = 1;
+        let put = loop {
+            let put = self.s3.put_document(&self.bucket, &key, &self.account, content, condition, kms_key).await;
+            // Two writes at the same moment: S3 asks for it to be said again, and then the condition decides.
+            match &put {
+                Err(error) if error.is("ConditionalRequestConflict") && tries < TRIES => tries += 1,
+                _ => break put,
+            }
+            wait::for_lock(PAUSE).await;
+        };
+        match put {
             Ok(etag) => Ok(Version(etag)),
-            Err(error) if error.is("PreconditionFailed") || error.is("ConditionalRequestConflict") => {
+            Err(error) if error.is("PreconditionFailed") => {
                 // An answer that got lost makes the SDK write again, onto what it wrote itself.
                 match self.get(name).await? {
                     Some(blob) if blob.content == content => Ok(blob.version),

@@ -1,6 +1,7 @@
 //! State could not be used: what is wrong, and what to do about it.
 
 use std::io;
+use std::time::Duration;
 
 use super::model::VERSION;
 use crate::aws::AwsError;
@@ -48,6 +49,22 @@ pub enum StateError {
         /// Why.
         reason: String,
     },
+    /// The lock isn't what sftpctl wrote.
+    #[error("{address} is damaged: {reason}")]
+    DamagedLock {
+        /// The document.
+        address: String,
+        /// Why.
+        reason: String,
+    },
+    /// No answer came.
+    #[error("{address} was not written within {} s", .limit.as_secs_f32().ceil())]
+    Slow {
+        /// The document.
+        address: String,
+        /// How long it was waited for.
+        limit: Duration,
+    },
     /// A newer sftpctl wrote it.
     #[error("{address} has version {version}, this sftpctl knows {VERSION}")]
     Newer {
@@ -73,6 +90,16 @@ pub enum StateError {
         environment: String,
         /// Where it is now.
         to: String,
+    },
+    /// A move to this place was interrupted.
+    #[error(
+        "the state of environment {environment} is on its way from {from} to this place, and a move was interrupted"
+    )]
+    OnItsWay {
+        /// The environment.
+        environment: String,
+        /// Where it comes from.
+        from: String,
     },
     /// Somebody else wrote in between.
     #[error("{address} was changed by somebody else in between")]
@@ -101,11 +128,22 @@ impl StateError {
             Self::Io { .. } => "--state names another place".into(),
             Self::Aws { source, .. } => return source.hint(),
             Self::Unfit { hint, .. } => hint.clone(),
-            Self::Damaged { .. } | Self::Other { .. } => {
+            Self::Damaged { .. } => {
                 "nothing was touched. `sftpctl state rebuild` puts it aside and makes it anew from AWS: \
                 everything in it is found there by name and tag"
                     .into()
             }
+            Self::DamagedLock { .. } => {
+                "`sftpctl lock break` removes it, when nobody works on the environment; it asks first".into()
+            }
+            Self::Slow { .. } => "run the same command again, it goes on where this one stopped".into(),
+            Self::Other { .. } => {
+                "nothing was touched. --state names another place; what was copied here by mistake may be removed".into()
+            }
+            Self::OnItsWay { environment, from } => format!(
+                "say the move again, it goes on where it was interrupted: \
+                 sftpctl state move --env {environment} --state {from} --to PLACE, where PLACE is this one"
+            ),
             Self::Newer { .. } => "use the sftpctl that wrote it, or a newer one".into(),
             Self::Moved { to, .. } => format!("say --state {to}, or write it into the environment file"),
             Self::Conflict { .. } => "run the same command again".into(),

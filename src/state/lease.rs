@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use super::blob::{Blobs, Expect, Version};
 use super::error::StateError;
+use super::owned::Owned;
 
 /// Version of the document.
 const VERSION: u32 = 1;
@@ -68,7 +69,10 @@ pub struct Lease {
 
 impl Lease {
     fn parse(address: &str, content: &[u8]) -> Result<Self, StateError> {
-        super::document::parse(address, content, VERSION)
+        super::document::parse(address, content, VERSION).map_err(|error| match error {
+            StateError::Damaged { address, reason } => StateError::DamagedLock { address, reason },
+            other => other,
+        })
     }
 }
 
@@ -76,6 +80,8 @@ impl Lease {
 pub trait Machine: Send + Sync {
     /// Now, RFC 3339.
     fn now(&self) -> String;
+    /// How long ago some fixed moment was, by a clock that runs on while the machine sleeps.
+    fn uptime(&self) -> Duration;
     /// This process as the holder of a lease.
     fn holder(&self, run: &str, command: &str) -> Holder;
     /// Whether it is certain that the holder's process was one of this machine and has ended.
@@ -103,7 +109,9 @@ pub struct Lock {
 pub struct Held {
     lock: Lock,
     lease: Lease,
-    version: Version,
+    document: Owned,
+    /// By the machine's own clock, a moment before the last write was sent: nobody can have seen it unchanged for longer.
+    sent: Duration,
 }
 
 impl Lock {
@@ -138,6 +146,7 @@ impl Lock {
         let mut told = false;
         loop {
             let found = self.look().await?;
+            let sent = self.machine.uptime();
             let lease = Lease {
                 version: VERSION,
                 serial: found.as_ref().map_or(1, |(lease, _)| lease.serial + 1),
@@ -148,7 +157,7 @@ impl Lock {
             };
             let Some((theirs, version)) = found else {
                 match self.write(&lease, Expect::Absent).await {
-                    Ok(version) => return Ok(Held { lock: self.clone(), lease, version }),
+                    Ok(version) => return Ok(self.held(lease, version, sent)),
                     Err(StateError::Conflict { .. }) => continue,
                     Err(error) => return Err(error),
                 }
@@ -157,7 +166,7 @@ impl Lock {
             let silent = unchanged.is_some_and(|time| time >= Duration::from_secs(theirs.seconds));
             if theirs.released || silent || self.machine.has_ended(&theirs.holder) {
                 match self.write(&lease, Expect::Is(&version)).await {
-                    Ok(version) => return Ok(Held { lock: self.clone(), lease, version }),
+                    Ok(version) => return Ok(self.held(lease, version, sent)),
                     // Somebody was faster, or the holder lives after all.
                     Err(StateError::Conflict { .. }) => continue,
                     Err(error) => return Err(error),
@@ -188,6 +197,29 @@ impl Lock {
         self.write(&free, Expect::Is(&version)).await.map(drop)
     }
 
+    /// Frees one that cannot be read: it is replaced by one that nobody holds.
+    ///
+    /// # Errors
+    /// [`StateError::Conflict`] where somebody else was faster.
+    pub async fn break_damaged(&self) -> Result<(), StateError> {
+        let Some(blob) = self.blobs.get(&self.name).await? else { return Ok(()) };
+        let lease = Lease {
+            version: VERSION,
+            serial: 1,
+            // Its own name: no two documents are alike, whatever was there before.
+            holder: self.machine.holder(&format!("{:016x}", fastrand::u64(..)), "lock break"),
+            seconds: 1,
+            renewed: self.machine.now(),
+            released: true,
+        };
+        self.write(&lease, Expect::Is(&blob.version)).await.map(drop)
+    }
+
+    fn held(&self, lease: Lease, version: Version, sent: Duration) -> Held {
+        let document = Owned::new(Arc::clone(&self.blobs), self.name.clone(), Some(version));
+        Held { lock: self.clone(), lease, document, sent }
+    }
+
     async fn write(&self, lease: &Lease, expect: Expect<'_>) -> Result<Version, StateError> {
         self.blobs.put(&self.name, &super::document::pretty(lease), expect).await
     }
@@ -204,26 +236,31 @@ impl Lock {
 }
 
 impl Held {
-    /// Who holds it: this run.
-    pub fn holder(&self) -> &Holder {
-        &self.lease.holder
-    }
-
     /// How long it is good for after a renewal.
-    pub fn length(&self) -> Duration {
+    pub(super) fn length(&self) -> Duration {
         Duration::from_secs(self.lease.seconds)
     }
 
-    /// How often to renew it.
-    pub fn renew_every(&self) -> Duration {
-        Duration::from_secs(self.lease.seconds) / RENEWALS
+    /// Until when it is good, by [`Machine::uptime`].
+    pub(super) fn over(&self) -> Duration {
+        self.sent + self.length()
     }
 
-    /// Renews it.
+    /// How often to renew it.
+    pub(super) fn renew_every(&self) -> Duration {
+        self.length() / RENEWALS
+    }
+
+    /// Where it is, for people.
+    pub(super) fn address(&self) -> String {
+        self.document.address()
+    }
+
+    /// Renews it. May be given up at any moment, and said again.
     ///
     /// # Errors
     /// [`StateError::Fenced`] where another run has taken it.
-    pub async fn renew(&mut self) -> Result<(), StateError> {
+    pub(super) async fn renew(&mut self) -> Result<(), StateError> {
         self.replace(false).await
     }
 
@@ -231,7 +268,7 @@ impl Held {
     ///
     /// # Errors
     /// It cannot be written; it ends by itself then.
-    pub async fn release(mut self) -> Result<(), StateError> {
+    pub(super) async fn release(&mut self) -> Result<(), StateError> {
         match self.replace(true).await {
             Err(StateError::Fenced { .. }) => Ok(()),
             other => other,
@@ -239,11 +276,14 @@ impl Held {
     }
 
     async fn replace(&mut self, released: bool) -> Result<(), StateError> {
-        let serial = self.lease.serial + 1;
-        let next = Lease { serial, released, renewed: self.lock.machine.now(), ..self.lease.clone() };
-        match self.lock.write(&next, Expect::Is(&self.version)).await {
-            Ok(version) => {
-                (self.lease, self.version) = (next, version);
+        // Counted for every attempt, not for every success: a renewal that looks like one that was sent before is none,
+        // for whoever waits has seen it since then.
+        self.lease.serial += 1;
+        self.lease.renewed = self.lock.machine.now();
+        let sent = self.lock.machine.uptime();
+        match self.document.put(&super::document::pretty(&Lease { released, ..self.lease.clone() })).await {
+            Ok(()) => {
+                self.sent = sent;
                 Ok(())
             }
             Err(StateError::Conflict { .. }) => Err(StateError::Fenced { taken: self.lock.taken_by().await }),

@@ -32,6 +32,9 @@ pub struct State {
     /// Where the state is now, if not here any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub moved_to: Option<String>,
+    /// This is the copy of a move that is not finished: the state is where `moved_to` says, or will be here.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub on_its_way: bool,
     /// Digest of everything above: a document that was edited by hand is not believed.
     pub digest: String,
 }

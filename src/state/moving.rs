@@ -6,12 +6,14 @@
 
 use super::blob::{Expect, Version};
 use super::error::StateError;
-use super::lease::{Held, Terms};
+use super::grip::Heart;
+use super::lease::Terms;
 use super::model::State;
-use super::store::Store;
+use super::place::Place;
+use super::store::{Store, run_id};
 
 /// Records, and the place as it is named to people.
-pub type At<'a> = (&'a Store, &'a str);
+pub type At<'a> = (&'a Store, &'a Place);
 
 /// Moves the records.
 ///
@@ -33,20 +35,24 @@ pub async fn relocate(from: At<'_>, to: At<'_>, terms: Terms, tell: &(dyn Fn(&st
     result.and(released).and(given_back)
 }
 
-async fn hold(store: &Store, terms: Terms, tell: &(dyn Fn(&str) + Sync)) -> Result<Held, StateError> {
-    let run = format!("{:016x}", fastrand::u64(..));
-    store.lock().take((&run, "state move"), terms, tell).await
+async fn hold(store: &Store, terms: Terms, tell: &(dyn Fn(&str) + Sync)) -> Result<Heart, StateError> {
+    store.hold((&run_id(), "state move"), terms, tell).await
+}
+
+/// Whether a document's word for a place means this one.
+fn names(word: Option<&str>, place: &Place) -> bool {
+    word.and_then(|word| word.parse::<Place>().ok()).is_some_and(|named| named.is_same(place))
 }
 
 async fn copy((from, from_place): At<'_>, (to, to_place): At<'_>) -> Result<(), StateError> {
     let (mine, my_version) = state(from).await?;
     let (theirs, mut their_version) = state(to).await?;
-    let in_transit = theirs.moved_to.as_deref() == Some(from_place);
-    let word_left = match mine.moved_to.as_deref() {
+    let in_transit = names(theirs.moved_to.as_deref(), from_place);
+    let word_left = match &mine.moved_to {
         None => false,
-        Some(place) if place == to_place => true,
+        Some(_) if names(mine.moved_to.as_deref(), to_place) => true,
         Some(place) => {
-            return Err(StateError::Moved { environment: mine.environment.clone(), to: place.to_owned() });
+            return Err(StateError::Moved { environment: mine.environment.clone(), to: place.clone() });
         }
     };
     if word_left && their_version.is_some() && theirs.moved_to.is_none() {
@@ -61,11 +67,12 @@ async fn copy((from, from_place): At<'_>, (to, to_place): At<'_>) -> Result<(), 
             });
         }
         journal(from, to).await?;
-        let on_its_way = State { moved_to: Some(from_place.to_owned()), ..mine.clone() };
-        their_version = Some(put(to, &on_its_way, their_version.as_ref()).await?);
-        put(from, &State { moved_to: Some(to_place.to_owned()), ..mine.clone() }, my_version.as_ref()).await?;
+        let copy = State { moved_to: Some(from_place.to_string()), on_its_way: true, ..mine.clone() };
+        their_version = Some(put(to, &copy, their_version.as_ref()).await?);
+        let word = State { moved_to: Some(to_place.to_string()), on_its_way: false, ..mine.clone() };
+        put(from, &word, my_version.as_ref()).await?;
     }
-    put(to, &State { moved_to: None, ..mine }, their_version.as_ref()).await.map(drop)
+    put(to, &State { moved_to: None, on_its_way: false, ..mine }, their_version.as_ref()).await.map(drop)
 }
 
 /// The state as it lies there, wherever it says to be.

@@ -3,15 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
-use tokio::time::Instant;
-
 use super::blob::{Blobs, Expect, Version};
 use super::error::StateError;
+use super::grip::Heart;
 use super::journal::{Entry, Header, Journal};
-use super::lease::{Held, Lock, Machine, Terms};
+use super::lease::{Lock, Machine, Terms};
 use super::model::State;
+use super::owned::Owned;
 use super::writer::JournalWriter;
 
 /// The records of an environment.
@@ -84,10 +82,13 @@ impl Store {
             None => (State::new(&self.environment, &self.account), None),
             Some(blob) => (State::read(&self.blobs.address(&state_name), &blob.content)?, Some(blob.version)),
         };
-        if let Some(to) = state.moved_to {
-            return Err(StateError::Moved { environment: state.environment, to });
-        }
         self.ours(&state_name, &state.environment, &state.account)?;
+        if let Some(place) = state.moved_to {
+            return Err(match state.on_its_way {
+                true => StateError::OnItsWay { environment: state.environment, from: place },
+                false => StateError::Moved { environment: state.environment, to: place },
+            });
+        }
         let mut remembered =
             Remembered { state: State::default(), unfinished: Vec::new(), found, version, journal: None };
         if let Some(blob) = journal {
@@ -105,6 +106,20 @@ impl Store {
         Ok(Remembered { state, ..remembered })
     }
 
+    /// Takes the lock, and keeps it until it is given back.
+    ///
+    /// # Errors
+    /// The lock is held, or cannot be read or written.
+    pub(super) async fn hold(
+        &self,
+        (run, command): (&str, &str),
+        terms: Terms,
+        tell: &(dyn Fn(&str) + Sync),
+    ) -> Result<Heart, StateError> {
+        let held = self.lock().take((run, command), terms, tell).await?;
+        Ok(Heart::new(held, Arc::clone(&self.machine)))
+    }
+
     /// Begins a run: takes the lock, reads what is remembered under it, and begins the run's journal, which takes over
     /// what is unfinished.
     ///
@@ -117,40 +132,52 @@ impl Store {
         tell: &(dyn Fn(&str) + Sync),
     ) -> Result<(Run, Remembered), StateError> {
         self.blobs.check().await?;
-        let id = format!("{:016x}", fastrand::u64(..));
-        let held = self.lock().take((&id, command), terms, tell).await?;
-        match self.open(&id).await {
-            Ok((remembered, journal)) => {
-                let run = Run::new(self.clone(), held, Arc::new(journal), remembered.version.clone());
-                Ok((run, remembered))
+        let id = run_id();
+        let heart = self.hold((&id, command), terms, tell).await?;
+        match self.open(&id, &heart).await {
+            Ok((remembered, state, journal)) => {
+                heart.tell(Arc::clone(&journal));
+                Ok((Run { journal, state, heart }, remembered))
             }
             Err(error) => {
                 // The next one need not wait for a run that never began.
-                let _ = held.release().await;
+                let _ = heart.release().await;
                 Err(error)
             }
         }
     }
 
-    async fn open(&self, run: &str) -> Result<(Remembered, JournalWriter), StateError> {
+    /// Reads the records and makes them this run's: both documents are replaced, so that an earlier run which lost its
+    /// lock finds neither as it left it.
+    async fn open(&self, run: &str, heart: &Heart) -> Result<(Remembered, Owned, Arc<JournalWriter>), StateError> {
         loop {
-            let remembered = self.load().await?;
+            let mut remembered = self.load().await?;
+            // Between the reading and the writing: a run that was paused until another took its lock has read that one's
+            // records, and would replace them.
+            heart.grip().confirm().await?;
+            remembered.state.serial += 1;
+            run.clone_into(&mut remembered.state.run);
             let mut journal = Journal::new(Header::new(&self.environment, &self.account, run));
             for entry in &remembered.unfinished {
                 // Legal: each was read from a journal in which it was open.
                 let _ = journal.add(entry.clone());
             }
-            let writer = JournalWriter::new(
-                Arc::clone(&self.blobs),
-                Arc::clone(&self.machine),
-                self.journal_name(),
-                journal,
-                remembered.journal.clone(),
-            );
-            match writer.flush().await {
-                Ok(()) => return Ok((remembered, writer)),
+            let owned = |name, version: &Option<Version>| Owned::new(Arc::clone(&self.blobs), name, version.clone());
+            let mut state = owned(self.state_name(), &remembered.version);
+            let mut lines = owned(self.journal_name(), &remembered.journal);
+            // The state first: it takes over what the journal tells, which the new one does not.
+            let written = match state.put(&remembered.state.write()).await {
+                Ok(()) => lines.put(&journal.write()).await,
+                error => error,
+            };
+            match written {
+                Ok(()) => {
+                    let (machine, grip) = (Arc::clone(&self.machine), Arc::clone(heart.grip()));
+                    let writer = JournalWriter::new(machine, grip, journal, lines);
+                    return Ok((remembered, state, Arc::new(writer)));
+                }
                 // The last words of a run that has just lost its lock: read them, and go on.
-                Err(StateError::Fenced { .. }) => {}
+                Err(StateError::Conflict { .. }) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -165,24 +192,51 @@ impl Store {
         Ok(names.iter().filter_map(|name| name.strip_suffix(".json")).map(str::to_owned).collect())
     }
 
-    /// Puts damaged or foreign records aside, under names that nobody reads, so that new ones can be written.
+    /// Puts damaged records aside, under names that nobody reads, so that new ones can be written. What can be read
+    /// stays: a journal knows what a killed run had begun, also where the state is damaged. Holds the lock meanwhile.
     ///
     /// # Errors
-    /// The place cannot be read or written.
-    pub async fn put_aside(&self) -> Result<Vec<String>, StateError> {
+    /// The lock is held; the place cannot be read or written; or a document is whole, but of a newer version or of
+    /// another environment or account.
+    pub async fn put_aside(&self, terms: Terms, tell: &(dyn Fn(&str) + Sync)) -> Result<Vec<String>, StateError> {
+        self.blobs.check().await?;
+        let heart = self.hold((&run_id(), "state rebuild"), terms, tell).await?;
+        let aside = self.put_damaged_aside(&heart).await;
+        let released = heart.release().await;
+        aside.and_then(|aside| released.map(|()| aside))
+    }
+
+    async fn put_damaged_aside(&self, heart: &Heart) -> Result<Vec<String>, StateError> {
+        let (state_name, journal_name) = (self.state_name(), self.journal_name());
+        let (state, journal) = tokio::try_join!(self.blobs.get(&state_name), self.blobs.get(&journal_name))?;
+        let mut damaged = Vec::new();
+        if let Some(blob) = state {
+            match State::read(&self.blobs.address(&state_name), &blob.content) {
+                Ok(state) => self.ours(&state_name, &state.environment, &state.account)?,
+                Err(StateError::Damaged { .. }) => {
+                    damaged.push((state_name, blob, State::new(&self.environment, &self.account).write()));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        if let Some(blob) = journal {
+            match Journal::read(&self.blobs.address(&journal_name), &blob.content) {
+                Ok(journal) => self.ours(&journal_name, &journal.header().environment, &journal.header().account)?,
+                Err(StateError::Damaged { .. }) => {
+                    let empty = Journal::new(Header::new(&self.environment, &self.account, "none"));
+                    damaged.push((journal_name, blob, empty.write()));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        heart.grip().confirm().await?;
         let mut aside = Vec::new();
-        for name in [self.state_name(), self.journal_name()] {
-            let Some(blob) = self.blobs.get(&name).await? else { continue };
+        for (name, blob, empty) in damaged {
             let to = format!("{name}.aside-{}", self.machine.now().replace(':', ""));
             match self.blobs.put(&to, &blob.content, Expect::Absent).await {
                 Ok(_) | Err(StateError::Conflict { .. }) => {}
                 Err(error) => return Err(error),
             }
-            let empty = if name == self.state_name() {
-                State::new(&self.environment, &self.account).write()
-            } else {
-                Journal::new(Header::new(&self.environment, &self.account, "none")).write()
-            };
             self.blobs.put(&name, &empty, Expect::Is(&blob.version)).await?;
             aside.push(self.blobs.address(&to));
         }
@@ -190,47 +244,19 @@ impl Store {
     }
 }
 
+/// A name for a run.
+pub(super) fn run_id() -> String {
+    format!("{:016x}", fastrand::u64(..))
+}
+
 /// A run that holds the lock.
 pub struct Run {
-    store: Store,
     journal: Arc<JournalWriter>,
-    version: Option<Version>,
+    state: Owned,
     heart: Heart,
 }
 
-/// Renews the lease until it is told to stop.
-struct Heart {
-    stop: oneshot::Sender<()>,
-    task: JoinHandle<Held>,
-}
-
 impl Run {
-    fn new(store: Store, mut held: Held, journal: Arc<JournalWriter>, version: Option<Version>) -> Self {
-        let (stop, mut stopped) = oneshot::channel();
-        let writer = Arc::clone(&journal);
-        writer.good_until(Instant::now() + held.length());
-        let task = tokio::spawn(async move {
-            loop {
-                tokio::select! {
-                    _ = &mut stopped => return held,
-                    () = crate::execute::wait::for_renewal(held.renew_every()) => {}
-                }
-                let begun = Instant::now();
-                match held.renew().await {
-                    // From before the renewal was sent: nobody can have seen it unchanged for longer.
-                    Ok(()) => writer.good_until(begun + held.length()),
-                    Err(error @ StateError::Fenced { .. }) => writer.fence(&error.to_string()),
-                    // It may pass; if it doesn't, the next write says so.
-                    Err(error) => tracing::warn!(%error, "the lock was not renewed"),
-                }
-                if let Err(error) = writer.flush().await {
-                    tracing::debug!(%error, "the journal was not written");
-                }
-            }
-        });
-        Self { store, journal, version, heart: Heart { stop, task } }
-    }
-
     /// Its journal.
     pub fn journal(&self) -> &Arc<JournalWriter> {
         &self.journal
@@ -241,22 +267,19 @@ impl Run {
     /// # Errors
     /// [`StateError::Fenced`] where another run has taken the lock; or it cannot be written.
     pub async fn save(&mut self, state: &mut State) -> Result<(), StateError> {
+        let grip = self.heart.grip();
+        grip.sure().await?;
         state.serial += 1;
         self.journal.run().clone_into(&mut state.run);
-        let expect = Expect::found(self.version.as_ref());
-        match self.store.blobs.put(&self.store.state_name(), &state.write(), expect).await {
-            Ok(version) => self.version = Some(version),
-            Err(StateError::Conflict { address }) => {
-                return Err(StateError::Fenced { taken: format!("{address} was written by another run") });
-            }
-            Err(error) => return Err(error),
+        match self.state.put(&state.write()).await {
+            Err(StateError::Conflict { address }) => Err(grip.lose(&format!("{address} was written by another run"))),
+            other => other,
         }
-        Ok(())
     }
 
     /// Stops as a killed run does: nothing is written, nothing given back.
     pub fn abandon(self) {
-        self.heart.task.abort();
+        drop(self.heart);
     }
 
     /// Ends it: closes the journal and gives the lock back.
@@ -265,12 +288,7 @@ impl Run {
     /// The last lines could not be written. The lock ends by itself then.
     pub async fn end(self) -> Result<(), StateError> {
         let closed = self.journal.close().await;
-        // The task has ended only if it panicked; then there is nothing to give back.
-        let _ = self.heart.stop.send(());
-        let released = match self.heart.task.await {
-            Ok(held) => held.release().await,
-            Err(_) => Ok(()),
-        };
+        let released = self.heart.release().await;
         match closed {
             Err(StateError::Fenced { .. }) => released,
             Err(error) => Err(error),

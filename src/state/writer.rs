@@ -5,56 +5,42 @@
 //! its lock.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::time::Instant;
-
-use super::blob::{Blobs, Expect, Version};
 use super::error::StateError;
+use super::grip::Grip;
 use super::journal::{Entry, Event, Journal};
 use super::lease::Machine;
+use super::owned::Owned;
 use crate::resources::resource::{Action, NodeId};
 
 /// The journal of a run that is under way.
 pub struct JournalWriter {
-    blobs: Arc<dyn Blobs>,
     machine: Arc<dyn Machine>,
-    name: String,
+    grip: Arc<Grip>,
     run: String,
     count: AtomicU64,
     queue: Mutex<Vec<Entry>>,
     document: tokio::sync::Mutex<Document>,
-    fenced: OnceLock<String>,
-    /// When the lease is over, by this machine's own clock.
-    over: Mutex<Option<Instant>>,
 }
 
 struct Document {
     journal: Journal,
-    version: Option<Version>,
+    file: Owned,
     /// It has lines that are not written yet.
     behind: bool,
 }
 
 impl JournalWriter {
-    /// A writer that replaces the document of this version.
-    pub(super) fn new(
-        blobs: Arc<dyn Blobs>,
-        machine: Arc<dyn Machine>,
-        name: String,
-        journal: Journal,
-        version: Option<Version>,
-    ) -> Self {
+    /// A writer for a journal that was just written.
+    pub(super) fn new(machine: Arc<dyn Machine>, grip: Arc<Grip>, journal: Journal, file: Owned) -> Self {
         Self {
-            blobs,
             machine,
-            name,
+            grip,
             run: journal.header().run.clone(),
             count: AtomicU64::new(0),
             queue: Mutex::default(),
-            document: tokio::sync::Mutex::new(Document { journal, version, behind: true }),
-            fenced: OnceLock::new(),
-            over: Mutex::default(),
+            document: tokio::sync::Mutex::new(Document { journal, file, behind: false }),
         }
     }
 
@@ -68,6 +54,7 @@ impl JournalWriter {
     /// # Errors
     /// The journal cannot be written, or this run has lost its lock; then the operation must not be called.
     pub async fn intend(&self, node: &NodeId, action: Action, title: &str) -> Result<String, StateError> {
+        self.grip.sure().await?;
         let operation = format!("sftpctl-{}-{}", self.run, self.count.fetch_add(1, Ordering::Relaxed));
         self.queue(&operation, node, Event::Intent { action, title: title.to_owned() });
         self.flush().await?;
@@ -103,42 +90,24 @@ impl JournalWriter {
                 Err(reason) => tracing::error!(reason, "a line does not fit into the journal"),
             }
         }
-        if let Some(taken) = self.fenced.get() {
-            return Err(StateError::Fenced { taken: taken.clone() });
-        }
+        self.grip.lost()?;
         if !document.behind {
             return Ok(());
         }
-        let expect = Expect::found(document.version.as_ref());
-        match self.blobs.put(&self.name, &document.journal.write(), expect).await {
-            Ok(version) => {
-                document.version = Some(version);
+        let content = document.journal.write();
+        match document.file.put(&content).await {
+            Ok(()) => {
                 document.behind = false;
                 Ok(())
             }
-            Err(StateError::Conflict { address }) => {
-                self.fence(&format!("{address} is another run's now"));
-                Err(StateError::Fenced { taken: format!("{address} is another run's now") })
-            }
+            Err(StateError::Conflict { address }) => Err(self.grip.lose(&format!("{address} is another run's now"))),
             Err(error) => Err(error),
         }
     }
 
-    /// The lease is good until then.
-    pub(super) fn good_until(&self, over: Instant) {
-        *self.over.lock().unwrap_or_else(PoisonError::into_inner) = Some(over);
-    }
-
     /// Whether this run may change nothing any more: it lost its lock, or was paused for so long that it may have.
     pub fn is_over(&self) -> bool {
-        let over = *self.over.lock().unwrap_or_else(PoisonError::into_inner);
-        self.fenced.get().is_some() || over.is_some_and(|over| Instant::now() >= over)
-    }
-
-    /// Nothing may be written any more.
-    pub(super) fn fence(&self, taken: &str) {
-        // The first reason stays.
-        let _ = self.fenced.set(taken.to_owned());
+        self.grip.is_over()
     }
 
     /// Writes everything, or an empty journal where nothing is open: what is finished needs no journal.

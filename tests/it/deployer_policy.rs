@@ -53,3 +53,24 @@ fn every_call_is_allowed_and_nothing_is_allowed_wholesale() {
     let missing: Vec<_> = calls.iter().map(|call| action(call)).filter(|action| !allowed.contains(action)).collect();
     assert_eq!(missing, Vec::<String>::new());
 }
+
+/// State in S3 is where the reader says: the policy names the bucket and the prefix that the README does.
+#[test]
+fn state_in_s3_is_allowed_where_the_readme_puts_it() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let policy: Value =
+        serde_json::from_str(&std::fs::read_to_string(root.join("docs/deployer-policy.json")).unwrap()).unwrap();
+    let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
+    assert!(readme.contains("s3://company-sftpctl/state") && readme.contains("StateKey"));
+    let allowed = |resource: &str| -> BTreeSet<String> {
+        let statements = policy["Statement"].as_array().unwrap().iter();
+        let matching = statements.filter(|statement| statement["Resource"].as_str() == Some(resource));
+        matching.flat_map(|s| s["Action"].as_array().unwrap()).map(|a| a.as_str().unwrap().to_owned()).collect()
+    };
+    let names = |actions: [&str; 2]| BTreeSet::from(actions.map(str::to_owned));
+    assert_eq!(allowed("arn:aws:s3:::company-sftpctl/state/*"), names(["s3:GetObject", "s3:PutObject"]));
+    // Without ListBucket S3 answers "denied" where it should answer that there is no state yet.
+    assert_eq!(allowed("arn:aws:s3:::company-sftpctl"), names(["s3:GetBucketVersioning", "s3:ListBucket"]));
+    let key = "arn:aws:kms:*:111111111111:key/00000000-0000-0000-0000-000000000000";
+    assert_eq!(allowed(key), names(["kms:Decrypt", "kms:GenerateDataKey"]));
+}

@@ -271,8 +271,9 @@ fn every_line_of_what_happens_if_is_backed_by_a_test() {
     assert!(lines.len() > 5, "{lines:?}");
     for line in lines {
         let test = line.trim_end_matches([' ', '|']).rsplit("| ").next().unwrap().trim_matches('`');
-        let (file, name) = test.split_once("::").unwrap_or_else(|| panic!("no test in: {line}"));
-        let source = std::fs::read_to_string(root.join(format!("tests/it/{file}.rs"))).unwrap();
+        let (module, name) = test.rsplit_once("::").unwrap_or_else(|| panic!("no test in: {line}"));
+        let file = root.join(format!("tests/it/{}.rs", module.replace("::", "/")));
+        let source = std::fs::read_to_string(file).unwrap();
         let found = [format!("#[test]\nfn {name}()"), format!("test(start_paused = true)]\nasync fn {name}()")];
         assert!(found.iter().any(|head| source.contains(head)), "there is no test {test}");
     }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use axum::http::{Request, Response};
+use axum::http::{HeaderMap, Request, Response};
 use sftpctl::aws::{Aws, ConnectOptions};
 
 /// One answer.
@@ -25,6 +25,12 @@ impl Reply {
 
     pub(crate) fn ok(body: impl Into<String>) -> Self {
         Self::new(200, body)
+    }
+
+    /// With a header.
+    pub(crate) fn header(mut self, name: &'static str, value: &str) -> Self {
+        self.headers.push((name, value.to_owned()));
+        self
     }
 
     /// An error of a service that speaks JSON.
@@ -53,6 +59,7 @@ pub(crate) struct Asked {
     pub(crate) operation: String,
     pub(crate) region: String,
     pub(crate) owner: String,
+    pub(crate) headers: HeaderMap,
     pub(crate) body: String,
 }
 
@@ -131,7 +138,13 @@ async fn answer(script: Arc<Mutex<Script>>, request: Request<Body>) -> Response<
     };
     let owner = header("x-amz-expected-bucket-owner").to_owned();
     let mut script = script.lock().unwrap();
-    script.asked.push(Asked { operation: operation.clone(), region: region.to_owned(), owner, body });
+    script.asked.push(Asked {
+        operation: operation.clone(),
+        region: region.to_owned(),
+        owner,
+        headers: parts.headers.clone(),
+        body,
+    });
     let reply = match script.replies.get_mut(&operation) {
         Some(replies) if replies.len() > 1 => replies.pop_front().unwrap(),
         Some(replies) => replies.front().unwrap().clone(),

@@ -153,9 +153,10 @@ def drift(kind):
                                          PolicyArn=f"arn:aws:iam::{ACCOUNT}:policy/99-uploads-sftp-transfer")
 
 
-def state_bucket(name):
-    client("s3").create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
-    client("s3").put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+def state_bucket(name, region="us-west-2"):
+    s3 = client("s3", region)
+    s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": region})
+    s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
 
 
 def left():
@@ -178,7 +179,7 @@ def left():
 if COMMAND == "drift":
     drift(sys.argv[3])
 elif COMMAND == "state-bucket":
-    state_bucket(sys.argv[3])
+    state_bucket(*sys.argv[3:])
 elif COMMAND in ("fetch", "post"):
     request = urllib.request.Request(ENDPOINT + sys.argv[3], method="GET" if COMMAND == "fetch" else "POST")
     print(urllib.request.urlopen(request).read().decode())

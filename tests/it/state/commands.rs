@@ -1,0 +1,232 @@
+//! What the commands say about the lock and the records, and do about them.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::io::{BufRead as _, BufReader};
+use std::path::PathBuf;
+use std::process::{Output, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use sftpctl::resources::resource::Action;
+use sftpctl::state::error::StateError;
+use sftpctl::state::folder::Folder;
+use sftpctl::state::lease::Terms;
+use sftpctl::state::machine::ThisMachine;
+use sftpctl::state::store::{Run, Store};
+use tokio::runtime::Runtime;
+
+use super::BUCKET;
+use super::suite::{ACCOUNT, server};
+use crate::site::{Running, Site, shown, succeeded, tool};
+
+const REBUILD: [&str; 5] = ["state", "rebuild", "--env", "99", "--local"];
+const BREAK: [&str; 5] = ["lock", "break", "--env", "99", "--local"];
+
+/// The records of a site, in this process.
+struct Records {
+    runtime: Runtime,
+    store: Store,
+    folder: PathBuf,
+}
+
+impl Records {
+    fn of(site: &Site) -> Self {
+        let folder = site.dir.path().join(".sftpctl/local/state");
+        let store = Store::new(Arc::new(Folder::new(&folder)), "99", ACCOUNT, Arc::new(ThisMachine));
+        Self { runtime: Runtime::new().unwrap(), store, folder }
+    }
+
+    /// A run of this process holds the lock.
+    fn begin(&self, seconds: u64) -> Run {
+        let terms = Terms { length: Duration::from_secs(seconds), patience: Duration::ZERO };
+        self.runtime.block_on(self.store.begin("deploy", terms, &|_| {})).unwrap().0
+    }
+
+    fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.folder.join(name)).unwrap()
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.folder.join(name), text).unwrap();
+    }
+}
+
+/// The program at a terminal, where somebody answers.
+fn answered(site: &Site, answer: &str, arguments: &[&str]) -> Output {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/oracle/asked.exp");
+    tool("expect", "expect")
+        .args([script, answer, env!("CARGO_BIN_EXE_sftpctl")])
+        .args(arguments)
+        .current_dir(site.dir.path())
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn a_lock_is_waited_for_and_broken_by_whoever_says_so() {
+    let (site, show) = (Site::new(), ["lock", "show", "--env", "99", "--local"]);
+    let records = Records::of(&site);
+    assert!(site.ok(&show).contains("Nobody works on environment 99"));
+    let run = records.begin(2);
+    let given_up = site.ends_with(5, &[&REBUILD[..], &["--lock-timeout", "1"]].concat());
+    assert!(given_up.contains("waiting for the lock: deploy by"), "{given_up}");
+    assert!(given_up.contains("another run works on this environment: deploy by"), "{given_up}");
+
+    let mut waiting = site.command(&[&REBUILD[..], &["--lock-timeout", "60"]].concat());
+    let mut waiting = Running(waiting.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap());
+    let mut lines = BufReader::new(waiting.0.stderr.take().unwrap()).lines().map(Result::unwrap);
+    lines.by_ref().find(|line| line.contains("waiting for the lock")).unwrap();
+    records.runtime.block_on(run.end()).unwrap();
+    let rest: Vec<String> = lines.collect();
+    assert!(waiting.0.wait().unwrap().success(), "{rest:?}");
+
+    // Nobody renews this one, and its process lives.
+    records.begin(600).abandon();
+    let refused = site.ends_with(3, &BREAK);
+    assert!(refused.contains("deploy by") && refused.contains("--yes"), "{refused}");
+    let no = answered(&site, "n", &BREAK);
+    assert_eq!(no.status.code(), Some(3), "{}", shown(&no));
+    site.ends_with(5, &show);
+    let yes = answered(&site, "y", &BREAK);
+    assert!(yes.status.success() && shown(&yes).contains("The lock is free"), "{}", shown(&yes));
+    site.ok(&show);
+
+    // A run that lives is stopped by it.
+    let run = records.begin(600);
+    assert!(site.ok(&[&BREAK[..], &["--yes"]].concat()).contains("It was held by: deploy by"));
+    site.ok(&REBUILD);
+    let refused = records.runtime.block_on(run.journal().intend(&server(), Action::Update, "server")).unwrap_err();
+    assert!(matches!(refused, StateError::Fenced { .. }), "{refused}");
+    run.abandon();
+}
+
+#[test]
+fn documents_that_cannot_be_read_are_refused_with_what_to_do() {
+    let site = Site::new();
+    let records = Records::of(&site);
+    let run = records.begin(600);
+    records.runtime.block_on(run.journal().intend(&server(), Action::Update, "server")).unwrap();
+    records.runtime.block_on(run.end()).unwrap();
+    let whole = |name: &str| (name.to_owned(), records.read(name));
+    let good = [whole("99.json"), whole("99.journal"), whole("99.lock")];
+    let restore = || good.iter().for_each(|(name, text)| records.write(name, text));
+    let foreign = |text: &str| text.replace(ACCOUNT, "222222222222");
+    for (name, bad, says, hint) in [
+        (
+            "99.journal",
+            good[1].1.replacen("\"is\":\"intent\"", "\"is\":\"guess\"", 1),
+            "line 2",
+            "sftpctl state rebuild",
+        ),
+        ("99.journal", good[1].1[..20].to_owned(), "damaged", "sftpctl state rebuild"),
+        ("99.journal", good[1].1.replacen("\"version\":1", "\"version\":9", 1), "version 9", "or a newer one"),
+        ("99.journal", foreign(&good[1].1), "in account 222222222222", "--state names another place"),
+        ("99.lock", good[2].1[..20].to_owned(), "damaged", "sftpctl lock break"),
+        ("99.lock", good[2].1.replace("\"serial\"", "\"cereal\""), "damaged", "sftpctl lock break"),
+        ("99.lock", good[2].1.replace("\"version\": 1", "\"version\": 9"), "version 9", "or a newer one"),
+        ("99.json", String::new(), "damaged", "sftpctl state rebuild"),
+        ("99.json", good[0].1.replace("\"version\": 1", "\"version\": 9"), "version 9", "or a newer one"),
+    ] {
+        restore();
+        records.write(name, &bad);
+        let refused = site.ends_with(2, &["deploy", "--env", "99", "--local", "--yes"]);
+        assert!(refused.contains(says) && refused.contains(hint), "{name}: {refused}");
+        for (other, text) in &good {
+            let expected = if other == name { &bad } else { text };
+            // The lock is taken before the journal is read under it, and given back.
+            assert!(other == "99.lock" && name != "99.lock" || records.read(other) == *expected, "{name}: {other}");
+        }
+        // What is said to mend it does, and nothing else does.
+        let mended = match hint {
+            "sftpctl state rebuild" => site.run(&REBUILD),
+            "sftpctl lock break" => {
+                let refused = site.ends_with(3, &BREAK);
+                assert!(refused.contains("--yes") && records.read(name) == bad, "{refused}");
+                site.run(&[&BREAK[..], &["--yes"]].concat())
+            }
+            _ => {
+                site.ends_with(2, &REBUILD);
+                assert_eq!(records.read(name), bad, "{name}");
+                continue;
+            }
+        };
+        assert!(mended.status.success(), "{name}: {}", shown(&mended));
+        site.ok(&REBUILD);
+    }
+    restore();
+    let refused = site.ends_with(2, &[&REBUILD[..], &["--region", "us-west-2"]].concat());
+    assert!(refused.contains("without --region"), "{refused}");
+    // Another account's state, whole, is not put aside.
+    records.write("99.json", "{");
+    records.write("99.journal", &foreign(&good[1].1));
+    site.ends_with(2, &REBUILD);
+    assert_eq!(records.read("99.json"), "{");
+    // The state is damaged, the journal is not: what a killed run had begun is not forgotten.
+    restore();
+    records.write("99.json", "{");
+    let put_aside = shown(&site.run(&REBUILD));
+    assert!(put_aside.contains("99.json.aside-") && !put_aside.contains("99.journal.aside-"), "{put_aside}");
+}
+
+/// `sftpctl state …` on the local cloud.
+fn local<'a>(command: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    [&["state", command, "--env", "99", "--local"], more].concat()
+}
+
+#[test]
+fn records_move_from_a_folder_to_s3_and_are_listed_there() {
+    let site = Site::new();
+    site.aws(&["state-bucket", BUCKET]);
+    let place = format!("s3://{BUCKET}/moved");
+    let in_words = ["--state", ".sftpctl/local/../local/state/"];
+    let refused =
+        site.ends_with(2, &local("move", &[&["--to", ".sftpctl/local/state", "--yes"][..], &in_words].concat()));
+    assert!(refused.contains("already"), "{refused}");
+    let records = Records::of(&site);
+    let run = records.begin(600);
+    records.runtime.block_on(run.journal().intend(&server(), Action::Update, "server")).unwrap();
+    records.runtime.block_on(run.end()).unwrap();
+    let show = |place: &[&str]| -> Value {
+        serde_json::from_str(&site.ok(&local("show", &[&["--output", "json"], place].concat()))).unwrap()
+    };
+    let before = show(&[]);
+    let asked = site.ends_with(3, &local("move", &["--to", &place]));
+    assert!(asked.contains("--yes"), "{asked}");
+    let moved = site.run(&local("move", &["--to", &place, "--yes"]));
+    assert!(succeeded("move", &moved).contains(&format!("place: \"{place}/\"")), "{}", shown(&moved));
+    let there = show(&["--state", &place]);
+    assert_eq!(there["unfinished"], before["unfinished"]);
+    assert_eq!(there["unfinished"].as_array().unwrap().len(), 1);
+    assert_eq!(site.ok(&local("list", &["--state", &place])).trim(), "99");
+    let listed: Value =
+        serde_json::from_str(&site.ok(&local("list", &["--state", &place, "--output", "json"]))).unwrap();
+    assert_eq!(listed["environments"], serde_json::json!(["99"]));
+    let left = site.ends_with(2, &local("show", &[]));
+    assert!(left.contains("has moved to") && left.contains(&format!("--state {place}")), "{left}");
+}
+
+/// Everything that a deployment does with its state in S3, by the local cloud's own log: the bucket is called in a region
+/// where nothing else is.
+#[test]
+fn a_deployment_writes_its_state_a_bounded_number_of_times() {
+    let site = Site::new();
+    site.aws(&["state-bucket", BUCKET, "eu-central-1"]);
+    let state = format!("s3://{BUCKET}/counted?region=eu-central-1");
+    let arguments = ["deploy", "--env", "99", "--local", "--yes", "--no-verify", "--state", &state];
+    let log = || -> Vec<Value> { serde_json::from_str(&site.aws(&["fetch", "/_sftpctl/calls/log"])).unwrap() };
+    let before = log().len();
+    let start = std::time::Instant::now();
+    site.ok(&arguments);
+    let quarters = usize::try_from(start.elapsed().as_secs() / 5 + 1).unwrap();
+    let calls = log().split_off(before);
+    let of_state = |call: &&Value| call["region"] == "eu-central-1";
+    let count = |operation: &str| calls.iter().filter(of_state).filter(|call| call["operation"] == operation).count();
+    let changes = calls.iter().filter(|call| !of_state(call) && call["mutating"] == true).count();
+    let (writes, reads) = (count("PutObject"), count("GetObject"));
+    assert!(changes > 30 && writes > 10, "{changes} changes, {writes} writes");
+    assert!(writes <= changes + 2 * quarters + 9, "{writes} writes for {changes} changes in {quarters} quarters");
+    assert!(reads <= 5, "{reads} reads");
+    assert_eq!(calls.iter().filter(of_state).count(), writes + reads + count("GetBucketVersioning"));
+}

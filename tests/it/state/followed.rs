@@ -1,0 +1,226 @@
+//! Runs that are paused, slow or cut off, and whether another has followed them.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sftpctl::aws::{Aws, AwsError};
+use sftpctl::resources::resource::Action;
+use sftpctl::state::blob::{Blobs, Expect};
+use sftpctl::state::bucket::Bucket;
+use sftpctl::state::error::StateError;
+use sftpctl::state::model::State;
+use tokio::time::Instant;
+
+use super::places::Fickle;
+use super::suite::{ACCOUNT, FakeMachine, TERMS, server, store, store_on};
+use crate::site::DEADLINE;
+use crate::stub::{Reply, Stub};
+
+pub(super) async fn keeps_its_promises(fresh: &dyn Fn() -> Arc<dyn Blobs>) {
+    a_reader_that_was_paused_beyond_its_lease_replaces_nothing(&fresh()).await;
+    a_slow_reader_keeps_its_lock(&fresh()).await;
+    whoever_begins_fences_the_state(&fresh()).await;
+    a_stalled_holder_whom_nobody_followed_goes_on(&fresh()).await;
+    a_lost_answer_fences_nobody(&fresh()).await;
+    what_hangs_does_not_cost_the_lock(&fresh()).await;
+}
+
+/// Asks again and again, on tokio's clock.
+async fn until(what: &str, mut probe: impl AsyncFnMut() -> bool) {
+    let end = Instant::now() + DEADLINE;
+    while !probe().await {
+        assert!(Instant::now() < end, "{what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+async fn is_refused(blobs: &Arc<dyn Blobs>) {
+    let error = store(blobs, "two", 2).begin("deploy", TERMS, &|_| {}).await.err().unwrap();
+    assert!(matches!(error, StateError::Locked { .. }), "{error}");
+}
+
+async fn a_reader_that_was_paused_beyond_its_lease_replaces_nothing(blobs: &Arc<dyn Blobs>) {
+    let paused = Fickle::new(blobs);
+    let seen: Arc<dyn Blobs> = Arc::<Fickle>::clone(&paused);
+    paused.stop_at("99.json");
+    let first = tokio::spawn(async move { store(&seen, "one", 1).begin("deploy", TERMS, &|_| {}).await });
+    paused.has_stopped().await;
+    let (second, _) = store(blobs, "two", 2).begin("deploy", TERMS, &|_| {}).await.unwrap();
+    second.journal().intend(&server(), Action::Create, "server").await.unwrap();
+    // It reads what the second one wrote.
+    paused.go_on();
+    let error = first.await.unwrap().err().unwrap();
+    assert!(matches!(error, StateError::Fenced { .. }), "{error}");
+    assert!(error.to_string().contains("deploy by alice on two"), "{error}");
+    second.journal().intend(&server(), Action::Update, "server").await.unwrap();
+    assert_eq!(store(blobs, "two", 2).load().await.unwrap().unfinished.len(), 2);
+    second.end().await.unwrap();
+}
+
+async fn a_slow_reader_keeps_its_lock(blobs: &Arc<dyn Blobs>) {
+    let slow = Fickle::new(blobs);
+    let seen: Arc<dyn Blobs> = Arc::<Fickle>::clone(&slow);
+    slow.slow(Some("99.json"));
+    let first = tokio::spawn(async move { store(&seen, "one", 1).begin("deploy", TERMS, &|_| {}).await });
+    let lock = store(blobs, "two", 2).lock();
+    until("a lock", async || lock.look().await.unwrap().is_some()).await;
+    is_refused(blobs).await;
+    slow.slow(None);
+    first.await.unwrap().unwrap().0.end().await.unwrap();
+}
+
+async fn whoever_begins_fences_the_state(blobs: &Arc<dyn Blobs>) {
+    let stopped = Fickle::new(blobs);
+    let seen: Arc<dyn Blobs> = Arc::<Fickle>::clone(&stopped);
+    let (mut first, remembered) = store(&seen, "one", 1).begin("deploy", TERMS, &|_| {}).await.unwrap();
+    let mut state = remembered.state;
+    let before = blobs.get("99.json").await.unwrap().unwrap();
+    stopped.stop();
+    let (mut second, remembered) = store(blobs, "two", 2).begin("deploy", TERMS, &|_| {}).await.unwrap();
+    let mut theirs = remembered.state;
+    // Also what is on its way already comes too late, though the second run has not saved anything.
+    let late = blobs.put("99.json", b"late", Expect::Is(&before.version)).await;
+    assert!(matches!(late, Err(StateError::Conflict { .. })), "{late:?}");
+    stopped.go_on();
+    let error = first.save(&mut state).await.unwrap_err();
+    assert!(matches!(error, StateError::Fenced { .. }), "{error}");
+    second.save(&mut theirs).await.unwrap();
+    second.end().await.unwrap();
+    first.end().await.unwrap();
+}
+
+async fn a_stalled_holder_whom_nobody_followed_goes_on(blobs: &Arc<dyn Blobs>) {
+    let machine = FakeMachine::new("one", 1);
+    let stopped = Fickle::new(blobs);
+    let seen: Arc<dyn Blobs> = Arc::<Fickle>::clone(&stopped);
+    let (mut run, remembered) = store_on(&seen, Arc::clone(&machine)).begin("deploy", TERMS, &|_| {}).await.unwrap();
+    let mut state = remembered.state;
+    // A laptop that is shut: no timer notices.
+    let suspend = || {
+        stopped.stop();
+        machine.sleep(3600);
+        assert!(run.journal().is_over(), "it may not change anything before it knows");
+        stopped.go_on();
+    };
+    suspend();
+    run.journal().intend(&server(), Action::Create, "server").await.unwrap();
+    assert!(!run.journal().is_over());
+    suspend();
+    run.save(&mut state).await.unwrap();
+    assert!(!run.journal().is_over());
+    run.end().await.unwrap();
+}
+
+async fn a_lost_answer_fences_nobody(blobs: &Arc<dyn Blobs>) {
+    let lossy = Fickle::new(blobs);
+    let seen: Arc<dyn Blobs> = Arc::<Fickle>::clone(&lossy);
+    let (mut run, remembered) = store(&seen, "one", 1).begin("deploy", TERMS, &|_| {}).await.unwrap();
+    let lock = store(blobs, "two", 2).lock();
+    let serial = async || lock.look().await.unwrap().unwrap().0.serial;
+    lossy.lose("99.lock", 2);
+    until("lost answers", async || lossy.has_lost_all()).await;
+    let lost = serial().await;
+    until("renewals", async || serial().await > lost + 1).await;
+    // A renewal that looks like one before it would be none to whoever waits for the lock to stay unchanged.
+    let mut renewals = lossy.written("99.lock");
+    let count = renewals.len();
+    renewals.sort();
+    renewals.dedup();
+    assert!(count >= 5 && renewals.len() == count, "{} of {count} differ", renewals.len());
+
+    lossy.lose("99.journal", 1);
+    let error = run.journal().intend(&server(), Action::Create, "server").await.unwrap_err();
+    assert!(!matches!(error, StateError::Fenced { .. }), "{error}");
+    run.journal().intend(&server(), Action::Update, "server").await.unwrap();
+
+    lossy.lose("99.json", 1);
+    let mut state = State { serial: remembered.state.serial, ..State::new("99", ACCOUNT) };
+    let error = run.save(&mut state).await.unwrap_err();
+    assert!(!matches!(error, StateError::Fenced { .. }), "{error}");
+    state.identities.insert(server(), "s-1".into());
+    run.save(&mut state).await.unwrap();
+    assert!(!run.journal().is_over());
+    run.end().await.unwrap();
+    let after = store(blobs, "two", 2).load().await.unwrap();
+    assert_eq!((after.unfinished.len(), after.state.identities.len()), (2, 1));
+}
+
+async fn what_hangs_does_not_cost_the_lock(blobs: &Arc<dyn Blobs>) {
+    let hanging = Fickle::new(blobs);
+    let seen: Arc<dyn Blobs> = Arc::<Fickle>::clone(&hanging);
+    let (run, _) = store(&seen, "one", 1).begin("deploy", TERMS, &|_| {}).await.unwrap();
+    let operation = run.journal().intend(&server(), Action::Create, "server").await.unwrap();
+    hanging.hang_at("99.lock");
+    until("a renewal that hangs", async || hanging.hangs()).await;
+    is_refused(blobs).await;
+    run.journal().done(&operation, &server(), Some("s-1"));
+    hanging.hang_at("99.journal");
+    until("a journal that hangs", async || hanging.hangs()).await;
+    is_refused(blobs).await;
+    assert!(!run.journal().is_over());
+    run.abandon();
+}
+
+/// A place in a bucket of a scripted S3.
+async fn bucket(stub: &Stub, kms_key: Option<&str>) -> (Arc<Aws>, Bucket) {
+    let aws = stub.aws("us-west-2").await;
+    let bucket = Bucket::new(aws.s3("us-west-2"), ACCOUNT, "company-state", "a/", kms_key.map(str::to_owned));
+    (aws, bucket)
+}
+
+fn written(etag: &str) -> Reply {
+    Reply::ok("").header("etag", etag)
+}
+
+#[tokio::test]
+async fn a_lock_that_may_be_over_can_be_renewed_and_nothing_else_is_written() {
+    let stub = Stub::new().await;
+    stub.on("s3:PUT /company-state/a/99.lock", [written("\"1\"")]).on("s3:PUT /other", [Reply::ok("")]);
+    let (aws, bucket) = bucket(&stub, None).await;
+    aws.set_fence(Some(Box::new(|| true)));
+    bucket.put("99.lock", b"renewed", Expect::Absent).await.unwrap();
+    let refused: AwsError = aws.s3("us-west-2").create_bucket("other").await.unwrap_err();
+    assert!(refused.to_string().contains("the lock of this run is over"), "{refused}");
+    assert_eq!(stub.operations(), ["s3:PUT /company-state/a/99.lock"]);
+}
+
+#[tokio::test]
+async fn two_writes_at_the_same_moment_are_decided_by_the_condition() {
+    let stub = Stub::new().await;
+    let busy = || Reply::s3_error(409, "ConditionalRequestConflict", "The conditional request cannot succeed");
+    stub.on("s3:PUT /company-state/a/99.lock", [busy(), busy(), written("\"1\"")]);
+    let (_, bucket) = bucket(&stub, None).await;
+    bucket.put("99.lock", b"mine", Expect::Absent).await.unwrap();
+    stub.on("s3:PUT /company-state/a/99.lock", [busy(), Reply::s3_error(412, "PreconditionFailed", "At least one")]);
+    stub.on("s3:GET /company-state/a/99.lock", [Reply::ok("another's").header("etag", "\"2\"")]);
+    let refused = bucket.put("99.lock", b"mine", Expect::Absent).await.unwrap_err();
+    assert!(matches!(refused, StateError::Conflict { .. }), "{refused}");
+}
+
+#[tokio::test]
+async fn documents_are_encrypted_with_the_key_of_the_environment() {
+    let stub = Stub::new().await;
+    stub.on("s3:PUT /company-state/a/99.json", [written("\"1\"")]);
+    let (_, bucket) = bucket(&stub, Some("alias/state")).await;
+    bucket.put("99.json", b"{}", Expect::Absent).await.unwrap();
+    let asked = &stub.asked("s3:PUT /company-state/a/99.json")[0];
+    assert_eq!(asked.headers["x-amz-server-side-encryption"], "aws:kms");
+    assert_eq!(asked.headers["x-amz-server-side-encryption-aws-kms-key-id"], "alias/state");
+    assert_eq!(asked.headers["if-none-match"], "*");
+}
+
+#[tokio::test]
+async fn a_bucket_without_versions_keeps_no_state() {
+    let stub = Stub::new().await;
+    for status in ["", "<Status>Suspended</Status>"] {
+        let answer = format!("<VersioningConfiguration>{status}</VersioningConfiguration>");
+        stub.on("s3:GET /company-state?versioning", [Reply::ok(answer)]);
+        let blobs: Arc<dyn Blobs> = Arc::new(bucket(&stub, None).await.1);
+        let error = store(&blobs, "one", 1).begin("deploy", TERMS, &|_| {}).await.err().unwrap();
+        assert!(error.to_string().contains("the bucket keeps no versions"), "{error}");
+        assert!(error.hint().unwrap().contains("put-bucket-versioning --bucket company-state"));
+    }
+    assert_eq!(stub.count("s3:GET /company-state?versioning"), stub.operations().len(), "nothing else was called");
+}

@@ -1,0 +1,167 @@
+//! Places for state on which something goes wrong.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use sftpctl::state::blob::{Blob, Blobs, Expect, Version};
+use sftpctl::state::error::StateError;
+use tokio::sync::watch;
+
+/// A place that fails every write after the first `left`.
+#[derive(Debug)]
+pub(super) struct Failing {
+    pub(super) inner: Arc<dyn Blobs>,
+    pub(super) left: Arc<AtomicUsize>,
+}
+
+#[async_trait]
+impl Blobs for Failing {
+    fn address(&self, name: &str) -> String {
+        self.inner.address(name)
+    }
+
+    async fn get(&self, name: &str) -> Result<Option<Blob>, StateError> {
+        self.inner.get(name).await
+    }
+
+    async fn put(&self, name: &str, content: &[u8], expect: Expect<'_>) -> Result<Version, StateError> {
+        let spent = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_err();
+        if spent {
+            return Err(StateError::Damaged { address: self.address(name), reason: "killed".into() });
+        }
+        self.inner.put(name, content, expect).await
+    }
+
+    async fn names(&self) -> Result<Vec<String>, StateError> {
+        self.inner.names().await
+    }
+
+    async fn check(&self) -> Result<(), StateError> {
+        self.inner.check().await
+    }
+}
+
+/// A place as one process sees it: what it does waits while the process is stopped, and a document may be slow, or its
+/// writes' answers get lost.
+#[derive(Debug)]
+pub(super) struct Fickle {
+    inner: Arc<dyn Blobs>,
+    stopped: watch::Sender<bool>,
+    stops_at: Mutex<Option<&'static str>>,
+    slow: watch::Sender<Option<&'static str>>,
+    hangs_at: Mutex<Option<&'static str>>,
+    lost: Mutex<BTreeMap<&'static str, usize>>,
+    written: Mutex<Vec<(String, Vec<u8>)>>,
+}
+
+impl Fickle {
+    pub(super) fn new(inner: &Arc<dyn Blobs>) -> Arc<Self> {
+        Arc::new(Self {
+            inner: Arc::clone(inner),
+            stopped: watch::channel(false).0,
+            stops_at: Mutex::default(),
+            slow: watch::channel(None).0,
+            hangs_at: Mutex::default(),
+            lost: Mutex::default(),
+            written: Mutex::default(),
+        })
+    }
+
+    /// As SIGSTOP: nothing more is read or written.
+    pub(super) fn stop(&self) {
+        self.stopped.send_replace(true);
+    }
+
+    /// Stops when this document is read.
+    pub(super) fn stop_at(&self, name: &'static str) {
+        *self.stops_at.lock().unwrap() = Some(name);
+    }
+
+    /// As SIGCONT.
+    pub(super) fn go_on(&self) {
+        self.stopped.send_replace(false);
+    }
+
+    /// Until it has stopped where it was to.
+    pub(super) async fn has_stopped(&self) {
+        self.stopped.subscribe().wait_for(|stopped| *stopped).await.unwrap();
+    }
+
+    /// No call on this document is answered until another is named.
+    pub(super) fn slow(&self, name: Option<&'static str>) {
+        self.slow.send_replace(name);
+    }
+
+    /// The next write of this document is never answered.
+    pub(super) fn hang_at(&self, name: &'static str) {
+        *self.hangs_at.lock().unwrap() = Some(name);
+    }
+
+    /// Whether it hangs.
+    pub(super) fn hangs(&self) -> bool {
+        self.hangs_at.lock().unwrap().is_none()
+    }
+
+    /// The answers to the next writes of this document get lost: they take effect and fail.
+    pub(super) fn lose(&self, name: &'static str, count: usize) {
+        self.lost.lock().unwrap().insert(name, count);
+    }
+
+    /// Whether all that were to get lost did.
+    pub(super) fn has_lost_all(&self) -> bool {
+        self.lost.lock().unwrap().values().all(|count| *count == 0)
+    }
+
+    /// What was written of this document, in order.
+    pub(super) fn written(&self, name: &str) -> Vec<Vec<u8>> {
+        let written = self.written.lock().unwrap();
+        written.iter().filter(|(document, _)| document == name).map(|(_, content)| content.clone()).collect()
+    }
+
+    async fn pass(&self, name: &str) {
+        self.slow.subscribe().wait_for(|slow| *slow != Some(name)).await.unwrap();
+        self.stopped.subscribe().wait_for(|stopped| !stopped).await.unwrap();
+    }
+}
+
+#[async_trait]
+impl Blobs for Fickle {
+    fn address(&self, name: &str) -> String {
+        self.inner.address(name)
+    }
+
+    async fn get(&self, name: &str) -> Result<Option<Blob>, StateError> {
+        if self.stops_at.lock().unwrap().take_if(|at| *at == name).is_some() {
+            self.stop();
+        }
+        self.pass(name).await;
+        self.inner.get(name).await
+    }
+
+    async fn put(&self, name: &str, content: &[u8], expect: Expect<'_>) -> Result<Version, StateError> {
+        if self.hangs_at.lock().unwrap().take_if(|at| *at == name).is_some() {
+            std::future::pending::<()>().await;
+        }
+        self.pass(name).await;
+        let version = self.inner.put(name, content, expect).await?;
+        self.written.lock().unwrap().push((name.to_owned(), content.to_vec()));
+        if let Some(left) = self.lost.lock().unwrap().get_mut(name).filter(|left| **left > 0) {
+            *left -= 1;
+            let source = std::io::Error::other("the answer got lost");
+            return Err(StateError::Io { action: "write", address: self.address(name), source });
+        }
+        Ok(version)
+    }
+
+    async fn names(&self) -> Result<Vec<String>, StateError> {
+        self.inner.names().await
+    }
+
+    async fn check(&self) -> Result<(), StateError> {
+        self.inner.check().await
+    }
+}

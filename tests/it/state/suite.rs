@@ -1,0 +1,369 @@
+//! What a place promises, and what is built on it: the same for a folder and for S3 of the local cloud.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use sftpctl::aws::{Aws, ConnectOptions};
+use sftpctl::resources::resource::{Action, Kind, NodeId};
+use sftpctl::state::blob::{Blobs, Expect};
+use sftpctl::state::bucket::Bucket;
+use sftpctl::state::error::StateError;
+use sftpctl::state::folder::Folder;
+use sftpctl::state::lease::{Holder, Machine, Terms};
+use sftpctl::state::moving::relocate;
+use sftpctl::state::place::Place;
+use sftpctl::state::store::Store;
+use tokio::time::Instant;
+
+use super::places::Failing;
+use super::{BUCKET, followed};
+use crate::site::Site;
+
+pub(super) const ACCOUNT: &str = "111111111111";
+
+/// A machine on which only the processes below 100 live, and which may sleep.
+pub(super) struct FakeMachine {
+    host: &'static str,
+    process: i32,
+    began: Instant,
+    asleep: AtomicU64,
+}
+
+impl FakeMachine {
+    pub(super) fn new(host: &'static str, process: i32) -> Arc<Self> {
+        Arc::new(Self { host, process, began: Instant::now(), asleep: AtomicU64::new(0) })
+    }
+
+    /// Seconds that no timer notices.
+    pub(super) fn sleep(&self, seconds: u64) {
+        self.asleep.fetch_add(seconds, Ordering::SeqCst);
+    }
+}
+
+impl Machine for FakeMachine {
+    fn now(&self) -> String {
+        "2026-11-24T09:00:00Z".to_owned()
+    }
+
+    fn uptime(&self) -> Duration {
+        self.began.elapsed() + Duration::from_secs(self.asleep.load(Ordering::SeqCst))
+    }
+
+    fn holder(&self, run: &str, command: &str) -> Holder {
+        let own = str::to_owned;
+        Holder {
+            run: own(run),
+            command: own(command),
+            user: own("alice"),
+            host: own(self.host),
+            machine: own(self.host),
+            process: self.process,
+            process_started: 1,
+            since: self.now(),
+        }
+    }
+
+    fn has_ended(&self, holder: &Holder) -> bool {
+        holder.machine == self.host && holder.process >= 100
+    }
+}
+
+pub(super) fn store(blobs: &Arc<dyn Blobs>, host: &'static str, process: i32) -> Store {
+    store_on(blobs, FakeMachine::new(host, process))
+}
+
+pub(super) fn store_on(blobs: &Arc<dyn Blobs>, machine: Arc<FakeMachine>) -> Store {
+    Store::new(Arc::clone(blobs), "99", ACCOUNT, machine)
+}
+
+pub(super) const TERMS: Terms = Terms { length: Duration::from_secs(1), patience: Duration::ZERO };
+
+pub(super) fn server() -> NodeId {
+    NodeId::new("us-west-2", Kind::Server)
+}
+
+/// Every promise of a place, and of what is built on it. `fresh` gives an empty place.
+async fn keeps_its_promises(fresh: &dyn Fn() -> Arc<dyn Blobs>) {
+    writes_are_conditional(&fresh()).await;
+    one_of_twenty_writers_wins(&fresh()).await;
+    a_living_holder_keeps_its_lock(&fresh()).await;
+    a_silent_holder_loses_its_lock_and_writes_no_more(&fresh()).await;
+    a_dead_process_holds_nothing(&fresh()).await;
+    a_broken_lock_fences_its_holder(&fresh()).await;
+    a_killed_run_leaves_its_intents(&fresh()).await;
+    other_documents_are_refused_and_left_alone(&fresh()).await;
+    damaged_records_are_put_aside_and_the_others_stay(&fresh()).await;
+    a_damaged_lock_is_refused_until_it_is_broken(&fresh()).await;
+    a_move_is_finished_wherever_it_was_interrupted(fresh).await;
+    followed::keeps_its_promises(fresh).await;
+}
+
+async fn writes_are_conditional(blobs: &Arc<dyn Blobs>) {
+    assert!(blobs.get("a").await.unwrap().is_none());
+    let first = blobs.put("a", b"1", Expect::Absent).await.unwrap();
+    assert!(matches!(blobs.put("a", b"2", Expect::Absent).await, Err(StateError::Conflict { .. })));
+    let second = blobs.put("a", b"2", Expect::Is(&first)).await.unwrap();
+    assert!(matches!(blobs.put("a", b"3", Expect::Is(&first)).await, Err(StateError::Conflict { .. })));
+    assert!(matches!(blobs.put("b", b"3", Expect::Is(&first)).await, Err(StateError::Conflict { .. })));
+    let now = blobs.get("a").await.unwrap().unwrap();
+    assert_eq!((now.content.as_slice(), now.version), (b"2".as_slice(), second));
+    assert_eq!(blobs.names().await.unwrap(), ["a"]);
+}
+
+async fn one_of_twenty_writers_wins(blobs: &Arc<dyn Blobs>) {
+    let first = blobs.put("a", b"0", Expect::Absent).await.unwrap();
+    let mut writers = tokio::task::JoinSet::new();
+    for number in 0..20 {
+        let (blobs, first) = (Arc::clone(blobs), first.clone());
+        writers.spawn(async move {
+            blobs.put("a", format!("writer {number}").as_bytes(), Expect::Is(&first)).await.is_ok()
+        });
+    }
+    assert_eq!(writers.join_all().await.into_iter().filter(|won| *won).count(), 1);
+}
+
+async fn a_living_holder_keeps_its_lock(blobs: &Arc<dyn Blobs>) {
+    let (run, _) = store(blobs, "one", 1).begin("deploy", TERMS, &|_| {}).await.unwrap();
+    let error = store(blobs, "two", 2).begin("teardown", TERMS, &|_| {}).await.err().unwrap();
+    assert!(matches!(error, StateError::Locked { .. }), "{error}");
+    assert!(error.to_string().contains("deploy by alice on one, process 1"), "{error}");
+    run.end().await.unwrap();
+    store(blobs, "two", 2).begin("teardown", TERMS, &|_| {}).await.unwrap().0.end().await.unwrap();
+}
+
+async fn a_silent_holder_loses_its_lock_and_writes_no_more(blobs: &Arc<dyn Blobs>) {
+    let store_one = store(blobs, "one", 1);
+    let (one, _) = store_one.begin("deploy", TERMS, &|_| {}).await.unwrap();
+    let journal = Arc::clone(one.journal());
+    journal.intend(&server(), Action::Create, "server").await.unwrap();
+    // Paused: nobody renews any more.
+    one.abandon();
+    let (two, remembered) = store(blobs, "two", 2).begin("deploy", TERMS, &|_| {}).await.unwrap();
+    assert_eq!(remembered.unfinished.len(), 1);
+    let refused = journal.intend(&server(), Action::Update, "server").await.unwrap_err();
+    assert!(matches!(refused, StateError::Fenced { .. }), "{refused}");
+    two.journal().done(&remembered.unfinished[0].operation, &server(), Some("s-1"));
+    two.end().await.unwrap();
+    let after = store_one.load().await.unwrap();
+    assert_eq!(after.unfinished, []);
+}
+
+async fn a_dead_process_holds_nothing(blobs: &Arc<dyn Blobs>) {
+    let (one, _) = store(blobs, "one", 100).begin("deploy", TERMS, &|_| {}).await.unwrap();
+    one.abandon();
+    let told = std::sync::Mutex::new(Vec::new());
+    let tell = |line: &str| told.lock().unwrap().push(line.to_owned());
+    store(blobs, "one", 1).begin("deploy", TERMS, &tell).await.unwrap().0.end().await.unwrap();
+    assert_eq!(*told.lock().unwrap(), Vec::<String>::new(), "it did not wait");
+}
+
+async fn a_broken_lock_fences_its_holder(blobs: &Arc<dyn Blobs>) {
+    let (one, remembered) = store(blobs, "one", 1).begin("deploy", TERMS, &|_| {}).await.unwrap();
+    let mut one = one;
+    let two = store(blobs, "two", 2);
+    // A holder that renews in between is alive: then breaking is said again, as a person would.
+    loop {
+        let seen = two.lock().look().await.unwrap().unwrap();
+        match two.lock().break_open(seen).await {
+            Ok(()) => break,
+            Err(StateError::Conflict { .. }) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+    let (run, _) = two.begin("deploy", TERMS, &|_| {}).await.unwrap();
+    assert!(one.journal().intend(&server(), Action::Create, "server").await.is_err());
+    let mut state = remembered.state.clone();
+    let mut theirs = state.clone();
+    let mut run = run;
+    run.save(&mut theirs).await.unwrap();
+    assert!(matches!(one.save(&mut state).await, Err(StateError::Fenced { .. })));
+    run.end().await.unwrap();
+    one.end().await.unwrap();
+}
+
+async fn a_killed_run_leaves_its_intents(blobs: &Arc<dyn Blobs>) {
+    let (run, _) = store(blobs, "one", 100).begin("deploy", TERMS, &|_| {}).await.unwrap();
+    let journal = run.journal();
+    let stack = NodeId::new("us-west-2", Kind::Stack);
+    let first = journal.intend(&stack, Action::Create, "stack").await.unwrap();
+    journal.done(&first, &stack, Some("arn:stack"));
+    let second = journal.intend(&server(), Action::Create, "server").await.unwrap();
+    assert!(second.starts_with("sftpctl-") && second.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'));
+    run.abandon();
+    for process in [101, 102] {
+        // What is unfinished stays so until somebody says what came of it, however many runs are killed on the way.
+        let (run, remembered) = store(blobs, "one", process).begin("deploy", TERMS, &|_| {}).await.unwrap();
+        assert_eq!(remembered.state.identities.get(&stack).map(String::as_str), Some("arn:stack"), "{process}");
+        assert_eq!(
+            remembered.unfinished.iter().map(|e| e.operation.clone()).collect::<Vec<_>>(),
+            std::slice::from_ref(&second)
+        );
+        let mut state = remembered.state.clone();
+        let mut run = run;
+        run.save(&mut state).await.unwrap();
+        run.abandon();
+    }
+}
+
+async fn other_documents_are_refused_and_left_alone(blobs: &Arc<dyn Blobs>) {
+    let mut run = store(blobs, "one", 1).begin("deploy", TERMS, &|_| {}).await.unwrap().0;
+    let mut state = sftpctl::state::model::State::new("99", ACCOUNT);
+    state.identities.insert(server(), "s-1".into());
+    run.save(&mut state).await.unwrap();
+    run.end().await.unwrap();
+    let good = String::from_utf8(blobs.get("99.json").await.unwrap().unwrap().content).unwrap();
+    for (bad, says) in [
+        (good.replace("s-1", "s-2"), "changed by hand"),
+        (good.replace("\"version\": 1", "\"version\": 2"), "version 2"),
+        (good[..good.len() / 2].to_owned(), "damaged"),
+        (String::new(), "damaged"),
+        (good.replace("\"99\"", "\"98\""), "changed by hand"),
+        (good.replace("\"serial\"", "\"serious\""), "damaged"),
+    ] {
+        let before = blobs.get("99.json").await.unwrap().unwrap();
+        blobs.put("99.json", bad.as_bytes(), Expect::Is(&before.version)).await.unwrap();
+        let error = store(blobs, "one", 1).load().await.unwrap_err();
+        assert!(error.to_string().contains(says), "{error}");
+        assert!(error.hint().is_some());
+        assert!(store(blobs, "one", 1).begin("deploy", TERMS, &|_| {}).await.is_err());
+        assert_eq!(blobs.get("99.json").await.unwrap().unwrap().content, bad.as_bytes());
+    }
+    let other = Store::new(Arc::clone(blobs), "99", "222222222222", FakeMachine::new("one", 1));
+    let before = blobs.get("99.json").await.unwrap().unwrap();
+    blobs.put("99.json", good.as_bytes(), Expect::Is(&before.version)).await.unwrap();
+    for error in [other.load().await.unwrap_err(), other.put_aside(TERMS, &|_| {}).await.unwrap_err()] {
+        assert!(error.to_string().contains("of environment 99 in account 111111111111"), "{error}");
+        assert!(!error.hint().unwrap().contains("rebuild"), "another's state is not put aside");
+    }
+    assert_eq!(blobs.get("99.json").await.unwrap().unwrap().content, good.as_bytes());
+}
+
+async fn damaged_records_are_put_aside_and_the_others_stay(blobs: &Arc<dyn Blobs>) {
+    let (run, _) = store(blobs, "one", 100).begin("deploy", TERMS, &|_| {}).await.unwrap();
+    let intended = run.journal().intend(&server(), Action::Create, "server").await.unwrap();
+    run.abandon();
+    let mend = async |name: &str, content: &[u8]| {
+        let before = blobs.get(name).await.unwrap().unwrap();
+        blobs.put(name, content, Expect::Is(&before.version)).await.unwrap();
+        store(blobs, "one", 1).put_aside(TERMS, &|_| {}).await
+    };
+    let aside = mend("99.json", b"{").await.unwrap();
+    assert!(aside.len() == 1 && aside[0].contains("99.json.aside-"), "{aside:?}");
+    let unfinished = store(blobs, "one", 1).load().await.unwrap().unfinished;
+    assert_eq!(unfinished[0].operation, intended, "what a killed run had begun is not forgotten");
+    // A newer one is not damaged; nothing is put aside then, whatever the other document is.
+    let journal = String::from_utf8(blobs.get("99.journal").await.unwrap().unwrap().content).unwrap();
+    let before = blobs.get("99.json").await.unwrap().unwrap();
+    blobs.put("99.json", b"{", Expect::Is(&before.version)).await.unwrap();
+    let newer = journal.replacen("\"version\":1", "\"version\":2", 1);
+    let refused = mend("99.journal", newer.as_bytes()).await.unwrap_err();
+    assert!(matches!(refused, StateError::Newer { .. }), "{refused}");
+    assert_eq!(blobs.get("99.json").await.unwrap().unwrap().content, b"{");
+    assert_eq!(mend("99.journal", b"{").await.unwrap().len(), 2);
+    assert!(store(blobs, "one", 1).load().await.unwrap().unfinished.is_empty());
+    // Not while somebody works on it.
+    let (run, _) = store(blobs, "two", 2).begin("deploy", TERMS, &|_| {}).await.unwrap();
+    let refused = mend("99.json", b"{").await.unwrap_err();
+    assert!(matches!(refused, StateError::Locked { .. }), "{refused}");
+    assert_eq!(blobs.get("99.json").await.unwrap().unwrap().content, b"{");
+    run.end().await.unwrap();
+}
+
+async fn a_damaged_lock_is_refused_until_it_is_broken(blobs: &Arc<dyn Blobs>) {
+    blobs.put("99.lock", b"{\"version\": 1", Expect::Absent).await.unwrap();
+    let error = store(blobs, "one", 1).begin("deploy", TERMS, &|_| {}).await.err().unwrap();
+    assert!(error.hint().unwrap().contains("sftpctl lock break"), "{error}");
+    store(blobs, "one", 1).lock().break_damaged().await.unwrap();
+    store(blobs, "one", 1).begin("deploy", TERMS, &|_| {}).await.unwrap().0.end().await.unwrap();
+    // A newer one is left to those who can read it.
+    let lock = blobs.get("99.lock").await.unwrap().unwrap();
+    let newer = String::from_utf8(lock.content).unwrap().replace("\"version\": 1", "\"version\": 2");
+    blobs.put("99.lock", newer.as_bytes(), Expect::Is(&lock.version)).await.unwrap();
+    let error = store(blobs, "one", 1).begin("deploy", TERMS, &|_| {}).await.err().unwrap();
+    assert!(matches!(error, StateError::Newer { .. }), "{error}");
+}
+
+async fn a_move_is_finished_wherever_it_was_interrupted(fresh: &dyn Fn() -> Arc<dyn Blobs>) {
+    let mut writes = 0;
+    let (here, there): (Place, Place) = ("from".parse().unwrap(), "to".parse().unwrap());
+    let mut on_its_way = 0;
+    loop {
+        let (from, to) = (fresh(), fresh());
+        let (run, _) = store(&from, "one", 100).begin("deploy", TERMS, &|_| {}).await.unwrap();
+        let mut run = run;
+        let mut state = sftpctl::state::model::State::new("99", ACCOUNT);
+        state.identities.insert(server(), "s-1".into());
+        run.save(&mut state).await.unwrap();
+        run.journal().intend(&server(), Action::Update, "server").await.unwrap();
+        run.abandon();
+        let left = Arc::new(AtomicUsize::new(writes));
+        let failing = |inner: &Arc<dyn Blobs>| -> Arc<dyn Blobs> {
+            Arc::new(Failing { inner: Arc::clone(inner), left: Arc::clone(&left) })
+        };
+        let killed = relocate(
+            (&store(&failing(&from), "one", 100), &here),
+            (&store(&failing(&to), "one", 100), &there),
+            TERMS,
+            &|_| {},
+        )
+        .await;
+        // At no moment do both places say that the state is there.
+        let (old, new) = (store(&from, "one", 1).load().await, store(&to, "one", 1).load().await);
+        let says_here = [&old, &new].iter().filter(|r| r.as_ref().is_ok_and(|r| r.found)).count();
+        assert!(says_here <= 1, "after {writes} writes: {old:?} {new:?}");
+        // Whoever is sent from one to the other is told there what to do.
+        if says_here == 0 {
+            let hint = new.unwrap_err().hint().unwrap();
+            assert!(hint.contains("sftpctl state move --env 99 --state from --to"), "{hint}");
+            on_its_way += 1;
+        }
+        let (again, target) = (store(&from, "one", 1), store(&to, "one", 1));
+        relocate((&again, &here), (&target, &there), TERMS, &|_| {}).await.unwrap();
+        assert!(matches!(again.load().await, Err(StateError::Moved { to, .. }) if to == "to"));
+        let moved = target.load().await.unwrap();
+        assert_eq!(moved.state.identities[&server()], "s-1");
+        assert_eq!(moved.unfinished.len(), 1);
+        if killed.is_ok() {
+            break;
+        }
+        writes += 1;
+    }
+    assert!(writes >= 6 && on_its_way >= 1, "{writes} interruptions, {on_its_way} between the places");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_folder_keeps_its_promises() {
+    let dir = tempfile::tempdir().unwrap();
+    let count = AtomicUsize::new(0);
+    keeps_its_promises(&|| Arc::new(Folder::new(dir.path().join(count.fetch_add(1, Ordering::SeqCst).to_string()))))
+        .await;
+}
+
+#[test]
+fn a_bucket_keeps_its_promises() {
+    let site = Site::new();
+    site.aws(&["state-bucket", BUCKET]);
+    let endpoint = site.endpoint();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let aws = Aws::connect(ConnectOptions {
+            endpoint_url: Some(endpoint),
+            local_account: Some(ACCOUNT.into()),
+            home_region: "us-west-2".into(),
+            profile: None,
+        })
+        .await;
+        let count = AtomicUsize::new(0);
+        let fresh = || -> Arc<dyn Blobs> {
+            let prefix = format!("{}/", count.fetch_add(1, Ordering::SeqCst));
+            Arc::new(Bucket::new(aws.s3("us-west-2"), ACCOUNT, BUCKET, &prefix, None))
+        };
+        keeps_its_promises(&fresh).await;
+        let missing = Bucket::new(aws.s3("us-west-2"), ACCOUNT, "sftpctl-no-such-bucket", "", None);
+        let error = missing.check().await.unwrap_err();
+        assert!(error.hint().unwrap().contains("create-bucket"), "{error}");
+    });
+}
