@@ -72,7 +72,7 @@ async fn break_open(records: &Records, yes: bool, look: Look) -> Result<Exit, Cl
         }
         found => found?,
     };
-    let Some((lease, version)) = found.filter(|(lease, _)| !lease.released) else {
+    let Some((lease, _)) = found.filter(|(lease, _)| !lease.released) else {
         output::data(&format!("Nobody works on environment {}.", environment.name));
         return Ok(Exit::Ok);
     };
@@ -82,7 +82,7 @@ async fn break_open(records: &Records, yes: bool, look: Look) -> Result<Exit, Cl
         confirm("Break the lock? A run that lives stops in the middle of its work. [y/N]", &["y", "yes"], "--yes")
             .await?;
     }
-    lock.break_open((lease, version)).await?;
+    lock.break_open(&lease.holder).await?;
     output::data(&format!("The lock is free. It was held by: {who}"));
     Ok(Exit::Ok)
 }

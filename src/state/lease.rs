@@ -187,14 +187,24 @@ impl Lock {
         }
     }
 
-    /// Frees it whoever holds it, where it is still as it was seen. Its holder, if alive, writes no more.
+    /// Takes it from this holder, however often it renews meanwhile: whoever says so has seen who it is, and has had time
+    /// to think. The holder, if alive, writes no more.
     ///
     /// # Errors
-    /// [`StateError::Conflict`] where its holder has renewed it in between: it is alive.
-    pub async fn break_open(&self, seen: (Lease, Version)) -> Result<(), StateError> {
-        let (lease, version) = seen;
-        let free = Lease { serial: lease.serial + 1, released: true, ..lease };
-        self.write(&free, Expect::Is(&version)).await.map(drop)
+    /// [`StateError::Locked`] where another has it by now.
+    pub async fn break_open(&self, holder: &Holder) -> Result<(), StateError> {
+        while let Some((lease, version)) = self.look().await?.filter(|(lease, _)| !lease.released) {
+            if lease.holder.run != holder.run {
+                return Err(StateError::Locked { holder: lease.holder.describe() });
+            }
+            let free = Lease { serial: lease.serial + 1, released: true, ..lease };
+            match self.write(&free, Expect::Is(&version)).await {
+                Ok(_) => break,
+                Err(StateError::Conflict { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 
     /// Frees one that cannot be read: it is replaced by one that nobody holds.
