@@ -64,7 +64,7 @@ async fn break_open(records: &Records, yes: bool, look: Look) -> Result<Exit, Cl
         Err(error @ StateError::DamagedLock { .. }) => {
             if !yes {
                 output::data(&error.to_string());
-                confirm("Remove the damaged lock? A run that holds it stops. [y/N]", &["y", "yes"], "--yes")?;
+                confirm("Remove the damaged lock? A run that holds it stops. [y/N]", &["y", "yes"], "--yes").await?;
             }
             lock.break_damaged().await?;
             output::data("The lock is free. It was damaged.");
