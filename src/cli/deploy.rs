@@ -82,5 +82,6 @@ async fn work(args: &Args, session: &mut Session, look: Look) -> Result<Exit, Cl
     if look.output != Output::Json {
         output::data("");
     }
-    super::login::canary(session.aws(), &session.environment, &session.served(), look).await
+    let fresh = plan.steps.iter().any(|step| step.change.action != Action::Delete);
+    super::login::canary(session.aws(), &session.environment, &session.served(), fresh, look).await
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 
 use super::faults::FaultsArgs;
-use crate::local::{self, DEFAULT_DIR, Delays, LocalError, StartOptions, Status};
+use crate::local::{self, DEFAULT_DIR, Delays, LocalError, SftpLimits, StartOptions, Status};
 use crate::report::output::Output;
 
 /// Runs an AWS for rehearsals on this machine: Transfer Family and all that a deployment needs, on loopback only.
@@ -75,6 +75,15 @@ struct StartArgs {
     /// Keep SFTP files in memory, for whoever logs in: to measure the endpoint by itself
     #[arg(long, hide = true)]
     files_in_memory: bool,
+    /// End SFTP clients that do nothing for so long
+    #[arg(long, hide = true, value_name = "TIME", default_value = "1800s", value_parser = seconds)]
+    sftp_idle_time: f64,
+    /// End SFTP clients that do not answer for so long
+    #[arg(long, hide = true, value_name = "TIME", default_value = "300s", value_parser = seconds)]
+    sftp_unresponsive_time: f64,
+    /// End SFTP clients that have not logged in after so long
+    #[arg(long, hide = true, value_name = "TIME", default_value = "120s", value_parser = seconds)]
+    sftp_log_in_time: f64,
 }
 
 impl StartArgs {
@@ -88,6 +97,11 @@ impl StartArgs {
             },
             venv: self.venv.clone(),
             files_in_memory: self.files_in_memory,
+            sftp_limits: SftpLimits {
+                idle_seconds: self.sftp_idle_time,
+                unresponsive_seconds: self.sftp_unresponsive_time,
+                log_in_seconds: self.sftp_log_in_time,
+            },
             program: None,
         }
     }

@@ -77,8 +77,7 @@ pub(super) async fn test(args: TestArgs, look: Look) -> Result<Exit, CliError> {
     let attempt = Attempt { username: &args.username, password: password.expose_secret(), source_ip: &source_ip };
     let mut checks = Vec::new();
     for region in &chosen {
-        let check = verify::check(&aws, &environment, region, attempt).await;
-        checks.push(check.map_err(|error| CliError::from_error(Exit::Failed, &error, error.hint()))?);
+        checks.push(verify::check(&aws, &environment, region, attempt).await);
     }
     Ok(told(&checks, look))
 }
@@ -87,20 +86,21 @@ pub(super) async fn test(args: TestArgs, look: Look) -> Result<Exit, CliError> {
 pub(super) async fn verify(args: VerifyArgs, look: Look) -> Result<Exit, CliError> {
     let (environment, aws) = args.place.connect(look).await?;
     let chosen = regions(&environment, &args.regions)?;
-    canary(&aws, &environment, &chosen, look).await
+    canary(&aws, &environment, &chosen, false, look).await
 }
 
-/// Logs a canary in and tells; exit code 1 where it is refused.
+/// Logs a canary in and tells; exit code 1 where it is refused. Patient where something is `fresh`.
 pub(super) async fn canary(
     aws: &Arc<Aws>,
     environment: &Environment,
     regions: &[String],
+    fresh: bool,
     look: Look,
 ) -> Result<Exit, CliError> {
     if regions.is_empty() {
         return Ok(Exit::Ok);
     }
-    let checks = verify::verify(aws, environment, regions).await.map_err(|error| fault(&error))?;
+    let checks = verify::verify(aws, environment, regions, fresh).await.map_err(|error| fault(&error))?;
     Ok(told(&checks, look))
 }
 

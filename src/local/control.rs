@@ -12,6 +12,7 @@ use super::error::LocalError;
 use super::files::{read_json, tail};
 use super::ministack;
 use super::serve::Run;
+use super::sftp::SftpLimits;
 use crate::process::{ProcessId, end_session, poll};
 
 /// Where the local cloud lives when nothing else is said.
@@ -35,6 +36,8 @@ pub struct StartOptions {
     pub venv: Option<PathBuf>,
     /// Keep the files of SFTP sessions in memory and ask nobody what they may: for measuring the endpoint alone.
     pub files_in_memory: bool,
+    /// How long SFTP clients may take.
+    pub sftp_limits: SftpLimits,
     /// The program whose `local serve` becomes the background process; `None` is the running one.
     pub program: Option<PathBuf>,
 }
@@ -134,6 +137,9 @@ pub async fn start(dir: &Path, options: &StartOptions, progress: &(dyn Fn(&str) 
         ("--server-start-time", options.delays.server_start_seconds),
         ("--stack-time", options.delays.stack_operation_seconds),
         ("--table-time", options.delays.table_creation_seconds),
+        ("--sftp-idle-time", options.sftp_limits.idle_seconds),
+        ("--sftp-unresponsive-time", options.sftp_limits.unresponsive_seconds),
+        ("--sftp-log-in-time", options.sftp_limits.log_in_seconds),
     ] {
         command.arg(name).arg(value.to_string());
     }

@@ -117,7 +117,7 @@ pub(crate) async fn ask(cloud: &Cloud, place: &Place, id: &str, server: &Server,
         secret: keys.secret_key.clone(),
         token: keys.token.clone(),
     };
-    cloud.sessions.add(&keys.access_key, session);
+    let _held = cloud.sessions.hold(&keys.access_key, session);
     let mut request = Request::get(format!("/{target}")).header("host", host);
     if !asked.password.is_empty() {
         request = request.header("passwordbase64", BASE64.encode(asked.password));

@@ -28,3 +28,4 @@ pub use delay::Delays;
 pub use error::LocalError;
 pub use front::{Fault, Only, Rule};
 pub use serve::serve;
+pub use sftp::SftpLimits;

@@ -96,7 +96,7 @@ async fn run(
         endpoint: endpoint(ministack.port),
         pid: ministack.process.map_or(0, |process| process.pid),
     };
-    let front = Front::new(dir, port, ministack.port, status, options.delays, options.files_in_memory)?;
+    let front = Front::new(dir, port, ministack.port, status, options)?;
     tracing::info!(endpoint = endpoint(port), "ready");
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let serving = tokio::spawn(front::run(front, listener, async {

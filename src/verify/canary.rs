@@ -21,7 +21,8 @@ use crate::spec::model::Environment;
 const SLOTS: i64 = 8;
 /// After this a canary has been left behind.
 const STALE: Duration = Duration::from_secs(600);
-/// How long an account may take to be everywhere; replication takes a second as a rule.
+/// How long an account may take to be everywhere; replication takes a second as a rule. And how long what was just made
+/// may take to be known everywhere.
 const SPREAD: Duration = Duration::from_secs(60);
 
 /// Verification could not be done.
@@ -41,7 +42,8 @@ pub enum VerifyError {
     Hash(String),
 }
 
-/// Logs a canary in at every server of these regions.
+/// Logs a canary in at every server of these regions. Where something is `fresh` it is asked again for a while before a
+/// refusal counts.
 ///
 /// # Errors
 /// See [`VerifyError`]. A canary that is refused is an answer.
@@ -49,42 +51,42 @@ pub async fn verify(
     aws: &Arc<Aws>,
     environment: &Environment,
     regions: &[String],
+    fresh: bool,
 ) -> Result<Vec<LoginCheck>, VerifyError> {
     let secret = random(24);
     let accounts = Accounts::new(Arc::clone(aws), environment);
     let canary = release(&accounts, environment, &secret).await?;
     let mut checks = Vec::new();
     let attempt = Attempt { username: &canary.username, password: &secret, source_ip: "127.0.0.1" };
-    let mut result = Ok(());
     for region in regions {
-        match patiently(aws, environment, region, attempt).await {
-            Ok(check) => checks.push(check),
-            Err(error) => {
-                result = Err(error);
-                break;
-            }
-        }
+        checks.push(patiently(aws, environment, region, attempt, fresh).await);
     }
-    // Removed whatever came of it.
-    let removed = accounts.remove_canary(&canary).await;
-    result?;
-    removed?;
+    accounts.remove_canary(&canary).await?;
     Ok(checks)
 }
 
-/// Asks until the account has come to the region: the index and the replicas follow the table.
+/// Asks until the account has come to the region: the index and the replicas follow the table. A role or a function that
+/// was just made is not known everywhere for some seconds: the invocation role cannot be assumed or may not invoke (403,
+/// 500).
 async fn patiently(
     aws: &Arc<Aws>,
     environment: &Environment,
     region: &str,
     attempt: Attempt<'_>,
-) -> Result<LoginCheck, AwsError> {
+    fresh: bool,
+) -> LoginCheck {
     let start = Instant::now();
     loop {
-        let check = check(aws, environment, region, attempt).await?;
-        let late = check.status == Some(404) && start.elapsed() < SPREAD;
-        if !late {
-            return Ok(check);
+        let check = check(aws, environment, region, attempt).await;
+        let early = match check.status {
+            Some(404) => true,
+            Some(403 | 500) => fresh,
+            // There is a server, and the question itself failed.
+            None => fresh && check.server_id.is_some(),
+            Some(_) => false,
+        };
+        if !early || start.elapsed() >= SPREAD {
+            return check;
         }
         tokio::time::sleep(wait::pause(start.elapsed())).await;
     }

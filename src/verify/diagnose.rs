@@ -43,13 +43,13 @@ pub(super) async fn refusal(scene: &Scene<'_>, answer: &IdentityAnswer) -> Findi
         403 | 404 if ours => by_authorizer(scene, answer.status).await,
         403 if message.contains("execute-api:Invoke") => Ok((
             "API Gateway refuses the Transfer server: the invocation role may not invoke the API".to_owned(),
-            repair(scene),
+            in_stack(scene),
         )),
         403 if message.contains("Missing Authentication Token") => Ok((
             "API Gateway knows no such method: the API is not deployed to its stage as the template has it".to_owned(),
-            repair(scene),
+            in_stack(scene).map(|hint| format!("{hint}; then: {}", in_stage(scene, answer))),
         )),
-        403 => Ok((format!("API Gateway refuses: {message} (the stage may be missing)"), repair(scene))),
+        403 => Ok((format!("API Gateway refuses: {message} (the stage may be missing)"), in_stack(scene))),
         429 => Ok((
             "throttled: more log-ins at once than the stage or the function takes".to_owned(),
             Some(
@@ -62,7 +62,7 @@ pub(super) async fn refusal(scene: &Scene<'_>, answer: &IdentityAnswer) -> Findi
             Some("look at the authorizer's log".into()),
         )),
         _ if answer.message.contains("assume role") => {
-            Ok((format!("Transfer cannot assume the invocation role: {}", answer.message), repair(scene)))
+            Ok((format!("Transfer cannot assume the invocation role: {}", answer.message), in_stack(scene)))
         }
         _ => inside(scene, answer).await,
     };
@@ -71,8 +71,37 @@ pub(super) async fn refusal(scene: &Scene<'_>, answer: &IdentityAnswer) -> Findi
     })
 }
 
+/// For what `deploy` compares and puts right.
 fn repair(scene: &Scene<'_>) -> Option<String> {
     Some(format!("run: sftpctl deploy --env {}", scene.environment.name))
+}
+
+/// For what is in the stack: as long as the template is the same, `deploy` has nothing to do there.
+fn in_stack(scene: &Scene<'_>) -> Option<String> {
+    Some(format!(
+        "it was changed by hand inside the stack, where deploy does not look: `sftpctl drift --env {}` shows what; \
+         `aws cloudformation create-change-set --region {} --stack-name {} --change-set-name revert \
+         --use-previous-template --deployment-mode REVERT_DRIFT --capabilities CAPABILITY_IAM` and then \
+         execute-change-set put it back",
+        scene.environment.name,
+        scene.region,
+        names::stack(scene.environment, scene.region),
+    ))
+}
+
+/// For a method that is in the stack's API but not in the deployment that its stage shows.
+fn in_stage(scene: &Scene<'_>, answer: &IdentityAnswer) -> String {
+    format!(
+        "aws apigateway create-deployment --region {} --rest-api-id {} --stage-name {}",
+        scene.region,
+        api(answer),
+        names::STAGE
+    )
+}
+
+/// The API that was asked.
+fn api(answer: &IdentityAnswer) -> &str {
+    answer.url.trim_start_matches("https://").split('.').next().unwrap_or_default()
 }
 
 /// What the authorizer refuses without a look at the table: another server, a name on its list, a question that is none.
@@ -91,11 +120,9 @@ async fn before_look_up(scene: &Scene<'_>, answer: &IdentityAnswer) -> Result<Fi
         return Ok((what, Some("choose another user name".into())));
     }
     // Its own server and no blocked name: what it was asked is not what the template's mapping makes.
-    let api = answer.url.trim_start_matches("https://").split('.').next().unwrap_or_default();
     let what = "the API's stage does not ask the authorizer as the template has it: the API was changed by hand, or \
                 changed and not deployed to its stage again";
-    let hint = format!("aws apigateway create-deployment --rest-api-id {api} --stage-name {}", names::STAGE);
-    Ok((what.to_owned(), Some(hint)))
+    Ok((what.to_owned(), Some(in_stage(scene, answer))))
 }
 
 /// The authorizer's own decision, made again where it can be seen.
@@ -147,11 +174,25 @@ async fn inside(scene: &Scene<'_>, answer: &IdentityAnswer) -> Result<Finding, A
     let name = names::function(environment, region);
     let lambda = scene.aws.lambda(region);
     if lambda.function(&name).await?.is_none() {
-        return Ok((format!("the function {name} does not exist"), repair(scene)));
+        return Ok((format!("the function {name} does not exist"), in_stack(scene)));
     }
     let policy = lambda.policy(&name).await?.unwrap_or_default();
-    if !policy.contains("apigateway.amazonaws.com") {
+    let sources = sources(&policy);
+    if sources.is_empty() {
         return Ok((format!("the trigger is missing: {name} does not let API Gateway invoke it"), repair(scene)));
+    }
+    let method = format!(
+        "arn:aws:execute-api:{region}:{}:{}/{}/GET/servers/*/users/*/config",
+        environment.account,
+        api(answer),
+        names::STAGE
+    );
+    if !sources.iter().any(|source| fits(source, &method)) {
+        let what = format!(
+            "the trigger is another API's: {name} lets {} invoke it, but this API's method is {method}",
+            sources.join(", ")
+        );
+        return Ok((what, repair(scene)));
     }
     if scene.aws.dynamodb(region).table(&environment.table.name).await?.is_none() {
         return Ok((format!("the table {} has no replica in {region}", environment.table.name), repair(scene)));
@@ -167,6 +208,42 @@ async fn inside(scene: &Scene<'_>, answer: &IdentityAnswer) -> Result<Finding, A
     ))
 }
 
+/// What API Gateway may invoke the function from; `*` where nothing narrows it.
+fn sources(policy: &str) -> Vec<String> {
+    let policy: Value = serde_json::from_str(policy).unwrap_or_default();
+    let statements = policy["Statement"].as_array().cloned().unwrap_or_default();
+    let gateway = statements.iter().filter(|statement| {
+        statement["Effect"] == "Allow" && statement["Principal"].to_string().contains("apigateway.amazonaws.com")
+    });
+    gateway
+        .flat_map(|statement| {
+            let conditions = statement["Condition"].as_object().into_iter().flat_map(|all| all.values());
+            let keys = conditions.filter_map(Value::as_object).flatten();
+            let sources = keys
+                .filter(|(name, _)| name.eq_ignore_ascii_case("aws:SourceArn"))
+                .flat_map(|(_, values)| values.as_array().cloned().unwrap_or_else(|| vec![values.clone()]));
+            let sources: Vec<String> = sources.filter_map(|value| value.as_str().map(str::to_owned)).collect();
+            if sources.is_empty() { vec!["*".to_owned()] } else { sources }
+        })
+        .collect()
+}
+
+/// Whether a text is what a pattern with `*` means.
+fn fits(pattern: &str, text: &str) -> bool {
+    let parts: Vec<String> = pattern.split('*').map(regex_lite::escape).collect();
+    regex_lite::Regex::new(&format!("^{}$", parts.join(".*"))).is_ok_and(|pattern| pattern.is_match(text))
+}
+
+/// Whether a bucket's policy names the role. Within one account that is enough without the role's own policies ("Policy
+/// evaluation logic" in IAM's user guide).
+fn grants(bucket: &Policy, role: &str) -> bool {
+    let Policy::Document(document) = bucket else { return false };
+    let policy: Value = serde_json::from_str(document).unwrap_or_default();
+    let statements = policy["Statement"].as_array().cloned().unwrap_or_default();
+    let mut allows = statements.iter().filter(|statement| statement["Effect"] == "Allow");
+    allows.any(|statement| statement["Principal"].to_string().contains(&format!("\"{role}\"")))
+}
+
 /// What Transfer does after an identity provider that admits, and `TestIdentityProvider` does not: assume the role, use
 /// the bucket.
 pub(super) async fn beyond(scene: &Scene<'_>, answer: &IdentityAnswer) -> Result<Option<(String, String)>, AwsError> {
@@ -175,7 +252,11 @@ pub(super) async fn beyond(scene: &Scene<'_>, answer: &IdentityAnswer) -> Result
     let deploy = format!("run: sftpctl deploy --env {}", scene.environment.name);
     let name = role.rsplit('/').next().unwrap_or(role);
     let Some(facts) = scene.aws.iam().role(name).await? else {
-        return Ok(Some((format!("the authorizer hands out the role {role}, which does not exist"), deploy)));
+        // Which role it hands out is set in the stack; the role itself is not.
+        let ours =
+            role == format!("arn:aws:iam::{}:role/{}", scene.environment.account, scene.environment.names.user_role);
+        let hint = if ours { deploy } else { in_stack(scene).unwrap_or(deploy) };
+        return Ok(Some((format!("the authorizer hands out the role {role}, which does not exist"), hint)));
     };
     if facts.arn != role || !facts.trust.contains("transfer.amazonaws.com") {
         return Ok(Some((format!("the role {role} does not let Transfer Family assume it"), deploy)));
@@ -200,7 +281,7 @@ pub(super) async fn beyond(scene: &Scene<'_>, answer: &IdentityAnswer) -> Result
     }
     let arn = format!("arn:aws:iam::{}:policy/{}", scene.environment.account, names::user_policy(scene.environment));
     let document = scene.aws.iam().policy(&arn).await?.map(|(document, _)| document).unwrap_or_default();
-    if !document.contains(&format!("arn:aws:s3:::{}\"", home.bucket)) {
+    if !document.contains(&format!("arn:aws:s3:::{}\"", home.bucket)) && !grants(&bucket, role) {
         let what = format!("the user role's policy does not have the bucket {}", home.bucket);
         return Ok(Some((what, deploy)));
     }
@@ -213,4 +294,29 @@ fn home(body: &Value) -> Option<Home> {
     }
     let details: Vec<BTreeMap<String, String>> = serde_json::from_str(body["HomeDirectoryDetails"].as_str()?).ok()?;
     Home::parse(details.first()?.get("Target")?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sources_of_a_trigger_are_read() {
+        let statement = |condition: &str| {
+            format!(
+                r#"{{"Statement":[{{"Effect":"Allow","Principal":{{"Service":"apigateway.amazonaws.com"}},"Action":"lambda:InvokeFunction"{condition}}}]}}"#
+            )
+        };
+        let method = "arn:aws:execute-api:us-west-2:111111111111:abc/prod/GET/servers/*/users/*/config";
+        for (condition, good) in [
+            (String::new(), true),
+            (format!(r#","Condition":{{"ArnLike":{{"AWS:SourceArn":"{method}"}}}}"#), true),
+            (r#","Condition":{"ArnLike":{"aws:SourceArn":"arn:aws:execute-api:*:111111111111:abc/*"}}"#.into(), true),
+            (r#","Condition":{"ArnLike":{"aws:SourceArn":"arn:aws:execute-api:*:111111111111:abd/*"}}"#.into(), false),
+        ] {
+            let sources = sources(&statement(&condition));
+            assert_eq!(sources.iter().any(|source| fits(source, method)), good, "{condition}");
+        }
+        assert!(sources(r#"{"Statement":[]}"#).is_empty() && sources("").is_empty());
+    }
 }

@@ -59,16 +59,8 @@ pub async fn server(aws: &Aws, environment: &Environment, region: &str) -> Resul
     Ok(None)
 }
 
-/// Tries to log in.
-///
-/// # Errors
-/// A call that AWS refuses; a log-in that is refused is an answer.
-pub async fn check(
-    aws: &Arc<Aws>,
-    environment: &Environment,
-    region: &str,
-    attempt: Attempt<'_>,
-) -> Result<LoginCheck, AwsError> {
+/// Tries to log in. A call that AWS refuses is a finding like any other, so that it hides no other region's.
+pub async fn check(aws: &Arc<Aws>, environment: &Environment, region: &str, attempt: Attempt<'_>) -> LoginCheck {
     let mut check = LoginCheck {
         region: region.to_owned(),
         server_id: None,
@@ -78,10 +70,25 @@ pub async fn check(
         hint: None,
         seconds: 0.0,
     };
+    if let Err(error) = ask(&mut check, aws, environment, attempt).await {
+        check.finding = format!("it could not be looked at: {error}");
+        check.hint = error.hint();
+    }
+    check
+}
+
+async fn ask(
+    check: &mut LoginCheck,
+    aws: &Arc<Aws>,
+    environment: &Environment,
+    attempt: Attempt<'_>,
+) -> Result<(), AwsError> {
+    let region = check.region.clone();
+    let region = region.as_str();
     let Some(server) = server(aws, environment, region).await? else {
         check.finding = "there is no Transfer server of this environment here".into();
         check.hint = Some(format!("run: sftpctl deploy --env {}", environment.name));
-        return Ok(check);
+        return Ok(());
     };
     check.server_id = Some(server.id.clone());
     let start = Instant::now();
@@ -94,19 +101,20 @@ pub async fn check(
     if !has_role(&answer) {
         let (finding, hint) = diagnose::refusal(&scene, &answer).await;
         (check.finding, check.hint) = (finding, hint);
-        return Ok(check);
+        return Ok(());
     }
     match diagnose::beyond(&scene, &answer).await? {
         Some((finding, hint)) => (check.finding, check.hint) = (finding, Some(hint)),
         None if server.state != "ONLINE" => {
             check.finding = format!("the identity provider admits, but the server is {}", server.state);
+            check.hint = Some(format!("aws transfer start-server --region {region} --server-id {}", server.id));
         }
         None => {
             check.admitted = true;
             check.finding = "admitted".into();
         }
     }
-    Ok(check)
+    Ok(())
 }
 
 /// Whether an answer admits.

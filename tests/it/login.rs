@@ -7,6 +7,7 @@ mod doors;
 mod host_keys;
 mod limits;
 mod package;
+mod shim;
 mod update;
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};

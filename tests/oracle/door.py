@@ -115,9 +115,13 @@ def mapping(region, old, new):
     integration = gateway.get_integration(**method)
     [(kind, text)] = integration["requestTemplates"].items()
     assert old in text, text
+    put_integration(gateway, method, {**integration, "requestTemplates": {kind: text.replace(old, new)}})
+
+
+def put_integration(gateway, method, integration):
     gateway.put_integration(
         **method, type="AWS", integrationHttpMethod="POST", uri=integration["uri"],
-        passthroughBehavior=integration["passthroughBehavior"], requestTemplates={kind: text.replace(old, new)})
+        passthroughBehavior=integration["passthroughBehavior"], requestTemplates=integration["requestTemplates"])
     # A new integration has no answers; they go back as they were.
     for status, response in integration["integrationResponses"].items():
         more = {"selectionPattern": response["selectionPattern"]} if response.get("selectionPattern") else {}
@@ -142,6 +146,26 @@ def break_(link):
             RoleName=out["InvocationRoleArn"].rpartition("/")[2], PolicyName="call-api",
             PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [
                 {"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": resource}]}))
+    elif link == "trigger-source":
+        function = {"FunctionName": "lambda-99-upload-us-west-2", "StatementId": "sftpctl-api-trigger"}
+        client("lambda").remove_permission(**function)
+        client("lambda").add_permission(
+            **function, Action="lambda:InvokeFunction", Principal="apigateway.amazonaws.com", SourceAccount=ACCOUNT,
+            SourceArn=f"arn:aws:execute-api:us-west-2:{ACCOUNT}:another1/prod/GET/servers/*/users/*/config")
+    elif link == "method":
+        gateway, method = api("us-west-2")
+        with open("method.json", "w") as file:
+            json.dump({"method": gateway.get_method(**method), "integration": gateway.get_integration(**method)}, file)
+        gateway.delete_method(**method)
+        deploy_api("us-west-2")
+    elif link == "method-again":
+        gateway, method = api("us-west-2")
+        with open("method.json") as file:
+            kept = json.load(file)
+        gateway.put_method(**method, authorizationType=kept["method"]["authorizationType"],
+                           requestParameters=kept["method"].get("requestParameters", {}))
+        put_integration(gateway, method, kept["integration"])
+        deploy_api("us-west-2")
     elif link == "role-name":
         variables("us-west-2", {"USER_ROLE_ARN": f"arn:aws:iam::{ACCOUNT}:role/sftp-transfr"})
     elif link == "role-name-again":
@@ -160,6 +184,23 @@ def break_(link):
         client("s3").put_bucket_policy(Bucket="pl-pt99-5-uploads", Policy=json.dumps(policy))
     else:
         raise SystemExit(f"no link {link}")
+
+
+def turn(region, operation, state):
+    transfer, identity = client("transfer", region), server(region)
+    getattr(transfer, operation)(ServerId=identity)
+    deadline = time.monotonic() + 60
+    while transfer.describe_server(ServerId=identity)["Server"]["State"] != state:
+        assert time.monotonic() < deadline, f"{identity} is not {state}"
+        time.sleep(0.05)
+
+
+def stop(region):
+    turn(region, "stop_server", "OFFLINE")
+
+
+def start(region):
+    turn(region, "start_server", "ONLINE")
 
 
 def drop_host_key(region, kind):
@@ -208,5 +249,5 @@ def knock(username, rate):
 {
     "object": object_, "put": put, "keys": keys, "uploads": uploads, "many": many, "item": item, "stored": stored,
     "test": test, "log": log, "mapping": mapping, "deploy-api": deploy_api, "break": break_, "knock": knock,
-    "drop-host-key": drop_host_key, "keep-key": keep_key,
+    "stop": stop, "start": start, "drop-host-key": drop_host_key, "keep-key": keep_key,
 }[COMMAND](*sys.argv[3:])

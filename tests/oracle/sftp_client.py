@@ -95,10 +95,23 @@ def semantics():
         file.write("X")
     with client.open("sub/a") as file:
         equal("a file of which a part was to be changed", file.read(), b"first")
+    with client.open("sub/a", "r+") as file:
+        file.write("X")
+    with client.open("sub/a") as file:
+        equal("a file of which the beginning was to be changed", file.read(), b"first")
+    with client.open("sub/a", "r+") as file:
+        file.write("FIRST")
+    with client.open("sub/a") as file:
+        equal("a file that was written over", file.read(), b"FIRST")
+    with client.open("sub/a", "r+") as file:
+        file.write("fir")
+        file.truncate(3)
+    with client.open("sub/a") as file:
+        equal("a file that was written over and cut", file.read(), b"fir")
     with client.open("sub/a", "r+"):
         pass
     with client.open("sub/a") as file:
-        equal("a file that was only opened", file.read(), b"first")
+        equal("a file that was only opened", file.read(), b"fir")
     # SETSTAT is silent (WinSCP and FileZilla set times after an upload).
     client.utime("sub/a", (1, 1))
     client.chmod("sub/a", 0o600)
@@ -238,6 +251,22 @@ def stays(control):
     print("wrote", flush=True)
 
 
+def two_steps(other, password):
+    """The user's key, then on the same connection somebody's password."""
+    transport = paramiko.ServiceRequestingTransport(("127.0.0.1", PORT))
+    transport.banner_timeout = transport.auth_timeout = 60
+    transport.start_client(timeout=60)
+    try:
+        equal("what is left to do", transport.auth_publickey(USER, paramiko.Ed25519Key.from_private_key_file(
+            os.environ["SFTP_KEY"])), ["password"])
+        equal("what is left after that", transport.auth_password(other, password, fallback=False), [])
+        session(transport).listdir(".")
+    except paramiko.SSHException as error:
+        print(f"refused: {error}")
+        return
+    print("admitted")
+
+
 def log_in():
     """Whether the door opens."""
     try:
@@ -251,5 +280,5 @@ def log_in():
 {
     "round-trip": round_trip, "semantics": semantics, "outside": lambda *paths: outside(paths), "sessions": sessions,
     "only-sftp": only_sftp, "listing": listing, "breaks-off": breaks_off, "crowd": crowd, "stays": stays,
-    "log-in": log_in,
+    "log-in": log_in, "two-steps": two_steps,
 }[COMMAND](*ARGUMENTS)

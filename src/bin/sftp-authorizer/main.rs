@@ -4,12 +4,16 @@ mod table;
 
 use std::io::Write as _;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use serde_json::Value;
 use sftpctl::authorizer::{Config, Grant, Question, Refusal, answer, judge, screen};
 
 use self::table::Table;
+
+/// What is left of an invocation's time for the refusal and its line in the log.
+const MARGIN: Duration = Duration::from_millis(300);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
@@ -20,10 +24,11 @@ async fn main() -> Result<(), Error> {
         let shared = Arc::clone(&shared);
         async move {
             let (config, table) = &*shared;
+            let left = event.context.deadline().duration_since(SystemTime::now()).unwrap_or_default();
             let question = Question::parse(&event.payload);
             let decision = match &question {
                 Err(_) => Err(Refusal::MalformedEvent),
-                Ok(question) => decide(config, table, question).await,
+                Ok(question) => decide(config, table, question, left.saturating_sub(MARGIN)).await,
             };
             log(&answer::log_line(question.as_ref().ok(), &decision));
             Ok::<Value, Error>(answer::body(config, &decision))
@@ -32,9 +37,9 @@ async fn main() -> Result<(), Error> {
     .await
 }
 
-async fn decide(config: &Config, table: &Table, question: &Question) -> Result<Grant, Refusal> {
+async fn decide(config: &Config, table: &Table, question: &Question, within: Duration) -> Result<Grant, Refusal> {
     screen(config, question)?;
-    match table.accounts(&question.username).await {
+    match table.accounts(&question.username, within).await {
         Ok(found) => judge(question, &found),
         Err(error) => {
             log(&serde_json::json!({ "level": "ERROR", "message": "the table did not answer", "cause": error }));

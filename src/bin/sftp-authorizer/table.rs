@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Region};
-use aws_sdk_dynamodb::error::DisplayErrorContext;
+use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
 use sftpctl::authorizer::config::ConfigError;
@@ -17,6 +17,9 @@ use sftpctl::authorizer::{Attribute, Config, Item};
 /// The roots that AWS's endpoints are signed by (Amazon Trust Services, "Root CAs"). Parsing the 140 of a common list
 /// takes half of a cold start.
 const ROOTS: &[u8] = include_bytes!("amazon-roots.pem");
+
+/// How long an answer may take.
+const LONGEST: Duration = Duration::from_secs(5);
 
 /// The table.
 pub(crate) struct Table {
@@ -47,13 +50,12 @@ impl Table {
             .region(Region::new(some("AWS_REGION")?))
             .credentials_provider(credentials)
             .retry_config(RetryConfig::standard().with_max_attempts(3))
-            // Well below the ten seconds that the template gives the function: a refusal with its reason in the log,
-            // never a time-out.
+            // Longer than a table takes that answers at all; what an invocation has left may be less.
             .timeout_config(
                 TimeoutConfig::builder()
                     .connect_timeout(Duration::from_secs(1))
                     .operation_attempt_timeout(Duration::from_secs(2))
-                    .operation_timeout(Duration::from_secs(5))
+                    .operation_timeout(LONGEST)
                     .build(),
             );
         let endpoint =
@@ -65,9 +67,10 @@ impl Table {
         Ok(Self { client, table: config.table.clone(), index: config.index.clone() })
     }
 
-    /// The items with this user name; two are enough to know that there is more than one.
-    pub(crate) async fn accounts(&self, username: &str) -> Result<Vec<Item>, String> {
-        let answer = self
+    /// The items with this user name; two are enough to know that there is more than one. An answer that does not come
+    /// in time is a refusal with its reason in the log, never a time-out of the function.
+    pub(crate) async fn accounts(&self, username: &str, within: Duration) -> Result<Vec<Item>, String> {
+        let query = self
             .client
             .query()
             .table_name(&self.table)
@@ -75,10 +78,28 @@ impl Table {
             .key_condition_expression("username = :name")
             .expression_attribute_values(":name", AttributeValue::S(username.to_owned()))
             .limit(2)
-            .send()
-            .await
-            .map_err(|error| DisplayErrorContext(&error).to_string())?;
+            .send();
+        let answer = tokio::time::timeout(within.min(LONGEST), query).await;
+        let answer = answer.map_err(|_| format!("no answer in the {} ms left", within.as_millis()))?;
+        let answer = answer.map_err(|error| cause(&error))?;
         Ok(answer.items.unwrap_or_default().into_iter().map(item).collect())
+    }
+}
+
+/// What went wrong, without the answer itself: it may hold stored passwords.
+fn cause<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> String {
+    match error {
+        SdkError::ServiceError(error) => match (error.err().code(), error.err().message()) {
+            (None, None) => "the answer could not be read".to_owned(),
+            (code, message) => format!("{}: {}", code.unwrap_or("no code"), message.unwrap_or("no message")),
+        },
+        SdkError::DispatchFailure(error) => match error.as_connector_error() {
+            Some(error) => DisplayErrorContext(error).to_string(),
+            None => "the request could not be sent".to_owned(),
+        },
+        SdkError::TimeoutError(_) => "no answer in time".to_owned(),
+        SdkError::ResponseError(_) => "the answer could not be read".to_owned(),
+        _ => "the request could not be made".to_owned(),
     }
 }
 

@@ -1,7 +1,8 @@
 //! Role sessions of the local cloud: assumed with a look at the trust policy, remembered by their access key.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::aws::{Aws, SessionCredentials};
 use crate::local::iam::{Caller, Decision, Policy, Request, evaluate};
@@ -19,24 +20,56 @@ pub(crate) struct Session {
     pub(crate) token: String,
 }
 
+/// How long keys are good for, where nobody asks for another time (API reference of STS, `DurationSeconds`).
+const LIFE: Duration = Duration::from_secs(3600);
+/// The most sessions that are remembered; the oldest go first.
+const MOST: usize = 4096;
+
 /// The sessions whose keys may sign requests to an API.
 #[derive(Default)]
-pub(crate) struct Sessions(Mutex<HashMap<String, Session>>);
+pub(crate) struct Sessions(Mutex<HashMap<String, (Instant, Session)>>);
+
+/// Forgets a session when dropped.
+pub(crate) struct Held<'a> {
+    sessions: &'a Sessions,
+    access_key: String,
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.sessions.all().remove(&self.access_key);
+    }
+}
 
 impl Sessions {
-    /// Remembers a session.
+    fn all(&self) -> MutexGuard<'_, HashMap<String, (Instant, Session)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Remembers a session until its keys are no longer good.
     pub(crate) fn add(&self, access_key: &str, session: Session) {
-        let mut sessions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // A session of AWS lasts an hour; a few thousand are more than an hour of log-ins on one machine.
-        if sessions.len() >= 4096 {
-            sessions.clear();
+        let mut sessions = self.all();
+        if sessions.len() >= MOST {
+            sessions.retain(|_, (since, _)| since.elapsed() < LIFE);
         }
-        sessions.insert(access_key.to_owned(), session);
+        if sessions.len() >= MOST {
+            let oldest = sessions.iter().min_by_key(|(_, (since, _))| *since).map(|(key, _)| key.clone());
+            oldest.map(|key| sessions.remove(&key));
+        }
+        sessions.insert(access_key.to_owned(), (Instant::now(), session));
+    }
+
+    /// Remembers a session as long as somebody holds what this returns.
+    pub(crate) fn hold(&self, access_key: &str, session: Session) -> Held<'_> {
+        self.add(access_key, session);
+        Held { sessions: self, access_key: access_key.to_owned() }
     }
 
     /// The session of an access key.
     pub(crate) fn get(&self, access_key: &str) -> Option<Session> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(access_key).cloned()
+        let sessions = self.all();
+        let (since, session) = sessions.get(access_key)?;
+        (since.elapsed() < LIFE).then(|| session.clone())
     }
 }
 
@@ -107,5 +140,31 @@ pub(crate) async fn trusts(aws: &Aws, account: &str, server_arn: &str, role_arn:
         Decision::ImplicitDeny { by } | Decision::ExplicitDeny { by } => {
             Err(NotAssumed::NotTrusted { service: TRANSFER, role: role_arn.to_owned(), reason: by })
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn session(name: &str) -> Session {
+        Session { role_arn: "r".into(), name: name.into(), secret: "fake-secret".into(), token: "fake".into() }
+    }
+
+    #[test]
+    fn a_session_in_use_outlives_thousands_that_come_after_it() {
+        let sessions = Sessions::default();
+        for number in 0..MOST {
+            sessions.add(&format!("old-{number}"), session("old"));
+        }
+        let held = sessions.hold("mine", session("mine"));
+        for number in 0..100 {
+            sessions.add(&format!("new-{number}"), session("new"));
+        }
+        assert_eq!(sessions.all().len(), MOST);
+        assert_eq!(sessions.get("mine").map(|session| session.name), Some("mine".to_owned()));
+        assert!(sessions.get("new-99").is_some() && sessions.get("old-0").is_none());
+        drop(held);
+        assert!(sessions.get("mine").is_none());
     }
 }

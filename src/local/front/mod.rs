@@ -38,7 +38,7 @@ use self::pending::Pending;
 use self::upstream::{MOST_BUFFERED, plain};
 use self::wire::{Door, Wire};
 use super::cloud::Cloud;
-use super::control::MinistackStatus;
+use super::control::{MinistackStatus, StartOptions};
 use super::delay::Delays;
 use super::error::LocalError;
 use super::execute_api;
@@ -68,14 +68,14 @@ impl Front {
         port: u16,
         ministack_port: u16,
         ministack: MinistackStatus,
-        delays: Delays,
-        files_in_memory: bool,
+        options: &StartOptions,
     ) -> Result<Arc<Self>, LocalError> {
         let store = Arc::new(Store::open(&dir.join("transfer.json"))?);
         let keys = Arc::new(KeyFolder::new(dir));
         let cloud = Arc::new(Cloud::new(dir, ministack_port)?);
+        let (in_memory, limits) = (options.files_in_memory, options.sftp_limits);
         let endpoints =
-            Endpoints::new(dir, Arc::clone(&store), Arc::clone(&keys), Arc::clone(&cloud), files_in_memory)?;
+            Endpoints::new(dir, Arc::clone(&store), Arc::clone(&keys), Arc::clone(&cloud), in_memory, limits)?;
         Ok(Arc::new(Self {
             dir: dir.to_owned(),
             port,
@@ -88,7 +88,7 @@ impl Front {
             calls: Calls::default(),
             faults: Faults::default(),
             pending: Pending::default(),
-            delays: RwLock::new(delays),
+            delays: RwLock::new(options.delays),
         }))
     }
 

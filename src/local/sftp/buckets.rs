@@ -100,6 +100,18 @@ struct S3Sink {
     upload: Option<Upload>,
 }
 
+impl S3Sink {
+    async fn complete(&mut self, s3: &S3, last: Bytes) -> Result<(), StorageError> {
+        if !last.is_empty() {
+            self.add(last).await?;
+        }
+        match &self.upload {
+            Some(upload) => Ok(s3.complete(&self.bucket, &self.key, upload.clone()).await?),
+            None => Ok(()),
+        }
+    }
+}
+
 #[async_trait]
 impl Sink for S3Sink {
     async fn add(&mut self, part: Bytes) -> Result<(), StorageError> {
@@ -116,13 +128,12 @@ impl Sink for S3Sink {
         if self.upload.is_none() {
             return Ok(s3.put(&self.bucket, &self.key, last).await?);
         }
-        if !last.is_empty() {
-            self.add(last).await?;
+        let finished = self.complete(&s3, last).await;
+        if finished.is_err() {
+            // Parts that nobody will ever complete would be paid for.
+            self.abort().await;
         }
-        match self.upload.take() {
-            Some(upload) => Ok(s3.complete(&self.bucket, &self.key, upload).await?),
-            None => Ok(()),
-        }
+        finished
     }
 
     async fn abort(self: Box<Self>) {
@@ -133,6 +144,64 @@ impl Sink for S3Sink {
         };
         if let Err(error) = given_up {
             tracing::warn!(%error, "the parts of a broken upload are still there");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use axum::Router;
+    use axum::body::Body;
+    use hyper::{Method, Request, Response};
+
+    use super::*;
+    use crate::aws::ConnectOptions;
+
+    type Asked = Arc<Mutex<Vec<String>>>;
+
+    /// An S3 on loopback that refuses requests with this in their address, and what it was asked.
+    async fn refusing(what: &'static str) -> (Buckets, Asked) {
+        let asked = Asked::default();
+        let log = Arc::clone(&asked);
+        let router = Router::new().fallback(async move |request: Request<Body>| {
+            let query = request.uri().query().unwrap_or_default().to_owned();
+            let begins = query.split('&').any(|word| word.trim_end_matches('=') == "uploads");
+            let completes = request.method() == Method::POST && !begins;
+            let line = format!("{} {query}{}", request.method(), if completes { " complete" } else { "" });
+            log.lock().unwrap().push(line.clone());
+            let (status, body) = match () {
+                () if line.contains(what) => (403, "<Error><Code>AccessDenied</Code></Error>"),
+                () if query.contains("location") => (200, "<LocationConstraint>us-west-2</LocationConstraint>"),
+                () if begins => {
+                    (200, "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>")
+                }
+                () => (200, ""),
+            };
+            Response::builder().status(status).header("etag", "e").body(Body::from(body)).unwrap()
+        });
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        let aws = Aws::connect(ConnectOptions {
+            profile: None,
+            endpoint_url: Some(endpoint),
+            local_account: Some("111111111111".to_owned()),
+            home_region: "us-west-2".to_owned(),
+        });
+        (Buckets::new(Arc::new(aws.await), "us-west-2"), asked)
+    }
+
+    #[tokio::test]
+    async fn an_upload_that_cannot_be_finished_leaves_no_parts() {
+        for refused in ["partNumber=2", "complete"] {
+            let (buckets, asked) = refusing(refused).await;
+            let mut sink = S3Storage(Arc::new(buckets)).create("b", "k");
+            sink.add(Bytes::from_static(b"first")).await.unwrap();
+            assert!(sink.finish(Bytes::from_static(b"last")).await.is_err(), "{refused}");
+            let asked = asked.lock().unwrap().clone();
+            assert!(asked.iter().any(|line| line.starts_with("DELETE") && line.contains("uploadId=u")), "{asked:?}");
         }
     }
 }

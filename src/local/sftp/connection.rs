@@ -9,6 +9,7 @@ use russh::server::{Auth, Handler, Msg, PublicKeyOffer, Session as Ssh, Verified
 use russh::{Channel, ChannelId, ChannelOpenFailure, MethodKind, MethodSet};
 
 use super::buckets::{Buckets, S3Storage};
+use super::clock::Clock;
 use super::endpoints::Shared;
 use super::guard::Guard;
 use super::rights::Rights;
@@ -32,10 +33,14 @@ pub(super) struct Connection {
     methods: Methods,
     /// What the identity provider said of a key's owner, so that it is not asked for every key.
     offered: Option<(String, Result<Admission, String>)>,
-    key_accepted: bool,
+    /// Who has shown a key. A key proves nothing about anybody else whose password follows.
+    key_of: Option<String>,
     admitted: Option<(String, Admission)>,
+    /// Channels that are no session yet.
     channels: HashMap<ChannelId, Channel<Msg>>,
-    sessions: usize,
+    /// Every session holds a clone until its stream ends, whoever ends it.
+    seats: Arc<()>,
+    clock: Clock,
 }
 
 /// `SftpAuthenticationMethods` of a server.
@@ -75,7 +80,14 @@ impl Methods {
 }
 
 impl Connection {
-    pub(super) fn new(shared: Arc<Shared>, place: Place, server: String, peer: SocketAddr, methods: Methods) -> Self {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        place: Place,
+        server: String,
+        peer: SocketAddr,
+        methods: Methods,
+        clock: Clock,
+    ) -> Self {
         Self {
             shared,
             place,
@@ -83,16 +95,28 @@ impl Connection {
             peer,
             methods,
             offered: None,
-            key_accepted: false,
+            key_of: None,
             admitted: None,
             channels: HashMap::new(),
-            sessions: 0,
+            seats: Arc::default(),
+            clock,
         }
     }
 
     /// A refusal that lets the client try again.
-    fn refuse(&self) -> Auth {
-        Auth::Reject { proceed_with_methods: Some(self.methods.offered(self.key_accepted)), partial_success: false }
+    fn refuse(&self, user: &str) -> Auth {
+        let methods = self.methods.offered(self.has_shown_a_key(user));
+        Auth::Reject { proceed_with_methods: Some(methods), partial_success: false }
+    }
+
+    fn has_shown_a_key(&self, user: &str) -> bool {
+        self.key_of.as_deref() == Some(user)
+    }
+
+    fn admit(&mut self, user: &str, admission: Admission) -> Auth {
+        self.clock.admit(user);
+        self.admitted = Some((user.to_owned(), admission));
+        Auth::Accept
     }
 
     /// Asks the identity provider, and whether the role it names can be assumed.
@@ -133,52 +157,50 @@ impl Connection {
 impl Handler for Connection {
     type Error = russh::Error;
 
-    async fn auth_none(&mut self, _user: &str) -> Result<Auth, Self::Error> {
-        Ok(self.refuse())
+    async fn auth_none(&mut self, user: &str) -> Result<Auth, Self::Error> {
+        Ok(self.refuse(user))
     }
 
     async fn auth_password(&mut self, user: &str, password: &str) -> Result<Auth, Self::Error> {
         let may = match self.methods {
             Methods::Password | Methods::Either => true,
-            Methods::Both => self.key_accepted,
+            Methods::Both => self.has_shown_a_key(user),
             Methods::Key => false,
         };
         if !may {
-            return Ok(self.refuse());
+            return Ok(self.refuse(user));
         }
         match self.ask(user, password).await {
             Ok(admission) => {
                 tracing::info!(server = self.server, user, "logged in by password");
-                self.admitted = Some((user.to_owned(), admission));
-                Ok(Auth::Accept)
+                Ok(self.admit(user, admission))
             }
             Err(reason) => {
                 tracing::info!(server = self.server, user, reason, "refused");
-                Ok(self.refuse())
+                Ok(self.refuse(user))
             }
         }
     }
 
     async fn auth_publickey_offered(&mut self, user: &str, offer: PublicKeyOffer<'_>) -> Result<Auth, Self::Error> {
         if self.methods == Methods::Password || !self.has_key(user, offer.public_key).await {
-            return Ok(self.refuse());
+            return Ok(self.refuse(user));
         }
         Ok(Auth::Accept)
     }
 
     async fn auth_publickey(&mut self, user: &str, key: VerifiedPublicKey<'_>) -> Result<Auth, Self::Error> {
         if self.methods == Methods::Password || !self.has_key(user, key.public_key).await {
-            return Ok(self.refuse());
+            return Ok(self.refuse(user));
         }
-        let Ok(admission) = self.keys_of(user).await else { return Ok(self.refuse()) };
-        self.key_accepted = true;
+        let Ok(admission) = self.keys_of(user).await else { return Ok(self.refuse(user)) };
         if self.methods == Methods::Both {
+            self.key_of = Some(user.to_owned());
             let methods = Some(self.methods.offered(true));
             return Ok(Auth::Reject { proceed_with_methods: methods, partial_success: true });
         }
         tracing::info!(server = self.server, user, "logged in by key");
-        self.admitted = Some((user.to_owned(), admission));
-        Ok(Auth::Accept)
+        Ok(self.admit(user, admission))
     }
 
     async fn channel_open_session(
@@ -187,7 +209,8 @@ impl Handler for Connection {
         reply: russh::server::ChannelOpenHandle,
         _session: &mut Ssh,
     ) -> Result<(), Self::Error> {
-        if self.channels.len() + self.sessions >= MOST_SESSIONS {
+        self.clock.touch();
+        if self.channels.len() + Arc::strong_count(&self.seats) > MOST_SESSIONS {
             reply.reject(ChannelOpenFailure::ResourceShortage).await;
             return Ok(());
         }
@@ -197,9 +220,7 @@ impl Handler for Connection {
     }
 
     async fn channel_close(&mut self, channel: ChannelId, _session: &mut Ssh) -> Result<(), Self::Error> {
-        if self.channels.remove(&channel).is_none() {
-            self.sessions = self.sessions.saturating_sub(1);
-        }
+        self.channels.remove(&channel);
         Ok(())
     }
 
@@ -268,10 +289,10 @@ impl Handler for Connection {
                 return session.channel_failure(id);
             }
         };
-        self.sessions += 1;
         session.channel_success(id)?;
         let config = russh_sftp::server::Config { max_client_packet_len: super::guard::MOST };
-        russh_sftp::server::run_with_config(Guard::new(channel.into_stream()), sftp, config).await;
+        let stream = Guard::new(channel.into_stream(), self.clock.clone(), Arc::clone(&self.seats));
+        russh_sftp::server::run_with_config(stream, sftp, config).await;
         Ok(())
     }
 }

@@ -6,23 +6,25 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use russh::Disconnect;
 use tokio::net::TcpListener;
 use tokio::sync::Mutex;
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::algorithms;
+use super::clock::{Clock, Limits};
 use super::connection::{Connection, Methods};
+use super::line::Line;
 use super::storage::Memory;
 use crate::local::cloud::Cloud;
 use crate::local::error::LocalError;
 use crate::local::files::{read_json, write_json};
 use crate::local::transfer::{KeyFolder, Place, Server, State, Store, security_policy};
 
-/// Idle time-out of Transfer: 1,800 s.
-const IDLE: Duration = Duration::from_secs(1800);
-/// A client that says nothing for 300 s, though asked, is gone.
-const UNRESPONSIVE: Duration = Duration::from_secs(100);
-const ASKED: usize = 3;
+/// How often a silent client is asked before it counts as unresponsive.
+const ASKED: u32 = 3;
+/// How long a client has to take note of its end.
+const FAREWELL: Duration = Duration::from_secs(2);
 /// Wrong passwords in one connection.
 const MOST_ATTEMPTS: usize = 6;
 
@@ -33,6 +35,8 @@ pub(super) struct Shared {
     pub(super) cloud: Arc<Cloud>,
     /// For measurements: files in memory, for every customer.
     pub(super) memory: Option<Memory>,
+    /// How long clients may take.
+    limits: Limits,
 }
 
 /// The listening endpoints.
@@ -56,11 +60,12 @@ impl Endpoints {
         keys: Arc<KeyFolder>,
         cloud: Arc<Cloud>,
         in_memory: bool,
+        limits: Limits,
     ) -> Result<Self, LocalError> {
         let path = dir.join("ports.json");
         let ports = read_json(&path)?.unwrap_or_default();
         let memory = in_memory.then(Memory::default);
-        let shared = Arc::new(Shared { store, keys, cloud, memory });
+        let shared = Arc::new(Shared { store, keys, cloud, memory, limits });
         Ok(Self { shared, path, inner: Mutex::new(Inner { ports, running: HashMap::new() }) })
     }
 
@@ -165,14 +170,36 @@ async fn connection(
     }
     let methods = server.settings.get("IdentityProviderDetails");
     let methods = methods.and_then(|details| details["SftpAuthenticationMethods"].as_str()).unwrap_or_default();
-    let handler = Connection::new(shared, place, id.clone(), peer, Methods::parse(methods));
-    match russh::server::run_stream(config, stream, handler).await {
-        Ok(session) => {
-            if let Err(error) = session.await {
-                tracing::debug!(%error, server = id, "connection ended");
-            }
+    let clock = Clock::new(shared.limits);
+    let handler = Connection::new(shared, place, id.clone(), peer, Methods::parse(methods), clock.clone());
+    let (line, _end) = Line::new(stream);
+    let session = tokio::select! {
+        session = russh::server::run_stream(config, line, handler) => session,
+        why = clock.over() => return tracing::info!(why, server = id, "ended"),
+    };
+    let mut session = match session {
+        Ok(session) => session,
+        Err(error) => return tracing::debug!(%error, server = id, "no handshake"),
+    };
+    let handle = session.handle();
+    let ended = tokio::select! {
+        ended = &mut session => ended,
+        why = clock.over() => {
+            tracing::info!(why, server = id, user = clock.user(), "ended");
+            let farewell = async {
+                let text = format!("the connection is ended: {why}");
+                handle.disconnect(Disconnect::ByApplication, text, String::new()).await?;
+                session.await
+            };
+            tokio::time::timeout(FAREWELL, farewell).await.unwrap_or(Ok(()))
         }
-        Err(error) => tracing::debug!(%error, server = id, "no handshake"),
+    };
+    match ended {
+        Err(russh::Error::KeepaliveTimeout | russh::Error::InactivityTimeout) => {
+            tracing::info!(why = "unresponsive", server = id, user = clock.user(), "ended");
+        }
+        Err(error) => tracing::debug!(%error, server = id, "connection ended"),
+        Ok(()) => {}
     }
 }
 
@@ -180,6 +207,7 @@ fn configuration(shared: &Shared, id: &str, server: &Server) -> Result<russh::se
     let name = server.text("SecurityPolicyName");
     let policy = security_policy(name).ok_or_else(|| format!("unknown security policy {name}"))?;
     let keys = shared.keys.active(id, server);
+    let unresponsive = shared.limits.unresponsive();
     if keys.is_empty() {
         return Err("the server's host keys are gone".to_owned());
     }
@@ -190,9 +218,11 @@ fn configuration(shared: &Shared, id: &str, server: &Server) -> Result<russh::se
         max_auth_attempts: MOST_ATTEMPTS,
         auth_rejection_time: Duration::from_millis(100),
         auth_rejection_time_initial: Some(Duration::ZERO),
-        inactivity_timeout: Some(IDLE),
-        keepalive_interval: Some(UNRESPONSIVE),
-        keepalive_max: ASKED,
+        // Only for writes that the client does not take: otherwise it is asked meanwhile.
+        inactivity_timeout: Some(unresponsive),
+        // Asked so many times, and one interval more for the last answer.
+        keepalive_interval: Some(unresponsive / (ASKED + 1)),
+        keepalive_max: ASKED as usize,
         nodelay: true,
         // With the library's 100 a client with more reads in flight waits for ever; the window bounds the memory.
         channel_buffer_size: 100_000,
@@ -200,4 +230,16 @@ fn configuration(shared: &Shared, id: &str, server: &Server) -> Result<russh::se
         maximum_packet_size: 65_535,
         ..russh::server::Config::default()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_that_does_not_answer_ends_when_transfer_ends_it() {
+        let limit = Limits::default().unresponsive();
+        // Asked `ASKED` times, it ends with the interval after the last.
+        assert_eq!(limit / (ASKED + 1) * (ASKED + 1), Duration::from_secs(300));
+    }
 }

@@ -1,10 +1,14 @@
-//! Ends a session whose client sends a packet that is too large: what follows it could not be told apart any more.
+//! Ends a session whose client sends a packet that is too large: what follows it could not be told apart any more. And
+//! tells the connection that the session is there, and does something.
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::clock::Clock;
 
 /// The largest packet: OpenSSH's.
 pub(super) const MOST: u32 = 256 * 1024;
@@ -18,11 +22,14 @@ pub(super) struct Guard<S> {
     /// Bytes of the content still to come.
     left: u32,
     ended: bool,
+    clock: Clock,
+    _seat: Arc<()>,
 }
 
 impl<S> Guard<S> {
-    pub(super) fn new(inner: S) -> Self {
-        Self { inner, head: [0; 4], have: 0, left: 0, ended: false }
+    /// Packets of a session that holds `seat` as long as there is this stream.
+    pub(super) fn new(inner: S, clock: Clock, seat: Arc<()>) -> Self {
+        Self { inner, head: [0; 4], have: 0, left: 0, ended: false, clock, _seat: seat }
     }
 
     /// Follows the packets; false once one is too large.
@@ -60,6 +67,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guard<S> {
         }
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.inner).poll_read(context, buffer))?;
+        self.clock.touch();
         let fresh = buffer.filled()[before..].to_vec();
         if !self.follow(&fresh) {
             self.ended = true;
@@ -71,7 +79,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guard<S> {
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Guard<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write(context, bytes)
+        let written = ready!(Pin::new(&mut self.inner).poll_write(context, bytes))?;
+        self.clock.touch();
+        Poll::Ready(Ok(written))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -85,6 +95,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guard<S> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::clock::Limits;
     use super::*;
     use tokio::io::AsyncReadExt as _;
 
@@ -95,7 +106,8 @@ mod tests {
         for (bytes, expected) in [(&good, good.len()), (&bad, good.len())] {
             // In pieces of every size, so that lengths are cut anywhere.
             for size in 1..8 {
-                let mut guard = Guard::new(tokio_test_reader(bytes, size));
+                let mut guard =
+                    Guard::new(tokio_test_reader(bytes, size), Clock::new(Limits::default()), Arc::default());
                 let mut out = Vec::new();
                 guard.read_to_end(&mut out).await.unwrap();
                 assert!(out.starts_with(&good[..expected.min(out.len())]));

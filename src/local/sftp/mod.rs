@@ -6,9 +6,11 @@
 
 mod algorithms;
 mod buckets;
+mod clock;
 mod connection;
 mod endpoints;
 mod guard;
+mod line;
 mod paths;
 mod reader;
 mod rights;
@@ -16,4 +18,5 @@ mod session;
 pub(crate) mod storage;
 mod writer;
 
+pub use clock::Limits as SftpLimits;
 pub(crate) use endpoints::Endpoints;

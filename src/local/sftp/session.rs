@@ -39,13 +39,23 @@ pub(super) struct Session {
 
 enum Open {
     Read(Reader),
-    /// `keeps`: opened without TRUNC over an object, which stays as long as nothing is written.
-    Write {
-        writer: Box<Writer>,
-        path: String,
-        keeps: bool,
-    },
+    Write { writer: Box<Writer>, path: String, over: Option<Over> },
     Folder(Folder),
+}
+
+/// The object over which a file was opened without TRUNC. It stays as long as nothing is written.
+#[derive(Clone, Copy)]
+struct Over {
+    size: u64,
+    /// The length that the client wants the file to have.
+    cut: Option<u64>,
+}
+
+impl Over {
+    /// Whether what was written is the whole file: nothing of the object would be left behind it on a file system.
+    fn is_replaced(self, written: u64) -> bool {
+        self.cut.map_or(written >= self.size, |cut| cut <= written)
+    }
 }
 
 /// A listing that is under way.
@@ -180,11 +190,14 @@ impl Session {
             Found::File(_) | Found::Nothing => {}
         }
         // Without TRUNC a client may mean to change a part of the file, which S3 cannot; but so does `scp` of OpenSSH, which
-        // writes the whole and then cuts. Both are told apart by where the first byte goes: the writer takes it at 0 only.
-        let keeps = matches!(found, Found::File(_)) && !flags.contains(OpenFlags::TRUNCATE);
+        // writes the whole and then cuts. They are told apart when the file is closed.
+        let over = match found {
+            Found::File(facts) if !flags.contains(OpenFlags::TRUNCATE) => Some(Over { size: facts.size, cut: None }),
+            _ => None,
+        };
         let writer = Box::new(Writer::new(self.storage.create(&bucket, &key)));
         let path = self.path(path)?;
-        self.keep(id, Open::Write { writer, path, keeps })
+        self.keep(id, Open::Write { writer, path, over })
     }
 
     async fn move_file(&mut self, old: &str, new: &str, replace: bool) -> Result<(), StatusReply> {
@@ -302,7 +315,13 @@ impl Handler for Session {
     async fn close(&mut self, id: u32, handle: String) -> Result<Status, StatusReply> {
         match self.handles.remove(&handle) {
             None => Err(StatusCode::Failure.with_message("no such handle")),
-            Some(Open::Write { writer, keeps: true, .. }) if writer.untouched() => Ok(ok(id)),
+            Some(Open::Write { writer, over: Some(over), .. }) if writer.untouched() && over.cut != Some(0) => {
+                Ok(ok(id))
+            }
+            Some(Open::Write { writer, over: Some(over), .. }) if !over.is_replaced(writer.written()) => {
+                // Dropped, the writer leaves nothing.
+                Err(StatusCode::OpUnsupported.with_message("a part of an object in S3 cannot be changed"))
+            }
             Some(Open::Write { writer, path, .. }) => {
                 let bytes = writer.written();
                 writer.finish().await.map_err(not_written)?;
@@ -357,9 +376,10 @@ impl Handler for Session {
     }
 
     async fn fsetstat(&mut self, id: u32, handle: String, attributes: FileAttributes) -> Result<Status, StatusReply> {
-        // The cut of a file that has nothing in it.
-        if let (Some(Open::Write { keeps, .. }), Some(0)) = (self.handles.get_mut(&handle), attributes.size) {
-            *keeps = false;
+        if let (Some(Open::Write { over: Some(over), .. }), Some(size)) =
+            (self.handles.get_mut(&handle), attributes.size)
+        {
+            over.cut = Some(size);
         }
         self.set_attributes(id)
     }

@@ -63,9 +63,14 @@ impl Writer {
     /// # Errors
     /// See [`WriteError`]; after one the upload can only be given up.
     pub(super) async fn write(&mut self, offset: u64, data: Vec<u8>) -> Result<(), WriteError> {
+        if matches!(self.stage, Stage::Failed) {
+            return Err(WriteError::Failed);
+        }
         if offset != self.written {
             let waiting: usize = self.ahead.values().map(Bytes::len).sum();
             if offset < self.written || waiting + data.len() > AHEAD {
+                // Whatever else comes, it would be a file that nobody wrote.
+                self.give_up();
                 return Err(WriteError::NotInOrder);
             }
             self.ahead.insert(offset, data.into());
@@ -127,9 +132,11 @@ impl Writer {
     }
 }
 
-impl Drop for Writer {
-    /// A connection that broke off: what has been sent is given up.
-    fn drop(&mut self) {
+impl Writer {
+    /// What has been sent is given up, and nothing more is taken.
+    fn give_up(&mut self) {
+        self.ahead.clear();
+        self.buffer.clear();
         let stage = std::mem::replace(&mut self.stage, Stage::Failed);
         if matches!(stage, Stage::Failed) {
             return;
@@ -147,6 +154,13 @@ impl Drop for Writer {
                 }
             });
         }
+    }
+}
+
+impl Drop for Writer {
+    /// A connection that broke off.
+    fn drop(&mut self) {
+        self.give_up();
     }
 }
 
@@ -173,6 +187,11 @@ mod tests {
         let mut writer = Writer::new(memory.create("b", "k"));
         writer.write(0, vec![0; 10]).await.unwrap();
         assert!(matches!(writer.write(5, vec![1]).await, Err(WriteError::NotInOrder)));
+        // What comes after it in order would make a file of which a part is not as the client wrote it.
+        assert!(matches!(writer.write(10, vec![1]).await, Err(WriteError::Failed)));
+        assert!(matches!(writer.finish().await, Err(WriteError::Failed)));
+        let mut writer = Writer::new(memory.create("b", "k"));
+        writer.write(0, vec![0; 10]).await.unwrap();
         writer.write(20, vec![1]).await.unwrap();
         assert!(matches!(writer.finish().await, Err(WriteError::NotInOrder)));
         assert!(memory.head("b", "k").await.unwrap().is_none());

@@ -1,7 +1,7 @@
 //! Each link that `deploy` makes, broken: the log-in fails as it does on AWS, `test-login` names the link, and `deploy`
 //! mends it where it looks.
 
-use crate::site::{Login, Site, shown};
+use crate::site::{Login, Site, shown, succeeded};
 
 const WEST: &str = "us-west-2";
 
@@ -97,6 +97,8 @@ fn every_broken_link_is_named_and_mended() {
             if broken {
                 assert_eq!(check["status"], status, "{check}");
                 assert!(check["finding"].as_str().unwrap().contains(finding), "{check}");
+                let says_deploy = check["hint"].as_str().unwrap().contains("run: sftpctl deploy");
+                assert_eq!(says_deploy, matches!(mended, Mended::Deploy(_)), "{check}");
             }
         }
         match mended {
@@ -137,6 +139,75 @@ fn a_bucket_outside_the_roles_policy_opens_no_file() {
     site.deploy();
     let put = site.sftp(port, &login, "put f\n");
     assert!(put.status.success(), "{}", shown(&put));
+}
+
+#[test]
+fn each_refusal_is_said_in_a_plain_sentence() {
+    let site = Site::deployed("");
+    let login = site.add(175_781, "my1sftp", "correct horse");
+    let far = ["add", "--orgid", "2", "--username", "far.away", "--cluster", "99-5", "--password-stdin"];
+    succeeded("far", &site.users(&[&far[..], &["--allow-cidr", "192.0.2.0/24"]].concat(), "correct horse"));
+    for (name, password, said) in [
+        ("my1sftp", "wrong", "the password is wrong"),
+        ("nobody", "correct horse", "there is no account of this name"),
+        ("root", "correct horse", "`root` is on the block list: refused before any look-up"),
+        ("far.away", "correct horse", "the account does not admit the address 127.0.0.1"),
+    ] {
+        let (good, found) = site.test_login(&Login::new(name, password));
+        assert!(!good && found.matches(said).count() == 2, "{name}: {found}");
+    }
+    let mut from =
+        site.command(&["test-login", "--env", "99", "--local", "--password-stdin", "--username", "far.away"]);
+    succeeded("far", &crate::site::with_input(from.args(["--source-ip", "192.0.2.7"]), b"correct horse"));
+
+    // A trigger is there, but for another API.
+    site.oracle("door.py", &["break", "trigger-source"]);
+    let (good, found) = site.test_login(&login);
+    assert!(
+        !good && found.contains("the trigger is another API's: lambda-99-upload-us-west-2 lets arn:aws:"),
+        "{found}"
+    );
+    assert_eq!(site.planned(), ["us-west-2/trigger"]);
+    site.deploy();
+
+    // Without its method the API knows nothing of log-ins, and `deploy` nothing of the API.
+    site.oracle("door.py", &["break", "method"]);
+    let (good, found) = site.test_login(&login);
+    assert!(!good && found.contains("API Gateway knows no such method") && found.contains("REVERT_DRIFT"), "{found}");
+    assert_eq!(site.planned(), [""; 0]);
+    site.oracle("door.py", &["break", "method-again"]);
+
+    // The bucket's own policy is enough for the role, and for the customer.
+    site.oracle("door.py", &["break", "bucket"]);
+    assert!(site.admits(site.port(WEST), &login));
+    let (good, found) = site.test_login(&login);
+    assert!(good, "{found}");
+    assert_eq!(site.planned(), ["global/user-policy"]);
+
+    // What AWS does not answer in one region hides no other.
+    let rule = ["transfer.ListServers", "error=400:InvalidRequestException:not today", "--region", WEST];
+    site.ok(&[&["local", "faults", "add"][..], &rule].concat());
+    let (good, found) = site.test_login(&login);
+    assert!(!good && found.contains("not today") && found.contains("ok: admitted"), "{found}");
+    site.ok(&["local", "faults", "clear"]);
+
+    site.oracle("door.py", &["stop", WEST]);
+    let (good, found) = site.test_login(&login);
+    assert!(!good && found.contains("the identity provider admits, but the server is OFFLINE"), "{found}");
+    assert!(found.contains("aws transfer start-server --region us-west-2 --server-id s-"), "{found}");
+}
+
+#[test]
+fn a_canary_waits_for_what_was_just_made() {
+    let site = Site::new();
+    // As while a new role is not known everywhere; the SDK itself does not try this again.
+    let rule = ["transfer.TestIdentityProvider", "error=400:InvalidRequestException:not yet", "--count", "3"];
+    site.ok(&[&["local", "faults", "add"][..], &rule].concat());
+    assert!(site.deploy().contains("ok: admitted"));
+    // Later it is what it is.
+    site.ok(&[&["local", "faults", "add"][..], &rule[..2]].concat());
+    let said = site.ends_with(1, &["verify", "--env", "99", "--local"]);
+    assert_eq!(said.matches("not yet").count(), 2, "{said}");
 }
 
 #[test]

@@ -175,6 +175,23 @@ fn scp_speaks_sftp_and_nothing_else_is_spoken() {
 }
 
 #[test]
+fn any_number_of_sessions_come_one_after_the_other() {
+    let site = shared();
+    let login = site.add(1007, "multiplexer", "correct horse");
+    let (port, host) = (site.port(WEST).to_string(), format!("{}@127.0.0.1", login.username));
+    let socket = site.dir.path().join("multiplexed");
+    let mut master = site.openssh("ssh", &login);
+    let _master = Running(master.args(["-N", "-M", "-S"]).arg(&socket).args(["-p", &port, &host]).spawn().unwrap());
+    until("the connection is there", || socket.exists().then_some(()));
+    let path = format!("ControlPath={}", socket.display());
+    for number in 1..=25 {
+        let mut sftp = site.openssh("sftp", &Login::new("multiplexer", "not asked for"));
+        let output = with_input(sftp.args(["-o", &path, "-b", "-", "-P", &port, &host]), b"pwd\n");
+        succeeded(&format!("session {number}"), &output);
+    }
+}
+
+#[test]
 fn a_local_forward_goes_nowhere() {
     let site = shared();
     let login = site.add(1004, "tunneler", "correct horse");

@@ -1,5 +1,7 @@
 //! Accounts that open in another way than most, or not at all: by key, under `/`, two of one name, a guessed password.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use super::shared;
 use crate::site::{Login, Site, shown, succeeded, tool};
 
@@ -23,16 +25,20 @@ fn two_accounts_of_one_name_open_neither() {
     assert!(site.admits(site.port(WEST), &login));
 }
 
-#[test]
-fn keys_open_and_a_logical_home_hides_the_bucket() {
-    let site = Site::deployed("server: { authentication: PUBLIC_KEY_OR_PASSWORD }\nauthorizer: { home: logical }\n");
-    let port = site.port(WEST);
-    for name in ["mine", "other"] {
+fn make_keys(site: &Site, names: &[&str]) {
+    for name in names {
         let file = site.dir.path().join(name);
         let made =
             tool("ssh-keygen", "openssh-client").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(file).output();
         succeeded(name, &made.unwrap());
     }
+}
+
+#[test]
+fn keys_open_and_a_logical_home_hides_the_bucket() {
+    let site = Site::deployed("server: { authentication: PUBLIC_KEY_OR_PASSWORD }\nauthorizer: { home: logical }\n");
+    let port = site.port(WEST);
+    make_keys(&site, &["mine", "other"]);
     let public = site.dir.path().join("mine.pub");
     let which = ["add", "--orgid", "1", "--username", "keyed", "--cluster", "99-5", "--public-key"];
     succeeded("key", &site.users(&[&which[..], &[public.to_str().unwrap()]].concat(), ""));
@@ -60,6 +66,43 @@ fn keys_open_and_a_logical_home_hides_the_bucket() {
     }
     let (good, said) = site.test_login(&both);
     assert!(good, "{said}");
+}
+
+#[test]
+fn a_key_and_a_password_must_be_of_one_user() {
+    let site = Site::deployed("server: { authentication: PUBLIC_KEY_AND_PASSWORD }\n");
+    let port = site.port(WEST);
+    make_keys(&site, &["mine", "other"]);
+    let public = site.dir.path().join("mine.pub");
+    let which = ["add", "--orgid", "1", "--username", "owner", "--cluster", "99-5", "--password-stdin", "--public-key"];
+    succeeded("owner", &site.users(&[&which[..], &[public.to_str().unwrap()]].concat(), "correct horse"));
+    let owner = Login::new("owner", "correct horse");
+    let victim = site.add(2, "victim", "battery staple");
+    let steps = |key: &str, then: &Login| {
+        let arguments = ["two-steps", &then.username, &then.password];
+        let output = site.paramiko(port, &owner).args(arguments).env("SFTP_KEY", key).output().unwrap();
+        succeeded("two steps", &output)
+    };
+    assert_eq!(steps("mine", &owner).trim(), "admitted");
+    for (key, then) in [("mine", &victim), ("mine", &Login::new("owner", "wrong")), ("other", &owner)] {
+        assert!(steps(key, then).starts_with("refused"), "{key}, then {then:?}");
+    }
+    for login in [&owner, &victim] {
+        assert!(!site.admits(port, login), "{login:?} by password alone");
+    }
+
+    site.edit(|file| file.replace("PUBLIC_KEY_AND_PASSWORD", "PUBLIC_KEY"));
+    site.deploy();
+    let port = site.port(WEST);
+    let by_key = |key: &str| {
+        let output = site.paramiko(port, &owner).arg("log-in").env("SFTP_KEY", key).output().unwrap();
+        succeeded(key, &output)
+    };
+    assert_eq!(by_key("mine").trim(), "admitted");
+    assert!(by_key("other").starts_with("refused"));
+    for login in [&owner, &victim] {
+        assert!(!site.admits(port, login), "{login:?} by password where only keys count");
+    }
 }
 
 #[test]

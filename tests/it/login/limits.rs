@@ -2,10 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::net::TcpStream;
 use std::os::unix::fs::FileExt as _;
+use std::process::Stdio;
 
 use super::shared;
-use crate::site::{Site, succeeded, until};
+use crate::site::{DEADLINE, Running, Site, succeeded, tool, until};
 
 const WEST: &str = "us-west-2";
 const BUCKET: &str = "pl-pt99-5-uploads";
@@ -53,4 +56,44 @@ fn fifty_customers_at_once() {
     let site = shared();
     let login = site.add(5003, "crowd", "secret");
     site.paramiko_ok(site.port(WEST), &login, &["crowd", "50"]);
+}
+
+#[test]
+fn who_idles_or_does_not_answer_or_does_not_log_in_is_ended() {
+    let times = ["--sftp-idle-time", "8s", "--sftp-unresponsive-time", "4s", "--sftp-log-in-time", "15s"];
+    let site = Site::with_times(&[&["--server-start-time", "200ms"], &times[..]].concat());
+    site.deploy();
+    let port = site.port(WEST);
+    let ended = |why: &str, user: &str| {
+        let log = std::fs::read_to_string(site.dir.path().join(".sftpctl/local/front.log")).unwrap();
+        let is = |line: &&str| line.contains("ended") && line.contains(why) && line.contains(user);
+        log.lines().find(is).map(str::to_owned)
+    };
+    let mut silent = TcpStream::connect(("127.0.0.1", port)).unwrap();
+
+    // OpenSSH answers every question whether it is still there.
+    let idler = site.add(5101, "idler", "secret");
+    let mut command = site.openssh("ssh", &idler);
+    command.args(["-s", "-p", &port.to_string(), "idler@127.0.0.1", "sftp"]);
+    let mut idle = Running(command.stdin(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap());
+
+    // This one cannot.
+    let stopped = site.add(5102, "stopped", "secret");
+    let mut command = site.paramiko(port, &stopped);
+    let command = command.args(["stays", "x"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut stopped = Running(command.spawn().unwrap());
+    let mut line = String::new();
+    BufReader::new(stopped.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line.trim(), "open");
+    succeeded("stop", &tool("kill", "procps").args(["-STOP", &stopped.0.id().to_string()]).output().unwrap());
+    until("the stopped client is given up", || ended("unresponsive", "stopped"));
+
+    until("the idle client ends", || idle.0.try_wait().unwrap());
+    assert!(ended("idle", "idler").is_some(), "{}", site.logs());
+    assert_eq!(ended("unresponsive", "idler"), None);
+
+    silent.set_read_timeout(Some(DEADLINE)).unwrap();
+    let mut greeting = Vec::new();
+    silent.read_to_end(&mut greeting).unwrap();
+    assert!(greeting.starts_with(b"SSH-2.0-"));
 }

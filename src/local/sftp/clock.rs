@@ -1,0 +1,144 @@
+//! How long a client may take: until it has logged in, without doing anything, and without answering.
+//!
+//! The SSH library's own inactivity timer cannot tell idleness, since the answer to its keep-alive counts as a sign of life.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+/// Time limits of every connection.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Limits {
+    /// Seconds without any transfer or request (user guide, "Transfer Family quotas": 1,800).
+    pub idle_seconds: f64,
+    /// Seconds without an answer, though asked (the same page: 300).
+    pub unresponsive_seconds: f64,
+    /// Seconds from the connection to the log-in. AWS tells none; these are OpenSSH's (`LoginGraceTime`).
+    pub log_in_seconds: f64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { idle_seconds: 1800.0, unresponsive_seconds: 300.0, log_in_seconds: 120.0 }
+    }
+}
+
+impl Limits {
+    /// From the last request to the end.
+    fn idle(self) -> Duration {
+        time(self.idle_seconds)
+    }
+
+    /// From the last sign of life to the end.
+    pub(super) fn unresponsive(self) -> Duration {
+        time(self.unresponsive_seconds)
+    }
+
+    /// From the connection to the log-in.
+    fn log_in(self) -> Duration {
+        time(self.log_in_seconds)
+    }
+}
+
+fn time(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX / 4)
+}
+
+/// What one connection has done so far.
+#[derive(Debug, Clone)]
+pub(super) struct Clock(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    limits: Limits,
+    begun: Instant,
+    seen: Mutex<Seen>,
+    admitted: Notify,
+}
+
+#[derive(Debug)]
+struct Seen {
+    last: Instant,
+    user: Option<String>,
+}
+
+impl Clock {
+    /// A connection that begins now.
+    pub(super) fn new(limits: Limits) -> Self {
+        let begun = Instant::now();
+        let seen = Mutex::new(Seen { last: begun, user: None });
+        Self(Arc::new(Inner { limits, begun, seen, admitted: Notify::new() }))
+    }
+
+    fn seen(&self) -> std::sync::MutexGuard<'_, Seen> {
+        self.0.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The client did something.
+    pub(super) fn touch(&self) {
+        self.seen().last = Instant::now();
+    }
+
+    /// The client has logged in.
+    pub(super) fn admit(&self, user: &str) {
+        *self.seen() = Seen { last: Instant::now(), user: Some(user.to_owned()) };
+        self.0.admitted.notify_one();
+    }
+
+    /// Who has logged in.
+    pub(super) fn user(&self) -> Option<String> {
+        self.seen().user.clone()
+    }
+
+    /// Waits until a limit is reached, and tells which.
+    pub(super) async fn over(&self) -> &'static str {
+        loop {
+            let (end, why) = {
+                let seen = self.seen();
+                match seen.user {
+                    None => (self.0.begun + self.0.limits.log_in(), "no log-in"),
+                    Some(_) => (seen.last + self.0.limits.idle(), "idle"),
+                }
+            };
+            if Instant::now() >= end {
+                return why;
+            }
+            tokio::select! {
+                () = tokio::time::sleep_until(end) => {}
+                () = self.0.admitted.notified() => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_ends_when_it_idles_or_does_not_log_in() {
+        let limits = Limits::default();
+        let clock = Clock::new(limits);
+        let begun = Instant::now();
+        assert_eq!(clock.over().await, "no log-in");
+        assert_eq!(begun.elapsed().as_secs(), 120);
+
+        let clock = Clock::new(limits);
+        let (begun, waiting) = (
+            Instant::now(),
+            tokio::spawn({
+                let clock = clock.clone();
+                async move { clock.over().await }
+            }),
+        );
+        clock.admit("me");
+        for _ in 0..5 {
+            tokio::time::sleep(Duration::from_secs(1000)).await;
+            clock.touch();
+        }
+        assert_eq!(waiting.await.unwrap(), "idle");
+        assert_eq!(begun.elapsed().as_secs(), 5000 + 1800);
+    }
+}

@@ -1,0 +1,78 @@
+//! A connection's stream that this side can end: the SSH library's task goes on by itself, whoever waits for it.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::oneshot;
+
+/// A stream that breaks as soon as its [`End`] is dropped.
+pub(super) struct Line<S> {
+    inner: S,
+    ended: oneshot::Receiver<()>,
+    over: bool,
+}
+
+/// Ends its [`Line`] when dropped.
+pub(super) struct End(#[expect(dead_code, reason = "what counts is when it is dropped")] oneshot::Sender<()>);
+
+impl<S> Line<S> {
+    /// A line, and its end.
+    pub(super) fn new(inner: S) -> (Self, End) {
+        let (end, ended) = oneshot::channel();
+        (Self { inner, ended, over: false }, End(end))
+    }
+
+    fn check(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+        self.over = self.over || Pin::new(&mut self.ended).poll(context).is_ready();
+        if self.over { Err(io::ErrorKind::ConnectionAborted.into()) } else { Ok(()) }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Line<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.check(context)?;
+        Pin::new(&mut self.inner).poll_read(context, buffer)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Line<S> {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.check(context)?;
+        Pin::new(&mut self.inner).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.check(context)?;
+        Pin::new(&mut self.inner).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    #[tokio::test]
+    async fn a_line_breaks_with_its_end() {
+        let (mut client, server) = tokio::io::duplex(64);
+        let (mut line, end) = Line::new(server);
+        client.write_all(b"ab").await.unwrap();
+        assert_eq!(line.read_u8().await.unwrap(), b'a');
+        let reading = tokio::spawn(async move {
+            let mut rest = Vec::new();
+            line.read_to_end(&mut rest).await
+        });
+        drop(end);
+        assert_eq!(reading.await.unwrap().unwrap_err().kind(), io::ErrorKind::ConnectionAborted);
+    }
+}
