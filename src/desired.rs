@@ -200,6 +200,7 @@ fn region_resources(
         parameters: rendered.parameters,
         buckets,
         server: has_server.then(|| server_node(region)),
+        function: function.clone(),
         needs: vec![user_role_node(), package.id.clone(), api_account.id.clone()],
         tags: tags.clone(),
     }));

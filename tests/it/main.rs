@@ -22,3 +22,4 @@ mod stopped;
 mod stub;
 mod template;
 mod wire;
+mod wire_stack;
