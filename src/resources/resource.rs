@@ -396,6 +396,8 @@ pub enum Removal {
     Delete,
     /// Leave it; says why.
     Keep(String),
+    /// Nothing of the environment may go while this stands as it does; says why, and what to do.
+    Refuse(String),
     /// Somebody else's, or nothing to do.
     Leave,
 }

@@ -22,4 +22,5 @@ mod stopped;
 mod stub;
 mod template;
 mod wire;
+mod wire_owner;
 mod wire_stack;
