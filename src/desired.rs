@@ -11,11 +11,12 @@ use crate::names;
 use crate::package;
 use crate::resources::resource::{Kind, NodeId, Resource};
 use crate::resources::{
-    ApiAccount, Bucket, LatencyRecord, LogGroup, Package, Record, Replica, Server, ServerId, Stack, Table, Trigger,
-    UserPolicy, UserRole,
+    ApiAccount, Bucket, Evidence, LatencyRecord, LogGroup, Package, Record, Replica, Server, ServerId, Stack, Table,
+    Trigger, UserPolicy, UserRole,
 };
 use crate::spec::model::Environment;
 use crate::template::{self, Code, TemplateError};
+use crate::user_policies;
 
 /// What a deployment is made from besides the environment file.
 #[derive(Clone, Debug)]
@@ -63,20 +64,45 @@ pub fn resources(environment: &Environment, given: &Given) -> Result<Vec<Arc<dyn
     Ok(all)
 }
 
+/// What is known of an environment that stands or stood, besides its file.
+#[derive(Clone, Debug, Default)]
+pub struct Past {
+    /// Whether it was deployed from here.
+    pub deployed: bool,
+    /// Region → id of its API.
+    pub apis: BTreeMap<String, String>,
+    /// Region → id of its server.
+    pub servers: BTreeMap<String, String>,
+    /// Region and name of log groups that an earlier teardown was to remove.
+    pub log_groups: Vec<(String, String)>,
+}
+
 /// What teardown looks at besides: things that AWS services make again by themselves.
-pub fn leftovers(environment: &Environment) -> Vec<Arc<dyn Resource>> {
-    let mut groups: Vec<Arc<dyn Resource>> = Vec::new();
+pub fn leftovers(environment: &Environment, past: &Past) -> Vec<Arc<dyn Resource>> {
+    let mut groups: BTreeMap<NodeId, LogGroup> = BTreeMap::new();
+    let mut add = |region: &str, name: String, evidence: Evidence| {
+        let function = names::function(environment, region);
+        let id = NodeId::named(region, Kind::LogGroup, name.trim_start_matches('/'));
+        groups.entry(id.clone()).or_insert(LogGroup {
+            id,
+            region: region.to_owned(),
+            stack: stack_node(region),
+            function: (name == names::function_log_group(environment, region)).then_some(function),
+            name,
+            evidence,
+            tags: tags(environment),
+        });
+    };
+    let named = if past.deployed { Evidence::Deployed } else { Evidence::None };
     for region in environment.regions.keys() {
         for name in names::log_groups(environment, region) {
-            groups.push(Arc::new(LogGroup {
-                id: NodeId::named(region, Kind::LogGroup, name.trim_start_matches('/')),
-                region: region.clone(),
-                name,
-                stack: stack_node(region),
-            }));
+            add(region, name, named);
         }
     }
-    groups
+    past.apis.iter().for_each(|(region, api)| add(region, names::execution_log_group(api), Evidence::Id));
+    past.servers.iter().for_each(|(region, server)| add(region, names::server_log_group(server), Evidence::Id));
+    past.log_groups.iter().for_each(|(region, name)| add(region, name.clone(), named));
+    groups.into_values().map(|group| -> Arc<dyn Resource> { Arc::new(group) }).collect()
 }
 
 /// The table and its replicas, one after the other: AWS adds one at a time.
@@ -116,6 +142,7 @@ fn user_role_node() -> NodeId {
 fn user_role(environment: &Environment) -> Vec<Arc<dyn Resource>> {
     let account = &environment.account;
     let policy = names::user_policy(environment);
+    let buckets: Vec<_> = environment.clusters.keys().map(|c| names::upload_bucket(environment, c)).collect();
     vec![
         Arc::new(UserRole {
             id: user_role_node(),
@@ -130,7 +157,7 @@ fn user_role(environment: &Environment) -> Vec<Arc<dyn Resource>> {
             role: environment.names.user_role.clone(),
             arn: format!("arn:aws:iam::{account}:policy/{policy}"),
             name: policy,
-            buckets: environment.clusters.keys().map(|cluster| names::upload_bucket(environment, cluster)).collect(),
+            documents: user_policies::documents(&buckets),
             tags: tags(environment),
         }),
     ]
@@ -148,6 +175,7 @@ pub fn package(environment: &Environment, region: &str, code: &Arc<package::Pack
         templates: format!("templates/{}/", environment.name),
         content: Arc::clone(code),
         tags: environment.tags.clone(),
+        retired: false,
     }
 }
 
@@ -200,6 +228,7 @@ fn region_resources(
         parameters: rendered.parameters,
         buckets,
         server: has_server.then(|| server_node(region)),
+        function: function.clone(),
         needs: vec![user_role_node(), package.id.clone(), api_account.id.clone()],
         tags: tags.clone(),
     }));

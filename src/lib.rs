@@ -53,4 +53,6 @@ pub mod state;
 #[cfg(feature = "cli")]
 pub mod template;
 #[cfg(feature = "cli")]
+pub mod user_policies;
+#[cfg(feature = "cli")]
 pub mod verify;

@@ -80,6 +80,16 @@ pub fn transfer_log_group(environment: &Environment, region: &str) -> String {
     format!("/aws/transfer/{}-upload-{region}", environment.name)
 }
 
+/// `API-Gateway-Execution-Logs_a1b2c3/prod`: an API's own log, named by AWS.
+pub fn execution_log_group(api: &str) -> String {
+    format!("API-Gateway-Execution-Logs_{api}/{STAGE}")
+}
+
+/// `/aws/transfer/s-0123456789abcdef0`: a server's legacy log, named by AWS.
+pub fn server_log_group(server: &str) -> String {
+    format!("/aws/transfer/{server}")
+}
+
 /// Log groups that a late line makes again after the stack has gone.
 pub fn log_groups(environment: &Environment, region: &str) -> Vec<String> {
     vec![

@@ -262,11 +262,7 @@ impl Session {
                 continue;
             };
             let missing = matches!(observed.world.get(&entry.node), Some(None));
-            if let Some(identity) = resource.made_as().filter(|_| missing && *action == Action::Create)
-                && let Ok(Some(live)) = resource.read(&self.aws, Some(identity)).await
-            {
-                observed.world.insert(entry.node.clone(), Some(live));
-            } else if missing && *action == Action::Create && resource.found_by_listing() {
+            if missing && *action == Action::Create && resource.found_by_listing() {
                 self.reporter.event(&Event::StepWaiting {
                     step: entry.node.clone(),
                     status: format!("an earlier run may have made the {title} ({}): looking for it", entry.operation),
@@ -299,9 +295,23 @@ impl Session {
         self.unfinished = open;
     }
 
-    /// Also reads what AWS services make again by themselves; for teardown.
-    pub fn with_leftovers(&mut self) {
-        self.resources.extend(desired::leftovers(&self.environment));
+    /// Also reads what AWS services make again by themselves; for teardown. `world` tells the ids in some of the names.
+    pub fn with_leftovers(&mut self, world: &World) {
+        let ours = |id: &NodeId| {
+            let live = world.get(id).and_then(Option::as_ref)?;
+            (live.owner == Owner::Ours).then_some(live)
+        };
+        let mut past = desired::Past { deployed: self.state.last_run.is_some(), ..desired::Past::default() };
+        for region in self.environment.regions.keys() {
+            let api = ours(&desired::stack_node(region)).and_then(|stack| stack.outputs.get("ApiId"));
+            past.apis.extend(api.map(|api| (region.clone(), api.clone())));
+            let server = ours(&desired::server_node(region)).map(|server| (region.clone(), server.identity.clone()));
+            past.servers.extend(server);
+        }
+        let remembered = self.state.identities.iter();
+        let groups = remembered.filter(|(id, _)| id.local_name().starts_with("log-group/"));
+        past.log_groups = groups.map(|(id, name)| (id.place().to_owned(), name.clone())).collect();
+        self.resources.extend(desired::leftovers(&self.environment, &past));
     }
 
     /// Says that this run does a saved plan of this digest. `true`: the run before it began the same one and did not
@@ -392,7 +402,8 @@ impl Session {
     /// Plans a teardown.
     ///
     /// # Errors
-    /// A resource could not be looked into.
+    /// A resource could not be looked into, or one is protected: then nothing goes, since what was deleted before it would
+    /// be gone for nothing.
     pub async fn plan_teardown(&self, observed: &Observed, options: RemovalOptions) -> Result<(Plan, Edges), CliError> {
         if let Some((id, error)) = observed.unreadable.iter().find(|(_, error)| !error.is("NoSuchHostedZone")) {
             let hint = error.hint();
@@ -411,6 +422,17 @@ impl Session {
                     .map_err(|error| CliError::from_error(Exit::Failed, &error, error.hint()))?,
             };
             removals.push((resource.id().clone(), removal));
+        }
+        let refusals = removals.iter().filter_map(|(_, removal)| match removal {
+            Removal::Refuse(why) => Some(why.clone()),
+            _ => None,
+        });
+        let causes: Vec<String> = refusals.collect();
+        if !causes.is_empty() {
+            let what = format!("environment {} cannot be taken down as it is", self.environment.name);
+            let mut error = CliError::new(Exit::Refused, what).hint("nothing was changed");
+            error.causes = causes;
+            return Err(error);
         }
         planner::teardown(&self.environment.name, &self.environment.account, &self.resources, &removals)
             .map_err(|error| CliError::from_error(Exit::Usage, &error, None))

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_cloudformation::types::{Capability, ChangeSetType, Parameter, ResourceToImport, Tag};
+use aws_sdk_cloudformation::types::{Capability, ChangeSetType, OperationEvent, Parameter, ResourceToImport, Tag};
 
 use super::error::{Call as _, OrMissing as _};
 use super::{AwsError, Tags};
@@ -26,6 +26,8 @@ pub struct StackFacts {
     pub outputs: BTreeMap<String, String>,
     /// Tags.
     pub tags: Tags,
+    /// Name of the change set that made or last changed it; `None` where an ordinary call did.
+    pub change_set: Option<String>,
 }
 
 /// What a stack is created or updated with.
@@ -58,7 +60,12 @@ pub struct StackEvent {
     pub status: String,
     /// AWS's reason.
     pub reason: Option<String>,
+    /// Token of the call that began the operation.
+    pub token: Option<String>,
 }
+
+/// Pages of events that are looked through for an operation's beginning: fifty pages hold 5,000 events.
+const PAGES: usize = 50;
 
 impl CloudFormation {
     /// Reads a stack by name or ARN.
@@ -100,6 +107,8 @@ impl CloudFormation {
                 .iter()
                 .map(|t| (t.key().unwrap_or_default().to_owned(), t.value().unwrap_or_default().to_owned()))
                 .collect(),
+            // arn:aws:cloudformation:<region>:<account>:changeSet/<name>/<uuid>
+            change_set: stack.change_set_id().and_then(|id| id.split('/').nth(1)).map(str::to_owned),
         }))
     }
 
@@ -213,31 +222,56 @@ impl CloudFormation {
         call.call("cloudformation:DeleteStack", name).map(drop)
     }
 
-    /// The newest events first, at most 100.
-    pub async fn events(&self, name: &str) -> Result<Vec<StackEvent>, AwsError> {
-        let call = self.0.describe_stack_events().stack_name(name).send().await;
-        let answer = call.call("cloudformation:DescribeStackEvents", name)?;
-        Ok(answer
-            .stack_events()
-            .iter()
-            .map(|event| StackEvent {
+    /// The newest events first. Goes back page by page (100 events each) until one has an event of which `enough` is true:
+    /// an operation on 50 resources has more events than a page.
+    pub async fn events(&self, name: &str, enough: impl Fn(&StackEvent) -> bool) -> Result<Vec<StackEvent>, AwsError> {
+        let mut pages = self.0.describe_stack_events().stack_name(name).into_paginator().send();
+        let mut events: Vec<StackEvent> = Vec::new();
+        for _ in 0..PAGES {
+            let Some(page) = pages.next().await else { break };
+            let page = page.call("cloudformation:DescribeStackEvents", name)?;
+            let from = events.len();
+            events.extend(page.stack_events().iter().map(|event| StackEvent {
                 id: event.event_id().unwrap_or_default().to_owned(),
                 resource: event.logical_resource_id().unwrap_or_default().to_owned(),
                 kind: event.resource_type().unwrap_or_default().to_owned(),
                 status: event.resource_status().map_or_else(String::new, |s| s.as_str().to_owned()),
                 reason: event.resource_status_reason().map(str::to_owned),
-            })
-            .collect())
+                token: event.client_request_token().map(str::to_owned),
+            }));
+            if events[from..].iter().any(&enough) {
+                break;
+            }
+        }
+        Ok(events)
     }
 
-    /// What early validation found (`DescribeEvents`, event type VALIDATION_ERROR), which stack events do not tell.
-    pub async fn validation_errors(&self, name: &str) -> Result<Vec<String>, AwsError> {
-        let call =
-            self.0.describe_events().stack_name(name).send().await.call("cloudformation:DescribeEvents", name)?;
-        Ok(call
-            .operation_events()
+    /// Names of the change sets of a stack that were not executed yet.
+    pub async fn change_sets(&self, name: &str) -> Result<Vec<String>, AwsError> {
+        let call = self.0.list_change_sets().stack_name(name).send().await;
+        let answer = call.call("cloudformation:ListChangeSets", name)?;
+        Ok(answer.summaries().iter().filter_map(|summary| summary.change_set_name().map(str::to_owned)).collect())
+    }
+
+    /// What early validation found (`DescribeEvents`, event type VALIDATION_ERROR), which stack events do not tell: of the
+    /// operation that was begun with this token, or else of the newest that has any.
+    pub async fn validation_errors(&self, name: &str, token: Option<&str>) -> Result<Vec<String>, AwsError> {
+        let mut pages = self.0.describe_events().stack_name(name).into_paginator().send();
+        let mut found = Vec::new();
+        for _ in 0..PAGES {
+            let Some(page) = pages.next().await else { break };
+            found.extend(page.call("cloudformation:DescribeEvents", name)?.operation_events().iter().cloned());
+        }
+        let error = |event: &&OperationEvent| event.event_type().is_some_and(|t| t.as_str() == "VALIDATION_ERROR");
+        let begun = |event: &&OperationEvent| token.is_some() && event.client_request_token() == token;
+        let mut operations: Vec<Option<&str>> = found.iter().filter(begun).map(OperationEvent::operation_id).collect();
+        if operations.is_empty() {
+            let at = |event: &&OperationEvent| event.timestamp().map(|at| (at.secs(), at.subsec_nanos()));
+            operations.extend(found.iter().filter(error).max_by_key(at).map(OperationEvent::operation_id));
+        }
+        Ok(found
             .iter()
-            .filter(|event| event.event_type().is_some_and(|t| t.as_str() == "VALIDATION_ERROR"))
+            .filter(|event| error(event) && operations.contains(&event.operation_id()))
             .map(|event| {
                 let reason = event.validation_status_reason().or(event.resource_status_reason()).unwrap_or_default();
                 let path = event.validation_path().map(|p| format!(" at {p}")).unwrap_or_default();

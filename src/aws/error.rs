@@ -69,9 +69,10 @@ impl AwsError {
         OVER.iter().any(|code| self.is(code))
     }
 
-    /// Whether AWS refuses it only now, because the object or something it names is still changing.
+    /// Whether AWS refuses it only now, because the object or something it names is still changing. A stale revision of
+    /// a function is among them: the step reads the new one before it calls again.
     pub fn is_busy(&self) -> bool {
-        const BUSY: [&str; 7] = [
+        const BUSY: [&str; 9] = [
             "ResourceInUse",
             "Conflict",
             "ResourceConflict",
@@ -79,6 +80,8 @@ impl AwsError {
             "ConcurrentModification",
             "LimitExceeded",
             "OperationInProgress",
+            "ContinuousBackupsUnavailable",
+            "PreconditionFailedException",
         ];
         BUSY.iter().any(|code| self.is(code)) && !self.message.contains("last 24 hours")
             || self.message.contains("cannot be assumed")

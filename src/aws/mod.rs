@@ -31,7 +31,7 @@ pub use error::AwsError;
 pub use iam::{Iam, RoleFacts};
 pub use items::{Write, Written};
 pub use lambda::{FunctionFacts, Invocation, Lambda};
-pub use logs::Logs;
+pub use logs::{GroupFacts, Logs};
 pub use objects::{Download, ObjectFacts, ObjectPage, Upload};
 pub use route53::{RecordFacts, Route53};
 pub use s3::{ObjectVersion, Policy, S3};

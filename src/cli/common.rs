@@ -166,6 +166,7 @@ impl Target {
     /// Begins a session; with `--local` the local cloud is started first.
     pub(crate) async fn open(&self, look: Look) -> Result<Session, CliError> {
         let environment = self.file.load(look)?;
+        spec::warnings(&environment).iter().for_each(|warning| output::progress(&format!("warning: {warning}")));
         let endpoint_url = self.endpoint(&environment).await?;
         Session::open(Options {
             state: self.state_place(&environment),

@@ -54,7 +54,7 @@ async fn work(args: &Args, session: &mut Session, look: Look) -> Result<Exit, Cl
     let found = if args.orphans {
         session.only_orphans(&world, &args.also_regions).await
     } else {
-        session.with_leftovers();
+        session.with_leftovers(&world);
         session.with_orphans(&world).await
     };
     found.map_err(|unseen| {

@@ -18,10 +18,13 @@ pub(super) fn run(args: &Args, look: Look) -> Result<Exit, CliError> {
     let shown = path.display().to_string();
     match crate::spec::load(&source, &shown) {
         Ok(environment) => {
+            let warnings = crate::spec::warnings(&environment);
+            warnings.iter().for_each(|warning| output::progress(&format!("warning: {warning}")));
             let servers = environment.regions.values().filter(|region| region.server).count();
             output::data(&match look.output {
                 Output::Json => {
-                    serde_json::json!({ "schema": "sftpctl/validate/1", "path": shown, "faults": [] }).to_string()
+                    serde_json::json!({ "schema": "sftpctl/validate/1", "path": shown, "faults": [], "warnings": warnings })
+                        .to_string()
                 }
                 _ => format!(
                     "{shown}: environment {} is sound: {} regions, {servers} servers, {} clusters",

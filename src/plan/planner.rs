@@ -42,7 +42,7 @@ pub fn teardown(
         let removal = removals.iter().find(|(id, _)| id == resource.id()).map(|(_, removal)| removal);
         match removal? {
             Removal::Delete => Some(Change { action: Action::Delete, reason: None, properties: Vec::new() }),
-            Removal::Keep(reason) => Some(Change::new(Action::Keep, reason.clone())),
+            Removal::Keep(reason) | Removal::Refuse(reason) => Some(Change::new(Action::Keep, reason.clone())),
             Removal::Leave => None,
         }
     };

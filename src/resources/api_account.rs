@@ -36,6 +36,11 @@ pub struct ApiAccount {
 }
 
 impl ApiAccount {
+    /// Whose a role of our name is.
+    fn owner(&self, role: &RoleFacts) -> Owner {
+        tags::owner(&role.tags, &self.tags, &format!("role {}", self.role))
+    }
+
     /// Whether a region's setting names our role.
     async fn named(&self, aws: &Aws) -> Result<bool, AwsError> {
         for region in &self.regions {
@@ -73,10 +78,13 @@ impl Resource for ApiAccount {
         if let Some(arn) = aws.apigateway(&self.region).log_role().await? {
             return Ok(Some(Live::new(arn).with("set", true)));
         }
-        // A run that was killed between the last setting and the role left our role behind, which no setting names.
-        let ours = |role: &RoleFacts| tags::owner(&role.tags, &self.tags, &self.title()) == Owner::Ours;
-        let left_over = aws.iam().role(&self.role).await?.is_some_and(|role| ours(&role)) && !self.named(aws).await?;
-        Ok(left_over.then(|| Live::new(self.role_arn.clone()).with("set", false)))
+        let Some(role) = aws.iam().role(&self.role).await? else { return Ok(None) };
+        let live = Live::new(self.role_arn.clone()).with("set", false);
+        match self.owner(&role) {
+            // A run that was killed between the last setting and the role left our role behind, which no setting names.
+            Owner::Ours => Ok((!self.named(aws).await?).then_some(live)),
+            foreign => Ok(Some(live.owned_by(foreign))),
+        }
     }
 
     async fn apply(
@@ -108,7 +116,10 @@ impl Resource for ApiAccount {
     }
 
     async fn removal(&self, aws: &Aws, live: &Live, _options: RemovalOptions) -> Result<Removal, AwsError> {
-        if live.identity != self.role_arn {
+        let ours = async || {
+            Ok::<_, AwsError>(aws.iam().role(&self.role).await?.is_none_or(|role| self.owner(&role) == Owner::Ours))
+        };
+        if live.identity != self.role_arn || !ours().await? {
             return Ok(Removal::Leave);
         }
         let others: Vec<_> =
@@ -125,6 +136,9 @@ impl Resource for ApiAccount {
             return Ok(());
         }
         let iam = aws.iam();
+        if iam.role(&self.role).await?.is_some_and(|role| self.owner(&role) != Owner::Ours) {
+            return Err(StepError::Kept(format!("role {} is not ours", self.role)));
+        }
         iam.detach(&self.role, POLICY).await?;
         Ok(iam.delete_role(&self.role).await?)
     }

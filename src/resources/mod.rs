@@ -23,7 +23,7 @@ mod user_role;
 
 pub use api_account::ApiAccount;
 pub use bucket::Bucket;
-pub use log_group::LogGroup;
+pub use log_group::{Evidence, LogGroup};
 pub use orphan::Orphan;
 pub use package::Package;
 pub(crate) use record::names_our_server;

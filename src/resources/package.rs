@@ -3,17 +3,23 @@
 //! Not in the template: the stack needs it to be there first, and Lambda reads code only from its own region. The key
 //! carries the content's digest, so an unchanged package is no work and a changed one changes the stack's parameter.
 //! The bucket may serve several environments of an account: only our objects go, the bucket with the last of them.
+//! CreateBucket takes no tags everywhere, so a bucket that is empty and has none may be the work of a run that was stopped:
+//! it is taken over, and the plan says so. No teardown removes it before.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::resource::{Change, Kind, Live, NodeId, Owner, Properties, RemovalOptions, Resource, StepError, World};
+use super::resource::{
+    Action, Change, Kind, Live, NodeId, Owner, Properties, Removal, RemovalOptions, Resource, StepError, World, compare,
+};
 use crate::aws::{Aws, AwsError, S3, Tags};
 use crate::package;
 
 /// The tag that says a code bucket is sftpctl's.
 const SHARED: &str = "sftpctl:code";
+/// Its value.
+const PACKAGES: &str = "packages";
 
 /// The property of a bucket that a run began to make and did not tag.
 const UNFINISHED: &str = "unfinished";
@@ -39,6 +45,8 @@ pub struct Package {
     pub content: Arc<package::Package>,
     /// Tags of the bucket, without the environment.
     pub tags: Tags,
+    /// Nothing is wanted of it any more: only what is left of it is looked for.
+    pub retired: bool,
 }
 
 impl Package {
@@ -52,8 +60,10 @@ impl Package {
     async fn make_bucket(&self, s3: &S3) -> Result<(), StepError> {
         s3.create_bucket(&self.bucket).await?;
         s3.block_public_access(&self.bucket).await?;
-        let mut tags = self.tags.clone();
-        tags.insert(SHARED.into(), "packages".into());
+        // S3 replaces the whole set, so what others put there is put back with it.
+        let mut tags = s3.tags(&self.bucket, &self.account).await?.unwrap_or_default();
+        tags.extend(self.tags.clone());
+        tags.insert(SHARED.into(), PACKAGES.into());
         Ok(s3.set_tags(&self.bucket, &tags).await?)
     }
 }
@@ -77,18 +87,27 @@ impl Resource for Package {
     }
 
     fn wanted(&self, _world: &World) -> Properties {
-        Properties::from([("object", self.key.clone().into())])
+        Properties::from([("object", self.key.clone().into()), (SHARED, PACKAGES.into())])
     }
 
-    fn made_as(&self) -> Option<&str> {
-        Some(&self.bucket)
+    fn diff(&self, live: Option<&Live>, world: &World) -> Option<Change> {
+        let empty = std::collections::BTreeMap::new();
+        let properties = compare(&self.wanted(world), live.map_or(&empty, |live| &live.properties));
+        let has = |name: &str| live.is_some_and(|live| live.properties.contains_key(name));
+        let taken_over = live.is_some() && !has(SHARED) && !has(UNFINISHED);
+        (!properties.is_empty()).then(|| Change {
+            action: if live.is_some() { Action::Update } else { Action::Create },
+            reason: taken_over
+                .then(|| format!("the empty bucket {} of this account, without tags, is taken over", self.bucket)),
+            properties,
+        })
     }
 
     async fn read(&self, aws: &Aws, known: Option<&str>) -> Result<Option<Live>, AwsError> {
         let s3 = aws.s3(&self.region);
         let live = Live::new(&self.bucket);
         match s3.object_exists(&self.bucket, &self.key, &self.account).await {
-            Ok(true) => return Ok(Some(live.with("object", self.key.clone()))),
+            Ok(true) => return Ok(Some(live.with("object", self.key.clone()).with(SHARED, PACKAGES))),
             Ok(false) => {}
             Err(error) if error.status == Some(403) || error.status == Some(301) => {
                 let what = format!(
@@ -102,11 +121,16 @@ impl Resource for Package {
         }
         match s3.tags(&self.bucket, &self.account).await? {
             None => Ok(None),
-            Some(tags) if tags.contains_key(SHARED) => Ok(Some(live)),
-            // Empty: most likely made by a run that was stopped before it could put the tag.
-            Some(_) if s3.keys(&self.bucket, "").await?.is_empty() => {
-                Ok((known == Some(self.bucket.as_str())).then(|| live.with(UNFINISHED, true)))
+            Some(tags) if tags.contains_key(SHARED) => {
+                let others = self.retired && !s3.keys(&self.bucket, "").await?.iter().any(|key| self.is_ours(key));
+                Ok((!others).then(|| live.with(SHARED, PACKAGES)))
             }
+            Some(_) if s3.versions(&self.bucket, 1).await?.is_empty() => match known == Some(self.bucket.as_str()) {
+                // State or journal remember that a run made it; it was stopped before it could put the tag.
+                true => Ok(Some(live.with(UNFINISHED, true))),
+                false => Ok((!self.retired).then_some(live)),
+            },
+            Some(_) if self.retired => Ok(None),
             Some(_) => Ok(Some(live.owned_by(Owner::Foreign(format!(
                 "bucket {} exists without the tag {SHARED}; `names: {{ code_bucket_prefix: … }}` names another",
                 self.bucket
@@ -123,7 +147,7 @@ impl Resource for Package {
         _world: &World,
     ) -> Result<(), StepError> {
         let s3 = aws.s3(&self.region);
-        if live.is_none_or(|live| live.properties.contains_key(UNFINISHED)) {
+        if live.is_none_or(|live| !live.properties.contains_key(SHARED)) {
             self.make_bucket(&s3).await?;
         }
         let content = Arc::clone(&self.content);
@@ -133,6 +157,16 @@ impl Resource for Package {
             Err(error) => return Err(StepError::Refused(format!("the authorizer could not be zipped: {error}"))),
         };
         Ok(s3.put_object(&self.bucket, &self.key, zip.to_vec(), &self.account).await?)
+    }
+
+    async fn removal(&self, aws: &Aws, live: &Live, _options: RemovalOptions) -> Result<Removal, AwsError> {
+        if ![SHARED, UNFINISHED].iter().any(|name| live.properties.contains_key(name)) {
+            return Ok(Removal::Leave);
+        }
+        let keys = aws.s3(&self.region).keys(&self.bucket, "").await?;
+        // Others' packages only: ours have gone, and the bucket goes with theirs.
+        let theirs = !keys.is_empty() && !keys.iter().any(|key| self.is_ours(key));
+        Ok(if theirs { Removal::Leave } else { Removal::Delete })
     }
 
     async fn delete(&self, aws: &Aws, _call: &str, _live: &Live, _options: RemovalOptions) -> Result<(), StepError> {

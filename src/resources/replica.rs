@@ -100,9 +100,9 @@ impl Resource for Replica {
         Ok(())
     }
 
-    async fn removal(&self, _aws: &Aws, _live: &Live, options: RemovalOptions) -> Result<Removal, AwsError> {
+    async fn removal(&self, _aws: &Aws, live: &Live, options: RemovalOptions) -> Result<Removal, AwsError> {
         Ok(match options.delete_data {
-            true => Removal::Delete,
+            true => table::protected(live, &self.title()).map_or(Removal::Delete, Removal::Refuse),
             false => Removal::Keep("it holds the accounts; --delete-data deletes it".into()),
         })
     }

@@ -410,6 +410,8 @@ pub enum Removal {
     Delete,
     /// Leave it; says why.
     Keep(String),
+    /// Nothing of the environment may go while this stands as it does; says why, and what to do.
+    Refuse(String),
     /// Somebody else's, or nothing to do.
     Leave,
 }
@@ -462,12 +464,6 @@ pub trait Resource: Send + Sync {
     /// made is looked for a while before it is made again.
     fn found_by_listing(&self) -> bool {
         false
-    }
-
-    /// What AWS would find it by, where that is clear before it is made and its tags come a call later: what a killed
-    /// run made of it is then known by the journal alone.
-    fn made_as(&self) -> Option<&str> {
-        None
     }
 
     /// Makes it, by the first mutation that `change` needs. Answers with what AWS finds it by, where AWS's answer says

@@ -13,7 +13,7 @@ use super::resource::{
 use crate::aws::{Aws, AwsError};
 
 /// Name of the environment variable.
-const VARIABLE: &str = "SERVER_ID";
+pub(super) const VARIABLE: &str = "SERVER_ID";
 
 /// The wanted value in one region.
 #[derive(Clone, Debug)]

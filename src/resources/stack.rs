@@ -5,7 +5,7 @@
 //! closes the door that `server_id` has opened. Buckets that an earlier removal kept are taken back by an IMPORT
 //! change set before the update, since creating them again would collide.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -16,7 +16,7 @@ use super::resource::{
     Settled, StepError, Want, World, compare, output,
 };
 use super::{stack_diff, tags};
-use crate::aws::{Aws, AwsError, CloudFormation, StackFacts, StackRequest, Tags};
+use crate::aws::{Aws, AwsError, CloudFormation, StackEvent, StackFacts, StackRequest, Tags};
 
 /// CloudFormation takes no larger template inline; a larger one is read from S3.
 const INLINE_LIMIT: usize = 51_200;
@@ -24,6 +24,8 @@ const INLINE_LIMIT: usize = 51_200;
 pub(crate) const DIGEST: &str = "TemplateDigest";
 /// The parameter that only hands on the live server id.
 const SERVER_ID: &str = "ServerId";
+/// What the names of our operations begin with (`state::writer`): client tokens, and names of change sets.
+const OPERATIONS: &str = "sftpctl-";
 
 /// The wanted stack.
 #[derive(Clone, Debug)]
@@ -48,6 +50,8 @@ pub struct Stack {
     pub upload: (String, String),
     /// The server of the region, where there is one.
     pub server: Option<NodeId>,
+    /// Name of the authorizer's function.
+    pub function: String,
     /// What must be there before: user role, package, API Gateway's role for logs.
     pub needs: Vec<NodeId>,
     /// Tags.
@@ -57,6 +61,11 @@ pub struct Stack {
 /// States in which nothing but a deletion helps. A stack in REVIEW_IN_PROGRESS has no resource yet.
 const FAILED_BEYOND_UPDATE: [&str; 5] =
     ["ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED", "REVIEW_IN_PROGRESS"];
+
+/// The status of a stack in AWS's word.
+fn status(live: &Live) -> &str {
+    live.properties.get("status").and_then(Value::as_str).unwrap_or_default()
+}
 
 fn settled(stack: &StackFacts) -> Settled {
     let words = || match &stack.reason {
@@ -82,13 +91,19 @@ impl Stack {
         template
     }
 
-    /// Kept buckets of ours that the live template does not have.
+    /// Kept buckets of ours that the live template does not have. Of a template that nobody knows (it is no JSON, or the
+    /// stack is at work) nothing is taken to be missing: an import of what is in the stack already would be refused.
     fn kept(&self, live: Option<&Live>, world: &World) -> BTreeMap<String, String> {
         // The live template is this one, so every bucket is in it; only another one is read to see which are.
         if live.is_some_and(|live| live.properties.get("template") == Some(&Value::String(self.digest.clone()))) {
             return BTreeMap::new();
         }
-        let in_stack = live.and_then(|l| l.properties.get("body")).map(stack_diff::bucket_names).unwrap_or_default();
+        let in_stack = match live.map(|live| (live.properties.get("body"), status(live))) {
+            Some((Some(body), _)) if body.is_object() => stack_diff::bucket_names(body),
+            Some((None, status)) if FAILED_BEYOND_UPDATE.contains(&status) => BTreeSet::new(),
+            Some(_) => return BTreeMap::new(),
+            None => BTreeSet::new(),
+        };
         self.buckets
             .iter()
             .filter(|(name, (_, node))| {
@@ -99,16 +114,49 @@ impl Stack {
             .collect()
     }
 
-    fn all_parameters(&self, live: Option<&Live>, world: &World) -> BTreeMap<String, String> {
-        let mut parameters = self.parameters.clone();
-        let server = self.server.as_ref().map(|node| output(world, node, SERVER_ID));
-        let current = live.and_then(|l| l.properties.get("server id")).and_then(Value::as_str);
-        let id = match server {
-            Some(Want::Is(Value::String(id))) => id,
-            _ => current.unwrap_or("unset").to_owned(),
+    /// The parameters of a creation or an update, with the server's id as it is.
+    async fn all_parameters(
+        &self,
+        aws: &Aws,
+        live: Option<&Live>,
+        world: &World,
+    ) -> Result<BTreeMap<String, String>, AwsError> {
+        let current = live.and_then(|live| live.properties.get("server id")).and_then(Value::as_str);
+        let id = match self.server.as_ref().map(|node| (world.get(node), output(world, node, SERVER_ID))) {
+            Some((_, Want::Is(Value::String(id)))) => Some(id),
+            // The server could not be read. After a first deployment the parameter is still unset, and only the Lambda
+            // knows the id; without it an update would shut every customer out.
+            Some((None, _)) if live.is_some() => {
+                let function = aws.lambda(&self.region).function(&self.function).await?;
+                function.and_then(|function| function.environment.get(super::server_id::VARIABLE).cloned())
+            }
+            _ => None,
         };
-        parameters.insert(SERVER_ID.to_owned(), id);
-        parameters
+        let mut parameters = self.parameters.clone();
+        parameters.insert(SERVER_ID.to_owned(), id.unwrap_or_else(|| current.unwrap_or("unset").to_owned()));
+        Ok(parameters)
+    }
+
+    /// Whether a stack without tags was begun by us: an import may not set any, so one that a run was stopped in has none
+    /// yet, and the update brings them. Our change sets have the names of our operations, and their events the token.
+    async fn is_our_import(
+        &self,
+        cloudformation: &CloudFormation,
+        stack: &StackFacts,
+        known: Option<&str>,
+    ) -> Result<bool, AwsError> {
+        if !stack.tags.is_empty() || !(stack.status.starts_with("IMPORT_") || stack.status.starts_with("REVIEW_")) {
+            return Ok(false);
+        }
+        let ours = |name: &str| name.starts_with(OPERATIONS);
+        if known == Some(stack.arn.as_str()) || stack.change_set.as_deref().is_some_and(ours) {
+            return Ok(true);
+        }
+        if cloudformation.change_sets(&stack.arn).await?.iter().any(|name| ours(name)) {
+            return Ok(true);
+        }
+        let events = cloudformation.events(&stack.arn, |_| true).await?;
+        Ok(events.iter().filter_map(|event| event.token.as_deref()).any(ours))
     }
 
     /// The template inline, or put into the code bucket where it is too large.
@@ -133,8 +181,14 @@ impl Stack {
         let cloudformation = aws.cloudformation(&self.region);
         let existing = live.and_then(|l| l.properties.get("body")).filter(|body| body.is_object());
         let body = stack_diff::import_template(existing, &self.template, kept.keys()).to_string();
-        let mut parameters = self.all_parameters(live, &World::new());
-        parameters.retain(|key, _| existing.is_some_and(|body| body["Parameters"].get(key).is_some()));
+        // As they are: AWS refuses an import that also changes something. The update that follows brings the new ones.
+        let current = live.and_then(|live| live.properties.get("current parameters")).and_then(Value::as_object);
+        let parameters = current
+            .into_iter()
+            .flatten()
+            .filter(|(key, _)| existing.is_some_and(|body| body["Parameters"].get(key).is_some()))
+            .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
+            .collect();
         let url = self.place(aws, &body).await?;
         let request = StackRequest {
             name: &self.name,
@@ -166,28 +220,36 @@ impl Stack {
         }
     }
 
-    async fn facts(&self, cloudformation: &CloudFormation, stack: StackFacts) -> Result<Live, AwsError> {
+    async fn facts(
+        &self,
+        cloudformation: &CloudFormation,
+        stack: StackFacts,
+        known: Option<&str>,
+    ) -> Result<Live, AwsError> {
         let parameters: Map<String, Value> = self
             .parameters
             .keys()
             .filter_map(|key| Some((key.clone(), Value::String(stack.parameters.get(key)?.clone()))))
             .collect();
         let digest = stack.outputs.get(DIGEST).cloned();
-        // An import may not set tags, so a stack that a run was stopped in has none yet; the update brings them.
-        let importing =
-            stack.tags.is_empty() && (stack.status.starts_with("IMPORT_") || stack.status.starts_with("REVIEW_"));
+        let importing = self.is_our_import(cloudformation, &stack, known).await?;
         let owner = if importing { Owner::Ours } else { tags::owner(&stack.tags, &self.tags, &self.title()) };
+        let current: Map<String, Value> =
+            stack.parameters.iter().map(|(key, value)| (key.clone(), Value::String(value.clone()))).collect();
         let mut live = Live::new(&stack.arn)
             .owned_by(owner)
             .settled(settled(&stack))
             .with("status", stack.status.clone())
             .with("parameters", parameters)
+            .with("current parameters", current)
             .with("server id", stack.parameters.get(SERVER_ID).cloned())
             .with("tags", tags::live(&stack.tags, &self.tags))
             .with("template", digest.clone());
-        // Read only where it differs: for the plan's before and after, and to know which buckets are in it.
-        if digest.as_ref() != Some(&self.digest) && !FAILED_BEYOND_UPDATE.contains(&stack.status.as_str()) {
-            let body = cloudformation.template(&stack.arn).await.ok().flatten().unwrap_or_default();
+        // Read only where it differs, and not in every poll: for the plan's before and after, and to know which buckets are
+        // in it.
+        let other = stack.status.ends_with("_IN_PROGRESS") || FAILED_BEYOND_UPDATE.contains(&stack.status.as_str());
+        if digest.as_ref() != Some(&self.digest) && !other {
+            let body = cloudformation.template(&stack.arn).await?.unwrap_or_default();
             live = live.with("body", stack_diff::parse(&body));
         }
         live.outputs = stack.outputs;
@@ -237,7 +299,7 @@ impl Resource for Stack {
             let created = || Change { action: Action::Create, reason: None, properties: self.resource_list() };
             return Some(if kept.is_empty() { created() } else { import() });
         };
-        let status = live.properties.get("status").and_then(Value::as_str).unwrap_or_default();
+        let status = status(live);
         if status == "REVIEW_IN_PROGRESS" && !kept.is_empty() {
             return Some(import());
         }
@@ -260,10 +322,10 @@ impl Resource for Stack {
         let mut properties = Vec::new();
         for change in differs {
             match change.name.as_str() {
-                "template" => {
-                    let before = live.properties.get("body").cloned().unwrap_or_default();
-                    properties.extend(stack_diff::resources(&before, &self.template));
-                }
+                "template" => match live.properties.get("body").filter(|body| body.is_object()) {
+                    Some(before) => properties.extend(stack_diff::resources(before, &self.template)),
+                    None => properties.push(change),
+                },
                 "parameters" => properties.extend(parameter_changes(&change)),
                 _ => properties.push(change),
             }
@@ -271,11 +333,11 @@ impl Resource for Stack {
         Some(Change { action: Action::Update, reason: None, properties })
     }
 
-    async fn read(&self, aws: &Aws, _known: Option<&str>) -> Result<Option<Live>, AwsError> {
+    async fn read(&self, aws: &Aws, known: Option<&str>) -> Result<Option<Live>, AwsError> {
         let cloudformation = aws.cloudformation(&self.region);
         match cloudformation.stack(&self.name).await? {
             None => Ok(None),
-            Some(stack) => self.facts(&cloudformation, stack).await.map(Some),
+            Some(stack) => self.facts(&cloudformation, stack, known).await.map(Some),
         }
     }
 
@@ -296,7 +358,7 @@ impl Resource for Stack {
         }
         let body = self.full_template().to_string();
         let url = self.place(aws, &body).await?;
-        let parameters = self.all_parameters(live, world);
+        let parameters = self.all_parameters(aws, live, world).await?;
         let request = StackRequest {
             name: &self.name,
             token: call,
@@ -326,7 +388,8 @@ impl Resource for Stack {
     }
 
     async fn news(&self, aws: &Aws, seen: &mut Seen) -> Vec<String> {
-        let Ok(events) = aws.cloudformation(&self.region).events(&self.name).await else { return Vec::new() };
+        let known = |event: &StackEvent| !seen.primed || seen.ids.contains(&event.id);
+        let Ok(events) = aws.cloudformation(&self.region).events(&self.name, known).await else { return Vec::new() };
         let fresh: Vec<_> = events.into_iter().take_while(|event| !seen.ids.contains(&event.id)).collect();
         seen.ids.extend(fresh.iter().map(|event| event.id.clone()));
         if !std::mem::replace(&mut seen.primed, true) {
@@ -337,9 +400,14 @@ impl Resource for Stack {
 
     async fn causes(&self, aws: &Aws) -> Vec<String> {
         let cloudformation = aws.cloudformation(&self.region);
-        let events = cloudformation.events(&self.name).await.unwrap_or_default();
+        let begins = |event: &StackEvent| stack_diff::begins(&self.name, event);
+        let events = cloudformation.events(&self.name, begins).await.unwrap_or_default();
         let causes = stack_diff::first_causes(&self.name, &events);
-        if causes.is_empty() { cloudformation.validation_errors(&self.name).await.unwrap_or_default() } else { causes }
+        if !causes.is_empty() {
+            return causes;
+        }
+        let token = events.first().and_then(|event| event.token.as_deref());
+        cloudformation.validation_errors(&self.name, token).await.unwrap_or_default()
     }
 }
 

@@ -23,7 +23,7 @@ const REPLACING: &[(&str, &[&str])] = &[
     ("AWS::S3::BucketPolicy", &["Bucket"]),
 ];
 
-/// The template that a stack has; anything but a JSON object counts as unknown.
+/// The template that a stack has; anything but a JSON object counts as unknown (`null`).
 pub(super) fn parse(body: &str) -> Value {
     serde_json::from_str::<Value>(body).ok().filter(Value::is_object).unwrap_or(Value::Null)
 }
@@ -115,15 +115,17 @@ pub(super) fn event_line(event: &StackEvent) -> String {
     }
 }
 
+/// Whether this event is the beginning of an operation on the stack.
+pub(super) fn begins(stack: &str, event: &StackEvent) -> bool {
+    event.resource == stack
+        && event.status.ends_with("_IN_PROGRESS")
+        && event.reason.as_deref().is_some_and(|reason| reason.contains("User Initiated"))
+}
+
 /// What caused the newest operation's failure, first cause first: resources that failed by themselves, not those that
 /// were cancelled because of them. `events` are newest first, as AWS lists them.
 pub(super) fn first_causes(stack: &str, events: &[StackEvent]) -> Vec<String> {
-    let is_start = |event: &StackEvent| {
-        event.resource == stack
-            && event.status.ends_with("_IN_PROGRESS")
-            && event.reason.as_deref().is_some_and(|reason| reason.contains("User Initiated"))
-    };
-    let newest = events.iter().position(is_start).map_or(events, |start| &events[..start]);
+    let newest = events.iter().position(|event| begins(stack, event)).map_or(events, |start| &events[..start]);
     newest
         .iter()
         .rev()
@@ -146,6 +148,7 @@ mod tests {
             kind: "AWS::Test".into(),
             status: status.into(),
             reason: Some(reason.into()),
+            token: None,
         }
     }
 

@@ -95,7 +95,7 @@ impl Resource for Table {
         (live.is_none() || !properties.is_empty()).then_some(Change { action, reason: None, properties })
     }
 
-    async fn read(&self, aws: &Aws, _known: Option<&str>) -> Result<Option<Live>, AwsError> {
+    async fn read(&self, aws: &Aws, known: Option<&str>) -> Result<Option<Live>, AwsError> {
         let dynamodb = aws.dynamodb(&self.region);
         let Some(table) = dynamodb.table(&self.name).await? else { return Ok(None) };
         let index = table.indexes.iter().find(|index| index.starts_with(&format!("{}:", self.index))).cloned();
@@ -104,8 +104,9 @@ impl Resource for Table {
             return Ok(Some(live));
         }
         let (have, recovery) = tokio::try_join!(dynamodb.tags(&table.arn), dynamodb.recovery(&self.name))?;
+        let remembered = known == Some(table.arn.as_str());
         Ok(Some(
-            live.owned_by(tags::owner(&have, &self.tags, &self.title()))
+            live.owned_by(tags::owner_known(&have, &self.tags, &self.title(), remembered))
                 .with("key", table.key)
                 .with("index", index)
                 .with("billing", table.billing)
@@ -157,9 +158,9 @@ impl Resource for Table {
         Ok(())
     }
 
-    async fn removal(&self, _aws: &Aws, _live: &Live, options: RemovalOptions) -> Result<Removal, AwsError> {
+    async fn removal(&self, _aws: &Aws, live: &Live, options: RemovalOptions) -> Result<Removal, AwsError> {
         Ok(match options.delete_data {
-            true => Removal::Delete,
+            true => protected(live, &self.title()).map_or(Removal::Delete, Removal::Refuse),
             false => Removal::Keep("it holds the accounts; --delete-data deletes it".into()),
         })
     }
@@ -183,13 +184,17 @@ impl Resource for Table {
     }
 }
 
-/// Deletion protection is honoured before AWS is asked.
-pub(super) fn refuse_protected(live: &Live, title: &str) -> Result<(), StepError> {
-    match live.properties.get("deletion protection") {
-        Some(serde_json::Value::Bool(true)) => Err(StepError::Refused(format!(
+/// Deletion protection is honoured before AWS is asked, and when a teardown is planned: before anything else has gone.
+pub(super) fn protected(live: &Live, title: &str) -> Option<String> {
+    (live.properties.get("deletion protection") == Some(&serde_json::Value::Bool(true))).then(|| {
+        format!(
             "{title} has deletion protection; set `table: {{ deletion_protection: false }}` in the environment file, deploy, \
              and tear down again"
-        ))),
-        _ => Ok(()),
-    }
+        )
+    })
+}
+
+/// The same for the step itself.
+pub(super) fn refuse_protected(live: &Live, title: &str) -> Result<(), StepError> {
+    protected(live, title).map_or(Ok(()), |why| Err(StepError::Refused(why)))
 }

@@ -34,6 +34,12 @@ pub(super) fn owner(live: &Tags, wanted: &Tags, what: &str) -> Owner {
     }
 }
 
+/// The same for a thing that state remembers under this very identity: it was ours, so that one whose tags somebody took
+/// away is repaired. Another environment's tag is believed all the same.
+pub(super) fn owner_known(live: &Tags, wanted: &Tags, what: &str, remembered: bool) -> Owner {
+    if remembered && !live.contains_key(ENVIRONMENT) { Owner::Ours } else { owner(live, wanted, what) }
+}
+
 /// The tag that adopts a thing, unless it belongs to another environment. Only this one: what else the environment
 /// file wants of tags is a difference like any other, and the plan shows it.
 pub(super) fn adopting(live: &Tags, wanted: &Tags, what: &str) -> Result<Tags, StepError> {

@@ -68,10 +68,11 @@ impl Resource for UserRole {
         Properties::from([("trust policy", self.trust().into()), ("tags", tags::wanted(&self.tags).into())])
     }
 
-    async fn read(&self, aws: &Aws, _known: Option<&str>) -> Result<Option<Live>, AwsError> {
+    async fn read(&self, aws: &Aws, known: Option<&str>) -> Result<Option<Live>, AwsError> {
         Ok(aws.iam().role(&self.name).await?.map(|role| {
+            let remembered = known == Some(role.arn.as_str());
             Live::new(role.arn)
-                .owned_by(tags::owner(&role.tags, &self.tags, &self.title()))
+                .owned_by(tags::owner_known(&role.tags, &self.tags, &self.title(), remembered))
                 .with("trust policy", serde_json::from_str::<Value>(&role.trust).unwrap_or_default())
                 .with("tags", tags::live(&role.tags, &self.tags))
         }))

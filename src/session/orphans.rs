@@ -15,7 +15,7 @@ use crate::drift::model::{Drifted, Property, Unseen};
 use crate::names;
 use crate::resources::resource::{Kind, NodeId, Owner, Resource, World};
 use crate::resources::tags::ENVIRONMENT;
-use crate::resources::{Orphan, names_our_server};
+use crate::resources::{Orphan, Package, names_our_server};
 
 /// What was found in one region, or why it could not be looked at.
 type Looked = Result<Vec<Orphan>, AwsError>;
@@ -66,7 +66,7 @@ impl Session {
                 "stack" if self.dropped(id.place()) => Kind::Stack,
                 "package" if self.dropped(id.place()) => {
                     let package = desired::package(&self.environment, id.place(), &self.code);
-                    return Some(Arc::new(package) as Arc<dyn Resource>);
+                    return Some(Arc::new(Package { retired: true, ..package }) as Arc<dyn Resource>);
                 }
                 _ => return None,
             };

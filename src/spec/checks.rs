@@ -10,6 +10,7 @@ use super::model::HostKeySource;
 use super::raw::File;
 use super::regions;
 use crate::state::place::Place;
+use crate::user_policies;
 
 /// Kinds that may have a deadline.
 const DEADLINES: [&str; 10] =
@@ -34,6 +35,9 @@ const POLICIES: [&str; 14] = [
     "TransferSecurityPolicy-Restricted-2020-06",
     "TransferSecurityPolicy-SshAuditCompliant-2025-02",
 ];
+/// Characters of the block list. It is a parameter of the stack (4,096 at most) and stands in the function's environment,
+/// which takes 4 KB with everything else in it (Lambda developer guide, "Lambda quotas").
+const BLOCK_LIST: usize = 3_500;
 /// Resources of a stack besides two per bucket, and CloudFormation's limit.
 const OTHER_RESOURCES: usize = 30;
 const STACK_LIMIT: usize = 500;
@@ -172,7 +176,12 @@ fn basics(checker: &mut Checker<'_>, file: &File) {
 fn clusters(checker: &mut Checker<'_>, file: &File) {
     let prefix = file.names.bucket_prefix.as_ref().map_or("pl-pt", |prefix| prefix.value.as_str());
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    for (cluster, region) in &file.clusters {
+    if file.clusters.value.is_empty() {
+        checker.fault(&file.clusters, "there is no cluster, so there is no bucket for customers' files").hint =
+            Some("such as `99-0: us-west-2`".into());
+    }
+    role(checker, file, prefix);
+    for (cluster, region) in &file.clusters.value {
         if cluster.is_empty() {
             checker.key_fault(cluster, region, "a cluster has no name").hint = Some("such as `99-0`".into());
         } else if let Some(message) = bucket_fault(&format!("{prefix}{cluster}-uploads")) {
@@ -198,6 +207,23 @@ fn clusters(checker: &mut Checker<'_>, file: &File) {
             );
         }
     }
+}
+
+/// The user role names every bucket, in as many policies as AWS attaches to a role.
+fn role(checker: &mut Checker<'_>, file: &File, prefix: &str) {
+    let all: Vec<_> = file.clusters.value.iter().collect();
+    let buckets: Vec<_> = all.iter().map(|(cluster, _)| format!("{prefix}{cluster}-uploads")).collect();
+    let parts = user_policies::parts(&buckets);
+    let Some(part) = parts.get(user_policies::ATTACHED_AT_MOST) else { return };
+    let (cluster, region) = all[part.start];
+    let message = format!(
+        "{} clusters are more than the user role can name: {} fit into the {} policies that AWS attaches to a role",
+        all.len(),
+        part.start,
+        user_policies::ATTACHED_AT_MOST
+    );
+    checker.key_fault(cluster, region, message).hint =
+        Some("divide them among environments, each with a `names.user_role` of its own".into());
 }
 
 fn table(checker: &mut Checker<'_>, file: &File) {
@@ -295,6 +321,13 @@ fn settings(checker: &mut Checker<'_>, file: &File) {
         let message = format!("`{}` is no user name", name.value);
         checker.matches(name, r"^[\w][\w@.-]{0,99}$", message, "letters, digits, `_`, `@`, `.` and `-`");
     }
+    if let Some(list) = &file.authorizer.block_list {
+        let size = list.iter().map(|name| name.value.len() + 1).sum::<usize>();
+        if let Some(name) = list.first().filter(|_| size > BLOCK_LIST) {
+            let message = format!("the block list has {size} characters; {BLOCK_LIST} fit");
+            checker.fault(name, message).hint = Some("a Lambda function's environment takes 4,096 in all".into());
+        }
+    }
     if let Some(days) = file.logs.retention_days.as_ref().filter(|days| !RETENTION.contains(&days.value)) {
         let near = RETENTION.iter().min_by_key(|known| known.abs_diff(days.value));
         checker.fault(days, format!("CloudWatch Logs does not keep lines for {} days", days.value)).hint =
@@ -363,6 +396,12 @@ fn tags(checker: &mut Checker<'_>, file: &File) {
         }
         if key.is_empty() || key.chars().count() > 128 || value.value.chars().count() > 256 {
             checker.key_fault(key, value, "AWS takes 1 to 128 characters for a tag's key and 256 for its value");
+        }
+        // What every service takes (AWS General Reference, "Tagging your AWS resources"); IAM and S3 refuse others.
+        let odd = |c: &char| !(c.is_alphanumeric() || *c == ' ' || "_.:/=+-@".contains(*c));
+        if let Some(bad) = key.chars().chain(value.value.chars()).find(odd) {
+            checker.key_fault(key, value, format!("AWS takes no `{bad}` in a tag")).hint =
+                Some("letters, digits, spaces and `_.:/=+-@`".into());
         }
         if index == 45 {
             checker.key_fault(key, value, "AWS takes 50 tags, of which sftpctl needs five");

@@ -52,7 +52,12 @@ pub(super) fn fill(file: File) -> Environment {
         home_region: file.home_region.value,
         production,
         regions: file.regions.into_iter().map(|(name, r)| (name, Region { server: r.value.server })).collect(),
-        clusters: file.clusters.into_iter().map(|(name, region)| (name, Cluster { region: region.value })).collect(),
+        clusters: file
+            .clusters
+            .value
+            .into_iter()
+            .map(|(name, region)| (name, Cluster { region: region.value }))
+            .collect(),
         names: Names {
             bucket_prefix: value(file.names.bucket_prefix, "pl-pt"),
             code_bucket_prefix: value(file.names.code_bucket_prefix, "lambda-pl-upload"),

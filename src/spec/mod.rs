@@ -6,6 +6,7 @@ mod fault;
 pub mod model;
 mod raw;
 mod regions;
+mod warnings;
 
 pub use fault::{Fault, Faults};
 
@@ -19,6 +20,11 @@ pub fn load(source: &str, path: &str) -> Result<Environment, Faults> {
     let raw = raw::parse(source).map_err(|fault| Faults::new(source, path, vec![*fault]))?;
     let faults = checks::check(&raw, source);
     if faults.is_empty() { Ok(defaults::fill(raw)) } else { Err(Faults::new(source, path, faults)) }
+}
+
+/// What is sound in an environment, and still worth a word.
+pub fn warnings(environment: &Environment) -> Vec<String> {
+    warnings::all(environment)
 }
 
 /// The JSON Schema of the environment file, for editors.

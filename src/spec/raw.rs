@@ -33,7 +33,7 @@ pub(super) struct File {
     pub(super) regions: BTreeMap<String, Spanned<RegionSettings>>,
     /// Customer clusters and the region of each one's upload bucket.
     #[schemars(with = "BTreeMap<String, String>")]
-    pub(super) clusters: BTreeMap<String, Spanned<String>>,
+    pub(super) clusters: Spanned<BTreeMap<String, Spanned<String>>>,
     /// Names that differ from the convention.
     #[serde(default)]
     pub(super) names: Names,

@@ -279,10 +279,10 @@ pub(super) async fn beyond(scene: &Scene<'_>, answer: &IdentityAnswer) -> Result
     if matches!(bucket, Policy::NoBucket | Policy::NotOurs) {
         return Ok(Some((format!("the bucket {} does not exist", home.bucket), deploy)));
     }
-    let arn = format!("arn:aws:iam::{}:policy/{}", scene.environment.account, names::user_policy(scene.environment));
-    let document = scene.aws.iam().policy(&arn).await?.map(|(document, _)| document).unwrap_or_default();
-    if !document.contains(&format!("arn:aws:s3:::{}\"", home.bucket)) && !grants(&bucket, role) {
-        let what = format!("the user role's policy does not have the bucket {}", home.bucket);
+    let documents = scene.aws.iam().role_policies(&scene.environment.names.user_role).await?.unwrap_or_default();
+    let has = |document: &String| document.contains(&format!("arn:aws:s3:::{}\"", home.bucket));
+    if !documents.iter().any(has) && !grants(&bucket, role) {
+        let what = format!("no policy of the user role has the bucket {}", home.bucket);
         return Ok(Some((what, deploy)));
     }
     Ok(None)

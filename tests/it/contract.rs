@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use sftpctl::aws::{Aws, AwsError, ConnectOptions};
-use sftpctl::desired;
+use sftpctl::desired::{self, Past};
 use sftpctl::execute::executor::Task;
 use sftpctl::observe::observe;
 use sftpctl::plan::{graph, planner};
@@ -275,7 +275,7 @@ async fn every_kind_keeps_the_contract_on_the_local_cloud() {
     assert_eq!(mutations(&counted), Vec::<String>::new(), "nothing is written");
 
     let mut going = all.clone();
-    going.extend(desired::leftovers(&environment));
+    going.extend(desired::leftovers(&environment, &Past::default()));
     let kinds: BTreeSet<Kind> = going.iter().map(|resource| resource.kind()).collect();
     assert_eq!(kinds.len(), 13, "every kind is among them: {kinds:?}");
     let before = observe(&aws, &going, &BTreeMap::new()).await.world;

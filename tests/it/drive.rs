@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use sftpctl::aws::Aws;
-use sftpctl::desired::{self, Given};
+use sftpctl::desired::{self, Given, Past};
 use sftpctl::execute::executor::{self, Context, Job, Outcomes, Task};
 use sftpctl::execute::stop::Stop;
 use sftpctl::execute::wait::Deadlines;
@@ -65,7 +65,7 @@ pub(crate) fn resources(environment: &Environment) -> Vec<Arc<dyn Resource>> {
 pub(crate) fn resource(id: &str) -> Arc<dyn Resource> {
     let environment = environment();
     let mut all = resources(&environment);
-    all.extend(desired::leftovers(&environment));
+    all.extend(desired::leftovers(&environment, &Past::default()));
     all.into_iter().find(|resource| resource.id().as_str() == id).unwrap_or_else(|| panic!("there is no {id}"))
 }
 

@@ -23,3 +23,5 @@ mod stub;
 mod template;
 mod unseen;
 mod wire;
+mod wire_owner;
+mod wire_stack;

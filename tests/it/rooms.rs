@@ -6,10 +6,11 @@
 use std::path::{Path, PathBuf};
 
 /// Files and folders below `src`.
-const PURE: [&str; 14] = [
+const PURE: [&str; 15] = [
     "spec",
     "names.rs",
     "template.rs",
+    "user_policies.rs",
     "desired.rs",
     "plan",
     "authorizer",

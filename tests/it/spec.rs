@@ -118,6 +118,13 @@ fn the_shipped_environments_are_sound() {
     "no SNS topic of us-west-2",
     "arn:aws:sns"
 )]
+#[case::tag_character(
+    "clusters:",
+    "tags: { owner: \"a;b\" }\nclusters:",
+    "AWS takes no `;` in a tag",
+    "letters, digits"
+)]
+#[case::no_clusters("clusters:\n  99-0: us-west-2", "clusters: {}", "there is no cluster", "99-0: us-west-2")]
 #[case::deadline("clusters:", "deadlines: { stak: 5 }\nclusters:", "no deadline for `stak`", "stack")]
 fn a_fault_is_named(#[case] from: &str, #[case] to: &str, #[case] message: &str, #[case] hint: &str) {
     let source = MINIMAL.replacen(from, to, 1);
@@ -127,6 +134,53 @@ fn a_fault_is_named(#[case] from: &str, #[case] to: &str, #[case] message: &str,
 }
 
 /// What editors, copying and other programs make of a file; each is named with a remedy, none ends in a panic.
+#[test]
+fn a_block_list_that_lambda_takes_no_more_is_refused() {
+    let list: Vec<String> = (0..400).map(|n| format!("robot{n:04}")).collect();
+    let file = MINIMAL.replace("clusters:", &format!("authorizer: {{ block_list: [{}] }}\nclusters:", list.join(", ")));
+    let faults = faults(&file);
+    assert!(faults[0].contains("the block list has 4000 characters; 3500 fit | a Lambda"), "{faults:?}");
+}
+
+/// So many clusters in every one of these regions.
+fn clusters(regions: &[&str], each: usize) -> String {
+    let mut file =
+        "version: 1\nenvironment: \"77\"\naccount: \"111111111111\"\nhome_region: us-west-2\nregions:\n".to_owned();
+    file.extend(regions.iter().map(|region| format!("  {region}: {{ server: true }}\n")));
+    file += "clusters:\n";
+    for (at, region) in regions.iter().enumerate() {
+        file.extend((0..each).map(|n| format!("  77-{at}-{n}: {region}\n")));
+    }
+    file
+}
+
+#[test]
+fn how_many_clusters_fit_is_told_offline() {
+    let regions =
+        ["us-west-2", "us-east-1", "us-east-2", "eu-west-1", "eu-central-1", "ap-south-1", "sa-east-1", "ca-central-1"];
+    let told =
+        |each: usize| spec::load(&clusters(&regions, each), "x.yaml").map(|environment| spec::warnings(&environment));
+    assert_eq!(told(90).unwrap(), Vec::<String>::new());
+    let warnings = told(150).unwrap();
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(
+        warnings[0]
+            .starts_with("1200 clusters need 16 policies on the role sftp-transfer; AWS attaches 10, enough for")
+    );
+    let faults = faults(&clusters(&regions, 230));
+    assert!(faults[0].contains("1840 clusters are more than the user role can name: "), "{faults:?}");
+    assert!(faults[0].contains(" fit into the 20 policies that AWS attaches to a role | divide them"), "{faults:?}");
+}
+
+#[rstest]
+#[case("TransferSecurityPolicy-2025-03", 0)]
+#[case("TransferSecurityPolicy-FIPS-2025-03", 0)]
+#[case("TransferSecurityPolicy-2020-06", 1)]
+fn an_old_security_policy_is_warned_of(#[case] policy: &str, #[case] warnings: usize) {
+    let file = MINIMAL.replace("clusters:", &format!("server: {{ security_policy: {policy} }}\nclusters:"));
+    assert_eq!(spec::warnings(&spec::load(&file, "x.yaml").unwrap()).len(), warnings);
+}
+
 #[rstest]
 #[case::empty("", "1:1 there are no settings in this file", "sftpctl schema")]
 #[case::only_a_comment("# nothing yet\n", "there are no settings in this file", "sftpctl schema")]

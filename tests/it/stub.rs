@@ -53,6 +53,15 @@ impl Reply {
     }
 }
 
+impl Reply {
+    /// The same answer with something of it written otherwise.
+    pub(crate) fn replacing(mut self, what: &str, by: &str) -> Self {
+        assert!(self.body.contains(what), "{what} is not in {}", self.body);
+        self.body = self.body.replacen(what, by, 1);
+        self
+    }
+}
+
 /// What was asked: the operation, its region, whose bucket it should be, and its body.
 #[derive(Clone, Debug)]
 pub(crate) struct Asked {

@@ -16,16 +16,16 @@ use sftpctl::spec::model::Cluster;
 use crate::drive::{self, Ended, deploy, resource, resources, teardown};
 use crate::stub::{Reply, Stub};
 
-const REGION: &str = "us-west-2";
-const STACK: &str = "us-west-2/stack";
-const STACK_ARN: &str = "arn:aws:cloudformation:us-west-2:111111111111:stack/sftp-99-upload-us-west-2/1";
+pub(crate) const REGION: &str = "us-west-2";
+pub(crate) const STACK: &str = "us-west-2/stack";
+pub(crate) const STACK_ARN: &str = "arn:aws:cloudformation:us-west-2:111111111111:stack/sftp-99-upload-us-west-2/1";
 
-fn node(id: &str) -> NodeId {
+pub(crate) fn node(id: &str) -> NodeId {
     serde_json::from_value(json!(id)).unwrap()
 }
 
 /// A stack with everything that others take from it.
-fn stack_is_there() -> World {
+pub(crate) fn stack_is_there() -> World {
     let live = Live::new(STACK_ARN)
         .with("template", "digest")
         .output("ApiId", "a1")
@@ -35,7 +35,12 @@ fn stack_is_there() -> World {
     World::from([(node(STACK), Some(live))])
 }
 
-fn retries(ended: &Ended) -> Vec<String> {
+/// The region has no server yet.
+pub(crate) fn no_server() -> World {
+    World::from([(node("us-west-2/server"), None)])
+}
+
+pub(crate) fn retries(ended: &Ended) -> Vec<String> {
     let reason = |event: &Event| match event {
         Event::StepRetried { reason, .. } => Some(reason.clone()),
         _ => None,
@@ -44,7 +49,7 @@ fn retries(ended: &Ended) -> Vec<String> {
 }
 
 /// `DescribeStacks` of a stack that is as wanted, but for its status and digest.
-fn stack(status: &str, digest: &str) -> Reply {
+pub(crate) fn stack(status: &str, digest: &str) -> Reply {
     let wanted = resource(STACK).wanted(&World::new());
     let sftpctl::resources::resource::Want::Is(Value::Object(parameters)) = &wanted["parameters"] else { panic!() };
     let parameters: String = parameters
@@ -67,19 +72,19 @@ fn stack(status: &str, digest: &str) -> Reply {
     ))
 }
 
-fn no_stack() -> Reply {
+pub(crate) fn no_stack() -> Reply {
     Reply::query_error(400, "ValidationError", "Stack with id sftp-99-upload-us-west-2 does not exist")
 }
 
 /// The digest of the wanted template.
-fn digest() -> String {
+pub(crate) fn digest() -> String {
     match &resource(STACK).wanted(&World::new())["template"] {
         sftpctl::resources::resource::Want::Is(Value::String(digest)) => digest.clone(),
         other => panic!("{other:?}"),
     }
 }
 
-fn events(members: &[(&str, &str, &str)]) -> Reply {
+pub(crate) fn events(members: &[(&str, &str, &str)]) -> Reply {
     let members: String = members
         .iter()
         .enumerate()
@@ -98,11 +103,11 @@ fn events(members: &[(&str, &str, &str)]) -> Reply {
     ))
 }
 
-fn done(operation: &str) -> Reply {
+pub(crate) fn done(operation: &str) -> Reply {
     Reply::ok(format!("<{operation}Response><{operation}Result></{operation}Result></{operation}Response>"))
 }
 
-async fn one(stub: &Stub, id: &str, given: World) -> Ended {
+pub(crate) async fn one(stub: &Stub, id: &str, given: World) -> Ended {
     let aws = stub.aws(REGION).await;
     deploy(&aws, &[resource(id)], given).await
 }
@@ -157,7 +162,7 @@ fn table(status: &str) -> Reply {
     Reply::ok(table.to_string())
 }
 
-fn table_is_ours(stub: &Stub) {
+pub(crate) fn table_is_ours(stub: &Stub) {
     let tag = json!({ "Tags": [{ "Key": "sftpctl:environment", "Value": "99" }] });
     let backups = json!({ "ContinuousBackupsDescription": { "ContinuousBackupsStatus": "ENABLED" } });
     stub.on("dynamodb:ListTagsOfResource", [Reply::ok(tag.to_string())])
@@ -175,6 +180,89 @@ async fn a_table_that_was_a_source_today_is_deleted_tomorrow() {
     assert_eq!(outcome["outcome"], "later", "{outcome}");
     assert!(outcome["reason"].as_str().unwrap().contains("Run the same command again tomorrow"), "{outcome}");
     assert_eq!(stub.count("dynamodb:DeleteTable"), 1, "what takes a day is not tried again at once");
+}
+
+#[tokio::test]
+async fn recovery_is_turned_on_when_a_new_tables_backups_are() {
+    let stub = Stub::new().await;
+    let resource = resource("us-west-2/table");
+    let wanted = resource.wanted(&World::new());
+    let sftpctl::resources::resource::Want::Is(Value::Object(tags)) = &wanted["tags"] else { panic!() };
+    let tags: Vec<Value> = tags.iter().map(|(key, value)| json!({ "Key": key, "Value": value })).collect();
+    let backups = |recovery: &str| {
+        Reply::ok(
+            json!({ "ContinuousBackupsDescription": { "ContinuousBackupsStatus": "ENABLED",
+                "PointInTimeRecoveryDescription": { "PointInTimeRecoveryStatus": recovery } } })
+            .to_string(),
+        )
+    };
+    let table = json!({ "Table": {
+        "TableName": "dydb-99-uploads", "TableStatus": "ACTIVE",
+        "TableArn": "arn:aws:dynamodb:us-west-2:111111111111:table/dydb-99-uploads",
+        "KeySchema": [{ "AttributeName": "orgid", "KeyType": "HASH" }],
+        "AttributeDefinitions": [
+            { "AttributeName": "orgid", "AttributeType": "N" }, { "AttributeName": "username", "AttributeType": "S" },
+        ],
+        "GlobalSecondaryIndexes": [{ "IndexName": "username-index", "IndexStatus": "ACTIVE",
+            "KeySchema": [{ "AttributeName": "username", "KeyType": "HASH" }] }],
+        "BillingModeSummary": { "BillingMode": "PAY_PER_REQUEST" },
+        "StreamSpecification": { "StreamEnabled": true, "StreamViewType": "NEW_AND_OLD_IMAGES" },
+    }});
+    let off = || backups("DISABLED");
+    stub.on("dynamodb:DescribeTable", [Reply::ok(table.to_string())])
+        .on("dynamodb:ListTagsOfResource", [Reply::ok(json!({ "Tags": tags }).to_string())])
+        .on("dynamodb:DescribeContinuousBackups", [off(), off(), off(), off(), backups("ENABLED")])
+        .on(
+            "dynamodb:UpdateContinuousBackups",
+            [
+                Reply::json_error(
+                    400,
+                    "ContinuousBackupsUnavailableException",
+                    "Backups are being enabled for the table: dydb-99-uploads. Please retry later",
+                ),
+                off(),
+            ],
+        );
+    let ended = one(&stub, "us-west-2/table", World::new()).await;
+    assert_eq!(ended.outcome(&node("us-west-2/table"))["outcome"], "changed", "{:?}", ended.outcomes);
+    assert_eq!(stub.count("dynamodb:UpdateContinuousBackups"), 2);
+    assert_eq!(retries(&ended).len(), 1, "{:?}", retries(&ended));
+}
+
+#[tokio::test]
+async fn a_function_that_somebody_changed_meanwhile_is_read_again() {
+    let stub = Stub::new().await;
+    let path = "/2015-03-31/functions/lambda-99-upload-us-west-2";
+    let function = |server: &str, revision: &str| {
+        Reply::ok(
+            json!({ "Configuration": {
+                "FunctionArn": "arn:aws:lambda:us-west-2:111111111111:function:lambda-99-upload-us-west-2",
+                "State": "Active", "LastUpdateStatus": "Successful", "RevisionId": revision,
+                "Environment": { "Variables": { "SERVER_ID": server, "TABLE_NAME": "t" } },
+            }})
+            .to_string(),
+        )
+    };
+    let (old, new) = (|| function("unset", "r1"), || function("unset", "r2"));
+    let server = "s-0123456789abcdef0";
+    stub.on(&format!("lambda:GET {path}"), [old(), old(), old(), new(), new(), new(), function(server, "r3")]).on(
+        &format!("lambda:PUT {path}/configuration"),
+        [
+            Reply::json_error(
+                412,
+                "PreconditionFailedException",
+                "The Revision Id provided does not match the latest Revision Id.",
+            ),
+            Reply::ok("{}"),
+        ],
+    );
+    let given = World::from([(node("us-west-2/server"), Some(Live::new(server).output("ServerId", server)))]);
+    let ended = one(&stub, "us-west-2/server-id", given).await;
+    assert_eq!(ended.outcome(&node("us-west-2/server-id"))["outcome"], "changed", "{:?}", ended.outcomes);
+    let puts = stub.asked(&format!("lambda:PUT {path}/configuration"));
+    let revisions: Vec<Value> =
+        puts.iter().map(|put| serde_json::from_str::<Value>(&put.body).unwrap()["RevisionId"].clone()).collect();
+    assert_eq!(revisions, ["r1", "r2"]);
 }
 
 #[tokio::test]
@@ -377,7 +465,7 @@ async fn a_failed_roll_back_is_continued_and_then_the_stack_is_updated() {
     .on("cloudformation:DescribeStackEvents", [events(&[])])
     .on("cloudformation:ContinueUpdateRollback", [done("ContinueUpdateRollback")])
     .on("cloudformation:UpdateStack", [done("UpdateStack")]);
-    let ended = one(&stub, STACK, World::new()).await;
+    let ended = one(&stub, STACK, no_server()).await;
     assert_eq!(ended.outcome(&node(STACK))["outcome"], "changed", "{:?}", ended.outcomes);
     let writes: Vec<_> = stub.operations().into_iter().filter(|o| o.contains("Update")).collect();
     assert_eq!(writes, ["cloudformation:ContinueUpdateRollback", "cloudformation:UpdateStack"]);
@@ -425,7 +513,7 @@ async fn an_update_without_changes_is_no_failure() {
     .on("cloudformation:GetTemplate", [done("GetTemplate")])
     .on("cloudformation:DescribeStackEvents", [events(&[])])
     .on("cloudformation:UpdateStack", [Reply::query_error(400, "ValidationError", "No updates are to be performed.")]);
-    let ended = one(&stub, STACK, World::new()).await;
+    let ended = one(&stub, STACK, no_server()).await;
     assert_eq!(ended.outcome(&node(STACK))["outcome"], "changed", "{:?}", ended.outcomes);
 }
 

@@ -171,8 +171,9 @@ def left():
         found += [a["name"] for a in client("apigateway", region).get_rest_apis()["items"]]
         found += [g["logGroupName"] for g in client("logs", region).describe_log_groups()["logGroups"]]
         found += [a["AlarmName"] for a in client("cloudwatch", region).describe_alarms()["MetricAlarms"]]
-    sets = client("route53").list_resource_record_sets(HostedZoneId=zone())["ResourceRecordSets"]
-    found += [s["Name"] for s in sets if s["Type"] == "CNAME"]
+    for hosted in client("route53").list_hosted_zones()["HostedZones"]:
+        sets = client("route53").list_resource_record_sets(HostedZoneId=hosted["Id"])["ResourceRecordSets"]
+        found += [s["Name"] for s in sets if s["Type"] == "CNAME"]
     print(json.dumps(sorted(found)))
 
 

@@ -1,0 +1,37 @@
+//! What is sound, and still worth a word. Pure.
+
+use super::model::Environment;
+use crate::names;
+use crate::user_policies::{ATTACHED, parts};
+
+/// The security policy that AWS recommends for new servers.
+const RECOMMENDED: &str = "TransferSecurityPolicy-2025-03";
+/// Others that are as strict.
+const AS_STRICT: [&str; 2] =
+    ["TransferSecurityPolicy-FIPS-2025-03", "TransferSecurityPolicy-SshAuditCompliant-2025-02"];
+
+/// Every warning, each one sentence.
+pub(super) fn all(environment: &Environment) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let policy = environment.server.security_policy.as_str();
+    if policy != RECOMMENDED && !AS_STRICT.contains(&policy) {
+        warnings.push(format!(
+            "{policy} lets clients use algorithms that count as weak by now; AWS recommends {RECOMMENDED} \
+             (`server.security_policy`), unless a client is too old for it"
+        ));
+    }
+    let buckets: Vec<_> =
+        environment.clusters.keys().map(|cluster| names::upload_bucket(environment, cluster)).collect();
+    let parts = parts(&buckets);
+    if let Some(part) = parts.get(ATTACHED) {
+        warnings.push(format!(
+            "{} clusters need {} policies on the role {}; AWS attaches {ATTACHED}, enough for {} clusters, until IAM's quota \
+             \"Managed policies attached to an IAM role\" is raised",
+            buckets.len(),
+            parts.len(),
+            environment.names.user_role,
+            part.start
+        ));
+    }
+    warnings
+}

@@ -1,0 +1,274 @@
+//! Whose a thing is that carries no tag, or that others use too: what is not ours is neither changed nor removed.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rstest::rstest;
+use serde_json::json;
+use sftpctl::desired::{self, Past};
+use sftpctl::observe::observe;
+use sftpctl::resources::resource::{Owner, Removal, RemovalOptions, Resource, World};
+
+use crate::drive::{environment, resource};
+use crate::stub::{Reply, Stub};
+use crate::wire::{REGION, node, one};
+
+const EVERYTHING: RemovalOptions = RemovalOptions { delete_data: true };
+const API_ROLE: &str = "arn:aws:iam::111111111111:role/99-uploads-apigateway-logs";
+
+/// A log group of the function's name.
+fn group(stub: &Stub, retention: Option<u32>, tags: serde_json::Value) {
+    let name = "/aws/lambda/lambda-99-upload-us-west-2";
+    let arn = format!("arn:aws:logs:us-west-2:111111111111:log-group:{name}");
+    let group = json!({ "logGroupName": name, "arn": format!("{arn}:*"), "retentionInDays": retention });
+    stub.on("logs:DescribeLogGroups", [Reply::ok(json!({ "logGroups": [group] }).to_string())])
+        .on("logs:ListTagsForResource", [Reply::ok(json!({ "tags": tags }).to_string())]);
+}
+
+/// The function that writes it.
+fn function(stub: &Stub, tags: Option<serde_json::Value>) {
+    let reply = match tags {
+        Some(tags) => Reply::ok(json!({ "Configuration": { "FunctionArn": "a" }, "Tags": tags }).to_string()),
+        None => Reply::json_error(404, "ResourceNotFoundException", "Function not found"),
+    };
+    stub.on("lambda:GET /2015-03-31/functions/lambda-99-upload-us-west-2", [reply]);
+}
+
+#[rstest]
+#[case::our_tag(None, json!({ "sftpctl:environment": "99" }), false, None, true)]
+#[case::anothers_tag(None, json!({ "sftpctl:environment": "98" }), true, None, false)]
+#[case::by_hand_and_never_deployed(None, json!({}), false, None, false)]
+#[case::a_late_line_after_a_teardown(None, json!({}), true, None, true)]
+#[case::somebody_set_a_retention(Some(30), json!({}), true, None, false)]
+#[case::of_a_function_made_by_hand(None, json!({}), true, Some(json!({})), false)]
+#[case::of_our_function(None, json!({}), true, Some(json!({ "sftpctl:environment": "99" })), true)]
+#[tokio::test]
+async fn a_log_group_is_ours_by_more_than_its_name(
+    #[case] retention: Option<u32>,
+    #[case] tags: serde_json::Value,
+    #[case] deployed: bool,
+    #[case] its_function: Option<serde_json::Value>,
+    #[case] ours: bool,
+) {
+    let stub = Stub::new().await;
+    group(&stub, retention, tags);
+    function(&stub, its_function);
+    let past = Past { deployed, ..Past::default() };
+    let all = desired::leftovers(&environment(), &past);
+    let id = node("us-west-2/log-group/aws/lambda/lambda-99-upload-us-west-2");
+    let group = all.into_iter().find(|group| *group.id() == id).unwrap();
+    let aws = stub.aws(REGION).await;
+    let live = group.read(&aws, None).await.unwrap().unwrap();
+    assert_eq!(live.owner == Owner::Ours, ours, "{live:?}");
+    let known = group.read(&aws, Some("/aws/lambda/lambda-99-upload-us-west-2")).await.unwrap().unwrap();
+    assert!(known.owner == Owner::Ours || !ours, "what state remembers is ours: {known:?}");
+}
+
+#[test]
+fn groups_that_aws_names_by_an_id_are_among_the_leftovers() {
+    let past = Past {
+        apis: BTreeMap::from([(REGION.to_owned(), "a1b2c3".to_owned())]),
+        servers: BTreeMap::from([(REGION.to_owned(), "s-0123456789abcdef0".to_owned())]),
+        log_groups: vec![("us-east-1".to_owned(), "API-Gateway-Execution-Logs_d4/prod".to_owned())],
+        ..Past::default()
+    };
+    let all = desired::leftovers(&environment(), &past);
+    let ids: Vec<&str> = all.iter().map(|group| group.id().as_str()).collect();
+    for id in [
+        "us-west-2/log-group/API-Gateway-Execution-Logs_a1b2c3/prod",
+        "us-west-2/log-group/aws/transfer/s-0123456789abcdef0",
+        "us-east-1/log-group/API-Gateway-Execution-Logs_d4/prod",
+        "us-east-2/log-group/aws/transfer/99-upload-us-east-2",
+    ] {
+        assert!(ids.contains(&id), "{id}: {ids:?}");
+    }
+    assert_eq!(ids.len(), 3 * 3 + 3);
+}
+
+/// `GetRole` of a role with these tags.
+fn role(tags: &str) -> Reply {
+    Reply::ok(format!(
+        "<GetRoleResponse><GetRoleResult><Role><Path>/</Path><RoleName>r</RoleName><RoleId>AROA1</RoleId><Arn>{API_ROLE}</Arn>\
+         <CreateDate>2026-11-24T09:00:00Z</CreateDate><Tags>{tags}</Tags></Role></GetRoleResult></GetRoleResponse>"
+    ))
+}
+
+#[tokio::test]
+async fn a_role_for_logs_that_somebody_made_is_neither_used_nor_removed() {
+    let stub = Stub::new().await;
+    stub.on("apigateway:GET /account", [Reply::ok("{}")]).on("iam:GetRole", [role("")]);
+    let ended = one(&stub, "us-west-2/api-account", World::new()).await;
+    let outcome = ended.outcome(&node("us-west-2/api-account"));
+    assert!(outcome["error"].as_str().unwrap().contains("exists without the tag sftpctl:environment"), "{outcome}");
+    assert_eq!(
+        stub.operations().iter().filter(|o| !o.contains("Get") && !o.contains("GET")).count(),
+        0,
+        "nothing is written"
+    );
+
+    let account = json!({ "cloudwatchRoleArn": API_ROLE }).to_string();
+    stub.on("apigateway:GET /account", [Reply::ok(account)])
+        .on("apigateway:GET /restapis", [Reply::ok(r#"{"item":[]}"#)]);
+    let (aws, resource) = (stub.aws(REGION).await, resource("us-west-2/api-account"));
+    let live = resource.read(&aws, None).await.unwrap().unwrap();
+    assert_eq!(resource.removal(&aws, &live, EVERYTHING).await.unwrap(), Removal::Leave);
+    stub.on("iam:GetRole", [role("<member><Key>sftpctl:environment</Key><Value>99</Value></member>")]);
+    assert_eq!(resource.removal(&aws, &live, EVERYTHING).await.unwrap(), Removal::Delete);
+}
+
+const CODE: &str = "s3:GET /lambda-pl-upload-us-west-2";
+
+/// A code bucket in which the wanted package is not, with these tags and keys.
+fn code_bucket(stub: &Stub, package: &dyn Resource, tags: &str, keys: &[&str]) {
+    let object = package.title().split(' ').nth(1).unwrap().to_owned();
+    let contents: String = keys.iter().map(|key| format!("<Contents><Key>{key}</Key></Contents>")).collect();
+    let versions: String =
+        keys.iter().map(|key| format!("<Version><Key>{key}</Key><VersionId>1</VersionId></Version>")).collect();
+    stub.on(&format!("s3:HEAD /lambda-pl-upload-us-west-2/{object}"), [Reply::new(404, "")])
+        .on(&format!("{CODE}?tagging"), [Reply::ok(format!("<Tagging><TagSet>{tags}</TagSet></Tagging>"))])
+        .on(CODE, [Reply::ok(format!("<ListBucketResult>{contents}</ListBucketResult>"))])
+        .on(&format!("{CODE}?versions"), [Reply::ok(format!("<ListVersionsResult>{versions}</ListVersionsResult>"))]);
+}
+
+#[tokio::test]
+async fn an_empty_code_bucket_without_tags_is_taken_over_in_so_many_words_and_never_removed_before() {
+    let stub = Stub::new().await;
+    let package = resource("us-west-2/package");
+    code_bucket(&stub, &*package, "", &[]);
+    let aws = stub.aws(REGION).await;
+    let world = observe(&aws, &[Arc::clone(&package)], &BTreeMap::new()).await.world;
+    let live = world[package.id()].clone().unwrap();
+    let change = package.diff(Some(&live), &world).unwrap();
+    let reason = "the empty bucket lambda-pl-upload-us-west-2 of this account, without tags, is taken over";
+    assert_eq!(change.reason.as_deref(), Some(reason));
+    assert_eq!(package.removal(&aws, &live, EVERYTHING).await.unwrap(), Removal::Leave);
+
+    code_bucket(&stub, &*package, "", &["theirs.zip"]);
+    let live = package.read(&aws, None).await.unwrap().unwrap();
+    assert!(matches!(live.owner, Owner::Foreign(_)), "{live:?}");
+}
+
+#[rstest]
+#[case::ours(&["pl-upload-99-0123456789ab.zip", "pl-upload-0123456789ab.zip"], Removal::Delete)]
+#[case::empty(&[], Removal::Delete)]
+#[case::only_anothers(&["pl-upload-0123456789ab.zip"], Removal::Leave)]
+#[tokio::test]
+async fn a_shared_code_bucket_is_taken_down_once(#[case] keys: &[&str], #[case] expected: Removal) {
+    let stub = Stub::new().await;
+    let package = resource("us-west-2/package");
+    code_bucket(&stub, &*package, "<Tag><Key>sftpctl:code</Key><Value>packages</Value></Tag>", keys);
+    let aws = stub.aws(REGION).await;
+    let live = package.read(&aws, None).await.unwrap().unwrap();
+    assert_eq!(package.removal(&aws, &live, EVERYTHING).await.unwrap(), expected);
+}
+
+const POLICY: &str = "arn:aws:iam::111111111111:policy/99-uploads-sftp-transfer";
+const USER_ROLE: &str = "arn:aws:iam::111111111111:role/sftp-transfer";
+const TABLE: &str = "arn:aws:dynamodb:us-west-2:111111111111:table/dydb-99-uploads";
+
+fn attached(arns: &[&str]) -> Reply {
+    let members: String = arns
+        .iter()
+        .map(|arn| format!("<member><PolicyName>p</PolicyName><PolicyArn>{arn}</PolicyArn></member>"))
+        .collect();
+    Reply::ok(format!(
+        "<ListAttachedRolePoliciesResponse><ListAttachedRolePoliciesResult><AttachedPolicies>{members}</AttachedPolicies>\
+         <IsTruncated>false</IsTruncated></ListAttachedRolePoliciesResult></ListAttachedRolePoliciesResponse>"
+    ))
+}
+
+/// The managed policy with this document and these tags.
+fn managed(stub: &Stub, document: &str, tags: &str) {
+    let document = document.replace('"', "%22");
+    stub.on(
+        "iam:GetPolicy",
+        [Reply::ok(format!(
+            "<GetPolicyResponse><GetPolicyResult><Policy><Arn>{POLICY}</Arn><DefaultVersionId>v1</DefaultVersionId>\
+             <Tags>{tags}</Tags></Policy></GetPolicyResult></GetPolicyResponse>"
+        ))],
+    )
+    .on(
+        "iam:GetPolicyVersion",
+        [Reply::ok(format!(
+            "<GetPolicyVersionResponse><GetPolicyVersionResult><PolicyVersion><Document>{document}</Document>\
+             </PolicyVersion></GetPolicyVersionResult></GetPolicyVersionResponse>"
+        ))],
+    );
+}
+
+#[rstest]
+#[case::table("us-west-2/table", TABLE)]
+#[case::role("global/user-role", USER_ROLE)]
+#[case::policy("global/user-policy", POLICY)]
+#[tokio::test]
+async fn what_state_remembers_is_ours_although_its_tags_were_taken_away(#[case] id: &str, #[case] arn: &str) {
+    let stub = Stub::new().await;
+    let table = json!({ "Table": { "TableName": "t", "TableStatus": "ACTIVE", "TableArn": TABLE } });
+    let backups = json!({ "ContinuousBackupsDescription": { "ContinuousBackupsStatus": "ENABLED" } });
+    managed(&stub, "{}", "");
+    stub.on("dynamodb:DescribeTable", [Reply::ok(table.to_string())])
+        .on("dynamodb:ListTagsOfResource", [Reply::ok(r#"{"Tags":[]}"#)])
+        .on("dynamodb:DescribeContinuousBackups", [Reply::ok(backups.to_string())])
+        .on("iam:GetRole", [role("").replacing(API_ROLE, USER_ROLE)])
+        .on("iam:ListAttachedRolePolicies", [attached(&[POLICY])]);
+    let (aws, resource) = (stub.aws(REGION).await, resource(id));
+    let live = resource.read(&aws, Some(arn)).await.unwrap().unwrap();
+    assert_eq!((live.owner.clone(), live.identity.as_str()), (Owner::Ours, arn));
+    let change = resource.diff(Some(&live), &World::new()).unwrap();
+    assert!(change.touches("tags"), "and they are put back: {change:?}");
+    for stranger in [None, Some("arn:of:another")] {
+        let live = resource.read(&aws, stranger).await.unwrap().unwrap();
+        assert!(matches!(live.owner, Owner::Foreign(_)), "{live:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_hundred_clusters_take_two_policies_and_the_second_goes_with_its_clusters() {
+    let stub = Stub::new().await;
+    let policy = |environment: &sftpctl::spec::model::Environment| {
+        let all = crate::drive::resources(environment);
+        all.into_iter().find(|resource| resource.id().as_str() == "global/user-policy").unwrap()
+    };
+    let mut many = environment();
+    let cluster = many.clusters["99-0"].clone();
+    many.clusters.extend((100..200).map(|n| (format!("99-{n}"), cluster.clone())));
+    let missing = || Reply::query_error(404, "NoSuchEntity", "there is no such policy");
+    stub.on("iam:GetPolicy", [missing()])
+        .on("iam:ListAttachedRolePolicies", [attached(&[])])
+        .on("iam:CreatePolicy", [crate::wire::done("CreatePolicy")]);
+    let aws = stub.aws(REGION).await;
+    let two = policy(&many);
+    assert_eq!(two.title(), "policies 99-uploads-sftp-transfer to 99-uploads-sftp-transfer-2");
+    let change = two.diff(None, &World::new()).unwrap();
+    two.apply(&aws, "call", &change, None, &World::new()).await.unwrap();
+    let made: Vec<String> = stub.asked("iam:CreatePolicy").into_iter().map(|asked| asked.body).collect();
+    assert!(made[0].contains("PolicyName=99-uploads-sftp-transfer&"), "{}", &made[0][..200]);
+    assert!(made[1].contains("PolicyName=99-uploads-sftp-transfer-2&"), "{}", &made[1][..200]);
+
+    // Fewer clusters: the second policy is detached and deleted, and nothing else of the role is touched.
+    let one = policy(&environment());
+    let sftpctl::resources::resource::Want::Is(document) = &one.wanted(&World::new())["document"] else { panic!() };
+    managed(&stub, &document.to_string(), "<member><Key>sftpctl:environment</Key><Value>99</Value></member>");
+    let second = format!("{POLICY}-2");
+    stub.on("iam:ListAttachedRolePolicies", [attached(&[POLICY, &second, "arn:aws:iam::aws:policy/theirs"])]);
+    for operation in ["DetachRolePolicy", "DeletePolicy"] {
+        stub.on(&format!("iam:{operation}"), [crate::wire::done(operation)]);
+    }
+    stub.on(
+        "iam:ListPolicyVersions",
+        [Reply::ok("<ListPolicyVersionsResponse><ListPolicyVersionsResult></ListPolicyVersionsResult></ListPolicyVersionsResponse>")],
+    );
+    let live = one.read(&aws, None).await.unwrap().unwrap();
+    let mut change = one.diff(Some(&live), &World::new()).unwrap();
+    change.properties.retain(|property| property.name != "tags");
+    let names: Vec<&str> = change.properties.iter().map(|property| property.name.as_str()).collect();
+    assert_eq!(names, ["document 2"]);
+    one.apply(&aws, "call", &change, Some(&live), &World::new()).await.unwrap();
+    for operation in ["iam:DetachRolePolicy", "iam:DeletePolicy"] {
+        let asked = stub.asked(operation);
+        assert_eq!(asked.len(), 1);
+        assert!(asked[0].body.contains("sftp-transfer-2"), "{}", asked[0].body);
+    }
+}

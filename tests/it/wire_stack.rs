@@ -1,0 +1,248 @@
+//! Stacks as only AWS has them: imports, a server that cannot be read, stacks of others, long histories.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+use sftpctl::observe::observe;
+use sftpctl::plan::planner;
+use sftpctl::resources::resource::{Action, Live, Owner, World};
+
+use crate::drive::{deploy, resource};
+use crate::stub::{Reply, Stub};
+use crate::wire::{REGION, STACK, STACK_ARN, digest, done, events, no_stack, node, one, stack};
+
+const BUCKET: &str = "us-west-2/bucket/pl-pt99-5-uploads";
+
+/// `GetTemplate` of a stack that has everything but one bucket.
+fn template_without_a_bucket() -> Reply {
+    let mut template: Value = serde_json::from_str(&template()).unwrap();
+    template["Resources"].as_object_mut().unwrap().retain(|_, r| r["Properties"]["BucketName"] != "pl-pt99-5-uploads");
+    Reply::ok(format!(
+        "<GetTemplateResponse><GetTemplateResult><TemplateBody>{}</TemplateBody></GetTemplateResult></GetTemplateResponse>",
+        escaped(&template.to_string())
+    ))
+}
+
+/// The template that is wanted.
+fn template() -> String {
+    let environment = crate::drive::environment();
+    let code = sftpctl::template::Code { bucket: "b".into(), key: "k".into() };
+    sftpctl::template::render(&environment, REGION, &code).unwrap().template.to_string()
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+/// A stack with other tags, change set and parameters than [`stack`] has.
+fn bare(status: &str, change_set: Option<&str>, parameters: &str) -> Reply {
+    let change_set = change_set.map_or_else(String::new, |name| {
+        format!("<ChangeSetId>arn:aws:cloudformation:us-west-2:111111111111:changeSet/{name}/1</ChangeSetId>")
+    });
+    Reply::ok(format!(
+        "<DescribeStacksResponse><DescribeStacksResult><Stacks><member><StackId>{STACK_ARN}</StackId>{change_set}\
+         <StackName>sftp-99-upload-us-west-2</StackName><CreationTime>2026-11-24T09:00:00Z</CreationTime>\
+         <StackStatus>{status}</StackStatus><Parameters>{parameters}</Parameters></member></Stacks>\
+         </DescribeStacksResult></DescribeStacksResponse>"
+    ))
+}
+
+/// The fields of a query, decoded.
+fn fields(body: &str) -> BTreeMap<String, String> {
+    let decoded =
+        |text: &str| percent_encoding::percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
+    body.split('&').filter_map(|pair| pair.split_once('=')).map(|(k, v)| (decoded(k), decoded(v))).collect()
+}
+
+/// The parameters of a query.
+fn parameters(body: &str) -> BTreeMap<String, String> {
+    let fields = fields(body);
+    let name = |n: usize, part: &str| fields.get(&format!("Parameters.member.{n}.{part}")).cloned();
+    (1..).map_while(|n| Some((name(n, "ParameterKey")?, name(n, "ParameterValue")?))).collect()
+}
+
+#[tokio::test]
+async fn a_template_that_cannot_be_read_is_an_error_and_no_reason_to_import() {
+    let stub = Stub::new().await;
+    stub.on("cloudformation:DescribeStacks", [stack("CREATE_COMPLETE", "old")])
+        .on("cloudformation:GetTemplate", [Reply::query_error(403, "AccessDenied", "no GetTemplate for you")]);
+    let aws = stub.aws(REGION).await;
+    let observed = observe(&aws, &[resource(STACK)], &BTreeMap::new()).await;
+    assert!(observed.unreadable[&node(STACK)].is("AccessDenied"), "{observed:?}");
+
+    // A template that is no JSON: which buckets are in it nobody knows, so none is imported.
+    stub.on("cloudformation:GetTemplate", [done("GetTemplate")]);
+    let mut world = observe(&aws, &[resource(STACK)], &BTreeMap::new()).await.world;
+    world.insert(node(BUCKET), Some(Live::new("pl-pt99-5-uploads")));
+    let change = resource(STACK).diff(world[&node(STACK)].as_ref(), &world).unwrap();
+    assert_eq!(change.action, Action::Update);
+}
+
+#[tokio::test]
+async fn an_import_into_a_stack_changes_nothing_else_of_it() {
+    let stub = Stub::new().await;
+    let old = || {
+        let reply = stack("UPDATE_COMPLETE", "old");
+        reply.replacing("<ParameterValue>256</ParameterValue>", "<ParameterValue>512</ParameterValue>")
+    };
+    stub.on("cloudformation:DescribeStacks", [old(), old(), old(), stack("UPDATE_COMPLETE", &digest())])
+        .on("cloudformation:GetTemplate", [template_without_a_bucket()])
+        .on("cloudformation:DescribeStackEvents", [events(&[])])
+        .on("cloudformation:CreateChangeSet", [done("CreateChangeSet")])
+        .on(
+            "cloudformation:DescribeChangeSet",
+            [Reply::ok(
+                "<DescribeChangeSetResponse><DescribeChangeSetResult><Status>CREATE_COMPLETE</Status>\
+                 </DescribeChangeSetResult></DescribeChangeSetResponse>",
+            )],
+        )
+        .on("cloudformation:ExecuteChangeSet", [done("ExecuteChangeSet")]);
+    let given = World::from([(node(BUCKET), Some(Live::new("pl-pt99-5-uploads")))]);
+    let ended = one(&stub, STACK, given).await;
+    assert_eq!(ended.plan.steps[0].change.action, Action::Import);
+    let asked = &stub.asked("cloudformation:CreateChangeSet")[0].body;
+    let sent = parameters(asked);
+    assert_eq!(sent["MemoryMb"], "512", "as the stack has it, not as the file wants it");
+    let template: Value = serde_json::from_str(&fields(asked)["TemplateBody"]).unwrap();
+    let known = template["Parameters"].as_object().unwrap();
+    assert!(sent.keys().all(|key| known.contains_key(key)), "{sent:?}");
+}
+
+#[tokio::test]
+async fn an_update_keeps_the_door_open_although_the_server_cannot_be_read() {
+    let stub = Stub::new().await;
+    let id = "s-0123456789abcdef0";
+    let function = json!({ "Configuration": {
+        "FunctionArn": "arn:aws:lambda:us-west-2:111111111111:function:lambda-99-upload-us-west-2",
+        "Environment": { "Variables": { "SERVER_ID": id } },
+    }});
+    let old = || stack("UPDATE_COMPLETE", "old");
+    let lambda = "lambda:GET /2015-03-31/functions/lambda-99-upload-us-west-2";
+    stub.on("cloudformation:DescribeStacks", [old(), old(), stack("UPDATE_COMPLETE", &digest())])
+        .on("cloudformation:GetTemplate", [done("GetTemplate")])
+        .on("cloudformation:DescribeStackEvents", [events(&[])])
+        .on("cloudformation:UpdateStack", [done("UpdateStack")])
+        .on(lambda, [Reply::ok(function.to_string())]);
+    one(&stub, STACK, World::new()).await;
+    assert_eq!(parameters(&stub.asked("cloudformation:UpdateStack")[0].body)["ServerId"], id);
+
+    // Nobody knows the id: nothing is called that might shut customers out.
+    let denied = Reply::json_error(403, "AccessDeniedException", "no GetFunction for you");
+    stub.on("cloudformation:DescribeStacks", [old()]).on(lambda, [denied]);
+    let outcome = one(&stub, STACK, World::new()).await.outcome(&node(STACK));
+    assert_eq!(outcome["outcome"], "failed", "{outcome}");
+    assert_eq!(stub.count("cloudformation:UpdateStack"), 1);
+
+    // There is none: an update does not make one up.
+    stub.on("cloudformation:DescribeStacks", [old(), old(), stack("UPDATE_COMPLETE", &digest())]);
+    one(&stub, STACK, World::from([(node("us-west-2/server"), None)])).await;
+    assert_eq!(parameters(&stub.asked("cloudformation:UpdateStack")[1].body)["ServerId"], "unset");
+}
+
+#[tokio::test]
+async fn a_begun_stack_without_tags_is_ours_by_its_change_set_only() {
+    let stub = Stub::new().await;
+    let no_change_sets =
+        || Reply::ok("<ListChangeSetsResponse><ListChangeSetsResult></ListChangeSetsResult></ListChangeSetsResponse>");
+    let aws = stub.aws(REGION).await;
+    let foreign = async |known: &BTreeMap<_, _>| {
+        let observed = observe(&aws, &[resource(STACK)], known).await;
+        assert!(observed.unreadable.is_empty(), "{observed:?}");
+        planner::foreign(&observed.world)
+    };
+    stub.on("cloudformation:ListChangeSets", [no_change_sets()]).on(
+        "cloudformation:DescribeStackEvents",
+        [events(&[("sftp-99-upload-us-west-2", "REVIEW_IN_PROGRESS", "User Initiated")])],
+    );
+    for (status, theirs) in [("REVIEW_IN_PROGRESS", None), ("IMPORT_COMPLETE", Some("by-hand"))] {
+        stub.on("cloudformation:DescribeStacks", [bare(status, theirs, "")])
+            .on("cloudformation:GetTemplate", [done("GetTemplate")]);
+        let found = foreign(&BTreeMap::new()).await;
+        assert!(found[0].contains("exists without the tag sftpctl:environment"), "{status}: {found:?}");
+        let known = BTreeMap::from([(node(STACK), STACK_ARN.to_owned())]);
+        assert!(foreign(&known).await.is_empty(), "{status}: state remembers it");
+        stub.on("cloudformation:DescribeStacks", [bare(status, Some("sftpctl-1a2b-3"), "")]);
+        assert!(
+            foreign(&BTreeMap::new()).await.is_empty(),
+            "{status}: its change set has the name of an operation of ours"
+        );
+    }
+    // A change set that was not executed yet.
+    stub.on("cloudformation:DescribeStacks", [bare("REVIEW_IN_PROGRESS", None, "")]).on(
+        "cloudformation:ListChangeSets",
+        [Reply::ok(
+            "<ListChangeSetsResponse><ListChangeSetsResult><Summaries><member><ChangeSetName>sftpctl-1a2b-3\
+             </ChangeSetName></member></Summaries></ListChangeSetsResult></ListChangeSetsResponse>",
+        )],
+    );
+    assert!(foreign(&BTreeMap::new()).await.is_empty());
+
+    // What is another's is neither deleted nor made anew.
+    stub.on("cloudformation:DescribeStacks", [bare("REVIEW_IN_PROGRESS", Some("by-hand"), "")])
+        .on("cloudformation:ListChangeSets", [no_change_sets()]);
+    let ended = deploy(&aws, &[resource(STACK)], World::new()).await;
+    assert_eq!(ended.outcome(&node(STACK))["outcome"], "failed", "{:?}", ended.outcomes);
+    assert!(matches!(ended.world[&node(STACK)].as_ref().unwrap().owner, Owner::Foreign(_)));
+    assert_eq!(stub.count("cloudformation:DeleteStack"), 0);
+}
+
+#[tokio::test]
+async fn the_first_cause_is_found_behind_hundreds_of_events() {
+    let stub = Stub::new().await;
+    let name = "sftp-99-upload-us-west-2";
+    let noise: Vec<String> = (0..100).map(|n| format!("UploadBucket{n}")).collect();
+    let mut newest: Vec<(&str, &str, &str)> = vec![(name, "ROLLBACK_COMPLETE", "")];
+    newest.extend(noise.iter().skip(1).map(|bucket| (bucket.as_str(), "DELETE_SKIPPED", "")));
+    let oldest = [
+        (name, "ROLLBACK_IN_PROGRESS", "The following resource(s) failed to create: [ApiStage]."),
+        ("UploadBucket1", "CREATE_FAILED", "Resource creation cancelled"),
+        ("ApiStage", "CREATE_FAILED", "the cause"),
+        (name, "CREATE_IN_PROGRESS", "User Initiated"),
+        ("Old", "CREATE_FAILED", "of an earlier operation"),
+    ];
+    stub.on("cloudformation:DescribeStacks", [no_stack(), no_stack(), stack("ROLLBACK_COMPLETE", "")])
+        .on("cloudformation:CreateStack", [done("CreateStack")])
+        // The first look only marks what is old; the next ones follow the operation back to its beginning.
+        .on(
+            "cloudformation:DescribeStackEvents",
+            [
+                Reply::query_error(400, "ValidationError", "no such stack"),
+                events(&newest).replacing("</StackEvents>", "</StackEvents><NextToken>older</NextToken>"),
+                events(&oldest).replacing("</StackEvents>", "</StackEvents><NextToken>even-older</NextToken>"),
+            ],
+        );
+    let outcome = one(&stub, STACK, World::new()).await.outcome(&node(STACK));
+    assert_eq!(outcome["causes"], json!(["ApiStage (AWS::X::Y): the cause"]), "{outcome}");
+    let pages = stub.asked("cloudformation:DescribeStackEvents");
+    assert!(!pages.iter().any(|page| page.body.contains("even-older")), "no further than the operation's beginning");
+}
+
+#[tokio::test]
+async fn what_validation_found_in_an_earlier_operation_is_no_cause_of_this_one() {
+    let stub = Stub::new().await;
+    let event = |operation: &str, at: u32, reason: &str| {
+        format!(
+            "<member><EventId>{operation}</EventId><OperationId>{operation}</OperationId>\
+             <EventType>VALIDATION_ERROR</EventType><LogicalResourceId>Authorizer</LogicalResourceId>\
+             <Timestamp>2026-11-24T09:00:0{at}Z</Timestamp><ValidationStatusReason>{reason}</ValidationStatusReason></member>"
+        )
+    };
+    let page = |events: &str, next: &str| {
+        Reply::ok(format!(
+            "<DescribeEventsResponse><DescribeEventsResult><OperationEvents>{events}</OperationEvents>{next}\
+             </DescribeEventsResult></DescribeEventsResponse>"
+        ))
+    };
+    stub.on(
+        "cloudformation:DescribeEvents",
+        [
+            page(&(event("new", 9, "one") + &event("old", 1, "old")), "<NextToken>2</NextToken>"),
+            page(&(event("new", 8, "two") + &event("older", 0, "older")), ""),
+        ],
+    );
+    let cloudformation = stub.aws(REGION).await.cloudformation(REGION);
+    let found = cloudformation.validation_errors("s", None).await.unwrap();
+    assert_eq!(found, ["Authorizer: one", "Authorizer: two"]);
+}
