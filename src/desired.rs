@@ -2,7 +2,7 @@
 //!
 //! This list is the deployment: which resources there are, in which regions, and what each needs first.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::aws::Tags;
@@ -62,6 +62,20 @@ pub fn resources(environment: &Environment, given: &Given) -> Result<Vec<Arc<dyn
     }
     all.extend(records(environment));
     Ok(all)
+}
+
+/// What a run on some regions is about: all of theirs, and what they cannot do without. Bucket policies name the user role
+/// and the authorizer reads the table, so a region would not stand without these; a record goes with its server's region.
+pub fn limited(all: Vec<Arc<dyn Resource>>, regions: &BTreeSet<&str>) -> Vec<Arc<dyn Resource>> {
+    let here = |id: &NodeId| regions.contains(id.place());
+    let global = |id: &NodeId| id.place() == "global";
+    all.into_iter()
+        .filter(|resource| {
+            let id = resource.id();
+            let for_these = global(id) && resource.needs().iter().all(|need| here(need) || global(need));
+            here(id) || for_these || resource.kind() == Kind::Table
+        })
+        .collect()
 }
 
 /// What is known of an environment that stands or stood, besides its file.

@@ -99,6 +99,23 @@ pub async fn connect(
     Ok(Arc::new(aws))
 }
 
+/// Fills in the id of the hosted zone, which a server's tags and every record need. Where there is none, or several, the
+/// records say so when they are read.
+async fn look_up_zone(aws: &Aws, environment: &mut Environment, state: &State) {
+    let Some(dns) = environment.dns.as_mut().filter(|dns| dns.zone_id.is_none()) else { return };
+    let remembered = state.identities.iter().find_map(|(id, identity)| {
+        let (zone, name) = identity.split_once('/').filter(|_| id.local_name().starts_with("record/"))?;
+        name.trim_end_matches('.').ends_with(&format!(".{}", dns.zone)).then(|| zone.to_owned())
+    });
+    dns.zone_id = match remembered {
+        Some(zone) => Some(zone),
+        None => match aws.route53().zones(&dns.zone).await.as_deref() {
+            Ok([zone]) => Some(zone.clone()),
+            _ => None,
+        },
+    };
+}
+
 /// A run.
 pub struct Session {
     /// The environment.
@@ -130,7 +147,7 @@ impl Session {
     /// # Errors
     /// The package or the state cannot be used, or the credentials belong to another account.
     pub async fn open(options: Options) -> Result<Self, CliError> {
-        let environment = options.environment;
+        let mut environment = options.environment;
         let path = package::locate(options.package.as_deref());
         let code = package::build(&path, &environment.authorizer.architecture)
             .map(Arc::new)
@@ -146,6 +163,7 @@ impl Session {
         let aws = connect(&environment, options.profile, options.endpoint_url, options.local).await?;
         let store = store(&aws, &environment, &options.state);
         let remembered = store.load().await?;
+        look_up_zone(&aws, &mut environment, &remembered.state).await;
         let host_keys = host_keys::read(&aws, &environment)
             .await
             .map_err(|error| CliError::from_error(Exit::Usage, &error, Some("nothing was changed".to_owned())))?;
@@ -155,7 +173,8 @@ impl Session {
                 .map_err(|error| CliError::from_error(Exit::Usage, &error, None))?;
         tracing::debug!(microseconds = begun.elapsed().as_micros(), resources = resources.len(), "named");
         if !options.regions.is_empty() {
-            resources.retain(|r| options.regions.iter().any(|region| region == r.id().place()));
+            let regions: BTreeSet<&str> = options.regions.iter().map(String::as_str).collect();
+            resources = desired::limited(resources, &regions);
         }
         Ok(Self {
             state: remembered.state,
@@ -567,7 +586,7 @@ impl Session {
             world.get(node).and_then(Option::as_ref).and_then(|live| live.outputs.get(name).cloned())
         };
         let shown = self.environment.regions.iter().filter(|(region, _)| {
-            !self.limited || self.resources.iter().any(|resource| resource.id().place() == region.as_str())
+            !self.limited || self.resources.iter().any(|resource| *resource.id() == desired::stack_node(region))
         });
         shown
             .map(|(region, settings)| {

@@ -34,7 +34,7 @@ pub use lambda::{FunctionFacts, Invocation, Lambda};
 pub use logs::{GroupFacts, Logs};
 pub use objects::{Download, ObjectFacts, ObjectPage, Upload};
 pub use route53::{RecordFacts, Route53};
-pub use s3::{ObjectVersion, Policy, S3};
+pub use s3::{BucketSettings, ObjectVersion, Policy, S3};
 pub use stack_drift::ResourceDrift;
 pub use sts::{Caller, SessionCredentials};
 pub use transfer::{HostKeyFacts, IdentityAnswer, ServerFacts, ServerRequest, Transfer};

@@ -2,8 +2,10 @@
 
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{
-    BucketLocationConstraint, CreateBucketConfiguration, Delete, ObjectIdentifier, PublicAccessBlockConfiguration, Tag,
-    Tagging,
+    BucketLocationConstraint, BucketVersioningStatus, CreateBucketConfiguration, Delete, ObjectIdentifier,
+    ObjectOwnership, OwnershipControls, OwnershipControlsRule, PublicAccessBlockConfiguration, ServerSideEncryption,
+    ServerSideEncryptionByDefault, ServerSideEncryptionConfiguration, ServerSideEncryptionRule, Tag, Tagging,
+    VersioningConfiguration,
 };
 
 use super::error::{Call as _, OrMissing as _};
@@ -34,6 +36,19 @@ pub enum Policy {
 pub struct ObjectVersion {
     key: String,
     version: Option<String>,
+}
+
+/// How a bucket keeps what is in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BucketSettings {
+    /// `Enabled`, `Suspended`; `None`: never turned on.
+    pub versioning: Option<String>,
+    /// `AES256`, `aws:kms`, …
+    pub encryption: Option<String>,
+    /// Whether the public is shut out in all four ways.
+    pub shut: bool,
+    /// `BucketOwnerEnforced`, …
+    pub ownership: Option<String>,
 }
 
 const NO_BUCKET: &[&str] = &["NoSuchBucket", "NotFound"];
@@ -115,6 +130,75 @@ impl S3 {
         });
         let call = self.client.create_bucket().bucket(bucket).set_create_bucket_configuration(place).send().await;
         call.call("s3:CreateBucket", bucket).or_missing(&["BucketAlreadyOwnedByYou"]).map(drop)
+    }
+
+    /// Reads how a bucket keeps what is in it.
+    pub async fn settings(&self, bucket: &str, account: &str) -> Result<BucketSettings, AwsError> {
+        let versioning = async {
+            let call = self.client.get_bucket_versioning().bucket(bucket).expected_bucket_owner(account).send().await;
+            let answer = call.call("s3:GetBucketVersioning", bucket)?;
+            Ok::<_, AwsError>(answer.status().map(|status| status.as_str().to_owned()))
+        };
+        let encryption = async {
+            let call = self.client.get_bucket_encryption().bucket(bucket).expected_bucket_owner(account).send().await;
+            let answer = call
+                .call("s3:GetEncryptionConfiguration", bucket)
+                .or_missing(&["ServerSideEncryptionConfigurationNotFoundError"])?;
+            let rules = answer.and_then(|answer| answer.server_side_encryption_configuration).map(|c| c.rules);
+            let rule = rules.into_iter().flatten().next().and_then(|r| r.apply_server_side_encryption_by_default);
+            Ok(rule.map(|rule| rule.sse_algorithm().as_str().to_owned()))
+        };
+        let block = async {
+            let call = self.client.get_public_access_block().bucket(bucket).expected_bucket_owner(account).send().await;
+            let answer = call
+                .call("s3:GetBucketPublicAccessBlock", bucket)
+                .or_missing(&["NoSuchPublicAccessBlockConfiguration"])?;
+            Ok(answer.and_then(|answer| answer.public_access_block_configuration).is_some_and(|block| {
+                [
+                    block.block_public_acls,
+                    block.block_public_policy,
+                    block.ignore_public_acls,
+                    block.restrict_public_buckets,
+                ] == [Some(true); 4]
+            }))
+        };
+        let ownership = async {
+            let call = self.client.get_bucket_ownership_controls().bucket(bucket).expected_bucket_owner(account);
+            let call = call.send().await.call("s3:GetBucketOwnershipControls", bucket);
+            let rules =
+                call.or_missing(&["OwnershipControlsNotFoundError"])?.and_then(|answer| answer.ownership_controls);
+            Ok(rules.and_then(|o| o.rules.first().map(|rule| rule.object_ownership().as_str().to_owned())))
+        };
+        let (versioning, encryption, shut, ownership) = tokio::try_join!(versioning, encryption, block, ownership)?;
+        Ok(BucketSettings { versioning, encryption, shut, ownership })
+    }
+
+    /// Turns versioning on.
+    pub async fn enable_versioning(&self, bucket: &str, account: &str) -> Result<(), AwsError> {
+        let on = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled).build();
+        let call = self.client.put_bucket_versioning().bucket(bucket).expected_bucket_owner(account);
+        call.versioning_configuration(on).send().await.call("s3:PutBucketVersioning", bucket).map(drop)
+    }
+
+    /// Encrypts new objects with S3's own keys.
+    pub async fn encrypt(&self, bucket: &str, account: &str) -> Result<(), AwsError> {
+        // All members are set, so the builders cannot refuse.
+        let algorithm =
+            ServerSideEncryptionByDefault::builder().sse_algorithm(ServerSideEncryption::Aes256).build().ok();
+        let rule = ServerSideEncryptionRule::builder().set_apply_server_side_encryption_by_default(algorithm).build();
+        let rules = ServerSideEncryptionConfiguration::builder().rules(rule).build().ok();
+        let call = self.client.put_bucket_encryption().bucket(bucket).expected_bucket_owner(account);
+        let call = call.set_server_side_encryption_configuration(rules).send().await;
+        call.call("s3:PutEncryptionConfiguration", bucket).map(drop)
+    }
+
+    /// Makes the bucket's owner the owner of every object, without ACLs.
+    pub async fn own_objects(&self, bucket: &str, account: &str) -> Result<(), AwsError> {
+        let rule = OwnershipControlsRule::builder().object_ownership(ObjectOwnership::BucketOwnerEnforced).build().ok();
+        let rules = OwnershipControls::builder().set_rules(Some(rule.into_iter().collect())).build().ok();
+        let call = self.client.put_bucket_ownership_controls().bucket(bucket).expected_bucket_owner(account);
+        let call = call.set_ownership_controls(rules).send().await;
+        call.call("s3:PutBucketOwnershipControls", bucket).map(drop)
     }
 
     /// Shuts out the public, four ways.

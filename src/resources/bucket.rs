@@ -3,6 +3,12 @@
 //! The stack creates it. This kind sees its policy as it is, because CloudFormation never looks again after putting
 //! it: a policy changed by hand is put back, and so is one that names a dead id because the user role was made anew.
 //! On teardown the stack leaves the bucket; only an empty one is deleted here, or any with `--delete-data`.
+//!
+//! How a bucket keeps its files (versioning, encryption, shut to the public, ownership) is the stack's as well, but an
+//! import changes nothing on a bucket, and CloudFormation believes ever after that it is as the template says. So a bucket
+//! is made so before the stack takes it ([`keep_well`]). One that carries our very policy has been through that, or
+//! was made by the stack, since only a bucket in the stack has that policy: its settings are not read again on every
+//! run. `sftpctl drift` looks at them.
 
 use async_trait::async_trait;
 use serde_json::Value;
@@ -11,7 +17,7 @@ use super::resource::{
     Change, Kind, Live, NodeId, Owner, Properties, Removal, RemovalOptions, Resource, StepError, World,
 };
 use super::tags;
-use crate::aws::{Aws, AwsError, Policy, S3, Tags};
+use crate::aws::{Aws, AwsError, BucketSettings, Policy, S3, Tags};
 
 /// The wanted policy of one bucket.
 #[derive(Clone, Debug)]
@@ -32,10 +38,50 @@ pub struct Bucket {
     pub tags: Tags,
 }
 
+/// How a bucket keeps its files, as properties, and what the template says of each.
+pub(super) const SETTINGS: [(&str, &str); 4] = [
+    ("versioning", "Enabled"),
+    ("encryption", "AES256"),
+    ("public access", "blocked"),
+    ("object ownership", "BucketOwnerEnforced"),
+];
+
+/// Reads the settings as properties.
+fn with_settings(live: Live, settings: BucketSettings) -> Live {
+    live.with("versioning", settings.versioning)
+        .with("encryption", settings.encryption)
+        .with("public access", if settings.shut { "blocked" } else { "not blocked in all four ways" })
+        .with("object ownership", settings.ownership)
+}
+
+/// Makes a bucket keep its files as the template says, where it does not.
+pub(super) async fn keep_well(s3: &S3, bucket: &str, account: &str) -> Result<(), AwsError> {
+    let live = with_settings(Live::new(bucket), s3.settings(bucket, account).await?);
+    for (name, wanted) in SETTINGS {
+        if live.properties.get(name).and_then(Value::as_str) == Some(wanted) {
+            continue;
+        }
+        match name {
+            "versioning" => s3.enable_versioning(bucket, account).await?,
+            "encryption" => s3.encrypt(bucket, account).await?,
+            "public access" => s3.block_public_access(bucket).await?,
+            _ => s3.own_objects(bucket, account).await?,
+        }
+    }
+    Ok(())
+}
+
 impl Bucket {
-    async fn owned(&self, s3: &S3, live: Live) -> Result<Option<Live>, AwsError> {
-        let have = s3.tags(&self.name, &self.account).await?.unwrap_or_default();
-        Ok(Some(live.owned_by(tags::owner(&have, &self.tags, &self.title()))))
+    /// Whose it is, and how it keeps its files; of another's nothing more is looked at.
+    async fn looked_into(&self, s3: &S3, live: Live, remembered: bool) -> Result<Option<Live>, AwsError> {
+        if !remembered {
+            let have = s3.tags(&self.name, &self.account).await?.unwrap_or_default();
+            let owner = tags::owner(&have, &self.tags, &self.title());
+            if owner != Owner::Ours {
+                return Ok(Some(live.owned_by(owner)));
+            }
+        }
+        Ok(Some(with_settings(live, s3.settings(&self.name, &self.account).await?)))
     }
 }
 
@@ -62,7 +108,9 @@ impl Resource for Bucket {
     }
 
     fn wanted(&self, _world: &World) -> Properties {
-        Properties::from([("policy", self.policy.clone().into())])
+        let mut wanted = Properties::from([("policy", self.policy.clone().into())]);
+        wanted.extend(SETTINGS.map(|(name, value)| (name, value.into())));
+        wanted
     }
 
     fn diff(&self, live: Option<&Live>, world: &World) -> Option<Change> {
@@ -72,10 +120,12 @@ impl Resource for Bucket {
             .get(&self.stack)
             .and_then(Option::as_ref)
             .is_some_and(|stack| stack.outputs.contains_key("ApiId") || !stack.properties.contains_key("template"));
-        let properties = super::resource::compare(&self.wanted(world), &live.properties);
+        let mut wanted = self.wanted(world);
+        wanted.retain(|name, _| live.properties.contains_key(name));
+        let properties = super::resource::compare(&wanted, &live.properties);
         (in_stack && !properties.is_empty()).then(|| Change {
             action: super::resource::Action::Update,
-            reason: Some("the policy is not the one that the stack puts".into()),
+            reason: Some("it is not as the stack makes it".into()),
             properties,
         })
     }
@@ -95,11 +145,10 @@ impl Resource for Bucket {
             Policy::Document(document) => {
                 let policy = serde_json::from_str::<Value>(&document).unwrap_or_default();
                 let live = live.with("policy", policy.clone());
-                // Our very policy on it is proof enough, and saves a call for each bucket.
-                if policy == self.policy || remembered { Ok(Some(live)) } else { self.owned(&s3, live).await }
+                // Our very policy on it is proof enough, and saves five calls for each bucket.
+                if policy == self.policy { Ok(Some(live)) } else { self.looked_into(&s3, live, remembered).await }
             }
-            Policy::None if remembered => Ok(Some(live.with("policy", Value::Null))),
-            Policy::None => self.owned(&s3, live.with("policy", Value::Null)).await,
+            Policy::None => self.looked_into(&s3, live.with("policy", Value::Null), remembered).await,
         }
     }
 
@@ -107,11 +156,16 @@ impl Resource for Bucket {
         &self,
         aws: &Aws,
         _call: &str,
-        _change: &Change,
+        change: &Change,
         _live: Option<&Live>,
         _world: &World,
     ) -> Result<(), StepError> {
-        Ok(aws.s3(&self.region).set_policy(&self.name, &self.account, &self.policy.to_string()).await?)
+        let s3 = aws.s3(&self.region);
+        // The policy last: once it is ours, nobody looks at the rest.
+        if SETTINGS.iter().any(|(name, _)| change.touches(name)) {
+            return Ok(keep_well(&s3, &self.name, &self.account).await?);
+        }
+        Ok(s3.set_policy(&self.name, &self.account, &self.policy.to_string()).await?)
     }
 
     async fn removal(&self, aws: &Aws, _live: &Live, options: RemovalOptions) -> Result<Removal, AwsError> {

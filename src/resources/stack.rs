@@ -15,7 +15,7 @@ use super::resource::{
     Action, Change, Kind, Live, NodeId, Owner, Properties, PropertyChange, Removal, RemovalOptions, Resource, Seen,
     Settled, StepError, Want, World, compare, output,
 };
-use super::{stack_diff, tags};
+use super::{bucket, stack_diff, tags};
 use crate::aws::{Aws, AwsError, CloudFormation, StackEvent, StackFacts, StackRequest, Tags};
 
 /// CloudFormation takes no larger template inline; a larger one is read from S3.
@@ -114,6 +114,26 @@ impl Stack {
             .collect()
     }
 
+    /// What is changed of kept buckets before they are taken back.
+    fn kept_settings(&self, kept: &BTreeMap<String, String>, world: &World) -> Vec<PropertyChange> {
+        let mut changes = Vec::new();
+        for name in kept.values() {
+            let node = self.buckets.get(name).map(|(_, node)| node);
+            let Some(live) = node.and_then(|node| world.get(node)).and_then(Option::as_ref) else { continue };
+            for (setting, wanted) in bucket::SETTINGS {
+                let Some(before) = live.properties.get(setting).filter(|before| *before != wanted) else { continue };
+                changes.push(PropertyChange {
+                    name: format!("{name} {setting}"),
+                    before: Some(before.clone()).filter(|before| !before.is_null()),
+                    after: Some(wanted.into()),
+                    after_node: None,
+                    replaces: None,
+                });
+            }
+        }
+        changes
+    }
+
     /// The parameters of a creation or an update, with the server's id as it is.
     async fn all_parameters(
         &self,
@@ -189,6 +209,10 @@ impl Stack {
             .filter(|(key, _)| existing.is_some_and(|body| body["Parameters"].get(key).is_some()))
             .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
             .collect();
+        // Before, since afterwards CloudFormation believes that they are as the template says.
+        for bucket in kept.values() {
+            bucket::keep_well(&aws.s3(&self.region), bucket, &self.account).await?;
+        }
         let url = self.place(aws, &body).await?;
         let request = StackRequest {
             name: &self.name,
@@ -290,10 +314,11 @@ impl Resource for Stack {
         let kept = self.kept(live, world);
         let import = || {
             let names = kept.values().cloned().collect::<Vec<_>>().join(", ");
-            Change::new(
-                Action::Import,
-                format!("takes back what an earlier removal kept: {names}; then the whole template"),
-            )
+            Change {
+                action: Action::Import,
+                reason: Some(format!("takes back what an earlier removal kept: {names}; then the whole template")),
+                properties: self.kept_settings(&kept, world),
+            }
         };
         let Some(live) = live else {
             let created = || Change { action: Action::Create, reason: None, properties: self.resource_list() };

@@ -40,6 +40,20 @@ fn an_environment_stands_is_repaired_and_leaves_nothing() {
         site.deploy();
         assert_eq!(site.planned(), Vec::<String>::new(), "{kind}");
     }
+    site.aws(&["drift-of-the-rest"]);
+    let rest = [
+        "global/user-role",
+        "us-east-1/replica",
+        "us-east-1/stack",
+        "us-east-2/api-account",
+        "us-west-2/package",
+        "us-west-2/table",
+    ];
+    let mut planned = site.planned();
+    planned.sort();
+    assert_eq!(planned, rest);
+    site.deploy();
+    assert_eq!(site.planned(), Vec::<String>::new());
     site.aws(&["properties"]);
 
     // A saved plan is done exactly, or not at all.
@@ -54,6 +68,7 @@ fn an_environment_stands_is_repaired_and_leaves_nothing() {
     site.aws(&["put"]);
     let refused = site.ends_with(3, &["teardown", "--env", "99", "--local"]);
     assert!(refused.contains("say --yes"), "{refused}");
+    site.aws(&["late-log"]);
     site.ok(&["teardown", "--env", "99", "--local", "--yes"]);
     assert_eq!(
         site.aws(&["left"]),
@@ -78,6 +93,34 @@ fn what_is_not_ours_is_left_alone() {
     let refused = site.ends_with(3, &["deploy", "--env", "99", "--local", "--yes"]);
     assert!(refused.contains("role sftp-transfer exists without the tag sftpctl:environment"), "{refused}");
     assert_eq!(site.aws(&["left"]), r#"["sftp-transfer"]"#, "nothing was written");
+}
+
+#[test]
+fn a_zone_that_is_not_there_is_told_before_anything_is_written() {
+    let site = Site::new();
+    // Without --local nobody makes the zone that stands on AWS beforehand.
+    let output = Command::new(env!("CARGO_BIN_EXE_sftpctl"))
+        .args(["deploy", "--env", "99", "--yes", "--endpoint-url", &site.endpoint()])
+        .current_dir(site.dir.path())
+        .env("SFTPCTL_PACKAGE", env!("CARGO_BIN_EXE_sftp-authorizer"))
+        .env("AWS_ACCESS_KEY_ID", "111111111111")
+        .env("AWS_SECRET_ACCESS_KEY", "fake-secret")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(3), "{}", shown(&output));
+    assert!(shown(&output).contains("the account has no public hosted zone xx.net"), "{}", shown(&output));
+    assert_eq!(site.aws(&["left"]), "[]", "nothing was written");
+}
+
+#[test]
+fn a_region_alone_stands_on_a_fresh_account() {
+    let site = Site::new();
+    site.ok(&["deploy", "--env", "99", "--local", "--yes", "--region", "us-west-2"]);
+    let plan = site.ok(&["plan", "--env", "99", "--local", "--region", "us-west-2", "--output", "json"]);
+    assert!(plan.lines().last().unwrap().contains(r#""steps":[]"#), "{plan}");
+    let rest = site.planned();
+    assert!(rest.iter().all(|id| !id.starts_with("us-west-2/") && !id.contains("user-")), "{rest:?}");
+    assert!(rest.contains(&"us-east-2/server".to_owned()), "{rest:?}");
 }
 
 #[test]

@@ -89,7 +89,12 @@ fn what_was_made_by_hand_is_adopted_and_stays_itself() {
     assert!(site.ok(&["import", "--env", "99", "--local"]).contains("Nothing of this environment's names"));
     assert_eq!(site.oracle("handmade.py", &["look"]), before, "an import changes tags only");
 
+    // What an import would leave as the hand made it is changed before, and is in the plan.
+    assert_eq!(site.oracle("handmade.py", &["bucket"]), r#"["", false]"#);
+    let plan = site.ok(&["plan", "--env", "99", "--local"]);
+    assert!(plan.contains("pl-pt99-5-uploads versioning"), "{plan}");
     site.deploy();
+    assert_eq!(site.oracle("handmade.py", &["bucket"]), r#"["Enabled", true]"#);
     assert_eq!(site.oracle("handmade.py", &["look"]), before, "server, host key, accounts and files are the old ones");
     assert_eq!(site.planned(), Vec::<String>::new());
 }

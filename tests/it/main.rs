@@ -6,6 +6,7 @@ mod deploy;
 mod deployer_policy;
 mod drift;
 mod drive;
+mod edges;
 mod faults;
 mod local;
 mod login;

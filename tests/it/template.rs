@@ -97,6 +97,32 @@ fn the_mapping_template_unescapes_what_json_does_not_know() {
     let template = method["Integration"]["RequestTemplates"]["application/json"].as_str().unwrap();
     let password = r#""password": "$util.escapeJavaScript($util.base64Decode($input.params('PasswordBase64'))).replaceAll("\\'","'")""#;
     assert!(template.contains(password), "{template}");
+    let parameters = method["RequestParameters"].as_object().unwrap();
+    let names: Vec<&str> = parameters.keys().map(String::as_str).collect();
+    assert_eq!(
+        names,
+        [
+            "method.request.header.PasswordBase64",
+            "method.request.querystring.protocol",
+            "method.request.querystring.sourceIp",
+        ]
+    );
+    assert!(
+        parameters.values().all(|required| *required == Value::Bool(false)),
+        "Transfer leaves some out: {parameters:?}"
+    );
+    for response in method["MethodResponses"].as_array().unwrap() {
+        let model = response["ResponseModels"]["application/json"]["Ref"].as_str().unwrap();
+        let expected = if response["StatusCode"] == "200" { "ApiSuccessModel" } else { "ApiRefusalModel" };
+        assert_eq!(model, expected, "{response}");
+        assert_eq!(resources(&rendered)[model]["Type"], "AWS::ApiGateway::Model");
+    }
+    let success = &resources(&rendered)["ApiSuccessModel"]["Properties"]["Schema"]["properties"];
+    for member in ["Role", "Policy", "HomeDirectory", "HomeDirectoryType", "HomeDirectoryDetails", "PublicKeys"] {
+        assert!(success[member].is_object(), "{member}: {success}");
+    }
+    let refusal = &resources(&rendered)["ApiRefusalModel"]["Properties"]["Schema"]["properties"];
+    assert!(refusal.get("Role").is_none(), "a refusal carries no Role");
     let codes: Vec<_> = method["MethodResponses"].as_array().unwrap().iter().map(|r| r["StatusCode"].clone()).collect();
     assert_eq!(codes, ["200", "401", "403", "404", "500"]);
 }

@@ -183,6 +183,51 @@ async fn a_table_that_was_a_source_today_is_deleted_tomorrow() {
 }
 
 #[tokio::test]
+async fn a_replica_that_was_a_source_today_is_deleted_tomorrow() {
+    let stub = Stub::new().await;
+    table_is_ours(&stub);
+    let replica = json!({ "Table": {
+        "TableName": "dydb-99-uploads", "TableStatus": "ACTIVE",
+        "TableArn": "arn:aws:dynamodb:us-east-1:111111111111:table/dydb-99-uploads",
+        "Replicas": [{ "RegionName": "us-west-2", "ReplicaStatus": "ACTIVE" }],
+    }});
+    stub.on("dynamodb:DescribeTable", [Reply::ok(replica.to_string())])
+        .on("dynamodb:UpdateTable", [Reply::json_error(400, "ValidationException", DAY)]);
+    let ended = teardown(&stub.aws(REGION).await, &[resource("us-east-1/replica")]).await;
+    let outcome = ended.outcome(&node("us-east-1/replica"));
+    assert_eq!(outcome["outcome"], "later", "{outcome}");
+    assert!(outcome["reason"].as_str().unwrap().contains("Run the same command again tomorrow"), "{outcome}");
+    assert_eq!(stub.count("dynamodb:UpdateTable"), 1, "what takes a day is not tried again at once");
+}
+
+#[tokio::test]
+async fn a_policy_that_names_the_dead_id_of_a_role_made_anew_is_put_again() {
+    let stub = Stub::new().await;
+    let bucket = resource("us-west-2/bucket/pl-pt99-5-uploads");
+    let sftpctl::resources::resource::Want::Is(policy) = bucket.wanted(&World::new())["policy"].clone() else {
+        panic!()
+    };
+    let dead = policy.to_string().replace("arn:aws:iam::111111111111:role/sftp-transfer", "AROAEXAMPLEEXAMPLE123");
+    assert_ne!(dead, policy.to_string());
+    kept_well(&stub, "pl-pt99-5-uploads", "Enabled");
+    let dead = || Reply::ok(dead.clone());
+    stub.on("s3:GET /pl-pt99-5-uploads?policy", [dead(), dead(), Reply::ok(policy.to_string())])
+        .on(
+            "s3:GET /pl-pt99-5-uploads?tagging",
+            [Reply::ok(
+                "<Tagging><TagSet><Tag><Key>sftpctl:environment</Key><Value>99</Value></Tag></TagSet></Tagging>",
+            )],
+        )
+        .on("s3:PUT /pl-pt99-5-uploads?policy", [Reply::new(204, "")]);
+    let ended = one(&stub, bucket.id().as_str(), stack_is_there()).await;
+    let names: Vec<&str> = ended.plan.steps[0].change.properties.iter().map(|p| p.name.as_str()).collect();
+    assert_eq!(names, ["policy"]);
+    assert_eq!(ended.outcome(bucket.id())["outcome"], "changed", "{:?}", ended.outcomes);
+    let put: Value = serde_json::from_str(&stub.asked("s3:PUT /pl-pt99-5-uploads?policy")[0].body).unwrap();
+    assert_eq!(put, policy);
+}
+
+#[tokio::test]
 async fn recovery_is_turned_on_when_a_new_tables_backups_are() {
     let stub = Stub::new().await;
     let resource = resource("us-west-2/table");
@@ -280,6 +325,37 @@ async fn a_table_in_use_is_waited_for() {
     assert_eq!(ended.outcome(&node("us-west-2/table"))["outcome"], "deleted", "{:?}", ended.outcomes);
 }
 
+/// A bucket that keeps its files as the template says, but for its versioning.
+pub(crate) fn kept_well(stub: &Stub, bucket: &str, versioning: &str) {
+    let on = |name: &str| format!("<{name}>true</{name}>");
+    let block: String = ["BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"]
+        .into_iter()
+        .map(on)
+        .collect();
+    let at = |what: &str| format!("s3:GET /{bucket}?{what}");
+    stub.on(
+        &at("versioning"),
+        [Reply::ok(format!("<VersioningConfiguration><Status>{versioning}</Status></VersioningConfiguration>"))],
+    )
+    .on(
+        &at("encryption"),
+        [Reply::ok(
+            "<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>AES256</SSEAlgorithm>\
+             </ApplyServerSideEncryptionByDefault></Rule></ServerSideEncryptionConfiguration>",
+        )],
+    )
+    .on(
+        &at("publicAccessBlock"),
+        [Reply::ok(format!("<PublicAccessBlockConfiguration>{block}</PublicAccessBlockConfiguration>"))],
+    )
+    .on(
+        &at("ownershipControls"),
+        [Reply::ok(
+            "<OwnershipControls><Rule><ObjectOwnership>BucketOwnerEnforced</ObjectOwnership></Rule></OwnershipControls>",
+        )],
+    );
+}
+
 #[tokio::test]
 async fn a_bucket_policy_is_put_again_until_the_new_role_is_known() {
     let stub = Stub::new().await;
@@ -287,6 +363,7 @@ async fn a_bucket_policy_is_put_again_until_the_new_role_is_known() {
     let wanted = bucket.wanted(&World::new());
     let sftpctl::resources::resource::Want::Is(policy) = &wanted["policy"] else { panic!() };
     let none = || Reply::s3_error(404, "NoSuchBucketPolicy", "The bucket policy does not exist");
+    kept_well(&stub, "pl-pt99-5-uploads", "Enabled");
     stub.on(
         "s3:GET /pl-pt99-5-uploads?policy",
         [none(), none(), none(), none(), none(), none(), Reply::ok(policy.to_string())],

@@ -11,7 +11,7 @@ use sftpctl::resources::resource::{Action, Live, Owner, World};
 
 use crate::drive::{deploy, resource};
 use crate::stub::{Reply, Stub};
-use crate::wire::{REGION, STACK, STACK_ARN, digest, done, events, no_stack, node, one, stack};
+use crate::wire::{REGION, STACK, STACK_ARN, digest, done, events, kept_well, no_stack, node, one, stack};
 
 const BUCKET: &str = "us-west-2/bucket/pl-pt99-5-uploads";
 
@@ -87,6 +87,8 @@ async fn an_import_into_a_stack_changes_nothing_else_of_it() {
         let reply = stack("UPDATE_COMPLETE", "old");
         reply.replacing("<ParameterValue>256</ParameterValue>", "<ParameterValue>512</ParameterValue>")
     };
+    kept_well(&stub, "pl-pt99-5-uploads", "Suspended");
+    stub.on("s3:PUT /pl-pt99-5-uploads?versioning", [Reply::ok("")]);
     stub.on("cloudformation:DescribeStacks", [old(), old(), old(), stack("UPDATE_COMPLETE", &digest())])
         .on("cloudformation:GetTemplate", [template_without_a_bucket()])
         .on("cloudformation:DescribeStackEvents", [events(&[])])
@@ -99,15 +101,44 @@ async fn an_import_into_a_stack_changes_nothing_else_of_it() {
             )],
         )
         .on("cloudformation:ExecuteChangeSet", [done("ExecuteChangeSet")]);
-    let given = World::from([(node(BUCKET), Some(Live::new("pl-pt99-5-uploads")))]);
+    let bucket = Live::new("pl-pt99-5-uploads").with("versioning", "Suspended").with("encryption", "AES256");
+    let given = World::from([(node(BUCKET), Some(bucket))]);
     let ended = one(&stub, STACK, given).await;
-    assert_eq!(ended.plan.steps[0].change.action, Action::Import);
+    let change = &ended.plan.steps[0].change;
+    assert_eq!(change.action, Action::Import);
+    let names: Vec<&str> = change.properties.iter().map(|property| property.name.as_str()).collect();
+    assert_eq!(names, ["pl-pt99-5-uploads versioning"], "what differs is in the plan");
+    let writes: Vec<_> =
+        stub.operations().into_iter().filter(|o| o.contains("PUT") || o.contains("ChangeSet")).collect();
+    assert_eq!(writes[..2], ["s3:PUT /pl-pt99-5-uploads?versioning", "cloudformation:CreateChangeSet"]);
     let asked = &stub.asked("cloudformation:CreateChangeSet")[0].body;
     let sent = parameters(asked);
     assert_eq!(sent["MemoryMb"], "512", "as the stack has it, not as the file wants it");
     let template: Value = serde_json::from_str(&fields(asked)["TemplateBody"]).unwrap();
     let known = template["Parameters"].as_object().unwrap();
     assert!(sent.keys().all(|key| known.contains_key(key)), "{sent:?}");
+}
+
+#[tokio::test]
+async fn a_bucket_in_the_stack_is_looked_into_only_where_its_policy_is_not_ours() {
+    let stub = Stub::new().await;
+    let bucket = resource(BUCKET);
+    let sftpctl::resources::resource::Want::Is(policy) = bucket.wanted(&World::new())["policy"].clone() else {
+        panic!()
+    };
+    stub.on("s3:GET /pl-pt99-5-uploads?policy", [Reply::ok(policy.to_string())]);
+    let aws = stub.aws(REGION).await;
+    let given = crate::wire::stack_is_there();
+    let live = bucket.read(&aws, None).await.unwrap();
+    assert_eq!(bucket.diff(live.as_ref(), &given), None);
+    assert_eq!(stub.operations().len(), 1, "one call for a bucket");
+
+    kept_well(&stub, "pl-pt99-5-uploads", "Suspended");
+    stub.on("s3:GET /pl-pt99-5-uploads?policy", [Reply::ok("{}")]);
+    let live = bucket.read(&aws, Some("pl-pt99-5-uploads")).await.unwrap();
+    let change = bucket.diff(live.as_ref(), &given).unwrap();
+    let names: Vec<&str> = change.properties.iter().map(|property| property.name.as_str()).collect();
+    assert_eq!(names, ["policy", "versioning"]);
 }
 
 #[tokio::test]

@@ -57,10 +57,11 @@ def properties():
         dynamodb = client("dynamodb", region)
         arn = dynamodb.describe_table(TableName="dydb-99-uploads")["Table"]["TableArn"]
         tags = {t["Key"]: t["Value"] for t in dynamodb.list_tags_of_resource(ResourceArn=arn)["Tags"]}
-        equal(f"table tags in {region}", tags["sftpctl:environment"], "99")
-    backups = client("dynamodb").describe_continuous_backups(TableName="dydb-99-uploads")
-    recovery = backups["ContinuousBackupsDescription"]["PointInTimeRecoveryDescription"]
-    equal("recovery", recovery["PointInTimeRecoveryStatus"], "ENABLED")
+        equal(f"table tags in {region}", (tags["sftpctl:environment"], tags["owner"]), ("99", "devops"))
+        backups = dynamodb.describe_continuous_backups(TableName="dydb-99-uploads")
+        recovery = backups["ContinuousBackupsDescription"].get("PointInTimeRecoveryDescription", {})
+        equal(f"recovery in {region}", recovery.get("PointInTimeRecoveryStatus", "DISABLED"),
+              "ENABLED" if region == "us-west-2" else "DISABLED")
 
     s3 = client("s3")
     for name in names:
@@ -113,6 +114,9 @@ def properties():
         equal("security policy", found["SecurityPolicyName"], "TransferSecurityPolicy-2025-03")
         equal("listing", found["S3StorageOptions"]["DirectoryListingOptimization"], "ENABLED")
         assert found["StructuredLogDestinations"], found
+        tags = {t["Key"]: t["Value"] for t in found["Tags"]}
+        equal("host name", tags["aws:transfer:customHostname"], f"99-uploads-{region}.xx.net")
+        equal("zone", tags["aws:transfer:route53HostedZoneId"], "/hostedzone/" + zone().split("/")[-1])
         equal("record", record(region)["ResourceRecords"][0]["Value"].rstrip("."),
               f"{found['ServerId']}.server.transfer.{region}.amazonaws.com")
 
@@ -157,6 +161,38 @@ def state_bucket(name, region="us-west-2"):
     s3 = client("s3", region)
     s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": region})
     s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+def drift_of_the_rest():
+    """One change of each kind that `drift` has not, all at once."""
+    dynamodb, table = client("dynamodb"), "dydb-99-uploads"
+    arn = dynamodb.describe_table(TableName=table)["Table"]["TableArn"]
+    dynamodb.untag_resource(ResourceArn=arn, TagKeys=["owner"])
+    dynamodb.update_continuous_backups(TableName=table,
+                                       PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": False})
+    dynamodb.update_table(TableName=table, DeletionProtectionEnabled=True)
+    replica = client("dynamodb", "us-east-1")
+    arn = replica.describe_table(TableName=table)["Table"]["TableArn"]
+    replica.untag_resource(ResourceArn=arn, TagKeys=["owner"])
+    trust = {"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Principal": {"Service": "transfer.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
+    client("iam").update_assume_role_policy(RoleName="sftp-transfer", PolicyDocument=json.dumps(trust))
+    cloudformation, name = client("cloudformation", "us-east-1"), "sftp-99-upload-us-east-1"
+    stack = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
+    cloudformation.update_stack(
+        StackName=name, UsePreviousTemplate=True, Capabilities=["CAPABILITY_IAM"],
+        Parameters=[{"ParameterKey": p["ParameterKey"], "UsePreviousValue": True} for p in stack["Parameters"]],
+        Tags=[t for t in stack["Tags"] if t["Key"] != "owner"])
+    while "IN_PROGRESS" in cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"]:
+        pass
+    s3, bucket = client("s3"), "lambda-pl-upload-us-west-2"
+    for found in s3.list_objects_v2(Bucket=bucket)["Contents"]:
+        s3.delete_object(Bucket=bucket, Key=found["Key"])
+    client("apigateway", "us-east-2").update_account(
+        patchOperations=[{"op": "replace", "path": "/cloudwatchRoleArn", "value": ""}])
+
+
+def late_log(region):
+    """A line that Transfer writes late makes its legacy log."""
+    client("logs", region).create_log_group(logGroupName="/aws/transfer/" + server(region)["ServerId"])
 
 
 def left():
@@ -179,6 +215,10 @@ def left():
 
 if COMMAND == "drift":
     drift(sys.argv[3])
+elif COMMAND == "drift-of-the-rest":
+    drift_of_the_rest()
+elif COMMAND == "late-log":
+    late_log("us-west-2")
 elif COMMAND == "state-bucket":
     state_bucket(*sys.argv[3:])
 elif COMMAND in ("fetch", "post"):

@@ -4,6 +4,7 @@ import json
 import sys
 
 import botocore.session
+from botocore.exceptions import ClientError
 
 ENDPOINT, COMMAND = sys.argv[1:3]
 ACCOUNT = "111111111111"
@@ -59,6 +60,16 @@ def look():
     }
 
 
+def bucket():
+    """Whether the bucket keeps versions, and shuts the public out."""
+    s3 = client("s3")
+    try:
+        block = s3.get_public_access_block(Bucket=BUCKET)["PublicAccessBlockConfiguration"]
+    except ClientError:
+        block = {"none": False}
+    return [s3.get_bucket_versioning(Bucket=BUCKET).get("Status", ""), all(block.values())]
+
+
 def meddle(what):
     function = "lambda-99-upload-us-west-2"
     if what == "memory":
@@ -84,6 +95,8 @@ if COMMAND == "make":
     print(make())
 elif COMMAND == "look":
     print(json.dumps(look(), sort_keys=True))
+elif COMMAND == "bucket":
+    print(json.dumps(bucket()))
 elif COMMAND == "meddle":
     meddle(sys.argv[3])
 else:

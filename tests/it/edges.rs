@@ -1,0 +1,111 @@
+//! What waits for what, in so many words: the order that AWS asks for, and nothing beyond it.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use sftpctl::desired;
+use sftpctl::plan::graph::{self, Edges};
+use sftpctl::resources::resource::Resource;
+
+use crate::drive::{environment, resources};
+
+fn named(edges: &Edges) -> BTreeMap<&str, BTreeSet<&str>> {
+    edges.iter().map(|(id, waits)| (id.as_str(), waits.iter().map(|wait| wait.as_str()).collect())).collect()
+}
+
+/// Everything that one waits for, directly or not.
+fn behind<'a>(edges: &BTreeMap<&'a str, BTreeSet<&'a str>>, id: &str) -> BTreeSet<&'a str> {
+    let mut found: BTreeSet<&str> = BTreeSet::new();
+    let mut look: Vec<&str> = edges[id].iter().copied().collect();
+    while let Some(next) = look.pop() {
+        if found.insert(next) {
+            look.extend(&edges[next]);
+        }
+    }
+    found
+}
+
+#[test]
+fn the_way_up() {
+    let all = resources(&environment());
+    let edges = graph::upwards(&all).unwrap();
+    let edges = named(&edges);
+    for (id, waits) in [
+        ("us-west-2/table", vec![]),
+        ("us-east-1/replica", vec!["us-west-2/table"]),
+        // AWS adds one replica at a time.
+        ("us-east-2/replica", vec!["us-east-1/replica"]),
+        ("global/user-role", vec![]),
+        ("global/user-policy", vec!["global/user-role"]),
+        // S3 refuses a bucket policy that names a role which does not exist.
+        ("us-west-2/stack", vec!["global/user-role", "us-west-2/api-account", "us-west-2/package"]),
+        ("us-west-2/bucket/pl-pt99-5-uploads", vec!["us-west-2/stack"]),
+        ("us-west-2/trigger", vec!["us-west-2/stack"]),
+        ("us-east-2/server", vec!["us-east-2/stack"]),
+        ("us-east-2/server-id", vec!["us-east-2/server", "us-east-2/stack"]),
+        ("global/record/99-uploads-us-east-2.xx.net", vec!["us-east-2/server"]),
+    ] {
+        assert_eq!(edges[id], waits.into_iter().collect(), "{id}");
+    }
+    // A server never waits for another region.
+    let behind = behind(&edges, "us-east-2/server");
+    assert!(behind.iter().all(|id| id.starts_with("us-east-2/") || id.starts_with("global/")), "{behind:?}");
+}
+
+#[test]
+fn the_way_down() {
+    let environment = environment();
+    let mut all = resources(&environment);
+    all.extend(desired::leftovers(&environment, &desired::Past::default()));
+    let edges = graph::downwards(&all).unwrap();
+    let edges = named(&edges);
+    let stacks = ["us-east-1/stack", "us-east-2/stack", "us-west-2/stack"];
+    // The bucket policies of the stacks name the role; its own policy is detached before.
+    assert_eq!(edges["global/user-role"], ["global/user-policy"].into_iter().chain(stacks).collect());
+    for (id, before) in [
+        ("us-west-2/stack", "us-west-2/server"),
+        ("us-west-2/server", "global/record/99-uploads-us-west-2.xx.net"),
+        ("us-west-2/bucket/pl-pt99-5-uploads", "us-west-2/stack"),
+        ("us-west-2/package", "us-west-2/stack"),
+        ("us-west-2/api-account", "us-west-2/stack"),
+        ("us-west-2/log-group/aws/transfer/99-upload-us-west-2", "us-west-2/stack"),
+        ("us-west-2/table", "us-east-1/replica"),
+        ("us-east-1/replica", "us-east-2/replica"),
+    ] {
+        assert!(edges[id].contains(before), "{id} waits for {before}: {:?}", edges[id]);
+    }
+    // Accounts go without waiting for a region, and no region waits for another.
+    assert!(behind(&edges, "us-west-2/stack").iter().all(|id| !id.starts_with("us-east")));
+}
+
+#[test]
+fn a_run_on_one_region_takes_what_the_region_cannot_do_without() {
+    let limited = |regions: &[&str]| -> BTreeSet<String> {
+        let regions = regions.iter().copied().collect();
+        desired::limited(resources(&environment()), &regions).iter().map(|r| r.id().to_string()).collect()
+    };
+    let east = limited(&["us-east-2"]);
+    for id in [
+        "us-west-2/table",
+        "us-east-2/replica",
+        "us-east-2/stack",
+        "us-east-2/server",
+        "global/user-role",
+        "global/user-policy",
+        "global/record/99-uploads-us-east-2.xx.net",
+    ] {
+        assert!(east.contains(id), "{id}: {east:?}");
+    }
+    let others: Vec<&String> =
+        east.iter().filter(|id| !id.starts_with("us-east-2/") && !id.starts_with("global/")).collect();
+    assert_eq!(others, ["us-west-2/table"]);
+    assert!(!east.contains("global/record/99-uploads-us-west-2.xx.net"));
+
+    // Whatever is needed is there, but for the replica that comes before only because AWS adds one at a time.
+    let kept: Vec<Arc<dyn Resource>> = desired::limited(resources(&environment()), &BTreeSet::from(["us-east-2"]));
+    let missing: BTreeSet<String> =
+        kept.iter().flat_map(|r| r.needs()).map(|need| need.to_string()).filter(|need| !east.contains(need)).collect();
+    assert_eq!(missing, BTreeSet::from(["us-east-1/replica".to_owned()]));
+}
