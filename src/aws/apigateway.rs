@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_apigateway::types::{Integration, Method, Op, PatchOperation};
+use aws_sdk_apigateway::types::{Integration, Op, PatchOperation};
 use serde::{Deserialize, Serialize};
 
 use super::AwsError;
@@ -114,29 +114,30 @@ impl ApiGateway {
         for resource in resources.items() {
             let (Some(id), Some(path)) = (resource.id(), resource.path()) else { continue };
             for name in resource.resource_methods().into_iter().flatten().map(|(name, _)| name) {
-                let call = self.0.get_method().rest_api_id(api).resource_id(id).http_method(name).send().await;
-                let method = call.call("apigateway:GetMethod", api)?;
-                let method = Method::builder()
-                    .set_authorization_type(method.authorization_type)
-                    .set_request_parameters(method.request_parameters)
-                    .set_method_integration(method.method_integration)
-                    .build();
-                methods.push(ApiMethod {
-                    path: path.to_owned(),
-                    http_method: name.clone(),
-                    authorization: method.authorization_type().unwrap_or("NONE").to_owned(),
-                    parameters: method
-                        .request_parameters()
-                        .into_iter()
-                        .flatten()
-                        .map(|(k, v)| (k.clone(), *v))
-                        .collect(),
-                    integration: method.method_integration().map(integration),
-                });
+                methods.extend(self.method(api, id, path, name).await?);
             }
         }
         methods.sort_by(|a, b| (&a.path, &a.http_method).cmp(&(&b.path, &b.http_method)));
         Ok(methods)
+    }
+
+    /// One method of the resource with this id and path; `None` where there is none.
+    pub async fn method(
+        &self,
+        api: &str,
+        resource: &str,
+        path: &str,
+        verb: &str,
+    ) -> Result<Option<ApiMethod>, AwsError> {
+        let call = self.0.get_method().rest_api_id(api).resource_id(resource).http_method(verb).send().await;
+        let Some(method) = call.call("apigateway:GetMethod", api).or_missing(&["NotFound"])? else { return Ok(None) };
+        Ok(Some(ApiMethod {
+            path: path.to_owned(),
+            http_method: verb.to_owned(),
+            authorization: method.authorization_type().unwrap_or("NONE").to_owned(),
+            parameters: method.request_parameters().into_iter().flatten().map(|(k, v)| (k.clone(), *v)).collect(),
+            integration: method.method_integration().map(integration),
+        }))
     }
 }
 

@@ -118,6 +118,20 @@ impl CloudFormation {
         Ok(answer.template_body().map(str::to_owned))
     }
 
+    /// Physical ids of a stack's resources by logical id.
+    pub async fn physical_ids(&self, name: &str) -> Result<BTreeMap<String, String>, AwsError> {
+        let mut found = BTreeMap::new();
+        let mut pages = self.0.list_stack_resources().stack_name(name).into_paginator().send();
+        while let Some(page) = pages.next().await {
+            let page = page.call("cloudformation:ListStackResources", name)?;
+            let pairs = page.stack_resource_summaries().iter().filter_map(|resource| {
+                Some((resource.logical_resource_id()?.to_owned(), resource.physical_resource_id()?.to_owned()))
+            });
+            found.extend(pairs.filter(|(_, id)| !id.is_empty()));
+        }
+        Ok(found)
+    }
+
     /// Begins the creation of a stack.
     pub async fn create(&self, request: &StackRequest<'_>) -> Result<(), AwsError> {
         self.0

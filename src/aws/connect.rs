@@ -12,7 +12,7 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 
 use super::calls::{Calls, CountCalls};
-use super::{ApiGateway, CloudFormation, DynamoDb, Iam, Lambda, Logs, Route53, S3, Transfer};
+use super::{ApiGateway, CloudFormation, CloudWatch, DynamoDb, Iam, Lambda, Logs, Route53, S3, Transfer};
 
 /// Where to connect, and as whom.
 #[derive(Clone, Debug, Default)]
@@ -40,6 +40,7 @@ pub struct Aws {
 struct Clients {
     apigateway: ApiGateway,
     cloudformation: CloudFormation,
+    cloudwatch: CloudWatch,
     dynamodb: DynamoDb,
     iam: Iam,
     lambda: Lambda,
@@ -109,6 +110,11 @@ impl Aws {
     /// CloudFormation in a region.
     pub fn cloudformation(&self, region: &str) -> CloudFormation {
         self.clients(region).cloudformation.clone()
+    }
+
+    /// CloudWatch in a region.
+    pub fn cloudwatch(&self, region: &str) -> CloudWatch {
+        self.clients(region).cloudwatch.clone()
     }
 
     /// DynamoDB in a region.
@@ -181,6 +187,7 @@ impl Aws {
         Clients {
             apigateway: ApiGateway(client!(aws_sdk_apigateway)),
             cloudformation: CloudFormation(client!(aws_sdk_cloudformation)),
+            cloudwatch: CloudWatch(client!(aws_sdk_cloudwatch)),
             dynamodb: DynamoDb(client!(aws_sdk_dynamodb)),
             iam: Iam(client!(aws_sdk_iam)),
             lambda: Lambda(client!(aws_sdk_lambda)),

@@ -1,5 +1,7 @@
 //! Roles and managed policies.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_iam::types::Tag;
 
 use super::error::{Call as _, OrMissing as _};
@@ -79,12 +81,20 @@ impl Iam {
         for arn in attached {
             documents.extend(self.policy(&arn).await?.map(|(document, _)| document));
         }
+        documents.extend(self.inline_policies(role).await?.unwrap_or_default().into_values());
+        Ok(Some(documents))
+    }
+
+    /// Documents of the inline policies of a role by name; `None` without the role.
+    pub async fn inline_policies(&self, role: &str) -> Result<Option<BTreeMap<String, String>>, AwsError> {
+        let mut documents = BTreeMap::new();
         let mut pages = self.0.list_role_policies().role_name(role).into_paginator().send();
         while let Some(page) = pages.next().await {
-            for name in page.call("iam:ListRolePolicies", role)?.policy_names() {
+            let Some(page) = page.call("iam:ListRolePolicies", role).or_missing(MISSING)? else { return Ok(None) };
+            for name in page.policy_names() {
                 let call = self.0.get_role_policy().role_name(role).policy_name(name).send().await;
                 if let Some(answer) = call.call("iam:GetRolePolicy", role).or_missing(MISSING)? {
-                    documents.push(decoded(answer.policy_document()));
+                    documents.insert(name.clone(), decoded(answer.policy_document()));
                 }
             }
         }

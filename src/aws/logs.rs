@@ -1,4 +1,9 @@
-//! CloudWatch log groups.
+//! CloudWatch log groups, and the metrics that are made of them.
+
+use std::collections::HashMap;
+
+use aws_sdk_cloudwatchlogs::types::MetricTransformation;
+use serde::Serialize;
 
 use super::error::{Call as _, OrMissing as _};
 use super::{AwsError, Tags};
@@ -14,6 +19,48 @@ pub struct GroupFacts {
     pub arn: String,
     /// Days that lines are kept; `None`: for ever, as in a group that a late line has made.
     pub retention: Option<i32>,
+}
+
+/// A filter that makes a metric of log lines, under the names that templates use.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct MetricFilterFacts {
+    /// Its name, which is unique in its group.
+    pub filter_name: String,
+    /// The log group.
+    pub log_group_name: String,
+    /// Which lines count.
+    pub filter_pattern: String,
+    /// What they count as.
+    pub metric_transformations: Vec<MetricFacts>,
+}
+
+/// What a line counts as.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct MetricFacts {
+    /// Namespace of the metric.
+    pub metric_namespace: String,
+    /// The metric.
+    pub metric_name: String,
+    /// A number, or a field of the line.
+    pub metric_value: String,
+    /// What no line counts as.
+    pub default_value: Option<f64>,
+    /// Its unit.
+    pub unit: Option<String>,
+    /// Fields of the line that tell series apart.
+    pub dimensions: Vec<MetricDimension>,
+}
+
+/// One dimension of a metric.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct MetricDimension {
+    /// Its name.
+    pub key: String,
+    /// The field: `$.reason`.
+    pub value: String,
 }
 
 impl Logs {
@@ -50,5 +97,35 @@ impl Logs {
     pub async fn delete(&self, name: &str) -> Result<(), AwsError> {
         let call = self.0.delete_log_group().log_group_name(name).send().await.call("logs:DeleteLogGroup", name);
         call.or_missing(&["ResourceNotFound"]).map(drop)
+    }
+
+    /// The metric filters of a group; none where there is no such group.
+    pub async fn metric_filters(&self, group: &str) -> Result<Vec<MetricFilterFacts>, AwsError> {
+        let mut found = Vec::new();
+        let mut pages = self.0.describe_metric_filters().log_group_name(group).into_paginator().send();
+        while let Some(page) = pages.next().await {
+            let page = page.call("logs:DescribeMetricFilters", group).or_missing(&["ResourceNotFound"])?;
+            let Some(page) = page else { break };
+            found.extend(page.metric_filters().iter().map(|filter| MetricFilterFacts {
+                filter_name: filter.filter_name().unwrap_or_default().to_owned(),
+                log_group_name: filter.log_group_name().unwrap_or(group).to_owned(),
+                filter_pattern: filter.filter_pattern().unwrap_or_default().to_owned(),
+                metric_transformations: filter.metric_transformations().iter().map(metric).collect(),
+            }));
+        }
+        Ok(found)
+    }
+}
+
+fn metric(from: &MetricTransformation) -> MetricFacts {
+    let dimension = |(key, value): (&String, &String)| MetricDimension { key: key.clone(), value: value.clone() };
+    MetricFacts {
+        metric_namespace: from.metric_namespace().to_owned(),
+        metric_name: from.metric_name().to_owned(),
+        metric_value: from.metric_value().to_owned(),
+        default_value: from.default_value(),
+        // The unit that is set where none is asked for.
+        unit: from.unit().map(|unit| unit.as_str().to_owned()).filter(|unit| unit != "None"),
+        dimensions: from.dimensions().into_iter().flat_map(HashMap::iter).map(dimension).collect(),
     }
 }

@@ -3,8 +3,10 @@
 //! It decides nothing: no order, no waiting beyond the SDK's own retries, no printing.
 
 mod apigateway;
+mod apigateway_parts;
 mod calls;
 mod cloudformation;
+mod cloudwatch;
 mod connect;
 mod documents;
 mod dynamodb;
@@ -22,8 +24,10 @@ mod sts;
 mod transfer;
 
 pub use apigateway::{ApiGateway, ApiIntegration, ApiIntegrationResponse, ApiMethod};
+pub use apigateway_parts::{AccessLogFacts, ApiFacts, MethodSettingFacts, ModelFacts, ResourceFacts, StageFacts};
 pub use calls::Fence;
 pub use cloudformation::{CloudFormation, StackEvent, StackFacts, StackRequest};
+pub use cloudwatch::{AlarmDimension, AlarmFacts, CloudWatch};
 pub use connect::{Aws, ConnectOptions};
 pub use documents::Condition;
 pub use dynamodb::{DynamoDb, NewTable, TableFacts};
@@ -31,7 +35,7 @@ pub use error::AwsError;
 pub use iam::{Iam, RoleFacts};
 pub use items::{Write, Written};
 pub use lambda::{FunctionFacts, Invocation, Lambda};
-pub use logs::{GroupFacts, Logs};
+pub use logs::{GroupFacts, Logs, MetricDimension, MetricFacts, MetricFilterFacts};
 pub use objects::{Download, ObjectFacts, ObjectPage, Upload};
 pub use route53::{RecordFacts, Route53};
 pub use s3::{BucketSettings, ObjectVersion, Policy, S3};

@@ -1,7 +1,12 @@
 //! What differs in AWS from what the environment file and its stacks say, and what is there besides.
 //!
-//! `model` is the report and its rules (pure), `stack` asks CloudFormation and reads what that cannot look at. What
-//! could not be looked at is part of the report: silence must mean that a thing was seen and is as wanted.
+//! `model` is the report and its rules (pure). `stack` asks CloudFormation; what that says nothing about is read by
+//! `reads`, one reader a type, and held against the template: `resolve` tells what its values come to, `compare` what
+//! differs (both pure). What could not be looked at is part of the report: silence must mean that a thing was seen
+//! and is as wanted.
 
+pub mod compare;
 pub mod model;
+pub mod reads;
+pub mod resolve;
 pub mod stack;

@@ -1,15 +1,19 @@
 //! What was changed inside a stack, behind CloudFormation's back.
 //!
-//! CloudFormation's drift detection looks where it can. What it does not look at is told as unseen, the API's method
-//! excepted: a log-in depends on it, so it is read here.
+//! CloudFormation's drift detection looks where it can. What it says nothing about is read and held against the
+//! template that the stack has, and a few types always are; what nobody looks at is told as unseen.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use futures_util::future::{join, join_all};
+use serde_json::Value;
 
+use super::compare;
 use super::model::{Drifted, Property, Unseen};
-use crate::aws::{Aws, ResourceDrift};
+use super::reads::{self, Reader, Wanted};
+use super::resolve::Scope;
+use crate::aws::{Aws, AwsError, ResourceDrift};
 use crate::execute::wait;
 use crate::resources::resource::StepError;
 
@@ -34,23 +38,36 @@ pub struct Looked<'a> {
     pub node: &'a str,
     /// Its region.
     pub region: &'a str,
-    /// Its name or ARN.
-    pub name: &'a str,
-    /// The REST API's id, from the stack's outputs.
-    pub api: Option<&'a str>,
+    /// Its ARN.
+    pub arn: &'a str,
     /// The template that it has.
     pub template: &'a Value,
 }
 
+/// What a look at a resource found.
+#[derive(Clone, Debug)]
+enum Look {
+    /// It is there, and this differs.
+    There(Vec<Property>),
+    /// It is not there.
+    Gone,
+}
+
+/// What the template is read with.
+struct Facts {
+    parameters: BTreeMap<String, String>,
+    physical: BTreeMap<String, String>,
+}
+
 /// Looks into a stack.
 pub async fn look(aws: &Aws, stack: &Looked<'_>) -> Found {
-    let drifts = detect(aws, stack).await;
-    let mut found = Found::default();
-    let (drifts, trouble) = match drifts {
-        Ok((drifts, trouble)) => (drifts, trouble),
-        Err(error) => (Vec::new(), Some(error.to_string())),
-    };
+    let (detected, facts) = join(detect(aws, stack), facts(aws, stack)).await;
+    let (drifts, trouble) = detected.unwrap_or_else(|error| (Vec::new(), Some(error.to_string())));
     let by_id: BTreeMap<&str, &ResourceDrift> = drifts.iter().map(|drift| (drift.logical.as_str(), drift)).collect();
+    let mut theirs: BTreeMap<&str, Look> =
+        by_id.iter().filter_map(|(id, drift)| Some((*id, verdict(drift)?))).collect();
+    let mut ours = read(aws, stack, facts, &theirs).await;
+    let mut found = Found::default();
     for (logical, resource) in stack.template["Resources"].as_object().into_iter().flatten() {
         let kind = resource["Type"].as_str().unwrap_or_default();
         let name = format!("{}/{logical}", stack.node);
@@ -58,26 +75,32 @@ pub async fn look(aws: &Aws, stack: &Looked<'_>) -> Found {
         if kind == "AWS::S3::BucketPolicy" {
             continue;
         }
-        if kind == "AWS::ApiGateway::Method" {
-            match method(aws, stack, resource).await {
-                Ok(properties) => found.note(name, kind, "changed", properties),
-                Err(why) => found.unseen.push(Unseen::failed(name, why)),
-            }
-            continue;
-        }
-        match by_id.get(logical.as_str()) {
-            Some(drift) => match drift.status.as_str() {
-                "IN_SYNC" => found.seen += 1,
-                "MODIFIED" => found.note(name, kind, "changed", properties(drift)),
-                "DELETED" => found.note(name, kind, "missing", vec![gone()]),
-                status => {
-                    let why = format!("CloudFormation says {status}");
-                    found.unseen.push(Unseen { resource: name, why, failed: false });
+        let ours = match ours.remove(logical.as_str()) {
+            Some(Err(why)) => {
+                found.unseen.push(Unseen::failed(name.clone(), why));
+                if !theirs.contains_key(logical.as_str()) {
+                    continue;
                 }
-            },
-            None => found.unseen.push(match &trouble {
-                Some(trouble) => Unseen::failed(name, trouble),
-                None => {
+                None
+            }
+            Some(Ok(look)) => Some(look),
+            None => None,
+        };
+        match (theirs.remove(logical.as_str()), ours) {
+            (Some(Look::Gone), _) | (_, Some(Look::Gone)) => found.note(name, kind, "missing", vec![gone()]),
+            (Some(Look::There(theirs)), Some(Look::There(ours))) => {
+                found.note(name, kind, "changed", joined(theirs, ours));
+            }
+            (Some(Look::There(properties)), None) | (None, Some(Look::There(properties))) => {
+                found.note(name, kind, "changed", properties);
+            }
+            (None, None) => found.unseen.push(match (by_id.get(logical.as_str()), &trouble) {
+                (Some(drift), _) => {
+                    let why = format!("CloudFormation says {}", drift.status);
+                    Unseen { resource: name, why, failed: false }
+                }
+                (None, Some(trouble)) => Unseen::failed(name, trouble),
+                (None, None) => {
                     let why = format!("CloudFormation does not look at {kind} here");
                     Unseen { resource: name, why, failed: false }
                 }
@@ -98,16 +121,98 @@ impl Found {
 
 async fn detect(aws: &Aws, stack: &Looked<'_>) -> Result<(Vec<ResourceDrift>, Option<String>), StepError> {
     let cloudformation = aws.cloudformation(stack.region);
-    let id = cloudformation.detect_drift(stack.name).await?;
+    let id = cloudformation.detect_drift(stack.arn).await?;
     let trouble = match wait::short(LIMIT, || cloudformation.drift_detected(&id)).await? {
         Some(trouble) => trouble,
         None => return Ok((Vec::new(), Some(format!("the detection was not done after {} s", LIMIT.as_secs())))),
     };
-    Ok((cloudformation.resource_drifts(stack.name).await?, trouble))
+    Ok((cloudformation.resource_drifts(stack.arn).await?, trouble))
+}
+
+async fn facts(aws: &Aws, stack: &Looked<'_>) -> Result<Facts, AwsError> {
+    let cloudformation = aws.cloudformation(stack.region);
+    let (live, physical) = join(cloudformation.stack(stack.arn), cloudformation.physical_ids(stack.arn)).await;
+    Ok(Facts { parameters: live?.unwrap_or_default().parameters, physical: physical? })
+}
+
+/// Reads what CloudFormation says nothing about, and what is always read; each type at once.
+async fn read<'a>(
+    aws: &Aws,
+    stack: &'a Looked<'_>,
+    facts: Result<Facts, AwsError>,
+    theirs: &BTreeMap<&str, Look>,
+) -> BTreeMap<&'a str, Result<Look, String>> {
+    let mut kinds: BTreeMap<&str, (&Reader, Vec<(&'a str, &Value)>)> = BTreeMap::new();
+    for (logical, resource) in stack.template["Resources"].as_object().into_iter().flatten() {
+        let Some((kind, reader)) = resource["Type"].as_str().and_then(|kind| Some((kind, reads::reader(kind)?))) else {
+            continue;
+        };
+        let open = match theirs.get(logical.as_str()) {
+            Some(Look::Gone) => false,
+            Some(Look::There(_)) => reader.always,
+            None => true,
+        };
+        if open {
+            kinds.entry(kind).or_insert_with(|| (reader, Vec::new())).1.push((logical, &resource["Properties"]));
+        }
+    }
+    let facts = match facts {
+        Ok(facts) => facts,
+        Err(error) => {
+            let all = kinds.into_values().flat_map(|(_, resources)| resources);
+            return all.map(|(logical, _)| (logical, Err(error.to_string()))).collect();
+        }
+    };
+    let scope =
+        Scope { arn: stack.arn, template: stack.template, parameters: &facts.parameters, physical: &facts.physical };
+    let scope = &scope;
+    let looks = kinds.into_values().map(|(reader, resources)| async move {
+        let (known, unknown): (Vec<_>, Vec<_>) =
+            resources.into_iter().partition(|(logical, _)| scope.physical.contains_key(*logical));
+        let wanted: Vec<Wanted<'_>> = known
+            .iter()
+            .map(|(logical, properties)| Wanted {
+                logical,
+                id: &scope.physical[*logical],
+                properties: scope.value(properties),
+            })
+            .collect();
+        let mut found: Vec<(&str, Result<Look, String>)> =
+            unknown.into_iter().map(|(logical, _)| (logical, Err("the stack has no id for it".to_owned()))).collect();
+        match reader.read(aws, stack.region, &wanted).await {
+            Ok(live) => found.extend(known.iter().zip(&wanted).zip(live).map(|(((logical, _), wanted), live)| {
+                (*logical, Ok(live.map_or(Look::Gone, |live| held(reader, &wanted.properties, &live))))
+            })),
+            Err(error) => found.extend(known.iter().map(|(logical, _)| (*logical, Err(error.to_string())))),
+        }
+        found
+    });
+    join_all(looks).await.into_iter().flatten().collect()
+}
+
+/// Holds what is there against the template.
+fn held(reader: &Reader, wanted: &Value, live: &Value) -> Look {
+    let mut wanted = wanted.as_object().cloned().unwrap_or_default();
+    for name in live.as_object().into_iter().flatten().map(|(name, _)| name) {
+        if let Some(default) = reader.default_of(name).filter(|_| !wanted.contains_key(name)) {
+            wanted.insert(name.clone(), default);
+        }
+    }
+    Look::There(compare::differences(&wanted.into(), live))
 }
 
 fn gone() -> Property {
     Property { name: "exists".into(), before: true.into(), after: false.into(), ignored: None }
+}
+
+/// What CloudFormation says of a resource; `None` where it says nothing.
+fn verdict(drift: &ResourceDrift) -> Option<Look> {
+    match drift.status.as_str() {
+        "IN_SYNC" => Some(Look::There(Vec::new())),
+        "MODIFIED" => Some(Look::There(properties(drift))),
+        "DELETED" => Some(Look::Gone),
+        _ => None,
+    }
 }
 
 /// What somebody changed. The server id is left out: the stack only hands it on, and its own node looks after it.
@@ -125,32 +230,43 @@ fn properties(drift: &ResourceDrift) -> Vec<Property> {
         .collect()
 }
 
-/// The API's method against the template: who may call it, what it asks, how it translates.
-async fn method(aws: &Aws, stack: &Looked<'_>, resource: &Value) -> Result<Vec<Property>, String> {
-    let api = stack.api.ok_or("the stack has no output ApiId")?;
-    let methods = aws.apigateway(stack.region).methods(api).await.map_err(|error| error.to_string())?;
-    let wanted = &resource["Properties"];
-    let verb = wanted["HttpMethod"].as_str().unwrap_or_default();
-    let Some(live) = methods.iter().find(|method| method.http_method == verb && method.path.ends_with("/config"))
-    else {
-        return Ok(vec![gone()]);
-    };
-    let integration = live.integration.as_ref();
-    let compared = [
-        ("AuthorizationType", wanted["AuthorizationType"].clone(), json!(live.authorization)),
-        ("RequestParameters", wanted["RequestParameters"].clone(), json!(live.parameters)),
-        ("Integration.Type", wanted["Integration"]["Type"].clone(), json!(integration.map(|i| &i.kind))),
-        (
-            "Integration.RequestTemplates",
-            wanted["Integration"]["RequestTemplates"].clone(),
-            json!(integration.map(|i| &i.templates)),
-        ),
-        (
-            "Integration.PassthroughBehavior",
-            wanted["Integration"]["PassthroughBehavior"].clone(),
-            json!(integration.map(|i| &i.passthrough)),
-        ),
-    ];
-    let differs = compared.into_iter().filter(|(_, before, after)| before != after);
-    Ok(differs.map(|(name, before, after)| Property { name: name.to_owned(), before, after, ignored: None }).collect())
+/// CloudFormation's differences, and ours in the properties in which it has found none.
+fn joined(mut theirs: Vec<Property>, ours: Vec<Property>) -> Vec<Property> {
+    let first = |property: &Property| property.name.split('.').next().unwrap_or_default().to_owned();
+    let found: BTreeSet<String> = theirs.iter().map(first).collect();
+    theirs.extend(ours.into_iter().filter(|property| !found.contains(&first(property))));
+    theirs
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn names(look: &Look) -> Vec<&str> {
+        match look {
+            Look::There(properties) => properties.iter().map(|property| property.name.as_str()).collect(),
+            Look::Gone => vec!["gone"],
+        }
+    }
+
+    #[test]
+    fn a_property_that_the_template_leaves_out_has_its_default() {
+        let reader = reads::reader("AWS::CloudWatch::Alarm").unwrap();
+        let live = json!({ "ActionsEnabled": true, "TreatMissingData": "missing", "OKActions": [], "Threshold": 1.0 });
+        assert_eq!(names(&held(reader, &json!({ "Threshold": "1" }), &live)), Vec::<&str>::new());
+        let live = json!({ "ActionsEnabled": false, "TreatMissingData": "ignore", "OKActions": ["x"] });
+        let expected = ["ActionsEnabled", "OKActions", "TreatMissingData"];
+        assert_eq!(names(&held(reader, &json!({ "Threshold": "1" }), &live)), expected);
+    }
+
+    #[test]
+    fn a_difference_that_both_see_is_told_once() {
+        let property = |name: &str| Property { name: name.into(), before: 1.into(), after: 2.into(), ignored: None };
+        let theirs = vec![property("Policies.0.PolicyDocument"), property("Description")];
+        let ours = vec![property("Policies.call-api.Statement"), property("ManagedPolicyArns")];
+        let all = Look::There(joined(theirs, ours));
+        assert_eq!(names(&all), ["Policies.0.PolicyDocument", "Description", "ManagedPolicyArns"]);
+    }
 }

@@ -71,13 +71,7 @@ impl Session {
                 Ok(body) => body.and_then(|body| serde_json::from_str::<Value>(&body).ok()).unwrap_or_default(),
                 Err(error) => return Err(Unseen::failed(id.to_string(), error)),
             };
-            let stack = Looked {
-                node: id.as_str(),
-                region: id.place(),
-                name: &live.identity,
-                api: live.outputs.get("ApiId").map(String::as_str),
-                template: &template,
-            };
+            let stack = Looked { node: id.as_str(), region: id.place(), arn: &live.identity, template: &template };
             Ok(stack::look(&self.aws, &stack).await)
         });
         for found in join_all(looks).await {

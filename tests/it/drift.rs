@@ -36,9 +36,8 @@ fn what_is_changed_by_hand_is_named_in_the_stack_and_outside() {
     let (clean, code) = drift(&site, &[]);
     assert_eq!((counted(&clean), code), (Vec::new(), 0));
     assert!(clean["seen"].as_u64().unwrap() > 30, "{clean}");
-    // What the endpoint's CloudFormation does not look at is said, not passed over.
-    let unseen = clean["unseen"].to_string();
-    assert!(unseen.contains("us-west-2/stack/ApiStage"), "{unseen}");
+    // Nothing is passed over: what the endpoint's CloudFormation does not look at is read.
+    assert_eq!(clean["unseen"].to_string(), "[]");
 
     for what in ["memory", "retention", "method", "trigger"] {
         site.oracle("handmade.py", &["meddle", what]);
@@ -64,6 +63,87 @@ fn what_is_changed_by_hand_is_named_in_the_stack_and_outside() {
     assert_eq!((counted(&report), code), (Vec::new(), 0));
     assert!(report["drifted"].to_string().contains("a load test"), "{report}");
     assert_eq!(report["unusedIgnores"].to_string(), r#"["us-west-2/server:SETSTAT"]"#);
+}
+
+/// `resource property: before -> after`, for everything.
+fn told(report: &Value) -> Vec<String> {
+    let mut all = Vec::new();
+    for drifted in report["drifted"].as_array().unwrap() {
+        for property in drifted["properties"].as_array().unwrap() {
+            let (resource, name) = (drifted["resource"].as_str().unwrap(), property["name"].as_str().unwrap());
+            let resource = resource.strip_prefix("us-west-2/stack/").unwrap();
+            all.push(format!("{resource} {name}: {} -> {}", property["before"], property["after"]));
+        }
+    }
+    all.sort();
+    all
+}
+
+#[test]
+fn what_cloudformation_does_not_look_at_is_read_and_told_with_before_and_after() {
+    let site = Site::deployed("");
+    // The same policy written otherwise is the same.
+    site.oracle("handmade.py", &["meddle", "inline-policy-reordered"]);
+    let (clean, code) = drift(&site, &[]);
+    assert_eq!((told(&clean), code), (Vec::new(), 0));
+
+    for what in ["alarm", "metric-filter", "stage-log", "stage-trace", "stage-throttle", "model", "resource"] {
+        site.oracle("handmade.py", &["meddle", what]);
+    }
+    for what in ["api-policy", "inline-policy", "inline-policy-added"] {
+        site.oracle("handmade.py", &["meddle", what]);
+    }
+    let (report, code) = drift(&site, &[]);
+    assert_eq!((code, report["unseen"].to_string().as_str()), (4, "[]"), "{report}");
+    let statement = r#"[{"Action":"execute-api:Invoke","Effect":"Allow","Principal":"*","Resource":"*"}]"#;
+    let all = r#"{"Statement":[{"Action":"*","Effect":"Allow","Resource":"*"}],"Version":"2012-10-17"}"#;
+    assert_eq!(
+        told(&report),
+        [
+            format!(r#"Api Policy: null -> {{"Statement":{statement},"Version":"2012-10-17"}}"#),
+            r#"ApiRefusalModel Schema.$schema: "http://json-schema.org/draft-04/schema#" -> null"#.to_owned(),
+            r#"ApiRefusalModel Schema.properties: {"message":{"type":"string"},"status":{"type":"integer"}} -> null"#
+                .to_owned(),
+            r#"ApiRefusalModel Schema.title: "Refusal" -> null"#.to_owned(),
+            r#"ApiRefusalModel Schema.type: "object" -> "string""#.to_owned(),
+            "ApiStage MethodSettings.0.DataTraceEnabled: false -> true".to_owned(),
+            r#"ApiStage MethodSettings.0.LoggingLevel: "ERROR" -> "OFF""#.to_owned(),
+            "ApiStage MethodSettings.0.ThrottlingBurstLimit: 1000 -> 7".to_owned(),
+            r#"ApiUsers PathPart: "users" -> "people""#.to_owned(),
+            "AuthorizerErrorsAlarm ActionsEnabled: true -> false".to_owned(),
+            "AuthorizerErrorsAlarm Threshold: 1 -> 1000".to_owned(),
+            concat!(
+                r#"AuthorizerRole Policies.read-accounts.Statement.1.Resource: "#,
+                r#""arn:aws:dynamodb:us-west-2:111111111111:table/dydb-99-uploads/index/username-index" -> "*""#
+            )
+            .to_owned(),
+            r#"FaultsMetric FilterPattern: "{ $.outcome = \"refused\" && $.level = \"ERROR\" }" -> "nothing""#
+                .to_owned(),
+            format!("InvocationRole Policies.more: null -> {all}"),
+        ]
+    );
+
+    // What is gone is gone, and a stage that shows something else is told.
+    let deployed = site.oracle("handmade.py", &["physical", "ApiDeployment*"]);
+    for what in ["alarm-deleted", "stage-deployment", "deployment-deleted", "resource-deleted"] {
+        site.oracle("handmade.py", &["meddle", what]);
+    }
+    let ignored = ["Api", "Authorizer*", "ApiRefusalModel", "ApiUsers", "FaultsMetric", "InvocationRole"];
+    let ignored = ignored.map(|resource| format!("us-west-2/stack/{resource}"));
+    let mut more: Vec<&str> = ignored.iter().flat_map(|rule| ["--ignore", rule.as_str()]).collect();
+    more.extend(["--ignore", "us-west-2/stack/ApiStage:MethodSettings"]);
+    let (report, code) = drift(&site, &more);
+    assert_eq!((code, report["unseen"].to_string().as_str()), (4, "[]"), "{report}");
+    let counted = counted(&report);
+    let names: Vec<String> = counted.iter().map(|name| name.replace("us-west-2/stack/", "")).collect();
+    let deployment = names.iter().find(|name| name.starts_with("ApiDeployment")).unwrap();
+    assert_eq!(
+        names,
+        ["ApiConfig exists", deployment.as_str(), "ApiMethod exists", "ApiStage DeploymentId", "FaultsAlarm exists",]
+    );
+    assert!(deployment.ends_with(" exists"), "{deployment}");
+    let stage = told(&report).into_iter().find(|line| line.starts_with("ApiStage DeploymentId")).unwrap();
+    assert!(stage.starts_with(&format!("ApiStage DeploymentId: \"{deployed}\" -> \"")), "{stage}");
 }
 
 #[test]

@@ -161,6 +161,8 @@ def state_bucket(name, region="us-west-2"):
     s3 = client("s3", region)
     s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": region})
     s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+
+
 def drift_of_the_rest():
     """One change of each kind that `drift` has not, all at once."""
     dynamodb, table = client("dynamodb"), "dydb-99-uploads"

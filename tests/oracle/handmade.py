@@ -10,6 +10,7 @@ ENDPOINT, COMMAND = sys.argv[1:3]
 ACCOUNT = "111111111111"
 SESSION = botocore.session.Session()
 SESSION.set_credentials(ACCOUNT, "fake-secret")
+STACK = "sftp-99-upload-us-west-2"
 TABLE, BUCKET, ROLE, HOST = "dydb-99-uploads", "pl-pt99-5-uploads", "sftp-transfer", "99-uploads-us-west-2.xx.net."
 
 
@@ -70,6 +71,88 @@ def bucket():
     return [s3.get_bucket_versioning(Bucket=BUCKET).get("Status", ""), all(block.values())]
 
 
+def physical(logical):
+    """Id of a resource of the stack; a logical id may end in `*`."""
+    pages = client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=STACK)
+    every = {r["LogicalResourceId"]: r["PhysicalResourceId"] for p in pages for r in p["StackResourceSummaries"]}
+    if logical.endswith("*"):
+        return next(id for name, id in every.items() if name.startswith(logical[:-1]))
+    return every[logical]
+
+
+def alarm(logical):
+    cloudwatch = client("cloudwatch")
+    found = cloudwatch.describe_alarms(AlarmNames=[physical(logical)])["MetricAlarms"][0]
+    taken = cloudwatch.meta.service_model.operation_model("PutMetricAlarm").input_shape.members
+    put = {name: value for name, value in found.items() if name in taken and value not in (None, "")}
+    if "ExtendedStatistic" in put:
+        put.pop("Statistic", None)
+    return cloudwatch, put
+
+
+def meddle_unseen(what):
+    """What CloudFormation's endpoint here does not look at."""
+    gateway = client("apigateway")
+    api = {"restApiId": physical("Api")}
+
+    def patch(path, value):
+        return [{"op": "replace", "path": path, "value": value}]
+
+    if what == "alarm":
+        cloudwatch, put = alarm("AuthorizerErrorsAlarm")
+        cloudwatch.put_metric_alarm(**{**put, "Threshold": 1000, "ActionsEnabled": False})
+    elif what == "alarm-deleted":
+        client("cloudwatch").delete_alarms(AlarmNames=[physical("FaultsAlarm")])
+    elif what == "metric-filter":
+        logs, group = client("logs"), physical("AuthorizerLogs")
+        name = physical("FaultsMetric")
+        old = next(f for f in logs.describe_metric_filters(logGroupName=group)["metricFilters"]
+                   if f["filterName"] == name)
+        logs.put_metric_filter(logGroupName=group, filterName=name, filterPattern="nothing",
+                               metricTransformations=old["metricTransformations"])
+    elif what == "stage-log":
+        gateway.update_stage(**api, stageName="prod", patchOperations=patch("/*/*/logging/loglevel", "OFF"))
+    elif what == "stage-trace":
+        gateway.update_stage(**api, stageName="prod", patchOperations=patch("/*/*/logging/dataTrace", "true"))
+    elif what == "stage-throttle":
+        gateway.update_stage(**api, stageName="prod",
+                             patchOperations=patch("/*/*/throttling/burstLimit", "7"))
+    elif what == "stage-deployment":
+        new = gateway.create_deployment(**api, description="by hand")["id"]
+        gateway.update_stage(**api, stageName="prod", patchOperations=patch("/deploymentId", new))
+    elif what == "deployment-deleted":
+        gateway.delete_deployment(**api, deploymentId=physical("ApiDeployment*"))
+    elif what == "model":
+        gateway.update_model(**api, modelName="RefusalResponseModel",
+                             patchOperations=patch("/schema", json.dumps({"type": "string"})))
+    elif what == "resource":
+        gateway.update_resource(**api, resourceId=physical("ApiUsers"), patchOperations=patch("/pathPart", "people"))
+    elif what == "resource-deleted":
+        gateway.delete_resource(**api, resourceId=physical("ApiConfig"))
+    elif what == "api-policy":
+        policy = {"Version": "2012-10-17", "Statement": [
+            {"Effect": "Allow", "Principal": "*", "Action": "execute-api:Invoke", "Resource": "*"}]}
+        gateway.update_rest_api(**api, patchOperations=patch("/policy", json.dumps(policy)))
+    elif what == "inline-policy":
+        iam, role = client("iam"), physical("AuthorizerRole")
+        old = iam.get_role_policy(RoleName=role, PolicyName="read-accounts")["PolicyDocument"]
+        old["Statement"][1]["Resource"] = "*"
+        iam.put_role_policy(RoleName=role, PolicyName="read-accounts", PolicyDocument=json.dumps(old))
+    elif what == "inline-policy-added":
+        more = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+        client("iam").put_role_policy(
+            RoleName=physical("InvocationRole"), PolicyName="more", PolicyDocument=json.dumps(more))
+    elif what == "inline-policy-reordered":
+        iam, role = client("iam"), physical("InvocationRole")
+        old = iam.get_role_policy(RoleName=role, PolicyName="call-api")["PolicyDocument"]
+        for statement in old["Statement"]:
+            statement["Action"] = [statement["Action"]]
+        old["Statement"].reverse()
+        iam.put_role_policy(RoleName=role, PolicyName="call-api", PolicyDocument=json.dumps(old))
+    else:
+        raise SystemExit(f"unknown: {what}")
+
+
 def meddle(what):
     function = "lambda-99-upload-us-west-2"
     if what == "memory":
@@ -88,7 +171,7 @@ def meddle(what):
     elif what == "other-environment":
         client("iam").tag_role(RoleName=ROLE, Tags=[{"Key": "sftpctl:environment", "Value": "98"}])
     else:
-        raise SystemExit(f"unknown: {what}")
+        meddle_unseen(what)
 
 
 if COMMAND == "make":
@@ -97,6 +180,10 @@ elif COMMAND == "look":
     print(json.dumps(look(), sort_keys=True))
 elif COMMAND == "bucket":
     print(json.dumps(bucket()))
+
+
+elif COMMAND == "physical":
+    print(physical(sys.argv[3]))
 elif COMMAND == "meddle":
     meddle(sys.argv[3])
 else:

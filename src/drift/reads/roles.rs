@@ -1,0 +1,26 @@
+//! Roles: what they may do. Trust and description are CloudFormation's to compare.
+
+use std::collections::BTreeMap;
+
+use futures_util::future::try_join_all;
+use serde_json::{Value, json};
+
+use super::{Answer, Wanted};
+use crate::aws::{Aws, AwsError};
+
+pub(super) async fn read(aws: &Aws, _region: &str, wanted: &[Wanted<'_>]) -> Answer {
+    try_join_all(wanted.iter().map(|role| one(aws, role.id))).await
+}
+
+async fn one(aws: &Aws, role: &str) -> Result<Option<Value>, AwsError> {
+    let iam = aws.iam();
+    let (Some(inline), Some(attached)) = (iam.inline_policies(role).await?, iam.attached(role).await?) else {
+        return Ok(None);
+    };
+    Ok(Some(json!({ "Policies": policies(&inline), "ManagedPolicyArns": attached })))
+}
+
+fn policies(inline: &BTreeMap<String, String>) -> Vec<Value> {
+    let document = |text: &str| serde_json::from_str(text).unwrap_or_else(|_| Value::from(text));
+    inline.iter().map(|(name, text)| json!({ "PolicyName": name, "PolicyDocument": document(text) })).collect()
+}
