@@ -41,7 +41,8 @@ pub struct ResourceFacts {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ModelFacts {
-    /// Its name.
+    /// Its name, by which it is found.
+    #[serde(skip_serializing)]
     pub name: String,
     /// What it is for.
     pub description: Option<String>,

@@ -25,7 +25,8 @@ pub struct GroupFacts {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct MetricFilterFacts {
-    /// Its name, which is unique in its group.
+    /// Its name, by which it is found in its group.
+    #[serde(skip_serializing)]
     pub filter_name: String,
     /// The log group.
     pub log_group_name: String,

@@ -2,9 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use serde_json::Value;
+use serde_json::{Value, json};
+use sftpctl::drift::stack::{self, Found, Looked};
 
 use crate::site::{Site, text};
+use crate::stub::{Reply, Stub};
 
 const DRIFT: [&str; 6] = ["drift", "--env", "99", "--local", "--output", "json"];
 
@@ -123,6 +125,14 @@ fn what_cloudformation_does_not_look_at_is_read_and_told_with_before_and_after()
         ]
     );
 
+    // Nobody knows of the alarms where they cannot be read.
+    site.ok(&["local", "faults", "add", "monitoring.*", "error=403:AccessDenied:no", "--region", "us-west-2"]);
+    let (report, _) = drift(&site, &[]);
+    let unseen: Vec<&Value> = report["unseen"].as_array().unwrap().iter().filter(|one| one["failed"] == true).collect();
+    assert_eq!(unseen.len(), 5, "{report}");
+    assert!(unseen[0]["why"].as_str().unwrap().contains("cloudwatch:DescribeAlarms"), "{report}");
+    site.ok(&["local", "faults", "clear"]);
+
     // What is gone is gone, and a stage that shows something else is told.
     let deployed = site.oracle("handmade.py", &["physical", "ApiDeployment*"]);
     for what in ["alarm-deleted", "stage-deployment", "deployment-deleted", "resource-deleted"] {
@@ -189,4 +199,160 @@ fn nothing_is_taken_from_another_environment() {
     assert!(refused.contains("belongs to environment 98"), "{refused}");
     let unknown = site.ends_with(2, &["import", "--env", "99", "--local", "global/nothing", "--yes"]);
     assert!(unknown.contains("has no resource global/nothing"), "{unknown}");
+}
+
+fn xml(operation: &str, inside: &str) -> Reply {
+    Reply::ok(format!("<{operation}Response><{operation}Result>{inside}</{operation}Result></{operation}Response>"))
+}
+
+/// Looks into a stack of these resources, of which CloudFormation says `drifts`.
+async fn looked(stub: &Stub, resources: Value, drifts: &[(&str, &str)]) -> Found {
+    let arn = "arn:aws:cloudformation:us-west-2:111111111111:stack/sftp-99-upload-us-west-2/1";
+    let drifts: String = drifts
+        .iter()
+        .map(|(logical, status)| {
+            format!(
+                "<member><StackId>{arn}</StackId><LogicalResourceId>{logical}</LogicalResourceId>\
+                 <ResourceType>x</ResourceType><StackResourceDriftStatus>{status}</StackResourceDriftStatus></member>"
+            )
+        })
+        .collect();
+    let ids: String = resources
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(|logical| {
+            format!(
+                "<member><LogicalResourceId>{logical}</LogicalResourceId>\
+                 <PhysicalResourceId>id-{logical}</PhysicalResourceId></member>"
+            )
+        })
+        .collect();
+    let id = "<StackDriftDetectionId>d1</StackDriftDetectionId>";
+    stub.on("cloudformation:DetectStackDrift", [xml("DetectStackDrift", id)])
+        .on(
+            "cloudformation:DescribeStackDriftDetectionStatus",
+            [xml(
+                "DescribeStackDriftDetectionStatus",
+                &format!("<StackId>{arn}</StackId>{id}<DetectionStatus>DETECTION_COMPLETE</DetectionStatus>"),
+            )],
+        )
+        .on(
+            "cloudformation:DescribeStackResourceDrifts",
+            [xml("DescribeStackResourceDrifts", &format!("<StackResourceDrifts>{drifts}</StackResourceDrifts>"))],
+        )
+        .on(
+            "cloudformation:ListStackResources",
+            [xml("ListStackResources", &format!("<StackResourceSummaries>{ids}</StackResourceSummaries>"))],
+        )
+        .on(
+            "cloudformation:DescribeStacks",
+            [xml(
+                "DescribeStacks",
+                "<Stacks><member><StackStatus>UPDATE_COMPLETE</StackStatus><Parameters><member>\
+                 <ParameterKey>Most</ParameterKey><ParameterValue>3</ParameterValue></member></Parameters>\
+                 </member></Stacks>",
+            )],
+        );
+    let template = json!({ "Parameters": { "Most": { "Type": "Number" } }, "Resources": resources });
+    let aws = stub.aws("us-west-2").await;
+    stack::look(&aws, &Looked { node: "stack", region: "us-west-2", arn, template: &template }).await
+}
+
+/// `resource property`, for everything.
+fn drifted(found: &Found) -> Vec<String> {
+    let of = |drifted: &sftpctl::drift::model::Drifted| {
+        let name = drifted.resource.clone();
+        drifted.properties.iter().map(move |property| format!("{name} {}", property.name)).collect::<Vec<_>>()
+    };
+    found.drifted.iter().flat_map(of).collect()
+}
+
+#[tokio::test]
+async fn what_cloudformation_has_looked_at_is_not_read_again_but_for_what_roles_may_do() {
+    let stub = Stub::new().await;
+    let document = "%7B%22Statement%22%3A%5B%5D%7D";
+    stub.on("iam:ListRolePolicies", [xml("ListRolePolicies", "<PolicyNames><member>more</member></PolicyNames>")])
+        .on(
+            "iam:GetRolePolicy",
+            [xml(
+                "GetRolePolicy",
+                &format!(
+                    "<RoleName>r</RoleName><PolicyName>more</PolicyName><PolicyDocument>{document}</PolicyDocument>"
+                ),
+            )],
+        )
+        .on("iam:ListAttachedRolePolicies", [xml("ListAttachedRolePolicies", "<AttachedPolicies/>")]);
+    let resources = json!({
+        "Alarm": { "Type": "AWS::CloudWatch::Alarm", "Properties": { "Threshold": 1 } },
+        "Filter": { "Type": "AWS::Logs::MetricFilter", "Properties": {} },
+        "Role": { "Type": "AWS::IAM::Role", "Properties": {} },
+        "Other": { "Type": "AWS::SNS::Topic", "Properties": {} },
+    });
+    let drifts = [("Alarm", "IN_SYNC"), ("Filter", "DELETED"), ("Role", "IN_SYNC"), ("Other", "NOT_CHECKED")];
+    let found = looked(&stub, resources, &drifts).await;
+    assert_eq!(drifted(&found), ["stack/Filter exists", "stack/Role Policies"]);
+    let unseen: Vec<_> = found.unseen.iter().map(|one| (one.resource.as_str(), one.failed)).collect();
+    assert_eq!((unseen, found.seen), (vec![("stack/Other", false)], 3));
+    assert_eq!(stub.count("monitoring:DescribeAlarms") + stub.count("logs:DescribeMetricFilters"), 0);
+}
+
+#[tokio::test]
+async fn what_is_read_is_understood_as_aws_writes_it() {
+    let stub = Stub::new().await;
+    let stage = json!({
+        "stageName": "prod", "deploymentId": "id-Deployment",
+        "accessLogSettings": { "destinationArn": "arn:aws:logs:us-west-2:111111111111:log-group:id-Group", "format": "f" },
+        "methodSettings": {
+            "*/*": { "loggingLevel": "ERROR", "dataTraceEnabled": false, "metricsEnabled": false,
+                     "throttlingRateLimit": 500.0, "throttlingBurstLimit": 1000, "cacheTtlInSeconds": 300 },
+            "~1users~1{name}/GET": { "loggingLevel": "INFO", "dataTraceEnabled": true, "metricsEnabled": false,
+                                     "throttlingRateLimit": 5.0, "throttlingBurstLimit": 5 },
+        },
+    });
+    let alarm = |name: &str, threshold: f64| {
+        json!({ "AlarmName": name, "ExtendedStatistic": "p99", "Threshold": threshold, "ActionsEnabled": true,
+                "TreatMissingData": "missing", "Dimensions": [{ "Name": "b", "Value": "2" }, { "Name": "a", "Value": "1" }],
+                "StateUpdatedTimestamp": 1.7e9, "AlarmArn": "arn" })
+    };
+    let page = |alarm: Value, token: Option<&str>| {
+        Reply::ok(json!({ "MetricAlarms": [alarm], "CompositeAlarms": [], "NextToken": token }).to_string())
+    };
+    stub.on("apigateway:GET /restapis/id-Api/stages", [Reply::ok(json!({ "item": [stage] }).to_string())]).on(
+        "monitoring:DescribeAlarms",
+        [
+            // Refused once, as AWS does: it is asked again.
+            Reply::json_error(400, "Throttling", "Rate exceeded"),
+            page(alarm("id-Alarm", 3.0), Some("more")),
+            page(alarm("id-Other", 4.0), None),
+        ],
+    );
+    let setting = |path: &str, verb: &str, level: &str, trace: bool, most: u32| {
+        json!({ "ResourcePath": path, "HttpMethod": verb, "LoggingLevel": level, "DataTraceEnabled": trace,
+                "MetricsEnabled": false, "ThrottlingRateLimit": most, "ThrottlingBurstLimit": most })
+    };
+    let mut all = setting("/*", "*", "ERROR", false, 500);
+    all["ThrottlingBurstLimit"] = json!(1000);
+    let wanted = json!({
+        "Threshold": { "Ref": "Most" }, "ExtendedStatistic": "p99",
+        "Dimensions": [{ "Name": "a", "Value": "1" }, { "Name": "b", "Value": "2" }],
+    });
+    let resources = json!({
+        "Group": { "Type": "AWS::Logs::LogGroup" },
+        "Stage": { "Type": "AWS::ApiGateway::Stage", "Properties": {
+            "RestApiId": "id-Api", "StageName": "prod", "DeploymentId": { "Ref": "Deployment" },
+            "AccessLogSetting": { "DestinationArn": { "Fn::GetAtt": ["Group", "Arn"] }, "Format": "f" },
+            "MethodSettings": [setting("/users/{name}", "GET", "INFO", true, 5), all],
+        } },
+        "Alarm": { "Type": "AWS::CloudWatch::Alarm", "Properties": wanted },
+        "Other": { "Type": "AWS::CloudWatch::Alarm", "Properties": wanted },
+    });
+    let found = looked(&stub, resources, &[("Group", "IN_SYNC")]).await;
+    assert_eq!(drifted(&found), ["stack/Other Threshold"], "{:?}", found.unseen);
+    assert_eq!(found.seen, 4);
+    let asked = stub.asked("monitoring:DescribeAlarms");
+    assert_eq!(asked[0].body, asked[1].body);
+    assert_eq!(asked[1].region, "us-west-2");
+    assert_eq!(asked[1].body, r#"{"AlarmNames":["id-Alarm","id-Other"]}"#);
+    assert_eq!(asked[2].body, r#"{"AlarmNames":["id-Alarm","id-Other"],"NextToken":"more"}"#);
 }

@@ -10,13 +10,7 @@ pub(super) async fn read(aws: &Aws, region: &str, wanted: &[Wanted<'_>]) -> Answ
     }
     let find = |wanted: &Wanted<'_>| {
         let group = wanted.text("LogGroupName");
-        let found = live.iter().find(|f| f.filter_name == wanted.id && Some(f.log_group_name.as_str()) == group)?;
-        let mut told = told(found);
-        // The template may leave the name to CloudFormation; it is what this one was found by.
-        if let Some(members) = told.as_object_mut() {
-            members.remove("FilterName");
-        }
-        Some(told)
+        live.iter().find(|f| f.filter_name == wanted.id && Some(f.log_group_name.as_str()) == group).map(told)
     };
     Ok(wanted.iter().map(find).collect())
 }

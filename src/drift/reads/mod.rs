@@ -1,7 +1,8 @@
 //! What is there of a stack's resources, one reader a type, each of this shape: the resources of its type go in, and
 //! what is there of each comes out in the same order, under the template's names; `None` for one that is gone.
 //!
-//! A reader gives what it knows and nothing else: what it leaves out is not compared.
+//! A reader gives what it knows and nothing else: what it leaves out is not compared. It leaves out the name that a
+//! resource was found by: a template may leave that to CloudFormation.
 
 mod alarms;
 mod api;
