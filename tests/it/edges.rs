@@ -1,7 +1,5 @@
 //! What waits for what, in so many words: the order that AWS asks for, and nothing beyond it.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
