@@ -52,6 +52,9 @@ pub struct ApiMethod {
     pub parameters: BTreeMap<String, bool>,
     /// What answers.
     pub integration: Option<ApiIntegration>,
+    /// What else must hold before it answers: `an API key`, `a request validator`, `a resource policy of the API`.
+    #[serde(default)]
+    pub guards: Vec<String>,
 }
 
 /// What answers a method.
@@ -110,12 +113,20 @@ impl ApiGateway {
     pub async fn methods(&self, api: &str) -> Result<Vec<ApiMethod>, AwsError> {
         let call = self.0.get_resources().rest_api_id(api).limit(500).embed("methods").send().await;
         let resources = call.call("apigateway:GetResources", api)?;
+        let whole = self.0.get_rest_api().rest_api_id(api).send().await.call("apigateway:GetRestApi", api)?;
+        let policy = whole.policy().is_some_and(|policy| !policy.trim().is_empty());
         let mut methods = Vec::new();
         for resource in resources.items() {
             let (Some(id), Some(path)) = (resource.id(), resource.path()) else { continue };
             for name in resource.resource_methods().into_iter().flatten().map(|(name, _)| name) {
                 let call = self.0.get_method().rest_api_id(api).resource_id(id).http_method(name).send().await;
                 let method = call.call("apigateway:GetMethod", api)?;
+                let guards = [
+                    (method.api_key_required() == Some(true), "an API key"),
+                    (method.request_validator_id().is_some_and(|id| !id.is_empty()), "a request validator"),
+                    (policy, "a resource policy of the API"),
+                ];
+                let guards = guards.iter().filter(|(there, _)| *there).map(|(_, guard)| (*guard).to_owned()).collect();
                 let method = Method::builder()
                     .set_authorization_type(method.authorization_type)
                     .set_request_parameters(method.request_parameters)
@@ -132,6 +143,7 @@ impl ApiGateway {
                         .map(|(k, v)| (k.clone(), *v))
                         .collect(),
                     integration: method.method_integration().map(integration),
+                    guards,
                 });
             }
         }
