@@ -3,14 +3,15 @@
 FROM rust:1.94-bookworm AS build
 WORKDIR /source
 COPY . .
-RUN cargo build --release --locked --bins
+# The authorizer is the one for Lambda: small, and without the command line's dependencies.
+RUN cargo build --release --locked --bin sftpctl && scripts/build-authorizer
 
 FROM debian:bookworm-slim
 RUN apt-get update \
     && apt-get install --no-install-recommends -y ca-certificates \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --create-home --uid 10001 sftpctl
-COPY --from=build /source/target/release/sftpctl /source/target/release/sftp-authorizer /usr/local/bin/
+COPY --from=build /source/target/release/sftpctl /source/target/lambda/sftp-authorizer /usr/local/bin/
 USER 10001
 WORKDIR /work
 ENTRYPOINT ["sftpctl"]

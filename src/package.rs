@@ -27,6 +27,14 @@ pub enum PackageError {
         /// Why.
         reason: String,
     },
+    /// Too large to start quickly.
+    #[error("the zip file has {:.2} MB, more than {most} MB: a cold start loads all of it", *bytes as f64 / 1e6)]
+    Large {
+        /// Its size.
+        bytes: usize,
+        /// The limit.
+        most: f64,
+    },
     /// The zip writer failed.
     #[error("cannot write the zip file: {0}")]
     Zip(#[from] zip::result::ZipError),
@@ -127,6 +135,12 @@ fn check(binary: &[u8], architecture: &str) -> Result<(), String> {
     if name != architecture {
         return Err(format!("it is built for {name}, the environment says {architecture}"));
     }
+    if let Some(promise) = newer_promise(binary) {
+        return Err(format!(
+            "it needs {promise} of a glibc newer than {}.{}, which provided.al2023 has",
+            GLIBC.0, GLIBC.1
+        ));
+    }
     let newest = newest_glibc(binary);
     match newest.filter(|version| *version > GLIBC) {
         Some((major, minor)) => {
@@ -134,6 +148,16 @@ fn check(binary: &[u8], architecture: &str) -> Result<(), String> {
         }
         None => Ok(()),
     }
+}
+
+/// A version name that stands for an ability of the loader instead of a number; the first, `GLIBC_ABI_DT_RELR`, came with
+/// glibc 2.36.
+fn newer_promise(binary: &[u8]) -> Option<String> {
+    const MARK: &[u8] = b"\0GLIBC_ABI_";
+    let at = memchr::memmem::find(binary, MARK)? + 1;
+    let rest = &binary[at..];
+    let end = rest.iter().take(64).position(|byte| *byte == 0)?;
+    Some(String::from_utf8_lossy(&rest[..end]).into_owned())
 }
 
 fn newest_glibc(binary: &[u8]) -> Option<(u32, u32)> {
@@ -167,6 +191,8 @@ mod tests {
     fn only_what_lambda_can_run_is_packed() {
         assert_eq!(check(&elf(62, "GLIBC_2.34"), "x86_64"), Ok(()));
         assert!(check(&elf(62, "GLIBC_2.36"), "x86_64").is_err_and(|e| e.contains("needs glibc 2.36")));
+        let relr = check(&elf(62, "GLIBC_ABI_DT_RELR"), "x86_64");
+        assert!(relr.is_err_and(|e| e.contains("GLIBC_ABI_DT_RELR")));
         assert!(check(&elf(183, ""), "x86_64").is_err_and(|e| e.contains("built for arm64")));
         assert!(check(b"#!/bin/sh", "x86_64").is_err());
     }

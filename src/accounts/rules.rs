@@ -2,7 +2,8 @@
 
 use sha2::{Digest as _, Sha256};
 
-use crate::authorizer::password::MOST_BYTES;
+/// The longest password: what `TestIdentityProvider` takes (API reference of Transfer Family, `UserPassword`).
+const MOST_PASSWORD: usize = 1024;
 
 /// Why an account cannot be made like that.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -22,8 +23,8 @@ pub enum RuleError {
     /// Nothing.
     #[error("the password is empty")]
     EmptyPassword,
-    /// Longer than Transfer hands on.
-    #[error("the password is longer than {MOST_BYTES} bytes")]
+    /// Longer than Transfer takes.
+    #[error("the password is longer than {MOST_PASSWORD} characters")]
     LongPassword,
     /// SSH would cut it.
     #[error("the password has a control character")]
@@ -65,7 +66,7 @@ pub fn org_id(id: i64) -> Result<(), RuleError> {
 pub fn password(password: &str) -> Result<(), RuleError> {
     match password {
         "" => Err(RuleError::EmptyPassword),
-        long if long.len() > MOST_BYTES => Err(RuleError::LongPassword),
+        long if long.chars().count() > MOST_PASSWORD => Err(RuleError::LongPassword),
         odd if odd.contains(char::is_control) => Err(RuleError::ControlPassword),
         _ => Ok(()),
     }
@@ -117,12 +118,12 @@ mod tests {
 
     #[test]
     fn odd_passwords_are_fine_and_impossible_ones_are_not() {
-        for good in [" leading", "it's \"$x\" \\", "😀", "a"] {
+        for good in [" leading", "it's \"$x\" \\", "😀", "a", &"😀".repeat(1024)] {
             assert_eq!(password(good), Ok(()), "{good}");
         }
         assert_eq!(password(""), Err(RuleError::EmptyPassword));
         assert_eq!(password("a\nb"), Err(RuleError::ControlPassword));
-        assert_eq!(password(&"x".repeat(5000)), Err(RuleError::LongPassword));
+        assert_eq!(password(&"x".repeat(1025)), Err(RuleError::LongPassword));
     }
 
     #[test]

@@ -134,21 +134,120 @@ impl Accounts {
         match self.home.write_items(&self.table, &writes).await? {
             Written::Done => Ok(()),
             Written::Refused(failed) if failed.contains(&0) => Err(AccountError::OrgTaken(account.org_id)),
-            Written::Refused(_) => Err(AccountError::NameTaken(account.username.clone())),
+            Written::Refused(_) => self.add_over(account).await,
         }
     }
 
-    /// Writes a changed account, unless somebody else has changed it since it was read.
+    /// Adds an account whose name is reserved, if whoever reserved it is gone or has another name: removed by other means
+    /// than `users remove`, an account leaves its reservation behind. That both are still so is a condition of the write.
+    async fn add_over(&self, account: &Account) -> Result<(), AccountError> {
+        let taken = || AccountError::NameTaken(account.username.clone());
+        let reserved = Attribute::Number(reservation(&account.username).to_string());
+        let Some(found) = self.home.item(&self.table, (KEY, &reserved)).await? else { return Err(taken()) };
+        let (Some(owner @ Attribute::Number(_)), true) =
+            (found.get(RESERVED_BY), found.get(RESERVES) == Some(&Attribute::Text(account.username.clone())))
+        else {
+            return Err(taken());
+        };
+        let mut writes = vec![
+            Write::Put {
+                item: account.to_item(),
+                condition: Some(format!("attribute_not_exists({KEY})")),
+                values: Vec::new(),
+            },
+            Write::Put {
+                item: reservation_item(account),
+                condition: Some(format!("{RESERVED_BY} = :owner")),
+                values: vec![(":owner".to_owned(), owner.clone())],
+            },
+        ];
+        // One item cannot be in a transaction twice; that this one is gone is the first condition already.
+        if *owner != Attribute::Number(account.org_id.to_string()) {
+            writes.push(Write::Check {
+                key: (KEY.to_owned(), owner.clone()),
+                condition: format!("attribute_not_exists({KEY}) OR username <> :name"),
+                values: vec![(":name".to_owned(), Attribute::Text(account.username.clone()))],
+            });
+        }
+        match self.home.write_items(&self.table, &writes).await? {
+            Written::Done => Ok(()),
+            Written::Refused(failed) if failed.contains(&0) => Err(AccountError::OrgTaken(account.org_id)),
+            Written::Refused(_) => Err(taken()),
+        }
+    }
+
+    /// Writes what changed of an account, unless somebody else has changed it since it was read. Attributes that this
+    /// program does not know stay as they are.
     ///
     /// # Errors
     /// Somebody has.
     pub async fn replace(&self, before: &Account, account: &Account) -> Result<(), AccountError> {
         let (condition, values) = unchanged(before);
-        let writes = [Write::Put { item: account.to_item(), condition: Some(condition), values }];
+        let (old, new) = (before.to_item(), account.to_item());
+        let set = new.iter().filter(|(name, value)| old.get(*name) != Some(value));
+        let gone = old.keys().filter(|name| !new.contains_key(*name));
+        let changes = set.map(|(name, value)| (name.clone(), Some(value.clone())));
+        let changes: Vec<_> = changes.chain(gone.map(|name| (name.clone(), None))).collect();
+        let key = (KEY.to_owned(), Attribute::Number(before.org_id.to_string()));
+        let writes = [Write::Update { key, changes, condition: Some(condition), values }];
         match self.home.write_items(&self.table, &writes).await? {
             Written::Done => Ok(()),
             Written::Refused(_) => Err(AccountError::Changed(account.username.clone())),
         }
+    }
+
+    /// The items of an organisation, or with a user name, whatever is wrong with them.
+    ///
+    /// # Errors
+    /// AWS's.
+    pub async fn raw(&self, org_id: Option<i64>, username: Option<&str>) -> Result<Vec<Item>, AwsError> {
+        match (username, org_id) {
+            (Some(name), _) => self.home.query_index(&self.table, names::TABLE_INDEX, ("username", name)).await,
+            (None, org_id) => {
+                let key = Attribute::Number(org_id.unwrap_or_default().to_string());
+                Ok(self.home.item(&self.table, (KEY, &key)).await?.into_iter().collect())
+            }
+        }
+    }
+
+    /// Turns off, or removes, an item that is no account. It admits nobody as it is; but what is wrong with it may be put
+    /// right by somebody who does not know that it was meant to go.
+    ///
+    /// # Errors
+    /// Its user name has changed since it was read.
+    pub async fn end_malformed(&self, item: &Item, remove: bool) -> Result<(), AccountError> {
+        let id = item.get(KEY).cloned().unwrap_or(Attribute::Other);
+        let key = (KEY.to_owned(), id.clone());
+        let (name, condition, values) = match item.get("username") {
+            Some(value @ Attribute::Text(name)) => {
+                (Some(name), "username = :name", vec![(":name".to_owned(), value.clone())])
+            }
+            _ => (None, "attribute_exists(orgid)", Vec::new()),
+        };
+        let condition = Some(condition.to_owned());
+        let write = if remove {
+            Write::Delete { key, condition, values }
+        } else {
+            let changes = vec![("status".to_owned(), Some(Attribute::Text("disabled".to_owned())))];
+            Write::Update { key, changes, condition, values }
+        };
+        match self.home.write_items(&self.table, &[write]).await? {
+            Written::Refused(_) => {
+                let name = name.cloned().unwrap_or_else(|| format!("{id:?}"));
+                return Err(AccountError::Changed(name));
+            }
+            Written::Done => {}
+        }
+        if let (true, Some(name)) = (remove, name) {
+            // Whoever has the name next takes over a reservation whose owner is gone; so this may fail.
+            let reserved = Write::Delete {
+                key: (KEY.to_owned(), Attribute::Number(reservation(name).to_string())),
+                condition: Some(format!("{RESERVED_BY} = :org")),
+                values: vec![(":org".to_owned(), id)],
+            };
+            self.home.write_items(&self.table, &[reserved]).await?;
+        }
+        Ok(())
     }
 
     /// Removes an account and frees its name.

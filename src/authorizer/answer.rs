@@ -46,7 +46,7 @@ pub fn log_line(question: Option<&Question>, decision: &Result<Grant, Refusal>) 
         Ok(_) => ("INFO", "admitted", "keys-offered"),
         Err(refusal) => (if refusal.is_ours() { "ERROR" } else { "INFO" }, "refused", refusal.reason()),
     };
-    let short = |text: &str| text.chars().take(64).filter(|c| !c.is_control()).collect::<String>();
+    let short = |text: &str| super::question::escaped(text, 64);
     json!({
         "level": level,
         "outcome": outcome,
@@ -61,7 +61,7 @@ pub fn log_line(question: Option<&Question>, decision: &Result<Grant, Refusal>) 
 mod tests {
     use super::*;
     use crate::authorizer::home::Home;
-    use crate::authorizer::{Item, judge, screen};
+    use crate::authorizer::{Attribute, Item, judge, password, screen};
     use proptest::prelude::*;
 
     fn config(home_type: HomeType) -> Config {
@@ -132,6 +132,48 @@ mod tests {
         })
     }
 
+    /// The password `secret` in every form that is stored.
+    fn stored() -> &'static [String; 3] {
+        static STORED: std::sync::OnceLock<[String; 3]> = std::sync::OnceLock::new();
+        STORED.get_or_init(|| {
+            let salt = [7; password::SALT_BYTES];
+            let legacy = password::legacy("secret");
+            [
+                legacy.clone(),
+                password::hash("secret", &salt).unwrap(),
+                password::harden(&legacy, &salt).unwrap().unwrap(),
+            ]
+        })
+    }
+
+    /// Every decision is counted by its reason, and those that are our doing raise the alarm: what the filters of the
+    /// template look for is what a log line has.
+    #[test]
+    fn the_filters_of_the_stack_see_every_refusal() {
+        let template = include_str!("../../templates/region.yaml");
+        let filters: Vec<&str> = template
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("FilterPattern: '")?.strip_suffix('\''))
+            .collect();
+        let fits = |filter: &str, line: &Value| {
+            let inner = filter.trim_start_matches("{ ").trim_end_matches(" }");
+            inner.split(" && ").all(|term| {
+                let (name, value) = term.split_once(" = ").unwrap();
+                line[name.strip_prefix("$.").unwrap()] == json!(value.trim_matches('"'))
+            })
+        };
+        let [all, ours] = filters[..] else { panic!("{filters:?}") };
+        assert!(template.contains("Value: \"$.reason\""), "refusals are counted by reason");
+        for refusal in Refusal::ALL {
+            let line = log_line(None, &Err(refusal));
+            assert!(fits(all, &line) && line["reason"] == refusal.reason(), "{line}");
+            assert_eq!(fits(ours, &line), refusal.is_ours(), "{line}");
+        }
+        let grant = Grant { home: Home::parse("/bucket/folder").unwrap(), public_keys: vec![] };
+        let line = log_line(None, &Ok(grant));
+        assert!(!fits(all, &line) && !fits(ours, &line), "{line}");
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -146,12 +188,35 @@ mod tests {
             prop_assert!(body(&config, &decision).get("Role").is_none());
         }
 
-        /// No password but the right one opens an account.
+        /// No password but the right one opens an account, however it is stored, and no event that is nearly right.
         #[test]
-        fn only_the_right_password_opens(password in ".{1,40}") {
-            let item = crate::authorizer::account::tests::old();
-            let question = Question { username: "my1sftp".into(), password: password.clone(), ..Question::default() };
-            prop_assert_eq!(judge(&question, &[item]).is_ok(), password == "secret");
+        fn only_the_right_password_opens(
+            password in prop_oneof![
+                3 => ".{1,40}",
+                2 => Just("secret".to_owned()),
+                1 => "(?i)secret",
+                1 => "[ \\x00]?secret[ \\x00]?",
+                1 => Just(password::legacy("secret")),
+            ],
+            scheme in 0..3_usize,
+            server in prop_oneof![4 => Just("s-1".to_owned()), 1 => "s-[0-9]?", 1 => any::<String>()],
+            key in prop_oneof![6 => Just("password"), 1 => Just("Password"), 1 => Just("PASSWORD"), 1 => Just("passwort")],
+            extra in prop::option::of(("[a-zA-Z]{1,12}", any_json())),
+        ) {
+            let config = config(HomeType::Path);
+            let mut item = crate::authorizer::account::tests::old();
+            item.insert("password".to_owned(), Attribute::Text(stored()[scheme].clone()));
+            let mut event = json!({ "username": "my1sftp", "protocol": "SFTP", "serverId": server, "sourceIp": "192.0.2.1" });
+            if let Some((name, value)) = extra.filter(|(name, _)| event.get(name).is_none()) {
+                event[name] = value;
+            }
+            event[key] = json!(password);
+            let decision = match Question::parse(&event) {
+                Err(_) => Err(Refusal::MalformedEvent),
+                Ok(question) => screen(&config, &question).and_then(|()| judge(&question, &[item])),
+            };
+            let right = event["password"] == "secret" && server == "s-1" && Question::parse(&event).is_ok();
+            prop_assert_eq!(body(&config, &decision).get("Role").is_some(), right, "{} by {}", event, scheme);
         }
     }
 }

@@ -31,11 +31,23 @@ impl Question {
         Self::deserialize(event)
     }
 
-    /// The user name for a log line: cut, and without control characters.
+    /// The user name for a log line: cut, and its control characters escaped.
     pub fn logged_name(&self) -> String {
-        let shown = self.username.chars().take(LOGGED);
-        shown.map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
+        escaped(&self.username, LOGGED)
     }
+}
+
+/// The first characters of a text, control characters as `\n` or `\u{1b}`: nothing is lost, and nothing acts.
+pub(super) fn escaped(text: &str, most: usize) -> String {
+    let shown = text.chars().take(most);
+    shown.fold(String::new(), |mut out, c| {
+        if c.is_control() {
+            out.extend(c.escape_default())
+        } else {
+            out.push(c)
+        }
+        out
+    })
 }
 
 #[cfg(test)]
@@ -53,9 +65,9 @@ mod tests {
 
     #[test]
     fn a_logged_name_is_short_and_on_one_line() {
-        let question = Question { username: "a\n\u{1b}".repeat(200), ..Question::default() };
+        let question = Question { username: "a\n\u{1b}ñ".repeat(200), ..Question::default() };
         let logged = question.logged_name();
-        assert_eq!(logged.chars().count(), 100);
+        assert_eq!(logged, "a\\n\\u{1b}ñ".repeat(25));
         assert!(!logged.contains(char::is_control));
     }
 }

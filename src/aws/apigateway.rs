@@ -52,6 +52,9 @@ pub struct ApiMethod {
     pub parameters: BTreeMap<String, bool>,
     /// What answers.
     pub integration: Option<ApiIntegration>,
+    /// What else must hold before it answers: `an API key`, `a request validator`, `a resource policy of the API`.
+    #[serde(default)]
+    pub guards: Vec<String>,
 }
 
 /// What answers a method.
@@ -110,11 +113,17 @@ impl ApiGateway {
     pub async fn methods(&self, api: &str) -> Result<Vec<ApiMethod>, AwsError> {
         let call = self.0.get_resources().rest_api_id(api).limit(500).embed("methods").send().await;
         let resources = call.call("apigateway:GetResources", api)?;
+        let whole = self.0.get_rest_api().rest_api_id(api).send().await.call("apigateway:GetRestApi", api)?;
+        let policy = whole.policy().is_some_and(|policy| !policy.trim().is_empty());
         let mut methods = Vec::new();
         for resource in resources.items() {
             let (Some(id), Some(path)) = (resource.id(), resource.path()) else { continue };
             for name in resource.resource_methods().into_iter().flatten().map(|(name, _)| name) {
-                methods.extend(self.method(api, id, path, name).await?);
+                let found = self.method(api, id, path, name).await?;
+                methods.extend(found.map(|mut method| {
+                    method.guards.extend(policy.then(|| "a resource policy of the API".to_owned()));
+                    method
+                }));
             }
         }
         methods.sort_by(|a, b| (&a.path, &a.http_method).cmp(&(&b.path, &b.http_method)));
@@ -131,9 +140,14 @@ impl ApiGateway {
     ) -> Result<Option<ApiMethod>, AwsError> {
         let call = self.0.get_method().rest_api_id(api).resource_id(resource).http_method(verb).send().await;
         let Some(method) = call.call("apigateway:GetMethod", api).or_missing(&["NotFound"])? else { return Ok(None) };
+        let guards = [
+            (method.api_key_required() == Some(true), "an API key"),
+            (method.request_validator_id().is_some_and(|id| !id.is_empty()), "a request validator"),
+        ];
         Ok(Some(ApiMethod {
             path: path.to_owned(),
             http_method: verb.to_owned(),
+            guards: guards.iter().filter(|(there, _)| *there).map(|(_, guard)| (*guard).to_owned()).collect(),
             authorization: method.authorization_type().unwrap_or("NONE").to_owned(),
             parameters: method.request_parameters().into_iter().flatten().map(|(k, v)| (k.clone(), *v)).collect(),
             integration: method.method_integration().map(integration),

@@ -2,8 +2,12 @@
 //! transaction.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
-use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, ConditionCheck, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+};
 
 use super::AwsError;
 use super::dynamodb::DynamoDb;
@@ -31,7 +35,30 @@ pub enum Write {
         /// As above.
         values: Vec<(String, Attribute)>,
     },
+    /// Changes some attributes of an item and leaves the others alone.
+    Update {
+        /// Its key.
+        key: (String, Attribute),
+        /// The attributes; without a value they are removed.
+        changes: Vec<(String, Option<Attribute>)>,
+        /// As above.
+        condition: Option<String>,
+        /// As above.
+        values: Vec<(String, Attribute)>,
+    },
+    /// Writes nothing, but must hold for the others to be written.
+    Check {
+        /// The key of the item that is looked at.
+        key: (String, Attribute),
+        /// As above.
+        condition: String,
+        /// As above.
+        values: Vec<(String, Attribute)>,
+    },
 }
+
+/// How often a transaction is tried that meets another one on the same items.
+const CONFLICTS: u32 = 6;
 
 /// How a conditional write ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,31 +101,32 @@ impl DynamoDb {
         Ok((answer.items.unwrap_or_default().into_iter().map(item).collect(), next))
     }
 
-    /// Writes all or nothing.
+    /// Writes all or nothing. A transaction that meets another one on the same items is tried again: what that one wrote
+    /// then decides.
     pub async fn write_items(&self, table: &str, writes: &[Write]) -> Result<Written, AwsError> {
         let items = writes.iter().map(|write| transaction(table, write)).collect::<Result<Vec<_>, _>>()?;
-        let result = self.0.transact_write_items().set_transact_items(Some(items)).send().await;
-        match result {
-            Ok(_) => Ok(Written::Done),
-            Err(error) => {
-                let reasons = error.as_service_error().and_then(|error| match error {
-                    aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError::TransactionCanceledException(e) => {
-                        Some(e.cancellation_reasons().to_vec())
-                    }
-                    _ => None,
-                });
-                let failed: Vec<usize> = reasons
-                    .into_iter()
-                    .flatten()
-                    .enumerate()
-                    .filter(|(_, reason)| reason.code() == Some("ConditionalCheckFailed"))
-                    .map(|(index, _)| index)
-                    .collect();
-                if failed.is_empty() {
-                    return Err::<Written, _>(error).call("dynamodb:PutItem", table);
-                }
-                Ok(Written::Refused(failed))
+        let mut attempts = 0;
+        loop {
+            let result = self.0.transact_write_items().set_transact_items(Some(items.clone())).send().await;
+            let Err(error) = result else { return Ok(Written::Done) };
+            let reasons = error.as_service_error().and_then(|error| match error {
+                TransactWriteItemsError::TransactionCanceledException(e) => Some(e.cancellation_reasons().to_vec()),
+                _ => None,
+            });
+            let reasons = reasons.unwrap_or_default();
+            let with = |code: &str| {
+                let reasons = reasons.iter().enumerate().filter(|(_, reason)| reason.code() == Some(code));
+                reasons.map(|(index, _)| index).collect::<Vec<usize>>()
+            };
+            let failed = with("ConditionalCheckFailed");
+            if !failed.is_empty() {
+                return Ok(Written::Refused(failed));
             }
+            attempts += 1;
+            if with("TransactionConflict").is_empty() || attempts == CONFLICTS {
+                return Err::<Written, _>(error).call("dynamodb:PutItem", table);
+            }
+            tokio::time::sleep(Duration::from_millis(fastrand::u64(20..50) << attempts)).await;
         }
     }
 }
@@ -138,6 +166,41 @@ fn transaction(table: &str, write: &Write) -> Result<TransactWriteItem, AwsError
                 .build()
                 .map_err(broken)?;
             TransactWriteItem::builder().delete(delete).build()
+        }
+        Write::Update { key, changes, condition, values } => {
+            // By placeholders, since `status` and others are words of the language.
+            let placed = || changes.iter().enumerate();
+            let set = placed().filter(|(_, (_, value))| value.is_some()).map(|(n, _)| format!("#a{n} = :a{n}"));
+            let removed = placed().filter(|(_, (_, value))| value.is_none()).map(|(n, _)| format!("#a{n}"));
+            let (set, removed) = (set.collect::<Vec<_>>().join(", "), removed.collect::<Vec<_>>().join(", "));
+            let clauses = [("SET", set), ("REMOVE", removed)];
+            let clauses =
+                clauses.iter().filter(|(_, list)| !list.is_empty()).map(|(word, list)| format!("{word} {list}"));
+            let names = placed().map(|(n, (name, _))| (format!("#a{n}"), name.clone())).collect();
+            let mut values = values.clone();
+            values.extend(placed().filter_map(|(n, (_, value))| Some((format!(":a{n}"), value.clone()?))));
+            let update = Update::builder()
+                .table_name(table)
+                .key(&key.0, value(&key.1))
+                .update_expression(clauses.collect::<Vec<_>>().join(" "))
+                .set_expression_attribute_names(Some(names))
+                .set_condition_expression(condition.clone())
+                .set_expression_attribute_values(named(&values))
+                .return_values_on_condition_check_failure(none)
+                .build()
+                .map_err(broken)?;
+            TransactWriteItem::builder().update(update).build()
+        }
+        Write::Check { key, condition, values } => {
+            let check = ConditionCheck::builder()
+                .table_name(table)
+                .key(&key.0, value(&key.1))
+                .condition_expression(condition)
+                .set_expression_attribute_values(named(values))
+                .return_values_on_condition_check_failure(none)
+                .build()
+                .map_err(broken)?;
+            TransactWriteItem::builder().condition_check(check).build()
         }
     })
 }

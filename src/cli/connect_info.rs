@@ -8,6 +8,7 @@ use crate::aws::HostKeyFacts;
 use crate::exit::{CliError, Exit};
 use crate::report::connect::{Endpoint, render};
 use crate::report::output::{self, Output};
+use crate::spec::model::Environment;
 use crate::verify::login::server;
 use crate::{local, names};
 
@@ -35,12 +36,13 @@ pub(super) async fn run(args: ConnectArgs, look: Look) -> Result<Exit, CliError>
         let own = format!("{}.server.transfer.{region}.amazonaws.com", facts.id);
         let host = environment.dns.as_ref().map(|dns| names::host(&environment, region, &dns.zone));
         let local = ports.iter().find(|(id, _)| *id == facts.id).map(|(_, port)| *port);
+        let others = others(&environment, region);
         let (host, port) = match local {
             Some(port) => ("127.0.0.1".to_owned(), port),
             None => (host.unwrap_or_else(|| own.clone()), 22),
         };
         let keys = keys.into_iter().map(|key| (key.kind, key.fingerprint)).collect();
-        endpoints.push(Endpoint { region: region.clone(), host, port, server: own, keys });
+        endpoints.push(Endpoint { region: region.clone(), host, others, port, server: own, keys });
     }
     if endpoints.is_empty() {
         return Err(CliError::new(Exit::Failed, format!("environment {} has no server yet", environment.name))
@@ -54,6 +56,7 @@ pub(super) async fn run(args: ConnectArgs, look: Look) -> Result<Exit, CliError>
                     json!({
                         "region": endpoint.region, "host": endpoint.host, "port": endpoint.port,
                         "server": endpoint.server,
+                        "otherHosts": endpoint.others.iter().map(|(name, _)| name).collect::<Vec<_>>(),
                         "hostKeys": endpoint.keys.iter().map(|(kind, print)| json!({"type": kind, "fingerprint": print})).collect::<Vec<_>>(),
                     })
                 })
@@ -66,6 +69,14 @@ pub(super) async fn run(args: ConnectArgs, look: Look) -> Result<Exit, CliError>
         _ => output::data(&render(&args.username, &endpoints)),
     }
     Ok(Exit::Ok)
+}
+
+/// The records besides the region's own that lead to its server; true where they lead to the nearest one.
+fn others(environment: &Environment, region: &str) -> Vec<(String, bool)> {
+    let Some(dns) = &environment.dns else { return Vec::new() };
+    let aliases = dns.aliases.iter().filter(|(_, other)| *other == region).map(|(name, _)| (name.clone(), false));
+    let latency = dns.latency.then(|| (names::latency_host(environment, &dns.zone), true));
+    aliases.chain(latency).collect()
 }
 
 async fn local_ports() -> Vec<(String, u16)> {

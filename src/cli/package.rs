@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::common::Look;
 use crate::exit::{CliError, Exit};
-use crate::package;
+use crate::package::{self, PackageError};
 use crate::report::output::{self, Output};
 
 /// Which binary, and where to.
@@ -23,6 +23,9 @@ pub(super) struct PackageArgs {
     /// Processor architecture that it must be for
     #[arg(long, value_name = "NAME", default_value = "x86_64", value_parser = ["x86_64", "arm64"])]
     architecture: String,
+    /// The most that the zip file may have, in MB
+    #[arg(long, value_name = "N", default_value_t = 2.0)]
+    max_size: f64,
     /// The zip file
     #[arg(long, value_name = "FILE", default_value = "sftp-authorizer.zip")]
     out: PathBuf,
@@ -33,6 +36,10 @@ pub(super) fn run(args: &PackageArgs, look: Look) -> Result<Exit, CliError> {
     let path = package::locate(args.binary.as_deref());
     let (content, digest) = package::build(&path, &args.architecture)
         .and_then(|package| Ok((package.zip()?, package.digest().to_owned())))
+        .and_then(|(zip, digest)| match zip.len() {
+            bytes if bytes as f64 > args.max_size * 1e6 => Err(PackageError::Large { bytes, most: args.max_size }),
+            _ => Ok((zip, digest)),
+        })
         .map_err(|error| CliError::from_error(Exit::Usage, &error, Some(error.hint().to_owned())))?;
     std::fs::write(&args.out, content.as_slice())
         .map_err(|error| CliError::new(Exit::Usage, format!("cannot write {}: {error}", args.out.display())))?;

@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 use super::common::{Look, Place};
 use crate::accounts::rules::{self, RuleError};
 use crate::accounts::{AccountError, Accounts};
-use crate::authorizer::Account;
 use crate::authorizer::account::parse_range;
 use crate::authorizer::home::Home;
 use crate::authorizer::password::{self, Scheme};
+use crate::authorizer::{Account, Attribute, Item};
 use crate::aws::Aws;
 use crate::exit::{CliError, Exit};
 use crate::names;
@@ -167,7 +167,9 @@ fn fault(error: AccountError) -> CliError {
         AccountError::Duplicate { .. } => {
             (Exit::Refused, Some("remove all but one, by --orgid: sftpctl users remove --orgid N".to_owned()))
         }
-        AccountError::Malformed { .. } => (Exit::Refused, Some("correct the item in the table".to_owned())),
+        AccountError::Malformed { .. } => {
+            (Exit::Refused, Some("correct the item in the table, or take it out: sftpctl users remove".to_owned()))
+        }
     };
     CliError::from_error(exit, &error, hint)
 }
@@ -317,8 +319,29 @@ async fn passwd(args: PasswdArgs, look: Look) -> Result<Exit, CliError> {
     Ok(Exit::Ok)
 }
 
+/// An item that is no account, but the only one of those that were asked for.
+async fn malformed(accounts: &Accounts, who: &Who) -> Result<Option<Item>, CliError> {
+    let mut found = accounts.raw(who.orgid, who.username.as_deref()).await.map_err(|error| failed(&error))?;
+    let alone = found.len() == 1 && Account::from_item(&found[0]).is_err();
+    Ok(if alone { found.pop() } else { None })
+}
+
+/// Who an item would be.
+fn named(item: &Item) -> String {
+    let text = |name: &str| match item.get(name) {
+        Some(Attribute::Text(text) | Attribute::Number(text)) => text.clone(),
+        _ => "?".to_owned(),
+    };
+    format!("{} (organisation {})", text("username"), text("orgid"))
+}
+
 async fn turn(which: Which, look: Look, disabled: bool) -> Result<Exit, CliError> {
     let (_, _, accounts) = open(&which.place, look).await?;
+    if let (true, Some(item)) = (disabled, malformed(&accounts, &which.who).await?) {
+        accounts.end_malformed(&item, false).await.map_err(fault)?;
+        output::progress(&format!("{}: disabled; it is still malformed", named(&item)));
+        return Ok(Exit::Ok);
+    }
     let before = find(&accounts, &which.who).await?;
     let word = if disabled { "disabled" } else { "enabled" };
     if before.disabled != disabled {
@@ -331,6 +354,15 @@ async fn turn(which: Which, look: Look, disabled: bool) -> Result<Exit, CliError
 
 async fn remove(args: RemoveArgs, look: Look) -> Result<Exit, CliError> {
     let (_, _, accounts) = open(&args.which.place, look).await?;
+    if let Some(item) = malformed(&accounts, &args.which.who).await? {
+        if !args.yes {
+            let question = format!("Remove the malformed item of {}? [y/N]", named(&item));
+            super::common::confirm(&question, &["y", "yes"], "--yes")?;
+        }
+        accounts.end_malformed(&item, true).await.map_err(fault)?;
+        output::progress(&format!("{}: removed", named(&item)));
+        return Ok(Exit::Ok);
+    }
     let account = find(&accounts, &args.which.who).await?;
     if !args.yes {
         let question = format!("Remove the account {} (organisation {})? [y/N]", account.username, account.org_id);

@@ -8,6 +8,8 @@ pub struct Endpoint {
     pub region: String,
     /// Host name to connect to.
     pub host: String,
+    /// Other names that lead here, and whether they may lead elsewhere, too.
+    pub others: Vec<(String, bool)>,
     /// Port.
     pub port: u16,
     /// The server's own name, below any record.
@@ -23,6 +25,10 @@ pub fn render(username: &str, endpoints: &[Endpoint]) -> String {
         let (host, port) = (&endpoint.host, endpoint.port);
         let _ = writeln!(text, "{} ({})", endpoint.region, endpoint.server);
         let _ = writeln!(text, "  host       {host}\n  port       {port}\n  user       {username}");
+        for (name, nearest) in &endpoint.others {
+            let note = if *nearest { "  (the nearest server answers: give customers every host key)" } else { "" };
+            let _ = writeln!(text, "  also       {name}{note}");
+        }
         for (kind, fingerprint) in &endpoint.keys {
             let _ = writeln!(text, "  host key   {kind} {fingerprint}");
         }
@@ -56,6 +62,7 @@ mod tests {
         let endpoint = Endpoint {
             region: "us-west-2".into(),
             host: "99-uploads-us-west-2.xx.net".into(),
+            others: vec![("files.xx.net".into(), false), ("99-uploads.xx.net".into(), true)],
             port: 22,
             server: "s-1.server.transfer.us-west-2.amazonaws.com".into(),
             keys: vec![("ssh-ed25519".into(), "SHA256:abc".into())],
@@ -63,6 +70,7 @@ mod tests {
         let text = render("a@b.c", &[endpoint]);
         assert!(text.contains("  OpenSSH    sftp a@b.c@99-uploads-us-west-2.xx.net\n"));
         assert!(text.contains("sftp://a%40b.c@99-uploads-us-west-2.xx.net:22/"));
+        assert!(text.contains("  also       files.xx.net\n  also       99-uploads.xx.net  (the nearest"));
         assert!(text.contains("ssh-ed25519 SHA256:abc"));
     }
 }

@@ -4,6 +4,7 @@ mod accounts;
 mod broken;
 mod clients;
 mod doors;
+mod execute_api;
 mod host_keys;
 mod limits;
 mod package;

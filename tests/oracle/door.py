@@ -72,6 +72,11 @@ def item(text):
     client("dynamodb").put_item(TableName=TABLE, Item=json.loads(text))
 
 
+def drop_item(orgid):
+    """Deletes an item as somebody does who knows nothing of what belongs to it."""
+    client("dynamodb").delete_item(TableName=TABLE, Key={"orgid": {"N": orgid}})
+
+
 def stored(orgid):
     found = client("dynamodb").get_item(TableName=TABLE, Key={"orgid": {"N": orgid}}).get("Item")
     print(json.dumps(found))
@@ -210,6 +215,18 @@ def drop_host_key(region, kind):
             transfer.delete_host_key(ServerId=identity, HostKeyId=key["HostKeyId"])
 
 
+def set_stat(region, option):
+    client("transfer", region).update_server(ServerId=server(region), ProtocolDetails={"SetStatOption": option})
+
+
+def delete_server(region):
+    client("transfer", region).delete_server(ServerId=server(region))
+
+
+def keep_secret(name, private):
+    client("secretsmanager").create_secret(Name=name, SecretString=private)
+
+
 def keep_key(name, private):
     client("ssm").put_parameter(Name=name, Value=private, Type="SecureString")
 
@@ -247,7 +264,9 @@ def knock(username, rate):
 
 
 {
-    "object": object_, "put": put, "keys": keys, "uploads": uploads, "many": many, "item": item, "stored": stored,
+    "object": object_, "put": put, "keys": keys, "uploads": uploads, "many": many, "item": item,
+    "drop-item": drop_item, "stored": stored,
     "test": test, "log": log, "mapping": mapping, "deploy-api": deploy_api, "break": break_, "knock": knock,
-    "stop": stop, "start": start, "drop-host-key": drop_host_key, "keep-key": keep_key,
+    "stop": stop, "start": start, "set-stat": set_stat, "delete-server": delete_server, "keep-secret": keep_secret,
+    "drop-host-key": drop_host_key, "keep-key": keep_key,
 }[COMMAND](*sys.argv[3:])

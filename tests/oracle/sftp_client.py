@@ -139,6 +139,20 @@ def semantics():
     equal("the way home", client.normalize("sub/../x/./y/.."), f"{home}/x")
 
 
+def set_stat(quiet):
+    """Whether times and modes are taken without a word, or refused."""
+    client = session(connect())
+    with client.open("stat", "w") as file:
+        file.write("x")
+    for name, call in (("utime", lambda: client.utime("stat", (1, 1))), ("chmod", lambda: client.chmod("stat", 0o600))):
+        if quiet == "quiet":
+            call()
+        else:
+            refused(name, call)
+    assert client.stat("stat").st_mtime > 1
+    client.remove("stat")
+
+
 def outside(paths):
     """Nothing outside the home can be read, listed, written, moved to, or even seen."""
     client = session(connect())
@@ -280,5 +294,5 @@ def log_in():
 {
     "round-trip": round_trip, "semantics": semantics, "outside": lambda *paths: outside(paths), "sessions": sessions,
     "only-sftp": only_sftp, "listing": listing, "breaks-off": breaks_off, "crowd": crowd, "stays": stays,
-    "log-in": log_in, "two-steps": two_steps,
+    "log-in": log_in, "two-steps": two_steps, "set-stat": set_stat,
 }[COMMAND](*ARGUMENTS)

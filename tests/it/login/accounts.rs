@@ -4,8 +4,12 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
+use sftpctl::authorizer::Attribute;
+use sftpctl::aws::{Write, Written};
+
 use super::shared;
 use crate::site::{Login, Running, shown, succeeded, text, tool};
+use crate::stub::{Reply, Stub};
 
 const WEST: &str = "us-west-2";
 const BUCKET: &str = "pl-pt99-5-uploads";
@@ -66,6 +70,87 @@ fn an_account_lives_from_add_to_remove() {
     assert!(site.oracle("door.py", &["keys", BUCKET, "4001/"]).contains("4001/mark"), "files stay");
     // The name is free again.
     site.add(4001, "lifelong", "third secret");
+}
+
+#[test]
+fn attributes_that_we_do_not_know_stay() {
+    let site = shared();
+    let digest = "lcf7ypKsUIOv2mKlZKPQFPw7cskUDjy5nqa/Eg==";
+    let item = format!(
+        r#"{{"orgid": {{"N": "4601"}}, "username": {{"S": "annotated"}}, "HomeDirectory": {{"S": "/{BUCKET}/4601"}},
+        "password": {{"S": "{digest}"}}, "note": {{"S": "pays late"}}, "labels": {{"M": {{"tier": {{"N": "2"}}}}}}}}"#
+    );
+    site.oracle("door.py", &["item", &item]);
+    for what in [&["passwd", "--password-stdin"][..], &["disable"], &["enable"]] {
+        users(what, "annotated", "new secret");
+        let stored: Value = serde_json::from_str(&site.oracle("door.py", &["stored", "4601"])).unwrap();
+        assert_eq!(stored["note"]["S"], "pays late", "{what:?}");
+        assert_eq!(stored["labels"]["M"]["tier"]["N"], "2", "{what:?}");
+        assert_ne!(stored["password"]["S"], digest, "{what:?}");
+    }
+    assert!(site.admits(site.port(WEST), &Login::new("annotated", "new secret")));
+}
+
+#[test]
+fn a_name_is_free_when_its_account_was_deleted_by_hand() {
+    let site = shared();
+    for (orgid, next) in [(4611, 4611), (4611, 4612)] {
+        site.add(orgid, "abandoned", "secret");
+        site.oracle("door.py", &["drop-item", &orgid.to_string()]);
+        let login = site.add(next, "abandoned", "another secret");
+        assert!(site.admits(site.port(WEST), &login));
+        users(&["remove", "--yes"], "abandoned", "");
+    }
+    site.add(4613, "present", "secret");
+    let which = ["add", "--orgid", "4614", "--username", "present", "--cluster", "99-5", "--password-stdin"];
+    let output = site.users(&which, "secret");
+    assert!(!output.status.success() && shown(&output).contains("is taken"), "{}", shown(&output));
+}
+
+#[test]
+fn a_malformed_account_can_be_turned_off_and_removed() {
+    let site = shared();
+    let item = r#"{"orgid": {"N": "4621"}, "username": {"S": "shapeless"}, "status": {"S": "Active"},
+        "HomeDirectory": {"S": "/"}, "password": {"S": "lcf7ypKsUIOv2mKlZKPQFPw7cskUDjy5nqa/Eg=="}}"#;
+    site.oracle("door.py", &["item", item]);
+    let show = site.users(&["show", "--username", "shapeless"], "");
+    assert!(shown(&show).contains("malformed") && shown(&show).contains("users remove"), "{}", shown(&show));
+    users(&["disable"], "shapeless", "");
+    let stored: Value = serde_json::from_str(&site.oracle("door.py", &["stored", "4621"])).unwrap();
+    assert_eq!(stored["status"]["S"], "disabled");
+    users(&["remove", "--yes"], "shapeless", "");
+    assert_eq!(site.oracle("door.py", &["stored", "4621"]), "null");
+    site.add(4621, "shapeless", "secret");
+    // One whose name is no text is found by its number.
+    site.oracle("door.py", &["item", r#"{"orgid": {"N": "4622"}, "HomeDirectory": {"S": "/"}}"#]);
+    succeeded("remove", &site.users(&["remove", "--yes", "--orgid", "4622"], ""));
+    assert_eq!(site.oracle("door.py", &["stored", "4622"]), "null");
+}
+
+#[tokio::test]
+async fn two_transactions_that_meet_are_no_failure() {
+    let canceled = |code: &str| {
+        let reasons = serde_json::json!([{ "Code": code }, { "Code": "None" }]);
+        let body = serde_json::json!({ "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
+            "message": "Transaction cancelled", "CancellationReasons": reasons });
+        Reply::new(400, body.to_string())
+    };
+    let written = async |replies: Vec<Reply>| {
+        let stub = Stub::new().await;
+        stub.on("dynamodb:TransactWriteItems", replies);
+        let key = ("orgid".to_owned(), Attribute::Number("1".to_owned()));
+        let write = Write::Delete { key, condition: None, values: Vec::new() };
+        let aws = stub.aws("us-west-2").await;
+        (aws.dynamodb("us-west-2").write_items("t", &[write]).await, stub.count("dynamodb:TransactWriteItems"))
+    };
+    let conflict = || canceled("TransactionConflict");
+    let (result, asked) = written(vec![conflict(), conflict(), Reply::ok("{}")]).await;
+    assert_eq!((result.unwrap(), asked), (Written::Done, 3));
+    // Who lost against it is told so.
+    let (result, _) = written(vec![conflict(), canceled("ConditionalCheckFailed")]).await;
+    assert_eq!(result.unwrap(), Written::Refused(vec![0]));
+    let (result, asked) = written(vec![conflict()]).await;
+    assert!(result.is_err() && asked == 6, "{result:?} {asked}");
 }
 
 #[test]
@@ -208,7 +293,12 @@ fn a_home_of_any_letters_is_the_whole_world() {
 #[test]
 fn a_customer_is_told_how_to_connect() {
     let site = shared();
-    let said = site.ok(&["connect-info", "--env", "99", "--local", "--username", "a@b.c"]);
+    let file = site.dir.path().join("environments/99.yaml");
+    let file = std::fs::read_to_string(file).unwrap().replace("dns:\n", "dns:\n  latency: true\n");
+    let other = site.dir.path().join("99-latency.yaml");
+    std::fs::write(&other, file).unwrap();
+    let said = site.ok(&["connect-info", "--env-file", other.to_str().unwrap(), "--local", "--username", "a@b.c"]);
+    assert_eq!(said.matches("  also       99-uploads.xx.net").count(), 2, "{said}");
     let port = site.port(WEST);
     assert!(said.contains(&format!("sftp -P {port} a@b.c@127.0.0.1")), "{said}");
     let scanned = tool("ssh-keyscan", "openssh-client").args(["-p", &port.to_string(), "127.0.0.1"]).output().unwrap();

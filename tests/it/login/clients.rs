@@ -224,10 +224,10 @@ fn a_large_folder_is_listed_whole_and_once() {
     let login = site.add(1006, "lister", "correct horse");
     let names = site.dir.path().join("names");
     let names = names.to_str().unwrap();
-    site.oracle("door.py", &["many", BUCKET, "1006/many/", "2600", names]);
+    site.oracle("door.py", &["many", BUCKET, "1006/many/", "10000", names]);
     site.paramiko_ok(site.port(WEST), &login, &["listing", "many", names]);
     let listed = succeeded("ls", &site.sftp(site.port(WEST), &login, "ls -1 many\n"));
-    assert_eq!(listed.lines().filter(|line| line.starts_with("many/")).count(), 2600);
+    assert_eq!(listed.lines().filter(|line| line.starts_with("many/")).count(), 10_000);
 }
 
 #[test]

@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeSet;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::Stdio;
 
-use crate::site::{Site, shown, succeeded, text, tool};
+use crate::site::{Running, Site, shown, succeeded, text, tool, until};
 
 /// Public halves that a port presents, as `type base64`.
 fn presented(port: u16) -> BTreeSet<String> {
@@ -63,6 +65,16 @@ fn every_server_presents_the_keys_that_the_environment_names() {
         assert!(presented(port).contains(&kept), "{region}");
     }
     assert_eq!(site.planned(), Vec::<String>::new());
+    let secret = make(&site, "secret", &["-t", "ecdsa", "-b", "256"]);
+    let private = std::fs::read_to_string(site.dir.path().join("secret")).unwrap();
+    site.oracle("door.py", &["keep-secret", "sftp/host-key", &private]);
+    site.edit(|file| file.replace("file:old_rsa", "secretsmanager:sftp/host-key"));
+    site.deploy();
+    for (region, port) in site.ports() {
+        let keys = presented(port);
+        assert!(keys.contains(&secret) && keys.contains(&kept) && !keys.contains(&rsa), "{region}: {keys:?}");
+    }
+    assert_eq!(site.planned(), Vec::<String>::new());
 
     // No line of a private key is anywhere but where it was kept.
     let state = site.dir.path().join(".sftpctl/local/state");
@@ -70,12 +82,60 @@ fn every_server_presents_the_keys_that_the_environment_names() {
     for entry in std::fs::read_dir(state).unwrap() {
         everything += &std::fs::read_to_string(entry.unwrap().path()).unwrap();
     }
-    for name in ["old_ed25519", "old_rsa", "kept"] {
+    for name in ["old_ed25519", "old_rsa", "kept", "secret"] {
         let private = std::fs::read_to_string(site.dir.path().join(name)).unwrap();
         for line in private.lines().filter(|line| line.len() > 20 && !line.starts_with('-')) {
             assert!(!everything.contains(line), "a line of {name} is in the output, the state or a log");
         }
     }
+}
+
+#[test]
+fn a_server_keeps_port_and_keys_until_it_is_deleted() {
+    let site = Site::deployed("");
+    let login = site.add(8001, "faithful", "secret");
+    let before = |site: &Site| {
+        site.ports().into_iter().map(|(region, port)| (region, port, presented(port))).collect::<Vec<_>>()
+    };
+    let first = before(&site);
+    assert!(first.iter().all(|(_, _, keys)| !keys.is_empty()) && first[0].2 != first[1].2, "{first:?}");
+    let same = |what: &str| assert_eq!(before(&site), first, "{what}");
+
+    let port = site.endpoint().rsplit(':').next().unwrap().to_owned();
+    site.ok(&["local", "stop"]);
+    site.ok(&["local", "start", "--port", &port, "--server-start-time", "200ms"]);
+    same("after a restart of the local cloud");
+
+    // OFFLINE nobody answers, and whoever was there is gone.
+    let west = site.port("us-west-2");
+    let mut client = site.paramiko(west, &login);
+    let mut client = Running(client.args(["stays", "x"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap());
+    let mut line = String::new();
+    BufReader::new(client.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line.trim(), "open");
+    site.oracle("door.py", &["stop", "us-west-2"]);
+    until("nobody listens", || std::net::TcpStream::connect(("127.0.0.1", west)).is_err().then_some(()));
+    client.0.stdin.take().unwrap().write_all(b"go\n").unwrap();
+    assert!(!until("the client ends", || client.0.try_wait().unwrap()).success());
+    site.oracle("door.py", &["start", "us-west-2"]);
+    until("it listens again", || std::net::TcpStream::connect(("127.0.0.1", west)).ok());
+    same("after StopServer and StartServer");
+
+    for (option, quiet) in [("DEFAULT", "refused"), ("ENABLE_NO_OP", "quiet")] {
+        site.oracle("door.py", &["set-stat", "us-west-2", option]);
+        site.paramiko_ok(west, &login, &["set-stat", quiet]);
+    }
+
+    let keys = site.dir.path().join(".sftpctl/local/host-keys");
+    let kept = || std::fs::read_dir(&keys).unwrap().count();
+    let had = kept();
+    site.oracle("door.py", &["delete-server", "us-west-2"]);
+    until("nobody listens", || std::net::TcpStream::connect(("127.0.0.1", west)).is_err().then_some(()));
+    assert!(kept() < had, "the keys of a deleted server are still there");
+    site.deploy();
+    let after = before(&site);
+    assert_eq!(after[0], first[0]);
+    assert_ne!(after[1].2, first[1].2, "a new server has keys of its own");
 }
 
 #[test]

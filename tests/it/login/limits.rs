@@ -25,10 +25,12 @@ fn front_memory(site: &Site) -> u64 {
 fn a_gigabyte_goes_up_in_little_memory() {
     let site = shared();
     let login = site.add(5001, "heavy", "secret");
-    // Sparse here, a gigabyte on the wire and in the bucket; its two ends are marked.
+    // Sparse here, a gigabyte on the wire and in the bucket; every megabyte has its number, and so its place.
     let file = std::fs::File::create(site.dir.path().join("large")).unwrap();
     file.set_len(1 << 30).unwrap();
-    file.write_at(b"begin", 0).unwrap();
+    for block in 0..1024_u64 {
+        file.write_at(format!("megabyte {block}").as_bytes(), block << 20).unwrap();
+    }
     file.write_at(b"end", (1 << 30) - 3).unwrap();
     let before = front_memory(&site);
     succeeded("put", &site.sftp(site.port(WEST), &login, "put large\n"));
@@ -37,6 +39,13 @@ fn a_gigabyte_goes_up_in_little_memory() {
     assert!(grown < 200, "the front grew by {grown} MB for an upload of 1 GB");
     let listed = succeeded("ls", &site.sftp(site.port(WEST), &login, "ls -l large\n"));
     assert!(listed.contains("1073741824"), "{listed}");
+    succeeded("get", &site.sftp(site.port(WEST), &login, "get large back\n"));
+    let sum = |name: &str| {
+        let output = tool("sha256sum", "coreutils").arg(site.dir.path().join(name)).output().unwrap();
+        succeeded(name, &output).split(' ').next().unwrap().to_owned()
+    };
+    assert_eq!(sum("large"), sum("back"));
+    std::fs::remove_file(site.dir.path().join("back")).unwrap();
     succeeded("rm", &site.sftp(site.port(WEST), &login, "rm large\n"));
 }
 

@@ -20,9 +20,13 @@ fn the_same_binary_gives_the_same_zip_and_an_unfit_one_none() {
     let dir = tempfile::tempdir().unwrap();
     let binary = env!("CARGO_BIN_EXE_sftp-authorizer");
     for out in ["one.zip", "two.zip"] {
-        let output = package(dir.path(), &["--binary", binary, "--out", out]);
+        let output = package(dir.path(), &["--binary", binary, "--out", out, "--max-size", "200"]);
         assert!(output.status.success(), "{}", shown(&output));
     }
+    // Unoptimised it is no program for a cold start.
+    let large = package(dir.path(), &["--binary", binary, "--out", "large.zip"]);
+    assert!(large.status.code() == Some(2) && shown(&large).contains("more than 2 MB"), "{}", shown(&large));
+    assert!(!dir.path().join("large.zip").exists());
     let read = |name: &str| std::fs::read(dir.path().join(name)).unwrap();
     assert!(read("one.zip") == read("two.zip"));
     let script = "import sys,zipfile;z=zipfile.ZipFile(sys.argv[1]);i=z.infolist();print([(e.filename,oct(e.external_attr>>16)) for e in i])";

@@ -138,7 +138,10 @@ impl Eval<'_> {
         };
         for step in &reference.steps {
             thing = match (thing, step) {
-                (Thing::Undefined, _) => return Ok(Thing::Undefined),
+                (Thing::Undefined, _) => {
+                    thing = Thing::Undefined;
+                    break;
+                }
                 (thing, Step::Call(name, arguments)) => {
                     let mut values = Vec::new();
                     for argument in arguments {
@@ -169,9 +172,9 @@ impl Eval<'_> {
                 (Thing::Input | Thing::Util, _) => return Err(error(reference, "is not modelled")),
             };
         }
-        // API Gateway's own variables are empty where they have no value.
+        // On AWS these have values, or are empty: which of both it is, only a gateway that has them all could know.
         if thing == Thing::Undefined && matches!(reference.name.as_str(), "context" | "stageVariables") {
-            thing = Thing::Value(json!(""));
+            return Err(error(reference, "is not modelled"));
         }
         Ok(thing)
     }

@@ -1,0 +1,60 @@
+//! The execute path from outside: requests that botocore signs, and those that nobody signed.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use serde_json::Value;
+
+use crate::site::{Login, Site};
+
+fn call(site: &Site, login: &Login, command: &[&str]) -> Vec<Value> {
+    let arguments = [&[login.username.as_str(), &login.password], command].concat();
+    let lines = site.oracle("execute_api.py", &arguments);
+    lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn only_the_signed_and_permitted_request_gets_through() {
+    let site = Site::deployed("");
+    let login = site.add(7001, "outside@caller", "correct horse");
+    let cases = call(&site, &login, &["all"]);
+    let expected = [
+        ("signed by the invocation role", 200, ""),
+        ("unsigned", 403, "Missing Authentication Token"),
+        ("another password than signed", 403, "signature"),
+        ("another token", 403, "token"),
+        ("another date", 403, "ignature"),
+        ("another path than signed", 403, "signature"),
+        ("another query than signed", 403, "signature"),
+        ("signed for another region", 403, "Credential"),
+        ("keys that nobody has", 403, "token"),
+        ("the keys of an account, of no role", 403, "token"),
+        ("another role", 403, "is not authorized to perform: execute-api:Invoke on resource"),
+        ("an unknown stage", 403, "Forbidden"),
+        ("an unknown method", 403, "Missing Authentication Token"),
+        ("an unknown path", 403, "Missing Authentication Token"),
+    ];
+    assert_eq!(cases.len(), expected.len());
+    for (case, (name, status, said)) in cases.iter().zip(expected) {
+        assert_eq!((case["case"].as_str(), case["status"].as_u64()), (Some(name), Some(status)), "{case}");
+        assert!(case["answer"].to_string().contains(said), "{case}");
+        assert_eq!(case["answer"].get("Role").is_some(), status == 200, "{case}");
+    }
+    assert!(cases[0]["answer"]["Policy"].as_str().unwrap().contains("pl-pt99-5-uploads/7001/"), "{}", cases[0]);
+
+    // A trigger for another API: the gateway may not invoke the function, and does not say why.
+    site.oracle("door.py", &["break", "trigger-source"]);
+    let [refused] = &call(&site, &login, &["once"])[..] else { panic!("one case") };
+    assert_eq!(
+        (refused["status"].as_u64(), refused["answer"]["message"].as_str()),
+        (Some(500), Some("Internal server error"))
+    );
+    site.deploy();
+    assert_eq!(call(&site, &login, &["once"])[0]["status"], 200);
+
+    // What is not modelled is not waved through.
+    call(&site, &login, &["guard", "key"]);
+    assert_eq!(call(&site, &login, &["once"])[0]["status"], 500);
+    assert!(site.logs().contains("the method wants an API key, which is not modelled"), "{}", site.logs());
+    call(&site, &login, &["guard", "no-key"]);
+    assert_eq!(call(&site, &login, &["once"])[0]["status"], 200);
+}
