@@ -357,7 +357,7 @@ async fn remove(args: RemoveArgs, look: Look) -> Result<Exit, CliError> {
     if let Some(item) = malformed(&accounts, &args.which.who).await? {
         if !args.yes {
             let question = format!("Remove the malformed item of {}? [y/N]", named(&item));
-            super::common::confirm(&question, &["y", "yes"], "--yes")?;
+            super::common::confirm(&question, &["y", "yes"], "--yes").await?;
         }
         accounts.end_malformed(&item, true).await.map_err(fault)?;
         output::progress(&format!("{}: removed", named(&item)));

@@ -22,7 +22,7 @@ fn only_the_signed_and_permitted_request_gets_through() {
         ("unsigned", 403, "Missing Authentication Token"),
         ("another password than signed", 403, "signature"),
         ("another token", 403, "token"),
-        ("another date", 403, "ignature"),
+        ("another date", 403, "Credential"),
         ("another path than signed", 403, "signature"),
         ("another query than signed", 403, "signature"),
         ("signed for another region", 403, "Credential"),
@@ -52,9 +52,13 @@ fn only_the_signed_and_permitted_request_gets_through() {
     assert_eq!(call(&site, &login, &["once"])[0]["status"], 200);
 
     // What is not modelled is not waved through.
-    call(&site, &login, &["guard", "key"]);
+    call(&site, &login, &["guard", r#"{"Version":"2012-10-17","Statement":[]}"#]);
     assert_eq!(call(&site, &login, &["once"])[0]["status"], 500);
-    assert!(site.logs().contains("the method wants an API key, which is not modelled"), "{}", site.logs());
-    call(&site, &login, &["guard", "no-key"]);
+    assert!(
+        site.logs().contains("the method wants a resource policy of the API, which is not modelled"),
+        "{}",
+        site.logs()
+    );
+    call(&site, &login, &["guard", ""]);
     assert_eq!(call(&site, &login, &["once"])[0]["status"], 200);
 }

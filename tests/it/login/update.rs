@@ -27,6 +27,7 @@ fn customers_log_in_while_everything_is_updated() {
             "\nalarms: { authorizer_errors: 3 }\nserver: { security_policy: TransferSecurityPolicy-2024-01 }\nlogs:",
         ),
         ("retention_days: 30", "retention_days: 60"),
+        ("timeout_seconds: 12", "timeout_seconds: 12, home: logical"),
     ] {
         site.edit(|file| {
             assert!(file.contains(from), "{from:?} is not in {file}");
@@ -35,6 +36,12 @@ fn customers_log_in_while_everything_is_updated() {
         assert!(!site.planned().is_empty(), "{to}");
         site.deploy();
     }
+    // Another build of the authorizer: what follows the program in its file changes nothing but the package.
+    let mut other = std::fs::read(env!("CARGO_BIN_EXE_sftp-authorizer")).unwrap();
+    other.extend(b"another build");
+    let path = site.dir.path().join("another-authorizer");
+    std::fs::write(&path, other).unwrap();
+    site.ok(&["deploy", "--env", "99", "--local", "--yes", "--package", path.to_str().unwrap()]);
     drop(knocking.0.stdin.take());
     line.clear();
     said.read_to_string(&mut line).unwrap();
