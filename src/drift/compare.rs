@@ -62,9 +62,13 @@ fn walk(path: &str, before: &Value, after: &Value, found: &mut Vec<Property>) {
     }
 }
 
-/// What is left of two lists, with its place in them, when each has given up what the other has too.
-fn left<'a>(one: &'a [Value], other: &'a [Value]) -> (Vec<(usize, &'a Value)>, Vec<(usize, &'a Value)>) {
-    let (mut one, mut other): (Vec<_>, Vec<_>) = (one.iter().enumerate().collect(), other.iter().enumerate().collect());
+/// Members of a list with their places in it.
+type Placed<'a> = Vec<(usize, &'a Value)>;
+
+/// What is left of two lists when each has given up what the other has too.
+fn left<'a>(one: &'a [Value], other: &'a [Value]) -> (Placed<'a>, Placed<'a>) {
+    let (mut one, mut other): (Placed<'a>, Placed<'a>) =
+        (one.iter().enumerate().collect(), other.iter().enumerate().collect());
     one.retain(|(_, wanted)| match other.iter().position(|(_, have)| same(wanted, have)) {
         Some(at) => {
             other.remove(at);

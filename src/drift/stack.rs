@@ -59,6 +59,9 @@ struct Facts {
     physical: BTreeMap<String, String>,
 }
 
+/// Resources of one type: logical ids and properties.
+type OfKind<'a> = Vec<(&'a str, &'a Value)>;
+
 /// Looks into a stack.
 pub async fn look(aws: &Aws, stack: &Looked<'_>) -> Found {
     let (detected, facts) = join(detect(aws, stack), facts(aws, stack)).await;
@@ -142,7 +145,7 @@ async fn read<'a>(
     facts: Result<Facts, AwsError>,
     theirs: &BTreeMap<&str, Look>,
 ) -> BTreeMap<&'a str, Result<Look, String>> {
-    let mut kinds: BTreeMap<&str, (&Reader, Vec<(&'a str, &Value)>)> = BTreeMap::new();
+    let mut kinds: BTreeMap<&str, (&Reader, OfKind<'a>)> = BTreeMap::new();
     for (logical, resource) in stack.template["Resources"].as_object().into_iter().flatten() {
         let Some((kind, reader)) = resource["Type"].as_str().and_then(|kind| Some((kind, reads::reader(kind)?))) else {
             continue;
