@@ -7,10 +7,13 @@ COPY . .
 RUN cargo build --release --locked --bin sftpctl && scripts/build-authorizer
 
 FROM debian:bookworm-slim
+# The certificates of today are wanted, whatever their version.
+# hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install --no-install-recommends -y ca-certificates \
     && rm -rf /var/lib/apt/lists/* \
-    && useradd --create-home --uid 10001 sftpctl
+    && useradd --create-home --uid 10001 sftpctl \
+    && install --directory --owner=sftpctl --group=sftpctl /work
 COPY --from=build /source/target/release/sftpctl /source/target/lambda/sftp-authorizer /usr/local/bin/
 USER 10001
 WORKDIR /work

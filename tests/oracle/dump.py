@@ -43,7 +43,8 @@ class Account:
         found["buckets"] = self.buckets()
         found["zones"] = self.zones(names)
         text = json.dumps(found, default=str)
-        for name, word in names.items():
+        # The longest first: an id may be part of a name.
+        for name, word in sorted(names.items(), key=lambda item: -len(item[0])):
             text = text.replace(name, word)
         text = re.sub(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "UUID", text)
         # The template's own digest, in its tag and outputs, covers names with the account in them.
