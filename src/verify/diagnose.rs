@@ -201,7 +201,7 @@ pub(super) async fn beyond(scene: &Scene<'_>, answer: &IdentityAnswer) -> Result
     let documents = scene.aws.iam().role_policies(&scene.environment.names.user_role).await?.unwrap_or_default();
     let has = |document: &String| document.contains(&format!("arn:aws:s3:::{}\"", home.bucket));
     if !documents.iter().any(has) {
-        let what = format!("no policy of the user role has the bucket {}", home.bucket);
+        let what = format!("the user role's policy does not have the bucket {}", home.bucket);
         return Ok(Some((what, deploy)));
     }
     Ok(None)
