@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import sys
+import tempfile
 import threading
 import time
 
@@ -139,6 +140,10 @@ def deploy_api(region):
     gateway.create_deployment(restApiId=method["restApiId"], stageName="prod")
 
 
+def kept_method(method):
+    return os.path.join(tempfile.gettempdir(), f"sftpctl-method-{method['restApiId']}.json")
+
+
 def break_(link):
     """Takes one link out of the chain, or repairs by hand what `deploy` does not look at."""
     if link == "invoke":
@@ -159,14 +164,15 @@ def break_(link):
             SourceArn=f"arn:aws:execute-api:us-west-2:{ACCOUNT}:another1/prod/GET/servers/*/users/*/config")
     elif link == "method":
         gateway, method = api("us-west-2")
-        with open("method.json", "w") as file:
+        with open(kept_method(method), "w") as file:
             json.dump({"method": gateway.get_method(**method), "integration": gateway.get_integration(**method)}, file)
         gateway.delete_method(**method)
         deploy_api("us-west-2")
     elif link == "method-again":
         gateway, method = api("us-west-2")
-        with open("method.json") as file:
+        with open(kept_method(method)) as file:
             kept = json.load(file)
+        os.unlink(kept_method(method))
         gateway.put_method(**method, authorizationType=kept["method"]["authorizationType"],
                            requestParameters=kept["method"].get("requestParameters", {}))
         put_integration(gateway, method, kept["integration"])
