@@ -83,6 +83,9 @@ class Account:
             except lambdas.exceptions.ResourceNotFoundException:
                 policy = []
             whole = lambdas.get_function(FunctionName=name)
+            # MiniStack ends a stack's update before that of its function.
+            while whole["Configuration"].get("LastUpdateStatus") == "InProgress":
+                whole = lambdas.get_function(FunctionName=name)
             functions.append({"configuration": whole["Configuration"], "tags": whole.get("Tags"), "policy": policy})
         apis = []
         for number, api in enumerate(gateway.get_rest_apis(limit=500)["items"]):
