@@ -112,7 +112,8 @@ fn moto_takes_every_step_and_what_it_lacks_is_named() {
     );
     assert_eq!(output.status.code(), Some(1), "{}", shown(&output));
     let last = events.as_array().unwrap().last().unwrap();
-    assert!(last["error"].as_str().unwrap().starts_with("transfer:TestIdentityProvider s-"), "{last}");
+    let found = last["finding"].as_str().unwrap_or_default();
+    assert!(found.starts_with("it could not be looked at: transfer:TestIdentityProvider s-"), "{last}");
 
     // The next run finds everything as it should be.
     let (again, events) = deploy(folder.path(), &moto);
