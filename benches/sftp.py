@@ -186,7 +186,7 @@ def run(report, program, venv):
             report(f"  front: resident before {SESSIONS} uploads at once", before, None, "MB", None, None)
             report("  front: most resident during them", most, None, "MB", None, None)
             report(f"  {SESSIONS} uploads of {EACH >> 20} MB at once, together", rate, None, "MB/s", None, None)
-            for at_once in (1, 8):
+            for at_once in (1, 8, 24):
                 rate, costs = logins(client, (front, ministack), at_once)
                 report(f"  log-ins a second, {at_once} at once, whole chain", rate, None, "/s", None, None)
             for who, cost in zip(("the front", "MiniStack", "the client"), costs):
