@@ -122,7 +122,8 @@ pub fn ask(question: &str) -> Option<String> {
     if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
         return None;
     }
-    let mut stderr = std::io::stderr().lock();
+    // Not locked while somebody thinks: others have something to say meanwhile, such as that Ctrl-C was heard.
+    let mut stderr = std::io::stderr();
     let _ = write!(stderr, "{question} ").and_then(|()| stderr.flush());
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer).ok()?;

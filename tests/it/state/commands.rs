@@ -53,7 +53,7 @@ impl Records {
     }
 }
 
-/// The program at a terminal, where somebody answers.
+/// The program at a terminal, where somebody types this.
 fn answered(site: &Site, answer: &str, arguments: &[&str]) -> Output {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/oracle/asked.exp");
     tool("expect", "expect")
@@ -62,6 +62,14 @@ fn answered(site: &Site, answer: &str, arguments: &[&str]) -> Output {
         .current_dir(site.dir.path())
         .output()
         .unwrap()
+}
+
+#[test]
+fn ctrl_c_at_a_question_gives_the_lock_back() {
+    let site = Site::new();
+    let interrupted = answered(&site, "\u{3}", &["deploy", "--env", "99", "--local"]);
+    assert_eq!(interrupted.status.code(), Some(130), "{}", shown(&interrupted));
+    assert!(site.ok(&["lock", "show", "--env", "99", "--local"]).contains("Nobody works on environment 99"));
 }
 
 #[test]
@@ -86,10 +94,10 @@ fn a_lock_is_waited_for_and_broken_by_whoever_says_so() {
     records.begin(600).abandon();
     let refused = site.ends_with(3, &BREAK);
     assert!(refused.contains("deploy by") && refused.contains("--yes"), "{refused}");
-    let no = answered(&site, "n", &BREAK);
+    let no = answered(&site, "n\r", &BREAK);
     assert_eq!(no.status.code(), Some(3), "{}", shown(&no));
     site.ends_with(5, &show);
-    let yes = answered(&site, "y", &BREAK);
+    let yes = answered(&site, "y\r", &BREAK);
     assert!(yes.status.success() && shown(&yes).contains("The lock is free"), "{}", shown(&yes));
     site.ok(&show);
 
