@@ -2,9 +2,11 @@
 
 pub mod adopt;
 mod drift;
+mod look;
 mod orphans;
+mod told;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -12,25 +14,24 @@ use std::time::Instant;
 
 use crate::aws::{Aws, ConnectOptions};
 use crate::desired::{self, Given};
-use crate::execute::executor::{self, Context, Job, Outcomes, Task, lock};
+use crate::execute::executor::{self, Context, Job, Task, lock};
 use crate::execute::stop::Stop;
-use crate::execute::wait::{self, Deadlines};
+use crate::execute::wait::Deadlines;
 use crate::exit::{CliError, Exit};
 use crate::host_keys;
-use crate::names;
-use crate::observe::{Observed, observe};
+use crate::observe::Observed;
 use crate::package;
 use crate::plan::graph::Edges;
 use crate::plan::model::Plan;
 use crate::plan::planner;
-use crate::report::events::{Event, Outcome, RegionRow, Reporter, Summary};
+use crate::report::events::{Event, Reporter, Summary};
 use crate::report::output;
-use crate::resources::resource::{Action, Live, NodeId, Owner, Removal, RemovalOptions, Resource, World};
+use crate::resources::resource::{Action, NodeId, Owner, Removal, RemovalOptions, Resource, World};
 use crate::spec::model::Environment;
 use crate::state::blob::Blobs;
 use crate::state::bucket::Bucket;
 use crate::state::folder::Folder;
-use crate::state::journal::{Entry, Event as JournalEvent};
+use crate::state::journal::Entry;
 use crate::state::machine::ThisMachine;
 use crate::state::model::{LastRun, State};
 use crate::state::place::Place;
@@ -246,74 +247,6 @@ impl Session {
         result
     }
 
-    /// Reads everything from AWS, and finds out what came of what a killed run had begun.
-    pub async fn observe(&mut self) -> Observed {
-        let (environment, resources) = (self.environment.name.clone(), self.resources.len());
-        self.reporter.event(&Event::Observing { environment, resources });
-        let retired = self.retired();
-        let all: Vec<_> = self.resources.iter().chain(&retired).cloned().collect();
-        let mut observed = observe(&self.aws, &all, &self.state.identities).await;
-        // What state remembers and somebody else has taken over is nobody's business here.
-        for resource in &retired {
-            let foreign = |live: &Live| live.owner != Owner::Ours;
-            if observed.world.get(resource.id()).and_then(Option::as_ref).is_some_and(foreign) {
-                observed.world.remove(resource.id());
-            }
-        }
-        self.settle(&all, &mut observed).await;
-        observed
-    }
-
-    /// Gives every unfinished operation its outcome, once. One that made something which AWS finds by listing only is
-    /// looked for a while: listings show new things late, and making it again would make a second one.
-    async fn settle(&mut self, all: &[Arc<dyn Resource>], observed: &mut Observed) {
-        let Some(journal) = self.run.as_ref().map(|run| Arc::clone(run.journal())) else { return };
-        let mut open = Vec::new();
-        for entry in std::mem::take(&mut self.unfinished) {
-            let JournalEvent::Intent { action, title } = &entry.event else { continue };
-            let Some(resource) = all.iter().find(|resource| *resource.id() == entry.node) else {
-                // A limited run knows only its part.
-                if self.limited {
-                    open.push(entry);
-                } else {
-                    journal.failed(&entry.operation, &entry.node, "the environment file does not have it any more");
-                }
-                continue;
-            };
-            let missing = matches!(observed.world.get(&entry.node), Some(None));
-            if missing && *action == Action::Create && resource.found_by_listing() {
-                self.reporter.event(&Event::StepWaiting {
-                    step: entry.node.clone(),
-                    status: format!("an earlier run may have made the {title} ({}): looking for it", entry.operation),
-                });
-                let limit = Deadlines::new(self.environment.deadlines.clone()).unseen();
-                match wait::short(limit, || resource.read(&self.aws, None)).await {
-                    Ok(None) => {}
-                    Ok(Some(live)) => {
-                        observed.world.insert(entry.node.clone(), Some(live));
-                    }
-                    Err(error) => {
-                        observed.world.remove(&entry.node);
-                        observed.undecided.insert(entry.node.clone(), format!("{title}: {error}"));
-                    }
-                }
-            }
-            match (observed.world.get(&entry.node), action) {
-                // Somebody else's, or two of them: for a person to settle, and nothing to remember.
-                (Some(Some(live)), _) if live.owner != Owner::Ours => open.push(entry),
-                (Some(Some(live)), _) => {
-                    journal.done(&entry.operation, &entry.node, Some(&live.identity));
-                    self.state.identities.insert(entry.node.clone(), live.identity.clone());
-                }
-                (Some(None), Action::Delete) => journal.done(&entry.operation, &entry.node, None),
-                (Some(None), _) => journal.failed(&entry.operation, &entry.node, "nothing came of it"),
-                // Unreadable: it stays open for the next run.
-                (None, _) => open.push(entry),
-            }
-        }
-        self.unfinished = open;
-    }
-
     /// Also reads what AWS services make again by themselves; for teardown. `world` tells the ids in some of the names.
     pub fn with_leftovers(&mut self, world: &World) {
         let ours = |id: &NodeId| {
@@ -369,11 +302,7 @@ impl Session {
     /// # Errors
     /// Foreign resources of our names, missing permissions, a missing zone.
     pub fn plan(&self, observed: &Observed) -> Result<(Plan, Edges), CliError> {
-        if !observed.undecided.is_empty() {
-            let mut error = CliError::new(Exit::Failed, "an earlier run may have made what cannot be looked for now");
-            error.causes = observed.undecided.iter().map(|(id, why)| format!("{id}: {why}")).collect();
-            return Err(error.hint("nothing was changed; run the same command again when AWS answers"));
-        }
+        Self::decided(observed)?;
         let mut findings = planner::foreign(&observed.world);
         for (id, error) in &observed.unreadable {
             // A service's own trouble is the step's; what a person must settle stops the run before its first write.
@@ -424,6 +353,7 @@ impl Session {
     /// A resource could not be looked into, or one is protected: then nothing goes, since what was deleted before it would
     /// be gone for nothing.
     pub async fn plan_teardown(&self, observed: &Observed, options: RemovalOptions) -> Result<(Plan, Edges), CliError> {
+        Self::decided(observed)?;
         if let Some((id, error)) = observed.unreadable.iter().find(|(_, error)| !error.is("NoSuchHostedZone")) {
             let hint = error.hint();
             return Err(
@@ -545,65 +475,6 @@ impl Session {
             .collect()
     }
 
-    fn summary(&self, command: &str, plan: &Plan, outcomes: &Outcomes, world: &World) -> Summary {
-        let count = |wanted: fn(&Outcome) -> bool| outcomes.values().filter(|outcome| wanted(outcome)).count();
-        let mut kept: BTreeSet<String> = plan
-            .steps
-            .iter()
-            .filter(|step| step.change.action == Action::Keep)
-            .map(|step| {
-                format!("{} ({}): {}", step.title, step.id.place(), step.change.reason.clone().unwrap_or_default())
-            })
-            .collect();
-        for (id, outcome) in outcomes {
-            if let Outcome::Kept { reason } = outcome {
-                kept.insert(format!("{id}: {reason}"));
-            }
-        }
-        Summary {
-            environment: self.environment.name.clone(),
-            command: command.to_owned(),
-            changed: count(|o| matches!(o, Outcome::Changed | Outcome::Deleted)),
-            failed: count(|o| matches!(o, Outcome::Failed { .. })),
-            not_begun: count(|o| matches!(o, Outcome::Blocked { .. } | Outcome::Stopped)),
-            kept: kept.into_iter().collect(),
-            later: outcomes
-                .iter()
-                .filter_map(|(id, outcome)| match outcome {
-                    Outcome::Later { reason } => Some(format!("{id}: {reason}")),
-                    _ => None,
-                })
-                .collect(),
-            regions: self.regions(world),
-            seconds: self.started.elapsed().as_secs_f64(),
-            aws_calls: self.aws.calls(),
-        }
-    }
-
-    /// One row per region, from what AWS has.
-    pub fn regions(&self, world: &World) -> Vec<RegionRow> {
-        let get = |node: &NodeId, name: &str| {
-            world.get(node).and_then(Option::as_ref).and_then(|live| live.outputs.get(name).cloned())
-        };
-        let shown = self.environment.regions.iter().filter(|(region, _)| {
-            !self.limited || self.resources.iter().any(|resource| *resource.id() == desired::stack_node(region))
-        });
-        shown
-            .map(|(region, settings)| {
-                let server = desired::server_node(region);
-                let host = self.environment.dns.as_ref().filter(|_| settings.server);
-                RegionRow {
-                    region: region.clone(),
-                    stack: get(&desired::stack_node(region), "StackStatus"),
-                    server: get(&server, "ServerId"),
-                    state: get(&server, "State"),
-                    host: host.map(|dns| names::host(&self.environment, region, &dns.zone)),
-                    endpoint: get(&server, "Endpoint"),
-                }
-            })
-            .collect()
-    }
-
     /// AWS.
     pub fn aws(&self) -> &Arc<Aws> {
         &self.aws
@@ -618,47 +489,5 @@ impl Session {
     /// Calls made so far.
     pub fn calls(&self) -> u64 {
         self.aws.calls()
-    }
-
-    /// How the run ends by its summary.
-    pub fn ended(&self, summary: &Summary) -> Exit {
-        let stopped = self.state.last_run.as_ref().is_some_and(|run| run.outcome == "stopped");
-        match (summary.failed + summary.not_begun, summary.changed) {
-            // Whatever was done so far: signed in again, the same command goes on.
-            _ if self.credentials_over => Exit::Partly,
-            _ if summary.failed == 0 && !summary.later.is_empty() => Exit::Partly,
-            (0, _) => Exit::Ok,
-            _ if stopped => Exit::Interrupted,
-            (_, 0) => Exit::Failed,
-            _ => Exit::Partly,
-        }
-    }
-
-    /// The environment's state by resource, for `status`.
-    pub fn states(&self, observed: &Observed) -> BTreeMap<NodeId, (&'static str, Option<String>)> {
-        use crate::resources::resource::Settled;
-        self.resources
-            .iter()
-            .map(|resource| {
-                let id = resource.id().clone();
-                let state = match (observed.unreadable.get(&id), observed.world.get(&id)) {
-                    (Some(error), _) => ("unreadable", Some(error.to_string())),
-                    (None, None | Some(None)) => ("missing", None),
-                    (None, Some(Some(live))) => match (&live.owner, &live.settled) {
-                        (Owner::Foreign(what), _) => ("foreign", Some(what.clone())),
-                        (_, Settled::Pending(status)) => ("pending", Some(status.clone())),
-                        (_, Settled::Failed(status)) => ("failed", Some(status.clone())),
-                        (_, Settled::Ready) => match resource.diff(Some(live), &observed.world) {
-                            None => ("ready", None),
-                            Some(change) => {
-                                let names: Vec<_> = change.properties.iter().map(|p| p.name.clone()).collect();
-                                ("drifted", Some(names.join(", ")).filter(|n| !n.is_empty()).or(change.reason))
-                            }
-                        },
-                    },
-                };
-                (id, state)
-            })
-            .collect()
     }
 }

@@ -65,11 +65,6 @@ pub struct MetricDimension {
 }
 
 impl Logs {
-    /// Whether the group exists.
-    pub async fn exists(&self, name: &str) -> Result<bool, AwsError> {
-        Ok(self.group(name).await?.is_some())
-    }
-
     /// Reads a group.
     pub async fn group(&self, name: &str) -> Result<Option<GroupFacts>, AwsError> {
         let answer = self

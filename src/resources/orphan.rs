@@ -126,7 +126,7 @@ impl Resource for Orphan {
                 let found = aws.s3(&self.region).tags(name, &self.account).await?;
                 found.map(|tags| self.live("").owned_by(self.owner(&tags)))
             }
-            _ => aws.logs(&self.region).exists(name).await?.then(|| self.live("")),
+            _ => aws.logs(&self.region).group(name).await?.map(|_| self.live("")),
         })
     }
 

@@ -31,6 +31,7 @@ impl Session {
         let mut regions: BTreeSet<&str> = self.environment.regions.keys().map(String::as_str).collect();
         regions.extend(self.state.identities.keys().map(NodeId::place).filter(|place| *place != "global"));
         regions.extend(also.iter().map(String::as_str));
+        let buckets = self.aws.s3(&self.environment.home_region).buckets(&self.environment.names.bucket_prefix).await;
         for region in regions {
             for (what, looked) in [
                 ("servers", self.spare_servers(region, world).await),
@@ -38,7 +39,7 @@ impl Session {
                 ("stack", self.dropped_stack(region).await),
                 ("table", self.dropped_table(region).await),
                 ("log groups", self.dropped_logs(region).await),
-                ("buckets", self.dropped_buckets(region).await),
+                ("buckets", self.dropped_buckets(region, buckets.clone()).await),
             ] {
                 match looked {
                     Ok(found) => orphans.extend(found),
@@ -81,12 +82,8 @@ impl Session {
     /// # Errors
     /// What could not be looked at.
     pub async fn with_orphans(&mut self, world: &World) -> Result<(), Unseen> {
-        let (orphans, unseen) = self.orphans(world, &[]).await;
-        if let Some(unseen) = unseen.into_iter().next() {
-            return Err(unseen);
-        }
-        let orphans = orphans.into_iter().filter(|orphan| !self.resources.iter().any(|r| *r.id() == orphan.id));
-        let orphans: Vec<_> = orphans.map(|orphan| Arc::new(orphan) as Arc<dyn Resource>).collect();
+        let mut orphans = self.all_orphans(world, &[]).await?;
+        orphans.retain(|orphan| !self.resources.iter().any(|resource| resource.id() == orphan.id()));
         self.resources.extend(orphans);
         Ok(())
     }
@@ -96,12 +93,18 @@ impl Session {
     /// # Errors
     /// What could not be looked at.
     pub async fn only_orphans(&mut self, world: &World, also: &[String]) -> Result<(), Unseen> {
-        let (orphans, unseen) = self.orphans(world, also).await;
-        if let Some(unseen) = unseen.into_iter().next() {
-            return Err(unseen);
-        }
-        self.resources = orphans.into_iter().map(|orphan| Arc::new(orphan) as Arc<dyn Resource>).collect();
+        self.resources = self.all_orphans(world, also).await?;
+        // What it does not look at is no less part of the environment.
+        self.limited = true;
         Ok(())
+    }
+
+    async fn all_orphans(&self, world: &World, also: &[String]) -> Result<Vec<Arc<dyn Resource>>, Unseen> {
+        let (orphans, unseen) = self.orphans(world, also).await;
+        match unseen.into_iter().next() {
+            Some(unseen) => Err(unseen),
+            None => Ok(orphans.into_iter().map(|orphan| Arc::new(orphan) as Arc<dyn Resource>).collect()),
+        }
     }
 
     /// An orphan under the name by which state remembers it, or one of its own.
@@ -178,12 +181,9 @@ impl Session {
         if settings.is_some_and(|settings| settings.server) {
             return Ok(Vec::new());
         }
+        // Looked up when the session was opened; without one there are no records either.
+        let Some(zone) = &dns.zone_id else { return Ok(Vec::new()) };
         let route53 = self.aws.route53();
-        let zones = match &dns.zone_id {
-            Some(id) => vec![id.clone()],
-            None => route53.zones(&dns.zone).await?,
-        };
-        let [zone] = zones.as_slice() else { return Ok(Vec::new()) };
         let mut found = Vec::new();
         let names =
             [names::host(&self.environment, region, &dns.zone), names::latency_host(&self.environment, &dns.zone)];
@@ -230,26 +230,28 @@ impl Session {
         Ok(ours.then(|| self.orphan(region, Kind::Replica, &settings.name, "holds the accounts")).into_iter().collect())
     }
 
+    /// Log groups of a dropped region: by their tag, or as long as the stack is there that made them.
     async fn dropped_logs(&self, region: &str) -> Looked {
+        if !self.dropped(region) {
+            return Ok(Vec::new());
+        }
+        let logs = self.aws.logs(region);
+        let stack = !self.dropped_stack(region).await?.is_empty();
         let mut found = Vec::new();
         for name in names::log_groups(&self.environment, region) {
-            if self.dropped(region) && self.aws.logs(region).exists(&name).await? {
-                found.push(self.orphan(
-                    region,
-                    Kind::LogGroup,
-                    &name,
-                    "by its name; log groups are looked for without tags",
-                ));
+            let Some(group) = logs.group(&name).await? else { continue };
+            if stack || self.tagged(&logs.tags(&group.arn).await?) {
+                found.push(self.orphan(region, Kind::LogGroup, &name, ""));
             }
         }
         Ok(found)
     }
 
     /// Buckets with our tag that no cluster of the file has, by the beginning of their names.
-    async fn dropped_buckets(&self, region: &str) -> Looked {
+    async fn dropped_buckets(&self, region: &str, all: Result<Vec<String>, AwsError>) -> Looked {
         let s3 = self.aws.s3(region);
         let mut found = Vec::new();
-        for name in s3.buckets(&self.environment.names.bucket_prefix).await? {
+        for name in all? {
             let wanted = self.environment.clusters.keys().any(|c| names::upload_bucket(&self.environment, c) == name);
             if wanted || s3.location(&name).await?.as_deref() != Some(region) {
                 continue;

@@ -64,12 +64,7 @@ fn a_few_random_sequences_end_as_the_model_says() {
 fn a_lost_answer_and_a_late_listing_make_no_second_server() {
     let site = Site::new();
     fault(&site, &["transfer.ListServers", "hide-new=5s"]);
-    let hold = fault(&site, &["transfer.CreateServer", "hold-after", "--region", "us-west-2", "--count", "1"]);
-    let mut run = Running(site.command(&DEPLOY).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
-    until("the call is held", || (!faults(&site)["holds"].as_array()?.is_empty()).then_some(()));
-    run.0.kill().unwrap();
-    run.0.wait().unwrap();
-    site.ok(&["local", "faults", "clear", &hold]);
+    killed_at(&site, &["transfer.CreateServer", "hold-after", "--region", "us-west-2", "--count", "1"]);
     // The server is there, no listing shows it yet, and its id is known to nobody.
     let again = site.run(&DEPLOY);
     assert!(again.status.success(), "{}", shown(&again));
@@ -77,6 +72,64 @@ fn a_lost_answer_and_a_late_listing_make_no_second_server() {
     site.ok(&["local", "faults", "clear"]);
     assert_eq!(site.planned(), Vec::<String>::new());
     site.aws(&["properties"]);
+}
+
+/// Kills a deployment at a held call, which may have taken effect.
+fn killed_at(site: &Site, call: &[&str]) {
+    let hold = fault(site, call);
+    let mut run = Running(site.command(&DEPLOY).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+    until("the call is held", || (!faults(site)["holds"].as_array()?.is_empty()).then_some(()));
+    run.0.kill().unwrap();
+    run.0.wait().unwrap();
+    site.ok(&["local", "faults", "clear", &hold]);
+}
+
+#[test]
+fn a_server_whose_id_is_in_the_journal_needs_no_listing() {
+    let site = Site::with_times(&["--server-start-time", "10m"]);
+    fault(&site, &["transfer.ListServers", "hide-new=10m"]);
+    let log = site.dir.path().join("deploy.log");
+    let file = std::fs::File::create(&log).unwrap();
+    let mut run = Running(site.command(&DEPLOY).stdout(file.try_clone().unwrap()).stderr(file).spawn().unwrap());
+    let starting = || std::fs::read_to_string(&log).unwrap().matches("Transfer server: STARTING").count();
+    until("both servers start", || (starting() == 2).then_some(()));
+    run.0.kill().unwrap();
+    run.0.wait().unwrap();
+    // The next run waits for them, which takes longer than this test; what it makes it would make at once.
+    let file = std::fs::File::create(&log).unwrap();
+    let mut again = Running(site.command(&DEPLOY).stdout(file.try_clone().unwrap()).stderr(file).spawn().unwrap());
+    until("it waits for both", || (starting() == 2).then_some(()));
+    again.0.kill().unwrap();
+    again.0.wait().unwrap();
+    assert_eq!(servers(&site), ["us-east-2", "us-west-2"]);
+}
+
+#[test]
+fn what_may_have_been_made_and_cannot_be_looked_for_stops_every_plan() {
+    let site = Site::new();
+    killed_at(&site, &["transfer.CreateServer", "hold-after", "--region", "us-west-2", "--count", "1"]);
+    fault(&site, &["transfer.ListServers", "error=403:AccessDeniedException:no", "--region", "us-west-2"]);
+    for arguments in [&DEPLOY[..], &["teardown", "--env", "99", "--local", "--yes"]] {
+        let refused = site.run(arguments);
+        assert_eq!(refused.status.code(), Some(1), "{arguments:?}: {}", shown(&refused));
+    }
+    let said = shown(&site.run(&DEPLOY));
+    assert!(said.contains("an earlier run may have made what cannot be looked for now"), "{said}");
+    site.ok(&["local", "faults", "clear"]);
+    site.ok(&DEPLOY);
+    assert_eq!(servers(&site), ["us-east-2", "us-west-2"]);
+    assert_eq!(site.planned(), Vec::<String>::new());
+}
+
+#[test]
+fn a_run_about_orphans_leaves_open_what_it_does_not_look_at() {
+    let site = Site::new();
+    killed_at(&site, &["lambda.AddPermission", "hold-before", "--region", "us-west-2", "--count", "1"]);
+    fault(&site, &["lambda.GetPolicy", "error=403:AccessDeniedException:no"]);
+    site.ok(&["teardown", "--env", "99", "--local", "--orphans", "--yes"]);
+    let journal = std::fs::read_to_string(site.dir.path().join(".sftpctl/local/state/99.journal")).unwrap();
+    let trigger: Vec<&str> = journal.lines().filter(|line| line.contains("us-west-2/trigger")).collect();
+    assert!(trigger.len() == 1 && trigger[0].contains("\"intent\""), "{journal}");
 }
 
 #[test]

@@ -15,7 +15,7 @@ use sftpctl::resources::resource::{
     Change, Kind, Live, NodeId, Properties, RemovalOptions, Resource, Settled, StepError, World,
 };
 
-use crate::drive;
+use crate::drive::{self, Ended};
 
 /// How AWS behaves.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -32,6 +32,8 @@ enum Aloof {
     StartsForEver,
     /// It is there, and every look is refused, after the first.
     HidesBehindErrors,
+    /// The answer says the id after a minute.
+    TakesLong,
     /// The credentials end at the first call.
     Expires,
     /// A fault in the step itself.
@@ -81,7 +83,7 @@ impl Resource for Shy {
     async fn read(&self, _aws: &Aws, known: Option<&str>) -> Result<Option<Live>, AwsError> {
         let made = self.made.lock().unwrap().clone();
         let there = match self.aloof {
-            Aloof::ListsNothing => known == Some("s-1"),
+            Aloof::ListsNothing | Aloof::TakesLong => known == Some("s-1"),
             Aloof::ShowsLate => made.first().is_some_and(|when| when.elapsed() > Duration::from_secs(20)),
             Aloof::Throttles if !made.is_empty() => {
                 // As long as the SDK's own eight attempts take.
@@ -106,10 +108,14 @@ impl Resource for Shy {
         match self.aloof {
             Aloof::Panics => panic!("of this test"),
             Aloof::Expires => return Err(error("ExpiredTokenException", 400).into()),
-            _ => self.made.lock().unwrap().push(tokio::time::Instant::now()),
+            Aloof::TakesLong => tokio::time::sleep(Duration::from_secs(60)).await,
+            _ => {}
         }
+        self.made.lock().unwrap().push(tokio::time::Instant::now());
         match self.aloof {
-            Aloof::ListsNothing | Aloof::StartsForEver | Aloof::HidesBehindErrors => Ok(Some("s-1".to_owned())),
+            Aloof::ListsNothing | Aloof::TakesLong | Aloof::StartsForEver | Aloof::HidesBehindErrors => {
+                Ok(Some("s-1".to_owned()))
+            }
             Aloof::Throttles | Aloof::ShowsLate => Err(error("InternalServerError", 500).into()),
             _ => Ok(None),
         }
@@ -124,15 +130,15 @@ impl Resource for Shy {
     }
 }
 
-/// How the step ended, in words, how that of one which needs it ended, and how often the server was made.
-async fn made(aloof: Aloof) -> (Value, Value, usize) {
+/// Runs servers that behave so; and how often any was made.
+async fn ran(servers: &[(NodeId, Vec<NodeId>, Aloof)]) -> (Ended, usize) {
     let count = Arc::new(Mutex::new(Vec::new()));
-    let id = NodeId::new("us-west-2", Kind::Server);
-    let other = NodeId::new("us-east-2", Kind::Server);
-    let shy = |id: &NodeId, needs, aloof| -> Arc<dyn Resource> {
-        Arc::new(Shy { id: id.clone(), needs, aloof, made: Arc::clone(&count) })
-    };
-    let all = [shy(&id, Vec::new(), aloof), shy(&other, vec![id.clone()], aloof)];
+    let all: Vec<Arc<dyn Resource>> = servers
+        .iter()
+        .map(|(id, needs, aloof)| -> Arc<dyn Resource> {
+            Arc::new(Shy { id: id.clone(), needs: needs.clone(), aloof: *aloof, made: Arc::clone(&count) })
+        })
+        .collect();
     let options = ConnectOptions {
         endpoint_url: Some("http://127.0.0.1:1".into()),
         local_account: Some("111111111111".into()),
@@ -144,6 +150,14 @@ async fn made(aloof: Aloof) -> (Value, Value, usize) {
     let plan = planner::deploy("99", "111111111111", &all, &[], &world).unwrap();
     let ended = drive::run(&aws, &all, plan, world, Task::Apply).await;
     let times = count.lock().unwrap().len();
+    (ended, times)
+}
+
+/// How the step ended, how that of one which needs it ended, and how often a server was made.
+async fn made(aloof: Aloof) -> (Value, Value, usize) {
+    let id = NodeId::new("us-west-2", Kind::Server);
+    let other = NodeId::new("us-east-2", Kind::Server);
+    let (ended, times) = ran(&[(id.clone(), Vec::new(), aloof), (other.clone(), vec![id.clone()], aloof)]).await;
     (ended.outcome(&id), ended.outcome(&other), times)
 }
 
@@ -194,6 +208,17 @@ async fn without_credentials_nothing_else_begins() {
     let (outcome, _, times) = made(Aloof::Expires).await;
     assert_eq!((&outcome["outcome"], times), (&"failed".into(), 0), "{outcome}");
     assert!(outcome["hint"].as_str().unwrap().contains("sign in again"), "{outcome}");
+
+    // What is in flight when that happens is finished; what needs nothing but that is not begun any more.
+    let slow = NodeId::new("eu-west-1", Kind::Server);
+    let all = [
+        (NodeId::new("us-west-2", Kind::Server), Vec::new(), Aloof::Expires),
+        (slow.clone(), Vec::new(), Aloof::TakesLong),
+        (NodeId::new("eu-west-2", Kind::Server), vec![slow.clone()], Aloof::ListsNothing),
+    ];
+    let (ended, times) = ran(&all).await;
+    assert_eq!(ended.outcome(&slow)["outcome"], "changed");
+    assert_eq!((ended.outcome(&all[2].0)["outcome"].clone(), times), ("stopped".into(), 1));
 }
 
 #[tokio::test(start_paused = true)]

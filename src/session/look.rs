@@ -1,0 +1,95 @@
+//! What AWS has now, and what came of what an earlier run had begun.
+
+use std::sync::Arc;
+
+use super::Session;
+use crate::execute::wait::{self, Deadlines};
+use crate::exit::{CliError, Exit};
+use crate::observe::{Observed, observe};
+use crate::report::events::Event;
+use crate::resources::resource::{Action, Live, Owner, Resource};
+use crate::state::journal::Event as JournalEvent;
+
+impl Session {
+    /// Reads everything from AWS, and finds out what came of what a killed run had begun.
+    pub async fn observe(&mut self) -> Observed {
+        let (environment, resources) = (self.environment.name.clone(), self.resources.len());
+        self.reporter.event(&Event::Observing { environment, resources });
+        let retired = self.retired();
+        let all: Vec<_> = self.resources.iter().chain(&retired).cloned().collect();
+        let mut observed = observe(&self.aws, &all, &self.state.identities).await;
+        // What state remembers and somebody else has taken over is nobody's business here.
+        for resource in &retired {
+            let foreign = |live: &Live| live.owner != Owner::Ours;
+            if observed.world.get(resource.id()).and_then(Option::as_ref).is_some_and(foreign) {
+                observed.world.remove(resource.id());
+            }
+        }
+        self.settle(&all, &mut observed).await;
+        observed
+    }
+
+    /// Gives every unfinished operation its outcome, once. One that made something which AWS finds by listing only is
+    /// looked for a while: listings show new things late, and making it again would make a second one.
+    async fn settle(&mut self, all: &[Arc<dyn Resource>], observed: &mut Observed) {
+        let Some(journal) = self.run.as_ref().map(|run| Arc::clone(run.journal())) else { return };
+        let mut open = Vec::new();
+        for entry in std::mem::take(&mut self.unfinished) {
+            let JournalEvent::Intent { action, title } = &entry.event else { continue };
+            let Some(resource) = all.iter().find(|resource| *resource.id() == entry.node) else {
+                // A limited run knows only its part.
+                if self.limited {
+                    open.push(entry);
+                } else {
+                    journal.failed(&entry.operation, &entry.node, "the environment file does not have it any more");
+                }
+                continue;
+            };
+            // Not there, or not readable just now, which a moment later may be "not there" in a listing that lags.
+            let unseen = !matches!(observed.world.get(&entry.node), Some(Some(_)));
+            if unseen && *action == Action::Create && resource.found_by_listing() {
+                self.reporter.event(&Event::StepWaiting {
+                    step: entry.node.clone(),
+                    status: format!("an earlier run may have made the {title} ({}): looking for it", entry.operation),
+                });
+                let limit = Deadlines::new(self.environment.deadlines.clone()).unseen();
+                match wait::short(limit, || resource.read(&self.aws, None)).await {
+                    Ok(found) => {
+                        observed.unreadable.remove(&entry.node);
+                        observed.world.insert(entry.node.clone(), found);
+                    }
+                    Err(error) => {
+                        observed.world.remove(&entry.node);
+                        observed.undecided.insert(entry.node.clone(), format!("{title}: {error}"));
+                    }
+                }
+            }
+            match (observed.world.get(&entry.node), action) {
+                // Somebody else's, or two of them: for a person to settle, and nothing to remember.
+                (Some(Some(live)), _) if live.owner != Owner::Ours => open.push(entry),
+                (Some(Some(live)), _) => {
+                    journal.done(&entry.operation, &entry.node, Some(&live.identity));
+                    self.state.identities.insert(entry.node.clone(), live.identity.clone());
+                }
+                (Some(None), Action::Delete) => journal.done(&entry.operation, &entry.node, None),
+                (Some(None), _) => journal.failed(&entry.operation, &entry.node, "nothing came of it"),
+                // Unreadable: it stays open for the next run.
+                (None, _) => open.push(entry),
+            }
+        }
+        self.unfinished = open;
+    }
+
+    /// Refuses to plan while nobody knows what came of an earlier run's creation.
+    ///
+    /// # Errors
+    /// What could not be looked for.
+    pub(super) fn decided(observed: &Observed) -> Result<(), CliError> {
+        if observed.undecided.is_empty() {
+            return Ok(());
+        }
+        let mut error = CliError::new(Exit::Failed, "an earlier run may have made what cannot be looked for now");
+        error.causes = observed.undecided.iter().map(|(id, why)| format!("{id}: {why}")).collect();
+        Err(error.hint("nothing was changed; run the same command again when AWS answers"))
+    }
+}
