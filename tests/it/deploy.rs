@@ -150,6 +150,8 @@ fn the_wrong_account_is_refused_and_production_wants_its_name() {
     let refused = site.ends_with(3, &["deploy", "--env", "prod", "--local", "--yes"]);
     assert!(refused.contains("--confirm prod"), "{refused}");
     let before = site.aws(&["left"]);
+    site.ok(&["deploy", "--env", "prod", "--local", "--yes", "--no-verify", "--confirm", "prod"]);
+    site.ok(&["plan", "--env", "prod", "--local", "--exit-code"]);
     let protected = site.ends_with(3, &["teardown", "--env", "prod", "--local", "--confirm", "prod", "--delete-data"]);
     assert!(protected.contains("table dydb-uploads has deletion protection; set"), "{protected}");
     assert_eq!(site.aws(&["left"]), before, "nothing goes before what may not go");

@@ -24,5 +24,6 @@ mod stub;
 mod template;
 mod unseen;
 mod wire;
+mod wire_failed_stack;
 mod wire_owner;
 mod wire_stack;

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::site::shown;
+use crate::spec::MINIMAL;
 
 /// moto in a process of its own, ended when dropped.
 struct Moto {
@@ -50,18 +51,6 @@ impl Drop for Moto {
     }
 }
 
-/// One region without DNS: moto has no public zone beforehand, and takes replicas without making any.
-const ENVIRONMENT: &str = "\
-version: 1
-environment: \"99\"
-account: \"111111111111\"
-home_region: us-west-2
-regions:
-  us-west-2: { server: true }
-clusters:
-  99-0: us-west-2
-";
-
 fn deploy(folder: &Path, moto: &Moto) -> (Output, Value) {
     let output = Command::new(env!("CARGO_BIN_EXE_sftpctl"))
         .args(["deploy", "--env-file", "99.yaml", "--yes", "--output", "json", "--endpoint-url", &moto.endpoint])
@@ -92,7 +81,8 @@ fn steps(events: &Value, outcome: &str) -> Vec<String> {
 fn moto_takes_every_step_and_what_it_lacks_is_named() {
     let moto = Moto::start();
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("99.yaml"), ENVIRONMENT).unwrap();
+    // One region without DNS: moto has no public zone beforehand, and takes replicas without making any.
+    std::fs::write(folder.path().join("99.yaml"), MINIMAL).unwrap();
     let (output, events) = deploy(folder.path(), &moto);
     assert_eq!(steps(&events, "failed"), Vec::<String>::new(), "{}", shown(&output));
     assert_eq!(

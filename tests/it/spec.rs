@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use rstest::rstest;
 use sftpctl::spec;
 
-const MINIMAL: &str = "\
+pub(crate) const MINIMAL: &str = "\
 version: 1
 environment: \"99\"
 account: \"111111111111\"

@@ -27,6 +27,11 @@ fn stopped_by(signal: &str) {
 
     // The lock is free at once; the plan that was begun is gone on with, and nothing is there twice.
     site.ok(&["lock", "show", "--env", "99", "--local"]);
+    let edited = "server: { security_policy: TransferSecurityPolicy-2018-11 }";
+    site.edit(|file| format!("{file}\n{edited}\n"));
+    let another = site.ends_with(3, &DEPLOY);
+    assert!(another.contains("us-west-2/server: the change is another now"), "{another}");
+    site.edit(|file| file.replace(edited, ""));
     site.ok(&DEPLOY);
     site.ok(&["verify", "--env", "99", "--local"]);
     assert_eq!(site.planned(), Vec::<String>::new());

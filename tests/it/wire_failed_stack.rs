@@ -1,0 +1,232 @@
+//! What becomes of a stack that went wrong: its first cause is told, and the next run takes the way out that AWS leaves.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use rstest::rstest;
+use serde_json::json;
+use sftpctl::resources::resource::World;
+
+use crate::drive::{resource, teardown};
+use crate::stub::{Reply, Stub};
+use crate::wire::{REGION, STACK, STACK_ARN, digest, done, events, no_server, no_stack, node, one, stack};
+
+#[tokio::test]
+async fn early_validation_is_told_as_the_cause() {
+    let stub = Stub::new().await;
+    stub.on("cloudformation:DescribeStacks", [no_stack(), no_stack(), stack("ROLLBACK_COMPLETE", "")])
+        .on("cloudformation:CreateStack", [done("CreateStack")])
+        .on(
+            "cloudformation:DescribeStackEvents",
+            [events(&[
+                ("sftp-99-upload-us-west-2", "ROLLBACK_COMPLETE", ""),
+                ("sftp-99-upload-us-west-2", "CREATE_FAILED", "Validation failed; call DescribeEvents for the details"),
+                ("sftp-99-upload-us-west-2", "CREATE_IN_PROGRESS", "User Initiated"),
+            ])],
+        )
+        .on(
+            "cloudformation:DescribeEvents",
+            [Reply::ok(
+                "<DescribeEventsResponse><DescribeEventsResult><OperationEvents><member><EventId>1</EventId>\
+             <EventType>VALIDATION_ERROR</EventType><LogicalResourceId>Authorizer</LogicalResourceId>\
+             <ValidationPath>/Resources/Authorizer/Properties/FunctionName</ValidationPath>\
+             <ValidationStatusReason>Resource of type 'AWS::Lambda::Function' already exists</ValidationStatusReason>\
+             </member></OperationEvents></DescribeEventsResult></DescribeEventsResponse>",
+            )],
+        );
+    let ended = one(&stub, STACK, World::new()).await;
+    let outcome = ended.outcome(&node(STACK));
+    assert_eq!(outcome["outcome"], "failed", "{outcome}");
+    assert_eq!(
+        outcome["causes"],
+        json!(["Authorizer: Resource of type 'AWS::Lambda::Function' already exists at \
+                /Resources/Authorizer/Properties/FunctionName"])
+    );
+    assert_eq!(outcome["left"], format!("{STACK_ARN} (ROLLBACK_COMPLETE)"));
+    assert_eq!(stub.count("cloudformation:CreateStack"), 1);
+}
+
+#[rstest]
+#[case("ROLLBACK_COMPLETE")]
+#[case("ROLLBACK_FAILED")]
+#[case("CREATE_FAILED")]
+#[case("DELETE_FAILED")]
+#[case("REVIEW_IN_PROGRESS")]
+#[tokio::test]
+async fn a_stack_that_only_can_be_deleted_is_made_anew(#[case] status: &str) {
+    let stub = Stub::new().await;
+    let failed = || stack(status, "");
+    stub.on(
+        "cloudformation:DescribeStacks",
+        [
+            failed(),
+            failed(),
+            stack("DELETE_IN_PROGRESS", ""),
+            no_stack(),
+            stack("CREATE_IN_PROGRESS", ""),
+            stack("CREATE_COMPLETE", &digest()),
+        ],
+    )
+    .on("cloudformation:DescribeStackEvents", [events(&[])])
+    .on("cloudformation:DeleteStack", [done("DeleteStack")])
+    .on("cloudformation:CreateStack", [done("CreateStack")]);
+    let ended = one(&stub, STACK, World::new()).await;
+    assert_eq!(ended.outcome(&node(STACK))["outcome"], "changed", "{:?}", ended.outcomes);
+    let writes =
+        stub.operations().into_iter().filter(|o| o.contains("DeleteS") || o.contains("CreateS")).collect::<Vec<_>>();
+    assert_eq!(writes, ["cloudformation:DeleteStack", "cloudformation:CreateStack"]);
+    let tokens: Vec<String> = ["cloudformation:DeleteStack", "cloudformation:CreateStack"]
+        .iter()
+        .map(|operation| {
+            let body = stub.asked(operation)[0].body.clone();
+            body.split('&').find(|pair| pair.starts_with("ClientRequestToken=")).unwrap().to_owned()
+        })
+        .collect();
+    assert_ne!(tokens[0], tokens[1], "each operation has a token of its own");
+}
+
+#[tokio::test]
+async fn a_failed_stack_tells_its_first_cause_and_the_next_run_takes_the_way_out() {
+    let stub = Stub::new().await;
+    let name = "sftp-99-upload-us-west-2";
+    let cause = "CloudWatch Logs role ARN must be set in account settings to enable logging";
+    stub.on(
+        "cloudformation:DescribeStacks",
+        [
+            no_stack(),
+            no_stack(),
+            stack("CREATE_IN_PROGRESS", ""),
+            stack("ROLLBACK_IN_PROGRESS", ""),
+            stack("ROLLBACK_COMPLETE", ""),
+        ],
+    )
+    .on(
+        "cloudformation:DescribeStackEvents",
+        [events(&[
+            (name, "ROLLBACK_COMPLETE", ""),
+            ("Authorizer", "DELETE_COMPLETE", ""),
+            (name, "ROLLBACK_IN_PROGRESS", "The following resource(s) failed to create: [ApiStage, Authorizer]."),
+            ("Authorizer", "CREATE_FAILED", "Resource creation cancelled"),
+            ("ApiStage", "CREATE_FAILED", cause),
+            (name, "CREATE_IN_PROGRESS", "User Initiated"),
+        ])],
+    )
+    .on("cloudformation:CreateStack", [done("CreateStack")])
+    .on("cloudformation:DeleteStack", [done("DeleteStack")]);
+    let outcome = one(&stub, STACK, World::new()).await.outcome(&node(STACK));
+    assert_eq!(outcome["error"], format!("stack {name} ended in ROLLBACK_COMPLETE"));
+    assert_eq!(outcome["causes"], json!([format!("ApiStage (AWS::X::Y): {cause}")]), "and no noise");
+    assert_eq!(outcome["left"], format!("{STACK_ARN} (ROLLBACK_COMPLETE)"));
+
+    let left = || stack("ROLLBACK_COMPLETE", "");
+    stub.on("cloudformation:DescribeStacks", [left(), left(), no_stack(), stack("CREATE_COMPLETE", &digest())]);
+    let ended = one(&stub, STACK, World::new()).await;
+    let change = &ended.plan.steps[0].change;
+    assert_eq!(
+        change.reason.as_deref(),
+        Some("it is ROLLBACK_COMPLETE, which can only be deleted; then it is made anew")
+    );
+    assert_eq!(ended.outcome(&node(STACK))["outcome"], "changed", "{:?}", ended.outcomes);
+}
+
+#[tokio::test]
+async fn a_failed_roll_back_is_continued_and_then_the_stack_is_updated() {
+    let stub = Stub::new().await;
+    let failed = || stack("UPDATE_ROLLBACK_FAILED", "old");
+    stub.on(
+        "cloudformation:DescribeStacks",
+        [
+            failed(),
+            failed(),
+            stack("UPDATE_ROLLBACK_IN_PROGRESS", "old"),
+            stack("UPDATE_ROLLBACK_COMPLETE", "old"),
+            stack("UPDATE_IN_PROGRESS", "old"),
+            stack("UPDATE_COMPLETE", &digest()),
+        ],
+    )
+    .on("cloudformation:GetTemplate", [done("GetTemplate")])
+    .on("cloudformation:DescribeStackEvents", [events(&[])])
+    .on("cloudformation:ContinueUpdateRollback", [done("ContinueUpdateRollback")])
+    .on("cloudformation:UpdateStack", [done("UpdateStack")]);
+    let ended = one(&stub, STACK, no_server()).await;
+    assert_eq!(ended.outcome(&node(STACK))["outcome"], "changed", "{:?}", ended.outcomes);
+    let writes: Vec<_> = stub.operations().into_iter().filter(|o| o.contains("Update")).collect();
+    assert_eq!(writes, ["cloudformation:ContinueUpdateRollback", "cloudformation:UpdateStack"]);
+}
+
+#[tokio::test]
+async fn a_roll_back_that_fails_again_is_told_once() {
+    let stub = Stub::new().await;
+    stub.on(
+        "cloudformation:DescribeStacks",
+        [
+            stack("UPDATE_ROLLBACK_FAILED", "old"),
+            stack("UPDATE_ROLLBACK_FAILED", "old"),
+            stack("UPDATE_ROLLBACK_IN_PROGRESS", "old"),
+            stack("UPDATE_ROLLBACK_FAILED", "old"),
+        ],
+    )
+    .on("cloudformation:GetTemplate", [done("GetTemplate")])
+    .on(
+        "cloudformation:DescribeStackEvents",
+        [events(&[
+            (
+                "sftp-99-upload-us-west-2",
+                "UPDATE_ROLLBACK_FAILED",
+                "The following resource(s) failed to update: [Role].",
+            ),
+            ("Role", "UPDATE_FAILED", "AccessDenied"),
+            ("sftp-99-upload-us-west-2", "UPDATE_ROLLBACK_IN_PROGRESS", "User Initiated"),
+        ])],
+    )
+    .on("cloudformation:ContinueUpdateRollback", [done("ContinueUpdateRollback")]);
+    let outcome = one(&stub, STACK, World::new()).await.outcome(&node(STACK));
+    assert_eq!(outcome["outcome"], "failed", "{outcome}");
+    assert_eq!(outcome["causes"], json!(["Role (AWS::X::Y): AccessDenied"]));
+    assert_eq!(stub.count("cloudformation:ContinueUpdateRollback"), 1);
+}
+
+#[tokio::test]
+async fn an_update_without_changes_is_no_failure() {
+    let stub = Stub::new().await;
+    stub.on(
+        "cloudformation:DescribeStacks",
+        [stack("CREATE_COMPLETE", "old"), stack("CREATE_COMPLETE", "old"), stack("CREATE_COMPLETE", &digest())],
+    )
+    .on("cloudformation:GetTemplate", [done("GetTemplate")])
+    .on("cloudformation:DescribeStackEvents", [events(&[])])
+    .on("cloudformation:UpdateStack", [Reply::query_error(400, "ValidationError", "No updates are to be performed.")]);
+    let ended = one(&stub, STACK, no_server()).await;
+    assert_eq!(ended.outcome(&node(STACK))["outcome"], "changed", "{:?}", ended.outcomes);
+}
+
+#[tokio::test]
+async fn a_deletion_that_fails_tells_its_cause_and_is_tried_again_by_the_next_run() {
+    let stub = Stub::new().await;
+    let name = "sftp-99-upload-us-west-2";
+    let there = || stack("CREATE_COMPLETE", &digest());
+    stub.on(
+        "cloudformation:DescribeStacks",
+        [there(), there(), stack("DELETE_IN_PROGRESS", ""), stack("DELETE_FAILED", "")],
+    )
+    .on("cloudformation:GetTemplate", [done("GetTemplate")])
+    .on("cloudformation:DeleteStack", [done("DeleteStack")])
+    .on(
+        "cloudformation:DescribeStackEvents",
+        [events(&[
+            (name, "DELETE_FAILED", "The following resource(s) failed to delete: [Api]."),
+            ("Api", "DELETE_FAILED", "TooManyRequestsException"),
+            (name, "DELETE_IN_PROGRESS", "User Initiated"),
+        ])],
+    );
+    let aws = stub.aws(REGION).await;
+    let outcome = teardown(&aws, &[resource(STACK)]).await.outcome(&node(STACK));
+    assert_eq!(outcome["outcome"], "failed", "{outcome}");
+    assert_eq!(outcome["causes"], json!(["Api (AWS::X::Y): TooManyRequestsException"]));
+    assert!(outcome["hint"].as_str().unwrap().contains("run the same command again"), "{outcome}");
+
+    let failed = || stack("DELETE_FAILED", "");
+    stub.on("cloudformation:DescribeStacks", [failed(), failed(), stack("DELETE_IN_PROGRESS", ""), no_stack()]);
+    let outcome = teardown(&aws, &[resource(STACK)]).await.outcome(&node(STACK));
+    assert_eq!(outcome["outcome"], "deleted", "{outcome}");
+    assert_eq!(stub.count("cloudformation:DeleteStack"), 2);
+}
