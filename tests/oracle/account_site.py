@@ -20,6 +20,15 @@ class Failure(Exception):
     """Something that sftpctl promises did not come true."""
 
 
+def arguments(parser, **defaults):
+    """Adds what every script takes that works in accounts of a local cloud."""
+    for name in ("endpoint", "program", "folder"):
+        parser.add_argument(name)
+    for name in ("seed", "jobs"):
+        parser.add_argument(f"--{name}", type=int, default=defaults[name])
+    return parser
+
+
 class Front:
     """The local cloud's own paths."""
 

@@ -16,7 +16,7 @@ import random
 import threading
 import time
 
-from account_site import Failure, Front, Site
+from account_site import Failure, Front, Site, arguments
 from dump import differences
 
 COMMANDS = {
@@ -108,13 +108,8 @@ def matrix(calls):
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("endpoint")
-    parser.add_argument("program")
-    parser.add_argument("folder")
+    parser = arguments(argparse.ArgumentParser(), seed=0, jobs=2)
     parser.add_argument("--sample", type=int)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--only", default="", help="cells whose name has this text")
     parser.add_argument("--minutes", type=float, default=1e9, help="begin no cell after that")
     args = parser.parse_args()

@@ -17,7 +17,7 @@ import json
 import random
 import time
 
-from account_site import Failure, Front, Site
+from account_site import Failure, Front, Site, arguments
 
 REGIONS = ["us-west-2", "us-east-2"]
 POLICIES = ["TransferSecurityPolicy-2025-03", "TransferSecurityPolicy-2018-11"]
@@ -324,14 +324,9 @@ def shortened(front, program, folder, steps, until):
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("endpoint")
-    parser.add_argument("program")
-    parser.add_argument("folder")
+    parser = arguments(argparse.ArgumentParser(), seed=0, jobs=2)
     parser.add_argument("--sequences", type=int, default=20)
     parser.add_argument("--steps", type=int, default=12)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--shorten-minutes", type=float, default=3)
     args = parser.parse_args()
     start, front = time.monotonic(), Front(args.endpoint)
