@@ -24,7 +24,6 @@ pub(super) async fn run(target: Target, look: Look) -> Result<Exit, CliError> {
         seconds.max(0)
     });
     let report = StatusReport {
-        schema: "sftpctl/status/1",
         environment: session.environment.name.clone(),
         account: session.environment.account.clone(),
         last_run,
@@ -33,7 +32,7 @@ pub(super) async fn run(target: Target, look: Look) -> Result<Exit, CliError> {
         resources,
     };
     match look.output {
-        Output::Json => output::data(&serde_json::to_string(&report).unwrap_or_default()),
+        Output::Json => output::json("status/1", &report),
         _ => output::data(&render(&report, output::width())),
     }
     Ok(Exit::Ok)

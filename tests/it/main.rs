@@ -8,6 +8,7 @@ mod drift;
 mod drive;
 mod edges;
 mod faults;
+mod json;
 mod local;
 mod login;
 mod moto;
