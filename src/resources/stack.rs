@@ -413,14 +413,14 @@ impl Resource for Stack {
     }
 
     async fn news(&self, aws: &Aws, seen: &mut Seen) -> Vec<String> {
-        let known = |event: &StackEvent| !seen.primed || seen.ids.contains(&event.id);
-        let Ok(events) = aws.cloudformation(&self.region).events(&self.name, known).await else { return Vec::new() };
-        let fresh: Vec<_> = events.into_iter().take_while(|event| !seen.ids.contains(&event.id)).collect();
-        seen.ids.extend(fresh.iter().map(|event| event.id.clone()));
-        if !std::mem::replace(&mut seen.primed, true) {
-            return Vec::new();
-        }
-        fresh.iter().rev().filter(|event| event.resource != self.name).map(stack_diff::event_line).collect()
+        // Back to what was told already, at most to where this operation began.
+        let old = |event: &StackEvent| seen.ids.contains(&event.id) || stack_diff::begins(&self.name, event);
+        let Ok(events) = aws.cloudformation(&self.region).events(&self.name, old).await else { return Vec::new() };
+        let fresh: Vec<_> = events.iter().take_while(|event| !old(event)).collect();
+        let of_resources = fresh.iter().rev().filter(|event| event.resource != self.name);
+        let lines = of_resources.map(|event| stack_diff::event_line(event)).collect();
+        seen.ids.extend(fresh.into_iter().map(|event| event.id.clone()));
+        lines
     }
 
     async fn causes(&self, aws: &Aws) -> Vec<String> {

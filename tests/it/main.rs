@@ -23,6 +23,7 @@ mod state;
 mod stopped;
 mod stub;
 mod template;
+mod terminal;
 mod unseen;
 mod wire;
 mod wire_failed_stack;
