@@ -28,8 +28,6 @@ use crate::state::writer::JournalWriter;
 
 /// Mutations of one step before we say that it does not converge.
 const ROUNDS: usize = 16;
-/// How long AWS's reads may lag behind its writes before the same answer as before is believed.
-const SHOWN: Duration = Duration::from_secs(20);
 /// Steps in flight at once: enough for twenty regions, few enough for AWS's rate limits.
 const IN_FLIGHT: usize = 48;
 
@@ -398,7 +396,7 @@ impl Walk<'_> {
     async fn settled_after(&mut self, before: Option<&Live>, change: &Change) -> Result<Option<Live>, StepError> {
         let start = Instant::now();
         let unsure = before.is_none() && self.resource().found_by_listing();
-        let patience = if unsure { self.context.deadlines.unseen().max(SHOWN) } else { SHOWN };
+        let patience = if unsure { self.context.deadlines.unseen().max(wait::SHOWN) } else { wait::SHOWN };
         self.at_work = false;
         loop {
             let live = self.settled().await?;

@@ -12,6 +12,7 @@ mod json;
 mod local;
 mod login;
 mod moto;
+mod options;
 mod orphans;
 mod pipeline;
 mod rooms;

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::num::NonZero;
+use std::process::Command;
 
 use crate::site::{Site, shown, text, tool};
 
@@ -10,22 +11,21 @@ const ROWS: u16 = 24;
 const DEPLOY: [&str; 5] = ["deploy", "--env", "99", "--local", "--no-verify"];
 
 /// What a command wrote to its terminal, and how it ended.
-struct Session {
+pub(crate) struct Session {
     columns: u16,
-    code: Option<i32>,
-    written: Vec<u8>,
+    pub(crate) code: Option<i32>,
+    pub(crate) written: Vec<u8>,
 }
 
 impl Session {
     /// Runs a command on a terminal; each answer is typed once its words have been written.
-    fn run(site: &Site, columns: u16, talk: &[(&str, &str)], arguments: &[&str]) -> Self {
+    pub(crate) fn run(command: &Command, columns: u16, talk: &[(&str, &str)]) -> Self {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/oracle/person.exp");
         let mut person = tool("expect", "expect");
         person.args([script, &columns.to_string()]);
         for (words, answer) in talk {
             person.args([words, answer]);
         }
-        let command = site.command(arguments);
         person.arg("--").arg(command.get_program()).args(command.get_args());
         for (name, value) in command.get_envs() {
             match value {
@@ -33,7 +33,8 @@ impl Session {
                 None => person.env_remove(name),
             };
         }
-        let output = person.current_dir(site.dir.path()).env("TERM", "xterm-256color").output().unwrap();
+        let output =
+            person.current_dir(command.get_current_dir().unwrap()).env("TERM", "xterm-256color").output().unwrap();
         assert!(!matches!(output.status.code(), None | Some(97..=99)), "{}", shown(&output));
         Self { columns, code: output.status.code(), written: output.stdout }
     }
@@ -82,7 +83,7 @@ fn position(lines: &[&str], is: impl Fn(&str) -> bool) -> Option<usize> {
 #[test]
 fn the_tree_lives_and_leaves_only_what_is_done() {
     let site = Site::with_times(&["--server-start-time", "2s", "--stack-time", "3s"]);
-    let session = Session::run(&site, 60, &[("[y/N]", "y")], &DEPLOY);
+    let session = Session::run(&site.command(&DEPLOY), 60, &[("[y/N]", "y")]);
     let (left, cursor) = session.left();
     assert_eq!(session.code, Some(0), "{left:#?}");
     assert!(cursor, "the cursor is hidden");
@@ -121,7 +122,7 @@ fn ctrl_c_is_heard_and_a_second_one_ends_it_at_once() {
     site.ok(&["local", "faults", "add", "transfer.CreateServer", "hold-after", "--region", "us-west-2"]);
     // The call is on its way: the first is told what it does, the second does not wait for the answer.
     let talk = [("[y/N]", "y"), ("Transfer server: creating", "^C"), ("once more stops at once", "^C")];
-    let session = Session::run(&site, 80, &talk, &DEPLOY);
+    let session = Session::run(&site.command(&DEPLOY), 80, &talk);
     let (left, cursor) = session.left();
     assert_eq!(session.code, Some(130), "{left:#?}");
     assert!(cursor, "the cursor is hidden");
@@ -136,7 +137,7 @@ fn ctrl_c_is_heard_and_a_second_one_ends_it_at_once() {
 #[test]
 fn ctrl_c_at_the_question_changes_nothing() {
     let site = Site::new();
-    let session = Session::run(&site, 80, &[("[y/N]", "^C")], &DEPLOY);
+    let session = Session::run(&site.command(&DEPLOY), 80, &[("[y/N]", "^C")]);
     assert_eq!(session.code, Some(130), "{}", text(&session.written));
     assert!(site.planned().contains(&"us-west-2/server".to_owned()));
     site.ends_with(0, &["lock", "show", "--env", "99", "--local"]);
