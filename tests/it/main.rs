@@ -7,6 +7,7 @@ mod deployer_policy;
 mod drift;
 mod drive;
 mod edges;
+mod failed_stack;
 mod faults;
 mod json;
 mod local;

@@ -223,6 +223,8 @@ elif COMMAND == "late-log":
     late_log("us-west-2")
 elif COMMAND == "state-bucket":
     state_bucket(*sys.argv[3:])
+elif COMMAND == "delete-bucket":
+    client("s3").delete_bucket(Bucket=sys.argv[3])
 elif COMMAND in ("fetch", "post"):
     request = urllib.request.Request(ENDPOINT + sys.argv[3], method="GET" if COMMAND == "fetch" else "POST")
     print(urllib.request.urlopen(request).read().decode())
