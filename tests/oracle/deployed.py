@@ -223,6 +223,8 @@ elif COMMAND == "late-log":
     late_log("us-west-2")
 elif COMMAND == "state-bucket":
     state_bucket(*sys.argv[3:])
+elif COMMAND == "make-zone":
+    client("route53").create_hosted_zone(Name=sys.argv[3], CallerReference="tests")
 elif COMMAND == "delete-bucket":
     client("s3").delete_bucket(Bucket=sys.argv[3])
 elif COMMAND in ("fetch", "post"):
