@@ -201,7 +201,8 @@ async fn step(context: &Context, job: &Job, task: &Task, world: &Mutex<World>) -
         Err(StepError::NotYet(reason)) => Outcome::Later { reason },
         Err(error) => walk.failed(error).await,
     };
-    if walk.told {
+    // A step that had nothing to do is not told, unless even looking failed.
+    if walk.told || matches!(outcome, Outcome::Failed { .. }) {
         let seconds = start.elapsed().as_secs_f64();
         context.reporter.event(&Event::StepFinished { step: id, outcome: outcome.clone(), seconds });
     }
