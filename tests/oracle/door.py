@@ -296,6 +296,18 @@ def drop_host_key(region, kind):
             transfer.delete_host_key(ServerId=identity, HostKeyId=key["HostKeyId"])
 
 
+def import_host_key(region, path, description):
+    with open(path) as file:
+        client("transfer", region).import_host_key(ServerId=server(region), HostKeyBody=file.read(),
+                                                   Description=description)
+
+
+def host_keys(region):
+    """What each kind of key is called."""
+    keys = client("transfer", region).list_host_keys(ServerId=server(region))["HostKeys"]
+    print(json.dumps({key["Type"]: key["Description"] for key in keys}, sort_keys=True))
+
+
 def set_stat(region, option):
     client("transfer", region).update_server(ServerId=server(region), ProtocolDetails={"SetStatOption": option})
 
@@ -350,5 +362,6 @@ def knock(username, rate):
     "test": test, "log": log, "mapping": mapping, "deploy-api": deploy_api, "break": break_, "knock": knock,
     "stop": stop, "start": start, "set-stat": set_stat, "delete-server": delete_server, "keep-secret": keep_secret,
     "as-function": as_function, "set-variables": set_variables,
+    "import-host-key": import_host_key, "host-keys": host_keys,
     "drop-host-key": drop_host_key, "keep-key": keep_key,
 }[COMMAND](*sys.argv[3:])
