@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::error::StateError;
-use crate::resources::resource::{Live, NodeId, Owner, World};
+use crate::resources::resource::{Kind, Live, NodeId, Owner, World};
 
 /// Version of this format.
 pub const VERSION: u32 = 1;
@@ -73,6 +73,26 @@ impl State {
                 None => self.identities.remove(id),
             };
         }
+        // What a stack's function carries has no step of its own when the stack goes.
+        let gone = world.iter().filter(|(id, live)| live.is_none() && **id == NodeId::new(id.place(), Kind::Stack));
+        for (stack, _) in gone {
+            for kind in [Kind::ServerId, Kind::Trigger] {
+                self.identities.remove(&NodeId::new(stack.place(), kind));
+            }
+        }
+    }
+
+    /// A run begins. Until it says how it ended, it is at work or was killed.
+    pub fn begins(&mut self, run: LastRun) {
+        self.last_run = Some(run);
+    }
+
+    /// The run has ended so, at a time in RFC 3339.
+    pub fn ends(&mut self, outcome: &str, at: String) {
+        if let Some(run) = &mut self.last_run {
+            outcome.clone_into(&mut run.outcome);
+            run.finished = Some(at);
+        }
     }
 
     /// The document, with its digest.
@@ -97,5 +117,33 @@ impl State {
         // Plain data with text keys cannot fail to serialize.
         let text = serde_json::to_vec(&Self { digest: String::new(), ..self.clone() }).unwrap_or_default();
         Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_goes_with_a_stack_is_forgotten_with_it() {
+        let mut state = State::new("99", "111111111111");
+        let node = |place, kind| NodeId::new(place, kind);
+        for place in ["us-west-2", "us-east-2"] {
+            for kind in [Kind::Stack, Kind::ServerId, Kind::Trigger, Kind::Server] {
+                state.identities.insert(node(place, kind), "it".into());
+            }
+        }
+        // As it is after a teardown: nobody has looked at what has no step of its own.
+        let there = Some(Live::new("it"));
+        let world = World::from([
+            (node("us-west-2", Kind::Stack), None),
+            (node("us-west-2", Kind::ServerId), there.clone()),
+            (node("us-west-2", Kind::Trigger), there.clone()),
+            (node("us-east-2", Kind::Stack), there),
+        ]);
+        state.learn(&world);
+        let left: Vec<&str> = state.identities.keys().map(NodeId::as_str).collect();
+        let theirs = ["us-east-2/server", "us-east-2/server-id", "us-east-2/stack", "us-east-2/trigger"];
+        assert_eq!(left, [&theirs[..], &["us-west-2/server"]].concat());
     }
 }
