@@ -32,6 +32,7 @@ use crate::state::blob::Blobs;
 use crate::state::bucket::Bucket;
 use crate::state::folder::Folder;
 use crate::state::journal::Entry;
+use crate::state::lease::Machine as _;
 use crate::state::machine::ThisMachine;
 use crate::state::model::{LastRun, State};
 use crate::state::place::Place;
@@ -459,12 +460,14 @@ impl Session {
     }
 
     fn this_run(&self, command: &str) -> LastRun {
+        let holder = ThisMachine.holder("", command);
         LastRun {
             command: command.to_owned(),
             started: output::now(),
             finished: None,
             outcome: "running".into(),
             by: format!("sftpctl {}", env!("CARGO_PKG_VERSION")),
+            who: Some(format!("{} on {}", holder.user, holder.host)),
             plan: self.saved_plan.clone(),
         }
     }

@@ -29,6 +29,9 @@ pub struct State {
     pub identities: BTreeMap<NodeId, String>,
     /// The last run.
     pub last_run: Option<LastRun>,
+    /// The last run that was a deployment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_deploy: Option<LastRun>,
     /// Where the state is now, if not here any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub moved_to: Option<String>,
@@ -53,9 +56,18 @@ pub struct LastRun {
     pub outcome: String,
     /// Version of sftpctl.
     pub by: String,
+    /// Whose run it was: a user on a machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub who: Option<String>,
     /// Digest of the saved plan that it did, so that an unfinished one may be gone on with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<String>,
+}
+
+impl LastRun {
+    fn is_deploy(&self) -> bool {
+        self.command == "deploy"
+    }
 }
 
 impl State {
@@ -84,6 +96,9 @@ impl State {
 
     /// A run begins. Until it says how it ended, it is at work or was killed.
     pub fn begins(&mut self, run: LastRun) {
+        if run.is_deploy() {
+            self.last_deploy = Some(run.clone());
+        }
         self.last_run = Some(run);
     }
 
@@ -92,6 +107,9 @@ impl State {
         if let Some(run) = &mut self.last_run {
             outcome.clone_into(&mut run.outcome);
             run.finished = Some(at);
+            if run.is_deploy() {
+                self.last_deploy = Some(run.clone());
+            }
         }
     }
 
@@ -123,6 +141,29 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_teardown_is_no_deployment() {
+        let run = |command: &str| LastRun {
+            command: command.into(),
+            started: "2026-11-24T09:00:00Z".into(),
+            finished: None,
+            outcome: "running".into(),
+            by: "sftpctl 0.1.0".into(),
+            who: Some("alice on laptop".into()),
+            plan: None,
+        };
+        let mut state = State::new("99", "111111111111");
+        state.begins(run("deploy"));
+        assert_eq!(state.last_deploy.as_ref().unwrap().outcome, "running", "a killed one is told as well");
+        state.ends("done", "2026-11-24T09:05:00Z".into());
+        state.begins(run("teardown"));
+        state.ends("failed", "2026-11-24T09:10:00Z".into());
+        let told = |run: &Option<LastRun>| run.as_ref().map(|run| (run.command.clone(), run.outcome.clone()));
+        assert_eq!(told(&state.last_run), Some(("teardown".into(), "failed".into())));
+        assert_eq!(told(&state.last_deploy), Some(("deploy".into(), "done".into())));
+        assert_eq!(State::read("99.json", &state.write()).unwrap().last_deploy, state.last_deploy);
+    }
 
     #[test]
     fn what_goes_with_a_stack_is_forgotten_with_it() {
