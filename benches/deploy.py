@@ -1,11 +1,14 @@
-"""Deploying: how much longer than what it has to wait for, what a run without changes costs, and how that grows."""
+"""Deploying: how much longer than what it has to wait for, what of that the journal takes, what a run without changes
+costs, and how that grows."""
 import re
 import statistics
+import subprocess
 
-from cloud import Cloud
+from cloud import ROOT, Cloud
 
 # Long enough that a second of work is a percent or two, as it is on AWS.
 STACK, SERVER, TABLE = 40, 40, 20
+S3_WRITE = 100
 DELAYS = ["--stack-time", f"{STACK}s", "--server-start-time", f"{SERVER}s", "--table-time", f"{TABLE}s"]
 # Three regions: table, then two replicas, one after the other; beside it, in each region, stack and then server.
 CHAIN = max(STACK + SERVER, 3 * TABLE)
@@ -23,23 +26,45 @@ def environment(regions, clusters):
     return "\n".join(lines) + "\n"
 
 
+def told(text, word, unit):
+    """What a run tells at -vv of one part of its work: the sum of a unit."""
+    text = re.sub(r"\x1b\[[0-9;]*m", "", text)
+    return sum(int(digits) for digits in re.findall(rf"\b{word}\b.*?\b{unit}=(\d+)", text))
+
+
 def planning(cloud, *arguments):
     """Milliseconds of the two pure parts of a plan: every resource named and its template rendered; the plan itself."""
-    text = re.sub(r"\x1b\[[0-9;]*m", "", cloud.run("plan", *arguments, "-vv")[0])
-    return [sum(int(digits) for digits in re.findall(rf"\b{word}\b.*?microseconds=(\d+)", text)) / 1000
-            for word in ("named", "planned")]
+    text = cloud.run("plan", *arguments, "-vv")[0]
+    return [told(text, word, "microseconds") / 1000 for word in ("named", "planned")]
+
+
+def journaling(report, store, text, took):
+    """The share of a run in which it wrote journal and state, its steps waiting or not."""
+    seconds = told(text, "journaled", "microseconds") / 1e6
+    report(f"  writing journal and state, in {store} ÷ wall", seconds, took, "s", seconds / took, (0, 0.05))
+    report("    writes, and renewals of the lock beside them", told(text, "journaled", "writes"),
+           told(text, "journaled", "renewals"), "", None, None)
 
 
 def run(report, program, venv):
     with Cloud(program, venv, *DELAYS) as cloud:
-        _, took, peak = cloud.run("deploy", "--env", "99", "--local", "--yes")
+        text, took, peak = cloud.run("deploy", "--env", "99", "--local", "--yes", "-vv")
         report(f"deploy, three regions: wall ÷ chain of waits ({CHAIN} s)", took, CHAIN, "s", took / CHAIN, (0, 1.1))
+        journaling(report, "a folder", text, took)
         report("deploy: peak resident memory", peak, None, "MB", peak, (0, 40))
         cloud.calls()
         times = [cloud.run("deploy", "--env", "99", "--local", "--yes")[1] for _ in range(5)]
         calls = cloud.calls() / 5
         report("deploy again, nothing to do: time", statistics.median(times), None, "s", statistics.median(times), (0, 1))
         report("deploy again, nothing to do: AWS calls", calls, None, "", calls, (0, 39))
+
+    with Cloud(program, venv, *DELAYS) as cloud:
+        bucket = [venv / "bin/python", ROOT / "tests/oracle/deployed.py", cloud.endpoint, "state-bucket", "bench-state"]
+        subprocess.run(bucket, check=True, stdout=subprocess.DEVNULL)
+        # S3 says "roughly 100–200 milliseconds" for a small object; here it would be a few.
+        cloud.run("local", "faults", "add", "s3.PutObject", f"delay={S3_WRITE}ms", "--object", "*/99.*")
+        text, took, _ = cloud.run("deploy", "--env", "99", "--local", "--yes", "--state", "s3://bench-state/runs", "-vv")
+        journaling(report, f"S3, {S3_WRITE} ms a write", text, took)
 
     with Cloud(program, venv, "--server-start-time", "100ms") as cloud:
         file = cloud.path / "environments/77.yaml"

@@ -32,6 +32,7 @@ use crate::state::blob::Blobs;
 use crate::state::bucket::Bucket;
 use crate::state::folder::Folder;
 use crate::state::journal::Entry;
+use crate::state::lease::Machine as _;
 use crate::state::machine::ThisMachine;
 use crate::state::model::{LastRun, State};
 use crate::state::place::Place;
@@ -401,14 +402,7 @@ impl Session {
         world: World,
         task: Task,
     ) -> Result<Summary, CliError> {
-        self.state.last_run = Some(LastRun {
-            command: command.to_owned(),
-            started: output::now(),
-            finished: None,
-            outcome: "running".into(),
-            by: format!("sftpctl {}", env!("CARGO_PKG_VERSION")),
-            plan: self.saved_plan.clone(),
-        });
+        self.state.begins(self.this_run(command));
         self.state.learn(&world);
         let Some(run) = &mut self.run else {
             return Err(CliError::new(Exit::Locked, "nothing is changed without the lock"));
@@ -432,15 +426,12 @@ impl Session {
         let world = lock(&world).clone();
         self.state.learn(&world);
         let summary = self.summary(command, plan, &outcomes, &world);
-        if let Some(run) = &mut self.state.last_run {
-            run.finished = Some(output::now());
-            run.outcome = match summary.failed + summary.not_begun + summary.later.len() {
-                0 => "done",
-                _ if stop.wanted() => "stopped",
-                _ => "failed",
-            }
-            .to_owned();
-        }
+        let outcome = match summary.failed + summary.not_begun + summary.later.len() {
+            0 => "done",
+            _ if stop.wanted() => "stopped",
+            _ => "failed",
+        };
+        self.state.ends(outcome, output::now());
         self.reporter.event(&Event::Finished { summary: summary.clone() });
         if let Some(run) = &mut self.run {
             run.save(&mut self.state).await.map_err(|error| {
@@ -455,6 +446,33 @@ impl Session {
             self.begun.store(false, Ordering::SeqCst);
         }
         Ok(summary)
+    }
+
+    /// A run that found nothing to do is a run: whoever looks sees that what a killed one had begun is done.
+    ///
+    /// # Errors
+    /// State cannot be written.
+    pub async fn nothing_to_do(&mut self, command: &str, world: &World) -> Result<(), CliError> {
+        self.state.learn(world);
+        self.state.begins(self.this_run(command));
+        self.state.ends("done", output::now());
+        match &mut self.run {
+            Some(run) => Ok(run.save(&mut self.state).await?),
+            None => Ok(()),
+        }
+    }
+
+    fn this_run(&self, command: &str) -> LastRun {
+        let holder = ThisMachine.holder("", command);
+        LastRun {
+            command: command.to_owned(),
+            started: output::now(),
+            finished: None,
+            outcome: "running".into(),
+            by: format!("sftpctl {}", env!("CARGO_PKG_VERSION")),
+            who: Some(format!("{} on {}", holder.user, holder.host)),
+            plan: self.saved_plan.clone(),
+        }
     }
 
     fn jobs(&self, plan: &Plan, edges: &Edges, task: &Task) -> Vec<Job> {

@@ -55,6 +55,7 @@ async fn work(args: &Args, session: &mut Session, look: Look) -> Result<Exit, Cl
         output::data(&plan_view::render(&plan, output::width()));
     }
     if plan.is_empty() {
+        session.nothing_to_do("deploy", &observed.world).await?;
         if look.output == Output::Json {
             output::json("plan/1", &plan);
         } else {

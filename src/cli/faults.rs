@@ -34,7 +34,8 @@ enum FaultsCommand {
         sftpctl local faults add '*' throttle --probability 0.3\n  \
         sftpctl local faults add transfer.CreateServer reset-after --count 1\n  \
         sftpctl local faults add '*' error=400:ExpiredTokenException:expired --skip 40\n  \
-        sftpctl local faults add 'cloudformation.Describe*' delay=2s --region us-west-2")]
+        sftpctl local faults add 'cloudformation.Describe*' delay=2s --region us-west-2\n  \
+        sftpctl local faults add s3.PutObject error500 --object '*.journal'")]
     Add(AddArgs),
     /// Take all rules away, or one, and let go of what is held
     #[command(after_help = "Examples:\n  sftpctl local faults clear\n  sftpctl local faults clear 2")]
@@ -57,6 +58,9 @@ struct AddArgs {
     /// Only in this account
     #[arg(long)]
     account: Option<String>,
+    /// Only calls to S3 about such an object: a key, with * for any text
+    #[arg(long, value_name = "KEY")]
+    object: Option<String>,
     /// Only calls that change something, or only those that don't
     #[arg(long)]
     only: Option<Only>,
@@ -123,6 +127,7 @@ impl FaultsArgs {
                     call: args.call.clone(),
                     region: args.region.clone(),
                     account: args.account.clone(),
+                    object: args.object.clone(),
                     only: args.only,
                     skip: args.skip,
                     count: args.count,

@@ -4,6 +4,7 @@ use super::common::{Look, Target};
 use crate::exit::{CliError, Exit};
 use crate::report::output::{self, Output};
 use crate::report::status::{ResourceStatus, StatusReport, render};
+use crate::state::model::LastRun;
 
 /// Shows what exists.
 pub(super) async fn run(target: Target, look: Look) -> Result<Exit, CliError> {
@@ -18,16 +19,20 @@ pub(super) async fn run(target: Target, look: Look) -> Result<Exit, CliError> {
             Some(ResourceStatus { id: resource.id().clone(), title: resource.title(), state, detail })
         })
         .collect();
-    let last_run = session.state.last_run.clone();
-    let age_seconds = last_run.as_ref().and_then(|run| run.started.parse::<jiff::Timestamp>().ok()).map(|then| {
-        let seconds = jiff::Timestamp::now().as_second() - then.as_second();
-        seconds.max(0)
-    });
+    let now = jiff::Timestamp::now().as_second();
+    let age = |run: &Option<LastRun>| {
+        let then = run.as_ref()?.started.parse::<jiff::Timestamp>().ok()?;
+        Some((now - then.as_second()).max(0))
+    };
+    let (last_deploy, last_run) = (session.state.last_deploy.clone(), session.state.last_run.clone());
     let report = StatusReport {
         environment: session.environment.name.clone(),
         account: session.environment.account.clone(),
+        deploy_age_seconds: age(&last_deploy),
+        last_deploy,
+        age_seconds: age(&last_run),
         last_run,
-        age_seconds,
+        orphans: session.orphan_names(&observed.world).await,
         regions: session.regions(&observed.world),
         resources,
     };

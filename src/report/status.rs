@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::events::RegionRow;
 use super::fold::fold;
 use super::summary;
+use crate::drift::model::Unseen;
 use crate::resources::resource::NodeId;
 use crate::state::model::LastRun;
 
@@ -18,14 +19,30 @@ pub struct StatusReport {
     pub environment: String,
     /// The account.
     pub account: String,
+    /// The last deployment that state remembers.
+    pub last_deploy: Option<LastRun>,
+    /// Seconds since it began.
+    pub deploy_age_seconds: Option<i64>,
     /// The last run that state remembers.
     pub last_run: Option<LastRun>,
     /// Seconds since that run began.
     pub age_seconds: Option<i64>,
+    /// What carries our tag and belongs to nothing in the file; none where only some regions were asked for.
+    pub orphans: Option<Orphans>,
     /// One row per region.
     pub regions: Vec<RegionRow>,
     /// Every resource.
     pub resources: Vec<ResourceStatus>,
+}
+
+/// What belongs to nothing in the file.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Orphans {
+    /// Their names, as `drift` tells them.
+    pub found: Vec<String>,
+    /// What could not be looked at.
+    pub unseen: Vec<Unseen>,
 }
 
 /// One resource.
@@ -45,12 +62,16 @@ pub struct ResourceStatus {
 /// For people, in lines of at most `width` characters.
 pub fn render(report: &StatusReport, width: usize) -> String {
     let mut text = format!("Environment {} in account {}\n", report.environment, report.account);
-    match &report.last_run {
+    match &report.last_deploy {
         Some(run) => {
-            let age = report.age_seconds.map(|s| format!(", {} ago", age(s))).unwrap_or_default();
-            let _ = writeln!(text, "Last run: {} {} by {}{age}", run.command, run.outcome, run.by);
+            let line = format!("Last deploy: {}", told(run, report.deploy_age_seconds));
+            let _ = writeln!(text, "{}", fold(&line, width));
         }
-        None => text.push_str("Last run: none that this machine knows of\n"),
+        None => text.push_str("Last deploy: none that the state knows of\n"),
+    }
+    if let Some(run) = report.last_run.as_ref().filter(|run| Some(*run) != report.last_deploy.as_ref()) {
+        let line = format!("Last run: {} {}", run.command, told(run, report.age_seconds));
+        let _ = writeln!(text, "{}", fold(&line, width));
     }
     let _ = writeln!(text, "\n{}\n", summary::regions(&report.regions, width));
     let notable: Vec<_> = report.resources.iter().filter(|r| r.state != "ready").collect();
@@ -61,7 +82,37 @@ pub fn render(report: &StatusReport, width: usize) -> String {
     }
     let ready = report.resources.len() - notable.len();
     let _ = write!(text, "{ready} of {} resources as the file says", report.resources.len());
+    for line in report.orphans.iter().flat_map(|orphans| orphans.lines(&report.environment)) {
+        let _ = write!(text, "\n{}", fold(&line, width));
+    }
     text
+}
+
+impl Orphans {
+    fn lines(&self, environment: &str) -> Vec<String> {
+        let mut lines = Vec::new();
+        if !self.found.is_empty() {
+            let noun = if self.found.len() == 1 { "orphan" } else { "orphans" };
+            lines.push(format!(
+                "{} {noun}, which the file does not have: `sftpctl drift --env {environment}` shows, \
+                 `sftpctl teardown --env {environment} --orphans` removes",
+                self.found.len()
+            ));
+        }
+        if let Some(first) = self.unseen.first() {
+            lines.push(format!("There may be more orphans: {} could not be looked at: {}", first.resource, first.why));
+        }
+        lines
+    }
+}
+
+/// How a run ended, when and whose it was.
+fn told(run: &LastRun, seconds: Option<i64>) -> String {
+    // Nobody came back to say how it ended.
+    let outcome = if run.outcome == "running" { "not ended: at work, or killed" } else { &run.outcome };
+    let who = run.who.as_ref().map(|who| format!(", by {who}")).unwrap_or_default();
+    let age = seconds.map(|seconds| format!(", {} ago", age(seconds))).unwrap_or_default();
+    format!("{outcome}, begun {}{age}{who} with {}", run.started, run.by)
 }
 
 fn age(seconds: i64) -> String {
@@ -70,5 +121,39 @@ fn age(seconds: i64) -> String {
         120..7200 => format!("{} min", seconds / 60),
         7200..172_800 => format!("{} h", seconds / 3600),
         _ => format!("{} days", seconds / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn orphans_are_one_line_with_what_to_do() {
+        let lines = |found: &[&str], unseen: &[Unseen]| {
+            Orphans { found: found.iter().map(ToString::to_string).collect(), unseen: unseen.to_vec() }.lines("99")
+        };
+        assert!(lines(&[], &[]).is_empty());
+        let one = lines(&["us-west-2/orphan/server/s-1"], &[]);
+        assert!(one.len() == 1 && one[0].starts_with("1 orphan, ") && one[0].contains("--orphans` removes"), "{one:?}");
+        let unseen = lines(&[], &[Unseen::failed("us-west-2/orphans/servers", "AccessDenied")]);
+        let words = "There may be more orphans: us-west-2/orphans/servers could not be looked at: AccessDenied";
+        assert_eq!(unseen, [words]);
+    }
+
+    #[test]
+    fn a_killed_run_has_not_ended() {
+        let run = |outcome: &str| LastRun {
+            command: "deploy".into(),
+            started: "2026-11-24T09:00:00Z".into(),
+            finished: None,
+            outcome: outcome.into(),
+            by: "sftpctl 0.1.0".into(),
+            who: Some("alice on laptop".into()),
+            plan: None,
+        };
+        let when = "begun 2026-11-24T09:00:00Z, 5 min ago, by alice on laptop with sftpctl 0.1.0";
+        assert_eq!(told(&run("done"), Some(300)), format!("done, {when}"));
+        assert_eq!(told(&run("running"), Some(300)), format!("not ended: at work, or killed, {when}"));
     }
 }

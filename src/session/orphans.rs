@@ -2,17 +2,20 @@
 //! a stack in a region that was dropped, the bucket of a cluster that was dropped. Each is asked for by itself, because
 //! the tagging API answers with deleted things for hours.
 //!
-//! `drift` lists them; `teardown` removes them, as resources among others: by the same walk and journal. So does `deploy`
+//! `drift` lists them and `status` counts them; `teardown` removes them, as resources among others: by the same walk and journal. So does `deploy`
 //! with those that state remembers and that hold no data: what was taken out of the file is not wanted.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+
+use futures_util::future::join_all;
 
 use super::Session;
 use crate::aws::{AwsError, Tags};
 use crate::desired;
 use crate::drift::model::{Drifted, Property, Unseen};
 use crate::names;
+use crate::report::status::Orphans;
 use crate::resources::resource::{Kind, NodeId, Owner, Resource, World};
 use crate::resources::tags::ENVIRONMENT;
 use crate::resources::{Orphan, Package, names_our_server};
@@ -32,25 +35,46 @@ impl Session {
         regions.extend(self.state.identities.keys().map(NodeId::place).filter(|place| *place != "global"));
         regions.extend(also.iter().map(String::as_str));
         let buckets = self.aws.s3(&self.environment.home_region).buckets(&self.environment.names.bucket_prefix).await;
-        for region in regions {
-            for (what, looked) in [
-                ("servers", self.spare_servers(region, world).await),
-                ("records", self.dropped_records(region).await),
-                ("stack", self.dropped_stack(region).await),
-                ("table", self.dropped_table(region).await),
-                ("log groups", self.dropped_logs(region).await),
-                ("buckets", self.dropped_buckets(region, buckets.clone()).await),
-            ] {
-                match looked {
-                    Ok(found) => orphans.extend(found),
-                    Err(error) => {
-                        let resource = format!("{region}/orphans/{what}");
-                        unseen.push(Unseen::failed(resource, error));
-                    }
-                }
+        let looks = regions.into_iter().map(|region| {
+            let buckets = buckets.clone();
+            async move {
+                let (servers, records, stack, table, logs, buckets) = tokio::join!(
+                    self.spare_servers(region, world),
+                    self.dropped_records(region),
+                    self.dropped_stack(region),
+                    self.dropped_table(region),
+                    self.dropped_logs(region),
+                    self.dropped_buckets(region, buckets),
+                );
+                let parts = [
+                    ("servers", servers),
+                    ("records", records),
+                    ("stack", stack),
+                    ("table", table),
+                    ("log groups", logs),
+                    ("buckets", buckets),
+                ];
+                parts.map(|(what, looked)| (format!("{region}/orphans/{what}"), looked))
+            }
+        });
+        for (what, looked) in join_all(looks).await.into_iter().flatten() {
+            match looked {
+                Ok(found) => orphans.extend(found),
+                Err(error) => unseen.push(Unseen::failed(what, error)),
             }
         }
         (orphans, unseen)
+    }
+
+    /// Their names as `drift` tells them, for `status`; `None` where this run sees only a part of the environment.
+    pub async fn orphan_names(&self, world: &World) -> Option<Orphans> {
+        if self.limited {
+            return None;
+        }
+        let (orphans, unseen) = self.orphans(world, &[]).await;
+        let mut found: Vec<String> = orphans.iter().map(|orphan| told(orphan).resource).collect();
+        found.sort();
+        Some(Orphans { found, unseen })
     }
 
     /// What state remembers of servers, records, stacks and packages that the file no longer has: the next deployment

@@ -16,8 +16,12 @@ use crate::execute::wait;
 
 /// Held for the moment of one replacement, by whoever replaces.
 const GUARD: &str = ".guard";
+/// How a document is called while it is written beside its place.
+const NEW: &str = ".new-";
 /// Longest wait for the guard.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// No write takes so long: what is this old was left by a process that was killed.
+const STALE: Duration = Duration::from_secs(3600);
 
 /// A folder.
 #[derive(Clone, Debug)]
@@ -43,11 +47,21 @@ impl Folder {
     }
 
     /// The new document beside its place, on disk.
-    fn beside(&self, content: &[u8]) -> io::Result<tempfile::NamedTempFile> {
-        let mut file = tempfile::NamedTempFile::new_in(&self.0)?;
+    fn beside(&self, name: &str, content: &[u8]) -> io::Result<tempfile::NamedTempFile> {
+        let mut file = tempfile::Builder::new().prefix(&format!("{NEW}{name}-")).tempfile_in(&self.0)?;
         file.write_all(content)?;
         file.as_file().sync_all()?;
         Ok(file)
+    }
+
+    /// Removes what killed processes had begun to write. What can't be removed is in nobody's way.
+    fn sweep(&self) {
+        for entry in fs::read_dir(&self.0).into_iter().flatten().flatten() {
+            let old = || entry.metadata().and_then(|facts| facts.modified()).ok()?.elapsed().ok();
+            if entry.file_name().to_string_lossy().starts_with(NEW) && old().is_some_and(|age| age > STALE) {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
     }
 
     /// Takes the guard; a process that was paused at just this moment keeps it, and then nobody can tell what it will do.
@@ -89,7 +103,7 @@ impl Blobs for Folder {
     async fn put(&self, name: &str, content: &[u8], expect: Expect<'_>) -> Result<Version, StateError> {
         fs::create_dir_all(&self.0).map_err(self.error("create", ""))?;
         // On disk before the guard is taken: what is guarded is over in microseconds.
-        let file = self.beside(content).map_err(self.error("write", name))?;
+        let file = self.beside(name, content).map_err(self.error("write", name))?;
         let guard = self.guard().await?;
         let now = self.read(name)?.map(|blob| blob.version);
         let as_expected = match expect {
@@ -124,7 +138,32 @@ impl Blobs for Folder {
                 reason: "it is a file".to_owned(),
                 hint: "--state names a folder, or s3://BUCKET/PREFIX".to_owned(),
             }),
-            _ => Ok(()),
+            _ => {
+                self.sweep();
+                Ok(())
+            }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_a_killed_process_left_goes_and_what_is_being_written_stays() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = Folder::new(place.path());
+        folder.put("99.json", b"{}", Expect::Absent).await.unwrap();
+        let (old, new) = (place.path().join(".new-99.json-a"), place.path().join(".new-99.json-b"));
+        fs::write(&new, "half").unwrap();
+        let long_ago = std::time::SystemTime::now() - 2 * STALE;
+        for file in [&old, &place.path().join("99.json")] {
+            fs::write(file, "half").unwrap();
+            File::options().write(true).open(file).unwrap().set_modified(long_ago).unwrap();
+        }
+        folder.check().await.unwrap();
+        assert_eq!((old.exists(), new.exists()), (false, true));
+        assert_eq!(folder.names().await.unwrap(), ["99.json"]);
     }
 }

@@ -1,6 +1,7 @@
 //! A run's hold on its lock: renewed from the moment the lock was taken until it is given back, and known to be over by
 //! a clock that runs on while the machine sleeps.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ pub(super) struct Grip {
     machine: Arc<dyn Machine>,
     held: tokio::sync::Mutex<Held>,
     length: Duration,
+    renewals: AtomicU64,
     lost: OnceLock<String>,
     /// When the lease is over, by [`Machine::uptime`].
     over: Mutex<Duration>,
@@ -31,7 +33,13 @@ pub(super) struct Grip {
 impl Grip {
     fn new(held: Held, machine: Arc<dyn Machine>) -> Self {
         let (length, over) = (held.length(), Mutex::new(held.over()));
-        Self { machine, held: tokio::sync::Mutex::new(held), length, lost: OnceLock::new(), over }
+        let renewals = AtomicU64::new(0);
+        Self { machine, held: tokio::sync::Mutex::new(held), length, renewals, lost: OnceLock::new(), over }
+    }
+
+    /// How often it was renewed, or tried to be: beside the run, which does not wait for it.
+    pub(super) fn renewals(&self) -> u64 {
+        self.renewals.load(Ordering::Relaxed)
     }
 
     /// Whether this run may change nothing any more: it lost its lock, or was paused for so long that it may have.
@@ -56,6 +64,7 @@ impl Grip {
     async fn renew(&self) -> Result<(), StateError> {
         self.lost()?;
         let mut held = self.held.lock().await;
+        self.renewals.fetch_add(1, Ordering::Relaxed);
         let limit = self.length / ATTEMPT;
         match tokio::time::timeout(limit, held.renew()).await {
             Ok(Ok(())) => *self.over.lock().unwrap_or_else(PoisonError::into_inner) = held.over(),

@@ -10,6 +10,7 @@ mod grip;
 pub mod journal;
 pub mod lease;
 pub mod machine;
+mod meter;
 pub mod model;
 pub mod moving;
 mod owned;

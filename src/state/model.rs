@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::error::StateError;
-use crate::resources::resource::{Live, NodeId, Owner, World};
+use crate::resources::resource::{Kind, Live, NodeId, Owner, World};
 
 /// Version of this format.
 pub const VERSION: u32 = 1;
@@ -29,6 +29,9 @@ pub struct State {
     pub identities: BTreeMap<NodeId, String>,
     /// The last run.
     pub last_run: Option<LastRun>,
+    /// The last run that was a deployment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_deploy: Option<LastRun>,
     /// Where the state is now, if not here any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub moved_to: Option<String>,
@@ -53,9 +56,18 @@ pub struct LastRun {
     pub outcome: String,
     /// Version of sftpctl.
     pub by: String,
+    /// Whose run it was: a user on a machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub who: Option<String>,
     /// Digest of the saved plan that it did, so that an unfinished one may be gone on with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<String>,
+}
+
+impl LastRun {
+    fn is_deploy(&self) -> bool {
+        self.command == "deploy"
+    }
 }
 
 impl State {
@@ -72,6 +84,32 @@ impl State {
                 Some(live) => self.identities.insert(id.clone(), live.identity.clone()),
                 None => self.identities.remove(id),
             };
+        }
+        // What a stack's function carries has no step of its own when the stack goes.
+        let gone = world.iter().filter(|(id, live)| live.is_none() && **id == NodeId::new(id.place(), Kind::Stack));
+        for (stack, _) in gone {
+            for kind in [Kind::ServerId, Kind::Trigger] {
+                self.identities.remove(&NodeId::new(stack.place(), kind));
+            }
+        }
+    }
+
+    /// A run begins. Until it says how it ended, it is at work or was killed.
+    pub fn begins(&mut self, run: LastRun) {
+        if run.is_deploy() {
+            self.last_deploy = Some(run.clone());
+        }
+        self.last_run = Some(run);
+    }
+
+    /// The run has ended so, at a time in RFC 3339.
+    pub fn ends(&mut self, outcome: &str, at: String) {
+        if let Some(run) = &mut self.last_run {
+            outcome.clone_into(&mut run.outcome);
+            run.finished = Some(at);
+            if run.is_deploy() {
+                self.last_deploy = Some(run.clone());
+            }
         }
     }
 
@@ -97,5 +135,56 @@ impl State {
         // Plain data with text keys cannot fail to serialize.
         let text = serde_json::to_vec(&Self { digest: String::new(), ..self.clone() }).unwrap_or_default();
         Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_teardown_is_no_deployment() {
+        let run = |command: &str| LastRun {
+            command: command.into(),
+            started: "2026-11-24T09:00:00Z".into(),
+            finished: None,
+            outcome: "running".into(),
+            by: "sftpctl 0.1.0".into(),
+            who: Some("alice on laptop".into()),
+            plan: None,
+        };
+        let mut state = State::new("99", "111111111111");
+        state.begins(run("deploy"));
+        assert_eq!(state.last_deploy.as_ref().unwrap().outcome, "running", "a killed one is told as well");
+        state.ends("done", "2026-11-24T09:05:00Z".into());
+        state.begins(run("teardown"));
+        state.ends("failed", "2026-11-24T09:10:00Z".into());
+        let told = |run: &Option<LastRun>| run.as_ref().map(|run| (run.command.clone(), run.outcome.clone()));
+        assert_eq!(told(&state.last_run), Some(("teardown".into(), "failed".into())));
+        assert_eq!(told(&state.last_deploy), Some(("deploy".into(), "done".into())));
+        assert_eq!(State::read("99.json", &state.write()).unwrap().last_deploy, state.last_deploy);
+    }
+
+    #[test]
+    fn what_goes_with_a_stack_is_forgotten_with_it() {
+        let mut state = State::new("99", "111111111111");
+        let node = |place, kind| NodeId::new(place, kind);
+        for place in ["us-west-2", "us-east-2"] {
+            for kind in [Kind::Stack, Kind::ServerId, Kind::Trigger, Kind::Server] {
+                state.identities.insert(node(place, kind), "it".into());
+            }
+        }
+        // As it is after a teardown: nobody has looked at what has no step of its own.
+        let there = Some(Live::new("it"));
+        let world = World::from([
+            (node("us-west-2", Kind::Stack), None),
+            (node("us-west-2", Kind::ServerId), there.clone()),
+            (node("us-west-2", Kind::Trigger), there.clone()),
+            (node("us-east-2", Kind::Stack), there),
+        ]);
+        state.learn(&world);
+        let left: Vec<&str> = state.identities.keys().map(NodeId::as_str).collect();
+        let theirs = ["us-east-2/server", "us-east-2/server-id", "us-east-2/stack", "us-east-2/trigger"];
+        assert_eq!(left, [&theirs[..], &["us-west-2/server"]].concat());
     }
 }

@@ -8,6 +8,7 @@ use super::error::StateError;
 use super::grip::Heart;
 use super::journal::{Entry, Header, Journal};
 use super::lease::{Lock, Machine, Terms};
+use super::meter::Meter;
 use super::model::State;
 use super::owned::Owned;
 use super::writer::JournalWriter;
@@ -150,6 +151,7 @@ impl Store {
     /// Reads the records and makes them this run's: both documents are replaced, so that an earlier run which lost its
     /// lock finds neither as it left it.
     async fn open(&self, run: &str, heart: &Heart) -> Result<(Remembered, Owned, Arc<JournalWriter>), StateError> {
+        let meter = Meter::default();
         loop {
             let mut remembered = self.load().await?;
             // Between the reading and the writing: a run that was paused until another took its lock has read that one's
@@ -166,14 +168,14 @@ impl Store {
             let mut state = owned(self.state_name(), &remembered.version);
             let mut lines = owned(self.journal_name(), &remembered.journal);
             // The state first: it takes over what the journal tells, which the new one does not.
-            let written = match state.put(&remembered.state.write()).await {
-                Ok(()) => lines.put(&journal.write()).await,
+            let written = match meter.time(state.put(&remembered.state.write())).await {
+                Ok(()) => meter.time(lines.put(&journal.write())).await,
                 error => error,
             };
             match written {
                 Ok(()) => {
                     let (machine, grip) = (Arc::clone(&self.machine), Arc::clone(heart.grip()));
-                    let writer = JournalWriter::new(machine, grip, journal, lines);
+                    let writer = JournalWriter::new(machine, grip, meter, journal, lines);
                     return Ok((remembered, state, Arc::new(writer)));
                 }
                 // The last words of a run that has just lost its lock: read them, and go on.
@@ -271,7 +273,7 @@ impl Run {
         grip.sure().await?;
         state.serial += 1;
         self.journal.run().clone_into(&mut state.run);
-        match self.state.put(&state.write()).await {
+        match self.journal.meter().time(self.state.put(&state.write())).await {
             Err(StateError::Conflict { address }) => Err(grip.lose(&format!("{address} was written by another run"))),
             other => other,
         }
@@ -288,6 +290,8 @@ impl Run {
     /// The last lines could not be written. The lock ends by itself then.
     pub async fn end(self) -> Result<(), StateError> {
         let closed = self.journal.close().await;
+        let ((writes, time), renewals) = (self.journal.meter().sum(), self.heart.grip().renewals());
+        tracing::debug!(microseconds = time.as_micros(), writes, renewals, "journaled");
         let released = self.heart.release().await;
         match closed {
             Err(StateError::Fenced { .. }) => released,

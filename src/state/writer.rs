@@ -11,6 +11,7 @@ use super::error::StateError;
 use super::grip::Grip;
 use super::journal::{Entry, Event, Journal};
 use super::lease::Machine;
+use super::meter::Meter;
 use super::owned::Owned;
 use crate::resources::resource::{Action, NodeId};
 
@@ -18,6 +19,7 @@ use crate::resources::resource::{Action, NodeId};
 pub struct JournalWriter {
     machine: Arc<dyn Machine>,
     grip: Arc<Grip>,
+    meter: Meter,
     run: String,
     count: AtomicU64,
     queue: Mutex<Vec<Entry>>,
@@ -33,15 +35,21 @@ struct Document {
 
 impl JournalWriter {
     /// A writer for a journal that was just written.
-    pub(super) fn new(machine: Arc<dyn Machine>, grip: Arc<Grip>, journal: Journal, file: Owned) -> Self {
+    pub(super) fn new(machine: Arc<dyn Machine>, grip: Arc<Grip>, meter: Meter, journal: Journal, file: Owned) -> Self {
         Self {
             machine,
             grip,
+            meter,
             run: journal.header().run.clone(),
             count: AtomicU64::new(0),
             queue: Mutex::default(),
             document: tokio::sync::Mutex::new(Document { journal, file, behind: false }),
         }
+    }
+
+    /// What this run's writes of journal and state cost.
+    pub(super) fn meter(&self) -> &Meter {
+        &self.meter
     }
 
     /// The run that writes it.
@@ -95,7 +103,7 @@ impl JournalWriter {
             return Ok(());
         }
         let content = document.journal.write();
-        match document.file.put(&content).await {
+        match self.meter.time(document.file.put(&content)).await {
             Ok(()) => {
                 document.behind = false;
                 Ok(())

@@ -44,6 +44,8 @@ fn a_sample_of_the_crash_matrix_converges() {
         .env_remove("RUST_LOG");
     let said = succeeded("the crash matrix", &command.output().unwrap());
     assert!(said.contains("done 8: ") && said.contains(" 0 failed"), "{said}");
+    // How often the journal is written hangs on the moment: one cell or two may come too late.
+    assert!((6..=8).any(|count| said.contains(&format!("'killed': {count}"))), "{said}");
 }
 
 #[test]

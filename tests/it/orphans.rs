@@ -18,6 +18,13 @@ fn orphans(site: &Site) -> (Vec<String>, i32) {
     (names, output.status.code().unwrap())
 }
 
+/// `status` for people, and as JSON.
+fn status(site: &Site) -> (String, Value) {
+    let status = ["status", "--env", "99", "--local"];
+    let json = site.ok(&[&status[..], &["--output", "json"]].concat());
+    (site.ok(&status), serde_json::from_str(json.lines().last().unwrap()).unwrap())
+}
+
 #[test]
 fn what_the_file_has_dropped_is_listed_and_goes_when_it_is_asked_for() {
     let site = Site::deployed("");
@@ -41,6 +48,13 @@ fn what_the_file_has_dropped_is_listed_and_goes_when_it_is_asked_for() {
         format!("us-west-2/orphan/server/{second}"),
     ];
     assert_eq!(orphans(&site), (all.to_vec(), 4));
+    // It looks in the regions of the file and of the state, and state was forgotten.
+    let (human, json) = status(&site);
+    assert!(human.contains("2 orphans, which the file does not have"), "{human}");
+    assert!(human.contains("`sftpctl teardown --env 99 --orphans` removes"), "{human}");
+    assert_eq!(json["orphans"], serde_json::json!({ "found": &all[5..], "unseen": [] }));
+    let limited = site.ok(&["status", "--env", "99", "--local", "--region", "us-west-2", "--output", "json"]);
+    assert_eq!(serde_json::from_str::<Value>(limited.lines().last().unwrap()).unwrap()["orphans"], Value::Null);
 
     let teardown = ["teardown", "--env", "99", "--local", "--orphans", "--also-region", "us-east-1"];
     let asked = site.ends_with(3, &teardown);
@@ -53,6 +67,16 @@ fn what_the_file_has_dropped_is_listed_and_goes_when_it_is_asked_for() {
     assert_eq!(orphans(&site).0, ["us-east-1/orphan/replica/dydb-99-uploads"]);
     site.ok(&[&teardown[..], &["--yes", "--delete-data"]].concat());
     assert_eq!(orphans(&site), (Vec::new(), 0));
+    let (human, json) = status(&site);
+    assert!(!human.contains("orphan"), "{human}");
+    assert_eq!(json["orphans"], serde_json::json!({ "found": [], "unseen": [] }));
+    // What came after the deployment does not hide it.
+    assert!(human.contains("Last deploy: done, begun 20") && human.contains("Last run: teardown done"), "{human}");
+    assert_eq!((&json["lastDeploy"]["outcome"], &json["lastRun"]["command"]), (&"done".into(), &"teardown".into()));
+    assert!(
+        json["lastDeploy"]["who"].as_str().unwrap().contains(" on ") && json["deployAgeSeconds"].is_u64(),
+        "{json}"
+    );
     assert_eq!(site.planned(), Vec::<String>::new());
     assert_eq!(site.ports().into_values().collect::<Vec<u16>>(), customers);
     let nothing = site.ok(&[&teardown[..], &["--yes"]].concat());

@@ -137,8 +137,9 @@ fn a_damaged_state_is_refused_and_rebuilt_from_aws() {
     std::fs::write(&path, text.replace("us-west-2/server\"", "us-west-2/saver\"")).unwrap();
     let refused = site.ends_with(2, &["deploy", "--env", "99", "--local", "--yes"]);
     assert!(refused.contains("changed by hand") && refused.contains("sftpctl state rebuild"), "{refused}");
-    let rebuilt = site.run(&["state", "rebuild", "--env", "99", "--local"]);
+    let rebuilt = site.run(&["state", "rebuild", "--env", "99", "--local", "-vv"]);
     assert!(rebuilt.status.success() && shown(&rebuilt).contains("put aside"), "{}", shown(&rebuilt));
+    assert!(shown(&rebuilt).contains("journaled"), "what the journal cost: {}", shown(&rebuilt));
     assert_eq!(site.planned(), Vec::<String>::new());
     let identities = |text: &str| serde_json::from_str::<Value>(text).unwrap()["identities"].clone();
     assert_eq!(identities(&std::fs::read_to_string(&path).unwrap()), identities(&text));

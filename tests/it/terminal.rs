@@ -5,7 +5,7 @@
 use std::num::NonZero;
 use std::process::Command;
 
-use crate::site::{Site, shown, text, tool};
+use crate::site::{Site, shown, tool};
 
 const ROWS: u16 = 24;
 const DEPLOY: [&str; 5] = ["deploy", "--env", "99", "--local", "--no-verify"];
@@ -132,13 +132,4 @@ fn ctrl_c_is_heard_and_a_second_one_ends_it_at_once() {
     site.ok(&["deploy", "--env", "99", "--local", "--yes", "--lock-timeout", "60"]);
     assert_eq!(site.ports().len(), 2);
     assert_eq!(site.planned(), Vec::<String>::new());
-}
-
-#[test]
-fn ctrl_c_at_the_question_changes_nothing() {
-    let site = Site::new();
-    let session = Session::run(&site.command(&DEPLOY), 80, &[("[y/N]", "^C")]);
-    assert_eq!(session.code, Some(130), "{}", text(&session.written));
-    assert!(site.planned().contains(&"us-west-2/server".to_owned()));
-    site.ends_with(0, &["lock", "show", "--env", "99", "--local"]);
 }

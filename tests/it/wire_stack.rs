@@ -281,10 +281,12 @@ async fn what_validation_found_in_an_earlier_operation_is_no_cause_of_this_one()
 
 /// What was told of the stack's resources.
 fn news(ended: &Ended) -> Vec<&str> {
-    let line = |event| match event {
-        &Event::StepNews { ref line, .. } => Some(line.as_str()),
-        _ => None,
-    };
+    fn line(event: &Event) -> Option<&str> {
+        match event {
+            Event::StepNews { line, .. } => Some(line),
+            _ => None,
+        }
+    }
     ended.events.iter().filter_map(line).collect()
 }
 

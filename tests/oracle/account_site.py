@@ -105,10 +105,3 @@ class Site:
             time.sleep(0.01)
         self.front.ask("DELETE", f"faults/{rule_id}")
         return came
-
-    def tear_journal(self, whole):
-        """Takes the last line of the journal away, or half of it."""
-        path = self.folder / ".sftpctl/state/99.journal"
-        text = path.read_bytes()
-        start = text.rstrip(b"\n").rfind(b"\n") + 1
-        path.write_bytes(text[: start if whole else start + (len(text) - start) // 2])

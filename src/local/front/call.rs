@@ -36,6 +36,9 @@ pub(super) struct Call {
     pub(super) account: String,
     /// Whether it changes anything.
     pub(super) mutating: bool,
+    /// The key of the object that a call to S3 is about, as it is in the address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) object: Option<String>,
     /// The role that a call to IAM is about.
     #[serde(skip)]
     pub(super) role: Option<String>,
@@ -92,7 +95,8 @@ impl Call {
             operation::name(&service, parts, None)
         };
         let mutating = mutates(&service, &operation);
-        Ok((Self { service, operation, region, account, mutating, role, protocol }, body))
+        let object = if service == "s3" { operation::object(parts) } else { None };
+        Ok((Self { service, operation, region, account, mutating, object, role, protocol }, body))
     }
 }
 

@@ -95,6 +95,12 @@ pub(super) fn bucket(request: &Parts) -> Option<String> {
     s3_segments(request).into_iter().next()
 }
 
+/// The key of the object that a request to S3 is about, as it is in the address.
+pub(super) fn object(request: &Parts) -> Option<String> {
+    let key = s3_segments(request).get(1..)?.join("/");
+    (!key.is_empty()).then_some(key)
+}
+
 /// The path with the bucket in front, whichever way the request names it.
 fn s3_segments(request: &Parts) -> Vec<String> {
     virtual_bucket(request).into_iter().chain(segments(request.uri.path())).collect()
@@ -184,6 +190,19 @@ mod tests {
             call("dynamodb", "POST", "/", &[("x-amz-target", "DynamoDB_20120810.DescribeTable")]),
             "DescribeTable"
         );
+    }
+
+    #[test]
+    fn objects_are_known_in_both_styles() {
+        for (host, uri, expected) in [
+            ("127.0.0.1:4570", "/bucket/a/99.journal?x-id=PutObject", Some("a/99.journal")),
+            ("bucket.s3.us-west-2.amazonaws.com", "/a/99.journal", Some("a/99.journal")),
+            ("127.0.0.1:4570", "/bucket/?versioning", None),
+            ("127.0.0.1:4570", "/", None),
+        ] {
+            let request = hyper::Request::builder().uri(uri).header("host", host).body(()).unwrap();
+            assert_eq!(object(&request.into_parts().0).as_deref(), expected, "{host} {uri}");
+        }
     }
 
     #[test]

@@ -27,7 +27,8 @@ fn typed(site: &Site, what: &[&str], first: &str, second: &str) -> Output {
     let mut person = tool("expect", "expect");
     person.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/oracle/prompted.exp")).args([first, second]);
     person.arg(program.get_program()).args(program.get_args()).current_dir(site.dir.path());
-    person.envs(program.get_envs().filter_map(|(name, value)| Some((name, value?)))).output().unwrap()
+    let output = person.envs(program.get_envs().filter_map(|(name, value)| Some((name, value?)))).output();
+    output.unwrap_or_else(|error| panic!("{error}"))
 }
 
 #[test]

@@ -18,7 +18,7 @@ use sftpctl::state::place::Place;
 use sftpctl::state::store::Store;
 use tokio::time::Instant;
 
-use super::places::Failing;
+use super::places::{Failing, Fickle};
 use super::{BUCKET, followed};
 use crate::site::Site;
 
@@ -94,6 +94,7 @@ async fn keeps_its_promises(fresh: &dyn Fn() -> Arc<dyn Blobs>) {
     a_dead_process_holds_nothing(&fresh()).await;
     a_broken_lock_fences_its_holder(&fresh()).await;
     a_killed_run_leaves_its_intents(&fresh()).await;
+    a_run_writes_its_journal_once_an_operation(&fresh()).await;
     other_documents_are_refused_and_left_alone(&fresh()).await;
     damaged_records_are_put_aside_and_the_others_stay(&fresh()).await;
     a_damaged_lock_is_refused_until_it_is_broken(&fresh()).await;
@@ -205,6 +206,24 @@ async fn a_killed_run_leaves_its_intents(blobs: &Arc<dyn Blobs>) {
         run.save(&mut state).await.unwrap();
         run.abandon();
     }
+}
+
+async fn a_run_writes_its_journal_once_an_operation(blobs: &Arc<dyn Blobs>) {
+    const OPERATIONS: usize = 12;
+    let counted = Fickle::new(blobs);
+    let seen: Arc<dyn Blobs> = Arc::<Fickle>::clone(&counted);
+    // So long that no renewal comes between.
+    let terms = Terms { length: Duration::from_secs(300), ..TERMS };
+    let (mut run, remembered) = store(&seen, "one", 1).begin("deploy", terms, &|_| {}).await.unwrap();
+    for _ in 0..OPERATIONS {
+        let operation = run.journal().intend(&server(), Action::Update, "server").await.unwrap();
+        run.journal().done(&operation, &server(), Some("s-1"));
+    }
+    run.save(&mut remembered.state.clone()).await.unwrap();
+    run.end().await.unwrap();
+    // Its beginning, the last outcome, and that nothing is open any more; the lock is taken, confirmed, and given back.
+    let writes = ["99.journal", "99.json", "99.lock"].map(|name| counted.written(name).len());
+    assert_eq!(writes, [OPERATIONS + 3, 2, 3]);
 }
 
 async fn other_documents_are_refused_and_left_alone(blobs: &Arc<dyn Blobs>) {

@@ -17,6 +17,9 @@ pub struct Rule {
     /// Only in this account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
+    /// Only calls to S3 about such an object: a key with `*` for any text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub object: Option<String>,
     /// Only calls that change something, or only those that don't.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub only: Option<Only>,
@@ -112,6 +115,10 @@ impl Rule {
         nature
             && self.region.as_ref().is_none_or(|region| *region == call.region)
             && self.account.as_ref().is_none_or(|account| *account == call.account)
+            && self
+                .object
+                .as_ref()
+                .is_none_or(|object| call.object.as_ref().is_some_and(|key| glob(object.as_bytes(), key.as_bytes())))
             && glob(self.call.as_bytes(), call.name().as_bytes())
     }
 }
