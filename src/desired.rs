@@ -25,6 +25,8 @@ pub struct Given {
     pub code: Arc<package::Package>,
     /// Private host keys for every server.
     pub host_keys: Arc<[HostKey]>,
+    /// Tags that adopted buckets had of their owners.
+    pub adopted_tags: BTreeMap<NodeId, Tags>,
 }
 
 /// Node of a region's stack.
@@ -221,6 +223,7 @@ fn region_resources(
         let id = NodeId::named(region, Kind::Bucket, name);
         buckets.insert(name.clone(), (ids.bucket.clone(), id.clone()));
         all.push(Arc::new(Bucket {
+            kept_tags: given.adopted_tags.get(&id).cloned().unwrap_or_default(),
             id,
             region: region.to_owned(),
             account: account.clone(),

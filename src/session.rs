@@ -172,10 +172,11 @@ impl Session {
         let host_keys = host_keys::read(&aws, &environment)
             .await
             .map_err(|error| CliError::from_error(Exit::Usage, &error, Some("nothing was changed".to_owned())))?;
+        let adopted_tags = remembered.state.adopted_tags.clone();
+        let given = Given { code: Arc::clone(&code), host_keys: host_keys.into(), adopted_tags };
         let begun = Instant::now();
-        let mut resources =
-            desired::resources(&environment, &Given { code: Arc::clone(&code), host_keys: host_keys.into() })
-                .map_err(|error| CliError::from_error(Exit::Usage, &error, None))?;
+        let mut resources = desired::resources(&environment, &given)
+            .map_err(|error| CliError::from_error(Exit::Usage, &error, None))?;
         tracing::debug!(microseconds = begun.elapsed().as_micros(), resources = resources.len(), "named");
         if !options.regions.is_empty() {
             let regions: BTreeSet<&str> = options.regions.iter().map(String::as_str).collect();

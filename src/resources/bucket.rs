@@ -10,13 +10,18 @@
 //! was made by the stack, since only a bucket in the stack has that policy: its settings are not read again on every
 //! run. `sftpctl drift` looks at them.
 
+//!
+//! An adopted bucket has tags of its owner, and CloudFormation replaces all of a bucket's tags when those of its stack
+//! change. So they are remembered when it is adopted, and put back beside the stack's. Its lifecycle rules stay as they
+//! are: CloudFormation never touches them after an import.
+
 use async_trait::async_trait;
 use serde_json::Value;
 
 use super::resource::{
     Change, Kind, Live, NodeId, Owner, Properties, Removal, RemovalOptions, Resource, StepError, World,
 };
-use super::tags;
+use super::tags::{self, PROPERTY};
 use crate::aws::{Aws, AwsError, BucketSettings, Policy, S3, Tags};
 
 /// The wanted policy of one bucket.
@@ -36,6 +41,8 @@ pub struct Bucket {
     pub stack: NodeId,
     /// Tags.
     pub tags: Tags,
+    /// Tags that its owner had on it when it was adopted.
+    pub kept_tags: Tags,
 }
 
 /// How a bucket keeps its files, as properties, and what the template says of each.
@@ -78,7 +85,9 @@ impl Bucket {
             let have = s3.tags(&self.name, &self.account).await?.unwrap_or_default();
             let owner = tags::owner(&have, &self.tags, &self.title());
             if owner != Owner::Ours {
-                return Ok(Some(live.owned_by(owner)));
+                // CloudFormation's own are nobody's to put.
+                let theirs = have.into_iter().filter(|(key, _)| !key.starts_with("aws:")).collect();
+                return Ok(Some(live.with(PROPERTY, tags::wanted(&theirs)).owned_by(owner)));
             }
         }
         Ok(Some(match s3.settings(&self.name, &self.account).await {
@@ -116,6 +125,9 @@ impl Resource for Bucket {
     fn wanted(&self, _world: &World) -> Properties {
         let mut wanted = Properties::from([("policy", self.policy.clone().into())]);
         wanted.extend(SETTINGS.map(|(name, value)| (name, value.into())));
+        if !self.kept_tags.is_empty() {
+            wanted.insert(PROPERTY, tags::wanted(&self.kept_tags).into());
+        }
         wanted
     }
 
@@ -141,20 +153,27 @@ impl Resource for Bucket {
         let live = Live::new(&self.name);
         // State holds only what was ours; the expected owner of the call keeps another account's bucket out.
         let remembered = known == Some(self.name.as_str());
-        match s3.policy(&self.name, &self.account).await? {
-            Policy::NoBucket => Ok(None),
-            Policy::NotOurs => Ok(Some(live.owned_by(Owner::Foreign(format!(
+        let live = match s3.policy(&self.name, &self.account).await? {
+            Policy::NoBucket => None,
+            Policy::NotOurs => Some(live.owned_by(Owner::Foreign(format!(
                 "bucket {} belongs to another account, stands in another region, or its policy shuts these credentials \
                  out; bucket names are global: `names: {{ bucket_prefix: … }}` names others",
                 self.name
-            ))))),
+            )))),
             Policy::Document(document) => {
                 let policy = serde_json::from_str::<Value>(&document).unwrap_or_default();
                 let live = live.with("policy", policy.clone());
                 // Our very policy on it is proof enough, and saves five calls for each bucket.
-                if policy == self.policy { Ok(Some(live)) } else { self.looked_into(&s3, live, remembered).await }
+                if policy == self.policy { Some(live) } else { self.looked_into(&s3, live, remembered).await? }
             }
-            Policy::None => self.looked_into(&s3, live.with("policy", Value::Null), remembered).await,
+            Policy::None => self.looked_into(&s3, live.with("policy", Value::Null), remembered).await?,
+        };
+        match live {
+            Some(live) if live.owner == Owner::Ours && !self.kept_tags.is_empty() => {
+                let have = s3.tags(&self.name, &self.account).await?.unwrap_or_default();
+                Ok(Some(live.with(PROPERTY, tags::live(&have, &self.kept_tags))))
+            }
+            other => Ok(other),
         }
     }
 
@@ -171,7 +190,16 @@ impl Resource for Bucket {
         if SETTINGS.iter().any(|(name, _)| change.touches(name)) {
             return Ok(keep_well(&s3, &self.name, &self.account).await?);
         }
-        Ok(s3.set_policy(&self.name, &self.account, &self.policy.to_string()).await?)
+        if change.touches(PROPERTY) {
+            // S3 replaces the whole set.
+            let mut all = s3.tags(&self.name, &self.account).await?.unwrap_or_default();
+            all.extend(self.kept_tags.clone());
+            s3.set_tags(&self.name, &all).await?;
+        }
+        if change.touches("policy") {
+            s3.set_policy(&self.name, &self.account, &self.policy.to_string()).await?;
+        }
+        Ok(())
     }
 
     async fn removal(&self, aws: &Aws, _live: &Live, options: RemovalOptions) -> Result<Removal, AwsError> {

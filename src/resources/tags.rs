@@ -11,6 +11,9 @@ pub(crate) const ENVIRONMENT: &str = "sftpctl:environment";
 /// The tag that says which operation of a journal made a thing that AWS has no client token for.
 pub(crate) const OPERATION: &str = "sftpctl:operation";
 
+/// The property that tags are.
+pub(crate) const PROPERTY: &str = "tags";
+
 /// The wanted tags as a property.
 pub(super) fn wanted(tags: &Tags) -> Value {
     tags.iter()

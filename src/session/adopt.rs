@@ -1,8 +1,12 @@
 //! Adopting what was made by hand: it gets our tag, or is remembered, and nothing else of it changes.
 
+use serde_json::Value;
+
+use crate::aws::Tags;
 use crate::exit::{CliError, Exit};
 use crate::observe::Observed;
 use crate::resources::resource::{Action, Change, Kind, Live, NodeId, Owner, StepError, World};
+use crate::resources::tags::PROPERTY;
 
 use super::Session;
 
@@ -15,6 +19,8 @@ pub struct Adoption {
     pub title: String,
     /// What AWS finds it by.
     pub live: Live,
+    /// Tags of a bucket's owner, which CloudFormation does not spare.
+    pub tags: Tags,
     /// Whether it is ours already.
     pub ours: bool,
     /// What the next deployment changes of it.
@@ -65,6 +71,12 @@ impl Session {
         }
         Ok(Adoption {
             ours: matches!(world.get(id), Some(Some(live)) if live.owner == Owner::Ours),
+            tags: match world.get(id).and_then(Option::as_ref).and_then(|live| live.properties.get(PROPERTY)) {
+                Some(Value::Object(tags)) if resource.kind() == Kind::Bucket => {
+                    tags.iter().filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()
+                }
+                _ => Tags::new(),
+            },
             id: id.clone(),
             title: resource.title(),
             then: resource.diff(Some(&live), world),
@@ -81,6 +93,11 @@ impl Session {
         let (Some(resource), Some(run)) = (resource, &mut self.run) else {
             return Err(CliError::new(Exit::Locked, "nothing is changed without the lock"));
         };
+        // First: a bucket whose tags nobody remembers loses them to its stack.
+        if !adoption.tags.is_empty() {
+            self.state.adopted_tags.insert(adoption.id.clone(), adoption.tags.clone());
+            run.save(&mut self.state).await?;
+        }
         let journal = run.journal().clone();
         let operation = journal.intend(&adoption.id, Action::Import, &adoption.title).await?;
         if let Err(error) = resource.adopt(&self.aws, &adoption.live).await {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::error::StateError;
+use crate::aws::Tags;
 use crate::resources::resource::{Kind, Live, NodeId, Owner, World};
 
 /// Version of this format.
@@ -27,6 +28,9 @@ pub struct State {
     pub account: String,
     /// What AWS finds each resource by.
     pub identities: BTreeMap<NodeId, String>,
+    /// Tags that adopted buckets had of their owners.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub adopted_tags: BTreeMap<NodeId, Tags>,
     /// The last run.
     pub last_run: Option<LastRun>,
     /// The last run that was a deployment.
@@ -82,7 +86,10 @@ impl State {
             match live {
                 Some(Live { owner: Owner::Foreign(_), .. }) => None,
                 Some(live) => self.identities.insert(id.clone(), live.identity.clone()),
-                None => self.identities.remove(id),
+                None => {
+                    self.adopted_tags.remove(id);
+                    self.identities.remove(id)
+                }
             };
         }
         // What a stack's function carries has no step of its own when the stack goes.

@@ -4,7 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
@@ -164,28 +164,63 @@ fn a_wrong_clock_is_named_before_anything_is_changed() {
     assert_eq!(site.aws(&["left"]), "[]");
 }
 
-/// A small file system on a folder; gone with this value. Only root can have it.
-struct Mount(PathBuf);
+/// Mounts a small file system, with options, on a folder, for the one program that it runs: in a space of its own, which
+/// needs no root.
+const ON_A_MOUNT: &str = r#"
+    mount -t tmpfs -o "$1" tmpfs "$2" || exit 97
+    if [ "$3" = full ]; then head -c 65536 /dev/zero > "$2/filling" 2> /dev/null; fi
+    shift 3
+    exec "$@"
+"#;
 
-impl Mount {
-    fn new(path: PathBuf, options: &str) -> Self {
-        std::fs::create_dir_all(&path).unwrap();
-        let mounted = tool("mount", "mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(&path).output().unwrap();
-        assert!(mounted.status.success(), "this test needs to mount a file system, as root: {}", shown(&mounted));
-        Self(path)
-    }
+/// A folder on a small file system of which only the run sees anything.
+struct Mount<'a> {
+    place: PathBuf,
+    options: &'a str,
+    full: bool,
 }
 
-impl Drop for Mount {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(&self.0).status();
+impl<'a> Mount<'a> {
+    fn new(site: &Site, name: &str, options: &'a str) -> Self {
+        let place = site.dir.path().join(name);
+        std::fs::create_dir_all(&place).unwrap();
+        let mount = Self { place, options, full: false };
+        let probe = mount.around(&Command::new("true")).output().unwrap();
+        assert!(
+            probe.status.success(),
+            "this test mounts a file system of its own: run it as root, or let users do that: \
+             sysctl -w kernel.unprivileged_userns_clone=1 kernel.apparmor_restrict_unprivileged_userns=0\n{}",
+            shown(&probe)
+        );
+        mount
+    }
+
+    /// The command, where the file system is.
+    fn around(&self, inner: &Command) -> Command {
+        let mut command = tool("unshare", "util-linux");
+        command.args(["--user", "--map-root-user", "--mount", "sh", "-c", ON_A_MOUNT, "sh", self.options]);
+        command.arg(&self.place).arg(if self.full { "full" } else { "empty" });
+        command.arg(inner.get_program()).args(inner.get_args());
+        for (name, value) in inner.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        command.current_dir(inner.get_current_dir().unwrap_or(Path::new("/")));
+        command
+    }
+
+    fn deploy(&self, site: &Site) -> Output {
+        let arguments = [&DEPLOY[..], &["--state", self.place.to_str().unwrap()]].concat();
+        self.around(&site.command(&arguments)).output().unwrap()
     }
 }
 
 /// A deployment with its state in `place` ends with an error that names the place, and has changed nothing.
-fn refuses_state(site: &Site, place: &Path, words: &str) {
-    let place = place.to_str().unwrap();
-    let said = site.ends_with(2, &[&DEPLOY[..], &["--state", place]].concat());
+fn refuses_state(site: &Site, place: &Path, run: &Output, words: &str) {
+    let (place, said) = (place.to_str().unwrap(), shown(run));
+    assert_eq!(run.status.code(), Some(2), "{said}");
     assert!(said.contains(place) && said.contains(words) && said.contains("--state names"), "{said}");
     assert_eq!(site.aws(&["left"]), "[]", "{place}");
 }
@@ -195,23 +230,21 @@ fn a_state_folder_that_takes_no_writes_stops_a_run_before_its_first_change() {
     let site = Site::new();
     let file = site.dir.path().join("file");
     std::fs::write(&file, "no folder").unwrap();
-    refuses_state(&site, &file, "Not a directory");
-    refuses_state(&site, &file.join("below"), "Not a directory");
-    let read_only = Mount::new(site.dir.path().join("read-only"), "ro,size=64k");
-    refuses_state(&site, &read_only.0, "Read-only file system");
-    let full = Mount::new(site.dir.path().join("full"), "size=16k");
-    let filling = std::fs::write(full.0.join("filling"), vec![0_u8; 64 << 10]).unwrap_err();
-    assert_eq!(filling.kind(), std::io::ErrorKind::StorageFull);
-    refuses_state(&site, &full.0, "No space left on device");
+    for place in [file.clone(), file.join("below")] {
+        let run = site.run(&[&DEPLOY[..], &["--state", place.to_str().unwrap()]].concat());
+        refuses_state(&site, &place, &run, "Not a directory");
+    }
+    let read_only = Mount::new(&site, "read-only", "ro,size=64k");
+    refuses_state(&site, &read_only.place, &read_only.deploy(&site), "Read-only file system");
+    let full = Mount { full: true, ..Mount::new(&site, "full", "size=16k") };
+    refuses_state(&site, &full.place, &full.deploy(&site), "No space left on device");
 }
 
 #[test]
 fn a_disk_that_fills_up_stops_a_run_that_another_place_lets_go_on() {
     let site = Site::new();
     // Room for lock, state and the journal's beginning, each written beside its place first.
-    let small = Mount::new(site.dir.path().join("small"), "size=24k");
-    let arguments = [&DEPLOY[..], &["--state", small.0.to_str().unwrap()]].concat();
-    let stopped = site.run(&arguments);
+    let stopped = Mount::new(&site, "small", "size=24k").deploy(&site);
     let said = shown(&stopped);
     assert!(matches!(stopped.status.code(), Some(1 | 2 | 6)), "{said}");
     assert!(said.contains("No space left on device"), "{said}");

@@ -161,7 +161,7 @@ fn what_was_made_by_hand_is_adopted_and_stays_itself() {
     let site = Site::new();
     site.planned();
     let server = site.oracle("handmade.py", &["make"]);
-    let before = site.oracle("handmade.py", &["look"]);
+    let (before, owners) = (site.oracle("handmade.py", &["look"]), site.oracle("handmade.py", &["owners"]));
 
     let refused = site.ends_with(3, &["deploy", "--env", "99", "--local", "--yes"]);
     let ids =
@@ -186,6 +186,16 @@ fn what_was_made_by_hand_is_adopted_and_stays_itself() {
     site.deploy();
     assert_eq!(site.oracle("handmade.py", &["bucket"]), r#"["Enabled", true]"#);
     assert_eq!(site.oracle("handmade.py", &["look"]), before, "server, host key, accounts and files are the old ones");
+    assert_eq!(site.planned(), Vec::<String>::new());
+
+    // Tags and lifecycle rules are the owner's. CloudFormation replaces all tags when the stack's change: put back.
+    assert!(owners.contains("made-by") && owners.contains("archive/"), "{owners}");
+    assert_eq!(site.oracle("handmade.py", &["owners"]), owners);
+    site.oracle("handmade.py", &["meddle", "stack-tags"]);
+    let plan = site.ok(&["plan", "--env", "99", "--local"]);
+    assert!(plan.contains("bucket pl-pt99-5-uploads") && plan.contains("made-by"), "{plan}");
+    site.deploy();
+    assert_eq!(site.oracle("handmade.py", &["owners"]), owners);
     assert_eq!(site.planned(), Vec::<String>::new());
 }
 

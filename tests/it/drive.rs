@@ -58,7 +58,7 @@ pub(crate) fn environment() -> Environment {
 /// Every resource of an environment, with a package that Lambda could not run.
 pub(crate) fn resources(environment: &Environment) -> Vec<Arc<dyn Resource>> {
     let code = Arc::new(Package::new(b"no program".to_vec()));
-    desired::resources(environment, &Given { code, host_keys: Arc::from([]) }).unwrap()
+    desired::resources(environment, &Given { code, host_keys: Arc::from([]), adopted_tags: BTreeMap::new() }).unwrap()
 }
 
 /// One resource of environment 99.

@@ -36,6 +36,8 @@ def make():
     s3 = client("s3")
     s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
     s3.put_bucket_tagging(Bucket=BUCKET, Tagging={"TagSet": [{"Key": "made-by", "Value": "hand"}]})
+    s3.put_bucket_lifecycle_configuration(Bucket=BUCKET, LifecycleConfiguration={"Rules": [
+        {"ID": "Old", "Status": "Enabled", "Filter": {"Prefix": "archive/"}, "Expiration": {"Days": 400}}]})
     s3.put_object(Bucket=BUCKET, Key="17578/old.txt", Body=b"old")
     client("route53").change_resource_record_sets(HostedZoneId=zone(), ChangeBatch={"Changes": [
         {"Action": "CREATE", "ResourceRecordSet": {
@@ -69,6 +71,16 @@ def bucket():
     except ClientError:
         block = {"none": False}
     return [s3.get_bucket_versioning(Bucket=BUCKET).get("Status", ""), all(block.values())]
+
+
+def bucket_tags():
+    return client("s3").get_bucket_tagging(Bucket=BUCKET)["TagSet"]
+
+
+def owners():
+    """What the bucket has of its owner beside files."""
+    rules = client("s3").get_bucket_lifecycle_configuration(Bucket=BUCKET)["Rules"]
+    return [[t for t in bucket_tags() if t["Key"] == "made-by"], rules]
 
 
 def physical(logical):
@@ -168,6 +180,10 @@ def meddle(what):
             {"op": "replace", "path": "/authorizationType", "value": "NONE"}])
     elif what == "trigger":
         client("lambda").remove_permission(FunctionName=function, StatementId="sftpctl-api-trigger")
+    elif what == "stack-tags":
+        # What CloudFormation does to a bucket when the tags of its stack change.
+        client("s3").put_bucket_tagging(Bucket=BUCKET, Tagging={
+            "TagSet": [t for t in bucket_tags() if t["Key"] != "made-by"]})
     elif what == "other-environment":
         client("iam").tag_role(RoleName=ROLE, Tags=[{"Key": "sftpctl:environment", "Value": "98"}])
     else:
@@ -180,7 +196,8 @@ elif COMMAND == "look":
     print(json.dumps(look(), sort_keys=True))
 elif COMMAND == "bucket":
     print(json.dumps(bucket()))
-
+elif COMMAND == "owners":
+    print(json.dumps(owners(), sort_keys=True))
 
 elif COMMAND == "physical":
     print(physical(sys.argv[3]))
