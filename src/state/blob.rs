@@ -45,6 +45,10 @@ pub trait Blobs: Debug + Send + Sync {
     /// The document's address, for people.
     fn address(&self, name: &str) -> String;
 
+    /// Whether other machines may be at work on the very same documents: only where that is certainly not so does a
+    /// process id say who has died.
+    fn is_shared(&self) -> bool;
+
     /// Reads a document; none is `None`.
     ///
     /// # Errors

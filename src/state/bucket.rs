@@ -56,6 +56,10 @@ impl Blobs for Bucket {
         format!("s3://{}/{}", self.bucket, self.key(name))
     }
 
+    fn is_shared(&self) -> bool {
+        true
+    }
+
     async fn get(&self, name: &str) -> Result<Option<Blob>, StateError> {
         let found = self.s3.document(&self.bucket, &self.key(name), &self.account).await;
         let found = found.map_err(|error| self.error("read", name, error))?;

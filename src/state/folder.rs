@@ -86,6 +86,30 @@ impl Folder {
     }
 }
 
+/// Whether a path is on a file system that only one machine can have mounted; what is not known is not.
+#[cfg(target_os = "linux")]
+fn on_this_machine(path: &Path) -> bool {
+    // statfs(2) and linux/magic.h: ext, XFS, Btrfs, F2FS, ZFS, bcachefs, tmpfs, ramfs; overlayfs, which containers have.
+    const LOCAL: [u32; 9] = [
+        0xEF53,
+        0x5846_5342,
+        0x9123_683E,
+        0xF2F5_2010,
+        0x2FC1_2FC1,
+        0xCA45_1A4E,
+        0x0102_1994,
+        0x8584_58F6,
+        0x794C_7630,
+    ];
+    // The type's width is another on each architecture; all magic numbers have 32 bits.
+    rustix::fs::statfs(path).is_ok_and(|facts| LOCAL.contains(&(facts.f_type as u32)))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn on_this_machine(_path: &Path) -> bool {
+    false
+}
+
 fn version(content: &[u8]) -> Version {
     Version(Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect())
 }
@@ -94,6 +118,11 @@ fn version(content: &[u8]) -> Version {
 impl Blobs for Folder {
     fn address(&self, name: &str) -> String {
         self.0.join(name).display().to_string()
+    }
+
+    fn is_shared(&self) -> bool {
+        let there = self.0.ancestors().find(|path| path.exists()).unwrap_or(Path::new("."));
+        !on_this_machine(if there == Path::new("") { Path::new(".") } else { there })
     }
 
     async fn get(&self, name: &str) -> Result<Option<Blob>, StateError> {
@@ -149,6 +178,15 @@ impl Blobs for Folder {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_disk_of_this_machine_is_nobody_elses() {
+        let place = tempfile::tempdir().unwrap();
+        assert!(!Folder::new(place.path()).is_shared(), "tests run on a disk of this machine");
+        assert!(!Folder::new(place.path().join("not/yet/made")).is_shared());
+        // What is no disk at all stands for what is not known.
+        assert!(Folder::new("/proc").is_shared());
+    }
 
     #[tokio::test]
     async fn what_a_killed_process_left_goes_and_what_is_being_written_stays() {

@@ -129,8 +129,8 @@ impl Lock {
         Ok(Some((Lease::parse(&self.blobs.address(&self.name), &blob.content)?, blob.version)))
     }
 
-    /// Takes it: at once where it is free or its holder's process has ended on this machine, and otherwise when it was
-    /// seen unchanged for its whole length. `tell` is told once, in words, whom it waits for.
+    /// Takes it: at once where it is free, or on a disk of this machine alone and its holder's process has ended; otherwise
+    /// when it was seen unchanged for its whole length. `tell` is told once, in words, whom it waits for.
     ///
     /// # Errors
     /// [`StateError::Locked`] where its holder is alive and patience is over.
@@ -164,7 +164,10 @@ impl Lock {
             };
             let unchanged = seen.as_ref().filter(|(before, _)| *before == version).map(|(_, since)| since.elapsed());
             let silent = unchanged.is_some_and(|time| time >= Duration::from_secs(theirs.seconds));
-            if theirs.released || silent || self.machine.has_ended(&theirs.holder) {
+            // Clones of a virtual machine have one name, one boot, and each other's process ids: where they may share the
+            // documents, only silence tells that a holder is dead.
+            let dead = || !self.blobs.is_shared() && self.machine.has_ended(&theirs.holder);
+            if theirs.released || silent || dead() {
                 match self.write(&lease, Expect::Is(&version)).await {
                     Ok(version) => return Ok(self.held(lease, version, sent)),
                     // Somebody was faster, or the holder lives after all.

@@ -67,7 +67,9 @@ class Account:
             parts = cloudformation.list_stack_resources(StackName=name)["StackResourceSummaries"]
             for part in parts:
                 generated = part.get("PhysicalResourceId") or ""
-                if len(generated) > 6 and generated not in names and not generated.isalpha():
+                # A plain word is a name that somebody gave, but one id in 2,500 has letters only.
+                given = generated.isalpha() and not re.fullmatch("[0-9a-f]{8}", generated)
+                if len(generated) > 6 and generated not in names and not given:
                     names[generated] = f"{part['LogicalResourceId']}-{region}"
             stacks.append({
                 "name": name, "status": ended(stack["StackStatus"]), "tags": stack.get("Tags"),

@@ -24,6 +24,10 @@ impl Blobs for Failing {
         self.inner.address(name)
     }
 
+    fn is_shared(&self) -> bool {
+        self.inner.is_shared()
+    }
+
     async fn get(&self, name: &str) -> Result<Option<Blob>, StateError> {
         self.inner.get(name).await
     }
@@ -42,6 +46,37 @@ impl Blobs for Failing {
 
     async fn check(&self) -> Result<(), StateError> {
         self.inner.check().await
+    }
+}
+
+/// A place that other machines have mounted, too.
+#[derive(Debug)]
+pub(super) struct Mounted(pub(super) Arc<dyn Blobs>);
+
+#[async_trait]
+impl Blobs for Mounted {
+    fn address(&self, name: &str) -> String {
+        self.0.address(name)
+    }
+
+    fn is_shared(&self) -> bool {
+        true
+    }
+
+    async fn get(&self, name: &str) -> Result<Option<Blob>, StateError> {
+        self.0.get(name).await
+    }
+
+    async fn put(&self, name: &str, content: &[u8], expect: Expect<'_>) -> Result<Version, StateError> {
+        self.0.put(name, content, expect).await
+    }
+
+    async fn names(&self) -> Result<Vec<String>, StateError> {
+        self.0.names().await
+    }
+
+    async fn check(&self) -> Result<(), StateError> {
+        self.0.check().await
     }
 }
 
@@ -132,6 +167,10 @@ impl Fickle {
 impl Blobs for Fickle {
     fn address(&self, name: &str) -> String {
         self.inner.address(name)
+    }
+
+    fn is_shared(&self) -> bool {
+        self.inner.is_shared()
     }
 
     async fn get(&self, name: &str) -> Result<Option<Blob>, StateError> {

@@ -18,7 +18,7 @@ use sftpctl::state::place::Place;
 use sftpctl::state::store::Store;
 use tokio::time::Instant;
 
-use super::places::{Failing, Fickle};
+use super::places::{Failing, Fickle, Mounted};
 use super::{BUCKET, followed};
 use crate::site::Site;
 
@@ -92,6 +92,7 @@ async fn keeps_its_promises(fresh: &dyn Fn() -> Arc<dyn Blobs>) {
     a_living_holder_keeps_its_lock(&fresh()).await;
     a_silent_holder_loses_its_lock_and_writes_no_more(&fresh()).await;
     a_dead_process_holds_nothing(&fresh()).await;
+    a_clone_takes_nothing_from_a_living_holder(&fresh()).await;
     a_broken_lock_fences_its_holder(&fresh()).await;
     a_killed_run_leaves_its_intents(&fresh()).await;
     a_run_writes_its_journal_once_an_operation(&fresh()).await;
@@ -158,7 +159,19 @@ async fn a_dead_process_holds_nothing(blobs: &Arc<dyn Blobs>) {
     let told = std::sync::Mutex::new(Vec::new());
     let tell = |line: &str| told.lock().unwrap().push(line.to_owned());
     store(blobs, "one", 1).begin("deploy", TERMS, &tell).await.unwrap().0.end().await.unwrap();
-    assert_eq!(*told.lock().unwrap(), Vec::<String>::new(), "it did not wait");
+    // A bucket is everybody's: there it waits until the lease is over.
+    assert_eq!(told.lock().unwrap().len(), usize::from(blobs.is_shared()), "whether it waited");
+}
+
+/// To a clone of its machine a process looks dead although it lives.
+async fn a_clone_takes_nothing_from_a_living_holder(blobs: &Arc<dyn Blobs>) {
+    let mounted: Arc<dyn Blobs> = Arc::new(Mounted(Arc::clone(blobs)));
+    let (one, _) = store(&mounted, "one", 100).begin("deploy", TERMS, &|_| {}).await.unwrap();
+    let refused = store(&mounted, "one", 1).begin("deploy", TERMS, &|_| {}).await.err().unwrap();
+    assert!(matches!(refused, StateError::Locked { .. }), "{refused}");
+    one.journal().intend(&server(), Action::Create, "server").await.unwrap();
+    one.abandon();
+    store(&mounted, "one", 1).begin("deploy", TERMS, &|_| {}).await.unwrap().0.end().await.unwrap();
 }
 
 async fn a_broken_lock_fences_its_holder(blobs: &Arc<dyn Blobs>) {
