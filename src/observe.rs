@@ -21,6 +21,8 @@ pub struct Observed {
     pub unreadable: BTreeMap<NodeId, AwsError>,
     /// What an earlier run may have made and could not be looked for: made again, it could be there twice.
     pub undecided: BTreeMap<NodeId, String>,
+    /// What somebody else has under names that a stack will want.
+    pub taken: Vec<String>,
 }
 
 /// Reads all of them. `known` holds identities that state remembers.

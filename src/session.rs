@@ -4,6 +4,7 @@ pub mod adopt;
 mod drift;
 mod look;
 mod orphans;
+mod taken;
 mod told;
 
 use std::collections::BTreeSet;
@@ -322,6 +323,7 @@ impl Session {
                 findings.push(format!("{id}: {error}{hint}"));
             }
         }
+        findings.extend(observed.taken.iter().cloned());
         findings.dedup();
         if !findings.is_empty() {
             let mut error = CliError::new(
@@ -405,6 +407,11 @@ impl Session {
     ) -> Result<Summary, CliError> {
         self.state.begins(self.this_run(command));
         self.state.learn(&world);
+        let served = self.served();
+        match task {
+            Task::Apply => self.state.unverified.extend(served),
+            Task::Delete(_) => self.state.unverified.retain(|region| !served.contains(region)),
+        }
         let Some(run) = &mut self.run else {
             return Err(CliError::new(Exit::Locked, "nothing is changed without the lock"));
         };
@@ -506,6 +513,23 @@ impl Session {
     pub fn served(&self) -> Vec<String> {
         let ours = |region: &str| self.resources.iter().any(|resource| *resource.id() == desired::server_node(region));
         self.environment.regions.keys().filter(|region| ours(region)).cloned().collect()
+    }
+
+    /// Those of them whose server has admitted nobody since it was worked on.
+    pub fn unverified(&self) -> Vec<String> {
+        self.served().into_iter().filter(|region| self.state.unverified.contains(region)).collect()
+    }
+
+    /// Servers of these regions have admitted somebody.
+    ///
+    /// # Errors
+    /// State cannot be written.
+    pub async fn verified(&mut self, regions: &[String]) -> Result<(), CliError> {
+        self.state.unverified.retain(|region| !regions.contains(region));
+        match &mut self.run {
+            Some(run) => Ok(run.save(&mut self.state).await?),
+            None => Ok(()),
+        }
     }
 
     /// Calls made so far.

@@ -15,7 +15,8 @@ use crate::session::Session;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  sftpctl deploy --env 99\n  sftpctl deploy --env 99 --local --yes\n  \
     sftpctl plan --env 99 --out plan.json && sftpctl deploy --env 99 --plan plan.json --yes\n\n\
-    It ends with a check: a canary account, made for it and removed after it, logs in at every server.\n\
+    It ends with a check: a canary account, made for it and removed after it, logs in at every server; where one\n\
+    was refused, or the run was killed before, the next deploy checks again, with or without changes.\n\
     Servers, records and stacks that were taken out of the file go; buckets and tables never do.\n\
     A killed or failed deploy needs one thing: run it again.")]
 pub(super) struct Args {
@@ -55,13 +56,17 @@ async fn work(args: &Args, session: &mut Session, look: Look) -> Result<Exit, Cl
         output::data(&plan_view::render(&plan, output::width()));
     }
     if plan.is_empty() {
+        // A run that ended has waited for its canary already.
+        let killed = session.state.last_deploy.as_ref().is_none_or(|run| run.finished.is_none());
         session.nothing_to_do("deploy", &observed.world).await?;
         if look.output == Output::Json {
             output::json("plan/1", &plan);
         } else {
             output::progress(&format!("{} AWS calls", session.calls()));
         }
-        return Ok(Exit::Ok);
+        // The run that made it was killed before it looked, or was refused.
+        let unverified = session.unverified();
+        return if args.no_verify { Ok(Exit::Ok) } else { verify(session, &unverified, killed, look).await };
     }
     let name = &session.environment.name;
     let goes = plan.steps.iter().any(|step| step.change.action == Action::Delete);
@@ -79,10 +84,22 @@ async fn work(args: &Args, session: &mut Session, look: Look) -> Result<Exit, Cl
     if args.no_verify || ended != Exit::Ok {
         return Ok(ended);
     }
-    // A server that admits nobody is a failed deploy.
+    let fresh = plan.steps.iter().any(|step| step.change.action != Action::Delete);
+    let served = session.served();
+    verify(session, &served, fresh, look).await
+}
+
+/// A server that admits nobody is a failed deploy, and stays one until it does.
+async fn verify(session: &mut Session, regions: &[String], fresh: bool, look: Look) -> Result<Exit, CliError> {
+    if regions.is_empty() {
+        return Ok(Exit::Ok);
+    }
     if look.output != Output::Json {
         output::data("");
     }
-    let fresh = plan.steps.iter().any(|step| step.change.action != Action::Delete);
-    super::login::canary(session.aws(), &session.environment, &session.served(), fresh, look).await
+    let exit = super::login::canary(session.aws(), &session.environment, regions, fresh, look).await?;
+    if exit == Exit::Ok {
+        session.verified(regions).await?;
+    }
+    Ok(exit)
 }

@@ -29,7 +29,7 @@ pub(super) fn live(live: &Tags, wanted: &Tags) -> Value {
 }
 
 /// Whose it is, by its tag. `what` names it in the sentence for a person.
-pub(super) fn owner(live: &Tags, wanted: &Tags, what: &str) -> Owner {
+pub(crate) fn owner(live: &Tags, wanted: &Tags, what: &str) -> Owner {
     match (live.get(ENVIRONMENT), wanted.get(ENVIRONMENT)) {
         (Some(have), Some(want)) if have == want => Owner::Ours,
         (Some(other), _) => Owner::Foreign(format!("{what} belongs to environment {other}")),

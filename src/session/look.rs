@@ -26,6 +26,7 @@ impl Session {
             }
         }
         self.settle(&all, &mut observed).await;
+        observed.taken = self.taken(&observed.world).await;
         observed
     }
 

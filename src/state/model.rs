@@ -1,6 +1,6 @@
 //! The state document's content: identities and outcome, no secrets.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -36,6 +36,9 @@ pub struct State {
     /// The last run that was a deployment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_deploy: Option<LastRun>,
+    /// Regions whose server was worked on and has admitted nobody since: the next deployment looks, with or without changes.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub unverified: BTreeSet<String>,
     /// Where the state is now, if not here any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub moved_to: Option<String>,

@@ -93,6 +93,16 @@ fn what_is_not_ours_is_left_alone() {
     let refused = site.ends_with(3, &["deploy", "--env", "99", "--local", "--yes"]);
     assert!(refused.contains("role sftp-transfer exists without the tag sftpctl:environment"), "{refused}");
     assert_eq!(site.aws(&["left"]), r#"["sftp-transfer"]"#, "nothing was written");
+
+    // What the stacks would stumble over is among it; a group that a late line may have made is not.
+    site.aws(&["foreign-names"]);
+    let refused = site.ends_with(3, &["deploy", "--env", "99", "--local", "--yes"]);
+    for name in
+        ["us-east-1: function lambda-99-upload-us-east-1", "us-east-2: log group /aws/transfer/99-upload-us-east-2"]
+    {
+        assert!(refused.contains(&format!("{name} exists without the tag sftpctl:environment")), "{refused}");
+    }
+    assert!(refused.contains("role sftp-transfer") && !refused.contains("us-west-2: log group"), "{refused}");
 }
 
 #[test]

@@ -211,6 +211,11 @@ def execution_role(region):
     return role.rpartition("/")[2]
 
 
+def canaries():
+    items = client("dynamodb").scan(TableName=TABLE)["Items"]
+    print(sum(item["username"]["S"].startswith("sftpctl-canary") for item in items))
+
+
 def break_(link):
     """Takes one link out of the chain, or repairs by hand what `deploy` does not look at."""
     if link == "invoke":
@@ -361,7 +366,7 @@ def knock(username, rate):
     "drop-item": drop_item, "stored": stored,
     "test": test, "log": log, "mapping": mapping, "deploy-api": deploy_api, "break": break_, "knock": knock,
     "stop": stop, "start": start, "set-stat": set_stat, "delete-server": delete_server, "keep-secret": keep_secret,
-    "as-function": as_function, "set-variables": set_variables,
+    "canaries": canaries, "as-function": as_function, "set-variables": set_variables,
     "import-host-key": import_host_key, "host-keys": host_keys,
     "drop-host-key": drop_host_key, "keep-key": keep_key,
 }[COMMAND](*sys.argv[3:])

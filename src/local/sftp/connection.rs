@@ -170,7 +170,13 @@ impl Handler for Connection {
         if !may {
             return Ok(self.refuse(user));
         }
-        match self.ask(user, password).await {
+        // An answer to a password may hold no keys ("Transfer Family also requires that the password response must not
+        // include public keys"): it is the answer to an empty one, and admits whoever shows one of them.
+        let asked = self.ask(user, password).await.and_then(|admission| match admission.public_keys.is_empty() {
+            true if !password.is_empty() => Ok(admission),
+            _ => Err("no password was given, or the identity provider answered with keys".to_owned()),
+        });
+        match asked {
             Ok(admission) => {
                 tracing::info!(server = self.server, user, "logged in by password");
                 Ok(self.admit(user, admission))

@@ -265,6 +265,37 @@ fn a_canary_waits_for_what_was_just_made() {
     assert_eq!(said.matches("not yet").count(), 2, "{said}");
 }
 
+/// A refused canary fails the deployment, and the next one too although it has nothing to do, until it is admitted.
+#[test]
+fn a_server_that_admits_nobody_is_a_failed_deployment_until_it_does() {
+    let site = Site::deployed("");
+    let deploy = ["deploy", "--env", "99", "--local", "--yes"];
+    let asked = || {
+        let calls = serde_json::from_str::<serde_json::Value>(&site.aws(&["fetch", "/_sftpctl/calls"])).unwrap();
+        calls["calls"]["transfer.TestIdentityProvider"].as_u64().unwrap()
+    };
+    let leftovers = || site.oracle("door.py", &["canaries"]);
+    let once = asked();
+    assert!(site.ok(&deploy).contains("Nothing to do"));
+    assert_eq!(asked(), once, "what was admitted is not asked about again");
+
+    site.oracle("door.py", &["break", "invoke"]);
+    site.edit(|file| file.replace("retention_days: 30", "retention_days: 60"));
+    let refused = site.ends_with(1, &deploy);
+    assert!(refused.contains("the invocation role may not invoke the API"), "{refused}");
+    let again = site.ends_with(1, &deploy);
+    assert!(again.contains("Nothing to do") && again.contains("the invocation role may not invoke the API"), "{again}");
+    assert_eq!(leftovers(), "0", "the canary goes, admitted or not");
+    let before = asked();
+    site.ok(&[&deploy[..], &["--no-verify"]].concat());
+    assert_eq!(asked(), before, "it can be turned off");
+
+    site.oracle("door.py", &["break", "invoke-again"]);
+    assert!(site.ok(&deploy).contains("ok: admitted"));
+    assert!(!site.ok(&deploy).contains("admitted"));
+    assert_eq!(leftovers(), "0");
+}
+
 #[test]
 fn an_item_that_is_no_account_admits_nobody() {
     let site = super::shared();

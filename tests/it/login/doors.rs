@@ -55,6 +55,10 @@ fn keys_open_and_a_logical_home_hides_the_bucket() {
     assert!(by_key("nobody", "mine").starts_with("refused"));
     let both = Login::new("both", "correct horse");
     assert!(site.admits(port, &both));
+    // Without a password the identity provider answers with the keys, which are no admission by themselves.
+    for name in ["keyed", "both"] {
+        assert!(!site.admits(port, &Login::new(name, "")), "{name} by an empty password");
+    }
     assert!(!site.admits(port, &Login::new("keyed", "correct horse")));
 
     std::fs::write(site.dir.path().join("f"), "logical").unwrap();
@@ -84,7 +88,12 @@ fn a_key_and_a_password_must_be_of_one_user() {
         succeeded("two steps", &output)
     };
     assert_eq!(steps("mine", &owner).trim(), "admitted");
-    for (key, then) in [("mine", &victim), ("mine", &Login::new("owner", "wrong")), ("other", &owner)] {
+    for (key, then) in [
+        ("mine", &victim),
+        ("mine", &Login::new("owner", "wrong")),
+        ("mine", &Login::new("owner", "")),
+        ("other", &owner),
+    ] {
         assert!(steps(key, then).starts_with("refused"), "{key}, then {then:?}");
     }
     for login in [&owner, &victim] {
