@@ -143,6 +143,7 @@ where
             let message = match (error.message(), &error) {
                 (Some(message), _) => message.to_owned(),
                 (None, SdkError::ServiceError(_)) => match status {
+                    Some(200) => "an answer that is not in AWS's form".to_owned(),
                     Some(status) => format!("HTTP status {status} without a message"),
                     None => "no message".to_owned(),
                 },

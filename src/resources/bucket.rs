@@ -90,13 +90,7 @@ impl Bucket {
                 return Ok(Some(live.with(PROPERTY, tags::wanted(&theirs)).owned_by(owner)));
             }
         }
-        Ok(Some(match s3.settings(&self.name, &self.account).await {
-            Ok(settings) => with_settings(live, settings),
-            // An endpoint that does not answer in AWS's form: then they are not looked after here, and `keep_well` says so
-            // should the bucket have to be taken back.
-            Err(error) if error.status == Some(200) => live,
-            Err(error) => return Err(error),
-        }))
+        Ok(Some(with_settings(live, s3.settings(&self.name, &self.account).await?)))
     }
 }
 

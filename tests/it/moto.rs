@@ -76,10 +76,10 @@ fn steps(events: &Value, outcome: &str) -> Vec<String> {
     ids
 }
 
-/// moto 5.2.2 takes every step of environment 99 in three regions but the replicas, which it accepts and does not make; it
-/// also lacks `TestIdentityProvider`, so nobody can be tried there.
+/// moto 5.2.2 takes every step of environment 99 in three regions but the replicas, which it accepts and does not make, and
+/// the buckets' settings, since it answers `GetBucketVersioning` in another form than AWS; it also lacks `TestIdentityProvider`, so nobody can be tried there.
 #[test]
-fn moto_takes_every_step_but_two_which_are_named() {
+fn moto_takes_most_steps_and_the_others_are_named() {
     let moto = Moto::start();
     let folder = tempfile::tempdir().unwrap();
     let environment = Path::new(env!("CARGO_MANIFEST_DIR")).join("environments/99.yaml");
@@ -89,12 +89,19 @@ fn moto_takes_every_step_but_two_which_are_named() {
 
     let (output, events) = run(folder.path(), &moto, &["deploy", "--yes"]);
     assert_eq!(output.status.code(), Some(6), "{}", shown(&output));
-    assert_eq!(steps(&events, "failed"), ["us-east-1/replica"], "{}", shown(&output));
+    let bucket = |cluster: usize| format!("us-west-2/bucket/pl-pt99-{cluster}-uploads");
+    let mut lacking: Vec<String> = (0..6).map(bucket).collect();
+    lacking.insert(0, "us-east-1/replica".to_owned());
+    assert_eq!(steps(&events, "failed"), lacking, "{}", shown(&output));
     assert_eq!(steps(&events, "blocked"), ["us-east-2/replica"]);
-    let failed = events.as_array().unwrap().iter().find(|event| event["outcome"]["outcome"] == "failed").unwrap();
-    let error = failed["outcome"]["error"].as_str().unwrap();
-    assert!(error.contains("replica of dydb-99-uploads in us-east-1"), "{error}");
-    assert_eq!(failed["outcome"]["left"], "nothing");
+    let error = |step: &str| {
+        let failed = |event: &&Value| event["event"] == "step-finished" && event["step"] == step;
+        let outcome = &events.as_array().unwrap().iter().find(failed).unwrap()["outcome"];
+        assert_eq!(outcome["left"], "nothing");
+        outcome["error"].as_str().unwrap().to_owned()
+    };
+    assert!(error("us-east-1/replica").contains("replica of dydb-99-uploads in us-east-1"));
+    assert!(error(&bucket(0)).starts_with("s3:GetBucketVersioning pl-pt99-0-uploads: "));
     let changed = steps(&events, "changed");
     for region in ["us-west-2", "us-east-2"] {
         for step in ["api-account", "package", "server", "server-id", "stack", "trigger"] {
@@ -102,17 +109,15 @@ fn moto_takes_every_step_but_two_which_are_named() {
         }
         assert!(changed.contains(&format!("global/record/99-uploads-{region}.xx.net")), "{changed:?}");
     }
-    // moto loses settings of a stack's bucket; they are set again from outside.
-    for cluster in 0..6 {
-        assert!(changed.contains(&format!("us-west-2/bucket/pl-pt99-{cluster}-uploads")), "{changed:?}");
-    }
 
     // The next run finds everything else as it should be.
     let (planned, lines) = run(folder.path(), &moto, &["plan"]);
     let plan = lines.as_array().unwrap().last().unwrap();
     let ids: Vec<_> = plan["steps"].as_array().unwrap().iter().map(|step| step["id"].as_str().unwrap()).collect();
-    assert_eq!(ids, ["us-east-1/replica", "us-east-2/replica"], "{}", shown(&planned));
-    let (again, _) = run(folder.path(), &moto, &["deploy", "--yes", "--region", "us-west-2"]);
+    let mut rest = vec!["us-east-1/replica".to_owned(), "us-east-2/replica".to_owned()];
+    rest.extend((0..6).map(bucket));
+    assert_eq!(ids, rest, "{}", shown(&planned));
+    let (again, _) = run(folder.path(), &moto, &["deploy", "--yes", "--no-verify", "--region", "us-east-2"]);
     assert_eq!(again.status.code(), Some(0), "{}", shown(&again));
 
     let (checked, lines) = run(folder.path(), &moto, &["verify", "--region", "us-west-2"]);
