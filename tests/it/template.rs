@@ -73,7 +73,8 @@ fn statements(rendered: &Rendered, role: &str) -> Vec<Value> {
 #[test]
 fn the_roles_may_do_what_they_are_for_and_no_more() {
     let rendered = rendered(&environment("99"), "k");
-    let allow = |actions: Value, arn: &str| json!({ "Effect": "Allow", "Action": actions, "Resource": { "Fn::Sub": arn } });
+    let allow =
+        |actions: Value, arn: &str| json!({ "Effect": "Allow", "Action": actions, "Resource": { "Fn::Sub": arn } });
     let invoke = "arn:aws:execute-api:${AWS::Region}:${AWS::AccountId}:${Api}/prod/GET/servers/*/users/*/config";
     assert_eq!(
         statements(&rendered, "InvocationRole"),

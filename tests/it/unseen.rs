@@ -213,7 +213,8 @@ async fn a_deadline_tells_what_was_waited_for_and_its_last_status() {
 async fn a_deadline_of_the_file_is_kept() {
     let id = NodeId::new("us-west-2", Kind::Server);
     let begun = tokio::time::Instant::now();
-    let (ended, _) = ran_within(&[(id.clone(), Vec::new(), Aloof::StartsForEver)], &[("server", 5), ("stack", 9)]).await;
+    let (ended, _) =
+        ran_within(&[(id.clone(), Vec::new(), Aloof::StartsForEver)], &[("server", 5), ("stack", 9)]).await;
     assert_eq!(ended.outcome(&id)["outcome"], "failed");
     let waited = begun.elapsed();
     assert!(waited >= Duration::from_secs(5) && waited < Duration::from_secs(60), "{waited:?}");
