@@ -98,3 +98,44 @@ pub fn log_groups(environment: &Environment, region: &str) -> Vec<String> {
         transfer_log_group(environment, region),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn production_has_no_prefix() {
+        let load = |source: &str| crate::spec::load(source, "x.yaml").unwrap();
+        let of = |environment: &Environment| {
+            [
+                user_policy(environment),
+                code_key(environment, "0123456789ab"),
+                api_log_role(environment),
+                host(environment, "us-west-2", "xx.net"),
+                latency_host(environment, "xx.net"),
+            ]
+        };
+        let prod = load(include_str!("../environments/prod.yaml"));
+        assert_eq!(
+            of(&prod),
+            [
+                "uploads-sftp-transfer",
+                "pl-upload-0123456789ab.zip",
+                "uploads-apigateway-logs",
+                "uploads-us-west-2.xx.net",
+                "uploads.xx.net",
+            ]
+        );
+        let test = load(include_str!("../environments/99.yaml"));
+        assert_eq!(
+            of(&test),
+            [
+                "99-uploads-sftp-transfer",
+                "pl-upload-99-0123456789ab.zip",
+                "99-uploads-apigateway-logs",
+                "99-uploads-us-west-2.xx.net",
+                "99-uploads.xx.net",
+            ]
+        );
+    }
+}

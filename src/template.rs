@@ -218,3 +218,42 @@ fn parameters(environment: &Environment, region: &str, code: &Code) -> BTreeMap<
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The logical id of the deployment after this change to the source.
+    fn named(change: impl FnOnce(&mut Map<String, Value>)) -> String {
+        let mut source = PARSED.clone().expect("the source is YAML");
+        let resources = source["Resources"].as_object_mut().expect("it has resources");
+        change(resources);
+        name_deployment(resources).expect("it has a deployment");
+        resources["ApiStage"]["Properties"]["DeploymentId"]["Ref"].as_str().unwrap_or_default().to_owned()
+    }
+
+    #[test]
+    fn every_part_of_the_api_makes_a_deployment_of_its_own() {
+        let append = |pointer: &'static str| {
+            named(move |resources| {
+                let (resource, path) = pointer.split_once('/').expect("a path");
+                let place = resources[resource].pointer_mut(&format!("/{path}")).expect(pointer);
+                *place = json!(format!("{} ", place.as_str().unwrap_or_default()));
+            })
+        };
+        let mut ids = vec![
+            named(|_| {}),
+            append("ApiMethod/Properties/Integration/RequestTemplates/application~1json"),
+            append("ApiMethod/Properties/AuthorizationType"),
+            append("ApiSuccessModel/Properties/Schema/title"),
+            append("ApiConfig/Properties/PathPart"),
+            append("Api/Properties/Description"),
+        ];
+        assert_eq!(append("FaultsAlarm/Properties/AlarmDescription"), ids[0], "an alarm is no part of the API");
+        assert_eq!(append("Authorizer/Properties/Description"), ids[0], "nor is the function");
+        assert!(ids.iter().all(|id| id.len() == "ApiDeployment".len() + 10), "{ids:?}");
+        ids.sort();
+        ids.dedup();
+        assert_eq!(ids.len(), 6, "{ids:?}");
+    }
+}

@@ -1,10 +1,20 @@
 //! Deploy, drift, teardown of environment 99 on a local cloud of its own: the real binary, botocore as the eye.
 
-use std::process::Command;
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::BTreeSet;
+use std::process::Output;
 
 use serde_json::Value;
 
-use crate::site::{Site, shown};
+use crate::site::{Site, shown, text};
+use crate::terminal::Session;
+
+/// `deploy` without `--local`, with keys of an account.
+fn on_aws(site: &Site, account: &str) -> Output {
+    let mut command = site.command(&["deploy", "--env", "99", "--yes", "--endpoint-url", &site.endpoint()]);
+    command.env("AWS_ACCESS_KEY_ID", account).env("AWS_SECRET_ACCESS_KEY", "fake-secret").output().unwrap()
+}
 
 #[test]
 fn an_environment_stands_is_repaired_and_leaves_nothing() {
@@ -22,6 +32,11 @@ fn an_environment_stands_is_repaired_and_leaves_nothing() {
     let text = shown(&again);
     let calls: u32 = text.lines().find_map(|line| line.strip_suffix(" AWS calls")?.parse().ok()).unwrap();
     assert!(calls < 40, "{calls} calls for nothing to do");
+    let plain = site.ok(&["plan", "--env", "99", "--local", "--output", "plain"]);
+    assert!(plain.contains("Nothing to do"), "{plain}");
+    for server in site.status()["servers"].as_array().unwrap() {
+        assert_eq!((&server["state"], &server["host"]), (&"ONLINE".into(), &"127.0.0.1".into()), "{server}");
+    }
     site.forget();
     assert_eq!(site.planned(), Vec::<String>::new());
 
@@ -37,9 +52,15 @@ fn an_environment_stands_is_repaired_and_leaves_nothing() {
     ] {
         site.aws(&["drift", kind]);
         assert_eq!(site.planned(), [step], "{kind}");
+        if kind == "trigger" {
+            let status = site.ok(&["status", "--env", "99", "--local"]);
+            assert!(status.contains("missing    us-west-2  API trigger of lambda-99-upload-us-west-2"), "{status}");
+        }
         site.deploy();
         assert_eq!(site.planned(), Vec::<String>::new(), "{kind}");
     }
+    let statements = site.aws(&["statements"]);
+    assert_eq!(statements, r#"["foreign", "sftpctl-api-trigger"]"#, "what others allow stays");
     site.aws(&["drift-of-the-rest"]);
     let rest = [
         "global/user-role",
@@ -72,7 +93,7 @@ fn an_environment_stands_is_repaired_and_leaves_nothing() {
     site.ok(&["teardown", "--env", "99", "--local", "--yes"]);
     assert_eq!(
         site.aws(&["left"]),
-        r#"["dydb-99-uploads", "dydb-99-uploads", "dydb-99-uploads", "pl-pt99-5-uploads"]"#
+        r#"["dydb-99-uploads", "dydb-99-uploads", "dydb-99-uploads", "pl-pt99-3-uploads", "pl-pt99-5-uploads"]"#
     );
     assert!(site.ok(&["teardown", "--env", "99", "--local", "--yes"]).contains("Nothing is left"));
     // The bucket's own tags say whose it is, should the state be lost as well.
@@ -81,7 +102,15 @@ fn an_environment_stands_is_repaired_and_leaves_nothing() {
     assert_eq!(site.aws(&["get"]), "kept");
     assert_eq!(site.planned(), Vec::<String>::new());
 
-    site.ok(&["teardown", "--env", "99", "--local", "--yes", "--delete-data"]);
+    // AWS keeps a table for a day after it was the source of a replica; everything else goes at once.
+    let day = "error=400:ValidationException:Replica cannot be deleted because it has acted as a source region for new \
+               replica(s) being added to the table in the last 24 hours";
+    site.ok(&["local", "faults", "add", "dynamodb.DeleteTable", day, "--count", "1"]);
+    let teardown = ["teardown", "--env", "99", "--local", "--yes", "--delete-data"];
+    let later = site.ends_with(6, &teardown);
+    assert!(later.contains("later: table dydb-99-uploads cannot be deleted yet"), "{later}");
+    assert_eq!(site.aws(&["left"]), r#"["dydb-99-uploads"]"#);
+    site.ok(&teardown);
     assert_eq!(site.aws(&["left"]), "[]");
     assert!(site.ok(&["teardown", "--env", "99", "--local", "--yes"]).contains("Nothing is left"));
 }
@@ -90,6 +119,12 @@ fn an_environment_stands_is_repaired_and_leaves_nothing() {
 fn what_is_not_ours_is_left_alone() {
     let site = Site::new();
     site.aws(&["foreign-role"]);
+    // Without --local nobody makes the zone: all that is wrong is told in one run.
+    let both = on_aws(&site, "111111111111");
+    assert_eq!(both.status.code(), Some(3), "{}", shown(&both));
+    for words in ["role sftp-transfer exists without the tag", "the account has no public hosted zone xx.net"] {
+        assert!(shown(&both).contains(words), "{}", shown(&both));
+    }
     let refused = site.ends_with(3, &["deploy", "--env", "99", "--local", "--yes"]);
     assert!(refused.contains("role sftp-transfer exists without the tag sftpctl:environment"), "{refused}");
     assert_eq!(site.aws(&["left"]), r#"["sftp-transfer"]"#, "nothing was written");
@@ -109,14 +144,7 @@ fn what_is_not_ours_is_left_alone() {
 fn a_zone_that_is_not_there_is_told_before_anything_is_written() {
     let site = Site::new();
     // Without --local nobody makes the zone that stands on AWS beforehand.
-    let output = Command::new(env!("CARGO_BIN_EXE_sftpctl"))
-        .args(["deploy", "--env", "99", "--yes", "--endpoint-url", &site.endpoint()])
-        .current_dir(site.dir.path())
-        .env("SFTPCTL_PACKAGE", env!("CARGO_BIN_EXE_sftp-authorizer"))
-        .env("AWS_ACCESS_KEY_ID", "111111111111")
-        .env("AWS_SECRET_ACCESS_KEY", "fake-secret")
-        .output()
-        .unwrap();
+    let output = on_aws(&site, "111111111111");
     assert_eq!(output.status.code(), Some(3), "{}", shown(&output));
     assert!(shown(&output).contains("the account has no public hosted zone xx.net"), "{}", shown(&output));
     assert_eq!(site.aws(&["left"]), "[]", "nothing was written");
@@ -131,38 +159,48 @@ fn a_region_alone_stands_on_a_fresh_account() {
     let rest = site.planned();
     assert!(rest.iter().all(|id| !id.starts_with("us-west-2/") && !id.contains("user-")), "{rest:?}");
     assert!(rest.contains(&"us-east-2/server".to_owned()), "{rest:?}");
+
+    let two = ["plan", "--env", "99", "--local", "--output", "json", "--region", "us-east-1", "--region", "us-east-2"];
+    let plan: Value = serde_json::from_str(site.ok(&two).lines().last().unwrap()).unwrap();
+    let steps = plan["steps"].as_array().unwrap().iter().map(|step| step["id"].as_str().unwrap());
+    let places: BTreeSet<&str> = steps.map(|id| id.split('/').next().unwrap()).collect();
+    assert!(places.contains("us-east-1") && places.contains("us-east-2") && !places.contains("us-west-2"), "{plan}");
 }
 
 #[test]
 fn the_wrong_account_is_refused_and_production_wants_its_name() {
     let site = Site::new();
-    let status: Value = serde_json::from_str(&site.ok(&["local", "status", "--output", "json"])).unwrap();
-    let output = Command::new(env!("CARGO_BIN_EXE_sftpctl"))
-        .args(["deploy", "--env", "99", "--yes", "--endpoint-url", status["endpoint"].as_str().unwrap()])
-        .current_dir(site.dir.path())
-        .env("SFTPCTL_PACKAGE", env!("CARGO_BIN_EXE_sftp-authorizer"))
-        .env("AWS_ACCESS_KEY_ID", "333333333333")
-        .env("AWS_SECRET_ACCESS_KEY", "fake-secret")
-        .output()
-        .unwrap();
+    let output = on_aws(&site, "333333333333");
     assert_eq!(output.status.code(), Some(3), "{}", shown(&output));
-    let text = shown(&output);
-    assert!(text.contains("111111111111") && text.contains("333333333333"), "{text}");
+    let said = shown(&output);
+    assert!(said.contains("111111111111") && said.contains("333333333333"), "{said}");
 
     site.ok(&["deploy", "--env", "prod", "--local", "--yes"]);
     let refused = site.ends_with(3, &["teardown", "--env", "prod", "--local", "--yes"]);
     assert!(refused.contains("--confirm prod"), "{refused}");
     let file = site.dir.path().join("environments/prod.yaml");
-    let text = std::fs::read_to_string(&file).unwrap();
-    let without = text.replacen("server: true", "server: false", 1);
-    assert_ne!(text, without);
+    let whole = std::fs::read_to_string(&file).unwrap();
+    let without = whole.replacen("server: true", "server: false", 1);
+    assert_ne!(whole, without);
     std::fs::write(&file, without).unwrap();
     let refused = site.ends_with(3, &["deploy", "--env", "prod", "--local", "--yes"]);
     assert!(refused.contains("--confirm prod"), "{refused}");
-    let before = site.aws(&["left"]);
     site.ok(&["deploy", "--env", "prod", "--local", "--yes", "--no-verify", "--confirm", "prod"]);
     site.ok(&["plan", "--env", "prod", "--local", "--exit-code"]);
+    let left = || site.aws(&["left", "222222222222"]);
+    let before = left();
+    assert!(before.contains("sftp-prod-upload-us-west-2"), "{before}");
     let protected = site.ends_with(3, &["teardown", "--env", "prod", "--local", "--confirm", "prod", "--delete-data"]);
     assert!(protected.contains("table dydb-uploads has deletion protection; set"), "{protected}");
-    assert_eq!(site.aws(&["left"]), before, "nothing goes before what may not go");
+    assert_eq!(left(), before, "nothing goes before what may not go");
+
+    let teardown = site.command(&["teardown", "--env", "prod", "--local"]);
+    let question = "Type prod to take it down:";
+    let wrong = Session::run(&teardown, 100, &[(question, "yes")]);
+    assert_eq!(wrong.code, Some(3), "{}", text(&wrong.written));
+    assert_eq!(left(), before, "yes is not its name");
+    let right = Session::run(&teardown, 100, &[(question, "prod")]);
+    assert_eq!(right.code, Some(0), "{}", text(&right.written));
+    let tables = ["dydb-uploads"; 3];
+    assert_eq!(left(), format!("{tables:?}"), "only the accounts stay");
 }

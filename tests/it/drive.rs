@@ -95,9 +95,21 @@ pub(crate) async fn teardown(aws: &Arc<Aws>, resources: &[Arc<dyn Resource>]) ->
 pub(crate) async fn run(
     aws: &Arc<Aws>,
     resources: &[Arc<dyn Resource>],
+    plan: (Plan, Edges),
+    world: World,
+    task: Task,
+) -> Ended {
+    run_within(aws, resources, plan, world, task, BTreeMap::new()).await
+}
+
+/// The same with deadlines of the environment file.
+pub(crate) async fn run_within(
+    aws: &Arc<Aws>,
+    resources: &[Arc<dyn Resource>],
     (plan, edges): (Plan, Edges),
     world: World,
     task: Task,
+    deadlines: BTreeMap<String, u64>,
 ) -> Ended {
     let records = tempfile::tempdir().unwrap();
     let store = Store::new(Arc::new(Folder::new(records.path())), "99", "111111111111", Arc::new(ThisMachine));
@@ -107,7 +119,7 @@ pub(crate) async fn run(
     let context = Context {
         aws: Arc::clone(aws),
         reporter: Arc::<Kept>::clone(&kept),
-        deadlines: Deadlines::new(BTreeMap::new()),
+        deadlines: Deadlines::new(deadlines),
         stop,
         journal: Arc::clone(lock.journal()),
         over: AtomicBool::new(false),

@@ -30,5 +30,6 @@ mod terminal;
 mod unseen;
 mod wire;
 mod wire_failed_stack;
+mod wire_login;
 mod wire_owner;
 mod wire_stack;

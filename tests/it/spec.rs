@@ -172,6 +172,17 @@ fn how_many_clusters_fit_is_told_offline() {
     assert!(faults[0].contains(" fit into the 20 policies that AWS attaches to a role | divide them"), "{faults:?}");
 }
 
+#[test]
+fn a_region_has_as_many_clusters_as_its_stack_holds() {
+    assert!(spec::load(&clusters(&["us-west-2"], 235), "x.yaml").is_ok());
+    for more in [236, 300] {
+        let faults = faults(&clusters(&["us-west-2"], more));
+        assert_eq!(faults.len(), 1, "told once: {faults:?}");
+        let words = "us-west-2 has more clusters than one stack holds: CloudFormation takes 500 resources";
+        assert!(faults[0].contains(words), "{faults:?}");
+    }
+}
+
 #[rstest]
 #[case("TransferSecurityPolicy-2025-03", 0)]
 #[case("TransferSecurityPolicy-FIPS-2025-03", 0)]

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use sftpctl::spec::{self, model::Environment};
 use sftpctl::template::{Code, Rendered, bucket_policy, render};
 
@@ -64,6 +64,95 @@ fn no_role_may_do_everything_or_touch_everything() {
     assert!(trust["Condition"]["ArnLike"]["aws:SourceArn"].is_object());
 }
 
+/// The statements of a role's policies, in order.
+fn statements(rendered: &Rendered, role: &str) -> Vec<Value> {
+    let policies = resources(rendered)[role]["Properties"]["Policies"].as_array().unwrap();
+    policies.iter().flat_map(|policy| policy["PolicyDocument"]["Statement"].as_array().unwrap().clone()).collect()
+}
+
+#[test]
+fn the_roles_may_do_what_they_are_for_and_no_more() {
+    let rendered = rendered(&environment("99"), "k");
+    let allow =
+        |actions: Value, arn: &str| json!({ "Effect": "Allow", "Action": actions, "Resource": { "Fn::Sub": arn } });
+    let invoke = "arn:aws:execute-api:${AWS::Region}:${AWS::AccountId}:${Api}/prod/GET/servers/*/users/*/config";
+    assert_eq!(
+        statements(&rendered, "InvocationRole"),
+        [
+            allow("execute-api:Invoke".into(), invoke),
+            allow("apigateway:GET".into(), "arn:aws:apigateway:${AWS::Region}::/restapis/${Api}"),
+        ]
+    );
+    let table = "arn:aws:dynamodb:${AWS::Region}:${AWS::AccountId}:table/${TableName}";
+    let log = "arn:aws:logs:${AWS::Region}:${AWS::AccountId}:log-group:/aws/lambda/lambda-${ResourceStem}:*";
+    assert_eq!(
+        statements(&rendered, "AuthorizerRole"),
+        [
+            allow(json!(["dynamodb:GetItem", "dynamodb:Query"]), table),
+            allow("dynamodb:Query".into(), &format!("{table}/index/username-index")),
+            allow(json!(["logs:CreateLogStream", "logs:PutLogEvents"]), log),
+        ]
+    );
+}
+
+/// A value with `Ref` and `Fn::Sub` put in.
+fn resolved(value: &Value, names: &[(&str, &str)]) -> Value {
+    if let Some(name) = value["Ref"].as_str() {
+        return names.iter().find(|(known, _)| *known == name).unwrap().1.into();
+    }
+    if let Some(text) = value["Fn::Sub"].as_str() {
+        let put = |text: String, (name, by): &(&str, &str)| text.replace(&format!("${{{name}}}"), by);
+        return names.iter().fold(text.to_owned(), put).into();
+    }
+    match value {
+        Value::Array(all) => all.iter().map(|one| resolved(one, names)).collect(),
+        Value::Object(all) => all.iter().map(|(key, one)| (key.clone(), resolved(one, names))).collect(),
+        other => other.clone(),
+    }
+}
+
+#[test]
+fn a_template_deployed_on_its_own_has_the_same_bucket_policy() {
+    let path = format!("{}/templates/region.yaml", env!("CARGO_MANIFEST_DIR"));
+    let source: Value = serde_saphyr::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let role = "arn:aws:iam::111111111111:role/sftp-transfer";
+    let written = &source["Resources"]["UploadBucketPolicy"]["Properties"]["PolicyDocument"];
+    assert_eq!(
+        resolved(written, &[("UploadBucketName", "pl-pt99-0-uploads"), ("UserRoleArn", role)]),
+        bucket_policy("pl-pt99-0-uploads", role)
+    );
+}
+
+#[test]
+fn alarms_have_the_thresholds_and_the_topic_of_the_file() {
+    let mut environment = environment("99");
+    let topic = "arn:aws:sns:us-west-2:111111111111:ops";
+    environment.alarms.authorizer_errors = 11;
+    environment.alarms.authorizer_throttles = 12;
+    environment.alarms.authorizer_duration_ms = 1300;
+    environment.alarms.api_5xx = 14;
+    environment.alarms.topics =
+        [("us-west-2", topic), ("us-east-2", "another")].map(|(region, arn)| (region.into(), arn.into())).into();
+    let rendered = rendered(&environment, "k");
+    let actions = json!({ "Fn::If": ["HasAlarmTopic", [{ "Ref": "AlarmTopicArn" }], { "Ref": "AWS::NoValue" }] });
+    for (alarm, threshold) in [
+        ("AuthorizerErrorsAlarm", "11"),
+        ("AuthorizerThrottlesAlarm", "12"),
+        ("AuthorizerDurationAlarm", "1300"),
+        ("FaultsAlarm", "11"),
+        ("ApiErrorsAlarm", "14"),
+    ] {
+        let properties = &resources(&rendered)[alarm]["Properties"];
+        let parameter = properties["Threshold"]["Ref"].as_str().unwrap();
+        assert_eq!(rendered.parameters[parameter], threshold, "{alarm}");
+        assert_eq!(properties["AlarmActions"], actions, "{alarm}");
+    }
+    assert_eq!(of_type(&rendered, "AWS::CloudWatch::Alarm").len(), 5);
+    assert_eq!(rendered.parameters["AlarmTopicArn"], topic);
+    environment.alarms.topics.clear();
+    assert_eq!(self::rendered(&environment, "k").parameters["AlarmTopicArn"], "");
+}
+
 #[test]
 fn logs_have_a_retention_and_never_a_password() {
     let rendered = rendered(&environment("99"), "k");
@@ -91,6 +180,7 @@ fn a_changed_api_is_deployed_and_another_change_is_not() {
 #[test]
 fn the_mapping_template_unescapes_what_json_does_not_know() {
     let rendered = rendered(&environment("99"), "k");
+    assert_eq!(resources(&rendered)["Api"]["Properties"]["EndpointConfiguration"], json!({ "Types": ["REGIONAL"] }));
     let method = &resources(&rendered)["ApiMethod"]["Properties"];
     assert_eq!(method["AuthorizationType"], "AWS_IAM");
     assert_eq!(method["Integration"]["Type"], "AWS");

@@ -132,6 +132,11 @@ impl Resource for Shy {
 
 /// Runs servers that behave so; and how often any was made.
 async fn ran(servers: &[(NodeId, Vec<NodeId>, Aloof)]) -> (Ended, usize) {
+    ran_within(servers, &[]).await
+}
+
+/// The same with deadlines of the environment file.
+async fn ran_within(servers: &[(NodeId, Vec<NodeId>, Aloof)], deadlines: &[(&str, u64)]) -> (Ended, usize) {
     let count = Arc::new(Mutex::new(Vec::new()));
     let all: Vec<Arc<dyn Resource>> = servers
         .iter()
@@ -148,7 +153,8 @@ async fn ran(servers: &[(NodeId, Vec<NodeId>, Aloof)]) -> (Ended, usize) {
     let aws = Arc::new(Aws::connect(options).await);
     let world: World = all.iter().map(|resource| (resource.id().clone(), None)).collect();
     let plan = planner::deploy("99", "111111111111", &all, &[], &world).unwrap();
-    let ended = drive::run(&aws, &all, plan, world, Task::Apply).await;
+    let deadlines = deadlines.iter().map(|(kind, seconds)| ((*kind).to_owned(), *seconds)).collect();
+    let ended = drive::run_within(&aws, &all, plan, world, Task::Apply, deadlines).await;
     let times = count.lock().unwrap().len();
     (ended, times)
 }
@@ -201,6 +207,17 @@ async fn a_deadline_tells_what_was_waited_for_and_its_last_status() {
         let waited = begun.elapsed();
         assert!(waited > Duration::from_secs(30 * 60) && waited < Duration::from_secs(31 * 60), "{waited:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deadline_of_the_file_is_kept() {
+    let id = NodeId::new("us-west-2", Kind::Server);
+    let begun = tokio::time::Instant::now();
+    let (ended, _) =
+        ran_within(&[(id.clone(), Vec::new(), Aloof::StartsForEver)], &[("server", 5), ("stack", 9)]).await;
+    assert_eq!(ended.outcome(&id)["outcome"], "failed");
+    let waited = begun.elapsed();
+    assert!(waited >= Duration::from_secs(5) && waited < Duration::from_secs(60), "{waited:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,7 +8,8 @@ import botocore.session
 from botocore.exceptions import ClientError
 
 ENDPOINT, COMMAND = sys.argv[1:3]
-ACCOUNT = "111111111111"
+# Production is in an account of its own: deployed.py ENDPOINT left 222222222222
+ACCOUNT = sys.argv[3] if COMMAND == "left" and sys.argv[3:] else "111111111111"
 REGIONS = ["us-east-1", "us-east-2", "us-west-2"]
 SESSION = botocore.session.Session()
 SESSION.set_credentials(ACCOUNT, "fake-secret")
@@ -130,6 +131,15 @@ def record(region):
     return next(s for s in sets if s["Name"].startswith(f"99-uploads-{region}."))
 
 
+def statements(function):
+    """Of the function's policy; with its last statement the policy goes."""
+    try:
+        policy = client("lambda").get_policy(FunctionName=function)["Policy"]
+    except ClientError:
+        return []
+    return sorted(statement["Sid"] for statement in json.loads(policy)["Statement"])
+
+
 def drift(kind):
     function = "lambda-99-upload-us-west-2"
     if kind == "server-id":
@@ -138,6 +148,9 @@ def drift(kind):
         client("lambda").update_function_configuration(FunctionName=function, Environment=environment)
     elif kind == "trigger":
         client("lambda").remove_permission(FunctionName=function, StatementId="sftpctl-api-trigger")
+        if "foreign" not in statements(function):
+            client("lambda").add_permission(FunctionName=function, StatementId="foreign", Principal="s3.amazonaws.com",
+                                            Action="lambda:InvokeFunction", SourceAccount=ACCOUNT)
     elif kind == "bucket":
         client("s3").put_bucket_policy(Bucket="pl-pt99-5-uploads", Policy=json.dumps({
             "Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"},
@@ -256,8 +269,18 @@ elif COMMAND == "delete-bucket":
 elif COMMAND in ("fetch", "post"):
     request = urllib.request.Request(ENDPOINT + sys.argv[3], method="GET" if COMMAND == "fetch" else "POST")
     print(urllib.request.urlopen(request).read().decode())
+elif COMMAND == "statements":
+    print(json.dumps(statements("lambda-99-upload-us-west-2")))
 elif COMMAND == "put":
-    client("s3").put_object(Bucket="pl-pt99-5-uploads", Key="175781/kept.txt", Body=b"kept")
+    s3, bucket = client("s3"), "pl-pt99-5-uploads"
+    s3.put_object(Bucket=bucket, Key="175781/kept.txt", Body=b"older")
+    s3.put_object(Bucket=bucket, Key="175781/kept.txt", Body=b"kept")
+    s3.put_object(Bucket=bucket, Key="175781/deleted.txt", Body=b"deleted")
+    s3.delete_object(Bucket=bucket, Key="175781/deleted.txt")
+    equal("versions", len(s3.list_object_versions(Bucket=bucket)["Versions"]), 3)
+    # Nothing but a marker: no listing of objects shows it, and S3 deletes no bucket that has one.
+    s3.delete_object(Bucket="pl-pt99-3-uploads", Key="175781/never.txt")
+    equal("markers", len(s3.list_object_versions(Bucket="pl-pt99-3-uploads")["DeleteMarkers"]), 1)
 elif COMMAND == "get":
     print(client("s3").get_object(Bucket="pl-pt99-5-uploads", Key="175781/kept.txt")["Body"].read().decode())
 elif COMMAND == "foreign-role":
