@@ -13,7 +13,8 @@ async fn main() {
         _ => "info,sftpctl=debug",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| level.into());
-    tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter).init();
+    let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(cli.color.wanted());
+    log.with_env_filter(filter).init();
     let exit = run(cli).await;
     // Not by the end of the runtime: it would wait for a thread that reads an answer which nobody needs any more.
     sftpctl::report::output::leave(exit)

@@ -87,7 +87,10 @@ pub async fn connect(
         home_region: environment.home_region.clone(),
     })
     .await;
-    let caller = aws.caller().await.map_err(|error| CliError::from_error(Exit::Failed, &error, error.hint()))?;
+    let caller = aws.caller().await.map_err(|error| {
+        let exit = if error.is_credentials() { Exit::Usage } else { Exit::Failed };
+        CliError::from_error(exit, &error, error.hint())
+    })?;
     if caller.account != environment.account {
         return Err(CliError::new(
             Exit::Refused,

@@ -52,7 +52,7 @@ pub struct ApiMethod {
     pub parameters: BTreeMap<String, bool>,
     /// What answers.
     pub integration: Option<ApiIntegration>,
-    /// What else must hold before it answers: `an API key`, `a request validator`, `a resource policy of the API`.
+    /// What else it wants than this shows: `an API key`, `a request validator`, `a role of the integration`, ….
     #[serde(default)]
     pub guards: Vec<String>,
 }
@@ -114,14 +114,17 @@ impl ApiGateway {
         let call = self.0.get_resources().rest_api_id(api).limit(500).embed("methods").send().await;
         let resources = call.call("apigateway:GetResources", api)?;
         let whole = self.0.get_rest_api().rest_api_id(api).send().await.call("apigateway:GetRestApi", api)?;
-        let policy = whole.policy().is_some_and(|policy| !policy.trim().is_empty());
+        let guards: Vec<String> = named(&[
+            (whole.policy().is_some_and(|policy| !policy.trim().is_empty()), "a resource policy of the API"),
+            (whole.disable_execute_api_endpoint(), "another host name than the API's own"),
+        ]);
         let mut methods = Vec::new();
         for resource in resources.items() {
             let (Some(id), Some(path)) = (resource.id(), resource.path()) else { continue };
             for name in resource.resource_methods().into_iter().flatten().map(|(name, _)| name) {
                 let found = self.method(api, id, path, name).await?;
                 methods.extend(found.map(|mut method| {
-                    method.guards.extend(policy.then(|| "a resource policy of the API".to_owned()));
+                    method.guards.extend(guards.iter().cloned());
                     method
                 }));
             }
@@ -140,19 +143,34 @@ impl ApiGateway {
     ) -> Result<Option<ApiMethod>, AwsError> {
         let call = self.0.get_method().rest_api_id(api).resource_id(resource).http_method(verb).send().await;
         let Some(method) = call.call("apigateway:GetMethod", api).or_missing(&["NotFound"])? else { return Ok(None) };
-        let guards = [
+        let behind = method.method_integration();
+        let guards = named(&[
             (method.api_key_required() == Some(true), "an API key"),
             (method.request_validator_id().is_some_and(|id| !id.is_empty()), "a request validator"),
-        ];
+            (
+                behind.and_then(Integration::credentials).is_some_and(|role| !role.is_empty()),
+                "a role of the integration",
+            ),
+            (
+                behind.and_then(Integration::request_parameters).is_some_and(|parameters| !parameters.is_empty()),
+                "request parameters of the integration",
+            ),
+            (behind.is_some_and(|behind| behind.content_handling().is_some()), "a conversion of the content"),
+        ]);
         Ok(Some(ApiMethod {
             path: path.to_owned(),
             http_method: verb.to_owned(),
-            guards: guards.iter().filter(|(there, _)| *there).map(|(_, guard)| (*guard).to_owned()).collect(),
+            guards,
             authorization: method.authorization_type().unwrap_or("NONE").to_owned(),
             parameters: method.request_parameters().into_iter().flatten().map(|(k, v)| (k.clone(), *v)).collect(),
             integration: method.method_integration().map(integration),
         }))
     }
+}
+
+/// The names of those that are there.
+fn named(guards: &[(bool, &str)]) -> Vec<String> {
+    guards.iter().filter(|(there, _)| *there).map(|(_, name)| (*name).to_owned()).collect()
 }
 
 fn integration(from: &Integration) -> ApiIntegration {

@@ -288,6 +288,7 @@ impl CloudFormation {
             .filter(|event| error(event) && operations.contains(&event.operation_id()))
             .map(|event| {
                 let reason = event.validation_status_reason().or(event.resource_status_reason()).unwrap_or_default();
+                let reason = reason.trim_end_matches('.');
                 let path = event.validation_path().map(|p| format!(" at {p}")).unwrap_or_default();
                 format!("{}: {reason}{path}", event.logical_resource_id().unwrap_or("template"))
             })

@@ -110,9 +110,10 @@ impl AwsError {
                     .to_owned()
             }
             "RequestTimeTooSkewed" | "RequestExpired" => "the clock of this machine is off".to_owned(),
-            _ if self.status == Some(501) || code == "UnknownOperationException" || code == "NotImplemented" => {
+            "UnknownOperationException" | "NotImplemented" | "InvalidAction" => {
                 format!("this endpoint does not offer `{action}`")
             }
+            _ if self.status == Some(501) => format!("this endpoint does not offer `{action}`"),
             _ if self.message.contains(FENCED) => {
                 "another run may have taken it; when that has finished, run the same command again".to_owned()
             }

@@ -16,6 +16,8 @@ pub struct Lambda(pub(super) aws_sdk_lambda::Client);
 pub struct FunctionFacts {
     /// Its ARN.
     pub arn: String,
+    /// ARN of its execution role.
+    pub role: String,
     /// Its environment variables.
     pub environment: BTreeMap<String, String>,
     /// Changes with every update; an update naming an old one is refused.
@@ -67,6 +69,7 @@ impl Lambda {
         };
         Ok(Some(FunctionFacts {
             arn: config.function_arn().unwrap_or_default().to_owned(),
+            role: config.role().unwrap_or_default().to_owned(),
             environment: config
                 .environment()
                 .and_then(|e| e.variables().cloned())

@@ -89,6 +89,8 @@ pub struct HostKeyFacts {
     pub fingerprint: String,
     /// `ssh-ed25519`, …
     pub kind: String,
+    /// What it is called.
+    pub description: String,
 }
 
 const MISSING: &[&str] = &["ResourceNotFound"];
@@ -222,6 +224,7 @@ impl Transfer {
                 id: key.host_key_id().unwrap_or_default().to_owned(),
                 fingerprint: key.fingerprint().unwrap_or_default().to_owned(),
                 kind: key.r#type().unwrap_or_default().to_owned(),
+                description: key.description().unwrap_or_default().to_owned(),
             }));
             next = page.next_token().map(str::to_owned);
             if next.is_none() {
@@ -240,6 +243,12 @@ impl Transfer {
         let call =
             self.0.import_host_key().server_id(id).host_key_body(private_key.expose_secret()).description(description);
         call.send().await.call("transfer:ImportHostKey", id).or_missing(&["ResourceExists"]).map(drop)
+    }
+
+    /// Changes what a host key is called; missing is fine.
+    pub async fn describe_key(&self, id: &str, key: &str, description: &str) -> Result<(), AwsError> {
+        let call = self.0.update_host_key().server_id(id).host_key_id(key).description(description).send().await;
+        call.call("transfer:UpdateHostKey", id).or_missing(MISSING).map(drop)
     }
 
     /// Deletes a host key; missing is fine.

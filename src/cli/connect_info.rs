@@ -61,10 +61,7 @@ pub(super) async fn run(args: ConnectArgs, look: Look) -> Result<Exit, CliError>
                     })
                 })
                 .collect();
-            output::data(
-                &json!({ "schema": "sftpctl/connect/1", "username": args.username, "endpoints": endpoints })
-                    .to_string(),
-            );
+            output::json("connect/1", &json!({ "username": args.username, "endpoints": endpoints }));
         }
         _ => output::data(&render(&args.username, &endpoints)),
     }

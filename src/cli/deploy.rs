@@ -57,7 +57,7 @@ async fn work(args: &Args, session: &mut Session, look: Look) -> Result<Exit, Cl
     if plan.is_empty() {
         session.nothing_to_do("deploy", &observed.world).await?;
         if look.output == Output::Json {
-            output::data(&serde_json::to_string(&plan).unwrap_or_default());
+            output::json("plan/1", &plan);
         } else {
             output::progress(&format!("{} AWS calls", session.calls()));
         }

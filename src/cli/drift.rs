@@ -30,7 +30,7 @@ pub(super) async fn run(args: Args, look: Look) -> Result<Exit, CliError> {
     let observed = session.observe().await;
     let report = session.drift(&observed, &args.also_regions).await;
     match look.output {
-        Output::Json => output::data(&serde_json::to_string(&report).unwrap_or_default()),
+        Output::Json => output::json("drift/1", &report),
         _ => output::data(&render(&report)),
     }
     Ok(match (report.is_clean(), report.is_whole()) {

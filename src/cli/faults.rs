@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::local::seconds;
 use crate::local::{self, Fault, LocalError, Only, Rule};
-use crate::report::output::Output;
+use crate::report::output::{Output, json_line};
 
 /// What shall go wrong.
 #[derive(Debug, Args)]
@@ -142,7 +142,8 @@ impl FaultsArgs {
         };
         let value: Value = serde_json::from_str(&answer).unwrap_or_default();
         match output {
-            Output::Json => out(&value.to_string()),
+            Output::Json if value["rules"].is_array() => out(&json_line("faults/1", &value)),
+            Output::Json => out(&json_line("fault/1", &value)),
             Output::Human | Output::Plain | Output::Csv | Output::Markdown => human(&value, out),
         }
         Ok(())

@@ -1,5 +1,7 @@
 //! `sftpctl import`.
 
+use serde_json::json;
+
 use super::common::{Look, Patience, Target, confirm};
 use crate::exit::{CliError, Exit};
 use crate::report::output::{self, Output};
@@ -41,9 +43,8 @@ async fn list(session: &mut Session, look: Look) -> Result<Exit, CliError> {
     let observed = session.observe().await;
     let found = session.candidates(&observed);
     if look.output == Output::Json {
-        let found: Vec<_> =
-            found.iter().map(|(id, what)| serde_json::json!({ "resource": id, "what": what })).collect();
-        output::data(&serde_json::json!({ "schema": "sftpctl/import/1", "candidates": found }).to_string());
+        let found: Vec<_> = found.iter().map(|(id, what)| json!({ "resource": id, "what": what })).collect();
+        output::json("import/1", &json!({ "candidates": found }));
         return Ok(Exit::Ok);
     }
     for (id, what) in &found {
@@ -75,6 +76,9 @@ async fn work(args: &Args, session: &mut Session, look: Look) -> Result<Exit, Cl
     }
     adoptions.retain(|adoption| !adoption.ours);
     if adoptions.is_empty() {
+        if look.output == Output::Json {
+            output::json("import/1", &json!({ "adopted": [] }));
+        }
         output::progress("Nothing to do: all of it belongs to the environment already.");
         return Ok(Exit::Ok);
     }
@@ -88,7 +92,7 @@ async fn work(args: &Args, session: &mut Session, look: Look) -> Result<Exit, Cl
     }
     if look.output == Output::Json {
         let ids: Vec<_> = adoptions.iter().map(|adoption| &adoption.id).collect();
-        output::data(&serde_json::json!({ "schema": "sftpctl/import/1", "adopted": ids }).to_string());
+        output::json("import/1", &json!({ "adopted": ids }));
     }
     Ok(Exit::Ok)
 }

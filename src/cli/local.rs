@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 
 use super::faults::FaultsArgs;
 use crate::local::{self, DEFAULT_DIR, Delays, LocalError, SftpLimits, StartOptions, Status};
-use crate::report::output::Output;
+use crate::report::output::{Output, json_line};
 
 /// Runs an AWS for rehearsals on this machine: Transfer Family and all that a deployment needs, on loopback only.
 #[derive(Debug, Args)]
@@ -135,24 +135,30 @@ impl LocalArgs {
         match &self.command {
             LocalCommand::Start(args) => {
                 let status = local::start(&self.dir, &args.options(), progress).await?;
-                out(&human(&status));
+                out(&shown(&status, output));
             }
             LocalCommand::Stop => {
                 let stopped = local::stop(&self.dir).await?;
-                out(if stopped { "stopped" } else { "not running" });
+                match output {
+                    Output::Json => out(&json_line("local/1", &serde_json::json!({ "stopped": stopped }))),
+                    _ => out(if stopped { "stopped" } else { "not running" }),
+                }
             }
             LocalCommand::Status => {
-                let status = local::status(&self.dir).await?;
-                match output {
-                    Output::Json => out(&serde_json::to_string(&status).unwrap_or_default()),
-                    Output::Human | Output::Plain | Output::Csv | Output::Markdown => out(&human(&status)),
-                }
+                out(&shown(&local::status(&self.dir).await?, output));
             }
             LocalCommand::Logs { follow, lines } => logs(&self.dir, *lines, *follow, out).await,
             LocalCommand::Faults(args) => args.run(&self.dir, output, out).await?,
             LocalCommand::Serve(args) => local::serve(&self.dir, &args.options()).await?,
         }
         Ok(())
+    }
+}
+
+fn shown(status: &Status, output: Output) -> String {
+    match output {
+        Output::Json => json_line("local/1", status),
+        Output::Human | Output::Plain | Output::Csv | Output::Markdown => human(status),
     }
 }
 

@@ -45,7 +45,7 @@ async fn show(records: &Records, look: Look) -> Result<Exit, CliError> {
     let found = store.lock().look().await?;
     let lease = found.map(|(lease, _)| lease).filter(|lease| !lease.released);
     match (&lease, look.output) {
-        (_, Output::Json) => output::data(&json!({ "schema": "sftpctl/lock/1", "lock": lease }).to_string()),
+        (_, Output::Json) => output::json("lock/1", &json!({ "lock": lease })),
         (None, _) => output::data(&format!("Nobody works on environment {}.", environment.name)),
         (Some(lease), _) => output::data(&format!(
             "{}\nrenewed {}; free by itself after {} s without renewal",
@@ -63,26 +63,35 @@ async fn break_open(records: &Records, yes: bool, look: Look) -> Result<Exit, Cl
     let found = match lock.look().await {
         Err(error @ StateError::DamagedLock { .. }) => {
             if !yes {
-                output::data(&error.to_string());
+                output::progress(&error.to_string());
                 confirm("Remove the damaged lock? A run that holds it stops. [y/N]", &["y", "yes"], "--yes").await?;
             }
             lock.break_damaged().await?;
-            output::data("The lock is free. It was damaged.");
+            match look.output {
+                Output::Json => output::json("lock/1", &json!({ "lock": null, "damaged": true })),
+                _ => output::data("The lock is free. It was damaged."),
+            }
             return Ok(Exit::Ok);
         }
         found => found?,
     };
     let Some((lease, _)) = found.filter(|(lease, _)| !lease.released) else {
-        output::data(&format!("Nobody works on environment {}.", environment.name));
+        match look.output {
+            Output::Json => output::json("lock/1", &json!({ "lock": null })),
+            _ => output::data(&format!("Nobody works on environment {}.", environment.name)),
+        }
         return Ok(Exit::Ok);
     };
     let who = lease.holder.describe();
     if !yes {
-        output::data(&who);
+        output::progress(&who);
         confirm("Break the lock? A run that lives stops in the middle of its work. [y/N]", &["y", "yes"], "--yes")
             .await?;
     }
     lock.break_open(&lease.holder).await?;
-    output::data(&format!("The lock is free. It was held by: {who}"));
+    match look.output {
+        Output::Json => output::json("lock/1", &json!({ "lock": null, "broken": lease })),
+        _ => output::data(&format!("The lock is free. It was held by: {who}")),
+    }
     Ok(Exit::Ok)
 }

@@ -118,7 +118,7 @@ fn fault(error: &verify::canary::VerifyError) -> CliError {
 fn told(checks: &[LoginCheck], look: Look) -> Exit {
     for check in checks {
         match look.output {
-            Output::Json => output::data(&serde_json::to_string(check).unwrap_or_default()),
+            Output::Json => output::json("login/1", check),
             _ => output::data(&login::render(check)),
         }
     }

@@ -35,7 +35,7 @@ pub struct Cli {
     output: Output,
     /// When to color
     #[arg(long, global = true, value_enum, default_value_t)]
-    color: Color,
+    pub color: Color,
     /// Tell more: -v every AWS call, -vv everything
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,

@@ -45,7 +45,9 @@ pub(super) fn run(args: &PackageArgs, look: Look) -> Result<Exit, CliError> {
         .map_err(|error| CliError::new(Exit::Usage, format!("cannot write {}: {error}", args.out.display())))?;
     let (out, bytes) = (args.out.display().to_string(), content.len());
     match look.output {
-        Output::Json => output::data(&serde_json::json!({ "file": out, "bytes": bytes, "digest": digest }).to_string()),
+        Output::Json => {
+            output::json("package/1", &serde_json::json!({ "file": out, "bytes": bytes, "digest": digest }))
+        }
         _ => output::data(&format!("{out}: {:.2} MB, digest {digest}", bytes as f64 / 1e6)),
     }
     Ok(Exit::Ok)

@@ -28,7 +28,7 @@ pub(super) async fn run(args: Args, look: Look) -> Result<Exit, CliError> {
     let observed = session.observe().await;
     let (plan, _) = session.plan(&observed)?;
     match look.output {
-        Output::Json => output::data(&serde_json::to_string(&plan).unwrap_or_default()),
+        Output::Json => output::json("plan/1", &plan),
         Output::Markdown => output::data(&markdown::render(&plan)),
         _ => output::data(&plan_view::render(&plan, output::width())),
     }

@@ -69,9 +69,7 @@ async fn list(records: &Records, look: Look) -> Result<Exit, CliError> {
     let (_, _, store) = records.open(look).await?;
     let environments = store.environments().await?;
     match look.output {
-        Output::Json => {
-            output::data(&json!({ "schema": "sftpctl/states/1", "environments": environments }).to_string());
-        }
+        Output::Json => output::json("states/1", &json!({ "environments": environments })),
         _ => environments.iter().for_each(|name| output::data(name)),
     }
     Ok(Exit::Ok)
@@ -81,9 +79,7 @@ async fn show(records: &Records, look: Look) -> Result<Exit, CliError> {
     let (environment, _, store) = records.open(look).await?;
     let remembered = store.load().await?;
     if look.output == Output::Json {
-        let unfinished = &remembered.unfinished;
-        let shown = json!({ "schema": "sftpctl/state/1", "state": remembered.state, "unfinished": unfinished });
-        output::data(&shown.to_string());
+        output::json("state/1", &json!({ "state": remembered.state, "unfinished": remembered.unfinished }));
         return Ok(Exit::Ok);
     }
     output::data(&format!("Environment {} in account {}: {}", environment.name, environment.account, store.address()));
@@ -121,7 +117,10 @@ async fn rebuild(args: &Rebuild, look: Look) -> Result<Exit, CliError> {
     }
     let session = args.target.open(look).await?;
     session.locked("state rebuild", patience, async |session: &mut Session| session.rebuild().await).await?;
-    output::data(&format!("{} was made anew from AWS.", store.address()));
+    match look.output {
+        Output::Json => output::json("state/1", &json!({ "address": store.address(), "rebuilt": true })),
+        _ => output::data(&format!("{} was made anew from AWS.", store.address())),
+    }
     Ok(Exit::Ok)
 }
 
@@ -136,7 +135,12 @@ async fn relocate(args: &Move, look: Look) -> Result<Exit, CliError> {
     }
     let terms = crate::state::store::terms(environment.state.lease_seconds, args.patience.lock_timeout);
     moving::relocate((&from, &from_place), (&to, &args.to), terms, &output::progress).await?;
-    output::data(&format!("The state is at {} now.", to.address()));
-    output::data(&format!("Write it into the environment file: state: {{ place: \"{}\" }}", args.to));
+    match look.output {
+        Output::Json => output::json("state/1", &json!({ "address": to.address(), "place": args.to.to_string() })),
+        _ => {
+            output::data(&format!("The state is at {} now.", to.address()));
+            output::data(&format!("Write it into the environment file: state: {{ place: \"{}\" }}", args.to));
+        }
+    }
     Ok(Exit::Ok)
 }

@@ -26,7 +26,6 @@ pub(super) async fn run(target: Target, look: Look) -> Result<Exit, CliError> {
     };
     let (last_deploy, last_run) = (session.state.last_deploy.clone(), session.state.last_run.clone());
     let report = StatusReport {
-        schema: "sftpctl/status/1",
         environment: session.environment.name.clone(),
         account: session.environment.account.clone(),
         deploy_age_seconds: age(&last_deploy),
@@ -38,7 +37,7 @@ pub(super) async fn run(target: Target, look: Look) -> Result<Exit, CliError> {
         resources,
     };
     match look.output {
-        Output::Json => output::data(&serde_json::to_string(&report).unwrap_or_default()),
+        Output::Json => output::json("status/1", &report),
         _ => output::data(&render(&report, output::width())),
     }
     Ok(Exit::Ok)

@@ -69,8 +69,9 @@ async fn work(args: &Args, session: &mut Session, look: Look) -> Result<Exit, Cl
     let name = session.environment.name.clone();
     if plan.steps.iter().all(|step| step.change.action == Action::Keep) {
         session.nothing_to_do("teardown", &observed.world).await?;
-        if look.output != Output::Json {
-            output::data(&format!("Nothing is left to take down of environment {name}."));
+        match look.output {
+            Output::Json => output::json("plan/1", &plan),
+            _ => output::data(&format!("Nothing is left to take down of environment {name}.")),
         }
         return Ok(Exit::Ok);
     }

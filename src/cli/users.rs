@@ -378,7 +378,7 @@ async fn show(which: Which, look: Look) -> Result<Exit, CliError> {
     let account = find(&accounts, &which.who).await?;
     let shown = public(&account);
     if look.output == Output::Json {
-        output::data(&shown.to_string());
+        output::json("account/1", &shown);
         return Ok(Exit::Ok);
     }
     for (name, value) in shown.as_object().into_iter().flatten() {
@@ -430,7 +430,7 @@ async fn list(args: ListArgs, look: Look) -> Result<Exit, CliError> {
 fn line(account: &Account, form: Output) -> String {
     let status = if account.disabled { "disabled" } else { "active" };
     match form {
-        Output::Json => public(account).to_string(),
+        Output::Json => output::json_line("account/1", &public(account)),
         Output::Csv => {
             let allowed: Vec<String> = account.allowed.iter().map(ToString::to_string).collect();
             let fields = [
@@ -493,7 +493,7 @@ fn told(account: &Account, password: Option<(SecretString, bool)>, what: &str, l
         if let Some(secret) = &generated {
             shown["generatedPassword"] = json!(secret.expose_secret());
         }
-        output::data(&shown.to_string());
+        output::json("account/1", &shown);
         return;
     }
     output::progress(&format!("{} (organisation {}): {what}", account.username, account.org_id));

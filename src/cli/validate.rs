@@ -1,5 +1,7 @@
 //! `sftpctl validate`: the environment file, offline.
 
+use serde_json::json;
+
 use super::common::{FileArgs, Look};
 use crate::exit::{CliError, Exit};
 use crate::report::output::{self, Output};
@@ -21,18 +23,17 @@ pub(super) fn run(args: &Args, look: Look) -> Result<Exit, CliError> {
             let warnings = crate::spec::warnings(&environment);
             warnings.iter().for_each(|warning| output::progress(&format!("warning: {warning}")));
             let servers = environment.regions.values().filter(|region| region.server).count();
-            output::data(&match look.output {
+            match look.output {
                 Output::Json => {
-                    serde_json::json!({ "schema": "sftpctl/validate/1", "path": shown, "faults": [], "warnings": warnings })
-                        .to_string()
+                    output::json("validate/1", &json!({ "path": shown, "faults": [], "warnings": warnings }))
                 }
-                _ => format!(
+                _ => output::data(&format!(
                     "{shown}: environment {} is sound: {} regions, {servers} servers, {} clusters",
                     environment.name,
                     environment.regions.len(),
                     environment.clusters.len()
-                ),
-            });
+                )),
+            }
             Ok(Exit::Ok)
         }
         Err(faults) => {
@@ -46,7 +47,6 @@ fn refused(shown: &str, faults: &crate::spec::Faults, look: Look) -> Result<Exit
     if look.output != Output::Json {
         return Err(CliError::new(Exit::Usage, faults.render(look.color.wanted())));
     }
-    let faults = faults.list();
-    output::data(&serde_json::json!({ "schema": "sftpctl/validate/1", "path": shown, "faults": faults }).to_string());
+    output::json("validate/1", &json!({ "path": shown, "faults": faults.list() }));
     Ok(Exit::Usage)
 }

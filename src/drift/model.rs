@@ -3,9 +3,6 @@
 use serde::Serialize;
 use serde_json::Value;
 
-/// Version of the report as JSON.
-pub const SCHEMA: &str = "sftpctl/drift/1";
-
 /// One property that somebody changed.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Property {
@@ -95,8 +92,6 @@ impl Ignore {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
-    /// [`SCHEMA`].
-    pub schema: &'static str,
     /// Name of the environment.
     pub environment: String,
     /// The account.

@@ -10,7 +10,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -28,8 +27,6 @@ use crate::state::writer::JournalWriter;
 
 /// Mutations of one step before we say that it does not converge.
 const ROUNDS: usize = 16;
-/// How long AWS's reads may lag behind its writes before the same answer as before is believed.
-const SHOWN: Duration = Duration::from_secs(20);
 /// Steps in flight at once: enough for twenty regions, few enough for AWS's rate limits.
 const IN_FLIGHT: usize = 48;
 
@@ -204,7 +201,8 @@ async fn step(context: &Context, job: &Job, task: &Task, world: &Mutex<World>) -
         Err(StepError::NotYet(reason)) => Outcome::Later { reason },
         Err(error) => walk.failed(error).await,
     };
-    if walk.told {
+    // A step that had nothing to do is not told, unless even looking failed.
+    if walk.told || matches!(outcome, Outcome::Failed { .. }) {
         let seconds = start.elapsed().as_secs_f64();
         context.reporter.event(&Event::StepFinished { step: id, outcome: outcome.clone(), seconds });
     }
@@ -398,7 +396,7 @@ impl Walk<'_> {
     async fn settled_after(&mut self, before: Option<&Live>, change: &Change) -> Result<Option<Live>, StepError> {
         let start = Instant::now();
         let unsure = before.is_none() && self.resource().found_by_listing();
-        let patience = if unsure { self.context.deadlines.unseen().max(SHOWN) } else { SHOWN };
+        let patience = if unsure { self.context.deadlines.unseen().max(wait::SHOWN) } else { wait::SHOWN };
         self.at_work = false;
         loop {
             let live = self.settled().await?;

@@ -18,6 +18,10 @@ const SHORTEST: Duration = Duration::from_millis(150);
 const LONGEST: Duration = Duration::from_secs(3);
 /// A poll comes after a twenty-fifth of the time waited.
 const SHARE: u32 = 25;
+/// How long a change set may be in the making, which is seconds where CloudFormation is not busy.
+pub(crate) const CHANGE_SET: Duration = Duration::from_secs(120);
+/// How long AWS's reads may lag behind its writes before the same answer as before is believed.
+pub(crate) const SHOWN: Duration = Duration::from_secs(20);
 
 /// The pause before the next poll.
 pub(crate) fn pause(waited: Duration) -> Duration {

@@ -9,6 +9,8 @@ use tokio::sync::Mutex;
 use super::control::endpoint;
 use super::error::LocalError;
 use super::execute_api::{Deployments, Sessions};
+use super::functions::FunctionKey;
+use super::roles::Roles;
 use crate::aws::{Aws, ConnectOptions};
 
 /// MiniStack as its accounts see it, and what the front remembers besides.
@@ -19,16 +21,22 @@ pub(crate) struct Cloud {
     pub(crate) sessions: Sessions,
     /// What the deployments of APIs were made of.
     pub(crate) deployments: Deployments,
+    /// The policies of roles.
+    pub(crate) roles: Roles,
+    /// What the secrets of functions are made with.
+    pub(crate) function_key: FunctionKey,
 }
 
 impl Cloud {
     /// The cloud whose MiniStack listens on this port; what it remembers is kept in `dir`.
-    pub(crate) fn new(dir: &Path, ministack_port: u16) -> Result<Self, LocalError> {
+    pub(crate) fn new(dir: &Path, ministack_port: u16, function_key: FunctionKey) -> Result<Self, LocalError> {
         Ok(Self {
             ministack_port,
             accounts: Mutex::default(),
             sessions: Sessions::default(),
             deployments: Deployments::open(&dir.join("deployments.json"))?,
+            roles: Roles::default(),
+            function_key,
         })
     }
 

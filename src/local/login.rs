@@ -142,6 +142,7 @@ pub(crate) async fn ask(cloud: &Cloud, place: &Place, id: &str, server: &Server,
         region,
         sessions: &cloud.sessions,
         deployments: &cloud.deployments,
+        roles: &cloud.roles,
     };
     let answer = execute_api::answer(&context, api, &parts, b"").await;
     if let Some(cause) = &answer.cause {

@@ -11,6 +11,7 @@ use tokio::process::{Child, Command};
 
 use super::error::LocalError;
 use super::files::{last_lines, tail};
+use super::functions::{FunctionKey, KEY_VARIABLE, LAUNCHER};
 use crate::process::{ProcessId, poll};
 
 /// The pinned version; a test compares it with `requirements.txt`.
@@ -146,11 +147,14 @@ pub(super) struct Ministack {
 impl Ministack {
     /// Starts it on a free port of 127.0.0.1, with its state in `dir`.
     ///
-    /// Functions that it runs get `endpoint` as theirs, so that their calls come back through the front.
-    pub(super) fn spawn(venv: &Path, dir: &Path, endpoint: &str) -> Result<Self, LocalError> {
+    /// Functions that it runs get `endpoint` as theirs, so that their calls come back through the front, and sessions that
+    /// are made with `key`.
+    pub(super) fn spawn(venv: &Path, dir: &Path, endpoint: &str, key: &FunctionKey) -> Result<Self, LocalError> {
         let log = dir.join("ministack.log");
         let temporary = dir.join("tmp");
         std::fs::create_dir_all(&temporary).map_err(LocalError::file("creating", &temporary))?;
+        let launcher = dir.join("launch-ministack.py");
+        std::fs::write(&launcher, LAUNCHER).map_err(LocalError::file("writing", &launcher))?;
         let output = OpenOptions::new().create(true).append(true).open(&log);
         let output = output.map_err(LocalError::file("opening", &log))?;
         let errors = output.try_clone().map_err(LocalError::file("opening", &log))?;
@@ -161,7 +165,7 @@ impl Ministack {
             .port();
         let python = venv.join("bin").join("python");
         let child = Command::new(&python)
-            .args(["-m", "ministack"])
+            .arg(&launcher)
             .current_dir(dir)
             // Settings of the caller's shell for AWS, or for another MiniStack, are not for this one.
             .env_clear()
@@ -177,6 +181,7 @@ impl Ministack {
                 ("S3_PERSIST", "1"),
                 ("PYTHONUNBUFFERED", "1"),
                 ("AWS_ENDPOINT_URL", endpoint),
+                (KEY_VARIABLE, key.as_str()),
             ])
             .env("GATEWAY_PORT", port.to_string())
             .env("STATE_DIR", dir.join("state"))

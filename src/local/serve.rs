@@ -11,6 +11,7 @@ use super::control::{DEFAULT_PORT, MinistackStatus, StartOptions, endpoint};
 use super::error::LocalError;
 use super::files::write_json;
 use super::front::{self, Front};
+use super::functions::FunctionKey;
 use super::ministack::{self, Ministack};
 use crate::process::{ProcessId, end_session};
 
@@ -55,14 +56,15 @@ pub async fn serve(dir: &Path, options: &StartOptions) -> Result<(), LocalError>
     let mut interrupt = signal(SignalKind::interrupt()).map_err(LocalError::file("catching", "SIGINT"))?;
 
     let venv = options.venv.clone().unwrap_or_else(|| dir.join("venv"));
-    let mut ministack = Ministack::spawn(&venv, dir, &endpoint(port))?;
+    let function_key = FunctionKey::random();
+    let mut ministack = Ministack::spawn(&venv, dir, &endpoint(port), &function_key)?;
     let front_process = ProcessId::of(std::process::id().cast_signed());
     if let (Some(front), Some(ministack)) = (front_process, ministack.process) {
         // Written before MiniStack is ready: whatever happens from here on, the next start or stop finds it.
         write_json(&Run::path(dir), &Run { version: 1, port, front, ministack })?;
     }
     let result = tokio::select! {
-        result = run(dir, port, listener, options, &mut ministack) => result,
+        result = run(dir, port, listener, options, function_key, &mut ministack) => result,
         _ = terminate.recv() => Ok(()),
         _ = interrupt.recv() => Ok(()),
     };
@@ -88,6 +90,7 @@ async fn run(
     port: u16,
     listener: TcpListener,
     options: &StartOptions,
+    function_key: FunctionKey,
     ministack: &mut Ministack,
 ) -> Result<(), LocalError> {
     ministack.ready().await?;
@@ -96,7 +99,7 @@ async fn run(
         endpoint: endpoint(ministack.port),
         pid: ministack.process.map_or(0, |process| process.pid),
     };
-    let front = Front::new(dir, port, ministack.port, status, options)?;
+    let front = Front::new(dir, port, ministack.port, status, options, function_key)?;
     tracing::info!(endpoint = endpoint(port), "ready");
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let serving = tokio::spawn(front::run(front, listener, async {

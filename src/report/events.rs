@@ -7,9 +7,6 @@ use serde::Serialize;
 
 use crate::resources::resource::{Change, Kind, NodeId};
 
-/// Version of the JSON lines.
-pub const SCHEMA: &str = "sftpctl/events/1";
-
 /// Something happened.
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case", rename_all_fields = "camelCase")]

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use serde_json::json;
 
-use super::events::{Event, Outcome, Reporter, SCHEMA};
+use super::events::{Event, Outcome, Reporter};
 use super::output;
 use crate::resources::resource::{Action, NodeId};
 
@@ -106,11 +106,11 @@ pub(super) struct Json {
 
 impl Reporter for Json {
     fn event(&self, event: &Event) {
-        let mut value = json!({ "schema": SCHEMA, "time": (self.now)() });
-        if let (Some(line), Ok(serde_json::Value::Object(event))) = (value.as_object_mut(), serde_json::to_value(event))
+        let mut line = json!({ "time": (self.now)() });
+        if let (Some(line), Ok(serde_json::Value::Object(event))) = (line.as_object_mut(), serde_json::to_value(event))
         {
             line.extend(event);
         }
-        output::data(&value.to_string());
+        output::json("events/1", &line);
     }
 }

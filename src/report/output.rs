@@ -55,6 +55,24 @@ pub fn data(text: &str) {
     let _ = writeln!(std::io::stdout().lock(), "{text}");
 }
 
+/// One JSON object on a line, with the name and version of its form, which every line of `--output json` has. Fields are
+/// only ever added within one version.
+pub fn json(form: &str, value: &impl serde::Serialize) {
+    data(&json_line(form, value));
+}
+
+/// The line of [`json`].
+///
+/// `form` is what follows `sftpctl/`, such as `plan/1`.
+pub fn json_line(form: &str, value: &impl serde::Serialize) -> String {
+    let mut line = json!({ "schema": format!("sftpctl/{form}") });
+    match (line.as_object_mut(), serde_json::to_value(value)) {
+        (Some(line), Ok(serde_json::Value::Object(fields))) => line.extend(fields),
+        (_, other) => line["value"] = other.unwrap_or_default(),
+    }
+    line.to_string()
+}
+
 /// A line for people.
 pub fn progress(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{text}");
@@ -87,12 +105,11 @@ pub fn reporter(output: Output) -> Arc<dyn Reporter> {
 /// The error that ends a run.
 pub fn error(error: &CliError, output: Output) {
     if output == Output::Json {
-        data(
+        json(
+            "error/1",
             &json!({
-                "schema": "sftpctl/error/1", "error": error.message, "causes": error.causes, "hint": error.hint,
-                "exitCode": error.exit.code(),
-            })
-            .to_string(),
+                "error": error.message, "causes": error.causes, "hint": error.hint, "exitCode": error.exit.code(),
+            }),
         );
         return;
     }

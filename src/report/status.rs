@@ -15,8 +15,6 @@ use crate::state::model::LastRun;
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StatusReport {
-    /// `sftpctl/status/1`.
-    pub schema: &'static str,
     /// The environment.
     pub environment: String,
     /// The account.

@@ -13,6 +13,7 @@ mod replica;
 pub mod resource;
 mod server;
 mod server_id;
+mod server_keys;
 mod stack;
 mod stack_diff;
 mod table;

@@ -515,6 +515,4 @@ pub trait Resource: Send + Sync {
 pub struct Seen {
     /// Identifiers of the events told.
     pub ids: std::collections::BTreeSet<String>,
-    /// Whether the first look, which only marks what is old, has happened.
-    pub primed: bool,
 }

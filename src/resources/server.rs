@@ -13,8 +13,9 @@ use serde_json::{Value, json};
 use super::resource::{
     Change, Kind, Live, NodeId, Owner, Properties, RemovalOptions, Resource, Settled, StepError, Want, World, output,
 };
+use super::server_keys::{Changes, Whose};
 use super::tags;
-use crate::aws::{Aws, AwsError, HostKeyFacts, ServerFacts, ServerRequest, Tags};
+use crate::aws::{Aws, AwsError, ServerFacts, ServerRequest, Tags};
 use crate::host_keys::HostKey;
 
 /// The wanted server.
@@ -36,7 +37,7 @@ pub struct Server {
     pub security_policy: String,
     /// `PASSWORD`, …
     pub authentication: String,
-    /// Private host keys that it presents, one of a kind; of other kinds it keeps its own.
+    /// Private host keys that it presents, one of a kind; of other kinds it keeps what is not ours.
     pub host_keys: Arc<[HostKey]>,
     /// Tags.
     pub tags: Tags,
@@ -60,39 +61,38 @@ impl Server {
         })
     }
 
-    /// Fingerprints of the keys that the server presents, of the kinds that we have a say in.
-    async fn presented(&self, aws: &Aws, server: &str) -> Result<Vec<HostKeyFacts>, AwsError> {
-        if self.host_keys.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut keys = aws.transfer(&self.region).host_keys(server).await?;
-        keys.retain(|key| self.host_keys.iter().any(|wanted| wanted.kind == key.kind));
-        Ok(keys)
+    fn whose_keys(&self, server: &ServerFacts) -> Whose<'_> {
+        let made_here = server.tags.contains_key(tags::OPERATION);
+        Whose { environment: &self.environment, wanted: &self.host_keys, made_here }
     }
 
-    /// Imports what is missing, then deletes others of the same kinds: a server presents the oldest of each.
-    async fn change_host_keys(&self, aws: &Aws, server: &str) -> Result<(), AwsError> {
-        let transfer = aws.transfer(&self.region);
-        let presented = self.presented(aws, server).await?;
-        for wanted in self.host_keys.iter() {
-            if !presented.iter().any(|key| key.fingerprint == wanted.fingerprint) {
-                transfer.import_host_key(server, &wanted.private, &wanted.source).await?;
-            }
+    async fn key_changes(&self, aws: &Aws, server: &ServerFacts) -> Result<Changes<'_>, AwsError> {
+        if self.host_keys.is_empty() {
+            return Ok(Changes::default());
         }
-        for key in presented {
-            if !self.host_keys.iter().any(|wanted| wanted.fingerprint == key.fingerprint) {
-                transfer.delete_host_key(server, &key.id).await?;
-            }
+        Ok(self.whose_keys(server).changes(&aws.transfer(&self.region).host_keys(&server.id).await?))
+    }
+
+    async fn change_host_keys(&self, aws: &Aws, id: &str) -> Result<(), AwsError> {
+        let transfer = aws.transfer(&self.region);
+        let Some(server) = transfer.server(id).await? else { return Ok(()) };
+        let changes = self.key_changes(aws, &server).await?;
+        for key in changes.import {
+            let description = self.whose_keys(&server).description(key);
+            transfer.import_host_key(id, &key.private, &description).await?;
+        }
+        for (key, description) in changes.mark {
+            transfer.describe_key(id, &key, &description).await?;
+        }
+        for key in changes.delete {
+            transfer.delete_host_key(id, &key).await?;
         }
         Ok(())
     }
 
     /// The server as it is, with its host keys.
     async fn whole(&self, aws: &Aws, server: &ServerFacts) -> Result<Live, AwsError> {
-        let mut fingerprints: Vec<_> =
-            self.presented(aws, &server.id).await?.into_iter().map(|key| key.fingerprint).collect();
-        fingerprints.sort();
-        Ok(self.live(server).with("host keys", json!(fingerprints)))
+        Ok(self.live(server).with("host keys", json!(self.key_changes(aws, server).await?.shown)))
     }
 
     fn fingerprints(&self) -> Vec<&str> {

@@ -6,7 +6,6 @@
 //! change set before the update, since creating them again would collide.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
@@ -17,6 +16,7 @@ use super::resource::{
 };
 use super::{bucket, stack_diff, tags};
 use crate::aws::{Aws, AwsError, CloudFormation, StackEvent, StackFacts, StackRequest, Tags};
+use crate::execute::wait;
 
 /// CloudFormation takes no larger template inline; a larger one is read from S3.
 const INLINE_LIMIT: usize = 51_200;
@@ -223,7 +223,7 @@ impl Stack {
             tags: &self.tags,
         };
         cloudformation.plan_import(&request, token, kept).await?;
-        let planned = crate::execute::wait::short(Duration::from_secs(120), || async {
+        let planned = wait::short(wait::CHANGE_SET, || async {
             match cloudformation.change_set(&self.name, token).await? {
                 Some((status, _)) if status.ends_with("COMPLETE") => Ok(Some(Ok(()))),
                 Some((status, reason)) if status == "FAILED" => Ok(Some(Err(reason))),
@@ -240,7 +240,11 @@ impl Stack {
                     kept.values().cloned().collect::<Vec<_>>().join(", ")
                 )))
             }
-            None => Err(StepError::Refused(format!("the change set {token} of {} was not ready in time", self.name))),
+            None => Err(StepError::Refused(format!(
+                "the change set {token} of {} was not ready within {} s; CloudFormation goes on with it: run it again",
+                self.name,
+                wait::CHANGE_SET.as_secs()
+            ))),
         }
     }
 
@@ -413,14 +417,14 @@ impl Resource for Stack {
     }
 
     async fn news(&self, aws: &Aws, seen: &mut Seen) -> Vec<String> {
-        let known = |event: &StackEvent| !seen.primed || seen.ids.contains(&event.id);
-        let Ok(events) = aws.cloudformation(&self.region).events(&self.name, known).await else { return Vec::new() };
-        let fresh: Vec<_> = events.into_iter().take_while(|event| !seen.ids.contains(&event.id)).collect();
-        seen.ids.extend(fresh.iter().map(|event| event.id.clone()));
-        if !std::mem::replace(&mut seen.primed, true) {
-            return Vec::new();
-        }
-        fresh.iter().rev().filter(|event| event.resource != self.name).map(stack_diff::event_line).collect()
+        // Back to what was told already, at most to where this operation began.
+        let old = |event: &StackEvent| seen.ids.contains(&event.id) || stack_diff::begins(&self.name, event);
+        let Ok(events) = aws.cloudformation(&self.region).events(&self.name, old).await else { return Vec::new() };
+        let fresh: Vec<_> = events.iter().take_while(|event| !old(event)).collect();
+        let of_resources = fresh.iter().rev().filter(|event| event.resource != self.name);
+        let lines = of_resources.map(|event| stack_diff::event_line(event)).collect();
+        seen.ids.extend(fresh.into_iter().map(|event| event.id.clone()));
+        lines
     }
 
     async fn causes(&self, aws: &Aws) -> Vec<String> {

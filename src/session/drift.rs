@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use serde_json::Value;
 
 use super::Session;
-use crate::drift::model::{Drifted, Property, Report, SCHEMA, Unseen};
+use crate::drift::model::{Drifted, Property, Report, Unseen};
 use crate::drift::stack::{self, Looked};
 use crate::observe::Observed;
 use crate::resources::resource::{Kind, Owner, PropertyChange};
@@ -14,7 +14,6 @@ impl Session {
     /// belongs to no resource of the file, in the regions `also` too.
     pub async fn drift(&self, observed: &Observed, also: &[String]) -> Report {
         let mut report = Report {
-            schema: SCHEMA,
             environment: self.environment.name.clone(),
             account: self.environment.account.clone(),
             seen: 0,

@@ -119,7 +119,7 @@ pub struct Server {
     pub logging_role: Option<String>,
     /// `PASSWORD`, `PUBLIC_KEY`, `PUBLIC_KEY_OR_PASSWORD` or `PUBLIC_KEY_AND_PASSWORD`. Default `PASSWORD`.
     pub authentication: String,
-    /// Where private host keys are that every server presents; none leaves each server its own.
+    /// Where private host keys are that every server presents; none leaves each server what it has.
     pub host_keys: Vec<HostKeySource>,
 }
 

@@ -186,7 +186,8 @@ pub(super) struct Server {
     #[schemars(with = "Option<String>")]
     pub(super) authentication: Option<Spanned<String>>,
     /// Private host keys that every server presents, so that customers keep trusting it: `file:PATH`,
-    /// `secretsmanager:NAME` or `ssm:NAME` (both in the home region). Default: each server's own.
+    /// `secretsmanager:NAME` or `ssm:NAME` (both in the home region). A key whose line goes is taken away with the next
+    /// deployment, other people's keys of other kinds stay. Without any, each server keeps the keys that it has.
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     pub(super) host_keys: Vec<Spanned<String>>,

@@ -6,7 +6,7 @@
 //! | 403 with `execute-api:Invoke` | the invocation role's policy |
 //! | 403 of the gateway itself | stage and deployment of the API |
 //! | 401, 403, 404 of the authorizer | its server id; the account, decided on once more with the authorizer's own code |
-//! | 500 | trigger, function, table replica |
+//! | 500 | trigger, function, table replica, the function's role |
 //! | 200 with a role | the role, the home's bucket |
 
 use std::collections::BTreeMap;
@@ -14,10 +14,11 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::grants;
 use super::login::{self, Attempt};
 use crate::authorizer::home::Home;
 use crate::authorizer::{Question, Refusal, judge};
-use crate::aws::{Aws, AwsError, IdentityAnswer, Policy, ServerFacts};
+use crate::aws::{Aws, AwsError, FunctionFacts, IdentityAnswer, Policy, ServerFacts};
 use crate::names;
 use crate::spec::model::Environment;
 
@@ -173,9 +174,9 @@ async fn inside(scene: &Scene<'_>, answer: &IdentityAnswer) -> Result<Finding, A
     let (environment, region) = (scene.environment, scene.region);
     let name = names::function(environment, region);
     let lambda = scene.aws.lambda(region);
-    if lambda.function(&name).await?.is_none() {
+    let Some(function) = lambda.function(&name).await? else {
         return Ok((format!("the function {name} does not exist"), in_stack(scene)));
-    }
+    };
     let policy = lambda.policy(&name).await?.unwrap_or_default();
     let sources = sources(&policy);
     if sources.is_empty() {
@@ -187,7 +188,7 @@ async fn inside(scene: &Scene<'_>, answer: &IdentityAnswer) -> Result<Finding, A
         api(answer),
         names::STAGE
     );
-    if !sources.iter().any(|source| fits(source, &method)) {
+    if !sources.iter().any(|source| grants::fits(source, &method)) {
         let what = format!(
             "the trigger is another API's: {name} lets {} invoke it, but this API's method is {method}",
             sources.join(", ")
@@ -196,6 +197,9 @@ async fn inside(scene: &Scene<'_>, answer: &IdentityAnswer) -> Result<Finding, A
     }
     if scene.aws.dynamodb(region).table(&environment.table.name).await?.is_none() {
         return Ok((format!("the table {} has no replica in {region}", environment.table.name), repair(scene)));
+    }
+    if let Some(finding) = reads_table(scene, &function).await? {
+        return Ok(finding);
     }
     let log = names::function_log_group(environment, region);
     let what = format!("the identity provider failed with status {}: {}", answer.status, answer.message);
@@ -206,6 +210,25 @@ async fn inside(scene: &Scene<'_>, answer: &IdentityAnswer) -> Result<Finding, A
             environment.name
         )),
     ))
+}
+
+/// Whether the function's role lets it look accounts up.
+async fn reads_table(scene: &Scene<'_>, function: &FunctionFacts) -> Result<Option<Finding>, AwsError> {
+    const ACTION: &str = "dynamodb:Query";
+    let role = function.role.rsplit('/').next().unwrap_or_default();
+    let Some(documents) = scene.aws.iam().role_policies(role).await? else {
+        return Ok(Some((format!("the authorizer's role {role} does not exist"), in_stack(scene))));
+    };
+    let (environment, region) = (scene.environment, scene.region);
+    let index = function.environment.get("INDEX_NAME").map(String::as_str).unwrap_or_default();
+    let resource =
+        format!("arn:aws:dynamodb:{region}:{}:table/{}/index/{index}", environment.account, environment.table.name);
+    Ok((!grants::allow(&documents, ACTION, &resource)).then(|| {
+        (
+            format!("the authorizer may not read the table: its role {role} does not allow {ACTION} on {resource}"),
+            in_stack(scene),
+        )
+    }))
 }
 
 /// What API Gateway may invoke the function from; `*` where nothing narrows it.
@@ -226,22 +249,6 @@ fn sources(policy: &str) -> Vec<String> {
             if sources.is_empty() { vec!["*".to_owned()] } else { sources }
         })
         .collect()
-}
-
-/// Whether a text is what a pattern with `*` means.
-fn fits(pattern: &str, text: &str) -> bool {
-    let parts: Vec<String> = pattern.split('*').map(regex_lite::escape).collect();
-    regex_lite::Regex::new(&format!("^{}$", parts.join(".*"))).is_ok_and(|pattern| pattern.is_match(text))
-}
-
-/// Whether a bucket's policy names the role. Within one account that is enough without the role's own policies ("Policy
-/// evaluation logic" in IAM's user guide).
-fn grants(bucket: &Policy, role: &str) -> bool {
-    let Policy::Document(document) = bucket else { return false };
-    let policy: Value = serde_json::from_str(document).unwrap_or_default();
-    let statements = policy["Statement"].as_array().cloned().unwrap_or_default();
-    let mut allows = statements.iter().filter(|statement| statement["Effect"] == "Allow");
-    allows.any(|statement| statement["Principal"].to_string().contains(&format!("\"{role}\"")))
 }
 
 /// What Transfer does after an identity provider that admits, and `TestIdentityProvider` does not: assume the role, use
@@ -281,7 +288,7 @@ pub(super) async fn beyond(scene: &Scene<'_>, answer: &IdentityAnswer) -> Result
     }
     let documents = scene.aws.iam().role_policies(&scene.environment.names.user_role).await?.unwrap_or_default();
     let has = |document: &String| document.contains(&format!("arn:aws:s3:::{}\"", home.bucket));
-    if !documents.iter().any(has) && !grants(&bucket, role) {
+    if !documents.iter().any(has) && !grants::names(&bucket, role) {
         let what = format!("the user role's policy does not have the bucket {}", home.bucket);
         return Ok(Some((what, deploy)));
     }
@@ -315,7 +322,7 @@ mod tests {
             (r#","Condition":{"ArnLike":{"aws:SourceArn":"arn:aws:execute-api:*:111111111111:abd/*"}}"#.into(), false),
         ] {
             let sources = sources(&statement(&condition));
-            assert_eq!(sources.iter().any(|source| fits(source, method)), good, "{condition}");
+            assert_eq!(sources.iter().any(|source| grants::fits(source, method)), good, "{condition}");
         }
         assert!(sources(r#"{"Statement":[]}"#).is_empty() && sources("").is_empty());
     }

@@ -5,6 +5,7 @@
 
 pub mod canary;
 pub mod diagnose;
+mod grants;
 pub mod login;
 
 pub use canary::verify;

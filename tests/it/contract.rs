@@ -13,6 +13,7 @@ use sftpctl::desired::{self, Past};
 use sftpctl::execute::executor::Task;
 use sftpctl::observe::observe;
 use sftpctl::plan::{graph, planner};
+use sftpctl::report::events::Event;
 use sftpctl::resources::resource::{
     Change, Kind, Live, NodeId, Properties, RemovalOptions, Resource, StepError, Want, World,
 };
@@ -26,6 +27,8 @@ struct Memory {
     there: World,
     made: BTreeMap<NodeId, usize>,
     fault: Option<Fault>,
+    /// Cannot be looked at.
+    hidden: Option<NodeId>,
 }
 
 /// The one call that goes wrong.
@@ -42,14 +45,14 @@ struct InMemory {
     memory: Arc<Mutex<Memory>>,
 }
 
-fn lost(operation: &'static str, node: &NodeId) -> StepError {
-    StepError::Aws(AwsError {
+fn lost(operation: &'static str, node: &NodeId) -> AwsError {
+    AwsError {
         operation,
         object: node.to_string(),
         code: Some("InternalFailure".into()),
         message: "the node of this test".into(),
         status: Some(400),
-    })
+    }
 }
 
 impl InMemory {
@@ -60,7 +63,7 @@ impl InMemory {
             effect(&mut memory);
         }
         match fault {
-            Some(_) => Err(lost("test:Call", self.real.id())),
+            Some(_) => Err(lost("test:Call", self.real.id()).into()),
             None => Ok(()),
         }
     }
@@ -97,7 +100,11 @@ impl Resource for InMemory {
     }
 
     async fn read(&self, _aws: &Aws, _known: Option<&str>) -> Result<Option<Live>, AwsError> {
-        Ok(self.memory.lock().unwrap().there.get(self.real.id()).cloned().flatten())
+        let memory = self.memory.lock().unwrap();
+        if memory.hidden.as_ref() == Some(self.real.id()) {
+            return Err(lost("test:Read", self.real.id()));
+        }
+        Ok(memory.there.get(self.real.id()).cloned().flatten())
     }
 
     async fn apply(
@@ -194,6 +201,26 @@ async fn a_failure_at_any_node_blocks_what_needs_it_and_is_finished_by_the_next_
             assert_eq!(memory.made.len(), all.len());
         }
     }
+}
+
+/// A step that was to do nothing looks again when what it needs has changed; where it cannot, that is told.
+#[tokio::test]
+async fn a_step_without_a_change_that_cannot_be_looked_at_again_is_told() {
+    let aws = no_aws().await;
+    let (memory, all) = in_memory();
+    drive::deploy(&aws, &all, World::new()).await;
+    let (role, policy) = ("global/user-role".parse().unwrap(), "global/user-policy".parse::<NodeId>().unwrap());
+    memory.lock().unwrap().there.remove(&role);
+    let world = observe(&aws, &all, &BTreeMap::new()).await.world;
+    let (plan, edges) = planner::deploy("99", "111111111111", &all, &[], &world).unwrap();
+    assert_eq!(plan.steps.iter().map(|step| &step.id).collect::<Vec<_>>(), [&role]);
+    memory.lock().unwrap().hidden = Some(policy.clone());
+    let ended = drive::run(&aws, &all, (plan, edges), world, Task::Apply).await;
+    let told = ended.events.iter().any(|event| match event {
+        Event::StepFinished { step, outcome, .. } => *step == policy && word(outcome) == "failed",
+        _ => false,
+    });
+    assert!(told, "{:?}", ended.events);
 }
 
 #[tokio::test]

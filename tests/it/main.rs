@@ -1,5 +1,6 @@
 //! The tests that need the built program or more than one room; one binary, so that it is linked once.
 
+mod choices;
 mod contract;
 mod crash;
 mod deploy;
@@ -7,10 +8,13 @@ mod deployer_policy;
 mod drift;
 mod drive;
 mod edges;
+mod failed_stack;
 mod faults;
+mod json;
 mod local;
 mod login;
 mod moto;
+mod options;
 mod orphans;
 mod pipeline;
 mod rooms;
@@ -22,6 +26,7 @@ mod state;
 mod stopped;
 mod stub;
 mod template;
+mod terminal;
 mod unseen;
 mod wire;
 mod wire_failed_stack;

@@ -37,6 +37,13 @@ fn oracle(script: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracle").join(script)
 }
 
+/// A script of `tests/oracle` that takes the endpoint first.
+pub(crate) fn oracle_at(script: &str, endpoint: &str) -> Command {
+    let mut command = Command::new(venv().join("bin/python"));
+    command.arg(oracle(script)).arg(endpoint);
+    command
+}
+
 /// A program of this machine; where it is missing the test fails and says how to get it.
 pub(crate) fn tool(name: &str, package: &str) -> Command {
     let path = std::env::var_os("PATH").unwrap_or_default();
@@ -185,9 +192,7 @@ impl Site {
     }
 
     pub(crate) fn oracle_command(&self, script: &str) -> Command {
-        let mut command = Command::new(venv().join("bin/python"));
-        command.arg(oracle(script)).arg(self.endpoint());
-        command
+        oracle_at(script, &self.endpoint())
     }
 
     pub(crate) fn endpoint(&self) -> String {

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use rstest::rstest;
 use sftpctl::spec;
 
-pub(crate) const MINIMAL: &str = "\
+const MINIMAL: &str = "\
 version: 1
 environment: \"99\"
 account: \"111111111111\"

@@ -112,12 +112,15 @@ fn a_paused_holder_writes_no_more_and_a_killed_one_is_followed_at_once() {
     };
 
     site.ok(&["teardown", "--env", "99", "--local", "--yes", "--delete-data"]);
+    // Its answer never comes, so the intent stays one.
+    site.ok(&["local", "faults", "add", "transfer.CreateServer", "hold-before", "--region", "us-east-2"]);
     let third = spawn(&site, &arguments);
     until("the intent to create a server", || creating(&journal).then_some(()));
     let locked = site.ends_with(5, &["lock", "show", "--env", "99", "--local"]);
     assert!(locked.contains("deploy by"), "{locked}");
     signal(&third, "KILL");
     third.wait_with_output().unwrap();
+    site.ok(&["local", "faults", "clear"]);
     let left: Value =
         serde_json::from_str(&site.ok(&["state", "show", "--env", "99", "--local", "--output", "json"])).unwrap();
     assert!(!left["unfinished"].as_array().unwrap().is_empty(), "{left}");

@@ -95,6 +95,11 @@ impl Stub {
         Self { endpoint, script }
     }
 
+    /// Where it listens.
+    pub(crate) fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
     /// Answers an operation with these, the last one for ever: `dynamodb:DescribeTable`, `cloudformation:CreateStack`,
     /// `s3:PUT /bucket?policy`.
     pub(crate) fn on(&self, operation: &str, replies: impl IntoIterator<Item = Reply>) -> &Self {

@@ -84,10 +84,11 @@ pub(crate) fn digest() -> String {
     }
 }
 
+/// Events, newest first; an older one has the same id in a later and longer answer.
 pub(crate) fn events(members: &[(&str, &str, &str)]) -> Reply {
-    let members: String = members
-        .iter()
-        .enumerate()
+    let members: String = (1..=members.len())
+        .rev()
+        .zip(members)
         .map(|(id, (resource, status, reason))| {
             format!(
                 "<member><StackId>{STACK_ARN}</StackId><EventId>{id}</EventId><StackName>s</StackName>\

@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use sftpctl::observe::observe;
 use sftpctl::plan::planner;
+use sftpctl::report::events::Event;
 use sftpctl::resources::resource::{Action, Live, Owner, World};
 
-use crate::drive::{deploy, resource};
+use crate::drive::{Ended, deploy, resource};
 use crate::stub::{Reply, Stub};
 use crate::wire::{REGION, STACK, STACK_ARN, digest, done, events, kept_well, no_stack, node, one, stack};
 
@@ -276,4 +277,66 @@ async fn what_validation_found_in_an_earlier_operation_is_no_cause_of_this_one()
     let cloudformation = stub.aws(REGION).await.cloudformation(REGION);
     let found = cloudformation.validation_errors("s", None).await.unwrap();
     assert_eq!(found, ["Authorizer: one", "Authorizer: two"]);
+}
+
+/// What was told of the stack's resources.
+fn news(ended: &Ended) -> Vec<&str> {
+    fn line(event: &Event) -> Option<&str> {
+        match event {
+            Event::StepNews { line, .. } => Some(line),
+            _ => None,
+        }
+    }
+    ended.events.iter().filter_map(line).collect()
+}
+
+#[tokio::test]
+async fn of_a_new_stack_all_is_told_also_what_was_done_before_the_first_look() {
+    let stub = Stub::new().await;
+    let first = [
+        ("AuthorizerRole", "CREATE_COMPLETE", ""),
+        ("sftp-99-upload-us-west-2", "CREATE_IN_PROGRESS", "User Initiated"),
+    ];
+    let later = [("Authorizer", "CREATE_COMPLETE", ""), first[0], first[1]];
+    stub.on(
+        "cloudformation:DescribeStacks",
+        [
+            no_stack(),
+            no_stack(),
+            stack("CREATE_IN_PROGRESS", ""),
+            stack("CREATE_IN_PROGRESS", ""),
+            stack("CREATE_COMPLETE", &digest()),
+        ],
+    )
+    .on("cloudformation:DescribeStackEvents", [no_stack(), events(&first), events(&first), events(&later)])
+    .on("cloudformation:CreateStack", [done("CreateStack")]);
+    let ended = one(&stub, STACK, World::new()).await;
+    assert_eq!(news(&ended), ["AuthorizerRole  CREATE_COMPLETE", "Authorizer  CREATE_COMPLETE"]);
+}
+
+#[tokio::test]
+async fn of_an_update_nothing_of_the_operation_before_is_told() {
+    let stub = Stub::new().await;
+    let name = "sftp-99-upload-us-west-2";
+    let before = [("Api", "CREATE_COMPLETE", ""), (name, "CREATE_IN_PROGRESS", "User Initiated")];
+    // The new operation is not listed at once.
+    let after =
+        [("Authorizer", "UPDATE_COMPLETE", ""), (name, "UPDATE_IN_PROGRESS", "User Initiated"), before[0], before[1]];
+    let old = || stack("UPDATE_COMPLETE", "of another template");
+    stub.on(
+        "cloudformation:DescribeStacks",
+        [
+            old(),
+            old(),
+            stack("UPDATE_IN_PROGRESS", ""),
+            stack("UPDATE_IN_PROGRESS", ""),
+            stack("UPDATE_COMPLETE", &digest()),
+        ],
+    )
+    .on("cloudformation:GetTemplate", [template_without_a_bucket()])
+    .on("cloudformation:DescribeStackEvents", [events(&before), events(&before), events(&after)])
+    .on("cloudformation:UpdateStack", [done("UpdateStack")]);
+    let ended = one(&stub, STACK, World::new()).await;
+    assert_eq!(ended.outcome(&node(STACK))["outcome"], "changed", "{:?}", ended.outcomes);
+    assert_eq!(news(&ended), ["Authorizer  UPDATE_COMPLETE"]);
 }

@@ -223,6 +223,28 @@ elif COMMAND == "late-log":
     late_log("us-west-2")
 elif COMMAND == "state-bucket":
     state_bucket(*sys.argv[3:])
+elif COMMAND == "records":
+    sets = client("route53").list_resource_record_sets(HostedZoneId=zone())["ResourceRecordSets"]
+    print(json.dumps(sorted([s["Name"].rstrip("."), s.get("Region", ""), s["TTL"],
+                             s["ResourceRecords"][0]["Value"].rstrip(".").split(".")[3]] for s in sets if s["Type"] == "CNAME")))
+elif COMMAND == "change-records":
+    # DELETE, or UPSERT with another TTL and another region's server, all of this name and region.
+    _, _, _, action, name, latency = sys.argv
+    sets = client("route53").list_resource_record_sets(HostedZoneId=zone())["ResourceRecordSets"]
+    found = next(s for s in sets if s["Name"] == f"{name}." and s.get("Region", "") == latency)
+    if action == "UPSERT":
+        found = {**found, "TTL": 60, "ResourceRecords": record("us-west-2")["ResourceRecords"]}
+    client("route53").change_resource_record_sets(
+        HostedZoneId=zone(), ChangeBatch={"Changes": [{"Action": action, "ResourceRecordSet": found}]})
+elif COMMAND == "make-role":
+    client("iam").create_role(RoleName=sys.argv[3], AssumeRolePolicyDocument='{"Version":"2012-10-17","Statement":[]}')
+elif COMMAND == "server-logs":
+    found = [server(region) for region in ("us-east-2", "us-west-2")]
+    print(json.dumps([[s.get("LoggingRole"), len(s.get("StructuredLogDestinations", []))] for s in found]))
+elif COMMAND == "make-zone":
+    client("route53").create_hosted_zone(Name=sys.argv[3], CallerReference="tests")
+elif COMMAND == "delete-bucket":
+    client("s3").delete_bucket(Bucket=sys.argv[3])
 elif COMMAND in ("fetch", "post"):
     request = urllib.request.Request(ENDPOINT + sys.argv[3], method="GET" if COMMAND == "fetch" else "POST")
     print(urllib.request.urlopen(request).read().decode())

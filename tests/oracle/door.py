@@ -1,13 +1,16 @@
 """Looks at, and meddles with, what a log-in meets on its way, with botocore alone. Usage: door.py ENDPOINT COMMAND …"""
 
+import base64
 import concurrent.futures
 import hashlib
+import io
 import json
 import os
 import sys
 import tempfile
 import threading
 import time
+import zipfile
 
 import botocore.session
 from botocore.config import Config
@@ -140,8 +143,72 @@ def deploy_api(region):
     gateway.create_deployment(restApiId=method["restApiId"], stageName="prod")
 
 
+FUNCTION = """
+import os
+import botocore.exceptions
+import botocore.session
+
+KEYS = [os.environ[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")]
+
+
+def said(service, operation, keys=KEYS, **arguments):
+    session = botocore.session.Session()
+    session.set_credentials(*keys)
+    config = botocore.config.Config(retries={"max_attempts": 1, "mode": "standard"})
+    client = session.create_client(service, endpoint_url=os.environ["AWS_ENDPOINT_URL"], config=config)
+    try:
+        getattr(client, operation)(**arguments)
+        return "done"
+    except botocore.exceptions.ClientError as error:
+        return str(error)
+
+
+def handler(event, context):
+    table, item = event["table"], {"orgid": {"N": "1"}}
+    query = {"KeyConditionExpression": "username = :name", "ExpressionAttributeValues": {":name": {"S": "x"}}}
+    return {
+        "query": said("dynamodb", "query", TableName=table, IndexName="username-index", **query),
+        "scan": said("dynamodb", "scan", TableName=table),
+        "put": said("dynamodb", "put_item", TableName=table, Item=item),
+        "other table": said("dynamodb", "get_item", TableName="other", Key=item),
+        "batch": said("dynamodb", "batch_get_item", RequestItems={table: {"Keys": [item]}}),
+        "s3": said("s3", "list_buckets"),
+        "secret": said("dynamodb", "get_item", [KEYS[0], "another", KEYS[2]], TableName=table, Key=item),
+        "token": said("dynamodb", "scan", [KEYS[0], KEYS[1], event["forged"]], TableName=table),
+        "settings": sorted(name for name in os.environ if "SFTPCTL" in name),
+    }
+"""
+
+
+def as_function():
+    """What a function with the authorizer's role is answered."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("index.py", FUNCTION)
+    function, name = client("lambda"), "another"
+    authorizer = function.get_function_configuration(FunctionName="lambda-99-upload-us-west-2")
+    function.create_function(FunctionName=name, Runtime="python3.12", Handler="index.handler", Role=authorizer["Role"],
+                             Code={"ZipFile": archive.getvalue()}, Timeout=60)
+    # The same function, under a role that may do anything.
+    who = {"function": authorizer["FunctionArn"], "role": f"arn:aws:iam::{ACCOUNT}:role/sftp-transfer"}
+    forged = "sftpctl." + base64.urlsafe_b64encode(json.dumps(who).encode()).decode().rstrip("=")
+    answer = function.invoke(FunctionName=name, Payload=json.dumps({"table": TABLE, "forged": forged}))
+    print(answer["Payload"].read().decode())
+
+
+def set_variables(region):
+    """What a reader of the function's configuration sees."""
+    configuration = client("lambda", region).get_function_configuration(FunctionName=f"lambda-99-upload-{region}")
+    print(json.dumps(sorted(configuration["Environment"]["Variables"])))
+
+
 def kept_method(method):
     return os.path.join(tempfile.gettempdir(), f"sftpctl-method-{method['restApiId']}.json")
+
+
+def execution_role(region):
+    role = client("lambda", region).get_function_configuration(FunctionName=f"lambda-99-upload-{region}")["Role"]
+    return role.rpartition("/")[2]
 
 
 def break_(link):
@@ -156,6 +223,14 @@ def break_(link):
             RoleName=out["InvocationRoleArn"].rpartition("/")[2], PolicyName="call-api",
             PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [
                 {"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": resource}]}))
+    elif link == "query":
+        client("iam").delete_role_policy(RoleName=execution_role("us-west-2"), PolicyName="read-accounts")
+    elif link == "query-again":
+        table = f"arn:aws:dynamodb:us-west-2:{ACCOUNT}:table/{TABLE}"
+        client("iam").put_role_policy(
+            RoleName=execution_role("us-west-2"), PolicyName="read-accounts",
+            PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [
+                {"Effect": "Allow", "Action": "dynamodb:Query", "Resource": f"{table}/index/username-index"}]}))
     elif link == "trigger-source":
         function = {"FunctionName": "lambda-99-upload-us-west-2", "StatementId": "sftpctl-api-trigger"}
         client("lambda").remove_permission(**function)
@@ -221,6 +296,18 @@ def drop_host_key(region, kind):
             transfer.delete_host_key(ServerId=identity, HostKeyId=key["HostKeyId"])
 
 
+def import_host_key(region, path, description):
+    with open(path) as file:
+        client("transfer", region).import_host_key(ServerId=server(region), HostKeyBody=file.read(),
+                                                   Description=description)
+
+
+def host_keys(region):
+    """What each kind of key is called."""
+    keys = client("transfer", region).list_host_keys(ServerId=server(region))["HostKeys"]
+    print(json.dumps({key["Type"]: key["Description"] for key in keys}, sort_keys=True))
+
+
 def set_stat(region, option):
     client("transfer", region).update_server(ServerId=server(region), ProtocolDetails={"SetStatOption": option})
 
@@ -274,5 +361,7 @@ def knock(username, rate):
     "drop-item": drop_item, "stored": stored,
     "test": test, "log": log, "mapping": mapping, "deploy-api": deploy_api, "break": break_, "knock": knock,
     "stop": stop, "start": start, "set-stat": set_stat, "delete-server": delete_server, "keep-secret": keep_secret,
+    "as-function": as_function, "set-variables": set_variables,
+    "import-host-key": import_host_key, "host-keys": host_keys,
     "drop-host-key": drop_host_key, "keep-key": keep_key,
 }[COMMAND](*sys.argv[3:])

@@ -36,15 +36,15 @@ def session_of(role):
     return Credentials(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"])
 
 
-def call(name, keys=None, method="GET", path=PATH, alter=lambda headers, path: path, region=REGION):
+def call(name, keys=None, method="GET", path=PATH, alter=lambda headers, path: path, region=REGION, host=HOST):
     headers = {"PasswordBase64": base64.b64encode(PASSWORD.encode()).decode()}
-    request = AWSRequest(method=method, url=f"https://{HOST}{path}", headers=headers)
+    request = AWSRequest(method=method, url=f"https://{host}{path}", headers=headers)
     if keys:
         SigV4Auth(keys, "execute-api", region).add_auth(request)
     headers = {name: value for name, value in request.headers.items()}
     path = alter(headers, path)
     connection = http.client.HTTPConnection(urllib.parse.urlsplit(ENDPOINT).netloc, timeout=60)
-    connection.request(method, path, headers={**headers, "Host": HOST})
+    connection.request(method, path, headers={**headers, "Host": host})
     answer = connection.getresponse()
     text = answer.read().decode()
     print(json.dumps({"case": name, "status": answer.status, "answer": json.loads(text)}))
@@ -88,4 +88,70 @@ def guard(policy):
     gateway.create_deployment(restApiId=rest, stageName="prod")
 
 
-{"all": all_cases, "once": once, "guard": guard}[sys.argv[4]](*sys.argv[5:])
+def remade(where, kept, method=None, integration=None, answers=None):
+    """The method made anew as it was, with these changes, and deployed."""
+    gateway = client("apigateway")
+    gateway.delete_method(**where)
+    put = {"authorizationType": kept["authorizationType"], "requestParameters": kept["requestParameters"]}
+    gateway.put_method(**where, **{**put, **(method or {})})
+    old = kept["methodIntegration"]
+    if integration != "none":
+        put = {"type": old["type"], "integrationHttpMethod": "POST", "uri": old["uri"],
+               "passthroughBehavior": old["passthroughBehavior"], "requestTemplates": old["requestTemplates"]}
+        put |= integration or {}
+        gateway.put_integration(**where, **{name: value for name, value in put.items() if value is not None})
+        for status, answer in (old["integrationResponses"] if answers is None else answers).items():
+            more = {"selectionPattern": answer["selectionPattern"]} if answer.get("selectionPattern") else {}
+            gateway.put_integration_response(**where, statusCode=status, **more,
+                                             responseTemplates=answer["responseTemplates"])
+    gateway.create_deployment(restApiId=where["restApiId"], stageName="prod")
+
+
+def unmodelled():
+    """Methods that AWS has and the local cloud does not model: one after the other, then the one that it does."""
+    gateway, rest = client("apigateway"), OUTPUTS["ApiId"]
+    [config] = [r for r in gateway.get_resources(restApiId=rest, limit=500)["items"] if r["path"].endswith("/config")]
+    where = {"restApiId": rest, "resourceId": config["id"], "httpMethod": "GET"}
+    kept = gateway.get_method(**where)
+    uri = kept["methodIntegration"]["uri"]
+    validator = gateway.create_request_validator(restApiId=rest, name="v", validateRequestParameters=True)["id"]
+    authorizer = gateway.create_authorizer(restApiId=rest, name="a", type="TOKEN", authorizerUri=uri,
+                                           identitySource="method.request.header.Authorization")["id"]
+    pool = gateway.create_authorizer(restApiId=rest, name="p", type="COGNITO_USER_POOLS",
+                                     providerARNs=[f"arn:aws:cognito-idp:{REGION}:{ACCOUNT}:userpool/{REGION}_x"],
+                                     identitySource="method.request.header.Authorization")["id"]
+    header = "integration.request.header.X-Amz-Invocation-Type"
+    for name, changes in {
+        "API key": {"method": {"apiKeyRequired": True}},
+        "validator": {"method": {"requestValidatorId": validator}},
+        "custom authorizer": {"method": {"authorizationType": "CUSTOM", "authorizerId": authorizer}},
+        "user pool": {"method": {"authorizationType": "COGNITO_USER_POOLS", "authorizerId": pool}},
+        "parameter": {"method": {"requestParameters": {"method.request.multivaluequerystring.x": True}}},
+        "missing parameter": {"method": {"requestParameters": {"method.request.querystring.absent": True}}},
+        "no integration": {"integration": "none"},
+        "proxy": {"integration": {"type": "AWS_PROXY", "requestTemplates": None}},
+        "mock": {"integration": {"type": "MOCK", "uri": None}},
+        "another service": {"integration": {"uri": f"arn:aws:apigateway:{REGION}:dynamodb:action/Query"}},
+        "credentials": {"integration": {"credentials": OUTPUTS["InvocationRoleArn"]}},
+        "integration parameters": {"integration": {"requestParameters": {header: "'Event'"}}},
+        "content": {"integration": {"contentHandling": "CONVERT_TO_BINARY"}},
+        "no template": {"integration": {"requestTemplates": {"text/plain": "{}"}}},
+        "unknown template": {"integration": {"requestTemplates": {"application/json": "$stageVariables.x"}}},
+        "no JSON": {"integration": {"requestTemplates": {"application/json": "hello"}}},
+        "no answer": {"answers": {}},
+        "unknown answer": {"answers": {"200": {"responseTemplates": {"application/json": "$util.nothing('x')"}}}},
+        "as deployed": {},
+    }.items():
+        remade(where, kept, **changes)
+        call(name, session_of(OUTPUTS["InvocationRoleArn"]))
+    # An API that answers under a host name of its owner's only.
+    other = gateway.create_rest_api(name="other", disableExecuteApiEndpoint=True)["id"]
+    [root] = gateway.get_resources(restApiId=other)["items"]
+    where = {"restApiId": other, "resourceId": root["id"], "httpMethod": "GET"}
+    gateway.put_method(**where, authorizationType="NONE")
+    gateway.put_integration(**where, type="AWS", integrationHttpMethod="POST", uri=uri)
+    gateway.create_deployment(restApiId=other, stageName="prod")
+    call("endpoint off", path="/prod", host=f"{other}.execute-api.{REGION}.amazonaws.com")
+
+
+{"all": all_cases, "once": once, "guard": guard, "unmodelled": unmodelled}[sys.argv[4]](*sys.argv[5:])

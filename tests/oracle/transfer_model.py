@@ -21,8 +21,9 @@ import botocore.credentials
 import botocore.session
 
 ENDPOINT = sys.argv[1].rstrip("/")
-OPERATIONS = """CreateServer DeleteServer DescribeSecurityPolicy DescribeServer ListSecurityPolicies ListServers
-ListTagsForResource StartServer StopServer TagResource UntagResource UpdateServer""".split()
+OPERATIONS = """CreateServer DeleteHostKey DeleteServer DescribeHostKey DescribeSecurityPolicy DescribeServer
+ImportHostKey ListHostKeys ListSecurityPolicies ListServers ListTagsForResource StartServer StopServer TagResource
+UntagResource UpdateHostKey UpdateServer""".split()
 COMMON = {"SerializationException"}
 ACCOUNT, REGION = "111122223333", "eu-central-1"
 MODEL = botocore.session.Session().get_service_model("transfer")
@@ -45,9 +46,15 @@ def call(operation, body):
     return status, json.loads(text) if text else None
 
 
+def matches(pattern, text):
+    """Whether a text is what a pattern of the models means: they are Java's."""
+    return re.fullmatch(pattern.replace(r"\p{Print}", r"\x20-\x7e"), text)
+
+
 def fits(shape, value, path):
     """Yields what is wrong with a value of an answer."""
-    kinds = {"structure": dict, "list": list, "string": str, "integer": int, "boolean": bool}
+    kinds = {"structure": dict, "list": list, "string": str, "integer": int, "boolean": bool,
+             "timestamp": (int, float)}
     if not isinstance(value, kinds[shape.type_name]):
         yield f"{path}: {value!r} is no {shape.type_name}"
     elif shape.type_name == "structure":
@@ -60,12 +67,13 @@ def fits(shape, value, path):
             elif name != "__type":
                 yield f"{path}.{name} is not in the model"
     else:
-        size = value if shape.type_name == "integer" else len(value) if shape.type_name != "boolean" else None
+        unsized = ("boolean", "timestamp")
+        size = value if shape.type_name == "integer" else len(value) if shape.type_name not in unsized else None
         low, high = shape.metadata.get("min"), shape.metadata.get("max")
         if size is not None and (low is not None and size < low or high is not None and size > high):
             yield f"{path}: {size} is not in {low}..{high}"
         pattern = shape.metadata.get("pattern")
-        if pattern and not re.fullmatch(pattern, value):
+        if pattern and not matches(pattern, value):
             yield f"{path}: {value!r} does not match {pattern}"
         if shape.type_name == "string" and shape.enum and value not in shape.enum:
             yield f"{path}: {value!r} is not one of {shape.enum}"
@@ -114,7 +122,7 @@ def violations(shape):
         if shape.enum:
             yield "NO_SUCH_VALUE", invalid
             yield shape.enum[0].lower(), invalid
-        if "pattern" in metadata and not re.fullmatch(metadata["pattern"], "\u00e9" * max(metadata.get("min", 1), 1)):
+        if "pattern" in metadata and not matches(metadata["pattern"], "\u00e9" * max(metadata.get("min", 1), 1)):
             yield "\u00e9" * max(metadata.get("min", 1), 1), invalid
     elif kind == "integer":
         for bound, step in (("min", -1), ("max", 1)):
@@ -142,7 +150,7 @@ def valid(shape):
     """A value that breaks no rule of the shape."""
     samples = {
         "ServerId": "s-0123456789abcdef0", "Arn": "arn:aws:transfer:x:1:server/s-1", "Role": "arn:aws:iam::1:role/name",
-        "SecurityPolicyName": "TransferSecurityPolicy-2024-01", "WorkflowId": "w-0123456789abcdef0",
+        "SecurityPolicyName": "TransferSecurityPolicy-2024-01", "HostKeyId": "hostkey-0123456789abcdef0", "WorkflowId": "w-0123456789abcdef0",
     }
     if shape.name in samples:
         return samples[shape.name]
@@ -222,6 +230,24 @@ def lifetime():
     twice = [{"Key": "a", "Value": "1"}, {"Key": "a", "Value": "2"}]
     for body in (many, twice, [{"Key": "aws:x", "Value": ""}], [{"Key": "", "Value": ""}]):
         check("TagResource", {"Arn": arn, "Tags": body}, "InvalidRequestException")
+
+    of = {"ServerId": server}
+    keys = check("ListHostKeys", of)["HostKeys"]
+    paged = check("ListHostKeys", {**of, "MaxResults": 1})
+    paged = paged["HostKeys"] + check("ListHostKeys", {**of, "NextToken": paged["NextToken"]})["HostKeys"]
+    if paged != keys or len(keys) < 2:
+        faults.append(f"ListHostKeys: pages give {paged}, the whole is {keys}")
+    key = {**of, "HostKeyId": keys[0]["HostKeyId"]}
+    check("UpdateHostKey", {**key, "Description": "ours"})
+    if check("DescribeHostKey", key)["HostKey"]["Description"] != "ours":
+        faults.append("UpdateHostKey: the description is not kept")
+    check("ImportHostKey", {**of, "HostKeyBody": "not a key"}, "InvalidRequestException")
+    check("DeleteHostKey", key)
+    for operation, more in (("DescribeHostKey", {}), ("UpdateHostKey", {"Description": ""}), ("DeleteHostKey", {})):
+        check(operation, {**key, **more}, "ResourceNotFoundException")
+    for last in keys[1:]:
+        code = "InvalidRequestException" if last is keys[-1] else None
+        check("DeleteHostKey", {**of, "HostKeyId": last["HostKeyId"]}, code)
 
     unknown = "s-" + "0" * 17
     for operation in ("DescribeServer", "UpdateServer", "StartServer", "StopServer", "DeleteServer"):

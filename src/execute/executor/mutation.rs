@@ -36,8 +36,8 @@ impl Walk<'_> {
     /// is said in the same words as "is changing": so it looks before it tries again, and leaves what it finds changed
     /// to the caller's next comparison. Returns its name in the journal, which wants its outcome.
     pub(super) async fn mutate(&mut self, mutation: Mutation<'_>) -> Result<String, StepError> {
-        // Marks the old events as seen, so that only this operation's are told.
-        self.news().await;
+        // What happened before is not told as if this operation had done it.
+        self.job.resource.news(&self.context.aws, &mut self.seen).await;
         let action = match mutation {
             Mutation::Apply(change, _) => change.action,
             Mutation::Delete(..) => Action::Delete,

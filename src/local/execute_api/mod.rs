@@ -8,7 +8,7 @@ mod deployments;
 mod route;
 mod sessions;
 mod sign;
-mod sigv4;
+pub(crate) mod sigv4;
 pub(crate) mod vtl;
 
 use std::collections::BTreeMap;
@@ -24,6 +24,7 @@ pub(crate) use sign::{SignedBy, sign};
 use self::vtl::{Inputs, Template};
 use crate::aws::{ApiIntegration, ApiIntegrationResponse, ApiMethod, Aws, Invocation};
 use crate::local::iam::{Caller, Decision, Policy, Request, evaluate};
+use crate::local::roles::Roles;
 
 /// What the execute path needs of the rest.
 pub(crate) struct Context<'a> {
@@ -37,6 +38,8 @@ pub(crate) struct Context<'a> {
     pub(crate) sessions: &'a Sessions,
     /// What was deployed.
     pub(crate) deployments: &'a Deployments,
+    /// The policies of roles.
+    pub(crate) roles: &'a Roles,
 }
 
 /// An HTTP answer.
@@ -152,12 +155,8 @@ async fn authorize(
 
     let broken = |error: &dyn std::fmt::Display| Answer::internal(error.to_string());
     let role = session.role_arn.rsplit('/').next().unwrap_or_default();
-    let documents = context.aws.iam().role_policies(role).await.map_err(|error| broken(&error))?.unwrap_or_default();
-    let policies: Vec<Policy> = documents
-        .iter()
-        .map(|document| Policy::parse(document))
-        .collect::<Result<_, _>>()
-        .map_err(|error| broken(&format!("a policy of {role}: {error}")))?;
+    let policies = context.roles.policies(context.aws, context.account, role).await.map_err(|error| broken(&error))?;
+    let policies = policies.unwrap_or_default();
     let caller = Caller::role_session(&session.role_arn, &session.name).map_err(|error| broken(&error))?;
     let path = parts.uri.path().trim_start_matches('/').split_once('/').map_or("", |(_, rest)| rest);
     let resource = format!(

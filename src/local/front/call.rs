@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::operation::{self, Form};
 use super::upstream::{MOST_BUFFERED, plain};
-use super::{Front, caller, execute_api, transfer};
+use super::{Execution, Front, caller, execute_api, transfer};
 
 /// How a service puts its errors on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,9 +57,10 @@ impl Call {
         let scope = caller::scope(&parts.headers, parts.uri.query());
         let signed_for = |scope: &caller::Scope| (scope.service.clone(), scope.region.clone());
         let (mut service, region) = scope.as_ref().map_or_else(|_| ("unsigned".to_owned(), String::new()), signed_for);
-        let account = match &scope {
-            Ok(scope) => front.upstream.account(&scope.access_key, &scope.region).await,
-            Err(_) => String::new(),
+        let account = match (Execution::of(parts), &scope) {
+            (Some(function), _) => function.account,
+            (None, Ok(scope)) => front.upstream.account(&scope.access_key, &scope.region).await,
+            (None, Err(_)) => String::new(),
         };
         let text = |name| parts.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let target = text("x-amz-target");

@@ -11,6 +11,7 @@ mod calls;
 mod faults;
 mod operation;
 mod pending;
+mod refusal;
 mod upstream;
 mod wire;
 
@@ -42,6 +43,7 @@ use super::control::{MinistackStatus, StartOptions};
 use super::delay::Delays;
 use super::error::LocalError;
 use super::execute_api;
+use super::functions::{self, Execution, FunctionKey};
 use super::sftp::Endpoints;
 use super::transfer::{self, ApiError, Context, KeyFolder, Place, Store};
 
@@ -69,10 +71,11 @@ impl Front {
         ministack_port: u16,
         ministack: MinistackStatus,
         options: &StartOptions,
+        function_key: FunctionKey,
     ) -> Result<Arc<Self>, LocalError> {
         let store = Arc::new(Store::open(&dir.join("transfer.json"))?);
         let keys = Arc::new(KeyFolder::new(dir));
-        let cloud = Arc::new(Cloud::new(dir, ministack_port)?);
+        let cloud = Arc::new(Cloud::new(dir, ministack_port, function_key)?);
         let (in_memory, limits) = (options.files_in_memory, options.sftp_limits);
         let endpoints =
             Endpoints::new(dir, Arc::clone(&store), Arc::clone(&keys), Arc::clone(&cloud), in_memory, limits)?;
@@ -129,6 +132,18 @@ async fn handle(
 
 /// Answers a call here, or passes it on.
 async fn dispatch(front: &Front, call: &Call, parts: Parts, body: Body) -> Response<Body> {
+    let response = match Execution::of(&parts) {
+        Some(function) => function_call(front, call, &function, parts, body).await,
+        None => route(front, call, parts, body).await,
+    };
+    // CloudFormation changes roles whenever it gets to it, but nobody takes a change as done before its answer says so.
+    if call.service == "cloudformation" || (call.service == "iam" && call.mutating) {
+        front.cloud.roles.changed();
+    }
+    response
+}
+
+async fn route(front: &Front, call: &Call, parts: Parts, body: Body) -> Response<Body> {
     let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default().to_owned();
     if let Some((api, region)) = execute_api::host(&host) {
         return execute_call(front, api, region, &parts, body).await;
@@ -144,6 +159,30 @@ async fn dispatch(front: &Front, call: &Call, parts: Parts, body: Body) -> Respo
     }
 }
 
+/// A call that a Lambda function makes: as far as its execution role allows.
+async fn function_call(
+    front: &Front,
+    call: &Call,
+    function: &Execution,
+    mut parts: Parts,
+    body: Body,
+) -> Response<Body> {
+    let Ok(body) = to_bytes(body, MOST_BUFFERED).await else {
+        return plain(StatusCode::PAYLOAD_TOO_LARGE, "the request is too large");
+    };
+    let what = (call.service.as_str(), call.operation.as_str(), call.region.as_str());
+    if let Err(refused) = functions::authorize(&front.cloud, function, what, &parts, &body).await {
+        tracing::warn!(function = function.name, call = call.name(), refused.code, refused.message, "refused");
+        return refusal::error(call, 400, refused.code, &refused.message);
+    }
+    // For MiniStack it is a call of the account: it knows nothing of the session.
+    let scope =
+        Scope { access_key: function.account.clone(), region: call.region.clone(), service: call.service.clone() };
+    parts.headers.remove("x-amz-security-token");
+    upstream::sign(&mut parts.headers, &scope);
+    pass(front, parts, &scope, &call.operation, Body::from(body)).await
+}
+
 /// One request to a deployed API.
 async fn execute_call(front: &Front, api: &str, region: &str, parts: &Parts, body: Body) -> Response<Body> {
     let Ok(body) = to_bytes(body, MOST_BUFFERED).await else {
@@ -157,6 +196,7 @@ async fn execute_call(front: &Front, api: &str, region: &str, parts: &Parts, bod
         region,
         sessions: &front.cloud.sessions,
         deployments: &front.cloud.deployments,
+        roles: &front.cloud.roles,
     };
     let answer = execute_api::answer(&context, api, parts, &body).await;
     if let Some(cause) = &answer.cause {

@@ -13,7 +13,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 
-use super::caller::account_of;
+use super::caller::{Scope, account_of};
 use crate::local::transfer::Place;
 
 /// The account of callers whose access key says nothing, as MiniStack has it.
@@ -131,24 +131,31 @@ impl Upstream {
         content_type: &'static str,
         body: &str,
     ) -> Result<String, String> {
-        // MiniStack reads account and region from the scope, and does not verify the signature.
-        let authorization = format!(
-            "AWS4-HMAC-SHA256 Credential={access_key}/20260101/{region}/{service}/aws4_request, \
-             SignedHeaders=host, Signature=0"
-        );
-        let mut request = Request::post("/")
-            .header(header::AUTHORIZATION, authorization)
-            .header(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        let scope = Scope { access_key: access_key.to_owned(), region: region.to_owned(), service: service.to_owned() };
+        let mut request = Request::post("/").header(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
         if let Some(target) = target {
             request = request.header("x-amz-target", target);
         }
         let request = request.body(Body::from(body.to_owned())).map_err(|error| error.to_string())?;
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
+        sign(&mut parts.headers, &scope);
         let response = self.pass(parts, body).await;
         let status = response.status();
         let bytes = to_bytes(response.into_body(), MOST_BUFFERED).await.map_err(|error| error.to_string())?;
         let text = String::from_utf8_lossy(&bytes).into_owned();
         if status.is_success() { Ok(text) } else { Err(text) }
+    }
+}
+
+/// Says whose a request is. MiniStack reads account and region from the scope, and does not verify the signature.
+pub(super) fn sign(headers: &mut HeaderMap, scope: &Scope) {
+    let Scope { access_key, region, service } = scope;
+    let authorization = format!(
+        "AWS4-HMAC-SHA256 Credential={access_key}/20260101/{region}/{service}/aws4_request, \
+         SignedHeaders=host, Signature=0"
+    );
+    if let Ok(authorization) = HeaderValue::from_str(&authorization) {
+        headers.insert(header::AUTHORIZATION, authorization);
     }
 }
 

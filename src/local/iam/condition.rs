@@ -74,6 +74,11 @@ fn entry(operator: &str, key: &str, values: &Value, variables: bool) -> Result<C
 }
 
 impl Condition {
+    /// Whether its key begins so, in lower case.
+    pub(super) fn is_on(&self, prefix: &str) -> bool {
+        self.key.name().starts_with(prefix)
+    }
+
     /// Decides the condition for one request.
     pub(crate) fn holds(&self, context: &Context) -> Result<bool, EvalError> {
         let values = context.get(&self.key);

@@ -72,6 +72,11 @@ impl Policy {
         Ok(Self { name: None, statements })
     }
 
+    /// Whether a statement depends on a condition key of this prefix, in lower case.
+    pub(crate) fn has_condition_on(&self, prefix: &str) -> bool {
+        self.statements.iter().flat_map(|statement| &statement.conditions).any(|condition| condition.is_on(prefix))
+    }
+
     /// Gives the policy the name that decisions and errors will use for it.
     pub(crate) fn named(mut self, name: &str) -> Self {
         self.name = Some(name.to_owned());

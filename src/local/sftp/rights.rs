@@ -9,7 +9,7 @@ use crate::aws;
 use crate::local::cloud::Cloud;
 use crate::local::iam::{Caller, Decision, Policy, Request, evaluate};
 
-/// How long policies that were read are believed. IAM itself takes seconds to spread a change.
+/// How long a bucket's policy that was read is believed. S3 itself takes seconds to spread a change.
 const FRESH: Duration = Duration::from_secs(2);
 
 /// Why an operation is refused.
@@ -31,7 +31,7 @@ pub(super) struct Rights {
     role: String,
     caller: Caller,
     session: Option<Policy>,
-    identity: Option<(Instant, Vec<Policy>)>,
+    identity: Option<Arc<[Policy]>>,
     buckets: HashMap<String, (Instant, Option<Policy>)>,
 }
 
@@ -104,7 +104,7 @@ impl Rights {
         // Transfer speaks TLS to S3.
         context.insert("aws:SecureTransport".to_owned(), vec!["true".to_owned()]);
         let policy = bucket.and_then(|bucket| self.buckets.get(bucket)).and_then(|(_, policy)| policy.as_ref());
-        let identity = self.identity.as_ref().map(|(_, policies)| policies.as_slice()).unwrap_or_default();
+        let identity = self.identity.as_deref().unwrap_or_default();
         let request =
             Request { caller: &self.caller, action, resource, resource_account: Some(&self.account), context };
         match evaluate(&request, identity, self.session.as_ref(), policy) {
@@ -115,16 +115,10 @@ impl Rights {
     }
 
     async fn identity(&mut self) -> Result<(), Refused> {
-        if self.identity.as_ref().is_some_and(|(read, _)| read.elapsed() < FRESH) {
-            return Ok(());
-        }
-        let broken = |error: &dyn std::fmt::Display| Refused::Broken(error.to_string());
         let aws = self.cloud.aws(&self.account).await;
-        let documents = aws.iam().role_policies(&self.role).await.map_err(|error| broken(&error))?;
-        let documents = documents.ok_or_else(|| Refused::Denied(format!("the role {} does not exist", self.role)))?;
-        let policies = documents.iter().map(|document| Policy::parse(document)).collect::<Result<Vec<_>, _>>();
-        let policies = policies.map_err(|error| broken(&format!("a policy of {}: {error}", self.role)))?;
-        self.identity = Some((Instant::now(), policies));
+        let policies = self.cloud.roles.policies(&aws, &self.account, &self.role).await.map_err(Refused::Broken)?;
+        let missing = || Refused::Denied(format!("the role {} does not exist", self.role));
+        self.identity = Some(policies.ok_or_else(missing)?);
         Ok(())
     }
 

@@ -154,7 +154,9 @@ pub(super) fn import(context: &Context<'_>, input: &Map<String, Value>) -> Resul
 /// ListHostKeys.
 pub(super) fn list(context: &Context<'_>, input: &Map<String, Value>) -> Result<Value, ApiError> {
     let server = text(input, "ServerId");
-    let keys = context.store.get(&context.place, server)?.host_keys;
+    let mut keys = context.store.get(&context.place, server)?.host_keys;
+    // Pages go on behind the last id.
+    keys.sort_by(|a, b| a.id.cmp(&b.id));
     let (shown, next) = page(input, keys.iter().map(|key| (key.id.clone(), key)))?;
     let shown: Vec<Value> = shown.into_iter().map(|key| shape(context, server, key)).collect();
     let mut answer = json!({ "ServerId": server, "HostKeys": shown });
@@ -174,6 +176,18 @@ pub(super) fn describe(context: &Context<'_>, input: &Map<String, Value>) -> Res
         answer["HostKeyFingerprint"] = fingerprint;
     }
     Ok(json!({ "HostKey": answer }))
+}
+
+/// UpdateHostKey.
+pub(super) fn update(context: &Context<'_>, input: &Map<String, Value>) -> Result<Value, ApiError> {
+    let (server, id) = (text(input, "ServerId"), text(input, "HostKeyId"));
+    context.store.update(&context.place, server, |server| {
+        let key = server.host_keys.iter_mut().find(|key| key.id == id);
+        let key = key.ok_or_else(|| ApiError::unknown("HostKey", id))?;
+        text(input, "Description").clone_into(&mut key.description);
+        Ok(())
+    })?;
+    Ok(json!({ "ServerId": server, "HostKeyId": id }))
 }
 
 /// DeleteHostKey.

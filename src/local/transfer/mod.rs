@@ -70,6 +70,7 @@ pub(crate) async fn answer(context: &Context<'_>, operation: &str, body: &[u8]) 
         "ListHostKeys" => host_key::list(context, &input).map(Some),
         "DescribeHostKey" => host_key::describe(context, &input).map(Some),
         "DeleteHostKey" => host_key::delete(context, &input).map(|()| None),
+        "UpdateHostKey" => host_key::update(context, &input).map(Some),
         "TestIdentityProvider" => identity::test(context, &input).await.map(Some),
         "ListSecurityPolicies" => policies::list(&input).map(Some),
         "DescribeSecurityPolicy" => policies::describe(&input).map(Some),
@@ -78,7 +79,7 @@ pub(crate) async fn answer(context: &Context<'_>, operation: &str, body: &[u8]) 
 }
 
 /// Every operation that [`answer`] has an arm for.
-const OPERATIONS: [&str; 17] = [
+const OPERATIONS: [&str; 18] = [
     "CreateServer",
     "DeleteHostKey",
     "DeleteServer",
@@ -95,6 +96,7 @@ const OPERATIONS: [&str; 17] = [
     "TagResource",
     "TestIdentityProvider",
     "UntagResource",
+    "UpdateHostKey",
     "UpdateServer",
 ];
 

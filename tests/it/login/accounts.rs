@@ -1,14 +1,16 @@
 //! `sftpctl users`, and what an account's item means at the door.
 
-use std::process::Stdio;
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use serde_json::Value;
+use std::process::{Output, Stdio};
+
+use serde_json::{Value, json};
 
 use sftpctl::authorizer::Attribute;
 use sftpctl::aws::{Write, Written};
 
 use super::shared;
-use crate::site::{Login, Running, shown, succeeded, text, tool};
+use crate::site::{Login, Running, Site, shown, succeeded, text, tool};
 use crate::stub::{Reply, Stub};
 
 const WEST: &str = "us-west-2";
@@ -18,6 +20,92 @@ const BUCKET: &str = "pl-pt99-5-uploads";
 fn users(what: &[&str], name: &str, password: &str) -> String {
     let site = shared();
     succeeded(&format!("{what:?}"), &site.users(&[what, &["--username", name]].concat(), password))
+}
+
+/// `sftpctl users WHAT` at a terminal, by a person who types these.
+fn typed(site: &Site, what: &[&str], first: &str, second: &str) -> Output {
+    let arguments = [&["users"], what, &["--env", "99", "--local"]].concat();
+    let program = site.command(&arguments);
+    let mut person = tool("expect", "expect");
+    person.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/oracle/prompted.exp")).args([first, second]);
+    person.arg(program.get_program()).args(program.get_args()).current_dir(site.dir.path());
+    let output = person.envs(program.get_envs().filter_map(|(name, value)| Some((name, value?)))).output();
+    output.unwrap_or_else(|error| panic!("{error}"))
+}
+
+#[test]
+fn a_password_is_asked_for_twice_and_never_shown() {
+    let site = shared();
+    let port = site.port(WEST);
+    let add = ["add", "--orgid", "4010", "--username", "prompted", "--cluster", "99-5"];
+    let secret = r#" it's "$x" \ñ 🔑"#;
+
+    let differ = typed(&site, &add, secret, "it's another");
+    let said = shown(&differ);
+    assert_eq!(differ.status.code(), Some(2), "{said}");
+    assert!(said.contains("the two passwords differ; nothing was changed") && !said.contains("it's"), "{said}");
+    assert_eq!(site.users(&["show", "--username", "prompted"], "").status.code(), Some(2), "nobody was added");
+
+    let added = typed(&site, &add, secret, secret);
+    let said = succeeded("add", &added);
+    assert!(said.contains("Password for prompted: ") && said.contains("Again: "), "{said}");
+    assert!(said.contains("prompted (organisation 4010): added") && !said.contains("it's"), "{said}");
+    let login = Login::new("prompted", secret);
+    assert!(site.admits(port, &login));
+
+    let passwd = ["passwd", "--username", "prompted"];
+    let differ = typed(&site, &passwd, "next secret", "next secre");
+    assert_eq!(differ.status.code(), Some(2), "{}", shown(&differ));
+    assert!(site.admits(port, &login), "the old password still works");
+    let said = succeeded("passwd", &typed(&site, &passwd, "next secret", "next secret"));
+    assert!(said.contains("has a new password") && !said.contains("next"), "{said}");
+    assert!(!site.admits(port, &login) && site.admits(port, &Login::new("prompted", "next secret")));
+}
+
+#[tokio::test]
+async fn a_list_goes_on_to_the_last_page() {
+    let stub = Stub::new().await;
+    let caller = "<GetCallerIdentityResponse><GetCallerIdentityResult><Account>111111111111</Account>\
+                  <Arn>arn:aws:iam::111111111111:user/u</Arn></GetCallerIdentityResult></GetCallerIdentityResponse>";
+    let account = |id: i64| {
+        let home = format!("/{BUCKET}/{id}");
+        json!({ "orgid": { "N": id.to_string() }, "username": { "S": format!("user{id}") },
+                "HomeDirectory": { "S": home }, "password": { "S": "lcf7ypKsUIOv2mKlZKPQFPw7cskUDjy5nqa/Eg==" } })
+    };
+    let page = |items: &[Value], last: Option<i64>| {
+        let mut page = json!({ "Items": items, "Count": items.len(), "ScannedCount": items.len() });
+        if let Some(id) = last {
+            page["LastEvaluatedKey"] = json!({ "orgid": { "N": id.to_string() } });
+        }
+        Reply::ok(page.to_string())
+    };
+    stub.on("sts:GetCallerIdentity", [Reply::ok(caller)]).on(
+        "dynamodb:Scan",
+        [
+            page(&[account(11), account(12)], Some(12)),
+            // A page may have nothing on it, and others behind it.
+            page(&[], Some(20)),
+            page(&[json!({ "orgid": { "N": "21" }, "username": { "S": "broken" } }), account(22)], None),
+        ],
+    );
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("environments")).unwrap();
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/environments/99.yaml");
+    std::fs::copy(file, folder.path().join("environments/99.yaml")).unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_sftpctl"));
+    command.args(["users", "list", "--env", "99", "--output", "csv"]).current_dir(&folder);
+    command.env("AWS_ENDPOINT_URL", stub.endpoint()).env_remove("AWS_PROFILE");
+    command.envs([("AWS_ACCESS_KEY_ID", "111111111111"), ("AWS_SECRET_ACCESS_KEY", "fake-secret")]);
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    let listed = succeeded("list", &output);
+    let names: Vec<&str> = listed.lines().skip(1).filter_map(|row| row.split(',').nth(1)).collect();
+    assert_eq!(names, ["user11", "user12", "user22"], "{listed}");
+    assert!(text(&output.stderr).contains("broken"), "{}", shown(&output));
+    let begins = stub.asked("dynamodb:Scan").into_iter().map(|asked| {
+        let body: Value = serde_json::from_str(&asked.body).unwrap();
+        body["ExclusiveStartKey"]["orgid"]["N"].as_str().map(str::to_owned)
+    });
+    assert_eq!(begins.collect::<Vec<_>>(), [None, Some("12".to_owned()), Some("20".to_owned())]);
 }
 
 #[test]

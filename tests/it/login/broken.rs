@@ -62,6 +62,14 @@ fn every_broken_link_is_named_and_mended() {
             mended: Mended::Deploy("us-east-2/replica"),
         },
         Link {
+            breaks: &|_| drop(door(&["break", "query"])),
+            refuse: &[WEST],
+            status: 500,
+            finding: "does not allow dynamodb:Query on \
+                      arn:aws:dynamodb:us-west-2:111111111111:table/dydb-99-uploads/index/username-index",
+            mended: Mended::Hand(&[&["break", "query-again"]]),
+        },
+        Link {
             breaks: &|_| drop(door(&["break", "role-name"])),
             refuse: &[WEST],
             status: 200,
@@ -116,6 +124,53 @@ fn every_broken_link_is_named_and_mended() {
             assert!(site.admits(port, &login), "{finding}: {region} after repair");
         }
     }
+}
+
+#[test]
+fn a_function_may_do_what_its_role_allows_and_no_more() {
+    let site = Site::deployed("");
+    let login = site.add(175_781, "my1sftp", "correct horse");
+    let port = site.port(WEST);
+    assert!(site.admits(port, &login));
+    let answers: serde_json::Value = serde_json::from_str(&site.oracle("door.py", &["as-function"])).unwrap();
+    let denied = |operation: &str, action: &str| {
+        format!(
+            "An error occurred (AccessDeniedException) when calling the {operation} operation: User: arn:aws:sts::111111111111:assumed-role/"
+        ) + &format!(
+            "… is not authorized to perform: dynamodb:{action} on resource: arn:aws:dynamodb:us-west-2:111111111111:table/"
+        )
+    };
+    for (call, expected) in [
+        ("query", "done".to_owned()),
+        ("scan", denied("Scan", "Scan")),
+        ("put", denied("PutItem", "PutItem")),
+        ("other table", denied("GetItem", "GetItem")),
+        ("batch", denied("BatchGetItem", "BatchGetItem")),
+        ("s3", "the local cloud lets functions call DynamoDB alone, not s3:ListBuckets".to_owned()),
+        ("secret", "(InvalidSignatureException)".to_owned()),
+        ("token", "(InvalidSignatureException)".to_owned()),
+    ] {
+        let said = answers[call].as_str().unwrap();
+        assert!(expected.split('…').all(|part| said.contains(part)), "{call}: {said}");
+    }
+    assert_eq!(answers["settings"], serde_json::json!([]));
+    let variables = site.oracle("door.py", &["set-variables", WEST]);
+    let set = r#"["BLOCK_LIST", "HOME_TYPE", "INDEX_NAME", "SERVER_ID", "TABLE_NAME", "USER_ROLE_ARN"]"#;
+    assert_eq!(variables, set);
+
+    // What the role loses counts at once, and the authorizer's log says what it lost.
+    site.oracle("door.py", &["break", "query"]);
+    assert!(!site.admits(port, &login));
+    let log = site.oracle("door.py", &["log", WEST]);
+    let line = log.lines().rfind(|line| line.contains("the table did not answer")).unwrap();
+    assert!(
+        line.contains("\"level\":\"ERROR\"")
+            && line.contains("AccessDeniedException: User: arn:aws:sts::111111111111:assumed-role/")
+            && line.contains("/lambda-99-upload-us-west-2 is not authorized to perform: dynamodb:Query on resource:"),
+        "{line}"
+    );
+    site.oracle("door.py", &["break", "query-again"]);
+    assert!(site.admits(port, &login));
 }
 
 #[test]

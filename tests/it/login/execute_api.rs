@@ -6,6 +6,47 @@ use serde_json::Value;
 
 use crate::site::{Login, Site};
 
+/// What the local cloud does not model is told in its log, and never waved through as if it were not there.
+#[test]
+fn what_is_not_modelled_is_refused_loudly() {
+    let site = Site::deployed("");
+    let login = site.add(7002, "outside", "correct horse");
+    let cases = call(&site, &login, &["unmodelled"]);
+    let expected = [
+        ("API key", 500, "the method wants an API key, which is not modelled"),
+        ("validator", 500, "the method wants a request validator, which is not modelled"),
+        ("custom authorizer", 500, "authorization by CUSTOM is not modelled"),
+        ("user pool", 500, "authorization by COGNITO_USER_POOLS is not modelled"),
+        ("parameter", 500, "the request parameter method.request.multivaluequerystring.x is not modelled"),
+        ("missing parameter", 400, ""),
+        ("no integration", 500, "the method has no integration"),
+        ("proxy", 500, "integrations of the kind AWS_PROXY are not modelled"),
+        ("mock", 500, "integrations of the kind MOCK are not modelled"),
+        ("another service", 500, "dynamodb:action/Query is not modelled"),
+        ("credentials", 500, "the method wants a role of the integration, which is not modelled"),
+        (
+            "integration parameters",
+            500,
+            "the method wants request parameters of the integration, which is not modelled",
+        ),
+        ("content", 500, "the method wants a conversion of the content, which is not modelled"),
+        ("no template", 415, "no template for JSON"),
+        ("unknown template", 500, "the mapping template: line 1: `$stageVariables"),
+        ("no JSON", 500, "the mapping template gives no JSON"),
+        ("no answer", 500, "no integration response fits"),
+        ("unknown answer", 500, "the template of the answer: line 1: `$util.nothing"),
+        ("as deployed", 200, ""),
+        ("endpoint off", 500, "the method wants another host name than the API's own, which is not modelled"),
+    ];
+    assert_eq!(cases.len(), expected.len(), "{cases:?}");
+    let log = site.logs();
+    for (case, (name, status, said)) in cases.iter().zip(expected) {
+        assert_eq!((case["case"].as_str(), case["status"].as_u64()), (Some(name), Some(status)), "{case}");
+        assert_eq!(case["answer"].get("Role").is_some(), status == 200, "{case}");
+        assert!(log.contains(said), "{name}: {log}");
+    }
+}
+
 fn call(site: &Site, login: &Login, command: &[&str]) -> Vec<Value> {
     let arguments = [&[login.username.as_str(), &login.password], command].concat();
     let lines = site.oracle("execute_api.py", &arguments);

@@ -91,6 +91,44 @@ fn every_server_presents_the_keys_that_the_environment_names() {
 }
 
 #[test]
+fn a_key_goes_with_its_line_and_no_other_key_does() {
+    let site = Site::new();
+    let ed25519 = make(&site, "old_ed25519", &["-t", "ed25519"]);
+    let rsa = make(&site, "old_rsa", &["-t", "rsa", "-b", "2048"]);
+    let theirs = make(&site, "theirs", &["-t", "ecdsa", "-b", "256"]);
+    site.edit(|file| format!("{file}\nserver: {{ host_keys: [\"file:old_ed25519\", \"file:old_rsa\"] }}\n"));
+    site.deploy();
+    let west = "us-west-2";
+    site.oracle("door.py", &["import-host-key", west, site.dir.path().join("theirs").to_str().unwrap(), "by hand"]);
+    assert_eq!(
+        site.oracle("door.py", &["host-keys", west]),
+        r#"{"ecdsa-sha2-nistp256": "by hand", "ssh-ed25519": "sftpctl 99: file:old_ed25519", "ssh-rsa": "sftpctl 99: file:old_rsa"}"#
+    );
+    assert_eq!(site.planned(), Vec::<String>::new());
+    assert_eq!(presented(site.port(west)), BTreeSet::from([ed25519.clone(), rsa.clone(), theirs.clone()]));
+
+    site.edit(|file| file.replace(", \"file:old_rsa\"", ""));
+    let lines = site.ok(&["plan", "--env", "99", "--local", "--output", "json"]);
+    let plan: serde_json::Value = serde_json::from_str(lines.lines().last().unwrap()).unwrap();
+    for step in plan["steps"].as_array().unwrap() {
+        let [property] = step["change"]["properties"].as_array().unwrap().as_slice() else { panic!("{step}") };
+        assert_eq!(property["name"], "host keys", "{step}");
+        let count = |side: &str| property[side].as_array().unwrap().len();
+        assert_eq!((count("before"), count("after")), (2, 1), "{step}");
+    }
+    assert_eq!(site.planned(), ["us-east-2/server", "us-west-2/server"]);
+    site.deploy();
+    assert_eq!(site.planned(), Vec::<String>::new());
+    assert_eq!(presented(site.port(west)), BTreeSet::from([ed25519.clone(), theirs.clone()]));
+    assert_eq!(presented(site.port("us-east-2")), BTreeSet::from([ed25519.clone()]));
+
+    // Without any line the environment has no say: a server must present something.
+    site.edit(|file| file.replace("server: { host_keys: [\"file:old_ed25519\"] }", ""));
+    assert_eq!(site.planned(), Vec::<String>::new());
+    assert_eq!(presented(site.port("us-east-2")), BTreeSet::from([ed25519]));
+}
+
+#[test]
 fn a_server_keeps_port_and_keys_until_it_is_deleted() {
     let site = Site::deployed("");
     let login = site.add(8001, "faithful", "secret");

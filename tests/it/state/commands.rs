@@ -4,7 +4,7 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
-use std::process::{Output, Stdio};
+use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +19,8 @@ use tokio::runtime::Runtime;
 
 use super::BUCKET;
 use super::suite::{ACCOUNT, server};
-use crate::site::{Running, Site, shown, succeeded, tool};
+use crate::site::{Running, Site, shown, succeeded, text};
+use crate::terminal::Session;
 
 const REBUILD: [&str; 5] = ["state", "rebuild", "--env", "99", "--local"];
 const BREAK: [&str; 5] = ["lock", "break", "--env", "99", "--local"];
@@ -54,21 +55,16 @@ impl Records {
 }
 
 /// The program at a terminal, where somebody types this.
-fn answered(site: &Site, answer: &str, arguments: &[&str]) -> Output {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/oracle/asked.exp");
-    tool("expect", "expect")
-        .args([script, answer, env!("CARGO_BIN_EXE_sftpctl")])
-        .args(arguments)
-        .current_dir(site.dir.path())
-        .output()
-        .unwrap()
+fn answered(site: &Site, answer: &str, arguments: &[&str]) -> Session {
+    Session::run(&site.command(arguments), 200, &[("y/N]", answer)])
 }
 
 #[test]
 fn ctrl_c_at_a_question_gives_the_lock_back() {
     let site = Site::new();
-    let interrupted = answered(&site, "\u{3}", &["deploy", "--env", "99", "--local"]);
-    assert_eq!(interrupted.status.code(), Some(130), "{}", shown(&interrupted));
+    let interrupted = answered(&site, "^C", &["deploy", "--env", "99", "--local"]);
+    assert_eq!(interrupted.code, Some(130), "{}", text(&interrupted.written));
+    assert!(site.planned().contains(&"us-west-2/server".to_owned()), "nothing was begun");
     assert!(site.ok(&["lock", "show", "--env", "99", "--local"]).contains("Nobody works on environment 99"));
 }
 
@@ -94,11 +90,12 @@ fn a_lock_is_waited_for_and_broken_by_whoever_says_so() {
     records.begin(600).abandon();
     let refused = site.ends_with(3, &BREAK);
     assert!(refused.contains("deploy by") && refused.contains("--yes"), "{refused}");
-    let no = answered(&site, "n\r", &BREAK);
-    assert_eq!(no.status.code(), Some(3), "{}", shown(&no));
+    let no = answered(&site, "n", &BREAK);
+    assert_eq!(no.code, Some(3), "{}", text(&no.written));
     site.ends_with(5, &show);
-    let yes = answered(&site, "y\r", &BREAK);
-    assert!(yes.status.success() && shown(&yes).contains("The lock is free"), "{}", shown(&yes));
+    let yes = answered(&site, "y", &BREAK);
+    let said = text(&yes.written);
+    assert!(yes.code == Some(0) && said.contains("The lock is free"), "{said}");
     site.ok(&show);
 
     // A run that lives is stopped by it.

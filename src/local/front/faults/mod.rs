@@ -2,7 +2,6 @@
 
 mod hold;
 mod memory;
-mod refusal;
 mod rule;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -19,6 +18,7 @@ pub use rule::{Fault, Only, Rule};
 use self::hold::{Hold, Holds, Stage};
 use self::memory::Memory;
 use super::call::Call;
+use super::refusal;
 use super::upstream::plain;
 use super::wire::Wire;
 use super::{Front, dispatch};

@@ -40,6 +40,11 @@ pub(super) fn error(call: &Call, status: u16, code: &str, message: &str) -> Resp
             let error = format!("<Error><Type>{side}</Type>{inner}</Error>");
             ("text/xml", format!("<ErrorResponse>{error}<RequestId>fault</RequestId></ErrorResponse>"))
         }
+        // As DynamoDB says it; every SDK reads either case, and the code behind the `#`.
+        Protocol::Json if call.service == "dynamodb" => (
+            "application/x-amz-json-1.0",
+            json!({"__type": format!("com.amazon.coral.service#{code}"), "Message": message}).to_string(),
+        ),
         Protocol::Json => ("application/x-amz-json-1.1", json!({"__type": code, "message": message}).to_string()),
         Protocol::RestJson => ("application/json", json!({ "message": message }).to_string()),
     };

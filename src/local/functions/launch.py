@@ -1,0 +1,39 @@
+"""Starts MiniStack with functions that call AWS as their execution role, as those of Lambda do.
+
+MiniStack runs a function under its account's own key, so that its calls look like anybody's. Here each gets a session of
+its role: who it is stands in the token, and the secret is made of the token with a key that only the front has besides
+(`keys.rs`). The front verifies the signature and asks the role's policies.
+"""
+
+import base64
+import hashlib
+import hmac
+import json
+import os
+
+from ministack.core import lambda_runtime
+
+# Taken out of the environment, which functions inherit.
+KEY = os.environ.pop("SFTPCTL_FUNCTION_KEY").encode()
+
+
+def session(config):
+    who = json.dumps({"function": config["FunctionArn"], "role": config["Role"]}).encode()
+    token = "sftpctl." + base64.urlsafe_b64encode(who).decode().rstrip("=")
+    return {
+        "AWS_ACCESS_KEY_ID": "ASIA" + hashlib.sha256(token.encode()).hexdigest()[:16].upper(),
+        "AWS_SECRET_ACCESS_KEY": hmac.new(KEY, token.encode(), "sha256").hexdigest(),
+        "AWS_SESSION_TOKEN": token,
+    }
+
+
+if __name__ == "__main__":
+    # Another MiniStack than the pinned one must not start with functions that may do anything.
+    assert callable(lambda_runtime.execution_credentials)
+    # Before the services are imported, which take the function over by name.
+    lambda_runtime.execution_credentials = session
+    from ministack.app import main
+    from ministack.services import lambda_svc
+
+    assert lambda_svc.execution_credentials is session
+    main()

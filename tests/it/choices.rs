@@ -1,0 +1,62 @@
+//! What an environment may choose besides the defaults: records by latency, aliases, Transfer's legacy logs.
+
+use crate::site::Site;
+
+#[test]
+fn latency_records_and_aliases_stand_are_repaired_and_go_with_the_file() {
+    let site = Site::new();
+    let chosen = "\n  latency: true\n  aliases: { 99-5.xx.net: us-east-2 }";
+    site.edit(|file| file.replace("zone: xx.net", &format!("zone: xx.net{chosen}")));
+    site.deploy();
+    let whole = r#"[["99-5.xx.net", "", 300, "us-east-2"], ["99-uploads-us-east-2.xx.net", "", 300, "us-east-2"], "#
+        .to_owned()
+        + r#"["99-uploads-us-west-2.xx.net", "", 300, "us-west-2"], "#
+        + r#"["99-uploads.xx.net", "us-east-2", 300, "us-east-2"], ["99-uploads.xx.net", "us-west-2", 300, "us-west-2"]]"#;
+    assert_eq!(site.aws(&["records"]), whole);
+
+    // By hand: each alone is planned and repaired, also the one of two that share a name.
+    for (action, name, latency, step) in [
+        ("DELETE", "99-uploads.xx.net", "us-east-2", "global/record/99-uploads.xx.net/us-east-2"),
+        ("UPSERT", "99-uploads.xx.net", "us-east-2", "global/record/99-uploads.xx.net/us-east-2"),
+        ("UPSERT", "99-5.xx.net", "", "global/record/99-5.xx.net"),
+        ("DELETE", "99-5.xx.net", "", "global/record/99-5.xx.net"),
+    ] {
+        site.aws(&["change-records", action, name, latency]);
+        assert_eq!(site.planned(), [step], "{action}");
+        site.deploy();
+        assert_eq!(site.aws(&["records"]), whole, "{action} {name}");
+    }
+
+    // What the file drops goes, and nothing else.
+    site.edit(|file| file.replace(chosen, ""));
+    let mut planned = site.planned();
+    planned.sort();
+    let dropped = [
+        "global/record/99-5.xx.net",
+        "global/record/99-uploads.xx.net/us-east-2",
+        "global/record/99-uploads.xx.net/us-west-2",
+    ];
+    assert_eq!(planned, dropped);
+    site.deploy();
+    let rest = r#"[["99-uploads-us-east-2.xx.net", "", 300, "us-east-2"], ["99-uploads-us-west-2.xx.net", "", 300, "us-west-2"]]"#;
+    assert_eq!(site.aws(&["records"]), rest);
+    assert_eq!(site.planned(), Vec::<String>::new());
+}
+
+#[test]
+fn a_logging_role_takes_the_place_of_structured_logs_and_gives_it_back() {
+    let site = Site::new();
+    site.aws(&["make-role", "transfer-logs"]);
+    let chosen = "\nserver: { logging_role: transfer-logs }\n";
+    site.edit(|file| file + chosen);
+    site.deploy();
+    let role = r#"["arn:aws:iam::111111111111:role/transfer-logs", 0]"#;
+    assert_eq!(site.aws(&["server-logs"]), format!("[{role}, {role}]"));
+    assert_eq!(site.planned(), Vec::<String>::new());
+
+    site.edit(|file| file.replace(chosen, ""));
+    assert_eq!(site.planned(), ["us-east-2/server", "us-west-2/server"]);
+    site.deploy();
+    assert_eq!(site.aws(&["server-logs"]), "[[null, 1], [null, 1]]");
+    assert_eq!(site.planned(), Vec::<String>::new());
+}

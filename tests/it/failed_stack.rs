@@ -1,0 +1,43 @@
+//! A stack that really fails on the local cloud: somebody takes a bucket's name between the plan and the stack.
+
+use std::process::Stdio;
+
+use crate::site::{Site, shown, text, until};
+
+const BUCKET: &str = "pl-pt99-5-uploads";
+
+#[test]
+fn a_stack_that_fails_tells_its_cause_and_the_next_run_makes_it_anew() {
+    let site = Site::new();
+    site.ok(&["local", "faults", "add", "cloudformation.CreateStack", "hold-before", "--region", "us-west-2"]);
+    let mut deploy = site.command(&["deploy", "--env", "99", "--local", "--yes"]);
+    let deploy = deploy.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let deploy = deploy.unwrap_or_else(|error| panic!("{error}"));
+    until("CreateStack is held", || site.ok(&["local", "faults", "list"]).contains("held before").then_some(()));
+    site.aws(&["state-bucket", BUCKET]);
+    site.ok(&["local", "faults", "clear"]);
+    let failed = deploy.wait_with_output().unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(failed.status.code(), Some(6), "{}", shown(&failed));
+
+    // The cause and nothing of the roll-back, what was left, and what was not begun because of it.
+    let said = text(&failed.stderr);
+    let from = said.find("stack sftp-99-upload-us-west-2: failed").unwrap_or_else(|| panic!("{said}"));
+    let told: Vec<&str> = said[from..].lines().take_while(|line| !line.starts_with("us-east")).collect();
+    let told = told.join("\n");
+    assert!(told.contains("ended in ROLLBACK_COMPLETE"), "{told}");
+    assert!(
+        told.contains(&format!("'AWS::S3::Bucket' with identifier '{BUCKET}' already exists at /Resources/")),
+        "{told}"
+    );
+    assert!(said.contains("us-west-2: server: not begun: us-west-2/stack is not finished"), "{said}");
+    // What does not need that stack stands.
+    assert_eq!(site.ports().into_keys().collect::<Vec<_>>(), ["us-east-2"]);
+
+    // The bucket is somebody's: nothing of it is touched, and where it has gone one more run is enough.
+    let refused = site.ends_with(3, &["deploy", "--env", "99", "--local", "--yes"]);
+    assert!(refused.contains(BUCKET), "{refused}");
+    site.aws(&["delete-bucket", BUCKET]);
+    site.deploy();
+    assert_eq!(site.planned(), Vec::<String>::new());
+    site.aws(&["properties"]);
+}
