@@ -55,6 +55,13 @@ fn every_broken_link_is_named_and_mended() {
             mended: Mended::Hand(&[&["break", "invoke-again"]]),
         },
         Link {
+            breaks: &|_| drop(door(&["break", "trust"])),
+            refuse: &[WEST],
+            status: 500,
+            finding: "Transfer cannot assume the invocation role: ",
+            mended: Mended::Hand(&[&["break", "trust-again"]]),
+        },
+        Link {
             breaks: &|site| drop(site.aws(&["drift", "replica"])),
             refuse: &["us-east-2"],
             status: 500,
