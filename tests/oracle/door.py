@@ -236,6 +236,11 @@ def break_(link):
         trust_invocation_role("sts.amazonaws.com")
     elif link == "trust-again":
         trust_invocation_role("transfer.amazonaws.com")
+    elif link == "concurrency":
+        client("lambda").put_function_concurrency(FunctionName="lambda-99-upload-us-west-2",
+                                                  ReservedConcurrentExecutions=0)
+    elif link == "concurrency-again":
+        client("lambda").delete_function_concurrency(FunctionName="lambda-99-upload-us-west-2")
     elif link == "query":
         client("iam").delete_role_policy(RoleName=execution_role("us-west-2"), PolicyName="read-accounts")
     elif link == "query-again":
