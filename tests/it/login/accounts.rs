@@ -1,7 +1,5 @@
 //! `sftpctl users`, and what an account's item means at the door.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::process::{Output, Stdio};
 
 use serde_json::{Value, json};
