@@ -14,8 +14,11 @@ CIPHER = "aes256-gcm@openssh.com"
 SIZE = 1 << 30
 ROUNDS = 3
 SESSIONS, EACH = 50, 32 << 20
+# For the memory that an upload takes, whatever the size of its file.
+FEW, TIMES = 12, 3
 LOGINS = 200
 REGION = "us-west-2"
+HOME = "pl-pt99-5-uploads/175781"
 
 
 class Client:
@@ -123,10 +126,10 @@ def logins(client, processes, at_once):
     return LOGINS / took, [*costs, own / LOGINS]
 
 
-def uploads(client, process, source):
+def uploads(client, process, source, sessions):
     """Memory of the front in MB, before and at most, while all sessions upload at once; and their MB/s together."""
     before, begun = resident(process), time.perf_counter()
-    children = [client.start(f"put {source} /{client.home}/many-{at}") for at in range(SESSIONS)]
+    children = [client.start(f"put {source} /{client.home}/many-{at}") for at in range(sessions)]
     most = before
     while any(child.poll() is None for child in children):
         most = max(most, resident(process))
@@ -134,8 +137,25 @@ def uploads(client, process, source):
     took = time.perf_counter() - begun
     failed = [child.stdout.read() for child in children if child.returncode != 0]
     if failed:
-        raise SystemExit(f"{len(failed)} of {SESSIONS} uploads failed: {failed[0]}")
-    return before, most, SESSIONS * EACH / took / 1e6
+        raise SystemExit(f"{len(failed)} of {sessions} uploads failed: {failed[0]}")
+    return before, most, sessions * source.stat().st_size / took / 1e6
+
+
+def additional(program, venv, folder, source, sessions):
+    """MB that the uploads add to a front that has held none before: what an earlier one left would hide them."""
+    with deployed(program, venv) as cloud:
+        client = Client(folder, endpoint(cloud), "my1sftp")
+        client.home = HOME
+        client.run("pwd")
+        before, most, _ = uploads(client, cloud.status()["pid"], source, sessions)
+    return most - before
+
+
+def flat(report, program, venv, folder, small, large, sessions=FEW):
+    """Whether larger files take more memory."""
+    added = [additional(program, venv, folder, source, sessions) for source in (large, small)]
+    report(f"  front: memory that {sessions} uploads at once add, files of {large.stat().st_size >> 20} and of "
+           f"{small.stat().st_size >> 20} MB", *added, "MB", added[0] / added[1], (0, 1.2))
 
 
 def resident(process):
@@ -154,6 +174,9 @@ def run(report, program, venv):
         small = folder / "small"
         with open(source, "rb") as file:
             small.write_bytes(file.read(EACH))
+        large = folder / "large"
+        with open(source, "rb") as file:
+            large.write_bytes(file.read(EACH * TIMES))
 
         sshd = Sshd(folder)
         theirs = Client(folder, sshd.port, "root", sshd.key)
@@ -161,10 +184,9 @@ def run(report, program, venv):
         try:
             with deployed(program, venv, "--files-in-memory") as cloud:
                 ours = Client(folder, endpoint(cloud), "my1sftp")
-                home = "/pl-pt99-5-uploads/175781"
                 for _ in range(ROUNDS):
                     rates["sshd"].append(transfers(theirs, source, folder / "remote", back))
-                    rates["memory"].append(transfers(ours, source, f"{home}/file", back))
+                    rates["memory"].append(transfers(ours, source, f"/{HOME}/file", back))
         finally:
             sshd.stop()
         (folder / "remote").unlink()
@@ -177,12 +199,12 @@ def run(report, program, venv):
             status = cloud.status()
             front, ministack = status["pid"], status["ministack"]["pid"]
             client = Client(folder, endpoint(cloud), "my1sftp")
-            client.home = "pl-pt99-5-uploads/175781"
+            client.home = HOME
             for at, (way, rate) in enumerate(zip(("up", "down"), s3(client, source, back, ministack, report))):
                 theirs_ = max(each[at] for each in rates["sshd"])
                 report(f"  {way}, 1 GB, through S3 of the local cloud", rate, theirs_, "MB/s", rate / theirs_, None)
             report("  front: peak resident after 1 GB up and down", peak_of(front), None, "MB", None, None)
-            before, most, rate = uploads(client, front, small)
+            before, most, rate = uploads(client, front, small, SESSIONS)
             report(f"  front: resident before {SESSIONS} uploads at once", before, None, "MB", None, None)
             report("  front: most resident during them", most, None, "MB", None, None)
             report(f"  {SESSIONS} uploads of {EACH >> 20} MB at once, together", rate, None, "MB/s", None, None)
@@ -191,6 +213,7 @@ def run(report, program, venv):
                 report(f"  log-ins a second, {at_once} at once, whole chain", rate, None, "/s", None, None)
             for who, cost in zip(("the front", "MiniStack", "the client"), costs):
                 report(f"  processor time of a log-in: {who}", cost * 1000, None, "ms", None, None)
+        flat(report, program, venv, folder, small, large)
 
 
 def s3(client, source, back, ministack, report):

@@ -1,5 +1,7 @@
 //! The authorizer's package: checked, and zipped the same way every time.
 
+mod elf;
+
 use std::io::{Cursor, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -121,7 +123,7 @@ fn zip(binary: &[u8]) -> Result<Vec<u8>, PackageError> {
 }
 
 /// Whether Lambda can run it: an ELF of the right machine, without a newer glibc. The version names of what it needs
-/// stand as text in its string table (`GLIBC_2.34`).
+/// stand as text in its string table (`GLIBC_2.34`); in a static program they are names of its own.
 fn check(binary: &[u8], architecture: &str) -> Result<(), String> {
     let machine = match binary {
         [0x7f, b'E', b'L', b'F', 2, 1, ..] if binary.len() > 20 => u16::from_le_bytes([binary[18], binary[19]]),
@@ -134,6 +136,9 @@ fn check(binary: &[u8], architecture: &str) -> Result<(), String> {
     };
     if name != architecture {
         return Err(format!("it is built for {name}, the environment says {architecture}"));
+    }
+    if elf::is_static(binary) {
+        return Ok(());
     }
     if let Some(promise) = newer_promise(binary) {
         return Err(format!(
@@ -175,16 +180,11 @@ fn newest_glibc(binary: &[u8]) -> Option<(u32, u32)> {
 
 #[cfg(test)]
 mod tests {
+    use super::elf::tests::{LOADED, elf as with_segments};
     use super::*;
 
     fn elf(machine: u16, needs: &str) -> Vec<u8> {
-        let mut bytes = vec![0x7f, b'E', b'L', b'F', 2, 1, 1, 0];
-        bytes.resize(18, 0);
-        bytes.extend(machine.to_le_bytes());
-        bytes.extend(b"\0GLIBC_2.17\0");
-        bytes.extend(needs.as_bytes());
-        bytes.push(0);
-        bytes
+        with_segments(machine, LOADED, format!("\0GLIBC_2.17\0{needs}\0").as_bytes())
     }
 
     #[test]
@@ -193,6 +193,8 @@ mod tests {
         assert!(check(&elf(62, "GLIBC_2.36"), "x86_64").is_err_and(|e| e.contains("needs glibc 2.36")));
         let relr = check(&elf(62, "GLIBC_ABI_DT_RELR"), "x86_64");
         assert!(relr.is_err_and(|e| e.contains("GLIBC_ABI_DT_RELR")));
+        let alone = with_segments(62, &[(1, &[])], b"\0GLIBC_ABI_DT_RELR\0GLIBC_2.36\0");
+        assert_eq!(check(&alone, "x86_64"), Ok(()));
         assert!(check(&elf(183, ""), "x86_64").is_err_and(|e| e.contains("built for arm64")));
         assert!(check(b"#!/bin/sh", "x86_64").is_err());
     }

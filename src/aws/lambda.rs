@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use aws_sdk_lambda::config::interceptors::InterceptorContext;
+use aws_sdk_lambda::config::retry::{ClassifyRetry, RetryAction};
 use aws_sdk_lambda::types::{Environment, LastUpdateStatus, State};
 
 use super::error::{Call as _, OrMissing as _};
@@ -22,6 +24,8 @@ pub struct FunctionFacts {
     pub environment: BTreeMap<String, String>,
     /// Changes with every update; an update naming an old one is refused.
     pub revision: String,
+    /// How many invocations may run at once, where some are reserved for it.
+    pub reserved: Option<i32>,
     /// An update or the creation is going on; AWS's word.
     pub pending: Option<String>,
     /// The last update or the creation failed; AWS's reason.
@@ -39,10 +43,28 @@ pub struct Invocation {
     pub payload: Vec<u8>,
 }
 
+/// Keeps the SDK from another attempt where Lambda throttles.
+#[derive(Debug)]
+struct Throttled;
+
+impl ClassifyRetry for Throttled {
+    fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
+        match context.response().map(|answer| answer.status().as_u16()) {
+            Some(429) => RetryAction::RetryForbidden,
+            _ => RetryAction::NoActionIndicated,
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        "throttled"
+    }
+}
+
 impl Lambda {
-    /// Invokes a function and waits for its answer.
+    /// Invokes a function and waits for its answer. Whoever is throttled hears so at once.
     pub async fn invoke(&self, name: &str, payload: Vec<u8>) -> Result<Invocation, AwsError> {
         let call = self.0.invoke().function_name(name).payload(aws_sdk_lambda::primitives::Blob::new(payload));
+        let call = call.customize().config_override(aws_sdk_lambda::Config::builder().retry_classifier(Throttled));
         let answer = call.send().await.call("lambda:InvokeFunction", name)?;
         Ok(Invocation {
             failed: answer.function_error().is_some(),
@@ -77,6 +99,7 @@ impl Lambda {
                 .into_iter()
                 .collect(),
             revision: config.revision_id().unwrap_or_default().to_owned(),
+            reserved: answer.concurrency().and_then(|c| c.reserved_concurrent_executions()),
             pending,
             failed,
             tags: answer.tags().cloned().unwrap_or_default().into_iter().collect(),

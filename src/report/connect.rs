@@ -69,8 +69,20 @@ mod tests {
         };
         let text = render("a@b.c", &[endpoint]);
         assert!(text.contains("  OpenSSH    sftp a@b.c@99-uploads-us-west-2.xx.net\n"));
-        assert!(text.contains("sftp://a%40b.c@99-uploads-us-west-2.xx.net:22/"));
+        assert!(text.contains("  WinSCP     winscp.exe sftp://a%40b.c@99-uploads-us-west-2.xx.net:22/\n"));
+        assert!(text.contains("  FileZilla  filezilla sftp://a%40b.c@99-uploads-us-west-2.xx.net:22\n"));
         assert!(text.contains("  also       files.xx.net\n  also       99-uploads.xx.net  (the nearest"));
         assert!(text.contains("ssh-ed25519 SHA256:abc"));
+    }
+
+    #[test]
+    fn customers_hear_what_does_not_work() {
+        let text = render("a", &[]);
+        for note in [
+            "  - SFTP only. `scp` of OpenSSH 9.0 or later speaks SFTP and works; older ones, and `scp -O`, do not.\n",
+            "  - Files keep the time of their upload, not of the original; clients that set times are not refused.\n",
+        ] {
+            assert!(text.contains(note), "{text}");
+        }
     }
 }

@@ -6,7 +6,7 @@
 //! | 403 with `execute-api:Invoke` | the invocation role's policy |
 //! | 403 of the gateway itself | stage and deployment of the API |
 //! | 401, 403, 404 of the authorizer | its server id; the account, decided on once more with the authorizer's own code |
-//! | 500 | trigger, function, table replica, the function's role |
+//! | 500 | function and its concurrency, trigger, table replica, the function's role |
 //! | 200 with a role | the role, the home's bucket |
 
 use std::collections::BTreeMap;
@@ -52,11 +52,8 @@ pub(super) async fn refusal(scene: &Scene<'_>, answer: &IdentityAnswer) -> Findi
         )),
         403 => Ok((format!("API Gateway refuses: {message} (the stage may be missing)"), in_stack(scene))),
         429 => Ok((
-            "throttled: more log-ins at once than the stage or the function takes".to_owned(),
-            Some(
-                "try again; where it stays, raise the account's concurrency or `authorizer.reserved_concurrency`"
-                    .into(),
-            ),
+            "throttled: more log-ins at once than the API's stage takes".to_owned(),
+            Some("try again; where it stays, ask AWS for a higher throttle quota of API Gateway".to_owned()),
         )),
         200 if answer.response.trim().is_empty() || body.get("Role").is_none() => Ok((
             "the identity provider answers without a Role, which Transfer takes as a refusal".to_owned(),
@@ -177,6 +174,15 @@ async fn inside(scene: &Scene<'_>, answer: &IdentityAnswer) -> Result<Finding, A
     let Some(function) = lambda.function(&name).await? else {
         return Ok((format!("the function {name} does not exist"), in_stack(scene)));
     };
+    if function.reserved == Some(0) {
+        let what = "the function may not run: its reserved concurrency is 0".to_owned();
+        let hint = if environment.authorizer.reserved_concurrency == Some(0) {
+            Some("raise `authorizer.reserved_concurrency`, then deploy".to_owned())
+        } else {
+            in_stack(scene)
+        };
+        return Ok((what, hint));
+    }
     let policy = lambda.policy(&name).await?.unwrap_or_default();
     let sources = sources(&policy);
     if sources.is_empty() {

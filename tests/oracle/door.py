@@ -216,6 +216,15 @@ def canaries():
     print(sum(item["username"]["S"].startswith("sftpctl-canary") for item in items))
 
 
+def trust_invocation_role(service):
+    """Lets a service assume the role, in place of the one that it trusts now."""
+    iam, role = client("iam"), outputs("us-west-2")["InvocationRoleArn"].rpartition("/")[2]
+    document = iam.get_role(RoleName=role)["Role"]["AssumeRolePolicyDocument"]
+    for statement in document["Statement"]:
+        statement["Principal"] = {"Service": service}
+    iam.update_assume_role_policy(RoleName=role, PolicyDocument=json.dumps(document))
+
+
 def break_(link):
     """Takes one link out of the chain, or repairs by hand what `deploy` does not look at."""
     if link == "invoke":
@@ -228,6 +237,15 @@ def break_(link):
             RoleName=out["InvocationRoleArn"].rpartition("/")[2], PolicyName="call-api",
             PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [
                 {"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": resource}]}))
+    elif link == "trust":
+        trust_invocation_role("sts.amazonaws.com")
+    elif link == "trust-again":
+        trust_invocation_role("transfer.amazonaws.com")
+    elif link == "concurrency":
+        client("lambda").put_function_concurrency(FunctionName="lambda-99-upload-us-west-2",
+                                                  ReservedConcurrentExecutions=0)
+    elif link == "concurrency-again":
+        client("lambda").delete_function_concurrency(FunctionName="lambda-99-upload-us-west-2")
     elif link == "query":
         client("iam").delete_role_policy(RoleName=execution_role("us-west-2"), PolicyName="read-accounts")
     elif link == "query-again":

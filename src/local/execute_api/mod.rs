@@ -114,14 +114,9 @@ async fn invoked(context: &Context<'_>, region: &str, arn: &str, payload: Vec<u8
     const ENDED: [&str; 2] = ["Runtime exited before returning a response", "bootstrap exited during init"];
     let mut attempts = 0;
     loop {
-        let invocation = context.aws.lambda(region).invoke(arn, payload.clone()).await.map_err(|error| {
-            let throttled = error.status == Some(429) || error.is("TooManyRequests");
-            if throttled {
-                Answer::message(429, "Too Many Requests", error.to_string())
-            } else {
-                Answer::internal(error.to_string())
-            }
-        })?;
+        // Also a throttled function is an internal error here: 429 is the stage's own word.
+        let invocation = context.aws.lambda(region).invoke(arn, payload.clone()).await;
+        let invocation = invocation.map_err(|error| Answer::internal(error.to_string()))?;
         attempts += 1;
         let answer = String::from_utf8_lossy(&invocation.payload);
         let ended = invocation.failed && ENDED.iter().any(|words| answer.contains(words));

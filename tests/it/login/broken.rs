@@ -55,6 +55,20 @@ fn every_broken_link_is_named_and_mended() {
             mended: Mended::Hand(&[&["break", "invoke-again"]]),
         },
         Link {
+            breaks: &|_| drop(door(&["break", "trust"])),
+            refuse: &[WEST],
+            status: 500,
+            finding: "Transfer cannot assume the invocation role: ",
+            mended: Mended::Hand(&[&["break", "trust-again"]]),
+        },
+        Link {
+            breaks: &|_| drop(door(&["break", "concurrency"])),
+            refuse: &[WEST],
+            status: 500,
+            finding: "the function may not run: its reserved concurrency is 0",
+            mended: Mended::Hand(&[&["break", "concurrency-again"]]),
+        },
+        Link {
             breaks: &|site| drop(site.aws(&["drift", "replica"])),
             refuse: &["us-east-2"],
             status: 500,
@@ -104,6 +118,8 @@ fn every_broken_link_is_named_and_mended() {
             assert_eq!(check["admitted"], !broken, "{check}");
             if broken {
                 assert_eq!(check["status"], status, "{check}");
+                // Nothing in the chain tries again for half a minute what is refused.
+                assert!(check["seconds"].as_f64().unwrap() < 20.0, "{check}");
                 assert!(check["finding"].as_str().unwrap().contains(finding), "{check}");
                 let says_deploy = check["hint"].as_str().unwrap().contains("run: sftpctl deploy");
                 assert_eq!(says_deploy, matches!(mended, Mended::Deploy(_)), "{check}");

@@ -53,4 +53,15 @@ fn the_same_binary_gives_the_same_zip_and_an_unfit_one_none() {
     std::fs::write(dir.path().join("newer"), newer).unwrap();
     let newer = package(dir.path(), &["--binary", "newer"]);
     assert!(newer.status.code() == Some(2) && shown(&newer).contains("2.99"), "{}", shown(&newer));
+
+    // What brings its C library along needs none, whatever names stand in it.
+    for (flag, out) in [("-static", "alone"), ("-static-pie", "anywhere")] {
+        let arguments = ["-x", "c", "-", flag, "-o", out];
+        let built = with_input(tool("cc", "gcc").args(arguments).current_dir(dir.path()), source);
+        assert!(built.status.success(), "{}", shown(&built));
+        let names = read(out).windows(11).any(|window| window == b"\0GLIBC_ABI_");
+        assert!(names, "{out} would have been packed anyway");
+        let packed = package(dir.path(), &["--binary", out]);
+        assert!(packed.status.success(), "{out}: {}", shown(&packed));
+    }
 }
