@@ -55,7 +55,7 @@ pub(super) async fn refusal(scene: &Scene<'_>, answer: &IdentityAnswer) -> Findi
             "throttled: more log-ins at once than the API's stage takes".to_owned(),
             Some("try again; where it stays, ask AWS for a higher throttle quota of API Gateway".to_owned()),
         )),
-        200 if answer.response.trim().is_empty() || body.get("Role").is_none() => Ok((
+        200 if body["Role"].as_str().is_none_or(str::is_empty) => Ok((
             "the identity provider answers without a Role, which Transfer takes as a refusal".to_owned(),
             Some("look at the authorizer's log".into()),
         )),

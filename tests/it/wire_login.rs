@@ -13,7 +13,7 @@ async fn an_answer_without_a_role_is_a_refusal() {
         "ServerId": "s-0123456789abcdef0", "State": "ONLINE",
         "Tags": [{ "Key": "sftpctl:environment", "Value": "99" }],
     }});
-    for response in ["{}", "", r#"{"Policy":"p"}"#] {
+    for response in ["{}", "", r#"{"Policy":"p"}"#, r#"{"Role":""}"#] {
         let stub = Stub::new().await;
         let answer = json!({ "StatusCode": 200, "Response": response, "Message": "", "Url": "https://a1.example" });
         stub.on("transfer:ListServers", [Reply::ok(r#"{"Servers":[{"Arn":"a","ServerId":"s-0123456789abcdef0"}]}"#)])
