@@ -15,8 +15,8 @@ use crate::session::Session;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  sftpctl deploy --env 99\n  sftpctl deploy --env 99 --local --yes\n  \
     sftpctl plan --env 99 --out plan.json && sftpctl deploy --env 99 --plan plan.json --yes\n\n\
-    It ends with a check: a canary account, made for it and removed after it, logs in at every server; where one\n\
-    was refused, or the run was killed before, the next deploy checks again, with or without changes.\n\
+    It ends with a check: a canary account, made for it and removed after it, logs in at every server. Where one \
+    refuses it, the next deploy checks again, with or without changes.\n\
     Servers, records and stacks that were taken out of the file go; buckets and tables never do.\n\
     A killed or failed deploy needs one thing: run it again.")]
 pub(super) struct Args {
