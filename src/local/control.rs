@@ -150,6 +150,14 @@ pub async fn start(dir: &Path, options: &StartOptions, progress: &(dyn Fn(&str) 
         // Log-ins, uploads and refusals are what somebody looks for in the front's log.
         command.env("RUST_LOG", "warn,sftpctl::local=info");
     }
+    // Parts of uploads are large and short-lived. glibc raises its threshold with the first that is freed, keeps the later ones,
+    // and the front grows with the files that go through it; a threshold that is set stays. What is smaller is kept, since
+    // giving it back costs downloads a tenth of their speed.
+    for (name, mebibytes) in [("MALLOC_MMAP_THRESHOLD_", 4_u32), ("MALLOC_TRIM_THRESHOLD_", 64)] {
+        if std::env::var_os(name).is_none() {
+            command.env(name, (mebibytes << 20).to_string());
+        }
+    }
     command.stdin(Stdio::null()).stdout(log).stderr(errors);
     let mut child =
         command.spawn().map_err(|source| LocalError::Spawn { program: program.display().to_string(), source })?;
