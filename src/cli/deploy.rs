@@ -56,7 +56,7 @@ async fn work(args: &Args, session: &mut Session, look: Look) -> Result<Exit, Cl
         output::data(&plan_view::render(&plan, output::width()));
     }
     if plan.is_empty() {
-        // A run that ended has waited for its canary already.
+        // One that did not end may have made just now what AWS does not know everywhere.
         let killed = session.state.last_deploy.as_ref().is_none_or(|run| run.finished.is_none());
         session.nothing_to_do("deploy", &observed.world).await?;
         if look.output == Output::Json {
