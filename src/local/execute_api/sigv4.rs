@@ -163,13 +163,15 @@ fn header(parts: &Parts, name: &str) -> Option<String> {
     parts.headers.get(name)?.to_str().ok().map(str::to_owned)
 }
 
-fn mac(key: &[u8], text: &str) -> Option<Hmac<Sha256>> {
+/// The code of a text under a key, not finished yet.
+pub(in crate::local) fn mac(key: &[u8], text: &str) -> Option<Hmac<Sha256>> {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).ok()?;
     mac.update(text.as_bytes());
     Some(mac)
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Bytes as signatures are written.
+pub(in crate::local) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

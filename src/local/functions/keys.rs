@@ -2,10 +2,11 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hmac::{Hmac, KeyInit as _, Mac as _};
+use hmac::Mac as _;
 use hyper::http::request::Parts;
 use serde::Deserialize;
-use sha2::Sha256;
+
+use crate::local::execute_api::sigv4::{hex, mac};
 
 /// What every token begins with; STS's own don't.
 const PREFIX: &str = "sftpctl.";
@@ -29,14 +30,8 @@ impl FunctionKey {
 
     /// The secret key that belongs to a token.
     pub(super) fn secret(&self, token: &str) -> Option<String> {
-        let mut mac = Hmac::<Sha256>::new_from_slice(self.0.as_bytes()).ok()?;
-        mac.update(token.as_bytes());
-        Some(hex(&mac.finalize().into_bytes()))
+        Some(hex(&mac(self.0.as_bytes(), token)?.finalize().into_bytes()))
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A function, as far as a request says so: nothing is verified yet.
