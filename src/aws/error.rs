@@ -51,11 +51,21 @@ impl AwsError {
         self.code.as_deref().is_some_and(|code| THROTTLES.contains(&code))
     }
 
+    /// Whether it was not sent, because this run's lock may be over.
+    pub fn is_fenced(&self) -> bool {
+        self.code.is_none() && self.message.contains(FENCED)
+    }
+
+    /// Whether AWS did it and the answer broke off, so that nobody was told what came of it.
+    pub fn is_cut_short(&self) -> bool {
+        self.code.is_none() && self.status.is_some_and(|status| (200..300).contains(&status))
+    }
+
     /// Whether it may pass by itself: throttling, AWS's own trouble, a lost connection, or no answer in time.
     pub fn is_transient(&self) -> bool {
         self.is_throttle()
             || match self.status {
-                _ if self.message.contains(FENCED) => false,
+                _ if self.is_fenced() => false,
                 Some(501) => false,
                 Some(status) => status >= 500,
                 None => self.code.is_none(),
@@ -114,7 +124,7 @@ impl AwsError {
                 format!("this endpoint does not offer `{action}`")
             }
             _ if self.status == Some(501) => format!("this endpoint does not offer `{action}`"),
-            _ if self.message.contains(FENCED) => {
+            _ if self.is_fenced() => {
                 "another run may have taken it; when that has finished, run the same command again".to_owned()
             }
             _ if self.code.is_none() && self.status.is_none() => {

@@ -23,6 +23,7 @@ use crate::report::events::{Event, Outcome, Reporter};
 use crate::resources::resource::{
     Action, Change, Live, NodeId, Owner, RemovalOptions, Resource, Seen, Settled, StepError, World,
 };
+use crate::state::error::StateError;
 use crate::state::writer::JournalWriter;
 
 /// Mutations of one step before we say that it does not converge.
@@ -220,8 +221,8 @@ struct Walk<'a> {
     attempt: u32,
     /// Whether AWS was seen at work since the last mutation.
     at_work: bool,
-    /// The creation whose answer said what AWS finds it by, and that.
-    made: Option<(String, String)>,
+    /// What AWS finds by it what this step made, as its answer said.
+    made: Option<String>,
 }
 
 impl Walk<'_> {
@@ -254,17 +255,18 @@ impl Walk<'_> {
         StepError::TimedOut { what: self.resource().title(), status: status.to_owned(), waited: self.start.elapsed() }
     }
 
+    /// What AWS finds it by, as far as this run or an earlier one was told.
+    fn known(&self) -> Option<String> {
+        let world = lock(self.world);
+        let live = world.get(self.resource().id()).and_then(Option::as_ref);
+        let seen = live.filter(|live| live.owner == Owner::Ours).map(|live| live.identity.clone());
+        seen.or_else(|| self.made.clone()).or_else(|| self.job.known.clone())
+    }
+
     /// Reads until an answer comes; a slow or throttled poll is never a failure before the deadline.
     async fn read(&mut self) -> Result<Option<Live>, StepError> {
         loop {
-            let known = {
-                let world = lock(self.world);
-                let live = world.get(self.resource().id()).and_then(Option::as_ref);
-                let live = live.filter(|live| live.owner == Owner::Ours);
-                let seen = live.map(|live| live.identity.clone());
-                let made = self.made.as_ref().map(|(_, identity)| identity.clone());
-                seen.or(made).or_else(|| self.job.known.clone())
-            };
+            let known = self.known();
             match self.resource().read(&self.context.aws, known.as_deref()).await {
                 Ok(live) => {
                     lock(self.world).insert(self.resource().id().clone(), live.clone());
@@ -332,12 +334,9 @@ impl Walk<'_> {
         }
     }
 
-    /// What came of a mutation, unless the answer to it said that already.
+    /// What came of a mutation.
     fn record(&self, call: &str, live: Option<&Live>) {
         let (journal, node) = (&self.context.journal, self.resource().id());
-        if self.made.as_ref().is_some_and(|(made, _)| made == call) {
-            return;
-        }
         match live {
             Some(Live { settled: Settled::Failed(status), .. }) => journal.failed(call, node, status),
             live => journal.done(call, node, live.map(|live| live.identity.as_str())),
@@ -415,6 +414,19 @@ impl Walk<'_> {
         }
     }
 
+    /// Waits until a deletion shows, as [`Walk::settled_after`] does for other mutations.
+    async fn gone_after(&mut self, before: &Live) -> Result<Option<Live>, StepError> {
+        let start = Instant::now();
+        self.at_work = false;
+        loop {
+            let live = self.settled().await?;
+            if live.as_ref() != Some(before) || self.at_work || start.elapsed() > wait::SHOWN {
+                return Ok(live);
+            }
+            tokio::time::sleep(wait::pause(start.elapsed())).await;
+        }
+    }
+
     async fn delete(&mut self, options: RemovalOptions) -> Result<Outcome, StepError> {
         let mut tried = false;
         let mut live = self.settled().await?;
@@ -427,7 +439,7 @@ impl Walk<'_> {
                 return Err(self.ended_in(status.clone()).await);
             }
             let call = self.mutate(Mutation::Delete(&there, options)).await?;
-            live = self.settled().await?;
+            live = self.gone_after(&there).await?;
             self.record(&call, live.as_ref());
             tried = true;
         }
@@ -462,18 +474,31 @@ impl Walk<'_> {
     }
 
     async fn failed(&mut self, error: StepError) -> Outcome {
-        if matches!(&error, StepError::Aws(error) if error.is_credentials()) {
+        let credentials = match &error {
+            StepError::Aws(error) => error.is_credentials(),
+            // With state in S3 the first call that is refused is often the journal's.
+            StepError::Journal(StateError::Aws { source, .. }) => source.is_credentials(),
+            _ => false,
+        };
+        if credentials {
             self.context.over.store(true, Ordering::Relaxed);
         }
         let (causes, left) = match &error {
             StepError::EndedIn { causes, left, .. } => (causes.clone(), left.clone()),
             // Nothing was called; why the journal refuses is what a person needs to know.
-            StepError::Journal(error) => (error.source().map(ToString::to_string).into_iter().collect(), self.left()),
+            StepError::Journal(error) if self.made.is_none() => (error.source().map(ToString::to_string).into_iter().collect(), self.left()),
             _ => {
                 // The call may have taken effect although no answer came: look, and say what is there.
-                let _ = self.resource().read(&self.context.aws, self.job.known.as_deref()).await.map(|live| {
-                    lock(self.world).insert(self.resource().id().clone(), live);
-                });
+                let known = self.known();
+                let looked = self.resource().read(&self.context.aws, known.as_deref()).await;
+                let mut world = lock(self.world);
+                match looked {
+                    // AWS said that it made it: what does not show it yet is no proof that it is not there.
+                    Ok(None) if self.made.is_some() => drop(world.remove(self.resource().id())),
+                    Ok(live) => drop(world.insert(self.resource().id().clone(), live)),
+                    Err(_) => {}
+                }
+                drop(world);
                 (Vec::new(), self.left())
             }
         };

@@ -1,14 +1,17 @@
 //! What AWS has now, and what came of what an earlier run had begun.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Session;
 use crate::execute::wait::{self, Deadlines};
 use crate::exit::{CliError, Exit};
 use crate::observe::{Observed, observe};
 use crate::report::events::Event;
-use crate::resources::resource::{Action, Live, Owner, Resource};
-use crate::state::journal::Event as JournalEvent;
+use crate::resources::Orphan;
+use crate::resources::resource::{Action, Live, NodeId, Owner, Resource, StepError, World};
+use crate::state::journal::{Entry, Event as JournalEvent};
+use crate::state::writer::JournalWriter;
 
 impl Session {
     /// Reads everything from AWS, and finds out what came of what a killed run had begun.
@@ -37,12 +40,11 @@ impl Session {
         let mut open = Vec::new();
         for entry in std::mem::take(&mut self.unfinished) {
             let JournalEvent::Intent { action, title } = &entry.event else { continue };
-            let Some(resource) = all.iter().find(|resource| *resource.id() == entry.node) else {
-                // A limited run knows only its part.
-                if self.limited {
-                    open.push(entry);
-                } else {
-                    journal.failed(&entry.operation, &entry.node, "the environment file does not have it any more");
+            // A limited run knows only its part.
+            let Some(resource) = all.iter().find(|resource| *resource.id() == entry.node).cloned() else {
+                match self.limited {
+                    true => open.push(entry),
+                    false => open.extend(self.settle_dropped(&journal, entry, observed).await),
                 }
                 continue;
             };
@@ -54,7 +56,8 @@ impl Session {
                     status: format!("an earlier run may have made the {title} ({}): looking for it", entry.operation),
                 });
                 let limit = Deadlines::new(self.environment.deadlines.clone()).unseen();
-                match wait::short(limit, || resource.read(&self.aws, None)).await {
+                let known = self.state.identities.get(&entry.node).map(String::as_str);
+                match wait::short(limit, || resource.read(&self.aws, known)).await {
                     Ok(found) => {
                         observed.unreadable.remove(&entry.node);
                         observed.world.insert(entry.node.clone(), found);
@@ -79,6 +82,59 @@ impl Session {
             }
         }
         self.unfinished = open;
+    }
+
+    /// The same for an operation on what the environment file does not have any more. What it made is remembered, and so
+    /// goes with this deployment. Gives the operation back where nobody can say.
+    async fn settle_dropped(
+        &mut self,
+        journal: &JournalWriter,
+        entry: Entry,
+        observed: &mut Observed,
+    ) -> Option<Entry> {
+        let limit = Deadlines::new(self.environment.deadlines.clone()).unseen();
+        let makes = matches!(entry.event, JournalEvent::Intent { action, .. } if action != Action::Delete);
+        let looked = if makes { self.dropped_node(&entry.node, limit).await } else { Ok(None) };
+        let found = match looked {
+            Ok(found) => found,
+            Err(error) => {
+                observed.undecided.insert(entry.node.clone(), error.to_string());
+                return Some(entry);
+            }
+        };
+        let Some((resource, live)) = found else {
+            let nothing = "the environment file does not have it any more, and AWS has nothing of it";
+            journal.failed(&entry.operation, &entry.node, nothing);
+            return None;
+        };
+        journal.done(&entry.operation, &entry.node, Some(&live.identity));
+        self.state.identities.insert(resource.id().clone(), live.identity.clone());
+        observed.world.insert(resource.id().clone(), Some(live));
+        None
+    }
+
+    /// What a killed run made of a node that the file has no more, if it did and a deployment may remove it.
+    async fn dropped_node(
+        &self,
+        node: &NodeId,
+        limit: Duration,
+    ) -> Result<Option<(Arc<dyn Resource>, Live)>, StepError> {
+        let place = node.place();
+        let orphan = match node.local_name().split('/').next() {
+            Some("server") => {
+                // Its server is none of this file's, so that every server with our tag is one that nothing wants.
+                let none = World::new();
+                let look = || async { self.spare_servers(place, &none).await.map(|found| found.into_iter().next()) };
+                wait::short(limit, look).await?
+            }
+            Some("stack") => self.dropped_stack(place).await?.into_iter().next(),
+            Some("record") => self.dropped_record(node),
+            _ => None,
+        };
+        let Some(orphan) = orphan else { return Ok(None) };
+        let resource: Arc<dyn Resource> = Arc::new(Orphan { id: node.clone(), ..orphan });
+        let live = resource.read(&self.aws, None).await?.filter(|live| live.owner == Owner::Ours);
+        Ok(live.map(|live| (resource, live)))
     }
 
     /// Refuses to plan while nobody knows what came of an earlier run's creation.

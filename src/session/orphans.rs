@@ -179,7 +179,7 @@ impl Session {
         !self.environment.regions.contains_key(region)
     }
 
-    async fn spare_servers(&self, region: &str, world: &World) -> Looked {
+    pub(super) async fn spare_servers(&self, region: &str, world: &World) -> Looked {
         let transfer = self.aws.transfer(region);
         let used = world.get(&desired::server_node(region)).and_then(Option::as_ref);
         // With two of them and no memory nobody can say which is the spare one; the plan refuses that by itself.
@@ -230,7 +230,15 @@ impl Session {
         Ok(found)
     }
 
-    async fn dropped_stack(&self, region: &str) -> Looked {
+    /// A record of which only its node is known: `record/<name>`, of a latency record also its identifier.
+    pub(super) fn dropped_record(&self, node: &NodeId) -> Option<Orphan> {
+        let zone = self.environment.dns.as_ref()?.zone_id.as_ref()?;
+        let name = node.local_name().split('/').nth(1)?;
+        let identity = format!("{zone}/{name}");
+        Some(Orphan { id: node.clone(), ..self.orphan(node.place(), Kind::Record, &identity, "") })
+    }
+
+    pub(super) async fn dropped_stack(&self, region: &str) -> Looked {
         if !self.dropped(region) {
             return Ok(Vec::new());
         }

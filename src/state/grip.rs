@@ -23,6 +23,8 @@ const TRIES: usize = 8;
 pub(super) struct Grip {
     machine: Arc<dyn Machine>,
     held: tokio::sync::Mutex<Held>,
+    /// Whoever asks for certainty.
+    asks: tokio::sync::Mutex<()>,
     length: Duration,
     renewals: AtomicU64,
     lost: OnceLock<String>,
@@ -34,7 +36,8 @@ impl Grip {
     fn new(held: Held, machine: Arc<dyn Machine>) -> Self {
         let (length, over) = (held.length(), Mutex::new(held.over()));
         let renewals = AtomicU64::new(0);
-        Self { machine, held: tokio::sync::Mutex::new(held), length, renewals, lost: OnceLock::new(), over }
+        let asks = tokio::sync::Mutex::default();
+        Self { machine, held: tokio::sync::Mutex::new(held), asks, length, renewals, lost: OnceLock::new(), over }
     }
 
     /// How often it was renewed, or tried to be: beside the run, which does not wait for it.
@@ -89,11 +92,13 @@ impl Grip {
         }
     }
 
-    /// Makes sure of it where the lease may be over: a run that was paused goes on where nobody has followed it.
+    /// Makes sure of it where the lease may be over: a run that was paused goes on where nobody has followed it. Of many
+    /// steps that ask at once, one renews it for all.
     ///
     /// # Errors
     /// As for [`Grip::confirm`].
     pub(super) async fn sure(&self) -> Result<(), StateError> {
+        let _one = self.asks.lock().await;
         self.lost()?;
         if self.is_over() { self.confirm().await } else { Ok(()) }
     }

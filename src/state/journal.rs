@@ -60,6 +60,11 @@ pub enum Event {
         /// The resource in words.
         title: String,
     },
+    /// AWS answered with what it finds the resource by, and has not shown it yet.
+    Made {
+        /// That.
+        identity: String,
+    },
     /// It took effect: what AWS has now, `None` for nothing.
     Done {
         /// What AWS finds the resource by.
@@ -77,6 +82,8 @@ pub enum Event {
 pub enum Standing {
     /// Announced; nobody knows what came of it.
     Intended,
+    /// Answered, and not seen yet.
+    Made,
     /// It has an outcome.
     Settled,
 }
@@ -85,10 +92,14 @@ pub enum Standing {
 fn advance(standing: Option<&Standing>, event: &Event) -> Result<Standing, &'static str> {
     match (standing, event) {
         (None, Event::Intent { .. }) => Ok(Standing::Intended),
-        (Some(Standing::Intended), Event::Done { .. } | Event::Failed { .. }) => Ok(Standing::Settled),
-        (None, Event::Done { .. } | Event::Failed { .. }) => Err("an outcome without its intent"),
+        (Some(Standing::Intended), Event::Made { .. }) => Ok(Standing::Made),
+        (Some(Standing::Intended | Standing::Made), Event::Done { .. } | Event::Failed { .. }) => Ok(Standing::Settled),
+        (None, Event::Made { .. } | Event::Done { .. } | Event::Failed { .. }) => Err("an outcome without its intent"),
         (Some(_), Event::Intent { .. }) => Err("an intent that was announced before"),
-        (Some(Standing::Settled), Event::Done { .. } | Event::Failed { .. }) => Err("a second outcome"),
+        (Some(Standing::Made), Event::Made { .. }) => Err("a second answer"),
+        (Some(Standing::Settled), Event::Made { .. } | Event::Done { .. } | Event::Failed { .. }) => {
+            Err("a second outcome")
+        }
     }
 }
 
@@ -174,27 +185,22 @@ impl Journal {
 
     /// Intents without outcome, oldest first.
     pub fn unfinished(&self) -> Vec<&Entry> {
-        let open = |entry: &&Entry| {
-            matches!(entry.event, Event::Intent { .. })
-                && self.standings.get(&entry.operation) == Some(&Standing::Intended)
-        };
-        self.entries.iter().filter(open).collect()
+        self.open_lines().filter(|entry| matches!(entry.event, Event::Intent { .. })).collect()
     }
 
-    /// Identities that its outcomes tell, newest last; `None` where the resource went.
+    /// What the next run's journal takes over: all lines of the operations without outcome.
+    pub fn open_lines(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(|entry| self.standings.get(&entry.operation) != Some(&Standing::Settled))
+    }
+
+    /// Identities that AWS's answers tell, newest last; `None` where the resource went.
     pub fn identities(&self) -> Vec<(&NodeId, Option<&str>)> {
-        let told = |entry: &'_ Entry| match &entry.event {
-            Event::Done { .. } => true,
-            Event::Intent { .. } | Event::Failed { .. } => false,
-        };
-        self.entries
-            .iter()
-            .filter(|entry| told(entry))
-            .map(|entry| match &entry.event {
-                Event::Done { identity } => (&entry.node, identity.as_deref()),
-                _ => (&entry.node, None),
-            })
-            .collect()
+        let told = self.entries.iter().filter_map(|entry| match &entry.event {
+            Event::Made { identity } => Some((&entry.node, Some(identity.as_str()))),
+            Event::Done { identity } => Some((&entry.node, identity.as_deref())),
+            Event::Intent { .. } | Event::Failed { .. } => None,
+        });
+        told.collect()
     }
 }
 
@@ -210,6 +216,10 @@ mod tests {
 
     fn done() -> Event {
         Event::Done { identity: Some("s-1".into()) }
+    }
+
+    fn made() -> Event {
+        Event::Made { identity: "s-1".into() }
     }
 
     fn failed() -> Event {
@@ -241,6 +251,14 @@ mod tests {
             (vec![intent(), done()], done(), false),
             (vec![intent(), failed()], failed(), false),
             (vec![intent(), done()], intent(), false),
+            (vec![], made(), false),
+            (vec![intent()], made(), true),
+            (vec![intent(), made()], made(), false),
+            (vec![intent(), made()], intent(), false),
+            (vec![intent(), made()], done(), true),
+            (vec![intent(), made()], failed(), true),
+            (vec![intent(), made(), done()], made(), false),
+            (vec![intent(), failed()], made(), false),
         ] {
             let before: Vec<Entry> = before.into_iter().map(|event| entry("a", event)).collect();
             assert_eq!(journal(&before).add(entry("a", event.clone())).is_ok(), legal, "{before:?} {event:?}");
@@ -263,6 +281,15 @@ mod tests {
         assert_eq!(Journal::read("j", &inside_a_character).unwrap().entries().len(), 2);
         let before = [b"\xc3".as_slice(), &text].concat();
         assert!(Journal::read("j", &before).is_err());
+    }
+
+    #[test]
+    fn what_was_answered_and_not_seen_is_open_and_has_an_identity() {
+        let lines = [entry("a", intent()), entry("b", intent()), entry("b", failed()), entry("a", made())];
+        let read = Journal::read("j", &journal(&lines).write()).unwrap();
+        assert_eq!(read.unfinished(), [&lines[0]]);
+        assert_eq!(read.open_lines().collect::<Vec<_>>(), [&lines[0], &lines[3]]);
+        assert_eq!(read.identities(), [(&NodeId::new("us-west-2", Kind::Server), Some("s-1"))]);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The records of one environment in one place: what is remembered, and the run that may change it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use super::meter::Meter;
 use super::model::State;
 use super::owned::Owned;
 use super::writer::JournalWriter;
+use crate::resources::resource::NodeId;
 
 /// The records of an environment.
 #[derive(Clone)]
@@ -31,6 +33,8 @@ pub struct Remembered {
     pub unfinished: Vec<Entry>,
     /// Whether there was a state at all.
     pub found: bool,
+    /// All that the journal says of them.
+    carried: Vec<Entry>,
     version: Option<Version>,
     journal: Option<Version>,
 }
@@ -90,8 +94,14 @@ impl Store {
                 false => StateError::Moved { environment: state.environment, to: place },
             });
         }
-        let mut remembered =
-            Remembered { state: State::default(), unfinished: Vec::new(), found, version, journal: None };
+        let mut remembered = Remembered {
+            state: State::default(),
+            unfinished: Vec::new(),
+            carried: Vec::new(),
+            found,
+            version,
+            journal: None,
+        };
         if let Some(blob) = journal {
             let journal = Journal::read(&self.blobs.address(&journal_name), &blob.content)?;
             self.ours(&journal_name, &journal.header().environment, &journal.header().account)?;
@@ -102,6 +112,7 @@ impl Store {
                 };
             }
             remembered.unfinished = journal.unfinished().into_iter().cloned().collect();
+            remembered.carried = journal.open_lines().cloned().collect();
             remembered.journal = Some(blob.version);
         }
         Ok(Remembered { state, ..remembered })
@@ -138,7 +149,8 @@ impl Store {
         match self.open(&id, &heart).await {
             Ok((remembered, state, journal)) => {
                 heart.tell(Arc::clone(&journal));
-                Ok((Run { journal, state, heart }, remembered))
+                let saved = remembered.state.identities.clone();
+                Ok((Run { journal, state, saved, heart }, remembered))
             }
             Err(error) => {
                 // The next one need not wait for a run that never began.
@@ -160,7 +172,7 @@ impl Store {
             remembered.state.serial += 1;
             run.clone_into(&mut remembered.state.run);
             let mut journal = Journal::new(Header::new(&self.environment, &self.account, run));
-            for entry in &remembered.unfinished {
+            for entry in &remembered.carried {
                 // Legal: each was read from a journal in which it was open.
                 let _ = journal.add(entry.clone());
             }
@@ -255,6 +267,8 @@ pub(super) fn run_id() -> String {
 pub struct Run {
     journal: Arc<JournalWriter>,
     state: Owned,
+    /// The identities of the state as it was written last.
+    saved: BTreeMap<NodeId, String>,
     heart: Heart,
 }
 
@@ -275,7 +289,11 @@ impl Run {
         self.journal.run().clone_into(&mut state.run);
         match self.journal.meter().time(self.state.put(&state.write())).await {
             Err(StateError::Conflict { address }) => Err(grip.lose(&format!("{address} was written by another run"))),
-            other => other,
+            Err(error) => Err(error),
+            Ok(()) => {
+                self.saved.clone_from(&state.identities);
+                Ok(())
+            }
         }
     }
 
@@ -289,7 +307,7 @@ impl Run {
     /// # Errors
     /// The last lines could not be written. The lock ends by itself then.
     pub async fn end(self) -> Result<(), StateError> {
-        let closed = self.journal.close().await;
+        let closed = self.journal.close(&self.saved).await;
         let ((writes, time), renewals) = (self.journal.meter().sum(), self.heart.grip().renewals());
         tracing::debug!(microseconds = time.as_micros(), writes, renewals, "journaled");
         let released = self.heart.release().await;

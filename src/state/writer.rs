@@ -4,6 +4,7 @@
 //! announced meanwhile goes into the next. Every write expects the one before, which is what stops a run that has lost
 //! its lock.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -69,6 +70,11 @@ impl JournalWriter {
         Ok(operation)
     }
 
+    /// AWS's answer says by what it finds what it made; whether it shows is another matter.
+    pub fn made(&self, operation: &str, node: &NodeId, identity: &str) {
+        self.queue(operation, node, Event::Made { identity: identity.to_owned() });
+    }
+
     /// It took effect: what AWS finds the resource by now, `None` for nothing.
     pub fn done(&self, operation: &str, node: &NodeId, identity: Option<&str>) {
         self.queue(operation, node, Event::Done { identity: identity.map(str::to_owned) });
@@ -113,16 +119,27 @@ impl JournalWriter {
         }
     }
 
+    /// Makes sure of the lock where it may be over: a run that was paused goes on where nobody has followed it.
+    ///
+    /// # Errors
+    /// [`StateError::Fenced`] where another run has taken it; or it cannot be renewed.
+    pub async fn sure(&self) -> Result<(), StateError> {
+        self.grip.sure().await
+    }
+
     /// Whether this run may change nothing any more: it lost its lock, or was paused for so long that it may have.
     pub fn is_over(&self) -> bool {
         self.grip.is_over()
     }
 
-    /// Writes everything, or an empty journal where nothing is open: what is finished needs no journal.
-    pub(super) async fn close(&self) -> Result<(), StateError> {
+    /// Writes everything, or an empty journal where nothing is open and the state, as it was `saved` last, has every
+    /// identity that the lines tell: what is remembered there needs no journal.
+    pub(super) async fn close(&self, saved: &BTreeMap<NodeId, String>) -> Result<(), StateError> {
         self.flush().await?;
         let mut document = self.document.lock().await;
-        if document.journal.unfinished().is_empty() && !document.journal.entries().is_empty() {
+        let told: BTreeMap<_, _> = document.journal.identities().into_iter().collect();
+        let remembered = told.iter().all(|(node, identity)| saved.get(*node).map(String::as_str) == *identity);
+        if remembered && document.journal.unfinished().is_empty() && !document.journal.entries().is_empty() {
             document.journal = Journal::new(document.journal.header().clone());
             document.behind = true;
         }

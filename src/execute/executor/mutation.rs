@@ -63,8 +63,8 @@ impl Walk<'_> {
                 Ok(made) => {
                     // Durable before anything else can go wrong: a run after this one needs no listing to find it.
                     if let Some(identity) = made {
-                        context.journal.done(&call, resource.id(), Some(&identity));
-                        self.made = Some((call.clone(), identity));
+                        context.journal.made(&call, resource.id(), &identity);
+                        self.made = Some(identity);
                         context.journal.flush().await?;
                     }
                     return Ok(call);
@@ -84,7 +84,10 @@ impl Walk<'_> {
                 }
                 Effect::None => {}
             }
-            let again = if error.is_busy() && !self.late() {
+            let again = if error.is_fenced() {
+                // It was not sent. Where nobody has followed, the lock is renewed and the call may go.
+                context.journal.sure().await.map_err(StepError::from)
+            } else if error.is_busy() && !self.late() {
                 self.retry(error.to_string()).await
             } else if error.is_transient() && troubles > 0 && !self.late() {
                 troubles -= 1;
@@ -118,9 +121,13 @@ impl Walk<'_> {
         }
         let (context, resource) = (self.context, Arc::clone(&self.job.resource));
         let live = match mutation {
-            Mutation::Apply(_, None) if error.is_transient() && resource.found_by_listing() => {
+            Mutation::Apply(_, None)
+                if (error.is_transient() || error.is_cut_short()) && resource.found_by_listing() =>
+            {
                 let looked = wait::short(context.deadlines.unseen(), || resource.read(&context.aws, None)).await;
                 match looked {
+                    // It did make it; the next run looks on.
+                    Ok(None) if error.is_cut_short() => return Effect::Unknown(error.to_string()),
                     Ok(live) => live,
                     Err(why) => return Effect::Unknown(why.to_string()),
                 }
