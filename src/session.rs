@@ -174,7 +174,8 @@ impl Session {
             .await
             .map_err(|error| CliError::from_error(Exit::Usage, &error, Some("nothing was changed".to_owned())))?;
         let adopted_tags = remembered.state.adopted_tags.clone();
-        let given = Given { code: Arc::clone(&code), host_keys: host_keys.into(), adopted_tags };
+        let servers = remembered.state.servers().into();
+        let given = Given { code: Arc::clone(&code), host_keys: host_keys.into(), adopted_tags, servers };
         let begun = Instant::now();
         let mut resources = desired::resources(&environment, &given)
             .map_err(|error| CliError::from_error(Exit::Usage, &error, None))?;

@@ -7,6 +7,7 @@ use crate::execute::wait::{self, Deadlines};
 use crate::exit::{CliError, Exit};
 use crate::observe::{Observed, observe};
 use crate::report::events::Event;
+use crate::report::output;
 use crate::resources::resource::{Action, Live, Owner, Resource};
 use crate::state::journal::Event as JournalEvent;
 
@@ -22,7 +23,10 @@ impl Session {
         for resource in &retired {
             let foreign = |live: &Live| live.owner != Owner::Ours;
             if observed.world.get(resource.id()).and_then(Option::as_ref).is_some_and(foreign) {
-                observed.world.remove(resource.id());
+                if let Some(Some(Live { owner: Owner::Foreign(what), .. })) = observed.world.remove(resource.id()) {
+                    output::progress(&format!("{what}; it is left as it is"));
+                }
+                self.state.identities.remove(resource.id());
             }
         }
         self.settle(&all, &mut observed).await;

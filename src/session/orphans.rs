@@ -156,6 +156,7 @@ impl Session {
                 _ => vec![desired::stack_node(region)],
             },
             environment: self.environment.name.clone(),
+            servers: self.state.servers(),
         }
     }
 
