@@ -27,6 +27,8 @@ pub struct Given {
     pub host_keys: Arc<[HostKey]>,
     /// Tags that adopted buckets had of their owners.
     pub adopted_tags: BTreeMap<NodeId, Tags>,
+    /// Ids of the servers that state remembers.
+    pub servers: Arc<[String]>,
 }
 
 /// Node of a region's stack.
@@ -62,7 +64,7 @@ pub fn resources(environment: &Environment, given: &Given) -> Result<Vec<Arc<dyn
     for (region, settings) in &environment.regions {
         all.extend(region_resources(environment, region, settings.server, given)?);
     }
-    all.extend(records(environment));
+    all.extend(records(environment, &given.servers));
     Ok(all)
 }
 
@@ -293,7 +295,7 @@ fn region_resources(
     Ok(all)
 }
 
-fn records(environment: &Environment) -> Vec<Arc<dyn Resource>> {
+fn records(environment: &Environment, known: &Arc<[String]>) -> Vec<Arc<dyn Resource>> {
     let Some(dns) = &environment.dns else { return Vec::new() };
     let servers = || environment.regions.iter().filter(|(_, region)| region.server).map(|(name, _)| name);
     let record = |name: String, region: &str, latency: Option<LatencyRecord>| -> Arc<dyn Resource> {
@@ -310,6 +312,7 @@ fn records(environment: &Environment) -> Vec<Arc<dyn Resource>> {
             server: server_node(region),
             latency,
             environment: environment.name.clone(),
+            servers: Arc::clone(known),
         })
     };
     let mut all: Vec<_> =

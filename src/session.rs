@@ -174,7 +174,8 @@ impl Session {
             .await
             .map_err(|error| CliError::from_error(Exit::Usage, &error, Some("nothing was changed".to_owned())))?;
         let adopted_tags = remembered.state.adopted_tags.clone();
-        let given = Given { code: Arc::clone(&code), host_keys: host_keys.into(), adopted_tags };
+        let servers = remembered.state.servers().into();
+        let given = Given { code: Arc::clone(&code), host_keys: host_keys.into(), adopted_tags, servers };
         let begun = Instant::now();
         let mut resources = desired::resources(&environment, &given)
             .map_err(|error| CliError::from_error(Exit::Usage, &error, None))?;
@@ -354,6 +355,18 @@ impl Session {
         Ok(plan)
     }
 
+    /// Refuses to take anything down while something could not be read: what is not seen may be in use.
+    ///
+    /// # Errors
+    /// What could not be read.
+    pub fn readable(observed: &Observed) -> Result<(), CliError> {
+        match observed.unreadable.iter().find(|(_, error)| !error.is("NoSuchHostedZone")) {
+            None => Ok(()),
+            Some((id, error)) => Err(CliError::new(Exit::Failed, format!("{id} could not be read: {error}"))
+                .hint(error.hint().unwrap_or_default())),
+        }
+    }
+
     /// Plans a teardown.
     ///
     /// # Errors
@@ -361,12 +374,7 @@ impl Session {
     /// be gone for nothing.
     pub async fn plan_teardown(&self, observed: &Observed, options: RemovalOptions) -> Result<(Plan, Edges), CliError> {
         Self::decided(observed)?;
-        if let Some((id, error)) = observed.unreadable.iter().find(|(_, error)| !error.is("NoSuchHostedZone")) {
-            let hint = error.hint();
-            return Err(
-                CliError::new(Exit::Failed, format!("{id} could not be read: {error}")).hint(hint.unwrap_or_default())
-            );
-        }
+        Self::readable(observed)?;
         let mut removals = Vec::new();
         for resource in &self.resources {
             let Some(Some(live)) = observed.world.get(resource.id()) else { continue };

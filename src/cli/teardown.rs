@@ -50,7 +50,9 @@ pub(super) async fn run(args: Args, look: Look) -> Result<Exit, CliError> {
 
 async fn work(args: &Args, session: &mut Session, look: Look) -> Result<Exit, CliError> {
     let options = RemovalOptions { delete_data: args.delete_data };
-    let world = session.observe().await.world;
+    let seen = session.observe().await;
+    Session::readable(&seen)?;
+    let world = seen.world;
     let found = if args.orphans {
         session.only_orphans(&world, &args.also_regions).await
     } else {

@@ -486,7 +486,9 @@ impl Walk<'_> {
         let (causes, left) = match &error {
             StepError::EndedIn { causes, left, .. } => (causes.clone(), left.clone()),
             // Nothing was called; why the journal refuses is what a person needs to know.
-            StepError::Journal(error) if self.made.is_none() => (error.source().map(ToString::to_string).into_iter().collect(), self.left()),
+            StepError::Journal(error) if self.made.is_none() => {
+                (error.source().map(ToString::to_string).into_iter().collect(), self.left())
+            }
             _ => {
                 // The call may have taken effect although no answer came: look, and say what is there.
                 let known = self.known();

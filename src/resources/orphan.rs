@@ -4,7 +4,7 @@
 
 use async_trait::async_trait;
 
-use super::record::names_our_server;
+use super::record::points_to_us;
 use super::resource::{
     Change, Kind, Live, NodeId, Owner, Properties, Removal, RemovalOptions, Resource, Settled, StepError, World,
 };
@@ -32,6 +32,8 @@ pub struct Orphan {
     pub after: Vec<NodeId>,
     /// The environment whose tag it carries.
     pub environment: String,
+    /// Ids of servers that state remembers.
+    pub servers: Vec<String>,
 }
 
 impl Orphan {
@@ -95,7 +97,7 @@ impl Resource for Orphan {
         None
     }
 
-    async fn read(&self, aws: &Aws, known: Option<&str>) -> Result<Option<Live>, AwsError> {
+    async fn read(&self, aws: &Aws, _known: Option<&str>) -> Result<Option<Live>, AwsError> {
         let name = self.identity.as_str();
         Ok(match self.kind {
             Kind::Server => {
@@ -111,13 +113,14 @@ impl Resource for Orphan {
                 let replica = home.into_iter().flat_map(|table| table.replicas).find(|(at, _)| *at == self.region);
                 replica.map(|(_, status)| self.live(&status))
             }
-            // Route 53 has no tags: it is ours when state remembers it, or by the server that it names.
+            // Route 53 has no tags: it is ours by the server that it names, and nothing else makes it so.
             Kind::Record => match self.record(aws).await? {
                 None => None,
                 Some((_, record)) => {
                     let target = record.targets.first().cloned().unwrap_or_default();
-                    let ours = known == Some(name) || names_our_server(aws, &target, &self.environment).await?;
-                    let foreign = || Owner::Foreign(format!("{} points to {target}", self.title()));
+                    let ours = points_to_us(aws, &target, &self.environment, &self.servers).await?;
+                    let what = format!("{} points to {target}, which is no server of ours", self.title());
+                    let foreign = || Owner::Foreign(what);
                     Some(self.live("").owned_by(if ours { Owner::Ours } else { foreign() }))
                 }
             },

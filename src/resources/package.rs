@@ -125,11 +125,16 @@ impl Resource for Package {
                 let others = self.retired && !s3.keys(&self.bucket, "").await?.iter().any(|key| self.is_ours(key));
                 Ok((!others).then(|| live.with(SHARED, PACKAGES)))
             }
-            Some(_) if s3.versions(&self.bucket, 1).await?.is_empty() => match known == Some(self.bucket.as_str()) {
-                // State or journal remember that a run made it; it was stopped before it could put the tag.
-                true => Ok(Some(live.with(UNFINISHED, true))),
-                false => Ok((!self.retired).then_some(live)),
-            },
+            Some(tags)
+                if (tags.is_empty() || known == Some(self.bucket.as_str()))
+                    && s3.versions(&self.bucket, 1).await?.is_empty() =>
+            {
+                match known == Some(self.bucket.as_str()) {
+                    // State or journal remember that a run made it; it was stopped before it could put the tag.
+                    true => Ok(Some(live.with(UNFINISHED, true))),
+                    false => Ok((!self.retired).then_some(live)),
+                }
+            }
             Some(_) if self.retired => Ok(None),
             Some(_) => Ok(Some(live.owned_by(Owner::Foreign(format!(
                 "bucket {} exists without the tag {SHARED}; `names: {{ code_bucket_prefix: … }}` names another",

@@ -4,11 +4,13 @@
 //! no tags on records, so a record counts as ours when state remembers it or it points to a server with our tag; any
 //! other record of the name is foreign and stays: customers may be sent somewhere else by it.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use serde_json::Value;
 
 use super::resource::{
-    Change, Kind, Live, NodeId, Owner, Properties, RemovalOptions, Resource, StepError, Want, World, output,
+    Change, Kind, Live, NodeId, Owner, Properties, Removal, RemovalOptions, Resource, StepError, Want, World, output,
 };
 use super::tags;
 use crate::aws::{Aws, AwsError, RecordFacts, Route53};
@@ -41,6 +43,24 @@ pub struct Record {
     pub latency: Option<LatencyRecord>,
     /// The environment, whose tag the server carries.
     pub environment: String,
+    /// Ids of servers that state remembers: one that is gone is known by nothing else.
+    pub servers: Arc<[String]>,
+}
+
+/// Whether a record points to a server that state remembers, or to one with the environment's tag. What it does not, somebody
+/// sent elsewhere: it is not removed, whoever made it.
+///
+/// # Errors
+/// The server cannot be looked at.
+pub(crate) async fn points_to_us(
+    aws: &Aws,
+    target: &str,
+    environment: &str,
+    servers: &[String],
+) -> Result<bool, AwsError> {
+    let endpoint =
+        |id: &String| target.strip_prefix(id.as_str()).is_some_and(|rest| rest.starts_with(".server.transfer."));
+    Ok(servers.iter().any(endpoint) || names_our_server(aws, target, environment).await?)
 }
 
 /// Whether a record points to a server with the environment's tag.
@@ -204,6 +224,15 @@ impl Resource for Record {
                 self.title()
             ))),
         }
+    }
+
+    /// That state remembers it does not say where it leads by now.
+    async fn removal(&self, aws: &Aws, live: &Live, _options: RemovalOptions) -> Result<Removal, AwsError> {
+        let target = live.properties.get("target").and_then(Value::as_str).unwrap_or_default();
+        Ok(match points_to_us(aws, target, &self.environment, &self.servers).await? {
+            true => Removal::Delete,
+            false => Removal::Keep(format!("it points to {target}, which is no server of ours")),
+        })
     }
 
     async fn delete(&self, aws: &Aws, _call: &str, live: &Live, _options: RemovalOptions) -> Result<(), StepError> {

@@ -31,6 +31,14 @@ pub struct Replica {
     pub tags: Tags,
 }
 
+impl Replica {
+    /// Whose it is by these tags, its own or the table's. State remembers its name while it is made, then its ARN.
+    fn owner(&self, tags: &Tags, known: Option<&str>) -> Owner {
+        let remembered = known.is_some_and(|known| known.rsplit('/').next() == Some(self.name.as_str()));
+        tags::owner_known(tags, &self.tags, &self.title(), remembered)
+    }
+}
+
 #[async_trait]
 impl Resource for Replica {
     fn kind(&self) -> Kind {
@@ -53,17 +61,17 @@ impl Resource for Replica {
         Properties::from([("deletion protection", self.protection.into()), ("tags", tags::wanted(&self.tags).into())])
     }
 
-    async fn read(&self, aws: &Aws, _known: Option<&str>) -> Result<Option<Live>, AwsError> {
+    async fn read(&self, aws: &Aws, known: Option<&str>) -> Result<Option<Live>, AwsError> {
         let dynamodb = aws.dynamodb(&self.region);
         let Some(replica) = dynamodb.table(&self.name).await? else {
             // While a replica is made or removed only the home region knows of it.
-            let home = aws.dynamodb(&self.home).table(&self.name).await?;
-            let status = home.and_then(|home| home.replicas.into_iter().find(|(region, _)| *region == self.region));
-            return Ok(status.map(|(_, status)| {
-                let settled =
-                    if status.ends_with("FAILED") { Settled::Failed(status) } else { Settled::Pending(status) };
-                Live::new(&self.name).settled(settled)
-            }));
+            let dynamodb = aws.dynamodb(&self.home);
+            let Some(home) = dynamodb.table(&self.name).await? else { return Ok(None) };
+            let found = home.replicas.into_iter().find(|(region, _)| *region == self.region);
+            let Some((_, status)) = found else { return Ok(None) };
+            let settled = if status.ends_with("FAILED") { Settled::Failed(status) } else { Settled::Pending(status) };
+            let owner = self.owner(&dynamodb.tags(&home.arn).await?, known);
+            return Ok(Some(Live::new(&self.name).settled(settled).owned_by(owner)));
         };
         let live = Live::new(&replica.arn).settled(table::settled(&replica));
         if !replica.replicas.iter().any(|(region, _)| *region == self.home) {
@@ -74,8 +82,18 @@ impl Resource for Replica {
             return Ok(Some(live.owned_by(Owner::Foreign(what))));
         }
         let have = dynamodb.tags(&replica.arn).await?;
+        // Without a tag of its own it is whose the table is.
+        let owner = match have.contains_key(tags::ENVIRONMENT) {
+            true => self.owner(&have, known),
+            false => {
+                let home = replica.arn.replacen(&format!(":{}:", self.region), &format!(":{}:", self.home), 1);
+                self.owner(&aws.dynamodb(&self.home).tags(&home).await?, known)
+            }
+        };
         Ok(Some(
-            live.with("deletion protection", replica.deletion_protection).with("tags", tags::live(&have, &self.tags)),
+            live.owned_by(owner)
+                .with("deletion protection", replica.deletion_protection)
+                .with("tags", tags::live(&have, &self.tags)),
         ))
     }
 
@@ -98,6 +116,12 @@ impl Resource for Replica {
             Some(live) => dynamodb.tag(&live.identity, &self.tags).await?,
         }
         Ok(())
+    }
+
+    async fn adopt(&self, aws: &Aws, live: &Live) -> Result<(), StepError> {
+        let dynamodb = aws.dynamodb(&self.region);
+        let have = dynamodb.tags(&live.identity).await?;
+        Ok(dynamodb.tag(&live.identity, &tags::adopting(&have, &self.tags, &self.title())?).await?)
     }
 
     async fn removal(&self, _aws: &Aws, live: &Live, options: RemovalOptions) -> Result<Removal, AwsError> {

@@ -125,6 +125,12 @@ impl Resource for UserPolicy {
         }
         let mut attached = attached.unwrap_or_default();
         attached.retain(|arn| self.index(arn).is_some());
+        // One that only has a name like ours is somebody's: state does not remember each, so its tag alone says whose.
+        let spare: Vec<String> = attached.iter().filter(|arn| !arns.contains(arn)).cloned().collect();
+        for (arn, policy) in spare.iter().zip(try_join_all(spare.iter().map(|arn| iam.policy(arn))).await?) {
+            let ours = policy.is_some_and(|(_, have)| tags::owner(&have, &self.tags, arn) == Owner::Ours);
+            attached.retain(|other| ours || other != arn);
+        }
         let role = arns.iter().all(|arn| attached.contains(arn)).then(|| self.role.clone());
         let wanted = tags::wanted(&self.tags);
         let have: Vec<&Tags> = policies.iter().flatten().map(|(_, tags)| tags).collect();

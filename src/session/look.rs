@@ -8,6 +8,7 @@ use crate::execute::wait::{self, Deadlines};
 use crate::exit::{CliError, Exit};
 use crate::observe::{Observed, observe};
 use crate::report::events::Event;
+use crate::report::output;
 use crate::resources::Orphan;
 use crate::resources::resource::{Action, Live, NodeId, Owner, Resource, StepError, World};
 use crate::state::journal::{Entry, Event as JournalEvent};
@@ -25,7 +26,10 @@ impl Session {
         for resource in &retired {
             let foreign = |live: &Live| live.owner != Owner::Ours;
             if observed.world.get(resource.id()).and_then(Option::as_ref).is_some_and(foreign) {
-                observed.world.remove(resource.id());
+                if let Some(Some(Live { owner: Owner::Foreign(what), .. })) = observed.world.remove(resource.id()) {
+                    output::progress(&format!("{what}; it is left as it is"));
+                }
+                self.state.identities.remove(resource.id());
             }
         }
         self.settle(&all, &mut observed).await;

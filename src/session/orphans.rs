@@ -156,6 +156,7 @@ impl Session {
                 _ => vec![desired::stack_node(region)],
             },
             environment: self.environment.name.clone(),
+            servers: self.state.servers(),
         }
     }
 
@@ -181,7 +182,18 @@ impl Session {
 
     pub(super) async fn spare_servers(&self, region: &str, world: &World) -> Looked {
         let transfer = self.aws.transfer(region);
-        let used = world.get(&desired::server_node(region)).and_then(Option::as_ref);
+        let node = desired::server_node(region);
+        // A server that could not be read is in use for all that anybody knows.
+        if !world.contains_key(&node) && self.resources.iter().any(|resource| *resource.id() == node) {
+            return Err(AwsError {
+                operation: "transfer:DescribeServer",
+                object: node.to_string(),
+                code: None,
+                message: "it could not be read, so nobody can say which server is the spare one".into(),
+                status: None,
+            });
+        }
+        let used = world.get(&node).and_then(Option::as_ref);
         // With two of them and no memory nobody can say which is the spare one; the plan refuses that by itself.
         if used.is_some_and(|live| live.owner != Owner::Ours) {
             return Ok(Vec::new());

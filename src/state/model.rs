@@ -83,6 +83,12 @@ impl State {
         Self { version: VERSION, environment: environment.to_owned(), account: account.to_owned(), ..Self::default() }
     }
 
+    /// Ids of the servers that are remembered.
+    pub fn servers(&self) -> Vec<String> {
+        let servers = self.identities.iter().filter(|(id, _)| id.local_name().split('/').next() == Some("server"));
+        servers.map(|(_, identity)| identity.clone()).collect()
+    }
+
     /// Takes over what is known now; another's things are never remembered.
     pub fn learn(&mut self, world: &World) {
         for (id, live) in world {

@@ -60,3 +60,28 @@ fn a_logging_role_takes_the_place_of_structured_logs_and_gives_it_back() {
     assert_eq!(site.aws(&["server-logs"]), "[[null, 1], [null, 1]]");
     assert_eq!(site.planned(), Vec::<String>::new());
 }
+
+#[test]
+fn a_record_that_somebody_pointed_elsewhere_is_left_where_it_is() {
+    let site = Site::new();
+    let alias = "\n  aliases: { 99-5.xx.net: us-east-2 }";
+    site.edit(|file| file.replace("zone: xx.net", &format!("zone: xx.net{alias}")));
+    site.deploy();
+    site.aws(&["point-record", "99-5.xx.net", "new.example.com"]);
+    site.edit(|file| file.replace(alias, ""));
+    let deploy = site.ends_with(0, &["deploy", "--env", "99", "--local", "--yes"]);
+    assert!(deploy.contains("points to new.example.com, which is no server of ours; it is left as it is"), "{deploy}");
+    assert_eq!(site.aws(&["record-target", "99-5.xx.net"]), r#"["new.example.com"]"#);
+
+    // The same at the end of all, for a record that the file still has.
+    site.aws(&["point-record", "99-uploads-us-east-2.xx.net", "new.example.com"]);
+    let teardown = site.ends_with(0, &["teardown", "--env", "99", "--local", "--yes"]);
+    assert!(teardown.contains("it points to new.example.com, which is no server of ours"), "{teardown}");
+    for (name, left) in [
+        ("99-5.xx.net", r#"["new.example.com"]"#),
+        ("99-uploads-us-east-2.xx.net", r#"["new.example.com"]"#),
+        ("99-uploads-us-west-2.xx.net", "[]"),
+    ] {
+        assert_eq!(site.aws(&["record-target", name]), left, "{name}");
+    }
+}

@@ -58,7 +58,8 @@ pub(crate) fn environment() -> Environment {
 /// Every resource of an environment, with a package that Lambda could not run.
 pub(crate) fn resources(environment: &Environment) -> Vec<Arc<dyn Resource>> {
     let code = Arc::new(Package::new(b"no program".to_vec()));
-    desired::resources(environment, &Given { code, host_keys: Arc::from([]), adopted_tags: BTreeMap::new() }).unwrap()
+    let given = Given { code, host_keys: Arc::from([]), adopted_tags: BTreeMap::new(), servers: Arc::from([]) };
+    desired::resources(environment, &given).unwrap()
 }
 
 /// One resource of environment 99.

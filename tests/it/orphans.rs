@@ -119,3 +119,22 @@ fn a_server_and_a_region_taken_out_of_the_file_go_with_the_next_deployment() {
     site.ok(&["teardown", "--env", "99", "--local", "--yes", "--delete-data"]);
     assert_eq!(site.aws(&["left"]), r#"["dydb-99-uploads"]"#, "only the copy in a region that nobody remembers");
 }
+
+#[test]
+fn a_server_that_cannot_be_read_is_no_orphan() {
+    let site = Site::deployed("");
+    let before = site.ports();
+    let refused = ["transfer.DescribeServer", "error=403:AccessDeniedException:no", "--region", "us-west-2"];
+    let once = || site.ok(&[&["local", "faults", "add"], &refused[..], &["--count", "1"]].concat());
+    once();
+    let said = site.ends_with(1, &["teardown", "--env", "99", "--local", "--orphans", "--yes"]);
+    assert!(said.contains("us-west-2/server could not be read"), "{said}");
+    assert_eq!(site.ports(), before);
+    once();
+    let (found, ended) = orphans(&site);
+    assert_eq!((found, ended), (Vec::new(), 1));
+    once();
+    let (_, json) = status(&site);
+    assert_eq!(json["orphans"]["found"], serde_json::json!([]), "{json}");
+    assert_eq!(json["orphans"]["unseen"][0]["resource"], "us-west-2/orphans/servers", "{json}");
+}

@@ -145,9 +145,11 @@ async fn an_empty_code_bucket_without_tags_is_taken_over_in_so_many_words_and_ne
     assert_eq!(change.reason.as_deref(), Some(reason));
     assert_eq!(package.removal(&aws, &live, EVERYTHING).await.unwrap(), Removal::Leave);
 
-    code_bucket(&stub, &*package, "", &["theirs.zip"]);
-    let live = package.read(&aws, None).await.unwrap().unwrap();
-    assert!(matches!(live.owner, Owner::Foreign(_)), "{live:?}");
+    for (tags, keys) in [("", &["theirs.zip"][..]), ("<Tag><Key>team</Key><Value>build</Value></Tag>", &[])] {
+        code_bucket(&stub, &*package, tags, keys);
+        let live = package.read(&aws, None).await.unwrap().unwrap();
+        assert!(matches!(live.owner, Owner::Foreign(_)), "{live:?}");
+    }
 }
 
 #[rstest]
@@ -196,6 +198,57 @@ fn managed(stub: &Stub, document: &str, tags: &str) {
              </PolicyVersion></GetPolicyVersionResult></GetPolicyVersionResponse>"
         ))],
     );
+}
+
+const REPLICA: &str = "arn:aws:dynamodb:us-east-1:111111111111:table/dydb-99-uploads";
+const MADE_BY_HAND: &str = r#"{"Tags":[{"Key":"made-by","Value":"hand"}]}"#;
+const OURS: &str = r#"{"Tags":[{"Key":"sftpctl:environment","Value":"99"}]}"#;
+const ANOTHERS: &str = r#"{"Tags":[{"Key":"sftpctl:environment","Value":"98"}]}"#;
+
+/// Its own tags are asked for first, then those of the table at home.
+#[rstest]
+#[case::of_a_table_made_by_hand(None, MADE_BY_HAND, MADE_BY_HAND, false)]
+#[case::of_anothers_table(None, MADE_BY_HAND, ANOTHERS, false)]
+#[case::anothers_tag(Some(REPLICA), ANOTHERS, OURS, false)]
+#[case::of_our_table(None, MADE_BY_HAND, OURS, true)]
+#[case::tagged(None, OURS, MADE_BY_HAND, true)]
+#[case::remembered(Some(REPLICA), MADE_BY_HAND, MADE_BY_HAND, true)]
+#[tokio::test]
+async fn a_replica_belongs_to_whom_its_table_belongs(
+    #[case] known: Option<&str>,
+    #[case] own: &str,
+    #[case] home: &str,
+    #[case] ours: bool,
+) {
+    let stub = Stub::new().await;
+    let table = json!({ "Table": {
+        "TableName": "dydb-99-uploads", "TableStatus": "ACTIVE", "TableArn": REPLICA,
+        "Replicas": [{ "RegionName": "us-west-2", "ReplicaStatus": "ACTIVE" }],
+    }});
+    stub.on("dynamodb:DescribeTable", [Reply::ok(table.to_string())])
+        .on("dynamodb:ListTagsOfResource", [Reply::ok(own), Reply::ok(home)]);
+    let live = resource("us-east-1/replica").read(&*stub.aws(REGION).await, known).await.unwrap().unwrap();
+    assert_eq!(live.owner == Owner::Ours, ours, "{live:?}");
+    if let [_, home] = &stub.asked("dynamodb:ListTagsOfResource")[..] {
+        assert!(home.region == REGION && home.body.contains(TABLE), "{home:?}");
+    }
+}
+
+/// While it is made only the home region knows of it.
+#[tokio::test]
+async fn a_replica_in_the_making_belongs_to_whom_its_table_belongs() {
+    let stub = Stub::new().await;
+    let missing = Reply::json_error(400, "ResourceNotFoundException", "no such table");
+    let table = json!({ "Table": {
+        "TableName": "dydb-99-uploads", "TableStatus": "ACTIVE", "TableArn": TABLE,
+        "Replicas": [{ "RegionName": "us-east-1", "ReplicaStatus": "CREATING" }],
+    }});
+    for (tags, ours) in [(MADE_BY_HAND, false), (OURS, true)] {
+        stub.on("dynamodb:DescribeTable", [missing.clone(), Reply::ok(table.to_string())])
+            .on("dynamodb:ListTagsOfResource", [Reply::ok(tags)]);
+        let live = resource("us-east-1/replica").read(&*stub.aws(REGION).await, None).await.unwrap().unwrap();
+        assert_eq!(live.owner == Owner::Ours, ours, "{live:?}");
+    }
 }
 
 #[rstest]
@@ -271,4 +324,32 @@ async fn a_hundred_clusters_take_two_policies_and_the_second_goes_with_its_clust
         assert_eq!(asked.len(), 1);
         assert!(asked[0].body.contains("sftp-transfer-2"), "{}", asked[0].body);
     }
+}
+
+#[tokio::test]
+async fn a_policy_that_only_has_a_name_like_ours_is_neither_detached_nor_deleted() {
+    let stub = Stub::new().await;
+    let policy = resource("global/user-policy");
+    let sftpctl::resources::resource::Want::Is(document) = &policy.wanted(&World::new())["document"] else { panic!() };
+    managed(&stub, &document.to_string(), "<member><Key>sftpctl:environment</Key><Value>99</Value></member>");
+    let get = |tags: &str| {
+        Reply::ok(format!(
+            "<GetPolicyResponse><GetPolicyResult><Policy><DefaultVersionId>v1</DefaultVersionId><Tags>{tags}</Tags>\
+             </Policy></GetPolicyResult></GetPolicyResponse>"
+        ))
+    };
+    let ours = || get("<member><Key>sftpctl:environment</Key><Value>99</Value></member>");
+    stub.on("iam:GetPolicy", [ours(), get("")])
+        .on("iam:ListAttachedRolePolicies", [attached(&[POLICY, &format!("{POLICY}-2")])])
+        .on("iam:DetachRolePolicy", [crate::wire::done("DetachRolePolicy")]);
+    let aws = stub.aws(REGION).await;
+    let live = policy.read(&aws, Some(POLICY)).await.unwrap().unwrap();
+    assert_eq!(live.owner, Owner::Ours);
+    let change = policy.diff(Some(&live), &World::new());
+    assert!(!change.is_some_and(|change| change.touches("document 2")));
+    policy.delete(&aws, "call", &live, EVERYTHING).await.unwrap();
+    let asked = stub.asked("iam:DetachRolePolicy");
+    assert_eq!(asked.len(), 1);
+    assert!(asked.iter().all(|asked| !asked.body.contains("sftp-transfer-2")), "{asked:?}");
+    assert_eq!(stub.count("iam:DeletePolicy"), 0);
 }

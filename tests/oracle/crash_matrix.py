@@ -53,7 +53,7 @@ STORES = ["folder", "s3"]
 # Where the process is when it is killed: the fault that holds the call.
 AROUND_A_CALL = {"before the call": "holdBefore", "its answer lost": "holdAfter"}
 BEFORE_A_WRITE, IN_A_LINE = "before the write", "in the line"
-LINES = ("journal intent ", "journal done ", "journal failed ")
+LINES = ("journal intent ", "journal made ", "journal done ", "journal failed ")
 # `where` is a region, a document of the state's bucket, or nothing for a write to the state's folder.
 Cell = collections.namedtuple("Cell", "store phase what where nth moment")
 

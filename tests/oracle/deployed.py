@@ -249,6 +249,14 @@ elif COMMAND == "change-records":
         found = {**found, "TTL": 60, "ResourceRecords": record("us-west-2")["ResourceRecords"]}
     client("route53").change_resource_record_sets(
         HostedZoneId=zone(), ChangeBatch={"Changes": [{"Action": action, "ResourceRecordSet": found}]})
+elif COMMAND == "point-record":
+    name, target = sys.argv[3:5]
+    client("route53").change_resource_record_sets(HostedZoneId=zone(), ChangeBatch={"Changes": [
+        {"Action": "UPSERT", "ResourceRecordSet": {
+            "Name": f"{name}.", "Type": "CNAME", "TTL": 60, "ResourceRecords": [{"Value": target}]}}]})
+elif COMMAND == "record-target":
+    sets = client("route53").list_resource_record_sets(HostedZoneId=zone())["ResourceRecordSets"]
+    print(json.dumps([s["ResourceRecords"][0]["Value"].rstrip(".") for s in sets if s["Name"] == f"{sys.argv[3]}."]))
 elif COMMAND == "foreign-names":
     role = client("iam").get_role(RoleName="sftp-transfer")["Role"]["Arn"]
     client("lambda", "us-east-1").create_function(
