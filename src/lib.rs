@@ -26,6 +26,8 @@ pub mod drift;
 pub mod execute;
 #[cfg(feature = "cli")]
 pub mod exit;
+#[cfg(all(feature = "accounts", any(test, fuzzing)))]
+pub mod fuzzing;
 #[cfg(feature = "cli")]
 pub mod host_keys;
 #[cfg(feature = "cli")]

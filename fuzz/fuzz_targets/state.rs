@@ -1,19 +1,4 @@
-//! State and journal: whatever is in the files, there is no panic, and what is read is written as it was.
+//! State, journal and lock. What is done with it, and must hold, is in `src/fuzzing.rs`, which the unit tests compile, too.
 #![no_main]
 
-use libfuzzer_sys::fuzz_target;
-use sftpctl::state::journal::Journal;
-use sftpctl::state::model::State;
-
-fuzz_target!(|data: &[u8]| {
-    if let Ok(state) = State::read("x", data) {
-        let text = serde_json::to_vec(&state).unwrap();
-        assert_eq!(State::read("x", &text).unwrap(), state);
-    }
-    if let Ok(journal) = Journal::read("x", data) {
-        let again = Journal::read("x", &journal.write()).unwrap();
-        assert_eq!(again.entries(), journal.entries());
-        assert_eq!(again.unfinished().len(), journal.unfinished().len());
-        assert_eq!(again.identities(), journal.identities());
-    }
-});
+libfuzzer_sys::fuzz_target!(|data: &[u8]| sftpctl::fuzzing::state(data));
