@@ -124,11 +124,12 @@ fn what_may_have_been_made_and_cannot_be_looked_for_stops_every_plan() {
 }
 
 #[test]
-fn a_run_about_orphans_leaves_open_what_it_does_not_look_at() {
+fn a_run_about_orphans_leaves_open_what_cannot_be_read() {
     let site = Site::new();
     killed_at(&site, &["lambda.AddPermission", "hold-before", "--region", "us-west-2", "--count", "1"]);
     fault(&site, &["lambda.GetPolicy", "error=403:AccessDeniedException:no"]);
-    site.ok(&["teardown", "--env", "99", "--local", "--orphans", "--yes"]);
+    let refused = site.run(&["teardown", "--env", "99", "--local", "--orphans", "--yes"]);
+    assert_eq!(refused.status.code(), Some(1), "{}", shown(&refused));
     let journal = std::fs::read_to_string(site.dir.path().join(".sftpctl/local/state/99.journal")).unwrap();
     let trigger: Vec<&str> = journal.lines().filter(|line| line.contains("us-west-2/trigger")).collect();
     assert!(trigger.len() == 1 && trigger[0].contains("\"intent\""), "{journal}");

@@ -57,6 +57,18 @@ fn twenty_deployments_at_once_are_one() {
     assert!(site.ok(&["state", "show", "--env", "99", "--local", "--state", "here"]).contains("us-west-2/server"));
 }
 
+/// Pauses a run while it holds no file of its state folder: one that does keeps everybody out, as a person is told.
+fn stop_between_writes(site: &Site, run: &std::process::Child) {
+    let guard = site.dir.path().join(".sftpctl/local/state/.guard");
+    loop {
+        signal(run, "STOP");
+        match std::fs::File::open(&guard) {
+            Ok(file) if file.try_lock().is_err() => signal(run, "CONT"),
+            _ => break,
+        }
+    }
+}
+
 /// A deployment that is paused beyond its lease, and followed by another.
 fn a_paused_holder_writes_no_more(site: &Site, state: &[&str]) {
     let file = site.dir.path().join("environments/99.yaml");
@@ -66,7 +78,7 @@ fn a_paused_holder_writes_no_more(site: &Site, state: &[&str]) {
     let first = spawn(site, &arguments);
     // Both servers are there and start: no call that makes one is on its way, which nothing could take back.
     until("two servers that start", || (site.status()["servers"].as_array()?.len() == 2).then_some(()));
-    signal(&first, "STOP");
+    stop_between_writes(site, &first);
     // Same machine, its process lives: nobody takes the lock before the lease is over, and then it is free.
     let second = site.run(&arguments);
     assert!(second.status.success(), "{}", shown(&second));

@@ -95,6 +95,7 @@ async fn keeps_its_promises(fresh: &dyn Fn() -> Arc<dyn Blobs>) {
     a_clone_takes_nothing_from_a_living_holder(&fresh()).await;
     a_broken_lock_fences_its_holder(&fresh()).await;
     a_killed_run_leaves_its_intents(&fresh()).await;
+    what_was_answered_is_known_until_it_is_remembered(&fresh()).await;
     a_run_writes_its_journal_once_an_operation(&fresh()).await;
     other_documents_are_refused_and_left_alone(&fresh()).await;
     damaged_records_are_put_aside_and_the_others_stay(&fresh()).await;
@@ -151,6 +152,27 @@ async fn a_silent_holder_loses_its_lock_and_writes_no_more(blobs: &Arc<dyn Blobs
     two.end().await.unwrap();
     let after = store_one.load().await.unwrap();
     assert_eq!(after.unfinished, []);
+}
+
+async fn what_was_answered_is_known_until_it_is_remembered(blobs: &Arc<dyn Blobs>) {
+    let store = store(blobs, "one", 1);
+    let (one, _) = store.begin("deploy", TERMS, &|_| {}).await.unwrap();
+    let operation = one.journal().intend(&server(), Action::Create, "server").await.unwrap();
+    one.journal().made(&operation, &server(), "s-1");
+    // A clean stop before AWS shows it, and one more.
+    one.end().await.unwrap();
+    store.begin("deploy", TERMS, &|_| {}).await.unwrap().0.end().await.unwrap();
+    let (mut two, mut remembered) = store.begin("deploy", TERMS, &|_| {}).await.unwrap();
+    assert_eq!(remembered.unfinished.iter().map(|e| e.operation.as_str()).collect::<Vec<_>>(), [operation.as_str()]);
+    assert_eq!(remembered.state.identities.get(&server()).map(String::as_str), Some("s-1"));
+    // Seen, and the state's last write does not say so: the journal still does.
+    two.journal().done(&operation, &server(), Some("s-1"));
+    remembered.state.identities.clear();
+    two.save(&mut remembered.state).await.unwrap();
+    two.end().await.unwrap();
+    let after = store.load().await.unwrap();
+    assert_eq!(after.unfinished, []);
+    assert_eq!(after.state.identities.get(&server()).map(String::as_str), Some("s-1"));
 }
 
 async fn a_dead_process_holds_nothing(blobs: &Arc<dyn Blobs>) {
@@ -232,7 +254,9 @@ async fn a_run_writes_its_journal_once_an_operation(blobs: &Arc<dyn Blobs>) {
         let operation = run.journal().intend(&server(), Action::Update, "server").await.unwrap();
         run.journal().done(&operation, &server(), Some("s-1"));
     }
-    run.save(&mut remembered.state.clone()).await.unwrap();
+    let mut state = remembered.state.clone();
+    state.identities.insert(server(), "s-1".into());
+    run.save(&mut state).await.unwrap();
     run.end().await.unwrap();
     // Its beginning, the last outcome, and that nothing is open any more; the lock is taken, confirmed, and given back.
     let writes = ["99.journal", "99.json", "99.lock"].map(|name| counted.written(name).len());
