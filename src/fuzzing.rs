@@ -206,6 +206,7 @@ mod files {
 }
 
 #[cfg(all(test, feature = "cli"))]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use std::collections::BTreeSet;
     use std::path::{Path, PathBuf};
@@ -215,7 +216,9 @@ mod tests {
     use crate::state::journal::Journal;
     use crate::state::model::State;
 
-    const TARGETS: [(&str, fn(&[u8])); 5] =
+    type Target = (&'static str, fn(&[u8]));
+
+    const TARGETS: [Target; 5] =
         [("environment", environment), ("event", event), ("item", item), ("plan", plan), ("state", state)];
 
     fn folder(name: &str) -> Vec<PathBuf> {
