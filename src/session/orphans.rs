@@ -63,6 +63,12 @@ impl Session {
                 Err(error) => unseen.push(Unseen::failed(what, error)),
             }
         }
+        // A record stays ours when the server that it names goes before it.
+        let servers: Vec<String> =
+            orphans.iter().filter(|o| o.kind == Kind::Server).map(|o| o.identity.clone()).collect();
+        for record in orphans.iter_mut().filter(|o| o.kind == Kind::Record) {
+            record.servers.extend(servers.iter().cloned());
+        }
         (orphans, unseen)
     }
 
