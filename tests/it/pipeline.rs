@@ -226,6 +226,14 @@ fn a_job_that_is_stopped_is_finished_by_the_next() {
 }
 
 #[test]
+fn a_job_that_is_run_again_with_the_same_plan_has_nothing_to_do() {
+    let site = Site::new();
+    passes(&site, "plan");
+    passes(&site, "deploy");
+    passes(&site, "deploy");
+}
+
+#[test]
 fn drift_ends_with_4_and_arguments_may_have_several_lines() {
     let site = Site::deployed("");
     passes(&site, "verify");
