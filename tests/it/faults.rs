@@ -174,6 +174,22 @@ fn expired_credentials_stop_a_run_that_goes_on_later() {
     assert_eq!(site.planned(), Vec::<String>::new());
 }
 
+/// With state in S3 the call that is refused first is often the journal's.
+#[test]
+fn credentials_that_expire_at_a_write_of_the_journal_stop_a_run_that_goes_on_later() {
+    let site = Site::new();
+    site.aws(&["state-bucket", "sftpctl-state-of-tests"]);
+    let state = "s3://sftpctl-state-of-tests/expired";
+    let expired = "error=400:ExpiredToken:the token has expired";
+    add(&site, &["s3.PutObject", expired, "--object", "*.journal", "--skip", "4"]);
+    let deploy = ["deploy", "--env", "99", "--local", "--yes", "--no-verify", "--state", state];
+    let said = site.ends_with(6, &deploy);
+    assert!(said.contains("sign in again"), "{said}");
+    clear(&site);
+    site.ok(&deploy);
+    site.aws(&["properties"]);
+}
+
 /// `deploy` with the credentials of a program that an SSO session or an assumed role would be behind: each lasts for a
 /// few seconds, and the program has no more after so many times.
 fn with_program(site: &Site, times: u32) -> Command {
@@ -246,6 +262,18 @@ fn what_cannot_be_looked_at_is_no_clean_bill() {
 }
 
 #[test]
+fn a_missing_permission_is_named_before_anything_is_changed() {
+    let site = Site::new();
+    // The account's zone is there before, as on AWS.
+    site.planned();
+    add(&site, &["iam.GetRole", "error=403:AccessDenied:not you"]);
+    let refused = site.ends_with(3, &["deploy", "--env", "99", "--local", "--yes"]);
+    assert!(refused.contains("lack `iam:GetRole`") && refused.contains("docs/deployer-policy.json"), "{refused}");
+    assert!(refused.contains("nothing was changed"), "{refused}");
+    assert_eq!(site.aws(&["left"]), "[]");
+}
+
+#[test]
 fn nothing_listens_and_that_is_said() {
     let site = Site::new();
     let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
@@ -275,6 +303,8 @@ fn every_line_of_what_happens_if_is_backed_by_a_test() {
         let file = root.join(format!("tests/it/{}.rs", module.replace("::", "/")));
         let source = std::fs::read_to_string(file).unwrap();
         let head = ["fn ", "async fn "].map(|kind| format!("]\n{kind}{name}("));
-        assert!(head.iter().any(|head| source.contains(head)), "there is no test {test}");
+        let at = head.iter().find_map(|head| source.find(head)).unwrap_or_else(|| panic!("there is no test {test}"));
+        let attributes = source[..=at].rsplit("\n\n").next().unwrap();
+        assert!(attributes.contains("test]") && !attributes.contains("#[ignore"), "{test}: {attributes}");
     }
 }

@@ -464,6 +464,20 @@ async fn a_server_that_changes_its_state_is_updated_a_little_later() {
     assert!(update.get("HostKey").is_none(), "an update never touches the host key: {update}");
 }
 
+/// AWS made it, and the connection broke inside the answer.
+#[tokio::test]
+async fn an_answer_that_breaks_off_makes_no_second_server() {
+    let stub = Stub::new().await;
+    let policy = drive::environment().server.security_policy;
+    let none = || Reply::ok(r#"{"Servers":[]}"#);
+    stub.on("transfer:ListServers", [none(), none(), none(), one_server()])
+        .on("transfer:DescribeServer", [server(&policy, "ONLINE")])
+        .on("transfer:CreateServer", [Reply::ok(r#"{"ServerId":"s-01234"#)]);
+    let ended = one(&stub, "us-west-2/server", stack_is_there()).await;
+    assert_eq!(ended.outcome(&node("us-west-2/server"))["outcome"], "changed", "{:?}", ended.outcomes);
+    assert_eq!(stub.count("transfer:CreateServer"), 1);
+}
+
 #[tokio::test]
 async fn a_role_that_cannot_be_assumed_yet_is_waited_for() {
     let stub = Stub::new().await;
