@@ -119,6 +119,25 @@ fn answers_are_lost_late_old_and_incomplete() {
     assert_eq!(first, [("CreateServer", true, true), ("CreateServer", true, true)]);
 }
 
+/// What IAM, CloudFormation and Transfer show a while after they have done it.
+#[test]
+fn what_shows_late_delays_a_deployment_and_nothing_else() {
+    let site = Site::new();
+    for rule in [
+        ["iam.GetRole", "hide-new=5s"],
+        ["transfer.ListServers", "hide-new=5s"],
+        ["cloudformation.DescribeStacks", "stale=2s"],
+        ["dynamodb.DescribeTable", "stale=2s"],
+    ] {
+        add(&site, &rule);
+    }
+    site.ok(&["deploy", "--env", "99", "--local", "--yes"]);
+    clear(&site);
+    assert_eq!(servers(&site, "111111111111").len(), 2);
+    assert_eq!(site.planned(), Vec::<String>::new());
+    site.aws(&["properties"]);
+}
+
 /// Starts a deployment that will be killed.
 fn deploying(site: &Site) -> Running {
     let mut command = site.command(&["deploy", "--env", "99", "--local", "--yes"]);
