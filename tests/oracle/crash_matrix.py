@@ -28,7 +28,7 @@ import random
 import threading
 import time
 
-from account_site import Failure, Front, Site, arguments
+from account_site import DEADLINE, Failure, Front, Site, arguments
 from dump import REGIONS, differences
 from gate import Gate, whole, words
 from scenarios import CHAINS, EMPTY, TEARDOWN, ZONE, environment, stands
@@ -124,11 +124,17 @@ class Cells(Site):
         """An undisturbed run, and the names of the writes to its folder."""
         gate = Gate(self.records, self.account)
         process = self.begin(self.command(scenario))
-        gate.walk(lambda: process.poll() is None)
+        gate.walk(self.goes_on(process))
         gate.close()
+        process.kill()
         if process.wait() != 0:
             raise Failure(f"{scenario.name} ended with {process.returncode}:\n{self.output()[-3000:]}")
         return gate.labels
+
+    @staticmethod
+    def goes_on(process):
+        end = time.monotonic() + DEADLINE
+        return lambda: process.poll() is None and time.monotonic() < end
 
     def disturb(self, cell, scenario):
         """Whether the run came to what disturbs it, and whether one more has to make it good."""
@@ -158,7 +164,7 @@ class Cells(Site):
         gate = Gate(self.records, self.account)
         process = self.begin(self.command(scenario))
         try:
-            waits = gate.walk(lambda: process.poll() is None, (cell.what, cell.nth))
+            waits = gate.walk(self.goes_on(process), (cell.what, cell.nth))
         finally:
             process.kill()
             ended = process.wait()
