@@ -107,14 +107,16 @@ impl Session {
         .collect()
     }
 
-    /// Adds the orphans to what this run is about.
+    /// Adds the orphans to what this run is about, and what only state remembers: the package of a dropped region.
     ///
     /// # Errors
     /// What could not be looked at.
     pub async fn with_orphans(&mut self, world: &World) -> Result<(), Unseen> {
-        let mut orphans = self.all_orphans(world, &[]).await?;
-        orphans.retain(|orphan| !self.resources.iter().any(|resource| resource.id() == orphan.id()));
-        self.resources.extend(orphans);
+        for more in self.all_orphans(world, &[]).await?.into_iter().chain(self.retired()) {
+            if !self.resources.iter().any(|resource| resource.id() == more.id()) {
+                self.resources.push(more);
+            }
+        }
         Ok(())
     }
 
