@@ -131,6 +131,7 @@ fn table(environment: &Environment) -> Vec<Arc<dyn Resource>> {
         region: environment.home_region.clone(),
         name: settings.name.clone(),
         index: names::TABLE_INDEX,
+        replicas: settings.regions.iter().filter(|region| **region != environment.home_region).cloned().collect(),
         recovery: settings.point_in_time_recovery,
         protection: settings.deletion_protection,
         tags: tags(environment),
@@ -160,12 +161,14 @@ fn user_role_node() -> NodeId {
 fn user_role(environment: &Environment) -> Vec<Arc<dyn Resource>> {
     let account = &environment.account;
     let policy = names::user_policy(environment);
+    let arn = format!("arn:aws:iam::{account}:policy/{policy}");
     let buckets: Vec<_> = environment.clusters.keys().map(|c| names::upload_bucket(environment, c)).collect();
     vec![
         Arc::new(UserRole {
             id: user_role_node(),
             account: account.clone(),
             name: environment.names.user_role.clone(),
+            policy: arn.clone(),
             regions: environment.regions.iter().filter(|(_, r)| r.server).map(|(name, _)| name.clone()).collect(),
             tags: tags(environment),
         }),
@@ -173,7 +176,7 @@ fn user_role(environment: &Environment) -> Vec<Arc<dyn Resource>> {
             id: NodeId::new("global", Kind::UserPolicy),
             role_node: user_role_node(),
             role: environment.names.user_role.clone(),
-            arn: format!("arn:aws:iam::{account}:policy/{policy}"),
+            arn,
             name: policy,
             documents: user_policies::documents(&buckets),
             tags: tags(environment),

@@ -93,13 +93,14 @@ mod files {
 
     use async_trait::async_trait;
     use futures_util::FutureExt as _;
+    use serde_json::{Map, Value};
     use sha2::{Digest as _, Sha256};
 
     use crate::plan::model::Plan;
     use crate::report::plan_view;
     use crate::state::blob::{Blob, Blobs, Expect, Version};
     use crate::state::error::StateError;
-    use crate::state::journal::Journal;
+    use crate::state::journal::{Entry, Header, Journal, SUM, sum};
     use crate::state::lease::{Lease, Lock};
     use crate::state::machine::ThisMachine;
     use crate::state::model::State;
@@ -144,7 +145,8 @@ mod files {
             let text = serde_json::to_vec(&state).unwrap_or_default();
             assert_eq!(State::read("x", &text).ok().as_ref(), Some(&state));
         }
-        if let Ok(journal) = Journal::read("x", data) {
+        for content in [Some(data.to_vec()), summed(data)].into_iter().flatten() {
+            let Ok(journal) = Journal::read("x", &content) else { continue };
             let again = Journal::read("x", &journal.write()).ok();
             let again = again.as_ref();
             assert_eq!(again.map(Journal::entries), Some(journal.entries()));
@@ -155,6 +157,25 @@ mod files {
             assert!(!lease.holder.describe().is_empty());
             assert_eq!(super::files::lease(&serde_json::to_vec(&lease).unwrap_or_default()), Some(lease));
         }
+    }
+
+    /// A journal with the sums that its lines have, where they have the form of such.
+    pub(super) fn summed(data: &[u8]) -> Option<Vec<u8>> {
+        let mut lines = data.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        let header: Header = serde_json::from_slice(lines.next()?).ok()?;
+        let mut text = serde_json::to_vec(&header).ok()?;
+        let mut before = sum("", &text);
+        for line in lines {
+            let mut members: Map<String, Value> = serde_json::from_slice(line).ok()?;
+            members.remove(SUM);
+            let entry: Entry = serde_json::from_value(members.clone().into()).ok()?;
+            before = sum(&before, &serde_json::to_vec(&entry).ok()?);
+            members.insert(SUM.to_owned(), before.clone().into());
+            text.push(b'\n');
+            text.extend(serde_json::to_vec(&members).ok()?);
+        }
+        text.push(b'\n');
+        Some(text)
     }
 
     /// A state with the digest that its content has, where it has the form of one.
@@ -270,7 +291,11 @@ mod tests {
 
     #[test]
     fn the_seeds_of_journal_and_lock_are_read() {
-        assert_eq!(Journal::read("x", &seed("some.journal")).unwrap().entries().len(), 1);
+        assert_eq!(Journal::read("x", &seed("some.journal")).unwrap().entries().len(), 2);
+        let changed = String::from_utf8(seed("some.journal")).unwrap().replace("us-west-2/server", "us-west-2/trigger");
+        assert!(Journal::read("x", changed.as_bytes()).is_err());
+        let summed = files::summed(changed.as_bytes()).unwrap();
+        assert_eq!(Journal::read("x", &summed).unwrap().entries()[0].node.as_str(), "us-west-2/trigger");
         assert_eq!(files::lease(&seed("held.lock")).unwrap().holder.command, "deploy");
     }
 }

@@ -59,6 +59,17 @@ pub struct Options {
     pub reporter: Arc<dyn Reporter>,
 }
 
+/// What the run before this one did of a saved plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Earlier {
+    /// It did another plan, or none.
+    Nothing,
+    /// It began this one and did not finish.
+    Part,
+    /// All of it.
+    Whole,
+}
+
 /// The records of an environment.
 pub fn store(aws: &Aws, environment: &Environment, place: &Place) -> Store {
     let blobs: Arc<dyn Blobs> = match place {
@@ -273,12 +284,14 @@ impl Session {
         self.resources.extend(desired::leftovers(&self.environment, &past));
     }
 
-    /// Says that this run does a saved plan of this digest. `true`: the run before it began the same one and did not
-    /// finish.
-    pub fn does_saved_plan(&mut self, digest: &str) -> bool {
+    /// Says that this run does a saved plan of this digest, and tells what the run before it did of it.
+    pub fn does_saved_plan(&mut self, digest: &str) -> Earlier {
         self.saved_plan = Some(digest.to_owned());
-        let last = self.state.last_run.as_ref();
-        last.is_some_and(|run| run.outcome != "done" && run.plan.as_deref() == Some(digest))
+        match self.state.last_run.as_ref().filter(|run| run.plan.as_deref() == Some(digest)) {
+            None => Earlier::Nothing,
+            Some(run) if run.outcome == "done" => Earlier::Whole,
+            Some(_) => Earlier::Part,
+        }
     }
 
     /// The resources of this run.
@@ -470,6 +483,9 @@ impl Session {
     /// State cannot be written.
     pub async fn nothing_to_do(&mut self, command: &str, world: &World) -> Result<(), CliError> {
         self.state.learn(world);
+        // Whoever does the plan of the run before once more still finds it done.
+        let done = self.state.last_run.as_ref().filter(|run| run.outcome == "done");
+        self.saved_plan = self.saved_plan.take().or_else(|| done?.plan.clone());
         self.state.begins(self.this_run(command));
         self.state.ends("done", output::now());
         match &mut self.run {

@@ -57,6 +57,15 @@ pub struct ApiMethod {
     pub guards: Vec<String>,
 }
 
+/// What a method can want besides, and a template's name for it.
+pub const GUARDS: [(&str, &str); 5] = [
+    ("an API key", "ApiKeyRequired"),
+    ("a request validator", "RequestValidatorId"),
+    ("a role of the integration", "Integration.Credentials"),
+    ("request parameters of the integration", "Integration.RequestParameters"),
+    ("a conversion of the content", "Integration.ContentHandling"),
+];
+
 /// What answers a method.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -144,19 +153,15 @@ impl ApiGateway {
         let call = self.0.get_method().rest_api_id(api).resource_id(resource).http_method(verb).send().await;
         let Some(method) = call.call("apigateway:GetMethod", api).or_missing(&["NotFound"])? else { return Ok(None) };
         let behind = method.method_integration();
-        let guards = named(&[
-            (method.api_key_required() == Some(true), "an API key"),
-            (method.request_validator_id().is_some_and(|id| !id.is_empty()), "a request validator"),
-            (
-                behind.and_then(Integration::credentials).is_some_and(|role| !role.is_empty()),
-                "a role of the integration",
-            ),
-            (
-                behind.and_then(Integration::request_parameters).is_some_and(|parameters| !parameters.is_empty()),
-                "request parameters of the integration",
-            ),
-            (behind.is_some_and(|behind| behind.content_handling().is_some()), "a conversion of the content"),
-        ]);
+        let there = [
+            method.api_key_required() == Some(true),
+            method.request_validator_id().is_some_and(|id| !id.is_empty()),
+            behind.and_then(Integration::credentials).is_some_and(|role| !role.is_empty()),
+            behind.and_then(Integration::request_parameters).is_some_and(|parameters| !parameters.is_empty()),
+            behind.is_some_and(|behind| behind.content_handling().is_some()),
+        ];
+        let guards = GUARDS.iter().zip(there).map(|((words, _), there)| (there, *words)).collect::<Vec<_>>();
+        let guards = named(&guards);
         Ok(Some(ApiMethod {
             path: path.to_owned(),
             http_method: verb.to_owned(),

@@ -62,6 +62,12 @@ pub struct StageFacts {
     pub deployment_id: String,
     /// Settings of its methods.
     pub method_settings: Vec<MethodSettingFacts>,
+    /// Whether answers are kept and given again.
+    pub cache_cluster_enabled: bool,
+    /// Whether calls are traced by X-Ray.
+    pub tracing_enabled: bool,
+    /// The certificate that it shows to what is behind it.
+    pub client_certificate_id: Option<String>,
     /// What it writes of each call; left out where it writes nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub access_log_setting: Option<AccessLogFacts>,
@@ -176,6 +182,9 @@ fn stage(from: &Stage) -> StageFacts {
         stage_name: from.stage_name().unwrap_or_default().to_owned(),
         deployment_id: from.deployment_id().unwrap_or_default().to_owned(),
         method_settings: settings,
+        cache_cluster_enabled: from.cache_cluster_enabled(),
+        tracing_enabled: from.tracing_enabled(),
+        client_certificate_id: from.client_certificate_id().map(str::to_owned),
         access_log_setting: log.filter(|log| !log.format.is_empty() || !log.destination_arn.is_empty()),
     }
 }

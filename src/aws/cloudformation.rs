@@ -201,6 +201,18 @@ impl CloudFormation {
         call.or_missing(&["AlreadyExists"]).map(drop)
     }
 
+    /// Name of the stack that a resource is in, by its physical id; `None` where it is in none.
+    pub async fn stack_with(&self, physical: &str) -> Result<Option<String>, AwsError> {
+        let call = self.0.describe_stack_resources().physical_resource_id(physical).send().await;
+        let call = call.call("cloudformation:DescribeStackResources", physical);
+        let found = match call {
+            // "Stack for … does not exist"
+            Err(error) if error.is("ValidationError") && error.message.contains("does not exist") => return Ok(None),
+            other => other?,
+        };
+        Ok(found.stack_resources().first().and_then(|resource| resource.stack_name().map(str::to_owned)))
+    }
+
     /// Status and reason of a change set.
     pub async fn change_set(&self, stack: &str, change_set: &str) -> Result<Option<(String, String)>, AwsError> {
         let call = self.0.describe_change_set().stack_name(stack).change_set_name(change_set).send().await;

@@ -5,6 +5,7 @@ use aws_sdk_dynamodb::types::{
     DeleteReplicationGroupMemberAction, GlobalSecondaryIndex, GlobalSecondaryIndexUpdate, IndexStatus,
     KeySchemaElement, KeyType, PointInTimeRecoverySpecification, PointInTimeRecoveryStatus, Projection, ProjectionType,
     ReplicationGroupUpdate, ScalarAttributeType, StreamSpecification, StreamViewType, TableDescription, Tag,
+    TimeToLiveStatus,
 };
 
 use super::error::{Call as _, OrMissing as _};
@@ -50,6 +51,8 @@ pub struct TableFacts {
     pub stream: Option<String>,
     /// Whether deletion is refused.
     pub deletion_protection: bool,
+    /// ARN of the key that it is encrypted with; none for the one that AWS owns.
+    pub key_arn: Option<String>,
     /// Other regions and the status of their replica.
     pub replicas: Vec<(String, String)>,
 }
@@ -61,6 +64,24 @@ impl DynamoDb {
     pub async fn table(&self, name: &str) -> Result<Option<TableFacts>, AwsError> {
         let call = self.0.describe_table().table_name(name).send().await.call("dynamodb:DescribeTable", name);
         Ok(call.or_missing(MISSING)?.and_then(|answer| answer.table).map(|table| facts(&table)))
+    }
+
+    /// Whether it is a global table of the version of 2017, which has calls of its own (DynamoDB developer guide,
+    /// "Determining the version of a global table").
+    pub async fn is_legacy_global(&self, name: &str) -> Result<bool, AwsError> {
+        let call = self.0.describe_global_table().global_table_name(name).send().await;
+        let call = call.call("dynamodb:DescribeGlobalTable", name);
+        // An endpoint that does not offer the call has no such tables.
+        Ok(call.or_missing(&["GlobalTableNotFound", "ResourceNotFound", "UnknownOperation"])?.is_some())
+    }
+
+    /// The attribute by whose time items are deleted, where there is one.
+    pub async fn expiry(&self, name: &str) -> Result<Option<String>, AwsError> {
+        let call = self.0.describe_time_to_live().table_name(name).send().await;
+        let answer = call.call("dynamodb:DescribeTimeToLive", name)?;
+        let on = |status: &TimeToLiveStatus| matches!(status, TimeToLiveStatus::Enabled | TimeToLiveStatus::Enabling);
+        let expiry = answer.time_to_live_description().filter(|ttl| ttl.time_to_live_status().is_some_and(on));
+        Ok(expiry.and_then(|ttl| ttl.attribute_name().map(str::to_owned)))
     }
 
     /// Creates a table; one that exists already is `ResourceInUse`.
@@ -258,6 +279,7 @@ fn facts(table: &TableDescription) -> TableFacts {
             .and_then(|s| s.stream_view_type())
             .map(|v| v.as_str().to_owned()),
         deletion_protection: table.deletion_protection_enabled().unwrap_or(false),
+        key_arn: table.sse_description().and_then(|sse| sse.kms_master_key_arn()).map(str::to_owned),
         replicas: table
             .replicas()
             .iter()

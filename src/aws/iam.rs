@@ -18,6 +18,8 @@ pub struct RoleFacts {
     pub arn: String,
     /// Trust policy, decoded JSON.
     pub trust: String,
+    /// ARN of its permissions boundary.
+    pub boundary: Option<String>,
     /// Its tags.
     pub tags: Tags,
 }
@@ -30,6 +32,9 @@ impl Iam {
         let call = self.0.get_role().role_name(name).send().await.call("iam:GetRole", name);
         Ok(call.or_missing(MISSING)?.and_then(|answer| answer.role).map(|role| RoleFacts {
             trust: decoded(role.assume_role_policy_document().unwrap_or_default()),
+            boundary: role
+                .permissions_boundary()
+                .and_then(|boundary| boundary.permissions_boundary_arn().map(str::to_owned)),
             tags: untag(role.tags()),
             arn: role.arn,
         }))

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use aws_sdk_lambda::config::interceptors::InterceptorContext;
 use aws_sdk_lambda::config::retry::{ClassifyRetry, RetryAction};
-use aws_sdk_lambda::types::{Environment, LastUpdateStatus, State};
+use aws_sdk_lambda::types::{Environment, FunctionConfiguration, LastUpdateStatus, State};
+use serde::Serialize;
 
 use super::error::{Call as _, OrMissing as _};
 use super::{AwsError, Tags};
@@ -24,6 +25,10 @@ pub struct FunctionFacts {
     pub environment: BTreeMap<String, String>,
     /// Changes with every update; an update naming an old one is refused.
     pub revision: String,
+    /// SHA-256 of the package, in base64.
+    pub code_sha256: Option<String>,
+    /// What a template says of it besides, under the template's names.
+    pub settings: FunctionSettings,
     /// How many invocations may run at once, where some are reserved for it.
     pub reserved: Option<i32>,
     /// An update or the creation is going on; AWS's word.
@@ -32,6 +37,32 @@ pub struct FunctionFacts {
     pub failed: Option<String>,
     /// Its tags.
     pub tags: Tags,
+}
+
+/// Settings of a function, under the names that templates use.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct FunctionSettings {
+    /// `provided.al2023`.
+    pub runtime: Option<String>,
+    /// What in the package is run.
+    pub handler: Option<String>,
+    /// In MB.
+    pub memory_size: Option<i32>,
+    /// In seconds.
+    pub timeout: Option<i32>,
+    /// `x86_64` or `arm64`.
+    pub architectures: Vec<String>,
+    /// ARNs of layers, whose files are put over the package's.
+    pub layers: Vec<String>,
+    /// Subnets that its calls go through; without a way out of them it reaches no table.
+    #[serde(rename = "VpcConfig")]
+    pub subnets: Vec<String>,
+    /// ARN of the key of its environment variables.
+    pub kms_key_arn: Option<String>,
+    /// `PassThrough` or `Active`.
+    #[serde(rename = "TracingConfig")]
+    pub tracing: Option<String>,
 }
 
 /// What an invocation gave.
@@ -57,6 +88,20 @@ impl ClassifyRetry for Throttled {
 
     fn name(&self) -> &'static str {
         "throttled"
+    }
+}
+
+fn settings(of: &FunctionConfiguration) -> FunctionSettings {
+    FunctionSettings {
+        runtime: of.runtime().map(|runtime| runtime.as_str().to_owned()),
+        handler: of.handler().map(str::to_owned),
+        memory_size: of.memory_size(),
+        timeout: of.timeout(),
+        architectures: of.architectures().iter().map(|one| one.as_str().to_owned()).collect(),
+        layers: of.layers().iter().filter_map(|layer| layer.arn().map(str::to_owned)).collect(),
+        subnets: of.vpc_config().map(|vpc| vpc.subnet_ids().to_vec()).unwrap_or_default(),
+        kms_key_arn: of.kms_key_arn().map(str::to_owned),
+        tracing: of.tracing_config().and_then(|tracing| tracing.mode()).map(|mode| mode.as_str().to_owned()),
     }
 }
 
@@ -99,6 +144,8 @@ impl Lambda {
                 .into_iter()
                 .collect(),
             revision: config.revision_id().unwrap_or_default().to_owned(),
+            code_sha256: config.code_sha256().map(str::to_owned),
+            settings: settings(config),
             reserved: answer.concurrency().and_then(|c| c.reserved_concurrent_executions()),
             pending,
             failed,

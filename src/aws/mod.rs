@@ -23,7 +23,7 @@ mod stack_drift;
 mod sts;
 mod transfer;
 
-pub use apigateway::{ApiGateway, ApiIntegration, ApiIntegrationResponse, ApiMethod};
+pub use apigateway::{ApiGateway, ApiIntegration, ApiIntegrationResponse, ApiMethod, GUARDS};
 pub use apigateway_parts::{AccessLogFacts, ApiFacts, MethodSettingFacts, ModelFacts, ResourceFacts, StageFacts};
 pub use calls::Fence;
 pub use cloudformation::{CloudFormation, StackEvent, StackFacts, StackRequest};
@@ -34,7 +34,7 @@ pub use dynamodb::{DynamoDb, NewTable, TableFacts};
 pub use error::AwsError;
 pub use iam::{Iam, RoleFacts};
 pub use items::{Write, Written};
-pub use lambda::{FunctionFacts, Invocation, Lambda};
+pub use lambda::{FunctionFacts, FunctionSettings, Invocation, Lambda};
 pub use logs::{GroupFacts, Logs, MetricDimension, MetricFacts, MetricFilterFacts};
 pub use objects::{Download, ObjectFacts, ObjectPage, Upload};
 pub use route53::{RecordFacts, Route53};

@@ -100,6 +100,12 @@ impl S3 {
         call.send().await.call("s3:PutBucketPolicy", bucket).map(drop)
     }
 
+    /// Takes the policy away; none is fine.
+    pub async fn delete_policy(&self, bucket: &str, account: &str) -> Result<(), AwsError> {
+        let call = self.client.delete_bucket_policy().bucket(bucket).expected_bucket_owner(account).send().await;
+        call.call("s3:DeleteBucketPolicy", bucket).or_missing(&["NoSuchBucketPolicy"]).map(drop)
+    }
+
     /// Tags of a bucket; `None` without the bucket, empty without tags.
     pub async fn tags(&self, bucket: &str, account: &str) -> Result<Option<Tags>, AwsError> {
         let call = self.client.get_bucket_tagging().bucket(bucket).expected_bucket_owner(account).send().await;

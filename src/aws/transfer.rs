@@ -42,6 +42,14 @@ pub struct ServerFacts {
     pub set_stat: Option<String>,
     /// `ENABLED` or `DISABLED`.
     pub listing_optimization: Option<String>,
+    /// `SFTP`, `FTPS`, …
+    pub protocols: Vec<String>,
+    /// `PUBLIC`, `VPC`, …
+    pub endpoint_type: String,
+    /// Ids of the workflows that it starts for a file.
+    pub workflows: Vec<String>,
+    /// What it tells before and after a log-in.
+    pub banners: Vec<String>,
     /// Its tags.
     pub tags: Tags,
 }
@@ -117,6 +125,20 @@ impl Transfer {
                 .s3_storage_options()
                 .and_then(|o| o.directory_listing_optimization())
                 .map(|o| o.as_str().to_owned()),
+            protocols: server.protocols().iter().map(|protocol| protocol.as_str().to_owned()).collect(),
+            endpoint_type: server.endpoint_type().map_or_else(String::new, |kind| kind.as_str().to_owned()),
+            workflows: server
+                .workflow_details()
+                .into_iter()
+                .flat_map(|all| all.on_upload().iter().chain(all.on_partial_upload()))
+                .map(|workflow| workflow.workflow_id().to_owned())
+                .collect(),
+            banners: [server.pre_authentication_login_banner(), server.post_authentication_login_banner()]
+                .into_iter()
+                .flatten()
+                .filter(|banner| !banner.is_empty())
+                .map(str::to_owned)
+                .collect(),
             tags: server.tags().iter().map(|t| (t.key().to_owned(), t.value().to_owned())).collect(),
         }))
     }

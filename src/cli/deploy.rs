@@ -9,7 +9,7 @@ use crate::exit::{CliError, Exit};
 use crate::report::output::{self, Output};
 use crate::report::{plan_view, summary};
 use crate::resources::resource::Action;
-use crate::session::Session;
+use crate::session::{Earlier, Session};
 
 /// What to deploy, and whether to ask.
 #[derive(Debug, clap::Args)]
@@ -49,8 +49,11 @@ async fn work(args: &Args, session: &mut Session, look: Look) -> Result<Exit, Cl
     let (plan, edges) = session.plan(&observed)?;
     if let Some(path) = &args.plan {
         let saved = saved::read(path)?;
-        let resumed = session.does_saved_plan(&saved::digest(&saved));
-        saved::check(&saved, &plan, resumed)?;
+        let earlier = session.does_saved_plan(&saved::digest(&saved));
+        saved::check(&saved, &plan, earlier)?;
+        if earlier == Earlier::Whole {
+            output::progress(&format!("{} was done by the last run", path.display()));
+        }
     }
     if look.output != Output::Json {
         output::data(&plan_view::render(&plan, output::width()));

@@ -44,17 +44,25 @@ async fn list(session: &mut Session, look: Look) -> Result<Exit, CliError> {
     let found = session.candidates(&observed);
     if look.output == Output::Json {
         let found: Vec<_> = found.iter().map(|(id, what)| json!({ "resource": id, "what": what })).collect();
-        output::json("import/1", &json!({ "candidates": found }));
-        return Ok(Exit::Ok);
+        let unreadable: Vec<_> = observed.unreadable.keys().collect();
+        output::json("import/1", &json!({ "candidates": found, "unreadable": unreadable }));
+    }
+    let looked = if observed.unreadable.is_empty() { Exit::Ok } else { Exit::Failed };
+    for (id, error) in &observed.unreadable {
+        output::progress(&format!("{id} could not be looked at: {error}"));
+    }
+    if look.output == Output::Json {
+        return Ok(looked);
     }
     for (id, what) in &found {
         output::data(&format!("{id}: {what}"));
     }
     output::data(&match found.len() {
+        0 if looked != Exit::Ok => "Nothing of what could be looked at is another's.".into(),
         0 => "Nothing of this environment's names is another's. Servers have no names: import REGION/server=ID.".into(),
         count => format!("{count} to adopt: sftpctl import --env {} RESOURCE …", session.environment.name),
     });
-    Ok(Exit::Ok)
+    Ok(looked)
 }
 
 async fn work(args: &Args, session: &mut Session, look: Look) -> Result<Exit, CliError> {

@@ -47,6 +47,7 @@ pub(super) mod saved {
     use crate::exit::{CliError, Exit};
     use crate::plan::model::{Plan, Step, VERSION};
     use crate::resources::resource::Action;
+    use crate::session::Earlier;
 
     /// Writes a plan.
     pub(in crate::cli) fn write(path: &Path, plan: &Plan) -> Result<(), CliError> {
@@ -72,12 +73,13 @@ pub(super) mod saved {
         Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// Whether the plan of now is the one that was saved, or, where a run that did the saved one was `resumed`, what
-    /// is left of it.
-    pub(in crate::cli) fn check(saved: &Plan, now: &Plan, resumed: bool) -> Result<(), CliError> {
-        if saved == now {
+    /// Whether the plan of now is the one that was saved, or what the run before left of it: nothing where it did it all,
+    /// as in a job of a pipeline that is run again.
+    pub(in crate::cli) fn check(saved: &Plan, now: &Plan, earlier: Earlier) -> Result<(), CliError> {
+        if saved == now || (earlier == Earlier::Whole && now.is_empty()) {
             return Ok(());
         }
+        let resumed = earlier == Earlier::Part;
         let mut causes: Vec<String> = Vec::new();
         if (&saved.environment, &saved.account) != (&now.environment, &now.account) {
             causes.push(format!("it is for environment {} in account {}", saved.environment, saved.account));
@@ -107,10 +109,64 @@ pub(super) mod saved {
     /// edited meanwhile is another plan.
     fn part_of(now: &Step, planned: &Step) -> bool {
         let whole = matches!(planned.change.action, Action::Create | Action::Import | Action::Recreate);
-        (whole || now.change.action == planned.change.action)
+        let goes = matches!(now.change.action, Action::Delete | Action::Keep);
+        ((whole && !goes) || now.change.action == planned.change.action)
             && now.change.properties.iter().all(|property| {
                 let same = planned.change.properties.iter().find(|planned| planned.name == property.name);
                 same.map_or(whole, |same| same.after_node.is_some() || same.after == property.after)
             })
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use crate::resources::resource::{Change, Kind, NodeId, PropertyChange};
+
+        use super::*;
+
+        fn plan(steps: &[(&str, Action, &[(&str, &str)])]) -> Plan {
+            let steps = steps.iter().map(|(id, action, properties)| {
+                let properties = properties.iter().map(|(name, after)| PropertyChange {
+                    name: (*name).to_owned(),
+                    before: None,
+                    after: Some((*after).into()),
+                    after_node: None,
+                    replaces: None,
+                });
+                let change = Change { action: *action, reason: None, properties: properties.collect() };
+                Step {
+                    id: NodeId::new(id, Kind::Server),
+                    kind: Kind::Server,
+                    title: (*id).to_owned(),
+                    change,
+                    needs: Vec::new(),
+                }
+            });
+            let (environment, account) = ("99".to_owned(), "111111111111".to_owned());
+            Plan { version: VERSION, environment, account, steps: steps.collect() }
+        }
+
+        #[test]
+        fn a_saved_plan_is_done_as_it_was_or_gone_on_with_and_no_other() {
+            use Action::{Create, Delete, Keep, Update};
+            use Earlier::{Nothing, Part, Whole};
+            let saved = plan(&[("a", Create, &[("x", "1"), ("y", "2")]), ("b", Update, &[("x", "1")])]);
+            for (now, accepted) in [
+                (saved.clone(), &[Nothing, Part, Whole][..]),
+                (plan(&[]), &[Part, Whole]),
+                (plan(&[("b", Update, &[("x", "1")])]), &[Part]),
+                (plan(&[("a", Update, &[("y", "2")])]), &[Part]),
+                (plan(&[("a", Update, &[("y", "3")])]), &[]),
+                (plan(&[("b", Update, &[("x", "2")])]), &[]),
+                (plan(&[("a", Delete, &[])]), &[]),
+                (plan(&[("a", Keep, &[])]), &[]),
+                (plan(&[("b", Delete, &[])]), &[]),
+                (plan(&[("c", Create, &[])]), &[]),
+            ] {
+                for earlier in [Nothing, Part, Whole] {
+                    let checked = check(&saved, &now, earlier);
+                    assert_eq!(checked.is_ok(), accepted.contains(&earlier), "{earlier:?}: {now:?}: {checked:?}");
+                }
+            }
+        }
     }
 }

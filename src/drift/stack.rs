@@ -42,6 +42,8 @@ pub struct Looked<'a> {
     pub arn: &'a str,
     /// The template that it has.
     pub template: &'a Value,
+    /// Whether the region has a server, whose id the authorizer's environment is given after the stack.
+    pub served: bool,
 }
 
 /// What a look at a resource found.
@@ -68,7 +70,7 @@ pub async fn look(aws: &Aws, stack: &Looked<'_>) -> Found {
     let (drifts, trouble) = detected.unwrap_or_else(|error| (Vec::new(), Some(error.to_string())));
     let by_id: BTreeMap<&str, &ResourceDrift> = drifts.iter().map(|drift| (drift.logical.as_str(), drift)).collect();
     let mut theirs: BTreeMap<&str, Look> =
-        by_id.iter().filter_map(|(id, drift)| Some((*id, verdict(drift)?))).collect();
+        by_id.iter().filter_map(|(id, drift)| Some((*id, verdict(drift, stack.served)?))).collect();
     let mut ours = read(aws, stack, facts, &theirs).await;
     let mut found = Found::default();
     for (logical, resource) in stack.template["Resources"].as_object().into_iter().flatten() {
@@ -100,7 +102,8 @@ pub async fn look(aws: &Aws, stack: &Looked<'_>) -> Found {
             (None, None) => found.unseen.push(match (by_id.get(logical.as_str()), &trouble) {
                 (Some(drift), _) => {
                     let why = format!("CloudFormation says {}", drift.status);
-                    Unseen { resource: name, why, failed: false }
+                    // It cannot look at this type, or it could not look at this one now.
+                    Unseen { resource: name, why, failed: drift.status != "NOT_CHECKED" }
                 }
                 (None, Some(trouble)) => Unseen::failed(name, trouble),
                 (None, None) => {
@@ -209,21 +212,22 @@ fn gone() -> Property {
 }
 
 /// What CloudFormation says of a resource; `None` where it says nothing.
-fn verdict(drift: &ResourceDrift) -> Option<Look> {
+fn verdict(drift: &ResourceDrift, served: bool) -> Option<Look> {
     match drift.status.as_str() {
         "IN_SYNC" => Some(Look::There(Vec::new())),
-        "MODIFIED" => Some(Look::There(properties(drift))),
+        "MODIFIED" => Some(Look::There(properties(drift, served))),
         "DELETED" => Some(Look::Gone),
         _ => None,
     }
 }
 
-/// What somebody changed. The server id is left out: the stack only hands it on, and its own node looks after it.
-fn properties(drift: &ResourceDrift) -> Vec<Property> {
+/// What somebody changed. The server id is left out where there is a server: the stack only hands it on, and its own
+/// node looks after it.
+fn properties(drift: &ResourceDrift, served: bool) -> Vec<Property> {
     drift
         .differences
         .iter()
-        .filter(|(path, ..)| path != "/Environment/Variables/SERVER_ID")
+        .filter(|(path, ..)| !served || path != "/Environment/Variables/SERVER_ID")
         .map(|(path, before, after)| Property {
             name: path.trim_start_matches('/').replace('/', "."),
             before: before.clone(),

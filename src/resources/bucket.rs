@@ -45,6 +45,9 @@ pub struct Bucket {
     pub kept_tags: Tags,
 }
 
+/// What CloudFormation tags the buckets of a stack with.
+const STACK_TAG: &str = "aws:cloudformation:stack-name";
+
 /// How a bucket keeps its files, as properties, and what the template says of each.
 pub(super) const SETTINGS: [(&str, &str); 4] = [
     ("versioning", "Enabled"),
@@ -61,8 +64,19 @@ fn with_settings(live: Live, settings: BucketSettings) -> Live {
         .with("object ownership", settings.ownership)
 }
 
+/// Makes a bucket ready for a stack to take: it keeps its files as the template says, and has no policy, since
+/// CloudFormation does not create one where there is one ("The bucket policy already exists on bucket"). The stack's
+/// comes with the update that follows.
+pub(super) async fn make_ready(s3: &S3, bucket: &str, account: &str) -> Result<(), AwsError> {
+    keep_well(s3, bucket, account).await?;
+    match s3.policy(bucket, account).await? {
+        Policy::Document(_) => s3.delete_policy(bucket, account).await,
+        _ => Ok(()),
+    }
+}
+
 /// Makes a bucket keep its files as the template says, where it does not.
-pub(super) async fn keep_well(s3: &S3, bucket: &str, account: &str) -> Result<(), AwsError> {
+async fn keep_well(s3: &S3, bucket: &str, account: &str) -> Result<(), AwsError> {
     let live = with_settings(Live::new(bucket), s3.settings(bucket, account).await?);
     for (name, wanted) in SETTINGS {
         if live.properties.get(name).and_then(Value::as_str) == Some(wanted) {
@@ -203,14 +217,29 @@ impl Resource for Bucket {
         Ok(Removal::Keep("it holds customers' files; --delete-data deletes them, with all versions".into()))
     }
 
-    async fn adopt(&self, aws: &Aws, _live: &Live) -> Result<(), StepError> {
-        let s3 = aws.s3(&self.region);
-        let Some(have) = s3.tags(&self.name, &self.account).await? else {
+    async fn adoptable(&self, aws: &Aws, _live: &Live) -> Result<Tags, StepError> {
+        let Some(have) = aws.s3(&self.region).tags(&self.name, &self.account).await? else {
             return Err(StepError::Refused(format!("there is no {} of this account", self.title())));
         };
+        // The tag stays on a bucket that its stack has let go.
+        if have.contains_key(STACK_TAG)
+            && let Some(stack) = aws.cloudformation(&self.region).stack_with(&self.name).await?
+        {
+            return Err(StepError::Refused(format!(
+                "{} is in the stack {stack}, and no other stack can take it. Take it out of that one first: give it \
+                 `DeletionPolicy: Retain` in its template and update, then leave it out of the template and update again",
+                self.title()
+            )));
+        }
+        super::tags::adopting(&have, &self.tags, &self.title())
+    }
+
+    async fn adopt(&self, aws: &Aws, _live: &Live, tags: &Tags) -> Result<(), StepError> {
+        let s3 = aws.s3(&self.region);
         // S3 replaces the whole set, so what others put there is put back with it.
-        let ours = super::tags::adopting(&have, &self.tags, &self.title())?;
-        Ok(s3.set_tags(&self.name, &have.into_iter().chain(ours).collect()).await?)
+        let mut all = s3.tags(&self.name, &self.account).await?.unwrap_or_default();
+        all.extend(tags.clone());
+        Ok(s3.set_tags(&self.name, &all).await?)
     }
 
     async fn delete(&self, aws: &Aws, _call: &str, _live: &Live, options: RemovalOptions) -> Result<(), StepError> {

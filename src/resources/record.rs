@@ -13,7 +13,7 @@ use super::resource::{
     Change, Kind, Live, NodeId, Owner, Properties, Removal, RemovalOptions, Resource, StepError, Want, World, output,
 };
 use super::tags;
-use crate::aws::{Aws, AwsError, RecordFacts, Route53};
+use crate::aws::{Aws, AwsError, RecordFacts, Route53, Tags};
 
 /// What tells latency records of one name apart.
 #[derive(Clone, Debug)]
@@ -216,9 +216,10 @@ impl Resource for Record {
     }
 
     /// Route 53 has no tags on records: that state remembers it is what makes it ours, so there is nothing to call.
-    async fn adopt(&self, _aws: &Aws, live: &Live) -> Result<(), StepError> {
+    async fn adoptable(&self, _aws: &Aws, live: &Live) -> Result<Tags, StepError> {
         match live.owner {
-            Owner::Ours => Ok(()),
+            // It has no tags.
+            Owner::Ours => Ok(Tags::new()),
             Owner::Foreign(_) => Err(StepError::Refused(format!(
                 "{} is no CNAME with one target; make it one, or delete it, and deploy",
                 self.title()

@@ -118,10 +118,13 @@ impl Resource for Replica {
         Ok(())
     }
 
-    async fn adopt(&self, aws: &Aws, live: &Live) -> Result<(), StepError> {
-        let dynamodb = aws.dynamodb(&self.region);
-        let have = dynamodb.tags(&live.identity).await?;
-        Ok(dynamodb.tag(&live.identity, &tags::adopting(&have, &self.tags, &self.title())?).await?)
+    async fn adoptable(&self, aws: &Aws, live: &Live) -> Result<Tags, StepError> {
+        let have = aws.dynamodb(&self.region).tags(&live.identity).await?;
+        tags::adopting(&have, &self.tags, &self.title())
+    }
+
+    async fn adopt(&self, aws: &Aws, live: &Live, tags: &Tags) -> Result<(), StepError> {
+        Ok(aws.dynamodb(&self.region).tag(&live.identity, tags).await?)
     }
 
     async fn removal(&self, _aws: &Aws, live: &Live, options: RemovalOptions) -> Result<Removal, AwsError> {

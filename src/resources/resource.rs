@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::aws::{Aws, AwsError};
+use crate::aws::{Aws, AwsError, Tags};
 use crate::state::error::StateError;
 
 /// Names one resource of an environment: `us-west-2/stack`, `global/user-role`, `us-west-2/bucket/pl-pt99-5-uploads`.
@@ -423,6 +423,21 @@ pub struct RemovalOptions {
     pub delete_data: bool,
 }
 
+/// What differs in properties that [`Resource::unmanaged`] looks at: name, what is, what should be.
+pub fn differing<const N: usize>(properties: [(&str, Value, Value); N]) -> Vec<PropertyChange> {
+    let known = |value: Value| Some(value).filter(|value| !value.is_null());
+    let differ = properties.into_iter().filter(|(_, is, should)| is != should);
+    differ
+        .map(|(name, is, should)| PropertyChange {
+            name: name.to_owned(),
+            before: known(is),
+            after: known(should),
+            after_node: None,
+            replaces: None,
+        })
+        .collect()
+}
+
 /// One resource that is wanted: the shape of every kind.
 #[async_trait]
 pub trait Resource: Send + Sync {
@@ -483,12 +498,23 @@ pub trait Resource: Send + Sync {
         world: &World,
     ) -> Result<(), StepError>;
 
-    /// Makes what somebody made by hand ours, changing nothing but its tags. Most kinds cannot.
-    async fn adopt(&self, _aws: &Aws, _live: &Live) -> Result<(), StepError> {
+    /// What else differs from what this tool makes, and is left alone by every run: drift tells it.
+    async fn unmanaged(&self, _aws: &Aws, _live: &Live) -> Result<Vec<PropertyChange>, AwsError> {
+        Ok(Vec::new())
+    }
+
+    /// Whether it can be made ours, and which tags that takes; changes nothing, so that everything that is to be adopted
+    /// is looked at before the first of it is. Most kinds cannot.
+    async fn adoptable(&self, _aws: &Aws, _live: &Live) -> Result<Tags, StepError> {
         Err(StepError::Refused(format!(
             "{} cannot be adopted: rename or remove what stands there, or give the environment other names",
             self.title()
         )))
+    }
+
+    /// Makes what somebody made by hand ours, changing nothing but its tags.
+    async fn adopt(&self, _aws: &Aws, _live: &Live, _tags: &Tags) -> Result<(), StepError> {
+        Ok(())
     }
 
     /// Whether teardown deletes it; asked only by teardown, so it may look at what the resource holds.

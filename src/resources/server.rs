@@ -11,12 +11,16 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::resource::{
-    Change, Kind, Live, NodeId, Owner, Properties, RemovalOptions, Resource, Settled, StepError, Want, World, output,
+    Change, Kind, Live, NodeId, Owner, Properties, PropertyChange, RemovalOptions, Resource, Settled, StepError, Want,
+    World, differing, output,
 };
 use super::server_keys::{Changes, Whose};
 use super::tags;
 use crate::aws::{Aws, AwsError, ServerFacts, ServerRequest, Tags};
 use crate::host_keys::HostKey;
+
+/// The type of identity provider that an API behind API Gateway is.
+const PROVIDER: &str = "API_GATEWAY";
 
 /// The wanted server.
 #[derive(Clone, Debug)]
@@ -244,13 +248,35 @@ impl Resource for Server {
         Ok(())
     }
 
-    async fn adopt(&self, aws: &Aws, live: &Live) -> Result<(), StepError> {
+    async fn unmanaged(&self, aws: &Aws, live: &Live) -> Result<Vec<PropertyChange>, AwsError> {
+        let Some(server) = aws.transfer(&self.region).server(&live.identity).await? else { return Ok(Vec::new()) };
+        Ok(differing([
+            ("identity provider type", server.provider.into(), PROVIDER.into()),
+            ("endpoint type", server.endpoint_type.into(), "PUBLIC".into()),
+            ("protocols", json!(server.protocols), json!(["SFTP"])),
+            ("workflows", json!(server.workflows), json!([])),
+            ("banners", json!(server.banners), json!([])),
+        ]))
+    }
+
+    async fn adoptable(&self, aws: &Aws, live: &Live) -> Result<Tags, StepError> {
         let transfer = aws.transfer(&self.region);
         let Some(server) = transfer.server(&live.identity).await? else {
             return Err(StepError::Refused(format!("there is no server {}", live.identity)));
         };
-        let tag = tags::adopting(&server.tags, &self.tags, &format!("server {}", server.id))?;
-        Ok(transfer.tag(&server.arn, &tag).await?)
+        if server.provider != PROVIDER {
+            return Err(StepError::Refused(format!(
+                "server {} has the identity provider type {}, which AWS cannot change: it can never ask this environment's \
+                 API. Leave it out of the import, let the deployment make a server, and move customers by their host name",
+                server.id, server.provider
+            )));
+        }
+        tags::adopting(&server.tags, &self.tags, &format!("server {}", server.id))
+    }
+
+    async fn adopt(&self, aws: &Aws, live: &Live, tags: &Tags) -> Result<(), StepError> {
+        let arn = live.outputs.get("Arn").map_or("", String::as_str);
+        Ok(aws.transfer(&self.region).tag(arn, tags).await?)
     }
 
     async fn delete(&self, aws: &Aws, _call: &str, live: &Live, _options: RemovalOptions) -> Result<(), StepError> {

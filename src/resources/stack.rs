@@ -120,6 +120,15 @@ impl Stack {
         for name in kept.values() {
             let node = self.buckets.get(name).map(|(_, node)| node);
             let Some(live) = node.and_then(|node| world.get(node)).and_then(Option::as_ref) else { continue };
+            if let Some(policy) = live.properties.get("policy").filter(|policy| !policy.is_null()) {
+                changes.push(PropertyChange {
+                    name: format!("{name} policy"),
+                    before: Some(policy.clone()),
+                    after: Some("the stack's own".into()),
+                    after_node: None,
+                    replaces: None,
+                });
+            }
             for (setting, wanted) in bucket::SETTINGS {
                 let Some(before) = live.properties.get(setting).filter(|before| *before != wanted) else { continue };
                 changes.push(PropertyChange {
@@ -211,7 +220,7 @@ impl Stack {
             .collect();
         // Before, since afterwards CloudFormation believes that they are as the template says.
         for bucket in kept.values() {
-            bucket::keep_well(&aws.s3(&self.region), bucket, &self.account).await?;
+            bucket::make_ready(&aws.s3(&self.region), bucket, &self.account).await?;
         }
         let url = self.place(aws, &body).await?;
         let request = StackRequest {
@@ -360,6 +369,16 @@ impl Resource for Stack {
             }
         }
         Some(Change { action: Action::Update, reason: None, properties })
+    }
+
+    /// A template that was edited by hand and still carries our digest.
+    async fn unmanaged(&self, aws: &Aws, live: &Live) -> Result<Vec<PropertyChange>, AwsError> {
+        if live.properties.get("template") != Some(&Value::String(self.digest.clone())) {
+            return Ok(Vec::new());
+        }
+        let body = aws.cloudformation(&self.region).template(&live.identity).await?.unwrap_or_default();
+        let (have, wanted) = (stack_diff::parse(&body), self.full_template());
+        Ok(if have == wanted { Vec::new() } else { stack_diff::resources(&have, &wanted) })
     }
 
     async fn read(&self, aws: &Aws, known: Option<&str>) -> Result<Option<Live>, AwsError> {

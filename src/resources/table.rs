@@ -5,10 +5,11 @@
 //! deletes every customer's account: only `teardown --delete-data` does, and never against deletion protection.
 
 use async_trait::async_trait;
+use serde_json::Value;
 
 use super::resource::{
     Change, Kind, Live, NodeId, Properties, PropertyChange, Removal, RemovalOptions, Resource, Settled, StepError,
-    World, compare,
+    World, compare, differing,
 };
 use super::tags;
 use crate::aws::{Aws, AwsError, NewTable, TableFacts, Tags};
@@ -29,6 +30,8 @@ pub struct Table {
     pub name: String,
     /// Name of the index on user names.
     pub index: &'static str,
+    /// Other regions that it has replicas in.
+    pub replicas: Vec<String>,
     /// Point-in-time recovery, in the home region only.
     pub recovery: bool,
     /// Deletion protection.
@@ -117,6 +120,19 @@ impl Resource for Table {
         ))
     }
 
+    async fn unmanaged(&self, aws: &Aws, _live: &Live) -> Result<Vec<PropertyChange>, AwsError> {
+        let dynamodb = aws.dynamodb(&self.region);
+        let (table, expiry) = tokio::try_join!(dynamodb.table(&self.name), dynamodb.expiry(&self.name))?;
+        let Some(table) = table else { return Ok(Vec::new()) };
+        // A missing replica is told by its own node.
+        let more = table.replicas.into_iter().map(|(region, _)| region).filter(|one| !self.replicas.contains(one));
+        Ok(differing([
+            ("time to live", expiry.into(), Value::Null),
+            ("encryption key", table.key_arn.into(), Value::Null),
+            ("more replicas", more.collect(), Value::Array(Vec::new())),
+        ]))
+    }
+
     async fn apply(
         &self,
         aws: &Aws,
@@ -165,10 +181,20 @@ impl Resource for Table {
         })
     }
 
-    async fn adopt(&self, aws: &Aws, live: &Live) -> Result<(), StepError> {
+    async fn adoptable(&self, aws: &Aws, live: &Live) -> Result<Tags, StepError> {
         let dynamodb = aws.dynamodb(&self.region);
-        let have = dynamodb.tags(&live.identity).await?;
-        Ok(dynamodb.tag(&live.identity, &tags::adopting(&have, &self.tags, &self.title())?).await?)
+        if dynamodb.is_legacy_global(&self.name).await? {
+            return Err(StepError::Refused(format!(
+                "{} is a global table of version 2017.11.29, to which no replica can be added. Upgrade it first: console of \
+                 DynamoDB, the table, Global tables, Update version",
+                self.title()
+            )));
+        }
+        tags::adopting(&dynamodb.tags(&live.identity).await?, &self.tags, &self.title())
+    }
+
+    async fn adopt(&self, aws: &Aws, live: &Live, tags: &Tags) -> Result<(), StepError> {
+        Ok(aws.dynamodb(&self.region).tag(&live.identity, tags).await?)
     }
 
     async fn delete(&self, aws: &Aws, _call: &str, live: &Live, _options: RemovalOptions) -> Result<(), StepError> {
@@ -186,7 +212,7 @@ impl Resource for Table {
 
 /// Deletion protection is honoured before AWS is asked, and when a teardown is planned: before anything else has gone.
 pub(super) fn protected(live: &Live, title: &str) -> Option<String> {
-    (live.properties.get("deletion protection") == Some(&serde_json::Value::Bool(true))).then(|| {
+    (live.properties.get("deletion protection") == Some(&Value::Bool(true))).then(|| {
         format!(
             "{title} has deletion protection; set `table: {{ deletion_protection: false }}` in the environment file, deploy, \
              and tear down again"

@@ -201,11 +201,21 @@ impl Resource for UserPolicy {
         Ok(())
     }
 
-    async fn adopt(&self, aws: &Aws, _live: &Live) -> Result<(), StepError> {
+    async fn adoptable(&self, aws: &Aws, _live: &Live) -> Result<Tags, StepError> {
+        let mut tag = Tags::new();
+        for index in 0..self.documents.len() {
+            if let Some((_, have)) = aws.iam().policy(&self.arn(index)).await? {
+                tag = tags::adopting(&have, &self.tags, &self.title())?;
+            }
+        }
+        Ok(tag)
+    }
+
+    async fn adopt(&self, aws: &Aws, _live: &Live, tags: &Tags) -> Result<(), StepError> {
         for index in 0..self.documents.len() {
             let arn = self.arn(index);
-            if let Some((_, have)) = aws.iam().policy(&arn).await? {
-                aws.iam().tag_policy(&arn, &tags::adopting(&have, &self.tags, &self.title())?).await?;
+            if aws.iam().policy(&arn).await?.is_some() {
+                aws.iam().tag_policy(&arn, tags).await?;
             }
         }
         Ok(())

@@ -6,7 +6,9 @@
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::resource::{Change, Kind, Live, NodeId, Properties, RemovalOptions, Resource, StepError, World};
+use super::resource::{
+    Change, Kind, Live, NodeId, Properties, PropertyChange, RemovalOptions, Resource, StepError, World, differing,
+};
 use super::tags;
 use crate::aws::{Aws, AwsError, Tags};
 
@@ -19,6 +21,8 @@ pub struct UserRole {
     pub account: String,
     /// Its name.
     pub name: String,
+    /// ARN of its own managed policy.
+    pub policy: String,
     /// Regions whose servers may assume it.
     pub regions: Vec<String>,
     /// Tags.
@@ -78,6 +82,18 @@ impl Resource for UserRole {
         }))
     }
 
+    async fn unmanaged(&self, aws: &Aws, _live: &Live) -> Result<Vec<PropertyChange>, AwsError> {
+        let iam = aws.iam();
+        let all = tokio::try_join!(iam.role(&self.name), iam.inline_policies(&self.name), iam.attached(&self.name))?;
+        let (Some(role), Some(inline), Some(attached)) = all else { return Ok(Vec::new()) };
+        let others: Vec<_> = attached.into_iter().filter(|arn| *arn != self.policy).collect();
+        Ok(differing([
+            ("inline policies", json!(inline.into_keys().collect::<Vec<_>>()), json!([])),
+            ("other managed policies", json!(others), json!([])),
+            ("permissions boundary", role.boundary.into(), Value::Null),
+        ]))
+    }
+
     async fn apply(
         &self,
         aws: &Aws,
@@ -98,9 +114,13 @@ impl Resource for UserRole {
         Ok(())
     }
 
-    async fn adopt(&self, aws: &Aws, _live: &Live) -> Result<(), StepError> {
+    async fn adoptable(&self, aws: &Aws, _live: &Live) -> Result<Tags, StepError> {
         let have = aws.iam().role(&self.name).await?.map(|role| role.tags).unwrap_or_default();
-        Ok(aws.iam().tag_role(&self.name, &tags::adopting(&have, &self.tags, &self.title())?).await?)
+        tags::adopting(&have, &self.tags, &self.title())
+    }
+
+    async fn adopt(&self, aws: &Aws, _live: &Live, tags: &Tags) -> Result<(), StepError> {
+        Ok(aws.iam().tag_role(&self.name, tags).await?)
     }
 
     async fn delete(&self, aws: &Aws, _call: &str, _live: &Live, _options: RemovalOptions) -> Result<(), StepError> {

@@ -19,6 +19,8 @@ pub struct Adoption {
     pub title: String,
     /// What AWS finds it by.
     pub live: Live,
+    /// The tags that make it ours.
+    pub ours_by: Tags,
     /// Tags of a bucket's owner, which CloudFormation does not spare.
     pub tags: Tags,
     /// Whether it is ours already.
@@ -69,8 +71,17 @@ impl Session {
         {
             return Err(refuse(format!("{id} is {} by the environment file, not {wanted}", live.identity)));
         }
+        let ours = matches!(world.get(id), Some(Some(live)) if live.owner == Owner::Ours);
+        let ours_by = match ours {
+            true => Tags::new(),
+            false => resource.adoptable(&self.aws, &live).await.map_err(|error| {
+                let exit = if matches!(error, StepError::Refused(_)) { Exit::Refused } else { Exit::Failed };
+                CliError::from_error(exit, &error, error.hint().or_else(|| Some("nothing was changed".to_owned())))
+            })?,
+        };
         Ok(Adoption {
-            ours: matches!(world.get(id), Some(Some(live)) if live.owner == Owner::Ours),
+            ours,
+            ours_by,
             tags: match world.get(id).and_then(Option::as_ref).and_then(|live| live.properties.get(PROPERTY)) {
                 Some(Value::Object(tags)) if resource.kind() == Kind::Bucket => {
                     tags.iter().filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()
@@ -100,7 +111,7 @@ impl Session {
         }
         let journal = run.journal().clone();
         let operation = journal.intend(&adoption.id, Action::Import, &adoption.title).await?;
-        if let Err(error) = resource.adopt(&self.aws, &adoption.live).await {
+        if let Err(error) = resource.adopt(&self.aws, &adoption.live, &adoption.ours_by).await {
             journal.failed(&operation, &adoption.id, &error.to_string());
             let exit = if matches!(error, StepError::Refused(_)) { Exit::Refused } else { Exit::Failed };
             return Err(CliError::from_error(exit, &error, error.hint()));

@@ -4,6 +4,7 @@ use futures_util::future::join_all;
 use serde_json::Value;
 
 use super::Session;
+use crate::aws::AwsError;
 use crate::drift::model::{Drifted, Property, Report, Unseen};
 use crate::drift::stack::{self, Looked};
 use crate::observe::Observed;
@@ -21,7 +22,8 @@ impl Session {
             unseen: Vec::new(),
             unused_ignores: Vec::new(),
         };
-        for resource in &self.resources {
+        let unmanaged = self.unmanaged(observed).await;
+        for (resource, unmanaged) in self.resources.iter().zip(unmanaged) {
             let id = resource.id();
             if let Some(error) = observed.unreadable.get(id) {
                 report.unseen.push(Unseen::failed(id.to_string(), error));
@@ -35,12 +37,17 @@ impl Session {
                 after,
                 ignored: None,
             };
-            let (how, properties) = match live {
+            let more = unmanaged.unwrap_or_else(|error| {
+                report.unseen.push(Unseen::failed(id.to_string(), error));
+                Vec::new()
+            });
+            let (how, mut properties) = match live {
                 // A bucket has no step of its own while it is missing: the stack makes it.
                 None => ("missing", vec![exists(true, false.into())]),
                 Some(live) => match (&live.owner, resource.diff(Some(live), &observed.world)) {
                     (Owner::Foreign(what), _) => ("foreign", vec![exists(true, what.clone().into())]),
-                    (Owner::Ours, None) => continue,
+                    (Owner::Ours, None) if more.is_empty() => continue,
+                    (Owner::Ours, None) => ("changed", Vec::new()),
                     (Owner::Ours, Some(change)) if change.properties.is_empty() => {
                         ("changed", vec![exists(true, change.reason.unwrap_or_default().into())])
                     }
@@ -50,7 +57,7 @@ impl Session {
                             p.after_node.as_ref().is_some_and(|node| observed.unreadable.contains_key(node))
                         };
                         let known: Vec<_> = change.properties.into_iter().filter(|p| !unknown(p)).map(turned).collect();
-                        if known.is_empty() {
+                        if known.is_empty() && more.is_empty() {
                             let why = "it hangs on something that could not be read";
                             report.unseen.push(Unseen::failed(id.to_string(), why));
                             continue;
@@ -59,6 +66,7 @@ impl Session {
                     }
                 },
             };
+            properties.extend(more.into_iter().map(turned));
             report.drifted.push(Drifted { resource: id.to_string(), title: resource.title(), how, properties });
         }
         let stacks = self.resources.iter().filter(|resource| resource.kind() == Kind::Stack).filter_map(|resource| {
@@ -66,11 +74,17 @@ impl Session {
             Some((resource.id().clone(), live))
         });
         let looks = stacks.map(|(id, live)| async move {
-            let template = match self.aws.cloudformation(id.place()).template(&live.identity).await {
-                Ok(body) => body.and_then(|body| serde_json::from_str::<Value>(&body).ok()).unwrap_or_default(),
-                Err(error) => return Err(Unseen::failed(id.to_string(), error)),
-            };
-            let stack = Looked { node: id.as_str(), region: id.place(), arn: &live.identity, template: &template };
+            let body = self.aws.cloudformation(id.place()).template(&live.identity).await;
+            let body = body.map_err(|error| Unseen::failed(id.to_string(), error))?.unwrap_or_default();
+            let template: Value = serde_json::from_str(&body).map_err(|_| {
+                Unseen::failed(
+                    id.to_string(),
+                    "its template is not one that this tool has written; deploy puts it back",
+                )
+            })?;
+            let served = self.environment.regions.get(id.place()).is_some_and(|region| region.server);
+            let (node, region, arn) = (id.as_str(), id.place(), live.identity.as_str());
+            let stack = Looked { node, region, arn, template: &template, served };
             Ok(stack::look(&self.aws, &stack).await)
         });
         for found in join_all(looks).await {
@@ -88,6 +102,17 @@ impl Session {
         report.unseen.extend(unseen);
         report.ignore(&self.environment.drift);
         report
+    }
+
+    /// What differs in what no run changes, for each resource.
+    async fn unmanaged(&self, observed: &Observed) -> Vec<Result<Vec<PropertyChange>, AwsError>> {
+        let looks = self.resources.iter().map(async |resource| {
+            match observed.world.get(resource.id()).and_then(Option::as_ref) {
+                Some(live) if live.owner == Owner::Ours => resource.unmanaged(&self.aws, live).await,
+                _ => Ok(Vec::new()),
+            }
+        });
+        join_all(looks).await
     }
 }
 

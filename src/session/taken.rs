@@ -35,7 +35,10 @@ impl Session {
             }
         }
         let foreign = |(have, what): (Tags, String)| match tags::owner(&have, ours, &what) {
-            Owner::Foreign(sentence) => Some(sentence),
+            Owner::Foreign(sentence) => Some(format!(
+                "{sentence}; a stack can take over neither, so delete it once nothing uses it, or give the environment \
+                 another name"
+            )),
             Owner::Ours => None,
         };
         found.into_iter().filter_map(foreign).collect()

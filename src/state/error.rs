@@ -129,8 +129,8 @@ impl StateError {
             Self::Aws { source, .. } => return source.hint(),
             Self::Unfit { hint, .. } => hint.clone(),
             Self::Damaged { .. } => {
-                "nothing was touched. `sftpctl state rebuild` puts it aside and makes it anew from AWS: \
-                everything in it is found there by name and tag"
+                "nothing was touched. `sftpctl state rebuild` puts it aside and makes it anew from AWS, where everything in it \
+                is found by name and tag but what has no tags: records that were imported are to be imported again"
                     .into()
             }
             Self::DamagedLock { .. } => {

@@ -1,17 +1,24 @@
 //! What a run is about to do and what came of it, one line each, written before and after each mutation.
 //!
 //! A run that was killed leaves intents without outcome. The next run reads them, looks in AWS what became of each, and
-//! goes on. Lines are JSON; the first says whose journal it is. Pure: [`super::store`] reads and writes it.
+//! goes on. Lines are JSON; the first says whose journal it is, and each other carries a sum of itself and of all before it:
+//! a line that a hand has changed, put in or taken out is noticed, since a run would believe it. Lines missing at the end
+//! are what a killed writer leaves. Pure: [`super::store`] reads and writes it.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use sha2::{Digest as _, Sha256};
 
 use super::error::StateError;
 use crate::resources::resource::{Action, NodeId};
 
 /// Version of the format.
 const VERSION: u32 = 1;
+
+/// The member of a line that is its sum.
+pub(crate) const SUM: &str = "sum";
 
 /// The first line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,6 +110,17 @@ fn advance(standing: Option<&Standing>, event: &Event) -> Result<Standing, &'sta
     }
 }
 
+/// The sum of a line, its own member left out, that follows one of the sum `previous`: 16 hex digits of a SHA-256.
+pub(crate) fn sum(previous: &str, line: &[u8]) -> String {
+    let digest = Sha256::new().chain_update(previous).chain_update(line).finalize();
+    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What plain data with text keys is written as, which cannot fail.
+fn compact(line: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(line).unwrap_or_default()
+}
+
 /// A journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Journal {
@@ -149,13 +167,21 @@ impl Journal {
         let mut lines = text.split_inclusive('\n').enumerate();
         let first = lines.next().map_or("", |(_, line)| line);
         let header: Header = super::document::parse(address, first.as_bytes(), VERSION)?;
+        let mut before = sum("", &compact(&header));
         let mut journal = Self::new(header);
         for (number, line) in lines {
-            let entry: Entry = match serde_json::from_str(line) {
-                Ok(entry) => entry,
+            let mut members: Map<String, Value> = match serde_json::from_str(line) {
+                Ok(members) => members,
                 Err(_) if !line.ends_with('\n') => break,
                 Err(error) => return Err(damaged(number, error.to_string())),
             };
+            let told = members.remove(SUM);
+            let entry: Entry = serde_json::from_value(members.into()).map_err(|e| damaged(number, e.to_string()))?;
+            before = sum(&before, &compact(&entry));
+            if told.as_ref().and_then(Value::as_str) != Some(&before) {
+                let reason = "its sum does not fit: it, or a line before it, was changed by hand";
+                return Err(damaged(number, reason.to_owned()));
+            }
             journal.add(entry).map_err(|reason| damaged(number, reason.to_owned()))?;
         }
         Ok(journal)
@@ -163,11 +189,15 @@ impl Journal {
 
     /// The document.
     pub fn write(&self) -> Vec<u8> {
-        // Plain data with text keys cannot fail to serialize.
-        let mut text = serde_json::to_vec(&self.header).unwrap_or_default();
+        let mut text = compact(&self.header);
+        let mut before = sum("", &text);
         for entry in &self.entries {
+            let mut line = compact(entry);
+            before = sum(&before, &line);
+            line.pop();
+            line.extend(format!(",\"{SUM}\":\"{before}\"}}").bytes());
             text.push(b'\n');
-            text.extend(serde_json::to_vec(entry).unwrap_or_default());
+            text.extend(line);
         }
         text.push(b'\n');
         text
@@ -300,12 +330,24 @@ mod tests {
             ("\"version\":1", "\"version\":0", "no version"),
             ("intent", "intended", "line 2"),
             ("\"is\":\"done\"", "\"is\":\"done\",\"by\":\"hand\"", "line 3"),
-            ("\"operation\":\"a\"", "\"operation\":\"c\"", "line 3: an outcome without its intent"),
+            // Legal lines all of them, and not what was written.
+            ("\"identity\":\"s-1\"", "\"identity\":\"s-2\"", "line 3: its sum does not fit"),
+            ("Transfer server", "Transfer servant", "line 2: its sum does not fit"),
+            ("111111111111", "222222222222", "line 2: its sum does not fit"),
+            ("\"sum\"", "\"sun\"", "line 2"),
         ] {
             let error = Journal::read("j", text.replacen(from, to, 1).as_bytes()).unwrap_err();
             assert!(error.to_string().contains(says), "{from} {to}: {error}");
             assert!(error.hint().is_some());
         }
+        let two = journal(&[entry("a", intent()), entry("b", intent()), entry("a", done())]).write();
+        let lines: Vec<&str> = std::str::from_utf8(&two).unwrap().split_inclusive('\n').collect();
+        let without = [lines[0], lines[1], lines[3]].concat();
+        assert!(Journal::read("j", without.as_bytes()).unwrap_err().to_string().contains("line 3: its sum"));
+        // What no run writes is refused, whole as it is.
+        let illegal = Journal { entries: vec![entry("c", done())], ..Journal::new(Header::new("99", "1", "run-1")) };
+        let error = Journal::read("j", &illegal.write()).unwrap_err();
+        assert!(error.to_string().contains("line 2: an outcome without its intent"), "{error}");
         assert!(Journal::read("j", b"").is_err());
     }
 

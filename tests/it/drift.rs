@@ -156,6 +156,33 @@ fn what_cloudformation_does_not_look_at_is_read_and_told_with_before_and_after()
     assert!(stage.starts_with(&format!("ApiStage DeploymentId: \"{deployed}\" -> \"")), "{stage}");
 }
 
+/// What turns customers away, or loses their accounts, though nothing of it is in a template or in a plan.
+#[test]
+fn what_no_template_and_no_plan_names_is_told_too() {
+    let site = Site::deployed("");
+    // The update of a template with every parameter as it was puts everything else back.
+    for what in ["stack-template", "code", "concurrency", "boundary", "user-role", "table-expiry", "stage-cache"] {
+        site.oracle("handmade.py", &["meddle", what]);
+    }
+    let (report, code) = drift(&site, &[]);
+    assert_eq!((code, report["unseen"].to_string().as_str()), (4, "[]"), "{report}");
+    assert_eq!(
+        counted(&report),
+        [
+            "global/user-role inline policies",
+            "global/user-role other managed policies",
+            "us-west-2/stack Authorizer.Description",
+            "us-west-2/stack/ApiStage CacheClusterEnabled",
+            "us-west-2/stack/Authorizer Code",
+            "us-west-2/stack/Authorizer ReservedConcurrentExecutions",
+            "us-west-2/stack/AuthorizerRole PermissionsBoundary",
+            "us-west-2/table time to live",
+        ]
+    );
+    // None of it is a deployment's to change.
+    assert_eq!(site.planned(), Vec::<String>::new());
+}
+
 #[test]
 fn what_was_made_by_hand_is_adopted_and_stays_itself() {
     let site = Site::new();
@@ -182,7 +209,7 @@ fn what_was_made_by_hand_is_adopted_and_stays_itself() {
     // What an import would leave as the hand made it is changed before, and is in the plan.
     assert_eq!(site.oracle("handmade.py", &["bucket"]), r#"["", false]"#);
     let plan = site.ok(&["plan", "--env", "99", "--local"]);
-    assert!(plan.contains("pl-pt99-5-uploads versioning"), "{plan}");
+    assert!(plan.contains("pl-pt99-5-uploads versioning") && plan.contains("pl-pt99-5-uploads policy"), "{plan}");
     site.deploy();
     assert_eq!(site.oracle("handmade.py", &["bucket"]), r#"["Enabled", true]"#);
     assert_eq!(site.oracle("handmade.py", &["look"]), before, "server, host key, accounts and files are the old ones");
@@ -266,7 +293,7 @@ async fn looked(stub: &Stub, resources: Value, drifts: &[(&str, &str)]) -> Found
         );
     let template = json!({ "Parameters": { "Most": { "Type": "Number" } }, "Resources": resources });
     let aws = stub.aws("us-west-2").await;
-    stack::look(&aws, &Looked { node: "stack", region: "us-west-2", arn, template: &template }).await
+    stack::look(&aws, &Looked { node: "stack", region: "us-west-2", arn, template: &template, served: true }).await
 }
 
 /// `resource property`, for everything.
@@ -279,7 +306,7 @@ fn drifted(found: &Found) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn what_cloudformation_has_looked_at_is_not_read_again_but_for_what_roles_may_do() {
+async fn what_cloudformation_has_looked_at_is_not_read_again_but_for_what_it_passes_over() {
     let stub = Stub::new().await;
     let document = "%7B%22Statement%22%3A%5B%5D%7D";
     stub.on("iam:ListRolePolicies", [xml("ListRolePolicies", "<PolicyNames><member>more</member></PolicyNames>")])
@@ -292,19 +319,43 @@ async fn what_cloudformation_has_looked_at_is_not_read_again_but_for_what_roles_
                 ),
             )],
         )
-        .on("iam:ListAttachedRolePolicies", [xml("ListAttachedRolePolicies", "<AttachedPolicies/>")]);
+        .on("iam:ListAttachedRolePolicies", [xml("ListAttachedRolePolicies", "<AttachedPolicies/>")])
+        .on(
+            "iam:GetRole",
+            [xml(
+                "GetRole",
+                "<Role><Path>/</Path><RoleName>r</RoleName><RoleId>i</RoleId><Arn>a</Arn>\
+                 <CreateDate>2026-01-01T00:00:00Z</CreateDate><PermissionsBoundary><PermissionsBoundaryArn>b\
+                 </PermissionsBoundaryArn></PermissionsBoundary></Role>",
+            )],
+        )
+        .on(
+            "monitoring:DescribeAlarms",
+            [Reply::ok(
+                json!({ "MetricAlarms": [{ "AlarmName": "id-Alarm", "Threshold": 1.0, "ActionsEnabled": false,
+                                           "TreatMissingData": "missing" }] })
+                .to_string(),
+            )],
+        );
     let resources = json!({
         "Alarm": { "Type": "AWS::CloudWatch::Alarm", "Properties": { "Threshold": 1 } },
         "Filter": { "Type": "AWS::Logs::MetricFilter", "Properties": {} },
+        "Looked": { "Type": "AWS::Logs::MetricFilter", "Properties": {} },
         "Role": { "Type": "AWS::IAM::Role", "Properties": {} },
         "Other": { "Type": "AWS::SNS::Topic", "Properties": {} },
+        "Late": { "Type": "AWS::SNS::Topic", "Properties": {} },
     });
-    let drifts = [("Alarm", "IN_SYNC"), ("Filter", "DELETED"), ("Role", "IN_SYNC"), ("Other", "NOT_CHECKED")];
-    let found = looked(&stub, resources, &drifts).await;
-    assert_eq!(drifted(&found), ["stack/Filter exists", "stack/Role Policies"]);
-    let unseen: Vec<_> = found.unseen.iter().map(|one| (one.resource.as_str(), one.failed)).collect();
-    assert_eq!((unseen, found.seen), (vec![("stack/Other", false)], 3));
-    assert_eq!(stub.count("monitoring:DescribeAlarms") + stub.count("logs:DescribeMetricFilters"), 0);
+    let synced = ["Alarm", "Looked", "Role"].map(|logical| (logical, "IN_SYNC"));
+    let others = [("Filter", "DELETED"), ("Other", "NOT_CHECKED"), ("Late", "UNKNOWN")];
+    let found = looked(&stub, resources, &[synced, others].concat()).await;
+    let expected =
+        ["stack/Alarm ActionsEnabled", "stack/Filter exists", "stack/Role PermissionsBoundary", "stack/Role Policies"];
+    assert_eq!(drifted(&found), expected);
+    // What CloudFormation cannot look at is no failure; what it could not look at now is.
+    let mut unseen: Vec<_> = found.unseen.iter().map(|one| (one.resource.as_str(), one.failed)).collect();
+    unseen.sort_unstable();
+    assert_eq!((unseen, found.seen), (vec![("stack/Late", true), ("stack/Other", false)], 4));
+    assert_eq!(stub.count("logs:DescribeMetricFilters"), 0);
 }
 
 #[tokio::test]

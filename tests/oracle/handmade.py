@@ -1,7 +1,9 @@
 """Makes parts of environment 99 by hand, and looks at them, with botocore alone. Usage: handmade.py ENDPOINT COMMAND"""
 
+import io
 import json
 import sys
+import zipfile
 
 import botocore.session
 from botocore.exceptions import ClientError
@@ -38,6 +40,9 @@ def make():
     s3.put_bucket_tagging(Bucket=BUCKET, Tagging={"TagSet": [{"Key": "made-by", "Value": "hand"}]})
     s3.put_bucket_lifecycle_configuration(Bucket=BUCKET, LifecycleConfiguration={"Rules": [
         {"ID": "Old", "Status": "Enabled", "Filter": {"Prefix": "archive/"}, "Expiration": {"Days": 400}}]})
+    s3.put_bucket_policy(Bucket=BUCKET, Policy=json.dumps({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "s3:GetObject",
+         "Resource": f"arn:aws:s3:::{BUCKET}/*"}]}))
     s3.put_object(Bucket=BUCKET, Key="17578/old.txt", Body=b"old")
     client("route53").change_resource_record_sets(HostedZoneId=zone(), ChangeBatch={"Changes": [
         {"Action": "CREATE", "ResourceRecordSet": {
@@ -90,6 +95,10 @@ def physical(logical):
     if logical.endswith("*"):
         return next(id for name, id in every.items() if name.startswith(logical[:-1]))
     return every[logical]
+
+
+def server():
+    return client("transfer").list_servers()["Servers"][0]["ServerId"]
 
 
 def alarm(logical):
@@ -154,6 +163,40 @@ def meddle_unseen(what):
         more = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
         client("iam").put_role_policy(
             RoleName=physical("InvocationRole"), PolicyName="more", PolicyDocument=json.dumps(more))
+    elif what == "stage-cache":
+        gateway.update_stage(**api, stageName="prod", patchOperations=patch("/cacheClusterEnabled", "true"))
+    elif what == "code":
+        archive = io.BytesIO()
+        with zipfile.ZipFile(archive, "w") as files:
+            files.writestr("bootstrap", "#!/bin/sh\n")
+        client("lambda").update_function_code(FunctionName=physical("Authorizer"), ZipFile=archive.getvalue())
+    elif what == "concurrency":
+        client("lambda").put_function_concurrency(
+            FunctionName=physical("Authorizer"), ReservedConcurrentExecutions=0)
+    elif what == "boundary":
+        client("iam").put_role_permissions_boundary(
+            RoleName=physical("AuthorizerRole"), PermissionsBoundary="arn:aws:iam::aws:policy/ReadOnlyAccess")
+    elif what == "user-role":
+        iam = client("iam")
+        iam.attach_role_policy(RoleName=ROLE, PolicyArn="arn:aws:iam::aws:policy/ReadOnlyAccess")
+        iam.put_role_policy(RoleName=ROLE, PolicyName="more", PolicyDocument=json.dumps(
+            {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}))
+    elif what == "table-expiry":
+        client("dynamodb").update_time_to_live(
+            TableName=TABLE, TimeToLiveSpecification={"Enabled": True, "AttributeName": "expires"})
+    elif what == "stack-template":
+        stacks = client("cloudformation")
+        body = stacks.get_template(StackName=STACK)["TemplateBody"]
+        body = json.loads(body) if isinstance(body, str) else body
+        body["Resources"]["Authorizer"]["Properties"]["Description"] = "by hand"
+        kept = stacks.describe_stacks(StackName=STACK)["Stacks"][0]["Parameters"]
+        kept = [{"ParameterKey": p["ParameterKey"], "UsePreviousValue": True} for p in kept
+                if p["ParameterKey"] != "ServerId"]
+        kept.append({"ParameterKey": "ServerId", "ParameterValue": server()})
+        stacks.update_stack(
+            StackName=STACK, TemplateBody=json.dumps(body), Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"],
+            Parameters=kept)
+        stacks.get_waiter("stack_update_complete").wait(StackName=STACK, WaiterConfig={"Delay": 1})
     elif what == "inline-policy-reordered":
         iam, role = client("iam"), physical("InvocationRole")
         old = iam.get_role_policy(RoleName=role, PolicyName="call-api")["PolicyDocument"]

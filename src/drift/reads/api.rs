@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::super::resolve::{ROOT, UNKNOWN};
 use super::{Answer, Wanted, distinct, told};
-use crate::aws::{ApiMethod, Aws};
+use crate::aws::{ApiMethod, Aws, GUARDS};
 
 /// The API of a part.
 const API: &str = "RestApiId";
@@ -122,11 +122,20 @@ fn method_facts(method: &ApiMethod) -> Value {
             "IntegrationResponses": responses.collect::<Vec<_>>(),
         })
     });
-    json!({
+    let mut facts = json!({
         "AuthorizationType": method.authorization,
         "RequestParameters": method.parameters,
         "Integration": integration,
-    })
+    });
+    // What turns every log-in away though the method looks as it should.
+    for guard in &method.guards {
+        let name = GUARDS.iter().find(|(words, _)| words == guard).map_or(guard.as_str(), |(_, name)| *name);
+        match name.split_once('.') {
+            Some((outer, inner)) => facts[outer][inner] = guard.as_str().into(),
+            None => facts[name] = guard.as_str().into(),
+        }
+    }
+    facts
 }
 
 #[cfg(test)]
@@ -142,5 +151,24 @@ mod tests {
             assert_eq!(document(text), policy, "{text}");
         }
         assert_eq!(document("nonsense"), json!("nonsense"));
+    }
+
+    #[test]
+    fn what_a_method_wants_besides_has_its_name_in_a_template() {
+        let plain = ApiMethod {
+            path: "/".into(),
+            http_method: "GET".into(),
+            authorization: "AWS_IAM".into(),
+            parameters: BTreeMap::new(),
+            integration: None,
+            guards: Vec::new(),
+        };
+        let guarded = ApiMethod { guards: GUARDS.map(|(words, _)| words.to_owned()).into(), ..plain.clone() };
+        let wanted = method_facts(&plain);
+        let found = super::super::super::compare::differences(&wanted, &method_facts(&guarded));
+        let names: Vec<_> = found.iter().map(|property| property.name.as_str()).collect();
+        assert_eq!(names, ["ApiKeyRequired", "Integration", "RequestValidatorId"], "{found:?}");
+        let inner = found[1].after.as_object().unwrap();
+        assert_eq!(inner.keys().collect::<Vec<_>>(), ["ContentHandling", "Credentials", "RequestParameters"]);
     }
 }

@@ -6,6 +6,7 @@
 
 mod alarms;
 mod api;
+mod functions;
 mod metric_filters;
 mod roles;
 
@@ -50,17 +51,21 @@ pub struct Reader {
     read: Read,
 }
 
-const READERS: [Reader; 9] = [
+const READERS: [Reader; 10] = [
     Reader { kind: "AWS::ApiGateway::Deployment", always: false, read: |a, r, w| Box::pin(api::deployments(a, r, w)) },
     // A log-in depends on it.
     Reader { kind: "AWS::ApiGateway::Method", always: true, read: |a, r, w| Box::pin(api::methods(a, r, w)) },
     Reader { kind: "AWS::ApiGateway::Model", always: false, read: |a, r, w| Box::pin(api::models(a, r, w)) },
     Reader { kind: "AWS::ApiGateway::Resource", always: false, read: |a, r, w| Box::pin(api::resources(a, r, w)) },
-    Reader { kind: "AWS::ApiGateway::RestApi", always: false, read: |a, r, w| Box::pin(api::apis(a, r, w)) },
-    Reader { kind: "AWS::ApiGateway::Stage", always: false, read: |a, r, w| Box::pin(api::stages(a, r, w)) },
-    Reader { kind: "AWS::CloudWatch::Alarm", always: false, read: |a, r, w| Box::pin(alarms::read(a, r, w)) },
+    // CloudFormation compares only what a template names: a resource policy, a cache, an alarm that is switched off, a
+    // layer are no drift to it.
+    Reader { kind: "AWS::ApiGateway::RestApi", always: true, read: |a, r, w| Box::pin(api::apis(a, r, w)) },
+    Reader { kind: "AWS::ApiGateway::Stage", always: true, read: |a, r, w| Box::pin(api::stages(a, r, w)) },
+    Reader { kind: "AWS::CloudWatch::Alarm", always: true, read: |a, r, w| Box::pin(alarms::read(a, r, w)) },
     // A policy beside those of the template is no drift to CloudFormation.
     Reader { kind: "AWS::IAM::Role", always: true, read: |a, r, w| Box::pin(roles::read(a, r, w)) },
+    // Nor is the code.
+    Reader { kind: "AWS::Lambda::Function", always: true, read: |a, r, w| Box::pin(functions::read(a, r, w)) },
     Reader { kind: "AWS::Logs::MetricFilter", always: false, read: |a, r, w| Box::pin(metric_filters::read(a, r, w)) },
 ];
 
@@ -81,6 +86,9 @@ impl Reader {
             ("AWS::CloudWatch::Alarm", "ActionsEnabled") => json!(true),
             ("AWS::CloudWatch::Alarm", "TreatMissingData") => json!("missing"),
             ("AWS::ApiGateway::RestApi", "DisableExecuteApiEndpoint") => json!(false),
+            ("AWS::ApiGateway::Stage", "CacheClusterEnabled" | "TracingEnabled") => json!(false),
+            ("AWS::Lambda::Function", "TracingConfig") => json!("PassThrough"),
+            ("AWS::Lambda::Function", "Architectures") => json!(["x86_64"]),
             ("AWS::ApiGateway::Model", "ContentType") => json!("application/json"),
             _ => return None,
         })

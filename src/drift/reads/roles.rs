@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use futures_util::future::try_join_all;
+use futures_util::future::{try_join_all, try_join3};
 use serde_json::{Value, json};
 
 use super::{Answer, Wanted};
@@ -14,10 +14,13 @@ pub(super) async fn read(aws: &Aws, _region: &str, wanted: &[Wanted<'_>]) -> Ans
 
 async fn one(aws: &Aws, role: &str) -> Result<Option<Value>, AwsError> {
     let iam = aws.iam();
-    let (Some(inline), Some(attached)) = (iam.inline_policies(role).await?, iam.attached(role).await?) else {
-        return Ok(None);
-    };
-    Ok(Some(json!({ "Policies": policies(&inline), "ManagedPolicyArns": attached })))
+    let (whole, inline, attached) = try_join3(iam.role(role), iam.inline_policies(role), iam.attached(role)).await?;
+    let (Some(whole), Some(inline), Some(attached)) = (whole, inline, attached) else { return Ok(None) };
+    Ok(Some(json!({
+        "Policies": policies(&inline),
+        "ManagedPolicyArns": attached,
+        "PermissionsBoundary": whole.boundary,
+    })))
 }
 
 fn policies(inline: &BTreeMap<String, String>) -> Vec<Value> {

@@ -12,6 +12,7 @@ use serde_json::Value;
 use sftpctl::resources::resource::Action;
 use sftpctl::state::error::StateError;
 use sftpctl::state::folder::Folder;
+use sftpctl::state::journal::{Header, Journal};
 use sftpctl::state::lease::Terms;
 use sftpctl::state::machine::ThisMachine;
 use sftpctl::state::store::{Run, Store};
@@ -117,7 +118,11 @@ fn documents_that_cannot_be_read_are_refused_with_what_to_do() {
     let whole = |name: &str| (name.to_owned(), records.read(name));
     let good = [whole("99.json"), whole("99.journal"), whole("99.lock")];
     let restore = || good.iter().for_each(|(name, text)| records.write(name, text));
-    let foreign = |text: &str| text.replace(ACCOUNT, "222222222222");
+    // As another account's run writes it.
+    let read = Journal::read("99.journal", good[1].1.as_bytes()).unwrap();
+    let mut foreign = Journal::new(Header::new("99", "222222222222", &read.header().run));
+    read.entries().iter().for_each(|entry| foreign.add(entry.clone()).unwrap());
+    let foreign = String::from_utf8(foreign.write()).unwrap();
     for (name, bad, says, hint) in [
         (
             "99.journal",
@@ -127,7 +132,14 @@ fn documents_that_cannot_be_read_are_refused_with_what_to_do() {
         ),
         ("99.journal", good[1].1[..20].to_owned(), "damaged", "sftpctl state rebuild"),
         ("99.journal", good[1].1.replacen("\"version\":1", "\"version\":9", 1), "version 9", "or a newer one"),
-        ("99.journal", foreign(&good[1].1), "in account 222222222222", "--state names another place"),
+        // A line that a hand has changed is a legal line, and would be believed.
+        (
+            "99.journal",
+            good[1].1.replacen("us-west-2/server", "us-east-2/server", 1),
+            "line 2",
+            "sftpctl state rebuild",
+        ),
+        ("99.journal", foreign.clone(), "in account 222222222222", "--state names another place"),
         ("99.lock", good[2].1[..20].to_owned(), "damaged", "sftpctl lock break"),
         ("99.lock", good[2].1.replace("\"serial\"", "\"cereal\""), "damaged", "sftpctl lock break"),
         ("99.lock", good[2].1.replace("\"version\": 1", "\"version\": 9"), "version 9", "or a newer one"),
@@ -165,7 +177,7 @@ fn documents_that_cannot_be_read_are_refused_with_what_to_do() {
     assert!(refused.contains("without --region"), "{refused}");
     // Another account's state, whole, is not put aside.
     records.write("99.json", "{");
-    records.write("99.journal", &foreign(&good[1].1));
+    records.write("99.journal", &foreign);
     site.ends_with(2, &REBUILD);
     assert_eq!(records.read("99.json"), "{");
     // The state is damaged, the journal is not: what a killed run had begun is not forgotten.
