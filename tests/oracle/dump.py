@@ -52,6 +52,8 @@ class Account:
         for name, word in sorted(names.items(), key=lambda item: -len(item[0])):
             text = text.replace(name, word)
         text = re.sub(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "UUID", text)
+        # What a region's function remembers of a server that the file has dropped.
+        text = re.sub(r"\bs-[0-9a-f]{17}\b", "SERVER-GONE", text)
         # The template's own digest, in its tag and outputs, covers names with the account in them.
         return clean(json.loads(re.sub(r"\b[0-9a-f]{64}\b", "DIGEST", text)))
 

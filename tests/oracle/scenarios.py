@@ -165,8 +165,9 @@ CHAINS = {
         Scenario("keep data", FIRST, with_data, ["teardown", "--yes"], KEPT),
         Scenario("take back", FIRST, nothing, ["deploy", "--yes"], standing(FIRST, 1, versions=4)),
     ],
+    # A bucket that keeps no versions, when the data comes.
     "by hand": [
-        Scenario("import", BY_HAND, by_hand, IMPORT, standing(BY_HAND, 1, stacks=[], versions=4)),
-        Scenario("adopted", BY_HAND, nothing, DEPLOY, standing(BY_HAND, 1, versions=4)),
+        Scenario("import", BY_HAND, by_hand, IMPORT, standing(BY_HAND, 1, stacks=[], versions=1)),
+        Scenario("adopted", BY_HAND, nothing, DEPLOY, standing(BY_HAND, 1, versions=1)),
     ],
 }
