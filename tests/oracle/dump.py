@@ -115,7 +115,7 @@ class Account:
             tables.append({"table": table, "recovery": recovery, "tags": tags, "items": self.items(dynamodb, name)})
         return {
             "servers": servers, "stacks": stacks, "functions": functions, "apis": apis, "tables": tables,
-            "api account": gateway.get_account().get("cloudwatchRoleArn"),
+            "api account": gateway.get_account().get("cloudwatchRoleArn") or None,
             "log groups": logs.describe_log_groups()["logGroups"],
             "metric filters": logs.describe_metric_filters()["metricFilters"],
             "alarms": self.client("cloudwatch", region).describe_alarms()["MetricAlarms"],
