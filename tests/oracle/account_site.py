@@ -1,5 +1,5 @@
-"""A folder and an account of a local cloud, in which sftpctl runs, is killed, and is looked at. Used by the crash matrix and
-by the random sequences."""
+"""A folder and an account of a local cloud, in which sftpctl runs, is killed, and is looked at. Used by the crash
+matrix and by the random sequences."""
 
 import itertools
 import json
@@ -125,7 +125,7 @@ class Site:
         return held[0] if ended is None else None
 
     def lose_an_answer(self, arguments, rule):
-        """Runs to its end while the answer to a call is lost. The call, or nothing where it was not made; and the code."""
+        """Runs to its end while the answer to a call is lost. The call, or nothing where it was not made; the code."""
         since = self.front.number()
         rule_id = self.front.ask("POST", "faults", {**rule, "account": self.account})["id"]
         ended = self.wait(self.begin(arguments))

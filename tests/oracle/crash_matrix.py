@@ -1,7 +1,8 @@
 """Kills runs around every call that changes something and every write of state, journal and lock, or loses the answer
 to the call; one more run must make it good.
 
-Usage: crash_matrix.py ENDPOINT PROGRAM FOLDER [--sample N] [--seed N] [--jobs N] [--only TEXT] [--chain NAME] [--draw N]
+Usage: crash_matrix.py ENDPOINT PROGRAM FOLDER [--chain NAME] [--draw N] [--only TEXT] [--sample N] [--seed N]
+[--jobs N]
 
 What is disturbed is in `scenarios.py`. The cells come from the calls and writes that undisturbed runs are seen to make,
 so that a new kind of resource joins by itself. Each call: killed before it took effect, killed after it, or not killed
@@ -192,7 +193,8 @@ class Cells(Site):
 
 def label(call):
     """What a call is named, with its place; accounts differ from run to run."""
-    return f"{call['service']}.{call['operation']}", call["region"], call.get("object", "").replace(call["account"], "*")
+    key = call.get("object", "").replace(call["account"], "*")
+    return f"{call['service']}.{call['operation']}", call["region"], key
 
 
 def record(front, program, folder, groups):

@@ -51,7 +51,7 @@ def environment(account, file):
 
 
 def stands(dump):
-    """What stands, in the words of `standing`: the undisturbed run, which all others are held against, must be right."""
+    """What stands, in the words of `standing`: the undisturbed run, which all others are held against, is right."""
     uploads = {name: bucket for name, bucket in dump["buckets"].items() if name.startswith("uACCOUNT-")}
     return {
         "servers": [region for region in REGIONS for _ in dump[region]["servers"]],

@@ -4,9 +4,9 @@ Usage: sequences.py ENDPOINT PROGRAM FOLDER [--sequences N] [--steps N] [--seed 
 
 A step edits the environment file, deploys, tears down, kills one of both at a random call, changes AWS by hand, or has
 a customer upload a file. The model knows what was last wanted and what must never be lost. After a run that came to its
-end AWS must be what the model says; after every step no server is doubled, no file is gone, nothing foreign was touched.
-A sequence that fails is shortened, step by step, while it still fails, and printed. Steps that change nothing are counted
-apart, by exit codes where there is a run. Before the random ones come sequences that are always the same.
+end AWS must be what the model says; after every step no server is doubled, no file is gone, nothing foreign was
+touched. A sequence that fails is shortened, step by step, while it still fails, and printed. Steps that change nothing
+are counted apart, by exit codes where there is a run. Before the random ones come sequences that are always the same.
 """
 
 import argparse
@@ -383,8 +383,9 @@ def main():
     with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
         failed = sum(1 for why in pool.map(one, tasks) if why)
     effects = {what: count for what, count in sorted(tally.items()) if not what.endswith(" of nothing")}
+    idle = tally.total() - sum(effects.values())
     print(f"{len(FIXED)} fixed sequences and {args.sequences} of {args.steps + 1} steps, {effects}, "
-          f"{tally.total() - sum(effects.values())} steps of nothing: {failed} failed, {time.monotonic() - start:.0f} s")
+          f"{idle} steps of nothing: {failed} failed, {time.monotonic() - start:.0f} s")
     # A sequence whose kills all come too late shows nothing.
     missing = [what for what in ("deploy", "edit", "killed") if not tally[what]]
     if missing:
