@@ -39,7 +39,7 @@ fn a_sample_of_the_crash_matrix_converges() {
     command
         .arg(env!("CARGO_BIN_EXE_sftpctl"))
         .arg(site.dir.path().join("cells"))
-        .args(["--sample", "8", "--seed", "4", "--draw", "1"])
+        .args(["--sample", "8", "--seed", "6", "--draw", "1"])
         .env("SFTPCTL_PACKAGE", env!("CARGO_BIN_EXE_sftp-authorizer"))
         .env_remove("RUST_LOG");
     // It fails by itself where a cell failed, was left out, or too many runs were over before they were disturbed.

@@ -267,7 +267,7 @@ class Board:
             lost = "lost an answer" if cell.moment == LOST else "killed"
             self.done[lost if came else "over before it came"] += 1
             self.alive += came and not again
-            if sum(self.done.values()) % 25 == 0:
+            if sum(self.done.values()) % 10 == 0:
                 print(f"{sum(self.done.values())} of {self.planned}, {time.monotonic() - self.start:.0f} s", flush=True)
 
     def failed(self, what, site, group, error):
