@@ -1,6 +1,7 @@
 # The command line and the authorizer's binary, for pipelines. Debian 12 in both stages: the authorizer must not need a
 # newer glibc than the 2.34 of Lambda's provided.al2023; built on Debian 12 it asks for 2.34.
 FROM rust:1.94-bookworm AS build
+# Where scripts/build-authorizer maps every checkout to.
 WORKDIR /source
 COPY . .
 # The authorizer is the one for Lambda: small, and without the command line's dependencies.

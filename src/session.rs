@@ -233,18 +233,30 @@ impl Session {
                 reporter.event(&Event::Stopping);
             }
         };
-        let (run, remembered) = self.store.begin(command, terms, &output::progress).await?;
+        let interrupted = || {
+            CliError::new(Exit::Interrupted, format!("{command} was interrupted"))
+                .hint("run the same command again: it goes on where this one stopped")
+        };
+        // Before the lock is waited for: a job that is stopped while it waits ends as cleanly as any other.
         self.stop = Stop::on_signals(heard, || {
             output::progress("stopped now; run the same command again: it goes on where this one stopped");
             output::leave(Exit::Interrupted);
         });
+        let (run, remembered) = tokio::select! {
+            biased;
+            began = self.store.begin(command, terms, &output::progress) => began?,
+            () = self.stop.wished() => {
+                self.store.give_back().await;
+                return Err(interrupted());
+            }
+        };
         let journal = Arc::clone(run.journal());
         self.aws.set_fence(Some(Box::new(move || journal.is_over())));
         self.run = Some(run);
         (self.state, self.unfinished) = (remembered.state, remembered.unfinished);
         let (stop, begun) = (self.stop.clone(), Arc::clone(&self.begun));
         // Where no step is in flight there is nothing to finish: the lock is given back, and that is all.
-        let interrupted = async {
+        let idle = async {
             stop.wished().await;
             if begun.load(Ordering::SeqCst) {
                 std::future::pending::<()>().await;
@@ -253,8 +265,7 @@ impl Session {
         let result = tokio::select! {
             biased;
             result = work(&mut self) => result,
-            () = interrupted => Err(CliError::new(Exit::Interrupted, format!("{command} was interrupted"))
-                .hint("run the same command again: it goes on where this one stopped")),
+            () = idle => Err(interrupted()),
         };
         self.aws.set_fence(None);
         if let Some(run) = self.run.take()
@@ -329,8 +340,7 @@ impl Session {
             let settle = error.is("AccessDenied")
                 || error.is("AccessDeniedException")
                 || error.is("NoSuchHostedZone")
-                || error.is("ExpiredToken")
-                || error.is("UnrecognizedClientException")
+                || error.is_credentials()
                 || error.is("UnauthorizedOperation");
             if settle {
                 let hint = error.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
@@ -338,6 +348,10 @@ impl Session {
             }
         }
         findings.extend(observed.taken.iter().cloned());
+        for resource in &self.resources {
+            let live = observed.world.get(resource.id()).and_then(Option::as_ref);
+            findings.extend(live.and_then(|live| resource.refusal(live)));
+        }
         findings.dedup();
         if !findings.is_empty() {
             let mut error = CliError::new(

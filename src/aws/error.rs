@@ -79,6 +79,16 @@ impl AwsError {
         OVER.iter().any(|code| self.is(code))
     }
 
+    /// Whether AWS takes the time of the signature for wrong. Most services say so in the words of a signature that does not
+    /// match (IAM user guide, "Troubleshoot Signature Version 4").
+    fn is_clock(&self) -> bool {
+        let late = ["Signature expired", "Signature not yet current", "is in the future", "has expired; current date"];
+        self.is("RequestTimeTooSkewed")
+            || self.is("RequestExpired")
+            || (["SignatureDoesNotMatch", "InvalidSignature"].iter().any(|code| self.is(code))
+                && late.iter().any(|words| self.message.contains(words)))
+    }
+
     /// Whether AWS refuses it only now, because the object or something it names is still changing. A stale revision of
     /// a function is among them: the step reads the new one before it calls again.
     pub fn is_busy(&self) -> bool {
@@ -109,17 +119,24 @@ impl AwsError {
                     "the credentials lack `{action}`; docs/deployer-policy.json holds every permission that is needed"
                 )
             }
+            _ if self.is_clock() => {
+                "the clock of this machine is off: AWS takes five minutes. Set it (`timedatectl set-ntp true`) and run again"
+                    .to_owned()
+            }
             "ExpiredToken" | "ExpiredTokenException" => "the credentials have expired: sign in again (for SSO: \
                 `aws sso login`) and run the same command, it goes on where this one stopped"
                 .to_owned(),
             NO_CREDENTIALS => "no credentials could be had: sign in again (for SSO: `aws sso login`), or see what the \
                 profile says, and run the same command, it goes on where this one stopped"
                 .to_owned(),
-            "InvalidClientTokenId" | "UnrecognizedClientException" | "SignatureDoesNotMatch" | "InvalidAccessKeyId" => {
+            "InvalidClientTokenId"
+            | "UnrecognizedClientException"
+            | "SignatureDoesNotMatch"
+            | "InvalidSignatureException"
+            | "InvalidAccessKeyId" => {
                 "AWS does not accept these credentials; see which ones are used with `aws sts get-caller-identity`"
                     .to_owned()
             }
-            "RequestTimeTooSkewed" | "RequestExpired" => "the clock of this machine is off".to_owned(),
             "UnknownOperationException" | "NotImplemented" | "InvalidAction" => {
                 format!("this endpoint does not offer `{action}`")
             }
@@ -205,6 +222,49 @@ impl<T> OrMissing<T> for Result<T, AwsError> {
             Ok(value) => Ok(Some(value)),
             Err(error) if codes.iter().any(|code| error.is(code)) => Ok(None),
             Err(error) => Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_clock_is_told_from_wrong_credentials() {
+        for (code, message, clock) in [
+            (
+                "RequestTimeTooSkewed",
+                "The difference between the request time and the current time is too large.",
+                true,
+            ),
+            (
+                "SignatureDoesNotMatch",
+                "Signature expired: 20261127T090000Z is now earlier than 20261127T091000Z (20261127T091500Z - 5 min.)",
+                true,
+            ),
+            (
+                "InvalidSignatureException",
+                "Signature not yet current: 20261127T093000Z is still later than 20261127T092000Z (… + 5 min.)",
+                true,
+            ),
+            (
+                "SignatureDoesNotMatch",
+                "The request signature we calculated does not match the signature you provided. Check your key.",
+                false,
+            ),
+            ("InvalidClientTokenId", "The security token included in the request is invalid.", false),
+        ] {
+            let error = AwsError {
+                operation: "sts:GetCallerIdentity",
+                object: "credentials".into(),
+                code: Some(code.into()),
+                message: message.into(),
+                status: Some(403),
+            };
+            let hint = error.hint().unwrap_or_default();
+            assert_eq!(hint.contains("clock"), clock, "{message}: {hint}");
+            assert_eq!(hint.contains("does not accept these credentials"), !clock, "{message}: {hint}");
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::report::output::{self, Output};
 use crate::report::{plan_view, summary};
 use crate::resources::resource::Action;
 use crate::session::{Earlier, Session};
+use crate::verify::Sender;
 
 /// What to deploy, and whether to ask.
 #[derive(Debug, clap::Args)]
@@ -100,7 +101,8 @@ async fn verify(session: &mut Session, regions: &[String], fresh: bool, look: Lo
     if look.output != Output::Json {
         output::data("");
     }
-    let exit = super::login::canary(session.aws(), &session.environment, regions, fresh, look).await?;
+    let exit =
+        super::login::canary(session.aws(), &session.environment, regions, Sender::Deployment { fresh }, look).await?;
     if exit == Exit::Ok {
         session.verified(regions).await?;
     }

@@ -25,6 +25,10 @@ pub(super) struct Args {
 
 /// Shows what was changed by hand.
 pub(super) async fn run(args: Args, look: Look) -> Result<Exit, CliError> {
+    if let Some(text) = args.ignore.iter().find(|text| !text.split(':').next().unwrap_or_default().contains('/')) {
+        return Err(CliError::new(Exit::Usage, format!("--ignore {text} names no resource"))
+            .hint("as `sftpctl drift` shows it: us-west-2/server, us-west-2/stack/Authorizer:MemorySize"));
+    }
     let mut session = args.target.open(look).await?;
     session.environment.drift.extend(args.ignore.iter().map(|text| Ignore::parse(text)));
     let observed = session.observe().await;

@@ -13,7 +13,7 @@ use crate::report::login;
 use crate::report::output::{self, Output};
 use crate::spec::model::Environment;
 use crate::verify::login::Attempt;
-use crate::verify::{self, LoginCheck};
+use crate::verify::{self, LoginCheck, Sender};
 
 /// Who logs in, and where.
 #[derive(Debug, Args)]
@@ -86,21 +86,21 @@ pub(super) async fn test(args: TestArgs, look: Look) -> Result<Exit, CliError> {
 pub(super) async fn verify(args: VerifyArgs, look: Look) -> Result<Exit, CliError> {
     let (environment, aws) = args.place.connect(look).await?;
     let chosen = regions(&environment, &args.regions)?;
-    canary(&aws, &environment, &chosen, false, look).await
+    canary(&aws, &environment, &chosen, Sender::Anybody, look).await
 }
 
-/// Logs a canary in and tells; exit code 1 where it is refused. Patient where something is `fresh`.
+/// Logs a canary in and tells; exit code 1 where it is refused.
 pub(super) async fn canary(
     aws: &Arc<Aws>,
     environment: &Environment,
     regions: &[String],
-    fresh: bool,
+    sender: Sender,
     look: Look,
 ) -> Result<Exit, CliError> {
     if regions.is_empty() {
         return Ok(Exit::Ok);
     }
-    let checks = verify::verify(aws, environment, regions, fresh).await.map_err(|error| fault(&error))?;
+    let checks = verify::verify(aws, environment, regions, sender).await.map_err(|error| fault(&error))?;
     Ok(told(&checks, look))
 }
 

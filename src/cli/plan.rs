@@ -123,7 +123,10 @@ pub(super) mod saved {
 
         use super::*;
 
-        fn plan(steps: &[(&str, Action, &[(&str, &str)])]) -> Plan {
+        /// A step's region, what is done, and properties with what they become.
+        type Short<'a> = (&'a str, Action, &'a [(&'a str, &'a str)]);
+
+        fn plan(steps: &[Short<'_>]) -> Plan {
             let steps = steps.iter().map(|(id, action, properties)| {
                 let properties = properties.iter().map(|(name, after)| PropertyChange {
                     name: (*name).to_owned(),

@@ -95,14 +95,12 @@ async fn keep_well(s3: &S3, bucket: &str, account: &str) -> Result<(), AwsError>
 impl Bucket {
     /// Whose it is, and how it keeps its files; of another's nothing more is looked at.
     async fn looked_into(&self, s3: &S3, live: Live, remembered: bool) -> Result<Option<Live>, AwsError> {
-        if !remembered {
-            let have = s3.tags(&self.name, &self.account).await?.unwrap_or_default();
-            let owner = tags::owner(&have, &self.tags, &self.title());
-            if owner != Owner::Ours {
-                // CloudFormation's own are nobody's to put.
-                let theirs = have.into_iter().filter(|(key, _)| !key.starts_with("aws:")).collect();
-                return Ok(Some(live.with(PROPERTY, tags::wanted(&theirs)).owned_by(owner)));
-            }
+        let have = s3.tags(&self.name, &self.account).await?.unwrap_or_default();
+        let owner = tags::owner_known(&have, &self.tags, &self.title(), remembered);
+        if owner != Owner::Ours {
+            // CloudFormation's own are nobody's to put.
+            let theirs = have.into_iter().filter(|(key, _)| !key.starts_with("aws:")).collect();
+            return Ok(Some(live.with(PROPERTY, tags::wanted(&theirs)).owned_by(owner)));
         }
         Ok(Some(with_settings(live, s3.settings(&self.name, &self.account).await?)))
     }

@@ -8,7 +8,7 @@ use super::record::points_to_us;
 use super::resource::{
     Change, Kind, Live, NodeId, Owner, Properties, Removal, RemovalOptions, Resource, Settled, StepError, World,
 };
-use super::tags;
+use super::{stack, tags};
 use crate::aws::{Aws, AwsError, RecordFacts, Tags};
 
 /// One orphan.
@@ -106,7 +106,10 @@ impl Resource for Orphan {
             }
             Kind::Stack => {
                 let stack = aws.cloudformation(&self.region).stack(name).await?;
-                stack.map(|stack| self.live(&stack.status).owned_by(self.owner(&stack.tags)))
+                // DELETE_FAILED after a deletion of ours is a failure, and REVIEW_IN_PROGRESS is nobody's work.
+                stack.map(|stack| {
+                    Live::new(&self.identity).settled(stack::settled(&stack)).owned_by(self.owner(&stack.tags))
+                })
             }
             Kind::Replica => {
                 let home = aws.dynamodb(&self.home).table(name).await?;
@@ -131,6 +134,13 @@ impl Resource for Orphan {
             }
             _ => aws.logs(&self.region).group(name).await?.map(|_| self.live("")),
         })
+    }
+
+    async fn causes(&self, aws: &Aws) -> Vec<String> {
+        match self.kind {
+            Kind::Stack => stack::causes(aws, &self.region, &self.identity).await,
+            _ => Vec::new(),
+        }
     }
 
     async fn apply(

@@ -471,6 +471,11 @@ pub trait Resource: Send + Sync {
         (!properties.is_empty()).then_some(Change { action: Action::Update, reason: None, properties })
     }
 
+    /// Why no deployment may begin while it stands as it does, and what to do. Pure.
+    fn refusal(&self, _live: &Live) -> Option<String> {
+        None
+    }
+
     /// Reads it from AWS. Not found is `None`, never an error. `known` is the identity that state remembers, a hint
     /// that saves a search and is never believed without looking.
     async fn read(&self, aws: &Aws, known: Option<&str>) -> Result<Option<Live>, AwsError>;

@@ -6,6 +6,7 @@
 //! change set before the update, since creating them again would collide.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::PoisonError;
 
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
@@ -67,7 +68,7 @@ fn status(live: &Live) -> &str {
     live.properties.get("status").and_then(Value::as_str).unwrap_or_default()
 }
 
-fn settled(stack: &StackFacts) -> Settled {
+pub(super) fn settled(stack: &StackFacts) -> Settled {
     let words = || match &stack.reason {
         Some(reason) => format!("{}: {reason}", stack.status),
         None => stack.status.clone(),
@@ -232,11 +233,16 @@ impl Stack {
             tags: &self.tags,
         };
         cloudformation.plan_import(&request, token, kept).await?;
+        let last = std::sync::Mutex::new("not there".to_owned());
         let planned = wait::short(wait::CHANGE_SET, || async {
             match cloudformation.change_set(&self.name, token).await? {
                 Some((status, _)) if status.ends_with("COMPLETE") => Ok(Some(Ok(()))),
                 Some((status, reason)) if status == "FAILED" => Ok(Some(Err(reason))),
-                _ => Ok(None),
+                Some((status, _)) => {
+                    *last.lock().unwrap_or_else(PoisonError::into_inner) = status;
+                    Ok(None)
+                }
+                None => Ok(None),
             }
         });
         match planned.await? {
@@ -249,11 +255,11 @@ impl Stack {
                     kept.values().cloned().collect::<Vec<_>>().join(", ")
                 )))
             }
-            None => Err(StepError::Refused(format!(
-                "the change set {token} of {} was not ready within {} s; CloudFormation goes on with it: run it again",
-                self.name,
-                wait::CHANGE_SET.as_secs()
-            ))),
+            None => Err(StepError::TimedOut {
+                what: format!("the change set {token} of {}", self.name),
+                status: last.into_inner().unwrap_or_else(PoisonError::into_inner),
+                waited: wait::CHANGE_SET,
+            }),
         }
     }
 
@@ -381,6 +387,21 @@ impl Resource for Stack {
         Ok(if have == wanted { Vec::new() } else { stack_diff::resources(&have, &wanted) })
     }
 
+    fn refusal(&self, live: &Live) -> Option<String> {
+        (status(live) == "IMPORT_ROLLBACK_FAILED").then(|| {
+            format!(
+                "{} is IMPORT_ROLLBACK_FAILED, which AWS neither updates nor rolls back any more. Its events say what failed \
+                 (aws cloudformation describe-stack-events --region {} --stack-name {}). Delete the stack, which keeps its \
+                 buckets (aws cloudformation delete-stack --region {} --stack-name {}), and deploy again: it takes them back",
+                self.title(),
+                self.region,
+                self.name,
+                self.region,
+                self.name
+            )
+        })
+    }
+
     async fn read(&self, aws: &Aws, known: Option<&str>) -> Result<Option<Live>, AwsError> {
         let cloudformation = aws.cloudformation(&self.region);
         match cloudformation.stack(&self.name).await? {
@@ -447,16 +468,21 @@ impl Resource for Stack {
     }
 
     async fn causes(&self, aws: &Aws) -> Vec<String> {
-        let cloudformation = aws.cloudformation(&self.region);
-        let begins = |event: &StackEvent| stack_diff::begins(&self.name, event);
-        let events = cloudformation.events(&self.name, begins).await.unwrap_or_default();
-        let causes = stack_diff::first_causes(&self.name, &events);
-        if !causes.is_empty() {
-            return causes;
-        }
-        let token = events.first().and_then(|event| event.token.as_deref());
-        cloudformation.validation_errors(&self.name, token).await.unwrap_or_default()
+        causes(aws, &self.region, &self.name).await
     }
+}
+
+/// First causes of what went wrong with a stack last.
+pub(super) async fn causes(aws: &Aws, region: &str, name: &str) -> Vec<String> {
+    let cloudformation = aws.cloudformation(region);
+    let begins = |event: &StackEvent| stack_diff::begins(name, event);
+    let events = cloudformation.events(name, begins).await.unwrap_or_default();
+    let causes = stack_diff::first_causes(name, &events);
+    if !causes.is_empty() {
+        return causes;
+    }
+    let token = events.first().and_then(|event| event.token.as_deref());
+    cloudformation.validation_errors(name, token).await.unwrap_or_default()
 }
 
 impl Stack {

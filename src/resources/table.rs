@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::resource::{
     Change, Kind, Live, NodeId, Properties, PropertyChange, Removal, RemovalOptions, Resource, Settled, StepError,
-    World, compare, differing,
+    World, differing,
 };
 use super::tags;
 use crate::aws::{Aws, AwsError, NewTable, TableFacts, Tags};
@@ -86,16 +86,25 @@ impl Resource for Table {
         ])
     }
 
-    fn diff(&self, live: Option<&Live>, world: &World) -> Option<Change> {
-        let empty = std::collections::BTreeMap::new();
-        let action = if live.is_some() { super::resource::Action::Update } else { super::resource::Action::Create };
-        let mut properties = compare(&self.wanted(world), live.map_or(&empty, |live| &live.properties));
-        if live.is_some() {
-            for change in properties.iter_mut().filter(|change| change.name == "key") {
-                change.replaces = Some("a table's key cannot change; a new table would lose every account".into());
-            }
+    /// What nobody can change of a table: AWS would refuse it after much else was done.
+    fn refusal(&self, live: &Live) -> Option<String> {
+        let text = |name: &str| live.properties.get(name).and_then(Value::as_str);
+        let title = self.title();
+        let key = format!("{KEY} (N)");
+        if let Some(have) = text("key").filter(|have| *have != key) {
+            return Some(format!(
+                "{title} has the key {have}, not {key}, and a table's key never changes. Give the environment another table \
+                 (`table: {{ name: … }}`) and bring the accounts over with `sftpctl users`"
+            ));
         }
-        (live.is_none() || !properties.is_empty()).then_some(Change { action, reason: None, properties })
+        let index = format!("{}: {INDEX_KEY} (S)", self.index);
+        let have = text("index").filter(|have| *have != index)?;
+        Some(format!(
+            "{title} has the index {have}, not {index}, and an index's key never changes. Delete it once nothing queries it: \
+             aws dynamodb update-table --region {} --table-name {} --global-secondary-index-updates \
+             '[{{\"Delete\":{{\"IndexName\":\"{}\"}}}}]'; the deployment makes it anew",
+            self.region, self.name, self.index
+        ))
     }
 
     async fn read(&self, aws: &Aws, known: Option<&str>) -> Result<Option<Live>, AwsError> {
@@ -153,10 +162,8 @@ impl Resource for Table {
             };
             return Ok(dynamodb.create(new).await?);
         };
-        if let Some(PropertyChange { replaces: Some(why), .. }) =
-            change.properties.iter().find(|p| p.replaces.is_some())
-        {
-            return Err(StepError::Refused(format!("{} has another key than it should: {why}", self.title())));
+        if let Some(why) = self.refusal(live) {
+            return Err(StepError::Refused(why));
         }
         if change.touches("billing") {
             dynamodb.set_on_demand(&self.name).await?;

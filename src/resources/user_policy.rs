@@ -65,6 +65,11 @@ fn suffix(index: usize) -> String {
     if index == 0 { String::new() } else { format!("-{}", index + 1) }
 }
 
+/// Whether an ARN is one of the policies of which the first has the ARN `first`.
+pub(super) fn is_one_of(first: &str, arn: &str) -> bool {
+    (0..ATTACHED_AT_MOST).any(|index| format!("{first}{}", suffix(index)) == arn)
+}
+
 impl UserPolicy {
     fn arn(&self, index: usize) -> String {
         format!("{}{}", self.arn, suffix(index))

@@ -7,9 +7,11 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::resource::{
-    Change, Kind, Live, NodeId, Properties, PropertyChange, RemovalOptions, Resource, StepError, World, differing,
+    Change, Kind, Live, NodeId, Properties, PropertyChange, Removal, RemovalOptions, Resource, StepError, World,
+    differing,
 };
 use super::tags;
+use super::user_policy::is_one_of;
 use crate::aws::{Aws, AwsError, Tags};
 
 /// The wanted role.
@@ -21,7 +23,7 @@ pub struct UserRole {
     pub account: String,
     /// Its name.
     pub name: String,
-    /// ARN of its own managed policy.
+    /// ARN of the first of its own managed policies.
     pub policy: String,
     /// Regions whose servers may assume it.
     pub regions: Vec<String>,
@@ -86,7 +88,7 @@ impl Resource for UserRole {
         let iam = aws.iam();
         let all = tokio::try_join!(iam.role(&self.name), iam.inline_policies(&self.name), iam.attached(&self.name))?;
         let (Some(role), Some(inline), Some(attached)) = all else { return Ok(Vec::new()) };
-        let others: Vec<_> = attached.into_iter().filter(|arn| *arn != self.policy).collect();
+        let others: Vec<_> = attached.into_iter().filter(|arn| !is_one_of(&self.policy, arn)).collect();
         Ok(differing([
             ("inline policies", json!(inline.into_keys().collect::<Vec<_>>()), json!([])),
             ("other managed policies", json!(others), json!([])),
@@ -112,6 +114,22 @@ impl Resource for UserRole {
             iam.tag_role(&self.name, &self.tags).await?;
         }
         Ok(())
+    }
+
+    /// AWS deletes no role that has policies, and theirs are not ours to take away: said before anything goes.
+    async fn removal(&self, aws: &Aws, _live: &Live, _options: RemovalOptions) -> Result<Removal, AwsError> {
+        let iam = aws.iam();
+        let (inline, attached) = tokio::try_join!(iam.inline_policies(&self.name), iam.attached(&self.name))?;
+        let attached = attached.unwrap_or_default().into_iter().filter(|arn| !is_one_of(&self.policy, arn));
+        let others: Vec<String> = attached.chain(inline.unwrap_or_default().into_keys()).collect();
+        Ok(match others.as_slice() {
+            [] => Removal::Delete,
+            others => Removal::Refuse(format!(
+                "{} has policies that this environment did not give it: {}; take them away first",
+                self.title(),
+                others.join(", ")
+            )),
+        })
     }
 
     async fn adoptable(&self, aws: &Aws, _live: &Live) -> Result<Tags, StepError> {

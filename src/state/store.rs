@@ -8,7 +8,7 @@ use super::blob::{Blobs, Expect, Version};
 use super::error::StateError;
 use super::grip::Heart;
 use super::journal::{Entry, Header, Journal};
-use super::lease::{Lock, Machine, Terms};
+use super::lease::{Holder, Lock, Machine, Terms};
 use super::meter::Meter;
 use super::model::State;
 use super::owned::Owned;
@@ -132,6 +132,22 @@ impl Store {
     ) -> Result<Heart, StateError> {
         let held = self.lock().take((run, command), terms, tell).await?;
         Ok(Heart::new(held, Arc::clone(&self.machine)))
+    }
+
+    /// Gives the lock back where this process has it: a run that is interrupted while it begins may just have got it.
+    pub async fn give_back(&self) {
+        let me = self.machine.holder("", "");
+        let mine = |holder: &Holder| {
+            (holder.process, holder.process_started, &holder.machine) == (me.process, me.process_started, &me.machine)
+        };
+        let lock = self.lock();
+        if let Ok(Some((lease, _))) = lock.look().await
+            && !lease.released
+            && mine(&lease.holder)
+            && let Err(error) = lock.break_open(&lease.holder).await
+        {
+            tracing::warn!(%error, "the lock was not given back; the next run takes it by itself");
+        }
     }
 
     /// Begins a run: takes the lock, reads what is remembered under it, and begins the run's journal, which takes over

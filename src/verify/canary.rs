@@ -1,7 +1,8 @@
 //! An account made to see whether anybody gets in, and removed again.
 //!
 //! It has a key that no customer has (a number below zero), a name and password of its own each time, and a home that is
-//! never written to. One that a killed run left behind is taken over ten minutes later.
+//! never written to. A deployment holds the lock, so that one that an earlier deployment left behind is nobody's: the next
+//! one takes it over, and removes it. One that a killed `verify` left behind is taken over ten minutes later.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,11 +20,28 @@ use crate::spec::model::Environment;
 
 /// How many can be verifying at once.
 const SLOTS: i64 = 8;
+/// The place of deployments, of which there is one at a time.
+const OF_DEPLOYMENTS: i64 = SLOTS + 1;
+/// Later than any time of creation.
+const END_OF_TIME: &str = "9999";
 /// After this a canary has been left behind.
 const STALE: Duration = Duration::from_secs(600);
 /// How long an account may take to be everywhere; replication takes a second as a rule. And how long what was just made
 /// may take to be known everywhere.
 const SPREAD: Duration = Duration::from_secs(60);
+
+/// Who sends a canary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sender {
+    /// A deployment, which holds the lock. Where it has just made something, a canary is asked again for a while before a
+    /// refusal counts.
+    Deployment {
+        /// Whether it has.
+        fresh: bool,
+    },
+    /// Somebody who looks, perhaps at the same time as others.
+    Anybody,
+}
 
 /// Verification could not be done.
 #[derive(Debug, thiserror::Error)]
@@ -42,8 +60,7 @@ pub enum VerifyError {
     Hash(String),
 }
 
-/// Logs a canary in at every server of these regions. Where something is `fresh` it is asked again for a while before a
-/// refusal counts.
+/// Logs a canary in at every server of these regions.
 ///
 /// # Errors
 /// See [`VerifyError`]. A canary that is refused is an answer.
@@ -51,11 +68,12 @@ pub async fn verify(
     aws: &Arc<Aws>,
     environment: &Environment,
     regions: &[String],
-    fresh: bool,
+    sender: Sender,
 ) -> Result<Vec<LoginCheck>, VerifyError> {
+    let fresh = sender == Sender::Deployment { fresh: true };
     let secret = random(24);
     let accounts = Accounts::new(Arc::clone(aws), environment);
-    let canary = release(&accounts, environment, &secret).await?;
+    let canary = release(&accounts, environment, &secret, sender).await?;
     let mut checks = Vec::new();
     let attempt = Attempt { username: &canary.username, password: &secret, source_ip: "127.0.0.1" };
     for region in regions {
@@ -92,14 +110,23 @@ async fn patiently(
     }
 }
 
-async fn release(accounts: &Accounts, environment: &Environment, secret: &str) -> Result<Account, VerifyError> {
+async fn release(
+    accounts: &Accounts,
+    environment: &Environment,
+    secret: &str,
+    sender: Sender,
+) -> Result<Account, VerifyError> {
     let cluster = environment.clusters.keys().next().ok_or(VerifyError::NoCluster)?;
     let now = jiff::Timestamp::now();
     let then = now - jiff::SignedDuration::try_from(STALE).unwrap_or_default();
     let mut salt = [0; password::SALT_BYTES];
     rand::fill(&mut salt);
     let stored = password::hash_random(secret, &salt).map_err(|error| VerifyError::Hash(error.to_string()))?;
-    for slot in 1..=SLOTS {
+    let (slots, stale) = match sender {
+        Sender::Deployment { .. } => (OF_DEPLOYMENTS..=OF_DEPLOYMENTS, END_OF_TIME.to_owned()),
+        Sender::Anybody => (1..=SLOTS, then.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
+    };
+    for slot in slots {
         let canary = Account {
             org_id: -slot,
             username: format!("sftpctl-canary-{}", random(12).to_lowercase()),
@@ -111,7 +138,7 @@ async fn release(accounts: &Accounts, environment: &Environment, secret: &str) -
             created: Some(now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
             updated: None,
         };
-        if accounts.put_canary(&canary, &then.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()).await? {
+        if accounts.put_canary(&canary, &stale).await? {
             return Ok(canary);
         }
     }

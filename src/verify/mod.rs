@@ -8,5 +8,5 @@ pub mod diagnose;
 mod grants;
 pub mod login;
 
-pub use canary::verify;
+pub use canary::{Sender, verify};
 pub use login::{LoginCheck, check};

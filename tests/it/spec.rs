@@ -81,6 +81,18 @@ fn the_shipped_environments_are_sound() {
 #[case::table_name("clusters:", "table: { name: a }\nclusters:", "DynamoDB takes no table name `a`", "3 to 255")]
 #[case::environment_name("\"99\"", "\"9 9\"", "`9 9` cannot be part of names", "letters")]
 #[case::version("version: 1", "version: 2", "version 2 of the format is not known", "newer")]
+#[case::ignored_without_reason(
+    "clusters:",
+    "drift: { ignore: [{ resource: us-west-2/server, reason: \" \" }] }\nclusters:",
+    "what is ignored needs a reason",
+    "who changes it"
+)]
+#[case::ignored_without_resource(
+    "clusters:",
+    "drift: { ignore: [{ resource: \"*\", reason: why }] }\nclusters:",
+    "`*` names no resource",
+    "as `sftpctl drift` shows it"
+)]
 #[case::retention("clusters:", "logs: { retention_days: 31 }\nclusters:", "31 days", "nearest it takes is 30")]
 #[case::memory("clusters:", "authorizer: { memory_mb: 64 }\nclusters:", "AWS takes 128 to 10240", "")]
 #[case::timeout("clusters:", "authorizer: { timeout_seconds: 60 }\nclusters:", "AWS takes 1 to 29", "")]

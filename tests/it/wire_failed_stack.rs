@@ -1,8 +1,13 @@
 //! What becomes of a stack that went wrong: its first cause is told, and the next run takes the way out that AWS leaves.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::sync::Arc;
+
 use rstest::rstest;
 use serde_json::json;
-use sftpctl::resources::resource::World;
+use sftpctl::resources::Orphan;
+use sftpctl::resources::resource::{Kind, Resource, World};
 
 use crate::drive::{resource, teardown};
 use crate::stub::{Reply, Stub};
@@ -80,6 +85,99 @@ async fn a_stack_that_only_can_be_deleted_is_made_anew(#[case] status: &str) {
         })
         .collect();
     assert_ne!(tokens[0], tokens[1], "each operation has a token of its own");
+}
+
+/// What a killed run had begun, seen at the first look.
+#[rstest]
+#[case("CREATE_IN_PROGRESS", "CREATE_COMPLETE")]
+#[case("UPDATE_IN_PROGRESS", "UPDATE_COMPLETE")]
+#[case("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "UPDATE_COMPLETE")]
+#[case("IMPORT_IN_PROGRESS", "IMPORT_COMPLETE")]
+#[tokio::test]
+async fn an_operation_that_is_under_way_is_waited_for_and_not_begun_again(#[case] status: &str, #[case] end: &str) {
+    let stub = Stub::new().await;
+    let answers = [stack(status, ""), stack(status, ""), stack(status, ""), stack(end, &digest())];
+    stub.on("cloudformation:DescribeStacks", answers).on("cloudformation:DescribeStackEvents", [events(&[])]);
+    let ended = one(&stub, STACK, no_server()).await;
+    assert_eq!(ended.outcome(&node(STACK))["outcome"], "unchanged", "{:?}", ended.outcomes);
+    assert!(stub.operations().iter().all(|one| one.contains(":Describe")), "{:?}", stub.operations());
+}
+
+#[rstest]
+#[case("UPDATE_ROLLBACK_IN_PROGRESS", Some("UPDATE_ROLLBACK_COMPLETE"), "UpdateStack")]
+#[case("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS", Some("UPDATE_ROLLBACK_COMPLETE"), "UpdateStack")]
+#[case("IMPORT_ROLLBACK_IN_PROGRESS", Some("IMPORT_ROLLBACK_COMPLETE"), "UpdateStack")]
+#[case("DELETE_IN_PROGRESS", None, "CreateStack")]
+#[tokio::test]
+async fn what_goes_back_is_waited_for_before_anything_is_begun(
+    #[case] status: &str,
+    #[case] end: Option<&str>,
+    #[case] then: &str,
+) {
+    let stub = Stub::new().await;
+    let old = || stack(status, "old");
+    let left = || end.map_or_else(no_stack, |end| stack(end, "old"));
+    let made = || stack("UPDATE_COMPLETE", &digest());
+    let answers = [old(), old(), old(), left(), left(), made()];
+    stub.on("cloudformation:DescribeStacks", answers)
+        .on("cloudformation:DescribeStackEvents", [events(&[])])
+        .on("cloudformation:GetTemplate", [done("GetTemplate")])
+        .on(&format!("cloudformation:{then}"), [done(then)]);
+    let ended = one(&stub, STACK, no_server()).await;
+    assert_eq!(ended.outcome(&node(STACK))["outcome"], "changed", "{:?}", ended.outcomes);
+    let asked = stub.operations();
+    let at = asked.iter().position(|one| *one == format!("cloudformation:{then}")).unwrap();
+    let looks = asked[..at].iter().filter(|one| one.ends_with("DescribeStacks")).count();
+    assert!(looks >= 4, "{asked:?}");
+    assert_eq!(stub.count(&format!("cloudformation:{then}")), 1);
+}
+
+#[tokio::test]
+async fn a_stack_that_nothing_helps_is_refused_with_the_way_out() {
+    let stub = Stub::new().await;
+    stub.on("cloudformation:DescribeStacks", [stack("IMPORT_ROLLBACK_FAILED", "old")])
+        .on("cloudformation:GetTemplate", [done("GetTemplate")]);
+    let aws = stub.aws(REGION).await;
+    let live = resource(STACK).read(&aws, None).await.unwrap().unwrap();
+    let why = resource(STACK).refusal(&live).unwrap();
+    assert!(why.contains("aws cloudformation delete-stack --region us-west-2 --stack-name sftp-99"), "{why}");
+}
+
+/// A stack of a region that the file has no more.
+#[tokio::test]
+async fn an_orphan_stack_that_cannot_be_deleted_tells_its_cause_after_one_try() {
+    let stub = Stub::new().await;
+    let name = "sftp-99-upload-us-west-2";
+    let orphan: Arc<dyn Resource> = Arc::new(Orphan {
+        id: node("us-west-2/orphan/stack"),
+        kind: Kind::Stack,
+        region: REGION.into(),
+        home: REGION.into(),
+        account: "111111111111".into(),
+        identity: name.into(),
+        note: "",
+        after: Vec::new(),
+        environment: "99".into(),
+        servers: Vec::new(),
+    });
+    let review = || stack("REVIEW_IN_PROGRESS", "");
+    stub.on(
+        "cloudformation:DescribeStacks",
+        [review(), review(), review(), stack("DELETE_IN_PROGRESS", ""), stack("DELETE_FAILED", "")],
+    )
+    .on("cloudformation:DeleteStack", [done("DeleteStack")])
+    .on(
+        "cloudformation:DescribeStackEvents",
+        [events(&[
+            (name, "DELETE_FAILED", "The following resource(s) failed to delete: [Api]."),
+            ("Api", "DELETE_FAILED", "TooManyRequestsException"),
+            (name, "DELETE_IN_PROGRESS", "User Initiated"),
+        ])],
+    );
+    let outcome = teardown(&stub.aws(REGION).await, &[orphan]).await.outcome(&node("us-west-2/orphan/stack"));
+    assert_eq!(outcome["outcome"], "failed", "{outcome}");
+    assert_eq!(outcome["causes"], json!(["Api (AWS::X::Y): TooManyRequestsException"]));
+    assert_eq!(stub.count("cloudformation:DeleteStack"), 1);
 }
 
 #[tokio::test]

@@ -212,7 +212,9 @@ def execution_role(region):
 
 
 def canaries():
-    items = client("dynamodb").scan(TableName=TABLE)["Items"]
+    """How many there are; none where there is no table yet."""
+    dynamodb = client("dynamodb")
+    items = dynamodb.scan(TableName=TABLE)["Items"] if TABLE in dynamodb.list_tables()["TableNames"] else []
     print(sum(item["username"]["S"].startswith("sftpctl-canary") for item in items))
 
 

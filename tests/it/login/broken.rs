@@ -1,7 +1,9 @@
 //! Each link that `deploy` makes, broken: the log-in fails as it does on AWS, `test-login` names the link, and `deploy`
 //! mends it where it looks.
 
-use crate::site::{Login, Site, shown, succeeded};
+use std::process::Stdio;
+
+use crate::site::{Login, Running, Site, shown, succeeded, until};
 
 const WEST: &str = "us-west-2";
 
@@ -266,6 +268,22 @@ fn each_refusal_is_said_in_a_plain_sentence() {
     let (good, found) = site.test_login(&login);
     assert!(!good && found.contains("the identity provider admits, but the server is OFFLINE"), "{found}");
     assert!(found.contains("aws transfer start-server --region us-west-2 --server-id s-"), "{found}");
+}
+
+/// The table is as it was, whatever became of the run that looked.
+#[test]
+fn a_canary_of_a_killed_deployment_goes_with_the_next() {
+    let site = Site::new();
+    // The account is there, and nobody has asked about it yet.
+    site.ok(&["local", "faults", "add", "transfer.TestIdentityProvider", "hold-before"]);
+    let mut deploy = site.command(&["deploy", "--env", "99", "--local", "--yes"]);
+    let mut deploy = Running(deploy.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+    until("a canary in the table", || (site.oracle("door.py", &["canaries"]) == "1").then_some(()));
+    deploy.0.kill().unwrap();
+    deploy.0.wait().unwrap();
+    site.ok(&["local", "faults", "clear"]);
+    assert!(site.deploy().contains("ok: admitted"));
+    assert_eq!(site.oracle("door.py", &["canaries"]), "0");
 }
 
 #[test]

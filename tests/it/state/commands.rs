@@ -20,7 +20,7 @@ use tokio::runtime::Runtime;
 
 use super::BUCKET;
 use super::suite::{ACCOUNT, server};
-use crate::site::{Running, Site, shown, succeeded, text};
+use crate::site::{Running, Site, shown, succeeded, text, tool};
 use crate::terminal::Session;
 
 const REBUILD: [&str; 5] = ["state", "rebuild", "--env", "99", "--local"];
@@ -86,6 +86,19 @@ fn a_lock_is_waited_for_and_broken_by_whoever_says_so() {
     records.runtime.block_on(run.end()).unwrap();
     let rest: Vec<String> = lines.collect();
     assert!(waiting.0.wait().unwrap().success(), "{rest:?}");
+
+    // A job that is stopped while it waits ends as any other does, and leaves the holder alone.
+    let run = records.begin(2);
+    let mut waiting = site.command(&[&REBUILD[..], &["--lock-timeout", "60"]].concat());
+    let mut waiting = Running(waiting.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap());
+    let mut lines = BufReader::new(waiting.0.stderr.take().unwrap()).lines().map(Result::unwrap);
+    lines.by_ref().find(|line| line.contains("waiting for the lock")).unwrap();
+    assert!(tool("kill", "procps").arg(waiting.0.id().to_string()).status().unwrap().success());
+    let rest: Vec<String> = lines.collect();
+    assert_eq!(waiting.0.wait().unwrap().code(), Some(130), "{rest:?}");
+    assert!(rest.iter().any(|line| line.contains("state rebuild was interrupted")), "{rest:?}");
+    site.ends_with(5, &show);
+    records.runtime.block_on(run.end()).unwrap();
 
     // Nobody renews this one, and its process lives.
     records.begin(600).abandon();
