@@ -108,7 +108,7 @@ impl State {
     }
 
     /// What is gone. What a stack's function carries has no step of its own when the stack goes.
-    pub(super) fn forget(&mut self, id: &NodeId) {
+    pub fn forget(&mut self, id: &NodeId) {
         self.identities.remove(id);
         if *id == NodeId::new(id.place(), Kind::Stack) {
             for kind in [Kind::ServerId, Kind::Trigger] {
