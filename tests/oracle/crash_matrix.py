@@ -13,7 +13,7 @@ are calls as well, in a region of their own, so that no rule meant for a package
 made that of another machine, which only its silence can show to be dead.
 
 A cell counts as done only where the call that was held is its own. One that the run did not come to (how often the
-journal is written hangs on the moment) is tried once more; then it is missed, and of these there may be few.
+journal is written hangs on the moment) is tried once more; then it is missed, and of these there may be few only.
 
 Each worker has an account for each store and chain and goes round the chain: a cell of each scenario, and a whole
 teardown; a failed cell's account is not used again, and what it holds is kept for a look.
@@ -137,13 +137,15 @@ class Cells(Site):
         end = time.monotonic() + DEADLINE
         return lambda: process.poll() is None and time.monotonic() < end
 
-    def disturb(self, cell, scenario):
-        """Whether the run came to what disturbs it, and whether one more has to make it good."""
+    def disturb(self, cell, scenario, missed):
+        """Whether the run came to what disturbs it, and whether one more has to make it good. A write of the state's that
+        was `missed` once is met earlier: how many there are hangs on the moment."""
         if cell.moment not in AT_A_CALL:
             came = self.kill_at_a_write(cell, scenario)
             return came, came
         where = {"object": cell.object} if cell.object else {}
-        rule = {"call": cell.what, "region": cell.region, **where, "only": "mutating", "skip": cell.nth, "count": 1,
+        skip = cell.nth // 2 if missed and cell.region == STATE_REGION else cell.nth
+        rule = {"call": cell.what, "region": cell.region, **where, "only": "mutating", "skip": skip, "count": 1,
                 "fault": AT_A_CALL[cell.moment]}
         if cell.moment == LOST:
             call, ended = self.lose_an_answer(self.command(scenario), rule)
@@ -321,7 +323,7 @@ def main():
         try:
             site.prepare(scenario)
             if cell:
-                came, again = site.disturb(cell, scenario)
+                came, again = site.disturb(cell, scenario, board.tries[cell])
             if again:
                 site.run(site.command(scenario))
             found = differences(site.dump(), left[scenario.name])
