@@ -42,8 +42,6 @@ pub struct Looked<'a> {
     pub arn: &'a str,
     /// The template that it has.
     pub template: &'a Value,
-    /// Whether the region has a server, whose id the authorizer's environment is given after the stack.
-    pub served: bool,
 }
 
 /// What a look at a resource found.
@@ -70,7 +68,7 @@ pub async fn look(aws: &Aws, stack: &Looked<'_>) -> Found {
     let (drifts, trouble) = detected.unwrap_or_else(|error| (Vec::new(), Some(error.to_string())));
     let by_id: BTreeMap<&str, &ResourceDrift> = drifts.iter().map(|drift| (drift.logical.as_str(), drift)).collect();
     let mut theirs: BTreeMap<&str, Look> =
-        by_id.iter().filter_map(|(id, drift)| Some((*id, verdict(drift, stack.served)?))).collect();
+        by_id.iter().filter_map(|(id, drift)| Some((*id, verdict(drift)?))).collect();
     let mut ours = read(aws, stack, facts, &theirs).await;
     let mut found = Found::default();
     for (logical, resource) in stack.template["Resources"].as_object().into_iter().flatten() {
@@ -212,22 +210,22 @@ fn gone() -> Property {
 }
 
 /// What CloudFormation says of a resource; `None` where it says nothing.
-fn verdict(drift: &ResourceDrift, served: bool) -> Option<Look> {
+fn verdict(drift: &ResourceDrift) -> Option<Look> {
     match drift.status.as_str() {
         "IN_SYNC" => Some(Look::There(Vec::new())),
-        "MODIFIED" => Some(Look::There(properties(drift, served))),
+        "MODIFIED" => Some(Look::There(properties(drift))),
         "DELETED" => Some(Look::Gone),
         _ => None,
     }
 }
 
-/// What somebody changed. The server id is left out where there is a server: the stack only hands it on, and its own
-/// node looks after it.
-fn properties(drift: &ResourceDrift, served: bool) -> Vec<Property> {
+/// What somebody changed. The server id is left out: the stack only hands it on, and its own node looks after it. Where
+/// the file has dropped the server, the function keeps the id of one that is gone, and nobody asks it.
+fn properties(drift: &ResourceDrift) -> Vec<Property> {
     drift
         .differences
         .iter()
-        .filter(|(path, ..)| !served || path != "/Environment/Variables/SERVER_ID")
+        .filter(|(path, ..)| path != "/Environment/Variables/SERVER_ID")
         .map(|(path, before, after)| Property {
             name: path.trim_start_matches('/').replace('/', "."),
             before: before.clone(),

@@ -7,6 +7,7 @@ use crate::exit::{CliError, Exit};
 use crate::observe::Observed;
 use crate::resources::resource::{Action, Change, Kind, Live, NodeId, Owner, StepError, World};
 use crate::resources::tags::PROPERTY;
+use crate::state::journal::{Entry, Event};
 
 use super::Session;
 
@@ -116,7 +117,14 @@ impl Session {
             let exit = if matches!(error, StepError::Refused(_)) { Exit::Refused } else { Exit::Failed };
             return Err(CliError::from_error(exit, &error, error.hint()));
         }
-        journal.done(&operation, &adoption.id, Some(&adoption.live.identity));
+        // An adoption that an earlier run was killed in had come to nothing when this one looked, and is done with this.
+        let (earlier, others): (Vec<Entry>, _) = std::mem::take(&mut self.unfinished).into_iter().partition(|entry| {
+            entry.node == adoption.id && matches!(entry.event, Event::Intent { action: Action::Import, .. })
+        });
+        self.unfinished = others;
+        for operation in earlier.iter().map(|entry| &entry.operation).chain([&operation]) {
+            journal.done(operation, &adoption.id, Some(&adoption.live.identity));
+        }
         self.state.identities.insert(adoption.id.clone(), adoption.live.identity.clone());
         Ok(run.save(&mut self.state).await?)
     }

@@ -82,9 +82,8 @@ impl Session {
                     "its template is not one that this tool has written; deploy puts it back",
                 )
             })?;
-            let served = self.environment.regions.get(id.place()).is_some_and(|region| region.server);
             let (node, region, arn) = (id.as_str(), id.place(), live.identity.as_str());
-            let stack = Looked { node, region, arn, template: &template, served };
+            let stack = Looked { node, region, arn, template: &template };
             Ok(stack::look(&self.aws, &stack).await)
         });
         for found in join_all(looks).await {

@@ -79,7 +79,10 @@ impl Session {
                     journal.done(&entry.operation, &entry.node, Some(&live.identity));
                     self.state.identities.insert(entry.node.clone(), live.identity.clone());
                 }
-                (Some(None), Action::Delete) => journal.done(&entry.operation, &entry.node, None),
+                (Some(None), Action::Delete) => {
+                    journal.done(&entry.operation, &entry.node, None);
+                    self.state.forget(&entry.node);
+                }
                 (Some(None), _) => journal.failed(&entry.operation, &entry.node, "nothing came of it"),
                 // Unreadable: it stays open for the next run.
                 (None, _) => open.push(entry),

@@ -107,14 +107,16 @@ impl Session {
         .collect()
     }
 
-    /// Adds the orphans to what this run is about.
+    /// Adds the orphans to what this run is about, and what only state remembers: the package of a dropped region.
     ///
     /// # Errors
     /// What could not be looked at.
     pub async fn with_orphans(&mut self, world: &World) -> Result<(), Unseen> {
-        let mut orphans = self.all_orphans(world, &[]).await?;
-        orphans.retain(|orphan| !self.resources.iter().any(|resource| resource.id() == orphan.id()));
-        self.resources.extend(orphans);
+        for more in self.all_orphans(world, &[]).await?.into_iter().chain(self.retired()) {
+            if !self.resources.iter().any(|resource| resource.id() == more.id()) {
+                self.resources.push(more);
+            }
+        }
         Ok(())
     }
 
@@ -129,12 +131,27 @@ impl Session {
         Ok(())
     }
 
-    async fn all_orphans(&self, world: &World, also: &[String]) -> Result<Vec<Arc<dyn Resource>>, Unseen> {
+    async fn all_orphans(&mut self, world: &World, also: &[String]) -> Result<Vec<Arc<dyn Resource>>, Unseen> {
         let (orphans, unseen) = self.orphans(world, also).await;
-        match unseen.into_iter().next() {
-            Some(unseen) => Err(unseen),
-            None => Ok(orphans.into_iter().map(|orphan| Arc::new(orphan) as Arc<dyn Resource>).collect()),
+        if let Some(unseen) = unseen.into_iter().next() {
+            return Err(unseen);
         }
+        // What a run removed that was killed before it could say so: everything was looked at, and it is not there.
+        let gone = |id: &NodeId, identity: &String| match id.local_name().split('/').next() {
+            Some("bucket" | "replica") => true,
+            Some("log-group") => {
+                self.dropped(id.place()) && names::log_groups(&self.environment, id.place()).contains(identity)
+            }
+            _ => false,
+        };
+        let there = |id: &NodeId| {
+            orphans.iter().any(|orphan| orphan.id == *id) || self.resources.iter().any(|resource| resource.id() == id)
+        };
+        let remembered = self.state.identities.iter();
+        let gone: Vec<NodeId> =
+            remembered.filter(|(id, identity)| gone(id, identity) && !there(id)).map(|(id, _)| id.clone()).collect();
+        self.state.identities.retain(|id, _| !gone.contains(id));
+        Ok(orphans.into_iter().map(|orphan| Arc::new(orphan) as Arc<dyn Resource>).collect())
     }
 
     /// An orphan under the name by which state remembers it, or one of its own.

@@ -101,11 +101,18 @@ impl State {
                 }
             };
         }
-        // What a stack's function carries has no step of its own when the stack goes.
-        let gone = world.iter().filter(|(id, live)| live.is_none() && **id == NodeId::new(id.place(), Kind::Stack));
-        for (stack, _) in gone {
+        // Last: what a stack's function carries may be in a world that was read before the stack went.
+        for (id, _) in world.iter().filter(|(_, live)| live.is_none()) {
+            self.forget(id);
+        }
+    }
+
+    /// What is gone. What a stack's function carries has no step of its own when the stack goes.
+    pub fn forget(&mut self, id: &NodeId) {
+        self.identities.remove(id);
+        if *id == NodeId::new(id.place(), Kind::Stack) {
             for kind in [Kind::ServerId, Kind::Trigger] {
-                self.identities.remove(&NodeId::new(stack.place(), kind));
+                self.identities.remove(&NodeId::new(id.place(), kind));
             }
         }
     }

@@ -107,9 +107,11 @@ impl Store {
             self.ours(&journal_name, &journal.header().environment, &journal.header().account)?;
             for (node, identity) in journal.identities() {
                 match identity {
-                    Some(identity) => state.identities.insert(node.clone(), identity.to_owned()),
-                    None => state.identities.remove(node),
-                };
+                    Some(identity) => {
+                        state.identities.insert(node.clone(), identity.to_owned());
+                    }
+                    None => state.forget(node),
+                }
             }
             remembered.unfinished = journal.unfinished().into_iter().cloned().collect();
             remembered.carried = journal.open_lines().cloned().collect();

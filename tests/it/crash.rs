@@ -39,13 +39,12 @@ fn a_sample_of_the_crash_matrix_converges() {
     command
         .arg(env!("CARGO_BIN_EXE_sftpctl"))
         .arg(site.dir.path().join("cells"))
-        .args(["--sample", "8", "--seed", "4"])
+        .args(["--sample", "8", "--seed", "6", "--draw", "1"])
         .env("SFTPCTL_PACKAGE", env!("CARGO_BIN_EXE_sftp-authorizer"))
         .env_remove("RUST_LOG");
+    // It fails by itself where a cell failed, was left out, or too many runs were over before they were disturbed.
     let said = succeeded("the crash matrix", &command.output().unwrap());
     assert!(said.contains("done 8: ") && said.contains(" 0 failed"), "{said}");
-    // How often the journal is written hangs on the moment: one cell or two may come too late.
-    assert!((6..=8).any(|count| said.contains(&format!("'killed': {count}"))), "{said}");
 }
 
 #[test]
@@ -59,7 +58,7 @@ fn a_few_random_sequences_end_as_the_model_says() {
         .env("SFTPCTL_PACKAGE", env!("CARGO_BIN_EXE_sftp-authorizer"))
         .env_remove("RUST_LOG");
     let said = succeeded("the sequences", &command.output().unwrap());
-    assert!(said.contains("4 sequences of 9 steps") && said.contains(": 0 failed"), "{said}");
+    assert!(said.contains(" and 4 of 9 steps") && said.contains(": 0 failed"), "{said}");
 }
 
 #[test]

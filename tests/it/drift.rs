@@ -293,7 +293,7 @@ async fn looked(stub: &Stub, resources: Value, drifts: &[(&str, &str)]) -> Found
         );
     let template = json!({ "Parameters": { "Most": { "Type": "Number" } }, "Resources": resources });
     let aws = stub.aws("us-west-2").await;
-    stack::look(&aws, &Looked { node: "stack", region: "us-west-2", arn, template: &template, served: true }).await
+    stack::look(&aws, &Looked { node: "stack", region: "us-west-2", arn, template: &template }).await
 }
 
 /// `resource property`, for everything.

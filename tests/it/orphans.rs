@@ -121,6 +121,14 @@ fn a_server_and_a_region_taken_out_of_the_file_go_with_the_next_deployment() {
 }
 
 #[test]
+fn a_teardown_takes_the_package_of_a_region_that_the_file_has_dropped() {
+    let site = Site::deployed("");
+    site.edit(|file| file.lines().filter(|line| !line.starts_with("  us-east-1:")).collect::<Vec<_>>().join("\n"));
+    site.ok(&["teardown", "--env", "99", "--local", "--yes", "--delete-data"]);
+    assert_eq!(site.aws(&["left"]), "[]");
+}
+
+#[test]
 fn a_server_that_cannot_be_read_is_no_orphan() {
     let site = Site::deployed("");
     let before = site.ports();

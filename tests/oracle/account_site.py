@@ -1,5 +1,5 @@
-"""A folder and an account of a local cloud, in which sftpctl runs, is killed, and is looked at. Used by the crash matrix and
-by the random sequences."""
+"""A folder and an account of a local cloud, in which sftpctl runs, is killed, and is looked at. Used by the crash
+matrix and by the random sequences."""
 
 import itertools
 import json
@@ -44,6 +44,14 @@ class Front:
     def held(self, account):
         return [hold for hold in self.ask("GET", "faults")["holds"] if hold["account"] == account]
 
+    def number(self):
+        """Of the last call."""
+        return self.ask("GET", "calls")["total"]
+
+    def log(self, account, since):
+        """The calls of an account after that number."""
+        return [call for call in self.ask("GET", "calls/log") if call["account"] == account and call["number"] > since]
+
 
 class Site:
     """An account with a folder of its own, and the hosted zone in it."""
@@ -72,29 +80,37 @@ class Site:
     def output(self):
         return (self.folder / "output").read_text()
 
-    def run(self, arguments, code=0):
-        """An undisturbed run, which must end so."""
-        process = self.begin(arguments)
+    def wait(self, process):
+        """How it ended, which it must."""
         try:
-            ended = process.wait(DEADLINE)
+            return process.wait(DEADLINE)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-            ended = f"no end within {DEADLINE} s"
+            return f"no end within {DEADLINE} s"
+
+    def code(self, arguments):
+        """How an undisturbed run ends."""
+        return self.wait(self.begin(arguments))
+
+    def run(self, arguments, code=0):
+        """An undisturbed run, which must end so."""
+        ended = self.code(arguments)
         if ended != code:
             raise Failure(f"{arguments} ended with {ended} instead of {code}:\n{self.output()[-3000:]}")
         return self.output()
 
     def kill(self, arguments, rule):
-        """Runs until a call that the rule holds, and kills it there; whether it came so far."""
+        """Runs until a call that the rule holds, and kills it there. The call; nothing where the run came to its end,
+        which must be a good one."""
         rule_id = self.front.ask("POST", "faults", {**rule, "account": self.account})["id"]
         process, end = self.begin(arguments), time.monotonic() + DEADLINE
         try:
-            while not self.front.held(self.account) and process.poll() is None:
+            while not (held := self.front.held(self.account)) and process.poll() is None:
                 if time.monotonic() > end:
                     raise Failure(f"{rule}: the call was never made")
                 time.sleep(0.02)
-            came = process.poll() is None
+            ended = process.poll()
         finally:
             process.kill()
             process.wait()
@@ -104,4 +120,15 @@ class Site:
                 raise Failure(f"{rule}: the call is still held")
             time.sleep(0.01)
         self.front.ask("DELETE", f"faults/{rule_id}")
-        return came
+        if ended not in (None, 0):
+            raise Failure(f"{arguments}, undisturbed, ended with {ended}:\n{self.output()[-3000:]}")
+        return held[0] if ended is None else None
+
+    def lose_an_answer(self, arguments, rule):
+        """Runs to its end while the answer to a call is lost. The call, or nothing where it was not made; the code."""
+        since = self.front.number()
+        rule_id = self.front.ask("POST", "faults", {**rule, "account": self.account})["id"]
+        ended = self.wait(self.begin(arguments))
+        self.front.ask("DELETE", f"faults/{rule_id}")
+        lost = [call for call in self.front.log(self.account, since) if call.get("fault") == rule["fault"]]
+        return (lost[0] if lost else None), ended

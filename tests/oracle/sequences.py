@@ -4,8 +4,9 @@ Usage: sequences.py ENDPOINT PROGRAM FOLDER [--sequences N] [--steps N] [--seed 
 
 A step edits the environment file, deploys, tears down, kills one of both at a random call, changes AWS by hand, or has
 a customer upload a file. The model knows what was last wanted and what must never be lost. After a run that came to its
-end AWS must be what the model says; after every step no server is doubled, no file is gone, nothing foreign was touched.
-A sequence that fails is shortened, step by step, while it still fails, and printed.
+end AWS must be what the model says; after every step no server is doubled, no file is gone, nothing foreign was
+touched. A sequence that fails is shortened, step by step, while it still fails, and printed. Steps that change nothing
+are counted apart, by exit codes where there is a run. Before the random ones come sequences that are always the same.
 """
 
 import argparse
@@ -15,6 +16,7 @@ import copy
 import itertools
 import json
 import random
+import threading
 import time
 
 from account_site import Failure, Front, Site, arguments
@@ -164,14 +166,22 @@ class Run(Site):
             raise Failure(f"these buckets are gone: {gone}")
 
     def act(self, step):
-        getattr(self, step.what)(step.how)
+        """Whether it changed anything."""
+        changed = getattr(self, step.what)(step.how)
         self.check()
+        return changed
 
-    # The steps. Each says to the model what it does to the account.
+    # The steps. Each says to the model what it does to the account, and tells whether it changed anything.
 
     def edit(self, change):
-        self.model.wanted = {**self.model.wanted, **copy.deepcopy(change)}
+        before = self.model.wanted
+        self.model.wanted = {**before, **copy.deepcopy(change)}
         self.write(environment(self.account, self.model.wanted))
+        return self.model.wanted != before
+
+    def to_do(self):
+        """Whether a deployment has anything to do; nobody can say while a bucket's or a server's fate is open."""
+        return self.code(["plan", "--exit-code"]) != 0
 
     def ended(self, teardown):
         model = self.model
@@ -183,6 +193,7 @@ class Run(Site):
             model.buckets |= {self.bucket(cluster) for cluster in model.wanted["clusters"]}
 
     def deploy(self, _):
+        changes = self.to_do()
         self.run(DEPLOY)
         self.ended(teardown=False)
         self.run(["plan", "--exit-code"])
@@ -193,23 +204,25 @@ class Run(Site):
         named = {found["resource"].rsplit("/", 1)[-1] for found in report["drifted"]}
         if named != dropped:
             raise Failure(f"drift names {sorted(named)} instead of {sorted(dropped)}")
+        return changes
 
     def teardown(self, _):
+        stood = self.model.deployed is not None or self.model.open
         self.run(TEARDOWN)
         self.ended(teardown=True)
+        return stood
 
     def killed(self, how):
-        teardown, fault, skip = how
-        rule = {"call": "*", "only": "mutating", "skip": skip, "count": 1, "fault": fault}
-        came = self.kill(TEARDOWN if teardown else DEPLOY, rule)
+        """Counts where it was killed. A run that ended before that must have ended well, which `kill` sees to."""
+        teardown, rule = how
+        came = self.kill(TEARDOWN if teardown else DEPLOY, {"only": "mutating", "count": 1, **rule})
         if not came:
-            if "rror" in self.output() and "nothing" not in self.output().lower():
-                raise Failure(f"an undisturbed run failed:\n{self.output()[-3000:]}")
-            return self.ended(teardown)
+            self.ended(teardown)
+            return False
         # What stands now is for the next run to find out. A bucket may have been emptied of nothing, or not.
         self.model.open = True
         self.model.buckets &= {bucket for bucket, _ in self.model.files}
-        return None
+        return True
 
     def upload(self, name):
         """A customer's file, in any bucket there is."""
@@ -220,13 +233,14 @@ class Run(Site):
             self.eye.client("s3").put_object(Bucket=bucket, Key=key, Body=key.encode())
             self.model.files.add((bucket, key))
             self.model.buckets.add(bucket)
+        return bool(there)
 
     def by_hand(self, how):
         """Changes one thing of a deployment that stands; `drift` and `plan` must both see it."""
         what, region = how
         model = self.model
         if not model.stands() or not model.deployed["servers"][region]:
-            return
+            return False
         function = f"lambda-99-upload-{region}"
         lambdas, transfer = self.eye.client("lambda", region), self.eye.client("transfer", region)
         server = self.servers(region)[0]
@@ -255,6 +269,7 @@ class Run(Site):
         model.drifted = True
         self.run(["plan", "--exit-code"], code=4)
         self.run(["drift"], code=4)
+        return True
 
     def end(self):
         """Everything goes, and what is foreign stays."""
@@ -270,6 +285,17 @@ class Run(Site):
         buckets = [name for name in left["buckets"] if not name.startswith("foreign-")]
         if roles or tables or groups or buckets or left["policies"]:
             raise Failure(f"left: {roles} {tables} {groups} {buckets} {left['policies']}")
+
+
+def server_dropped(fault):
+    """A server that a killed run made, or was about to, and that the file does not want when the next run begins."""
+    killed = {"call": "transfer.CreateServer", "region": "us-west-2", "fault": fault}
+    none = {"servers": {region: False for region in REGIONS}}
+    return [Step("killed", (False, killed)), Step("edit", none), Step("deploy", None)]
+
+
+# In each of these every step must change something.
+FIXED = {f"a server dropped after {fault}": server_dropped(fault) for fault in ("holdBefore", "holdAfter")}
 
 
 def sequence(seed, length):
@@ -290,8 +316,9 @@ def sequence(seed, length):
         "edit": (4, edit),
         "deploy": (4, lambda: None),
         "teardown": (1, lambda: None),
-        "killed": (5, lambda: (dice.random() < 0.3, dice.choice(["holdBefore", "holdAfter"]),
-                               dice.randint(0, 40 if dice.random() < 0.4 else 12))),
+        "killed": (5, lambda: (dice.random() < 0.3, {
+            "fault": dice.choice(["holdBefore", "holdAfter"]),
+            "skip": dice.randint(0, 40 if dice.random() < 0.4 else 12)})),
         "upload": (2, lambda: "x" * next(names)),
         "by_hand": (4, lambda: (dice.choice(["server id", "trigger", "server", "server's tag", "server deleted",
                                              "record", "user policy"]), dice.choice(REGIONS))),
@@ -300,12 +327,17 @@ def sequence(seed, length):
     return [Step("deploy", None), *(Step(what, steps[what][1]()) for what in chosen)]
 
 
-def fails(front, program, folder, steps):
-    """Why a sequence fails; nothing when it does not."""
+def fails(front, program, folder, steps, effects=None, always=False):
+    """Why a sequence fails; nothing when it does not. `effects` counts the steps that changed something, and those that
+    did not."""
     run = Run(front, program, folder)
     for number, step in enumerate([*steps, None]):
         try:
-            run.act(step) if step else run.end()
+            changed = run.act(step) if step else run.end()
+            if step and effects is not None:
+                effects[step.what if changed else f"{step.what} of nothing"] += 1
+            if step and always and not changed:
+                raise Failure("it changed nothing")
         except Exception as error:  # Anything unexpected is a finding, too.
             return f"at step {number + 1}, {step}, account {run.account}: {type(error).__name__}: {error}"
     return None
@@ -330,24 +362,35 @@ def main():
     parser.add_argument("--shorten-minutes", type=float, default=3)
     args = parser.parse_args()
     start, front = time.monotonic(), Front(args.endpoint)
-    tally = collections.Counter()
+    tally, lock = collections.Counter(), threading.Lock()
 
-    def one(seed):
-        steps = sequence(seed, args.steps)
-        tally.update(step.what for step in steps)
-        why = fails(front, args.program, args.folder, steps)
+    def one(task):
+        name, steps, always = task
+        effects = collections.Counter()
+        why = fails(front, args.program, args.folder, steps, effects, always)
+        with lock:
+            tally.update(effects)
         if why:
-            print(f"FAILED sequence {seed}: {why}", flush=True)
+            print(f"FAILED sequence {name}: {why}", flush=True)
+        if why and not always:
             until = time.monotonic() + args.shorten_minutes * 60
             short = shortened(front, args.program, args.folder, steps, until)
             print("shortened to:\n" + "\n".join(f"  {step.what} {json.dumps(step.how)}" for step in short), flush=True)
         return why
 
+    tasks = [(name, steps, True) for name, steps in FIXED.items()]
+    tasks += [(seed, sequence(seed, args.steps), False) for seed in range(args.seed, args.seed + args.sequences)]
     with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
-        failed = sum(1 for why in pool.map(one, range(args.seed, args.seed + args.sequences)) if why)
-    print(f"{args.sequences} sequences of {args.steps + 1} steps, {dict(tally)}: {failed} failed, "
-          f"{time.monotonic() - start:.0f} s")
-    raise SystemExit(1 if failed else 0)
+        failed = sum(1 for why in pool.map(one, tasks) if why)
+    effects = {what: count for what, count in sorted(tally.items()) if not what.endswith(" of nothing")}
+    idle = tally.total() - sum(effects.values())
+    print(f"{len(FIXED)} fixed sequences and {args.sequences} of {args.steps + 1} steps, {effects}, "
+          f"{idle} steps of nothing: {failed} failed, {time.monotonic() - start:.0f} s")
+    # A sequence whose kills all come too late shows nothing.
+    missing = [what for what in ("deploy", "edit", "killed") if not tally[what]]
+    if missing:
+        print(f"none of these steps changed anything: {missing}")
+    raise SystemExit(1 if failed or missing else 0)
 
 
 if __name__ == "__main__":
