@@ -7,7 +7,7 @@ mod orphans;
 mod taken;
 mod told;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -551,6 +551,15 @@ impl Session {
     pub fn served(&self) -> Vec<String> {
         let ours = |region: &str| self.resources.iter().any(|resource| *resource.id() == desired::server_node(region));
         self.environment.regions.keys().filter(|region| ours(region)).cloned().collect()
+    }
+
+    /// Ids of their servers by region, as far as they are remembered.
+    pub fn server_ids(&self) -> BTreeMap<String, String> {
+        let known = |region: String| {
+            let id = self.state.identities.get(&desired::server_node(&region))?.clone();
+            Some((region, id))
+        };
+        self.served().into_iter().filter_map(known).collect()
     }
 
     /// Those of them whose server has admitted nobody since it was worked on.

@@ -30,7 +30,9 @@ pub(super) async fn run(args: ConnectArgs, look: Look) -> Result<Exit, CliError>
     let mut endpoints = Vec::new();
     let ports = if args.place.is_local() { local_ports().await } else { Vec::new() };
     for region in environment.regions.iter().filter(|(_, settings)| settings.server).map(|(name, _)| name) {
-        let Some(facts) = server(&aws, &environment, region).await.map_err(|error| failed(&error))? else { continue };
+        let Some(facts) = server(&aws, &environment, region, None).await.map_err(|error| failed(&error))? else {
+            continue;
+        };
         let keys: Vec<HostKeyFacts> =
             aws.transfer(region).host_keys(&facts.id).await.map_err(|error| failed(&error))?;
         let own = format!("{}.server.transfer.{region}.amazonaws.com", facts.id);

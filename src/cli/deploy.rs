@@ -101,8 +101,8 @@ async fn verify(session: &mut Session, regions: &[String], fresh: bool, look: Lo
     if look.output != Output::Json {
         output::data("");
     }
-    let exit =
-        super::login::canary(session.aws(), &session.environment, regions, Sender::Deployment { fresh }, look).await?;
+    let sender = Sender::Deployment { fresh, servers: session.server_ids() };
+    let exit = super::login::canary(session.aws(), &session.environment, regions, &sender, look).await?;
     if exit == Exit::Ok {
         session.verified(regions).await?;
     }

@@ -77,7 +77,7 @@ pub(super) async fn test(args: TestArgs, look: Look) -> Result<Exit, CliError> {
     let attempt = Attempt { username: &args.username, password: password.expose_secret(), source_ip: &source_ip };
     let mut checks = Vec::new();
     for region in &chosen {
-        checks.push(verify::check(&aws, &environment, region, attempt).await);
+        checks.push(verify::check(&aws, &environment, region, None, attempt).await);
     }
     Ok(told(&checks, look))
 }
@@ -86,7 +86,7 @@ pub(super) async fn test(args: TestArgs, look: Look) -> Result<Exit, CliError> {
 pub(super) async fn verify(args: VerifyArgs, look: Look) -> Result<Exit, CliError> {
     let (environment, aws) = args.place.connect(look).await?;
     let chosen = regions(&environment, &args.regions)?;
-    canary(&aws, &environment, &chosen, Sender::Anybody, look).await
+    canary(&aws, &environment, &chosen, &Sender::Anybody, look).await
 }
 
 /// Logs a canary in and tells; exit code 1 where it is refused.
@@ -94,7 +94,7 @@ pub(super) async fn canary(
     aws: &Arc<Aws>,
     environment: &Environment,
     regions: &[String],
-    sender: Sender,
+    sender: &Sender,
     look: Look,
 ) -> Result<Exit, CliError> {
     if regions.is_empty() {

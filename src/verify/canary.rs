@@ -4,6 +4,7 @@
 //! never written to. A deployment holds the lock, so that one that an earlier deployment left behind is nobody's: the next
 //! one takes it over, and removes it. One that a killed `verify` left behind is taken over ten minutes later.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,13 +32,15 @@ const STALE: Duration = Duration::from_secs(600);
 const SPREAD: Duration = Duration::from_secs(60);
 
 /// Who sends a canary.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sender {
     /// A deployment, which holds the lock. Where it has just made something, a canary is asked again for a while before a
     /// refusal counts.
     Deployment {
         /// Whether it has.
         fresh: bool,
+        /// Ids of the servers by region, as far as it knows them: no listing need show what was made just now.
+        servers: BTreeMap<String, String>,
     },
     /// Somebody who looks, perhaps at the same time as others.
     Anybody,
@@ -68,16 +71,21 @@ pub async fn verify(
     aws: &Arc<Aws>,
     environment: &Environment,
     regions: &[String],
-    sender: Sender,
+    sender: &Sender,
 ) -> Result<Vec<LoginCheck>, VerifyError> {
-    let fresh = sender == Sender::Deployment { fresh: true };
+    let none = BTreeMap::new();
+    let (fresh, servers) = match sender {
+        Sender::Deployment { fresh, servers } => (*fresh, servers),
+        Sender::Anybody => (false, &none),
+    };
     let secret = random(24);
     let accounts = Accounts::new(Arc::clone(aws), environment);
     let canary = release(&accounts, environment, &secret, sender).await?;
     let mut checks = Vec::new();
     let attempt = Attempt { username: &canary.username, password: &secret, source_ip: "127.0.0.1" };
     for region in regions {
-        checks.push(patiently(aws, environment, region, attempt, fresh).await);
+        let known = servers.get(region).map(String::as_str);
+        checks.push(patiently(aws, environment, (region, known), attempt, fresh).await);
     }
     accounts.remove_canary(&canary).await?;
     Ok(checks)
@@ -89,13 +97,13 @@ pub async fn verify(
 async fn patiently(
     aws: &Arc<Aws>,
     environment: &Environment,
-    region: &str,
+    (region, known): (&str, Option<&str>),
     attempt: Attempt<'_>,
     fresh: bool,
 ) -> LoginCheck {
     let start = Instant::now();
     loop {
-        let check = check(aws, environment, region, attempt).await;
+        let check = check(aws, environment, region, known, attempt).await;
         let early = match check.status {
             Some(404) => true,
             Some(403 | 500) => fresh,
@@ -114,7 +122,7 @@ async fn release(
     accounts: &Accounts,
     environment: &Environment,
     secret: &str,
-    sender: Sender,
+    sender: &Sender,
 ) -> Result<Account, VerifyError> {
     let cluster = environment.clusters.keys().next().ok_or(VerifyError::NoCluster)?;
     let now = jiff::Timestamp::now();

@@ -43,12 +43,22 @@ pub struct Attempt<'a> {
     pub source_ip: &'a str,
 }
 
-/// The environment's server in a region.
+/// The environment's server in a region: the `known` one, which needs no listing to show it, or any that carries the tag.
 ///
 /// # Errors
 /// AWS's.
-pub async fn server(aws: &Aws, environment: &Environment, region: &str) -> Result<Option<ServerFacts>, AwsError> {
+pub async fn server(
+    aws: &Aws,
+    environment: &Environment,
+    region: &str,
+    known: Option<&str>,
+) -> Result<Option<ServerFacts>, AwsError> {
     let transfer = aws.transfer(region);
+    if let Some(id) = known
+        && let Some(server) = transfer.server(id).await?
+    {
+        return Ok(Some(server));
+    }
     for id in transfer.servers().await? {
         let server = transfer.server(&id).await?;
         let ours = |server: &ServerFacts| server.tags.get(tags::ENVIRONMENT) == Some(&environment.name);
@@ -60,7 +70,13 @@ pub async fn server(aws: &Aws, environment: &Environment, region: &str) -> Resul
 }
 
 /// Tries to log in. A call that AWS refuses is a finding like any other, so that it hides no other region's.
-pub async fn check(aws: &Arc<Aws>, environment: &Environment, region: &str, attempt: Attempt<'_>) -> LoginCheck {
+pub async fn check(
+    aws: &Arc<Aws>,
+    environment: &Environment,
+    region: &str,
+    known: Option<&str>,
+    attempt: Attempt<'_>,
+) -> LoginCheck {
     let mut check = LoginCheck {
         region: region.to_owned(),
         server_id: None,
@@ -70,7 +86,7 @@ pub async fn check(aws: &Arc<Aws>, environment: &Environment, region: &str, atte
         hint: None,
         seconds: 0.0,
     };
-    if let Err(error) = ask(&mut check, aws, environment, attempt).await {
+    if let Err(error) = ask(&mut check, aws, environment, known, attempt).await {
         check.finding = format!("it could not be looked at: {error}");
         check.hint = error.hint();
     }
@@ -81,11 +97,12 @@ async fn ask(
     check: &mut LoginCheck,
     aws: &Arc<Aws>,
     environment: &Environment,
+    known: Option<&str>,
     attempt: Attempt<'_>,
 ) -> Result<(), AwsError> {
     let region = check.region.clone();
     let region = region.as_str();
-    let Some(server) = server(aws, environment, region).await? else {
+    let Some(server) = server(aws, environment, region, known).await? else {
         check.finding = "there is no Transfer server of this environment here".into();
         check.hint = Some(format!("run: sftpctl deploy --env {}", environment.name));
         return Ok(());

@@ -324,6 +324,6 @@ fn every_line_of_what_happens_if_is_backed_by_a_test() {
         let head = ["fn ", "async fn "].map(|kind| format!("]\n{kind}{name}("));
         let at = head.iter().find_map(|head| source.find(head)).unwrap_or_else(|| panic!("there is no test {test}"));
         let attributes = source[..=at].rsplit("\n\n").next().unwrap();
-        assert!(attributes.contains("test]") && !attributes.contains("#[ignore"), "{test}: {attributes}");
+        assert!(attributes.contains("test") && !attributes.contains("#[ignore"), "{test}: {attributes}");
     }
 }
