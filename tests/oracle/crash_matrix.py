@@ -141,8 +141,8 @@ class Cells(Site):
         return lambda: process.poll() is None and time.monotonic() < end
 
     def disturb(self, cell, scenario, missed):
-        """Whether the run came to what disturbs it, and whether one more has to make it good. A write of the state's that
-        was `missed` once is met earlier: how many there are hangs on the moment."""
+        """Whether the run came to what disturbs it, and whether one more has to make it good. A write of the state's
+        that was `missed` once is met earlier: how many there are hangs on the moment."""
         if cell.moment not in AT_A_CALL:
             came = self.kill_at_a_write(cell, scenario)
             return came, came
