@@ -13,8 +13,8 @@ import sys
 import botocore.session
 
 REGIONS = ["us-east-1", "us-east-2", "us-west-2"]
-# Whether the accounts of killed canaries count. Not yet: one stays for ten minutes, and the next run makes another.
-CANARIES_COUNT = False
+# Whether the accounts of killed canaries count: one more run that verifies must leave none.
+CANARIES_COUNT = True
 NOISE = {
     "ResponseMetadata", "CreationTime", "LastUpdatedTime", "LastModified", "RevisionId", "CreationDate", "CreateDate",
     "UpdateDate", "RoleId", "PolicyId", "RoleLastUsed", "creationTime", "StateUpdatedTimestamp", "StateReason",
