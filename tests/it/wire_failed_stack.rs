@@ -1,7 +1,5 @@
 //! What becomes of a stack that went wrong: its first cause is told, and the next run takes the way out that AWS leaves.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::sync::Arc;
 
 use rstest::rstest;

@@ -20,7 +20,7 @@ async fn an_answer_without_a_role_is_a_refusal() {
             .on("transfer:DescribeServer", [Reply::ok(server.to_string())])
             .on("transfer:TestIdentityProvider", [Reply::ok(answer.to_string())]);
         let attempt = Attempt { username: "somebody", password: "p", source_ip: "192.0.2.1" };
-        let found = check(&stub.aws("us-west-2").await, &drive::environment(), "us-west-2", attempt).await;
+        let found = check(&stub.aws("us-west-2").await, &drive::environment(), "us-west-2", None, attempt).await;
         assert!(!found.admitted && found.status == Some(200), "{response}: {found:?}");
         assert!(found.finding.starts_with("the identity provider answers without a Role"), "{response}: {found:?}");
     }
