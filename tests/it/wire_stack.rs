@@ -90,6 +90,9 @@ async fn an_import_into_a_stack_changes_nothing_else_of_it() {
     };
     kept_well(&stub, "pl-pt99-5-uploads", "Suspended");
     stub.on("s3:PUT /pl-pt99-5-uploads?versioning", [Reply::ok("")]);
+    // CloudFormation creates no policy where there is one.
+    stub.on("s3:GET /pl-pt99-5-uploads?policy", [Reply::ok(r#"{"Statement":[]}"#)])
+        .on("s3:DELETE /pl-pt99-5-uploads?policy", [Reply::new(204, "")]);
     stub.on("cloudformation:DescribeStacks", [old(), old(), old(), stack("UPDATE_COMPLETE", &digest())])
         .on("cloudformation:GetTemplate", [template_without_a_bucket()])
         .on("cloudformation:DescribeStackEvents", [events(&[])])
@@ -102,16 +105,25 @@ async fn an_import_into_a_stack_changes_nothing_else_of_it() {
             )],
         )
         .on("cloudformation:ExecuteChangeSet", [done("ExecuteChangeSet")]);
-    let bucket = Live::new("pl-pt99-5-uploads").with("versioning", "Suspended").with("encryption", "AES256");
+    let policy = json!({ "Statement": [] });
+    let bucket = Live::new("pl-pt99-5-uploads").with("policy", policy).with("versioning", "Suspended");
+    let bucket = bucket.with("encryption", "AES256");
     let given = World::from([(node(BUCKET), Some(bucket))]);
     let ended = one(&stub, STACK, given).await;
     let change = &ended.plan.steps[0].change;
     assert_eq!(change.action, Action::Import);
     let names: Vec<&str> = change.properties.iter().map(|property| property.name.as_str()).collect();
-    assert_eq!(names, ["pl-pt99-5-uploads versioning"], "what differs is in the plan");
-    let writes: Vec<_> =
-        stub.operations().into_iter().filter(|o| o.contains("PUT") || o.contains("ChangeSet")).collect();
-    assert_eq!(writes[..2], ["s3:PUT /pl-pt99-5-uploads?versioning", "cloudformation:CreateChangeSet"]);
+    assert_eq!(names, ["pl-pt99-5-uploads policy", "pl-pt99-5-uploads versioning"], "what differs is in the plan");
+    let writing = |operation: &String| ["PUT", "DELETE", "ChangeSet"].iter().any(|part| operation.contains(part));
+    let writes: Vec<_> = stub.operations().into_iter().filter(writing).collect();
+    assert_eq!(
+        writes[..3],
+        [
+            "s3:PUT /pl-pt99-5-uploads?versioning",
+            "s3:DELETE /pl-pt99-5-uploads?policy",
+            "cloudformation:CreateChangeSet"
+        ]
+    );
     let asked = &stub.asked("cloudformation:CreateChangeSet")[0].body;
     let sent = parameters(asked);
     assert_eq!(sent["MemoryMb"], "512", "as the stack has it, not as the file wants it");
@@ -136,6 +148,14 @@ async fn a_bucket_in_the_stack_is_looked_into_only_where_its_policy_is_not_ours(
 
     kept_well(&stub, "pl-pt99-5-uploads", "Suspended");
     stub.on("s3:GET /pl-pt99-5-uploads?policy", [Reply::ok("{}")]);
+    let tagging = "s3:GET /pl-pt99-5-uploads?tagging";
+    let tag = "<Tagging><TagSet><Tag><Key>sftpctl:environment</Key><Value>98</Value></Tag></TagSet></Tagging>";
+    stub.on(tagging, [Reply::ok(tag)]);
+    let taken = bucket.read(&aws, Some("pl-pt99-5-uploads")).await.unwrap().unwrap();
+    assert!(matches!(&taken.owner, Owner::Foreign(what) if what.contains("environment 98")), "{taken:?}");
+
+    // What state remembers is ours although its tags were taken away.
+    stub.on(tagging, [Reply::s3_error(404, "NoSuchTagSet", "The TagSet does not exist")]);
     let live = bucket.read(&aws, Some("pl-pt99-5-uploads")).await.unwrap();
     let change = bucket.diff(live.as_ref(), &given).unwrap();
     let names: Vec<&str> = change.properties.iter().map(|property| property.name.as_str()).collect();
