@@ -82,7 +82,7 @@ impl AwsError {
     /// Whether AWS takes the time of the signature for wrong. Most services say so in the words of a signature that does not
     /// match (IAM user guide, "Troubleshoot Signature Version 4").
     fn is_clock(&self) -> bool {
-        let late = ["Signature expired", "Signature not yet current", "is in the future", "has expired; current date"];
+        let late = ["Signature expired", "Signature not yet current"];
         self.is("RequestTimeTooSkewed")
             || self.is("RequestExpired")
             || (["SignatureDoesNotMatch", "InvalidSignature"].iter().any(|code| self.is(code))

@@ -52,7 +52,7 @@ async fn work(args: &Args, session: &mut Session, look: Look) -> Result<Exit, Cl
         let saved = saved::read(path)?;
         let earlier = session.does_saved_plan(&saved::digest(&saved));
         saved::check(&saved, &plan, earlier)?;
-        if earlier == Earlier::Whole {
+        if earlier == Earlier::Whole && plan.is_empty() {
             output::progress(&format!("{} was done by the last run", path.display()));
         }
     }

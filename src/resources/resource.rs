@@ -423,21 +423,6 @@ pub struct RemovalOptions {
     pub delete_data: bool,
 }
 
-/// What differs in properties that [`Resource::unmanaged`] looks at: name, what is, what should be.
-pub fn differing<const N: usize>(properties: [(&str, Value, Value); N]) -> Vec<PropertyChange> {
-    let known = |value: Value| Some(value).filter(|value| !value.is_null());
-    let differ = properties.into_iter().filter(|(_, is, should)| is != should);
-    differ
-        .map(|(name, is, should)| PropertyChange {
-            name: name.to_owned(),
-            before: known(is),
-            after: known(should),
-            after_node: None,
-            replaces: None,
-        })
-        .collect()
-}
-
 /// One resource that is wanted: the shape of every kind.
 #[async_trait]
 pub trait Resource: Send + Sync {

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::resource::{
     Change, Kind, Live, NodeId, Owner, Properties, PropertyChange, RemovalOptions, Resource, Settled, StepError, Want,
-    World, differing, output,
+    World, compare, output,
 };
 use super::server_keys::{Changes, Whose};
 use super::tags;
@@ -21,6 +21,8 @@ use crate::host_keys::HostKey;
 
 /// The type of identity provider that an API behind API Gateway is.
 const PROVIDER: &str = "API_GATEWAY";
+/// The property that says of which type it is.
+const PROVIDER_TYPE: &str = "identity provider type";
 
 /// The wanted server.
 #[derive(Clone, Debug)]
@@ -128,6 +130,11 @@ impl Server {
             .with("SETSTAT", server.set_stat.clone())
             .with("listing optimization", server.listing_optimization.clone())
             .with("tags", tags::live(&server.tags, &self.tags))
+            .with(PROVIDER_TYPE, server.provider.clone())
+            .with("endpoint type", server.endpoint_type.clone())
+            .with("protocols", json!(server.protocols))
+            .with("workflows", json!(server.workflows))
+            .with("banners", json!(server.banners))
             .output("ServerId", &server.id)
             .output("State", &server.state)
             .output("Arn", &server.arn)
@@ -248,15 +255,15 @@ impl Resource for Server {
         Ok(())
     }
 
-    async fn unmanaged(&self, aws: &Aws, live: &Live) -> Result<Vec<PropertyChange>, AwsError> {
-        let Some(server) = aws.transfer(&self.region).server(&live.identity).await? else { return Ok(Vec::new()) };
-        Ok(differing([
-            ("identity provider type", server.provider.into(), PROVIDER.into()),
-            ("endpoint type", server.endpoint_type.into(), "PUBLIC".into()),
-            ("protocols", json!(server.protocols), json!(["SFTP"])),
-            ("workflows", json!(server.workflows), json!([])),
-            ("banners", json!(server.banners), json!([])),
-        ]))
+    async fn unmanaged(&self, _aws: &Aws, live: &Live) -> Result<Vec<PropertyChange>, AwsError> {
+        let made = Properties::from([
+            (PROVIDER_TYPE, PROVIDER.into()),
+            ("endpoint type", "PUBLIC".into()),
+            ("protocols", json!(["SFTP"]).into()),
+            ("workflows", json!([]).into()),
+            ("banners", json!([]).into()),
+        ]);
+        Ok(compare(&made, &live.properties))
     }
 
     async fn adoptable(&self, aws: &Aws, live: &Live) -> Result<Tags, StepError> {

@@ -9,15 +9,22 @@ use serde_json::Value;
 
 use super::resource::{
     Change, Kind, Live, NodeId, Properties, PropertyChange, Removal, RemovalOptions, Resource, Settled, StepError,
-    World, differing,
+    World, compare,
 };
 use super::tags;
 use crate::aws::{Aws, AwsError, NewTable, TableFacts, Tags};
 
 /// Partition key of the table, a number.
 const KEY: &str = "orgid";
+/// The same as AWS's facts are told.
+const KEY_SCHEMA: &str = "orgid (N)";
 /// Partition key of the index, a string.
 const INDEX_KEY: &str = "username";
+
+/// Properties that no run changes.
+const EXPIRY: &str = "time to live";
+const KEY_ARN: &str = "encryption key";
+const MORE_REPLICAS: &str = "more replicas";
 
 /// The wanted table.
 #[derive(Clone, Debug)]
@@ -56,6 +63,12 @@ pub(super) fn settled(table: &TableFacts) -> Settled {
     }
 }
 
+impl Table {
+    fn index_schema(&self) -> String {
+        format!("{}: {INDEX_KEY} (S)", self.index)
+    }
+}
+
 #[async_trait]
 impl Resource for Table {
     fn kind(&self) -> Kind {
@@ -76,8 +89,8 @@ impl Resource for Table {
 
     fn wanted(&self, _world: &World) -> Properties {
         Properties::from([
-            ("key", format!("{KEY} (N)").into()),
-            ("index", format!("{}: {INDEX_KEY} (S)", self.index).into()),
+            ("key", KEY_SCHEMA.into()),
+            ("index", self.index_schema().into()),
             ("billing", "PAY_PER_REQUEST".into()),
             ("stream", "NEW_AND_OLD_IMAGES".into()),
             ("deletion protection", self.protection.into()),
@@ -90,14 +103,13 @@ impl Resource for Table {
     fn refusal(&self, live: &Live) -> Option<String> {
         let text = |name: &str| live.properties.get(name).and_then(Value::as_str);
         let title = self.title();
-        let key = format!("{KEY} (N)");
-        if let Some(have) = text("key").filter(|have| *have != key) {
+        if let Some(have) = text("key").filter(|have| *have != KEY_SCHEMA) {
             return Some(format!(
-                "{title} has the key {have}, not {key}, and a table's key never changes. Give the environment another table \
-                 (`table: {{ name: … }}`) and bring the accounts over with `sftpctl users`"
+                "{title} has the key {have}, not {KEY_SCHEMA}, and a table's key never changes. Give the environment another table \
+                 (`table: {{ name: … }}`) and copy the accounts into it"
             ));
         }
-        let index = format!("{}: {INDEX_KEY} (S)", self.index);
+        let index = self.index_schema();
         let have = text("index").filter(|have| *have != index)?;
         Some(format!(
             "{title} has the index {have}, not {index}, and an index's key never changes. Delete it once nothing queries it: \
@@ -112,6 +124,9 @@ impl Resource for Table {
         let Some(table) = dynamodb.table(&self.name).await? else { return Ok(None) };
         let index = table.indexes.iter().find(|index| index.starts_with(&format!("{}:", self.index))).cloned();
         let live = Live::new(&table.arn).settled(settled(&table));
+        // A missing replica is told by its own node.
+        let regions = table.replicas.iter().map(|(region, _)| region.as_str());
+        let more: Value = regions.filter(|one| !self.replicas.iter().any(|region| region == one)).collect();
         if table.status == "CREATING" || table.status == "DELETING" {
             return Ok(Some(live));
         }
@@ -125,21 +140,25 @@ impl Resource for Table {
                 .with("stream", table.stream)
                 .with("deletion protection", table.deletion_protection)
                 .with("point-in-time recovery", recovery)
-                .with("tags", tags::live(&have, &self.tags)),
+                .with("tags", tags::live(&have, &self.tags))
+                .with(KEY_ARN, table.key_arn)
+                .with(MORE_REPLICAS, more),
         ))
     }
 
-    async fn unmanaged(&self, aws: &Aws, _live: &Live) -> Result<Vec<PropertyChange>, AwsError> {
-        let dynamodb = aws.dynamodb(&self.region);
-        let (table, expiry) = tokio::try_join!(dynamodb.table(&self.name), dynamodb.expiry(&self.name))?;
-        let Some(table) = table else { return Ok(Vec::new()) };
-        // A missing replica is told by its own node.
-        let more = table.replicas.into_iter().map(|(region, _)| region).filter(|one| !self.replicas.contains(one));
-        Ok(differing([
-            ("time to live", expiry.into(), Value::Null),
-            ("encryption key", table.key_arn.into(), Value::Null),
-            ("more replicas", more.collect(), Value::Array(Vec::new())),
-        ]))
+    async fn unmanaged(&self, aws: &Aws, live: &Live) -> Result<Vec<PropertyChange>, AwsError> {
+        // Of a table in the making nothing more is known.
+        if !live.properties.contains_key(MORE_REPLICAS) {
+            return Ok(Vec::new());
+        }
+        let mut have = live.properties.clone();
+        have.insert(EXPIRY, aws.dynamodb(&self.region).expiry(&self.name).await?.into());
+        let made = Properties::from([
+            (EXPIRY, Value::Null.into()),
+            (KEY_ARN, Value::Null.into()),
+            (MORE_REPLICAS, Value::Array(Vec::new()).into()),
+        ]);
+        Ok(compare(&made, &have))
     }
 
     async fn apply(

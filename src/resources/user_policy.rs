@@ -65,9 +65,9 @@ fn suffix(index: usize) -> String {
     if index == 0 { String::new() } else { format!("-{}", index + 1) }
 }
 
-/// Whether an ARN is one of the policies of which the first has the ARN `first`.
-pub(super) fn is_one_of(first: &str, arn: &str) -> bool {
-    (0..ATTACHED_AT_MOST).any(|index| format!("{first}{}", suffix(index)) == arn)
+/// Which an ARN is of the policies of which the first has the ARN `first`.
+pub(super) fn index_among(first: &str, arn: &str) -> Option<usize> {
+    (0..ATTACHED_AT_MOST).find(|index| format!("{first}{}", suffix(*index)) == arn)
 }
 
 impl UserPolicy {
@@ -79,15 +79,10 @@ impl UserPolicy {
         format!("{}{}", self.name, suffix(index))
     }
 
-    /// Which of ours an ARN is.
-    fn index(&self, arn: &str) -> Option<usize> {
-        (0..ATTACHED_AT_MOST).find(|index| self.arn(*index) == arn)
-    }
-
     /// Of ours, what is attached.
     fn attached(&self, live: &Live) -> Vec<usize> {
         let arns = live.outputs.get(ATTACHED).map_or("", String::as_str);
-        arns.split(' ').filter_map(|arn| self.index(arn)).collect()
+        arns.split(' ').filter_map(|arn| index_among(&self.arn, arn)).collect()
     }
 }
 
@@ -129,7 +124,7 @@ impl Resource for UserPolicy {
             return Ok(None);
         }
         let mut attached = attached.unwrap_or_default();
-        attached.retain(|arn| self.index(arn).is_some());
+        attached.retain(|arn| index_among(&self.arn, arn).is_some());
         // One that only has a name like ours is somebody's: state does not remember each, so its tag alone says whose.
         let spare: Vec<String> = attached.iter().filter(|arn| !arns.contains(arn)).cloned().collect();
         for (arn, policy) in spare.iter().zip(try_join_all(spare.iter().map(|arn| iam.policy(arn))).await?) {
@@ -153,7 +148,9 @@ impl Resource for UserPolicy {
             live = live.with(property, document);
         }
         // Of an environment that had more buckets.
-        for index in attached.iter().filter_map(|arn| self.index(arn)).filter(|index| *index >= policies.len()) {
+        for index in
+            attached.iter().filter_map(|arn| index_among(&self.arn, arn)).filter(|index| *index >= policies.len())
+        {
             live = live.with(DOCUMENTS[index], "attached");
         }
         Ok(Some(live))

@@ -8,11 +8,15 @@ use serde_json::{Value, json};
 
 use super::resource::{
     Change, Kind, Live, NodeId, Properties, PropertyChange, Removal, RemovalOptions, Resource, StepError, World,
-    differing,
+    compare,
 };
 use super::tags;
-use super::user_policy::is_one_of;
+use super::user_policy::index_among;
 use crate::aws::{Aws, AwsError, Tags};
+
+/// Properties that no run changes.
+const OTHERS: &str = "other policies";
+const BOUNDARY: &str = "permissions boundary";
 
 /// The wanted role.
 #[derive(Clone, Debug)]
@@ -52,6 +56,31 @@ impl UserRole {
     }
 }
 
+impl UserRole {
+    /// ARNs of attached policies and names of inline ones.
+    async fn policies(&self, aws: &Aws) -> Result<Vec<String>, AwsError> {
+        let iam = aws.iam();
+        let (inline, attached) = tokio::try_join!(iam.inline_policies(&self.name), iam.attached(&self.name))?;
+        Ok(attached.unwrap_or_default().into_iter().chain(inline.unwrap_or_default().into_keys()).collect())
+    }
+
+    /// Those that this environment did not give it.
+    async fn others(&self, aws: &Aws) -> Result<Vec<String>, AwsError> {
+        let mut all = self.policies(aws).await?;
+        all.retain(|policy| index_among(&self.policy, policy).is_none());
+        Ok(all)
+    }
+
+    /// Why it cannot go: AWS deletes no role that has policies, and these are not ours to take away.
+    fn stands_by(&self, others: &[String]) -> String {
+        format!(
+            "{} has policies that this environment did not give it: {}; take them away first",
+            self.title(),
+            others.join(", ")
+        )
+    }
+}
+
 #[async_trait]
 impl Resource for UserRole {
     fn kind(&self) -> Kind {
@@ -81,19 +110,15 @@ impl Resource for UserRole {
                 .owned_by(tags::owner_known(&role.tags, &self.tags, &self.title(), remembered))
                 .with("trust policy", serde_json::from_str::<Value>(&role.trust).unwrap_or_default())
                 .with("tags", tags::live(&role.tags, &self.tags))
+                .with(BOUNDARY, role.boundary)
         }))
     }
 
-    async fn unmanaged(&self, aws: &Aws, _live: &Live) -> Result<Vec<PropertyChange>, AwsError> {
-        let iam = aws.iam();
-        let all = tokio::try_join!(iam.role(&self.name), iam.inline_policies(&self.name), iam.attached(&self.name))?;
-        let (Some(role), Some(inline), Some(attached)) = all else { return Ok(Vec::new()) };
-        let others: Vec<_> = attached.into_iter().filter(|arn| !is_one_of(&self.policy, arn)).collect();
-        Ok(differing([
-            ("inline policies", json!(inline.into_keys().collect::<Vec<_>>()), json!([])),
-            ("other managed policies", json!(others), json!([])),
-            ("permissions boundary", role.boundary.into(), Value::Null),
-        ]))
+    async fn unmanaged(&self, aws: &Aws, live: &Live) -> Result<Vec<PropertyChange>, AwsError> {
+        let mut have = live.properties.clone();
+        have.insert(OTHERS, self.others(aws).await?.into());
+        let made = Properties::from([(OTHERS, json!([]).into()), (BOUNDARY, Value::Null.into())]);
+        Ok(compare(&made, &have))
     }
 
     async fn apply(
@@ -118,18 +143,8 @@ impl Resource for UserRole {
 
     /// AWS deletes no role that has policies, and theirs are not ours to take away: said before anything goes.
     async fn removal(&self, aws: &Aws, _live: &Live, _options: RemovalOptions) -> Result<Removal, AwsError> {
-        let iam = aws.iam();
-        let (inline, attached) = tokio::try_join!(iam.inline_policies(&self.name), iam.attached(&self.name))?;
-        let attached = attached.unwrap_or_default().into_iter().filter(|arn| !is_one_of(&self.policy, arn));
-        let others: Vec<String> = attached.chain(inline.unwrap_or_default().into_keys()).collect();
-        Ok(match others.as_slice() {
-            [] => Removal::Delete,
-            others => Removal::Refuse(format!(
-                "{} has policies that this environment did not give it: {}; take them away first",
-                self.title(),
-                others.join(", ")
-            )),
-        })
+        let others = self.others(aws).await?;
+        Ok(if others.is_empty() { Removal::Delete } else { Removal::Refuse(self.stands_by(&others)) })
     }
 
     async fn adoptable(&self, aws: &Aws, _live: &Live) -> Result<Tags, StepError> {
@@ -142,15 +157,10 @@ impl Resource for UserRole {
     }
 
     async fn delete(&self, aws: &Aws, _call: &str, _live: &Live, _options: RemovalOptions) -> Result<(), StepError> {
-        let iam = aws.iam();
-        // Somebody may have attached more; a role with policies cannot be deleted, and theirs is not ours to detach.
-        match iam.attached(&self.name).await?.unwrap_or_default().as_slice() {
-            [] => Ok(iam.delete_role(&self.name).await?),
-            others => Err(StepError::Refused(format!(
-                "{} still has policies attached that this environment did not attach: {}; detach them first",
-                self.title(),
-                others.join(", ")
-            ))),
+        // Its own have gone before it; somebody may have given it more since it was planned.
+        match self.policies(aws).await?.as_slice() {
+            [] => Ok(aws.iam().delete_role(&self.name).await?),
+            others => Err(StepError::Refused(self.stands_by(others))),
         }
     }
 }

@@ -50,7 +50,6 @@ impl Session {
             CliError::new(Exit::Usage, format!("environment {} has no resource {id}", self.environment.name))
                 .hint("`sftpctl status` lists every resource by its name")
         })?;
-        let failed = |error: crate::aws::AwsError| CliError::from_error(Exit::Failed, &error, error.hint());
         let known = match (resource.kind(), identity, world.get(id).and_then(Option::as_ref)) {
             // Servers have no names: only a person knows which one it is.
             (Kind::Server, None, None) => {
@@ -63,7 +62,7 @@ impl Session {
             (Kind::Server, Some(wanted), _) => Some(wanted.to_owned()),
             (_, _, live) => live.map(|live| live.identity.clone()),
         };
-        let live = resource.read(&self.aws, known.as_deref()).await.map_err(failed)?;
+        let live = resource.read(&self.aws, known.as_deref()).await.map_err(|error| failed(&error.into()))?;
         let live = live.ok_or_else(|| refuse(format!("there is no {} to adopt", resource.title())))?;
         // An ARN, or zone and name, ends with the name.
         if let Some(wanted) = identity
@@ -76,8 +75,8 @@ impl Session {
         let ours_by = match ours {
             true => Tags::new(),
             false => resource.adoptable(&self.aws, &live).await.map_err(|error| {
-                let exit = if matches!(error, StepError::Refused(_)) { Exit::Refused } else { Exit::Failed };
-                CliError::from_error(exit, &error, error.hint().or_else(|| Some("nothing was changed".to_owned())))
+                let failed = failed(&error);
+                if failed.hint.is_some() { failed } else { failed.hint("nothing was changed") }
             })?,
         };
         Ok(Adoption {
@@ -114,8 +113,7 @@ impl Session {
         let operation = journal.intend(&adoption.id, Action::Import, &adoption.title).await?;
         if let Err(error) = resource.adopt(&self.aws, &adoption.live, &adoption.ours_by).await {
             journal.failed(&operation, &adoption.id, &error.to_string());
-            let exit = if matches!(error, StepError::Refused(_)) { Exit::Refused } else { Exit::Failed };
-            return Err(CliError::from_error(exit, &error, error.hint()));
+            return Err(failed(&error));
         }
         // An adoption that an earlier run was killed in had come to nothing when this one looked, and is done with this.
         let (earlier, others): (Vec<Entry>, _) = std::mem::take(&mut self.unfinished).into_iter().partition(|entry| {
@@ -128,4 +126,9 @@ impl Session {
         self.state.identities.insert(adoption.id.clone(), adoption.live.identity.clone());
         Ok(run.save(&mut self.state).await?)
     }
+}
+
+fn failed(error: &StepError) -> CliError {
+    let exit = if matches!(error, StepError::Refused(_)) { Exit::Refused } else { Exit::Failed };
+    CliError::from_error(exit, error, error.hint())
 }

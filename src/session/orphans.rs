@@ -136,7 +136,12 @@ impl Session {
         if let Some(unseen) = unseen.into_iter().next() {
             return Err(unseen);
         }
-        // What a run removed that was killed before it could say so: everything was looked at, and it is not there.
+        self.forget_what_is_not_among(&orphans);
+        Ok(orphans.into_iter().map(|orphan| Arc::new(orphan) as Arc<dyn Resource>).collect())
+    }
+
+    /// Forgets what a run removed that was killed before it could say so: everything was looked at, and it is not there.
+    fn forget_what_is_not_among(&mut self, orphans: &[Orphan]) {
         let gone = |id: &NodeId, identity: &String| match id.local_name().split('/').next() {
             Some("bucket" | "replica") => true,
             Some("log-group") => {
@@ -151,7 +156,6 @@ impl Session {
         let gone: Vec<NodeId> =
             remembered.filter(|(id, identity)| gone(id, identity) && !there(id)).map(|(id, _)| id.clone()).collect();
         self.state.identities.retain(|id, _| !gone.contains(id));
-        Ok(orphans.into_iter().map(|orphan| Arc::new(orphan) as Arc<dyn Resource>).collect())
     }
 
     /// An orphan under the name by which state remembers it, or one of its own.

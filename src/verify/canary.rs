@@ -73,19 +73,13 @@ pub async fn verify(
     regions: &[String],
     sender: &Sender,
 ) -> Result<Vec<LoginCheck>, VerifyError> {
-    let none = BTreeMap::new();
-    let (fresh, servers) = match sender {
-        Sender::Deployment { fresh, servers } => (*fresh, servers),
-        Sender::Anybody => (false, &none),
-    };
     let secret = random(24);
     let accounts = Accounts::new(Arc::clone(aws), environment);
     let canary = release(&accounts, environment, &secret, sender).await?;
     let mut checks = Vec::new();
     let attempt = Attempt { username: &canary.username, password: &secret, source_ip: "127.0.0.1" };
     for region in regions {
-        let known = servers.get(region).map(String::as_str);
-        checks.push(patiently(aws, environment, (region, known), attempt, fresh).await);
+        checks.push(patiently(aws, environment, region, attempt, sender).await);
     }
     accounts.remove_canary(&canary).await?;
     Ok(checks)
@@ -97,10 +91,14 @@ pub async fn verify(
 async fn patiently(
     aws: &Arc<Aws>,
     environment: &Environment,
-    (region, known): (&str, Option<&str>),
+    region: &str,
     attempt: Attempt<'_>,
-    fresh: bool,
+    sender: &Sender,
 ) -> LoginCheck {
+    let (fresh, known) = match sender {
+        Sender::Deployment { fresh, servers } => (*fresh, servers.get(region).map(String::as_str)),
+        Sender::Anybody => (false, None),
+    };
     let start = Instant::now();
     loop {
         let check = check(aws, environment, region, known, attempt).await;
