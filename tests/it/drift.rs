@@ -61,6 +61,8 @@ fn what_is_changed_by_hand_is_named_in_the_stack_and_outside() {
         file + "\ndrift:\n  ignore:\n    - { resource: us-west-2/stack/*, reason: \"a load test\" }\n    \
                 - { resource: us-west-2/server, property: SETSTAT, reason: \"old\" }\n"
     });
+    let all = site.ends_with(2, &[&DRIFT[..], &["--ignore", "*"]].concat());
+    assert!(all.contains("--ignore * names no resource"), "{all}");
     let (report, code) = drift(&site, &["--ignore", "us-west-2/trigger"]);
     assert_eq!((counted(&report), code), (Vec::new(), 0));
     assert!(report["drifted"].to_string().contains("a load test"), "{report}");
@@ -169,8 +171,7 @@ fn what_no_template_and_no_plan_names_is_told_too() {
     assert_eq!(
         counted(&report),
         [
-            "global/user-role inline policies",
-            "global/user-role other managed policies",
+            "global/user-role other policies",
             "us-west-2/stack Authorizer.Description",
             "us-west-2/stack/ApiStage CacheClusterEnabled",
             "us-west-2/stack/Authorizer Code",
@@ -234,6 +235,19 @@ fn nothing_is_taken_from_another_environment() {
     site.oracle("handmade.py", &["meddle", "other-environment"]);
     let refused = site.ends_with(3, &["import", "--env", "99", "--local", "global/user-role", "--yes"]);
     assert!(refused.contains("belongs to environment 98"), "{refused}");
+    // Everything is looked at before the first is tagged.
+    let both = ["import", "--env", "99", "--local", "us-west-2/table", "global/user-role", "--yes"];
+    assert!(site.ends_with(3, &both).contains("belongs to environment 98"));
+    let listed = site.ok(&["import", "--env", "99", "--local"]);
+    assert!(listed.contains("us-west-2/table: ") && listed.contains("global/user-role: "), "{listed}");
+    // What could not be looked at may be another's, too.
+    site.ok(&["local", "faults", "add", "iam.GetRole", "error=403:AccessDenied:no"]);
+    let listed = site.ends_with(1, &["import", "--env", "99", "--local"]);
+    assert!(
+        listed.contains("global/user-role could not be looked at") && listed.contains("us-west-2/table: "),
+        "{listed}"
+    );
+    site.ok(&["local", "faults", "clear"]);
     let unknown = site.ends_with(2, &["import", "--env", "99", "--local", "global/nothing", "--yes"]);
     assert!(unknown.contains("has no resource global/nothing"), "{unknown}");
 }
@@ -356,6 +370,31 @@ async fn what_cloudformation_has_looked_at_is_not_read_again_but_for_what_it_pas
     unseen.sort_unstable();
     assert_eq!((unseen, found.seen), (vec![("stack/Late", true), ("stack/Other", false)], 4));
     assert_eq!(stub.count("logs:DescribeMetricFilters"), 0);
+}
+
+/// CloudFormation compares no more of a function than its template names, and its code not at all.
+#[tokio::test]
+async fn a_function_is_what_its_template_and_its_package_say() {
+    let stub = Stub::new().await;
+    let function = |more: Value| {
+        let mut configuration = json!({ "Handler": "bootstrap", "CodeSha256": "Z7cv6JteSn1zdsRx5CnjdwBABuwbdKAJuRdOmt0m7K0=",
+                                        "TracingConfig": { "Mode": "PassThrough" }, "Architectures": ["x86_64"] });
+        configuration.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        Reply::ok(json!({ "Configuration": configuration, "Concurrency": {} }).to_string())
+    };
+    let meddled = json!({ "Layers": [{ "Arn": "arn:layer" }], "VpcConfig": { "SubnetIds": ["subnet-1"] },
+                          "KMSKeyArn": "arn:key", "TracingConfig": { "Mode": "Active" }, "CodeSha256": "other" });
+    stub.on("lambda:GET /2015-03-31/functions/id-Function", [function(meddled), function(json!({}))])
+        // Whose SHA-256 is the one above.
+        .on("s3:GET /code/key.zip", [Reply::ok("package of this test")]);
+    let resources = json!({ "Function": { "Type": "AWS::Lambda::Function", "Properties": {
+        "Handler": "bootstrap", "Code": { "S3Bucket": "code", "S3Key": "key.zip" },
+    } } });
+    let found = looked(&stub, resources.clone(), &[("Function", "IN_SYNC")]).await;
+    let names = ["Code", "KmsKeyArn", "Layers", "TracingConfig", "VpcConfig"];
+    assert_eq!(drifted(&found), names.map(|name| format!("stack/Function {name}")), "{:?}", found.unseen);
+    let found = looked(&stub, resources, &[("Function", "IN_SYNC")]).await;
+    assert_eq!((drifted(&found), found.seen), (Vec::new(), 1), "{:?}", found.unseen);
 }
 
 #[tokio::test]

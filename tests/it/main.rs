@@ -29,6 +29,7 @@ mod template;
 mod terminal;
 mod unseen;
 mod wire;
+mod wire_adopt;
 mod wire_failed_stack;
 mod wire_login;
 mod wire_owner;

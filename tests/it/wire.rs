@@ -413,7 +413,7 @@ async fn a_call_on_a_bucket_names_the_owner_that_it_expects() {
 }
 
 /// `DescribeServer` of a server that is as wanted but for this security policy.
-fn server(policy: &str, state: &str) -> Reply {
+pub(crate) fn server(policy: &str, state: &str) -> Reply {
     let environment = drive::environment();
     let wanted = resource("us-west-2/server").wanted(&stack_is_there());
     let value = |name: &str| match &wanted[name] {

@@ -141,18 +141,27 @@ async fn a_stack_that_nothing_helps_is_refused_with_the_way_out() {
     assert!(why.contains("aws cloudformation delete-stack --region us-west-2 --stack-name sftp-99"), "{why}");
 }
 
+/// What happened to a stack whose API could not be deleted.
+fn failed_deletion() -> Reply {
+    let name = "sftp-99-upload-us-west-2";
+    events(&[
+        (name, "DELETE_FAILED", "The following resource(s) failed to delete: [Api]."),
+        ("Api", "DELETE_FAILED", "TooManyRequestsException"),
+        (name, "DELETE_IN_PROGRESS", "User Initiated"),
+    ])
+}
+
 /// A stack of a region that the file has no more.
 #[tokio::test]
 async fn an_orphan_stack_that_cannot_be_deleted_tells_its_cause_after_one_try() {
     let stub = Stub::new().await;
-    let name = "sftp-99-upload-us-west-2";
     let orphan: Arc<dyn Resource> = Arc::new(Orphan {
         id: node("us-west-2/orphan/stack"),
         kind: Kind::Stack,
         region: REGION.into(),
         home: REGION.into(),
         account: "111111111111".into(),
-        identity: name.into(),
+        identity: "sftp-99-upload-us-west-2".into(),
         note: "",
         after: Vec::new(),
         environment: "99".into(),
@@ -164,14 +173,7 @@ async fn an_orphan_stack_that_cannot_be_deleted_tells_its_cause_after_one_try() 
         [review(), review(), review(), stack("DELETE_IN_PROGRESS", ""), stack("DELETE_FAILED", "")],
     )
     .on("cloudformation:DeleteStack", [done("DeleteStack")])
-    .on(
-        "cloudformation:DescribeStackEvents",
-        [events(&[
-            (name, "DELETE_FAILED", "The following resource(s) failed to delete: [Api]."),
-            ("Api", "DELETE_FAILED", "TooManyRequestsException"),
-            (name, "DELETE_IN_PROGRESS", "User Initiated"),
-        ])],
-    );
+    .on("cloudformation:DescribeStackEvents", [failed_deletion()]);
     let outcome = teardown(&stub.aws(REGION).await, &[orphan]).await.outcome(&node("us-west-2/orphan/stack"));
     assert_eq!(outcome["outcome"], "failed", "{outcome}");
     assert_eq!(outcome["causes"], json!(["Api (AWS::X::Y): TooManyRequestsException"]));
@@ -296,7 +298,6 @@ async fn an_update_without_changes_is_no_failure() {
 #[tokio::test]
 async fn a_deletion_that_fails_tells_its_cause_and_is_tried_again_by_the_next_run() {
     let stub = Stub::new().await;
-    let name = "sftp-99-upload-us-west-2";
     let there = || stack("CREATE_COMPLETE", &digest());
     stub.on(
         "cloudformation:DescribeStacks",
@@ -304,14 +305,7 @@ async fn a_deletion_that_fails_tells_its_cause_and_is_tried_again_by_the_next_ru
     )
     .on("cloudformation:GetTemplate", [done("GetTemplate")])
     .on("cloudformation:DeleteStack", [done("DeleteStack")])
-    .on(
-        "cloudformation:DescribeStackEvents",
-        [events(&[
-            (name, "DELETE_FAILED", "The following resource(s) failed to delete: [Api]."),
-            ("Api", "DELETE_FAILED", "TooManyRequestsException"),
-            (name, "DELETE_IN_PROGRESS", "User Initiated"),
-        ])],
-    );
+    .on("cloudformation:DescribeStackEvents", [failed_deletion()]);
     let aws = stub.aws(REGION).await;
     let outcome = teardown(&aws, &[resource(STACK)]).await.outcome(&node(STACK));
     assert_eq!(outcome["outcome"], "failed", "{outcome}");

@@ -90,6 +90,7 @@ async fn keeps_its_promises(fresh: &dyn Fn() -> Arc<dyn Blobs>) {
     writes_are_conditional(&fresh()).await;
     one_of_twenty_writers_wins(&fresh()).await;
     a_living_holder_keeps_its_lock(&fresh()).await;
+    only_its_own_lock_is_given_back(&fresh()).await;
     a_silent_holder_loses_its_lock_and_writes_no_more(&fresh()).await;
     a_dead_process_holds_nothing(&fresh()).await;
     a_clone_takes_nothing_from_a_living_holder(&fresh()).await;
@@ -135,6 +136,17 @@ async fn a_living_holder_keeps_its_lock(blobs: &Arc<dyn Blobs>) {
     assert!(error.to_string().contains("deploy by alice on one, process 1"), "{error}");
     run.end().await.unwrap();
     store(blobs, "two", 2).begin("teardown", TERMS, &|_| {}).await.unwrap().0.end().await.unwrap();
+}
+
+/// A run that is interrupted while it begins may have the lock already, or somebody else has it.
+async fn only_its_own_lock_is_given_back(blobs: &Arc<dyn Blobs>) {
+    let (one, two) = (store(blobs, "one", 1), store(blobs, "two", 2));
+    let (run, _) = one.begin("deploy", TERMS, &|_| {}).await.unwrap();
+    two.give_back().await;
+    assert!(matches!(two.begin("deploy", TERMS, &|_| {}).await, Err(StateError::Locked { .. })));
+    one.give_back().await;
+    two.begin("deploy", TERMS, &|_| {}).await.unwrap().0.end().await.unwrap();
+    run.abandon();
 }
 
 async fn a_silent_holder_loses_its_lock_and_writes_no_more(blobs: &Arc<dyn Blobs>) {
