@@ -184,6 +184,20 @@ fn user_role(environment: &Environment) -> Vec<Arc<dyn Resource>> {
     ]
 }
 
+/// API Gateway's role for logs in a region.
+pub fn api_account(environment: &Environment, region: &str) -> ApiAccount {
+    let role = names::api_log_role(environment);
+    ApiAccount {
+        id: NodeId::new(region, Kind::ApiAccount),
+        region: region.to_owned(),
+        regions: environment.regions.keys().cloned().collect(),
+        role_arn: format!("arn:aws:iam::{}:role/{role}", environment.account),
+        role,
+        api: names::api(environment, region),
+        tags: tags(environment),
+    }
+}
+
 /// The authorizer's package in a region.
 pub fn package(environment: &Environment, region: &str, code: &Arc<package::Package>) -> Package {
     Package {
@@ -208,16 +222,7 @@ fn region_resources(
 ) -> Result<Vec<Arc<dyn Resource>>, TemplateError> {
     let account = environment.account.clone();
     let tags = tags(environment);
-    let role = names::api_log_role(environment);
-    let api_account = ApiAccount {
-        id: NodeId::new(region, Kind::ApiAccount),
-        region: region.to_owned(),
-        regions: environment.regions.keys().cloned().collect(),
-        role_arn: format!("arn:aws:iam::{account}:role/{role}"),
-        role,
-        api: names::api(environment, region),
-        tags: tags.clone(),
-    };
+    let api_account = api_account(environment, region);
     let package = package(environment, region, &given.code);
     let key = package.key.clone();
     let rendered = template::render(environment, region, &Code { bucket: package.bucket.clone(), key })?;

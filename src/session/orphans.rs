@@ -107,12 +107,24 @@ impl Session {
         .collect()
     }
 
-    /// Adds the orphans to what this run is about, and what only state remembers: the package of a dropped region.
+    /// API Gateway's role for logs in regions that the file has dropped: a deployment leaves it, since it is the account's, and
+    /// a whole teardown looks whether anybody else needs it.
+    fn dropped_api_accounts(&self) -> Vec<Arc<dyn Resource>> {
+        let remembered = self.state.identities.keys().map(NodeId::place);
+        let regions: BTreeSet<&str> = remembered.filter(|place| *place != "global" && self.dropped(place)).collect();
+        let account = |region| -> Arc<dyn Resource> { Arc::new(desired::api_account(&self.environment, region)) };
+        let known = |resource: &Arc<dyn Resource>| self.state.identities.contains_key(resource.id());
+        regions.into_iter().map(account).filter(known).collect()
+    }
+
+    /// Adds the orphans to what this run is about, and what only state remembers of a dropped region: its package, and API
+    /// Gateway's role for logs.
     ///
     /// # Errors
     /// What could not be looked at.
     pub async fn with_orphans(&mut self, world: &World) -> Result<(), Unseen> {
-        for more in self.all_orphans(world, &[]).await?.into_iter().chain(self.retired()) {
+        let orphans = self.all_orphans(world, &[]).await?;
+        for more in orphans.into_iter().chain(self.retired()).chain(self.dropped_api_accounts()) {
             if !self.resources.iter().any(|resource| resource.id() == more.id()) {
                 self.resources.push(more);
             }

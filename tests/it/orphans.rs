@@ -121,11 +121,14 @@ fn a_server_and_a_region_taken_out_of_the_file_go_with_the_next_deployment() {
 }
 
 #[test]
-fn a_teardown_takes_the_package_of_a_region_that_the_file_has_dropped() {
+fn a_teardown_takes_what_a_dropped_region_has_left() {
     let site = Site::deployed("");
+    let set = || site.oracle("handmade.py", &["log-role", "us-east-1"]);
+    assert!(set().starts_with("arn:aws:iam::"), "{}", set());
     site.edit(|file| file.lines().filter(|line| !line.starts_with("  us-east-1:")).collect::<Vec<_>>().join("\n"));
     site.ok(&["teardown", "--env", "99", "--local", "--yes", "--delete-data"]);
     assert_eq!(site.aws(&["left"]), "[]");
+    assert_eq!(set(), "", "no setting names a role that is gone");
 }
 
 #[test]

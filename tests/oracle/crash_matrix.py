@@ -106,16 +106,11 @@ class Cells(Site):
             raise Failure(f"the state's place has {documents}")
         return found
 
-    def end(self, file):
-        """A whole teardown of what `file` says, after which only the hosted zone is there."""
+    def end(self):
+        """A whole teardown, after which only the hosted zone is there."""
         self.run(TEARDOWN)
         found = self.dump()
         for region in REGIONS:
-            # Of a region that the file has dropped the API Gateway's log role stays set: the next round begins without.
-            if found[region]["api account"] and region not in file["servers"]:
-                found[region].pop("api account")
-                self.eye.client("apigateway", region).update_account(
-                    patchOperations=[{"op": "replace", "path": "/cloudwatchRoleArn", "value": ""}])
             found[region] = {what: there for what, there in found[region].items() if there}
         left = {what: there for what, there in found.items() if there and what != "remembered"}
         if left != {"zones": {f"{ZONE}.": []}}:
@@ -227,7 +222,7 @@ def record(front, program, folder, groups):
                 raise Failure(f"after an undisturbed {scenario.name}, state in {store}:\n" + "\n".join(wrong[:20]))
             print(f"{scenario.name}, state in {store}: {len(calls[0])} changing calls, {len(writes)} writes, "
                   f"{took:.1f} s", flush=True)
-        site.end(scenario.file)
+        site.end()
     return seen, left
 
 
@@ -343,7 +338,7 @@ def main():
         if not all(one(site, group, scenario) for scenario in CHAINS[group[1]]):
             return False
         try:
-            site.end(CHAINS[group[1]][-1].file)
+            site.end()
         except Exception as error:
             board.failed(f"the end of {group[1]}", site, group, error)
             return False

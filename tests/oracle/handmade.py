@@ -242,6 +242,9 @@ elif COMMAND == "bucket":
 elif COMMAND == "owners":
     print(json.dumps(owners(), sort_keys=True))
 
+elif COMMAND == "log-role":
+    gateway = SESSION.create_client("apigateway", region_name=sys.argv[3], endpoint_url=ENDPOINT)
+    print(gateway.get_account().get("cloudwatchRoleArn") or "")
 elif COMMAND == "physical":
     print(physical(sys.argv[3]))
 elif COMMAND == "meddle":
