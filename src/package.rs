@@ -4,7 +4,7 @@ mod elf;
 
 use std::io::{Cursor, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use sha2::{Digest as _, Sha256};
 use zip::write::SimpleFileOptions;
@@ -66,14 +66,14 @@ pub fn locate(asked: Option<&Path>) -> PathBuf {
 pub struct Package {
     binary: Vec<u8>,
     digest: String,
-    zip: OnceLock<Arc<Vec<u8>>>,
+    zip: Mutex<Option<Arc<Vec<u8>>>>,
 }
 
 impl Package {
     /// Takes any bytes for a binary.
     pub fn new(binary: Vec<u8>) -> Self {
         let digest = Sha256::digest(&binary).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
-        Self { binary, digest, zip: OnceLock::new() }
+        Self { binary, digest, zip: Mutex::default() }
     }
 
     /// The first 12 hex digits of the binary's SHA-256.
@@ -86,11 +86,14 @@ impl Package {
     /// # Errors
     /// The zip writer's.
     pub fn zip(&self) -> Result<Arc<Vec<u8>>, PackageError> {
-        if let Some(done) = self.zip.get() {
-            return Ok(Arc::clone(done));
+        // Regions ask for it at the same time; it is made once.
+        let mut done = self.zip.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(zip) = &*done {
+            return Ok(Arc::clone(zip));
         }
         let made = Arc::new(zip(&self.binary)?);
-        Ok(Arc::clone(self.zip.get_or_init(|| made)))
+        *done = Some(Arc::clone(&made));
+        Ok(made)
     }
 }
 

@@ -33,22 +33,19 @@ pub fn upwards(resources: &[Arc<dyn Resource>]) -> Result<Edges, GraphError> {
     checked(edges)
 }
 
-/// What each waits for when everything goes: whatever needs it, unless it says itself what must be gone before.
+/// What each waits for when everything goes: whatever needs it, and what it says itself must be gone before.
 pub fn downwards(resources: &[Arc<dyn Resource>]) -> Result<Edges, GraphError> {
     let mut edges = names(resources)?;
     for resource in resources {
         let id = resource.id();
         let own = resource.removed_after();
-        if own.is_empty() {
-            for need in resource.needs() {
-                if let Some(waits) = edges.get_mut(&need) {
-                    waits.insert(id.clone());
-                }
+        for need in resource.needs().iter().filter(|need| !own.contains(need)) {
+            if let Some(waits) = edges.get_mut(need) {
+                waits.insert(id.clone());
             }
-        } else {
-            let there: Vec<_> = own.into_iter().filter(|other| edges.contains_key(other)).collect();
-            edges.entry(id.clone()).or_default().extend(there);
         }
+        let there: Vec<_> = own.into_iter().filter(|other| edges.contains_key(other)).collect();
+        edges.entry(id.clone()).or_default().extend(there);
     }
     checked(edges)
 }

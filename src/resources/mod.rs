@@ -9,7 +9,7 @@ mod log_group;
 mod orphan;
 mod package;
 mod record;
-mod replica;
+pub(crate) mod replica;
 pub mod resource;
 mod server;
 mod server_id;

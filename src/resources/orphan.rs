@@ -8,7 +8,7 @@ use super::record::points_to_us;
 use super::resource::{
     Change, Kind, Live, NodeId, Owner, Properties, Removal, RemovalOptions, Resource, Settled, StepError, World,
 };
-use super::{stack, tags};
+use super::{replica, stack, tags};
 use crate::aws::{Aws, AwsError, RecordFacts, Tags};
 
 /// One orphan.
@@ -30,6 +30,8 @@ pub struct Orphan {
     pub note: &'static str,
     /// Nodes that go first.
     pub after: Vec<NodeId>,
+    /// Nodes that go later.
+    pub before: Vec<NodeId>,
     /// The environment whose tag it carries.
     pub environment: String,
     /// Ids of servers that state remembers.
@@ -73,7 +75,7 @@ impl Resource for Orphan {
     }
 
     fn needs(&self) -> Vec<NodeId> {
-        Vec::new()
+        self.before.clone()
     }
 
     fn removed_after(&self) -> Vec<NodeId> {
@@ -111,11 +113,18 @@ impl Resource for Orphan {
                     Live::new(&self.identity).settled(stack::settled(&stack)).owned_by(self.owner(&stack.tags))
                 })
             }
-            Kind::Replica => {
-                let home = aws.dynamodb(&self.home).table(name).await?;
-                let replica = home.into_iter().flat_map(|table| table.replicas).find(|(at, _)| *at == self.region);
-                replica.map(|(_, status)| self.live(&status))
-            }
+            Kind::Replica => match aws.dynamodb(&self.region).table(name).await? {
+                Some(table) => {
+                    let tags = replica::tags(aws, &self.home, &self.region, &table).await?;
+                    Some(self.live(&table.status).owned_by(self.owner(&tags)))
+                }
+                // While a replica is removed only the home region knows of it.
+                None => {
+                    let home = aws.dynamodb(&self.home).table(name).await?;
+                    let replica = home.into_iter().flat_map(|table| table.replicas).find(|(at, _)| *at == self.region);
+                    replica.map(|(_, status)| self.live(&status))
+                }
+            },
             // Route 53 has no tags: it is ours by the server that it names, and nothing else makes it so.
             Kind::Record => match self.record(aws).await? {
                 None => None,
@@ -176,7 +185,7 @@ impl Resource for Orphan {
                 }
             }
             Kind::Stack => aws.cloudformation(&self.region).delete(name, call).await?,
-            Kind::Replica => aws.dynamodb(&self.home).remove_replica(name, &self.region).await?,
+            Kind::Replica => replica::remove(aws, &self.home, &self.region, name).await?,
             Kind::Bucket => {
                 let s3 = aws.s3(&self.region);
                 if options.delete_data {

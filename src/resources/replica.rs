@@ -10,7 +10,7 @@ use super::resource::{
     Change, Kind, Live, NodeId, Owner, Properties, Removal, RemovalOptions, Resource, Settled, StepError, World,
 };
 use super::{table, tags};
-use crate::aws::{Aws, AwsError, Tags};
+use crate::aws::{Aws, AwsError, TableFacts, Tags};
 
 /// The wanted replica.
 #[derive(Clone, Debug)]
@@ -36,6 +36,40 @@ impl Replica {
     fn owner(&self, tags: &Tags, known: Option<&str>) -> Owner {
         let remembered = known.is_some_and(|known| known.rsplit('/').next() == Some(self.name.as_str()));
         tags::owner_known(tags, &self.tags, &self.title(), remembered)
+    }
+}
+
+/// The home table's tags, where a replica with tags `have` carries no tag of its own: then it is whose the table is.
+async fn table_tags(aws: &Aws, home: &str, region: &str, arn: &str, have: &Tags) -> Result<Option<Tags>, AwsError> {
+    if have.contains_key(tags::ENVIRONMENT) {
+        return Ok(None);
+    }
+    let home_arn = arn.replacen(&format!(":{region}:"), &format!(":{home}:"), 1);
+    aws.dynamodb(home).tags(&home_arn).await.map(Some)
+}
+
+/// Tags that say whose the table is that was found in `region`.
+pub(crate) async fn tags(aws: &Aws, home: &str, region: &str, replica: &TableFacts) -> Result<Tags, AwsError> {
+    let have = aws.dynamodb(region).tags(&replica.arn).await?;
+    // Somebody's table of that name is nobody's replica.
+    if !replica.replicas.iter().any(|(at, _)| at == home) {
+        return Ok(have);
+    }
+    Ok(table_tags(aws, home, region, &replica.arn, &have).await?.unwrap_or(have))
+}
+
+/// Begins the removal of a replica. AWS deletes the replicas of a table one by one: with the table of the home region gone, a
+/// replica is still there, as a table of its own.
+pub(super) async fn remove(aws: &Aws, home: &str, region: &str, name: &str) -> Result<(), StepError> {
+    match aws.dynamodb(home).remove_replica(name, region).await {
+        Err(error) if error.message.contains("last 24 hours") => Err(StepError::NotYet(format!(
+            "replica of {name} in {region} cannot be deleted yet: AWS keeps a replica for 24 hours after it was the source of \
+             another. Run the same command again tomorrow; everything else is done"
+        ))),
+        Err(error) if error.is("ResourceNotFound") || error.is("ReplicaNotFound") => {
+            Ok(aws.dynamodb(region).delete(name).await?)
+        }
+        other => Ok(other?),
     }
 }
 
@@ -82,16 +116,9 @@ impl Resource for Replica {
             return Ok(Some(live.owned_by(Owner::Foreign(what))));
         }
         let have = dynamodb.tags(&replica.arn).await?;
-        // Without a tag of its own it is whose the table is.
-        let owner = match have.contains_key(tags::ENVIRONMENT) {
-            true => self.owner(&have, known),
-            false => {
-                let home = replica.arn.replacen(&format!(":{}:", self.region), &format!(":{}:", self.home), 1);
-                self.owner(&aws.dynamodb(&self.home).tags(&home).await?, known)
-            }
-        };
+        let whose = table_tags(aws, &self.home, &self.region, &replica.arn, &have).await?;
         Ok(Some(
-            live.owned_by(owner)
+            live.owned_by(self.owner(whose.as_ref().unwrap_or(&have), known))
                 .with("deletion protection", replica.deletion_protection)
                 .with("tags", tags::live(&have, &self.tags)),
         ))
@@ -136,15 +163,6 @@ impl Resource for Replica {
 
     async fn delete(&self, aws: &Aws, _call: &str, live: &Live, _options: RemovalOptions) -> Result<(), StepError> {
         table::refuse_protected(live, &self.title())?;
-        match aws.dynamodb(&self.home).remove_replica(&self.name, &self.region).await {
-            Err(error) if error.message.contains("last 24 hours") => Err(StepError::NotYet(format!(
-                "{} cannot be deleted yet: AWS keeps a replica for 24 hours after it was the source of another. Run the \
-                 same command again tomorrow; everything else is done",
-                self.title()
-            ))),
-            // The table has gone, and its replicas with it.
-            Err(error) if error.is("ResourceNotFound") || error.is("ReplicaNotFound") => Ok(()),
-            other => Ok(other?),
-        }
+        remove(aws, &self.home, &self.region, &self.name).await
     }
 }

@@ -435,7 +435,7 @@ pub trait Resource: Send + Sync {
     /// What must be finished before it.
     fn needs(&self) -> Vec<NodeId>;
 
-    /// What must be gone before it may go. Empty: everything that needs it, the reverse of [`Resource::needs`].
+    /// What must be gone before it may go, besides everything that needs it. What is named here goes first even where this needs it.
     fn removed_after(&self) -> Vec<NodeId> {
         Vec::new()
     }

@@ -18,7 +18,7 @@ use crate::names;
 use crate::report::status::Orphans;
 use crate::resources::resource::{Kind, NodeId, Owner, Resource, World};
 use crate::resources::tags::ENVIRONMENT;
-use crate::resources::{Orphan, Package, names_our_server};
+use crate::resources::{Orphan, Package, names_our_server, replica};
 
 /// What was found in one region, or why it could not be looked at.
 type Looked = Result<Vec<Orphan>, AwsError>;
@@ -35,14 +35,13 @@ impl Session {
         regions.extend(self.state.identities.keys().map(NodeId::place).filter(|place| *place != "global"));
         regions.extend(also.iter().map(String::as_str));
         let buckets = self.aws.s3(&self.environment.home_region).buckets(&self.environment.names.bucket_prefix).await;
-        let looks = regions.into_iter().map(|region| {
+        let looks = regions.iter().map(|&region| {
             let buckets = buckets.clone();
             async move {
-                let (servers, records, stack, table, logs, buckets) = tokio::join!(
+                let (servers, records, stack, logs, buckets) = tokio::join!(
                     self.spare_servers(region, world),
                     self.dropped_records(region),
                     self.dropped_stack(region),
-                    self.dropped_table(region),
                     self.dropped_logs(region),
                     self.dropped_buckets(region, buckets),
                 );
@@ -50,14 +49,14 @@ impl Session {
                     ("servers", servers),
                     ("records", records),
                     ("stack", stack),
-                    ("table", table),
                     ("log groups", logs),
                     ("buckets", buckets),
                 ];
                 parts.map(|(what, looked)| (format!("{region}/orphans/{what}"), looked))
             }
         });
-        for (what, looked) in join_all(looks).await.into_iter().flatten() {
+        let (looked, replicas) = tokio::join!(join_all(looks), self.dropped_replicas(&regions));
+        for (what, looked) in looked.into_iter().flatten().chain(replicas) {
             match looked {
                 Ok(found) => orphans.extend(found),
                 Err(error) => unseen.push(Unseen::failed(what, error)),
@@ -194,6 +193,7 @@ impl Session {
                 Kind::Stack => vec![desired::server_node(region)],
                 _ => vec![desired::stack_node(region)],
             },
+            before: Vec::new(),
             environment: self.environment.name.clone(),
             servers: self.state.servers(),
         }
@@ -302,15 +302,35 @@ impl Session {
             .collect())
     }
 
-    async fn dropped_table(&self, region: &str) -> Looked {
+    /// Replicas in other regions than the file has: in those looked at, and in those that the table itself names.
+    async fn dropped_replicas(&self, regions: &BTreeSet<&str>) -> Vec<(String, Looked)> {
+        let named = |region: &str| format!("{region}/orphans/table");
         let settings = &self.environment.table;
-        if region == self.environment.home_region || settings.regions.iter().any(|wanted| wanted == region) {
-            return Ok(Vec::new());
+        let home = &self.environment.home_region;
+        let listed = match self.aws.dynamodb(home).table(&settings.name).await {
+            Ok(table) => table.map_or_else(Vec::new, |table| table.replicas),
+            Err(error) => return vec![(named(home), Err(error))],
+        };
+        let all: BTreeSet<&str> = regions.iter().copied().chain(listed.iter().map(|(at, _)| at.as_str())).collect();
+        let dropped = all.into_iter().filter(|at| at != home && !settings.regions.iter().any(|wanted| wanted == at));
+        let looks = dropped.map(|region| async move { (named(region), self.dropped_replica(region).await) });
+        let mut found = join_all(looks).await;
+        // The table goes after its replicas, and AWS changes one of them at a time.
+        let kinds = [Kind::Table, Kind::Replica];
+        let mut before: Vec<NodeId> =
+            self.resources.iter().filter(|r| kinds.contains(&r.kind())).map(|r| r.id().clone()).collect();
+        for replica in found.iter_mut().filter_map(|(_, looked)| looked.as_mut().ok()).flatten() {
+            replica.before.clone_from(&before);
+            before.push(replica.id.clone());
         }
-        let dynamodb = self.aws.dynamodb(region);
-        let Some(table) = dynamodb.table(&settings.name).await? else { return Ok(Vec::new()) };
-        let ours = self.tagged(&dynamodb.tags(&table.arn).await?);
-        Ok(ours.then(|| self.orphan(region, Kind::Replica, &settings.name, "holds the accounts")).into_iter().collect())
+        found
+    }
+
+    async fn dropped_replica(&self, region: &str) -> Looked {
+        let (name, home) = (&self.environment.table.name, &self.environment.home_region);
+        let Some(table) = self.aws.dynamodb(region).table(name).await? else { return Ok(Vec::new()) };
+        let ours = self.tagged(&replica::tags(&self.aws, home, region, &table).await?);
+        Ok(ours.then(|| self.orphan(region, Kind::Replica, name, "holds the accounts")).into_iter().collect())
     }
 
     /// Log groups of a dropped region: by their tag, or as long as the stack is there that made them.

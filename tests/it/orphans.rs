@@ -48,11 +48,11 @@ fn what_the_file_has_dropped_is_listed_and_goes_when_it_is_asked_for() {
         format!("us-west-2/orphan/server/{second}"),
     ];
     assert_eq!(orphans(&site), (all.to_vec(), 4));
-    // It looks in the regions of the file and of the state, and state was forgotten.
+    // It looks in the regions of the file and of the state, and state was forgotten; the table names its replicas.
     let (human, json) = status(&site);
-    assert!(human.contains("2 orphans, which the file does not have"), "{human}");
+    assert!(human.contains("3 orphans, which the file does not have"), "{human}");
     assert!(human.contains("`sftpctl teardown --env 99 --orphans` removes"), "{human}");
-    assert_eq!(json["orphans"], serde_json::json!({ "found": &all[5..], "unseen": [] }));
+    assert_eq!(json["orphans"], serde_json::json!({ "found": [&all[3], &all[5], &all[6]], "unseen": [] }));
     let limited = site.ok(&["status", "--env", "99", "--local", "--region", "us-west-2", "--output", "json"]);
     assert_eq!(serde_json::from_str::<Value>(limited.lines().last().unwrap()).unwrap()["orphans"], Value::Null);
 
@@ -117,7 +117,7 @@ fn a_server_and_a_region_taken_out_of_the_file_go_with_the_next_deployment() {
     let all = orphans(&site).0;
     assert!(all.contains(&"us-east-2/orphan/record/99-uploads-us-east-2.xx.net".to_owned()), "{all:?}");
     site.ok(&["teardown", "--env", "99", "--local", "--yes", "--delete-data"]);
-    assert_eq!(site.aws(&["left"]), r#"["dydb-99-uploads"]"#, "only the copy in a region that nobody remembers");
+    assert_eq!(site.aws(&["left"]), "[]", "the table itself names its copy in a region that nobody remembers");
 }
 
 #[test]
@@ -126,7 +126,16 @@ fn a_teardown_takes_what_a_dropped_region_has_left() {
     let set = || site.oracle("handmade.py", &["log-role", "us-east-1"]);
     assert!(set().starts_with("arn:aws:iam::"), "{}", set());
     site.edit(|file| file.lines().filter(|line| !line.starts_with("  us-east-1:")).collect::<Vec<_>>().join("\n"));
-    site.ok(&["teardown", "--env", "99", "--local", "--yes", "--delete-data"]);
+    let teardown = ["teardown", "--env", "99", "--local", "--delete-data"];
+    let shown = site.ends_with(3, &teardown);
+    let line =
+        |title: &str| shown.lines().position(|line| line.contains(title)).unwrap_or_else(|| panic!("{title}: {shown}"));
+    let dropped = line("us-east-1  replica");
+    assert!(
+        dropped < line("us-east-2  replica") && dropped < line("us-west-2  table"),
+        "it goes before what it copies: {shown}"
+    );
+    site.ok(&[&teardown[..], &["--yes"]].concat());
     assert_eq!(site.aws(&["left"]), "[]");
     assert_eq!(set(), "", "no setting names a role that is gone");
 }

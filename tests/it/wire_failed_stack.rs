@@ -164,6 +164,7 @@ async fn an_orphan_stack_that_cannot_be_deleted_tells_its_cause_after_one_try() 
         identity: "sftp-99-upload-us-west-2".into(),
         note: "",
         after: Vec::new(),
+        before: Vec::new(),
         environment: "99".into(),
         servers: Vec::new(),
     });
