@@ -8,7 +8,7 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
-use crate::site::{Running, Site, shown, succeeded, tool, until};
+use crate::site::{Running, Site, authorizer, shown, succeeded, tool, until};
 
 const DEPLOY: [&str; 6] = ["deploy", "--env", "99", "--local", "--yes", "--no-verify"];
 
@@ -40,7 +40,7 @@ fn a_sample_of_the_crash_matrix_converges() {
         .arg(env!("CARGO_BIN_EXE_sftpctl"))
         .arg(site.dir.path().join("cells"))
         .args(["--sample", "8", "--seed", "6", "--draw", "1"])
-        .env("SFTPCTL_PACKAGE", env!("CARGO_BIN_EXE_sftp-authorizer"))
+        .env("SFTPCTL_PACKAGE", authorizer())
         .env_remove("RUST_LOG");
     // It fails by itself where a cell failed, was left out, or too many runs were over before they were disturbed.
     let said = succeeded("the crash matrix", &command.output().unwrap());
@@ -55,7 +55,7 @@ fn a_few_random_sequences_end_as_the_model_says() {
         .arg(env!("CARGO_BIN_EXE_sftpctl"))
         .arg(site.dir.path().join("accounts"))
         .args(["--sequences", "4", "--steps", "8", "--seed", "21", "--shorten-minutes", "0"])
-        .env("SFTPCTL_PACKAGE", env!("CARGO_BIN_EXE_sftp-authorizer"))
+        .env("SFTPCTL_PACKAGE", authorizer())
         .env_remove("RUST_LOG");
     let said = succeeded("the sequences", &command.output().unwrap());
     assert!(said.contains(" and 4 of 9 steps") && said.contains(": 0 failed"), "{said}");

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::site::{oracle_at, shown, succeeded, text};
+use crate::site::{authorizer, oracle_at, shown, succeeded, text};
 
 /// moto in a process of its own, ended when dropped.
 struct Moto {
@@ -56,7 +56,7 @@ fn run(folder: &Path, moto: &Moto, arguments: &[&str]) -> (Output, Value) {
         .args(arguments)
         .args(["--env-file", "99.yaml", "--output", "json", "--endpoint-url", &moto.endpoint])
         .current_dir(folder)
-        .env("SFTPCTL_PACKAGE", env!("CARGO_BIN_EXE_sftp-authorizer"))
+        .env("SFTPCTL_PACKAGE", authorizer())
         .env("AWS_ACCESS_KEY_ID", "111111111111")
         .env("AWS_SECRET_ACCESS_KEY", "fake-secret")
         .output()

@@ -7,6 +7,7 @@ use std::io::Write as _;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -23,6 +24,23 @@ pub(crate) struct Site {
 fn venv() -> PathBuf {
     std::env::var_os("SFTPCTL_LOCAL_VENV")
         .map_or_else(|| Path::new(env!("CARGO_TARGET_TMPDIR")).join("local-venv"), PathBuf::from)
+}
+
+/// The authorizer without its symbols, as releases have it: nearly every test zips, uploads and unpacks it, and the symbols are
+/// two thirds of it.
+pub(crate) fn authorizer() -> &'static Path {
+    static STRIPPED: OnceLock<PathBuf> = OnceLock::new();
+    STRIPPED.get_or_init(|| {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        let stripped = tempfile::Builder::new().prefix("sftp-authorizer").tempfile_in(folder).unwrap().into_temp_path();
+        let output =
+            tool("strip", "binutils").arg("-o").arg(&stripped).arg(env!("CARGO_BIN_EXE_sftp-authorizer")).output();
+        succeeded("strip", &output.unwrap());
+        // Whole at any moment, for another run of the tests that works at the same time.
+        let path = folder.join("sftp-authorizer");
+        stripped.persist(&path).unwrap();
+        path
+    })
 }
 
 /// The Python of the tools that `scripts/test` installs.
@@ -141,7 +159,7 @@ impl Site {
             .args(arguments)
             .current_dir(self.dir.path())
             .env("SFTPCTL_LOCAL_VENV", venv())
-            .env("SFTPCTL_PACKAGE", env!("CARGO_BIN_EXE_sftp-authorizer"))
+            .env("SFTPCTL_PACKAGE", authorizer())
             .env_remove("RUST_LOG");
         command
     }

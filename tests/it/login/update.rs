@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
-use crate::site::{Running, Site};
+use crate::site::{Running, Site, authorizer};
 
 #[test]
 fn customers_log_in_while_everything_is_updated() {
@@ -37,7 +37,7 @@ fn customers_log_in_while_everything_is_updated() {
         site.deploy();
     }
     // Another build of the authorizer: what follows the program in its file changes nothing but the package.
-    let mut other = std::fs::read(env!("CARGO_BIN_EXE_sftp-authorizer")).unwrap();
+    let mut other = std::fs::read(authorizer()).unwrap();
     other.extend(b"another build");
     let path = site.dir.path().join("another-authorizer");
     std::fs::write(&path, other).unwrap();
