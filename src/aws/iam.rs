@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use aws_config::retry::RetryConfig;
 use aws_sdk_iam::types::Tag;
 
 use super::error::{Call as _, OrMissing as _};
@@ -141,11 +142,13 @@ impl Iam {
         call.or_missing(&["EntityAlreadyExists"]).map(drop)
     }
 
-    /// Makes a new default version; of the five that AWS keeps, the oldest others go first.
+    /// Makes a new default version; of the five that AWS keeps, the oldest others go first. The SDK does not try it again by
+    /// itself: IAM has no token for it, and where only the answer was lost there would be a second version.
     pub async fn set_policy(&self, arn: &str, document: &str) -> Result<(), AwsError> {
         self.drop_versions(arn, 3).await?;
         let call = self.0.create_policy_version().policy_arn(arn).policy_document(document).set_as_default(true);
-        call.send().await.call("iam:CreatePolicyVersion", arn).map(drop)
+        let once = aws_sdk_iam::config::Builder::new().retry_config(RetryConfig::disabled());
+        call.customize().config_override(once).send().await.call("iam:CreatePolicyVersion", arn).map(drop)
     }
 
     /// Adds tags to a managed policy.

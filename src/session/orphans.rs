@@ -307,14 +307,14 @@ impl Session {
         let named = |region: &str| format!("{region}/orphans/table");
         let settings = &self.environment.table;
         let home = &self.environment.home_region;
-        let listed = match self.aws.dynamodb(home).table(&settings.name).await {
-            Ok(table) => table.map_or_else(Vec::new, |table| table.replicas),
-            Err(error) => return vec![(named(home), Err(error))],
+        let (mut found, listed) = match self.aws.dynamodb(home).table(&settings.name).await {
+            Ok(table) => (Vec::new(), table.map_or_else(Vec::new, |table| table.replicas)),
+            Err(error) => (vec![(named(home), Err(error))], Vec::new()),
         };
         let all: BTreeSet<&str> = regions.iter().copied().chain(listed.iter().map(|(at, _)| at.as_str())).collect();
         let dropped = all.into_iter().filter(|at| at != home && !settings.regions.iter().any(|wanted| wanted == at));
         let looks = dropped.map(|region| async move { (named(region), self.dropped_replica(region).await) });
-        let mut found = join_all(looks).await;
+        found.extend(join_all(looks).await);
         // The table goes after its replicas, and AWS changes one of them at a time.
         let kinds = [Kind::Table, Kind::Replica];
         let mut before: Vec<NodeId> =

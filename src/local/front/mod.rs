@@ -12,6 +12,7 @@ mod faults;
 mod operation;
 mod pending;
 mod refusal;
+mod tokens;
 mod upstream;
 mod wire;
 
@@ -36,6 +37,7 @@ use self::calls::Calls;
 use self::faults::Faults;
 use self::operation::Form;
 use self::pending::Pending;
+use self::tokens::{Request as Asked, Tokens};
 use self::upstream::{MOST_BUFFERED, plain};
 use self::wire::{Door, Wire};
 use super::cloud::Cloud;
@@ -60,6 +62,7 @@ pub(super) struct Front {
     calls: Calls,
     faults: Faults,
     pending: Pending,
+    tokens: Tokens,
     delays: RwLock<Delays>,
 }
 
@@ -91,6 +94,7 @@ impl Front {
             calls: Calls::default(),
             faults: Faults::default(),
             pending: Pending::default(),
+            tokens: Tokens::default(),
             delays: RwLock::new(options.delays),
         }))
     }
@@ -297,22 +301,11 @@ async fn pass(front: &Front, parts: Parts, scope: &Scope, operation: &str, body:
             return plain(StatusCode::PAYLOAD_TOO_LARGE, "the form is too large");
         };
         let form = Form::parse(&bytes);
-        if matches!(operation, "UpdateStack" | "ExecuteChangeSet") {
-            snapshot(front, scope).await;
-        }
-        if matches!(operation, "DeleteStack" | "UpdateStack" | "ExecuteChangeSet")
-            && let Some(stack) = form.get("StackName")
-        {
-            let account = front.upstream.account(&scope.access_key, &scope.region).await;
-            bucket_tags::keep(front, &Place { account, region: scope.region.clone() }, stack).await;
-        }
         if scope.service == "sts" && operation == "AssumeRole" {
             let response = front.upstream.pass(parts, Body::from(bytes)).await;
             return assumed(front, &form, response).await;
         }
-        if scope.service == "cloudformation"
-            && (!front.delays().stack_operation().is_zero() || front.pending.any_stack())
-        {
+        if scope.service == "cloudformation" {
             return stack_call(front, parts, scope, operation, &form, Body::from(bytes)).await;
         }
         return front.upstream.pass(parts, Body::from(bytes)).await;
@@ -367,10 +360,10 @@ async fn assumed(front: &Front, form: &Form, response: Response<Body>) -> Respon
     .await
 }
 
-/// CloudFormation, while stacks are to take time.
+/// CloudFormation.
 async fn stack_call(
     front: &Front,
-    mut parts: Parts,
+    parts: Parts,
     scope: &Scope,
     operation: &str,
     form: &Form,
@@ -378,6 +371,38 @@ async fn stack_call(
 ) -> Response<Body> {
     let account = front.upstream.account(&scope.access_key, &scope.region).await;
     let place = Place { account, region: scope.region.clone() };
+    let asked = Asked::of(place.clone(), operation, form);
+    if let Some(answer) = asked.as_ref().and_then(|asked| front.tokens.answer(asked)) {
+        return answer;
+    }
+    if matches!(operation, "UpdateStack" | "ExecuteChangeSet") {
+        snapshot(front, scope).await;
+    }
+    if matches!(operation, "DeleteStack" | "UpdateStack" | "ExecuteChangeSet")
+        && let Some(stack) = form.get("StackName")
+    {
+        bucket_tags::keep(front, &place, stack).await;
+    }
+    let response = if front.delays().stack_operation().is_zero() && !front.pending.any_stack() {
+        front.upstream.pass(parts, body).await
+    } else {
+        slow_stack_call(front, parts, &place, operation, form, body).await
+    };
+    match asked {
+        Some(asked) => front.tokens.keep(asked, response).await,
+        None => response,
+    }
+}
+
+/// CloudFormation, while stacks are to take time.
+async fn slow_stack_call(
+    front: &Front,
+    mut parts: Parts,
+    place: &Place,
+    operation: &str,
+    form: &Form,
+    body: Body,
+) -> Response<Body> {
     let takes = front.delays().stack_operation();
     parts.headers.remove(header::ACCEPT_ENCODING);
     let stack = form.get("StackName").map(str::to_owned);
@@ -387,7 +412,7 @@ async fn stack_call(
                 stack.or_else(|| form.get("ChangeSetName").and_then(|arn| front.pending.stack_of_change_set(arn)));
             let last_seen = match (operation, &stack) {
                 ("DeleteStack", Some(stack)) => {
-                    front.upstream.cloudformation(&place, "DescribeStacks", Some(stack)).await
+                    front.upstream.cloudformation(place, "DescribeStacks", Some(stack)).await
                 }
                 _ => None,
             };
@@ -395,7 +420,7 @@ async fn stack_call(
             // Deleting what isn't there takes no time.
             let begins = operation != "DeleteStack" || last_seen.is_some();
             if let Some(stack) = stack.filter(|_| begins && response.status().is_success() && !takes.is_zero()) {
-                front.pending.stack_began(&place, &stack, takes, last_seen);
+                front.pending.stack_began(place, &stack, takes, last_seen);
             }
             response
         }
@@ -408,14 +433,14 @@ async fn stack_call(
             .await
         }
         "DescribeStacks" => {
-            let deleting = stack.and_then(|stack| front.pending.deleting(&place, &stack));
+            let deleting = stack.and_then(|stack| front.pending.deleting(place, &stack));
             if let Some(xml) = deleting {
                 let mut response = Response::new(Body::from(xml));
                 response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/xml"));
                 return response;
             }
             let response = front.upstream.pass(parts, body).await;
-            rewritten(response, |text| front.pending.show_stacks(&place, &text)).await
+            rewritten(response, |text| front.pending.show_stacks(place, &text)).await
         }
         _ => front.upstream.pass(parts, body).await,
     }
