@@ -64,8 +64,6 @@ impl Tokens {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
     use super::*;
 
     fn request(operation: &str, token: &str) -> Option<Request> {
