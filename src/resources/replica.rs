@@ -61,14 +61,17 @@ pub(crate) async fn tags(aws: &Aws, home: &str, region: &str, replica: &TableFac
 /// Begins the removal of a replica. AWS deletes the replicas of a table one by one: with the table of the home region gone, a
 /// replica is still there, as a table of its own.
 pub(super) async fn remove(aws: &Aws, home: &str, region: &str, name: &str) -> Result<(), StepError> {
-    match aws.dynamodb(home).remove_replica(name, region).await {
+    let begun = match aws.dynamodb(home).remove_replica(name, region).await {
+        Err(error) if error.is("ResourceNotFound") || error.is("ReplicaNotFound") => {
+            aws.dynamodb(region).delete(name).await
+        }
+        other => other,
+    };
+    match begun {
         Err(error) if error.message.contains("last 24 hours") => Err(StepError::NotYet(format!(
             "replica of {name} in {region} cannot be deleted yet: AWS keeps a replica for 24 hours after it was the source of \
              another. Run the same command again tomorrow; everything else is done"
         ))),
-        Err(error) if error.is("ResourceNotFound") || error.is("ReplicaNotFound") => {
-            Ok(aws.dynamodb(region).delete(name).await?)
-        }
         other => Ok(other?),
     }
 }

@@ -435,7 +435,8 @@ pub trait Resource: Send + Sync {
     /// What must be finished before it.
     fn needs(&self) -> Vec<NodeId>;
 
-    /// What must be gone before it may go, besides everything that needs it. What is named here goes first even where this needs it.
+    /// What must be gone before it may go, besides everything that needs it. What is named here goes first even where this
+    /// needs it.
     fn removed_after(&self) -> Vec<NodeId> {
         Vec::new()
     }

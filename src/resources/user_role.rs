@@ -54,9 +54,7 @@ impl UserRole {
             }],
         })
     }
-}
 
-impl UserRole {
     /// ARNs of attached policies and names of inline ones.
     async fn policies(&self, aws: &Aws) -> Result<Vec<String>, AwsError> {
         let iam = aws.iam();

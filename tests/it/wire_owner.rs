@@ -9,7 +9,8 @@ use rstest::rstest;
 use serde_json::json;
 use sftpctl::desired::{self, Past};
 use sftpctl::observe::observe;
-use sftpctl::resources::resource::{Owner, Removal, RemovalOptions, Resource, World};
+use sftpctl::resources::Orphan;
+use sftpctl::resources::resource::{Kind, Live, Owner, Removal, RemovalOptions, Resource, StepError, World};
 
 use crate::drive::{environment, resource};
 use crate::stub::{Reply, Stub};
@@ -249,6 +250,85 @@ async fn a_replica_in_the_making_belongs_to_whom_its_table_belongs() {
         let live = resource("us-east-1/replica").read(&*stub.aws(REGION).await, None).await.unwrap().unwrap();
         assert_eq!(live.owner == Owner::Ours, ours, "{live:?}");
     }
+}
+
+/// The table's copy in a region that the file has dropped.
+fn dropped_replica() -> Orphan {
+    Orphan {
+        id: node("us-east-1/replica"),
+        kind: Kind::Replica,
+        region: "us-east-1".into(),
+        home: REGION.into(),
+        account: "111111111111".into(),
+        identity: "dydb-99-uploads".into(),
+        note: "",
+        after: Vec::new(),
+        before: vec![node("us-west-2/table")],
+        environment: "99".into(),
+        servers: Vec::new(),
+    }
+}
+
+/// Untagged it is whose the table is, as long as it is the table's.
+#[rstest]
+#[case::of_our_table("us-west-2", MADE_BY_HAND, OURS, true)]
+#[case::of_anothers_table("us-west-2", MADE_BY_HAND, ANOTHERS, false)]
+#[case::somebodys_table_of_that_name("eu-west-1", MADE_BY_HAND, OURS, false)]
+#[case::tagged_and_its_table_gone("eu-west-1", OURS, MADE_BY_HAND, true)]
+#[tokio::test]
+async fn a_dropped_replica_is_an_orphan_only_where_its_table_is_ours(
+    #[case] other: &str,
+    #[case] own: &str,
+    #[case] home: &str,
+    #[case] ours: bool,
+) {
+    let stub = Stub::new().await;
+    let table = json!({ "Table": {
+        "TableName": "dydb-99-uploads", "TableStatus": "ACTIVE", "TableArn": REPLICA,
+        "Replicas": [{ "RegionName": other, "ReplicaStatus": "ACTIVE" }],
+    }});
+    stub.on("dynamodb:DescribeTable", [Reply::ok(table.to_string())])
+        .on("dynamodb:ListTagsOfResource", [Reply::ok(own), Reply::ok(home)]);
+    let live = dropped_replica().read(&*stub.aws(REGION).await, None).await.unwrap().unwrap();
+    assert_eq!(live.owner == Owner::Ours, ours, "{live:?}");
+}
+
+/// Deleting the table at home leaves it as a table of its own.
+#[tokio::test]
+async fn a_replica_whose_table_has_gone_is_deleted_in_its_own_region() {
+    let stub = Stub::new().await;
+    let gone = Reply::json_error(400, "ResourceNotFoundException", "no such table");
+    let today = "acted as a source region for new replica(s) being added to the table in the last 24 hours";
+    stub.on("dynamodb:UpdateTable", [gone])
+        .on("dynamodb:DeleteTable", [Reply::ok("{}"), Reply::json_error(400, "ValidationException", today)]);
+    let aws = stub.aws(REGION).await;
+    let delete = async || dropped_replica().delete(&aws, "call", &Live::new("dydb-99-uploads"), EVERYTHING).await;
+    delete().await.unwrap();
+    assert_eq!(stub.asked("dynamodb:DeleteTable")[0].region, "us-east-1");
+    assert!(matches!(delete().await, Err(StepError::NotYet(_))), "it can be deleted tomorrow");
+}
+
+/// IAM knows no token: where the SDK called again after an answer that was lost, there would be two versions.
+#[tokio::test]
+async fn a_new_version_of_a_policy_is_asked_for_once() {
+    let stub = Stub::new().await;
+    let policy = resource("global/user-policy");
+    managed(&stub, "{}", "<member><Key>sftpctl:environment</Key><Value>99</Value></member>");
+    stub.on("iam:ListAttachedRolePolicies", [attached(&[POLICY])])
+        .on(
+            "iam:ListPolicyVersions",
+            [Reply::ok("<ListPolicyVersionsResponse><ListPolicyVersionsResult></ListPolicyVersionsResult></ListPolicyVersionsResponse>")],
+        )
+        .on(
+            "iam:CreatePolicyVersion",
+            [Reply::query_error(500, "ServiceFailure", "lost"), crate::wire::done("CreatePolicyVersion")],
+        );
+    let aws = stub.aws(REGION).await;
+    let live = policy.read(&aws, None).await.unwrap().unwrap();
+    let change = policy.diff(Some(&live), &World::new()).unwrap();
+    let failed = policy.apply(&aws, "call", &change, Some(&live), &World::new()).await;
+    assert!(matches!(&failed, Err(StepError::Aws(error)) if error.is_transient()), "the step looks first: {failed:?}");
+    assert_eq!(stub.count("iam:CreatePolicyVersion"), 1);
 }
 
 #[rstest]
