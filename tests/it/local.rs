@@ -242,6 +242,11 @@ fn a_stack_tags_its_buckets() {
 }
 
 #[test]
+fn a_stack_operation_with_its_token_is_begun_once() {
+    Cloud::started(&[]).oracle("local_cloud.py", &["request-tokens"]);
+}
+
+#[test]
 fn services_take_the_time_they_are_told() {
     Cloud::started(&[]).oracle("local_cloud.py", &["delays"]);
 }

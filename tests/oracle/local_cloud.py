@@ -1,6 +1,6 @@
 """Plain AWS calls against the local cloud's endpoint, with botocore's own clients.
 
-usage: local_cloud.py ENDPOINT fill|verify|delays|pass-through|bucket-tags|function|host-key FILE
+usage: local_cloud.py ENDPOINT fill|verify|delays|pass-through|bucket-tags|request-tokens|function|host-key FILE
 """
 import io
 import json
@@ -161,6 +161,23 @@ def bucket_tags():
         assert error.response["Error"]["Code"] == "NoSuchTagSet", error
 
 
+def request_tokens():
+    def create(token):
+        return stacks.create_stack(StackName=NAME, TemplateBody=TEMPLATE, ClientRequestToken=token)["StackId"]
+
+    first = create("one")
+    poll(stack_status, "CREATE_COMPLETE")
+    assert create("one") == first, "whoever lost the answer gets it again"
+    begun = [e for e in stacks.describe_stack_events(StackName=NAME)["StackEvents"]
+             if e["ResourceStatus"] == "CREATE_IN_PROGRESS" and e["PhysicalResourceId"] == first]
+    assert len(begun) == 1, begun
+    try:
+        create("two")
+        raise AssertionError("another request is another stack's")
+    except ClientError as error:
+        assert error.response["Error"]["Code"] == "AlreadyExistsException", error
+
+
 def function():
     """Runs a function that says its process id, and stays as long as nobody ends it."""
     bootstrap = """#!/bin/sh
@@ -193,5 +210,5 @@ def host_key():
 
 
 PARTS = {"fill": fill, "verify": verify, "delays": delays, "pass-through": pass_through, "host-key": host_key,
-         "bucket-tags": bucket_tags, "function": function}
+         "bucket-tags": bucket_tags, "request-tokens": request_tokens, "function": function}
 PARTS[PART]()

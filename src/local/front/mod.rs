@@ -37,7 +37,7 @@ use self::calls::Calls;
 use self::faults::Faults;
 use self::operation::Form;
 use self::pending::Pending;
-use self::tokens::{Request as Asked, Tokens};
+use self::tokens::{Asked, Tokens};
 use self::upstream::{MOST_BUFFERED, plain};
 use self::wire::{Door, Wire};
 use super::cloud::Cloud;
@@ -373,7 +373,7 @@ async fn stack_call(
     let place = Place { account, region: scope.region.clone() };
     let asked = Asked::of(place.clone(), operation, form);
     if let Some(answer) = asked.as_ref().and_then(|asked| front.tokens.answer(asked)) {
-        return answer;
+        return xml(answer);
     }
     if matches!(operation, "UpdateStack" | "ExecuteChangeSet") {
         snapshot(front, scope).await;
@@ -389,8 +389,14 @@ async fn stack_call(
         slow_stack_call(front, parts, &place, operation, form, body).await
     };
     match asked {
-        Some(asked) => front.tokens.keep(asked, response).await,
         None => response,
+        Some(asked) => {
+            rewritten(response, |text| {
+                front.tokens.keep(asked, &text);
+                text
+            })
+            .await
+        }
     }
 }
 
@@ -434,10 +440,8 @@ async fn slow_stack_call(
         }
         "DescribeStacks" => {
             let deleting = stack.and_then(|stack| front.pending.deleting(place, &stack));
-            if let Some(xml) = deleting {
-                let mut response = Response::new(Body::from(xml));
-                response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/xml"));
-                return response;
+            if let Some(answer) = deleting {
+                return xml(answer);
             }
             let response = front.upstream.pass(parts, body).await;
             rewritten(response, |text| front.pending.show_stacks(place, &text)).await
@@ -497,6 +501,13 @@ async fn rewritten(response: Response<Body>, change: impl FnOnce(String) -> Stri
     let text = change(String::from_utf8_lossy(&bytes).into_owned());
     forget_length(&mut parts.headers);
     Response::from_parts(parts, Body::from(text))
+}
+
+/// An answer in the query protocol's form.
+fn xml(text: String) -> Response<Body> {
+    let mut response = Response::new(Body::from(text));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/xml"));
+    response
 }
 
 /// What describes the old bytes: their length, and DynamoDB's checksum, which SDKs verify.
