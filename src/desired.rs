@@ -7,14 +7,15 @@ use std::sync::Arc;
 
 use crate::aws::Tags;
 use crate::host_keys::HostKey;
-use crate::names;
+use crate::kind::{Kind, NodeId};
 use crate::package;
-use crate::resources::resource::{Kind, NodeId, Resource};
+use crate::resources::resource::Resource;
 use crate::resources::{
     ApiAccount, Bucket, Evidence, LatencyRecord, LogGroup, Package, Record, Replica, Server, ServerId, Stack, Table,
     Trigger, UserPolicy, UserRole,
 };
 use crate::spec::model::Environment;
+use crate::spec::names;
 use crate::template::{self, Code, TemplateError};
 use crate::user_policies;
 
@@ -29,28 +30,6 @@ pub struct Given {
     pub adopted_tags: BTreeMap<NodeId, Tags>,
     /// Ids of the servers that state remembers.
     pub servers: Arc<[String]>,
-}
-
-/// Node of a region's stack.
-pub fn stack_node(region: &str) -> NodeId {
-    NodeId::new(region, Kind::Stack)
-}
-
-/// Node of a region's server.
-pub fn server_node(region: &str) -> NodeId {
-    NodeId::new(region, Kind::Server)
-}
-
-/// Node of the table.
-pub fn table_node(environment: &Environment) -> NodeId {
-    NodeId::new(&environment.home_region, Kind::Table)
-}
-
-/// The environment's tags with the one that says whose a thing is.
-pub fn tags(environment: &Environment) -> Tags {
-    let mut tags = environment.tags.clone();
-    tags.insert("sftpctl:environment".into(), environment.name.clone());
-    tags
 }
 
 /// Every resource of the environment.
@@ -104,11 +83,11 @@ pub fn leftovers(environment: &Environment, past: &Past) -> Vec<Arc<dyn Resource
         groups.entry(id.clone()).or_insert(LogGroup {
             id,
             region: region.to_owned(),
-            stack: stack_node(region),
+            stack: names::stack_node(region),
             function: (name == names::function_log_group(environment, region)).then_some(function),
             name,
             evidence,
-            tags: tags(environment),
+            tags: names::tags(environment),
         });
     };
     let named = if past.deployed { Evidence::Deployed } else { Evidence::None };
@@ -127,14 +106,14 @@ pub fn leftovers(environment: &Environment, past: &Past) -> Vec<Arc<dyn Resource
 fn table(environment: &Environment) -> Vec<Arc<dyn Resource>> {
     let settings = &environment.table;
     let table = Table {
-        id: table_node(environment),
+        id: names::table_node(environment),
         region: environment.home_region.clone(),
         name: settings.name.clone(),
         index: names::TABLE_INDEX,
         replicas: settings.regions.iter().filter(|region| **region != environment.home_region).cloned().collect(),
         recovery: settings.point_in_time_recovery,
         protection: settings.deletion_protection,
-        tags: tags(environment),
+        tags: names::tags(environment),
     };
     let mut after = table.id.clone();
     let mut all: Vec<Arc<dyn Resource>> = vec![Arc::new(table)];
@@ -146,7 +125,7 @@ fn table(environment: &Environment) -> Vec<Arc<dyn Resource>> {
             name: settings.name.clone(),
             after,
             protection: settings.deletion_protection,
-            tags: tags(environment),
+            tags: names::tags(environment),
         };
         after = replica.id.clone();
         all.push(Arc::new(replica));
@@ -170,7 +149,7 @@ fn user_role(environment: &Environment) -> Vec<Arc<dyn Resource>> {
             name: environment.names.user_role.clone(),
             policy: arn.clone(),
             regions: environment.regions.iter().filter(|(_, r)| r.server).map(|(name, _)| name.clone()).collect(),
-            tags: tags(environment),
+            tags: names::tags(environment),
         }),
         Arc::new(UserPolicy {
             id: NodeId::new("global", Kind::UserPolicy),
@@ -179,7 +158,7 @@ fn user_role(environment: &Environment) -> Vec<Arc<dyn Resource>> {
             arn,
             name: policy,
             documents: user_policies::documents(&buckets),
-            tags: tags(environment),
+            tags: names::tags(environment),
         }),
     ]
 }
@@ -194,7 +173,7 @@ pub fn api_account(environment: &Environment, region: &str) -> ApiAccount {
         role_arn: format!("arn:aws:iam::{}:role/{role}", environment.account),
         role,
         api: names::api(environment, region),
-        tags: tags(environment),
+        tags: names::tags(environment),
     }
 }
 
@@ -221,7 +200,7 @@ fn region_resources(
     given: &Given,
 ) -> Result<Vec<Arc<dyn Resource>>, TemplateError> {
     let account = environment.account.clone();
-    let tags = tags(environment);
+    let tags = names::tags(environment);
     let api_account = api_account(environment, region);
     let package = package(environment, region, &given.code);
     let key = package.key.clone();
@@ -239,13 +218,13 @@ fn region_resources(
             account: account.clone(),
             name: name.clone(),
             policy: template::bucket_policy(name, &user_role_arn),
-            stack: stack_node(region),
+            stack: names::stack_node(region),
             tags: tags.clone(),
         }));
     }
     let function = names::function(environment, region);
     all.push(Arc::new(Stack {
-        id: stack_node(region),
+        id: names::stack_node(region),
         region: region.to_owned(),
         account: account.clone(),
         name: names::stack(environment, region),
@@ -254,7 +233,7 @@ fn region_resources(
         digest: rendered.digest,
         parameters: rendered.parameters,
         buckets,
-        server: has_server.then(|| server_node(region)),
+        server: has_server.then(|| names::server_node(region)),
         function: function.clone(),
         needs: vec![user_role_node(), package.id.clone(), api_account.id.clone()],
         tags: tags.clone(),
@@ -264,7 +243,7 @@ fn region_resources(
         region: region.to_owned(),
         account: account.clone(),
         function: function.clone(),
-        stack: stack_node(region),
+        stack: names::stack_node(region),
     }));
     all.push(Arc::new(api_account));
     all.push(Arc::new(package));
@@ -278,10 +257,10 @@ fn region_resources(
             }
         }
         all.push(Arc::new(Server {
-            id: server_node(region),
+            id: names::server_node(region),
             region: region.to_owned(),
             environment: environment.name.clone(),
-            stack: stack_node(region),
+            stack: names::stack_node(region),
             logging_role: environment.server.logging_role.as_ref().map(|r| format!("arn:aws:iam::{account}:role/{r}")),
             log_group: format!(
                 "arn:aws:logs:{region}:{account}:log-group:{}:*",
@@ -296,8 +275,8 @@ fn region_resources(
             id: NodeId::new(region, Kind::ServerId),
             region: region.to_owned(),
             function,
-            stack: stack_node(region),
-            server: server_node(region),
+            stack: names::stack_node(region),
+            server: names::server_node(region),
         }));
     }
     Ok(all)
@@ -317,7 +296,7 @@ fn records(environment: &Environment, known: &Arc<[String]>) -> Vec<Arc<dyn Reso
             zone: dns.zone.clone(),
             zone_id: dns.zone_id.clone(),
             ttl: i64::from(dns.ttl),
-            server: server_node(region),
+            server: names::server_node(region),
             latency,
             environment: environment.name.clone(),
             servers: Arc::clone(known),

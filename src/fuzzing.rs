@@ -233,7 +233,7 @@ mod tests {
     use std::path::{Path, PathBuf};
 
     use super::*;
-    use crate::resources::resource::NodeId;
+    use crate::kind::NodeId;
     use crate::state::journal::Journal;
     use crate::state::model::State;
 

@@ -31,9 +31,13 @@ pub mod fuzzing;
 #[cfg(feature = "cli")]
 pub mod host_keys;
 #[cfg(feature = "cli")]
+pub mod kind;
+#[cfg(feature = "cli")]
 pub mod local;
 #[cfg(feature = "cli")]
-pub mod names;
+pub mod model;
+#[cfg(feature = "cli")]
+pub mod node;
 #[cfg(feature = "cli")]
 pub mod observe;
 #[cfg(feature = "cli")]
@@ -58,3 +62,5 @@ pub mod template;
 pub mod user_policies;
 #[cfg(feature = "cli")]
 pub mod verify;
+#[cfg(feature = "cli")]
+pub mod wait;

@@ -7,7 +7,9 @@ use futures_util::StreamExt as _;
 use futures_util::stream;
 
 use crate::aws::{Aws, AwsError};
-use crate::resources::resource::{NodeId, Resource, World};
+use crate::kind::NodeId;
+use crate::model::World;
+use crate::resources::resource::Resource;
 
 /// Reads in flight at once.
 const IN_FLIGHT: usize = 64;

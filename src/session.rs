@@ -15,11 +15,13 @@ use std::time::Instant;
 
 use crate::aws::{Aws, ConnectOptions};
 use crate::desired::{self, Given};
+use crate::execute::deadlines::Deadlines;
 use crate::execute::executor::{self, Context, Job, Task, lock};
 use crate::execute::stop::Stop;
-use crate::execute::wait::Deadlines;
 use crate::exit::{CliError, Exit};
 use crate::host_keys;
+use crate::kind::NodeId;
+use crate::model::{Action, Owner, Removal, RemovalOptions, World};
 use crate::observe::Observed;
 use crate::package;
 use crate::plan::graph::Edges;
@@ -27,8 +29,10 @@ use crate::plan::model::Plan;
 use crate::plan::planner;
 use crate::report::events::{Event, Reporter, Summary};
 use crate::report::output;
-use crate::resources::resource::{Action, NodeId, Owner, Removal, RemovalOptions, Resource, World};
+use crate::resources::resource::Resource;
 use crate::spec::model::Environment;
+use crate::spec::names;
+use crate::spec::place::Place;
 use crate::state::blob::Blobs;
 use crate::state::bucket::Bucket;
 use crate::state::folder::Folder;
@@ -36,7 +40,6 @@ use crate::state::journal::Entry;
 use crate::state::lease::Machine as _;
 use crate::state::machine::ThisMachine;
 use crate::state::model::{LastRun, State};
-use crate::state::place::Place;
 use crate::state::store::{self, Run, Store};
 
 /// What a session needs to begin.
@@ -284,9 +287,9 @@ impl Session {
         };
         let mut past = desired::Past { deployed: self.state.last_run.is_some(), ..desired::Past::default() };
         for region in self.environment.regions.keys() {
-            let api = ours(&desired::stack_node(region)).and_then(|stack| stack.outputs.get("ApiId"));
+            let api = ours(&names::stack_node(region)).and_then(|stack| stack.outputs.get("ApiId"));
             past.apis.extend(api.map(|api| (region.clone(), api.clone())));
-            let server = ours(&desired::server_node(region)).map(|server| (region.clone(), server.identity.clone()));
+            let server = ours(&names::server_node(region)).map(|server| (region.clone(), server.identity.clone()));
             past.servers.extend(server);
         }
         let remembered = self.state.identities.iter();
@@ -549,14 +552,14 @@ impl Session {
 
     /// Regions with a server that this run is about.
     pub fn served(&self) -> Vec<String> {
-        let ours = |region: &str| self.resources.iter().any(|resource| *resource.id() == desired::server_node(region));
+        let ours = |region: &str| self.resources.iter().any(|resource| *resource.id() == names::server_node(region));
         self.environment.regions.keys().filter(|region| ours(region)).cloned().collect()
     }
 
     /// Ids of their servers by region, as far as they are remembered.
     pub fn server_ids(&self) -> BTreeMap<String, String> {
         let known = |region: String| {
-            let id = self.state.identities.get(&desired::server_node(&region))?.clone();
+            let id = self.state.identities.get(&names::server_node(&region))?.clone();
             Some((region, id))
         };
         self.served().into_iter().filter_map(known).collect()

@@ -8,8 +8,8 @@ use std::sync::LazyLock;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::names;
 use crate::spec::model::Environment;
+use crate::spec::names;
 
 const SOURCE: &str = include_str!("../templates/region.yaml");
 
@@ -180,7 +180,7 @@ fn name_deployment(resources: &mut Map<String, Value>) -> Result<(), TemplateErr
 /// Puts the tags on everything that takes them: buckets do not inherit the stack's everywhere.
 fn tag(environment: &Environment, resources: &mut Map<String, Value>) {
     let tags: Vec<Value> =
-        crate::desired::tags(environment).iter().map(|(key, value)| json!({ "Key": key, "Value": value })).collect();
+        names::tags(environment).iter().map(|(key, value)| json!({ "Key": key, "Value": value })).collect();
     for resource in resources.values_mut() {
         if resource["Type"].as_str().is_some_and(|kind| TAGGED.contains(&kind)) {
             resource["Properties"]["Tags"] = json!(tags);

@@ -9,8 +9,8 @@ use super::rules::reservation;
 use crate::authorizer::account::MalformedItem;
 use crate::authorizer::{Account, Attribute, Item};
 use crate::aws::{Aws, AwsError, DynamoDb, Write, Written};
-use crate::names;
 use crate::spec::model::Environment;
+use crate::spec::names;
 
 /// The partition key.
 const KEY: &str = "orgid";

@@ -13,7 +13,7 @@ use crate::report::output::{self, Color, Output};
 use crate::session::{self, Options, Session};
 use crate::spec;
 use crate::spec::model::Environment;
-use crate::state::place::Place as StatePlace;
+use crate::spec::place::Place as StatePlace;
 use crate::state::store::Store;
 
 /// Form of the output.

@@ -6,11 +6,12 @@ use serde_json::json;
 use super::common::{Look, Place};
 use crate::aws::HostKeyFacts;
 use crate::exit::{CliError, Exit};
+use crate::local;
 use crate::report::connect::{Endpoint, render};
 use crate::report::output::{self, Output};
 use crate::spec::model::Environment;
+use crate::spec::names;
 use crate::verify::login::server;
-use crate::{local, names};
 
 /// Whose.
 #[derive(Debug, Args)]

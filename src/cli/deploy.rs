@@ -6,9 +6,9 @@ use super::common::{Look, Patience, Target, confirm, confirm_by_name};
 use super::plan::saved;
 use crate::execute::executor::Task;
 use crate::exit::{CliError, Exit};
+use crate::model::Action;
 use crate::report::output::{self, Output};
 use crate::report::{plan_view, summary};
-use crate::resources::resource::Action;
 use crate::session::{Earlier, Session};
 use crate::verify::Sender;
 

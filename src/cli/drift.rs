@@ -1,10 +1,10 @@
 //! `sftpctl drift`.
 
 use super::common::{Look, Target};
-use crate::drift::model::Ignore;
 use crate::exit::{CliError, Exit};
 use crate::report::drift::render;
 use crate::report::output::{self, Output};
+use crate::spec::ignore::Ignore;
 
 /// Where to look, and what not to mind.
 #[derive(Debug, clap::Args)]

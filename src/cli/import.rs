@@ -4,8 +4,8 @@ use serde_json::json;
 
 use super::common::{Look, Patience, Target, confirm};
 use crate::exit::{CliError, Exit};
+use crate::kind::NodeId;
 use crate::report::output::{self, Output};
-use crate::resources::resource::NodeId;
 use crate::session::Session;
 use crate::session::adopt::Adoption;
 

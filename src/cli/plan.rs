@@ -45,8 +45,8 @@ pub(super) mod saved {
     use sha2::{Digest as _, Sha256};
 
     use crate::exit::{CliError, Exit};
+    use crate::model::Action;
     use crate::plan::model::{Plan, Step, VERSION};
-    use crate::resources::resource::Action;
     use crate::session::Earlier;
 
     /// Writes a plan.
@@ -119,7 +119,8 @@ pub(super) mod saved {
 
     #[cfg(test)]
     mod tests {
-        use crate::resources::resource::{Change, Kind, NodeId, PropertyChange};
+        use crate::kind::{Kind, NodeId};
+        use crate::model::{Change, PropertyChange};
 
         use super::*;
 

@@ -7,9 +7,9 @@ use super::common::{Look, Patience, Records, Target, confirm};
 use crate::exit::{CliError, Exit};
 use crate::report::output::{self, Output};
 use crate::session::{self, Session};
+use crate::spec::place::Place;
 use crate::state::error::StateError;
 use crate::state::moving;
-use crate::state::place::Place;
 
 /// What is remembered of environments.
 #[derive(Debug, Args)]

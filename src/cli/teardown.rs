@@ -3,9 +3,9 @@
 use super::common::{Look, Patience, Target, confirm, confirm_by_name};
 use crate::execute::executor::Task;
 use crate::exit::{CliError, Exit};
+use crate::model::{Action, RemovalOptions};
 use crate::report::output::{self, Output};
 use crate::report::{plan_view, summary};
-use crate::resources::resource::{Action, RemovalOptions};
 use crate::session::Session;
 
 /// What goes, and how it is confirmed.

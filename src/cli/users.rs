@@ -17,9 +17,9 @@ use crate::authorizer::password::{self, Scheme};
 use crate::authorizer::{Account, Attribute, Item};
 use crate::aws::Aws;
 use crate::exit::{CliError, Exit};
-use crate::names;
 use crate::report::output::{self, Output};
 use crate::spec::model::Environment;
+use crate::spec::names;
 use crate::verify::canary::random;
 
 /// Accounts of customers in the table.

@@ -14,8 +14,8 @@ use super::model::{Drifted, Property, Unseen};
 use super::reads::{self, Reader, Wanted};
 use super::resolve::Scope;
 use crate::aws::{Aws, AwsError, ResourceDrift};
-use crate::execute::wait;
-use crate::resources::resource::StepError;
+use crate::execute::error::StepError;
+use crate::wait;
 
 /// How long a detection may take.
 const LIMIT: Duration = Duration::from_secs(300);

@@ -16,15 +16,17 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use self::mutation::Mutation;
+use super::deadlines::Deadlines;
 use super::stop::Stop;
-use super::wait::{self, Deadlines};
 use crate::aws::Aws;
+use crate::execute::error::StepError;
+use crate::kind::NodeId;
+use crate::model::{Action, Change, Live, Owner, RemovalOptions, Settled, World};
 use crate::report::events::{Event, Outcome, Reporter};
-use crate::resources::resource::{
-    Action, Change, Live, NodeId, Owner, RemovalOptions, Resource, Seen, Settled, StepError, World,
-};
+use crate::resources::resource::{Resource, ResourceError, Seen};
 use crate::state::error::StateError;
 use crate::state::writer::JournalWriter;
+use crate::wait;
 
 /// Mutations of one step before we say that it does not converge.
 const ROUNDS: usize = 16;
@@ -198,8 +200,8 @@ async fn step(context: &Context, job: &Job, task: &Task, world: &Mutex<World>) -
     };
     let outcome = match result {
         Ok(outcome) => outcome,
-        Err(StepError::Kept(reason)) => Outcome::Kept { reason },
-        Err(StepError::NotYet(reason)) => Outcome::Later { reason },
+        Err(StepError::Resource(ResourceError::Kept(reason))) => Outcome::Kept { reason },
+        Err(StepError::Resource(ResourceError::NotYet(reason))) => Outcome::Later { reason },
         Err(error) => walk.failed(error).await,
     };
     // A step that had nothing to do is not told, unless even looking failed.
@@ -252,7 +254,12 @@ impl Walk<'_> {
     }
 
     fn timed_out(&self, status: &str) -> StepError {
-        StepError::TimedOut { what: self.resource().title(), status: status.to_owned(), waited: self.start.elapsed() }
+        ResourceError::TimedOut {
+            what: self.resource().title(),
+            status: status.to_owned(),
+            waited: self.start.elapsed(),
+        }
+        .into()
     }
 
     /// What AWS finds it by, as far as this run or an earlier one was told.
@@ -350,7 +357,7 @@ impl Walk<'_> {
         let mut without_effect = 0;
         for _ in 0..ROUNDS {
             if let Some(Live { owner: Owner::Foreign(what), .. }) = &live {
-                return Err(StepError::Refused(format!("{what}; it is left as it is")));
+                return Err(ResourceError::Refused(format!("{what}; it is left as it is")).into());
             }
             if mutated && let Some(Live { settled: Settled::Failed(status), .. }) = &live {
                 return Err(self.ended_in(status.clone()).await);
@@ -475,7 +482,7 @@ impl Walk<'_> {
 
     async fn failed(&mut self, error: StepError) -> Outcome {
         let credentials = match &error {
-            StepError::Aws(error) => error.is_credentials(),
+            StepError::Resource(ResourceError::Aws(error)) => error.is_credentials(),
             // With state in S3 the first call that is refused is often the journal's.
             StepError::Journal(StateError::Aws { source, .. }) => source.is_credentials(),
             _ => false,

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use petgraph::algo::toposort;
 use petgraph::graphmap::DiGraphMap;
 
-use crate::resources::resource::{NodeId, Resource};
+use crate::kind::NodeId;
+use crate::resources::resource::Resource;
 
 /// What each resource waits for.
 pub type Edges = BTreeMap<NodeId, BTreeSet<NodeId>>;
@@ -91,9 +92,7 @@ fn checked(edges: Edges) -> Result<Edges, GraphError> {
         Ok(_) => Ok(edges),
         Err(circle) => {
             let id = edges.keys().find(|id| id.as_str() == circle.node_id()).cloned();
-            Err(GraphError::Circle(
-                id.unwrap_or_else(|| NodeId::new("global", crate::resources::resource::Kind::Table)),
-            ))
+            Err(GraphError::Circle(id.unwrap_or_else(|| NodeId::new("global", crate::kind::Kind::Table))))
         }
     }
 }

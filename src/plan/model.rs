@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::resources::resource::{Change, Kind, NodeId};
+use crate::kind::{Kind, NodeId};
+use crate::model::Change;
 
 /// Version of the plan file.
 pub const VERSION: u32 = 1;

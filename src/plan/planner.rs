@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use super::graph::{self, Edges, GraphError};
 use super::model::{Plan, Step, VERSION};
-use crate::resources::resource::{Action, Change, Live, NodeId, Owner, Removal, Resource, World};
+use crate::kind::NodeId;
+use crate::model::{Action, Change, Live, Owner, Removal, World};
+use crate::resources::resource::Resource;
 
 /// Plans a deployment. Resources that could not be read are planned too: their step reads again and says why not.
 /// `retired` is what is to go because the file no longer has it.

@@ -5,7 +5,8 @@
 
 use serde::Serialize;
 
-use crate::resources::resource::{Change, Kind, NodeId};
+use crate::kind::{Kind, NodeId};
+use crate::model::Change;
 
 /// Something happened.
 #[derive(Clone, Debug, Serialize)]

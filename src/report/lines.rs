@@ -7,7 +7,8 @@ use serde_json::json;
 
 use super::events::{Event, Outcome, Reporter};
 use super::output;
-use crate::resources::resource::{Action, NodeId};
+use crate::kind::NodeId;
+use crate::model::Action;
 
 /// The word for an action that begins.
 pub(super) fn doing(action: Action) -> &'static str {

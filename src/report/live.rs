@@ -10,7 +10,7 @@ use super::events::{Event, Outcome, Reporter};
 use super::fold::fold;
 use super::lines::{STOPPING, doing, ended, took};
 use super::output;
-use crate::resources::resource::NodeId;
+use crate::kind::NodeId;
 
 /// The tree.
 #[derive(Debug)]

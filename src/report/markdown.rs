@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
+use crate::model::{Action, PropertyChange};
 use crate::plan::model::{Plan, Step};
-use crate::resources::resource::{Action, PropertyChange};
 
 /// Longest value that is shown, in characters.
 const LONGEST: usize = 200;
@@ -177,8 +177,9 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::kind::{Kind, NodeId};
+    use crate::model::Change;
     use crate::plan::model::VERSION;
-    use crate::resources::resource::{Change, Kind, NodeId};
 
     fn plan(name: &str, before: Value, after: Value) -> Plan {
         let properties = vec![PropertyChange {

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::fold::fold;
+use crate::model::{Action, PropertyChange};
 use crate::plan::model::Plan;
-use crate::resources::resource::{Action, PropertyChange};
 
 fn sign(action: Action) -> char {
     match action {
@@ -113,8 +113,9 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::kind::{Kind, NodeId};
+    use crate::model::Change;
     use crate::plan::model::{Step, VERSION};
-    use crate::resources::resource::{Change, Kind, NodeId};
 
     #[test]
     fn before_and_after_are_shown_inside_documents() {

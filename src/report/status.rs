@@ -8,7 +8,7 @@ use super::events::RegionRow;
 use super::fold::fold;
 use super::summary;
 use crate::drift::model::Unseen;
-use crate::resources::resource::NodeId;
+use crate::kind::NodeId;
 use crate::state::model::LastRun;
 
 /// The status of an environment.

@@ -7,11 +7,12 @@
 use async_trait::async_trait;
 use serde_json::json;
 
-use super::resource::{
-    Change, Kind, Live, NodeId, Owner, Properties, Removal, RemovalOptions, Resource, StepError, World,
-};
 use super::tags;
 use crate::aws::{Aws, AwsError, RoleFacts, Tags};
+use crate::kind::{Kind, NodeId};
+use crate::model::{Change, Live, Owner, Properties, Removal, RemovalOptions, World};
+use crate::node::Node;
+use crate::resources::resource::{Resource, ResourceError};
 
 /// AWS's managed policy for this role.
 const POLICY: &str = "arn:aws:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs";
@@ -52,8 +53,7 @@ impl ApiAccount {
     }
 }
 
-#[async_trait]
-impl Resource for ApiAccount {
+impl Node for ApiAccount {
     fn kind(&self) -> Kind {
         Kind::ApiAccount
     }
@@ -73,7 +73,10 @@ impl Resource for ApiAccount {
     fn wanted(&self, _world: &World) -> Properties {
         Properties::from([("set", true.into())])
     }
+}
 
+#[async_trait]
+impl Resource for ApiAccount {
     async fn read(&self, aws: &Aws, _known: Option<&str>) -> Result<Option<Live>, AwsError> {
         if let Some(arn) = aws.apigateway(&self.region).log_role().await? {
             return Ok(Some(Live::new(arn).with("set", true)));
@@ -94,7 +97,7 @@ impl Resource for ApiAccount {
         _change: &Change,
         _live: Option<&Live>,
         _world: &World,
-    ) -> Result<(), StepError> {
+    ) -> Result<(), ResourceError> {
         let trust = json!({
             "Version": "2012-10-17",
             "Statement": [{
@@ -109,7 +112,7 @@ impl Resource for ApiAccount {
         match aws.apigateway(&self.region).set_log_role(&self.role_arn).await {
             // API Gateway tries the role at once; a new one takes seconds to be known.
             Err(error) if error.is("BadRequest") && error.message.contains("role") => {
-                Err(StepError::Aws(AwsError { code: Some("ConflictException".into()), ..error }))
+                Err(ResourceError::Aws(AwsError { code: Some("ConflictException".into()), ..error }))
             }
             other => Ok(other?),
         }
@@ -130,14 +133,20 @@ impl Resource for ApiAccount {
         })
     }
 
-    async fn delete(&self, aws: &Aws, _call: &str, _live: &Live, _options: RemovalOptions) -> Result<(), StepError> {
+    async fn delete(
+        &self,
+        aws: &Aws,
+        _call: &str,
+        _live: &Live,
+        _options: RemovalOptions,
+    ) -> Result<(), ResourceError> {
         aws.apigateway(&self.region).set_log_role("").await?;
         if self.named(aws).await? {
             return Ok(());
         }
         let iam = aws.iam();
         if iam.role(&self.role).await?.is_some_and(|role| self.owner(&role) != Owner::Ours) {
-            return Err(StepError::Kept(format!("role {} is not ours", self.role)));
+            return Err(ResourceError::Kept(format!("role {} is not ours", self.role)));
         }
         iam.detach(&self.role, POLICY).await?;
         Ok(iam.delete_role(&self.role).await?)

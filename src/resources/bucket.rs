@@ -18,11 +18,12 @@
 use async_trait::async_trait;
 use serde_json::Value;
 
-use super::resource::{
-    Change, Kind, Live, NodeId, Owner, Properties, Removal, RemovalOptions, Resource, StepError, World,
-};
 use super::tags::{self, PROPERTY};
 use crate::aws::{Aws, AwsError, BucketSettings, Policy, S3, Tags};
+use crate::kind::{Kind, NodeId};
+use crate::model::{Change, Live, Owner, Properties, Removal, RemovalOptions, World};
+use crate::node::Node;
+use crate::resources::resource::{Resource, ResourceError};
 
 /// The wanted policy of one bucket.
 #[derive(Clone, Debug)]
@@ -106,8 +107,7 @@ impl Bucket {
     }
 }
 
-#[async_trait]
-impl Resource for Bucket {
+impl Node for Bucket {
     fn kind(&self) -> Kind {
         Kind::Bucket
     }
@@ -146,14 +146,17 @@ impl Resource for Bucket {
             .is_some_and(|stack| stack.outputs.contains_key("ApiId") || !stack.properties.contains_key("template"));
         let mut wanted = self.wanted(world);
         wanted.retain(|name, _| live.properties.contains_key(name));
-        let properties = super::resource::compare(&wanted, &live.properties);
+        let properties = crate::model::compare(&wanted, &live.properties);
         (in_stack && !properties.is_empty()).then(|| Change {
-            action: super::resource::Action::Update,
+            action: crate::model::Action::Update,
             reason: Some("it is not as the stack makes it".into()),
             properties,
         })
     }
+}
 
+#[async_trait]
+impl Resource for Bucket {
     async fn read(&self, aws: &Aws, known: Option<&str>) -> Result<Option<Live>, AwsError> {
         let s3 = aws.s3(&self.region);
         let live = Live::new(&self.name);
@@ -190,7 +193,7 @@ impl Resource for Bucket {
         change: &Change,
         _live: Option<&Live>,
         _world: &World,
-    ) -> Result<(), StepError> {
+    ) -> Result<(), ResourceError> {
         let s3 = aws.s3(&self.region);
         // The policy last: once it is ours, nobody looks at the rest.
         if SETTINGS.iter().any(|(name, _)| change.touches(name)) {
@@ -215,15 +218,15 @@ impl Resource for Bucket {
         Ok(Removal::Keep("it holds customers' files; --delete-data deletes them, with all versions".into()))
     }
 
-    async fn adoptable(&self, aws: &Aws, _live: &Live) -> Result<Tags, StepError> {
+    async fn adoptable(&self, aws: &Aws, _live: &Live) -> Result<Tags, ResourceError> {
         let Some(have) = aws.s3(&self.region).tags(&self.name, &self.account).await? else {
-            return Err(StepError::Refused(format!("there is no {} of this account", self.title())));
+            return Err(ResourceError::Refused(format!("there is no {} of this account", self.title())));
         };
         // The tag stays on a bucket that its stack has let go.
         if have.contains_key(STACK_TAG)
             && let Some(stack) = aws.cloudformation(&self.region).stack_with(&self.name).await?
         {
-            return Err(StepError::Refused(format!(
+            return Err(ResourceError::Refused(format!(
                 "{} is in the stack {stack}, and no other stack can take it. Take it out of that one first: give it \
                  `DeletionPolicy: Retain` in its template and update, then leave it out of the template and update again",
                 self.title()
@@ -232,7 +235,7 @@ impl Resource for Bucket {
         super::tags::adopting(&have, &self.tags, &self.title())
     }
 
-    async fn adopt(&self, aws: &Aws, _live: &Live, tags: &Tags) -> Result<(), StepError> {
+    async fn adopt(&self, aws: &Aws, _live: &Live, tags: &Tags) -> Result<(), ResourceError> {
         let s3 = aws.s3(&self.region);
         // S3 replaces the whole set, so what others put there is put back with it.
         let mut all = s3.tags(&self.name, &self.account).await?.unwrap_or_default();
@@ -240,7 +243,7 @@ impl Resource for Bucket {
         Ok(s3.set_tags(&self.name, &all).await?)
     }
 
-    async fn delete(&self, aws: &Aws, _call: &str, _live: &Live, options: RemovalOptions) -> Result<(), StepError> {
+    async fn delete(&self, aws: &Aws, _call: &str, _live: &Live, options: RemovalOptions) -> Result<(), ResourceError> {
         let s3 = aws.s3(&self.region);
         if options.delete_data {
             loop {
@@ -256,7 +259,7 @@ impl Resource for Bucket {
         }
         match s3.delete_bucket(&self.name).await {
             Err(error) if error.is("BucketNotEmpty") => {
-                Err(StepError::Kept(format!("bucket {} is no longer empty: somebody uploads to it", self.name)))
+                Err(ResourceError::Kept(format!("bucket {} is no longer empty: somebody uploads to it", self.name)))
             }
             other => Ok(other?),
         }

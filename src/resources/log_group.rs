@@ -7,9 +7,12 @@
 
 use async_trait::async_trait;
 
-use super::resource::{Change, Kind, Live, NodeId, Owner, Properties, RemovalOptions, Resource, StepError, World};
 use super::tags;
 use crate::aws::{Aws, AwsError, GroupFacts, Tags};
+use crate::kind::{Kind, NodeId};
+use crate::model::{Change, Live, Owner, Properties, RemovalOptions, World};
+use crate::node::Node;
+use crate::resources::resource::{Resource, ResourceError};
 
 /// A group that must be gone after teardown.
 #[derive(Clone, Debug)]
@@ -64,8 +67,7 @@ impl LogGroup {
     }
 }
 
-#[async_trait]
-impl Resource for LogGroup {
+impl Node for LogGroup {
     fn kind(&self) -> Kind {
         Kind::LogGroup
     }
@@ -94,7 +96,10 @@ impl Resource for LogGroup {
         // The stack makes it.
         None
     }
+}
 
+#[async_trait]
+impl Resource for LogGroup {
     async fn read(&self, aws: &Aws, known: Option<&str>) -> Result<Option<Live>, AwsError> {
         let Some(group) = aws.logs(&self.region).group(&self.name).await? else { return Ok(None) };
         let owner = self.owner(aws, &group, known == Some(self.name.as_str())).await?;
@@ -108,11 +113,17 @@ impl Resource for LogGroup {
         _change: &Change,
         _live: Option<&Live>,
         _world: &World,
-    ) -> Result<(), StepError> {
+    ) -> Result<(), ResourceError> {
         Ok(())
     }
 
-    async fn delete(&self, aws: &Aws, _call: &str, _live: &Live, _options: RemovalOptions) -> Result<(), StepError> {
+    async fn delete(
+        &self,
+        aws: &Aws,
+        _call: &str,
+        _live: &Live,
+        _options: RemovalOptions,
+    ) -> Result<(), ResourceError> {
         Ok(aws.logs(&self.region).delete(&self.name).await?)
     }
 }

@@ -5,11 +5,12 @@
 use async_trait::async_trait;
 
 use super::record::points_to_us;
-use super::resource::{
-    Change, Kind, Live, NodeId, Owner, Properties, Removal, RemovalOptions, Resource, Settled, StepError, World,
-};
 use super::{replica, stack, tags};
 use crate::aws::{Aws, AwsError, RecordFacts, Tags};
+use crate::kind::{Kind, NodeId};
+use crate::model::{Change, Live, Owner, Properties, Removal, RemovalOptions, Settled, World};
+use crate::node::Node;
+use crate::resources::resource::{Resource, ResourceError};
 
 /// One orphan.
 #[derive(Clone, Debug)]
@@ -64,8 +65,7 @@ impl Orphan {
     }
 }
 
-#[async_trait]
-impl Resource for Orphan {
+impl Node for Orphan {
     fn kind(&self) -> Kind {
         self.kind
     }
@@ -98,7 +98,10 @@ impl Resource for Orphan {
     fn diff(&self, _live: Option<&Live>, _world: &World) -> Option<Change> {
         None
     }
+}
 
+#[async_trait]
+impl Resource for Orphan {
     async fn read(&self, aws: &Aws, _known: Option<&str>) -> Result<Option<Live>, AwsError> {
         let name = self.identity.as_str();
         Ok(match self.kind {
@@ -159,7 +162,7 @@ impl Resource for Orphan {
         _change: &Change,
         _live: Option<&Live>,
         _world: &World,
-    ) -> Result<(), StepError> {
+    ) -> Result<(), ResourceError> {
         Ok(())
     }
 
@@ -175,7 +178,7 @@ impl Resource for Orphan {
         })
     }
 
-    async fn delete(&self, aws: &Aws, call: &str, _live: &Live, options: RemovalOptions) -> Result<(), StepError> {
+    async fn delete(&self, aws: &Aws, call: &str, _live: &Live, options: RemovalOptions) -> Result<(), ResourceError> {
         let name = self.identity.as_str();
         match self.kind {
             Kind::Server => aws.transfer(&self.region).delete(name).await?,
@@ -199,7 +202,7 @@ impl Resource for Orphan {
                 }
                 match s3.delete_bucket(name).await {
                     Err(error) if error.is("BucketNotEmpty") => {
-                        return Err(StepError::Kept(format!("bucket {name} is no longer empty")));
+                        return Err(ResourceError::Kept(format!("bucket {name} is no longer empty")));
                     }
                     other => other?,
                 }

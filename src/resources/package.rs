@@ -10,11 +10,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::resource::{
-    Action, Change, Kind, Live, NodeId, Owner, Properties, Removal, RemovalOptions, Resource, StepError, World, compare,
-};
 use crate::aws::{Aws, AwsError, S3, Tags};
+use crate::kind::{Kind, NodeId};
+use crate::model::{Action, Change, Live, Owner, Properties, Removal, RemovalOptions, World, compare};
+use crate::node::Node;
 use crate::package;
+use crate::resources::resource::{Resource, ResourceError};
 
 /// The tag that says a code bucket is sftpctl's.
 const SHARED: &str = "sftpctl:code";
@@ -57,7 +58,7 @@ impl Package {
             || key.starts_with(&self.templates)
     }
 
-    async fn make_bucket(&self, s3: &S3) -> Result<(), StepError> {
+    async fn make_bucket(&self, s3: &S3) -> Result<(), ResourceError> {
         s3.create_bucket(&self.bucket).await?;
         s3.block_public_access(&self.bucket).await?;
         // S3 replaces the whole set, so what others put there is put back with it.
@@ -68,8 +69,7 @@ impl Package {
     }
 }
 
-#[async_trait]
-impl Resource for Package {
+impl Node for Package {
     fn kind(&self) -> Kind {
         Kind::Package
     }
@@ -102,7 +102,10 @@ impl Resource for Package {
             properties,
         })
     }
+}
 
+#[async_trait]
+impl Resource for Package {
     async fn read(&self, aws: &Aws, known: Option<&str>) -> Result<Option<Live>, AwsError> {
         let s3 = aws.s3(&self.region);
         let live = Live::new(&self.bucket);
@@ -150,7 +153,7 @@ impl Resource for Package {
         _change: &Change,
         live: Option<&Live>,
         _world: &World,
-    ) -> Result<(), StepError> {
+    ) -> Result<(), ResourceError> {
         let s3 = aws.s3(&self.region);
         if live.is_none_or(|live| !live.properties.contains_key(SHARED)) {
             self.make_bucket(&s3).await?;
@@ -158,8 +161,8 @@ impl Resource for Package {
         let content = Arc::clone(&self.content);
         // Zipping takes a second of a processor, not of the task that draws the progress.
         let zip = match tokio::task::spawn_blocking(move || content.zip()).await {
-            Ok(zip) => zip.map_err(|error| StepError::Refused(error.to_string()))?,
-            Err(error) => return Err(StepError::Refused(format!("the authorizer could not be zipped: {error}"))),
+            Ok(zip) => zip.map_err(|error| ResourceError::Refused(error.to_string()))?,
+            Err(error) => return Err(ResourceError::Refused(format!("the authorizer could not be zipped: {error}"))),
         };
         Ok(s3.put_object(&self.bucket, &self.key, zip.to_vec(), &self.account).await?)
     }
@@ -174,7 +177,13 @@ impl Resource for Package {
         Ok(if theirs { Removal::Leave } else { Removal::Delete })
     }
 
-    async fn delete(&self, aws: &Aws, _call: &str, _live: &Live, _options: RemovalOptions) -> Result<(), StepError> {
+    async fn delete(
+        &self,
+        aws: &Aws,
+        _call: &str,
+        _live: &Live,
+        _options: RemovalOptions,
+    ) -> Result<(), ResourceError> {
         let s3 = aws.s3(&self.region);
         let keys = match s3.keys(&self.bucket, "").await {
             Err(error) if error.is("NoSuchBucket") => return Ok(()),
@@ -187,7 +196,7 @@ impl Resource for Package {
         match others.first() {
             None => Ok(s3.delete_bucket(&self.bucket).await?),
             Some(other) => {
-                Err(StepError::Kept(format!("bucket {} holds others' objects, such as {other}", self.bucket)))
+                Err(ResourceError::Kept(format!("bucket {} holds others' objects, such as {other}", self.bucket)))
             }
         }
     }

@@ -9,11 +9,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::Value;
 
-use super::resource::{
-    Change, Kind, Live, NodeId, Owner, Properties, Removal, RemovalOptions, Resource, StepError, Want, World, output,
-};
 use super::tags;
 use crate::aws::{Aws, AwsError, RecordFacts, Route53, Tags};
+use crate::kind::{Kind, NodeId};
+use crate::model::{Change, Live, Owner, Properties, Removal, RemovalOptions, Want, World, output};
+use crate::node::Node;
+use crate::resources::resource::{Resource, ResourceError};
 
 /// What tells latency records of one name apart.
 #[derive(Clone, Debug)]
@@ -115,8 +116,7 @@ impl Record {
     }
 }
 
-#[async_trait]
-impl Resource for Record {
+impl Node for Record {
     fn kind(&self) -> Kind {
         Kind::Record
     }
@@ -147,7 +147,10 @@ impl Resource for Record {
         }
         wanted
     }
+}
 
+#[async_trait]
+impl Resource for Record {
     async fn read(&self, aws: &Aws, known: Option<&str>) -> Result<Option<Live>, AwsError> {
         let route53 = aws.route53();
         let zone = self.zone(&route53, known).await?;
@@ -203,9 +206,9 @@ impl Resource for Record {
         _change: &Change,
         live: Option<&Live>,
         world: &World,
-    ) -> Result<(), StepError> {
+    ) -> Result<(), ResourceError> {
         let Want::Is(Value::String(target)) = output(world, &self.server, "Endpoint") else {
-            return Err(StepError::Refused(format!("{} has no endpoint", self.server)));
+            return Err(ResourceError::Refused(format!("{} has no endpoint", self.server)));
         };
         let route53 = aws.route53();
         let zone = self.zone(&route53, live.map(|l| l.identity.as_str())).await?;
@@ -216,11 +219,11 @@ impl Resource for Record {
     }
 
     /// Route 53 has no tags on records: that state remembers it is what makes it ours, so there is nothing to call.
-    async fn adoptable(&self, _aws: &Aws, live: &Live) -> Result<Tags, StepError> {
+    async fn adoptable(&self, _aws: &Aws, live: &Live) -> Result<Tags, ResourceError> {
         match live.owner {
             // It has no tags.
             Owner::Ours => Ok(Tags::new()),
-            Owner::Foreign(_) => Err(StepError::Refused(format!(
+            Owner::Foreign(_) => Err(ResourceError::Refused(format!(
                 "{} is no CNAME with one target; make it one, or delete it, and deploy",
                 self.title()
             ))),
@@ -236,7 +239,7 @@ impl Resource for Record {
         })
     }
 
-    async fn delete(&self, aws: &Aws, _call: &str, live: &Live, _options: RemovalOptions) -> Result<(), StepError> {
+    async fn delete(&self, aws: &Aws, _call: &str, live: &Live, _options: RemovalOptions) -> Result<(), ResourceError> {
         let route53 = aws.route53();
         let zone = self.zone(&route53, Some(&live.identity)).await?;
         let mut facts = self.facts(live.properties.get("target").and_then(Value::as_str).unwrap_or_default());

@@ -6,11 +6,12 @@
 
 use async_trait::async_trait;
 
-use super::resource::{
-    Change, Kind, Live, NodeId, Owner, Properties, Removal, RemovalOptions, Resource, Settled, StepError, World,
-};
 use super::{table, tags};
 use crate::aws::{Aws, AwsError, TableFacts, Tags};
+use crate::kind::{Kind, NodeId};
+use crate::model::{Change, Live, Owner, Properties, Removal, RemovalOptions, Settled, World};
+use crate::node::Node;
+use crate::resources::resource::{Resource, ResourceError};
 
 /// The wanted replica.
 #[derive(Clone, Debug)]
@@ -60,7 +61,7 @@ pub(crate) async fn tags(aws: &Aws, home: &str, region: &str, replica: &TableFac
 
 /// Begins the removal of a replica. AWS deletes the replicas of a table one by one: with the table of the home region gone, a
 /// replica is still there, as a table of its own.
-pub(super) async fn remove(aws: &Aws, home: &str, region: &str, name: &str) -> Result<(), StepError> {
+pub(super) async fn remove(aws: &Aws, home: &str, region: &str, name: &str) -> Result<(), ResourceError> {
     let begun = match aws.dynamodb(home).remove_replica(name, region).await {
         Err(error) if error.is("ResourceNotFound") || error.is("ReplicaNotFound") => {
             aws.dynamodb(region).delete(name).await
@@ -68,7 +69,7 @@ pub(super) async fn remove(aws: &Aws, home: &str, region: &str, name: &str) -> R
         other => other,
     };
     match begun {
-        Err(error) if error.message.contains("last 24 hours") => Err(StepError::NotYet(format!(
+        Err(error) if error.message.contains("last 24 hours") => Err(ResourceError::NotYet(format!(
             "replica of {name} in {region} cannot be deleted yet: AWS keeps a replica for 24 hours after it was the source of \
              another. Run the same command again tomorrow; everything else is done"
         ))),
@@ -76,8 +77,7 @@ pub(super) async fn remove(aws: &Aws, home: &str, region: &str, name: &str) -> R
     }
 }
 
-#[async_trait]
-impl Resource for Replica {
+impl Node for Replica {
     fn kind(&self) -> Kind {
         Kind::Replica
     }
@@ -97,7 +97,10 @@ impl Resource for Replica {
     fn wanted(&self, _world: &World) -> Properties {
         Properties::from([("deletion protection", self.protection.into()), ("tags", tags::wanted(&self.tags).into())])
     }
+}
 
+#[async_trait]
+impl Resource for Replica {
     async fn read(&self, aws: &Aws, known: Option<&str>) -> Result<Option<Live>, AwsError> {
         let dynamodb = aws.dynamodb(&self.region);
         let Some(replica) = dynamodb.table(&self.name).await? else {
@@ -134,7 +137,7 @@ impl Resource for Replica {
         change: &Change,
         live: Option<&Live>,
         _world: &World,
-    ) -> Result<(), StepError> {
+    ) -> Result<(), ResourceError> {
         let dynamodb = aws.dynamodb(&self.region);
         match live {
             None => match aws.dynamodb(&self.home).add_replica(&self.name, &self.region).await {
@@ -148,12 +151,12 @@ impl Resource for Replica {
         Ok(())
     }
 
-    async fn adoptable(&self, aws: &Aws, live: &Live) -> Result<Tags, StepError> {
+    async fn adoptable(&self, aws: &Aws, live: &Live) -> Result<Tags, ResourceError> {
         let have = aws.dynamodb(&self.region).tags(&live.identity).await?;
         tags::adopting(&have, &self.tags, &self.title())
     }
 
-    async fn adopt(&self, aws: &Aws, live: &Live, tags: &Tags) -> Result<(), StepError> {
+    async fn adopt(&self, aws: &Aws, live: &Live, tags: &Tags) -> Result<(), ResourceError> {
         Ok(aws.dynamodb(&self.region).tag(&live.identity, tags).await?)
     }
 
@@ -164,7 +167,7 @@ impl Resource for Replica {
         })
     }
 
-    async fn delete(&self, aws: &Aws, _call: &str, live: &Live, _options: RemovalOptions) -> Result<(), StepError> {
+    async fn delete(&self, aws: &Aws, _call: &str, live: &Live, _options: RemovalOptions) -> Result<(), ResourceError> {
         table::refuse_protected(live, &self.title())?;
         remove(aws, &self.home, &self.region, &self.name).await
     }

@@ -10,14 +10,16 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::resource::{
-    Change, Kind, Live, NodeId, Owner, Properties, PropertyChange, RemovalOptions, Resource, Settled, StepError, Want,
-    World, compare, output,
-};
 use super::server_keys::{Changes, Whose};
 use super::tags;
 use crate::aws::{Aws, AwsError, ServerFacts, ServerRequest, Tags};
 use crate::host_keys::HostKey;
+use crate::kind::{Kind, NodeId};
+use crate::model::{
+    Change, Live, Owner, Properties, PropertyChange, RemovalOptions, Settled, Want, World, compare, output,
+};
+use crate::node::Node;
+use crate::resources::resource::{Resource, ResourceError};
 
 /// The type of identity provider that an API behind API Gateway is.
 const PROVIDER: &str = "API_GATEWAY";
@@ -50,10 +52,10 @@ pub struct Server {
 }
 
 impl Server {
-    fn request(&self, world: &World) -> Result<ServerRequest, StepError> {
+    fn request(&self, world: &World) -> Result<ServerRequest, ResourceError> {
         let known = |name: &str| match output(world, &self.stack, name) {
             Want::Is(Value::String(value)) => Ok(value),
-            _ => Err(StepError::Refused(format!("{} has no output {name}", self.stack))),
+            _ => Err(ResourceError::Refused(format!("{} has no output {name}", self.stack))),
         };
         Ok(ServerRequest {
             url: known("ApiUrl")?,
@@ -142,8 +144,7 @@ impl Server {
     }
 }
 
-#[async_trait]
-impl Resource for Server {
+impl Node for Server {
     fn kind(&self) -> Kind {
         Kind::Server
     }
@@ -176,6 +177,13 @@ impl Resource for Server {
         ])
     }
 
+    fn found_by_listing(&self) -> bool {
+        true
+    }
+}
+
+#[async_trait]
+impl Resource for Server {
     async fn read(&self, aws: &Aws, known: Option<&str>) -> Result<Option<Live>, AwsError> {
         let transfer = aws.transfer(&self.region);
         let ours = |server: &ServerFacts| server.tags.get(tags::ENVIRONMENT) == self.tags.get(tags::ENVIRONMENT);
@@ -208,17 +216,13 @@ impl Resource for Server {
         })
     }
 
-    fn found_by_listing(&self) -> bool {
-        true
-    }
-
     async fn create(
         &self,
         aws: &Aws,
         call: &str,
         _change: &Change,
         world: &World,
-    ) -> Result<Option<String>, StepError> {
+    ) -> Result<Option<String>, ResourceError> {
         let mut request = self.request(world)?;
         request.tags.insert(tags::OPERATION.to_owned(), call.to_owned());
         Ok(Some(aws.transfer(&self.region).create(&request).await?))
@@ -231,7 +235,7 @@ impl Resource for Server {
         change: &Change,
         live: Option<&Live>,
         world: &World,
-    ) -> Result<(), StepError> {
+    ) -> Result<(), ResourceError> {
         let Some(live) = live else { return self.create(aws, call, change, world).await.map(drop) };
         let transfer = aws.transfer(&self.region);
         let only = |name: &str| change.properties.iter().all(|p| p.name == name);
@@ -266,13 +270,13 @@ impl Resource for Server {
         Ok(compare(&made, &live.properties))
     }
 
-    async fn adoptable(&self, aws: &Aws, live: &Live) -> Result<Tags, StepError> {
+    async fn adoptable(&self, aws: &Aws, live: &Live) -> Result<Tags, ResourceError> {
         let transfer = aws.transfer(&self.region);
         let Some(server) = transfer.server(&live.identity).await? else {
-            return Err(StepError::Refused(format!("there is no server {}", live.identity)));
+            return Err(ResourceError::Refused(format!("there is no server {}", live.identity)));
         };
         if server.provider != PROVIDER {
-            return Err(StepError::Refused(format!(
+            return Err(ResourceError::Refused(format!(
                 "server {} has the identity provider type {}, which AWS cannot change: it can never ask this environment's \
                  API. Leave it out of the import, let the deployment make a server, and move customers by their host name",
                 server.id, server.provider
@@ -281,12 +285,12 @@ impl Resource for Server {
         tags::adopting(&server.tags, &self.tags, &format!("server {}", server.id))
     }
 
-    async fn adopt(&self, aws: &Aws, live: &Live, tags: &Tags) -> Result<(), StepError> {
+    async fn adopt(&self, aws: &Aws, live: &Live, tags: &Tags) -> Result<(), ResourceError> {
         let arn = live.outputs.get("Arn").map_or("", String::as_str);
         Ok(aws.transfer(&self.region).tag(arn, tags).await?)
     }
 
-    async fn delete(&self, aws: &Aws, _call: &str, live: &Live, _options: RemovalOptions) -> Result<(), StepError> {
+    async fn delete(&self, aws: &Aws, _call: &str, live: &Live, _options: RemovalOptions) -> Result<(), ResourceError> {
         Ok(aws.transfer(&self.region).delete(&live.identity).await?)
     }
 }

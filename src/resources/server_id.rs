@@ -7,10 +7,11 @@
 
 use async_trait::async_trait;
 
-use super::resource::{
-    Change, Kind, Live, NodeId, Properties, Removal, RemovalOptions, Resource, Settled, StepError, World, output,
-};
 use crate::aws::{Aws, AwsError};
+use crate::kind::{Kind, NodeId};
+use crate::model::{Change, Live, Properties, Removal, RemovalOptions, Settled, World, output};
+use crate::node::Node;
+use crate::resources::resource::{Resource, ResourceError};
 
 /// Name of the environment variable.
 pub(super) const VARIABLE: &str = "SERVER_ID";
@@ -30,8 +31,7 @@ pub struct ServerId {
     pub server: NodeId,
 }
 
-#[async_trait]
-impl Resource for ServerId {
+impl Node for ServerId {
     fn kind(&self) -> Kind {
         Kind::ServerId
     }
@@ -51,7 +51,10 @@ impl Resource for ServerId {
     fn wanted(&self, world: &World) -> Properties {
         Properties::from([(VARIABLE, output(world, &self.server, "ServerId"))])
     }
+}
 
+#[async_trait]
+impl Resource for ServerId {
     async fn read(&self, aws: &Aws, _known: Option<&str>) -> Result<Option<Live>, AwsError> {
         Ok(aws.lambda(&self.region).function(&self.function).await?.map(|function| {
             let settled = match (function.pending, function.failed) {
@@ -70,14 +73,13 @@ impl Resource for ServerId {
         _change: &Change,
         _live: Option<&Live>,
         world: &World,
-    ) -> Result<(), StepError> {
-        let super::resource::Want::Is(serde_json::Value::String(server)) = output(world, &self.server, "ServerId")
-        else {
-            return Err(StepError::Refused(format!("{} has no id", self.server)));
+    ) -> Result<(), ResourceError> {
+        let crate::model::Want::Is(serde_json::Value::String(server)) = output(world, &self.server, "ServerId") else {
+            return Err(ResourceError::Refused(format!("{} has no id", self.server)));
         };
         let lambda = aws.lambda(&self.region);
         let Some(function) = lambda.function(&self.function).await? else {
-            return Err(StepError::Refused(format!("the function {} is gone", self.function)));
+            return Err(ResourceError::Refused(format!("the function {} is gone", self.function)));
         };
         let mut environment = function.environment;
         environment.insert(VARIABLE.to_owned(), server);
@@ -89,7 +91,13 @@ impl Resource for ServerId {
         Ok(Removal::Leave)
     }
 
-    async fn delete(&self, _aws: &Aws, _call: &str, _live: &Live, _options: RemovalOptions) -> Result<(), StepError> {
+    async fn delete(
+        &self,
+        _aws: &Aws,
+        _call: &str,
+        _live: &Live,
+        _options: RemovalOptions,
+    ) -> Result<(), ResourceError> {
         Ok(())
     }
 }

@@ -11,13 +11,16 @@ use std::sync::PoisonError;
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 
-use super::resource::{
-    Action, Change, Kind, Live, NodeId, Owner, Properties, PropertyChange, Removal, RemovalOptions, Resource, Seen,
-    Settled, StepError, Want, World, compare, output,
-};
 use super::{bucket, stack_diff, tags};
 use crate::aws::{Aws, AwsError, CloudFormation, StackEvent, StackFacts, StackRequest, Tags};
-use crate::execute::wait;
+use crate::kind::{Kind, NodeId};
+use crate::model::{
+    Action, Change, Live, Owner, Properties, PropertyChange, Removal, RemovalOptions, Settled, Want, World, compare,
+    output,
+};
+use crate::node::Node;
+use crate::resources::resource::{Resource, ResourceError, Seen};
+use crate::wait;
 
 /// CloudFormation takes no larger template inline; a larger one is read from S3.
 const INLINE_LIMIT: usize = 51_200;
@@ -190,7 +193,7 @@ impl Stack {
     }
 
     /// The template inline, or put into the code bucket where it is too large.
-    async fn place(&self, aws: &Aws, body: &str) -> Result<Option<String>, StepError> {
+    async fn place(&self, aws: &Aws, body: &str) -> Result<Option<String>, ResourceError> {
         if body.len() <= INLINE_LIMIT {
             return Ok(None);
         }
@@ -207,7 +210,7 @@ impl Stack {
         live: Option<&Live>,
         kept: &BTreeMap<String, String>,
         token: &str,
-    ) -> Result<(), StepError> {
+    ) -> Result<(), ResourceError> {
         let cloudformation = aws.cloudformation(&self.region);
         let existing = live.and_then(|l| l.properties.get("body")).filter(|body| body.is_object());
         let body = stack_diff::import_template(existing, &self.template, kept.keys()).to_string();
@@ -249,13 +252,13 @@ impl Stack {
             Some(Ok(())) => Ok(cloudformation.execute(&self.name, token, token).await?),
             Some(Err(reason)) => {
                 cloudformation.delete_change_set(&self.name, token).await?;
-                Err(StepError::Refused(format!(
+                Err(ResourceError::Refused(format!(
                     "CloudFormation will not take back the kept buckets of {} ({}): {reason}",
                     self.name,
                     kept.values().cloned().collect::<Vec<_>>().join(", ")
                 )))
             }
-            None => Err(StepError::TimedOut {
+            None => Err(ResourceError::TimedOut {
                 what: format!("the change set {token} of {}", self.name),
                 status: last.into_inner().unwrap_or_else(PoisonError::into_inner),
                 waited: wait::CHANGE_SET,
@@ -301,8 +304,7 @@ impl Stack {
     }
 }
 
-#[async_trait]
-impl Resource for Stack {
+impl Node for Stack {
     fn kind(&self) -> Kind {
         Kind::Stack
     }
@@ -377,16 +379,6 @@ impl Resource for Stack {
         Some(Change { action: Action::Update, reason: None, properties })
     }
 
-    /// A template that was edited by hand and still carries our digest.
-    async fn unmanaged(&self, aws: &Aws, live: &Live) -> Result<Vec<PropertyChange>, AwsError> {
-        if live.properties.get("template") != Some(&Value::String(self.digest.clone())) {
-            return Ok(Vec::new());
-        }
-        let body = aws.cloudformation(&self.region).template(&live.identity).await?.unwrap_or_default();
-        let (have, wanted) = (stack_diff::parse(&body), self.full_template());
-        Ok(if have == wanted { Vec::new() } else { stack_diff::resources(&have, &wanted) })
-    }
-
     fn refusal(&self, live: &Live) -> Option<String> {
         (status(live) == "IMPORT_ROLLBACK_FAILED").then(|| {
             format!(
@@ -400,6 +392,19 @@ impl Resource for Stack {
                 self.name
             )
         })
+    }
+}
+
+#[async_trait]
+impl Resource for Stack {
+    /// A template that was edited by hand and still carries our digest.
+    async fn unmanaged(&self, aws: &Aws, live: &Live) -> Result<Vec<PropertyChange>, AwsError> {
+        if live.properties.get("template") != Some(&Value::String(self.digest.clone())) {
+            return Ok(Vec::new());
+        }
+        let body = aws.cloudformation(&self.region).template(&live.identity).await?.unwrap_or_default();
+        let (have, wanted) = (stack_diff::parse(&body), self.full_template());
+        Ok(if have == wanted { Vec::new() } else { stack_diff::resources(&have, &wanted) })
     }
 
     async fn read(&self, aws: &Aws, known: Option<&str>) -> Result<Option<Live>, AwsError> {
@@ -417,7 +422,7 @@ impl Resource for Stack {
         change: &Change,
         live: Option<&Live>,
         world: &World,
-    ) -> Result<(), StepError> {
+    ) -> Result<(), ResourceError> {
         let cloudformation = aws.cloudformation(&self.region);
         match change.action {
             Action::Recreate => return Ok(cloudformation.delete(&self.name, call).await?),
@@ -452,7 +457,7 @@ impl Resource for Stack {
         Ok(Removal::Delete)
     }
 
-    async fn delete(&self, aws: &Aws, call: &str, _live: &Live, _options: RemovalOptions) -> Result<(), StepError> {
+    async fn delete(&self, aws: &Aws, call: &str, _live: &Live, _options: RemovalOptions) -> Result<(), ResourceError> {
         Ok(aws.cloudformation(&self.region).delete(&self.name, call).await?)
     }
 

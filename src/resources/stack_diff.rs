@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::resource::PropertyChange;
 use crate::aws::StackEvent;
+use crate::model::PropertyChange;
 
 /// Properties of the template's resource types whose change makes CloudFormation replace the resource ("Update
 /// requires: Replacement" in the CloudFormation template reference).

@@ -7,12 +7,12 @@
 use async_trait::async_trait;
 use serde_json::Value;
 
-use super::resource::{
-    Change, Kind, Live, NodeId, Properties, PropertyChange, Removal, RemovalOptions, Resource, Settled, StepError,
-    World, compare,
-};
 use super::tags;
 use crate::aws::{Aws, AwsError, NewTable, TableFacts, Tags};
+use crate::kind::{Kind, NodeId};
+use crate::model::{Change, Live, Properties, PropertyChange, Removal, RemovalOptions, Settled, World, compare};
+use crate::node::Node;
+use crate::resources::resource::{Resource, ResourceError};
 
 /// Partition key of the table, a number.
 const KEY: &str = "orgid";
@@ -69,8 +69,7 @@ impl Table {
     }
 }
 
-#[async_trait]
-impl Resource for Table {
+impl Node for Table {
     fn kind(&self) -> Kind {
         Kind::Table
     }
@@ -118,7 +117,10 @@ impl Resource for Table {
             self.region, self.name, self.index
         ))
     }
+}
 
+#[async_trait]
+impl Resource for Table {
     async fn read(&self, aws: &Aws, known: Option<&str>) -> Result<Option<Live>, AwsError> {
         let dynamodb = aws.dynamodb(&self.region);
         let Some(table) = dynamodb.table(&self.name).await? else { return Ok(None) };
@@ -168,7 +170,7 @@ impl Resource for Table {
         change: &Change,
         live: Option<&Live>,
         _world: &World,
-    ) -> Result<(), StepError> {
+    ) -> Result<(), ResourceError> {
         let dynamodb = aws.dynamodb(&self.region);
         let Some(live) = live else {
             let new = NewTable {
@@ -182,7 +184,7 @@ impl Resource for Table {
             return Ok(dynamodb.create(new).await?);
         };
         if let Some(why) = self.refusal(live) {
-            return Err(StepError::Refused(why));
+            return Err(ResourceError::Refused(why));
         }
         if change.touches("billing") {
             dynamodb.set_on_demand(&self.name).await?;
@@ -207,10 +209,10 @@ impl Resource for Table {
         })
     }
 
-    async fn adoptable(&self, aws: &Aws, live: &Live) -> Result<Tags, StepError> {
+    async fn adoptable(&self, aws: &Aws, live: &Live) -> Result<Tags, ResourceError> {
         let dynamodb = aws.dynamodb(&self.region);
         if dynamodb.is_legacy_global(&self.name).await? {
-            return Err(StepError::Refused(format!(
+            return Err(ResourceError::Refused(format!(
                 "{} is a global table of version 2017.11.29, to which no replica can be added. Upgrade it first: console of \
                  DynamoDB, the table, Global tables, Update version",
                 self.title()
@@ -219,14 +221,14 @@ impl Resource for Table {
         tags::adopting(&dynamodb.tags(&live.identity).await?, &self.tags, &self.title())
     }
 
-    async fn adopt(&self, aws: &Aws, live: &Live, tags: &Tags) -> Result<(), StepError> {
+    async fn adopt(&self, aws: &Aws, live: &Live, tags: &Tags) -> Result<(), ResourceError> {
         Ok(aws.dynamodb(&self.region).tag(&live.identity, tags).await?)
     }
 
-    async fn delete(&self, aws: &Aws, _call: &str, live: &Live, _options: RemovalOptions) -> Result<(), StepError> {
+    async fn delete(&self, aws: &Aws, _call: &str, live: &Live, _options: RemovalOptions) -> Result<(), ResourceError> {
         refuse_protected(live, &self.title())?;
         match aws.dynamodb(&self.region).delete(&self.name).await {
-            Err(error) if error.message.contains("last 24 hours") => Err(StepError::NotYet(format!(
+            Err(error) if error.message.contains("last 24 hours") => Err(ResourceError::NotYet(format!(
                 "{} cannot be deleted yet: AWS keeps a table for 24 hours after it was the source of a replica. Run the \
                  same command again tomorrow; everything else is done",
                 self.title()
@@ -247,6 +249,6 @@ pub(super) fn protected(live: &Live, title: &str) -> Option<String> {
 }
 
 /// The same for the step itself.
-pub(super) fn refuse_protected(live: &Live, title: &str) -> Result<(), StepError> {
-    protected(live, title).map_or(Ok(()), |why| Err(StepError::Refused(why)))
+pub(super) fn refuse_protected(live: &Live, title: &str) -> Result<(), ResourceError> {
+    protected(live, title).map_or(Ok(()), |why| Err(ResourceError::Refused(why)))
 }

@@ -2,8 +2,9 @@
 
 use serde_json::Value;
 
-use super::resource::{Owner, StepError};
 use crate::aws::Tags;
+use crate::model::Owner;
+use crate::resources::resource::ResourceError;
 
 /// The tag that says which environment a thing belongs to.
 pub(crate) const ENVIRONMENT: &str = "sftpctl:environment";
@@ -45,10 +46,10 @@ pub(super) fn owner_known(live: &Tags, wanted: &Tags, what: &str, remembered: bo
 
 /// The tag that adopts a thing, unless it belongs to another environment. Only this one: what else the environment
 /// file wants of tags is a difference like any other, and the plan shows it.
-pub(super) fn adopting(live: &Tags, wanted: &Tags, what: &str) -> Result<Tags, StepError> {
+pub(super) fn adopting(live: &Tags, wanted: &Tags, what: &str) -> Result<Tags, ResourceError> {
     let Some(ours) = wanted.get(ENVIRONMENT) else { return Ok(Tags::new()) };
     match live.get(ENVIRONMENT) {
-        Some(other) if other != ours => Err(StepError::Refused(format!(
+        Some(other) if other != ours => Err(ResourceError::Refused(format!(
             "{what} belongs to environment {other}; nothing is taken from another environment"
         ))),
         _ => Ok(Tags::from([(ENVIRONMENT.to_owned(), ours.clone())])),

@@ -6,10 +6,11 @@
 use async_trait::async_trait;
 use serde_json::Value;
 
-use super::resource::{
-    Change, Kind, Live, NodeId, Properties, Removal, RemovalOptions, Resource, StepError, Want, World, output,
-};
 use crate::aws::{Aws, AwsError};
+use crate::kind::{Kind, NodeId};
+use crate::model::{Change, Live, Properties, Removal, RemovalOptions, Want, World, output};
+use crate::node::Node;
+use crate::resources::resource::{Resource, ResourceError};
 
 /// Id of our statement.
 const STATEMENT: &str = "sftpctl-api-trigger";
@@ -35,8 +36,7 @@ impl Trigger {
     }
 }
 
-#[async_trait]
-impl Resource for Trigger {
+impl Node for Trigger {
     fn kind(&self) -> Kind {
         Kind::Trigger
     }
@@ -61,7 +61,10 @@ impl Resource for Trigger {
             ("source", self.source(world)),
         ])
     }
+}
 
+#[async_trait]
+impl Resource for Trigger {
     async fn read(&self, aws: &Aws, _known: Option<&str>) -> Result<Option<Live>, AwsError> {
         let Some(policy) = aws.lambda(&self.region).policy(&self.function).await? else { return Ok(None) };
         let policy: Value = serde_json::from_str(&policy).unwrap_or_default();
@@ -92,10 +95,10 @@ impl Resource for Trigger {
         _change: &Change,
         live: Option<&Live>,
         world: &World,
-    ) -> Result<(), StepError> {
+    ) -> Result<(), ResourceError> {
         let lambda = aws.lambda(&self.region);
         let Want::Is(Value::String(source)) = self.source(world) else {
-            return Err(StepError::Refused(format!("{} has no output TriggerSourceArn", self.stack)));
+            return Err(ResourceError::Refused(format!("{} has no output TriggerSourceArn", self.stack)));
         };
         // A statement cannot be changed, only replaced.
         if live.is_some() {
@@ -109,7 +112,13 @@ impl Resource for Trigger {
         Ok(Removal::Leave)
     }
 
-    async fn delete(&self, _aws: &Aws, _call: &str, _live: &Live, _options: RemovalOptions) -> Result<(), StepError> {
+    async fn delete(
+        &self,
+        _aws: &Aws,
+        _call: &str,
+        _live: &Live,
+        _options: RemovalOptions,
+    ) -> Result<(), ResourceError> {
         Ok(())
     }
 }

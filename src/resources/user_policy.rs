@@ -10,9 +10,12 @@ use async_trait::async_trait;
 use futures_util::future::try_join_all;
 use serde_json::Value;
 
-use super::resource::{Change, Kind, Live, NodeId, Owner, Properties, RemovalOptions, Resource, StepError, World};
 use super::tags;
 use crate::aws::{Aws, AwsError, Tags};
+use crate::kind::{Kind, NodeId};
+use crate::model::{Change, Live, Owner, Properties, RemovalOptions, World};
+use crate::node::Node;
+use crate::resources::resource::{Resource, ResourceError};
 use crate::user_policies::ATTACHED_AT_MOST;
 
 /// The wanted policies and their attachment.
@@ -86,8 +89,7 @@ impl UserPolicy {
     }
 }
 
-#[async_trait]
-impl Resource for UserPolicy {
+impl Node for UserPolicy {
     fn kind(&self) -> Kind {
         Kind::UserPolicy
     }
@@ -114,7 +116,10 @@ impl Resource for UserPolicy {
         wanted.insert("tags", tags::wanted(&self.tags).into());
         wanted
     }
+}
 
+#[async_trait]
+impl Resource for UserPolicy {
     async fn read(&self, aws: &Aws, known: Option<&str>) -> Result<Option<Live>, AwsError> {
         let iam = aws.iam();
         let arns: Vec<String> = (0..self.documents.len()).map(|index| self.arn(index)).collect();
@@ -163,7 +168,7 @@ impl Resource for UserPolicy {
         change: &Change,
         live: Option<&Live>,
         _world: &World,
-    ) -> Result<(), StepError> {
+    ) -> Result<(), ResourceError> {
         let iam = aws.iam();
         let nothing = BTreeMap::new();
         let have = live.map_or(&nothing, |live| &live.properties);
@@ -203,7 +208,7 @@ impl Resource for UserPolicy {
         Ok(())
     }
 
-    async fn adoptable(&self, aws: &Aws, _live: &Live) -> Result<Tags, StepError> {
+    async fn adoptable(&self, aws: &Aws, _live: &Live) -> Result<Tags, ResourceError> {
         let mut tag = Tags::new();
         for index in 0..self.documents.len() {
             if let Some((_, have)) = aws.iam().policy(&self.arn(index)).await? {
@@ -213,7 +218,7 @@ impl Resource for UserPolicy {
         Ok(tag)
     }
 
-    async fn adopt(&self, aws: &Aws, _live: &Live, tags: &Tags) -> Result<(), StepError> {
+    async fn adopt(&self, aws: &Aws, _live: &Live, tags: &Tags) -> Result<(), ResourceError> {
         for index in 0..self.documents.len() {
             let arn = self.arn(index);
             if aws.iam().policy(&arn).await?.is_some() {
@@ -223,7 +228,7 @@ impl Resource for UserPolicy {
         Ok(())
     }
 
-    async fn delete(&self, aws: &Aws, _call: &str, live: &Live, _options: RemovalOptions) -> Result<(), StepError> {
+    async fn delete(&self, aws: &Aws, _call: &str, live: &Live, _options: RemovalOptions) -> Result<(), ResourceError> {
         let iam = aws.iam();
         let attached = self.attached(live);
         for index in &attached {

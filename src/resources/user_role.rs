@@ -6,13 +6,13 @@
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::resource::{
-    Change, Kind, Live, NodeId, Properties, PropertyChange, Removal, RemovalOptions, Resource, StepError, World,
-    compare,
-};
 use super::tags;
 use super::user_policy::index_among;
 use crate::aws::{Aws, AwsError, Tags};
+use crate::kind::{Kind, NodeId};
+use crate::model::{Change, Live, Properties, PropertyChange, Removal, RemovalOptions, World, compare};
+use crate::node::Node;
+use crate::resources::resource::{Resource, ResourceError};
 
 /// Properties that no run changes.
 const OTHERS: &str = "other policies";
@@ -79,8 +79,7 @@ impl UserRole {
     }
 }
 
-#[async_trait]
-impl Resource for UserRole {
+impl Node for UserRole {
     fn kind(&self) -> Kind {
         Kind::UserRole
     }
@@ -100,7 +99,10 @@ impl Resource for UserRole {
     fn wanted(&self, _world: &World) -> Properties {
         Properties::from([("trust policy", self.trust().into()), ("tags", tags::wanted(&self.tags).into())])
     }
+}
 
+#[async_trait]
+impl Resource for UserRole {
     async fn read(&self, aws: &Aws, known: Option<&str>) -> Result<Option<Live>, AwsError> {
         Ok(aws.iam().role(&self.name).await?.map(|role| {
             let remembered = known == Some(role.arn.as_str());
@@ -126,7 +128,7 @@ impl Resource for UserRole {
         change: &Change,
         live: Option<&Live>,
         _world: &World,
-    ) -> Result<(), StepError> {
+    ) -> Result<(), ResourceError> {
         let iam = aws.iam();
         if live.is_none() {
             let description = "Assumed by AWS Transfer Family for customers of the SFTP service";
@@ -145,20 +147,26 @@ impl Resource for UserRole {
         Ok(if others.is_empty() { Removal::Delete } else { Removal::Refuse(self.stands_by(&others)) })
     }
 
-    async fn adoptable(&self, aws: &Aws, _live: &Live) -> Result<Tags, StepError> {
+    async fn adoptable(&self, aws: &Aws, _live: &Live) -> Result<Tags, ResourceError> {
         let have = aws.iam().role(&self.name).await?.map(|role| role.tags).unwrap_or_default();
         tags::adopting(&have, &self.tags, &self.title())
     }
 
-    async fn adopt(&self, aws: &Aws, _live: &Live, tags: &Tags) -> Result<(), StepError> {
+    async fn adopt(&self, aws: &Aws, _live: &Live, tags: &Tags) -> Result<(), ResourceError> {
         Ok(aws.iam().tag_role(&self.name, tags).await?)
     }
 
-    async fn delete(&self, aws: &Aws, _call: &str, _live: &Live, _options: RemovalOptions) -> Result<(), StepError> {
+    async fn delete(
+        &self,
+        aws: &Aws,
+        _call: &str,
+        _live: &Live,
+        _options: RemovalOptions,
+    ) -> Result<(), ResourceError> {
         // Its own have gone before it; somebody may have given it more since it was planned.
         match self.policies(aws).await?.as_slice() {
             [] => Ok(aws.iam().delete_role(&self.name).await?),
-            others => Err(StepError::Refused(self.stands_by(others))),
+            others => Err(ResourceError::Refused(self.stands_by(others))),
         }
     }
 }

@@ -4,8 +4,10 @@ use serde_json::Value;
 
 use crate::aws::Tags;
 use crate::exit::{CliError, Exit};
+use crate::kind::{Kind, NodeId};
+use crate::model::{Action, Change, Live, Owner, World};
 use crate::observe::Observed;
-use crate::resources::resource::{Action, Change, Kind, Live, NodeId, Owner, StepError, World};
+use crate::resources::resource::ResourceError;
 use crate::resources::tags::PROPERTY;
 use crate::state::journal::{Entry, Event};
 
@@ -128,7 +130,7 @@ impl Session {
     }
 }
 
-fn failed(error: &StepError) -> CliError {
-    let exit = if matches!(error, StepError::Refused(_)) { Exit::Refused } else { Exit::Failed };
+fn failed(error: &ResourceError) -> CliError {
+    let exit = if matches!(error, ResourceError::Refused(_)) { Exit::Refused } else { Exit::Failed };
     CliError::from_error(exit, error, error.hint())
 }

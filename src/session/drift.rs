@@ -7,8 +7,9 @@ use super::Session;
 use crate::aws::AwsError;
 use crate::drift::model::{Drifted, Property, Report, Unseen};
 use crate::drift::stack::{self, Looked};
+use crate::kind::Kind;
+use crate::model::{Owner, PropertyChange};
 use crate::observe::Observed;
-use crate::resources::resource::{Kind, Owner, PropertyChange};
 
 impl Session {
     /// Compares everything with the file, and what is in the stacks with what the stacks put there; and what

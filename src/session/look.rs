@@ -4,15 +4,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Session;
-use crate::execute::wait::{self, Deadlines};
+use crate::execute::deadlines::Deadlines;
+use crate::execute::error::StepError;
 use crate::exit::{CliError, Exit};
+use crate::kind::NodeId;
+use crate::model::{Action, Live, Owner, World};
 use crate::observe::{Observed, observe};
 use crate::report::events::Event;
 use crate::report::output;
 use crate::resources::Orphan;
-use crate::resources::resource::{Action, Live, NodeId, Owner, Resource, StepError, World};
+use crate::resources::resource::Resource;
 use crate::state::journal::{Entry, Event as JournalEvent};
 use crate::state::writer::JournalWriter;
+use crate::wait;
 
 impl Session {
     /// Reads everything from AWS, and finds out what came of what a killed run had begun.

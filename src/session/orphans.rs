@@ -14,11 +14,13 @@ use super::Session;
 use crate::aws::{AwsError, Tags};
 use crate::desired;
 use crate::drift::model::{Drifted, Property, Unseen};
-use crate::names;
+use crate::kind::{Kind, NodeId};
+use crate::model::{Owner, World};
 use crate::report::status::Orphans;
-use crate::resources::resource::{Kind, NodeId, Owner, Resource, World};
+use crate::resources::resource::Resource;
 use crate::resources::tags::ENVIRONMENT;
 use crate::resources::{Orphan, Package, names_our_server, replica};
+use crate::spec::names;
 
 /// What was found in one region, or why it could not be looked at.
 type Looked = Result<Vec<Orphan>, AwsError>;
@@ -190,8 +192,8 @@ impl Session {
                 // behind it.
                 Kind::Record => Vec::new(),
                 Kind::Server => self.records_of(region),
-                Kind::Stack => vec![desired::server_node(region)],
-                _ => vec![desired::stack_node(region)],
+                Kind::Stack => vec![names::server_node(region)],
+                _ => vec![names::stack_node(region)],
             },
             before: Vec::new(),
             environment: self.environment.name.clone(),
@@ -221,7 +223,7 @@ impl Session {
 
     pub(super) async fn spare_servers(&self, region: &str, world: &World) -> Looked {
         let transfer = self.aws.transfer(region);
-        let node = desired::server_node(region);
+        let node = names::server_node(region);
         // A server that could not be read is in use for all that anybody knows.
         if !world.contains_key(&node) && self.resources.iter().any(|resource| *resource.id() == node) {
             return Err(AwsError {

@@ -5,16 +5,15 @@ use futures_util::future::join_all;
 
 use super::Session;
 use crate::aws::Tags;
-use crate::desired;
-use crate::names;
-use crate::resources::resource::{Owner, World};
+use crate::model::{Owner, World};
 use crate::resources::tags;
+use crate::spec::names;
 
 impl Session {
     /// Functions and log groups of somebody else, in a sentence each. What cannot be looked at is left to the stack.
     pub(super) async fn taken(&self, world: &World) -> Vec<String> {
-        let ours = desired::tags(&self.environment);
-        let without_stack = |region: &&String| matches!(world.get(&desired::stack_node(region)), Some(None));
+        let ours = names::tags(&self.environment);
+        let without_stack = |region: &&String| matches!(world.get(&names::stack_node(region)), Some(None));
         let regions = self.environment.regions.keys().filter(without_stack);
         join_all(regions.map(|region| self.taken_in(region, &ours))).await.concat()
     }

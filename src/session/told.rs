@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Session;
-use crate::desired;
 use crate::execute::executor::Outcomes;
 use crate::exit::Exit;
-use crate::names;
+use crate::kind::NodeId;
+use crate::model::{Action, Owner, Settled, World};
 use crate::observe::Observed;
 use crate::plan::model::Plan;
 use crate::report::events::{Outcome, RegionRow, Summary};
-use crate::resources::resource::{Action, NodeId, Owner, Settled, World};
+use crate::spec::names;
 
 impl Session {
     pub(super) fn summary(&self, command: &str, plan: &Plan, outcomes: &Outcomes, world: &World) -> Summary {
@@ -54,15 +54,15 @@ impl Session {
             world.get(node).and_then(Option::as_ref).and_then(|live| live.outputs.get(name).cloned())
         };
         let shown = self.environment.regions.iter().filter(|(region, _)| {
-            !self.limited || self.resources.iter().any(|resource| *resource.id() == desired::stack_node(region))
+            !self.limited || self.resources.iter().any(|resource| *resource.id() == names::stack_node(region))
         });
         shown
             .map(|(region, settings)| {
-                let server = desired::server_node(region);
+                let server = names::server_node(region);
                 let host = self.environment.dns.as_ref().filter(|_| settings.server);
                 RegionRow {
                     region: region.clone(),
-                    stack: get(&desired::stack_node(region), "StackStatus"),
+                    stack: get(&names::stack_node(region), "StackStatus"),
                     server: get(&server, "ServerId"),
                     state: get(&server, "State"),
                     host: host.map(|dns| names::host(&self.environment, region, &dns.zone)),

@@ -9,7 +9,7 @@ use super::fault::Fault;
 use super::model::HostKeySource;
 use super::raw::File;
 use super::regions;
-use crate::state::place::Place;
+use crate::spec::place::Place;
 use crate::user_policies;
 
 /// Kinds that may have a deadline.

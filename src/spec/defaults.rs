@@ -4,7 +4,7 @@ use super::model::{
     Alarms, Authorizer, Cluster, Dns, Environment, HostKeySource, Logs, Names, Region, Server, State, Table,
 };
 use super::raw::File;
-use crate::drift::model::Ignore;
+use crate::spec::ignore::Ignore;
 
 /// User names that bots try within hours of a server going online.
 const BLOCK_LIST: [&str; 20] = [

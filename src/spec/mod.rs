@@ -3,7 +3,10 @@
 mod checks;
 mod defaults;
 mod fault;
+pub mod ignore;
 pub mod model;
+pub mod names;
+pub mod place;
 mod raw;
 mod regions;
 mod warnings;

@@ -4,8 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::drift::model::Ignore;
-use crate::state::place::Place;
+use crate::spec::ignore::Ignore;
+use crate::spec::place::Place;
 
 /// One environment: everything a deployment is made from.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,7 +1,7 @@
 //! What is sound, and still worth a word. Pure.
 
 use super::model::Environment;
-use crate::names;
+use crate::spec::names;
 use crate::user_policies::{ATTACHED, parts};
 
 /// The security policy that AWS recommends for new servers.

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use super::blob::{Blob, Blobs, Expect, Version};
 use super::error::StateError;
 use crate::aws::{AwsError, Condition, S3};
-use crate::execute::wait;
+use crate::wait;
 
 /// Attempts where another write is under way, and the pause between two.
 const TRIES: u32 = 8;

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::blob::{Blob, Blobs, Expect, Version};
 use super::error::StateError;
-use crate::execute::wait;
+use crate::wait;
 
 /// Held for the moment of one replacement, by whoever replaces.
 const GUARD: &str = ".guard";

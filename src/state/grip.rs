@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use super::error::StateError;
 use super::lease::{Held, Machine};
 use super::writer::JournalWriter;
-use crate::execute::wait;
+use crate::wait;
 
 /// No attempt to renew takes longer than this part of the lease: one that hangs must leave time for others.
 const ATTEMPT: u32 = 3;

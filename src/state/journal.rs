@@ -12,7 +12,8 @@ use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
 use super::error::StateError;
-use crate::resources::resource::{Action, NodeId};
+use crate::kind::NodeId;
+use crate::model::Action;
 
 /// Version of the format.
 const VERSION: u32 = 1;
@@ -237,7 +238,7 @@ impl Journal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::resources::resource::Kind;
+    use crate::kind::Kind;
     use proptest::prelude::*;
 
     fn intent() -> Event {

@@ -186,7 +186,7 @@ impl Lock {
             if !std::mem::replace(&mut told, true) {
                 tell(&format!("waiting for the lock: {}", theirs.holder.describe()));
             }
-            crate::execute::wait::for_lock(Duration::from_secs(theirs.seconds) / RENEWALS / 4).await;
+            crate::wait::for_lock(Duration::from_secs(theirs.seconds) / RENEWALS / 4).await;
         }
     }
 

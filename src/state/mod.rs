@@ -14,6 +14,5 @@ mod meter;
 pub mod model;
 pub mod moving;
 mod owned;
-pub mod place;
 pub mod store;
 pub mod writer;

@@ -7,7 +7,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::error::StateError;
 use crate::aws::Tags;
-use crate::resources::resource::{Kind, Live, NodeId, Owner, World};
+use crate::kind::{Kind, NodeId};
+use crate::model::{Live, Owner, World};
 
 /// Version of this format.
 pub const VERSION: u32 = 1;

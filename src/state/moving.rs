@@ -9,8 +9,8 @@ use super::error::StateError;
 use super::grip::Heart;
 use super::lease::Terms;
 use super::model::State;
-use super::place::Place;
 use super::store::{Store, run_id};
+use crate::spec::place::Place;
 
 /// Records, and the place as it is named to people.
 pub type At<'a> = (&'a Store, &'a Place);

@@ -13,7 +13,7 @@ use super::meter::Meter;
 use super::model::State;
 use super::owned::Owned;
 use super::writer::JournalWriter;
-use crate::resources::resource::NodeId;
+use crate::kind::NodeId;
 
 /// The records of an environment.
 #[derive(Clone)]

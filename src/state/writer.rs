@@ -14,7 +14,8 @@ use super::journal::{Entry, Event, Journal};
 use super::lease::Machine;
 use super::meter::Meter;
 use super::owned::Owned;
-use crate::resources::resource::{Action, NodeId};
+use crate::kind::NodeId;
+use crate::model::Action;
 
 /// The journal of a run that is under way.
 pub struct JournalWriter {

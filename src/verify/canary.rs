@@ -15,9 +15,9 @@ use crate::accounts::Accounts;
 use crate::authorizer::home::Home;
 use crate::authorizer::{Account, password};
 use crate::aws::{Aws, AwsError};
-use crate::execute::wait;
-use crate::names;
 use crate::spec::model::Environment;
+use crate::spec::names;
+use crate::wait;
 
 /// How many can be verifying at once.
 const SLOTS: i64 = 8;

@@ -19,8 +19,8 @@ use super::login::{self, Attempt};
 use crate::authorizer::home::Home;
 use crate::authorizer::{Question, Refusal, judge};
 use crate::aws::{Aws, AwsError, FunctionFacts, IdentityAnswer, Policy, ServerFacts};
-use crate::names;
 use crate::spec::model::Environment;
+use crate::spec::names;
 
 /// What is looked at.
 pub(super) struct Scene<'a> {

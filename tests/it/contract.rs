@@ -11,12 +11,14 @@ use serde_json::{Value, json};
 use sftpctl::aws::{Aws, AwsError, ConnectOptions};
 use sftpctl::desired::{self, Past};
 use sftpctl::execute::executor::Task;
+use sftpctl::kind::{Kind, NodeId};
+use sftpctl::model::{Change, Live, Properties, RemovalOptions, Want, World};
+use sftpctl::node::Node;
 use sftpctl::observe::observe;
 use sftpctl::plan::{graph, planner};
 use sftpctl::report::events::Event;
-use sftpctl::resources::resource::{
-    Change, Kind, Live, NodeId, Properties, RemovalOptions, Resource, StepError, Want, World,
-};
+use sftpctl::resources::resource::Resource;
+use sftpctl::resources::resource::ResourceError;
 
 use crate::drive::{self, dependants, environment, resources};
 use crate::site::Site;
@@ -56,7 +58,7 @@ fn lost(operation: &'static str, node: &NodeId) -> AwsError {
 }
 
 impl InMemory {
-    fn call(&self, effect: impl FnOnce(&mut Memory)) -> Result<(), StepError> {
+    fn call(&self, effect: impl FnOnce(&mut Memory)) -> Result<(), ResourceError> {
         let mut memory = self.memory.lock().unwrap();
         let fault = memory.fault.clone().filter(|fault| fault.node == *self.real.id());
         if fault.as_ref().is_none_or(|fault| fault.takes_effect) {
@@ -69,8 +71,7 @@ impl InMemory {
     }
 }
 
-#[async_trait]
-impl Resource for InMemory {
+impl Node for InMemory {
     fn kind(&self) -> Kind {
         self.real.kind()
     }
@@ -98,7 +99,10 @@ impl Resource for InMemory {
     fn diff(&self, live: Option<&Live>, world: &World) -> Option<Change> {
         self.real.diff(live, world)
     }
+}
 
+#[async_trait]
+impl Resource for InMemory {
     async fn read(&self, _aws: &Aws, _known: Option<&str>) -> Result<Option<Live>, AwsError> {
         let memory = self.memory.lock().unwrap();
         if memory.hidden.as_ref() == Some(self.real.id()) {
@@ -114,7 +118,7 @@ impl Resource for InMemory {
         _change: &Change,
         _live: Option<&Live>,
         world: &World,
-    ) -> Result<(), StepError> {
+    ) -> Result<(), ResourceError> {
         let id = self.real.id();
         let mut live = Live::new(id.as_str());
         for (name, want) in self.real.wanted(world) {
@@ -132,7 +136,13 @@ impl Resource for InMemory {
         })
     }
 
-    async fn delete(&self, _aws: &Aws, _call: &str, _live: &Live, _options: RemovalOptions) -> Result<(), StepError> {
+    async fn delete(
+        &self,
+        _aws: &Aws,
+        _call: &str,
+        _live: &Live,
+        _options: RemovalOptions,
+    ) -> Result<(), ResourceError> {
         self.call(|memory| {
             memory.there.remove(self.real.id());
         })

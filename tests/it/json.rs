@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::process::Output;
 
 use serde_json::Value;
+use sftpctl::kind::{Kind, NodeId};
+use sftpctl::model::{Action, Change, PropertyChange};
 use sftpctl::report::events::{Event, Outcome, RegionRow, Summary};
-use sftpctl::resources::resource::{Action, Change, Kind, NodeId, PropertyChange};
 
 use crate::site::{Site, shown, text, with_input};
 

@@ -10,11 +10,13 @@ use std::sync::Arc;
 use clap::CommandFactory as _;
 use serde_json::Value;
 use sftpctl::cli::Cli;
+use sftpctl::kind::Kind;
+use sftpctl::model::{Live, Removal, Want, World};
 use sftpctl::plan::model::Plan;
 use sftpctl::plan::{graph, planner};
 use sftpctl::report::events::{RegionRow, Summary};
 use sftpctl::report::{plan_view, summary};
-use sftpctl::resources::resource::{Kind, Live, Removal, Resource, Want, World};
+use sftpctl::resources::resource::Resource;
 use sftpctl::template::{Code, render};
 
 use crate::drive::{environment, resources};

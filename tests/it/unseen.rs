@@ -10,10 +10,12 @@ use async_trait::async_trait;
 use serde_json::Value;
 use sftpctl::aws::{Aws, AwsError, ConnectOptions};
 use sftpctl::execute::executor::Task;
+use sftpctl::kind::{Kind, NodeId};
+use sftpctl::model::{Change, Live, Properties, RemovalOptions, Settled, World};
+use sftpctl::node::Node;
 use sftpctl::plan::planner;
-use sftpctl::resources::resource::{
-    Change, Kind, Live, NodeId, Properties, RemovalOptions, Resource, Settled, StepError, World,
-};
+use sftpctl::resources::resource::Resource;
+use sftpctl::resources::resource::ResourceError;
 
 use crate::drive::{self, Ended};
 
@@ -58,8 +60,7 @@ fn error(code: &str, status: u16) -> AwsError {
     }
 }
 
-#[async_trait]
-impl Resource for Shy {
+impl Node for Shy {
     fn kind(&self) -> Kind {
         Kind::Server
     }
@@ -80,6 +81,13 @@ impl Resource for Shy {
         Properties::new()
     }
 
+    fn found_by_listing(&self) -> bool {
+        true
+    }
+}
+
+#[async_trait]
+impl Resource for Shy {
     async fn read(&self, _aws: &Aws, known: Option<&str>) -> Result<Option<Live>, AwsError> {
         let made = self.made.lock().unwrap().clone();
         let there = match self.aloof {
@@ -100,11 +108,7 @@ impl Resource for Shy {
         Ok(there.then(|| Live::new("s-1")))
     }
 
-    fn found_by_listing(&self) -> bool {
-        true
-    }
-
-    async fn create(&self, _: &Aws, _: &str, _: &Change, _: &World) -> Result<Option<String>, StepError> {
+    async fn create(&self, _: &Aws, _: &str, _: &Change, _: &World) -> Result<Option<String>, ResourceError> {
         match self.aloof {
             Aloof::Panics => panic!("of this test"),
             Aloof::Expires => return Err(error("ExpiredTokenException", 400).into()),
@@ -121,11 +125,11 @@ impl Resource for Shy {
         }
     }
 
-    async fn apply(&self, _: &Aws, _: &str, _: &Change, _: Option<&Live>, _: &World) -> Result<(), StepError> {
+    async fn apply(&self, _: &Aws, _: &str, _: &Change, _: Option<&Live>, _: &World) -> Result<(), ResourceError> {
         unreachable!("it is as wanted once it is there")
     }
 
-    async fn delete(&self, _: &Aws, _: &str, _: &Live, _: RemovalOptions) -> Result<(), StepError> {
+    async fn delete(&self, _: &Aws, _: &str, _: &Live, _: RemovalOptions) -> Result<(), ResourceError> {
         unreachable!("nothing is deleted here")
     }
 }

@@ -5,7 +5,8 @@
 
 use rstest::rstest;
 use serde_json::{Value, json};
-use sftpctl::resources::resource::{Live, PropertyChange, Removal, RemovalOptions, StepError};
+use sftpctl::model::{Live, PropertyChange, Removal, RemovalOptions};
+use sftpctl::resources::resource::ResourceError;
 
 use crate::drive::resource;
 use crate::stub::{Reply, Stub};
@@ -15,9 +16,9 @@ const BUCKET: &str = "us-west-2/bucket/pl-pt99-5-uploads";
 const NO_TAGS: &str = r#"{"Tags":[]}"#;
 
 /// Why it is refused.
-fn refused<T: std::fmt::Debug>(adoptable: Result<T, StepError>) -> String {
+fn refused<T: std::fmt::Debug>(adoptable: Result<T, ResourceError>) -> String {
     match adoptable {
-        Err(StepError::Refused(why)) => why,
+        Err(ResourceError::Refused(why)) => why,
         other => panic!("{other:?}"),
     }
 }

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use rstest::rstest;
 use serde_json::json;
+use sftpctl::kind::Kind;
+use sftpctl::model::World;
 use sftpctl::resources::Orphan;
-use sftpctl::resources::resource::{Kind, Resource, World};
+use sftpctl::resources::resource::Resource;
 
 use crate::drive::{resource, teardown};
 use crate::stub::{Reply, Stub};

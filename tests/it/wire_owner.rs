@@ -8,9 +8,12 @@ use std::sync::Arc;
 use rstest::rstest;
 use serde_json::json;
 use sftpctl::desired::{self, Past};
+use sftpctl::kind::Kind;
+use sftpctl::model::{Live, Owner, Removal, RemovalOptions, World};
 use sftpctl::observe::observe;
 use sftpctl::resources::Orphan;
-use sftpctl::resources::resource::{Kind, Live, Owner, Removal, RemovalOptions, Resource, StepError, World};
+use sftpctl::resources::resource::Resource;
+use sftpctl::resources::resource::ResourceError;
 
 use crate::drive::{environment, resource};
 use crate::stub::{Reply, Stub};
@@ -305,7 +308,7 @@ async fn a_replica_whose_table_has_gone_is_deleted_in_its_own_region() {
     let delete = async || dropped_replica().delete(&aws, "call", &Live::new("dydb-99-uploads"), EVERYTHING).await;
     delete().await.unwrap();
     assert_eq!(stub.asked("dynamodb:DeleteTable")[0].region, "us-east-1");
-    assert!(matches!(delete().await, Err(StepError::NotYet(_))), "it can be deleted tomorrow");
+    assert!(matches!(delete().await, Err(ResourceError::NotYet(_))), "it can be deleted tomorrow");
 }
 
 /// IAM knows no token: where the SDK called again after an answer that was lost, there would be two versions.
@@ -327,7 +330,10 @@ async fn a_new_version_of_a_policy_is_asked_for_once() {
     let live = policy.read(&aws, None).await.unwrap().unwrap();
     let change = policy.diff(Some(&live), &World::new()).unwrap();
     let failed = policy.apply(&aws, "call", &change, Some(&live), &World::new()).await;
-    assert!(matches!(&failed, Err(StepError::Aws(error)) if error.is_transient()), "the step looks first: {failed:?}");
+    assert!(
+        matches!(&failed, Err(ResourceError::Aws(error)) if error.is_transient()),
+        "the step looks first: {failed:?}"
+    );
     assert_eq!(stub.count("iam:CreatePolicyVersion"), 1);
 }
 
@@ -382,7 +388,7 @@ async fn a_hundred_clusters_take_two_policies_and_the_second_goes_with_its_clust
 
     // Fewer clusters: the second policy is detached and deleted, and nothing else of the role is touched.
     let one = policy(&environment());
-    let sftpctl::resources::resource::Want::Is(document) = &one.wanted(&World::new())["document"] else { panic!() };
+    let sftpctl::model::Want::Is(document) = &one.wanted(&World::new())["document"] else { panic!() };
     managed(&stub, &document.to_string(), "<member><Key>sftpctl:environment</Key><Value>99</Value></member>");
     let second = format!("{POLICY}-2");
     stub.on("iam:ListAttachedRolePolicies", [attached(&[POLICY, &second, "arn:aws:iam::aws:policy/theirs"])]);
@@ -410,7 +416,7 @@ async fn a_hundred_clusters_take_two_policies_and_the_second_goes_with_its_clust
 async fn a_policy_that_only_has_a_name_like_ours_is_neither_detached_nor_deleted() {
     let stub = Stub::new().await;
     let policy = resource("global/user-policy");
-    let sftpctl::resources::resource::Want::Is(document) = &policy.wanted(&World::new())["document"] else { panic!() };
+    let sftpctl::model::Want::Is(document) = &policy.wanted(&World::new())["document"] else { panic!() };
     managed(&stub, &document.to_string(), "<member><Key>sftpctl:environment</Key><Value>99</Value></member>");
     let get = |tags: &str| {
         Reply::ok(format!(

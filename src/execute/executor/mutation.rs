@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use super::{Walk, lock};
 use crate::aws::AwsError;
-use crate::execute::wait;
-use crate::resources::resource::{Action, Change, Live, Owner, RemovalOptions, StepError};
+use crate::execute::error::StepError;
+use crate::model::{Action, Change, Live, Owner, RemovalOptions};
+use crate::resources::resource::ResourceError;
+use crate::wait;
 
 /// Calls of one mutation that end in AWS's own trouble, each with the SDK's attempts, before we say that it failed.
 const TROUBLES: usize = 3;
@@ -69,10 +71,10 @@ impl Walk<'_> {
                     }
                     return Ok(call);
                 }
-                Err(StepError::Aws(error)) => error,
+                Err(ResourceError::Aws(error)) => error,
                 Err(error) => {
                     context.journal.failed(&call, resource.id(), &error.to_string());
-                    return Err(error);
+                    return Err(error.into());
                 }
             };
             // The SDK's own second attempt may have been refused because the first had worked and its answer was lost.

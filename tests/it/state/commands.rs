@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
-use sftpctl::resources::resource::Action;
+use sftpctl::model::Action;
 use sftpctl::state::error::StateError;
 use sftpctl::state::folder::Folder;
 use sftpctl::state::journal::{Header, Journal};

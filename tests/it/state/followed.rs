@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sftpctl::aws::{Aws, AwsError};
-use sftpctl::resources::resource::Action;
+use sftpctl::model::Action;
 use sftpctl::state::blob::{Blobs, Expect};
 use sftpctl::state::bucket::Bucket;
 use sftpctl::state::error::StateError;

@@ -7,14 +7,15 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use sftpctl::aws::{Aws, ConnectOptions};
-use sftpctl::resources::resource::{Action, Kind, NodeId};
+use sftpctl::kind::{Kind, NodeId};
+use sftpctl::model::Action;
+use sftpctl::spec::place::Place;
 use sftpctl::state::blob::{Blobs, Expect};
 use sftpctl::state::bucket::Bucket;
 use sftpctl::state::error::StateError;
 use sftpctl::state::folder::Folder;
 use sftpctl::state::lease::{Holder, Machine, Terms};
 use sftpctl::state::moving::relocate;
-use sftpctl::state::place::Place;
 use sftpctl::state::store::Store;
 use tokio::time::Instant;
 

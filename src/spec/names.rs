@@ -1,6 +1,8 @@
 //! Every name that an environment gives to something in AWS, in one place. Pure.
 
-use crate::spec::model::Environment;
+use super::model::Environment;
+use crate::aws::Tags;
+use crate::kind::{Kind, NodeId};
 
 /// The table's index on user names.
 pub const TABLE_INDEX: &str = "username-index";
@@ -99,6 +101,28 @@ pub fn log_groups(environment: &Environment, region: &str) -> Vec<String> {
     ]
 }
 
+/// Node of a region's stack.
+pub fn stack_node(region: &str) -> NodeId {
+    NodeId::new(region, Kind::Stack)
+}
+
+/// Node of a region's server.
+pub fn server_node(region: &str) -> NodeId {
+    NodeId::new(region, Kind::Server)
+}
+
+/// Node of the table.
+pub fn table_node(environment: &Environment) -> NodeId {
+    NodeId::new(&environment.home_region, Kind::Table)
+}
+
+/// The environment's tags with the one that says whose a thing is.
+pub fn tags(environment: &Environment) -> Tags {
+    let mut tags = environment.tags.clone();
+    tags.insert("sftpctl:environment".into(), environment.name.clone());
+    tags
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -115,7 +139,7 @@ mod tests {
                 latency_host(environment, "xx.net"),
             ]
         };
-        let prod = load(include_str!("../environments/prod.yaml"));
+        let prod = load(include_str!("../../environments/prod.yaml"));
         assert_eq!(
             of(&prod),
             [
@@ -126,7 +150,7 @@ mod tests {
                 "uploads.xx.net",
             ]
         );
-        let test = load(include_str!("../environments/99.yaml"));
+        let test = load(include_str!("../../environments/99.yaml"));
         assert_eq!(
             of(&test),
             [

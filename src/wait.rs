@@ -3,14 +3,12 @@
 //! A poll comes after a fixed share of the time already waited, so that waiting costs at most that share on top of
 //! what AWS needs, and the number of calls grows with the logarithm of the wait. The SDK's waiters start at 30 s.
 
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::aws::AwsError;
-use crate::resources::resource::{Kind, StepError};
 
 /// First and shortest pause between two polls.
 const SHORTEST: Duration = Duration::from_millis(150);
@@ -51,43 +49,9 @@ pub(crate) async fn for_renewal(time: Duration) {
     tokio::time::sleep(time).await;
 }
 
-/// How long to wait for each kind before giving up; AWS goes on, and so does the next run.
-#[derive(Clone, Debug)]
-pub struct Deadlines(BTreeMap<String, u64>);
-
-impl Deadlines {
-    /// Overrides by kind, in seconds, from the environment file.
-    pub fn new(overrides: BTreeMap<String, u64>) -> Self {
-        Self(overrides)
-    }
-
-    /// How long to look for what an earlier run may have made before it is made again: AWS documents no bound for its
-    /// listings to show something new; they take seconds.
-    pub fn unseen(&self) -> Duration {
-        self.0.get("unseen").map_or(Duration::from_secs(30), |seconds| Duration::from_secs(*seconds))
-    }
-
-    /// The deadline of a kind.
-    pub fn of(&self, kind: Kind) -> Duration {
-        let (name, minutes) = match kind {
-            Kind::Stack => ("stack", 45),
-            // Ten to fifteen minutes in 2019, a few today.
-            Kind::Server => ("server", 30),
-            Kind::Table => ("table", 20),
-            Kind::Replica => ("replica", 60),
-            Kind::ServerId | Kind::Trigger => ("function", 5),
-            Kind::UserRole | Kind::UserPolicy => ("role", 5),
-            Kind::Record => ("record", 5),
-            Kind::Bucket | Kind::Package => ("bucket", 10),
-            Kind::ApiAccount | Kind::LogGroup => ("api", 5),
-        };
-        self.0.get(name).map_or(Duration::from_secs(minutes * 60), |seconds| Duration::from_secs(*seconds))
-    }
-}
-
 /// Asks until there is an answer, `None` when the time is over and the last answer said that there is nothing. A fault
 /// that passes is no answer: where the time ends with one, nobody knows.
-pub(crate) async fn short<T, F>(limit: Duration, mut ask: impl FnMut() -> F) -> Result<Option<T>, StepError>
+pub(crate) async fn short<T, F>(limit: Duration, mut ask: impl FnMut() -> F) -> Result<Option<T>, AwsError>
 where
     F: Future<Output = Result<Option<T>, AwsError>>,
 {
@@ -95,7 +59,7 @@ where
     loop {
         match ask().await {
             Ok(Some(answer)) => return Ok(Some(answer)),
-            Err(error) if !error.is_transient() || start.elapsed() > limit => return Err(error.into()),
+            Err(error) if !error.is_transient() || start.elapsed() > limit => return Err(error),
             Ok(None) if start.elapsed() > limit => return Ok(None),
             _ => tokio::time::sleep(pause(start.elapsed())).await,
         }
