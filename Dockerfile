@@ -5,7 +5,7 @@ FROM rust:1.94-bookworm AS build
 WORKDIR /source
 COPY . .
 # The authorizer is the one for Lambda: small, and without the command line's dependencies.
-RUN cargo build --release --locked --bin sftpctl && scripts/build-authorizer
+RUN cargo build --release --locked --package sftpctl && scripts/build-authorizer
 
 FROM debian:bookworm-slim
 # The certificates of today are wanted, whatever their version.

@@ -80,8 +80,8 @@ def zipped(program, binary):
         return out.stat().st_size / 1e6
 
 
-def run(report, root, program, python, stored):
-    rust = [str(root / "target/lambda/sftp-authorizer")]
+def run(report, target, program, python, stored):
+    rust = [str(target / "lambda/sftp-authorizer")]
     handler = [str(python), "-m", "awslambdaric", "handler.handler"]
     path = {"PYTHONPATH": str(pathlib.Path(__file__).parent)}
     core = max(os.sched_getaffinity(0))
@@ -90,9 +90,9 @@ def run(report, root, program, python, stored):
     p50 = [statistics.median(times) * 1000 for times in colds]
     report("cold start, first answer, p50", p50[0], p50[1], "ms", p50[1] / p50[0], 30)
     shares, peaks = warm([(rust, {}), (handler, path)], core)
-    for share, target in ((0.99, 4), (0.5, None)):
+    for share, least in ((0.99, 4), (0.5, None)):
         ours, theirs = shares[share]
-        report(f"warm, old hash, p{share * 100:.0f}", ours, theirs, "ms", theirs / ours, target)
+        report(f"warm, old hash, p{share * 100:.0f}", ours, theirs, "ms", theirs / ours, least)
     report("peak resident memory", *peaks, "MB", peaks[1] / peaks[0], 8)
 
     size = zipped(program, rust[0])

@@ -10,6 +10,7 @@ import time
 import urllib.request
 
 ROOT = pathlib.Path(__file__).parent.parent
+TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resolve()
 
 
 def free_port():
@@ -21,7 +22,7 @@ def free_port():
 class Cloud:
     def __init__(self, program, venv, *arguments):
         self.program, self.venv = program, venv
-        self.folder = tempfile.TemporaryDirectory(prefix="sftpctl-bench-", dir=ROOT / "target")
+        self.folder = tempfile.TemporaryDirectory(prefix="sftpctl-bench-", dir=TARGET)
         self.path = pathlib.Path(self.folder.name)
         shutil.copytree(ROOT / "environments", self.path / "environments")
         self.run("local", "start", "--port", str(free_port()), *arguments)
@@ -36,7 +37,7 @@ class Cloud:
 
     def environment(self):
         return {**os.environ, "SFTPCTL_LOCAL_VENV": str(self.venv),
-                "SFTPCTL_PACKAGE": str(ROOT / "target/lambda/sftp-authorizer")}
+                "SFTPCTL_PACKAGE": str(TARGET / "lambda/sftp-authorizer")}
 
     def run(self, *arguments, stdin=None):
         """Runs sftpctl to its end; gives its output, seconds, and the most memory it had resident, in MB."""

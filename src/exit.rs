@@ -1,6 +1,9 @@
 //! How a run ends: one list of exit codes, and the error that carries one.
 
-use crate::state::error::StateError;
+use sftpctl_engine::resources::resource::ResourceError;
+use sftpctl_engine::run::Ending;
+use sftpctl_engine::run::error::RunError;
+use sftpctl_engine::state::error::StateError;
 
 /// The exit codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,21 +92,75 @@ impl CliError {
     }
 }
 
+/// The exit code for what went wrong with state.
+fn of_state(error: &StateError) -> Exit {
+    match error {
+        StateError::Locked { .. } | StateError::Conflict { .. } => Exit::Locked,
+        StateError::Fenced { .. } => Exit::Partly,
+        StateError::Aws { .. } | StateError::Slow { .. } => Exit::Failed,
+        StateError::Io { .. }
+        | StateError::Unfit { .. }
+        | StateError::Damaged { .. }
+        | StateError::DamagedLock { .. }
+        | StateError::Newer { .. }
+        | StateError::Other { .. }
+        | StateError::Moved { .. }
+        | StateError::OnItsWay { .. } => Exit::Usage,
+    }
+}
+
+/// The exit code for a run that could not begin or go on.
+fn of_run(error: &RunError) -> Exit {
+    match error {
+        RunError::State(error) => of_state(error),
+        RunError::Unsaved(_) => Exit::Partly,
+        RunError::Package(_)
+        | RunError::HostKeys(_)
+        | RunError::Template(_)
+        | RunError::Order(_)
+        | RunError::UnknownRegion { .. }
+        | RunError::NoSuchResource { .. }
+        | RunError::ServerIdMissing { .. } => Exit::Usage,
+        RunError::Connect(error) if error.is_credentials() => Exit::Usage,
+        RunError::WrongAccount { .. }
+        | RunError::NotDeployable { .. }
+        | RunError::NotRemovable { .. }
+        | RunError::NotAdoptable(_)
+        | RunError::Unadoptable(ResourceError::Refused(_))
+        | RunError::Adoption(ResourceError::Refused(_)) => Exit::Refused,
+        RunError::Connect(_)
+        | RunError::Unreadable { .. }
+        | RunError::NotRebuilt { .. }
+        | RunError::Undecided { .. }
+        | RunError::Removal(_)
+        | RunError::Unadoptable(_)
+        | RunError::Adoption(_) => Exit::Failed,
+        RunError::Interrupted { .. } => Exit::Interrupted,
+        RunError::NoLock => Exit::Locked,
+    }
+}
+
 impl From<StateError> for CliError {
     fn from(error: StateError) -> Self {
-        let exit = match error {
-            StateError::Locked { .. } | StateError::Conflict { .. } => Exit::Locked,
-            StateError::Fenced { .. } => Exit::Partly,
-            StateError::Aws { .. } | StateError::Slow { .. } => Exit::Failed,
-            StateError::Io { .. }
-            | StateError::Unfit { .. }
-            | StateError::Damaged { .. }
-            | StateError::DamagedLock { .. }
-            | StateError::Newer { .. }
-            | StateError::Other { .. }
-            | StateError::Moved { .. }
-            | StateError::OnItsWay { .. } => Exit::Usage,
-        };
-        Self::from_error(exit, &error, error.hint())
+        Self::from_error(of_state(&error), &error, error.hint())
+    }
+}
+
+impl From<RunError> for CliError {
+    fn from(error: RunError) -> Self {
+        let mut shown = Self::from_error(of_run(&error), &error, error.hint());
+        shown.causes.extend(error.causes());
+        shown
+    }
+}
+
+impl From<Ending> for Exit {
+    fn from(ending: Ending) -> Self {
+        match ending {
+            Ending::Done => Self::Ok,
+            Ending::Failed => Self::Failed,
+            Ending::Partly => Self::Partly,
+            Ending::Interrupted => Self::Interrupted,
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Parses the command line, runs it, and ends with its exit code.
 
 use clap::Parser as _;
-use sftpctl::cli::{Cli, run};
+use sftpctl::commands::{Cli, run};
 use tracing_subscriber::EnvFilter;
 
 #[tokio::main]
@@ -9,8 +9,8 @@ async fn main() {
     let cli = Cli::parse();
     let level = match cli.verbose {
         0 => "warn",
-        1 => "warn,sftpctl=info",
-        _ => "info,sftpctl=debug",
+        1 => "warn,sftpctl=info,sftpctl_engine=info,sftpctl_aws=info,sftpctl_accounts=info",
+        _ => "info,sftpctl=debug,sftpctl_engine=debug,sftpctl_aws=debug,sftpctl_accounts=debug",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| level.into());
     let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(cli.color.wanted());

@@ -1,4 +1,4 @@
-//! The environment file. What is done with it, and must hold, is in `src/fuzzing.rs`, which the unit tests compile, too.
+//! The environment file. What is done with it, and must hold, is in `fuzz/src/files.rs`, which the tests compile, too.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| sftpctl::fuzzing::environment(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| sftpctl_fuzz::files::environment(data));

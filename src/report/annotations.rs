@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use crate::spec::Fault;
+use sftpctl_core::spec::Fault;
 
 /// One `::error` line a fault. `path` is relative to the repository, where the program runs.
 pub fn github(path: &str, faults: &[Fault]) -> String {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use crate::drift::model::Report;
+use sftpctl_engine::drift::model::Report;
 
 /// The report for people.
 pub fn render(report: &Report) -> String {

@@ -5,10 +5,10 @@ use std::sync::{Mutex, PoisonError};
 
 use serde_json::json;
 
-use super::events::{Event, Outcome, Reporter};
 use super::output;
-use crate::kind::NodeId;
-use crate::model::Action;
+use sftpctl_core::events::{Event, Outcome, Reporter};
+use sftpctl_core::kind::NodeId;
+use sftpctl_core::model::Action;
 
 /// The word for an action that begins.
 pub(super) fn doing(action: Action) -> &'static str {
@@ -97,6 +97,10 @@ impl Reporter for Plain {
         };
         output::progress(&line);
     }
+
+    fn note(&self, line: &str) {
+        output::progress(line);
+    }
 }
 
 /// One JSON object per event.
@@ -113,5 +117,9 @@ impl Reporter for Json {
             line.extend(event);
         }
         output::json("events/1", &line);
+    }
+
+    fn note(&self, line: &str) {
+        output::progress(line);
     }
 }

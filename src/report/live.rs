@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use super::events::{Event, Outcome, Reporter};
 use super::fold::fold;
 use super::lines::{STOPPING, doing, ended, took};
 use super::output;
-use crate::kind::NodeId;
+use sftpctl_core::events::{Event, Outcome, Reporter};
+use sftpctl_core::kind::NodeId;
 
 /// The tree.
 #[derive(Debug)]
@@ -139,5 +139,10 @@ impl Reporter for Live {
             Event::StepRetried { step, reason } => self.say(step, &format!("trying again: {reason}")),
             Event::StepFinished { step, outcome, seconds } => self.finished(step, outcome, *seconds),
         }
+    }
+
+    fn note(&self, line: &str) {
+        // Only a closed terminal refuses, and then nobody reads it.
+        let _ = self.multi.println(line);
     }
 }

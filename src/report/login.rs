@@ -1,6 +1,6 @@
 //! A log-in check in words. Pure.
 
-use crate::verify::LoginCheck;
+use sftpctl_engine::verify::LoginCheck;
 
 /// One or two lines.
 pub fn render(check: &LoginCheck) -> String {

@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use crate::model::{Action, PropertyChange};
-use crate::plan::model::{Plan, Step};
+use sftpctl_core::model::{Action, PropertyChange};
+use sftpctl_core::plan::model::{Plan, Step};
 
 /// Longest value that is shown, in characters.
 const LONGEST: usize = 200;
@@ -177,9 +177,9 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::kind::{Kind, NodeId};
-    use crate::model::Change;
-    use crate::plan::model::VERSION;
+    use sftpctl_core::kind::{Kind, NodeId};
+    use sftpctl_core::model::Change;
+    use sftpctl_core::plan::model::VERSION;
 
     fn plan(name: &str, before: Value, after: Value) -> Plan {
         let properties = vec![PropertyChange {

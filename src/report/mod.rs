@@ -4,7 +4,6 @@
 pub mod annotations;
 pub mod connect;
 pub mod drift;
-pub mod events;
 mod fold;
 mod lines;
 mod live;

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use clap::ValueEnum;
 use serde_json::json;
 
-use super::events::Reporter;
 use super::lines::{Json, Plain};
 use super::live::Live;
 use crate::exit::CliError;
+use sftpctl_core::events::Reporter;
 
 /// Form of the output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::fold::fold;
-use crate::model::{Action, PropertyChange};
-use crate::plan::model::Plan;
+use sftpctl_core::model::{Action, PropertyChange};
+use sftpctl_core::plan::model::Plan;
 
 fn sign(action: Action) -> char {
     match action {
@@ -113,9 +113,9 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::kind::{Kind, NodeId};
-    use crate::model::Change;
-    use crate::plan::model::{Step, VERSION};
+    use sftpctl_core::kind::{Kind, NodeId};
+    use sftpctl_core::model::Change;
+    use sftpctl_core::plan::model::{Step, VERSION};
 
     #[test]
     fn before_and_after_are_shown_inside_documents() {

@@ -4,12 +4,12 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::events::RegionRow;
 use super::fold::fold;
 use super::summary;
-use crate::drift::model::Unseen;
-use crate::kind::NodeId;
-use crate::state::model::LastRun;
+use sftpctl_core::events::RegionRow;
+use sftpctl_core::kind::NodeId;
+use sftpctl_engine::run::Orphans;
+use sftpctl_engine::state::model::LastRun;
 
 /// The status of an environment.
 #[derive(Clone, Debug, Serialize)]
@@ -33,16 +33,6 @@ pub struct StatusReport {
     pub regions: Vec<RegionRow>,
     /// Every resource.
     pub resources: Vec<ResourceStatus>,
-}
-
-/// What belongs to nothing in the file.
-#[derive(Clone, Debug, Default, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Orphans {
-    /// Their names, as `drift` tells them.
-    pub found: Vec<String>,
-    /// What could not be looked at.
-    pub unseen: Vec<Unseen>,
 }
 
 /// One resource.
@@ -82,28 +72,26 @@ pub fn render(report: &StatusReport, width: usize) -> String {
     }
     let ready = report.resources.len() - notable.len();
     let _ = write!(text, "{ready} of {} resources as the file says", report.resources.len());
-    for line in report.orphans.iter().flat_map(|orphans| orphans.lines(&report.environment)) {
+    for line in report.orphans.iter().flat_map(|orphans| orphan_lines(orphans, &report.environment)) {
         let _ = write!(text, "\n{}", fold(&line, width));
     }
     text
 }
 
-impl Orphans {
-    fn lines(&self, environment: &str) -> Vec<String> {
-        let mut lines = Vec::new();
-        if !self.found.is_empty() {
-            let noun = if self.found.len() == 1 { "orphan" } else { "orphans" };
-            lines.push(format!(
-                "{} {noun}, which the file does not have: `sftpctl drift --env {environment}` shows, \
-                 `sftpctl teardown --env {environment} --orphans` removes",
-                self.found.len()
-            ));
-        }
-        if let Some(first) = self.unseen.first() {
-            lines.push(format!("There may be more orphans: {} could not be looked at: {}", first.resource, first.why));
-        }
-        lines
+fn orphan_lines(orphans: &Orphans, environment: &str) -> Vec<String> {
+    let mut lines = Vec::new();
+    if !orphans.found.is_empty() {
+        let noun = if orphans.found.len() == 1 { "orphan" } else { "orphans" };
+        lines.push(format!(
+            "{} {noun}, which the file does not have: `sftpctl drift --env {environment}` shows, \
+             `sftpctl teardown --env {environment} --orphans` removes",
+            orphans.found.len()
+        ));
     }
+    if let Some(first) = orphans.unseen.first() {
+        lines.push(format!("There may be more orphans: {} could not be looked at: {}", first.resource, first.why));
+    }
+    lines
 }
 
 /// How a run ended, when and whose it was.
@@ -126,12 +114,17 @@ fn age(seconds: i64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use sftpctl_engine::drift::model::Unseen;
+
     use super::*;
 
     #[test]
     fn orphans_are_one_line_with_what_to_do() {
         let lines = |found: &[&str], unseen: &[Unseen]| {
-            Orphans { found: found.iter().map(ToString::to_string).collect(), unseen: unseen.to_vec() }.lines("99")
+            orphan_lines(
+                &Orphans { found: found.iter().map(ToString::to_string).collect(), unseen: unseen.to_vec() },
+                "99",
+            )
         };
         assert!(lines(&[], &[]).is_empty());
         let one = lines(&["us-west-2/orphan/server/s-1"], &[]);

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use comfy_table::{Table, presets};
 
-use super::events::{RegionRow, Summary};
 use super::fold::fold;
+use sftpctl_core::events::{RegionRow, Summary};
 
 /// The summary for people, in lines of at most `width` characters.
 pub fn render(summary: &Summary, width: usize) -> String {

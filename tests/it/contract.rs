@@ -8,17 +8,17 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
-use sftpctl::aws::{Aws, AwsError, ConnectOptions};
-use sftpctl::desired::{self, Past};
-use sftpctl::execute::executor::Task;
-use sftpctl::kind::{Kind, NodeId};
-use sftpctl::model::{Change, Live, Properties, RemovalOptions, Want, World};
-use sftpctl::node::Node;
-use sftpctl::observe::observe;
-use sftpctl::plan::{graph, planner};
-use sftpctl::report::events::Event;
-use sftpctl::resources::resource::Resource;
-use sftpctl::resources::resource::ResourceError;
+use sftpctl_aws::{Aws, AwsError, ConnectOptions};
+use sftpctl_core::events::Event;
+use sftpctl_core::kind::{Kind, NodeId};
+use sftpctl_core::model::{Change, Live, Properties, RemovalOptions, Want, World};
+use sftpctl_core::node::Node;
+use sftpctl_core::plan::{graph, planner};
+use sftpctl_engine::desired::{self, Past};
+use sftpctl_engine::execute::executor::Task;
+use sftpctl_engine::observe::observe;
+use sftpctl_engine::resources::resource::Resource;
+use sftpctl_engine::resources::resource::ResourceError;
 
 use crate::drive::{self, dependants, environment, resources};
 use crate::site::Site;
@@ -169,7 +169,7 @@ async fn no_aws() -> Arc<Aws> {
     Arc::new(Aws::connect(options).await)
 }
 
-fn word(outcome: &sftpctl::report::events::Outcome) -> String {
+fn word(outcome: &sftpctl_core::events::Outcome) -> String {
     serde_json::to_value(outcome).unwrap()["outcome"].as_str().unwrap().to_owned()
 }
 

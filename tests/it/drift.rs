@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use serde_json::{Value, json};
-use sftpctl::drift::stack::{self, Found, Looked};
+use sftpctl_engine::drift::stack::{self, Found, Looked};
 
 use crate::site::{Site, text};
 use crate::stub::{Reply, Stub};
@@ -312,7 +312,7 @@ async fn looked(stub: &Stub, resources: Value, drifts: &[(&str, &str)]) -> Found
 
 /// `resource property`, for everything.
 fn drifted(found: &Found) -> Vec<String> {
-    let of = |drifted: &sftpctl::drift::model::Drifted| {
+    let of = |drifted: &sftpctl_engine::drift::model::Drifted| {
         let name = drifted.resource.clone();
         drifted.properties.iter().map(move |property| format!("{name} {}", property.name)).collect::<Vec<_>>()
     };

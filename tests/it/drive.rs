@@ -6,25 +6,25 @@ use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
-use sftpctl::aws::Aws;
-use sftpctl::desired::{self, Given, Past};
-use sftpctl::execute::deadlines::Deadlines;
-use sftpctl::execute::executor::{self, Context, Job, Outcomes, Task};
-use sftpctl::execute::stop::Stop;
-use sftpctl::kind::NodeId;
-use sftpctl::model::{Removal, RemovalOptions, World};
-use sftpctl::observe::observe;
-use sftpctl::package::Package;
-use sftpctl::plan::graph::{self, Edges};
-use sftpctl::plan::model::Plan;
-use sftpctl::plan::planner;
-use sftpctl::report::events::{Event, Reporter};
-use sftpctl::resources::resource::Resource;
-use sftpctl::spec;
-use sftpctl::spec::model::Environment;
-use sftpctl::state::folder::Folder;
-use sftpctl::state::machine::ThisMachine;
-use sftpctl::state::store::{self, Store};
+use sftpctl_aws::Aws;
+use sftpctl_core::events::{Event, Reporter};
+use sftpctl_core::kind::NodeId;
+use sftpctl_core::model::{Removal, RemovalOptions, World};
+use sftpctl_core::plan::graph::{self, Edges};
+use sftpctl_core::plan::model::Plan;
+use sftpctl_core::plan::planner;
+use sftpctl_core::spec;
+use sftpctl_core::spec::model::Environment;
+use sftpctl_engine::desired::{self, Given, Past};
+use sftpctl_engine::execute::deadlines::Deadlines;
+use sftpctl_engine::execute::executor::{self, Context, Job, Outcomes, Task};
+use sftpctl_engine::execute::stop::Stop;
+use sftpctl_engine::observe::observe;
+use sftpctl_engine::package::Package;
+use sftpctl_engine::resources::resource::Resource;
+use sftpctl_engine::state::folder::Folder;
+use sftpctl_engine::state::machine::ThisMachine;
+use sftpctl_engine::state::store::{self, Store};
 
 /// Keeps the events.
 #[derive(Default)]
@@ -34,6 +34,8 @@ impl Reporter for Kept {
     fn event(&self, event: &Event) {
         self.0.lock().unwrap().push(event.clone());
     }
+
+    fn note(&self, _line: &str) {}
 }
 
 /// What came of a run.

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use sftpctl::desired;
-use sftpctl::plan::graph::{self, Edges};
-use sftpctl::resources::resource::Resource;
+use sftpctl_core::plan::graph::{self, Edges};
+use sftpctl_engine::desired;
+use sftpctl_engine::resources::resource::Resource;
 
 use crate::drive::{environment, resources};
 

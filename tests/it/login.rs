@@ -8,7 +8,6 @@ mod execute_api;
 mod host_keys;
 mod limits;
 mod package;
-mod shim;
 mod update;
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};

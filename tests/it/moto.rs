@@ -19,11 +19,8 @@ struct Moto {
 
 impl Moto {
     fn start() -> Self {
-        let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/moto/bin/moto_server");
-        assert!(
-            program.exists(),
-            "moto is missing: python3 -m venv target/moto && target/moto/bin/pip install 'moto[server]==5.2.2'"
-        );
+        let program = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("moto").join("bin/moto_server");
+        assert!(program.exists(), "moto is missing: run scripts/test, which installs it below the target folder");
         let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
         let child = Command::new(program)
             .args(["-H", "127.0.0.1", "-p", &port.to_string()])

@@ -9,15 +9,15 @@ use std::sync::Arc;
 
 use clap::CommandFactory as _;
 use serde_json::Value;
-use sftpctl::cli::Cli;
-use sftpctl::kind::Kind;
-use sftpctl::model::{Live, Removal, Want, World};
-use sftpctl::plan::model::Plan;
-use sftpctl::plan::{graph, planner};
-use sftpctl::report::events::{RegionRow, Summary};
+use sftpctl::commands::Cli;
 use sftpctl::report::{plan_view, summary};
-use sftpctl::resources::resource::Resource;
-use sftpctl::template::{Code, render};
+use sftpctl_core::events::{RegionRow, Summary};
+use sftpctl_core::kind::Kind;
+use sftpctl_core::model::{Live, Removal, Want, World};
+use sftpctl_core::plan::model::Plan;
+use sftpctl_core::plan::{graph, planner};
+use sftpctl_core::template::{Code, render};
+use sftpctl_engine::resources::resource::Resource;
 
 use crate::drive::{environment, resources};
 

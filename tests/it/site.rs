@@ -15,6 +15,13 @@ use serde_json::Value;
 /// How long anything may take that a test waits for.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
+/// Another program of this workspace: Cargo builds it beside `sftpctl` when it builds the tests of its crate.
+pub(crate) fn built(name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_BIN_EXE_sftpctl")).with_file_name(name);
+    assert!(path.exists(), "{} is missing: cargo build --bins", path.display());
+    path
+}
+
 /// A folder with the environments and a running local cloud, stopped when dropped.
 pub(crate) struct Site {
     pub(crate) dir: tempfile::TempDir,
@@ -33,8 +40,7 @@ pub(crate) fn authorizer() -> &'static Path {
     STRIPPED.get_or_init(|| {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
         let stripped = tempfile::Builder::new().prefix("sftp-authorizer").tempfile_in(folder).unwrap().into_temp_path();
-        let output =
-            tool("strip", "binutils").arg("-o").arg(&stripped).arg(env!("CARGO_BIN_EXE_sftp-authorizer")).output();
+        let output = tool("strip", "binutils").arg("-o").arg(&stripped).arg(built("sftp-authorizer")).output();
         succeeded("strip", &output.unwrap());
         // Whole at any moment, for another run of the tests that works at the same time.
         let path = folder.join("sftp-authorizer");

@@ -4,7 +4,7 @@
 
 use proptest::prelude::*;
 use rstest::rstest;
-use sftpctl::spec;
+use sftpctl_core::spec;
 
 const MINIMAL: &str = "\
 version: 1

@@ -83,7 +83,7 @@ fn the_default_security_policy_has_no_failures_but_those_of_awss_own() {
         assert!(Instant::now() < deadline, "no endpoint: {}", cloud.status());
     };
 
-    let audit = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/bin/ssh-audit");
+    let audit = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("tools").join("bin/ssh-audit");
     let output = Command::new(&audit)
         // Not how many connections a second it takes: others share the machine.
         .args(["--skip-rate-test", "--json", "--port", &port, "127.0.0.1"])

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, Response};
-use sftpctl::aws::{Aws, ConnectOptions};
+use sftpctl_aws::{Aws, ConnectOptions};
 
 /// One answer.
 #[derive(Clone, Debug)]

@@ -3,8 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use serde_json::{Map, Value, json};
-use sftpctl::spec::{self, model::Environment};
-use sftpctl::template::{Code, Rendered, bucket_policy, render};
+use sftpctl_core::spec::{self, model::Environment};
+use sftpctl_core::template::{Code, Rendered, bucket_policy, render};
 
 fn environment(name: &str) -> Environment {
     let path = format!("{}/environments/{name}.yaml", env!("CARGO_MANIFEST_DIR"));

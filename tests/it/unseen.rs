@@ -2,20 +2,21 @@
 //! server in memory.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::disallowed_methods, reason = "what is tested takes its time")]
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::Value;
-use sftpctl::aws::{Aws, AwsError, ConnectOptions};
-use sftpctl::execute::executor::Task;
-use sftpctl::kind::{Kind, NodeId};
-use sftpctl::model::{Change, Live, Properties, RemovalOptions, Settled, World};
-use sftpctl::node::Node;
-use sftpctl::plan::planner;
-use sftpctl::resources::resource::Resource;
-use sftpctl::resources::resource::ResourceError;
+use sftpctl_aws::{Aws, AwsError, ConnectOptions};
+use sftpctl_core::kind::{Kind, NodeId};
+use sftpctl_core::model::{Change, Live, Properties, RemovalOptions, Settled, World};
+use sftpctl_core::node::Node;
+use sftpctl_core::plan::planner;
+use sftpctl_engine::execute::executor::Task;
+use sftpctl_engine::resources::resource::Resource;
+use sftpctl_engine::resources::resource::ResourceError;
 
 use crate::drive::{self, Ended};
 

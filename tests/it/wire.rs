@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use rstest::rstest;
 use serde_json::{Value, json};
-use sftpctl::kind::NodeId;
-use sftpctl::model::{Live, World};
-use sftpctl::observe::observe;
-use sftpctl::plan::planner;
-use sftpctl::report::events::Event;
-use sftpctl::resources::resource::Resource;
-use sftpctl::spec::model::Cluster;
+use sftpctl_core::events::Event;
+use sftpctl_core::kind::NodeId;
+use sftpctl_core::model::{Live, World};
+use sftpctl_core::plan::planner;
+use sftpctl_core::spec::model::Cluster;
+use sftpctl_engine::observe::observe;
+use sftpctl_engine::resources::resource::Resource;
 
 use crate::drive::{self, Ended, deploy, resource, resources, teardown};
 use crate::stub::{Reply, Stub};
@@ -53,7 +53,7 @@ pub(crate) fn retries(ended: &Ended) -> Vec<String> {
 /// `DescribeStacks` of a stack that is as wanted, but for its status and digest.
 pub(crate) fn stack(status: &str, digest: &str) -> Reply {
     let wanted = resource(STACK).wanted(&World::new());
-    let sftpctl::model::Want::Is(Value::Object(parameters)) = &wanted["parameters"] else { panic!() };
+    let sftpctl_core::model::Want::Is(Value::Object(parameters)) = &wanted["parameters"] else { panic!() };
     let parameters: String = parameters
         .iter()
         .map(|(key, value)| {
@@ -61,7 +61,7 @@ pub(crate) fn stack(status: &str, digest: &str) -> Reply {
             format!("<member><ParameterKey>{key}</ParameterKey><ParameterValue>{value}</ParameterValue></member>")
         })
         .collect();
-    let tags: String = sftpctl::spec::names::tags(&drive::environment())
+    let tags: String = sftpctl_core::spec::names::tags(&drive::environment())
         .iter()
         .map(|(key, value)| format!("<member><Key>{key}</Key><Value>{value}</Value></member>"))
         .collect();
@@ -81,7 +81,7 @@ pub(crate) fn no_stack() -> Reply {
 /// The digest of the wanted template.
 pub(crate) fn digest() -> String {
     match &resource(STACK).wanted(&World::new())["template"] {
-        sftpctl::model::Want::Is(Value::String(digest)) => digest.clone(),
+        sftpctl_core::model::Want::Is(Value::String(digest)) => digest.clone(),
         other => panic!("{other:?}"),
     }
 }
@@ -207,7 +207,7 @@ async fn a_replica_that_was_a_source_today_is_deleted_tomorrow() {
 async fn a_policy_that_names_the_dead_id_of_a_role_made_anew_is_put_again() {
     let stub = Stub::new().await;
     let bucket = resource("us-west-2/bucket/pl-pt99-5-uploads");
-    let sftpctl::model::Want::Is(policy) = bucket.wanted(&World::new())["policy"].clone() else { panic!() };
+    let sftpctl_core::model::Want::Is(policy) = bucket.wanted(&World::new())["policy"].clone() else { panic!() };
     let dead = policy.to_string().replace("arn:aws:iam::111111111111:role/sftp-transfer", "AROAEXAMPLEEXAMPLE123");
     assert_ne!(dead, policy.to_string());
     kept_well(&stub, "pl-pt99-5-uploads", "Enabled");
@@ -233,7 +233,7 @@ async fn recovery_is_turned_on_when_a_new_tables_backups_are() {
     let stub = Stub::new().await;
     let resource = resource("us-west-2/table");
     let wanted = resource.wanted(&World::new());
-    let sftpctl::model::Want::Is(Value::Object(tags)) = &wanted["tags"] else { panic!() };
+    let sftpctl_core::model::Want::Is(Value::Object(tags)) = &wanted["tags"] else { panic!() };
     let tags: Vec<Value> = tags.iter().map(|(key, value)| json!({ "Key": key, "Value": value })).collect();
     let backups = |recovery: &str| {
         Reply::ok(
@@ -362,7 +362,7 @@ async fn a_bucket_policy_is_put_again_until_the_new_role_is_known() {
     let stub = Stub::new().await;
     let bucket = resource("us-west-2/bucket/pl-pt99-5-uploads");
     let wanted = bucket.wanted(&World::new());
-    let sftpctl::model::Want::Is(policy) = &wanted["policy"] else { panic!() };
+    let sftpctl_core::model::Want::Is(policy) = &wanted["policy"] else { panic!() };
     let none = || Reply::s3_error(404, "NoSuchBucketPolicy", "The bucket policy does not exist");
     kept_well(&stub, "pl-pt99-5-uploads", "Enabled");
     stub.on(
@@ -417,7 +417,7 @@ pub(crate) fn server(policy: &str, state: &str) -> Reply {
     let environment = drive::environment();
     let wanted = resource("us-west-2/server").wanted(&stack_is_there());
     let value = |name: &str| match &wanted[name] {
-        sftpctl::model::Want::Is(value) => value.clone(),
+        sftpctl_core::model::Want::Is(value) => value.clone(),
         other => panic!("{other:?}"),
     };
     let tags = value("tags");

@@ -5,8 +5,8 @@
 
 use rstest::rstest;
 use serde_json::{Value, json};
-use sftpctl::model::{Live, PropertyChange, Removal, RemovalOptions};
-use sftpctl::resources::resource::ResourceError;
+use sftpctl_core::model::{Live, PropertyChange, Removal, RemovalOptions};
+use sftpctl_engine::resources::resource::ResourceError;
 
 use crate::drive::resource;
 use crate::stub::{Reply, Stub};

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use rstest::rstest;
 use serde_json::json;
-use sftpctl::kind::Kind;
-use sftpctl::model::World;
-use sftpctl::resources::Orphan;
-use sftpctl::resources::resource::Resource;
+use sftpctl_core::kind::Kind;
+use sftpctl_core::model::World;
+use sftpctl_engine::resources::Orphan;
+use sftpctl_engine::resources::resource::Resource;
 
 use crate::drive::{resource, teardown};
 use crate::stub::{Reply, Stub};

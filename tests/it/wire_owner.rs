@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use rstest::rstest;
 use serde_json::json;
-use sftpctl::desired::{self, Past};
-use sftpctl::kind::Kind;
-use sftpctl::model::{Live, Owner, Removal, RemovalOptions, World};
-use sftpctl::observe::observe;
-use sftpctl::resources::Orphan;
-use sftpctl::resources::resource::Resource;
-use sftpctl::resources::resource::ResourceError;
+use sftpctl_core::kind::Kind;
+use sftpctl_core::model::{Live, Owner, Removal, RemovalOptions, World};
+use sftpctl_engine::desired::{self, Past};
+use sftpctl_engine::observe::observe;
+use sftpctl_engine::resources::Orphan;
+use sftpctl_engine::resources::resource::Resource;
+use sftpctl_engine::resources::resource::ResourceError;
 
 use crate::drive::{environment, resource};
 use crate::stub::{Reply, Stub};
@@ -366,7 +366,7 @@ async fn what_state_remembers_is_ours_although_its_tags_were_taken_away(#[case] 
 #[tokio::test]
 async fn a_hundred_clusters_take_two_policies_and_the_second_goes_with_its_clusters() {
     let stub = Stub::new().await;
-    let policy = |environment: &sftpctl::spec::model::Environment| {
+    let policy = |environment: &sftpctl_core::spec::model::Environment| {
         let all = crate::drive::resources(environment);
         all.into_iter().find(|resource| resource.id().as_str() == "global/user-policy").unwrap()
     };
@@ -388,7 +388,7 @@ async fn a_hundred_clusters_take_two_policies_and_the_second_goes_with_its_clust
 
     // Fewer clusters: the second policy is detached and deleted, and nothing else of the role is touched.
     let one = policy(&environment());
-    let sftpctl::model::Want::Is(document) = &one.wanted(&World::new())["document"] else { panic!() };
+    let sftpctl_core::model::Want::Is(document) = &one.wanted(&World::new())["document"] else { panic!() };
     managed(&stub, &document.to_string(), "<member><Key>sftpctl:environment</Key><Value>99</Value></member>");
     let second = format!("{POLICY}-2");
     stub.on("iam:ListAttachedRolePolicies", [attached(&[POLICY, &second, "arn:aws:iam::aws:policy/theirs"])]);
@@ -416,7 +416,7 @@ async fn a_hundred_clusters_take_two_policies_and_the_second_goes_with_its_clust
 async fn a_policy_that_only_has_a_name_like_ours_is_neither_detached_nor_deleted() {
     let stub = Stub::new().await;
     let policy = resource("global/user-policy");
-    let sftpctl::model::Want::Is(document) = &policy.wanted(&World::new())["document"] else { panic!() };
+    let sftpctl_core::model::Want::Is(document) = &policy.wanted(&World::new())["document"] else { panic!() };
     managed(&stub, &document.to_string(), "<member><Key>sftpctl:environment</Key><Value>99</Value></member>");
     let get = |tags: &str| {
         Reply::ok(format!(

@@ -5,10 +5,10 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use sftpctl::model::{Action, Live, Owner, World};
-use sftpctl::observe::observe;
-use sftpctl::plan::planner;
-use sftpctl::report::events::Event;
+use sftpctl_core::events::Event;
+use sftpctl_core::model::{Action, Live, Owner, World};
+use sftpctl_core::plan::planner;
+use sftpctl_engine::observe::observe;
 
 use crate::drive::{Ended, deploy, resource};
 use crate::stub::{Reply, Stub};
@@ -29,8 +29,8 @@ fn template_without_a_bucket() -> Reply {
 /// The template that is wanted.
 fn template() -> String {
     let environment = crate::drive::environment();
-    let code = sftpctl::template::Code { bucket: "b".into(), key: "k".into() };
-    sftpctl::template::render(&environment, REGION, &code).unwrap().template.to_string()
+    let code = sftpctl_core::template::Code { bucket: "b".into(), key: "k".into() };
+    sftpctl_core::template::render(&environment, REGION, &code).unwrap().template.to_string()
 }
 
 fn escaped(text: &str) -> String {
@@ -136,7 +136,7 @@ async fn an_import_into_a_stack_changes_nothing_else_of_it() {
 async fn a_bucket_in_the_stack_is_looked_into_only_where_its_policy_is_not_ours() {
     let stub = Stub::new().await;
     let bucket = resource(BUCKET);
-    let sftpctl::model::Want::Is(policy) = bucket.wanted(&World::new())["policy"].clone() else { panic!() };
+    let sftpctl_core::model::Want::Is(policy) = bucket.wanted(&World::new())["policy"].clone() else { panic!() };
     stub.on("s3:GET /pl-pt99-5-uploads?policy", [Reply::ok(policy.to_string())]);
     let aws = stub.aws(REGION).await;
     let given = crate::wire::stack_is_there();

@@ -4,8 +4,8 @@ use std::process::{Output, Stdio};
 
 use serde_json::{Value, json};
 
-use sftpctl::authorizer::Attribute;
-use sftpctl::aws::{Write, Written};
+use sftp_authorizer::Attribute;
+use sftpctl_aws::{Write, Written};
 
 use super::shared;
 use crate::site::{Login, Running, Site, shown, succeeded, text, tool};

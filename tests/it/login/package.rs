@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use crate::site::{shown, tool, with_input};
+use crate::site::{built, shown, tool, with_input};
 
 fn package(dir: &Path, arguments: &[&str]) -> std::process::Output {
     std::process::Command::new(env!("CARGO_BIN_EXE_sftpctl"))
@@ -18,13 +18,13 @@ fn package(dir: &Path, arguments: &[&str]) -> std::process::Output {
 #[test]
 fn the_same_binary_gives_the_same_zip_and_an_unfit_one_none() {
     let dir = tempfile::tempdir().unwrap();
-    let binary = env!("CARGO_BIN_EXE_sftp-authorizer");
+    let binary = built("sftp-authorizer").display().to_string();
     for out in ["one.zip", "two.zip"] {
-        let output = package(dir.path(), &["--binary", binary, "--out", out, "--max-size", "200"]);
+        let output = package(dir.path(), &["--binary", &binary, "--out", out, "--max-size", "200"]);
         assert!(output.status.success(), "{}", shown(&output));
     }
     // Unoptimised it is no program for a cold start.
-    let large = package(dir.path(), &["--binary", binary, "--out", "large.zip"]);
+    let large = package(dir.path(), &["--binary", &binary, "--out", "large.zip"]);
     assert!(large.status.code() == Some(2) && shown(&large).contains("more than 2 MB"), "{}", shown(&large));
     assert!(!dir.path().join("large.zip").exists());
     let read = |name: &str| std::fs::read(dir.path().join(name)).unwrap();
@@ -33,7 +33,7 @@ fn the_same_binary_gives_the_same_zip_and_an_unfit_one_none() {
     let listed = tool("python3", "python3").args(["-c", script, "one.zip"]).current_dir(dir.path()).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&listed.stdout).trim(), "[('bootstrap', '0o100755')]");
 
-    let other = package(dir.path(), &["--binary", binary, "--architecture", "arm64"]);
+    let other = package(dir.path(), &["--binary", &binary, "--architecture", "arm64"]);
     assert_eq!(other.status.code(), Some(2));
     assert!(shown(&other).contains("arm64"), "{}", shown(&other));
     std::fs::write(dir.path().join("script"), "#!/bin/sh\n").unwrap();

@@ -9,13 +9,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
-use sftpctl::model::Action;
-use sftpctl::state::error::StateError;
-use sftpctl::state::folder::Folder;
-use sftpctl::state::journal::{Header, Journal};
-use sftpctl::state::lease::Terms;
-use sftpctl::state::machine::ThisMachine;
-use sftpctl::state::store::{Run, Store};
+use sftpctl_core::model::Action;
+use sftpctl_engine::state::error::StateError;
+use sftpctl_engine::state::folder::Folder;
+use sftpctl_engine::state::journal::{Header, Journal};
+use sftpctl_engine::state::lease::Terms;
+use sftpctl_engine::state::machine::ThisMachine;
+use sftpctl_engine::state::store::{Run, Store};
 use tokio::runtime::Runtime;
 
 use super::BUCKET;

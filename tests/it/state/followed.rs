@@ -1,16 +1,17 @@
 //! Runs that are paused, slow or cut off, and whether another has followed them.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::disallowed_methods, reason = "what is tested takes its time")]
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use sftpctl::aws::{Aws, AwsError};
-use sftpctl::model::Action;
-use sftpctl::state::blob::{Blobs, Expect};
-use sftpctl::state::bucket::Bucket;
-use sftpctl::state::error::StateError;
-use sftpctl::state::model::State;
+use sftpctl_aws::{Aws, AwsError};
+use sftpctl_core::model::Action;
+use sftpctl_engine::state::blob::{Blobs, Expect};
+use sftpctl_engine::state::bucket::Bucket;
+use sftpctl_engine::state::error::StateError;
+use sftpctl_engine::state::model::State;
 use tokio::time::Instant;
 
 use super::places::Fickle;

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use sftpctl::state::blob::{Blob, Blobs, Expect, Version};
-use sftpctl::state::error::StateError;
+use sftpctl_engine::state::blob::{Blob, Blobs, Expect, Version};
+use sftpctl_engine::state::error::StateError;
 use tokio::sync::watch;
 
 /// A place that fails every write after the first `left`.

@@ -1,22 +1,23 @@
 //! What a place promises, and what is built on it: the same for a folder and for S3 of the local cloud.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::disallowed_methods, reason = "what is tested takes its time")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use sftpctl::aws::{Aws, ConnectOptions};
-use sftpctl::kind::{Kind, NodeId};
-use sftpctl::model::Action;
-use sftpctl::spec::place::Place;
-use sftpctl::state::blob::{Blobs, Expect};
-use sftpctl::state::bucket::Bucket;
-use sftpctl::state::error::StateError;
-use sftpctl::state::folder::Folder;
-use sftpctl::state::lease::{Holder, Machine, Terms};
-use sftpctl::state::moving::relocate;
-use sftpctl::state::store::Store;
+use sftpctl_aws::{Aws, ConnectOptions};
+use sftpctl_core::kind::{Kind, NodeId};
+use sftpctl_core::model::Action;
+use sftpctl_core::spec::place::Place;
+use sftpctl_engine::state::blob::{Blobs, Expect};
+use sftpctl_engine::state::bucket::Bucket;
+use sftpctl_engine::state::error::StateError;
+use sftpctl_engine::state::folder::Folder;
+use sftpctl_engine::state::lease::{Holder, Machine, Terms};
+use sftpctl_engine::state::moving::relocate;
+use sftpctl_engine::state::store::Store;
 use tokio::time::Instant;
 
 use super::places::{Failing, Fickle, Mounted};
@@ -278,7 +279,7 @@ async fn a_run_writes_its_journal_once_an_operation(blobs: &Arc<dyn Blobs>) {
 
 async fn other_documents_are_refused_and_left_alone(blobs: &Arc<dyn Blobs>) {
     let mut run = store(blobs, "one", 1).begin("deploy", TERMS, &|_| {}).await.unwrap().0;
-    let mut state = sftpctl::state::model::State::new("99", ACCOUNT);
+    let mut state = sftpctl_engine::state::model::State::new("99", ACCOUNT);
     state.identities.insert(server(), "s-1".into());
     run.save(&mut state).await.unwrap();
     run.end().await.unwrap();
@@ -362,7 +363,7 @@ async fn a_move_is_finished_wherever_it_was_interrupted(fresh: &dyn Fn() -> Arc<
         let (from, to) = (fresh(), fresh());
         let (run, _) = store(&from, "one", 100).begin("deploy", TERMS, &|_| {}).await.unwrap();
         let mut run = run;
-        let mut state = sftpctl::state::model::State::new("99", ACCOUNT);
+        let mut state = sftpctl_engine::state::model::State::new("99", ACCOUNT);
         state.identities.insert(server(), "s-1".into());
         run.save(&mut state).await.unwrap();
         run.journal().intend(&server(), Action::Update, "server").await.unwrap();

@@ -1,0 +1,344 @@
+//! Accounts in the table.
+//!
+//! Everything is written in the home region, so that DynamoDB's transactions hold: of two people who take one user name
+//! at once, one wins. (With writes in two regions the last one would win, on each side another.)
+
+use std::sync::Arc;
+
+use super::rules::reservation;
+use sftp_authorizer::account::MalformedItem;
+use sftp_authorizer::{Account, Attribute, Item};
+use sftpctl_aws::{Aws, AwsError, DynamoDb, Write, Written};
+use sftpctl_core::spec::model::Environment;
+use sftpctl_core::spec::names;
+
+/// The partition key.
+const KEY: &str = "orgid";
+/// In a reservation: whose it is.
+const RESERVED_BY: &str = "reservedBy";
+/// In a reservation: the name.
+const RESERVES: &str = "reserves";
+
+/// Something about an account went wrong.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum AccountError {
+    /// AWS.
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+    /// The name is taken.
+    #[error("the user name {0} is taken")]
+    NameTaken(String),
+    /// The number is taken.
+    #[error("the organisation {0} has an account already")]
+    OrgTaken(i64),
+    /// Not there.
+    #[error("there is no account {0}")]
+    Missing(String),
+    /// More than one.
+    #[error("there are {count} accounts named {name} ({}): the authorizer admits none of them", .orgs.join(", "))]
+    Duplicate {
+        /// The name.
+        name: String,
+        /// How many.
+        count: usize,
+        /// Their numbers.
+        orgs: Vec<String>,
+    },
+    /// Not an account.
+    #[error("the item of {name} is malformed: {source}; the authorizer refuses it")]
+    Malformed {
+        /// Name or number.
+        name: String,
+        /// Which attribute.
+        source: MalformedItem,
+    },
+    /// Somebody else changed it at the same moment.
+    #[error("the account {0} was changed by somebody else at the same moment; nothing was written")]
+    Changed(String),
+}
+
+/// The accounts of an environment.
+pub struct Accounts {
+    home: DynamoDb,
+    table: String,
+    aws: Arc<Aws>,
+}
+
+impl Accounts {
+    /// The accounts in an environment's table.
+    pub fn new(aws: Arc<Aws>, environment: &Environment) -> Self {
+        Self { home: aws.dynamodb(&environment.home_region), table: environment.table.name.clone(), aws }
+    }
+
+    /// Every item with a user name, as a region's replica has them.
+    ///
+    /// # Errors
+    /// AWS's.
+    pub async fn items(&self, region: &str, username: &str) -> Result<Vec<Item>, AwsError> {
+        self.aws.dynamodb(region).query_index(&self.table, names::TABLE_INDEX, ("username", username)).await
+    }
+
+    /// The one account with a user name.
+    ///
+    /// # Errors
+    /// None, several, or a malformed one.
+    pub async fn by_name(&self, username: &str) -> Result<Account, AccountError> {
+        let found = self.home.query_index(&self.table, names::TABLE_INDEX, ("username", username)).await?;
+        match found.as_slice() {
+            [] => Err(AccountError::Missing(username.to_owned())),
+            [item] => read(username, item),
+            several => Err(AccountError::Duplicate {
+                name: username.to_owned(),
+                count: several.len(),
+                orgs: several
+                    .iter()
+                    .filter_map(|item| match item.get(KEY) {
+                        Some(Attribute::Number(digits)) => Some(digits.clone()),
+                        _ => None,
+                    })
+                    .collect(),
+            }),
+        }
+    }
+
+    /// The account of an organisation.
+    ///
+    /// # Errors
+    /// None, or a malformed one.
+    pub async fn by_org(&self, org_id: i64) -> Result<Account, AccountError> {
+        let key = Attribute::Number(org_id.to_string());
+        match self.home.item(&self.table, (KEY, &key)).await? {
+            None => Err(AccountError::Missing(org_id.to_string())),
+            Some(item) => read(&org_id.to_string(), &item),
+        }
+    }
+
+    /// Adds an account and reserves its name, both or neither.
+    ///
+    /// # Errors
+    /// The name or the number is taken.
+    pub async fn add(&self, account: &Account) -> Result<(), AccountError> {
+        // Accounts that were there before there were reservations are found by their name.
+        match self.by_name(&account.username).await {
+            Err(AccountError::Missing(_)) => {}
+            Ok(_) | Err(AccountError::Duplicate { .. } | AccountError::Malformed { .. }) => {
+                return Err(AccountError::NameTaken(account.username.clone()));
+            }
+            Err(error) => return Err(error),
+        }
+        let free = || Some(format!("attribute_not_exists({KEY})"));
+        let writes = [
+            Write::Put { item: account.to_item(), condition: free(), values: Vec::new() },
+            Write::Put { item: reservation_item(account), condition: free(), values: Vec::new() },
+        ];
+        match self.home.write_items(&self.table, &writes).await? {
+            Written::Done => Ok(()),
+            Written::Refused(failed) if failed.contains(&0) => Err(AccountError::OrgTaken(account.org_id)),
+            Written::Refused(_) => self.add_over(account).await,
+        }
+    }
+
+    /// Adds an account whose name is reserved, if whoever reserved it is gone or has another name: removed by other means
+    /// than `users remove`, an account leaves its reservation behind. That both are still so is a condition of the write.
+    async fn add_over(&self, account: &Account) -> Result<(), AccountError> {
+        let taken = || AccountError::NameTaken(account.username.clone());
+        let reserved = Attribute::Number(reservation(&account.username).to_string());
+        let Some(found) = self.home.item(&self.table, (KEY, &reserved)).await? else { return Err(taken()) };
+        let (Some(owner @ Attribute::Number(_)), true) =
+            (found.get(RESERVED_BY), found.get(RESERVES) == Some(&Attribute::Text(account.username.clone())))
+        else {
+            return Err(taken());
+        };
+        let mut writes = vec![
+            Write::Put {
+                item: account.to_item(),
+                condition: Some(format!("attribute_not_exists({KEY})")),
+                values: Vec::new(),
+            },
+            Write::Put {
+                item: reservation_item(account),
+                condition: Some(format!("{RESERVED_BY} = :owner")),
+                values: vec![(":owner".to_owned(), owner.clone())],
+            },
+        ];
+        // One item cannot be in a transaction twice; that this one is gone is the first condition already.
+        if *owner != Attribute::Number(account.org_id.to_string()) {
+            writes.push(Write::Check {
+                key: (KEY.to_owned(), owner.clone()),
+                condition: format!("attribute_not_exists({KEY}) OR username <> :name"),
+                values: vec![(":name".to_owned(), Attribute::Text(account.username.clone()))],
+            });
+        }
+        match self.home.write_items(&self.table, &writes).await? {
+            Written::Done => Ok(()),
+            Written::Refused(failed) if failed.contains(&0) => Err(AccountError::OrgTaken(account.org_id)),
+            Written::Refused(_) => Err(taken()),
+        }
+    }
+
+    /// Writes what changed of an account, unless somebody else has changed it since it was read. Attributes that this
+    /// program does not know stay as they are.
+    ///
+    /// # Errors
+    /// Somebody has.
+    pub async fn replace(&self, before: &Account, account: &Account) -> Result<(), AccountError> {
+        let (condition, values) = unchanged(before);
+        let (old, new) = (before.to_item(), account.to_item());
+        let set = new.iter().filter(|(name, value)| old.get(*name) != Some(value));
+        let gone = old.keys().filter(|name| !new.contains_key(*name));
+        let changes = set.map(|(name, value)| (name.clone(), Some(value.clone())));
+        let changes: Vec<_> = changes.chain(gone.map(|name| (name.clone(), None))).collect();
+        let key = (KEY.to_owned(), Attribute::Number(before.org_id.to_string()));
+        let writes = [Write::Update { key, changes, condition: Some(condition), values }];
+        match self.home.write_items(&self.table, &writes).await? {
+            Written::Done => Ok(()),
+            Written::Refused(_) => Err(AccountError::Changed(account.username.clone())),
+        }
+    }
+
+    /// The items of an organisation, or with a user name, whatever is wrong with them.
+    ///
+    /// # Errors
+    /// AWS's.
+    pub async fn raw(&self, org_id: Option<i64>, username: Option<&str>) -> Result<Vec<Item>, AwsError> {
+        match (username, org_id) {
+            (Some(name), _) => self.home.query_index(&self.table, names::TABLE_INDEX, ("username", name)).await,
+            (None, org_id) => {
+                let key = Attribute::Number(org_id.unwrap_or_default().to_string());
+                Ok(self.home.item(&self.table, (KEY, &key)).await?.into_iter().collect())
+            }
+        }
+    }
+
+    /// Turns off, or removes, an item that is no account. It admits nobody as it is; but what is wrong with it may be put
+    /// right by somebody who does not know that it was meant to go.
+    ///
+    /// # Errors
+    /// Its user name has changed since it was read.
+    pub async fn end_malformed(&self, item: &Item, remove: bool) -> Result<(), AccountError> {
+        let id = item.get(KEY).cloned().unwrap_or(Attribute::Other);
+        let key = (KEY.to_owned(), id.clone());
+        let (name, condition, values) = match item.get("username") {
+            Some(value @ Attribute::Text(name)) => {
+                (Some(name), "username = :name", vec![(":name".to_owned(), value.clone())])
+            }
+            _ => (None, "attribute_exists(orgid)", Vec::new()),
+        };
+        let condition = Some(condition.to_owned());
+        let write = if remove {
+            Write::Delete { key, condition, values }
+        } else {
+            let changes = vec![("status".to_owned(), Some(Attribute::Text("disabled".to_owned())))];
+            Write::Update { key, changes, condition, values }
+        };
+        match self.home.write_items(&self.table, &[write]).await? {
+            Written::Refused(_) => {
+                let name = name.cloned().unwrap_or_else(|| format!("{id:?}"));
+                return Err(AccountError::Changed(name));
+            }
+            Written::Done => {}
+        }
+        if let (true, Some(name)) = (remove, name) {
+            // Whoever has the name next takes over a reservation whose owner is gone; so this may fail.
+            let reserved = Write::Delete {
+                key: (KEY.to_owned(), Attribute::Number(reservation(name).to_string())),
+                condition: Some(format!("{RESERVED_BY} = :org")),
+                values: vec![(":org".to_owned(), id)],
+            };
+            self.home.write_items(&self.table, &[reserved]).await?;
+        }
+        Ok(())
+    }
+
+    /// Removes an account and frees its name.
+    ///
+    /// # Errors
+    /// Somebody else has changed it since it was read.
+    pub async fn remove(&self, account: &Account) -> Result<(), AccountError> {
+        let (condition, values) = unchanged(account);
+        let key = |id: i64| (KEY.to_owned(), Attribute::Number(id.to_string()));
+        let item = Write::Delete { key: key(account.org_id), condition: Some(condition), values };
+        let reserved = Write::Delete {
+            key: key(reservation(&account.username)),
+            condition: Some(format!("attribute_not_exists({KEY}) OR {RESERVED_BY} = :org")),
+            values: vec![(":org".to_owned(), Attribute::Number(account.org_id.to_string()))],
+        };
+        let written = self.home.write_items(&self.table, &[item.clone(), reserved]).await?;
+        let written = match written {
+            // Of two accounts with one name the other has reserved it; its reservation stays.
+            Written::Refused(failed) if !failed.contains(&0) => self.home.write_items(&self.table, &[item]).await?,
+            other => other,
+        };
+        match written {
+            Written::Done => Ok(()),
+            Written::Refused(_) => Err(AccountError::Changed(account.username.clone())),
+        }
+    }
+
+    /// A page of accounts, in the table's order; items that are no account come with their fault.
+    ///
+    /// # Errors
+    /// AWS's.
+    pub async fn page(
+        &self,
+        from: Option<Item>,
+    ) -> Result<(Vec<Result<Account, AccountError>>, Option<Item>), AwsError> {
+        let (items, next) = self.home.page_of_items(&self.table, from).await?;
+        let accounts = items.iter().filter(|item| item.contains_key("username")).map(|item| {
+            let name = match item.get("username") {
+                Some(Attribute::Text(name)) => name.as_str(),
+                _ => "?",
+            };
+            read(name, item)
+        });
+        // The canaries of `verify` are no customers.
+        let customers = accounts.filter(|account| !account.as_ref().is_ok_and(|account| account.org_id <= 0));
+        Ok((customers.collect(), next))
+    }
+
+    /// Writes an account that only this program uses, over one that was left behind before `stale` (RFC 3339).
+    ///
+    /// # Errors
+    /// AWS's. `false` where somebody uses it now.
+    pub async fn put_canary(&self, account: &Account, stale: &str) -> Result<bool, AwsError> {
+        let condition = Some(format!("attribute_not_exists({KEY}) OR createdAt < :stale"));
+        let values = vec![(":stale".to_owned(), Attribute::Text(stale.to_owned()))];
+        let writes = [Write::Put { item: account.to_item(), condition, values }];
+        Ok(self.home.write_items(&self.table, &writes).await? == Written::Done)
+    }
+
+    /// Removes such an account, if it is still this one.
+    ///
+    /// # Errors
+    /// AWS's.
+    pub async fn remove_canary(&self, account: &Account) -> Result<(), AwsError> {
+        let key = (KEY.to_owned(), Attribute::Number(account.org_id.to_string()));
+        let condition = Some(format!("attribute_not_exists({KEY}) OR username = :name"));
+        let values = vec![(":name".to_owned(), Attribute::Text(account.username.clone()))];
+        self.home.write_items(&self.table, &[Write::Delete { key, condition, values }]).await.map(drop)
+    }
+}
+
+fn read(name: &str, item: &Item) -> Result<Account, AccountError> {
+    Account::from_item(item).map_err(|source| AccountError::Malformed { name: name.to_owned(), source })
+}
+
+fn reservation_item(account: &Account) -> Item {
+    Item::from([
+        (KEY.to_owned(), Attribute::Number(reservation(&account.username).to_string())),
+        (RESERVES.to_owned(), Attribute::Text(account.username.clone())),
+        (RESERVED_BY.to_owned(), Attribute::Number(account.org_id.to_string())),
+    ])
+}
+
+/// The condition that an account is still as it was read.
+fn unchanged(account: &Account) -> (String, Vec<(String, Attribute)>) {
+    let name = (":name".to_owned(), Attribute::Text(account.username.clone()));
+    match &account.updated {
+        Some(time) => (
+            "username = :name AND updatedAt = :time".to_owned(),
+            vec![name, (":time".to_owned(), Attribute::Text(time.clone()))],
+        ),
+        None => ("username = :name AND attribute_not_exists(updatedAt)".to_owned(), vec![name]),
+    }
+}

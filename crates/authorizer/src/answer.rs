@@ -1,0 +1,222 @@
+//! What goes back to API Gateway, and the one line that is logged.
+
+use serde_json::{Value, json};
+
+use super::config::{Config, HomeType};
+use super::decision::{Grant, Refusal};
+use super::question::Question;
+
+/// The answer to the API. Only a grant has a `Role`, which is what Transfer looks at; a refusal's `status` is made the
+/// HTTP status by the response template.
+///
+/// The form is that of the user guide's "Using Amazon API Gateway to integrate your identity provider".
+pub fn body(config: &Config, decision: &Result<Grant, Refusal>) -> Value {
+    let grant = match decision {
+        Err(refusal) => {
+            let message = match refusal.status() {
+                401 => "Unauthorized",
+                404 => "Not Found",
+                500 => "Internal Server Error",
+                _ => "Forbidden",
+            };
+            return json!({ "status": refusal.status(), "message": message });
+        }
+        Ok(grant) => grant,
+    };
+    let path = grant.home.path();
+    let mut answer = json!({ "Role": config.role_arn, "Policy": grant.home.policy() });
+    match config.home_type {
+        HomeType::Path => answer["HomeDirectory"] = json!(path),
+        HomeType::Logical => {
+            answer["HomeDirectoryType"] = json!("LOGICAL");
+            answer["HomeDirectoryDetails"] = json!(json!([{ "Entry": "/", "Target": path }]).to_string());
+        }
+    }
+    if !grant.public_keys.is_empty() {
+        answer["PublicKeys"] = json!(grant.public_keys);
+    }
+    answer
+}
+
+/// The log line: who, from where, and what was decided. Never a password, hash or policy.
+pub fn log_line(question: Option<&Question>, decision: &Result<Grant, Refusal>) -> Value {
+    let question = question.cloned().unwrap_or_default();
+    let (level, outcome, reason) = match decision {
+        Ok(grant) if grant.public_keys.is_empty() => ("INFO", "admitted", "password"),
+        Ok(_) => ("INFO", "admitted", "keys-offered"),
+        Err(refusal) => (if refusal.is_ours() { "ERROR" } else { "INFO" }, "refused", refusal.reason()),
+    };
+    let short = |text: &str| super::question::escaped(text, 64);
+    json!({
+        "level": level,
+        "outcome": outcome,
+        "reason": reason,
+        "username": question.logged_name(),
+        "server": short(&question.server_id),
+        "source": short(&question.source_ip),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::home::Home;
+    use crate::{Attribute, Item, judge, password, screen};
+    use proptest::prelude::*;
+
+    fn config(home_type: HomeType) -> Config {
+        Config {
+            server_id: "s-1".into(),
+            table: "t".into(),
+            index: "i".into(),
+            role_arn: "arn:aws:iam::123456789012:role/r".into(),
+            block_list: Default::default(),
+            home_type,
+        }
+    }
+
+    #[test]
+    fn a_logical_home_hides_the_bucket() {
+        let home = Home::parse("/bucket/a \"b\"").unwrap();
+        let grant = Ok(Grant { home, public_keys: vec![] });
+        let answer = body(&config(HomeType::Logical), &grant);
+        assert_eq!(answer.get("HomeDirectory"), None);
+        let details: Value = serde_json::from_str(answer["HomeDirectoryDetails"].as_str().unwrap()).unwrap();
+        assert_eq!(details, json!([{ "Entry": "/", "Target": "/bucket/a \"b\"" }]));
+        assert_eq!(body(&config(HomeType::Path), &grant)["HomeDirectory"], "/bucket/a \"b\"");
+    }
+
+    #[test]
+    fn no_refusal_has_a_role() {
+        for refusal in Refusal::ALL {
+            let answer = body(&config(HomeType::Path), &Err(refusal));
+            assert_eq!(answer.get("Role"), None);
+            assert_eq!(answer["status"], refusal.status());
+        }
+    }
+
+    #[test]
+    fn a_log_line_has_no_secret() {
+        let question = Question { username: "u".into(), password: "hunter2".into(), ..Question::default() };
+        for decision in [
+            Ok(Grant { home: Home::parse("/bucket/folder").unwrap(), public_keys: vec!["KEY".into()] }),
+            Err(Refusal::WrongPassword),
+        ] {
+            let line = log_line(Some(&question), &decision).to_string();
+            assert!(!line.contains("hunter2") && !line.contains("KEY") && !line.contains("folder"), "{line}");
+        }
+    }
+
+    fn any_json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            ".*".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(3, 24, 6, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::btree_map(
+                    prop_oneof![
+                        Just("username".to_owned()),
+                        Just("password".to_owned()),
+                        Just("serverId".to_owned()),
+                        ".*"
+                    ],
+                    inner,
+                    0..6
+                )
+                .prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    /// The password `secret` in every form that is stored.
+    fn stored() -> &'static [String; 3] {
+        static STORED: std::sync::OnceLock<[String; 3]> = std::sync::OnceLock::new();
+        STORED.get_or_init(|| {
+            let salt = [7; password::SALT_BYTES];
+            let legacy = password::legacy("secret");
+            [
+                legacy.clone(),
+                password::hash("secret", &salt).unwrap(),
+                password::harden(&legacy, &salt).unwrap().unwrap(),
+            ]
+        })
+    }
+
+    /// Every decision is counted by its reason, and those that are our doing raise the alarm: what the filters of the
+    /// template look for is what a log line has.
+    #[test]
+    fn the_filters_of_the_stack_see_every_refusal() {
+        let template = include_str!("../../../templates/region.yaml");
+        let filters: Vec<&str> = template
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("FilterPattern: '")?.strip_suffix('\''))
+            .collect();
+        let fits = |filter: &str, line: &Value| {
+            let inner = filter.trim_start_matches("{ ").trim_end_matches(" }");
+            inner.split(" && ").all(|term| {
+                let (name, value) = term.split_once(" = ").unwrap();
+                line[name.strip_prefix("$.").unwrap()] == json!(value.trim_matches('"'))
+            })
+        };
+        let [all, ours] = filters[..] else { panic!("{filters:?}") };
+        assert!(template.contains("Value: \"$.reason\""), "refusals are counted by reason");
+        for refusal in Refusal::ALL {
+            let line = log_line(None, &Err(refusal));
+            assert!(fits(all, &line) && line["reason"] == refusal.reason(), "{line}");
+            assert_eq!(fits(ours, &line), refusal.is_ours(), "{line}");
+        }
+        let grant = Grant { home: Home::parse("/bucket/folder").unwrap(), public_keys: vec![] };
+        let line = log_line(None, &Ok(grant));
+        assert!(!fits(all, &line) && !fits(ours, &line), "{line}");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// No event, whatever it is, makes a panic or a role by itself.
+        #[test]
+        fn no_event_opens_anything(event in any_json()) {
+            let config = config(HomeType::Path);
+            let decision = match Question::parse(&event) {
+                Err(_) => Err(Refusal::MalformedEvent),
+                Ok(question) => screen(&config, &question).and_then(|()| judge(&question, &[Item::new()])),
+            };
+            prop_assert!(body(&config, &decision).get("Role").is_none());
+        }
+
+        /// No password but the right one opens an account, however it is stored, and no event that is nearly right.
+        #[test]
+        fn only_the_right_password_opens(
+            password in prop_oneof![
+                3 => ".{1,40}",
+                2 => Just("secret".to_owned()),
+                1 => "(?i)secret",
+                1 => "[ \\x00]?secret[ \\x00]?",
+                1 => Just(password::legacy("secret")),
+            ],
+            scheme in 0..3_usize,
+            server in prop_oneof![4 => Just("s-1".to_owned()), 1 => "s-[0-9]?", 1 => any::<String>()],
+            key in prop_oneof![6 => Just("password"), 1 => Just("Password"), 1 => Just("PASSWORD"), 1 => Just("passwort")],
+            extra in prop::option::of(("[a-zA-Z]{1,12}", any_json())),
+        ) {
+            let config = config(HomeType::Path);
+            let mut item = crate::account::tests::old();
+            item.insert("password".to_owned(), Attribute::Text(stored()[scheme].clone()));
+            let mut event = json!({ "username": "my1sftp", "protocol": "SFTP", "serverId": server, "sourceIp": "192.0.2.1" });
+            if let Some((name, value)) = extra.filter(|(name, _)| event.get(name).is_none()) {
+                event[name] = value;
+            }
+            event[key] = json!(password);
+            let decision = match Question::parse(&event) {
+                Err(_) => Err(Refusal::MalformedEvent),
+                Ok(question) => screen(&config, &question).and_then(|()| judge(&question, &[item])),
+            };
+            let right = event["password"] == "secret" && server == "s-1" && Question::parse(&event).is_ok();
+            prop_assert_eq!(body(&config, &decision).get("Role").is_some(), right, "{} by {}", event, scheme);
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! The Lambda: maps events to the decision in `sftp_authorizer`, and the decision to an answer and a log line.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the program has the clock and the environment, which the library is handed"
+)]
+
+mod table;
+
+use std::io::Write as _;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use serde_json::Value;
+use sftp_authorizer::{Config, Grant, Question, Refusal, answer, judge, screen};
+
+use self::table::Table;
+
+/// What is left of an invocation's time for the refusal and its line in the log.
+const MARGIN: Duration = Duration::from_millis(300);
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let config = Config::read(|name| std::env::var(name).ok()).inspect_err(|error| log(&start_failure(error)))?;
+    let table = Table::connect(&config).inspect_err(|error| log(&start_failure(error)))?;
+    let shared = Arc::new((config, table));
+    run(service_fn(|event: LambdaEvent<Value>| {
+        let shared = Arc::clone(&shared);
+        async move {
+            let (config, table) = &*shared;
+            let left = event.context.deadline().duration_since(SystemTime::now()).unwrap_or_default();
+            let question = Question::parse(&event.payload);
+            let decision = match &question {
+                Err(_) => Err(Refusal::MalformedEvent),
+                Ok(question) => decide(config, table, question, left.saturating_sub(MARGIN)).await,
+            };
+            log(&answer::log_line(question.as_ref().ok(), &decision));
+            Ok::<Value, Error>(answer::body(config, &decision))
+        }
+    }))
+    .await
+}
+
+async fn decide(config: &Config, table: &Table, question: &Question, within: Duration) -> Result<Grant, Refusal> {
+    screen(config, question)?;
+    match table.accounts(&question.username, within).await {
+        Ok(found) => judge(question, &found),
+        Err(error) => {
+            log(&serde_json::json!({ "level": "ERROR", "message": "the table did not answer", "cause": error }));
+            Err(Refusal::TableUnreachable)
+        }
+    }
+}
+
+fn start_failure(error: &dyn std::fmt::Display) -> Value {
+    serde_json::json!({ "level": "ERROR", "message": "cannot start", "cause": error.to_string() })
+}
+
+/// One line of JSON; Lambda puts it into the log group.
+fn log(line: &Value) {
+    // A log that cannot be written to must not stop log-ins.
+    let _ = writeln!(std::io::stdout(), "{line}");
+}

@@ -1,0 +1,124 @@
+//! The account table of this region.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use aws_credential_types::Credentials;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
+use aws_sdk_dynamodb::config::{BehaviorVersion, Region};
+use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::types::AttributeValue;
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
+use sftp_authorizer::config::ConfigError;
+use sftp_authorizer::{Attribute, Config, Item};
+
+/// The roots that AWS's endpoints are signed by (Amazon Trust Services, "Root CAs"). Parsing the 140 of a common list
+/// takes half of a cold start.
+const ROOTS: &[u8] = include_bytes!("amazon-roots.pem");
+
+/// How long an answer may take.
+const LONGEST: Duration = Duration::from_secs(5);
+
+/// The table.
+pub(crate) struct Table {
+    client: Client,
+    table: String,
+    index: String,
+}
+
+impl Table {
+    /// A client with Lambda's credentials and region.
+    pub(crate) fn connect(config: &Config) -> Result<Self, ConfigError> {
+        let some = |name| std::env::var(name).map_err(|_| ConfigError::Missing(name));
+        let credentials = Credentials::new(
+            some("AWS_ACCESS_KEY_ID")?,
+            some("AWS_SECRET_ACCESS_KEY")?,
+            std::env::var("AWS_SESSION_TOKEN").ok(),
+            None,
+            "Lambda",
+        );
+        let tls = TlsContext::builder().with_trust_store(TrustStore::empty().with_pem_certificate(ROOTS)).build();
+        let mut http = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring));
+        if let Ok(tls) = tls {
+            http = http.tls_context(tls);
+        }
+        let mut builder = aws_sdk_dynamodb::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .http_client(http.build_https())
+            .region(Region::new(some("AWS_REGION")?))
+            .credentials_provider(credentials)
+            .retry_config(RetryConfig::standard().with_max_attempts(3))
+            // Longer than a table takes that answers at all; what an invocation has left may be less.
+            .timeout_config(
+                TimeoutConfig::builder()
+                    .connect_timeout(Duration::from_secs(1))
+                    .operation_attempt_timeout(Duration::from_secs(2))
+                    .operation_timeout(LONGEST)
+                    .build(),
+            );
+        let endpoint =
+            ["AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL"].iter().find_map(|name| std::env::var(name).ok());
+        if let Some(endpoint) = endpoint {
+            builder = builder.endpoint_url(endpoint);
+        }
+        let client = Client::from_conf(builder.build());
+        Ok(Self { client, table: config.table.clone(), index: config.index.clone() })
+    }
+
+    /// The items with this user name; two are enough to know that there is more than one. An answer that does not come
+    /// in time is a refusal with its reason in the log, never a time-out of the function.
+    pub(crate) async fn accounts(&self, username: &str, within: Duration) -> Result<Vec<Item>, String> {
+        let query = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name(&self.index)
+            .key_condition_expression("username = :name")
+            .expression_attribute_values(":name", AttributeValue::S(username.to_owned()))
+            .limit(2)
+            .send();
+        let answer = tokio::time::timeout(within.min(LONGEST), query).await;
+        let answer = answer.map_err(|_| format!("no answer in the {} ms left", within.as_millis()))?;
+        let answer = answer.map_err(|error| cause(&error))?;
+        Ok(answer.items.unwrap_or_default().into_iter().map(item).collect())
+    }
+}
+
+/// What went wrong, without the answer itself: it may hold stored passwords.
+fn cause<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> String {
+    match error {
+        SdkError::ServiceError(error) => match (error.err().code(), error.err().message()) {
+            (None, None) => "the answer could not be read".to_owned(),
+            (code, message) => format!("{}: {}", code.unwrap_or("no code"), message.unwrap_or("no message")),
+        },
+        SdkError::DispatchFailure(error) => match error.as_connector_error() {
+            Some(error) => DisplayErrorContext(error).to_string(),
+            None => "the request could not be sent".to_owned(),
+        },
+        SdkError::TimeoutError(_) => "no answer in time".to_owned(),
+        SdkError::ResponseError(_) => "the answer could not be read".to_owned(),
+        _ => "the request could not be made".to_owned(),
+    }
+}
+
+fn item(from: HashMap<String, AttributeValue>) -> Item {
+    from.into_iter().map(|(name, value)| (name, attribute(value))).collect()
+}
+
+fn attribute(value: AttributeValue) -> Attribute {
+    match value {
+        AttributeValue::S(text) => Attribute::Text(text),
+        AttributeValue::N(digits) => Attribute::Number(digits),
+        AttributeValue::Ss(texts) => Attribute::Texts(texts),
+        AttributeValue::L(values) => {
+            let texts = values.into_iter().map(|value| match value {
+                AttributeValue::S(text) => Some(text),
+                _ => None,
+            });
+            texts.collect::<Option<Vec<_>>>().map_or(Attribute::Other, Attribute::Texts)
+        }
+        _ => Attribute::Other,
+    }
+}

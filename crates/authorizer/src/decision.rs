@@ -1,0 +1,280 @@
+//! The table of cases. First [`screen`], which needs no look-up; then [`judge`], with what the look-up found.
+
+use super::account::{Account, Item};
+use super::config::{Config, NO_SERVER};
+use super::home::Home;
+use super::password::{self, Verdict};
+use super::question::Question;
+
+/// Why a log-in is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The event is not what the mapping template makes.
+    MalformedEvent,
+    /// Another server asks, or the authorizer knows of none.
+    OtherServer,
+    /// Another protocol than SFTP.
+    OtherProtocol,
+    /// A name that bots try.
+    BlockedName,
+    /// No such account.
+    UnknownUser,
+    /// Two accounts with one name: nobody knows who is meant.
+    DuplicateUser,
+    /// The item is no account.
+    MalformedItem,
+    /// The account is turned off.
+    Disabled,
+    /// The source address is in none of the account's ranges.
+    Source,
+    /// Not the password.
+    WrongPassword,
+    /// The stored password is of no known form.
+    UnknownScheme,
+    /// A log-in by key to an account without one, or by password to one that has keys only.
+    NoSuchMethod,
+    /// The table did not answer.
+    TableUnreachable,
+}
+
+impl Refusal {
+    /// The status that the API answers with.
+    pub fn status(self) -> u16 {
+        match self {
+            Self::MalformedEvent | Self::OtherServer | Self::OtherProtocol | Self::BlockedName => 401,
+            Self::UnknownUser => 404,
+            Self::DuplicateUser
+            | Self::MalformedItem
+            | Self::Disabled
+            | Self::Source
+            | Self::WrongPassword
+            | Self::UnknownScheme
+            | Self::NoSuchMethod => 403,
+            Self::TableUnreachable => 500,
+        }
+    }
+
+    /// One word for logs and metrics.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::MalformedEvent => "malformed-event",
+            Self::OtherServer => "other-server",
+            Self::OtherProtocol => "other-protocol",
+            Self::BlockedName => "blocked-name",
+            Self::UnknownUser => "unknown-user",
+            Self::DuplicateUser => "duplicate-user",
+            Self::MalformedItem => "malformed-item",
+            Self::Disabled => "disabled",
+            Self::Source => "source-not-allowed",
+            Self::WrongPassword => "wrong-password",
+            Self::UnknownScheme => "unknown-scheme",
+            Self::NoSuchMethod => "no-such-method",
+            Self::TableUnreachable => "table-unreachable",
+        }
+    }
+
+    /// Whether somebody of ours must do something: such a refusal is an error in the log and raises an alarm.
+    pub fn is_ours(self) -> bool {
+        matches!(
+            self,
+            Self::MalformedEvent
+                | Self::OtherServer
+                | Self::DuplicateUser
+                | Self::MalformedItem
+                | Self::UnknownScheme
+                | Self::TableUnreachable
+        )
+    }
+
+    /// Every one of them.
+    pub const ALL: [Self; 13] = [
+        Self::MalformedEvent,
+        Self::OtherServer,
+        Self::OtherProtocol,
+        Self::BlockedName,
+        Self::UnknownUser,
+        Self::DuplicateUser,
+        Self::MalformedItem,
+        Self::Disabled,
+        Self::Source,
+        Self::WrongPassword,
+        Self::UnknownScheme,
+        Self::NoSuchMethod,
+        Self::TableUnreachable,
+    ];
+}
+
+/// What a customer is admitted to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// The customer's folder.
+    pub home: Home,
+    /// The keys that open the account, for a log-in by key: Transfer does the comparing.
+    pub public_keys: Vec<String>,
+}
+
+/// What is refused before any look-up.
+///
+/// # Errors
+/// The refusal.
+pub fn screen(config: &Config, question: &Question) -> Result<(), Refusal> {
+    if question.server_id != config.server_id || config.server_id == NO_SERVER {
+        return Err(Refusal::OtherServer);
+    }
+    if !question.protocol.eq_ignore_ascii_case("SFTP") {
+        return Err(Refusal::OtherProtocol);
+    }
+    if config.block_list.contains(&question.username.to_lowercase()) {
+        return Err(Refusal::BlockedName);
+    }
+    if question.username.is_empty() {
+        return Err(Refusal::UnknownUser);
+    }
+    Ok(())
+}
+
+/// Decides, given every item with the user name.
+///
+/// Whatever is refused to somebody with a password costs one Argon2id: unknown user, wrong password and a disabled
+/// account cannot be told apart by time.
+///
+/// # Errors
+/// The refusal.
+pub fn judge(question: &Question, found: &[Item]) -> Result<Grant, Refusal> {
+    let by_key = question.password.is_empty();
+    let refuse = |refusal| {
+        if !by_key {
+            password::waste(&question.password);
+        }
+        Err(refusal)
+    };
+    let item = match found {
+        [] => return refuse(Refusal::UnknownUser),
+        [item] => item,
+        [_, _, ..] => return refuse(Refusal::DuplicateUser),
+    };
+    let Ok(account) = Account::from_item(item) else { return refuse(Refusal::MalformedItem) };
+    // The index was asked for this very name; an answer with another is none.
+    if account.username != question.username {
+        return refuse(Refusal::UnknownUser);
+    }
+    if account.disabled {
+        return refuse(Refusal::Disabled);
+    }
+    if !account.admits(&question.source_ip) {
+        return refuse(Refusal::Source);
+    }
+    if by_key {
+        if account.public_keys.is_empty() {
+            return Err(Refusal::NoSuchMethod);
+        }
+        return Ok(Grant { home: account.home, public_keys: account.public_keys });
+    }
+    let Some(stored) = &account.password else { return refuse(Refusal::NoSuchMethod) };
+    if question.password.len() > password::MOST_BYTES {
+        return refuse(Refusal::WrongPassword);
+    }
+    match password::verify(&question.password, stored) {
+        Verdict::Right => Ok(Grant { home: account.home, public_keys: Vec::new() }),
+        Verdict::Wrong => Err(Refusal::WrongPassword),
+        Verdict::UnknownScheme => Err(Refusal::UnknownScheme),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::account::tests::old;
+    use super::super::config::HomeType;
+    use super::*;
+    use crate::Attribute;
+
+    fn config() -> Config {
+        Config {
+            server_id: "s-1".into(),
+            table: "t".into(),
+            index: "i".into(),
+            role_arn: "arn:aws:iam::123456789012:role/r".into(),
+            block_list: ["root".to_owned()].into(),
+            home_type: HomeType::Path,
+        }
+    }
+
+    fn question() -> Question {
+        Question {
+            username: "my1sftp".into(),
+            password: "secret".into(),
+            protocol: "SFTP".into(),
+            server_id: "s-1".into(),
+            source_ip: "192.0.2.1".into(),
+        }
+    }
+
+    /// The whole decision, as the Lambda makes it.
+    fn decide(config: &Config, question: &Question, found: &[Item]) -> Result<Grant, Refusal> {
+        screen(config, question)?;
+        judge(question, found)
+    }
+
+    #[test]
+    fn the_right_password_opens_the_home() {
+        let grant = decide(&config(), &question(), &[old()]).unwrap();
+        assert_eq!(grant.home.path(), "/pl-pt99-5-uploads/175781");
+        assert!(grant.public_keys.is_empty());
+    }
+
+    #[test]
+    fn everything_else_is_refused() {
+        type Change = fn(&mut Config, &mut Question, &mut Vec<Item>);
+        let cases: [(Refusal, u16, Change); 18] = [
+            (Refusal::OtherServer, 401, |_, q, _| q.server_id = "s-2".into()),
+            (Refusal::OtherServer, 401, |_, q, _| q.server_id = String::new()),
+            (Refusal::OtherServer, 401, |c, q, _| {
+                c.server_id = NO_SERVER.into();
+                q.server_id = NO_SERVER.into();
+            }),
+            (Refusal::OtherProtocol, 401, |_, q, _| q.protocol = "FTP".into()),
+            (Refusal::BlockedName, 401, |_, q, _| q.username = "ROOT".into()),
+            (Refusal::UnknownUser, 404, |_, q, _| q.username = String::new()),
+            (Refusal::UnknownUser, 404, |_, _, found| found.clear()),
+            (Refusal::UnknownUser, 404, |_, q, _| q.username = "My1sftp".into()),
+            (Refusal::DuplicateUser, 403, |_, _, found| found.push(found[0].clone())),
+            (Refusal::MalformedItem, 403, |_, _, found| drop(found[0].remove("HomeDirectory"))),
+            (Refusal::Disabled, 403, |_, _, found| {
+                found[0].insert("status".into(), Attribute::Text("disabled".into()));
+            }),
+            (Refusal::Source, 403, |_, _, found| {
+                found[0].insert("allowedSources".into(), Attribute::Texts(vec!["10.0.0.0/8".into()]));
+            }),
+            (Refusal::WrongPassword, 403, |_, q, _| q.password = "Secret".into()),
+            (Refusal::WrongPassword, 403, |_, q, _| q.password = "x".repeat(5000)),
+            (Refusal::WrongPassword, 403, |_, q, found| {
+                // The stored hash is not a password.
+                if let Some(Attribute::Text(stored)) = found[0].get("password") {
+                    q.password = stored.clone();
+                }
+            }),
+            (Refusal::UnknownScheme, 403, |_, _, found| {
+                found[0].insert("password".into(), Attribute::Text("secret".into()));
+            }),
+            (Refusal::NoSuchMethod, 403, |_, q, _| q.password = String::new()),
+            (Refusal::NoSuchMethod, 403, |_, _, found| {
+                found[0].remove("password");
+                found[0].insert("publicKeys".into(), Attribute::Texts(vec!["ssh-ed25519 AAAA".into()]));
+            }),
+        ];
+        for (index, (refusal, status, change)) in cases.into_iter().enumerate() {
+            let (mut config, mut question, mut found) = (config(), question(), vec![old()]);
+            change(&mut config, &mut question, &mut found);
+            assert_eq!(decide(&config, &question, &found), Err(refusal), "case {index}");
+            assert_eq!(refusal.status(), status);
+        }
+    }
+
+    #[test]
+    fn a_log_in_by_key_gets_the_keys() {
+        let mut item = old();
+        item.insert("publicKeys".into(), Attribute::Texts(vec!["ssh-ed25519 AAAA".into()]));
+        let question = Question { password: String::new(), ..question() };
+        assert_eq!(decide(&config(), &question, &[item]).unwrap().public_keys, ["ssh-ed25519 AAAA"]);
+    }
+}

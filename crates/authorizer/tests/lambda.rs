@@ -1,0 +1,120 @@
+//! The Lambda's program itself, run by a Runtime API that is this test, with a table that misbehaves.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "only the library is pure")]
+
+use std::io::Read as _;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use hyper::{Request, Response};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+
+/// How long anything may take that a test waits for.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// The program, ended when the test is, also when it fails.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// One invocation that may take so long, with the table at this address: its answer and what was logged.
+async fn invoke(table: &str, most: Duration) -> (Value, String) {
+    let (sender, mut answers) = mpsc::unbounded_channel();
+    let (events, waiting) = mpsc::channel(1);
+    events.send(()).await.unwrap();
+    let waiting = std::sync::Arc::new(tokio::sync::Mutex::new(waiting));
+    let router = Router::new().fallback(move |request: Request<Body>| {
+        let (sender, waiting) = (sender.clone(), std::sync::Arc::clone(&waiting));
+        async move {
+            let (parts, body) = request.into_parts();
+            if !parts.uri.path().ends_with("/invocation/next") {
+                let body = to_bytes(body, 1 << 20).await.unwrap();
+                let _ = sender.send(serde_json::from_slice::<Value>(&body).unwrap_or_default());
+                return Response::builder().status(202).body(Body::from("{}")).unwrap();
+            }
+            // There is one event; whoever asks again waits until the program is ended.
+            waiting.lock().await.recv().await.unwrap();
+            let end = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + most;
+            let event = json!({ "username": "my1sftp", "password": "secret", "protocol": "SFTP", "serverId": "s-1",
+                "sourceIp": "192.0.2.1" });
+            Response::builder()
+                .header("Lambda-Runtime-Aws-Request-Id", "1")
+                .header("Lambda-Runtime-Deadline-Ms", end.as_millis().to_string())
+                .header("Lambda-Runtime-Invoked-Function-Arn", "arn:aws:lambda:us-west-2:111111111111:function:f")
+                .body(Body::from(event.to_string()))
+                .unwrap()
+        }
+    });
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let child = Command::new(env!("CARGO_BIN_EXE_sftp-authorizer"))
+        .env_clear()
+        .envs([
+            ("AWS_LAMBDA_RUNTIME_API", address.as_str()),
+            ("AWS_LAMBDA_FUNCTION_NAME", "f"),
+            ("AWS_LAMBDA_FUNCTION_VERSION", "1"),
+            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"),
+            ("AWS_LAMBDA_LOG_GROUP_NAME", "g"),
+            ("AWS_LAMBDA_LOG_STREAM_NAME", "s"),
+            ("AWS_ENDPOINT_URL", table),
+            ("AWS_REGION", "us-west-2"),
+            ("AWS_ACCESS_KEY_ID", "AKIAFAKE"),
+            ("AWS_SECRET_ACCESS_KEY", "fake-secret"),
+            ("SERVER_ID", "s-1"),
+            ("TABLE_NAME", "t"),
+            ("INDEX_NAME", "username-index"),
+            ("HOME_TYPE", "path"),
+            ("USER_ROLE_ARN", "arn:aws:iam::111111111111:role/sftp-transfer"),
+            ("BLOCK_LIST", ""),
+        ])
+        .stdout(Stdio::piped())
+        .spawn();
+    let mut child = Running(child.unwrap());
+    let answer = tokio::time::timeout(DEADLINE, answers.recv()).await.unwrap().unwrap();
+    let mut output = child.0.stdout.take().unwrap();
+    drop(child);
+    let mut log = String::new();
+    output.read_to_string(&mut log).unwrap();
+    (answer, log)
+}
+
+fn refused(answer: &Value) {
+    assert_eq!(answer["status"], 500, "{answer}");
+    assert_eq!(answer.get("Role"), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_stays_silent_is_a_refusal_before_the_functions_time_is_over() {
+    // Takes connections, as far as the kernel is asked, and never answers.
+    let table = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let table = (format!("http://{}", table.local_addr().unwrap()), table);
+    let begun = Instant::now();
+    let (answer, log) = invoke(&table.0, Duration::from_secs(1)).await;
+    // With a time-out that knows nothing of the function's it would be five seconds.
+    assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+    refused(&answer);
+    assert!(log.contains("no answer in the") && log.contains("table-unreachable"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_cannot_be_read_is_not_logged() {
+    let router = Router::new()
+        .fallback(async || r#"{"Count":1,"Items":[{"password":{"S":"lcf7ypKsUIOv2mKlZKPQFPw7cskUDjy5nqa/Eg=="}"#);
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let (answer, log) = invoke(&address, Duration::from_secs(10)).await;
+    refused(&answer);
+    assert!(log.contains("the answer could not be read") && !log.contains("lcf7yp"), "{log}");
+}

@@ -1,0 +1,236 @@
+//! Account items of a table. Writes go to the table's home region; where two things must be written or neither, in one
+//! transaction.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, ConditionCheck, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+};
+
+use super::AwsError;
+use super::dynamodb::DynamoDb;
+use super::error::Call as _;
+use sftp_authorizer::{Attribute, Item};
+
+/// One write of a transaction.
+#[derive(Clone, Debug)]
+pub enum Write {
+    /// Puts an item.
+    Put {
+        /// The item.
+        item: Item,
+        /// What must hold of the item that is there, in DynamoDB's condition language.
+        condition: Option<String>,
+        /// Values named in the condition.
+        values: Vec<(String, Attribute)>,
+    },
+    /// Deletes an item.
+    Delete {
+        /// Its key.
+        key: (String, Attribute),
+        /// As above.
+        condition: Option<String>,
+        /// As above.
+        values: Vec<(String, Attribute)>,
+    },
+    /// Changes some attributes of an item and leaves the others alone.
+    Update {
+        /// Its key.
+        key: (String, Attribute),
+        /// The attributes; without a value they are removed.
+        changes: Vec<(String, Option<Attribute>)>,
+        /// As above.
+        condition: Option<String>,
+        /// As above.
+        values: Vec<(String, Attribute)>,
+    },
+    /// Writes nothing, but must hold for the others to be written.
+    Check {
+        /// The key of the item that is looked at.
+        key: (String, Attribute),
+        /// As above.
+        condition: String,
+        /// As above.
+        values: Vec<(String, Attribute)>,
+    },
+}
+
+/// How often a transaction is tried that meets another one on the same items.
+const CONFLICTS: u32 = 6;
+
+/// How a conditional write ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// It is done.
+    Done,
+    /// Nothing was written, because the conditions of these writes did not hold.
+    Refused(Vec<usize>),
+}
+
+impl DynamoDb {
+    /// The items of an index key.
+    pub async fn query_index(&self, table: &str, index: &str, key: (&str, &str)) -> Result<Vec<Item>, AwsError> {
+        let answer = self
+            .0
+            .query()
+            .table_name(table)
+            .index_name(index)
+            .key_condition_expression("#key = :value")
+            .expression_attribute_names("#key", key.0)
+            .expression_attribute_values(":value", AttributeValue::S(key.1.to_owned()))
+            .send()
+            .await
+            .call("dynamodb:Query", table)?;
+        Ok(answer.items.unwrap_or_default().into_iter().map(item).collect())
+    }
+
+    /// One item, as it is now in this region.
+    pub async fn item(&self, table: &str, key: (&str, &Attribute)) -> Result<Option<Item>, AwsError> {
+        let call = self.0.get_item().table_name(table).key(key.0, value(key.1)).consistent_read(true).send().await;
+        Ok(call.call("dynamodb:GetItem", table)?.item.map(item))
+    }
+
+    /// A page of all items, and where the next one begins.
+    pub async fn page_of_items(&self, table: &str, from: Option<Item>) -> Result<(Vec<Item>, Option<Item>), AwsError> {
+        let from = from.map(|key| key.iter().map(|(name, attribute)| (name.clone(), value(attribute))).collect());
+        let answer = self.0.scan().table_name(table).set_exclusive_start_key(from).send().await;
+        let answer = answer.call("dynamodb:Scan", table)?;
+        let next = answer.last_evaluated_key.filter(|key| !key.is_empty()).map(item);
+        Ok((answer.items.unwrap_or_default().into_iter().map(item).collect(), next))
+    }
+
+    /// Writes all or nothing. A transaction that meets another one on the same items is tried again: what that one wrote
+    /// then decides.
+    pub async fn write_items(&self, table: &str, writes: &[Write]) -> Result<Written, AwsError> {
+        let items = writes.iter().map(|write| transaction(table, write)).collect::<Result<Vec<_>, _>>()?;
+        let mut attempts = 0;
+        loop {
+            let result = self.0.transact_write_items().set_transact_items(Some(items.clone())).send().await;
+            let Err(error) = result else { return Ok(Written::Done) };
+            let reasons = error.as_service_error().and_then(|error| match error {
+                TransactWriteItemsError::TransactionCanceledException(e) => Some(e.cancellation_reasons().to_vec()),
+                _ => None,
+            });
+            let reasons = reasons.unwrap_or_default();
+            let with = |code: &str| {
+                let reasons = reasons.iter().enumerate().filter(|(_, reason)| reason.code() == Some(code));
+                reasons.map(|(index, _)| index).collect::<Vec<usize>>()
+            };
+            let failed = with("ConditionalCheckFailed");
+            if !failed.is_empty() {
+                return Ok(Written::Refused(failed));
+            }
+            attempts += 1;
+            if with("TransactionConflict").is_empty() || attempts == CONFLICTS {
+                return Err::<Written, _>(error).call("dynamodb:PutItem", table);
+            }
+            #[expect(clippy::disallowed_methods, reason = "a conflict passes in milliseconds, and no SDK retries it")]
+            tokio::time::sleep(Duration::from_millis(fastrand::u64(20..50) << attempts)).await;
+        }
+    }
+}
+
+fn transaction(table: &str, write: &Write) -> Result<TransactWriteItem, AwsError> {
+    let broken = |error: aws_smithy_types::error::operation::BuildError| AwsError {
+        operation: "dynamodb:PutItem",
+        object: table.to_owned(),
+        code: Some("InvalidRequest".into()),
+        message: error.to_string(),
+        status: None,
+    };
+    let named = |values: &[(String, Attribute)]| {
+        let map: HashMap<_, _> = values.iter().map(|(name, attribute)| (name.clone(), value(attribute))).collect();
+        (!map.is_empty()).then_some(map)
+    };
+    let none = ReturnValuesOnConditionCheckFailure::None;
+    Ok(match write {
+        Write::Put { item, condition, values } => {
+            let put = Put::builder()
+                .table_name(table)
+                .set_item(Some(item.iter().map(|(name, attribute)| (name.clone(), value(attribute))).collect()))
+                .set_condition_expression(condition.clone())
+                .set_expression_attribute_values(named(values))
+                .return_values_on_condition_check_failure(none)
+                .build()
+                .map_err(broken)?;
+            TransactWriteItem::builder().put(put).build()
+        }
+        Write::Delete { key, condition, values } => {
+            let delete = Delete::builder()
+                .table_name(table)
+                .key(&key.0, value(&key.1))
+                .set_condition_expression(condition.clone())
+                .set_expression_attribute_values(named(values))
+                .return_values_on_condition_check_failure(none)
+                .build()
+                .map_err(broken)?;
+            TransactWriteItem::builder().delete(delete).build()
+        }
+        Write::Update { key, changes, condition, values } => {
+            // By placeholders, since `status` and others are words of the language.
+            let placed = || changes.iter().enumerate();
+            let set = placed().filter(|(_, (_, value))| value.is_some()).map(|(n, _)| format!("#a{n} = :a{n}"));
+            let removed = placed().filter(|(_, (_, value))| value.is_none()).map(|(n, _)| format!("#a{n}"));
+            let (set, removed) = (set.collect::<Vec<_>>().join(", "), removed.collect::<Vec<_>>().join(", "));
+            let clauses = [("SET", set), ("REMOVE", removed)];
+            let clauses =
+                clauses.iter().filter(|(_, list)| !list.is_empty()).map(|(word, list)| format!("{word} {list}"));
+            let names = placed().map(|(n, (name, _))| (format!("#a{n}"), name.clone())).collect();
+            let mut values = values.clone();
+            values.extend(placed().filter_map(|(n, (_, value))| Some((format!(":a{n}"), value.clone()?))));
+            let update = Update::builder()
+                .table_name(table)
+                .key(&key.0, value(&key.1))
+                .update_expression(clauses.collect::<Vec<_>>().join(" "))
+                .set_expression_attribute_names(Some(names))
+                .set_condition_expression(condition.clone())
+                .set_expression_attribute_values(named(&values))
+                .return_values_on_condition_check_failure(none)
+                .build()
+                .map_err(broken)?;
+            TransactWriteItem::builder().update(update).build()
+        }
+        Write::Check { key, condition, values } => {
+            let check = ConditionCheck::builder()
+                .table_name(table)
+                .key(&key.0, value(&key.1))
+                .condition_expression(condition)
+                .set_expression_attribute_values(named(values))
+                .return_values_on_condition_check_failure(none)
+                .build()
+                .map_err(broken)?;
+            TransactWriteItem::builder().condition_check(check).build()
+        }
+    })
+}
+
+fn item(from: HashMap<String, AttributeValue>) -> Item {
+    from.into_iter().map(|(name, value)| (name, attribute(value))).collect()
+}
+
+fn attribute(value: AttributeValue) -> Attribute {
+    match value {
+        AttributeValue::S(text) => Attribute::Text(text),
+        AttributeValue::N(digits) => Attribute::Number(digits),
+        AttributeValue::Ss(texts) => Attribute::Texts(texts),
+        AttributeValue::L(values) => {
+            let texts = values.into_iter().map(|value| match value {
+                AttributeValue::S(text) => Some(text),
+                _ => None,
+            });
+            texts.collect::<Option<Vec<_>>>().map_or(Attribute::Other, Attribute::Texts)
+        }
+        _ => Attribute::Other,
+    }
+}
+
+fn value(attribute: &Attribute) -> AttributeValue {
+    match attribute {
+        Attribute::Text(text) => AttributeValue::S(text.clone()),
+        Attribute::Number(digits) => AttributeValue::N(digits.clone()),
+        Attribute::Texts(texts) => AttributeValue::L(texts.iter().cloned().map(AttributeValue::S).collect()),
+        Attribute::Other => AttributeValue::Null(true),
+    }
+}

@@ -1,0 +1,98 @@
+//! From what is wanted and what is there to the steps of a run. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::graph::{self, Edges, GraphError};
+use super::model::{Plan, Step, VERSION};
+use crate::kind::NodeId;
+use crate::model::{Action, Change, Live, Owner, Removal, World};
+use crate::node::Node;
+
+/// Plans a deployment. Resources that could not be read are planned too: their step reads again and says why not.
+/// `retired` is what is to go because the file no longer has it.
+pub fn deploy<N: Node + ?Sized>(
+    environment: &str,
+    account: &str,
+    resources: &[Arc<N>],
+    retired: &[Arc<N>],
+    world: &World,
+) -> Result<(Plan, Edges), GraphError> {
+    let mut edges = graph::upwards(resources)?;
+    edges.extend(graph::downwards(retired)?);
+    let all: Vec<_> = resources.iter().chain(retired).cloned().collect();
+    let goes = |id: &NodeId| retired.iter().any(|resource| resource.id() == id);
+    let change = |resource: &Arc<N>| match world.get(resource.id()) {
+        there if goes(resource.id()) => {
+            there.and_then(Option::as_ref).map(|_| Change::new(Action::Delete, "it is not in the file any more"))
+        }
+        Some(live) => resource.diff(live.as_ref(), world),
+        None => Some(Change::new(Action::Update, "it could not be read; the step reads it again")),
+    };
+    Ok((steps(environment, account, &all, &edges, change), edges))
+}
+
+/// Plans a teardown from what each resource's removal was decided to be. Only what exists has a step.
+pub fn teardown<N: Node + ?Sized>(
+    environment: &str,
+    account: &str,
+    resources: &[Arc<N>],
+    removals: &[(NodeId, Removal)],
+) -> Result<(Plan, Edges), GraphError> {
+    let edges = graph::downwards(resources)?;
+    let change = |resource: &Arc<N>| {
+        let removal = removals.iter().find(|(id, _)| id == resource.id()).map(|(_, removal)| removal);
+        match removal? {
+            Removal::Delete => Some(Change { action: Action::Delete, reason: None, properties: Vec::new() }),
+            Removal::Keep(reason) | Removal::Refuse(reason) => Some(Change::new(Action::Keep, reason.clone())),
+            Removal::Leave => None,
+        }
+    };
+    Ok((steps(environment, account, resources, &edges, change), edges))
+}
+
+fn steps<N: Node + ?Sized>(
+    environment: &str,
+    account: &str,
+    resources: &[Arc<N>],
+    edges: &Edges,
+    change: impl Fn(&Arc<N>) -> Option<Change>,
+) -> Plan {
+    let by_id: BTreeMap<&NodeId, &Arc<N>> = resources.iter().map(|r| (r.id(), r)).collect();
+    let mut steps: Vec<Step> = Vec::new();
+    for id in graph::order(edges) {
+        let Some(resource) = by_id.get(&id) else { continue };
+        if let Some(change) = change(resource) {
+            steps.push(Step {
+                kind: resource.kind(),
+                title: resource.title(),
+                change,
+                needs: edges.get(&id).into_iter().flatten().cloned().collect(),
+                id,
+            });
+        }
+    }
+    let planned: BTreeSet<NodeId> = steps.iter().map(|step| step.id.clone()).collect();
+    for step in &mut steps {
+        step.needs.retain(|id| planned.contains(id));
+    }
+    Plan { version: VERSION, environment: environment.to_owned(), account: account.to_owned(), steps }
+}
+
+/// The names of what exists under our names and is not ours.
+pub fn foreign_ids(world: &World) -> Vec<&str> {
+    let foreign = |live: &Option<Live>| live.as_ref().is_some_and(|live| live.owner != Owner::Ours);
+    world.iter().filter(|(_, live)| foreign(live)).map(|(id, _)| id.as_str()).collect()
+}
+
+/// What exists under our names and is not ours; each is one sentence. A deployment must not begin with any.
+pub fn foreign(world: &World) -> Vec<String> {
+    world
+        .values()
+        .flatten()
+        .filter_map(|live: &Live| match &live.owner {
+            Owner::Ours => None,
+            Owner::Foreign(what) => Some(what.clone()),
+        })
+        .collect()
+}

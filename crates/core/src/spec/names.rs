@@ -1,0 +1,165 @@
+//! Every name that an environment gives to something in AWS, in one place. Pure.
+
+use super::model::Environment;
+use crate::kind::{Kind, NodeId};
+use crate::model::Tags;
+
+/// The table's index on user names.
+pub const TABLE_INDEX: &str = "username-index";
+/// The API's one stage.
+pub const STAGE: &str = "prod";
+
+/// `sftp-99-upload-us-west-2`: the CloudFormation stack.
+///
+/// The design's `99-upload-us-west-2` cannot exist: a stack's name begins with a letter (CloudFormation API reference,
+/// CreateStack, `StackName`).
+pub fn stack(environment: &Environment, region: &str) -> String {
+    format!("sftp-{}-upload-{region}", environment.name)
+}
+
+/// `lambda-99-upload-us-west-2`: the authorizer.
+pub fn function(environment: &Environment, region: &str) -> String {
+    format!("lambda-{}-upload-{region}", environment.name)
+}
+
+/// `api-99-upload-us-west-2`: the REST API.
+pub fn api(environment: &Environment, region: &str) -> String {
+    format!("api-{}-upload-{region}", environment.name)
+}
+
+/// `lambda-pl-upload-us-west-2`: the bucket that Lambda reads code from, which must be in its own region.
+pub fn code_bucket(environment: &Environment, region: &str) -> String {
+    format!("{}-{region}", environment.names.code_bucket_prefix)
+}
+
+/// `pl-upload-99`, in production `pl-upload`: what the code object's key begins with.
+pub fn code_stem(environment: &Environment) -> String {
+    if environment.production { "pl-upload".to_owned() } else { format!("pl-upload-{}", environment.name) }
+}
+
+/// `pl-upload-99-0123456789ab.zip`: the code object, with a digest of its content.
+pub fn code_key(environment: &Environment, digest: &str) -> String {
+    format!("{}-{digest}.zip", code_stem(environment))
+}
+
+/// `pl-pt99-5-uploads`: the upload bucket of a cluster.
+pub fn upload_bucket(environment: &Environment, cluster: &str) -> String {
+    format!("{}{cluster}-uploads", environment.names.bucket_prefix)
+}
+
+/// `99-uploads-sftp-transfer`, in production `uploads-sftp-transfer`: the user role's managed policy.
+pub fn user_policy(environment: &Environment) -> String {
+    format!("{}-sftp-transfer", environment.stem())
+}
+
+/// `99-uploads-apigateway-logs`: API Gateway's role for logs, made where the account has none.
+pub fn api_log_role(environment: &Environment) -> String {
+    format!("{}-apigateway-logs", environment.stem())
+}
+
+/// `99-uploads-us-west-2.xx.net`: the customers' name for a region's server.
+pub fn host(environment: &Environment, region: &str, zone: &str) -> String {
+    format!("{}-{region}.{zone}", environment.stem())
+}
+
+/// `99-uploads.xx.net`: the name answered by latency.
+pub fn latency_host(environment: &Environment, zone: &str) -> String {
+    format!("{}.{zone}", environment.stem())
+}
+
+/// `/aws/lambda/lambda-99-upload-us-west-2`.
+pub fn function_log_group(environment: &Environment, region: &str) -> String {
+    format!("/aws/lambda/{}", function(environment, region))
+}
+
+/// `/aws/apigateway/api-99-upload-us-west-2`: access logs.
+pub fn api_log_group(environment: &Environment, region: &str) -> String {
+    format!("/aws/apigateway/{}", api(environment, region))
+}
+
+/// `/aws/transfer/99-upload-us-west-2`: the servers' structured logs.
+pub fn transfer_log_group(environment: &Environment, region: &str) -> String {
+    format!("/aws/transfer/{}-upload-{region}", environment.name)
+}
+
+/// `API-Gateway-Execution-Logs_a1b2c3/prod`: an API's own log, named by AWS.
+pub fn execution_log_group(api: &str) -> String {
+    format!("API-Gateway-Execution-Logs_{api}/{STAGE}")
+}
+
+/// `/aws/transfer/s-0123456789abcdef0`: a server's legacy log, named by AWS.
+pub fn server_log_group(server: &str) -> String {
+    format!("/aws/transfer/{server}")
+}
+
+/// Log groups that a late line makes again after the stack has gone.
+pub fn log_groups(environment: &Environment, region: &str) -> Vec<String> {
+    vec![
+        function_log_group(environment, region),
+        api_log_group(environment, region),
+        transfer_log_group(environment, region),
+    ]
+}
+
+/// Node of a region's stack.
+pub fn stack_node(region: &str) -> NodeId {
+    NodeId::new(region, Kind::Stack)
+}
+
+/// Node of a region's server.
+pub fn server_node(region: &str) -> NodeId {
+    NodeId::new(region, Kind::Server)
+}
+
+/// Node of the table.
+pub fn table_node(environment: &Environment) -> NodeId {
+    NodeId::new(&environment.home_region, Kind::Table)
+}
+
+/// The environment's tags with the one that says whose a thing is.
+pub fn tags(environment: &Environment) -> Tags {
+    let mut tags = environment.tags.clone();
+    tags.insert("sftpctl:environment".into(), environment.name.clone());
+    tags
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn production_has_no_prefix() {
+        let load = |source: &str| crate::spec::load(source, "x.yaml").unwrap();
+        let of = |environment: &Environment| {
+            [
+                user_policy(environment),
+                code_key(environment, "0123456789ab"),
+                api_log_role(environment),
+                host(environment, "us-west-2", "xx.net"),
+                latency_host(environment, "xx.net"),
+            ]
+        };
+        let prod = load(include_str!("../../../../environments/prod.yaml"));
+        assert_eq!(
+            of(&prod),
+            [
+                "uploads-sftp-transfer",
+                "pl-upload-0123456789ab.zip",
+                "uploads-apigateway-logs",
+                "uploads-us-west-2.xx.net",
+                "uploads.xx.net",
+            ]
+        );
+        let test = load(include_str!("../../../../environments/99.yaml"));
+        assert_eq!(
+            of(&test),
+            [
+                "99-uploads-sftp-transfer",
+                "pl-upload-99-0123456789ab.zip",
+                "99-uploads-apigateway-logs",
+                "99-uploads-us-west-2.xx.net",
+                "99-uploads.xx.net",
+            ]
+        );
+    }
+}

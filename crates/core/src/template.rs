@@ -1,0 +1,259 @@
+//! The stack's template for one region of one environment. Pure.
+//!
+//! `templates/region.yaml` is the source; this makes the three changes that its head names.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use serde_json::{Map, Value, json};
+use sha2::{Digest as _, Sha256};
+
+use crate::spec::model::Environment;
+use crate::spec::names;
+
+const SOURCE: &str = include_str!("../../../templates/region.yaml");
+
+/// The source, read once: every region begins with a copy.
+static PARSED: LazyLock<Result<Value, String>> =
+    LazyLock::new(|| serde_saphyr::from_str(SOURCE).map_err(|error| error.to_string()));
+
+/// Where the authorizer's package is.
+#[derive(Clone, Debug)]
+pub struct Code {
+    /// Bucket, in the stack's region.
+    pub bucket: String,
+    /// Key.
+    pub key: String,
+}
+
+/// The template could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum TemplateError {
+    /// `templates/region.yaml` is no YAML: a fault of the build.
+    #[error("templates/region.yaml: {0}")]
+    Unreadable(String),
+    /// A part that is built upon is not there: a fault of the build.
+    #[error("templates/region.yaml has no {0}")]
+    Lacks(&'static str),
+}
+
+/// Logical ids of a cluster's bucket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BucketIds {
+    /// Of the bucket.
+    pub bucket: String,
+    /// Of its policy.
+    pub policy: String,
+}
+
+/// A template ready to deploy.
+#[derive(Clone, Debug)]
+pub struct Rendered {
+    /// The template.
+    pub template: Value,
+    /// SHA-256 of it, 64 hex digits.
+    pub digest: String,
+    /// Parameters, except `ServerId`.
+    pub parameters: BTreeMap<String, String>,
+    /// Bucket name → logical ids.
+    pub buckets: BTreeMap<String, BucketIds>,
+}
+
+/// Resource types of the template that take tags as a list of `Key` and `Value`.
+const TAGGED: [&str; 7] = [
+    "AWS::ApiGateway::RestApi",
+    "AWS::ApiGateway::Stage",
+    "AWS::CloudWatch::Alarm",
+    "AWS::IAM::Role",
+    "AWS::Lambda::Function",
+    "AWS::Logs::LogGroup",
+    "AWS::S3::Bucket",
+];
+
+/// The template and its parameters for one region.
+///
+/// # Errors
+/// The source is not as this code expects, which a test rules out.
+pub fn render(environment: &Environment, region: &str, code: &Code) -> Result<Rendered, TemplateError> {
+    let mut template = PARSED.clone().map_err(TemplateError::Unreadable)?;
+    let resources = template["Resources"].as_object_mut().ok_or(TemplateError::Lacks("Resources"))?;
+    let buckets = repeat_buckets(environment, region, resources)?;
+    name_deployment(resources)?;
+    tag(environment, resources);
+    if let Some(parameters) = template["Parameters"].as_object_mut() {
+        parameters.remove("UploadBucketName");
+    }
+    let digest = hex(&Sha256::digest(template.to_string().as_bytes()));
+    Ok(Rendered { template, digest, parameters: parameters(environment, region, code), buckets })
+}
+
+/// The policy that the stack puts on an upload bucket, as S3 has it afterwards.
+pub fn bucket_policy(bucket: &str, user_role_arn: &str) -> Value {
+    let arn = format!("arn:aws:s3:::{bucket}");
+    let objects = format!("{arn}/*");
+    json!({
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Sid": "RefusePlainHttp",
+                "Effect": "Deny",
+                "Principal": "*",
+                "Action": "s3:*",
+                "Resource": [arn, objects],
+                "Condition": { "Bool": { "aws:SecureTransport": "false" } },
+            },
+            {
+                "Sid": "UserRoleListsBucket",
+                "Effect": "Allow",
+                "Principal": { "AWS": user_role_arn },
+                "Action": ["s3:ListBucket", "s3:GetBucketLocation"],
+                "Resource": arn,
+            },
+            {
+                "Sid": "UserRoleUsesObjects",
+                "Effect": "Allow",
+                "Principal": { "AWS": user_role_arn },
+                "Action": [
+                    "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion",
+                ],
+                "Resource": objects,
+            },
+        ],
+    })
+}
+
+/// Replaces the prototype by one pair per cluster of the region, names written out.
+fn repeat_buckets(
+    environment: &Environment,
+    region: &str,
+    resources: &mut Map<String, Value>,
+) -> Result<BTreeMap<String, BucketIds>, TemplateError> {
+    let bucket = resources.remove("UploadBucket").ok_or(TemplateError::Lacks("UploadBucket"))?;
+    let policy = resources.remove("UploadBucketPolicy").ok_or(TemplateError::Lacks("UploadBucketPolicy"))?;
+    let user_role_arn = format!("arn:aws:iam::{}:role/{}", environment.account, environment.names.user_role);
+    let mut all = BTreeMap::new();
+    for (cluster, _) in environment.clusters.iter().filter(|(_, cluster)| cluster.region == region) {
+        let name = names::upload_bucket(environment, cluster);
+        // Hex keeps clusters apart that differ only in what a logical id cannot hold.
+        let stem: String = cluster
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() { c.to_string() } else { format!("x{:x}", u32::from(c)) })
+            .collect();
+        let ids = BucketIds { bucket: format!("UploadBucket{stem}"), policy: format!("UploadBucketPolicy{stem}") };
+        let mut one = bucket.clone();
+        one["Properties"]["BucketName"] = json!(name);
+        let mut its_policy = policy.clone();
+        its_policy["Properties"]["Bucket"] = json!({ "Ref": ids.bucket });
+        its_policy["Properties"]["PolicyDocument"] = bucket_policy(&name, &user_role_arn);
+        resources.insert(ids.bucket.clone(), one);
+        resources.insert(ids.policy.clone(), its_policy);
+        all.insert(name, ids);
+    }
+    Ok(all)
+}
+
+/// Gives the API's deployment a logical id that changes with the API and with nothing else.
+fn name_deployment(resources: &mut Map<String, Value>) -> Result<(), TemplateError> {
+    let mut hash = Sha256::new();
+    for (id, resource) in resources.iter() {
+        let kind = resource["Type"].as_str().unwrap_or_default();
+        let part_of_api = matches!(
+            kind,
+            "AWS::ApiGateway::RestApi"
+                | "AWS::ApiGateway::Resource"
+                | "AWS::ApiGateway::Method"
+                | "AWS::ApiGateway::Model"
+        );
+        if part_of_api {
+            hash.update(id.as_bytes());
+            hash.update(resource.to_string().as_bytes());
+        }
+    }
+    let id = format!("ApiDeployment{}", &hex(&hash.finalize())[..10]);
+    let deployment = resources.remove("ApiDeployment").ok_or(TemplateError::Lacks("ApiDeployment"))?;
+    resources.insert(id.clone(), deployment);
+    let stage = resources.get_mut("ApiStage").ok_or(TemplateError::Lacks("ApiStage"))?;
+    stage["Properties"]["DeploymentId"] = json!({ "Ref": id });
+    Ok(())
+}
+
+/// Puts the tags on everything that takes them: buckets do not inherit the stack's everywhere.
+fn tag(environment: &Environment, resources: &mut Map<String, Value>) {
+    let tags: Vec<Value> =
+        names::tags(environment).iter().map(|(key, value)| json!({ "Key": key, "Value": value })).collect();
+    for resource in resources.values_mut() {
+        if resource["Type"].as_str().is_some_and(|kind| TAGGED.contains(&kind)) {
+            resource["Properties"]["Tags"] = json!(tags);
+        }
+    }
+}
+
+fn parameters(environment: &Environment, region: &str, code: &Code) -> BTreeMap<String, String> {
+    let (authorizer, alarms) = (&environment.authorizer, &environment.alarms);
+    let text = |value: u32| value.to_string();
+    BTreeMap::from([
+        ("ResourceStem".to_owned(), format!("{}-upload-{region}", environment.name)),
+        (
+            "UserRoleArn".to_owned(),
+            format!("arn:aws:iam::{}:role/{}", environment.account, environment.names.user_role),
+        ),
+        ("TableName".to_owned(), environment.table.name.clone()),
+        ("CodeBucket".to_owned(), code.bucket.clone()),
+        ("CodeKey".to_owned(), code.key.clone()),
+        ("BlockList".to_owned(), authorizer.block_list.join(",")),
+        ("HomeType".to_owned(), authorizer.home.clone()),
+        ("Architecture".to_owned(), authorizer.architecture.clone()),
+        ("MemoryMb".to_owned(), text(authorizer.memory_mb)),
+        ("TimeoutSeconds".to_owned(), text(authorizer.timeout_seconds)),
+        ("ReservedConcurrency".to_owned(), authorizer.reserved_concurrency.map_or("-1".to_owned(), text)),
+        ("RetentionDays".to_owned(), text(environment.logs.retention_days)),
+        ("AlarmTopicArn".to_owned(), alarms.topics.get(region).cloned().unwrap_or_default()),
+        ("ErrorThreshold".to_owned(), text(alarms.authorizer_errors)),
+        ("ThrottleThreshold".to_owned(), text(alarms.authorizer_throttles)),
+        ("DurationThresholdMs".to_owned(), text(alarms.authorizer_duration_ms)),
+        ("Api5xxThreshold".to_owned(), text(alarms.api_5xx)),
+    ])
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The logical id of the deployment after this change to the source.
+    fn named(change: impl FnOnce(&mut Map<String, Value>)) -> String {
+        let mut source = PARSED.clone().expect("the source is YAML");
+        let resources = source["Resources"].as_object_mut().expect("it has resources");
+        change(resources);
+        name_deployment(resources).expect("it has a deployment");
+        resources["ApiStage"]["Properties"]["DeploymentId"]["Ref"].as_str().unwrap_or_default().to_owned()
+    }
+
+    #[test]
+    fn every_part_of_the_api_makes_a_deployment_of_its_own() {
+        let append = |pointer: &'static str| {
+            named(move |resources| {
+                let (resource, path) = pointer.split_once('/').expect("a path");
+                let place = resources[resource].pointer_mut(&format!("/{path}")).expect(pointer);
+                *place = json!(format!("{} ", place.as_str().unwrap_or_default()));
+            })
+        };
+        let mut ids = vec![
+            named(|_| {}),
+            append("ApiMethod/Properties/Integration/RequestTemplates/application~1json"),
+            append("ApiMethod/Properties/AuthorizationType"),
+            append("ApiSuccessModel/Properties/Schema/title"),
+            append("ApiConfig/Properties/PathPart"),
+            append("Api/Properties/Description"),
+        ];
+        assert_eq!(append("FaultsAlarm/Properties/AlarmDescription"), ids[0], "an alarm is no part of the API");
+        assert_eq!(append("Authorizer/Properties/Description"), ids[0], "nor is the function");
+        assert!(ids.iter().all(|id| id.len() == "ApiDeployment".len() + 10), "{ids:?}");
+        ids.sort();
+        ids.dedup();
+        assert_eq!(ids.len(), 6, "{ids:?}");
+    }
+}

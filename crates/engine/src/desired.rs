@@ -1,0 +1,316 @@
+//! From an environment to every resource of it, fully named. Pure.
+//!
+//! This list is the deployment: which resources there are, in which regions, and what each needs first.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::host_keys::HostKey;
+use crate::package;
+use crate::resources::resource::Resource;
+use crate::resources::{
+    ApiAccount, Bucket, Evidence, LatencyRecord, LogGroup, Package, Record, Replica, Server, ServerId, Stack, Table,
+    Trigger, UserPolicy, UserRole,
+};
+use sftpctl_aws::Tags;
+use sftpctl_core::kind::{Kind, NodeId};
+use sftpctl_core::spec::model::Environment;
+use sftpctl_core::spec::names;
+use sftpctl_core::template::{self, Code, TemplateError};
+use sftpctl_core::user_policies;
+
+/// What a deployment is made from besides the environment file.
+#[derive(Clone, Debug)]
+pub struct Given {
+    /// The authorizer.
+    pub code: Arc<package::Package>,
+    /// Private host keys for every server.
+    pub host_keys: Arc<[HostKey]>,
+    /// Tags that adopted buckets had of their owners.
+    pub adopted_tags: BTreeMap<NodeId, Tags>,
+    /// Ids of the servers that state remembers.
+    pub servers: Arc<[String]>,
+}
+
+/// Every resource of the environment.
+///
+/// # Errors
+/// The template cannot be rendered for this environment.
+pub fn resources(environment: &Environment, given: &Given) -> Result<Vec<Arc<dyn Resource>>, TemplateError> {
+    let mut all: Vec<Arc<dyn Resource>> = Vec::new();
+    all.extend(table(environment));
+    all.extend(user_role(environment));
+    for (region, settings) in &environment.regions {
+        all.extend(region_resources(environment, region, settings.server, given)?);
+    }
+    all.extend(records(environment, &given.servers));
+    Ok(all)
+}
+
+/// What a run on some regions is about: all of theirs, and what they cannot do without. Bucket policies name the user role
+/// and the authorizer reads the table, so a region would not stand without these; a record goes with its server's region.
+pub fn limited(all: Vec<Arc<dyn Resource>>, regions: &BTreeSet<&str>) -> Vec<Arc<dyn Resource>> {
+    let here = |id: &NodeId| regions.contains(id.place());
+    let global = |id: &NodeId| id.place() == "global";
+    all.into_iter()
+        .filter(|resource| {
+            let id = resource.id();
+            let for_these = global(id) && resource.needs().iter().all(|need| here(need) || global(need));
+            here(id) || for_these || resource.kind() == Kind::Table
+        })
+        .collect()
+}
+
+/// What is known of an environment that stands or stood, besides its file.
+#[derive(Clone, Debug, Default)]
+pub struct Past {
+    /// Whether it was deployed from here.
+    pub deployed: bool,
+    /// Region → id of its API.
+    pub apis: BTreeMap<String, String>,
+    /// Region → id of its server.
+    pub servers: BTreeMap<String, String>,
+    /// Region and name of log groups that an earlier teardown was to remove.
+    pub log_groups: Vec<(String, String)>,
+}
+
+/// What teardown looks at besides: things that AWS services make again by themselves.
+pub fn leftovers(environment: &Environment, past: &Past) -> Vec<Arc<dyn Resource>> {
+    let mut groups: BTreeMap<NodeId, LogGroup> = BTreeMap::new();
+    let mut add = |region: &str, name: String, evidence: Evidence| {
+        let function = names::function(environment, region);
+        let id = NodeId::named(region, Kind::LogGroup, name.trim_start_matches('/'));
+        groups.entry(id.clone()).or_insert(LogGroup {
+            id,
+            region: region.to_owned(),
+            stack: names::stack_node(region),
+            function: (name == names::function_log_group(environment, region)).then_some(function),
+            name,
+            evidence,
+            tags: names::tags(environment),
+        });
+    };
+    let named = if past.deployed { Evidence::Deployed } else { Evidence::None };
+    for region in environment.regions.keys() {
+        for name in names::log_groups(environment, region) {
+            add(region, name, named);
+        }
+    }
+    past.apis.iter().for_each(|(region, api)| add(region, names::execution_log_group(api), Evidence::Id));
+    past.servers.iter().for_each(|(region, server)| add(region, names::server_log_group(server), Evidence::Id));
+    past.log_groups.iter().for_each(|(region, name)| add(region, name.clone(), named));
+    groups.into_values().map(|group| -> Arc<dyn Resource> { Arc::new(group) }).collect()
+}
+
+/// The table and its replicas, one after the other: AWS adds one at a time.
+fn table(environment: &Environment) -> Vec<Arc<dyn Resource>> {
+    let settings = &environment.table;
+    let table = Table {
+        id: names::table_node(environment),
+        region: environment.home_region.clone(),
+        name: settings.name.clone(),
+        index: names::TABLE_INDEX,
+        replicas: settings.regions.iter().filter(|region| **region != environment.home_region).cloned().collect(),
+        recovery: settings.point_in_time_recovery,
+        protection: settings.deletion_protection,
+        tags: names::tags(environment),
+    };
+    let mut after = table.id.clone();
+    let mut all: Vec<Arc<dyn Resource>> = vec![Arc::new(table)];
+    for region in settings.regions.iter().filter(|region| **region != environment.home_region) {
+        let replica = Replica {
+            id: NodeId::new(region, Kind::Replica),
+            region: region.clone(),
+            home: environment.home_region.clone(),
+            name: settings.name.clone(),
+            after,
+            protection: settings.deletion_protection,
+            tags: names::tags(environment),
+        };
+        after = replica.id.clone();
+        all.push(Arc::new(replica));
+    }
+    all
+}
+
+fn user_role_node() -> NodeId {
+    NodeId::new("global", Kind::UserRole)
+}
+
+fn user_role(environment: &Environment) -> Vec<Arc<dyn Resource>> {
+    let account = &environment.account;
+    let policy = names::user_policy(environment);
+    let arn = format!("arn:aws:iam::{account}:policy/{policy}");
+    let buckets: Vec<_> = environment.clusters.keys().map(|c| names::upload_bucket(environment, c)).collect();
+    vec![
+        Arc::new(UserRole {
+            id: user_role_node(),
+            account: account.clone(),
+            name: environment.names.user_role.clone(),
+            policy: arn.clone(),
+            regions: environment.regions.iter().filter(|(_, r)| r.server).map(|(name, _)| name.clone()).collect(),
+            tags: names::tags(environment),
+        }),
+        Arc::new(UserPolicy {
+            id: NodeId::new("global", Kind::UserPolicy),
+            role_node: user_role_node(),
+            role: environment.names.user_role.clone(),
+            arn,
+            name: policy,
+            documents: user_policies::documents(&buckets),
+            tags: names::tags(environment),
+        }),
+    ]
+}
+
+/// API Gateway's role for logs in a region.
+pub fn api_account(environment: &Environment, region: &str) -> ApiAccount {
+    let role = names::api_log_role(environment);
+    ApiAccount {
+        id: NodeId::new(region, Kind::ApiAccount),
+        region: region.to_owned(),
+        regions: environment.regions.keys().cloned().collect(),
+        role_arn: format!("arn:aws:iam::{}:role/{role}", environment.account),
+        role,
+        api: names::api(environment, region),
+        tags: names::tags(environment),
+    }
+}
+
+/// The authorizer's package in a region.
+pub fn package(environment: &Environment, region: &str, code: &Arc<package::Package>) -> Package {
+    Package {
+        id: NodeId::new(region, Kind::Package),
+        region: region.to_owned(),
+        account: environment.account.clone(),
+        bucket: names::code_bucket(environment, region),
+        key: names::code_key(environment, code.digest()),
+        stem: names::code_stem(environment),
+        templates: format!("templates/{}/", environment.name),
+        content: Arc::clone(code),
+        tags: environment.tags.clone(),
+        retired: false,
+    }
+}
+
+fn region_resources(
+    environment: &Environment,
+    region: &str,
+    has_server: bool,
+    given: &Given,
+) -> Result<Vec<Arc<dyn Resource>>, TemplateError> {
+    let account = environment.account.clone();
+    let tags = names::tags(environment);
+    let api_account = api_account(environment, region);
+    let package = package(environment, region, &given.code);
+    let key = package.key.clone();
+    let rendered = template::render(environment, region, &Code { bucket: package.bucket.clone(), key })?;
+    let user_role_arn = format!("arn:aws:iam::{account}:role/{}", environment.names.user_role);
+    let mut all: Vec<Arc<dyn Resource>> = Vec::new();
+    let mut buckets = BTreeMap::new();
+    for (name, ids) in &rendered.buckets {
+        let id = NodeId::named(region, Kind::Bucket, name);
+        buckets.insert(name.clone(), (ids.bucket.clone(), id.clone()));
+        all.push(Arc::new(Bucket {
+            kept_tags: given.adopted_tags.get(&id).cloned().unwrap_or_default(),
+            id,
+            region: region.to_owned(),
+            account: account.clone(),
+            name: name.clone(),
+            policy: template::bucket_policy(name, &user_role_arn),
+            stack: names::stack_node(region),
+            tags: tags.clone(),
+        }));
+    }
+    let function = names::function(environment, region);
+    all.push(Arc::new(Stack {
+        id: names::stack_node(region),
+        region: region.to_owned(),
+        account: account.clone(),
+        name: names::stack(environment, region),
+        upload: (package.bucket.clone(), format!("templates/{}/{}.json", environment.name, rendered.digest)),
+        template: rendered.template,
+        digest: rendered.digest,
+        parameters: rendered.parameters,
+        buckets,
+        server: has_server.then(|| names::server_node(region)),
+        function: function.clone(),
+        needs: vec![user_role_node(), package.id.clone(), api_account.id.clone()],
+        tags: tags.clone(),
+    }));
+    all.push(Arc::new(Trigger {
+        id: NodeId::new(region, Kind::Trigger),
+        region: region.to_owned(),
+        account: account.clone(),
+        function: function.clone(),
+        stack: names::stack_node(region),
+    }));
+    all.push(Arc::new(api_account));
+    all.push(Arc::new(package));
+    if has_server {
+        let mut server_tags = tags;
+        if let Some(dns) = &environment.dns {
+            // Transfer's console shows the host names from these two tags.
+            server_tags.insert("aws:transfer:customHostname".into(), names::host(environment, region, &dns.zone));
+            if let Some(zone) = &dns.zone_id {
+                server_tags.insert("aws:transfer:route53HostedZoneId".into(), format!("/hostedzone/{zone}"));
+            }
+        }
+        all.push(Arc::new(Server {
+            id: names::server_node(region),
+            region: region.to_owned(),
+            environment: environment.name.clone(),
+            stack: names::stack_node(region),
+            logging_role: environment.server.logging_role.as_ref().map(|r| format!("arn:aws:iam::{account}:role/{r}")),
+            log_group: format!(
+                "arn:aws:logs:{region}:{account}:log-group:{}:*",
+                names::transfer_log_group(environment, region)
+            ),
+            security_policy: environment.server.security_policy.clone(),
+            authentication: environment.server.authentication.clone(),
+            host_keys: Arc::clone(&given.host_keys),
+            tags: server_tags,
+        }));
+        all.push(Arc::new(ServerId {
+            id: NodeId::new(region, Kind::ServerId),
+            region: region.to_owned(),
+            function,
+            stack: names::stack_node(region),
+            server: names::server_node(region),
+        }));
+    }
+    Ok(all)
+}
+
+fn records(environment: &Environment, known: &Arc<[String]>) -> Vec<Arc<dyn Resource>> {
+    let Some(dns) = &environment.dns else { return Vec::new() };
+    let servers = || environment.regions.iter().filter(|(_, region)| region.server).map(|(name, _)| name);
+    let record = |name: String, region: &str, latency: Option<LatencyRecord>| -> Arc<dyn Resource> {
+        let local = match &latency {
+            None => name.clone(),
+            Some(_) => format!("{name}/{region}"),
+        };
+        Arc::new(Record {
+            id: NodeId::named("global", Kind::Record, &local),
+            name,
+            zone: dns.zone.clone(),
+            zone_id: dns.zone_id.clone(),
+            ttl: i64::from(dns.ttl),
+            server: names::server_node(region),
+            latency,
+            environment: environment.name.clone(),
+            servers: Arc::clone(known),
+        })
+    };
+    let mut all: Vec<_> =
+        servers().map(|region| record(names::host(environment, region, &dns.zone), region, None)).collect();
+    if dns.latency {
+        let name = names::latency_host(environment, &dns.zone);
+        all.extend(servers().map(|region| {
+            let latency = LatencyRecord { identifier: region.clone(), region: region.clone() };
+            record(name.clone(), region, Some(latency))
+        }));
+    }
+    all.extend(dns.aliases.iter().map(|(name, region)| record(name.clone(), region, None)));
+    all
+}

@@ -1,0 +1,516 @@
+//! Walks the steps: each begins when what it needs is finished, regions side by side.
+//!
+//! One step is a loop of *read, compare, mutate, wait until settled*, ended by a comparison without differences; so a
+//! step that finds half of its work done by an earlier run does only the rest. A failed step blocks what needs it and
+//! nothing else. Nothing is rolled back: what exists is said, and the next run goes on.
+
+mod mutation;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error as _;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use self::mutation::Mutation;
+use super::deadlines::Deadlines;
+use super::stop::Stop;
+use crate::execute::error::StepError;
+use crate::resources::resource::{Resource, ResourceError, Seen};
+use crate::state::error::StateError;
+use crate::state::writer::JournalWriter;
+use crate::wait;
+use sftpctl_aws::Aws;
+use sftpctl_core::events::{Event, Outcome, Reporter};
+use sftpctl_core::kind::NodeId;
+use sftpctl_core::model::{Action, Change, Live, Owner, RemovalOptions, Settled, World};
+
+/// Mutations of one step before we say that it does not converge.
+const ROUNDS: usize = 16;
+/// Steps in flight at once: enough for twenty regions, few enough for AWS's rate limits.
+const IN_FLIGHT: usize = 48;
+
+/// What to do with a resource.
+#[derive(Clone, Debug)]
+pub enum Task {
+    /// Bring it to what is wanted.
+    Apply,
+    /// Delete it.
+    Delete(RemovalOptions),
+}
+
+/// What a run needs besides the steps.
+pub struct Context {
+    /// AWS.
+    pub aws: Arc<Aws>,
+    /// Takes events.
+    pub reporter: Arc<dyn Reporter>,
+    /// How long to wait.
+    pub deadlines: Deadlines,
+    /// The wish to stop.
+    pub stop: Stop,
+    /// Where each mutation is announced before it is called.
+    pub journal: Arc<JournalWriter>,
+    /// Set when no call can work any more: then nothing else begins.
+    pub over: AtomicBool,
+}
+
+impl Context {
+    /// Whether no new step should begin.
+    fn ends(&self) -> bool {
+        self.stop.wanted() || self.over.load(Ordering::Relaxed)
+    }
+}
+
+/// One step of a run.
+#[derive(Clone)]
+pub struct Job {
+    /// The resource.
+    pub resource: Arc<dyn Resource>,
+    /// The change that was planned; `None` for one that is only looked at again if something it needs changed.
+    pub planned: Option<Change>,
+    /// Identity that state remembers.
+    pub known: Option<String>,
+    /// Jobs that come first.
+    pub after: BTreeSet<NodeId>,
+}
+
+/// How a run ended, step by step.
+pub type Outcomes = BTreeMap<NodeId, Outcome>;
+
+/// Runs all jobs and returns how each ended. `world` holds what is known and is kept up to date.
+pub async fn run(context: Arc<Context>, jobs: Vec<Job>, task: Task, world: Arc<Mutex<World>>) -> Outcomes {
+    let permits = Arc::new(Semaphore::new(IN_FLIGHT));
+    let mut waiting: BTreeMap<NodeId, Job> = jobs.into_iter().map(|job| (job.resource.id().clone(), job)).collect();
+    let names: BTreeSet<NodeId> = waiting.keys().cloned().collect();
+    let mut outcomes = Outcomes::new();
+    let mut running: JoinSet<(NodeId, Outcome)> = JoinSet::new();
+    let mut tasks: BTreeMap<tokio::task::Id, NodeId> = BTreeMap::new();
+    loop {
+        let ready: Vec<NodeId> = waiting
+            .iter()
+            .filter(|(_, job)| job.after.iter().all(|id| outcomes.contains_key(id) || !names.contains(id)))
+            .map(|(id, _)| id.clone())
+            .collect();
+        let mut settled_now = false;
+        for id in ready {
+            let Some(job) = waiting.remove(&id) else { continue };
+            let blocker = job.after.iter().find(|id| {
+                matches!(
+                    outcomes.get(*id),
+                    Some(Outcome::Failed { .. } | Outcome::Later { .. } | Outcome::Blocked { .. } | Outcome::Stopped)
+                )
+            });
+            let changed =
+                job.after.iter().any(|id| matches!(outcomes.get(id), Some(Outcome::Changed | Outcome::Deleted)));
+            let skipped = match blocker {
+                Some(_) if job.planned.is_none() => Some(Outcome::Unchanged),
+                Some(blocker) if matches!(outcomes.get(blocker), Some(Outcome::Stopped)) => Some(Outcome::Stopped),
+                Some(blocker) => Some(Outcome::Blocked { by: blocker.clone() }),
+                None if job.planned.is_none() && !changed => Some(Outcome::Unchanged),
+                None if context.ends() => Some(Outcome::Stopped),
+                None => None,
+            };
+            if let Some(outcome) = skipped {
+                if job.planned.is_some() {
+                    context.reporter.event(&Event::StepFinished {
+                        step: id.clone(),
+                        outcome: outcome.clone(),
+                        seconds: 0.0,
+                    });
+                }
+                outcomes.insert(id, outcome);
+                settled_now = true;
+                continue;
+            }
+            let (context, task, world, permits) =
+                (Arc::clone(&context), task.clone(), Arc::clone(&world), Arc::clone(&permits));
+            let task = running.spawn(async move {
+                // The semaphore is never closed; without a permit the step would only run a little early.
+                let _permit = permits.acquire_owned().await.ok();
+                let outcome = step(&context, &job, &task, &world).await;
+                (job.resource.id().clone(), outcome)
+            });
+            tasks.insert(task.id(), id);
+        }
+        if settled_now {
+            continue;
+        }
+        match running.join_next().await {
+            Some(Ok((id, outcome))) => {
+                outcomes.insert(id, outcome);
+            }
+            Some(Err(error)) => {
+                // A fault of ours must not look like success.
+                if let Some(id) = tasks.get(&error.id()).cloned() {
+                    let outcome = Outcome::Failed {
+                        error: format!("a fault in sftpctl itself: {error}"),
+                        causes: Vec::new(),
+                        left: "unknown".to_owned(),
+                        hint: Some("please report it; running the same command again looks at everything anew".into()),
+                    };
+                    context.reporter.event(&Event::StepFinished {
+                        step: id.clone(),
+                        outcome: outcome.clone(),
+                        seconds: 0.0,
+                    });
+                    outcomes.insert(id, outcome);
+                }
+            }
+            None => break,
+        }
+    }
+    // Only a step whose task was lost can leave others waiting.
+    outcomes.extend(waiting.into_keys().map(|id| (id, Outcome::Stopped)));
+    outcomes
+}
+
+pub(crate) fn lock(world: &Mutex<World>) -> std::sync::MutexGuard<'_, World> {
+    world.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// One step, with its events.
+async fn step(context: &Context, job: &Job, task: &Task, world: &Mutex<World>) -> Outcome {
+    let start = Instant::now();
+    let resource = &job.resource;
+    let id = resource.id().clone();
+    let mut walk = Walk {
+        context,
+        job,
+        world,
+        start,
+        told: job.planned.is_some(),
+        seen: Seen::default(),
+        attempt: 0,
+        at_work: false,
+        made: None,
+    };
+    if let Some(change) = &job.planned {
+        walk.tell(change);
+    }
+    let goes = job.planned.as_ref().is_some_and(|change| change.action == Action::Delete);
+    let result = match task {
+        // Taken out of the file; no data goes with it.
+        Task::Apply if goes => walk.delete(RemovalOptions::default()).await,
+        Task::Apply => walk.apply().await,
+        Task::Delete(options) => walk.delete(*options).await,
+    };
+    let outcome = match result {
+        Ok(outcome) => outcome,
+        Err(StepError::Resource(ResourceError::Kept(reason))) => Outcome::Kept { reason },
+        Err(StepError::Resource(ResourceError::NotYet(reason))) => Outcome::Later { reason },
+        Err(error) => walk.failed(error).await,
+    };
+    // A step that had nothing to do is not told, unless even looking failed.
+    if walk.told || matches!(outcome, Outcome::Failed { .. }) {
+        let seconds = start.elapsed().as_secs_f64();
+        context.reporter.event(&Event::StepFinished { step: id, outcome: outcome.clone(), seconds });
+    }
+    outcome
+}
+
+/// The state of one step.
+struct Walk<'a> {
+    context: &'a Context,
+    job: &'a Job,
+    world: &'a Mutex<World>,
+    start: Instant,
+    told: bool,
+    seen: Seen,
+    attempt: u32,
+    /// Whether AWS was seen at work since the last mutation.
+    at_work: bool,
+    /// What AWS finds by it what this step made, as its answer said.
+    made: Option<String>,
+}
+
+impl Walk<'_> {
+    fn resource(&self) -> &dyn Resource {
+        self.job.resource.as_ref()
+    }
+
+    fn tell(&mut self, change: &Change) {
+        self.told = true;
+        self.context.reporter.event(&Event::StepStarted {
+            step: self.resource().id().clone(),
+            kind: self.resource().kind(),
+            title: self.resource().title(),
+            change: change.clone(),
+        });
+    }
+
+    fn event(&self, event: Event) {
+        if self.told {
+            self.context.reporter.event(&event);
+        }
+    }
+
+    /// Whether the deadline is over.
+    fn late(&self) -> bool {
+        self.start.elapsed() > self.context.deadlines.of(self.resource().kind())
+    }
+
+    fn timed_out(&self, status: &str) -> StepError {
+        ResourceError::TimedOut {
+            what: self.resource().title(),
+            status: status.to_owned(),
+            waited: self.start.elapsed(),
+        }
+        .into()
+    }
+
+    /// What AWS finds it by, as far as this run or an earlier one was told.
+    fn known(&self) -> Option<String> {
+        let world = lock(self.world);
+        let live = world.get(self.resource().id()).and_then(Option::as_ref);
+        let seen = live.filter(|live| live.owner == Owner::Ours).map(|live| live.identity.clone());
+        seen.or_else(|| self.made.clone()).or_else(|| self.job.known.clone())
+    }
+
+    /// Reads until an answer comes; a slow or throttled poll is never a failure before the deadline.
+    async fn read(&mut self) -> Result<Option<Live>, StepError> {
+        loop {
+            let known = self.known();
+            match self.resource().read(&self.context.aws, known.as_deref()).await {
+                Ok(live) => {
+                    lock(self.world).insert(self.resource().id().clone(), live.clone());
+                    return Ok(live);
+                }
+                Err(error) if error.is_transient() && self.late() => {
+                    return Err(self.timed_out(&format!("not readable ({error})")));
+                }
+                Err(error) if error.is_transient() => self.retry(error.to_string()).await?,
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Pauses before another attempt; ends when somebody wishes to stop meanwhile.
+    async fn retry(&mut self, reason: String) -> Result<(), StepError> {
+        self.event(Event::StepRetried { step: self.resource().id().clone(), reason: reason.clone() });
+        let context = self.context;
+        tokio::select! {
+            () = wait::for_another_attempt(self.attempt) => {}
+            () = context.stop.wished() => {
+                return Err(StepError::Stopped { what: self.resource().title(), status: format!("in trouble ({reason})") });
+            }
+        }
+        self.attempt += 1;
+        Ok(())
+    }
+
+    /// Reads until nothing is going on any more.
+    async fn settled(&mut self) -> Result<Option<Live>, StepError> {
+        let start = Instant::now();
+        let mut last = String::new();
+        loop {
+            let live = self.read().await?;
+            let Some(Settled::Pending(status)) = live.as_ref().map(|live| live.settled.clone()) else {
+                if !last.is_empty() {
+                    self.news().await;
+                }
+                return Ok(live);
+            };
+            self.at_work = true;
+            if self.late() {
+                return Err(self.timed_out(&status));
+            }
+            // A CI system kills a job seconds after it asked it to end, and AWS may need minutes.
+            if self.context.stop.wanted() {
+                return Err(StepError::Stopped { what: self.resource().title(), status });
+            }
+            if status != last {
+                self.event(Event::StepWaiting { step: self.resource().id().clone(), status: status.clone() });
+                last = status;
+            }
+            self.news().await;
+            wait::for_poll(start.elapsed()).await;
+        }
+    }
+
+    async fn news(&mut self) {
+        if !self.told {
+            return;
+        }
+        let lines = self.job.resource.news(&self.context.aws, &mut self.seen).await;
+        for line in lines {
+            self.event(Event::StepNews { step: self.resource().id().clone(), line });
+        }
+    }
+
+    /// What came of a mutation.
+    fn record(&self, call: &str, live: Option<&Live>) {
+        let (journal, node) = (&self.context.journal, self.resource().id());
+        match live {
+            Some(Live { settled: Settled::Failed(status), .. }) => journal.failed(call, node, status),
+            live => journal.done(call, node, live.map(|live| live.identity.as_str())),
+        }
+    }
+
+    async fn apply(&mut self) -> Result<Outcome, StepError> {
+        let mut live = self.settled().await?;
+        let mut mutated = false;
+        let mut recovery = None;
+        let mut without_effect = 0;
+        for _ in 0..ROUNDS {
+            if let Some(Live { owner: Owner::Foreign(what), .. }) = &live {
+                return Err(ResourceError::Refused(format!("{what}; it is left as it is")).into());
+            }
+            if mutated && let Some(Live { settled: Settled::Failed(status), .. }) = &live {
+                return Err(self.ended_in(status.clone()).await);
+            }
+            let change = self.resource().diff(live.as_ref(), &lock(self.world).clone());
+            let Some(change) = change else {
+                return Ok(if mutated { Outcome::Changed } else { Outcome::Unchanged });
+            };
+            // What ended badly twice in the same way will not end well the third time.
+            if recovery == Some(change.action)
+                && let Some(Live { settled: Settled::Failed(status), .. }) = &live
+            {
+                return Err(self.ended_in(status.clone()).await);
+            }
+            if !self.told {
+                self.tell(&change);
+            }
+            let call = self.mutate(Mutation::Apply(&change, live.as_ref())).await?;
+            // A failed left-over that was removed, or brought to its end, is no failure of what comes next.
+            recovery = matches!(change.action, Action::Recreate | Action::Recover).then_some(change.action);
+            mutated = recovery.is_none();
+            let before = live.take();
+            live = self.settled_after(before.as_ref(), &change).await?;
+            // Accepted, and shown nowhere: made again, it would be there twice.
+            if before.is_none() && live.is_none() && self.resource().found_by_listing() {
+                return Err(StepError::Unseen { what: self.resource().title(), why: None });
+            }
+            self.record(&call, live.as_ref());
+            // AWS took it twice and shows nothing: more of the same will not help.
+            without_effect += u32::from(live == before);
+            if without_effect == 2 {
+                break;
+            }
+        }
+        let change = self.resource().diff(live.as_ref(), &lock(self.world).clone());
+        let differs = change.map(|c| c.properties.iter().map(|p| p.name.clone()).collect::<Vec<_>>().join(", "));
+        Err(StepError::DoesNotConverge { what: self.resource().title(), differs: differs.unwrap_or_default() })
+    }
+
+    /// Waits until the mutation shows. AWS's reads may lag behind its writes: the same answer as before is looked at
+    /// again for a while before it is believed.
+    async fn settled_after(&mut self, before: Option<&Live>, change: &Change) -> Result<Option<Live>, StepError> {
+        let start = Instant::now();
+        let unsure = before.is_none() && self.resource().found_by_listing();
+        let patience = if unsure { self.context.deadlines.unseen().max(wait::SHOWN) } else { wait::SHOWN };
+        self.at_work = false;
+        loop {
+            let live = self.settled().await?;
+            let world = lock(self.world).clone();
+            let unseen = match (before, &live) {
+                (None, None) => true,
+                (Some(before), Some(live)) => {
+                    before == live && self.resource().diff(Some(live), &world).as_ref() == Some(change)
+                }
+                _ => false,
+            };
+            if !unseen || self.at_work || start.elapsed() > patience {
+                return Ok(live);
+            }
+            wait::for_poll(start.elapsed()).await;
+        }
+    }
+
+    /// Waits until a deletion shows, as [`Walk::settled_after`] does for other mutations.
+    async fn gone_after(&mut self, before: &Live) -> Result<Option<Live>, StepError> {
+        let start = Instant::now();
+        self.at_work = false;
+        loop {
+            let live = self.settled().await?;
+            if live.as_ref() != Some(before) || self.at_work || start.elapsed() > wait::SHOWN {
+                return Ok(live);
+            }
+            wait::for_poll(start.elapsed()).await;
+        }
+    }
+
+    async fn delete(&mut self, options: RemovalOptions) -> Result<Outcome, StepError> {
+        let mut tried = false;
+        let mut live = self.settled().await?;
+        for _ in 0..ROUNDS {
+            let Some(there) = live else { return Ok(Outcome::Deleted) };
+            if let Owner::Foreign(what) = &there.owner {
+                return Ok(Outcome::Kept { reason: format!("{what}; it is left as it is") });
+            }
+            if tried && let Settled::Failed(status) = &there.settled {
+                return Err(self.ended_in(status.clone()).await);
+            }
+            let call = self.mutate(Mutation::Delete(&there, options)).await?;
+            live = self.gone_after(&there).await?;
+            self.record(&call, live.as_ref());
+            tried = true;
+        }
+        if live.is_none() {
+            return Ok(Outcome::Deleted);
+        }
+        Err(StepError::DoesNotConverge { what: self.resource().title(), differs: "it is still there".into() })
+    }
+
+    async fn ended_in(&self, status: String) -> StepError {
+        StepError::EndedIn {
+            what: self.resource().title(),
+            status,
+            causes: self.resource().causes(&self.context.aws).await,
+            left: self.left(),
+        }
+    }
+
+    /// What exists now: nothing, a part, or unknown.
+    fn left(&self) -> String {
+        match lock(self.world).get(self.resource().id()) {
+            None => "unknown: it could not be read".to_owned(),
+            Some(None) => "nothing".to_owned(),
+            Some(Some(live)) => match &live.settled {
+                Settled::Ready => format!("{}, usable", live.identity),
+                Settled::Pending(status) | Settled::Failed(status) => {
+                    let status = status.split(':').next().unwrap_or_default();
+                    format!("{} ({status})", live.identity)
+                }
+            },
+        }
+    }
+
+    async fn failed(&mut self, error: StepError) -> Outcome {
+        let credentials = match &error {
+            StepError::Resource(ResourceError::Aws(error)) => error.is_credentials(),
+            // With state in S3 the first call that is refused is often the journal's.
+            StepError::Journal(StateError::Aws { source, .. }) => source.is_credentials(),
+            _ => false,
+        };
+        if credentials {
+            self.context.over.store(true, Ordering::Relaxed);
+        }
+        let (causes, left) = match &error {
+            StepError::EndedIn { causes, left, .. } => (causes.clone(), left.clone()),
+            // Nothing was called; why the journal refuses is what a person needs to know.
+            StepError::Journal(error) if self.made.is_none() => {
+                (error.source().map(ToString::to_string).into_iter().collect(), self.left())
+            }
+            _ => {
+                // The call may have taken effect although no answer came: look, and say what is there.
+                let known = self.known();
+                let looked = self.resource().read(&self.context.aws, known.as_deref()).await;
+                let mut world = lock(self.world);
+                match looked {
+                    // AWS said that it made it: what does not show it yet is no proof that it is not there.
+                    Ok(None) if self.made.is_some() => drop(world.remove(self.resource().id())),
+                    Ok(live) => drop(world.insert(self.resource().id().clone(), live)),
+                    Err(_) => {}
+                }
+                drop(world);
+                (Vec::new(), self.left())
+            }
+        };
+        Outcome::Failed { hint: error.hint(), error: error.to_string(), causes, left }
+    }
+}

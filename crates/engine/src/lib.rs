@@ -1,0 +1,21 @@
+//! Deploys, checks and removes an environment.
+//!
+//! ```text
+//! spec ─> desired ─┐
+//! observe (AWS) ───┼─> plan ─> execute ─> AWS
+//! state (last run) ┘             └─ events
+//! ```
+//!
+//! It neither prints nor asks nor ends the process: it tells events and returns typed errors.
+
+pub mod desired;
+pub mod drift;
+pub mod execute;
+pub mod host_keys;
+pub mod observe;
+pub mod package;
+pub mod resources;
+pub mod run;
+pub mod state;
+pub mod verify;
+mod wait;

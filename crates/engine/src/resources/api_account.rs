@@ -1,0 +1,154 @@
+//! API Gateway's account-wide role for logs, once per region.
+//!
+//! Not in the template: it belongs to the account, not to one stack. Without it a stage with logs fails with
+//! "CloudWatch Logs role ARN must be set in account settings". It is set only where it is empty; another's is used as
+//! it is, never replaced and never removed. Ours is taken away again when no other API of the region needs it.
+
+use async_trait::async_trait;
+use serde_json::json;
+
+use super::tags;
+use crate::resources::resource::{Resource, ResourceError};
+use sftpctl_aws::{Aws, AwsError, RoleFacts, Tags};
+use sftpctl_core::kind::{Kind, NodeId};
+use sftpctl_core::model::{Change, Live, Owner, Properties, Removal, RemovalOptions, World};
+use sftpctl_core::node::Node;
+
+/// AWS's managed policy for this role.
+const POLICY: &str = "arn:aws:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs";
+
+/// The wanted setting of one region.
+#[derive(Clone, Debug)]
+pub struct ApiAccount {
+    /// Name in plans and state.
+    pub id: NodeId,
+    /// Its region.
+    pub region: String,
+    /// Every region of the environment: the role is deleted with the last that names it.
+    pub regions: Vec<String>,
+    /// Name of the role that is made where there is none.
+    pub role: String,
+    /// Its ARN.
+    pub role_arn: String,
+    /// Name of this environment's API in the region.
+    pub api: String,
+    /// Tags of the role.
+    pub tags: Tags,
+}
+
+impl ApiAccount {
+    /// Whose a role of our name is.
+    fn owner(&self, role: &RoleFacts) -> Owner {
+        tags::owner(&role.tags, &self.tags, &format!("role {}", self.role))
+    }
+
+    /// Whether a region's setting names our role.
+    async fn named(&self, aws: &Aws) -> Result<bool, AwsError> {
+        for region in &self.regions {
+            if aws.apigateway(region).log_role().await?.as_deref() == Some(self.role_arn.as_str()) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+impl Node for ApiAccount {
+    fn kind(&self) -> Kind {
+        Kind::ApiAccount
+    }
+
+    fn id(&self) -> &NodeId {
+        &self.id
+    }
+
+    fn needs(&self) -> Vec<NodeId> {
+        Vec::new()
+    }
+
+    fn title(&self) -> String {
+        "API Gateway's role for logs".to_owned()
+    }
+
+    fn wanted(&self, _world: &World) -> Properties {
+        Properties::from([("set", true.into())])
+    }
+}
+
+#[async_trait]
+impl Resource for ApiAccount {
+    async fn read(&self, aws: &Aws, _known: Option<&str>) -> Result<Option<Live>, AwsError> {
+        if let Some(arn) = aws.apigateway(&self.region).log_role().await? {
+            return Ok(Some(Live::new(arn).with("set", true)));
+        }
+        let Some(role) = aws.iam().role(&self.role).await? else { return Ok(None) };
+        let live = Live::new(self.role_arn.clone()).with("set", false);
+        match self.owner(&role) {
+            // A run that was killed between the last setting and the role left our role behind, which no setting names.
+            Owner::Ours => Ok((!self.named(aws).await?).then_some(live)),
+            foreign => Ok(Some(live.owned_by(foreign))),
+        }
+    }
+
+    async fn apply(
+        &self,
+        aws: &Aws,
+        _call: &str,
+        _change: &Change,
+        _live: Option<&Live>,
+        _world: &World,
+    ) -> Result<(), ResourceError> {
+        let trust = json!({
+            "Version": "2012-10-17",
+            "Statement": [{
+                "Effect": "Allow",
+                "Principal": { "Service": "apigateway.amazonaws.com" },
+                "Action": "sts:AssumeRole",
+            }],
+        });
+        let iam = aws.iam();
+        iam.create_role(&self.role, "Lets API Gateway write logs", &trust.to_string(), &self.tags).await?;
+        iam.attach(&self.role, POLICY).await?;
+        match aws.apigateway(&self.region).set_log_role(&self.role_arn).await {
+            // API Gateway tries the role at once; a new one takes seconds to be known.
+            Err(error) if error.is("BadRequest") && error.message.contains("role") => {
+                Err(ResourceError::Aws(AwsError { code: Some("ConflictException".into()), ..error }))
+            }
+            other => Ok(other?),
+        }
+    }
+
+    async fn removal(&self, aws: &Aws, live: &Live, _options: RemovalOptions) -> Result<Removal, AwsError> {
+        let ours = async || {
+            Ok::<_, AwsError>(aws.iam().role(&self.role).await?.is_none_or(|role| self.owner(&role) == Owner::Ours))
+        };
+        if live.identity != self.role_arn || !ours().await? {
+            return Ok(Removal::Leave);
+        }
+        let others: Vec<_> =
+            aws.apigateway(&self.region).api_names().await?.into_iter().filter(|name| *name != self.api).collect();
+        Ok(match others.as_slice() {
+            [] => Removal::Delete,
+            _ => Removal::Keep(format!("other APIs write their logs with it: {}", others.join(", "))),
+        })
+    }
+
+    async fn delete(
+        &self,
+        aws: &Aws,
+        _call: &str,
+        _live: &Live,
+        _options: RemovalOptions,
+    ) -> Result<(), ResourceError> {
+        aws.apigateway(&self.region).set_log_role("").await?;
+        if self.named(aws).await? {
+            return Ok(());
+        }
+        let iam = aws.iam();
+        if iam.role(&self.role).await?.is_some_and(|role| self.owner(&role) != Owner::Ours) {
+            return Err(ResourceError::Kept(format!("role {} is not ours", self.role)));
+        }
+        iam.detach(&self.role, POLICY).await?;
+        Ok(iam.delete_role(&self.role).await?)
+    }
+}

@@ -1,0 +1,267 @@
+//! An upload bucket, beyond what its stack does.
+//!
+//! The stack creates it. This kind sees its policy as it is, because CloudFormation never looks again after putting
+//! it: a policy changed by hand is put back, and so is one that names a dead id because the user role was made anew.
+//! On teardown the stack leaves the bucket; only an empty one is deleted here, or any with `--delete-data`.
+//!
+//! How a bucket keeps its files (versioning, encryption, shut to the public, ownership) is the stack's as well, but an
+//! import changes nothing on a bucket, and CloudFormation believes ever after that it is as the template says. So a bucket
+//! is made so before the stack takes it ([`keep_well`]). One that carries our very policy has been through that, or
+//! was made by the stack, since only a bucket in the stack has that policy: its settings are not read again on every
+//! run. `sftpctl drift` looks at them.
+
+//!
+//! An adopted bucket has tags of its owner, and CloudFormation replaces all of a bucket's tags when those of its stack
+//! change. So they are remembered when it is adopted, and put back beside the stack's. Its lifecycle rules stay as they
+//! are: CloudFormation never touches them after an import.
+
+use async_trait::async_trait;
+use serde_json::Value;
+
+use super::tags::{self, PROPERTY};
+use crate::resources::resource::{Resource, ResourceError};
+use sftpctl_aws::{Aws, AwsError, BucketSettings, Policy, S3, Tags};
+use sftpctl_core::kind::{Kind, NodeId};
+use sftpctl_core::model::{Change, Live, Owner, Properties, Removal, RemovalOptions, World};
+use sftpctl_core::node::Node;
+
+/// The wanted policy of one bucket.
+#[derive(Clone, Debug)]
+pub struct Bucket {
+    /// Name in plans and state.
+    pub id: NodeId,
+    /// Its region.
+    pub region: String,
+    /// The account.
+    pub account: String,
+    /// Its name.
+    pub name: String,
+    /// The policy, the same that the template puts.
+    pub policy: Value,
+    /// Node of its stack.
+    pub stack: NodeId,
+    /// Tags.
+    pub tags: Tags,
+    /// Tags that its owner had on it when it was adopted.
+    pub kept_tags: Tags,
+}
+
+/// What CloudFormation tags the buckets of a stack with.
+const STACK_TAG: &str = "aws:cloudformation:stack-name";
+
+/// How a bucket keeps its files, as properties, and what the template says of each.
+pub(super) const SETTINGS: [(&str, &str); 4] = [
+    ("versioning", "Enabled"),
+    ("encryption", "AES256"),
+    ("public access", "blocked"),
+    ("object ownership", "BucketOwnerEnforced"),
+];
+
+/// Reads the settings as properties.
+fn with_settings(live: Live, settings: BucketSettings) -> Live {
+    live.with("versioning", settings.versioning)
+        .with("encryption", settings.encryption)
+        .with("public access", if settings.shut { "blocked" } else { "not blocked in all four ways" })
+        .with("object ownership", settings.ownership)
+}
+
+/// Makes a bucket ready for a stack to take: it keeps its files as the template says, and has no policy, since
+/// CloudFormation does not create one where there is one ("The bucket policy already exists on bucket"). The stack's
+/// comes with the update that follows.
+pub(super) async fn make_ready(s3: &S3, bucket: &str, account: &str) -> Result<(), AwsError> {
+    keep_well(s3, bucket, account).await?;
+    match s3.policy(bucket, account).await? {
+        Policy::Document(_) => s3.delete_policy(bucket, account).await,
+        _ => Ok(()),
+    }
+}
+
+/// Makes a bucket keep its files as the template says, where it does not.
+async fn keep_well(s3: &S3, bucket: &str, account: &str) -> Result<(), AwsError> {
+    let live = with_settings(Live::new(bucket), s3.settings(bucket, account).await?);
+    for (name, wanted) in SETTINGS {
+        if live.properties.get(name).and_then(Value::as_str) == Some(wanted) {
+            continue;
+        }
+        match name {
+            "versioning" => s3.enable_versioning(bucket, account).await?,
+            "encryption" => s3.encrypt(bucket, account).await?,
+            "public access" => s3.block_public_access(bucket).await?,
+            _ => s3.own_objects(bucket, account).await?,
+        }
+    }
+    Ok(())
+}
+
+impl Bucket {
+    /// Whose it is, and how it keeps its files; of another's nothing more is looked at.
+    async fn looked_into(&self, s3: &S3, live: Live, remembered: bool) -> Result<Option<Live>, AwsError> {
+        let have = s3.tags(&self.name, &self.account).await?.unwrap_or_default();
+        let owner = tags::owner_known(&have, &self.tags, &self.title(), remembered);
+        if owner != Owner::Ours {
+            // CloudFormation's own are nobody's to put.
+            let theirs = have.into_iter().filter(|(key, _)| !key.starts_with("aws:")).collect();
+            return Ok(Some(live.with(PROPERTY, tags::wanted(&theirs)).owned_by(owner)));
+        }
+        Ok(Some(with_settings(live, s3.settings(&self.name, &self.account).await?)))
+    }
+}
+
+impl Node for Bucket {
+    fn kind(&self) -> Kind {
+        Kind::Bucket
+    }
+
+    fn id(&self) -> &NodeId {
+        &self.id
+    }
+
+    fn needs(&self) -> Vec<NodeId> {
+        vec![self.stack.clone()]
+    }
+
+    fn removed_after(&self) -> Vec<NodeId> {
+        vec![self.stack.clone()]
+    }
+
+    fn title(&self) -> String {
+        format!("bucket {}", self.name)
+    }
+
+    fn wanted(&self, _world: &World) -> Properties {
+        let mut wanted = Properties::from([("policy", self.policy.clone().into())]);
+        wanted.extend(SETTINGS.map(|(name, value)| (name, value.into())));
+        if !self.kept_tags.is_empty() {
+            wanted.insert(PROPERTY, tags::wanted(&self.kept_tags).into());
+        }
+        wanted
+    }
+
+    fn diff(&self, live: Option<&Live>, world: &World) -> Option<Change> {
+        // A bucket that isn't there, or that the stack still has to take back, is the stack's work.
+        let live = live?;
+        let in_stack = world
+            .get(&self.stack)
+            .and_then(Option::as_ref)
+            .is_some_and(|stack| stack.outputs.contains_key("ApiId") || !stack.properties.contains_key("template"));
+        let mut wanted = self.wanted(world);
+        wanted.retain(|name, _| live.properties.contains_key(name));
+        let properties = sftpctl_core::model::compare(&wanted, &live.properties);
+        (in_stack && !properties.is_empty()).then(|| Change {
+            action: sftpctl_core::model::Action::Update,
+            reason: Some("it is not as the stack makes it".into()),
+            properties,
+        })
+    }
+}
+
+#[async_trait]
+impl Resource for Bucket {
+    async fn read(&self, aws: &Aws, known: Option<&str>) -> Result<Option<Live>, AwsError> {
+        let s3 = aws.s3(&self.region);
+        let live = Live::new(&self.name);
+        // State holds only what was ours; the expected owner of the call keeps another account's bucket out.
+        let remembered = known == Some(self.name.as_str());
+        let live = match s3.policy(&self.name, &self.account).await? {
+            Policy::NoBucket => None,
+            Policy::NotOurs => Some(live.owned_by(Owner::Foreign(format!(
+                "bucket {} belongs to another account, stands in another region, or its policy shuts these credentials \
+                 out; bucket names are global: `names: {{ bucket_prefix: … }}` names others",
+                self.name
+            )))),
+            Policy::Document(document) => {
+                let policy = serde_json::from_str::<Value>(&document).unwrap_or_default();
+                let live = live.with("policy", policy.clone());
+                // Our very policy on it is proof enough, and saves five calls for each bucket.
+                if policy == self.policy { Some(live) } else { self.looked_into(&s3, live, remembered).await? }
+            }
+            Policy::None => self.looked_into(&s3, live.with("policy", Value::Null), remembered).await?,
+        };
+        match live {
+            Some(live) if live.owner == Owner::Ours && !self.kept_tags.is_empty() => {
+                let have = s3.tags(&self.name, &self.account).await?.unwrap_or_default();
+                Ok(Some(live.with(PROPERTY, tags::live(&have, &self.kept_tags))))
+            }
+            other => Ok(other),
+        }
+    }
+
+    async fn apply(
+        &self,
+        aws: &Aws,
+        _call: &str,
+        change: &Change,
+        _live: Option<&Live>,
+        _world: &World,
+    ) -> Result<(), ResourceError> {
+        let s3 = aws.s3(&self.region);
+        // The policy last: once it is ours, nobody looks at the rest.
+        if SETTINGS.iter().any(|(name, _)| change.touches(name)) {
+            return Ok(keep_well(&s3, &self.name, &self.account).await?);
+        }
+        if change.touches(PROPERTY) {
+            // S3 replaces the whole set.
+            let mut all = s3.tags(&self.name, &self.account).await?.unwrap_or_default();
+            all.extend(self.kept_tags.clone());
+            s3.set_tags(&self.name, &all).await?;
+        }
+        if change.touches("policy") {
+            s3.set_policy(&self.name, &self.account, &self.policy.to_string()).await?;
+        }
+        Ok(())
+    }
+
+    async fn removal(&self, aws: &Aws, _live: &Live, options: RemovalOptions) -> Result<Removal, AwsError> {
+        if options.delete_data || aws.s3(&self.region).versions(&self.name, 1).await?.is_empty() {
+            return Ok(Removal::Delete);
+        }
+        Ok(Removal::Keep("it holds customers' files; --delete-data deletes them, with all versions".into()))
+    }
+
+    async fn adoptable(&self, aws: &Aws, _live: &Live) -> Result<Tags, ResourceError> {
+        let Some(have) = aws.s3(&self.region).tags(&self.name, &self.account).await? else {
+            return Err(ResourceError::Refused(format!("there is no {} of this account", self.title())));
+        };
+        // The tag stays on a bucket that its stack has let go.
+        if have.contains_key(STACK_TAG)
+            && let Some(stack) = aws.cloudformation(&self.region).stack_with(&self.name).await?
+        {
+            return Err(ResourceError::Refused(format!(
+                "{} is in the stack {stack}, and no other stack can take it. Take it out of that one first: give it \
+                 `DeletionPolicy: Retain` in its template and update, then leave it out of the template and update again",
+                self.title()
+            )));
+        }
+        super::tags::adopting(&have, &self.tags, &self.title())
+    }
+
+    async fn adopt(&self, aws: &Aws, _live: &Live, tags: &Tags) -> Result<(), ResourceError> {
+        let s3 = aws.s3(&self.region);
+        // S3 replaces the whole set, so what others put there is put back with it.
+        let mut all = s3.tags(&self.name, &self.account).await?.unwrap_or_default();
+        all.extend(tags.clone());
+        Ok(s3.set_tags(&self.name, &all).await?)
+    }
+
+    async fn delete(&self, aws: &Aws, _call: &str, _live: &Live, options: RemovalOptions) -> Result<(), ResourceError> {
+        let s3 = aws.s3(&self.region);
+        if options.delete_data {
+            loop {
+                let versions = match s3.versions(&self.name, 1000).await {
+                    Err(error) if error.is("NoSuchBucket") => return Ok(()),
+                    other => other?,
+                };
+                if versions.is_empty() {
+                    break;
+                }
+                s3.delete_versions(&self.name, &versions).await?;
+            }
+        }
+        match s3.delete_bucket(&self.name).await {
+            Err(error) if error.is("BucketNotEmpty") => {
+                Err(ResourceError::Kept(format!("bucket {} is no longer empty: somebody uploads to it", self.name)))
+            }
+            other => Ok(other?),
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! A DNS record: a CNAME to a server's endpoint, simple or answered by latency.
+//!
+//! Not in the template: it names the server, which is outside the stack, and the zone is the account's. Route 53 has
+//! no tags on records, so a record counts as ours when state remembers it or it points to a server with our tag; any
+//! other record of the name is foreign and stays: customers may be sent somewhere else by it.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde_json::Value;
+
+use super::tags;
+use crate::resources::resource::{Resource, ResourceError};
+use sftpctl_aws::{Aws, AwsError, RecordFacts, Route53, Tags};
+use sftpctl_core::kind::{Kind, NodeId};
+use sftpctl_core::model::{Change, Live, Owner, Properties, Removal, RemovalOptions, Want, World, output};
+use sftpctl_core::node::Node;
+
+/// What tells latency records of one name apart.
+#[derive(Clone, Debug)]
+pub struct LatencyRecord {
+    /// Its identifier.
+    pub identifier: String,
+    /// The region whose latency counts.
+    pub region: String,
+}
+
+/// The wanted record.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// Name in plans and state.
+    pub id: NodeId,
+    /// Full name, without the last dot.
+    pub name: String,
+    /// The zone's name.
+    pub zone: String,
+    /// The zone's id, where the file names it.
+    pub zone_id: Option<String>,
+    /// Seconds.
+    pub ttl: i64,
+    /// Node of the server it points to.
+    pub server: NodeId,
+    /// For a latency record.
+    pub latency: Option<LatencyRecord>,
+    /// The environment, whose tag the server carries.
+    pub environment: String,
+    /// Ids of servers that state remembers: one that is gone is known by nothing else.
+    pub servers: Arc<[String]>,
+}
+
+/// Whether a record points to a server that state remembers, or to one with the environment's tag. What it does not, somebody
+/// sent elsewhere: it is not removed, whoever made it.
+///
+/// # Errors
+/// The server cannot be looked at.
+pub(crate) async fn points_to_us(
+    aws: &Aws,
+    target: &str,
+    environment: &str,
+    servers: &[String],
+) -> Result<bool, AwsError> {
+    let endpoint =
+        |id: &String| target.strip_prefix(id.as_str()).is_some_and(|rest| rest.starts_with(".server.transfer."));
+    Ok(servers.iter().any(endpoint) || names_our_server(aws, target, environment).await?)
+}
+
+/// Whether a record points to a server with the environment's tag.
+///
+/// # Errors
+/// The server cannot be looked at.
+pub(crate) async fn names_our_server(aws: &Aws, target: &str, environment: &str) -> Result<bool, AwsError> {
+    let mut labels = target.split('.');
+    let (Some(id), Some("server"), Some("transfer"), Some(region)) =
+        (labels.next(), labels.next(), labels.next(), labels.next())
+    else {
+        return Ok(false);
+    };
+    let server = aws.transfer(region).server(id).await?;
+    Ok(server.is_some_and(|server| server.tags.get(tags::ENVIRONMENT).is_some_and(|name| name == environment)))
+}
+
+impl Record {
+    /// The id of the zone. `known` is what state remembers: `<zone id>/<name>`.
+    async fn zone(&self, route53: &Route53, known: Option<&str>) -> Result<String, AwsError> {
+        if let Some(id) =
+            self.zone_id.clone().or_else(|| known.and_then(|k| k.split_once('/')).map(|(id, _)| id.to_owned()))
+        {
+            return Ok(id);
+        }
+        let refuse = |message: String| AwsError {
+            operation: "route53:ListHostedZonesByName",
+            object: self.zone.clone(),
+            code: Some("NoSuchHostedZone".into()),
+            message,
+            status: None,
+        };
+        match route53.zones(&self.zone).await?.as_slice() {
+            [] => Err(refuse(format!("the account has no public hosted zone {}", self.zone))),
+            [id] => Ok(id.clone()),
+            ids => Err(refuse(format!(
+                "the account has {} public hosted zones of this name; say which one with `dns: {{ zone_id: … }}`: {}",
+                ids.len(),
+                ids.join(", ")
+            ))),
+        }
+    }
+
+    fn facts(&self, target: &str) -> RecordFacts {
+        RecordFacts {
+            name: self.name.clone(),
+            kind: "CNAME".into(),
+            targets: vec![target.to_owned()],
+            ttl: Some(self.ttl),
+            latency: self.latency.as_ref().map(|l| (l.identifier.clone(), l.region.clone())),
+        }
+    }
+}
+
+impl Node for Record {
+    fn kind(&self) -> Kind {
+        Kind::Record
+    }
+
+    fn id(&self) -> &NodeId {
+        &self.id
+    }
+
+    fn needs(&self) -> Vec<NodeId> {
+        vec![self.server.clone()]
+    }
+
+    fn title(&self) -> String {
+        match &self.latency {
+            None => format!("record {}", self.name),
+            Some(latency) => format!("latency record {} for {}", self.name, latency.region),
+        }
+    }
+
+    fn wanted(&self, world: &World) -> Properties {
+        let mut wanted = Properties::from([
+            ("type", "CNAME".into()),
+            ("target", output(world, &self.server, "Endpoint")),
+            ("ttl", self.ttl.into()),
+        ]);
+        if let Some(latency) = &self.latency {
+            wanted.insert("latency region", latency.region.clone().into());
+        }
+        wanted
+    }
+}
+
+#[async_trait]
+impl Resource for Record {
+    async fn read(&self, aws: &Aws, known: Option<&str>) -> Result<Option<Live>, AwsError> {
+        let route53 = aws.route53();
+        let zone = self.zone(&route53, known).await?;
+        let records = match route53.records(&zone, &self.name).await? {
+            Some(records) => records,
+            // The remembered zone was deleted; look again by name.
+            None if known.is_some() && self.zone_id.is_none() => {
+                let zone = self.zone(&route53, None).await?;
+                route53.records(&zone, &self.name).await?.unwrap_or_default()
+            }
+            None => {
+                return Err(AwsError {
+                    operation: "route53:ListResourceRecordSets",
+                    object: self.name.clone(),
+                    code: Some("NoSuchHostedZone".into()),
+                    message: format!("there is no hosted zone {zone}"),
+                    status: Some(404),
+                });
+            }
+        };
+        let identifier = self.latency.as_ref().map(|l| l.identifier.as_str());
+        let same = |r: &&RecordFacts| r.latency.as_ref().map(|(id, _)| id.as_str()) == identifier;
+        let Some(record) = records.iter().find(same).or(records.first()) else { return Ok(None) };
+        let identity = format!("{zone}/{}", self.name);
+        let target = record.targets.first().cloned().unwrap_or_default();
+        let ours = same(&record)
+            && record.kind == "CNAME"
+            && record.targets.len() == 1
+            && (known == Some(identity.as_str()) || names_our_server(aws, &target, &self.environment).await?);
+        // Another latency record of the same name is a neighbour, not an obstacle.
+        if !same(&record) && identifier.is_some() && record.latency.is_some() {
+            return Ok(None);
+        }
+        let owner = if ours {
+            Owner::Ours
+        } else {
+            Owner::Foreign(format!("record {} exists and points to {}", self.name, record.targets.join(", ")))
+        };
+        Ok(Some(
+            Live::new(identity)
+                .owned_by(owner)
+                .with("type", record.kind.clone())
+                .with("target", target)
+                .with("ttl", record.ttl)
+                .with("latency region", record.latency.as_ref().map(|(_, region)| region.clone())),
+        ))
+    }
+
+    async fn apply(
+        &self,
+        aws: &Aws,
+        _call: &str,
+        _change: &Change,
+        live: Option<&Live>,
+        world: &World,
+    ) -> Result<(), ResourceError> {
+        let Want::Is(Value::String(target)) = output(world, &self.server, "Endpoint") else {
+            return Err(ResourceError::Refused(format!("{} has no endpoint", self.server)));
+        };
+        let route53 = aws.route53();
+        let zone = self.zone(&route53, live.map(|l| l.identity.as_str())).await?;
+        // The change is in force when Route 53 has accepted it; that all name servers know it takes up to a minute
+        // and needs no waiting here.
+        route53.upsert(&zone, &self.facts(&target)).await?;
+        Ok(())
+    }
+
+    /// Route 53 has no tags on records: that state remembers it is what makes it ours, so there is nothing to call.
+    async fn adoptable(&self, _aws: &Aws, live: &Live) -> Result<Tags, ResourceError> {
+        match live.owner {
+            // It has no tags.
+            Owner::Ours => Ok(Tags::new()),
+            Owner::Foreign(_) => Err(ResourceError::Refused(format!(
+                "{} is no CNAME with one target; make it one, or delete it, and deploy",
+                self.title()
+            ))),
+        }
+    }
+
+    /// That state remembers it does not say where it leads by now.
+    async fn removal(&self, aws: &Aws, live: &Live, _options: RemovalOptions) -> Result<Removal, AwsError> {
+        let target = live.properties.get("target").and_then(Value::as_str).unwrap_or_default();
+        Ok(match points_to_us(aws, target, &self.environment, &self.servers).await? {
+            true => Removal::Delete,
+            false => Removal::Keep(format!("it points to {target}, which is no server of ours")),
+        })
+    }
+
+    async fn delete(&self, aws: &Aws, _call: &str, live: &Live, _options: RemovalOptions) -> Result<(), ResourceError> {
+        let route53 = aws.route53();
+        let zone = self.zone(&route53, Some(&live.identity)).await?;
+        let mut facts = self.facts(live.properties.get("target").and_then(Value::as_str).unwrap_or_default());
+        facts.ttl = live.properties.get("ttl").and_then(Value::as_i64);
+        route53.delete(&zone, &facts).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,174 @@
+//! A replica of the account table in another region (global tables, version 2019.11.21).
+//!
+//! Not in the template, like the table. AWS adds one replica at a time, and only while the table is ACTIVE, so each
+//! replica waits for the one before it. Tags and deletion protection are not replicated: they are set here, through
+//! the replica's own region. Point-in-time recovery stays off: the home region's is enough to recover from.
+
+use async_trait::async_trait;
+
+use super::{table, tags};
+use crate::resources::resource::{Resource, ResourceError};
+use sftpctl_aws::{Aws, AwsError, TableFacts, Tags};
+use sftpctl_core::kind::{Kind, NodeId};
+use sftpctl_core::model::{Change, Live, Owner, Properties, Removal, RemovalOptions, Settled, World};
+use sftpctl_core::node::Node;
+
+/// The wanted replica.
+#[derive(Clone, Debug)]
+pub struct Replica {
+    /// Name in plans and state.
+    pub id: NodeId,
+    /// Its region.
+    pub region: String,
+    /// The table's home region.
+    pub home: String,
+    /// The table's name.
+    pub name: String,
+    /// The table or replica that comes before it.
+    pub after: NodeId,
+    /// Deletion protection.
+    pub protection: bool,
+    /// Tags.
+    pub tags: Tags,
+}
+
+impl Replica {
+    /// Whose it is by these tags, its own or the table's. State remembers its name while it is made, then its ARN.
+    fn owner(&self, tags: &Tags, known: Option<&str>) -> Owner {
+        let remembered = known.is_some_and(|known| known.rsplit('/').next() == Some(self.name.as_str()));
+        tags::owner_known(tags, &self.tags, &self.title(), remembered)
+    }
+}
+
+/// The home table's tags, where a replica with tags `have` carries no tag of its own: then it is whose the table is.
+async fn table_tags(aws: &Aws, home: &str, region: &str, arn: &str, have: &Tags) -> Result<Option<Tags>, AwsError> {
+    if have.contains_key(tags::ENVIRONMENT) {
+        return Ok(None);
+    }
+    let home_arn = arn.replacen(&format!(":{region}:"), &format!(":{home}:"), 1);
+    aws.dynamodb(home).tags(&home_arn).await.map(Some)
+}
+
+/// Tags that say whose the table is that was found in `region`.
+pub(crate) async fn tags(aws: &Aws, home: &str, region: &str, replica: &TableFacts) -> Result<Tags, AwsError> {
+    let have = aws.dynamodb(region).tags(&replica.arn).await?;
+    // Somebody's table of that name is nobody's replica.
+    if !replica.replicas.iter().any(|(at, _)| at == home) {
+        return Ok(have);
+    }
+    Ok(table_tags(aws, home, region, &replica.arn, &have).await?.unwrap_or(have))
+}
+
+/// Begins the removal of a replica. AWS deletes the replicas of a table one by one: with the table of the home region gone, a
+/// replica is still there, as a table of its own.
+pub(super) async fn remove(aws: &Aws, home: &str, region: &str, name: &str) -> Result<(), ResourceError> {
+    let begun = match aws.dynamodb(home).remove_replica(name, region).await {
+        Err(error) if error.is("ResourceNotFound") || error.is("ReplicaNotFound") => {
+            aws.dynamodb(region).delete(name).await
+        }
+        other => other,
+    };
+    match begun {
+        Err(error) if error.message.contains("last 24 hours") => Err(ResourceError::NotYet(format!(
+            "replica of {name} in {region} cannot be deleted yet: AWS keeps a replica for 24 hours after it was the source of \
+             another. Run the same command again tomorrow; everything else is done"
+        ))),
+        other => Ok(other?),
+    }
+}
+
+impl Node for Replica {
+    fn kind(&self) -> Kind {
+        Kind::Replica
+    }
+
+    fn id(&self) -> &NodeId {
+        &self.id
+    }
+
+    fn needs(&self) -> Vec<NodeId> {
+        vec![self.after.clone()]
+    }
+
+    fn title(&self) -> String {
+        format!("replica of {} in {}", self.name, self.region)
+    }
+
+    fn wanted(&self, _world: &World) -> Properties {
+        Properties::from([("deletion protection", self.protection.into()), ("tags", tags::wanted(&self.tags).into())])
+    }
+}
+
+#[async_trait]
+impl Resource for Replica {
+    async fn read(&self, aws: &Aws, known: Option<&str>) -> Result<Option<Live>, AwsError> {
+        let dynamodb = aws.dynamodb(&self.region);
+        let Some(replica) = dynamodb.table(&self.name).await? else {
+            // While a replica is made or removed only the home region knows of it.
+            let dynamodb = aws.dynamodb(&self.home);
+            let Some(home) = dynamodb.table(&self.name).await? else { return Ok(None) };
+            let found = home.replicas.into_iter().find(|(region, _)| *region == self.region);
+            let Some((_, status)) = found else { return Ok(None) };
+            let settled = if status.ends_with("FAILED") { Settled::Failed(status) } else { Settled::Pending(status) };
+            let owner = self.owner(&dynamodb.tags(&home.arn).await?, known);
+            return Ok(Some(Live::new(&self.name).settled(settled).owned_by(owner)));
+        };
+        let live = Live::new(&replica.arn).settled(table::settled(&replica));
+        if !replica.replicas.iter().any(|(region, _)| *region == self.home) {
+            let what = format!(
+                "a table {} exists in {} that is not a replica of the one in {}",
+                self.name, self.region, self.home
+            );
+            return Ok(Some(live.owned_by(Owner::Foreign(what))));
+        }
+        let have = dynamodb.tags(&replica.arn).await?;
+        let whose = table_tags(aws, &self.home, &self.region, &replica.arn, &have).await?;
+        Ok(Some(
+            live.owned_by(self.owner(whose.as_ref().unwrap_or(&have), known))
+                .with("deletion protection", replica.deletion_protection)
+                .with("tags", tags::live(&have, &self.tags)),
+        ))
+    }
+
+    async fn apply(
+        &self,
+        aws: &Aws,
+        _call: &str,
+        change: &Change,
+        live: Option<&Live>,
+        _world: &World,
+    ) -> Result<(), ResourceError> {
+        let dynamodb = aws.dynamodb(&self.region);
+        match live {
+            None => match aws.dynamodb(&self.home).add_replica(&self.name, &self.region).await {
+                // A lost answer, or somebody's table of that name: what is there is read next, and tells which.
+                Err(error) if error.message.contains("already exist") => {}
+                other => other?,
+            },
+            Some(_) if change.touches("deletion protection") => dynamodb.protect(&self.name, self.protection).await?,
+            Some(live) => dynamodb.tag(&live.identity, &self.tags).await?,
+        }
+        Ok(())
+    }
+
+    async fn adoptable(&self, aws: &Aws, live: &Live) -> Result<Tags, ResourceError> {
+        let have = aws.dynamodb(&self.region).tags(&live.identity).await?;
+        tags::adopting(&have, &self.tags, &self.title())
+    }
+
+    async fn adopt(&self, aws: &Aws, live: &Live, tags: &Tags) -> Result<(), ResourceError> {
+        Ok(aws.dynamodb(&self.region).tag(&live.identity, tags).await?)
+    }
+
+    async fn removal(&self, _aws: &Aws, live: &Live, options: RemovalOptions) -> Result<Removal, AwsError> {
+        Ok(match options.delete_data {
+            true => table::protected(live, &self.title()).map_or(Removal::Delete, Removal::Refuse),
+            false => Removal::Keep("it holds the accounts; --delete-data deletes it".into()),
+        })
+    }
+
+    async fn delete(&self, aws: &Aws, _call: &str, live: &Live, _options: RemovalOptions) -> Result<(), ResourceError> {
+        table::refuse_protected(live, &self.title())?;
+        remove(aws, &self.home, &self.region, &self.name).await
+    }
+}

@@ -1,0 +1,296 @@
+//! The Transfer Family server of a region.
+//!
+//! Not in the template, although `AWS::Transfer::Server` exists: customers trust the server's endpoint and host key,
+//! and both would go with a stack that is replaced. `CreateServer` takes no client token, so a server is found again
+//! by its environment tag, and one made twice by a lost answer is seen, because every server is looked at when the
+//! remembered one is not there.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+
+use super::server_keys::{Changes, Whose};
+use super::tags;
+use crate::host_keys::HostKey;
+use crate::resources::resource::{Resource, ResourceError};
+use sftpctl_aws::{Aws, AwsError, ServerFacts, ServerRequest, Tags};
+use sftpctl_core::kind::{Kind, NodeId};
+use sftpctl_core::model::{
+    Change, Live, Owner, Properties, PropertyChange, RemovalOptions, Settled, Want, World, compare, output,
+};
+use sftpctl_core::node::Node;
+
+/// The type of identity provider that an API behind API Gateway is.
+const PROVIDER: &str = "API_GATEWAY";
+/// The property that says of which type it is.
+const PROVIDER_TYPE: &str = "identity provider type";
+
+/// The wanted server.
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// Name in plans and state.
+    pub id: NodeId,
+    /// Its region.
+    pub region: String,
+    /// Name of the environment.
+    pub environment: String,
+    /// Node of the stack that it gets its identity provider from.
+    pub stack: NodeId,
+    /// ARN of the role for legacy logs, instead of structured logs.
+    pub logging_role: Option<String>,
+    /// ARN of the log group of the structured logs.
+    pub log_group: String,
+    /// `TransferSecurityPolicy-…`.
+    pub security_policy: String,
+    /// `PASSWORD`, …
+    pub authentication: String,
+    /// Private host keys that it presents, one of a kind; of other kinds it keeps what is not ours.
+    pub host_keys: Arc<[HostKey]>,
+    /// Tags.
+    pub tags: Tags,
+}
+
+impl Server {
+    fn request(&self, world: &World) -> Result<ServerRequest, ResourceError> {
+        let known = |name: &str| match output(world, &self.stack, name) {
+            Want::Is(Value::String(value)) => Ok(value),
+            _ => Err(ResourceError::Refused(format!("{} has no output {name}", self.stack))),
+        };
+        Ok(ServerRequest {
+            url: known("ApiUrl")?,
+            invocation_role: known("InvocationRoleArn")?,
+            logging_role: self.logging_role.clone(),
+            log_destinations: self.log_destinations(),
+            security_policy: self.security_policy.clone(),
+            authentication: self.authentication.clone(),
+            host_key: self.host_keys.first().map(|key| key.private.clone()),
+            tags: self.tags.clone(),
+        })
+    }
+
+    fn whose_keys(&self, server: &ServerFacts) -> Whose<'_> {
+        let made_here = server.tags.contains_key(tags::OPERATION);
+        Whose { environment: &self.environment, wanted: &self.host_keys, made_here }
+    }
+
+    async fn key_changes(&self, aws: &Aws, server: &ServerFacts) -> Result<Changes<'_>, AwsError> {
+        if self.host_keys.is_empty() {
+            return Ok(Changes::default());
+        }
+        Ok(self.whose_keys(server).changes(&aws.transfer(&self.region).host_keys(&server.id).await?))
+    }
+
+    async fn change_host_keys(&self, aws: &Aws, id: &str) -> Result<(), AwsError> {
+        let transfer = aws.transfer(&self.region);
+        let Some(server) = transfer.server(id).await? else { return Ok(()) };
+        let changes = self.key_changes(aws, &server).await?;
+        for key in changes.import {
+            let description = self.whose_keys(&server).description(key);
+            transfer.import_host_key(id, &key.private, &description).await?;
+        }
+        for (key, description) in changes.mark {
+            transfer.describe_key(id, &key, &description).await?;
+        }
+        for key in changes.delete {
+            transfer.delete_host_key(id, &key).await?;
+        }
+        Ok(())
+    }
+
+    /// The server as it is, with its host keys.
+    async fn whole(&self, aws: &Aws, server: &ServerFacts) -> Result<Live, AwsError> {
+        Ok(self.live(server).with("host keys", json!(self.key_changes(aws, server).await?.shown)))
+    }
+
+    fn fingerprints(&self) -> Vec<&str> {
+        let mut all: Vec<_> = self.host_keys.iter().map(|key| key.fingerprint.as_str()).collect();
+        all.sort_unstable();
+        all
+    }
+
+    fn log_destinations(&self) -> Vec<String> {
+        if self.logging_role.is_some() { Vec::new() } else { vec![self.log_group.clone()] }
+    }
+
+    fn live(&self, server: &ServerFacts) -> Live {
+        let settled = match server.state.as_str() {
+            "ONLINE" | "OFFLINE" => Settled::Ready,
+            "START_FAILED" | "STOP_FAILED" => Settled::Failed(server.state.clone()),
+            other => Settled::Pending(other.to_owned()),
+        };
+        Live::new(&server.id)
+            .owned_by(tags::owner(&server.tags, &self.tags, &format!("server {}", server.id)))
+            .settled(settled)
+            .with("state", server.state.clone())
+            .with("identity provider", server.url.clone())
+            .with("invocation role", server.invocation_role.clone())
+            .with("authentication", server.authentication.clone())
+            .with("logging role", server.logging_role.clone())
+            .with("structured logs", json!(server.log_destinations))
+            .with("security policy", server.security_policy.clone())
+            .with("SETSTAT", server.set_stat.clone())
+            .with("listing optimization", server.listing_optimization.clone())
+            .with("tags", tags::live(&server.tags, &self.tags))
+            .with(PROVIDER_TYPE, server.provider.clone())
+            .with("endpoint type", server.endpoint_type.clone())
+            .with("protocols", json!(server.protocols))
+            .with("workflows", json!(server.workflows))
+            .with("banners", json!(server.banners))
+            .output("ServerId", &server.id)
+            .output("State", &server.state)
+            .output("Arn", &server.arn)
+            .output("Endpoint", format!("{}.server.transfer.{}.amazonaws.com", server.id, self.region))
+    }
+}
+
+impl Node for Server {
+    fn kind(&self) -> Kind {
+        Kind::Server
+    }
+
+    fn id(&self) -> &NodeId {
+        &self.id
+    }
+
+    fn needs(&self) -> Vec<NodeId> {
+        vec![self.stack.clone()]
+    }
+
+    fn title(&self) -> String {
+        "Transfer server".to_owned()
+    }
+
+    fn wanted(&self, world: &World) -> Properties {
+        Properties::from([
+            ("state", "ONLINE".into()),
+            ("identity provider", output(world, &self.stack, "ApiUrl")),
+            ("invocation role", output(world, &self.stack, "InvocationRoleArn")),
+            ("authentication", self.authentication.clone().into()),
+            ("host keys", json!(self.fingerprints()).into()),
+            ("logging role", self.logging_role.clone().map_or(Value::Null, Value::from).into()),
+            ("structured logs", json!(self.log_destinations()).into()),
+            ("security policy", self.security_policy.clone().into()),
+            ("SETSTAT", "ENABLE_NO_OP".into()),
+            ("listing optimization", "ENABLED".into()),
+            ("tags", tags::wanted(&self.tags).into()),
+        ])
+    }
+
+    fn found_by_listing(&self) -> bool {
+        true
+    }
+}
+
+#[async_trait]
+impl Resource for Server {
+    async fn read(&self, aws: &Aws, known: Option<&str>) -> Result<Option<Live>, AwsError> {
+        let transfer = aws.transfer(&self.region);
+        let ours = |server: &ServerFacts| server.tags.get(tags::ENVIRONMENT) == self.tags.get(tags::ENVIRONMENT);
+        if let Some(id) = known
+            && let Some(server) = transfer.server(id).await?
+        {
+            // Remembered and there. Its tag may have been taken away by hand; then it is ours all the same.
+            let live = self.whole(aws, &server).await?;
+            let other = server.tags.contains_key(tags::ENVIRONMENT) && !ours(&server);
+            return Ok(Some(if other { live } else { live.owned_by(Owner::Ours) }));
+        }
+        let mut found: Vec<ServerFacts> = Vec::new();
+        for id in transfer.servers().await? {
+            found.extend(transfer.server(&id).await?.filter(ours));
+        }
+        Ok(match found.as_slice() {
+            [] => None,
+            [server] => Some(self.whole(aws, server).await?),
+            [server, ..] => {
+                let ids: Vec<_> = found.iter().map(|s| s.id.as_str()).collect();
+                let what = format!(
+                    "{} servers carry {}={}: {}; delete all but the one that customers use",
+                    found.len(),
+                    tags::ENVIRONMENT,
+                    self.environment,
+                    ids.join(", ")
+                );
+                Some(self.live(server).owned_by(Owner::Foreign(what)))
+            }
+        })
+    }
+
+    async fn create(
+        &self,
+        aws: &Aws,
+        call: &str,
+        _change: &Change,
+        world: &World,
+    ) -> Result<Option<String>, ResourceError> {
+        let mut request = self.request(world)?;
+        request.tags.insert(tags::OPERATION.to_owned(), call.to_owned());
+        Ok(Some(aws.transfer(&self.region).create(&request).await?))
+    }
+
+    async fn apply(
+        &self,
+        aws: &Aws,
+        call: &str,
+        change: &Change,
+        live: Option<&Live>,
+        world: &World,
+    ) -> Result<(), ResourceError> {
+        let Some(live) = live else { return self.create(aws, call, change, world).await.map(drop) };
+        let transfer = aws.transfer(&self.region);
+        let only = |name: &str| change.properties.iter().all(|p| p.name == name);
+        if only("state") {
+            transfer.start(&live.identity).await?;
+        } else if only("tags") {
+            let arn = live.outputs.get("Arn").map_or("", String::as_str);
+            transfer.tag(arn, &self.tags).await?;
+        } else if only("host keys") {
+            self.change_host_keys(aws, &live.identity).await?;
+        } else {
+            transfer.update(&live.identity, &self.request(world)?).await?;
+            if change.touches("host keys") {
+                self.change_host_keys(aws, &live.identity).await?;
+            }
+            if change.touches("tags") {
+                let arn = live.outputs.get("Arn").map_or("", String::as_str);
+                transfer.tag(arn, &self.tags).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn unmanaged(&self, _aws: &Aws, live: &Live) -> Result<Vec<PropertyChange>, AwsError> {
+        let made = Properties::from([
+            (PROVIDER_TYPE, PROVIDER.into()),
+            ("endpoint type", "PUBLIC".into()),
+            ("protocols", json!(["SFTP"]).into()),
+            ("workflows", json!([]).into()),
+            ("banners", json!([]).into()),
+        ]);
+        Ok(compare(&made, &live.properties))
+    }
+
+    async fn adoptable(&self, aws: &Aws, live: &Live) -> Result<Tags, ResourceError> {
+        let transfer = aws.transfer(&self.region);
+        let Some(server) = transfer.server(&live.identity).await? else {
+            return Err(ResourceError::Refused(format!("there is no server {}", live.identity)));
+        };
+        if server.provider != PROVIDER {
+            return Err(ResourceError::Refused(format!(
+                "server {} has the identity provider type {}, which AWS cannot change: it can never ask this environment's \
+                 API. Leave it out of the import, let the deployment make a server, and move customers by their host name",
+                server.id, server.provider
+            )));
+        }
+        tags::adopting(&server.tags, &self.tags, &format!("server {}", server.id))
+    }
+
+    async fn adopt(&self, aws: &Aws, live: &Live, tags: &Tags) -> Result<(), ResourceError> {
+        let arn = live.outputs.get("Arn").map_or("", String::as_str);
+        Ok(aws.transfer(&self.region).tag(arn, tags).await?)
+    }
+
+    async fn delete(&self, aws: &Aws, _call: &str, live: &Live, _options: RemovalOptions) -> Result<(), ResourceError> {
+        Ok(aws.transfer(&self.region).delete(&live.identity).await?)
+    }
+}

@@ -1,0 +1,104 @@
+//! The server id in the Lambda's environment: the authorizer refuses every other server.
+//!
+//! Not in the template alone: the id does not exist before the server, and the server needs the stack. The template
+//! has a parameter for it, which a later stack update sets to the live id, so an update never takes it away. This
+//! kind compares with the Lambda's live configuration on every run. The update names the revision it has read, so a
+//! change made in between is never overwritten.
+
+use async_trait::async_trait;
+
+use crate::resources::resource::{Resource, ResourceError};
+use sftpctl_aws::{Aws, AwsError};
+use sftpctl_core::kind::{Kind, NodeId};
+use sftpctl_core::model::{Change, Live, Properties, Removal, RemovalOptions, Settled, World, output};
+use sftpctl_core::node::Node;
+
+/// Name of the environment variable.
+pub(super) const VARIABLE: &str = "SERVER_ID";
+
+/// The wanted value in one region.
+#[derive(Clone, Debug)]
+pub struct ServerId {
+    /// Name in plans and state.
+    pub id: NodeId,
+    /// Its region.
+    pub region: String,
+    /// Name of the function.
+    pub function: String,
+    /// Node of the stack that has the function.
+    pub stack: NodeId,
+    /// Node of the server.
+    pub server: NodeId,
+}
+
+impl Node for ServerId {
+    fn kind(&self) -> Kind {
+        Kind::ServerId
+    }
+
+    fn id(&self) -> &NodeId {
+        &self.id
+    }
+
+    fn needs(&self) -> Vec<NodeId> {
+        vec![self.stack.clone(), self.server.clone()]
+    }
+
+    fn title(&self) -> String {
+        format!("server id in {}", self.function)
+    }
+
+    fn wanted(&self, world: &World) -> Properties {
+        Properties::from([(VARIABLE, output(world, &self.server, "ServerId"))])
+    }
+}
+
+#[async_trait]
+impl Resource for ServerId {
+    async fn read(&self, aws: &Aws, _known: Option<&str>) -> Result<Option<Live>, AwsError> {
+        Ok(aws.lambda(&self.region).function(&self.function).await?.map(|function| {
+            let settled = match (function.pending, function.failed) {
+                (Some(pending), _) => Settled::Pending(pending),
+                (None, Some(failed)) => Settled::Failed(failed),
+                (None, None) => Settled::Ready,
+            };
+            Live::new(function.arn).settled(settled).with(VARIABLE, function.environment.get(VARIABLE).cloned())
+        }))
+    }
+
+    async fn apply(
+        &self,
+        aws: &Aws,
+        _call: &str,
+        _change: &Change,
+        _live: Option<&Live>,
+        world: &World,
+    ) -> Result<(), ResourceError> {
+        let sftpctl_core::model::Want::Is(serde_json::Value::String(server)) = output(world, &self.server, "ServerId")
+        else {
+            return Err(ResourceError::Refused(format!("{} has no id", self.server)));
+        };
+        let lambda = aws.lambda(&self.region);
+        let Some(function) = lambda.function(&self.function).await? else {
+            return Err(ResourceError::Refused(format!("the function {} is gone", self.function)));
+        };
+        let mut environment = function.environment;
+        environment.insert(VARIABLE.to_owned(), server);
+        Ok(lambda.set_environment(&self.function, environment, &function.revision).await?)
+    }
+
+    async fn removal(&self, _aws: &Aws, _live: &Live, _options: RemovalOptions) -> Result<Removal, AwsError> {
+        // It goes with the function.
+        Ok(Removal::Leave)
+    }
+
+    async fn delete(
+        &self,
+        _aws: &Aws,
+        _call: &str,
+        _live: &Live,
+        _options: RemovalOptions,
+    ) -> Result<(), ResourceError> {
+        Ok(())
+    }
+}

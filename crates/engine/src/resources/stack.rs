@@ -1,0 +1,529 @@
+//! The CloudFormation stack of a region.
+//!
+//! Whether it is as wanted is seen from one `DescribeStacks`: an output carries the template's digest. The server id
+//! is a parameter that is never compared, only handed on: an update sets the Lambda to the live server, so it never
+//! closes the door that `server_id` has opened. Buckets that an earlier removal kept are taken back by an IMPORT
+//! change set before the update, since creating them again would collide.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::PoisonError;
+
+use async_trait::async_trait;
+use serde_json::{Map, Value, json};
+
+use super::{bucket, stack_diff, tags};
+use crate::resources::resource::{Resource, ResourceError, Seen};
+use crate::wait;
+use sftpctl_aws::{Aws, AwsError, CloudFormation, StackEvent, StackFacts, StackRequest, Tags};
+use sftpctl_core::kind::{Kind, NodeId};
+use sftpctl_core::model::{
+    Action, Change, Live, Owner, Properties, PropertyChange, Removal, RemovalOptions, Settled, Want, World, compare,
+    output,
+};
+use sftpctl_core::node::Node;
+
+/// CloudFormation takes no larger template inline; a larger one is read from S3.
+const INLINE_LIMIT: usize = 51_200;
+/// The output that carries the template's digest.
+pub(crate) const DIGEST: &str = "TemplateDigest";
+/// The parameter that only hands on the live server id.
+const SERVER_ID: &str = "ServerId";
+/// What the names of our operations begin with (`state::writer`): client tokens, and names of change sets.
+const OPERATIONS: &str = "sftpctl-";
+
+/// The wanted stack.
+#[derive(Clone, Debug)]
+pub struct Stack {
+    /// Name in plans and state.
+    pub id: NodeId,
+    /// Its region.
+    pub region: String,
+    /// The account.
+    pub account: String,
+    /// Its name.
+    pub name: String,
+    /// The template, without the digest's output.
+    pub template: Value,
+    /// Digest of the template.
+    pub digest: String,
+    /// Parameters, the server id excepted.
+    pub parameters: BTreeMap<String, String>,
+    /// Upload buckets: name → logical id, and the bucket's node.
+    pub buckets: BTreeMap<String, (String, NodeId)>,
+    /// Where a large template is put: bucket and key.
+    pub upload: (String, String),
+    /// The server of the region, where there is one.
+    pub server: Option<NodeId>,
+    /// Name of the authorizer's function.
+    pub function: String,
+    /// What must be there before: user role, package, API Gateway's role for logs.
+    pub needs: Vec<NodeId>,
+    /// Tags.
+    pub tags: Tags,
+}
+
+/// States in which nothing but a deletion helps. A stack in REVIEW_IN_PROGRESS has no resource yet.
+const FAILED_BEYOND_UPDATE: [&str; 5] =
+    ["ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED", "REVIEW_IN_PROGRESS"];
+
+/// The status of a stack in AWS's word.
+fn status(live: &Live) -> &str {
+    live.properties.get("status").and_then(Value::as_str).unwrap_or_default()
+}
+
+pub(super) fn settled(stack: &StackFacts) -> Settled {
+    let words = || match &stack.reason {
+        Some(reason) => format!("{}: {reason}", stack.status),
+        None => stack.status.clone(),
+    };
+    match stack.status.as_str() {
+        "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "IMPORT_COMPLETE" | "REVIEW_IN_PROGRESS" => Settled::Ready,
+        status if status.ends_with("_IN_PROGRESS") => Settled::Pending(status.to_owned()),
+        // Ready to be updated again, but after an operation of ours it means that this one failed.
+        _ => Settled::Failed(words()),
+    }
+}
+
+impl Stack {
+    fn full_template(&self) -> Value {
+        let mut template = self.template.clone();
+        if let Some(outputs) = template["Outputs"].as_object_mut() {
+            let output =
+                json!({ "Description": "Digest of this template, compared on every run", "Value": self.digest });
+            outputs.insert(DIGEST.to_owned(), output);
+        }
+        template
+    }
+
+    /// Kept buckets of ours that the live template does not have. Of a template that nobody knows (it is no JSON, or the
+    /// stack is at work) nothing is taken to be missing: an import of what is in the stack already would be refused.
+    fn kept(&self, live: Option<&Live>, world: &World) -> BTreeMap<String, String> {
+        // The live template is this one, so every bucket is in it; only another one is read to see which are.
+        if live.is_some_and(|live| live.properties.get("template") == Some(&Value::String(self.digest.clone()))) {
+            return BTreeMap::new();
+        }
+        let in_stack = match live.map(|live| (live.properties.get("body"), status(live))) {
+            Some((Some(body), _)) if body.is_object() => stack_diff::bucket_names(body),
+            Some((None, status)) if FAILED_BEYOND_UPDATE.contains(&status) => BTreeSet::new(),
+            Some(_) => return BTreeMap::new(),
+            None => BTreeSet::new(),
+        };
+        self.buckets
+            .iter()
+            .filter(|(name, (_, node))| {
+                let there = world.get(node).and_then(Option::as_ref).is_some_and(|bucket| bucket.owner == Owner::Ours);
+                there && !in_stack.contains(*name)
+            })
+            .map(|(name, (logical, _))| (logical.clone(), name.clone()))
+            .collect()
+    }
+
+    /// What is changed of kept buckets before they are taken back.
+    fn kept_settings(&self, kept: &BTreeMap<String, String>, world: &World) -> Vec<PropertyChange> {
+        let mut changes = Vec::new();
+        for name in kept.values() {
+            let node = self.buckets.get(name).map(|(_, node)| node);
+            let Some(live) = node.and_then(|node| world.get(node)).and_then(Option::as_ref) else { continue };
+            if let Some(policy) = live.properties.get("policy").filter(|policy| !policy.is_null()) {
+                changes.push(PropertyChange {
+                    name: format!("{name} policy"),
+                    before: Some(policy.clone()),
+                    after: Some("the stack's own".into()),
+                    after_node: None,
+                    replaces: None,
+                });
+            }
+            for (setting, wanted) in bucket::SETTINGS {
+                let Some(before) = live.properties.get(setting).filter(|before| *before != wanted) else { continue };
+                changes.push(PropertyChange {
+                    name: format!("{name} {setting}"),
+                    before: Some(before.clone()).filter(|before| !before.is_null()),
+                    after: Some(wanted.into()),
+                    after_node: None,
+                    replaces: None,
+                });
+            }
+        }
+        changes
+    }
+
+    /// The parameters of a creation or an update, with the server's id as it is.
+    async fn all_parameters(
+        &self,
+        aws: &Aws,
+        live: Option<&Live>,
+        world: &World,
+    ) -> Result<BTreeMap<String, String>, AwsError> {
+        let current = live.and_then(|live| live.properties.get("server id")).and_then(Value::as_str);
+        let id = match self.server.as_ref().map(|node| (world.get(node), output(world, node, SERVER_ID))) {
+            Some((_, Want::Is(Value::String(id)))) => Some(id),
+            // The server could not be read. After a first deployment the parameter is still unset, and only the Lambda
+            // knows the id; without it an update would shut every customer out.
+            Some((None, _)) if live.is_some() => {
+                let function = aws.lambda(&self.region).function(&self.function).await?;
+                function.and_then(|function| function.environment.get(super::server_id::VARIABLE).cloned())
+            }
+            _ => None,
+        };
+        let mut parameters = self.parameters.clone();
+        parameters.insert(SERVER_ID.to_owned(), id.unwrap_or_else(|| current.unwrap_or("unset").to_owned()));
+        Ok(parameters)
+    }
+
+    /// Whether a stack without tags was begun by us: an import may not set any, so one that a run was stopped in has none
+    /// yet, and the update brings them. Our change sets have the names of our operations, and their events the token.
+    async fn is_our_import(
+        &self,
+        cloudformation: &CloudFormation,
+        stack: &StackFacts,
+        known: Option<&str>,
+    ) -> Result<bool, AwsError> {
+        if !stack.tags.is_empty() || !(stack.status.starts_with("IMPORT_") || stack.status.starts_with("REVIEW_")) {
+            return Ok(false);
+        }
+        let ours = |name: &str| name.starts_with(OPERATIONS);
+        if known == Some(stack.arn.as_str()) || stack.change_set.as_deref().is_some_and(ours) {
+            return Ok(true);
+        }
+        if cloudformation.change_sets(&stack.arn).await?.iter().any(|name| ours(name)) {
+            return Ok(true);
+        }
+        let events = cloudformation.events(&stack.arn, |_| true).await?;
+        Ok(events.iter().filter_map(|event| event.token.as_deref()).any(ours))
+    }
+
+    /// The template inline, or put into the code bucket where it is too large.
+    async fn place(&self, aws: &Aws, body: &str) -> Result<Option<String>, ResourceError> {
+        if body.len() <= INLINE_LIMIT {
+            return Ok(None);
+        }
+        let (bucket, key) = &self.upload;
+        let s3 = aws.s3(&self.region);
+        s3.put_object(bucket, key, body.as_bytes().to_vec(), &self.account).await?;
+        Ok(Some(s3.url(bucket, key)))
+    }
+
+    /// Takes kept buckets back: a change set with only what exists and the buckets, executed.
+    async fn import(
+        &self,
+        aws: &Aws,
+        live: Option<&Live>,
+        kept: &BTreeMap<String, String>,
+        token: &str,
+    ) -> Result<(), ResourceError> {
+        let cloudformation = aws.cloudformation(&self.region);
+        let existing = live.and_then(|l| l.properties.get("body")).filter(|body| body.is_object());
+        let body = stack_diff::import_template(existing, &self.template, kept.keys()).to_string();
+        // As they are: AWS refuses an import that also changes something. The update that follows brings the new ones.
+        let current = live.and_then(|live| live.properties.get("current parameters")).and_then(Value::as_object);
+        let parameters = current
+            .into_iter()
+            .flatten()
+            .filter(|(key, _)| existing.is_some_and(|body| body["Parameters"].get(key).is_some()))
+            .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
+            .collect();
+        // Before, since afterwards CloudFormation believes that they are as the template says.
+        for bucket in kept.values() {
+            bucket::make_ready(&aws.s3(&self.region), bucket, &self.account).await?;
+        }
+        let url = self.place(aws, &body).await?;
+        let request = StackRequest {
+            name: &self.name,
+            token,
+            body: &body,
+            url: url.as_deref(),
+            parameters: &parameters,
+            tags: &self.tags,
+        };
+        cloudformation.plan_import(&request, token, kept).await?;
+        let last = std::sync::Mutex::new("not there".to_owned());
+        let planned = wait::short(wait::CHANGE_SET, || async {
+            match cloudformation.change_set(&self.name, token).await? {
+                Some((status, _)) if status.ends_with("COMPLETE") => Ok(Some(Ok(()))),
+                Some((status, reason)) if status == "FAILED" => Ok(Some(Err(reason))),
+                Some((status, _)) => {
+                    *last.lock().unwrap_or_else(PoisonError::into_inner) = status;
+                    Ok(None)
+                }
+                None => Ok(None),
+            }
+        });
+        match planned.await? {
+            Some(Ok(())) => Ok(cloudformation.execute(&self.name, token, token).await?),
+            Some(Err(reason)) => {
+                cloudformation.delete_change_set(&self.name, token).await?;
+                Err(ResourceError::Refused(format!(
+                    "CloudFormation will not take back the kept buckets of {} ({}): {reason}",
+                    self.name,
+                    kept.values().cloned().collect::<Vec<_>>().join(", ")
+                )))
+            }
+            None => Err(ResourceError::TimedOut {
+                what: format!("the change set {token} of {}", self.name),
+                status: last.into_inner().unwrap_or_else(PoisonError::into_inner),
+                waited: wait::CHANGE_SET,
+            }),
+        }
+    }
+
+    async fn facts(
+        &self,
+        cloudformation: &CloudFormation,
+        stack: StackFacts,
+        known: Option<&str>,
+    ) -> Result<Live, AwsError> {
+        let parameters: Map<String, Value> = self
+            .parameters
+            .keys()
+            .filter_map(|key| Some((key.clone(), Value::String(stack.parameters.get(key)?.clone()))))
+            .collect();
+        let digest = stack.outputs.get(DIGEST).cloned();
+        let importing = self.is_our_import(cloudformation, &stack, known).await?;
+        let owner = if importing { Owner::Ours } else { tags::owner(&stack.tags, &self.tags, &self.title()) };
+        let current: Map<String, Value> =
+            stack.parameters.iter().map(|(key, value)| (key.clone(), Value::String(value.clone()))).collect();
+        let mut live = Live::new(&stack.arn)
+            .owned_by(owner)
+            .settled(settled(&stack))
+            .with("status", stack.status.clone())
+            .with("parameters", parameters)
+            .with("current parameters", current)
+            .with("server id", stack.parameters.get(SERVER_ID).cloned())
+            .with("tags", tags::live(&stack.tags, &self.tags))
+            .with("template", digest.clone());
+        // Read only where it differs, and not in every poll: for the plan's before and after, and to know which buckets are
+        // in it.
+        let other = stack.status.ends_with("_IN_PROGRESS") || FAILED_BEYOND_UPDATE.contains(&stack.status.as_str());
+        if digest.as_ref() != Some(&self.digest) && !other {
+            let body = cloudformation.template(&stack.arn).await?.unwrap_or_default();
+            live = live.with("body", stack_diff::parse(&body));
+        }
+        live.outputs = stack.outputs;
+        live.outputs.insert("StackStatus".to_owned(), stack.status);
+        Ok(live)
+    }
+}
+
+impl Node for Stack {
+    fn kind(&self) -> Kind {
+        Kind::Stack
+    }
+
+    fn id(&self) -> &NodeId {
+        &self.id
+    }
+
+    fn needs(&self) -> Vec<NodeId> {
+        self.needs.clone()
+    }
+
+    fn title(&self) -> String {
+        format!("stack {}", self.name)
+    }
+
+    fn wanted(&self, _world: &World) -> Properties {
+        let parameters: Map<String, Value> =
+            self.parameters.iter().map(|(key, value)| (key.clone(), Value::String(value.clone()))).collect();
+        Properties::from([
+            ("template", self.digest.clone().into()),
+            ("parameters", Value::Object(parameters).into()),
+            ("tags", tags::wanted(&self.tags).into()),
+        ])
+    }
+
+    fn diff(&self, live: Option<&Live>, world: &World) -> Option<Change> {
+        let kept = self.kept(live, world);
+        let import = || {
+            let names = kept.values().cloned().collect::<Vec<_>>().join(", ");
+            Change {
+                action: Action::Import,
+                reason: Some(format!("takes back what an earlier removal kept: {names}; then the whole template")),
+                properties: self.kept_settings(&kept, world),
+            }
+        };
+        let Some(live) = live else {
+            let created = || Change { action: Action::Create, reason: None, properties: self.resource_list() };
+            return Some(if kept.is_empty() { created() } else { import() });
+        };
+        let status = status(live);
+        if status == "REVIEW_IN_PROGRESS" && !kept.is_empty() {
+            return Some(import());
+        }
+        if FAILED_BEYOND_UPDATE.contains(&status) {
+            return Some(Change::new(
+                Action::Recreate,
+                format!("it is {status}, which can only be deleted; then it is made anew"),
+            ));
+        }
+        if status == "UPDATE_ROLLBACK_FAILED" {
+            return Some(Change::new(Action::Recover, "its roll-back failed: that is continued first"));
+        }
+        let differs = compare(&self.wanted(world), &live.properties);
+        if differs.is_empty() {
+            return None;
+        }
+        if !kept.is_empty() {
+            return Some(import());
+        }
+        let mut properties = Vec::new();
+        for change in differs {
+            match change.name.as_str() {
+                "template" => match live.properties.get("body").filter(|body| body.is_object()) {
+                    Some(before) => properties.extend(stack_diff::resources(before, &self.template)),
+                    None => properties.push(change),
+                },
+                "parameters" => properties.extend(parameter_changes(&change)),
+                _ => properties.push(change),
+            }
+        }
+        Some(Change { action: Action::Update, reason: None, properties })
+    }
+
+    fn refusal(&self, live: &Live) -> Option<String> {
+        (status(live) == "IMPORT_ROLLBACK_FAILED").then(|| {
+            format!(
+                "{} is IMPORT_ROLLBACK_FAILED, which AWS neither updates nor rolls back any more. Its events say what failed \
+                 (aws cloudformation describe-stack-events --region {} --stack-name {}). Delete the stack, which keeps its \
+                 buckets (aws cloudformation delete-stack --region {} --stack-name {}), and deploy again: it takes them back",
+                self.title(),
+                self.region,
+                self.name,
+                self.region,
+                self.name
+            )
+        })
+    }
+}
+
+#[async_trait]
+impl Resource for Stack {
+    /// A template that was edited by hand and still carries our digest.
+    async fn unmanaged(&self, aws: &Aws, live: &Live) -> Result<Vec<PropertyChange>, AwsError> {
+        if live.properties.get("template") != Some(&Value::String(self.digest.clone())) {
+            return Ok(Vec::new());
+        }
+        let body = aws.cloudformation(&self.region).template(&live.identity).await?.unwrap_or_default();
+        let (have, wanted) = (stack_diff::parse(&body), self.full_template());
+        Ok(if have == wanted { Vec::new() } else { stack_diff::resources(&have, &wanted) })
+    }
+
+    async fn read(&self, aws: &Aws, known: Option<&str>) -> Result<Option<Live>, AwsError> {
+        let cloudformation = aws.cloudformation(&self.region);
+        match cloudformation.stack(&self.name).await? {
+            None => Ok(None),
+            Some(stack) => self.facts(&cloudformation, stack, known).await.map(Some),
+        }
+    }
+
+    async fn apply(
+        &self,
+        aws: &Aws,
+        call: &str,
+        change: &Change,
+        live: Option<&Live>,
+        world: &World,
+    ) -> Result<(), ResourceError> {
+        let cloudformation = aws.cloudformation(&self.region);
+        match change.action {
+            Action::Recreate => return Ok(cloudformation.delete(&self.name, call).await?),
+            Action::Import => return self.import(aws, live, &self.kept(live, world), call).await,
+            Action::Recover => return Ok(cloudformation.continue_rollback(&self.name, call).await?),
+            _ => {}
+        }
+        let body = self.full_template().to_string();
+        let url = self.place(aws, &body).await?;
+        let parameters = self.all_parameters(aws, live, world).await?;
+        let request = StackRequest {
+            name: &self.name,
+            token: call,
+            body: &body,
+            url: url.as_deref(),
+            parameters: &parameters,
+            tags: &self.tags,
+        };
+        if live.is_none() {
+            match cloudformation.create(&request).await {
+                // A lost answer: the stack is there and is read next.
+                Err(error) if error.is("AlreadyExists") => Ok(()),
+                other => Ok(other?),
+            }
+        } else {
+            cloudformation.update(&request).await?;
+            Ok(())
+        }
+    }
+
+    async fn removal(&self, _aws: &Aws, _live: &Live, _options: RemovalOptions) -> Result<Removal, AwsError> {
+        Ok(Removal::Delete)
+    }
+
+    async fn delete(&self, aws: &Aws, call: &str, _live: &Live, _options: RemovalOptions) -> Result<(), ResourceError> {
+        Ok(aws.cloudformation(&self.region).delete(&self.name, call).await?)
+    }
+
+    async fn news(&self, aws: &Aws, seen: &mut Seen) -> Vec<String> {
+        // Back to what was told already, at most to where this operation began.
+        let old = |event: &StackEvent| seen.ids.contains(&event.id) || stack_diff::begins(&self.name, event);
+        let Ok(events) = aws.cloudformation(&self.region).events(&self.name, old).await else { return Vec::new() };
+        let fresh: Vec<_> = events.iter().take_while(|event| !old(event)).collect();
+        let of_resources = fresh.iter().rev().filter(|event| event.resource != self.name);
+        let lines = of_resources.map(|event| stack_diff::event_line(event)).collect();
+        seen.ids.extend(fresh.into_iter().map(|event| event.id.clone()));
+        lines
+    }
+
+    async fn causes(&self, aws: &Aws) -> Vec<String> {
+        causes(aws, &self.region, &self.name).await
+    }
+}
+
+/// First causes of what went wrong with a stack last.
+pub(super) async fn causes(aws: &Aws, region: &str, name: &str) -> Vec<String> {
+    let cloudformation = aws.cloudformation(region);
+    let begins = |event: &StackEvent| stack_diff::begins(name, event);
+    let events = cloudformation.events(name, begins).await.unwrap_or_default();
+    let causes = stack_diff::first_causes(name, &events);
+    if !causes.is_empty() {
+        return causes;
+    }
+    let token = events.first().and_then(|event| event.token.as_deref());
+    cloudformation.validation_errors(name, token).await.unwrap_or_default()
+}
+
+impl Stack {
+    /// What a new stack will hold, one line per type.
+    fn resource_list(&self) -> Vec<PropertyChange> {
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        for resource in self.template["Resources"].as_object().into_iter().flat_map(|r| r.values()) {
+            *counts.entry(resource["Type"].as_str().unwrap_or_default()).or_default() += 1;
+        }
+        counts
+            .into_iter()
+            .map(|(kind, count)| PropertyChange {
+                name: kind.to_owned(),
+                before: None,
+                after: Some(count.into()),
+                after_node: None,
+                replaces: None,
+            })
+            .collect()
+    }
+}
+
+/// One change per parameter.
+fn parameter_changes(change: &PropertyChange) -> Vec<PropertyChange> {
+    let empty = Map::new();
+    let before = change.before.as_ref().and_then(Value::as_object).unwrap_or(&empty);
+    let after = change.after.as_ref().and_then(Value::as_object).unwrap_or(&empty);
+    after
+        .iter()
+        .filter(|(key, value)| before.get(*key) != Some(*value))
+        .map(|(key, value)| PropertyChange {
+            name: format!("parameter {key}"),
+            before: before.get(key).cloned(),
+            after: Some(value.clone()),
+            after_node: None,
+            replaces: None,
+        })
+        .collect()
+}

@@ -1,0 +1,209 @@
+//! What differs between two templates, and what a stack's events say. Pure.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value, json};
+
+use sftpctl_aws::StackEvent;
+use sftpctl_core::model::PropertyChange;
+
+/// Properties of the template's resource types whose change makes CloudFormation replace the resource ("Update
+/// requires: Replacement" in the CloudFormation template reference).
+const REPLACING: &[(&str, &[&str])] = &[
+    ("AWS::ApiGateway::Deployment", &["RestApiId"]),
+    ("AWS::ApiGateway::Method", &["HttpMethod", "ResourceId", "RestApiId"]),
+    ("AWS::ApiGateway::Model", &["ContentType", "Name", "RestApiId"]),
+    ("AWS::ApiGateway::Resource", &["ParentId", "PathPart", "RestApiId"]),
+    ("AWS::ApiGateway::Stage", &["RestApiId", "StageName"]),
+    ("AWS::CloudWatch::Alarm", &["AlarmName"]),
+    ("AWS::IAM::Role", &["Path", "RoleName"]),
+    ("AWS::Lambda::Function", &["FunctionName", "PackageType"]),
+    ("AWS::Logs::LogGroup", &["LogGroupName"]),
+    ("AWS::S3::Bucket", &["BucketName"]),
+    ("AWS::S3::BucketPolicy", &["Bucket"]),
+];
+
+/// The template that a stack has; anything but a JSON object counts as unknown (`null`).
+pub(super) fn parse(body: &str) -> Value {
+    serde_json::from_str::<Value>(body).ok().filter(Value::is_object).unwrap_or(Value::Null)
+}
+
+/// Literal names of the buckets in a template.
+pub(super) fn bucket_names(template: &Value) -> BTreeSet<String> {
+    let resources = template["Resources"].as_object();
+    let buckets = resources.into_iter().flat_map(|r| r.values()).filter(|r| r["Type"] == "AWS::S3::Bucket");
+    buckets.filter_map(|bucket| bucket["Properties"]["BucketName"].as_str().map(str::to_owned)).collect()
+}
+
+/// The template of an IMPORT change set: everything that is in the stack, unchanged, and the buckets to take back.
+/// AWS allows no Outputs to change in an import, and a new stack's template must hold nothing else.
+pub(super) fn import_template<'a>(
+    existing: Option<&Value>,
+    wanted: &Value,
+    logical_ids: impl Iterator<Item = &'a String>,
+) -> Value {
+    let mut template = existing.cloned().unwrap_or_else(
+        || json!({ "AWSTemplateFormatVersion": "2010-09-09", "Description": wanted["Description"], "Resources": {} }),
+    );
+    if let Some(resources) = template["Resources"].as_object_mut() {
+        for id in logical_ids {
+            let mut bucket = wanted["Resources"][id].clone();
+            if let Some(bucket) = bucket.as_object_mut() {
+                // What the whole template brings later, such as conditions, has no place here.
+                bucket.retain(|key, _| {
+                    matches!(key.as_str(), "Type" | "Properties" | "DeletionPolicy" | "UpdateReplacePolicy")
+                });
+            }
+            resources.insert(id.clone(), bucket);
+        }
+    }
+    template
+}
+
+/// Resource by resource, property by property, what the update will do.
+pub(super) fn resources(before: &Value, after: &Value) -> Vec<PropertyChange> {
+    let empty = Map::new();
+    let old = before["Resources"].as_object().unwrap_or(&empty);
+    let new = after["Resources"].as_object().unwrap_or(&empty);
+    let mut changes = Vec::new();
+    for (id, resource) in new {
+        match old.get(id) {
+            None => changes.push(change(format!("{id} ({})", kind(resource)), None, Some(json!("new")), None)),
+            Some(was) if was["Type"] != resource["Type"] => {
+                let why = format!("it becomes a {}", kind(resource));
+                changes.push(change(id.clone(), Some(was["Type"].clone()), Some(resource["Type"].clone()), Some(why)));
+            }
+            Some(was) => properties(id, kind(resource), was, resource, &mut changes),
+        }
+    }
+    for (id, resource) in old.iter().filter(|(id, _)| !new.contains_key(*id)) {
+        let fate = if resource["DeletionPolicy"] == "Retain" { "leaves the stack and is kept" } else { "removed" };
+        changes.push(change(format!("{id} ({})", kind(resource)), Some(json!("exists")), Some(json!(fate)), None));
+    }
+    if changes.is_empty() {
+        // Outputs, descriptions, conditions.
+        changes.push(change("template".into(), Some(json!("deployed")), Some(json!("this version's")), None));
+    }
+    changes
+}
+
+fn kind(resource: &Value) -> &str {
+    resource["Type"].as_str().unwrap_or_default()
+}
+
+fn properties(id: &str, kind: &str, was: &Value, is: &Value, changes: &mut Vec<PropertyChange>) {
+    let empty = Map::new();
+    let old = was["Properties"].as_object().unwrap_or(&empty);
+    let new = is["Properties"].as_object().unwrap_or(&empty);
+    let names: BTreeSet<_> = old.keys().chain(new.keys()).collect();
+    for name in names.into_iter().filter(|name| old.get(*name) != new.get(*name)) {
+        let replaces = REPLACING.iter().any(|(k, list)| *k == kind && list.contains(&name.as_str()));
+        let why = replaces.then(|| format!("{kind} cannot change {name} in place"));
+        changes.push(change(format!("{id}.{name}"), old.get(name).cloned(), new.get(name).cloned(), why));
+    }
+}
+
+fn change(name: String, before: Option<Value>, after: Option<Value>, replaces: Option<String>) -> PropertyChange {
+    PropertyChange { name, before, after, after_node: None, replaces }
+}
+
+/// `Authorizer  CREATE_IN_PROGRESS`, with the reason where it says something.
+pub(super) fn event_line(event: &StackEvent) -> String {
+    match event.reason.as_deref().filter(|reason| !reason.is_empty() && *reason != "Resource creation Initiated") {
+        Some(reason) => format!("{}  {}  {reason}", event.resource, event.status),
+        None => format!("{}  {}", event.resource, event.status),
+    }
+}
+
+/// Whether this event is the beginning of an operation on the stack.
+pub(super) fn begins(stack: &str, event: &StackEvent) -> bool {
+    event.resource == stack
+        && event.status.ends_with("_IN_PROGRESS")
+        && event.reason.as_deref().is_some_and(|reason| reason.contains("User Initiated"))
+}
+
+/// What caused the newest operation's failure, first cause first: resources that failed by themselves, not those that
+/// were cancelled because of them. `events` are newest first, as AWS lists them.
+pub(super) fn first_causes(stack: &str, events: &[StackEvent]) -> Vec<String> {
+    let newest = events.iter().position(|event| begins(stack, event)).map_or(events, |start| &events[..start]);
+    newest
+        .iter()
+        .rev()
+        .filter(|event| event.status.ends_with("_FAILED") && event.resource != stack)
+        .filter(|event| !event.reason.as_deref().is_some_and(|reason| reason.contains("cancelled")))
+        .map(|event| {
+            format!("{} ({}): {}", event.resource, event.kind, event.reason.as_deref().unwrap_or("AWS gives no reason"))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(resource: &str, status: &str, reason: &str) -> StackEvent {
+        StackEvent {
+            id: format!("{resource}-{status}"),
+            resource: resource.into(),
+            kind: "AWS::Test".into(),
+            status: status.into(),
+            reason: Some(reason.into()),
+            token: None,
+        }
+    }
+
+    #[test]
+    fn the_first_cause_is_told_and_the_noise_is_not() {
+        let events = [
+            event("s", "ROLLBACK_COMPLETE", ""),
+            event("Api", "DELETE_COMPLETE", ""),
+            event("s", "ROLLBACK_IN_PROGRESS", "The following resource(s) failed to create"),
+            event("Role", "CREATE_FAILED", "Resource creation cancelled"),
+            event("Stage", "CREATE_FAILED", "CloudWatch Logs role ARN must be set in account settings"),
+            event("s", "CREATE_IN_PROGRESS", "User Initiated"),
+            event("Old", "CREATE_FAILED", "of an earlier operation"),
+        ];
+        assert_eq!(
+            first_causes("s", &events),
+            ["Stage (AWS::Test): CloudWatch Logs role ARN must be set in account settings"]
+        );
+    }
+
+    #[test]
+    fn a_replacement_says_why() {
+        let before = json!({ "Resources": { "B": { "Type": "AWS::S3::Bucket", "Properties": { "BucketName": "a", "Tags": [] } } } });
+        let after = json!({ "Resources": { "B": { "Type": "AWS::S3::Bucket", "Properties": { "BucketName": "b", "Tags": [] } } } });
+        let changes = resources(&before, &after);
+        assert_eq!(changes.len(), 1);
+        assert_eq!(changes[0].name, "B.BucketName");
+        assert_eq!(changes[0].replaces.as_deref(), Some("AWS::S3::Bucket cannot change BucketName in place"));
+    }
+
+    #[test]
+    fn a_bucket_dropped_from_the_file_is_said_to_be_kept() {
+        let before = json!({ "Resources": { "B": { "Type": "AWS::S3::Bucket", "DeletionPolicy": "Retain" } } });
+        let changes = resources(&before, &json!({ "Resources": {} }));
+        assert_eq!(changes[0].after, Some(json!("leaves the stack and is kept")));
+    }
+
+    #[test]
+    fn an_import_adds_only_the_buckets() {
+        let wanted = json!({
+            "Description": "d",
+            "Resources": {
+                "B": { "Type": "AWS::S3::Bucket", "DeletionPolicy": "Retain", "DependsOn": "X", "Properties": { "BucketName": "b" } },
+                "X": { "Type": "AWS::IAM::Role" },
+            },
+            "Outputs": { "O": {} },
+        });
+        let ids = ["B".to_owned()];
+        let fresh = import_template(None, &wanted, ids.iter());
+        assert_eq!(fresh["Resources"].as_object().map(Map::len), Some(1));
+        assert!(fresh.get("Outputs").is_none());
+        assert!(fresh["Resources"]["B"].get("DependsOn").is_none());
+        let existing = json!({ "Resources": { "X": { "Type": "AWS::IAM::Role" } }, "Outputs": { "O": {} } });
+        let grown = import_template(Some(&existing), &wanted, ids.iter());
+        assert_eq!(grown["Resources"].as_object().map(Map::len), Some(2));
+        assert_eq!(bucket_names(&grown), BTreeSet::from(["b".to_owned()]));
+    }
+}

@@ -1,0 +1,254 @@
+//! The account table in its home region.
+//!
+//! Not in the template: the table outlives any stack and spans them, and its replicas belong to one table, not to
+//! three stacks. One `UpdateTable` takes one kind of change, so each mutation here changes one thing. Deleting it
+//! deletes every customer's account: only `teardown --delete-data` does, and never against deletion protection.
+
+use async_trait::async_trait;
+use serde_json::Value;
+
+use super::tags;
+use crate::resources::resource::{Resource, ResourceError};
+use sftpctl_aws::{Aws, AwsError, NewTable, TableFacts, Tags};
+use sftpctl_core::kind::{Kind, NodeId};
+use sftpctl_core::model::{Change, Live, Properties, PropertyChange, Removal, RemovalOptions, Settled, World, compare};
+use sftpctl_core::node::Node;
+
+/// Partition key of the table, a number.
+const KEY: &str = "orgid";
+/// The same as AWS's facts are told.
+const KEY_SCHEMA: &str = "orgid (N)";
+/// Partition key of the index, a string.
+const INDEX_KEY: &str = "username";
+
+/// Properties that no run changes.
+const EXPIRY: &str = "time to live";
+const KEY_ARN: &str = "encryption key";
+const MORE_REPLICAS: &str = "more replicas";
+
+/// The wanted table.
+#[derive(Clone, Debug)]
+pub struct Table {
+    /// Name in plans and state.
+    pub id: NodeId,
+    /// Home region.
+    pub region: String,
+    /// Its name.
+    pub name: String,
+    /// Name of the index on user names.
+    pub index: &'static str,
+    /// Other regions that it has replicas in.
+    pub replicas: Vec<String>,
+    /// Point-in-time recovery, in the home region only.
+    pub recovery: bool,
+    /// Deletion protection.
+    pub protection: bool,
+    /// Tags.
+    pub tags: Tags,
+}
+
+/// Whether a table can be worked with.
+pub(super) fn settled(table: &TableFacts) -> Settled {
+    match table.status.as_str() {
+        "ACTIVE" if table.indexing => Settled::Pending("building the index".into()),
+        "ACTIVE" => match table.replicas.iter().find(|(_, status)| status != "ACTIVE") {
+            Some((region, status)) if status == "CREATION_FAILED" => {
+                Settled::Failed(format!("the replica in {region} is {status}"))
+            }
+            Some((region, status)) => Settled::Pending(format!("the replica in {region} is {status}")),
+            None => Settled::Ready,
+        },
+        "ARCHIVED" | "ARCHIVING" | "INACCESSIBLE_ENCRYPTION_CREDENTIALS" => Settled::Failed(table.status.clone()),
+        other => Settled::Pending(other.to_owned()),
+    }
+}
+
+impl Table {
+    fn index_schema(&self) -> String {
+        format!("{}: {INDEX_KEY} (S)", self.index)
+    }
+}
+
+impl Node for Table {
+    fn kind(&self) -> Kind {
+        Kind::Table
+    }
+
+    fn id(&self) -> &NodeId {
+        &self.id
+    }
+
+    fn needs(&self) -> Vec<NodeId> {
+        Vec::new()
+    }
+
+    fn title(&self) -> String {
+        format!("table {}", self.name)
+    }
+
+    fn wanted(&self, _world: &World) -> Properties {
+        Properties::from([
+            ("key", KEY_SCHEMA.into()),
+            ("index", self.index_schema().into()),
+            ("billing", "PAY_PER_REQUEST".into()),
+            ("stream", "NEW_AND_OLD_IMAGES".into()),
+            ("deletion protection", self.protection.into()),
+            ("point-in-time recovery", self.recovery.into()),
+            ("tags", tags::wanted(&self.tags).into()),
+        ])
+    }
+
+    /// What nobody can change of a table: AWS would refuse it after much else was done.
+    fn refusal(&self, live: &Live) -> Option<String> {
+        let text = |name: &str| live.properties.get(name).and_then(Value::as_str);
+        let title = self.title();
+        if let Some(have) = text("key").filter(|have| *have != KEY_SCHEMA) {
+            return Some(format!(
+                "{title} has the key {have}, not {KEY_SCHEMA}, and a table's key never changes. Give the environment another table \
+                 (`table: {{ name: … }}`) and copy the accounts into it"
+            ));
+        }
+        let index = self.index_schema();
+        let have = text("index").filter(|have| *have != index)?;
+        Some(format!(
+            "{title} has the index {have}, not {index}, and an index's key never changes. Delete it once nothing queries it: \
+             aws dynamodb update-table --region {} --table-name {} --global-secondary-index-updates \
+             '[{{\"Delete\":{{\"IndexName\":\"{}\"}}}}]'; the deployment makes it anew",
+            self.region, self.name, self.index
+        ))
+    }
+}
+
+#[async_trait]
+impl Resource for Table {
+    async fn read(&self, aws: &Aws, known: Option<&str>) -> Result<Option<Live>, AwsError> {
+        let dynamodb = aws.dynamodb(&self.region);
+        let Some(table) = dynamodb.table(&self.name).await? else { return Ok(None) };
+        let index = table.indexes.iter().find(|index| index.starts_with(&format!("{}:", self.index))).cloned();
+        let live = Live::new(&table.arn).settled(settled(&table));
+        // A missing replica is told by its own node.
+        let regions = table.replicas.iter().map(|(region, _)| region.as_str());
+        let more: Value = regions.filter(|one| !self.replicas.iter().any(|region| region == one)).collect();
+        if table.status == "CREATING" || table.status == "DELETING" {
+            return Ok(Some(live));
+        }
+        let (have, recovery) = tokio::try_join!(dynamodb.tags(&table.arn), dynamodb.recovery(&self.name))?;
+        let remembered = known == Some(table.arn.as_str());
+        Ok(Some(
+            live.owned_by(tags::owner_known(&have, &self.tags, &self.title(), remembered))
+                .with("key", table.key)
+                .with("index", index)
+                .with("billing", table.billing)
+                .with("stream", table.stream)
+                .with("deletion protection", table.deletion_protection)
+                .with("point-in-time recovery", recovery)
+                .with("tags", tags::live(&have, &self.tags))
+                .with(KEY_ARN, table.key_arn)
+                .with(MORE_REPLICAS, more),
+        ))
+    }
+
+    async fn unmanaged(&self, aws: &Aws, live: &Live) -> Result<Vec<PropertyChange>, AwsError> {
+        // Of a table in the making nothing more is known.
+        if !live.properties.contains_key(MORE_REPLICAS) {
+            return Ok(Vec::new());
+        }
+        let mut have = live.properties.clone();
+        have.insert(EXPIRY, aws.dynamodb(&self.region).expiry(&self.name).await?.into());
+        let made = Properties::from([
+            (EXPIRY, Value::Null.into()),
+            (KEY_ARN, Value::Null.into()),
+            (MORE_REPLICAS, Value::Array(Vec::new()).into()),
+        ]);
+        Ok(compare(&made, &have))
+    }
+
+    async fn apply(
+        &self,
+        aws: &Aws,
+        _call: &str,
+        change: &Change,
+        live: Option<&Live>,
+        _world: &World,
+    ) -> Result<(), ResourceError> {
+        let dynamodb = aws.dynamodb(&self.region);
+        let Some(live) = live else {
+            let new = NewTable {
+                name: &self.name,
+                key: KEY,
+                index: self.index,
+                index_key: INDEX_KEY,
+                deletion_protection: self.protection,
+                tags: &self.tags,
+            };
+            return Ok(dynamodb.create(new).await?);
+        };
+        if let Some(why) = self.refusal(live) {
+            return Err(ResourceError::Refused(why));
+        }
+        if change.touches("billing") {
+            dynamodb.set_on_demand(&self.name).await?;
+        } else if change.touches("stream") {
+            dynamodb.enable_stream(&self.name).await?;
+        } else if change.touches("index") {
+            dynamodb.add_index(&self.name, self.index, INDEX_KEY).await?;
+        } else if change.touches("deletion protection") {
+            dynamodb.protect(&self.name, self.protection).await?;
+        } else if change.touches("point-in-time recovery") {
+            dynamodb.set_recovery(&self.name, self.recovery).await?;
+        } else {
+            dynamodb.tag(&live.identity, &self.tags).await?;
+        }
+        Ok(())
+    }
+
+    async fn removal(&self, _aws: &Aws, live: &Live, options: RemovalOptions) -> Result<Removal, AwsError> {
+        Ok(match options.delete_data {
+            true => protected(live, &self.title()).map_or(Removal::Delete, Removal::Refuse),
+            false => Removal::Keep("it holds the accounts; --delete-data deletes it".into()),
+        })
+    }
+
+    async fn adoptable(&self, aws: &Aws, live: &Live) -> Result<Tags, ResourceError> {
+        let dynamodb = aws.dynamodb(&self.region);
+        if dynamodb.is_legacy_global(&self.name).await? {
+            return Err(ResourceError::Refused(format!(
+                "{} is a global table of version 2017.11.29, to which no replica can be added. Upgrade it first: console of \
+                 DynamoDB, the table, Global tables, Update version",
+                self.title()
+            )));
+        }
+        tags::adopting(&dynamodb.tags(&live.identity).await?, &self.tags, &self.title())
+    }
+
+    async fn adopt(&self, aws: &Aws, live: &Live, tags: &Tags) -> Result<(), ResourceError> {
+        Ok(aws.dynamodb(&self.region).tag(&live.identity, tags).await?)
+    }
+
+    async fn delete(&self, aws: &Aws, _call: &str, live: &Live, _options: RemovalOptions) -> Result<(), ResourceError> {
+        refuse_protected(live, &self.title())?;
+        match aws.dynamodb(&self.region).delete(&self.name).await {
+            Err(error) if error.message.contains("last 24 hours") => Err(ResourceError::NotYet(format!(
+                "{} cannot be deleted yet: AWS keeps a table for 24 hours after it was the source of a replica. Run the \
+                 same command again tomorrow; everything else is done",
+                self.title()
+            ))),
+            other => Ok(other?),
+        }
+    }
+}
+
+/// Deletion protection is honoured before AWS is asked, and when a teardown is planned: before anything else has gone.
+pub(super) fn protected(live: &Live, title: &str) -> Option<String> {
+    (live.properties.get("deletion protection") == Some(&Value::Bool(true))).then(|| {
+        format!(
+            "{title} has deletion protection; set `table: {{ deletion_protection: false }}` in the environment file, deploy, \
+             and tear down again"
+        )
+    })
+}
+
+/// The same for the step itself.
+pub(super) fn refuse_protected(live: &Live, title: &str) -> Result<(), ResourceError> {
+    protected(live, title).map_or(Ok(()), |why| Err(ResourceError::Refused(why)))
+}

@@ -1,0 +1,172 @@
+//! The role that Transfer assumes for a customer; what it may do is in its managed policy (`user_policy`).
+//!
+//! Not in the template: it is global and names every region's buckets, while a stack belongs to one region. It comes
+//! before the stacks, because S3 refuses a bucket policy that names a role which doesn't exist.
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+
+use super::tags;
+use super::user_policy::index_among;
+use crate::resources::resource::{Resource, ResourceError};
+use sftpctl_aws::{Aws, AwsError, Tags};
+use sftpctl_core::kind::{Kind, NodeId};
+use sftpctl_core::model::{Change, Live, Properties, PropertyChange, Removal, RemovalOptions, World, compare};
+use sftpctl_core::node::Node;
+
+/// Properties that no run changes.
+const OTHERS: &str = "other policies";
+const BOUNDARY: &str = "permissions boundary";
+
+/// The wanted role.
+#[derive(Clone, Debug)]
+pub struct UserRole {
+    /// Name in plans and state.
+    pub id: NodeId,
+    /// The account.
+    pub account: String,
+    /// Its name.
+    pub name: String,
+    /// ARN of the first of its own managed policies.
+    pub policy: String,
+    /// Regions whose servers may assume it.
+    pub regions: Vec<String>,
+    /// Tags.
+    pub tags: Tags,
+}
+
+impl UserRole {
+    /// Transfer assumes a user role in the context of the user's ARN (Transfer user guide, "Create an IAM role and
+    /// policy"); both conditions keep another account's server from borrowing it.
+    fn trust(&self) -> Value {
+        let users: Vec<_> =
+            self.regions.iter().map(|region| format!("arn:aws:transfer:{region}:{}:user/*", self.account)).collect();
+        json!({
+            "Version": "2012-10-17",
+            "Statement": [{
+                "Effect": "Allow",
+                "Principal": { "Service": "transfer.amazonaws.com" },
+                "Action": "sts:AssumeRole",
+                "Condition": {
+                    "StringEquals": { "aws:SourceAccount": self.account },
+                    "ArnLike": { "aws:SourceArn": users },
+                },
+            }],
+        })
+    }
+
+    /// ARNs of attached policies and names of inline ones.
+    async fn policies(&self, aws: &Aws) -> Result<Vec<String>, AwsError> {
+        let iam = aws.iam();
+        let (inline, attached) = tokio::try_join!(iam.inline_policies(&self.name), iam.attached(&self.name))?;
+        Ok(attached.unwrap_or_default().into_iter().chain(inline.unwrap_or_default().into_keys()).collect())
+    }
+
+    /// Those that this environment did not give it.
+    async fn others(&self, aws: &Aws) -> Result<Vec<String>, AwsError> {
+        let mut all = self.policies(aws).await?;
+        all.retain(|policy| index_among(&self.policy, policy).is_none());
+        Ok(all)
+    }
+
+    /// Why it cannot go: AWS deletes no role that has policies, and these are not ours to take away.
+    fn stands_by(&self, others: &[String]) -> String {
+        format!(
+            "{} has policies that this environment did not give it: {}; take them away first",
+            self.title(),
+            others.join(", ")
+        )
+    }
+}
+
+impl Node for UserRole {
+    fn kind(&self) -> Kind {
+        Kind::UserRole
+    }
+
+    fn id(&self) -> &NodeId {
+        &self.id
+    }
+
+    fn needs(&self) -> Vec<NodeId> {
+        Vec::new()
+    }
+
+    fn title(&self) -> String {
+        format!("role {}", self.name)
+    }
+
+    fn wanted(&self, _world: &World) -> Properties {
+        Properties::from([("trust policy", self.trust().into()), ("tags", tags::wanted(&self.tags).into())])
+    }
+}
+
+#[async_trait]
+impl Resource for UserRole {
+    async fn read(&self, aws: &Aws, known: Option<&str>) -> Result<Option<Live>, AwsError> {
+        Ok(aws.iam().role(&self.name).await?.map(|role| {
+            let remembered = known == Some(role.arn.as_str());
+            Live::new(role.arn)
+                .owned_by(tags::owner_known(&role.tags, &self.tags, &self.title(), remembered))
+                .with("trust policy", serde_json::from_str::<Value>(&role.trust).unwrap_or_default())
+                .with("tags", tags::live(&role.tags, &self.tags))
+                .with(BOUNDARY, role.boundary)
+        }))
+    }
+
+    async fn unmanaged(&self, aws: &Aws, live: &Live) -> Result<Vec<PropertyChange>, AwsError> {
+        let mut have = live.properties.clone();
+        have.insert(OTHERS, self.others(aws).await?.into());
+        let made = Properties::from([(OTHERS, json!([]).into()), (BOUNDARY, Value::Null.into())]);
+        Ok(compare(&made, &have))
+    }
+
+    async fn apply(
+        &self,
+        aws: &Aws,
+        _call: &str,
+        change: &Change,
+        live: Option<&Live>,
+        _world: &World,
+    ) -> Result<(), ResourceError> {
+        let iam = aws.iam();
+        if live.is_none() {
+            let description = "Assumed by AWS Transfer Family for customers of the SFTP service";
+            iam.create_role(&self.name, description, &self.trust().to_string(), &self.tags).await?;
+        } else if change.touches("trust policy") {
+            iam.set_trust(&self.name, &self.trust().to_string()).await?;
+        } else {
+            iam.tag_role(&self.name, &self.tags).await?;
+        }
+        Ok(())
+    }
+
+    /// AWS deletes no role that has policies, and theirs are not ours to take away: said before anything goes.
+    async fn removal(&self, aws: &Aws, _live: &Live, _options: RemovalOptions) -> Result<Removal, AwsError> {
+        let others = self.others(aws).await?;
+        Ok(if others.is_empty() { Removal::Delete } else { Removal::Refuse(self.stands_by(&others)) })
+    }
+
+    async fn adoptable(&self, aws: &Aws, _live: &Live) -> Result<Tags, ResourceError> {
+        let have = aws.iam().role(&self.name).await?.map(|role| role.tags).unwrap_or_default();
+        tags::adopting(&have, &self.tags, &self.title())
+    }
+
+    async fn adopt(&self, aws: &Aws, _live: &Live, tags: &Tags) -> Result<(), ResourceError> {
+        Ok(aws.iam().tag_role(&self.name, tags).await?)
+    }
+
+    async fn delete(
+        &self,
+        aws: &Aws,
+        _call: &str,
+        _live: &Live,
+        _options: RemovalOptions,
+    ) -> Result<(), ResourceError> {
+        // Its own have gone before it; somebody may have given it more since it was planned.
+        match self.policies(aws).await?.as_slice() {
+            [] => Ok(aws.iam().delete_role(&self.name).await?),
+            others => Err(ResourceError::Refused(self.stands_by(others))),
+        }
+    }
+}

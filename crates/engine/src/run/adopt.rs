@@ -1,0 +1,133 @@
+//! Adopting what was made by hand: it gets our tag, or is remembered, and nothing else of it changes.
+
+use serde_json::Value;
+
+use super::error::RunError;
+use crate::observe::Observed;
+use crate::resources::tags::PROPERTY;
+use crate::state::journal::{Entry, Event};
+use sftpctl_aws::Tags;
+use sftpctl_core::kind::{Kind, NodeId};
+use sftpctl_core::model::{Action, Change, Live, Owner, World};
+
+use super::Session;
+
+/// One thing to adopt.
+#[derive(Clone, Debug)]
+pub struct Adoption {
+    /// The resource that it becomes.
+    pub id: NodeId,
+    /// A person's name for it.
+    pub title: String,
+    /// What AWS finds it by.
+    pub live: Live,
+    /// The tags that make it ours.
+    pub ours_by: Tags,
+    /// Tags of a bucket's owner, which CloudFormation does not spare.
+    pub tags: Tags,
+    /// Whether it is ours already.
+    pub ours: bool,
+    /// What the next deployment changes of it.
+    pub then: Option<Change>,
+}
+
+impl Session {
+    /// What stands under our names without being ours.
+    pub fn candidates(&self, observed: &Observed) -> Vec<(NodeId, String)> {
+        let foreign = observed.world.iter().filter_map(|(id, live)| match &live.as_ref()?.owner {
+            Owner::Foreign(what) => Some((id.clone(), what.clone())),
+            Owner::Ours => None,
+        });
+        foreign.collect()
+    }
+
+    /// Looks at what is to be adopted: resource, and identity where a name doesn't say it.
+    ///
+    /// # Errors
+    /// There is no such resource, it is another's, or it isn't there.
+    pub async fn adoption(&self, id: &NodeId, identity: Option<&str>, world: &World) -> Result<Adoption, RunError> {
+        let resource = self
+            .resources
+            .iter()
+            .find(|resource| resource.id() == id)
+            .ok_or_else(|| RunError::NoSuchResource { environment: self.environment.name.clone(), id: id.clone() })?;
+        let known = match (resource.kind(), identity, world.get(id).and_then(Option::as_ref)) {
+            // Servers have no names: only a person knows which one it is.
+            (Kind::Server, None, None) => {
+                return Err(RunError::ServerIdMissing { id: id.clone() });
+            }
+            (Kind::Server, Some(wanted), Some(live)) if live.identity != wanted => {
+                return Err(RunError::NotAdoptable(format!(
+                    "{id} is {} already; there can be only one",
+                    live.identity
+                )));
+            }
+            (Kind::Server, Some(wanted), _) => Some(wanted.to_owned()),
+            (_, _, live) => live.map(|live| live.identity.clone()),
+        };
+        let live =
+            resource.read(&self.aws, known.as_deref()).await.map_err(|error| RunError::Adoption(error.into()))?;
+        let live = live.ok_or_else(|| RunError::NotAdoptable(format!("there is no {} to adopt", resource.title())))?;
+        // An ARN, or zone and name, ends with the name.
+        if let Some(wanted) = identity
+            && live.identity != wanted
+            && !live.identity.ends_with(&format!("/{wanted}"))
+        {
+            return Err(RunError::NotAdoptable(format!(
+                "{id} is {} by the environment file, not {wanted}",
+                live.identity
+            )));
+        }
+        let ours = matches!(world.get(id), Some(Some(live)) if live.owner == Owner::Ours);
+        let ours_by = match ours {
+            true => Tags::new(),
+            false => resource.adoptable(&self.aws, &live).await.map_err(RunError::Unadoptable)?,
+        };
+        Ok(Adoption {
+            ours,
+            ours_by,
+            tags: match world.get(id).and_then(Option::as_ref).and_then(|live| live.properties.get(PROPERTY)) {
+                Some(Value::Object(tags)) if resource.kind() == Kind::Bucket => {
+                    tags.iter().filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()
+                }
+                _ => Tags::new(),
+            },
+            id: id.clone(),
+            title: resource.title(),
+            then: resource.diff(Some(&live), world),
+            live,
+        })
+    }
+
+    /// Adopts one thing and remembers it.
+    ///
+    /// # Errors
+    /// AWS refuses the tag, it is another's, or the state cannot be written.
+    pub async fn adopt(&mut self, adoption: &Adoption) -> Result<(), RunError> {
+        let resource = self.resources.iter().find(|resource| *resource.id() == adoption.id).cloned();
+        let (Some(resource), Some(run)) = (resource, &mut self.run) else {
+            return Err(RunError::NoLock);
+        };
+        // First: a bucket whose tags nobody remembers loses them to its stack.
+        if !adoption.tags.is_empty() {
+            self.state.adopted_tags.insert(adoption.id.clone(), adoption.tags.clone());
+            run.save(&mut self.state).await?;
+        }
+        let journal = run.journal().clone();
+        let operation = journal.intend(&adoption.id, Action::Import, &adoption.title).await?;
+        if let Err(error) = resource.adopt(&self.aws, &adoption.live, &adoption.ours_by).await {
+            journal.failed(&operation, &adoption.id, &error.to_string());
+            return Err(RunError::Adoption(error));
+        }
+        // An adoption that an earlier run was killed in had come to nothing when this one looked, and is done with this.
+        let (earlier, others): (Vec<Entry>, _) = std::mem::take(&mut self.unfinished).into_iter().partition(|entry| {
+            entry.node == adoption.id && matches!(entry.event, Event::Intent { action: Action::Import, .. })
+        });
+        self.unfinished = others;
+        for operation in earlier.iter().map(|entry| &entry.operation).chain([&operation]) {
+            journal.done(operation, &adoption.id, Some(&adoption.live.identity));
+        }
+        self.state.identities.insert(adoption.id.clone(), adoption.live.identity.clone());
+        Ok(run.save(&mut self.state).await?)
+    }
+}

@@ -1,0 +1,128 @@
+//! Drift of a session's resources.
+
+use futures_util::future::join_all;
+use serde_json::Value;
+
+use super::Session;
+use crate::drift::model::{Drifted, Property, Report, Unseen};
+use crate::drift::stack::{self, Looked};
+use crate::observe::Observed;
+use sftpctl_aws::AwsError;
+use sftpctl_core::kind::Kind;
+use sftpctl_core::model::{Owner, PropertyChange};
+
+impl Session {
+    /// Compares everything with the file, and what is in the stacks with what the stacks put there; and what
+    /// belongs to no resource of the file, in the regions `also` too.
+    pub async fn drift(&self, observed: &Observed, also: &[String]) -> Report {
+        let mut report = Report {
+            environment: self.environment.name.clone(),
+            account: self.environment.account.clone(),
+            seen: 0,
+            drifted: Vec::new(),
+            unseen: Vec::new(),
+            unused_ignores: Vec::new(),
+        };
+        let unmanaged = self.unmanaged(observed).await;
+        for (resource, unmanaged) in self.resources.iter().zip(unmanaged) {
+            let id = resource.id();
+            if let Some(error) = observed.unreadable.get(id) {
+                report.unseen.push(Unseen::failed(id.to_string(), error));
+                continue;
+            }
+            report.seen += 1;
+            let live = observed.world.get(id).and_then(Option::as_ref);
+            let exists = |before: bool, after: Value| Property {
+                name: "exists".into(),
+                before: before.into(),
+                after,
+                ignored: None,
+            };
+            let more = unmanaged.unwrap_or_else(|error| {
+                report.unseen.push(Unseen::failed(id.to_string(), error));
+                Vec::new()
+            });
+            let (how, mut properties) = match live {
+                // A bucket has no step of its own while it is missing: the stack makes it.
+                None => ("missing", vec![exists(true, false.into())]),
+                Some(live) => match (&live.owner, resource.diff(Some(live), &observed.world)) {
+                    (Owner::Foreign(what), _) => ("foreign", vec![exists(true, what.clone().into())]),
+                    (Owner::Ours, None) if more.is_empty() => continue,
+                    (Owner::Ours, None) => ("changed", Vec::new()),
+                    (Owner::Ours, Some(change)) if change.properties.is_empty() => {
+                        ("changed", vec![exists(true, change.reason.unwrap_or_default().into())])
+                    }
+                    (Owner::Ours, Some(change)) => {
+                        // What should be here hangs on something that could not be read.
+                        let unknown = |p: &PropertyChange| {
+                            p.after_node.as_ref().is_some_and(|node| observed.unreadable.contains_key(node))
+                        };
+                        let known: Vec<_> = change.properties.into_iter().filter(|p| !unknown(p)).map(turned).collect();
+                        if known.is_empty() && more.is_empty() {
+                            let why = "it hangs on something that could not be read";
+                            report.unseen.push(Unseen::failed(id.to_string(), why));
+                            continue;
+                        }
+                        ("changed", known)
+                    }
+                },
+            };
+            properties.extend(more.into_iter().map(turned));
+            report.drifted.push(Drifted { resource: id.to_string(), title: resource.title(), how, properties });
+        }
+        let stacks = self.resources.iter().filter(|resource| resource.kind() == Kind::Stack).filter_map(|resource| {
+            let live = observed.world.get(resource.id())?.as_ref()?;
+            Some((resource.id().clone(), live))
+        });
+        let looks = stacks.map(|(id, live)| async move {
+            let body = self.aws.cloudformation(id.place()).template(&live.identity).await;
+            let body = body.map_err(|error| Unseen::failed(id.to_string(), error))?.unwrap_or_default();
+            let template: Value = serde_json::from_str(&body).map_err(|_| {
+                Unseen::failed(
+                    id.to_string(),
+                    "its template is not one that this tool has written; deploy puts it back",
+                )
+            })?;
+            let (node, region, arn) = (id.as_str(), id.place(), live.identity.as_str());
+            let stack = Looked { node, region, arn, template: &template };
+            Ok(stack::look(&self.aws, &stack).await)
+        });
+        for found in join_all(looks).await {
+            match found {
+                Ok(found) => {
+                    report.seen += found.seen;
+                    report.drifted.extend(found.drifted);
+                    report.unseen.extend(found.unseen);
+                }
+                Err(unseen) => report.unseen.push(unseen),
+            }
+        }
+        let (orphans, unseen) = self.orphans(&observed.world, also).await;
+        report.drifted.extend(orphans.iter().map(super::orphans::told));
+        report.unseen.extend(unseen);
+        report.ignore(&self.environment.drift);
+        report
+    }
+
+    /// What differs in what no run changes, for each resource.
+    async fn unmanaged(&self, observed: &Observed) -> Vec<Result<Vec<PropertyChange>, AwsError>> {
+        let looks = self.resources.iter().map(async |resource| {
+            match observed.world.get(resource.id()).and_then(Option::as_ref) {
+                Some(live) if live.owner == Owner::Ours => resource.unmanaged(&self.aws, live).await,
+                _ => Ok(Vec::new()),
+            }
+        });
+        join_all(looks).await
+    }
+}
+
+/// A plan goes from what is to what is wanted, drift the other way.
+fn turned(change: PropertyChange) -> Property {
+    let wanted = change.after.or_else(|| change.after_node.map(|node| format!("(known after {node})").into()));
+    Property {
+        name: change.name,
+        before: wanted.unwrap_or_default(),
+        after: change.before.unwrap_or_default(),
+        ignored: None,
+    }
+}

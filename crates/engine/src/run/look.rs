@@ -1,0 +1,161 @@
+//! What AWS has now, and what came of what an earlier run had begun.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Session;
+use super::error::RunError;
+use crate::execute::deadlines::Deadlines;
+use crate::execute::error::StepError;
+use crate::observe::{Observed, observe};
+use crate::resources::Orphan;
+use crate::resources::resource::Resource;
+use crate::state::journal::{Entry, Event as JournalEvent};
+use crate::state::writer::JournalWriter;
+use crate::wait;
+use sftpctl_core::events::Event;
+use sftpctl_core::kind::NodeId;
+use sftpctl_core::model::{Action, Live, Owner, World};
+
+impl Session {
+    /// Reads everything from AWS, and finds out what came of what a killed run had begun.
+    pub async fn observe(&mut self) -> Observed {
+        let (environment, resources) = (self.environment.name.clone(), self.resources.len());
+        self.reporter.event(&Event::Observing { environment, resources });
+        let retired = self.retired();
+        let all: Vec<_> = self.resources.iter().chain(&retired).cloned().collect();
+        let mut observed = observe(&self.aws, &all, &self.state.identities).await;
+        // What state remembers and somebody else has taken over is nobody's business here.
+        for resource in &retired {
+            let foreign = |live: &Live| live.owner != Owner::Ours;
+            if observed.world.get(resource.id()).and_then(Option::as_ref).is_some_and(foreign) {
+                if let Some(Some(Live { owner: Owner::Foreign(what), .. })) = observed.world.remove(resource.id()) {
+                    self.reporter.note(&format!("{what}; it is left as it is"));
+                }
+                self.state.identities.remove(resource.id());
+            }
+        }
+        self.settle(&all, &mut observed).await;
+        observed.taken = self.taken(&observed.world).await;
+        observed
+    }
+
+    /// Gives every unfinished operation its outcome, once. One that made something which AWS finds by listing only is
+    /// looked for a while: listings show new things late, and making it again would make a second one.
+    async fn settle(&mut self, all: &[Arc<dyn Resource>], observed: &mut Observed) {
+        let Some(journal) = self.run.as_ref().map(|run| Arc::clone(run.journal())) else { return };
+        let mut open = Vec::new();
+        for entry in std::mem::take(&mut self.unfinished) {
+            let JournalEvent::Intent { action, title } = &entry.event else { continue };
+            // A limited run knows only its part.
+            let Some(resource) = all.iter().find(|resource| *resource.id() == entry.node).cloned() else {
+                match self.limited {
+                    true => open.push(entry),
+                    false => open.extend(self.settle_dropped(&journal, entry, observed).await),
+                }
+                continue;
+            };
+            // Not there, or not readable just now, which a moment later may be "not there" in a listing that lags.
+            let unseen = !matches!(observed.world.get(&entry.node), Some(Some(_)));
+            if unseen && *action == Action::Create && resource.found_by_listing() {
+                self.reporter.event(&Event::StepWaiting {
+                    step: entry.node.clone(),
+                    status: format!("an earlier run may have made the {title} ({}): looking for it", entry.operation),
+                });
+                let limit = Deadlines::new(self.environment.deadlines.clone()).unseen();
+                let known = self.state.identities.get(&entry.node).map(String::as_str);
+                match wait::short(limit, || resource.read(&self.aws, known)).await {
+                    Ok(found) => {
+                        observed.unreadable.remove(&entry.node);
+                        observed.world.insert(entry.node.clone(), found);
+                    }
+                    Err(error) => {
+                        observed.world.remove(&entry.node);
+                        observed.undecided.insert(entry.node.clone(), format!("{title}: {error}"));
+                    }
+                }
+            }
+            match (observed.world.get(&entry.node), action) {
+                // Somebody else's, or two of them: for a person to settle, and nothing to remember.
+                (Some(Some(live)), _) if live.owner != Owner::Ours => open.push(entry),
+                (Some(Some(live)), _) => {
+                    journal.done(&entry.operation, &entry.node, Some(&live.identity));
+                    self.state.identities.insert(entry.node.clone(), live.identity.clone());
+                }
+                (Some(None), Action::Delete) => {
+                    journal.done(&entry.operation, &entry.node, None);
+                    self.state.forget(&entry.node);
+                }
+                (Some(None), _) => journal.failed(&entry.operation, &entry.node, "nothing came of it"),
+                // Unreadable: it stays open for the next run.
+                (None, _) => open.push(entry),
+            }
+        }
+        self.unfinished = open;
+    }
+
+    /// The same for an operation on what the environment file does not have any more. What it made is remembered, and so
+    /// goes with this deployment. Gives the operation back where nobody can say.
+    async fn settle_dropped(
+        &mut self,
+        journal: &JournalWriter,
+        entry: Entry,
+        observed: &mut Observed,
+    ) -> Option<Entry> {
+        let limit = Deadlines::new(self.environment.deadlines.clone()).unseen();
+        let makes = matches!(entry.event, JournalEvent::Intent { action, .. } if action != Action::Delete);
+        let looked = if makes { self.dropped_node(&entry.node, limit).await } else { Ok(None) };
+        let found = match looked {
+            Ok(found) => found,
+            Err(error) => {
+                observed.undecided.insert(entry.node.clone(), error.to_string());
+                return Some(entry);
+            }
+        };
+        let Some((resource, live)) = found else {
+            let nothing = "the environment file does not have it any more, and AWS has nothing of it";
+            journal.failed(&entry.operation, &entry.node, nothing);
+            return None;
+        };
+        journal.done(&entry.operation, &entry.node, Some(&live.identity));
+        self.state.identities.insert(resource.id().clone(), live.identity.clone());
+        observed.world.insert(resource.id().clone(), Some(live));
+        None
+    }
+
+    /// What a killed run made of a node that the file has no more, if it did and a deployment may remove it.
+    async fn dropped_node(
+        &self,
+        node: &NodeId,
+        limit: Duration,
+    ) -> Result<Option<(Arc<dyn Resource>, Live)>, StepError> {
+        let place = node.place();
+        let orphan = match node.local_name().split('/').next() {
+            Some("server") => {
+                // Its server is none of this file's, so that every server with our tag is one that nothing wants.
+                let none = World::new();
+                let look = || async { self.spare_servers(place, &none).await.map(|found| found.into_iter().next()) };
+                wait::short(limit, look).await?
+            }
+            Some("stack") => self.dropped_stack(place).await?.into_iter().next(),
+            Some("record") => self.dropped_record(node),
+            _ => None,
+        };
+        let Some(orphan) = orphan else { return Ok(None) };
+        let resource: Arc<dyn Resource> = Arc::new(Orphan { id: node.clone(), ..orphan });
+        let live = resource.read(&self.aws, None).await?.filter(|live| live.owner == Owner::Ours);
+        Ok(live.map(|live| (resource, live)))
+    }
+
+    /// Refuses to plan while nobody knows what came of an earlier run's creation.
+    ///
+    /// # Errors
+    /// What could not be looked for.
+    pub(super) fn decided(observed: &Observed) -> Result<(), RunError> {
+        if observed.undecided.is_empty() {
+            return Ok(());
+        }
+        let resources = observed.undecided.iter().map(|(id, why)| format!("{id}: {why}")).collect();
+        Err(RunError::Undecided { resources })
+    }
+}

@@ -1,0 +1,45 @@
+//! Names that a stack would stumble over: what stands under them where the stack itself does not. CloudFormation fails on
+//! them only after much else was made.
+
+use futures_util::future::join_all;
+
+use super::Session;
+use crate::resources::tags;
+use sftpctl_aws::Tags;
+use sftpctl_core::model::{Owner, World};
+use sftpctl_core::spec::names;
+
+impl Session {
+    /// Functions and log groups of somebody else, in a sentence each. What cannot be looked at is left to the stack.
+    pub(super) async fn taken(&self, world: &World) -> Vec<String> {
+        let ours = names::tags(&self.environment);
+        let without_stack = |region: &&String| matches!(world.get(&names::stack_node(region)), Some(None));
+        let regions = self.environment.regions.keys().filter(without_stack);
+        join_all(regions.map(|region| self.taken_in(region, &ours))).await.concat()
+    }
+
+    async fn taken_in(&self, region: &str, ours: &Tags) -> Vec<String> {
+        let mut found = Vec::new();
+        let function = names::function(&self.environment, region);
+        if let Ok(Some(facts)) = self.aws.lambda(region).function(&function).await {
+            found.push((facts.tags, format!("{region}: function {function}")));
+        }
+        let logs = self.aws.logs(region);
+        for name in names::log_groups(&self.environment, region) {
+            let Ok(Some(group)) = logs.group(&name).await else { continue };
+            let Ok(have) = logs.tags(&group.arn).await else { continue };
+            // As a late line makes it: it may be of an earlier deployment of ours.
+            if !have.is_empty() || group.retention.is_some() {
+                found.push((have, format!("{region}: log group {name}")));
+            }
+        }
+        let foreign = |(have, what): (Tags, String)| match tags::owner(&have, ours, &what) {
+            Owner::Foreign(sentence) => Some(format!(
+                "{sentence}; a stack can take over neither, so delete it once nothing uses it, or give the environment \
+                 another name"
+            )),
+            Owner::Ours => None,
+        };
+        found.into_iter().filter_map(foreign).collect()
+    }
+}

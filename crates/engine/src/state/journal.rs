@@ -1,0 +1,371 @@
+//! What a run is about to do and what came of it, one line each, written before and after each mutation.
+//!
+//! A run that was killed leaves intents without outcome. The next run reads them, looks in AWS what became of each, and
+//! goes on. Lines are JSON; the first says whose journal it is, and each other carries a sum of itself and of all before it:
+//! a line that a hand has changed, put in or taken out is noticed, since a run would believe it. Lines missing at the end
+//! are what a killed writer leaves. Pure: [`super::store`] reads and writes it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use sha2::{Digest as _, Sha256};
+
+use super::error::StateError;
+use sftpctl_core::kind::NodeId;
+use sftpctl_core::model::Action;
+
+/// Version of the format.
+const VERSION: u32 = 1;
+
+/// The member of a line that is its sum.
+pub const SUM: &str = "sum";
+
+/// The first line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Header {
+    /// Version of this format.
+    pub version: u32,
+    /// Name of the environment.
+    pub environment: String,
+    /// The account.
+    pub account: String,
+    /// The run that writes it.
+    pub run: String,
+}
+
+impl Header {
+    /// The header of a run's journal.
+    pub fn new(environment: &str, account: &str, run: &str) -> Self {
+        let own = str::to_owned;
+        Self { version: VERSION, environment: own(environment), account: own(account), run: own(run) }
+    }
+}
+
+/// One line after the first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Entry {
+    /// Identifies the operation, and is its client token in AWS where there is one.
+    pub operation: String,
+    /// The resource.
+    pub node: NodeId,
+    /// When, RFC 3339.
+    pub at: String,
+    /// What happened.
+    pub event: Event,
+}
+
+/// What happened to an operation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Event {
+    /// It is about to be called.
+    Intent {
+        /// What is done.
+        action: Action,
+        /// The resource in words.
+        title: String,
+    },
+    /// AWS answered with what it finds the resource by, and has not shown it yet.
+    Made {
+        /// That.
+        identity: String,
+    },
+    /// It took effect: what AWS has now, `None` for nothing.
+    Done {
+        /// What AWS finds the resource by.
+        identity: Option<String>,
+    },
+    /// It was refused or went wrong.
+    Failed {
+        /// AWS's words.
+        error: String,
+    },
+}
+
+/// Where an operation stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Announced; nobody knows what came of it.
+    Intended,
+    /// Answered, and not seen yet.
+    Made,
+    /// It has an outcome.
+    Settled,
+}
+
+/// The one place that says which event may follow which.
+fn advance(standing: Option<&Standing>, event: &Event) -> Result<Standing, &'static str> {
+    match (standing, event) {
+        (None, Event::Intent { .. }) => Ok(Standing::Intended),
+        (Some(Standing::Intended), Event::Made { .. }) => Ok(Standing::Made),
+        (Some(Standing::Intended | Standing::Made), Event::Done { .. } | Event::Failed { .. }) => Ok(Standing::Settled),
+        (None, Event::Made { .. } | Event::Done { .. } | Event::Failed { .. }) => Err("an outcome without its intent"),
+        (Some(_), Event::Intent { .. }) => Err("an intent that was announced before"),
+        (Some(Standing::Made), Event::Made { .. }) => Err("a second answer"),
+        (Some(Standing::Settled), Event::Made { .. } | Event::Done { .. } | Event::Failed { .. }) => {
+            Err("a second outcome")
+        }
+    }
+}
+
+/// The sum of a line, its own member left out, that follows one of the sum `previous`: 16 hex digits of a SHA-256.
+pub fn sum(previous: &str, line: &[u8]) -> String {
+    let digest = Sha256::new().chain_update(previous).chain_update(line).finalize();
+    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What plain data with text keys is written as, which cannot fail.
+fn compact(line: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(line).unwrap_or_default()
+}
+
+/// A journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Journal {
+    header: Header,
+    entries: Vec<Entry>,
+    standings: BTreeMap<String, Standing>,
+}
+
+impl Journal {
+    /// An empty journal.
+    pub fn new(header: Header) -> Self {
+        Self { header, entries: Vec::new(), standings: BTreeMap::new() }
+    }
+
+    /// Adds a line.
+    ///
+    /// # Errors
+    /// It cannot follow what is there.
+    pub fn add(&mut self, entry: Entry) -> Result<(), &'static str> {
+        let standing = advance(self.standings.get(&entry.operation), &entry.event)?;
+        self.standings.insert(entry.operation.clone(), standing);
+        self.entries.push(entry);
+        Ok(())
+    }
+
+    /// Reads a journal. A torn last line is what a killed writer leaves, and is passed over.
+    ///
+    /// # Errors
+    /// It is of a newer version, or anything but its last line is not what sftpctl writes.
+    pub fn read(address: &str, content: &[u8]) -> Result<Self, StateError> {
+        let damaged = |line: usize, reason: String| StateError::Damaged {
+            address: address.to_owned(),
+            reason: format!("line {}: {reason}", line + 1),
+        };
+        // The torn line may end inside a character.
+        let last_line = content.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let text = match std::str::from_utf8(content) {
+            Ok(text) => text,
+            Err(error) if last_line > 0 && error.valid_up_to() >= last_line => {
+                std::str::from_utf8(&content[..error.valid_up_to()]).unwrap_or_default()
+            }
+            Err(error) => return Err(damaged(0, error.to_string())),
+        };
+        let mut lines = text.split_inclusive('\n').enumerate();
+        let first = lines.next().map_or("", |(_, line)| line);
+        let header: Header = super::document::parse(address, first.as_bytes(), VERSION)?;
+        let mut before = sum("", &compact(&header));
+        let mut journal = Self::new(header);
+        for (number, line) in lines {
+            let mut members: Map<String, Value> = match serde_json::from_str(line) {
+                Ok(members) => members,
+                Err(_) if !line.ends_with('\n') => break,
+                Err(error) => return Err(damaged(number, error.to_string())),
+            };
+            let told = members.remove(SUM);
+            let entry: Entry = serde_json::from_value(members.into()).map_err(|e| damaged(number, e.to_string()))?;
+            before = sum(&before, &compact(&entry));
+            if told.as_ref().and_then(Value::as_str) != Some(&before) {
+                let reason = "its sum does not fit: it, or a line before it, was changed by hand";
+                return Err(damaged(number, reason.to_owned()));
+            }
+            journal.add(entry).map_err(|reason| damaged(number, reason.to_owned()))?;
+        }
+        Ok(journal)
+    }
+
+    /// The document.
+    pub fn write(&self) -> Vec<u8> {
+        let mut text = compact(&self.header);
+        let mut before = sum("", &text);
+        for entry in &self.entries {
+            let mut line = compact(entry);
+            before = sum(&before, &line);
+            line.pop();
+            line.extend(format!(",\"{SUM}\":\"{before}\"}}").bytes());
+            text.push(b'\n');
+            text.extend(line);
+        }
+        text.push(b'\n');
+        text
+    }
+
+    /// Whose it is.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// All lines.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// Intents without outcome, oldest first.
+    pub fn unfinished(&self) -> Vec<&Entry> {
+        self.open_lines().filter(|entry| matches!(entry.event, Event::Intent { .. })).collect()
+    }
+
+    /// What the next run's journal takes over: all lines of the operations without outcome.
+    pub fn open_lines(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(|entry| self.standings.get(&entry.operation) != Some(&Standing::Settled))
+    }
+
+    /// Identities that AWS's answers tell, newest last; `None` where the resource went.
+    pub fn identities(&self) -> Vec<(&NodeId, Option<&str>)> {
+        let told = self.entries.iter().filter_map(|entry| match &entry.event {
+            Event::Made { identity } => Some((&entry.node, Some(identity.as_str()))),
+            Event::Done { identity } => Some((&entry.node, identity.as_deref())),
+            Event::Intent { .. } | Event::Failed { .. } => None,
+        });
+        told.collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use sftpctl_core::kind::Kind;
+
+    fn intent() -> Event {
+        Event::Intent { action: Action::Create, title: "Transfer server".into() }
+    }
+
+    fn done() -> Event {
+        Event::Done { identity: Some("s-1".into()) }
+    }
+
+    fn made() -> Event {
+        Event::Made { identity: "s-1".into() }
+    }
+
+    fn failed() -> Event {
+        Event::Failed { error: "refused".into() }
+    }
+
+    fn entry(operation: &str, event: Event) -> Entry {
+        let node = NodeId::new("us-west-2", Kind::Server);
+        Entry { operation: operation.into(), node, at: "2026-11-24T09:00:00Z".into(), event }
+    }
+
+    fn journal(entries: &[Entry]) -> Journal {
+        let mut journal = Journal::new(Header::new("99", "111111111111", "run-1"));
+        for entry in entries {
+            journal.add(entry.clone()).unwrap();
+        }
+        journal
+    }
+
+    #[test]
+    fn only_an_intent_begins_and_only_one_outcome_ends() {
+        for (before, event, legal) in [
+            (vec![], intent(), true),
+            (vec![], done(), false),
+            (vec![], failed(), false),
+            (vec![intent()], intent(), false),
+            (vec![intent()], done(), true),
+            (vec![intent()], failed(), true),
+            (vec![intent(), done()], done(), false),
+            (vec![intent(), failed()], failed(), false),
+            (vec![intent(), done()], intent(), false),
+            (vec![], made(), false),
+            (vec![intent()], made(), true),
+            (vec![intent(), made()], made(), false),
+            (vec![intent(), made()], intent(), false),
+            (vec![intent(), made()], done(), true),
+            (vec![intent(), made()], failed(), true),
+            (vec![intent(), made(), done()], made(), false),
+            (vec![intent(), failed()], made(), false),
+        ] {
+            let before: Vec<Entry> = before.into_iter().map(|event| entry("a", event)).collect();
+            assert_eq!(journal(&before).add(entry("a", event.clone())).is_ok(), legal, "{before:?} {event:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_open_is_known_and_a_torn_last_line_is_normal() {
+        let whole = journal(&[entry("a", intent()), entry("a", done()), entry("b", intent())]);
+        let text = whole.write();
+        assert_eq!(Journal::read("j", &text).unwrap(), whole);
+        assert_eq!(whole.unfinished().iter().map(|e| e.operation.as_str()).collect::<Vec<_>>(), ["b"]);
+        assert_eq!(whole.identities(), [(&NodeId::new("us-west-2", Kind::Server), Some("s-1"))]);
+        let last = text[..text.len() - 1].iter().rposition(|byte| *byte == b'\n').unwrap();
+        for cut in last + 1..text.len() - 1 {
+            let read = Journal::read("j", &text[..cut]).unwrap();
+            assert_eq!(read.entries().len(), 2, "cut at {cut}");
+        }
+        let inside_a_character = [&text[..=last], b"{\"operation\":\"\xc3"].concat();
+        assert_eq!(Journal::read("j", &inside_a_character).unwrap().entries().len(), 2);
+        let before = [b"\xc3".as_slice(), &text].concat();
+        assert!(Journal::read("j", &before).is_err());
+    }
+
+    #[test]
+    fn what_was_answered_and_not_seen_is_open_and_has_an_identity() {
+        let lines = [entry("a", intent()), entry("b", intent()), entry("b", failed()), entry("a", made())];
+        let read = Journal::read("j", &journal(&lines).write()).unwrap();
+        assert_eq!(read.unfinished(), [&lines[0]]);
+        assert_eq!(read.open_lines().collect::<Vec<_>>(), [&lines[0], &lines[3]]);
+        assert_eq!(read.identities(), [(&NodeId::new("us-west-2", Kind::Server), Some("s-1"))]);
+    }
+
+    #[test]
+    fn anything_else_is_refused() {
+        let text = String::from_utf8(journal(&[entry("a", intent()), entry("a", done())]).write()).unwrap();
+        for (from, to, says) in [
+            ("\"version\":1", "\"version\":2", "version 2"),
+            ("\"version\":1", "\"version\":0", "no version"),
+            ("intent", "intended", "line 2"),
+            ("\"is\":\"done\"", "\"is\":\"done\",\"by\":\"hand\"", "line 3"),
+            // Legal lines all of them, and not what was written.
+            ("\"identity\":\"s-1\"", "\"identity\":\"s-2\"", "line 3: its sum does not fit"),
+            ("Transfer server", "Transfer servant", "line 2: its sum does not fit"),
+            ("111111111111", "222222222222", "line 2: its sum does not fit"),
+            ("\"sum\"", "\"sun\"", "line 2"),
+        ] {
+            let error = Journal::read("j", text.replacen(from, to, 1).as_bytes()).unwrap_err();
+            assert!(error.to_string().contains(says), "{from} {to}: {error}");
+            assert!(error.hint().is_some());
+        }
+        let two = journal(&[entry("a", intent()), entry("b", intent()), entry("a", done())]).write();
+        let lines: Vec<&str> = std::str::from_utf8(&two).unwrap().split_inclusive('\n').collect();
+        let without = [lines[0], lines[1], lines[3]].concat();
+        assert!(Journal::read("j", without.as_bytes()).unwrap_err().to_string().contains("line 3: its sum"));
+        // What no run writes is refused, whole as it is.
+        let illegal = Journal { entries: vec![entry("c", done())], ..Journal::new(Header::new("99", "1", "run-1")) };
+        let error = Journal::read("j", &illegal.write()).unwrap_err();
+        assert!(error.to_string().contains("line 2: an outcome without its intent"), "{error}");
+        assert!(Journal::read("j", b"").is_err());
+    }
+
+    proptest! {
+        /// No bytes make it panic, and what it reads it writes again.
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let _ = Journal::read("j", &bytes);
+        }
+
+        #[test]
+        fn every_beginning_of_a_journal_is_read(cut in 60_usize..400) {
+            let text = journal(&[entry("a", intent()), entry("b", intent()), entry("a", failed()), entry("b", done())]).write();
+            let header = text.iter().position(|byte| *byte == b'\n').unwrap();
+            if cut > header {
+                prop_assert!(Journal::read("j", &text[..cut.min(text.len())]).is_ok());
+            }
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Moving an environment's records to another place, so that at every moment exactly one of the two says "here".
+//!
+//! Three writes: a copy that says it is still at the old place; word at the old place that it is at the new one; the copy
+//! says "here". An interruption leaves the old place in charge, or both pointing at each other, and saying the move again
+//! finishes it.
+
+use super::blob::{Expect, Version};
+use super::error::StateError;
+use super::grip::Heart;
+use super::lease::Terms;
+use super::model::State;
+use super::store::{Store, run_id};
+use sftpctl_core::spec::place::Place;
+
+/// Records, and the place as it is named to people.
+pub type At<'a> = (&'a Store, &'a Place);
+
+/// Moves the records.
+///
+/// # Errors
+/// A lock is held; the new place has other records of this environment; a place cannot be read or written.
+pub async fn relocate(from: At<'_>, to: At<'_>, terms: Terms, tell: &(dyn Fn(&str) + Sync)) -> Result<(), StateError> {
+    to.0.blobs.check().await?;
+    let here = hold(from.0, terms, tell).await?;
+    let there = hold(to.0, terms, tell).await;
+    let result = match &there {
+        Ok(_) => copy(from, to).await,
+        Err(_) => Ok(()),
+    };
+    let released = match there {
+        Ok(there) => there.release().await,
+        Err(error) => Err(error),
+    };
+    let given_back = here.release().await;
+    result.and(released).and(given_back)
+}
+
+async fn hold(store: &Store, terms: Terms, tell: &(dyn Fn(&str) + Sync)) -> Result<Heart, StateError> {
+    store.hold((&run_id(), "state move"), terms, tell).await
+}
+
+/// Whether a document's word for a place means this one.
+fn names(word: Option<&str>, place: &Place) -> bool {
+    word.and_then(|word| word.parse::<Place>().ok()).is_some_and(|named| named.is_same(place))
+}
+
+async fn copy((from, from_place): At<'_>, (to, to_place): At<'_>) -> Result<(), StateError> {
+    let (mine, my_version) = state(from).await?;
+    let (theirs, mut their_version) = state(to).await?;
+    let in_transit = names(theirs.moved_to.as_deref(), from_place);
+    let word_left = match &mine.moved_to {
+        None => false,
+        Some(_) if names(mine.moved_to.as_deref(), to_place) => true,
+        Some(place) => {
+            return Err(StateError::Moved { environment: mine.environment.clone(), to: place.clone() });
+        }
+    };
+    if word_left && their_version.is_some() && theirs.moved_to.is_none() {
+        return Ok(());
+    }
+    if !word_left {
+        if their_version.is_some() && !in_transit {
+            return Err(StateError::Unfit {
+                address: to.address(),
+                reason: "it has another state of this environment".to_owned(),
+                hint: "choose another place, or see both with `sftpctl state show --state PLACE`".to_owned(),
+            });
+        }
+        journal(from, to).await?;
+        let copy = State { moved_to: Some(from_place.to_string()), on_its_way: true, ..mine.clone() };
+        their_version = Some(put(to, &copy, their_version.as_ref()).await?);
+        let word = State { moved_to: Some(to_place.to_string()), on_its_way: false, ..mine.clone() };
+        put(from, &word, my_version.as_ref()).await?;
+    }
+    put(to, &State { moved_to: None, on_its_way: false, ..mine }, their_version.as_ref()).await.map(drop)
+}
+
+/// The state as it lies there, wherever it says to be.
+async fn state(store: &Store) -> Result<(State, Option<Version>), StateError> {
+    let name = store.state_name();
+    let Some(blob) = store.blobs.get(&name).await? else {
+        return Ok((State::new(&store.environment, &store.account), None));
+    };
+    let state = State::read(&store.address(), &blob.content)?;
+    store.ours(&name, &state.environment, &state.account)?;
+    Ok((state, Some(blob.version)))
+}
+
+async fn put(store: &Store, state: &State, expect: Option<&Version>) -> Result<Version, StateError> {
+    let next = State { serial: state.serial + 1, ..state.clone() };
+    store.blobs.put(&store.state_name(), &next.write(), Expect::found(expect)).await
+}
+
+async fn journal(from: &Store, to: &Store) -> Result<(), StateError> {
+    let Some(mine) = from.blobs.get(&from.journal_name()).await? else { return Ok(()) };
+    let theirs = to.blobs.get(&to.journal_name()).await?;
+    let expect = Expect::found(theirs.as_ref().map(|blob| &blob.version));
+    to.blobs.put(&to.journal_name(), &mine.content, expect).await.map(drop)
+}

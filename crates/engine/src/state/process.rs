@@ -1,0 +1,89 @@
+//! The processes of this machine, told apart by id *and* start time, since ids are used again.
+
+use std::path::Path;
+
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
+
+/// A process, as found at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ProcessId {
+    pub(super) pid: i32,
+    /// Clock ticks from boot to the start of the process: field 22 of `/proc/<pid>/stat`, see proc(5).
+    pub(super) started: u64,
+}
+
+impl ProcessId {
+    /// The process that has this id now; `None` when there is none, or it has ended.
+    pub(super) fn of(pid: i32) -> Option<Self> {
+        match parse(pid, &stat(pid).ok()?)? {
+            Shown::Alive(process) => Some(process),
+            Shown::Ended => None,
+        }
+    }
+
+    /// Whether it is certain that this very process has ended. That it is not to be seen is not enough: /proc can be
+    /// mounted so that it hides other users' processes (`hidepid`, proc(5)).
+    pub(super) fn has_ended(self) -> bool {
+        let missing = || Pid::from_raw(self.pid).is_some_and(|pid| test_kill_process(pid) == Err(Errno::SRCH));
+        self.has_ended_by(stat(self.pid).ok().as_deref(), missing)
+    }
+
+    /// By what /proc shows of its id, and whether the kernel says that nobody has that id.
+    fn has_ended_by(self, stat: Option<&str>, missing: impl FnOnce() -> bool) -> bool {
+        match stat.map(|stat| parse(self.pid, stat)) {
+            Some(Some(Shown::Alive(process))) => process != self,
+            Some(Some(Shown::Ended)) => true,
+            Some(None) | None => missing(),
+        }
+    }
+}
+
+/// What `/proc/<pid>/stat` shows.
+enum Shown {
+    Alive(ProcessId),
+    /// A zombie has ended; only its parent has not asked yet.
+    Ended,
+}
+
+fn stat(pid: i32) -> std::io::Result<String> {
+    std::fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat"))
+}
+
+fn parse(pid: i32, stat: &str) -> Option<Shown> {
+    // The second field is the program's name in parentheses, which may itself hold spaces and parentheses.
+    let (_, rest) = stat.rsplit_once(')')?;
+    let mut fields = rest.split_whitespace();
+    if matches!(fields.next()?, "Z" | "X") {
+        return Some(Shown::Ended);
+    }
+    Some(Shown::Alive(ProcessId { pid, started: fields.nth(18)?.parse().ok()? }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unused_id_has_no_process() {
+        assert_eq!(ProcessId::of(i32::MAX), None);
+    }
+
+    #[test]
+    fn a_process_that_is_hidden_has_not_ended() {
+        let process = ProcessId { pid: 812, started: 5000 };
+        let line = |state: &str, started: u64| {
+            format!("812 (a (b) c) {state} 1 812 812 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 {started} 0 0")
+        };
+        for (what, stat, missing, ended) in [
+            ("it runs", Some(line("S", 5000)), false, false),
+            ("its id is another's", Some(line("S", 5001)), false, true),
+            ("a zombie", Some(line("Z", 5000)), false, true),
+            ("hidden, and the kernel knows it", None, false, false),
+            ("nobody has its id", None, true, true),
+            ("unlike what Linux shows", Some("812".to_owned()), false, false),
+        ] {
+            assert_eq!(process.has_ended_by(stat.as_deref(), || missing), ended, "{what}");
+        }
+    }
+}

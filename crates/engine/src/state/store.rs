@@ -1,0 +1,343 @@
+//! The records of one environment in one place: what is remembered, and the run that may change it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::blob::{Blobs, Expect, Version};
+use super::error::StateError;
+use super::grip::Heart;
+use super::journal::{Entry, Header, Journal};
+use super::lease::{Holder, Lock, Machine, Terms};
+use super::meter::Meter;
+use super::model::State;
+use super::owned::Owned;
+use super::writer::JournalWriter;
+use sftpctl_core::kind::NodeId;
+
+/// The records of an environment.
+#[derive(Clone)]
+pub struct Store {
+    pub(super) blobs: Arc<dyn Blobs>,
+    machine: Arc<dyn Machine>,
+    pub(super) environment: String,
+    pub(super) account: String,
+}
+
+/// What the records tell.
+#[derive(Clone, Debug)]
+pub struct Remembered {
+    /// The state, with what the journal of a killed run adds to it.
+    pub state: State,
+    /// Operations of earlier runs of which nobody knows what came.
+    pub unfinished: Vec<Entry>,
+    /// Whether there was a state at all.
+    pub found: bool,
+    /// All that the journal says of them.
+    carried: Vec<Entry>,
+    version: Option<Version>,
+    journal: Option<Version>,
+}
+
+impl Store {
+    /// The records of `environment` in `account`.
+    pub fn new(blobs: Arc<dyn Blobs>, environment: &str, account: &str, machine: Arc<dyn Machine>) -> Self {
+        Self { blobs, machine, environment: environment.to_owned(), account: account.to_owned() }
+    }
+
+    /// The lock.
+    pub fn lock(&self) -> Lock {
+        Lock::new(Arc::clone(&self.blobs), &self.environment, Arc::clone(&self.machine))
+    }
+
+    pub(super) fn state_name(&self) -> String {
+        format!("{}.json", self.environment)
+    }
+
+    pub(super) fn journal_name(&self) -> String {
+        format!("{}.journal", self.environment)
+    }
+
+    /// Where the state is, for people.
+    pub fn address(&self) -> String {
+        self.blobs.address(&self.state_name())
+    }
+
+    pub(super) fn ours(&self, name: &str, environment: &str, account: &str) -> Result<(), StateError> {
+        if (environment, account) == (self.environment.as_str(), self.account.as_str()) {
+            return Ok(());
+        }
+        let own = str::to_owned;
+        Err(StateError::Other {
+            address: self.blobs.address(name),
+            environment: own(environment),
+            account: own(account),
+        })
+    }
+
+    /// Reads what is remembered; nothing is an empty state.
+    ///
+    /// # Errors
+    /// A document is damaged, of a newer version, or of another environment or account: it is never guessed at.
+    pub async fn load(&self) -> Result<Remembered, StateError> {
+        let (state_name, journal_name) = (self.state_name(), self.journal_name());
+        let (state, journal) = tokio::try_join!(self.blobs.get(&state_name), self.blobs.get(&journal_name))?;
+        let found = state.is_some();
+        let (mut state, version) = match state {
+            None => (State::new(&self.environment, &self.account), None),
+            Some(blob) => (State::read(&self.blobs.address(&state_name), &blob.content)?, Some(blob.version)),
+        };
+        self.ours(&state_name, &state.environment, &state.account)?;
+        if let Some(place) = state.moved_to {
+            return Err(match state.on_its_way {
+                true => StateError::OnItsWay { environment: state.environment, from: place },
+                false => StateError::Moved { environment: state.environment, to: place },
+            });
+        }
+        let mut remembered = Remembered {
+            state: State::default(),
+            unfinished: Vec::new(),
+            carried: Vec::new(),
+            found,
+            version,
+            journal: None,
+        };
+        if let Some(blob) = journal {
+            let journal = Journal::read(&self.blobs.address(&journal_name), &blob.content)?;
+            self.ours(&journal_name, &journal.header().environment, &journal.header().account)?;
+            for (node, identity) in journal.identities() {
+                match identity {
+                    Some(identity) => {
+                        state.identities.insert(node.clone(), identity.to_owned());
+                    }
+                    None => state.forget(node),
+                }
+            }
+            remembered.unfinished = journal.unfinished().into_iter().cloned().collect();
+            remembered.carried = journal.open_lines().cloned().collect();
+            remembered.journal = Some(blob.version);
+        }
+        Ok(Remembered { state, ..remembered })
+    }
+
+    /// Takes the lock, and keeps it until it is given back.
+    ///
+    /// # Errors
+    /// The lock is held, or cannot be read or written.
+    pub(super) async fn hold(
+        &self,
+        (run, command): (&str, &str),
+        terms: Terms,
+        tell: &(dyn Fn(&str) + Sync),
+    ) -> Result<Heart, StateError> {
+        let held = self.lock().take((run, command), terms, tell).await?;
+        Ok(Heart::new(held, Arc::clone(&self.machine)))
+    }
+
+    /// Gives the lock back where this process has it: a run that is interrupted while it begins may just have got it.
+    pub async fn give_back(&self) {
+        let me = self.machine.holder("", "");
+        let mine = |holder: &Holder| {
+            (holder.process, holder.process_started, &holder.machine) == (me.process, me.process_started, &me.machine)
+        };
+        let lock = self.lock();
+        if let Ok(Some((lease, _))) = lock.look().await
+            && !lease.released
+            && mine(&lease.holder)
+            && let Err(error) = lock.break_open(&lease.holder).await
+        {
+            tracing::warn!(%error, "the lock was not given back; the next run takes it by itself");
+        }
+    }
+
+    /// Begins a run: takes the lock, reads what is remembered under it, and begins the run's journal, which takes over
+    /// what is unfinished.
+    ///
+    /// # Errors
+    /// The lock is held, or the records cannot be used.
+    pub async fn begin(
+        &self,
+        command: &str,
+        terms: Terms,
+        tell: &(dyn Fn(&str) + Sync),
+    ) -> Result<(Run, Remembered), StateError> {
+        self.blobs.check().await?;
+        let id = run_id();
+        let heart = self.hold((&id, command), terms, tell).await?;
+        match self.open(&id, &heart).await {
+            Ok((remembered, state, journal)) => {
+                heart.tell(Arc::clone(&journal));
+                let saved = remembered.state.identities.clone();
+                Ok((Run { journal, state, saved, heart }, remembered))
+            }
+            Err(error) => {
+                // The next one need not wait for a run that never began.
+                let _ = heart.release().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Reads the records and makes them this run's: both documents are replaced, so that an earlier run which lost its
+    /// lock finds neither as it left it.
+    async fn open(&self, run: &str, heart: &Heart) -> Result<(Remembered, Owned, Arc<JournalWriter>), StateError> {
+        let meter = Meter::default();
+        loop {
+            let mut remembered = self.load().await?;
+            // Between the reading and the writing: a run that was paused until another took its lock has read that one's
+            // records, and would replace them.
+            heart.grip().confirm().await?;
+            remembered.state.serial += 1;
+            run.clone_into(&mut remembered.state.run);
+            let mut journal = Journal::new(Header::new(&self.environment, &self.account, run));
+            for entry in &remembered.carried {
+                // Legal: each was read from a journal in which it was open.
+                let _ = journal.add(entry.clone());
+            }
+            let owned = |name, version: &Option<Version>| Owned::new(Arc::clone(&self.blobs), name, version.clone());
+            let mut state = owned(self.state_name(), &remembered.version);
+            let mut lines = owned(self.journal_name(), &remembered.journal);
+            // The state first: it takes over what the journal tells, which the new one does not.
+            let written = match meter.time(state.put(&remembered.state.write())).await {
+                Ok(()) => meter.time(lines.put(&journal.write())).await,
+                error => error,
+            };
+            match written {
+                Ok(()) => {
+                    let (machine, grip) = (Arc::clone(&self.machine), Arc::clone(heart.grip()));
+                    let writer = JournalWriter::new(machine, grip, meter, journal, lines);
+                    return Ok((remembered, state, Arc::new(writer)));
+                }
+                // The last words of a run that has just lost its lock: read them, and go on.
+                Err(StateError::Conflict { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Environments that have state in this place.
+    ///
+    /// # Errors
+    /// The place cannot be read.
+    pub async fn environments(&self) -> Result<Vec<String>, StateError> {
+        let names = self.blobs.names().await?;
+        Ok(names.iter().filter_map(|name| name.strip_suffix(".json")).map(str::to_owned).collect())
+    }
+
+    /// Puts damaged records aside, under names that nobody reads, so that new ones can be written. What can be read
+    /// stays: a journal knows what a killed run had begun, also where the state is damaged. Holds the lock meanwhile.
+    ///
+    /// # Errors
+    /// The lock is held; the place cannot be read or written; or a document is whole, but of a newer version or of
+    /// another environment or account.
+    pub async fn put_aside(&self, terms: Terms, tell: &(dyn Fn(&str) + Sync)) -> Result<Vec<String>, StateError> {
+        self.blobs.check().await?;
+        let heart = self.hold((&run_id(), "state rebuild"), terms, tell).await?;
+        let aside = self.put_damaged_aside(&heart).await;
+        let released = heart.release().await;
+        aside.and_then(|aside| released.map(|()| aside))
+    }
+
+    async fn put_damaged_aside(&self, heart: &Heart) -> Result<Vec<String>, StateError> {
+        let (state_name, journal_name) = (self.state_name(), self.journal_name());
+        let (state, journal) = tokio::try_join!(self.blobs.get(&state_name), self.blobs.get(&journal_name))?;
+        let mut damaged = Vec::new();
+        if let Some(blob) = state {
+            match State::read(&self.blobs.address(&state_name), &blob.content) {
+                Ok(state) => self.ours(&state_name, &state.environment, &state.account)?,
+                Err(StateError::Damaged { .. }) => {
+                    damaged.push((state_name, blob, State::new(&self.environment, &self.account).write()));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        if let Some(blob) = journal {
+            match Journal::read(&self.blobs.address(&journal_name), &blob.content) {
+                Ok(journal) => self.ours(&journal_name, &journal.header().environment, &journal.header().account)?,
+                Err(StateError::Damaged { .. }) => {
+                    let empty = Journal::new(Header::new(&self.environment, &self.account, "none"));
+                    damaged.push((journal_name, blob, empty.write()));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        heart.grip().confirm().await?;
+        let mut aside = Vec::new();
+        for (name, blob, empty) in damaged {
+            let to = format!("{name}.aside-{}", self.machine.now().replace(':', ""));
+            match self.blobs.put(&to, &blob.content, Expect::Absent).await {
+                Ok(_) | Err(StateError::Conflict { .. }) => {}
+                Err(error) => return Err(error),
+            }
+            self.blobs.put(&name, &empty, Expect::Is(&blob.version)).await?;
+            aside.push(self.blobs.address(&to));
+        }
+        Ok(aside)
+    }
+}
+
+/// A name for a run.
+pub(super) fn run_id() -> String {
+    format!("{:016x}", fastrand::u64(..))
+}
+
+/// A run that holds the lock.
+pub struct Run {
+    journal: Arc<JournalWriter>,
+    state: Owned,
+    /// The identities of the state as it was written last.
+    saved: BTreeMap<NodeId, String>,
+    heart: Heart,
+}
+
+impl Run {
+    /// Its journal.
+    pub fn journal(&self) -> &Arc<JournalWriter> {
+        &self.journal
+    }
+
+    /// Replaces the state.
+    ///
+    /// # Errors
+    /// [`StateError::Fenced`] where another run has taken the lock; or it cannot be written.
+    pub async fn save(&mut self, state: &mut State) -> Result<(), StateError> {
+        let grip = self.heart.grip();
+        grip.sure().await?;
+        state.serial += 1;
+        self.journal.run().clone_into(&mut state.run);
+        match self.journal.meter().time(self.state.put(&state.write())).await {
+            Err(StateError::Conflict { address }) => Err(grip.lose(&format!("{address} was written by another run"))),
+            Err(error) => Err(error),
+            Ok(()) => {
+                self.saved.clone_from(&state.identities);
+                Ok(())
+            }
+        }
+    }
+
+    /// Stops as a killed run does: nothing is written, nothing given back.
+    pub fn abandon(self) {
+        drop(self.heart);
+    }
+
+    /// Ends it: closes the journal and gives the lock back.
+    ///
+    /// # Errors
+    /// The last lines could not be written. The lock ends by itself then.
+    pub async fn end(self) -> Result<(), StateError> {
+        let closed = self.journal.close(&self.saved).await;
+        let ((writes, time), renewals) = (self.journal.meter().sum(), self.heart.grip().renewals());
+        tracing::debug!(microseconds = time.as_micros(), writes, renewals, "journaled");
+        let released = self.heart.release().await;
+        match closed {
+            Err(StateError::Fenced { .. }) => released,
+            Err(error) => Err(error),
+            Ok(()) => released,
+        }
+    }
+}
+
+/// The terms on which commands take the lock.
+pub fn terms(length: Option<u64>, patience: u64) -> Terms {
+    Terms { length: length.map_or(super::machine::LEASE, Duration::from_secs), patience: Duration::from_secs(patience) }
+}

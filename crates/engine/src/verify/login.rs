@@ -1,0 +1,146 @@
+//! One log-in in one region, by `TestIdentityProvider`.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::diagnose;
+use crate::resources::tags;
+use sftpctl_accounts::Accounts;
+use sftpctl_aws::{Aws, AwsError, IdentityAnswer, ServerFacts};
+use sftpctl_core::spec::model::Environment;
+
+/// What came of a log-in.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LoginCheck {
+    /// The region.
+    pub region: String,
+    /// Its server.
+    pub server_id: Option<String>,
+    /// Whether the customer gets in.
+    pub admitted: bool,
+    /// Status of the identity provider.
+    pub status: Option<u16>,
+    /// One sentence: what happened, and why most likely.
+    pub finding: String,
+    /// What to do.
+    pub hint: Option<String>,
+    /// Seconds that the answer took.
+    pub seconds: f64,
+}
+
+/// Who tries.
+#[derive(Clone, Copy, Debug)]
+pub struct Attempt<'a> {
+    /// The user name.
+    pub username: &'a str,
+    /// The password.
+    pub password: &'a str,
+    /// The address that the customer would come from.
+    pub source_ip: &'a str,
+}
+
+/// The environment's server in a region: the `known` one, which needs no listing to show it, or any that carries the tag.
+///
+/// # Errors
+/// AWS's.
+pub async fn server(
+    aws: &Aws,
+    environment: &Environment,
+    region: &str,
+    known: Option<&str>,
+) -> Result<Option<ServerFacts>, AwsError> {
+    let transfer = aws.transfer(region);
+    if let Some(id) = known
+        && let Some(server) = transfer.server(id).await?
+    {
+        return Ok(Some(server));
+    }
+    for id in transfer.servers().await? {
+        let server = transfer.server(&id).await?;
+        let ours = |server: &ServerFacts| server.tags.get(tags::ENVIRONMENT) == Some(&environment.name);
+        if let Some(server) = server.filter(ours) {
+            return Ok(Some(server));
+        }
+    }
+    Ok(None)
+}
+
+/// Tries to log in. A call that AWS refuses is a finding like any other, so that it hides no other region's.
+pub async fn check(
+    aws: &Arc<Aws>,
+    environment: &Environment,
+    region: &str,
+    known: Option<&str>,
+    attempt: Attempt<'_>,
+) -> LoginCheck {
+    let mut check = LoginCheck {
+        region: region.to_owned(),
+        server_id: None,
+        admitted: false,
+        status: None,
+        finding: String::new(),
+        hint: None,
+        seconds: 0.0,
+    };
+    if let Err(error) = ask(&mut check, aws, environment, known, attempt).await {
+        check.finding = format!("it could not be looked at: {error}");
+        check.hint = error.hint();
+    }
+    check
+}
+
+async fn ask(
+    check: &mut LoginCheck,
+    aws: &Arc<Aws>,
+    environment: &Environment,
+    known: Option<&str>,
+    attempt: Attempt<'_>,
+) -> Result<(), AwsError> {
+    let region = check.region.clone();
+    let region = region.as_str();
+    let Some(server) = server(aws, environment, region, known).await? else {
+        check.finding = "there is no Transfer server of this environment here".into();
+        check.hint = Some(format!("run: sftpctl deploy --env {}", environment.name));
+        return Ok(());
+    };
+    check.server_id = Some(server.id.clone());
+    let start = Instant::now();
+    let transfer = aws.transfer(region);
+    let answer = transfer.test_identity_provider(&server.id, attempt.username, attempt.password, attempt.source_ip);
+    let answer = answer.await?;
+    check.seconds = start.elapsed().as_secs_f64();
+    check.status = Some(answer.status);
+    let scene = diagnose::Scene { aws, environment, region, server: &server, attempt };
+    if !has_role(&answer) {
+        let (finding, hint) = diagnose::refusal(&scene, &answer).await;
+        (check.finding, check.hint) = (finding, hint);
+        return Ok(());
+    }
+    match diagnose::beyond(&scene, &answer).await? {
+        Some((finding, hint)) => (check.finding, check.hint) = (finding, Some(hint)),
+        None if server.state != "ONLINE" => {
+            check.finding = format!("the identity provider admits, but the server is {}", server.state);
+            check.hint = Some(format!("aws transfer start-server --region {region} --server-id {}", server.id));
+        }
+        None => {
+            check.admitted = true;
+            check.finding = "admitted".into();
+        }
+    }
+    Ok(())
+}
+
+/// Whether an answer admits.
+pub(super) fn has_role(answer: &IdentityAnswer) -> bool {
+    let body: Value = serde_json::from_str(&answer.response).unwrap_or_default();
+    answer.status == 200 && body["Role"].as_str().is_some_and(|role| !role.is_empty())
+}
+
+/// The accounts of a scene.
+pub(super) fn accounts(aws: &Arc<Aws>, environment: &Environment) -> Accounts {
+    Accounts::new(Arc::clone(aws), environment)
+}

@@ -1,0 +1,133 @@
+//! The only place that waits: intervals, deadlines per kind, and what passes by itself.
+//!
+//! A poll comes after a fixed share of the time already waited, so that waiting costs at most that share on top of
+//! what AWS needs, and the number of calls grows with the logarithm of the wait. The SDK's waiters start at 30 s.
+
+#![expect(clippy::disallowed_methods, reason = "this is the place that waits")]
+
+use std::future::Future;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use sftpctl_aws::AwsError;
+
+/// First and shortest pause between two polls.
+const SHORTEST: Duration = Duration::from_millis(150);
+/// Longest pause: AWS's consoles and the CDK poll a stack every 2 s.
+const LONGEST: Duration = Duration::from_secs(3);
+/// A poll comes after a twenty-fifth of the time waited.
+const SHARE: u32 = 25;
+/// How long a change set may be in the making, which is seconds where CloudFormation is not busy.
+pub(crate) const CHANGE_SET: Duration = Duration::from_secs(120);
+/// How long AWS's reads may lag behind its writes before the same answer as before is believed.
+pub(crate) const SHOWN: Duration = Duration::from_secs(20);
+
+/// The pause before the next poll.
+fn pause(waited: Duration) -> Duration {
+    (waited / SHARE).clamp(SHORTEST, LONGEST)
+}
+
+/// A pause after a passing fault: doubling from half a second to 15 s, a random half of it taken away, so that
+/// pipelines that failed together do not come back together.
+fn backoff(attempt: u32) -> Duration {
+    let whole = Duration::from_millis(500).saturating_mul(1 << attempt.min(5)).min(Duration::from_secs(15));
+    whole / 2 + whole.mul_f64(fastrand::f64() / 2.0)
+}
+
+/// A pause before the next poll of what has been waited for so long.
+pub(crate) async fn for_poll(waited: Duration) {
+    tokio::time::sleep(pause(waited)).await;
+}
+
+/// A pause after this many passing faults in a row.
+pub(crate) async fn for_another_attempt(attempt: u32) {
+    tokio::time::sleep(backoff(attempt)).await;
+}
+
+/// A pause between two looks at a lock that another run holds.
+pub(crate) async fn for_lock(pause: Duration) {
+    // Not all at once: twenty pipelines that wait for one lock come one after the other.
+    tokio::time::sleep(pause / 2 + pause.mul_f64(fastrand::f64())).await;
+}
+
+/// A pause while another process replaces a file.
+pub(crate) async fn for_guard() {
+    tokio::time::sleep(Duration::from_millis(2)).await;
+}
+
+/// The time between two renewals of a lease.
+pub(crate) async fn for_renewal(time: Duration) {
+    tokio::time::sleep(time).await;
+}
+
+/// Asks until there is an answer, `None` when the time is over and the last answer said that there is nothing. A fault
+/// that passes is no answer: where the time ends with one, nobody knows.
+pub(crate) async fn short<T, F>(limit: Duration, mut ask: impl FnMut() -> F) -> Result<Option<T>, AwsError>
+where
+    F: Future<Output = Result<Option<T>, AwsError>>,
+{
+    let start = Instant::now();
+    loop {
+        match ask().await {
+            Ok(Some(answer)) => return Ok(Some(answer)),
+            Err(error) if !error.is_transient() || start.elapsed() > limit => return Err(error),
+            Ok(None) if start.elapsed() > limit => return Ok(None),
+            _ => for_poll(start.elapsed()).await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waiting_costs_a_small_share_of_what_is_waited_for() {
+        for needed in [1, 5, 20, 60, 300, 1200].map(Duration::from_secs) {
+            let (mut waited, mut polls) = (Duration::ZERO, 0);
+            while waited < needed {
+                waited += pause(waited);
+                polls += 1;
+            }
+            let over = waited.as_secs_f64() / needed.as_secs_f64();
+            assert!(over < 1.16, "{needed:?}: {over}");
+            assert!(needed < Duration::from_secs(5) || over < 1.05, "{needed:?}: {over}");
+            assert!(polls < 480, "{needed:?}: {polls} polls");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_could_not_be_looked_at_is_not_missing() {
+        let limit = Duration::from_secs(30);
+        let fault = || AwsError {
+            operation: "transfer:ListServers",
+            object: String::new(),
+            code: Some("ThrottlingException".into()),
+            message: "Rate exceeded".into(),
+            status: Some(400),
+        };
+        let nothing = short(limit, async || Ok(None::<()>)).await;
+        assert!(matches!(nothing, Ok(None)), "{nothing:?}");
+        let slow = short(limit, async || {
+            tokio::time::sleep(Duration::from_secs(35)).await;
+            Err::<Option<()>, _>(fault())
+        });
+        assert!(slow.await.is_err());
+        let mut asked = 0;
+        let late = short(limit, || {
+            asked += 1;
+            let answer = if asked < 3 { Err(fault()) } else { Ok(Some(asked)) };
+            async move { answer }
+        });
+        assert_eq!(late.await.unwrap(), Some(3));
+    }
+
+    #[test]
+    fn a_backoff_grows_and_stays_bounded() {
+        for attempt in 0..40 {
+            let pause = backoff(attempt);
+            assert!(pause >= Duration::from_millis(250) && pause <= Duration::from_secs(15), "{attempt}: {pause:?}");
+        }
+    }
+}

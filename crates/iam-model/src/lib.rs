@@ -1,0 +1,55 @@
+//! A strict local model of AWS IAM policy evaluation.
+//!
+//! It answers one question: may this caller perform this action on this
+//! resource, given the role's identity policies, an optional session policy and
+//! an optional resource policy (a bucket policy, a Lambda or API Gateway resource
+//! policy, or a role's trust policy)?
+//!
+//! It refuses loudly. Whatever it does not know — an element, an operator, a
+//! condition key, a variable, a type — is an error and never a silent "no match",
+//! because a silently skipped statement makes a local test pass for a policy that
+//! AWS would reject or read differently. Where the AWS documentation leaves the
+//! outcome open, and the outcome would depend on it, the answer is an error too.
+//!
+//! The parts, from the inside out:
+//!
+//! * [`json`] reads JSON and refuses repeated keys, which `serde_json` would merge.
+//! * [`keys`] is the list of condition keys this model knows, and the request context.
+//! * [`pattern`] matches `*` and `?`; [`template`] adds policy variables.
+//! * [`operand`] holds the typed values of conditions: numbers, dates, addresses, ARNs.
+//! * [`operator`] and [`condition`] are the `Condition` block.
+//! * [`caller`] is who asks; [`principal`] is whom a policy names.
+//! * [`statement`] and [`policy`] turn JSON text into a typed [`policy::Policy`].
+//! * [`request`] is what is asked, and what each policy says to it.
+//! * [`evaluate`] combines the policies into an [`evaluate::Decision`].
+//!
+//! Not modelled, by design: service and resource control policies, permissions
+//! boundaries, VPC endpoint policies, ACLs, Block Public Access and KMS grants.
+
+mod caller;
+mod condition;
+mod evaluate;
+mod json;
+mod keys;
+mod operand;
+mod operator;
+mod pattern;
+mod policy;
+mod principal;
+mod request;
+mod statement;
+mod template;
+
+pub use caller::Caller;
+pub use evaluate::{Decision, evaluate};
+pub use policy::Policy;
+pub use request::Request;
+
+#[cfg(test)]
+mod generate;
+#[cfg(test)]
+mod oracle;
+#[cfg(test)]
+mod scenarios;
+#[cfg(test)]
+mod scenarios_single;

@@ -1,0 +1,252 @@
+//! The commands of the local cloud.
+
+use std::io::{Read as _, Seek as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+use serde_json::json;
+use sftpctl_local_cloud::{self as local, DEFAULT_DIR, Delays, LocalError, SftpLimits, StartOptions, Status, zone};
+
+use super::faults::FaultsArgs;
+use super::output::{self, Color, Output, data, progress};
+use super::shell;
+
+/// Runs an AWS for rehearsals on this machine: Transfer Family and all that a deployment needs, on loopback only.
+#[derive(Debug, Parser)]
+#[command(name = "sftpctl-local", bin_name = "sftpctl local", version)]
+#[command(after_help = "Examples:\n  \
+    sftpctl local start\n  \
+    aws --endpoint-url http://127.0.0.1:4570 transfer list-servers\n  \
+    sftpctl deploy --env 99 --local\n  \
+    sftpctl local stop")]
+pub(super) struct LocalArgs {
+    /// Form of the output
+    #[arg(long, global = true, value_enum, default_value_t)]
+    pub(super) output: Output,
+    /// When to color
+    #[arg(long, global = true, value_enum, default_value_t)]
+    pub(super) color: Color,
+    /// Log more: -v AWS calls, -vv everything
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(super) verbose: u8,
+    /// The local cloud's folder
+    #[arg(long, global = true, value_name = "DIR", default_value = DEFAULT_DIR)]
+    dir: PathBuf,
+    #[command(subcommand)]
+    command: LocalCommand,
+}
+
+/// What to do with the local cloud.
+#[derive(Debug, Subcommand)]
+enum LocalCommand {
+    /// Install it where needed, start it in the background, and wait until it answers
+    #[command(after_help = "Examples:\n  \
+        sftpctl local start\n  \
+        sftpctl local start --port 4600 --server-start-time 20s")]
+    Start(StartArgs),
+    /// End it; what was deployed is still there after the next start
+    Stop,
+    /// Show where it listens, and its Transfer servers
+    #[command(after_help = "Example:\n  sftpctl local status --output json")]
+    Status,
+    /// Print its log files
+    #[command(after_help = "Examples:\n  sftpctl local logs --lines 50\n  sftpctl local logs --follow")]
+    Logs {
+        /// Go on printing what is written
+        #[arg(short, long)]
+        follow: bool,
+        /// How many of the last lines of each
+        #[arg(long, value_name = "N", default_value_t = 20)]
+        lines: usize,
+    },
+    /// Let calls go wrong on purpose, to rehearse what happens then
+    Faults(FaultsArgs),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print the manual page
+    Man,
+    /// The background process itself
+    #[command(hide = true)]
+    Serve(StartArgs),
+}
+
+#[derive(Debug, Args)]
+struct StartArgs {
+    /// Listen on this port of 127.0.0.1 [default: 4570]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    port: Option<u16>,
+    /// How long a Transfer server takes to start or stop, for example 1s, 500ms or 2m
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = seconds)]
+    server_start_time: f64,
+    /// How long a stack operation takes, as DescribeStacks shows it
+    #[arg(long, value_name = "TIME", default_value = "0", value_parser = seconds)]
+    stack_time: f64,
+    /// How long a table or replica takes to be made, as DescribeTable shows it
+    #[arg(long, value_name = "TIME", default_value = "0", value_parser = seconds)]
+    table_time: f64,
+    /// The Python virtual environment, where not in the local cloud's folder
+    #[arg(long, value_name = "DIR", env = "SFTPCTL_LOCAL_VENV")]
+    venv: Option<PathBuf>,
+    /// Keep SFTP files in memory, for whoever logs in: to measure the endpoint by itself
+    #[arg(long, hide = true)]
+    files_in_memory: bool,
+    /// Make this public hosted zone where it is missing: on AWS it is there before any deployment
+    #[arg(long, hide = true, value_name = "NAME", requires = "account")]
+    zone: Option<String>,
+    /// The account that is to have the zone
+    #[arg(long, hide = true, value_name = "ID", requires = "zone")]
+    account: Option<String>,
+    /// End SFTP clients that do nothing for so long
+    #[arg(long, hide = true, value_name = "TIME", default_value = "1800s", value_parser = seconds)]
+    sftp_idle_time: f64,
+    /// End SFTP clients that do not answer for so long
+    #[arg(long, hide = true, value_name = "TIME", default_value = "300s", value_parser = seconds)]
+    sftp_unresponsive_time: f64,
+    /// End SFTP clients that have not logged in after so long
+    #[arg(long, hide = true, value_name = "TIME", default_value = "120s", value_parser = seconds)]
+    sftp_log_in_time: f64,
+}
+
+impl StartArgs {
+    fn options(&self) -> StartOptions {
+        StartOptions {
+            port: self.port,
+            delays: Delays {
+                server_start_seconds: self.server_start_time,
+                stack_operation_seconds: self.stack_time,
+                table_creation_seconds: self.table_time,
+            },
+            venv: self.venv.clone(),
+            files_in_memory: self.files_in_memory,
+            sftp_limits: SftpLimits {
+                idle_seconds: self.sftp_idle_time,
+                unresponsive_seconds: self.sftp_unresponsive_time,
+                log_in_seconds: self.sftp_log_in_time,
+            },
+        }
+    }
+}
+
+/// `1s`, `500ms`, `2m`, or plain seconds.
+pub(super) fn seconds(text: &str) -> Result<f64, String> {
+    let (number, unit) = text.split_at(text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len()));
+    let factor = match unit {
+        "ms" => 0.001,
+        "" | "s" => 1.0,
+        "m" => 60.0,
+        _ => return Err(format!("unknown unit `{unit}`: use ms, s or m")),
+    };
+    let value = number.parse::<f64>().map_err(|_| format!("`{number}` is not a number"))? * factor;
+    Duration::try_from_secs_f64(value).map_err(|error| error.to_string())?;
+    Ok(value)
+}
+
+impl LocalArgs {
+    /// Does it.
+    ///
+    /// # Errors
+    /// See [`LocalError`].
+    pub(super) async fn run(&self) -> Result<(), LocalError> {
+        match &self.command {
+            LocalCommand::Start(args) => {
+                let status = local::start(&self.dir, &args.options(), &progress).await?;
+                if let (Some(account), Some(zone)) = (&args.account, &args.zone) {
+                    zone::ensure(&self.dir, account, zone).await?;
+                }
+                show(&status, self.output);
+            }
+            LocalCommand::Stop => {
+                let stopped = local::stop(&self.dir).await?;
+                match self.output {
+                    Output::Json => output::json("local/1", &json!({ "stopped": stopped })),
+                    Output::Human | Output::Plain => data(if stopped { "stopped" } else { "not running" }),
+                }
+            }
+            LocalCommand::Status => show(&local::status(&self.dir).await?, self.output),
+            LocalCommand::Logs { follow, lines } => logs(&self.dir, *lines, *follow).await,
+            LocalCommand::Faults(args) => args.run(&self.dir, self.output).await?,
+            LocalCommand::Completions { shell } => shell::completions(*shell),
+            LocalCommand::Man => shell::man()?,
+            LocalCommand::Serve(args) => local::serve(&self.dir, &args.options()).await?,
+        }
+        Ok(())
+    }
+}
+
+fn show(status: &Status, output: Output) {
+    match output {
+        Output::Json => output::json("local/1", status),
+        Output::Human | Output::Plain => data(&human(status)),
+    }
+}
+
+fn human(status: &Status) -> String {
+    let Some(endpoint) = &status.endpoint else {
+        return "not running; start it with: sftpctl local start".to_owned();
+    };
+    let mut text = format!("running on {endpoint}");
+    if let Some(ministack) = &status.ministack {
+        text += &format!(" (MiniStack {} behind it on {})", ministack.version, ministack.endpoint);
+    }
+    for server in &status.servers {
+        text += &format!("\n  {:<15} {}  {}", server.region, server.server_id, server.state);
+    }
+    text
+}
+
+/// Prints the last lines of each log file, and with `follow` what comes after them, until interrupted.
+async fn logs(dir: &Path, lines: usize, follow: bool) {
+    let mut read: Vec<(PathBuf, u64)> = Vec::new();
+    for path in local::logs(dir) {
+        let bytes = std::fs::read(&path).unwrap_or_default();
+        read.push((path.clone(), bytes.len() as u64));
+        let text = String::from_utf8_lossy(&bytes);
+        let all: Vec<&str> = text.trim_end().lines().collect();
+        data(&format!("==> {} <==", path.display()));
+        for line in &all[all.len().saturating_sub(lines)..] {
+            data(line);
+        }
+    }
+    if !follow {
+        return;
+    }
+    loop {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        for (path, seen) in &mut read {
+            let Ok(mut file) = std::fs::File::open(&*path) else { continue };
+            let mut fresh = Vec::new();
+            let position = file.seek(std::io::SeekFrom::Start(*seen));
+            if position.is_err() || file.read_to_end(&mut fresh).is_err() {
+                continue;
+            }
+            // Only whole lines; the rest comes with the next look.
+            let whole = fresh.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+            for line in String::from_utf8_lossy(&fresh[..whole]).lines() {
+                data(line);
+            }
+            *seen += whole as u64;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_units() {
+        for (text, expected) in
+            [("1s", Ok(1.0)), ("500ms", Ok(0.5)), ("2m", Ok(120.0)), ("0", Ok(0.0)), ("1.5", Ok(1.5))]
+        {
+            assert_eq!(seconds(text), expected, "{text}");
+        }
+        for text in ["", "s", "-1s", "1h", "nan"] {
+            assert!(seconds(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! `sftpctl-local`, the local cloud. People say `sftpctl local …`, which finds this program beside itself.
+
+mod commands;
+mod faults;
+mod output;
+mod shell;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use tracing_subscriber::EnvFilter;
+
+use self::commands::LocalArgs;
+
+/// Usage, configuration, or a local cloud that does not start: as `sftpctl` ends for them.
+const FAILED: u8 = 2;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let args = LocalArgs::parse();
+    let level = match args.verbose {
+        0 => "warn",
+        1 => "warn,sftpctl_local_cloud=info,sftpctl_aws=info",
+        _ => "info,sftpctl_local_cloud=debug,sftpctl_aws=debug",
+    };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| level.into());
+    let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(args.color.wanted());
+    log.with_env_filter(filter).init();
+    match args.run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::error(&error, args.output, FAILED);
+            ExitCode::from(FAILED)
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! Starts, stops and asks the local cloud in a folder, from another process.
+
+use std::fs::{File, OpenOptions};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::delay::Delays;
+use super::error::LocalError;
+use super::files::{read_json, tail};
+use super::ministack;
+use super::serve::Run;
+use super::sftp::SftpLimits;
+use crate::process::{ProcessId, end_session, poll};
+
+/// Where the local cloud lives when nothing else is said.
+pub const DEFAULT_DIR: &str = ".sftpctl/local";
+/// Where it listens when nothing else is said.
+pub const DEFAULT_PORT: u16 = 4570;
+
+/// How long MiniStack and the front have to come up.
+const START_DEADLINE: Duration = Duration::from_secs(60);
+/// How long both have to write their state and end.
+const STOP_DEADLINE: Duration = Duration::from_secs(45);
+
+/// How to start the local cloud.
+#[derive(Debug, Clone, Default)]
+pub struct StartOptions {
+    /// The port on 127.0.0.1; `None` is [`DEFAULT_PORT`], or that of the cloud that already runs.
+    pub port: Option<u16>,
+    /// How long services take to do things.
+    pub delays: Delays,
+    /// The virtual environment; `None` is `venv` in the local cloud's folder.
+    pub venv: Option<PathBuf>,
+    /// Keep the files of SFTP sessions in memory and ask nobody what they may: for measuring the endpoint alone.
+    pub files_in_memory: bool,
+    /// How long SFTP clients may take.
+    pub sftp_limits: SftpLimits,
+}
+
+/// What runs, and what it holds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Status {
+    /// Whether it runs.
+    pub running: bool,
+    /// Where AWS calls go, for example `http://127.0.0.1:4570`.
+    pub endpoint: Option<String>,
+    /// The front's process.
+    pub pid: Option<i32>,
+    /// The MiniStack behind it.
+    pub ministack: Option<MinistackStatus>,
+    /// The Transfer servers of every account and region.
+    pub servers: Vec<ServerStatus>,
+    /// The local cloud's folder.
+    pub dir: PathBuf,
+}
+
+/// The MiniStack behind the front.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MinistackStatus {
+    /// The pinned version.
+    pub version: String,
+    /// Its own endpoint; AWS calls belong to the front's.
+    pub endpoint: String,
+    /// Its process.
+    pub pid: i32,
+}
+
+/// One Transfer server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ServerStatus {
+    /// The account it belongs to.
+    pub account: String,
+    /// Its region.
+    pub region: String,
+    /// `s-…`
+    pub server_id: String,
+    /// As in the Transfer API: ONLINE, STARTING, …
+    pub state: String,
+    /// Where SFTP clients connect.
+    pub host: String,
+    /// The port for SFTP clients, once the server has an endpoint.
+    pub port: Option<u16>,
+}
+
+pub(super) fn endpoint(port: u16) -> String {
+    format!("http://127.0.0.1:{port}")
+}
+
+/// Starts the local cloud in `dir` in the background, installing it first where needed, and waits until it answers.
+///
+/// What already runs there is left as it is. `progress` gets a line for each step that takes time.
+///
+/// # Errors
+/// See [`LocalError`]; after an error nothing is left running.
+pub async fn start(dir: &Path, options: &StartOptions, progress: &(dyn Fn(&str) + Sync)) -> Result<Status, LocalError> {
+    let dir = &prepared(dir)?;
+    // What answers already needs no lock: many commands may use it at once.
+    if let Some(run) = running(dir)?
+        && options.port.is_none_or(|asked| asked == run.port)
+        && let Ok(Some(status)) = ask(dir).await
+    {
+        return Ok(status);
+    }
+    let _lock = lock(dir)?;
+    if let Some(run) = running(dir)? {
+        return match options.port {
+            Some(asked) if asked != run.port => Err(LocalError::RunsElsewhere { running: run.port, asked }),
+            _ => status(dir).await,
+        };
+    }
+    end_orphan(dir).await?;
+    let port = options.port.unwrap_or(DEFAULT_PORT);
+    // Asked before the installation, so that nobody waits for an answer that is known already.
+    drop(super::serve::listen(port).await?);
+    let venv = options.venv.clone().unwrap_or_else(|| dir.join("venv"));
+    ministack::install(&venv, progress).await?;
+
+    progress(&format!("starting on {}", endpoint(port)));
+    let log_path = dir.join("front.log");
+    let log = append(&log_path)?;
+    let errors = log.try_clone().map_err(LocalError::file("opening", &log_path))?;
+    let program = std::env::current_exe().map_err(LocalError::file("finding", "this program"))?;
+    let mut command = std::process::Command::new(&program);
+    command.args(["serve", "--dir"]).arg(dir).arg("--port").arg(port.to_string()).arg("--venv").arg(&venv);
+    for (name, value) in [
+        ("--server-start-time", options.delays.server_start_seconds),
+        ("--stack-time", options.delays.stack_operation_seconds),
+        ("--table-time", options.delays.table_creation_seconds),
+        ("--sftp-idle-time", options.sftp_limits.idle_seconds),
+        ("--sftp-unresponsive-time", options.sftp_limits.unresponsive_seconds),
+        ("--sftp-log-in-time", options.sftp_limits.log_in_seconds),
+    ] {
+        command.arg(name).arg(value.to_string());
+    }
+    if options.files_in_memory {
+        command.arg("--files-in-memory");
+    }
+    if std::env::var_os("RUST_LOG").is_none() {
+        // Log-ins, uploads and refusals are what somebody looks for in the front's log.
+        command.env("RUST_LOG", "warn,crate=info");
+    }
+    // Parts of uploads are large and short-lived. glibc raises its threshold with the first that is freed, keeps the later ones,
+    // and the front grows with the files that go through it; a threshold that is set stays. What is smaller is kept, since
+    // giving it back costs downloads a tenth of their speed.
+    for (name, mebibytes) in [("MALLOC_MMAP_THRESHOLD_", 4_u32), ("MALLOC_TRIM_THRESHOLD_", 64)] {
+        if std::env::var_os(name).is_none() {
+            command.env(name, (mebibytes << 20).to_string());
+        }
+    }
+    command.stdin(Stdio::null()).stdout(log).stderr(errors);
+    let mut child =
+        command.spawn().map_err(|source| LocalError::Spawn { program: program.display().to_string(), source })?;
+
+    let ready = poll(START_DEADLINE, async || match child.try_wait() {
+        Ok(Some(status)) => Some(Err(format!("it ended ({status})"))),
+        _ => match ask(dir).await {
+            Ok(Some(status)) => Some(Ok(status)),
+            _ => None,
+        },
+    })
+    .await;
+    let reason = match ready {
+        Some(Ok(status)) => return Ok(status),
+        Some(Err(reason)) => reason,
+        None => format!("no answer within {} s", START_DEADLINE.as_secs()),
+    };
+    if let Some(process) = ProcessId::of(child.id().cast_signed()) {
+        process.terminate();
+        if !process.wait_gone(STOP_DEADLINE).await {
+            process.kill();
+        }
+    }
+    end_orphan(dir).await?;
+    Err(LocalError::NotReady { what: "the local cloud", reason, log: tail(&log_path, 8) })
+}
+
+/// Ends the local cloud in `dir`, after it has written its state; whether there was one.
+///
+/// # Errors
+/// [`LocalError::DidNotStop`] when it is still there after a generous time; it is not killed, for its state's sake.
+pub async fn stop(dir: &Path) -> Result<bool, LocalError> {
+    if !dir.is_dir() {
+        return Ok(false);
+    }
+    let dir = &prepared(dir)?;
+    let _lock = lock(dir)?;
+    let front = running(dir)?;
+    if let Some(run) = &front {
+        run.front.terminate();
+        if !run.front.wait_gone(STOP_DEADLINE).await {
+            let seconds = STOP_DEADLINE.as_secs();
+            return Err(LocalError::DidNotStop { what: "the local cloud's front", pid: run.front.pid, seconds });
+        }
+    }
+    let orphan = end_orphan(dir).await?;
+    Ok(front.is_some() || orphan)
+}
+
+/// What runs in `dir`.
+///
+/// # Errors
+/// Only when the local cloud's own files can't be read; not running is an answer, not an error.
+pub async fn status(dir: &Path) -> Result<Status, LocalError> {
+    let dir = std::path::absolute(dir).map_err(LocalError::file("finding", dir))?;
+    let answer = ask(&dir).await?;
+    Ok(answer.unwrap_or(Status {
+        running: false,
+        endpoint: None,
+        pid: None,
+        ministack: None,
+        servers: Vec::new(),
+        dir,
+    }))
+}
+
+/// The log files of the local cloud in `dir`: the front's and MiniStack's. They may not exist yet.
+#[must_use]
+pub fn logs(dir: &Path) -> [PathBuf; 2] {
+    [dir.join("front.log"), dir.join("ministack.log")]
+}
+
+/// One call to the own paths of the front in `dir`, `/_sftpctl/…`; the body of the answer.
+///
+/// # Errors
+/// [`LocalError::NotRunning`], and [`LocalError::Refused`] with the front's own words.
+pub async fn manage(dir: &Path, method: &str, path: &str, body: &str) -> Result<String, LocalError> {
+    let dir = std::path::absolute(dir).map_err(LocalError::file("finding", dir))?;
+    let Some(run) = running(&dir)? else { return Err(LocalError::NotRunning { dir }) };
+    match ministack::send(run.port, method, &format!("/_sftpctl/{path}"), body).await {
+        Some((200, answer)) => Ok(answer),
+        Some((_, words)) => Err(LocalError::Refused { words: words.trim().to_owned() }),
+        None => Err(LocalError::NotRunning { dir }),
+    }
+}
+
+/// Asks the front that the run file names; `None` when there is none, or it does not answer.
+async fn ask(dir: &Path) -> Result<Option<Status>, LocalError> {
+    let Some(run) = running(dir)? else { return Ok(None) };
+    let text = super::ministack::get(run.port, "/_sftpctl/status").await;
+    Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
+}
+
+/// The run file, if the front that wrote it is still there.
+fn running(dir: &Path) -> Result<Option<Run>, LocalError> {
+    let run: Option<Run> = read_json(&Run::path(dir))?;
+    Ok(run.filter(|run| run.front.is_alive()))
+}
+
+/// Ends a MiniStack whose front was killed; whether there was one.
+async fn end_orphan(dir: &Path) -> Result<bool, LocalError> {
+    let path = Run::path(dir);
+    let Some(run) = read_json::<Run>(&path)? else { return Ok(false) };
+    let alive = run.ministack.is_alive();
+    if alive {
+        // Ours beyond doubt, even with the front gone, because this very MiniStack is in it.
+        let session = run.ministack.session().filter(|session| *session == run.front.pid);
+        run.ministack.terminate();
+        if !run.ministack.wait_gone(STOP_DEADLINE).await {
+            let seconds = STOP_DEADLINE.as_secs();
+            return Err(LocalError::DidNotStop { what: "MiniStack", pid: run.ministack.pid, seconds });
+        }
+        if let Some(session) = session {
+            end_session(session).await;
+        }
+    }
+    std::fs::remove_file(&path).map_err(LocalError::file("removing", path))?;
+    Ok(alive)
+}
+
+/// The folder, made if need be, by its full name: the background process may not share our working directory.
+fn prepared(dir: &Path) -> Result<PathBuf, LocalError> {
+    std::fs::create_dir_all(dir).map_err(LocalError::file("creating", dir))?;
+    std::path::absolute(dir).map_err(LocalError::file("finding", dir))
+}
+
+/// Keeps two starts, or a start and a stop, apart; released when dropped.
+fn lock(dir: &Path) -> Result<File, LocalError> {
+    let path = dir.join("lock");
+    let file = append(&path)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(LocalError::Busy { dir: dir.to_owned() }),
+        Err(std::fs::TryLockError::Error(error)) => Err(LocalError::file("locking", path)(error)),
+    }
+}
+
+fn append(path: &Path) -> Result<File, LocalError> {
+    OpenOptions::new().create(true).append(true).open(path).map_err(LocalError::file("opening", path))
+}

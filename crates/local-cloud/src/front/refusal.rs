@@ -1,0 +1,62 @@
+//! Errors as each protocol puts them on the wire.
+
+use axum::body::Body;
+use hyper::header::{self, HeaderValue};
+use hyper::{Response, StatusCode};
+use serde_json::json;
+
+use crate::front::call::{Call, Protocol};
+
+/// What the service says to whoever comes too fast.
+pub(super) fn throttle(call: &Call) -> Response<Body> {
+    let (status, code) = match call.protocol {
+        Protocol::S3 => (503, "SlowDown"),
+        Protocol::Xml => (400, "Throttling"),
+        Protocol::Json => (400, "ThrottlingException"),
+        Protocol::RestJson => (429, "TooManyRequestsException"),
+    };
+    error(call, status, code, "Rate exceeded")
+}
+
+/// What it says when it is in trouble itself.
+pub(super) fn internal(call: &Call) -> Response<Body> {
+    let code = match call.protocol {
+        Protocol::S3 => "InternalError",
+        Protocol::Xml => "InternalFailure",
+        Protocol::Json => "InternalServerError",
+        Protocol::RestJson => "ServiceException",
+    };
+    error(call, 500, code, "We encountered an internal error. Please try again.")
+}
+
+/// An error of any kind.
+pub(super) fn error(call: &Call, status: u16, code: &str, message: &str) -> Response<Body> {
+    let (code_xml, message_xml) = (escaped(code), escaped(message));
+    let inner = format!("<Code>{code_xml}</Code><Message>{message_xml}</Message>");
+    let (kind, body) = match call.protocol {
+        Protocol::S3 => ("application/xml", format!("<Error>{inner}<RequestId>fault</RequestId></Error>")),
+        Protocol::Xml => {
+            let side = if status < 500 { "Sender" } else { "Receiver" };
+            let error = format!("<Error><Type>{side}</Type>{inner}</Error>");
+            ("text/xml", format!("<ErrorResponse>{error}<RequestId>fault</RequestId></ErrorResponse>"))
+        }
+        // As DynamoDB says it; every SDK reads either case, and the code behind the `#`.
+        Protocol::Json if call.service == "dynamodb" => (
+            "application/x-amz-json-1.0",
+            json!({"__type": format!("com.amazon.coral.service#{code}"), "Message": message}).to_string(),
+        ),
+        Protocol::Json => ("application/x-amz-json-1.1", json!({"__type": code, "message": message}).to_string()),
+        Protocol::RestJson => ("application/json", json!({ "message": message }).to_string()),
+    };
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    if let (Protocol::RestJson, Ok(code)) = (call.protocol, HeaderValue::from_str(code)) {
+        response.headers_mut().insert("x-amzn-errortype", code);
+    }
+    response
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}

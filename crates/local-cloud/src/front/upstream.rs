@@ -1,0 +1,190 @@
+//! The way to MiniStack: requests passed on as they came, and the few questions that the front itself asks.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::body::{Body, to_bytes};
+use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
+use hyper::http::request::Parts;
+use hyper::http::uri::{Authority, Scheme};
+use hyper::{Request, Response, StatusCode, Uri};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+
+use super::caller::{Scope, account_of};
+use crate::transfer::Place;
+
+/// The account of callers whose access key says nothing, as MiniStack has it.
+const DEFAULT_ACCOUNT: &str = "000000000000";
+
+/// Headers that belong to one connection and not to the message: RFC 9110, section 7.6.1. `Expect` has been answered by
+/// the time a body is passed on.
+const HOP_BY_HOP: [HeaderName; 8] = [
+    header::CONNECTION,
+    header::EXPECT,
+    header::PROXY_AUTHENTICATE,
+    header::PROXY_AUTHORIZATION,
+    header::TE,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+];
+
+/// A client of MiniStack.
+pub(crate) struct Upstream {
+    authority: Authority,
+    client: Client<HttpConnector, Body>,
+    accounts: Mutex<HashMap<String, String>>,
+}
+
+impl Upstream {
+    /// A client of the MiniStack on this port of 127.0.0.1.
+    pub(super) fn new(port: u16) -> Self {
+        let mut connector = HttpConnector::new();
+        connector.set_nodelay(true);
+        // MiniStack closes idle connections after 75 s.
+        let client = Client::builder(TokioExecutor::new()).pool_idle_timeout(Duration::from_secs(30)).build(connector);
+        #[expect(clippy::expect_used, reason = "an address and a number always form an authority")]
+        let authority = format!("127.0.0.1:{port}").parse().expect("a valid authority");
+        Self { authority, client, accounts: Mutex::default() }
+    }
+
+    /// Passes a request on, method, path, query, headers and body as they are, and hands back the answer.
+    pub(super) async fn pass(&self, mut parts: Parts, body: Body) -> Response<Body> {
+        let mut uri = parts.uri.into_parts();
+        uri.scheme = Some(Scheme::HTTP);
+        uri.authority = Some(self.authority.clone());
+        let Ok(uri) = Uri::from_parts(uri) else {
+            return plain(StatusCode::BAD_REQUEST, "the request's target is not a path");
+        };
+        parts.uri = uri;
+        parts.version = hyper::Version::HTTP_11;
+        strip(&mut parts.headers);
+        match self.client.request(Request::from_parts(parts, body)).await {
+            Ok(response) => {
+                let (mut parts, body) = response.into_parts();
+                strip(&mut parts.headers);
+                Response::from_parts(parts, Body::new(body))
+            }
+            Err(error) => {
+                tracing::warn!(%error, "MiniStack did not answer");
+                plain(StatusCode::SERVICE_UNAVAILABLE, "MiniStack, behind the local cloud's front, did not answer")
+            }
+        }
+    }
+
+    /// The account of an access key: its own digits, or that of the role it was assumed for.
+    pub(super) async fn account(&self, access_key: &str, region: &str) -> String {
+        if let Some(account) = account_of(access_key) {
+            return account.to_owned();
+        }
+        // Only keys that STS handed out can stand for another account.
+        if !access_key.starts_with("ASIA") {
+            return DEFAULT_ACCOUNT.to_owned();
+        }
+        if let Some(known) = self.accounts.lock().unwrap_or_else(PoisonError::into_inner).get(access_key) {
+            return known.clone();
+        }
+        let form = "Action=GetCallerIdentity&Version=2011-06-15";
+        let answer = self.ask(access_key, region, "sts", None, "application/x-www-form-urlencoded", form).await;
+        let account = answer.ok().and_then(|xml| {
+            let (_, rest) = xml.split_once("<Account>")?;
+            Some(rest.split_once("</Account>")?.0.to_owned())
+        });
+        let account = account.unwrap_or_else(|| DEFAULT_ACCOUNT.to_owned());
+        let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        accounts.insert(access_key.to_owned(), account.clone());
+        account
+    }
+
+    /// Whether a log group of this very name exists.
+    pub(crate) async fn log_group_exists(&self, place: &Place, name: &str) -> Result<bool, String> {
+        let target = "Logs_20140328.DescribeLogGroups";
+        let body = serde_json::json!({ "logGroupNamePrefix": name }).to_string();
+        let answer =
+            self.ask(&place.account, &place.region, "logs", Some(target), "application/x-amz-json-1.1", &body).await?;
+        let answer: serde_json::Value = serde_json::from_str(&answer).map_err(|error| error.to_string())?;
+        let groups = answer["logGroups"].as_array().into_iter().flatten();
+        Ok(groups.into_iter().any(|group| group["logGroupName"] == name))
+    }
+
+    /// The answer of an operation of CloudFormation, on one stack or on all, or `None` where it is refused.
+    pub(super) async fn cloudformation(&self, place: &Place, action: &str, stack: Option<&str>) -> Option<String> {
+        let mut form = format!("Action={action}&Version=2010-05-15");
+        if let Some(stack) = stack {
+            form += "&StackName=";
+            form.extend(stack.bytes().map(percent));
+        }
+        let kind = "application/x-www-form-urlencoded";
+        self.ask(&place.account, &place.region, "cloudformation", None, kind, &form).await.ok()
+    }
+
+    /// One call of the front's own; the body of a success, or what the failure said.
+    async fn ask(
+        &self,
+        access_key: &str,
+        region: &str,
+        service: &str,
+        target: Option<&str>,
+        content_type: &'static str,
+        body: &str,
+    ) -> Result<String, String> {
+        let scope = Scope { access_key: access_key.to_owned(), region: region.to_owned(), service: service.to_owned() };
+        let mut request = Request::post("/").header(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        if let Some(target) = target {
+            request = request.header("x-amz-target", target);
+        }
+        let request = request.body(Body::from(body.to_owned())).map_err(|error| error.to_string())?;
+        let (mut parts, body) = request.into_parts();
+        sign(&mut parts.headers, &scope);
+        let response = self.pass(parts, body).await;
+        let status = response.status();
+        let bytes = to_bytes(response.into_body(), MOST_BUFFERED).await.map_err(|error| error.to_string())?;
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        if status.is_success() { Ok(text) } else { Err(text) }
+    }
+}
+
+/// Says whose a request is. MiniStack reads account and region from the scope, and does not verify the signature.
+pub(super) fn sign(headers: &mut HeaderMap, scope: &Scope) {
+    let Scope { access_key, region, service } = scope;
+    let authorization = format!(
+        "AWS4-HMAC-SHA256 Credential={access_key}/20260101/{region}/{service}/aws4_request, \
+         SignedHeaders=host, Signature=0"
+    );
+    if let Ok(authorization) = HeaderValue::from_str(&authorization) {
+        headers.insert(header::AUTHORIZATION, authorization);
+    }
+}
+
+/// The most of a body that the front ever holds: a template in a CreateStack has at most 51,200 bytes, a DescribeStacks
+/// of a whole region is far below this.
+pub(super) const MOST_BUFFERED: usize = 8 << 20;
+
+fn percent(byte: u8) -> String {
+    if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") }
+}
+
+fn strip(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .collect();
+    for name in named.iter().chain(&HOP_BY_HOP) {
+        headers.remove(name);
+    }
+    headers.remove("keep-alive");
+}
+
+/// An answer of the front in plain text.
+pub(super) fn plain(status: StatusCode, text: &str) -> Response<Body> {
+    let mut response = Response::new(Body::from(format!("{text}\n")));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}

@@ -1,0 +1,120 @@
+//! The sessions that functions run under: made by `launch.py`, known again by their token.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::Mac as _;
+use hyper::http::request::Parts;
+use serde::Deserialize;
+
+use crate::execute_api::sigv4::{hex, mac};
+
+/// What every token begins with; STS's own don't.
+const PREFIX: &str = "sftpctl.";
+
+/// What secrets are made with: a new one each time the local cloud starts, in memory only.
+#[derive(Clone)]
+pub(crate) struct FunctionKey(String);
+
+impl FunctionKey {
+    /// A key that nobody can guess.
+    pub(crate) fn random() -> Self {
+        let mut bytes = [0_u8; 32];
+        rand::fill(&mut bytes);
+        Self(hex(&bytes))
+    }
+
+    /// As `launch.py` gets it.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The secret key that belongs to a token.
+    pub(super) fn secret(&self, token: &str) -> Option<String> {
+        Some(hex(&mac(self.0.as_bytes(), token)?.finalize().into_bytes()))
+    }
+}
+
+/// A function, as far as a request says so: nothing is verified yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Execution {
+    /// Its account.
+    pub(crate) account: String,
+    /// Its name, which is the session's.
+    pub(crate) name: String,
+    /// Its execution role.
+    pub(crate) role_arn: String,
+    /// The session's token.
+    pub(super) token: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Who {
+    function: String,
+    role: String,
+}
+
+impl Execution {
+    /// Whose request it is, if it is a function's.
+    pub(crate) fn of(parts: &Parts) -> Option<Self> {
+        let header = parts.headers.get("x-amz-security-token").and_then(|token| token.to_str().ok());
+        // In the query of a presigned URL, whose signature is none that a function may hand on here.
+        let query = || {
+            let pairs = parts.uri.query().unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
+            pairs
+                .into_iter()
+                .find(|(name, _)| name.eq_ignore_ascii_case("X-Amz-Security-Token"))
+                .map(|(_, token)| token)
+        };
+        Self::read(header.or_else(query)?)
+    }
+
+    fn read(token: &str) -> Option<Self> {
+        let who = URL_SAFE_NO_PAD.decode(token.strip_prefix(PREFIX)?).ok()?;
+        let who: Who = serde_json::from_slice(&who).ok()?;
+        // arn:aws:lambda:{region}:{account}:function:{name}
+        let parts: Vec<&str> = who.function.split(':').collect();
+        let [_, _, "lambda", _, account, "function", name, ..] = parts.as_slice() else { return None };
+        Some(Self {
+            account: (*account).to_owned(),
+            name: (*name).to_owned(),
+            role_arn: who.role,
+            token: token.to_owned(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A token as `launch.py` makes it.
+    pub(in crate::functions) fn token(function: &str, role: &str) -> String {
+        let who = serde_json::json!({ "function": function, "role": role }).to_string();
+        format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(who))
+    }
+
+    #[test]
+    fn a_token_says_who_calls() {
+        let role = "arn:aws:iam::111111111111:role/r";
+        let text = token("arn:aws:lambda:us-west-2:111111111111:function:f", role);
+        let expected =
+            Execution { account: "111111111111".into(), name: "f".into(), role_arn: role.into(), token: text.clone() };
+        let (parts, ()) = hyper::Request::get("/").header("x-amz-security-token", &text).body(()).unwrap().into_parts();
+        assert_eq!(Execution::of(&parts), Some(expected.clone()));
+        let presigned = format!("/b/k?X-Amz-Security-Token={text}&x=1");
+        let (parts, ()) = hyper::Request::get(presigned).body(()).unwrap().into_parts();
+        assert_eq!(Execution::of(&parts), Some(expected));
+        for other in ["", "FwoGZXIvYXdz", "sftpctl.", "sftpctl.e30", &token("f", role)] {
+            assert_eq!(Execution::read(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn secrets_belong_to_one_token_and_one_key() {
+        let (one, two) = (FunctionKey::random(), FunctionKey::random());
+        assert_eq!(one.secret("a"), one.secret("a"));
+        assert_ne!(one.secret("a"), one.secret("b"));
+        assert_ne!(one.secret("a"), two.secret("a"));
+    }
+}

@@ -1,0 +1,151 @@
+//! Processes told apart by id *and* start time, so that a recycled id is never mistaken for ours.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde::{Deserialize, Serialize};
+
+/// A process, as found at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ProcessId {
+    /// The process id.
+    pub(crate) pid: i32,
+    /// Clock ticks from boot to the start of the process: field 22 of `/proc/<pid>/stat`, see proc(5).
+    pub(crate) started: u64,
+}
+
+impl ProcessId {
+    /// The process that has this id now; `None` when there is none or it has already ended.
+    pub(crate) fn of(pid: i32) -> Option<Self> {
+        look(pid).map(|(process, _)| process)
+    }
+
+    /// The session it belongs to, by the id of the session's first process.
+    pub(crate) fn session(self) -> Option<i32> {
+        look(self.pid).filter(|(process, _)| *process == self).map(|(_, session)| session)
+    }
+
+    /// Whether this very process still runs.
+    pub(crate) fn is_alive(self) -> bool {
+        Self::of(self.pid) == Some(self)
+    }
+
+    /// Asks it to end. Nothing happens when it is gone, whoever has its id now.
+    pub(crate) fn terminate(self) {
+        self.signal(Signal::TERM);
+    }
+
+    /// Ends it at once.
+    pub(crate) fn kill(self) {
+        self.signal(Signal::KILL);
+    }
+
+    fn signal(self, signal: Signal) {
+        if self.is_alive()
+            && let Some(pid) = Pid::from_raw(self.pid)
+            && let Err(error) = kill_process(pid, signal)
+        {
+            tracing::debug!(pid = self.pid, %error, "signal not delivered");
+        }
+    }
+
+    /// Waits until it has ended; `false` when it still runs after `deadline`.
+    pub(crate) async fn wait_gone(self, deadline: Duration) -> bool {
+        poll(deadline, async || if self.is_alive() { None } else { Some(()) }).await.is_some()
+    }
+}
+
+/// What `/proc/<pid>/stat` shows.
+enum Seen {
+    /// A living process and its session.
+    Alive(ProcessId, i32),
+    /// A zombie has ended; only its parent has not asked yet.
+    Ended,
+}
+
+fn stat(pid: i32) -> std::io::Result<String> {
+    std::fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat"))
+}
+
+fn parse(pid: i32, stat: &str) -> Option<Seen> {
+    // The second field is the program's name in parentheses, which may itself hold spaces and parentheses.
+    let (_, rest) = stat.rsplit_once(')')?;
+    let fields: Vec<&str> = rest.split_whitespace().collect();
+    if matches!(*fields.first()?, "Z" | "X") {
+        return Some(Seen::Ended);
+    }
+    let process = ProcessId { pid, started: fields.get(19)?.parse().ok()? };
+    Some(Seen::Alive(process, fields.get(3)?.parse().ok()?))
+}
+
+/// A living process and its session.
+fn look(pid: i32) -> Option<(ProcessId, i32)> {
+    match parse(pid, &stat(pid).ok()?)? {
+        Seen::Alive(process, session) => Some((process, session)),
+        Seen::Ended => None,
+    }
+}
+
+/// Ends what is left of a session, except this process: first asked to, then made to. Returns when it has gone.
+///
+/// MiniStack leaves the processes of its functions behind. They are in the session of the front that started it.
+pub(crate) async fn end_session(session: i32) {
+    const GRACE: Duration = Duration::from_secs(1);
+    const KILLED: Duration = Duration::from_secs(10);
+    let me = std::process::id().cast_signed();
+    let members = || -> Vec<ProcessId> {
+        let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+        let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        pids.filter_map(look)
+            .filter(|(process, its)| *its == session && process.pid != me)
+            .map(|(process, _)| process)
+            .collect()
+    };
+    members().into_iter().for_each(ProcessId::terminate);
+    if poll(GRACE, async || members().is_empty().then_some(())).await.is_some() {
+        return;
+    }
+    // A process that is killed takes a moment to go, and one that was just started was not in the list.
+    let killed = poll(KILLED, async || {
+        let left = members();
+        left.iter().copied().for_each(ProcessId::kill);
+        left.is_empty().then_some(())
+    });
+    if killed.await.is_none() {
+        tracing::warn!(session, "processes of the local cloud are still there");
+    }
+}
+
+/// Asks `probe` again and again, at short intervals, until it answers or `deadline` is over.
+pub(crate) async fn poll<T>(deadline: Duration, mut probe: impl AsyncFnMut() -> Option<T>) -> Option<T> {
+    const PAUSE: Duration = Duration::from_millis(20);
+    let end = tokio::time::Instant::now() + deadline;
+    loop {
+        if let Some(found) = probe().await {
+            return Some(found);
+        }
+        if tokio::time::Instant::now() >= end {
+            return None;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_recycled_id_is_another_process() {
+        let me = ProcessId::of(std::process::id().cast_signed()).unwrap();
+        assert!(me.is_alive());
+        assert!(!ProcessId { started: me.started + 1, ..me }.is_alive());
+    }
+
+    #[test]
+    fn an_unused_id_is_nobody() {
+        assert_eq!(ProcessId::of(i32::MAX), None);
+    }
+}

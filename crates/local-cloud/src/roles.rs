@@ -1,0 +1,61 @@
+//! The policies of roles, read once and believed as long as nothing can have changed them.
+//!
+//! A log-in asks for the policies of three roles. Whatever may change one comes through the front, which says so; what
+//! comes another way counts after two seconds. IAM itself takes longer than that to spread a change.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Mutex;
+
+use iam_model::Policy;
+use sftpctl_aws::Aws;
+
+/// How long policies are believed that nobody is known to have changed.
+const FRESH: Duration = Duration::from_secs(2);
+
+/// Policies by account and role.
+#[derive(Default)]
+pub(crate) struct Roles {
+    changes: AtomicU64,
+    read: Mutex<HashMap<(String, String), Read>>,
+}
+
+struct Read {
+    at: Instant,
+    /// How many changes there had been when reading began.
+    changes: u64,
+    policies: Option<Arc<[Policy]>>,
+}
+
+impl Roles {
+    /// Something may have changed: nothing that was read before is believed any more.
+    pub(crate) fn changed(&self) {
+        self.changes.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Every policy of a role, inline and attached; `None` without the role.
+    ///
+    /// # Errors
+    /// IAM does not answer, or a policy cannot be understood.
+    pub(crate) async fn policies(&self, aws: &Aws, account: &str, role: &str) -> Result<Option<Arc<[Policy]>>, String> {
+        let key = (account.to_owned(), role.to_owned());
+        // Held while reading: of many who ask at once, one reads.
+        let mut read = self.read.lock().await;
+        let changes = self.changes.load(Ordering::SeqCst);
+        if let Some(known) = read.get(&key)
+            && known.changes == changes
+            && known.at.elapsed() < FRESH
+        {
+            return Ok(known.policies.clone());
+        }
+        let at = Instant::now();
+        let documents = aws.iam().role_policies(role).await.map_err(|error| error.to_string())?;
+        let parsed = documents.map(|documents| documents.iter().map(|text| Policy::parse(text)).collect());
+        let policies = parsed.transpose().map_err(|error| format!("a policy of {role}: {error}"))?;
+        read.insert(key, Read { at, changes, policies: policies.clone() });
+        Ok(policies)
+    }
+}

@@ -1,0 +1,207 @@
+//! Buckets wherever they are: a Transfer server serves homes of every region, not only of its own.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use tokio::sync::Mutex;
+
+use super::storage::{Sink, Source, Storage, StorageError};
+use sftpctl_aws::{Aws, AwsError, Download, ObjectFacts, ObjectPage, S3, Upload};
+
+/// S3 as an account sees it, each bucket asked in its own region.
+pub(super) struct Buckets {
+    aws: Arc<Aws>,
+    region: String,
+    known: Mutex<HashMap<String, S3>>,
+}
+
+impl Buckets {
+    /// The buckets of an account; where they are is asked in `region`.
+    pub(super) fn new(aws: Arc<Aws>, region: &str) -> Self {
+        Self { aws, region: region.to_owned(), known: Mutex::default() }
+    }
+
+    /// S3 of the bucket's region; `None` where there is no such bucket.
+    pub(super) async fn of(&self, bucket: &str) -> Result<Option<S3>, AwsError> {
+        let mut known = self.known.lock().await;
+        if let Some(s3) = known.get(bucket) {
+            return Ok(Some(s3.clone()));
+        }
+        let Some(region) = self.aws.s3(&self.region).location(bucket).await? else { return Ok(None) };
+        let s3 = self.aws.s3(&region);
+        known.insert(bucket.to_owned(), s3.clone());
+        Ok(Some(s3))
+    }
+
+    async fn at(&self, bucket: &str) -> Result<S3, StorageError> {
+        self.of(bucket).await?.ok_or_else(|| StorageError(format!("there is no bucket {bucket}")))
+    }
+}
+
+/// How a session holds it.
+#[derive(Clone)]
+pub(super) struct S3Storage(pub(super) Arc<Buckets>);
+
+#[async_trait]
+impl Storage for S3Storage {
+    async fn head(&self, bucket: &str, key: &str) -> Result<Option<ObjectFacts>, StorageError> {
+        Ok(self.0.at(bucket).await?.head(bucket, key).await?)
+    }
+
+    async fn page(
+        &self,
+        bucket: &str,
+        prefix: &str,
+        most: i32,
+        from: Option<&str>,
+    ) -> Result<ObjectPage, StorageError> {
+        Ok(self.0.at(bucket).await?.page(bucket, prefix, true, most, from).await?)
+    }
+
+    async fn range(&self, bucket: &str, key: &str, start: u64, length: u64) -> Result<Option<Bytes>, StorageError> {
+        Ok(self.0.at(bucket).await?.range(bucket, key, start, length).await?)
+    }
+
+    async fn open(&self, bucket: &str, key: &str, start: u64) -> Result<Option<Box<dyn Source>>, StorageError> {
+        let download = self.0.at(bucket).await?.open(bucket, key, start).await?;
+        Ok(download.map(|download| Box::new(S3Source(download)) as Box<dyn Source>))
+    }
+
+    fn create(&self, bucket: &str, key: &str) -> Box<dyn Sink> {
+        let buckets = Arc::clone(&self.0);
+        Box::new(S3Sink { buckets, bucket: bucket.to_owned(), key: key.to_owned(), upload: None })
+    }
+
+    async fn copy(&self, from: (&str, &str), to: (&str, &str)) -> Result<(), StorageError> {
+        Ok(self.0.at(to.0).await?.copy(from, to).await?)
+    }
+
+    async fn delete(&self, bucket: &str, key: &str) -> Result<(), StorageError> {
+        Ok(self.0.at(bucket).await?.delete_object(bucket, key).await?)
+    }
+}
+
+struct S3Source(Download);
+
+#[async_trait]
+impl Source for S3Source {
+    async fn next(&mut self) -> Result<Option<Bytes>, StorageError> {
+        Ok(self.0.next().await?)
+    }
+}
+
+/// A small object is one request; a large one an upload in parts, which shows nothing until it is complete.
+struct S3Sink {
+    buckets: Arc<Buckets>,
+    bucket: String,
+    key: String,
+    upload: Option<Upload>,
+}
+
+impl S3Sink {
+    async fn complete(&mut self, s3: &S3, last: Bytes) -> Result<(), StorageError> {
+        if !last.is_empty() {
+            self.add(last).await?;
+        }
+        match &self.upload {
+            Some(upload) => Ok(s3.complete(&self.bucket, &self.key, upload.clone()).await?),
+            None => Ok(()),
+        }
+    }
+}
+
+#[async_trait]
+impl Sink for S3Sink {
+    async fn add(&mut self, part: Bytes) -> Result<(), StorageError> {
+        let s3 = self.buckets.at(&self.bucket).await?;
+        let upload = match &mut self.upload {
+            Some(upload) => upload,
+            none => none.insert(s3.begin(&self.bucket, &self.key).await?),
+        };
+        Ok(s3.add(&self.bucket, &self.key, upload, part).await?)
+    }
+
+    async fn finish(mut self: Box<Self>, last: Bytes) -> Result<(), StorageError> {
+        let s3 = self.buckets.at(&self.bucket).await?;
+        if self.upload.is_none() {
+            return Ok(s3.put(&self.bucket, &self.key, last).await?);
+        }
+        let finished = self.complete(&s3, last).await;
+        if finished.is_err() {
+            // Parts that nobody will ever complete would be paid for.
+            self.abort().await;
+        }
+        finished
+    }
+
+    async fn abort(self: Box<Self>) {
+        let Some(upload) = &self.upload else { return };
+        let given_up = match self.buckets.at(&self.bucket).await {
+            Ok(s3) => s3.abort(&self.bucket, &self.key, upload).await.map_err(StorageError::from),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = given_up {
+            tracing::warn!(%error, "the parts of a broken upload are still there");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use axum::Router;
+    use axum::body::Body;
+    use hyper::{Method, Request, Response};
+
+    use super::*;
+    use sftpctl_aws::ConnectOptions;
+
+    type Asked = Arc<Mutex<Vec<String>>>;
+
+    /// An S3 on loopback that refuses requests with this in their address, and what it was asked.
+    async fn refusing(what: &'static str) -> (Buckets, Asked) {
+        let asked = Asked::default();
+        let log = Arc::clone(&asked);
+        let router = Router::new().fallback(async move |request: Request<Body>| {
+            let query = request.uri().query().unwrap_or_default().to_owned();
+            let begins = query.split('&').any(|word| word.trim_end_matches('=') == "uploads");
+            let completes = request.method() == Method::POST && !begins;
+            let line = format!("{} {query}{}", request.method(), if completes { " complete" } else { "" });
+            log.lock().unwrap().push(line.clone());
+            let (status, body) = match () {
+                () if line.contains(what) => (403, "<Error><Code>AccessDenied</Code></Error>"),
+                () if query.contains("location") => (200, "<LocationConstraint>us-west-2</LocationConstraint>"),
+                () if begins => {
+                    (200, "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>")
+                }
+                () => (200, ""),
+            };
+            Response::builder().status(status).header("etag", "e").body(Body::from(body)).unwrap()
+        });
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        let aws = Aws::connect(ConnectOptions {
+            profile: None,
+            endpoint_url: Some(endpoint),
+            local_account: Some("111111111111".to_owned()),
+            home_region: "us-west-2".to_owned(),
+        });
+        (Buckets::new(Arc::new(aws.await), "us-west-2"), asked)
+    }
+
+    #[tokio::test]
+    async fn an_upload_that_cannot_be_finished_leaves_no_parts() {
+        for refused in ["partNumber=2", "complete"] {
+            let (buckets, asked) = refusing(refused).await;
+            let mut sink = S3Storage(Arc::new(buckets)).create("b", "k");
+            sink.add(Bytes::from_static(b"first")).await.unwrap();
+            assert!(sink.finish(Bytes::from_static(b"last")).await.is_err(), "{refused}");
+            let asked = asked.lock().unwrap().clone();
+            assert!(asked.iter().any(|line| line.starts_with("DELETE") && line.contains("uploadId=u")), "{asked:?}");
+        }
+    }
+}

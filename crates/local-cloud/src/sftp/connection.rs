@@ -1,0 +1,328 @@
+//! One client's SSH connection: who it is, and which channels it may have.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use russh::keys::PublicKey;
+use russh::server::{Auth, Handler, Msg, PublicKeyOffer, Session as Ssh, VerifiedPublicKey};
+use russh::{Channel, ChannelId, ChannelOpenFailure, MethodKind, MethodSet};
+
+use super::buckets::{Buckets, S3Storage};
+use super::clock::Clock;
+use super::endpoints::Shared;
+use super::guard::Guard;
+use super::rights::Rights;
+use super::session::Session;
+use crate::login::{self, Admission, Asked};
+use crate::transfer::{Place, is_user_name};
+
+/// SFTP sessions of one connection, from the user guide's "Transferring files over a server endpoint using a client".
+const MOST_SESSIONS: usize = 10;
+
+/// Characters of a role session's name (API reference of STS, `RoleSessionName`); user names have more, all of ASCII.
+const MOST_SESSION_NAME: usize = 64;
+
+/// The state of a connection.
+pub(super) struct Connection {
+    shared: Arc<Shared>,
+    place: Place,
+    server: String,
+    peer: SocketAddr,
+    methods: Methods,
+    /// What the identity provider said of a key's owner, so that it is not asked for every key.
+    offered: Option<(String, Result<Admission, String>)>,
+    /// Who has shown a key. A key proves nothing about anybody else whose password follows.
+    key_of: Option<String>,
+    admitted: Option<(String, Admission)>,
+    /// Channels that are no session yet.
+    channels: HashMap<ChannelId, Channel<Msg>>,
+    /// Every session holds a clone until its stream ends, whoever ends it.
+    seats: Arc<()>,
+    clock: Clock,
+}
+
+/// `SftpAuthenticationMethods` of a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Methods {
+    /// Only passwords.
+    Password,
+    /// Only keys.
+    Key,
+    /// Either.
+    Either,
+    /// A key, then a password.
+    Both,
+}
+
+impl Methods {
+    /// From the API's word.
+    pub(super) fn parse(word: &str) -> Self {
+        match word {
+            "PASSWORD" => Self::Password,
+            "PUBLIC_KEY" => Self::Key,
+            "PUBLIC_KEY_AND_PASSWORD" => Self::Both,
+            _ => Self::Either,
+        }
+    }
+
+    fn offered(self, key_accepted: bool) -> MethodSet {
+        let kinds: &[MethodKind] = match self {
+            Self::Password => &[MethodKind::Password],
+            Self::Key => &[MethodKind::PublicKey],
+            Self::Either => &[MethodKind::PublicKey, MethodKind::Password],
+            Self::Both if key_accepted => &[MethodKind::Password],
+            Self::Both => &[MethodKind::PublicKey],
+        };
+        kinds.into()
+    }
+}
+
+impl Connection {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        place: Place,
+        server: String,
+        peer: SocketAddr,
+        methods: Methods,
+        clock: Clock,
+    ) -> Self {
+        Self {
+            shared,
+            place,
+            server,
+            peer,
+            methods,
+            offered: None,
+            key_of: None,
+            admitted: None,
+            channels: HashMap::new(),
+            seats: Arc::default(),
+            clock,
+        }
+    }
+
+    /// A refusal that lets the client try again.
+    fn refuse(&self, user: &str) -> Auth {
+        let methods = self.methods.offered(self.has_shown_a_key(user));
+        Auth::Reject { proceed_with_methods: Some(methods), partial_success: false }
+    }
+
+    fn has_shown_a_key(&self, user: &str) -> bool {
+        self.key_of.as_deref() == Some(user)
+    }
+
+    fn admit(&mut self, user: &str, admission: Admission) -> Auth {
+        self.clock.admit(user);
+        self.admitted = Some((user.to_owned(), admission));
+        Auth::Accept
+    }
+
+    /// Asks the identity provider, and whether the role it names can be assumed.
+    async fn ask(&self, username: &str, password: &str) -> Result<Admission, String> {
+        // Transfer asks nobody about a name that it could not take.
+        if !is_user_name(username) {
+            return Err(format!("`{username}` is not a user name that Transfer Family takes"));
+        }
+        let server = self.shared.store.get(&self.place, &self.server).map_err(|_| "the server is gone".to_owned())?;
+        let source_ip = self.peer.ip().to_string();
+        let asked = Asked { username, password, protocol: "SFTP", source_ip: &source_ip };
+        let identity = login::ask(&self.shared.cloud, &self.place, &self.server, &server, &asked).await;
+        let admission = login::admission(username, &identity)?;
+        let role = login::may_assume(&self.shared.cloud, &self.place, &self.server, username, &admission.role).await;
+        role.map_err(|error| error.to_string())?;
+        Ok(admission)
+    }
+
+    /// What the identity provider says of the owner of keys; asked once a connection and name.
+    async fn keys_of(&mut self, username: &str) -> Result<Admission, String> {
+        match &self.offered {
+            Some((name, result)) if name == username => result.clone(),
+            _ => {
+                let result = self.ask(username, "").await;
+                self.offered = Some((username.to_owned(), result.clone()));
+                result
+            }
+        }
+    }
+
+    async fn has_key(&mut self, username: &str, key: &PublicKey) -> bool {
+        let Ok(admission) = self.keys_of(username).await else { return false };
+        admission
+            .public_keys
+            .iter()
+            .any(|line| PublicKey::from_openssh(line).is_ok_and(|known| known.key_data() == key.key_data()))
+    }
+}
+
+impl Handler for Connection {
+    type Error = russh::Error;
+
+    async fn auth_none(&mut self, user: &str) -> Result<Auth, Self::Error> {
+        Ok(self.refuse(user))
+    }
+
+    async fn auth_password(&mut self, user: &str, password: &str) -> Result<Auth, Self::Error> {
+        let may = match self.methods {
+            Methods::Password | Methods::Either => true,
+            Methods::Both => self.has_shown_a_key(user),
+            Methods::Key => false,
+        };
+        if !may {
+            return Ok(self.refuse(user));
+        }
+        // An answer to a password may hold no keys ("Transfer Family also requires that the password response must not
+        // include public keys"): it is the answer to an empty one, and admits whoever shows one of them.
+        let asked = self.ask(user, password).await.and_then(|admission| match admission.public_keys.is_empty() {
+            true if !password.is_empty() => Ok(admission),
+            _ => Err("no password was given, or the identity provider answered with keys".to_owned()),
+        });
+        match asked {
+            Ok(admission) => {
+                tracing::info!(server = self.server, user, "logged in by password");
+                Ok(self.admit(user, admission))
+            }
+            Err(reason) => {
+                tracing::info!(server = self.server, user, reason, "refused");
+                Ok(self.refuse(user))
+            }
+        }
+    }
+
+    async fn auth_publickey_offered(&mut self, user: &str, offer: PublicKeyOffer<'_>) -> Result<Auth, Self::Error> {
+        if self.methods == Methods::Password || !self.has_key(user, offer.public_key).await {
+            return Ok(self.refuse(user));
+        }
+        Ok(Auth::Accept)
+    }
+
+    async fn auth_publickey(&mut self, user: &str, key: VerifiedPublicKey<'_>) -> Result<Auth, Self::Error> {
+        if self.methods == Methods::Password || !self.has_key(user, key.public_key).await {
+            return Ok(self.refuse(user));
+        }
+        let Ok(admission) = self.keys_of(user).await else { return Ok(self.refuse(user)) };
+        if self.methods == Methods::Both {
+            self.key_of = Some(user.to_owned());
+            let methods = Some(self.methods.offered(true));
+            return Ok(Auth::Reject { proceed_with_methods: methods, partial_success: true });
+        }
+        tracing::info!(server = self.server, user, "logged in by key");
+        Ok(self.admit(user, admission))
+    }
+
+    async fn channel_open_session(
+        &mut self,
+        channel: Channel<Msg>,
+        reply: russh::server::ChannelOpenHandle,
+        _session: &mut Ssh,
+    ) -> Result<(), Self::Error> {
+        self.clock.touch();
+        if self.channels.len() + Arc::strong_count(&self.seats) > MOST_SESSIONS {
+            reply.reject(ChannelOpenFailure::ResourceShortage).await;
+            return Ok(());
+        }
+        self.channels.insert(channel.id(), channel);
+        reply.accept().await;
+        Ok(())
+    }
+
+    async fn channel_close(&mut self, channel: ChannelId, _session: &mut Ssh) -> Result<(), Self::Error> {
+        self.channels.remove(&channel);
+        Ok(())
+    }
+
+    /// A client that has had its answers: told that all went well, or `scp` would say that it did not.
+    async fn channel_eof(&mut self, channel: ChannelId, session: &mut Ssh) -> Result<(), Self::Error> {
+        if self.channels.contains_key(&channel) {
+            return Ok(());
+        }
+        session.exit_status_request(channel, 0)
+    }
+
+    async fn shell_request(&mut self, channel: ChannelId, session: &mut Ssh) -> Result<(), Self::Error> {
+        session.channel_failure(channel)
+    }
+
+    async fn exec_request(&mut self, channel: ChannelId, _data: &[u8], session: &mut Ssh) -> Result<(), Self::Error> {
+        session.channel_failure(channel)
+    }
+
+    async fn pty_request(
+        &mut self,
+        channel: ChannelId,
+        _term: &str,
+        _columns: u32,
+        _rows: u32,
+        _width: u32,
+        _height: u32,
+        _modes: &[(russh::Pty, u32)],
+        session: &mut Ssh,
+    ) -> Result<(), Self::Error> {
+        session.channel_failure(channel)
+    }
+
+    async fn x11_request(
+        &mut self,
+        channel: ChannelId,
+        _single: bool,
+        _protocol: &str,
+        _cookie: &str,
+        _screen: u32,
+        session: &mut Ssh,
+    ) -> Result<(), Self::Error> {
+        session.channel_failure(channel)
+    }
+
+    async fn env_request(
+        &mut self,
+        channel: ChannelId,
+        _name: &str,
+        _value: &str,
+        session: &mut Ssh,
+    ) -> Result<(), Self::Error> {
+        session.channel_failure(channel)
+    }
+
+    async fn subsystem_request(&mut self, id: ChannelId, name: &str, session: &mut Ssh) -> Result<(), Self::Error> {
+        let admitted = self.admitted.clone();
+        let (Some((user, admission)), true) = (admitted, name == "sftp") else {
+            return session.channel_failure(id);
+        };
+        let Some(channel) = self.channels.remove(&id) else { return session.channel_failure(id) };
+        let sftp = match self.begin(&user, &admission).await {
+            Ok(sftp) => sftp,
+            Err(reason) => {
+                tracing::warn!(server = self.server, user, reason, "no session");
+                return session.channel_failure(id);
+            }
+        };
+        session.channel_success(id)?;
+        let config = russh_sftp::server::Config { max_client_packet_len: super::guard::MOST };
+        let stream = Guard::new(channel.into_stream(), self.clock.clone(), Arc::clone(&self.seats));
+        russh_sftp::server::run_with_config(stream, sftp, config).await;
+        Ok(())
+    }
+}
+
+impl Connection {
+    async fn begin(&self, user: &str, admission: &Admission) -> Result<Session, String> {
+        let server = self.shared.store.get(&self.place, &self.server).map_err(|_| "the server is gone".to_owned())?;
+        let option = server.settings.get("ProtocolDetails").and_then(|details| details["SetStatOption"].as_str());
+        let quiet = option == Some("ENABLE_NO_OP");
+        let view = admission.home.clone();
+        if let Some(memory) = &self.shared.memory {
+            return Ok(Session::new(Arc::new(memory.clone()), None, view, quiet));
+        }
+        let aws = self.shared.cloud.aws(&self.place.account).await;
+        let buckets = Arc::new(Buckets::new(aws, &self.place.region));
+        let rights = Rights::new(
+            Arc::clone(&self.shared.cloud),
+            &self.place.account,
+            Arc::clone(&buckets),
+            &admission.role,
+            &user[..user.len().min(MOST_SESSION_NAME)],
+            admission.policy.as_deref(),
+        )?;
+        Ok(Session::new(Arc::new(S3Storage(buckets)), Some(rights), view, quiet))
+    }
+}

@@ -1,0 +1,38 @@
+//! TestIdentityProvider: the log-in chain, asked without a client.
+
+use serde_json::{Map, Value, json};
+
+use super::error::ApiError;
+use super::{Context, text};
+use crate::login::{self, Asked};
+
+/// TestIdentityProvider.
+pub(super) async fn test(context: &Context<'_>, input: &Map<String, Value>) -> Result<Value, ApiError> {
+    let id = text(input, "ServerId");
+    let server = context.store.get(&context.place, id)?;
+    if server.text("IdentityProviderType") == "SERVICE_MANAGED" {
+        return Err(ApiError::invalid(
+            "TestIdentityProvider is not supported for IdentityProviderType SERVICE_MANAGED",
+        ));
+    }
+    let protocol = match text(input, "ServerProtocol") {
+        "" => "SFTP",
+        protocol => protocol,
+    };
+    let asked = Asked {
+        username: text(input, "UserName"),
+        password: text(input, "UserPassword"),
+        protocol,
+        source_ip: match text(input, "SourceIp") {
+            "" => "127.0.0.1",
+            address => address,
+        },
+    };
+    let identity = login::ask(context.cloud, &context.place, id, &server, &asked).await;
+    Ok(json!({
+        "Response": identity.response,
+        "StatusCode": identity.status,
+        "Message": identity.message,
+        "Url": identity.url,
+    }))
+}

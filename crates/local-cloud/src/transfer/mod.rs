@@ -1,0 +1,178 @@
+//! AWS Transfer Family's control plane, as the local cloud answers it.
+//!
+//! One operation is one function, taking what [`model`] has checked, and one arm in [`answer`]. What a server is to the
+//! outside (its SFTP endpoint) is no business of this module: it only knows what was set, and in which state it is.
+
+mod error;
+mod host_key;
+mod identity;
+mod model;
+mod policies;
+mod rules;
+mod servers;
+mod store;
+mod tags;
+
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+pub(crate) use error::ApiError;
+pub(crate) use host_key::KeyFolder;
+pub(crate) use policies::{SecurityPolicy, security_policy};
+pub(crate) use rules::is_user_name;
+pub(crate) use servers::arn;
+pub(crate) use store::{Place, Server, State, Store};
+
+use super::cloud::Cloud;
+use super::front::Upstream;
+
+/// What the header `X-Amz-Target` of a Transfer call starts with.
+pub(crate) const TARGET_PREFIX: &str = "TransferService.";
+
+/// What an operation may use besides its request.
+pub(crate) struct Context<'a> {
+    /// Whose servers, and in which region.
+    pub(crate) place: Place,
+    /// All servers.
+    pub(crate) store: &'a Store,
+    /// Their private host keys.
+    pub(crate) keys: &'a KeyFolder,
+    /// What log-ins go through.
+    pub(crate) cloud: &'a Cloud,
+    /// The rest of the cloud, to look up what a server refers to.
+    pub(crate) upstream: &'a Upstream,
+    /// How long a change of state takes.
+    pub(crate) start_time: Duration,
+}
+
+/// Answers one call; `None` is an answer without a body, as AWS gives for operations without output.
+pub(crate) async fn answer(context: &Context<'_>, operation: &str, body: &[u8]) -> Result<Option<Value>, ApiError> {
+    if !OPERATIONS.contains(&operation) {
+        let what = format!(
+            "the local cloud does not model {TARGET_PREFIX}{operation}; it has {}. See docs/local-cloud.md",
+            OPERATIONS.join(", ")
+        );
+        return Err(ApiError::protocol(400, "UnknownOperationException", what));
+    }
+    let input = model::parse(operation, body)?;
+    match operation {
+        "CreateServer" => servers::create(context, input).await.map(Some),
+        "DescribeServer" => servers::describe(context, &input).map(Some),
+        "ListServers" => servers::list(context, &input).map(Some),
+        "UpdateServer" => servers::update(context, input).await.map(Some),
+        "StartServer" => servers::start(context, &input).map(|()| None),
+        "StopServer" => servers::stop(context, &input).map(|()| None),
+        "DeleteServer" => servers::delete(context, &input).map(|()| None),
+        "TagResource" => tags::tag(context, &input).map(|()| None),
+        "UntagResource" => tags::untag(context, &input).map(|()| None),
+        "ListTagsForResource" => tags::list(context, &input).map(Some),
+        "ImportHostKey" => host_key::import(context, &input).map(Some),
+        "ListHostKeys" => host_key::list(context, &input).map(Some),
+        "DescribeHostKey" => host_key::describe(context, &input).map(Some),
+        "DeleteHostKey" => host_key::delete(context, &input).map(|()| None),
+        "UpdateHostKey" => host_key::update(context, &input).map(Some),
+        "TestIdentityProvider" => identity::test(context, &input).await.map(Some),
+        "ListSecurityPolicies" => policies::list(&input).map(Some),
+        "DescribeSecurityPolicy" => policies::describe(&input).map(Some),
+        other => Err(ApiError::internal(format!("{other} is listed, but nothing answers it"))),
+    }
+}
+
+/// Every operation that [`answer`] has an arm for.
+const OPERATIONS: [&str; 18] = [
+    "CreateServer",
+    "DeleteHostKey",
+    "DeleteServer",
+    "DescribeHostKey",
+    "DescribeSecurityPolicy",
+    "DescribeServer",
+    "ImportHostKey",
+    "ListHostKeys",
+    "ListSecurityPolicies",
+    "ListServers",
+    "ListTagsForResource",
+    "StartServer",
+    "StopServer",
+    "TagResource",
+    "TestIdentityProvider",
+    "UntagResource",
+    "UpdateHostKey",
+    "UpdateServer",
+];
+
+/// A text member; "" when it is not set. The model has checked that required ones are.
+fn text<'a>(input: &'a Map<String, Value>, name: &str) -> &'a str {
+    input.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// One page of `items`, in their order, and the token of the next page.
+///
+/// The token is the key of the last item shown, so that a page stays right when items come and go between calls.
+fn page<T>(
+    input: &Map<String, Value>,
+    items: impl IntoIterator<Item = (String, T)>,
+) -> Result<(Vec<T>, Option<String>), ApiError> {
+    const MOST: usize = 1000;
+    const MARK: &str = "after:";
+    let size = input.get("MaxResults").and_then(Value::as_u64).and_then(|n| usize::try_from(n).ok()).unwrap_or(MOST);
+    let after = match input.get("NextToken").and_then(Value::as_str) {
+        None => None,
+        Some(token) => {
+            let bytes = aws_smithy_types::base64::decode(token).map_err(|_| ApiError::invalid_next_token())?;
+            let text = String::from_utf8(bytes).map_err(|_| ApiError::invalid_next_token())?;
+            Some(text.strip_prefix(MARK).ok_or_else(ApiError::invalid_next_token)?.to_owned())
+        }
+    };
+    let mut rest = items.into_iter().filter(|(key, _)| after.as_ref().is_none_or(|after| key > after)).peekable();
+    let mut shown = Vec::new();
+    let mut last = String::new();
+    while shown.len() < size
+        && let Some((key, item)) = rest.next()
+    {
+        shown.push(item);
+        last = key;
+    }
+    let next = rest.peek().map(|_| aws_smithy_types::base64::encode(format!("{MARK}{last}")));
+    Ok((shown, next))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(size: u64, token: Option<String>) -> Map<String, Value> {
+        let mut input = Map::new();
+        input.insert("MaxResults".to_owned(), size.into());
+        if let Some(token) = token {
+            input.insert("NextToken".to_owned(), token.into());
+        }
+        input
+    }
+
+    #[test]
+    fn pages_cover_everything_once() {
+        let items = || ["a", "b", "c", "d", "e"].map(|key| (key.to_owned(), key));
+        for size in 1..7 {
+            let (mut seen, mut token) = (Vec::new(), None);
+            loop {
+                let (shown, next) = page(&request(size, token), items()).unwrap();
+                assert!(!shown.is_empty() && shown.len() as u64 <= size);
+                seen.extend(shown);
+                token = next;
+                if token.is_none() {
+                    break;
+                }
+            }
+            assert_eq!(seen, ["a", "b", "c", "d", "e"]);
+        }
+    }
+
+    #[test]
+    fn a_made_up_token_is_refused() {
+        for token in ["x", "bm90IG91cnM=", "!"] {
+            let error = page(&request(1, Some(token.to_owned())), [("a".to_owned(), 1)]).unwrap_err();
+            assert_eq!(error.code, "InvalidNextTokenException");
+        }
+    }
+}

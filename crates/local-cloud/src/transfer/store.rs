@@ -1,0 +1,218 @@
+//! The Transfer servers of the local cloud, by account and region, in one file.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::error::ApiError;
+use super::host_key::HostKey;
+use crate::error::LocalError;
+use crate::files::{read_json, write_json};
+
+const VERSION: u32 = 1;
+
+/// Who asks, and where: AWS keeps servers apart by both.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place {
+    /// Twelve digits.
+    pub(crate) account: String,
+    /// For example `us-west-2`.
+    pub(crate) region: String,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    version: u32,
+    /// Account, then region, then server id.
+    servers: BTreeMap<String, BTreeMap<String, BTreeMap<String, Server>>>,
+}
+
+impl Default for File {
+    fn default() -> Self {
+        Self { version: VERSION, servers: BTreeMap::new() }
+    }
+}
+
+/// One Transfer server.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Server {
+    /// What CreateServer and UpdateServer set, in the API's own words; no `Tags`, no `HostKey`.
+    pub(crate) settings: Map<String, Value>,
+    /// Tags by key.
+    pub(crate) tags: BTreeMap<String, String>,
+    /// The public side of its host keys, the oldest first.
+    pub(crate) host_keys: Vec<HostKey>,
+    state: State,
+    /// Milliseconds since 1970: when a server under way arrives.
+    settles_at: u64,
+}
+
+/// The states a server rests in, and the two on the way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub(crate) enum State {
+    /// Accepts log-ins.
+    Online,
+    /// Does not.
+    Offline,
+    /// On the way to ONLINE.
+    Starting,
+    /// On the way to OFFLINE.
+    Stopping,
+}
+
+impl State {
+    /// The API's word.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Online => "ONLINE",
+            Self::Offline => "OFFLINE",
+            Self::Starting => "STARTING",
+            Self::Stopping => "STOPPING",
+        }
+    }
+}
+
+impl Server {
+    /// A server that begins to start.
+    pub(crate) fn starting(
+        settings: Map<String, Value>,
+        tags: BTreeMap<String, String>,
+        host_keys: Vec<HostKey>,
+        takes: Duration,
+    ) -> Self {
+        Self { settings, tags, host_keys, state: State::Starting, settles_at: now_plus(takes) }
+    }
+
+    /// Its state at this moment.
+    pub(crate) fn state(&self) -> State {
+        match self.state {
+            State::Starting if self.settles_at <= now_plus(Duration::ZERO) => State::Online,
+            State::Stopping if self.settles_at <= now_plus(Duration::ZERO) => State::Offline,
+            state => state,
+        }
+    }
+
+    /// Sends it on the way to another state.
+    pub(crate) fn begin(&mut self, state: State, takes: Duration) {
+        self.state = state;
+        self.settles_at = now_plus(takes);
+    }
+
+    /// A setting that is text, or "".
+    pub(crate) fn text(&self, name: &str) -> &str {
+        self.settings.get(name).and_then(Value::as_str).unwrap_or_default()
+    }
+}
+
+fn now_plus(time: Duration) -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.saturating_add(time).as_millis()).unwrap_or(u64::MAX)
+}
+
+/// All servers, kept in memory and written whole after each change.
+#[derive(Debug)]
+pub(crate) struct Store {
+    path: PathBuf,
+    file: Mutex<File>,
+}
+
+impl Store {
+    /// Reads the file; one that isn't there yet is an empty cloud.
+    pub(crate) fn open(path: &Path) -> Result<Self, LocalError> {
+        let file: File = read_json(path)?.unwrap_or_default();
+        if file.version != VERSION {
+            let what = format!("it has version {}, this program reads {VERSION}", file.version);
+            return Err(LocalError::file("understanding", path)(std::io::Error::other(what)));
+        }
+        Ok(Self { path: path.to_owned(), file: Mutex::new(file) })
+    }
+
+    /// The servers of one account and region, by id.
+    pub(crate) fn list(&self, place: &Place) -> BTreeMap<String, Server> {
+        let file = self.lock();
+        file.servers.get(&place.account).and_then(|regions| regions.get(&place.region)).cloned().unwrap_or_default()
+    }
+
+    /// One server.
+    pub(crate) fn get(&self, place: &Place, id: &str) -> Result<Server, ApiError> {
+        let file = self.lock();
+        let servers = file.servers.get(&place.account).and_then(|regions| regions.get(&place.region));
+        servers.and_then(|servers| servers.get(id)).cloned().ok_or_else(|| ApiError::unknown("Server", id))
+    }
+
+    /// Every server there is, for the status.
+    pub(crate) fn all(&self) -> Vec<(Place, String, State)> {
+        let file = self.lock();
+        let mut all = Vec::new();
+        for (account, regions) in &file.servers {
+            for (region, servers) in regions {
+                for (id, server) in servers {
+                    let place = Place { account: account.clone(), region: region.clone() };
+                    all.push((place, id.clone(), server.state()));
+                }
+            }
+        }
+        all
+    }
+
+    /// Adds a server under a new id.
+    pub(crate) fn add(&self, place: &Place, id: &str, server: Server) -> Result<(), ApiError> {
+        self.change(place, |servers| {
+            servers.insert(id.to_owned(), server);
+            Ok(())
+        })
+    }
+
+    /// Changes a server; when `change` refuses, or the file can't be written, it is as before.
+    pub(crate) fn update<T>(
+        &self,
+        place: &Place,
+        id: &str,
+        change: impl FnOnce(&mut Server) -> Result<T, ApiError>,
+    ) -> Result<T, ApiError> {
+        self.change(place, |servers| change(servers.get_mut(id).ok_or_else(|| ApiError::unknown("Server", id))?))
+    }
+
+    /// Removes a server.
+    pub(crate) fn remove(&self, place: &Place, id: &str) -> Result<(), ApiError> {
+        self.change(place, |servers| servers.remove(id).map(|_| ()).ok_or_else(|| ApiError::unknown("Server", id)))
+    }
+
+    fn change<T>(
+        &self,
+        place: &Place,
+        change: impl FnOnce(&mut BTreeMap<String, Server>) -> Result<T, ApiError>,
+    ) -> Result<T, ApiError> {
+        let mut file = self.lock();
+        let servers = file.servers.entry(place.account.clone()).or_default().entry(place.region.clone()).or_default();
+        let before = servers.clone();
+        let result = change(servers);
+        let unchanged = *servers == before;
+        if unchanged {
+            return result;
+        }
+        // A refusal half-way, or a full disk, must not leave in memory what the file doesn't have.
+        let failure = match result {
+            Ok(value) => match write_json(&self.path, &*file) {
+                Ok(()) => return Ok(value),
+                Err(error) => ApiError::internal(format!("the local cloud could not save its servers: {error}")),
+            },
+            Err(refusal) => refusal,
+        };
+        if let Some(servers) = file.servers.get_mut(&place.account).and_then(|regions| regions.get_mut(&place.region)) {
+            *servers = before;
+        }
+        Err(failure)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, File> {
+        self.file.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

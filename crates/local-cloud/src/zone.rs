@@ -1,0 +1,29 @@
+//! The DNS zone that an environment expects to find in its account: on AWS it is there before any deployment, so the
+//! local cloud has it too.
+
+use std::path::Path;
+
+use super::LocalError;
+use super::control::status;
+use sftpctl_aws::{Aws, ConnectOptions};
+
+/// Makes sure that this account of the local cloud in `dir` has a public hosted zone of this name.
+///
+/// # Errors
+/// The local cloud does not run, or refuses.
+pub async fn ensure(dir: &Path, account: &str, zone: &str) -> Result<(), LocalError> {
+    let status = status(dir).await?;
+    let endpoint = status.endpoint.ok_or_else(|| LocalError::NotRunning { dir: status.dir.clone() })?;
+    let aws = Aws::connect(ConnectOptions {
+        profile: None,
+        endpoint_url: Some(endpoint),
+        local_account: Some(account.to_owned()),
+        home_region: "us-east-1".to_owned(),
+    })
+    .await;
+    let route53 = aws.route53();
+    if route53.zones(zone).await?.is_empty() {
+        route53.create_zone(zone).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,52 @@
+//! `sftpctl-local` as a program.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::process::{Command, Output};
+
+fn run(arguments: &[&str]) -> Output {
+    let folder = tempfile::tempdir().unwrap();
+    Command::new(env!("CARGO_BIN_EXE_sftpctl-local")).args(arguments).current_dir(folder.path()).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn help_shows_commands_as_people_type_them() {
+    let help = run(&["--help"]);
+    assert!(help.status.success());
+    let help = text(&help.stdout);
+    assert!(help.contains("Usage: sftpctl local"), "{help}");
+    for command in ["start", "stop", "status", "logs", "faults", "completions", "man"] {
+        assert!(help.contains(&format!("\n  {command} ")), "{command}: {help}");
+    }
+    assert!(!help.contains("serve"), "the background process is not for people: {help}");
+}
+
+#[test]
+fn status_without_a_local_cloud_is_not_running() {
+    let status = run(&["status"]);
+    assert!(status.status.success());
+    assert!(text(&status.stdout).starts_with("not running"), "{status:?}");
+    let status = run(&["status", "--output", "json"]);
+    let line: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap();
+    assert_eq!((&line["schema"], &line["running"]), (&"sftpctl/local/1".into(), &false.into()));
+}
+
+#[test]
+fn errors_have_a_hint_and_the_exit_code_of_usage() {
+    let failed = run(&["faults", "list"]);
+    assert_eq!(failed.status.code(), Some(2));
+    assert!(text(&failed.stderr).contains("hint: "), "{failed:?}");
+    let failed = run(&["faults", "list", "--output", "json"]);
+    let line: serde_json::Value = serde_json::from_slice(&failed.stdout).unwrap();
+    assert_eq!((&line["schema"], &line["exitCode"]), (&"sftpctl/error/1".into(), &2.into()));
+}
+
+#[test]
+fn there_is_a_completion_script_and_a_manual_page() {
+    assert!(text(&run(&["completions", "bash"]).stdout).contains("sftpctl-local"));
+    assert!(text(&run(&["man"]).stdout).contains(".TH sftpctl"));
+}

@@ -1,0 +1,134 @@
+//! The files that the command line reads.
+//!
+//! Whatever comes, there is no panic but from these assertions.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures_util::FutureExt as _;
+use serde_json::{Map, Value};
+use sha2::{Digest as _, Sha256};
+
+use sftpctl::report::plan_view;
+use sftpctl_core::plan::model::Plan;
+use sftpctl_engine::state::blob::{Blob, Blobs, Expect, Version};
+use sftpctl_engine::state::error::StateError;
+use sftpctl_engine::state::journal::{Entry, Header, Journal, SUM, sum};
+use sftpctl_engine::state::lease::{Lease, Lock};
+use sftpctl_engine::state::machine::ThisMachine;
+use sftpctl_engine::state::model::State;
+
+/// The environment file: every fault has a place in the file and can be shown.
+pub fn environment(data: &[u8]) {
+    let Ok(source) = str::from_utf8(data) else { return };
+    match sftpctl_core::spec::load(source, "x.yaml") {
+        Ok(environment) => assert!(environment.regions.contains_key(&environment.home_region)),
+        Err(faults) => {
+            assert!(!faults.list().is_empty());
+            let lines = source.lines().count() + 1;
+            for fault in faults.list() {
+                assert!(fault.line >= 1 && fault.line <= lines, "line {} of {lines}: {}", fault.line, fault.message);
+            }
+            faults.render(false);
+            faults.render(true);
+        }
+    }
+}
+
+/// A saved plan: what is read is written as it was and can be shown.
+pub fn plan(data: &[u8]) {
+    let Ok(plan) = serde_json::from_slice::<Plan>(data) else { return };
+    let text = serde_json::to_vec(&plan).unwrap_or_default();
+    assert_eq!(serde_json::from_slice::<Plan>(&text).ok().as_ref(), Some(&plan));
+    for width in [1, 80, usize::MAX] {
+        plan_view::render(&plan, width);
+    }
+}
+
+/// State, journal and lock: what is read is written as it was.
+pub fn state(data: &[u8]) {
+    // As it is, which tests the digest; and past the digest, which no mutation gets right.
+    for content in [Some(data.to_vec()), sealed(data)].into_iter().flatten() {
+        let Ok(state) = State::read("x", &content) else { continue };
+        let text = serde_json::to_vec(&state).unwrap_or_default();
+        assert_eq!(State::read("x", &text).ok().as_ref(), Some(&state));
+    }
+    for content in [Some(data.to_vec()), summed(data)].into_iter().flatten() {
+        let Ok(journal) = Journal::read("x", &content) else { continue };
+        let again = Journal::read("x", &journal.write()).ok();
+        let again = again.as_ref();
+        assert_eq!(again.map(Journal::entries), Some(journal.entries()));
+        assert_eq!(again.map(Journal::unfinished), Some(journal.unfinished()));
+        assert_eq!(again.map(Journal::identities), Some(journal.identities()));
+    }
+    if let Some(lease) = lease(data) {
+        assert!(!lease.holder.describe().is_empty());
+        assert_eq!(self::lease(&serde_json::to_vec(&lease).unwrap_or_default()), Some(lease));
+    }
+}
+
+/// A journal with the sums that its lines have, where they have the form of such.
+pub fn summed(data: &[u8]) -> Option<Vec<u8>> {
+    let mut lines = data.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    let header: Header = serde_json::from_slice(lines.next()?).ok()?;
+    let mut text = serde_json::to_vec(&header).ok()?;
+    let mut before = sum("", &text);
+    for line in lines {
+        let mut members: Map<String, Value> = serde_json::from_slice(line).ok()?;
+        members.remove(SUM);
+        let entry: Entry = serde_json::from_value(members.clone().into()).ok()?;
+        before = sum(&before, &serde_json::to_vec(&entry).ok()?);
+        members.insert(SUM.to_owned(), before.clone().into());
+        text.push(b'\n');
+        text.extend(serde_json::to_vec(&members).ok()?);
+    }
+    text.push(b'\n');
+    Some(text)
+}
+
+/// A state with the digest that its content has, where it has the form of one.
+pub fn sealed(data: &[u8]) -> Option<Vec<u8>> {
+    let mut state = State { digest: String::new(), ..serde_json::from_slice(data).ok()? };
+    let sum = Sha256::digest(serde_json::to_vec(&state).ok()?);
+    state.digest = sum.iter().map(|byte| format!("{byte:02x}")).collect();
+    serde_json::to_vec(&state).ok()
+}
+
+/// The lock, read as a run reads it.
+pub fn lease(data: &[u8]) -> Option<Lease> {
+    let lock = Lock::new(Arc::new(Only(data.to_vec())), "x", Arc::new(ThisMachine));
+    // Nothing here waits, so one poll is all of it.
+    let found = lock.look().now_or_never()?.ok()??;
+    Some(found.0)
+}
+
+/// A place where every document is this one.
+#[derive(Debug)]
+struct Only(Vec<u8>);
+
+#[async_trait]
+impl Blobs for Only {
+    fn address(&self, name: &str) -> String {
+        name.to_owned()
+    }
+
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    async fn get(&self, _: &str) -> Result<Option<Blob>, StateError> {
+        Ok(Some(Blob { content: self.0.clone(), version: Version("1".into()) }))
+    }
+
+    async fn put(&self, _: &str, _: &[u8], _: Expect<'_>) -> Result<Version, StateError> {
+        Ok(Version("2".into()))
+    }
+
+    async fn names(&self) -> Result<Vec<String>, StateError> {
+        Ok(Vec::new())
+    }
+
+    async fn check(&self) -> Result<(), StateError> {
+        Ok(())
+    }
+}
