@@ -12,8 +12,8 @@ use crate::report::output::{self, Color, Output};
 use sftpctl_aws::Aws;
 use sftpctl_core::spec;
 use sftpctl_core::spec::model::Environment;
-use sftpctl_core::spec::place::Place as StatePlace;
-use sftpctl_engine::run::{self, Options, Session};
+use sftpctl_core::spec::state_place::StatePlace;
+use sftpctl_engine::run::{self, Options, Run};
 use sftpctl_engine::state::store::Store;
 
 /// Form of the output.
@@ -157,12 +157,12 @@ impl Target {
         Ok((environment, aws))
     }
 
-    /// Begins a session; with `--local` the local cloud is started first.
-    pub(crate) async fn open(&self, look: Look) -> Result<Session, CliError> {
+    /// Begins a run; with `--local` the local cloud is started first.
+    pub(crate) async fn open(&self, look: Look) -> Result<Run, CliError> {
         let environment = self.file.load(look)?;
         spec::warnings(&environment).iter().for_each(|warning| output::progress(&format!("warning: {warning}")));
         let endpoint_url = self.endpoint(&environment).await?;
-        Ok(Session::open(Options {
+        Ok(Run::open(Options {
             state: self.state_place(&environment),
             environment,
             profile: self.profile.clone(),

@@ -9,7 +9,7 @@ use crate::report::output::{self, Output};
 use crate::report::{plan_view, summary};
 use sftpctl_core::model::Action;
 use sftpctl_engine::execute::executor::Task;
-use sftpctl_engine::run::{Earlier, Session};
+use sftpctl_engine::run::{Earlier, Run};
 use sftpctl_engine::verify::Sender;
 
 /// What to deploy, and whether to ask.
@@ -41,16 +41,16 @@ pub(super) struct Args {
 
 /// Shows the plan, asks, does it.
 pub(super) async fn run(args: Args, look: Look) -> Result<Exit, CliError> {
-    let session = args.target.open(look).await?;
-    session.locked("deploy", args.patience.lock_timeout, async |session| work(&args, session, look).await).await
+    let run = args.target.open(look).await?;
+    run.locked("deploy", args.patience.lock_timeout, async |run| work(&args, run, look).await).await
 }
 
-async fn work(args: &Args, session: &mut Session, look: Look) -> Result<Exit, CliError> {
-    let observed = session.observe().await;
-    let (plan, edges) = session.plan(&observed)?;
+async fn work(args: &Args, run: &mut Run, look: Look) -> Result<Exit, CliError> {
+    let observed = run.observe().await;
+    let (plan, edges) = run.plan(&observed)?;
     if let Some(path) = &args.plan {
         let saved = saved::read(path)?;
-        let earlier = session.does_saved_plan(&saved::digest(&saved));
+        let earlier = run.does_saved_plan(&saved::digest(&saved));
         saved::check(&saved, &plan, earlier)?;
         if earlier == Earlier::Whole && plan.is_empty() {
             output::progress(&format!("{} was done by the last run", path.display()));
@@ -61,50 +61,50 @@ async fn work(args: &Args, session: &mut Session, look: Look) -> Result<Exit, Cl
     }
     if plan.is_empty() {
         // One that did not end may have made just now what AWS does not know everywhere.
-        let killed = session.state.last_deploy.as_ref().is_none_or(|run| run.finished.is_none());
-        session.nothing_to_do("deploy", &observed.world).await?;
+        let killed = run.state.last_deploy.as_ref().is_none_or(|run| run.finished.is_none());
+        run.nothing_to_do("deploy", &observed.actual).await?;
         if look.output == Output::Json {
             output::json("plan/1", &plan);
         } else {
-            output::progress(&format!("{} AWS calls", session.calls()));
+            output::progress(&format!("{} AWS calls", run.calls()));
         }
         // The run that made it was killed before it looked, or was refused.
-        let unverified = session.unverified();
-        return if args.no_verify { Ok(Exit::Ok) } else { verify(session, &unverified, killed, look).await };
+        let unverified = run.unverified();
+        return if args.no_verify { Ok(Exit::Ok) } else { verify(run, &unverified, killed, look).await };
     }
-    let name = &session.environment.name;
+    let name = &run.environment.name;
     let goes = plan.steps.iter().any(|step| step.change.action == Action::Delete);
     // A saved plan was looked at; a slip in a file that deploys itself was not.
-    if session.environment.production && goes && args.plan.is_none() {
+    if run.environment.production && goes && args.plan.is_none() {
         confirm_by_name(name, args.confirm.as_deref(), "remove what the file has dropped").await?;
     } else if !args.yes {
         confirm(&format!("Deploy environment {name}? [y/N]"), &["y", "yes"], "--yes").await?;
     }
-    let done = session.execute("deploy", (&plan, &edges), observed.world, Task::Apply).await?;
+    let done = run.execute("deploy", (&plan, &edges), observed.actual, Task::Apply).await?;
     if look.output != Output::Json {
         output::data(&format!("\n{}", summary::render(&done, output::width())));
     }
-    let ended = Exit::from(session.ended(&done));
+    let ended = Exit::from(run.ended(&done));
     if args.no_verify || ended != Exit::Ok {
         return Ok(ended);
     }
     let fresh = plan.steps.iter().any(|step| step.change.action != Action::Delete);
-    let served = session.served();
-    verify(session, &served, fresh, look).await
+    let served = run.served();
+    verify(run, &served, fresh, look).await
 }
 
 /// A server that admits nobody is a failed deploy, and stays one until it does.
-async fn verify(session: &mut Session, regions: &[String], fresh: bool, look: Look) -> Result<Exit, CliError> {
+async fn verify(run: &mut Run, regions: &[String], fresh: bool, look: Look) -> Result<Exit, CliError> {
     if regions.is_empty() {
         return Ok(Exit::Ok);
     }
     if look.output != Output::Json {
         output::data("");
     }
-    let sender = Sender::Deployment { fresh, servers: session.server_ids() };
-    let exit = super::login::canary(session.aws(), &session.environment, regions, &sender, look).await?;
+    let sender = Sender::Deployment { fresh, servers: run.server_ids() };
+    let exit = super::login::canary(run.aws(), &run.environment, regions, &sender, look).await?;
     if exit == Exit::Ok {
-        session.verified(regions).await?;
+        run.verified(regions).await?;
     }
     Ok(exit)
 }

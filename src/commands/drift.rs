@@ -29,10 +29,10 @@ pub(super) async fn run(args: Args, look: Look) -> Result<Exit, CliError> {
         return Err(CliError::new(Exit::Usage, format!("--ignore {text} names no resource"))
             .hint("as `sftpctl drift` shows it: us-west-2/server, us-west-2/stack/Authorizer:MemorySize"));
     }
-    let mut session = args.target.open(look).await?;
-    session.environment.drift.extend(args.ignore.iter().map(|text| Ignore::parse(text)));
-    let observed = session.observe().await;
-    let report = session.drift(&observed, &args.also_regions).await;
+    let mut run = args.target.open(look).await?;
+    run.environment.drift.extend(args.ignore.iter().map(|text| Ignore::parse(text)));
+    let observed = run.observe().await;
+    let report = run.drift(&observed, &args.also_regions).await;
     match look.output {
         Output::Json => output::json("drift/1", &report),
         _ => output::data(&render(&report)),

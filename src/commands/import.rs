@@ -6,7 +6,7 @@ use super::common::{Look, Patience, Target, confirm};
 use crate::exit::{CliError, Exit};
 use crate::report::output::{self, Output};
 use sftpctl_core::kind::NodeId;
-use sftpctl_engine::run::Session;
+use sftpctl_engine::run::Run;
 use sftpctl_engine::run::adopt::Adoption;
 
 /// What to adopt.
@@ -32,16 +32,16 @@ pub(super) struct Args {
 
 /// Shows what would be adopted, asks, does it.
 pub(super) async fn run(args: Args, look: Look) -> Result<Exit, CliError> {
-    let mut session = args.target.open(look).await?;
+    let mut run = args.target.open(look).await?;
     if args.resources.is_empty() {
-        return list(&mut session, look).await;
+        return list(&mut run, look).await;
     }
-    session.locked("import", args.patience.lock_timeout, async |session| work(&args, session, look).await).await
+    run.locked("import", args.patience.lock_timeout, async |run| work(&args, run, look).await).await
 }
 
-async fn list(session: &mut Session, look: Look) -> Result<Exit, CliError> {
-    let observed = session.observe().await;
-    let found = session.candidates(&observed);
+async fn list(run: &mut Run, look: Look) -> Result<Exit, CliError> {
+    let observed = run.observe().await;
+    let found = run.candidates(&observed);
     if look.output == Output::Json {
         let found: Vec<_> = found.iter().map(|(id, what)| json!({ "resource": id, "what": what })).collect();
         let unreadable: Vec<_> = observed.unreadable.keys().collect();
@@ -60,13 +60,13 @@ async fn list(session: &mut Session, look: Look) -> Result<Exit, CliError> {
     output::data(&match found.len() {
         0 if looked != Exit::Ok => "Nothing of what could be looked at is another's.".into(),
         0 => "Nothing of this environment's names is another's. Servers have no names: import REGION/server=ID.".into(),
-        count => format!("{count} to adopt: sftpctl import --env {} RESOURCE …", session.environment.name),
+        count => format!("{count} to adopt: sftpctl import --env {} RESOURCE …", run.environment.name),
     });
     Ok(looked)
 }
 
-async fn work(args: &Args, session: &mut Session, look: Look) -> Result<Exit, CliError> {
-    let observed = session.observe().await;
+async fn work(args: &Args, run: &mut Run, look: Look) -> Result<Exit, CliError> {
+    let observed = run.observe().await;
     // Everything is looked at before anything is changed.
     let mut adoptions = Vec::new();
     for text in &args.resources {
@@ -75,7 +75,7 @@ async fn work(args: &Args, session: &mut Session, look: Look) -> Result<Exit, Cl
             None => (text.as_str(), None),
         };
         let id: NodeId = name.parse().unwrap_or_else(|never: std::convert::Infallible| match never {});
-        adoptions.push(session.adoption(&id, identity, &observed.world).await?);
+        adoptions.push(run.adoption(&id, identity, &observed.actual).await?);
     }
     if look.output != Output::Json {
         for adoption in &adoptions {
@@ -91,11 +91,11 @@ async fn work(args: &Args, session: &mut Session, look: Look) -> Result<Exit, Cl
         return Ok(Exit::Ok);
     }
     if !args.yes {
-        let name = &session.environment.name;
+        let name = &run.environment.name;
         confirm(&format!("Adopt {} for environment {name}? [y/N]", adoptions.len()), &["y", "yes"], "--yes").await?;
     }
     for adoption in &adoptions {
-        session.adopt(adoption).await?;
+        run.adopt(adoption).await?;
         output::progress(&format!("adopted {}", adoption.id));
     }
     if look.output == Output::Json {

@@ -24,9 +24,9 @@ pub(super) struct Args {
 
 /// Shows the plan.
 pub(super) async fn run(args: Args, look: Look) -> Result<Exit, CliError> {
-    let mut session = args.target.open(look).await?;
-    let observed = session.observe().await;
-    let (plan, _) = session.plan(&observed)?;
+    let mut run = args.target.open(look).await?;
+    let observed = run.observe().await;
+    let (plan, _) = run.plan(&observed)?;
     match look.output {
         Output::Json => output::json("plan/1", &plan),
         Output::Markdown => output::data(&markdown::render(&plan)),
@@ -98,8 +98,10 @@ pub(super) mod saved {
         if causes.is_empty() {
             return Ok(());
         }
-        let mut error =
-            CliError::new(Exit::Refused, "the world has moved since the plan was saved; nothing was changed");
+        let mut error = CliError::new(
+            Exit::Refused,
+            "the saved plan is stale: AWS has changed since it was made; nothing was changed",
+        );
         error.causes = causes;
         Err(error.hint("make a new plan with `sftpctl plan --out`"))
     }

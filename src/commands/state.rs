@@ -6,10 +6,10 @@ use serde_json::json;
 use super::common::{Look, Patience, Records, Target, confirm};
 use crate::exit::{CliError, Exit};
 use crate::report::output::{self, Output};
-use sftpctl_core::spec::place::Place;
-use sftpctl_engine::run::{self, Session};
+use sftpctl_core::spec::state_place::StatePlace;
+use sftpctl_engine::run::{self, Run};
 use sftpctl_engine::state::error::StateError;
-use sftpctl_engine::state::moving;
+use sftpctl_engine::state::relocate;
 
 /// What is remembered of environments.
 #[derive(Debug, Args)]
@@ -47,7 +47,7 @@ struct Move {
     records: Records,
     /// The new place: a folder, or s3://BUCKET/PREFIX
     #[arg(long, value_name = "PLACE")]
-    to: Place,
+    to: StatePlace,
     #[command(flatten)]
     patience: Patience,
     /// Do not ask
@@ -115,8 +115,8 @@ async fn rebuild(args: &Rebuild, look: Look) -> Result<Exit, CliError> {
         }
         Err(error) => return Err(error.into()),
     }
-    let session = args.target.open(look).await?;
-    session.locked("state rebuild", patience, async |session: &mut Session| session.rebuild().await).await?;
+    let run = args.target.open(look).await?;
+    run.locked("state rebuild", patience, async |run: &mut Run| run.rebuild().await).await?;
     match look.output {
         Output::Json => output::json("state/1", &json!({ "address": store.address(), "rebuilt": true })),
         _ => output::data(&format!("{} was made anew from AWS.", store.address())),
@@ -134,7 +134,7 @@ async fn relocate(args: &Move, look: Look) -> Result<Exit, CliError> {
         confirm(&format!("Move {} to {}? [y/N]", from.address(), to.address()), &["y", "yes"], "--yes").await?;
     }
     let terms = sftpctl_engine::state::store::terms(environment.state.lease_seconds, args.patience.lock_timeout);
-    moving::relocate((&from, &from_place), (&to, &args.to), terms, &output::progress).await?;
+    relocate::relocate((&from, &from_place), (&to, &args.to), terms, &output::progress).await?;
     match look.output {
         Output::Json => output::json("state/1", &json!({ "address": to.address(), "place": args.to.to_string() })),
         _ => {

@@ -8,10 +8,10 @@ use sftpctl_engine::state::model::LastRun;
 
 /// Shows what exists.
 pub(super) async fn run(target: Target, look: Look) -> Result<Exit, CliError> {
-    let mut session = target.open(look).await?;
-    let observed = session.observe().await;
-    let mut states = session.states(&observed);
-    let resources = session
+    let mut run = target.open(look).await?;
+    let observed = run.observe().await;
+    let mut states = run.states(&observed);
+    let resources = run
         .resources()
         .iter()
         .filter_map(|resource| {
@@ -24,16 +24,16 @@ pub(super) async fn run(target: Target, look: Look) -> Result<Exit, CliError> {
         let then = run.as_ref()?.started.parse::<jiff::Timestamp>().ok()?;
         Some((now - then.as_second()).max(0))
     };
-    let (last_deploy, last_run) = (session.state.last_deploy.clone(), session.state.last_run.clone());
+    let (last_deploy, last_run) = (run.state.last_deploy.clone(), run.state.last_run.clone());
     let report = StatusReport {
-        environment: session.environment.name.clone(),
-        account: session.environment.account.clone(),
+        environment: run.environment.name.clone(),
+        account: run.environment.account.clone(),
         deploy_age_seconds: age(&last_deploy),
         last_deploy,
         age_seconds: age(&last_run),
         last_run,
-        orphans: session.orphan_names(&observed.world).await,
-        regions: session.regions(&observed.world),
+        orphans: run.orphan_names(&observed.actual).await,
+        regions: run.regions(&observed.actual),
         resources,
     };
     match look.output {

@@ -6,7 +6,7 @@ use crate::report::output::{self, Output};
 use crate::report::{plan_view, summary};
 use sftpctl_core::model::{Action, RemovalOptions};
 use sftpctl_engine::execute::executor::Task;
-use sftpctl_engine::run::Session;
+use sftpctl_engine::run::Run;
 
 /// What goes, and how it is confirmed.
 #[derive(Debug, clap::Args)]
@@ -44,33 +44,33 @@ pub(super) async fn run(args: Args, look: Look) -> Result<Exit, CliError> {
             "teardown takes a whole environment down; --region does not go with it",
         ));
     }
-    let session = args.target.open(look).await?;
-    session.locked("teardown", args.patience.lock_timeout, async |session| work(&args, session, look).await).await
+    let run = args.target.open(look).await?;
+    run.locked("teardown", args.patience.lock_timeout, async |run| work(&args, run, look).await).await
 }
 
-async fn work(args: &Args, session: &mut Session, look: Look) -> Result<Exit, CliError> {
+async fn work(args: &Args, run: &mut Run, look: Look) -> Result<Exit, CliError> {
     let options = RemovalOptions { delete_data: args.delete_data };
-    let seen = session.observe().await;
-    Session::readable(&seen)?;
-    let world = seen.world;
+    let seen = run.observe().await;
+    Run::readable(&seen)?;
+    let actual = seen.actual;
     let found = if args.orphans {
-        session.only_orphans(&world, &args.also_regions).await
+        run.only_orphans(&actual, &args.also_regions).await
     } else {
-        session.with_leftovers(&world);
-        session.with_orphans(&world).await
+        run.with_leftovers(&actual);
+        run.with_orphans(&actual).await
     };
     found.map_err(|unseen| {
         CliError::new(Exit::Failed, format!("{} could not be looked at: {}", unseen.resource, unseen.why))
             .hint("nothing was changed")
     })?;
-    let observed = session.observe().await;
-    let (plan, edges) = session.plan_teardown(&observed, options).await?;
+    let observed = run.observe().await;
+    let (plan, edges) = run.plan_teardown(&observed, options).await?;
     if look.output != Output::Json && !plan.is_empty() {
         output::data(&plan_view::render(&plan, output::width()));
     }
-    let name = session.environment.name.clone();
+    let name = run.environment.name.clone();
     if plan.steps.iter().all(|step| step.change.action == Action::Keep) {
-        session.nothing_to_do("teardown", &observed.world).await?;
+        run.nothing_to_do("teardown", &observed.actual).await?;
         match look.output {
             Output::Json => output::json("plan/1", &plan),
             _ => output::data(&format!("Nothing is left to take down of environment {name}.")),
@@ -82,13 +82,13 @@ async fn work(args: &Args, session: &mut Session, look: Look) -> Result<Exit, Cl
         false => format!("Take environment {name} down? [y/N]"),
     };
     match args.confirm.as_deref() {
-        None if !session.environment.production && args.yes => {}
-        None if !session.environment.production => confirm(&question, &["y", "yes"], "--yes").await?,
+        None if !run.environment.production && args.yes => {}
+        None if !run.environment.production => confirm(&question, &["y", "yes"], "--yes").await?,
         typed => confirm_by_name(&name, typed, "take it down").await?,
     }
-    let done = session.execute("teardown", (&plan, &edges), observed.world, Task::Delete(options)).await?;
+    let done = run.execute("teardown", (&plan, &edges), observed.actual, Task::Delete(options)).await?;
     if look.output != Output::Json {
         output::data(&format!("\n{}", summary::render(&done, output::width())));
     }
-    Ok(session.ended(&done).into())
+    Ok(run.ended(&done).into())
 }

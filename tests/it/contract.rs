@@ -1,4 +1,4 @@
-//! What holds for every kind of resource alike. First against a world in memory, where each node fails in turn; then
+//! What holds for every kind of resource alike. First against a actual in memory, where each node fails in turn; then
 //! against the local cloud, where every kind is what it is.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 use sftpctl_aws::{Aws, AwsError, ConnectOptions};
 use sftpctl_core::events::Event;
 use sftpctl_core::kind::{Kind, NodeId};
-use sftpctl_core::model::{Change, Live, Properties, RemovalOptions, Want, World};
+use sftpctl_core::model::{Actual, Change, Live, Properties, RemovalOptions, Want};
 use sftpctl_core::node::Node;
 use sftpctl_core::plan::{graph, planner};
-use sftpctl_engine::desired::{self, Past};
+use sftpctl_engine::desired::{self, History};
 use sftpctl_engine::execute::executor::Task;
 use sftpctl_engine::observe::observe;
 use sftpctl_engine::resources::resource::Resource;
@@ -26,7 +26,7 @@ use crate::site::Site;
 /// What exists, and what was done to it.
 #[derive(Default)]
 struct Memory {
-    there: World,
+    there: Actual,
     made: BTreeMap<NodeId, usize>,
     fault: Option<Fault>,
     /// Cannot be looked at.
@@ -92,12 +92,12 @@ impl Node for InMemory {
         self.real.title()
     }
 
-    fn wanted(&self, world: &World) -> Properties {
-        self.real.wanted(world)
+    fn wanted(&self, actual: &Actual) -> Properties {
+        self.real.wanted(actual)
     }
 
-    fn diff(&self, live: Option<&Live>, world: &World) -> Option<Change> {
-        self.real.diff(live, world)
+    fn diff(&self, live: Option<&Live>, actual: &Actual) -> Option<Change> {
+        self.real.diff(live, actual)
     }
 }
 
@@ -117,11 +117,11 @@ impl Resource for InMemory {
         _call: &str,
         _change: &Change,
         _live: Option<&Live>,
-        world: &World,
+        actual: &Actual,
     ) -> Result<(), ResourceError> {
         let id = self.real.id();
         let mut live = Live::new(id.as_str());
-        for (name, want) in self.real.wanted(world) {
+        for (name, want) in self.real.wanted(actual) {
             match want {
                 Want::Is(value) => live = live.with(name, value),
                 Want::After(node) => panic!("{id} was begun before {node} had told {name}"),
@@ -184,7 +184,7 @@ async fn a_failure_at_any_node_blocks_what_needs_it_and_is_finished_by_the_next_
         for takes_effect in [false, true] {
             let (memory, all) = in_memory();
             memory.lock().unwrap().fault = Some(Fault { node: node.clone(), takes_effect });
-            let ended = drive::deploy(&aws, &all, World::new()).await;
+            let ended = drive::deploy(&aws, &all, Actual::new()).await;
             let blocked = dependants(&up, node);
             for (id, outcome) in &ended.outcomes {
                 let expected = match id {
@@ -203,9 +203,9 @@ async fn a_failure_at_any_node_blocks_what_needs_it_and_is_finished_by_the_next_
             }
 
             memory.lock().unwrap().fault = None;
-            let again = drive::deploy(&aws, &all, World::new()).await;
+            let again = drive::deploy(&aws, &all, Actual::new()).await;
             assert!(again.outcomes.values().all(|o| ["changed", "unchanged"].contains(&word(o).as_str())), "{node}");
-            assert!(drive::deploy(&aws, &all, World::new()).await.plan.is_empty(), "{node}");
+            assert!(drive::deploy(&aws, &all, Actual::new()).await.plan.is_empty(), "{node}");
             let memory = memory.lock().unwrap();
             assert!(memory.made.values().all(|times| *times == 1), "{node}: {:?}", memory.made);
             assert_eq!(memory.made.len(), all.len());
@@ -218,14 +218,14 @@ async fn a_failure_at_any_node_blocks_what_needs_it_and_is_finished_by_the_next_
 async fn a_step_without_a_change_that_cannot_be_looked_at_again_is_told() {
     let aws = no_aws().await;
     let (memory, all) = in_memory();
-    drive::deploy(&aws, &all, World::new()).await;
+    drive::deploy(&aws, &all, Actual::new()).await;
     let (role, policy) = ("global/user-role".parse().unwrap(), "global/user-policy".parse::<NodeId>().unwrap());
     memory.lock().unwrap().there.remove(&role);
-    let world = observe(&aws, &all, &BTreeMap::new()).await.world;
-    let (plan, edges) = planner::deploy("99", "111111111111", &all, &[], &world).unwrap();
+    let actual = observe(&aws, &all, &BTreeMap::new()).await.actual;
+    let (plan, edges) = planner::deploy("99", "111111111111", &all, &[], &actual).unwrap();
     assert_eq!(plan.steps.iter().map(|step| &step.id).collect::<Vec<_>>(), [&role]);
     memory.lock().unwrap().hidden = Some(policy.clone());
-    let ended = drive::run(&aws, &all, (plan, edges), world, Task::Apply).await;
+    let ended = drive::run(&aws, &all, (plan, edges), actual, Task::Apply).await;
     let told = ended.events.iter().any(|event| match event {
         Event::StepFinished { step, outcome, .. } => *step == policy && word(outcome) == "failed",
         _ => false,
@@ -241,7 +241,7 @@ async fn a_failure_of_any_removal_keeps_what_it_needs_and_is_finished_by_the_nex
     for node in down.keys() {
         for takes_effect in [false, true] {
             let (memory, all) = in_memory();
-            drive::deploy(&aws, &all, World::new()).await;
+            drive::deploy(&aws, &all, Actual::new()).await;
             memory.lock().unwrap().fault = Some(Fault { node: node.clone(), takes_effect });
             let ended = drive::teardown(&aws, &all).await;
             let blocked = dependants(&down, node);
@@ -290,7 +290,7 @@ async fn every_kind_keeps_the_contract_on_the_local_cloud() {
     let aws = Arc::new(Aws::connect(options).await);
     let environment = environment();
     let all = resources(&environment);
-    let nothing = observe(&aws, &all, &BTreeMap::new()).await.world;
+    let nothing = observe(&aws, &all, &BTreeMap::new()).await.actual;
     let old_plan = planner::deploy("99", "111111111111", &all, &[], &nothing).unwrap();
     let made = drive::run(&aws, &all, old_plan.clone(), nothing.clone(), Task::Apply).await;
     for (id, outcome) in &made.outcomes {
@@ -299,7 +299,7 @@ async fn every_kind_keeps_the_contract_on_the_local_cloud() {
     for resource in &all {
         let live = resource.read(&aws, None).await.unwrap();
         assert!(live.is_some(), "{} is there", resource.id());
-        assert_eq!(resource.diff(live.as_ref(), &made.world), None, "{}", resource.id());
+        assert_eq!(resource.diff(live.as_ref(), &made.actual), None, "{}", resource.id());
     }
 
     // The plan of before once more, by a run that knows nothing: everything is found as it should be.
@@ -312,10 +312,10 @@ async fn every_kind_keeps_the_contract_on_the_local_cloud() {
     assert_eq!(mutations(&counted), Vec::<String>::new(), "nothing is written");
 
     let mut going = all.clone();
-    going.extend(desired::leftovers(&environment, &Past::default()));
+    going.extend(desired::leftovers(&environment, &History::default()));
     let kinds: BTreeSet<Kind> = going.iter().map(|resource| resource.kind()).collect();
     assert_eq!(kinds.len(), 13, "every kind is among them: {kinds:?}");
-    let before = observe(&aws, &going, &BTreeMap::new()).await.world;
+    let before = observe(&aws, &going, &BTreeMap::new()).await.actual;
     let ended = drive::teardown(&aws, &going).await;
     for (id, outcome) in &ended.outcomes {
         assert_eq!(word(outcome), "deleted", "{id}: {outcome:?}");

@@ -1,4 +1,4 @@
-//! Runs resources through the planner and the executor, as a session does, and keeps every event.
+//! Runs resources through the planner and the executor, as a run does, and keeps every event.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -9,13 +9,13 @@ use std::sync::{Arc, Mutex};
 use sftpctl_aws::Aws;
 use sftpctl_core::events::{Event, Reporter};
 use sftpctl_core::kind::NodeId;
-use sftpctl_core::model::{Removal, RemovalOptions, World};
+use sftpctl_core::model::{Actual, Removal, RemovalOptions};
 use sftpctl_core::plan::graph::{self, Edges};
 use sftpctl_core::plan::model::Plan;
 use sftpctl_core::plan::planner;
 use sftpctl_core::spec;
 use sftpctl_core::spec::model::Environment;
-use sftpctl_engine::desired::{self, Given, Past};
+use sftpctl_engine::desired::{self, History, Inputs};
 use sftpctl_engine::execute::deadlines::Deadlines;
 use sftpctl_engine::execute::executor::{self, Context, Job, Outcomes, Task};
 use sftpctl_engine::execute::stop::Stop;
@@ -42,7 +42,7 @@ impl Reporter for Kept {
 pub(crate) struct Ended {
     pub(crate) plan: Plan,
     pub(crate) outcomes: Outcomes,
-    pub(crate) world: World,
+    pub(crate) actual: Actual,
     pub(crate) events: Vec<Event>,
 }
 
@@ -62,7 +62,7 @@ pub(crate) fn environment() -> Environment {
 /// Every resource of an environment, with a package that Lambda could not run.
 pub(crate) fn resources(environment: &Environment) -> Vec<Arc<dyn Resource>> {
     let code = Arc::new(Package::new(b"no program".to_vec()));
-    let given = Given { code, host_keys: Arc::from([]), adopted_tags: BTreeMap::new(), servers: Arc::from([]) };
+    let given = Inputs { code, host_keys: Arc::from([]), adopted_tags: BTreeMap::new(), servers: Arc::from([]) };
     desired::resources(environment, &given).unwrap()
 }
 
@@ -70,41 +70,41 @@ pub(crate) fn resources(environment: &Environment) -> Vec<Arc<dyn Resource>> {
 pub(crate) fn resource(id: &str) -> Arc<dyn Resource> {
     let environment = environment();
     let mut all = resources(&environment);
-    all.extend(desired::leftovers(&environment, &Past::default()));
+    all.extend(desired::leftovers(&environment, &History::default()));
     all.into_iter().find(|resource| resource.id().as_str() == id).unwrap_or_else(|| panic!("there is no {id}"))
 }
 
 /// Looks, plans and does. `given` is taken as read beforehand.
-pub(crate) async fn deploy(aws: &Arc<Aws>, resources: &[Arc<dyn Resource>], given: World) -> Ended {
-    let mut world = observe(aws, resources, &BTreeMap::new()).await.world;
-    world.extend(given);
-    let (plan, edges) = planner::deploy("99", "111111111111", resources, &[], &world).unwrap();
-    run(aws, resources, (plan, edges), world, Task::Apply).await
+pub(crate) async fn deploy(aws: &Arc<Aws>, resources: &[Arc<dyn Resource>], given: Actual) -> Ended {
+    let mut actual = observe(aws, resources, &BTreeMap::new()).await.actual;
+    actual.extend(given);
+    let (plan, edges) = planner::deploy("99", "111111111111", resources, &[], &actual).unwrap();
+    run(aws, resources, (plan, edges), actual, Task::Apply).await
 }
 
 /// Looks and takes down everything that is there, data too.
 pub(crate) async fn teardown(aws: &Arc<Aws>, resources: &[Arc<dyn Resource>]) -> Ended {
-    let world = observe(aws, resources, &BTreeMap::new()).await.world;
+    let actual = observe(aws, resources, &BTreeMap::new()).await.actual;
     let options = RemovalOptions { delete_data: true };
     let mut removals: Vec<(NodeId, Removal)> = Vec::new();
     for resource in resources {
-        if let Some(Some(live)) = world.get(resource.id()) {
+        if let Some(Some(live)) = actual.get(resource.id()) {
             removals.push((resource.id().clone(), resource.removal(aws, live, options).await.unwrap()));
         }
     }
     let (plan, edges) = planner::teardown("99", "111111111111", resources, &removals).unwrap();
-    run(aws, resources, (plan, edges), world, Task::Delete(options)).await
+    run(aws, resources, (plan, edges), actual, Task::Delete(options)).await
 }
 
-/// Does what a plan says, made from this world or from an older one.
+/// Does what a plan says, made from this actual or from an older one.
 pub(crate) async fn run(
     aws: &Arc<Aws>,
     resources: &[Arc<dyn Resource>],
     plan: (Plan, Edges),
-    world: World,
+    actual: Actual,
     task: Task,
 ) -> Ended {
-    run_within(aws, resources, plan, world, task, BTreeMap::new()).await
+    run_within(aws, resources, plan, actual, task, BTreeMap::new()).await
 }
 
 /// The same with deadlines of the environment file.
@@ -112,7 +112,7 @@ pub(crate) async fn run_within(
     aws: &Arc<Aws>,
     resources: &[Arc<dyn Resource>],
     (plan, edges): (Plan, Edges),
-    world: World,
+    actual: Actual,
     task: Task,
     deadlines: BTreeMap<String, u64>,
 ) -> Ended {
@@ -139,12 +139,12 @@ pub(crate) async fn run_within(
         })
         .filter(|job| matches!(task, Task::Apply) || job.planned.is_some())
         .collect();
-    let world = Arc::new(Mutex::new(world));
-    let outcomes = executor::run(Arc::new(context), jobs, task, Arc::clone(&world)).await;
+    let actual = Arc::new(Mutex::new(actual));
+    let outcomes = executor::run(Arc::new(context), jobs, task, Arc::clone(&actual)).await;
     lock.end().await.unwrap();
-    let world = world.lock().unwrap().clone();
+    let actual = actual.lock().unwrap().clone();
     let events = kept.0.lock().unwrap().clone();
-    Ended { plan, outcomes, world, events }
+    Ended { plan, outcomes, actual, events }
 }
 
 /// Every resource that waits for this one, directly or not.

@@ -56,7 +56,7 @@ fn the_way_up() {
 fn the_way_down() {
     let environment = environment();
     let mut all = resources(&environment);
-    all.extend(desired::leftovers(&environment, &desired::Past::default()));
+    all.extend(desired::leftovers(&environment, &desired::History::default()));
     let edges = graph::downwards(&all).unwrap();
     let edges = named(&edges);
     let stacks = ["us-east-1/stack", "us-east-2/stack", "us-west-2/stack"];

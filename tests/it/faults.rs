@@ -210,13 +210,13 @@ fn credentials_that_expire_at_a_write_of_the_journal_stop_a_run_that_goes_on_lat
     site.aws(&["properties"]);
 }
 
-/// `deploy` with the credentials of a program that an SSO session or an assumed role would be behind: each lasts for a
+/// `deploy` with the credentials of a program that an SSO run or an assumed role would be behind: each lasts for a
 /// few seconds, and the program has no more after so many times.
 fn with_program(site: &Site, times: u32) -> Command {
     let folder = site.dir.path();
     let program = folder.join("credentials");
     let script = format!(
-        "#!/bin/sh\necho x >> {0}/asked\n[ $(wc -l < {0}/asked) -le {times} ] || {{ echo 'the session is over' >&2; exit 1; }}\n\
+        "#!/bin/sh\necho x >> {0}/asked\n[ $(wc -l < {0}/asked) -le {times} ] || {{ echo 'the run is over' >&2; exit 1; }}\n\
          date -u -d '+5 seconds' '+{{\"Version\":1,\"AccessKeyId\":\"111111111111\",\"SecretAccessKey\":\"fake-secret\",\
          \"Expiration\":\"%Y-%m-%dT%H:%M:%SZ\"}}'\n",
         folder.display()
@@ -246,7 +246,7 @@ fn credentials_are_refreshed_in_mid_run_and_a_session_that_is_over_stops_it() {
     assert_eq!(stopped.status.code(), Some(6), "{said}");
     assert!(said.contains("sign in again"), "{said}");
     assert!(!said.contains("trying again"), "it is no passing fault: {said}");
-    // The same command with a session that lasts goes on; it needed new credentials many times.
+    // The same command with a run that lasts goes on; it needed new credentials many times.
     let done = with_program(&site, 10_000).output().unwrap();
     assert!(done.status.success(), "{}", shown(&done));
     let asked = std::fs::read_to_string(site.dir.path().join("asked")).unwrap().lines().count();

@@ -217,7 +217,7 @@ fn a_job_that_is_stopped_is_finished_by_the_next() {
         let code = stopped(&site, signal);
         assert!([130, 6].contains(&code), "{signal}: {code}");
 
-        // The second job: a new plan, because the world has moved.
+        // The second job: a new plan, because the actual has moved.
         passes(&site, "plan");
         passes(&site, "deploy");
         passes(&site, "drift");

@@ -13,7 +13,7 @@ use sftpctl::commands::Cli;
 use sftpctl::report::{plan_view, summary};
 use sftpctl_core::events::{RegionRow, Summary};
 use sftpctl_core::kind::Kind;
-use sftpctl_core::model::{Live, Removal, Want, World};
+use sftpctl_core::model::{Actual, Live, Removal, Want};
 use sftpctl_core::plan::model::Plan;
 use sftpctl_core::plan::{graph, planner};
 use sftpctl_core::template::{Code, render};
@@ -24,17 +24,17 @@ use crate::drive::{environment, resources};
 const WIDE: usize = 100;
 const NARROW: usize = 60;
 
-fn deploy(all: &[Arc<dyn Resource>], world: &World) -> Plan {
-    planner::deploy("99", "111111111111", all, &[], world).unwrap().0
+fn deploy(all: &[Arc<dyn Resource>], actual: &Actual) -> Plan {
+    planner::deploy("99", "111111111111", all, &[], actual).unwrap().0
 }
 
 /// Everything as it is wanted.
-fn as_wanted(all: &[Arc<dyn Resource>]) -> World {
-    let mut world = World::new();
+fn as_wanted(all: &[Arc<dyn Resource>]) -> Actual {
+    let mut actual = Actual::new();
     for id in graph::order(&graph::upwards(all).unwrap()) {
         let resource = all.iter().find(|resource| *resource.id() == id).unwrap();
         let mut live = Live::new(id.as_str());
-        for (name, want) in resource.wanted(&world) {
+        for (name, want) in resource.wanted(&actual) {
             if let Want::Is(value) = want {
                 live = live.with(name, value);
             }
@@ -42,19 +42,19 @@ fn as_wanted(all: &[Arc<dyn Resource>]) -> World {
         for name in ["ApiId", "ApiUrl", "InvocationRoleArn", "TriggerSourceArn", "ServerId", "Endpoint"] {
             live = live.output(name, format!("{name}-of-{}", id.place()));
         }
-        world.insert(id, Some(live));
+        actual.insert(id, Some(live));
     }
-    world
+    actual
 }
 
-fn set(world: &mut World, id: &str, name: &'static str, value: impl Into<Value>) {
-    let live = world.iter_mut().find(|(node, _)| node.as_str() == id).unwrap().1.as_mut().unwrap();
+fn set(actual: &mut Actual, id: &str, name: &'static str, value: impl Into<Value>) {
+    let live = actual.iter_mut().find(|(node, _)| node.as_str() == id).unwrap().1.as_mut().unwrap();
     live.properties.insert(name, value.into());
 }
 
 #[test]
 fn a_first_plan() {
-    let plan = deploy(&resources(&environment()), &World::new());
+    let plan = deploy(&resources(&environment()), &Actual::new());
     insta::assert_snapshot!("plan_create", plan_view::render(&plan, WIDE));
     insta::assert_snapshot!("plan_create_60_columns", plan_view::render(&plan, NARROW));
 }
@@ -63,22 +63,22 @@ fn a_first_plan() {
 fn a_plan_of_changes_with_a_replacement() {
     let environment = environment();
     let all = resources(&environment);
-    let mut world = as_wanted(&all);
-    assert!(deploy(&all, &world).is_empty());
+    let mut actual = as_wanted(&all);
+    assert!(deploy(&all, &actual).is_empty());
     // The stack of before: another time-out, and a function of another name, which cannot be changed in place.
     let code = Code { bucket: "code".into(), key: "key".into() };
     let mut before = render(&environment, "us-west-2", &code).unwrap().template;
     before["Resources"]["Authorizer"]["Properties"]["FunctionName"] = "lambda-of-before".into();
     before["Resources"]["Authorizer"]["Properties"]["Timeout"] = 3.into();
-    set(&mut world, "us-west-2/stack", "template", "digest of before");
-    set(&mut world, "us-west-2/stack", "body", before);
-    set(&mut world, "us-west-2/server", "security policy", "TransferSecurityPolicy-2018-11");
-    set(&mut world, "us-east-2/server-id", "SERVER_ID", "s-edited-by-hand");
+    set(&mut actual, "us-west-2/stack", "template", "digest of before");
+    set(&mut actual, "us-west-2/stack", "body", before);
+    set(&mut actual, "us-west-2/server", "security policy", "TransferSecurityPolicy-2018-11");
+    set(&mut actual, "us-east-2/server-id", "SERVER_ID", "s-edited-by-hand");
     let key = "orgid (S)";
-    set(&mut world, "us-west-2/table", "key", key);
+    set(&mut actual, "us-west-2/table", "key", key);
     let policy = serde_json::json!({ "Version": "2012-10-17", "Statement": [] });
-    set(&mut world, "us-west-2/bucket/pl-pt99-5-uploads", "policy", policy);
-    let plan = deploy(&all, &world);
+    set(&mut actual, "us-west-2/bucket/pl-pt99-5-uploads", "policy", policy);
+    let plan = deploy(&all, &actual);
     insta::assert_snapshot!("plan_update", plan_view::render(&plan, WIDE));
     insta::assert_snapshot!("plan_update_60_columns", plan_view::render(&plan, NARROW));
     let json = serde_json::to_value(&plan).unwrap();
@@ -132,7 +132,7 @@ fn the_end_of_a_run() {
 
 #[test]
 fn no_line_of_a_plan_is_wider_than_the_terminal() {
-    let plan = deploy(&resources(&environment()), &World::new());
+    let plan = deploy(&resources(&environment()), &Actual::new());
     for width in [40, NARROW, 80, WIDE] {
         let widest = plan_view::render(&plan, width).lines().map(|line| line.chars().count()).max().unwrap();
         assert!(widest <= width, "{widest} > {width}");

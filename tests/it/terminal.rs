@@ -11,13 +11,13 @@ const ROWS: u16 = 24;
 const DEPLOY: [&str; 5] = ["deploy", "--env", "99", "--local", "--no-verify"];
 
 /// What a command wrote to its terminal, and how it ended.
-pub(crate) struct Session {
+pub(crate) struct Run {
     columns: u16,
     pub(crate) code: Option<i32>,
     pub(crate) written: Vec<u8>,
 }
 
-impl Session {
+impl Run {
     /// Runs a command on a terminal; each answer is typed once its words have been written.
     pub(crate) fn run(command: &Command, columns: u16, talk: &[(&str, &str)]) -> Self {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/oracle/person.exp");
@@ -83,9 +83,9 @@ fn position(lines: &[&str], is: impl Fn(&str) -> bool) -> Option<usize> {
 #[test]
 fn the_tree_lives_and_leaves_only_what_is_done() {
     let site = Site::with_times(&["--server-start-time", "2s", "--stack-time", "3s"]);
-    let session = Session::run(&site.command(&DEPLOY), 60, &[("[y/N]", "y")]);
-    let (left, cursor) = session.left();
-    assert_eq!(session.code, Some(0), "{left:#?}");
+    let run = Run::run(&site.command(&DEPLOY), 60, &[("[y/N]", "y")]);
+    let (left, cursor) = run.left();
+    assert_eq!(run.code, Some(0), "{left:#?}");
     assert!(cursor, "the cursor is hidden");
 
     // A region, a step of it in flight with its time, and below it what CloudFormation says.
@@ -100,7 +100,7 @@ fn the_tree_lives_and_leaves_only_what_is_done() {
         let timed = below[stack].ends_with('s');
         timed && below.get(stack + 1).is_some_and(|line| line.starts_with("      ") && line.contains("CREATE_"))
     };
-    let screens = session.screens();
+    let screens = run.screens();
     assert!(screens.iter().any(|screen| tree(&screen)), "{screens:#?}");
     // Two regions at once.
     let both =
@@ -122,9 +122,9 @@ fn ctrl_c_is_heard_and_a_second_one_ends_it_at_once() {
     site.ok(&["local", "faults", "add", "transfer.CreateServer", "hold-after", "--region", "us-west-2"]);
     // The call is on its way: the first is told what it does, the second does not wait for the answer.
     let talk = [("[y/N]", "y"), ("Transfer server: creating", "^C"), ("once more stops at once", "^C")];
-    let session = Session::run(&site.command(&DEPLOY), 80, &talk);
-    let (left, cursor) = session.left();
-    assert_eq!(session.code, Some(130), "{left:#?}");
+    let run = Run::run(&site.command(&DEPLOY), 80, &talk);
+    let (left, cursor) = run.left();
+    assert_eq!(run.code, Some(130), "{left:#?}");
     assert!(cursor, "the cursor is hidden");
 
     // What the lost answer had made is found, not made again.

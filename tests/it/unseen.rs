@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 use sftpctl_aws::{Aws, AwsError, ConnectOptions};
 use sftpctl_core::kind::{Kind, NodeId};
-use sftpctl_core::model::{Change, Live, Properties, RemovalOptions, Settled, World};
+use sftpctl_core::model::{Actual, Change, Live, Properties, RemovalOptions, Settled};
 use sftpctl_core::node::Node;
 use sftpctl_core::plan::planner;
 use sftpctl_engine::execute::executor::Task;
@@ -78,7 +78,7 @@ impl Node for Shy {
         "shy server".to_owned()
     }
 
-    fn wanted(&self, _world: &World) -> Properties {
+    fn wanted(&self, _world: &Actual) -> Properties {
         Properties::new()
     }
 
@@ -109,7 +109,7 @@ impl Resource for Shy {
         Ok(there.then(|| Live::new("s-1")))
     }
 
-    async fn create(&self, _: &Aws, _: &str, _: &Change, _: &World) -> Result<Option<String>, ResourceError> {
+    async fn create(&self, _: &Aws, _: &str, _: &Change, _: &Actual) -> Result<Option<String>, ResourceError> {
         match self.aloof {
             Aloof::Panics => panic!("of this test"),
             Aloof::Expires => return Err(error("ExpiredTokenException", 400).into()),
@@ -126,7 +126,7 @@ impl Resource for Shy {
         }
     }
 
-    async fn apply(&self, _: &Aws, _: &str, _: &Change, _: Option<&Live>, _: &World) -> Result<(), ResourceError> {
+    async fn apply(&self, _: &Aws, _: &str, _: &Change, _: Option<&Live>, _: &Actual) -> Result<(), ResourceError> {
         unreachable!("it is as wanted once it is there")
     }
 
@@ -156,10 +156,10 @@ async fn ran_within(servers: &[(NodeId, Vec<NodeId>, Aloof)], deadlines: &[(&str
         profile: None,
     };
     let aws = Arc::new(Aws::connect(options).await);
-    let world: World = all.iter().map(|resource| (resource.id().clone(), None)).collect();
-    let plan = planner::deploy("99", "111111111111", &all, &[], &world).unwrap();
+    let actual: Actual = all.iter().map(|resource| (resource.id().clone(), None)).collect();
+    let plan = planner::deploy("99", "111111111111", &all, &[], &actual).unwrap();
     let deadlines = deadlines.iter().map(|(kind, seconds)| ((*kind).to_owned(), *seconds)).collect();
-    let ended = drive::run_within(&aws, &all, plan, world, Task::Apply, deadlines).await;
+    let ended = drive::run_within(&aws, &all, plan, actual, Task::Apply, deadlines).await;
     let times = count.lock().unwrap().len();
     (ended, times)
 }

@@ -9,7 +9,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 use sftpctl_core::events::Event;
 use sftpctl_core::kind::NodeId;
-use sftpctl_core::model::{Live, World};
+use sftpctl_core::model::{Actual, Live};
 use sftpctl_core::plan::planner;
 use sftpctl_core::spec::model::Cluster;
 use sftpctl_engine::observe::observe;
@@ -27,19 +27,19 @@ pub(crate) fn node(id: &str) -> NodeId {
 }
 
 /// A stack with everything that others take from it.
-pub(crate) fn stack_is_there() -> World {
+pub(crate) fn stack_is_there() -> Actual {
     let live = Live::new(STACK_ARN)
         .with("template", "digest")
         .output("ApiId", "a1")
         .output("ApiUrl", "https://a1.execute-api.us-west-2.amazonaws.com/prod")
         .output("InvocationRoleArn", "arn:aws:iam::111111111111:role/invocation")
         .output("TriggerSourceArn", "arn:aws:execute-api:us-west-2:111111111111:a1/prod/GET/x");
-    World::from([(node(STACK), Some(live))])
+    Actual::from([(node(STACK), Some(live))])
 }
 
 /// The region has no server yet.
-pub(crate) fn no_server() -> World {
-    World::from([(node("us-west-2/server"), None)])
+pub(crate) fn no_server() -> Actual {
+    Actual::from([(node("us-west-2/server"), None)])
 }
 
 pub(crate) fn retries(ended: &Ended) -> Vec<String> {
@@ -52,7 +52,7 @@ pub(crate) fn retries(ended: &Ended) -> Vec<String> {
 
 /// `DescribeStacks` of a stack that is as wanted, but for its status and digest.
 pub(crate) fn stack(status: &str, digest: &str) -> Reply {
-    let wanted = resource(STACK).wanted(&World::new());
+    let wanted = resource(STACK).wanted(&Actual::new());
     let sftpctl_core::model::Want::Is(Value::Object(parameters)) = &wanted["parameters"] else { panic!() };
     let parameters: String = parameters
         .iter()
@@ -80,7 +80,7 @@ pub(crate) fn no_stack() -> Reply {
 
 /// The digest of the wanted template.
 pub(crate) fn digest() -> String {
-    match &resource(STACK).wanted(&World::new())["template"] {
+    match &resource(STACK).wanted(&Actual::new())["template"] {
         sftpctl_core::model::Want::Is(Value::String(digest)) => digest.clone(),
         other => panic!("{other:?}"),
     }
@@ -110,7 +110,7 @@ pub(crate) fn done(operation: &str) -> Reply {
     Reply::ok(format!("<{operation}Response><{operation}Result></{operation}Result></{operation}Response>"))
 }
 
-pub(crate) async fn one(stub: &Stub, id: &str, given: World) -> Ended {
+pub(crate) async fn one(stub: &Stub, id: &str, given: Actual) -> Ended {
     let aws = stub.aws(REGION).await;
     deploy(&aws, &[resource(id)], given).await
 }
@@ -119,7 +119,7 @@ pub(crate) async fn one(stub: &Stub, id: &str, given: World) -> Ended {
 async fn another_role_for_api_logs_is_used_as_it_is() {
     let stub = Stub::new().await;
     stub.on("apigateway:GET /account", [Reply::ok(r#"{"cloudwatchRoleArn":"arn:aws:iam::111111111111:role/theirs"}"#)]);
-    let ended = one(&stub, "us-west-2/api-account", World::new()).await;
+    let ended = one(&stub, "us-west-2/api-account", Actual::new()).await;
     assert!(ended.plan.is_empty());
     assert_eq!(stub.operations(), ["apigateway:GET /account"]);
 }
@@ -146,7 +146,7 @@ async fn an_empty_role_for_api_logs_is_set_and_a_new_role_is_waited_for() {
             Reply::ok(ours),
         ],
     );
-    let ended = one(&stub, "us-west-2/api-account", World::new()).await;
+    let ended = one(&stub, "us-west-2/api-account", Actual::new()).await;
     assert_eq!(ended.outcome(&node("us-west-2/api-account"))["outcome"], "changed", "{:?}", ended.outcomes);
     assert_eq!(stub.count("apigateway:PATCH /account"), 2);
     assert_eq!(retries(&ended).len(), 1, "{:?}", retries(&ended));
@@ -207,7 +207,7 @@ async fn a_replica_that_was_a_source_today_is_deleted_tomorrow() {
 async fn a_policy_that_names_the_dead_id_of_a_role_made_anew_is_put_again() {
     let stub = Stub::new().await;
     let bucket = resource("us-west-2/bucket/pl-pt99-5-uploads");
-    let sftpctl_core::model::Want::Is(policy) = bucket.wanted(&World::new())["policy"].clone() else { panic!() };
+    let sftpctl_core::model::Want::Is(policy) = bucket.wanted(&Actual::new())["policy"].clone() else { panic!() };
     let dead = policy.to_string().replace("arn:aws:iam::111111111111:role/sftp-transfer", "AROAEXAMPLEEXAMPLE123");
     assert_ne!(dead, policy.to_string());
     kept_well(&stub, "pl-pt99-5-uploads", "Enabled");
@@ -232,7 +232,7 @@ async fn a_policy_that_names_the_dead_id_of_a_role_made_anew_is_put_again() {
 async fn recovery_is_turned_on_when_a_new_tables_backups_are() {
     let stub = Stub::new().await;
     let resource = resource("us-west-2/table");
-    let wanted = resource.wanted(&World::new());
+    let wanted = resource.wanted(&Actual::new());
     let sftpctl_core::model::Want::Is(Value::Object(tags)) = &wanted["tags"] else { panic!() };
     let tags: Vec<Value> = tags.iter().map(|(key, value)| json!({ "Key": key, "Value": value })).collect();
     let backups = |recovery: &str| {
@@ -269,7 +269,7 @@ async fn recovery_is_turned_on_when_a_new_tables_backups_are() {
                 off(),
             ],
         );
-    let ended = one(&stub, "us-west-2/table", World::new()).await;
+    let ended = one(&stub, "us-west-2/table", Actual::new()).await;
     assert_eq!(ended.outcome(&node("us-west-2/table"))["outcome"], "changed", "{:?}", ended.outcomes);
     assert_eq!(stub.count("dynamodb:UpdateContinuousBackups"), 2);
     assert_eq!(retries(&ended).len(), 1, "{:?}", retries(&ended));
@@ -302,7 +302,7 @@ async fn a_function_that_somebody_changed_meanwhile_is_read_again() {
             Reply::ok("{}"),
         ],
     );
-    let given = World::from([(node("us-west-2/server"), Some(Live::new(server).output("ServerId", server)))]);
+    let given = Actual::from([(node("us-west-2/server"), Some(Live::new(server).output("ServerId", server)))]);
     let ended = one(&stub, "us-west-2/server-id", given).await;
     assert_eq!(ended.outcome(&node("us-west-2/server-id"))["outcome"], "changed", "{:?}", ended.outcomes);
     let puts = stub.asked(&format!("lambda:PUT {path}/configuration"));
@@ -361,7 +361,7 @@ pub(crate) fn kept_well(stub: &Stub, bucket: &str, versioning: &str) {
 async fn a_bucket_policy_is_put_again_until_the_new_role_is_known() {
     let stub = Stub::new().await;
     let bucket = resource("us-west-2/bucket/pl-pt99-5-uploads");
-    let wanted = bucket.wanted(&World::new());
+    let wanted = bucket.wanted(&Actual::new());
     let sftpctl_core::model::Want::Is(policy) = &wanted["policy"] else { panic!() };
     let none = || Reply::s3_error(404, "NoSuchBucketPolicy", "The bucket policy does not exist");
     kept_well(&stub, "pl-pt99-5-uploads", "Enabled");
@@ -397,7 +397,7 @@ async fn a_bucket_name_of_another_account_is_told_before_anything_begins(#[case]
     stub.on("s3:GET /pl-pt99-5-uploads?policy", [reply]);
     let observed =
         observe(&stub.aws(REGION).await, &[resource("us-west-2/bucket/pl-pt99-5-uploads")], &Default::default()).await;
-    let findings = planner::foreign(&observed.world);
+    let findings = planner::foreign(&observed.actual);
     assert!(findings[0].contains("bucket names are global: `names: { bucket_prefix: … }`"), "{findings:?}");
 }
 
@@ -408,7 +408,7 @@ async fn a_call_on_a_bucket_names_the_owner_that_it_expects() {
     stub.on("s3:GET /pl-pt99-5-uploads?policy", [missing()]);
     let bucket = resource("us-west-2/bucket/pl-pt99-5-uploads");
     let observed = observe(&stub.aws(REGION).await, &[Arc::clone(&bucket)], &Default::default()).await;
-    assert_eq!(observed.world[bucket.id()], None, "404: the name is free");
+    assert_eq!(observed.actual[bucket.id()], None, "404: the name is free");
     assert_eq!(stub.asked("s3:GET /pl-pt99-5-uploads?policy")[0].owner, "111111111111");
 }
 
@@ -553,7 +553,7 @@ async fn a_poll_that_fails_in_passing_fails_no_deployment(#[case] faults: Vec<Re
     stub.on("cloudformation:DescribeStacks", replies)
         .on("cloudformation:DescribeStackEvents", [Reply::query_error(400, "ValidationError", "no events")])
         .on("cloudformation:CreateStack", [done("CreateStack")]);
-    let ended = one(&stub, STACK, World::new()).await;
+    let ended = one(&stub, STACK, Actual::new()).await;
     assert_eq!(ended.outcome(&node(STACK))["outcome"], "changed", "{:?}", ended.outcomes);
     assert_eq!(retries(&ended).len(), told, "{:?}", retries(&ended));
 }
@@ -587,11 +587,11 @@ async fn a_large_template_goes_through_the_code_bucket() {
     let put = |stub: &Stub| {
         stub.operations().into_iter().find(|o| o.starts_with("s3:PUT /lambda-pl-upload-us-west-2/templates/99/"))
     };
-    deploy(&stub.aws(REGION).await, &[Arc::clone(&stack_of_many)], World::new()).await;
+    deploy(&stub.aws(REGION).await, &[Arc::clone(&stack_of_many)], Actual::new()).await;
     let key = put(&stub).expect("the template was put into the code bucket");
     stub.on(&key, [Reply::ok("")]);
     stub.on("cloudformation:DescribeStacks", [no_stack(), no_stack(), stack("CREATE_FAILED", "")]);
-    deploy(&stub.aws(REGION).await, &[stack_of_many], World::new()).await;
+    deploy(&stub.aws(REGION).await, &[stack_of_many], Actual::new()).await;
     let create = stub.asked("cloudformation:CreateStack").pop().unwrap().body;
     assert!(create.contains("TemplateURL=") && !create.contains("TemplateBody="), "{}", &create[..200]);
     assert!(stub.asked(&key).pop().unwrap().body.len() > 51_200);

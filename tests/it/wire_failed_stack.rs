@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rstest::rstest;
 use serde_json::json;
 use sftpctl_core::kind::Kind;
-use sftpctl_core::model::World;
+use sftpctl_core::model::Actual;
 use sftpctl_engine::resources::Orphan;
 use sftpctl_engine::resources::resource::Resource;
 
@@ -36,7 +36,7 @@ async fn early_validation_is_told_as_the_cause() {
              </member></OperationEvents></DescribeEventsResult></DescribeEventsResponse>",
             )],
         );
-    let ended = one(&stub, STACK, World::new()).await;
+    let ended = one(&stub, STACK, Actual::new()).await;
     let outcome = ended.outcome(&node(STACK));
     assert_eq!(outcome["outcome"], "failed", "{outcome}");
     assert_eq!(
@@ -72,7 +72,7 @@ async fn a_stack_that_only_can_be_deleted_is_made_anew(#[case] status: &str) {
     .on("cloudformation:DescribeStackEvents", [events(&[])])
     .on("cloudformation:DeleteStack", [done("DeleteStack")])
     .on("cloudformation:CreateStack", [done("CreateStack")]);
-    let ended = one(&stub, STACK, World::new()).await;
+    let ended = one(&stub, STACK, Actual::new()).await;
     assert_eq!(ended.outcome(&node(STACK))["outcome"], "changed", "{:?}", ended.outcomes);
     let writes =
         stub.operations().into_iter().filter(|o| o.contains("DeleteS") || o.contains("CreateS")).collect::<Vec<_>>();
@@ -211,14 +211,14 @@ async fn a_failed_stack_tells_its_first_cause_and_the_next_run_takes_the_way_out
     )
     .on("cloudformation:CreateStack", [done("CreateStack")])
     .on("cloudformation:DeleteStack", [done("DeleteStack")]);
-    let outcome = one(&stub, STACK, World::new()).await.outcome(&node(STACK));
+    let outcome = one(&stub, STACK, Actual::new()).await.outcome(&node(STACK));
     assert_eq!(outcome["error"], format!("stack {name} ended in ROLLBACK_COMPLETE"));
     assert_eq!(outcome["causes"], json!([format!("ApiStage (AWS::X::Y): {cause}")]), "and no noise");
     assert_eq!(outcome["left"], format!("{STACK_ARN} (ROLLBACK_COMPLETE)"));
 
     let left = || stack("ROLLBACK_COMPLETE", "");
     stub.on("cloudformation:DescribeStacks", [left(), left(), no_stack(), stack("CREATE_COMPLETE", &digest())]);
-    let ended = one(&stub, STACK, World::new()).await;
+    let ended = one(&stub, STACK, Actual::new()).await;
     let change = &ended.plan.steps[0].change;
     assert_eq!(
         change.reason.as_deref(),
@@ -278,7 +278,7 @@ async fn a_roll_back_that_fails_again_is_told_once() {
         ])],
     )
     .on("cloudformation:ContinueUpdateRollback", [done("ContinueUpdateRollback")]);
-    let outcome = one(&stub, STACK, World::new()).await.outcome(&node(STACK));
+    let outcome = one(&stub, STACK, Actual::new()).await.outcome(&node(STACK));
     assert_eq!(outcome["outcome"], "failed", "{outcome}");
     assert_eq!(outcome["causes"], json!(["Role (AWS::X::Y): AccessDenied"]));
     assert_eq!(stub.count("cloudformation:ContinueUpdateRollback"), 1);

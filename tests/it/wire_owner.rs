@@ -8,8 +8,8 @@ use std::sync::Arc;
 use rstest::rstest;
 use serde_json::json;
 use sftpctl_core::kind::Kind;
-use sftpctl_core::model::{Live, Owner, Removal, RemovalOptions, World};
-use sftpctl_engine::desired::{self, Past};
+use sftpctl_core::model::{Actual, Live, Owner, Removal, RemovalOptions};
+use sftpctl_engine::desired::{self, History};
 use sftpctl_engine::observe::observe;
 use sftpctl_engine::resources::Orphan;
 use sftpctl_engine::resources::resource::Resource;
@@ -59,7 +59,7 @@ async fn a_log_group_is_ours_by_more_than_its_name(
     let stub = Stub::new().await;
     group(&stub, retention, tags);
     function(&stub, its_function);
-    let past = Past { deployed, ..Past::default() };
+    let past = History { deployed, ..History::default() };
     let all = desired::leftovers(&environment(), &past);
     let id = node("us-west-2/log-group/aws/lambda/lambda-99-upload-us-west-2");
     let group = all.into_iter().find(|group| *group.id() == id).unwrap();
@@ -72,11 +72,11 @@ async fn a_log_group_is_ours_by_more_than_its_name(
 
 #[test]
 fn groups_that_aws_names_by_an_id_are_among_the_leftovers() {
-    let past = Past {
+    let past = History {
         apis: BTreeMap::from([(REGION.to_owned(), "a1b2c3".to_owned())]),
         servers: BTreeMap::from([(REGION.to_owned(), "s-0123456789abcdef0".to_owned())]),
         log_groups: vec![("us-east-1".to_owned(), "API-Gateway-Execution-Logs_d4/prod".to_owned())],
-        ..Past::default()
+        ..History::default()
     };
     let all = desired::leftovers(&environment(), &past);
     let ids: Vec<&str> = all.iter().map(|group| group.id().as_str()).collect();
@@ -103,7 +103,7 @@ fn role(tags: &str) -> Reply {
 async fn a_role_for_logs_that_somebody_made_is_neither_used_nor_removed() {
     let stub = Stub::new().await;
     stub.on("apigateway:GET /account", [Reply::ok("{}")]).on("iam:GetRole", [role("")]);
-    let ended = one(&stub, "us-west-2/api-account", World::new()).await;
+    let ended = one(&stub, "us-west-2/api-account", Actual::new()).await;
     let outcome = ended.outcome(&node("us-west-2/api-account"));
     assert!(outcome["error"].as_str().unwrap().contains("exists without the tag sftpctl:environment"), "{outcome}");
     assert_eq!(
@@ -142,9 +142,9 @@ async fn an_empty_code_bucket_without_tags_is_taken_over_in_so_many_words_and_ne
     let package = resource("us-west-2/package");
     code_bucket(&stub, &*package, "", &[]);
     let aws = stub.aws(REGION).await;
-    let world = observe(&aws, &[Arc::clone(&package)], &BTreeMap::new()).await.world;
-    let live = world[package.id()].clone().unwrap();
-    let change = package.diff(Some(&live), &world).unwrap();
+    let actual = observe(&aws, &[Arc::clone(&package)], &BTreeMap::new()).await.actual;
+    let live = actual[package.id()].clone().unwrap();
+    let change = package.diff(Some(&live), &actual).unwrap();
     let reason = "the empty bucket lambda-pl-upload-us-west-2 of this account, without tags, is taken over";
     assert_eq!(change.reason.as_deref(), Some(reason));
     assert_eq!(package.removal(&aws, &live, EVERYTHING).await.unwrap(), Removal::Leave);
@@ -328,8 +328,8 @@ async fn a_new_version_of_a_policy_is_asked_for_once() {
         );
     let aws = stub.aws(REGION).await;
     let live = policy.read(&aws, None).await.unwrap().unwrap();
-    let change = policy.diff(Some(&live), &World::new()).unwrap();
-    let failed = policy.apply(&aws, "call", &change, Some(&live), &World::new()).await;
+    let change = policy.diff(Some(&live), &Actual::new()).unwrap();
+    let failed = policy.apply(&aws, "call", &change, Some(&live), &Actual::new()).await;
     assert!(
         matches!(&failed, Err(ResourceError::Aws(error)) if error.is_transient()),
         "the step looks first: {failed:?}"
@@ -355,7 +355,7 @@ async fn what_state_remembers_is_ours_although_its_tags_were_taken_away(#[case] 
     let (aws, resource) = (stub.aws(REGION).await, resource(id));
     let live = resource.read(&aws, Some(arn)).await.unwrap().unwrap();
     assert_eq!((live.owner.clone(), live.identity.as_str()), (Owner::Ours, arn));
-    let change = resource.diff(Some(&live), &World::new()).unwrap();
+    let change = resource.diff(Some(&live), &Actual::new()).unwrap();
     assert!(change.touches("tags"), "and they are put back: {change:?}");
     for stranger in [None, Some("arn:of:another")] {
         let live = resource.read(&aws, stranger).await.unwrap().unwrap();
@@ -380,15 +380,15 @@ async fn a_hundred_clusters_take_two_policies_and_the_second_goes_with_its_clust
     let aws = stub.aws(REGION).await;
     let two = policy(&many);
     assert_eq!(two.title(), "policies 99-uploads-sftp-transfer to 99-uploads-sftp-transfer-2");
-    let change = two.diff(None, &World::new()).unwrap();
-    two.apply(&aws, "call", &change, None, &World::new()).await.unwrap();
+    let change = two.diff(None, &Actual::new()).unwrap();
+    two.apply(&aws, "call", &change, None, &Actual::new()).await.unwrap();
     let made: Vec<String> = stub.asked("iam:CreatePolicy").into_iter().map(|asked| asked.body).collect();
     assert!(made[0].contains("PolicyName=99-uploads-sftp-transfer&"), "{}", &made[0][..200]);
     assert!(made[1].contains("PolicyName=99-uploads-sftp-transfer-2&"), "{}", &made[1][..200]);
 
     // Fewer clusters: the second policy is detached and deleted, and nothing else of the role is touched.
     let one = policy(&environment());
-    let sftpctl_core::model::Want::Is(document) = &one.wanted(&World::new())["document"] else { panic!() };
+    let sftpctl_core::model::Want::Is(document) = &one.wanted(&Actual::new())["document"] else { panic!() };
     managed(&stub, &document.to_string(), "<member><Key>sftpctl:environment</Key><Value>99</Value></member>");
     let second = format!("{POLICY}-2");
     stub.on("iam:ListAttachedRolePolicies", [attached(&[POLICY, &second, "arn:aws:iam::aws:policy/theirs"])]);
@@ -400,11 +400,11 @@ async fn a_hundred_clusters_take_two_policies_and_the_second_goes_with_its_clust
         [Reply::ok("<ListPolicyVersionsResponse><ListPolicyVersionsResult></ListPolicyVersionsResult></ListPolicyVersionsResponse>")],
     );
     let live = one.read(&aws, None).await.unwrap().unwrap();
-    let mut change = one.diff(Some(&live), &World::new()).unwrap();
+    let mut change = one.diff(Some(&live), &Actual::new()).unwrap();
     change.properties.retain(|property| property.name != "tags");
     let names: Vec<&str> = change.properties.iter().map(|property| property.name.as_str()).collect();
     assert_eq!(names, ["document 2"]);
-    one.apply(&aws, "call", &change, Some(&live), &World::new()).await.unwrap();
+    one.apply(&aws, "call", &change, Some(&live), &Actual::new()).await.unwrap();
     for operation in ["iam:DetachRolePolicy", "iam:DeletePolicy"] {
         let asked = stub.asked(operation);
         assert_eq!(asked.len(), 1);
@@ -416,7 +416,7 @@ async fn a_hundred_clusters_take_two_policies_and_the_second_goes_with_its_clust
 async fn a_policy_that_only_has_a_name_like_ours_is_neither_detached_nor_deleted() {
     let stub = Stub::new().await;
     let policy = resource("global/user-policy");
-    let sftpctl_core::model::Want::Is(document) = &policy.wanted(&World::new())["document"] else { panic!() };
+    let sftpctl_core::model::Want::Is(document) = &policy.wanted(&Actual::new())["document"] else { panic!() };
     managed(&stub, &document.to_string(), "<member><Key>sftpctl:environment</Key><Value>99</Value></member>");
     let get = |tags: &str| {
         Reply::ok(format!(
@@ -431,7 +431,7 @@ async fn a_policy_that_only_has_a_name_like_ours_is_neither_detached_nor_deleted
     let aws = stub.aws(REGION).await;
     let live = policy.read(&aws, Some(POLICY)).await.unwrap().unwrap();
     assert_eq!(live.owner, Owner::Ours);
-    let change = policy.diff(Some(&live), &World::new());
+    let change = policy.diff(Some(&live), &Actual::new());
     assert!(!change.is_some_and(|change| change.touches("document 2")));
     policy.delete(&aws, "call", &live, EVERYTHING).await.unwrap();
     let asked = stub.asked("iam:DetachRolePolicy");

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use sftpctl_core::events::Event;
-use sftpctl_core::model::{Action, Live, Owner, World};
+use sftpctl_core::model::{Action, Actual, Live, Owner};
 use sftpctl_core::plan::planner;
 use sftpctl_engine::observe::observe;
 
@@ -75,9 +75,9 @@ async fn a_template_that_cannot_be_read_is_an_error_and_no_reason_to_import() {
 
     // A template that is no JSON: which buckets are in it nobody knows, so none is imported.
     stub.on("cloudformation:GetTemplate", [done("GetTemplate")]);
-    let mut world = observe(&aws, &[resource(STACK)], &BTreeMap::new()).await.world;
-    world.insert(node(BUCKET), Some(Live::new("pl-pt99-5-uploads")));
-    let change = resource(STACK).diff(world[&node(STACK)].as_ref(), &world).unwrap();
+    let mut actual = observe(&aws, &[resource(STACK)], &BTreeMap::new()).await.actual;
+    actual.insert(node(BUCKET), Some(Live::new("pl-pt99-5-uploads")));
+    let change = resource(STACK).diff(actual[&node(STACK)].as_ref(), &actual).unwrap();
     assert_eq!(change.action, Action::Update);
 }
 
@@ -108,7 +108,7 @@ async fn an_import_into_a_stack_changes_nothing_else_of_it() {
     let policy = json!({ "Statement": [] });
     let bucket = Live::new("pl-pt99-5-uploads").with("policy", policy).with("versioning", "Suspended");
     let bucket = bucket.with("encryption", "AES256");
-    let given = World::from([(node(BUCKET), Some(bucket))]);
+    let given = Actual::from([(node(BUCKET), Some(bucket))]);
     let ended = one(&stub, STACK, given).await;
     let change = &ended.plan.steps[0].change;
     assert_eq!(change.action, Action::Import);
@@ -136,7 +136,7 @@ async fn an_import_into_a_stack_changes_nothing_else_of_it() {
 async fn a_bucket_in_the_stack_is_looked_into_only_where_its_policy_is_not_ours() {
     let stub = Stub::new().await;
     let bucket = resource(BUCKET);
-    let sftpctl_core::model::Want::Is(policy) = bucket.wanted(&World::new())["policy"].clone() else { panic!() };
+    let sftpctl_core::model::Want::Is(policy) = bucket.wanted(&Actual::new())["policy"].clone() else { panic!() };
     stub.on("s3:GET /pl-pt99-5-uploads?policy", [Reply::ok(policy.to_string())]);
     let aws = stub.aws(REGION).await;
     let given = crate::wire::stack_is_there();
@@ -175,19 +175,19 @@ async fn an_update_keeps_the_door_open_although_the_server_cannot_be_read() {
         .on("cloudformation:DescribeStackEvents", [events(&[])])
         .on("cloudformation:UpdateStack", [done("UpdateStack")])
         .on(lambda, [Reply::ok(function.to_string())]);
-    one(&stub, STACK, World::new()).await;
+    one(&stub, STACK, Actual::new()).await;
     assert_eq!(parameters(&stub.asked("cloudformation:UpdateStack")[0].body)["ServerId"], id);
 
     // Nobody knows the id: nothing is called that might shut customers out.
     let denied = Reply::json_error(403, "AccessDeniedException", "no GetFunction for you");
     stub.on("cloudformation:DescribeStacks", [old()]).on(lambda, [denied]);
-    let outcome = one(&stub, STACK, World::new()).await.outcome(&node(STACK));
+    let outcome = one(&stub, STACK, Actual::new()).await.outcome(&node(STACK));
     assert_eq!(outcome["outcome"], "failed", "{outcome}");
     assert_eq!(stub.count("cloudformation:UpdateStack"), 1);
 
     // There is none: an update does not make one up.
     stub.on("cloudformation:DescribeStacks", [old(), old(), stack("UPDATE_COMPLETE", &digest())]);
-    one(&stub, STACK, World::from([(node("us-west-2/server"), None)])).await;
+    one(&stub, STACK, Actual::from([(node("us-west-2/server"), None)])).await;
     assert_eq!(parameters(&stub.asked("cloudformation:UpdateStack")[1].body)["ServerId"], "unset");
 }
 
@@ -200,7 +200,7 @@ async fn a_begun_stack_without_tags_is_ours_by_its_change_set_only() {
     let foreign = async |known: &BTreeMap<_, _>| {
         let observed = observe(&aws, &[resource(STACK)], known).await;
         assert!(observed.unreadable.is_empty(), "{observed:?}");
-        planner::foreign(&observed.world)
+        planner::foreign(&observed.actual)
     };
     stub.on("cloudformation:ListChangeSets", [no_change_sets()]).on(
         "cloudformation:DescribeStackEvents",
@@ -232,9 +232,9 @@ async fn a_begun_stack_without_tags_is_ours_by_its_change_set_only() {
     // What is another's is neither deleted nor made anew.
     stub.on("cloudformation:DescribeStacks", [bare("REVIEW_IN_PROGRESS", Some("by-hand"), "")])
         .on("cloudformation:ListChangeSets", [no_change_sets()]);
-    let ended = deploy(&aws, &[resource(STACK)], World::new()).await;
+    let ended = deploy(&aws, &[resource(STACK)], Actual::new()).await;
     assert_eq!(ended.outcome(&node(STACK))["outcome"], "failed", "{:?}", ended.outcomes);
-    assert!(matches!(ended.world[&node(STACK)].as_ref().unwrap().owner, Owner::Foreign(_)));
+    assert!(matches!(ended.actual[&node(STACK)].as_ref().unwrap().owner, Owner::Foreign(_)));
     assert_eq!(stub.count("cloudformation:DeleteStack"), 0);
 }
 
@@ -263,7 +263,7 @@ async fn the_first_cause_is_found_behind_hundreds_of_events() {
                 events(&oldest).replacing("</StackEvents>", "</StackEvents><NextToken>even-older</NextToken>"),
             ],
         );
-    let outcome = one(&stub, STACK, World::new()).await.outcome(&node(STACK));
+    let outcome = one(&stub, STACK, Actual::new()).await.outcome(&node(STACK));
     assert_eq!(outcome["causes"], json!(["ApiStage (AWS::X::Y): the cause"]), "{outcome}");
     let pages = stub.asked("cloudformation:DescribeStackEvents");
     assert!(!pages.iter().any(|page| page.body.contains("even-older")), "no further than the operation's beginning");
@@ -298,7 +298,7 @@ async fn what_validation_found_in_an_earlier_operation_is_no_cause_of_this_one()
 }
 
 /// What was told of the stack's resources.
-fn news(ended: &Ended) -> Vec<&str> {
+fn progress(ended: &Ended) -> Vec<&str> {
     fn line(event: &Event) -> Option<&str> {
         match event {
             Event::StepNews { line, .. } => Some(line),
@@ -328,7 +328,7 @@ async fn of_a_new_stack_all_is_told_also_what_was_done_before_the_first_look() {
     )
     .on("cloudformation:DescribeStackEvents", [no_stack(), events(&first), events(&first), events(&later)])
     .on("cloudformation:CreateStack", [done("CreateStack")]);
-    let ended = one(&stub, STACK, World::new()).await;
+    let ended = one(&stub, STACK, Actual::new()).await;
     assert_eq!(news(&ended), ["AuthorizerRole  CREATE_COMPLETE", "Authorizer  CREATE_COMPLETE"]);
 }
 
@@ -354,7 +354,7 @@ async fn of_an_update_nothing_of_the_operation_before_is_told() {
     .on("cloudformation:GetTemplate", [template_without_a_bucket()])
     .on("cloudformation:DescribeStackEvents", [events(&before), events(&before), events(&after)])
     .on("cloudformation:UpdateStack", [done("UpdateStack")]);
-    let ended = one(&stub, STACK, World::new()).await;
+    let ended = one(&stub, STACK, Actual::new()).await;
     assert_eq!(ended.outcome(&node(STACK))["outcome"], "changed", "{:?}", ended.outcomes);
     assert_eq!(news(&ended), ["Authorizer  UPDATE_COMPLETE"]);
 }

@@ -105,11 +105,11 @@ impl Live {
 }
 
 /// Everything known of what AWS has: absent from the map means not read, `None` means it isn't there.
-pub type World = BTreeMap<NodeId, Option<Live>>;
+pub type Actual = BTreeMap<NodeId, Option<Live>>;
 
 /// An output of another node, or that it comes later.
-pub fn output(world: &World, node: &NodeId, name: &str) -> Want {
-    match world.get(node).and_then(Option::as_ref).and_then(|live| live.outputs.get(name)) {
+pub fn output(actual: &Actual, node: &NodeId, name: &str) -> Want {
+    match actual.get(node).and_then(Option::as_ref).and_then(|live| live.outputs.get(name)) {
         Some(value) => Want::Is(Value::String(value.clone())),
         None => Want::After(node.clone()),
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::kind::{Kind, NodeId};
-use crate::model::{Action, Change, Live, Properties, World, compare};
+use crate::model::{Action, Actual, Change, Live, Properties, compare};
 
 /// The pure half of a resource: what it is called, what it waits for, what it should be. The comparison is written once,
 /// here, for all kinds.
@@ -27,15 +27,15 @@ pub trait Node: Send + Sync {
     fn title(&self) -> String;
 
     /// What it should be. Pure.
-    fn wanted(&self, world: &World) -> Properties;
+    fn wanted(&self, actual: &Actual) -> Properties;
 
     /// What has to be done, `None` for nothing. Pure. Most kinds need no more than the comparison.
-    fn diff(&self, live: Option<&Live>, world: &World) -> Option<Change> {
+    fn diff(&self, live: Option<&Live>, actual: &Actual) -> Option<Change> {
         let Some(live) = live else {
-            let properties = compare(&self.wanted(world), &BTreeMap::new());
+            let properties = compare(&self.wanted(actual), &BTreeMap::new());
             return Some(Change { action: Action::Create, reason: None, properties });
         };
-        let properties = compare(&self.wanted(world), &live.properties);
+        let properties = compare(&self.wanted(actual), &live.properties);
         (!properties.is_empty()).then_some(Change { action: Action::Update, reason: None, properties })
     }
 

@@ -21,7 +21,7 @@ use sftpctl_core::user_policies;
 
 /// What a deployment is made from besides the environment file.
 #[derive(Clone, Debug)]
-pub struct Given {
+pub struct Inputs {
     /// The authorizer.
     pub code: Arc<package::Package>,
     /// Private host keys for every server.
@@ -36,14 +36,14 @@ pub struct Given {
 ///
 /// # Errors
 /// The template cannot be rendered for this environment.
-pub fn resources(environment: &Environment, given: &Given) -> Result<Vec<Arc<dyn Resource>>, TemplateError> {
+pub fn resources(environment: &Environment, inputs: &Inputs) -> Result<Vec<Arc<dyn Resource>>, TemplateError> {
     let mut all: Vec<Arc<dyn Resource>> = Vec::new();
     all.extend(table(environment));
     all.extend(user_role(environment));
     for (region, settings) in &environment.regions {
-        all.extend(region_resources(environment, region, settings.server, given)?);
+        all.extend(region_resources(environment, region, settings.server, inputs)?);
     }
-    all.extend(records(environment, &given.servers));
+    all.extend(records(environment, &inputs.servers));
     Ok(all)
 }
 
@@ -63,7 +63,7 @@ pub fn limited(all: Vec<Arc<dyn Resource>>, regions: &BTreeSet<&str>) -> Vec<Arc
 
 /// What is known of an environment that stands or stood, besides its file.
 #[derive(Clone, Debug, Default)]
-pub struct Past {
+pub struct History {
     /// Whether it was deployed from here.
     pub deployed: bool,
     /// Region → id of its API.
@@ -75,7 +75,7 @@ pub struct Past {
 }
 
 /// What teardown looks at besides: things that AWS services make again by themselves.
-pub fn leftovers(environment: &Environment, past: &Past) -> Vec<Arc<dyn Resource>> {
+pub fn leftovers(environment: &Environment, past: &History) -> Vec<Arc<dyn Resource>> {
     let mut groups: BTreeMap<NodeId, LogGroup> = BTreeMap::new();
     let mut add = |region: &str, name: String, evidence: Evidence| {
         let function = names::function(environment, region);
@@ -197,12 +197,12 @@ fn region_resources(
     environment: &Environment,
     region: &str,
     has_server: bool,
-    given: &Given,
+    inputs: &Inputs,
 ) -> Result<Vec<Arc<dyn Resource>>, TemplateError> {
     let account = environment.account.clone();
     let tags = names::tags(environment);
     let api_account = api_account(environment, region);
-    let package = package(environment, region, &given.code);
+    let package = package(environment, region, &inputs.code);
     let key = package.key.clone();
     let rendered = template::render(environment, region, &Code { bucket: package.bucket.clone(), key })?;
     let user_role_arn = format!("arn:aws:iam::{account}:role/{}", environment.names.user_role);
@@ -212,7 +212,7 @@ fn region_resources(
         let id = NodeId::named(region, Kind::Bucket, name);
         buckets.insert(name.clone(), (ids.bucket.clone(), id.clone()));
         all.push(Arc::new(Bucket {
-            kept_tags: given.adopted_tags.get(&id).cloned().unwrap_or_default(),
+            kept_tags: inputs.adopted_tags.get(&id).cloned().unwrap_or_default(),
             id,
             region: region.to_owned(),
             account: account.clone(),
@@ -268,7 +268,7 @@ fn region_resources(
             ),
             security_policy: environment.server.security_policy.clone(),
             authentication: environment.server.authentication.clone(),
-            host_keys: Arc::clone(&given.host_keys),
+            host_keys: Arc::clone(&inputs.host_keys),
             tags: server_tags,
         }));
         all.push(Arc::new(ServerId {

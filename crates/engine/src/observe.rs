@@ -9,7 +9,7 @@ use futures_util::stream;
 use crate::resources::resource::Resource;
 use sftpctl_aws::{Aws, AwsError};
 use sftpctl_core::kind::NodeId;
-use sftpctl_core::model::World;
+use sftpctl_core::model::Actual;
 
 /// Reads in flight at once.
 const IN_FLIGHT: usize = 64;
@@ -18,7 +18,7 @@ const IN_FLIGHT: usize = 64;
 #[derive(Debug, Default)]
 pub struct Observed {
     /// What was found.
-    pub world: World,
+    pub actual: Actual,
     /// What could not be read, with AWS's words.
     pub unreadable: BTreeMap<NodeId, AwsError>,
     /// What an earlier run may have made and could not be looked for: made again, it could be there twice.
@@ -39,7 +39,7 @@ pub async fn observe(aws: &Arc<Aws>, resources: &[Arc<dyn Resource>], known: &BT
     while let Some((id, answer)) = answers.next().await {
         match answer {
             Ok(live) => {
-                observed.world.insert(id, live);
+                observed.actual.insert(id, live);
             }
             Err(error) => {
                 observed.unreadable.insert(id, error);

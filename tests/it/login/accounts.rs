@@ -131,7 +131,7 @@ fn an_account_lives_from_add_to_remove() {
         "{lines}"
     );
 
-    // Disabled in the middle of a session: that one goes on, the next log-in is refused.
+    // Disabled in the middle of a run: that one goes on, the next log-in is refused.
     let mut client = site.paramiko(site.port(WEST), &login);
     let child = client.args(["stays", "mark"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut child = Running(child);

@@ -187,7 +187,7 @@ fn any_number_of_sessions_come_one_after_the_other() {
     for number in 1..=25 {
         let mut sftp = site.openssh("sftp", &Login::new("multiplexer", "not asked for"));
         let output = with_input(sftp.args(["-o", &path, "-b", "-", "-P", &port, &host]), b"pwd\n");
-        succeeded(&format!("session {number}"), &output);
+        succeeded(&format!("run {number}"), &output);
     }
 }
 

@@ -10,13 +10,13 @@ use std::time::Duration;
 use sftpctl_aws::{Aws, ConnectOptions};
 use sftpctl_core::kind::{Kind, NodeId};
 use sftpctl_core::model::Action;
-use sftpctl_core::spec::place::Place;
+use sftpctl_core::spec::state_place::StatePlace;
 use sftpctl_engine::state::blob::{Blobs, Expect};
 use sftpctl_engine::state::bucket::Bucket;
 use sftpctl_engine::state::error::StateError;
 use sftpctl_engine::state::folder::Folder;
 use sftpctl_engine::state::lease::{Holder, Machine, Terms};
-use sftpctl_engine::state::moving::relocate;
+use sftpctl_engine::state::relocate::relocate;
 use sftpctl_engine::state::store::Store;
 use tokio::time::Instant;
 
@@ -357,7 +357,7 @@ async fn a_damaged_lock_is_refused_until_it_is_broken(blobs: &Arc<dyn Blobs>) {
 
 async fn a_move_is_finished_wherever_it_was_interrupted(fresh: &dyn Fn() -> Arc<dyn Blobs>) {
     let mut writes = 0;
-    let (here, there): (Place, Place) = ("from".parse().unwrap(), "to".parse().unwrap());
+    let (here, there): (StatePlace, StatePlace) = ("from".parse().unwrap(), "to".parse().unwrap());
     let mut on_its_way = 0;
     loop {
         let (from, to) = (fresh(), fresh());

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::graph::{self, Edges, GraphError};
 use super::model::{Plan, Step, VERSION};
 use crate::kind::NodeId;
-use crate::model::{Action, Change, Live, Owner, Removal, World};
+use crate::model::{Action, Actual, Change, Live, Owner, Removal};
 use crate::node::Node;
 
 /// Plans a deployment. Resources that could not be read are planned too: their step reads again and says why not.
@@ -16,17 +16,17 @@ pub fn deploy<N: Node + ?Sized>(
     account: &str,
     resources: &[Arc<N>],
     retired: &[Arc<N>],
-    world: &World,
+    actual: &Actual,
 ) -> Result<(Plan, Edges), GraphError> {
     let mut edges = graph::upwards(resources)?;
     edges.extend(graph::downwards(retired)?);
     let all: Vec<_> = resources.iter().chain(retired).cloned().collect();
     let goes = |id: &NodeId| retired.iter().any(|resource| resource.id() == id);
-    let change = |resource: &Arc<N>| match world.get(resource.id()) {
+    let change = |resource: &Arc<N>| match actual.get(resource.id()) {
         there if goes(resource.id()) => {
             there.and_then(Option::as_ref).map(|_| Change::new(Action::Delete, "it is not in the file any more"))
         }
-        Some(live) => resource.diff(live.as_ref(), world),
+        Some(live) => resource.diff(live.as_ref(), actual),
         None => Some(Change::new(Action::Update, "it could not be read; the step reads it again")),
     };
     Ok((steps(environment, account, &all, &edges, change), edges))
@@ -80,14 +80,14 @@ fn steps<N: Node + ?Sized>(
 }
 
 /// The names of what exists under our names and is not ours.
-pub fn foreign_ids(world: &World) -> Vec<&str> {
+pub fn foreign_ids(actual: &Actual) -> Vec<&str> {
     let foreign = |live: &Option<Live>| live.as_ref().is_some_and(|live| live.owner != Owner::Ours);
-    world.iter().filter(|(_, live)| foreign(live)).map(|(id, _)| id.as_str()).collect()
+    actual.iter().filter(|(_, live)| foreign(live)).map(|(id, _)| id.as_str()).collect()
 }
 
 /// What exists under our names and is not ours; each is one sentence. A deployment must not begin with any.
-pub fn foreign(world: &World) -> Vec<String> {
-    world
+pub fn foreign(actual: &Actual) -> Vec<String> {
+    actual
         .values()
         .flatten()
         .filter_map(|live: &Live| match &live.owner {

@@ -9,7 +9,7 @@ use super::fault::Fault;
 use super::model::HostKeySource;
 use super::raw::File;
 use super::regions;
-use crate::spec::place::Place;
+use crate::spec::state_place::StatePlace;
 use crate::user_policies;
 
 /// Kinds that may have a deadline.
@@ -342,7 +342,7 @@ fn settings(checker: &mut Checker<'_>, file: &File) {
         checker.matches(topic, &pattern, message, &format!("arn:aws:sns:{region}:<account>:<name>"));
     }
     if let Some(place) = &file.state.place
-        && let Err(why) = place.value.parse::<Place>()
+        && let Err(why) = place.value.parse::<StatePlace>()
     {
         checker.fault(place, format!("state cannot be kept there: {why}"));
     }

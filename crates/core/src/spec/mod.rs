@@ -6,9 +6,9 @@ mod fault;
 pub mod ignore;
 pub mod model;
 pub mod names;
-pub mod place;
 mod raw;
 mod regions;
+pub mod state_place;
 mod warnings;
 
 pub use fault::{Fault, Faults};

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::spec::ignore::Ignore;
-use crate::spec::place::Place;
+use crate::spec::state_place::StatePlace;
 
 /// One environment: everything a deployment is made from.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,7 +50,7 @@ pub struct Environment {
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct State {
     /// Where it is kept, unless the command line says so.
-    pub place: Option<Place>,
+    pub place: Option<StatePlace>,
     /// KMS key of the objects.
     pub kms_key: Option<String>,
     /// Seconds after which the lock of a run that was killed is free.

@@ -19,14 +19,14 @@ use self::mutation::Mutation;
 use super::deadlines::Deadlines;
 use super::stop::Stop;
 use crate::execute::error::StepError;
-use crate::resources::resource::{Resource, ResourceError, Seen};
+use crate::resources::resource::{ReportedEvents, Resource, ResourceError};
 use crate::state::error::StateError;
 use crate::state::writer::JournalWriter;
 use crate::wait;
 use sftpctl_aws::Aws;
 use sftpctl_core::events::{Event, Outcome, Reporter};
 use sftpctl_core::kind::NodeId;
-use sftpctl_core::model::{Action, Change, Live, Owner, RemovalOptions, Settled, World};
+use sftpctl_core::model::{Action, Actual, Change, Live, Owner, RemovalOptions, Settled};
 
 /// Mutations of one step before we say that it does not converge.
 const ROUNDS: usize = 16;
@@ -61,7 +61,7 @@ pub struct Context {
 impl Context {
     /// Whether no new step should begin.
     fn ends(&self) -> bool {
-        self.stop.wanted() || self.over.load(Ordering::Relaxed)
+        self.stop.requested() || self.over.load(Ordering::Relaxed)
     }
 }
 
@@ -81,8 +81,8 @@ pub struct Job {
 /// How a run ended, step by step.
 pub type Outcomes = BTreeMap<NodeId, Outcome>;
 
-/// Runs all jobs and returns how each ended. `world` holds what is known and is kept up to date.
-pub async fn run(context: Arc<Context>, jobs: Vec<Job>, task: Task, world: Arc<Mutex<World>>) -> Outcomes {
+/// Runs all jobs and returns how each ended. `actual` holds what is known and is kept up to date.
+pub async fn run(context: Arc<Context>, jobs: Vec<Job>, task: Task, actual: Arc<Mutex<Actual>>) -> Outcomes {
     let permits = Arc::new(Semaphore::new(IN_FLIGHT));
     let mut waiting: BTreeMap<NodeId, Job> = jobs.into_iter().map(|job| (job.resource.id().clone(), job)).collect();
     let names: BTreeSet<NodeId> = waiting.keys().cloned().collect();
@@ -126,12 +126,12 @@ pub async fn run(context: Arc<Context>, jobs: Vec<Job>, task: Task, world: Arc<M
                 settled_now = true;
                 continue;
             }
-            let (context, task, world, permits) =
-                (Arc::clone(&context), task.clone(), Arc::clone(&world), Arc::clone(&permits));
+            let (context, task, actual, permits) =
+                (Arc::clone(&context), task.clone(), Arc::clone(&actual), Arc::clone(&permits));
             let task = running.spawn(async move {
                 // The semaphore is never closed; without a permit the step would only run a little early.
                 let _permit = permits.acquire_owned().await.ok();
-                let outcome = step(&context, &job, &task, &world).await;
+                let outcome = step(&context, &job, &task, &actual).await;
                 (job.resource.id().clone(), outcome)
             });
             tasks.insert(task.id(), id);
@@ -168,22 +168,22 @@ pub async fn run(context: Arc<Context>, jobs: Vec<Job>, task: Task, world: Arc<M
     outcomes
 }
 
-pub(crate) fn lock(world: &Mutex<World>) -> std::sync::MutexGuard<'_, World> {
-    world.lock().unwrap_or_else(PoisonError::into_inner)
+pub(crate) fn lock(actual: &Mutex<Actual>) -> std::sync::MutexGuard<'_, Actual> {
+    actual.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// One step, with its events.
-async fn step(context: &Context, job: &Job, task: &Task, world: &Mutex<World>) -> Outcome {
+async fn step(context: &Context, job: &Job, task: &Task, actual: &Mutex<Actual>) -> Outcome {
     let start = Instant::now();
     let resource = &job.resource;
     let id = resource.id().clone();
     let mut walk = Walk {
         context,
         job,
-        world,
+        actual,
         start,
         told: job.planned.is_some(),
-        seen: Seen::default(),
+        seen: ReportedEvents::default(),
         attempt: 0,
         at_work: false,
         made: None,
@@ -216,10 +216,10 @@ async fn step(context: &Context, job: &Job, task: &Task, world: &Mutex<World>) -
 struct Walk<'a> {
     context: &'a Context,
     job: &'a Job,
-    world: &'a Mutex<World>,
+    actual: &'a Mutex<Actual>,
     start: Instant,
     told: bool,
-    seen: Seen,
+    seen: ReportedEvents,
     attempt: u32,
     /// Whether AWS was seen at work since the last mutation.
     at_work: bool,
@@ -264,8 +264,8 @@ impl Walk<'_> {
 
     /// What AWS finds it by, as far as this run or an earlier one was told.
     fn known(&self) -> Option<String> {
-        let world = lock(self.world);
-        let live = world.get(self.resource().id()).and_then(Option::as_ref);
+        let actual = lock(self.actual);
+        let live = actual.get(self.resource().id()).and_then(Option::as_ref);
         let seen = live.filter(|live| live.owner == Owner::Ours).map(|live| live.identity.clone());
         seen.or_else(|| self.made.clone()).or_else(|| self.job.known.clone())
     }
@@ -276,7 +276,7 @@ impl Walk<'_> {
             let known = self.known();
             match self.resource().read(&self.context.aws, known.as_deref()).await {
                 Ok(live) => {
-                    lock(self.world).insert(self.resource().id().clone(), live.clone());
+                    lock(self.actual).insert(self.resource().id().clone(), live.clone());
                     return Ok(live);
                 }
                 Err(error) if error.is_transient() && self.late() => {
@@ -294,7 +294,7 @@ impl Walk<'_> {
         let context = self.context;
         tokio::select! {
             () = wait::for_another_attempt(self.attempt) => {}
-            () = context.stop.wished() => {
+            () = context.stop.canceled() => {
                 return Err(StepError::Stopped { what: self.resource().title(), status: format!("in trouble ({reason})") });
             }
         }
@@ -310,7 +310,7 @@ impl Walk<'_> {
             let live = self.read().await?;
             let Some(Settled::Pending(status)) = live.as_ref().map(|live| live.settled.clone()) else {
                 if !last.is_empty() {
-                    self.news().await;
+                    self.progress().await;
                 }
                 return Ok(live);
             };
@@ -319,23 +319,23 @@ impl Walk<'_> {
                 return Err(self.timed_out(&status));
             }
             // A CI system kills a job seconds after it asked it to end, and AWS may need minutes.
-            if self.context.stop.wanted() {
+            if self.context.stop.requested() {
                 return Err(StepError::Stopped { what: self.resource().title(), status });
             }
             if status != last {
                 self.event(Event::StepWaiting { step: self.resource().id().clone(), status: status.clone() });
                 last = status;
             }
-            self.news().await;
+            self.progress().await;
             wait::for_poll(start.elapsed()).await;
         }
     }
 
-    async fn news(&mut self) {
+    async fn progress(&mut self) {
         if !self.told {
             return;
         }
-        let lines = self.job.resource.news(&self.context.aws, &mut self.seen).await;
+        let lines = self.job.resource.progress(&self.context.aws, &mut self.seen).await;
         for line in lines {
             self.event(Event::StepNews { step: self.resource().id().clone(), line });
         }
@@ -362,7 +362,7 @@ impl Walk<'_> {
             if mutated && let Some(Live { settled: Settled::Failed(status), .. }) = &live {
                 return Err(self.ended_in(status.clone()).await);
             }
-            let change = self.resource().diff(live.as_ref(), &lock(self.world).clone());
+            let change = self.resource().diff(live.as_ref(), &lock(self.actual).clone());
             let Some(change) = change else {
                 return Ok(if mutated { Outcome::Changed } else { Outcome::Unchanged });
             };
@@ -392,7 +392,7 @@ impl Walk<'_> {
                 break;
             }
         }
-        let change = self.resource().diff(live.as_ref(), &lock(self.world).clone());
+        let change = self.resource().diff(live.as_ref(), &lock(self.actual).clone());
         let differs = change.map(|c| c.properties.iter().map(|p| p.name.clone()).collect::<Vec<_>>().join(", "));
         Err(StepError::DoesNotConverge { what: self.resource().title(), differs: differs.unwrap_or_default() })
     }
@@ -406,11 +406,11 @@ impl Walk<'_> {
         self.at_work = false;
         loop {
             let live = self.settled().await?;
-            let world = lock(self.world).clone();
+            let actual = lock(self.actual).clone();
             let unseen = match (before, &live) {
                 (None, None) => true,
                 (Some(before), Some(live)) => {
-                    before == live && self.resource().diff(Some(live), &world).as_ref() == Some(change)
+                    before == live && self.resource().diff(Some(live), &actual).as_ref() == Some(change)
                 }
                 _ => false,
             };
@@ -467,7 +467,7 @@ impl Walk<'_> {
 
     /// What exists now: nothing, a part, or unknown.
     fn left(&self) -> String {
-        match lock(self.world).get(self.resource().id()) {
+        match lock(self.actual).get(self.resource().id()) {
             None => "unknown: it could not be read".to_owned(),
             Some(None) => "nothing".to_owned(),
             Some(Some(live)) => match &live.settled {
@@ -500,14 +500,14 @@ impl Walk<'_> {
                 // The call may have taken effect although no answer came: look, and say what is there.
                 let known = self.known();
                 let looked = self.resource().read(&self.context.aws, known.as_deref()).await;
-                let mut world = lock(self.world);
+                let mut actual = lock(self.actual);
                 match looked {
                     // AWS said that it made it: what does not show it yet is no proof that it is not there.
-                    Ok(None) if self.made.is_some() => drop(world.remove(self.resource().id())),
-                    Ok(live) => drop(world.insert(self.resource().id().clone(), live)),
+                    Ok(None) if self.made.is_some() => drop(actual.remove(self.resource().id())),
+                    Ok(live) => drop(actual.insert(self.resource().id().clone(), live)),
                     Err(_) => {}
                 }
-                drop(world);
+                drop(actual);
                 (Vec::new(), self.left())
             }
         };

@@ -15,13 +15,13 @@ impl Stop {
     }
 
     /// Whether no new step should begin.
-    pub fn wanted(&self) -> bool {
+    pub fn requested(&self) -> bool {
         *self.0.borrow()
     }
 
     /// Ends when somebody wishes to stop; never, when nobody can any more.
-    pub async fn wished(&self) {
-        if self.0.clone().wait_for(|wanted| *wanted).await.is_err() {
+    pub async fn canceled(&self) {
+        if self.0.clone().wait_for(|requested| *requested).await.is_err() {
             std::future::pending::<()>().await;
         }
     }

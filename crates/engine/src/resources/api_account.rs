@@ -11,7 +11,7 @@ use super::tags;
 use crate::resources::resource::{Resource, ResourceError};
 use sftpctl_aws::{Aws, AwsError, RoleFacts, Tags};
 use sftpctl_core::kind::{Kind, NodeId};
-use sftpctl_core::model::{Change, Live, Owner, Properties, Removal, RemovalOptions, World};
+use sftpctl_core::model::{Actual, Change, Live, Owner, Properties, Removal, RemovalOptions};
 use sftpctl_core::node::Node;
 
 /// AWS's managed policy for this role.
@@ -70,7 +70,7 @@ impl Node for ApiAccount {
         "API Gateway's role for logs".to_owned()
     }
 
-    fn wanted(&self, _world: &World) -> Properties {
+    fn wanted(&self, _world: &Actual) -> Properties {
         Properties::from([("set", true.into())])
     }
 }
@@ -96,7 +96,7 @@ impl Resource for ApiAccount {
         _call: &str,
         _change: &Change,
         _live: Option<&Live>,
-        _world: &World,
+        _world: &Actual,
     ) -> Result<(), ResourceError> {
         let trust = json!({
             "Version": "2012-10-17",

@@ -22,7 +22,7 @@ use super::tags::{self, PROPERTY};
 use crate::resources::resource::{Resource, ResourceError};
 use sftpctl_aws::{Aws, AwsError, BucketSettings, Policy, S3, Tags};
 use sftpctl_core::kind::{Kind, NodeId};
-use sftpctl_core::model::{Change, Live, Owner, Properties, Removal, RemovalOptions, World};
+use sftpctl_core::model::{Actual, Change, Live, Owner, Properties, Removal, RemovalOptions};
 use sftpctl_core::node::Node;
 
 /// The wanted policy of one bucket.
@@ -128,7 +128,7 @@ impl Node for Bucket {
         format!("bucket {}", self.name)
     }
 
-    fn wanted(&self, _world: &World) -> Properties {
+    fn wanted(&self, _world: &Actual) -> Properties {
         let mut wanted = Properties::from([("policy", self.policy.clone().into())]);
         wanted.extend(SETTINGS.map(|(name, value)| (name, value.into())));
         if !self.kept_tags.is_empty() {
@@ -137,14 +137,14 @@ impl Node for Bucket {
         wanted
     }
 
-    fn diff(&self, live: Option<&Live>, world: &World) -> Option<Change> {
+    fn diff(&self, live: Option<&Live>, actual: &Actual) -> Option<Change> {
         // A bucket that isn't there, or that the stack still has to take back, is the stack's work.
         let live = live?;
-        let in_stack = world
+        let in_stack = actual
             .get(&self.stack)
             .and_then(Option::as_ref)
             .is_some_and(|stack| stack.outputs.contains_key("ApiId") || !stack.properties.contains_key("template"));
-        let mut wanted = self.wanted(world);
+        let mut wanted = self.wanted(actual);
         wanted.retain(|name, _| live.properties.contains_key(name));
         let properties = sftpctl_core::model::compare(&wanted, &live.properties);
         (in_stack && !properties.is_empty()).then(|| Change {
@@ -192,7 +192,7 @@ impl Resource for Bucket {
         _call: &str,
         change: &Change,
         _live: Option<&Live>,
-        _world: &World,
+        _world: &Actual,
     ) -> Result<(), ResourceError> {
         let s3 = aws.s3(&self.region);
         // The policy last: once it is ours, nobody looks at the rest.

@@ -11,7 +11,7 @@ use super::tags;
 use crate::resources::resource::{Resource, ResourceError};
 use sftpctl_aws::{Aws, AwsError, GroupFacts, Tags};
 use sftpctl_core::kind::{Kind, NodeId};
-use sftpctl_core::model::{Change, Live, Owner, Properties, RemovalOptions, World};
+use sftpctl_core::model::{Actual, Change, Live, Owner, Properties, RemovalOptions};
 use sftpctl_core::node::Node;
 
 /// A group that must be gone after teardown.
@@ -88,11 +88,11 @@ impl Node for LogGroup {
         format!("log group {}", self.name)
     }
 
-    fn wanted(&self, _world: &World) -> Properties {
+    fn wanted(&self, _world: &Actual) -> Properties {
         Properties::new()
     }
 
-    fn diff(&self, _live: Option<&Live>, _world: &World) -> Option<Change> {
+    fn diff(&self, _live: Option<&Live>, _world: &Actual) -> Option<Change> {
         // The stack makes it.
         None
     }
@@ -112,7 +112,7 @@ impl Resource for LogGroup {
         _call: &str,
         _change: &Change,
         _live: Option<&Live>,
-        _world: &World,
+        _world: &Actual,
     ) -> Result<(), ResourceError> {
         Ok(())
     }

@@ -9,7 +9,7 @@ use super::{replica, stack, tags};
 use crate::resources::resource::{Resource, ResourceError};
 use sftpctl_aws::{Aws, AwsError, RecordFacts, Tags};
 use sftpctl_core::kind::{Kind, NodeId};
-use sftpctl_core::model::{Change, Live, Owner, Properties, Removal, RemovalOptions, Settled, World};
+use sftpctl_core::model::{Actual, Change, Live, Owner, Properties, Removal, RemovalOptions, Settled};
 use sftpctl_core::node::Node;
 
 /// One orphan.
@@ -91,11 +91,11 @@ impl Node for Orphan {
         format!("{} {name}", self.kind)
     }
 
-    fn wanted(&self, _world: &World) -> Properties {
+    fn wanted(&self, _world: &Actual) -> Properties {
         Properties::new()
     }
 
-    fn diff(&self, _live: Option<&Live>, _world: &World) -> Option<Change> {
+    fn diff(&self, _live: Option<&Live>, _world: &Actual) -> Option<Change> {
         None
     }
 }
@@ -161,7 +161,7 @@ impl Resource for Orphan {
         _call: &str,
         _change: &Change,
         _live: Option<&Live>,
-        _world: &World,
+        _world: &Actual,
     ) -> Result<(), ResourceError> {
         Ok(())
     }

@@ -14,7 +14,7 @@ use crate::package;
 use crate::resources::resource::{Resource, ResourceError};
 use sftpctl_aws::{Aws, AwsError, S3, Tags};
 use sftpctl_core::kind::{Kind, NodeId};
-use sftpctl_core::model::{Action, Change, Live, Owner, Properties, Removal, RemovalOptions, World, compare};
+use sftpctl_core::model::{Action, Actual, Change, Live, Owner, Properties, Removal, RemovalOptions, compare};
 use sftpctl_core::node::Node;
 
 /// The tag that says a code bucket is sftpctl's.
@@ -86,13 +86,13 @@ impl Node for Package {
         format!("package {} in {}", self.key, self.bucket)
     }
 
-    fn wanted(&self, _world: &World) -> Properties {
+    fn wanted(&self, _world: &Actual) -> Properties {
         Properties::from([("object", self.key.clone().into()), (SHARED, PACKAGES.into())])
     }
 
-    fn diff(&self, live: Option<&Live>, world: &World) -> Option<Change> {
+    fn diff(&self, live: Option<&Live>, actual: &Actual) -> Option<Change> {
         let empty = std::collections::BTreeMap::new();
-        let properties = compare(&self.wanted(world), live.map_or(&empty, |live| &live.properties));
+        let properties = compare(&self.wanted(actual), live.map_or(&empty, |live| &live.properties));
         let has = |name: &str| live.is_some_and(|live| live.properties.contains_key(name));
         let taken_over = live.is_some() && !has(SHARED) && !has(UNFINISHED);
         (!properties.is_empty()).then(|| Change {
@@ -152,7 +152,7 @@ impl Resource for Package {
         _call: &str,
         _change: &Change,
         live: Option<&Live>,
-        _world: &World,
+        _world: &Actual,
     ) -> Result<(), ResourceError> {
         let s3 = aws.s3(&self.region);
         if live.is_none_or(|live| !live.properties.contains_key(SHARED)) {

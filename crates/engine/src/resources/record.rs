@@ -13,7 +13,7 @@ use super::tags;
 use crate::resources::resource::{Resource, ResourceError};
 use sftpctl_aws::{Aws, AwsError, RecordFacts, Route53, Tags};
 use sftpctl_core::kind::{Kind, NodeId};
-use sftpctl_core::model::{Change, Live, Owner, Properties, Removal, RemovalOptions, Want, World, output};
+use sftpctl_core::model::{Actual, Change, Live, Owner, Properties, Removal, RemovalOptions, Want, output};
 use sftpctl_core::node::Node;
 
 /// What tells latency records of one name apart.
@@ -136,10 +136,10 @@ impl Node for Record {
         }
     }
 
-    fn wanted(&self, world: &World) -> Properties {
+    fn wanted(&self, actual: &Actual) -> Properties {
         let mut wanted = Properties::from([
             ("type", "CNAME".into()),
-            ("target", output(world, &self.server, "Endpoint")),
+            ("target", output(actual, &self.server, "Endpoint")),
             ("ttl", self.ttl.into()),
         ]);
         if let Some(latency) = &self.latency {
@@ -205,9 +205,9 @@ impl Resource for Record {
         _call: &str,
         _change: &Change,
         live: Option<&Live>,
-        world: &World,
+        actual: &Actual,
     ) -> Result<(), ResourceError> {
-        let Want::Is(Value::String(target)) = output(world, &self.server, "Endpoint") else {
+        let Want::Is(Value::String(target)) = output(actual, &self.server, "Endpoint") else {
             return Err(ResourceError::Refused(format!("{} has no endpoint", self.server)));
         };
         let route53 = aws.route53();

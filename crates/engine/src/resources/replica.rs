@@ -10,7 +10,7 @@ use super::{table, tags};
 use crate::resources::resource::{Resource, ResourceError};
 use sftpctl_aws::{Aws, AwsError, TableFacts, Tags};
 use sftpctl_core::kind::{Kind, NodeId};
-use sftpctl_core::model::{Change, Live, Owner, Properties, Removal, RemovalOptions, Settled, World};
+use sftpctl_core::model::{Actual, Change, Live, Owner, Properties, Removal, RemovalOptions, Settled};
 use sftpctl_core::node::Node;
 
 /// The wanted replica.
@@ -94,7 +94,7 @@ impl Node for Replica {
         format!("replica of {} in {}", self.name, self.region)
     }
 
-    fn wanted(&self, _world: &World) -> Properties {
+    fn wanted(&self, _world: &Actual) -> Properties {
         Properties::from([("deletion protection", self.protection.into()), ("tags", tags::wanted(&self.tags).into())])
     }
 }
@@ -136,7 +136,7 @@ impl Resource for Replica {
         _call: &str,
         change: &Change,
         live: Option<&Live>,
-        _world: &World,
+        _world: &Actual,
     ) -> Result<(), ResourceError> {
         let dynamodb = aws.dynamodb(&self.region);
         match live {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use sftpctl_aws::{Aws, AwsError, Tags};
-use sftpctl_core::model::{Change, Live, PropertyChange, Removal, RemovalOptions, World};
+use sftpctl_core::model::{Actual, Change, Live, PropertyChange, Removal, RemovalOptions};
 use sftpctl_core::node::Node;
 
 /// Why a resource could not be changed.
@@ -68,9 +68,9 @@ pub trait Resource: Node {
         aws: &Aws,
         call: &str,
         change: &Change,
-        world: &World,
+        actual: &Actual,
     ) -> Result<Option<String>, ResourceError> {
-        self.apply(aws, call, change, None, world).await.map(|()| None)
+        self.apply(aws, call, change, None, actual).await.map(|()| None)
     }
 
     /// Performs one mutation towards `change`; the caller reads and compares again afterwards. `call` names it in the
@@ -81,7 +81,7 @@ pub trait Resource: Node {
         call: &str,
         change: &Change,
         live: Option<&Live>,
-        world: &World,
+        actual: &Actual,
     ) -> Result<(), ResourceError>;
 
     /// What else differs from what this tool makes, and is left alone by every run: drift tells it.
@@ -112,7 +112,7 @@ pub trait Resource: Node {
     async fn delete(&self, aws: &Aws, call: &str, live: &Live, options: RemovalOptions) -> Result<(), ResourceError>;
 
     /// News since the last call while it is pending, oldest first: one line each. Errors are no news.
-    async fn news(&self, _aws: &Aws, _seen: &mut Seen) -> Vec<String> {
+    async fn progress(&self, _aws: &Aws, _seen: &mut ReportedEvents) -> Vec<String> {
         Vec::new()
     }
 
@@ -122,9 +122,9 @@ pub trait Resource: Node {
     }
 }
 
-/// Which news were told already.
+/// Events of a resource that were already reported.
 #[derive(Debug, Default)]
-pub struct Seen {
+pub struct ReportedEvents {
     /// Identifiers of the events told.
     pub ids: std::collections::BTreeSet<String>,
 }

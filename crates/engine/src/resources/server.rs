@@ -17,7 +17,7 @@ use crate::resources::resource::{Resource, ResourceError};
 use sftpctl_aws::{Aws, AwsError, ServerFacts, ServerRequest, Tags};
 use sftpctl_core::kind::{Kind, NodeId};
 use sftpctl_core::model::{
-    Change, Live, Owner, Properties, PropertyChange, RemovalOptions, Settled, Want, World, compare, output,
+    Actual, Change, Live, Owner, Properties, PropertyChange, RemovalOptions, Settled, Want, compare, output,
 };
 use sftpctl_core::node::Node;
 
@@ -52,8 +52,8 @@ pub struct Server {
 }
 
 impl Server {
-    fn request(&self, world: &World) -> Result<ServerRequest, ResourceError> {
-        let known = |name: &str| match output(world, &self.stack, name) {
+    fn request(&self, actual: &Actual) -> Result<ServerRequest, ResourceError> {
+        let known = |name: &str| match output(actual, &self.stack, name) {
             Want::Is(Value::String(value)) => Ok(value),
             _ => Err(ResourceError::Refused(format!("{} has no output {name}", self.stack))),
         };
@@ -161,11 +161,11 @@ impl Node for Server {
         "Transfer server".to_owned()
     }
 
-    fn wanted(&self, world: &World) -> Properties {
+    fn wanted(&self, actual: &Actual) -> Properties {
         Properties::from([
             ("state", "ONLINE".into()),
-            ("identity provider", output(world, &self.stack, "ApiUrl")),
-            ("invocation role", output(world, &self.stack, "InvocationRoleArn")),
+            ("identity provider", output(actual, &self.stack, "ApiUrl")),
+            ("invocation role", output(actual, &self.stack, "InvocationRoleArn")),
             ("authentication", self.authentication.clone().into()),
             ("host keys", json!(self.fingerprints()).into()),
             ("logging role", self.logging_role.clone().map_or(Value::Null, Value::from).into()),
@@ -221,9 +221,9 @@ impl Resource for Server {
         aws: &Aws,
         call: &str,
         _change: &Change,
-        world: &World,
+        actual: &Actual,
     ) -> Result<Option<String>, ResourceError> {
-        let mut request = self.request(world)?;
+        let mut request = self.request(actual)?;
         request.tags.insert(tags::OPERATION.to_owned(), call.to_owned());
         Ok(Some(aws.transfer(&self.region).create(&request).await?))
     }
@@ -234,9 +234,9 @@ impl Resource for Server {
         call: &str,
         change: &Change,
         live: Option<&Live>,
-        world: &World,
+        actual: &Actual,
     ) -> Result<(), ResourceError> {
-        let Some(live) = live else { return self.create(aws, call, change, world).await.map(drop) };
+        let Some(live) = live else { return self.create(aws, call, change, actual).await.map(drop) };
         let transfer = aws.transfer(&self.region);
         let only = |name: &str| change.properties.iter().all(|p| p.name == name);
         if only("state") {
@@ -247,7 +247,7 @@ impl Resource for Server {
         } else if only("host keys") {
             self.change_host_keys(aws, &live.identity).await?;
         } else {
-            transfer.update(&live.identity, &self.request(world)?).await?;
+            transfer.update(&live.identity, &self.request(actual)?).await?;
             if change.touches("host keys") {
                 self.change_host_keys(aws, &live.identity).await?;
             }

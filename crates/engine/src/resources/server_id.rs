@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use crate::resources::resource::{Resource, ResourceError};
 use sftpctl_aws::{Aws, AwsError};
 use sftpctl_core::kind::{Kind, NodeId};
-use sftpctl_core::model::{Change, Live, Properties, Removal, RemovalOptions, Settled, World, output};
+use sftpctl_core::model::{Actual, Change, Live, Properties, Removal, RemovalOptions, Settled, output};
 use sftpctl_core::node::Node;
 
 /// Name of the environment variable.
@@ -48,8 +48,8 @@ impl Node for ServerId {
         format!("server id in {}", self.function)
     }
 
-    fn wanted(&self, world: &World) -> Properties {
-        Properties::from([(VARIABLE, output(world, &self.server, "ServerId"))])
+    fn wanted(&self, actual: &Actual) -> Properties {
+        Properties::from([(VARIABLE, output(actual, &self.server, "ServerId"))])
     }
 }
 
@@ -72,9 +72,9 @@ impl Resource for ServerId {
         _call: &str,
         _change: &Change,
         _live: Option<&Live>,
-        world: &World,
+        actual: &Actual,
     ) -> Result<(), ResourceError> {
-        let sftpctl_core::model::Want::Is(serde_json::Value::String(server)) = output(world, &self.server, "ServerId")
+        let sftpctl_core::model::Want::Is(serde_json::Value::String(server)) = output(actual, &self.server, "ServerId")
         else {
             return Err(ResourceError::Refused(format!("{} has no id", self.server)));
         };

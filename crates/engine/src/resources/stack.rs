@@ -12,12 +12,12 @@ use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 
 use super::{bucket, stack_diff, tags};
-use crate::resources::resource::{Resource, ResourceError, Seen};
+use crate::resources::resource::{ReportedEvents, Resource, ResourceError};
 use crate::wait;
 use sftpctl_aws::{Aws, AwsError, CloudFormation, StackEvent, StackFacts, StackRequest, Tags};
 use sftpctl_core::kind::{Kind, NodeId};
 use sftpctl_core::model::{
-    Action, Change, Live, Owner, Properties, PropertyChange, Removal, RemovalOptions, Settled, Want, World, compare,
+    Action, Actual, Change, Live, Owner, Properties, PropertyChange, Removal, RemovalOptions, Settled, Want, compare,
     output,
 };
 use sftpctl_core::node::Node;
@@ -97,7 +97,7 @@ impl Stack {
 
     /// Kept buckets of ours that the live template does not have. Of a template that nobody knows (it is no JSON, or the
     /// stack is at work) nothing is taken to be missing: an import of what is in the stack already would be refused.
-    fn kept(&self, live: Option<&Live>, world: &World) -> BTreeMap<String, String> {
+    fn kept(&self, live: Option<&Live>, actual: &Actual) -> BTreeMap<String, String> {
         // The live template is this one, so every bucket is in it; only another one is read to see which are.
         if live.is_some_and(|live| live.properties.get("template") == Some(&Value::String(self.digest.clone()))) {
             return BTreeMap::new();
@@ -111,7 +111,7 @@ impl Stack {
         self.buckets
             .iter()
             .filter(|(name, (_, node))| {
-                let there = world.get(node).and_then(Option::as_ref).is_some_and(|bucket| bucket.owner == Owner::Ours);
+                let there = actual.get(node).and_then(Option::as_ref).is_some_and(|bucket| bucket.owner == Owner::Ours);
                 there && !in_stack.contains(*name)
             })
             .map(|(name, (logical, _))| (logical.clone(), name.clone()))
@@ -119,11 +119,11 @@ impl Stack {
     }
 
     /// What is changed of kept buckets before they are taken back.
-    fn kept_settings(&self, kept: &BTreeMap<String, String>, world: &World) -> Vec<PropertyChange> {
+    fn kept_settings(&self, kept: &BTreeMap<String, String>, actual: &Actual) -> Vec<PropertyChange> {
         let mut changes = Vec::new();
         for name in kept.values() {
             let node = self.buckets.get(name).map(|(_, node)| node);
-            let Some(live) = node.and_then(|node| world.get(node)).and_then(Option::as_ref) else { continue };
+            let Some(live) = node.and_then(|node| actual.get(node)).and_then(Option::as_ref) else { continue };
             if let Some(policy) = live.properties.get("policy").filter(|policy| !policy.is_null()) {
                 changes.push(PropertyChange {
                     name: format!("{name} policy"),
@@ -152,10 +152,10 @@ impl Stack {
         &self,
         aws: &Aws,
         live: Option<&Live>,
-        world: &World,
+        actual: &Actual,
     ) -> Result<BTreeMap<String, String>, AwsError> {
         let current = live.and_then(|live| live.properties.get("server id")).and_then(Value::as_str);
-        let id = match self.server.as_ref().map(|node| (world.get(node), output(world, node, SERVER_ID))) {
+        let id = match self.server.as_ref().map(|node| (actual.get(node), output(actual, node, SERVER_ID))) {
             Some((_, Want::Is(Value::String(id)))) => Some(id),
             // The server could not be read. After a first deployment the parameter is still unset, and only the Lambda
             // knows the id; without it an update would shut every customer out.
@@ -321,7 +321,7 @@ impl Node for Stack {
         format!("stack {}", self.name)
     }
 
-    fn wanted(&self, _world: &World) -> Properties {
+    fn wanted(&self, _world: &Actual) -> Properties {
         let parameters: Map<String, Value> =
             self.parameters.iter().map(|(key, value)| (key.clone(), Value::String(value.clone()))).collect();
         Properties::from([
@@ -331,14 +331,14 @@ impl Node for Stack {
         ])
     }
 
-    fn diff(&self, live: Option<&Live>, world: &World) -> Option<Change> {
-        let kept = self.kept(live, world);
+    fn diff(&self, live: Option<&Live>, actual: &Actual) -> Option<Change> {
+        let kept = self.kept(live, actual);
         let import = || {
             let names = kept.values().cloned().collect::<Vec<_>>().join(", ");
             Change {
                 action: Action::Import,
                 reason: Some(format!("takes back what an earlier removal kept: {names}; then the whole template")),
-                properties: self.kept_settings(&kept, world),
+                properties: self.kept_settings(&kept, actual),
             }
         };
         let Some(live) = live else {
@@ -358,7 +358,7 @@ impl Node for Stack {
         if status == "UPDATE_ROLLBACK_FAILED" {
             return Some(Change::new(Action::Recover, "its roll-back failed: that is continued first"));
         }
-        let differs = compare(&self.wanted(world), &live.properties);
+        let differs = compare(&self.wanted(actual), &live.properties);
         if differs.is_empty() {
             return None;
         }
@@ -421,18 +421,18 @@ impl Resource for Stack {
         call: &str,
         change: &Change,
         live: Option<&Live>,
-        world: &World,
+        actual: &Actual,
     ) -> Result<(), ResourceError> {
         let cloudformation = aws.cloudformation(&self.region);
         match change.action {
             Action::Recreate => return Ok(cloudformation.delete(&self.name, call).await?),
-            Action::Import => return self.import(aws, live, &self.kept(live, world), call).await,
+            Action::Import => return self.import(aws, live, &self.kept(live, actual), call).await,
             Action::Recover => return Ok(cloudformation.continue_rollback(&self.name, call).await?),
             _ => {}
         }
         let body = self.full_template().to_string();
         let url = self.place(aws, &body).await?;
-        let parameters = self.all_parameters(aws, live, world).await?;
+        let parameters = self.all_parameters(aws, live, actual).await?;
         let request = StackRequest {
             name: &self.name,
             token: call,
@@ -461,7 +461,7 @@ impl Resource for Stack {
         Ok(aws.cloudformation(&self.region).delete(&self.name, call).await?)
     }
 
-    async fn news(&self, aws: &Aws, seen: &mut Seen) -> Vec<String> {
+    async fn progress(&self, aws: &Aws, seen: &mut ReportedEvents) -> Vec<String> {
         // Back to what was told already, at most to where this operation began.
         let old = |event: &StackEvent| seen.ids.contains(&event.id) || stack_diff::begins(&self.name, event);
         let Ok(events) = aws.cloudformation(&self.region).events(&self.name, old).await else { return Vec::new() };

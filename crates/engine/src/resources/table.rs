@@ -11,7 +11,9 @@ use super::tags;
 use crate::resources::resource::{Resource, ResourceError};
 use sftpctl_aws::{Aws, AwsError, NewTable, TableFacts, Tags};
 use sftpctl_core::kind::{Kind, NodeId};
-use sftpctl_core::model::{Change, Live, Properties, PropertyChange, Removal, RemovalOptions, Settled, World, compare};
+use sftpctl_core::model::{
+    Actual, Change, Live, Properties, PropertyChange, Removal, RemovalOptions, Settled, compare,
+};
 use sftpctl_core::node::Node;
 
 /// Partition key of the table, a number.
@@ -86,7 +88,7 @@ impl Node for Table {
         format!("table {}", self.name)
     }
 
-    fn wanted(&self, _world: &World) -> Properties {
+    fn wanted(&self, _world: &Actual) -> Properties {
         Properties::from([
             ("key", KEY_SCHEMA.into()),
             ("index", self.index_schema().into()),
@@ -169,7 +171,7 @@ impl Resource for Table {
         _call: &str,
         change: &Change,
         live: Option<&Live>,
-        _world: &World,
+        _world: &Actual,
     ) -> Result<(), ResourceError> {
         let dynamodb = aws.dynamodb(&self.region);
         let Some(live) = live else {

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::resources::resource::{Resource, ResourceError};
 use sftpctl_aws::{Aws, AwsError};
 use sftpctl_core::kind::{Kind, NodeId};
-use sftpctl_core::model::{Change, Live, Properties, Removal, RemovalOptions, Want, World, output};
+use sftpctl_core::model::{Actual, Change, Live, Properties, Removal, RemovalOptions, Want, output};
 use sftpctl_core::node::Node;
 
 /// Id of our statement.
@@ -31,8 +31,8 @@ pub struct Trigger {
 }
 
 impl Trigger {
-    fn source(&self, world: &World) -> Want {
-        output(world, &self.stack, "TriggerSourceArn")
+    fn source(&self, actual: &Actual) -> Want {
+        output(actual, &self.stack, "TriggerSourceArn")
     }
 }
 
@@ -53,12 +53,12 @@ impl Node for Trigger {
         format!("API trigger of {}", self.function)
     }
 
-    fn wanted(&self, world: &World) -> Properties {
+    fn wanted(&self, actual: &Actual) -> Properties {
         Properties::from([
             ("action", "lambda:InvokeFunction".into()),
             ("principal", "apigateway.amazonaws.com".into()),
             ("source account", self.account.clone().into()),
-            ("source", self.source(world)),
+            ("source", self.source(actual)),
         ])
     }
 }
@@ -94,10 +94,10 @@ impl Resource for Trigger {
         _call: &str,
         _change: &Change,
         live: Option<&Live>,
-        world: &World,
+        actual: &Actual,
     ) -> Result<(), ResourceError> {
         let lambda = aws.lambda(&self.region);
-        let Want::Is(Value::String(source)) = self.source(world) else {
+        let Want::Is(Value::String(source)) = self.source(actual) else {
             return Err(ResourceError::Refused(format!("{} has no output TriggerSourceArn", self.stack)));
         };
         // A statement cannot be changed, only replaced.

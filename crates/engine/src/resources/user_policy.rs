@@ -2,7 +2,7 @@
 //!
 //! One is enough for some 80 buckets; then there are more, with a number at the end of their names. A bucket that moves from
 //! one to another is never shut meanwhile: its own policy admits the role as well. The role is narrowed to one folder at
-//! each log-in by the session policy that the authorizer answers.
+//! each log-in by the run policy that the authorizer answers.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use super::tags;
 use crate::resources::resource::{Resource, ResourceError};
 use sftpctl_aws::{Aws, AwsError, Tags};
 use sftpctl_core::kind::{Kind, NodeId};
-use sftpctl_core::model::{Change, Live, Owner, Properties, RemovalOptions, World};
+use sftpctl_core::model::{Actual, Change, Live, Owner, Properties, RemovalOptions};
 use sftpctl_core::node::Node;
 use sftpctl_core::user_policies::ATTACHED_AT_MOST;
 
@@ -109,7 +109,7 @@ impl Node for UserPolicy {
         }
     }
 
-    fn wanted(&self, _world: &World) -> Properties {
+    fn wanted(&self, _world: &Actual) -> Properties {
         let documents = self.documents.iter().cloned().chain(std::iter::repeat(Value::Null));
         let mut wanted: Properties = DOCUMENTS.into_iter().zip(documents.map(Into::into)).collect();
         wanted.insert("attached to", self.role.clone().into());
@@ -167,7 +167,7 @@ impl Resource for UserPolicy {
         _call: &str,
         change: &Change,
         live: Option<&Live>,
-        _world: &World,
+        _world: &Actual,
     ) -> Result<(), ResourceError> {
         let iam = aws.iam();
         let nothing = BTreeMap::new();

@@ -11,7 +11,7 @@ use super::user_policy::index_among;
 use crate::resources::resource::{Resource, ResourceError};
 use sftpctl_aws::{Aws, AwsError, Tags};
 use sftpctl_core::kind::{Kind, NodeId};
-use sftpctl_core::model::{Change, Live, Properties, PropertyChange, Removal, RemovalOptions, World, compare};
+use sftpctl_core::model::{Actual, Change, Live, Properties, PropertyChange, Removal, RemovalOptions, compare};
 use sftpctl_core::node::Node;
 
 /// Properties that no run changes.
@@ -96,7 +96,7 @@ impl Node for UserRole {
         format!("role {}", self.name)
     }
 
-    fn wanted(&self, _world: &World) -> Properties {
+    fn wanted(&self, _world: &Actual) -> Properties {
         Properties::from([("trust policy", self.trust().into()), ("tags", tags::wanted(&self.tags).into())])
     }
 }
@@ -127,7 +127,7 @@ impl Resource for UserRole {
         _call: &str,
         change: &Change,
         live: Option<&Live>,
-        _world: &World,
+        _world: &Actual,
     ) -> Result<(), ResourceError> {
         let iam = aws.iam();
         if live.is_none() {

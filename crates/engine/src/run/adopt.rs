@@ -8,9 +8,9 @@ use crate::resources::tags::PROPERTY;
 use crate::state::journal::{Entry, Event};
 use sftpctl_aws::Tags;
 use sftpctl_core::kind::{Kind, NodeId};
-use sftpctl_core::model::{Action, Change, Live, Owner, World};
+use sftpctl_core::model::{Action, Actual, Change, Live, Owner};
 
-use super::Session;
+use super::Run;
 
 /// One thing to adopt.
 #[derive(Clone, Debug)]
@@ -31,10 +31,10 @@ pub struct Adoption {
     pub then: Option<Change>,
 }
 
-impl Session {
+impl Run {
     /// What stands under our names without being ours.
     pub fn candidates(&self, observed: &Observed) -> Vec<(NodeId, String)> {
-        let foreign = observed.world.iter().filter_map(|(id, live)| match &live.as_ref()?.owner {
+        let foreign = observed.actual.iter().filter_map(|(id, live)| match &live.as_ref()?.owner {
             Owner::Foreign(what) => Some((id.clone(), what.clone())),
             Owner::Ours => None,
         });
@@ -45,13 +45,13 @@ impl Session {
     ///
     /// # Errors
     /// There is no such resource, it is another's, or it isn't there.
-    pub async fn adoption(&self, id: &NodeId, identity: Option<&str>, world: &World) -> Result<Adoption, RunError> {
+    pub async fn adoption(&self, id: &NodeId, identity: Option<&str>, actual: &Actual) -> Result<Adoption, RunError> {
         let resource = self
             .resources
             .iter()
             .find(|resource| resource.id() == id)
             .ok_or_else(|| RunError::NoSuchResource { environment: self.environment.name.clone(), id: id.clone() })?;
-        let known = match (resource.kind(), identity, world.get(id).and_then(Option::as_ref)) {
+        let known = match (resource.kind(), identity, actual.get(id).and_then(Option::as_ref)) {
             // Servers have no names: only a person knows which one it is.
             (Kind::Server, None, None) => {
                 return Err(RunError::ServerIdMissing { id: id.clone() });
@@ -78,7 +78,7 @@ impl Session {
                 live.identity
             )));
         }
-        let ours = matches!(world.get(id), Some(Some(live)) if live.owner == Owner::Ours);
+        let ours = matches!(actual.get(id), Some(Some(live)) if live.owner == Owner::Ours);
         let ours_by = match ours {
             true => Tags::new(),
             false => resource.adoptable(&self.aws, &live).await.map_err(RunError::Unadoptable)?,
@@ -86,7 +86,7 @@ impl Session {
         Ok(Adoption {
             ours,
             ours_by,
-            tags: match world.get(id).and_then(Option::as_ref).and_then(|live| live.properties.get(PROPERTY)) {
+            tags: match actual.get(id).and_then(Option::as_ref).and_then(|live| live.properties.get(PROPERTY)) {
                 Some(Value::Object(tags)) if resource.kind() == Kind::Bucket => {
                     tags.iter().filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()
                 }
@@ -94,7 +94,7 @@ impl Session {
             },
             id: id.clone(),
             title: resource.title(),
-            then: resource.diff(Some(&live), world),
+            then: resource.diff(Some(&live), actual),
             live,
         })
     }
@@ -105,15 +105,15 @@ impl Session {
     /// AWS refuses the tag, it is another's, or the state cannot be written.
     pub async fn adopt(&mut self, adoption: &Adoption) -> Result<(), RunError> {
         let resource = self.resources.iter().find(|resource| *resource.id() == adoption.id).cloned();
-        let (Some(resource), Some(run)) = (resource, &mut self.run) else {
+        let (Some(resource), Some(store)) = (resource, &mut self.locked_store) else {
             return Err(RunError::NoLock);
         };
         // First: a bucket whose tags nobody remembers loses them to its stack.
         if !adoption.tags.is_empty() {
             self.state.adopted_tags.insert(adoption.id.clone(), adoption.tags.clone());
-            run.save(&mut self.state).await?;
+            store.save(&mut self.state).await?;
         }
-        let journal = run.journal().clone();
+        let journal = store.journal().clone();
         let operation = journal.intend(&adoption.id, Action::Import, &adoption.title).await?;
         if let Err(error) = resource.adopt(&self.aws, &adoption.live, &adoption.ours_by).await {
             journal.failed(&operation, &adoption.id, &error.to_string());
@@ -128,6 +128,6 @@ impl Session {
             journal.done(operation, &adoption.id, Some(&adoption.live.identity));
         }
         self.state.identities.insert(adoption.id.clone(), adoption.live.identity.clone());
-        Ok(run.save(&mut self.state).await?)
+        Ok(store.save(&mut self.state).await?)
     }
 }

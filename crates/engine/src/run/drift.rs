@@ -1,9 +1,9 @@
-//! Drift of a session's resources.
+//! Drift of a run's resources.
 
 use futures_util::future::join_all;
 use serde_json::Value;
 
-use super::Session;
+use super::Run;
 use crate::drift::model::{Drifted, Property, Report, Unseen};
 use crate::drift::stack::{self, Looked};
 use crate::observe::Observed;
@@ -11,7 +11,7 @@ use sftpctl_aws::AwsError;
 use sftpctl_core::kind::Kind;
 use sftpctl_core::model::{Owner, PropertyChange};
 
-impl Session {
+impl Run {
     /// Compares everything with the file, and what is in the stacks with what the stacks put there; and what
     /// belongs to no resource of the file, in the regions `also` too.
     pub async fn drift(&self, observed: &Observed, also: &[String]) -> Report {
@@ -31,7 +31,7 @@ impl Session {
                 continue;
             }
             report.seen += 1;
-            let live = observed.world.get(id).and_then(Option::as_ref);
+            let live = observed.actual.get(id).and_then(Option::as_ref);
             let exists = |before: bool, after: Value| Property {
                 name: "exists".into(),
                 before: before.into(),
@@ -45,7 +45,7 @@ impl Session {
             let (how, mut properties) = match live {
                 // A bucket has no step of its own while it is missing: the stack makes it.
                 None => ("missing", vec![exists(true, false.into())]),
-                Some(live) => match (&live.owner, resource.diff(Some(live), &observed.world)) {
+                Some(live) => match (&live.owner, resource.diff(Some(live), &observed.actual)) {
                     (Owner::Foreign(what), _) => ("foreign", vec![exists(true, what.clone().into())]),
                     (Owner::Ours, None) if more.is_empty() => continue,
                     (Owner::Ours, None) => ("changed", Vec::new()),
@@ -71,7 +71,7 @@ impl Session {
             report.drifted.push(Drifted { resource: id.to_string(), title: resource.title(), how, properties });
         }
         let stacks = self.resources.iter().filter(|resource| resource.kind() == Kind::Stack).filter_map(|resource| {
-            let live = observed.world.get(resource.id())?.as_ref()?;
+            let live = observed.actual.get(resource.id())?.as_ref()?;
             Some((resource.id().clone(), live))
         });
         let looks = stacks.map(|(id, live)| async move {
@@ -97,8 +97,8 @@ impl Session {
                 Err(unseen) => report.unseen.push(unseen),
             }
         }
-        let (orphans, unseen) = self.orphans(&observed.world, also).await;
-        report.drifted.extend(orphans.iter().map(super::orphans::told));
+        let (orphans, unseen) = self.orphans(&observed.actual, also).await;
+        report.drifted.extend(orphans.iter().map(super::strays::told));
         report.unseen.extend(unseen);
         report.ignore(&self.environment.drift);
         report
@@ -107,7 +107,7 @@ impl Session {
     /// What differs in what no run changes, for each resource.
     async fn unmanaged(&self, observed: &Observed) -> Vec<Result<Vec<PropertyChange>, AwsError>> {
         let looks = self.resources.iter().map(async |resource| {
-            match observed.world.get(resource.id()).and_then(Option::as_ref) {
+            match observed.actual.get(resource.id()).and_then(Option::as_ref) {
                 Some(live) if live.owner == Owner::Ours => resource.unmanaged(&self.aws, live).await,
                 _ => Ok(Vec::new()),
             }

@@ -3,21 +3,21 @@
 pub mod adopt;
 mod drift;
 pub mod error;
-mod look;
-mod orphans;
-mod taken;
-mod told;
+mod name_conflicts;
+mod recovery;
+mod strays;
+mod summary;
 
 use self::error::RunError;
-pub use self::orphans::Orphans;
-pub use self::told::Ending;
+pub use self::strays::Orphans;
+pub use self::summary::Ending;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use crate::desired::{self, Given};
+use crate::desired::{self, Inputs};
 use crate::execute::deadlines::Deadlines;
 use crate::execute::executor::{self, Context, Job, Task, lock};
 use crate::execute::stop::Stop;
@@ -32,19 +32,19 @@ use crate::state::journal::Entry;
 use crate::state::lease::Machine as _;
 use crate::state::machine::ThisMachine;
 use crate::state::model::{LastRun, State};
-use crate::state::store::{self, Run, Store};
+use crate::state::store::{self, LockedStore, Store};
 use sftpctl_aws::{Aws, ConnectOptions};
 use sftpctl_core::events::{Event, Reporter, Summary};
 use sftpctl_core::kind::NodeId;
-use sftpctl_core::model::{Action, Owner, Removal, RemovalOptions, World};
+use sftpctl_core::model::{Action, Actual, Owner, Removal, RemovalOptions};
 use sftpctl_core::plan::graph::Edges;
 use sftpctl_core::plan::model::Plan;
 use sftpctl_core::plan::planner;
 use sftpctl_core::spec::model::Environment;
 use sftpctl_core::spec::names;
-use sftpctl_core::spec::place::Place;
+use sftpctl_core::spec::state_place::StatePlace;
 
-/// What a session needs to begin.
+/// What a run needs to begin.
 pub struct Options {
     /// The environment.
     pub environment: Environment,
@@ -57,7 +57,7 @@ pub struct Options {
     /// Only these regions; empty for all.
     pub regions: Vec<String>,
     /// Where the state is.
-    pub state: Place,
+    pub state: StatePlace,
     /// The authorizer's binary.
     pub package: Option<PathBuf>,
     /// Takes events.
@@ -78,10 +78,10 @@ pub enum Earlier {
 }
 
 /// The records of an environment.
-pub fn store(aws: &Aws, environment: &Environment, place: &Place) -> Store {
+pub fn store(aws: &Aws, environment: &Environment, place: &StatePlace) -> Store {
     let blobs: Arc<dyn Blobs> = match place {
-        Place::Folder(path) => Arc::new(Folder::new(path)),
-        Place::Bucket { bucket, prefix, region } => {
+        StatePlace::Folder(path) => Arc::new(Folder::new(path)),
+        StatePlace::Bucket { bucket, prefix, region } => {
             let s3 = aws.s3(region.as_deref().unwrap_or(&environment.home_region));
             Arc::new(Bucket::new(s3, &environment.account, bucket, prefix, environment.state.kms_key.clone()))
         }
@@ -132,7 +132,7 @@ async fn look_up_zone(aws: &Aws, environment: &mut Environment, state: &State) {
 }
 
 /// A run.
-pub struct Session {
+pub struct Run {
     /// The environment.
     pub environment: Environment,
     /// What was remembered; updated while the run goes on.
@@ -141,7 +141,7 @@ pub struct Session {
     store: Store,
     /// Operations of a killed run of which nobody knows what came.
     unfinished: Vec<Entry>,
-    run: Option<Run>,
+    locked_store: Option<LockedStore>,
     resources: Vec<Arc<dyn Resource>>,
     code: Arc<package::Package>,
     reporter: Arc<dyn Reporter>,
@@ -157,7 +157,7 @@ pub struct Session {
     credentials_over: bool,
 }
 
-impl Session {
+impl Run {
     /// Reads state and package and connects; checks the account before anything else.
     ///
     /// # Errors
@@ -177,9 +177,9 @@ impl Session {
         let host_keys = host_keys::read(&aws, &environment).await?;
         let adopted_tags = remembered.state.adopted_tags.clone();
         let servers = remembered.state.servers().into();
-        let given = Given { code: Arc::clone(&code), host_keys: host_keys.into(), adopted_tags, servers };
+        let inputs = Inputs { code: Arc::clone(&code), host_keys: host_keys.into(), adopted_tags, servers };
         let begun = Instant::now();
-        let mut resources = desired::resources(&environment, &given)?;
+        let mut resources = desired::resources(&environment, &inputs)?;
         tracing::debug!(microseconds = begun.elapsed().as_micros(), resources = resources.len(), "named");
         if !options.regions.is_empty() {
             let regions: BTreeSet<&str> = options.regions.iter().map(String::as_str).collect();
@@ -191,7 +191,7 @@ impl Session {
             environment,
             aws,
             store,
-            run: None,
+            locked_store: None,
             resources,
             code,
             reporter: options.reporter,
@@ -229,22 +229,22 @@ impl Session {
         self.stop = Stop::on_signals(heard, self.abort);
         let (store, reporter) = (&self.store, &self.reporter);
         let waiting = |line: &str| reporter.note(line);
-        let (run, remembered) = tokio::select! {
+        let (locked, remembered) = tokio::select! {
             biased;
             began = store.begin(command, terms, &waiting) => began.map_err(RunError::from)?,
-            () = self.stop.wished() => {
+            () = self.stop.canceled() => {
                 self.store.give_back().await;
                 return Err(interrupted());
             }
         };
-        let journal = Arc::clone(run.journal());
+        let journal = Arc::clone(locked.journal());
         self.aws.set_fence(Some(Box::new(move || journal.is_over())));
-        self.run = Some(run);
+        self.locked_store = Some(locked);
         (self.state, self.unfinished) = (remembered.state, remembered.unfinished);
         let (stop, begun) = (self.stop.clone(), Arc::clone(&self.begun));
         // Where no step is in flight there is nothing to finish: the lock is given back, and that is all.
         let idle = async {
-            stop.wished().await;
+            stop.canceled().await;
             if begun.load(Ordering::SeqCst) {
                 std::future::pending::<()>().await;
             }
@@ -255,21 +255,21 @@ impl Session {
             () = idle => Err(interrupted()),
         };
         self.aws.set_fence(None);
-        if let Some(run) = self.run.take()
-            && let Err(error) = run.end().await
+        if let Some(store) = self.locked_store.take()
+            && let Err(error) = store.end().await
         {
             tracing::warn!(%error, "the last lines of the journal were not written; the next run looks by itself");
         }
         result
     }
 
-    /// Also reads what AWS services make again by themselves; for teardown. `world` tells the ids in some of the names.
-    pub fn with_leftovers(&mut self, world: &World) {
+    /// Also reads what AWS services make again by themselves; for teardown. `actual` tells the ids in some of the names.
+    pub fn with_leftovers(&mut self, actual: &Actual) {
         let ours = |id: &NodeId| {
-            let live = world.get(id).and_then(Option::as_ref)?;
+            let live = actual.get(id).and_then(Option::as_ref)?;
             (live.owner == Owner::Ours).then_some(live)
         };
-        let mut past = desired::Past { deployed: self.state.last_run.is_some(), ..desired::Past::default() };
+        let mut past = desired::History { deployed: self.state.last_run.is_some(), ..desired::History::default() };
         for region in self.environment.regions.keys() {
             let api = ours(&names::stack_node(region)).and_then(|stack| stack.outputs.get("ApiId"));
             past.apis.extend(api.map(|api| (region.clone(), api.clone())));
@@ -307,9 +307,9 @@ impl Session {
         if let Some((id, error)) = observed.unreadable.iter().find(|(_, error)| !error.is("NoSuchHostedZone")) {
             return Err(RunError::NotRebuilt { id: id.clone(), error: error.clone() });
         }
-        self.state.learn(&observed.world);
-        match &mut self.run {
-            Some(run) => Ok(run.save(&mut self.state).await?),
+        self.state.learn(&observed.actual);
+        match &mut self.locked_store {
+            Some(store) => Ok(store.save(&mut self.state).await?),
             None => Err(RunError::NoLock),
         }
     }
@@ -320,7 +320,7 @@ impl Session {
     /// Foreign resources of our names, missing permissions, a missing zone.
     pub fn plan(&self, observed: &Observed) -> Result<(Plan, Edges), RunError> {
         Self::decided(observed)?;
-        let mut findings = planner::foreign(&observed.world);
+        let mut findings = planner::foreign(&observed.actual);
         for (id, error) in &observed.unreadable {
             // A service's own trouble is the step's; what a person must settle stops the run before its first write.
             let settle = error.is("AccessDenied")
@@ -335,12 +335,12 @@ impl Session {
         }
         findings.extend(observed.taken.iter().cloned());
         for resource in &self.resources {
-            let live = observed.world.get(resource.id()).and_then(Option::as_ref);
+            let live = observed.actual.get(resource.id()).and_then(Option::as_ref);
             findings.extend(live.and_then(|live| resource.refusal(live)));
         }
         findings.dedup();
         if !findings.is_empty() {
-            let adoptable = planner::foreign_ids(&observed.world).into_iter().map(str::to_owned).collect();
+            let adoptable = planner::foreign_ids(&observed.actual).into_iter().map(str::to_owned).collect();
             return Err(RunError::NotDeployable { environment: self.environment.name.clone(), findings, adoptable });
         }
         let begun = Instant::now();
@@ -349,7 +349,7 @@ impl Session {
             &self.environment.account,
             &self.resources,
             &self.retired(),
-            &observed.world,
+            &observed.actual,
         )?;
         tracing::debug!(microseconds = begun.elapsed().as_micros(), "planned");
         Ok(plan)
@@ -376,7 +376,7 @@ impl Session {
         Self::readable(observed)?;
         let mut removals = Vec::new();
         for resource in &self.resources {
-            let Some(Some(live)) = observed.world.get(resource.id()) else { continue };
+            let Some(Some(live)) = observed.actual.get(resource.id()) else { continue };
             let removal = match &live.owner {
                 Owner::Foreign(what) => Removal::Keep(what.clone()),
                 Owner::Ours => resource.removal(&self.aws, live, options).await.map_err(RunError::Removal)?,
@@ -402,21 +402,21 @@ impl Session {
         &mut self,
         command: &str,
         (plan, edges): (&Plan, &Edges),
-        world: World,
+        actual: Actual,
         task: Task,
     ) -> Result<Summary, RunError> {
         self.state.begins(self.this_run(command));
-        self.state.learn(&world);
+        self.state.learn(&actual);
         let served = self.served();
         match task {
             Task::Apply => self.state.unverified.extend(served),
             Task::Delete(_) => self.state.unverified.retain(|region| !served.contains(region)),
         }
-        let Some(run) = &mut self.run else {
+        let Some(store) = &mut self.locked_store else {
             return Err(RunError::NoLock);
         };
-        run.save(&mut self.state).await?;
-        let journal = Arc::clone(run.journal());
+        store.save(&mut self.state).await?;
+        let journal = Arc::clone(store.journal());
         let jobs: Vec<Job> = self.jobs(plan, edges, &task);
         let context = Arc::new(Context {
             aws: Arc::clone(&self.aws),
@@ -428,27 +428,28 @@ impl Session {
         });
         let stop = self.stop.clone();
         self.begun.store(true, Ordering::SeqCst);
-        let world = Arc::new(Mutex::new(world));
-        let outcomes = executor::run(Arc::clone(&context), jobs, task, Arc::clone(&world)).await;
+        let actual = Arc::new(Mutex::new(actual));
+        let outcomes = executor::run(Arc::clone(&context), jobs, task, Arc::clone(&actual)).await;
         self.credentials_over = context.over.load(Ordering::Relaxed);
-        let world = lock(&world).clone();
-        self.state.learn(&world);
-        let summary = self.summary(command, plan, &outcomes, &world);
+        let actual = lock(&actual).clone();
+        self.state.learn(&actual);
+        let summary = self.summary(command, plan, &outcomes, &actual);
         let outcome = match summary.failed + summary.not_begun + summary.later.len() {
             0 => "done",
-            _ if stop.wanted() => "stopped",
+            _ if stop.requested() => "stopped",
             _ => "failed",
         };
         self.state.ends(outcome, ThisMachine.now());
         self.reporter.event(&Event::Finished { summary: summary.clone() });
-        if let Some(run) = &mut self.run {
+        if let Some(store) = &mut self.locked_store {
             // The work is done, or not, as the summary says; only the memory of it is in the journal alone.
-            run.save(&mut self.state)
+            store
+                .save(&mut self.state)
                 .await
                 .map_err(|error| if summary.changed > 0 { RunError::Unsaved(error) } else { RunError::State(error) })?;
         }
         // What comes now is not this run's work: a wish to stop ends it at once.
-        if !stop.wanted() {
+        if !stop.requested() {
             self.begun.store(false, Ordering::SeqCst);
         }
         Ok(summary)
@@ -458,15 +459,15 @@ impl Session {
     ///
     /// # Errors
     /// State cannot be written.
-    pub async fn nothing_to_do(&mut self, command: &str, world: &World) -> Result<(), RunError> {
-        self.state.learn(world);
+    pub async fn nothing_to_do(&mut self, command: &str, actual: &Actual) -> Result<(), RunError> {
+        self.state.learn(actual);
         // Whoever does the plan of the run before once more still finds it done.
         let done = self.state.last_run.as_ref().filter(|run| run.outcome == "done");
         self.saved_plan = self.saved_plan.take().or_else(|| done?.plan.clone());
         self.state.begins(self.this_run(command));
         self.state.ends("done", ThisMachine.now());
-        match &mut self.run {
-            Some(run) => Ok(run.save(&mut self.state).await?),
+        match &mut self.locked_store {
+            Some(store) => Ok(store.save(&mut self.state).await?),
             None => Ok(()),
         }
     }
@@ -536,8 +537,8 @@ impl Session {
     /// State cannot be written.
     pub async fn verified(&mut self, regions: &[String]) -> Result<(), RunError> {
         self.state.unverified.retain(|region| !regions.contains(region));
-        match &mut self.run {
-            Some(run) => Ok(run.save(&mut self.state).await?),
+        match &mut self.locked_store {
+            Some(store) => Ok(store.save(&mut self.state).await?),
             None => Ok(()),
         }
     }

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::blob::{Blobs, Expect, Version};
 use super::error::StateError;
-use super::owned::Owned;
+use super::exclusive_doc::Owned;
 
 /// Version of the document.
 const VERSION: u32 = 1;
@@ -63,7 +63,7 @@ pub struct Lease {
     pub seconds: u64,
     /// When it was renewed last, RFC 3339: for people, never compared.
     pub renewed: String,
-    /// Given back, or broken: free to take.
+    /// Inputs back, or broken: free to take.
     pub released: bool,
 }
 

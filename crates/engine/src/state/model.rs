@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 use super::error::StateError;
 use sftpctl_aws::Tags;
 use sftpctl_core::kind::{Kind, NodeId};
-use sftpctl_core::model::{Live, Owner, World};
+use sftpctl_core::model::{Actual, Live, Owner};
 
 /// Version of this format.
 pub const VERSION: u32 = 1;
@@ -91,8 +91,8 @@ impl State {
     }
 
     /// Takes over what is known now; another's things are never remembered.
-    pub fn learn(&mut self, world: &World) {
-        for (id, live) in world {
+    pub fn learn(&mut self, actual: &Actual) {
+        for (id, live) in actual {
             match live {
                 Some(Live { owner: Owner::Foreign(_), .. }) => None,
                 Some(live) => self.identities.insert(id.clone(), live.identity.clone()),
@@ -102,8 +102,8 @@ impl State {
                 }
             };
         }
-        // Last: what a stack's function carries may be in a world that was read before the stack went.
-        for (id, _) in world.iter().filter(|(_, live)| live.is_none()) {
+        // Last: what a stack's function carries may be in a actual that was read before the stack went.
+        for (id, _) in actual.iter().filter(|(_, live)| live.is_none()) {
             self.forget(id);
         }
     }
@@ -200,13 +200,13 @@ mod tests {
         }
         // As it is after a teardown: nobody has looked at what has no step of its own.
         let there = Some(Live::new("it"));
-        let world = World::from([
+        let actual = Actual::from([
             (node("us-west-2", Kind::Stack), None),
             (node("us-west-2", Kind::ServerId), there.clone()),
             (node("us-west-2", Kind::Trigger), there.clone()),
             (node("us-east-2", Kind::Stack), there),
         ]);
-        state.learn(&world);
+        state.learn(&actual);
         let left: Vec<&str> = state.identities.keys().map(NodeId::as_str).collect();
         let theirs = ["us-east-2/server", "us-east-2/server-id", "us-east-2/stack", "us-east-2/trigger"];
         assert_eq!(left, [&theirs[..], &["us-west-2/server"]].concat());

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use super::blob::{Blobs, Expect, Version};
 use super::error::StateError;
-use super::grip::Heart;
+use super::exclusive_doc::Owned;
 use super::journal::{Entry, Header, Journal};
 use super::lease::{Holder, Lock, Machine, Terms};
-use super::meter::Meter;
+use super::lease_keeper::Heartbeat;
 use super::model::State;
-use super::owned::Owned;
+use super::write_stats::Meter;
 use super::writer::JournalWriter;
 use sftpctl_core::kind::NodeId;
 
@@ -129,9 +129,9 @@ impl Store {
         (run, command): (&str, &str),
         terms: Terms,
         tell: &(dyn Fn(&str) + Sync),
-    ) -> Result<Heart, StateError> {
+    ) -> Result<Heartbeat, StateError> {
         let held = self.lock().take((run, command), terms, tell).await?;
-        Ok(Heart::new(held, Arc::clone(&self.machine)))
+        Ok(Heartbeat::new(held, Arc::clone(&self.machine)))
     }
 
     /// Gives the lock back where this process has it: a run that is interrupted while it begins may just have got it.
@@ -160,7 +160,7 @@ impl Store {
         command: &str,
         terms: Terms,
         tell: &(dyn Fn(&str) + Sync),
-    ) -> Result<(Run, Remembered), StateError> {
+    ) -> Result<(LockedStore, Remembered), StateError> {
         self.blobs.check().await?;
         let id = run_id();
         let heart = self.hold((&id, command), terms, tell).await?;
@@ -168,7 +168,7 @@ impl Store {
             Ok((remembered, state, journal)) => {
                 heart.tell(Arc::clone(&journal));
                 let saved = remembered.state.identities.clone();
-                Ok((Run { journal, state, saved, heart }, remembered))
+                Ok((LockedStore { journal, state, saved, heart }, remembered))
             }
             Err(error) => {
                 // The next one need not wait for a run that never began.
@@ -180,7 +180,7 @@ impl Store {
 
     /// Reads the records and makes them this run's: both documents are replaced, so that an earlier run which lost its
     /// lock finds neither as it left it.
-    async fn open(&self, run: &str, heart: &Heart) -> Result<(Remembered, Owned, Arc<JournalWriter>), StateError> {
+    async fn open(&self, run: &str, heart: &Heartbeat) -> Result<(Remembered, Owned, Arc<JournalWriter>), StateError> {
         let meter = Meter::default();
         loop {
             let mut remembered = self.load().await?;
@@ -238,7 +238,7 @@ impl Store {
         aside.and_then(|aside| released.map(|()| aside))
     }
 
-    async fn put_damaged_aside(&self, heart: &Heart) -> Result<Vec<String>, StateError> {
+    async fn put_damaged_aside(&self, heart: &Heartbeat) -> Result<Vec<String>, StateError> {
         let (state_name, journal_name) = (self.state_name(), self.journal_name());
         let (state, journal) = tokio::try_join!(self.blobs.get(&state_name), self.blobs.get(&journal_name))?;
         let mut damaged = Vec::new();
@@ -282,15 +282,15 @@ pub(super) fn run_id() -> String {
 }
 
 /// A run that holds the lock.
-pub struct Run {
+pub struct LockedStore {
     journal: Arc<JournalWriter>,
     state: Owned,
     /// The identities of the state as it was written last.
     saved: BTreeMap<NodeId, String>,
-    heart: Heart,
+    heart: Heartbeat,
 }
 
-impl Run {
+impl LockedStore {
     /// Its journal.
     pub fn journal(&self) -> &Arc<JournalWriter> {
         &self.journal

@@ -9,18 +9,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::error::StateError;
-use super::grip::Grip;
+use super::exclusive_doc::Owned;
 use super::journal::{Entry, Event, Journal};
 use super::lease::Machine;
-use super::meter::Meter;
-use super::owned::Owned;
+use super::lease_keeper::LeaseGuard;
+use super::write_stats::Meter;
 use sftpctl_core::kind::NodeId;
 use sftpctl_core::model::Action;
 
 /// The journal of a run that is under way.
 pub struct JournalWriter {
     machine: Arc<dyn Machine>,
-    grip: Arc<Grip>,
+    grip: Arc<LeaseGuard>,
     meter: Meter,
     run: String,
     count: AtomicU64,
@@ -37,7 +37,13 @@ struct Document {
 
 impl JournalWriter {
     /// A writer for a journal that was just written.
-    pub(super) fn new(machine: Arc<dyn Machine>, grip: Arc<Grip>, meter: Meter, journal: Journal, file: Owned) -> Self {
+    pub(super) fn new(
+        machine: Arc<dyn Machine>,
+        grip: Arc<LeaseGuard>,
+        meter: Meter,
+        journal: Journal,
+        file: Owned,
+    ) -> Self {
         Self {
             machine,
             grip,

@@ -39,7 +39,7 @@ impl Walk<'_> {
     /// to the caller's next comparison. Returns its name in the journal, which wants its outcome.
     pub(super) async fn mutate(&mut self, mutation: Mutation<'_>) -> Result<String, StepError> {
         // What happened before is not told as if this operation had done it.
-        self.job.resource.news(&self.context.aws, &mut self.seen).await;
+        self.job.resource.progress(&self.context.aws, &mut self.seen).await;
         let action = match mutation {
             Mutation::Apply(change, _) => change.action,
             Mutation::Delete(..) => Action::Delete,
@@ -50,12 +50,12 @@ impl Walk<'_> {
         loop {
             let result = match mutation {
                 Mutation::Apply(change, None) => {
-                    let world = lock(self.world).clone();
-                    resource.create(&context.aws, &call, change, &world).await
+                    let actual = lock(self.actual).clone();
+                    resource.create(&context.aws, &call, change, &actual).await
                 }
                 Mutation::Apply(change, live) => {
-                    let world = lock(self.world).clone();
-                    resource.apply(&context.aws, &call, change, live, &world).await.map(|()| None)
+                    let actual = lock(self.actual).clone();
+                    resource.apply(&context.aws, &call, change, live, &actual).await.map(|()| None)
                 }
                 Mutation::Delete(live, options) => {
                     resource.delete(&context.aws, &call, live, options).await.map(|()| None)
@@ -142,7 +142,7 @@ impl Walk<'_> {
         let took = match (mutation, live) {
             (Mutation::Apply(_, None), Some(live)) => live.owner == Owner::Ours,
             (Mutation::Apply(change, Some(before)), Some(live)) => {
-                *before != live && resource.diff(Some(&live), &lock(self.world).clone()).as_ref() != Some(change)
+                *before != live && resource.diff(Some(&live), &lock(self.actual).clone()).as_ref() != Some(change)
             }
             (Mutation::Delete(..), None) => true,
             _ => false,

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Session;
+use super::Run;
 use crate::execute::executor::Outcomes;
 use crate::observe::Observed;
 use sftpctl_core::events::{Outcome, RegionRow, Summary};
 use sftpctl_core::kind::NodeId;
-use sftpctl_core::model::{Action, Owner, Settled, World};
+use sftpctl_core::model::{Action, Actual, Owner, Settled};
 use sftpctl_core::plan::model::Plan;
 use sftpctl_core::spec::names;
 
@@ -24,8 +24,8 @@ pub enum Ending {
     Interrupted,
 }
 
-impl Session {
-    pub(super) fn summary(&self, command: &str, plan: &Plan, outcomes: &Outcomes, world: &World) -> Summary {
+impl Run {
+    pub(super) fn summary(&self, command: &str, plan: &Plan, outcomes: &Outcomes, actual: &Actual) -> Summary {
         let count = |wanted: fn(&Outcome) -> bool| outcomes.values().filter(|outcome| wanted(outcome)).count();
         let mut kept: BTreeSet<String> = plan
             .steps
@@ -54,16 +54,16 @@ impl Session {
                     _ => None,
                 })
                 .collect(),
-            regions: self.regions(world),
+            regions: self.regions(actual),
             seconds: self.started.elapsed().as_secs_f64(),
             aws_calls: self.aws.calls(),
         }
     }
 
     /// One row per region, from what AWS has.
-    pub fn regions(&self, world: &World) -> Vec<RegionRow> {
+    pub fn regions(&self, actual: &Actual) -> Vec<RegionRow> {
         let get = |node: &NodeId, name: &str| {
-            world.get(node).and_then(Option::as_ref).and_then(|live| live.outputs.get(name).cloned())
+            actual.get(node).and_then(Option::as_ref).and_then(|live| live.outputs.get(name).cloned())
         };
         let shown = self.environment.regions.iter().filter(|(region, _)| {
             !self.limited || self.resources.iter().any(|resource| *resource.id() == names::stack_node(region))
@@ -104,14 +104,14 @@ impl Session {
             .iter()
             .map(|resource| {
                 let id = resource.id().clone();
-                let state = match (observed.unreadable.get(&id), observed.world.get(&id)) {
+                let state = match (observed.unreadable.get(&id), observed.actual.get(&id)) {
                     (Some(error), _) => ("unreadable", Some(error.to_string())),
                     (None, None | Some(None)) => ("missing", None),
                     (None, Some(Some(live))) => match (&live.owner, &live.settled) {
                         (Owner::Foreign(what), _) => ("foreign", Some(what.clone())),
                         (_, Settled::Pending(status)) => ("pending", Some(status.clone())),
                         (_, Settled::Failed(status)) => ("failed", Some(status.clone())),
-                        (_, Settled::Ready) => match resource.diff(Some(live), &observed.world) {
+                        (_, Settled::Ready) => match resource.diff(Some(live), &observed.actual) {
                             None => ("ready", None),
                             Some(change) => {
                                 let names: Vec<_> = change.properties.iter().map(|p| p.name.clone()).collect();

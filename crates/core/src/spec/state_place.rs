@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 /// A place for state.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum StatePlace {
     /// A folder.
     Folder(PathBuf),
     /// `s3://BUCKET/PREFIX`, with `?region=REGION` where the bucket is not in the home region.
@@ -19,7 +19,7 @@ pub enum Place {
     },
 }
 
-impl Place {
+impl StatePlace {
     /// Whether two words for a place mean the same: `state`, `./state` and the path from the root do.
     pub fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
@@ -49,7 +49,7 @@ fn real(path: &Path) -> Option<PathBuf> {
     Some(real)
 }
 
-impl FromStr for Place {
+impl FromStr for StatePlace {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -77,7 +77,7 @@ impl FromStr for Place {
     }
 }
 
-impl std::fmt::Display for Place {
+impl std::fmt::Display for StatePlace {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Folder(path) => write!(f, "{}", path.display()),
@@ -107,21 +107,21 @@ mod tests {
             ("s3://company-state/a", "s3://company-state/a/?region=eu-west-1", true),
             ("s3://company-state/a", "s3://company-state/b", false),
         ] {
-            let (one, two) = (one.parse::<Place>().unwrap(), two.parse::<Place>().unwrap());
+            let (one, two) = (one.parse::<StatePlace>().unwrap(), two.parse::<StatePlace>().unwrap());
             assert_eq!((one.is_same(&two), two.is_same(&one)), (same, same), "{one} {two}");
         }
     }
 
     #[test]
     fn places_are_folders_or_buckets() {
-        assert_eq!("state".parse(), Ok(Place::Folder("state".into())));
+        assert_eq!("state".parse(), Ok(StatePlace::Folder("state".into())));
         for (text, prefix, region) in [
             ("s3://company-state", "", None),
             ("s3://company-state/", "", None),
             ("s3://company-state/a/b/", "a/b/", None),
             ("s3://company-state/a?region=eu-west-1", "a/", Some("eu-west-1")),
         ] {
-            let place = Place::Bucket {
+            let place = StatePlace::Bucket {
                 bucket: "company-state".into(),
                 prefix: prefix.into(),
                 region: region.map(str::to_owned),
@@ -138,7 +138,7 @@ mod tests {
             "s3://company-state?kms=x",
             "s3://company-state?region=",
         ] {
-            assert!(bad.parse::<Place>().is_err(), "{bad}");
+            assert!(bad.parse::<StatePlace>().is_err(), "{bad}");
         }
     }
 }

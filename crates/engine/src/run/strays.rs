@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 
-use super::Session;
+use super::Run;
 use crate::desired;
 use crate::drift::model::{Drifted, Property, Unseen};
 use crate::resources::resource::Resource;
@@ -19,7 +19,7 @@ use crate::resources::{Orphan, Package, names_our_server, replica};
 use serde::Serialize;
 use sftpctl_aws::{AwsError, Tags};
 use sftpctl_core::kind::{Kind, NodeId};
-use sftpctl_core::model::{Owner, World};
+use sftpctl_core::model::{Actual, Owner};
 use sftpctl_core::spec::names;
 
 /// What belongs to nothing in the environment file.
@@ -35,10 +35,10 @@ pub struct Orphans {
 /// What was found in one region, or why it could not be looked at.
 type Looked = Result<Vec<Orphan>, AwsError>;
 
-impl Session {
+impl Run {
     /// Everything of that sort, and what could not be looked at. Looked at are the regions of the file, those that the
     /// state remembers, and `also`.
-    pub async fn orphans(&self, world: &World, also: &[String]) -> (Vec<Orphan>, Vec<Unseen>) {
+    pub async fn orphans(&self, actual: &Actual, also: &[String]) -> (Vec<Orphan>, Vec<Unseen>) {
         let (mut orphans, mut unseen) = (Vec::new(), Vec::new());
         if self.limited {
             return (orphans, unseen);
@@ -51,7 +51,7 @@ impl Session {
             let buckets = buckets.clone();
             async move {
                 let (servers, records, stack, logs, buckets) = tokio::join!(
-                    self.spare_servers(region, world),
+                    self.spare_servers(region, actual),
                     self.dropped_records(region),
                     self.dropped_stack(region),
                     self.dropped_logs(region),
@@ -84,11 +84,11 @@ impl Session {
     }
 
     /// Their names as `drift` tells them, for `status`; `None` where this run sees only a part of the environment.
-    pub async fn orphan_names(&self, world: &World) -> Option<Orphans> {
+    pub async fn orphan_names(&self, actual: &Actual) -> Option<Orphans> {
         if self.limited {
             return None;
         }
-        let (orphans, unseen) = self.orphans(world, &[]).await;
+        let (orphans, unseen) = self.orphans(actual, &[]).await;
         let mut found: Vec<String> = orphans.iter().map(|orphan| told(orphan).resource).collect();
         found.sort();
         Some(Orphans { found, unseen })
@@ -133,8 +133,8 @@ impl Session {
     ///
     /// # Errors
     /// What could not be looked at.
-    pub async fn with_orphans(&mut self, world: &World) -> Result<(), Unseen> {
-        let orphans = self.all_orphans(world, &[]).await?;
+    pub async fn with_orphans(&mut self, actual: &Actual) -> Result<(), Unseen> {
+        let orphans = self.all_orphans(actual, &[]).await?;
         for more in orphans.into_iter().chain(self.retired()).chain(self.dropped_api_accounts()) {
             if !self.resources.iter().any(|resource| resource.id() == more.id()) {
                 self.resources.push(more);
@@ -147,15 +147,15 @@ impl Session {
     ///
     /// # Errors
     /// What could not be looked at.
-    pub async fn only_orphans(&mut self, world: &World, also: &[String]) -> Result<(), Unseen> {
-        self.resources = self.all_orphans(world, also).await?;
+    pub async fn only_orphans(&mut self, actual: &Actual, also: &[String]) -> Result<(), Unseen> {
+        self.resources = self.all_orphans(actual, also).await?;
         // What it does not look at is no less part of the environment.
         self.limited = true;
         Ok(())
     }
 
-    async fn all_orphans(&mut self, world: &World, also: &[String]) -> Result<Vec<Arc<dyn Resource>>, Unseen> {
-        let (orphans, unseen) = self.orphans(world, also).await;
+    async fn all_orphans(&mut self, actual: &Actual, also: &[String]) -> Result<Vec<Arc<dyn Resource>>, Unseen> {
+        let (orphans, unseen) = self.orphans(actual, also).await;
         if let Some(unseen) = unseen.into_iter().next() {
             return Err(unseen);
         }
@@ -231,11 +231,11 @@ impl Session {
         !self.environment.regions.contains_key(region)
     }
 
-    pub(super) async fn spare_servers(&self, region: &str, world: &World) -> Looked {
+    pub(super) async fn spare_servers(&self, region: &str, actual: &Actual) -> Looked {
         let transfer = self.aws.transfer(region);
         let node = names::server_node(region);
         // A server that could not be read is in use for all that anybody knows.
-        if !world.contains_key(&node) && self.resources.iter().any(|resource| *resource.id() == node) {
+        if !actual.contains_key(&node) && self.resources.iter().any(|resource| *resource.id() == node) {
             return Err(AwsError {
                 operation: "transfer:DescribeServer",
                 object: node.to_string(),
@@ -244,7 +244,7 @@ impl Session {
                 status: None,
             });
         }
-        let used = world.get(&node).and_then(Option::as_ref);
+        let used = actual.get(&node).and_then(Option::as_ref);
         // With two of them and no memory nobody can say which is the spare one; the plan refuses that by itself.
         if used.is_some_and(|live| live.owner != Owner::Ours) {
             return Ok(Vec::new());
@@ -268,7 +268,7 @@ impl Session {
         if settings.is_some_and(|settings| settings.server) {
             return Ok(Vec::new());
         }
-        // Looked up when the session was opened; without one there are no records either.
+        // Looked up when the run was opened; without one there are no records either.
         let Some(zone) = &dns.zone_id else { return Ok(Vec::new()) };
         let route53 = self.aws.route53();
         let mut found = Vec::new();

@@ -20,7 +20,7 @@ const SOON: u32 = 16;
 const TRIES: usize = 8;
 
 /// The hold.
-pub(super) struct Grip {
+pub(super) struct LeaseGuard {
     machine: Arc<dyn Machine>,
     held: tokio::sync::Mutex<Held>,
     /// Whoever asks for certainty.
@@ -32,7 +32,7 @@ pub(super) struct Grip {
     over: Mutex<Duration>,
 }
 
-impl Grip {
+impl LeaseGuard {
     fn new(held: Held, machine: Arc<dyn Machine>) -> Self {
         let (length, over) = (held.length(), Mutex::new(held.over()));
         let renewals = AtomicU64::new(0);
@@ -96,7 +96,7 @@ impl Grip {
     /// steps that ask at once, one renews it for all.
     ///
     /// # Errors
-    /// As for [`Grip::confirm`].
+    /// As for [`LeaseGuard::confirm`].
     pub(super) async fn sure(&self) -> Result<(), StateError> {
         let _one = self.asks.lock().await;
         self.lost()?;
@@ -105,17 +105,17 @@ impl Grip {
 }
 
 /// Renews a lease, and writes what a journal has to say meanwhile.
-pub(super) struct Heart {
-    grip: Arc<Grip>,
+pub(super) struct Heartbeat {
+    grip: Arc<LeaseGuard>,
     journal: Arc<OnceLock<Arc<JournalWriter>>>,
     task: JoinHandle<()>,
 }
 
-impl Heart {
+impl Heartbeat {
     /// Begins at once.
     pub(super) fn new(held: Held, machine: Arc<dyn Machine>) -> Self {
         let (every, soon) = (held.renew_every(), held.length() / SOON);
-        let grip = Arc::new(Grip::new(held, machine));
+        let grip = Arc::new(LeaseGuard::new(held, machine));
         let journal: Arc<OnceLock<Arc<JournalWriter>>> = Arc::default();
         let (mine, lines) = (Arc::clone(&grip), Arc::clone(&journal));
         let task = tokio::spawn(async move {
@@ -150,7 +150,7 @@ impl Heart {
     }
 
     /// The hold that it keeps.
-    pub(super) fn grip(&self) -> &Arc<Grip> {
+    pub(super) fn grip(&self) -> &Arc<LeaseGuard> {
         &self.grip
     }
 
@@ -172,7 +172,7 @@ impl Heart {
     }
 }
 
-impl Drop for Heart {
+impl Drop for Heartbeat {
     /// Stops as a killed run does.
     fn drop(&mut self) {
         self.task.abort();

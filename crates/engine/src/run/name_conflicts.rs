@@ -3,17 +3,17 @@
 
 use futures_util::future::join_all;
 
-use super::Session;
+use super::Run;
 use crate::resources::tags;
 use sftpctl_aws::Tags;
-use sftpctl_core::model::{Owner, World};
+use sftpctl_core::model::{Actual, Owner};
 use sftpctl_core::spec::names;
 
-impl Session {
+impl Run {
     /// Functions and log groups of somebody else, in a sentence each. What cannot be looked at is left to the stack.
-    pub(super) async fn taken(&self, world: &World) -> Vec<String> {
+    pub(super) async fn taken(&self, actual: &Actual) -> Vec<String> {
         let ours = names::tags(&self.environment);
-        let without_stack = |region: &&String| matches!(world.get(&names::stack_node(region)), Some(None));
+        let without_stack = |region: &&String| matches!(actual.get(&names::stack_node(region)), Some(None));
         let regions = self.environment.regions.keys().filter(without_stack);
         join_all(regions.map(|region| self.taken_in(region, &ours))).await.concat()
     }

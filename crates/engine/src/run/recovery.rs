@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Session;
+use super::Run;
 use super::error::RunError;
 use crate::execute::deadlines::Deadlines;
 use crate::execute::error::StepError;
@@ -15,9 +15,9 @@ use crate::state::writer::JournalWriter;
 use crate::wait;
 use sftpctl_core::events::Event;
 use sftpctl_core::kind::NodeId;
-use sftpctl_core::model::{Action, Live, Owner, World};
+use sftpctl_core::model::{Action, Actual, Live, Owner};
 
-impl Session {
+impl Run {
     /// Reads everything from AWS, and finds out what came of what a killed run had begun.
     pub async fn observe(&mut self) -> Observed {
         let (environment, resources) = (self.environment.name.clone(), self.resources.len());
@@ -28,22 +28,22 @@ impl Session {
         // What state remembers and somebody else has taken over is nobody's business here.
         for resource in &retired {
             let foreign = |live: &Live| live.owner != Owner::Ours;
-            if observed.world.get(resource.id()).and_then(Option::as_ref).is_some_and(foreign) {
-                if let Some(Some(Live { owner: Owner::Foreign(what), .. })) = observed.world.remove(resource.id()) {
+            if observed.actual.get(resource.id()).and_then(Option::as_ref).is_some_and(foreign) {
+                if let Some(Some(Live { owner: Owner::Foreign(what), .. })) = observed.actual.remove(resource.id()) {
                     self.reporter.note(&format!("{what}; it is left as it is"));
                 }
                 self.state.identities.remove(resource.id());
             }
         }
         self.settle(&all, &mut observed).await;
-        observed.taken = self.taken(&observed.world).await;
+        observed.taken = self.taken(&observed.actual).await;
         observed
     }
 
     /// Gives every unfinished operation its outcome, once. One that made something which AWS finds by listing only is
     /// looked for a while: listings show new things late, and making it again would make a second one.
     async fn settle(&mut self, all: &[Arc<dyn Resource>], observed: &mut Observed) {
-        let Some(journal) = self.run.as_ref().map(|run| Arc::clone(run.journal())) else { return };
+        let Some(journal) = self.locked_store.as_ref().map(|store| Arc::clone(store.journal())) else { return };
         let mut open = Vec::new();
         for entry in std::mem::take(&mut self.unfinished) {
             let JournalEvent::Intent { action, title } = &entry.event else { continue };
@@ -56,7 +56,7 @@ impl Session {
                 continue;
             };
             // Not there, or not readable just now, which a moment later may be "not there" in a listing that lags.
-            let unseen = !matches!(observed.world.get(&entry.node), Some(Some(_)));
+            let unseen = !matches!(observed.actual.get(&entry.node), Some(Some(_)));
             if unseen && *action == Action::Create && resource.found_by_listing() {
                 self.reporter.event(&Event::StepWaiting {
                     step: entry.node.clone(),
@@ -67,15 +67,15 @@ impl Session {
                 match wait::short(limit, || resource.read(&self.aws, known)).await {
                     Ok(found) => {
                         observed.unreadable.remove(&entry.node);
-                        observed.world.insert(entry.node.clone(), found);
+                        observed.actual.insert(entry.node.clone(), found);
                     }
                     Err(error) => {
-                        observed.world.remove(&entry.node);
+                        observed.actual.remove(&entry.node);
                         observed.undecided.insert(entry.node.clone(), format!("{title}: {error}"));
                     }
                 }
             }
-            match (observed.world.get(&entry.node), action) {
+            match (observed.actual.get(&entry.node), action) {
                 // Somebody else's, or two of them: for a person to settle, and nothing to remember.
                 (Some(Some(live)), _) if live.owner != Owner::Ours => open.push(entry),
                 (Some(Some(live)), _) => {
@@ -119,7 +119,7 @@ impl Session {
         };
         journal.done(&entry.operation, &entry.node, Some(&live.identity));
         self.state.identities.insert(resource.id().clone(), live.identity.clone());
-        observed.world.insert(resource.id().clone(), Some(live));
+        observed.actual.insert(resource.id().clone(), Some(live));
         None
     }
 
@@ -133,7 +133,7 @@ impl Session {
         let orphan = match node.local_name().split('/').next() {
             Some("server") => {
                 // Its server is none of this file's, so that every server with our tag is one that nothing wants.
-                let none = World::new();
+                let none = Actual::new();
                 let look = || async { self.spare_servers(place, &none).await.map(|found| found.into_iter().next()) };
                 wait::short(limit, look).await?
             }

@@ -6,14 +6,14 @@
 
 use super::blob::{Expect, Version};
 use super::error::StateError;
-use super::grip::Heart;
 use super::lease::Terms;
+use super::lease_keeper::Heartbeat;
 use super::model::State;
 use super::store::{Store, run_id};
-use sftpctl_core::spec::place::Place;
+use sftpctl_core::spec::state_place::StatePlace;
 
 /// Records, and the place as it is named to people.
-pub type At<'a> = (&'a Store, &'a Place);
+pub type At<'a> = (&'a Store, &'a StatePlace);
 
 /// Moves the records.
 ///
@@ -35,13 +35,13 @@ pub async fn relocate(from: At<'_>, to: At<'_>, terms: Terms, tell: &(dyn Fn(&st
     result.and(released).and(given_back)
 }
 
-async fn hold(store: &Store, terms: Terms, tell: &(dyn Fn(&str) + Sync)) -> Result<Heart, StateError> {
+async fn hold(store: &Store, terms: Terms, tell: &(dyn Fn(&str) + Sync)) -> Result<Heartbeat, StateError> {
     store.hold((&run_id(), "state move"), terms, tell).await
 }
 
 /// Whether a document's word for a place means this one.
-fn names(word: Option<&str>, place: &Place) -> bool {
-    word.and_then(|word| word.parse::<Place>().ok()).is_some_and(|named| named.is_same(place))
+fn names(word: Option<&str>, place: &StatePlace) -> bool {
+    word.and_then(|word| word.parse::<StatePlace>().ok()).is_some_and(|named| named.is_same(place))
 }
 
 async fn copy((from, from_place): At<'_>, (to, to_place): At<'_>) -> Result<(), StateError> {
