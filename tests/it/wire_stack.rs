@@ -298,7 +298,7 @@ async fn what_validation_found_in_an_earlier_operation_is_no_cause_of_this_one()
 }
 
 /// What was told of the stack's resources.
-fn progress(ended: &Ended) -> Vec<&str> {
+fn news(ended: &Ended) -> Vec<&str> {
     fn line(event: &Event) -> Option<&str> {
         match event {
             Event::StepNews { line, .. } => Some(line),

@@ -15,7 +15,7 @@ use sftpctl_engine::state::folder::Folder;
 use sftpctl_engine::state::journal::{Header, Journal};
 use sftpctl_engine::state::lease::Terms;
 use sftpctl_engine::state::machine::ThisMachine;
-use sftpctl_engine::state::store::{Run, Store};
+use sftpctl_engine::state::store::{LockedStore, Store};
 use tokio::runtime::Runtime;
 
 use super::BUCKET;
@@ -41,7 +41,7 @@ impl Records {
     }
 
     /// A run of this process holds the lock.
-    fn begin(&self, seconds: u64) -> Run {
+    fn begin(&self, seconds: u64) -> LockedStore {
         let terms = Terms { length: Duration::from_secs(seconds), patience: Duration::ZERO };
         self.runtime.block_on(self.store.begin("deploy", terms, &|_| {})).unwrap().0
     }
