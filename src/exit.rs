@@ -130,6 +130,7 @@ fn of_run(error: &RunError) -> Exit {
         | RunError::Adoption(ResourceError::Refused(_)) => Exit::Refused,
         RunError::Connect(_)
         | RunError::Unreadable { .. }
+        | RunError::NotSearched { .. }
         | RunError::NotRebuilt { .. }
         | RunError::Undecided { .. }
         | RunError::Removal(_)

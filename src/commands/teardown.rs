@@ -51,18 +51,10 @@ pub(super) async fn run(args: Args, look: Look) -> Result<Exit, CliError> {
 async fn work(args: &Args, run: &mut Run, look: Look) -> Result<Exit, CliError> {
     let options = RemovalOptions { delete_data: args.delete_data };
     let seen = run.observe().await;
-    Run::readable(&seen)?;
-    let actual = seen.actual;
-    let found = if args.orphans {
-        run.only_orphans(&actual, &args.also_regions).await
-    } else {
-        run.with_leftovers(&actual);
-        run.with_orphans(&actual).await
-    };
-    found.map_err(|unseen| {
-        CliError::new(Exit::Failed, format!("{} could not be looked at: {}", unseen.resource, unseen.why))
-            .hint("nothing was changed")
-    })?;
+    match args.orphans {
+        true => run.take_down_orphans(&seen, &args.also_regions).await?,
+        false => run.take_down_everything(&seen).await?,
+    }
     let observed = run.observe().await;
     let (plan, edges) = run.plan_teardown(&observed, options).await?;
     if look.output != Output::Json && !plan.is_empty() {

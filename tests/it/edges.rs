@@ -81,7 +81,7 @@ fn the_way_down() {
 #[test]
 fn a_run_on_one_region_takes_what_the_region_cannot_do_without() {
     let limited = |regions: &[&str]| -> BTreeSet<String> {
-        let regions = regions.iter().copied().collect();
+        let regions = regions.iter().map(|&region| region.to_owned()).collect();
         desired::limited(resources(&environment()), &regions).iter().map(|r| r.id().to_string()).collect()
     };
     let east = limited(&["us-east-2"]);
@@ -102,7 +102,8 @@ fn a_run_on_one_region_takes_what_the_region_cannot_do_without() {
     assert!(!east.contains("global/record/99-uploads-us-west-2.xx.net"));
 
     // Whatever is needed is there, but for the replica that comes before only because AWS adds one at a time.
-    let kept: Vec<Arc<dyn Resource>> = desired::limited(resources(&environment()), &BTreeSet::from(["us-east-2"]));
+    let kept: Vec<Arc<dyn Resource>> =
+        desired::limited(resources(&environment()), &BTreeSet::from(["us-east-2".to_owned()]));
     let missing: BTreeSet<String> =
         kept.iter().flat_map(|r| r.needs()).map(|need| need.to_string()).filter(|need| !east.contains(need)).collect();
     assert_eq!(missing, BTreeSet::from(["us-east-1/replica".to_owned()]));

@@ -5,7 +5,7 @@
 use std::process::{Command, Stdio};
 
 use crate::site::{Site, shown, succeeded, text, tool};
-use crate::terminal::Run;
+use crate::terminal::Terminal;
 
 /// A command without `--local` that finds nothing of the machine's own configuration.
 fn on_aws(site: &Site, arguments: &[&str]) -> Command {
@@ -86,7 +86,7 @@ fn colours_are_for_terminals_and_for_who_asks() {
         if quiet {
             command.env("NO_COLOR", "1");
         }
-        let run = Run::run(&command, 80, &[]);
+        let run = Terminal::run(&command, 80, &[]);
         assert_eq!(run.code, Some(2));
         assert_eq!(colored(&run.written), wanted, "{color:?} {quiet}: {}", text(&run.written));
     }

@@ -11,13 +11,13 @@ const ROWS: u16 = 24;
 const DEPLOY: [&str; 5] = ["deploy", "--env", "99", "--local", "--no-verify"];
 
 /// What a command wrote to its terminal, and how it ended.
-pub(crate) struct Run {
+pub(crate) struct Terminal {
     columns: u16,
     pub(crate) code: Option<i32>,
     pub(crate) written: Vec<u8>,
 }
 
-impl Run {
+impl Terminal {
     /// Runs a command on a terminal; each answer is typed once its words have been written.
     pub(crate) fn run(command: &Command, columns: u16, talk: &[(&str, &str)]) -> Self {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/oracle/person.exp");
@@ -83,7 +83,7 @@ fn position(lines: &[&str], is: impl Fn(&str) -> bool) -> Option<usize> {
 #[test]
 fn the_tree_lives_and_leaves_only_what_is_done() {
     let site = Site::with_times(&["--server-start-time", "2s", "--stack-time", "3s"]);
-    let run = Run::run(&site.command(&DEPLOY), 60, &[("[y/N]", "y")]);
+    let run = Terminal::run(&site.command(&DEPLOY), 60, &[("[y/N]", "y")]);
     let (left, cursor) = run.left();
     assert_eq!(run.code, Some(0), "{left:#?}");
     assert!(cursor, "the cursor is hidden");
@@ -122,7 +122,7 @@ fn ctrl_c_is_heard_and_a_second_one_ends_it_at_once() {
     site.ok(&["local", "faults", "add", "transfer.CreateServer", "hold-after", "--region", "us-west-2"]);
     // The call is on its way: the first is told what it does, the second does not wait for the answer.
     let talk = [("[y/N]", "y"), ("Transfer server: creating", "^C"), ("once more stops at once", "^C")];
-    let run = Run::run(&site.command(&DEPLOY), 80, &talk);
+    let run = Terminal::run(&site.command(&DEPLOY), 80, &talk);
     let (left, cursor) = run.left();
     assert_eq!(run.code, Some(130), "{left:#?}");
     assert!(cursor, "the cursor is hidden");

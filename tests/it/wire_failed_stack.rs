@@ -6,8 +6,8 @@ use rstest::rstest;
 use serde_json::json;
 use sftpctl_core::kind::Kind;
 use sftpctl_core::model::Actual;
-use sftpctl_engine::resources::Orphan;
 use sftpctl_engine::resources::resource::Resource;
+use sftpctl_engine::resources::{Orphan, stray};
 
 use crate::drive::{resource, teardown};
 use crate::stub::{Reply, Stub};
@@ -159,7 +159,7 @@ async fn an_orphan_stack_that_cannot_be_deleted_tells_its_cause_after_one_try() 
     let stub = Stub::new().await;
     let orphan: Arc<dyn Resource> = Arc::new(Orphan {
         id: node("us-west-2/orphan/stack"),
-        kind: Kind::Stack,
+        stray: stray::of(Kind::Stack).unwrap(),
         region: REGION.into(),
         home: REGION.into(),
         account: "111111111111".into(),

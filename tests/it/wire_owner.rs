@@ -11,9 +11,9 @@ use sftpctl_core::kind::Kind;
 use sftpctl_core::model::{Actual, Live, Owner, Removal, RemovalOptions};
 use sftpctl_engine::desired::{self, History};
 use sftpctl_engine::observe::observe;
-use sftpctl_engine::resources::Orphan;
 use sftpctl_engine::resources::resource::Resource;
 use sftpctl_engine::resources::resource::ResourceError;
+use sftpctl_engine::resources::{Orphan, stray};
 
 use crate::drive::{environment, resource};
 use crate::stub::{Reply, Stub};
@@ -259,7 +259,7 @@ async fn a_replica_in_the_making_belongs_to_whom_its_table_belongs() {
 fn dropped_replica() -> Orphan {
     Orphan {
         id: node("us-east-1/replica"),
-        kind: Kind::Replica,
+        stray: stray::of(Kind::Replica).unwrap(),
         region: "us-east-1".into(),
         home: REGION.into(),
         account: "111111111111".into(),

@@ -22,12 +22,27 @@ impl NodeId {
 
     /// The region, or `global`.
     pub fn place(&self) -> &str {
-        self.0.split('/').next().unwrap_or_default()
+        self.parts().0
     }
 
     /// Everything behind the place: `stack`, `bucket/pl-pt99-5-uploads`.
     pub fn local_name(&self) -> &str {
         self.0.split_once('/').map_or("", |(_, name)| name)
+    }
+
+    /// The kind, or `None` where the text names none: node names may be typed by a person.
+    pub fn kind(&self) -> Option<Kind> {
+        Kind::from_word(self.parts().1?)
+    }
+
+    /// What tells it apart from others of its kind in one place: `pl-pt99-5-uploads`.
+    pub fn name(&self) -> Option<&str> {
+        self.parts().2
+    }
+
+    fn parts(&self) -> (&str, Option<&str>, Option<&str>) {
+        let mut parts = self.0.splitn(3, '/');
+        (parts.next().unwrap_or_default(), parts.next(), parts.next())
     }
 
     /// The whole name.
@@ -51,61 +66,99 @@ impl fmt::Display for NodeId {
     }
 }
 
-/// Every kind of resource that is deployed; the order is that of a first deployment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Kind {
+/// Defines [`Kind`] with everything that is said once for each kind: its word and its deadline.
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $kind:ident = $word:literal, $deadline:literal $minutes:literal min;)*) => {
+        /// Every kind of resource that is deployed; the order is that of a first deployment.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "kebab-case")]
+        pub enum Kind {
+            $($(#[$doc])* $kind,)*
+        }
+
+        impl Kind {
+            /// All kinds, in the order of a first deployment.
+            pub const ALL: &[Self] = &[$(Self::$kind),*];
+
+            /// The word used in node names, plans and settings.
+            pub const fn word(self) -> &'static str {
+                match self {
+                    $(Self::$kind => $word,)*
+                }
+            }
+
+            /// The setting below `deadlines` in the environment file that is its deadline, and the default in minutes.
+            pub const fn deadline(self) -> (&'static str, u64) {
+                match self {
+                    $(Self::$kind => ($deadline, $minutes),)*
+                }
+            }
+        }
+    };
+}
+
+// Kind = word in node names, setting of its deadline and the default.
+kinds! {
     /// The account table in its home region.
-    Table,
+    Table = "table", "table" 20 min;
     /// A replica of the table in another region.
-    Replica,
+    Replica = "replica", "replica" 60 min;
     /// The role that Transfer assumes for a customer.
-    UserRole,
+    UserRole = "user-role", "role" 5 min;
     /// Its managed policy.
-    UserPolicy,
+    UserPolicy = "user-policy", "role" 5 min;
     /// API Gateway's account-wide role for logs.
-    ApiAccount,
+    ApiAccount = "api-account", "api" 5 min;
     /// The authorizer's code in the region's code bucket.
-    Package,
+    Package = "package", "bucket" 10 min;
     /// The CloudFormation stack of a region.
-    Stack,
+    Stack = "stack", "stack" 45 min;
     /// An upload bucket, as far as the stack does not look after it.
-    Bucket,
-    /// The Transfer Family server.
-    Server,
+    Bucket = "bucket", "bucket" 10 min;
+    /// The Transfer Family server. Creating one took ten to fifteen minutes in 2019, and takes a few today.
+    Server = "server", "server" 30 min;
     /// The server id in the Lambda's environment.
-    ServerId,
+    ServerId = "server-id", "function" 5 min;
     /// The permission for API Gateway to invoke the Lambda.
-    Trigger,
+    Trigger = "trigger", "function" 5 min;
     /// A Route 53 record.
-    Record,
-    /// A log group that AWS services make again after its removal.
-    LogGroup,
+    Record = "record", "record" 5 min;
+    /// A log group that AWS services create again after its removal.
+    LogGroup = "log-group", "api" 5 min;
 }
 
 impl Kind {
-    /// The word used in node names, plans and settings.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Table => "table",
-            Self::Replica => "replica",
-            Self::UserRole => "user-role",
-            Self::UserPolicy => "user-policy",
-            Self::ApiAccount => "api-account",
-            Self::Package => "package",
-            Self::Stack => "stack",
-            Self::Bucket => "bucket",
-            Self::Server => "server",
-            Self::ServerId => "server-id",
-            Self::Trigger => "trigger",
-            Self::Record => "record",
-            Self::LogGroup => "log-group",
-        }
+    /// The kind of this word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|kind| kind.word() == word)
     }
 }
 
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.word())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn node_names_have_place_kind_and_name() {
+        for kind in Kind::ALL.iter().copied() {
+            assert_eq!(NodeId::new("us-west-2", kind).kind(), Some(kind));
+            let named = NodeId::named("global", kind, "a.b/c");
+            assert_eq!((named.place(), named.kind(), named.name()), ("global", Some(kind), Some("a.b/c")));
+        }
+        let typed: NodeId = "us-west-2/serve".parse().unwrap();
+        assert_eq!((typed.place(), typed.kind(), typed.name()), ("us-west-2", None, None));
+    }
+
+    #[test]
+    fn serialized_kinds_are_their_words() {
+        for kind in Kind::ALL {
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.word());
+        }
     }
 }

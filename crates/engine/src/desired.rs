@@ -49,7 +49,7 @@ pub fn resources(environment: &Environment, inputs: &Inputs) -> Result<Vec<Arc<d
 
 /// What a run on some regions is about: all of theirs, and what they cannot do without. Bucket policies name the user role
 /// and the authorizer reads the table, so a region would not stand without these; a record goes with its server's region.
-pub fn limited(all: Vec<Arc<dyn Resource>>, regions: &BTreeSet<&str>) -> Vec<Arc<dyn Resource>> {
+pub fn limited(all: Vec<Arc<dyn Resource>>, regions: &BTreeSet<String>) -> Vec<Arc<dyn Resource>> {
     let here = |id: &NodeId| regions.contains(id.place());
     let global = |id: &NodeId| id.place() == "global";
     all.into_iter()

@@ -143,7 +143,7 @@ pub async fn start(dir: &Path, options: &StartOptions, progress: &(dyn Fn(&str) 
     }
     if std::env::var_os("RUST_LOG").is_none() {
         // Log-ins, uploads and refusals are what somebody looks for in the front's log.
-        command.env("RUST_LOG", "warn,crate=info");
+        command.env("RUST_LOG", "warn,sftpctl_local_cloud=info");
     }
     // Parts of uploads are large and short-lived. glibc raises its threshold with the first that is freed, keeps the later ones,
     // and the front grows with the files that go through it; a threshold that is set stays. What is smaller is kept, since

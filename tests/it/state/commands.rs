@@ -21,7 +21,7 @@ use tokio::runtime::Runtime;
 use super::BUCKET;
 use super::suite::{ACCOUNT, server};
 use crate::site::{Running, Site, shown, succeeded, text, tool};
-use crate::terminal::Run;
+use crate::terminal::Terminal;
 
 const REBUILD: [&str; 5] = ["state", "rebuild", "--env", "99", "--local"];
 const BREAK: [&str; 5] = ["lock", "break", "--env", "99", "--local"];
@@ -56,8 +56,8 @@ impl Records {
 }
 
 /// The program at a terminal, where somebody types this.
-fn answered(site: &Site, answer: &str, arguments: &[&str]) -> Run {
-    Run::run(&site.command(arguments), 200, &[("y/N]", answer)])
+fn answered(site: &Site, answer: &str, arguments: &[&str]) -> Terminal {
+    Terminal::run(&site.command(arguments), 200, &[("y/N]", answer)])
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Values and how they fit together: every fault, not only the first. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use regex_lite::Regex;
 use serde_saphyr::Spanned;
@@ -9,12 +9,10 @@ use super::fault::Fault;
 use super::model::HostKeySource;
 use super::raw::File;
 use super::regions;
+use crate::kind::Kind;
 use crate::spec::state_place::StatePlace;
 use crate::user_policies;
 
-/// Kinds that may have a deadline.
-const DEADLINES: [&str; 10] =
-    ["stack", "server", "table", "replica", "function", "role", "record", "bucket", "api", "unseen"];
 /// Days that CloudWatch Logs takes (PutRetentionPolicy).
 const RETENTION: [u32; 22] =
     [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653];
@@ -349,10 +347,14 @@ fn settings(checker: &mut Checker<'_>, file: &File) {
     if let Some(seconds) = file.state.lease_seconds.as_ref().filter(|seconds| !(2..=900).contains(&seconds.value)) {
         checker.fault(seconds, "a lock's lease has 2 to 900 seconds");
     }
+    // The last is how long to look for what an earlier run may have created.
+    let mut known: Vec<&str> = Kind::ALL.iter().map(|kind| kind.deadline().0).chain(["unseen"]).collect();
+    let mut seen = BTreeSet::new();
+    known.retain(|setting| seen.insert(*setting));
     for (kind, seconds) in &file.deadlines {
-        if !DEADLINES.contains(&kind.as_str()) {
+        if !known.contains(&kind.as_str()) {
             checker.key_fault(kind, seconds, format!("there is no deadline for `{kind}`")).hint =
-                Some(format!("kinds: {}", DEADLINES.join(", ")));
+                Some(format!("kinds: {}", known.join(", ")));
         }
     }
 }

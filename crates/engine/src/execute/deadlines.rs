@@ -23,18 +23,7 @@ impl Deadlines {
 
     /// The deadline of a kind.
     pub fn of(&self, kind: Kind) -> Duration {
-        let (name, minutes) = match kind {
-            Kind::Stack => ("stack", 45),
-            // Ten to fifteen minutes in 2019, a few today.
-            Kind::Server => ("server", 30),
-            Kind::Table => ("table", 20),
-            Kind::Replica => ("replica", 60),
-            Kind::ServerId | Kind::Trigger => ("function", 5),
-            Kind::UserRole | Kind::UserPolicy => ("role", 5),
-            Kind::Record => ("record", 5),
-            Kind::Bucket | Kind::Package => ("bucket", 10),
-            Kind::ApiAccount | Kind::LogGroup => ("api", 5),
-        };
+        let (name, minutes) = kind.deadline();
         self.0.get(name).map_or(Duration::from_secs(minutes * 60), |seconds| Duration::from_secs(*seconds))
     }
 }

@@ -15,8 +15,11 @@
 //! change. So they are remembered when it is adopted, and put back beside the stack's. Its lifecycle rules stay as they
 //! are: CloudFormation never touches them after an import.
 
+use super::orphan::Orphan;
+use super::stray::{self, Search, Stray};
 use async_trait::async_trait;
 use serde_json::Value;
+use sftpctl_core::spec::names;
 
 use super::tags::{self, PROPERTY};
 use crate::resources::resource::{Resource, ResourceError};
@@ -244,24 +247,83 @@ impl Resource for Bucket {
     }
 
     async fn delete(&self, aws: &Aws, _call: &str, _live: &Live, options: RemovalOptions) -> Result<(), ResourceError> {
-        let s3 = aws.s3(&self.region);
-        if options.delete_data {
-            loop {
-                let versions = match s3.versions(&self.name, 1000).await {
-                    Err(error) if error.is("NoSuchBucket") => return Ok(()),
-                    other => other?,
-                };
-                if versions.is_empty() {
-                    break;
-                }
-                s3.delete_versions(&self.name, &versions).await?;
+        remove(aws, &self.region, &self.name, options).await
+    }
+}
+
+/// Deletes a bucket, with `delete_data` together with all versions of its files.
+async fn remove(aws: &Aws, region: &str, name: &str, options: RemovalOptions) -> Result<(), ResourceError> {
+    let s3 = aws.s3(region);
+    if options.delete_data {
+        loop {
+            let versions = match s3.versions(name, 1000).await {
+                Err(error) if error.is("NoSuchBucket") => return Ok(()),
+                other => other?,
+            };
+            if versions.is_empty() {
+                break;
+            }
+            s3.delete_versions(name, &versions).await?;
+        }
+    }
+    match s3.delete_bucket(name).await {
+        Err(error) if error.is("BucketNotEmpty") => {
+            Err(ResourceError::Kept(format!("bucket {name} is no longer empty: files were uploaded meanwhile")))
+        }
+        other => Ok(other?),
+    }
+}
+
+/// Buckets with the environment's tag that belong to none of its clusters, found by the beginning of their names.
+#[derive(Debug)]
+pub(super) struct Strays;
+
+#[async_trait]
+impl Stray for Strays {
+    fn kind(&self) -> Kind {
+        Kind::Bucket
+    }
+
+    fn plural(&self) -> &'static str {
+        "buckets"
+    }
+
+    async fn find(&self, search: &Search<'_>, region: &str) -> Result<Vec<Orphan>, AwsError> {
+        let environment = search.environment;
+        let s3 = search.aws.s3(region);
+        let mut found = Vec::new();
+        for name in search.buckets().await? {
+            let wanted = environment.clusters.keys().any(|c| names::upload_bucket(environment, c) == name);
+            if wanted || s3.location(&name).await?.as_deref() != Some(region) {
+                continue;
+            }
+            if s3.tags(&name, &environment.account).await?.is_some_and(|tags| search.is_tagged(&tags)) {
+                found.push(search.orphan(&Strays, region, &name, "may hold customers' files"));
             }
         }
-        match s3.delete_bucket(&self.name).await {
-            Err(error) if error.is("BucketNotEmpty") => {
-                Err(ResourceError::Kept(format!("bucket {} is no longer empty: somebody uploads to it", self.name)))
-            }
-            other => Ok(other?),
+        Ok(found)
+    }
+
+    async fn read(&self, aws: &Aws, orphan: &Orphan) -> Result<Option<Live>, AwsError> {
+        // The call names the account.
+        let found = aws.s3(&orphan.region).tags(&orphan.identity, &orphan.account).await?;
+        Ok(found.map(|tags| stray::live(orphan, "").owned_by(orphan.owner(&tags))))
+    }
+
+    async fn removal(&self, aws: &Aws, orphan: &Orphan, _options: RemovalOptions) -> Result<Removal, AwsError> {
+        match aws.s3(&orphan.region).versions(&orphan.identity, 1).await?.is_empty() {
+            true => Ok(Removal::Delete),
+            false => Ok(Removal::Keep("it holds customers' files; --delete-data deletes it".to_owned())),
         }
+    }
+
+    async fn delete(
+        &self,
+        aws: &Aws,
+        orphan: &Orphan,
+        _call: &str,
+        options: RemovalOptions,
+    ) -> Result<(), ResourceError> {
+        remove(aws, &orphan.region, &orphan.identity, options).await
     }
 }

@@ -5,7 +5,10 @@
 //! have a log of that name. It is ours by our tag, by what state remembers, by an id of our own in its name, or where this
 //! environment was deployed and the group is as a late line makes it.
 
+use super::orphan::Orphan;
+use super::stray::{self, Search, Stray};
 use async_trait::async_trait;
+use sftpctl_core::spec::names;
 
 use super::tags;
 use crate::resources::resource::{Resource, ResourceError};
@@ -125,5 +128,51 @@ impl Resource for LogGroup {
         _options: RemovalOptions,
     ) -> Result<(), ResourceError> {
         Ok(aws.logs(&self.region).delete(&self.name).await?)
+    }
+}
+
+/// Log groups of regions that the environment file has dropped: by their tag, or as long as the stack is there that made
+/// them.
+#[derive(Debug)]
+pub(super) struct Strays;
+
+#[async_trait]
+impl Stray for Strays {
+    fn kind(&self) -> Kind {
+        Kind::LogGroup
+    }
+
+    fn plural(&self) -> &'static str {
+        "log groups"
+    }
+
+    async fn find(&self, search: &Search<'_>, region: &str) -> Result<Vec<Orphan>, AwsError> {
+        if !search.is_dropped(region) {
+            return Ok(Vec::new());
+        }
+        let logs = search.aws.logs(region);
+        let stack = !super::stack::Strays.find(search, region).await?.is_empty();
+        let mut found = Vec::new();
+        for name in names::log_groups(search.environment, region) {
+            let Some(group) = logs.group(&name).await? else { continue };
+            if stack || search.is_tagged(&logs.tags(&group.arn).await?) {
+                found.push(search.orphan(&Strays, region, &name, ""));
+            }
+        }
+        Ok(found)
+    }
+
+    async fn read(&self, aws: &Aws, orphan: &Orphan) -> Result<Option<Live>, AwsError> {
+        Ok(aws.logs(&orphan.region).group(&orphan.identity).await?.map(|_| stray::live(orphan, "")))
+    }
+
+    async fn delete(
+        &self,
+        aws: &Aws,
+        orphan: &Orphan,
+        _call: &str,
+        _options: RemovalOptions,
+    ) -> Result<(), ResourceError> {
+        Ok(aws.logs(&orphan.region).delete(&orphan.identity).await?)
     }
 }

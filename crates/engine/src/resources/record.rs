@@ -6,8 +6,13 @@
 
 use std::sync::Arc;
 
+use std::time::Duration;
+
+use super::orphan::Orphan;
+use super::stray::{self, Search, Stray};
 use async_trait::async_trait;
 use serde_json::Value;
+use sftpctl_core::spec::names;
 
 use super::tags;
 use crate::resources::resource::{Resource, ResourceError};
@@ -53,12 +58,7 @@ pub struct Record {
 ///
 /// # Errors
 /// The server cannot be looked at.
-pub(crate) async fn points_to_us(
-    aws: &Aws,
-    target: &str,
-    environment: &str,
-    servers: &[String],
-) -> Result<bool, AwsError> {
+async fn points_to_us(aws: &Aws, target: &str, environment: &str, servers: &[String]) -> Result<bool, AwsError> {
     let endpoint =
         |id: &String| target.strip_prefix(id.as_str()).is_some_and(|rest| rest.starts_with(".server.transfer."));
     Ok(servers.iter().any(endpoint) || names_our_server(aws, target, environment).await?)
@@ -68,7 +68,7 @@ pub(crate) async fn points_to_us(
 ///
 /// # Errors
 /// The server cannot be looked at.
-pub(crate) async fn names_our_server(aws: &Aws, target: &str, environment: &str) -> Result<bool, AwsError> {
+async fn names_our_server(aws: &Aws, target: &str, environment: &str) -> Result<bool, AwsError> {
     let mut labels = target.split('.');
     let (Some(id), Some("server"), Some("transfer"), Some(region)) =
         (labels.next(), labels.next(), labels.next(), labels.next())
@@ -246,5 +246,106 @@ impl Resource for Record {
         facts.ttl = live.properties.get("ttl").and_then(Value::as_i64);
         route53.delete(&zone, &facts).await?;
         Ok(())
+    }
+}
+
+/// Records of a region that has no server any more. Route 53 has no tags: a record is known by its name and by the server
+/// that it points to.
+#[derive(Debug)]
+pub(super) struct Strays;
+
+impl Strays {
+    /// The record as it is. A latency record is told apart by the last part of its node's name.
+    async fn facts(aws: &Aws, orphan: &Orphan) -> Result<Option<(String, RecordFacts)>, AwsError> {
+        let Some((zone, name)) = orphan.identity.split_once('/') else { return Ok(None) };
+        let identifier = orphan.id.name().and_then(|name| name.split('/').nth(1));
+        let records = aws.route53().records(zone, name).await?.unwrap_or_default();
+        let same = |record: &RecordFacts| record.latency.as_ref().map(|(id, _)| id.as_str()) == identifier;
+        Ok(records.into_iter().find(same).map(|record| (zone.to_owned(), record)))
+    }
+}
+
+#[async_trait]
+impl Stray for Strays {
+    fn kind(&self) -> Kind {
+        Kind::Record
+    }
+
+    fn plural(&self) -> &'static str {
+        "records"
+    }
+
+    async fn find(&self, search: &Search<'_>, region: &str) -> Result<Vec<Orphan>, AwsError> {
+        let environment = search.environment;
+        let Some(dns) = &environment.dns else { return Ok(Vec::new()) };
+        if environment.regions.get(region).is_some_and(|settings| settings.server) {
+            return Ok(Vec::new());
+        }
+        // Looked up when the run was opened; without one there are no records either.
+        let Some(zone) = &dns.zone_id else { return Ok(Vec::new()) };
+        let route53 = search.aws.route53();
+        let mut found = Vec::new();
+        for name in [names::host(environment, region, &dns.zone), names::latency_host(environment, &dns.zone)] {
+            for record in route53.records(zone, &name).await?.unwrap_or_default() {
+                let its = record.latency.as_ref().is_none_or(|(identifier, _)| identifier == region);
+                let Some(target) = record.targets.first().filter(|_| its) else { continue };
+                if names_our_server(search.aws, target, &environment.name).await? {
+                    let local = match &record.latency {
+                        None => name.clone(),
+                        Some((identifier, _)) => format!("{name}/{identifier}"),
+                    };
+                    let note = "names a server that is not in the environment file";
+                    let orphan = search.orphan(&Strays, region, &format!("{zone}/{name}"), note);
+                    found.push(Orphan { id: NodeId::named("global", Kind::Record, &local), ..orphan });
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Its node's name tells its own: that of the record, and of a latency record also its identifier.
+    async fn find_created(
+        &self,
+        search: &Search<'_>,
+        node: &NodeId,
+        _patience: Duration,
+    ) -> Result<Option<Orphan>, AwsError> {
+        let zone = search.environment.dns.as_ref().and_then(|dns| dns.zone_id.as_ref());
+        let name = node.name().and_then(|name| name.split('/').next());
+        Ok(zone.zip(name).map(|(zone, name)| search.orphan(&Strays, node.place(), &format!("{zone}/{name}"), "")))
+    }
+
+    fn removed_after(&self, _search: &Search<'_>, _region: &str) -> Vec<NodeId> {
+        Vec::new()
+    }
+
+    fn name<'a>(&self, identity: &'a str) -> &'a str {
+        identity.split('/').nth(1).unwrap_or(identity)
+    }
+
+    async fn read(&self, aws: &Aws, orphan: &Orphan) -> Result<Option<Live>, AwsError> {
+        let Some((_, record)) = Self::facts(aws, orphan).await? else { return Ok(None) };
+        let target = record.targets.first().cloned().unwrap_or_default();
+        let owner = match points_to_us(aws, &target, &orphan.environment, &orphan.servers).await? {
+            true => Owner::Ours,
+            false => {
+                let title = orphan.title();
+                Owner::Foreign(format!("{title} points to {target}, which is not a server of this environment"))
+            }
+        };
+        Ok(Some(stray::live(orphan, "").owned_by(owner)))
+    }
+
+    async fn delete(
+        &self,
+        aws: &Aws,
+        orphan: &Orphan,
+        _call: &str,
+        _options: RemovalOptions,
+    ) -> Result<(), ResourceError> {
+        match Self::facts(aws, orphan).await? {
+            Some((zone, record)) => Ok(aws.route53().delete(&zone, &record).await?),
+            None => Ok(()),
+        }
     }
 }

@@ -5,6 +5,11 @@
 //! the replica's own region. Point-in-time recovery stays off: the home region's is enough to recover from.
 
 use async_trait::async_trait;
+use std::collections::BTreeSet;
+
+use super::orphan::Orphan;
+use super::stray::{self, Found, Search, Stray};
+use futures_util::future::join_all;
 
 use super::{table, tags};
 use crate::resources::resource::{Resource, ResourceError};
@@ -50,7 +55,7 @@ async fn table_tags(aws: &Aws, home: &str, region: &str, arn: &str, have: &Tags)
 }
 
 /// Tags that say whose the table is that was found in `region`.
-pub(crate) async fn tags(aws: &Aws, home: &str, region: &str, replica: &TableFacts) -> Result<Tags, AwsError> {
+async fn tags(aws: &Aws, home: &str, region: &str, replica: &TableFacts) -> Result<Tags, AwsError> {
     let have = aws.dynamodb(region).tags(&replica.arn).await?;
     // Somebody's table of that name is nobody's replica.
     if !replica.replicas.iter().any(|(at, _)| at == home) {
@@ -61,7 +66,7 @@ pub(crate) async fn tags(aws: &Aws, home: &str, region: &str, replica: &TableFac
 
 /// Begins the removal of a replica. AWS deletes the replicas of a table one by one: with the table of the home region gone, a
 /// replica is still there, as a table of its own.
-pub(super) async fn remove(aws: &Aws, home: &str, region: &str, name: &str) -> Result<(), ResourceError> {
+async fn remove(aws: &Aws, home: &str, region: &str, name: &str) -> Result<(), ResourceError> {
     let begun = match aws.dynamodb(home).remove_replica(name, region).await {
         Err(error) if error.is("ResourceNotFound") || error.is("ReplicaNotFound") => {
             aws.dynamodb(region).delete(name).await
@@ -170,5 +175,77 @@ impl Resource for Replica {
     async fn delete(&self, aws: &Aws, _call: &str, live: &Live, _options: RemovalOptions) -> Result<(), ResourceError> {
         table::refuse_protected(live, &self.title())?;
         remove(aws, &self.home, &self.region, &self.name).await
+    }
+}
+
+/// Replicas in regions that the environment file does not have: in those searched, and in those that the table itself names.
+#[derive(Debug)]
+pub(super) struct Strays;
+
+#[async_trait]
+impl Stray for Strays {
+    fn kind(&self) -> Kind {
+        Kind::Replica
+    }
+
+    fn plural(&self) -> &'static str {
+        "table"
+    }
+
+    async fn find(&self, search: &Search<'_>, region: &str) -> Found {
+        let (name, home) = (&search.environment.table.name, &search.environment.home_region);
+        let Some(table) = search.aws.dynamodb(region).table(name).await? else { return Ok(Vec::new()) };
+        let ours = search.is_tagged(&tags(search.aws, home, region, &table).await?);
+        Ok(ours.then(|| search.orphan(&Strays, region, name, "holds the accounts")).into_iter().collect())
+    }
+
+    async fn find_all(&self, search: &Search<'_>) -> Vec<(String, Found)> {
+        let settings = &search.environment.table;
+        let home = search.environment.home_region.as_str();
+        let (mut found, listed) = match search.aws.dynamodb(home).table(&settings.name).await {
+            Ok(table) => (Vec::new(), table.map_or_else(Vec::new, |table| table.replicas)),
+            Err(error) => (vec![(self.label(home), Err(error))], Vec::new()),
+        };
+        let all: BTreeSet<&str> =
+            search.regions.iter().copied().chain(listed.iter().map(|(region, _)| region.as_str())).collect();
+        let dropped = all.into_iter().filter(|at| *at != home && !settings.regions.iter().any(|wanted| wanted == at));
+        found.extend(join_all(dropped.map(async |at| (self.label(at), self.find(search, at).await))).await);
+        // The table goes after its replicas, and AWS changes one of them at a time.
+        let tables = search.nodes.iter().filter(|id| matches!(id.kind(), Some(Kind::Table | Kind::Replica)));
+        let mut before: Vec<NodeId> = tables.cloned().collect();
+        for replica in found.iter_mut().filter_map(|(_, found)| found.as_mut().ok()).flatten() {
+            replica.before.clone_from(&before);
+            before.push(replica.id.clone());
+        }
+        found
+    }
+
+    async fn read(&self, aws: &Aws, orphan: &Orphan) -> Result<Option<Live>, AwsError> {
+        match aws.dynamodb(&orphan.region).table(&orphan.identity).await? {
+            Some(table) => {
+                let tags = tags(aws, &orphan.home, &orphan.region, &table).await?;
+                Ok(Some(stray::live(orphan, &table.status).owned_by(orphan.owner(&tags))))
+            }
+            // While a replica is removed only the home region knows of it.
+            None => {
+                let home = aws.dynamodb(&orphan.home).table(&orphan.identity).await?;
+                let mut replicas = home.into_iter().flat_map(|table| table.replicas);
+                Ok(replicas.find(|(at, _)| *at == orphan.region).map(|(_, status)| stray::live(orphan, &status)))
+            }
+        }
+    }
+
+    async fn removal(&self, _aws: &Aws, _orphan: &Orphan, _options: RemovalOptions) -> Result<Removal, AwsError> {
+        Ok(Removal::Keep("it holds the accounts; --delete-data deletes it".to_owned()))
+    }
+
+    async fn delete(
+        &self,
+        aws: &Aws,
+        orphan: &Orphan,
+        _call: &str,
+        _options: RemovalOptions,
+    ) -> Result<(), ResourceError> {
+        remove(aws, &orphan.home, &orphan.region, &orphan.identity).await
     }
 }

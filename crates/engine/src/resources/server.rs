@@ -7,8 +7,14 @@
 
 use std::sync::Arc;
 
+use std::time::Duration;
+
+use super::orphan::Orphan;
+use super::stray::{self, Search, Stray};
+use crate::wait;
 use async_trait::async_trait;
 use serde_json::{Value, json};
+use sftpctl_core::spec::names;
 
 use super::server_keys::{Changes, Whose};
 use super::tags;
@@ -292,5 +298,78 @@ impl Resource for Server {
 
     async fn delete(&self, aws: &Aws, _call: &str, live: &Live, _options: RemovalOptions) -> Result<(), ResourceError> {
         Ok(aws.transfer(&self.region).delete(&live.identity).await?)
+    }
+}
+
+/// Servers with the environment's tag besides the one that the file has.
+#[derive(Debug)]
+pub(super) struct Strays;
+
+#[async_trait]
+impl Stray for Strays {
+    fn kind(&self) -> Kind {
+        Kind::Server
+    }
+
+    fn plural(&self) -> &'static str {
+        "servers"
+    }
+
+    async fn find(&self, search: &Search<'_>, region: &str) -> Result<Vec<Orphan>, AwsError> {
+        let transfer = search.aws.transfer(region);
+        let node = names::server_node(region);
+        // A server that could not be read may be the one in use.
+        if !search.actual.contains_key(&node) && search.nodes.contains(&node) {
+            return Err(AwsError {
+                operation: "transfer:DescribeServer",
+                object: node.to_string(),
+                code: None,
+                message: "it could not be read, so it is unknown which server is the spare one".into(),
+                status: None,
+            });
+        }
+        let used = search.actual.get(&node).and_then(Option::as_ref);
+        // With two of them and no memory it is unknown which one is spare; the plan refuses that by itself.
+        if used.is_some_and(|live| live.owner != Owner::Ours) {
+            return Ok(Vec::new());
+        }
+        let mut found = Vec::new();
+        for id in transfer.servers().await? {
+            if used.is_some_and(|live| live.identity == id) {
+                continue;
+            }
+            if transfer.server(&id).await?.is_some_and(|server| search.is_tagged(&server.tags)) {
+                found.push(search.orphan(&Strays, region, &id, "costs $0.30 an hour"));
+            }
+        }
+        Ok(found)
+    }
+
+    async fn find_created(
+        &self,
+        search: &Search<'_>,
+        node: &NodeId,
+        patience: Duration,
+    ) -> Result<Option<Orphan>, AwsError> {
+        wait::short(patience, || async { Ok(self.find(search, node.place()).await?.into_iter().next()) }).await
+    }
+
+    fn removed_after(&self, search: &Search<'_>, region: &str) -> Vec<NodeId> {
+        search.records_of(region)
+    }
+
+    async fn read(&self, aws: &Aws, orphan: &Orphan) -> Result<Option<Live>, AwsError> {
+        let server = aws.transfer(&orphan.region).server(&orphan.identity).await?;
+        Ok(server.map(|server| stray::live(orphan, &server.state).owned_by(orphan.owner(&server.tags))))
+    }
+
+    async fn delete(
+        &self,
+        aws: &Aws,
+        orphan: &Orphan,
+        _call: &str,
+        _options: RemovalOptions,
+    ) -> Result<(), ResourceError> {
+        Ok(aws.transfer(&orphan.region).delete(&orphan.identity).await?)
     }
 }

@@ -8,8 +8,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::PoisonError;
 
+use std::time::Duration;
+
+use super::orphan::Orphan;
+use super::stray::{Search, Stray};
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
+use sftpctl_core::spec::names;
 
 use super::{bucket, stack_diff, tags};
 use crate::resources::resource::{ReportedEvents, Resource, ResourceError};
@@ -71,7 +76,7 @@ fn status(live: &Live) -> &str {
     live.properties.get("status").and_then(Value::as_str).unwrap_or_default()
 }
 
-pub(super) fn settled(stack: &StackFacts) -> Settled {
+fn settled(stack: &StackFacts) -> Settled {
     let words = || match &stack.reason {
         Some(reason) => format!("{}: {reason}", stack.status),
         None => stack.status.clone(),
@@ -478,7 +483,7 @@ impl Resource for Stack {
 }
 
 /// First causes of what went wrong with a stack last.
-pub(super) async fn causes(aws: &Aws, region: &str, name: &str) -> Vec<String> {
+async fn causes(aws: &Aws, region: &str, name: &str) -> Vec<String> {
     let cloudformation = aws.cloudformation(region);
     let begins = |event: &StackEvent| stack_diff::begins(name, event);
     let events = cloudformation.events(name, begins).await.unwrap_or_default();
@@ -526,4 +531,67 @@ fn parameter_changes(change: &PropertyChange) -> Vec<PropertyChange> {
             replaces: None,
         })
         .collect()
+}
+
+/// Stacks of regions that the environment file has dropped.
+#[derive(Debug)]
+pub(super) struct Strays;
+
+#[async_trait]
+impl Stray for Strays {
+    fn kind(&self) -> Kind {
+        Kind::Stack
+    }
+
+    fn plural(&self) -> &'static str {
+        "stack"
+    }
+
+    async fn find(&self, search: &Search<'_>, region: &str) -> Result<Vec<Orphan>, AwsError> {
+        if !search.is_dropped(region) {
+            return Ok(Vec::new());
+        }
+        let name = names::stack(search.environment, region);
+        let stack = search.aws.cloudformation(region).stack(&name).await?;
+        let ours = stack.filter(|stack| search.is_tagged(&stack.tags));
+        Ok(ours.map(|_| search.orphan(&Strays, region, &name, "")).into_iter().collect())
+    }
+
+    async fn find_created(
+        &self,
+        search: &Search<'_>,
+        node: &NodeId,
+        _patience: Duration,
+    ) -> Result<Option<Orphan>, AwsError> {
+        Ok(self.find(search, node.place()).await?.into_iter().next())
+    }
+
+    fn removed_after(&self, _search: &Search<'_>, region: &str) -> Vec<NodeId> {
+        vec![names::server_node(region)]
+    }
+
+    /// The name of a stack is the second part of its ARN.
+    fn name<'a>(&self, identity: &'a str) -> &'a str {
+        identity.split('/').nth(1).unwrap_or(identity)
+    }
+
+    async fn read(&self, aws: &Aws, orphan: &Orphan) -> Result<Option<Live>, AwsError> {
+        let stack = aws.cloudformation(&orphan.region).stack(&orphan.identity).await?;
+        // DELETE_FAILED after a deletion of ours is a failure, and in REVIEW_IN_PROGRESS AWS does nothing.
+        Ok(stack.map(|stack| Live::new(&orphan.identity).settled(settled(&stack)).owned_by(orphan.owner(&stack.tags))))
+    }
+
+    async fn delete(
+        &self,
+        aws: &Aws,
+        orphan: &Orphan,
+        call: &str,
+        _options: RemovalOptions,
+    ) -> Result<(), ResourceError> {
+        Ok(aws.cloudformation(&orphan.region).delete(&orphan.identity, call).await?)
+    }
+
+    async fn causes(&self, aws: &Aws, orphan: &Orphan) -> Vec<String> {
+        causes(aws, &orphan.region, &orphan.identity).await
+    }
 }

@@ -98,7 +98,7 @@ impl Run {
             }
         }
         let (orphans, unseen) = self.orphans(&observed.actual, also).await;
-        report.drifted.extend(orphans.iter().map(super::strays::told));
+        report.drifted.extend(orphans.iter().map(super::strays::as_drift));
         report.unseen.extend(unseen);
         report.ignore(&self.environment.drift);
         report

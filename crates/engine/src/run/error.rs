@@ -71,6 +71,14 @@ pub enum RunError {
         /// AWS's answer.
         error: AwsError,
     },
+    /// Orphans could not be searched for, and what is not seen may be in use.
+    #[error("{resource} could not be searched: {why}")]
+    NotSearched {
+        /// What was searched for, and where.
+        resource: String,
+        /// Why not.
+        why: String,
+    },
     /// State cannot be rebuilt while a resource cannot be read.
     #[error("{id} could not be read: {error}")]
     NotRebuilt {
@@ -141,7 +149,9 @@ impl RunError {
         match self {
             Self::State(error) | Self::Unsaved(error) => error.hint(),
             Self::Package(error) => Some(error.hint().to_owned()),
-            Self::HostKeys(_) | Self::NotRemovable { .. } | Self::NotAdoptable(_) => nothing(),
+            Self::HostKeys(_) | Self::NotSearched { .. } | Self::NotRemovable { .. } | Self::NotAdoptable(_) => {
+                nothing()
+            }
             Self::Template(_) | Self::Order(_) | Self::NoLock => None,
             Self::Connect(error) | Self::Removal(error) => error.hint(),
             Self::Unreadable { error, .. } => Some(error.hint().unwrap_or_default()),

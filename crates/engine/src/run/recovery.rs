@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Run;
-use super::error::RunError;
 use crate::execute::deadlines::Deadlines;
 use crate::execute::error::StepError;
 use crate::observe::{Observed, observe};
 use crate::resources::Orphan;
 use crate::resources::resource::Resource;
+use crate::resources::stray;
 use crate::state::journal::{Entry, Event as JournalEvent};
 use crate::state::writer::JournalWriter;
 use crate::wait;
@@ -49,9 +49,9 @@ impl Run {
             let JournalEvent::Intent { action, title } = &entry.event else { continue };
             // A limited run knows only its part.
             let Some(resource) = all.iter().find(|resource| *resource.id() == entry.node).cloned() else {
-                match self.limited {
-                    true => open.push(entry),
-                    false => open.extend(self.settle_dropped(&journal, entry, observed).await),
+                match self.scope.is_whole() {
+                    false => open.push(entry),
+                    true => open.extend(self.settle_dropped(&journal, entry, observed).await),
                 }
                 continue;
             };
@@ -75,20 +75,17 @@ impl Run {
                     }
                 }
             }
-            match (observed.actual.get(&entry.node), action) {
-                // Somebody else's, or two of them: for a person to settle, and nothing to remember.
-                (Some(Some(live)), _) if live.owner != Owner::Ours => open.push(entry),
-                (Some(Some(live)), _) => {
+            match verdict(observed.actual.get(&entry.node), *action) {
+                Verdict::Open => open.push(entry),
+                Verdict::Done(live) => {
                     journal.done(&entry.operation, &entry.node, Some(&live.identity));
                     self.state.identities.insert(entry.node.clone(), live.identity.clone());
                 }
-                (Some(None), Action::Delete) => {
+                Verdict::Deleted => {
                     journal.done(&entry.operation, &entry.node, None);
                     self.state.forget(&entry.node);
                 }
-                (Some(None), _) => journal.failed(&entry.operation, &entry.node, "nothing came of it"),
-                // Unreadable: it stays open for the next run.
-                (None, _) => open.push(entry),
+                Verdict::Nothing => journal.failed(&entry.operation, &entry.node, "nothing came of it"),
             }
         }
         self.unfinished = open;
@@ -129,33 +126,58 @@ impl Run {
         node: &NodeId,
         limit: Duration,
     ) -> Result<Option<(Arc<dyn Resource>, Live)>, StepError> {
-        let place = node.place();
-        let orphan = match node.local_name().split('/').next() {
-            Some("server") => {
-                // Its server is none of this file's, so that every server with our tag is one that nothing wants.
-                let none = Actual::new();
-                let look = || async { self.spare_servers(place, &none).await.map(|found| found.into_iter().next()) };
-                wait::short(limit, look).await?
-            }
-            Some("stack") => self.dropped_stack(place).await?.into_iter().next(),
-            Some("record") => self.dropped_record(node),
-            _ => None,
+        // Nothing of the file is at this node, so that whatever carries our tag there is what the killed run created.
+        let nothing = Actual::new();
+        let orphan = match node.kind().and_then(stray::of) {
+            Some(stray) => stray.find_created(&self.search(&nothing, &[]), node, limit).await?,
+            None => None,
         };
         let Some(orphan) = orphan else { return Ok(None) };
         let resource: Arc<dyn Resource> = Arc::new(Orphan { id: node.clone(), ..orphan });
         let live = resource.read(&self.aws, None).await?.filter(|live| live.owner == Owner::Ours);
         Ok(live.map(|live| (resource, live)))
     }
+}
 
-    /// Refuses to plan while nobody knows what came of an earlier run's creation.
-    ///
-    /// # Errors
-    /// What could not be looked for.
-    pub(super) fn decided(observed: &Observed) -> Result<(), RunError> {
-        if observed.undecided.is_empty() {
-            return Ok(());
+/// What came of an operation that a killed run had begun.
+#[derive(Debug, PartialEq)]
+enum Verdict<'a> {
+    /// Unknown, or for a person to settle: it stays unfinished for the next run.
+    Open,
+    /// The resource is there.
+    Done(&'a Live),
+    /// The resource is gone, as the operation wanted.
+    Deleted,
+    /// The resource is not there: the operation had no effect.
+    Nothing,
+}
+
+/// What came of an unfinished operation, by what AWS has now: `None` where it could not be read.
+fn verdict(actual: Option<&Option<Live>>, action: Action) -> Verdict<'_> {
+    match (actual, action) {
+        (None, _) => Verdict::Open,
+        // Foreign, or two of them.
+        (Some(Some(live)), _) if live.owner != Owner::Ours => Verdict::Open,
+        (Some(Some(live)), _) => Verdict::Done(live),
+        (Some(None), Action::Delete) => Verdict::Deleted,
+        (Some(None), _) => Verdict::Nothing,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unfinished_operations_are_judged_by_what_aws_has() {
+        let ours = Live::new("s-1");
+        let foreign = Live::new("s-2").owned_by(Owner::Foreign("two servers".into()));
+        for action in [Action::Create, Action::Update, Action::Delete, Action::Import, Action::Recreate] {
+            assert_eq!(verdict(None, action), Verdict::Open, "{action:?}: it could not be read");
+            assert_eq!(verdict(Some(&Some(foreign.clone())), action), Verdict::Open, "{action:?}");
+            assert_eq!(verdict(Some(&Some(ours.clone())), action), Verdict::Done(&ours), "{action:?}");
+            let gone = if action == Action::Delete { Verdict::Deleted } else { Verdict::Nothing };
+            assert_eq!(verdict(Some(&None), action), gone, "{action:?}");
         }
-        let resources = observed.undecided.iter().map(|(id, why)| format!("{id}: {why}")).collect();
-        Err(RunError::Undecided { resources })
     }
 }

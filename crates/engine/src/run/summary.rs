@@ -1,15 +1,18 @@
-//! What a run amounted to, and what stands: for the summary, the exit code and `status`.
+//! What a run amounted to and what AWS has, for the summary, the exit code and `status`.
 
 use std::collections::{BTreeMap, BTreeSet};
+
+use sftpctl_core::events::{Outcome, RegionRow, Summary};
+use sftpctl_core::kind::NodeId;
+use sftpctl_core::model::{Action, Actual, Owner, Settled};
+use sftpctl_core::node::Node;
+use sftpctl_core::plan::model::Plan;
+use sftpctl_core::spec::model::Environment;
+use sftpctl_core::spec::names;
 
 use super::Run;
 use crate::execute::executor::Outcomes;
 use crate::observe::Observed;
-use sftpctl_core::events::{Outcome, RegionRow, Summary};
-use sftpctl_core::kind::NodeId;
-use sftpctl_core::model::{Action, Actual, Owner, Settled};
-use sftpctl_core::plan::model::Plan;
-use sftpctl_core::spec::names;
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,108 +23,245 @@ pub enum Ending {
     Failed,
     /// Something was changed, and something else was not.
     Partly,
-    /// Somebody asked it to stop.
+    /// The run was asked to stop.
     Interrupted,
 }
 
 impl Run {
-    pub(super) fn summary(&self, command: &str, plan: &Plan, outcomes: &Outcomes, actual: &Actual) -> Summary {
-        let count = |wanted: fn(&Outcome) -> bool| outcomes.values().filter(|outcome| wanted(outcome)).count();
-        let mut kept: BTreeSet<String> = plan
-            .steps
-            .iter()
-            .filter(|step| step.change.action == Action::Keep)
-            .map(|step| {
-                format!("{} ({}): {}", step.title, step.id.place(), step.change.reason.clone().unwrap_or_default())
-            })
-            .collect();
-        for (id, outcome) in outcomes {
-            if let Outcome::Kept { reason } = outcome {
-                kept.insert(format!("{id}: {reason}"));
-            }
-        }
-        Summary {
-            environment: self.environment.name.clone(),
-            command: command.to_owned(),
-            changed: count(|o| matches!(o, Outcome::Changed | Outcome::Deleted)),
-            failed: count(|o| matches!(o, Outcome::Failed { .. })),
-            not_begun: count(|o| matches!(o, Outcome::Blocked { .. } | Outcome::Stopped)),
-            kept: kept.into_iter().collect(),
-            later: outcomes
-                .iter()
-                .filter_map(|(id, outcome)| match outcome {
-                    Outcome::Later { reason } => Some(format!("{id}: {reason}")),
-                    _ => None,
-                })
-                .collect(),
-            regions: self.regions(actual),
-            seconds: self.started.elapsed().as_secs_f64(),
-            aws_calls: self.aws.calls(),
-        }
-    }
-
     /// One row per region, from what AWS has.
     pub fn regions(&self, actual: &Actual) -> Vec<RegionRow> {
-        let get = |node: &NodeId, name: &str| {
-            actual.get(node).and_then(Option::as_ref).and_then(|live| live.outputs.get(name).cloned())
-        };
-        let shown = self.environment.regions.iter().filter(|(region, _)| {
-            !self.limited || self.resources.iter().any(|resource| *resource.id() == names::stack_node(region))
+        let shown = self.environment.regions.keys().filter(|region| {
+            self.scope.is_whole() || self.resources.iter().any(|resource| *resource.id() == names::stack_node(region))
         });
-        shown
-            .map(|(region, settings)| {
-                let server = names::server_node(region);
-                let host = self.environment.dns.as_ref().filter(|_| settings.server);
-                RegionRow {
-                    region: region.clone(),
-                    stack: get(&names::stack_node(region), "StackStatus"),
-                    server: get(&server, "ServerId"),
-                    state: get(&server, "State"),
-                    host: host.map(|dns| names::host(&self.environment, region, &dns.zone)),
-                    endpoint: get(&server, "Endpoint"),
-                }
-            })
-            .collect()
+        shown.map(|region| region_row(&self.environment, region, actual)).collect()
     }
 
-    /// How the run ends by its summary.
+    /// How the run ended, by its summary.
     pub fn ended(&self, summary: &Summary) -> Ending {
         let stopped = self.state.last_run.as_ref().is_some_and(|run| run.outcome == "stopped");
-        match (summary.failed + summary.not_begun, summary.changed) {
-            // Whatever was done so far: signed in again, the same command goes on.
-            _ if self.credentials_over => Ending::Partly,
-            _ if summary.failed == 0 && !summary.later.is_empty() => Ending::Partly,
-            (0, _) => Ending::Done,
-            _ if stopped => Ending::Interrupted,
-            (_, 0) => Ending::Failed,
-            _ => Ending::Partly,
+        ending(summary, stopped, self.credentials_over)
+    }
+
+    /// The state of every resource in one word, and what there is to say about it, for `status`.
+    pub fn states(&self, observed: &Observed) -> BTreeMap<NodeId, (&'static str, Option<String>)> {
+        self.resources.iter().map(|resource| (resource.id().clone(), condition(resource.as_ref(), observed))).collect()
+    }
+}
+
+/// What came of the steps. Regions, time and calls are left to the caller.
+pub(super) fn summarize(environment: &str, command: &str, plan: &Plan, outcomes: &Outcomes) -> Summary {
+    let count = |wanted: fn(&Outcome) -> bool| outcomes.values().filter(|outcome| wanted(outcome)).count();
+    let planned = plan.steps.iter().filter(|step| step.change.action == Action::Keep).map(|step| {
+        format!("{} ({}): {}", step.title, step.id.place(), step.change.reason.clone().unwrap_or_default())
+    });
+    let found = outcomes.iter().filter_map(|(id, outcome)| match outcome {
+        Outcome::Kept { reason } => Some(format!("{id}: {reason}")),
+        _ => None,
+    });
+    let kept: BTreeSet<String> = planned.chain(found).collect();
+    let later = outcomes.iter().filter_map(|(id, outcome)| match outcome {
+        Outcome::Later { reason } => Some(format!("{id}: {reason}")),
+        _ => None,
+    });
+    Summary {
+        environment: environment.to_owned(),
+        command: command.to_owned(),
+        changed: count(|outcome| matches!(outcome, Outcome::Changed | Outcome::Deleted)),
+        failed: count(|outcome| matches!(outcome, Outcome::Failed { .. })),
+        not_begun: count(|outcome| matches!(outcome, Outcome::Blocked { .. } | Outcome::Stopped)),
+        kept: kept.into_iter().collect(),
+        later: later.collect(),
+        ..Summary::default()
+    }
+}
+
+/// The word that the state keeps for how a run ended.
+pub(super) fn outcome(summary: &Summary, stop_requested: bool) -> &'static str {
+    match summary.failed + summary.not_begun + summary.later.len() {
+        0 => "done",
+        _ if stop_requested => "stopped",
+        _ => "failed",
+    }
+}
+
+/// How a run ended. `stopped`: it was asked to stop and left something undone. `credentials_over`: the credentials ended
+/// before it did.
+fn ending(summary: &Summary, stopped: bool, credentials_over: bool) -> Ending {
+    match (summary.failed + summary.not_begun, summary.changed) {
+        // Whatever was done so far: with new credentials the same command resumes.
+        _ if credentials_over => Ending::Partly,
+        _ if summary.failed == 0 && !summary.later.is_empty() => Ending::Partly,
+        (0, _) => Ending::Done,
+        _ if stopped => Ending::Interrupted,
+        (_, 0) => Ending::Failed,
+        _ => Ending::Partly,
+    }
+}
+
+fn region_row(environment: &Environment, region: &str, actual: &Actual) -> RegionRow {
+    let output = |node: &NodeId, name: &str| {
+        actual.get(node).and_then(Option::as_ref).and_then(|live| live.outputs.get(name).cloned())
+    };
+    let server = names::server_node(region);
+    let has_server = environment.regions.get(region).is_some_and(|settings| settings.server);
+    RegionRow {
+        region: region.to_owned(),
+        stack: output(&names::stack_node(region), "StackStatus"),
+        server: output(&server, "ServerId"),
+        state: output(&server, "State"),
+        host: environment.dns.as_ref().filter(|_| has_server).map(|dns| names::host(environment, region, &dns.zone)),
+        endpoint: output(&server, "Endpoint"),
+    }
+}
+
+/// The state of a resource in one word, and what there is to say about it.
+fn condition<N: Node + ?Sized>(resource: &N, observed: &Observed) -> (&'static str, Option<String>) {
+    let id = resource.id();
+    let live = match (observed.unreadable.get(id), observed.actual.get(id)) {
+        (Some(error), _) => return ("unreadable", Some(error.to_string())),
+        (None, None | Some(None)) => return ("missing", None),
+        (None, Some(Some(live))) => live,
+    };
+    match (&live.owner, &live.settled) {
+        (Owner::Foreign(what), _) => ("foreign", Some(what.clone())),
+        (Owner::Ours, Settled::Pending(status)) => ("pending", Some(status.clone())),
+        (Owner::Ours, Settled::Failed(status)) => ("failed", Some(status.clone())),
+        (Owner::Ours, Settled::Ready) => match resource.diff(Some(live), &observed.actual) {
+            None => ("ready", None),
+            Some(change) => {
+                let names: Vec<_> = change.properties.iter().map(|property| property.name.clone()).collect();
+                ("drifted", Some(names.join(", ")).filter(|names| !names.is_empty()).or(change.reason))
+            }
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sftpctl_core::kind::Kind;
+    use sftpctl_core::model::{Change, Live, Properties};
+    use sftpctl_core::plan::model::{Step, VERSION};
+
+    use super::*;
+
+    fn node(region: &str) -> NodeId {
+        NodeId::new(region, Kind::Server)
+    }
+
+    fn failed() -> Outcome {
+        Outcome::Failed { error: "e".into(), causes: Vec::new(), left: "nothing".into(), hint: None }
+    }
+
+    fn plan(steps: &[(&str, Action)]) -> Plan {
+        let steps = steps.iter().map(|(region, action)| Step {
+            id: node(region),
+            kind: Kind::Server,
+            title: "server".into(),
+            change: Change::new(*action, "it holds data"),
+            needs: Vec::new(),
+        });
+        let (environment, account) = ("99".into(), "111111111111".into());
+        Plan { version: VERSION, environment, account, steps: steps.collect() }
+    }
+
+    #[test]
+    fn outcomes_are_counted_and_kept_data_is_named() {
+        let outcomes = Outcomes::from([
+            (node("a"), Outcome::Changed),
+            (node("b"), Outcome::Deleted),
+            (node("c"), failed()),
+            (node("d"), Outcome::Blocked { by: node("c") }),
+            (node("e"), Outcome::Stopped),
+            (node("f"), Outcome::Unchanged),
+            (node("g"), Outcome::Kept { reason: "it is not ours".into() }),
+            (node("h"), Outcome::Later { reason: "tomorrow".into() }),
+        ]);
+        let summary = summarize("99", "teardown", &plan(&[("x", Action::Keep)]), &outcomes);
+        assert_eq!((summary.changed, summary.failed, summary.not_begun), (2, 1, 2));
+        assert_eq!(summary.kept, ["g/server: it is not ours", "server (x): it holds data"]);
+        assert_eq!(summary.later, ["h/server: tomorrow"]);
+    }
+
+    #[test]
+    fn ending_by_what_was_changed_and_left() {
+        let summary = |changed, failed, later: &[&str]| Summary {
+            changed,
+            failed,
+            later: later.iter().map(|&later| later.to_owned()).collect(),
+            ..Summary::default()
+        };
+        for (summary, stopped, credentials_over, expected, word) in [
+            (summary(0, 0, &[]), false, false, Ending::Done, "done"),
+            (summary(3, 0, &[]), false, false, Ending::Done, "done"),
+            (summary(3, 1, &[]), false, false, Ending::Partly, "failed"),
+            (summary(0, 1, &[]), false, false, Ending::Failed, "failed"),
+            (summary(3, 1, &[]), true, false, Ending::Interrupted, "stopped"),
+            (summary(3, 0, &["tomorrow"]), false, false, Ending::Partly, "failed"),
+            (summary(0, 1, &[]), false, true, Ending::Partly, "failed"),
+        ] {
+            assert_eq!(ending(&summary, stopped, credentials_over), expected, "{summary:?}");
+            assert_eq!(outcome(&summary, stopped), word, "{summary:?}");
         }
     }
 
-    /// The environment's state by resource, for `status`.
-    pub fn states(&self, observed: &Observed) -> BTreeMap<NodeId, (&'static str, Option<String>)> {
-        self.resources
-            .iter()
-            .map(|resource| {
-                let id = resource.id().clone();
-                let state = match (observed.unreadable.get(&id), observed.actual.get(&id)) {
-                    (Some(error), _) => ("unreadable", Some(error.to_string())),
-                    (None, None | Some(None)) => ("missing", None),
-                    (None, Some(Some(live))) => match (&live.owner, &live.settled) {
-                        (Owner::Foreign(what), _) => ("foreign", Some(what.clone())),
-                        (_, Settled::Pending(status)) => ("pending", Some(status.clone())),
-                        (_, Settled::Failed(status)) => ("failed", Some(status.clone())),
-                        (_, Settled::Ready) => match resource.diff(Some(live), &observed.actual) {
-                            None => ("ready", None),
-                            Some(change) => {
-                                let names: Vec<_> = change.properties.iter().map(|p| p.name.clone()).collect();
-                                ("drifted", Some(names.join(", ")).filter(|n| !n.is_empty()).or(change.reason))
-                            }
-                        },
-                    },
-                };
-                (id, state)
-            })
-            .collect()
+    /// A resource that wants one property.
+    struct Wanting(NodeId);
+
+    impl Node for Wanting {
+        fn kind(&self) -> Kind {
+            Kind::Server
+        }
+
+        fn id(&self) -> &NodeId {
+            &self.0
+        }
+
+        fn needs(&self) -> Vec<NodeId> {
+            Vec::new()
+        }
+
+        fn title(&self) -> String {
+            "server".into()
+        }
+
+        fn wanted(&self, _actual: &Actual) -> Properties {
+            Properties::from([("ttl", 60.into())])
+        }
+    }
+
+    #[test]
+    fn conditions_of_a_resource() {
+        let live = || Live::new("s-1").with("ttl", 60);
+        for (live, expected) in [
+            (None, ("missing", None)),
+            (Some(live()), ("ready", None)),
+            (Some(live().with("ttl", 61)), ("drifted", Some("ttl"))),
+            (Some(live().settled(Settled::Pending("STARTING".into()))), ("pending", Some("STARTING"))),
+            (Some(live().settled(Settled::Failed("START_FAILED".into()))), ("failed", Some("START_FAILED"))),
+            (Some(live().owned_by(Owner::Foreign("not ours".into()))), ("foreign", Some("not ours"))),
+        ] {
+            let observed = Observed { actual: Actual::from([(node("a"), live)]), ..Observed::default() };
+            let (word, detail) = condition(&Wanting(node("a")), &observed);
+            assert_eq!((word, detail.as_deref()), expected);
+        }
+        let (word, _) = condition(&Wanting(node("a")), &Observed::default());
+        assert_eq!(word, "missing");
+    }
+
+    #[test]
+    fn a_region_without_a_server_has_no_host_name() {
+        let source = include_str!("../../../../environments/99.yaml");
+        let environment = sftpctl_core::spec::load(source, "99.yaml").unwrap();
+        let stack = Live::new("arn").output("StackStatus", "CREATE_COMPLETE");
+        let server = Live::new("s-1").output("ServerId", "s-1").output("State", "ONLINE");
+        let actual = Actual::from([
+            (names::stack_node("us-west-2"), Some(stack)),
+            (names::server_node("us-west-2"), Some(server)),
+        ]);
+        let row = region_row(&environment, "us-west-2", &actual);
+        assert_eq!((row.stack.as_deref(), row.server.as_deref()), (Some("CREATE_COMPLETE"), Some("s-1")));
+        assert_eq!(row.host.as_deref(), Some("99-uploads-us-west-2.xx.net"));
+        let standby = region_row(&environment, "us-east-1", &actual);
+        assert_eq!((standby.stack, standby.server, standby.host), (None, None, None));
     }
 }

@@ -1,0 +1,216 @@
+//! Resources of ours that the environment file no longer has: how each kind finds, reads and deletes them.
+//!
+//! Each kind is asked for by itself, because the Resource Groups Tagging API lists deleted resources for hours.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::future::join_all;
+use sftpctl_aws::{Aws, AwsError, Tags};
+use sftpctl_core::kind::{Kind, NodeId};
+use sftpctl_core::model::{Actual, Live, Removal, RemovalOptions, Settled};
+use sftpctl_core::spec::model::Environment;
+use sftpctl_core::spec::names;
+use tokio::sync::OnceCell;
+
+use super::orphan::Orphan;
+use super::resource::ResourceError;
+use super::tags::ENVIRONMENT;
+use super::{bucket, log_group, record, replica, server, stack};
+
+/// What was found, or why it could not be searched for.
+pub(crate) type Found = Result<Vec<Orphan>, AwsError>;
+
+/// One kind of resource that can be left over.
+#[async_trait]
+pub trait Stray: Debug + Send + Sync {
+    /// The kind.
+    fn kind(&self) -> Kind;
+
+    /// What is searched for, as the report names it when the search fails: `servers`.
+    fn plural(&self) -> &'static str;
+
+    /// Finds them in one region.
+    async fn find(&self, search: &Search<'_>, region: &str) -> Result<Vec<Orphan>, AwsError>;
+
+    /// Finds them in every region that the search covers. Each answer has its name in the report.
+    async fn find_all(&self, search: &Search<'_>) -> Vec<(String, Result<Vec<Orphan>, AwsError>)> {
+        let regions = search.regions.iter();
+        join_all(regions.map(async |region| (self.label(region), self.find(search, region).await))).await
+    }
+
+    /// Finds what a killed run created at a node that the environment file no longer has, as far as a deployment may delete
+    /// it. `patience` is how long a listing may lag behind.
+    async fn find_created(
+        &self,
+        _search: &Search<'_>,
+        _node: &NodeId,
+        _patience: Duration,
+    ) -> Result<Option<Orphan>, AwsError> {
+        Ok(None)
+    }
+
+    /// The name of a search in the report.
+    fn label(&self, region: &str) -> String {
+        format!("{region}/orphans/{}", self.plural())
+    }
+
+    /// Nodes that must be gone before it: names first, so that nobody is sent to a server that is gone; then what customers
+    /// reach; then what is behind it.
+    fn removed_after(&self, _search: &Search<'_>, region: &str) -> Vec<NodeId> {
+        vec![names::stack_node(region)]
+    }
+
+    /// What a person calls it, of its identity.
+    fn name<'a>(&self, identity: &'a str) -> &'a str {
+        identity
+    }
+
+    /// Reads it from AWS, just before it goes: what has lost our tag meanwhile is not ours.
+    async fn read(&self, aws: &Aws, orphan: &Orphan) -> Result<Option<Live>, AwsError>;
+
+    /// Whether a teardown deletes it.
+    async fn removal(&self, _aws: &Aws, _orphan: &Orphan, _options: RemovalOptions) -> Result<Removal, AwsError> {
+        Ok(Removal::Delete)
+    }
+
+    /// Performs one step of its deletion. `call` is the client token, where AWS takes one.
+    async fn delete(
+        &self,
+        aws: &Aws,
+        orphan: &Orphan,
+        call: &str,
+        options: RemovalOptions,
+    ) -> Result<(), ResourceError>;
+
+    /// Causes of a failed deletion, first cause first, as AWS tells them.
+    async fn causes(&self, _aws: &Aws, _orphan: &Orphan) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// The strays of a kind; `None` for kinds that leave none of their own.
+pub fn of(kind: Kind) -> Option<&'static dyn Stray> {
+    match kind {
+        Kind::Server => Some(&server::Strays),
+        Kind::Record => Some(&record::Strays),
+        Kind::Stack => Some(&stack::Strays),
+        Kind::LogGroup => Some(&log_group::Strays),
+        Kind::Bucket => Some(&bucket::Strays),
+        Kind::Replica => Some(&replica::Strays),
+        // There is one of each, under one name for all environment files of this name.
+        Kind::Table | Kind::UserRole | Kind::UserPolicy => None,
+        // The AWS account's: others may need it, so that only a whole teardown decides about it.
+        Kind::ApiAccount => None,
+        // Remembered by the state alone; a dropped region's goes with the next deployment.
+        Kind::Package => None,
+        // Parts of the stack's function, gone with it.
+        Kind::ServerId | Kind::Trigger => None,
+    }
+}
+
+/// What a search for strays knows.
+pub struct Search<'a> {
+    /// AWS.
+    pub aws: &'a Aws,
+    /// The environment.
+    pub environment: &'a Environment,
+    /// What the state remembers, by node.
+    pub identities: &'a BTreeMap<NodeId, String>,
+    /// Nodes of the resources that the environment file has.
+    pub nodes: BTreeSet<NodeId>,
+    /// What was read of them.
+    pub actual: &'a Actual,
+    /// Where to search.
+    pub regions: BTreeSet<&'a str>,
+    /// Names of buckets in the account that begin like the environment's.
+    buckets: OnceCell<Result<Vec<String>, AwsError>>,
+}
+
+impl<'a> Search<'a> {
+    /// A search in the regions of the file, those that the state remembers, and `also`.
+    pub fn new(
+        aws: &'a Aws,
+        environment: &'a Environment,
+        identities: &'a BTreeMap<NodeId, String>,
+        nodes: BTreeSet<NodeId>,
+        actual: &'a Actual,
+        also: &'a [String],
+    ) -> Self {
+        let mut regions: BTreeSet<&str> = environment.regions.keys().map(String::as_str).collect();
+        regions.extend(identities.keys().map(NodeId::place).filter(|place| *place != "global"));
+        regions.extend(also.iter().map(String::as_str));
+        Self { aws, environment, identities, nodes, actual, regions, buckets: OnceCell::new() }
+    }
+
+    /// Whether these tags say that the resource belongs to the environment.
+    pub(crate) fn is_tagged(&self, tags: &Tags) -> bool {
+        tags.get(ENVIRONMENT) == Some(&self.environment.name)
+    }
+
+    /// Whether the environment file does not have the region.
+    pub(crate) fn is_dropped(&self, region: &str) -> bool {
+        !self.environment.regions.contains_key(region)
+    }
+
+    /// Names of buckets that begin like the environment's, read once for all regions.
+    pub(crate) async fn buckets(&self) -> Result<Vec<String>, AwsError> {
+        let prefix = &self.environment.names.bucket_prefix;
+        let s3 = self.aws.s3(&self.environment.home_region);
+        self.buckets.get_or_init(async || s3.buckets(prefix).await).await.clone()
+    }
+
+    /// An orphan under the name by which the state remembers it, or one of its own. `note` is what to know about it.
+    pub(crate) fn orphan(&self, stray: &'static dyn Stray, region: &str, identity: &str, note: &'static str) -> Orphan {
+        let kind = stray.kind();
+        let known = self
+            .identities
+            .iter()
+            .find(|(id, known)| id.place() == region && *known == identity && id.kind() == Some(kind));
+        // A node of the file keeps its name to itself.
+        let free = known.filter(|(id, _)| !self.nodes.contains(*id));
+        Orphan {
+            id: free
+                .map_or_else(|| NodeId::named(region, kind, identity.trim_start_matches('/')), |(id, _)| id.clone()),
+            stray,
+            region: region.to_owned(),
+            home: self.environment.home_region.clone(),
+            account: self.environment.account.clone(),
+            identity: identity.to_owned(),
+            note,
+            after: stray.removed_after(self, region),
+            before: Vec::new(),
+            environment: self.environment.name.clone(),
+            servers: self.servers(),
+        }
+    }
+
+    /// Ids of the servers that the state remembers.
+    fn servers(&self) -> Vec<String> {
+        let servers = self.identities.iter().filter(|(id, _)| id.kind() == Some(Kind::Server));
+        servers.map(|(_, identity)| identity.clone()).collect()
+    }
+
+    /// Nodes of a region's records, whether the file has them or not.
+    pub(crate) fn records_of(&self, region: &str) -> Vec<NodeId> {
+        let known = self.identities.keys().chain(&self.nodes);
+        let records = known.filter(|id| id.place() == "global" && id.kind() == Some(Kind::Record));
+        records
+            .filter(|id| {
+                let name = id.name().unwrap_or_default();
+                name.ends_with(&format!("/{region}")) || name.contains(&format!("-{region}."))
+            })
+            .cloned()
+            .collect()
+    }
+}
+
+/// An orphan as AWS has it, by the status in AWS's words.
+pub(crate) fn live(orphan: &Orphan, status: &str) -> Live {
+    let pending =
+        status.ends_with("_IN_PROGRESS") || matches!(status, "DELETING" | "UPDATING" | "STOPPING" | "STARTING");
+    let settled = if pending { Settled::Pending(status.to_owned()) } else { Settled::Ready };
+    Live::new(&orphan.identity).settled(settled)
+}

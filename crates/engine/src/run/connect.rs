@@ -1,0 +1,94 @@
+//! Connecting to an environment's AWS account and to its records.
+
+use std::sync::Arc;
+
+use sftpctl_aws::{Aws, ConnectOptions};
+use sftpctl_core::kind::Kind;
+use sftpctl_core::spec::model::Environment;
+use sftpctl_core::spec::state_place::StatePlace;
+
+use super::error::RunError;
+use crate::state::blob::Blobs;
+use crate::state::bucket::Bucket;
+use crate::state::folder::Folder;
+use crate::state::machine::ThisMachine;
+use crate::state::model::State;
+use crate::state::store::Store;
+
+/// The records of an environment: its state, journal and lock.
+pub fn store(aws: &Aws, environment: &Environment, place: &StatePlace) -> Store {
+    let blobs: Arc<dyn Blobs> = match place {
+        StatePlace::Folder(path) => Arc::new(Folder::new(path)),
+        StatePlace::Bucket { bucket, prefix, region } => {
+            let s3 = aws.s3(region.as_deref().unwrap_or(&environment.home_region));
+            Arc::new(Bucket::new(s3, &environment.account, bucket, prefix, environment.state.kms_key.clone()))
+        }
+    };
+    Store::new(blobs, &environment.name, &environment.account, Arc::new(ThisMachine))
+}
+
+/// Connects to an environment's AWS account, and to no other. `local`: the endpoint is the local cloud, whose credentials
+/// are the account's number.
+///
+/// # Errors
+/// The credentials do not work, or belong to another AWS account.
+pub async fn connect(
+    environment: &Environment,
+    profile: Option<String>,
+    endpoint_url: Option<String>,
+    local: bool,
+) -> Result<Arc<Aws>, RunError> {
+    let aws = Aws::connect(ConnectOptions {
+        profile,
+        endpoint_url,
+        local_account: local.then(|| environment.account.clone()),
+        home_region: environment.home_region.clone(),
+    })
+    .await;
+    let caller = aws.caller().await.map_err(RunError::Connect)?;
+    if caller.account != environment.account {
+        let (environment, account) = (environment.name.clone(), environment.account.clone());
+        return Err(RunError::WrongAccount { environment, account, caller });
+    }
+    Ok(Arc::new(aws))
+}
+
+/// Fills in the id of the hosted zone, which a server's tags and every record need. Where there is none, or several, the
+/// records say so when they are read.
+pub(super) async fn look_up_zone(aws: &Aws, environment: &mut Environment, state: &State) {
+    let Some(dns) = environment.dns.as_mut().filter(|dns| dns.zone_id.is_none()) else { return };
+    dns.zone_id = match remembered_zone(state, &dns.zone) {
+        Some(zone) => Some(zone),
+        None => match aws.route53().zones(&dns.zone).await.as_deref() {
+            Ok([zone]) => Some(zone.clone()),
+            _ => None,
+        },
+    };
+}
+
+/// The id of the zone that the records in the state are in.
+fn remembered_zone(state: &State, zone: &str) -> Option<String> {
+    state.identities.iter().filter(|(id, _)| id.kind() == Some(Kind::Record)).find_map(|(_, identity)| {
+        let (id, name) = identity.split_once('/')?;
+        name.trim_end_matches('.').ends_with(&format!(".{zone}")).then(|| id.to_owned())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use sftpctl_core::kind::NodeId;
+
+    use super::*;
+
+    #[test]
+    fn the_zone_is_remembered_by_the_records_in_it() {
+        let mut state = State::new("99", "111111111111");
+        let server = NodeId::new("us-west-2", Kind::Server);
+        state.identities.insert(server, "Z0/a.xx.net".to_owned());
+        assert_eq!(remembered_zone(&state, "xx.net"), None, "a server is not a record");
+        let record = NodeId::named("global", Kind::Record, "a.xx.net");
+        state.identities.insert(record, "Z1/a.xx.net".to_owned());
+        assert_eq!(remembered_zone(&state, "xx.net").as_deref(), Some("Z1"));
+        assert_eq!(remembered_zone(&state, "yy.net"), None);
+    }
+}

@@ -1,0 +1,167 @@
+//! From what was read to a plan, or to every reason why there is none.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use sftpctl_aws::AwsError;
+use sftpctl_core::model::{Owner, Removal, RemovalOptions};
+use sftpctl_core::plan::graph::Edges;
+use sftpctl_core::plan::model::Plan;
+use sftpctl_core::plan::planner;
+
+use super::Run;
+use super::error::RunError;
+use crate::observe::Observed;
+use crate::resources::resource::Resource;
+
+/// Error codes of reads that a person has to settle. Others are a service's own trouble: the step reads again.
+const TO_SETTLE: [&str; 4] = ["AccessDenied", "AccessDeniedException", "NoSuchHostedZone", "UnauthorizedOperation"];
+
+impl Run {
+    /// Plans a deployment; refuses with every finding at once where it must not begin.
+    ///
+    /// # Errors
+    /// Foreign resources with the environment's names, missing permissions, a missing zone.
+    pub fn plan(&self, observed: &Observed) -> Result<(Plan, Edges), RunError> {
+        decided(observed)?;
+        let findings = findings(&self.resources, observed);
+        if !findings.is_empty() {
+            let adoptable = planner::foreign_ids(&observed.actual).into_iter().map(str::to_owned).collect();
+            return Err(RunError::NotDeployable { environment: self.environment.name.clone(), findings, adoptable });
+        }
+        let begun = Instant::now();
+        let (name, account) = (&self.environment.name, &self.environment.account);
+        let plan = planner::deploy(name, account, &self.resources, &self.retired(), &observed.actual)?;
+        tracing::debug!(microseconds = begun.elapsed().as_micros(), "planned");
+        Ok(plan)
+    }
+
+    /// Plans a teardown.
+    ///
+    /// # Errors
+    /// A resource could not be read, or one is protected: then nothing is deleted, since what was deleted before it would be
+    /// gone for nothing.
+    pub async fn plan_teardown(&self, observed: &Observed, options: RemovalOptions) -> Result<(Plan, Edges), RunError> {
+        decided(observed)?;
+        readable(observed)?;
+        let mut removals = Vec::new();
+        for resource in &self.resources {
+            let Some(Some(live)) = observed.actual.get(resource.id()) else { continue };
+            let removal = match &live.owner {
+                Owner::Foreign(what) => Removal::Keep(what.clone()),
+                Owner::Ours => resource.removal(&self.aws, live, options).await.map_err(RunError::Removal)?,
+            };
+            removals.push((resource.id().clone(), removal));
+        }
+        let refusals = removals.iter().filter_map(|(_, removal)| match removal {
+            Removal::Refuse(why) => Some(why.clone()),
+            Removal::Delete | Removal::Keep(_) | Removal::Leave => None,
+        });
+        let refusals: Vec<String> = refusals.collect();
+        if !refusals.is_empty() {
+            return Err(RunError::NotRemovable { environment: self.environment.name.clone(), refusals });
+        }
+        Ok(planner::teardown(&self.environment.name, &self.environment.account, &self.resources, &removals)?)
+    }
+}
+
+/// Refuses to plan while it is unknown what came of an earlier run's creation.
+///
+/// # Errors
+/// The resources that could not be looked for.
+pub(super) fn decided(observed: &Observed) -> Result<(), RunError> {
+    if observed.undecided.is_empty() {
+        return Ok(());
+    }
+    let resources = observed.undecided.iter().map(|(id, why)| format!("{id}: {why}")).collect();
+    Err(RunError::Undecided { resources })
+}
+
+/// Refuses to delete anything while something could not be read: what is not seen may be in use.
+///
+/// # Errors
+/// The first resource that could not be read.
+pub(super) fn readable(observed: &Observed) -> Result<(), RunError> {
+    // Without the zone there are no records either.
+    match observed.unreadable.iter().find(|(_, error)| !error.is("NoSuchHostedZone")) {
+        None => Ok(()),
+        Some((id, error)) => Err(RunError::Unreadable { id: id.clone(), error: error.clone() }),
+    }
+}
+
+/// Every reason why a deployment must not begin, one sentence each.
+fn findings(resources: &[Arc<dyn Resource>], observed: &Observed) -> Vec<String> {
+    let mut findings = planner::foreign(&observed.actual);
+    let must_settle = |error: &AwsError| error.is_credentials() || TO_SETTLE.iter().any(|code| error.is(code));
+    for (id, error) in observed.unreadable.iter().filter(|(_, error)| must_settle(error)) {
+        let hint = error.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
+        findings.push(format!("{id}: {error}{hint}"));
+    }
+    findings.extend(observed.taken.iter().cloned());
+    for resource in resources {
+        let live = observed.actual.get(resource.id()).and_then(Option::as_ref);
+        findings.extend(live.and_then(|live| resource.refusal(live)));
+    }
+    findings.dedup();
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use sftpctl_core::kind::{Kind, NodeId};
+    use sftpctl_core::model::Live;
+
+    use super::*;
+
+    fn error(code: &str) -> AwsError {
+        AwsError {
+            operation: "transfer:ListServers",
+            object: String::new(),
+            code: Some(code.to_owned()),
+            message: "m".to_owned(),
+            status: Some(400),
+        }
+    }
+
+    fn server() -> NodeId {
+        NodeId::new("us-west-2", Kind::Server)
+    }
+
+    #[test]
+    fn foreign_resources_and_missing_permissions_are_all_named() {
+        let mut observed = Observed::default();
+        let foreign = Live::new("r").owned_by(Owner::Foreign("role r is not ours".into()));
+        observed.actual.insert(NodeId::new("global", Kind::UserRole), Some(foreign));
+        observed.unreadable.insert(server(), error("AccessDeniedException"));
+        observed.taken.push("function f is not ours".into());
+        let found = findings(&[], &observed);
+        assert_eq!(found.len(), 3, "{found:?}");
+        assert!(found[0].contains("role r") && found[1].starts_with("us-west-2/server: "), "{found:?}");
+    }
+
+    #[test]
+    fn trouble_of_a_service_stops_no_deployment() {
+        let mut observed = Observed::default();
+        observed.unreadable.insert(server(), error("ThrottlingException"));
+        assert_eq!(findings(&[], &observed), Vec::<String>::new());
+    }
+
+    #[test]
+    fn unread_resources_stop_a_teardown() {
+        let mut observed = Observed::default();
+        assert!(readable(&observed).is_ok());
+        observed.unreadable.insert(server(), error("NoSuchHostedZone"));
+        assert!(readable(&observed).is_ok(), "without the zone there are no records");
+        observed.unreadable.insert(server(), error("ThrottlingException"));
+        assert!(matches!(readable(&observed), Err(RunError::Unreadable { .. })));
+    }
+
+    #[test]
+    fn unknown_outcomes_stop_every_plan() {
+        let mut observed = Observed::default();
+        assert!(decided(&observed).is_ok());
+        observed.undecided.insert(server(), "Rate exceeded".into());
+        let Err(RunError::Undecided { resources }) = decided(&observed) else { panic!("planned") };
+        assert_eq!(resources, ["us-west-2/server: Rate exceeded"]);
+    }
+}
