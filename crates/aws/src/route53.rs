@@ -1,7 +1,7 @@
 //! Hosted zones and records.
 
 use aws_sdk_route53::types::{
-    Change, ChangeAction, ChangeBatch, ChangeStatus, ResourceRecord, ResourceRecordSet, ResourceRecordSetRegion, RrType,
+    Change, ChangeAction, ChangeBatch, ResourceRecord, ResourceRecordSet, ResourceRecordSetRegion, RrType,
 };
 
 use super::AwsError;
@@ -62,8 +62,8 @@ impl Route53 {
         Ok(Some(answer.resource_record_sets().iter().filter(same).map(facts).collect()))
     }
 
-    /// Creates or replaces a record; returns the id of the change.
-    pub async fn upsert(&self, zone: &str, record: &RecordFacts) -> Result<String, AwsError> {
+    /// Creates or replaces a record.
+    pub async fn upsert(&self, zone: &str, record: &RecordFacts) -> Result<(), AwsError> {
         self.change(zone, record, ChangeAction::Upsert).await
     }
 
@@ -72,17 +72,11 @@ impl Route53 {
         match self.change(zone, record, ChangeAction::Delete).await {
             // Missing is fine; AWS says it in the words of a fault only.
             Err(error) if error.is("InvalidChangeBatch") && error.message.contains("but it was not found") => Ok(()),
-            other => other.map(drop),
+            other => other,
         }
     }
 
-    /// Whether a change has reached all name servers.
-    pub async fn in_sync(&self, change: &str) -> Result<bool, AwsError> {
-        let answer = self.0.get_change().id(change).send().await.call("route53:GetChange", change)?;
-        Ok(answer.change_info().is_none_or(|info| *info.status() == ChangeStatus::Insync))
-    }
-
-    async fn change(&self, zone: &str, record: &RecordFacts, action: ChangeAction) -> Result<String, AwsError> {
+    async fn change(&self, zone: &str, record: &RecordFacts, action: ChangeAction) -> Result<(), AwsError> {
         let name = record.name.as_str();
         let invalid = |error: aws_smithy_types::error::operation::BuildError| AwsError {
             operation: "route53:ChangeResourceRecordSets",
@@ -102,15 +96,8 @@ impl Route53 {
         let set = set.build().map_err(invalid)?;
         let change = Change::builder().action(action).resource_record_set(set).build().map_err(invalid)?;
         let batch = ChangeBatch::builder().changes(change).build().map_err(invalid)?;
-        let answer = self
-            .0
-            .change_resource_record_sets()
-            .hosted_zone_id(zone)
-            .change_batch(batch)
-            .send()
-            .await
-            .call("route53:ChangeResourceRecordSets", name)?;
-        Ok(answer.change_info().map(|info| info.id().to_owned()).unwrap_or_default())
+        let call = self.0.change_resource_record_sets().hosted_zone_id(zone).change_batch(batch).send().await;
+        call.call("route53:ChangeResourceRecordSets", name).map(drop)
     }
 }
 
