@@ -12,6 +12,7 @@ use aws_sdk_dynamodb::types::{
 use super::AwsError;
 use super::dynamodb::DynamoDb;
 use super::error::Call as _;
+use sftp_authorizer::dynamodb::{item, value};
 use sftp_authorizer::{Attribute, Item};
 
 /// One write of a transaction.
@@ -204,33 +205,4 @@ fn transaction(table: &str, write: &Write) -> Result<TransactWriteItem, AwsError
             TransactWriteItem::builder().condition_check(check).build()
         }
     })
-}
-
-fn item(from: HashMap<String, AttributeValue>) -> Item {
-    from.into_iter().map(|(name, value)| (name, attribute(value))).collect()
-}
-
-fn attribute(value: AttributeValue) -> Attribute {
-    match value {
-        AttributeValue::S(text) => Attribute::Text(text),
-        AttributeValue::N(digits) => Attribute::Number(digits),
-        AttributeValue::Ss(texts) => Attribute::Texts(texts),
-        AttributeValue::L(values) => {
-            let texts = values.into_iter().map(|value| match value {
-                AttributeValue::S(text) => Some(text),
-                _ => None,
-            });
-            texts.collect::<Option<Vec<_>>>().map_or(Attribute::Other, Attribute::Texts)
-        }
-        _ => Attribute::Other,
-    }
-}
-
-fn value(attribute: &Attribute) -> AttributeValue {
-    match attribute {
-        Attribute::Text(text) => AttributeValue::S(text.clone()),
-        Attribute::Number(digits) => AttributeValue::N(digits.clone()),
-        Attribute::Texts(texts) => AttributeValue::L(texts.iter().cloned().map(AttributeValue::S).collect()),
-        Attribute::Other => AttributeValue::Null(true),
-    }
 }
