@@ -187,7 +187,7 @@ impl Aws {
         Clients {
             apigateway: ApiGateway(client!(aws_sdk_apigateway)),
             cloudformation: CloudFormation(client!(aws_sdk_cloudformation)),
-            cloudwatch: CloudWatch { config: config.clone(), calls: Arc::clone(&self.calls) },
+            cloudwatch: CloudWatch(client!(aws_sdk_cloudwatch)),
             dynamodb: DynamoDb(client!(aws_sdk_dynamodb)),
             iam: Iam(client!(aws_sdk_iam)),
             lambda: Lambda(client!(aws_sdk_lambda)),
