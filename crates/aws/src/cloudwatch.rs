@@ -6,7 +6,6 @@ use serde::Serialize;
 use super::AwsError;
 use super::error::Call as _;
 
-/// CloudWatch of a region.
 #[derive(Clone, Debug)]
 pub struct CloudWatch(pub(super) aws_sdk_cloudwatch::Client);
 
@@ -14,55 +13,46 @@ pub struct CloudWatch(pub(super) aws_sdk_cloudwatch::Client);
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct AlarmFacts {
-    /// Its name, by which it is found.
+    /// The key that it is found by.
     #[serde(skip_serializing)]
     pub alarm_name: String,
-    /// What it means.
     pub alarm_description: Option<String>,
-    /// Namespace of the metric.
     pub namespace: Option<String>,
-    /// The metric.
     pub metric_name: Option<String>,
-    /// Which of the metric's series.
+    /// They select one of the metric's series.
     pub dimensions: Vec<AlarmDimension>,
     /// `Sum`, `Average`, …; none where the extended one is set.
     pub statistic: Option<String>,
     /// A percentile: `p99`.
     pub extended_statistic: Option<String>,
-    /// Unit of the metric.
     pub unit: Option<String>,
     /// Seconds.
     pub period: Option<i32>,
-    /// How many periods are looked at.
+    /// Periods that are evaluated.
     pub evaluation_periods: Option<i32>,
-    /// How many of them must be bad.
+    /// How many of them must breach the threshold.
     pub datapoints_to_alarm: Option<i32>,
-    /// What a period is held against.
     pub threshold: Option<f64>,
     /// `GreaterThanOrEqualToThreshold`, …
     pub comparison_operator: Option<String>,
     /// `notBreaching`, `missing`, …
     pub treat_missing_data: Option<String>,
-    /// `ignore` or `evaluate`, for percentiles of few values.
+    /// `ignore` or `evaluate`, for percentiles of few samples.
     pub evaluate_low_sample_count_percentile: Option<String>,
-    /// Whether anybody is told.
     pub actions_enabled: bool,
-    /// ARNs that are told of an alarm.
+    /// ARNs to notify of an alarm.
     pub alarm_actions: Vec<String>,
-    /// ARNs that are told of its end.
+    /// ARNs to notify of its end.
     #[serde(rename = "OKActions")]
     pub ok_actions: Vec<String>,
-    /// ARNs that are told of missing data.
+    /// ARNs to notify of missing data.
     pub insufficient_data_actions: Vec<String>,
 }
 
-/// One dimension.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct AlarmDimension {
-    /// Its name.
     pub name: String,
-    /// Its value.
     pub value: String,
 }
 

@@ -7,7 +7,6 @@ use aws_sdk_route53::types::{
 use super::AwsError;
 use super::error::{Call as _, OrMissing as _};
 
-/// Route 53.
 #[derive(Clone, Debug)]
 pub struct Route53(pub(super) aws_sdk_route53::Client);
 
@@ -16,9 +15,9 @@ pub struct Route53(pub(super) aws_sdk_route53::Client);
 pub struct RecordFacts {
     /// Full name without the last dot.
     pub name: String,
-    /// `CNAME`, or what else is there.
+    /// `CNAME`, or the type of a record created outside sftpctl.
     pub kind: String,
-    /// Where it points to, without the last dot; several only where somebody else made it.
+    /// Targets without the last dot; several only where it was created outside sftpctl.
     pub targets: Vec<String>,
     /// Seconds.
     pub ttl: Option<i64>,
@@ -47,7 +46,7 @@ impl Route53 {
             .collect())
     }
 
-    /// Creates a public hosted zone; only the local cloud is given one.
+    /// Creates a public hosted zone; only the local cloud needs it.
     pub async fn create_zone(&self, name: &str) -> Result<(), AwsError> {
         let call = self.0.create_hosted_zone().name(name).caller_reference(format!("sftpctl-local-{name}"));
         call.send().await.call("route53:CreateHostedZone", name).map(drop)
@@ -70,7 +69,7 @@ impl Route53 {
     /// Deletes a record, which must be exactly as given.
     pub async fn delete(&self, zone: &str, record: &RecordFacts) -> Result<(), AwsError> {
         match self.change(zone, record, ChangeAction::Delete).await {
-            // Missing is fine; AWS says it in the words of a fault only.
+            // Missing is fine; only AWS's message tells it from other errors.
             Err(error) if error.is("InvalidChangeBatch") && error.message.contains("but it was not found") => Ok(()),
             other => other,
         }

@@ -74,8 +74,8 @@ fn public_half(text: &str) -> Result<KeyData, Fault> {
     }
 }
 
-/// The first private key of the text, and the word before "PRIVATE KEY". Lines around it, headers in it and its line length
-/// do not matter: a secret store may have broken the lines anew.
+/// The first private key of the text, and the word before "PRIVATE KEY". Lines around it, headers in it and its line
+/// length do not matter: a secret store may have wrapped the lines again.
 fn block(text: &str) -> Result<(&'static str, Zeroizing<Vec<u8>>), Fault> {
     let mut lines = text.lines();
     let label = lines
