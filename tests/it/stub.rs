@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, Response};
+use serde_json::Value;
 use sftpctl_aws::{Aws, ConnectOptions};
 
 /// One answer.
@@ -16,11 +17,17 @@ pub(crate) struct Reply {
     status: u16,
     headers: Vec<(&'static str, String)>,
     body: String,
+    cbor: bool,
 }
 
 impl Reply {
     pub(crate) fn new(status: u16, body: impl Into<String>) -> Self {
-        Self { status, headers: Vec::new(), body: body.into() }
+        Self { status, headers: Vec::new(), body: body.into(), cbor: false }
+    }
+
+    /// An answer of a service that speaks CBOR.
+    pub(crate) fn cbor(status: u16, body: &Value) -> Self {
+        Self { cbor: true, ..Self::new(status, body.to_string()) }
     }
 
     pub(crate) fn ok(body: impl Into<String>) -> Self {
@@ -136,12 +143,18 @@ impl Stub {
 
 async fn answer(script: Arc<Mutex<Script>>, request: Request<Body>) -> Response<Body> {
     let (parts, body) = request.into_parts();
-    let body = String::from_utf8_lossy(&to_bytes(body, 10_000_000).await.unwrap()).into_owned();
+    let body = to_bytes(body, 10_000_000).await.unwrap();
     let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let body = match header("content-type") {
+        "application/cbor" => minicbor_serde::from_slice::<Value>(&body).unwrap().to_string(),
+        _ => String::from_utf8_lossy(&body).into_owned(),
+    };
     let mut scope = header("authorization").split('/').skip(2);
     let (region, service) = (scope.next().unwrap_or_default(), scope.next().unwrap_or_default());
     let action = body.split('&').find_map(|pair| pair.strip_prefix("Action="));
-    let operation = match (header("x-amz-target").rsplit_once('.'), action) {
+    // RPC v2, which CloudWatch speaks, has it in the path.
+    let target = header("x-amz-target").rsplit_once('.').or(parts.uri.path().rsplit_once("/operation/"));
+    let operation = match (target, action) {
         (Some((_, target)), _) => format!("{service}:{target}"),
         (None, Some(action)) => format!("{service}:{action}"),
         (None, None) => {
@@ -167,6 +180,11 @@ async fn answer(script: Arc<Mutex<Script>>, request: Request<Body>) -> Response<
     let mut response = Response::builder().status(reply.status);
     for (name, value) in &reply.headers {
         response = response.header(*name, value);
+    }
+    if reply.cbor {
+        let body: Value = serde_json::from_str(&reply.body).unwrap();
+        let response = response.header("smithy-protocol", "rpc-v2-cbor").header("content-type", "application/cbor");
+        return response.body(Body::from(minicbor_serde::to_vec(body).unwrap())).unwrap();
     }
     response.body(Body::from(reply.body)).unwrap()
 }

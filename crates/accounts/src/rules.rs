@@ -80,7 +80,7 @@ pub fn public_keys(file: &str, text: &str) -> Result<Vec<String>, RuleError> {
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
     let keys: Vec<String> = lines
         .map(|line| {
-            let key = russh::keys::PublicKey::from_openssh(line).ok()?;
+            let key = ssh_key::PublicKey::from_openssh(line).ok()?;
             key.to_openssh().ok()
         })
         .collect::<Option<_>>()

@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 use super::AwsError;
 use super::error::{Call as _, OrMissing as _};
 
-/// API Gateway of a region.
 #[derive(Clone, Debug)]
 pub struct ApiGateway(pub(super) aws_sdk_apigateway::Client);
 
@@ -38,7 +37,7 @@ impl ApiGateway {
     }
 }
 
-/// A method of a REST API, as it is set up now.
+/// A method of a REST API as it is configured now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ApiMethod {
@@ -50,14 +49,13 @@ pub struct ApiMethod {
     pub authorization: String,
     /// `method.request.querystring.protocol` and whether it must be there.
     pub parameters: BTreeMap<String, bool>,
-    /// What answers.
     pub integration: Option<ApiIntegration>,
-    /// What else it wants than this shows: `an API key`, `a request validator`, `a role of the integration`, ….
+    /// Requirements that the other fields do not show: those of [`GUARDS`], and those of the whole API.
     #[serde(default)]
     pub guards: Vec<String>,
 }
 
-/// What a method can want besides, and a template's name for it.
+/// Further requirements of a method, and a template's name for each.
 pub const GUARDS: [(&str, &str); 5] = [
     ("an API key", "ApiKeyRequired"),
     ("a request validator", "RequestValidatorId"),
@@ -66,7 +64,7 @@ pub const GUARDS: [(&str, &str); 5] = [
     ("a conversion of the content", "Integration.ContentHandling"),
 ];
 
-/// What answers a method.
+/// The back end of a method.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ApiIntegration {
@@ -82,11 +80,10 @@ pub struct ApiIntegration {
     pub responses: Vec<ApiIntegrationResponse>,
 }
 
-/// One way to map what the function answered.
+/// One mapping of the function's answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ApiIntegrationResponse {
-    /// The HTTP status.
     pub status: String,
     /// A regular expression for the function's error; the default response has none.
     pub pattern: Option<String>,
@@ -95,7 +92,7 @@ pub struct ApiIntegrationResponse {
 }
 
 impl ApiGateway {
-    /// Id of the deployment that a stage shows; `None` where there is no such API or stage.
+    /// Id of the deployment that a stage serves; `None` where there is no such API or stage.
     pub async fn deployment_of(&self, api: &str, stage: &str) -> Result<Option<String>, AwsError> {
         let call = self.0.get_stage().rest_api_id(api).stage_name(stage).send().await.call("apigateway:GetStage", api);
         Ok(call.or_missing(&["NotFound"])?.and_then(|stage| stage.deployment_id().map(str::to_owned)))
@@ -118,7 +115,7 @@ impl ApiGateway {
         Ok(apis.items().iter().filter_map(|api| api.id().map(str::to_owned)).collect())
     }
 
-    /// The methods of an API as they are set up, deployed or not.
+    /// The methods of an API as they are configured, deployed or not.
     pub async fn methods(&self, api: &str) -> Result<Vec<ApiMethod>, AwsError> {
         let call = self.0.get_resources().rest_api_id(api).limit(500).embed("methods").send().await;
         let resources = call.call("apigateway:GetResources", api)?;
@@ -173,7 +170,7 @@ impl ApiGateway {
     }
 }
 
-/// The names of those that are there.
+/// The names of those that apply.
 fn named(guards: &[(bool, &str)]) -> Vec<String> {
     guards.iter().filter(|(there, _)| *there).map(|(_, name)| (*name).to_owned()).collect()
 }

@@ -1,4 +1,4 @@
-//! The parts of a REST API, one list call a kind, under the names that templates use.
+//! The parts of a REST API, one list call per kind, under the names that templates use.
 
 use aws_sdk_apigateway::types::{MethodSetting, Stage};
 use serde::Serialize;
@@ -6,13 +6,10 @@ use serde::Serialize;
 use super::error::{Call as _, OrMissing as _};
 use super::{ApiGateway, AwsError};
 
-/// A REST API itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ApiFacts {
-    /// Its name.
     pub name: String,
-    /// What it is for.
     pub description: Option<String>,
     /// `REGIONAL`, `EDGE`, `PRIVATE`.
     #[serde(skip)]
@@ -20,66 +17,57 @@ pub struct ApiFacts {
     /// The resource policy as API Gateway writes it.
     #[serde(skip)]
     pub policy: Option<String>,
-    /// Whether its own host name is off.
+    /// Whether the default host name is off.
     pub disable_execute_api_endpoint: bool,
 }
 
 /// A resource of an API: one part of a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResourceFacts {
-    /// Its id.
     pub id: String,
-    /// Id of what it hangs on; the root has none.
+    /// Id of the parent resource; the root has none.
     pub parent: Option<String>,
-    /// Its part of the path.
+    /// Its segment of the path.
     pub part: String,
-    /// The whole path.
     pub path: String,
 }
 
-/// A model.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ModelFacts {
-    /// Its name, by which it is found.
+    /// The key that it is found by.
     #[serde(skip_serializing)]
     pub name: String,
-    /// What it is for.
     pub description: Option<String>,
     /// `application/json`.
     pub content_type: String,
-    /// The schema as a text.
     pub schema: String,
 }
 
-/// A stage.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct StageFacts {
-    /// Its name.
     pub stage_name: String,
-    /// Which deployment it shows.
     pub deployment_id: String,
-    /// Settings of its methods.
     pub method_settings: Vec<MethodSettingFacts>,
-    /// Whether answers are kept and given again.
+    /// Whether answers are cached.
     pub cache_cluster_enabled: bool,
-    /// Whether calls are traced by X-Ray.
+    /// Whether X-Ray traces calls.
     pub tracing_enabled: bool,
-    /// The certificate that it shows to what is behind it.
+    /// Id of the client certificate that it presents to the back end.
     pub client_certificate_id: Option<String>,
-    /// What it writes of each call; left out where it writes nothing.
+    /// Left out where the stage writes no access log.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub access_log_setting: Option<AccessLogFacts>,
 }
 
-/// What a stage writes of each call.
+/// The access log of a stage.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct AccessLogFacts {
-    /// Where to.
+    /// ARN of the log group or delivery stream.
     pub destination_arn: String,
-    /// One line.
+    /// The line that is written for each call.
     pub format: String,
 }
 
@@ -93,13 +81,13 @@ pub struct MethodSettingFacts {
     pub http_method: String,
     /// `OFF`, `ERROR`, `INFO`.
     pub logging_level: Option<String>,
-    /// Whether whole requests are written to the log.
+    /// Whether whole requests and answers are logged.
     pub data_trace_enabled: bool,
-    /// Whether there are metrics by method.
+    /// Whether each method has its own metrics.
     pub metrics_enabled: bool,
-    /// Calls a second.
+    /// Calls per second.
     pub throttling_rate_limit: f64,
-    /// Calls at once.
+    /// Calls in a burst.
     pub throttling_burst_limit: i32,
 }
 

@@ -1,4 +1,4 @@
-//! Counts calls, each attempt one, and tells them to `tracing` for `-v`.
+//! Counts calls, every attempt, logs them for `-v`, and holds back those that a run may no longer make.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -12,13 +12,12 @@ use aws_smithy_runtime_api::client::orchestrator::Metadata;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
 
-/// What a call is refused with, before it is sent, when its run may not change anything any more.
-pub(super) const FENCED: &str = "the lock of this run is over";
+/// The error of a call that was not sent, because its run may no longer change anything.
+pub(super) const FENCED: &str = "this run no longer holds the lock";
 
-/// Whether a run may change nothing any more.
+/// Whether a run may no longer change anything.
 pub type Fence = dyn Fn() -> bool + Send + Sync;
 
-/// The counter, and what stands before every call that changes something.
 #[derive(Default)]
 pub(super) struct Calls {
     count: AtomicU64,
@@ -32,12 +31,11 @@ impl std::fmt::Debug for Calls {
 }
 
 impl Calls {
-    /// Calls so far.
     pub(super) fn count(&self) -> u64 {
         self.count.load(Ordering::Relaxed)
     }
 
-    /// Asked from now on before every call that changes something.
+    /// Sets what is asked before every call that changes something.
     pub(super) fn set_fence(&self, fence: Option<Box<Fence>>) {
         *self.fence.lock().unwrap_or_else(PoisonError::into_inner) = fence;
     }
@@ -49,7 +47,7 @@ impl Calls {
     }
 }
 
-/// What the SDK calls; holds the counter.
+/// The interceptor in every client.
 #[derive(Clone, Debug)]
 pub(super) struct CountCalls(pub(super) std::sync::Arc<Calls>);
 
@@ -67,7 +65,7 @@ impl Intercept for CountCalls {
     ) -> Result<(), BoxError> {
         self.0.count.fetch_add(1, Ordering::Relaxed);
         if let Some(operation) = config.load::<Metadata>() {
-            // The last moment before the bytes go: a run that was paused until another took its place stops here.
+            // The last moment before the request goes: a run that was paused until another took its place stops here.
             if config.load::<Fenced>().is_none() && self.0.refuses(operation.name()) {
                 return Err(FENCED.into());
             }
@@ -77,8 +75,8 @@ impl Intercept for CountCalls {
     }
 }
 
-/// Marks a call that fences itself: it takes effect only where nobody else wrote in between. A run whose lease may be over
-/// must be able to renew it, and to find out whether anybody has followed it.
+/// Marks a call that fences itself: it takes effect only where no other run wrote in between. A run whose lease may
+/// have expired must be able to renew it, and to find out whether another run has followed.
 #[derive(Clone, Copy, Debug)]
 struct Fenced;
 
@@ -86,7 +84,7 @@ impl Storable for Fenced {
     type Storer = StoreReplace<Self>;
 }
 
-/// Puts the mark on one call.
+/// Marks one call with [`Fenced`].
 #[derive(Debug)]
 pub(super) struct FencesItself;
 

@@ -1,4 +1,4 @@
-//! Stacks: read, create, update, import, delete, and why one failed.
+//! Stacks: read, create, update, import and delete them, and find out why one failed.
 
 use std::collections::BTreeMap;
 
@@ -7,50 +7,41 @@ use aws_sdk_cloudformation::types::{Capability, ChangeSetType, OperationEvent, P
 use super::error::{Call as _, OrMissing as _};
 use super::{AwsError, Tags};
 
-/// CloudFormation of a region.
 #[derive(Clone, Debug)]
 pub struct CloudFormation(pub(super) aws_sdk_cloudformation::Client);
 
-/// A stack as it is.
 #[derive(Clone, Debug, Default)]
 pub struct StackFacts {
-    /// Its ARN, which changes when a stack of the same name is made anew.
+    /// Its ARN, which changes when a stack of the same name is created again.
     pub arn: String,
     /// `CREATE_COMPLETE`, …
     pub status: String,
     /// AWS's reason for the status.
     pub reason: Option<String>,
-    /// Parameters.
     pub parameters: BTreeMap<String, String>,
-    /// Outputs.
     pub outputs: BTreeMap<String, String>,
-    /// Tags.
     pub tags: Tags,
-    /// Name of the change set that made or last changed it; `None` where an ordinary call did.
+    /// Name of the change set that created or last changed it; `None` where a plain call did.
     pub change_set: Option<String>,
 }
 
-/// What a stack is created or updated with.
+/// The input of a creation or an update.
 #[derive(Clone, Debug)]
 pub struct StackRequest<'a> {
-    /// Its name.
     pub name: &'a str,
-    /// Finds the operation's own events again.
+    /// Client request token, by which the operation's own events are found again.
     pub token: &'a str,
-    /// The template itself; empty with `url`.
+    /// The template; empty with `url`.
     pub body: &'a str,
-    /// Where the template is, for one over 51,200 bytes.
+    /// Address of the template, for one over 51,200 bytes.
     pub url: Option<&'a str>,
-    /// Parameters.
     pub parameters: &'a BTreeMap<String, String>,
-    /// Tags, which CloudFormation puts on the resources too.
+    /// CloudFormation puts them on the resources too.
     pub tags: &'a Tags,
 }
 
-/// One event of a stack.
 #[derive(Clone, Debug)]
 pub struct StackEvent {
-    /// Its id.
     pub id: String,
     /// Logical id of the resource.
     pub resource: String,
@@ -58,13 +49,12 @@ pub struct StackEvent {
     pub kind: String,
     /// `CREATE_FAILED`, …
     pub status: String,
-    /// AWS's reason.
     pub reason: Option<String>,
-    /// Token of the call that began the operation.
+    /// Client request token of the call that began the operation.
     pub token: Option<String>,
 }
 
-/// Pages of events that are looked through for an operation's beginning: fifty pages hold 5,000 events.
+/// Pages of events that are searched for the beginning of an operation: fifty pages hold 5,000 events.
 const PAGES: usize = 50;
 
 impl CloudFormation {
@@ -72,7 +62,7 @@ impl CloudFormation {
     pub async fn stack(&self, name: &str) -> Result<Option<StackFacts>, AwsError> {
         let call = self.0.describe_stacks().stack_name(name).send().await.call("cloudformation:DescribeStacks", name);
         let answer = match call {
-            // A missing stack is a ValidationError, told from others by its words only.
+            // A missing stack is a ValidationError like others; only its message tells them apart.
             Err(error) if error.is("ValidationError") && error.message.contains("does not exist") => return Ok(None),
             other => other.or_missing(&["StackNotFoundException"])?,
         };
@@ -112,7 +102,7 @@ impl CloudFormation {
         }))
     }
 
-    /// The template of a stack as it was given.
+    /// The template of a stack as it was submitted.
     pub async fn template(&self, name: &str) -> Result<Option<String>, AwsError> {
         let answer = self.0.get_template().stack_name(name).send().await.call("cloudformation:GetTemplate", name)?;
         Ok(answer.template_body().map(str::to_owned))
@@ -132,7 +122,7 @@ impl CloudFormation {
         Ok(found)
     }
 
-    /// Begins the creation of a stack.
+    /// Begins to create a stack.
     pub async fn create(&self, request: &StackRequest<'_>) -> Result<(), AwsError> {
         self.0
             .create_stack()
@@ -149,7 +139,7 @@ impl CloudFormation {
             .map(drop)
     }
 
-    /// Begins an update. `false`: AWS sees nothing to update.
+    /// Begins an update; `false` where AWS finds nothing to update.
     pub async fn update(&self, request: &StackRequest<'_>) -> Result<bool, AwsError> {
         let call = self
             .0
@@ -170,7 +160,7 @@ impl CloudFormation {
         }
     }
 
-    /// Creates a change set that takes existing buckets (logical id → bucket name) into a stack, new or existing.
+    /// Creates a change set that imports existing buckets (logical id → bucket name) into a stack, new or existing.
     pub async fn plan_import(
         &self,
         request: &StackRequest<'_>,
@@ -236,20 +226,20 @@ impl CloudFormation {
         call.call("cloudformation:DeleteChangeSet", change_set).or_missing(&["ChangeSetNotFound"]).map(drop)
     }
 
-    /// Goes on with a roll-back that failed.
+    /// Resumes a rollback that failed.
     pub async fn continue_rollback(&self, name: &str, token: &str) -> Result<(), AwsError> {
         let call = self.0.continue_update_rollback().stack_name(name).client_request_token(token).send().await;
         call.call("cloudformation:ContinueUpdateRollback", name).map(drop)
     }
 
-    /// Begins the deletion of a stack.
+    /// Begins to delete a stack.
     pub async fn delete(&self, name: &str, token: &str) -> Result<(), AwsError> {
         let call = self.0.delete_stack().stack_name(name).client_request_token(token).send().await;
         call.call("cloudformation:DeleteStack", name).map(drop)
     }
 
-    /// The newest events first. Goes back page by page (100 events each) until one has an event of which `enough` is true:
-    /// an operation on 50 resources has more events than a page.
+    /// The newest events first. Reads page after page (100 events each) until `enough` is true of an event: an operation on
+    /// 50 resources has more events than a page.
     pub async fn events(&self, name: &str, enough: impl Fn(&StackEvent) -> bool) -> Result<Vec<StackEvent>, AwsError> {
         let mut pages = self.0.describe_stack_events().stack_name(name).into_paginator().send();
         let mut events: Vec<StackEvent> = Vec::new();
@@ -272,15 +262,15 @@ impl CloudFormation {
         Ok(events)
     }
 
-    /// Names of the change sets of a stack that were not executed yet.
+    /// Names of the change sets of a stack that have not been executed.
     pub async fn change_sets(&self, name: &str) -> Result<Vec<String>, AwsError> {
         let call = self.0.list_change_sets().stack_name(name).send().await;
         let answer = call.call("cloudformation:ListChangeSets", name)?;
         Ok(answer.summaries().iter().filter_map(|summary| summary.change_set_name().map(str::to_owned)).collect())
     }
 
-    /// What early validation found (`DescribeEvents`, event type VALIDATION_ERROR), which stack events do not tell: of the
-    /// operation that was begun with this token, or else of the newest that has any.
+    /// The findings of early validation (`DescribeEvents`, event type VALIDATION_ERROR), which stack events lack: of the
+    /// operation that began with this token, or else of the newest that has any.
     pub async fn validation_errors(&self, name: &str, token: Option<&str>) -> Result<Vec<String>, AwsError> {
         let mut pages = self.0.describe_events().stack_name(name).into_paginator().send();
         let mut found = Vec::new();

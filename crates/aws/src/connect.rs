@@ -1,4 +1,4 @@
-//! Credentials, endpoints, and one client per service and region, made when first used.
+//! Credentials, endpoints, and one client per service and region, created when first used.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,13 +21,13 @@ pub struct ConnectOptions {
     pub profile: Option<String>,
     /// One endpoint for every service; otherwise AWS's, or `AWS_ENDPOINT_URL`.
     pub endpoint_url: Option<String>,
-    /// The local cloud: a 12-digit account that is its own access key. No credentials are looked for.
+    /// The local cloud: a 12-digit account, which is its own access key. The credentials chain is skipped.
     pub local_account: Option<String>,
     /// Region of the global services' calls.
     pub home_region: String,
 }
 
-/// Everything of AWS for one run.
+/// The AWS of one run.
 pub struct Aws {
     base: SdkConfig,
     path_style: bool,
@@ -52,7 +52,7 @@ struct Clients {
 }
 
 impl Aws {
-    /// Reads the configuration; no call is made until something is asked for, except what the chain itself needs.
+    /// Reads the configuration. No call is made yet, except those of the credentials chain itself.
     pub async fn connect(options: ConnectOptions) -> Self {
         let http =
             aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
@@ -92,79 +92,68 @@ impl Aws {
         }
     }
 
-    /// Calls made so far, each attempt one.
+    /// Number of calls so far; every attempt counts.
     pub fn calls(&self) -> u64 {
         self.calls.count()
     }
 
-    /// Asks `fence` before every call that changes something; where it says so, the call is not sent.
+    /// Asks `fence` before every call that changes something; where it returns true, the call is not sent.
     pub fn set_fence(&self, fence: Option<Box<super::Fence>>) {
         self.calls.set_fence(fence);
     }
 
-    /// API Gateway in a region.
     pub fn apigateway(&self, region: &str) -> ApiGateway {
         self.clients(region).apigateway.clone()
     }
 
-    /// CloudFormation in a region.
     pub fn cloudformation(&self, region: &str) -> CloudFormation {
         self.clients(region).cloudformation.clone()
     }
 
-    /// CloudWatch in a region.
     pub fn cloudwatch(&self, region: &str) -> CloudWatch {
         self.clients(region).cloudwatch.clone()
     }
 
-    /// DynamoDB in a region.
     pub fn dynamodb(&self, region: &str) -> DynamoDb {
         self.clients(region).dynamodb.clone()
     }
 
-    /// IAM, which is global.
+    /// IAM is global.
     pub fn iam(&self) -> Iam {
         self.clients(&self.home_region).iam.clone()
     }
 
-    /// Lambda in a region.
     pub fn lambda(&self, region: &str) -> Lambda {
         self.clients(region).lambda.clone()
     }
 
-    /// CloudWatch Logs in a region.
     pub fn logs(&self, region: &str) -> Logs {
         self.clients(region).logs.clone()
     }
 
-    /// Route 53, which is global.
+    /// Route 53 is global.
     pub fn route53(&self) -> Route53 {
         self.clients(&self.home_region).route53.clone()
     }
 
-    /// S3 in a region.
     pub fn s3(&self, region: &str) -> S3 {
         self.clients(region).s3.clone()
     }
 
-    /// Systems Manager in a region.
     pub(super) fn parameters(&self, region: &str) -> aws_sdk_ssm::Client {
         let config = aws_sdk_ssm::config::Builder::from(&self.base).region(Region::new(region.to_owned()));
         aws_sdk_ssm::Client::from_conf(config.interceptor(CountCalls(Arc::clone(&self.calls))).build())
     }
 
-    /// Secrets Manager in a region.
     pub(super) fn secrets(&self, region: &str) -> aws_sdk_secretsmanager::Client {
         let config = aws_sdk_secretsmanager::config::Builder::from(&self.base).region(Region::new(region.to_owned()));
         aws_sdk_secretsmanager::Client::from_conf(config.interceptor(CountCalls(Arc::clone(&self.calls))).build())
     }
 
-    /// STS in the home region.
     pub(super) fn sts(&self) -> aws_sdk_sts::Client {
         self.clients(&self.home_region).sts.clone()
     }
 
-    /// Transfer Family in a region.
     pub fn transfer(&self, region: &str) -> Transfer {
         self.clients(region).transfer.clone()
     }
@@ -187,7 +176,7 @@ impl Aws {
         Clients {
             apigateway: ApiGateway(client!(aws_sdk_apigateway)),
             cloudformation: CloudFormation(client!(aws_sdk_cloudformation)),
-            cloudwatch: CloudWatch { config: config.clone(), calls: Arc::clone(&self.calls) },
+            cloudwatch: CloudWatch(client!(aws_sdk_cloudwatch)),
             dynamodb: DynamoDb(client!(aws_sdk_dynamodb)),
             iam: Iam(client!(aws_sdk_iam)),
             lambda: Lambda(client!(aws_sdk_lambda)),

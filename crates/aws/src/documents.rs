@@ -11,7 +11,7 @@ use super::calls::FencesItself;
 use super::error::{Call as _, OrMissing as _};
 use super::s3::S3;
 
-/// What must be there for a write to happen.
+/// What must be in the bucket for a write to happen.
 #[derive(Clone, Copy, Debug)]
 pub enum Condition<'a> {
     /// No object of that key.
@@ -20,7 +20,7 @@ pub enum Condition<'a> {
     Is(&'a str),
 }
 
-/// A document has a few kilobytes: an attempt without an answer for so long is better made again.
+/// A document has a few kilobytes: an attempt that gets no answer in this time is better repeated.
 fn patience() -> aws_sdk_s3::config::Builder {
     let timeouts = TimeoutConfig::builder().operation_attempt_timeout(Duration::from_secs(10)).build();
     aws_sdk_s3::config::Builder::new().timeout_config(timeouts)

@@ -11,47 +11,41 @@ use aws_sdk_dynamodb::types::{
 use super::error::{Call as _, OrMissing as _};
 use super::{AwsError, Tags};
 
-/// DynamoDB of a region.
 #[derive(Clone, Debug)]
 pub struct DynamoDb(pub(super) aws_sdk_dynamodb::Client);
 
 /// A table to create: on-demand, with a stream of new and old images, one index.
 #[derive(Clone, Debug)]
 pub struct NewTable<'a> {
-    /// Its name.
     pub name: &'a str,
     /// Partition key, a number.
     pub key: &'a str,
-    /// Name of the index.
     pub index: &'a str,
     /// Partition key of the index, a string.
     pub index_key: &'a str,
     /// Whether deletion is refused.
     pub deletion_protection: bool,
-    /// Its tags.
     pub tags: &'a Tags,
 }
 
-/// A table as it is.
 #[derive(Clone, Debug, Default)]
 pub struct TableFacts {
-    /// Its ARN.
     pub arn: String,
     /// `ACTIVE`, `UPDATING`, …
     pub status: String,
     /// `orgid (N)`.
     pub key: String,
-    /// `username-index: username (S)`, each index one.
+    /// One for each index: `username-index: username (S)`.
     pub indexes: Vec<String>,
     /// Whether an index is still being built.
     pub indexing: bool,
     /// `PAY_PER_REQUEST` or `PROVISIONED`.
     pub billing: String,
-    /// `NEW_AND_OLD_IMAGES`, or none.
+    /// `NEW_AND_OLD_IMAGES`; `None` without a stream.
     pub stream: Option<String>,
     /// Whether deletion is refused.
     pub deletion_protection: bool,
-    /// ARN of the key that it is encrypted with; none for the one that AWS owns.
+    /// ARN of the encryption key; `None` for the one that AWS owns.
     pub key_arn: Option<String>,
     /// Other regions and the status of their replica.
     pub replicas: Vec<(String, String)>,
@@ -66,16 +60,16 @@ impl DynamoDb {
         Ok(call.or_missing(MISSING)?.and_then(|answer| answer.table).map(|table| facts(&table)))
     }
 
-    /// Whether it is a global table of the version of 2017, which has calls of its own (DynamoDB developer guide,
+    /// Whether it is a global table of version 2017.11.29, which has calls of its own (DynamoDB developer guide,
     /// "Determining the version of a global table").
     pub async fn is_legacy_global(&self, name: &str) -> Result<bool, AwsError> {
         let call = self.0.describe_global_table().global_table_name(name).send().await;
         let call = call.call("dynamodb:DescribeGlobalTable", name);
-        // An endpoint that does not offer the call has no such tables.
+        // An endpoint that does not support the call has no such tables.
         Ok(call.or_missing(&["GlobalTableNotFound", "ResourceNotFound", "UnknownOperation"])?.is_some())
     }
 
-    /// The attribute by whose time items are deleted, where there is one.
+    /// The attribute that holds the expiry time of items, where there is one.
     pub async fn expiry(&self, name: &str) -> Result<Option<String>, AwsError> {
         let call = self.0.describe_time_to_live().table_name(name).send().await;
         let answer = call.call("dynamodb:DescribeTimeToLive", name)?;
@@ -122,7 +116,7 @@ impl DynamoDb {
             .map(drop)
     }
 
-    /// Adds the index on a string attribute.
+    /// Begins to add the index on a string attribute.
     pub async fn add_index(&self, name: &str, index: &str, key: &str) -> Result<(), AwsError> {
         // All members are set, so the builders cannot refuse.
         let schema = KeySchemaElement::builder().attribute_name(key).key_type(KeyType::Hash).build().ok();
@@ -162,7 +156,7 @@ impl DynamoDb {
         call.send().await.call("dynamodb:UpdateTable", name).map(drop)
     }
 
-    /// Begins a replica in `region`; called in the home region.
+    /// Begins to create a replica in `region`; called in the home region.
     pub async fn add_replica(&self, name: &str, region: &str) -> Result<(), AwsError> {
         let create = CreateReplicationGroupMemberAction::builder().region_name(region).build().ok();
         let update = ReplicationGroupUpdate::builder().set_create(create).build();
@@ -176,7 +170,7 @@ impl DynamoDb {
             .map(drop)
     }
 
-    /// Begins the removal of a replica; called in the home region.
+    /// Begins to remove a replica; called in the home region.
     pub async fn remove_replica(&self, name: &str, region: &str) -> Result<(), AwsError> {
         let delete = DeleteReplicationGroupMemberAction::builder().region_name(region).build().ok();
         let update = ReplicationGroupUpdate::builder().set_delete(delete).build();

@@ -10,7 +10,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::calls::FENCED;
 
-/// Our code where no call was made, because there are no credentials: a session that is over, a program that failed.
+/// Our own code for a call that could not be signed: the session has expired, or the credentials program failed.
 const NO_CREDENTIALS: &str = "NoCredentials";
 
 /// A call that failed after the SDK's retries.
@@ -19,13 +19,12 @@ const NO_CREDENTIALS: &str = "NoCredentials";
 pub struct AwsError {
     /// `transfer:CreateServer`.
     pub operation: &'static str,
-    /// What it was called for.
+    /// The resource that it was called for.
     pub object: String,
-    /// AWS's error code; `None` where no answer came.
+    /// AWS's error code; `None` without an answer.
     pub code: Option<String>,
     /// AWS's message, or what happened to the connection.
     pub message: String,
-    /// HTTP status of the answer.
     pub status: Option<u16>,
 }
 
@@ -37,7 +36,7 @@ impl AwsError {
             .is_some_and(|have| have == code || have.strip_suffix("Exception").is_some_and(|have| have == code))
     }
 
-    /// Whether AWS refused it because calls come too fast; then it had no effect.
+    /// Whether AWS throttled the call; it then had no effect.
     pub fn is_throttle(&self) -> bool {
         const THROTTLES: [&str; 7] = [
             "Throttling",
@@ -51,17 +50,17 @@ impl AwsError {
         self.code.as_deref().is_some_and(|code| THROTTLES.contains(&code))
     }
 
-    /// Whether it was not sent, because this run's lock may be over.
+    /// Whether it was not sent, because this run may no longer hold its lock.
     pub fn is_fenced(&self) -> bool {
         self.code.is_none() && self.message.contains(FENCED)
     }
 
-    /// Whether AWS did it and the answer broke off, so that nobody was told what came of it.
+    /// Whether AWS carried it out but the answer broke off, so that its result is unknown.
     pub fn is_cut_short(&self) -> bool {
         self.code.is_none() && self.status.is_some_and(|status| (200..300).contains(&status))
     }
 
-    /// Whether it may pass by itself: throttling, AWS's own trouble, a lost connection, or no answer in time.
+    /// Whether a retry may succeed: throttling, a fault of AWS, a lost connection, or no answer in time.
     pub fn is_transient(&self) -> bool {
         self.is_throttle()
             || match self.status {
@@ -72,15 +71,15 @@ impl AwsError {
             }
     }
 
-    /// Whether these credentials will never do again, whatever is called: expired, unknown, or not to be had.
+    /// Whether no call will succeed with these credentials: they have expired, are unknown, or could not be found.
     pub fn is_credentials(&self) -> bool {
         const OVER: [&str; 5] =
             ["ExpiredToken", "InvalidClientTokenId", "UnrecognizedClient", "InvalidAccessKeyId", NO_CREDENTIALS];
         OVER.iter().any(|code| self.is(code))
     }
 
-    /// Whether AWS takes the time of the signature for wrong. Most services say so in the words of a signature that does not
-    /// match (IAM user guide, "Troubleshoot Signature Version 4").
+    /// Whether AWS rejects the time of the signature. Most services report it as a signature that does not match (IAM
+    /// user guide, "Troubleshoot Signature Version 4").
     fn is_clock(&self) -> bool {
         let late = ["Signature expired", "Signature not yet current"];
         self.is("RequestTimeTooSkewed")
@@ -89,8 +88,8 @@ impl AwsError {
                 && late.iter().any(|words| self.message.contains(words)))
     }
 
-    /// Whether AWS refuses it only now, because the object or something it names is still changing. A stale revision of
-    /// a function is among them: the step reads the new one before it calls again.
+    /// Whether AWS refuses it only for now, because the resource or one that it names is still changing. A stale
+    /// revision of a function is among them: the step reads the new one before it calls again.
     pub fn is_busy(&self) -> bool {
         const BUSY: [&str; 9] = [
             "ResourceInUse",
@@ -109,51 +108,52 @@ impl AwsError {
             || self.message.contains("role defined for the function")
     }
 
-    /// What a person can do about it, where that is known.
+    /// What the user can do about it, where that is known.
     pub fn hint(&self) -> Option<String> {
         let action = self.operation;
         let code = self.code.as_deref().unwrap_or_default();
         Some(match code {
             "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" => {
-                format!(
-                    "the credentials lack `{action}`; docs/deployer-policy.json holds every permission that is needed"
-                )
+                format!("allow `{action}`; docs/deployer-policy.json has every permission that sftpctl needs")
             }
             _ if self.is_clock() => {
-                "the clock of this machine is off: AWS takes five minutes. Set it (`timedatectl set-ntp true`) and run again"
+                "the clock of this machine is off by more than the five minutes that AWS allows; set it \
+                    (`timedatectl set-ntp true`), then rerun the command"
                     .to_owned()
             }
             "ExpiredToken" | "ExpiredTokenException" => "the credentials have expired: sign in again (for SSO: \
-                `aws sso login`) and run the same command, it goes on where this one stopped"
+                `aws sso login`), then rerun the same command to resume"
                 .to_owned(),
-            NO_CREDENTIALS => "no credentials could be had: sign in again (for SSO: `aws sso login`), or see what the \
-                profile says, and run the same command, it goes on where this one stopped"
-                .to_owned(),
+            NO_CREDENTIALS => {
+                "no credentials were found: sign in (for SSO: `aws sso login`) or check the profile, then \
+                rerun the same command to resume"
+                    .to_owned()
+            }
             "InvalidClientTokenId"
             | "UnrecognizedClientException"
             | "SignatureDoesNotMatch"
             | "InvalidSignatureException"
             | "InvalidAccessKeyId" => {
-                "AWS does not accept these credentials; see which ones are used with `aws sts get-caller-identity`"
+                "AWS does not accept these credentials; check which ones are in use with `aws sts get-caller-identity`"
                     .to_owned()
             }
             "UnknownOperationException" | "NotImplemented" | "InvalidAction" => {
-                format!("this endpoint does not offer `{action}`")
+                format!("this endpoint does not support `{action}`")
             }
-            _ if self.status == Some(501) => format!("this endpoint does not offer `{action}`"),
+            _ if self.status == Some(501) => format!("this endpoint does not support `{action}`"),
             _ if self.is_fenced() => {
-                "another run may have taken it; when that has finished, run the same command again".to_owned()
+                "another run may have taken the lock; rerun the same command when that run has finished".to_owned()
             }
             _ if self.code.is_none() && self.status.is_none() => {
-                "check the network, the region and, with --endpoint-url, that something listens there".to_owned()
+                "check the network, the region and, with --endpoint-url, that a server listens there".to_owned()
             }
-            _ if self.is_transient() => "it is AWS's own trouble and passes: run the same command again".to_owned(),
+            _ if self.is_transient() => "AWS reported a temporary problem; rerun the command".to_owned(),
             _ => return None,
         })
     }
 }
 
-/// Turns what the SDK returns into our error.
+/// Turns the SDK's errors into ours.
 pub(super) trait Call<T> {
     /// Names the operation and its object.
     fn call(self, operation: &'static str, object: &str) -> Result<T, AwsError>;
@@ -170,7 +170,7 @@ where
             let message = match (error.message(), &error) {
                 (Some(message), _) => message.to_owned(),
                 (None, SdkError::ServiceError(_)) => match status {
-                    Some(200) => "an answer that is not in AWS's form".to_owned(),
+                    Some(200) => "the answer could not be parsed".to_owned(),
                     Some(status) => format!("HTTP status {status} without a message"),
                     None => "no message".to_owned(),
                 },
@@ -193,7 +193,7 @@ fn no_credentials(error: &(dyn Error + 'static)) -> bool {
     false
 }
 
-/// The words that say most: an SDK wraps a refused connection four times.
+/// The most specific message: an SDK wraps a refused connection four times.
 fn innermost<E>(error: &SdkError<E, Response>) -> String
 where
     E: Error + Send + Sync + 'static,
@@ -231,7 +231,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wrong_clock_is_told_from_wrong_credentials() {
+    fn wrong_clock_and_wrong_credentials_get_different_hints() {
         for (code, message, clock) in [
             (
                 "RequestTimeTooSkewed",

@@ -8,20 +8,16 @@ use aws_sdk_iam::types::Tag;
 use super::error::{Call as _, OrMissing as _};
 use super::{AwsError, Tags};
 
-/// IAM.
 #[derive(Clone, Debug)]
 pub struct Iam(pub(super) aws_sdk_iam::Client);
 
-/// A role as it is.
 #[derive(Clone, Debug)]
 pub struct RoleFacts {
-    /// Its ARN.
     pub arn: String,
-    /// Trust policy, decoded JSON.
+    /// Trust policy as JSON.
     pub trust: String,
-    /// ARN of its permissions boundary.
+    /// ARN of the permissions boundary.
     pub boundary: Option<String>,
-    /// Its tags.
     pub tags: Tags,
 }
 
@@ -142,8 +138,8 @@ impl Iam {
         call.or_missing(&["EntityAlreadyExists"]).map(drop)
     }
 
-    /// Makes a new default version; of the five that AWS keeps, the oldest others go first. The SDK does not try it again by
-    /// itself: IAM has no token for it, and where only the answer was lost there would be a second version.
+    /// Creates a new default version. AWS keeps five: the oldest others are deleted first. The SDK does not retry it:
+    /// IAM takes no token for it, and where only the answer was lost, a retry would create a second version.
     pub async fn set_policy(&self, arn: &str, document: &str) -> Result<(), AwsError> {
         self.drop_versions(arn, 3).await?;
         let call = self.0.create_policy_version().policy_arn(arn).policy_document(document).set_as_default(true);

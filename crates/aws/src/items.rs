@@ -1,5 +1,4 @@
-//! Account items of a table. Writes go to the table's home region; where two things must be written or neither, in one
-//! transaction.
+//! Account items of a table. Writes go to the table's home region, as one transaction.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -12,65 +11,52 @@ use aws_sdk_dynamodb::types::{
 use super::AwsError;
 use super::dynamodb::DynamoDb;
 use super::error::Call as _;
+use sftp_authorizer::dynamodb::{item, value};
 use sftp_authorizer::{Attribute, Item};
 
 /// One write of a transaction.
 #[derive(Clone, Debug)]
 pub enum Write {
-    /// Puts an item.
     Put {
-        /// The item.
         item: Item,
-        /// What must hold of the item that is there, in DynamoDB's condition language.
+        /// Condition on the existing item, in DynamoDB's expression language.
         condition: Option<String>,
-        /// Values named in the condition.
+        /// Values of the condition's placeholders.
         values: Vec<(String, Attribute)>,
     },
-    /// Deletes an item.
     Delete {
-        /// Its key.
         key: (String, Attribute),
-        /// As above.
         condition: Option<String>,
-        /// As above.
         values: Vec<(String, Attribute)>,
     },
-    /// Changes some attributes of an item and leaves the others alone.
+    /// Changes some attributes of an item and keeps the others.
     Update {
-        /// Its key.
         key: (String, Attribute),
-        /// The attributes; without a value they are removed.
+        /// An attribute without a value is removed.
         changes: Vec<(String, Option<Attribute>)>,
-        /// As above.
         condition: Option<String>,
-        /// As above.
         values: Vec<(String, Attribute)>,
     },
-    /// Writes nothing, but must hold for the others to be written.
+    /// Writes nothing; its condition must hold for the others to be written.
     Check {
-        /// The key of the item that is looked at.
         key: (String, Attribute),
-        /// As above.
         condition: String,
-        /// As above.
         values: Vec<(String, Attribute)>,
     },
 }
 
-/// How often a transaction is tried that meets another one on the same items.
+/// Attempts of a transaction that conflicts with another on the same items.
 const CONFLICTS: u32 = 6;
 
-/// How a conditional write ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Written {
-    /// It is done.
     Done,
-    /// Nothing was written, because the conditions of these writes did not hold.
+    /// Nothing was written: the conditions of these writes did not hold.
     Refused(Vec<usize>),
 }
 
 impl DynamoDb {
-    /// The items of an index key.
+    /// The items with this key of an index.
     pub async fn query_index(&self, table: &str, index: &str, key: (&str, &str)) -> Result<Vec<Item>, AwsError> {
         let answer = self
             .0
@@ -86,13 +72,13 @@ impl DynamoDb {
         Ok(answer.items.unwrap_or_default().into_iter().map(item).collect())
     }
 
-    /// One item, as it is now in this region.
+    /// One item by its key, strongly consistent in this region.
     pub async fn item(&self, table: &str, key: (&str, &Attribute)) -> Result<Option<Item>, AwsError> {
         let call = self.0.get_item().table_name(table).key(key.0, value(key.1)).consistent_read(true).send().await;
         Ok(call.call("dynamodb:GetItem", table)?.item.map(item))
     }
 
-    /// A page of all items, and where the next one begins.
+    /// One page of a scan, and the key where the next one starts.
     pub async fn page_of_items(&self, table: &str, from: Option<Item>) -> Result<(Vec<Item>, Option<Item>), AwsError> {
         let from = from.map(|key| key.iter().map(|(name, attribute)| (name.clone(), value(attribute))).collect());
         let answer = self.0.scan().table_name(table).set_exclusive_start_key(from).send().await;
@@ -101,8 +87,8 @@ impl DynamoDb {
         Ok((answer.items.unwrap_or_default().into_iter().map(item).collect(), next))
     }
 
-    /// Writes all or nothing. A transaction that meets another one on the same items is tried again: what that one wrote
-    /// then decides.
+    /// Writes all or nothing. A transaction that conflicts with another on the same items is retried, so that its
+    /// conditions are checked against what the other wrote.
     pub async fn write_items(&self, table: &str, writes: &[Write]) -> Result<Written, AwsError> {
         let items = writes.iter().map(|write| transaction(table, write)).collect::<Result<Vec<_>, _>>()?;
         let mut attempts = 0;
@@ -126,7 +112,10 @@ impl DynamoDb {
             if with("TransactionConflict").is_empty() || attempts == CONFLICTS {
                 return Err::<Written, _>(error).call("dynamodb:PutItem", table);
             }
-            #[expect(clippy::disallowed_methods, reason = "a conflict passes in milliseconds, and no SDK retries it")]
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "a conflict lasts milliseconds, and the SDK does not retry it"
+            )]
             tokio::time::sleep(Duration::from_millis(fastrand::u64(20..50) << attempts)).await;
         }
     }
@@ -169,7 +158,7 @@ fn transaction(table: &str, write: &Write) -> Result<TransactWriteItem, AwsError
             TransactWriteItem::builder().delete(delete).build()
         }
         Write::Update { key, changes, condition, values } => {
-            // By placeholders, since `status` and others are words of the language.
+            // By placeholders, since `status` and others are reserved words.
             let placed = || changes.iter().enumerate();
             let set = placed().filter(|(_, (_, value))| value.is_some()).map(|(n, _)| format!("#a{n} = :a{n}"));
             let removed = placed().filter(|(_, (_, value))| value.is_none()).map(|(n, _)| format!("#a{n}"));
@@ -204,33 +193,4 @@ fn transaction(table: &str, write: &Write) -> Result<TransactWriteItem, AwsError
             TransactWriteItem::builder().condition_check(check).build()
         }
     })
-}
-
-fn item(from: HashMap<String, AttributeValue>) -> Item {
-    from.into_iter().map(|(name, value)| (name, attribute(value))).collect()
-}
-
-fn attribute(value: AttributeValue) -> Attribute {
-    match value {
-        AttributeValue::S(text) => Attribute::Text(text),
-        AttributeValue::N(digits) => Attribute::Number(digits),
-        AttributeValue::Ss(texts) => Attribute::Texts(texts),
-        AttributeValue::L(values) => {
-            let texts = values.into_iter().map(|value| match value {
-                AttributeValue::S(text) => Some(text),
-                _ => None,
-            });
-            texts.collect::<Option<Vec<_>>>().map_or(Attribute::Other, Attribute::Texts)
-        }
-        _ => Attribute::Other,
-    }
-}
-
-fn value(attribute: &Attribute) -> AttributeValue {
-    match attribute {
-        Attribute::Text(text) => AttributeValue::S(text.clone()),
-        Attribute::Number(digits) => AttributeValue::N(digits.clone()),
-        Attribute::Texts(texts) => AttributeValue::L(texts.iter().cloned().map(AttributeValue::S).collect()),
-        Attribute::Other => AttributeValue::Null(true),
-    }
 }

@@ -10,32 +10,27 @@ use serde::Serialize;
 use super::error::{Call as _, OrMissing as _};
 use super::{AwsError, Tags};
 
-/// Lambda of a region.
 #[derive(Clone, Debug)]
 pub struct Lambda(pub(super) aws_sdk_lambda::Client);
 
-/// A function as it is.
 #[derive(Clone, Debug, Default)]
 pub struct FunctionFacts {
-    /// Its ARN.
     pub arn: String,
-    /// ARN of its execution role.
+    /// ARN of the execution role.
     pub role: String,
-    /// Its environment variables.
     pub environment: BTreeMap<String, String>,
-    /// Changes with every update; an update naming an old one is refused.
+    /// Changes with every update; an update that names an old one is refused.
     pub revision: String,
     /// SHA-256 of the package, in base64.
     pub code_sha256: Option<String>,
-    /// What a template says of it besides, under the template's names.
+    /// Further settings, under the names that templates use.
     pub settings: FunctionSettings,
-    /// How many invocations may run at once, where some are reserved for it.
+    /// Reserved concurrency, where it is set.
     pub reserved: Option<i32>,
-    /// An update or the creation is going on; AWS's word.
+    /// AWS's status of an update or creation in progress.
     pub pending: Option<String>,
-    /// The last update or the creation failed; AWS's reason.
+    /// AWS's reason why the last update or the creation failed.
     pub failed: Option<String>,
-    /// Its tags.
     pub tags: Tags,
 }
 
@@ -45,7 +40,6 @@ pub struct FunctionFacts {
 pub struct FunctionSettings {
     /// `provided.al2023`.
     pub runtime: Option<String>,
-    /// What in the package is run.
     pub handler: Option<String>,
     /// In MB.
     pub memory_size: Option<i32>,
@@ -53,28 +47,28 @@ pub struct FunctionSettings {
     pub timeout: Option<i32>,
     /// `x86_64` or `arm64`.
     pub architectures: Vec<String>,
-    /// ARNs of layers, whose files are put over the package's.
+    /// ARNs of layers, whose files are merged over the package's.
     pub layers: Vec<String>,
-    /// Subnets that its calls go through; without a way out of them it reaches no table.
+    /// Subnets of its network; without a route out of them it reaches no table.
     #[serde(rename = "VpcConfig")]
     pub subnets: Vec<String>,
-    /// ARN of the key of its environment variables.
+    /// ARN of the key that encrypts the environment variables.
     pub kms_key_arn: Option<String>,
     /// `PassThrough` or `Active`.
     #[serde(rename = "TracingConfig")]
     pub tracing: Option<String>,
 }
 
-/// What an invocation gave.
+/// The result of an invocation.
 #[derive(Clone, Debug)]
 pub struct Invocation {
-    /// The function failed by itself: the payload is its error.
+    /// Whether the function itself failed: the payload is then its error.
     pub failed: bool,
     /// JSON.
     pub payload: Vec<u8>,
 }
 
-/// Keeps the SDK from another attempt where Lambda throttles.
+/// Keeps the SDK from retrying where Lambda throttles.
 #[derive(Debug)]
 struct Throttled;
 
@@ -106,7 +100,7 @@ fn settings(of: &FunctionConfiguration) -> FunctionSettings {
 }
 
 impl Lambda {
-    /// Invokes a function and waits for its answer. Whoever is throttled hears so at once.
+    /// Invokes a function and waits for its answer. Throttling is returned at once.
     pub async fn invoke(&self, name: &str, payload: Vec<u8>) -> Result<Invocation, AwsError> {
         let call = self.0.invoke().function_name(name).payload(aws_sdk_lambda::primitives::Blob::new(payload));
         let call = call.customize().config_override(aws_sdk_lambda::Config::builder().retry_classifier(Throttled));
@@ -117,7 +111,7 @@ impl Lambda {
         })
     }
 
-    /// Reads a function, its tags included.
+    /// Reads a function with its tags.
     pub async fn function(&self, name: &str) -> Result<Option<FunctionFacts>, AwsError> {
         let call = self.0.get_function().function_name(name).send().await.call("lambda:GetFunction", name);
         let Some(answer) = call.or_missing(&["ResourceNotFound"])? else { return Ok(None) };

@@ -1,6 +1,6 @@
-//! AWS: the only module that names an SDK crate. Thin functions per service, in our own plain types.
+//! AWS: the only library that names an SDK. Thin functions per service, in our own plain types.
 //!
-//! It decides nothing: no order, no waiting beyond the SDK's own retries, no printing.
+//! It decides nothing: no order, no waiting beyond retries, no printing.
 
 mod apigateway;
 mod apigateway_parts;

@@ -1,4 +1,4 @@
-//! CloudWatch log groups, and the metrics that are made of them.
+//! CloudWatch log groups, and the metric filters on them.
 
 use std::collections::HashMap;
 
@@ -8,57 +8,48 @@ use serde::Serialize;
 use super::error::{Call as _, OrMissing as _};
 use super::{AwsError, Tags};
 
-/// CloudWatch Logs of a region.
 #[derive(Clone, Debug)]
 pub struct Logs(pub(super) aws_sdk_cloudwatchlogs::Client);
 
-/// A log group as it is.
 #[derive(Clone, Debug)]
 pub struct GroupFacts {
-    /// Its ARN, as its tags are asked for.
+    /// The ARN in the form that the calls for tags take.
     pub arn: String,
-    /// Days that lines are kept; `None`: for ever, as in a group that a late line has made.
+    /// Days that lines are kept; `None` is for ever, as in a group that a late line has created.
     pub retention: Option<i32>,
 }
 
-/// A filter that makes a metric of log lines, under the names that templates use.
+/// A metric filter, under the names that templates use.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct MetricFilterFacts {
-    /// Its name, by which it is found in its group.
+    /// The key that it is found by in its group.
     #[serde(skip_serializing)]
     pub filter_name: String,
-    /// The log group.
     pub log_group_name: String,
-    /// Which lines count.
+    /// Selects the lines that count.
     pub filter_pattern: String,
-    /// What they count as.
     pub metric_transformations: Vec<MetricFacts>,
 }
 
-/// What a line counts as.
+/// The metric of a filter.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct MetricFacts {
-    /// Namespace of the metric.
     pub metric_namespace: String,
-    /// The metric.
     pub metric_name: String,
-    /// A number, or a field of the line.
+    /// A number, or a field of the line: `$.size`.
     pub metric_value: String,
-    /// What no line counts as.
+    /// Published while no line matches.
     pub default_value: Option<f64>,
-    /// Its unit.
     pub unit: Option<String>,
-    /// Fields of the line that tell series apart.
+    /// Fields of the line that select the series.
     pub dimensions: Vec<MetricDimension>,
 }
 
-/// One dimension of a metric.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct MetricDimension {
-    /// Its name.
     pub key: String,
     /// The field: `$.reason`.
     pub value: String,
@@ -76,13 +67,13 @@ impl Logs {
             .call("logs:DescribeLogGroups", name)?;
         let group = answer.log_groups().iter().find(|group| group.log_group_name() == Some(name));
         Ok(group.map(|group| GroupFacts {
-            // Only the older of the two ARNs ends in `:*`, which the calls for tags do not take.
+            // The older of the two ARNs ends in `:*`, which the calls for tags do not take.
             arn: group.log_group_arn().or(group.arn()).unwrap_or_default().trim_end_matches(":*").to_owned(),
             retention: group.retention_in_days(),
         }))
     }
 
-    /// Tags of a group; none where it has gone meanwhile.
+    /// Tags of a group; empty if it has been deleted meanwhile.
     pub async fn tags(&self, arn: &str) -> Result<Tags, AwsError> {
         let call = self.0.list_tags_for_resource().resource_arn(arn).send().await;
         let answer = call.call("logs:ListTagsForResource", arn).or_missing(&["ResourceNotFound"])?;
@@ -95,7 +86,7 @@ impl Logs {
         call.or_missing(&["ResourceNotFound"]).map(drop)
     }
 
-    /// The metric filters of a group; none where there is no such group.
+    /// The metric filters of a group; empty without the group.
     pub async fn metric_filters(&self, group: &str) -> Result<Vec<MetricFilterFacts>, AwsError> {
         let mut found = Vec::new();
         let mut pages = self.0.describe_metric_filters().log_group_name(group).into_paginator().send();
@@ -120,7 +111,7 @@ fn metric(from: &MetricTransformation) -> MetricFacts {
         metric_name: from.metric_name().to_owned(),
         metric_value: from.metric_value().to_owned(),
         default_value: from.default_value(),
-        // The unit that is set where none is asked for.
+        // AWS sets this unit where none is requested.
         unit: from.unit().map(|unit| unit.as_str().to_owned()).filter(|unit| unit != "None"),
         dimensions: from.dimensions().into_iter().flat_map(HashMap::iter).map(dimension).collect(),
     }

@@ -8,10 +8,9 @@ use super::AwsError;
 use super::error::{Call as _, OrMissing as _};
 use super::s3::S3;
 
-/// What is known of an object without reading it.
+/// The metadata of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObjectFacts {
-    /// Its key.
     pub key: String,
     /// Bytes.
     pub size: u64,
@@ -26,11 +25,11 @@ pub struct ObjectPage {
     pub objects: Vec<ObjectFacts>,
     /// Prefixes one level down, each with its slash.
     pub folders: Vec<String>,
-    /// Where the next page begins.
+    /// Token of the next page.
     pub next: Option<String>,
 }
 
-/// An object on its way.
+/// An object that is being downloaded.
 #[derive(Debug)]
 pub struct Download {
     object: String,
@@ -38,7 +37,7 @@ pub struct Download {
 }
 
 impl Download {
-    /// The bytes that follow; `None` at the end.
+    /// The next bytes; `None` at the end.
     ///
     /// # Errors
     /// The connection broke.
@@ -57,7 +56,7 @@ fn broken(object: &str, error: &dyn std::fmt::Display) -> AwsError {
     }
 }
 
-/// An upload in parts that has begun.
+/// A multipart upload that has begun.
 #[derive(Clone, Debug)]
 pub struct Upload {
     id: String,
@@ -79,7 +78,7 @@ impl S3 {
         }
     }
 
-    /// One page of what is under a prefix, one level deep, or without `delimited` to the bottom.
+    /// One page of the keys under a prefix: one level if `delimited`, otherwise all levels.
     pub async fn page(
         &self,
         bucket: &str,
@@ -116,7 +115,7 @@ impl S3 {
         })
     }
 
-    /// The bytes from `start` on, at most `length`; `None` where the object is gone. Past the end there are none.
+    /// The bytes from `start` on, at most `length`; `None` where the object is gone; empty past its end.
     pub async fn range(&self, bucket: &str, key: &str, start: u64, length: u64) -> Result<Option<Bytes>, AwsError> {
         let object = format!("{bucket}/{key}");
         let range = format!("bytes={start}-{}", start.saturating_add(length).saturating_sub(1));
@@ -148,7 +147,7 @@ impl S3 {
         call.call("s3:PutObject", &format!("{bucket}/{key}")).map(drop)
     }
 
-    /// Begins an upload in parts; nothing is to be seen until it is completed.
+    /// Begins a multipart upload; the object is not visible until it is completed.
     pub async fn begin(&self, bucket: &str, key: &str) -> Result<Upload, AwsError> {
         let call = self.client.create_multipart_upload().bucket(bucket).key(key).send().await;
         let answer = call.call("s3:PutObject", &format!("{bucket}/{key}"))?;
@@ -165,7 +164,7 @@ impl S3 {
         Ok(())
     }
 
-    /// Makes the object of its parts.
+    /// Completes the upload: the object becomes visible.
     pub async fn complete(&self, bucket: &str, key: &str, upload: Upload) -> Result<(), AwsError> {
         let parts = CompletedMultipartUpload::builder().set_parts(Some(upload.parts)).build();
         let call = self.client.complete_multipart_upload().bucket(bucket).key(key).upload_id(upload.id);
@@ -173,7 +172,7 @@ impl S3 {
         call.call("s3:PutObject", &format!("{bucket}/{key}")).map(drop)
     }
 
-    /// Gives the parts up.
+    /// Aborts the upload and deletes its parts.
     pub async fn abort(&self, bucket: &str, key: &str, upload: &Upload) -> Result<(), AwsError> {
         let call = self.client.abort_multipart_upload().bucket(bucket).key(key).upload_id(&upload.id).send().await;
         call.call("s3:AbortMultipartUpload", &format!("{bucket}/{key}")).or_missing(&["NoSuchUpload"]).map(drop)
@@ -187,6 +186,6 @@ impl S3 {
     }
 }
 
-/// What stays as it is in `x-amz-copy-source`: unreserved characters (RFC 3986) and the slash.
+/// Not encoded in `x-amz-copy-source`: unreserved characters (RFC 3986) and the slash.
 const KEY: &percent_encoding::AsciiSet =
     &percent_encoding::NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');

@@ -1,13 +1,12 @@
 //! Hosted zones and records.
 
 use aws_sdk_route53::types::{
-    Change, ChangeAction, ChangeBatch, ChangeStatus, ResourceRecord, ResourceRecordSet, ResourceRecordSetRegion, RrType,
+    Change, ChangeAction, ChangeBatch, ResourceRecord, ResourceRecordSet, ResourceRecordSetRegion, RrType,
 };
 
 use super::AwsError;
 use super::error::{Call as _, OrMissing as _};
 
-/// Route 53.
 #[derive(Clone, Debug)]
 pub struct Route53(pub(super) aws_sdk_route53::Client);
 
@@ -16,9 +15,9 @@ pub struct Route53(pub(super) aws_sdk_route53::Client);
 pub struct RecordFacts {
     /// Full name without the last dot.
     pub name: String,
-    /// `CNAME`, or what else is there.
+    /// `CNAME`, or the type of a record created outside sftpctl.
     pub kind: String,
-    /// Where it points to, without the last dot; several only where somebody else made it.
+    /// Targets without the last dot; several only where it was created outside sftpctl.
     pub targets: Vec<String>,
     /// Seconds.
     pub ttl: Option<i64>,
@@ -47,7 +46,7 @@ impl Route53 {
             .collect())
     }
 
-    /// Creates a public hosted zone; only the local cloud is given one.
+    /// Creates a public hosted zone; only the local cloud needs it.
     pub async fn create_zone(&self, name: &str) -> Result<(), AwsError> {
         let call = self.0.create_hosted_zone().name(name).caller_reference(format!("sftpctl-local-{name}"));
         call.send().await.call("route53:CreateHostedZone", name).map(drop)
@@ -62,27 +61,21 @@ impl Route53 {
         Ok(Some(answer.resource_record_sets().iter().filter(same).map(facts).collect()))
     }
 
-    /// Creates or replaces a record; returns the id of the change.
-    pub async fn upsert(&self, zone: &str, record: &RecordFacts) -> Result<String, AwsError> {
+    /// Creates or replaces a record.
+    pub async fn upsert(&self, zone: &str, record: &RecordFacts) -> Result<(), AwsError> {
         self.change(zone, record, ChangeAction::Upsert).await
     }
 
     /// Deletes a record, which must be exactly as given.
     pub async fn delete(&self, zone: &str, record: &RecordFacts) -> Result<(), AwsError> {
         match self.change(zone, record, ChangeAction::Delete).await {
-            // Missing is fine; AWS says it in the words of a fault only.
+            // Missing is fine; only AWS's message tells it from other errors.
             Err(error) if error.is("InvalidChangeBatch") && error.message.contains("but it was not found") => Ok(()),
-            other => other.map(drop),
+            other => other,
         }
     }
 
-    /// Whether a change has reached all name servers.
-    pub async fn in_sync(&self, change: &str) -> Result<bool, AwsError> {
-        let answer = self.0.get_change().id(change).send().await.call("route53:GetChange", change)?;
-        Ok(answer.change_info().is_none_or(|info| *info.status() == ChangeStatus::Insync))
-    }
-
-    async fn change(&self, zone: &str, record: &RecordFacts, action: ChangeAction) -> Result<String, AwsError> {
+    async fn change(&self, zone: &str, record: &RecordFacts, action: ChangeAction) -> Result<(), AwsError> {
         let name = record.name.as_str();
         let invalid = |error: aws_smithy_types::error::operation::BuildError| AwsError {
             operation: "route53:ChangeResourceRecordSets",
@@ -102,15 +95,8 @@ impl Route53 {
         let set = set.build().map_err(invalid)?;
         let change = Change::builder().action(action).resource_record_set(set).build().map_err(invalid)?;
         let batch = ChangeBatch::builder().changes(change).build().map_err(invalid)?;
-        let answer = self
-            .0
-            .change_resource_record_sets()
-            .hosted_zone_id(zone)
-            .change_batch(batch)
-            .send()
-            .await
-            .call("route53:ChangeResourceRecordSets", name)?;
-        Ok(answer.change_info().map(|info| info.id().to_owned()).unwrap_or_default())
+        let call = self.0.change_resource_record_sets().hosted_zone_id(zone).change_batch(batch).send().await;
+        call.call("route53:ChangeResourceRecordSets", name).map(drop)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Buckets and objects. Every call on a bucket that may be another's names the expected owner.
+//! Buckets and objects. Every call on a bucket that another account may own names the expected owner.
 
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{
@@ -11,7 +11,6 @@ use aws_sdk_s3::types::{
 use super::error::{Call as _, OrMissing as _};
 use super::{AwsError, Tags};
 
-/// S3 of a region.
 #[derive(Clone, Debug)]
 pub struct S3 {
     pub(super) client: aws_sdk_s3::Client,
@@ -21,13 +20,10 @@ pub struct S3 {
 /// The policy of a bucket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Policy {
-    /// No such bucket.
     NoBucket,
-    /// The bucket belongs to another account, or we may not look at it.
+    /// The bucket belongs to another account, or access is denied.
     NotOurs,
-    /// It has none.
     None,
-    /// The JSON document.
     Document(String),
 }
 
@@ -38,14 +34,14 @@ pub struct ObjectVersion {
     version: Option<String>,
 }
 
-/// How a bucket keeps what is in it.
+/// The settings of a bucket that sftpctl manages.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BucketSettings {
-    /// `Enabled`, `Suspended`; `None`: never turned on.
+    /// `Enabled` or `Suspended`; `None` if it was never enabled.
     pub versioning: Option<String>,
     /// `AES256`, `aws:kms`, …
     pub encryption: Option<String>,
-    /// Whether the public is shut out in all four ways.
+    /// Whether all four settings that block public access are on.
     pub shut: bool,
     /// `BucketOwnerEnforced`, …
     pub ownership: Option<String>,
@@ -54,14 +50,14 @@ pub struct BucketSettings {
 const NO_BUCKET: &[&str] = &["NoSuchBucket", "NotFound"];
 
 impl S3 {
-    /// Reads a bucket's policy, which also tells whether it exists and is ours to look at.
+    /// Reads a bucket's policy; the answer also shows whether the bucket exists and is ours.
     pub async fn policy(&self, bucket: &str, account: &str) -> Result<Policy, AwsError> {
         let call = self.client.get_bucket_policy().bucket(bucket).expected_bucket_owner(account).send().await;
         match call.call("s3:GetBucketPolicy", bucket) {
             Ok(answer) => Ok(Policy::Document(answer.policy().unwrap_or_default().to_owned())),
             Err(error) if error.is("NoSuchBucketPolicy") => Ok(Policy::None),
             Err(error) if NO_BUCKET.iter().any(|code| error.is(code)) => Ok(Policy::NoBucket),
-            // 403 also where the bucket is in this account and its policy shuts us out; both need a person.
+            // 403 also where the bucket is in this account and its policy denies access; the user must resolve both.
             Err(error) if error.status == Some(403) => Ok(Policy::NotOurs),
             // The bucket is in another region: names are global.
             Err(error) if error.is("PermanentRedirect") || error.is("AuthorizationHeaderMalformed") => {
@@ -71,7 +67,7 @@ impl S3 {
         }
     }
 
-    /// Names of this account's buckets, in all regions, that begin so.
+    /// Names of this account's buckets in all regions that have this prefix.
     pub async fn buckets(&self, prefix: &str) -> Result<Vec<String>, AwsError> {
         let mut pages = self.client.list_buckets().prefix(prefix).max_buckets(1000).into_paginator().send();
         let mut names = Vec::new();
@@ -83,24 +79,23 @@ impl S3 {
         Ok(names)
     }
 
-    /// The region of a bucket, wherever it is asked; `None` where there is no such bucket.
+    /// The region of a bucket, whichever region is asked; `None` where there is no such bucket.
     pub async fn location(&self, bucket: &str) -> Result<Option<String>, AwsError> {
         let call = self.client.get_bucket_location().bucket(bucket).send().await.call("s3:GetBucketLocation", bucket);
         let answer = call.or_missing(NO_BUCKET)?;
-        // us-east-1 is the region without a name here.
+        // us-east-1 has no name here.
         Ok(answer.map(|answer| match answer.location_constraint().map(BucketLocationConstraint::as_str) {
             None | Some("") => "us-east-1".to_owned(),
             Some(region) => region.to_owned(),
         }))
     }
 
-    /// Replaces the policy.
     pub async fn set_policy(&self, bucket: &str, account: &str, document: &str) -> Result<(), AwsError> {
         let call = self.client.put_bucket_policy().bucket(bucket).expected_bucket_owner(account).policy(document);
         call.send().await.call("s3:PutBucketPolicy", bucket).map(drop)
     }
 
-    /// Takes the policy away; none is fine.
+    /// Deletes the policy; missing is fine.
     pub async fn delete_policy(&self, bucket: &str, account: &str) -> Result<(), AwsError> {
         let call = self.client.delete_bucket_policy().bucket(bucket).expected_bucket_owner(account).send().await;
         call.call("s3:DeleteBucketPolicy", bucket).or_missing(&["NoSuchBucketPolicy"]).map(drop)
@@ -118,7 +113,6 @@ impl S3 {
         }
     }
 
-    /// Replaces the tags.
     pub async fn set_tags(&self, bucket: &str, tags: &Tags) -> Result<(), AwsError> {
         // All members are set, so the builders cannot refuse.
         let set: Vec<_> = tags.iter().filter_map(|(k, v)| Tag::builder().key(k).value(v).build().ok()).collect();
@@ -129,7 +123,7 @@ impl S3 {
 
     /// Creates a bucket; one that we own already is fine.
     pub async fn create_bucket(&self, bucket: &str) -> Result<(), AwsError> {
-        // us-east-1 is the one region that takes no constraint.
+        // us-east-1 is the one region that accepts no constraint.
         let place = (self.region != "us-east-1").then(|| {
             let region = BucketLocationConstraint::from(self.region.as_str());
             CreateBucketConfiguration::builder().location_constraint(region).build()
@@ -138,7 +132,7 @@ impl S3 {
         call.call("s3:CreateBucket", bucket).or_missing(&["BucketAlreadyOwnedByYou"]).map(drop)
     }
 
-    /// Reads how a bucket keeps what is in it.
+    /// Reads the settings of a bucket.
     pub async fn settings(&self, bucket: &str, account: &str) -> Result<BucketSettings, AwsError> {
         let versioning = async {
             let call = self.client.get_bucket_versioning().bucket(bucket).expected_bucket_owner(account).send().await;
@@ -179,7 +173,6 @@ impl S3 {
         Ok(BucketSettings { versioning, encryption, shut, ownership })
     }
 
-    /// Turns versioning on.
     pub async fn enable_versioning(&self, bucket: &str, account: &str) -> Result<(), AwsError> {
         let on = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled).build();
         let call = self.client.put_bucket_versioning().bucket(bucket).expected_bucket_owner(account);
@@ -198,7 +191,7 @@ impl S3 {
         call.call("s3:PutEncryptionConfiguration", bucket).map(drop)
     }
 
-    /// Makes the bucket's owner the owner of every object, without ACLs.
+    /// Sets `BucketOwnerEnforced`: the bucket's owner owns every object, and ACLs are off.
     pub async fn own_objects(&self, bucket: &str, account: &str) -> Result<(), AwsError> {
         let rule = OwnershipControlsRule::builder().object_ownership(ObjectOwnership::BucketOwnerEnforced).build().ok();
         let rules = OwnershipControls::builder().set_rules(Some(rule.into_iter().collect())).build().ok();
@@ -207,7 +200,7 @@ impl S3 {
         call.call("s3:PutBucketOwnershipControls", bucket).map(drop)
     }
 
-    /// Shuts out the public, four ways.
+    /// Turns on all four settings that block public access.
     pub async fn block_public_access(&self, bucket: &str) -> Result<(), AwsError> {
         let block = PublicAccessBlockConfiguration::builder()
             .block_public_acls(true)
@@ -225,7 +218,6 @@ impl S3 {
         call.or_missing(NO_BUCKET).map(drop)
     }
 
-    /// Whether the object exists.
     pub async fn object_exists(&self, bucket: &str, key: &str, account: &str) -> Result<bool, AwsError> {
         let call = self.client.head_object().bucket(bucket).key(key).expected_bucket_owner(account).send().await;
         // HEAD answers carry no body, so the SDK knows only the status.
@@ -267,7 +259,7 @@ impl S3 {
             .collect())
     }
 
-    /// Deletes these versions, at most 1,000, for good.
+    /// Deletes these versions permanently, at most 1,000.
     pub async fn delete_versions(&self, bucket: &str, versions: &[ObjectVersion]) -> Result<(), AwsError> {
         let objects = versions
             .iter()
@@ -288,7 +280,6 @@ impl S3 {
         }
     }
 
-    /// Deletes one object.
     pub async fn delete_object(&self, bucket: &str, key: &str) -> Result<(), AwsError> {
         let call = self.client.delete_object().bucket(bucket).key(key).send().await;
         call.call("s3:DeleteObject", &format!("{bucket}/{key}")).or_missing(NO_BUCKET).map(drop)

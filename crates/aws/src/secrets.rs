@@ -1,4 +1,4 @@
-//! Secrets Manager and Systems Manager's parameters: where private host keys may be kept.
+//! Secrets Manager and Systems Manager's parameters, which may hold private host keys.
 
 use secrecy::SecretString;
 

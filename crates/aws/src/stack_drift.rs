@@ -5,28 +5,27 @@ use serde_json::Value;
 use super::error::Call as _;
 use super::{AwsError, CloudFormation};
 
-/// How a resource of a stack differs from what the stack put there.
+/// How a resource of a stack differs from what the stack created.
 #[derive(Clone, Debug)]
 pub struct ResourceDrift {
-    /// Logical id.
     pub logical: String,
     /// `AWS::Lambda::Function`.
     pub kind: String,
     /// `IN_SYNC`, `MODIFIED`, `DELETED`, `NOT_CHECKED`, `UNSUPPORTED`, …
     pub status: String,
-    /// Path of the property (`/Environment/Variables/X`), what the stack put there, what is there.
+    /// Path of the property (`/Environment/Variables/X`), its expected value, its actual value.
     pub differences: Vec<(String, Value, Value)>,
 }
 
 impl CloudFormation {
-    /// Begins the detection; the answer is its id.
+    /// Begins the detection and returns its id.
     pub async fn detect_drift(&self, stack: &str) -> Result<String, AwsError> {
         let call = self.0.detect_stack_drift().stack_name(stack).send().await;
         let answer = call.call("cloudformation:DetectStackDrift", stack)?;
         Ok(answer.stack_drift_detection_id().unwrap_or_default().to_owned())
     }
 
-    /// `None` while it runs; then nothing, or why it could not look at everything.
+    /// `None` while it runs; then nothing, or the reason why it could not check everything.
     pub async fn drift_detected(&self, id: &str) -> Result<Option<Option<String>>, AwsError> {
         let call = self.0.describe_stack_drift_detection_status().stack_drift_detection_id(id).send().await;
         let answer = call.call("cloudformation:DescribeStackDriftDetectionStatus", id)?;
@@ -38,7 +37,7 @@ impl CloudFormation {
         })
     }
 
-    /// What the last detection found, resource by resource. A type that CloudFormation cannot look at is not in it.
+    /// What the last detection found, resource by resource. Types that CloudFormation cannot check are left out.
     pub async fn resource_drifts(&self, stack: &str) -> Result<Vec<ResourceDrift>, AwsError> {
         let mut found = Vec::new();
         let mut token = None;
@@ -71,7 +70,7 @@ impl CloudFormation {
     }
 }
 
-/// CloudFormation gives values as JSON, and plain texts as they are.
+/// CloudFormation returns values as JSON, and plain strings as they are.
 fn value(text: Option<&str>) -> Value {
     match text {
         None | Some("null") => Value::Null,

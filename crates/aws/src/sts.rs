@@ -1,10 +1,9 @@
-//! Who we are.
+//! The caller's identity, and sessions of roles.
 
 use super::error::Call as _;
 use super::{Aws, AwsError};
 use aws_config::retry::RetryConfig;
 
-/// The caller's identity.
 #[derive(Clone, Debug)]
 pub struct Caller {
     /// The 12-digit account.
@@ -14,8 +13,8 @@ pub struct Caller {
 }
 
 impl Aws {
-    /// `sts:GetCallerIdentity`. The first call of a run: where nothing answers at all, it says so after seconds instead of
-    /// the minute that any other call tries for.
+    /// `sts:GetCallerIdentity`. The first call of a run: where no server answers, it fails after seconds instead of the
+    /// minute that other calls keep trying.
     pub async fn caller(&self) -> Result<Caller, AwsError> {
         for _ in 0..2 {
             match self.asked(RetryConfig::standard().with_max_attempts(3)).await {
@@ -45,11 +44,8 @@ impl Aws {
 /// Credentials of a role session.
 #[derive(Clone)]
 pub struct SessionCredentials {
-    /// The access key's id.
     pub access_key: String,
-    /// The secret key.
     pub secret_key: String,
-    /// The session token.
     pub token: String,
 }
 

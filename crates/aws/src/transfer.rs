@@ -11,30 +11,26 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::error::{Call as _, OrMissing as _};
 use super::{AwsError, Tags};
 
-/// Transfer Family of a region.
 #[derive(Clone, Debug)]
 pub struct Transfer(pub(super) aws_sdk_transfer::Client);
 
-/// A server as it is.
 #[derive(Clone, Debug, Default)]
 pub struct ServerFacts {
     /// `s-…`.
     pub id: String,
-    /// Its ARN.
     pub arn: String,
     /// `ONLINE`, `STARTING`, …
     pub state: String,
     /// `API_GATEWAY`, …
     pub provider: String,
-    /// Address of the identity provider.
     pub url: Option<String>,
-    /// Role that calls it.
+    /// ARN of the role that calls the identity provider.
     pub invocation_role: Option<String>,
     /// `PASSWORD`, …
     pub authentication: Option<String>,
-    /// Role of the legacy logs.
+    /// ARN of the role for CloudWatch logs in the old form.
     pub logging_role: Option<String>,
-    /// Log groups of the structured logs.
+    /// ARNs of the log groups for structured logs.
     pub log_destinations: Vec<String>,
     /// `TransferSecurityPolicy-…`.
     pub security_policy: Option<String>,
@@ -46,45 +42,41 @@ pub struct ServerFacts {
     pub protocols: Vec<String>,
     /// `PUBLIC`, `VPC`, …
     pub endpoint_type: String,
-    /// Ids of the workflows that it starts for a file.
+    /// Ids of the workflows that it starts for an uploaded file.
     pub workflows: Vec<String>,
-    /// What it tells before and after a log-in.
+    /// Banners before and after a log-in.
     pub banners: Vec<String>,
-    /// Its tags.
     pub tags: Tags,
 }
 
-/// Everything that a server is created with or updated to.
+/// The input of a creation or an update.
 #[derive(Clone, Debug, Default)]
 pub struct ServerRequest {
-    /// Address of the identity provider.
     pub url: String,
-    /// Role that calls it.
+    /// ARN of the role that calls the identity provider.
     pub invocation_role: String,
-    /// ARN of the role of the legacy logs; none with structured logs.
+    /// ARN of the role for logs in the old form; `None` with structured logs.
     pub logging_role: Option<String>,
-    /// ARNs of log groups.
     pub log_destinations: Vec<String>,
     /// `TransferSecurityPolicy-…`.
     pub security_policy: String,
     /// `PASSWORD`, …
     pub authentication: String,
-    /// Private host key, only on creation; without one AWS makes its own.
+    /// Private host key, only on creation; without one AWS generates its own.
     pub host_key: Option<SecretString>,
-    /// Its tags; only on creation.
+    /// Only on creation.
     pub tags: Tags,
 }
 
-/// What `TestIdentityProvider` answers.
+/// The answer of `TestIdentityProvider`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdentityAnswer {
     /// HTTP status of the identity provider.
     pub status: u16,
-    /// Its body.
+    /// Body of its answer.
     pub response: String,
-    /// What went wrong on the way.
+    /// AWS's message; empty without an error.
     pub message: String,
-    /// The address that was called.
     pub url: String,
 }
 
@@ -97,7 +89,6 @@ pub struct HostKeyFacts {
     pub fingerprint: String,
     /// `ssh-ed25519`, …
     pub kind: String,
-    /// What it is called.
     pub description: String,
 }
 
@@ -154,8 +145,8 @@ impl Transfer {
         Ok(ids)
     }
 
-    /// Creates a server and returns its id. There is no client token: look for the tags before calling this again. The SDK
-    /// makes one attempt only, since its second one after a lost answer would make a second server.
+    /// Creates a server and returns its id. There is no client token: search by tags before calling this again. The SDK
+    /// makes one attempt only, since a retry after a lost answer would create a second server.
     pub async fn create(&self, request: &ServerRequest) -> Result<String, AwsError> {
         let tags = request.tags.iter().filter_map(|(k, v)| Tag::builder().key(k).value(v).build().ok()).collect();
         let answer = self
@@ -187,7 +178,7 @@ impl Transfer {
             .update_server()
             .server_id(id)
             .identity_provider_details(provider(request))
-            // An empty role takes the old one away.
+            // An empty role removes the old one.
             .logging_role(request.logging_role.clone().unwrap_or_default())
             .set_structured_log_destinations(Some(request.log_destinations.clone()))
             .security_policy_name(&request.security_policy)
@@ -210,7 +201,7 @@ impl Transfer {
         self.0.tag_resource().arn(arn).set_tags(Some(tags)).send().await.call("transfer:TagResource", arn).map(drop)
     }
 
-    /// Asks a server's identity provider as a log-in would.
+    /// Calls a server's identity provider as a log-in would.
     pub async fn test_identity_provider(
         &self,
         id: &str,
@@ -255,7 +246,7 @@ impl Transfer {
         }
     }
 
-    /// Imports a host key; the server that has it already keeps it.
+    /// Imports a host key; one that the server already has is fine.
     pub async fn import_host_key(
         &self,
         id: &str,
@@ -267,7 +258,7 @@ impl Transfer {
         call.send().await.call("transfer:ImportHostKey", id).or_missing(&["ResourceExists"]).map(drop)
     }
 
-    /// Changes what a host key is called; missing is fine.
+    /// Changes the description of a host key; missing is fine.
     pub async fn describe_key(&self, id: &str, key: &str, description: &str) -> Result<(), AwsError> {
         let call = self.0.update_host_key().server_id(id).host_key_id(key).description(description).send().await;
         call.call("transfer:UpdateHostKey", id).or_missing(MISSING).map(drop)

@@ -184,6 +184,6 @@ fn a_key_that_cannot_be_used_stops_before_the_first_write() {
     assert!(refused.contains("cannot read the host key file:nowhere"), "{refused}");
     std::fs::write(site.dir.path().join("nowhere"), "hunter2 is no key").unwrap();
     let refused = site.ends_with(2, &["deploy", "--env", "99", "--local", "--yes"]);
-    assert!(refused.contains("is no host key") && !refused.contains("hunter2"), "{refused}");
+    assert!(refused.contains("is not a host key") && !refused.contains("hunter2"), "{refused}");
     assert_eq!(site.aws(&["left"]), "[]");
 }

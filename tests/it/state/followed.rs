@@ -183,7 +183,7 @@ async fn a_lock_that_may_be_over_can_be_renewed_and_nothing_else_is_written() {
     aws.set_fence(Some(Box::new(|| true)));
     bucket.put("99.lock", b"renewed", Expect::Absent).await.unwrap();
     let refused: AwsError = aws.s3("us-west-2").create_bucket("other").await.unwrap_err();
-    assert!(refused.to_string().contains("the lock of this run is over"), "{refused}");
+    assert!(refused.to_string().contains("this run no longer holds the lock"), "{refused}");
     assert_eq!(stub.operations(), ["s3:PUT /company-state/a/99.lock"]);
 }
 

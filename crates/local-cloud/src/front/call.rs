@@ -20,6 +20,8 @@ pub(super) enum Protocol {
     Json,
     /// The code in a header: Lambda, API Gateway.
     RestJson,
+    /// `__type` in CBOR: CloudWatch.
+    Cbor,
 }
 
 /// A call's name, place and nature.
@@ -89,6 +91,7 @@ impl Call {
             protocol = match service.as_str() {
                 "s3" => Protocol::S3,
                 "route53" => Protocol::Xml,
+                _ if text("smithy-protocol") == "rpc-v2-cbor" => Protocol::Cbor,
                 _ if !target.is_empty() => Protocol::Json,
                 _ => Protocol::RestJson,
             };

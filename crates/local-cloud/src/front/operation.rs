@@ -86,6 +86,12 @@ pub(super) fn name(service: &str, request: &Parts, form: Option<&Form>) -> Strin
         return action.to_owned();
     }
     let path = if service == "s3" { s3_segments(request) } else { segments(request.uri.path()) };
+    // <https://smithy.io/2.0/additional-specs/protocols/smithy-rpc-v2.html>
+    if let ([first, _, third, operation], true) = (path.as_slice(), request.headers.contains_key("smithy-protocol"))
+        && (first.as_str(), third.as_str()) == ("service", "operation")
+    {
+        return operation.clone();
+    }
     let route = ROUTES.get(service).into_iter().flatten().find(|route| route.fits(request, &path));
     route.map_or_else(|| request.method.to_string(), |route| route.name.clone())
 }
@@ -190,6 +196,8 @@ mod tests {
             call("dynamodb", "POST", "/", &[("x-amz-target", "DynamoDB_20120810.DescribeTable")]),
             "DescribeTable"
         );
+        let uri = "/service/GraniteServiceVersion20100801/operation/DescribeAlarms";
+        assert_eq!(call("monitoring", "POST", uri, &[("smithy-protocol", "rpc-v2-cbor")]), "DescribeAlarms");
     }
 
     #[test]

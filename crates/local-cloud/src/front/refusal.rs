@@ -12,7 +12,7 @@ pub(super) fn throttle(call: &Call) -> Response<Body> {
     let (status, code) = match call.protocol {
         Protocol::S3 => (503, "SlowDown"),
         Protocol::Xml => (400, "Throttling"),
-        Protocol::Json => (400, "ThrottlingException"),
+        Protocol::Json | Protocol::Cbor => (400, "ThrottlingException"),
         Protocol::RestJson => (429, "TooManyRequestsException"),
     };
     error(call, status, code, "Rate exceeded")
@@ -23,7 +23,7 @@ pub(super) fn internal(call: &Call) -> Response<Body> {
     let code = match call.protocol {
         Protocol::S3 => "InternalError",
         Protocol::Xml => "InternalFailure",
-        Protocol::Json => "InternalServerError",
+        Protocol::Json | Protocol::Cbor => "InternalServerError",
         Protocol::RestJson => "ServiceException",
     };
     error(call, 500, code, "We encountered an internal error. Please try again.")
@@ -34,27 +34,45 @@ pub(super) fn error(call: &Call, status: u16, code: &str, message: &str) -> Resp
     let (code_xml, message_xml) = (escaped(code), escaped(message));
     let inner = format!("<Code>{code_xml}</Code><Message>{message_xml}</Message>");
     let (kind, body) = match call.protocol {
-        Protocol::S3 => ("application/xml", format!("<Error>{inner}<RequestId>fault</RequestId></Error>")),
+        Protocol::S3 => ("application/xml", format!("<Error>{inner}<RequestId>fault</RequestId></Error>").into_bytes()),
         Protocol::Xml => {
             let side = if status < 500 { "Sender" } else { "Receiver" };
             let error = format!("<Error><Type>{side}</Type>{inner}</Error>");
-            ("text/xml", format!("<ErrorResponse>{error}<RequestId>fault</RequestId></ErrorResponse>"))
+            ("text/xml", format!("<ErrorResponse>{error}<RequestId>fault</RequestId></ErrorResponse>").into_bytes())
         }
         // As DynamoDB says it; every SDK reads either case, and the code behind the `#`.
         Protocol::Json if call.service == "dynamodb" => (
             "application/x-amz-json-1.0",
-            json!({"__type": format!("com.amazon.coral.service#{code}"), "Message": message}).to_string(),
+            json!({"__type": format!("com.amazon.coral.service#{code}"), "Message": message}).to_string().into_bytes(),
         ),
-        Protocol::Json => ("application/x-amz-json-1.1", json!({"__type": code, "message": message}).to_string()),
-        Protocol::RestJson => ("application/json", json!({ "message": message }).to_string()),
+        Protocol::Json => {
+            ("application/x-amz-json-1.1", json!({"__type": code, "message": message}).to_string().into_bytes())
+        }
+        Protocol::RestJson => ("application/json", json!({ "message": message }).to_string().into_bytes()),
+        Protocol::Cbor => ("application/cbor", cbor([("__type", code), ("message", message)])),
     };
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    if call.protocol == Protocol::Cbor {
+        response.headers_mut().insert("smithy-protocol", HeaderValue::from_static("rpc-v2-cbor"));
+    }
     if let (Protocol::RestJson, Ok(code)) = (call.protocol, HeaderValue::from_str(code)) {
         response.headers_mut().insert("x-amzn-errortype", code);
     }
     response
+}
+
+/// A map of two texts (RFC 8949, section 3.1).
+fn cbor(map: [(&str, &str); 2]) -> Vec<u8> {
+    let mut bytes = vec![0xa2];
+    for text in map.into_iter().flat_map(|(key, value)| [key, value]) {
+        let length = u16::try_from(text.len()).unwrap_or(u16::MAX);
+        bytes.push(0x79);
+        bytes.extend(length.to_be_bytes());
+        bytes.extend(text.bytes().take(length.into()));
+    }
+    bytes
 }
 
 fn escaped(text: &str) -> String {

@@ -1,6 +1,5 @@
 //! The account table of this region.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
@@ -12,7 +11,7 @@ use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkErro
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
 use sftp_authorizer::config::ConfigError;
-use sftp_authorizer::{Attribute, Config, Item};
+use sftp_authorizer::{Config, Item, dynamodb};
 
 /// The roots that AWS's endpoints are signed by (Amazon Trust Services, "Root CAs"). Parsing the 140 of a common list
 /// takes half of a cold start.
@@ -82,7 +81,7 @@ impl Table {
         let answer = tokio::time::timeout(within.min(LONGEST), query).await;
         let answer = answer.map_err(|_| format!("no answer in the {} ms left", within.as_millis()))?;
         let answer = answer.map_err(|error| cause(&error))?;
-        Ok(answer.items.unwrap_or_default().into_iter().map(item).collect())
+        Ok(answer.items.unwrap_or_default().into_iter().map(dynamodb::item).collect())
     }
 }
 
@@ -100,25 +99,5 @@ fn cause<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> String {
         SdkError::TimeoutError(_) => "no answer in time".to_owned(),
         SdkError::ResponseError(_) => "the answer could not be read".to_owned(),
         _ => "the request could not be made".to_owned(),
-    }
-}
-
-fn item(from: HashMap<String, AttributeValue>) -> Item {
-    from.into_iter().map(|(name, value)| (name, attribute(value))).collect()
-}
-
-fn attribute(value: AttributeValue) -> Attribute {
-    match value {
-        AttributeValue::S(text) => Attribute::Text(text),
-        AttributeValue::N(digits) => Attribute::Number(digits),
-        AttributeValue::Ss(texts) => Attribute::Texts(texts),
-        AttributeValue::L(values) => {
-            let texts = values.into_iter().map(|value| match value {
-                AttributeValue::S(text) => Some(text),
-                _ => None,
-            });
-            texts.collect::<Option<Vec<_>>>().map_or(Attribute::Other, Attribute::Texts)
-        }
-        _ => Attribute::Other,
     }
 }
