@@ -42,7 +42,8 @@ fn crash_matrix_sample_converges() {
         .args(["--sample", "8", "--seed", "6", "--draw", "1"])
         .env("SFTPCTL_PACKAGE", authorizer())
         .env_remove("RUST_LOG");
-    // The script fails by itself if a cell failed or was left out, or if too many runs ended before they were disturbed.
+    // The script fails by itself if a cell failed or was left out, or if too many runs ended before they were
+    // disturbed.
     let said = succeeded("the crash matrix", &command.output().unwrap());
     assert!(said.contains("done 8: ") && said.contains(" 0 failed"), "{said}");
 }
@@ -164,8 +165,8 @@ fn clock_skew_is_reported_before_any_change() {
     assert_eq!(site.aws(&["left"]), "[]");
 }
 
-/// Mounts a small file system with the given options on a folder, for one program only: in a mount namespace of its own,
-/// which needs no root.
+/// Mounts a small file system with the given options on a folder, for one program only: in a mount namespace of its
+/// own, which needs no root.
 const ON_A_MOUNT: &str = r#"
     mount -t tmpfs -o "$1" tmpfs "$2" || exit 97
     if [ "$3" = full ]; then head -c 65536 /dev/zero > "$2/filling" 2> /dev/null; fi

@@ -1,4 +1,5 @@
-//! Deployment, drift and teardown of environment 99 on a local cloud of its own: the real binary, checked with botocore.
+//! Deployment, drift and teardown of environment 99 on a local cloud of its own: the real binary, checked with
+//! botocore.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -129,7 +130,8 @@ fn foreign_resources_are_left_alone() {
     assert!(refused.contains("role sftp-transfer exists without the tag sftpctl:environment"), "{refused}");
     assert_eq!(site.aws(&["left"]), r#"["sftp-transfer"]"#, "nothing was written");
 
-    // The report includes names that would make the stacks fail, but not a log group that a late log line may have created.
+    // The report includes names that would make the stacks fail, but not a log group that a late log line may have
+    // created.
     site.aws(&["foreign-names"]);
     let refused = site.ends_with(3, &["deploy", "--env", "99", "--local", "--yes"]);
     for name in

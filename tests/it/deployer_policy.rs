@@ -9,9 +9,9 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 /// What CloudFormation calls to create, read, update and delete a resource of each type: `handlers.*.permissions` of
-/// AWS's own schemas (`aws cloudformation describe-type --type RESOURCE --type-name …`, as of August 2026), without those
-/// for properties that the template does not have (VPC, file systems, code signing, KMS keys, replication, …). The read
-/// handlers are what an import and drift detection call.
+/// AWS's own schemas (`aws cloudformation describe-type --type RESOURCE --type-name …`, as of August 2026), without
+/// those for properties that the template does not have (VPC, file systems, code signing, KMS keys, replication, …).
+/// The read handlers are what an import and drift detection call.
 const HANDLERS: [(&str, &[&str]); 13] = [
     ("AWS::ApiGateway::Deployment", APIS),
     ("AWS::ApiGateway::Method", APIS),
@@ -148,8 +148,8 @@ const REPLICAS: [&str; 12] = [
     "dynamodb:UpdateTable",
 ];
 
-/// What Transfer Family calls with the deployer's permissions for structured logs (Transfer Family user guide, "Creating,
-/// updating and viewing logging for servers").
+/// What Transfer Family calls with the deployer's permissions for structured logs (Transfer Family user guide,
+/// "Creating, updating and viewing logging for servers").
 const LOG_DELIVERY: [&str; 8] = [
     "logs:CreateLogDelivery",
     "logs:DeleteLogDelivery",

@@ -210,8 +210,8 @@ fn credentials_expiring_at_a_journal_write_stop_a_run_that_can_be_resumed() {
     site.aws(&["properties"]);
 }
 
-/// `deploy` with a credential process, as for SSO or an assumed role: each set of credentials lasts for a few seconds, and
-/// the program provides them only `times` times.
+/// `deploy` with a credential process, as for SSO or an assumed role: each set of credentials lasts for a few seconds,
+/// and the program provides them only `times` times.
 fn with_program(site: &Site, times: u32) -> Command {
     let folder = site.dir.path();
     let program = folder.join("credentials");

@@ -1,5 +1,5 @@
-//! The targets of `scripts/fuzz` accept their seeds. `fuzz/` is a workspace of its own that the ordinary build skips, so its
-//! files are compiled here too.
+//! The targets of `scripts/fuzz` accept their seeds. `fuzz/` is a workspace of its own that the ordinary build skips,
+//! so its files are compiled here too.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

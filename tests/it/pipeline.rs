@@ -28,7 +28,8 @@ fn yaml(path: &str) -> Value {
     serde_saphyr::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
-/// What a workflow passes to the action for a stage on the local cloud. The arguments have two lines, and both are needed.
+/// What a workflow passes to the action for a stage on the local cloud. The arguments have two lines, and both are
+/// needed.
 fn inputs(stage: &str) -> Inputs {
     let two_lines = "--color never\n--local\n";
     [("environment", "99"), ("stage", stage), ("arguments", two_lines), ("verify-arguments", two_lines)]

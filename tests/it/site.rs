@@ -33,8 +33,8 @@ fn venv() -> PathBuf {
         .map_or_else(|| Path::new(env!("CARGO_TARGET_TMPDIR")).join("local-venv"), PathBuf::from)
 }
 
-/// The authorizer without its symbols, as in releases: nearly every test zips, uploads and unpacks it, and two thirds of it
-/// are symbols.
+/// The authorizer without its symbols, as in releases: nearly every test zips, uploads and unpacks it, and two thirds
+/// of it are symbols.
 pub(crate) fn authorizer() -> &'static Path {
     static STRIPPED: OnceLock<PathBuf> = OnceLock::new();
     STRIPPED.get_or_init(|| {

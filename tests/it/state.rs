@@ -67,7 +67,8 @@ fn concurrent_deployments_deploy_once() {
     assert!(site.ok(&["state", "show", "--env", "99", "--local", "--state", "here"]).contains("us-west-2/server"));
 }
 
-/// Pauses a run at a moment when it does not hold the guard file of its state folder, which would block every other run.
+/// Pauses a run at a moment when it does not hold the guard file of its state folder, which would block every other
+/// run.
 fn stop_between_writes(site: &Site, run: &std::process::Child) {
     let guard = site.dir.path().join(".sftpctl/local/state/.guard");
     loop {

@@ -1,5 +1,5 @@
-//! Manually created resources as only AWS has them: which cannot be adopted, which stop a deployment before it starts, and
-//! which differ in ways that no deployment changes.
+//! Manually created resources as only AWS has them: which cannot be adopted, which stop a deployment before it starts,
+//! and which differ in ways that no deployment changes.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

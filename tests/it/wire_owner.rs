@@ -1,4 +1,5 @@
-//! Who owns a resource that carries no tag or that others use as well: foreign resources are neither changed nor removed.
+//! Who owns a resource that carries no tag or that others use as well: foreign resources are neither changed nor
+//! removed.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

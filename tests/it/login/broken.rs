@@ -1,5 +1,5 @@
-//! Breaks each link of the log-in chain that `deploy` creates: the log-in fails as it does on AWS, `test-login` names the
-//! link, and `deploy` repairs the links that it checks.
+//! Breaks each link of the log-in chain that `deploy` creates: the log-in fails as it does on AWS, `test-login` names
+//! the link, and `deploy` repairs the links that it checks.
 
 use std::process::Stdio;
 
@@ -11,7 +11,8 @@ const WEST: &str = "us-west-2";
 enum Repair<'a> {
     /// By `deploy`, in the step with this ID.
     Deploy(&'a str),
-    /// By hand, with these commands of `door.py`: `deploy` checks only what it created itself, not what is inside the stack.
+    /// By hand, with these commands of `door.py`: `deploy` checks only what it created itself, not what is inside the
+    /// stack.
     Hand(&'a [&'a [&'a str]]),
 }
 
