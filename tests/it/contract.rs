@@ -197,9 +197,9 @@ async fn failed_step_blocks_its_dependents_and_the_next_run_finishes() {
                 assert_eq!(word(outcome), expected, "{id}, with a fault at {node}");
             }
             if !takes_effect {
-                let told = ended.outcome(node);
-                assert!(told["error"].as_str().unwrap().contains(node.as_str()), "{told}");
-                assert_eq!(told["left"], "nothing");
+                let outcome = ended.outcome(node);
+                assert!(outcome["error"].as_str().unwrap().contains(node.as_str()), "{outcome}");
+                assert_eq!(outcome["left"], "nothing");
             }
 
             memory.lock().unwrap().fault = None;
@@ -226,11 +226,11 @@ async fn unchanged_step_that_cannot_be_reread_is_reported() {
     assert_eq!(plan.steps.iter().map(|step| &step.id).collect::<Vec<_>>(), [&role]);
     memory.lock().unwrap().hidden = Some(policy.clone());
     let ended = drive::run(&aws, &all, (plan, edges), actual, Task::Apply).await;
-    let told = ended.events.iter().any(|event| match event {
+    let reported = ended.events.iter().any(|event| match event {
         Event::StepFinished { step, outcome, .. } => *step == policy && word(outcome) == "failed",
         _ => false,
     });
-    assert!(told, "{:?}", ended.events);
+    assert!(reported, "{:?}", ended.events);
 }
 
 #[tokio::test]

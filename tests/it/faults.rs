@@ -263,8 +263,8 @@ fn stop_before_any_call_releases_the_lock() {
     until("the run reads", || (!front(&site, "GET", "faults")["holds"].as_array()?.is_empty()).then_some(()));
     let held = shown(&site.run(&["lock", "show", "--env", "99", "--local"]));
     assert!(held.contains("deploy by "), "{held}");
-    let told = tool("kill", "procps").args(["-s", "TERM", &run.0.id().to_string()]).status().unwrap();
-    assert!(told.success());
+    let sent = tool("kill", "procps").args(["-s", "TERM", &run.0.id().to_string()]).status().unwrap();
+    assert!(sent.success());
     assert_eq!(run.0.wait().unwrap().code(), Some(130));
     let free = site.ok(&["lock", "show", "--env", "99", "--local"]);
     assert!(free.contains("Nobody works on"), "{free}");

@@ -18,8 +18,8 @@ fn stopped_by(signal: &str) {
     let mut deploy = Running(deploy.spawn().unwrap());
     let mut lines = BufReader::new(deploy.0.stderr.take().unwrap()).lines().map(Result::unwrap);
     let seen: Vec<String> = lines.by_ref().take_while(|line| !line.contains("Transfer server: STARTING")).collect();
-    let told = tool("kill", "procps").args(["-s", signal, &deploy.0.id().to_string()]).status().unwrap();
-    assert!(told.success(), "{seen:?}");
+    let sent = tool("kill", "procps").args(["-s", signal, &deploy.0.id().to_string()]).status().unwrap();
+    assert!(sent.success(), "{seen:?}");
     let rest: Vec<String> = lines.collect();
     assert_eq!(deploy.0.wait().unwrap().code(), Some(130), "{seen:?} {rest:?}");
     let says = |what: &str| rest.iter().any(|line| line.contains(what));

@@ -74,7 +74,7 @@ class Account:
             parts = cloudformation.list_stack_resources(StackName=name)["StackResourceSummaries"]
             for part in parts:
                 generated = part.get("PhysicalResourceId") or ""
-                # A plain word is a name that somebody gave, but one id in 2,500 has letters only. So is a bucket's.
+                # Names of letters only, and of buckets, were given; but one generated ID in 2,500 has only letters.
                 given = generated.isalpha() and not re.fullmatch("[0-9a-f]{8}", generated)
                 given = given or part["ResourceType"] == "AWS::S3::Bucket"
                 if len(generated) > 6 and generated not in names and not given:
