@@ -1,14 +1,14 @@
-# The command line and the authorizer's binary, for pipelines. Debian 12 in both stages: the authorizer must not need a
-# newer glibc than the 2.34 of Lambda's provided.al2023; built on Debian 12 it asks for 2.34.
+# sftpctl and the authorizer's binary, for pipelines. Debian 12 in both stages: the authorizer must not need a newer
+# glibc than version 2.34 of Lambda's provided.al2023; built on Debian 12 it needs 2.34.
 FROM rust:1.94-bookworm AS build
-# Where scripts/build-authorizer maps every checkout to.
+# The path that scripts/build-authorizer maps every checkout to.
 WORKDIR /source
 COPY . .
-# The authorizer is the one for Lambda: small, and without the command line's dependencies.
+# The authorizer is built for Lambda: small, and without the dependencies of sftpctl.
 RUN cargo build --release --locked --package sftpctl && scripts/build-authorizer
 
 FROM debian:bookworm-slim
-# The certificates of today are wanted, whatever their version.
+# The current certificates are wanted, whatever their version.
 # hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install --no-install-recommends -y ca-certificates \

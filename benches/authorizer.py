@@ -29,7 +29,8 @@ def cold(command, core, **more):
 
 
 def warm(contestants, core):
-    """Rounds in turn, so that a noisy moment meets all; of each the percentiles of its quietest round, and its peak."""
+    """Runs the candidates in alternating rounds, so that noise affects all of them; returns the percentiles of each
+    one's quietest round, and its peak."""
     running = []
     for command, more in contestants:
         harness = Harness(ACCOUNTS)
@@ -50,7 +51,7 @@ def warm(contestants, core):
 
 
 def argon2_costs(command, core, stored):
-    """Seconds of each kind of refusal and of a grant, in random order, so that the machine's moods hit all alike."""
+    """Seconds of each kind of refusal and of a grant, in random order, so that noise affects all of them equally."""
     harness = Harness({"my1sftp": legacy("secret"), "hard": stored})
     harness.start(command, core)
     kinds = {
@@ -73,7 +74,7 @@ def argon2_costs(command, core, stored):
 
 
 def zipped(program, binary):
-    """MB of the package as it is uploaded."""
+    """The size of the uploaded package in MB."""
     with tempfile.TemporaryDirectory() as folder:
         out = pathlib.Path(folder) / "package.zip"
         subprocess.run([program, "package", "--binary", binary, "--out", out], check=True, stdout=subprocess.DEVNULL)
@@ -99,7 +100,7 @@ def run(report, target, program, python, stored):
     report("package, zipped", size, None, "MB", size, (0, 2))
 
     costs, peak = argon2_costs(rust, core, stored)
-    # Other work on the machine only ever adds time: the lower quartile is the steadiest.
+    # Other work on the machine can only add time: the lower quartile is the most stable.
     quartile = {kind: percentile(values, 0.25) for kind, values in costs.items()}
     for kind, seconds in quartile.items():
         report(f"  {kind}, lower quartile", seconds * 1000, None, "ms", None, None)

@@ -40,7 +40,7 @@ class Cloud:
                 "SFTPCTL_PACKAGE": str(TARGET / "lambda/sftp-authorizer")}
 
     def run(self, *arguments, stdin=None):
-        """Runs sftpctl to its end; gives its output, seconds, and the most memory it had resident, in MB."""
+        """Runs sftpctl to the end; returns its output, the seconds, and the peak resident memory in MB."""
         begun, peak = time.perf_counter(), 0
         with tempfile.TemporaryFile("w+") as out:
             child = subprocess.Popen([str(self.program), *arguments], cwd=self.path, env=self.environment(),
@@ -48,7 +48,7 @@ class Cloud:
             if stdin:
                 child.stdin.write(stdin)
                 child.stdin.close()
-            # The kernel keeps the peak, so reading it now and then loses nothing but the last moment.
+            # The kernel keeps the peak, so reading it now and then misses at most the last moment.
             while child.poll() is None:
                 peak = max(peak, peak_of(child.pid))
                 time.sleep(0.005)
@@ -63,7 +63,7 @@ class Cloud:
         return json.loads(self.run("local", "status", "--output", "json")[0])
 
     def calls(self):
-        """How many AWS calls there were since the last time this was asked."""
+        """The number of AWS calls since the last time this was called."""
         counted = self.ask("calls")
         self.ask("calls/reset", b"")
         return counted["total"]

@@ -1,5 +1,5 @@
-"""Deploying: how much longer than what it has to wait for, what of that the journal takes, what a run without changes
-costs, and how that grows."""
+"""Deployments: the time beyond AWS's own, the journal's share of it, the cost of a run without changes, and how that
+grows."""
 import re
 import statistics
 import subprocess
@@ -10,7 +10,8 @@ from cloud import ROOT, Cloud
 STACK, SERVER, TABLE = 40, 40, 20
 S3_WRITE = 100
 DELAYS = ["--stack-time", f"{STACK}s", "--server-start-time", f"{SERVER}s", "--table-time", f"{TABLE}s"]
-# Three regions: table, then two replicas, one after the other; beside it, in each region, stack and then server.
+# Three regions: the table, then two replicas, one after the other; in parallel, in each region, the stack and then the
+# server.
 CHAIN = max(STACK + SERVER, 3 * TABLE)
 
 REGIONS = """us-west-2 us-east-2 us-east-1 us-west-1 eu-west-1 eu-west-2 eu-west-3 eu-central-1 eu-north-1 eu-south-1 ca-central-1
@@ -18,7 +19,7 @@ ap-south-1 ap-northeast-1 ap-northeast-2 ap-northeast-3 ap-southeast-1 ap-southe
 
 
 def environment(regions, clusters):
-    """An environment of so many regions, with so many clusters in each."""
+    """An environment with this number of regions, and of clusters in each."""
     names = REGIONS[:regions]
     lines = ["version: 1", 'environment: "77"', 'account: "111111111111"', "home_region: us-west-2", "regions:"]
     lines += [f"  {region}: {{ server: true }}" for region in names]
@@ -27,19 +28,20 @@ def environment(regions, clusters):
 
 
 def told(text, word, unit):
-    """What a run tells at -vv of one part of its work: the sum of a unit."""
+    """The sum of one unit that a run with -vv reports for one part of its work."""
     text = re.sub(r"\x1b\[[0-9;]*m", "", text)
     return sum(int(digits) for digits in re.findall(rf"\b{word}\b.*?\b{unit}=(\d+)", text))
 
 
 def planning(cloud, *arguments):
-    """Milliseconds of the two pure parts of a plan: every resource named and its template rendered; the plan itself."""
+    """Milliseconds of the two pure parts of planning: naming all resources and rendering the templates; the plan
+    itself."""
     text = cloud.run("plan", *arguments, "-vv")[0]
     return [told(text, word, "microseconds") / 1000 for word in ("named", "planned")]
 
 
 def journaling(report, store, text, took):
-    """The share of a run in which it wrote journal and state, its steps waiting or not."""
+    """The share of a run in which it wrote journal and state, whether steps waited for that or not."""
     seconds = told(text, "journaled", "microseconds") / 1e6
     report(f"  writing journal and state, in {store} ÷ wall", seconds, took, "s", seconds / took, (0, 0.05))
     report("    writes, and renewals of the lock beside them", told(text, "journaled", "writes"),
@@ -61,7 +63,7 @@ def run(report, program, venv):
     with Cloud(program, venv, *DELAYS) as cloud:
         bucket = [venv / "bin/python", ROOT / "tests/oracle/deployed.py", cloud.endpoint, "state-bucket", "bench-state"]
         subprocess.run(bucket, check=True, stdout=subprocess.DEVNULL)
-        # S3 says "roughly 100–200 milliseconds" for a small object; here it would be a few.
+        # S3's documentation says "roughly 100–200 milliseconds" for a small object; the local cloud needs a few.
         cloud.run("local", "faults", "add", "s3.PutObject", f"delay={S3_WRITE}ms", "--object", "*/99.*")
         text, took, _ = cloud.run("deploy", "--env", "99", "--local", "--yes", "--state", "s3://bench-state/runs", "-vv")
         journaling(report, f"S3, {S3_WRITE} ms a write", text, took)

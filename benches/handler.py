@@ -1,4 +1,4 @@
-"""The authorizer as one would write it in Python: the equivalent that the Rust one is measured against."""
+"""The authorizer as it would be written in Python: the equivalent that the Rust authorizer is compared with."""
 import base64
 import hashlib
 import hmac

@@ -15,7 +15,7 @@ def legacy(password):
 
 
 class Harness:
-    """Runs one function. `call` gives it an event and returns its answer and the seconds it took."""
+    """Runs one function. `call` sends it an event and returns its response and the seconds it took."""
 
     def __init__(self, stored):
         self.accounts = {name: password for name, password in stored.items()}
@@ -93,7 +93,7 @@ class Harness:
             "SERVER_ID": "s-1", "TABLE_NAME": "t", "INDEX_NAME": "username-index", "HOME_TYPE": "path",
             "USER_ROLE_ARN": "arn:aws:iam::111111111111:role/sftp-transfer", "BLOCK_LIST": "root,admin,test", **more,
         }
-        # The child inherits the core. (A hook between fork and exec would copy this process, and cost five milliseconds.)
+        # The child inherits the core. (A hook between fork and exec would copy this process, which costs 5 ms.)
         mine = os.sched_getaffinity(0)
         os.sched_setaffinity(0, mine if core is None else {core})
         self.started = time.perf_counter()
@@ -108,7 +108,7 @@ class Harness:
         return answer, at - self.begun
 
     def peak(self):
-        """Most resident memory so far, in MB."""
+        """Peak resident memory so far, in MB."""
         with open(f"/proc/{self.child.pid}/status") as file:
             return next(int(line.split()[1]) for line in file if line.startswith("VmHWM")) / 1024
 

@@ -1,4 +1,4 @@
-"""The SFTP endpoint against OpenSSH's sshd, one client for both; then through S3, many log-ins, many uploads."""
+"""The SFTP endpoint compared with OpenSSH's sshd, with one client for both; then S3, many log-ins, many uploads."""
 import concurrent.futures
 import os
 import pathlib
@@ -14,8 +14,8 @@ CIPHER = "aes256-gcm@openssh.com"
 SIZE = 1 << 30
 ROUNDS = 3
 SESSIONS, EACH = 50, 32 << 20
-# For the memory that an upload takes, whatever the size of its file. One of 32 MB is through before its session holds all that
-# it will ever hold, so two larger ones are compared.
+# For the memory that an upload needs, whatever the file's size. A 32 MB upload ends before its session has reached its
+# peak, so two larger sizes are compared.
 FEW, TIMES = 6, 3
 LOGINS = 200
 REGION = "us-west-2"
@@ -23,7 +23,7 @@ HOME = "pl-pt99-5-uploads/175781"
 
 
 class Client:
-    """OpenSSH's sftp, with a typed password or a key."""
+    """OpenSSH's sftp, with a password or a key."""
 
     def __init__(self, folder, port, user, key=None):
         self.folder, self.port, self.user, self.key = folder, port, user, key
@@ -116,7 +116,7 @@ def cpu_seconds(process):
 
 
 def logins(client, processes, at_once):
-    """Log-ins a second, the processor seconds that each of the processes spent on one, and the client's."""
+    """Log-ins per second, and the processor seconds per log-in of each process and of the client."""
     spent, begun = [cpu_seconds(process) for process in processes], time.perf_counter()
     clients = os.times()
     with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
@@ -128,7 +128,7 @@ def logins(client, processes, at_once):
 
 
 def uploads(client, process, source, sessions):
-    """Memory of the front in MB, before and at most, while all sessions upload at once; and their MB/s together."""
+    """The front's memory in MB before and at its peak while all sessions upload at once, and their total MB/s."""
     before, begun = resident(process), time.perf_counter()
     children = [client.start(f"put {source} /{client.home}/many-{at}") for at in range(sessions)]
     most = before
@@ -143,7 +143,7 @@ def uploads(client, process, source, sessions):
 
 
 def additional(program, venv, folder, source, sessions):
-    """MB that the uploads add to a front that has held none before: what an earlier one left would hide them."""
+    """MB that the uploads add to a new front: memory left by earlier uploads would hide the difference."""
     with deployed(program, venv) as cloud:
         client = Client(folder, endpoint(cloud), "my1sftp")
         client.home = HOME
@@ -153,7 +153,7 @@ def additional(program, venv, folder, source, sessions):
 
 
 def flat(report, program, venv, folder, small, large, sessions=FEW):
-    """Whether larger files take more memory."""
+    """Compares the memory that smaller and larger files need."""
     added = [additional(program, venv, folder, source, sessions) for source in (large, small)]
     report(f"  front: memory that {sessions} uploads at once add, files of {large.stat().st_size >> 20} and of "
            f"{small.stat().st_size >> 20} MB", *added, "MB", added[0] / added[1], (0, 1.2))
@@ -192,7 +192,7 @@ def run(report, program, venv):
         finally:
             sshd.stop()
         (folder / "remote").unlink()
-        # Of each the best round: other work on the machine only ever slows.
+        # The best round of each: other work on the machine can only slow it down.
         for at, way in enumerate(("up", "down")):
             ours_, theirs_ = (max(rate[at] for rate in rates[which]) for which in ("memory", "sshd"))
             report(f"SFTP {way}, 1 GB, {CIPHER}, in memory", ours_, theirs_, "MB/s", ours_ / theirs_, 1)
@@ -219,7 +219,7 @@ def run(report, program, venv):
 
 
 def s3(client, source, back, ministack, report):
-    """Rates through S3, and how much of one core the emulator used meanwhile: that is what bounds them."""
+    """Rates through S3, and the share of a core that the emulator used meanwhile, which is the bottleneck."""
     spent, begun = cpu_seconds(ministack), time.perf_counter()
     rates = transfers(client, source, f"/{client.home}/file", back)
     busy = (cpu_seconds(ministack) - spent) / (time.perf_counter() - begun)

@@ -1,5 +1,5 @@
-//! What holds for every kind of resource alike. First against a actual in memory, where each node fails in turn; then
-//! against the local cloud, where every kind is what it is.
+//! What every kind of resource must guarantee: first against an AWS in memory, where each node fails in turn, then
+//! against the local cloud with the real resources.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -20,39 +20,39 @@ use sftpctl_engine::observe::observe;
 use sftpctl_engine::resources::resource::Resource;
 use sftpctl_engine::resources::resource::ResourceError;
 
-use crate::drive::{self, dependants, environment, resources};
+use crate::drive::{self, dependents, environment, resources};
 use crate::site::Site;
 
-/// What exists, and what was done to it.
+/// An AWS in memory: what exists, and how often each node was created.
 #[derive(Default)]
 struct Memory {
     there: Actual,
     made: BTreeMap<NodeId, usize>,
     fault: Option<Fault>,
-    /// Cannot be looked at.
+    /// The node that cannot be read.
     hidden: Option<NodeId>,
 }
 
-/// The one call that goes wrong.
+/// The one call that fails.
 #[derive(Clone)]
 struct Fault {
     node: NodeId,
-    /// The call takes effect all the same: only its answer is lost.
+    /// The call takes effect anyway: only its response is lost.
     takes_effect: bool,
 }
 
-/// A resource whose AWS is a map. What it is, needs and wants is the real one's.
+/// A resource whose AWS is a map. Identity, dependencies and wanted properties are those of the real resource.
 struct InMemory {
     real: Arc<dyn Resource>,
     memory: Arc<Mutex<Memory>>,
 }
 
-fn lost(operation: &'static str, node: &NodeId) -> AwsError {
+fn injected_error(operation: &'static str, node: &NodeId) -> AwsError {
     AwsError {
         operation,
         object: node.to_string(),
         code: Some("InternalFailure".into()),
-        message: "the node of this test".into(),
+        message: "injected by this test".into(),
         status: Some(400),
     }
 }
@@ -65,7 +65,7 @@ impl InMemory {
             effect(&mut memory);
         }
         match fault {
-            Some(_) => Err(lost("test:Call", self.real.id()).into()),
+            Some(_) => Err(injected_error("test:Call", self.real.id()).into()),
             None => Ok(()),
         }
     }
@@ -106,7 +106,7 @@ impl Resource for InMemory {
     async fn read(&self, _aws: &Aws, _known: Option<&str>) -> Result<Option<Live>, AwsError> {
         let memory = self.memory.lock().unwrap();
         if memory.hidden.as_ref() == Some(self.real.id()) {
-            return Err(lost("test:Read", self.real.id()));
+            return Err(injected_error("test:Read", self.real.id()));
         }
         Ok(memory.there.get(self.real.id()).cloned().flatten())
     }
@@ -124,7 +124,7 @@ impl Resource for InMemory {
         for (name, want) in self.real.wanted(actual) {
             match want {
                 Want::Is(value) => live = live.with(name, value),
-                Want::After(node) => panic!("{id} was begun before {node} had told {name}"),
+                Want::After(node) => panic!("{id} was started before {node} had returned {name}"),
             }
         }
         for name in ["ApiId", "ApiUrl", "InvocationRoleArn", "TriggerSourceArn", "ServerId", "State", "Endpoint"] {
@@ -154,7 +154,7 @@ fn in_memory() -> (Arc<Mutex<Memory>>, Vec<Arc<dyn Resource>>) {
     let wrapped = resources(&environment())
         .into_iter()
         .map(|real| -> Arc<dyn Resource> { Arc::new(InMemory { real, memory: Arc::clone(&memory) }) });
-    // The stack makes the buckets; in memory nobody does, and their own node has nothing to do.
+    // The stack creates the buckets; in memory nothing does, and their own nodes have nothing to do.
     let all = wrapped.filter(|resource| resource.kind() != Kind::Bucket).collect();
     (memory, all)
 }
@@ -173,10 +173,10 @@ fn word(outcome: &sftpctl_core::events::Outcome) -> String {
     serde_json::to_value(outcome).unwrap()["outcome"].as_str().unwrap().to_owned()
 }
 
-/// Exactly what waits for the node is not begun, everything else is done; the error says the node and what is left;
-/// the next run does the rest, and nothing is made twice.
+/// Exactly the steps that wait for the node are not started, all others are done; the error names the node and what is
+/// left; the next run does the rest, and nothing is created twice.
 #[tokio::test]
-async fn a_failure_at_any_node_blocks_what_needs_it_and_is_finished_by_the_next_run() {
+async fn failed_step_blocks_its_dependents_and_the_next_run_finishes() {
     let aws = no_aws().await;
     let (_, all) = in_memory();
     let up = graph::upwards(&all).unwrap();
@@ -185,10 +185,10 @@ async fn a_failure_at_any_node_blocks_what_needs_it_and_is_finished_by_the_next_
             let (memory, all) = in_memory();
             memory.lock().unwrap().fault = Some(Fault { node: node.clone(), takes_effect });
             let ended = drive::deploy(&aws, &all, Actual::new()).await;
-            let blocked = dependants(&up, node);
+            let blocked = dependents(&up, node);
             for (id, outcome) in &ended.outcomes {
                 let expected = match id {
-                    // What took effect all the same is seen, and nothing failed.
+                    // A call that took effect anyway is noticed, and nothing failed.
                     _ if takes_effect => "changed",
                     id if id == node => "failed",
                     id if blocked.contains(id) => "blocked",
@@ -197,9 +197,9 @@ async fn a_failure_at_any_node_blocks_what_needs_it_and_is_finished_by_the_next_
                 assert_eq!(word(outcome), expected, "{id}, with a fault at {node}");
             }
             if !takes_effect {
-                let told = ended.outcome(node);
-                assert!(told["error"].as_str().unwrap().contains(node.as_str()), "{told}");
-                assert_eq!(told["left"], "nothing");
+                let outcome = ended.outcome(node);
+                assert!(outcome["error"].as_str().unwrap().contains(node.as_str()), "{outcome}");
+                assert_eq!(outcome["left"], "nothing");
             }
 
             memory.lock().unwrap().fault = None;
@@ -213,9 +213,9 @@ async fn a_failure_at_any_node_blocks_what_needs_it_and_is_finished_by_the_next_
     }
 }
 
-/// A step that was to do nothing looks again when what it needs has changed; where it cannot, that is told.
+/// A step without a change reads its resource again when a dependency has changed; if it cannot, it reports that.
 #[tokio::test]
-async fn a_step_without_a_change_that_cannot_be_looked_at_again_is_told() {
+async fn unchanged_step_that_cannot_be_reread_is_reported() {
     let aws = no_aws().await;
     let (memory, all) = in_memory();
     drive::deploy(&aws, &all, Actual::new()).await;
@@ -226,15 +226,15 @@ async fn a_step_without_a_change_that_cannot_be_looked_at_again_is_told() {
     assert_eq!(plan.steps.iter().map(|step| &step.id).collect::<Vec<_>>(), [&role]);
     memory.lock().unwrap().hidden = Some(policy.clone());
     let ended = drive::run(&aws, &all, (plan, edges), actual, Task::Apply).await;
-    let told = ended.events.iter().any(|event| match event {
+    let reported = ended.events.iter().any(|event| match event {
         Event::StepFinished { step, outcome, .. } => *step == policy && word(outcome) == "failed",
         _ => false,
     });
-    assert!(told, "{:?}", ended.events);
+    assert!(reported, "{:?}", ended.events);
 }
 
 #[tokio::test]
-async fn a_failure_of_any_removal_keeps_what_it_needs_and_is_finished_by_the_next_run() {
+async fn failed_removal_blocks_its_dependents_and_the_next_run_finishes() {
     let aws = no_aws().await;
     let (_, all) = in_memory();
     let down = graph::downwards(&all).unwrap();
@@ -244,7 +244,7 @@ async fn a_failure_of_any_removal_keeps_what_it_needs_and_is_finished_by_the_nex
             drive::deploy(&aws, &all, Actual::new()).await;
             memory.lock().unwrap().fault = Some(Fault { node: node.clone(), takes_effect });
             let ended = drive::teardown(&aws, &all).await;
-            let blocked = dependants(&down, node);
+            let blocked = dependents(&down, node);
             for (id, outcome) in &ended.outcomes {
                 let expected = match id {
                     _ if takes_effect => "deleted",
@@ -261,7 +261,7 @@ async fn a_failure_of_any_removal_keeps_what_it_needs_and_is_finished_by_the_nex
     }
 }
 
-/// The counted operations that change something.
+/// The counted operations that are mutations.
 fn mutations(calls: &Value) -> Vec<String> {
     let reads = ["Describe", "Get", "List", "Head", "Lookup"];
     let mut found = Vec::new();
@@ -274,12 +274,12 @@ fn mutations(calls: &Value) -> Vec<String> {
     found
 }
 
-/// Of every kind: made once however often it is asked for, nothing differs afterwards, an old plan does nothing, and
-/// what is gone can be deleted again.
+/// Every kind is created once however often that is requested, does not differ afterwards, is left alone by an outdated
+/// plan, and can be deleted again when it is gone.
 #[tokio::test(flavor = "multi_thread")]
-async fn every_kind_keeps_the_contract_on_the_local_cloud() {
+async fn every_kind_meets_the_resource_contract_on_the_local_cloud() {
     let site = Site::new();
-    // Makes the hosted zone, which is there beforehand on AWS.
+    // Creates the hosted zone, which exists beforehand on AWS.
     site.planned();
     let options = ConnectOptions {
         endpoint_url: Some(site.endpoint()),
@@ -298,11 +298,11 @@ async fn every_kind_keeps_the_contract_on_the_local_cloud() {
     }
     for resource in &all {
         let live = resource.read(&aws, None).await.unwrap();
-        assert!(live.is_some(), "{} is there", resource.id());
+        assert!(live.is_some(), "{} exists", resource.id());
         assert_eq!(resource.diff(live.as_ref(), &made.actual), None, "{}", resource.id());
     }
 
-    // The plan of before once more, by a run that knows nothing: everything is found as it should be.
+    // The old plan once more, by a run without state: everything is found as wanted.
     site.aws(&["post", "/_sftpctl/calls/reset"]);
     let again = drive::run(&aws, &all, old_plan, nothing, Task::Apply).await;
     for (id, outcome) in &again.outcomes {

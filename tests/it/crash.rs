@@ -1,5 +1,5 @@
-//! Killed, slowed, cut short: one more run makes it good. The whole crash matrix is `scripts/crash-matrix`, more random
-//! sequences are made by `scripts/sequences`.
+//! Runs that are killed, slowed down or cut off: one more run completes the work. `scripts/crash-matrix` runs the whole
+//! crash matrix, `scripts/sequences` runs more random sequences.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -12,7 +12,7 @@ use crate::site::{Running, Site, authorizer, shown, succeeded, tool, until};
 
 const DEPLOY: [&str; 6] = ["deploy", "--env", "99", "--local", "--yes", "--no-verify"];
 
-/// Adds a fault; its number.
+/// Adds a fault and returns its number.
 fn fault(site: &Site, rule: &[&str]) -> String {
     let added: Value =
         serde_json::from_str(&site.ok(&[&["local", "faults", "add", "--output", "json"], rule].concat())).unwrap();
@@ -23,7 +23,7 @@ fn faults(site: &Site) -> Value {
     serde_json::from_str(&site.ok(&["local", "faults", "list", "--output", "json"])).unwrap()
 }
 
-/// The regions that have a server, one for each server.
+/// The region of each server.
 fn servers(site: &Site) -> Vec<String> {
     let status = site.status();
     let mut regions: Vec<_> =
@@ -33,7 +33,7 @@ fn servers(site: &Site) -> Vec<String> {
 }
 
 #[test]
-fn a_sample_of_the_crash_matrix_converges() {
+fn crash_matrix_sample_converges() {
     let site = Site::new();
     let mut command = site.oracle_command("crash_matrix.py");
     command
@@ -42,13 +42,14 @@ fn a_sample_of_the_crash_matrix_converges() {
         .args(["--sample", "8", "--seed", "6", "--draw", "1"])
         .env("SFTPCTL_PACKAGE", authorizer())
         .env_remove("RUST_LOG");
-    // It fails by itself where a cell failed, was left out, or too many runs were over before they were disturbed.
+    // The script fails by itself if a cell failed or was left out, or if too many runs ended before they were
+    // disturbed.
     let said = succeeded("the crash matrix", &command.output().unwrap());
     assert!(said.contains("done 8: ") && said.contains(" 0 failed"), "{said}");
 }
 
 #[test]
-fn a_few_random_sequences_end_as_the_model_says() {
+fn random_sequences_match_the_model() {
     let site = Site::new();
     let mut command = site.oracle_command("sequences.py");
     command
@@ -62,11 +63,11 @@ fn a_few_random_sequences_end_as_the_model_says() {
 }
 
 #[test]
-fn a_lost_answer_and_a_late_listing_make_no_second_server() {
+fn lost_response_with_delayed_listing_creates_no_second_server() {
     let site = Site::new();
     fault(&site, &["transfer.ListServers", "hide-new=5s"]);
     killed_at(&site, &["transfer.CreateServer", "hold-after", "--region", "us-west-2", "--count", "1"]);
-    // The server is there, no listing shows it yet, and its id is known to nobody.
+    // The server exists, no listing shows it yet, and its ID is recorded nowhere.
     let again = site.run(&DEPLOY);
     assert!(again.status.success(), "{}", shown(&again));
     assert_eq!(servers(&site), ["us-east-2", "us-west-2"]);
@@ -75,7 +76,7 @@ fn a_lost_answer_and_a_late_listing_make_no_second_server() {
     site.aws(&["properties"]);
 }
 
-/// Kills a deployment at a held call, which may have taken effect.
+/// Kills a deployment at a held call, which may or may not have taken effect.
 fn killed_at(site: &Site, call: &[&str]) {
     let hold = fault(site, call);
     let mut run = Running(site.command(&DEPLOY).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
@@ -86,7 +87,7 @@ fn killed_at(site: &Site, call: &[&str]) {
 }
 
 #[test]
-fn a_server_whose_id_is_in_the_journal_needs_no_listing() {
+fn journaled_server_id_is_found_without_a_listing() {
     let site = Site::with_times(&["--server-start-time", "10m"]);
     fault(&site, &["transfer.ListServers", "hide-new=10m"]);
     let log = site.dir.path().join("deploy.log");
@@ -96,7 +97,7 @@ fn a_server_whose_id_is_in_the_journal_needs_no_listing() {
     until("both servers start", || (starting() == 2).then_some(()));
     run.0.kill().unwrap();
     run.0.wait().unwrap();
-    // The next run waits for them, which takes longer than this test; what it makes it would make at once.
+    // The next run waits for them longer than this test takes; a second server would be created at once.
     let file = std::fs::File::create(&log).unwrap();
     let mut again = Running(site.command(&DEPLOY).stdout(file.try_clone().unwrap()).stderr(file).spawn().unwrap());
     until("it waits for both", || (starting() == 2).then_some(()));
@@ -106,7 +107,7 @@ fn a_server_whose_id_is_in_the_journal_needs_no_listing() {
 }
 
 #[test]
-fn what_may_have_been_made_and_cannot_be_looked_for_stops_every_plan() {
+fn unverifiable_creation_stops_every_plan() {
     let site = Site::new();
     killed_at(&site, &["transfer.CreateServer", "hold-after", "--region", "us-west-2", "--count", "1"]);
     fault(&site, &["transfer.ListServers", "error=403:AccessDeniedException:no", "--region", "us-west-2"]);
@@ -123,7 +124,7 @@ fn what_may_have_been_made_and_cannot_be_looked_for_stops_every_plan() {
 }
 
 #[test]
-fn a_run_about_orphans_leaves_open_what_cannot_be_read() {
+fn orphan_teardown_keeps_unreadable_intents_open() {
     let site = Site::new();
     killed_at(&site, &["lambda.AddPermission", "hold-before", "--region", "us-west-2", "--count", "1"]);
     fault(&site, &["lambda.GetPolicy", "error=403:AccessDeniedException:no"]);
@@ -135,7 +136,7 @@ fn a_run_about_orphans_leaves_open_what_cannot_be_read() {
 }
 
 #[test]
-fn slow_polls_make_a_slow_deployment() {
+fn slow_polling_only_delays_a_deployment() {
     let site = Site::new();
     for call in ["transfer.DescribeServer", "cloudformation.Describe*", "dynamodb.DescribeTable"] {
         fault(&site, &[call, "delay=1500ms", "--skip", "1", "--count", "3"]);
@@ -148,9 +149,9 @@ fn slow_polls_make_a_slow_deployment() {
 }
 
 #[test]
-fn a_wrong_clock_is_named_before_anything_is_changed() {
+fn clock_skew_is_reported_before_any_change() {
     let site = Site::new();
-    // The account's zone is there before, as on AWS.
+    // The account's hosted zone exists beforehand, as on AWS.
     site.planned();
     let words = "The difference between the request time and the current time is too large.";
     fault(&site, &["*", &format!("error=403:RequestTimeTooSkewed:{words}"), "--account", "111111111111"]);
@@ -164,8 +165,8 @@ fn a_wrong_clock_is_named_before_anything_is_changed() {
     assert_eq!(site.aws(&["left"]), "[]");
 }
 
-/// Mounts a small file system, with options, on a folder, for the one program that it runs: in a space of its own, which
-/// needs no root.
+/// Mounts a small file system with the given options on a folder, for one program only: in a mount namespace of its
+/// own, which needs no root.
 const ON_A_MOUNT: &str = r#"
     mount -t tmpfs -o "$1" tmpfs "$2" || exit 97
     if [ "$3" = full ]; then head -c 65536 /dev/zero > "$2/filling" 2> /dev/null; fi
@@ -173,7 +174,7 @@ const ON_A_MOUNT: &str = r#"
     exec "$@"
 "#;
 
-/// A folder on a small file system of which only the run sees anything.
+/// A folder on a small file system that only the run can see.
 struct Mount<'a> {
     place: PathBuf,
     options: &'a str,
@@ -188,14 +189,14 @@ impl<'a> Mount<'a> {
         let probe = mount.around(&Command::new("true")).output().unwrap();
         assert!(
             probe.status.success(),
-            "this test mounts a file system of its own: run it as root, or let users do that: \
+            "this test mounts a file system of its own: run it as root, or allow users to mount: \
              sysctl -w kernel.unprivileged_userns_clone=1 kernel.apparmor_restrict_unprivileged_userns=0\n{}",
             shown(&probe)
         );
         mount
     }
 
-    /// The command, where the file system is.
+    /// `inner`, run with the file system mounted.
     fn around(&self, inner: &Command) -> Command {
         let mut command = tool("unshare", "util-linux");
         command.args(["--user", "--map-root-user", "--mount", "sh", "-c", ON_A_MOUNT, "sh", self.options]);
@@ -217,7 +218,7 @@ impl<'a> Mount<'a> {
     }
 }
 
-/// A deployment with its state in `place` ends with an error that names the place, and has changed nothing.
+/// Asserts that a deployment with its state in `place` failed with an error that names the place, and changed nothing.
 fn refuses_state(site: &Site, place: &Path, run: &Output, words: &str) {
     let (place, said) = (place.to_str().unwrap(), shown(run));
     assert_eq!(run.status.code(), Some(2), "{said}");
@@ -226,7 +227,7 @@ fn refuses_state(site: &Site, place: &Path, run: &Output, words: &str) {
 }
 
 #[test]
-fn a_state_folder_that_takes_no_writes_stops_a_run_before_its_first_change() {
+fn unwritable_state_folder_stops_a_run_before_its_first_change() {
     let site = Site::new();
     let file = site.dir.path().join("file");
     std::fs::write(&file, "no folder").unwrap();
@@ -241,9 +242,9 @@ fn a_state_folder_that_takes_no_writes_stops_a_run_before_its_first_change() {
 }
 
 #[test]
-fn a_disk_that_fills_up_stops_a_run_that_another_place_lets_go_on() {
+fn run_stopped_by_a_full_disk_resumes_with_another_state_folder() {
     let site = Site::new();
-    // Room for lock, state and the journal's beginning, each written beside its place first.
+    // Room for the lock, the state and the head of the journal, each of which is written to a temporary file first.
     let stopped = Mount::new(&site, "small", "size=24k").deploy(&site);
     let said = shown(&stopped);
     assert!(matches!(stopped.status.code(), Some(1 | 2 | 6)), "{said}");

@@ -1,4 +1,5 @@
-//! Deploy, drift, teardown of environment 99 on a local cloud of its own: the real binary, botocore as the eye.
+//! Deployment, drift and teardown of environment 99 on a local cloud of its own: the real binary, checked with
+//! botocore.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -12,14 +13,14 @@ use crate::drive;
 use crate::site::{Site, shown, text};
 use crate::terminal::Terminal;
 
-/// `deploy` without `--local`, with keys of an account.
+/// `deploy` without `--local`, with the keys of an account.
 fn on_aws(site: &Site, account: &str) -> Output {
     let mut command = site.command(&["deploy", "--env", "99", "--yes", "--endpoint-url", &site.endpoint()]);
     command.env("AWS_ACCESS_KEY_ID", account).env("AWS_SECRET_ACCESS_KEY", "fake-secret").output().unwrap()
 }
 
 #[test]
-fn an_environment_stands_is_repaired_and_leaves_nothing() {
+fn environment_is_deployed_repaired_and_torn_down() {
     let site = Site::new();
     let plan = site.planned();
     // Of buckets there is no step while their stack creates them.
@@ -32,12 +33,12 @@ fn an_environment_stands_is_repaired_and_leaves_nothing() {
     site.deploy();
     site.aws(&["properties"]);
 
-    // A second deployment changes nothing, with or without what the first remembered.
+    // A second deployment changes nothing, with or without the state of the first.
     let again = site.run(&["deploy", "--env", "99", "--local", "--yes"]);
     assert!(shown(&again).contains("Nothing to do"), "{}", shown(&again));
     let text = shown(&again);
     let calls: u32 = text.lines().find_map(|line| line.strip_suffix(" AWS calls")?.parse().ok()).unwrap();
-    assert!(calls < 40, "{calls} calls for nothing to do");
+    assert!(calls < 40, "{calls} calls although there is nothing to do");
     let plain = site.ok(&["plan", "--env", "99", "--local", "--output", "plain"]);
     assert!(plain.contains("Nothing to do"), "{plain}");
     for server in site.status()["servers"].as_array().unwrap() {
@@ -46,7 +47,7 @@ fn an_environment_stands_is_repaired_and_leaves_nothing() {
     site.forget();
     assert_eq!(site.planned(), Vec::<String>::new());
 
-    // Each change made by hand is seen alone, repaired, and then everything is as it was.
+    // Each manual change is planned alone and repaired; then everything is as before.
     for (kind, step) in [
         ("server-id", "us-west-2/server-id"),
         ("trigger", "us-west-2/trigger"),
@@ -66,7 +67,7 @@ fn an_environment_stands_is_repaired_and_leaves_nothing() {
         assert_eq!(site.planned(), Vec::<String>::new(), "{kind}");
     }
     let statements = site.aws(&["statements"]);
-    assert_eq!(statements, r#"["foreign", "sftpctl-api-trigger"]"#, "what others allow stays");
+    assert_eq!(statements, r#"["foreign", "sftpctl-api-trigger"]"#, "foreign permissions are kept");
     site.aws(&["drift-of-the-rest"]);
     let rest = [
         "global/user-role",
@@ -83,7 +84,7 @@ fn an_environment_stands_is_repaired_and_leaves_nothing() {
     assert_eq!(site.planned(), Vec::<String>::new());
     site.aws(&["properties"]);
 
-    // A saved plan is done exactly, or not at all.
+    // A saved plan is executed exactly, or not at all.
     site.aws(&["drift", "trigger"]);
     site.ok(&["plan", "--env", "99", "--local", "--out", "saved.json"]);
     site.aws(&["drift", "record"]);
@@ -91,7 +92,7 @@ fn an_environment_stands_is_repaired_and_leaves_nothing() {
     assert!(moved.contains("global/record/99-uploads-us-east-2.xx.net: was not in the plan"), "{moved}");
     site.deploy();
 
-    // Files outlive a teardown, and the next deployment takes their bucket back.
+    // Files survive a teardown, and the next deployment adopts their bucket again.
     site.aws(&["put"]);
     let refused = site.ends_with(3, &["teardown", "--env", "99", "--local"]);
     assert!(refused.contains("say --yes"), "{refused}");
@@ -102,13 +103,13 @@ fn an_environment_stands_is_repaired_and_leaves_nothing() {
         r#"["dydb-99-uploads", "dydb-99-uploads", "dydb-99-uploads", "pl-pt99-3-uploads", "pl-pt99-5-uploads"]"#
     );
     assert!(site.ok(&["teardown", "--env", "99", "--local", "--yes"]).contains("Nothing is left"));
-    // The bucket's own tags say whose it is, should the state be lost as well.
+    // The bucket's own tags show its owner even if the state is lost as well.
     site.forget();
     site.deploy();
     assert_eq!(site.aws(&["get"]), "kept");
     assert_eq!(site.planned(), Vec::<String>::new());
 
-    // AWS keeps a table for a day after it was the source of a replica; everything else goes at once.
+    // AWS keeps a table for a day after it was the source of a replica; everything else is deleted at once.
     let day = "error=400:ValidationException:Replica cannot be deleted because it has acted as a source region for new \
                replica(s) being added to the table in the last 24 hours";
     site.ok(&["local", "faults", "add", "dynamodb.DeleteTable", day, "--count", "1"]);
@@ -122,10 +123,10 @@ fn an_environment_stands_is_repaired_and_leaves_nothing() {
 }
 
 #[test]
-fn what_is_not_ours_is_left_alone() {
+fn foreign_resources_are_left_alone() {
     let site = Site::new();
     site.aws(&["foreign-role"]);
-    // Without --local nobody makes the zone: all that is wrong is told in one run.
+    // Without --local the hosted zone is not created: all problems are reported in one run.
     let both = on_aws(&site, "111111111111");
     assert_eq!(both.status.code(), Some(3), "{}", shown(&both));
     for words in ["role sftp-transfer exists without the tag", "the account has no public hosted zone xx.net"] {
@@ -135,7 +136,8 @@ fn what_is_not_ours_is_left_alone() {
     assert!(refused.contains("role sftp-transfer exists without the tag sftpctl:environment"), "{refused}");
     assert_eq!(site.aws(&["left"]), r#"["sftp-transfer"]"#, "nothing was written");
 
-    // What the stacks would stumble over is among it; a group that a late line may have made is not.
+    // The report includes names that would make the stacks fail, but not a log group that a late log line may have
+    // created.
     site.aws(&["foreign-names"]);
     let refused = site.ends_with(3, &["deploy", "--env", "99", "--local", "--yes"]);
     for name in
@@ -147,9 +149,9 @@ fn what_is_not_ours_is_left_alone() {
 }
 
 #[test]
-fn a_zone_that_is_not_there_is_told_before_anything_is_written() {
+fn missing_hosted_zone_is_reported_before_any_write() {
     let site = Site::new();
-    // Without --local nobody makes the zone that stands on AWS beforehand.
+    // Without --local the hosted zone, which exists beforehand on AWS, is not created.
     let output = on_aws(&site, "111111111111");
     assert_eq!(output.status.code(), Some(3), "{}", shown(&output));
     assert!(shown(&output).contains("the account has no public hosted zone xx.net"), "{}", shown(&output));
@@ -157,7 +159,7 @@ fn a_zone_that_is_not_there_is_told_before_anything_is_written() {
 }
 
 #[test]
-fn a_region_alone_stands_on_a_fresh_account() {
+fn single_region_deploys_to_a_fresh_account() {
     let site = Site::new();
     site.ok(&["deploy", "--env", "99", "--local", "--yes", "--region", "us-west-2"]);
     let plan = site.ok(&["plan", "--env", "99", "--local", "--region", "us-west-2", "--output", "json"]);
@@ -174,7 +176,7 @@ fn a_region_alone_stands_on_a_fresh_account() {
 }
 
 #[test]
-fn the_wrong_account_is_refused_and_production_wants_its_name() {
+fn wrong_account_is_refused_and_production_requires_its_name() {
     let site = Site::new();
     let output = on_aws(&site, "333333333333");
     assert_eq!(output.status.code(), Some(3), "{}", shown(&output));
@@ -198,15 +200,15 @@ fn the_wrong_account_is_refused_and_production_wants_its_name() {
     assert!(before.contains("sftp-prod-upload-us-west-2"), "{before}");
     let protected = site.ends_with(3, &["teardown", "--env", "prod", "--local", "--confirm", "prod", "--delete-data"]);
     assert!(protected.contains("table dydb-uploads has deletion protection; set"), "{protected}");
-    assert_eq!(left(), before, "nothing goes before what may not go");
+    assert_eq!(left(), before, "nothing is deleted if anything may not be deleted");
 
     let teardown = site.command(&["teardown", "--env", "prod", "--local"]);
     let question = "Type prod to take it down:";
     let wrong = Terminal::run(&teardown, 100, &[(question, "yes")]);
     assert_eq!(wrong.code, Some(3), "{}", text(&wrong.written));
-    assert_eq!(left(), before, "yes is not its name");
+    assert_eq!(left(), before, "`yes` is not the environment's name");
     let right = Terminal::run(&teardown, 100, &[(question, "prod")]);
     assert_eq!(right.code, Some(0), "{}", text(&right.written));
     let tables = ["dydb-uploads"; 3];
-    assert_eq!(left(), format!("{tables:?}"), "only the accounts stay");
+    assert_eq!(left(), format!("{tables:?}"), "only the account tables are kept");
 }

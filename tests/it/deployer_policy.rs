@@ -1,5 +1,5 @@
-//! The deployer's policy allows every call that `crates/aws` can make, and every call that CloudFormation makes with the
-//! deployer's rights, so that the file cannot lag behind code and template.
+//! The deployer's policy allows every call that sftpctl can make, and every call that CloudFormation makes with the
+//! deployer's permissions, so that the file cannot lag behind the code and the template.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -9,9 +9,9 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 /// What CloudFormation calls to create, read, update and delete a resource of each type: `handlers.*.permissions` of
-/// AWS's own schemas (`aws cloudformation describe-type --type RESOURCE --type-name …`, as of August 2026), without those
-/// for properties that the template does not have (VPC, file systems, code signing, KMS keys, replication, …). Read is what
-/// an import and the detection of drift call.
+/// AWS's own schemas (`aws cloudformation describe-type --type RESOURCE --type-name …`, as of August 2026), without
+/// those for properties that the template does not have (VPC, file systems, code signing, KMS keys, replication, …).
+/// The read handlers are what an import and drift detection call.
 const HANDLERS: [(&str, &[&str]); 13] = [
     ("AWS::ApiGateway::Deployment", APIS),
     ("AWS::ApiGateway::Method", APIS),
@@ -131,8 +131,8 @@ const HANDLERS: [(&str, &[&str]); 13] = [
 ];
 const APIS: &[&str] = &["apigateway:DELETE", "apigateway:GET", "apigateway:PATCH", "apigateway:POST", "apigateway:PUT"];
 
-/// What DynamoDB does with the deployer's rights in the region of a new replica, and when one goes (DynamoDB developer
-/// guide, "Using IAM with DynamoDB global tables").
+/// What DynamoDB calls with the deployer's permissions in a replica's region when the replica is created or deleted
+/// (DynamoDB developer guide, "Using IAM with DynamoDB global tables").
 const REPLICAS: [&str; 12] = [
     "dynamodb:BatchWriteItem",
     "dynamodb:CreateTable",
@@ -148,8 +148,8 @@ const REPLICAS: [&str; 12] = [
     "dynamodb:UpdateTable",
 ];
 
-/// What Transfer does with the deployer's rights for structured logs (Transfer user guide, "Creating, updating and viewing
-/// logging for servers").
+/// What Transfer Family calls with the deployer's permissions for structured logs (Transfer Family user guide,
+/// "Creating, updating and viewing logging for servers").
 const LOG_DELIVERY: [&str; 8] = [
     "logs:CreateLogDelivery",
     "logs:DeleteLogDelivery",
@@ -173,7 +173,7 @@ fn list(value: &Value) -> Vec<&str> {
     }
 }
 
-/// Action → everything that it is allowed on.
+/// Each action with the resources it is allowed on.
 fn allowed(policy: &Value) -> BTreeMap<&str, Vec<&str>> {
     let mut allowed: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for statement in policy["Statement"].as_array().unwrap() {
@@ -192,7 +192,7 @@ fn missing<'a>(needed: impl IntoIterator<Item = &'a &'a str>) -> Vec<&'a str> {
 }
 
 #[test]
-fn what_cloudformation_does_for_the_template_is_allowed() {
+fn calls_by_cloudformation_are_allowed() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates/region.yaml");
     let template = std::fs::read_to_string(path).unwrap();
     let types: BTreeSet<&str> = template
@@ -200,26 +200,30 @@ fn what_cloudformation_does_for_the_template_is_allowed() {
         .filter_map(|line| line.trim().strip_prefix("Type: "))
         .filter(|t| t.starts_with("AWS::"))
         .collect();
-    assert_eq!(types, HANDLERS.iter().map(|(kind, _)| *kind).collect(), "a type that comes or goes changes the table");
+    assert_eq!(
+        types,
+        HANDLERS.iter().map(|(kind, _)| *kind).collect(),
+        "HANDLERS must list exactly the template's types"
+    );
     for (kind, needed) in HANDLERS {
         assert_eq!(missing(needed), Vec::<&str>::new(), "{kind}");
     }
 }
 
 #[test]
-fn what_other_services_do_with_our_rights_is_allowed() {
+fn calls_by_other_services_are_allowed() {
     assert_eq!(missing(&REPLICAS), Vec::<&str>::new());
     assert_eq!(missing(&LOG_DELIVERY), Vec::<&str>::new());
 }
 
 #[test]
-fn roles_are_passed_and_made_for_named_services_only() {
+fn roles_are_passed_to_and_created_for_named_services_only() {
     let policy = policy();
     let statement = |action: &str| {
         let all = policy["Statement"].as_array().unwrap();
         let mut with = all.iter().filter(|statement| list(&statement["Action"]).contains(&action));
         let one = with.next().unwrap();
-        assert_eq!((list(&one["Action"]), with.next()), (vec![action], None), "{action} stands alone");
+        assert_eq!((list(&one["Action"]), with.next()), (vec![action], None), "{action} has a statement of its own");
         one
     };
     let pass = statement("iam:PassRole");
@@ -238,7 +242,7 @@ fn roles_are_passed_and_made_for_named_services_only() {
     assert_eq!(linked["Resource"], "arn:aws:iam::111111111111:role/aws-service-role/*");
 }
 
-/// AWS takes no narrower resource for these and for [`LOG_DELIVERY`] (Service Authorization Reference).
+/// AWS supports no narrower resource than `*` for these and for [`LOG_DELIVERY`] (Service Authorization Reference).
 const WITHOUT_RESOURCE: [&str; 9] = [
     "cloudformation:DescribeEvents",
     "cloudformation:DescribeStackDriftDetectionStatus",
@@ -252,12 +256,12 @@ const WITHOUT_RESOURCE: [&str; 9] = [
 ];
 
 #[test]
-fn nothing_is_allowed_on_everything_where_aws_takes_less() {
+fn wildcard_resources_are_used_only_where_aws_requires_them() {
     let policy = policy();
     for (action, resources) in allowed(&policy) {
         if resources.contains(&"*") {
-            let takes_less = !WITHOUT_RESOURCE.contains(&action) && !LOG_DELIVERY.contains(&action);
-            assert!(!takes_less, "{action} is allowed on everything");
+            let can_be_narrower = !WITHOUT_RESOURCE.contains(&action) && !LOG_DELIVERY.contains(&action);
+            assert!(!can_be_narrower, "{action} is allowed on every resource");
         }
         for resource in resources {
             assert!(!resource.ends_with(":log-group:*"), "{action} is allowed on every log group");
@@ -265,7 +269,7 @@ fn nothing_is_allowed_on_everything_where_aws_takes_less() {
     }
 }
 
-/// The IAM action of a call, where it has another name.
+/// The IAM action of a call; some have another name than the call.
 fn action(call: &str) -> String {
     match call {
         "s3:ListBuckets" => "s3:ListAllMyBuckets",
@@ -280,7 +284,7 @@ fn action(call: &str) -> String {
 }
 
 #[test]
-fn every_call_is_allowed_and_nothing_is_allowed_wholesale() {
+fn every_call_is_allowed_without_wildcard_actions() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let policy = policy();
     let allowed = allowed(&policy);
@@ -293,7 +297,7 @@ fn every_call_is_allowed_and_nothing_is_allowed_wholesale() {
         }
     }
     assert!(calls.len() > 60, "{calls:?}");
-    // Only the local cloud is ever given a zone, and only its front plays API Gateway and Transfer Family.
+    // A hosted zone is created only on the local cloud, and only its front acts as API Gateway and Transfer Family.
     for call in ["route53:CreateHostedZone", "lambda:InvokeFunction", "s3:AbortMultipartUpload", "sts:AssumeRole"] {
         assert!(calls.remove(call), "{call} is not called any more");
     }
@@ -302,9 +306,9 @@ fn every_call_is_allowed_and_nothing_is_allowed_wholesale() {
     assert_eq!(missing, Vec::<String>::new());
 }
 
-/// State in S3 is where the reader says: the policy names the bucket and the prefix that the README does.
+/// The policy names the same bucket and prefix for the state as the README.
 #[test]
-fn state_in_s3_is_allowed_where_the_readme_puts_it() {
+fn s3_state_is_allowed_where_the_readme_puts_it() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let policy: Value =
         serde_json::from_str(&std::fs::read_to_string(root.join("docs/deployer-policy.json")).unwrap()).unwrap();
@@ -317,7 +321,7 @@ fn state_in_s3_is_allowed_where_the_readme_puts_it() {
     };
     let names = |actions: [&str; 2]| BTreeSet::from(actions.map(str::to_owned));
     assert_eq!(allowed("arn:aws:s3:::company-sftpctl/state/*"), names(["s3:GetObject", "s3:PutObject"]));
-    // Without ListBucket S3 answers "denied" where it should answer that there is no state yet.
+    // Without ListBucket, S3 responds with "access denied" instead of "not found" while there is no state yet.
     assert_eq!(allowed("arn:aws:s3:::company-sftpctl"), names(["s3:GetBucketVersioning", "s3:ListBucket"]));
     let key = "arn:aws:kms:*:111111111111:key/00000000-0000-0000-0000-000000000000";
     assert_eq!(allowed(key), names(["kms:Decrypt", "kms:GenerateDataKey"]));

@@ -1,4 +1,4 @@
-//! Drift, and the adoption of what was made by hand, on a local cloud; botocore is the hand.
+//! Drift, and the adoption of manually created resources, on a local cloud; the manual changes are made with botocore.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -10,7 +10,7 @@ use crate::stub::{Reply, Stub};
 
 const DRIFT: [&str; 6] = ["drift", "--env", "99", "--local", "--output", "json"];
 
-/// The report, and how the command ended.
+/// The report, and the exit code.
 fn drift(site: &Site, more: &[&str]) -> (Value, i32) {
     let output = site.run(&[&DRIFT, more].concat());
     let shown = text(&output.stdout);
@@ -18,7 +18,7 @@ fn drift(site: &Site, more: &[&str]) -> (Value, i32) {
     (report.unwrap_or_else(|| panic!("{shown}{}", text(&output.stderr))), output.status.code().unwrap())
 }
 
-/// `resource property`, for everything that counts.
+/// `resource property`, for every property that is not ignored.
 fn counted(report: &Value) -> Vec<String> {
     let mut all = Vec::new();
     for drifted in report["drifted"].as_array().unwrap() {
@@ -33,12 +33,12 @@ fn counted(report: &Value) -> Vec<String> {
 }
 
 #[test]
-fn what_is_changed_by_hand_is_named_in_the_stack_and_outside() {
+fn manual_changes_are_reported_inside_and_outside_the_stack() {
     let site = Site::deployed("");
     let (clean, code) = drift(&site, &[]);
     assert_eq!((counted(&clean), code), (Vec::new(), 0));
     assert!(clean["seen"].as_u64().unwrap() > 30, "{clean}");
-    // Nothing is passed over: what the endpoint's CloudFormation does not look at is read.
+    // Nothing is skipped: resources that CloudFormation does not check here are read.
     assert_eq!(clean["unseen"].to_string(), "[]");
 
     for what in ["memory", "retention", "method", "trigger"] {
@@ -56,7 +56,7 @@ fn what_is_changed_by_hand_is_named_in_the_stack_and_outside() {
         ]
     );
 
-    // Ignored by the file with a reason, or on the command line; a rule without effect is told.
+    // Ignored by the file with a reason, or on the command line; a rule without effect is reported.
     site.edit(|file| {
         file + "\ndrift:\n  ignore:\n    - { resource: us-west-2/stack/*, reason: \"a load test\" }\n    \
                 - { resource: us-west-2/server, property: SETSTAT, reason: \"old\" }\n"
@@ -69,8 +69,8 @@ fn what_is_changed_by_hand_is_named_in_the_stack_and_outside() {
     assert_eq!(report["unusedIgnores"].to_string(), r#"["us-west-2/server:SETSTAT"]"#);
 }
 
-/// `resource property: before -> after`, for everything.
-fn told(report: &Value) -> Vec<String> {
+/// `resource property: before -> after`, for every property.
+fn changes(report: &Value) -> Vec<String> {
     let mut all = Vec::new();
     for drifted in report["drifted"].as_array().unwrap() {
         for property in drifted["properties"].as_array().unwrap() {
@@ -84,12 +84,12 @@ fn told(report: &Value) -> Vec<String> {
 }
 
 #[test]
-fn what_cloudformation_does_not_look_at_is_read_and_told_with_before_and_after() {
+fn resources_skipped_by_cloudformation_are_compared_with_before_and_after() {
     let site = Site::deployed("");
-    // The same policy written otherwise is the same.
+    // The same policy in another notation is not drift.
     site.oracle("handmade.py", &["meddle", "inline-policy-reordered"]);
     let (clean, code) = drift(&site, &[]);
-    assert_eq!((told(&clean), code), (Vec::new(), 0));
+    assert_eq!((changes(&clean), code), (Vec::new(), 0));
 
     for what in ["alarm", "metric-filter", "stage-log", "stage-trace", "stage-throttle", "model", "resource"] {
         site.oracle("handmade.py", &["meddle", what]);
@@ -102,7 +102,7 @@ fn what_cloudformation_does_not_look_at_is_read_and_told_with_before_and_after()
     let statement = r#"[{"Action":"execute-api:Invoke","Effect":"Allow","Principal":"*","Resource":"*"}]"#;
     let all = r#"{"Statement":[{"Action":"*","Effect":"Allow","Resource":"*"}],"Version":"2012-10-17"}"#;
     assert_eq!(
-        told(&report),
+        changes(&report),
         [
             format!(r#"Api Policy: null -> {{"Statement":{statement},"Version":"2012-10-17"}}"#),
             r#"ApiRefusalModel Schema.$schema: "http://json-schema.org/draft-04/schema#" -> null"#.to_owned(),
@@ -127,7 +127,7 @@ fn what_cloudformation_does_not_look_at_is_read_and_told_with_before_and_after()
         ]
     );
 
-    // Nobody knows of the alarms where they cannot be read.
+    // Alarms that cannot be read are reported as unseen.
     site.ok(&["local", "faults", "add", "monitoring.*", "error=403:AccessDenied:no", "--region", "us-west-2"]);
     let (report, _) = drift(&site, &[]);
     let unseen: Vec<&Value> = report["unseen"].as_array().unwrap().iter().filter(|one| one["failed"] == true).collect();
@@ -135,7 +135,7 @@ fn what_cloudformation_does_not_look_at_is_read_and_told_with_before_and_after()
     assert!(unseen[0]["why"].as_str().unwrap().contains("cloudwatch:DescribeAlarms"), "{report}");
     site.ok(&["local", "faults", "clear"]);
 
-    // What is gone is gone, and a stage that shows something else is told.
+    // Deleted resources are reported, and so is a stage with another deployment.
     let deployed = site.oracle("handmade.py", &["physical", "ApiDeployment*"]);
     for what in ["alarm-deleted", "stage-deployment", "deployment-deleted", "resource-deleted"] {
         site.oracle("handmade.py", &["meddle", what]);
@@ -154,15 +154,15 @@ fn what_cloudformation_does_not_look_at_is_read_and_told_with_before_and_after()
         ["ApiConfig exists", deployment.as_str(), "ApiMethod exists", "ApiStage DeploymentId", "FaultsAlarm exists",]
     );
     assert!(deployment.ends_with(" exists"), "{deployment}");
-    let stage = told(&report).into_iter().find(|line| line.starts_with("ApiStage DeploymentId")).unwrap();
+    let stage = changes(&report).into_iter().find(|line| line.starts_with("ApiStage DeploymentId")).unwrap();
     assert!(stage.starts_with(&format!("ApiStage DeploymentId: \"{deployed}\" -> \"")), "{stage}");
 }
 
-/// What turns customers away, or loses their accounts, though nothing of it is in a template or in a plan.
+/// Changes that lock customers out or lose their accounts, although neither a template nor a plan covers them.
 #[test]
-fn what_no_template_and_no_plan_names_is_told_too() {
+fn changes_outside_template_and_plan_are_reported() {
     let site = Site::deployed("");
-    // The update of a template with every parameter as it was puts everything else back.
+    // The template first: its update, with every parameter unchanged, undoes the other changes.
     for what in ["stack-template", "code", "concurrency", "boundary", "user-role", "table-expiry", "stage-cache"] {
         site.oracle("handmade.py", &["meddle", what]);
     }
@@ -180,12 +180,12 @@ fn what_no_template_and_no_plan_names_is_told_too() {
             "us-west-2/table time to live",
         ]
     );
-    // None of it is a deployment's to change.
+    // A deployment changes none of this.
     assert_eq!(site.planned(), Vec::<String>::new());
 }
 
 #[test]
-fn what_was_made_by_hand_is_adopted_and_stays_itself() {
+fn manually_created_resources_are_adopted_unchanged() {
     let site = Site::new();
     site.planned();
     let server = site.oracle("handmade.py", &["make"]);
@@ -195,7 +195,7 @@ fn what_was_made_by_hand_is_adopted_and_stays_itself() {
     let ids =
         "global/record/99-uploads-us-west-2.xx.net global/user-role us-west-2/bucket/pl-pt99-5-uploads us-west-2/table";
     assert!(refused.contains(&format!("sftpctl import --env 99 {ids}")), "{refused}");
-    assert_eq!(site.oracle("handmade.py", &["look"]), before, "a refusal changes nothing");
+    assert_eq!(site.oracle("handmade.py", &["look"]), before, "a refused deployment changes nothing");
 
     let named = format!("us-west-2/server={server}");
     let import: Vec<&str> =
@@ -207,16 +207,17 @@ fn what_was_made_by_hand_is_adopted_and_stays_itself() {
     assert!(site.ok(&["import", "--env", "99", "--local"]).contains("Nothing of this environment's names"));
     assert_eq!(site.oracle("handmade.py", &["look"]), before, "an import changes tags only");
 
-    // What an import would leave as the hand made it is changed before, and is in the plan.
+    // Settings that an import would leave as they were are changed before the import, and the plan shows them.
     assert_eq!(site.oracle("handmade.py", &["bucket"]), r#"["", false]"#);
     let plan = site.ok(&["plan", "--env", "99", "--local"]);
     assert!(plan.contains("pl-pt99-5-uploads versioning") && plan.contains("pl-pt99-5-uploads policy"), "{plan}");
     site.deploy();
     assert_eq!(site.oracle("handmade.py", &["bucket"]), r#"["Enabled", true]"#);
-    assert_eq!(site.oracle("handmade.py", &["look"]), before, "server, host key, accounts and files are the old ones");
+    assert_eq!(site.oracle("handmade.py", &["look"]), before, "server, host key, accounts and files are unchanged");
     assert_eq!(site.planned(), Vec::<String>::new());
 
-    // Tags and lifecycle rules are the owner's. CloudFormation replaces all tags when the stack's change: put back.
+    // Tags and lifecycle rules belong to the owner. CloudFormation replaces all tags when those of the stack change, so
+    // the owner's are put back.
     assert!(owners.contains("made-by") && owners.contains("archive/"), "{owners}");
     assert_eq!(site.oracle("handmade.py", &["owners"]), owners);
     site.oracle("handmade.py", &["meddle", "stack-tags"]);
@@ -228,19 +229,19 @@ fn what_was_made_by_hand_is_adopted_and_stays_itself() {
 }
 
 #[test]
-fn nothing_is_taken_from_another_environment() {
+fn import_takes_nothing_from_another_environment() {
     let site = Site::new();
     site.planned();
     site.oracle("handmade.py", &["make"]);
     site.oracle("handmade.py", &["meddle", "other-environment"]);
     let refused = site.ends_with(3, &["import", "--env", "99", "--local", "global/user-role", "--yes"]);
     assert!(refused.contains("belongs to environment 98"), "{refused}");
-    // Everything is looked at before the first is tagged.
+    // Every resource is checked before the first is tagged.
     let both = ["import", "--env", "99", "--local", "us-west-2/table", "global/user-role", "--yes"];
     assert!(site.ends_with(3, &both).contains("belongs to environment 98"));
     let listed = site.ok(&["import", "--env", "99", "--local"]);
     assert!(listed.contains("us-west-2/table: ") && listed.contains("global/user-role: "), "{listed}");
-    // What could not be looked at may be another's, too.
+    // A resource that could not be read may be foreign, too.
     site.ok(&["local", "faults", "add", "iam.GetRole", "error=403:AccessDenied:no"]);
     let listed = site.ends_with(1, &["import", "--env", "99", "--local"]);
     assert!(
@@ -256,8 +257,8 @@ fn xml(operation: &str, inside: &str) -> Reply {
     Reply::ok(format!("<{operation}Response><{operation}Result>{inside}</{operation}Result></{operation}Response>"))
 }
 
-/// Looks into a stack of these resources, of which CloudFormation says `drifts`.
-async fn looked(stub: &Stub, resources: Value, drifts: &[(&str, &str)]) -> Found {
+/// Inspects a stack of these resources, for which CloudFormation reports the statuses `drifts`.
+async fn inspect(stub: &Stub, resources: Value, drifts: &[(&str, &str)]) -> Found {
     let arn = "arn:aws:cloudformation:us-west-2:111111111111:stack/sftp-99-upload-us-west-2/1";
     let drifts: String = drifts
         .iter()
@@ -310,7 +311,7 @@ async fn looked(stub: &Stub, resources: Value, drifts: &[(&str, &str)]) -> Found
     stack::look(&aws, &Looked { node: "stack", region: "us-west-2", arn, template: &template }).await
 }
 
-/// `resource property`, for everything.
+/// `resource property`, for every property.
 fn drifted(found: &Found) -> Vec<String> {
     let of = |drifted: &sftpctl_engine::drift::model::Drifted| {
         let name = drifted.resource.clone();
@@ -320,7 +321,7 @@ fn drifted(found: &Found) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn what_cloudformation_has_looked_at_is_not_read_again_but_for_what_it_passes_over() {
+async fn resources_checked_by_cloudformation_are_read_only_for_what_it_omits() {
     let stub = Stub::new().await;
     let document = "%7B%22Statement%22%3A%5B%5D%7D";
     stub.on("iam:ListRolePolicies", [xml("ListRolePolicies", "<PolicyNames><member>more</member></PolicyNames>")])
@@ -361,20 +362,20 @@ async fn what_cloudformation_has_looked_at_is_not_read_again_but_for_what_it_pas
     });
     let synced = ["Alarm", "Looked", "Role"].map(|logical| (logical, "IN_SYNC"));
     let others = [("Filter", "DELETED"), ("Other", "NOT_CHECKED"), ("Late", "UNKNOWN")];
-    let found = looked(&stub, resources, &[synced, others].concat()).await;
+    let found = inspect(&stub, resources, &[synced, others].concat()).await;
     let expected =
         ["stack/Alarm ActionsEnabled", "stack/Filter exists", "stack/Role PermissionsBoundary", "stack/Role Policies"];
     assert_eq!(drifted(&found), expected);
-    // What CloudFormation cannot look at is no failure; what it could not look at now is.
+    // A type that CloudFormation cannot check is not a failure; a resource that it could not check this time is.
     let mut unseen: Vec<_> = found.unseen.iter().map(|one| (one.resource.as_str(), one.failed)).collect();
     unseen.sort_unstable();
     assert_eq!((unseen, found.seen), (vec![("stack/Late", true), ("stack/Other", false)], 4));
     assert_eq!(stub.count("logs:DescribeMetricFilters"), 0);
 }
 
-/// CloudFormation compares no more of a function than its template names, and its code not at all.
+/// CloudFormation compares only the properties of a function that its template names, and never its code.
 #[tokio::test]
-async fn a_function_is_what_its_template_and_its_package_say() {
+async fn function_is_compared_with_its_template_and_package() {
     let stub = Stub::new().await;
     let function = |more: Value| {
         let mut configuration = json!({ "Handler": "bootstrap", "CodeSha256": "Z7cv6JteSn1zdsRx5CnjdwBABuwbdKAJuRdOmt0m7K0=",
@@ -385,20 +386,20 @@ async fn a_function_is_what_its_template_and_its_package_say() {
     let meddled = json!({ "Layers": [{ "Arn": "arn:layer" }], "VpcConfig": { "SubnetIds": ["subnet-1"] },
                           "KMSKeyArn": "arn:key", "TracingConfig": { "Mode": "Active" }, "CodeSha256": "other" });
     stub.on("lambda:GET /2015-03-31/functions/id-Function", [function(meddled), function(json!({}))])
-        // Whose SHA-256 is the one above.
+        // Its SHA-256 is the one above.
         .on("s3:GET /code/key.zip", [Reply::ok("package of this test")]);
     let resources = json!({ "Function": { "Type": "AWS::Lambda::Function", "Properties": {
         "Handler": "bootstrap", "Code": { "S3Bucket": "code", "S3Key": "key.zip" },
     } } });
-    let found = looked(&stub, resources.clone(), &[("Function", "IN_SYNC")]).await;
+    let found = inspect(&stub, resources.clone(), &[("Function", "IN_SYNC")]).await;
     let names = ["Code", "KmsKeyArn", "Layers", "TracingConfig", "VpcConfig"];
     assert_eq!(drifted(&found), names.map(|name| format!("stack/Function {name}")), "{:?}", found.unseen);
-    let found = looked(&stub, resources, &[("Function", "IN_SYNC")]).await;
+    let found = inspect(&stub, resources, &[("Function", "IN_SYNC")]).await;
     assert_eq!((drifted(&found), found.seen), (Vec::new(), 1), "{:?}", found.unseen);
 }
 
 #[tokio::test]
-async fn what_is_read_is_understood_as_aws_writes_it() {
+async fn aws_responses_are_normalized_before_comparison() {
     let stub = Stub::new().await;
     let stage = json!({
         "stageName": "prod", "deploymentId": "id-Deployment",
@@ -421,8 +422,8 @@ async fn what_is_read_is_understood_as_aws_writes_it() {
     stub.on("apigateway:GET /restapis/id-Api/stages", [Reply::ok(json!({ "item": [stage] }).to_string())]).on(
         "monitoring:DescribeAlarms",
         [
-            // Refused once, as AWS does: it is asked again.
-            Reply::cbor(400, &json!({ "__type": "Throttling", "message": "Rate exceeded" })),
+            // Throttled once, as AWS does: the call is retried.
+            Reply::json_error(400, "Throttling", "Rate exceeded"),
             page(alarm("id-Alarm", 3.0), Some("more")),
             page(alarm("id-Other", 4.0), None),
         ],
@@ -447,7 +448,7 @@ async fn what_is_read_is_understood_as_aws_writes_it() {
         "Alarm": { "Type": "AWS::CloudWatch::Alarm", "Properties": wanted },
         "Other": { "Type": "AWS::CloudWatch::Alarm", "Properties": wanted },
     });
-    let found = looked(&stub, resources, &[("Group", "IN_SYNC")]).await;
+    let found = inspect(&stub, resources, &[("Group", "IN_SYNC")]).await;
     assert_eq!(drifted(&found), ["stack/Other Threshold"], "{:?}", found.unseen);
     assert_eq!(found.seen, 4);
     let asked = stub.asked("monitoring:DescribeAlarms");

@@ -1,4 +1,4 @@
-//! Runs resources through the planner and the executor, as a run does, and keeps every event.
+//! Runs resources through the planner and the executor, as a run does, and records every event.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -26,11 +26,10 @@ use sftpctl_engine::state::folder::Folder;
 use sftpctl_engine::state::machine::ThisMachine;
 use sftpctl_engine::state::store::{self, Store};
 
-/// Keeps the events.
 #[derive(Default)]
-pub(crate) struct Kept(pub(crate) Mutex<Vec<Event>>);
+pub(crate) struct Recorder(pub(crate) Mutex<Vec<Event>>);
 
-impl Reporter for Kept {
+impl Reporter for Recorder {
     fn event(&self, event: &Event) {
         self.0.lock().unwrap().push(event.clone());
     }
@@ -38,16 +37,16 @@ impl Reporter for Kept {
     fn note(&self, _line: &str) {}
 }
 
-/// What came of a run.
-pub(crate) struct Ended {
+/// The result of a run.
+pub(crate) struct RunResult {
     pub(crate) plan: Plan,
     pub(crate) outcomes: Outcomes,
     pub(crate) actual: Actual,
     pub(crate) events: Vec<Event>,
 }
 
-impl Ended {
-    /// How the one step ended, as JSON.
+impl RunResult {
+    /// The outcome of one step, as JSON.
     pub(crate) fn outcome(&self, id: &NodeId) -> serde_json::Value {
         serde_json::to_value(&self.outcomes[id]).unwrap()
     }
@@ -59,7 +58,7 @@ pub(crate) fn environment() -> Environment {
     spec::load(&std::fs::read_to_string(&path).unwrap(), &path).unwrap()
 }
 
-/// Every resource of an environment, with a package that Lambda could not run.
+/// Every resource of an environment, with a package that is not a program.
 pub(crate) fn resources(environment: &Environment) -> Vec<Arc<dyn Resource>> {
     let code = Arc::new(Package::new(b"no program".to_vec()));
     let given = Inputs { code, host_keys: Arc::from([]), adopted_tags: BTreeMap::new(), servers: Arc::from([]) };
@@ -74,16 +73,16 @@ pub(crate) fn resource(id: &str) -> Arc<dyn Resource> {
     all.into_iter().find(|resource| resource.id().as_str() == id).unwrap_or_else(|| panic!("there is no {id}"))
 }
 
-/// Looks, plans and does. `given` is taken as read beforehand.
-pub(crate) async fn deploy(aws: &Arc<Aws>, resources: &[Arc<dyn Resource>], given: Actual) -> Ended {
+/// Reads, plans and executes. `given` counts as already read.
+pub(crate) async fn deploy(aws: &Arc<Aws>, resources: &[Arc<dyn Resource>], given: Actual) -> RunResult {
     let mut actual = observe(aws, resources, &BTreeMap::new()).await.actual;
     actual.extend(given);
     let (plan, edges) = planner::deploy("99", "111111111111", resources, &[], &actual).unwrap();
     run(aws, resources, (plan, edges), actual, Task::Apply).await
 }
 
-/// Looks and takes down everything that is there, data too.
-pub(crate) async fn teardown(aws: &Arc<Aws>, resources: &[Arc<dyn Resource>]) -> Ended {
+/// Reads, then deletes everything that exists, including data.
+pub(crate) async fn teardown(aws: &Arc<Aws>, resources: &[Arc<dyn Resource>]) -> RunResult {
     let actual = observe(aws, resources, &BTreeMap::new()).await.actual;
     let options = RemovalOptions { delete_data: true };
     let mut removals: Vec<(NodeId, Removal)> = Vec::new();
@@ -96,18 +95,18 @@ pub(crate) async fn teardown(aws: &Arc<Aws>, resources: &[Arc<dyn Resource>]) ->
     run(aws, resources, (plan, edges), actual, Task::Delete(options)).await
 }
 
-/// Does what a plan says, made from this actual or from an older one.
+/// Executes a plan, which may have been made from an older `actual`.
 pub(crate) async fn run(
     aws: &Arc<Aws>,
     resources: &[Arc<dyn Resource>],
     plan: (Plan, Edges),
     actual: Actual,
     task: Task,
-) -> Ended {
+) -> RunResult {
     run_within(aws, resources, plan, actual, task, BTreeMap::new()).await
 }
 
-/// The same with deadlines of the environment file.
+/// As [`run`], with the `deadlines` of an environment file.
 pub(crate) async fn run_within(
     aws: &Arc<Aws>,
     resources: &[Arc<dyn Resource>],
@@ -115,15 +114,15 @@ pub(crate) async fn run_within(
     actual: Actual,
     task: Task,
     deadlines: BTreeMap<String, u64>,
-) -> Ended {
+) -> RunResult {
     let records = tempfile::tempdir().unwrap();
     let store = Store::new(Arc::new(Folder::new(records.path())), "99", "111111111111", Arc::new(ThisMachine));
     let (lock, _) = store.begin("test", store::terms(None, 0), &|_| {}).await.unwrap();
     let (_sender, stop) = Stop::new();
-    let kept = Arc::new(Kept::default());
+    let recorder = Arc::new(Recorder::default());
     let context = Context {
         aws: Arc::clone(aws),
-        reporter: Arc::<Kept>::clone(&kept),
+        reporter: Arc::<Recorder>::clone(&recorder),
         deadlines: Deadlines::new(deadlines),
         stop,
         journal: Arc::clone(lock.journal()),
@@ -143,12 +142,12 @@ pub(crate) async fn run_within(
     let outcomes = executor::run(Arc::new(context), jobs, task, Arc::clone(&actual)).await;
     lock.end().await.unwrap();
     let actual = actual.lock().unwrap().clone();
-    let events = kept.0.lock().unwrap().clone();
-    Ended { plan, outcomes, actual, events }
+    let events = recorder.0.lock().unwrap().clone();
+    RunResult { plan, outcomes, actual, events }
 }
 
 /// Every resource that waits for this one, directly or not.
-pub(crate) fn dependants(edges: &Edges, id: &NodeId) -> Vec<NodeId> {
+pub(crate) fn dependents(edges: &Edges, id: &NodeId) -> Vec<NodeId> {
     let mut found: Vec<NodeId> = Vec::new();
     for node in graph::order(edges) {
         if edges[&node].iter().any(|wait| wait == id || found.contains(wait)) {

@@ -1,4 +1,4 @@
-//! What waits for what, in so many words: the order that AWS asks for, and nothing beyond it.
+//! Which step waits for which, spelled out: the order that AWS requires, and nothing beyond it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -9,12 +9,12 @@ use sftpctl_engine::resources::resource::Resource;
 
 use crate::drive::{environment, resources};
 
-fn named(edges: &Edges) -> BTreeMap<&str, BTreeSet<&str>> {
+fn by_id(edges: &Edges) -> BTreeMap<&str, BTreeSet<&str>> {
     edges.iter().map(|(id, waits)| (id.as_str(), waits.iter().map(|wait| wait.as_str()).collect())).collect()
 }
 
-/// Everything that one waits for, directly or not.
-fn behind<'a>(edges: &BTreeMap<&'a str, BTreeSet<&'a str>>, id: &str) -> BTreeSet<&'a str> {
+/// Everything that `id` waits for, directly or indirectly.
+fn prerequisites<'a>(edges: &BTreeMap<&'a str, BTreeSet<&'a str>>, id: &str) -> BTreeSet<&'a str> {
     let mut found: BTreeSet<&str> = BTreeSet::new();
     let mut look: Vec<&str> = edges[id].iter().copied().collect();
     while let Some(next) = look.pop() {
@@ -26,10 +26,10 @@ fn behind<'a>(edges: &BTreeMap<&'a str, BTreeSet<&'a str>>, id: &str) -> BTreeSe
 }
 
 #[test]
-fn the_way_up() {
+fn deploy_order() {
     let all = resources(&environment());
     let edges = graph::upwards(&all).unwrap();
-    let edges = named(&edges);
+    let edges = by_id(&edges);
     for (id, waits) in [
         ("us-west-2/table", vec![]),
         ("us-east-1/replica", vec!["us-west-2/table"]),
@@ -48,19 +48,19 @@ fn the_way_up() {
         assert_eq!(edges[id], waits.into_iter().collect(), "{id}");
     }
     // A server never waits for another region.
-    let behind = behind(&edges, "us-east-2/server");
-    assert!(behind.iter().all(|id| id.starts_with("us-east-2/") || id.starts_with("global/")), "{behind:?}");
+    let before = prerequisites(&edges, "us-east-2/server");
+    assert!(before.iter().all(|id| id.starts_with("us-east-2/") || id.starts_with("global/")), "{before:?}");
 }
 
 #[test]
-fn the_way_down() {
+fn teardown_order() {
     let environment = environment();
     let mut all = resources(&environment);
     all.extend(desired::leftovers(&environment, &desired::History::default()));
     let edges = graph::downwards(&all).unwrap();
-    let edges = named(&edges);
+    let edges = by_id(&edges);
     let stacks = ["us-east-1/stack", "us-east-2/stack", "us-west-2/stack"];
-    // The bucket policies of the stacks name the role; its own policy is detached before.
+    // The bucket policies in the stacks name the role; its own policy is detached first.
     assert_eq!(edges["global/user-role"], ["global/user-policy"].into_iter().chain(stacks).collect());
     for (id, before) in [
         ("us-west-2/stack", "us-west-2/server"),
@@ -74,12 +74,12 @@ fn the_way_down() {
     ] {
         assert!(edges[id].contains(before), "{id} waits for {before}: {:?}", edges[id]);
     }
-    // Accounts go without waiting for a region, and no region waits for another.
-    assert!(behind(&edges, "us-west-2/stack").iter().all(|id| !id.starts_with("us-east")));
+    // The account table is deleted without waiting for a region, and no region waits for another.
+    assert!(prerequisites(&edges, "us-west-2/stack").iter().all(|id| !id.starts_with("us-east")));
 }
 
 #[test]
-fn a_run_on_one_region_takes_what_the_region_cannot_do_without() {
+fn single_region_run_includes_its_dependencies() {
     let limited = |regions: &[&str]| -> BTreeSet<String> {
         let regions = regions.iter().map(|&region| region.to_owned()).collect();
         desired::limited(resources(&environment()), &regions).iter().map(|r| r.id().to_string()).collect()
@@ -101,9 +101,8 @@ fn a_run_on_one_region_takes_what_the_region_cannot_do_without() {
     assert_eq!(others, ["us-west-2/table"]);
     assert!(!east.contains("global/record/99-uploads-us-west-2.xx.net"));
 
-    // Whatever is needed is there, but for the replica that comes before only because AWS adds one at a time.
-    let kept: Vec<Arc<dyn Resource>> =
-        desired::limited(resources(&environment()), &BTreeSet::from(["us-east-2".to_owned()]));
+    // Every dependency is included, except the other replica, which comes first only because AWS adds one at a time.
+    let kept: Vec<Arc<dyn Resource>> = desired::limited(resources(&environment()), &BTreeSet::from(["us-east-2".to_owned()]));
     let missing: BTreeSet<String> =
         kept.iter().flat_map(|r| r.needs()).map(|need| need.to_string()).filter(|need| !east.contains(need)).collect();
     assert_eq!(missing, BTreeSet::from(["us-east-1/replica".to_owned()]));

@@ -1,4 +1,4 @@
-//! A stack that really fails on the local cloud: somebody takes a bucket's name between the plan and the stack.
+//! A stack that really fails on the local cloud: a bucket's name is taken between the plan and the stack's creation.
 
 use std::process::Stdio;
 
@@ -7,7 +7,7 @@ use crate::site::{Site, shown, text, until};
 const BUCKET: &str = "pl-pt99-5-uploads";
 
 #[test]
-fn a_stack_that_fails_tells_its_cause_and_the_next_run_makes_it_anew() {
+fn failed_stack_reports_its_cause_and_the_next_run_recreates_it() {
     let site = Site::new();
     site.ok(&["local", "faults", "add", "cloudformation.CreateStack", "hold-before", "--region", "us-west-2"]);
     let mut deploy = site.command(&["deploy", "--env", "99", "--local", "--yes"]);
@@ -19,7 +19,7 @@ fn a_stack_that_fails_tells_its_cause_and_the_next_run_makes_it_anew() {
     let failed = deploy.wait_with_output().unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(failed.status.code(), Some(6), "{}", shown(&failed));
 
-    // The cause and nothing of the roll-back, what was left, and what was not begun because of it.
+    // The cause without the rollback's events, what is left, and the steps that were not started because of it.
     let said = text(&failed.stderr);
     let from = said.find("stack sftp-99-upload-us-west-2: failed").unwrap_or_else(|| panic!("{said}"));
     let told: Vec<&str> = said[from..].lines().take_while(|line| !line.starts_with("us-east")).collect();
@@ -30,10 +30,10 @@ fn a_stack_that_fails_tells_its_cause_and_the_next_run_makes_it_anew() {
         "{told}"
     );
     assert!(said.contains("us-west-2: server: not begun: us-west-2/stack is not finished"), "{said}");
-    // What does not need that stack stands.
+    // Resources that do not need that stack exist.
     assert_eq!(site.ports().into_keys().collect::<Vec<_>>(), ["us-east-2"]);
 
-    // The bucket is somebody's: nothing of it is touched, and where it has gone one more run is enough.
+    // The bucket is foreign and is left alone; once it is gone, one more run is enough.
     let refused = site.ends_with(3, &["deploy", "--env", "99", "--local", "--yes"]);
     assert!(refused.contains(BUCKET), "{refused}");
     site.aws(&["delete-bucket", BUCKET]);

@@ -1,4 +1,4 @@
-//! Faults on purpose: what an SDK sees of each, and what a deployment does about them.
+//! Injected faults: what an SDK sees of each, and how a deployment handles them.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -14,7 +14,7 @@ use crate::site::{Running, Site, shown, tool, until};
 const SERVER: &str = r#"{"EndpointType": "PUBLIC", "IdentityProviderType": "SERVICE_MANAGED"}"#;
 const TRUST: &str = r#"{"RoleName": "r", "AssumeRolePolicyDocument": "{\"Version\":\"2012-10-17\",\"Statement\":[]}"}"#;
 
-/// One exchange with the front's own paths.
+/// Sends a request to one of the front's own paths.
 fn front(site: &Site, method: &str, path: &str) -> Value {
     let address = site.endpoint().strip_prefix("http://").unwrap().to_owned();
     let mut stream = TcpStream::connect(&address).unwrap();
@@ -32,7 +32,7 @@ fn clear(site: &Site) {
     site.ok(&["local", "faults", "clear"]);
 }
 
-/// Servers of an account, as the status of the local cloud shows them.
+/// The regions of an account's servers, from the status of the local cloud.
 fn servers(site: &Site, account: &str) -> Vec<String> {
     let status = site.status();
     let all = status["servers"].as_array().unwrap().iter().filter(|server| server["account"] == account);
@@ -40,7 +40,7 @@ fn servers(site: &Site, account: &str) -> Vec<String> {
 }
 
 #[test]
-fn each_protocol_refuses_in_its_own_words() {
+fn each_protocol_has_its_own_error_codes() {
     let site = Site::new();
     let asked = |service: &str, operation: &str| site.oracle("faults.py", &[service, operation]);
     let calls = [
@@ -64,7 +64,7 @@ fn each_protocol_refuses_in_its_own_words() {
     }
     clear(&site);
 
-    // A rule begins and ends where it says.
+    // `--skip` and `--count` limit a rule.
     add(&site, &["transfer.List*", "error=403:Odd:no", "--skip", "1", "--count", "1", "--region", "us-west-2"]);
     let seen: Vec<String> = (0..3).map(|_| asked("transfer", "list_servers")).collect();
     assert_eq!(seen, [r#"{"Servers": []}"#, "403 Odd", r#"{"Servers": []}"#]);
@@ -76,16 +76,16 @@ fn each_protocol_refuses_in_its_own_words() {
 }
 
 #[test]
-fn answers_are_lost_late_old_and_incomplete() {
+fn responses_can_be_lost_stale_or_incomplete() {
     let site = Site::new();
     let asked = |operation: &str, input: &str| site.oracle("faults.py", &["transfer", operation, input]);
     let count = || servers(&site, "222222222222").len();
     add(&site, &["transfer.CreateServer", "reset-before", "--count", "1"]);
     assert_eq!(asked("create_server", SERVER), "ConnectionClosedError");
-    assert_eq!(count(), 0, "it never got there");
+    assert_eq!(count(), 0, "the call never arrived");
     add(&site, &["transfer.CreateServer", "reset-after", "--count", "1"]);
     assert_eq!(asked("create_server", SERVER), "ConnectionClosedError");
-    assert_eq!(count(), 1, "it took effect");
+    assert_eq!(count(), 1, "the call took effect");
     clear(&site);
 
     add(&site, &["transfer.ListServers", "stale=10m"]);
@@ -106,7 +106,7 @@ fn answers_are_lost_late_old_and_incomplete() {
     assert_ne!(asked("list_servers", "{}"), before);
     assert!(iam("get_role", r#"{"RoleName": "r"}"#).contains("RoleId"));
 
-    // Calls are kept in their order, with what they are and what befell them.
+    // Calls are logged in order, with their kind and the fault that was injected.
     let log = front(&site, "GET", "calls/log");
     let ours = log.as_array().unwrap().iter().filter(|call| call["account"] == "222222222222");
     let first: Vec<(&str, bool, bool)> = ours
@@ -119,9 +119,9 @@ fn answers_are_lost_late_old_and_incomplete() {
     assert_eq!(first, [("CreateServer", true, true), ("CreateServer", true, true)]);
 }
 
-/// What IAM, CloudFormation and Transfer show a while after they have done it.
+/// IAM, CloudFormation, DynamoDB and Transfer Family show some changes only a few seconds later.
 #[test]
-fn what_shows_late_delays_a_deployment_and_nothing_else() {
+fn eventual_consistency_only_delays_a_deployment() {
     let site = Site::new();
     for rule in [
         ["iam.GetRole", "hide-new=5s"],
@@ -145,7 +145,7 @@ fn deploying(site: &Site) -> Running {
 }
 
 #[test]
-fn killed_around_create_server_one_more_run_makes_one_server_each() {
+fn rerun_after_a_kill_around_create_server_leaves_one_server_per_region() {
     for (fault, had_effect) in [("hold-before", 0), ("hold-after", 1)] {
         let site = Site::new();
         add(&site, &["transfer.CreateServer", fault, "--region", "us-west-2"]);
@@ -166,10 +166,10 @@ fn killed_around_create_server_one_more_run_makes_one_server_each() {
 }
 
 #[test]
-fn a_storm_of_throttles_errors_and_lost_answers_delays_a_deployment() {
+fn throttles_errors_and_lost_responses_only_delay_a_deployment() {
     let site = Site::new();
     add(&site, &["*", "throttle", "--probability", "0.3", "--seed", "1"]);
-    // Of what the first rule leaves, so that each is its share of all calls.
+    // Probabilities apply to what the earlier rules let through, so that each is the intended share of all calls.
     add(&site, &["*", "error500", "--probability", "0.1429", "--seed", "2"]);
     add(&site, &["*", "reset-after", "--probability", "0.0833", "--seed", "3"]);
     site.deploy();
@@ -183,7 +183,7 @@ fn a_storm_of_throttles_errors_and_lost_answers_delays_a_deployment() {
 }
 
 #[test]
-fn expired_credentials_stop_a_run_that_goes_on_later() {
+fn expired_credentials_stop_a_run_that_can_be_resumed() {
     let site = Site::new();
     add(&site, &["*", "error=400:ExpiredTokenException:the token has expired", "--only", "mutating", "--skip", "12"]);
     let said = site.ends_with(6, &["deploy", "--env", "99", "--local", "--yes"]);
@@ -193,10 +193,10 @@ fn expired_credentials_stop_a_run_that_goes_on_later() {
     assert_eq!(site.planned(), Vec::<String>::new());
 }
 
-/// With state in S3 the call that is refused first is often the journal's: that of the first intent, after the journal's
-/// beginning. Nothing has been changed, and still it is no failure of AWS.
+/// With the state in S3, the first call that is refused is often a write of the journal, here that of the first intent.
+/// Nothing has been changed, and the run must still advise to sign in again.
 #[test]
-fn credentials_that_expire_at_a_write_of_the_journal_stop_a_run_that_goes_on_later() {
+fn credentials_expiring_at_a_journal_write_stop_a_run_that_can_be_resumed() {
     let site = Site::new();
     site.aws(&["state-bucket", "sftpctl-state-of-tests"]);
     let state = "s3://sftpctl-state-of-tests/expired";
@@ -210,8 +210,8 @@ fn credentials_that_expire_at_a_write_of_the_journal_stop_a_run_that_goes_on_lat
     site.aws(&["properties"]);
 }
 
-/// `deploy` with the credentials of a program that an SSO run or an assumed role would be behind: each lasts for a
-/// few seconds, and the program has no more after so many times.
+/// `deploy` with a credential process, as for SSO or an assumed role: each set of credentials lasts for a few seconds,
+/// and the program provides them only `times` times.
 fn with_program(site: &Site, times: u32) -> Command {
     let folder = site.dir.path();
     let program = folder.join("credentials");
@@ -237,16 +237,16 @@ fn with_program(site: &Site, times: u32) -> Command {
 }
 
 #[test]
-fn credentials_are_refreshed_in_mid_run_and_a_session_that_is_over_stops_it() {
+fn credentials_are_refreshed_mid_run_until_the_session_ends() {
     let site = Site::new();
-    // The account's zone is there before, as on AWS.
+    // The account's hosted zone exists beforehand, as on AWS.
     site.planned();
     let stopped = with_program(&site, 60).output().unwrap();
     let said = shown(&stopped);
     assert_eq!(stopped.status.code(), Some(6), "{said}");
     assert!(said.contains("sign in again"), "{said}");
-    assert!(!said.contains("trying again"), "it is no passing fault: {said}");
-    // The same command with a run that lasts goes on; it needed new credentials many times.
+    assert!(!said.contains("trying again"), "expired credentials are not retried: {said}");
+    // The same command with a lasting session resumes; it needed new credentials many times.
     let done = with_program(&site, 10_000).output().unwrap();
     assert!(done.status.success(), "{}", shown(&done));
     let asked = std::fs::read_to_string(site.dir.path().join("asked")).unwrap().lines().count();
@@ -255,16 +255,16 @@ fn credentials_are_refreshed_in_mid_run_and_a_session_that_is_over_stops_it() {
 }
 
 #[test]
-fn a_wish_to_stop_before_anything_is_in_flight_gives_the_lock_back() {
+fn stop_before_any_call_releases_the_lock() {
     let site = Site::new();
     add(&site, &["transfer.ListServers", "hold-before"]);
     let mut command = site.command(&["deploy", "--env", "99", "--local", "--yes"]);
     let mut run = Running(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
-    until("it reads", || (!front(&site, "GET", "faults")["holds"].as_array()?.is_empty()).then_some(()));
+    until("the run reads", || (!front(&site, "GET", "faults")["holds"].as_array()?.is_empty()).then_some(()));
     let held = shown(&site.run(&["lock", "show", "--env", "99", "--local"]));
     assert!(held.contains("deploy by "), "{held}");
-    let told = tool("kill", "procps").args(["-s", "TERM", &run.0.id().to_string()]).status().unwrap();
-    assert!(told.success());
+    let sent = tool("kill", "procps").args(["-s", "TERM", &run.0.id().to_string()]).status().unwrap();
+    assert!(sent.success());
     assert_eq!(run.0.wait().unwrap().code(), Some(130));
     let free = site.ok(&["lock", "show", "--env", "99", "--local"]);
     assert!(free.contains("Nobody works on"), "{free}");
@@ -273,7 +273,7 @@ fn a_wish_to_stop_before_anything_is_in_flight_gives_the_lock_back() {
 }
 
 #[test]
-fn what_cannot_be_looked_at_is_no_clean_bill() {
+fn unreadable_resource_fails_the_drift_check() {
     let site = Site::deployed("");
     site.ok(&["drift", "--env", "99", "--local"]);
     add(&site, &["transfer.Describe*", "error=403:AccessDeniedException:no", "--region", "us-west-2"]);
@@ -282,9 +282,9 @@ fn what_cannot_be_looked_at_is_no_clean_bill() {
 }
 
 #[test]
-fn a_missing_permission_is_named_before_anything_is_changed() {
+fn missing_permission_is_reported_before_any_change() {
     let site = Site::new();
-    // The account's zone is there before, as on AWS.
+    // The account's hosted zone exists beforehand, as on AWS.
     site.planned();
     add(&site, &["iam.GetRole", "error=403:AccessDenied:not you"]);
     let refused = site.ends_with(3, &["deploy", "--env", "99", "--local", "--yes"]);
@@ -294,7 +294,7 @@ fn a_missing_permission_is_named_before_anything_is_changed() {
 }
 
 #[test]
-fn nothing_listens_and_that_is_said() {
+fn unreachable_endpoint_is_reported() {
     let site = Site::new();
     let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
     let endpoint = format!("http://127.0.0.1:{port}");
@@ -303,7 +303,7 @@ fn nothing_listens_and_that_is_said() {
     let output = command.output().unwrap();
     assert!(!output.status.success());
     assert!(shown(&output).contains("check the network"), "{}", shown(&output));
-    // A name that no server knows, by the rules of names.
+    // A name that never resolves (RFC 2606).
     let mut command = site.command(&["deploy", "--env", "99", "--yes", "--endpoint-url", "http://aws.invalid"]);
     command.env("AWS_ACCESS_KEY_ID", "111111111111").env("AWS_SECRET_ACCESS_KEY", "fake-secret");
     let output = command.output().unwrap();
@@ -312,14 +312,14 @@ fn nothing_listens_and_that_is_said() {
 }
 
 #[test]
-fn every_line_of_what_happens_if_is_backed_by_a_test() {
+fn every_row_of_what_happens_if_names_a_test() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     let document = std::fs::read_to_string(root.join("docs/what-happens-if.md")).unwrap();
     let lines: Vec<&str> = document.lines().filter(|line| line.starts_with("| ")).skip(1).collect();
     assert!(lines.len() > 5, "{lines:?}");
     for line in lines {
         let test = line.trim_end_matches([' ', '|']).rsplit("| ").next().unwrap().trim_matches('`');
-        let (module, name) = test.rsplit_once("::").unwrap_or_else(|| panic!("no test in: {line}"));
+        let (module, name) = test.rsplit_once("::").unwrap_or_else(|| panic!("no test is named in: {line}"));
         let file = root.join(format!("tests/it/{}.rs", module.replace("::", "/")));
         let source = std::fs::read_to_string(file).unwrap();
         let head = ["fn ", "async fn "].map(|kind| format!("]\n{kind}{name}("));

@@ -1,12 +1,12 @@
-//! The targets of `scripts/fuzz` take their seeds. `fuzz/` is a workspace that the ordinary build never sees, so its files are
-//! compiled here, too.
+//! The targets of `scripts/fuzz` accept their seeds. `fuzz/` is a workspace of its own that the ordinary build skips,
+//! so its files are compiled here too.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-#[expect(unreachable_pub, reason = "it is public in the workspace of the fuzzer")]
+#[expect(unreachable_pub, reason = "it is public in the fuzz workspace")]
 #[path = "../../fuzz/src/files.rs"]
 mod files;
-#[expect(unreachable_pub, reason = "it is public in the workspace of the fuzzer")]
+#[expect(unreachable_pub, reason = "it is public in the fuzz workspace")]
 #[path = "../../fuzz/src/log_in.rs"]
 mod log_in;
 
@@ -37,7 +37,7 @@ fn seed(name: &str) -> Vec<u8> {
 }
 
 #[test]
-fn every_target_takes_its_seeds_and_pieces_of_them() {
+fn every_target_accepts_its_seeds_and_their_prefixes() {
     for (name, target) in TARGETS {
         let seeds = folder(&format!("seeds/{name}"));
         assert!(!seeds.is_empty(), "{name}");
@@ -52,7 +52,7 @@ fn every_target_takes_its_seeds_and_pieces_of_them() {
 }
 
 #[test]
-fn the_workspace_of_the_fuzzer_has_these_targets_and_nothing_of_its_own() {
+fn fuzz_workspace_has_exactly_these_targets() {
     let mut found = BTreeSet::new();
     for path in folder("fuzz_targets") {
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
@@ -66,9 +66,9 @@ fn the_workspace_of_the_fuzzer_has_these_targets_and_nothing_of_its_own() {
     assert_eq!(found, TARGETS.map(|(name, _)| name.to_owned()).into());
 }
 
-/// Otherwise the fuzzer would never get past the digest.
+/// Without a new digest the fuzzer would never get past the check of the digest.
 #[test]
-fn a_state_that_was_changed_anywhere_is_read() {
+fn altered_state_is_resealed_and_parsed() {
     let changed = String::from_utf8(seed("one.json")).unwrap().replace("us-west-2/server", "us-west-2/trigger");
     assert!(State::read("x", changed.as_bytes()).is_err());
     let state = State::read("x", &files::sealed(changed.as_bytes()).unwrap()).unwrap();
@@ -76,7 +76,7 @@ fn a_state_that_was_changed_anywhere_is_read() {
 }
 
 #[test]
-fn the_seeds_of_journal_and_lock_are_read() {
+fn journal_and_lock_seeds_are_parsed() {
     assert_eq!(Journal::read("x", &seed("some.journal")).unwrap().entries().len(), 2);
     let changed = String::from_utf8(seed("some.journal")).unwrap().replace("us-west-2/server", "us-west-2/trigger");
     assert!(Journal::read("x", changed.as_bytes()).is_err());

@@ -1,6 +1,6 @@
-//! The local cloud, as it is: real processes, real MiniStack, botocore as the client.
+//! The real local cloud: real processes, the real MiniStack, botocore as the client.
 //!
-//! The virtual environment is made once, by the product itself, and shared by all tests.
+//! The virtual environment is created once, by sftpctl itself, and shared by all tests.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -38,7 +38,7 @@ fn shown(output: &Output) -> String {
     format!("{}\n{}{}", output.status, text(&output.stdout), text(&output.stderr))
 }
 
-/// Asks again and again until there is an answer; fails after [`DEADLINE`].
+/// Calls `probe` until it returns something; fails after [`DEADLINE`].
 fn until<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
     let end = Instant::now() + DEADLINE;
     loop {
@@ -51,7 +51,7 @@ fn until<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
 }
 
 fn is_alive(pid: i64) -> bool {
-    // A zombie has ended; only its parent hasn't looked.
+    // A zombie has ended; only its parent has not waited for it yet.
     fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
 }
 
@@ -91,7 +91,7 @@ impl Cloud {
         serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", shown(&output)))
     }
 
-    /// Runs a script of `tests/oracle` with the environment's Python, against this cloud.
+    /// Runs a script of `tests/oracle` against this cloud, with the Python of the virtual environment.
     fn oracle(&self, script: &str, arguments: &[&str]) -> String {
         let output = Command::new(shared_venv().join("bin/python"))
             .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracle").join(script))
@@ -133,7 +133,7 @@ fn listens_on(pid: i64) -> Vec<String> {
 }
 
 #[test]
-fn everything_is_still_there_after_a_restart() {
+fn everything_survives_a_restart() {
     let cloud = Cloud::started(&[]);
     let made = cloud.oracle("local_cloud.py", &["fill"]);
     let before = cloud.status();
@@ -157,21 +157,21 @@ fn everything_is_still_there_after_a_restart() {
 }
 
 #[test]
-fn a_killed_front_loses_nothing() {
+fn killed_front_loses_nothing() {
     let cloud = Cloud::started(&[]);
     let made = cloud.oracle("local_cloud.py", &["fill"]);
     let before = cloud.status();
     signal("-KILL", before["pid"].as_i64().unwrap());
     until("the front's end", || (!is_alive(before["pid"].as_i64().unwrap())).then_some(()));
-    // Its MiniStack is an orphan now; the next start ends it, which lets it write its state.
+    // Its MiniStack is an orphan now; the next start stops it, so that it writes its state.
     cloud.start(&[]);
     assert!(!is_alive(before["ministack"]["pid"].as_i64().unwrap()));
     assert_eq!(cloud.oracle("local_cloud.py", &["verify"]), made);
 }
 
-/// MiniStack itself leaves them behind.
+/// MiniStack itself leaves the processes of its functions behind.
 #[test]
-fn functions_end_with_the_cloud() {
+fn functions_end_with_the_local_cloud() {
     for killed in [false, true] {
         let cloud = Cloud::started(&[]);
         let function: i64 = cloud.oracle("local_cloud.py", &["function"]).trim().parse().unwrap();
@@ -185,7 +185,7 @@ fn functions_end_with_the_cloud() {
 }
 
 #[test]
-fn the_front_ends_when_ministack_does() {
+fn front_ends_with_ministack() {
     let cloud = Cloud::started(&[]);
     let status = cloud.status();
     signal("-KILL", status["ministack"]["pid"].as_i64().unwrap());
@@ -196,17 +196,17 @@ fn the_front_ends_when_ministack_does() {
 }
 
 #[test]
-fn nothing_listens_beyond_loopback() {
+fn all_ports_are_on_loopback() {
     let cloud = Cloud::started(&[]);
     let status = cloud.status();
     for pid in [&status["pid"], &status["ministack"]["pid"]] {
         let addresses = listens_on(pid.as_i64().unwrap());
-        assert_eq!(addresses, ["0100007F"], "127.0.0.1, and one socket");
+        assert_eq!(addresses, ["0100007F"], "one socket, on 127.0.0.1");
     }
 }
 
 #[test]
-fn transfer_is_as_the_service_model_says() {
+fn transfer_matches_the_service_model() {
     let cloud = Cloud::started(&["--server-start-time", "10m"]);
     let counts = cloud.oracle("transfer_model.py", &[]);
     assert!(counts.ends_with(", 0 faults\n"), "{counts}");
@@ -214,7 +214,7 @@ fn transfer_is_as_the_service_model_says() {
 
 /// Oracle: `ssh-keygen -l`.
 #[test]
-fn a_host_key_has_the_fingerprint_that_clients_show() {
+fn host_key_fingerprint_matches_ssh_keygen() {
     let cloud = Cloud::started(&[]);
     for (kind, format) in [("ed25519", "RFC4716"), ("ecdsa", "RFC4716"), ("rsa", "RFC4716"), ("rsa", "PEM")] {
         let key = cloud.dir.path().join(format!("{kind}-{format}"));
@@ -232,27 +232,27 @@ fn a_host_key_has_the_fingerprint_that_clients_show() {
 }
 
 #[test]
-fn other_calls_pass_untouched() {
+fn other_calls_are_passed_through() {
     Cloud::started(&[]).oracle("local_cloud.py", &["pass-through"]);
 }
 
 #[test]
-fn a_stack_tags_its_buckets() {
+fn stack_tags_its_buckets() {
     Cloud::started(&[]).oracle("local_cloud.py", &["bucket-tags"]);
 }
 
 #[test]
-fn a_stack_operation_with_its_token_is_begun_once() {
+fn stack_operation_with_a_request_token_starts_once() {
     Cloud::started(&[]).oracle("local_cloud.py", &["request-tokens"]);
 }
 
 #[test]
-fn services_take_the_time_they_are_told() {
+fn configured_delays_are_applied() {
     Cloud::started(&[]).oracle("local_cloud.py", &["delays"]);
 }
 
 #[test]
-fn the_extracts_are_those_of_the_pinned_model() {
+fn extracts_match_the_pinned_service_model() {
     drop(Cloud::started(&[]));
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/transfer-model");
     let output = Command::new(shared_venv().join("bin/python")).arg(script).arg("--check").output().unwrap();
@@ -260,7 +260,7 @@ fn the_extracts_are_those_of_the_pinned_model() {
 }
 
 #[test]
-fn a_taken_port_is_named() {
+fn occupied_port_is_reported() {
     let cloud = Cloud::new();
     let _taken = TcpListener::bind(("127.0.0.1", cloud.port)).unwrap();
     let output = cloud.run(&["start", "--port", &cloud.port.to_string()]);
@@ -271,7 +271,7 @@ fn a_taken_port_is_named() {
 }
 
 #[test]
-fn a_recycled_process_id_is_left_alone() {
+fn recycled_process_id_is_left_alone() {
     let cloud = Cloud::new();
     let mut stranger = Command::new("sleep").arg("600").spawn().unwrap();
     let process = serde_json::json!({ "pid": stranger.id(), "started": 1 });
@@ -279,12 +279,12 @@ fn a_recycled_process_id_is_left_alone() {
     fs::write(cloud.dir.path().join("run.json"), run.to_string()).unwrap();
     let output = cloud.run(&["stop"]);
     assert_eq!(text(&output.stdout), "not running\n", "{}", shown(&output));
-    assert!(stranger.try_wait().unwrap().is_none(), "it was ended");
+    assert!(stranger.try_wait().unwrap().is_none(), "an unrelated process was stopped");
     stranger.kill().unwrap();
     stranger.wait().unwrap();
 }
 
-/// What `local start` says with a Python that is a shell script.
+/// The error output of `local start` with a shell script, or nothing, in place of Python.
 fn with_python(script: Option<&str>) -> String {
     let cloud = Cloud::new();
     let python = cloud.dir.path().join("python");
@@ -300,7 +300,7 @@ fn with_python(script: Option<&str>) -> String {
 }
 
 #[test]
-fn what_python_lacks_is_named() {
+fn missing_python_module_is_reported() {
     let missing = with_python(None);
     assert!(missing.contains("there is no `") && missing.contains("apt-get install python3"), "{missing}");
     let old = with_python(Some("[ $1 = -c ] && echo 3.8 && exit 1"));

@@ -1,4 +1,4 @@
-//! Customers log in through what `deploy` built: the real chain of the local cloud, clients that nobody here wrote.
+//! Customers log in to what `deploy` created: the real chain of the local cloud, with third-party clients.
 
 mod accounts;
 mod broken;
@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use crate::site::Site;
 
-/// One deployed environment for all tests that break nothing; the last of them stops it.
+/// One deployed environment, shared by all tests that break nothing; the last of them stops it.
 fn shared() -> Arc<Site> {
     static SHARED: Mutex<Weak<Site>> = Mutex::new(Weak::new());
     let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);

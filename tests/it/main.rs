@@ -1,4 +1,4 @@
-//! The tests that need the built program or more than one room; one binary, so that it is linked once.
+//! The tests that need the built program or more than one crate; one binary, so that it is linked once.
 
 mod choices;
 mod contract;

@@ -1,4 +1,4 @@
-//! Another emulator: how far a deployment goes there, that what it lacks is named, and that the next run goes on.
+//! Another emulator: how far a deployment gets there, what it reports as missing, and that the next run resumes.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::site::{authorizer, oracle_at, shown, succeeded, text};
 
-/// moto in a process of its own, ended when dropped.
+/// moto in a process of its own, stopped when dropped.
 struct Moto {
     child: Child,
     endpoint: String,
@@ -47,7 +47,7 @@ impl Drop for Moto {
     }
 }
 
-/// Runs a command for environment 99 there; its output, and its lines of JSON.
+/// Runs a command for environment 99 against moto; returns its output, and the output's lines of JSON.
 fn run(folder: &Path, moto: &Moto, arguments: &[&str]) -> (Output, Value) {
     let output = Command::new(env!("CARGO_BIN_EXE_sftpctl"))
         .args(arguments)
@@ -62,7 +62,7 @@ fn run(folder: &Path, moto: &Moto, arguments: &[&str]) -> (Output, Value) {
     (output, Value::Array(lines))
 }
 
-/// The steps by how they ended.
+/// The steps that ended with this outcome.
 fn steps(events: &Value, outcome: &str) -> Vec<String> {
     let ended = events.as_array().unwrap().iter().filter(|event| event["event"] == "step-finished");
     let mut ids: Vec<_> = ended
@@ -73,10 +73,11 @@ fn steps(events: &Value, outcome: &str) -> Vec<String> {
     ids
 }
 
-/// moto 5.2.2 takes every step of environment 99 in three regions but the replicas, which it accepts and does not make, and
-/// the buckets' settings, since it answers `GetBucketVersioning` in another form than AWS; it also lacks `TestIdentityProvider`, so nobody can be tried there.
+/// moto 5.2.2 supports every step of environment 99 in three regions except the replicas, which it accepts but does not
+/// create, and the buckets' settings, since its response to `GetBucketVersioning` has another form than AWS's. It also
+/// lacks `TestIdentityProvider`, so no log-in can be tested there.
 #[test]
-fn moto_takes_most_steps_and_the_others_are_named() {
+fn moto_supports_most_steps_and_the_others_are_reported() {
     let moto = Moto::start();
     let folder = tempfile::tempdir().unwrap();
     let environment = Path::new(env!("CARGO_MANIFEST_DIR")).join("environments/99.yaml");
@@ -107,7 +108,7 @@ fn moto_takes_most_steps_and_the_others_are_named() {
         assert!(changed.contains(&format!("global/record/99-uploads-{region}.xx.net")), "{changed:?}");
     }
 
-    // The next run finds everything else as it should be.
+    // The next run finds everything else as wanted.
     let (planned, lines) = run(folder.path(), &moto, &["plan"]);
     let plan = lines.as_array().unwrap().last().unwrap();
     let ids: Vec<_> = plan["steps"].as_array().unwrap().iter().map(|step| step["id"].as_str().unwrap()).collect();

@@ -1,5 +1,5 @@
-//! What the file has dropped is listed; it goes with the next deployment when it holds no data, and by
-//! `teardown --orphans` otherwise.
+//! Resources that are no longer in the environment file are listed; the next deployment deletes those without data,
+//! `teardown --orphans` the others.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::site::{Site, shown, text};
 
-/// `resource` of every orphan, and how `drift` ended.
+/// `resource` of every orphan, and the exit code of `drift`.
 fn orphans(site: &Site) -> (Vec<String>, i32) {
     let output = site.run(&["drift", "--env", "99", "--local", "--output", "json", "--also-region", "us-east-1"]);
     let report: Option<Value> = text(&output.stdout).lines().last().and_then(|line| serde_json::from_str(line).ok());
@@ -18,7 +18,7 @@ fn orphans(site: &Site) -> (Vec<String>, i32) {
     (names, output.status.code().unwrap())
 }
 
-/// `status` for people, and as JSON.
+/// The output of `status` as text and as JSON.
 fn status(site: &Site) -> (String, Value) {
     let status = ["status", "--env", "99", "--local"];
     let json = site.ok(&[&status[..], &["--output", "json"]].concat());
@@ -26,14 +26,14 @@ fn status(site: &Site) -> (String, Value) {
 }
 
 #[test]
-fn what_the_file_has_dropped_is_listed_and_goes_when_it_is_asked_for() {
+fn orphans_are_listed_and_removed_on_request() {
     let site = Site::deployed("");
     assert_eq!(orphans(&site), (Vec::new(), 0));
     site.edit(|file| {
         let lines = file.lines().filter(|line| !line.starts_with("  us-east-1:") && !line.starts_with("  99-0:"));
         lines.collect::<Vec<_>>().join("\n")
     });
-    // What is remembered would go with this deployment.
+    // With its state, this deployment would delete what was removed from the file.
     site.forget();
     site.deploy();
     let customers: Vec<u16> = site.ports().into_values().collect();
@@ -48,7 +48,7 @@ fn what_the_file_has_dropped_is_listed_and_goes_when_it_is_asked_for() {
         format!("us-west-2/orphan/server/{second}"),
     ];
     assert_eq!(orphans(&site), (all.to_vec(), 4));
-    // It looks in the regions of the file and of the state, and state was forgotten; the table names its replicas.
+    // `status` reads the regions of the file and of the state, which was lost here; the table lists its replicas.
     let (human, json) = status(&site);
     assert!(human.contains("3 orphans, which the file does not have"), "{human}");
     assert!(human.contains("`sftpctl teardown --env 99 --orphans` removes"), "{human}");
@@ -59,9 +59,9 @@ fn what_the_file_has_dropped_is_listed_and_goes_when_it_is_asked_for() {
     let teardown = ["teardown", "--env", "99", "--local", "--orphans", "--also-region", "us-east-1"];
     let asked = site.ends_with(3, &teardown);
     assert!(asked.contains(&second) && asked.contains("say --yes"), "{asked}");
-    assert_eq!(orphans(&site).0, all, "a question changes nothing");
+    assert_eq!(orphans(&site).0, all, "a refused prompt changes nothing");
 
-    // The accounts stay until data may go; nothing of the environment itself is touched.
+    // The accounts are kept until --delete-data is given; the environment itself is left alone.
     let kept = site.ok(&[&teardown[..], &["--yes"]].concat());
     assert!(kept.contains("it holds the accounts; --delete-data deletes it"), "{kept}");
     assert_eq!(orphans(&site).0, ["us-east-1/orphan/replica/dydb-99-uploads"]);
@@ -70,7 +70,7 @@ fn what_the_file_has_dropped_is_listed_and_goes_when_it_is_asked_for() {
     let (human, json) = status(&site);
     assert!(!human.contains("orphan"), "{human}");
     assert_eq!(json["orphans"], serde_json::json!({ "found": [], "unseen": [] }));
-    // What came after the deployment does not hide it.
+    // A later run of another command does not hide the last deployment.
     assert!(human.contains("Last deploy: done, begun 20") && human.contains("Last run: teardown done"), "{human}");
     assert_eq!((&json["lastDeploy"]["outcome"], &json["lastRun"]["command"]), (&"done".into(), &"teardown".into()));
     assert!(
@@ -84,7 +84,7 @@ fn what_the_file_has_dropped_is_listed_and_goes_when_it_is_asked_for() {
 }
 
 #[test]
-fn a_server_and_a_region_taken_out_of_the_file_go_with_the_next_deployment() {
+fn removed_server_and_region_are_deleted_by_the_next_deployment() {
     let site = Site::deployed("");
     let before = site.ports();
     site.edit(|file| {
@@ -103,25 +103,29 @@ fn a_server_and_a_region_taken_out_of_the_file_go_with_the_next_deployment() {
     site.deploy();
     assert_eq!(site.planned(), Vec::<String>::new());
     assert_eq!(site.ports().into_keys().collect::<Vec<_>>(), ["us-west-2"]);
-    assert_eq!(site.ports()["us-west-2"], before["us-west-2"], "nothing was done to the other one");
-    // The table's copy holds data: it is named until somebody says so.
+    assert_eq!(site.ports()["us-west-2"], before["us-west-2"], "the other server is unchanged");
+    // The table's replica holds data: it is listed until its deletion is requested.
     assert_eq!(orphans(&site).0, ["us-east-1/orphan/replica/dydb-99-uploads"]);
 
     site.edit(|file| file.replace("us-east-2: { server: false }", "us-east-2: { server: true }"));
     site.deploy();
     assert_eq!(site.ports().into_keys().collect::<Vec<_>>(), ["us-east-2", "us-west-2"]);
 
-    // Nobody remembers them, and the file does not have them: teardown finds them all the same.
+    // They are in neither the state nor the file; teardown finds them anyway.
     site.edit(|file| file.replace("us-east-2: { server: true }", "us-east-2: { server: false }"));
     site.forget();
     let all = orphans(&site).0;
     assert!(all.contains(&"us-east-2/orphan/record/99-uploads-us-east-2.xx.net".to_owned()), "{all:?}");
     site.ok(&["teardown", "--env", "99", "--local", "--yes", "--delete-data"]);
-    assert_eq!(site.aws(&["left"]), "[]", "the table itself names its copy in a region that nobody remembers");
+    assert_eq!(
+        site.aws(&["left"]),
+        "[]",
+        "the table itself lists its replica in a region that is recorded nowhere else"
+    );
 }
 
 #[test]
-fn a_teardown_takes_what_a_dropped_region_has_left() {
+fn teardown_deletes_the_leftovers_of_a_removed_region() {
     let site = Site::deployed("");
     let set = || site.oracle("handmade.py", &["log-role", "us-east-1"]);
     assert!(set().starts_with("arn:aws:iam::"), "{}", set());
@@ -133,15 +137,15 @@ fn a_teardown_takes_what_a_dropped_region_has_left() {
     let dropped = line("us-east-1  replica");
     assert!(
         dropped < line("us-east-2  replica") && dropped < line("us-west-2  table"),
-        "it goes before what it copies: {shown}"
+        "the replica is deleted before its source: {shown}"
     );
     site.ok(&[&teardown[..], &["--yes"]].concat());
     assert_eq!(site.aws(&["left"]), "[]");
-    assert_eq!(set(), "", "no setting names a role that is gone");
+    assert_eq!(set(), "", "no setting names a deleted role");
 }
 
 #[test]
-fn a_server_that_cannot_be_read_is_no_orphan() {
+fn unreadable_server_is_not_an_orphan() {
     let site = Site::deployed("");
     let before = site.ports();
     let refused = ["transfer.DescribeServer", "error=403:AccessDeniedException:no", "--region", "us-west-2"];

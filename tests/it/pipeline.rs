@@ -1,5 +1,5 @@
-//! The pipelines as their systems run them: the stages of `action.yml`, with its own conditions, and the jobs of
-//! `gitlab.yml`. No terminal, a job that is stopped, a job that is run again.
+//! The pipelines as GitHub and GitLab run them: the stages of `action.yml` with its own conditions, and the jobs of
+//! `gitlab.yml`, without a terminal; also jobs that are stopped or rerun.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -28,7 +28,8 @@ fn yaml(path: &str) -> Value {
     serde_saphyr::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
-/// What a workflow gives the action for a stage on the local cloud. The arguments have two lines: both are needed.
+/// What a workflow passes to the action for a stage on the local cloud. The arguments have two lines, and both are
+/// needed.
 fn inputs(stage: &str) -> Inputs {
     let two_lines = "--color never\n--local\n";
     [("environment", "99"), ("stage", stage), ("arguments", two_lines), ("verify-arguments", two_lines)]
@@ -36,7 +37,7 @@ fn inputs(stage: &str) -> Inputs {
         .into()
 }
 
-/// A string or an input, as an expression names it.
+/// The value of a literal or an input in an expression.
 fn operand(inputs: &Inputs, text: &str) -> String {
     let quoted = text.strip_prefix('\'').and_then(|text| text.strip_suffix('\''));
     let known = match (quoted, text.strip_prefix("inputs.")) {
@@ -44,29 +45,30 @@ fn operand(inputs: &Inputs, text: &str) -> String {
         (None, Some(name)) => inputs.get(name).map(String::as_str),
         _ => None,
     };
-    known.unwrap_or_else(|| panic!("{text}: no form or input that this test knows")).to_owned()
+    known.unwrap_or_else(|| panic!("{text}: not a form or input that this test supports")).to_owned()
 }
 
-/// The inside of `${{ … }}`, where a text is nothing else.
+/// The inside of `${{ … }}`, if the text is nothing else.
 fn expression(text: &str) -> Option<&str> {
     let inside = text.strip_prefix("${{")?.strip_suffix("}}")?;
     (!inside.contains("{{")).then_some(inside.trim())
 }
 
-/// What GitHub makes of a value.
+/// A value as GitHub evaluates it.
 fn value(inputs: &Inputs, text: &str) -> String {
     match expression(text) {
         Some(inside) => operand(inputs, inside),
-        None if text.contains("${{") => panic!("{text}: no form that this test knows"),
+        None if text.contains("${{") => panic!("{text}: not a form that this test supports"),
         None => text.to_owned(),
     }
 }
 
-/// Whether a condition holds: comparisons with `==`, any of them. GitHub compares without regard to case.
+/// Whether a condition holds: any of its comparisons with `==`. GitHub compares without regard to case.
 fn holds(inputs: &Inputs, condition: &str) -> bool {
     let inside = expression(condition).unwrap_or(condition);
     inside.split("||").fold(false, |any, comparison| {
-        let sides = comparison.split_once("==").unwrap_or_else(|| panic!("{condition}: no form that this test knows"));
+        let sides =
+            comparison.split_once("==").unwrap_or_else(|| panic!("{condition}: not a form that this test supports"));
         let [left, right] = [sides.0, sides.1].map(|side| operand(inputs, side.trim()));
         any | left.eq_ignore_ascii_case(&right)
     })
@@ -87,14 +89,14 @@ fn steps(given: Inputs) -> Vec<Step> {
     let mut found = Vec::new();
     for step in action["runs"]["steps"].as_array().unwrap() {
         for key in step.as_object().unwrap().keys() {
-            assert!(["name", "if", "shell", "env", "run"].contains(&key.as_str()), "{key} is unknown to this test");
+            assert!(["name", "if", "shell", "env", "run"].contains(&key.as_str()), "this test does not support {key}");
         }
         assert_eq!(step["shell"], "bash");
         if step.get("if").is_some_and(|condition| !holds(&inputs, condition.as_str().unwrap())) {
             continue;
         }
         let script = step["run"].as_str().unwrap();
-        assert!(!script.contains("${{"), "an input in a script is run by the shell: {script}");
+        assert!(!script.contains("${{"), "the shell would run an input in a script: {script}");
         let env = step["env"].as_object().unwrap().iter();
         found.push(Step {
             name: step["name"].as_str().unwrap().to_owned(),
@@ -109,7 +111,7 @@ fn names(steps: &[Step]) -> Vec<&str> {
     steps.iter().map(|step| step.name.as_str()).collect()
 }
 
-/// A shell of a pipeline's machine: `sftpctl` is on its path.
+/// A shell as on a pipeline's machine, with `sftpctl` on its path.
 fn bash(site: &Site) -> Command {
     let mut bash = tool("bash", "bash");
     let program = Path::new(env!("CARGO_BIN_EXE_sftpctl")).parent().unwrap();
@@ -137,7 +139,7 @@ fn job(site: &Site, step: &Step) -> Command {
     bash
 }
 
-/// Runs a stage, up to the first step that fails: this step's name, or the last one's, and what came of it.
+/// Runs a stage up to its end or the first step that fails; returns the name and the output of the last step that ran.
 fn run(site: &Site, inputs: Inputs) -> (String, Output) {
     let mut last = None;
     for step in steps(inputs) {
@@ -163,23 +165,23 @@ fn fails(site: &Site, inputs: Inputs, wanted: &str, code: i32) -> String {
     shown(&output)
 }
 
-/// Stops a deploy with `signal` once a step is under way, and gives its exit code.
-fn stopped(site: &Site, signal: &str) -> i32 {
+/// Stops a deployment with `signal` while a step is in progress, and returns its exit code.
+fn stop_deploy(site: &Site, signal: &str) -> i32 {
     let log = site.dir.path().join(format!("deploy-{signal}.log"));
     let file = std::fs::File::create(&log).unwrap();
     let steps = steps(inputs("deploy"));
     let mut deploy = job(site, steps.iter().find(|step| step.name == "Deploy").unwrap());
     let mut running = Running(deploy.stdout(file.try_clone().unwrap()).stderr(file).spawn().unwrap());
     let read = || std::fs::read_to_string(&log).unwrap();
-    until("a stack is under way", || read().contains("_IN_PROGRESS").then_some(()));
+    until("a stack is in progress", || read().contains("_IN_PROGRESS").then_some(()));
     let pid = running.0.id().to_string();
     assert!(tool("kill", "procps").args([&format!("-{signal}"), &pid]).status().unwrap().success());
-    let status = until("the end", || running.0.try_wait().unwrap());
+    let status = until("the deployment ends", || running.0.try_wait().unwrap());
     status.code().unwrap_or_else(|| panic!("killed by {signal}: {}", read()))
 }
 
 #[test]
-fn a_stage_has_its_steps_and_an_unknown_one_fails() {
+fn each_stage_runs_its_steps_and_an_unknown_stage_fails() {
     for (stage, wanted) in [
         ("validate", ["Stage", "Validate"].as_slice()),
         ("plan", &["Stage", "Validate", "Plan"]),
@@ -202,22 +204,22 @@ fn a_stage_has_its_steps_and_an_unknown_one_fails() {
 }
 
 #[test]
-#[should_panic(expected = "no form that this test knows")]
-fn a_condition_of_another_form_is_not_guessed() {
+#[should_panic(expected = "not a form that this test supports")]
+fn unsupported_condition_panics() {
     holds(&inputs("plan"), "${{ inputs.stage != 'plan' }}");
 }
 
 #[test]
-fn a_job_that_is_stopped_is_finished_by_the_next() {
+fn stopped_job_is_completed_by_the_next() {
     for signal in ["TERM", "INT"] {
         let site = Site::with_times(&["--server-start-time", "1s", "--stack-time", "4s"]);
         passes(&site, "plan");
         let summary = std::fs::read_to_string(site.dir.path().join("summary.md")).unwrap();
         assert!(summary.contains("| create | us-west-2 | Transfer server |"), "{summary}");
-        let code = stopped(&site, signal);
+        let code = stop_deploy(&site, signal);
         assert!([130, 6].contains(&code), "{signal}: {code}");
 
-        // The second job: a new plan, because the actual has moved.
+        // The second job makes a new plan, because AWS has changed since.
         passes(&site, "plan");
         passes(&site, "deploy");
         passes(&site, "drift");
@@ -226,7 +228,7 @@ fn a_job_that_is_stopped_is_finished_by_the_next() {
 }
 
 #[test]
-fn a_job_that_is_run_again_with_the_same_plan_has_nothing_to_do() {
+fn rerunning_a_job_with_the_same_plan_succeeds() {
     let site = Site::new();
     passes(&site, "plan");
     passes(&site, "deploy");
@@ -234,7 +236,7 @@ fn a_job_that_is_run_again_with_the_same_plan_has_nothing_to_do() {
 }
 
 #[test]
-fn drift_ends_with_4_and_arguments_may_have_several_lines() {
+fn drift_exits_with_4_and_arguments_may_span_lines() {
     let site = Site::deployed("");
     passes(&site, "verify");
     site.oracle("handmade.py", &["meddle", "memory"]);
@@ -247,7 +249,7 @@ fn drift_ends_with_4_and_arguments_may_have_several_lines() {
 }
 
 #[test]
-fn faults_are_marked_in_the_file() {
+fn validation_errors_are_annotated() {
     let site = Site::new();
     site.edit(|file| file.replace("99-5: us-west-2", "99-5: us-west-9"));
     for stage in ["validate", "plan"] {
@@ -257,7 +259,7 @@ fn faults_are_marked_in_the_file() {
 }
 
 #[test]
-fn the_workflow_gives_the_action_what_it_knows_and_forks_no_credentials() {
+fn workflow_uses_declared_inputs_and_gives_forks_no_credentials() {
     let file = yaml("ci/github.yml");
     let mut stages = Vec::new();
     for (job, content) in file["jobs"].as_object().unwrap() {
@@ -278,7 +280,7 @@ fn the_workflow_gives_the_action_what_it_knows_and_forks_no_credentials() {
     assert!(file["jobs"]["plan"]["if"].as_str().unwrap().contains("head.repo.full_name == github.repository"));
 }
 
-/// A job as GitLab's runner makes it: one text in `eval`, with an input that has ended, given to bash on its input.
+/// A job as GitLab's runner runs it: one string in `eval`, piped to bash, with standard input at its end.
 fn gitlab(site: &Site, job: &Value) -> Output {
     let script: Vec<&str> = job["script"].as_array().unwrap().iter().map(|line| line.as_str().unwrap()).collect();
     let quoted = format!("{}\n", script.join("\n")).replace('\\', "\\\\").replace('\'', "\\'").replace('\n', "\\n");
@@ -294,7 +296,7 @@ fn gitlab(site: &Site, job: &Value) -> Output {
 }
 
 #[test]
-fn the_jobs_for_gitlab_keep_their_exit_codes() {
+fn gitlab_jobs_keep_their_exit_codes() {
     let file = yaml("ci/gitlab.yml");
     let site = Site::new();
     let ends = |job: &str, code: i32| {
@@ -308,7 +310,7 @@ fn the_jobs_for_gitlab_keep_their_exit_codes() {
     let artifacts = &file["sftpctl-plan"]["artifacts"];
     assert!(artifacts["expose_as"].is_string());
     for path in artifacts["paths"].as_array().unwrap() {
-        // GitLab links to no path that has a variable in it.
+        // GitLab does not link to paths that contain a variable.
         assert!(site.dir.path().join(path.as_str().unwrap()).is_file(), "{path}");
     }
     let markdown = std::fs::read_to_string(site.dir.path().join("sftpctl-plan.md")).unwrap();
@@ -329,10 +331,10 @@ fn the_jobs_for_gitlab_keep_their_exit_codes() {
 }
 
 #[test]
-fn what_gitlab_includes_holds_for_its_own_jobs_only() {
+fn gitlab_template_affects_only_its_own_jobs() {
     let file = yaml("ci/gitlab.yml");
     for (name, job) in file.as_object().unwrap() {
-        assert!(name.trim_start_matches('.').starts_with("sftpctl"), "{name} would hold for every job");
+        assert!(name.trim_start_matches('.').starts_with("sftpctl"), "{name} would apply to every job");
         if !name.starts_with('.') {
             assert_eq!(job["extends"], ".sftpctl", "{name}");
             assert!(["test", "deploy"].contains(&job["stage"].as_str().unwrap()), "{name}");

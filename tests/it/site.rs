@@ -1,4 +1,4 @@
-//! A folder with environments and a local cloud of its own, and the tools that look at it from outside.
+//! A folder with environments and a local cloud of its own, and the tools that inspect it from outside.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-/// How long anything may take that a test waits for.
+/// How long a test waits for anything.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Another program of this workspace: Cargo builds it beside `sftpctl` when it builds the tests of its crate.
@@ -22,19 +22,19 @@ pub(crate) fn built(name: &str) -> PathBuf {
     path
 }
 
-/// A folder with the environments and a running local cloud, stopped when dropped.
+/// A folder with the environments and a running local cloud, which is stopped on drop.
 pub(crate) struct Site {
     pub(crate) dir: tempfile::TempDir,
 }
 
-/// The virtual environment that the product makes for its local cloud; botocore is in it.
+/// The virtual environment that sftpctl creates for its local cloud; botocore is in it.
 fn venv() -> PathBuf {
     std::env::var_os("SFTPCTL_LOCAL_VENV")
         .map_or_else(|| Path::new(env!("CARGO_TARGET_TMPDIR")).join("local-venv"), PathBuf::from)
 }
 
-/// The authorizer without its symbols, as releases have it: nearly every test zips, uploads and unpacks it, and the symbols are
-/// two thirds of it.
+/// The authorizer without its symbols, as in releases: nearly every test zips, uploads and unpacks it, and two thirds
+/// of it are symbols.
 pub(crate) fn authorizer() -> &'static Path {
     static STRIPPED: OnceLock<PathBuf> = OnceLock::new();
     STRIPPED.get_or_init(|| {
@@ -42,7 +42,7 @@ pub(crate) fn authorizer() -> &'static Path {
         let stripped = tempfile::Builder::new().prefix("sftp-authorizer").tempfile_in(folder).unwrap().into_temp_path();
         let output = tool("strip", "binutils").arg("-o").arg(&stripped).arg(built("sftp-authorizer")).output();
         succeeded("strip", &output.unwrap());
-        // Whole at any moment, for another run of the tests that works at the same time.
+        // Replaced atomically, because another run of the tests may be using it.
         let path = folder.join("sftp-authorizer");
         stripped.persist(&path).unwrap();
         path
@@ -61,14 +61,14 @@ fn oracle(script: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracle").join(script)
 }
 
-/// A script of `tests/oracle` that takes the endpoint first.
+/// A script of `tests/oracle` with the endpoint as its first argument.
 pub(crate) fn oracle_at(script: &str, endpoint: &str) -> Command {
     let mut command = Command::new(venv().join("bin/python"));
     command.arg(oracle(script)).arg(endpoint);
     command
 }
 
-/// A program of this machine; where it is missing the test fails and says how to get it.
+/// A program of this machine; if it is missing, the test fails with the command that installs it.
 pub(crate) fn tool(name: &str, package: &str) -> Command {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found = std::env::split_paths(&path).any(|folder| folder.join(name).is_file());
@@ -84,13 +84,13 @@ pub(crate) fn shown(output: &Output) -> String {
     format!("{}\n{}{}", output.status, text(&output.stdout), text(&output.stderr))
 }
 
-/// Standard output of what must have succeeded.
+/// The standard output of a command that must have succeeded.
 pub(crate) fn succeeded(what: &str, output: &Output) -> String {
     assert!(output.status.success(), "{what}: {}", shown(output));
     text(&output.stdout)
 }
 
-/// Asks again and again until there is an answer; fails after [`DEADLINE`].
+/// Calls `probe` until it returns something; fails after [`DEADLINE`].
 pub(crate) fn until<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
     let end = Instant::now() + DEADLINE;
     loop {
@@ -102,15 +102,15 @@ pub(crate) fn until<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// Runs a program with something on its standard input.
+/// Runs a program with `input` on its standard input.
 pub(crate) fn with_input(command: &mut Command, input: &[u8]) -> Output {
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    // A program that ends without reading is judged by its output.
+    // A program may end without reading; its output decides.
     let _ = child.stdin.take().unwrap().write_all(input);
     child.wait_with_output().unwrap()
 }
 
-/// Who logs in, and with what.
+/// The name and password of a log-in.
 #[derive(Clone, Debug)]
 pub(crate) struct Login {
     pub(crate) username: String,
@@ -124,12 +124,12 @@ impl Login {
 }
 
 impl Site {
-    /// A local cloud, nothing deployed.
+    /// A local cloud with nothing deployed.
     pub(crate) fn new() -> Self {
         Self::with_times(&["--server-start-time", "200ms"])
     }
 
-    /// A local cloud whose services take their time.
+    /// A local cloud with these delays: options of `sftpctl local start`.
     pub(crate) fn with_times(times: &[&str]) -> Self {
         let site = Self { dir: tempfile::tempdir().unwrap() };
         let environments = site.dir.path().join("environments");
@@ -144,7 +144,7 @@ impl Site {
         site
     }
 
-    /// Environment 99 with this added to its file, deployed.
+    /// Environment 99 with `added` appended to its file, deployed.
     pub(crate) fn deployed(added: &str) -> Self {
         let site = Self::new();
         site.edit(|file| format!("{file}\n{added}"));
@@ -188,12 +188,12 @@ impl Site {
         self.ok(&["deploy", "--env", "99", "--local", "--yes"])
     }
 
-    /// Loses what state remembers of environment 99.
+    /// Deletes the state of environment 99.
     pub(crate) fn forget(&self) {
         std::fs::remove_file(self.dir.path().join(".sftpctl/local/state/99.json")).unwrap();
     }
 
-    /// The ids of the planned steps.
+    /// The IDs of the planned steps.
     pub(crate) fn planned(&self) -> Vec<String> {
         let lines = self.ok(&["plan", "--env", "99", "--local", "--output", "json"]);
         let plan: Value = serde_json::from_str(lines.lines().last().unwrap()).unwrap();
@@ -204,12 +204,12 @@ impl Site {
         serde_json::from_str(&self.ok(&["local", "status", "--output", "json"])).unwrap()
     }
 
-    /// Looks at AWS, or meddles with it, through botocore: a command of `tests/oracle/deployed.py`.
+    /// Inspects or changes AWS with botocore: a command of `tests/oracle/deployed.py`.
     pub(crate) fn aws(&self, arguments: &[&str]) -> String {
         self.oracle("deployed.py", arguments)
     }
 
-    /// A script of `tests/oracle` that takes the endpoint first.
+    /// Runs a script of `tests/oracle` against this site's endpoint and returns its trimmed output.
     pub(crate) fn oracle(&self, script: &str, arguments: &[&str]) -> String {
         let output = self.oracle_command(script).args(arguments).output().unwrap();
         succeeded(&format!("{script} {arguments:?}"), &output).trim().to_owned()
@@ -239,7 +239,7 @@ impl Site {
         self.ports()[region]
     }
 
-    /// `sftpctl users …` on this site, with a password on standard input.
+    /// Runs `sftpctl users …` on this site, with a password on standard input.
     pub(crate) fn users(&self, arguments: &[&str], password: &str) -> Output {
         let mut command = self.command(&["users"]);
         command.args(arguments).args(["--env", "99", "--local"]);
@@ -254,14 +254,14 @@ impl Site {
         Login::new(username, password)
     }
 
-    /// `sftpctl test-login` in all regions: whether it succeeded, and what it says.
+    /// Runs `sftpctl test-login` in all regions; returns whether it succeeded, and its output.
     pub(crate) fn test_login(&self, login: &Login) -> (bool, String) {
         let mut command = self.command(&["test-login", "--env", "99", "--local", "--all-regions", "--password-stdin"]);
         let output = with_input(command.args(["--username", &login.username]), login.password.as_bytes());
         (output.status.success(), shown(&output))
     }
 
-    /// OpenSSH's options for a log-in by password, given by a program in its own language.
+    /// An OpenSSH program that logs in with a password, which it reads from an askpass script.
     pub(crate) fn openssh(&self, program: &str, login: &Login) -> Command {
         use std::os::unix::fs::PermissionsExt as _;
         let asked = self.dir.path().join("askpass");
@@ -292,7 +292,7 @@ impl Site {
         self.sftp(port, login, "ls\n").status.success()
     }
 
-    /// paramiko, by a command of `tests/oracle/sftp_client.py`.
+    /// paramiko: a command of `tests/oracle/sftp_client.py`.
     pub(crate) fn paramiko(&self, port: u16, login: &Login) -> Command {
         let mut command = Command::new(tools_python());
         command
@@ -322,7 +322,7 @@ impl Drop for Site {
     }
 }
 
-/// A process that is ended when the test is, also when it fails.
+/// A process that is killed when the test ends, even if the test fails.
 pub(crate) struct Running(pub(crate) Child);
 
 impl Drop for Running {

@@ -1,4 +1,4 @@
-//! Oracle: `ssh-audit`, of which algorithms a server offers and what is known against them.
+//! `ssh-audit` as the oracle for the algorithms that a server offers and their known weaknesses.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -49,7 +49,7 @@ transfer.create_server(IdentityProviderType='API_GATEWAY', SecurityPolicyName=sy
                              'InvocationRole': 'arn:aws:iam::111111111111:role/invoke'})
 ";
 
-/// What ssh-audit has against the server: `kex ecdh-sha2-nistp256: why`.
+/// The failures that ssh-audit reports, as `kex ecdh-sha2-nistp256: reason`.
 fn failures(report: &Value) -> Vec<String> {
     let mut found = Vec::new();
     for kind in ["kex", "key", "enc", "mac"] {
@@ -64,7 +64,7 @@ fn failures(report: &Value) -> Vec<String> {
 }
 
 #[test]
-fn the_default_security_policy_has_no_failures_but_those_of_awss_own() {
+fn default_security_policy_fails_only_for_its_nist_curves() {
     let cloud = Cloud { dir: tempfile::tempdir().unwrap() };
     let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
     let started = cloud.run(&["local", "start", "--port", &port.to_string(), "--server-start-time", "100ms"]);
@@ -85,13 +85,13 @@ fn the_default_security_policy_has_no_failures_but_those_of_awss_own() {
 
     let audit = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("tools").join("bin/ssh-audit");
     let output = Command::new(&audit)
-        // Not how many connections a second it takes: others share the machine.
+        // Without the test of connections per second: other work shares the machine.
         .args(["--skip-rate-test", "--json", "--port", &port, "127.0.0.1"])
         .output()
         .unwrap_or_else(|error| panic!("{} cannot be started ({error}): run scripts/test", audit.display()));
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
-    // The NIST curves are in AWS's policy and an ECDSA key is among those that AWS makes for a server; a doubt about
-    // their origin is all that is held against them.
+    // AWS's policy includes the NIST curves, and AWS creates an ECDSA host key for each server; ssh-audit's only
+    // objection to them is their origin.
     let curves = "using elliptic curves that are suspected as being backdoored by the U.S. National Security Agency";
     let expected: Vec<String> =
         ["kex ecdh-sha2-nistp256", "kex ecdh-sha2-nistp384", "kex ecdh-sha2-nistp521", "key ecdsa-sha2-nistp256"]

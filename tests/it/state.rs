@@ -1,4 +1,4 @@
-//! State, journal and lock: one suite for a folder and for S3 of the local cloud, then the program against both.
+//! State, journal and lock: one suite for a folder and for S3 of the local cloud, then the program with both.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -27,14 +27,14 @@ fn signal(child: &Child, name: &str) {
     assert!(sent.success());
 }
 
-/// How often the local cloud was asked for this.
+/// How often this operation was called on the local cloud.
 fn counted(site: &Site, operation: &str) -> u64 {
     let calls: Value = serde_json::from_str(&site.aws(&["fetch", "/_sftpctl/calls"])).unwrap();
     calls["calls"][operation].as_u64().unwrap_or_default()
 }
 
 #[test]
-fn twenty_deployments_at_once_are_one() {
+fn concurrent_deployments_deploy_once() {
     let site = Site::new();
     site.aws(&["state-bucket", BUCKET]);
     let state = format!("s3://{BUCKET}/pipelines");
@@ -55,19 +55,20 @@ fn twenty_deployments_at_once_are_one() {
             _ => panic!("{}", shown(&output)),
         }
     }
-    assert!(refused > 0, "nobody was in anybody's way");
+    assert!(refused > 0, "no run found the lock taken");
     assert_eq!(counted(&site, "transfer.CreateServer"), 2);
     site.aws(&["properties"]);
     let again = site.ok(&["plan", "--env", "99", "--local", "--state", &state]);
     assert!(again.contains("Nothing to do"), "{again}");
-    // The records moved into a folder and what is left of the old place says so.
+    // The state moves into a folder, and the old location points to the new one.
     site.ok(&["state", "move", "--env", "99", "--local", "--state", &state, "--to", "here", "--yes"]);
     let moved = site.ends_with(2, &["plan", "--env", "99", "--local", "--state", &state]);
     assert!(moved.contains("has moved to here"), "{moved}");
     assert!(site.ok(&["state", "show", "--env", "99", "--local", "--state", "here"]).contains("us-west-2/server"));
 }
 
-/// Pauses a run while it holds no file of its state folder: one that does keeps everybody out, as a person is told.
+/// Pauses a run at a moment when it does not hold the guard file of its state folder, which would block every other
+/// run.
 fn stop_between_writes(site: &Site, run: &std::process::Child) {
     let guard = site.dir.path().join(".sftpctl/local/state/.guard");
     loop {
@@ -79,17 +80,17 @@ fn stop_between_writes(site: &Site, run: &std::process::Child) {
     }
 }
 
-/// A deployment that is paused beyond its lease, and followed by another.
-fn a_paused_holder_writes_no_more(site: &Site, state: &[&str]) {
+/// Pauses a deployment beyond its lease, and lets another one take over.
+fn replace_a_paused_holder(site: &Site, state: &[&str]) {
     let file = site.dir.path().join("environments/99.yaml");
     let text = std::fs::read_to_string(&file).unwrap();
     std::fs::write(&file, format!("{text}\nstate: {{ lease_seconds: 2 }}\n")).unwrap();
     let arguments = [&["deploy", "--env", "99", "--local", "--yes", "--no-verify"], state].concat();
     let first = spawn(site, &arguments);
-    // Both servers are there and start: no call that makes one is on its way, which nothing could take back.
-    until("two servers that start", || (site.status()["servers"].as_array()?.len() == 2).then_some(()));
+    // Both servers exist and are starting: no CreateServer is in flight, which nothing could undo.
+    until("two servers are starting", || (site.status()["servers"].as_array()?.len() == 2).then_some(()));
     stop_between_writes(site, &first);
-    // Same machine, its process lives: nobody takes the lock before the lease is over, and then it is free.
+    // The holder is on the same machine and its process is alive: the lock is free only when the lease has expired.
     let second = site.run(&arguments);
     assert!(second.status.success(), "{}", shown(&second));
     signal(&first, "CONT");
@@ -99,16 +100,16 @@ fn a_paused_holder_writes_no_more(site: &Site, state: &[&str]) {
     site.aws(&["properties"]);
 }
 
-/// Its intent is in the journal, and its first attempt was throttled: what the SDK would send again must not go out.
+/// The intent is in the journal, and the first attempt was throttled: the SDK's retry must not be sent.
 #[test]
-fn a_call_that_was_begun_before_a_pause_is_not_sent_after_it() {
+fn call_started_before_a_pause_is_not_sent_after_it() {
     let site = Site::new();
     site.edit(|file| format!("{file}\nstate: {{ lease_seconds: 2 }}\n"));
     let triggers = || counted(&site, "lambda.AddPermission");
     site.ok(&["local", "faults", "add", "lambda.AddPermission", "error=429:TooManyRequestsException:not now"]);
     let arguments = ["deploy", "--env", "99", "--local", "--yes", "--no-verify"];
     let first = spawn(&site, &arguments);
-    until("a throttled call", || (triggers() > 0).then_some(()));
+    until("a call is throttled", || (triggers() > 0).then_some(()));
     stop_between_writes(&site, &first);
     site.ok(&["local", "faults", "clear"]);
     let second = site.run(&arguments);
@@ -123,23 +124,23 @@ fn a_call_that_was_begun_before_a_pause_is_not_sent_after_it() {
 }
 
 #[test]
-fn a_paused_holder_writes_no_more_on_s3_either() {
+fn paused_holder_loses_its_lock_on_s3() {
     let site = Site::with_times(&["--server-start-time", "3s"]);
     site.aws(&["state-bucket", BUCKET]);
-    a_paused_holder_writes_no_more(&site, &["--state", &format!("s3://{BUCKET}/paused")]);
+    replace_a_paused_holder(&site, &["--state", &format!("s3://{BUCKET}/paused")]);
 }
 
 #[test]
-fn a_stalled_deployment_on_s3_whom_nobody_followed_goes_on() {
+fn paused_deployment_on_s3_continues_if_no_other_run_took_over() {
     let site = Site::with_times(&["--server-start-time", "3s"]);
     site.aws(&["state-bucket", BUCKET]);
     site.edit(|file| format!("{file}\nstate: {{ lease_seconds: 2 }}\n"));
     let state = format!("s3://{BUCKET}/stalled");
     let run = spawn(&site, &["deploy", "--env", "99", "--local", "--yes", "--no-verify", "--state", &state]);
-    until("two servers that start", || (site.status()["servers"].as_array()?.len() == 2).then_some(()));
+    until("two servers are starting", || (site.status()["servers"].as_array()?.len() == 2).then_some(()));
     signal(&run, "STOP");
     let stopped = Instant::now();
-    until("more than a lease", || (stopped.elapsed() > Duration::from_secs(4)).then(std::thread::yield_now));
+    until("the lease has expired", || (stopped.elapsed() > Duration::from_secs(4)).then(std::thread::yield_now));
     signal(&run, "CONT");
     let run = run.wait_with_output().unwrap();
     assert_eq!(run.status.code(), Some(0), "{}", shown(&run));
@@ -147,9 +148,9 @@ fn a_stalled_deployment_on_s3_whom_nobody_followed_goes_on() {
 }
 
 #[test]
-fn a_paused_holder_writes_no_more_and_a_killed_one_is_followed_at_once() {
+fn paused_holder_loses_its_lock_and_a_killed_holder_is_replaced_at_once() {
     let site = Site::with_times(&["--server-start-time", "3s"]);
-    a_paused_holder_writes_no_more(&site, &[]);
+    replace_a_paused_holder(&site, &[]);
     let arguments = ["deploy", "--env", "99", "--local", "--yes", "--no-verify"];
     let journal = site.dir.path().join(".sftpctl/local/state/99.journal");
     let creating = |journal: &Path| {
@@ -157,10 +158,10 @@ fn a_paused_holder_writes_no_more_and_a_killed_one_is_followed_at_once() {
     };
 
     site.ok(&["teardown", "--env", "99", "--local", "--yes", "--delete-data"]);
-    // Its answer never comes, so the intent stays one.
+    // The call never returns, so its intent gets no outcome.
     site.ok(&["local", "faults", "add", "transfer.CreateServer", "hold-before", "--region", "us-east-2"]);
     let third = spawn(&site, &arguments);
-    until("the intent to create a server", || creating(&journal).then_some(()));
+    until("the intent to create a server is in the journal", || creating(&journal).then_some(()));
     let locked = site.ends_with(5, &["lock", "show", "--env", "99", "--local"]);
     assert!(locked.contains("deploy by"), "{locked}");
     signal(&third, "KILL");
@@ -177,7 +178,7 @@ fn a_paused_holder_writes_no_more_and_a_killed_one_is_followed_at_once() {
 }
 
 #[test]
-fn a_damaged_state_is_refused_and_rebuilt_from_aws() {
+fn damaged_state_is_refused_and_can_be_rebuilt_from_aws() {
     let site = Site::new();
     site.deploy();
     let path = site.dir.path().join(".sftpctl/local/state/99.json");

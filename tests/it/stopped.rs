@@ -1,4 +1,4 @@
-//! A deploy of a saved plan that is told to stop while AWS works: it ends at once, and the same command goes on.
+//! A deployment of a saved plan that is stopped while AWS works: it ends at once, and the same command resumes.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -18,14 +18,14 @@ fn stopped_by(signal: &str) {
     let mut deploy = Running(deploy.spawn().unwrap());
     let mut lines = BufReader::new(deploy.0.stderr.take().unwrap()).lines().map(Result::unwrap);
     let seen: Vec<String> = lines.by_ref().take_while(|line| !line.contains("Transfer server: STARTING")).collect();
-    let told = tool("kill", "procps").args(["-s", signal, &deploy.0.id().to_string()]).status().unwrap();
-    assert!(told.success(), "{seen:?}");
+    let sent = tool("kill", "procps").args(["-s", signal, &deploy.0.id().to_string()]).status().unwrap();
+    assert!(sent.success(), "{seen:?}");
     let rest: Vec<String> = lines.collect();
     assert_eq!(deploy.0.wait().unwrap().code(), Some(130), "{seen:?} {rest:?}");
     let says = |what: &str| rest.iter().any(|line| line.contains(what));
     assert!(says("stopped while Transfer server was STARTING: AWS goes on by itself"), "{rest:?}");
 
-    // The lock is free at once; the plan that was begun is gone on with, and nothing is there twice.
+    // The lock is free at once; the same command resumes the plan, and nothing is created twice.
     site.ok(&["lock", "show", "--env", "99", "--local"]);
     let edited = "server: { security_policy: TransferSecurityPolicy-2018-11 }";
     site.edit(|file| format!("{file}\n{edited}\n"));
@@ -37,7 +37,7 @@ fn stopped_by(signal: &str) {
     assert_eq!(site.planned(), Vec::<String>::new());
     site.aws(&["properties"]);
 
-    // A job that is run again finds its plan done, a deployment between or not; what was changed since is not part of it.
+    // A rerun job finds its plan done, even after another deployment; later changes are not part of the plan.
     assert!(text(&site.run(&DEPLOY).stderr).contains("saved.json was done by the last run"));
     site.ok(&["deploy", "--env", "99", "--local", "--yes", "--no-verify"]);
     site.ok(&DEPLOY);
@@ -47,11 +47,11 @@ fn stopped_by(signal: &str) {
 }
 
 #[test]
-fn sigterm_ends_it_at_once_and_the_same_command_goes_on() {
+fn sigterm_stops_at_once_and_the_same_command_resumes() {
     stopped_by("TERM");
 }
 
 #[test]
-fn sigint_ends_it_at_once_and_the_same_command_goes_on() {
+fn sigint_stops_at_once_and_the_same_command_resumes() {
     stopped_by("INT");
 }

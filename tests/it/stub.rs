@@ -1,4 +1,4 @@
-//! An AWS that answers what a test scripts, and remembers what it was asked: for what no emulator shows.
+//! A stub of AWS that returns scripted responses and records the requests: for behavior that no emulator has.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, Request, Response};
 use serde_json::Value;
 use sftpctl_aws::{Aws, ConnectOptions};
 
-/// One answer.
+/// One response.
 #[derive(Clone, Debug)]
 pub(crate) struct Reply {
     status: u16,
@@ -34,7 +34,6 @@ impl Reply {
         Self::new(200, body)
     }
 
-    /// With a header.
     pub(crate) fn header(mut self, name: &'static str, value: &str) -> Self {
         self.headers.push((name, value.to_owned()));
         self
@@ -61,7 +60,7 @@ impl Reply {
 }
 
 impl Reply {
-    /// The same answer with something of it written otherwise.
+    /// The same response with the first `what` of its body replaced by `by`.
     pub(crate) fn replacing(mut self, what: &str, by: &str) -> Self {
         assert!(self.body.contains(what), "{what} is not in {}", self.body);
         self.body = self.body.replacen(what, by, 1);
@@ -69,9 +68,9 @@ impl Reply {
     }
 }
 
-/// What was asked: the operation, its region, whose bucket it should be, and its body.
+/// A recorded request: the operation, its region, the expected bucket owner, the headers and the body.
 #[derive(Clone, Debug)]
-pub(crate) struct Asked {
+pub(crate) struct RecordedRequest {
     pub(crate) operation: String,
     pub(crate) region: String,
     pub(crate) owner: String,
@@ -82,10 +81,10 @@ pub(crate) struct Asked {
 #[derive(Default)]
 struct Script {
     replies: BTreeMap<String, VecDeque<Reply>>,
-    asked: Vec<Asked>,
+    asked: Vec<RecordedRequest>,
 }
 
-/// The AWS of a test.
+/// The AWS that a test connects to.
 pub(crate) struct Stub {
     endpoint: String,
     script: Arc<Mutex<Script>>,
@@ -102,30 +101,29 @@ impl Stub {
         Self { endpoint, script }
     }
 
-    /// Where it listens.
     pub(crate) fn endpoint(&self) -> &str {
         &self.endpoint
     }
 
-    /// Answers an operation with these, the last one for ever: `dynamodb:DescribeTable`, `cloudformation:CreateStack`,
-    /// `s3:PUT /bucket?policy`.
+    /// Responds to an operation with `replies` in order, then with the last one forever. Operations are named like
+    /// `dynamodb:DescribeTable`, `cloudformation:CreateStack` and `s3:PUT /bucket?policy`.
     pub(crate) fn on(&self, operation: &str, replies: impl IntoIterator<Item = Reply>) -> &Self {
         self.script.lock().unwrap().replies.insert(operation.to_owned(), replies.into_iter().collect());
         self
     }
 
-    /// The operations that were asked for, in order.
+    /// The operations that were called, in order.
     pub(crate) fn operations(&self) -> Vec<String> {
         self.script.lock().unwrap().asked.iter().map(|asked| asked.operation.clone()).collect()
     }
 
-    /// How often an operation was asked for.
+    /// How often an operation was called.
     pub(crate) fn count(&self, operation: &str) -> usize {
         self.asked(operation).len()
     }
 
-    /// Everything that was asked of an operation.
-    pub(crate) fn asked(&self, operation: &str) -> Vec<Asked> {
+    /// All requests for an operation.
+    pub(crate) fn asked(&self, operation: &str) -> Vec<RecordedRequest> {
         let script = self.script.lock().unwrap();
         script.asked.iter().filter(|asked| asked.operation == operation).cloned().collect()
     }
@@ -165,7 +163,7 @@ async fn answer(script: Arc<Mutex<Script>>, request: Request<Body>) -> Response<
     };
     let owner = header("x-amz-expected-bucket-owner").to_owned();
     let mut script = script.lock().unwrap();
-    script.asked.push(Asked {
+    script.asked.push(RecordedRequest {
         operation: operation.clone(),
         region: region.to_owned(),
         owner,

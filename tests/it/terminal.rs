@@ -1,4 +1,4 @@
-//! What a person sees on a terminal, and Ctrl-C: a real pseudo-terminal, and what is on its screen.
+//! What a person sees on a terminal, and Ctrl-C: a real pseudo-terminal and the contents of its screen.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -10,7 +10,7 @@ use crate::site::{Site, shown, tool};
 const ROWS: u16 = 24;
 const DEPLOY: [&str; 5] = ["deploy", "--env", "99", "--local", "--no-verify"];
 
-/// What a command wrote to its terminal, and how it ended.
+/// What a command wrote to its terminal, and its exit code.
 pub(crate) struct Terminal {
     columns: u16,
     pub(crate) code: Option<i32>,
@@ -18,7 +18,7 @@ pub(crate) struct Terminal {
 }
 
 impl Terminal {
-    /// Runs a command on a terminal; each answer is typed once its words have been written.
+    /// Runs a command on a terminal; `talk` has pairs of a text to wait for and an answer to type then.
     pub(crate) fn run(command: &Command, columns: u16, talk: &[(&str, &str)]) -> Self {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/oracle/person.exp");
         let mut person = tool("expect", "expect");
@@ -44,7 +44,7 @@ impl Terminal {
         vt100::Parser::new(size(ROWS), size(self.columns), 2_000)
     }
 
-    /// Every screen that there was, as it stood when the cursor was about to move.
+    /// Every state of the screen, taken whenever the cursor was about to move.
     fn screens(&self) -> Vec<String> {
         let mut terminal = self.terminal();
         let mut screens: Vec<String> = Vec::new();
@@ -59,7 +59,7 @@ impl Terminal {
         screens
     }
 
-    /// All lines that are left at the end, those that were scrolled away too; true with it where the cursor is shown.
+    /// All lines at the end, including those that were scrolled away, and whether the cursor is visible.
     fn left(&self) -> (Vec<String>, bool) {
         let mut terminal = self.terminal();
         terminal.process(&self.written);
@@ -81,14 +81,14 @@ fn position(lines: &[&str], is: impl Fn(&str) -> bool) -> Option<usize> {
 }
 
 #[test]
-fn the_tree_lives_and_leaves_only_what_is_done() {
+fn live_tree_leaves_only_finished_steps() {
     let site = Site::with_times(&["--server-start-time", "2s", "--stack-time", "3s"]);
     let run = Terminal::run(&site.command(&DEPLOY), 60, &[("[y/N]", "y")]);
     let (left, cursor) = run.left();
     assert_eq!(run.code, Some(0), "{left:#?}");
     assert!(cursor, "the cursor is hidden");
 
-    // A region, a step of it in flight with its time, and below it what CloudFormation says.
+    // A region, a step in flight with its time, and below it the events of CloudFormation.
     let tree = |screen: &&String| {
         let lines: Vec<&str> = screen.lines().collect();
         let Some(region) = position(&lines, |line| line == "us-west-2") else { return false };
@@ -107,7 +107,7 @@ fn the_tree_lives_and_leaves_only_what_is_done() {
         |screen: &&String| ["us-west-2", "us-east-2"].iter().all(|place| screen.lines().any(|line| line == *place));
     assert!(screens.iter().any(|screen| both(&screen)));
 
-    // No line of the tree is left above the summary, and every step is told once.
+    // No line of the tree is left above the summary, and every step is reported once.
     let last = left.iter().rposition(|line| line.starts_with('✓')).unwrap();
     let names = ["us-west-2", "us-east-2", "us-east-1", "global"];
     assert_eq!(left[..last].iter().filter(|line| names.contains(&line.as_str())).count(), 0, "{left:#?}");
@@ -117,17 +117,17 @@ fn the_tree_lives_and_leaves_only_what_is_done() {
 }
 
 #[test]
-fn ctrl_c_is_heard_and_a_second_one_ends_it_at_once() {
+fn first_ctrl_c_is_acknowledged_and_the_second_exits_at_once() {
     let site = Site::new();
     site.ok(&["local", "faults", "add", "transfer.CreateServer", "hold-after", "--region", "us-west-2"]);
-    // The call is on its way: the first is told what it does, the second does not wait for the answer.
+    // With a call in flight, the first Ctrl-C is acknowledged, and the second does not wait for the response.
     let talk = [("[y/N]", "y"), ("Transfer server: creating", "^C"), ("once more stops at once", "^C")];
     let run = Terminal::run(&site.command(&DEPLOY), 80, &talk);
     let (left, cursor) = run.left();
     assert_eq!(run.code, Some(130), "{left:#?}");
     assert!(cursor, "the cursor is hidden");
 
-    // What the lost answer had made is found, not made again.
+    // The server whose creation got no response is found, not created again.
     site.ok(&["local", "faults", "clear"]);
     site.ok(&["deploy", "--env", "99", "--local", "--yes", "--lock-timeout", "60"]);
     assert_eq!(site.ports().len(), 2);

@@ -1,8 +1,8 @@
-//! What AWS has and does not show, or will not say: never is a thing made twice for it. In virtual time, against one
-//! server in memory.
+//! Resources that AWS has but does not list, or cannot be asked about, are never created twice. In virtual time, with
+//! servers in memory.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-#![expect(clippy::disallowed_methods, reason = "what is tested takes its time")]
+#![expect(clippy::disallowed_methods, reason = "the fake servers sleep in virtual time")]
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -18,36 +18,36 @@ use sftpctl_engine::execute::executor::Task;
 use sftpctl_engine::resources::resource::Resource;
 use sftpctl_engine::resources::resource::ResourceError;
 
-use crate::drive::{self, Ended};
+use crate::drive::{self, RunResult};
 
-/// How AWS behaves.
+/// How AWS behaves in a test.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Aloof {
-    /// The answer says the id; listings never show the server.
-    ListsNothing,
-    /// No id is known; listings never show the server.
-    SaysNothing,
-    /// The answer is lost, and every look is throttled, slowly.
-    Throttles,
-    /// The answer is lost; listings show the server after twenty seconds.
-    ShowsLate,
-    /// It is there and never gets ready.
-    StartsForEver,
-    /// It is there, and every look is refused, after the first.
-    HidesBehindErrors,
-    /// The answer says the id after a minute.
-    TakesLong,
-    /// The credentials end at the first call.
-    Expires,
-    /// A fault in the step itself.
+enum Behavior {
+    /// The response has the ID; listings never show the server.
+    NeverListed,
+    /// The response has no ID; listings never show the server.
+    NeverIdentified,
+    /// The response is lost, and every read is throttled, slowly.
+    LostThenThrottled,
+    /// The response is lost; listings show the server after twenty seconds.
+    ListedLate,
+    /// The server exists and never becomes ready.
+    NeverReady,
+    /// The server exists, and every read after its creation fails.
+    ReadsFail,
+    /// The response, with the ID, takes a minute.
+    CreatedSlowly,
+    /// The credentials expire at the first call.
+    CredentialsExpire,
+    /// The step itself panics.
     Panics,
 }
 
-/// A server that AWS finds by listing, and how often it was made.
-struct Shy {
+/// A server that is found by listing, and the times at which it was created.
+struct FakeServer {
     id: NodeId,
     needs: Vec<NodeId>,
-    aloof: Aloof,
+    behavior: Behavior,
     made: Arc<Mutex<Vec<tokio::time::Instant>>>,
 }
 
@@ -61,7 +61,7 @@ fn error(code: &str, status: u16) -> AwsError {
     }
 }
 
-impl Node for Shy {
+impl Node for FakeServer {
     fn kind(&self) -> Kind {
         Kind::Server
     }
@@ -78,7 +78,7 @@ impl Node for Shy {
         "shy server".to_owned()
     }
 
-    fn wanted(&self, _world: &Actual) -> Properties {
+    fn wanted(&self, _actual: &Actual) -> Properties {
         Properties::new()
     }
 
@@ -88,46 +88,46 @@ impl Node for Shy {
 }
 
 #[async_trait]
-impl Resource for Shy {
+impl Resource for FakeServer {
     async fn read(&self, _aws: &Aws, known: Option<&str>) -> Result<Option<Live>, AwsError> {
         let made = self.made.lock().unwrap().clone();
-        let there = match self.aloof {
-            Aloof::ListsNothing | Aloof::TakesLong => known == Some("s-1"),
-            Aloof::ShowsLate => made.first().is_some_and(|when| when.elapsed() > Duration::from_secs(20)),
-            Aloof::Throttles if !made.is_empty() => {
-                // As long as the SDK's own eight attempts take.
+        let there = match self.behavior {
+            Behavior::NeverListed | Behavior::CreatedSlowly => known == Some("s-1"),
+            Behavior::ListedLate => made.first().is_some_and(|when| when.elapsed() > Duration::from_secs(20)),
+            Behavior::LostThenThrottled if !made.is_empty() => {
+                // The SDK's own eight attempts take this long.
                 tokio::time::sleep(Duration::from_secs(35)).await;
                 return Err(error("ThrottlingException", 400));
             }
-            Aloof::StartsForEver => {
+            Behavior::NeverReady => {
                 let live = || Live::new("s-1").settled(Settled::Pending("STARTING".to_owned()));
                 return Ok((!made.is_empty()).then(live));
             }
-            Aloof::HidesBehindErrors if !made.is_empty() => return Err(error("InternalServerError", 500)),
+            Behavior::ReadsFail if !made.is_empty() => return Err(error("InternalServerError", 500)),
             _ => false,
         };
         Ok(there.then(|| Live::new("s-1")))
     }
 
     async fn create(&self, _: &Aws, _: &str, _: &Change, _: &Actual) -> Result<Option<String>, ResourceError> {
-        match self.aloof {
-            Aloof::Panics => panic!("of this test"),
-            Aloof::Expires => return Err(error("ExpiredTokenException", 400).into()),
-            Aloof::TakesLong => tokio::time::sleep(Duration::from_secs(60)).await,
+        match self.behavior {
+            Behavior::Panics => panic!("of this test"),
+            Behavior::CredentialsExpire => return Err(error("ExpiredTokenException", 400).into()),
+            Behavior::CreatedSlowly => tokio::time::sleep(Duration::from_secs(60)).await,
             _ => {}
         }
         self.made.lock().unwrap().push(tokio::time::Instant::now());
-        match self.aloof {
-            Aloof::ListsNothing | Aloof::TakesLong | Aloof::StartsForEver | Aloof::HidesBehindErrors => {
+        match self.behavior {
+            Behavior::NeverListed | Behavior::CreatedSlowly | Behavior::NeverReady | Behavior::ReadsFail => {
                 Ok(Some("s-1".to_owned()))
             }
-            Aloof::Throttles | Aloof::ShowsLate => Err(error("InternalServerError", 500).into()),
+            Behavior::LostThenThrottled | Behavior::ListedLate => Err(error("InternalServerError", 500).into()),
             _ => Ok(None),
         }
     }
 
     async fn apply(&self, _: &Aws, _: &str, _: &Change, _: Option<&Live>, _: &Actual) -> Result<(), ResourceError> {
-        unreachable!("it is as wanted once it is there")
+        unreachable!("the server is as wanted once it exists")
     }
 
     async fn delete(&self, _: &Aws, _: &str, _: &Live, _: RemovalOptions) -> Result<(), ResourceError> {
@@ -135,18 +135,21 @@ impl Resource for Shy {
     }
 }
 
-/// Runs servers that behave so; and how often any was made.
-async fn ran(servers: &[(NodeId, Vec<NodeId>, Aloof)]) -> (Ended, usize) {
-    ran_within(servers, &[]).await
+/// Runs these servers; returns the result, and how many servers were created.
+async fn run_servers(servers: &[(NodeId, Vec<NodeId>, Behavior)]) -> (RunResult, usize) {
+    run_servers_within(servers, &[]).await
 }
 
-/// The same with deadlines of the environment file.
-async fn ran_within(servers: &[(NodeId, Vec<NodeId>, Aloof)], deadlines: &[(&str, u64)]) -> (Ended, usize) {
+/// As [`run_servers`], with the `deadlines` of an environment file.
+async fn run_servers_within(
+    servers: &[(NodeId, Vec<NodeId>, Behavior)],
+    deadlines: &[(&str, u64)],
+) -> (RunResult, usize) {
     let count = Arc::new(Mutex::new(Vec::new()));
     let all: Vec<Arc<dyn Resource>> = servers
         .iter()
-        .map(|(id, needs, aloof)| -> Arc<dyn Resource> {
-            Arc::new(Shy { id: id.clone(), needs: needs.clone(), aloof: *aloof, made: Arc::clone(&count) })
+        .map(|(id, needs, behavior)| -> Arc<dyn Resource> {
+            Arc::new(FakeServer { id: id.clone(), needs: needs.clone(), behavior: *behavior, made: Arc::clone(&count) })
         })
         .collect();
     let options = ConnectOptions {
@@ -164,47 +167,48 @@ async fn ran_within(servers: &[(NodeId, Vec<NodeId>, Aloof)], deadlines: &[(&str
     (ended, times)
 }
 
-/// How the step ended, how that of one which needs it ended, and how often a server was made.
-async fn made(aloof: Aloof) -> (Value, Value, usize) {
+/// Runs a server and a second one that needs it; returns both outcomes and how many servers were created.
+async fn run_two_servers(behavior: Behavior) -> (Value, Value, usize) {
     let id = NodeId::new("us-west-2", Kind::Server);
     let other = NodeId::new("us-east-2", Kind::Server);
-    let (ended, times) = ran(&[(id.clone(), Vec::new(), aloof), (other.clone(), vec![id.clone()], aloof)]).await;
+    let (ended, times) =
+        run_servers(&[(id.clone(), Vec::new(), behavior), (other.clone(), vec![id.clone()], behavior)]).await;
     (ended.outcome(&id), ended.outcome(&other), times)
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_whose_id_was_told_is_found_without_any_listing() {
-    let (outcome, _, times) = made(Aloof::ListsNothing).await;
-    // Two servers, one of each region.
+async fn server_with_a_known_id_is_found_without_a_listing() {
+    let (outcome, _, times) = run_two_servers(Behavior::NeverListed).await;
+    // Two servers, one in each region.
     assert_eq!((&outcome["outcome"], times), (&"changed".into(), 2), "{outcome}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_that_no_listing_shows_is_not_made_again() {
-    let (outcome, next, times) = made(Aloof::SaysNothing).await;
+async fn unlisted_server_is_not_created_again() {
+    let (outcome, next, times) = run_two_servers(Behavior::NeverIdentified).await;
     assert_eq!((&outcome["outcome"], &next["outcome"], times), (&"failed".into(), &"blocked".into(), 1), "{outcome}");
     assert!(outcome["error"].as_str().unwrap().contains("may have been made, and is not seen yet"), "{outcome}");
     assert!(outcome["hint"].as_str().unwrap().contains("looks for it first"), "{outcome}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_that_cannot_be_looked_for_is_not_made_again() {
-    let (outcome, _, times) = made(Aloof::Throttles).await;
+async fn unverifiable_server_is_not_created_again() {
+    let (outcome, _, times) = run_two_servers(Behavior::LostThenThrottled).await;
     assert_eq!((&outcome["outcome"], times), (&"failed".into(), 1), "{outcome}");
     assert!(outcome["error"].as_str().unwrap().contains("ThrottlingException"), "{outcome}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lost_answer_is_made_good_by_a_late_listing() {
-    let (outcome, _, times) = made(Aloof::ShowsLate).await;
+async fn lost_response_is_resolved_by_a_later_listing() {
+    let (outcome, _, times) = run_two_servers(Behavior::ListedLate).await;
     assert_eq!((&outcome["outcome"], times), (&"changed".into(), 1), "{outcome}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_deadline_tells_what_was_waited_for_and_its_last_status() {
-    for (aloof, status) in [(Aloof::StartsForEver, "STARTING"), (Aloof::HidesBehindErrors, "InternalServerError")] {
+async fn timeout_reports_the_resource_and_its_last_status() {
+    for (behavior, status) in [(Behavior::NeverReady, "STARTING"), (Behavior::ReadsFail, "InternalServerError")] {
         let begun = tokio::time::Instant::now();
-        let (outcome, _, times) = made(aloof).await;
+        let (outcome, _, times) = run_two_servers(behavior).await;
         assert_eq!((&outcome["outcome"], times), (&"failed".into(), 1), "{outcome}");
         let error = outcome["error"].as_str().unwrap();
         assert!(error.starts_with("shy server was still ") && error.contains(status), "{outcome}");
@@ -215,37 +219,37 @@ async fn a_deadline_tells_what_was_waited_for_and_its_last_status() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_deadline_of_the_file_is_kept() {
+async fn configured_deadline_is_applied() {
     let id = NodeId::new("us-west-2", Kind::Server);
     let begun = tokio::time::Instant::now();
     let (ended, _) =
-        ran_within(&[(id.clone(), Vec::new(), Aloof::StartsForEver)], &[("server", 5), ("stack", 9)]).await;
+        run_servers_within(&[(id.clone(), Vec::new(), Behavior::NeverReady)], &[("server", 5), ("stack", 9)]).await;
     assert_eq!(ended.outcome(&id)["outcome"], "failed");
     let waited = begun.elapsed();
     assert!(waited >= Duration::from_secs(5) && waited < Duration::from_secs(60), "{waited:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_credentials_nothing_else_begins() {
-    let (outcome, _, times) = made(Aloof::Expires).await;
+async fn expired_credentials_start_no_further_steps() {
+    let (outcome, _, times) = run_two_servers(Behavior::CredentialsExpire).await;
     assert_eq!((&outcome["outcome"], times), (&"failed".into(), 0), "{outcome}");
     assert!(outcome["hint"].as_str().unwrap().contains("sign in again"), "{outcome}");
 
-    // What is in flight when that happens is finished; what needs nothing but that is not begun any more.
+    // Steps in flight at that moment are finished; steps that need only those are not started.
     let slow = NodeId::new("eu-west-1", Kind::Server);
     let all = [
-        (NodeId::new("us-west-2", Kind::Server), Vec::new(), Aloof::Expires),
-        (slow.clone(), Vec::new(), Aloof::TakesLong),
-        (NodeId::new("eu-west-2", Kind::Server), vec![slow.clone()], Aloof::ListsNothing),
+        (NodeId::new("us-west-2", Kind::Server), Vec::new(), Behavior::CredentialsExpire),
+        (slow.clone(), Vec::new(), Behavior::CreatedSlowly),
+        (NodeId::new("eu-west-2", Kind::Server), vec![slow.clone()], Behavior::NeverListed),
     ];
-    let (ended, times) = ran(&all).await;
+    let (ended, times) = run_servers(&all).await;
     assert_eq!(ended.outcome(&slow)["outcome"], "changed");
     assert_eq!((ended.outcome(&all[2].0)["outcome"].clone(), times), ("stopped".into(), 1));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_fault_in_sftpctl_itself_is_a_failure() {
-    let (outcome, next, _) = made(Aloof::Panics).await;
+async fn panic_in_a_step_is_a_failure() {
+    let (outcome, next, _) = run_two_servers(Behavior::Panics).await;
     assert_eq!((&outcome["outcome"], &next["outcome"]), (&"failed".into(), &"blocked".into()), "{outcome}");
     assert!(outcome["error"].as_str().unwrap().contains("a fault in sftpctl itself"), "{outcome}");
 }

@@ -1,5 +1,5 @@
-//! What AWS does that no emulator shows, answered by a stub as AWS answers it; the requests are held against what AWS
-//! takes. Sources: AWS's API references and the reports in the providers of Terraform and CDK.
+//! Behavior of AWS that no emulator has, from a stub that responds as AWS does; the requests are compared with what AWS
+//! accepts. Sources: AWS's API references, and issues of the Terraform provider and of CDK.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -15,7 +15,7 @@ use sftpctl_core::spec::model::Cluster;
 use sftpctl_engine::observe::observe;
 use sftpctl_engine::resources::resource::Resource;
 
-use crate::drive::{self, Ended, deploy, resource, resources, teardown};
+use crate::drive::{self, RunResult, deploy, resource, resources, teardown};
 use crate::stub::{Reply, Stub};
 
 pub(crate) const REGION: &str = "us-west-2";
@@ -26,8 +26,8 @@ pub(crate) fn node(id: &str) -> NodeId {
     serde_json::from_value(json!(id)).unwrap()
 }
 
-/// A stack with everything that others take from it.
-pub(crate) fn stack_is_there() -> Actual {
+/// A stack with all outputs that other resources need.
+pub(crate) fn existing_stack() -> Actual {
     let live = Live::new(STACK_ARN)
         .with("template", "digest")
         .output("ApiId", "a1")
@@ -37,12 +37,12 @@ pub(crate) fn stack_is_there() -> Actual {
     Actual::from([(node(STACK), Some(live))])
 }
 
-/// The region has no server yet.
+/// A region without a server.
 pub(crate) fn no_server() -> Actual {
     Actual::from([(node("us-west-2/server"), None)])
 }
 
-pub(crate) fn retries(ended: &Ended) -> Vec<String> {
+pub(crate) fn retries(ended: &RunResult) -> Vec<String> {
     let reason = |event: &Event| match event {
         Event::StepRetried { reason, .. } => Some(reason.clone()),
         _ => None,
@@ -50,7 +50,7 @@ pub(crate) fn retries(ended: &Ended) -> Vec<String> {
     ended.events.iter().filter_map(reason).collect()
 }
 
-/// `DescribeStacks` of a stack that is as wanted, but for its status and digest.
+/// `DescribeStacks` of a stack that is as wanted, except for its status and digest.
 pub(crate) fn stack(status: &str, digest: &str) -> Reply {
     let wanted = resource(STACK).wanted(&Actual::new());
     let sftpctl_core::model::Want::Is(Value::Object(parameters)) = &wanted["parameters"] else { panic!() };
@@ -86,7 +86,7 @@ pub(crate) fn digest() -> String {
     }
 }
 
-/// Events, newest first; an older one has the same id in a later and longer answer.
+/// Events, newest first; an event keeps its ID in a later, longer response.
 pub(crate) fn events(members: &[(&str, &str, &str)]) -> Reply {
     let members: String = (1..=members.len())
         .rev()
@@ -110,22 +110,22 @@ pub(crate) fn done(operation: &str) -> Reply {
     Reply::ok(format!("<{operation}Response><{operation}Result></{operation}Result></{operation}Response>"))
 }
 
-pub(crate) async fn one(stub: &Stub, id: &str, given: Actual) -> Ended {
+pub(crate) async fn deploy_one(stub: &Stub, id: &str, given: Actual) -> RunResult {
     let aws = stub.aws(REGION).await;
     deploy(&aws, &[resource(id)], given).await
 }
 
 #[tokio::test]
-async fn another_role_for_api_logs_is_used_as_it_is() {
+async fn existing_api_log_role_is_kept() {
     let stub = Stub::new().await;
     stub.on("apigateway:GET /account", [Reply::ok(r#"{"cloudwatchRoleArn":"arn:aws:iam::111111111111:role/theirs"}"#)]);
-    let ended = one(&stub, "us-west-2/api-account", Actual::new()).await;
+    let ended = deploy_one(&stub, "us-west-2/api-account", Actual::new()).await;
     assert!(ended.plan.is_empty());
     assert_eq!(stub.operations(), ["apigateway:GET /account"]);
 }
 
 #[tokio::test]
-async fn an_empty_role_for_api_logs_is_set_and_a_new_role_is_waited_for() {
+async fn missing_api_log_role_is_set_once_the_new_role_is_usable() {
     let stub = Stub::new().await;
     let ours = r#"{"cloudwatchRoleArn":"arn:aws:iam::111111111111:role/x"}"#;
     stub.on(
@@ -146,7 +146,7 @@ async fn an_empty_role_for_api_logs_is_set_and_a_new_role_is_waited_for() {
             Reply::ok(ours),
         ],
     );
-    let ended = one(&stub, "us-west-2/api-account", Actual::new()).await;
+    let ended = deploy_one(&stub, "us-west-2/api-account", Actual::new()).await;
     assert_eq!(ended.outcome(&node("us-west-2/api-account"))["outcome"], "changed", "{:?}", ended.outcomes);
     assert_eq!(stub.count("apigateway:PATCH /account"), 2);
     assert_eq!(retries(&ended).len(), 1, "{:?}", retries(&ended));
@@ -173,7 +173,7 @@ pub(crate) fn table_is_ours(stub: &Stub) {
 }
 
 #[tokio::test]
-async fn a_table_that_was_a_source_today_is_deleted_tomorrow() {
+async fn recent_source_table_is_deleted_later() {
     let stub = Stub::new().await;
     table_is_ours(&stub);
     stub.on("dynamodb:DescribeTable", [table("ACTIVE")])
@@ -182,11 +182,11 @@ async fn a_table_that_was_a_source_today_is_deleted_tomorrow() {
     let outcome = ended.outcome(&node("us-west-2/table"));
     assert_eq!(outcome["outcome"], "later", "{outcome}");
     assert!(outcome["reason"].as_str().unwrap().contains("Run the same command again tomorrow"), "{outcome}");
-    assert_eq!(stub.count("dynamodb:DeleteTable"), 1, "what takes a day is not tried again at once");
+    assert_eq!(stub.count("dynamodb:DeleteTable"), 1, "a call that AWS refuses for a day is not retried");
 }
 
 #[tokio::test]
-async fn a_replica_that_was_a_source_today_is_deleted_tomorrow() {
+async fn recent_source_replica_is_deleted_later() {
     let stub = Stub::new().await;
     table_is_ours(&stub);
     let replica = json!({ "Table": {
@@ -200,17 +200,17 @@ async fn a_replica_that_was_a_source_today_is_deleted_tomorrow() {
     let outcome = ended.outcome(&node("us-east-1/replica"));
     assert_eq!(outcome["outcome"], "later", "{outcome}");
     assert!(outcome["reason"].as_str().unwrap().contains("Run the same command again tomorrow"), "{outcome}");
-    assert_eq!(stub.count("dynamodb:UpdateTable"), 1, "what takes a day is not tried again at once");
+    assert_eq!(stub.count("dynamodb:UpdateTable"), 1, "a call that AWS refuses for a day is not retried");
 }
 
 #[tokio::test]
-async fn a_policy_that_names_the_dead_id_of_a_role_made_anew_is_put_again() {
+async fn bucket_policy_naming_a_deleted_role_is_put_again() {
     let stub = Stub::new().await;
     let bucket = resource("us-west-2/bucket/pl-pt99-5-uploads");
     let sftpctl_core::model::Want::Is(policy) = bucket.wanted(&Actual::new())["policy"].clone() else { panic!() };
     let dead = policy.to_string().replace("arn:aws:iam::111111111111:role/sftp-transfer", "AROAEXAMPLEEXAMPLE123");
     assert_ne!(dead, policy.to_string());
-    kept_well(&stub, "pl-pt99-5-uploads", "Enabled");
+    bucket_settings(&stub, "pl-pt99-5-uploads", "Enabled");
     let dead = || Reply::ok(dead.clone());
     stub.on("s3:GET /pl-pt99-5-uploads?policy", [dead(), dead(), Reply::ok(policy.to_string())])
         .on(
@@ -220,7 +220,7 @@ async fn a_policy_that_names_the_dead_id_of_a_role_made_anew_is_put_again() {
             )],
         )
         .on("s3:PUT /pl-pt99-5-uploads?policy", [Reply::new(204, "")]);
-    let ended = one(&stub, bucket.id().as_str(), stack_is_there()).await;
+    let ended = deploy_one(&stub, bucket.id().as_str(), existing_stack()).await;
     let names: Vec<&str> = ended.plan.steps[0].change.properties.iter().map(|p| p.name.as_str()).collect();
     assert_eq!(names, ["policy"]);
     assert_eq!(ended.outcome(bucket.id())["outcome"], "changed", "{:?}", ended.outcomes);
@@ -229,7 +229,7 @@ async fn a_policy_that_names_the_dead_id_of_a_role_made_anew_is_put_again() {
 }
 
 #[tokio::test]
-async fn recovery_is_turned_on_when_a_new_tables_backups_are() {
+async fn point_in_time_recovery_waits_for_continuous_backups() {
     let stub = Stub::new().await;
     let resource = resource("us-west-2/table");
     let wanted = resource.wanted(&Actual::new());
@@ -269,14 +269,14 @@ async fn recovery_is_turned_on_when_a_new_tables_backups_are() {
                 off(),
             ],
         );
-    let ended = one(&stub, "us-west-2/table", Actual::new()).await;
+    let ended = deploy_one(&stub, "us-west-2/table", Actual::new()).await;
     assert_eq!(ended.outcome(&node("us-west-2/table"))["outcome"], "changed", "{:?}", ended.outcomes);
     assert_eq!(stub.count("dynamodb:UpdateContinuousBackups"), 2);
     assert_eq!(retries(&ended).len(), 1, "{:?}", retries(&ended));
 }
 
 #[tokio::test]
-async fn a_function_that_somebody_changed_meanwhile_is_read_again() {
+async fn concurrently_changed_function_is_read_again() {
     let stub = Stub::new().await;
     let path = "/2015-03-31/functions/lambda-99-upload-us-west-2";
     let function = |server: &str, revision: &str| {
@@ -303,7 +303,7 @@ async fn a_function_that_somebody_changed_meanwhile_is_read_again() {
         ],
     );
     let given = Actual::from([(node("us-west-2/server"), Some(Live::new(server).output("ServerId", server)))]);
-    let ended = one(&stub, "us-west-2/server-id", given).await;
+    let ended = deploy_one(&stub, "us-west-2/server-id", given).await;
     assert_eq!(ended.outcome(&node("us-west-2/server-id"))["outcome"], "changed", "{:?}", ended.outcomes);
     let puts = stub.asked(&format!("lambda:PUT {path}/configuration"));
     let revisions: Vec<Value> =
@@ -312,7 +312,7 @@ async fn a_function_that_somebody_changed_meanwhile_is_read_again() {
 }
 
 #[tokio::test]
-async fn a_table_in_use_is_waited_for() {
+async fn table_in_use_is_waited_for() {
     let stub = Stub::new().await;
     table_is_ours(&stub);
     let gone = Reply::json_error(400, "ResourceNotFoundException", "Requested resource not found");
@@ -326,8 +326,8 @@ async fn a_table_in_use_is_waited_for() {
     assert_eq!(ended.outcome(&node("us-west-2/table"))["outcome"], "deleted", "{:?}", ended.outcomes);
 }
 
-/// A bucket that keeps its files as the template says, but for its versioning.
-pub(crate) fn kept_well(stub: &Stub, bucket: &str, versioning: &str) {
+/// A bucket with the settings of the template, except for its versioning.
+pub(crate) fn bucket_settings(stub: &Stub, bucket: &str, versioning: &str) {
     let on = |name: &str| format!("<{name}>true</{name}>");
     let block: String = ["BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"]
         .into_iter()
@@ -358,13 +358,13 @@ pub(crate) fn kept_well(stub: &Stub, bucket: &str, versioning: &str) {
 }
 
 #[tokio::test]
-async fn a_bucket_policy_is_put_again_until_the_new_role_is_known() {
+async fn bucket_policy_is_retried_until_the_new_role_is_visible() {
     let stub = Stub::new().await;
     let bucket = resource("us-west-2/bucket/pl-pt99-5-uploads");
     let wanted = bucket.wanted(&Actual::new());
     let sftpctl_core::model::Want::Is(policy) = &wanted["policy"] else { panic!() };
     let none = || Reply::s3_error(404, "NoSuchBucketPolicy", "The bucket policy does not exist");
-    kept_well(&stub, "pl-pt99-5-uploads", "Enabled");
+    bucket_settings(&stub, "pl-pt99-5-uploads", "Enabled");
     stub.on(
         "s3:GET /pl-pt99-5-uploads?policy",
         [none(), none(), none(), none(), none(), none(), Reply::ok(policy.to_string())],
@@ -381,7 +381,7 @@ async fn a_bucket_policy_is_put_again_until_the_new_role_is_known() {
             Reply::new(204, ""),
         ],
     );
-    let ended = one(&stub, bucket.id().as_str(), stack_is_there()).await;
+    let ended = deploy_one(&stub, bucket.id().as_str(), existing_stack()).await;
     assert_eq!(ended.outcome(bucket.id())["outcome"], "changed", "{:?}", ended.outcomes);
     assert_eq!(stub.count("s3:PUT /pl-pt99-5-uploads?policy"), 3);
     let put: Value = serde_json::from_str(&stub.asked("s3:PUT /pl-pt99-5-uploads?policy")[0].body).unwrap();
@@ -389,10 +389,10 @@ async fn a_bucket_policy_is_put_again_until_the_new_role_is_known() {
 }
 
 #[rstest]
-#[case::anothers(Reply::s3_error(403, "AccessDenied", "Access Denied"))]
-#[case::elsewhere(Reply::s3_error(301, "PermanentRedirect", "The bucket must be addressed elsewhere"))]
+#[case::in_this_region(Reply::s3_error(403, "AccessDenied", "Access Denied"))]
+#[case::in_another_region(Reply::s3_error(301, "PermanentRedirect", "The bucket must be addressed elsewhere"))]
 #[tokio::test]
-async fn a_bucket_name_of_another_account_is_told_before_anything_begins(#[case] reply: Reply) {
+async fn bucket_name_of_another_account_is_reported_first(#[case] reply: Reply) {
     let stub = Stub::new().await;
     stub.on("s3:GET /pl-pt99-5-uploads?policy", [reply]);
     let observed =
@@ -402,20 +402,20 @@ async fn a_bucket_name_of_another_account_is_told_before_anything_begins(#[case]
 }
 
 #[tokio::test]
-async fn a_call_on_a_bucket_names_the_owner_that_it_expects() {
+async fn bucket_calls_send_the_expected_owner() {
     let stub = Stub::new().await;
     let missing = || Reply::s3_error(404, "NoSuchBucket", "The specified bucket does not exist");
     stub.on("s3:GET /pl-pt99-5-uploads?policy", [missing()]);
     let bucket = resource("us-west-2/bucket/pl-pt99-5-uploads");
     let observed = observe(&stub.aws(REGION).await, &[Arc::clone(&bucket)], &Default::default()).await;
-    assert_eq!(observed.actual[bucket.id()], None, "404: the name is free");
+    assert_eq!(observed.actual[bucket.id()], None, "404 means that the name is free");
     assert_eq!(stub.asked("s3:GET /pl-pt99-5-uploads?policy")[0].owner, "111111111111");
 }
 
-/// `DescribeServer` of a server that is as wanted but for this security policy.
+/// `DescribeServer` of a server that is as wanted, except for this security policy.
 pub(crate) fn server(policy: &str, state: &str) -> Reply {
     let environment = drive::environment();
-    let wanted = resource("us-west-2/server").wanted(&stack_is_there());
+    let wanted = resource("us-west-2/server").wanted(&existing_stack());
     let value = |name: &str| match &wanted[name] {
         sftpctl_core::model::Want::Is(value) => value.clone(),
         other => panic!("{other:?}"),
@@ -443,7 +443,7 @@ fn one_server() -> Reply {
 }
 
 #[tokio::test]
-async fn a_server_that_changes_its_state_is_updated_a_little_later() {
+async fn server_update_is_retried_during_a_state_change() {
     let stub = Stub::new().await;
     let policy = drive::environment().server.security_policy;
     let old = || server("TransferSecurityPolicy-2018-11", "ONLINE");
@@ -456,7 +456,7 @@ async fn a_server_that_changes_its_state_is_updated_a_little_later() {
                 Reply::ok(r#"{"ServerId":"s-0123456789abcdef0"}"#),
             ],
         );
-    let ended = one(&stub, "us-west-2/server", stack_is_there()).await;
+    let ended = deploy_one(&stub, "us-west-2/server", existing_stack()).await;
     assert_eq!(ended.outcome(&node("us-west-2/server"))["outcome"], "changed", "{:?}", ended.outcomes);
     assert_eq!(stub.count("transfer:UpdateServer"), 2);
     let update: Value = serde_json::from_str(&stub.asked("transfer:UpdateServer")[0].body).unwrap();
@@ -464,22 +464,22 @@ async fn a_server_that_changes_its_state_is_updated_a_little_later() {
     assert!(update.get("HostKey").is_none(), "an update never touches the host key: {update}");
 }
 
-/// AWS made it, and the connection broke inside the answer.
+/// AWS created the server, and the connection broke in the middle of the response.
 #[tokio::test]
-async fn an_answer_that_breaks_off_makes_no_second_server() {
+async fn truncated_response_creates_no_second_server() {
     let stub = Stub::new().await;
     let policy = drive::environment().server.security_policy;
     let none = || Reply::ok(r#"{"Servers":[]}"#);
     stub.on("transfer:ListServers", [none(), none(), none(), one_server()])
         .on("transfer:DescribeServer", [server(&policy, "ONLINE")])
         .on("transfer:CreateServer", [Reply::ok(r#"{"ServerId":"s-01234"#)]);
-    let ended = one(&stub, "us-west-2/server", stack_is_there()).await;
+    let ended = deploy_one(&stub, "us-west-2/server", existing_stack()).await;
     assert_eq!(ended.outcome(&node("us-west-2/server"))["outcome"], "changed", "{:?}", ended.outcomes);
     assert_eq!(stub.count("transfer:CreateServer"), 1);
 }
 
 #[tokio::test]
-async fn a_role_that_cannot_be_assumed_yet_is_waited_for() {
+async fn new_role_is_waited_for_until_it_can_be_assumed() {
     let stub = Stub::new().await;
     let policy = drive::environment().server.security_policy;
     let none = || Reply::ok(r#"{"Servers":[]}"#);
@@ -496,17 +496,17 @@ async fn a_role_that_cannot_be_assumed_yet_is_waited_for() {
                 Reply::ok(r#"{"ServerId":"s-0123456789abcdef0"}"#),
             ],
         );
-    let ended = one(&stub, "us-west-2/server", stack_is_there()).await;
+    let ended = deploy_one(&stub, "us-west-2/server", existing_stack()).await;
     assert_eq!(ended.outcome(&node("us-west-2/server"))["outcome"], "changed", "{:?}", ended.outcomes);
     let create: Value = serde_json::from_str(&stub.asked("transfer:CreateServer")[1].body).unwrap();
     assert_eq!(create["ProtocolDetails"]["SetStatOption"], "ENABLE_NO_OP");
     assert_eq!(create["S3StorageOptions"]["DirectoryListingOptimization"], "ENABLED");
     let tags = create["Tags"].as_array().unwrap();
-    assert!(tags.iter().any(|tag| tag["Key"] == "sftpctl:operation"), "it is found again by it: {create}");
+    assert!(tags.iter().any(|tag| tag["Key"] == "sftpctl:operation"), "the tag identifies the server later: {create}");
 }
 
 #[tokio::test]
-async fn a_permission_that_is_there_already_is_seen_and_not_fought() {
+async fn existing_permission_is_accepted() {
     let stub = Stub::new().await;
     let statement = json!({ "Version": "2012-10-17", "Statement": [{
         "Sid": "sftpctl-api-trigger", "Effect": "Allow", "Principal": { "Service": "apigateway.amazonaws.com" },
@@ -519,7 +519,7 @@ async fn a_permission_that_is_there_already_is_seen_and_not_fought() {
     let none =
         || Reply::json_error(404, "ResourceNotFoundException", "No policy is associated with the given resource.");
     let path = "/2015-03-31/functions/lambda-99-upload-us-west-2/policy";
-    // The answer to the first call was lost; the policy shows it only a moment later.
+    // The response to the first call was lost; the policy shows the permission only a moment later.
     stub.on(
         &format!("lambda:GET {path}"),
         [none(), none(), Reply::ok(json!({ "Policy": statement.to_string() }).to_string())],
@@ -532,7 +532,7 @@ async fn a_permission_that_is_there_already_is_seen_and_not_fought() {
             "The statement id (sftpctl-api-trigger) provided already exists.",
         )],
     );
-    let ended = one(&stub, "us-west-2/trigger", stack_is_there()).await;
+    let ended = deploy_one(&stub, "us-west-2/trigger", existing_stack()).await;
     assert_eq!(ended.outcome(&node("us-west-2/trigger"))["outcome"], "changed", "{:?}", ended.outcomes);
     assert_eq!(stub.count(&format!("lambda:POST {path}")), 1);
     let body: Value = serde_json::from_str(&stub.asked(&format!("lambda:POST {path}"))[0].body).unwrap();
@@ -540,12 +540,12 @@ async fn a_permission_that_is_there_already_is_seen_and_not_fought() {
     assert_eq!(body["SourceAccount"], "111111111111");
 }
 
-/// The SDK's own retries pass what it knows; what it does not know passes through ours.
+/// The SDK retries the errors that it knows; the executor retries the others.
 #[rstest]
-#[case::the_sdks(vec![Reply::query_error(400, "Throttling", "Rate exceeded")], 0)]
-#[case::ours(vec![Reply::new(520, ""), Reply::new(520, "")], 2)]
+#[case::retried_by_the_sdk(vec![Reply::query_error(400, "Throttling", "Rate exceeded")], 0)]
+#[case::retried_by_the_executor(vec![Reply::new(520, ""), Reply::new(520, "")], 2)]
 #[tokio::test]
-async fn a_poll_that_fails_in_passing_fails_no_deployment(#[case] faults: Vec<Reply>, #[case] told: usize) {
+async fn transient_poll_failure_fails_no_deployment(#[case] faults: Vec<Reply>, #[case] reported: usize) {
     let stub = Stub::new().await;
     let mut replies = vec![no_stack(), no_stack(), stack("CREATE_IN_PROGRESS", "")];
     replies.extend(faults);
@@ -553,16 +553,16 @@ async fn a_poll_that_fails_in_passing_fails_no_deployment(#[case] faults: Vec<Re
     stub.on("cloudformation:DescribeStacks", replies)
         .on("cloudformation:DescribeStackEvents", [Reply::query_error(400, "ValidationError", "no events")])
         .on("cloudformation:CreateStack", [done("CreateStack")]);
-    let ended = one(&stub, STACK, Actual::new()).await;
+    let ended = deploy_one(&stub, STACK, Actual::new()).await;
     assert_eq!(ended.outcome(&node(STACK))["outcome"], "changed", "{:?}", ended.outcomes);
-    assert_eq!(retries(&ended).len(), told, "{:?}", retries(&ended));
+    assert_eq!(retries(&ended).len(), reported, "{:?}", retries(&ended));
 }
 
 #[rstest]
 #[case("us-east-1", None)]
 #[case("us-west-2", Some("<LocationConstraint>us-west-2</LocationConstraint>"))]
 #[tokio::test]
-async fn only_the_first_region_takes_no_location(#[case] region: &str, #[case] constraint: Option<&str>) {
+async fn only_us_east_1_buckets_have_no_location_constraint(#[case] region: &str, #[case] constraint: Option<&str>) {
     let stub = Stub::new().await;
     stub.on("s3:PUT /some-bucket", [Reply::ok("")]);
     stub.aws(region).await.s3(region).create_bucket("some-bucket").await.unwrap();
@@ -573,7 +573,7 @@ async fn only_the_first_region_takes_no_location(#[case] region: &str, #[case] c
 }
 
 #[tokio::test]
-async fn a_large_template_goes_through_the_code_bucket() {
+async fn large_template_is_uploaded_to_the_code_bucket() {
     let mut environment = drive::environment();
     for cluster in 100..160 {
         environment.clusters.insert(format!("99-{cluster}"), Cluster { region: REGION.to_owned() });
@@ -588,7 +588,7 @@ async fn a_large_template_goes_through_the_code_bucket() {
         stub.operations().into_iter().find(|o| o.starts_with("s3:PUT /lambda-pl-upload-us-west-2/templates/99/"))
     };
     deploy(&stub.aws(REGION).await, &[Arc::clone(&stack_of_many)], Actual::new()).await;
-    let key = put(&stub).expect("the template was put into the code bucket");
+    let key = put(&stub).expect("the template was uploaded to the code bucket");
     stub.on(&key, [Reply::ok("")]);
     stub.on("cloudformation:DescribeStacks", [no_stack(), no_stack(), stack("CREATE_FAILED", "")]);
     deploy(&stub.aws(REGION).await, &[stack_of_many], Actual::new()).await;

@@ -1,5 +1,5 @@
-//! What only AWS has of things that somebody made by hand: what cannot be adopted, what a deployment must not begin with,
-//! and what differs and is no deployment's to change.
+//! Manually created resources as only AWS has them: which cannot be adopted, which stop a deployment before it starts,
+//! and which differ in ways that no deployment changes.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -15,7 +15,7 @@ use crate::wire::{REGION, done, server};
 const BUCKET: &str = "us-west-2/bucket/pl-pt99-5-uploads";
 const NO_TAGS: &str = r#"{"Tags":[]}"#;
 
-/// Why it is refused.
+/// The reason of a refusal.
 fn refused<T: std::fmt::Debug>(adoptable: Result<T, ResourceError>) -> String {
     match adoptable {
         Err(ResourceError::Refused(why)) => why,
@@ -24,7 +24,7 @@ fn refused<T: std::fmt::Debug>(adoptable: Result<T, ResourceError>) -> String {
 }
 
 #[tokio::test]
-async fn a_bucket_in_another_stack_is_refused_and_one_that_its_stack_let_go_is_not() {
+async fn bucket_is_refused_while_another_stack_has_it() {
     let stub = Stub::new().await;
     let tags =
         "<Tagging><TagSet><Tag><Key>aws:cloudformation:stack-name</Key><Value>old</Value></Tag></TagSet></Tagging>";
@@ -48,7 +48,7 @@ async fn a_bucket_in_another_stack_is_refused_and_one_that_its_stack_let_go_is_n
 }
 
 #[tokio::test]
-async fn a_global_table_of_2017_is_refused() {
+async fn global_table_of_version_2017_is_refused() {
     let stub = Stub::new().await;
     stub.on("dynamodb:ListTagsOfResource", [Reply::ok(NO_TAGS)]).on(
         "dynamodb:DescribeGlobalTable",
@@ -65,7 +65,7 @@ async fn a_global_table_of_2017_is_refused() {
 }
 
 #[tokio::test]
-async fn a_server_that_asks_no_api_is_refused() {
+async fn server_without_an_api_as_identity_provider_is_refused() {
     let stub = Stub::new().await;
     let managed = || server("p", "ONLINE").replacing("\"API_GATEWAY\"", "\"SERVICE_MANAGED\"");
     stub.on("transfer:DescribeServer", [managed(), server("p", "ONLINE")]);
@@ -89,12 +89,12 @@ fn table(key: &str, index: &str, more: Value) -> Reply {
     Reply::ok(json!({ "Table": table }).to_string())
 }
 
-/// AWS would say so after everything else was made.
+/// AWS itself would refuse only after everything else was created.
 #[rstest]
 #[case::key("S", "username", "has the key orgid (S), not orgid (N)")]
 #[case::index("N", "userName", "has the index username-index: userName (S), not username-index: username (S)")]
 #[tokio::test]
-async fn what_never_changes_of_a_table_stops_a_deployment(#[case] key: &str, #[case] index: &str, #[case] says: &str) {
+async fn wrong_table_schema_stops_a_deployment(#[case] key: &str, #[case] index: &str, #[case] says: &str) {
     let stub = Stub::new().await;
     crate::wire::table_is_ours(&stub);
     stub.on("dynamodb:DescribeTable", [table(key, index, json!({})), table("N", "username", json!({}))]);
@@ -105,8 +105,8 @@ async fn what_never_changes_of_a_table_stops_a_deployment(#[case] key: &str, #[c
     assert_eq!(wanted.refusal(&wanted.read(&aws, None).await.unwrap().unwrap()), None);
 }
 
-/// `name: what is -> what a deployment makes`.
-fn told(changes: &[PropertyChange]) -> Vec<String> {
+/// Each change as `name: current value -> what a deployment creates`.
+fn lines(changes: &[PropertyChange]) -> Vec<String> {
     let shown = |value: &Option<Value>| value.clone().unwrap_or_default().to_string();
     changes
         .iter()
@@ -115,7 +115,7 @@ fn told(changes: &[PropertyChange]) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn what_no_run_changes_of_a_table_is_told() {
+async fn unmanaged_table_settings_are_reported() {
     let stub = Stub::new().await;
     crate::wire::table_is_ours(&stub);
     let replicas = ["us-east-1", "eu-west-1"].map(|region| json!({ "RegionName": region, "ReplicaStatus": "ACTIVE" }));
@@ -130,7 +130,7 @@ async fn what_no_run_changes_of_a_table_is_told() {
     let wanted = resource("us-west-2/table");
     let live = wanted.read(&aws, None).await.unwrap().unwrap();
     assert_eq!(
-        told(&wanted.unmanaged(&aws, &live).await.unwrap()),
+        lines(&wanted.unmanaged(&aws, &live).await.unwrap()),
         [
             r#"encryption key: "arn:key" -> null"#,
             r#"more replicas: ["eu-west-1"] -> []"#,
@@ -142,7 +142,7 @@ async fn what_no_run_changes_of_a_table_is_told() {
 }
 
 #[tokio::test]
-async fn what_no_run_changes_of_a_server_is_told() {
+async fn unmanaged_server_settings_are_reported() {
     let stub = Stub::new().await;
     let settings = r#""EndpointType":"VPC","Protocols":["SFTP","FTPS"],"PreAuthenticationLoginBanner":"hello",
         "WorkflowDetails":{"OnUpload":[{"WorkflowId":"w-1","ExecutionRole":"r"}]},"IdentityProviderType":"API_GATEWAY""#;
@@ -153,7 +153,7 @@ async fn what_no_run_changes_of_a_server_is_told() {
     let (wanted, id) = (resource("us-west-2/server"), Some("s-0123456789abcdef0"));
     let live = wanted.read(&aws, id).await.unwrap().unwrap();
     assert_eq!(
-        told(&wanted.unmanaged(&aws, &live).await.unwrap()),
+        lines(&wanted.unmanaged(&aws, &live).await.unwrap()),
         [
             r#"banners: ["hello"] -> []"#,
             r#"endpoint type: "VPC" -> "PUBLIC""#,
@@ -166,7 +166,7 @@ async fn what_no_run_changes_of_a_server_is_told() {
 }
 
 #[tokio::test]
-async fn a_role_with_policies_of_others_stops_a_teardown_before_it_begins() {
+async fn role_with_foreign_policies_stops_a_teardown() {
     let stub = Stub::new().await;
     let own = "arn:aws:iam::111111111111:policy/99-uploads-sftp-transfer";
     let attached = |arns: &[&str]| {

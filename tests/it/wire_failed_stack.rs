@@ -1,4 +1,4 @@
-//! What becomes of a stack that went wrong: its first cause is told, and the next run takes the way out that AWS leaves.
+//! Stacks that failed: the first cause is reported, and the next run recovers in the way that AWS allows.
 
 use std::sync::Arc;
 
@@ -11,10 +11,10 @@ use sftpctl_engine::resources::{Orphan, stray};
 
 use crate::drive::{resource, teardown};
 use crate::stub::{Reply, Stub};
-use crate::wire::{REGION, STACK, STACK_ARN, digest, done, events, no_server, no_stack, node, one, stack};
+use crate::wire::{REGION, STACK, STACK_ARN, deploy_one, digest, done, events, no_server, no_stack, node, stack};
 
 #[tokio::test]
-async fn early_validation_is_told_as_the_cause() {
+async fn early_validation_error_is_reported_as_the_cause() {
     let stub = Stub::new().await;
     stub.on("cloudformation:DescribeStacks", [no_stack(), no_stack(), stack("ROLLBACK_COMPLETE", "")])
         .on("cloudformation:CreateStack", [done("CreateStack")])
@@ -36,7 +36,7 @@ async fn early_validation_is_told_as_the_cause() {
              </member></OperationEvents></DescribeEventsResult></DescribeEventsResponse>",
             )],
         );
-    let ended = one(&stub, STACK, Actual::new()).await;
+    let ended = deploy_one(&stub, STACK, Actual::new()).await;
     let outcome = ended.outcome(&node(STACK));
     assert_eq!(outcome["outcome"], "failed", "{outcome}");
     assert_eq!(
@@ -55,7 +55,7 @@ async fn early_validation_is_told_as_the_cause() {
 #[case("DELETE_FAILED")]
 #[case("REVIEW_IN_PROGRESS")]
 #[tokio::test]
-async fn a_stack_that_only_can_be_deleted_is_made_anew(#[case] status: &str) {
+async fn stack_that_can_only_be_deleted_is_recreated(#[case] status: &str) {
     let stub = Stub::new().await;
     let failed = || stack(status, "");
     stub.on(
@@ -72,7 +72,7 @@ async fn a_stack_that_only_can_be_deleted_is_made_anew(#[case] status: &str) {
     .on("cloudformation:DescribeStackEvents", [events(&[])])
     .on("cloudformation:DeleteStack", [done("DeleteStack")])
     .on("cloudformation:CreateStack", [done("CreateStack")]);
-    let ended = one(&stub, STACK, Actual::new()).await;
+    let ended = deploy_one(&stub, STACK, Actual::new()).await;
     assert_eq!(ended.outcome(&node(STACK))["outcome"], "changed", "{:?}", ended.outcomes);
     let writes =
         stub.operations().into_iter().filter(|o| o.contains("DeleteS") || o.contains("CreateS")).collect::<Vec<_>>();
@@ -87,18 +87,18 @@ async fn a_stack_that_only_can_be_deleted_is_made_anew(#[case] status: &str) {
     assert_ne!(tokens[0], tokens[1], "each operation has a token of its own");
 }
 
-/// What a killed run had begun, seen at the first look.
+/// An operation that a killed run had started, found by the first read.
 #[rstest]
 #[case("CREATE_IN_PROGRESS", "CREATE_COMPLETE")]
 #[case("UPDATE_IN_PROGRESS", "UPDATE_COMPLETE")]
 #[case("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "UPDATE_COMPLETE")]
 #[case("IMPORT_IN_PROGRESS", "IMPORT_COMPLETE")]
 #[tokio::test]
-async fn an_operation_that_is_under_way_is_waited_for_and_not_begun_again(#[case] status: &str, #[case] end: &str) {
+async fn stack_operation_in_progress_is_waited_for(#[case] status: &str, #[case] end: &str) {
     let stub = Stub::new().await;
     let answers = [stack(status, ""), stack(status, ""), stack(status, ""), stack(end, &digest())];
     stub.on("cloudformation:DescribeStacks", answers).on("cloudformation:DescribeStackEvents", [events(&[])]);
-    let ended = one(&stub, STACK, no_server()).await;
+    let ended = deploy_one(&stub, STACK, no_server()).await;
     assert_eq!(ended.outcome(&node(STACK))["outcome"], "unchanged", "{:?}", ended.outcomes);
     assert!(stub.operations().iter().all(|one| one.contains(":Describe")), "{:?}", stub.operations());
 }
@@ -109,7 +109,7 @@ async fn an_operation_that_is_under_way_is_waited_for_and_not_begun_again(#[case
 #[case("IMPORT_ROLLBACK_IN_PROGRESS", Some("IMPORT_ROLLBACK_COMPLETE"), "UpdateStack")]
 #[case("DELETE_IN_PROGRESS", None, "CreateStack")]
 #[tokio::test]
-async fn what_goes_back_is_waited_for_before_anything_is_begun(
+async fn rollback_or_deletion_in_progress_is_waited_for_first(
     #[case] status: &str,
     #[case] end: Option<&str>,
     #[case] then: &str,
@@ -123,7 +123,7 @@ async fn what_goes_back_is_waited_for_before_anything_is_begun(
         .on("cloudformation:DescribeStackEvents", [events(&[])])
         .on("cloudformation:GetTemplate", [done("GetTemplate")])
         .on(&format!("cloudformation:{then}"), [done(then)]);
-    let ended = one(&stub, STACK, no_server()).await;
+    let ended = deploy_one(&stub, STACK, no_server()).await;
     assert_eq!(ended.outcome(&node(STACK))["outcome"], "changed", "{:?}", ended.outcomes);
     let asked = stub.operations();
     let at = asked.iter().position(|one| *one == format!("cloudformation:{then}")).unwrap();
@@ -133,7 +133,7 @@ async fn what_goes_back_is_waited_for_before_anything_is_begun(
 }
 
 #[tokio::test]
-async fn a_stack_that_nothing_helps_is_refused_with_the_way_out() {
+async fn unrecoverable_stack_is_refused_with_a_remedy() {
     let stub = Stub::new().await;
     stub.on("cloudformation:DescribeStacks", [stack("IMPORT_ROLLBACK_FAILED", "old")])
         .on("cloudformation:GetTemplate", [done("GetTemplate")]);
@@ -143,7 +143,7 @@ async fn a_stack_that_nothing_helps_is_refused_with_the_way_out() {
     assert!(why.contains("aws cloudformation delete-stack --region us-west-2 --stack-name sftp-99"), "{why}");
 }
 
-/// What happened to a stack whose API could not be deleted.
+/// The events of a stack whose API could not be deleted.
 fn failed_deletion() -> Reply {
     let name = "sftp-99-upload-us-west-2";
     events(&[
@@ -153,9 +153,9 @@ fn failed_deletion() -> Reply {
     ])
 }
 
-/// A stack of a region that the file has no more.
+/// A stack in a region that is no longer in the environment file.
 #[tokio::test]
-async fn an_orphan_stack_that_cannot_be_deleted_tells_its_cause_after_one_try() {
+async fn undeletable_orphan_stack_reports_its_cause_after_one_attempt() {
     let stub = Stub::new().await;
     let orphan: Arc<dyn Resource> = Arc::new(Orphan {
         id: node("us-west-2/orphan/stack"),
@@ -184,7 +184,7 @@ async fn an_orphan_stack_that_cannot_be_deleted_tells_its_cause_after_one_try() 
 }
 
 #[tokio::test]
-async fn a_failed_stack_tells_its_first_cause_and_the_next_run_takes_the_way_out() {
+async fn failed_stack_reports_its_first_cause_and_is_recreated() {
     let stub = Stub::new().await;
     let name = "sftp-99-upload-us-west-2";
     let cause = "CloudWatch Logs role ARN must be set in account settings to enable logging";
@@ -211,14 +211,14 @@ async fn a_failed_stack_tells_its_first_cause_and_the_next_run_takes_the_way_out
     )
     .on("cloudformation:CreateStack", [done("CreateStack")])
     .on("cloudformation:DeleteStack", [done("DeleteStack")]);
-    let outcome = one(&stub, STACK, Actual::new()).await.outcome(&node(STACK));
+    let outcome = deploy_one(&stub, STACK, Actual::new()).await.outcome(&node(STACK));
     assert_eq!(outcome["error"], format!("stack {name} ended in ROLLBACK_COMPLETE"));
-    assert_eq!(outcome["causes"], json!([format!("ApiStage (AWS::X::Y): {cause}")]), "and no noise");
+    assert_eq!(outcome["causes"], json!([format!("ApiStage (AWS::X::Y): {cause}")]), "and no consequential failures");
     assert_eq!(outcome["left"], format!("{STACK_ARN} (ROLLBACK_COMPLETE)"));
 
     let left = || stack("ROLLBACK_COMPLETE", "");
     stub.on("cloudformation:DescribeStacks", [left(), left(), no_stack(), stack("CREATE_COMPLETE", &digest())]);
-    let ended = one(&stub, STACK, Actual::new()).await;
+    let ended = deploy_one(&stub, STACK, Actual::new()).await;
     let change = &ended.plan.steps[0].change;
     assert_eq!(
         change.reason.as_deref(),
@@ -228,7 +228,7 @@ async fn a_failed_stack_tells_its_first_cause_and_the_next_run_takes_the_way_out
 }
 
 #[tokio::test]
-async fn a_failed_roll_back_is_continued_and_then_the_stack_is_updated() {
+async fn failed_update_rollback_is_continued_before_the_update() {
     let stub = Stub::new().await;
     let failed = || stack("UPDATE_ROLLBACK_FAILED", "old");
     stub.on(
@@ -246,14 +246,14 @@ async fn a_failed_roll_back_is_continued_and_then_the_stack_is_updated() {
     .on("cloudformation:DescribeStackEvents", [events(&[])])
     .on("cloudformation:ContinueUpdateRollback", [done("ContinueUpdateRollback")])
     .on("cloudformation:UpdateStack", [done("UpdateStack")]);
-    let ended = one(&stub, STACK, no_server()).await;
+    let ended = deploy_one(&stub, STACK, no_server()).await;
     assert_eq!(ended.outcome(&node(STACK))["outcome"], "changed", "{:?}", ended.outcomes);
     let writes: Vec<_> = stub.operations().into_iter().filter(|o| o.contains("Update")).collect();
     assert_eq!(writes, ["cloudformation:ContinueUpdateRollback", "cloudformation:UpdateStack"]);
 }
 
 #[tokio::test]
-async fn a_roll_back_that_fails_again_is_told_once() {
+async fn repeated_rollback_failure_is_reported_once() {
     let stub = Stub::new().await;
     stub.on(
         "cloudformation:DescribeStacks",
@@ -278,14 +278,14 @@ async fn a_roll_back_that_fails_again_is_told_once() {
         ])],
     )
     .on("cloudformation:ContinueUpdateRollback", [done("ContinueUpdateRollback")]);
-    let outcome = one(&stub, STACK, Actual::new()).await.outcome(&node(STACK));
+    let outcome = deploy_one(&stub, STACK, Actual::new()).await.outcome(&node(STACK));
     assert_eq!(outcome["outcome"], "failed", "{outcome}");
     assert_eq!(outcome["causes"], json!(["Role (AWS::X::Y): AccessDenied"]));
     assert_eq!(stub.count("cloudformation:ContinueUpdateRollback"), 1);
 }
 
 #[tokio::test]
-async fn an_update_without_changes_is_no_failure() {
+async fn update_without_changes_succeeds() {
     let stub = Stub::new().await;
     stub.on(
         "cloudformation:DescribeStacks",
@@ -294,12 +294,12 @@ async fn an_update_without_changes_is_no_failure() {
     .on("cloudformation:GetTemplate", [done("GetTemplate")])
     .on("cloudformation:DescribeStackEvents", [events(&[])])
     .on("cloudformation:UpdateStack", [Reply::query_error(400, "ValidationError", "No updates are to be performed.")]);
-    let ended = one(&stub, STACK, no_server()).await;
+    let ended = deploy_one(&stub, STACK, no_server()).await;
     assert_eq!(ended.outcome(&node(STACK))["outcome"], "changed", "{:?}", ended.outcomes);
 }
 
 #[tokio::test]
-async fn a_deletion_that_fails_tells_its_cause_and_is_tried_again_by_the_next_run() {
+async fn failed_deletion_reports_its_cause_and_the_next_run_retries() {
     let stub = Stub::new().await;
     let there = || stack("CREATE_COMPLETE", &digest());
     stub.on(

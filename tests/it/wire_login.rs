@@ -1,4 +1,4 @@
-//! What `TestIdentityProvider` answers on AWS and never on the local cloud.
+//! Responses of `TestIdentityProvider` that occur on AWS and never on the local cloud.
 
 use serde_json::json;
 use sftpctl_engine::verify::login::{Attempt, check};
@@ -7,7 +7,7 @@ use crate::drive;
 use crate::stub::{Reply, Stub};
 
 #[tokio::test]
-async fn an_answer_without_a_role_is_a_refusal() {
+async fn response_without_a_role_is_a_refusal() {
     let server = json!({ "Server": {
         "Arn": "arn:aws:transfer:us-west-2:111111111111:server/s-0123456789abcdef0",
         "ServerId": "s-0123456789abcdef0", "State": "ONLINE",

@@ -1,4 +1,5 @@
-//! Whose a thing is that carries no tag, or that others use too: what is not ours is neither changed nor removed.
+//! Who owns a resource that carries no tag or that others use as well: foreign resources are neither changed nor
+//! removed.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -17,12 +18,12 @@ use sftpctl_engine::resources::{Orphan, stray};
 
 use crate::drive::{environment, resource};
 use crate::stub::{Reply, Stub};
-use crate::wire::{REGION, node, one};
+use crate::wire::{REGION, deploy_one, node};
 
-const EVERYTHING: RemovalOptions = RemovalOptions { delete_data: true };
+const DELETE_DATA: RemovalOptions = RemovalOptions { delete_data: true };
 const API_ROLE: &str = "arn:aws:iam::111111111111:role/99-uploads-apigateway-logs";
 
-/// A log group of the function's name.
+/// A log group with the function's name.
 fn group(stub: &Stub, retention: Option<u32>, tags: serde_json::Value) {
     let name = "/aws/lambda/lambda-99-upload-us-west-2";
     let arn = format!("arn:aws:logs:us-west-2:111111111111:log-group:{name}");
@@ -31,7 +32,7 @@ fn group(stub: &Stub, retention: Option<u32>, tags: serde_json::Value) {
         .on("logs:ListTagsForResource", [Reply::ok(json!({ "tags": tags }).to_string())]);
 }
 
-/// The function that writes it.
+/// The function that writes to it.
 fn function(stub: &Stub, tags: Option<serde_json::Value>) {
     let reply = match tags {
         Some(tags) => Reply::ok(json!({ "Configuration": { "FunctionArn": "a" }, "Tags": tags }).to_string()),
@@ -42,14 +43,14 @@ fn function(stub: &Stub, tags: Option<serde_json::Value>) {
 
 #[rstest]
 #[case::our_tag(None, json!({ "sftpctl:environment": "99" }), false, None, true)]
-#[case::anothers_tag(None, json!({ "sftpctl:environment": "98" }), true, None, false)]
-#[case::by_hand_and_never_deployed(None, json!({}), false, None, false)]
+#[case::tag_of_another_environment(None, json!({ "sftpctl:environment": "98" }), true, None, false)]
+#[case::created_manually_and_never_deployed(None, json!({}), false, None, false)]
 #[case::a_late_line_after_a_teardown(None, json!({}), true, None, true)]
-#[case::somebody_set_a_retention(Some(30), json!({}), true, None, false)]
-#[case::of_a_function_made_by_hand(None, json!({}), true, Some(json!({})), false)]
+#[case::retention_was_set(Some(30), json!({}), true, None, false)]
+#[case::of_a_manually_created_function(None, json!({}), true, Some(json!({})), false)]
 #[case::of_our_function(None, json!({}), true, Some(json!({ "sftpctl:environment": "99" })), true)]
 #[tokio::test]
-async fn a_log_group_is_ours_by_more_than_its_name(
+async fn log_group_ownership_needs_more_than_a_name(
     #[case] retention: Option<u32>,
     #[case] tags: serde_json::Value,
     #[case] deployed: bool,
@@ -67,11 +68,11 @@ async fn a_log_group_is_ours_by_more_than_its_name(
     let live = group.read(&aws, None).await.unwrap().unwrap();
     assert_eq!(live.owner == Owner::Ours, ours, "{live:?}");
     let known = group.read(&aws, Some("/aws/lambda/lambda-99-upload-us-west-2")).await.unwrap().unwrap();
-    assert!(known.owner == Owner::Ours || !ours, "what state remembers is ours: {known:?}");
+    assert!(known.owner == Owner::Ours || !ours, "a log group in the state is ours: {known:?}");
 }
 
 #[test]
-fn groups_that_aws_names_by_an_id_are_among_the_leftovers() {
+fn log_groups_named_by_an_id_are_leftovers() {
     let past = History {
         apis: BTreeMap::from([(REGION.to_owned(), "a1b2c3".to_owned())]),
         servers: BTreeMap::from([(REGION.to_owned(), "s-0123456789abcdef0".to_owned())]),
@@ -100,10 +101,10 @@ fn role(tags: &str) -> Reply {
 }
 
 #[tokio::test]
-async fn a_role_for_logs_that_somebody_made_is_neither_used_nor_removed() {
+async fn foreign_log_role_is_neither_used_nor_removed() {
     let stub = Stub::new().await;
     stub.on("apigateway:GET /account", [Reply::ok("{}")]).on("iam:GetRole", [role("")]);
-    let ended = one(&stub, "us-west-2/api-account", Actual::new()).await;
+    let ended = deploy_one(&stub, "us-west-2/api-account", Actual::new()).await;
     let outcome = ended.outcome(&node("us-west-2/api-account"));
     assert!(outcome["error"].as_str().unwrap().contains("exists without the tag sftpctl:environment"), "{outcome}");
     assert_eq!(
@@ -117,14 +118,14 @@ async fn a_role_for_logs_that_somebody_made_is_neither_used_nor_removed() {
         .on("apigateway:GET /restapis", [Reply::ok(r#"{"item":[]}"#)]);
     let (aws, resource) = (stub.aws(REGION).await, resource("us-west-2/api-account"));
     let live = resource.read(&aws, None).await.unwrap().unwrap();
-    assert_eq!(resource.removal(&aws, &live, EVERYTHING).await.unwrap(), Removal::Leave);
+    assert_eq!(resource.removal(&aws, &live, DELETE_DATA).await.unwrap(), Removal::Leave);
     stub.on("iam:GetRole", [role("<member><Key>sftpctl:environment</Key><Value>99</Value></member>")]);
-    assert_eq!(resource.removal(&aws, &live, EVERYTHING).await.unwrap(), Removal::Delete);
+    assert_eq!(resource.removal(&aws, &live, DELETE_DATA).await.unwrap(), Removal::Delete);
 }
 
 const CODE: &str = "s3:GET /lambda-pl-upload-us-west-2";
 
-/// A code bucket in which the wanted package is not, with these tags and keys.
+/// A code bucket without the wanted package, with these tags and keys.
 fn code_bucket(stub: &Stub, package: &dyn Resource, tags: &str, keys: &[&str]) {
     let object = package.title().split(' ').nth(1).unwrap().to_owned();
     let contents: String = keys.iter().map(|key| format!("<Contents><Key>{key}</Key></Contents>")).collect();
@@ -137,7 +138,7 @@ fn code_bucket(stub: &Stub, package: &dyn Resource, tags: &str, keys: &[&str]) {
 }
 
 #[tokio::test]
-async fn an_empty_code_bucket_without_tags_is_taken_over_in_so_many_words_and_never_removed_before() {
+async fn empty_untagged_code_bucket_is_adopted_by_the_plan() {
     let stub = Stub::new().await;
     let package = resource("us-west-2/package");
     code_bucket(&stub, &*package, "", &[]);
@@ -147,7 +148,7 @@ async fn an_empty_code_bucket_without_tags_is_taken_over_in_so_many_words_and_ne
     let change = package.diff(Some(&live), &actual).unwrap();
     let reason = "the empty bucket lambda-pl-upload-us-west-2 of this account, without tags, is taken over";
     assert_eq!(change.reason.as_deref(), Some(reason));
-    assert_eq!(package.removal(&aws, &live, EVERYTHING).await.unwrap(), Removal::Leave);
+    assert_eq!(package.removal(&aws, &live, DELETE_DATA).await.unwrap(), Removal::Leave);
 
     for (tags, keys) in [("", &["theirs.zip"][..]), ("<Tag><Key>team</Key><Value>build</Value></Tag>", &[])] {
         code_bucket(&stub, &*package, tags, keys);
@@ -159,15 +160,15 @@ async fn an_empty_code_bucket_without_tags_is_taken_over_in_so_many_words_and_ne
 #[rstest]
 #[case::ours(&["pl-upload-99-0123456789ab.zip", "pl-upload-0123456789ab.zip"], Removal::Delete)]
 #[case::empty(&[], Removal::Delete)]
-#[case::only_anothers(&["pl-upload-0123456789ab.zip"], Removal::Leave)]
+#[case::only_foreign(&["pl-upload-0123456789ab.zip"], Removal::Leave)]
 #[tokio::test]
-async fn a_shared_code_bucket_is_taken_down_once(#[case] keys: &[&str], #[case] expected: Removal) {
+async fn code_bucket_with_only_foreign_packages_is_left(#[case] keys: &[&str], #[case] expected: Removal) {
     let stub = Stub::new().await;
     let package = resource("us-west-2/package");
     code_bucket(&stub, &*package, "<Tag><Key>sftpctl:code</Key><Value>packages</Value></Tag>", keys);
     let aws = stub.aws(REGION).await;
     let live = package.read(&aws, None).await.unwrap().unwrap();
-    assert_eq!(package.removal(&aws, &live, EVERYTHING).await.unwrap(), expected);
+    assert_eq!(package.removal(&aws, &live, DELETE_DATA).await.unwrap(), expected);
 }
 
 const POLICY: &str = "arn:aws:iam::111111111111:policy/99-uploads-sftp-transfer";
@@ -207,18 +208,18 @@ fn managed(stub: &Stub, document: &str, tags: &str) {
 const REPLICA: &str = "arn:aws:dynamodb:us-east-1:111111111111:table/dydb-99-uploads";
 const MADE_BY_HAND: &str = r#"{"Tags":[{"Key":"made-by","Value":"hand"}]}"#;
 const OURS: &str = r#"{"Tags":[{"Key":"sftpctl:environment","Value":"99"}]}"#;
-const ANOTHERS: &str = r#"{"Tags":[{"Key":"sftpctl:environment","Value":"98"}]}"#;
+const OTHER_ENVIRONMENT: &str = r#"{"Tags":[{"Key":"sftpctl:environment","Value":"98"}]}"#;
 
-/// Its own tags are asked for first, then those of the table at home.
+/// The replica's own tags are read first, then those of the table in the home region.
 #[rstest]
-#[case::of_a_table_made_by_hand(None, MADE_BY_HAND, MADE_BY_HAND, false)]
-#[case::of_anothers_table(None, MADE_BY_HAND, ANOTHERS, false)]
-#[case::anothers_tag(Some(REPLICA), ANOTHERS, OURS, false)]
+#[case::of_a_manually_created_table(None, MADE_BY_HAND, MADE_BY_HAND, false)]
+#[case::of_a_foreign_table(None, MADE_BY_HAND, OTHER_ENVIRONMENT, false)]
+#[case::tag_of_another_environment(Some(REPLICA), OTHER_ENVIRONMENT, OURS, false)]
 #[case::of_our_table(None, MADE_BY_HAND, OURS, true)]
 #[case::tagged(None, OURS, MADE_BY_HAND, true)]
 #[case::remembered(Some(REPLICA), MADE_BY_HAND, MADE_BY_HAND, true)]
 #[tokio::test]
-async fn a_replica_belongs_to_whom_its_table_belongs(
+async fn replica_has_the_owner_of_its_table(
     #[case] known: Option<&str>,
     #[case] own: &str,
     #[case] home: &str,
@@ -238,9 +239,9 @@ async fn a_replica_belongs_to_whom_its_table_belongs(
     }
 }
 
-/// While it is made only the home region knows of it.
+/// While a replica is being created, only the home region knows of it.
 #[tokio::test]
-async fn a_replica_in_the_making_belongs_to_whom_its_table_belongs() {
+async fn replica_being_created_has_the_owner_of_its_table() {
     let stub = Stub::new().await;
     let missing = Reply::json_error(400, "ResourceNotFoundException", "no such table");
     let table = json!({ "Table": {
@@ -255,7 +256,7 @@ async fn a_replica_in_the_making_belongs_to_whom_its_table_belongs() {
     }
 }
 
-/// The table's copy in a region that the file has dropped.
+/// The table's replica in a region that is no longer in the environment file.
 fn dropped_replica() -> Orphan {
     Orphan {
         id: node("us-east-1/replica"),
@@ -272,14 +273,14 @@ fn dropped_replica() -> Orphan {
     }
 }
 
-/// Untagged it is whose the table is, as long as it is the table's.
+/// Without a tag, a replica has the owner of its table, as long as it is a replica of that table.
 #[rstest]
 #[case::of_our_table("us-west-2", MADE_BY_HAND, OURS, true)]
-#[case::of_anothers_table("us-west-2", MADE_BY_HAND, ANOTHERS, false)]
-#[case::somebodys_table_of_that_name("eu-west-1", MADE_BY_HAND, OURS, false)]
-#[case::tagged_and_its_table_gone("eu-west-1", OURS, MADE_BY_HAND, true)]
+#[case::of_a_foreign_table("us-west-2", MADE_BY_HAND, OTHER_ENVIRONMENT, false)]
+#[case::unrelated_table_of_that_name("eu-west-1", MADE_BY_HAND, OURS, false)]
+#[case::tagged_without_its_table("eu-west-1", OURS, MADE_BY_HAND, true)]
 #[tokio::test]
-async fn a_dropped_replica_is_an_orphan_only_where_its_table_is_ours(
+async fn dropped_replica_is_an_orphan_only_if_its_table_is_ours(
     #[case] other: &str,
     #[case] own: &str,
     #[case] home: &str,
@@ -296,24 +297,24 @@ async fn a_dropped_replica_is_an_orphan_only_where_its_table_is_ours(
     assert_eq!(live.owner == Owner::Ours, ours, "{live:?}");
 }
 
-/// Deleting the table at home leaves it as a table of its own.
+/// Deleting the table in the home region leaves the replica as a table of its own.
 #[tokio::test]
-async fn a_replica_whose_table_has_gone_is_deleted_in_its_own_region() {
+async fn replica_without_its_table_is_deleted_in_its_own_region() {
     let stub = Stub::new().await;
     let gone = Reply::json_error(400, "ResourceNotFoundException", "no such table");
     let today = "acted as a source region for new replica(s) being added to the table in the last 24 hours";
     stub.on("dynamodb:UpdateTable", [gone])
         .on("dynamodb:DeleteTable", [Reply::ok("{}"), Reply::json_error(400, "ValidationException", today)]);
     let aws = stub.aws(REGION).await;
-    let delete = async || dropped_replica().delete(&aws, "call", &Live::new("dydb-99-uploads"), EVERYTHING).await;
+    let delete = async || dropped_replica().delete(&aws, "call", &Live::new("dydb-99-uploads"), DELETE_DATA).await;
     delete().await.unwrap();
     assert_eq!(stub.asked("dynamodb:DeleteTable")[0].region, "us-east-1");
-    assert!(matches!(delete().await, Err(ResourceError::NotYet(_))), "it can be deleted tomorrow");
+    assert!(matches!(delete().await, Err(ResourceError::NotYet(_))), "it can be deleted after 24 hours");
 }
 
-/// IAM knows no token: where the SDK called again after an answer that was lost, there would be two versions.
+/// IAM has no idempotency token: if the SDK retried after a lost response, there would be two versions.
 #[tokio::test]
-async fn a_new_version_of_a_policy_is_asked_for_once() {
+async fn policy_version_is_created_once() {
     let stub = Stub::new().await;
     let policy = resource("global/user-policy");
     managed(&stub, "{}", "<member><Key>sftpctl:environment</Key><Value>99</Value></member>");
@@ -332,7 +333,7 @@ async fn a_new_version_of_a_policy_is_asked_for_once() {
     let failed = policy.apply(&aws, "call", &change, Some(&live), &Actual::new()).await;
     assert!(
         matches!(&failed, Err(ResourceError::Aws(error)) if error.is_transient()),
-        "the step looks first: {failed:?}"
+        "the step must read before it retries: {failed:?}"
     );
     assert_eq!(stub.count("iam:CreatePolicyVersion"), 1);
 }
@@ -342,7 +343,7 @@ async fn a_new_version_of_a_policy_is_asked_for_once() {
 #[case::role("global/user-role", USER_ROLE)]
 #[case::policy("global/user-policy", POLICY)]
 #[tokio::test]
-async fn what_state_remembers_is_ours_although_its_tags_were_taken_away(#[case] id: &str, #[case] arn: &str) {
+async fn remembered_resource_without_tags_is_ours(#[case] id: &str, #[case] arn: &str) {
     let stub = Stub::new().await;
     let table = json!({ "Table": { "TableName": "t", "TableStatus": "ACTIVE", "TableArn": TABLE } });
     let backups = json!({ "ContinuousBackupsDescription": { "ContinuousBackupsStatus": "ENABLED" } });
@@ -356,7 +357,7 @@ async fn what_state_remembers_is_ours_although_its_tags_were_taken_away(#[case] 
     let live = resource.read(&aws, Some(arn)).await.unwrap().unwrap();
     assert_eq!((live.owner.clone(), live.identity.as_str()), (Owner::Ours, arn));
     let change = resource.diff(Some(&live), &Actual::new()).unwrap();
-    assert!(change.touches("tags"), "and they are put back: {change:?}");
+    assert!(change.touches("tags"), "the tags are put back: {change:?}");
     for stranger in [None, Some("arn:of:another")] {
         let live = resource.read(&aws, stranger).await.unwrap().unwrap();
         assert!(matches!(live.owner, Owner::Foreign(_)), "{live:?}");
@@ -364,7 +365,7 @@ async fn what_state_remembers_is_ours_although_its_tags_were_taken_away(#[case] 
 }
 
 #[tokio::test]
-async fn a_hundred_clusters_take_two_policies_and_the_second_goes_with_its_clusters() {
+async fn second_user_policy_comes_and_goes_with_its_clusters() {
     let stub = Stub::new().await;
     let policy = |environment: &sftpctl_core::spec::model::Environment| {
         let all = crate::drive::resources(environment);
@@ -386,7 +387,7 @@ async fn a_hundred_clusters_take_two_policies_and_the_second_goes_with_its_clust
     assert!(made[0].contains("PolicyName=99-uploads-sftp-transfer&"), "{}", &made[0][..200]);
     assert!(made[1].contains("PolicyName=99-uploads-sftp-transfer-2&"), "{}", &made[1][..200]);
 
-    // Fewer clusters: the second policy is detached and deleted, and nothing else of the role is touched.
+    // With fewer clusters the second policy is detached and deleted, and the role is otherwise unchanged.
     let one = policy(&environment());
     let sftpctl_core::model::Want::Is(document) = &one.wanted(&Actual::new())["document"] else { panic!() };
     managed(&stub, &document.to_string(), "<member><Key>sftpctl:environment</Key><Value>99</Value></member>");
@@ -413,7 +414,7 @@ async fn a_hundred_clusters_take_two_policies_and_the_second_goes_with_its_clust
 }
 
 #[tokio::test]
-async fn a_policy_that_only_has_a_name_like_ours_is_neither_detached_nor_deleted() {
+async fn foreign_policy_with_a_similar_name_is_left_alone() {
     let stub = Stub::new().await;
     let policy = resource("global/user-policy");
     let sftpctl_core::model::Want::Is(document) = &policy.wanted(&Actual::new())["document"] else { panic!() };
@@ -433,7 +434,7 @@ async fn a_policy_that_only_has_a_name_like_ours_is_neither_detached_nor_deleted
     assert_eq!(live.owner, Owner::Ours);
     let change = policy.diff(Some(&live), &Actual::new());
     assert!(!change.is_some_and(|change| change.touches("document 2")));
-    policy.delete(&aws, "call", &live, EVERYTHING).await.unwrap();
+    policy.delete(&aws, "call", &live, DELETE_DATA).await.unwrap();
     let asked = stub.asked("iam:DetachRolePolicy");
     assert_eq!(asked.len(), 1);
     assert!(asked.iter().all(|asked| !asked.body.contains("sftp-transfer-2")), "{asked:?}");

@@ -1,4 +1,4 @@
-//! Stacks as only AWS has them: imports, a server that cannot be read, stacks of others, long histories.
+//! Stacks as only AWS has them: imports, a server that cannot be read, foreign stacks, long histories.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -10,13 +10,13 @@ use sftpctl_core::model::{Action, Actual, Live, Owner};
 use sftpctl_core::plan::planner;
 use sftpctl_engine::observe::observe;
 
-use crate::drive::{Ended, deploy, resource};
+use crate::drive::{RunResult, deploy, resource};
 use crate::stub::{Reply, Stub};
-use crate::wire::{REGION, STACK, STACK_ARN, digest, done, events, kept_well, no_stack, node, one, stack};
+use crate::wire::{REGION, STACK, STACK_ARN, bucket_settings, deploy_one, digest, done, events, no_stack, node, stack};
 
 const BUCKET: &str = "us-west-2/bucket/pl-pt99-5-uploads";
 
-/// `GetTemplate` of a stack that has everything but one bucket.
+/// `GetTemplate` of a stack that has everything except one bucket.
 fn template_without_a_bucket() -> Reply {
     let mut template: Value = serde_json::from_str(&template()).unwrap();
     template["Resources"].as_object_mut().unwrap().retain(|_, r| r["Properties"]["BucketName"] != "pl-pt99-5-uploads");
@@ -26,7 +26,7 @@ fn template_without_a_bucket() -> Reply {
     ))
 }
 
-/// The template that is wanted.
+/// The wanted template.
 fn template() -> String {
     let environment = crate::drive::environment();
     let code = sftpctl_core::template::Code { bucket: "b".into(), key: "k".into() };
@@ -65,7 +65,7 @@ fn parameters(body: &str) -> BTreeMap<String, String> {
 }
 
 #[tokio::test]
-async fn a_template_that_cannot_be_read_is_an_error_and_no_reason_to_import() {
+async fn unreadable_template_is_an_error_and_causes_no_import() {
     let stub = Stub::new().await;
     stub.on("cloudformation:DescribeStacks", [stack("CREATE_COMPLETE", "old")])
         .on("cloudformation:GetTemplate", [Reply::query_error(403, "AccessDenied", "no GetTemplate for you")]);
@@ -73,7 +73,7 @@ async fn a_template_that_cannot_be_read_is_an_error_and_no_reason_to_import() {
     let observed = observe(&aws, &[resource(STACK)], &BTreeMap::new()).await;
     assert!(observed.unreadable[&node(STACK)].is("AccessDenied"), "{observed:?}");
 
-    // A template that is no JSON: which buckets are in it nobody knows, so none is imported.
+    // A template that is not JSON: the buckets in it are unknown, so none is imported.
     stub.on("cloudformation:GetTemplate", [done("GetTemplate")]);
     let mut actual = observe(&aws, &[resource(STACK)], &BTreeMap::new()).await.actual;
     actual.insert(node(BUCKET), Some(Live::new("pl-pt99-5-uploads")));
@@ -82,15 +82,15 @@ async fn a_template_that_cannot_be_read_is_an_error_and_no_reason_to_import() {
 }
 
 #[tokio::test]
-async fn an_import_into_a_stack_changes_nothing_else_of_it() {
+async fn import_into_a_stack_changes_nothing_else() {
     let stub = Stub::new().await;
     let old = || {
         let reply = stack("UPDATE_COMPLETE", "old");
         reply.replacing("<ParameterValue>256</ParameterValue>", "<ParameterValue>512</ParameterValue>")
     };
-    kept_well(&stub, "pl-pt99-5-uploads", "Suspended");
+    bucket_settings(&stub, "pl-pt99-5-uploads", "Suspended");
     stub.on("s3:PUT /pl-pt99-5-uploads?versioning", [Reply::ok("")]);
-    // CloudFormation creates no policy where there is one.
+    // CloudFormation cannot create a bucket policy if there already is one.
     stub.on("s3:GET /pl-pt99-5-uploads?policy", [Reply::ok(r#"{"Statement":[]}"#)])
         .on("s3:DELETE /pl-pt99-5-uploads?policy", [Reply::new(204, "")]);
     stub.on("cloudformation:DescribeStacks", [old(), old(), old(), stack("UPDATE_COMPLETE", &digest())])
@@ -109,11 +109,11 @@ async fn an_import_into_a_stack_changes_nothing_else_of_it() {
     let bucket = Live::new("pl-pt99-5-uploads").with("policy", policy).with("versioning", "Suspended");
     let bucket = bucket.with("encryption", "AES256");
     let given = Actual::from([(node(BUCKET), Some(bucket))]);
-    let ended = one(&stub, STACK, given).await;
+    let ended = deploy_one(&stub, STACK, given).await;
     let change = &ended.plan.steps[0].change;
     assert_eq!(change.action, Action::Import);
     let names: Vec<&str> = change.properties.iter().map(|property| property.name.as_str()).collect();
-    assert_eq!(names, ["pl-pt99-5-uploads policy", "pl-pt99-5-uploads versioning"], "what differs is in the plan");
+    assert_eq!(names, ["pl-pt99-5-uploads policy", "pl-pt99-5-uploads versioning"], "the plan shows the differences");
     let writing = |operation: &String| ["PUT", "DELETE", "ChangeSet"].iter().any(|part| operation.contains(part));
     let writes: Vec<_> = stub.operations().into_iter().filter(writing).collect();
     assert_eq!(
@@ -126,25 +126,25 @@ async fn an_import_into_a_stack_changes_nothing_else_of_it() {
     );
     let asked = &stub.asked("cloudformation:CreateChangeSet")[0].body;
     let sent = parameters(asked);
-    assert_eq!(sent["MemoryMb"], "512", "as the stack has it, not as the file wants it");
+    assert_eq!(sent["MemoryMb"], "512", "the stack's value, not that of the environment file");
     let template: Value = serde_json::from_str(&fields(asked)["TemplateBody"]).unwrap();
     let known = template["Parameters"].as_object().unwrap();
     assert!(sent.keys().all(|key| known.contains_key(key)), "{sent:?}");
 }
 
 #[tokio::test]
-async fn a_bucket_in_the_stack_is_looked_into_only_where_its_policy_is_not_ours() {
+async fn stack_bucket_is_read_fully_only_if_its_policy_differs() {
     let stub = Stub::new().await;
     let bucket = resource(BUCKET);
     let sftpctl_core::model::Want::Is(policy) = bucket.wanted(&Actual::new())["policy"].clone() else { panic!() };
     stub.on("s3:GET /pl-pt99-5-uploads?policy", [Reply::ok(policy.to_string())]);
     let aws = stub.aws(REGION).await;
-    let given = crate::wire::stack_is_there();
+    let given = crate::wire::existing_stack();
     let live = bucket.read(&aws, None).await.unwrap();
     assert_eq!(bucket.diff(live.as_ref(), &given), None);
-    assert_eq!(stub.operations().len(), 1, "one call for a bucket");
+    assert_eq!(stub.operations().len(), 1, "one call per bucket");
 
-    kept_well(&stub, "pl-pt99-5-uploads", "Suspended");
+    bucket_settings(&stub, "pl-pt99-5-uploads", "Suspended");
     stub.on("s3:GET /pl-pt99-5-uploads?policy", [Reply::ok("{}")]);
     let tagging = "s3:GET /pl-pt99-5-uploads?tagging";
     let tag = "<Tagging><TagSet><Tag><Key>sftpctl:environment</Key><Value>98</Value></Tag></TagSet></Tagging>";
@@ -152,7 +152,7 @@ async fn a_bucket_in_the_stack_is_looked_into_only_where_its_policy_is_not_ours(
     let taken = bucket.read(&aws, Some("pl-pt99-5-uploads")).await.unwrap().unwrap();
     assert!(matches!(&taken.owner, Owner::Foreign(what) if what.contains("environment 98")), "{taken:?}");
 
-    // What state remembers is ours although its tags were taken away.
+    // A bucket in the state is ours even if its tags were removed.
     stub.on(tagging, [Reply::s3_error(404, "NoSuchTagSet", "The TagSet does not exist")]);
     let live = bucket.read(&aws, Some("pl-pt99-5-uploads")).await.unwrap();
     let change = bucket.diff(live.as_ref(), &given).unwrap();
@@ -161,7 +161,7 @@ async fn a_bucket_in_the_stack_is_looked_into_only_where_its_policy_is_not_ours(
 }
 
 #[tokio::test]
-async fn an_update_keeps_the_door_open_although_the_server_cannot_be_read() {
+async fn update_keeps_the_server_id_if_the_server_is_unreadable() {
     let stub = Stub::new().await;
     let id = "s-0123456789abcdef0";
     let function = json!({ "Configuration": {
@@ -175,24 +175,24 @@ async fn an_update_keeps_the_door_open_although_the_server_cannot_be_read() {
         .on("cloudformation:DescribeStackEvents", [events(&[])])
         .on("cloudformation:UpdateStack", [done("UpdateStack")])
         .on(lambda, [Reply::ok(function.to_string())]);
-    one(&stub, STACK, Actual::new()).await;
+    deploy_one(&stub, STACK, Actual::new()).await;
     assert_eq!(parameters(&stub.asked("cloudformation:UpdateStack")[0].body)["ServerId"], id);
 
-    // Nobody knows the id: nothing is called that might shut customers out.
+    // The ID is unknown: no call is made that might lock customers out.
     let denied = Reply::json_error(403, "AccessDeniedException", "no GetFunction for you");
     stub.on("cloudformation:DescribeStacks", [old()]).on(lambda, [denied]);
-    let outcome = one(&stub, STACK, Actual::new()).await.outcome(&node(STACK));
+    let outcome = deploy_one(&stub, STACK, Actual::new()).await.outcome(&node(STACK));
     assert_eq!(outcome["outcome"], "failed", "{outcome}");
     assert_eq!(stub.count("cloudformation:UpdateStack"), 1);
 
-    // There is none: an update does not make one up.
+    // There is no server: an update does not make up an ID.
     stub.on("cloudformation:DescribeStacks", [old(), old(), stack("UPDATE_COMPLETE", &digest())]);
-    one(&stub, STACK, Actual::from([(node("us-west-2/server"), None)])).await;
+    deploy_one(&stub, STACK, Actual::from([(node("us-west-2/server"), None)])).await;
     assert_eq!(parameters(&stub.asked("cloudformation:UpdateStack")[1].body)["ServerId"], "unset");
 }
 
 #[tokio::test]
-async fn a_begun_stack_without_tags_is_ours_by_its_change_set_only() {
+async fn new_stack_without_tags_is_ours_only_by_its_change_set() {
     let stub = Stub::new().await;
     let no_change_sets =
         || Reply::ok("<ListChangeSetsResponse><ListChangeSetsResult></ListChangeSetsResult></ListChangeSetsResponse>");
@@ -212,14 +212,14 @@ async fn a_begun_stack_without_tags_is_ours_by_its_change_set_only() {
         let found = foreign(&BTreeMap::new()).await;
         assert!(found[0].contains("exists without the tag sftpctl:environment"), "{status}: {found:?}");
         let known = BTreeMap::from([(node(STACK), STACK_ARN.to_owned())]);
-        assert!(foreign(&known).await.is_empty(), "{status}: state remembers it");
+        assert!(foreign(&known).await.is_empty(), "{status}: the state has it");
         stub.on("cloudformation:DescribeStacks", [bare(status, Some("sftpctl-1a2b-3"), "")]);
         assert!(
             foreign(&BTreeMap::new()).await.is_empty(),
-            "{status}: its change set has the name of an operation of ours"
+            "{status}: its change set has the name of one of our operations"
         );
     }
-    // A change set that was not executed yet.
+    // A change set that has not been executed yet.
     stub.on("cloudformation:DescribeStacks", [bare("REVIEW_IN_PROGRESS", None, "")]).on(
         "cloudformation:ListChangeSets",
         [Reply::ok(
@@ -229,7 +229,7 @@ async fn a_begun_stack_without_tags_is_ours_by_its_change_set_only() {
     );
     assert!(foreign(&BTreeMap::new()).await.is_empty());
 
-    // What is another's is neither deleted nor made anew.
+    // A foreign stack is neither deleted nor recreated.
     stub.on("cloudformation:DescribeStacks", [bare("REVIEW_IN_PROGRESS", Some("by-hand"), "")])
         .on("cloudformation:ListChangeSets", [no_change_sets()]);
     let ended = deploy(&aws, &[resource(STACK)], Actual::new()).await;
@@ -239,7 +239,7 @@ async fn a_begun_stack_without_tags_is_ours_by_its_change_set_only() {
 }
 
 #[tokio::test]
-async fn the_first_cause_is_found_behind_hundreds_of_events() {
+async fn first_cause_is_found_behind_hundreds_of_events() {
     let stub = Stub::new().await;
     let name = "sftp-99-upload-us-west-2";
     let noise: Vec<String> = (0..100).map(|n| format!("UploadBucket{n}")).collect();
@@ -254,7 +254,7 @@ async fn the_first_cause_is_found_behind_hundreds_of_events() {
     ];
     stub.on("cloudformation:DescribeStacks", [no_stack(), no_stack(), stack("ROLLBACK_COMPLETE", "")])
         .on("cloudformation:CreateStack", [done("CreateStack")])
-        // The first look only marks what is old; the next ones follow the operation back to its beginning.
+        // The first read only marks the old events; the later ones follow the operation back to its beginning.
         .on(
             "cloudformation:DescribeStackEvents",
             [
@@ -263,14 +263,14 @@ async fn the_first_cause_is_found_behind_hundreds_of_events() {
                 events(&oldest).replacing("</StackEvents>", "</StackEvents><NextToken>even-older</NextToken>"),
             ],
         );
-    let outcome = one(&stub, STACK, Actual::new()).await.outcome(&node(STACK));
+    let outcome = deploy_one(&stub, STACK, Actual::new()).await.outcome(&node(STACK));
     assert_eq!(outcome["causes"], json!(["ApiStage (AWS::X::Y): the cause"]), "{outcome}");
     let pages = stub.asked("cloudformation:DescribeStackEvents");
     assert!(!pages.iter().any(|page| page.body.contains("even-older")), "no further than the operation's beginning");
 }
 
 #[tokio::test]
-async fn what_validation_found_in_an_earlier_operation_is_no_cause_of_this_one() {
+async fn validation_errors_of_earlier_operations_are_ignored() {
     let stub = Stub::new().await;
     let event = |operation: &str, at: u32, reason: &str| {
         format!(
@@ -297,8 +297,8 @@ async fn what_validation_found_in_an_earlier_operation_is_no_cause_of_this_one()
     assert_eq!(found, ["Authorizer: one", "Authorizer: two"]);
 }
 
-/// What was told of the stack's resources.
-fn news(ended: &Ended) -> Vec<&str> {
+/// The reported events of the stack's resources.
+fn news(ended: &RunResult) -> Vec<&str> {
     fn line(event: &Event) -> Option<&str> {
         match event {
             Event::StepNews { line, .. } => Some(line),
@@ -309,7 +309,7 @@ fn news(ended: &Ended) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn of_a_new_stack_all_is_told_also_what_was_done_before_the_first_look() {
+async fn all_events_of_a_new_stack_are_reported() {
     let stub = Stub::new().await;
     let first = [
         ("AuthorizerRole", "CREATE_COMPLETE", ""),
@@ -328,16 +328,16 @@ async fn of_a_new_stack_all_is_told_also_what_was_done_before_the_first_look() {
     )
     .on("cloudformation:DescribeStackEvents", [no_stack(), events(&first), events(&first), events(&later)])
     .on("cloudformation:CreateStack", [done("CreateStack")]);
-    let ended = one(&stub, STACK, Actual::new()).await;
+    let ended = deploy_one(&stub, STACK, Actual::new()).await;
     assert_eq!(news(&ended), ["AuthorizerRole  CREATE_COMPLETE", "Authorizer  CREATE_COMPLETE"]);
 }
 
 #[tokio::test]
-async fn of_an_update_nothing_of_the_operation_before_is_told() {
+async fn events_of_the_previous_operation_are_not_reported() {
     let stub = Stub::new().await;
     let name = "sftp-99-upload-us-west-2";
     let before = [("Api", "CREATE_COMPLETE", ""), (name, "CREATE_IN_PROGRESS", "User Initiated")];
-    // The new operation is not listed at once.
+    // The events of the new operation are not listed at once.
     let after =
         [("Authorizer", "UPDATE_COMPLETE", ""), (name, "UPDATE_IN_PROGRESS", "User Initiated"), before[0], before[1]];
     let old = || stack("UPDATE_COMPLETE", "of another template");
@@ -354,7 +354,7 @@ async fn of_an_update_nothing_of_the_operation_before_is_told() {
     .on("cloudformation:GetTemplate", [template_without_a_bucket()])
     .on("cloudformation:DescribeStackEvents", [events(&before), events(&before), events(&after)])
     .on("cloudformation:UpdateStack", [done("UpdateStack")]);
-    let ended = one(&stub, STACK, Actual::new()).await;
+    let ended = deploy_one(&stub, STACK, Actual::new()).await;
     assert_eq!(ended.outcome(&node(STACK))["outcome"], "changed", "{:?}", ended.outcomes);
     assert_eq!(news(&ended), ["Authorizer  UPDATE_COMPLETE"]);
 }

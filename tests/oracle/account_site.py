@@ -1,4 +1,4 @@
-"""A folder and an account of a local cloud, in which sftpctl runs, is killed, and is looked at. Used by the crash
+"""A folder and an account of a local cloud in which sftpctl runs are started, killed and inspected. Used by the crash
 matrix and by the random sequences."""
 
 import itertools
@@ -17,11 +17,11 @@ DEADLINE = 120
 
 
 class Failure(Exception):
-    """Something that sftpctl promises did not come true."""
+    """sftpctl broke one of its guarantees."""
 
 
 def arguments(parser, **defaults):
-    """Adds what every script takes that works in accounts of a local cloud."""
+    """Adds the arguments of every script that works in accounts of a local cloud."""
     for name in ("endpoint", "program", "folder"):
         parser.add_argument(name)
     for name in ("seed", "jobs"):
@@ -30,7 +30,7 @@ def arguments(parser, **defaults):
 
 
 class Front:
-    """The local cloud's own paths."""
+    """The local cloud's own API."""
 
     def __init__(self, endpoint):
         self.endpoint = endpoint
@@ -45,16 +45,16 @@ class Front:
         return [hold for hold in self.ask("GET", "faults")["holds"] if hold["account"] == account]
 
     def number(self):
-        """Of the last call."""
+        """The number of the last call."""
         return self.ask("GET", "calls")["total"]
 
     def log(self, account, since):
-        """The calls of an account after that number."""
+        """The calls of an account after the call with number `since`."""
         return [call for call in self.ask("GET", "calls/log") if call["account"] == account and call["number"] > since]
 
 
 class Site:
-    """An account with a folder of its own, and the hosted zone in it."""
+    """An account with a hosted zone, and a folder for it."""
 
     numbers = itertools.count(700000000001)
     lock = threading.Lock()
@@ -81,7 +81,7 @@ class Site:
         return (self.folder / "output").read_text()
 
     def wait(self, process):
-        """How it ended, which it must."""
+        """The exit code, or a text if the process did not end in time and was killed."""
         try:
             return process.wait(DEADLINE)
         except subprocess.TimeoutExpired:
@@ -90,31 +90,31 @@ class Site:
             return f"no end within {DEADLINE} s"
 
     def code(self, arguments):
-        """How an undisturbed run ends."""
+        """The exit code of an undisturbed run."""
         return self.wait(self.begin(arguments))
 
     def run(self, arguments, code=0):
-        """An undisturbed run, which must end so."""
+        """Runs undisturbed; raises unless the exit code is `code`. Returns the output."""
         ended = self.code(arguments)
         if ended != code:
             raise Failure(f"{arguments} ended with {ended} instead of {code}:\n{self.output()[-3000:]}")
         return self.output()
 
     def kill(self, arguments, rule):
-        """Runs until a call that the rule holds, and kills it there. The call; nothing where the run came to its end,
-        which must be a good one."""
+        """Runs until the rule holds a call, and kills the run there. Returns the call, or None if the run ended without
+        it, which must be successfully."""
         rule_id = self.front.ask("POST", "faults", {**rule, "account": self.account})["id"]
         process, end = self.begin(arguments), time.monotonic() + DEADLINE
         try:
             while not (held := self.front.held(self.account)) and process.poll() is None:
                 if time.monotonic() > end:
-                    raise Failure(f"{rule}: the call was never made")
+                    raise Failure(f"{rule}: no such call was made")
                 time.sleep(0.02)
             ended = process.poll()
         finally:
             process.kill()
             process.wait()
-        # The front lets go of the call when it sees that its caller is gone.
+        # The front releases the call when it notices that the caller is gone.
         while self.front.held(self.account):
             if time.monotonic() > end:
                 raise Failure(f"{rule}: the call is still held")
@@ -125,7 +125,8 @@ class Site:
         return held[0] if ended is None else None
 
     def lose_an_answer(self, arguments, rule):
-        """Runs to its end while the answer to a call is lost. The call, or nothing where it was not made; the code."""
+        """Runs to the end while the response to a call is lost. Returns the call, or None if it was not made, and the
+        exit code."""
         since = self.front.number()
         rule_id = self.front.ask("POST", "faults", {**rule, "account": self.account})["id"]
         ended = self.wait(self.begin(arguments))

@@ -1,22 +1,22 @@
-"""Kills runs around every call that changes something and every write of state, journal and lock, or loses the answer
-to the call; one more run must make it good.
+"""Kills runs around every mutation and every write of state, journal and lock, or loses the response to the mutation;
+one more run must complete the work.
 
 Usage: crash_matrix.py ENDPOINT PROGRAM FOLDER [--chain NAME] [--draw N] [--only TEXT] [--sample N] [--seed N]
 [--jobs N]
 
-What is disturbed is in `scenarios.py`. The cells come from the calls and writes that undisturbed runs are seen to make,
-so that a new kind of resource joins by itself. Each call: killed before it took effect, killed after it, or not killed
-and its answer lost; then the same run or one more must come to the same end. With state in a folder: each line of the
-journal, intent or outcome, killed before it is there, and in the middle of it; each write of lock and state, and the
-journal's beginning and end, killed before it. "After a write" is "before what comes next". With state in S3 its writes
-are calls as well, in a region of their own, so that no rule meant for a package meets them; the dead run's lock is then
-made that of another machine, which only its silence can show to be dead.
+The disturbed commands are in `scenarios.py`. The cells are derived from the calls and writes of undisturbed runs, so
+that a new kind of resource is covered automatically. For each call the run is killed before it takes effect or after
+it, or the response is lost; then the same run or one more must reach the same result. With the state in a folder, the
+run is also killed before each line of the journal (intent or outcome) is written, in the middle of it, and before each
+write of the lock, the state, and the journal's head and end. "After a write" equals "before the next one". With the
+state in S3, its writes are calls as well, in a region of their own, so that no rule meant for a package matches them;
+the dead run's lock is then assigned to another machine, so that only the missing renewals show that its holder is dead.
 
-A cell counts as done only where the call that was held is its own. One that the run did not come to (how often the
-journal is written hangs on the moment) is tried once more; then it is missed, and of these there may be few only.
+A cell counts as done only if the disturbed call is its own. A cell that the run did not reach (how often the journal is
+written depends on timing) is retried once; then it is missed, and only a few cells may be missed.
 
-Each worker has an account for each store and chain and goes round the chain: a cell of each scenario, and a whole
-teardown; a failed cell's account is not used again, and what it holds is kept for a look.
+Each worker has an account for each store and chain, and repeats the chain: a cell of each scenario, then a whole
+teardown. The account of a failed cell is not used again; its contents are kept for inspection.
 """
 
 import argparse
@@ -35,26 +35,26 @@ from gate import Gate, whole, words
 from scenarios import CHAINS, EMPTY, TEARDOWN, ZONE, environment, stands
 
 STORES = ["folder", "s3"]
-# Nothing is deployed there: whatever has an address in this region is the state's.
+# Nothing is deployed in this region: every call to it concerns the state.
 STATE_REGION = "us-west-1"
 DOCUMENTS = ["99.journal", "99.json", "99.lock"]
-# What happens at a call: the fault that does it.
-LOST = "its answer lost"
+# How a call is disturbed: the fault that does it.
+LOST = "its response lost"
 AT_A_CALL = {"killed before the call": "holdBefore", "killed after the call": "holdAfter", LOST: "resetAfter"}
 BEFORE_A_WRITE, IN_A_LINE = "killed before the write", "killed in the line"
-# A run that lost an answer may say that something failed, or that it is partly done.
+# Exit codes of a run that lost a response: something failed, or the work is partly done.
 FAILED_OR_PARTLY = (1, 6)
-# More of the cells than that must not be missed; one may be, of a small sample.
+# The largest share of cells that may be missed; in a small sample, one cell may be.
 MOST_MISSED = 0.03
-# The lock is renewed as often as a run's time allows; that it is renewed at all is certain of its first two writes.
+# How often the lock is renewed depends on a run's duration; only its first two writes are certain.
 SURE_LOCKS = 2
 LINES = ("journal intent ", "journal made ", "journal done ", "journal failed ")
-# `region` and `object` (a key in S3) are a call's, and empty for a write to the state's folder.
+# `region` and `object` (a key in S3) belong to a call, and are empty for a write to the state folder.
 Cell = collections.namedtuple("Cell", "store scenario what region object nth moment")
 
 
 class Cells(Site):
-    """A site with its state in a folder or in S3 that goes round a chain."""
+    """A site with its state in a folder or in S3, in which a chain is repeated."""
 
     def __init__(self, front, program, folder, store):
         super().__init__(front, program, folder)
@@ -70,7 +70,7 @@ class Cells(Site):
         return super().begin([*arguments, *place])
 
     def prepare(self, scenario):
-        """All that comes before the command."""
+        """Does everything that precedes the command."""
         self.write(environment(self.account, scenario.file))
         scenario.before(self)
 
@@ -87,27 +87,28 @@ class Cells(Site):
         return (self.records / name).read_text()
 
     def documents(self, buckets):
-        """Names of what the state's place has. What a killed run wrote beside its place is swept after an hour."""
+        """The names of the documents at the state's location. Temporary files of a killed run are deleted after an
+        hour."""
         if self.store == "s3":
             there = buckets.pop("state-ACCOUNT")
             return sorted(key.removeprefix("runs/") for key in there["objects"] + there["versions"]["deleted"])
         return sorted(path.name for path in self.records.iterdir() if not path.name.startswith("."))
 
     def dump(self):
-        """What is in the account; the records must be as an undisturbed run leaves them."""
+        """The contents of the account; state, lock and journal must be as an undisturbed run leaves them."""
         state, lock = json.loads(self.document("99.json")), json.loads(self.document("99.lock"))
-        # An import is no run that the state tells of.
+        # The state does not record an import as a run.
         outcome = (state["lastRun"] or {"outcome": "done"})["outcome"]
         if not lock["released"] or outcome != "done" or "\n{" in self.document("99.journal"):
-            raise Failure(f"the records are not closed: {lock} {state['lastRun']} {self.document('99.journal')}")
+            raise Failure(f"state, lock or journal is not closed: {lock} {state['lastRun']} {self.document('99.journal')}")
         found = self.eye.dump({name: state.get(name) for name in ("identities", "adoptedTags", "unverified")})
         documents = self.documents(found["buckets"])
         if documents != DOCUMENTS:
-            raise Failure(f"the state's place has {documents}")
+            raise Failure(f"unexpected documents at the state's location: {documents}")
         return found
 
     def end(self):
-        """A whole teardown, after which only the hosted zone is there."""
+        """A whole teardown, which must leave only the hosted zone."""
         self.run(TEARDOWN)
         found = self.dump()
         for region in REGIONS:
@@ -120,7 +121,7 @@ class Cells(Site):
         return [call for call in self.front.log(self.account, since) if call["mutating"]]
 
     def writes(self, scenario):
-        """An undisturbed run, and the names of the writes to its folder."""
+        """Runs undisturbed, and returns the labels of the writes to the state folder."""
         gate = Gate(self.records, self.account)
         process = self.begin(self.command(scenario))
         gate.walk(self.goes_on(process))
@@ -136,8 +137,8 @@ class Cells(Site):
         return lambda: process.poll() is None and time.monotonic() < end
 
     def disturb(self, cell, scenario, missed):
-        """Whether the run came to what disturbs it, and whether one more has to make it good. A write of the state's
-        that was `missed` once is met earlier: how many there are hangs on the moment."""
+        """Whether the run reached the cell's call or write, and whether one more run must complete the work. A write of
+        the state that was `missed` once is disturbed earlier, because the number of writes depends on timing."""
         if cell.moment not in AT_A_CALL:
             came = self.kill_at_a_write(cell, scenario)
             return came, came
@@ -148,7 +149,7 @@ class Cells(Site):
         if cell.moment == LOST:
             call, ended = self.lose_an_answer(self.command(scenario), rule)
             if ended != 0 and (ended not in FAILED_OR_PARTLY or not call):
-                raise Failure(f"after a lost answer it ended with {ended}:\n{self.output()[-3000:]}")
+                raise Failure(f"after a lost response it ended with {ended}:\n{self.output()[-3000:]}")
             return self.is_of(call, cell), ended != 0
         call = self.kill(self.command(scenario), rule)
         if self.store == "s3" and call:
@@ -157,7 +158,7 @@ class Cells(Site):
 
     @staticmethod
     def is_of(call, cell):
-        """Whether it is the cell's own call that met the fault."""
+        """Whether the disturbed call is the cell's own."""
         return call is not None and label(call)[:2] == (cell.what, cell.region) and fnmatch.fnmatchcase(
             call.get("object", ""), cell.object)
 
@@ -182,7 +183,7 @@ class Cells(Site):
         return words(".journal", f"x\n{line}", ["x"])[0].replace(self.account, "ACCOUNT") == what
 
     def die_elsewhere(self):
-        """Nobody here can tell any more that the holder's process has ended."""
+        """Assigns the lock to another machine, so that nothing shows that the holder's process has ended."""
         try:
             lock = json.loads(self.document("99.lock"))
         except self.s3.exceptions.NoSuchKey:
@@ -192,14 +193,14 @@ class Cells(Site):
 
 
 def label(call):
-    """What a call is named, with its place; accounts differ from run to run."""
+    """The name of a call, with its region and object; the account, which differs between runs, is replaced."""
     key = call.get("object", "").replace(call["account"], "*")
     return f"{call['service']}.{call['operation']}", call["region"], key
 
 
 def record(front, program, folder, groups):
-    """Undisturbed runs: what each does, by store and scenario, and what each leaves, which must be what the scenario
-    says, and the same wherever the state is."""
+    """Runs everything undisturbed. Returns the calls and writes of each run, by store and scenario, and what each
+    leaves, which must be what the scenario says, and the same for every store."""
     seen, left = {}, {}
     for store, chain in groups:
         site = Cells(front, program, folder, store)
@@ -214,13 +215,13 @@ def record(front, program, folder, groups):
             took = time.monotonic() - start
             seen[store, scenario.name] = calls = site.calls(since), writes
             if not calls[0]:
-                raise Failure(f"{scenario.name} changes nothing")
+                raise Failure(f"{scenario.name} makes no mutation")
             dump = site.dump()
             wrong = differences(stands(dump), scenario.there)
             wrong += differences(dump, left.setdefault(scenario.name, dump))
             if wrong:
                 raise Failure(f"after an undisturbed {scenario.name}, state in {store}:\n" + "\n".join(wrong[:20]))
-            print(f"{scenario.name}, state in {store}: {len(calls[0])} changing calls, {len(writes)} writes, "
+            print(f"{scenario.name}, state in {store}: {len(calls[0])} mutations, {len(writes)} writes, "
                   f"{took:.1f} s", flush=True)
         site.end()
     return seen, left
@@ -244,7 +245,7 @@ def matrix(seen):
 
 
 class Board:
-    """What is to be done, and what came of it; shared by the workers."""
+    """The open cells and the results, shared by the workers."""
 
     def __init__(self, cells, names):
         self.start, self.lock, self.planned = time.monotonic(), threading.Lock(), len(cells)
@@ -264,8 +265,8 @@ class Board:
                 return
             if not came:
                 self.missed.append(cell)
-            lost = "lost an answer" if cell.moment == LOST else "killed"
-            self.done[lost if came else "over before it came"] += 1
+            lost = "lost a response" if cell.moment == LOST else "killed"
+            self.done[lost if came else "ended undisturbed"] += 1
             self.alive += came and not again
             if sum(self.done.values()) % 10 == 0:
                 print(f"{sum(self.done.values())} of {self.planned}, {time.monotonic() - self.start:.0f} s", flush=True)
@@ -274,7 +275,7 @@ class Board:
         with self.lock:
             self.failures.append((what, site.account, f"{type(error).__name__}: {error}"))
             print(f"FAILED {what} (account {site.account})\n{error}", flush=True)
-            # What fails without being disturbed would fail for ever.
+            # A scenario that fails undisturbed would fail forever.
             self.stuck[group] += not isinstance(what, Cell)
             if self.stuck[group] == 3:
                 for scenario in CHAINS[group[1]]:
@@ -284,25 +285,25 @@ class Board:
         broken = sum(isinstance(what, Cell) for what, _, _ in self.failures)
         done = sum(self.done.values()) + broken
         print(f"matrix of {sum(size.values())} cells {dict(size)}; done {done}: {dict(self.done)}, {self.alive} needed "
-              f"no other run, {len(self.failures)} failed, {time.monotonic() - self.start:.0f} s")
+              f"no second run, {len(self.failures)} failed, {time.monotonic() - self.start:.0f} s")
         for cell in self.missed:
-            print(f"  over before it came: {cell}")
+            print(f"  ended undisturbed: {cell}")
         for what, account, error in self.failures:
             print(f"- {what} (account {account}): {error.splitlines()[0]}")
         if not done or done != self.planned:
-            print(f"{done} cells were run of {self.planned}")
+            print(f"{done} of {self.planned} cells were run")
         too_many = len(self.missed) > max(1, MOST_MISSED * self.planned)
         if too_many:
-            print(f"{len(self.missed)} cells were missed, too many of {self.planned}")
+            print(f"{len(self.missed)} of {self.planned} cells were missed, which is too many")
         return not self.failures and 0 < done == self.planned and not too_many
 
 
 def main():
     parser = arguments(argparse.ArgumentParser(), seed=0, jobs=2)
     parser.add_argument("--sample", type=int)
-    parser.add_argument("--only", default="", help="cells whose name has this text: s3, deploy, 99.journal, lost")
+    parser.add_argument("--only", default="", help="only cells whose name contains this text: s3, deploy, 99.journal, lost")
     parser.add_argument("--chain", action="append", choices=CHAINS, help="only these chains")
-    parser.add_argument("--draw", type=int, help="so many of the chains for each store, drawn by the seed")
+    parser.add_argument("--draw", type=int, help="draw this number of chains for each store, with the seed")
     args = parser.parse_args()
     front, dice, chains = Front(args.endpoint), random.Random(args.seed), args.chain or list(CHAINS)
     groups = [(store, chain) for store in STORES for chain in dice.sample(chains, args.draw or len(chains))]
@@ -311,7 +312,7 @@ def main():
     size = collections.Counter(f"{cell.store}, {cell.scenario}" for cell in cells)
     dice.shuffle(cells)
     if args.sample:
-        # As many of each store and scenario as there are: a worker goes round all of a chain anyway.
+        # Evenly from each store and scenario: a worker runs whole chains anyway.
         rounds = [[cell for cell in cells if (cell.store, cell.scenario) == name] for name in seen]
         cells = [c for turn in itertools.zip_longest(*rounds) for c in turn if c][: args.sample]
     board = Board(cells, seen)
@@ -326,8 +327,8 @@ def main():
                 site.run(site.command(scenario))
             found = differences(site.dump(), left[scenario.name])
             if found:
-                raise Failure("it does not end as an undisturbed run:\n" + "\n".join(found[:20]))
-        except Exception as error:  # A worker that falls silent would look like success.
+                raise Failure("the result differs from that of an undisturbed run:\n" + "\n".join(found[:20]))
+        except Exception as error:  # A worker that ends silently would look like success.
             board.failed(cell or f"undisturbed {scenario.name}", site, group, error)
             return False
         if cell:
@@ -340,7 +341,7 @@ def main():
         try:
             site.end()
         except Exception as error:
-            board.failed(f"the end of {group[1]}", site, group, error)
+            board.failed(f"the teardown after chain {group[1]}", site, group, error)
             return False
         return True
 

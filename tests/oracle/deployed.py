@@ -1,4 +1,4 @@
-"""Looks at, and meddles with, a deployed environment 99, with botocore alone. Usage: deployed.py ENDPOINT COMMAND"""
+"""Inspects and changes a deployed environment 99, with botocore alone. Usage: deployed.py ENDPOINT COMMAND"""
 
 import json
 import sys
@@ -88,7 +88,7 @@ def properties():
         template = integration["requestTemplates"]["application/json"]
         assert "$util.base64Decode($input.params('PasswordBase64'))" in template, template
         stage = gateway.get_stage(restApiId=api, stageName="prod")
-        # The emulator hands the log settings back under CloudFormation's names; the format has its own test.
+        # The emulator returns the log settings under CloudFormation's names; the format has its own test.
         assert "accessLogSettings" in stage and "assword" not in str(stage), stage
         assert gateway.get_account()["cloudwatchRoleArn"].startswith("arn:aws:iam::")
         function = client("lambda", region).get_function(FunctionName=f"lambda-99-upload-{region}")
@@ -132,7 +132,7 @@ def record(region):
 
 
 def statements(function):
-    """Of the function's policy; with its last statement the policy goes."""
+    """The statement IDs of the function's policy; a policy without statements does not exist."""
     try:
         policy = client("lambda").get_policy(FunctionName=function)["Policy"]
     except ClientError:
@@ -177,7 +177,7 @@ def state_bucket(name, region="us-west-2"):
 
 
 def drift_of_the_rest():
-    """One change of each kind that `drift` has not, all at once."""
+    """One change to each kind that `drift` does not cover, all at once."""
     dynamodb, table = client("dynamodb"), "dydb-99-uploads"
     arn = dynamodb.describe_table(TableName=table)["Table"]["TableArn"]
     dynamodb.untag_resource(ResourceArn=arn, TagKeys=["owner"])
@@ -206,7 +206,7 @@ def drift_of_the_rest():
 
 
 def late_log(region):
-    """A line that Transfer writes late makes its legacy log."""
+    """Creates the legacy log group, as a late log line of Transfer Family does."""
     client("logs", region).create_log_group(logGroupName="/aws/transfer/" + server(region)["ServerId"])
 
 
@@ -241,7 +241,7 @@ elif COMMAND == "records":
     print(json.dumps(sorted([s["Name"].rstrip("."), s.get("Region", ""), s["TTL"],
                              s["ResourceRecords"][0]["Value"].rstrip(".").split(".")[3]] for s in sets if s["Type"] == "CNAME")))
 elif COMMAND == "change-records":
-    # DELETE, or UPSERT with another TTL and another region's server, all of this name and region.
+    # DELETE, or UPSERT with another TTL and another region's server, of the record with this name and latency region.
     _, _, _, action, name, latency = sys.argv
     sets = client("route53").list_resource_record_sets(HostedZoneId=zone())["ResourceRecordSets"]
     found = next(s for s in sets if s["Name"] == f"{name}." and s.get("Region", "") == latency)
@@ -286,7 +286,7 @@ elif COMMAND == "put":
     s3.put_object(Bucket=bucket, Key="175781/deleted.txt", Body=b"deleted")
     s3.delete_object(Bucket=bucket, Key="175781/deleted.txt")
     equal("versions", len(s3.list_object_versions(Bucket=bucket)["Versions"]), 3)
-    # Nothing but a marker: no listing of objects shows it, and S3 deletes no bucket that has one.
+    # Only a delete marker: no listing of objects shows it, and S3 does not delete a bucket that has one.
     s3.delete_object(Bucket="pl-pt99-3-uploads", Key="175781/never.txt")
     equal("markers", len(s3.list_object_versions(Bucket="pl-pt99-3-uploads")["DeleteMarkers"]), 1)
 elif COMMAND == "get":

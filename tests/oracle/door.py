@@ -1,4 +1,4 @@
-"""Looks at, and meddles with, what a log-in meets on its way, with botocore alone. Usage: door.py ENDPOINT COMMAND …"""
+"""Inspects and changes every link of a log-in's chain, with botocore alone. Usage: door.py ENDPOINT COMMAND …"""
 
 import base64
 import concurrent.futures
@@ -23,7 +23,7 @@ SESSION.set_credentials(ACCOUNT, "fake-secret")
 
 
 def client(service, region="us-west-2"):
-    # A refusal is an answer: nothing is tried twice.
+    # A refusal is a result: nothing is retried.
     config = Config(retries={"max_attempts": 1, "mode": "standard"}, read_timeout=60, max_pool_connections=32)
     return SESSION.create_client(service, region_name=region, endpoint_url=ENDPOINT, config=config)
 
@@ -54,16 +54,16 @@ def keys(bucket, prefix):
 
 
 def uploads(bucket):
-    """Uploads in parts that are neither finished nor given up."""
+    """The number of multipart uploads that are neither completed nor aborted."""
     print(len(client("s3").list_multipart_uploads(Bucket=bucket).get("Uploads", [])))
 
 
 def many(bucket, prefix, count, names):
-    """Many objects and folders, whose names go into a file."""
+    """Creates many objects and folders, and writes their names to a file."""
     s3 = client("s3")
     wanted = [f"{number:05}-{'x' * (number % 40)}" for number in range(int(count))]
     with concurrent.futures.ThreadPoolExecutor(16) as pool:
-        # Every tenth is a folder with something in it.
+        # Every tenth is a folder with an object in it.
         bodies = [f"{prefix}{name}" + ("/inside" if number % 10 == 0 else "") for number, name in enumerate(wanted)]
         list(pool.map(lambda key: s3.put_object(Bucket=bucket, Key=key, Body=b""), bodies))
     with open(names, "w") as file:
@@ -72,12 +72,12 @@ def many(bucket, prefix, count, names):
 
 # --- Accounts --------------------------------------------------------------------------------------------------------
 def item(text):
-    """Puts an item, in DynamoDB's JSON, as whoever looked after the table before us did."""
+    """Puts an item, in DynamoDB's JSON, as the previous tools for the table did."""
     client("dynamodb").put_item(TableName=TABLE, Item=json.loads(text))
 
 
 def drop_item(orgid):
-    """Deletes an item as somebody does who knows nothing of what belongs to it."""
+    """Deletes an item by hand, without the other items that belong to it."""
     client("dynamodb").delete_item(TableName=TABLE, Key={"orgid": {"N": orgid}})
 
 
@@ -88,7 +88,7 @@ def stored(orgid):
 
 # --- The chain -------------------------------------------------------------------------------------------------------
 def test(region, username, source="127.0.0.1"):
-    """TestIdentityProvider, as it answers."""
+    """The response of TestIdentityProvider."""
     answer = client("transfer", region).test_identity_provider(
         ServerId=server(region), UserName=username, UserPassword=os.environ["SFTP_PASSWORD"], ServerProtocol="SFTP",
         SourceIp=source)
@@ -131,7 +131,7 @@ def put_integration(gateway, method, integration):
     gateway.put_integration(
         **method, type="AWS", integrationHttpMethod="POST", uri=integration["uri"],
         passthroughBehavior=integration["passthroughBehavior"], requestTemplates=integration["requestTemplates"])
-    # A new integration has no answers; they go back as they were.
+    # A new integration has no integration responses; the old ones are put back.
     for status, response in integration["integrationResponses"].items():
         more = {"selectionPattern": response["selectionPattern"]} if response.get("selectionPattern") else {}
         gateway.put_integration_response(**method, statusCode=status, responseTemplates=response["responseTemplates"],
@@ -181,7 +181,7 @@ def handler(event, context):
 
 
 def as_function():
-    """What a function with the authorizer's role is answered."""
+    """The responses that a function with the authorizer's role gets."""
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as file:
         file.writestr("index.py", FUNCTION)
@@ -189,7 +189,7 @@ def as_function():
     authorizer = function.get_function_configuration(FunctionName="lambda-99-upload-us-west-2")
     function.create_function(FunctionName=name, Runtime="python3.12", Handler="index.handler", Role=authorizer["Role"],
                              Code={"ZipFile": archive.getvalue()}, Timeout=60)
-    # The same function, under a role that may do anything.
+    # The same function, with a forged token for another role.
     who = {"function": authorizer["FunctionArn"], "role": f"arn:aws:iam::{ACCOUNT}:role/sftp-transfer"}
     forged = "sftpctl." + base64.urlsafe_b64encode(json.dumps(who).encode()).decode().rstrip("=")
     answer = function.invoke(FunctionName=name, Payload=json.dumps({"table": TABLE, "forged": forged}))
@@ -197,7 +197,7 @@ def as_function():
 
 
 def set_variables(region):
-    """What a reader of the function's configuration sees."""
+    """The environment variables in the function's configuration."""
     configuration = client("lambda", region).get_function_configuration(FunctionName=f"lambda-99-upload-{region}")
     print(json.dumps(sorted(configuration["Environment"]["Variables"])))
 
@@ -212,14 +212,14 @@ def execution_role(region):
 
 
 def canaries():
-    """How many there are; none where there is no table yet."""
+    """The number of canary accounts; 0 while there is no table."""
     dynamodb = client("dynamodb")
     items = dynamodb.scan(TableName=TABLE)["Items"] if TABLE in dynamodb.list_tables()["TableNames"] else []
     print(sum(item["username"]["S"].startswith("sftpctl-canary") for item in items))
 
 
 def trust_invocation_role(service):
-    """Lets a service assume the role, in place of the one that it trusts now."""
+    """Makes the invocation role trust this service instead of the current one."""
     iam, role = client("iam"), outputs("us-west-2")["InvocationRoleArn"].rpartition("/")[2]
     document = iam.get_role(RoleName=role)["Role"]["AssumeRolePolicyDocument"]
     for statement in document["Statement"]:
@@ -228,7 +228,7 @@ def trust_invocation_role(service):
 
 
 def break_(link):
-    """Takes one link out of the chain, or repairs by hand what `deploy` does not look at."""
+    """Breaks one link of the chain, or repairs by hand what `deploy` does not check."""
     if link == "invoke":
         role = outputs("us-west-2")["InvocationRoleArn"].rpartition("/")[2]
         client("iam").delete_role_policy(RoleName=role, PolicyName="call-api")
@@ -328,7 +328,7 @@ def import_host_key(region, path, description):
 
 
 def host_keys(region):
-    """What each kind of key is called."""
+    """The description of each type of host key."""
     keys = client("transfer", region).list_host_keys(ServerId=server(region))["HostKeys"]
     print(json.dumps({key["Type"]: key["Description"] for key in keys}, sort_keys=True))
 
@@ -350,7 +350,7 @@ def keep_key(name, private):
 
 
 def knock(username, rate):
-    """Log-ins in both regions, `rate` a second, until standard input ends; then one line of what came of them."""
+    """Tests log-ins in both regions, `rate` per second, until standard input ends; then prints one line of results."""
     regions = ["us-west-2", "us-east-2"]
     doors = {region: (client("transfer", region), server(region)) for region in regions}
     done, failures, times = threading.Event(), [], []

@@ -1,9 +1,9 @@
-"""Everything that an account of the local cloud has, in comparable words. Usage: dump.py ENDPOINT ACCOUNT
+"""The contents of an account of the local cloud, in comparable form. Usage: dump.py ENDPOINT ACCOUNT
 
-What differs between two equal deployments is replaced: generated ids by what they are the id of, so that a record which
-points to the wrong server still shows; the account, which is in the cells' bucket names, too, by a word. Left out are
-times, counters, the tag `sftpctl:operation`, which names the run that made something, and change sets that were
-executed: how many it took is of no matter, only that none is left waiting.
+Values that differ between two equal deployments are replaced: generated IDs by the name of what they identify, so that
+a record that points to the wrong server is still noticed; the account ID, which is also part of bucket names, by a
+word. Left out are times, counters, the tag `sftpctl:operation`, which names the run that created a resource, and
+executed change sets: their number does not matter, only that none is left waiting.
 """
 
 import json
@@ -13,7 +13,7 @@ import sys
 import botocore.session
 
 REGIONS = ["us-east-1", "us-east-2", "us-west-2"]
-# Whether the accounts of killed canaries count: one more run that verifies must leave none.
+# Whether canary accounts of killed runs are included: one more run that verifies must leave none.
 CANARIES_COUNT = True
 NOISE = {
     "ResponseMetadata", "CreationTime", "LastUpdatedTime", "LastModified", "RevisionId", "CreationDate", "CreateDate",
@@ -26,7 +26,7 @@ SESSION = botocore.session.Session()
 
 
 class Account:
-    """One account seen by botocore; clients are kept, since making one is slow."""
+    """One account, read with botocore; clients are cached, since creating one is slow."""
 
     def __init__(self, endpoint, account):
         self.endpoint, self.account, self.clients = endpoint, account, {}
@@ -40,7 +40,7 @@ class Account:
         return self.clients[key]
 
     def dump(self, remembered=None):
-        """`remembered` is what the state has of identities; the same words are put for them."""
+        """`remembered` are the identities in the state; the same replacements apply to them."""
         names = {self.account: "ACCOUNT"}
         found = {region: self.region(region, names) for region in REGIONS}
         found["roles"], found["policies"] = self.iam()
@@ -48,13 +48,13 @@ class Account:
         found["zones"] = self.zones(names)
         found["remembered"] = remembered
         text = json.dumps(found, default=str)
-        # The longest first: an id may be part of a name.
+        # The longest first: an ID may be part of a name.
         for name, word in sorted(names.items(), key=lambda item: -len(item[0])):
             text = text.replace(name, word)
         text = re.sub(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "UUID", text)
-        # What a region's function remembers of a server that the file has dropped.
+        # A region's function may still have the ID of a server that was removed from the file.
         text = re.sub(r"\bs-[0-9a-f]{17}\b", "SERVER-GONE", text)
-        # The template's own digest, in its tag and outputs, covers names with the account in them.
+        # The template's own digest, in its tag and outputs, covers names that contain the account ID.
         return clean(json.loads(re.sub(r"\b[0-9a-f]{64}\b", "DIGEST", text)))
 
     def region(self, region, names):
@@ -74,7 +74,7 @@ class Account:
             parts = cloudformation.list_stack_resources(StackName=name)["StackResourceSummaries"]
             for part in parts:
                 generated = part.get("PhysicalResourceId") or ""
-                # A plain word is a name that somebody gave, but one id in 2,500 has letters only. So is a bucket's.
+                # Names of letters only, and of buckets, were given; but one generated ID in 2,500 has only letters.
                 given = generated.isalpha() and not re.fullmatch("[0-9a-f]{8}", generated)
                 given = given or part["ResourceType"] == "AWS::S3::Bucket"
                 if len(generated) > 6 and generated not in names and not given:
@@ -93,7 +93,7 @@ class Account:
             except lambdas.exceptions.ResourceNotFoundException:
                 policy = []
             whole = lambdas.get_function(FunctionName=name)
-            # MiniStack ends a stack's update before that of its function.
+            # MiniStack completes a stack's update before that of its function.
             while whole["Configuration"].get("LastUpdateStatus") == "InProgress":
                 whole = lambdas.get_function(FunctionName=name)
             functions.append({"configuration": whole["Configuration"], "tags": whole.get("Tags"), "policy": policy})
@@ -178,7 +178,7 @@ class Account:
 
     @staticmethod
     def versions(s3, bucket):
-        """How many there are of each key, and whether it was deleted last."""
+        """The number of versions of each key, and the keys whose latest version is a delete marker."""
         found, count = s3.list_object_versions(Bucket=bucket), {}
         for version in found.get("Versions", []) + found.get("DeleteMarkers", []):
             count[version["Key"]] = count.get(version["Key"], 0) + 1
@@ -195,7 +195,7 @@ class Account:
 
 
 def ended(status):
-    """How a stack came to stand is of no matter, only that it does."""
+    """How a stack reached a complete state does not matter."""
     return "STANDS" if status in ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE") else status
 
 
@@ -209,7 +209,7 @@ def clean(value):
 
 
 def differences(have, want, path=""):
-    """Where two dumps differ, a line each."""
+    """The differences between two dumps, one line each."""
     if isinstance(have, dict) and isinstance(want, dict):
         return [line for key in sorted(have.keys() | want.keys())
                 for line in differences(have.get(key), want.get(key), f"{path}/{key}")]

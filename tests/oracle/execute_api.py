@@ -1,6 +1,6 @@
-"""Calls the deployed API as botocore signs it, from outside. Usage: execute_api.py ENDPOINT USERNAME COMMAND …
+"""Calls the deployed API from outside, with botocore's signatures. Usage: execute_api.py ENDPOINT USERNAME COMMAND …
 
-Prints one line of JSON a case: its name, the status, and the answer.
+Prints one line of JSON per case: its name, the status and the response.
 """
 
 import base64
@@ -82,14 +82,14 @@ def once():
 
 
 def guard(policy):
-    """Puts a resource policy, which the local cloud does not model, in front of the API, and deploys it."""
+    """Sets a resource policy, which the local cloud does not model, on the API, and deploys the API."""
     gateway, rest = client("apigateway"), OUTPUTS["ApiId"]
     gateway.update_rest_api(restApiId=rest, patchOperations=[{"op": "replace", "path": "/policy", "value": policy}])
     gateway.create_deployment(restApiId=rest, stageName="prod")
 
 
 def remade(where, kept, method=None, integration=None, answers=None):
-    """The method made anew as it was, with these changes, and deployed."""
+    """Recreates the method with these changes, and deploys the API."""
     gateway = client("apigateway")
     gateway.delete_method(**where)
     put = {"authorizationType": kept["authorizationType"], "requestParameters": kept["requestParameters"]}
@@ -108,7 +108,7 @@ def remade(where, kept, method=None, integration=None, answers=None):
 
 
 def unmodelled():
-    """Methods that AWS has and the local cloud does not model: one after the other, then the one that it does."""
+    """Tries features that the local cloud does not model, one after the other, then the method as deployed."""
     gateway, rest = client("apigateway"), OUTPUTS["ApiId"]
     [config] = [r for r in gateway.get_resources(restApiId=rest, limit=500)["items"] if r["path"].endswith("/config")]
     where = {"restApiId": rest, "resourceId": config["id"], "httpMethod": "GET"}
@@ -144,7 +144,7 @@ def unmodelled():
     }.items():
         remade(where, kept, **changes)
         call(name, session_of(OUTPUTS["InvocationRoleArn"]))
-    # An API that answers under a host name of its owner's only.
+    # An API that responds only under a custom domain name.
     other = gateway.create_rest_api(name="other", disableExecuteApiEndpoint=True)["id"]
     [root] = gateway.get_resources(restApiId=other)["items"]
     where = {"restApiId": other, "resourceId": root["id"], "httpMethod": "GET"}

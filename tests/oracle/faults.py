@@ -1,4 +1,7 @@
-"""What an SDK makes of the front's faults, one attempt per call. Usage: faults.py ENDPOINT SERVICE OPERATION [JSON]"""
+"""Shows the front's faults as an SDK sees them, one attempt per call.
+
+Usage: faults.py ENDPOINT SERVICE OPERATION [JSON]
+"""
 
 import json
 import sys

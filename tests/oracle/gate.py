@@ -1,8 +1,8 @@
-"""Lets the writes of a state folder through one by one. Used by the crash matrix.
+"""Lets the writes to a state folder pass one by one. Used by the crash matrix.
 
-sftpctl writes a document beside its place, opens `.guard`, takes the lock on it, and only then replaces the document. So
-whoever holds that lock sees each document before it is there. To let through what waits, another `.guard`, held as well,
-takes the place of the one that is let go: whatever comes next waits there, however slow this script is.
+sftpctl writes a document to a temporary file, opens `.guard`, locks it, and only then replaces the document. A process
+that holds that lock therefore sees each document before it is in place. To let a waiting write pass, a new `.guard`,
+also locked, replaces the one that is released: the next write waits at the new one, however slow this script is.
 """
 
 import collections
@@ -14,8 +14,8 @@ NEW = ".new-"
 
 
 class Gate:
-    """The gate of one folder, of which it is shut. `labels` names every write that came: its words, and how often these
-    had come before."""
+    """A closed gate for one folder. `labels` has a label for every write so far: its description, and how often that
+    had occurred before."""
 
     def __init__(self, folder, account):
         folder.mkdir(parents=True, exist_ok=True)
@@ -40,12 +40,12 @@ class Gate:
             return []
 
     def walk(self, running, wanted=None):
-        """Lets everything through until the write of that label waits, which is told with its file, or the process has
-        ended."""
+        """Lets every write pass until the write with the label `wanted` waits, and returns that label and its file;
+        returns None if the process ends first."""
         while running():
             guard = self.guard
             self.guard = self.shut()
-            # What waits at the old guard is whole, and looked at before it goes on.
+            # A document that waits at the old guard is complete, and is read before it passes.
             for path in sorted(self.folder.glob(f"{NEW}*"), key=age):
                 if path in self.known or not (content := whole(path)):
                     continue
@@ -77,7 +77,7 @@ def words(name, content, journal):
 
 
 def whole(path):
-    """The document, once it is written to its end."""
+    """The document, or None while it is incomplete."""
     try:
         text = path.read_text()
         json.loads(text.splitlines()[-1] if ".journal" in path.name else text)

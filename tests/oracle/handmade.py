@@ -1,4 +1,4 @@
-"""Makes parts of environment 99 by hand, and looks at them, with botocore alone. Usage: handmade.py ENDPOINT COMMAND"""
+"""Creates parts of environment 99 by hand, and reads them, with botocore alone. Usage: handmade.py ENDPOINT COMMAND"""
 
 import io
 import json
@@ -54,7 +54,7 @@ def make():
 
 
 def look():
-    """What must be the same before and after."""
+    """What must be the same before and after an adoption."""
     transfer = client("transfer")
     servers = transfer.list_servers()["Servers"]
     server = transfer.describe_server(ServerId=servers[0]["ServerId"])["Server"]
@@ -69,7 +69,7 @@ def look():
 
 
 def bucket():
-    """Whether the bucket keeps versions, and shuts the public out."""
+    """The bucket's versioning, and whether it blocks public access."""
     s3 = client("s3")
     try:
         block = s3.get_public_access_block(Bucket=BUCKET)["PublicAccessBlockConfiguration"]
@@ -83,13 +83,13 @@ def bucket_tags():
 
 
 def owners():
-    """What the bucket has of its owner beside files."""
+    """The owner's settings of the bucket: tags and lifecycle rules."""
     rules = client("s3").get_bucket_lifecycle_configuration(Bucket=BUCKET)["Rules"]
     return [[t for t in bucket_tags() if t["Key"] == "made-by"], rules]
 
 
 def physical(logical):
-    """Id of a resource of the stack; a logical id may end in `*`."""
+    """The physical ID of a resource of the stack; the logical ID may end in `*`."""
     pages = client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=STACK)
     every = {r["LogicalResourceId"]: r["PhysicalResourceId"] for p in pages for r in p["StackResourceSummaries"]}
     if logical.endswith("*"):
@@ -112,7 +112,7 @@ def alarm(logical):
 
 
 def meddle_unseen(what):
-    """What CloudFormation's endpoint here does not look at."""
+    """Changes a resource that the local cloud's CloudFormation does not check for drift."""
     gateway = client("apigateway")
     api = {"restApiId": physical("Api")}
 
@@ -224,7 +224,7 @@ def meddle(what):
     elif what == "trigger":
         client("lambda").remove_permission(FunctionName=function, StatementId="sftpctl-api-trigger")
     elif what == "stack-tags":
-        # What CloudFormation does to a bucket when the tags of its stack change.
+        # CloudFormation does this to a bucket when the tags of its stack change.
         client("s3").put_bucket_tagging(Bucket=BUCKET, Tagging={
             "TagSet": [t for t in bucket_tags() if t["Key"] != "made-by"]})
     elif what == "other-environment":

@@ -1,6 +1,8 @@
-// Asks @cloud-copilot/iam-simulate: one request a line of JSON comes in, one verdict a line goes out.
+// Evaluates requests with @cloud-copilot/iam-simulate: one request per line comes in, as JSON, and one
+// verdict per line goes out.
 //
-// The package is AGPL and therefore a tool beside the tests only: installed below target/ by scripts/test, never shipped.
+// The package is licensed under the AGPL and is therefore only a tool for tests: scripts/test installs it below
+// target/, and it is never shipped.
 // Usage: node iam_simulate.mjs <the folder node_modules>
 import { createInterface } from 'node:readline'
 import { join } from 'node:path'

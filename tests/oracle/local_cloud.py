@@ -1,6 +1,6 @@
-"""Plain AWS calls against the local cloud's endpoint, with botocore's own clients.
+"""Makes plain AWS calls to the local cloud's endpoint, with botocore's own clients.
 
-usage: local_cloud.py ENDPOINT fill|verify|delays|pass-through|bucket-tags|request-tokens|function|host-key FILE
+Usage: local_cloud.py ENDPOINT fill|verify|delays|pass-through|bucket-tags|request-tokens|function|host-key FILE
 """
 import io
 import json
@@ -60,7 +60,7 @@ def fill():
     poll(stack_status, "CREATE_COMPLETE")
     arn = f"arn:aws:logs:us-west-2:{ACCOUNT}:log-group:{NAME}:*"
     made = transfer.create_server(Tags=[{"Key": "k", "Value": "v"}], StructuredLogDestinations=[arn])
-    # Another region and another account see none of it.
+    # The server is not visible in another region or account.
     for other in (client("transfer", "us-east-2"), client("transfer", account="999999999999")):
         assert other.list_servers()["Servers"] == []
     print(made["ServerId"])
@@ -120,7 +120,7 @@ def pass_through():
     part = s3.get_object(Bucket="pass-through", Key="big", Range="bytes=300-599")
     assert part["Body"].read() == big[300:600] and part["ResponseMetadata"]["HTTPStatusCode"] == 206
     assert s3.head_object(Bucket="pass-through", Key="big")["ContentLength"] == len(big)
-    # Host names say the bucket in this style; nothing may resolve them, so the header alone does.
+    # Virtual-hosted style: the bucket is in the host name, which does not resolve here, so only the header has it.
     host = "pass-through.s3.us-west-2.amazonaws.com"
     url = s3.generate_presigned_url("get_object", {"Bucket": "pass-through", "Key": "plain"})
     request = urllib.request.Request(url.replace("/pass-through/", "/"), headers={"Host": host})
@@ -133,7 +133,7 @@ def pass_through():
         headers["X-Amz-Target"] = "TransferService.ListServers"
         try:
             urllib.request.urlopen(urllib.request.Request(ENDPOINT, b"{}", headers, method="POST"))
-            raise AssertionError("an unsigned request was answered")
+            raise AssertionError("an unsigned request was accepted")
         except urllib.error.HTTPError as error:
             assert json.load(error)["__type"] == code
     try:
@@ -156,7 +156,7 @@ def bucket_tags():
     s3.create_bucket(Bucket=NAME + "-2", CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
     try:
         s3.get_bucket_tagging(Bucket=NAME + "-2")
-        raise AssertionError("no stack owns it")
+        raise AssertionError("a bucket outside of stacks has tags")
     except ClientError as error:
         assert error.response["Error"]["Code"] == "NoSuchTagSet", error
 
@@ -167,19 +167,19 @@ def request_tokens():
 
     first = create("one")
     poll(stack_status, "CREATE_COMPLETE")
-    assert create("one") == first, "whoever lost the answer gets it again"
+    assert create("one") == first, "a repeated request gets the same response"
     begun = [e for e in stacks.describe_stack_events(StackName=NAME)["StackEvents"]
              if e["ResourceStatus"] == "CREATE_IN_PROGRESS" and e["PhysicalResourceId"] == first]
     assert len(begun) == 1, begun
     try:
         create("two")
-        raise AssertionError("another request is another stack's")
+        raise AssertionError("another token created the stack again")
     except ClientError as error:
         assert error.response["Error"]["Code"] == "AlreadyExistsException", error
 
 
 def function():
-    """Runs a function that says its process id, and stays as long as nobody ends it."""
+    """Runs a function that returns its process ID and keeps running until it is stopped."""
     bootstrap = """#!/bin/sh
 url="http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime/invocation"
 id=$(curl -s -D - -o /dev/null "$url/next" | tr -d '\\r' | sed -n 's/^lambda-runtime-aws-request-id: //Ip')

@@ -1,4 +1,4 @@
-"""Makes a second server that carries environment 99's tag, with botocore alone. Usage: orphans.py ENDPOINT"""
+"""Creates a second server that carries environment 99's tag, with botocore alone. Usage: orphans.py ENDPOINT"""
 
 import sys
 

@@ -1,6 +1,7 @@
-"""What the crash matrix disturbs, in one shape: the file, what is done before, the command, and what must stand then.
+"""The scenarios of the crash matrix: the environment file, the preparation, the command, and what must exist
+afterwards.
 
-The scenarios of a chain follow each other in one account. When a chain is through, a whole teardown must leave nothing.
+The scenarios of a chain follow each other in one account. After a chain, a whole teardown must leave nothing.
 """
 
 import collections
@@ -22,12 +23,12 @@ SECOND = {
     **FIRST, "clusters": {**FIRST["clusters"], "99-2": "us-west-2"}, "ttl": 60, "days": 90, "memory": 512,
     "policy": "TransferSecurityPolicy-2018-11", "owner": "uploads",
 }
-# Everything that a file can say of regions and records.
+# Every feature of regions and records that an environment file has.
 RICH = {
     **FIRST, "servers": {**FIRST["servers"], "us-east-1": False}, "latency": True,
     "aliases": {"stays.xx.net": "us-west-2", "moves.xx.net": "us-east-2", "goes.xx.net": "us-east-2"},
 }
-# The same after a server, a cluster, a region and an alias were taken out, and another alias moved.
+# RICH without a server, a cluster and an alias, and with another alias moved.
 FEWER = {
     **RICH, "servers": {"us-west-2": True, "us-east-2": False}, "clusters": {"99-0": "us-west-2"},
     "aliases": {"stays.xx.net": "us-west-2", "moves.xx.net": "us-west-2"},
@@ -51,7 +52,7 @@ def environment(account, file):
 
 
 def stands(dump):
-    """What stands, in the words of `standing`: the undisturbed run, which all others are held against, is right."""
+    """What exists, in the form of `standing`: checks the undisturbed run, which all others are compared with."""
     uploads = {name: bucket for name, bucket in dump["buckets"].items() if name.startswith("uACCOUNT-")}
     return {
         "servers": [region for region in REGIONS for _ in dump[region]["servers"]],
@@ -66,7 +67,7 @@ def stands(dump):
 
 
 def standing(file, items=0, **but):
-    """What stands of an environment of that file."""
+    """What must exist of an environment with this file."""
     on = sorted(region for region, server in file["servers"].items() if server)
     records = [f"99-uploads-{region}.{ZONE}." for region in on] + [f"{name}." for name in file["aliases"]]
     records += [f"99-uploads.{ZONE}./{region}" for region in on if file["latency"]]
@@ -78,7 +79,7 @@ def standing(file, items=0, **but):
 
 
 def nothing(_):
-    """There is nothing to do before."""
+    """No preparation."""
 
 
 def deployed(site):
@@ -94,7 +95,7 @@ def bucket(site):
 
 
 def with_data(site):
-    """A customer's files, one of them twice, one deleted, and an account."""
+    """A customer's files, one of them in two versions and one deleted, and an account."""
     s3 = site.eye.client("s3")
     for key in ("17578/kept", "17578/kept", "17578/deleted"):
         s3.put_object(Bucket=bucket(site), Key=key, Body=key.encode())
@@ -112,7 +113,7 @@ def with_a_spare_server(site):
 
 
 def by_hand(site):
-    """Parts of an environment that somebody made before there was sftpctl."""
+    """Parts of an environment that was created by hand, before sftpctl."""
     tags, dynamodb, s3 = [{"Key": "made-by", "Value": "hand"}], site.eye.client("dynamodb"), site.eye.client("s3")
     dynamodb.create_table(
         TableName="dydb-99-uploads", BillingMode="PAY_PER_REQUEST", KeySchema=[
@@ -141,11 +142,11 @@ def by_hand(site):
 IMPORT = ["import", "--yes", "global/user-role", f"{HOME}/table", f"{HOME}/bucket/u{{account}}-99-0-uploads",
           f"global/record/99-uploads-{HOME}.{ZONE}", f"{HOME}/server={{server}}"]
 
-# `before` is done with the file in its place; what an undisturbed `command` leaves must be what `there` says.
+# `before` runs when the file has been written; an undisturbed `command` must leave what `there` says.
 Scenario = collections.namedtuple("Scenario", "name file before command there")
 
 EMPTY = {"servers": [], "stacks": [], "tables": [], "records": [], "buckets": [], "versions": 0, "items": []}
-# Without --delete-data a bucket goes that has no files.
+# Without --delete-data only buckets without files are deleted.
 KEPT = standing(FIRST, 1, servers=[], stacks=[], records=[], buckets=["99-0"], versions=4)
 CHAINS = {
     "plain": [
@@ -155,7 +156,7 @@ CHAINS = {
     ],
     "regions": [
         Scenario("saved plan", RICH, planned, [*DEPLOY, "--plan", "plan.json"], standing(RICH)),
-        # Data stays: the bucket of the cluster, the table of the region.
+        # Data is kept: the cluster's bucket and the region's table replica.
         Scenario("retire", FEWER, nothing, DEPLOY,
                  standing(FEWER, buckets=["99-0", "99-1"], tables=sorted(RICH["servers"]))),
         Scenario("orphans", ONE, with_a_spare_server, [*TEARDOWN, "--orphans"], standing(ONE)),
@@ -165,7 +166,7 @@ CHAINS = {
         Scenario("keep data", FIRST, with_data, ["teardown", "--yes"], KEPT),
         Scenario("take back", FIRST, nothing, ["deploy", "--yes"], standing(FIRST, 1, versions=4)),
     ],
-    # A bucket that keeps no versions, when the data comes.
+    # The bucket has no versioning when the data is written.
     "by hand": [
         Scenario("import", BY_HAND, by_hand, IMPORT, standing(BY_HAND, 1, stacks=[], versions=1)),
         Scenario("adopted", BY_HAND, nothing, DEPLOY, standing(BY_HAND, 1, versions=1)),

@@ -1,12 +1,12 @@
-"""Random sequences of what people and accidents do to an environment, against a small model of what must come of it.
+"""Random sequences of what people and accidents do to an environment, compared with a small model of the result.
 
 Usage: sequences.py ENDPOINT PROGRAM FOLDER [--sequences N] [--steps N] [--seed N] [--jobs N]
 
-A step edits the environment file, deploys, tears down, kills one of both at a random call, changes AWS by hand, or has
-a customer upload a file. The model knows what was last wanted and what must never be lost. After a run that came to its
-end AWS must be what the model says; after every step no server is doubled, no file is gone, nothing foreign was
-touched. A sequence that fails is shortened, step by step, while it still fails, and printed. Steps that change nothing
-are counted apart, by exit codes where there is a run. Before the random ones come sequences that are always the same.
+A step edits the environment file, deploys, tears down, kills a deployment or teardown at a random call, changes AWS by
+hand, or uploads a customer's file. The model knows what was last wanted and what must never be lost. After a run that
+ended, AWS must match the model; after every step there must be no second server, no lost file, and no change to a
+foreign resource. A failing sequence is shortened step by step as long as it still fails, and printed. Steps that change
+nothing are counted separately, by exit codes where there is a run. A few fixed sequences run before the random ones.
 """
 
 import argparse
@@ -30,7 +30,7 @@ TEARDOWN = ["teardown", "--yes"]
 
 
 def environment(account, wanted):
-    """The file that says so."""
+    """The environment file for the model's `wanted`."""
     regions = ", ".join(f"{r}: {{ server: {str(on).lower()} }}" for r, on in wanted["servers"].items())
     clusters = ", ".join(f"{name}: {CLUSTERS[name]}" for name in wanted["clusters"])
     return f"""version: 1
@@ -51,28 +51,28 @@ deadlines: {{ unseen: 2 }}
 
 
 class Model:
-    """What must be."""
+    """What AWS must look like."""
 
     def __init__(self):
         self.wanted = {
             "servers": {region: True for region in REGIONS}, "clusters": ["99-0", "99-1"], "ttl": 300, "days": 30,
             "memory": 256, "policy": POLICIES[0], "owner": "devops",
         }
-        # What a deployment last brought about; nothing before the first, and after a teardown.
+        # What the last deployment wanted; None before the first one and after a teardown.
         self.deployed = None
-        # A run was killed: what stands is known again after the next that ends.
+        # A run was killed: what exists is unknown until the next run ends.
         self.open = False
         self.drifted = False
-        # Buckets there must be; no command of these sequences takes one with files in it away.
+        # Buckets that must exist; no command of these sequences deletes one with files.
         self.buckets = set()
         self.files = set()
 
     def stands(self):
-        """Whether all of `wanted` stands, untouched."""
+        """Whether the deployed environment exists unchanged."""
         return self.deployed is not None and not self.open and not self.drifted
 
     def expected(self):
-        """By region, and for the account."""
+        """The expected result, by region and for the account."""
         if self.deployed is None:
             return {"servers": {}, "functions": {}, "records": {}, "stacks": []}
         d = self.deployed
@@ -86,7 +86,7 @@ class Model:
 
 
 class Run(Site):
-    """A model, and the account that must be like it."""
+    """A model, and the account that must match it."""
 
     def __init__(self, front, program, folder):
         super().__init__(front, program, folder)
@@ -122,7 +122,7 @@ class Run(Site):
         return {"servers": servers, "functions": functions, "records": records, "stacks": sorted(stacks)}
 
     def servers(self, region):
-        """All but the foreign one."""
+        """All servers except the foreign one."""
         transfer = self.eye.client("transfer", region)
         ids = [s["ServerId"] for s in transfer.list_servers()["Servers"] if s["ServerId"] != self.foreign_server]
         return [transfer.describe_server(ServerId=server)["Server"] for server in ids]
@@ -141,7 +141,7 @@ class Run(Site):
         return f"u{self.account}-{cluster}-uploads"
 
     def check(self):
-        """What holds at any moment; and, when the last run came to its end, all of the model."""
+        """Checks what must hold at any time and, if the last run ended, the whole model."""
         model = self.model
         for region in REGIONS:
             count = len(self.servers(region))
@@ -154,7 +154,7 @@ class Run(Site):
                 raise Failure(f"{bucket}/{key} is {body!r}")
         if self.foreigners() != self.foreign or self.foreign_bucket not in {
                 bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}:
-            raise Failure("a foreign resource was touched")
+            raise Failure("a foreign resource was changed")
         if model.open or model.drifted:
             return
         expected, observed = model.expected(), self.observed()
@@ -163,15 +163,15 @@ class Run(Site):
                 raise Failure(f"{what}: {observed[what]} instead of {expected[what]}")
         gone = model.buckets - self.buckets()
         if gone:
-            raise Failure(f"these buckets are gone: {gone}")
+            raise Failure(f"missing buckets: {gone}")
 
     def act(self, step):
-        """Whether it changed anything."""
+        """Performs a step; returns whether it changed anything."""
         changed = getattr(self, step.what)(step.how)
         self.check()
         return changed
 
-    # The steps. Each says to the model what it does to the account, and tells whether it changed anything.
+    # The steps. Each changes the account and the model, and returns whether it changed anything.
 
     def edit(self, change):
         before = self.model.wanted
@@ -180,7 +180,7 @@ class Run(Site):
         return self.model.wanted != before
 
     def to_do(self):
-        """Whether a deployment has anything to do; nobody can say while a bucket's or a server's fate is open."""
+        """Whether a deployment has anything to do; the exit code also is not 0 if a kill has left that unknown."""
         return self.code(["plan", "--exit-code"]) != 0
 
     def ended(self, teardown):
@@ -197,13 +197,13 @@ class Run(Site):
         self.run(DEPLOY)
         self.ended(teardown=False)
         self.run(["plan", "--exit-code"])
-        # Buckets of clusters that the file has dropped stay, and are named until somebody removes them.
+        # Buckets of removed clusters are kept, and reported until they are deleted.
         dropped = {bucket for bucket in self.buckets() if bucket not in map(self.bucket, self.model.wanted["clusters"])}
         said = self.run(["drift", "--output", "json"], code=4 if dropped else 0).splitlines()
         report = json.loads(next(line for line in said if line.startswith("{") and '"drifted"' in line))
         named = {found["resource"].rsplit("/", 1)[-1] for found in report["drifted"]}
         if named != dropped:
-            raise Failure(f"drift names {sorted(named)} instead of {sorted(dropped)}")
+            raise Failure(f"drift reports {sorted(named)} instead of {sorted(dropped)}")
         return changes
 
     def teardown(self, _):
@@ -213,19 +213,19 @@ class Run(Site):
         return stood
 
     def killed(self, how):
-        """Counts where it was killed. A run that ended before that must have ended well, which `kill` sees to."""
+        """Returns whether the run was killed. A run that ended earlier must have succeeded, which `kill` checks."""
         teardown, rule = how
         came = self.kill(TEARDOWN if teardown else DEPLOY, {"only": "mutating", "count": 1, **rule})
         if not came:
             self.ended(teardown)
             return False
-        # What stands now is for the next run to find out. A bucket may have been emptied of nothing, or not.
+        # What exists now is unknown until the next run. An empty bucket may or may not have been deleted.
         self.model.open = True
         self.model.buckets &= {bucket for bucket, _ in self.model.files}
         return True
 
     def upload(self, name):
-        """A customer's file, in any bucket there is."""
+        """Uploads a customer's file to any of the buckets."""
         there = sorted(self.buckets())
         if there:
             bucket = there[len(name) % len(there)]
@@ -236,7 +236,7 @@ class Run(Site):
         return bool(there)
 
     def by_hand(self, how):
-        """Changes one thing of a deployment that stands; `drift` and `plan` must both see it."""
+        """Changes one resource of an existing deployment; `drift` and `plan` must both report it."""
         what, region = how
         model = self.model
         if not model.stands() or not model.deployed["servers"][region]:
@@ -272,7 +272,7 @@ class Run(Site):
         return True
 
     def end(self):
-        """Everything goes, and what is foreign stays."""
+        """Deletes everything; foreign resources must be kept."""
         self.edit({"clusters": list(CLUSTERS)})
         self.run([*TEARDOWN, "--delete-data"])
         self.model.files, self.model.buckets = set(), set()
@@ -288,18 +288,18 @@ class Run(Site):
 
 
 def server_dropped(fault):
-    """A server that a killed run made, or was about to, and that the file does not want when the next run begins."""
+    """A run is killed before or after it created a server, and the file no longer has that server at the next run."""
     killed = {"call": "transfer.CreateServer", "region": "us-west-2", "fault": fault}
     none = {"servers": {region: False for region in REGIONS}}
     return [Step("killed", (False, killed)), Step("edit", none), Step("deploy", None)]
 
 
-# In each of these every step must change something.
+# Every step of these sequences must change something.
 FIXED = {f"a server dropped after {fault}": server_dropped(fault) for fault in ("holdBefore", "holdAfter")}
 
 
 def sequence(seed, length):
-    """Random steps; deployments are frequent, so that most steps meet one."""
+    """Random steps; deployments are frequent, so that most steps find a deployed environment."""
     dice = random.Random(seed)
     names = itertools.count(1)
 
@@ -328,8 +328,8 @@ def sequence(seed, length):
 
 
 def fails(front, program, folder, steps, effects=None, always=False):
-    """Why a sequence fails; nothing when it does not. `effects` counts the steps that changed something, and those that
-    did not."""
+    """Why a sequence fails, or None. `effects` counts the steps that changed something and those that did not; with
+    `always`, every step must."""
     run = Run(front, program, folder)
     for number, step in enumerate([*steps, None]):
         try:
@@ -338,13 +338,13 @@ def fails(front, program, folder, steps, effects=None, always=False):
                 effects[step.what if changed else f"{step.what} of nothing"] += 1
             if step and always and not changed:
                 raise Failure("it changed nothing")
-        except Exception as error:  # Anything unexpected is a finding, too.
+        except Exception as error:  # Any unexpected error is a finding, too.
             return f"at step {number + 1}, {step}, account {run.account}: {type(error).__name__}: {error}"
     return None
 
 
 def shortened(front, program, folder, steps, until):
-    """The steps that are needed to fail, as far as they are found in time."""
+    """The steps without those that the failure does not need, as far as they can be removed in time."""
     number = 0
     while number < len(steps) and time.monotonic() < until:
         fewer = steps[:number] + steps[number + 1:]
@@ -385,8 +385,8 @@ def main():
     effects = {what: count for what, count in sorted(tally.items()) if not what.endswith(" of nothing")}
     idle = tally.total() - sum(effects.values())
     print(f"{len(FIXED)} fixed sequences and {args.sequences} of {args.steps + 1} steps, {effects}, "
-          f"{idle} steps of nothing: {failed} failed, {time.monotonic() - start:.0f} s")
-    # A sequence whose kills all come too late shows nothing.
+          f"{idle} steps without effect: {failed} failed, {time.monotonic() - start:.0f} s")
+    # A run in which every kill comes too late proves nothing.
     missing = [what for what in ("deploy", "edit", "killed") if not tally[what]]
     if missing:
         print(f"none of these steps changed anything: {missing}")

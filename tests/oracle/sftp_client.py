@@ -1,4 +1,4 @@
-"""An SFTP client that nobody here wrote (paramiko), for what OpenSSH's cannot show.
+"""A third-party SFTP client (paramiko), for checks that OpenSSH's client cannot make.
 
 Usage: sftp_client.py PORT USER COMMAND [ARGUMENT…]; the password is in SFTP_PASSWORD, a private key's path in SFTP_KEY.
 """
@@ -41,11 +41,11 @@ def refused(what, call):
         call()
     except (OSError, EOFError, paramiko.SSHException) as error:
         return str(error)
-    raise AssertionError(f"{what} was let through")
+    raise AssertionError(f"{what} was not refused")
 
 
 def noise(size, seed=b"seed"):
-    """Bytes that are the same every time and do not repeat."""
+    """Reproducible bytes without repetition."""
     out, block = bytearray(), hashlib.sha256(seed).digest()
     while len(out) < size:
         block = hashlib.sha256(block).digest()
@@ -54,7 +54,7 @@ def noise(size, seed=b"seed"):
 
 
 def round_trip():
-    """Files of every awkward size come back as they went, by several ways of reading."""
+    """Files of awkward sizes are unchanged after upload and download, with several ways of reading."""
     client = session(connect())
     for size in (0, 1, 32_768, 261_121, 5 << 20, (10 << 20) + 1):
         content = noise(size)
@@ -72,7 +72,7 @@ def round_trip():
 
 
 def semantics():
-    """What Transfer does with each operation on S3."""
+    """What Transfer Family does for each operation on S3."""
     client = session(connect())
     home = client.normalize(".")
     client.mkdir("sub")
@@ -89,7 +89,7 @@ def semantics():
     refused("opening a folder to write", lambda: client.open("sub", "w"))
     refused("exclusive creation over a file", lambda: client.open("sub/a", "wx"))
 
-    # paramiko tells nobody that closing a file failed; what matters is what is there afterwards.
+    # paramiko does not report a failed close; what exists afterwards decides.
     with client.open("sub/a", "r+") as file:
         file.seek(2)
         file.write("X")
@@ -112,7 +112,7 @@ def semantics():
         pass
     with client.open("sub/a") as file:
         equal("a file that was only opened", file.read(), b"fir")
-    # SETSTAT is silent (WinSCP and FileZilla set times after an upload).
+    # SETSTAT succeeds without effect (WinSCP and FileZilla set times after an upload).
     client.utime("sub/a", (1, 1))
     client.chmod("sub/a", 0o600)
     assert client.stat("sub/a").st_mtime > 1
@@ -140,7 +140,7 @@ def semantics():
 
 
 def set_stat(quiet):
-    """Whether times and modes are taken without a word, or refused."""
+    """Whether setting times and modes is silently ignored or refused."""
     client = session(connect())
     with client.open("stat", "w") as file:
         file.write("x")
@@ -154,7 +154,7 @@ def set_stat(quiet):
 
 
 def outside(paths):
-    """Nothing outside the home can be read, listed, written, moved to, or even seen."""
+    """Nothing outside the home folder can be read, listed, written, moved to, or even seen."""
     client = session(connect())
     with client.open("mine", "w") as file:
         file.write("mine")
@@ -176,7 +176,7 @@ def outside(paths):
 
 
 def sessions():
-    """Ten sessions a connection, and a place is free again when one ends."""
+    """A connection may have ten sessions, and a closed session makes room for another."""
     transport = connect()
     open_ones = [session(transport) for _ in range(10)]
     for client in open_ones:
@@ -206,7 +206,7 @@ def only_sftp():
 
 
 def listing(folder, names):
-    """A large folder, with many READDIRs on their way at once and with one after the other."""
+    """A large folder, with many READDIR requests in flight at once and with one after the other."""
     client = session(connect())
     want = sorted(open(names).read().split())
     equal("at once", sorted(entry.filename for entry in client.listdir_iter(folder, read_aheads=50)), want)
@@ -214,20 +214,20 @@ def listing(folder, names):
 
 
 def breaks_off(name, size):
-    """Sends a part of a file and is gone."""
+    """Sends a part of a file and exits without closing it."""
     transport = connect()
     client = session(transport)
     file = client.open(name, "wb")
     file.set_pipelined(True)
     file.write(noise(int(size)))
-    # The answer shows that what was written before has arrived.
+    # The response shows that the earlier writes have arrived.
     equal("so far", file.stat().st_size, int(size))
     transport.sock.shutdown(socket.SHUT_RDWR)
     os._exit(0)
 
 
 def crowd(count):
-    """Many customers' connections at once, each with a file of its own."""
+    """Many concurrent connections, each with a file of its own."""
     gate, faults = threading.Barrier(int(count)), []
 
     def one(number):
@@ -255,7 +255,7 @@ def crowd(count):
 
 
 def stays(control):
-    """An open session that goes on; says when it is open, goes on when it is told to."""
+    """Opens a session, prints `open`, and continues after a line on standard input."""
     client = session(connect())
     client.listdir(".")
     print("open", flush=True)
@@ -266,7 +266,7 @@ def stays(control):
 
 
 def two_steps(other, password):
-    """The user's key, then on the same connection somebody's password."""
+    """Offers the user's key, then, on the same connection, the password of any user."""
     transport = paramiko.ServiceRequestingTransport(("127.0.0.1", PORT))
     transport.banner_timeout = transport.auth_timeout = 60
     transport.start_client(timeout=60)
@@ -282,7 +282,7 @@ def two_steps(other, password):
 
 
 def log_in():
-    """Whether the door opens."""
+    """Prints whether the log-in is admitted."""
     try:
         session(connect()).listdir(".")
     except paramiko.AuthenticationException as error:

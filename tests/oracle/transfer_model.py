@@ -1,8 +1,8 @@
-"""Holds the local cloud's Transfer control plane against AWS's own service model, as botocore has it.
+"""Compares the local cloud's Transfer Family API with AWS's own service model, as botocore has it.
 
-usage: transfer_model.py ENDPOINT
+Usage: transfer_model.py ENDPOINT
 
-- every answer fits the output shape of its operation, with nothing besides;
+- every response fits the output shape of its operation, without additional members;
 - every error code is one that the operation lists (or one of the few that every AWS JSON service has);
 - every constraint of every input shape, violated one at a time, is refused: InvalidRequestException for lengths,
   ranges, patterns, enums and missing members, SerializationException for wrong types.
@@ -31,7 +31,7 @@ faults, counts = [], {"answers": 0, "errors": 0, "violations": 0}
 
 
 def call(operation, body):
-    """Sends a body as it is: botocore's own client would refuse most of them."""
+    """Sends a body unchecked: botocore's own client would refuse most of them."""
     data = json.dumps(body).encode()
     headers = {"X-Amz-Target": f"TransferService.{operation}", "Content-Type": "application/x-amz-json-1.1"}
     request = botocore.awsrequest.AWSRequest("POST", ENDPOINT + "/", headers=headers, data=data)
@@ -47,12 +47,12 @@ def call(operation, body):
 
 
 def matches(pattern, text):
-    """Whether a text is what a pattern of the models means: they are Java's."""
+    """Whether a text matches a pattern of the service model; these are Java's regular expressions."""
     return re.fullmatch(pattern.replace(r"\p{Print}", r"\x20-\x7e"), text)
 
 
 def fits(shape, value, path):
-    """Yields what is wrong with a value of an answer."""
+    """Yields what is wrong with a value of a response."""
     kinds = {"structure": dict, "list": list, "string": str, "integer": int, "boolean": bool,
              "timestamp": (int, float)}
     if not isinstance(value, kinds[shape.type_name]):
@@ -83,7 +83,7 @@ def fits(shape, value, path):
 
 
 def check(operation, body, expect=None):
-    """One call, its answer held against the model; `expect` is the code that it must be refused with."""
+    """Makes one call and checks its response against the model; `expect` is the error code of a required refusal."""
     status, answer = call(operation, body)
     model = MODEL.operation_model(operation)
     where = f"{operation} {json.dumps(body)[:160]}"
@@ -110,7 +110,7 @@ def check(operation, body, expect=None):
 
 
 def violations(shape):
-    """Yields (value, code): values that break one rule of the shape, whatever the rest."""
+    """Yields (value, error code) for values that break one rule of the shape."""
     metadata, kind = shape.metadata, shape.type_name
     invalid = "InvalidRequestException"
     yield (["x"] if kind != "list" else "x"), "SerializationException"
@@ -164,7 +164,7 @@ def valid(shape):
 
 
 def lifetime():
-    """A server's life, and every refusal that depends on what is there."""
+    """A server's life cycle, and every refusal that depends on existing resources."""
     provider = {"Url": "https://a.execute-api.eu-central-1.amazonaws.com/prod", "InvocationRole": "arn:aws:iam::1:role/r"}
     tags = [{"Key": f"k{n}", "Value": "v"} for n in range(5)]
     made = [check("CreateServer", {})["ServerId"] for _ in range(3)]

@@ -1,8 +1,8 @@
-"""Renders mapping templates with airspeed-ext, Velocity for Python: a template and its inputs as a line of JSON come in,
-the text as a line of JSON goes out.
+"""Renders mapping templates with airspeed-ext, Velocity for Python: reads a template and its inputs as one line of
+JSON, writes the rendered text as one line of JSON.
 
-The engine is airspeed's; `$input`, `$util` and `$context` are those of API Gateway's developer guide ("Mapping template and
-access logging variable reference"), put together from Python's own library.
+The engine is airspeed's; `$input`, `$util` and `$context` are those of API Gateway's developer guide ("Mapping template
+and access logging variable reference"), put together from Python's own library.
 """
 import base64
 import json
@@ -29,7 +29,7 @@ def escape(text):
 
 
 def units(text):
-    """Java's characters: the units of UTF-16."""
+    """Java's characters, which are UTF-16 code units."""
     data = text.encode("utf-16-be", "surrogatepass")
     return [data[at] << 8 | data[at + 1] for at in range(0, len(data), 2)]
 
@@ -42,7 +42,7 @@ class Util:
         return urllib.parse.unquote_plus(text)
 
     def urlEncode(self, text):
-        # Java's encoder leaves the star alone and takes the tilde.
+        # Java's encoder leaves the asterisk unencoded and encodes the tilde.
         return urllib.parse.quote_plus(text, safe="*").replace("~", "%7E")
 
     def base64Decode(self, text):

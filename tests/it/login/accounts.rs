@@ -1,4 +1,4 @@
-//! `sftpctl users`, and what an account's item means at the door.
+//! `sftpctl users`, and how the authorizer treats the accounts it writes.
 
 use std::process::{Output, Stdio};
 
@@ -20,7 +20,7 @@ fn users(what: &[&str], name: &str, password: &str) -> String {
     succeeded(&format!("{what:?}"), &site.users(&[what, &["--username", name]].concat(), password))
 }
 
-/// `sftpctl users WHAT` at a terminal, by a person who types these.
+/// `sftpctl users WHAT` at a terminal, where a person types the passwords `first` and `second`.
 fn typed(site: &Site, what: &[&str], first: &str, second: &str) -> Output {
     let arguments = [&["users"], what, &["--env", "99", "--local"]].concat();
     let program = site.command(&arguments);
@@ -32,7 +32,7 @@ fn typed(site: &Site, what: &[&str], first: &str, second: &str) -> Output {
 }
 
 #[test]
-fn a_password_is_asked_for_twice_and_never_shown() {
+fn password_is_prompted_for_twice_and_never_shown() {
     let site = shared();
     let port = site.port(WEST);
     let add = ["add", "--orgid", "4010", "--username", "prompted", "--cluster", "99-5"];
@@ -42,7 +42,7 @@ fn a_password_is_asked_for_twice_and_never_shown() {
     let said = shown(&differ);
     assert_eq!(differ.status.code(), Some(2), "{said}");
     assert!(said.contains("the two passwords differ; nothing was changed") && !said.contains("it's"), "{said}");
-    assert_eq!(site.users(&["show", "--username", "prompted"], "").status.code(), Some(2), "nobody was added");
+    assert_eq!(site.users(&["show", "--username", "prompted"], "").status.code(), Some(2), "no account was added");
 
     let added = typed(&site, &add, secret, secret);
     let said = succeeded("add", &added);
@@ -61,7 +61,7 @@ fn a_password_is_asked_for_twice_and_never_shown() {
 }
 
 #[tokio::test]
-async fn a_list_goes_on_to_the_last_page() {
+async fn list_reads_every_page() {
     let stub = Stub::new().await;
     let caller = "<GetCallerIdentityResponse><GetCallerIdentityResult><Account>111111111111</Account>\
                   <Arn>arn:aws:iam::111111111111:user/u</Arn></GetCallerIdentityResult></GetCallerIdentityResponse>";
@@ -81,7 +81,7 @@ async fn a_list_goes_on_to_the_last_page() {
         "dynamodb:Scan",
         [
             page(&[account(11), account(12)], Some(12)),
-            // A page may have nothing on it, and others behind it.
+            // A page may be empty and still be followed by others.
             page(&[], Some(20)),
             page(&[json!({ "orgid": { "N": "21" }, "username": { "S": "broken" } }), account(22)], None),
         ],
@@ -107,10 +107,10 @@ async fn a_list_goes_on_to_the_last_page() {
 }
 
 #[test]
-fn an_account_lives_from_add_to_remove() {
+fn account_can_be_added_disabled_enabled_and_removed() {
     let site = shared();
     let login = site.add(4001, "lifelong", "first secret");
-    assert_eq!(site.oracle("door.py", &["keys", BUCKET, "4001/"]), r#"["4001/"]"#, "the home's marker");
+    assert_eq!(site.oracle("door.py", &["keys", BUCKET, "4001/"]), r#"["4001/"]"#, "the home folder's marker");
     assert!(site.admits(site.port(WEST), &login));
 
     users(&["passwd", "--password-stdin"], "lifelong", "second secret");
@@ -131,7 +131,7 @@ fn an_account_lives_from_add_to_remove() {
         "{lines}"
     );
 
-    // Disabled in the middle of a run: that one goes on, the next log-in is refused.
+    // Disabled in the middle of a session: the session continues, the next log-in is refused.
     let mut client = site.paramiko(site.port(WEST), &login);
     let child = client.args(["stays", "mark"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut child = Running(child);
@@ -153,13 +153,13 @@ fn an_account_lives_from_add_to_remove() {
     users(&["remove", "--yes"], "lifelong", "");
     assert!(!site.admits(site.port(WEST), &login));
     assert_eq!(site.oracle("door.py", &["stored", "4001"]), "null");
-    assert!(site.oracle("door.py", &["keys", BUCKET, "4001/"]).contains("4001/mark"), "files stay");
+    assert!(site.oracle("door.py", &["keys", BUCKET, "4001/"]).contains("4001/mark"), "files are kept");
     // The name is free again.
     site.add(4001, "lifelong", "third secret");
 }
 
 #[test]
-fn attributes_that_we_do_not_know_stay() {
+fn unknown_attributes_are_kept() {
     let site = shared();
     let digest = "lcf7ypKsUIOv2mKlZKPQFPw7cskUDjy5nqa/Eg==";
     let item = format!(
@@ -178,7 +178,7 @@ fn attributes_that_we_do_not_know_stay() {
 }
 
 #[test]
-fn a_name_is_free_when_its_account_was_deleted_by_hand() {
+fn name_of_a_manually_deleted_account_is_free() {
     let site = shared();
     for (orgid, next) in [(4611, 4611), (4611, 4612)] {
         site.add(orgid, "abandoned", "secret");
@@ -194,7 +194,7 @@ fn a_name_is_free_when_its_account_was_deleted_by_hand() {
 }
 
 #[test]
-fn a_malformed_account_can_be_turned_off_and_removed() {
+fn malformed_account_can_be_disabled_and_removed() {
     let site = shared();
     let item = r#"{"orgid": {"N": "4621"}, "username": {"S": "shapeless"}, "status": {"S": "Active"},
         "HomeDirectory": {"S": "/"}, "password": {"S": "lcf7ypKsUIOv2mKlZKPQFPw7cskUDjy5nqa/Eg=="}}"#;
@@ -207,14 +207,14 @@ fn a_malformed_account_can_be_turned_off_and_removed() {
     users(&["remove", "--yes"], "shapeless", "");
     assert_eq!(site.oracle("door.py", &["stored", "4621"]), "null");
     site.add(4621, "shapeless", "secret");
-    // One whose name is no text is found by its number.
+    // An account without a valid name is found by its orgid.
     site.oracle("door.py", &["item", r#"{"orgid": {"N": "4622"}, "HomeDirectory": {"S": "/"}}"#]);
     succeeded("remove", &site.users(&["remove", "--yes", "--orgid", "4622"], ""));
     assert_eq!(site.oracle("door.py", &["stored", "4622"]), "null");
 }
 
 #[tokio::test]
-async fn two_transactions_that_meet_are_no_failure() {
+async fn transaction_conflicts_are_retried() {
     let canceled = |code: &str| {
         let reasons = serde_json::json!([{ "Code": code }, { "Code": "None" }]);
         let body = serde_json::json!({ "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
@@ -232,7 +232,7 @@ async fn two_transactions_that_meet_are_no_failure() {
     let conflict = || canceled("TransactionConflict");
     let (result, asked) = written(vec![conflict(), conflict(), Reply::ok("{}")]).await;
     assert_eq!((result.unwrap(), asked), (Written::Done, 3));
-    // Who lost against it is told so.
+    // If the other transaction won, the condition fails.
     let (result, _) = written(vec![conflict(), canceled("ConditionalCheckFailed")]).await;
     assert_eq!(result.unwrap(), Written::Refused(vec![0]));
     let (result, asked) = written(vec![conflict()]).await;
@@ -240,7 +240,7 @@ async fn two_transactions_that_meet_are_no_failure() {
 }
 
 #[test]
-fn a_generated_password_is_shown_once_and_opens() {
+fn generated_password_is_shown_and_works() {
     let site = shared();
     let which = ["add", "--orgid", "4002", "--username", "generated", "--cluster", "99-5", "--generate-password"];
     let said = succeeded("add", &site.users(&which, ""));
@@ -251,7 +251,7 @@ fn a_generated_password_is_shown_once_and_opens() {
 }
 
 #[test]
-fn what_may_not_be_an_account_is_refused() {
+fn invalid_accounts_are_refused() {
     let site = shared();
     site.add(4003, "taken.name", "secret");
     for (orgid, name, says) in [
@@ -273,7 +273,7 @@ fn what_may_not_be_an_account_is_refused() {
 }
 
 #[test]
-fn of_two_at_once_one_wins() {
+fn concurrent_adds_of_one_name_have_one_winner() {
     let site = shared();
     for round in 0..3 {
         let name = format!("racer{round}");
@@ -296,9 +296,9 @@ fn of_two_at_once_one_wins() {
 }
 
 #[test]
-fn every_scheme_opens_and_two_accounts_of_one_name_do_not() {
+fn legacy_password_works_and_duplicate_names_are_refused() {
     let site = shared();
-    // base64(SHA-224("correct horse")), what the old system stored; in plain, then wrapped by `users harden`'s scheme.
+    // base64(SHA-224("correct horse")), as the old system stored passwords.
     let digest = text(
         &tool("sh", "dash")
             .args(["-c", "printf 'correct horse' | openssl dgst -sha224 -binary | base64"])
@@ -319,13 +319,16 @@ fn every_scheme_opens_and_two_accounts_of_one_name_do_not() {
     put(4202, "double", digest);
     assert!(site.admits(site.port(WEST), &Login::new("double", "correct horse")));
     put(4203, "double", digest);
-    assert!(!site.admits(site.port(WEST), &Login::new("double", "correct horse")), "never the first one");
+    assert!(
+        !site.admits(site.port(WEST), &Login::new("double", "correct horse")),
+        "the first account must not be preferred"
+    );
     let (good, said) = site.test_login(&Login::new("double", "correct horse"));
     assert!(!good && said.contains("two accounts") || said.contains("more than one"), "{said}");
 }
 
 #[test]
-fn a_source_range_and_the_block_list_are_kept() {
+fn source_range_and_block_list_are_enforced() {
     let site = shared();
     let which = [
         "add",
@@ -359,11 +362,11 @@ fn a_source_range_and_the_block_list_are_kept() {
         assert_eq!(refused["StatusCode"], status, "{name}: {refused}");
         assert!(!refused["Response"].as_str().unwrap().contains("Role"), "{refused}");
     }
-    assert!(!site.admits(site.port(WEST), &Login::new("office", "secret")), "from this machine");
+    assert!(!site.admits(site.port(WEST), &Login::new("office", "secret")), "this machine is outside the range");
 }
 
 #[test]
-fn a_home_of_any_letters_is_the_whole_world() {
+fn home_folder_may_have_any_letters() {
     let site = shared();
     let home = format!("/{BUCKET}/Müller & Söhne/Ein gang");
     let which = ["add", "--orgid", "4401", "--username", "mueller", "--home", &home, "--password-stdin"];
@@ -377,7 +380,7 @@ fn a_home_of_any_letters_is_the_whole_world() {
 }
 
 #[test]
-fn a_customer_is_told_how_to_connect() {
+fn connect_info_shows_hosts_and_fingerprints() {
     let site = shared();
     let file = site.dir.path().join("environments/99.yaml");
     let file = std::fs::read_to_string(file).unwrap().replace("dns:\n", "dns:\n  latency: true\n");
@@ -398,7 +401,7 @@ fn a_customer_is_told_how_to_connect() {
 }
 
 #[test]
-fn each_decision_is_one_line_without_a_secret() {
+fn each_decision_is_logged_once_without_secrets() {
     let site = shared();
     let login = site.add(4501, "logged.one", "a secret that is nowhere");
     assert!(site.admits(site.port(WEST), &login));
@@ -409,7 +412,7 @@ fn each_decision_is_one_line_without_a_secret() {
         .filter(|line| line.contains("\"username\":\"logged.one\""))
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
-    // The function may have run twice at once, and then in two log streams.
+    // The function may have run in two instances at once, and so in two log streams.
     let mut outcomes: Vec<_> = decisions.iter().map(|line| line["outcome"].as_str().unwrap()).collect();
     outcomes.sort_unstable();
     assert_eq!(outcomes, ["admitted", "refused"], "{log}");

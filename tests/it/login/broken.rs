@@ -1,5 +1,5 @@
-//! Each link that `deploy` makes, broken: the log-in fails as it does on AWS, `test-login` names the link, and `deploy`
-//! mends it where it looks.
+//! Breaks each link of the log-in chain that `deploy` creates: the log-in fails as it does on AWS, `test-login` names
+//! the link, and `deploy` repairs the links that it checks.
 
 use std::process::Stdio;
 
@@ -7,28 +7,29 @@ use crate::site::{Login, Running, Site, shown, succeeded, until};
 
 const WEST: &str = "us-west-2";
 
-/// How a link is mended.
-enum Mended<'a> {
-    /// By `deploy`, as a step of this id.
+/// How a link is repaired.
+enum Repair<'a> {
+    /// By `deploy`, in the step with this ID.
     Deploy(&'a str),
-    /// By hand, with these commands of `door.py`: `deploy` looks only at what it made itself, not inside the stack.
+    /// By hand, with these commands of `door.py`: `deploy` checks only what it created itself, not what is inside the
+    /// stack.
     Hand(&'a [&'a [&'a str]]),
 }
 
 struct Link<'a> {
-    /// What breaks it.
+    /// Breaks the link.
     breaks: &'a dyn Fn(&Site),
-    /// Which servers refuse.
+    /// The regions whose servers then refuse log-ins.
     refuse: &'a [&'a str],
-    /// The identity provider's status.
+    /// The status code of the identity provider.
     status: u16,
-    /// What `test-login` says.
+    /// The finding of `test-login`.
     finding: &'a str,
-    mended: Mended<'a>,
+    repair: Repair<'a>,
 }
 
 #[test]
-fn every_broken_link_is_named_and_mended() {
+fn every_broken_link_is_diagnosed_and_repaired() {
     let site = Site::deployed("");
     let login = site.add(175_781, "my1sftp", "correct horse");
     let door = |arguments: &[&str]| site.oracle("door.py", arguments);
@@ -40,42 +41,42 @@ fn every_broken_link_is_named_and_mended() {
             refuse: &[WEST],
             status: 401,
             finding: "the authorizer admits the server s-00000000000000000 alone, but this one is s-",
-            mended: Mended::Deploy("us-west-2/server-id"),
+            repair: Repair::Deploy("us-west-2/server-id"),
         },
         Link {
             breaks: &|site| drop(site.aws(&["drift", "trigger"])),
             refuse: &[WEST],
             status: 500,
             finding: "the trigger is missing: lambda-99-upload-us-west-2 does not let API Gateway invoke it",
-            mended: Mended::Deploy("us-west-2/trigger"),
+            repair: Repair::Deploy("us-west-2/trigger"),
         },
         Link {
             breaks: &|_| drop(door(&["break", "invoke"])),
             refuse: &[WEST],
             status: 403,
             finding: "the invocation role may not invoke the API",
-            mended: Mended::Hand(&[&["break", "invoke-again"]]),
+            repair: Repair::Hand(&[&["break", "invoke-again"]]),
         },
         Link {
             breaks: &|_| drop(door(&["break", "trust"])),
             refuse: &[WEST],
             status: 500,
             finding: "Transfer cannot assume the invocation role: ",
-            mended: Mended::Hand(&[&["break", "trust-again"]]),
+            repair: Repair::Hand(&[&["break", "trust-again"]]),
         },
         Link {
             breaks: &|_| drop(door(&["break", "concurrency"])),
             refuse: &[WEST],
             status: 500,
             finding: "the function may not run: its reserved concurrency is 0",
-            mended: Mended::Hand(&[&["break", "concurrency-again"]]),
+            repair: Repair::Hand(&[&["break", "concurrency-again"]]),
         },
         Link {
             breaks: &|site| drop(site.aws(&["drift", "replica"])),
             refuse: &["us-east-2"],
             status: 500,
             finding: "the table dydb-99-uploads has no replica in us-east-2",
-            mended: Mended::Deploy("us-east-2/replica"),
+            repair: Repair::Deploy("us-east-2/replica"),
         },
         Link {
             breaks: &|_| drop(door(&["break", "query"])),
@@ -83,16 +84,16 @@ fn every_broken_link_is_named_and_mended() {
             status: 500,
             finding: "does not allow dynamodb:Query on \
                       arn:aws:dynamodb:us-west-2:111111111111:table/dydb-99-uploads/index/username-index",
-            mended: Mended::Hand(&[&["break", "query-again"]]),
+            repair: Repair::Hand(&[&["break", "query-again"]]),
         },
         Link {
             breaks: &|_| drop(door(&["break", "role-name"])),
             refuse: &[WEST],
             status: 200,
             finding: "the authorizer hands out the role arn:aws:iam::111111111111:role/sftp-transfr, which does not exist",
-            mended: Mended::Hand(&[&["break", "role-name-again"]]),
+            repair: Repair::Hand(&[&["break", "role-name-again"]]),
         },
-        // The API was changed and deployed, then changed back and not deployed: the stage still shows the old method.
+        // The API was changed and deployed, then changed back but not deployed: the stage still has the wrong method.
         Link {
             breaks: &|_| {
                 door(&["mapping", WEST, "\"serverId\"", "\"server\""]);
@@ -102,10 +103,10 @@ fn every_broken_link_is_named_and_mended() {
             refuse: &[WEST],
             status: 401,
             finding: "the API was changed by hand, or changed and not deployed to its stage again",
-            mended: Mended::Hand(&[&["deploy-api", WEST]]),
+            repair: Repair::Hand(&[&["deploy-api", WEST]]),
         },
     ];
-    for Link { breaks, refuse, status, finding, mended } in links {
+    for Link { breaks, refuse, status, finding, repair } in links {
         breaks(&site);
         for (region, port) in site.ports() {
             assert_eq!(site.admits(port, &login), !refuse.contains(&region.as_str()), "{finding}: {region}");
@@ -120,19 +121,19 @@ fn every_broken_link_is_named_and_mended() {
             assert_eq!(check["admitted"], !broken, "{check}");
             if broken {
                 assert_eq!(check["status"], status, "{check}");
-                // Nothing in the chain tries again for half a minute what is refused.
+                // A refusal is final: nothing in the chain retries it for half a minute.
                 assert!(check["seconds"].as_f64().unwrap() < 20.0, "{check}");
                 assert!(check["finding"].as_str().unwrap().contains(finding), "{check}");
-                let says_deploy = check["hint"].as_str().unwrap().contains("run: sftpctl deploy");
-                assert_eq!(says_deploy, matches!(mended, Mended::Deploy(_)), "{check}");
+                let advises_deploy = check["hint"].as_str().unwrap().contains("run: sftpctl deploy");
+                assert_eq!(advises_deploy, matches!(repair, Repair::Deploy(_)), "{check}");
             }
         }
-        match mended {
-            Mended::Deploy(step) => {
+        match repair {
+            Repair::Deploy(step) => {
                 assert_eq!(site.planned(), [step], "{finding}");
                 site.deploy();
             }
-            Mended::Hand(commands) => {
+            Repair::Hand(commands) => {
                 for command in commands {
                     door(command);
                 }
@@ -145,7 +146,7 @@ fn every_broken_link_is_named_and_mended() {
 }
 
 #[test]
-fn a_function_may_do_what_its_role_allows_and_no_more() {
+fn function_may_do_only_what_its_role_allows() {
     let site = Site::deployed("");
     let login = site.add(175_781, "my1sftp", "correct horse");
     let port = site.port(WEST);
@@ -176,7 +177,7 @@ fn a_function_may_do_what_its_role_allows_and_no_more() {
     let set = r#"["BLOCK_LIST", "HOME_TYPE", "INDEX_NAME", "SERVER_ID", "TABLE_NAME", "USER_ROLE_ARN"]"#;
     assert_eq!(variables, set);
 
-    // What the role loses counts at once, and the authorizer's log says what it lost.
+    // A permission that the role loses counts at once, and the authorizer's log names it.
     site.oracle("door.py", &["break", "query"]);
     assert!(!site.admits(port, &login));
     let log = site.oracle("door.py", &["log", WEST]);
@@ -192,15 +193,15 @@ fn a_function_may_do_what_its_role_allows_and_no_more() {
 }
 
 #[test]
-fn a_bucket_outside_the_roles_policy_opens_no_file() {
+fn bucket_outside_the_user_policy_denies_file_access() {
     let site = Site::deployed("");
     let login = site.add(175_781, "my1sftp", "correct horse");
     let port = site.port(WEST);
     assert!(site.admits(port, &login));
-    // Within an account a bucket policy that names the role grants by itself, so both must be without the bucket.
+    // Within an account, a bucket policy that names the role grants access by itself, so both policies must lack it.
     site.oracle("door.py", &["break", "bucket"]);
     site.oracle("door.py", &["break", "bucket-grant"]);
-    // The log-in itself succeeds, as on AWS: the policies meet only when a file is touched.
+    // The log-in itself succeeds, as on AWS: the policies are evaluated only when a file is accessed.
     let listed = site.sftp(port, &login, "pwd\n");
     assert!(listed.status.success(), "{}", shown(&listed));
     std::fs::write(site.dir.path().join("f"), "f").unwrap();
@@ -215,7 +216,7 @@ fn a_bucket_outside_the_roles_policy_opens_no_file() {
 }
 
 #[test]
-fn each_refusal_is_said_in_a_plain_sentence() {
+fn each_refusal_is_explained() {
     let site = Site::deployed("");
     let login = site.add(175_781, "my1sftp", "correct horse");
     let far = ["add", "--orgid", "2", "--username", "far.away", "--cluster", "99-5", "--password-stdin"];
@@ -233,7 +234,7 @@ fn each_refusal_is_said_in_a_plain_sentence() {
         site.command(&["test-login", "--env", "99", "--local", "--password-stdin", "--username", "far.away"]);
     succeeded("far", &crate::site::with_input(from.args(["--source-ip", "192.0.2.7"]), b"correct horse"));
 
-    // A trigger is there, but for another API.
+    // A trigger exists, but for another API.
     site.oracle("door.py", &["break", "trigger-source"]);
     let (good, found) = site.test_login(&login);
     assert!(
@@ -243,21 +244,21 @@ fn each_refusal_is_said_in_a_plain_sentence() {
     assert_eq!(site.planned(), ["us-west-2/trigger"]);
     site.deploy();
 
-    // Without its method the API knows nothing of log-ins, and `deploy` nothing of the API.
+    // Without its method the API cannot answer log-ins, and `deploy` does not check the API.
     site.oracle("door.py", &["break", "method"]);
     let (good, found) = site.test_login(&login);
     assert!(!good && found.contains("API Gateway knows no such method") && found.contains("REVERT_DRIFT"), "{found}");
     assert_eq!(site.planned(), [""; 0]);
     site.oracle("door.py", &["break", "method-again"]);
 
-    // The bucket's own policy is enough for the role, and for the customer.
+    // The bucket's own policy is enough to grant access to the role, and so to the customer.
     site.oracle("door.py", &["break", "bucket"]);
     assert!(site.admits(site.port(WEST), &login));
     let (good, found) = site.test_login(&login);
     assert!(good, "{found}");
     assert_eq!(site.planned(), ["global/user-policy"]);
 
-    // What AWS does not answer in one region hides no other.
+    // An error from AWS in one region does not hide the result of another.
     let rule = ["transfer.ListServers", "error=400:InvalidRequestException:not today", "--region", WEST];
     site.ok(&[&["local", "faults", "add"][..], &rule].concat());
     let (good, found) = site.test_login(&login);
@@ -270,11 +271,11 @@ fn each_refusal_is_said_in_a_plain_sentence() {
     assert!(found.contains("aws transfer start-server --region us-west-2 --server-id s-"), "{found}");
 }
 
-/// The table is as it was, whatever became of the run that looked.
+/// No canary stays in the account table, even if the run that created it was killed.
 #[test]
-fn a_canary_of_a_killed_deployment_goes_with_the_next() {
+fn canary_of_a_killed_deployment_is_deleted_by_the_next() {
     let site = Site::new();
-    // The account is there, and nobody has asked about it yet.
+    // Hold the run when the canary account exists but has not been tested yet.
     site.ok(&["local", "faults", "add", "transfer.TestIdentityProvider", "hold-before"]);
     let mut deploy = site.command(&["deploy", "--env", "99", "--local", "--yes"]);
     let mut deploy = Running(deploy.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
@@ -287,13 +288,13 @@ fn a_canary_of_a_killed_deployment_goes_with_the_next() {
 }
 
 #[test]
-fn a_canary_waits_for_what_was_just_made() {
+fn canary_waits_for_new_resources() {
     let site = Site::new();
-    // As while a new role is not known everywhere; the SDK itself does not try this again.
+    // As while a new role is not visible everywhere; the SDK itself does not retry this.
     let rule = ["transfer.TestIdentityProvider", "error=400:InvalidRequestException:not yet", "--count", "3"];
     site.ok(&[&["local", "faults", "add"][..], &rule].concat());
     assert!(site.deploy().contains("ok: admitted"));
-    // Later it is what it is.
+    // Later, such an error is final.
     site.ok(&[&["local", "faults", "add"][..], &rule[..2]].concat());
     let said = site.ends_with(1, &["verify", "--env", "99", "--local"]);
     assert_eq!(said.matches("not yet").count(), 2, "{said}");
@@ -301,7 +302,7 @@ fn a_canary_waits_for_what_was_just_made() {
 
 /// A refused canary fails the deployment, and the next one too although it has nothing to do, until it is admitted.
 #[test]
-fn a_server_that_admits_nobody_is_a_failed_deployment_until_it_does() {
+fn deployment_fails_until_its_servers_admit_the_canary() {
     let site = Site::deployed("");
     let deploy = ["deploy", "--env", "99", "--local", "--yes"];
     let asked = || {
@@ -311,7 +312,7 @@ fn a_server_that_admits_nobody_is_a_failed_deployment_until_it_does() {
     let leftovers = || site.oracle("door.py", &["canaries"]);
     let once = asked();
     assert!(site.ok(&deploy).contains("Nothing to do"));
-    assert_eq!(asked(), once, "what was admitted is not asked about again");
+    assert_eq!(asked(), once, "an admitted canary is not tested again");
 
     site.oracle("door.py", &["break", "invoke"]);
     site.edit(|file| file.replace("retention_days: 30", "retention_days: 60"));
@@ -319,10 +320,10 @@ fn a_server_that_admits_nobody_is_a_failed_deployment_until_it_does() {
     assert!(refused.contains("the invocation role may not invoke the API"), "{refused}");
     let again = site.ends_with(1, &deploy);
     assert!(again.contains("Nothing to do") && again.contains("the invocation role may not invoke the API"), "{again}");
-    assert_eq!(leftovers(), "0", "the canary goes, admitted or not");
+    assert_eq!(leftovers(), "0", "the canary is deleted, admitted or not");
     let before = asked();
     site.ok(&[&deploy[..], &["--no-verify"]].concat());
-    assert_eq!(asked(), before, "it can be turned off");
+    assert_eq!(asked(), before, "--no-verify skips the test");
 
     site.oracle("door.py", &["break", "invoke-again"]);
     assert!(site.ok(&deploy).contains("ok: admitted"));
@@ -331,7 +332,7 @@ fn a_server_that_admits_nobody_is_a_failed_deployment_until_it_does() {
 }
 
 #[test]
-fn an_item_that_is_no_account_admits_nobody() {
+fn malformed_items_are_refused() {
     let site = super::shared();
     let digest = "lcf7ypKsUIOv2mKlZKPQFPw7cskUDjy5nqa/Eg==";
     let home = r#""HomeDirectory": {"S": "/pl-pt99-5-uploads/3000"}"#;

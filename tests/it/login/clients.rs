@@ -1,4 +1,4 @@
-//! What a customer does with OpenSSH, and the same again with paramiko.
+//! What customers do with OpenSSH, and the same with paramiko.
 
 use super::{noise, shared};
 use crate::site::{Login, Running, shown, succeeded, text, tool, until, with_input};
@@ -7,7 +7,7 @@ const WEST: &str = "us-west-2";
 const BUCKET: &str = "pl-pt99-5-uploads";
 
 #[test]
-fn openssh_puts_and_gets_in_both_regions() {
+fn openssh_uploads_and_downloads_in_both_regions() {
     let site = shared();
     let login = site.add(1001, "openssh", "correct horse");
     for (region, port) in site.ports() {
@@ -21,9 +21,9 @@ fn openssh_puts_and_gets_in_both_regions() {
         assert!(output.contains("3000001"), "{output}");
         assert!(
             std::fs::read(site.dir.path().join(format!("{region}.back"))).unwrap() == content,
-            "changed on the way"
+            "the file was changed in transit"
         );
-        // The same bytes are an object in the right bucket, under the home's prefix.
+        // The same bytes are an object in the right bucket, under the prefix of the home folder.
         let sum = with_input(&mut tool("sha256sum", "coreutils"), &content);
         let sum = text(&sum.stdout).split(' ').next().unwrap().to_owned();
         let object = site.oracle("door.py", &["object", BUCKET, &format!("1001/{region}/up.bin")]);
@@ -32,7 +32,7 @@ fn openssh_puts_and_gets_in_both_regions() {
 }
 
 #[test]
-fn a_password_is_typed_at_the_prompt() {
+fn password_can_be_typed_at_the_prompt() {
     let site = shared();
     let login = site.add(1002, "typist", "it's \"$x\" typed \\");
     std::fs::write(site.dir.path().join("typed.txt"), "typed").unwrap();
@@ -115,7 +115,7 @@ fn everything_outside_the_home_is_refused() {
         "/etc",
         "../../..",
     ];
-    succeeded("mine goes", &site.sftp(port, &login, "rm mine.bin\n"));
+    succeeded("rm", &site.sftp(port, &login, "rm mine.bin\n"));
     site.paramiko_ok(port, &login, &[&["outside"], paths.as_slice()].concat());
     for (bucket, key) in victims {
         assert!(site.oracle("door.py", &["object", bucket, key]).starts_with("6 "), "{bucket}/{key}");
@@ -129,7 +129,7 @@ fn everything_outside_the_home_is_refused() {
 }
 
 #[test]
-fn scp_speaks_sftp_and_nothing_else_is_spoken() {
+fn scp_works_over_sftp_and_everything_else_is_refused() {
     let site = shared();
     let login = site.add(1003, "copyist", "correct horse");
     let port = site.port(WEST).to_string();
@@ -142,7 +142,7 @@ fn scp_speaks_sftp_and_nothing_else_is_spoken() {
         succeeded(what, &back);
         assert_eq!(std::fs::read_to_string(site.dir.path().join("copy.back")).unwrap(), content, "{what}");
     }
-    // The whole tree at once.
+    // A whole folder tree at once.
     std::fs::create_dir_all(site.dir.path().join("tree/deep")).unwrap();
     std::fs::write(site.dir.path().join("tree/deep/leaf"), "leaf").unwrap();
     let output = site.openssh("scp", &login).args(["-r", "-P", &port, "tree", &at(":")]).output().unwrap();
@@ -162,7 +162,7 @@ fn scp_speaks_sftp_and_nothing_else_is_spoken() {
         let host = at("");
         let mut all = vec!["-p", &port];
         let position = arguments.iter().position(|word| !word.starts_with('-')).filter(|_| arguments.len() == 1);
-        // A command follows the host; options and what belongs to them precede it.
+        // A command follows the host; options and their values precede it.
         match (position, arguments.as_slice()) {
             (Some(_), [command]) => all.extend([host.as_str(), command]),
             (_, ["-t", command]) => all.extend(["-t", host.as_str(), command]),
@@ -175,24 +175,24 @@ fn scp_speaks_sftp_and_nothing_else_is_spoken() {
 }
 
 #[test]
-fn any_number_of_sessions_come_one_after_the_other() {
+fn one_connection_serves_many_sessions_in_turn() {
     let site = shared();
     let login = site.add(1007, "multiplexer", "correct horse");
     let (port, host) = (site.port(WEST).to_string(), format!("{}@127.0.0.1", login.username));
     let socket = site.dir.path().join("multiplexed");
     let mut master = site.openssh("ssh", &login);
     let _master = Running(master.args(["-N", "-M", "-S"]).arg(&socket).args(["-p", &port, &host]).spawn().unwrap());
-    until("the connection is there", || socket.exists().then_some(()));
+    until("the connection is open", || socket.exists().then_some(()));
     let path = format!("ControlPath={}", socket.display());
     for number in 1..=25 {
-        let mut sftp = site.openssh("sftp", &Login::new("multiplexer", "not asked for"));
+        let mut sftp = site.openssh("sftp", &Login::new("multiplexer", "never prompted for"));
         let output = with_input(sftp.args(["-o", &path, "-b", "-", "-P", &port, &host]), b"pwd\n");
         succeeded(&format!("run {number}"), &output);
     }
 }
 
 #[test]
-fn a_local_forward_goes_nowhere() {
+fn local_forwarding_is_refused() {
     let site = shared();
     let login = site.add(1004, "tunneler", "correct horse");
     let port = site.port(WEST).to_string();
@@ -202,14 +202,14 @@ fn a_local_forward_goes_nowhere() {
     command.args(["-N", "-L", &forward, "-p", &port, &format!("{}@127.0.0.1", login.username)]);
     let _ssh = Running(command.spawn().unwrap());
     let mut through = until("ssh listens", || std::net::TcpStream::connect(("127.0.0.1", from)).ok());
-    // The SFTP endpoint at the other end would greet.
+    // A forwarded connection would receive the SFTP endpoint's greeting.
     let mut greeting = Vec::new();
     let read = std::io::Read::read_to_end(&mut through, &mut greeting);
     assert!(greeting.is_empty(), "{read:?} {greeting:?}");
 }
 
 #[test]
-fn paramiko_sees_what_transfer_would_do() {
+fn paramiko_sees_the_behavior_of_transfer() {
     let site = shared();
     let login = site.add(1005, "paramiko", "correct horse");
     let port = site.port(WEST);
@@ -219,7 +219,7 @@ fn paramiko_sees_what_transfer_would_do() {
 }
 
 #[test]
-fn a_large_folder_is_listed_whole_and_once() {
+fn large_folder_is_listed_completely_without_duplicates() {
     let site = shared();
     let login = site.add(1006, "lister", "correct horse");
     let names = site.dir.path().join("names");
@@ -231,7 +231,7 @@ fn a_large_folder_is_listed_whole_and_once() {
 }
 
 #[test]
-fn odd_passwords_open_both_regions_and_nearly_right_ones_none() {
+fn unusual_passwords_work_and_near_misses_do_not() {
     let site = shared();
     let passwords = [
         r#"it's "quoted" 'twice'"#.to_owned(),
@@ -253,7 +253,7 @@ fn odd_passwords_open_both_regions_and_nearly_right_ones_none() {
         assert!(site.paramiko_ok(east, &nearly, &["log-in"]).starts_with("refused"), "{password}");
     }
     let trimmed = Login::new("odd.8", "leading and trailing");
-    assert!(!site.admits(west, &trimmed), "spaces count");
+    assert!(!site.admits(west, &trimmed), "spaces are significant");
     let logs = site.logs() + &site.oracle("door.py", &["log", WEST]) + &site.oracle("door.py", &["log", "us-east-2"]);
     for password in &passwords {
         assert!(!logs.contains(password), "{password} is in a log");
@@ -261,7 +261,7 @@ fn odd_passwords_open_both_regions_and_nearly_right_ones_none() {
 }
 
 #[test]
-fn odd_names_log_in() {
+fn unusual_names_can_log_in() {
     let site = shared();
     let longest = "n".repeat(100);
     for (number, name) in (1..).zip(["a.b@example.com", "_x-y.z", "UPPER.lower", "007", &longest]) {
@@ -269,5 +269,5 @@ fn odd_names_log_in() {
         assert!(site.admits(site.port(WEST), &login), "{name}");
         assert_eq!(site.paramiko_ok(site.port("us-east-2"), &login, &["log-in"]), "admitted", "{name}");
     }
-    assert!(!site.admits(site.port(WEST), &Login::new("upper.lower", "correct horse")), "names have a case");
+    assert!(!site.admits(site.port(WEST), &Login::new("upper.lower", "correct horse")), "names are case-sensitive");
 }

@@ -1,4 +1,4 @@
-//! Accounts that open in another way than most, or not at all: by key, under `/`, two of one name, a guessed password.
+//! Log-ins by key, with a logical home folder, with a duplicate name, and with guessed passwords.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -8,7 +8,7 @@ use crate::site::{Login, Site, shown, succeeded, tool};
 const WEST: &str = "us-west-2";
 
 #[test]
-fn two_accounts_of_one_name_open_neither() {
+fn accounts_with_the_same_name_cannot_log_in() {
     let site = shared();
     let login = site.add(4801, "twofold", "correct horse");
     assert!(site.admits(site.port(WEST), &login));
@@ -35,7 +35,7 @@ fn make_keys(site: &Site, names: &[&str]) {
 }
 
 #[test]
-fn keys_open_and_a_logical_home_hides_the_bucket() {
+fn public_keys_work_and_a_logical_home_hides_the_bucket() {
     let site = Site::deployed("server: { authentication: PUBLIC_KEY_OR_PASSWORD }\nauthorizer: { home: logical }\n");
     let port = site.port(WEST);
     make_keys(&site, &["mine", "other"]);
@@ -55,9 +55,9 @@ fn keys_open_and_a_logical_home_hides_the_bucket() {
     assert!(by_key("nobody", "mine").starts_with("refused"));
     let both = Login::new("both", "correct horse");
     assert!(site.admits(port, &both));
-    // Without a password the identity provider answers with the keys, which are no admission by themselves.
+    // Without a password the identity provider returns the public keys, which alone do not admit anybody.
     for name in ["keyed", "both"] {
-        assert!(!site.admits(port, &Login::new(name, "")), "{name} by an empty password");
+        assert!(!site.admits(port, &Login::new(name, "")), "{name} with an empty password");
     }
     assert!(!site.admits(port, &Login::new("keyed", "correct horse")));
 
@@ -73,7 +73,7 @@ fn keys_open_and_a_logical_home_hides_the_bucket() {
 }
 
 #[test]
-fn a_key_and_a_password_must_be_of_one_user() {
+fn key_and_password_must_belong_to_one_user() {
     let site = Site::deployed("server: { authentication: PUBLIC_KEY_AND_PASSWORD }\n");
     let port = site.port(WEST);
     make_keys(&site, &["mine", "other"]);
@@ -97,7 +97,7 @@ fn a_key_and_a_password_must_be_of_one_user() {
         assert!(steps(key, then).starts_with("refused"), "{key}, then {then:?}");
     }
     for login in [&owner, &victim] {
-        assert!(!site.admits(port, login), "{login:?} by password alone");
+        assert!(!site.admits(port, login), "{login:?} with only a password");
     }
 
     site.edit(|file| file.replace("PUBLIC_KEY_AND_PASSWORD", "PUBLIC_KEY"));
@@ -110,7 +110,7 @@ fn a_key_and_a_password_must_be_of_one_user() {
     assert_eq!(by_key("mine").trim(), "admitted");
     assert!(by_key("other").starts_with("refused"));
     for login in [&owner, &victim] {
-        assert!(!site.admits(port, login), "{login:?} by password where only keys count");
+        assert!(!site.admits(port, login), "{login:?} with a password where only keys are accepted");
     }
 }
 

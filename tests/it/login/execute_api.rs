@@ -1,4 +1,4 @@
-//! The execute path from outside: requests that botocore signs, and those that nobody signed.
+//! The API's invoke URL from outside: requests signed by botocore, and unsigned ones.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -6,9 +6,9 @@ use serde_json::Value;
 
 use crate::site::{Login, Site};
 
-/// What the local cloud does not model is told in its log, and never waved through as if it were not there.
+/// The local cloud refuses features of API Gateway that it does not model, and logs them, instead of ignoring them.
 #[test]
-fn what_is_not_modelled_is_refused_loudly() {
+fn unsupported_features_are_refused_and_logged() {
     let site = Site::deployed("");
     let login = site.add(7002, "outside", "correct horse");
     let cases = call(&site, &login, &["unmodelled"]);
@@ -54,7 +54,7 @@ fn call(site: &Site, login: &Login, command: &[&str]) -> Vec<Value> {
 }
 
 #[test]
-fn only_the_signed_and_permitted_request_gets_through() {
+fn only_signed_and_permitted_requests_are_accepted() {
     let site = Site::deployed("");
     let login = site.add(7001, "outside@caller", "correct horse");
     let cases = call(&site, &login, &["all"]);
@@ -82,7 +82,7 @@ fn only_the_signed_and_permitted_request_gets_through() {
     }
     assert!(cases[0]["answer"]["Policy"].as_str().unwrap().contains("pl-pt99-5-uploads/7001/"), "{}", cases[0]);
 
-    // A trigger for another API: the gateway may not invoke the function, and does not say why.
+    // A trigger for another API: API Gateway may not invoke the function, and does not say why.
     site.oracle("door.py", &["break", "trigger-source"]);
     let [refused] = &call(&site, &login, &["once"])[..] else { panic!("one case") };
     assert_eq!(
@@ -92,7 +92,7 @@ fn only_the_signed_and_permitted_request_gets_through() {
     site.deploy();
     assert_eq!(call(&site, &login, &["once"])[0]["status"], 200);
 
-    // What is not modelled is not waved through.
+    // A feature that is not modeled is not ignored.
     call(&site, &login, &["guard", r#"{"Version":"2012-10-17","Statement":[]}"#]);
     assert_eq!(call(&site, &login, &["once"])[0]["status"], 500);
     assert!(

@@ -1,4 +1,4 @@
-//! The old server's host keys: customers' `known_hosts` stay right through the move.
+//! The old server's host keys: customers' `known_hosts` files stay valid after the migration.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -8,14 +8,14 @@ use std::process::Stdio;
 
 use crate::site::{Running, Site, shown, succeeded, text, tool, until};
 
-/// Public halves that a port presents, as `type base64`.
+/// The public keys that a port presents, as `type base64`.
 fn presented(port: u16) -> BTreeSet<String> {
     let output = tool("ssh-keyscan", "openssh-client").args(["-p", &port.to_string(), "127.0.0.1"]).output().unwrap();
     let lines = text(&output.stdout);
     lines.lines().filter_map(|line| line.split_once(' ')).map(|(_, key)| key.to_owned()).collect()
 }
 
-/// Makes a key and returns its public half.
+/// Creates a key and returns its public key.
 fn make(site: &Site, name: &str, kind: &[&str]) -> String {
     let path = site.dir.path().join(name);
     let _ = std::fs::remove_file(&path);
@@ -27,7 +27,7 @@ fn make(site: &Site, name: &str, kind: &[&str]) -> String {
 }
 
 #[test]
-fn every_server_presents_the_keys_that_the_environment_names() {
+fn servers_present_the_configured_host_keys() {
     let site = Site::new();
     let ed25519 = make(&site, "old_ed25519", &["-t", "ed25519"]);
     let rsa = make(&site, "old_rsa", &["-t", "rsa", "-b", "2048"]);
@@ -40,7 +40,7 @@ fn every_server_presents_the_keys_that_the_environment_names() {
     }
     assert_eq!(site.planned(), Vec::<String>::new());
 
-    // Rotated on request: the file is another, the servers follow, and nothing else changes.
+    // Rotated on request: with another key in the file the servers are updated, and nothing else changes.
     let next = make(&site, "old_ed25519", &["-t", "ed25519"]);
     assert_eq!(site.planned(), ["us-east-2/server", "us-west-2/server"]);
     site.deploy();
@@ -49,7 +49,7 @@ fn every_server_presents_the_keys_that_the_environment_names() {
         assert!(keys.contains(&next) && keys.contains(&rsa) && !keys.contains(&ed25519), "{region}: {keys:?}");
     }
 
-    // Taken away by hand, and put back.
+    // Deleted by hand, and put back.
     site.oracle("door.py", &["drop-host-key", "us-west-2", "ssh-rsa"]);
     assert_eq!(site.planned(), ["us-west-2/server"]);
     site.deploy();
@@ -76,7 +76,7 @@ fn every_server_presents_the_keys_that_the_environment_names() {
     }
     assert_eq!(site.planned(), Vec::<String>::new());
 
-    // No line of a private key is anywhere but where it was kept.
+    // No line of a private key is anywhere but in its own file, parameter or secret.
     let state = site.dir.path().join(".sftpctl/local/state");
     let mut everything = shown(&deployed) + &site.ok(&["plan", "--env", "99", "--local"]) + &site.logs();
     for entry in std::fs::read_dir(state).unwrap() {
@@ -91,7 +91,7 @@ fn every_server_presents_the_keys_that_the_environment_names() {
 }
 
 #[test]
-fn a_key_goes_with_its_line_and_no_other_key_does() {
+fn removing_a_line_removes_only_its_key() {
     let site = Site::new();
     let ed25519 = make(&site, "old_ed25519", &["-t", "ed25519"]);
     let rsa = make(&site, "old_rsa", &["-t", "rsa", "-b", "2048"]);
@@ -122,14 +122,14 @@ fn a_key_goes_with_its_line_and_no_other_key_does() {
     assert_eq!(presented(site.port(west)), BTreeSet::from([ed25519.clone(), theirs.clone()]));
     assert_eq!(presented(site.port("us-east-2")), BTreeSet::from([ed25519.clone()]));
 
-    // Without any line the environment has no say: a server must present something.
+    // Without any configured key the existing keys are kept: a server must present some key.
     site.edit(|file| file.replace("server: { host_keys: [\"file:old_ed25519\"] }", ""));
     assert_eq!(site.planned(), Vec::<String>::new());
     assert_eq!(presented(site.port("us-east-2")), BTreeSet::from([ed25519]));
 }
 
 #[test]
-fn a_server_keeps_port_and_keys_until_it_is_deleted() {
+fn server_keeps_port_and_keys_until_it_is_deleted() {
     let site = Site::deployed("");
     let login = site.add(8001, "faithful", "secret");
     let before = |site: &Site| {
@@ -144,7 +144,7 @@ fn a_server_keeps_port_and_keys_until_it_is_deleted() {
     site.ok(&["local", "start", "--port", &port, "--server-start-time", "200ms"]);
     same("after a restart of the local cloud");
 
-    // OFFLINE nobody answers, and whoever was there is gone.
+    // While a server is OFFLINE nothing listens, and open sessions are closed.
     let west = site.port("us-west-2");
     let mut client = site.paramiko(west, &login);
     let mut client = Running(client.args(["stays", "x"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap());
@@ -152,11 +152,11 @@ fn a_server_keeps_port_and_keys_until_it_is_deleted() {
     BufReader::new(client.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
     assert_eq!(line.trim(), "open");
     site.oracle("door.py", &["stop", "us-west-2"]);
-    until("nobody listens", || std::net::TcpStream::connect(("127.0.0.1", west)).is_err().then_some(()));
+    until("the port is closed", || std::net::TcpStream::connect(("127.0.0.1", west)).is_err().then_some(()));
     client.0.stdin.take().unwrap().write_all(b"go\n").unwrap();
     assert!(!until("the client ends", || client.0.try_wait().unwrap()).success());
     site.oracle("door.py", &["start", "us-west-2"]);
-    until("it listens again", || std::net::TcpStream::connect(("127.0.0.1", west)).ok());
+    until("the port is open again", || std::net::TcpStream::connect(("127.0.0.1", west)).ok());
     same("after StopServer and StartServer");
 
     for (option, quiet) in [("DEFAULT", "refused"), ("ENABLE_NO_OP", "quiet")] {
@@ -168,8 +168,8 @@ fn a_server_keeps_port_and_keys_until_it_is_deleted() {
     let kept = || std::fs::read_dir(&keys).unwrap().count();
     let had = kept();
     site.oracle("door.py", &["delete-server", "us-west-2"]);
-    until("nobody listens", || std::net::TcpStream::connect(("127.0.0.1", west)).is_err().then_some(()));
-    assert!(kept() < had, "the keys of a deleted server are still there");
+    until("the port is closed", || std::net::TcpStream::connect(("127.0.0.1", west)).is_err().then_some(()));
+    assert!(kept() < had, "the keys of a deleted server still exist");
     site.deploy();
     let after = before(&site);
     assert_eq!(after[0], first[0]);
@@ -177,7 +177,7 @@ fn a_server_keeps_port_and_keys_until_it_is_deleted() {
 }
 
 #[test]
-fn a_key_that_cannot_be_used_stops_before_the_first_write() {
+fn unusable_key_stops_a_deployment_before_the_first_write() {
     let site = Site::new();
     site.edit(|file| format!("{file}\nserver: {{ host_keys: [\"file:nowhere\"] }}\n"));
     let refused = site.ends_with(2, &["deploy", "--env", "99", "--local", "--yes"]);

@@ -1,4 +1,4 @@
-//! Large, broken off, and many at once.
+//! Large uploads, aborted uploads, and many sessions at once.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -22,10 +22,10 @@ fn front_memory(site: &Site) -> u64 {
 }
 
 #[test]
-fn a_gigabyte_goes_up_in_little_memory() {
+fn gigabyte_upload_uses_little_memory() {
     let site = shared();
     let login = site.add(5001, "heavy", "secret");
-    // Sparse here, a gigabyte on the wire and in the bucket; every megabyte has its number, and so its place.
+    // Sparse on disk, a gigabyte on the wire and in the bucket; every megabyte holds its number, so order matters.
     let file = std::fs::File::create(site.dir.path().join("large")).unwrap();
     file.set_len(1 << 30).unwrap();
     for block in 0..1024_u64 {
@@ -35,7 +35,7 @@ fn a_gigabyte_goes_up_in_little_memory() {
     let before = front_memory(&site);
     succeeded("put", &site.sftp(site.port(WEST), &login, "put large\n"));
     let grown = front_memory(&site).saturating_sub(before) / 1024;
-    // Eight parts of 8 MiB under way would be more than half of this.
+    // Eight parts of 8 MiB in flight would be more than half of this.
     assert!(grown < 200, "the front grew by {grown} MB for an upload of 1 GB");
     let listed = succeeded("ls", &site.sftp(site.port(WEST), &login, "ls -l large\n"));
     assert!(listed.contains("1073741824"), "{listed}");
@@ -50,7 +50,7 @@ fn a_gigabyte_goes_up_in_little_memory() {
 }
 
 #[test]
-fn an_upload_that_breaks_off_leaves_nothing() {
+fn aborted_upload_leaves_nothing() {
     let site = shared();
     let login = site.add(5002, "broken.off", "secret");
     for size in ["100000", "30000000"] {
@@ -61,14 +61,14 @@ fn an_upload_that_breaks_off_leaves_nothing() {
 }
 
 #[test]
-fn fifty_customers_at_once() {
+fn fifty_customers_can_connect_at_once() {
     let site = shared();
     let login = site.add(5003, "crowd", "secret");
     site.paramiko_ok(site.port(WEST), &login, &["crowd", "50"]);
 }
 
 #[test]
-fn who_idles_or_does_not_answer_or_does_not_log_in_is_ended() {
+fn idle_unresponsive_and_unauthenticated_connections_are_closed() {
     let times = ["--sftp-idle-time", "8s", "--sftp-unresponsive-time", "4s", "--sftp-log-in-time", "15s"];
     let site = Site::with_times(&[&["--server-start-time", "200ms"], &times[..]].concat());
     site.deploy();
@@ -80,13 +80,13 @@ fn who_idles_or_does_not_answer_or_does_not_log_in_is_ended() {
     };
     let mut silent = TcpStream::connect(("127.0.0.1", port)).unwrap();
 
-    // OpenSSH answers every question whether it is still there.
+    // OpenSSH answers every keep-alive request.
     let idler = site.add(5101, "idler", "secret");
     let mut command = site.openssh("ssh", &idler);
     command.args(["-s", "-p", &port.to_string(), "idler@127.0.0.1", "sftp"]);
     let mut idle = Running(command.stdin(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap());
 
-    // This one cannot.
+    // A stopped process cannot.
     let stopped = site.add(5102, "stopped", "secret");
     let mut command = site.paramiko(port, &stopped);
     let command = command.args(["stays", "x"]).stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -95,7 +95,7 @@ fn who_idles_or_does_not_answer_or_does_not_log_in_is_ended() {
     BufReader::new(stopped.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
     assert_eq!(line.trim(), "open");
     succeeded("stop", &tool("kill", "procps").args(["-STOP", &stopped.0.id().to_string()]).output().unwrap());
-    until("the stopped client is given up", || ended("unresponsive", "stopped"));
+    until("the stopped client is disconnected", || ended("unresponsive", "stopped"));
 
     until("the idle client ends", || idle.0.try_wait().unwrap());
     assert!(ended("idle", "idler").is_some(), "{}", site.logs());

@@ -16,14 +16,14 @@ fn package(dir: &Path, arguments: &[&str]) -> std::process::Output {
 }
 
 #[test]
-fn the_same_binary_gives_the_same_zip_and_an_unfit_one_none() {
+fn packages_are_reproducible_and_unsuitable_binaries_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let binary = built("sftp-authorizer").display().to_string();
     for out in ["one.zip", "two.zip"] {
         let output = package(dir.path(), &["--binary", &binary, "--out", out, "--max-size", "200"]);
         assert!(output.status.success(), "{}", shown(&output));
     }
-    // Unoptimised it is no program for a cold start.
+    // An unoptimized program is too large for a fast cold start.
     let large = package(dir.path(), &["--binary", &binary, "--out", "large.zip"]);
     assert!(large.status.code() == Some(2) && shown(&large).contains("more than 2 MB"), "{}", shown(&large));
     assert!(!dir.path().join("large.zip").exists());
@@ -54,13 +54,13 @@ fn the_same_binary_gives_the_same_zip_and_an_unfit_one_none() {
     let newer = package(dir.path(), &["--binary", "newer"]);
     assert!(newer.status.code() == Some(2) && shown(&newer).contains("2.99"), "{}", shown(&newer));
 
-    // What brings its C library along needs none, whatever names stand in it.
+    // A statically linked program needs no C library, whatever symbol names it contains.
     for (flag, out) in [("-static", "alone"), ("-static-pie", "anywhere")] {
         let arguments = ["-x", "c", "-", flag, "-o", out];
         let built = with_input(tool("cc", "gcc").args(arguments).current_dir(dir.path()), source);
         assert!(built.status.success(), "{}", shown(&built));
         let names = read(out).windows(11).any(|window| window == b"\0GLIBC_ABI_");
-        assert!(names, "{out} would have been packed anyway");
+        assert!(names, "{out} has no such names, so it shows nothing");
         let packed = package(dir.path(), &["--binary", out]);
         assert!(packed.status.success(), "{out}: {}", shown(&packed));
     }

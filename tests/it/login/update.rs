@@ -1,4 +1,4 @@
-//! An update never closes the door.
+//! Customers can log in during an update.
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::Stdio;
@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::site::{Running, Site, authorizer};
 
 #[test]
-fn customers_log_in_while_everything_is_updated() {
+fn log_ins_succeed_during_updates() {
     let site = Site::deployed("");
     let login = site.add(6001, "steady", "correct horse");
     let mut command = site.oracle_command("door.py");
@@ -36,7 +36,7 @@ fn customers_log_in_while_everything_is_updated() {
         assert!(!site.planned().is_empty(), "{to}");
         site.deploy();
     }
-    // Another build of the authorizer: what follows the program in its file changes nothing but the package.
+    // Another build of the authorizer: bytes appended to the program change nothing but the package.
     let mut other = std::fs::read(authorizer()).unwrap();
     other.extend(b"another build");
     let path = site.dir.path().join("another-authorizer");
