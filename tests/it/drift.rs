@@ -423,7 +423,7 @@ async fn aws_responses_are_normalized_before_comparison() {
         "monitoring:DescribeAlarms",
         [
             // Throttled once, as AWS does: the call is retried.
-            Reply::json_error(400, "Throttling", "Rate exceeded"),
+            Reply::cbor(400, &json!({ "__type": "Throttling", "message": "Rate exceeded" })),
             page(alarm("id-Alarm", 3.0), Some("more")),
             page(alarm("id-Other", 4.0), None),
         ],
