@@ -13,8 +13,8 @@ use super::execute_api::{Deployments, Sessions};
 use super::functions::FunctionKey;
 use super::roles::Roles;
 use sftpctl_aws::{Aws, ConnectOptions};
+
 /// AWS clients for the accounts of MiniStack, and the front's own memory.
-/// MiniStack as its accounts see it, and what the front remembers besides.
 pub(crate) struct Cloud {
     ministack_port: u16,
     accounts: Mutex<HashMap<String, Arc<Aws>>>,

@@ -74,7 +74,7 @@ pub(super) async fn answer(front: &Front, parts: &Parts, path: &str, body: Body)
         }
         _ => plain(
             StatusCode::NOT_FOUND,
-            "there are: GET status, calls, calls/log, settings, faults; POST calls/reset, settings, faults, \
+            "unknown path; known are: GET status, calls, calls/log, settings, faults; POST calls/reset, settings, faults, \
              faults/release; DELETE faults, faults/ID",
         ),
     }

@@ -22,7 +22,7 @@ enum FaultsCommand {
     List,
     /// Add a rule after the existing ones; the first rule that applies to a call decides
     #[command(after_help = "Faults:\n  \
-        throttle, error500            refused, in the service's own words\n  \
+        throttle, error500            refused with the service's own error\n  \
         error=STATUS:CODE:MESSAGE     refused with this error\n  \
         reset-before, reset-after     the connection closes before the call takes effect, or instead of the answer\n  \
         delay=TIME                    the call takes this much longer\n  \
