@@ -40,7 +40,7 @@ impl Rights {
     /// Rights of a session of `role`, narrowed by `session`.
     ///
     /// # Errors
-    /// A name or policy that cannot be understood.
+    /// A session name or policy that cannot be parsed.
     pub(super) fn new(
         cloud: Arc<Cloud>,
         account: &str,
@@ -49,7 +49,7 @@ impl Rights {
         name: &str,
         session: Option<&str>,
     ) -> Result<Self, String> {
-        /// A session name or policy that cannot be parsed.
+        let caller = Caller::role_session(role, name).map_err(|error| error.to_string())?;
         let session = session.map(Policy::parse).transpose().map_err(|error| format!("the session policy: {error}"))?;
         Ok(Self {
             cloud,
