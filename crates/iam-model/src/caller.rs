@@ -1,9 +1,9 @@
-//! Who makes a request.
+//! The caller of a request: a role session or an AWS service.
 
 use super::evaluate::EvalError;
 use super::keys::Context;
 
-/// The one who makes the request. Built by functions that check the ARNs.
+/// The caller of a request. Its constructors check the ARNs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Caller {
     account: Option<String>,
@@ -50,7 +50,7 @@ impl Caller {
         &self.kind
     }
 
-    /// Adds the context keys that follow from who the caller is.
+    /// Adds the context keys that follow from the caller's identity.
     pub fn describe(&self, context: &mut Context) -> Result<(), String> {
         if let Some(account) = &self.account {
             context.derive("aws:PrincipalAccount", account)?;
@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_session_has_an_arn_without_the_roles_path() {
+    fn session_arn_omits_the_roles_path() {
         let caller = Caller::role_session("arn:aws:iam::111111111111:role/team/app", "s-1");
         let Ok(Caller { kind: CallerKind::RoleSession { session_arn, .. }, account }) = caller else {
             panic!("{caller:?}");
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn callers_describe_themselves() {
+    fn describe_adds_the_callers_keys() {
         let mut context = Context::default();
         let session = Caller::role_session("arn:aws:iam::111111111111:role/team/app", "run");
         assert_eq!(session.map(|session| session.describe(&mut context)), Ok(Ok(())));

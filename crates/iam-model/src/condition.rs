@@ -40,7 +40,7 @@ pub(crate) fn parse(value: &Value, variables: bool, path: &str) -> Result<Vec<Co
     Ok(conditions)
 }
 
-/// Empty blocks are refused: they hold for every request, which nobody means to write.
+/// Refuses empty blocks: they would hold for every request, which is hardly ever intended.
 fn object<'a>(value: &'a Value, path: &str) -> Result<&'a serde_json::Map<String, Value>, PolicyError> {
     match value {
         Value::Object(map) if !map.is_empty() => Ok(map),
@@ -65,7 +65,7 @@ fn entry(operator: &str, key: &str, values: &Value, variables: bool) -> Result<C
         operator::parse(name, values, variables)?.ok_or_else(|| format!("has the unknown operator {operator:?}"))?;
     if matches!(test, Test::Null(_)) {
         if quantifier.is_some() || if_exists {
-            return Err("puts a prefix or IfExists on Null, which asks about existence already".to_owned());
+            return Err("has a quantifier or IfExists on Null, which already tests for existence".to_owned());
         }
     } else if key.is_multiple() && quantifier.is_none() {
         return Err("compares a multivalued key without ForAllValues or ForAnyValue".to_owned());
@@ -74,7 +74,7 @@ fn entry(operator: &str, key: &str, values: &Value, variables: bool) -> Result<C
 }
 
 impl Condition {
-    /// Whether its key begins so, in lower case.
+    /// Whether the condition's key starts with `prefix`, which is in lower case.
     pub(super) fn is_on(&self, prefix: &str) -> bool {
         self.key.name().starts_with(prefix)
     }
@@ -138,7 +138,7 @@ pub(super) mod tests {
     }
     use Answer::{Fails, Holds, Open, Refused, Unreadable};
 
-    /// Decides `{operator: {key: values}}` for a request that has `given` under its keys.
+    /// Evaluates `{operator: {key: values}}` for a request with the keys and values in `given`.
     pub(in super::super) fn ask(operator: &str, key: &str, values: &str, given: &[(&str, &[&str])]) -> Answer {
         let text = format!(r#"{{"{operator}":{{"{key}":{values}}}}}"#);
         let parsed = super::super::json::parse(&text)
@@ -167,7 +167,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn missing_keys() {
+    fn missing_keys_decide_by_operator() {
         for (operator, key, values, expected) in [
             ("StringEquals", "aws:username", r#""a""#, Fails),
             ("StringEqualsIfExists", "aws:username", r#""a""#, Holds),
@@ -195,7 +195,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn quantifiers() {
+    fn quantifiers_combine_values() {
         for (operator, values, given, expected) in [
             ("ForAllValues:StringEquals", r#"["a","b"]"#, &["a", "b"][..], Holds),
             ("ForAllValues:StringEquals", r#"["a","b"]"#, &["a", "c"], Fails),

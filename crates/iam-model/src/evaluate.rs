@@ -1,4 +1,4 @@
-//! Combining the policies into one decision, as AWS documents it.
+//! Combines the policies into one decision, as AWS documents it.
 //!
 //! An explicit deny in any policy wins. Otherwise the caller's side grants when an
 //! identity policy allows and the session policy, if there is one, allows too. The
@@ -19,7 +19,7 @@ use super::request::{Finding, Request, Subject, refuse};
 /// Why a request could not be decided.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum EvalError {
-    #[error("the request is unusable: {0}")]
+    #[error("invalid request: {0}")]
     Request(String),
     #[error("{policy} cannot be attached there: {error}")]
     Policy { policy: String, error: PolicyError },
@@ -28,7 +28,7 @@ pub enum EvalError {
 }
 
 impl EvalError {
-    /// Adds the place in the policies that ran into it.
+    /// Adds the policy and statement in which the error occurred.
     pub(super) fn at(self, place: &str) -> Self {
         match self {
             Self::Request(reason) => Self::Request(format!("{reason} ({place})")),
@@ -38,7 +38,7 @@ impl EvalError {
     }
 }
 
-/// The outcome, with the policy that brought it about, in words.
+/// The outcome; `by` names the policy and statement that decided.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Decision {
     Allow { by: String },
@@ -81,7 +81,7 @@ pub fn evaluate(
 }
 
 impl Subject<'_> {
-    /// Weighs the permissions once no policy denies.
+    /// Combines the permissions of a request that no policy denies.
     fn combine(&self, own: &Finding, limit: Option<&Finding>, theirs: &Finding) -> Decision {
         let within_limit = limit.is_none_or(|found| found.allow.is_some());
         let reach = theirs.allow.as_ref().map(|(reach, _)| *reach);
@@ -92,7 +92,7 @@ impl Subject<'_> {
             Some(Reach::Role) => self.same_account && within_limit,
             Some(Reach::Account) | None => false,
         };
-        // Whether the caller's own policies are of any use depends on the resource's side.
+        // Whether the caller's own policies suffice depends on the resource's side.
         let resource_needed = self.trust || !self.same_account || is_service;
         let by_identity = own.allow.is_some() && within_limit && (reach.is_some() || !resource_needed);
         match (&own.allow, &theirs.allow) {

@@ -1,6 +1,6 @@
-//! Policies and requests by chance, the same ones for the same seed.
+//! Random policies and requests, reproducible by seed.
 //!
-//! Values come from small sets that overlap, so that about a third of what is asked for is granted.
+//! Values come from small overlapping sets, so that about a third of the requests are granted.
 
 use std::collections::BTreeMap;
 
@@ -9,10 +9,10 @@ use serde_json::{Map, Value, json};
 pub(super) const HERE: &str = "111111111111";
 const THERE: &str = "222222222222";
 
-/// What is asked, and the policies it is held against.
+/// A request, and the policies that apply to it.
 #[derive(Clone, Debug)]
 pub(super) struct Generated {
-    /// A service that calls, or none for a session of the role `app`, named `run`.
+    /// The calling service; `None` stands for the session `run` of the role `app`.
     pub(super) service: Option<&'static str>,
     pub(super) action: &'static str,
     pub(super) resource: String,
@@ -23,7 +23,7 @@ pub(super) struct Generated {
     pub(super) resource_policy: Option<Value>,
 }
 
-/// An action, what it can be asked for, patterns that reach this, and the keys of S3 that come with it.
+/// Actions of one kind, with the patterns, resources and condition keys to generate for them.
 struct Kind {
     actions: &'static [&'static str],
     patterns: &'static [&'static str],
@@ -136,7 +136,7 @@ const KINDS: &[Kind] = &[
     },
 ];
 
-/// A condition key: the operators that fit it, values of a policy, values of a request.
+/// A condition key, its operators, and the values that policies and requests use.
 struct Key {
     name: &'static str,
     operators: &'static [&'static str],
@@ -256,7 +256,6 @@ const TAG_KEYS: Key = Key {
     request: &["team", "stage", "owner"],
 };
 
-/// Makes cases.
 pub(super) struct Generator(fastrand::Rng);
 
 impl Generator {
@@ -272,7 +271,7 @@ impl Generator {
         from[self.0.usize(..from.len())]
     }
 
-    /// One or several of a list, in the shapes that policies have.
+    /// One or several values of a list, as a string or an array, as policies have them.
     fn some(&mut self, from: &[&str]) -> Value {
         if self.chance(60) {
             return self.pick(from).into();
@@ -312,7 +311,7 @@ impl Generator {
         }
     }
 
-    /// What a request brings: some keys, always those that follow from the caller.
+    /// The context of a request: some random keys, and always those that follow from the caller.
     fn context(&mut self, keys: &[&Key], service: Option<&str>, account: &str) -> BTreeMap<String, Vec<String>> {
         let mut context = BTreeMap::new();
         let mut put = |name: &str, value: &str| drop(context.insert(name.to_owned(), vec![value.to_owned()]));
@@ -400,7 +399,7 @@ impl Generator {
         }
     }
 
-    /// Whom a denial excepts: everything that the session is called by, or somebody else.
+    /// The principals that a denial excepts: all names of the session, or another account.
     fn exception(&mut self) -> Value {
         let all = json!([
             "111111111111",
@@ -430,8 +429,8 @@ impl Generator {
         (format!("{operator}{exists}"), name, self.some(key.policy))
     }
 
-    /// A case that would be decided, with one element that must not pass, and what that is.
-    pub(super) fn broken(&mut self) -> (Generated, &'static str) {
+    /// A case with one invalid element, and a description of that element.
+    pub(super) fn invalid_case(&mut self) -> (Generated, &'static str) {
         let mut case = loop {
             let case = self.case();
             if !case.identity.is_empty() {
@@ -450,9 +449,9 @@ impl Generator {
             "an effect that does not exist",
             "an empty list",
             "a number",
-            "no ARN",
+            "a resource that is not an ARN",
             "a variable that is not closed",
-            "a set without a quantifier",
+            "a multivalued key without a quantifier",
         ]);
         match what {
             "a misspelt element" => set("Conditions", json!({})),
@@ -476,7 +475,7 @@ impl Generator {
             "an effect that does not exist" => set("Effect", json!("allow")),
             "an empty list" => set("Sid", json!([])),
             "a number" => set("Sid", json!(1)),
-            "no ARN" => {
+            "a resource that is not an ARN" => {
                 statement.remove("NotResource");
                 statement.insert("Resource".into(), json!("pl-1/*"));
             }

@@ -1,8 +1,7 @@
 //! Reading a policy document as JSON without losing anything of it.
 //!
-//! `serde_json` keeps the last of two equal keys. In a policy that would drop a
-//! condition or a whole element without a word, so the text is walked once more
-//! for repeated keys before it is trusted.
+//! `serde_json` keeps the last of two equal keys. In a policy that would silently drop a condition or a whole element,
+//! so the text is scanned for repeated keys first.
 
 use std::collections::BTreeSet;
 
@@ -54,8 +53,7 @@ fn repeated_key(text: &str) -> Option<String> {
     let mut rest = text;
     while let Some(next) = rest.chars().next() {
         match next {
-            // Arrays get a set as well, which stays empty, so that the closing
-            // brackets need no telling apart.
+            // Arrays get a set too, which stays empty, so that both kinds of closing bracket are handled alike.
             '{' | '[' => open.push(BTreeSet::new()),
             '}' | ']' => {
                 open.pop();
@@ -113,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn equal_keys_in_different_objects_are_fine() {
+    fn equal_keys_in_different_objects_are_accepted() {
         for text in [
             r#"[{"a":1},{"a":2}]"#,
             r#"{"a":{"a":{"a":"a"}}}"#,

@@ -1,9 +1,8 @@
 //! The condition keys this model knows, and the request context built from them.
 //!
-//! A misspelt key is the most dangerous mistake in a policy: under a negated or an
-//! `IfExists` operator it is "missing" and the condition holds. Keys outside these
-//! tables are therefore refused, in policies and in requests alike. To teach the
-//! model a key, add it to the table it belongs to.
+//! A misspelt key is the most dangerous mistake in a policy: under a negated or an `IfExists` operator it is "missing"
+//! and the condition holds. Keys outside these tables are therefore refused, in policies and in requests alike. To
+//! support another key, add it to the table it belongs to.
 
 use std::collections::BTreeMap;
 
@@ -140,7 +139,7 @@ impl Key {
         if tagged || multiple || SINGLE.contains(&name.as_str()) {
             Ok(Self { name, multiple })
         } else {
-            Err(format!("{text:?} is not a condition key this model knows"))
+            Err(format!("unknown condition key {text:?}"))
         }
     }
 
@@ -219,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn known_and_unknown_keys() {
+    fn only_known_keys_are_accepted() {
         for known in ["aws:PrincipalArn", "S3:Prefix", "aws:PrincipalTag/Team", "aws:TagKeys"] {
             assert!(Key::parse(known).is_ok(), "{known}");
         }
@@ -244,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn contexts_refuse_nonsense() {
+    fn invalid_contexts_are_refused() {
         for supplied in [
             map(&[("aws:username", &["a", "b"])]),
             map(&[("aws:UserName", &["a"]), ("aws:username", &["a"])]),
@@ -255,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn derived_values_may_be_repeated_but_not_contradicted() {
+    fn contradicting_a_derived_value_is_refused() {
         let mut context = match Context::new(&map(&[("aws:PrincipalAccount", &["1"])])) {
             Ok(context) => context,
             Err(error) => panic!("{error}"),

@@ -5,11 +5,9 @@
 //! an optional resource policy (a bucket policy, a Lambda or API Gateway resource
 //! policy, or a role's trust policy)?
 //!
-//! It refuses loudly. Whatever it does not know — an element, an operator, a
-//! condition key, a variable, a type — is an error and never a silent "no match",
-//! because a silently skipped statement makes a local test pass for a policy that
-//! AWS would reject or read differently. Where the AWS documentation leaves the
-//! outcome open, and the outcome would depend on it, the answer is an error too.
+//! Anything that it does not know, be it an element, an operator, a condition key, a variable or a type, is an error
+//! and never a silent "no match": a skipped statement would make a local test pass for a policy that AWS rejects or
+//! reads differently. Where the outcome depends on something that AWS does not document, the answer is an error too.
 //!
 //! The parts, from the inside out:
 //!
@@ -18,9 +16,9 @@
 //! * [`pattern`] matches `*` and `?`; [`template`] adds policy variables.
 //! * [`operand`] holds the typed values of conditions: numbers, dates, addresses, ARNs.
 //! * [`operator`] and [`condition`] are the `Condition` block.
-//! * [`caller`] is who asks; [`principal`] is whom a policy names.
+//! * [`caller`] is the caller of a request; [`principal`] are the principals that a policy names.
 //! * [`statement`] and [`policy`] turn JSON text into a typed [`policy::Policy`].
-//! * [`request`] is what is asked, and what each policy says to it.
+//! * [`request`] is a request, and the findings of each policy about it.
 //! * [`evaluate`] combines the policies into an [`evaluate::Decision`].
 //!
 //! Not modelled, by design: service and resource control policies, permissions

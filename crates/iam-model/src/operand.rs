@@ -40,7 +40,7 @@ pub(crate) struct Moment(i64);
 impl Moment {
     /// Reads an ISO 8601 date or time with a zone, or seconds since 1970.
     ///
-    /// Years alone are refused because they cannot be told from small second counts.
+    /// Years alone are refused because they cannot be distinguished from small second counts.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let error = || format!("{text:?} is neither an ISO 8601 moment nor seconds since 1970");
         if is_digits(text) && (5..=15).contains(&text.len()) {
@@ -193,7 +193,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers() {
+    fn numbers_are_compared_exactly() {
         for (smaller, larger) in [("9", "10"), ("-1", "0"), ("1.5", "1.51"), ("0.1", "0.10000001")] {
             assert!(Number::parse(smaller) < Number::parse(larger), "{smaller} {larger}");
         }
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn moments() {
+    fn moments_are_read_from_dates_and_seconds() {
         for (left, right) in [
             ("1970-01-01T00:00:00Z", "00000"),
             ("2024-02-29T12:00:00Z", "1709208000"),
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn address_blocks() {
+    fn blocks_contain_their_addresses() {
         for (block, inside, expected) in [
             ("203.0.113.0/24", "203.0.113.255", true),
             ("203.0.113.0/24", "203.0.114.0", false),
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn truth_and_arns() {
+    fn malformed_booleans_and_arns_are_refused() {
         assert_eq!((truth("true"), truth("false")), (Ok(true), Ok(false)));
         assert!(truth("True").is_err() && truth("1").is_err() && truth("").is_err());
         assert!(arn("arn:aws:s3:::b").is_ok() && arn("arn:aws:s3::b").is_err() && arn("x:::::").is_err());

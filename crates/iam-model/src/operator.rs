@@ -26,7 +26,7 @@ pub(super) enum Test {
     Null(Vec<bool>),
 }
 
-/// Gives the typed test and whether it is negated, or nothing for an unknown name.
+/// The typed test and whether it is negated; `None` for an unknown name.
 pub(super) fn parse(name: &str, values: &Value, variables: bool) -> Result<Option<(bool, Test)>, String> {
     let exact = Syntax { wildcards: false, variables };
     let like = Syntax { wildcards: true, variables };
@@ -68,7 +68,7 @@ fn single(values: Vec<bool>) -> Result<Vec<bool>, String> {
     if values.len() == 1 { Ok(values) } else { Err("has more than one truth value".to_owned()) }
 }
 
-/// The policy's values as texts; which JSON types are texts depends on the operator.
+/// The policy's values as strings; typed operators also accept numbers and booleans.
 fn texts(values: &Value, typed: bool) -> Result<Vec<String>, String> {
     let one = |value: &Value| match value {
         Value::String(text) => Ok(text.clone()),
@@ -101,7 +101,7 @@ fn arn_templates(values: &Value, syntax: Syntax) -> Result<Vec<Template>, String
     templates(values, syntax)
 }
 
-/// What comparing one of the request's values gave, before negation.
+/// The result of comparing one value of the request, before negation.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Outcome {
     /// Whether any of the policy's values agreed.
@@ -127,7 +127,7 @@ impl Resolved {
         }
     }
 
-    /// Settles an answer that was found without the values that lack a variable.
+    /// Decides an answer that was found without the values that lack a variable.
     ///
     /// AWS says that a variable without a value "might" invalidate the whole statement. So the
     /// statement does not match, unless other values would let it match: that case is open.
@@ -135,7 +135,7 @@ impl Resolved {
         match (self, answer) {
             (Self::All, _) => Ok(answer),
             (Self::Some, true) => {
-                Err(EvalError::Open("a value matches beside one that uses a variable the request lacks".to_owned()))
+                Err(EvalError::Open("a value matches, but another one uses a variable the request lacks".to_owned()))
             }
             (Self::Some, false) | (Self::None, _) => Ok(false),
         }
@@ -240,7 +240,7 @@ mod tests {
     "#;
 
     #[test]
-    fn operators_on_one_value() {
+    fn operators_compare_one_value() {
         let mut count = 0;
         for line in CASES.lines().map(str::trim).filter(|line| !line.is_empty()) {
             let [expected, operator, key, values, given] = line.split(" | ").collect::<Vec<_>>()[..] else {
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn variables_in_values() {
+    fn variables_in_values_are_resolved() {
         let both: &[(&str, &[&str])] = &[("aws:username", &["a*"]), ("aws:userid", &["a*"])];
         let one: &[(&str, &[&str])] = &[("aws:username", &["ab"])];
         for (operator, values, given, expected) in [

@@ -1,17 +1,18 @@
-//! Oracle: `@cloud-copilot/iam-simulate`, a simulator of IAM that nobody here wrote.
+//! Oracle: `@cloud-copilot/iam-simulate`, an independent IAM simulator.
 //!
-//! Generated policies and requests are put to it and to ours, and the verdicts have to be the same. Where ours refuses to
-//! decide, the refusal has to be one of the kinds that this model documents. A case that fails is printed whole.
+//! Both evaluate generated policies and requests, and have to reach the same verdict. Where this model refuses to
+//! decide, the refusal has to be one of those it documents. A failing case is printed in full.
 //!
-//! Where the oracle itself is not like AWS, by AWS's IAM user guide:
+//! Known differences between the oracle and AWS, by the IAM user guide:
 //!
-//! * It fills in variables in policies of version 2008-10-17. AWS takes them as they stand there ("IAM JSON policy
-//!   elements: Version"), so these policies are put to it in today's language, with the dollar escaped.
-//! * `NotIpAddress` with an address of the other family and no prefix does not hold for it, and does with `/32`. AWS says
-//!   that both mean the same ("IP address condition operators"), so the oracle gets the prefix.
-//! * A session policy limits every permission for it. AWS does not let it limit what a resource policy gives to the
-//!   session by its ARN ("Policies and permissions: session policies") or to everyone ("Principal": role principals).
-//! * In `execute-api`, it takes the API's id for the type of the resource, in which no wildcard can stand.
+//! * It substitutes variables in policies of version 2008-10-17. AWS does not ("IAM JSON policy elements: Version"), so
+//!   the oracle gets these policies as version 2012-10-17, with the dollar sign escaped.
+//! * For an address of the other family, it evaluates `NotIpAddress` to false without a prefix, and to true with `/32`.
+//!   AWS says that both mean the same ("IP address condition operators"), so the oracle gets the prefix.
+//! * It lets a session policy limit every permission. On AWS it does not limit a permission that a resource policy
+//!   grants to the session's ARN ("Policies and permissions: session policies") or to everyone ("Principal": role
+//!   principals).
+//! * In `execute-api`, it takes the API's ID for the resource type, in which no wildcard may stand.
 
 #![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "an oracle is a program beside the tests")]
 
@@ -30,13 +31,13 @@ use super::policy::Policy;
 use super::request::Request;
 use super::scenarios::word;
 
-/// Enough that each operator meets each kind of value many times, and a few seconds of the oracle's time.
+/// Enough for each operator to meet each kind of value many times; the oracle takes a few seconds for them.
 const CASES: usize = 12_000;
 
-/// The refusals that are by design, by a part of their words.
+/// Refusals by design, each identified by a part of its message.
 const DOCUMENTED: [&str; 5] = [
     // AWS: a variable without a value "might" invalidate the statement.
-    "beside one that uses a variable the request lacks",
+    "another one uses a variable the request lacks",
     // AWS: wildcards over the colons of an ARN may work, and must not be relied on.
     "would have to cross the colons",
     "would have to match the type of the resource",
@@ -45,14 +46,13 @@ const DOCUMENTED: [&str; 5] = [
     "whether IfExists or ForAnyValue then decides is not documented",
 ];
 
-/// One answer of the oracle.
 #[derive(Debug, Deserialize)]
 struct Answer {
     verdict: String,
     why: String,
 }
 
-/// Puts the cases to the oracle, in one process.
+/// Runs the oracle once on all cases.
 fn consult(cases: &[Generated]) -> Vec<Answer> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     // Where scripts/test installs its tools.
@@ -60,7 +60,7 @@ fn consult(cases: &[Generated]) -> Vec<Answer> {
     let modules = target.join("tools/node/node_modules");
     assert!(
         modules.join("@cloud-copilot/iam-simulate").is_dir(),
-        "iam-simulate is missing: run scripts/test, which installs it, or its line that begins with npm"
+        "iam-simulate is missing: scripts/test installs it (see its npm line)"
     );
     let mut child = Command::new("node")
         .arg(root.join("tests/oracle/iam_simulate.mjs"))
@@ -71,7 +71,7 @@ fn consult(cases: &[Generated]) -> Vec<Answer> {
         .unwrap_or_else(|error| panic!("node cannot be started ({error}): apt-get install nodejs"));
     let lines: String = cases.iter().map(|case| format!("{}\n", case.to_json())).collect();
     let mut stdin = child.stdin.take().unwrap();
-    // Written beside the reading: both pipes are smaller than the cases.
+    // Written on another thread while the output is read: both pipes are smaller than the cases.
     let writer = std::thread::spawn(move || stdin.write_all(lines.as_bytes()).unwrap());
     let output = child.wait_with_output().unwrap();
     writer.join().unwrap();
@@ -80,7 +80,7 @@ fn consult(cases: &[Generated]) -> Vec<Answer> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// A policy in the words in which the oracle reads it as AWS does.
+/// Rewrites a policy so that the oracle reads it as AWS would.
 fn for_oracle(policy: &Value) -> Value {
     let old = policy["Version"] == "2008-10-17";
     let mut text = policy.to_string();
@@ -91,7 +91,7 @@ fn for_oracle(policy: &Value) -> Value {
 }
 
 impl Generated {
-    /// The same request with nothing to grant it but what the resource policy gives to the session or to everyone.
+    /// The same request, with only the resource policy's grants to the session or to everyone left.
     fn by_resource_alone(&self) -> Self {
         let mut alone = Self { identity: Vec::new(), session: None, ..self.clone() };
         let statements = alone.resource_policy.iter_mut().filter_map(|policy| policy["Statement"].as_array_mut());
@@ -122,7 +122,7 @@ impl Generated {
         }
     }
 
-    /// Our verdict, and the reason where it is no decision.
+    /// This model's verdict, and the reason if it could not decide.
     fn ours(&self) -> (&'static str, String) {
         let policy = |value: &Value| Policy::parse(&value.to_string()).map_err(|error| ("policy", error.to_string()));
         let decide = || {
@@ -154,7 +154,7 @@ impl Generated {
 }
 
 #[test]
-fn generated_policies_and_requests_have_the_oracles_verdict() {
+fn verdicts_match_the_oracle() {
     let mut generator = Generator::seeded(20_261_124);
     let cases: Vec<Generated> = (0..CASES).map(|_| generator.case()).collect();
     let answers = consult(&cases);
@@ -180,7 +180,7 @@ fn generated_policies_and_requests_have_the_oracles_verdict() {
     failures.extend(disputed.into_iter().zip(granted).filter(|(_, answer)| answer.verdict != "allow").map(|(f, _)| f));
     let shown: String = failures.iter().take(5).map(String::as_str).collect();
     assert!(failures.is_empty(), "{} of {CASES} differ, {verdicts:?}\n{shown}", failures.len());
-    // A generator that makes only refusals or only denials would prove nothing.
+    // A generator that yields only refusals or only denials would prove nothing.
     for (verdict, least) in [("allow", CASES / 8), ("implicit", CASES / 8), ("explicit", CASES / 20)] {
         assert!(verdicts.get(verdict).is_some_and(|count| *count > least), "{verdicts:?}");
     }
@@ -189,10 +189,10 @@ fn generated_policies_and_requests_have_the_oracles_verdict() {
 }
 
 #[test]
-fn what_is_broken_is_refused_and_never_passed() {
+fn invalid_policies_are_refused() {
     let mut generator = Generator::seeded(7);
     for _ in 0..2_000 {
-        let (case, what) = generator.broken();
+        let (case, what) = generator.invalid_case();
         let (ours, why) = case.ours();
         assert!(matches!(ours, "policy" | "request"), "{what}: {ours} {why}\n{}", case.to_json());
     }

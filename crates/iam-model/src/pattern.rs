@@ -1,4 +1,4 @@
-//! Matching `*` and `?`, on text in which nothing is left to look up.
+//! Matches `*` and `?` in patterns whose variables have been resolved.
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Token {
@@ -7,7 +7,7 @@ pub(super) enum Token {
     AnyOne,
 }
 
-/// A pattern in which nothing is left to look up.
+/// A pattern without variables.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Pattern {
     pub(super) tokens: Vec<Token>,
@@ -31,7 +31,7 @@ impl Pattern {
 
     /// Whether a wildcard stands in the type that begins the last part of an ARN.
     ///
-    /// A last part that is nothing but `*` leaves the type out and is in common use.
+    /// A last part that is just `*` omits the type, and is in common use.
     pub(crate) fn has_wildcard_type(&self) -> bool {
         let last = self.tokens.splitn(6, |token| *token == Token::Character(':')).nth(5).unwrap_or_default();
         let is_separator = |token: &Token| matches!(token, Token::Character(':' | '/'));
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn wildcards() {
+    fn wildcards_match_any_text() {
         for (glob, text, expected) in [
             ("", "", true),
             ("*", "", true),
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn wildcards_in_the_type() {
+    fn wildcards_in_the_type_are_detected() {
         for (glob, expected) in [
             ("arn:aws:lambda:*:*:*", false),
             ("arn:aws:lambda:*:*:function:*", false),
@@ -149,14 +149,14 @@ mod tests {
     }
 
     #[test]
-    fn comparing_without_case() {
+    fn comparison_ignores_case() {
         assert!(pattern("StraSSe É").equals_ignoring_case("strasse é"));
         assert!(!pattern("a").equals_ignoring_case("ab"));
     }
 
     proptest::proptest! {
         #[test]
-        fn agrees_with_the_obvious_recursion(glob in "[ab*?]{0,8}", text in "[ab]{0,8}") {
+        fn agrees_with_a_recursive_matcher(glob in "[ab*?]{0,8}", text in "[ab]{0,8}") {
             fn slow(pattern: &[u8], text: &[u8]) -> bool {
                 match (pattern.split_first(), text.split_first()) {
                     (None, None) => true,

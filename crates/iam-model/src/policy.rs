@@ -6,7 +6,7 @@ use super::json::{self, type_name};
 use super::principal::Principals;
 use super::statement::{self, Statement, only, text_element};
 
-/// Why a document is not a policy, and where in it.
+/// Why a document is not a valid policy, and where.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("{path}: {reason}")]
 pub struct PolicyError {
@@ -27,11 +27,11 @@ pub enum Attachment {
     Identity,
     /// To a bucket, function or API.
     Resource,
-    /// To a role, saying who may assume it.
+    /// To a role; it names the principals that may assume the role.
     Trust,
 }
 
-/// A policy document in which nothing is left uninterpreted.
+/// A fully parsed policy document.
 #[derive(Debug, Clone)]
 pub struct Policy {
     name: Option<String>,
@@ -51,7 +51,7 @@ impl Policy {
             Some("2012-10-17") => true,
             // AWS reads a policy without a version as the older one.
             Some("2008-10-17") | None => false,
-            Some(other) => return fail("Version", format!("is {other:?}, which does not exist")),
+            Some(other) => return fail("Version", format!("is {other:?}, which is not a policy version")),
         };
         let list = match elements.get("Statement") {
             Some(Value::Array(list)) if !list.is_empty() => list.iter().collect(),
@@ -72,12 +72,12 @@ impl Policy {
         Ok(Self { name: None, statements })
     }
 
-    /// Whether a statement depends on a condition key of this prefix, in lower case.
+    /// Whether a statement depends on a condition key with this prefix, which is in lower case.
     pub fn has_condition_on(&self, prefix: &str) -> bool {
         self.statements.iter().flat_map(|statement| &statement.conditions).any(|condition| condition.is_on(prefix))
     }
 
-    /// Gives the policy the name that decisions and errors will use for it.
+    /// Sets the name that decisions and errors use for the policy.
     pub fn named(mut self, name: &str) -> Self {
         self.name = Some(name.to_owned());
         self
@@ -126,7 +126,7 @@ impl Policy {
 mod tests {
     use super::*;
 
-    /// A statement with everything it needs, and more or other elements.
+    /// A policy with one statement of these elements.
     fn with(elements: &str) -> String {
         format!(r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow",{elements}}}]}}"#)
     }
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn documents_are_accepted() {
+    fn valid_documents_are_accepted() {
         let minimal = r#"{"Effect":"Deny","NotAction":["s3:get*","*"],"NotResource":"*"}"#;
         for text in [
             format!(r#"{{"Statement":{minimal}}}"#),
@@ -214,14 +214,14 @@ mod tests {
     }
 
     #[test]
-    fn sids_are_unique() {
+    fn duplicate_sids_are_refused() {
         let statement = r#"{"Sid":"a","Effect":"Allow","Action":"*","Resource":"*"}"#;
         let text = format!(r#"{{"Statement":[{statement},{statement}]}}"#);
         assert_eq!(error(&text), "Statement[1].Sid: is not unique");
     }
 
     #[test]
-    fn attachments_have_their_own_elements() {
+    fn attachment_limits_the_elements() {
         use Attachment::{Identity, Resource, Trust};
         for (elements, allowed) in [
             (r#""Action":"s3:*","Resource":"*""#, &[Identity][..]),

@@ -1,4 +1,4 @@
-//! Whom a resource policy names, and how precisely that is the caller.
+//! The principals of a resource policy, and how precisely they name the caller.
 
 use serde_json::Value;
 
@@ -45,7 +45,7 @@ impl Principals {
                     }
                 }
             }
-            Value::Object(_) => return Err("names nobody".to_owned()),
+            Value::Object(_) => return Err("is empty".to_owned()),
             Value::String(text) => return Err(format!("is {text:?}, expected \"*\" or an object")),
             other => {
                 return Err(format!("is {}, expected \"*\" or an object", type_name(other)));
@@ -67,8 +67,8 @@ impl Principals {
         if self.excluded {
             return self.reach_by_exclusion(caller);
         }
-        // A session that began with a web or SAML identity keeps it, and may be named by it
-        // in resource policies. Sessions here do not say how they began.
+        // A resource policy may name a session by the web or SAML identity it began with. Sessions here do not record
+        // that.
         let sessions = matches!(caller.kind(), CallerKind::RoleSession { .. });
         if !trust && sessions && self.names.iter().any(|n| matches!(n, Name::Federated(_))) {
             return Err(EvalError::Open("a federated principal may name the role session".to_owned()));
@@ -126,7 +126,7 @@ fn name(kind: &str, text: &str) -> Result<Name, String> {
         "Service" => Err(format!("names {text:?}, which is not a service principal")),
         "Federated" if !text.is_empty() && !text.contains(['*', '?']) => Ok(Name::Federated(text.to_owned())),
         "Federated" => Err(format!("names {text:?}, which is not an identity provider")),
-        _ => Err(format!("has the kind {kind:?}, which this model does not know")),
+        _ => Err(format!("has the unknown kind {kind:?}")),
     }
 }
 
@@ -157,7 +157,7 @@ mod tests {
         super::super::json::parse(text).and_then(|value| Principals::parse(&value, excluded))
     }
 
-    /// The reach of an element; refusals by the parser fail the test, open questions give Err.
+    /// The reach of an element. An element that does not parse fails the test; an undocumented outcome is an `Err`.
     fn reach(text: &str, excluded: bool, caller: Result<Caller, EvalError>) -> Result<Option<Reach>, EvalError> {
         match parse(text, excluded) {
             Ok(principals) => principals.reach(&caller?, false),
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn exceptions_have_to_be_complete() {
+    fn partial_exceptions_are_undecided() {
         let list = |names: &[&str]| format!(r#"{{"AWS":["{}"]}}"#, names.join(r#"",""#));
         let account = "111111111111";
         assert_eq!(reach(&list(&[account, ROLE, SESSION]), true, session()), Ok(None));

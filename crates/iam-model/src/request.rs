@@ -1,4 +1,4 @@
-//! A request, checked and completed, and what single policies say about it.
+//! A request, checked and completed, and the findings of single policies about it.
 
 use std::collections::BTreeMap;
 
@@ -21,13 +21,13 @@ pub struct Request<'a> {
     pub action: &'a str,
     /// The ARN of the resource, or `*` for actions without one.
     pub resource: &'a str,
-    /// Needed for resources whose ARN does not say it, such as S3's.
+    /// The account of the resource, if its ARN does not contain it, as with S3.
     pub resource_account: Option<&'a str>,
     /// Condition keys in any case, with their values.
     pub context: BTreeMap<String, Vec<String>>,
 }
 
-/// What one policy, or several of one kind, say about a request.
+/// The findings of one policy, or of several of one kind, about a request.
 #[derive(Debug, Default)]
 pub(super) struct Finding {
     pub(super) allow: Option<(Reach, String)>,
@@ -69,7 +69,7 @@ impl<'a> Subject<'a> {
         if let Some(account) = account {
             context.derive("aws:ResourceAccount", account).map_err(EvalError::Request)?;
         }
-        // Tagging a session and setting its source identity are asked of the same policy.
+        // The trust policy also decides on tagging a session and on setting its source identity.
         let trust = action.starts_with("sts:assumerole")
             || matches!(action.as_str(), "sts:tagsession" | "sts:setsourceidentity");
         let same_account = account.is_none() || request.caller.account() == account;
@@ -84,7 +84,7 @@ impl<'a> Subject<'a> {
         if self.trust { "trust policy" } else { "resource policy" }
     }
 
-    /// Collects what a policy's statements say.
+    /// Collects the findings of a policy's statements.
     pub(super) fn scan(&self, policy: &Policy, place: &str, attachment: Attachment) -> Result<Finding, EvalError> {
         let label = policy.label(place);
         policy.check(attachment).map_err(|error| EvalError::Policy { policy: label.clone(), error })?;
@@ -184,10 +184,10 @@ fn resource_account<'a>(request: &Request<'a>) -> Result<Option<&'a str>, EvalEr
     let named = arn.split(':').nth(4).filter(|account| !account.is_empty());
     match (named, request.resource_account) {
         (Some(named), Some(given)) if named != given => {
-            refuse(&format!("the resource is in {named} but its account is given as {given}"))
+            refuse(&format!("the resource belongs to account {named}, but its account is given as {given}"))
         }
         (Some(account), _) | (None, Some(account)) => Ok(Some(account)),
-        (None, None) => refuse(&format!("nothing says which account owns {arn}")),
+        (None, None) => refuse(&format!("the account that owns {arn} is not given")),
     }
 }
 

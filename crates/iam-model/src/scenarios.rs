@@ -89,7 +89,7 @@ impl Case<'_> {
 }
 
 #[test]
-fn a_denial_anywhere_wins() {
+fn any_explicit_denial_wins() {
     let deny = policy_of(&[r#""Sid":"No","Effect":"Deny","Action":"s3:*","Resource":"*""#]);
     let deny_there = policy_of(&[r#""Effect":"Deny","Principal":{"AWS":"111111111111"},"Action":"*","Resource":"*""#]);
     let case = Case::default();
@@ -110,7 +110,7 @@ fn a_denial_anywhere_wins() {
 }
 
 #[test]
-fn sides_combine() {
+fn identity_session_and_resource_policies_combine() {
     let role = format!(r#"{{"AWS":"{ROLE}"}}"#);
     let session = format!(r#"{{"AWS":"{SESSION}"}}"#);
     let account = format!(r#"{{"AWS":"{HERE}"}}"#);
@@ -170,7 +170,7 @@ fn sides_combine() {
 }
 
 #[test]
-fn permission_from_a_weaker_and_a_stronger_principal() {
+fn strongest_principal_decides() {
     let statement =
         |name: &str| format!(r#""Effect":"Allow","Principal":{{"AWS":"{name}"}},"Action":"*","Resource":"*""#);
     let limit = policy_of(&[r#""Effect":"Allow","Action":"s3:Put*","Resource":"*""#]);
@@ -180,7 +180,7 @@ fn permission_from_a_weaker_and_a_stronger_principal() {
 }
 
 #[test]
-fn an_exception_to_a_denial() {
+fn not_principal_excepts_from_a_denial() {
     let excepting = |names: &[&str]| {
         let list = names.join(r#"",""#);
         policy_of(&[&format!(r#""Effect":"Deny","NotPrincipal":{{"AWS":["{list}"]}},"Action":"*","Resource":"*""#)])
@@ -192,7 +192,7 @@ fn an_exception_to_a_denial() {
 }
 
 #[test]
-fn roles_are_assumed_through_their_trust_policy() {
+fn trust_policy_decides_who_assumes_a_role() {
     let target = "arn:aws:iam::111111111111:role/target";
     let elsewhere = "arn:aws:iam::222222222222:role/target";
     for (principal, identity, resource, expected) in [
@@ -217,7 +217,7 @@ fn roles_are_assumed_through_their_trust_policy() {
 }
 
 #[test]
-fn services_invoke_functions() {
+fn function_policy_admits_services() {
     let function = "arn:aws:lambda:eu-west-1:111111111111:function:f";
     let resource = policy_of(&[r#""Sid":"api","Effect":"Allow","Principal":{"Service":"apigateway.amazonaws.com"},
            "Action":"lambda:InvokeFunction","Resource":"arn:aws:lambda:eu-west-1:111111111111:function:f",

@@ -4,7 +4,7 @@ use super::caller::Caller;
 use super::scenarios::{Case, ROLE, THERE, allow_all, policy, word};
 
 #[test]
-fn one_identity_statement() {
+fn one_identity_statement_decides() {
     for (statement, expected) in [
         (r#""Action":"s3:GetObject","Resource":"*""#, "allow"),
         (r#""Action":"S3:getobject","Resource":"*""#, "allow"),
@@ -58,7 +58,7 @@ fn old_policies_have_no_variables() {
 }
 
 #[test]
-fn unusable_requests_are_refused() {
+fn invalid_requests_are_refused() {
     let base = Case::default;
     for (name, case) in [
         ("action", Case { action: "GetObject", ..base() }),
@@ -81,7 +81,7 @@ fn unusable_requests_are_refused() {
 }
 
 #[test]
-fn actions_without_a_resource() {
+fn actions_without_a_resource_match_a_star_only() {
     let case = Case { action: "s3:ListAllMyBuckets", resource: "*", account: None, ..Case::default() };
     for (resource, expected) in [("*", "allow"), ("arn:aws:s3:::*", "implicit")] {
         let statement = format!(r#""Effect":"Allow","Action":"s3:List*","Resource":"{resource}""#);
@@ -108,7 +108,7 @@ fn wildcards_do_not_silently_cross_colons() {
 }
 
 #[test]
-fn apis_are_invoked() {
+fn invoke_matches_stage_method_and_path() {
     let base = "arn:aws:execute-api:eu-west-1:111111111111:abc/live/GET/";
     for (path, resource, expected) in [
         ("items/7", "arn:aws:execute-api:eu-west-1:111111111111:abc/live/GET/items/*", "allow"),

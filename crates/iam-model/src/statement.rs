@@ -43,7 +43,7 @@ impl Statement {
     }
 }
 
-/// Refuses every element outside the list, in the exact spelling.
+/// Refuses every element that is not in `known`; the comparison is case-sensitive.
 pub(super) fn only(elements: &Map<String, Value>, known: &[&str], path: &str) -> Result<(), PolicyError> {
     match elements.keys().find(|name| !known.contains(&name.as_str())) {
         Some(name) => Err(PolicyError::new(path, format!("has the unknown element {name:?}"))),
@@ -75,7 +75,9 @@ pub(super) fn parse(value: &Value, index: usize, variables: bool) -> Result<Stat
     let effect = match text_element(elements, "Effect", &at("Effect"))? {
         Some("Allow") => Effect::Allow,
         Some("Deny") => Effect::Deny,
-        Some(other) => return Err(PolicyError::new(&at("Effect"), format!("is {other:?}"))),
+        Some(other) => {
+            return Err(PolicyError::new(&at("Effect"), format!("is {other:?}, expected \"Allow\" or \"Deny\"")));
+        }
         None => return Err(PolicyError::new(&at("Effect"), "is missing".to_owned())),
     };
     let principals = match either(elements, "Principal", "NotPrincipal", &path)? {
@@ -110,7 +112,7 @@ pub(super) fn parse(value: &Value, index: usize, variables: bool) -> Result<Stat
     Ok(Statement { index, sid, effect, principals, actions, resources, conditions })
 }
 
-/// Finds an element that has a positive and a negative form, of which only one may be there.
+/// Finds an element that has a positive and a negative form, of which only one may be present.
 fn either<'a, 'n>(
     elements: &'a Map<String, Value>,
     name: &'n str,

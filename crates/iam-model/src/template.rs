@@ -58,12 +58,12 @@ impl Template {
         self.pieces.iter().any(|piece| matches!(piece, Piece::Variable { .. }))
     }
 
-    /// Whether the template is a lone `*`, which matches whatever is asked for.
+    /// Whether the template is a lone `*`, which matches every text.
     pub(crate) fn is_any(&self) -> bool {
         self.pieces == [Piece::AnyRun]
     }
 
-    /// Replaces the variables; nothing comes back when one has neither a value nor a default.
+    /// Replaces the variables; `None` when one has neither a value nor a default.
     pub(crate) fn resolve(&self, context: &Context) -> Option<Pattern> {
         let mut tokens = Vec::with_capacity(self.pieces.len());
         for piece in &self.pieces {
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn variables() {
+    fn variables_are_replaced() {
         let user: &[(&str, &str)] = &[("aws:username", "ann")];
         let star: &[(&str, &str)] = &[("aws:username", "*")];
         for (pattern, entries, text, expected) in [

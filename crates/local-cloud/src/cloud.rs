@@ -1,4 +1,5 @@
-//! What the front's own services (log-in, execute path, SFTP) use of the rest of the local cloud.
+//! What the front's own services (log-in, execute path, SFTP) share: clients of MiniStack, and stored sessions and
+//! policies.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -13,22 +14,21 @@ use super::functions::FunctionKey;
 use super::roles::Roles;
 use sftpctl_aws::{Aws, ConnectOptions};
 
-/// MiniStack as its accounts see it, and what the front remembers besides.
+/// AWS clients for the accounts of MiniStack, and the front's own memory.
 pub(crate) struct Cloud {
     ministack_port: u16,
     accounts: Mutex<HashMap<String, Arc<Aws>>>,
     /// Role sessions whose keys may sign.
     pub(crate) sessions: Sessions,
-    /// What the deployments of APIs were made of.
+    /// Snapshots of deployed APIs.
     pub(crate) deployments: Deployments,
-    /// The policies of roles.
     pub(crate) roles: Roles,
-    /// What the secrets of functions are made with.
+    /// The key that the secret keys of functions are derived from.
     pub(crate) function_key: FunctionKey,
 }
 
 impl Cloud {
-    /// The cloud whose MiniStack listens on this port; what it remembers is kept in `dir`.
+    /// A cloud for the MiniStack on `ministack_port`, with its files in `dir`.
     pub(crate) fn new(dir: &Path, ministack_port: u16, function_key: FunctionKey) -> Result<Self, LocalError> {
         Ok(Self {
             ministack_port,
@@ -40,7 +40,7 @@ impl Cloud {
         })
     }
 
-    /// AWS as this account. Calls go to MiniStack, not through the front: they are not the user's.
+    /// AWS clients for `account`. Their calls bypass the front, because they are not the user's.
     pub(crate) async fn aws(&self, account: &str) -> Arc<Aws> {
         let mut accounts = self.accounts.lock().await;
         if let Some(aws) = accounts.get(account) {

@@ -1,4 +1,4 @@
-//! Starts, stops and asks the local cloud in a folder, from another process.
+//! Starts, stops and queries the local cloud of a folder, from another process.
 
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
@@ -15,46 +15,42 @@ use super::serve::Run;
 use super::sftp::SftpLimits;
 use crate::process::{ProcessId, end_session, poll};
 
-/// Where the local cloud lives when nothing else is said.
+/// Default folder of the local cloud.
 pub const DEFAULT_DIR: &str = ".sftpctl/local";
-/// Where it listens when nothing else is said.
+/// Default port of the front.
 pub const DEFAULT_PORT: u16 = 4570;
 
-/// How long MiniStack and the front have to come up.
+/// Time limit for MiniStack and the front to start.
 const START_DEADLINE: Duration = Duration::from_secs(60);
-/// How long both have to write their state and end.
+/// Time limit for both to write their state and exit.
 const STOP_DEADLINE: Duration = Duration::from_secs(45);
 
-/// How to start the local cloud.
 #[derive(Debug, Clone, Default)]
 pub struct StartOptions {
     /// The port on 127.0.0.1; `None` is [`DEFAULT_PORT`], or that of the cloud that already runs.
     pub port: Option<u16>,
-    /// How long services take to do things.
+    /// Simulated delays of services.
     pub delays: Delays,
     /// The virtual environment; `None` is `venv` in the local cloud's folder.
     pub venv: Option<PathBuf>,
-    /// Keep the files of SFTP sessions in memory and ask nobody what they may: for measuring the endpoint alone.
+    /// Keep the files of SFTP sessions in memory and skip authorization, to measure the endpoint alone.
     pub files_in_memory: bool,
-    /// How long SFTP clients may take.
+    /// Time limits of SFTP clients.
     pub sftp_limits: SftpLimits,
 }
 
-/// What runs, and what it holds.
+/// The state of the local cloud, as `local status` prints it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Status {
-    /// Whether it runs.
     pub running: bool,
     /// Where AWS calls go, for example `http://127.0.0.1:4570`.
     pub endpoint: Option<String>,
-    /// The front's process.
+    /// Process ID of the front.
     pub pid: Option<i32>,
-    /// The MiniStack behind it.
     pub ministack: Option<MinistackStatus>,
     /// The Transfer servers of every account and region.
     pub servers: Vec<ServerStatus>,
-    /// The local cloud's folder.
     pub dir: PathBuf,
 }
 
@@ -62,21 +58,17 @@ pub struct Status {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MinistackStatus {
-    /// The pinned version.
     pub version: String,
-    /// Its own endpoint; AWS calls belong to the front's.
+    /// MiniStack's own endpoint. AWS calls should go to the front's instead.
     pub endpoint: String,
-    /// Its process.
+    /// Process ID of MiniStack.
     pub pid: i32,
 }
 
-/// One Transfer server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ServerStatus {
-    /// The account it belongs to.
     pub account: String,
-    /// Its region.
     pub region: String,
     /// `s-…`
     pub server_id: String,
@@ -92,15 +84,15 @@ pub(super) fn endpoint(port: u16) -> String {
     format!("http://127.0.0.1:{port}")
 }
 
-/// Starts the local cloud in `dir` in the background, installing it first where needed, and waits until it answers.
+/// Starts the local cloud in `dir` in the background, installing it first if needed, and waits until it answers.
 ///
-/// What already runs there is left as it is. `progress` gets a line for each step that takes time.
+/// A local cloud that already runs there is left as it is. `progress` gets a line for each step that takes time.
 ///
 /// # Errors
 /// See [`LocalError`]; after an error nothing is left running.
 pub async fn start(dir: &Path, options: &StartOptions, progress: &(dyn Fn(&str) + Sync)) -> Result<Status, LocalError> {
     let dir = &prepared(dir)?;
-    // What answers already needs no lock: many commands may use it at once.
+    // No lock if it already answers: many commands may use it at once.
     if let Some(run) = running(dir)?
         && options.port.is_none_or(|asked| asked == run.port)
         && let Ok(Some(status)) = ask(dir).await
@@ -116,7 +108,7 @@ pub async fn start(dir: &Path, options: &StartOptions, progress: &(dyn Fn(&str) 
     }
     end_orphan(dir).await?;
     let port = options.port.unwrap_or(DEFAULT_PORT);
-    // Asked before the installation, so that nobody waits for an answer that is known already.
+    // Checked before the installation, so that a taken port is reported at once.
     drop(super::serve::listen(port).await?);
     let venv = options.venv.clone().unwrap_or_else(|| dir.join("venv"));
     ministack::install(&venv, progress).await?;
@@ -142,12 +134,12 @@ pub async fn start(dir: &Path, options: &StartOptions, progress: &(dyn Fn(&str) 
         command.arg("--files-in-memory");
     }
     if std::env::var_os("RUST_LOG").is_none() {
-        // Log-ins, uploads and refusals are what somebody looks for in the front's log.
+        // Log-ins, uploads and refusals belong in the front's log.
         command.env("RUST_LOG", "warn,sftpctl_local_cloud=info");
     }
-    // Parts of uploads are large and short-lived. glibc raises its threshold with the first that is freed, keeps the later ones,
-    // and the front grows with the files that go through it; a threshold that is set stays. What is smaller is kept, since
-    // giving it back costs downloads a tenth of their speed.
+    // Upload parts are large and short-lived. By default glibc raises its mmap threshold when the first one is freed
+    // and keeps the later ones, so that the front grows with the files that pass through it; a threshold set explicitly
+    // stays. Smaller blocks are kept, because returning them costs downloads a tenth of their speed.
     for (name, mebibytes) in [("MALLOC_MMAP_THRESHOLD_", 4_u32), ("MALLOC_TRIM_THRESHOLD_", 64)] {
         if std::env::var_os(name).is_none() {
             command.env(name, (mebibytes << 20).to_string());
@@ -158,7 +150,7 @@ pub async fn start(dir: &Path, options: &StartOptions, progress: &(dyn Fn(&str) 
         command.spawn().map_err(|source| LocalError::Spawn { program: program.display().to_string(), source })?;
 
     let ready = poll(START_DEADLINE, async || match child.try_wait() {
-        Ok(Some(status)) => Some(Err(format!("it ended ({status})"))),
+        Ok(Some(status)) => Some(Err(format!("it exited ({status})"))),
         _ => match ask(dir).await {
             Ok(Some(status)) => Some(Ok(status)),
             _ => None,
@@ -180,10 +172,10 @@ pub async fn start(dir: &Path, options: &StartOptions, progress: &(dyn Fn(&str) 
     Err(LocalError::NotReady { what: "the local cloud", reason, log: tail(&log_path, 8) })
 }
 
-/// Ends the local cloud in `dir`, after it has written its state; whether there was one.
+/// Stops the local cloud in `dir` after it has written its state. Returns whether one was running.
 ///
 /// # Errors
-/// [`LocalError::DidNotStop`] when it is still there after a generous time; it is not killed, for its state's sake.
+/// [`LocalError::DidNotStop`] when it does not exit in time; it is not killed, so that its state is not lost.
 pub async fn stop(dir: &Path) -> Result<bool, LocalError> {
     if !dir.is_dir() {
         return Ok(false);
@@ -202,7 +194,7 @@ pub async fn stop(dir: &Path) -> Result<bool, LocalError> {
     Ok(front.is_some() || orphan)
 }
 
-/// What runs in `dir`.
+/// Reads the status of the local cloud in `dir`.
 ///
 /// # Errors
 /// Only when the local cloud's own files can't be read; not running is an answer, not an error.
@@ -225,10 +217,10 @@ pub fn logs(dir: &Path) -> [PathBuf; 2] {
     [dir.join("front.log"), dir.join("ministack.log")]
 }
 
-/// One call to the own paths of the front in `dir`, `/_sftpctl/…`; the body of the answer.
+/// Calls one of the front's own paths, `/_sftpctl/…`, in `dir`. Returns the body of the answer.
 ///
 /// # Errors
-/// [`LocalError::NotRunning`], and [`LocalError::Refused`] with the front's own words.
+/// [`LocalError::NotRunning`], or [`LocalError::Refused`] with the front's answer.
 pub async fn manage(dir: &Path, method: &str, path: &str, body: &str) -> Result<String, LocalError> {
     let dir = std::path::absolute(dir).map_err(LocalError::file("finding", dir))?;
     let Some(run) = running(&dir)? else { return Err(LocalError::NotRunning { dir }) };
@@ -239,26 +231,26 @@ pub async fn manage(dir: &Path, method: &str, path: &str, body: &str) -> Result<
     }
 }
 
-/// Asks the front that the run file names; `None` when there is none, or it does not answer.
+/// Asks the front named in the run file for its status; `None` when there is none, or it does not answer.
 async fn ask(dir: &Path) -> Result<Option<Status>, LocalError> {
     let Some(run) = running(dir)? else { return Ok(None) };
     let text = super::ministack::get(run.port, "/_sftpctl/status").await;
     Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
 }
 
-/// The run file, if the front that wrote it is still there.
+/// The run file, if the front that wrote it is still running.
 fn running(dir: &Path) -> Result<Option<Run>, LocalError> {
     let run: Option<Run> = read_json(&Run::path(dir))?;
     Ok(run.filter(|run| run.front.is_alive()))
 }
 
-/// Ends a MiniStack whose front was killed; whether there was one.
+/// Ends a MiniStack whose front was killed. Returns whether there was one.
 async fn end_orphan(dir: &Path) -> Result<bool, LocalError> {
     let path = Run::path(dir);
     let Some(run) = read_json::<Run>(&path)? else { return Ok(false) };
     let alive = run.ministack.is_alive();
     if alive {
-        // Ours beyond doubt, even with the front gone, because this very MiniStack is in it.
+        // Certainly our session, even with the front gone, because this MiniStack is in it.
         let session = run.ministack.session().filter(|session| *session == run.front.pid);
         run.ministack.terminate();
         if !run.ministack.wait_gone(STOP_DEADLINE).await {
@@ -273,13 +265,14 @@ async fn end_orphan(dir: &Path) -> Result<bool, LocalError> {
     Ok(alive)
 }
 
-/// The folder, made if need be, by its full name: the background process may not share our working directory.
+/// Creates the folder if needed and returns its absolute path: the background process may have another working
+/// directory.
 fn prepared(dir: &Path) -> Result<PathBuf, LocalError> {
     std::fs::create_dir_all(dir).map_err(LocalError::file("creating", dir))?;
     std::path::absolute(dir).map_err(LocalError::file("finding", dir))
 }
 
-/// Keeps two starts, or a start and a stop, apart; released when dropped.
+/// Locks the folder against another start or stop, until dropped.
 fn lock(dir: &Path) -> Result<File, LocalError> {
     let path = dir.join("lock");
     let file = append(&path)?;

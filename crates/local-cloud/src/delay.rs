@@ -1,4 +1,4 @@
-//! How long things take: the local cloud answers at once, AWS does not.
+//! Simulated delays: the local cloud answers at once, AWS does not.
 //!
 //! A rehearsal or a benchmark sets these, at start or while it runs (`POST /_sftpctl/settings`). With 0 the answers
 //! of MiniStack pass untouched.
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// Settable times, in seconds. In a change, what is left out keeps its value.
+/// Delays in seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct Delays {
@@ -25,7 +25,7 @@ impl Default for Delays {
     }
 }
 
-/// A change of [`Delays`]: what is `None` stays.
+/// A change of [`Delays`]. `None` leaves a value as it is.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub(crate) struct DelayChange {
@@ -47,7 +47,7 @@ impl Delays {
         seconds(self.table_creation_seconds)
     }
 
-    /// These times with `change` applied, or the name of a value that is no time.
+    /// Applies `change`, or returns the name of the first value that is not a valid duration.
     pub(crate) fn changed(mut self, change: DelayChange) -> Result<Self, &'static str> {
         for (name, to, from) in [
             ("serverStartSeconds", &mut self.server_start_seconds, change.server_start_seconds),
@@ -65,7 +65,7 @@ impl Delays {
     }
 }
 
-/// What is no time (negative, not a number) counts as none; `changed` and the command line refuse it before.
+/// Invalid values (negative, not a number) count as zero; `changed` and the command line refuse them earlier.
 fn seconds(value: f64) -> Duration {
     Duration::try_from_secs_f64(value).unwrap_or_default()
 }

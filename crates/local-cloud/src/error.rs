@@ -1,4 +1,4 @@
-//! What can go wrong with the local cloud, and what to do about it.
+//! Errors of the local cloud, with hints.
 
 use std::path::PathBuf;
 
@@ -8,65 +8,41 @@ use std::path::PathBuf;
 pub enum LocalError {
     /// No `python3` on the path.
     #[error("cannot create the local cloud's Python environment: there is no `{program}`")]
-    PythonMissing {
-        /// The interpreter looked for.
-        program: String,
-    },
+    PythonMissing { program: String },
     /// `python3` is there, but cannot make virtual environments.
     #[error("`{program}` cannot create a virtual environment: {output}")]
     VenvMissing {
-        /// The interpreter tried.
         program: String,
         /// The last lines it printed.
         output: String,
     },
     /// The interpreter is too old for MiniStack.
     #[error("`{program}` is Python {found}; the local cloud needs 3.10 or newer")]
-    PythonTooOld {
-        /// The interpreter tried.
-        program: String,
-        /// Its version.
-        found: String,
-    },
+    PythonTooOld { program: String, found: String },
     /// `pip install` did not succeed.
     #[error("installing {package} failed:\n{output}")]
     InstallFailed {
-        /// What was installed, with its version.
         package: String,
         /// The last lines of pip's output.
         output: String,
     },
-    /// What is to be changed does not run.
-    #[error("no local cloud answers in {}", dir.display())]
-    NotRunning {
-        /// The folder looked into.
-        dir: PathBuf,
-    },
-    /// The front does not take what it was given.
-    #[error("the local cloud refuses that: {words}")]
-    Refused {
-        /// Its words.
-        words: String,
-    },
+    /// No local cloud is running in the folder.
+    #[error("no local cloud is running in {}", dir.display())]
+    NotRunning { dir: PathBuf },
+    /// The front refused a request.
+    #[error("the local cloud refused the request: {words}")]
+    Refused { words: String },
     /// A call to the local cloud failed.
-    #[error("the local cloud does not do what it should")]
+    #[error("a call to the local cloud failed")]
     Call(#[from] sftpctl_aws::AwsError),
     /// Something else listens on the port.
     #[error("port {port} on 127.0.0.1 is taken by another program")]
-    PortTaken {
-        /// The port asked for.
-        port: u16,
-    },
-    /// It runs already, with another port than the one asked for.
-    #[error("the local cloud already runs on port {running}, not on {asked}")]
-    RunsElsewhere {
-        /// The port it listens on.
-        running: u16,
-        /// The port asked for.
-        asked: u16,
-    },
-    /// A background process ended or stayed silent during start.
-    #[error("{what} did not come up: {reason}\n{log}")]
+    PortTaken { port: u16 },
+    /// It already runs, on another port than the requested one.
+    #[error("the local cloud is already running on port {running}, not on {asked}")]
+    RunsElsewhere { running: u16, asked: u16 },
+    /// A background process exited or did not answer during the start.
+    #[error("{what} did not start: {reason}\n{log}")]
     NotReady {
         /// Which of the two processes.
         what: &'static str,
@@ -83,37 +59,31 @@ pub enum LocalError {
         /// Where its output went.
         log: PathBuf,
     },
-    /// A process that was told to end did not.
-    #[error("process {pid} ({what}) did not end within {seconds} s")]
+    /// A process did not exit after it was asked to.
+    #[error("process {pid} ({what}) did not exit within {seconds} s")]
     DidNotStop {
         /// Which of the two processes.
         what: &'static str,
-        /// Its id.
         pid: i32,
         /// How long it was given.
         seconds: u64,
     },
-    /// Another start or stop in the same folder is under way.
-    #[error("another `local start` or `local stop` is at work in {}", dir.display())]
-    Busy {
-        /// The local cloud's folder.
-        dir: PathBuf,
-    },
-    /// A file of the local cloud could not be read, written or understood.
+    /// Another start or stop in the same folder is in progress.
+    #[error("another `local start` or `local stop` is in progress in {}", dir.display())]
+    Busy { dir: PathBuf },
+    /// A file of the local cloud could not be read, written or parsed.
     #[error("{action} {}", path.display())]
     File {
         /// What was tried, as a verb.
         action: &'static str,
-        /// On which file.
         path: PathBuf,
         /// The system's answer.
         #[source]
         source: std::io::Error,
     },
-    /// A child process could not be started or asked.
+    /// A child process could not be started or queried.
     #[error("starting {program}")]
     Spawn {
-        /// The program.
         program: String,
         /// The system's answer.
         #[source]
@@ -124,7 +94,6 @@ pub enum LocalError {
     Network {
         /// What was tried.
         action: &'static str,
-        /// The port.
         port: u16,
         /// The system's answer.
         #[source]
@@ -139,26 +108,25 @@ impl LocalError {
         Some(match self {
             Self::Call(error) => return error.hint(),
             Self::PythonMissing { .. } | Self::VenvMissing { .. } => {
-                "install it, on Debian and Ubuntu with: apt-get install python3 python3-venv".to_owned()
+                "install Python 3; on Debian and Ubuntu: apt-get install python3 python3-venv".to_owned()
             }
             Self::PythonTooOld { .. } => {
                 "put a newer `python3` first on the PATH, or name one in SFTPCTL_PYTHON".to_owned()
             }
             Self::InstallFailed { .. } => {
-                "pip follows the usual settings (PIP_INDEX_URL, PIP_PROXY, pip.conf); then run the command again"
-                    .to_owned()
+                "check pip's settings (PIP_INDEX_URL, PIP_PROXY, pip.conf), then rerun the command".to_owned()
             }
             Self::PortTaken { port } => {
                 format!(
-                    "end that program, or choose another port: sftpctl local start --port {}",
+                    "stop that program, or choose another port: sftpctl local start --port {}",
                     port.saturating_add(1)
                 )
             }
             Self::RunsElsewhere { .. } => "stop it first: sftpctl local stop".to_owned(),
-            Self::NotReady { .. } | Self::MinistackEnded { .. } => "the whole log: sftpctl local logs".to_owned(),
-            Self::DidNotStop { .. } | Self::Busy { .. } => "wait a little and run the command again".to_owned(),
+            Self::NotReady { .. } | Self::MinistackEnded { .. } => "see the full log: sftpctl local logs".to_owned(),
+            Self::DidNotStop { .. } | Self::Busy { .. } => "wait a moment, then rerun the command".to_owned(),
             Self::NotRunning { .. } => "start it: sftpctl local start".to_owned(),
-            Self::Refused { .. } => "examples: sftpctl local faults add --help".to_owned(),
+            Self::Refused { .. } => "see the examples: sftpctl local faults add --help".to_owned(),
             Self::File { .. } | Self::Spawn { .. } | Self::Network { .. } => return None,
         })
     }

@@ -1,4 +1,4 @@
-//! Small JSON files that are either there whole or not at all.
+//! Small JSON files, written atomically.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -8,17 +8,17 @@ use serde::de::DeserializeOwned;
 
 use super::error::LocalError;
 
-/// Reads a file; `None` when there is none.
+/// Reads a file; `None` if it does not exist.
 pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, LocalError> {
     let bytes = match std::fs::read(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(LocalError::file("reading", path)(error)),
     };
-    serde_json::from_slice(&bytes).map(Some).map_err(|error| LocalError::file("understanding", path)(error.into()))
+    serde_json::from_slice(&bytes).map(Some).map_err(|error| LocalError::file("parsing", path)(error.into()))
 }
 
-/// Writes a file beside its place, then moves it there.
+/// Writes a temporary file in the same folder, then renames it.
 pub(crate) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), LocalError> {
     let write = || -> std::io::Result<()> {
         let folder = path.parent().unwrap_or(Path::new("."));
@@ -33,7 +33,7 @@ pub(crate) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), Loc
     write().map_err(LocalError::file("writing", path))
 }
 
-/// The last `count` lines of a file, or nothing when it can't be read.
+/// The last `count` lines of a file, or an empty string if it cannot be read.
 pub(crate) fn tail(path: &Path, count: usize) -> String {
     let text = std::fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
     last_lines(&text, count)

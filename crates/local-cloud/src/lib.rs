@@ -1,10 +1,13 @@
-//! The local cloud: an AWS on this machine, with real parts, for rehearsal and tests.
+//! The local cloud: an AWS on this machine, with real parts, for rehearsals and tests.
 //!
-//! Two processes, both on loopback only: [MiniStack](https://pypi.org/project/ministack/), which has most services, in a
-//! virtual environment of its own; and a front, ours, which answers what MiniStack lacks and passes the rest on.
+//! It is the program `sftpctl-local`, which `sftpctl local` and `--local` run. Of the workspace it uses only
+//! `sftpctl-aws`, for calls to MiniStack, and `iam-model`, for policies.
 //!
-//! [`start`], [`stop`], [`status`] and [`logs`] are for the command `sftpctl-local`; [`serve`] is the background process
-//! itself.
+//! It runs as two processes, both on loopback only: [MiniStack](https://pypi.org/project/ministack/), which has most
+//! services, in a Python virtual environment of its own; and a front, which answers what MiniStack lacks and passes
+//! everything else on.
+//!
+//! [`start`], [`stop`], [`status`] and [`logs`] are the program's commands; [`serve`] is the background process.
 
 mod cloud;
 mod control;

@@ -1,5 +1,5 @@
-//! What a Transfer server does when somebody wants to log in: asks the identity provider, and makes of the answer a role,
-//! a session policy and a home.
+//! Log-ins to a Transfer server: asks the identity provider, and reads a role, a session policy and a home from its
+//! answer.
 //!
 //! Follows the user guide's "Using Amazon API Gateway to integrate your identity provider".
 
@@ -18,37 +18,36 @@ use super::transfer::{Place, Server, arn};
 /// RFC 3986's unreserved characters stay; an `@` becomes `%40`.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
-/// The most characters of a session policy, with its variables filled in (IAM and STS quotas).
+/// Maximum length in characters of a session policy, with its variables filled in (IAM and STS quotas).
 const MOST_POLICY: usize = 2048;
 
-/// Somebody who wants in.
+/// A log-in attempt.
 pub(crate) struct Asked<'a> {
-    /// The user name.
     pub(crate) username: &'a str,
-    /// The password; empty where a key is offered.
+    /// The password; empty if a key is offered.
     pub(crate) password: &'a str,
     /// `SFTP`.
     pub(crate) protocol: &'a str,
-    /// Where from.
+    /// The client's address.
     pub(crate) source_ip: &'a str,
 }
 
-/// What the identity provider answered.
+/// The identity provider's answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Identity {
     /// HTTP status.
     pub(crate) status: u16,
     /// The body.
     pub(crate) response: String,
-    /// What went wrong on the way there.
+    /// Why it could not be called; empty on success.
     pub(crate) message: String,
-    /// The address that was called.
+    /// The URL that was called.
     pub(crate) url: String,
-    /// The link that is broken, for the front's log.
+    /// The reason of a failure, for the front's log.
     pub(crate) cause: Option<String>,
 }
 
-/// What a customer is admitted to.
+/// The rights and the home of an admitted customer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Admission {
     /// ARN of the role to assume.
@@ -57,11 +56,11 @@ pub(crate) struct Admission {
     pub(crate) policy: Option<String>,
     /// The home.
     pub(crate) home: View,
-    /// Keys to compare with.
+    /// The customer's public keys.
     pub(crate) public_keys: Vec<String>,
 }
 
-/// How the customer sees the files.
+/// The folders that the customer sees.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum View {
     /// All buckets by name, beginning in this folder.
@@ -94,11 +93,14 @@ pub(crate) async fn ask(cloud: &Cloud, place: &Place, id: &str, server: &Server,
     if server.text("IdentityProviderType") != "API_GATEWAY" {
         return failed(
             500,
-            format!("the local cloud asks API_GATEWAY only, not {}", server.text("IdentityProviderType")),
+            format!(
+                "the local cloud supports identity providers of the type API_GATEWAY only, not {}",
+                server.text("IdentityProviderType")
+            ),
         );
     }
     let Some((host, target)) = url.strip_prefix("https://").and_then(|rest| rest.split_once('/')) else {
-        return failed(500, format!("{base} is no https address"));
+        return failed(500, format!("{base} is not an https:// URL"));
     };
     let Some((api, region)) = execute_api::host(host) else {
         return failed(500, format!("Unable to call identity provider: {host} is not reachable from the local cloud"));
@@ -123,7 +125,7 @@ pub(crate) async fn ask(cloud: &Cloud, place: &Place, id: &str, server: &Server,
         request = request.header("passwordbase64", BASE64.encode(asked.password));
     }
     let Ok(request) = request.body(()) else {
-        return failed(500, "the request to the identity provider cannot be made".to_owned());
+        return failed(500, "the request to the identity provider cannot be built".to_owned());
     };
     let (mut parts, ()) = request.into_parts();
     let by = SignedBy {
@@ -155,7 +157,7 @@ pub(crate) async fn ask(cloud: &Cloud, place: &Place, id: &str, server: &Server,
     Identity { status: answer.status, response: answer.body, message, url, cause: answer.cause }
 }
 
-/// What the answer admits to; the reason where it is a refusal.
+/// Reads the admission from the answer, or the reason for a refusal.
 pub(crate) fn admission(username: &str, identity: &Identity) -> Result<Admission, String> {
     if identity.status != 200 {
         return Err(identity
@@ -163,7 +165,7 @@ pub(crate) fn admission(username: &str, identity: &Identity) -> Result<Admission
             .clone()
             .unwrap_or_else(|| format!("the identity provider answered {}", identity.status)));
     }
-    let answer: Value = serde_json::from_str(&identity.response).map_err(|_| "the answer is no JSON".to_owned())?;
+    let answer: Value = serde_json::from_str(&identity.response).map_err(|_| "the answer is not JSON".to_owned())?;
     let text = |name: &str| answer[name].as_str().filter(|text| !text.is_empty()).map(str::to_owned);
     let role = text("Role").ok_or("the answer has no Role")?;
     let view = match text("HomeDirectoryType").as_deref() {
@@ -171,7 +173,7 @@ pub(crate) fn admission(username: &str, identity: &Identity) -> Result<Admission
         Some("LOGICAL") => {
             let details = text("HomeDirectoryDetails").ok_or("a LOGICAL home has no HomeDirectoryDetails")?;
             let entries: Vec<Value> =
-                serde_json::from_str(&details).map_err(|_| "HomeDirectoryDetails is no JSON list".to_owned())?;
+                serde_json::from_str(&details).map_err(|_| "HomeDirectoryDetails is not a JSON list".to_owned())?;
             let pairs = entries
                 .iter()
                 .map(|entry| Some((entry["Entry"].as_str()?.to_owned(), entry["Target"].as_str()?.to_owned())));
@@ -186,13 +188,13 @@ pub(crate) fn admission(username: &str, identity: &Identity) -> Result<Admission
     let public_keys = match &answer["PublicKeys"] {
         Value::Null => Vec::new(),
         Value::Array(keys) => keys.iter().filter_map(|key| key.as_str().map(str::to_owned)).collect(),
-        _ => return Err("PublicKeys is no list".to_owned()),
+        _ => return Err("PublicKeys is not a list".to_owned()),
     };
     Ok(Admission { role, policy, home: view, public_keys })
 }
 
-/// Transfer's variables, filled in by their text, as the service does before it assumes the role. With a logical home
-/// only the user's name is known.
+/// Replaces Transfer's variables in the policy's text, as the service does before it assumes the role. With a logical
+/// home only the user name is known.
 fn filled(policy: &str, username: &str, view: &View) -> String {
     let mut policy = policy.replace("${transfer:UserName}", username);
     if let View::Path(home) = view {
@@ -247,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn the_services_variables_are_filled_in() {
+    fn transfer_variables_are_replaced() {
         let policy = "${transfer:HomeBucket} ${transfer:HomeFolder}/ ${transfer:HomeDirectory} ${transfer:UserName} ${aws:userid}";
         let response = json!({ "Role": "r", "HomeDirectory": "/b/f/g", "Policy": policy });
         let admitted = admission("me", &identity(200, response)).unwrap();

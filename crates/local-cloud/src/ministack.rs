@@ -18,13 +18,13 @@ use crate::process::{ProcessId, poll};
 pub(super) const VERSION: &str = "1.5.33";
 
 const REQUIREMENTS: &str = include_str!("requirements.txt");
-/// A finished installation holds this file, with the requirements it was made from.
+/// A finished installation contains this file, with its requirements.
 const STAMP: &str = "sftpctl-requirements.txt";
 const READY_DEADLINE: Duration = Duration::from_secs(45);
-/// It writes all its state when it ends, so it is given time.
+/// MiniStack writes its state when it exits, which takes time.
 const END_DEADLINE: Duration = Duration::from_secs(30);
 
-/// Makes the virtual environment, unless a finished one with the same requirements is there.
+/// Creates the virtual environment, unless a finished one with the same requirements exists.
 pub(super) async fn install(venv: &Path, progress: &(dyn Fn(&str) + Sync)) -> Result<(), LocalError> {
     let stamp = venv.join(STAMP);
     let _lock = lock(venv).await?;
@@ -34,7 +34,7 @@ pub(super) async fn install(venv: &Path, progress: &(dyn Fn(&str) + Sync)) -> Re
     let python = std::env::var("SFTPCTL_PYTHON").unwrap_or_else(|_| "python3".to_owned());
     check_python(&python).await?;
     progress(&format!("creating a virtual environment in {}", venv.display()));
-    // An environment that was left half-made, or that another version made, is made anew.
+    // An unfinished environment, or one of another version, is created again.
     let output = run(Command::new(&python).args(["-m", "venv", "--clear"]).arg(venv), &python).await?;
     if let Err(output) = output {
         return Err(LocalError::VenvMissing { program: python, output });
@@ -46,7 +46,7 @@ pub(super) async fn install(venv: &Path, progress: &(dyn Fn(&str) + Sync)) -> Re
     std::fs::write(&stamp, REQUIREMENTS).map_err(LocalError::file("writing", stamp))
 }
 
-/// Keeps two installations into the same place apart: the second waits, and finds the work done.
+/// Locks the virtual environment against a second installation, which waits and then finds the first one.
 async fn lock(venv: &Path) -> Result<std::fs::File, LocalError> {
     let path = venv.with_extension("lock");
     let locked = tokio::task::spawn_blocking({
@@ -90,7 +90,7 @@ async fn run(command: &mut Command, program: &str) -> Result<Result<(), String>,
     Ok(Err(last_lines(&String::from_utf8_lossy(&text), 6)))
 }
 
-/// Installs the requirements, telling each package that is fetched.
+/// Installs the requirements, reporting each package that is fetched.
 async fn pip(venv: &Path, requirements: &Path, progress: &(dyn Fn(&str) + Sync)) -> Result<(), LocalError> {
     let python = venv.join("bin").join("python");
     let mut child = Command::new(&python)
@@ -120,7 +120,7 @@ async fn pip(venv: &Path, requirements: &Path, progress: &(dyn Fn(&str) + Sync))
     let errors = async {
         let mut text = Vec::new();
         if let Some(mut stderr) = stderr {
-            // What was read before a failure is still worth showing.
+            // Output before a failure is still worth printing.
             let _ = stderr.read_to_end(&mut text).await;
         }
         String::from_utf8_lossy(&text).into_owned()
@@ -137,9 +137,9 @@ async fn pip(venv: &Path, requirements: &Path, progress: &(dyn Fn(&str) + Sync))
 /// A running MiniStack.
 pub(super) struct Ministack {
     child: Child,
-    /// Its process, unless it ended at once.
+    /// The process, unless it exited at once.
     pub(super) process: Option<ProcessId>,
-    /// Where it listens.
+    /// The port it listens on.
     pub(super) port: u16,
     log: PathBuf,
 }
@@ -147,8 +147,7 @@ pub(super) struct Ministack {
 impl Ministack {
     /// Starts it on a free port of 127.0.0.1, with its state in `dir`.
     ///
-    /// Functions that it runs get `endpoint` as theirs, so that their calls come back through the front, and sessions that
-    /// are made with `key`.
+    /// Its functions get `endpoint`, so that their calls pass through the front, and sessions derived from `key`.
     pub(super) fn spawn(venv: &Path, dir: &Path, endpoint: &str, key: &FunctionKey) -> Result<Self, LocalError> {
         let log = dir.join("ministack.log");
         let temporary = dir.join("tmp");
@@ -158,7 +157,7 @@ impl Ministack {
         let output = OpenOptions::new().create(true).append(true).open(&log);
         let output = output.map_err(LocalError::file("opening", &log))?;
         let errors = output.try_clone().map_err(LocalError::file("opening", &log))?;
-        // Free at this moment; MiniStack says so in its log, and ends, when somebody was faster.
+        // Free at this moment. If another program takes it first, MiniStack logs that and exits.
         let port = TcpListener::bind(("127.0.0.1", 0))
             .and_then(|listener| listener.local_addr())
             .map_err(|source| LocalError::Network { action: "finding a free port", port: 0, source })?
@@ -167,7 +166,7 @@ impl Ministack {
         let child = Command::new(&python)
             .arg(&launcher)
             .current_dir(dir)
-            // Settings of the caller's shell for AWS, or for another MiniStack, are not for this one.
+            // AWS and MiniStack settings of the caller's shell must not leak in.
             .env_clear()
             .envs(std::env::vars_os().filter(|(name, _)| {
                 let name = name.to_string_lossy();
@@ -201,7 +200,7 @@ impl Ministack {
     pub(super) async fn ready(&mut self) -> Result<(), LocalError> {
         let port = self.port;
         let answered = poll(READY_DEADLINE, async || match self.child.try_wait() {
-            Ok(Some(status)) => Some(Err(format!("it ended ({status})"))),
+            Ok(Some(status)) => Some(Err(format!("it exited ({status})"))),
             _ => get(port, "/_ministack/ready").await.map(|_| Ok(())),
         })
         .await;
@@ -213,7 +212,7 @@ impl Ministack {
         Err(LocalError::NotReady { what: "MiniStack", reason, log: tail(&self.log, 8) })
     }
 
-    /// Waits until it ends by itself, and says so as the error that it is.
+    /// Waits until it exits by itself. Returns the error for that.
     pub(super) async fn ended(&mut self) -> LocalError {
         let status = match self.child.wait().await {
             Ok(status) => status.to_string(),
@@ -222,7 +221,7 @@ impl Ministack {
         LocalError::MinistackEnded { status, log: self.log.clone() }
     }
 
-    /// Ends it: it writes its state on SIGTERM.
+    /// Ends it with SIGTERM, on which it writes its state.
     pub(super) async fn end(&mut self) -> Result<(), LocalError> {
         if let Some(process) = self.process {
             process.terminate();
@@ -241,7 +240,7 @@ pub(super) async fn get(port: u16, path: &str) -> Option<String> {
     (status == 200).then_some(body)
 }
 
-/// Status and body of a small exchange on 127.0.0.1, if it is over within a second.
+/// Status and body of a small request on 127.0.0.1, if it completes within a second.
 pub(super) async fn send(port: u16, method: &str, path: &str, body: &str) -> Option<(u16, String)> {
     let length = body.len();
     let request = format!(
@@ -265,7 +264,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_version_is_pinned() {
+    fn pinned_version_matches_the_requirements() {
         assert!(REQUIREMENTS.contains(&format!("\nministack=={VERSION}\n")));
         assert!(REQUIREMENTS.lines().all(|line| line.starts_with('#') || line.contains("==")), "all are pinned");
     }

@@ -1,4 +1,4 @@
-//! Processes told apart by id *and* start time, so that a recycled id is never mistaken for ours.
+//! Processes identified by ID and start time, so that a recycled ID is not mistaken for the same process.
 
 use std::path::Path;
 use std::time::Duration;
@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ProcessId {
-    /// The process id.
     pub(crate) pid: i32,
     /// Clock ticks from boot to the start of the process: field 22 of `/proc/<pid>/stat`, see proc(5).
     pub(crate) started: u64,
@@ -27,17 +26,17 @@ impl ProcessId {
         look(self.pid).filter(|(process, _)| *process == self).map(|(_, session)| session)
     }
 
-    /// Whether this very process still runs.
+    /// Whether this process is still running.
     pub(crate) fn is_alive(self) -> bool {
         Self::of(self.pid) == Some(self)
     }
 
-    /// Asks it to end. Nothing happens when it is gone, whoever has its id now.
+    /// Sends SIGTERM. Does nothing if the process is gone, even if its ID is in use again.
     pub(crate) fn terminate(self) {
         self.signal(Signal::TERM);
     }
 
-    /// Ends it at once.
+    /// Sends SIGKILL, likewise.
     pub(crate) fn kill(self) {
         self.signal(Signal::KILL);
     }
@@ -57,11 +56,11 @@ impl ProcessId {
     }
 }
 
-/// What `/proc/<pid>/stat` shows.
+/// The state of a process in `/proc/<pid>/stat`.
 enum Seen {
     /// A living process and its session.
     Alive(ProcessId, i32),
-    /// A zombie has ended; only its parent has not asked yet.
+    /// A zombie: it has ended, but its parent has not waited for it yet.
     Ended,
 }
 
@@ -88,7 +87,8 @@ fn look(pid: i32) -> Option<(ProcessId, i32)> {
     }
 }
 
-/// Ends what is left of a session, except this process: first asked to, then made to. Returns when it has gone.
+/// Ends the remaining processes of a session, except this one: first with SIGTERM, then with SIGKILL. Returns when they
+/// have ended.
 ///
 /// MiniStack leaves the processes of its functions behind. They are in the session of the front that started it.
 pub(crate) async fn end_session(session: i32) {
@@ -107,14 +107,14 @@ pub(crate) async fn end_session(session: i32) {
     if poll(GRACE, async || members().is_empty().then_some(())).await.is_some() {
         return;
     }
-    // A process that is killed takes a moment to go, and one that was just started was not in the list.
+    // A killed process takes a moment to end, and a new one was not yet in the list.
     let killed = poll(KILLED, async || {
         let left = members();
         left.iter().copied().for_each(ProcessId::kill);
         left.is_empty().then_some(())
     });
     if killed.await.is_none() {
-        tracing::warn!(session, "processes of the local cloud are still there");
+        tracing::warn!(session, "processes of the local cloud are still running");
     }
 }
 
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unused_id_is_nobody() {
+    fn unused_id_has_no_process() {
         assert_eq!(ProcessId::of(i32::MAX), None);
     }
 }

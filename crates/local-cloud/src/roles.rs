@@ -1,7 +1,7 @@
-//! The policies of roles, read once and believed as long as nothing can have changed them.
+//! A cache of the policies of roles, valid while nothing can have changed them.
 //!
-//! A log-in asks for the policies of three roles. Whatever may change one comes through the front, which says so; what
-//! comes another way counts after two seconds. IAM itself takes longer than that to spread a change.
+//! A log-in needs the policies of three roles. Changes made through the front invalidate the cache; other changes count
+//! after two seconds. IAM itself takes longer than that to propagate a change.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,10 +13,9 @@ use tokio::sync::Mutex;
 use iam_model::Policy;
 use sftpctl_aws::Aws;
 
-/// How long policies are believed that nobody is known to have changed.
+/// Maximum age of cached policies.
 const FRESH: Duration = Duration::from_secs(2);
 
-/// Policies by account and role.
 #[derive(Default)]
 pub(crate) struct Roles {
     changes: AtomicU64,
@@ -25,13 +24,13 @@ pub(crate) struct Roles {
 
 struct Read {
     at: Instant,
-    /// How many changes there had been when reading began.
+    /// The number of changes when reading began.
     changes: u64,
     policies: Option<Arc<[Policy]>>,
 }
 
 impl Roles {
-    /// Something may have changed: nothing that was read before is believed any more.
+    /// Invalidates the cache, because a role may have changed.
     pub(crate) fn changed(&self) {
         self.changes.fetch_add(1, Ordering::SeqCst);
     }
@@ -39,10 +38,10 @@ impl Roles {
     /// Every policy of a role, inline and attached; `None` without the role.
     ///
     /// # Errors
-    /// IAM does not answer, or a policy cannot be understood.
+    /// IAM does not answer, or a policy cannot be parsed.
     pub(crate) async fn policies(&self, aws: &Aws, account: &str, role: &str) -> Result<Option<Arc<[Policy]>>, String> {
         let key = (account.to_owned(), role.to_owned());
-        // Held while reading: of many who ask at once, one reads.
+        // Held while reading, so that of many concurrent callers only one reads.
         let mut read = self.read.lock().await;
         let changes = self.changes.load(Ordering::SeqCst);
         if let Some(known) = read.get(&key)

@@ -15,24 +15,21 @@ use super::functions::FunctionKey;
 use super::ministack::{self, Ministack};
 use crate::process::{ProcessId, end_session};
 
-/// How long open connections may take to finish once the front is told to end.
+/// Time limit for open connections to finish when the front stops.
 const DRAIN: Duration = Duration::from_secs(3);
 
-/// What `start` and `stop` need to know of a running local cloud.
+/// The run file: what `start` and `stop` need to know about a running local cloud.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct Run {
     version: u32,
-    /// The front's port.
     pub(super) port: u16,
-    /// The front's process.
     pub(super) front: ProcessId,
-    /// MiniStack's process.
     pub(super) ministack: ProcessId,
 }
 
 impl Run {
-    /// Where it is kept.
+    /// The path of the run file.
     pub(super) fn path(dir: &Path) -> PathBuf {
         dir.join("run.json")
     }
@@ -41,7 +38,7 @@ impl Run {
 /// Runs the local cloud in `dir` until SIGTERM, SIGINT or the end of MiniStack.
 ///
 /// # Errors
-/// See [`LocalError`]. MiniStack has been ended then, too.
+/// See [`LocalError`]. MiniStack has been ended by then, too.
 pub async fn serve(dir: &Path, options: &StartOptions) -> Result<(), LocalError> {
     // A session of its own, so that closing the terminal it was started from does not end it. A process that leads a
     // group already (one started from a shell by hand) can't have one, and needs none.
@@ -68,23 +65,23 @@ pub async fn serve(dir: &Path, options: &StartOptions) -> Result<(), LocalError>
         _ = terminate.recv() => Ok(()),
         _ = interrupt.recv() => Ok(()),
     };
-    tracing::info!("ending");
+    tracing::info!("stopping");
     let ended = ministack.end().await;
     let me = std::process::id().cast_signed();
-    // Only a session of our own holds nothing but what we started.
+    // Only a session of our own contains nothing else.
     if ProcessId::of(me).and_then(ProcessId::session) == Some(me) {
         end_session(me).await;
     }
     match std::fs::remove_file(Run::path(dir)) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            tracing::warn!(%error, "the run file is still there");
+            tracing::warn!(%error, "cannot remove the run file");
         }
         _ => {}
     }
     result.and(ended)
 }
 
-/// Serves until MiniStack ends. Being dropped ends it too: `select` does that at a signal.
+/// Serves until MiniStack exits, or until this future is dropped, as `select` does on a signal.
 async fn run(
     dir: &Path,
     port: u16,
@@ -103,7 +100,7 @@ async fn run(
     tracing::info!(endpoint = endpoint(port), "ready");
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let serving = tokio::spawn(front::run(front, listener, async {
-        // The sender's end, dropped with this function, means the same as a message.
+        // Dropping the sender means the same as a message.
         let _ = stopped.await;
     }));
     let ended = ministack.ended().await;

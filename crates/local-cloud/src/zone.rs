@@ -1,5 +1,5 @@
-//! The DNS zone that an environment expects to find in its account: on AWS it is there before any deployment, so the
-//! local cloud has it too.
+//! The DNS zone that an environment expects in its account: on AWS it exists before any deployment, so the local cloud
+//! creates it.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use sftpctl_aws::{Aws, ConnectOptions};
 /// Makes sure that this account of the local cloud in `dir` has a public hosted zone of this name.
 ///
 /// # Errors
-/// The local cloud does not run, or refuses.
+/// The local cloud is not running, or refuses the call.
 pub async fn ensure(dir: &Path, account: &str, zone: &str) -> Result<(), LocalError> {
     let status = status(dir).await?;
     let endpoint = status.endpoint.ok_or_else(|| LocalError::NotRunning { dir: status.dir.clone() })?;

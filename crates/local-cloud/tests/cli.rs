@@ -14,7 +14,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn help_shows_commands_as_people_type_them() {
+fn help_lists_the_commands_of_sftpctl_local() {
     let help = run(&["--help"]);
     assert!(help.status.success());
     let help = text(&help.stdout);
@@ -22,7 +22,7 @@ fn help_shows_commands_as_people_type_them() {
     for command in ["start", "stop", "status", "logs", "faults", "completions", "man"] {
         assert!(help.contains(&format!("\n  {command} ")), "{command}: {help}");
     }
-    assert!(!help.contains("\n  serve "), "the background process is not for people: {help}");
+    assert!(!help.contains("\n  serve "), "the background process is hidden: {help}");
 }
 
 #[test]
@@ -36,7 +36,7 @@ fn status_without_a_local_cloud_is_not_running() {
 }
 
 #[test]
-fn errors_have_a_hint_and_the_exit_code_of_usage() {
+fn errors_have_a_hint_and_exit_code_2() {
     let failed = run(&["faults", "list"]);
     assert_eq!(failed.status.code(), Some(2));
     assert!(text(&failed.stderr).contains("hint: "), "{failed:?}");
@@ -46,7 +46,7 @@ fn errors_have_a_hint_and_the_exit_code_of_usage() {
 }
 
 #[test]
-fn there_is_a_completion_script_and_a_manual_page() {
+fn completions_and_man_are_printed() {
     assert!(text(&run(&["completions", "bash"]).stdout).contains("sftpctl-local"));
     assert!(text(&run(&["man"]).stdout).contains(".TH sftpctl"));
 }

@@ -165,7 +165,7 @@ fn function_may_do_only_what_its_role_allows() {
         ("put", denied("PutItem", "PutItem")),
         ("other table", denied("GetItem", "GetItem")),
         ("batch", denied("BatchGetItem", "BatchGetItem")),
-        ("s3", "the local cloud lets functions call DynamoDB alone, not s3:ListBuckets".to_owned()),
+        ("s3", "the local cloud lets functions call DynamoDB only, not s3:ListBuckets".to_owned()),
         ("secret", "(InvalidSignatureException)".to_owned()),
         ("token", "(InvalidSignatureException)".to_owned()),
     ] {

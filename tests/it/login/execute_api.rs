@@ -13,8 +13,8 @@ fn unsupported_features_are_refused_and_logged() {
     let login = site.add(7002, "outside", "correct horse");
     let cases = call(&site, &login, &["unmodelled"]);
     let expected = [
-        ("API key", 500, "the method wants an API key, which is not modelled"),
-        ("validator", 500, "the method wants a request validator, which is not modelled"),
+        ("API key", 500, "the method requires an API key, which is not modelled"),
+        ("validator", 500, "the method requires a request validator, which is not modelled"),
         ("custom authorizer", 500, "authorization by CUSTOM is not modelled"),
         ("user pool", 500, "authorization by COGNITO_USER_POOLS is not modelled"),
         ("parameter", 500, "the request parameter method.request.multivaluequerystring.x is not modelled"),
@@ -23,20 +23,20 @@ fn unsupported_features_are_refused_and_logged() {
         ("proxy", 500, "integrations of the kind AWS_PROXY are not modelled"),
         ("mock", 500, "integrations of the kind MOCK are not modelled"),
         ("another service", 500, "dynamodb:action/Query is not modelled"),
-        ("credentials", 500, "the method wants a role of the integration, which is not modelled"),
+        ("credentials", 500, "the method requires a role of the integration, which is not modelled"),
         (
             "integration parameters",
             500,
-            "the method wants request parameters of the integration, which is not modelled",
+            "the method requires request parameters of the integration, which is not modelled",
         ),
-        ("content", 500, "the method wants a conversion of the content, which is not modelled"),
+        ("content", 500, "the method requires a conversion of the content, which is not modelled"),
         ("no template", 415, "no template for JSON"),
         ("unknown template", 500, "the mapping template: line 1: `$stageVariables"),
-        ("no JSON", 500, "the mapping template gives no JSON"),
+        ("no JSON", 500, "the mapping template yields invalid JSON"),
         ("no answer", 500, "no integration response fits"),
         ("unknown answer", 500, "the template of the answer: line 1: `$util.nothing"),
         ("as deployed", 200, ""),
-        ("endpoint off", 500, "the method wants another host name than the API's own, which is not modelled"),
+        ("endpoint off", 500, "the method requires another host name than the API's own, which is not modelled"),
     ];
     assert_eq!(cases.len(), expected.len(), "{cases:?}");
     let log = site.logs();
@@ -96,7 +96,7 @@ fn only_signed_and_permitted_requests_are_accepted() {
     call(&site, &login, &["guard", r#"{"Version":"2012-10-17","Statement":[]}"#]);
     assert_eq!(call(&site, &login, &["once"])[0]["status"], 500);
     assert!(
-        site.logs().contains("the method wants a resource policy of the API, which is not modelled"),
+        site.logs().contains("the method requires a resource policy of the API, which is not modelled"),
         "{}",
         site.logs()
     );

@@ -1,8 +1,8 @@
-//! What each deployment of an API was made of.
+//! Snapshots of APIs as they were deployed.
 //!
-//! MiniStack shows an API as it is set up, not as it was deployed. AWS serves the deployment: a method changed without a
-//! new deployment answers as before. So the front takes a snapshot of an API before anything may change it, and when a
-//! deployment is first seen.
+//! MiniStack serves an API as it is configured now. AWS serves the deployment: a method that is changed without a new
+//! deployment answers as before. So the front takes a snapshot of an API before any call that may change it, and when
+//! it first reads a deployment.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,8 @@ use crate::error::LocalError;
 use crate::files::{read_json, write_json};
 use sftpctl_aws::{ApiGateway, ApiMethod, AwsError};
 
-/// The most deployments that are kept; the oldest ids go first, which only matters to stages that go back to them.
+/// Maximum number of deployments kept. The oldest are dropped first, which only matters to a stage that is moved back
+/// to one.
 const MOST: usize = 500;
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -26,7 +27,6 @@ struct File {
     order: Vec<String>,
 }
 
-/// The snapshots.
 #[derive(Debug)]
 pub(crate) struct Deployments {
     path: PathBuf,
@@ -34,13 +34,12 @@ pub(crate) struct Deployments {
 }
 
 impl Deployments {
-    /// Reads the file.
     pub(crate) fn open(path: &Path) -> Result<Self, LocalError> {
         let file: File = read_json(path)?.unwrap_or_default();
         Ok(Self { path: path.to_owned(), file: Mutex::new(File { version: 1, ..file }) })
     }
 
-    /// The methods of what a stage shows; `None` without the API or the stage.
+    /// The methods of the deployment that a stage points to; `None` if the API or the stage does not exist.
     pub(crate) async fn of_stage(
         &self,
         gateway: &ApiGateway,
@@ -56,7 +55,7 @@ impl Deployments {
         Ok(Some(methods))
     }
 
-    /// Takes snapshots of every deployment that a stage of this region shows and that is not known yet.
+    /// Takes a snapshot of each unknown deployment that a stage of this region points to.
     pub(crate) async fn snapshot(&self, gateway: &ApiGateway) -> Result<(), AwsError> {
         for api in gateway.api_ids().await? {
             for deployment in gateway.stages(&api).await?.values() {
@@ -83,7 +82,7 @@ impl Deployments {
             file.deployments.remove(&oldest);
         }
         if let Err(error) = write_json(&self.path, &*file) {
-            tracing::warn!(%error, "deployments were not saved");
+            tracing::warn!(%error, "cannot save the deployments");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! API Gateway's execute path: what happens at `https://{api}.execute-api.{region}.amazonaws.com/{stage}/…`.
+//! API Gateway's execute path: requests to `https://{api}.execute-api.{region}.amazonaws.com/{stage}/…`.
 //!
 //! In AWS's order: signature, stage and method as deployed, IAM, request parameters, mapping template, the function's
 //! resource policy, the function, the mapping of its answer. What it does not model (other authorizers than `AWS_IAM`,
@@ -26,30 +26,25 @@ use crate::roles::Roles;
 use iam_model::{Caller, Decision, Policy, Request, evaluate};
 use sftpctl_aws::{ApiIntegration, ApiIntegrationResponse, ApiMethod, Aws, Invocation};
 
-/// What the execute path needs of the rest.
+/// The parts of the local cloud that the execute path uses.
 pub(crate) struct Context<'a> {
     /// AWS as the API's account.
     pub(crate) aws: &'a Aws,
-    /// The account.
     pub(crate) account: &'a str,
-    /// The API's region.
     pub(crate) region: &'a str,
-    /// Keys that may sign.
+    /// Sessions whose keys may sign requests.
     pub(crate) sessions: &'a Sessions,
-    /// What was deployed.
     pub(crate) deployments: &'a Deployments,
-    /// The policies of roles.
     pub(crate) roles: &'a Roles,
 }
 
 /// An HTTP answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Answer {
-    /// The status.
     pub(crate) status: u16,
     /// JSON.
     pub(crate) body: String,
-    /// Why, for the front's own log and for whoever looks for the broken link; AWS would not tell a client.
+    /// The reason, for the front's log only; AWS would not reveal it to a client.
     pub(crate) cause: Option<String>,
 }
 
@@ -63,7 +58,7 @@ impl Answer {
     }
 }
 
-/// The API and region of a host name, if it is one of the execute path.
+/// The API and region in a host name of the execute path.
 pub(crate) fn host(host: &str) -> Option<(&str, &str)> {
     let host = host.split(':').next().unwrap_or(host);
     let (api, rest) = host.split_once(".execute-api.")?;
@@ -85,14 +80,14 @@ async fn run(context: &Context<'_>, api: &str, parts: &Parts, body: &[u8]) -> Re
     let methods = context.deployments.of_stage(&gateway, api, stage).await;
     let methods = methods.map_err(|error| Answer::internal(error.to_string()))?;
     let methods = methods.ok_or_else(|| {
-        Answer::message(403, "Forbidden", format!("the API {api} has no stage {stage}, or there is no such API"))
+        Answer::message(403, "Forbidden", format!("the API {api} or its stage {stage} does not exist"))
     })?;
     let found = route::find(&methods, parts.method.as_str(), rest).ok_or_else(|| {
         let cause = format!("no method {} {} is deployed to the stage {stage}", parts.method, parts.uri.path());
         Answer::message(403, "Missing Authentication Token", cause)
     })?;
     if let Some(guard) = found.method.guards.first() {
-        return Err(Answer::internal(format!("the method wants {guard}, which is not modelled")));
+        return Err(Answer::internal(format!("the method requires {guard}, which is not modelled")));
     }
     authorize(context, api, stage, found.method, parts, body).await?;
     let inputs = inputs(api, stage, parts, body, &found);
@@ -108,13 +103,13 @@ async fn run(context: &Context<'_>, api: &str, parts: &Parts, body: &[u8]) -> Re
     respond(integration, &inputs, invocation.failed, &String::from_utf8_lossy(&invocation.payload))
 }
 
-/// Invokes the function. MiniStack ends what a function is doing when its configuration or code changes; AWS lets it
-/// finish ("Lambda function states": invocations go on with the old version). So what was ended is invoked again.
+/// Invokes the function. MiniStack aborts an invocation when the function's configuration or code changes; AWS lets it
+/// finish with the old version ("Lambda function states"). So an aborted invocation is repeated.
 async fn invoked(context: &Context<'_>, region: &str, arn: &str, payload: Vec<u8>) -> Result<Invocation, Answer> {
     const ENDED: [&str; 2] = ["Runtime exited before returning a response", "bootstrap exited during init"];
     let mut attempts = 0;
     loop {
-        // Also a throttled function is an internal error here: 429 is the stage's own word.
+        // A throttled function is an internal error, too: 429 would mean that the stage itself throttles.
         let invocation = context.aws.lambda(region).invoke(arn, payload.clone()).await;
         let invocation = invocation.map_err(|error| Answer::internal(error.to_string()))?;
         attempts += 1;
@@ -123,11 +118,11 @@ async fn invoked(context: &Context<'_>, region: &str, arn: &str, payload: Vec<u8
         if !ended || attempts == 4 {
             return Ok(invocation);
         }
-        tracing::debug!(arn, attempts, "ended by its update, invoked again");
+        tracing::debug!(arn, attempts, "aborted by an update of the function; invoking it again");
     }
 }
 
-/// Signature, then `execute-api:Invoke` of the session's role.
+/// Checks the signature, then whether the session's role may call `execute-api:Invoke`.
 async fn authorize(
     context: &Context<'_>,
     api: &str,
@@ -198,8 +193,8 @@ fn inputs(api: &str, stage: &str, parts: &Parts, body: &[u8], found: &route::Fou
     }
 }
 
-/// Required parameters must be there. (AWS looks at them only with a request validator, and answers 400 then; here a
-/// required parameter that is missing is always told.)
+/// Checks that required parameters are present. (AWS checks them only with a request validator; here a missing one is
+/// always answered with 400.)
 fn parameters(method: &ApiMethod, inputs: &Inputs) -> Result<(), Answer> {
     for (name, _) in method.parameters.iter().filter(|(_, required)| **required) {
         let there = match name.strip_prefix("method.request.").and_then(|name| name.split_once('.')) {
@@ -215,7 +210,7 @@ fn parameters(method: &ApiMethod, inputs: &Inputs) -> Result<(), Answer> {
     Ok(())
 }
 
-/// What the function gets.
+/// The payload for the function, from the mapping template.
 fn mapped(integration: &ApiIntegration, inputs: &Inputs) -> Result<String, Answer> {
     if integration.kind != "AWS" {
         return Err(Answer::internal(format!("integrations of the kind {} are not modelled", integration.kind)));
@@ -225,9 +220,9 @@ fn mapped(integration: &ApiIntegration, inputs: &Inputs) -> Result<String, Answe
     })?;
     let failed = |error: vtl::VtlError| Answer::internal(format!("the mapping template: {error}"));
     let payload = Template::parse(template).map_err(failed)?.render(inputs).map_err(failed)?.text;
-    // API Gateway hands on whatever the template gives; Lambda then refuses what is no JSON.
+    // API Gateway passes on any text that the template yields; Lambda then refuses it if it is not JSON.
     serde_json::from_str::<Value>(&payload).map_err(|error| {
-        Answer::internal(format!("the mapping template gives no JSON ({error}); the function cannot be invoked"))
+        Answer::internal(format!("the mapping template yields invalid JSON ({error}); the function cannot be invoked"))
     })?;
     Ok(payload)
 }
@@ -237,7 +232,7 @@ fn function_arn(uri: &str) -> Option<&str> {
     uri.split_once(":lambda:path/2015-03-31/functions/")?.1.strip_suffix("/invocations")
 }
 
-/// The function's resource policy must admit this API's method: the trigger.
+/// Checks the trigger: the function's resource policy must allow this API's method.
 async fn permitted(
     context: &Context<'_>,
     api: &str,
@@ -274,7 +269,7 @@ async fn permitted(
     }
 }
 
-/// The integration response for what the function answered: by its error, or the default one.
+/// The integration response for the function's answer: the one whose pattern matches the error, or the default one.
 fn respond(integration: &ApiIntegration, inputs: &Inputs, failed: bool, payload: &str) -> Result<Answer, Answer> {
     let error = failed.then(|| {
         let error: Value = serde_json::from_str(payload).unwrap_or_default();
@@ -305,7 +300,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_hosts_of_the_execute_path_are_taken() {
+    fn host_accepts_only_execute_api_names() {
         assert_eq!(host("abc123.execute-api.us-west-2.amazonaws.com"), Some(("abc123", "us-west-2")));
         assert_eq!(host("abc123.execute-api.us-west-2.amazonaws.com:4570"), Some(("abc123", "us-west-2")));
         for other in [
@@ -319,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn required_parameters_must_be_there() {
+    fn missing_required_parameter_is_400() {
         let method = |names: &[(&str, bool)]| ApiMethod {
             path: "/servers/{serverId}".into(),
             http_method: "GET".into(),
@@ -341,12 +336,12 @@ mod tests {
             assert_eq!(status(&[(missing, true)]), Err(400), "{missing}");
             assert_eq!(status(&[(missing, false)]), Ok(()), "{missing}");
         }
-        // What is not modelled is no client's fault.
+        // An unsupported parameter source is not the client's fault.
         assert_eq!(status(&[("multivaluequerystring.x", true)]), Err(500));
     }
 
     #[test]
-    fn an_answer_is_mapped_by_the_functions_error() {
+    fn response_is_chosen_by_the_functions_error() {
         let response = |status: &str, pattern: Option<&str>, template: Option<&str>| ApiIntegrationResponse {
             status: status.to_owned(),
             pattern: pattern.map(str::to_owned),

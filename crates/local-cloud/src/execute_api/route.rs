@@ -6,16 +6,15 @@ use percent_encoding::percent_decode_str;
 
 use sftpctl_aws::ApiMethod;
 
-/// A request's method, and what its path holds.
+/// The method of a request, and its path parameters.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Found<'a> {
-    /// The method.
     pub(crate) method: &'a ApiMethod,
-    /// Path parameters, as they stand in the address: API Gateway does not decode them.
+    /// Path parameters, still percent-encoded: API Gateway does not decode them.
     pub(crate) path: BTreeMap<String, String>,
 }
 
-/// The method for a path below the stage.
+/// Finds the method for a path below the stage.
 pub(crate) fn find<'a>(methods: &'a [ApiMethod], http_method: &str, path: &str) -> Option<Found<'a>> {
     methods
         .iter()
@@ -42,7 +41,7 @@ fn fit(pattern: &str, path: &str) -> Option<BTreeMap<String, String>> {
     Some(found)
 }
 
-/// The parameters of a query, decoded; of one that is there twice the last counts, as on API Gateway.
+/// The decoded parameters of a query. Of a repeated parameter the last one counts, as on API Gateway.
 pub(crate) fn query(text: &str) -> BTreeMap<String, String> {
     let decode = |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
     text.split('&')

@@ -1,4 +1,4 @@
-//! Role sessions of the local cloud: assumed with a look at the trust policy, remembered by their access key.
+//! Role sessions of the local cloud: assumed if the trust policy allows it, and stored by access key.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,29 +7,25 @@ use std::time::{Duration, Instant};
 use iam_model::{Caller, Decision, Policy, Request, evaluate};
 use sftpctl_aws::{Aws, SessionCredentials};
 
-/// A session that somebody holds keys of.
+/// A role session whose keys have been issued.
 #[derive(Clone)]
 pub(crate) struct Session {
-    /// ARN of the role.
     pub(crate) role_arn: String,
-    /// Name of the session.
     pub(crate) name: String,
-    /// Its secret key.
     pub(crate) secret: String,
-    /// Its token.
     pub(crate) token: String,
 }
 
-/// How long keys are good for, where nobody asks for another time (API reference of STS, `DurationSeconds`).
+/// Default lifetime of keys (STS API reference, `DurationSeconds`).
 const LIFE: Duration = Duration::from_secs(3600);
-/// The most sessions that are remembered; the oldest go first.
+/// Maximum number of sessions kept; the oldest are dropped first.
 const MOST: usize = 4096;
 
 /// The sessions whose keys may sign requests to an API.
 #[derive(Default)]
 pub(crate) struct Sessions(Mutex<HashMap<String, (Instant, Session)>>);
 
-/// Forgets a session when dropped.
+/// Removes a session when dropped.
 pub(crate) struct Held<'a> {
     sessions: &'a Sessions,
     access_key: String,
@@ -46,7 +42,7 @@ impl Sessions {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Remembers a session until its keys are no longer good.
+    /// Stores a session until its keys expire.
     pub(crate) fn add(&self, access_key: &str, session: Session) {
         let mut sessions = self.all();
         if sessions.len() >= MOST {
@@ -59,7 +55,7 @@ impl Sessions {
         sessions.insert(access_key.to_owned(), (Instant::now(), session));
     }
 
-    /// Remembers a session as long as somebody holds what this returns.
+    /// Stores a session until the returned guard is dropped.
     pub(crate) fn hold(&self, access_key: &str, session: Session) -> Held<'_> {
         self.add(access_key, session);
         Held { sessions: self, access_key: access_key.to_owned() }
@@ -76,7 +72,6 @@ impl Sessions {
 /// Why a service cannot assume a role.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NotAssumed {
-    /// No such role.
     #[error("the role {0} does not exist")]
     NoRole(String),
     /// Its trust policy does not admit the service for this server.
@@ -89,15 +84,15 @@ pub(crate) enum NotAssumed {
         /// Which statement, or that there is none.
         reason: String,
     },
-    /// MiniStack refused, or a policy cannot be understood.
+    /// MiniStack refused, or a policy cannot be parsed.
     #[error("{0}")]
     Failed(String),
 }
 
-/// Transfer Family.
+/// The service principal of Transfer Family.
 pub(crate) const TRANSFER: &str = "transfer.amazonaws.com";
 
-/// Assumes a role as Transfer Family does for a server: its trust policy must name the service, and what it says of
+/// Assumes a role as Transfer Family does for a server: its trust policy must name the service, and its conditions on
 /// `aws:SourceAccount` and `aws:SourceArn` must hold for the server.
 ///
 /// # Errors
@@ -152,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_in_use_outlives_thousands_that_come_after_it() {
+    fn held_session_survives_later_ones() {
         let sessions = Sessions::default();
         for number in 0..MOST {
             sessions.add(&format!("old-{number}"), session("old"));

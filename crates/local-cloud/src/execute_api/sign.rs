@@ -8,7 +8,7 @@ use aws_sigv4::sign::v4::SigningParams;
 use hyper::header::{HeaderName, HeaderValue};
 use hyper::http::request::Parts;
 
-/// As whom, and for what.
+/// The credentials and the scope of a signature.
 pub(crate) struct SignedBy<'a> {
     pub(crate) access_key: &'a str,
     pub(crate) secret: &'a str,
@@ -17,10 +17,10 @@ pub(crate) struct SignedBy<'a> {
     pub(crate) service: &'a str,
 }
 
-/// Adds the headers of a signature.
+/// Signs a request by adding the signature's headers.
 ///
 /// # Errors
-/// The signer's, in words.
+/// The signer's error message.
 pub(crate) fn sign(parts: &mut Parts, body: &[u8], by: &SignedBy<'_>, now: SystemTime) -> Result<(), String> {
     let words = |error: &dyn std::error::Error| error.to_string();
     let identity = Credentials::new(by.access_key, by.secret, Some(by.token.to_owned()), None, "a role session").into();

@@ -1,7 +1,7 @@
-//! Verifies a Signature Version 4, as API Gateway does before it looks at anything else.
+//! Verifies Signature Version 4, as API Gateway does before anything else.
 //!
-//! Follows the IAM user guide, "Create a signed AWS API request". Only signatures in the header `Authorization` are
-//! taken; the hash of the body is computed, not believed.
+//! Follows the IAM user guide, "Create a signed AWS API request". Only signatures in the `Authorization` header are
+//! accepted. The hash of the body is computed, never taken from the request.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -10,7 +10,7 @@ use hyper::http::request::Parts;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use sha2::{Digest as _, Sha256};
 
-/// How far a request's time may be off.
+/// Maximum clock skew of a request.
 const SKEW: Duration = Duration::from_secs(300);
 
 /// All but RFC 3986's unreserved characters.
@@ -32,13 +32,13 @@ pub(crate) enum Unverified {
     /// Signed for another service or region.
     #[error("Credential should be scoped to a valid region and correct service: '{0}'.")]
     Scope(String),
-    /// Keys that nobody handed out, or a wrong session token.
+    /// Unknown keys, or a wrong session token.
     #[error("The security token included in the request is invalid.")]
     Token,
     /// Too old, or from the future.
     #[error("Signature expired: {0} is not within five minutes of now")]
     Expired(String),
-    /// Something was changed after signing, or the secret is another.
+    /// The request was changed after signing, or signed with another secret.
     #[error(
         "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access \
          Key and signing method. Consult the service documentation for details."
@@ -60,10 +60,9 @@ pub(crate) fn access_key(parts: &Parts) -> Result<String, Unverified> {
     authorization(parts).map(|authorization| authorization.access_key.to_owned())
 }
 
-/// Verifies a request.
 ///
 /// # Errors
-/// Why not.
+/// See [`Unverified`].
 pub(crate) fn verify(
     parts: &Parts,
     body: &[u8],
@@ -163,14 +162,14 @@ fn header(parts: &Parts, name: &str) -> Option<String> {
     parts.headers.get(name)?.to_str().ok().map(str::to_owned)
 }
 
-/// The code of a text under a key, not finished yet.
+/// The HMAC-SHA-256 of a text under a key, before it is finalized.
 pub(crate) fn mac(key: &[u8], text: &str) -> Option<Hmac<Sha256>> {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).ok()?;
     mac.update(text.as_bytes());
     Some(mac)
 }
 
-/// Bytes as signatures are written.
+/// Bytes in lower-case hexadecimal.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -232,13 +231,13 @@ mod tests {
     ];
 
     #[test]
-    fn what_the_sdk_signs_is_accepted() {
+    fn sdk_signatures_are_accepted() {
         for uri in URIS {
             assert_eq!(check(&signed(uri)), Ok(()), "{uri}");
         }
     }
 
-    /// What the front does with a request: the key has to be one that was handed out, then the signature is verified.
+    /// As the front checks a request: the access key must be known, then the signature must match.
     fn admitted(parts: &Parts) -> bool {
         access_key(parts).is_ok_and(|key| key == "ASIAFAKE") && check(parts).is_ok()
     }
@@ -252,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn no_change_of_one_character_passes() {
+    fn any_changed_character_is_refused() {
         let mut refused = 0;
         for uri in URIS {
             let signed = signed(uri);
@@ -285,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_is_altered_is_refused() {
+    fn alterations_have_their_own_errors() {
         type Change = fn(&mut Parts);
         let changes: [(Change, Unverified); 9] = [
             (|p| p.method = hyper::Method::POST, Unverified::Mismatch),

@@ -1,4 +1,4 @@
-//! The front's own paths, `/_sftpctl/…`, beside AWS's (no bucket can have such a name).
+//! The front's own paths, `/_sftpctl/…`, which no bucket name can clash with.
 
 use std::sync::PoisonError;
 
@@ -13,13 +13,13 @@ use super::{Front, Rule};
 use crate::control::{ServerStatus, Status};
 use crate::delay::DelayChange;
 
-/// What all of them start with.
+/// Prefix of the front's own paths.
 pub(super) const PREFIX: &str = "/_sftpctl/";
 
 pub(super) async fn answer(front: &Front, parts: &Parts, path: &str, body: Body) -> Response<Body> {
-    // A web page in a browser on this machine could reach this port too; it always says where it comes from.
+    // A web page in a local browser could reach this port too; its requests carry an `Origin` header.
     if parts.headers.contains_key(header::ORIGIN) {
-        return plain(StatusCode::FORBIDDEN, "not for web pages");
+        return plain(StatusCode::FORBIDDEN, "requests from web pages are refused");
     }
     match (&parts.method, path) {
         (&Method::GET, "status") => json(&status(front).await),
@@ -34,9 +34,10 @@ pub(super) async fn answer(front: &Front, parts: &Parts, path: &str, body: Body)
             let Ok(bytes) = to_bytes(body, 4096).await else {
                 return plain(StatusCode::PAYLOAD_TOO_LARGE, "the settings are too large");
             };
-            let changed = serde_json::from_slice::<DelayChange>(&bytes)
-                .map_err(|error| error.to_string())
-                .and_then(|change| front.delays().changed(change).map_err(|name| format!("{name} is no time")));
+            let changed =
+                serde_json::from_slice::<DelayChange>(&bytes).map_err(|error| error.to_string()).and_then(|change| {
+                    front.delays().changed(change).map_err(|name| format!("{name} is not a valid duration"))
+                });
             match changed {
                 Ok(delays) => {
                     *front.delays.write().unwrap_or_else(PoisonError::into_inner) = delays;
@@ -68,12 +69,12 @@ pub(super) async fn answer(front: &Front, parts: &Parts, path: &str, body: Body)
             let id = path.trim_start_matches("faults/").parse();
             match id.map(|id| front.faults.remove(id)) {
                 Ok(true) => json(&front.faults.shown()),
-                _ => plain(StatusCode::NOT_FOUND, "there is no such rule"),
+                _ => plain(StatusCode::NOT_FOUND, "no such rule"),
             }
         }
         _ => plain(
             StatusCode::NOT_FOUND,
-            "there are: GET status, calls, calls/log, settings, faults; POST calls/reset, settings, faults, \
+            "unknown path; known are: GET status, calls, calls/log, settings, faults; POST calls/reset, settings, faults, \
              faults/release; DELETE faults, faults/ID",
         ),
     }

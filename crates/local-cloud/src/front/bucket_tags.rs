@@ -1,8 +1,7 @@
 //! Gives a stack's tags to its buckets, as CloudFormation does on AWS and MiniStack does not.
 //!
-//! Only GetBucketTagging of a bucket without tags is answered here, so that tags which somebody set stay what they are.
-//! Before a stack goes or changes, its buckets are given the tags for good: on AWS a bucket that outlives its stack
-//! keeps them.
+//! Only GetBucketTagging of a bucket without tags is answered here, so that existing tags are left alone. Before a
+//! stack is changed or deleted, its buckets get the tags for good: on AWS a bucket that outlives its stack keeps them.
 
 use axum::body::Body;
 use hyper::header::{self, HeaderValue};
@@ -12,7 +11,7 @@ use super::Front;
 use super::pending::{between, stack_name};
 use crate::transfer::Place;
 
-/// `response`, unless it says that there are no tags and a stack has some for the bucket.
+/// Returns `response`, or the stack's tags if the bucket has none of its own.
 pub(super) async fn answer(front: &Front, place: &Place, bucket: &str, response: Response<Body>) -> Response<Body> {
     if response.status() != StatusCode::NOT_FOUND {
         return response;
@@ -43,11 +42,11 @@ pub(super) async fn keep(front: &Front, place: &Place, stack: &str) {
             continue;
         }
         let tags = stack_tags(front, place, bucket).await.unwrap_or_default();
-        // CloudFormation's own stay with the stack.
+        // CloudFormation's own tags are not kept.
         let tags = tags.iter().filter(|(key, _)| !key.starts_with("aws:"));
         let tags = tags.map(|(key, value)| (unescaped(key), unescaped(value))).collect();
         if let Err(error) = s3.set_tags(bucket, &tags).await {
-            tracing::warn!(%error, "the bucket loses its tags with the stack");
+            tracing::warn!(%error, "cannot keep the stack's tags on the bucket");
         }
     }
 }
@@ -57,7 +56,7 @@ fn unescaped(text: &str) -> String {
     text.replace("&apos;", "'").replace("&amp;", "&")
 }
 
-/// The tags that the stack which owns this bucket puts on it, each text as it is in XML.
+/// The tags that the bucket's stack puts on it, still escaped for XML.
 async fn stack_tags(front: &Front, place: &Place, bucket: &str) -> Option<Vec<(String, String)>> {
     let stacks = front.upstream.cloudformation(place, "DescribeStacks", None).await?;
     for stack in stacks.split("<StackId>").skip(1) {

@@ -1,4 +1,4 @@
-//! One call as the front sees it: what it is named, whose it is, and whether it changes anything.
+//! One call: its name, its account and region, and whether it changes anything.
 
 use axum::body::{Body, Bytes, to_bytes};
 use hyper::http::request::Parts;
@@ -30,18 +30,17 @@ pub(super) enum Protocol {
 pub(super) struct Call {
     /// The signing name; `unsigned` where there is no signature.
     pub(super) service: String,
-    /// As in AWS's models, or the HTTP method where that is not known.
+    /// The name in AWS's models, or the HTTP method if that is unknown.
     pub(super) operation: String,
     /// The region signed for.
     pub(super) region: String,
-    /// Whose resources.
+    /// The account of the resources.
     pub(super) account: String,
-    /// Whether it changes anything.
     pub(super) mutating: bool,
-    /// The key of the object that a call to S3 is about, as it is in the address.
+    /// The object key of a call to S3, as it is in the URL.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) object: Option<String>,
-    /// The role that a call to IAM is about.
+    /// The role name of a call to IAM.
     #[serde(skip)]
     pub(super) role: Option<String>,
     #[serde(skip)]
@@ -54,7 +53,7 @@ impl Call {
         format!("{}.{}", self.service, self.operation)
     }
 
-    /// Looks at a request; the body comes back, since a form has to be read for its operation.
+    /// Identifies a request. Returns the body as well, because the operation of a form has to be read from it.
     pub(super) async fn of(front: &Front, parts: &Parts, body: Body) -> Result<(Self, Body), Response<Body>> {
         let scope = caller::scope(&parts.headers, parts.uri.query());
         let signed_for = |scope: &caller::Scope| (scope.service.clone(), scope.region.clone());
@@ -78,7 +77,7 @@ impl Call {
         } else if scope.is_err() {
             parts.method.to_string()
         } else if service != "s3" && is_form && parts.method == Method::POST {
-            // Only the query protocols say the operation in the body; an upload to S3 is never held.
+            // Only the query protocols name the operation in the body; an upload to S3 is never buffered.
             let bytes: Bytes = to_bytes(body, MOST_BUFFERED)
                 .await
                 .map_err(|_| plain(StatusCode::PAYLOAD_TOO_LARGE, "the form is too large"))?;
@@ -103,13 +102,13 @@ impl Call {
     }
 }
 
-/// Whether an operation changes anything, by AWS's habits of naming: what is not known to read, may write.
+/// Whether an operation changes anything, by its name: an operation not known to only read counts as mutating.
 fn mutates(service: &str, operation: &str) -> bool {
     const READS: [&str; 15] = [
         "BatchGet", "Describe", "Detect", "Estimate", "Filter", "GET", "Get", "HEAD", "Head", "List", "Query", "Scan",
         "Select", "Test", "Validate",
     ];
-    // STS hands out sessions, and keeps nothing that an account shows.
+    // STS issues sessions, and changes no resources.
     service != "sts" && !READS.iter().any(|prefix| operation.starts_with(prefix))
 }
 
@@ -118,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_say_what_changes_something() {
+    fn mutating_operations_are_known_by_name() {
         for (service, operation, expected) in [
             ("transfer", "CreateServer", true),
             ("transfer", "ListServers", false),

@@ -1,13 +1,12 @@
-//! Who calls, as far as a request's SigV4 signature says so.
+//! The caller of a request, from its SigV4 signature.
 //!
-//! The local cloud knows no secret keys, so it reads the credential scope and believes it.
+//! The local cloud has no secret keys to verify signatures with, so it trusts the credential scope.
 
 use hyper::HeaderMap;
 
 /// The credential scope of a signed request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Scope {
-    /// The access key's id.
     pub(super) access_key: String,
     /// The region signed for.
     pub(super) region: String,
@@ -20,7 +19,7 @@ pub(super) struct Scope {
 pub(super) enum Unsigned {
     /// No signature at all.
     Missing,
-    /// One that cannot be read.
+    /// A signature that cannot be parsed.
     Malformed,
 }
 
@@ -41,7 +40,7 @@ pub(super) fn scope(headers: &HeaderMap, query: Option<&str>) -> Result<Scope, U
     });
     match credential {
         None => Err(Unsigned::Missing),
-        // The slashes of a presigned URL are encoded by every SDK, and by few people.
+        // SDKs encode the slashes of a presigned URL; URLs written by hand may not.
         Some(value) => parse(value, "%2F").or_else(|| parse(value, "/")).ok_or(Unsigned::Malformed),
     }
 }
@@ -57,7 +56,7 @@ fn parse(credential: &str, separator: &str) -> Option<Scope> {
     complete.then(|| Scope { access_key, region: (*region).to_owned(), service: (*service).to_owned() })
 }
 
-/// The account that an access key stands for by itself: its own twelve digits.
+/// The account of an access key that is itself a 12-digit account ID.
 pub(super) fn account_of(access_key: &str) -> Option<&str> {
     (access_key.len() == 12 && access_key.bytes().all(|byte| byte.is_ascii_digit())).then_some(access_key)
 }
@@ -73,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn the_scope_is_read_from_header_and_query() {
+    fn scope_is_read_from_header_or_query() {
         let expected = Scope {
             access_key: "123456789012".to_owned(),
             region: "us-west-2".to_owned(),
@@ -87,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_signature_is_refused() {
+    fn malformed_signatures_are_refused() {
         assert_eq!(scope(&HeaderMap::new(), Some("a=b")), Err(Unsigned::Missing));
         for value in
             ["Basic eA==", "AWS4-HMAC-SHA256 Credential=a/b", "AWS4-HMAC-SHA256 Credential=a/b/c/d/aws4_request"]

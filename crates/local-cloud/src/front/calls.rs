@@ -1,4 +1,4 @@
-//! Counts the calls that come in, by `service.Operation`, and keeps their order.
+//! Counts incoming calls by `service.Operation`, and logs them in order.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,10 +8,9 @@ use serde::Serialize;
 use super::call::Call;
 use super::faults::Fault;
 
-/// How many calls are remembered one by one; the counters know of all.
+/// Maximum number of calls in the log; the counters count all.
 const MOST_LOGGED: usize = 20_000;
 
-/// The counters and the log.
 #[derive(Debug, Default)]
 pub(super) struct Calls(Mutex<Seen>);
 
@@ -22,7 +21,7 @@ struct Seen {
     log: VecDeque<Logged>,
 }
 
-/// One call, in the order of arrival.
+/// A call in the log, numbered in the order of arrival.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Logged {
     number: u64,
@@ -32,7 +31,7 @@ pub(super) struct Logged {
     fault: Option<Fault>,
 }
 
-/// The counters at one moment.
+/// A snapshot of the counters.
 #[derive(Debug, Serialize)]
 pub(super) struct Counted {
     total: u64,
@@ -44,7 +43,7 @@ impl Calls {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One more.
+    /// Counts and logs a call.
     pub(super) fn record(&self, call: &Call, fault: Option<&Fault>) {
         let mut seen = self.seen();
         seen.total += 1;
@@ -56,7 +55,7 @@ impl Calls {
         seen.log.push_back(logged);
     }
 
-    /// All, and their sum.
+    /// The counters and their sum.
     pub(super) fn counted(&self) -> Counted {
         let seen = self.seen();
         Counted { total: seen.total, calls: seen.counts.clone() }
@@ -67,7 +66,7 @@ impl Calls {
         self.seen().log.iter().cloned().collect()
     }
 
-    /// Starts from nothing.
+    /// Clears the counters and the log.
     pub(super) fn reset(&self) {
         *self.seen() = Seen::default();
     }

@@ -1,7 +1,7 @@
 //! The local cloud's one HTTP endpoint.
 //!
-//! It answers AWS Transfer Family itself and streams everything else to MiniStack, untouched. Where it does more, which
-//! is rarely, `docs/local-cloud.md` says so.
+//! It answers AWS Transfer Family itself and streams nearly everything else to MiniStack unchanged;
+//! `docs/local-cloud.md` lists the exceptions.
 
 mod admin;
 mod bucket_tags;
@@ -104,7 +104,7 @@ impl Front {
     }
 }
 
-/// Serves until `stop` is over; requests in flight are finished.
+/// Serves until `stop` completes; requests in flight are finished.
 pub(super) async fn run(
     front: Arc<Front>,
     listener: TcpListener,
@@ -140,7 +140,7 @@ async fn dispatch(front: &Front, call: &Call, parts: Parts, body: Body) -> Respo
         Some(function) => function_call(front, call, &function, parts, body).await,
         None => route(front, call, parts, body).await,
     };
-    // CloudFormation changes roles whenever it gets to it, but nobody takes a change as done before its answer says so.
+    // CloudFormation may change a role at any time, but a caller relies on a change only after an answer reports it.
     if call.service == "cloudformation" || (call.service == "iam" && call.mutating) {
         front.cloud.roles.changed();
     }
@@ -163,7 +163,7 @@ async fn route(front: &Front, call: &Call, parts: Parts, body: Body) -> Response
     }
 }
 
-/// A call that a Lambda function makes: as far as its execution role allows.
+/// Answers a call made by a Lambda function, if its execution role allows it.
 async fn function_call(
     front: &Front,
     call: &Call,
@@ -179,7 +179,7 @@ async fn function_call(
         tracing::warn!(function = function.name, call = call.name(), refused.code, refused.message, "refused");
         return refusal::error(call, 400, refused.code, &refused.message);
     }
-    // For MiniStack it is a call of the account: it knows nothing of the session.
+    // MiniStack does not know the session: to it, this is a call of the account.
     let scope =
         Scope { access_key: function.account.clone(), region: call.region.clone(), service: call.service.clone() };
     parts.headers.remove("x-amz-security-token");
@@ -187,7 +187,7 @@ async fn function_call(
     pass(front, parts, &scope, &call.operation, Body::from(body)).await
 }
 
-/// One request to a deployed API.
+/// Answers a request to a deployed API.
 async fn execute_call(front: &Front, api: &str, region: &str, parts: &Parts, body: Body) -> Response<Body> {
     let Ok(body) = to_bytes(body, MOST_BUFFERED).await else {
         return plain(StatusCode::PAYLOAD_TOO_LARGE, "the request is too large");
@@ -212,8 +212,8 @@ async fn execute_call(front: &Front, api: &str, region: &str, parts: &Parts, bod
     response
 }
 
-/// Whose an API is. On AWS its id says so; here the one who signs is asked, and then the accounts that have a Transfer
-/// server in the region, since nobody else's log-ins come this way.
+/// The account that owns an API. On AWS its ID is enough; here it is looked for in the signer's account, then in the
+/// accounts with a Transfer server in the region, whose log-ins are the only other calls.
 async fn api_account(front: &Front, api: &str, region: &str, parts: &Parts) -> String {
     let signer = match caller::scope(&parts.headers, parts.uri.query()) {
         Ok(scope) => front.upstream.account(&scope.access_key, region).await,
@@ -232,7 +232,7 @@ async fn api_account(front: &Front, api: &str, region: &str, parts: &Parts) -> S
     signer
 }
 
-/// One call of AWS Transfer Family.
+/// Answers a call of AWS Transfer Family.
 async fn transfer_call(front: &Front, operation: &str, scope: Result<Scope, Unsigned>, body: Body) -> Response<Body> {
     let result = async {
         let scope = scope.map_err(|unsigned| match unsigned {
@@ -262,7 +262,7 @@ async fn transfer_call(front: &Front, operation: &str, scope: Result<Scope, Unsi
             start_time: front.delays().server_start(),
         };
         let answer = transfer::answer(&context, operation, &body).await;
-        // A server said to be ONLINE listens.
+        // A server reported as ONLINE must be listening.
         front.endpoints.reconcile().await;
         answer
     };
@@ -289,13 +289,13 @@ fn request_id() -> String {
     format!("{}-{}-4{}-a{}-{}", &digits[..8], &digits[8..12], &digits[13..16], &digits[17..20], &digits[20..])
 }
 
-/// Any other call: to MiniStack, with a look at what it is called.
+/// Passes any other call to MiniStack, with the exceptions that its operation requires.
 async fn pass(front: &Front, parts: Parts, scope: &Scope, operation: &str, body: Body) -> Response<Body> {
     let is_form = parts
         .headers
         .get(header::CONTENT_TYPE)
         .is_some_and(|kind| kind.as_bytes().starts_with(b"application/x-www-form-urlencoded"));
-    // Only the query protocols say the operation in the body; an upload to S3 is never held.
+    // Only the query protocols name the operation in the body; an upload to S3 is never buffered.
     if scope.service != "s3" && is_form && parts.method == Method::POST {
         let Ok(bytes) = to_bytes(body, MOST_BUFFERED).await else {
             return plain(StatusCode::PAYLOAD_TOO_LARGE, "the form is too large");
@@ -333,16 +333,16 @@ async fn pass(front: &Front, parts: Parts, scope: &Scope, operation: &str, body:
     front.upstream.pass(parts, body).await
 }
 
-/// Keeps what is deployed now, before something may change the APIs that it was made of.
+/// Takes snapshots of the deployed APIs before a call that may change them.
 async fn snapshot(front: &Front, scope: &Scope) {
     let account = front.upstream.account(&scope.access_key, &scope.region).await;
     let gateway = front.cloud.aws(&account).await.apigateway(&scope.region);
     if let Err(error) = front.cloud.deployments.snapshot(&gateway).await {
-        tracing::warn!(%error, "deployments were not looked at");
+        tracing::warn!(%error, "cannot take snapshots of the deployments");
     }
 }
 
-/// Remembers the keys of a session that somebody was given, since they may sign a request to an API.
+/// Stores the keys of an assumed role, because they may sign a request to an API.
 async fn assumed(front: &Front, form: &Form, response: Response<Body>) -> Response<Body> {
     let (role, name) = (form.get("RoleArn").unwrap_or_default(), form.get("RoleSessionName").unwrap_or_default());
     rewritten(response, |xml| {
@@ -360,7 +360,7 @@ async fn assumed(front: &Front, form: &Form, response: Response<Body>) -> Respon
     .await
 }
 
-/// CloudFormation.
+/// Answers a call of CloudFormation.
 async fn stack_call(
     front: &Front,
     parts: Parts,
@@ -400,7 +400,7 @@ async fn stack_call(
     }
 }
 
-/// CloudFormation, while stacks are to take time.
+/// Answers a call of CloudFormation while stack operations are delayed.
 async fn slow_stack_call(
     front: &Front,
     mut parts: Parts,
@@ -423,7 +423,7 @@ async fn slow_stack_call(
                 _ => None,
             };
             let response = front.upstream.pass(parts, body).await;
-            // Deleting what isn't there takes no time.
+            // Deleting a missing stack takes no time.
             let begins = operation != "DeleteStack" || last_seen.is_some();
             if let Some(stack) = stack.filter(|_| begins && response.status().is_success() && !takes.is_zero()) {
                 front.pending.stack_began(place, &stack, takes, last_seen);
@@ -450,7 +450,7 @@ async fn slow_stack_call(
     }
 }
 
-/// DynamoDB, while tables are to take time.
+/// Answers a call of DynamoDB while table creation is delayed.
 async fn table_call(front: &Front, mut parts: Parts, scope: &Scope, operation: &str, body: Body) -> Response<Body> {
     let takes = front.delays().table_creation();
     match operation {
@@ -489,14 +489,14 @@ async fn table_call(front: &Front, mut parts: Parts, scope: &Scope, operation: &
     }
 }
 
-/// An answer with its text changed, unless it is a refusal.
+/// Changes the text of an answer, unless it is an error.
 async fn rewritten(response: Response<Body>, change: impl FnOnce(String) -> String) -> Response<Body> {
     let (mut parts, body) = response.into_parts();
     if !parts.status.is_success() {
         return Response::from_parts(parts, body);
     }
     let Ok(bytes) = to_bytes(body, MOST_BUFFERED).await else {
-        return plain(StatusCode::BAD_GATEWAY, "MiniStack's answer broke off, or is too large to be rewritten");
+        return plain(StatusCode::BAD_GATEWAY, "MiniStack's answer was cut off, or is too large to be rewritten");
     };
     let text = change(String::from_utf8_lossy(&bytes).into_owned());
     forget_length(&mut parts.headers);
@@ -510,7 +510,7 @@ fn xml(text: String) -> Response<Body> {
     response
 }
 
-/// What describes the old bytes: their length, and DynamoDB's checksum, which SDKs verify.
+/// Removes the headers that describe the old bytes: the length, and DynamoDB's checksum, which SDKs verify.
 fn forget_length(headers: &mut HeaderMap) {
     headers.remove(header::CONTENT_LENGTH);
     headers.remove("x-amz-crc32");

@@ -14,7 +14,7 @@ static ROUTES: LazyLock<BTreeMap<String, Vec<Route>>> = LazyLock::new(|| {
     let file: File = serde_json::from_str(include_str!("operations.json")).expect("operations.json is valid");
     let routes = |operations: BTreeMap<String, String>| {
         let mut routes: Vec<Route> = operations.iter().map(|(name, text)| Route::parse(name, text)).collect();
-        // The most demanding first: what only a bare path is left for, is the plain operation.
+        // The most specific first: the plain operation has only its path.
         routes.sort_by_key(|route| std::cmp::Reverse((route.needs.len(), route.literals())));
         routes
     };
@@ -70,14 +70,14 @@ fn matches(pattern: &[String], path: &[String]) -> bool {
     }
 }
 
-/// A trailing slash makes no difference: botocore's models are not of one mind about it, nor are SDKs.
+/// Ignores a trailing slash: botocore's models and SDKs are inconsistent about it.
 fn segments(path: &str) -> Vec<String> {
     let path = path.strip_prefix('/').unwrap_or(path);
     let path = path.strip_suffix('/').unwrap_or(path);
     if path.is_empty() { Vec::new() } else { path.split('/').map(str::to_owned).collect() }
 }
 
-/// The operation's name; what is not known is called by its method.
+/// The operation's name, or the HTTP method if it is unknown.
 pub(super) fn name(service: &str, request: &Parts, form: Option<&Form>) -> String {
     if let Some(target) = request.headers.get("x-amz-target").and_then(|value| value.to_str().ok()) {
         return target.rsplit('.').next().unwrap_or(target).to_owned();
@@ -96,18 +96,18 @@ pub(super) fn name(service: &str, request: &Parts, form: Option<&Form>) -> Strin
     route.map_or_else(|| request.method.to_string(), |route| route.name.clone())
 }
 
-/// The bucket that a request to S3 is about.
+/// The bucket of a request to S3.
 pub(super) fn bucket(request: &Parts) -> Option<String> {
     s3_segments(request).into_iter().next()
 }
 
-/// The key of the object that a request to S3 is about, as it is in the address.
+/// The object key of a request to S3, as it is in the URL.
 pub(super) fn object(request: &Parts) -> Option<String> {
     let key = s3_segments(request).get(1..)?.join("/");
     (!key.is_empty()).then_some(key)
 }
 
-/// The path with the bucket in front, whichever way the request names it.
+/// The path with the bucket as its first segment, in path style and in virtual-host style.
 fn s3_segments(request: &Parts) -> Vec<String> {
     virtual_bucket(request).into_iter().chain(segments(request.uri.path())).collect()
 }
@@ -153,7 +153,6 @@ impl Form {
         Self(fields.collect())
     }
 
-    /// A field's value.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
     }
@@ -172,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn rest_calls_have_names() {
+    fn rest_operations_are_named() {
         let cases = [
             ("s3", "GET", "/", "ListBuckets"),
             ("s3", "PUT", "/bucket", "CreateBucket"),
@@ -201,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn objects_are_known_in_both_styles() {
+    fn object_keys_are_found_in_both_styles() {
         for (host, uri, expected) in [
             ("127.0.0.1:4570", "/bucket/a/99.journal?x-id=PutObject", Some("a/99.journal")),
             ("bucket.s3.us-west-2.amazonaws.com", "/a/99.journal", Some("a/99.journal")),

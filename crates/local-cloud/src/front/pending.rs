@@ -1,7 +1,7 @@
 //! Makes stacks and tables take as long as they do on AWS, by rewriting the one answer that shows their state.
 //!
-//! MiniStack has finished long before. Only what a caller waits for is rewritten: `StackStatus` in DescribeStacks,
-//! `TableStatus` and `ReplicaStatus` in DescribeTable. With no delay set nothing is looked at, and nothing is changed.
+//! MiniStack itself finishes at once. Only the answers that callers poll are rewritten: `StackStatus` in
+//! DescribeStacks, `TableStatus` and `ReplicaStatus` in DescribeTable. With no delay set, nothing is rewritten.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use crate::transfer::Place;
 
-/// What is still under way, as callers are told.
+/// Operations that are still reported as in progress.
 #[derive(Debug, Default)]
 pub(super) struct Pending {
     /// By account, region and stack name.
@@ -26,7 +26,7 @@ pub(super) struct Pending {
 #[derive(Debug, Clone)]
 struct Stack {
     until: Instant,
-    /// Of a stack that is being deleted: the last answer that showed it.
+    /// The last answer that included a stack being deleted.
     last_seen: Option<String>,
 }
 
@@ -39,13 +39,13 @@ pub(super) fn stack_name(name_or_arn: &str) -> &str {
 }
 
 impl Pending {
-    /// A stack operation has begun.
+    /// Records that a stack operation has begun.
     pub(super) fn stack_began(&self, place: &Place, stack: &str, takes: Duration, last_seen: Option<String>) {
         let stack_state = Stack { until: Instant::now() + takes, last_seen };
         lock(&self.stacks).insert(key(place, stack_name(stack)), stack_state);
     }
 
-    /// Remembers which stack a change set is for.
+    /// Records which stack a change set is for.
     pub(super) fn change_set_made(&self, answer: &str) {
         if let (Some(id), Some(stack)) = (between(answer, "<Id>", "</Id>"), between(answer, "<StackId>", "</StackId>"))
         {
@@ -76,7 +76,7 @@ impl Pending {
         Some(rewrite_statuses(&last_seen, |_| Some("DELETE_IN_PROGRESS".to_owned())))
     }
 
-    /// DescribeStacks' answer with every stack that is still under way shown so.
+    /// Rewrites DescribeStacks' answer so that each pending stack is in progress.
     pub(super) fn show_stacks(&self, place: &Place, xml: &str) -> String {
         let stacks = lock(&self.stacks);
         rewrite_statuses(xml, |name| {
@@ -85,12 +85,12 @@ impl Pending {
         })
     }
 
-    /// A table, or its replica in another region, has begun to be made.
+    /// Records that the creation of a table, or of its replica in another region, has begun.
     pub(super) fn table_began(&self, place: &Place, table: &str, takes: Duration) {
         lock(&self.tables).insert(key(place, table), Instant::now() + takes);
     }
 
-    /// DescribeTable's answer with the table, and its replicas elsewhere, shown as still under way.
+    /// Rewrites DescribeTable's answer so that the pending table, and its pending replicas, are being created.
     pub(super) fn show_table(&self, place: &Place, mut answer: Value) -> Value {
         let tables = lock(&self.tables);
         let under_way = |key| tables.get(&key).is_some_and(|until| *until > Instant::now());
@@ -125,21 +125,21 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Forgets what is over; whether anything is left.
+/// Removes finished entries. Returns whether any are left.
 fn prune<K, V>(map: &mut HashMap<K, V>, until: impl Fn(&V) -> Instant) -> bool {
     let now = Instant::now();
     map.retain(|_, value| until(value) > now);
     !map.is_empty()
 }
 
-/// What stands between two marks.
+/// The text between two marks.
 pub(super) fn between<'a>(text: &'a str, open: &str, close: &str) -> Option<&'a str> {
     let (_, rest) = text.split_once(open)?;
     Some(rest.split_once(close)?.0)
 }
 
-/// Replaces the status of each stack for whose name `status` has an answer; an empty one means "the same, but in
-/// progress".
+/// Replaces the status of each stack for which `status` returns a text. An empty text stands for the current status,
+/// but in progress.
 fn rewrite_statuses(xml: &str, status: impl Fn(&str) -> Option<String>) -> String {
     let (open, close) = ("<StackStatus>", "</StackStatus>");
     let mut out = String::with_capacity(xml.len());
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_stack_is_in_progress_until_its_time_is_over() {
+    async fn stack_is_in_progress_until_its_time() {
         let pending = Pending::default();
         let xml = "<member><StackName>a</StackName><StackStatus>CREATE_COMPLETE</StackStatus></member>\
                    <member><StackName>b</StackName><StackStatus>UPDATE_COMPLETE</StackStatus></member>";
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_replica_makes_its_table_wait() {
+    async fn pending_replica_sets_its_table_to_updating() {
         let pending = Pending::default();
         let there = Place { region: "us-east-1".to_owned(), ..place() };
         pending.table_began(&there, "t", Duration::from_secs(5));

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::front::call::{Call, Protocol};
 
-/// What the service says to whoever comes too fast.
+/// The service's throttling error.
 pub(super) fn throttle(call: &Call) -> Response<Body> {
     let (status, code) = match call.protocol {
         Protocol::S3 => (503, "SlowDown"),
@@ -18,7 +18,7 @@ pub(super) fn throttle(call: &Call) -> Response<Body> {
     error(call, status, code, "Rate exceeded")
 }
 
-/// What it says when it is in trouble itself.
+/// The service's internal error.
 pub(super) fn internal(call: &Call) -> Response<Body> {
     let code = match call.protocol {
         Protocol::S3 => "InternalError",
@@ -29,7 +29,7 @@ pub(super) fn internal(call: &Call) -> Response<Body> {
     error(call, 500, code, "We encountered an internal error. Please try again.")
 }
 
-/// An error of any kind.
+/// An error with this status, code and message.
 pub(super) fn error(call: &Call, status: u16, code: &str, message: &str) -> Response<Body> {
     let (code_xml, message_xml) = (escaped(code), escaped(message));
     let inner = format!("<Code>{code_xml}</Code><Message>{message_xml}</Message>");

@@ -1,5 +1,5 @@
-//! Stack operations that are asked for again with the same `ClientRequestToken`: a caller that lost the answer. As on AWS they
-//! are answered as they were, and not begun a second time; MiniStack begins them again.
+//! Repeated stack operations with the same `ClientRequestToken`, from a caller that lost the answer. As on AWS, they
+//! get the first answer and are not started again; MiniStack would start them again.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use super::operation::Form;
 use crate::transfer::Place;
 
-/// What was asked for, and where.
+/// The identity of a request.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct Asked {
     account: String,
@@ -17,7 +17,7 @@ pub(super) struct Asked {
     token: String,
 }
 
-/// Answers that were given.
+/// Earlier answers.
 #[derive(Default)]
 pub(super) struct Tokens(Mutex<HashMap<Asked, String>>);
 
@@ -35,12 +35,12 @@ impl Asked {
 }
 
 impl Tokens {
-    /// The answer that this request had before.
+    /// The earlier answer to this request.
     pub(super) fn answer(&self, asked: &Asked) -> Option<String> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(asked).cloned()
     }
 
-    /// Remembers what it was answered with; what was refused is not to be remembered, since it may be asked for again.
+    /// Stores the answer. Errors are not to be stored, because such a request may be repeated.
     pub(super) fn keep(&self, asked: Asked, answer: &str) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(asked, answer.to_owned());
     }
@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_same_request_is_answered_without_being_begun() {
+    fn same_request_gets_the_earlier_answer() {
         let tokens = Tokens::default();
         let first = request("UpdateStack", "one").unwrap();
         assert_eq!(tokens.answer(&first), None);
@@ -66,6 +66,9 @@ mod tests {
             assert_eq!(tokens.answer(&other.unwrap()), None);
         }
         let place = Place { account: "111111111111".into(), region: "us-west-2".into() };
-        assert!(Asked::of(place, "UpdateStack", &Form::parse(b"StackName=s")).is_none(), "no token, no memory");
+        assert!(
+            Asked::of(place, "UpdateStack", &Form::parse(b"StackName=s")).is_none(),
+            "without a token nothing is stored"
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! The way to MiniStack: requests passed on as they came, and the few questions that the front itself asks.
+//! The client for MiniStack: passes requests on unchanged, and makes the few calls of the front itself.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -16,7 +16,7 @@ use hyper_util::rt::TokioExecutor;
 use super::caller::{Scope, account_of};
 use crate::transfer::Place;
 
-/// The account of callers whose access key says nothing, as MiniStack has it.
+/// MiniStack's account for callers whose access key names none.
 const DEFAULT_ACCOUNT: &str = "000000000000";
 
 /// Headers that belong to one connection and not to the message: RFC 9110, section 7.6.1. `Expect` has been answered by
@@ -32,7 +32,6 @@ const HOP_BY_HOP: [HeaderName; 8] = [
     header::UPGRADE,
 ];
 
-/// A client of MiniStack.
 pub(crate) struct Upstream {
     authority: Authority,
     client: Client<HttpConnector, Body>,
@@ -51,7 +50,7 @@ impl Upstream {
         Self { authority, client, accounts: Mutex::default() }
     }
 
-    /// Passes a request on, method, path, query, headers and body as they are, and hands back the answer.
+    /// Passes a request on with method, path, query, headers and body unchanged, and returns the answer.
     pub(super) async fn pass(&self, mut parts: Parts, body: Body) -> Response<Body> {
         let mut uri = parts.uri.into_parts();
         uri.scheme = Some(Scheme::HTTP);
@@ -80,7 +79,7 @@ impl Upstream {
         if let Some(account) = account_of(access_key) {
             return account.to_owned();
         }
-        // Only keys that STS handed out can stand for another account.
+        // Only keys issued by STS can belong to another account.
         if !access_key.starts_with("ASIA") {
             return DEFAULT_ACCOUNT.to_owned();
         }
@@ -99,7 +98,7 @@ impl Upstream {
         account
     }
 
-    /// Whether a log group of this very name exists.
+    /// Whether a log group of exactly this name exists.
     pub(crate) async fn log_group_exists(&self, place: &Place, name: &str) -> Result<bool, String> {
         let target = "Logs_20140328.DescribeLogGroups";
         let body = serde_json::json!({ "logGroupNamePrefix": name }).to_string();
@@ -121,7 +120,7 @@ impl Upstream {
         self.ask(&place.account, &place.region, "cloudformation", None, kind, &form).await.ok()
     }
 
-    /// One call of the front's own; the body of a success, or what the failure said.
+    /// Makes a call of the front's own. Returns the body, as an error if the call failed.
     async fn ask(
         &self,
         access_key: &str,
@@ -147,7 +146,7 @@ impl Upstream {
     }
 }
 
-/// Says whose a request is. MiniStack reads account and region from the scope, and does not verify the signature.
+/// Signs a request for MiniStack, which reads account and region from the scope and does not verify the signature.
 pub(super) fn sign(headers: &mut HeaderMap, scope: &Scope) {
     let Scope { access_key, region, service } = scope;
     let authorization = format!(
@@ -159,8 +158,8 @@ pub(super) fn sign(headers: &mut HeaderMap, scope: &Scope) {
     }
 }
 
-/// The most of a body that the front ever holds: a template in a CreateStack has at most 51,200 bytes, a DescribeStacks
-/// of a whole region is far below this.
+/// Maximum size of a body that the front buffers: a template in CreateStack has at most 51,200 bytes, and a
+/// DescribeStacks of a whole region is far smaller than this.
 pub(super) const MOST_BUFFERED: usize = 8 << 20;
 
 fn percent(byte: u8) -> String {
@@ -181,7 +180,7 @@ fn strip(headers: &mut HeaderMap) {
     headers.remove("keep-alive");
 }
 
-/// An answer of the front in plain text.
+/// A plain-text answer of the front.
 pub(super) fn plain(status: StatusCode, text: &str) -> Response<Body> {
     let mut response = Response::new(Body::from(format!("{text}\n")));
     *response.status_mut() = status;

@@ -1,4 +1,4 @@
-//! The connections that come in, each with a way to cut it: a lost answer is a connection that closes without one.
+//! Incoming connections, each with a way to cut it, which simulates a lost answer.
 
 use std::net::SocketAddr;
 use std::os::fd::{AsFd as _, OwnedFd};
@@ -39,7 +39,7 @@ impl Connected<IncomingStream<'_, Door>> for Wire {
 }
 
 impl Wire {
-    /// Closes it in both directions; what is written to it afterwards goes nowhere.
+    /// Closes the connection in both directions; later writes are lost.
     pub(super) fn cut(&self) {
         let copy = self.0.as_ref().and_then(|fd| fd.try_clone().ok());
         if let Some(Err(error)) = copy.map(|fd| std::net::TcpStream::from(fd).shutdown(std::net::Shutdown::Both)) {

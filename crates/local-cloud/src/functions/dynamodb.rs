@@ -6,7 +6,7 @@ use serde_json::Value;
 /// An action and the ARN it is on.
 pub(super) type Need = (String, String);
 
-/// What a call needs; the reason where that is not modelled.
+/// The needs of a call, or the reason why they are not modelled.
 pub(super) fn needs(operation: &str, body: &Value, region: &str, account: &str) -> Result<Vec<Need>, String> {
     let table = |name: &str| {
         // A table may be named by its ARN.
@@ -17,7 +17,8 @@ pub(super) fn needs(operation: &str, body: &Value, region: &str, account: &str) 
         }
     };
     let action = |name: &str| format!("dynamodb:{name}");
-    let named = |from: &Value| from["TableName"].as_str().map(table).ok_or_else(|| "it names no table".to_owned());
+    let named =
+        |from: &Value| from["TableName"].as_str().map(table).ok_or_else(|| "the request names no table".to_owned());
     let needs: Vec<Need> = match operation {
         "Query" | "Scan" => {
             let mut resource = named(body)?;
@@ -42,9 +43,9 @@ pub(super) fn needs(operation: &str, body: &Value, region: &str, account: &str) 
             };
             parts.map(part).collect::<Result<_, _>>()?
         }
-        other => return Err(format!("the local cloud does not know what dynamodb:{other} needs")),
+        other => return Err(format!("dynamodb:{other} is not modelled by the local cloud")),
     };
-    if needs.is_empty() { Err("it names no table".to_owned()) } else { Ok(needs) }
+    if needs.is_empty() { Err("the request names no table".to_owned()) } else { Ok(needs) }
 }
 
 #[cfg(test)]
@@ -79,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_is_refused() {
+    fn unmodelled_calls_are_refused() {
         for (operation, body) in [
             ("Query", json!({})),
             ("BatchGetItem", json!({"RequestItems": {}})),

@@ -1,4 +1,4 @@
-//! The sessions that functions run under: made by `launch.py`, known again by their token.
+//! Sessions of functions: issued by `launch.py`, recognised by their token.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -8,15 +8,15 @@ use serde::Deserialize;
 
 use crate::execute_api::sigv4::{hex, mac};
 
-/// What every token begins with; STS's own don't.
+/// Prefix of every token; STS's own tokens do not have it.
 const PREFIX: &str = "sftpctl.";
 
-/// What secrets are made with: a new one each time the local cloud starts, in memory only.
+/// The key that secret keys are derived from: a new one each time the local cloud starts, in memory only.
 #[derive(Clone)]
 pub(crate) struct FunctionKey(String);
 
 impl FunctionKey {
-    /// A key that nobody can guess.
+    /// A random key.
     pub(crate) fn random() -> Self {
         let mut bytes = [0_u8; 32];
         rand::fill(&mut bytes);
@@ -34,16 +34,13 @@ impl FunctionKey {
     }
 }
 
-/// A function, as far as a request says so: nothing is verified yet.
+/// The function that a request claims to come from; not verified yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Execution {
-    /// Its account.
     pub(crate) account: String,
     /// Its name, which is the session's.
     pub(crate) name: String,
-    /// Its execution role.
     pub(crate) role_arn: String,
-    /// The session's token.
     pub(super) token: String,
 }
 
@@ -55,10 +52,11 @@ struct Who {
 }
 
 impl Execution {
-    /// Whose request it is, if it is a function's.
+    /// The function of a request, if it claims to come from one.
     pub(crate) fn of(parts: &Parts) -> Option<Self> {
         let header = parts.headers.get("x-amz-security-token").and_then(|token| token.to_str().ok());
-        // In the query of a presigned URL, whose signature is none that a function may hand on here.
+        // The token of a presigned URL is in the query. Such a request is recognised here and refused: only header
+        // signatures count.
         let query = || {
             let pairs = parts.uri.query().unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
             pairs
@@ -88,14 +86,14 @@ impl Execution {
 mod tests {
     use super::*;
 
-    /// A token as `launch.py` makes it.
+    /// A token as `launch.py` creates it.
     pub(in crate::functions) fn token(function: &str, role: &str) -> String {
         let who = serde_json::json!({ "function": function, "role": role }).to_string();
         format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(who))
     }
 
     #[test]
-    fn a_token_says_who_calls() {
+    fn token_names_the_function() {
         let role = "arn:aws:iam::111111111111:role/r";
         let text = token("arn:aws:lambda:us-west-2:111111111111:function:f", role);
         let expected =
@@ -111,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_belong_to_one_token_and_one_key() {
+    fn secret_depends_on_token_and_key() {
         let (one, two) = (FunctionKey::random(), FunctionKey::random());
         assert_eq!(one.secret("a"), one.secret("a"));
         assert_ne!(one.secret("a"), one.secret("b"));

@@ -1,8 +1,8 @@
 """Starts MiniStack with functions that call AWS as their execution role, as those of Lambda do.
 
-MiniStack runs a function under its account's own key, so that its calls look like anybody's. Here each gets a session of
-its role: who it is stands in the token, and the secret is made of the token with a key that only the front has besides
-(`keys.rs`). The front verifies the signature and asks the role's policies.
+MiniStack runs a function with its account's own key, so that its calls look like any other. Here each function gets a
+session of its role: the token contains its identity, and the secret is derived from the token with a key that only the
+front has, too (`keys.rs`). The front verifies the signature and evaluates the role's policies.
 """
 
 import base64
@@ -13,7 +13,7 @@ import os
 
 from ministack.core import lambda_runtime
 
-# Taken out of the environment, which functions inherit.
+# Removed from the environment, because functions inherit it.
 KEY = os.environ.pop("SFTPCTL_FUNCTION_KEY").encode()
 
 
@@ -28,9 +28,9 @@ def session(config):
 
 
 if __name__ == "__main__":
-    # Another MiniStack than the pinned one must not start with functions that may do anything.
+    # A MiniStack other than the pinned one must not start with functions that are allowed everything.
     assert callable(lambda_runtime.execution_credentials)
-    # Before the services are imported, which take the function over by name.
+    # Before the services are imported, because they bind the function by name.
     lambda_runtime.execution_credentials = session
     from ministack.app import main
     from ministack.services import lambda_svc

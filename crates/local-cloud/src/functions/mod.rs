@@ -1,8 +1,8 @@
-//! What a Lambda function may do: it calls AWS as a session of its execution role, and gets what the role allows.
+//! Authorizes calls made by Lambda functions: a function calls AWS as a session of its execution role.
 //!
-//! MiniStack knows no such sessions. `launch.py` hands them out, and here they are verified: the signature first, then
-//! the role's policies on every table that the call is about. Only DynamoDB is modelled; what a function asks of another
-//! service is refused with an error that says so.
+//! MiniStack has no such sessions. `launch.py` issues them, and this module verifies them: first the signature, then
+//! the role's policies for each table of the call. Only DynamoDB is modelled; calls to other services are refused with
+//! an error that says so.
 
 mod dynamodb;
 mod keys;
@@ -19,10 +19,10 @@ use super::cloud::Cloud;
 use super::execute_api::sigv4::{self, Unverified};
 use iam_model::{Caller, Decision, Request, evaluate};
 
-/// What MiniStack is started with.
+/// The Python script that starts MiniStack.
 pub(crate) const LAUNCHER: &str = include_str!("launch.py");
 
-/// The environment variable that brings the launcher its key.
+/// The environment variable that passes the key to the launcher.
 pub(crate) const KEY_VARIABLE: &str = "SFTPCTL_FUNCTION_KEY";
 
 /// Why a function's call is refused: AWS's code and text.
@@ -44,10 +44,10 @@ impl Refused {
     }
 }
 
-/// Whether a function's call may go on.
+/// Checks whether a function's call is allowed.
 ///
 /// # Errors
-/// Why not.
+/// AWS's code and message for the refusal.
 pub(crate) async fn authorize(
     cloud: &Cloud,
     execution: &Execution,
@@ -67,7 +67,7 @@ pub(crate) async fn authorize(
         Refused::new(code, error.to_string())
     })?;
     if service != "dynamodb" {
-        let text = format!("the local cloud lets functions call DynamoDB alone, not {service}:{operation}");
+        let text = format!("the local cloud lets functions call DynamoDB only, not {service}:{operation}");
         return Err(Refused::denied(text));
     }
     let call: Value = serde_json::from_slice(body).unwrap_or_default();
@@ -76,12 +76,14 @@ pub(crate) async fn authorize(
     let role = execution.role_arn.rsplit('/').next().unwrap_or_default();
     let aws = cloud.aws(&execution.account).await;
     let policies = cloud.roles.policies(&aws, &execution.account, role).await.map_err(Refused::denied)?;
-    // Keys of a role that is gone are no longer good.
+    // Keys of a deleted role are no longer valid.
     let policies =
         policies.ok_or_else(|| Refused::new("UnrecognizedClientException", Unverified::Token.to_string()))?;
-    // What such a key is compared with is not in the request here, and a missing value can mean that a condition holds.
+    // Requests here do not carry the values of these keys, and a missing value can make a condition hold.
     if policies.iter().any(|policy| policy.has_condition_on("dynamodb:")) {
-        return Err(Refused::denied(format!("the local cloud knows no condition keys of dynamodb, which {role} has")));
+        return Err(Refused::denied(format!(
+            "the local cloud does not model condition keys of dynamodb, which {role} uses"
+        )));
     }
     let unusable = |error: &dyn std::fmt::Display| Refused::denied(format!("the policies of {role}: {error}"));
     let caller = Caller::role_session(&execution.role_arn, &execution.name).map_err(|error| unusable(&error))?;

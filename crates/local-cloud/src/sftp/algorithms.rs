@@ -1,4 +1,4 @@
-//! The algorithms of a server's security policy, as far as this endpoint has them.
+//! The algorithms of a server's security policy, as far as this endpoint supports them.
 
 use std::borrow::Cow;
 
@@ -7,12 +7,12 @@ use russh::{Preferred, cipher, kex, mac};
 
 use crate::transfer::SecurityPolicy;
 
-/// What to offer. Algorithms that the SSH library lacks (SHA-1 signatures, some post-quantum hybrids) are left out; a
-/// policy of which nothing is left is offered as the library's defaults would be wrong, so nothing is.
+/// The algorithms to offer. Those that the SSH library lacks (SHA-1 signatures, some post-quantum hybrids) are left
+/// out. If none is left, none is offered, because the library's defaults would be wrong.
 pub(super) fn preferred(policy: &SecurityPolicy) -> Preferred {
     let mut exchanges: Vec<kex::Name> =
         policy.kexs.iter().filter_map(|name| kex::Name::try_from(name.as_str()).ok()).collect();
-    // Not an algorithm but what lets server and client tell each other of extensions, and protects the handshake.
+    // Not algorithms: these enable extension negotiation and protect the handshake.
     exchanges.push(kex::EXTENSION_SUPPORT_AS_SERVER);
     exchanges.push(kex::EXTENSION_OPENSSH_STRICT_KEX_AS_SERVER);
     Preferred {

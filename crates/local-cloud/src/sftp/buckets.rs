@@ -1,4 +1,4 @@
-//! Buckets wherever they are: a Transfer server serves homes of every region, not only of its own.
+//! Buckets in any region: a Transfer server serves homes outside its own region, too.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 use super::storage::{Sink, Source, Storage, StorageError};
 use sftpctl_aws::{Aws, AwsError, Download, ObjectFacts, ObjectPage, S3, Upload};
 
-/// S3 as an account sees it, each bucket asked in its own region.
+/// An account's S3 clients, one for the region of each bucket.
 pub(super) struct Buckets {
     aws: Arc<Aws>,
     region: String,
@@ -18,7 +18,7 @@ pub(super) struct Buckets {
 }
 
 impl Buckets {
-    /// The buckets of an account; where they are is asked in `region`.
+    /// The buckets of an account; their locations are looked up in `region`.
     pub(super) fn new(aws: Arc<Aws>, region: &str) -> Self {
         Self { aws, region: region.to_owned(), known: Mutex::default() }
     }
@@ -40,7 +40,7 @@ impl Buckets {
     }
 }
 
-/// How a session holds it.
+/// The handle that a session holds.
 #[derive(Clone)]
 pub(super) struct S3Storage(pub(super) Arc<Buckets>);
 
@@ -92,7 +92,7 @@ impl Source for S3Source {
     }
 }
 
-/// A small object is one request; a large one an upload in parts, which shows nothing until it is complete.
+/// A small object is one request; a large one an upload in parts, which is invisible until it is complete.
 struct S3Sink {
     buckets: Arc<Buckets>,
     bucket: String,
@@ -130,7 +130,7 @@ impl Sink for S3Sink {
         }
         let finished = self.complete(&s3, last).await;
         if finished.is_err() {
-            // Parts that nobody will ever complete would be paid for.
+            // Abandoned parts would be billed.
             self.abort().await;
         }
         finished
@@ -143,7 +143,7 @@ impl Sink for S3Sink {
             Err(error) => Err(error),
         };
         if let Err(error) = given_up {
-            tracing::warn!(%error, "the parts of a broken upload are still there");
+            tracing::warn!(%error, "cannot remove the parts of an abandoned upload");
         }
     }
 }
@@ -161,7 +161,7 @@ mod tests {
 
     type Asked = Arc<Mutex<Vec<String>>>;
 
-    /// An S3 on loopback that refuses requests with this in their address, and what it was asked.
+    /// An S3 on loopback that refuses requests containing `what`, and a log of all requests.
     async fn refusing(what: &'static str) -> (Buckets, Asked) {
         let asked = Asked::default();
         let log = Arc::clone(&asked);
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_upload_that_cannot_be_finished_leaves_no_parts() {
+    async fn failed_upload_leaves_no_parts() {
         for refused in ["partNumber=2", "complete"] {
             let (buckets, asked) = refusing(refused).await;
             let mut sink = S3Storage(Arc::new(buckets)).create("b", "k");

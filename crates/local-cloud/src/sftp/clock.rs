@@ -1,6 +1,7 @@
-//! How long a client may take: until it has logged in, without doing anything, and without answering.
+//! Time limits of a client: for the log-in, for being idle, and for not answering.
 //!
-//! The SSH library's own inactivity timer cannot tell idleness, since the answer to its keep-alive counts as a sign of life.
+//! The SSH library's own inactivity timer cannot detect idleness, because the answer to its keep-alive counts as
+//! activity.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -13,9 +14,9 @@ use tokio::time::Instant;
 pub struct Limits {
     /// Seconds without any transfer or request (user guide, "Transfer Family quotas": 1,800).
     pub idle_seconds: f64,
-    /// Seconds without an answer, though asked (the same page: 300).
+    /// Seconds without an answer to keep-alives (the same page: 300).
     pub unresponsive_seconds: f64,
-    /// Seconds from the connection to the log-in. AWS tells none; these are OpenSSH's (`LoginGraceTime`).
+    /// Seconds from the connection to the log-in. AWS documents no limit; the default is OpenSSH's (`LoginGraceTime`).
     pub log_in_seconds: f64,
 }
 
@@ -46,7 +47,7 @@ fn time(seconds: f64) -> Duration {
     Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX / 4)
 }
 
-/// What one connection has done so far.
+/// The activity of one connection.
 #[derive(Debug, Clone)]
 pub(super) struct Clock(Arc<Inner>);
 
@@ -76,23 +77,23 @@ impl Clock {
         self.0.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The client did something.
+    /// Records activity of the client.
     pub(super) fn touch(&self) {
         self.seen().last = Instant::now();
     }
 
-    /// The client has logged in.
+    /// Records the log-in.
     pub(super) fn admit(&self, user: &str) {
         *self.seen() = Seen { last: Instant::now(), user: Some(user.to_owned()) };
         self.0.admitted.notify_one();
     }
 
-    /// Who has logged in.
+    /// The user who has logged in.
     pub(super) fn user(&self) -> Option<String> {
         self.seen().user.clone()
     }
 
-    /// Waits until a limit is reached, and tells which.
+    /// Waits until a limit is reached, and returns its name.
     pub(super) async fn over(&self) -> &'static str {
         loop {
             let (end, why) = {
@@ -118,7 +119,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_client_ends_when_it_idles_or_does_not_log_in() {
+    async fn idle_and_log_in_limits_are_reached() {
         let limits = Limits::default();
         let clock = Clock::new(limits);
         let begun = Instant::now();

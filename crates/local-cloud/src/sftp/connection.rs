@@ -1,4 +1,4 @@
-//! One client's SSH connection: who it is, and which channels it may have.
+//! One client's SSH connection: authentication and channels.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -17,27 +17,28 @@ use super::session::Session;
 use crate::login::{self, Admission, Asked};
 use crate::transfer::{Place, is_user_name};
 
-/// SFTP sessions of one connection, from the user guide's "Transferring files over a server endpoint using a client".
+/// Maximum number of SFTP sessions per connection, from the user guide's "Transferring files over a server endpoint
+/// using a client".
 const MOST_SESSIONS: usize = 10;
 
-/// Characters of a role session's name (API reference of STS, `RoleSessionName`); user names have more, all of ASCII.
+/// Maximum length of a role session's name (STS API reference, `RoleSessionName`). User names can be longer; they are
+/// ASCII.
 const MOST_SESSION_NAME: usize = 64;
 
-/// The state of a connection.
 pub(super) struct Connection {
     shared: Arc<Shared>,
     place: Place,
     server: String,
     peer: SocketAddr,
     methods: Methods,
-    /// What the identity provider said of a key's owner, so that it is not asked for every key.
+    /// The identity provider's answer for a user who offers keys, so that it is not asked for each key.
     offered: Option<(String, Result<Admission, String>)>,
-    /// Who has shown a key. A key proves nothing about anybody else whose password follows.
+    /// The user who has proved a key. It proves nothing about another user whose password follows.
     key_of: Option<String>,
     admitted: Option<(String, Admission)>,
-    /// Channels that are no session yet.
+    /// Channels without an SFTP session.
     channels: HashMap<ChannelId, Channel<Msg>>,
-    /// Every session holds a clone until its stream ends, whoever ends it.
+    /// Each session holds a clone until its stream ends.
     seats: Arc<()>,
     clock: Clock,
 }
@@ -56,7 +57,7 @@ pub(super) enum Methods {
 }
 
 impl Methods {
-    /// From the API's word.
+    /// Parses the API's name.
     pub(super) fn parse(word: &str) -> Self {
         match word {
             "PASSWORD" => Self::Password,
@@ -120,11 +121,12 @@ impl Connection {
 
     /// Asks the identity provider, and whether the role it names can be assumed.
     async fn ask(&self, username: &str, password: &str) -> Result<Admission, String> {
-        // Transfer asks nobody about a name that it could not take.
+        // Transfer does not ask the identity provider about an invalid user name.
         if !is_user_name(username) {
-            return Err(format!("`{username}` is not a user name that Transfer Family takes"));
+            return Err(format!("`{username}` is not a valid Transfer Family user name"));
         }
-        let server = self.shared.store.get(&self.place, &self.server).map_err(|_| "the server is gone".to_owned())?;
+        let server =
+            self.shared.store.get(&self.place, &self.server).map_err(|_| "the server has been deleted".to_owned())?;
         let source_ip = self.peer.ip().to_string();
         let asked = Asked { username, password, protocol: "SFTP", source_ip: &source_ip };
         let identity = login::ask(&self.shared.cloud, &self.place, &self.server, &server, &asked).await;
@@ -134,7 +136,7 @@ impl Connection {
         Ok(admission)
     }
 
-    /// What the identity provider says of the owner of keys; asked once a connection and name.
+    /// The identity provider's answer for a user who offers keys; asked once per connection and user.
     async fn keys_of(&mut self, username: &str) -> Result<Admission, String> {
         match &self.offered {
             Some((name, result)) if name == username => result.clone(),
@@ -171,8 +173,9 @@ impl Handler for Connection {
         if !may {
             return Ok(self.refuse(user));
         }
-        // An answer to a password may hold no keys ("Transfer Family also requires that the password response must not
-        // include public keys"): it is the answer to an empty one, and admits whoever shows one of them.
+        // The answer to a password must not contain keys ("Transfer Family also requires that the password response
+        // must not include public keys"): such an answer is for an empty password, and admits a client that proves one
+        // of the keys.
         let asked = self.ask(user, password).await.and_then(|admission| match admission.public_keys.is_empty() {
             true if !password.is_empty() => Ok(admission),
             _ => Err("no password was given, or the identity provider answered with keys".to_owned()),
@@ -231,7 +234,7 @@ impl Handler for Connection {
         Ok(())
     }
 
-    /// A client that has had its answers: told that all went well, or `scp` would say that it did not.
+    /// Reports success at the end of a session; without it `scp` would report a failure.
     async fn channel_eof(&mut self, channel: ChannelId, session: &mut Ssh) -> Result<(), Self::Error> {
         if self.channels.contains_key(&channel) {
             return Ok(());
@@ -306,7 +309,8 @@ impl Handler for Connection {
 
 impl Connection {
     async fn begin(&self, user: &str, admission: &Admission) -> Result<Session, String> {
-        let server = self.shared.store.get(&self.place, &self.server).map_err(|_| "the server is gone".to_owned())?;
+        let server =
+            self.shared.store.get(&self.place, &self.server).map_err(|_| "the server has been deleted".to_owned())?;
         let option = server.settings.get("ProtocolDetails").and_then(|details| details["SetStatOption"].as_str());
         let quiet = option == Some("ENABLE_NO_OP");
         let view = admission.home.clone();

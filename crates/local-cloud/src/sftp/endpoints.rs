@@ -1,4 +1,4 @@
-//! Ports and servers together: a server that is ONLINE listens, any other does not.
+//! The ports of Transfer servers: a server that is ONLINE listens, any other does not.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
@@ -21,25 +21,22 @@ use crate::error::LocalError;
 use crate::files::{read_json, write_json};
 use crate::transfer::{KeyFolder, Place, Server, State, Store, security_policy};
 
-/// How often a silent client is asked before it counts as unresponsive.
+/// Number of unanswered keep-alives after which a client counts as unresponsive.
 const ASKED: u32 = 3;
-/// How long a client has to take note of its end.
+/// Time for a client to receive the disconnect message.
 const FAREWELL: Duration = Duration::from_secs(2);
-/// Wrong passwords in one connection.
+/// Maximum number of failed authentications per connection.
 const MOST_ATTEMPTS: usize = 6;
 
-/// What every connection needs.
 pub(super) struct Shared {
     pub(super) store: Arc<Store>,
     pub(super) keys: Arc<KeyFolder>,
     pub(super) cloud: Arc<Cloud>,
     /// For measurements: files in memory, for every customer.
     pub(super) memory: Option<Memory>,
-    /// How long clients may take.
     limits: Limits,
 }
 
-/// The listening endpoints.
 pub(crate) struct Endpoints {
     shared: Arc<Shared>,
     path: PathBuf,
@@ -53,7 +50,7 @@ struct Inner {
 }
 
 impl Endpoints {
-    /// No endpoint yet; [`Self::reconcile`] makes them.
+    /// Without endpoints at first; [`Self::reconcile`] opens them.
     pub(crate) fn new(
         dir: &Path,
         store: Arc<Store>,
@@ -69,7 +66,7 @@ impl Endpoints {
         Ok(Self { shared, path, inner: Mutex::new(Inner { ports, running: HashMap::new() }) })
     }
 
-    /// Makes the endpoints what the servers' states say, and tells the ports of those that listen.
+    /// Opens and closes endpoints to match the servers' states. Returns the ports of the open ones.
     pub(crate) async fn reconcile(&self) -> BTreeMap<String, u16> {
         let mut inner = self.inner.lock().await;
         let servers = self.shared.store.all();
@@ -96,18 +93,18 @@ impl Endpoints {
                     inner.ports.insert(id.to_owned(), port);
                     inner.running.insert(id.to_owned(), (port, task));
                 }
-                Err(error) => tracing::error!(%error, server = id, "no SFTP endpoint"),
+                Err(error) => tracing::error!(%error, server = id, "cannot open the SFTP endpoint"),
             }
         }
         if inner.ports != before
             && let Err(error) = write_json(&self.path, &inner.ports)
         {
-            tracing::warn!(%error, "ports were not saved");
+            tracing::warn!(%error, "cannot save the ports");
         }
         inner.running.iter().map(|(id, (port, _))| (id.clone(), *port)).collect()
     }
 
-    /// Looks at the servers' states again and again, since they change by time alone.
+    /// Reconciles at short intervals, because servers change state with time.
     pub(crate) async fn watch(&self) {
         loop {
             self.reconcile().await;
@@ -117,7 +114,7 @@ impl Endpoints {
 
     async fn listen(&self, place: &Place, id: &str, port: Option<u16>) -> std::io::Result<(u16, AbortHandle)> {
         let wished = TcpListener::bind(("127.0.0.1", port.unwrap_or(0))).await;
-        // Somebody else may have the port by now.
+        // Another program may have the port by now.
         let listener = match wished {
             Ok(listener) => listener,
             Err(_) => TcpListener::bind(("127.0.0.1", 0)).await?,
@@ -129,7 +126,7 @@ impl Endpoints {
     }
 }
 
-/// Accepts connections; ended, it ends them all.
+/// Accepts connections. Aborting this task ends all of them.
 async fn serve(shared: Arc<Shared>, place: Place, id: String, listener: TcpListener) {
     let mut connections = JoinSet::new();
     loop {
@@ -137,7 +134,7 @@ async fn serve(shared: Arc<Shared>, place: Place, id: String, listener: TcpListe
             accepted = listener.accept() => match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
-                    tracing::warn!(%error, server = id, "not accepted");
+                    tracing::warn!(%error, server = id, "cannot accept a connection");
                     tokio::time::sleep(Duration::from_millis(20)).await;
                     continue;
                 }
@@ -161,12 +158,12 @@ async fn connection(
     let config = match configuration(&shared, &id, server) {
         Ok(config) => Arc::new(config),
         Err(why) => {
-            tracing::error!(why, server = id, "no connection");
+            tracing::error!(why, server = id, "cannot serve the connection");
             return;
         }
     };
     if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "nodelay");
+        tracing::debug!(%error, "cannot set TCP_NODELAY");
     }
     let methods = server.settings.get("IdentityProviderDetails");
     let methods = methods.and_then(|details| details["SftpAuthenticationMethods"].as_str()).unwrap_or_default();
@@ -179,7 +176,7 @@ async fn connection(
     };
     let mut session = match session {
         Ok(session) => session,
-        Err(error) => return tracing::debug!(%error, server = id, "no handshake"),
+        Err(error) => return tracing::debug!(%error, server = id, "handshake failed"),
     };
     let handle = session.handle();
     let ended = tokio::select! {
@@ -187,7 +184,7 @@ async fn connection(
         why = clock.over() => {
             tracing::info!(why, server = id, user = clock.user(), "ended");
             let farewell = async {
-                let text = format!("the connection is ended: {why}");
+                let text = format!("connection closed: {why}");
                 handle.disconnect(Disconnect::ByApplication, text, String::new()).await?;
                 session.await
             };
@@ -209,7 +206,7 @@ fn configuration(shared: &Shared, id: &str, server: &Server) -> Result<russh::se
     let keys = shared.keys.active(id, server);
     let unresponsive = shared.limits.unresponsive();
     if keys.is_empty() {
-        return Err("the server's host keys are gone".to_owned());
+        return Err("the server has no readable host keys".to_owned());
     }
     Ok(russh::server::Config {
         server_id: russh::SshId::Standard("SSH-2.0-AWS_SFTP_1.1".into()),
@@ -218,13 +215,14 @@ fn configuration(shared: &Shared, id: &str, server: &Server) -> Result<russh::se
         max_auth_attempts: MOST_ATTEMPTS,
         auth_rejection_time: Duration::from_millis(100),
         auth_rejection_time_initial: Some(Duration::ZERO),
-        // Only for writes that the client does not take: otherwise it is asked meanwhile.
+        // Only for writes that the client does not receive: otherwise keep-alives decide.
         inactivity_timeout: Some(unresponsive),
-        // Asked so many times, and one interval more for the last answer.
+        // `ASKED` intervals, and one more for the last answer.
         keepalive_interval: Some(unresponsive / (ASKED + 1)),
         keepalive_max: ASKED as usize,
         nodelay: true,
-        // With the library's 100 a client with more reads in flight waits for ever; the window bounds the memory.
+        // With the library's default of 100, a client with more reads in flight would hang; the window bounds the
+        // memory.
         channel_buffer_size: 100_000,
         window_size: 4 << 20,
         maximum_packet_size: 65_535,
@@ -237,9 +235,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_client_that_does_not_answer_ends_when_transfer_ends_it() {
+    fn unresponsive_client_is_disconnected_at_transfers_limit() {
         let limit = Limits::default().unresponsive();
-        // Asked `ASKED` times, it ends with the interval after the last.
+        // One interval for each keep-alive, and one after the last.
         assert_eq!(limit / (ASKED + 1) * (ASKED + 1), Duration::from_secs(300));
     }
 }

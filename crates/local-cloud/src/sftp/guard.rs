@@ -1,5 +1,5 @@
-//! Ends a session whose client sends a packet that is too large: what follows it could not be told apart any more. And
-//! tells the connection that the session is there, and does something.
+//! Ends a session whose client sends an oversized packet, after which packet boundaries are lost. Also reports the
+//! session's presence and activity to the connection.
 
 use std::io;
 use std::pin::Pin;
@@ -10,13 +10,13 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::clock::Clock;
 
-/// The largest packet: OpenSSH's.
+/// Maximum packet length, as in OpenSSH.
 pub(super) const MOST: u32 = 256 * 1024;
 
 /// A stream of SFTP packets, each a length of four bytes and its content.
 pub(super) struct Guard<S> {
     inner: S,
-    /// Bytes of the length that have come so far.
+    /// Bytes of the length received so far.
     head: [u8; 4],
     have: usize,
     /// Bytes of the content still to come.
@@ -27,7 +27,7 @@ pub(super) struct Guard<S> {
 }
 
 impl<S> Guard<S> {
-    /// Packets of a session that holds `seat` as long as there is this stream.
+    /// Wraps the stream of a session, which holds `seat` as long as the stream exists.
     pub(super) fn new(inner: S, clock: Clock, seat: Arc<()>) -> Self {
         Self { inner, head: [0; 4], have: 0, left: 0, ended: false, clock, _seat: seat }
     }
@@ -104,7 +104,7 @@ mod tests {
         let good = [&3_u32.to_be_bytes()[..], b"abc", &0_u32.to_be_bytes()[..]].concat();
         let bad = [&good[..], &(MOST + 1).to_be_bytes()[..], b"xyz"].concat();
         for (bytes, expected) in [(&good, good.len()), (&bad, good.len())] {
-            // In pieces of every size, so that lengths are cut anywhere.
+            // In pieces of several sizes, so that lengths are split anywhere.
             for size in 1..8 {
                 let mut guard =
                     Guard::new(tokio_test_reader(bytes, size), Clock::new(Limits::default()), Arc::default());

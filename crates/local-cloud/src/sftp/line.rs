@@ -1,4 +1,5 @@
-//! A connection's stream that this side can end: the SSH library's task goes on by itself, whoever waits for it.
+//! A connection's stream that can be ended from outside: the SSH library's task keeps running after its future is
+//! dropped.
 
 use std::io;
 use std::pin::Pin;
@@ -18,7 +19,7 @@ pub(super) struct Line<S> {
 pub(super) struct End(#[expect(dead_code, reason = "what counts is when it is dropped")] oneshot::Sender<()>);
 
 impl<S> Line<S> {
-    /// A line, and its end.
+    /// Wraps a stream. Returns it with the guard that ends it.
     pub(super) fn new(inner: S) -> (Self, End) {
         let (end, ended) = oneshot::channel();
         (Self { inner, ended, over: false }, End(end))
@@ -63,7 +64,7 @@ mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     #[tokio::test]
-    async fn a_line_breaks_with_its_end() {
+    async fn line_breaks_when_its_end_is_dropped() {
         let (mut client, server) = tokio::io::duplex(64);
         let (mut line, end) = Line::new(server);
         client.write_all(b"ab").await.unwrap();

@@ -1,22 +1,21 @@
-//! From a client's path to a bucket and a key, resolved before anything is authorised.
+//! Resolves a client's path to a bucket and a key, before anything is authorised.
 
 use crate::login::View;
 
-/// What a path is.
+/// What a path refers to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Place {
-    /// The root, or a folder that only exists as the beginning of entries; its names.
+    /// The root, or a folder that exists only as a prefix of entries, with the names in it.
     Virtual(Vec<String>),
     /// The root with a `PATH` home: every bucket.
     Buckets,
     /// A key in a bucket; "" is the bucket itself.
     Key {
-        /// The bucket.
         bucket: String,
         /// The key, without slashes at its ends.
         key: String,
     },
-    /// Nothing.
+    /// No entry.
     Nowhere,
 }
 
@@ -36,7 +35,7 @@ pub(super) fn absolute(home: &str, path: &str) -> String {
     format!("/{}", parts.join("/"))
 }
 
-/// Where a client begins.
+/// The folder in which a session starts.
 pub(super) fn home(view: &View) -> String {
     match view {
         View::Path(home) => absolute("/", home),
@@ -44,7 +43,7 @@ pub(super) fn home(view: &View) -> String {
     }
 }
 
-/// What an absolute path is in this view.
+/// Resolves an absolute path in this view.
 pub(super) fn place(view: &View, path: &str) -> Place {
     match view {
         View::Path(_) => target(path),
@@ -95,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_are_resolved_before_anything_else() {
+    fn relative_paths_are_resolved() {
         for (path, expected) in [
             ("a", "/b/17578/a"),
             (".", "/b/17578"),
@@ -111,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_home_shows_buckets() {
+    fn path_home_exposes_buckets() {
         let view = View::Path("/b/17578".into());
         assert_eq!(home(&view), "/b/17578");
         assert_eq!(place(&view, "/"), Place::Buckets);
@@ -120,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_logical_home_hides_them() {
+    fn logical_home_hides_buckets() {
         let view = View::Logical(vec![("/".into(), "/b/17578".into())]);
         assert_eq!(home(&view), "/");
         assert_eq!(place(&view, "/"), key("b", "17578"));

@@ -1,7 +1,8 @@
-//! A download: an object chunk by chunk, the next one on its way while one is read.
+//! A download: reads an object chunk by chunk, and fetches the next chunk while one is read.
 //!
-//! The first chunk is asked for by itself, which is all there is of a small file; what follows comes as one answer, as long
-//! as the client reads on. (An emulator that reads a whole object for each range takes minutes for a gigabyte otherwise.)
+//! The first chunk is requested by itself, which suffices for a small file. The rest is streamed from one answer as
+//! long as the client reads sequentially. (With an emulator that reads the whole object for each range, a gigabyte
+//! would take minutes otherwise.)
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -11,25 +12,24 @@ use tokio::task::JoinHandle;
 
 use super::storage::{Source, Storage, StorageError};
 
-/// Bytes asked for at a time.
+/// Bytes per chunk.
 const CHUNK: u64 = 4 << 20;
 
 type Fetched = Result<Option<Bytes>, StorageError>;
 type Fetch = JoinHandle<(Option<Stream>, Fetched)>;
 
-/// An answer that is read on, and what of it belongs to the next chunk.
+/// An answer that is still being read, and the bytes of it that belong to the next chunk.
 struct Stream {
     source: Box<dyn Source>,
     rest: Bytes,
 }
 
-/// One download.
 pub(super) struct Reader {
     storage: Arc<dyn Storage>,
     bucket: String,
     key: String,
     size: u64,
-    /// Chunks by their beginning; two at most.
+    /// Chunks by their offset; two at most.
     chunks: VecDeque<(u64, Bytes)>,
     next: Option<(u64, Fetch)>,
     /// Where `next` left off.
@@ -42,7 +42,6 @@ impl Reader {
         Self { storage, bucket, key, size, chunks: VecDeque::new(), next: None, stream: None }
     }
 
-    /// The object's size.
     pub(super) fn size(&self) -> u64 {
         self.size
     }
@@ -50,7 +49,7 @@ impl Reader {
     /// Bytes from `offset`, as many as there are up to `length`; none at the end.
     ///
     /// # Errors
-    /// Storage's, or that the object is gone.
+    /// A storage error, or the object has been deleted.
     pub(super) async fn read(&mut self, offset: u64, length: u32) -> Result<Bytes, StorageError> {
         let end = offset.saturating_add(u64::from(length)).min(self.size);
         if offset >= end {
@@ -86,7 +85,7 @@ impl Reader {
                 whole(&*Arc::clone(&self.storage), (&self.bucket, &self.key), start, self.size).await
             }
         };
-        let bytes = fetched?.ok_or_else(|| StorageError("the object is gone".to_owned()))?;
+        let bytes = fetched?.ok_or_else(|| StorageError("the object has been deleted".to_owned()))?;
         while self.chunks.len() >= 2 {
             self.chunks.pop_front();
         }
@@ -104,7 +103,7 @@ impl Reader {
     }
 }
 
-/// The chunk at `start` from an answer that is under way or begins here.
+/// Reads the chunk at `start` from a stream, which is opened if there is none.
 async fn onward(
     storage: &dyn Storage,
     (bucket, key): (&str, &str),
@@ -122,13 +121,13 @@ async fn onward(
     let Some(mut stream) = stream else { return (None, Ok(None)) };
     match stream.take(usize::try_from(CHUNK.min(size.saturating_sub(start))).unwrap_or(usize::MAX)).await {
         Ok(bytes) => (Some(stream), Ok(Some(bytes))),
-        // A client that paused for minutes finds the connection closed.
+        // The connection is closed if the client paused for minutes.
         Err(_) => (None, whole(storage, (bucket, key), start, size).await),
     }
 }
 
 impl Stream {
-    /// Exactly so many bytes.
+    /// Reads exactly `want` bytes.
     async fn take(&mut self, want: usize) -> Result<Bytes, StorageError> {
         let mut taken = BytesMut::with_capacity(want);
         while taken.len() < want {
@@ -143,7 +142,7 @@ impl Stream {
     }
 }
 
-/// A whole chunk, though storage may answer with less at a time.
+/// Reads a whole chunk by ranges, since storage may return fewer bytes at a time.
 async fn whole(storage: &dyn Storage, (bucket, key): (&str, &str), start: u64, size: u64) -> Fetched {
     let want = CHUNK.min(size.saturating_sub(start));
     let Some(first) = storage.range(bucket, key, start, want).await? else { return Ok(None) };
@@ -167,7 +166,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn every_way_of_reading_gives_the_same_bytes() {
+    async fn all_read_patterns_return_the_same_bytes() {
         let memory = Memory::default();
         let content: Vec<u8> = (0..9_000_001_u32).map(|n| (n % 251) as u8).collect();
         let mut sink = memory.create("b", "k");

@@ -1,4 +1,5 @@
-//! Whether the customer may: the role's policies ∩ the session policy, and the bucket's policy, for each operation.
+//! Authorizes each operation of a customer: by the role's policies limited by the session policy, and by the bucket's
+//! policy.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use crate::cloud::Cloud;
 use iam_model::{Caller, Decision, Policy, Request, evaluate};
 use sftpctl_aws as aws;
 
-/// How long a bucket's policy that was read is believed. S3 itself takes seconds to spread a change.
+/// Maximum age of a cached bucket policy. S3 itself takes seconds to propagate a change.
 const FRESH: Duration = Duration::from_secs(2);
 
 /// Why an operation is refused.
@@ -19,7 +20,7 @@ pub(super) enum Refused {
     Denied(String),
     /// There is no such bucket.
     NoBucket,
-    /// A policy cannot be understood, or AWS does not answer.
+    /// A policy cannot be parsed, or AWS does not answer.
     Broken(String),
 }
 
@@ -39,7 +40,7 @@ impl Rights {
     /// Rights of a session of `role`, narrowed by `session`.
     ///
     /// # Errors
-    /// A name or policy that cannot be understood.
+    /// A session name or policy that cannot be parsed.
     pub(super) fn new(
         cloud: Arc<Cloud>,
         account: &str,
@@ -62,12 +63,12 @@ impl Rights {
         })
     }
 
-    /// Reads, writes, deletes: an action on an object.
+    /// Checks an action on an object.
     pub(super) async fn object(&mut self, action: &str, bucket: &str, key: &str) -> Result<(), Refused> {
         self.check(action, bucket, &format!("arn:aws:s3:::{bucket}/{key}"), BTreeMap::new()).await
     }
 
-    /// Lists what is under a prefix.
+    /// Checks the listing of a prefix.
     pub(super) async fn list(&mut self, bucket: &str, prefix: &str) -> Result<(), Refused> {
         let context = BTreeMap::from([
             ("s3:prefix".to_owned(), vec![prefix.to_owned()]),
@@ -76,7 +77,7 @@ impl Rights {
         self.check("s3:ListBucket", bucket, &format!("arn:aws:s3:::{bucket}"), context).await
     }
 
-    /// Lists the account's buckets.
+    /// Checks the listing of the account's buckets.
     pub(super) async fn buckets(&mut self) -> Result<(), Refused> {
         self.identity().await?;
         self.decide("s3:ListAllMyBuckets", None, "*", BTreeMap::new())

@@ -17,13 +17,13 @@ use super::writer::{WriteError, Writer};
 use crate::login::View;
 use sftpctl_aws::ObjectFacts;
 
-/// Names in one answer to a READDIR: what OpenSSH's server sends.
+/// Names per answer to READDIR, as in OpenSSH's server.
 const NAMES: usize = 100;
 /// Objects in one page of a listing.
 const PAGE: i32 = 1000;
-/// Open handles of one session.
+/// Maximum number of open handles per session.
 const MOST_HANDLES: usize = 256;
-/// The largest read and write: OpenSSH's.
+/// Maximum length of a read or write, as in OpenSSH.
 const MOST_DATA: u64 = 261_120;
 
 /// One SFTP session.
@@ -43,22 +43,23 @@ enum Open {
     Folder(Folder),
 }
 
-/// The object over which a file was opened without TRUNC. It stays as long as nothing is written.
+/// The existing object of a file opened for writing without TRUNC. It is kept as long as nothing is written.
 #[derive(Clone, Copy)]
 struct Over {
     size: u64,
-    /// The length that the client wants the file to have.
+    /// The length that the client set with FSETSTAT.
     cut: Option<u64>,
 }
 
 impl Over {
-    /// Whether what was written is the whole file: nothing of the object would be left behind it on a file system.
+    /// Whether the written bytes replace the whole file: on a file system, nothing of the old content would follow
+    /// them.
     fn is_replaced(self, written: u64) -> bool {
         self.cut.map_or(written >= self.size, |cut| cut <= written)
     }
 }
 
-/// A listing that is under way.
+/// A listing in progress.
 struct Folder {
     bucket: String,
     prefix: String,
@@ -74,20 +75,20 @@ enum Found {
 }
 
 impl Session {
-    /// A session for somebody who sees `view`. Without rights everything is allowed: only measurements do that.
+    /// A session with the folders of `view`. Without rights everything is allowed, which is for measurements only.
     pub(super) fn new(storage: Arc<dyn Storage>, rights: Option<Rights>, view: View, quiet_setstat: bool) -> Self {
         Self { storage, rights, view, quiet_setstat, handles: HashMap::new(), count: 0 }
     }
 
     fn path(&self, path: &str) -> Result<String, StatusReply> {
-        // The protocol's library shows bytes that are no UTF-8 as this character; S3 could not have them.
+        // The SFTP library replaces invalid UTF-8 with this character; S3 keys must be UTF-8.
         if path.contains(char::REPLACEMENT_CHARACTER) || path.contains('\0') {
             return Err(StatusCode::BadMessage.with_message("names must be UTF-8"));
         }
         Ok(paths::absolute(&paths::home(&self.view), path))
     }
 
-    /// The key that a path stands for; a place without one has no files.
+    /// The bucket and key of a path; places without a key contain no files.
     fn key(&self, path: &str) -> Result<(String, String), StatusReply> {
         match paths::place(&self.view, &self.path(path)?) {
             Place::Key { bucket, key } if !key.is_empty() => Ok((bucket, key)),
@@ -110,14 +111,14 @@ impl Session {
         }
     }
 
-    /// What a key is: an object, or a folder, which is there as long as something is in it (or it is the home).
+    /// Finds what a key refers to: an object, or a folder, which exists if something is in it or if it is the home.
     async fn find(&mut self, bucket: &str, key: &str) -> Result<Found, StatusReply> {
         let prefix = if key.is_empty() { String::new() } else { format!("{key}/") };
         if key.is_empty() {
             self.may_list(bucket, "").await?;
             return Ok(Found::Folder);
         }
-        // Somebody who may not read the object may still list the folder of that name, as with the home itself.
+        // A customer who may not read an object may still list the folder of that name, as with the home itself.
         let file = match self.may("s3:GetObject", bucket, key).await {
             Ok(()) => self.storage.head(bucket, key).await.map_err(broken)?,
             Err(refusal) => {
@@ -189,8 +190,9 @@ impl Session {
             Found::Nothing if !flags.contains(OpenFlags::CREATE) => return Err(StatusCode::NoSuchFile.into()),
             Found::File(_) | Found::Nothing => {}
         }
-        // Without TRUNC a client may mean to change a part of the file, which S3 cannot; but so does `scp` of OpenSSH, which
-        // writes the whole and then cuts. They are told apart when the file is closed.
+        // Without TRUNC, a client may intend to change a part of the file, which S3 cannot do. But OpenSSH's `scp` also
+        // opens files like this, writes the whole file, and then truncates it. The two are distinguished when the file
+        // is closed.
         let over = match found {
             Found::File(facts) if !flags.contains(OpenFlags::TRUNCATE) => Some(Over { size: facts.size, cut: None }),
             _ => None,
@@ -245,7 +247,7 @@ fn refused(refused: Refused) -> StatusReply {
         }
         Refused::NoBucket => StatusCode::NoSuchFile.into(),
         Refused::Broken(why) => {
-            tracing::error!(why, "cannot tell what is allowed");
+            tracing::error!(why, "cannot evaluate the policies");
             StatusCode::Failure.with_message("the policies cannot be evaluated")
         }
     }
@@ -319,7 +321,7 @@ impl Handler for Session {
                 Ok(ok(id))
             }
             Some(Open::Write { writer, over: Some(over), .. }) if !over.is_replaced(writer.written()) => {
-                // Dropped, the writer leaves nothing.
+                // The dropped writer aborts the upload.
                 Err(StatusCode::OpUnsupported.with_message("a part of an object in S3 cannot be changed"))
             }
             Some(Open::Write { writer, path, .. }) => {
@@ -393,7 +395,7 @@ impl Handler for Session {
             }
             Place::Buckets => {
                 self.may_list_buckets().await?;
-                // Customers never get this far: no role of ours lists buckets.
+                // Customers do not get here: sftpctl's roles do not allow listing buckets.
                 return Err(StatusCode::OpUnsupported.with_message("the local cloud does not list buckets over SFTP"));
             }
             Place::Key { bucket, key } => match self.find(&bucket, &key).await? {
@@ -502,7 +504,8 @@ impl Handler for Session {
     }
 }
 
-/// One length-prefixed text (RFC 4251, section 5) from the front of `rest`; names that are no UTF-8 are refused later.
+/// Takes a length-prefixed string (RFC 4251, section 5) from the front of `rest`. Names that are not UTF-8 are refused
+/// later.
 fn text(rest: &mut &[u8]) -> Option<String> {
     let (length, after) = rest.split_first_chunk::<4>()?;
     let (text, after) = after.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)?;

@@ -1,4 +1,4 @@
-//! Where files are: S3 ([`super::buckets`]), or memory for measuring the endpoint by itself.
+//! Where files are stored: S3 ([`super::buckets`]), or memory for measuring the endpoint by itself.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use sftpctl_aws::{ObjectFacts, ObjectPage};
 
-/// What went wrong, in words for the log.
+/// A storage error, with a message for the log.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct StorageError(pub(crate) String);
@@ -22,20 +22,18 @@ impl From<sftpctl_aws::AwsError> for StorageError {
 /// Objects in buckets.
 #[async_trait]
 pub(crate) trait Storage: Send + Sync {
-    /// Facts of an object.
+    /// Size and time of an object; `None` if it does not exist.
     async fn head(&self, bucket: &str, key: &str) -> Result<Option<ObjectFacts>, StorageError>;
     /// One page of a folder.
     async fn page(&self, bucket: &str, prefix: &str, most: i32, from: Option<&str>)
     -> Result<ObjectPage, StorageError>;
-    /// Some bytes of an object; `None` where it is gone.
+    /// Some bytes of an object; `None` if it does not exist.
     async fn range(&self, bucket: &str, key: &str, start: u64, length: u64) -> Result<Option<Bytes>, StorageError>;
     /// An object from `start` to its end, as it comes; `None` where it is gone.
     async fn open(&self, bucket: &str, key: &str, start: u64) -> Result<Option<Box<dyn Source>>, StorageError>;
-    /// Begins an object, which is there once it is finished.
+    /// Begins an object, which exists once it is finished.
     fn create(&self, bucket: &str, key: &str) -> Box<dyn Sink>;
-    /// Copies an object.
     async fn copy(&self, from: (&str, &str), to: (&str, &str)) -> Result<(), StorageError>;
-    /// Deletes an object.
     async fn delete(&self, bucket: &str, key: &str) -> Result<(), StorageError>;
 }
 
@@ -51,9 +49,9 @@ pub(crate) trait Source: Send {
 pub(crate) trait Sink: Send {
     /// Adds a part; all but the last have at least 5 MiB.
     async fn add(&mut self, part: Bytes) -> Result<(), StorageError>;
-    /// Makes the object of the parts and of what is left.
+    /// Creates the object from the parts and `last`.
     async fn finish(self: Box<Self>, last: Bytes) -> Result<(), StorageError>;
-    /// Leaves nothing.
+    /// Discards the parts.
     async fn abort(self: Box<Self>);
 }
 

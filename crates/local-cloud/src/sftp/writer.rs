@@ -1,4 +1,4 @@
-//! An upload: bytes in their order become parts, one of which is on its way while the next fills.
+//! An upload: bytes are collected into parts, and one part is sent while the next one fills.
 
 use std::collections::BTreeMap;
 
@@ -7,21 +7,20 @@ use tokio::task::JoinHandle;
 
 use super::storage::{Sink, StorageError};
 
-/// S3's smallest part.
+/// S3's minimum part size.
 const PART: usize = 5 << 20;
-/// How much may come ahead of its turn; clients send a window of writes, nearly always in order.
+/// Maximum bytes buffered ahead of their turn; clients send a window of writes, nearly always in order.
 const AHEAD: usize = 4 << 20;
 
 /// Why bytes were not taken.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum WriteError {
-    /// Not one after the other: S3 cannot change what is written.
+    /// Not in sequence: S3 cannot change what has been written.
     #[error("objects in S3 are written from their beginning to their end")]
     NotInOrder,
-    /// Storage failed.
     #[error(transparent)]
     Storage(#[from] StorageError),
-    /// It failed before.
+    /// An earlier write failed.
     #[error("the upload has failed")]
     Failed,
 }
@@ -34,7 +33,6 @@ enum Stage {
     Failed,
 }
 
-/// One upload.
 pub(super) struct Writer {
     stage: Stage,
     buffer: BytesMut,
@@ -48,20 +46,20 @@ impl Writer {
         Self { stage: Stage::Idle(sink), buffer: BytesMut::new(), ahead: BTreeMap::new(), written: 0, parts: 0 }
     }
 
-    /// Bytes taken so far.
+    /// Bytes accepted so far.
     pub(super) fn written(&self) -> u64 {
         self.written
     }
 
-    /// Whether nothing has come at all.
+    /// Whether nothing has been written.
     pub(super) fn untouched(&self) -> bool {
         self.written == 0 && self.ahead.is_empty()
     }
 
-    /// Takes bytes at their place.
+    /// Writes bytes at `offset`.
     ///
     /// # Errors
-    /// See [`WriteError`]; after one the upload can only be given up.
+    /// See [`WriteError`]; the upload cannot continue after one.
     pub(super) async fn write(&mut self, offset: u64, data: Vec<u8>) -> Result<(), WriteError> {
         if matches!(self.stage, Stage::Failed) {
             return Err(WriteError::Failed);
@@ -69,7 +67,7 @@ impl Writer {
         if offset != self.written {
             let waiting: usize = self.ahead.values().map(Bytes::len).sum();
             if offset < self.written || waiting + data.len() > AHEAD {
-                // Whatever else comes, it would be a file that nobody wrote.
+                // With a gap or a rewrite, the file would differ from what the client wrote.
                 self.give_up();
                 return Err(WriteError::NotInOrder);
             }
@@ -101,7 +99,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Waits until no part is on its way.
+    /// Waits until no part is being sent.
     async fn idle(&mut self) -> Result<Box<dyn Sink>, WriteError> {
         match std::mem::replace(&mut self.stage, Stage::Failed) {
             Stage::Idle(sink) => Ok(sink),
@@ -117,7 +115,7 @@ impl Writer {
         }
     }
 
-    /// Makes the object.
+    /// Creates the object.
     ///
     /// # Errors
     /// See [`WriteError`]; there is no object then.
@@ -133,7 +131,7 @@ impl Writer {
 }
 
 impl Writer {
-    /// What has been sent is given up, and nothing more is taken.
+    /// Aborts the upload and accepts nothing more.
     fn give_up(&mut self) {
         self.ahead.clear();
         self.buffer.clear();
@@ -158,7 +156,7 @@ impl Writer {
 }
 
 impl Drop for Writer {
-    /// A connection that broke off.
+    /// Aborts the upload of a lost connection.
     fn drop(&mut self) {
         self.give_up();
     }
@@ -170,7 +168,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn writes_out_of_order_come_together() {
+    async fn writes_out_of_order_are_assembled() {
         let memory = Memory::default();
         let mut writer = Writer::new(memory.create("b", "k"));
         for (offset, data) in [(0, "ab"), (4, "ef"), (2, "cd"), (6, "g")] {
@@ -182,12 +180,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_gap_or_a_second_thought_is_refused() {
+    async fn gaps_and_rewrites_are_refused() {
         let memory = Memory::default();
         let mut writer = Writer::new(memory.create("b", "k"));
         writer.write(0, vec![0; 10]).await.unwrap();
         assert!(matches!(writer.write(5, vec![1]).await, Err(WriteError::NotInOrder)));
-        // What comes after it in order would make a file of which a part is not as the client wrote it.
+        // Later writes in order would complete a file that differs from what the client wrote.
         assert!(matches!(writer.write(10, vec![1]).await, Err(WriteError::Failed)));
         assert!(matches!(writer.finish().await, Err(WriteError::Failed)));
         let mut writer = Writer::new(memory.create("b", "k"));
@@ -198,7 +196,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_large_file_is_parts() {
+    async fn large_file_is_sent_in_parts() {
         let memory = Memory::default();
         let mut writer = Writer::new(memory.create("b", "k"));
         let chunk = vec![7; 1 << 20];

@@ -10,10 +10,10 @@ use super::error::ApiError;
 use super::store::Server;
 use super::{Context, page, servers, tags, text};
 
-/// The most keys of one server, from the service's quotas.
+/// Maximum number of keys per server, from the service's quotas.
 const MOST: usize = 10;
 
-/// What is known in public of a server's key.
+/// The public part of a server's key.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct HostKey {
@@ -23,7 +23,6 @@ pub(crate) struct HostKey {
     pub(crate) fingerprint: String,
     /// `ssh-ed25519`, `ssh-rsa`, …
     pub(crate) kind: String,
-    /// What its owner calls it.
     pub(crate) description: String,
     /// Seconds since 1970.
     pub(crate) imported: i64,
@@ -46,7 +45,7 @@ impl KeyFolder {
     fn save(&self, server: &str, key: &str, private: &PrivateKey) -> Result<(), ApiError> {
         use std::io::Write as _;
         use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-        let failed = |error: &dyn std::fmt::Display| ApiError::internal(format!("the host key was not saved: {error}"));
+        let failed = |error: &dyn std::fmt::Display| ApiError::internal(format!("cannot save the host key: {error}"));
         let text = private.to_openssh(russh::keys::ssh_key::LineEnding::LF).map_err(|error| failed(&error))?;
         let path = self.path(server, key);
         let folder = self.0.join(server);
@@ -61,7 +60,7 @@ impl KeyFolder {
         file.write_all(text.as_bytes()).map_err(|error| failed(&error))
     }
 
-    /// The private keys that a server shows: of each kind the oldest ("Manage host keys for your SFTP-enabled server").
+    /// The private keys that a server uses: the oldest of each kind ("Manage host keys for your SFTP-enabled server").
     pub(crate) fn active(&self, id: &str, server: &Server) -> Vec<PrivateKey> {
         let mut kinds: Vec<&str> = Vec::new();
         let mut keys = Vec::new();
@@ -80,7 +79,7 @@ impl KeyFolder {
 
     fn forget(&self, server: &str, key: &str) {
         if let Err(error) = std::fs::remove_file(self.path(server, key)) {
-            tracing::warn!(%error, server, "a host key's file is still there");
+            tracing::warn!(%error, server, "cannot remove a host key's file");
         }
     }
 
@@ -92,7 +91,7 @@ impl KeyFolder {
     }
 }
 
-/// The keys of a new server: the one it was given, or one of each kind that is quickly made.
+/// The keys of a new server: the given one, or one of each kind that is fast to generate.
 pub(super) fn first(context: &Context<'_>, server: &str, given: Option<&str>) -> Result<Vec<HostKey>, ApiError> {
     let privates = match given {
         Some(text) => vec![parse(text)?],
@@ -100,7 +99,7 @@ pub(super) fn first(context: &Context<'_>, server: &str, given: Option<&str>) ->
             .into_iter()
             .map(|kind| PrivateKey::random(&mut rand::rng(), kind))
             .collect::<Result<_, _>>()
-            .map_err(|error| ApiError::internal(format!("no host key could be made: {error}")))?,
+            .map_err(|error| ApiError::internal(format!("cannot generate a host key: {error}")))?,
     };
     privates.into_iter().map(|private| keep(context, server, &private, "")).collect()
 }
@@ -155,7 +154,7 @@ pub(super) fn import(context: &Context<'_>, input: &Map<String, Value>) -> Resul
 pub(super) fn list(context: &Context<'_>, input: &Map<String, Value>) -> Result<Value, ApiError> {
     let server = text(input, "ServerId");
     let mut keys = context.store.get(&context.place, server)?.host_keys;
-    // Pages go on behind the last id.
+    // The next page starts after the last ID.
     keys.sort_by(|a, b| a.id.cmp(&b.id));
     let (shown, next) = page(input, keys.iter().map(|key| (key.id.clone(), key)))?;
     let shown: Vec<Value> = shown.into_iter().map(|key| shape(context, server, key)).collect();
@@ -224,7 +223,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_private_keys_are_taken() {
+    fn only_private_keys_are_accepted() {
         for text in [
             "",
             "hello",

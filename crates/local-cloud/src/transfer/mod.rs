@@ -1,7 +1,7 @@
 //! AWS Transfer Family's control plane, as the local cloud answers it.
 //!
-//! One operation is one function, taking what [`model`] has checked, and one arm in [`answer`]. What a server is to the
-//! outside (its SFTP endpoint) is no business of this module: it only knows what was set, and in which state it is.
+//! Each operation is one function, which gets input that [`model`] has checked, and one arm in [`answer`]. This module
+//! knows a server's settings and state only; its SFTP endpoint is in the module `sftp`.
 
 mod error;
 mod host_key;
@@ -30,19 +30,18 @@ use super::front::Upstream;
 /// What the header `X-Amz-Target` of a Transfer call starts with.
 pub(crate) const TARGET_PREFIX: &str = "TransferService.";
 
-/// What an operation may use besides its request.
+/// The parts of the local cloud that operations use.
 pub(crate) struct Context<'a> {
-    /// Whose servers, and in which region.
+    /// The account and region of the call.
     pub(crate) place: Place,
-    /// All servers.
     pub(crate) store: &'a Store,
     /// Their private host keys.
     pub(crate) keys: &'a KeyFolder,
-    /// What log-ins go through.
+    /// For log-ins.
     pub(crate) cloud: &'a Cloud,
-    /// The rest of the cloud, to look up what a server refers to.
+    /// MiniStack, to look up resources that a server refers to.
     pub(crate) upstream: &'a Upstream,
-    /// How long a change of state takes.
+    /// Time that a change of state takes.
     pub(crate) start_time: Duration,
 }
 
@@ -75,7 +74,7 @@ pub(crate) async fn answer(context: &Context<'_>, operation: &str, body: &[u8]) 
         "TestIdentityProvider" => identity::test(context, &input).await.map(Some),
         "ListSecurityPolicies" => policies::list(&input).map(Some),
         "DescribeSecurityPolicy" => policies::describe(&input).map(Some),
-        other => Err(ApiError::internal(format!("{other} is listed, but nothing answers it"))),
+        other => Err(ApiError::internal(format!("{other} is listed but not implemented"))),
     }
 }
 
@@ -108,7 +107,8 @@ fn text<'a>(input: &'a Map<String, Value>, name: &str) -> &'a str {
 
 /// One page of `items`, in their order, and the token of the next page.
 ///
-/// The token is the key of the last item shown, so that a page stays right when items come and go between calls.
+/// The token is the key of the last item shown, so that a page stays correct when items are added or removed between
+/// calls.
 fn page<T>(
     input: &Map<String, Value>,
     items: impl IntoIterator<Item = (String, T)>,
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_made_up_token_is_refused() {
+    fn invalid_token_is_refused() {
         for token in ["x", "bm90IG91cnM=", "!"] {
             let error = page(&request(1, Some(token.to_owned())), [("a".to_owned(), 1)]).unwrap_err();
             assert_eq!(error.code, "InvalidNextTokenException");

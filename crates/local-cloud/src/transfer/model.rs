@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn complaints_are_worded_as_aws_words_them() {
+    fn validation_errors_use_aws_wording() {
         let cases = [
             ("DescribeServer", "{}", "Value null at 'serverId' failed to satisfy constraint: Member must not be null"),
             (
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_not_repeated() {
+    fn sensitive_values_are_not_repeated() {
         let long = "k".repeat(4097);
         assert!(!refusal("CreateServer", &format!(r#"{{"HostKey":"{long}"}}"#)).contains("kkk"));
     }

@@ -55,7 +55,7 @@ pub(crate) fn security_policy(name: &str) -> Option<SecurityPolicy> {
     })
 }
 
-/// Refuses a policy that no server can have.
+/// Refuses an unknown policy.
 pub(super) fn check(name: &str) -> Result<(), ApiError> {
     if POLICIES.contains_key(name) {
         Ok(())
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_policies_a_deployment_may_name_are_there() {
+    fn deployable_policies_are_known() {
         for name in ["2018-11", "2024-01", "2025-03", "FIPS-2025-03", "SshAuditCompliant-2025-02", "Restricted-2020-06"]
         {
             assert_eq!(check(&format!("TransferSecurityPolicy-{name}")), Ok(()));

@@ -1,4 +1,4 @@
-//! What AWS demands of a server beyond the model: rules between members, and with the rest of the account.
+//! AWS's rules for servers beyond the model: between members, and with other resources of the account.
 
 use serde_json::{Map, Value};
 
@@ -12,7 +12,7 @@ pub(crate) fn is_user_name(name: &str) -> bool {
     (3..=100).contains(&name.len()) && name.starts_with(word) && name.chars().all(|c| word(c) || "@.-".contains(c))
 }
 
-/// Rules on what a CreateServer says, before defaults fill the rest.
+/// Checks the input of CreateServer, before defaults are added.
 pub(super) fn create(input: &Map<String, Value>) -> Result<(), ApiError> {
     let kind = text(input, "IdentityProviderType");
     if input.contains_key("IdentityProviderDetails") && matches!(kind, "" | "SERVICE_MANAGED") {
@@ -37,7 +37,7 @@ pub(super) fn may_update(server: &Server, input: &Map<String, Value>) -> Result<
     Ok(())
 }
 
-/// Rules on the whole of a server's settings.
+/// Checks the complete settings of a server.
 pub(super) fn whole(settings: &Map<String, Value>) -> Result<(), ApiError> {
     policies::check(text(settings, "SecurityPolicyName"))?;
     identity_provider(settings)?;

@@ -26,7 +26,7 @@ pub(super) async fn create(context: &Context<'_>, mut input: Map<String, Value>)
     Ok(json!({ "ServerId": id }))
 }
 
-/// What AWS fills in where nothing is said.
+/// Adds AWS's defaults.
 fn with_defaults(mut settings: Map<String, Value>) -> Map<String, Value> {
     for (name, value) in [
         ("Domain", json!("S3")),
@@ -125,7 +125,7 @@ pub(super) async fn update(context: &Context<'_>, mut input: Map<String, Value>)
     let id = text(&input, "ServerId").to_owned();
     input.remove("ServerId");
     let given = input.remove("HostKey").and_then(|key| key.as_str().map(str::to_owned)).filter(|key| !key.is_empty());
-    // Looked up first, so that an unknown server is not told about its log groups.
+    // Looked up first, so that an unknown server is reported before its log groups.
     context.store.get(&context.place, &id)?;
     rules::log_groups(context, &input).await?;
     context.store.update(&context.place, &id, |server| {
@@ -160,12 +160,12 @@ pub(super) async fn update(context: &Context<'_>, mut input: Map<String, Value>)
     Ok(json!({ "ServerId": id }))
 }
 
-/// StartServer. Nothing happens to one that is ONLINE or on the way there.
+/// StartServer. It has no effect on a server that is ONLINE or STARTING.
 pub(super) fn start(context: &Context<'_>, input: &Map<String, Value>) -> Result<(), ApiError> {
     turn(context, input, State::Offline, State::Starting, State::Stopping)
 }
 
-/// StopServer. Nothing happens to one that is OFFLINE or on the way there.
+/// StopServer. It has no effect on a server that is OFFLINE or STOPPING.
 pub(super) fn stop(context: &Context<'_>, input: &Map<String, Value>) -> Result<(), ApiError> {
     turn(context, input, State::Online, State::Stopping, State::Starting)
 }
@@ -190,7 +190,7 @@ fn turn(
     })
 }
 
-/// DeleteServer, in whatever state it is.
+/// DeleteServer, in any state.
 pub(super) fn delete(context: &Context<'_>, input: &Map<String, Value>) -> Result<(), ApiError> {
     let id = text(input, "ServerId");
     context.store.remove(&context.place, id)?;

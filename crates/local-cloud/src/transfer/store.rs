@@ -15,7 +15,7 @@ use crate::files::{read_json, write_json};
 
 const VERSION: u32 = 1;
 
-/// Who asks, and where: AWS keeps servers apart by both.
+/// An account and a region, which together separate servers on AWS.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place {
     /// Twelve digits.
@@ -49,7 +49,7 @@ pub(crate) struct Server {
     /// The public side of its host keys, the oldest first.
     pub(crate) host_keys: Vec<HostKey>,
     state: State,
-    /// Milliseconds since 1970: when a server under way arrives.
+    /// When a STARTING or STOPPING server reaches its next state, in milliseconds since 1970.
     settles_at: u64,
 }
 
@@ -68,7 +68,7 @@ pub(crate) enum State {
 }
 
 impl State {
-    /// The API's word.
+    /// The API's name of the state.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Online => "ONLINE",
@@ -99,7 +99,7 @@ impl Server {
         }
     }
 
-    /// Sends it on the way to another state.
+    /// Begins a change to another state.
     pub(crate) fn begin(&mut self, state: State, takes: Duration) {
         self.state = state;
         self.settles_at = now_plus(takes);
@@ -124,12 +124,12 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// Reads the file; one that isn't there yet is an empty cloud.
+    /// Reads the file; a missing file is an empty cloud.
     pub(crate) fn open(path: &Path) -> Result<Self, LocalError> {
         let file: File = read_json(path)?.unwrap_or_default();
         if file.version != VERSION {
-            let what = format!("it has version {}, this program reads {VERSION}", file.version);
-            return Err(LocalError::file("understanding", path)(std::io::Error::other(what)));
+            let what = format!("format version {} is not supported, expected {VERSION}", file.version);
+            return Err(LocalError::file("parsing", path)(std::io::Error::other(what)));
         }
         Ok(Self { path: path.to_owned(), file: Mutex::new(file) })
     }
@@ -140,7 +140,6 @@ impl Store {
         file.servers.get(&place.account).and_then(|regions| regions.get(&place.region)).cloned().unwrap_or_default()
     }
 
-    /// One server.
     pub(crate) fn get(&self, place: &Place, id: &str) -> Result<Server, ApiError> {
         let file = self.lock();
         let servers = file.servers.get(&place.account).and_then(|regions| regions.get(&place.region));
@@ -162,7 +161,6 @@ impl Store {
         all
     }
 
-    /// Adds a server under a new id.
     pub(crate) fn add(&self, place: &Place, id: &str, server: Server) -> Result<(), ApiError> {
         self.change(place, |servers| {
             servers.insert(id.to_owned(), server);
@@ -180,7 +178,6 @@ impl Store {
         self.change(place, |servers| change(servers.get_mut(id).ok_or_else(|| ApiError::unknown("Server", id))?))
     }
 
-    /// Removes a server.
     pub(crate) fn remove(&self, place: &Place, id: &str) -> Result<(), ApiError> {
         self.change(place, |servers| servers.remove(id).map(|_| ()).ok_or_else(|| ApiError::unknown("Server", id)))
     }

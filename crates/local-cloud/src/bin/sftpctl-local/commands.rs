@@ -13,7 +13,7 @@ use super::faults::FaultsArgs;
 use super::output::{self, Color, Output, data, progress};
 use super::shell;
 
-/// Runs an AWS for rehearsals on this machine: Transfer Family and all that a deployment needs, on loopback only.
+/// Run a local AWS for rehearsals: Transfer Family and everything a deployment needs, on loopback only
 #[derive(Debug, Parser)]
 #[command(name = "sftpctl-local", bin_name = "sftpctl local", version)]
 #[command(after_help = "Examples:\n  \
@@ -22,55 +22,54 @@ use super::shell;
     sftpctl deploy --env 99 --local\n  \
     sftpctl local stop")]
 pub(super) struct LocalArgs {
-    /// Form of the output
+    /// Output format
     #[arg(long, global = true, value_enum, default_value_t)]
     pub(super) output: Output,
-    /// When to color
+    /// When to use color
     #[arg(long, global = true, value_enum, default_value_t)]
     pub(super) color: Color,
     /// Log more: -v AWS calls, -vv everything
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(super) verbose: u8,
-    /// The local cloud's folder
+    /// Folder of the local cloud
     #[arg(long, global = true, value_name = "DIR", default_value = DEFAULT_DIR)]
     dir: PathBuf,
     #[command(subcommand)]
     command: LocalCommand,
 }
 
-/// What to do with the local cloud.
 #[derive(Debug, Subcommand)]
 enum LocalCommand {
-    /// Install it where needed, start it in the background, and wait until it answers
+    /// Start the local cloud in the background and wait until it answers; the first start installs MiniStack
     #[command(after_help = "Examples:\n  \
         sftpctl local start\n  \
         sftpctl local start --port 4600 --server-start-time 20s")]
     Start(StartArgs),
-    /// End it; what was deployed is still there after the next start
+    /// Stop the local cloud; deployments are kept for the next start
     Stop,
-    /// Show where it listens, and its Transfer servers
+    /// Show the endpoint and the Transfer servers
     #[command(after_help = "Example:\n  sftpctl local status --output json")]
     Status,
-    /// Print its log files
+    /// Print the last lines of the log files
     #[command(after_help = "Examples:\n  sftpctl local logs --lines 50\n  sftpctl local logs --follow")]
     Logs {
-        /// Go on printing what is written
+        /// Keep printing new lines
         #[arg(short, long)]
         follow: bool,
-        /// How many of the last lines of each
+        /// Number of last lines of each file
         #[arg(long, value_name = "N", default_value_t = 20)]
         lines: usize,
     },
-    /// Let calls go wrong on purpose, to rehearse what happens then
+    /// Make calls fail on purpose, to rehearse failures
     Faults(FaultsArgs),
     /// Print a completion script for a shell
     Completions {
-        /// The shell
+        /// Shell to print the script for
         shell: Shell,
     },
     /// Print the manual page
     Man,
-    /// The background process itself
+    /// Run the background process
     #[command(hide = true)]
     Serve(StartArgs),
 }
@@ -80,34 +79,34 @@ struct StartArgs {
     /// Listen on this port of 127.0.0.1 [default: 4570]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     port: Option<u16>,
-    /// How long a Transfer server takes to start or stop, for example 1s, 500ms or 2m
+    /// Time a Transfer server takes to start or stop, for example 1s, 500ms or 2m
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = seconds)]
     server_start_time: f64,
-    /// How long a stack operation takes, as DescribeStacks shows it
+    /// Time a stack operation takes, as DescribeStacks shows it
     #[arg(long, value_name = "TIME", default_value = "0", value_parser = seconds)]
     stack_time: f64,
-    /// How long a table or replica takes to be made, as DescribeTable shows it
+    /// Time the creation of a table or replica takes, as DescribeTable shows it
     #[arg(long, value_name = "TIME", default_value = "0", value_parser = seconds)]
     table_time: f64,
-    /// The Python virtual environment, where not in the local cloud's folder
+    /// Python virtual environment [default: venv in the local cloud's folder]
     #[arg(long, value_name = "DIR", env = "SFTPCTL_LOCAL_VENV")]
     venv: Option<PathBuf>,
-    /// Keep SFTP files in memory, for whoever logs in: to measure the endpoint by itself
+    /// Keep SFTP files in memory and skip authorization, to measure the endpoint by itself
     #[arg(long, hide = true)]
     files_in_memory: bool,
-    /// Make this public hosted zone where it is missing: on AWS it is there before any deployment
+    /// Create this public hosted zone if it is missing; on AWS it exists before any deployment
     #[arg(long, hide = true, value_name = "NAME", requires = "account")]
     zone: Option<String>,
-    /// The account that is to have the zone
+    /// Account of the zone
     #[arg(long, hide = true, value_name = "ID", requires = "zone")]
     account: Option<String>,
-    /// End SFTP clients that do nothing for so long
+    /// Disconnect SFTP clients that are idle for this long
     #[arg(long, hide = true, value_name = "TIME", default_value = "1800s", value_parser = seconds)]
     sftp_idle_time: f64,
-    /// End SFTP clients that do not answer for so long
+    /// Disconnect SFTP clients that do not answer for this long
     #[arg(long, hide = true, value_name = "TIME", default_value = "300s", value_parser = seconds)]
     sftp_unresponsive_time: f64,
-    /// End SFTP clients that have not logged in after so long
+    /// Disconnect SFTP clients that have not logged in after this long
     #[arg(long, hide = true, value_name = "TIME", default_value = "120s", value_parser = seconds)]
     sftp_log_in_time: f64,
 }
@@ -132,7 +131,7 @@ impl StartArgs {
     }
 }
 
-/// `1s`, `500ms`, `2m`, or plain seconds.
+/// Parses `1s`, `500ms`, `2m`, or plain seconds.
 pub(super) fn seconds(text: &str) -> Result<f64, String> {
     let (number, unit) = text.split_at(text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len()));
     let factor = match unit {
@@ -147,7 +146,7 @@ pub(super) fn seconds(text: &str) -> Result<f64, String> {
 }
 
 impl LocalArgs {
-    /// Does it.
+    /// Runs the command.
     ///
     /// # Errors
     /// See [`LocalError`].
@@ -199,7 +198,7 @@ fn human(status: &Status) -> String {
     text
 }
 
-/// Prints the last lines of each log file, and with `follow` what comes after them, until interrupted.
+/// Prints the last lines of each log file, and with `follow` every later line, until interrupted.
 async fn logs(dir: &Path, lines: usize, follow: bool) {
     let mut read: Vec<(PathBuf, u64)> = Vec::new();
     for path in local::logs(dir) {
@@ -224,7 +223,7 @@ async fn logs(dir: &Path, lines: usize, follow: bool) {
             if position.is_err() || file.read_to_end(&mut fresh).is_err() {
                 continue;
             }
-            // Only whole lines; the rest comes with the next look.
+            // Whole lines only; the rest is printed on the next round.
             let whole = fresh.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
             for line in String::from_utf8_lossy(&fresh[..whole]).lines() {
                 data(line);

@@ -1,4 +1,4 @@
-//! `sftpctl local faults`: calls that go wrong on purpose.
+//! `sftpctl local faults`: makes calls fail on purpose.
 
 use std::path::Path;
 
@@ -9,7 +9,6 @@ use super::commands::seconds;
 use super::output::{self, Output, data};
 use sftpctl_local_cloud::{self as local, Fault, LocalError, Only, Rule};
 
-/// What shall go wrong.
 #[derive(Debug, Args)]
 pub(super) struct FaultsArgs {
     #[command(subcommand)]
@@ -18,18 +17,18 @@ pub(super) struct FaultsArgs {
 
 #[derive(Debug, Subcommand)]
 enum FaultsCommand {
-    /// Show the rules in force, how often each struck, and the calls that are held
+    /// List the rules, how often each has applied, and the held calls
     #[command(after_help = "Example:\n  sftpctl local faults list --output json")]
     List,
-    /// Add a rule, after those that are there; to each call happens what the first rule says that strikes
+    /// Add a rule after the existing ones; the first rule that applies to a call decides
     #[command(after_help = "Faults:\n  \
-        throttle, error500            refused, in the service's own words\n  \
+        throttle, error500            refused with the service's own error\n  \
         error=STATUS:CODE:MESSAGE     refused with this error\n  \
         reset-before, reset-after     the connection closes before the call takes effect, or instead of the answer\n  \
-        delay=TIME                    it takes this much longer\n  \
-        hold-before, hold-after       it waits there until `faults clear`\n  \
-        stale=TIME                    a read is answered as the same one was before, if less long ago than this\n  \
-        hide-new=TIME                 ListServers and GetRole don't show what is younger than this\n\n\
+        delay=TIME                    the call takes this much longer\n  \
+        hold-before, hold-after       the call, or its answer, waits until `faults clear`\n  \
+        stale=TIME                    a read repeats the last answer to the same request, if younger than this\n  \
+        hide-new=TIME                 ListServers and GetRole omit resources younger than this\n\n\
         Examples:\n  \
         sftpctl local faults add '*' throttle --probability 0.3\n  \
         sftpctl local faults add transfer.CreateServer reset-after --count 1\n  \
@@ -37,48 +36,48 @@ enum FaultsCommand {
         sftpctl local faults add 'cloudformation.Describe*' delay=2s --region us-west-2\n  \
         sftpctl local faults add s3.PutObject error500 --object '*.journal'")]
     Add(AddArgs),
-    /// Take all rules away, or one, and let go of what is held
+    /// Remove all rules and release held calls, or remove one rule
     #[command(after_help = "Examples:\n  sftpctl local faults clear\n  sftpctl local faults clear 2")]
     Clear {
-        /// Only this rule; held calls stay held
+        /// Remove only this rule; held calls stay held
         id: Option<u64>,
     },
 }
 
 #[derive(Debug, Args)]
 struct AddArgs {
-    /// service.Operation, as `GET /_sftpctl/calls` names it; * stands for any text
+    /// service.Operation, as `GET /_sftpctl/calls` names it; * matches any text
     call: String,
-    /// What happens: see below
+    /// Fault to apply, see below
     #[arg(value_parser = fault)]
     fault: Fault,
-    /// Only in this region
+    /// Match only calls in this region
     #[arg(long)]
     region: Option<String>,
-    /// Only in this account
+    /// Match only calls in this account
     #[arg(long)]
     account: Option<String>,
-    /// Only calls to S3 about such an object: a key, with * for any text
+    /// Match only S3 calls about objects with this key; * matches any text
     #[arg(long, value_name = "KEY")]
     object: Option<String>,
-    /// Only calls that change something, or only those that don't
+    /// Match only calls that change something, or only reads
     #[arg(long)]
     only: Option<Only>,
-    /// How many matching calls pass first
+    /// Number of matching calls that pass first
     #[arg(long, value_name = "N", default_value_t = 0)]
     skip: u64,
-    /// How many calls it happens to, at most
+    /// Maximum number of calls that the fault applies to
     #[arg(long, value_name = "N")]
     count: Option<u64>,
-    /// How likely it happens to a matching call, from 0 to 1
+    /// Probability for a matching call, from 0 to 1
     #[arg(long, value_name = "P")]
     probability: Option<f64>,
-    /// The same seed, the same dice
+    /// Seed of the random numbers
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
 }
 
-/// `throttle`, `delay=500ms`, `error=400:Code:message`.
+/// Parses `throttle`, `delay=500ms`, `error=400:Code:message`.
 fn fault(text: &str) -> Result<Fault, String> {
     let (name, value) = text.split_once('=').map_or((text, None), |(name, value)| (name, Some(value)));
     let time = || {
@@ -107,14 +106,14 @@ fn fault(text: &str) -> Result<Fault, String> {
                 (Some(status), Some(code), message) => Ok(Fault::Error {
                     status,
                     code: code.to_owned(),
-                    message: message.unwrap_or("a fault on purpose").to_owned(),
+                    message: message.unwrap_or("injected fault").to_owned(),
                 }),
                 _ => {
                     Err("use error=STATUS:CODE:MESSAGE, for example error=400:ExpiredTokenException:expired".to_owned())
                 }
             }
         }
-        _ => Err("the faults are listed in `sftpctl local faults add --help`".to_owned()),
+        _ => Err(format!("unknown fault `{name}`; see `sftpctl local faults add --help`")),
     }
 }
 
@@ -154,7 +153,7 @@ fn human(value: &Value) {
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let line = |rule: &Value| {
         let (call, fault) = (text(&rule["call"]), text(&rule["fault"]));
-        data(&format!("{:>3}  {call}  {fault}  struck {} of {}", rule["id"], rule["applied"], rule["matched"]));
+        data(&format!("{:>3}  {call}  {fault}  applied to {} of {}", rule["id"], rule["applied"], rule["matched"]));
     };
     let (Some(rules), Some(holds)) = (value["rules"].as_array(), value["holds"].as_array()) else {
         return line(value);
@@ -174,7 +173,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn faults_are_written_in_a_word() {
+    fn fault_arguments_are_parsed() {
         assert_eq!(fault("delay=500ms"), Ok(Fault::Delay(500)));
         assert_eq!(fault("reset-after"), Ok(Fault::ResetAfter));
         let expired = Fault::Error { status: 400, code: "Expired".to_owned(), message: "a: b".to_owned() };

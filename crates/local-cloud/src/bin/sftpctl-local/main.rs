@@ -1,4 +1,5 @@
-//! `sftpctl-local`, the local cloud. People say `sftpctl local …`, which finds this program beside itself.
+//! `sftpctl-local`, the local cloud. `sftpctl local …` runs this program, which it finds beside itself or on the
+//! `PATH`.
 
 mod commands;
 mod faults;
@@ -12,7 +13,7 @@ use tracing_subscriber::EnvFilter;
 
 use self::commands::LocalArgs;
 
-/// Usage, configuration, or a local cloud that does not start: as `sftpctl` ends for them.
+/// Exit code for usage and configuration errors and for a local cloud that does not start, as in `sftpctl`.
 const FAILED: u8 = 2;
 
 #[tokio::main]

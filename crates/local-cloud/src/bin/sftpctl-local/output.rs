@@ -1,4 +1,4 @@
-//! What this program prints, in the forms of `sftpctl`: stdout is data, stderr is for people.
+//! Prints in `sftpctl`'s output formats: data to stdout, messages for people to stderr.
 
 use std::io::{IsTerminal as _, Write as _};
 
@@ -6,7 +6,6 @@ use clap::ValueEnum;
 use serde_json::{Value, json};
 use sftpctl_local_cloud::LocalError;
 
-/// Form of the output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Output {
     /// For people
@@ -18,7 +17,6 @@ pub(crate) enum Output {
     Json,
 }
 
-/// When to color.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Color {
     /// On a terminal, unless NO_COLOR is set
@@ -31,7 +29,7 @@ pub(crate) enum Color {
 }
 
 impl Color {
-    /// Whether to color what goes to stderr.
+    /// Whether to color text on stderr.
     pub(crate) fn wanted(self) -> bool {
         match self {
             Self::Auto => std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
@@ -41,17 +39,17 @@ impl Color {
     }
 }
 
-/// A line of data. A reader that has gone (`| head`) is no error.
+/// Prints a line of data. A closed pipe (`| head`) is not an error.
 pub(crate) fn data(text: &str) {
     let _ = writeln!(std::io::stdout().lock(), "{text}");
 }
 
-/// A line for people.
+/// Prints a line for people.
 pub(crate) fn progress(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
-/// One JSON object on a line, with the name and version of its form. `form` is what follows `sftpctl/`, such as `local/1`.
+/// Prints one JSON object on a line, with its schema. `form` is the part after `sftpctl/`, such as `local/1`.
 pub(crate) fn json(form: &str, value: &impl serde::Serialize) {
     let mut line = json!({ "schema": format!("sftpctl/{form}") });
     match (line.as_object_mut(), serde_json::to_value(value)) {
@@ -61,7 +59,7 @@ pub(crate) fn json(form: &str, value: &impl serde::Serialize) {
     data(&line.to_string());
 }
 
-/// The error that ends the program, with its exit code.
+/// Prints the error that ends the program.
 pub(crate) fn error(error: &LocalError, output: Output, exit_code: u8) {
     let mut causes = Vec::new();
     let mut source = std::error::Error::source(error);

@@ -1,4 +1,4 @@
-//! From a tree and what it may look at to text.
+//! Evaluates a parsed template.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use super::functions;
 use super::parse::{Expression, Node, Reference, Step};
 use super::{Inputs, Rendered, VtlError};
 
-/// What a reference stands for on its way.
+/// The value of a reference, or of its first steps.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Thing {
     /// `$input`.
@@ -21,7 +21,7 @@ pub(super) enum Thing {
     Value(Value),
 }
 
-/// How much text a template may make: API Gateway's limit on a payload.
+/// Maximum length of the text that a template yields: API Gateway's payload limit.
 const MOST: usize = 10 << 20;
 
 pub(super) fn render(nodes: &[Node], inputs: &Inputs) -> Result<Rendered, VtlError> {
@@ -64,7 +64,7 @@ impl Eval<'_> {
                 Node::For { variable, list, body } => self.each(variable, list, body, out)?,
             }
             if out.len() > MOST {
-                return Err(VtlError { line: 0, what: "the text grows beyond 10 MiB".to_owned() });
+                return Err(VtlError { line: 0, what: "the text exceeds 10 MiB".to_owned() });
             }
         }
         Ok(())
@@ -75,7 +75,7 @@ impl Eval<'_> {
             Thing::Value(value) => value,
             // Velocity leaves the variable as it was.
             Thing::Undefined => return Ok(()),
-            Thing::Input | Thing::Util => return Err(error(target, "cannot be set to that")),
+            Thing::Input | Thing::Util => return Err(error(target, "cannot be set to $input or $util")),
         };
         if target.steps.is_empty() {
             if RESERVED.contains(&target.name.as_str()) {
@@ -97,7 +97,8 @@ impl Eval<'_> {
                 return Err(error(target, "may be overridden only once"));
             }
             let status = printed(&value).parse().ok().filter(|status| (100..600).contains(status));
-            self.status = Some(status.ok_or_else(|| VtlError { line, what: format!("{value} is no HTTP status") })?);
+            self.status =
+                Some(status.ok_or_else(|| VtlError { line, what: format!("{value} is not an HTTP status") })?);
             return Ok(());
         }
         Err(error(target, "cannot be set here; only variables and $context.responseOverride.status are modelled"))
@@ -165,14 +166,14 @@ impl Eval<'_> {
                             at.as_u64().and_then(|at| value.get(usize::try_from(at).ok()?)).cloned()
                         }
                         Thing::Value(Value::String(key)) => value.get(&key).cloned(),
-                        _ => return Err(error(reference, "has an index that is neither a number nor a text")),
+                        _ => return Err(error(reference, "has an index that is neither a number nor a string")),
                     };
                     inner.map_or(Thing::Undefined, Thing::Value)
                 }
                 (Thing::Input | Thing::Util, _) => return Err(error(reference, "is not modelled")),
             };
         }
-        // On AWS these have values, or are empty: which of both it is, only a gateway that has them all could know.
+        // On AWS these may have values or be empty; only a gateway that models all of them could decide.
         if thing == Thing::Undefined && matches!(reference.name.as_str(), "context" | "stageVariables") {
             return Err(error(reference, "is not modelled"));
         }
@@ -231,7 +232,7 @@ impl Eval<'_> {
                     return Ok(Thing::Value(json!(format!("{}{}", printed(&left), printed(&right)))));
                 }
                 let (Some(a), Some(b)) = (left.as_i64(), right.as_i64()) else {
-                    let what = format!("`{operator}` wants whole numbers");
+                    let what = format!("`{operator}` needs integers");
                     return Err(VtlError { line: 0, what });
                 };
                 match operator {
@@ -250,7 +251,7 @@ impl Eval<'_> {
         Ok(Thing::Value(value))
     }
 
-    /// In Velocity 1.7 everything is true but false and nothing.
+    /// In Velocity 1.7 every value is true except `false` and null.
     fn truth(&mut self, expression: &Expression) -> Result<bool, VtlError> {
         Ok(match self.value(expression)? {
             Thing::Undefined | Thing::Value(Value::Null | Value::Bool(false)) => false,
@@ -265,7 +266,7 @@ fn error(reference: &Reference, what: &str) -> VtlError {
     VtlError { line: reference.line, what: format!("`{}` {what}", reference.source) }
 }
 
-/// A value as text: JSON, but a text as itself.
+/// A value as text: strings as they are, everything else as JSON.
 pub(super) fn printed(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),

@@ -62,7 +62,7 @@ fn input(name: &str, arguments: &[Value], inputs: &Inputs) -> Result<Thing, Stri
         all.find(|(have, _)| have.eq_ignore_ascii_case(name)).map(|(_, value)| value.clone())
     };
     let value = match (name, arguments) {
-        // Path, query, header: the order in which API Gateway looks.
+        // Path, query, header: API Gateway's order of lookup.
         ("params", [Value::String(name)]) => {
             let found = inputs.path.get(name).or_else(|| inputs.query.get(name)).cloned().or_else(|| header(name));
             json!(found.unwrap_or_default())
@@ -86,7 +86,7 @@ fn select(body: &str, path: &str) -> Result<Option<Value>, String> {
     let mut value: Value = match serde_json::from_str(body) {
         Ok(value) => value,
         Err(_) if body.trim().is_empty() => json!({}),
-        Err(error) => return Err(format!("the body is no JSON: {error}")),
+        Err(error) => return Err(format!("the body is not JSON: {error}")),
     };
     while !rest.is_empty() {
         let not_modelled = || format!("the path {path} is not modelled");
@@ -192,18 +192,18 @@ fn string(text: &str, name: &str, arguments: &[Value]) -> Result<Value, String> 
             let from = arguments.first().and_then(place);
             let to = arguments.get(1).map_or(Some(units.len()), place);
             let part = from.zip(to).and_then(|(from, to)| units.get(from..to));
-            json!(String::from_utf16_lossy(part.ok_or("has no such part")?))
+            json!(String::from_utf16_lossy(part.ok_or("has no such substring")?))
         }
         _ => return Err(unknown(name, arguments)),
     })
 }
 
-/// A regular expression of Java's, as far as it means the same here.
+/// A Java regular expression, as far as its syntax is supported here.
 fn regex(pattern: &str) -> Result<regex_lite::Regex, String> {
     regex_lite::Regex::new(pattern).map_err(|error| format!("has a pattern that is not modelled: {error}"))
 }
 
-/// Java's replacement: a backslash takes the next character as it is, `$1` is a group.
+/// Translates a Java replacement string: a backslash escapes the next character, `$1` is a group.
 fn replacement(java: &str) -> Result<String, String> {
     let mut out = String::new();
     let mut rest = java.chars();
@@ -220,7 +220,7 @@ fn replacement(java: &str) -> Result<String, String> {
                     out.push(digit);
                     out.push('}');
                 }
-                _ => return Err("has a replacement with a `$` that is no group".to_owned()),
+                _ => return Err("has a replacement with a `$` that is not a group".to_owned()),
             },
             c => out.push(c),
         }

@@ -12,16 +12,13 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-/// What a template may look at.
+/// The inputs of a template.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Inputs {
-    /// The body of the request, or of what the integration answered.
+    /// The body of the request, or of the integration's answer.
     pub(crate) body: String,
-    /// Path parameters.
     pub(crate) path: BTreeMap<String, String>,
-    /// Query parameters.
     pub(crate) query: BTreeMap<String, String>,
-    /// Headers.
     pub(crate) headers: BTreeMap<String, String>,
     /// `$context`.
     pub(crate) context: Value,
@@ -29,10 +26,9 @@ pub(crate) struct Inputs {
     pub(crate) stage_variables: BTreeMap<String, String>,
 }
 
-/// What a template gave.
+/// The result of a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Rendered {
-    /// The text.
     pub(crate) text: String,
     /// `$context.responseOverride.status`, where the template set it.
     pub(crate) status: Option<u16>,
@@ -44,24 +40,22 @@ pub(crate) struct Rendered {
 pub(crate) struct VtlError {
     /// Line, from 1.
     pub(crate) line: usize,
-    /// What is wrong.
     pub(crate) what: String,
 }
 
-/// A template.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Template(Vec<parse::Node>);
 
 impl Template {
-    /// Reads a template.
+    /// Parses a template.
     ///
     /// # Errors
-    /// What is no template, or outside of the language that is modelled.
+    /// A syntax error, or a part of the language that is not modelled.
     pub(crate) fn parse(text: &str) -> Result<Self, VtlError> {
         parse::template(text).map(Self)
     }
 
-    /// Evaluates it.
+    /// Evaluates the template.
     ///
     /// # Errors
     /// An unknown method or variable, or one that cannot be applied.

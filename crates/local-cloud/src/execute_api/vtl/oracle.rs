@@ -1,9 +1,8 @@
-//! Oracle: `airspeed-ext`, Velocity for Python. The deployed templates and others, with generated requests, have to give
-//! the same text and the same status.
+//! Oracle: `airspeed-ext`, Velocity for Python. The deployed templates and others, with generated requests, have to
+//! yield the same text and the same status.
 //!
-//! Not compared, since it does not have them as Java does: `length()` of texts with characters
-//! that take two of Java's, `size()` of a map, an empty text as a condition (Velocity 1.7, "Conditionals": whatever is not
-//! null is true).
+//! Not compared, because the oracle differs from Java: `length()` of strings with characters outside the basic plane,
+//! `size()` of a map, an empty string as a condition (Velocity 1.7, "Conditionals": everything but null is true).
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -16,7 +15,6 @@ use serde_json::json;
 use super::tests::{ours, request};
 use super::{Inputs, Template};
 
-/// One answer of the oracle.
 #[derive(Debug, Deserialize)]
 struct Answer {
     text: Option<String>,
@@ -42,7 +40,7 @@ fn consult(cases: &[(String, Inputs)]) -> Vec<Answer> {
     };
     let lines: String = cases.iter().map(line).collect();
     let mut stdin = child.stdin.take().unwrap();
-    // Written beside the reading: both pipes are smaller than the cases.
+    // Written on another thread while the output is read: both pipes are smaller than the cases.
     let writer = std::thread::spawn(move || stdin.write_all(lines.as_bytes()).unwrap());
     let output = child.wait_with_output().unwrap();
     writer.join().unwrap();
@@ -62,7 +60,7 @@ fn agree(cases: &[(String, Inputs)]) {
     }
 }
 
-/// Texts that are long or short, plain or made of what languages on the way take for their own.
+/// Random strings, long or short, with characters that are special to VTL, JSON, JavaScript or URLs.
 fn odd(rng: &mut fastrand::Rng) -> String {
     const PARTS: &[&str] = &[
         "a",
@@ -119,7 +117,7 @@ fn odd(rng: &mut fastrand::Rng) -> String {
 }
 
 #[test]
-fn the_deployed_request_template_gives_the_oracles_text() {
+fn deployed_request_template_matches_the_oracle() {
     let mut rng = fastrand::Rng::with_seed(1);
     let cases: Vec<(String, Inputs)> = (0..3_000)
         .map(|_| {
@@ -141,7 +139,7 @@ fn the_deployed_request_template_gives_the_oracles_text() {
 }
 
 #[test]
-fn the_deployed_response_template_gives_the_oracles_text_and_status() {
+fn deployed_response_template_matches_the_oracle() {
     let deployed = include_str!("../../../../../templates/region.yaml");
     let template = deployed.split("application/json: |\n").nth(2).unwrap();
     let template = &template[..template.find("\n          #").unwrap()];
@@ -160,7 +158,7 @@ fn the_deployed_response_template_gives_the_oracles_text_and_status() {
 }
 
 #[test]
-fn the_language_gives_the_oracles_text() {
+fn language_matches_the_oracle() {
     const TEMPLATES: &[&str] = &[
         "#set($a = $input.params('a'))#if($a == 'x')one#elseif($a == 'y' && $input.params('b') != '')two#{else}three#end",
         "#foreach($i in [1, 2, 3])$i$input.params('a')#if($foreach.hasNext),#end#end",

@@ -1,4 +1,4 @@
-//! From text to a tree.
+//! Parses a template into a tree.
 
 use super::VtlError;
 
@@ -18,7 +18,7 @@ pub(super) struct Reference {
     pub(super) name: String,
     pub(super) steps: Vec<Step>,
     pub(super) quiet: bool,
-    /// As it stands in the template: what is printed where it has no value.
+    /// The source text, which is printed if the reference has no value.
     pub(super) source: String,
     pub(super) line: usize,
 }
@@ -34,7 +34,7 @@ pub(super) enum Step {
 pub(super) enum Expression {
     Reference(Reference),
     Text(String),
-    /// A text in double quotes, with references in it.
+    /// A string in double quotes that contains references.
     Template(Vec<Node>),
     Number(i64),
     Bool(bool),
@@ -45,11 +45,11 @@ pub(super) enum Expression {
     Binary(&'static str, Box<Expression>, Box<Expression>),
 }
 
-/// Operators, the loosest first.
+/// Operators by precedence, the lowest first.
 const LEVELS: [&[&str]; 6] =
     [&["||", "or"], &["&&", "and"], &["==", "!=", "eq", "ne"], &["<=", ">=", "<", ">"], &["+", "-"], &["*", "/", "%"]];
 
-/// How deep expressions and blocks may nest: a template is no place for recursion without end.
+/// Maximum nesting of expressions and blocks, so that a template cannot overflow the stack.
 const DEEPEST: usize = 64;
 
 pub(super) fn template(text: &str) -> Result<Vec<Node>, VtlError> {
@@ -57,7 +57,7 @@ pub(super) fn template(text: &str) -> Result<Vec<Node>, VtlError> {
     let (nodes, end) = parser.nodes()?;
     match end {
         None => Ok(nodes),
-        Some(word) => Err(parser.error(format!("#{word} without a beginning"))),
+        Some(word) => Err(parser.error(format!("#{word} without an opening directive"))),
     }
 }
 
@@ -104,7 +104,7 @@ impl<'a> Parser<'a> {
         if self.depth > DEEPEST { Err(self.error("too deeply nested")) } else { Ok(()) }
     }
 
-    /// Pieces up to the end, or to a directive that ends a block, whose word is handed back.
+    /// Parses nodes up to the end, or up to a directive that ends a block, which is returned.
     fn nodes(&mut self) -> Result<(Vec<Node>, Option<&'static str>), VtlError> {
         self.deeper()?;
         let mut nodes = Vec::new();
@@ -150,7 +150,7 @@ impl<'a> Parser<'a> {
         Ok((nodes, end))
     }
 
-    /// The next character, taken.
+    /// Takes the next character.
     fn char(&mut self) -> &'a str {
         let length = self.rest().chars().next().map_or(0, char::len_utf8);
         let (one, _) = self.rest().split_at(length);
@@ -180,7 +180,7 @@ impl<'a> Parser<'a> {
             return Ok(true);
         }
         if self.rest().starts_with("#*") {
-            let end = self.rest().find("*#").ok_or_else(|| self.error("a comment without an end"))?;
+            let end = self.rest().find("*#").ok_or_else(|| self.error("unterminated comment"))?;
             self.at += end + 2;
             return Ok(true);
         }
@@ -212,7 +212,7 @@ impl<'a> Parser<'a> {
         Ok(Some(known))
     }
 
-    /// The end of the line belongs to the directive before it.
+    /// Skips the end of the line, which belongs to the directive before it.
     fn newline(&mut self) {
         let rest = self.rest();
         let after = rest.trim_start_matches([' ', '\t', '\r']);
@@ -225,7 +225,7 @@ impl<'a> Parser<'a> {
         let line = self.line();
         self.must("(")?;
         self.spaces();
-        let target = self.reference()?.ok_or_else(|| self.error("#set wants a variable"))?;
+        let target = self.reference()?.ok_or_else(|| self.error("#set needs a variable"))?;
         self.must("=")?;
         let value = self.expression()?;
         self.must(")")?;
@@ -266,7 +266,7 @@ impl<'a> Parser<'a> {
         self.must("(")?;
         self.spaces();
         let variable = self.reference()?.filter(|reference| reference.steps.is_empty());
-        let variable = variable.ok_or_else(|| self.error("#foreach wants a variable"))?.name;
+        let variable = variable.ok_or_else(|| self.error("#foreach needs a variable"))?.name;
         self.must("in")?;
         let list = self.expression()?;
         self.must(")")?;
@@ -290,7 +290,7 @@ impl<'a> Parser<'a> {
         })
     }
 
-    /// The reference that begins at the `$` here; `None` where it is only a dollar.
+    /// Parses the reference at the `$` here; `None` if it is just a dollar sign.
     fn reference(&mut self) -> Result<Option<Reference>, VtlError> {
         let (start, line) = (self.at, self.line());
         if !self.take("$") {
@@ -330,7 +330,7 @@ impl<'a> Parser<'a> {
         Ok(Some(Reference { name: name.to_owned(), steps, quiet, source, line }))
     }
 
-    /// Expressions with commas between them, up to `end`.
+    /// Parses comma-separated expressions up to `end`.
     fn list(&mut self, end: &str) -> Result<Vec<Expression>, VtlError> {
         let mut items = Vec::new();
         self.spaces();
@@ -405,24 +405,24 @@ impl<'a> Parser<'a> {
             }
             Some(quote @ ('\'' | '"')) => {
                 let line = self.line();
-                let inside = rest[1..].find(quote).ok_or_else(|| self.error("a text without an end"))?;
+                let inside = rest[1..].find(quote).ok_or_else(|| self.error("unterminated string"))?;
                 let text = &rest[1..=inside];
                 self.at += inside + 2;
-                // A backslash is an ordinary character in Velocity's texts.
+                // A backslash is an ordinary character in Velocity's strings.
                 if quote == '\'' || !text.contains(['$', '#']) {
                     return Ok(Expression::Text(text.to_owned()));
                 }
                 let mut parser = Parser { text, at: 0, first_line: line, depth: self.depth };
                 let (nodes, end) = parser.nodes()?;
                 if end.is_some() {
-                    return Err(self.error("a block that ends inside of a text"));
+                    return Err(self.error("a block ends inside a string"));
                 }
                 Ok(Expression::Template(nodes))
             }
             Some(c) if c.is_ascii_digit() || c == '-' => {
                 let digits = rest[1..].find(|c: char| !c.is_ascii_digit()).map_or(rest.len(), |end| end + 1);
                 let number =
-                    rest[..digits].parse().map_err(|_| self.error(format!("`{}` is no number", &rest[..digits])))?;
+                    rest[..digits].parse().map_err(|_| self.error(format!("`{}` is not a number", &rest[..digits])))?;
                 if rest[digits..].starts_with('.') && rest[digits + 1..].starts_with(|c: char| c.is_ascii_digit()) {
                     return Err(self.error("numbers with a fraction are not modelled"));
                 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-/// The template of the method, from where it is deployed from.
+/// The method's request template, from the stack template that is deployed.
 pub(super) fn ours() -> String {
     let template = include_str!("../../../../../templates/region.yaml");
     let (_, rest) = template.split_once("application/json: |\n").unwrap();
@@ -32,7 +32,7 @@ pub(super) fn request(username: &str, password: &str) -> Inputs {
 }
 
 #[test]
-fn the_reference_is_evaluated() {
+fn documented_functions_are_evaluated() {
     let inputs = Inputs {
         body: r#"{"a":{"b":[1,"x"]},"q":"it's"}"#.into(),
         query: BTreeMap::from([("p".into(), "v".into())]),
@@ -66,7 +66,7 @@ fn the_reference_is_evaluated() {
 }
 
 #[test]
-fn what_is_not_modelled_is_an_error_with_its_line() {
+fn unmodelled_parts_are_errors_with_a_line() {
     let inputs = Inputs::default();
     for template in [
         "\n#macro(x)#end",
@@ -91,7 +91,7 @@ fn what_is_not_modelled_is_an_error_with_its_line() {
 }
 
 #[test]
-fn a_status_is_overridden_once() {
+fn status_can_be_overridden_once() {
     let set = "#set($context.responseOverride.status = 403)";
     let status = |template: &str| Template::parse(template).unwrap().render(&Inputs::default()).map(|r| r.status);
     assert_eq!(status(set), Ok(Some(403)));
@@ -101,14 +101,14 @@ fn a_status_is_overridden_once() {
 }
 
 #[test]
-fn depth_is_bounded() {
+fn nesting_is_limited() {
     assert!(text(&"#if(true)".repeat(10_000), &Inputs::default()).is_err());
     assert!(text(&format!("#set($x = {}1)", "(".repeat(10_000)), &Inputs::default()).is_err());
     assert!(text(&format!("#if({}true)#end", "!".repeat(10_000)), &Inputs::default()).is_err());
 }
 
 #[test]
-fn odd_passwords_reach_the_function_as_they_are() {
+fn special_characters_reach_the_function_unchanged() {
     for password in [
         "it's \"quoted\"",
         "back\\slash\\",

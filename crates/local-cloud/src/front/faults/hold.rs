@@ -1,4 +1,4 @@
-//! Calls kept open until somebody lets go of them, or their caller goes away.
+//! Calls held open until they are released or their caller disconnects.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 
 use crate::front::call::Call;
 
-/// When a call is held.
+/// Whether a call is held before or after its effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) enum Stage {
@@ -16,7 +16,7 @@ pub(super) enum Stage {
     After,
 }
 
-/// A call that waits.
+/// A held call.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::front) struct Hold {
@@ -26,7 +26,6 @@ pub(in crate::front) struct Hold {
     call: Call,
 }
 
-/// All of them.
 #[derive(Debug, Default)]
 pub(super) struct Holds(Mutex<Open>);
 
@@ -36,7 +35,7 @@ struct Open {
     waiting: BTreeMap<u64, (Hold, oneshot::Sender<()>)>,
 }
 
-/// Takes the hold back when the wait is over, however it ends: hyper drops it when the caller is gone.
+/// Removes the hold when the wait ends, also when hyper drops the wait because the caller has disconnected.
 struct Entry<'a>(&'a Holds, u64);
 
 impl Drop for Entry<'_> {
@@ -65,7 +64,7 @@ impl Holds {
         drop(entry);
     }
 
-    /// Lets all go on.
+    /// Releases all held calls.
     pub(super) fn release(&self) {
         self.open().waiting.clear();
     }

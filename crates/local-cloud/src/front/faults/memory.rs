@@ -1,4 +1,4 @@
-//! What the service was like a while ago: earlier answers, and what was made since when.
+//! Earlier answers, and creation times of resources, for the faults `stale` and `hideNew`.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -43,7 +43,7 @@ impl Memory {
         made.get(&key(call, name)).is_some_and(|when| when.elapsed() < age)
     }
 
-    /// A ListServers answer without the servers that are too new to be seen.
+    /// A ListServers answer without the servers that are younger than `age`.
     pub(super) fn without_new(&self, call: &Call, body: &[u8], age: Duration) -> Option<Vec<u8>> {
         let mut answer: Value = serde_json::from_slice(body).ok()?;
         let servers = answer.get_mut("Servers")?.as_array_mut()?;
@@ -58,7 +58,7 @@ impl Memory {
 }
 
 fn key(call: &Call, name: &str) -> (String, String, String) {
-    // IAM is one for all regions, whichever a caller signs for.
+    // IAM is global, whichever region a caller signs for.
     let region = if call.service == "iam" { String::new() } else { call.region.clone() };
     (call.account.clone(), region, name.to_owned())
 }

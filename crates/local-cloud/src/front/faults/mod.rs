@@ -1,4 +1,4 @@
-//! Faults on purpose: every call but the front's own passes through [`around`], where rules may let it go wrong.
+//! Injected faults: every call except the front's own passes through [`around`], where a rule may make it fail.
 
 mod hold;
 mod memory;
@@ -23,7 +23,7 @@ use super::upstream::plain;
 use super::wire::Wire;
 use super::{Front, dispatch};
 
-/// The most that is held of a body while a fault is upon it: a function's package goes through here, too.
+/// Maximum size of a body that a fault buffers; function packages pass through here, too.
 const MOST_HELD: usize = 256 << 20;
 
 /// The rules in force, kept in memory only.
@@ -44,7 +44,7 @@ struct Rules {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Active {
     id: u64,
-    /// How many calls it looked at, and to how many it happened.
+    /// The number of matching calls; `applied` of them got the fault.
     matched: u64,
     applied: u64,
     #[serde(flatten)]
@@ -54,7 +54,7 @@ pub(super) struct Active {
 }
 
 impl Active {
-    /// Whether it happens to this call, which is counted.
+    /// Whether the fault applies to this call; counts the call.
     fn strikes(&mut self, call: &Call) -> bool {
         if self.rule.count.is_some_and(|count| self.applied >= count) || !self.rule.matches(call) {
             return false;
@@ -83,7 +83,7 @@ impl Faults {
         Shown { rules: self.rules().active.clone(), holds: self.holds.all() }
     }
 
-    /// One more rule, after the others.
+    /// Adds a rule after the others.
     pub(super) fn add(&self, rule: Rule) -> Result<Active, String> {
         rule.check()?;
         let mut rules = self.rules();
@@ -94,7 +94,7 @@ impl Faults {
         Ok(active)
     }
 
-    /// Takes one rule away; whether there was one.
+    /// Removes a rule. Returns whether it existed.
     pub(super) fn remove(&self, id: u64) -> bool {
         let mut rules = self.rules();
         let before = rules.active.len();
@@ -102,7 +102,7 @@ impl Faults {
         rules.active.len() < before
     }
 
-    /// Takes all away, and lets go of what is held.
+    /// Removes all rules and releases held calls.
     pub(super) fn clear(&self) {
         self.rules().active.clear();
         self.memory.clear();
@@ -113,7 +113,7 @@ impl Faults {
         self.holds.release();
     }
 
-    /// What happens to a call: the first rule that strikes.
+    /// The fault of the first rule that applies to a call.
     fn decide(&self, call: &Call) -> Option<Fault> {
         let mut rules = self.rules();
         rules.active.iter_mut().find_map(|active| active.strikes(call).then(|| active.rule.fault.clone()))
@@ -124,14 +124,14 @@ impl Faults {
     }
 }
 
-/// Answers a call, with what goes wrong on the way.
+/// Answers a call, with the fault that applies to it, if any.
 pub(super) async fn around(front: &Front, wire: &Wire, call: Call, parts: Parts, body: Body) -> Response<Body> {
     let fault = front.faults.decide(&call);
     front.calls.record(&call, fault.as_ref());
     let Some(fault) = fault else { return pass(front, call, parts, body).await };
-    tracing::info!(call = call.name(), ?fault, "a fault on purpose");
+    tracing::info!(call = call.name(), ?fault, "injected fault");
     let held = async |body| to_bytes(body, MOST_HELD).await.map(Body::from);
-    let too_large = || plain(StatusCode::PAYLOAD_TOO_LARGE, "the request broke off, or is too large to be held");
+    let too_large = || plain(StatusCode::PAYLOAD_TOO_LARGE, "the request was cut off, or is too large to buffer");
     match fault {
         Fault::Throttle => refusal::throttle(&call),
         Fault::Error500 => refusal::internal(&call),
@@ -146,13 +146,13 @@ pub(super) async fn around(front: &Front, wire: &Wire, call: Call, parts: Parts,
         }
         Fault::ResetAfter => {
             let response = pass(front, call, parts, body).await;
-            // It has taken effect once all of its answer is here.
+            // The call has taken effect once its answer is complete.
             let _ = to_bytes(response.into_body(), MOST_HELD).await;
             wire.cut();
             Response::new(Body::empty())
         }
         Fault::HoldBefore => {
-            // Read to its end first: only then does hyper notice that the caller is gone.
+            // Read the request to its end first: only then does hyper notice that the caller has disconnected.
             let Ok(body) = held(body).await else { return too_large() };
             front.faults.holds.wait(&call, Stage::Before).await;
             pass(front, call, parts, body).await
@@ -169,7 +169,7 @@ pub(super) async fn around(front: &Front, wire: &Wire, call: Call, parts: Parts,
     }
 }
 
-/// Passes a call on, and remembers what it made while a rule may have to hide it.
+/// Passes a call on, and records what it creates while a rule may have to hide it.
 async fn pass(front: &Front, call: Call, parts: Parts, body: Body) -> Response<Body> {
     let makes = front.faults.hides() && matches!(call.operation.as_str(), "CreateServer" | "CreateRole");
     if !makes {
@@ -224,5 +224,5 @@ async fn hidden(front: &Front, call: Call, parts: Parts, body: Body, age: Durati
 }
 
 fn broken() -> Response<Body> {
-    plain(StatusCode::BAD_GATEWAY, "a body broke off, or is too large to be held")
+    plain(StatusCode::BAD_GATEWAY, "a body was cut off, or is too large to buffer")
 }

@@ -1,4 +1,4 @@
-//! What shall go wrong, and with which calls.
+//! Rules: which calls a fault applies to, and what it does.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,35 +17,34 @@ pub struct Rule {
     /// Only in this account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
-    /// Only calls to S3 about such an object: a key with `*` for any text.
+    /// Only calls to S3 about an object with this key, with `*` for any text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub object: Option<String>,
     /// Only calls that change something, or only those that don't.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub only: Option<Only>,
-    /// How many matching calls pass first.
+    /// Number of matching calls that pass first.
     #[serde(default)]
     pub skip: u64,
-    /// How many calls it happens to, at most.
+    /// Maximum number of calls that the fault applies to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count: Option<u64>,
-    /// From 0 to 1: how likely it happens to a matching call.
+    /// Probability for a matching call, from 0 to 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probability: Option<f64>,
-    /// The same seed, the same dice.
+    /// Seed of the random numbers.
     #[serde(default)]
     pub seed: u64,
-    /// What happens.
     pub fault: Fault,
 }
 
-/// Calls by their nature.
+/// Kinds of calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "camelCase")]
 pub enum Only {
-    /// What changes something.
+    /// Calls that change something.
     Mutating,
-    /// What only reads.
+    /// Calls that only read.
     Reads,
 }
 
@@ -53,13 +52,12 @@ pub enum Only {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub enum Fault {
-    /// Refused as the service refuses what comes too fast.
+    /// Refused with the service's throttling error.
     Throttle,
     /// Refused with status 500.
     Error500,
-    /// Refused with an error of one's own.
+    /// Refused with this error.
     Error {
-        /// HTTP status.
         status: u16,
         /// AWS's code.
         code: String,
@@ -70,37 +68,37 @@ pub enum Fault {
     ResetBefore,
     /// The call takes effect, and its answer is lost.
     ResetAfter,
-    /// It takes this much longer.
+    /// The call takes this much longer.
     Delay(u64),
     /// The call waits before it takes effect, until released.
     HoldBefore,
     /// The call takes effect, and its answer waits until released.
     HoldAfter,
-    /// A read is answered as the same request was before, if that is less long ago than this.
+    /// A read repeats the last answer to the same request, if it is younger than this.
     Stale(u64),
-    /// ListServers and GetRole don't show what was made less long ago than this.
+    /// ListServers and GetRole omit resources younger than this.
     HideNew(u64),
 }
 
 impl Fault {
-    /// Whether only reads can suffer it.
+    /// Whether the fault applies to reads only.
     pub(super) fn is_for_reads(&self) -> bool {
         matches!(self, Self::Stale(_) | Self::HideNew(_))
     }
 }
 
 impl Rule {
-    /// What is wrong with it.
+    /// Checks the rule; the error says what is wrong with it.
     pub(super) fn check(&self) -> Result<(), String> {
         if self.probability.is_some_and(|chance| !(0.0..=1.0).contains(&chance)) {
-            return Err("probability goes from 0 to 1".to_owned());
+            return Err("probability must be between 0 and 1".to_owned());
         }
         match &self.fault {
             Fault::Error { status, .. } if !(400..600).contains(status) => {
-                Err(format!("{status} is no status of an error: 400 to 599"))
+                Err(format!("{status} is not an error status: expected 400 to 599"))
             }
             fault if fault.is_for_reads() && self.only == Some(Only::Mutating) => {
-                Err("this fault is for reads".to_owned())
+                Err("this fault applies to reads only".to_owned())
             }
             _ => Ok(()),
         }
@@ -140,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn stars_stand_for_any_text() {
+    fn star_matches_any_text() {
         for (pattern, text, expected) in [
             ("*", "", true),
             ("transfer.*", "transfer.CreateServer", true),
@@ -153,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_with_a_typing_error_is_refused() {
+    fn unknown_fields_and_values_are_refused() {
         let parse = |text: &str| serde_json::from_str::<Rule>(text);
         assert_eq!(parse(r#"{"fault": "throttle"}"#).unwrap().call, "*");
         assert!(parse(r#"{"fault": "throttle", "cuont": 1}"#).is_err());
