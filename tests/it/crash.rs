@@ -37,7 +37,7 @@ fn a_sample_of_the_crash_matrix_converges() {
     let site = Site::new();
     let mut command = site.oracle_command("crash_matrix.py");
     command
-        .arg(env!("CARGO_BIN_EXE_sftpctl"))
+        .arg(sftpctl_testkit::programs::sftpctl())
         .arg(site.dir.path().join("cells"))
         .args(["--sample", "8", "--seed", "6", "--draw", "1"])
         .env("SFTPCTL_PACKAGE", authorizer())
@@ -52,7 +52,7 @@ fn a_few_random_sequences_end_as_the_model_says() {
     let site = Site::new();
     let mut command = site.oracle_command("sequences.py");
     command
-        .arg(env!("CARGO_BIN_EXE_sftpctl"))
+        .arg(sftpctl_testkit::programs::sftpctl())
         .arg(site.dir.path().join("accounts"))
         .args(["--sequences", "4", "--steps", "8", "--seed", "21", "--shorten-minutes", "0"])
         .env("SFTPCTL_PACKAGE", authorizer())

@@ -5,50 +5,11 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
-use std::net::TcpListener;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
-use serde_json::Value;
+use sftpctl_testkit::programs::{root, venv};
 
-const DEADLINE: Duration = Duration::from_secs(60);
-
-/// A local cloud in a folder of its own; stopped when dropped.
-struct Cloud {
-    dir: tempfile::TempDir,
-    port: u16,
-}
-
-fn shared_venv() -> PathBuf {
-    std::env::var_os("SFTPCTL_LOCAL_VENV")
-        .map_or_else(|| Path::new(env!("CARGO_TARGET_TMPDIR")).join("local-venv"), PathBuf::from)
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
-fn shown(output: &Output) -> String {
-    format!("{}\n{}{}", output.status, text(&output.stdout), text(&output.stderr))
-}
-
-/// Asks again and again until there is an answer; fails after [`DEADLINE`].
-fn until<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
-    let end = Instant::now() + DEADLINE;
-    loop {
-        if let Some(found) = probe() {
-            return found;
-        }
-        assert!(Instant::now() < end, "{what}: not within {DEADLINE:?}");
-        std::thread::yield_now();
-    }
-}
+use crate::site::{Site, shown, text, until};
 
 fn is_alive(pid: i64) -> bool {
     // A zombie has ended; only its parent hasn't looked.
@@ -57,60 +18,6 @@ fn is_alive(pid: i64) -> bool {
 
 fn signal(name: &str, pid: i64) {
     assert!(Command::new("kill").args([name, &pid.to_string()]).status().unwrap().success());
-}
-
-impl Cloud {
-    fn new() -> Self {
-        Self { dir: tempfile::tempdir().unwrap(), port: free_port() }
-    }
-
-    fn started(arguments: &[&str]) -> Self {
-        let cloud = Self::new();
-        cloud.start(arguments);
-        cloud
-    }
-
-    fn start(&self, arguments: &[&str]) {
-        let output = self.command(&["start", "--port", &self.port.to_string()]).args(arguments).output().unwrap();
-        assert!(output.status.success(), "{}", shown(&output));
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_sftpctl"));
-        command.args(["local", "--dir"]).arg(self.dir.path()).args(arguments);
-        command.env("SFTPCTL_LOCAL_VENV", shared_venv()).env_remove("RUST_LOG");
-        command
-    }
-
-    fn run(&self, arguments: &[&str]) -> Output {
-        self.command(arguments).output().unwrap()
-    }
-
-    fn status(&self) -> Value {
-        let output = self.run(&["status", "--output", "json"]);
-        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", shown(&output)))
-    }
-
-    /// Runs a script of `tests/oracle` with the environment's Python, against this cloud.
-    fn oracle(&self, script: &str, arguments: &[&str]) -> String {
-        let output = Command::new(shared_venv().join("bin/python"))
-            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracle").join(script))
-            .arg(format!("http://127.0.0.1:{}", self.port))
-            .args(arguments)
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{}", shown(&output));
-        text(&output.stdout)
-    }
-}
-
-impl Drop for Cloud {
-    fn drop(&mut self) {
-        let output = self.run(&["stop"]);
-        if !std::thread::panicking() {
-            assert!(output.status.success(), "{}", shown(&output));
-        }
-    }
 }
 
 /// The addresses that a process listens on, from /proc/net/tcp and tcp6: proc(5).
@@ -134,7 +41,7 @@ fn listens_on(pid: i64) -> Vec<String> {
 
 #[test]
 fn everything_is_still_there_after_a_restart() {
-    let cloud = Cloud::started(&[]);
+    let cloud = Site::with_times(&[]);
     let made = cloud.oracle("local_cloud.py", &["fill"]);
     let before = cloud.status();
     assert_eq!(before["running"], true);
@@ -144,13 +51,13 @@ fn everything_is_still_there_after_a_restart() {
     cloud.start(&[]);
     assert_eq!(cloud.status()["pid"], before["pid"], "a second start changes nothing");
 
-    let output = cloud.run(&["stop"]);
+    let output = cloud.run(&["local", "stop"]);
     assert_eq!(text(&output.stdout), "stopped\n", "{}", shown(&output));
     for pid in [&before["pid"], &before["ministack"]["pid"]] {
         assert!(!is_alive(pid.as_i64().unwrap()));
     }
     assert_eq!(cloud.status()["running"], false);
-    assert_eq!(text(&cloud.run(&["stop"]).stdout), "not running\n");
+    assert_eq!(text(&cloud.run(&["local", "stop"]).stdout), "not running\n");
 
     cloud.start(&[]);
     assert_eq!(cloud.oracle("local_cloud.py", &["verify"]), made);
@@ -158,7 +65,7 @@ fn everything_is_still_there_after_a_restart() {
 
 #[test]
 fn a_killed_front_loses_nothing() {
-    let cloud = Cloud::started(&[]);
+    let cloud = Site::with_times(&[]);
     let made = cloud.oracle("local_cloud.py", &["fill"]);
     let before = cloud.status();
     signal("-KILL", before["pid"].as_i64().unwrap());
@@ -173,31 +80,31 @@ fn a_killed_front_loses_nothing() {
 #[test]
 fn functions_end_with_the_cloud() {
     for killed in [false, true] {
-        let cloud = Cloud::started(&[]);
+        let cloud = Site::with_times(&[]);
         let function: i64 = cloud.oracle("local_cloud.py", &["function"]).trim().parse().unwrap();
         assert!(is_alive(function));
         if killed {
             signal("-KILL", cloud.status()["pid"].as_i64().unwrap());
         }
-        cloud.run(&["stop"]);
+        cloud.run(&["local", "stop"]);
         assert!(!is_alive(function), "front killed: {killed}");
     }
 }
 
 #[test]
 fn the_front_ends_when_ministack_does() {
-    let cloud = Cloud::started(&[]);
+    let cloud = Site::with_times(&[]);
     let status = cloud.status();
     signal("-KILL", status["ministack"]["pid"].as_i64().unwrap());
     until("the front's end", || (!is_alive(status["pid"].as_i64().unwrap())).then_some(()));
-    let log = text(&cloud.run(&["logs"]).stdout);
+    let log = text(&cloud.run(&["local", "logs"]).stdout);
     assert!(log.contains("MiniStack ended unexpectedly"), "{log}");
     assert_eq!(cloud.status()["running"], false);
 }
 
 #[test]
 fn nothing_listens_beyond_loopback() {
-    let cloud = Cloud::started(&[]);
+    let cloud = Site::with_times(&[]);
     let status = cloud.status();
     for pid in [&status["pid"], &status["ministack"]["pid"]] {
         let addresses = listens_on(pid.as_i64().unwrap());
@@ -207,15 +114,15 @@ fn nothing_listens_beyond_loopback() {
 
 #[test]
 fn transfer_is_as_the_service_model_says() {
-    let cloud = Cloud::started(&["--server-start-time", "10m"]);
+    let cloud = Site::with_times(&["--server-start-time", "10m"]);
     let counts = cloud.oracle("transfer_model.py", &[]);
-    assert!(counts.ends_with(", 0 faults\n"), "{counts}");
+    assert!(counts.ends_with(", 0 faults"), "{counts}");
 }
 
 /// Oracle: `ssh-keygen -l`.
 #[test]
 fn a_host_key_has_the_fingerprint_that_clients_show() {
-    let cloud = Cloud::started(&[]);
+    let cloud = Site::with_times(&[]);
     for (kind, format) in [("ed25519", "RFC4716"), ("ecdsa", "RFC4716"), ("rsa", "RFC4716"), ("rsa", "PEM")] {
         let key = cloud.dir.path().join(format!("{kind}-{format}"));
         let keygen = |arguments: &[&str]| {
@@ -233,83 +140,28 @@ fn a_host_key_has_the_fingerprint_that_clients_show() {
 
 #[test]
 fn other_calls_pass_untouched() {
-    Cloud::started(&[]).oracle("local_cloud.py", &["pass-through"]);
+    Site::with_times(&[]).oracle("local_cloud.py", &["pass-through"]);
 }
 
 #[test]
 fn a_stack_tags_its_buckets() {
-    Cloud::started(&[]).oracle("local_cloud.py", &["bucket-tags"]);
+    Site::with_times(&[]).oracle("local_cloud.py", &["bucket-tags"]);
 }
 
 #[test]
 fn a_stack_operation_with_its_token_is_begun_once() {
-    Cloud::started(&[]).oracle("local_cloud.py", &["request-tokens"]);
+    Site::with_times(&[]).oracle("local_cloud.py", &["request-tokens"]);
 }
 
 #[test]
 fn services_take_the_time_they_are_told() {
-    Cloud::started(&[]).oracle("local_cloud.py", &["delays"]);
+    Site::with_times(&[]).oracle("local_cloud.py", &["delays"]);
 }
 
 #[test]
 fn the_extracts_are_those_of_the_pinned_model() {
-    drop(Cloud::started(&[]));
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/transfer-model");
-    let output = Command::new(shared_venv().join("bin/python")).arg(script).arg("--check").output().unwrap();
+    drop(Site::with_times(&[]));
+    let script = root().join("scripts/transfer-model");
+    let output = Command::new(venv().join("bin/python")).arg(script).arg("--check").output().unwrap();
     assert!(output.status.success(), "{}", shown(&output));
-}
-
-#[test]
-fn a_taken_port_is_named() {
-    let cloud = Cloud::new();
-    let _taken = TcpListener::bind(("127.0.0.1", cloud.port)).unwrap();
-    let output = cloud.run(&["start", "--port", &cloud.port.to_string()]);
-    let errors = text(&output.stderr);
-    assert!(!output.status.success());
-    assert!(errors.contains(&format!("port {} on 127.0.0.1 is taken", cloud.port)), "{errors}");
-    assert!(errors.contains("local start --port"), "{errors}");
-}
-
-#[test]
-fn a_recycled_process_id_is_left_alone() {
-    let cloud = Cloud::new();
-    let mut stranger = Command::new("sleep").arg("600").spawn().unwrap();
-    let process = serde_json::json!({ "pid": stranger.id(), "started": 1 });
-    let run = serde_json::json!({ "version": 1, "port": cloud.port, "front": process, "ministack": process });
-    fs::write(cloud.dir.path().join("run.json"), run.to_string()).unwrap();
-    let output = cloud.run(&["stop"]);
-    assert_eq!(text(&output.stdout), "not running\n", "{}", shown(&output));
-    assert!(stranger.try_wait().unwrap().is_none(), "it was ended");
-    stranger.kill().unwrap();
-    stranger.wait().unwrap();
-}
-
-/// What `local start` says with a Python that is a shell script.
-fn with_python(script: Option<&str>) -> String {
-    let cloud = Cloud::new();
-    let python = cloud.dir.path().join("python");
-    if let Some(script) = script {
-        fs::write(&python, format!("#!/bin/sh\n{script}\n")).unwrap();
-        fs::set_permissions(&python, fs::Permissions::from_mode(0o755)).unwrap();
-    }
-    let port = cloud.port.to_string();
-    let mut command = cloud.command(&["start", "--port", &port]);
-    let output = command.env("SFTPCTL_PYTHON", python).env_remove("SFTPCTL_LOCAL_VENV").output().unwrap();
-    assert!(!output.status.success());
-    text(&output.stderr)
-}
-
-#[test]
-fn what_python_lacks_is_named() {
-    let missing = with_python(None);
-    assert!(missing.contains("there is no `") && missing.contains("apt-get install python3"), "{missing}");
-    let old = with_python(Some("[ $1 = -c ] && echo 3.8 && exit 1"));
-    assert!(old.contains("is Python 3.8") && old.contains("3.10"), "{old}");
-    let no_venv = with_python(Some("[ $1 = -c ] && echo 3.11 && exit 0\necho ensurepip is not available\nexit 1"));
-    assert!(no_venv.contains("ensurepip") && no_venv.contains("python3-venv"), "{no_venv}");
-    let pip = "[ $1 = -c ] && echo 3.11 && exit 0\n\
-               [ $2 = venv ] && mkdir -p $4/bin && cp $0 $4/bin/python && exit 0\n\
-               echo 'no matching distribution' >&2\nexit 1";
-    let no_pip = with_python(Some(pip));
-    assert!(no_pip.contains("no matching distribution") && no_pip.contains("PIP_INDEX_URL"), "{no_pip}");
 }

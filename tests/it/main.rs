@@ -1,16 +1,13 @@
-//! The tests that need the built program or more than one room; one binary, so that it is linked once.
+//! The tests of the whole program, nearly all of them on the local cloud; one binary, so that it is linked once. Those in
+//! `quick` need no local cloud: `scripts/test quick`.
 
 mod choices;
 mod contract;
 mod crash;
 mod deploy;
-mod deployer_policy;
 mod drift;
-mod drive;
-mod edges;
 mod failed_stack;
 mod faults;
-mod fuzz_seeds;
 mod json;
 mod local;
 mod login;
@@ -18,19 +15,12 @@ mod moto;
 mod options;
 mod orphans;
 mod pipeline;
-mod shown;
-mod site;
+mod quick;
 mod spec;
 mod ssh_audit;
 mod state;
 mod stopped;
-mod stub;
 mod template;
 mod terminal;
-mod unseen;
-mod wire;
-mod wire_adopt;
-mod wire_failed_stack;
-mod wire_login;
-mod wire_owner;
-mod wire_stack;
+
+use sftpctl_testkit::{drive, site, stub};

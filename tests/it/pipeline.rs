@@ -13,23 +13,23 @@ use crate::site::{Running, Site, shown, tool, until, with_input};
 
 const ACTION: &str = ".github/actions/sftpctl/action.yml";
 
-type Inputs = BTreeMap<String, String>;
+pub(crate) type Inputs = BTreeMap<String, String>;
 
 /// A step of the action that GitHub would run.
-struct Step {
+pub(crate) struct Step {
     name: String,
     script: String,
     env: Vec<(String, String)>,
 }
 
 /// A YAML file of this repository.
-fn yaml(path: &str) -> Value {
+pub(crate) fn yaml(path: &str) -> Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
     serde_saphyr::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
 /// What a workflow gives the action for a stage on the local cloud. The arguments have two lines: both are needed.
-fn inputs(stage: &str) -> Inputs {
+pub(crate) fn inputs(stage: &str) -> Inputs {
     let two_lines = "--color never\n--local\n";
     [("environment", "99"), ("stage", stage), ("arguments", two_lines), ("verify-arguments", two_lines)]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
@@ -63,7 +63,7 @@ fn value(inputs: &Inputs, text: &str) -> String {
 }
 
 /// Whether a condition holds: comparisons with `==`, any of them. GitHub compares without regard to case.
-fn holds(inputs: &Inputs, condition: &str) -> bool {
+pub(crate) fn holds(inputs: &Inputs, condition: &str) -> bool {
     let inside = expression(condition).unwrap_or(condition);
     inside.split("||").fold(false, |any, comparison| {
         let sides = comparison.split_once("==").unwrap_or_else(|| panic!("{condition}: no form that this test knows"));
@@ -73,7 +73,7 @@ fn holds(inputs: &Inputs, condition: &str) -> bool {
 }
 
 /// The steps that GitHub would run with these inputs.
-fn steps(given: Inputs) -> Vec<Step> {
+pub(crate) fn steps(given: Inputs) -> Vec<Step> {
     let action = yaml(ACTION);
     let declared = action["inputs"].as_object().unwrap();
     let mut inputs = Inputs::new();
@@ -105,15 +105,15 @@ fn steps(given: Inputs) -> Vec<Step> {
     found
 }
 
-fn names(steps: &[Step]) -> Vec<&str> {
+pub(crate) fn names(steps: &[Step]) -> Vec<&str> {
     steps.iter().map(|step| step.name.as_str()).collect()
 }
 
 /// A shell of a pipeline's machine: `sftpctl` is on its path.
 fn bash(site: &Site) -> Command {
     let mut bash = tool("bash", "bash");
-    let program = Path::new(env!("CARGO_BIN_EXE_sftpctl")).parent().unwrap();
-    let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap());
+    let program = sftpctl_testkit::programs::sftpctl();
+    let path = format!("{}:{}", program.parent().unwrap().display(), std::env::var("PATH").unwrap());
     let sample = site.command(&[]);
     for (key, value) in sample.get_envs().filter_map(|(key, value)| Some((key, value?))) {
         bash.env(key, value);
@@ -179,35 +179,6 @@ fn stopped(site: &Site, signal: &str) -> i32 {
 }
 
 #[test]
-fn a_stage_has_its_steps_and_an_unknown_one_fails() {
-    for (stage, wanted) in [
-        ("validate", ["Stage", "Validate"].as_slice()),
-        ("plan", &["Stage", "Validate", "Plan"]),
-        ("deploy", &["Stage", "Deploy", "Verify"]),
-        ("verify", &["Stage", "Verify"]),
-        ("drift", &["Stage", "Drift"]),
-    ] {
-        assert_eq!(names(&steps(inputs(stage))), wanted, "{stage}");
-    }
-    assert_eq!(names(&steps([("environment".to_owned(), "99".to_owned())].into())), ["Stage", "Validate", "Plan"]);
-
-    let site = Site::new();
-    for stage in ["", "deplyo", "Plan", "plan\n::add-mask::99"] {
-        let said = fails(&site, inputs(stage), "Stage", 2);
-        let commands: Vec<&str> = said.lines().filter(|line| line.starts_with("::")).collect();
-        assert!(commands[0].starts_with("::error::no stage "), "{said}");
-        assert!(commands[0].ends_with(": validate, plan, deploy, verify, drift"), "{said}");
-        assert_eq!(commands.len(), 1, "{said}");
-    }
-}
-
-#[test]
-#[should_panic(expected = "no form that this test knows")]
-fn a_condition_of_another_form_is_not_guessed() {
-    holds(&inputs("plan"), "${{ inputs.stage != 'plan' }}");
-}
-
-#[test]
 fn a_job_that_is_stopped_is_finished_by_the_next() {
     for signal in ["TERM", "INT"] {
         let site = Site::with_times(&["--server-start-time", "1s", "--stack-time", "4s"]);
@@ -257,43 +228,6 @@ fn faults_are_marked_in_the_file() {
 }
 
 #[test]
-fn the_workflow_gives_the_action_what_it_knows_and_forks_no_credentials() {
-    let file = yaml("ci/github.yml");
-    let mut stages = Vec::new();
-    for (job, content) in file["jobs"].as_object().unwrap() {
-        for step in
-            content["steps"].as_array().unwrap().iter().filter(|step| step["uses"] == "./.github/actions/sftpctl")
-        {
-            let with = step["with"].as_object().unwrap().iter();
-            let given: Inputs = with.map(|(name, text)| (name.clone(), text.as_str().unwrap().to_owned())).collect();
-            assert_eq!(job, &given["stage"]);
-            assert!(names(&steps(given)).len() > 1, "{job}");
-            stages.push(job.as_str());
-        }
-    }
-    stages.sort_unstable();
-    assert_eq!(stages, ["deploy", "drift", "plan", "validate"]);
-    assert_eq!(file["permissions"].to_string(), r#"{"contents":"read"}"#);
-    assert!(file["jobs"]["validate"].get("permissions").is_none());
-    assert!(file["jobs"]["plan"]["if"].as_str().unwrap().contains("head.repo.full_name == github.repository"));
-}
-
-/// A job as GitLab's runner makes it: one text in `eval`, with an input that has ended, given to bash on its input.
-fn gitlab(site: &Site, job: &Value) -> Output {
-    let script: Vec<&str> = job["script"].as_array().unwrap().iter().map(|line| line.as_str().unwrap()).collect();
-    let quoted = format!("{}\n", script.join("\n")).replace('\\', "\\\\").replace('\'', "\\'").replace('\n', "\\n");
-    let whole = format!(
-        "trap exit 1 TERM\nif set -o | grep pipefail > /dev/null; then set -o pipefail; fi; set -o errexit\n\
-         set +o noclobber\n: | eval $'{quoted}'\nexit 0\n"
-    );
-    let mut bash = bash(site);
-    bash.env("SFTPCTL_ENVIRONMENT", "99")
-        .env("SFTPCTL_ARGUMENTS", "--color never --local")
-        .env("SFTPCTL_VERIFY_ARGUMENTS", "--color never --local");
-    with_input(&mut bash, whole.as_bytes())
-}
-
-#[test]
 fn the_jobs_for_gitlab_keep_their_exit_codes() {
     let file = yaml("ci/gitlab.yml");
     let site = Site::new();
@@ -326,17 +260,4 @@ fn the_jobs_for_gitlab_keep_their_exit_codes() {
     ends("sftpctl-validate", 2);
     let output = gitlab(&site, &file["sftpctl-plan"]);
     assert!(!output.status.success(), "{}", shown(&output));
-}
-
-#[test]
-fn what_gitlab_includes_holds_for_its_own_jobs_only() {
-    let file = yaml("ci/gitlab.yml");
-    for (name, job) in file.as_object().unwrap() {
-        assert!(name.trim_start_matches('.').starts_with("sftpctl"), "{name} would hold for every job");
-        if !name.starts_with('.') {
-            assert_eq!(job["extends"], ".sftpctl", "{name}");
-            assert!(["test", "deploy"].contains(&job["stage"].as_str().unwrap()), "{name}");
-            assert!(job["rules"].is_array(), "{name}: without rules it would run in every pipeline");
-        }
-    }
 }

@@ -2,43 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::net::TcpListener;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
 use serde_json::Value;
+use sftpctl_testkit::programs::{installed, venv};
 
-/// A local cloud with one Transfer server, stopped when dropped.
-struct Cloud {
-    dir: tempfile::TempDir,
-}
-
-fn venv() -> PathBuf {
-    std::env::var_os("SFTPCTL_LOCAL_VENV")
-        .map_or_else(|| Path::new(env!("CARGO_TARGET_TMPDIR")).join("local-venv"), PathBuf::from)
-}
-
-impl Cloud {
-    fn run(&self, arguments: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_sftpctl"))
-            .args(arguments)
-            .current_dir(self.dir.path())
-            .env("SFTPCTL_LOCAL_VENV", venv())
-            .output()
-            .unwrap()
-    }
-
-    fn status(&self) -> Value {
-        serde_json::from_slice(&self.run(&["local", "status", "--output", "json"]).stdout).unwrap()
-    }
-}
-
-impl Drop for Cloud {
-    fn drop(&mut self) {
-        self.run(&["local", "stop"]);
-    }
-}
+use crate::site::{Site, succeeded, until};
 
 const CREATE: &str = "
 import sys, botocore.run
@@ -65,30 +34,17 @@ fn failures(report: &Value) -> Vec<String> {
 
 #[test]
 fn the_default_security_policy_has_no_failures_but_those_of_awss_own() {
-    let cloud = Cloud { dir: tempfile::tempdir().unwrap() };
-    let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
-    let started = cloud.run(&["local", "start", "--port", &port.to_string(), "--server-start-time", "100ms"]);
-    assert!(started.status.success(), "{}", String::from_utf8_lossy(&started.stderr));
-    let endpoint = cloud.status()["endpoint"].as_str().unwrap().to_owned();
-    let created = Command::new(venv().join("bin/python"))
-        .args(["-c", CREATE, &endpoint, "TransferSecurityPolicy-2025-03"])
-        .output()
-        .unwrap();
-    assert!(created.status.success(), "{}", String::from_utf8_lossy(&created.stderr));
-    let deadline = Instant::now() + Duration::from_secs(20);
-    let port = loop {
-        if let Some(port) = cloud.status()["servers"][0]["port"].as_u64() {
-            break port.to_string();
-        }
-        assert!(Instant::now() < deadline, "no endpoint: {}", cloud.status());
-    };
+    let site = Site::with_times(&["--server-start-time", "100ms"]);
+    let mut create = Command::new(venv().join("bin/python"));
+    create.args(["-c", CREATE, &site.endpoint(), "TransferSecurityPolicy-2025-03"]);
+    succeeded("create a server", &create.output().unwrap());
+    let port = until("an SFTP endpoint", || site.status()["servers"][0]["port"].as_u64()).to_string();
 
-    let audit = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("tools").join("bin/ssh-audit");
-    let output = Command::new(&audit)
+    let output = Command::new(installed("tools/bin/ssh-audit"))
         // Not how many connections a second it takes: others share the machine.
         .args(["--skip-rate-test", "--json", "--port", &port, "127.0.0.1"])
         .output()
-        .unwrap_or_else(|error| panic!("{} cannot be started ({error}): run scripts/test", audit.display()));
+        .unwrap();
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     // The NIST curves are in AWS's policy and an ECDSA key is among those that AWS makes for a server; a doubt about
     // their origin is all that is held against them.

@@ -5,105 +5,42 @@
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+pub use crate::programs::{authorizer, built, oracle, oracle_at, shown, succeeded, text, tool};
+use crate::programs::{installed, root, sftpctl, venv};
+
 /// How long anything may take that a test waits for.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+pub const DEADLINE: Duration = Duration::from_secs(60);
 
-/// Another program of this workspace: Cargo builds it beside `sftpctl` when it builds the tests of its crate.
-pub(crate) fn built(name: &str) -> PathBuf {
-    let path = Path::new(env!("CARGO_BIN_EXE_sftpctl")).with_file_name(name);
-    assert!(path.exists(), "{} is missing: cargo build --bins", path.display());
-    path
-}
+/// Between two looks at something that a test waits for: what it waits for needs the processor.
+const PAUSE: Duration = Duration::from_millis(10);
 
-/// A folder with the environments and a running local cloud, stopped when dropped.
-pub(crate) struct Site {
-    pub(crate) dir: tempfile::TempDir,
-}
-
-/// The virtual environment that the product makes for its local cloud; botocore is in it.
-fn venv() -> PathBuf {
-    std::env::var_os("SFTPCTL_LOCAL_VENV")
-        .map_or_else(|| Path::new(env!("CARGO_TARGET_TMPDIR")).join("local-venv"), PathBuf::from)
-}
-
-/// The authorizer without its symbols, as releases have it: nearly every test zips, uploads and unpacks it, and the symbols are
-/// two thirds of it.
-pub(crate) fn authorizer() -> &'static Path {
-    static STRIPPED: OnceLock<PathBuf> = OnceLock::new();
-    STRIPPED.get_or_init(|| {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
-        let stripped = tempfile::Builder::new().prefix("sftp-authorizer").tempfile_in(folder).unwrap().into_temp_path();
-        let output = tool("strip", "binutils").arg("-o").arg(&stripped).arg(built("sftp-authorizer")).output();
-        succeeded("strip", &output.unwrap());
-        // Whole at any moment, for another run of the tests that works at the same time.
-        let path = folder.join("sftp-authorizer");
-        stripped.persist(&path).unwrap();
-        path
-    })
-}
-
-/// The Python of the tools that `scripts/test` installs.
-fn tools_python() -> PathBuf {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
-    let python = target.join("tools/bin/python");
-    assert!(python.exists(), "{} is missing: run scripts/test, which installs it", python.display());
-    python
-}
-
-fn oracle(script: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracle").join(script)
-}
-
-/// A script of `tests/oracle` that takes the endpoint first.
-pub(crate) fn oracle_at(script: &str, endpoint: &str) -> Command {
-    let mut command = Command::new(venv().join("bin/python"));
-    command.arg(oracle(script)).arg(endpoint);
-    command
-}
-
-/// A program of this machine; where it is missing the test fails and says how to get it.
-pub(crate) fn tool(name: &str, package: &str) -> Command {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path).any(|folder| folder.join(name).is_file());
-    assert!(found, "{name} is missing: apt-get install {package}");
-    Command::new(name)
-}
-
-pub(crate) fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
-pub(crate) fn shown(output: &Output) -> String {
-    format!("{}\n{}{}", output.status, text(&output.stdout), text(&output.stderr))
-}
-
-/// Standard output of what must have succeeded.
-pub(crate) fn succeeded(what: &str, output: &Output) -> String {
-    assert!(output.status.success(), "{what}: {}", shown(output));
-    text(&output.stdout)
+/// A folder with the environments and a local cloud on a port of its own, stopped when dropped.
+pub struct Site {
+    pub dir: tempfile::TempDir,
+    /// The port of its local cloud.
+    pub cloud_port: u16,
 }
 
 /// Asks again and again until there is an answer; fails after [`DEADLINE`].
-pub(crate) fn until<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
+pub fn until<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
     let end = Instant::now() + DEADLINE;
     loop {
         if let Some(found) = probe() {
             return found;
         }
         assert!(Instant::now() < end, "{what}: not within {DEADLINE:?}");
-        std::thread::yield_now();
+        std::thread::sleep(PAUSE);
     }
 }
 
 /// Runs a program with something on its standard input.
-pub(crate) fn with_input(command: &mut Command, input: &[u8]) -> Output {
+pub fn with_input(command: &mut Command, input: &[u8]) -> Output {
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     // A program that ends without reading is judged by its output.
     let _ = child.stdin.take().unwrap().write_all(input);
@@ -112,40 +49,54 @@ pub(crate) fn with_input(command: &mut Command, input: &[u8]) -> Output {
 
 /// Who logs in, and with what.
 #[derive(Clone, Debug)]
-pub(crate) struct Login {
-    pub(crate) username: String,
-    pub(crate) password: String,
+pub struct Login {
+    pub username: String,
+    pub password: String,
 }
 
 impl Login {
-    pub(crate) fn new(username: &str, password: &str) -> Self {
+    pub fn new(username: &str, password: &str) -> Self {
         Self { username: username.to_owned(), password: password.to_owned() }
     }
 }
 
 impl Site {
     /// A local cloud, nothing deployed.
-    pub(crate) fn new() -> Self {
+    pub fn new() -> Self {
         Self::with_times(&["--server-start-time", "200ms"])
     }
 
     /// A local cloud whose services take their time.
-    pub(crate) fn with_times(times: &[&str]) -> Self {
-        let site = Self { dir: tempfile::tempdir().unwrap() };
-        let environments = site.dir.path().join("environments");
-        std::fs::create_dir(&environments).unwrap();
-        for name in ["99.yaml", "prod.yaml"] {
-            let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("environments").join(name);
-            std::fs::copy(source, environments.join(name)).unwrap();
-        }
-        let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
-        let port = port.to_string();
-        site.ok(&[&["local", "start", "--port", &port], times].concat());
+    pub fn with_times(times: &[&str]) -> Self {
+        let site = Self::stopped();
+        site.start(times);
         site
     }
 
+    /// A folder whose local cloud is not started.
+    pub fn stopped() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let environments = dir.path().join("environments");
+        std::fs::create_dir(&environments).unwrap();
+        for name in ["99.yaml", "prod.yaml"] {
+            std::fs::copy(root().join("environments").join(name), environments.join(name)).unwrap();
+        }
+        let cloud_port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+        Self { dir, cloud_port }
+    }
+
+    /// Starts the local cloud, also once more.
+    pub fn start(&self, arguments: &[&str]) {
+        self.ok(&[&["local", "start", "--port", &self.cloud_port.to_string()], arguments].concat());
+    }
+
+    /// The folder of the local cloud.
+    pub fn cloud(&self) -> PathBuf {
+        self.dir.path().join(".sftpctl/local")
+    }
+
     /// Environment 99 with this added to its file, deployed.
-    pub(crate) fn deployed(added: &str) -> Self {
+    pub fn deployed(added: &str) -> Self {
         let site = Self::new();
         site.edit(|file| format!("{file}\n{added}"));
         site.deploy();
@@ -153,14 +104,14 @@ impl Site {
     }
 
     /// Changes the environment file.
-    pub(crate) fn edit(&self, change: impl FnOnce(String) -> String) {
+    pub fn edit(&self, change: impl FnOnce(String) -> String) {
         let path = self.dir.path().join("environments/99.yaml");
         let before = std::fs::read_to_string(&path).unwrap();
         std::fs::write(path, change(before)).unwrap();
     }
 
-    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_sftpctl"));
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(sftpctl());
         command
             .args(arguments)
             .current_dir(self.dir.path())
@@ -170,61 +121,61 @@ impl Site {
         command
     }
 
-    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
+    pub fn run(&self, arguments: &[&str]) -> Output {
         self.command(arguments).output().unwrap()
     }
 
-    pub(crate) fn ok(&self, arguments: &[&str]) -> String {
+    pub fn ok(&self, arguments: &[&str]) -> String {
         succeeded(&format!("{arguments:?}"), &self.run(arguments))
     }
 
-    pub(crate) fn ends_with(&self, code: i32, arguments: &[&str]) -> String {
+    pub fn ends_with(&self, code: i32, arguments: &[&str]) -> String {
         let output = self.run(arguments);
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", shown(&output));
         shown(&output)
     }
 
-    pub(crate) fn deploy(&self) -> String {
+    pub fn deploy(&self) -> String {
         self.ok(&["deploy", "--env", "99", "--local", "--yes"])
     }
 
     /// Loses what state remembers of environment 99.
-    pub(crate) fn forget(&self) {
-        std::fs::remove_file(self.dir.path().join(".sftpctl/local/state/99.json")).unwrap();
+    pub fn forget(&self) {
+        std::fs::remove_file(self.cloud().join("state/99.json")).unwrap();
     }
 
     /// The ids of the planned steps.
-    pub(crate) fn planned(&self) -> Vec<String> {
+    pub fn planned(&self) -> Vec<String> {
         let lines = self.ok(&["plan", "--env", "99", "--local", "--output", "json"]);
         let plan: Value = serde_json::from_str(lines.lines().last().unwrap()).unwrap();
         plan["steps"].as_array().unwrap().iter().map(|step| step["id"].as_str().unwrap().to_owned()).collect()
     }
 
-    pub(crate) fn status(&self) -> Value {
+    pub fn status(&self) -> Value {
         serde_json::from_str(&self.ok(&["local", "status", "--output", "json"])).unwrap()
     }
 
     /// Looks at AWS, or meddles with it, through botocore: a command of `tests/oracle/deployed.py`.
-    pub(crate) fn aws(&self, arguments: &[&str]) -> String {
+    pub fn aws(&self, arguments: &[&str]) -> String {
         self.oracle("deployed.py", arguments)
     }
 
     /// A script of `tests/oracle` that takes the endpoint first.
-    pub(crate) fn oracle(&self, script: &str, arguments: &[&str]) -> String {
+    pub fn oracle(&self, script: &str, arguments: &[&str]) -> String {
         let output = self.oracle_command(script).args(arguments).output().unwrap();
         succeeded(&format!("{script} {arguments:?}"), &output).trim().to_owned()
     }
 
-    pub(crate) fn oracle_command(&self, script: &str) -> Command {
+    pub fn oracle_command(&self, script: &str) -> Command {
         oracle_at(script, &self.endpoint())
     }
 
-    pub(crate) fn endpoint(&self) -> String {
-        self.status()["endpoint"].as_str().unwrap().to_owned()
+    pub fn endpoint(&self) -> String {
+        format!("http://127.0.0.1:{}", self.cloud_port)
     }
 
     /// Ports of the servers' SFTP endpoints, by region.
-    pub(crate) fn ports(&self) -> BTreeMap<String, u16> {
+    pub fn ports(&self) -> BTreeMap<String, u16> {
         let status = self.status();
         let servers = status["servers"].as_array().unwrap().iter();
         servers
@@ -235,19 +186,19 @@ impl Site {
             .collect()
     }
 
-    pub(crate) fn port(&self, region: &str) -> u16 {
+    pub fn port(&self, region: &str) -> u16 {
         self.ports()[region]
     }
 
     /// `sftpctl users …` on this site, with a password on standard input.
-    pub(crate) fn users(&self, arguments: &[&str], password: &str) -> Output {
+    pub fn users(&self, arguments: &[&str], password: &str) -> Output {
         let mut command = self.command(&["users"]);
         command.args(arguments).args(["--env", "99", "--local"]);
         with_input(&mut command, password.as_bytes())
     }
 
     /// Adds an account in cluster 99-5.
-    pub(crate) fn add(&self, orgid: u32, username: &str, password: &str) -> Login {
+    pub fn add(&self, orgid: u32, username: &str, password: &str) -> Login {
         let orgid = orgid.to_string();
         let which = ["add", "--orgid", &orgid, "--username", username, "--cluster", "99-5", "--password-stdin"];
         succeeded(username, &self.users(&which, password));
@@ -255,14 +206,14 @@ impl Site {
     }
 
     /// `sftpctl test-login` in all regions: whether it succeeded, and what it says.
-    pub(crate) fn test_login(&self, login: &Login) -> (bool, String) {
+    pub fn test_login(&self, login: &Login) -> (bool, String) {
         let mut command = self.command(&["test-login", "--env", "99", "--local", "--all-regions", "--password-stdin"]);
         let output = with_input(command.args(["--username", &login.username]), login.password.as_bytes());
         (output.status.success(), shown(&output))
     }
 
     /// OpenSSH's options for a log-in by password, given by a program in its own language.
-    pub(crate) fn openssh(&self, program: &str, login: &Login) -> Command {
+    pub fn openssh(&self, program: &str, login: &Login) -> Command {
         use std::os::unix::fs::PermissionsExt as _;
         let asked = self.dir.path().join("askpass");
         if !asked.exists() {
@@ -281,20 +232,20 @@ impl Site {
     }
 
     /// Runs a batch in OpenSSH's `sftp`.
-    pub(crate) fn sftp(&self, port: u16, login: &Login, batch: &str) -> Output {
+    pub fn sftp(&self, port: u16, login: &Login, batch: &str) -> Output {
         let mut command = self.openssh("sftp", login);
         command.args(["-o", "NumberOfPasswordPrompts=1", "-b", "-", "-P", &port.to_string()]);
         with_input(command.arg(format!("{}@127.0.0.1", login.username)), batch.as_bytes())
     }
 
     /// Whether OpenSSH's `sftp` gets in and sees its home.
-    pub(crate) fn admits(&self, port: u16, login: &Login) -> bool {
+    pub fn admits(&self, port: u16, login: &Login) -> bool {
         self.sftp(port, login, "ls\n").status.success()
     }
 
     /// paramiko, by a command of `tests/oracle/sftp_client.py`.
-    pub(crate) fn paramiko(&self, port: u16, login: &Login) -> Command {
-        let mut command = Command::new(tools_python());
+    pub fn paramiko(&self, port: u16, login: &Login) -> Command {
+        let mut command = Command::new(installed("tools/bin/python"));
         command
             .arg(oracle("sftp_client.py"))
             .args([&port.to_string(), &login.username])
@@ -303,27 +254,29 @@ impl Site {
         command
     }
 
-    pub(crate) fn paramiko_ok(&self, port: u16, login: &Login, arguments: &[&str]) -> String {
+    pub fn paramiko_ok(&self, port: u16, login: &Login, arguments: &[&str]) -> String {
         let output = self.paramiko(port, login).args(arguments).output().unwrap();
         succeeded(&format!("{arguments:?}"), &output).trim().to_owned()
     }
 
     /// The local cloud's own logs.
-    pub(crate) fn logs(&self) -> String {
-        let folder = self.dir.path().join(".sftpctl/local");
-        let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap_or_default();
+    pub fn logs(&self) -> String {
+        let read = |name: &str| std::fs::read_to_string(self.cloud().join(name)).unwrap_or_default();
         read("front.log") + &read("ministack.log")
     }
 }
 
 impl Drop for Site {
     fn drop(&mut self) {
-        self.run(&["local", "stop"]);
+        let output = self.run(&["local", "stop"]);
+        if !std::thread::panicking() {
+            succeeded("local stop", &output);
+        }
     }
 }
 
 /// A process that is ended when the test is, also when it fails.
-pub(crate) struct Running(pub(crate) Child);
+pub struct Running(pub Child);
 
 impl Drop for Running {
     fn drop(&mut self) {

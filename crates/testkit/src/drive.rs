@@ -28,7 +28,7 @@ use sftpctl_engine::state::store::{self, Store};
 
 /// Keeps the events.
 #[derive(Default)]
-pub(crate) struct Kept(pub(crate) Mutex<Vec<Event>>);
+pub struct Kept(pub Mutex<Vec<Event>>);
 
 impl Reporter for Kept {
     fn event(&self, event: &Event) {
@@ -39,35 +39,35 @@ impl Reporter for Kept {
 }
 
 /// What came of a run.
-pub(crate) struct Ended {
-    pub(crate) plan: Plan,
-    pub(crate) outcomes: Outcomes,
-    pub(crate) actual: Actual,
-    pub(crate) events: Vec<Event>,
+pub struct Ended {
+    pub plan: Plan,
+    pub outcomes: Outcomes,
+    pub actual: Actual,
+    pub events: Vec<Event>,
 }
 
 impl Ended {
     /// How the one step ended, as JSON.
-    pub(crate) fn outcome(&self, id: &NodeId) -> serde_json::Value {
+    pub fn outcome(&self, id: &NodeId) -> serde_json::Value {
         serde_json::to_value(&self.outcomes[id]).unwrap()
     }
 }
 
 /// The shipped environment 99.
-pub(crate) fn environment() -> Environment {
-    let path = format!("{}/environments/99.yaml", env!("CARGO_MANIFEST_DIR"));
-    spec::load(&std::fs::read_to_string(&path).unwrap(), &path).unwrap()
+pub fn environment() -> Environment {
+    let path = crate::programs::root().join("environments/99.yaml");
+    spec::load(&std::fs::read_to_string(&path).unwrap(), &path.display().to_string()).unwrap()
 }
 
 /// Every resource of an environment, with a package that Lambda could not run.
-pub(crate) fn resources(environment: &Environment) -> Vec<Arc<dyn Resource>> {
+pub fn resources(environment: &Environment) -> Vec<Arc<dyn Resource>> {
     let code = Arc::new(Package::new(b"no program".to_vec()));
     let given = Inputs { code, host_keys: Arc::from([]), adopted_tags: BTreeMap::new(), servers: Arc::from([]) };
     desired::resources(environment, &given).unwrap()
 }
 
 /// One resource of environment 99.
-pub(crate) fn resource(id: &str) -> Arc<dyn Resource> {
+pub fn resource(id: &str) -> Arc<dyn Resource> {
     let environment = environment();
     let mut all = resources(&environment);
     all.extend(desired::leftovers(&environment, &History::default()));
@@ -75,7 +75,7 @@ pub(crate) fn resource(id: &str) -> Arc<dyn Resource> {
 }
 
 /// Looks, plans and does. `given` is taken as read beforehand.
-pub(crate) async fn deploy(aws: &Arc<Aws>, resources: &[Arc<dyn Resource>], given: Actual) -> Ended {
+pub async fn deploy(aws: &Arc<Aws>, resources: &[Arc<dyn Resource>], given: Actual) -> Ended {
     let mut actual = observe(aws, resources, &BTreeMap::new()).await.actual;
     actual.extend(given);
     let (plan, edges) = planner::deploy("99", "111111111111", resources, &[], &actual).unwrap();
@@ -83,7 +83,7 @@ pub(crate) async fn deploy(aws: &Arc<Aws>, resources: &[Arc<dyn Resource>], give
 }
 
 /// Looks and takes down everything that is there, data too.
-pub(crate) async fn teardown(aws: &Arc<Aws>, resources: &[Arc<dyn Resource>]) -> Ended {
+pub async fn teardown(aws: &Arc<Aws>, resources: &[Arc<dyn Resource>]) -> Ended {
     let actual = observe(aws, resources, &BTreeMap::new()).await.actual;
     let options = RemovalOptions { delete_data: true };
     let mut removals: Vec<(NodeId, Removal)> = Vec::new();
@@ -97,7 +97,7 @@ pub(crate) async fn teardown(aws: &Arc<Aws>, resources: &[Arc<dyn Resource>]) ->
 }
 
 /// Does what a plan says, made from this actual or from an older one.
-pub(crate) async fn run(
+pub async fn run(
     aws: &Arc<Aws>,
     resources: &[Arc<dyn Resource>],
     plan: (Plan, Edges),
@@ -108,7 +108,7 @@ pub(crate) async fn run(
 }
 
 /// The same with deadlines of the environment file.
-pub(crate) async fn run_within(
+pub async fn run_within(
     aws: &Arc<Aws>,
     resources: &[Arc<dyn Resource>],
     (plan, edges): (Plan, Edges),
@@ -148,7 +148,7 @@ pub(crate) async fn run_within(
 }
 
 /// Every resource that waits for this one, directly or not.
-pub(crate) fn dependants(edges: &Edges, id: &NodeId) -> Vec<NodeId> {
+pub fn dependants(edges: &Edges, id: &NodeId) -> Vec<NodeId> {
     let mut found: Vec<NodeId> = Vec::new();
     for node in graph::order(edges) {
         if edges[&node].iter().any(|wait| wait == id || found.contains(wait)) {

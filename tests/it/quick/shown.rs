@@ -163,7 +163,7 @@ fn the_help_of_every_command() {
 fn a_manual_page_of_every_command() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("man1");
-    let mut man = std::process::Command::new(env!("CARGO_BIN_EXE_sftpctl"));
+    let mut man = std::process::Command::new(sftpctl_testkit::programs::sftpctl());
     assert!(man.args(["man", "--dir"]).arg(&dir).output().unwrap().status.success());
     let mut pages: BTreeMap<String, String> = BTreeMap::new();
     for entry in std::fs::read_dir(&dir).unwrap() {
@@ -181,7 +181,7 @@ fn a_manual_page_of_every_command() {
 /// README's list of exit codes is the program's.
 #[test]
 fn the_readme_lists_the_exit_codes_that_there_are() {
-    let readme = include_str!("../../README.md");
+    let readme = include_str!("../../../README.md");
     let (_, list) = readme.split_once("| code | meaning |\n|---|---|\n").unwrap();
     let plain = |text: &str| text.replace(['`', '|'], " ").split_whitespace().collect::<Vec<_>>().join(" ");
     let listed: Vec<String> = list.lines().take_while(|line| line.starts_with('|')).map(plain).collect();

@@ -1,0 +1,262 @@
+//! What holds for every kind of resource alike. First against a actual in memory, where each node fails in turn; then
+//! against the local cloud, where every kind is what it is.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+use sftpctl_aws::{Aws, AwsError, ConnectOptions};
+use sftpctl_core::events::Event;
+use sftpctl_core::kind::{Kind, NodeId};
+use sftpctl_core::model::{Actual, Change, Live, Properties, RemovalOptions, Want};
+use sftpctl_core::node::Node;
+use sftpctl_core::plan::{graph, planner};
+use sftpctl_engine::desired::{self, History};
+use sftpctl_engine::execute::executor::Task;
+use sftpctl_engine::observe::observe;
+use sftpctl_engine::resources::resource::Resource;
+use sftpctl_engine::resources::resource::ResourceError;
+
+use crate::drive::{self, dependants, environment, resources};
+use crate::site::Site;
+
+/// What exists, and what was done to it.
+#[derive(Default)]
+struct Memory {
+    there: Actual,
+    made: BTreeMap<NodeId, usize>,
+    fault: Option<Fault>,
+    /// Cannot be looked at.
+    hidden: Option<NodeId>,
+}
+
+/// The one call that goes wrong.
+#[derive(Clone)]
+struct Fault {
+    node: NodeId,
+    /// The call takes effect all the same: only its answer is lost.
+    takes_effect: bool,
+}
+
+/// A resource whose AWS is a map. What it is, needs and wants is the real one's.
+struct InMemory {
+    real: Arc<dyn Resource>,
+    memory: Arc<Mutex<Memory>>,
+}
+
+fn lost(operation: &'static str, node: &NodeId) -> AwsError {
+    AwsError {
+        operation,
+        object: node.to_string(),
+        code: Some("InternalFailure".into()),
+        message: "the node of this test".into(),
+        status: Some(400),
+    }
+}
+
+impl InMemory {
+    fn call(&self, effect: impl FnOnce(&mut Memory)) -> Result<(), ResourceError> {
+        let mut memory = self.memory.lock().unwrap();
+        let fault = memory.fault.clone().filter(|fault| fault.node == *self.real.id());
+        if fault.as_ref().is_none_or(|fault| fault.takes_effect) {
+            effect(&mut memory);
+        }
+        match fault {
+            Some(_) => Err(lost("test:Call", self.real.id()).into()),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Node for InMemory {
+    fn kind(&self) -> Kind {
+        self.real.kind()
+    }
+
+    fn id(&self) -> &NodeId {
+        self.real.id()
+    }
+
+    fn needs(&self) -> Vec<NodeId> {
+        self.real.needs()
+    }
+
+    fn removed_after(&self) -> Vec<NodeId> {
+        self.real.removed_after()
+    }
+
+    fn title(&self) -> String {
+        self.real.title()
+    }
+
+    fn wanted(&self, actual: &Actual) -> Properties {
+        self.real.wanted(actual)
+    }
+
+    fn diff(&self, live: Option<&Live>, actual: &Actual) -> Option<Change> {
+        self.real.diff(live, actual)
+    }
+}
+
+#[async_trait]
+impl Resource for InMemory {
+    async fn read(&self, _aws: &Aws, _known: Option<&str>) -> Result<Option<Live>, AwsError> {
+        let memory = self.memory.lock().unwrap();
+        if memory.hidden.as_ref() == Some(self.real.id()) {
+            return Err(lost("test:Read", self.real.id()));
+        }
+        Ok(memory.there.get(self.real.id()).cloned().flatten())
+    }
+
+    async fn apply(
+        &self,
+        _aws: &Aws,
+        _call: &str,
+        _change: &Change,
+        _live: Option<&Live>,
+        actual: &Actual,
+    ) -> Result<(), ResourceError> {
+        let id = self.real.id();
+        let mut live = Live::new(id.as_str());
+        for (name, want) in self.real.wanted(actual) {
+            match want {
+                Want::Is(value) => live = live.with(name, value),
+                Want::After(node) => panic!("{id} was begun before {node} had told {name}"),
+            }
+        }
+        for name in ["ApiId", "ApiUrl", "InvocationRoleArn", "TriggerSourceArn", "ServerId", "State", "Endpoint"] {
+            live = live.output(name, format!("{name} of {id}"));
+        }
+        self.call(|memory| {
+            *memory.made.entry(id.clone()).or_default() += 1;
+            memory.there.insert(id.clone(), Some(live));
+        })
+    }
+
+    async fn delete(
+        &self,
+        _aws: &Aws,
+        _call: &str,
+        _live: &Live,
+        _options: RemovalOptions,
+    ) -> Result<(), ResourceError> {
+        self.call(|memory| {
+            memory.there.remove(self.real.id());
+        })
+    }
+}
+
+fn in_memory() -> (Arc<Mutex<Memory>>, Vec<Arc<dyn Resource>>) {
+    let memory: Arc<Mutex<Memory>> = Arc::default();
+    let wrapped = resources(&environment())
+        .into_iter()
+        .map(|real| -> Arc<dyn Resource> { Arc::new(InMemory { real, memory: Arc::clone(&memory) }) });
+    // The stack makes the buckets; in memory nobody does, and their own node has nothing to do.
+    let all = wrapped.filter(|resource| resource.kind() != Kind::Bucket).collect();
+    (memory, all)
+}
+
+async fn no_aws() -> Arc<Aws> {
+    let options = ConnectOptions {
+        endpoint_url: Some("http://127.0.0.1:1".into()),
+        local_account: Some("111111111111".into()),
+        home_region: "us-west-2".into(),
+        profile: None,
+    };
+    Arc::new(Aws::connect(options).await)
+}
+
+fn word(outcome: &sftpctl_core::events::Outcome) -> String {
+    serde_json::to_value(outcome).unwrap()["outcome"].as_str().unwrap().to_owned()
+}
+
+/// Exactly what waits for the node is not begun, everything else is done; the error says the node and what is left;
+/// the next run does the rest, and nothing is made twice.
+#[tokio::test]
+async fn a_failure_at_any_node_blocks_what_needs_it_and_is_finished_by_the_next_run() {
+    let aws = no_aws().await;
+    let (_, all) = in_memory();
+    let up = graph::upwards(&all).unwrap();
+    for node in up.keys() {
+        for takes_effect in [false, true] {
+            let (memory, all) = in_memory();
+            memory.lock().unwrap().fault = Some(Fault { node: node.clone(), takes_effect });
+            let ended = drive::deploy(&aws, &all, Actual::new()).await;
+            let blocked = dependants(&up, node);
+            for (id, outcome) in &ended.outcomes {
+                let expected = match id {
+                    // What took effect all the same is seen, and nothing failed.
+                    _ if takes_effect => "changed",
+                    id if id == node => "failed",
+                    id if blocked.contains(id) => "blocked",
+                    _ => "changed",
+                };
+                assert_eq!(word(outcome), expected, "{id}, with a fault at {node}");
+            }
+            if !takes_effect {
+                let told = ended.outcome(node);
+                assert!(told["error"].as_str().unwrap().contains(node.as_str()), "{told}");
+                assert_eq!(told["left"], "nothing");
+            }
+
+            memory.lock().unwrap().fault = None;
+            let again = drive::deploy(&aws, &all, Actual::new()).await;
+            assert!(again.outcomes.values().all(|o| ["changed", "unchanged"].contains(&word(o).as_str())), "{node}");
+            assert!(drive::deploy(&aws, &all, Actual::new()).await.plan.is_empty(), "{node}");
+            let memory = memory.lock().unwrap();
+            assert!(memory.made.values().all(|times| *times == 1), "{node}: {:?}", memory.made);
+            assert_eq!(memory.made.len(), all.len());
+        }
+    }
+}
+
+/// A step that was to do nothing looks again when what it needs has changed; where it cannot, that is told.
+#[tokio::test]
+async fn a_step_without_a_change_that_cannot_be_looked_at_again_is_told() {
+    let aws = no_aws().await;
+    let (memory, all) = in_memory();
+    drive::deploy(&aws, &all, Actual::new()).await;
+    let (role, policy) = ("global/user-role".parse().unwrap(), "global/user-policy".parse::<NodeId>().unwrap());
+    memory.lock().unwrap().there.remove(&role);
+    let actual = observe(&aws, &all, &BTreeMap::new()).await.actual;
+    let (plan, edges) = planner::deploy("99", "111111111111", &all, &[], &actual).unwrap();
+    assert_eq!(plan.steps.iter().map(|step| &step.id).collect::<Vec<_>>(), [&role]);
+    memory.lock().unwrap().hidden = Some(policy.clone());
+    let ended = drive::run(&aws, &all, (plan, edges), actual, Task::Apply).await;
+    let told = ended.events.iter().any(|event| match event {
+        Event::StepFinished { step, outcome, .. } => *step == policy && word(outcome) == "failed",
+        _ => false,
+    });
+    assert!(told, "{:?}", ended.events);
+}
+
+#[tokio::test]
+async fn a_failure_of_any_removal_keeps_what_it_needs_and_is_finished_by_the_next_run() {
+    let aws = no_aws().await;
+    let (_, all) = in_memory();
+    let down = graph::downwards(&all).unwrap();
+    for node in down.keys() {
+        for takes_effect in [false, true] {
+            let (memory, all) = in_memory();
+            drive::deploy(&aws, &all, Actual::new()).await;
+            memory.lock().unwrap().fault = Some(Fault { node: node.clone(), takes_effect });
+            let ended = drive::teardown(&aws, &all).await;
+            let blocked = dependants(&down, node);
+            for (id, outcome) in &ended.outcomes {
+                let expected = match id {
+                    _ if takes_effect => "deleted",
+                    id if id == node => "failed",
+                    id if blocked.contains(id) => "blocked",
+                    _ => "deleted",
+                };
+                assert_eq!(word(outcome), expected, "{id}, with a fault at {node}");
+            }
+            memory.lock().unwrap().fault = None;
+            drive::teardown(&aws, &all).await;
+            assert!(memory.lock().unwrap().there.is_empty(), "{node}");
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! The events of `--output json`: their form stays as it is.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use sftpctl_core::events::{Event, Outcome, RegionRow, Summary};
+use sftpctl_core::kind::{Kind, NodeId};
+use sftpctl_core::model::{Action, Change, PropertyChange};
+
+/// Every kind of event there is: one that is added and not told here does not compile.
+fn events() -> Vec<Event> {
+    let step = || "us-west-2/server".parse::<NodeId>().unwrap();
+    let change = Change {
+        action: Action::Update,
+        properties: vec![PropertyChange {
+            name: "security policy".into(),
+            before: Some("old".into()),
+            after: Some("new".into()),
+            after_node: None,
+            replaces: None,
+        }],
+        reason: None,
+    };
+    let finished = |outcome| Event::StepFinished { step: step(), outcome, seconds: 1.5 };
+    let reason = || "it holds customers' files".to_owned();
+    let outcomes = [
+        Outcome::Changed,
+        Outcome::Unchanged,
+        Outcome::Deleted,
+        Outcome::Kept { reason: reason() },
+        Outcome::Later { reason: "not before 2026-11-25T10:00:00Z".into() },
+        Outcome::Failed {
+            error: "the stack failed".into(),
+            causes: vec!["Api: denied".into()],
+            left: "the stack sftp-99".into(),
+            hint: Some("run it again".into()),
+        },
+        Outcome::Blocked { by: "us-west-2/stack".parse().unwrap() },
+        Outcome::Stopped,
+    ];
+    let row = RegionRow {
+        region: "us-west-2".into(),
+        stack: Some("CREATE_COMPLETE".into()),
+        server: Some("s-0123456789abcdef0".into()),
+        state: Some("ONLINE".into()),
+        host: Some("99-uploads-us-west-2.xx.net".into()),
+        endpoint: Some("s-0123456789abcdef0.server.transfer.us-west-2.amazonaws.com".into()),
+    };
+    let summary = Summary {
+        environment: "99".into(),
+        command: "deploy".into(),
+        changed: 3,
+        failed: 1,
+        not_begun: 2,
+        kept: vec![reason()],
+        later: Vec::new(),
+        regions: vec![row],
+        seconds: 12.5,
+        aws_calls: 56,
+    };
+    let mut all = vec![
+        Event::Observing { environment: "99".into(), resources: 30 },
+        Event::StepStarted { step: step(), kind: Kind::Server, title: "Transfer server".into(), change },
+        Event::StepWaiting { step: step(), status: "STARTING".into() },
+        Event::StepNews { step: step(), line: "Api CREATE_COMPLETE".into() },
+        Event::StepRetried { step: step(), reason: "throttled".into() },
+        Event::Stopping,
+    ];
+    all.extend(outcomes.map(finished));
+    all.push(Event::Finished { summary });
+    for event in &all {
+        match event {
+            Event::Observing { .. }
+            | Event::StepStarted { .. }
+            | Event::StepWaiting { .. }
+            | Event::StepNews { .. }
+            | Event::StepRetried { .. }
+            | Event::Stopping
+            | Event::StepFinished {
+                outcome:
+                    Outcome::Changed
+                    | Outcome::Unchanged
+                    | Outcome::Deleted
+                    | Outcome::Kept { .. }
+                    | Outcome::Later { .. }
+                    | Outcome::Failed { .. }
+                    | Outcome::Blocked { .. }
+                    | Outcome::Stopped,
+                ..
+            }
+            | Event::Finished { .. } => {}
+        }
+    }
+    all
+}
+
+/// What pipelines read: a field that goes or is renamed is another version of the form.
+#[test]
+fn the_form_of_every_event() {
+    let lines: Vec<String> = events().iter().map(|event| serde_json::to_string(event).unwrap()).collect();
+    insta::assert_snapshot!("events_1", lines.join("\n"));
+}

@@ -1,0 +1,66 @@
+//! `sftpctl local` where it starts nothing.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
+
+use crate::site::{Site, shown, text};
+
+#[test]
+fn a_taken_port_is_named() {
+    let cloud = Site::stopped();
+    let _taken = TcpListener::bind(("127.0.0.1", cloud.cloud_port)).unwrap();
+    let output = cloud.run(&["local", "start", "--port", &cloud.cloud_port.to_string()]);
+    let errors = text(&output.stderr);
+    assert!(!output.status.success());
+    assert!(errors.contains(&format!("port {} on 127.0.0.1 is taken", cloud.cloud_port)), "{errors}");
+    assert!(errors.contains("local start --port"), "{errors}");
+}
+
+#[test]
+fn a_recycled_process_id_is_left_alone() {
+    let cloud = Site::stopped();
+    let mut stranger = Command::new("sleep").arg("600").spawn().unwrap();
+    let process = serde_json::json!({ "pid": stranger.id(), "started": 1 });
+    let run = serde_json::json!({ "version": 1, "port": cloud.cloud_port, "front": process, "ministack": process });
+    fs::create_dir_all(cloud.cloud()).unwrap();
+    fs::write(cloud.cloud().join("run.json"), run.to_string()).unwrap();
+    let output = cloud.run(&["local", "stop"]);
+    assert_eq!(text(&output.stdout), "not running\n", "{}", shown(&output));
+    assert!(stranger.try_wait().unwrap().is_none(), "it was ended");
+    stranger.kill().unwrap();
+    stranger.wait().unwrap();
+}
+
+/// What `local start` says with a Python that is a shell script.
+fn with_python(script: Option<&str>) -> String {
+    let cloud = Site::stopped();
+    let python = cloud.dir.path().join("python");
+    if let Some(script) = script {
+        fs::write(&python, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&python, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let port = cloud.cloud_port.to_string();
+    let mut command = cloud.command(&["local", "start", "--port", &port]);
+    let output = command.env("SFTPCTL_PYTHON", python).env_remove("SFTPCTL_LOCAL_VENV").output().unwrap();
+    assert!(!output.status.success());
+    text(&output.stderr)
+}
+
+#[test]
+fn what_python_lacks_is_named() {
+    let missing = with_python(None);
+    assert!(missing.contains("there is no `") && missing.contains("apt-get install python3"), "{missing}");
+    let old = with_python(Some("[ $1 = -c ] && echo 3.8 && exit 1"));
+    assert!(old.contains("is Python 3.8") && old.contains("3.10"), "{old}");
+    let no_venv = with_python(Some("[ $1 = -c ] && echo 3.11 && exit 0\necho ensurepip is not available\nexit 1"));
+    assert!(no_venv.contains("ensurepip") && no_venv.contains("python3-venv"), "{no_venv}");
+    let pip = "[ $1 = -c ] && echo 3.11 && exit 0\n\
+               [ $2 = venv ] && mkdir -p $4/bin && cp $0 $4/bin/python && exit 0\n\
+               echo 'no matching distribution' >&2\nexit 1";
+    let no_pip = with_python(Some(pip));
+    assert!(no_pip.contains("no matching distribution") && no_pip.contains("PIP_INDEX_URL"), "{no_pip}");
+}

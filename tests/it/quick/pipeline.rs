@@ -1,0 +1,84 @@
+//! What the files of the pipelines say, before any system runs them.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use crate::pipeline::{holds, inputs, names, steps, yaml};
+
+#[test]
+fn a_stage_has_its_steps_and_an_unknown_one_fails() {
+    for (stage, wanted) in [
+        ("validate", ["Stage", "Validate"].as_slice()),
+        ("plan", &["Stage", "Validate", "Plan"]),
+        ("deploy", &["Stage", "Deploy", "Verify"]),
+        ("verify", &["Stage", "Verify"]),
+        ("drift", &["Stage", "Drift"]),
+    ] {
+        assert_eq!(names(&steps(inputs(stage))), wanted, "{stage}");
+    }
+    assert_eq!(names(&steps([("environment".to_owned(), "99".to_owned())].into())), ["Stage", "Validate", "Plan"]);
+
+    let site = Site::new();
+    for stage in ["", "deplyo", "Plan", "plan\n::add-mask::99"] {
+        let said = fails(&site, inputs(stage), "Stage", 2);
+        let commands: Vec<&str> = said.lines().filter(|line| line.starts_with("::")).collect();
+        assert!(commands[0].starts_with("::error::no stage "), "{said}");
+        assert!(commands[0].ends_with(": validate, plan, deploy, verify, drift"), "{said}");
+        assert_eq!(commands.len(), 1, "{said}");
+    }
+}
+
+#[test]
+#[should_panic(expected = "no form that this test knows")]
+fn a_condition_of_another_form_is_not_guessed() {
+    holds(&inputs("plan"), "${{ inputs.stage != 'plan' }}");
+}
+
+#[test]
+fn the_workflow_gives_the_action_what_it_knows_and_forks_no_credentials() {
+    let file = yaml("ci/github.yml");
+    let mut stages = Vec::new();
+    for (job, content) in file["jobs"].as_object().unwrap() {
+        for step in
+            content["steps"].as_array().unwrap().iter().filter(|step| step["uses"] == "./.github/actions/sftpctl")
+        {
+            let with = step["with"].as_object().unwrap().iter();
+            let given: Inputs = with.map(|(name, text)| (name.clone(), text.as_str().unwrap().to_owned())).collect();
+            assert_eq!(job, &given["stage"]);
+            assert!(names(&steps(given)).len() > 1, "{job}");
+            stages.push(job.as_str());
+        }
+    }
+    stages.sort_unstable();
+    assert_eq!(stages, ["deploy", "drift", "plan", "validate"]);
+    assert_eq!(file["permissions"].to_string(), r#"{"contents":"read"}"#);
+    assert!(file["jobs"]["validate"].get("permissions").is_none());
+    assert!(file["jobs"]["plan"]["if"].as_str().unwrap().contains("head.repo.full_name == github.repository"));
+}
+
+/// A job as GitLab's runner makes it: one text in `eval`, with an input that has ended, given to bash on its input.
+fn gitlab(site: &Site, job: &Value) -> Output {
+    let script: Vec<&str> = job["script"].as_array().unwrap().iter().map(|line| line.as_str().unwrap()).collect();
+    let quoted = format!("{}\n", script.join("\n")).replace('\\', "\\\\").replace('\'', "\\'").replace('\n', "\\n");
+    let whole = format!(
+        "trap exit 1 TERM\nif set -o | grep pipefail > /dev/null; then set -o pipefail; fi; set -o errexit\n\
+         set +o noclobber\n: | eval $'{quoted}'\nexit 0\n"
+    );
+    let mut bash = bash(site);
+    bash.env("SFTPCTL_ENVIRONMENT", "99")
+        .env("SFTPCTL_ARGUMENTS", "--color never --local")
+        .env("SFTPCTL_VERIFY_ARGUMENTS", "--color never --local");
+    with_input(&mut bash, whole.as_bytes())
+}
+
+#[test]
+fn what_gitlab_includes_holds_for_its_own_jobs_only() {
+    let file = yaml("ci/gitlab.yml");
+    for (name, job) in file.as_object().unwrap() {
+        assert!(name.trim_start_matches('.').starts_with("sftpctl"), "{name} would hold for every job");
+        if !name.starts_with('.') {
+            assert_eq!(job["extends"], ".sftpctl", "{name}");
+            assert!(["test", "deploy"].contains(&job["stage"].as_str().unwrap()), "{name}");
+            assert!(job["rules"].is_array(), "{name}: without rules it would run in every pipeline");
+        }
+    }
+}
