@@ -1,4 +1,4 @@
-//! What `scripts/fuzz` does with each input. `tests/it/quick/fuzz_seeds.rs` compiles the same files, and runs them on the seeds.
+//! What `scripts/fuzz` does with each input. `tests/it/fuzz_seeds.rs` compiles the same files, and runs them on the seeds.
 
 #[cfg(feature = "files")]
 pub mod files;

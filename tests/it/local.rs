@@ -1,167 +1,66 @@
-//! The local cloud, as it is: real processes, real MiniStack, botocore as the client.
-//!
-//! The virtual environment is made once, by the product itself, and shared by all tests.
+//! `sftpctl local` where it starts nothing.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
-use sftpctl_testkit::programs::{root, venv};
+use crate::site::{Site, shown, text};
 
-use crate::site::{Site, shown, text, until};
-
-fn is_alive(pid: i64) -> bool {
-    // A zombie has ended; only its parent hasn't looked.
-    fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
-}
-
-fn signal(name: &str, pid: i64) {
-    assert!(Command::new("kill").args([name, &pid.to_string()]).status().unwrap().success());
-}
-
-/// The addresses that a process listens on, from /proc/net/tcp and tcp6: proc(5).
-fn listens_on(pid: i64) -> Vec<String> {
-    let sockets: Vec<String> = fs::read_dir(format!("/proc/{pid}/fd"))
-        .unwrap()
-        .filter_map(|entry| fs::read_link(entry.unwrap().path()).ok())
-        .filter_map(|link| Some(link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned()))
-        .collect();
-    let mut found = Vec::new();
-    for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
-        for line in fs::read_to_string(table).unwrap_or_default().lines().skip(1) {
-            let fields: Vec<&str> = line.split_whitespace().collect();
-            if fields[3] == "0A" && sockets.iter().any(|socket| socket == fields[9]) {
-                found.push(fields[1].split(':').next().unwrap().to_owned());
-            }
-        }
-    }
-    found
+#[test]
+fn a_taken_port_is_named() {
+    let cloud = Site::stopped();
+    let _taken = TcpListener::bind(("127.0.0.1", cloud.cloud_port)).unwrap();
+    let output = cloud.run(&["local", "start", "--port", &cloud.cloud_port.to_string()]);
+    let errors = text(&output.stderr);
+    assert!(!output.status.success());
+    assert!(errors.contains(&format!("port {} on 127.0.0.1 is taken", cloud.cloud_port)), "{errors}");
+    assert!(errors.contains("local start --port"), "{errors}");
 }
 
 #[test]
-fn everything_is_still_there_after_a_restart() {
-    let cloud = Site::with_times(&[]);
-    let made = cloud.oracle("local_cloud.py", &["fill"]);
-    let before = cloud.status();
-    assert_eq!(before["running"], true);
-    assert_eq!(before["servers"][0]["serverId"], made.trim());
-    assert_eq!(before["servers"][0]["region"], "us-west-2");
-
-    cloud.start(&[]);
-    assert_eq!(cloud.status()["pid"], before["pid"], "a second start changes nothing");
-
+fn a_recycled_process_id_is_left_alone() {
+    let cloud = Site::stopped();
+    let mut stranger = Command::new("sleep").arg("600").spawn().unwrap();
+    let process = serde_json::json!({ "pid": stranger.id(), "started": 1 });
+    let run = serde_json::json!({ "version": 1, "port": cloud.cloud_port, "front": process, "ministack": process });
+    fs::create_dir_all(cloud.cloud()).unwrap();
+    fs::write(cloud.cloud().join("run.json"), run.to_string()).unwrap();
     let output = cloud.run(&["local", "stop"]);
-    assert_eq!(text(&output.stdout), "stopped\n", "{}", shown(&output));
-    for pid in [&before["pid"], &before["ministack"]["pid"]] {
-        assert!(!is_alive(pid.as_i64().unwrap()));
+    assert_eq!(text(&output.stdout), "not running\n", "{}", shown(&output));
+    assert!(stranger.try_wait().unwrap().is_none(), "it was ended");
+    stranger.kill().unwrap();
+    stranger.wait().unwrap();
+}
+
+/// What `local start` says with a Python that is a shell script.
+fn with_python(script: Option<&str>) -> String {
+    let cloud = Site::stopped();
+    let python = cloud.dir.path().join("python");
+    if let Some(script) = script {
+        fs::write(&python, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&python, fs::Permissions::from_mode(0o755)).unwrap();
     }
-    assert_eq!(cloud.status()["running"], false);
-    assert_eq!(text(&cloud.run(&["local", "stop"]).stdout), "not running\n");
-
-    cloud.start(&[]);
-    assert_eq!(cloud.oracle("local_cloud.py", &["verify"]), made);
+    let port = cloud.cloud_port.to_string();
+    let mut command = cloud.command(&["local", "start", "--port", &port]);
+    let output = command.env("SFTPCTL_PYTHON", python).env_remove("SFTPCTL_LOCAL_VENV").output().unwrap();
+    assert!(!output.status.success());
+    text(&output.stderr)
 }
 
 #[test]
-fn a_killed_front_loses_nothing() {
-    let cloud = Site::with_times(&[]);
-    let made = cloud.oracle("local_cloud.py", &["fill"]);
-    let before = cloud.status();
-    signal("-KILL", before["pid"].as_i64().unwrap());
-    until("the front's end", || (!is_alive(before["pid"].as_i64().unwrap())).then_some(()));
-    // Its MiniStack is an orphan now; the next start ends it, which lets it write its state.
-    cloud.start(&[]);
-    assert!(!is_alive(before["ministack"]["pid"].as_i64().unwrap()));
-    assert_eq!(cloud.oracle("local_cloud.py", &["verify"]), made);
-}
-
-/// MiniStack itself leaves them behind.
-#[test]
-fn functions_end_with_the_cloud() {
-    for killed in [false, true] {
-        let cloud = Site::with_times(&[]);
-        let function: i64 = cloud.oracle("local_cloud.py", &["function"]).trim().parse().unwrap();
-        assert!(is_alive(function));
-        if killed {
-            signal("-KILL", cloud.status()["pid"].as_i64().unwrap());
-        }
-        cloud.run(&["local", "stop"]);
-        assert!(!is_alive(function), "front killed: {killed}");
-    }
-}
-
-#[test]
-fn the_front_ends_when_ministack_does() {
-    let cloud = Site::with_times(&[]);
-    let status = cloud.status();
-    signal("-KILL", status["ministack"]["pid"].as_i64().unwrap());
-    until("the front's end", || (!is_alive(status["pid"].as_i64().unwrap())).then_some(()));
-    let log = text(&cloud.run(&["local", "logs"]).stdout);
-    assert!(log.contains("MiniStack ended unexpectedly"), "{log}");
-    assert_eq!(cloud.status()["running"], false);
-}
-
-#[test]
-fn nothing_listens_beyond_loopback() {
-    let cloud = Site::with_times(&[]);
-    let status = cloud.status();
-    for pid in [&status["pid"], &status["ministack"]["pid"]] {
-        let addresses = listens_on(pid.as_i64().unwrap());
-        assert_eq!(addresses, ["0100007F"], "127.0.0.1, and one socket");
-    }
-}
-
-#[test]
-fn transfer_is_as_the_service_model_says() {
-    let cloud = Site::with_times(&["--server-start-time", "10m"]);
-    let counts = cloud.oracle("transfer_model.py", &[]);
-    assert!(counts.ends_with(", 0 faults"), "{counts}");
-}
-
-/// Oracle: `ssh-keygen -l`.
-#[test]
-fn a_host_key_has_the_fingerprint_that_clients_show() {
-    let cloud = Site::with_times(&[]);
-    for (kind, format) in [("ed25519", "RFC4716"), ("ecdsa", "RFC4716"), ("rsa", "RFC4716"), ("rsa", "PEM")] {
-        let key = cloud.dir.path().join(format!("{kind}-{format}"));
-        let keygen = |arguments: &[&str]| {
-            let output = Command::new("ssh-keygen").args(arguments).arg("-f").arg(&key).output();
-            let output = output.expect("ssh-keygen is missing: apt-get install openssh-client");
-            assert!(output.status.success(), "{}", shown(&output));
-            text(&output.stdout)
-        };
-        keygen(&["-q", "-t", kind, "-m", format, "-N", ""]);
-        let expected = keygen(&["-l"]);
-        let found = cloud.oracle("local_cloud.py", &["host-key", key.to_str().unwrap()]);
-        assert_eq!(Some(found.trim()), expected.split(' ').nth(1), "{kind} {format}");
-    }
-}
-
-#[test]
-fn other_calls_pass_untouched() {
-    Site::with_times(&[]).oracle("local_cloud.py", &["pass-through"]);
-}
-
-#[test]
-fn a_stack_tags_its_buckets() {
-    Site::with_times(&[]).oracle("local_cloud.py", &["bucket-tags"]);
-}
-
-#[test]
-fn a_stack_operation_with_its_token_is_begun_once() {
-    Site::with_times(&[]).oracle("local_cloud.py", &["request-tokens"]);
-}
-
-#[test]
-fn services_take_the_time_they_are_told() {
-    Site::with_times(&[]).oracle("local_cloud.py", &["delays"]);
-}
-
-#[test]
-fn the_extracts_are_those_of_the_pinned_model() {
-    drop(Site::with_times(&[]));
-    let script = root().join("scripts/transfer-model");
-    let output = Command::new(venv().join("bin/python")).arg(script).arg("--check").output().unwrap();
-    assert!(output.status.success(), "{}", shown(&output));
+fn what_python_lacks_is_named() {
+    let missing = with_python(None);
+    assert!(missing.contains("there is no `") && missing.contains("apt-get install python3"), "{missing}");
+    let old = with_python(Some("[ $1 = -c ] && echo 3.8 && exit 1"));
+    assert!(old.contains("is Python 3.8") && old.contains("3.10"), "{old}");
+    let no_venv = with_python(Some("[ $1 = -c ] && echo 3.11 && exit 0\necho ensurepip is not available\nexit 1"));
+    assert!(no_venv.contains("ensurepip") && no_venv.contains("python3-venv"), "{no_venv}");
+    let pip = "[ $1 = -c ] && echo 3.11 && exit 0\n\
+               [ $2 = venv ] && mkdir -p $4/bin && cp $0 $4/bin/python && exit 0\n\
+               echo 'no matching distribution' >&2\nexit 1";
+    let no_pip = with_python(Some(pip));
+    assert!(no_pip.contains("no matching distribution") && no_pip.contains("PIP_INDEX_URL"), "{no_pip}");
 }

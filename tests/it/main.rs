@@ -1,26 +1,18 @@
-//! The tests of the whole program, nearly all of them on the local cloud; one binary, so that it is linked once. Those in
-//! `quick` need no local cloud: `scripts/test quick`.
+//! The tests of the whole program; one binary, so that it is linked once. Those that need an emulator of AWS are in
+//! `on_local_cloud`, a name by which `scripts/test quick` leaves them out.
 
-mod choices;
-mod contract;
-mod crash;
-mod deploy;
-mod drift;
-mod failed_stack;
-mod faults;
-mod json;
+mod deployer_policy;
+mod documents;
+mod events;
+mod fuzz_seeds;
 mod local;
-mod login;
-mod moto;
+mod on_local_cloud;
 mod options;
-mod orphans;
+mod package;
 mod pipeline;
-mod quick;
+mod shown;
 mod spec;
-mod ssh_audit;
-mod state;
-mod stopped;
 mod template;
-mod terminal;
+mod users;
 
 use sftpctl_testkit::{drive, site, stub};

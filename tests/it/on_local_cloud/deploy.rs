@@ -7,8 +7,8 @@ use std::process::Output;
 
 use serde_json::Value;
 
+use crate::on_local_cloud::terminal::Run;
 use crate::site::{Site, shown, text};
-use crate::terminal::Run;
 
 /// `deploy` without `--local`, with keys of an account.
 fn on_aws(site: &Site, account: &str) -> Output {

@@ -4,10 +4,10 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[expect(unreachable_pub, reason = "it is public in the workspace of the fuzzer")]
-#[path = "../../../fuzz/src/files.rs"]
+#[path = "../../fuzz/src/files.rs"]
 mod files;
 #[expect(unreachable_pub, reason = "it is public in the workspace of the fuzzer")]
-#[path = "../../../fuzz/src/log_in.rs"]
+#[path = "../../fuzz/src/log_in.rs"]
 mod log_in;
 
 use std::collections::BTreeSet;

@@ -181,7 +181,7 @@ fn a_manual_page_of_every_command() {
 /// README's list of exit codes is the program's.
 #[test]
 fn the_readme_lists_the_exit_codes_that_there_are() {
-    let readme = include_str!("../../../README.md");
+    let readme = include_str!("../../README.md");
     let (_, list) = readme.split_once("| code | meaning |\n|---|---|\n").unwrap();
     let plain = |text: &str| text.replace(['`', '|'], " ").split_whitespace().collect::<Vec<_>>().join(" ");
     let listed: Vec<String> = list.lines().take_while(|line| line.starts_with('|')).map(plain).collect();

@@ -19,8 +19,8 @@ use sftpctl_engine::state::store::{LockedStore, Store};
 use tokio::runtime::Runtime;
 
 use super::BUCKET;
+use crate::on_local_cloud::terminal::Run;
 use crate::site::{Running, Site, shown, succeeded, text, tool};
-use crate::terminal::Run;
 use sftpctl_testkit::promises::{ACCOUNT, server};
 
 const REBUILD: [&str; 5] = ["state", "rebuild", "--env", "99", "--local"];

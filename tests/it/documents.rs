@@ -13,7 +13,7 @@ fn every_line_of_what_happens_if_is_backed_by_a_test() {
         let (module, name) = test.rsplit_once("::").unwrap_or_else(|| panic!("no test in: {line}"));
         let (folder, module) = match module.strip_prefix("engine::") {
             Some(module) => ("crates/engine/tests/it", module),
-            None => ("tests/it", module),
+            None => ("tests/it/on_local_cloud", module),
         };
         let file = root.join(folder).join(format!("{}.rs", module.replace("::", "/")));
         let source = std::fs::read_to_string(file).unwrap();
