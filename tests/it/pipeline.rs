@@ -1,8 +1,9 @@
-//! What the files of the pipelines say, before any system runs them.
+//! What the files of the pipelines say, and what their steps do before they ask AWS.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use crate::on_local_cloud::pipeline::{holds, inputs, names, steps, yaml};
+use crate::on_local_cloud::pipeline::{Inputs, fails, holds, inputs, names, steps, yaml};
+use crate::site::Site;
 
 #[test]
 fn a_stage_has_its_steps_and_an_unknown_one_fails() {
@@ -17,7 +18,7 @@ fn a_stage_has_its_steps_and_an_unknown_one_fails() {
     }
     assert_eq!(names(&steps([("environment".to_owned(), "99".to_owned())].into())), ["Stage", "Validate", "Plan"]);
 
-    let site = Site::new();
+    let site = Site::stopped();
     for stage in ["", "deplyo", "Plan", "plan\n::add-mask::99"] {
         let said = fails(&site, inputs(stage), "Stage", 2);
         let commands: Vec<&str> = said.lines().filter(|line| line.starts_with("::")).collect();
@@ -31,6 +32,16 @@ fn a_stage_has_its_steps_and_an_unknown_one_fails() {
 #[should_panic(expected = "no form that this test knows")]
 fn a_condition_of_another_form_is_not_guessed() {
     holds(&inputs("plan"), "${{ inputs.stage != 'plan' }}");
+}
+
+#[test]
+fn faults_are_marked_in_the_file() {
+    let site = Site::stopped();
+    site.edit(|file| file.replace("99-5: us-west-2", "99-5: us-west-9"));
+    for stage in ["validate", "plan"] {
+        let said = fails(&site, inputs(stage), "Validate", 2);
+        assert!(said.contains("::error file=environments/99.yaml,line=19,col="), "{said}");
+    }
 }
 
 #[test]
@@ -53,21 +64,6 @@ fn the_workflow_gives_the_action_what_it_knows_and_forks_no_credentials() {
     assert_eq!(file["permissions"].to_string(), r#"{"contents":"read"}"#);
     assert!(file["jobs"]["validate"].get("permissions").is_none());
     assert!(file["jobs"]["plan"]["if"].as_str().unwrap().contains("head.repo.full_name == github.repository"));
-}
-
-/// A job as GitLab's runner makes it: one text in `eval`, with an input that has ended, given to bash on its input.
-fn gitlab(site: &Site, job: &Value) -> Output {
-    let script: Vec<&str> = job["script"].as_array().unwrap().iter().map(|line| line.as_str().unwrap()).collect();
-    let quoted = format!("{}\n", script.join("\n")).replace('\\', "\\\\").replace('\'', "\\'").replace('\n', "\\n");
-    let whole = format!(
-        "trap exit 1 TERM\nif set -o | grep pipefail > /dev/null; then set -o pipefail; fi; set -o errexit\n\
-         set +o noclobber\n: | eval $'{quoted}'\nexit 0\n"
-    );
-    let mut bash = bash(site);
-    bash.env("SFTPCTL_ENVIRONMENT", "99")
-        .env("SFTPCTL_ARGUMENTS", "--color never --local")
-        .env("SFTPCTL_VERIFY_ARGUMENTS", "--color never --local");
-    with_input(&mut bash, whole.as_bytes())
 }
 
 #[test]

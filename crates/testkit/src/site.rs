@@ -62,6 +62,7 @@ impl Login {
 
 impl Site {
     /// A local cloud, nothing deployed.
+    #[expect(clippy::new_without_default, reason = "it starts processes, which no default does")]
     pub fn new() -> Self {
         Self::with_times(&["--server-start-time", "200ms"])
     }

@@ -295,7 +295,7 @@ fn a_missing_permission_is_named_before_anything_is_changed() {
 
 #[test]
 fn nothing_listens_and_that_is_said() {
-    let site = Site::new();
+    let site = Site::stopped();
     let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
     let endpoint = format!("http://127.0.0.1:{port}");
     let mut command: Command = site.command(&["deploy", "--env", "99", "--yes", "--endpoint-url", &endpoint]);

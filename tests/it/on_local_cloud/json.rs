@@ -4,9 +4,6 @@ use std::collections::BTreeSet;
 use std::process::Output;
 
 use serde_json::Value;
-use sftpctl_core::events::{Event, Outcome, RegionRow, Summary};
-use sftpctl_core::kind::{Kind, NodeId};
-use sftpctl_core::model::{Action, Change, PropertyChange};
 
 use crate::site::{Site, shown, text, with_input};
 

@@ -157,7 +157,7 @@ fn passes(site: &Site, stage: &str) -> String {
     shown(&output)
 }
 
-fn fails(site: &Site, inputs: Inputs, wanted: &str, code: i32) -> String {
+pub(crate) fn fails(site: &Site, inputs: Inputs, wanted: &str, code: i32) -> String {
     let (step, output) = run(site, inputs);
     assert_eq!((step.as_str(), output.status.code()), (wanted, Some(code)), "{}", shown(&output));
     shown(&output)
@@ -217,14 +217,19 @@ fn drift_ends_with_4_and_arguments_may_have_several_lines() {
     assert!(output.status.success(), "{}", shown(&output));
 }
 
-#[test]
-fn faults_are_marked_in_the_file() {
-    let site = Site::new();
-    site.edit(|file| file.replace("99-5: us-west-2", "99-5: us-west-9"));
-    for stage in ["validate", "plan"] {
-        let said = fails(&site, inputs(stage), "Validate", 2);
-        assert!(said.contains("::error file=environments/99.yaml,line=19,col="), "{said}");
-    }
+/// A job as GitLab's runner makes it: one text in `eval`, with an input that has ended, given to bash on its input.
+fn gitlab(site: &Site, job: &Value) -> Output {
+    let script: Vec<&str> = job["script"].as_array().unwrap().iter().map(|line| line.as_str().unwrap()).collect();
+    let quoted = format!("{}\n", script.join("\n")).replace('\\', "\\\\").replace('\'', "\\'").replace('\n', "\\n");
+    let whole = format!(
+        "trap exit 1 TERM\nif set -o | grep pipefail > /dev/null; then set -o pipefail; fi; set -o errexit\n\
+         set +o noclobber\n: | eval $'{quoted}'\nexit 0\n"
+    );
+    let mut bash = bash(site);
+    bash.env("SFTPCTL_ENVIRONMENT", "99")
+        .env("SFTPCTL_ARGUMENTS", "--color never --local")
+        .env("SFTPCTL_VERIFY_ARGUMENTS", "--color never --local");
+    with_input(&mut bash, whole.as_bytes())
 }
 
 #[test]

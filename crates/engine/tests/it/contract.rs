@@ -1,27 +1,24 @@
-//! What holds for every kind of resource alike. First against a actual in memory, where each node fails in turn; then
-//! against the local cloud, where every kind is what it is.
+//! What holds for every kind of resource alike. Against AWS in memory, where each node fails in turn; the tests of the
+//! program hold the same against the local cloud, where every kind is what it is.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use serde_json::{Value, json};
 use sftpctl_aws::{Aws, AwsError, ConnectOptions};
 use sftpctl_core::events::Event;
 use sftpctl_core::kind::{Kind, NodeId};
 use sftpctl_core::model::{Actual, Change, Live, Properties, RemovalOptions, Want};
 use sftpctl_core::node::Node;
 use sftpctl_core::plan::{graph, planner};
-use sftpctl_engine::desired::{self, History};
 use sftpctl_engine::execute::executor::Task;
 use sftpctl_engine::observe::observe;
 use sftpctl_engine::resources::resource::Resource;
 use sftpctl_engine::resources::resource::ResourceError;
 
 use crate::drive::{self, dependants, environment, resources};
-use crate::site::Site;
 
 /// What exists, and what was done to it.
 #[derive(Default)]

@@ -1,7 +1,6 @@
 //! Runs that are paused, slow or cut off, and whether another has followed them.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-#![expect(clippy::disallowed_methods, reason = "what is tested takes its time")]
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,7 +1,9 @@
 //! What a place promises, and what is built on it: the same for a folder and for S3 of the local cloud.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-#![expect(clippy::disallowed_methods, reason = "what is tested takes its time")]
+
+mod followed;
+mod places;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -16,9 +18,6 @@ use sftpctl_engine::state::lease::{Holder, Machine, Terms};
 use sftpctl_engine::state::relocate::relocate;
 use sftpctl_engine::state::store::Store;
 use tokio::time::Instant;
-
-mod followed;
-mod places;
 
 use self::places::{Failing, Fickle, Mounted};
 

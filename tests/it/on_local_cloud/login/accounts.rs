@@ -4,8 +4,6 @@ use std::process::{Output, Stdio};
 
 use serde_json::{Value, json};
 
-use sftp_authorizer::Attribute;
-
 use super::shared;
 use crate::site::{Login, Running, Site, shown, succeeded, text, tool};
 
