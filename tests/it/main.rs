@@ -1,36 +1,18 @@
-//! The tests that need the built program or more than one crate; one binary, so that it is linked once.
+//! The tests of the whole program; one binary, so that it is linked once. Those that need an emulator of AWS are in
+//! `on_local_cloud`, a name by which `scripts/test quick` leaves them out.
 
-mod choices;
-mod contract;
-mod crash;
-mod deploy;
 mod deployer_policy;
-mod drift;
-mod drive;
-mod edges;
-mod failed_stack;
-mod faults;
+mod documents;
+mod events;
 mod fuzz_seeds;
-mod json;
 mod local;
-mod login;
-mod moto;
+mod on_local_cloud;
 mod options;
-mod orphans;
+mod package;
 mod pipeline;
 mod shown;
-mod site;
 mod spec;
-mod ssh_audit;
-mod state;
-mod stopped;
-mod stub;
 mod template;
-mod terminal;
-mod unseen;
-mod wire;
-mod wire_adopt;
-mod wire_failed_stack;
-mod wire_login;
-mod wire_owner;
-mod wire_stack;
+mod users;
+
+use sftpctl_testkit::{drive, site, stub};

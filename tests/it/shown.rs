@@ -163,7 +163,7 @@ fn the_help_of_every_command() {
 fn a_manual_page_of_every_command() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("man1");
-    let mut man = std::process::Command::new(env!("CARGO_BIN_EXE_sftpctl"));
+    let mut man = std::process::Command::new(sftpctl_testkit::programs::sftpctl());
     assert!(man.args(["man", "--dir"]).arg(&dir).output().unwrap().status.success());
     let mut pages: BTreeMap<String, String> = BTreeMap::new();
     for entry in std::fs::read_dir(&dir).unwrap() {

@@ -2,7 +2,7 @@
 //!
 //! That one rule carries everything above it: a lease is taken by replacing what was read, a writer that lost its lease
 //! finds its document replaced, and nothing needs a clock that two machines agree on. A folder and an S3 bucket keep
-//! the same contract; `tests/it/state.rs` is the one suite for both.
+//! the same contract; `sftpctl_testkit::promises` is the one suite for both.
 
 use std::fmt::Debug;
 

@@ -27,7 +27,7 @@ use sftpctl_engine::state::machine::ThisMachine;
 use sftpctl_engine::state::store::{self, Store};
 
 #[derive(Default)]
-pub(crate) struct Recorder(pub(crate) Mutex<Vec<Event>>);
+pub struct Recorder(pub Mutex<Vec<Event>>);
 
 impl Reporter for Recorder {
     fn event(&self, event: &Event) {
@@ -38,35 +38,35 @@ impl Reporter for Recorder {
 }
 
 /// The result of a run.
-pub(crate) struct RunResult {
-    pub(crate) plan: Plan,
-    pub(crate) outcomes: Outcomes,
-    pub(crate) actual: Actual,
-    pub(crate) events: Vec<Event>,
+pub struct RunResult {
+    pub plan: Plan,
+    pub outcomes: Outcomes,
+    pub actual: Actual,
+    pub events: Vec<Event>,
 }
 
 impl RunResult {
     /// The outcome of one step, as JSON.
-    pub(crate) fn outcome(&self, id: &NodeId) -> serde_json::Value {
+    pub fn outcome(&self, id: &NodeId) -> serde_json::Value {
         serde_json::to_value(&self.outcomes[id]).unwrap()
     }
 }
 
 /// The shipped environment 99.
-pub(crate) fn environment() -> Environment {
-    let path = format!("{}/environments/99.yaml", env!("CARGO_MANIFEST_DIR"));
-    spec::load(&std::fs::read_to_string(&path).unwrap(), &path).unwrap()
+pub fn environment() -> Environment {
+    let path = crate::programs::root().join("environments/99.yaml");
+    spec::load(&std::fs::read_to_string(&path).unwrap(), &path.display().to_string()).unwrap()
 }
 
 /// Every resource of an environment, with a package that is not a program.
-pub(crate) fn resources(environment: &Environment) -> Vec<Arc<dyn Resource>> {
+pub fn resources(environment: &Environment) -> Vec<Arc<dyn Resource>> {
     let code = Arc::new(Package::new(b"no program".to_vec()));
     let given = Inputs { code, host_keys: Arc::from([]), adopted_tags: BTreeMap::new(), servers: Arc::from([]) };
     desired::resources(environment, &given).unwrap()
 }
 
 /// One resource of environment 99.
-pub(crate) fn resource(id: &str) -> Arc<dyn Resource> {
+pub fn resource(id: &str) -> Arc<dyn Resource> {
     let environment = environment();
     let mut all = resources(&environment);
     all.extend(desired::leftovers(&environment, &History::default()));
@@ -74,7 +74,7 @@ pub(crate) fn resource(id: &str) -> Arc<dyn Resource> {
 }
 
 /// Reads, plans and executes. `given` counts as already read.
-pub(crate) async fn deploy(aws: &Arc<Aws>, resources: &[Arc<dyn Resource>], given: Actual) -> RunResult {
+pub async fn deploy(aws: &Arc<Aws>, resources: &[Arc<dyn Resource>], given: Actual) -> RunResult {
     let mut actual = observe(aws, resources, &BTreeMap::new()).await.actual;
     actual.extend(given);
     let (plan, edges) = planner::deploy("99", "111111111111", resources, &[], &actual).unwrap();
@@ -82,7 +82,7 @@ pub(crate) async fn deploy(aws: &Arc<Aws>, resources: &[Arc<dyn Resource>], give
 }
 
 /// Reads, then deletes everything that exists, including data.
-pub(crate) async fn teardown(aws: &Arc<Aws>, resources: &[Arc<dyn Resource>]) -> RunResult {
+pub async fn teardown(aws: &Arc<Aws>, resources: &[Arc<dyn Resource>]) -> RunResult {
     let actual = observe(aws, resources, &BTreeMap::new()).await.actual;
     let options = RemovalOptions { delete_data: true };
     let mut removals: Vec<(NodeId, Removal)> = Vec::new();
@@ -96,7 +96,7 @@ pub(crate) async fn teardown(aws: &Arc<Aws>, resources: &[Arc<dyn Resource>]) ->
 }
 
 /// Executes a plan, which may have been made from an older `actual`.
-pub(crate) async fn run(
+pub async fn run(
     aws: &Arc<Aws>,
     resources: &[Arc<dyn Resource>],
     plan: (Plan, Edges),
@@ -107,7 +107,7 @@ pub(crate) async fn run(
 }
 
 /// As [`run`], with the `deadlines` of an environment file.
-pub(crate) async fn run_within(
+pub async fn run_within(
     aws: &Arc<Aws>,
     resources: &[Arc<dyn Resource>],
     (plan, edges): (Plan, Edges),
@@ -147,7 +147,7 @@ pub(crate) async fn run_within(
 }
 
 /// Every resource that waits for this one, directly or not.
-pub(crate) fn dependents(edges: &Edges, id: &NodeId) -> Vec<NodeId> {
+pub fn dependents(edges: &Edges, id: &NodeId) -> Vec<NodeId> {
     let mut found: Vec<NodeId> = Vec::new();
     for node in graph::order(edges) {
         if edges[&node].iter().any(|wait| wait == id || found.contains(wait)) {

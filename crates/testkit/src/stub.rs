@@ -13,7 +13,7 @@ use sftpctl_aws::{Aws, ConnectOptions};
 
 /// One response.
 #[derive(Clone, Debug)]
-pub(crate) struct Reply {
+pub struct Reply {
     status: u16,
     headers: Vec<(&'static str, String)>,
     body: String,
@@ -21,26 +21,26 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
-    pub(crate) fn new(status: u16, body: impl Into<String>) -> Self {
+    pub fn new(status: u16, body: impl Into<String>) -> Self {
         Self { status, headers: Vec::new(), body: body.into(), cbor: false }
     }
 
     /// An answer of a service that speaks CBOR.
-    pub(crate) fn cbor(status: u16, body: &Value) -> Self {
+    pub fn cbor(status: u16, body: &Value) -> Self {
         Self { cbor: true, ..Self::new(status, body.to_string()) }
     }
 
-    pub(crate) fn ok(body: impl Into<String>) -> Self {
+    pub fn ok(body: impl Into<String>) -> Self {
         Self::new(200, body)
     }
 
-    pub(crate) fn header(mut self, name: &'static str, value: &str) -> Self {
+    pub fn header(mut self, name: &'static str, value: &str) -> Self {
         self.headers.push((name, value.to_owned()));
         self
     }
 
     /// An error of a service that speaks JSON.
-    pub(crate) fn json_error(status: u16, code: &str, message: &str) -> Self {
+    pub fn json_error(status: u16, code: &str, message: &str) -> Self {
         let body = serde_json::json!({ "__type": code, "message": message, "Message": message });
         let mut reply = Self::new(status, body.to_string());
         reply.headers.push(("x-amzn-errortype", code.to_owned()));
@@ -48,12 +48,12 @@ impl Reply {
     }
 
     /// An error of S3.
-    pub(crate) fn s3_error(status: u16, code: &str, message: &str) -> Self {
+    pub fn s3_error(status: u16, code: &str, message: &str) -> Self {
         Self::new(status, format!("<Error><Code>{code}</Code><Message>{message}</Message></Error>"))
     }
 
     /// An error of a service that speaks the query protocol.
-    pub(crate) fn query_error(status: u16, code: &str, message: &str) -> Self {
+    pub fn query_error(status: u16, code: &str, message: &str) -> Self {
         let error = format!("<Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>");
         Self::new(status, format!("<ErrorResponse>{error}<RequestId>1</RequestId></ErrorResponse>"))
     }
@@ -61,7 +61,7 @@ impl Reply {
 
 impl Reply {
     /// The same response with the first `what` of its body replaced by `by`.
-    pub(crate) fn replacing(mut self, what: &str, by: &str) -> Self {
+    pub fn replacing(mut self, what: &str, by: &str) -> Self {
         assert!(self.body.contains(what), "{what} is not in {}", self.body);
         self.body = self.body.replacen(what, by, 1);
         self
@@ -70,12 +70,12 @@ impl Reply {
 
 /// A recorded request: the operation, its region, the expected bucket owner, the headers and the body.
 #[derive(Clone, Debug)]
-pub(crate) struct RecordedRequest {
-    pub(crate) operation: String,
-    pub(crate) region: String,
-    pub(crate) owner: String,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: String,
+pub struct RecordedRequest {
+    pub operation: String,
+    pub region: String,
+    pub owner: String,
+    pub headers: HeaderMap,
+    pub body: String,
 }
 
 #[derive(Default)]
@@ -85,13 +85,13 @@ struct Script {
 }
 
 /// The AWS that a test connects to.
-pub(crate) struct Stub {
+pub struct Stub {
     endpoint: String,
     script: Arc<Mutex<Script>>,
 }
 
 impl Stub {
-    pub(crate) async fn new() -> Self {
+    pub async fn new() -> Self {
         let script: Arc<Mutex<Script>> = Arc::default();
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
@@ -101,34 +101,34 @@ impl Stub {
         Self { endpoint, script }
     }
 
-    pub(crate) fn endpoint(&self) -> &str {
+    pub fn endpoint(&self) -> &str {
         &self.endpoint
     }
 
     /// Responds to an operation with `replies` in order, then with the last one forever. Operations are named like
     /// `dynamodb:DescribeTable`, `cloudformation:CreateStack` and `s3:PUT /bucket?policy`.
-    pub(crate) fn on(&self, operation: &str, replies: impl IntoIterator<Item = Reply>) -> &Self {
+    pub fn on(&self, operation: &str, replies: impl IntoIterator<Item = Reply>) -> &Self {
         self.script.lock().unwrap().replies.insert(operation.to_owned(), replies.into_iter().collect());
         self
     }
 
     /// The operations that were called, in order.
-    pub(crate) fn operations(&self) -> Vec<String> {
+    pub fn operations(&self) -> Vec<String> {
         self.script.lock().unwrap().asked.iter().map(|asked| asked.operation.clone()).collect()
     }
 
     /// How often an operation was called.
-    pub(crate) fn count(&self, operation: &str) -> usize {
+    pub fn count(&self, operation: &str) -> usize {
         self.asked(operation).len()
     }
 
     /// All requests for an operation.
-    pub(crate) fn asked(&self, operation: &str) -> Vec<RecordedRequest> {
+    pub fn asked(&self, operation: &str) -> Vec<RecordedRequest> {
         let script = self.script.lock().unwrap();
         script.asked.iter().filter(|asked| asked.operation == operation).cloned().collect()
     }
 
-    pub(crate) async fn aws(&self, region: &str) -> Arc<Aws> {
+    pub async fn aws(&self, region: &str) -> Arc<Aws> {
         let options = ConnectOptions {
             profile: None,
             endpoint_url: Some(self.endpoint.clone()),

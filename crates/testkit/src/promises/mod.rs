@@ -1,33 +1,30 @@
 //! What a place promises, and what is built on it: the same for a folder and for S3 of the local cloud.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-#![expect(clippy::disallowed_methods, reason = "what is tested takes its time")]
+
+mod followed;
+mod places;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use sftpctl_aws::{Aws, ConnectOptions};
 use sftpctl_core::kind::{Kind, NodeId};
 use sftpctl_core::model::Action;
 use sftpctl_core::spec::state_place::StatePlace;
 use sftpctl_engine::state::blob::{Blobs, Expect};
-use sftpctl_engine::state::bucket::Bucket;
 use sftpctl_engine::state::error::StateError;
-use sftpctl_engine::state::folder::Folder;
 use sftpctl_engine::state::lease::{Holder, Machine, Terms};
 use sftpctl_engine::state::relocate::relocate;
 use sftpctl_engine::state::store::Store;
 use tokio::time::Instant;
 
-use super::places::{Failing, Fickle, Mounted};
-use super::{BUCKET, followed};
-use crate::site::Site;
+use self::places::{Failing, Fickle, Mounted};
 
-pub(super) const ACCOUNT: &str = "111111111111";
+pub const ACCOUNT: &str = "111111111111";
 
 /// A machine on which only the processes below 100 live, and which may sleep.
-pub(super) struct FakeMachine {
+pub struct FakeMachine {
     host: &'static str,
     process: i32,
     began: Instant,
@@ -35,12 +32,12 @@ pub(super) struct FakeMachine {
 }
 
 impl FakeMachine {
-    pub(super) fn new(host: &'static str, process: i32) -> Arc<Self> {
+    pub fn new(host: &'static str, process: i32) -> Arc<Self> {
         Arc::new(Self { host, process, began: Instant::now(), asleep: AtomicU64::new(0) })
     }
 
     /// Seconds that no timer notices.
-    pub(super) fn sleep(&self, seconds: u64) {
+    pub fn sleep(&self, seconds: u64) {
         self.asleep.fetch_add(seconds, Ordering::SeqCst);
     }
 }
@@ -73,22 +70,22 @@ impl Machine for FakeMachine {
     }
 }
 
-pub(super) fn store(blobs: &Arc<dyn Blobs>, host: &'static str, process: i32) -> Store {
+pub fn store(blobs: &Arc<dyn Blobs>, host: &'static str, process: i32) -> Store {
     store_on(blobs, FakeMachine::new(host, process))
 }
 
-pub(super) fn store_on(blobs: &Arc<dyn Blobs>, machine: Arc<FakeMachine>) -> Store {
+pub fn store_on(blobs: &Arc<dyn Blobs>, machine: Arc<FakeMachine>) -> Store {
     Store::new(Arc::clone(blobs), "99", ACCOUNT, machine)
 }
 
-pub(super) const TERMS: Terms = Terms { length: Duration::from_secs(1), patience: Duration::ZERO };
+pub const TERMS: Terms = Terms { length: Duration::from_secs(1), patience: Duration::ZERO };
 
-pub(super) fn server() -> NodeId {
+pub fn server() -> NodeId {
     NodeId::new("us-west-2", Kind::Server)
 }
 
 /// Every promise of a place, and of what is built on it. `fresh` gives an empty place.
-async fn keeps_its_promises(fresh: &dyn Fn() -> Arc<dyn Blobs>) {
+pub async fn keeps_its_promises(fresh: &dyn Fn() -> Arc<dyn Blobs>) {
     writes_are_conditional(&fresh()).await;
     one_of_twenty_writers_wins(&fresh()).await;
     a_living_holder_keeps_its_lock(&fresh()).await;
@@ -401,38 +398,4 @@ async fn a_move_is_finished_wherever_it_was_interrupted(fresh: &dyn Fn() -> Arc<
         writes += 1;
     }
     assert!(writes >= 6 && on_its_way >= 1, "{writes} interruptions, {on_its_way} between the places");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_folder_keeps_its_promises() {
-    let dir = tempfile::tempdir().unwrap();
-    let count = AtomicUsize::new(0);
-    keeps_its_promises(&|| Arc::new(Folder::new(dir.path().join(count.fetch_add(1, Ordering::SeqCst).to_string()))))
-        .await;
-}
-
-#[test]
-fn a_bucket_keeps_its_promises() {
-    let site = Site::new();
-    site.aws(&["state-bucket", BUCKET]);
-    let endpoint = site.endpoint();
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime.block_on(async {
-        let aws = Aws::connect(ConnectOptions {
-            endpoint_url: Some(endpoint),
-            local_account: Some(ACCOUNT.into()),
-            home_region: "us-west-2".into(),
-            profile: None,
-        })
-        .await;
-        let count = AtomicUsize::new(0);
-        let fresh = || -> Arc<dyn Blobs> {
-            let prefix = format!("{}/", count.fetch_add(1, Ordering::SeqCst));
-            Arc::new(Bucket::new(aws.s3("us-west-2"), ACCOUNT, BUCKET, &prefix, None))
-        };
-        keeps_its_promises(&fresh).await;
-        let missing = Bucket::new(aws.s3("us-west-2"), ACCOUNT, "sftpctl-no-such-bucket", "", None);
-        let error = missing.check().await.unwrap_err();
-        assert!(error.hint().unwrap().contains("create-bucket"), "{error}");
-    });
 }

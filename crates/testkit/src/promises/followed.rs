@@ -1,23 +1,19 @@
 //! Runs that are paused, slow or cut off, and whether another has followed them.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-#![expect(clippy::disallowed_methods, reason = "what is tested takes its time")]
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use sftpctl_aws::{Aws, AwsError};
 use sftpctl_core::model::Action;
 use sftpctl_engine::state::blob::{Blobs, Expect};
-use sftpctl_engine::state::bucket::Bucket;
 use sftpctl_engine::state::error::StateError;
 use sftpctl_engine::state::model::State;
 use tokio::time::Instant;
 
 use super::places::Fickle;
-use super::suite::{ACCOUNT, FakeMachine, TERMS, server, store, store_on};
+use super::{ACCOUNT, FakeMachine, TERMS, server, store, store_on};
 use crate::site::DEADLINE;
-use crate::stub::{Reply, Stub};
 
 pub(super) async fn keeps_its_promises(fresh: &dyn Fn() -> Arc<dyn Blobs>) {
     a_reader_that_was_paused_beyond_its_lease_replaces_nothing(&fresh()).await;
@@ -162,66 +158,4 @@ async fn what_hangs_does_not_cost_the_lock(blobs: &Arc<dyn Blobs>) {
     is_refused(blobs).await;
     assert!(!run.journal().is_over());
     run.abandon();
-}
-
-/// A place in a bucket of a scripted S3.
-async fn bucket(stub: &Stub, kms_key: Option<&str>) -> (Arc<Aws>, Bucket) {
-    let aws = stub.aws("us-west-2").await;
-    let bucket = Bucket::new(aws.s3("us-west-2"), ACCOUNT, "company-state", "a/", kms_key.map(str::to_owned));
-    (aws, bucket)
-}
-
-fn written(etag: &str) -> Reply {
-    Reply::ok("").header("etag", etag)
-}
-
-#[tokio::test]
-async fn a_lock_that_may_be_over_can_be_renewed_and_nothing_else_is_written() {
-    let stub = Stub::new().await;
-    stub.on("s3:PUT /company-state/a/99.lock", [written("\"1\"")]).on("s3:PUT /other", [Reply::ok("")]);
-    let (aws, bucket) = bucket(&stub, None).await;
-    aws.set_fence(Some(Box::new(|| true)));
-    bucket.put("99.lock", b"renewed", Expect::Absent).await.unwrap();
-    let refused: AwsError = aws.s3("us-west-2").create_bucket("other").await.unwrap_err();
-    assert!(refused.to_string().contains("this run no longer holds the lock"), "{refused}");
-    assert_eq!(stub.operations(), ["s3:PUT /company-state/a/99.lock"]);
-}
-
-#[tokio::test]
-async fn two_writes_at_the_same_moment_are_decided_by_the_condition() {
-    let stub = Stub::new().await;
-    let busy = || Reply::s3_error(409, "ConditionalRequestConflict", "The conditional request cannot succeed");
-    stub.on("s3:PUT /company-state/a/99.lock", [busy(), busy(), written("\"1\"")]);
-    let (_, bucket) = bucket(&stub, None).await;
-    bucket.put("99.lock", b"mine", Expect::Absent).await.unwrap();
-    stub.on("s3:PUT /company-state/a/99.lock", [busy(), Reply::s3_error(412, "PreconditionFailed", "At least one")]);
-    stub.on("s3:GET /company-state/a/99.lock", [Reply::ok("another's").header("etag", "\"2\"")]);
-    let refused = bucket.put("99.lock", b"mine", Expect::Absent).await.unwrap_err();
-    assert!(matches!(refused, StateError::Conflict { .. }), "{refused}");
-}
-
-#[tokio::test]
-async fn documents_are_encrypted_with_the_key_of_the_environment() {
-    let stub = Stub::new().await;
-    stub.on("s3:PUT /company-state/a/99.json", [written("\"1\"")]);
-    let (_, bucket) = bucket(&stub, Some("alias/state")).await;
-    bucket.put("99.json", b"{}", Expect::Absent).await.unwrap();
-    let asked = &stub.asked("s3:PUT /company-state/a/99.json")[0];
-    assert_eq!(asked.headers["x-amz-server-side-encryption"], "aws:kms");
-    assert_eq!(asked.headers["x-amz-server-side-encryption-aws-kms-key-id"], "alias/state");
-    assert_eq!(asked.headers["if-none-match"], "*");
-}
-
-#[tokio::test]
-async fn a_bucket_without_versions_keeps_no_state() {
-    let stub = Stub::new().await;
-    for status in ["", "<Status>Suspended</Status>"] {
-        let answer = format!("<VersioningConfiguration>{status}</VersioningConfiguration>");
-        stub.on("s3:GET /company-state?versioning", [Reply::ok(answer)]);
-        let blobs: Arc<dyn Blobs> = Arc::new(bucket(&stub, None).await.1);
-        let error = store(&blobs, "one", 1).begin("deploy", TERMS, &|_| {}).await.err().unwrap();
-        assert!(error.to_string().contains("the bucket keeps no versions"), "{error}");
-        assert!(error.hint().unwrap().contains("put-bucket-versioning --bucket company-state"));
-    }
-    assert_eq!(stub.count("s3:GET /company-state?versioning"), stub.operations().len(), "nothing else was called");
 }

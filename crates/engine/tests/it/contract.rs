@@ -1,27 +1,24 @@
-//! What every kind of resource must guarantee: first against an AWS in memory, where each node fails in turn, then
-//! against the local cloud with the real resources.
+//! What holds for every kind of resource alike. Against AWS in memory, where each node fails in turn; the tests of the
+//! program hold the same against the local cloud, where every kind is what it is.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use serde_json::{Value, json};
 use sftpctl_aws::{Aws, AwsError, ConnectOptions};
 use sftpctl_core::events::Event;
 use sftpctl_core::kind::{Kind, NodeId};
 use sftpctl_core::model::{Actual, Change, Live, Properties, RemovalOptions, Want};
 use sftpctl_core::node::Node;
 use sftpctl_core::plan::{graph, planner};
-use sftpctl_engine::desired::{self, History};
 use sftpctl_engine::execute::executor::Task;
 use sftpctl_engine::observe::observe;
 use sftpctl_engine::resources::resource::Resource;
 use sftpctl_engine::resources::resource::ResourceError;
 
 use crate::drive::{self, dependents, environment, resources};
-use crate::site::Site;
 
 /// An AWS in memory: what exists, and how often each node was created.
 #[derive(Default)]
@@ -259,73 +256,4 @@ async fn failed_removal_blocks_its_dependents_and_the_next_run_finishes() {
             assert!(memory.lock().unwrap().there.is_empty(), "{node}");
         }
     }
-}
-
-/// The counted operations that are mutations.
-fn mutations(calls: &Value) -> Vec<String> {
-    let reads = ["Describe", "Get", "List", "Head", "Lookup"];
-    let mut found = Vec::new();
-    for call in calls["calls"].as_object().unwrap().keys() {
-        let (_, operation) = call.split_once('.').unwrap();
-        if !reads.iter().any(|read| operation.starts_with(read)) {
-            found.push(call.clone());
-        }
-    }
-    found
-}
-
-/// Every kind is created once however often that is requested, does not differ afterwards, is left alone by an outdated
-/// plan, and can be deleted again when it is gone.
-#[tokio::test(flavor = "multi_thread")]
-async fn every_kind_meets_the_resource_contract_on_the_local_cloud() {
-    let site = Site::new();
-    // Creates the hosted zone, which exists beforehand on AWS.
-    site.planned();
-    let options = ConnectOptions {
-        endpoint_url: Some(site.endpoint()),
-        local_account: Some("111111111111".into()),
-        home_region: "us-west-2".into(),
-        profile: None,
-    };
-    let aws = Arc::new(Aws::connect(options).await);
-    let environment = environment();
-    let all = resources(&environment);
-    let nothing = observe(&aws, &all, &BTreeMap::new()).await.actual;
-    let old_plan = planner::deploy("99", "111111111111", &all, &[], &nothing).unwrap();
-    let made = drive::run(&aws, &all, old_plan.clone(), nothing.clone(), Task::Apply).await;
-    for (id, outcome) in &made.outcomes {
-        assert!(["changed", "unchanged"].contains(&word(outcome).as_str()), "{id}: {outcome:?}");
-    }
-    for resource in &all {
-        let live = resource.read(&aws, None).await.unwrap();
-        assert!(live.is_some(), "{} exists", resource.id());
-        assert_eq!(resource.diff(live.as_ref(), &made.actual), None, "{}", resource.id());
-    }
-
-    // The old plan once more, by a run without state: everything is found as wanted.
-    site.aws(&["post", "/_sftpctl/calls/reset"]);
-    let again = drive::run(&aws, &all, old_plan, nothing, Task::Apply).await;
-    for (id, outcome) in &again.outcomes {
-        assert_eq!(word(outcome), "unchanged", "{id}");
-    }
-    let counted: Value = serde_json::from_str(&site.aws(&["fetch", "/_sftpctl/calls"])).unwrap();
-    assert_eq!(mutations(&counted), Vec::<String>::new(), "nothing is written");
-
-    let mut going = all.clone();
-    going.extend(desired::leftovers(&environment, &History::default()));
-    let kinds: BTreeSet<Kind> = going.iter().map(|resource| resource.kind()).collect();
-    assert_eq!(kinds, Kind::ALL.iter().copied().collect(), "every kind is among them");
-    let before = observe(&aws, &going, &BTreeMap::new()).await.actual;
-    let ended = drive::teardown(&aws, &going).await;
-    for (id, outcome) in &ended.outcomes {
-        assert_eq!(word(outcome), "deleted", "{id}: {outcome:?}");
-    }
-    for resource in &going {
-        let Some(Some(live)) = before.get(resource.id()) else { continue };
-        let again = resource.delete(&aws, "contract", live, RemovalOptions { delete_data: true }).await;
-        assert!(again.is_ok(), "{} is gone and can be deleted again: {:?}", resource.id(), again.err());
-        let read = resource.read(&aws, None).await.unwrap();
-        assert_eq!(read, None, "{} is gone", resource.id());
-    }
-    assert_eq!(site.aws(&["left"]), json!([]).to_string());
 }

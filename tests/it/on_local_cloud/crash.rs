@@ -37,7 +37,7 @@ fn crash_matrix_sample_converges() {
     let site = Site::new();
     let mut command = site.oracle_command("crash_matrix.py");
     command
-        .arg(env!("CARGO_BIN_EXE_sftpctl"))
+        .arg(sftpctl_testkit::programs::sftpctl())
         .arg(site.dir.path().join("cells"))
         .args(["--sample", "8", "--seed", "6", "--draw", "1"])
         .env("SFTPCTL_PACKAGE", authorizer())
@@ -53,7 +53,7 @@ fn random_sequences_match_the_model() {
     let site = Site::new();
     let mut command = site.oracle_command("sequences.py");
     command
-        .arg(env!("CARGO_BIN_EXE_sftpctl"))
+        .arg(sftpctl_testkit::programs::sftpctl())
         .arg(site.dir.path().join("accounts"))
         .args(["--sequences", "4", "--steps", "8", "--seed", "21", "--shorten-minutes", "0"])
         .env("SFTPCTL_PACKAGE", authorizer())

@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::site::{built, shown, tool, with_input};
 
 fn package(dir: &Path, arguments: &[&str]) -> std::process::Output {
-    std::process::Command::new(env!("CARGO_BIN_EXE_sftpctl"))
+    std::process::Command::new(sftpctl_testkit::programs::sftpctl())
         .arg("package")
         .args(arguments)
         .current_dir(dir)

@@ -2,14 +2,10 @@
 
 use std::process::{Output, Stdio};
 
-use serde_json::{Value, json};
-
-use sftp_authorizer::Attribute;
-use sftpctl_aws::{Write, Written};
+use serde_json::Value;
 
 use super::shared;
 use crate::site::{Login, Running, Site, shown, succeeded, text, tool};
-use crate::stub::{Reply, Stub};
 
 const WEST: &str = "us-west-2";
 const BUCKET: &str = "pl-pt99-5-uploads";
@@ -58,52 +54,6 @@ fn password_is_prompted_for_twice_and_never_shown() {
     let said = succeeded("passwd", &typed(&site, &passwd, "next secret", "next secret"));
     assert!(said.contains("has a new password") && !said.contains("next"), "{said}");
     assert!(!site.admits(port, &login) && site.admits(port, &Login::new("prompted", "next secret")));
-}
-
-#[tokio::test]
-async fn list_reads_every_page() {
-    let stub = Stub::new().await;
-    let caller = "<GetCallerIdentityResponse><GetCallerIdentityResult><Account>111111111111</Account>\
-                  <Arn>arn:aws:iam::111111111111:user/u</Arn></GetCallerIdentityResult></GetCallerIdentityResponse>";
-    let account = |id: i64| {
-        let home = format!("/{BUCKET}/{id}");
-        json!({ "orgid": { "N": id.to_string() }, "username": { "S": format!("user{id}") },
-                "HomeDirectory": { "S": home }, "password": { "S": "lcf7ypKsUIOv2mKlZKPQFPw7cskUDjy5nqa/Eg==" } })
-    };
-    let page = |items: &[Value], last: Option<i64>| {
-        let mut page = json!({ "Items": items, "Count": items.len(), "ScannedCount": items.len() });
-        if let Some(id) = last {
-            page["LastEvaluatedKey"] = json!({ "orgid": { "N": id.to_string() } });
-        }
-        Reply::ok(page.to_string())
-    };
-    stub.on("sts:GetCallerIdentity", [Reply::ok(caller)]).on(
-        "dynamodb:Scan",
-        [
-            page(&[account(11), account(12)], Some(12)),
-            // A page may be empty and still be followed by others.
-            page(&[], Some(20)),
-            page(&[json!({ "orgid": { "N": "21" }, "username": { "S": "broken" } }), account(22)], None),
-        ],
-    );
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::create_dir(folder.path().join("environments")).unwrap();
-    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/environments/99.yaml");
-    std::fs::copy(file, folder.path().join("environments/99.yaml")).unwrap();
-    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_sftpctl"));
-    command.args(["users", "list", "--env", "99", "--output", "csv"]).current_dir(&folder);
-    command.env("AWS_ENDPOINT_URL", stub.endpoint()).env_remove("AWS_PROFILE");
-    command.envs([("AWS_ACCESS_KEY_ID", "111111111111"), ("AWS_SECRET_ACCESS_KEY", "fake-secret")]);
-    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
-    let listed = succeeded("list", &output);
-    let names: Vec<&str> = listed.lines().skip(1).filter_map(|row| row.split(',').nth(1)).collect();
-    assert_eq!(names, ["user11", "user12", "user22"], "{listed}");
-    assert!(text(&output.stderr).contains("broken"), "{}", shown(&output));
-    let begins = stub.asked("dynamodb:Scan").into_iter().map(|asked| {
-        let body: Value = serde_json::from_str(&asked.body).unwrap();
-        body["ExclusiveStartKey"]["orgid"]["N"].as_str().map(str::to_owned)
-    });
-    assert_eq!(begins.collect::<Vec<_>>(), [None, Some("12".to_owned()), Some("20".to_owned())]);
 }
 
 #[test]
@@ -211,32 +161,6 @@ fn malformed_account_can_be_disabled_and_removed() {
     site.oracle("door.py", &["item", r#"{"orgid": {"N": "4622"}, "HomeDirectory": {"S": "/"}}"#]);
     succeeded("remove", &site.users(&["remove", "--yes", "--orgid", "4622"], ""));
     assert_eq!(site.oracle("door.py", &["stored", "4622"]), "null");
-}
-
-#[tokio::test]
-async fn transaction_conflicts_are_retried() {
-    let canceled = |code: &str| {
-        let reasons = serde_json::json!([{ "Code": code }, { "Code": "None" }]);
-        let body = serde_json::json!({ "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
-            "message": "Transaction cancelled", "CancellationReasons": reasons });
-        Reply::new(400, body.to_string())
-    };
-    let written = async |replies: Vec<Reply>| {
-        let stub = Stub::new().await;
-        stub.on("dynamodb:TransactWriteItems", replies);
-        let key = ("orgid".to_owned(), Attribute::Number("1".to_owned()));
-        let write = Write::Delete { key, condition: None, values: Vec::new() };
-        let aws = stub.aws("us-west-2").await;
-        (aws.dynamodb("us-west-2").write_items("t", &[write]).await, stub.count("dynamodb:TransactWriteItems"))
-    };
-    let conflict = || canceled("TransactionConflict");
-    let (result, asked) = written(vec![conflict(), conflict(), Reply::ok("{}")]).await;
-    assert_eq!((result.unwrap(), asked), (Written::Done, 3));
-    // If the other transaction won, the condition fails.
-    let (result, _) = written(vec![conflict(), canceled("ConditionalCheckFailed")]).await;
-    assert_eq!(result.unwrap(), Written::Refused(vec![0]));
-    let (result, asked) = written(vec![conflict()]).await;
-    assert!(result.is_err() && asked == 6, "{result:?} {asked}");
 }
 
 #[test]

@@ -9,9 +9,10 @@ use std::process::Output;
 use serde_json::Value;
 use sftpctl_core::model::Actual;
 
-use crate::drive;
+use sftpctl_testkit::drive;
+
+use crate::on_local_cloud::terminal::Terminal;
 use crate::site::{Site, shown, text};
-use crate::terminal::Terminal;
 
 /// `deploy` without `--local`, with the keys of an account.
 fn on_aws(site: &Site, account: &str) -> Output {

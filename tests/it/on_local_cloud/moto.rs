@@ -5,11 +5,10 @@
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::site::{authorizer, oracle_at, shown, succeeded, text};
+use crate::site::{authorizer, oracle_at, shown, succeeded, text, until};
 
 /// moto in a process of its own, stopped when dropped.
 struct Moto {
@@ -19,8 +18,7 @@ struct Moto {
 
 impl Moto {
     fn start() -> Self {
-        let program = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("moto").join("bin/moto_server");
-        assert!(program.exists(), "moto is missing: run scripts/test, which installs it below the target folder");
+        let program = sftpctl_testkit::programs::installed("moto/bin/moto_server");
         let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
         let child = Command::new(program)
             .args(["-H", "127.0.0.1", "-p", &port.to_string()])
@@ -31,11 +29,7 @@ impl Moto {
             .spawn()
             .unwrap();
         let moto = Self { child, endpoint: format!("http://127.0.0.1:{port}") };
-        let deadline = Instant::now() + Duration::from_secs(60);
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(Instant::now() < deadline, "moto did not come up");
-            std::thread::yield_now();
-        }
+        until("moto listens", || TcpStream::connect(("127.0.0.1", port)).ok());
         moto
     }
 }
@@ -49,7 +43,7 @@ impl Drop for Moto {
 
 /// Runs a command for environment 99 against moto; returns its output, and the output's lines of JSON.
 fn run(folder: &Path, moto: &Moto, arguments: &[&str]) -> (Output, Value) {
-    let output = Command::new(env!("CARGO_BIN_EXE_sftpctl"))
+    let output = Command::new(sftpctl_testkit::programs::sftpctl())
         .args(arguments)
         .args(["--env-file", "99.yaml", "--output", "json", "--endpoint-url", &moto.endpoint])
         .current_dir(folder)

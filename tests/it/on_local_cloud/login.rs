@@ -7,7 +7,6 @@ mod doors;
 mod execute_api;
 mod host_keys;
 mod limits;
-mod package;
 mod update;
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};

@@ -19,9 +19,9 @@ use sftpctl_engine::state::store::{LockedStore, Store};
 use tokio::runtime::Runtime;
 
 use super::BUCKET;
-use super::suite::{ACCOUNT, server};
+use crate::on_local_cloud::terminal::Terminal;
 use crate::site::{Running, Site, shown, succeeded, text, tool};
-use crate::terminal::Terminal;
+use sftpctl_testkit::promises::{ACCOUNT, server};
 
 const REBUILD: [&str; 5] = ["state", "rebuild", "--env", "99", "--local"];
 const BREAK: [&str; 5] = ["lock", "break", "--env", "99", "--local"];

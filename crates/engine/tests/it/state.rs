@@ -1,0 +1,85 @@
+//! Where state, journal and lock are kept: a folder, and S3 as a stub answers for it.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use sftpctl_aws::{Aws, AwsError};
+use sftpctl_engine::state::blob::{Blobs, Expect};
+use sftpctl_engine::state::bucket::Bucket;
+use sftpctl_engine::state::error::StateError;
+use sftpctl_engine::state::folder::Folder;
+use sftpctl_testkit::promises::{ACCOUNT, TERMS, keeps_its_promises, store};
+
+use crate::stub::{Reply, Stub};
+
+#[tokio::test(start_paused = true)]
+async fn a_folder_keeps_its_promises() {
+    let dir = tempfile::tempdir().unwrap();
+    let count = AtomicUsize::new(0);
+    keeps_its_promises(&|| Arc::new(Folder::new(dir.path().join(count.fetch_add(1, Ordering::SeqCst).to_string()))))
+        .await;
+}
+
+/// A place in a bucket of a scripted S3.
+async fn bucket(stub: &Stub, kms_key: Option<&str>) -> (Arc<Aws>, Bucket) {
+    let aws = stub.aws("us-west-2").await;
+    let bucket = Bucket::new(aws.s3("us-west-2"), ACCOUNT, "company-state", "a/", kms_key.map(str::to_owned));
+    (aws, bucket)
+}
+
+fn written(etag: &str) -> Reply {
+    Reply::ok("").header("etag", etag)
+}
+
+#[tokio::test]
+async fn a_lock_that_may_be_over_can_be_renewed_and_nothing_else_is_written() {
+    let stub = Stub::new().await;
+    stub.on("s3:PUT /company-state/a/99.lock", [written("\"1\"")]).on("s3:PUT /other", [Reply::ok("")]);
+    let (aws, bucket) = bucket(&stub, None).await;
+    aws.set_fence(Some(Box::new(|| true)));
+    bucket.put("99.lock", b"renewed", Expect::Absent).await.unwrap();
+    let refused: AwsError = aws.s3("us-west-2").create_bucket("other").await.unwrap_err();
+    assert!(refused.to_string().contains("the lock of this run is over"), "{refused}");
+    assert_eq!(stub.operations(), ["s3:PUT /company-state/a/99.lock"]);
+}
+
+#[tokio::test]
+async fn two_writes_at_the_same_moment_are_decided_by_the_condition() {
+    let stub = Stub::new().await;
+    let busy = || Reply::s3_error(409, "ConditionalRequestConflict", "The conditional request cannot succeed");
+    stub.on("s3:PUT /company-state/a/99.lock", [busy(), busy(), written("\"1\"")]);
+    let (_, bucket) = bucket(&stub, None).await;
+    bucket.put("99.lock", b"mine", Expect::Absent).await.unwrap();
+    stub.on("s3:PUT /company-state/a/99.lock", [busy(), Reply::s3_error(412, "PreconditionFailed", "At least one")]);
+    stub.on("s3:GET /company-state/a/99.lock", [Reply::ok("another's").header("etag", "\"2\"")]);
+    let refused = bucket.put("99.lock", b"mine", Expect::Absent).await.unwrap_err();
+    assert!(matches!(refused, StateError::Conflict { .. }), "{refused}");
+}
+
+#[tokio::test]
+async fn documents_are_encrypted_with_the_key_of_the_environment() {
+    let stub = Stub::new().await;
+    stub.on("s3:PUT /company-state/a/99.json", [written("\"1\"")]);
+    let (_, bucket) = bucket(&stub, Some("alias/state")).await;
+    bucket.put("99.json", b"{}", Expect::Absent).await.unwrap();
+    let asked = &stub.asked("s3:PUT /company-state/a/99.json")[0];
+    assert_eq!(asked.headers["x-amz-server-side-encryption"], "aws:kms");
+    assert_eq!(asked.headers["x-amz-server-side-encryption-aws-kms-key-id"], "alias/state");
+    assert_eq!(asked.headers["if-none-match"], "*");
+}
+
+#[tokio::test]
+async fn a_bucket_without_versions_keeps_no_state() {
+    let stub = Stub::new().await;
+    for status in ["", "<Status>Suspended</Status>"] {
+        let answer = format!("<VersioningConfiguration>{status}</VersioningConfiguration>");
+        stub.on("s3:GET /company-state?versioning", [Reply::ok(answer)]);
+        let blobs: Arc<dyn Blobs> = Arc::new(bucket(&stub, None).await.1);
+        let error = store(&blobs, "one", 1).begin("deploy", TERMS, &|_| {}).await.err().unwrap();
+        assert!(error.to_string().contains("the bucket keeps no versions"), "{error}");
+        assert!(error.hint().unwrap().contains("put-bucket-versioning --bucket company-state"));
+    }
+    assert_eq!(stub.count("s3:GET /company-state?versioning"), stub.operations().len(), "nothing else was called");
+}

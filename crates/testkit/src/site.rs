@@ -1,0 +1,287 @@
+//! A folder with environments and a local cloud of its own, and the tools that inspect it from outside.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+pub use crate::programs::{authorizer, built, oracle, oracle_at, shown, succeeded, text, tool};
+use crate::programs::{installed, root, sftpctl, venv};
+
+/// How long anything may take that a test waits for.
+pub const DEADLINE: Duration = Duration::from_secs(60);
+
+/// Between two looks at something that a test waits for: what it waits for needs the processor.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// A folder with the environments and a local cloud on a port of its own, stopped when dropped.
+pub struct Site {
+    pub dir: tempfile::TempDir,
+    /// The port of its local cloud.
+    pub cloud_port: u16,
+}
+
+/// Asks again and again until there is an answer; fails after [`DEADLINE`].
+pub fn until<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
+    let end = Instant::now() + DEADLINE;
+    loop {
+        if let Some(found) = probe() {
+            return found;
+        }
+        assert!(Instant::now() < end, "{what}: not within {DEADLINE:?}");
+        std::thread::sleep(PAUSE);
+    }
+}
+
+/// Runs a program with something on its standard input.
+pub fn with_input(command: &mut Command, input: &[u8]) -> Output {
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // A program may end without reading; its output decides.
+    let _ = child.stdin.take().unwrap().write_all(input);
+    child.wait_with_output().unwrap()
+}
+
+/// The name and password of a log-in.
+#[derive(Clone, Debug)]
+pub struct Login {
+    pub username: String,
+    pub password: String,
+}
+
+impl Login {
+    pub fn new(username: &str, password: &str) -> Self {
+        Self { username: username.to_owned(), password: password.to_owned() }
+    }
+}
+
+impl Site {
+    /// A local cloud, nothing deployed.
+    #[expect(clippy::new_without_default, reason = "it starts processes, which no default does")]
+    pub fn new() -> Self {
+        Self::with_times(&["--server-start-time", "200ms"])
+    }
+
+    /// A local cloud whose services take their time.
+    pub fn with_times(times: &[&str]) -> Self {
+        let site = Self::stopped();
+        site.start(times);
+        site
+    }
+
+    /// A folder whose local cloud is not started.
+    pub fn stopped() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let environments = dir.path().join("environments");
+        std::fs::create_dir(&environments).unwrap();
+        for name in ["99.yaml", "prod.yaml"] {
+            std::fs::copy(root().join("environments").join(name), environments.join(name)).unwrap();
+        }
+        let cloud_port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+        Self { dir, cloud_port }
+    }
+
+    /// Starts the local cloud, also once more.
+    pub fn start(&self, arguments: &[&str]) {
+        self.ok(&[&["local", "start", "--port", &self.cloud_port.to_string()], arguments].concat());
+    }
+
+    /// The folder of the local cloud.
+    pub fn cloud(&self) -> PathBuf {
+        self.dir.path().join(".sftpctl/local")
+    }
+
+    /// Environment 99 with this added to its file, deployed.
+    pub fn deployed(added: &str) -> Self {
+        let site = Self::new();
+        site.edit(|file| format!("{file}\n{added}"));
+        site.deploy();
+        site
+    }
+
+    /// Changes the environment file.
+    pub fn edit(&self, change: impl FnOnce(String) -> String) {
+        let path = self.dir.path().join("environments/99.yaml");
+        let before = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(path, change(before)).unwrap();
+    }
+
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(sftpctl());
+        command
+            .args(arguments)
+            .current_dir(self.dir.path())
+            .env("SFTPCTL_LOCAL_VENV", venv())
+            .env("SFTPCTL_PACKAGE", authorizer())
+            .env_remove("RUST_LOG");
+        command
+    }
+
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    pub fn ok(&self, arguments: &[&str]) -> String {
+        succeeded(&format!("{arguments:?}"), &self.run(arguments))
+    }
+
+    pub fn ends_with(&self, code: i32, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", shown(&output));
+        shown(&output)
+    }
+
+    pub fn deploy(&self) -> String {
+        self.ok(&["deploy", "--env", "99", "--local", "--yes"])
+    }
+
+    /// Loses what state remembers of environment 99.
+    pub fn forget(&self) {
+        std::fs::remove_file(self.cloud().join("state/99.json")).unwrap();
+    }
+
+    /// The ids of the planned steps.
+    pub fn planned(&self) -> Vec<String> {
+        let lines = self.ok(&["plan", "--env", "99", "--local", "--output", "json"]);
+        let plan: Value = serde_json::from_str(lines.lines().last().unwrap()).unwrap();
+        plan["steps"].as_array().unwrap().iter().map(|step| step["id"].as_str().unwrap().to_owned()).collect()
+    }
+
+    pub fn status(&self) -> Value {
+        serde_json::from_str(&self.ok(&["local", "status", "--output", "json"])).unwrap()
+    }
+
+    /// Looks at AWS, or meddles with it, through botocore: a command of `tests/oracle/deployed.py`.
+    pub fn aws(&self, arguments: &[&str]) -> String {
+        self.oracle("deployed.py", arguments)
+    }
+
+    /// A script of `tests/oracle` that takes the endpoint first.
+    pub fn oracle(&self, script: &str, arguments: &[&str]) -> String {
+        let output = self.oracle_command(script).args(arguments).output().unwrap();
+        succeeded(&format!("{script} {arguments:?}"), &output).trim().to_owned()
+    }
+
+    pub fn oracle_command(&self, script: &str) -> Command {
+        oracle_at(script, &self.endpoint())
+    }
+
+    pub fn endpoint(&self) -> String {
+        format!("http://127.0.0.1:{}", self.cloud_port)
+    }
+
+    /// Ports of the servers' SFTP endpoints, by region.
+    pub fn ports(&self) -> BTreeMap<String, u16> {
+        let status = self.status();
+        let servers = status["servers"].as_array().unwrap().iter();
+        servers
+            .map(|server| {
+                let port = u16::try_from(server["port"].as_u64().unwrap()).unwrap();
+                (server["region"].as_str().unwrap().to_owned(), port)
+            })
+            .collect()
+    }
+
+    pub fn port(&self, region: &str) -> u16 {
+        self.ports()[region]
+    }
+
+    /// `sftpctl users …` on this site, with a password on standard input.
+    pub fn users(&self, arguments: &[&str], password: &str) -> Output {
+        let mut command = self.command(&["users"]);
+        command.args(arguments).args(["--env", "99", "--local"]);
+        with_input(&mut command, password.as_bytes())
+    }
+
+    /// Adds an account in cluster 99-5.
+    pub fn add(&self, orgid: u32, username: &str, password: &str) -> Login {
+        let orgid = orgid.to_string();
+        let which = ["add", "--orgid", &orgid, "--username", username, "--cluster", "99-5", "--password-stdin"];
+        succeeded(username, &self.users(&which, password));
+        Login::new(username, password)
+    }
+
+    /// `sftpctl test-login` in all regions: whether it succeeded, and what it says.
+    pub fn test_login(&self, login: &Login) -> (bool, String) {
+        let mut command = self.command(&["test-login", "--env", "99", "--local", "--all-regions", "--password-stdin"]);
+        let output = with_input(command.args(["--username", &login.username]), login.password.as_bytes());
+        (output.status.success(), shown(&output))
+    }
+
+    /// OpenSSH's options for a log-in by password, given by a program in its own language.
+    pub fn openssh(&self, program: &str, login: &Login) -> Command {
+        use std::os::unix::fs::PermissionsExt as _;
+        let asked = self.dir.path().join("askpass");
+        if !asked.exists() {
+            std::fs::write(&asked, "#!/bin/sh\nprintf '%s\\n' \"$SFTP_PASSWORD\"\n").unwrap();
+            std::fs::set_permissions(&asked, std::fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        let mut command = tool(program, "openssh-client");
+        command
+            .args(["-F", "none", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"])
+            .args(["-o", "LogLevel=ERROR", "-o", "PubkeyAuthentication=no", "-o", "BatchMode=no"])
+            .env("SSH_ASKPASS", asked)
+            .env("SSH_ASKPASS_REQUIRE", "force")
+            .env("SFTP_PASSWORD", &login.password)
+            .current_dir(self.dir.path());
+        command
+    }
+
+    /// Runs a batch in OpenSSH's `sftp`.
+    pub fn sftp(&self, port: u16, login: &Login, batch: &str) -> Output {
+        let mut command = self.openssh("sftp", login);
+        command.args(["-o", "NumberOfPasswordPrompts=1", "-b", "-", "-P", &port.to_string()]);
+        with_input(command.arg(format!("{}@127.0.0.1", login.username)), batch.as_bytes())
+    }
+
+    /// Whether OpenSSH's `sftp` gets in and sees its home.
+    pub fn admits(&self, port: u16, login: &Login) -> bool {
+        self.sftp(port, login, "ls\n").status.success()
+    }
+
+    /// paramiko, by a command of `tests/oracle/sftp_client.py`.
+    pub fn paramiko(&self, port: u16, login: &Login) -> Command {
+        let mut command = Command::new(installed("tools/bin/python"));
+        command
+            .arg(oracle("sftp_client.py"))
+            .args([&port.to_string(), &login.username])
+            .env("SFTP_PASSWORD", &login.password)
+            .current_dir(self.dir.path());
+        command
+    }
+
+    pub fn paramiko_ok(&self, port: u16, login: &Login, arguments: &[&str]) -> String {
+        let output = self.paramiko(port, login).args(arguments).output().unwrap();
+        succeeded(&format!("{arguments:?}"), &output).trim().to_owned()
+    }
+
+    /// The local cloud's own logs.
+    pub fn logs(&self) -> String {
+        let read = |name: &str| std::fs::read_to_string(self.cloud().join(name)).unwrap_or_default();
+        read("front.log") + &read("ministack.log")
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        let output = self.run(&["local", "stop"]);
+        if !std::thread::panicking() {
+            succeeded("local stop", &output);
+        }
+    }
+}
+
+/// A process that is ended when the test is, also when it fails.
+pub struct Running(pub Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}

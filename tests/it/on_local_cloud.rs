@@ -1,0 +1,20 @@
+//! The program end to end: processes, clients that nobody here wrote, and an AWS on this machine.
+
+mod choices;
+mod contract;
+mod crash;
+mod deploy;
+mod drift;
+mod failed_stack;
+mod faults;
+mod json;
+mod local;
+mod login;
+mod moto;
+mod options;
+mod orphans;
+pub(crate) mod pipeline;
+mod ssh_audit;
+mod state;
+mod stopped;
+pub(crate) mod terminal;

@@ -1,0 +1,92 @@
+//! What holds for every kind of resource alike, against the local cloud, where every kind is what it is. The engine's own
+//! tests hold the same against AWS in memory.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use sftpctl_aws::{Aws, ConnectOptions};
+use sftpctl_core::kind::Kind;
+use sftpctl_core::model::RemovalOptions;
+use sftpctl_core::plan::planner;
+use sftpctl_engine::desired::{self, History};
+use sftpctl_engine::execute::executor::Task;
+use sftpctl_engine::observe::observe;
+
+use crate::drive::{self, environment, resources};
+use crate::site::Site;
+
+fn word(outcome: &sftpctl_core::events::Outcome) -> String {
+    serde_json::to_value(outcome).unwrap()["outcome"].as_str().unwrap().to_owned()
+}
+
+/// The counted operations that change something.
+fn mutations(calls: &Value) -> Vec<String> {
+    let reads = ["Describe", "Get", "List", "Head", "Lookup"];
+    let mut found = Vec::new();
+    for call in calls["calls"].as_object().unwrap().keys() {
+        let (_, operation) = call.split_once('.').unwrap();
+        if !reads.iter().any(|read| operation.starts_with(read)) {
+            found.push(call.clone());
+        }
+    }
+    found
+}
+
+/// Of every kind: made once however often it is asked for, nothing differs afterwards, an old plan does nothing, and
+/// what is gone can be deleted again.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_kind_keeps_the_contract_on_the_local_cloud() {
+    let site = Site::new();
+    // Makes the hosted zone, which is there beforehand on AWS.
+    site.planned();
+    let options = ConnectOptions {
+        endpoint_url: Some(site.endpoint()),
+        local_account: Some("111111111111".into()),
+        home_region: "us-west-2".into(),
+        profile: None,
+    };
+    let aws = Arc::new(Aws::connect(options).await);
+    let environment = environment();
+    let all = resources(&environment);
+    let nothing = observe(&aws, &all, &BTreeMap::new()).await.actual;
+    let old_plan = planner::deploy("99", "111111111111", &all, &[], &nothing).unwrap();
+    let made = drive::run(&aws, &all, old_plan.clone(), nothing.clone(), Task::Apply).await;
+    for (id, outcome) in &made.outcomes {
+        assert!(["changed", "unchanged"].contains(&word(outcome).as_str()), "{id}: {outcome:?}");
+    }
+    for resource in &all {
+        let live = resource.read(&aws, None).await.unwrap();
+        assert!(live.is_some(), "{} is there", resource.id());
+        assert_eq!(resource.diff(live.as_ref(), &made.actual), None, "{}", resource.id());
+    }
+
+    // The plan of before once more, by a run that knows nothing: everything is found as it should be.
+    site.aws(&["post", "/_sftpctl/calls/reset"]);
+    let again = drive::run(&aws, &all, old_plan, nothing, Task::Apply).await;
+    for (id, outcome) in &again.outcomes {
+        assert_eq!(word(outcome), "unchanged", "{id}");
+    }
+    let counted: Value = serde_json::from_str(&site.aws(&["fetch", "/_sftpctl/calls"])).unwrap();
+    assert_eq!(mutations(&counted), Vec::<String>::new(), "nothing is written");
+
+    let mut going = all.clone();
+    going.extend(desired::leftovers(&environment, &History::default()));
+    let kinds: BTreeSet<Kind> = going.iter().map(|resource| resource.kind()).collect();
+    assert_eq!(kinds, Kind::ALL.iter().copied().collect(), "every kind is among them");
+    let before = observe(&aws, &going, &BTreeMap::new()).await.actual;
+    let ended = drive::teardown(&aws, &going).await;
+    for (id, outcome) in &ended.outcomes {
+        assert_eq!(word(outcome), "deleted", "{id}: {outcome:?}");
+    }
+    for resource in &going {
+        let Some(Some(live)) = before.get(resource.id()) else { continue };
+        let again = resource.delete(&aws, "contract", live, RemovalOptions { delete_data: true }).await;
+        assert!(again.is_ok(), "{} is gone and can be deleted again: {:?}", resource.id(), again.err());
+        let read = resource.read(&aws, None).await.unwrap();
+        assert_eq!(read, None, "{} is gone", resource.id());
+    }
+    assert_eq!(site.aws(&["left"]), json!([]).to_string());
+}

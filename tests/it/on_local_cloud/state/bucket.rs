@@ -1,0 +1,40 @@
+//! State in a bucket of the local cloud.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use sftpctl_aws::{Aws, ConnectOptions};
+use sftpctl_engine::state::blob::Blobs;
+use sftpctl_engine::state::bucket::Bucket;
+use sftpctl_testkit::promises::{ACCOUNT, keeps_its_promises};
+
+use super::BUCKET;
+use crate::site::Site;
+
+#[test]
+fn a_bucket_keeps_its_promises() {
+    let site = Site::new();
+    site.aws(&["state-bucket", BUCKET]);
+    let endpoint = site.endpoint();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let aws = Aws::connect(ConnectOptions {
+            endpoint_url: Some(endpoint),
+            local_account: Some(ACCOUNT.into()),
+            home_region: "us-west-2".into(),
+            profile: None,
+        })
+        .await;
+        let count = AtomicUsize::new(0);
+        let fresh = || -> Arc<dyn Blobs> {
+            let prefix = format!("{}/", count.fetch_add(1, Ordering::SeqCst));
+            Arc::new(Bucket::new(aws.s3("us-west-2"), ACCOUNT, BUCKET, &prefix, None))
+        };
+        keeps_its_promises(&fresh).await;
+        let missing = Bucket::new(aws.s3("us-west-2"), ACCOUNT, "sftpctl-no-such-bucket", "", None);
+        let error = missing.check().await.unwrap_err();
+        assert!(error.hint().unwrap().contains("create-bucket"), "{error}");
+    });
+}

@@ -1,0 +1,56 @@
+//! `sftpctl users` against an AWS that answers what the test scripts.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use serde_json::{Value, json};
+
+use crate::site::{shown, succeeded, text};
+use crate::stub::{Reply, Stub};
+
+const BUCKET: &str = "pl-pt99-5-uploads";
+
+#[tokio::test]
+async fn a_list_goes_on_to_the_last_page() {
+    let stub = Stub::new().await;
+    let caller = "<GetCallerIdentityResponse><GetCallerIdentityResult><Account>111111111111</Account>\
+                  <Arn>arn:aws:iam::111111111111:user/u</Arn></GetCallerIdentityResult></GetCallerIdentityResponse>";
+    let account = |id: i64| {
+        let home = format!("/{BUCKET}/{id}");
+        json!({ "orgid": { "N": id.to_string() }, "username": { "S": format!("user{id}") },
+                "HomeDirectory": { "S": home }, "password": { "S": "lcf7ypKsUIOv2mKlZKPQFPw7cskUDjy5nqa/Eg==" } })
+    };
+    let page = |items: &[Value], last: Option<i64>| {
+        let mut page = json!({ "Items": items, "Count": items.len(), "ScannedCount": items.len() });
+        if let Some(id) = last {
+            page["LastEvaluatedKey"] = json!({ "orgid": { "N": id.to_string() } });
+        }
+        Reply::ok(page.to_string())
+    };
+    stub.on("sts:GetCallerIdentity", [Reply::ok(caller)]).on(
+        "dynamodb:Scan",
+        [
+            page(&[account(11), account(12)], Some(12)),
+            // A page may have nothing on it, and others behind it.
+            page(&[], Some(20)),
+            page(&[json!({ "orgid": { "N": "21" }, "username": { "S": "broken" } }), account(22)], None),
+        ],
+    );
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("environments")).unwrap();
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/environments/99.yaml");
+    std::fs::copy(file, folder.path().join("environments/99.yaml")).unwrap();
+    let mut command = std::process::Command::new(sftpctl_testkit::programs::sftpctl());
+    command.args(["users", "list", "--env", "99", "--output", "csv"]).current_dir(&folder);
+    command.env("AWS_ENDPOINT_URL", stub.endpoint()).env_remove("AWS_PROFILE");
+    command.envs([("AWS_ACCESS_KEY_ID", "111111111111"), ("AWS_SECRET_ACCESS_KEY", "fake-secret")]);
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    let listed = succeeded("list", &output);
+    let names: Vec<&str> = listed.lines().skip(1).filter_map(|row| row.split(',').nth(1)).collect();
+    assert_eq!(names, ["user11", "user12", "user22"], "{listed}");
+    assert!(text(&output.stderr).contains("broken"), "{}", shown(&output));
+    let begins = stub.asked("dynamodb:Scan").into_iter().map(|asked| {
+        let body: Value = serde_json::from_str(&asked.body).unwrap();
+        body["ExclusiveStartKey"]["orgid"]["N"].as_str().map(str::to_owned)
+    });
+    assert_eq!(begins.collect::<Vec<_>>(), [None, Some("12".to_owned()), Some("20".to_owned())]);
+}
