@@ -49,7 +49,7 @@ fn twenty_deployments_at_once_are_one() {
             0 => {}
             5 if !waits => {
                 let said = shown(&output);
-                assert!(said.contains("another run works on this environment: deploy"), "{said}");
+                assert!(said.contains("another run holds the lock on this environment: deploy"), "{said}");
                 refused += 1;
             }
             _ => panic!("{}", shown(&output)),

@@ -9,6 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use sha2::{Digest as _, Sha256};
 use zip::write::SimpleFileOptions;
 
+use sftpctl_core::hex;
+
 /// glibc of `provided.al2023`: a binary that needs a newer one does not start there.
 const GLIBC: (u32, u32) = (2, 34);
 
@@ -72,7 +74,7 @@ pub struct Package {
 impl Package {
     /// Takes any bytes for a binary.
     pub fn new(binary: Vec<u8>) -> Self {
-        let digest = Sha256::digest(&binary).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+        let digest = hex::encode(&Sha256::digest(&binary)[..6]);
         Self { binary, digest, zip: Mutex::default() }
     }
 

@@ -161,7 +161,7 @@ async fn what_hangs_does_not_cost_the_lock(blobs: &Arc<dyn Blobs>) {
     until("a journal that hangs", async || hanging.hangs()).await;
     is_refused(blobs).await;
     assert!(!run.journal().is_over());
-    run.abandon();
+    drop(run);
 }
 
 /// A place in a bucket of a scripted S3.
@@ -220,7 +220,7 @@ async fn a_bucket_without_versions_keeps_no_state() {
         stub.on("s3:GET /company-state?versioning", [Reply::ok(answer)]);
         let blobs: Arc<dyn Blobs> = Arc::new(bucket(&stub, None).await.1);
         let error = store(&blobs, "one", 1).begin("deploy", TERMS, &|_| {}).await.err().unwrap();
-        assert!(error.to_string().contains("the bucket keeps no versions"), "{error}");
+        assert!(error.to_string().contains("the bucket does not keep versions"), "{error}");
         assert!(error.hint().unwrap().contains("put-bucket-versioning --bucket company-state"));
     }
     assert_eq!(stub.count("s3:GET /company-state?versioning"), stub.operations().len(), "nothing else was called");

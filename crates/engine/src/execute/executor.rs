@@ -242,6 +242,12 @@ impl Walk<'_> {
         });
     }
 
+    /// What differs from what is wanted. Under the lock, since comparing does not wait for anything: a copy of the map for each
+    /// poll of each step would be megabytes where an environment has a thousand buckets.
+    fn diff(&self, live: Option<&Live>) -> Option<Change> {
+        self.job.resource.diff(live, &lock(self.actual))
+    }
+
     fn event(&self, event: Event) {
         if self.told {
             self.context.reporter.event(&event);
@@ -362,8 +368,7 @@ impl Walk<'_> {
             if mutated && let Some(Live { settled: Settled::Failed(status), .. }) = &live {
                 return Err(self.ended_in(status.clone()).await);
             }
-            let change = self.resource().diff(live.as_ref(), &lock(self.actual).clone());
-            let Some(change) = change else {
+            let Some(change) = self.diff(live.as_ref()) else {
                 return Ok(if mutated { Outcome::Changed } else { Outcome::Unchanged });
             };
             // What ended badly twice in the same way will not end well the third time.
@@ -392,8 +397,9 @@ impl Walk<'_> {
                 break;
             }
         }
-        let change = self.resource().diff(live.as_ref(), &lock(self.actual).clone());
-        let differs = change.map(|c| c.properties.iter().map(|p| p.name.clone()).collect::<Vec<_>>().join(", "));
+        let differs = self
+            .diff(live.as_ref())
+            .map(|c| c.properties.iter().map(|p| p.name.clone()).collect::<Vec<_>>().join(", "));
         Err(StepError::DoesNotConverge { what: self.resource().title(), differs: differs.unwrap_or_default() })
     }
 
@@ -406,12 +412,9 @@ impl Walk<'_> {
         self.at_work = false;
         loop {
             let live = self.settled().await?;
-            let actual = lock(self.actual).clone();
             let unseen = match (before, &live) {
                 (None, None) => true,
-                (Some(before), Some(live)) => {
-                    before == live && self.resource().diff(Some(live), &actual).as_ref() == Some(change)
-                }
+                (Some(before), Some(there)) => before == there && self.diff(live.as_ref()).as_ref() == Some(change),
                 _ => false,
             };
             if !unseen || self.at_work || start.elapsed() > patience {

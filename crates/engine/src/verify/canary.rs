@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::login::{Attempt, LoginCheck, check};
+use crate::clock;
 use crate::wait;
 use sftp_authorizer::home::Home;
 use sftp_authorizer::{Account, password};
@@ -130,7 +131,7 @@ async fn release(
     let stored = password::hash_random(secret, &salt).map_err(|error| VerifyError::Hash(error.to_string()))?;
     let (slots, stale) = match sender {
         Sender::Deployment { .. } => (OF_DEPLOYMENTS..=OF_DEPLOYMENTS, END_OF_TIME.to_owned()),
-        Sender::Anybody => (1..=SLOTS, then.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
+        Sender::Anybody => (1..=SLOTS, clock::rfc3339(then)),
     };
     for slot in slots {
         let canary = Account {
@@ -141,7 +142,7 @@ async fn release(
             disabled: false,
             allowed: Vec::new(),
             public_keys: Vec::new(),
-            created: Some(now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
+            created: Some(clock::rfc3339(now)),
             updated: None,
         };
         if accounts.put_canary(&canary, &stale).await? {

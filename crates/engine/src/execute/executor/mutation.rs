@@ -50,6 +50,7 @@ impl Walk<'_> {
         loop {
             let result = match mutation {
                 Mutation::Apply(change, None) => {
+                    // A copy, since the call is waited for: one a mutation.
                     let actual = lock(self.actual).clone();
                     resource.create(&context.aws, &call, change, &actual).await
                 }
@@ -142,7 +143,7 @@ impl Walk<'_> {
         let took = match (mutation, live) {
             (Mutation::Apply(_, None), Some(live)) => live.owner == Owner::Ours,
             (Mutation::Apply(change, Some(before)), Some(live)) => {
-                *before != live && resource.diff(Some(&live), &lock(self.actual).clone()).as_ref() != Some(change)
+                *before != live && self.diff(Some(&live)).as_ref() != Some(change)
             }
             (Mutation::Delete(..), None) => true,
             _ => false,
