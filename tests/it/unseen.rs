@@ -183,7 +183,7 @@ async fn a_server_whose_id_was_told_is_found_without_any_listing() {
 async fn a_server_that_no_listing_shows_is_not_made_again() {
     let (outcome, next, times) = made(Aloof::SaysNothing).await;
     assert_eq!((&outcome["outcome"], &next["outcome"], times), (&"failed".into(), &"blocked".into(), 1), "{outcome}");
-    assert!(outcome["error"].as_str().unwrap().contains("may have been made, and is not seen yet"), "{outcome}");
+    assert!(outcome["error"].as_str().unwrap().contains("may have been created but is not visible yet"), "{outcome}");
     assert!(outcome["hint"].as_str().unwrap().contains("looks for it first"), "{outcome}");
 }
 
@@ -247,5 +247,5 @@ async fn without_credentials_nothing_else_begins() {
 async fn a_fault_in_sftpctl_itself_is_a_failure() {
     let (outcome, next, _) = made(Aloof::Panics).await;
     assert_eq!((&outcome["outcome"], &next["outcome"]), (&"failed".into(), &"blocked".into()), "{outcome}");
-    assert!(outcome["error"].as_str().unwrap().contains("a fault in sftpctl itself"), "{outcome}");
+    assert!(outcome["error"].as_str().unwrap().contains("internal error"), "{outcome}");
 }

@@ -1,4 +1,5 @@
-//! Where state is kept: small documents, each replaced as a whole, and only if nobody else has replaced it since it was read.
+//! Where state is kept: small documents, each replaced as a whole, and only if nobody else has replaced it since it was
+//! read.
 //!
 //! Everything above depends on that one rule: a lease is taken by replacing what was read, a writer that lost its lease
 //! finds its document replaced, and nothing needs a clock that two machines agree on. A folder and an S3 bucket keep
@@ -43,8 +44,8 @@ pub trait Blobs: Debug + Send + Sync {
     /// The document's address, for people.
     fn address(&self, name: &str) -> String;
 
-    /// Whether other machines may use the same documents. Only if they certainly do not, a process ID shows that the holder
-    /// of a lock has died.
+    /// Whether other machines may use the same documents. Only if they certainly do not, a process ID shows that the
+    /// holder of a lock has died.
     fn is_shared(&self) -> bool;
 
     /// Reads a document; `None` if there is none.

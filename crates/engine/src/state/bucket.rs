@@ -1,5 +1,5 @@
-//! State in S3: one object a document, written with `If-Match` and `If-None-Match` ("Add preconditions to S3 operations",
-//! S3 user guide). The bucket must keep versions, so that a document that was replaced can be restored.
+//! State in S3: one object a document, written with `If-Match` and `If-None-Match` ("Add preconditions to S3
+//! operations", S3 user guide). The bucket must keep versions, so that a document that was replaced can be restored.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Documents of other releases: `fixtures/` has those of the first release, one with each member, and made-up newer ones
-//! (`newer-…`), all with the digests and sums that their writer gives them. None of them is ever changed.
+//! Documents of other releases: `fixtures/` has those of the first release, one with each member, and made-up newer
+//! ones (`newer-…`), all with the digests and sums that their writer gives them. None of them is ever changed.
 
 use super::error::StateError;
 use super::journal::{Event, Journal};

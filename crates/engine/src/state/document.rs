@@ -1,4 +1,5 @@
-//! How the documents of the state are read and written: the version first, then every member, and nothing guessed. Pure.
+//! How the documents of the state are read and written: the version first, then every member, and nothing guessed.
+//! Pure.
 //!
 //! # How a document's format grows
 //!
@@ -15,12 +16,13 @@
 //! - raises the `VERSION` up to which this program reads.
 //!
 //! Documents that use nothing new keep the bytes they had, and every release reads them. One that does is refused by
-//! every older release as newer; the first release can do that, too, since it compares the version before anything else.
+//! every older release as newer; the first release can do that, too, since it compares the version before anything
+//! else.
 //!
 //! The other way, to keep members that are not known and to write them back, is not taken. A run cannot keep true what
 //! it does not understand: one that ignored `movedTo` would change a state that is somewhere else now, one that only
-//! copied `unverified` would leave servers in it that have admitted somebody since. And the releases that are out already
-//! refuse what they do not know.
+//! copied `unverified` would leave servers in it that have admitted somebody since. And the releases that are out
+//! already refuse what they do not know.
 //!
 //! Where a member was added and its version was forgotten, reading notices it: a document must be exactly what this
 //! program would write of it. If it is not, and it is whole by its digest, then a newer sftpctl wrote it.
@@ -34,8 +36,8 @@ use super::error::StateError;
 /// Reads a document of JSON whose version is from 1 to `newest`.
 ///
 /// # Errors
-/// [`StateError::Newer`] for a higher version, or where it has members that `T` does not have; [`StateError::Damaged`] where
-/// it is anything else than a `T`.
+/// [`StateError::Newer`] for a higher version, or if it has members that `T` does not have; [`StateError::Damaged`] if it
+/// is not a `T` at all.
 pub(super) fn parse<T>(address: &str, content: &[u8], newest: u32) -> Result<T, StateError>
 where
     T: DeserializeOwned + Serialize,
@@ -73,8 +75,8 @@ pub(super) fn compact(document: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(document).unwrap_or_default()
 }
 
-/// The text of a JSON document without the white space between its tokens: what [`compact`] gives for the document of which
-/// [`pretty`] gave `text`, whether its members are known here or not.
+/// The text of a JSON document without the white space between its tokens: what [`compact`] gives for the document of
+/// which [`pretty`] gave `text`, whether its members are known here or not.
 pub(super) fn without_spaces(text: &[u8]) -> Vec<u8> {
     let (mut in_string, mut escaped) = (false, false);
     let mut compact = text.to_vec();

@@ -83,8 +83,8 @@ impl StateError {
             Self::Aws { source, .. } => return source.hint(),
             Self::Unfit { hint, .. } => hint.clone(),
             Self::Damaged { .. } => {
-                "nothing was changed; `sftpctl state rebuild` puts it aside and rebuilds it from AWS, where everything in it is \
-                found by name and tag, except for records that were imported: import them again"
+                "nothing was changed; `sftpctl state rebuild` puts it aside and rebuilds it from AWS, where everything in it \
+                is found by name and tag, except for records that were imported: import them again"
                     .into()
             }
             Self::DamagedLock { .. } => {

@@ -1,8 +1,8 @@
 //! A document that only one run replaces, as long as it holds the lock.
 //!
 //! A write may take effect although its answer is lost or late, or the disk takes the file and then fails. The document
-//! then differs from what this run last knew, and is still its own. So the digests of what was sent are kept until there is
-//! an answer, and a conflict counts only if the document is none of those.
+//! then differs from what this run last knew, and is still its own. So the digests of what was sent are kept until
+//! there is an answer, and a conflict counts only if the document is none of those.
 
 use std::sync::Arc;
 

@@ -65,8 +65,8 @@ impl Folder {
         }
     }
 
-    /// Locks the guard. A process that is paused at just this moment keeps it, and may still write when it continues: so the
-    /// guard is never taken from it.
+    /// Locks the guard. A process that is paused at just this moment keeps it, and may still write when it continues:
+    /// so the guard is never taken from it.
     async fn guard(&self) -> Result<File, StateError> {
         let guard = File::options().create(true).truncate(false).write(true).open(self.0.join(GUARD));
         let guard = guard.map_err(self.error("lock", GUARD))?;
@@ -91,7 +91,8 @@ impl Folder {
 /// Whether a path is on a file system that only one machine can mount. An unknown file system is not.
 #[cfg(target_os = "linux")]
 fn on_this_machine(path: &Path) -> bool {
-    // statfs(2) and linux/magic.h: ext, XFS, Btrfs, F2FS, ZFS, bcachefs, tmpfs, ramfs; overlayfs, which containers have.
+    // statfs(2) and linux/magic.h: ext, XFS, Btrfs, F2FS, ZFS, bcachefs, tmpfs, ramfs; overlayfs, which containers
+    // have.
     const LOCAL: [u32; 9] = [
         0xEF53,
         0x5846_5342,

@@ -1,9 +1,9 @@
 //! The record of a run's mutations: one line before each, the intent, and one after it, the outcome.
 //!
-//! A run that was killed leaves intents without an outcome. The next run reads them, finds out in AWS what became of each, and
-//! continues. Lines are JSON. The first names the run, and each of the others has a sum of itself and of all lines before it,
-//! so that a line that was edited, inserted or removed by hand is noticed. Lines missing at the end are what a killed writer
-//! leaves. Pure: [`super::store`] reads and writes it. How it grows: [`super::document`].
+//! A run that was killed leaves intents without an outcome. The next run reads them, finds out in AWS what became of
+//! each, and continues. Lines are JSON. The first names the run, and each of the others has a sum of itself and of all
+//! lines before it, so that a line that was edited, inserted or removed by hand is noticed. Lines missing at the end
+//! are what a killed writer leaves. Pure: [`super::store`] reads and writes it. How it grows: [`super::document`].
 
 use std::collections::BTreeMap;
 
@@ -131,8 +131,8 @@ fn advance(standing: Option<&Standing>, event: &Event) -> Result<Standing, &'sta
     }
 }
 
-/// The sum of a line, without its own member, that follows a line with the sum `previous`: the first 16 hexadecimal digits of
-/// a SHA-256.
+/// The sum of a line, without its own member, that follows a line with the sum `previous`: the first 16 hexadecimal
+/// digits of a SHA-256.
 pub fn sum(previous: &str, line: &[u8]) -> String {
     let digest = Sha256::new().chain_update(previous).chain_update(line).finalize();
     hex::encode(&digest[..8])

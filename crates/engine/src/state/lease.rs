@@ -2,8 +2,8 @@
 //! unchanged for the whole lease.
 //!
 //! Clocks of two machines are never compared: a waiting run measures the lease with its own clock, and taking the lock
-//! replaces exactly the document that was seen, so that a holder that has renewed it since keeps it. A holder that was paused
-//! and continues finds its documents replaced ([`StateError::Fenced`]) and writes no more.
+//! replaces exactly the document that was seen, so that a holder that has renewed it since keeps it. A holder that was
+//! paused and continues finds its documents replaced ([`StateError::Fenced`]) and writes no more.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -121,7 +121,8 @@ pub struct Held {
     lock: Lock,
     lease: Lease,
     document: ExclusiveDoc,
-    /// By [`Machine::uptime`], a moment before the last write was sent: no other run can have seen it unchanged for longer.
+    /// By [`Machine::uptime`], a moment before the last write was sent: no other run can have seen it unchanged for
+    /// longer.
     sent: Duration,
 }
 
@@ -140,8 +141,8 @@ impl Lock {
         Ok(Some((Lease::parse(&self.blobs.address(&self.name), &blob.content)?, blob.version)))
     }
 
-    /// Takes the lock: at once if it is free, or if it is on a disk of this machine alone and its holder's process has ended;
-    /// otherwise when it was unchanged for a whole lease. `tell` is called at most once, with whom it waits for.
+    /// Takes the lock: at once if it is free, or if it is on a disk of this machine alone and its holder's process has
+    /// ended; otherwise when it was unchanged for a whole lease. `tell` is called at most once, with whom it waits for.
     ///
     /// # Errors
     /// [`StateError::Locked`] if its holder is alive after `terms.patience`.
@@ -175,8 +176,8 @@ impl Lock {
             };
             let unchanged = seen.as_ref().filter(|(before, _)| *before == version).map(|(_, since)| since.elapsed());
             let silent = unchanged.is_some_and(|time| time >= Duration::from_secs(theirs.seconds));
-            // Clones of a virtual machine share their name, boot and process IDs. Where they may share the documents, only a lease
-            // without renewal shows that a holder is dead.
+            // Clones of a virtual machine share their name, boot and process IDs. Where they may share the documents,
+            // only a lease without renewal shows that a holder is dead.
             let dead = || !self.blobs.is_shared() && self.machine.has_ended(&theirs.holder);
             if theirs.released || silent || dead() {
                 match self.write(&lease, Expect::Is(&version)).await {
@@ -201,8 +202,8 @@ impl Lock {
         }
     }
 
-    /// Revokes `holder`'s lease even if it is renewed meanwhile; the caller has confirmed the holder. The holder, if alive,
-    /// writes no more.
+    /// Revokes `holder`'s lease even if it is renewed meanwhile; the caller has confirmed the holder. The holder, if
+    /// alive, writes no more.
     ///
     /// # Errors
     /// [`StateError::Locked`] if another run has taken it since.

@@ -1,5 +1,5 @@
-//! Keeps a run's lease: renews it from the moment the lock was taken until it is released, and notices that it has expired
-//! by a clock that runs on while the machine sleeps.
+//! Keeps a run's lease: renews it from the moment the lock was taken until it is released, and notices that it has
+//! expired by a clock that runs on while the machine sleeps.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -45,7 +45,8 @@ impl LeaseGuard {
         self.renewals.load(Ordering::Relaxed)
     }
 
-    /// Whether this run must not change anything any more: it lost its lock, or was paused for so long that it may have.
+    /// Whether this run must not change anything any more: it lost its lock, or was paused for so long that it may
+    /// have.
     pub(super) fn is_over(&self) -> bool {
         self.lost.get().is_some() || self.machine.uptime() >= *self.over.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -92,8 +93,8 @@ impl LeaseGuard {
         }
     }
 
-    /// Makes sure that the lock is still held if the lease may have expired: a run that was paused continues if no other
-    /// run has taken the lock. Of many steps that ask at once, one renews the lease for all.
+    /// Makes sure that the lock is still held if the lease may have expired: a run that was paused continues if no
+    /// other run has taken the lock. Of many steps that ask at once, one renews the lease for all.
     ///
     /// # Errors
     /// As for [`LeaseGuard::confirm`].

@@ -46,9 +46,9 @@ impl Machine for ThisMachine {
     }
 }
 
-/// The last start of the machine and the namespace of its process IDs, as Linux reports them, with the machine's own names:
-/// virtual machines that were restored from one snapshot share the former. Empty on other systems, where no process is ever
-/// known to have ended.
+/// The last start of the machine and the namespace of its process IDs, as Linux reports them, with the machine's own
+/// names: virtual machines that were restored from one snapshot share the former. Empty on other systems, where no
+/// process is ever known to have ended.
 fn identity() -> String {
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
     let space = std::fs::read_link("/proc/self/ns/pid");

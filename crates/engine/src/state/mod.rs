@@ -1,5 +1,5 @@
-//! What sftpctl remembers of an environment between runs: identities, the last run, the journal of the current one, and the
-//! lock. A help, never the truth: everything in it can be found in AWS again by name and tag.
+//! What sftpctl remembers of an environment between runs: identities, the last run, the journal of the current one, and
+//! the lock. A help, never the truth: everything in it can be found in AWS again by name and tag.
 
 pub mod blob;
 pub mod bucket;

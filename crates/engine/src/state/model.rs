@@ -38,8 +38,8 @@ pub struct State {
     /// The last run that was a deploy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_deploy: Option<LastRun>,
-    /// Regions whose server was changed and has not admitted a canary since: the next deploy checks the log-in there, with or
-    /// without changes.
+    /// Regions whose server was changed and has not admitted a canary since: the next deploy checks the log-in there,
+    /// with or without changes.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub unverified: BTreeSet<String>,
     /// Where the state was moved to.
@@ -48,8 +48,8 @@ pub struct State {
     /// This is the copy of an unfinished move, from the place in `moved_to`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub on_its_way: bool,
-    /// SHA-256 of the document on one line, with this member empty: one that was edited by hand is not believed. It is the
-    /// last member in every version, so that an older sftpctl can check it for members that it does not know.
+    /// SHA-256 of the document on one line, with this member empty: one that was edited by hand is not believed. It is
+    /// the last member in every version, so that an older sftpctl can check it for members that it does not know.
     pub digest: String,
 }
 
@@ -117,7 +117,8 @@ impl State {
         }
     }
 
-    /// Forgets a resource that is gone. The settings of a stack's function have no step of their own when the stack is deleted.
+    /// Forgets a resource that is gone. The settings of a stack's function have no step of their own when the stack is
+    /// deleted.
     pub fn forget(&mut self, id: &NodeId) {
         self.identities.remove(id);
         if *id == NodeId::new(id.place(), Kind::Stack) {

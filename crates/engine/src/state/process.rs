@@ -22,8 +22,8 @@ impl ProcessId {
         }
     }
 
-    /// Whether this process has certainly ended. That /proc does not show it is not enough: it can be mounted so that it hides
-    /// other users' processes (`hidepid`, proc(5)).
+    /// Whether this process has certainly ended. That /proc does not show it is not enough: it can be mounted so that
+    /// it hides other users' processes (`hidepid`, proc(5)).
     pub(super) fn has_ended(self) -> bool {
         let missing = || Pid::from_raw(self.pid).is_some_and(|pid| test_kill_process(pid) == Err(Errno::SRCH));
         self.has_ended_by(stat(self.pid).ok().as_deref(), missing)

@@ -1,8 +1,8 @@
 //! Moves an environment's records to another place, so that at no moment both places are in use.
 //!
 //! Three writes: a copy that refers to the old place; a reference at the old place to the new one; the copy without its
-//! reference. An interruption leaves the old place in use, or both referring to each other, and rerunning the move finishes
-//! it.
+//! reference. An interruption leaves the old place in use, or both referring to each other, and rerunning the move
+//! finishes it.
 
 use super::blob::{Expect, Version};
 use super::error::StateError;

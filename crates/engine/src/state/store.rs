@@ -150,8 +150,8 @@ impl Store {
         }
     }
 
-    /// Begins a run: takes the lock, reads the records under it, and begins the run's journal with the unfinished operations
-    /// of earlier ones.
+    /// Begins a run: takes the lock, reads the records under it, and begins the run's journal with the unfinished
+    /// operations of earlier ones.
     ///
     /// # Errors
     /// The lock is held, or the records cannot be used.
@@ -178,7 +178,8 @@ impl Store {
         }
     }
 
-    /// Reads the records and replaces both documents, so that an earlier run which lost its lock finds neither as it left it.
+    /// Reads the records and replaces both documents, so that an earlier run which lost its lock finds neither as it
+    /// left it.
     async fn open(
         &self,
         run: &str,
@@ -187,8 +188,8 @@ impl Store {
         let write_stats = WriteStats::default();
         loop {
             let mut remembered = self.load().await?;
-            // Between reading and writing: a run that was paused until another took its lock would otherwise replace that
-            // one's records.
+            // Between reading and writing: a run that was paused until another took its lock would otherwise replace
+            // that one's records.
             heartbeat.guard().confirm().await?;
             remembered.state.serial += 1;
             run.clone_into(&mut remembered.state.run);
@@ -228,13 +229,13 @@ impl Store {
         Ok(names.iter().filter_map(|name| name.strip_suffix(".json")).map(str::to_owned).collect())
     }
 
-    /// Moves damaged records to other names, so that new ones can be written, and returns their new addresses. A document that
-    /// can be read stays: a journal knows what a killed run had begun even if the state is damaged. Holds the lock
-    /// meanwhile.
+    /// Moves damaged records to other names, so that new ones can be written, and returns their new addresses. A
+    /// document that can be read stays: a journal knows what a killed run had begun even if the state is damaged. Holds
+    /// the lock meanwhile.
     ///
     /// # Errors
-    /// The lock is held; the place cannot be read or written; or a document is not damaged, but written by a newer sftpctl or
-    /// of another environment or account.
+    /// The lock is held; the place cannot be read or written; or a document is not damaged, but written by a newer
+    /// sftpctl or of another environment or account.
     pub async fn put_aside(&self, terms: Terms, tell: &(dyn Fn(&str) + Sync)) -> Result<Vec<String>, StateError> {
         self.blobs.check().await?;
         let heartbeat = self.hold((&run_id(), "state rebuild"), terms, tell).await?;
@@ -286,8 +287,8 @@ pub(super) fn run_id() -> String {
     format!("{:016x}", fastrand::u64(..))
 }
 
-/// A run that holds the lock. Dropped without [`LockedStore::end`] it stops as a killed run does: nothing more is written
-/// or renewed, and the lock is free when its lease is over.
+/// A run that holds the lock. Dropped without [`LockedStore::end`] it stops as a killed run does: nothing more is
+/// written or renewed, and the lock is free when its lease is over.
 pub struct LockedStore {
     journal: Arc<JournalWriter>,
     state: ExclusiveDoc,

@@ -1,7 +1,8 @@
 //! Writes a run's journal: an intent is durable before its call, outcomes are written with the next intent.
 //!
-//! All steps of a run share one document, so their lines are written together: at most one write at a time, and lines that
-//! arrive meanwhile go into the next. Every write expects the one before, which stops a run that has lost its lock.
+//! All steps of a run share one document, so their lines are written together: at most one write at a time, and lines
+//! that arrive meanwhile go into the next. Every write expects the one before, which stops a run that has lost its
+//! lock.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -64,8 +65,8 @@ impl JournalWriter {
         &self.run
     }
 
-    /// Records an intent, durably, and returns the name of the operation: letters, digits and dashes, as AWS accepts them in
-    /// client tokens.
+    /// Records an intent, durably, and returns the name of the operation: letters, digits and dashes, as AWS accepts
+    /// them in client tokens.
     ///
     /// # Errors
     /// The journal cannot be written, or this run has lost its lock; then the operation must not be called.
@@ -128,8 +129,8 @@ impl JournalWriter {
         }
     }
 
-    /// Makes sure that the lock is still held if its lease may have expired: a run that was paused continues if no other run
-    /// has taken the lock.
+    /// Makes sure that the lock is still held if its lease may have expired: a run that was paused continues if no
+    /// other run has taken the lock.
     ///
     /// # Errors
     /// [`StateError::Fenced`] if another run has taken it; or it cannot be renewed.
@@ -137,13 +138,14 @@ impl JournalWriter {
         self.guard.sure().await
     }
 
-    /// Whether this run must not change anything any more: it lost its lock, or was paused for so long that it may have.
+    /// Whether this run must not change anything any more: it lost its lock, or was paused for so long that it may
+    /// have.
     pub fn is_over(&self) -> bool {
         self.guard.is_over()
     }
 
-    /// Writes all lines, or an empty journal if no operation is open and the state that was last `saved` has every identity
-    /// of the lines.
+    /// Writes all lines, or an empty journal if no operation is open and the state that was last `saved` has every
+    /// identity of the lines.
     pub(super) async fn close(&self, saved: &BTreeMap<NodeId, String>) -> Result<(), StateError> {
         self.flush().await?;
         let mut document = self.document.lock().await;
