@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
 use sftpctl::report::plan_view;
+use sftpctl_core::hex;
 use sftpctl_core::plan::model::Plan;
 use sftpctl_engine::state::blob::{Blob, Blobs, Expect, Version};
 use sftpctl_engine::state::error::StateError;
@@ -90,7 +91,7 @@ pub fn summed(data: &[u8]) -> Option<Vec<u8>> {
 pub fn sealed(data: &[u8]) -> Option<Vec<u8>> {
     let mut state = State { digest: String::new(), ..serde_json::from_slice(data).ok()? };
     let sum = Sha256::digest(serde_json::to_vec(&state).ok()?);
-    state.digest = sum.iter().map(|byte| format!("{byte:02x}")).collect();
+    state.digest = hex::encode(&sum);
     serde_json::to_vec(&state).ok()
 }
 

@@ -45,6 +45,7 @@ pub(super) mod saved {
     use sha2::{Digest as _, Sha256};
 
     use crate::exit::{CliError, Exit};
+    use sftpctl_core::hex;
     use sftpctl_core::model::Action;
     use sftpctl_core::plan::model::{Plan, Step, VERSION};
     use sftpctl_engine::run::Earlier;
@@ -58,19 +59,39 @@ pub(super) mod saved {
 
     /// Reads a plan.
     pub(in crate::commands) fn read(path: &Path) -> Result<Plan, CliError> {
-        let usage = |why: String| CliError::new(Exit::Usage, format!("{} is no saved plan: {why}", path.display()));
-        let text = std::fs::read_to_string(path).map_err(|error| usage(error.to_string()))?;
-        let saved: Plan = serde_json::from_str(&text).map_err(|error| usage(error.to_string()))?;
-        match saved.version {
-            VERSION => Ok(saved),
-            version => Err(usage(format!("it has version {version}, this sftpctl knows {VERSION}"))),
+        let name = path.display().to_string();
+        match std::fs::read_to_string(path) {
+            Ok(text) => parse(&name, &text),
+            Err(error) => Err(CliError::new(Exit::Usage, format!("{name} is not a saved plan: {error}"))),
+        }
+    }
+
+    /// The version first: a newer plan need not have the form of this one's.
+    fn parse(name: &str, text: &str) -> Result<Plan, CliError> {
+        let usage = |why: String| CliError::new(Exit::Usage, format!("{name} is not a saved plan: {why}"));
+        let value: serde_json::Value = serde_json::from_str(text).map_err(|error| usage(error.to_string()))?;
+        let newer = |version: u64| {
+            let what = if version > u64::from(VERSION) { "" } else { " with additions" };
+            let error = format!(
+                "{name} was written by a newer sftpctl (format {version}{what}); this one reads up to format {VERSION}"
+            );
+            CliError::new(Exit::Usage, error).hint("upgrade sftpctl, or make the plan again with this one")
+        };
+        match value["version"].as_u64() {
+            Some(version) if version > u64::from(VERSION) => Err(newer(version)),
+            Some(version) if version == u64::from(VERSION) => serde_json::from_value(value).map_err(|error| {
+                // A plan has no digest that would tell a newer sftpctl from a hand; plans are not edited.
+                let error = error.to_string();
+                if error.starts_with("unknown ") { newer(version) } else { usage(error) }
+            }),
+            _ => Err(usage("unknown format version".to_owned())),
         }
     }
 
     /// Tells plans apart.
     pub(in crate::commands) fn digest(plan: &Plan) -> String {
         let text = serde_json::to_vec(plan).unwrap_or_default();
-        Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+        hex::encode(&Sha256::digest(text))
     }
 
     /// Whether the plan of now is the one that was saved, or what the run before left of it: nothing where it did it all,
@@ -149,6 +170,23 @@ pub(super) mod saved {
             });
             let (environment, account) = ("99".to_owned(), "111111111111".to_owned());
             Plan { version: VERSION, environment, account, steps: steps.collect() }
+        }
+
+        #[test]
+        fn newer_plan_is_called_newer() {
+            let whole = serde_json::to_string(&plan(&[("a", Action::Create, &[("x", "1")])])).unwrap();
+            assert!(parse("p", &whole).is_ok());
+            for (from, to, says) in [
+                ("\"version\":1", "\"version\":2,\"by\":\"sftpctl 2\"", "newer sftpctl (format 2)"),
+                ("\"version\":1", "\"version\":1,\"by\":\"sftpctl 2\"", "newer sftpctl (format 1 with additions)"),
+                ("\"create\"", "\"rotate\"", "newer sftpctl (format 1 with additions)"),
+                ("\"version\":1", "\"version\":0", "is not a saved plan: unknown format version"),
+                ("\"version\":1,", "", "is not a saved plan: unknown format version"),
+                ("{", "", "is not a saved plan"),
+            ] {
+                let error = parse("p", &whole.replacen(from, to, 1)).unwrap_err().message;
+                assert!(error.contains(says), "{from} {to}: {error}");
+            }
         }
 
         #[test]

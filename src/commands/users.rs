@@ -20,6 +20,7 @@ use sftpctl_accounts::{AccountError, Accounts};
 use sftpctl_aws::Aws;
 use sftpctl_core::spec::model::Environment;
 use sftpctl_core::spec::names;
+use sftpctl_engine::clock;
 use sftpctl_engine::verify::canary::random;
 
 /// Accounts of customers in the table.
@@ -233,11 +234,6 @@ fn hashed(secret: &SecretString) -> Result<String, CliError> {
         .map_err(|error| CliError::new(Exit::Failed, format!("the password could not be hashed: {error}")))
 }
 
-/// With parts of a second, so that two changes never look like one.
-fn now() -> Option<String> {
-    Some(jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string())
-}
-
 async fn add(args: AddArgs, look: Look) -> Result<Exit, CliError> {
     let (environment, aws, accounts) = open(&args.place, look).await?;
     rules::org_id(args.orgid).map_err(rule)?;
@@ -264,8 +260,8 @@ async fn add(args: AddArgs, look: Look) -> Result<Exit, CliError> {
         disabled: false,
         allowed,
         public_keys,
-        created: now(),
-        updated: now(),
+        created: Some(clock::now_to_the_microsecond()),
+        updated: Some(clock::now_to_the_microsecond()),
     };
     accounts.add(&account).await.map_err(fault)?;
     // The marker makes the folder visible before the first upload. The account works without it.
@@ -313,7 +309,8 @@ async fn passwd(args: PasswdArgs, look: Look) -> Result<Exit, CliError> {
     let before = find(&accounts, &args.which.who).await?;
     let password = read_password(&args.password, &before.username, true)?;
     let Some((secret, _)) = &password else { return Ok(Exit::Ok) };
-    let account = Account { password: Some(hashed(secret)?), updated: now(), ..before.clone() };
+    let account =
+        Account { password: Some(hashed(secret)?), updated: Some(clock::now_to_the_microsecond()), ..before.clone() };
     accounts.replace(&before, &account).await.map_err(fault)?;
     told(&account, password, "has a new password", look);
     Ok(Exit::Ok)
@@ -345,7 +342,7 @@ async fn turn(which: Which, look: Look, disabled: bool) -> Result<Exit, CliError
     let before = find(&accounts, &which.who).await?;
     let word = if disabled { "disabled" } else { "enabled" };
     if before.disabled != disabled {
-        let account = Account { disabled, updated: now(), ..before.clone() };
+        let account = Account { disabled, updated: Some(clock::now_to_the_microsecond()), ..before.clone() };
         accounts.replace(&before, &account).await.map_err(fault)?;
     }
     told(&Account { disabled, ..before }, None, word, look);

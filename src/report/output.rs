@@ -10,6 +10,7 @@ use super::lines::{Json, Plain};
 use super::live::Live;
 use crate::exit::CliError;
 use sftpctl_core::events::Reporter;
+use sftpctl_engine::clock;
 
 /// Form of the output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -88,15 +89,10 @@ pub fn progress_width() -> usize {
     terminal_size::terminal_size_of(std::io::stderr()).map_or(usize::MAX, |(width, _)| usize::from(width.0.max(20)))
 }
 
-/// Now, as RFC 3339.
-pub fn now() -> String {
-    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
-}
-
 /// What takes the events of a run.
 pub fn reporter(output: Output) -> Arc<dyn Reporter> {
     match output {
-        Output::Json => Arc::new(Json { now }),
+        Output::Json => Arc::new(Json { now: clock::now }),
         Output::Human if std::io::stderr().is_terminal() => Arc::new(Live::new()),
         Output::Human | Output::Plain | Output::Csv | Output::Markdown => Arc::new(Plain::default()),
     }

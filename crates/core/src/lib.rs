@@ -5,6 +5,7 @@
 //! runtime), `clippy.toml` the rest.
 
 pub mod events;
+pub mod hex;
 pub mod kind;
 pub mod model;
 pub mod node;

@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
+use crate::hex;
 use crate::spec::model::Environment;
 use crate::spec::names;
 
@@ -83,7 +84,7 @@ pub fn render(environment: &Environment, region: &str, code: &Code) -> Result<Re
     if let Some(parameters) = template["Parameters"].as_object_mut() {
         parameters.remove("UploadBucketName");
     }
-    let digest = hex(&Sha256::digest(template.to_string().as_bytes()));
+    let digest = hex::encode(&Sha256::digest(template.to_string().as_bytes()));
     Ok(Rendered { template, digest, parameters: parameters(environment, region, code), buckets })
 }
 
@@ -169,7 +170,7 @@ fn name_deployment(resources: &mut Map<String, Value>) -> Result<(), TemplateErr
             hash.update(resource.to_string().as_bytes());
         }
     }
-    let id = format!("ApiDeployment{}", &hex(&hash.finalize())[..10]);
+    let id = format!("ApiDeployment{}", &hex::encode(&hash.finalize())[..10]);
     let deployment = resources.remove("ApiDeployment").ok_or(TemplateError::Lacks("ApiDeployment"))?;
     resources.insert(id.clone(), deployment);
     let stage = resources.get_mut("ApiStage").ok_or(TemplateError::Lacks("ApiStage"))?;
@@ -213,10 +214,6 @@ fn parameters(environment: &Environment, region: &str, code: &Code) -> BTreeMap<
         ("DurationThresholdMs".to_owned(), text(alarms.authorizer_duration_ms)),
         ("Api5xxThreshold".to_owned(), text(alarms.api_5xx)),
     ])
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@
 //!
 //! It neither prints nor asks nor ends the process: it tells events and returns typed errors.
 
+pub mod clock;
 pub mod desired;
 pub mod drift;
 pub mod execute;

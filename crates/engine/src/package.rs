@@ -9,13 +9,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use sha2::{Digest as _, Sha256};
 use zip::write::SimpleFileOptions;
 
+use sftpctl_core::hex;
+
 /// glibc of `provided.al2023`: a binary that needs a newer one does not start there.
 const GLIBC: (u32, u32) = (2, 34);
 
-/// The package could not be made.
+/// The package could not be created.
 #[derive(Debug, thiserror::Error)]
 pub enum PackageError {
-    /// No binary where it was looked for.
+    /// There is no binary at this path.
     #[error("the authorizer's binary is not at {}", .0.display())]
     Missing(PathBuf),
     /// It could not be read.
@@ -23,20 +25,10 @@ pub enum PackageError {
     Unreadable(PathBuf, #[source] std::io::Error),
     /// Lambda could not run it.
     #[error("{}: {reason}", path.display())]
-    Unfit {
-        /// The binary.
-        path: PathBuf,
-        /// Why.
-        reason: String,
-    },
+    Unfit { path: PathBuf, reason: String },
     /// Too large to start quickly.
-    #[error("the zip file has {:.2} MB, more than {most} MB: a cold start loads all of it", *bytes as f64 / 1e6)]
-    Large {
-        /// Its size.
-        bytes: usize,
-        /// The limit.
-        most: f64,
-    },
+    #[error("the zip file is {:.2} MB, larger than {most} MB: a cold start loads all of it", *bytes as f64 / 1e6)]
+    Large { bytes: usize, most: f64 },
     /// The zip writer failed.
     #[error("cannot write the zip file: {0}")]
     Zip(#[from] zip::result::ZipError),
@@ -61,7 +53,7 @@ pub fn locate(asked: Option<&Path>) -> PathBuf {
     folder.join("sftp-authorizer")
 }
 
-/// A binary that Lambda can run. It is zipped when somebody needs the zip file: a run without changes does not.
+/// A binary that Lambda can run. It is zipped when the zip file is needed: not in a run without changes.
 #[derive(Debug)]
 pub struct Package {
     binary: Vec<u8>,
@@ -70,9 +62,9 @@ pub struct Package {
 }
 
 impl Package {
-    /// Takes any bytes for a binary.
+    /// A package of any bytes, unchecked.
     pub fn new(binary: Vec<u8>) -> Self {
-        let digest = Sha256::digest(&binary).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+        let digest = hex::encode(&Sha256::digest(&binary)[..6]);
         Self { binary, digest, zip: Mutex::default() }
     }
 
@@ -86,7 +78,7 @@ impl Package {
     /// # Errors
     /// The zip writer's.
     pub fn zip(&self) -> Result<Arc<Vec<u8>>, PackageError> {
-        // Regions ask for it at the same time; it is made once.
+        // Regions ask for it at the same time; it is created once.
         let mut done = self.zip.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(zip) = &*done {
             return Ok(Arc::clone(zip));
@@ -130,7 +122,7 @@ fn zip(binary: &[u8]) -> Result<Vec<u8>, PackageError> {
 fn check(binary: &[u8], architecture: &str) -> Result<(), String> {
     let machine = match binary {
         [0x7f, b'E', b'L', b'F', 2, 1, ..] if binary.len() > 20 => u16::from_le_bytes([binary[18], binary[19]]),
-        _ => return Err("it is no 64-bit ELF program".to_owned()),
+        _ => return Err("it is not a 64-bit ELF program".to_owned()),
     };
     let name = match machine {
         62 => "x86_64",
@@ -158,8 +150,8 @@ fn check(binary: &[u8], architecture: &str) -> Result<(), String> {
     }
 }
 
-/// A version name that stands for an ability of the loader instead of a number; the first, `GLIBC_ABI_DT_RELR`, came with
-/// glibc 2.36.
+/// A version name that stands for an ability of the loader instead of a number; the first, `GLIBC_ABI_DT_RELR`, came
+/// with glibc 2.36.
 fn newer_promise(binary: &[u8]) -> Option<String> {
     const MARK: &[u8] = b"\0GLIBC_ABI_";
     let at = memchr::memmem::find(binary, MARK)? + 1;
@@ -191,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_lambda_can_run_is_packed() {
+    fn only_binaries_for_lambda_are_packed() {
         assert_eq!(check(&elf(62, "GLIBC_2.34"), "x86_64"), Ok(()));
         assert!(check(&elf(62, "GLIBC_2.36"), "x86_64").is_err_and(|e| e.contains("needs glibc 2.36")));
         let relr = check(&elf(62, "GLIBC_ABI_DT_RELR"), "x86_64");
@@ -203,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_binary_gives_the_same_bytes() {
+    fn zip_is_reproducible() {
         let first = zip(b"program").unwrap();
         assert_eq!(first, zip(b"program").unwrap());
         let mut archive = zip::ZipArchive::new(Cursor::new(first)).unwrap();

@@ -70,7 +70,7 @@ fn a_record_that_somebody_pointed_elsewhere_is_left_where_it_is() {
     site.aws(&["point-record", "99-5.xx.net", "new.example.com"]);
     site.edit(|file| file.replace(alias, ""));
     let deploy = site.ends_with(0, &["deploy", "--env", "99", "--local", "--yes"]);
-    assert!(deploy.contains("points to new.example.com, which is no server of ours; it is left as it is"), "{deploy}");
+    assert!(deploy.contains("points to new.example.com, which is no server of ours; it is left unchanged"), "{deploy}");
     assert_eq!(site.aws(&["record-target", "99-5.xx.net"]), r#"["new.example.com"]"#);
 
     // The same at the end of all, for a record that the file still has.

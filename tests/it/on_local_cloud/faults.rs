@@ -294,7 +294,7 @@ fn missing_permission_is_reported_before_any_change() {
 }
 
 #[test]
-fn nothing_listens_and_that_is_said() {
+fn unreachable_endpoint_is_reported() {
     let site = Site::stopped();
     let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
     let endpoint = format!("http://127.0.0.1:{port}");

@@ -114,5 +114,5 @@ fn moto_supports_most_steps_and_the_others_are_reported() {
     assert_eq!(checked.status.code(), Some(1), "{}", shown(&checked));
     let last = lines.as_array().unwrap().last().unwrap();
     let found = last["finding"].as_str().unwrap_or_default();
-    assert!(found.starts_with("it could not be looked at: transfer:TestIdentityProvider s-"), "{last}");
+    assert!(found.starts_with("it could not be checked: transfer:TestIdentityProvider s-"), "{last}");
 }

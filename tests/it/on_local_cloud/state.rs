@@ -47,7 +47,7 @@ fn concurrent_deployments_deploy_once() {
             0 => {}
             5 if !waits => {
                 let said = shown(&output);
-                assert!(said.contains("another run works on this environment: deploy"), "{said}");
+                assert!(said.contains("another run holds the lock on this environment: deploy"), "{said}");
                 refused += 1;
             }
             _ => panic!("{}", shown(&output)),

@@ -23,7 +23,7 @@ fn stopped_by(signal: &str) {
     let rest: Vec<String> = lines.collect();
     assert_eq!(deploy.0.wait().unwrap().code(), Some(130), "{seen:?} {rest:?}");
     let says = |what: &str| rest.iter().any(|line| line.contains(what));
-    assert!(says("stopped while Transfer server was STARTING: AWS goes on by itself"), "{rest:?}");
+    assert!(says("stopped while Transfer server was STARTING; AWS continues by itself"), "{rest:?}");
 
     // The lock is free at once; the same command resumes the plan, and nothing is created twice.
     site.ok(&["lock", "show", "--env", "99", "--local"]);

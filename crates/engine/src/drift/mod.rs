@@ -1,9 +1,9 @@
-//! What differs in AWS from what the environment file and its stacks say, and what is there besides.
+//! What differs in AWS from what the environment file and its stacks say, and what exists besides.
 //!
 //! `model` is the report and its rules (pure). `stack` asks CloudFormation; what that says nothing about is read by
 //! `reads`, one reader a type, and held against the template: `resolve` tells what its values come to, `compare` what
-//! differs (both pure). What could not be looked at is part of the report: silence must mean that a thing was seen
-//! and is as wanted.
+//! differs (both pure). What could not be checked is part of the report: a resource that the report does not name was
+//! read and is as wanted.
 
 pub mod compare;
 pub mod model;

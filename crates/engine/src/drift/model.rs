@@ -5,16 +5,16 @@ use serde_json::Value;
 
 use sftpctl_core::spec::ignore::Ignore;
 
-/// One property that somebody changed.
+/// One property that was changed outside sftpctl.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Property {
-    /// Its name; inside a document a path.
+    /// The property's name; inside a document a path.
     pub name: String,
-    /// What was deployed, or is written in the file.
+    /// The value that was deployed, or that the environment file has.
     pub before: Value,
-    /// What AWS has.
+    /// The value that AWS has.
     pub after: Value,
-    /// Why it is ignored, where it is.
+    /// The reason of the rule that ignores it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ignored: Option<String>,
 }
@@ -24,34 +24,34 @@ pub struct Property {
 pub struct Drifted {
     /// Its name: `us-west-2/server`, in a stack `us-west-2/stack/Authorizer`.
     pub resource: String,
-    /// A person's name for it.
+    /// What it is, in words for people.
     pub title: String,
     /// `changed`, `missing`, `foreign` or `orphan`.
     pub how: &'static str,
-    /// What changed; for a missing resource one property, `exists`.
+    /// The properties that differ; for a missing resource one, `exists`.
     pub properties: Vec<Property>,
 }
 
 impl Drifted {
-    /// Whether something of it is not ignored.
+    /// Whether any of its properties is not ignored.
     pub fn counts(&self) -> bool {
         self.properties.iter().any(|property| property.ignored.is_none())
     }
 }
 
-/// Something that could not be looked at.
+/// A resource that could not be checked.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Unseen {
     /// Its name.
     pub resource: String,
-    /// Why not.
+    /// The reason.
     pub why: String,
-    /// Whether looking failed, so that another time it may be seen; otherwise nobody offers to look at it.
+    /// Whether the check failed, so that it may work another time; otherwise there is no way to check it.
     pub failed: bool,
 }
 
 impl Unseen {
-    /// A look that failed.
+    /// A check that failed.
     pub fn failed(resource: impl Into<String>, why: impl ToString) -> Self {
         Self { resource: resource.into(), why: why.to_string(), failed: true }
     }
@@ -61,17 +61,13 @@ impl Unseen {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
-    /// Name of the environment.
     pub environment: String,
-    /// The account.
     pub account: String,
-    /// Resources that were looked at, those in stacks included.
+    /// Resources that were checked, those in stacks included.
     pub seen: usize,
-    /// What differs.
     pub drifted: Vec<Drifted>,
-    /// What could not be looked at.
     pub unseen: Vec<Unseen>,
-    /// Rules that ignored nothing: out of date, or misspelt.
+    /// Rules that ignored nothing: out of date, or misspelled.
     pub unused_ignores: Vec<String>,
 }
 
@@ -97,7 +93,7 @@ impl Report {
             .collect();
     }
 
-    /// Whether something could not be looked at that usually can: then nobody knows whether it drifted.
+    /// Whether no check failed: otherwise some drift may be unknown.
     pub fn is_whole(&self) -> bool {
         !self.unseen.iter().any(|unseen| unseen.failed)
     }

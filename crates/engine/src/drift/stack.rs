@@ -44,12 +44,12 @@ pub struct Looked<'a> {
     pub template: &'a Value,
 }
 
-/// What a look at a resource found.
+/// The result of reading a resource.
 #[derive(Clone, Debug)]
 enum Look {
-    /// It is there, and this differs.
+    /// It exists, and these properties differ.
     There(Vec<Property>),
-    /// It is not there.
+    /// It does not exist.
     Gone,
 }
 
@@ -62,7 +62,7 @@ struct Facts {
 /// Resources of one type: logical ids and properties.
 type OfKind<'a> = Vec<(&'a str, &'a Value)>;
 
-/// Looks into a stack.
+/// Finds the drift of a stack's resources.
 pub async fn look(aws: &Aws, stack: &Looked<'_>) -> Found {
     let (detected, facts) = join(detect(aws, stack), facts(aws, stack)).await;
     let (drifts, trouble) = detected.unwrap_or_else(|error| (Vec::new(), Some(error.to_string())));
@@ -100,12 +100,12 @@ pub async fn look(aws: &Aws, stack: &Looked<'_>) -> Found {
             (None, None) => found.unseen.push(match (by_id.get(logical.as_str()), &trouble) {
                 (Some(drift), _) => {
                     let why = format!("CloudFormation says {}", drift.status);
-                    // It cannot look at this type, or it could not look at this one now.
+                    // It does not support this type, or could not check this resource now.
                     Unseen { resource: name, why, failed: drift.status != "NOT_CHECKED" }
                 }
                 (None, Some(trouble)) => Unseen::failed(name, trouble),
                 (None, None) => {
-                    let why = format!("CloudFormation does not look at {kind} here");
+                    let why = format!("CloudFormation does not check {kind} here");
                     Unseen { resource: name, why, failed: false }
                 }
             }),
@@ -128,7 +128,7 @@ async fn detect(aws: &Aws, stack: &Looked<'_>) -> Result<(Vec<ResourceDrift>, Op
     let id = cloudformation.detect_drift(stack.arn).await?;
     let trouble = match wait::short(LIMIT, || cloudformation.drift_detected(&id)).await? {
         Some(trouble) => trouble,
-        None => return Ok((Vec::new(), Some(format!("the detection was not done after {} s", LIMIT.as_secs())))),
+        None => return Ok((Vec::new(), Some(format!("drift detection did not finish within {} s", LIMIT.as_secs())))),
     };
     Ok((cloudformation.resource_drifts(stack.arn).await?, trouble))
 }
@@ -139,7 +139,7 @@ async fn facts(aws: &Aws, stack: &Looked<'_>) -> Result<Facts, AwsError> {
     Ok(Facts { parameters: live?.unwrap_or_default().parameters, physical: physical? })
 }
 
-/// Reads what CloudFormation says nothing about, and what is always read; each type at once.
+/// Reads the types that CloudFormation does not check, and those that are always read; all of one type together.
 async fn read<'a>(
     aws: &Aws,
     stack: &'a Looked<'_>,
@@ -182,7 +182,7 @@ async fn read<'a>(
             })
             .collect();
         let mut found: Vec<(&str, Result<Look, String>)> =
-            unknown.into_iter().map(|(logical, _)| (logical, Err("the stack has no id for it".to_owned()))).collect();
+            unknown.into_iter().map(|(logical, _)| (logical, Err("the stack has no ID for it".to_owned()))).collect();
         match reader.read(aws, stack.region, &wanted).await {
             Ok(live) => found.extend(known.iter().zip(&wanted).zip(live).map(|(((logical, _), wanted), live)| {
                 (*logical, Ok(live.map_or(Look::Gone, |live| held(reader, &wanted.properties, &live))))
@@ -194,7 +194,7 @@ async fn read<'a>(
     join_all(looks).await.into_iter().flatten().collect()
 }
 
-/// Holds what is there against the template.
+/// Compares what exists with the template.
 fn held(reader: &Reader, wanted: &Value, live: &Value) -> Look {
     let mut wanted = wanted.as_object().cloned().unwrap_or_default();
     for name in live.as_object().into_iter().flatten().map(|(name, _)| name) {
@@ -209,7 +209,7 @@ fn gone() -> Property {
     Property { name: "exists".into(), before: true.into(), after: false.into(), ignored: None }
 }
 
-/// What CloudFormation says of a resource; `None` where it says nothing.
+/// CloudFormation's result for a resource; `None` if it has none.
 fn verdict(drift: &ResourceDrift) -> Option<Look> {
     match drift.status.as_str() {
         "IN_SYNC" => Some(Look::There(Vec::new())),
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn a_property_that_the_template_leaves_out_has_its_default() {
+    fn omitted_property_has_its_default() {
         let reader = reads::reader("AWS::CloudWatch::Alarm").unwrap();
         let live = json!({ "ActionsEnabled": true, "TreatMissingData": "missing", "OKActions": [], "Threshold": 1.0 });
         assert_eq!(names(&held(reader, &json!({ "Threshold": "1" }), &live)), Vec::<&str>::new());
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_difference_that_both_see_is_told_once() {
+    fn difference_found_twice_is_reported_once() {
         let property = |name: &str| Property { name: name.into(), before: 1.into(), after: 2.into(), ignored: None };
         let theirs = vec![property("Policies.0.PolicyDocument"), property("Description")];
         let ours = vec![property("Policies.call-api.Statement"), property("ManagedPolicyArns")];

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sftpctl_core::kind::Kind;
 
-/// How long to wait for each kind before giving up; AWS goes on, and so does the next run.
+/// How long to wait for each kind before giving up; AWS continues, and so does the next run.
 #[derive(Clone, Debug)]
 pub struct Deadlines(BTreeMap<String, u64>);
 
@@ -15,8 +15,8 @@ impl Deadlines {
         Self(overrides)
     }
 
-    /// How long to look for what an earlier run may have made before it is made again: AWS documents no bound for its
-    /// listings to show something new; they take seconds.
+    /// How long to look for a resource that an earlier run may have created before it is created again: AWS documents
+    /// no bound for new resources to appear in its listings; it takes seconds.
     pub fn unseen(&self) -> Duration {
         self.0.get("unseen").map_or(Duration::from_secs(30), |seconds| Duration::from_secs(*seconds))
     }

@@ -10,43 +10,34 @@ pub enum StepError {
     /// The resource could not be changed.
     #[error(transparent)]
     Resource(#[from] ResourceError),
-    /// AWS finished, but not well.
+    /// AWS finished, with a failure.
     #[error("{what} ended in {status}")]
     EndedIn {
-        /// The resource.
         what: String,
-        /// AWS's status.
         status: String,
-        /// The cause, found in AWS's events; each is one line.
+        /// The causes from AWS's events, one line each.
         causes: Vec<String>,
         /// What exists now.
         left: String,
     },
     /// AWS accepted every change, and still something differs.
-    #[error("{what} is not as wanted although AWS accepted the change: {differs}")]
+    #[error("{what} still differs after AWS accepted the change: {differs}")]
     DoesNotConverge {
-        /// The resource.
         what: String,
         /// The properties that differ.
         differs: String,
     },
-    /// AWS accepted its creation and does not show it yet, or nobody can say whether it did.
-    #[error("{what} may have been made, and is not seen yet{}", .why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default())]
+    /// AWS accepted its creation and does not show it yet, or it is unknown whether AWS did.
+    #[error("{what} may have been created but is not visible yet{}", .why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default())]
     Unseen {
-        /// The resource.
         what: String,
-        /// Why it could not be looked for, where that is so.
+        /// Why it could not be read, if that is the reason.
         why: Option<String>,
     },
-    /// The run was asked to stop while AWS was at work.
-    #[error("stopped while {what} was {status}: AWS goes on by itself")]
-    Stopped {
-        /// The resource.
-        what: String,
-        /// Last status.
-        status: String,
-    },
-    /// The journal cannot be written, so nothing may be called.
+    /// The run was asked to stop while AWS was working on it.
+    #[error("stopped while {what} was {status}; AWS continues by itself")]
+    Stopped { what: String, status: String },
+    /// The journal cannot be written, so no mutation may be called.
     #[error(transparent)]
     Journal(#[from] StateError),
 }
@@ -57,13 +48,13 @@ impl StepError {
         match self {
             Self::Resource(error) => error.hint(),
             Self::Journal(error) => error.hint(),
-            Self::Unseen { .. } => {
-                Some("run the same command again: it looks for it first, and makes it only when it is not there".into())
-            }
+            Self::Unseen { .. } => Some(
+                "rerun the same command: it checks first, and creates the resource only if it does not exist".into(),
+            ),
             Self::EndedIn { .. } => {
-                Some("settle the first cause, and run the same command again: it clears up what was left".into())
+                Some("fix the first cause, then rerun the same command; leftovers are cleaned up".into())
             }
-            Self::Stopped { .. } => Some("run the same command again: it waits for what is under way".into()),
+            Self::Stopped { .. } => Some("rerun the same command: it waits for the operation in progress".into()),
             _ => None,
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! One step is a loop of *read, compare, mutate, wait until settled*, ended by a comparison without differences; so a
 //! step that finds half of its work done by an earlier run does only the rest. A failed step blocks what needs it and
-//! nothing else. Nothing is rolled back: what exists is said, and the next run goes on.
+//! nothing else. Nothing is rolled back: the outcome says what exists, and the next run continues.
 
 mod mutation;
 
@@ -28,7 +28,7 @@ use sftpctl_core::events::{Event, Outcome, Reporter};
 use sftpctl_core::kind::NodeId;
 use sftpctl_core::model::{Action, Actual, Change, Live, Owner, RemovalOptions, Settled};
 
-/// Mutations of one step before we say that it does not converge.
+/// Mutations of one step before it counts as not converging.
 const ROUNDS: usize = 16;
 /// Steps in flight at once: enough for twenty regions, few enough for AWS's rate limits.
 const IN_FLIGHT: usize = 48;
@@ -44,17 +44,13 @@ pub enum Task {
 
 /// What a run needs besides the steps.
 pub struct Context {
-    /// AWS.
     pub aws: Arc<Aws>,
-    /// Takes events.
     pub reporter: Arc<dyn Reporter>,
-    /// How long to wait.
     pub deadlines: Deadlines,
-    /// The wish to stop.
     pub stop: Stop,
-    /// Where each mutation is announced before it is called.
+    /// Records each mutation before it is called.
     pub journal: Arc<JournalWriter>,
-    /// Set when no call can work any more: then nothing else begins.
+    /// Set when no call can succeed any more: then no other step begins.
     pub over: AtomicBool,
 }
 
@@ -68,11 +64,10 @@ impl Context {
 /// One step of a run.
 #[derive(Clone)]
 pub struct Job {
-    /// The resource.
     pub resource: Arc<dyn Resource>,
-    /// The change that was planned; `None` for one that is only looked at again if something it needs changed.
+    /// The change that was planned; `None` if it is only compared again if something it needs has changed.
     pub planned: Option<Change>,
-    /// Identity that state remembers.
+    /// The identity that state remembers.
     pub known: Option<String>,
     /// Jobs that come first.
     pub after: BTreeSet<NodeId>,
@@ -144,13 +139,13 @@ pub async fn run(context: Arc<Context>, jobs: Vec<Job>, task: Task, actual: Arc<
                 outcomes.insert(id, outcome);
             }
             Some(Err(error)) => {
-                // A fault of ours must not look like success.
+                // A bug must not look like success.
                 if let Some(id) = tasks.get(&error.id()).cloned() {
                     let outcome = Outcome::Failed {
-                        error: format!("a fault in sftpctl itself: {error}"),
+                        error: format!("internal error: {error}"),
                         causes: Vec::new(),
                         left: "unknown".to_owned(),
-                        hint: Some("please report it; running the same command again looks at everything anew".into()),
+                        hint: Some("please report it; rerun the same command to resume".into()),
                     };
                     context.reporter.event(&Event::StepFinished {
                         step: id.clone(),
@@ -182,7 +177,7 @@ async fn step(context: &Context, job: &Job, task: &Task, actual: &Mutex<Actual>)
         job,
         actual,
         start,
-        told: job.planned.is_some(),
+        reported: job.planned.is_some(),
         seen: ReportedEvents::default(),
         attempt: 0,
         at_work: false,
@@ -204,8 +199,8 @@ async fn step(context: &Context, job: &Job, task: &Task, actual: &Mutex<Actual>)
         Err(StepError::Resource(ResourceError::NotYet(reason))) => Outcome::Later { reason },
         Err(error) => walk.failed(error).await,
     };
-    // A step that had nothing to do is not told, unless even looking failed.
-    if walk.told || matches!(outcome, Outcome::Failed { .. }) {
+    // A step without changes is not reported, unless reading failed.
+    if walk.reported || matches!(outcome, Outcome::Failed { .. }) {
         let seconds = start.elapsed().as_secs_f64();
         context.reporter.event(&Event::StepFinished { step: id, outcome: outcome.clone(), seconds });
     }
@@ -218,12 +213,12 @@ struct Walk<'a> {
     job: &'a Job,
     actual: &'a Mutex<Actual>,
     start: Instant,
-    told: bool,
+    reported: bool,
     seen: ReportedEvents,
     attempt: u32,
-    /// Whether AWS was seen at work since the last mutation.
+    /// Whether AWS reported an operation in progress since the last mutation.
     at_work: bool,
-    /// What AWS finds by it what this step made, as its answer said.
+    /// The identity of what this step created, from AWS's answer.
     made: Option<String>,
 }
 
@@ -233,7 +228,7 @@ impl Walk<'_> {
     }
 
     fn tell(&mut self, change: &Change) {
-        self.told = true;
+        self.reported = true;
         self.context.reporter.event(&Event::StepStarted {
             step: self.resource().id().clone(),
             kind: self.resource().kind(),
@@ -242,8 +237,14 @@ impl Walk<'_> {
         });
     }
 
+    /// What differs from what is wanted. Under the lock, since comparing does not wait for anything: a copy of the map
+    /// for each poll of each step would be megabytes where an environment has a thousand buckets.
+    fn diff(&self, live: Option<&Live>) -> Option<Change> {
+        self.job.resource.diff(live, &lock(self.actual))
+    }
+
     fn event(&self, event: Event) {
-        if self.told {
+        if self.reported {
             self.context.reporter.event(&event);
         }
     }
@@ -262,7 +263,7 @@ impl Walk<'_> {
         .into()
     }
 
-    /// What AWS finds it by, as far as this run or an earlier one was told.
+    /// Its identity, as far as this run or an earlier one knows it.
     fn known(&self) -> Option<String> {
         let actual = lock(self.actual);
         let live = actual.get(self.resource().id()).and_then(Option::as_ref);
@@ -288,21 +289,22 @@ impl Walk<'_> {
         }
     }
 
-    /// Pauses before another attempt; ends when somebody wishes to stop meanwhile.
+    /// Pauses before another attempt; fails if the run is asked to stop meanwhile.
     async fn retry(&mut self, reason: String) -> Result<(), StepError> {
         self.event(Event::StepRetried { step: self.resource().id().clone(), reason: reason.clone() });
         let context = self.context;
         tokio::select! {
             () = wait::for_another_attempt(self.attempt) => {}
             () = context.stop.canceled() => {
-                return Err(StepError::Stopped { what: self.resource().title(), status: format!("in trouble ({reason})") });
+                let status = format!("being retried ({reason})");
+                return Err(StepError::Stopped { what: self.resource().title(), status });
             }
         }
         self.attempt += 1;
         Ok(())
     }
 
-    /// Reads until nothing is going on any more.
+    /// Reads until no operation is in progress.
     async fn settled(&mut self) -> Result<Option<Live>, StepError> {
         let start = Instant::now();
         let mut last = String::new();
@@ -332,7 +334,7 @@ impl Walk<'_> {
     }
 
     async fn progress(&mut self) {
-        if !self.told {
+        if !self.reported {
             return;
         }
         let lines = self.job.resource.progress(&self.context.aws, &mut self.seen).await;
@@ -341,7 +343,7 @@ impl Walk<'_> {
         }
     }
 
-    /// What came of a mutation.
+    /// Records the outcome of a mutation.
     fn record(&self, call: &str, live: Option<&Live>) {
         let (journal, node) = (&self.context.journal, self.resource().id());
         match live {
@@ -357,22 +359,21 @@ impl Walk<'_> {
         let mut without_effect = 0;
         for _ in 0..ROUNDS {
             if let Some(Live { owner: Owner::Foreign(what), .. }) = &live {
-                return Err(ResourceError::Refused(format!("{what}; it is left as it is")).into());
+                return Err(ResourceError::Refused(format!("{what}; it is left unchanged")).into());
             }
             if mutated && let Some(Live { settled: Settled::Failed(status), .. }) = &live {
                 return Err(self.ended_in(status.clone()).await);
             }
-            let change = self.resource().diff(live.as_ref(), &lock(self.actual).clone());
-            let Some(change) = change else {
+            let Some(change) = self.diff(live.as_ref()) else {
                 return Ok(if mutated { Outcome::Changed } else { Outcome::Unchanged });
             };
-            // What ended badly twice in the same way will not end well the third time.
+            // What failed twice in the same way will not succeed the third time.
             if recovery == Some(change.action)
                 && let Some(Live { settled: Settled::Failed(status), .. }) = &live
             {
                 return Err(self.ended_in(status.clone()).await);
             }
-            if !self.told {
+            if !self.reported {
                 self.tell(&change);
             }
             let call = self.mutate(Mutation::Apply(&change, live.as_ref())).await?;
@@ -381,19 +382,20 @@ impl Walk<'_> {
             mutated = recovery.is_none();
             let before = live.take();
             live = self.settled_after(before.as_ref(), &change).await?;
-            // Accepted, and shown nowhere: made again, it would be there twice.
+            // Accepted but not visible: created again, it would exist twice.
             if before.is_none() && live.is_none() && self.resource().found_by_listing() {
                 return Err(StepError::Unseen { what: self.resource().title(), why: None });
             }
             self.record(&call, live.as_ref());
-            // AWS took it twice and shows nothing: more of the same will not help.
+            // AWS accepted it twice without an effect: repeating it will not help.
             without_effect += u32::from(live == before);
             if without_effect == 2 {
                 break;
             }
         }
-        let change = self.resource().diff(live.as_ref(), &lock(self.actual).clone());
-        let differs = change.map(|c| c.properties.iter().map(|p| p.name.clone()).collect::<Vec<_>>().join(", "));
+        let differs = self
+            .diff(live.as_ref())
+            .map(|c| c.properties.iter().map(|p| p.name.clone()).collect::<Vec<_>>().join(", "));
         Err(StepError::DoesNotConverge { what: self.resource().title(), differs: differs.unwrap_or_default() })
     }
 
@@ -406,12 +408,9 @@ impl Walk<'_> {
         self.at_work = false;
         loop {
             let live = self.settled().await?;
-            let actual = lock(self.actual).clone();
             let unseen = match (before, &live) {
                 (None, None) => true,
-                (Some(before), Some(live)) => {
-                    before == live && self.resource().diff(Some(live), &actual).as_ref() == Some(change)
-                }
+                (Some(before), Some(there)) => before == there && self.diff(live.as_ref()).as_ref() == Some(change),
                 _ => false,
             };
             if !unseen || self.at_work || start.elapsed() > patience {
@@ -440,7 +439,7 @@ impl Walk<'_> {
         for _ in 0..ROUNDS {
             let Some(there) = live else { return Ok(Outcome::Deleted) };
             if let Owner::Foreign(what) = &there.owner {
-                return Ok(Outcome::Kept { reason: format!("{what}; it is left as it is") });
+                return Ok(Outcome::Kept { reason: format!("{what}; it is left unchanged") });
             }
             if tried && let Settled::Failed(status) = &there.settled {
                 return Err(self.ended_in(status.clone()).await);
@@ -453,7 +452,7 @@ impl Walk<'_> {
         if live.is_none() {
             return Ok(Outcome::Deleted);
         }
-        Err(StepError::DoesNotConverge { what: self.resource().title(), differs: "it is still there".into() })
+        Err(StepError::DoesNotConverge { what: self.resource().title(), differs: "it still exists".into() })
     }
 
     async fn ended_in(&self, status: String) -> StepError {
@@ -492,17 +491,17 @@ impl Walk<'_> {
         }
         let (causes, left) = match &error {
             StepError::EndedIn { causes, left, .. } => (causes.clone(), left.clone()),
-            // Nothing was called; why the journal refuses is what a person needs to know.
+            // Nothing was called; a person needs to know why the journal could not be written.
             StepError::Journal(error) if self.made.is_none() => {
                 (error.source().map(ToString::to_string).into_iter().collect(), self.left())
             }
             _ => {
-                // The call may have taken effect although no answer came: look, and say what is there.
+                // The call may have taken effect although no answer came: read it, and say what exists.
                 let known = self.known();
                 let looked = self.resource().read(&self.context.aws, known.as_deref()).await;
                 let mut actual = lock(self.actual);
                 match looked {
-                    // AWS said that it made it: what does not show it yet is no proof that it is not there.
+                    // AWS said that it created it: that it is not visible yet does not prove that it does not exist.
                     Ok(None) if self.made.is_some() => drop(actual.remove(self.resource().id())),
                     Ok(live) => drop(actual.insert(self.resource().id().clone(), live)),
                     Err(_) => {}

@@ -1,4 +1,4 @@
-//! Doing what was planned: a bounded parallel walk over the steps, and the one place that waits.
+//! Executes a plan: a bounded parallel walk over its steps.
 
 pub mod deadlines;
 pub mod error;

@@ -1,14 +1,14 @@
-//! The wish to stop: once, no new step begins, calls in flight finish, and AWS's own work is not waited for; twice,
-//! stop now.
+//! A request to stop: after the first, no new step begins, calls in flight finish, and operations in AWS are not waited
+//! for; the second ends the process.
 
 use tokio::sync::watch;
 
-/// Hands out the wish.
+/// Whether a stop was requested.
 #[derive(Clone, Debug)]
 pub struct Stop(watch::Receiver<bool>);
 
 impl Stop {
-    /// A wish that never comes, and the sender for one that may.
+    /// Not requested yet, and the sender that requests it.
     pub fn new() -> (watch::Sender<bool>, Self) {
         let (sender, receiver) = watch::channel(false);
         (sender, Self(receiver))
@@ -19,20 +19,20 @@ impl Stop {
         *self.0.borrow()
     }
 
-    /// Ends when somebody wishes to stop; never, when nobody can any more.
+    /// Completes when a stop is requested; never, if the sender is gone.
     pub async fn canceled(&self) {
         if self.0.clone().wait_for(|requested| *requested).await.is_err() {
             std::future::pending::<()>().await;
         }
     }
 
-    /// Listens for SIGINT and SIGTERM: the first is the wish and is told through `heard`, the second ends the process
-    /// through `now`.
+    /// Listens for SIGINT and SIGTERM: the first requests the stop and calls `heard`, the second calls `now`, which
+    /// ends the process.
     #[cfg(unix)]
     pub fn on_signals(heard: impl Fn() + Send + 'static, now: impl FnOnce() + Send + 'static) -> Self {
         use tokio::signal::unix::{SignalKind, signal};
         let (sender, stop) = Self::new();
-        // One listener for the whole run: what comes between two would be lost.
+        // One listener for the whole run: a signal between two listeners would be lost.
         let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
         else {
             return stop;

@@ -5,9 +5,9 @@ const PT_INTERP: u32 = 3;
 const DT_NULL: u64 = 0;
 const DT_NEEDED: u64 = 1;
 
-/// Whether it runs without the shared libraries of the machine: no loader is named and no library needed. A static program
-/// that may lie anywhere in memory has a dynamic section too, but needs nothing. Headers that lead out of the file say
-/// nothing.
+/// Whether it runs without the shared libraries of the machine: no loader is named and no library needed. A static
+/// program that may lie anywhere in memory has a dynamic section too, but needs nothing. Headers that lead out of the
+/// file say nothing.
 pub(super) fn is_static(binary: &[u8]) -> bool {
     loads(binary) == Some(false)
 }

@@ -1,5 +1,5 @@
-//! State in S3: one object a document, written with `If-Match` and `If-None-Match` ("Add preconditions to S3 operations",
-//! S3 user guide). The bucket must keep versions, so that a document that was replaced can be had again.
+//! State in S3: one object a document, written with `If-Match` and `If-None-Match` ("Add preconditions to S3
+//! operations", S3 user guide). The bucket must keep versions, so that a document that was replaced can be restored.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::error::StateError;
 use crate::wait;
 use sftpctl_aws::{AwsError, Condition, S3};
 
-/// Attempts where another write is under way, and the pause between two.
+/// Attempts while another write to the same key is in progress, and the pause between two.
 const TRIES: u32 = 8;
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -38,10 +38,10 @@ impl Bucket {
         if source.is("NoSuchBucket") {
             return StateError::Unfit {
                 address: format!("s3://{}", self.bucket),
-                reason: "there is no such bucket in this account".to_owned(),
+                reason: "this account has no such bucket".to_owned(),
                 hint: format!(
-                    "make it: aws s3api create-bucket --bucket {0}, then \
-                    aws s3api put-bucket-versioning --bucket {0} --versioning-configuration Status=Enabled",
+                    "create it: `aws s3api create-bucket --bucket {0}`, then \
+                    `aws s3api put-bucket-versioning --bucket {0} --versioning-configuration Status=Enabled`",
                     self.bucket
                 ),
             };
@@ -75,7 +75,7 @@ impl Blobs for Bucket {
         let mut tries = 1;
         let put = loop {
             let put = self.s3.put_document(&self.bucket, &key, &self.account, content, condition, kms_key).await;
-            // Two writes at the same moment: S3 asks for it to be said again, and then the condition decides.
+            // Two writes at the same moment: S3 asks for a retry, and then the condition decides.
             match &put {
                 Err(error) if error.is("ConditionalRequestConflict") && tries < TRIES => tries += 1,
                 _ => break put,
@@ -85,7 +85,7 @@ impl Blobs for Bucket {
         match put {
             Ok(etag) => Ok(Version(etag)),
             Err(error) if error.is("PreconditionFailed") => {
-                // An answer that got lost makes the SDK write again, onto what it wrote itself.
+                // After a lost answer the SDK writes again, over what it has written itself.
                 match self.get(name).await? {
                     Some(blob) if blob.content == content => Ok(blob.version),
                     _ => Err(StateError::Conflict { address: self.address(name) }),
@@ -106,12 +106,12 @@ impl Blobs for Bucket {
 
     async fn check(&self) -> Result<(), StateError> {
         let versioned = self.s3.is_versioned(&self.bucket, &self.account).await;
-        if versioned.map_err(|error| self.error("look into", "", error))? {
+        if versioned.map_err(|error| self.error("check", "", error))? {
             return Ok(());
         }
         Err(StateError::Unfit {
             address: format!("s3://{}", self.bucket),
-            reason: "the bucket keeps no versions".to_owned(),
+            reason: "the bucket does not keep versions".to_owned(),
             hint: format!(
                 "aws s3api put-bucket-versioning --bucket {} --versioning-configuration Status=Enabled",
                 self.bucket

@@ -3,156 +3,111 @@
 use std::io;
 use std::time::Duration;
 
-use super::model::VERSION;
 use sftpctl_aws::AwsError;
 
 /// State could not be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
-    /// The file system refused.
+    /// The file system refused a call.
     #[error("cannot {action} {address}")]
     Io {
         /// `read`, `write`, `create`, `lock`.
         action: &'static str,
-        /// The file.
         address: String,
-        /// Why.
         #[source]
         source: io::Error,
     },
-    /// S3 refused.
+    /// S3 refused a call.
     #[error("cannot {action} {address}")]
     Aws {
         /// `read`, `write`.
         action: &'static str,
-        /// The object.
         address: String,
-        /// Why.
         #[source]
         source: Box<AwsError>,
     },
-    /// The place is not fit to keep state.
+    /// The place cannot keep state.
     #[error("{address} cannot keep state: {reason}")]
-    Unfit {
-        /// The place.
-        address: String,
-        /// Why.
-        reason: String,
-        /// What to do.
-        hint: String,
-    },
-    /// It isn't what sftpctl wrote.
+    Unfit { address: String, reason: String, hint: String },
+    /// A document is not as sftpctl wrote it.
     #[error("{address} is damaged: {reason}")]
-    Damaged {
-        /// The document.
-        address: String,
-        /// Why.
-        reason: String,
-    },
-    /// The lock isn't what sftpctl wrote.
+    Damaged { address: String, reason: String },
+    /// The lock is not as sftpctl wrote it.
     #[error("{address} is damaged: {reason}")]
-    DamagedLock {
-        /// The document.
-        address: String,
-        /// Why.
-        reason: String,
-    },
-    /// No answer came.
+    DamagedLock { address: String, reason: String },
+    /// No answer came in time.
     #[error("{address} was not written within {} s", .limit.as_secs_f32().ceil())]
-    Slow {
-        /// The document.
-        address: String,
-        /// How long it was waited for.
-        limit: Duration,
-    },
-    /// A newer sftpctl wrote it.
-    #[error("{address} has version {version}, this sftpctl knows {VERSION}")]
-    Newer {
-        /// The document.
-        address: String,
-        /// Its version.
-        version: u64,
-    },
-    /// It is about something else.
-    #[error("{address} is of environment {environment} in account {account}")]
-    Other {
-        /// The document.
-        address: String,
-        /// Its environment.
-        environment: String,
-        /// Its account.
-        account: String,
-    },
-    /// It has moved.
-    #[error("the state of environment {environment} has moved to {to}")]
-    Moved {
-        /// The environment.
-        environment: String,
-        /// Where it is now.
-        to: String,
-    },
-    /// A move to this place was interrupted.
+    Slow { address: String, limit: Duration },
+    /// A newer sftpctl wrote it: its version is higher, or it has members that this program does not have.
     #[error(
-        "the state of environment {environment} is on its way from {from} to this place, and a move was interrupted"
+        "{address} was written by a newer sftpctl (format {version}{}); this one reads up to format {newest}",
+        if *.version > u64::from(*.newest) { "" } else { " with additions" }
     )]
-    OnItsWay {
-        /// The environment.
-        environment: String,
-        /// Where it comes from.
-        from: String,
-    },
-    /// Somebody else wrote in between.
-    #[error("{address} was changed by somebody else in between")]
-    Conflict {
-        /// The document.
+    Newer {
         address: String,
+        version: u64,
+        /// The highest version that this program reads.
+        newest: u32,
     },
+    /// A document belongs to another environment or account.
+    #[error("{address} is of environment {environment} in account {account}")]
+    Other { address: String, environment: String, account: String },
+    /// The state was moved.
+    #[error("the state of environment {environment} has moved to {to}")]
+    Moved { environment: String, to: String },
+    /// A move to this place was interrupted.
+    #[error("the move of the state of environment {environment} from {from} to this place was interrupted")]
+    OnItsWay { environment: String, from: String },
+    /// Another run has replaced a document since it was read.
+    #[error("{address} was changed by another run in the meantime")]
+    Conflict { address: String },
     /// Another run holds the lock.
-    #[error("another run works on this environment: {holder}")]
+    #[error("another run holds the lock on this environment: {holder}")]
     Locked {
-        /// Who, and since when.
+        /// The holder, as [`Holder::describe`](super::lease::Holder::describe) shows it.
         holder: String,
     },
     /// This run held the lock and lost it.
     #[error("this run has lost its lock: {taken}")]
     Fenced {
-        /// Who has it now.
+        /// Who has the lock now.
         taken: String,
     },
 }
 
 impl StateError {
-    /// What to do.
+    /// What a person can do.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::Io { .. } => "--state names another place".into(),
+            Self::Io { .. } => "check the path and its permissions, or name another place with --state".into(),
             Self::Aws { source, .. } => return source.hint(),
             Self::Unfit { hint, .. } => hint.clone(),
             Self::Damaged { .. } => {
-                "nothing was touched. `sftpctl state rebuild` puts it aside and makes it anew from AWS, where everything in it \
-                is found by name and tag but what has no tags: records that were imported are to be imported again"
+                "nothing was changed; `sftpctl state rebuild` puts it aside and rebuilds it from AWS, where everything in it \
+                is found by name and tag, except for records that were imported: import them again"
                     .into()
             }
             Self::DamagedLock { .. } => {
-                "`sftpctl lock break` removes it, when nobody works on the environment; it asks first".into()
+                "check that no run is at work on the environment, then remove the lock with `sftpctl lock break`".into()
             }
-            Self::Slow { .. } => "run the same command again, it goes on where this one stopped".into(),
+            Self::Slow { .. } => "rerun the same command to resume".into(),
             Self::Other { .. } => {
-                "nothing was touched. --state names another place; what was copied here by mistake may be removed".into()
+                "nothing was changed; name another place with --state, or remove what was copied here by mistake".into()
             }
             Self::OnItsWay { environment, from } => format!(
-                "say the move again, it goes on where it was interrupted: \
+                "rerun the move to finish it: \
                  sftpctl state move --env {environment} --state {from} --to PLACE, where PLACE is this one"
             ),
-            Self::Newer { .. } => "use the sftpctl that wrote it, or a newer one".into(),
-            Self::Moved { to, .. } => format!("say --state {to}, or write it into the environment file"),
-            Self::Conflict { .. } => "run the same command again".into(),
+            Self::Newer { .. } => "nothing was changed; upgrade sftpctl".into(),
+            Self::Moved { to, .. } => format!("pass --state {to}, or set it in the environment file"),
+            Self::Conflict { .. } => "rerun the same command".into(),
             Self::Locked { .. } => {
-                "run again when it has finished, or wait for it with --lock-timeout; `sftpctl lock show` tells who holds it"
+                "rerun the command when the other run has finished, or wait for it with --lock-timeout; \
+                 `sftpctl lock show` shows who holds the lock"
                     .into()
             }
             Self::Fenced { .. } => {
-                "this run stopped writing; when the other one has finished, run the same command again".into()
+                "this run has stopped writing; rerun the same command when the other one has finished".into()
             }
         })
     }

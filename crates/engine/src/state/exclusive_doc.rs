@@ -1,8 +1,8 @@
-//! A document that one run alone replaces for as long as it holds the lock.
+//! A document that only one run replaces, as long as it holds the lock.
 //!
-//! A write may take effect although no answer comes, or none in time: S3's answer got lost, the disk took the file and
-//! then failed. The document is not as this run last knew it then, and still its own. So what was sent is remembered
-//! until there is an answer, and a conflict is looked into before it is believed.
+//! A write may take effect although its answer is lost or late, or the disk takes the file and then fails. The document
+//! then differs from what this run last knew, and is still its own. So the digests of what was sent are kept until
+//! there is an answer, and a conflict counts only if the document is none of those.
 
 use std::sync::Arc;
 
@@ -11,8 +11,8 @@ use sha2::{Digest as _, Sha256};
 use super::blob::{Blobs, Expect, Version};
 use super::error::StateError;
 
-/// The document.
-pub(super) struct Owned {
+/// The document, as this run knows it.
+pub(super) struct ExclusiveDoc {
     blobs: Arc<dyn Blobs>,
     name: String,
     version: Option<Version>,
@@ -20,24 +20,24 @@ pub(super) struct Owned {
     sent: Vec<[u8; 32]>,
 }
 
-impl Owned {
-    /// The document as it was found; `None` for none.
+impl ExclusiveDoc {
+    /// The document as it was found; `version` is `None` if there was none.
     pub(super) fn new(blobs: Arc<dyn Blobs>, name: String, version: Option<Version>) -> Self {
         Self { blobs, name, version, sent: Vec::new() }
     }
 
-    /// Where it is, for people.
+    /// The address that messages show.
     pub(super) fn address(&self) -> String {
         self.blobs.address(&self.name)
     }
 
-    /// Replaces it. May be given up at any moment, and said again.
+    /// Replaces the document. Safe to cancel at any moment, and to retry.
     ///
     /// # Errors
-    /// [`StateError::Conflict`] where somebody else has replaced it; or it cannot be written.
+    /// [`StateError::Conflict`] if another run has replaced it; or it cannot be written.
     pub(super) async fn put(&mut self, content: &[u8]) -> Result<(), StateError> {
         let digest = digest(content);
-        // Before it is sent: whoever gives it up does not hear what came of it.
+        // Before it is sent: a caller that cancels never learns whether it took effect.
         if !self.sent.contains(&digest) {
             self.sent.push(digest);
         }

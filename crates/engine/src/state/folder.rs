@@ -13,14 +13,15 @@ use tokio::time::Instant;
 use super::blob::{Blob, Blobs, Expect, Version};
 use super::error::StateError;
 use crate::wait;
+use sftpctl_core::hex;
 
-/// Held for the moment of one replacement, by whoever replaces.
+/// The file that is locked for the moment of one replacement.
 const GUARD: &str = ".guard";
-/// How a document is called while it is written beside its place.
+/// The prefix of a document while it is written, before it gets its name.
 const NEW: &str = ".new-";
-/// Longest wait for the guard.
+/// The longest wait for the guard.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// No write takes so long: what is this old was left by a process that was killed.
+/// No write takes this long: a temporary file of this age was left by a process that was killed.
 const STALE: Duration = Duration::from_secs(3600);
 
 /// A folder.
@@ -28,7 +29,7 @@ const STALE: Duration = Duration::from_secs(3600);
 pub struct Folder(PathBuf);
 
 impl Folder {
-    /// It is made by the first write.
+    /// The first write creates it.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self(path.into())
     }
@@ -46,7 +47,7 @@ impl Folder {
         }
     }
 
-    /// The new document beside its place, on disk.
+    /// Writes a new document to disk, under a temporary name.
     fn beside(&self, name: &str, content: &[u8]) -> io::Result<tempfile::NamedTempFile> {
         let mut file = tempfile::Builder::new().prefix(&format!("{NEW}{name}-")).tempfile_in(&self.0)?;
         file.write_all(content)?;
@@ -54,7 +55,7 @@ impl Folder {
         Ok(file)
     }
 
-    /// Removes what killed processes had begun to write. What can't be removed is in nobody's way.
+    /// Removes what killed processes had begun to write. A file that cannot be removed does no harm.
     fn sweep(&self) {
         for entry in fs::read_dir(&self.0).into_iter().flatten().flatten() {
             let old = || entry.metadata().and_then(|facts| facts.modified()).ok()?.elapsed().ok();
@@ -64,7 +65,8 @@ impl Folder {
         }
     }
 
-    /// Takes the guard; a process that was paused at just this moment keeps it, and then nobody can tell what it will do.
+    /// Locks the guard. A process that is paused at just this moment keeps it, and may still write when it continues:
+    /// so the guard is never taken from it.
     async fn guard(&self) -> Result<File, StateError> {
         let guard = File::options().create(true).truncate(false).write(true).open(self.0.join(GUARD));
         let guard = guard.map_err(self.error("lock", GUARD))?;
@@ -77,8 +79,8 @@ impl Folder {
                 Err(TryLockError::WouldBlock) => {
                     return Err(StateError::Unfit {
                         address: self.0.display().to_string(),
-                        reason: format!("another process has been replacing a document for {} s", PATIENCE.as_secs()),
-                        hint: "a paused process (`ps` shows it as T) holds its files: continue or end it".to_owned(),
+                        reason: format!("another process has held {GUARD} for {} s", PATIENCE.as_secs()),
+                        hint: "continue or end the process that holds it; `ps` shows a paused process as T".to_owned(),
                     });
                 }
             }
@@ -86,10 +88,11 @@ impl Folder {
     }
 }
 
-/// Whether a path is on a file system that only one machine can have mounted; what is not known is not.
+/// Whether a path is on a file system that only one machine can mount. An unknown file system is not.
 #[cfg(target_os = "linux")]
 fn on_this_machine(path: &Path) -> bool {
-    // statfs(2) and linux/magic.h: ext, XFS, Btrfs, F2FS, ZFS, bcachefs, tmpfs, ramfs; overlayfs, which containers have.
+    // statfs(2) and linux/magic.h: ext, XFS, Btrfs, F2FS, ZFS, bcachefs, tmpfs, ramfs; overlayfs, which containers
+    // have.
     const LOCAL: [u32; 9] = [
         0xEF53,
         0x5846_5342,
@@ -101,7 +104,7 @@ fn on_this_machine(path: &Path) -> bool {
         0x8584_58F6,
         0x794C_7630,
     ];
-    // The type's width is another on each architecture; all magic numbers have 32 bits.
+    // The type's width differs between architectures; all magic numbers have 32 bits.
     rustix::fs::statfs(path).is_ok_and(|facts| LOCAL.contains(&(facts.f_type as u32)))
 }
 
@@ -111,7 +114,7 @@ fn on_this_machine(_path: &Path) -> bool {
 }
 
 fn version(content: &[u8]) -> Version {
-    Version(Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect())
+    Version(hex::encode(&Sha256::digest(content)))
 }
 
 #[async_trait]
@@ -131,7 +134,7 @@ impl Blobs for Folder {
 
     async fn put(&self, name: &str, content: &[u8], expect: Expect<'_>) -> Result<Version, StateError> {
         fs::create_dir_all(&self.0).map_err(self.error("create", ""))?;
-        // On disk before the guard is taken: what is guarded is over in microseconds.
+        // On disk before the guard is taken, so that the guard is held for microseconds.
         let file = self.beside(name, content).map_err(self.error("write", name))?;
         let guard = self.guard().await?;
         let now = self.read(name)?.map(|blob| blob.version);
@@ -164,8 +167,8 @@ impl Blobs for Folder {
         match Path::new(&self.0).metadata() {
             Ok(facts) if !facts.is_dir() => Err(StateError::Unfit {
                 address: self.0.display().to_string(),
-                reason: "it is a file".to_owned(),
-                hint: "--state names a folder, or s3://BUCKET/PREFIX".to_owned(),
+                reason: "it is a file, not a folder".to_owned(),
+                hint: "pass a folder to --state, or s3://BUCKET/PREFIX".to_owned(),
             }),
             _ => {
                 self.sweep();
@@ -180,16 +183,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_disk_of_this_machine_is_nobody_elses() {
+    fn local_file_system_is_not_shared() {
         let place = tempfile::tempdir().unwrap();
         assert!(!Folder::new(place.path()).is_shared(), "tests run on a disk of this machine");
         assert!(!Folder::new(place.path().join("not/yet/made")).is_shared());
-        // What is no disk at all stands for what is not known.
+        // It is not a disk: it stands for an unknown file system.
         assert!(Folder::new("/proc").is_shared());
     }
 
     #[tokio::test]
-    async fn what_a_killed_process_left_goes_and_what_is_being_written_stays() {
+    async fn only_stale_temporary_files_are_removed() {
         let place = tempfile::tempdir().unwrap();
         let folder = Folder::new(place.path());
         folder.put("99.json", b"{}", Expect::Absent).await.unwrap();

@@ -1,9 +1,9 @@
-//! What a run is about to do and what came of it, one line each, written before and after each mutation.
+//! The record of a run's mutations: one line before each, the intent, and one after it, the outcome.
 //!
-//! A run that was killed leaves intents without outcome. The next run reads them, looks in AWS what became of each, and
-//! goes on. Lines are JSON; the first says whose journal it is, and each other carries a sum of itself and of all before it:
-//! a line that a hand has changed, put in or taken out is noticed, since a run would believe it. Lines missing at the end
-//! are what a killed writer leaves. Pure: [`super::store`] reads and writes it.
+//! A run that was killed leaves intents without an outcome. The next run reads them, finds out in AWS what became of
+//! each, and continues. Lines are JSON. The first names the run, and each of the others has a sum of itself and of all
+//! lines before it, so that a line that was edited, inserted or removed by hand is noticed. Lines missing at the end
+//! are what a killed writer leaves. Pure: [`super::store`] reads and writes it. How it grows: [`super::document`].
 
 use std::collections::BTreeMap;
 
@@ -11,11 +11,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
+use super::document::{self, compact};
 use super::error::StateError;
+use sftpctl_core::hex;
 use sftpctl_core::kind::NodeId;
 use sftpctl_core::model::Action;
 
-/// Version of the format.
+/// The newest version of a journal that this program reads.
 const VERSION: u32 = 1;
 
 /// The member of a line that is its sum.
@@ -23,15 +25,13 @@ pub const SUM: &str = "sum";
 
 /// The first line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct Header {
-    /// Version of this format.
+    /// The version as it was read; a journal is written in the lowest that has all of its lines.
     pub version: u32,
-    /// Name of the environment.
     pub environment: String,
-    /// The account.
     pub account: String,
-    /// The run that writes it.
+    /// The run that writes the journal.
     pub run: String,
 }
 
@@ -39,64 +39,84 @@ impl Header {
     /// The header of a run's journal.
     pub fn new(environment: &str, account: &str, run: &str) -> Self {
         let own = str::to_owned;
-        Self { version: VERSION, environment: own(environment), account: own(account), run: own(run) }
+        Self { version: 1, environment: own(environment), account: own(account), run: own(run) }
+    }
+
+    /// As [`Entry::format`].
+    fn format(&self) -> u32 {
+        let Self { version: _, environment: _, account: _, run: _ } = self;
+        1
     }
 }
 
 /// One line after the first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct Entry {
     /// Identifies the operation, and is its client token in AWS where there is one.
     pub operation: String,
-    /// The resource.
     pub node: NodeId,
-    /// When, RFC 3339.
+    /// RFC 3339.
     pub at: String,
-    /// What happened.
     pub event: Event,
+}
+
+impl Entry {
+    /// The lowest version of a journal that may have this line.
+    fn format(&self) -> u32 {
+        // Without `..` and `_`: what is new does not compile until it is given a version here.
+        let Self { operation: _, node: _, at: _, event } = self;
+        match event {
+            Event::Intent { action, title: _ } => match action {
+                Action::Create
+                | Action::Import
+                | Action::Update
+                | Action::Recreate
+                | Action::Recover
+                | Action::Delete
+                | Action::Keep => 1,
+            },
+            Event::Made { identity: _ } | Event::Done { identity: _ } | Event::Failed { error: _ } => 1,
+        }
+    }
 }
 
 /// What happened to an operation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "is", rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(tag = "is", rename_all = "kebab-case")]
 pub enum Event {
-    /// It is about to be called.
+    /// The call is about to be made.
     Intent {
-        /// What is done.
         action: Action,
-        /// The resource in words.
+        /// The resource, in words for people.
         title: String,
     },
-    /// AWS answered with what it finds the resource by, and has not shown it yet.
-    Made {
-        /// That.
-        identity: String,
-    },
-    /// It took effect: what AWS has now, `None` for nothing.
+    /// AWS answered with the identity of the resource, which need not be visible yet.
+    Made { identity: String },
+    /// The operation took effect.
     Done {
-        /// What AWS finds the resource by.
+        /// The identity of the resource; `None` if it is gone.
         identity: Option<String>,
     },
-    /// It was refused or went wrong.
+    /// The operation was refused or failed.
     Failed {
-        /// AWS's words.
+        /// The message, as a rule AWS's.
         error: String,
     },
 }
 
-/// Where an operation stands.
+/// How far an operation has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// Announced; nobody knows what came of it.
+    /// It has an intent, and its outcome is unknown.
     Intended,
-    /// Answered, and not seen yet.
+    /// AWS has answered, and the resource was not visible yet.
     Made,
     /// It has an outcome.
     Settled,
 }
 
-/// The one place that says which event may follow which.
+/// The standing after an event; fails if it cannot follow what came before.
 fn advance(standing: Option<&Standing>, event: &Event) -> Result<Standing, &'static str> {
     match (standing, event) {
         (None, Event::Intent { .. }) => Ok(Standing::Intended),
@@ -111,15 +131,18 @@ fn advance(standing: Option<&Standing>, event: &Event) -> Result<Standing, &'sta
     }
 }
 
-/// The sum of a line, its own member left out, that follows one of the sum `previous`: 16 hex digits of a SHA-256.
+/// The sum of a line, without its own member, that follows a line with the sum `previous`: the first 16 hexadecimal
+/// digits of a SHA-256.
 pub fn sum(previous: &str, line: &[u8]) -> String {
     let digest = Sha256::new().chain_update(previous).chain_update(line).finalize();
-    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(&digest[..8])
 }
 
-/// What plain data with text keys is written as, which cannot fail.
-fn compact(line: &impl Serialize) -> Vec<u8> {
-    serde_json::to_vec(line).unwrap_or_default()
+/// Whether a line's sum matches its text, whatever its members are.
+fn is_whole(previous: &str, line: &str) -> bool {
+    line.trim_end().rsplit_once(&format!(",\"{SUM}\":\"")).is_some_and(|(members, read)| {
+        read.strip_suffix("\"}") == Some(&sum(previous, format!("{members}}}").as_bytes()))
+    })
 }
 
 /// A journal.
@@ -139,7 +162,7 @@ impl Journal {
     /// Adds a line.
     ///
     /// # Errors
-    /// It cannot follow what is there.
+    /// The line cannot follow those before it.
     pub fn add(&mut self, entry: Entry) -> Result<(), &'static str> {
         let standing = advance(self.standings.get(&entry.operation), &entry.event)?;
         self.standings.insert(entry.operation.clone(), standing);
@@ -147,16 +170,16 @@ impl Journal {
         Ok(())
     }
 
-    /// Reads a journal. A torn last line is what a killed writer leaves, and is passed over.
+    /// Reads a journal. An incomplete last line is what a killed writer leaves, and is ignored.
     ///
     /// # Errors
-    /// It is of a newer version, or anything but its last line is not what sftpctl writes.
+    /// A newer sftpctl wrote it, or anything but its last line is not what sftpctl writes.
     pub fn read(address: &str, content: &[u8]) -> Result<Self, StateError> {
         let damaged = |line: usize, reason: String| StateError::Damaged {
             address: address.to_owned(),
             reason: format!("line {}: {reason}", line + 1),
         };
-        // The torn line may end inside a character.
+        // The incomplete line may end inside a character.
         let last_line = content.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
         let text = match std::str::from_utf8(content) {
             Ok(text) => text,
@@ -167,7 +190,8 @@ impl Journal {
         };
         let mut lines = text.split_inclusive('\n').enumerate();
         let first = lines.next().map_or("", |(_, line)| line);
-        let header: Header = super::document::parse(address, first.as_bytes(), VERSION)?;
+        let header: Header = document::parse(address, first.as_bytes(), VERSION)?;
+        let version = u64::from(header.version);
         let mut before = sum("", &compact(&header));
         let mut journal = Self::new(header);
         for (number, line) in lines {
@@ -176,11 +200,17 @@ impl Journal {
                 Err(_) if !line.ends_with('\n') => break,
                 Err(error) => return Err(damaged(number, error.to_string())),
             };
-            let told = members.remove(SUM);
-            let entry: Entry = serde_json::from_value(members.into()).map_err(|e| damaged(number, e.to_string()))?;
+            let sum_read = members.remove(SUM);
+            let members = Value::from(members);
+            let entry = match Entry::deserialize(&members) {
+                Ok(entry) if document::is_all(&entry, &members) => entry,
+                _ if is_whole(&before, line) => return Err(document::newer(address, version, VERSION)),
+                Ok(_) => return Err(damaged(number, "it has members that sftpctl does not write".to_owned())),
+                Err(error) => return Err(damaged(number, error.to_string())),
+            };
             before = sum(&before, &compact(&entry));
-            if told.as_ref().and_then(Value::as_str) != Some(&before) {
-                let reason = "its sum does not fit: it, or a line before it, was changed by hand";
+            if sum_read.as_ref().and_then(Value::as_str) != Some(&before) {
+                let reason = "its sum does not match: it, or a line before it, was changed by hand";
                 return Err(damaged(number, reason.to_owned()));
             }
             journal.add(entry).map_err(|reason| damaged(number, reason.to_owned()))?;
@@ -190,7 +220,8 @@ impl Journal {
 
     /// The document.
     pub fn write(&self) -> Vec<u8> {
-        let mut text = compact(&self.header);
+        let version = self.entries.iter().map(Entry::format).max().unwrap_or(1).max(self.header.format());
+        let mut text = compact(&Header { version, ..self.header.clone() });
         let mut before = sum("", &text);
         for entry in &self.entries {
             let mut line = compact(entry);
@@ -204,34 +235,34 @@ impl Journal {
         text
     }
 
-    /// Whose it is.
+    /// The first line.
     pub fn header(&self) -> &Header {
         &self.header
     }
 
-    /// All lines.
+    /// All lines but the first.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
     }
 
-    /// Intents without outcome, oldest first.
+    /// Intents without an outcome, oldest first.
     pub fn unfinished(&self) -> Vec<&Entry> {
         self.open_lines().filter(|entry| matches!(entry.event, Event::Intent { .. })).collect()
     }
 
-    /// What the next run's journal takes over: all lines of the operations without outcome.
+    /// All lines of the operations without an outcome: the next run's journal takes them over.
     pub fn open_lines(&self) -> impl Iterator<Item = &Entry> {
         self.entries.iter().filter(|entry| self.standings.get(&entry.operation) != Some(&Standing::Settled))
     }
 
-    /// Identities that AWS's answers tell, newest last; `None` where the resource went.
+    /// Identities from AWS's answers, newest last; `None` if the resource is gone.
     pub fn identities(&self) -> Vec<(&NodeId, Option<&str>)> {
-        let told = self.entries.iter().filter_map(|entry| match &entry.event {
+        let identities = self.entries.iter().filter_map(|entry| match &entry.event {
             Event::Made { identity } => Some((&entry.node, Some(identity.as_str()))),
             Event::Done { identity } => Some((&entry.node, identity.as_deref())),
             Event::Intent { .. } | Event::Failed { .. } => None,
         });
-        told.collect()
+        identities.collect()
     }
 }
 
@@ -271,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn only_an_intent_begins_and_only_one_outcome_ends() {
+    fn an_operation_is_one_intent_and_one_outcome() {
         for (before, event, legal) in [
             (vec![], intent(), true),
             (vec![], done(), false),
@@ -297,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_open_is_known_and_a_torn_last_line_is_normal() {
+    fn incomplete_last_line_is_ignored() {
         let whole = journal(&[entry("a", intent()), entry("a", done()), entry("b", intent())]);
         let text = whole.write();
         assert_eq!(Journal::read("j", &text).unwrap(), whole);
@@ -315,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_answered_and_not_seen_is_open_and_has_an_identity() {
+    fn answered_operation_is_open_and_has_an_identity() {
         let lines = [entry("a", intent()), entry("b", intent()), entry("b", failed()), entry("a", made())];
         let read = Journal::read("j", &journal(&lines).write()).unwrap();
         assert_eq!(read.unfinished(), [&lines[0]]);
@@ -324,17 +355,17 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_refused() {
+    fn changed_lines_are_refused() {
         let text = String::from_utf8(journal(&[entry("a", intent()), entry("a", done())]).write()).unwrap();
         for (from, to, says) in [
-            ("\"version\":1", "\"version\":2", "version 2"),
-            ("\"version\":1", "\"version\":0", "no version"),
+            ("\"version\":1", "\"version\":2", "newer sftpctl (format 2)"),
+            ("\"version\":1", "\"version\":0", "unknown format version"),
             ("intent", "intended", "line 2"),
             ("\"is\":\"done\"", "\"is\":\"done\",\"by\":\"hand\"", "line 3"),
-            // Legal lines all of them, and not what was written.
-            ("\"identity\":\"s-1\"", "\"identity\":\"s-2\"", "line 3: its sum does not fit"),
-            ("Transfer server", "Transfer servant", "line 2: its sum does not fit"),
-            ("111111111111", "222222222222", "line 2: its sum does not fit"),
+            // All of them legal lines, and not those that were written.
+            ("\"identity\":\"s-1\"", "\"identity\":\"s-2\"", "line 3: its sum does not match"),
+            ("Transfer server", "Transfer servant", "line 2: its sum does not match"),
+            ("111111111111", "222222222222", "line 2: its sum does not match"),
             ("\"sum\"", "\"sun\"", "line 2"),
         ] {
             let error = Journal::read("j", text.replacen(from, to, 1).as_bytes()).unwrap_err();
@@ -345,7 +376,7 @@ mod tests {
         let lines: Vec<&str> = std::str::from_utf8(&two).unwrap().split_inclusive('\n').collect();
         let without = [lines[0], lines[1], lines[3]].concat();
         assert!(Journal::read("j", without.as_bytes()).unwrap_err().to_string().contains("line 3: its sum"));
-        // What no run writes is refused, whole as it is.
+        // No run writes this, though its sums match.
         let illegal = Journal { entries: vec![entry("c", done())], ..Journal::new(Header::new("99", "1", "run-1")) };
         let error = Journal::read("j", &illegal.write()).unwrap_err();
         assert!(error.to_string().contains("line 2: an outcome without its intent"), "{error}");

@@ -1,9 +1,9 @@
-//! The lock on an environment: a document that its holder renews, and that anyone may take who has seen it unchanged for
-//! its whole length.
+//! The lock on an environment: a document that its holder renews, and that another run may take when it has seen it
+//! unchanged for the whole lease.
 //!
-//! Nobody compares clocks of two machines: whoever waits measures the length with its own, and taking is a replacement
-//! of exactly what was seen, so that a holder who renewed in between keeps it. A holder who was paused and comes back
-//! finds its documents replaced ([`StateError::Fenced`]) and writes no more.
+//! Clocks of two machines are never compared: a waiting run measures the lease with its own clock, and taking the lock
+//! replaces exactly the document that was seen, so that a holder that has renewed it since keeps it. A holder that was
+//! paused and continues finds its documents replaced ([`StateError::Fenced`]) and writes no more.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,38 +12,35 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::blob::{Blobs, Expect, Version};
+use super::document;
 use super::error::StateError;
-use super::exclusive_doc::Owned;
+use super::exclusive_doc::ExclusiveDoc;
 
-/// Version of the document.
+/// The newest version of the document that this program reads.
 const VERSION: u32 = 1;
-/// A lease is renewed this often within its length.
+/// Renewals within the length of a lease.
 const RENEWALS: u32 = 4;
 
 /// Who holds a lease.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct Holder {
-    /// Identifier of the run.
     pub run: String,
     /// `deploy`, `teardown`, …
     pub command: String,
-    /// The user's name.
     pub user: String,
-    /// The machine's name.
     pub host: String,
-    /// The machine since its last start, and the space its process ids are from: two containers of one name are two.
+    /// The machine's last start and the namespace of its process IDs: two containers of one name differ.
     pub machine: String,
-    /// The process on it.
     pub process: i32,
-    /// When that process began, in the machine's ticks; tells a recycled process id.
+    /// When that process started, in the machine's clock ticks: process IDs are reused.
     pub process_started: u64,
     /// When the run took the lease, RFC 3339.
     pub since: String,
 }
 
 impl Holder {
-    /// In words, for whoever finds the lock taken.
+    /// In words, for a person who finds the lock taken.
     pub fn describe(&self) -> String {
         format!("{} by {} on {}, process {}, since {}", self.command, self.user, self.host, self.process, self.since)
     }
@@ -51,49 +48,63 @@ impl Holder {
 
 /// The document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct Lease {
-    /// Version of this format.
+    /// The version as it was read; a lease is written in the lowest that has all of its members.
     pub version: u32,
-    /// Counts the writes, so that no two are alike.
+    /// Counts the writes, so that no two documents are the same.
     pub serial: u64,
     /// The last holder.
     pub holder: Holder,
-    /// Seconds that it is good for after each renewal.
+    /// Seconds from a renewal until it expires.
     pub seconds: u64,
-    /// When it was renewed last, RFC 3339: for people, never compared.
+    /// When it was last renewed, RFC 3339: for people, never compared.
     pub renewed: String,
-    /// Inputs back, or broken: free to take.
+    /// Released by its holder, or broken: free to take.
     pub released: bool,
 }
 
 impl Lease {
-    fn parse(address: &str, content: &[u8]) -> Result<Self, StateError> {
-        super::document::parse(address, content, VERSION).map_err(|error| match error {
+    pub(super) fn parse(address: &str, content: &[u8]) -> Result<Self, StateError> {
+        document::parse(address, content, VERSION).map_err(|error| match error {
             StateError::Damaged { address, reason } => StateError::DamagedLock { address, reason },
             other => other,
         })
     }
+
+    /// The lowest version that has all members of this lease.
+    fn format(&self) -> u32 {
+        // Without `..`: a new member does not compile until it is given a version here.
+        let Self { version: _, serial: _, holder, seconds: _, renewed: _, released: _ } = self;
+        let Holder { run: _, command: _, user: _, host: _, machine: _, process: _, process_started: _, since: _ } =
+            holder;
+        1
+    }
+
+    /// The document.
+    pub(super) fn write(&self) -> Vec<u8> {
+        document::pretty(&Self { version: self.format(), ..self.clone() })
+    }
 }
 
-/// What taking a lease needs to know of the machine; injected, so that tests say what they mean.
+/// What taking a lease needs to know of the machine; injected, so that tests can fake it.
 pub trait Machine: Send + Sync {
     /// Now, RFC 3339.
     fn now(&self) -> String;
-    /// How long ago some fixed moment was, by a clock that runs on while the machine sleeps.
+    /// The time since some fixed moment, by a clock that runs on while the machine sleeps.
     fn uptime(&self) -> Duration;
     /// This process as the holder of a lease.
     fn holder(&self, run: &str, command: &str) -> Holder;
-    /// Whether it is certain that the holder's process was one of this machine and has ended.
+    /// Whether the holder's process certainly ran on this machine and has ended.
     fn has_ended(&self, holder: &Holder) -> bool;
 }
 
 /// How to take a lease.
 #[derive(Clone, Copy, Debug)]
 pub struct Terms {
-    /// How long it is good for without renewal.
+    /// How long the lease lasts without renewal.
     pub length: Duration,
-    /// How long to wait for a holder who is alive.
+    /// How long to wait for a holder that is alive.
     pub patience: Duration,
 }
 
@@ -109,8 +120,9 @@ pub struct Lock {
 pub struct Held {
     lock: Lock,
     lease: Lease,
-    document: Owned,
-    /// By the machine's own clock, a moment before the last write was sent: nobody can have seen it unchanged for longer.
+    document: ExclusiveDoc,
+    /// By [`Machine::uptime`], a moment before the last write was sent: no other run can have seen it unchanged for
+    /// longer.
     sent: Duration,
 }
 
@@ -120,20 +132,20 @@ impl Lock {
         Self { blobs, name: format!("{environment}.lock"), machine }
     }
 
-    /// Who holds it now, if anyone.
+    /// Reads the lease; `None` if the lock was never taken.
     ///
     /// # Errors
-    /// It cannot be read.
+    /// The lock cannot be read, is damaged, or was written by a newer sftpctl.
     pub async fn look(&self) -> Result<Option<(Lease, Version)>, StateError> {
         let Some(blob) = self.blobs.get(&self.name).await? else { return Ok(None) };
         Ok(Some((Lease::parse(&self.blobs.address(&self.name), &blob.content)?, blob.version)))
     }
 
-    /// Takes it: at once where it is free, or on a disk of this machine alone and its holder's process has ended; otherwise
-    /// when it was seen unchanged for its whole length. `tell` is told once, in words, whom it waits for.
+    /// Takes the lock: at once if it is free, or if it is on a disk of this machine alone and its holder's process has
+    /// ended; otherwise when it was unchanged for a whole lease. `tell` is called at most once, with whom it waits for.
     ///
     /// # Errors
-    /// [`StateError::Locked`] where its holder is alive and patience is over.
+    /// [`StateError::Locked`] if its holder is alive after `terms.patience`.
     pub async fn take(
         &self,
         (run, command): (&str, &str),
@@ -148,7 +160,7 @@ impl Lock {
             let found = self.look().await?;
             let sent = self.machine.uptime();
             let lease = Lease {
-                version: VERSION,
+                version: 1,
                 serial: found.as_ref().map_or(1, |(lease, _)| lease.serial + 1),
                 holder: holder.clone(),
                 seconds: terms.length.as_secs().max(1),
@@ -164,18 +176,18 @@ impl Lock {
             };
             let unchanged = seen.as_ref().filter(|(before, _)| *before == version).map(|(_, since)| since.elapsed());
             let silent = unchanged.is_some_and(|time| time >= Duration::from_secs(theirs.seconds));
-            // Clones of a virtual machine have one name, one boot, and each other's process ids: where they may share the
-            // documents, only silence tells that a holder is dead.
+            // Clones of a virtual machine share their name, boot and process IDs. Where they may share the documents,
+            // only a lease without renewal shows that a holder is dead.
             let dead = || !self.blobs.is_shared() && self.machine.has_ended(&theirs.holder);
             if theirs.released || silent || dead() {
                 match self.write(&lease, Expect::Is(&version)).await {
                     Ok(version) => return Ok(self.held(lease, version, sent)),
-                    // Somebody was faster, or the holder lives after all.
+                    // Another run was faster, or the holder is alive after all.
                     Err(StateError::Conflict { .. }) => continue,
                     Err(error) => return Err(error),
                 }
             }
-            // Renewed while we looked: its holder is alive.
+            // Renewed since the first read: its holder is alive.
             let renewed = seen.as_ref().is_some_and(|(before, _)| *before != version);
             if renewed && start.elapsed() >= terms.patience {
                 return Err(StateError::Locked { holder: theirs.holder.describe() });
@@ -190,11 +202,11 @@ impl Lock {
         }
     }
 
-    /// Takes it from this holder, however often it renews meanwhile: whoever says so has seen who it is, and has had time
-    /// to think. The holder, if alive, writes no more.
+    /// Revokes `holder`'s lease even if it is renewed meanwhile; the caller has confirmed the holder. The holder, if
+    /// alive, writes no more.
     ///
     /// # Errors
-    /// [`StateError::Locked`] where another has it by now.
+    /// [`StateError::Locked`] if another run has taken it since.
     pub async fn break_open(&self, holder: &Holder) -> Result<(), StateError> {
         while let Some((lease, version)) = self.look().await?.filter(|(lease, _)| !lease.released) {
             if lease.holder.run != holder.run {
@@ -210,16 +222,16 @@ impl Lock {
         Ok(())
     }
 
-    /// Frees one that cannot be read: it is replaced by one that nobody holds.
+    /// Replaces a lock that cannot be read with a released one.
     ///
     /// # Errors
-    /// [`StateError::Conflict`] where somebody else was faster.
+    /// [`StateError::Conflict`] if another run has replaced it first.
     pub async fn break_damaged(&self) -> Result<(), StateError> {
         let Some(blob) = self.blobs.get(&self.name).await? else { return Ok(()) };
         let lease = Lease {
-            version: VERSION,
+            version: 1,
             serial: 1,
-            // Its own name: no two documents are alike, whatever was there before.
+            // A name of its own, so that no two documents are the same.
             holder: self.machine.holder(&format!("{:016x}", fastrand::u64(..)), "lock break"),
             seconds: 1,
             renewed: self.machine.now(),
@@ -229,32 +241,32 @@ impl Lock {
     }
 
     fn held(&self, lease: Lease, version: Version, sent: Duration) -> Held {
-        let document = Owned::new(Arc::clone(&self.blobs), self.name.clone(), Some(version));
+        let document = ExclusiveDoc::new(Arc::clone(&self.blobs), self.name.clone(), Some(version));
         Held { lock: self.clone(), lease, document, sent }
     }
 
     async fn write(&self, lease: &Lease, expect: Expect<'_>) -> Result<Version, StateError> {
-        self.blobs.put(&self.name, &super::document::pretty(lease), expect).await
+        self.blobs.put(&self.name, &lease.write(), expect).await
     }
 
-    /// In words, who has it now.
+    /// Who has the lock now, in words.
     async fn taken_by(&self) -> String {
         match self.look().await {
-            Ok(Some((lease, _))) if lease.released => "it was broken open".to_owned(),
+            Ok(Some((lease, _))) if lease.released => "it was broken".to_owned(),
             Ok(Some((lease, _))) => lease.holder.describe(),
-            Ok(None) => "it is gone".to_owned(),
+            Ok(None) => "it was deleted".to_owned(),
             Err(error) => error.to_string(),
         }
     }
 }
 
 impl Held {
-    /// How long it is good for after a renewal.
+    /// How long it lasts after a renewal.
     pub(super) fn length(&self) -> Duration {
         Duration::from_secs(self.lease.seconds)
     }
 
-    /// Until when it is good, by [`Machine::uptime`].
+    /// When it expires, by [`Machine::uptime`].
     pub(super) fn over(&self) -> Duration {
         self.sent + self.length()
     }
@@ -264,23 +276,23 @@ impl Held {
         self.length() / RENEWALS
     }
 
-    /// Where it is, for people.
+    /// The address that messages show.
     pub(super) fn address(&self) -> String {
         self.document.address()
     }
 
-    /// Renews it. May be given up at any moment, and said again.
+    /// Renews it. Safe to cancel at any moment, and to retry.
     ///
     /// # Errors
-    /// [`StateError::Fenced`] where another run has taken it.
+    /// [`StateError::Fenced`] if another run has taken it.
     pub(super) async fn renew(&mut self) -> Result<(), StateError> {
         self.replace(false).await
     }
 
-    /// Gives it back.
+    /// Releases it.
     ///
     /// # Errors
-    /// It cannot be written; it ends by itself then.
+    /// It cannot be written; it expires by itself then.
     pub(super) async fn release(&mut self) -> Result<(), StateError> {
         match self.replace(true).await {
             Err(StateError::Fenced { .. }) => Ok(()),
@@ -289,12 +301,12 @@ impl Held {
     }
 
     async fn replace(&mut self, released: bool) -> Result<(), StateError> {
-        // Counted for every attempt, not for every success: a renewal that looks like one that was sent before is none,
-        // for whoever waits has seen it since then.
+        // Counted for every attempt, not for every success: a document equal to one that was sent before does not renew
+        // anything, since waiting runs may have seen that one already.
         self.lease.serial += 1;
         self.lease.renewed = self.lock.machine.now();
         let sent = self.lock.machine.uptime();
-        match self.document.put(&super::document::pretty(&Lease { released, ..self.lease.clone() })).await {
+        match self.document.put(&Lease { released, ..self.lease.clone() }.write()).await {
             Ok(()) => {
                 self.sent = sent;
                 Ok(())

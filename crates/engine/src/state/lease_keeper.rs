@@ -1,5 +1,5 @@
-//! A run's hold on its lock: renewed from the moment the lock was taken until it is given back, and known to be over by
-//! a clock that runs on while the machine sleeps.
+//! Keeps a run's lease: renews it from the moment the lock was taken until it is released, and notices that it has
+//! expired by a clock that runs on while the machine sleeps.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -12,23 +12,23 @@ use super::lease::{Held, Machine};
 use super::writer::JournalWriter;
 use crate::wait;
 
-/// No attempt to renew takes longer than this part of the lease: one that hangs must leave time for others.
-const ATTEMPT: u32 = 3;
-/// After one that failed the next comes soon.
-const SOON: u32 = 16;
-/// So often a run that needs its lock now tries to renew it, before it gives up.
-const TRIES: usize = 8;
+/// The time limit of one renewal, as a fraction of the lease: one that hangs must leave time for others.
+const TIME_LIMIT: u32 = 3;
+/// Retry delay after a failed renewal, as a fraction of the lease.
+const RETRY_DELAY: u32 = 16;
+/// Renewal attempts of a run that needs its lock now, before it gives up.
+const ATTEMPTS: usize = 8;
 
-/// The hold.
+/// The lease that a run holds, or has lost.
 pub(super) struct LeaseGuard {
     machine: Arc<dyn Machine>,
     held: tokio::sync::Mutex<Held>,
-    /// Whoever asks for certainty.
-    asks: tokio::sync::Mutex<()>,
+    /// Held by the one caller that renews for all who ask at once.
+    confirming: tokio::sync::Mutex<()>,
     length: Duration,
     renewals: AtomicU64,
     lost: OnceLock<String>,
-    /// When the lease is over, by [`Machine::uptime`].
+    /// When the lease expires, by [`Machine::uptime`].
     over: Mutex<Duration>,
 }
 
@@ -36,26 +36,27 @@ impl LeaseGuard {
     fn new(held: Held, machine: Arc<dyn Machine>) -> Self {
         let (length, over) = (held.length(), Mutex::new(held.over()));
         let renewals = AtomicU64::new(0);
-        let asks = tokio::sync::Mutex::default();
-        Self { machine, held: tokio::sync::Mutex::new(held), asks, length, renewals, lost: OnceLock::new(), over }
+        let confirming = tokio::sync::Mutex::default();
+        Self { machine, held: tokio::sync::Mutex::new(held), confirming, length, renewals, lost: OnceLock::new(), over }
     }
 
-    /// How often it was renewed, or tried to be: beside the run, which does not wait for it.
+    /// The number of attempts to renew, which happen in the background.
     pub(super) fn renewals(&self) -> u64 {
         self.renewals.load(Ordering::Relaxed)
     }
 
-    /// Whether this run may change nothing any more: it lost its lock, or was paused for so long that it may have.
+    /// Whether this run must not change anything any more: it lost its lock, or was paused for so long that it may
+    /// have.
     pub(super) fn is_over(&self) -> bool {
         self.lost.get().is_some() || self.machine.uptime() >= *self.over.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Nothing may be written any more. The first reason stays.
+    /// Marks the lease as lost: nothing may be written any more. The first reason is kept.
     pub(super) fn lose(&self, why: &str) -> StateError {
         StateError::Fenced { taken: self.lost.get_or_init(|| why.to_owned()).clone() }
     }
 
-    /// That it was lost, if so.
+    /// Fails if the lease was lost.
     pub(super) fn lost(&self) -> Result<(), StateError> {
         self.lost.get().map_or(Ok(()), |taken| Err(StateError::Fenced { taken: taken.clone() }))
     }
@@ -63,12 +64,12 @@ impl LeaseGuard {
     /// Renews the lease once.
     ///
     /// # Errors
-    /// [`StateError::Fenced`] where another run has taken it; otherwise it may pass.
+    /// [`StateError::Fenced`] if another run has taken it; any other error may be temporary.
     async fn renew(&self) -> Result<(), StateError> {
         self.lost()?;
         let mut held = self.held.lock().await;
         self.renewals.fetch_add(1, Ordering::Relaxed);
-        let limit = self.length / ATTEMPT;
+        let limit = self.length / TIME_LIMIT;
         match tokio::time::timeout(limit, held.renew()).await {
             Ok(Ok(())) => *self.over.lock().unwrap_or_else(PoisonError::into_inner) = held.over(),
             Ok(Err(StateError::Fenced { taken })) => return Err(self.lose(&taken)),
@@ -78,46 +79,46 @@ impl LeaseGuard {
         Ok(())
     }
 
-    /// Asks the place itself whether the lock is still held, by renewing it.
+    /// Makes sure that the lock is still held, by renewing it.
     ///
     /// # Errors
-    /// As for a renewal, after a few.
+    /// Those of a renewal, after several attempts where it takes too long.
     pub(super) async fn confirm(&self) -> Result<(), StateError> {
-        let mut tries = 1;
+        let mut attempt = 1;
         loop {
             match self.renew().await {
-                Err(StateError::Slow { .. }) if tries < TRIES => tries += 1,
+                Err(StateError::Slow { .. }) if attempt < ATTEMPTS => attempt += 1,
                 other => return other,
             }
         }
     }
 
-    /// Makes sure of it where the lease may be over: a run that was paused goes on where nobody has followed it. Of many
-    /// steps that ask at once, one renews it for all.
+    /// Makes sure that the lock is still held if the lease may have expired: a run that was paused continues if no
+    /// other run has taken the lock. Of many steps that ask at once, one renews the lease for all.
     ///
     /// # Errors
     /// As for [`LeaseGuard::confirm`].
     pub(super) async fn sure(&self) -> Result<(), StateError> {
-        let _one = self.asks.lock().await;
+        let _one = self.confirming.lock().await;
         self.lost()?;
         if self.is_over() { self.confirm().await } else { Ok(()) }
     }
 }
 
-/// Renews a lease, and writes what a journal has to say meanwhile.
+/// Renews a lease in the background, and writes the lines that wait in the run's journal.
 pub(super) struct Heartbeat {
-    grip: Arc<LeaseGuard>,
+    guard: Arc<LeaseGuard>,
     journal: Arc<OnceLock<Arc<JournalWriter>>>,
     task: JoinHandle<()>,
 }
 
 impl Heartbeat {
-    /// Begins at once.
+    /// Starts renewing at once.
     pub(super) fn new(held: Held, machine: Arc<dyn Machine>) -> Self {
-        let (every, soon) = (held.renew_every(), held.length() / SOON);
-        let grip = Arc::new(LeaseGuard::new(held, machine));
+        let (every, retry_delay) = (held.renew_every(), held.length() / RETRY_DELAY);
+        let guard = Arc::new(LeaseGuard::new(held, machine));
         let journal: Arc<OnceLock<Arc<JournalWriter>>> = Arc::default();
-        let (mine, lines) = (Arc::clone(&grip), Arc::clone(&journal));
+        let (mine, lines) = (Arc::clone(&guard), Arc::clone(&journal));
         let task = tokio::spawn(async move {
             let renewals = async {
                 let mut pause = every;
@@ -125,10 +126,10 @@ impl Heartbeat {
                     wait::for_renewal(pause).await;
                     pause = match mine.renew().await {
                         Ok(()) | Err(StateError::Fenced { .. }) => every,
-                        // It may pass; if it doesn't, whatever wants to change something is told so.
+                        // It may be temporary; if it is not, the next mutation fails.
                         Err(error) => {
                             tracing::warn!(%error, "the lock was not renewed");
-                            soon
+                            retry_delay
                         }
                     };
                 }
@@ -146,34 +147,34 @@ impl Heartbeat {
             };
             tokio::join!(renewals, outcomes);
         });
-        Self { grip, journal, task }
+        Self { guard, journal, task }
     }
 
-    /// The hold that it keeps.
-    pub(super) fn grip(&self) -> &Arc<LeaseGuard> {
-        &self.grip
+    /// The lease that is kept.
+    pub(super) fn guard(&self) -> &Arc<LeaseGuard> {
+        &self.guard
     }
 
-    /// Writes this journal's lines, too.
-    pub(super) fn tell(&self, journal: Arc<JournalWriter>) {
+    /// From now on writes the lines of this journal, too.
+    pub(super) fn attach(&self, journal: Arc<JournalWriter>) {
         // One run has one journal.
         let _ = self.journal.set(journal);
     }
 
-    /// Ends and gives the lock back.
+    /// Stops renewing and releases the lock.
     ///
     /// # Errors
-    /// It cannot be written; the lock ends by itself then.
+    /// The lock cannot be written; it expires by itself then.
     pub(super) async fn release(mut self) -> Result<(), StateError> {
         self.task.abort();
-        // Its last renewal must not come after what follows.
+        // Its last renewal must not follow the release.
         let _ = (&mut self.task).await;
-        self.grip.held.lock().await.release().await
+        self.guard.held.lock().await.release().await
     }
 }
 
 impl Drop for Heartbeat {
-    /// Stops as a killed run does.
+    /// Stops as a killed run does: the lock expires by itself.
     fn drop(&mut self) {
         self.task.abort();
     }

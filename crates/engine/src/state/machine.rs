@@ -1,22 +1,23 @@
-//! This machine, as leases know it: its name, its processes, its clock.
+//! This machine, as leases see it: its name, its processes, its clock.
 
 use std::path::Path;
 use std::time::Duration;
 
 use super::lease::{Holder, Machine};
 use super::process::ProcessId;
+use crate::clock;
 
-/// The real one.
+/// The machine that the program runs on.
 #[derive(Debug, Default)]
 pub struct ThisMachine;
 
 impl Machine for ThisMachine {
     fn now(&self) -> String {
-        jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+        clock::now()
     }
 
     fn uptime(&self) -> Duration {
-        // CLOCK_MONOTONIC stands still in suspend: a laptop that wakes would believe in a lease that is long over.
+        // CLOCK_MONOTONIC stops in suspend: after waking up, a laptop would still trust a lease that has long expired.
         #[cfg(target_os = "linux")]
         let clock = rustix::time::ClockId::Boottime;
         #[cfg(not(target_os = "linux"))]
@@ -45,13 +46,13 @@ impl Machine for ThisMachine {
     }
 }
 
-/// The last start of the machine and the space of process ids, as Linux tells them, and the machine's own names: virtual
-/// machines that were restored from one snapshot share the former. Empty elsewhere, and then no process is ever known to
-/// have ended.
+/// The last start of the machine and the namespace of its process IDs, as Linux reports them, with the machine's own
+/// names: virtual machines that were restored from one snapshot share the former. Empty on other systems, where no
+/// process is ever known to have ended.
 fn identity() -> String {
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
     let space = std::fs::read_link("/proc/self/ns/pid");
-    // A /proc that was mounted from outside tells of other processes than the ids of this one.
+    // A /proc that was mounted from outside shows processes of another namespace.
     let own = std::fs::read_link("/proc/self").is_ok_and(|link| link == Path::new(&std::process::id().to_string()));
     let machine = std::fs::read_to_string("/etc/machine-id").unwrap_or_default();
     match (boot, space) {
@@ -64,7 +65,7 @@ fn identity() -> String {
     }
 }
 
-/// How long a lease is good for where the environment file doesn't say.
+/// The length of a lease if the environment file does not set it.
 pub const LEASE: Duration = Duration::from_secs(20);
 
 #[cfg(test)]
@@ -72,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_process_has_ended_only_where_that_is_certain() {
+    fn only_a_certain_end_counts() {
         let mine = ThisMachine.holder("run", "deploy");
         assert!(!mine.machine.is_empty() && mine.machine.contains(mine.host.as_str()), "{}", mine.machine);
         assert!(!ThisMachine.has_ended(&mine));
@@ -81,15 +82,15 @@ mod tests {
             change(&mut holder);
             ThisMachine.has_ended(&holder)
         };
-        assert!(with(|holder| holder.process_started += 1), "its id was given to another process");
-        assert!(with(|holder| holder.process = i32::MAX), "no process has that id");
-        assert!(!with(|holder| holder.process_started = 0), "nobody knows when it began");
-        assert!(!with(|holder| holder.machine.clear()), "nobody knows where it was");
+        assert!(with(|holder| holder.process_started += 1), "its ID was reused");
+        assert!(with(|holder| holder.process = i32::MAX), "no process has that ID");
+        assert!(!with(|holder| holder.process_started = 0), "its start is unknown");
+        assert!(!with(|holder| holder.machine.clear()), "its machine is unknown");
         assert!(!with(|holder| holder.machine.push('2')), "a machine of another name");
     }
 
     #[test]
-    fn the_clock_runs() {
+    fn uptime_increases() {
         let before = ThisMachine.uptime();
         assert!(before > Duration::ZERO && ThisMachine.uptime() >= before);
     }

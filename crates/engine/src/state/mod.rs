@@ -1,8 +1,10 @@
-//! What is remembered of an environment between runs: identities, the last run, the journal of the current one, and the
-//! lock. A help, never the truth: everything in it is found in AWS again by name and tag.
+//! What sftpctl remembers of an environment between runs: identities, the last run, the journal of the current one, and
+//! the lock. A help, never the truth: everything in it can be found in AWS again by name and tag.
 
 pub mod blob;
 pub mod bucket;
+#[cfg(test)]
+mod compatibility;
 mod document;
 pub mod error;
 mod exclusive_doc;

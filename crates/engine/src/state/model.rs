@@ -1,73 +1,76 @@
-//! The state document's content: identities and outcome, no secrets.
+//! The state document's content: identities and outcome, no secrets. How it grows: [`super::document`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use super::document;
 use super::error::StateError;
 use sftpctl_aws::Tags;
+use sftpctl_core::hex;
 use sftpctl_core::kind::{Kind, NodeId};
 use sftpctl_core::model::{Actual, Live, Owner};
 
-/// Version of this format.
-pub const VERSION: u32 = 1;
+/// The newest version of the document that this program reads.
+const VERSION: u32 = 1;
 
 /// State of one environment.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct State {
-    /// Version of the format.
+    /// The version as it was read; a document is written in the lowest that has all of its members.
     pub version: u32,
-    /// Counts the writes, so that no two of a run are alike.
+    /// Counts the writes, so that no two documents of a run are the same.
     pub serial: u64,
-    /// The run that wrote it, so that no two of two runs are alike.
+    /// The run that wrote it, so that no two runs write the same document.
     pub run: String,
-    /// Name of the environment.
     pub environment: String,
-    /// The account it was deployed to.
+    /// The AWS account that it is deployed to.
     pub account: String,
-    /// What AWS finds each resource by.
+    /// By what AWS finds each resource: a name, an ID or an ARN.
     pub identities: BTreeMap<NodeId, String>,
-    /// Tags that adopted buckets had of their owners.
+    /// Tags that adopted buckets had before the adoption.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub adopted_tags: BTreeMap<NodeId, Tags>,
     /// The last run.
     pub last_run: Option<LastRun>,
-    /// The last run that was a deployment.
+    /// The last run that was a deploy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_deploy: Option<LastRun>,
-    /// Regions whose server was worked on and has admitted nobody since: the next deployment looks, with or without changes.
+    /// Regions whose server was changed and has not admitted a canary since: the next deploy checks the log-in there,
+    /// with or without changes.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub unverified: BTreeSet<String>,
-    /// Where the state is now, if not here any more.
+    /// Where the state was moved to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub moved_to: Option<String>,
-    /// This is the copy of a move that is not finished: the state is where `moved_to` says, or will be here.
+    /// This is the copy of an unfinished move, from the place in `moved_to`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub on_its_way: bool,
-    /// Digest of everything above: a document that was edited by hand is not believed.
+    /// SHA-256 of the document on one line, with this member empty: one that was edited by hand is not believed. It is
+    /// the last member in every version, so that an older sftpctl can check it for members that it does not know.
     pub digest: String,
 }
 
-/// One run.
+/// One run, as the state remembers it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct LastRun {
     /// `deploy` or `teardown`.
     pub command: String,
     /// When it began, RFC 3339.
     pub started: String,
-    /// When it ended, RFC 3339; none while it runs or when it was killed.
+    /// When it ended, RFC 3339; `None` while it runs, or if it was killed.
     pub finished: Option<String>,
     /// `running`, `done`, `failed`, `stopped`.
     pub outcome: String,
-    /// Version of sftpctl.
+    /// The program and its version.
     pub by: String,
-    /// Whose run it was: a user on a machine.
+    /// The user and the machine: `alice on laptop`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub who: Option<String>,
-    /// Digest of the saved plan that it did, so that an unfinished one may be gone on with.
+    /// Digest of the saved plan that it executed, so that a rerun may resume it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<String>,
 }
@@ -76,21 +79,27 @@ impl LastRun {
     fn is_deploy(&self) -> bool {
         self.command == "deploy"
     }
+
+    /// As [`State::format`].
+    fn format(&self) -> u32 {
+        let Self { command: _, started: _, finished: _, outcome: _, by: _, who: _, plan: _ } = self;
+        1
+    }
 }
 
 impl State {
     /// An empty state.
     pub fn new(environment: &str, account: &str) -> Self {
-        Self { version: VERSION, environment: environment.to_owned(), account: account.to_owned(), ..Self::default() }
+        Self { version: 1, environment: environment.to_owned(), account: account.to_owned(), ..Self::default() }
     }
 
-    /// Ids of the servers that are remembered.
+    /// IDs of the servers that are remembered.
     pub fn servers(&self) -> Vec<String> {
         let servers = self.identities.iter().filter(|(id, _)| id.local_name().split('/').next() == Some("server"));
         servers.map(|(_, identity)| identity.clone()).collect()
     }
 
-    /// Takes over what is known now; another's things are never remembered.
+    /// Takes over what was read from AWS. Foreign resources are never remembered.
     pub fn learn(&mut self, actual: &Actual) {
         for (id, live) in actual {
             match live {
@@ -102,13 +111,14 @@ impl State {
                 }
             };
         }
-        // Last: what a stack's function carries may be in a actual that was read before the stack went.
+        // Last: settings of a stack's function may have been read before the stack was deleted.
         for (id, _) in actual.iter().filter(|(_, live)| live.is_none()) {
             self.forget(id);
         }
     }
 
-    /// What is gone. What a stack's function carries has no step of its own when the stack goes.
+    /// Forgets a resource that is gone. The settings of a stack's function have no step of their own when the stack is
+    /// deleted.
     pub fn forget(&mut self, id: &NodeId) {
         self.identities.remove(id);
         if *id == NodeId::new(id.place(), Kind::Stack) {
@@ -118,7 +128,7 @@ impl State {
         }
     }
 
-    /// A run begins. Until it says how it ended, it is at work or was killed.
+    /// A run begins. Until [`State::ends`] it is running, or was killed.
     pub fn begins(&mut self, run: LastRun) {
         if run.is_deploy() {
             self.last_deploy = Some(run.clone());
@@ -126,7 +136,7 @@ impl State {
         self.last_run = Some(run);
     }
 
-    /// The run has ended so, at a time in RFC 3339.
+    /// The run has ended with this outcome, `at` a time in RFC 3339.
     pub fn ends(&mut self, outcome: &str, at: String) {
         if let Some(run) = &mut self.last_run {
             outcome.clone_into(&mut run.outcome);
@@ -137,29 +147,72 @@ impl State {
         }
     }
 
+    /// The lowest version that has all members of this state. A member that was added after version 1 counts where it
+    /// is not empty.
+    fn format(&self) -> u32 {
+        // Without `..`: a new member does not compile until it is given a version here.
+        let Self {
+            version: _,
+            serial: _,
+            run: _,
+            environment: _,
+            account: _,
+            // Resources of kinds that a program does not know are kept by it, and raise nothing.
+            identities: _,
+            adopted_tags: _,
+            last_run,
+            last_deploy,
+            unverified: _,
+            moved_to: _,
+            on_its_way: _,
+            digest: _,
+        } = self;
+        [last_run, last_deploy].into_iter().flatten().map(LastRun::format).max().unwrap_or(1)
+    }
+
     /// The document, with its digest.
     pub(super) fn write(&self) -> Vec<u8> {
-        super::document::pretty(&Self { digest: self.sum(), ..self.clone() })
+        let unsigned = Self { version: self.format(), ..self.clone() };
+        document::pretty(&Self { digest: unsigned.sum(), ..unsigned })
     }
 
     /// Reads a document.
     ///
     /// # Errors
-    /// It is damaged, edited by hand, or of a newer version.
+    /// It is damaged, edited by hand, or written by a newer sftpctl.
     pub fn read(address: &str, content: &[u8]) -> Result<Self, StateError> {
-        let state: Self = super::document::parse(address, content, VERSION)?;
-        if state.digest != state.sum() {
-            let reason = "its digest does not fit: it was changed by hand or is not whole".to_owned();
-            return Err(StateError::Damaged { address: address.to_owned(), reason });
+        let damaged = |reason: String| StateError::Damaged { address: address.to_owned(), reason };
+        let changed = || damaged("its digest does not match: it was changed by hand or is incomplete".to_owned());
+        match document::parse::<Self>(address, content, VERSION) {
+            Ok(state) if state.digest == state.sum() => Ok(state),
+            Ok(_) => Err(changed()),
+            // Unknown members, or known ones of another form: the digest says whether sftpctl wrote them.
+            Err(StateError::Newer { version, .. }) if version <= u64::from(VERSION) && !is_whole(content) => {
+                Err(changed())
+            }
+            Err(error @ StateError::Damaged { .. }) if is_whole(content) => {
+                let version = serde_json::from_slice::<serde_json::Value>(content).ok();
+                let version = version.and_then(|document| document["version"].as_u64()).filter(|version| *version > 0);
+                Err(version.map_or(error, |version| document::newer(address, version, VERSION)))
+            }
+            Err(error) => Err(error),
         }
-        Ok(state)
     }
 
     fn sum(&self) -> String {
-        // Plain data with text keys cannot fail to serialize.
-        let text = serde_json::to_vec(&Self { digest: String::new(), ..self.clone() }).unwrap_or_default();
-        Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+        hex::encode(&Sha256::digest(document::compact(&Self { digest: String::new(), ..self.clone() })))
     }
+}
+
+/// Whether a document's digest matches its text, whatever its members are.
+fn is_whole(content: &[u8]) -> bool {
+    const KEY: &[u8] = b",\"digest\":\"";
+    let text = document::without_spaces(content);
+    let Some(at) = text.windows(KEY.len()).rposition(|window| window == KEY).map(|at| at + KEY.len()) else {
+        return false;
+    };
+    let (before, digest) = text.split_at(at);
+    digest.strip_suffix(b"\"}") == Some(hex::encode(&Sha256::digest([before, b"\"}"].concat())).as_bytes())
 }
 
 #[cfg(test)]
@@ -167,7 +220,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_teardown_is_no_deployment() {
+    fn teardown_is_not_a_deploy() {
         let run = |command: &str| LastRun {
             command: command.into(),
             started: "2026-11-24T09:00:00Z".into(),
@@ -179,18 +232,18 @@ mod tests {
         };
         let mut state = State::new("99", "111111111111");
         state.begins(run("deploy"));
-        assert_eq!(state.last_deploy.as_ref().unwrap().outcome, "running", "a killed one is told as well");
+        assert_eq!(state.last_deploy.as_ref().unwrap().outcome, "running", "a killed one counts as well");
         state.ends("done", "2026-11-24T09:05:00Z".into());
         state.begins(run("teardown"));
         state.ends("failed", "2026-11-24T09:10:00Z".into());
-        let told = |run: &Option<LastRun>| run.as_ref().map(|run| (run.command.clone(), run.outcome.clone()));
-        assert_eq!(told(&state.last_run), Some(("teardown".into(), "failed".into())));
-        assert_eq!(told(&state.last_deploy), Some(("deploy".into(), "done".into())));
+        let outcome = |run: &Option<LastRun>| run.as_ref().map(|run| (run.command.clone(), run.outcome.clone()));
+        assert_eq!(outcome(&state.last_run), Some(("teardown".into(), "failed".into())));
+        assert_eq!(outcome(&state.last_deploy), Some(("deploy".into(), "done".into())));
         assert_eq!(State::read("99.json", &state.write()).unwrap().last_deploy, state.last_deploy);
     }
 
     #[test]
-    fn what_goes_with_a_stack_is_forgotten_with_it() {
+    fn function_settings_are_forgotten_with_their_stack() {
         let mut state = State::new("99", "111111111111");
         let node = |place, kind| NodeId::new(place, kind);
         for place in ["us-west-2", "us-east-2"] {
@@ -198,7 +251,7 @@ mod tests {
                 state.identities.insert(node(place, kind), "it".into());
             }
         }
-        // As it is after a teardown: nobody has looked at what has no step of its own.
+        // As after a teardown: what has no step of its own was not read again.
         let there = Some(Live::new("it"));
         let actual = Actual::from([
             (node("us-west-2", Kind::Stack), None),

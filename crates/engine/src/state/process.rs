@@ -1,11 +1,11 @@
-//! The processes of this machine, told apart by id *and* start time, since ids are used again.
+//! The processes of this machine, identified by ID *and* start time, since IDs are reused.
 
 use std::path::Path;
 
 use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
 
-/// A process, as found at one moment.
+/// One process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ProcessId {
     pub(super) pid: i32,
@@ -14,7 +14,7 @@ pub(super) struct ProcessId {
 }
 
 impl ProcessId {
-    /// The process that has this id now; `None` when there is none, or it has ended.
+    /// The process that has this ID now; `None` if there is none, or it has ended.
     pub(super) fn of(pid: i32) -> Option<Self> {
         match parse(pid, &stat(pid).ok()?)? {
             Shown::Alive(process) => Some(process),
@@ -22,14 +22,14 @@ impl ProcessId {
         }
     }
 
-    /// Whether it is certain that this very process has ended. That it is not to be seen is not enough: /proc can be
-    /// mounted so that it hides other users' processes (`hidepid`, proc(5)).
+    /// Whether this process has certainly ended. That /proc does not show it is not enough: it can be mounted so that
+    /// it hides other users' processes (`hidepid`, proc(5)).
     pub(super) fn has_ended(self) -> bool {
         let missing = || Pid::from_raw(self.pid).is_some_and(|pid| test_kill_process(pid) == Err(Errno::SRCH));
         self.has_ended_by(stat(self.pid).ok().as_deref(), missing)
     }
 
-    /// By what /proc shows of its id, and whether the kernel says that nobody has that id.
+    /// The same from what /proc shows of its ID, and from `missing`: the kernel says that no process has that ID.
     fn has_ended_by(self, stat: Option<&str>, missing: impl FnOnce() -> bool) -> bool {
         match stat.map(|stat| parse(self.pid, stat)) {
             Some(Some(Shown::Alive(process))) => process != self,
@@ -42,7 +42,7 @@ impl ProcessId {
 /// What `/proc/<pid>/stat` shows.
 enum Shown {
     Alive(ProcessId),
-    /// A zombie has ended; only its parent has not asked yet.
+    /// A zombie: its parent has not waited for it yet.
     Ended,
 }
 
@@ -65,23 +65,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_unused_id_has_no_process() {
+    fn unused_id_has_no_process() {
         assert_eq!(ProcessId::of(i32::MAX), None);
     }
 
     #[test]
-    fn a_process_that_is_hidden_has_not_ended() {
+    fn hidden_process_has_not_ended() {
         let process = ProcessId { pid: 812, started: 5000 };
         let line = |state: &str, started: u64| {
             format!("812 (a (b) c) {state} 1 812 812 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 {started} 0 0")
         };
         for (what, stat, missing, ended) in [
             ("it runs", Some(line("S", 5000)), false, false),
-            ("its id is another's", Some(line("S", 5001)), false, true),
+            ("its ID was reused", Some(line("S", 5001)), false, true),
             ("a zombie", Some(line("Z", 5000)), false, true),
-            ("hidden, and the kernel knows it", None, false, false),
-            ("nobody has its id", None, true, true),
-            ("unlike what Linux shows", Some("812".to_owned()), false, false),
+            ("hidden, but known to the kernel", None, false, false),
+            ("no process has its ID", None, true, true),
+            ("not the form that Linux uses", Some("812".to_owned()), false, false),
         ] {
             assert_eq!(process.has_ended_by(stat.as_deref(), || missing), ended, "{what}");
         }

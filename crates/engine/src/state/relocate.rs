@@ -1,7 +1,7 @@
-//! Moving an environment's records to another place, so that at every moment exactly one of the two says "here".
+//! Moves an environment's records to another place, so that at no moment both places are in use.
 //!
-//! Three writes: a copy that says it is still at the old place; word at the old place that it is at the new one; the copy
-//! says "here". An interruption leaves the old place in charge, or both pointing at each other, and saying the move again
+//! Three writes: a copy that refers to the old place; a reference at the old place to the new one; the copy without its
+//! reference. An interruption leaves the old place in use, or both referring to each other, and rerunning the move
 //! finishes it.
 
 use super::blob::{Expect, Version};
@@ -12,7 +12,7 @@ use super::model::State;
 use super::store::{Store, run_id};
 use sftpctl_core::spec::state_place::StatePlace;
 
-/// Records, and the place as it is named to people.
+/// Records, and their place as messages show it.
 pub type At<'a> = (&'a Store, &'a StatePlace);
 
 /// Moves the records.
@@ -39,43 +39,43 @@ async fn hold(store: &Store, terms: Terms, tell: &(dyn Fn(&str) + Sync)) -> Resu
     store.hold((&run_id(), "state move"), terms, tell).await
 }
 
-/// Whether a document's word for a place means this one.
-fn names(word: Option<&str>, place: &StatePlace) -> bool {
-    word.and_then(|word| word.parse::<StatePlace>().ok()).is_some_and(|named| named.is_same(place))
+/// Whether a document refers to this place.
+fn refers(reference: Option<&str>, place: &StatePlace) -> bool {
+    reference.and_then(|reference| reference.parse::<StatePlace>().ok()).is_some_and(|named| named.is_same(place))
 }
 
 async fn copy((from, from_place): At<'_>, (to, to_place): At<'_>) -> Result<(), StateError> {
     let (mine, my_version) = state(from).await?;
     let (theirs, mut their_version) = state(to).await?;
-    let in_transit = names(theirs.moved_to.as_deref(), from_place);
-    let word_left = match &mine.moved_to {
+    let in_transit = refers(theirs.moved_to.as_deref(), from_place);
+    let left = match &mine.moved_to {
         None => false,
-        Some(_) if names(mine.moved_to.as_deref(), to_place) => true,
+        Some(_) if refers(mine.moved_to.as_deref(), to_place) => true,
         Some(place) => {
             return Err(StateError::Moved { environment: mine.environment.clone(), to: place.clone() });
         }
     };
-    if word_left && their_version.is_some() && theirs.moved_to.is_none() {
+    if left && their_version.is_some() && theirs.moved_to.is_none() {
         return Ok(());
     }
-    if !word_left {
+    if !left {
         if their_version.is_some() && !in_transit {
             return Err(StateError::Unfit {
                 address: to.address(),
-                reason: "it has another state of this environment".to_owned(),
-                hint: "choose another place, or see both with `sftpctl state show --state PLACE`".to_owned(),
+                reason: "it already has another state of this environment".to_owned(),
+                hint: "choose another place, or compare them with `sftpctl state show --state PLACE`".to_owned(),
             });
         }
         journal(from, to).await?;
         let copy = State { moved_to: Some(from_place.to_string()), on_its_way: true, ..mine.clone() };
         their_version = Some(put(to, &copy, their_version.as_ref()).await?);
-        let word = State { moved_to: Some(to_place.to_string()), on_its_way: false, ..mine.clone() };
-        put(from, &word, my_version.as_ref()).await?;
+        let reference = State { moved_to: Some(to_place.to_string()), on_its_way: false, ..mine.clone() };
+        put(from, &reference, my_version.as_ref()).await?;
     }
     put(to, &State { moved_to: None, on_its_way: false, ..mine }, their_version.as_ref()).await.map(drop)
 }
 
-/// The state as it lies there, wherever it says to be.
+/// The state as it was written there, also if it refers to another place.
 async fn state(store: &Store) -> Result<(State, Option<Version>), StateError> {
     let name = store.state_name();
     let Some(blob) = store.blobs.get(&name).await? else {

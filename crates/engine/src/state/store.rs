@@ -1,4 +1,4 @@
-//! The records of one environment in one place: what is remembered, and the run that may change it.
+//! The records of one environment in one place: its state, its journal, and the lock of the run that may change them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use super::blob::{Blobs, Expect, Version};
 use super::error::StateError;
-use super::exclusive_doc::Owned;
+use super::exclusive_doc::ExclusiveDoc;
 use super::journal::{Entry, Header, Journal};
 use super::lease::{Holder, Lock, Machine, Terms};
 use super::lease_keeper::Heartbeat;
 use super::model::State;
-use super::write_stats::Meter;
+use super::write_stats::WriteStats;
 use super::writer::JournalWriter;
 use sftpctl_core::kind::NodeId;
 
@@ -24,16 +24,16 @@ pub struct Store {
     pub(super) account: String,
 }
 
-/// What the records tell.
+/// What the records say.
 #[derive(Clone, Debug)]
 pub struct Remembered {
     /// The state, with what the journal of a killed run adds to it.
     pub state: State,
-    /// Operations of earlier runs of which nobody knows what came.
+    /// Intents of earlier runs without an outcome.
     pub unfinished: Vec<Entry>,
     /// Whether there was a state at all.
     pub found: bool,
-    /// All that the journal says of them.
+    /// All lines of the journal about them.
     carried: Vec<Entry>,
     version: Option<Version>,
     journal: Option<Version>,
@@ -58,7 +58,7 @@ impl Store {
         format!("{}.journal", self.environment)
     }
 
-    /// Where the state is, for people.
+    /// The address of the state that messages show.
     pub fn address(&self) -> String {
         self.blobs.address(&self.state_name())
     }
@@ -75,10 +75,10 @@ impl Store {
         })
     }
 
-    /// Reads what is remembered; nothing is an empty state.
+    /// Reads the records; without any, the state is empty.
     ///
     /// # Errors
-    /// A document is damaged, of a newer version, or of another environment or account: it is never guessed at.
+    /// A document is damaged, written by a newer sftpctl, or of another environment or account.
     pub async fn load(&self) -> Result<Remembered, StateError> {
         let (state_name, journal_name) = (self.state_name(), self.journal_name());
         let (state, journal) = tokio::try_join!(self.blobs.get(&state_name), self.blobs.get(&journal_name))?;
@@ -120,7 +120,7 @@ impl Store {
         Ok(Remembered { state, ..remembered })
     }
 
-    /// Takes the lock, and keeps it until it is given back.
+    /// Takes the lock, and renews it until it is released.
     ///
     /// # Errors
     /// The lock is held, or cannot be read or written.
@@ -134,7 +134,7 @@ impl Store {
         Ok(Heartbeat::new(held, Arc::clone(&self.machine)))
     }
 
-    /// Gives the lock back where this process has it: a run that is interrupted while it begins may just have got it.
+    /// Releases the lock if this process holds it: a run that is interrupted while it begins may just have taken it.
     pub async fn give_back(&self) {
         let me = self.machine.holder("", "");
         let mine = |holder: &Holder| {
@@ -146,12 +146,12 @@ impl Store {
             && mine(&lease.holder)
             && let Err(error) = lock.break_open(&lease.holder).await
         {
-            tracing::warn!(%error, "the lock was not given back; the next run takes it by itself");
+            tracing::warn!(%error, "the lock was not released; it expires by itself");
         }
     }
 
-    /// Begins a run: takes the lock, reads what is remembered under it, and begins the run's journal, which takes over
-    /// what is unfinished.
+    /// Begins a run: takes the lock, reads the records under it, and begins the run's journal with the unfinished
+    /// operations of earlier ones.
     ///
     /// # Errors
     /// The lock is held, or the records cannot be used.
@@ -163,30 +163,34 @@ impl Store {
     ) -> Result<(LockedStore, Remembered), StateError> {
         self.blobs.check().await?;
         let id = run_id();
-        let heart = self.hold((&id, command), terms, tell).await?;
-        match self.open(&id, &heart).await {
+        let heartbeat = self.hold((&id, command), terms, tell).await?;
+        match self.open(&id, &heartbeat).await {
             Ok((remembered, state, journal)) => {
-                heart.tell(Arc::clone(&journal));
+                heartbeat.attach(Arc::clone(&journal));
                 let saved = remembered.state.identities.clone();
-                Ok((LockedStore { journal, state, saved, heart }, remembered))
+                Ok((LockedStore { journal, state, saved, heartbeat }, remembered))
             }
             Err(error) => {
-                // The next one need not wait for a run that never began.
-                let _ = heart.release().await;
+                // The next run need not wait for one that never began.
+                let _ = heartbeat.release().await;
                 Err(error)
             }
         }
     }
 
-    /// Reads the records and makes them this run's: both documents are replaced, so that an earlier run which lost its
-    /// lock finds neither as it left it.
-    async fn open(&self, run: &str, heart: &Heartbeat) -> Result<(Remembered, Owned, Arc<JournalWriter>), StateError> {
-        let meter = Meter::default();
+    /// Reads the records and replaces both documents, so that an earlier run which lost its lock finds neither as it
+    /// left it.
+    async fn open(
+        &self,
+        run: &str,
+        heartbeat: &Heartbeat,
+    ) -> Result<(Remembered, ExclusiveDoc, Arc<JournalWriter>), StateError> {
+        let write_stats = WriteStats::default();
         loop {
             let mut remembered = self.load().await?;
-            // Between the reading and the writing: a run that was paused until another took its lock has read that one's
-            // records, and would replace them.
-            heart.grip().confirm().await?;
+            // Between reading and writing: a run that was paused until another took its lock would otherwise replace
+            // that one's records.
+            heartbeat.guard().confirm().await?;
             remembered.state.serial += 1;
             run.clone_into(&mut remembered.state.run);
             let mut journal = Journal::new(Header::new(&self.environment, &self.account, run));
@@ -194,28 +198,29 @@ impl Store {
                 // Legal: each was read from a journal in which it was open.
                 let _ = journal.add(entry.clone());
             }
-            let owned = |name, version: &Option<Version>| Owned::new(Arc::clone(&self.blobs), name, version.clone());
+            let owned =
+                |name, version: &Option<Version>| ExclusiveDoc::new(Arc::clone(&self.blobs), name, version.clone());
             let mut state = owned(self.state_name(), &remembered.version);
             let mut lines = owned(self.journal_name(), &remembered.journal);
-            // The state first: it takes over what the journal tells, which the new one does not.
-            let written = match meter.time(state.put(&remembered.state.write())).await {
-                Ok(()) => meter.time(lines.put(&journal.write())).await,
+            // The state first: it has taken over what the old journal says, and the new journal does not repeat it.
+            let written = match write_stats.time(state.put(&remembered.state.write())).await {
+                Ok(()) => write_stats.time(lines.put(&journal.write())).await,
                 error => error,
             };
             match written {
                 Ok(()) => {
-                    let (machine, grip) = (Arc::clone(&self.machine), Arc::clone(heart.grip()));
-                    let writer = JournalWriter::new(machine, grip, meter, journal, lines);
+                    let (machine, guard) = (Arc::clone(&self.machine), Arc::clone(heartbeat.guard()));
+                    let writer = JournalWriter::new(machine, guard, write_stats, journal, lines);
                     return Ok((remembered, state, Arc::new(writer)));
                 }
-                // The last words of a run that has just lost its lock: read them, and go on.
+                // The last write of a run that has just lost its lock: read it, and try again.
                 Err(StateError::Conflict { .. }) => {}
                 Err(error) => return Err(error),
             }
         }
     }
 
-    /// Environments that have state in this place.
+    /// The names of the environments that have state in this place.
     ///
     /// # Errors
     /// The place cannot be read.
@@ -224,21 +229,22 @@ impl Store {
         Ok(names.iter().filter_map(|name| name.strip_suffix(".json")).map(str::to_owned).collect())
     }
 
-    /// Puts damaged records aside, under names that nobody reads, so that new ones can be written. What can be read
-    /// stays: a journal knows what a killed run had begun, also where the state is damaged. Holds the lock meanwhile.
+    /// Moves damaged records to other names, so that new ones can be written, and returns their new addresses. A
+    /// document that can be read stays: a journal knows what a killed run had begun even if the state is damaged. Holds
+    /// the lock meanwhile.
     ///
     /// # Errors
-    /// The lock is held; the place cannot be read or written; or a document is whole, but of a newer version or of
-    /// another environment or account.
+    /// The lock is held; the place cannot be read or written; or a document is not damaged, but written by a newer
+    /// sftpctl or of another environment or account.
     pub async fn put_aside(&self, terms: Terms, tell: &(dyn Fn(&str) + Sync)) -> Result<Vec<String>, StateError> {
         self.blobs.check().await?;
-        let heart = self.hold((&run_id(), "state rebuild"), terms, tell).await?;
-        let aside = self.put_damaged_aside(&heart).await;
-        let released = heart.release().await;
+        let heartbeat = self.hold((&run_id(), "state rebuild"), terms, tell).await?;
+        let aside = self.put_damaged_aside(&heartbeat).await;
+        let released = heartbeat.release().await;
         aside.and_then(|aside| released.map(|()| aside))
     }
 
-    async fn put_damaged_aside(&self, heart: &Heartbeat) -> Result<Vec<String>, StateError> {
+    async fn put_damaged_aside(&self, heartbeat: &Heartbeat) -> Result<Vec<String>, StateError> {
         let (state_name, journal_name) = (self.state_name(), self.journal_name());
         let (state, journal) = tokio::try_join!(self.blobs.get(&state_name), self.blobs.get(&journal_name))?;
         let mut damaged = Vec::new();
@@ -261,7 +267,7 @@ impl Store {
                 Err(error) => return Err(error),
             }
         }
-        heart.grip().confirm().await?;
+        heartbeat.guard().confirm().await?;
         let mut aside = Vec::new();
         for (name, blob, empty) in damaged {
             let to = format!("{name}.aside-{}", self.machine.now().replace(':', ""));
@@ -276,22 +282,23 @@ impl Store {
     }
 }
 
-/// A name for a run.
+/// A random name for a run.
 pub(super) fn run_id() -> String {
     format!("{:016x}", fastrand::u64(..))
 }
 
-/// A run that holds the lock.
+/// A run that holds the lock. Dropped without [`LockedStore::end`] it stops as a killed run does: nothing more is
+/// written or renewed, and the lock is free when its lease is over.
 pub struct LockedStore {
     journal: Arc<JournalWriter>,
-    state: Owned,
-    /// The identities of the state as it was written last.
+    state: ExclusiveDoc,
+    /// The identities of the state that was last written.
     saved: BTreeMap<NodeId, String>,
-    heart: Heartbeat,
+    heartbeat: Heartbeat,
 }
 
 impl LockedStore {
-    /// Its journal.
+    /// The journal of this run.
     pub fn journal(&self) -> &Arc<JournalWriter> {
         &self.journal
     }
@@ -299,14 +306,14 @@ impl LockedStore {
     /// Replaces the state.
     ///
     /// # Errors
-    /// [`StateError::Fenced`] where another run has taken the lock; or it cannot be written.
+    /// [`StateError::Fenced`] if another run has taken the lock; or it cannot be written.
     pub async fn save(&mut self, state: &mut State) -> Result<(), StateError> {
-        let grip = self.heart.grip();
-        grip.sure().await?;
+        let guard = self.heartbeat.guard();
+        guard.sure().await?;
         state.serial += 1;
         self.journal.run().clone_into(&mut state.run);
-        match self.journal.meter().time(self.state.put(&state.write())).await {
-            Err(StateError::Conflict { address }) => Err(grip.lose(&format!("{address} was written by another run"))),
+        match self.journal.write_stats().time(self.state.put(&state.write())).await {
+            Err(StateError::Conflict { address }) => Err(guard.lose(&format!("{address} was written by another run"))),
             Err(error) => Err(error),
             Ok(()) => {
                 self.saved.clone_from(&state.identities);
@@ -315,20 +322,15 @@ impl LockedStore {
         }
     }
 
-    /// Stops as a killed run does: nothing is written, nothing given back.
-    pub fn abandon(self) {
-        drop(self.heart);
-    }
-
-    /// Ends it: closes the journal and gives the lock back.
+    /// Ends the run: closes the journal and releases the lock.
     ///
     /// # Errors
-    /// The last lines could not be written. The lock ends by itself then.
+    /// The last lines could not be written, or the lock could not; it expires by itself then.
     pub async fn end(self) -> Result<(), StateError> {
         let closed = self.journal.close(&self.saved).await;
-        let ((writes, time), renewals) = (self.journal.meter().sum(), self.heart.grip().renewals());
+        let ((writes, time), renewals) = (self.journal.write_stats().sum(), self.heartbeat.guard().renewals());
         tracing::debug!(microseconds = time.as_micros(), writes, renewals, "journaled");
-        let released = self.heart.release().await;
+        let released = self.heartbeat.release().await;
         match closed {
             Err(StateError::Fenced { .. }) => released,
             Err(error) => Err(error),
@@ -337,7 +339,7 @@ impl LockedStore {
     }
 }
 
-/// The terms on which commands take the lock.
+/// The terms on which commands take the lock, both in seconds.
 pub fn terms(length: Option<u64>, patience: u64) -> Terms {
     Terms { length: length.map_or(super::machine::LEASE, Duration::from_secs), patience: Duration::from_secs(patience) }
 }

@@ -1,5 +1,4 @@
-//! How often a run wrote its records and how long that took: what keeping a journal costs. It never writes, and decides
-//! nothing.
+//! How often a run wrote its records and how long that took: what keeping a journal costs. For the log alone.
 
 use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,15 +6,15 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The writes of one run so far.
+/// The writes of one run.
 #[derive(Debug, Default)]
-pub(super) struct Meter {
+pub(super) struct WriteStats {
     writes: AtomicU64,
     microseconds: AtomicU64,
 }
 
-impl Meter {
-    /// Does a write and counts it, whatever comes of it.
+impl WriteStats {
+    /// Awaits a write and counts it, whether or not it succeeds.
     pub(super) async fn time<T>(&self, write: impl Future<Output = T>) -> T {
         let begun = Instant::now();
         let result = write.await;
@@ -25,7 +24,7 @@ impl Meter {
         result
     }
 
-    /// How many, and how long all of them took.
+    /// The number of writes, and the time of all of them together.
     pub(super) fn sum(&self) -> (u64, Duration) {
         (self.writes.load(Ordering::Relaxed), Duration::from_micros(self.microseconds.load(Ordering::Relaxed)))
     }
@@ -38,15 +37,15 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn writes_that_fail_take_their_time_too() {
-        let meter = Meter::default();
+    async fn failed_writes_are_counted() {
+        let write_stats = WriteStats::default();
         for ok in [true, false] {
             let write = async {
                 tokio::time::sleep(Duration::from_millis(30)).await;
                 if ok { Ok(()) } else { Err(()) }
             };
-            assert_eq!(meter.time(write).await.is_ok(), ok);
+            assert_eq!(write_stats.time(write).await.is_ok(), ok);
         }
-        assert_eq!(meter.sum(), (2, Duration::from_millis(60)));
+        assert_eq!(write_stats.sum(), (2, Duration::from_millis(60)));
     }
 }

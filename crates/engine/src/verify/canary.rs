@@ -1,8 +1,8 @@
-//! An account made to see whether anybody gets in, and removed again.
+//! An account that is created to check a log-in, and removed again.
 //!
-//! It has a key that no customer has (a number below zero), a name and password of its own each time, and a home that is
-//! never written to. A deployment holds the lock, so that one that an earlier deployment left behind is nobody's: the next
-//! one takes it over, and removes it. One that a killed `verify` left behind is taken over ten minutes later.
+//! It has a key that no customer has (a number below zero), a name and password of its own each time, and a home that
+//! is never written to. A deployment holds the lock, so that one that an earlier deployment left behind is nobody's:
+//! the next one takes it over, and removes it. One that a killed `verify` left behind is taken over ten minutes later.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::login::{Attempt, LoginCheck, check};
+use crate::clock;
 use crate::wait;
 use sftp_authorizer::home::Home;
 use sftp_authorizer::{Account, password};
@@ -19,13 +20,13 @@ use sftpctl_aws::{Aws, AwsError};
 use sftpctl_core::spec::model::Environment;
 use sftpctl_core::spec::names;
 
-/// How many can be verifying at once.
+/// Verifications that can run at once.
 const SLOTS: i64 = 8;
-/// The place of deployments, of which there is one at a time.
+/// The slot of deployments, of which there is one at a time.
 const OF_DEPLOYMENTS: i64 = SLOTS + 1;
 /// Later than any time of creation.
 const END_OF_TIME: &str = "9999";
-/// After this a canary has been left behind.
+/// A canary of this age was left behind.
 const STALE: Duration = Duration::from_secs(600);
 /// How long an account may take to be everywhere; replication takes a second as a rule. And how long what was just made
 /// may take to be known everywhere.
@@ -34,15 +35,15 @@ const SPREAD: Duration = Duration::from_secs(60);
 /// Who sends a canary.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sender {
-    /// A deployment, which holds the lock. Where it has just made something, a canary is asked again for a while before a
-    /// refusal counts.
+    /// A deployment, which holds the lock. Where it has just made something, a canary is asked again for a while before
+    /// a refusal counts.
     Deployment {
         /// Whether it has.
         fresh: bool,
         /// Ids of the servers by region, as far as it knows them: no listing need show what was made just now.
         servers: BTreeMap<String, String>,
     },
-    /// Somebody who looks, perhaps at the same time as others.
+    /// A check without the lock, perhaps at the same time as others.
     Anybody,
 }
 
@@ -53,7 +54,7 @@ pub enum VerifyError {
     #[error(transparent)]
     Aws(#[from] AwsError),
     /// Too many at once.
-    #[error("{SLOTS} verifications of this environment are going on already")]
+    #[error("{SLOTS} verifications of this environment are already running")]
     Busy,
     /// Nowhere to send a canary.
     #[error("the environment has no cluster")]
@@ -85,9 +86,9 @@ pub async fn verify(
     Ok(checks)
 }
 
-/// Asks until the account has come to the region: the index and the replicas follow the table. A role or a function that
-/// was just made is not known everywhere for some seconds: the invocation role cannot be assumed or may not invoke (403,
-/// 500).
+/// Asks until the account has come to the region: the index and the replicas follow the table. A role or a function
+/// that was just made is not known everywhere for some seconds: the invocation role cannot be assumed or may not invoke
+/// (403, 500).
 async fn patiently(
     aws: &Arc<Aws>,
     environment: &Environment,
@@ -130,7 +131,7 @@ async fn release(
     let stored = password::hash_random(secret, &salt).map_err(|error| VerifyError::Hash(error.to_string()))?;
     let (slots, stale) = match sender {
         Sender::Deployment { .. } => (OF_DEPLOYMENTS..=OF_DEPLOYMENTS, END_OF_TIME.to_owned()),
-        Sender::Anybody => (1..=SLOTS, then.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
+        Sender::Anybody => (1..=SLOTS, clock::rfc3339(then)),
     };
     for slot in slots {
         let canary = Account {
@@ -141,7 +142,7 @@ async fn release(
             disabled: false,
             allowed: Vec::new(),
             public_keys: Vec::new(),
-            created: Some(now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
+            created: Some(clock::rfc3339(now)),
             updated: None,
         };
         if accounts.put_canary(&canary, &stale).await? {

@@ -57,7 +57,7 @@ pub(super) async fn refusal(scene: &Scene<'_>, answer: &IdentityAnswer) -> Findi
         )),
         200 if body["Role"].as_str().is_none_or(str::is_empty) => Ok((
             "the identity provider answers without a Role, which Transfer takes as a refusal".to_owned(),
-            Some("look at the authorizer's log".into()),
+            Some("check the authorizer's log".into()),
         )),
         _ if answer.message.contains("assume role") => {
             Ok((format!("Transfer cannot assume the invocation role: {}", answer.message), in_stack(scene)))
@@ -102,7 +102,8 @@ fn api(answer: &IdentityAnswer) -> &str {
     answer.url.trim_start_matches("https://").split('.').next().unwrap_or_default()
 }
 
-/// What the authorizer refuses without a look at the table: another server, a name on its list, a question that is none.
+/// What the authorizer refuses without a look at the table: another server, a name on its list, a question that is
+/// none.
 async fn before_look_up(scene: &Scene<'_>, answer: &IdentityAnswer) -> Result<Finding, AwsError> {
     let function = names::function(scene.environment, scene.region);
     let variables = scene.aws.lambda(scene.region).function(&function).await?.unwrap_or_default().environment;
@@ -149,7 +150,13 @@ async fn by_authorizer(scene: &Scene<'_>, status: u16) -> Result<Finding, AwsErr
         let home = accounts.items(&environment.home_region, attempt.username).await?;
         if !home.is_empty() {
             let what = format!("the account exists in {}, but not here: replication is late", environment.home_region);
-            return Ok((what, Some("it takes a second as a rule; look at the replica with: sftpctl status".into())));
+            return Ok((
+                what,
+                Some(format!(
+                    "it usually takes a second; check the replica with: sftpctl status --env {}",
+                    environment.name
+                )),
+            ));
         }
     }
     let show = Some(format!("sftpctl users show --env {} --username {}", environment.name, attempt.username));
@@ -160,7 +167,7 @@ async fn by_authorizer(scene: &Scene<'_>, status: u16) -> Result<Finding, AwsErr
         Refusal::Source => (format!("the account does not admit the address {}", attempt.source_ip), show),
         Refusal::DuplicateUser => ("two accounts have this name; the authorizer admits neither".to_owned(), show),
         Refusal::MalformedItem => ("the account's item in the table is malformed".to_owned(), show),
-        Refusal::UnknownScheme => ("the stored password is of no known form".to_owned(), show),
+        Refusal::UnknownScheme => ("the stored password has an unknown form".to_owned(), show),
         Refusal::NoSuchMethod => ("the account has no password, or none was given and it has no keys".to_owned(), show),
         other => (format!("refused: {}", other.reason()), None),
     })
@@ -212,7 +219,7 @@ async fn inside(scene: &Scene<'_>, answer: &IdentityAnswer) -> Result<Finding, A
     Ok((
         what,
         Some(format!(
-            "look at the log group {log}, and for changes by hand with: sftpctl plan --env {}",
+            "check the log group {log}, and find manual changes with: sftpctl plan --env {}",
             environment.name
         )),
     ))

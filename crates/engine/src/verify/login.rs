@@ -12,13 +12,11 @@ use sftpctl_accounts::Accounts;
 use sftpctl_aws::{Aws, AwsError, IdentityAnswer, ServerFacts};
 use sftpctl_core::spec::model::Environment;
 
-/// What came of a log-in.
+/// The outcome of a log-in.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LoginCheck {
-    /// The region.
     pub region: String,
-    /// Its server.
     pub server_id: Option<String>,
     /// Whether the customer gets in.
     pub admitted: bool,
@@ -26,24 +24,22 @@ pub struct LoginCheck {
     pub status: Option<u16>,
     /// One sentence: what happened, and why most likely.
     pub finding: String,
-    /// What to do.
     pub hint: Option<String>,
     /// Seconds that the answer took.
     pub seconds: f64,
 }
 
-/// Who tries.
+/// The log-in to try.
 #[derive(Clone, Copy, Debug)]
 pub struct Attempt<'a> {
-    /// The user name.
     pub username: &'a str,
-    /// The password.
     pub password: &'a str,
     /// The address that the customer would come from.
     pub source_ip: &'a str,
 }
 
-/// The environment's server in a region: the `known` one, which needs no listing to show it, or any that carries the tag.
+/// The environment's server in a region: the `known` one, which needs no listing to show it, or any that carries the
+/// tag.
 ///
 /// # Errors
 /// AWS's.
@@ -87,7 +83,7 @@ pub async fn check(
         seconds: 0.0,
     };
     if let Err(error) = ask(&mut check, aws, environment, known, attempt).await {
-        check.finding = format!("it could not be looked at: {error}");
+        check.finding = format!("it could not be checked: {error}");
         check.hint = error.hint();
     }
     check

@@ -187,7 +187,7 @@ async fn server_with_a_known_id_is_found_without_a_listing() {
 async fn unlisted_server_is_not_created_again() {
     let (outcome, next, times) = run_two_servers(Behavior::NeverIdentified).await;
     assert_eq!((&outcome["outcome"], &next["outcome"], times), (&"failed".into(), &"blocked".into(), 1), "{outcome}");
-    assert!(outcome["error"].as_str().unwrap().contains("may have been made, and is not seen yet"), "{outcome}");
+    assert!(outcome["error"].as_str().unwrap().contains("may have been created but is not visible yet"), "{outcome}");
     assert!(outcome["hint"].as_str().unwrap().contains("looks for it first"), "{outcome}");
 }
 
@@ -251,5 +251,5 @@ async fn expired_credentials_start_no_further_steps() {
 async fn panic_in_a_step_is_a_failure() {
     let (outcome, next, _) = run_two_servers(Behavior::Panics).await;
     assert_eq!((&outcome["outcome"], &next["outcome"]), (&"failed".into(), &"blocked".into()), "{outcome}");
-    assert!(outcome["error"].as_str().unwrap().contains("a fault in sftpctl itself"), "{outcome}");
+    assert!(outcome["error"].as_str().unwrap().contains("internal error"), "{outcome}");
 }

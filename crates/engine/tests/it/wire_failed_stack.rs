@@ -313,7 +313,7 @@ async fn failed_deletion_reports_its_cause_and_the_next_run_retries() {
     let outcome = teardown(&aws, &[resource(STACK)]).await.outcome(&node(STACK));
     assert_eq!(outcome["outcome"], "failed", "{outcome}");
     assert_eq!(outcome["causes"], json!(["Api (AWS::X::Y): TooManyRequestsException"]));
-    assert!(outcome["hint"].as_str().unwrap().contains("run the same command again"), "{outcome}");
+    assert!(outcome["hint"].as_str().unwrap().contains("rerun the same command"), "{outcome}");
 
     let failed = || stack("DELETE_FAILED", "");
     stub.on("cloudformation:DescribeStacks", [failed(), failed(), stack("DELETE_IN_PROGRESS", ""), no_stack()]);

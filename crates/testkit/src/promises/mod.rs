@@ -145,7 +145,7 @@ async fn only_its_own_lock_is_given_back(blobs: &Arc<dyn Blobs>) {
     assert!(matches!(two.begin("deploy", TERMS, &|_| {}).await, Err(StateError::Locked { .. })));
     one.give_back().await;
     two.begin("deploy", TERMS, &|_| {}).await.unwrap().0.end().await.unwrap();
-    run.abandon();
+    drop(run);
 }
 
 async fn a_silent_holder_loses_its_lock_and_writes_no_more(blobs: &Arc<dyn Blobs>) {
@@ -154,7 +154,7 @@ async fn a_silent_holder_loses_its_lock_and_writes_no_more(blobs: &Arc<dyn Blobs
     let journal = Arc::clone(one.journal());
     journal.intend(&server(), Action::Create, "server").await.unwrap();
     // Paused: nobody renews any more.
-    one.abandon();
+    drop(one);
     let (two, remembered) = store(blobs, "two", 2).begin("deploy", TERMS, &|_| {}).await.unwrap();
     assert_eq!(remembered.unfinished.len(), 1);
     let refused = journal.intend(&server(), Action::Update, "server").await.unwrap_err();
@@ -188,7 +188,7 @@ async fn what_was_answered_is_known_until_it_is_remembered(blobs: &Arc<dyn Blobs
 
 async fn a_dead_process_holds_nothing(blobs: &Arc<dyn Blobs>) {
     let (one, _) = store(blobs, "one", 100).begin("deploy", TERMS, &|_| {}).await.unwrap();
-    one.abandon();
+    drop(one);
     let told = std::sync::Mutex::new(Vec::new());
     let tell = |line: &str| told.lock().unwrap().push(line.to_owned());
     store(blobs, "one", 1).begin("deploy", TERMS, &tell).await.unwrap().0.end().await.unwrap();
@@ -203,7 +203,7 @@ async fn a_clone_takes_nothing_from_a_living_holder(blobs: &Arc<dyn Blobs>) {
     let refused = store(&mounted, "one", 1).begin("deploy", TERMS, &|_| {}).await.err().unwrap();
     assert!(matches!(refused, StateError::Locked { .. }), "{refused}");
     one.journal().intend(&server(), Action::Create, "server").await.unwrap();
-    one.abandon();
+    drop(one);
     store(&mounted, "one", 1).begin("deploy", TERMS, &|_| {}).await.unwrap().0.end().await.unwrap();
 }
 
@@ -238,7 +238,7 @@ async fn a_killed_run_leaves_its_intents(blobs: &Arc<dyn Blobs>) {
     journal.done(&first, &stack, Some("arn:stack"));
     let second = journal.intend(&server(), Action::Create, "server").await.unwrap();
     assert!(second.starts_with("sftpctl-") && second.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'));
-    run.abandon();
+    drop(run);
     for process in [101, 102] {
         // What is unfinished stays so until somebody says what came of it, however many runs are killed on the way.
         let (run, remembered) = store(blobs, "one", process).begin("deploy", TERMS, &|_| {}).await.unwrap();
@@ -250,7 +250,7 @@ async fn a_killed_run_leaves_its_intents(blobs: &Arc<dyn Blobs>) {
         let mut state = remembered.state.clone();
         let mut run = run;
         run.save(&mut state).await.unwrap();
-        run.abandon();
+        drop(run);
     }
 }
 
@@ -283,7 +283,7 @@ async fn other_documents_are_refused_and_left_alone(blobs: &Arc<dyn Blobs>) {
     let good = String::from_utf8(blobs.get("99.json").await.unwrap().unwrap().content).unwrap();
     for (bad, says) in [
         (good.replace("s-1", "s-2"), "changed by hand"),
-        (good.replace("\"version\": 1", "\"version\": 2"), "version 2"),
+        (good.replace("\"version\": 1", "\"version\": 2"), "newer sftpctl (format 2)"),
         (good[..good.len() / 2].to_owned(), "damaged"),
         (String::new(), "damaged"),
         (good.replace("\"99\"", "\"98\""), "changed by hand"),
@@ -310,7 +310,7 @@ async fn other_documents_are_refused_and_left_alone(blobs: &Arc<dyn Blobs>) {
 async fn damaged_records_are_put_aside_and_the_others_stay(blobs: &Arc<dyn Blobs>) {
     let (run, _) = store(blobs, "one", 100).begin("deploy", TERMS, &|_| {}).await.unwrap();
     let intended = run.journal().intend(&server(), Action::Create, "server").await.unwrap();
-    run.abandon();
+    drop(run);
     let mend = async |name: &str, content: &[u8]| {
         let before = blobs.get(name).await.unwrap().unwrap();
         blobs.put(name, content, Expect::Is(&before.version)).await.unwrap();
@@ -364,7 +364,7 @@ async fn a_move_is_finished_wherever_it_was_interrupted(fresh: &dyn Fn() -> Arc<
         state.identities.insert(server(), "s-1".into());
         run.save(&mut state).await.unwrap();
         run.journal().intend(&server(), Action::Update, "server").await.unwrap();
-        run.abandon();
+        drop(run);
         let left = Arc::new(AtomicUsize::new(writes));
         let failing = |inner: &Arc<dyn Blobs>| -> Arc<dyn Blobs> {
             Arc::new(Failing { inner: Arc::clone(inner), left: Arc::clone(&left) })

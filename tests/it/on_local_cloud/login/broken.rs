@@ -345,8 +345,8 @@ fn malformed_items_are_refused() {
         ("nothing", home.to_owned(), "malformed"),
         ("status", format!(r#"{home}, {password}, "status": {{"S": "Active"}}"#), "malformed"),
         ("range", format!(r#"{home}, {password}, "allowedSources": {{"L": [{{"S": "10.0.0.0/99"}}]}}"#), "malformed"),
-        ("scheme", format!(r#"{home}, "password": {{"S": "$2b$12$notOurs"}}"#), "of no known form"),
-        ("plain", format!(r#"{home}, "password": {{"S": "secret"}}"#), "of no known form"),
+        ("scheme", format!(r#"{home}, "password": {{"S": "$2b$12$notOurs"}}"#), "has an unknown form"),
+        ("plain", format!(r#"{home}, "password": {{"S": "secret"}}"#), "has an unknown form"),
     ] {
         let login = Login::new(name, "secret");
         let org = 3000 + u64::try_from(name.len()).unwrap() * 100 + u64::from(name.as_bytes()[0]);

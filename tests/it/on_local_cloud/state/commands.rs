@@ -77,7 +77,7 @@ fn a_lock_is_waited_for_and_broken_by_whoever_says_so() {
     let run = records.begin(2);
     let given_up = site.ends_with(5, &[&REBUILD[..], &["--lock-timeout", "1"]].concat());
     assert!(given_up.contains("waiting for the lock: deploy by"), "{given_up}");
-    assert!(given_up.contains("another run works on this environment: deploy by"), "{given_up}");
+    assert!(given_up.contains("another run holds the lock on this environment: deploy by"), "{given_up}");
 
     let mut waiting = site.command(&[&REBUILD[..], &["--lock-timeout", "60"]].concat());
     let mut waiting = Running(waiting.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap());
@@ -101,7 +101,7 @@ fn a_lock_is_waited_for_and_broken_by_whoever_says_so() {
     records.runtime.block_on(run.end()).unwrap();
 
     // Nobody renews this one, and its process lives.
-    records.begin(600).abandon();
+    drop(records.begin(600));
     let refused = site.ends_with(3, &BREAK);
     assert!(refused.contains("deploy by") && refused.contains("--yes"), "{refused}");
     let no = answered(&site, "n", &BREAK);
@@ -118,7 +118,7 @@ fn a_lock_is_waited_for_and_broken_by_whoever_says_so() {
     site.ok(&REBUILD);
     let refused = records.runtime.block_on(run.journal().intend(&server(), Action::Update, "server")).unwrap_err();
     assert!(matches!(refused, StateError::Fenced { .. }), "{refused}");
-    run.abandon();
+    drop(run);
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn documents_that_cannot_be_read_are_refused_with_what_to_do() {
             "sftpctl state rebuild",
         ),
         ("99.journal", good[1].1[..20].to_owned(), "damaged", "sftpctl state rebuild"),
-        ("99.journal", good[1].1.replacen("\"version\":1", "\"version\":9", 1), "version 9", "or a newer one"),
+        ("99.journal", good[1].1.replacen("\"version\":1", "\"version\":9", 1), "format 9", "upgrade sftpctl"),
         // A line that a hand has changed is a legal line, and would be believed.
         (
             "99.journal",
@@ -152,12 +152,12 @@ fn documents_that_cannot_be_read_are_refused_with_what_to_do() {
             "line 2",
             "sftpctl state rebuild",
         ),
-        ("99.journal", foreign.clone(), "in account 222222222222", "--state names another place"),
+        ("99.journal", foreign.clone(), "in account 222222222222", "name another place with --state"),
         ("99.lock", good[2].1[..20].to_owned(), "damaged", "sftpctl lock break"),
         ("99.lock", good[2].1.replace("\"serial\"", "\"cereal\""), "damaged", "sftpctl lock break"),
-        ("99.lock", good[2].1.replace("\"version\": 1", "\"version\": 9"), "version 9", "or a newer one"),
+        ("99.lock", good[2].1.replace("\"version\": 1", "\"version\": 9"), "format 9", "upgrade sftpctl"),
         ("99.json", String::new(), "damaged", "sftpctl state rebuild"),
-        ("99.json", good[0].1.replace("\"version\": 1", "\"version\": 9"), "version 9", "or a newer one"),
+        ("99.json", good[0].1.replace("\"version\": 1", "\"version\": 9"), "format 9", "upgrade sftpctl"),
     ] {
         restore();
         records.write(name, &bad);

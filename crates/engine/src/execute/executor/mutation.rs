@@ -1,4 +1,4 @@
-//! One mutation of a step: announced, called, and called again only where that cannot make a thing twice.
+//! One mutation of a step: recorded, called, and retried only if that cannot create a resource twice.
 
 use std::sync::Arc;
 
@@ -9,36 +9,38 @@ use crate::wait;
 use sftpctl_aws::AwsError;
 use sftpctl_core::model::{Action, Change, Live, Owner, RemovalOptions};
 
-/// Calls of one mutation that end in AWS's own trouble, each with the SDK's attempts, before we say that it failed.
-const TROUBLES: usize = 3;
-/// The same where the SDK may not try again by itself.
-const TROUBLES_ALONE: usize = 8;
+/// Calls of one mutation that fail with a temporary error of AWS, each with the SDK's own attempts, before it counts as
+/// failed.
+const TEMPORARY_FAILURES: usize = 3;
+/// The same if the SDK may not retry.
+const TEMPORARY_FAILURES_WITHOUT_SDK: usize = 8;
 
-/// What is called.
+/// The call.
 #[derive(Clone, Copy)]
 pub(super) enum Mutation<'a> {
-    /// A change towards what is wanted, and what is there.
+    /// A change to what is wanted, and what exists.
     Apply(&'a Change, Option<&'a Live>),
     /// A step of a deletion.
     Delete(&'a Live, RemovalOptions),
 }
 
-/// What came of a call that ended in an error.
+/// The effect of a call that ended in an error.
 enum Effect {
-    /// It did its work all the same.
+    /// It took effect in spite of the error.
     Took,
-    /// It did nothing, or may be made again without harm.
+    /// It had no effect, or is safe to repeat.
     None,
-    /// Nobody can say, and made again it would be there twice.
+    /// It is unknown, and repeating it could create the resource twice.
     Unknown(String),
 }
 
 impl Walk<'_> {
-    /// One mutation, announced first, and tried again while AWS says that something is still changing. "Exists already"
-    /// is said in the same words as "is changing": so it looks before it tries again, and leaves what it finds changed
-    /// to the caller's next comparison. Returns its name in the journal, which wants its outcome.
+    /// Does one mutation, recorded first, and retries it while AWS says that something is still changing. AWS reports
+    /// "exists already" in the same words as "is changing": so it reads before each retry, and leaves a change that it
+    /// finds to the caller's next comparison. Returns the operation's name in the journal, which still needs its
+    /// outcome.
     pub(super) async fn mutate(&mut self, mutation: Mutation<'_>) -> Result<String, StepError> {
-        // What happened before is not told as if this operation had done it.
+        // Earlier events must not be reported as those of this operation.
         self.job.resource.progress(&self.context.aws, &mut self.seen).await;
         let action = match mutation {
             Mutation::Apply(change, _) => change.action,
@@ -46,10 +48,12 @@ impl Walk<'_> {
         };
         let (context, resource) = (self.context, Arc::clone(&self.job.resource));
         let call = context.journal.intend(resource.id(), action, &resource.title()).await?;
-        let mut troubles = if resource.found_by_listing() { TROUBLES_ALONE } else { TROUBLES };
+        let mut failures_left =
+            if resource.found_by_listing() { TEMPORARY_FAILURES_WITHOUT_SDK } else { TEMPORARY_FAILURES };
         loop {
             let result = match mutation {
                 Mutation::Apply(change, None) => {
+                    // A copy, once a mutation: the lock must not be held while AWS answers.
                     let actual = lock(self.actual).clone();
                     resource.create(&context.aws, &call, change, &actual).await
                 }
@@ -63,7 +67,7 @@ impl Walk<'_> {
             };
             let error = match result {
                 Ok(made) => {
-                    // Durable before anything else can go wrong: a run after this one needs no listing to find it.
+                    // Durable before anything else can fail: the next run then needs no listing to find it.
                     if let Some(identity) = made {
                         context.journal.made(&call, resource.id(), &identity);
                         self.made = Some(identity);
@@ -80,19 +84,19 @@ impl Walk<'_> {
             // The SDK's own second attempt may have been refused because the first had worked and its answer was lost.
             match self.effect(mutation, &error).await {
                 Effect::Took => return Ok(call),
-                // The intent stays open: the next run looks for it before it makes it again.
+                // The intent stays open: the next run looks for the resource before it creates it again.
                 Effect::Unknown(why) => {
                     return Err(StepError::Unseen { what: resource.title(), why: Some(why) });
                 }
                 Effect::None => {}
             }
             let again = if error.is_fenced() {
-                // It was not sent. Where nobody has followed, the lock is renewed and the call may go.
+                // It was not sent. If no other run has taken the lock, it is renewed and the call may be sent.
                 context.journal.sure().await.map_err(StepError::from)
             } else if error.is_busy() && !self.late() {
                 self.retry(error.to_string()).await
-            } else if error.is_transient() && troubles > 0 && !self.late() {
-                troubles -= 1;
+            } else if error.is_transient() && failures_left > 0 && !self.late() {
+                failures_left -= 1;
                 self.retry(error.to_string()).await
             } else if (error.is_busy() || error.is_transient()) && self.late() {
                 Err(self.timed_out(&format!("refused ({error})")))
@@ -115,8 +119,8 @@ impl Walk<'_> {
         }
     }
 
-    /// What a call did that ended in an error. What AWS finds by listing only is looked for a while, since making it
-    /// again would make a second one.
+    /// The effect of a call that ended in an error. A resource that AWS finds only by listing is looked for repeatedly,
+    /// since creating it again would create a second one.
     async fn effect(&mut self, mutation: Mutation<'_>, error: &AwsError) -> Effect {
         if error.is_throttle() || error.is_credentials() {
             return Effect::None;
@@ -128,7 +132,7 @@ impl Walk<'_> {
             {
                 let looked = wait::short(context.deadlines.unseen(), || resource.read(&context.aws, None)).await;
                 match looked {
-                    // It did make it; the next run looks on.
+                    // It may have been created; the next run looks for it.
                     Ok(None) if error.is_cut_short() => return Effect::Unknown(error.to_string()),
                     Ok(live) => live,
                     Err(why) => return Effect::Unknown(why.to_string()),
@@ -142,7 +146,7 @@ impl Walk<'_> {
         let took = match (mutation, live) {
             (Mutation::Apply(_, None), Some(live)) => live.owner == Owner::Ours,
             (Mutation::Apply(change, Some(before)), Some(live)) => {
-                *before != live && resource.diff(Some(&live), &lock(self.actual).clone()).as_ref() != Some(change)
+                *before != live && self.diff(Some(&live)).as_ref() != Some(change)
             }
             (Mutation::Delete(..), None) => true,
             _ => false,
