@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, Response};
+use serde::Serialize as _;
 use serde_json::Value;
 use sftpctl_aws::{Aws, ConnectOptions};
 
@@ -182,7 +183,9 @@ async fn answer(script: Arc<Mutex<Script>>, request: Request<Body>) -> Response<
     if reply.cbor {
         let body: Value = serde_json::from_str(&reply.body).unwrap();
         let response = response.header("smithy-protocol", "rpc-v2-cbor").header("content-type", "application/cbor");
-        return response.body(Body::from(minicbor_serde::to_vec(body).unwrap())).unwrap();
+        let mut bytes = Vec::new();
+        body.serialize(minicbor_serde::Serializer::new(&mut bytes).serialize_unit_as_null(true)).unwrap();
+        return response.body(Body::from(bytes)).unwrap();
     }
     response.body(Body::from(reply.body)).unwrap()
 }

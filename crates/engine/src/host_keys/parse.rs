@@ -236,6 +236,13 @@ mod tests {
     }
 
     #[test]
+    fn ec_key_without_its_public_half_is_refused() {
+        let key = EcPrivateKey { private_key: &[1; 32], parameters: None, public_key: None };
+        assert_eq!(ecdsa(Some(CURVES[0].0), &key), Err(Fault::NoPublicHalf));
+        assert_eq!(ecdsa(None, &key), Err(Fault::NotAKey));
+    }
+
+    #[test]
     fn error_does_not_show_the_text() {
         for text in ["hunter2", "-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----"] {
             let error = parse("ssm:/k", SecretString::from(text)).unwrap_err().to_string();
