@@ -1,7 +1,5 @@
 //! What is common to the commands and needs no AWS: colours and completions.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::process::{Command, Stdio};
 
 use crate::on_local_cloud::terminal::Run;
@@ -28,7 +26,7 @@ fn colours_are_for_terminals_and_for_who_asks() {
         if quiet {
             command.env("NO_COLOR", "1");
         }
-        let run = Run::run(&command, 80, &[]);
+        let run = Run::of(&command, 80, &[]);
         assert_eq!(run.code, Some(2));
         assert_eq!(colored(&run.written), wanted, "{color:?} {quiet}: {}", text(&run.written));
     }

@@ -10,7 +10,6 @@ use serde_json::{Value, json};
 use sftpctl_aws::{Aws, ConnectOptions};
 use sftpctl_core::kind::Kind;
 use sftpctl_core::model::RemovalOptions;
-use sftpctl_core::node::Node as _;
 use sftpctl_core::plan::planner;
 use sftpctl_engine::desired::{self, History};
 use sftpctl_engine::execute::executor::Task;

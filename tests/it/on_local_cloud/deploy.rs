@@ -196,10 +196,10 @@ fn the_wrong_account_is_refused_and_production_wants_its_name() {
 
     let teardown = site.command(&["teardown", "--env", "prod", "--local"]);
     let question = "Type prod to take it down:";
-    let wrong = Run::run(&teardown, 100, &[(question, "yes")]);
+    let wrong = Run::of(&teardown, 100, &[(question, "yes")]);
     assert_eq!(wrong.code, Some(3), "{}", text(&wrong.written));
     assert_eq!(left(), before, "yes is not its name");
-    let right = Run::run(&teardown, 100, &[(question, "prod")]);
+    let right = Run::of(&teardown, 100, &[(question, "prod")]);
     assert_eq!(right.code, Some(0), "{}", text(&right.written));
     let tables = ["dydb-uploads"; 3];
     assert_eq!(left(), format!("{tables:?}"), "only the accounts stay");

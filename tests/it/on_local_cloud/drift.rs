@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::site::{Site, text};
 

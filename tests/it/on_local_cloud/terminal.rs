@@ -19,7 +19,7 @@ pub(crate) struct Run {
 
 impl Run {
     /// Runs a command on a terminal; each answer is typed once its words have been written.
-    pub(crate) fn run(command: &Command, columns: u16, talk: &[(&str, &str)]) -> Self {
+    pub(crate) fn of(command: &Command, columns: u16, talk: &[(&str, &str)]) -> Self {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/oracle/person.exp");
         let mut person = tool("expect", "expect");
         person.args([script, &columns.to_string()]);
@@ -83,7 +83,7 @@ fn position(lines: &[&str], is: impl Fn(&str) -> bool) -> Option<usize> {
 #[test]
 fn the_tree_lives_and_leaves_only_what_is_done() {
     let site = Site::with_times(&["--server-start-time", "2s", "--stack-time", "3s"]);
-    let run = Run::run(&site.command(&DEPLOY), 60, &[("[y/N]", "y")]);
+    let run = Run::of(&site.command(&DEPLOY), 60, &[("[y/N]", "y")]);
     let (left, cursor) = run.left();
     assert_eq!(run.code, Some(0), "{left:#?}");
     assert!(cursor, "the cursor is hidden");
@@ -122,7 +122,7 @@ fn ctrl_c_is_heard_and_a_second_one_ends_it_at_once() {
     site.ok(&["local", "faults", "add", "transfer.CreateServer", "hold-after", "--region", "us-west-2"]);
     // The call is on its way: the first is told what it does, the second does not wait for the answer.
     let talk = [("[y/N]", "y"), ("Transfer server: creating", "^C"), ("once more stops at once", "^C")];
-    let run = Run::run(&site.command(&DEPLOY), 80, &talk);
+    let run = Run::of(&site.command(&DEPLOY), 80, &talk);
     let (left, cursor) = run.left();
     assert_eq!(run.code, Some(130), "{left:#?}");
     assert!(cursor, "the cursor is hidden");

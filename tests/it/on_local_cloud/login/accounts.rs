@@ -2,7 +2,7 @@
 
 use std::process::{Output, Stdio};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::shared;
 use crate::site::{Login, Running, Site, shown, succeeded, text, tool};

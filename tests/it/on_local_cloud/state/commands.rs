@@ -57,7 +57,7 @@ impl Records {
 
 /// The program at a terminal, where somebody types this.
 fn answered(site: &Site, answer: &str, arguments: &[&str]) -> Run {
-    Run::run(&site.command(arguments), 200, &[("y/N]", answer)])
+    Run::of(&site.command(arguments), 200, &[("y/N]", answer)])
 }
 
 #[test]
