@@ -1,7 +1,5 @@
 //! The documentation names tests that there are.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 #[test]
 fn every_line_of_what_happens_if_is_backed_by_a_test() {
     let root = sftpctl_testkit::programs::root();

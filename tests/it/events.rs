@@ -1,7 +1,5 @@
 //! The events of `--output json`: their form stays as it is.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use sftpctl_core::events::{Event, Outcome, RegionRow, Summary};
 use sftpctl_core::kind::{Kind, NodeId};
 use sftpctl_core::model::{Action, Change, PropertyChange};

@@ -1,7 +1,5 @@
 //! What is common to the commands and needs no AWS: colours and completions.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::process::{Command, Stdio};
 
 use crate::on_local_cloud::terminal::Terminal;

@@ -1,7 +1,5 @@
 //! What the files of the pipelines say, and what their steps do before they ask AWS.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use crate::on_local_cloud::pipeline::{Inputs, fails, holds, inputs, names, steps, yaml};
 use crate::site::Site;
 

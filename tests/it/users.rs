@@ -1,7 +1,5 @@
 //! `sftpctl users` against an AWS that answers what the test scripts.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use serde_json::{Value, json};
 
 use crate::site::{shown, succeeded, text};

@@ -1,7 +1,5 @@
 //! Writing accounts, from the answers that DynamoDB gives.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use sftp_authorizer::Attribute;
 use sftpctl_aws::{Write, Written};
 

@@ -1,7 +1,5 @@
 //! Where state, journal and lock are kept: a folder, and S3 as a stub answers for it.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
