@@ -81,15 +81,15 @@ pub fn render(report: &StatusReport, width: usize) -> String {
 fn orphan_lines(orphans: &Orphans, environment: &str) -> Vec<String> {
     let mut lines = Vec::new();
     if !orphans.found.is_empty() {
-        let noun = if orphans.found.len() == 1 { "orphan" } else { "orphans" };
+        let noun = if orphans.found.len() == 1 { "orphaned resource" } else { "orphaned resources" };
         lines.push(format!(
-            "{} {noun}, which the file does not have: `sftpctl drift --env {environment}` shows, \
-             `sftpctl teardown --env {environment} --orphans` removes",
+            "{} {noun} (not in the environment file); list with `sftpctl drift --env {environment}`, \
+             delete with `sftpctl teardown --env {environment} --orphans`",
             orphans.found.len()
         ));
     }
     if let Some(first) = orphans.unseen.first() {
-        lines.push(format!("There may be more orphans: {} could not be looked at: {}", first.resource, first.why));
+        lines.push(format!("There may be more orphans: {} could not be read: {}", first.resource, first.why));
     }
     lines
 }
@@ -97,7 +97,7 @@ fn orphan_lines(orphans: &Orphans, environment: &str) -> Vec<String> {
 /// How a run ended, when and whose it was.
 fn told(run: &LastRun, seconds: Option<i64>) -> String {
     // Nobody came back to say how it ended.
-    let outcome = if run.outcome == "running" { "not ended: at work, or killed" } else { &run.outcome };
+    let outcome = if run.outcome == "running" { "unfinished (still running, or killed)" } else { &run.outcome };
     let who = run.who.as_ref().map(|who| format!(", by {who}")).unwrap_or_default();
     let age = seconds.map(|seconds| format!(", {} ago", age(seconds))).unwrap_or_default();
     format!("{outcome}, begun {}{age}{who} with {}", run.started, run.by)
@@ -128,9 +128,9 @@ mod tests {
         };
         assert!(lines(&[], &[]).is_empty());
         let one = lines(&["us-west-2/orphan/server/s-1"], &[]);
-        assert!(one.len() == 1 && one[0].starts_with("1 orphan, ") && one[0].contains("--orphans` removes"), "{one:?}");
+        assert!(one.len() == 1 && one[0].starts_with("1 orphaned resource (") && one[0].ends_with("--orphans`"), "{one:?}");
         let unseen = lines(&[], &[Unseen::failed("us-west-2/orphans/servers", "AccessDenied")]);
-        let words = "There may be more orphans: us-west-2/orphans/servers could not be looked at: AccessDenied";
+        let words = "There may be more orphans: us-west-2/orphans/servers could not be read: AccessDenied";
         assert_eq!(unseen, [words]);
     }
 
@@ -147,6 +147,6 @@ mod tests {
         };
         let when = "begun 2026-11-24T09:00:00Z, 5 min ago, by alice on laptop with sftpctl 0.1.0";
         assert_eq!(told(&run("done"), Some(300)), format!("done, {when}"));
-        assert_eq!(told(&run("running"), Some(300)), format!("not ended: at work, or killed, {when}"));
+        assert_eq!(told(&run("running"), Some(300)), format!("unfinished (still running, or killed), {when}"));
     }
 }

@@ -88,7 +88,7 @@ fn an_environment_stands_is_repaired_and_leaves_nothing() {
     // Files outlive a teardown, and the next deployment takes their bucket back.
     site.aws(&["put"]);
     let refused = site.ends_with(3, &["teardown", "--env", "99", "--local"]);
-    assert!(refused.contains("say --yes"), "{refused}");
+    assert!(refused.contains("pass --yes"), "{refused}");
     site.aws(&["late-log"]);
     site.ok(&["teardown", "--env", "99", "--local", "--yes"]);
     assert_eq!(

@@ -62,7 +62,7 @@ fn what_is_changed_by_hand_is_named_in_the_stack_and_outside() {
                 - { resource: us-west-2/server, property: SETSTAT, reason: \"old\" }\n"
     });
     let all = site.ends_with(2, &[&DRIFT[..], &["--ignore", "*"]].concat());
-    assert!(all.contains("--ignore * names no resource"), "{all}");
+    assert!(all.contains("`--ignore *` does not name a resource"), "{all}");
     let (report, code) = drift(&site, &["--ignore", "us-west-2/trigger"]);
     assert_eq!((counted(&report), code), (Vec::new(), 0));
     assert!(report["drifted"].to_string().contains("a load test"), "{report}");
@@ -201,7 +201,7 @@ fn what_was_made_by_hand_is_adopted_and_stays_itself() {
     let import: Vec<&str> =
         ["import", "--env", "99", "--local"].into_iter().chain(ids.split(' ')).chain([named.as_str()]).collect();
     let asked = site.ends_with(3, &import);
-    assert!(asked.contains("say --yes"), "{asked}");
+    assert!(asked.contains("pass --yes"), "{asked}");
     assert_eq!(site.oracle("handmade.py", &["look"]), before, "a preview changes nothing");
     site.ok(&[import.as_slice(), &["--yes"]].concat());
     assert!(site.ok(&["import", "--env", "99", "--local"]).contains("Nothing of this environment's names"));
@@ -244,7 +244,7 @@ fn nothing_is_taken_from_another_environment() {
     site.ok(&["local", "faults", "add", "iam.GetRole", "error=403:AccessDenied:no"]);
     let listed = site.ends_with(1, &["import", "--env", "99", "--local"]);
     assert!(
-        listed.contains("global/user-role could not be looked at") && listed.contains("us-west-2/table: "),
+        listed.contains("global/user-role could not be read") && listed.contains("us-west-2/table: "),
         "{listed}"
     );
     site.ok(&["local", "faults", "clear"]);

@@ -50,7 +50,7 @@ fn what_the_file_has_dropped_is_listed_and_goes_when_it_is_asked_for() {
     assert_eq!(orphans(&site), (all.to_vec(), 4));
     // It looks in the regions of the file and of the state, and state was forgotten; the table names its replicas.
     let (human, json) = status(&site);
-    assert!(human.contains("3 orphans, which the file does not have"), "{human}");
+    assert!(human.contains("3 orphaned resources (not in the environment file)"), "{human}");
     assert!(human.contains("`sftpctl teardown --env 99 --orphans` removes"), "{human}");
     assert_eq!(json["orphans"], serde_json::json!({ "found": [&all[3], &all[5], &all[6]], "unseen": [] }));
     let limited = site.ok(&["status", "--env", "99", "--local", "--region", "us-west-2", "--output", "json"]);
@@ -58,7 +58,7 @@ fn what_the_file_has_dropped_is_listed_and_goes_when_it_is_asked_for() {
 
     let teardown = ["teardown", "--env", "99", "--local", "--orphans", "--also-region", "us-east-1"];
     let asked = site.ends_with(3, &teardown);
-    assert!(asked.contains(&second) && asked.contains("say --yes"), "{asked}");
+    assert!(asked.contains(&second) && asked.contains("pass --yes"), "{asked}");
     assert_eq!(orphans(&site).0, all, "a question changes nothing");
 
     // The accounts stay until data may go; nothing of the environment itself is touched.

@@ -121,7 +121,7 @@ fn ctrl_c_is_heard_and_a_second_one_ends_it_at_once() {
     let site = Site::new();
     site.ok(&["local", "faults", "add", "transfer.CreateServer", "hold-after", "--region", "us-west-2"]);
     // The call is on its way: the first is told what it does, the second does not wait for the answer.
-    let talk = [("[y/N]", "y"), ("Transfer server: creating", "^C"), ("once more stops at once", "^C")];
+    let talk = [("[y/N]", "y"), ("Transfer server: creating", "^C"), ("to exit now", "^C")];
     let run = Run::run(&site.command(&DEPLOY), 80, &talk);
     let (left, cursor) = run.left();
     assert_eq!(run.code, Some(130), "{left:#?}");
