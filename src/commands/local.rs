@@ -80,7 +80,7 @@ mod tests {
             ("sftpctl local --output json status", "--output json status"),
             ("sftpctl local status --output json", "status --output json"),
             ("sftpctl --output plain local status --output json", "--output plain status --output json"),
-            ("sftpctl -v local -v start -v", "--verbose --verbose start -v"),
+            ("sftpctl -v local start -v", "--verbose start -v"),
             ("sftpctl --color never local logs -f", "--color never logs -f"),
             ("sftpctl local --dir x start", "--dir x start"),
             ("sftpctl local --dir x --output json status", "--dir x --output json status"),

@@ -44,13 +44,13 @@ use crate::report::format::{Color, Format};
     sftpctl deploy --env 99 --local\n\n\
     `sftpctl help COMMAND` shows the options of a command, and the exit codes that it can end with.")]
 pub struct Cli {
-    /// Output format: human, plain or json; also csv (users list) and markdown (plan)
+    /// Output as human (default), plain, json, csv (users list) or markdown (plan)
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
-    #[arg(global = true, help_heading = help::GLOBAL, hide_possible_values = true)]
+    #[arg(global = true, help_heading = help::GLOBAL, hide_possible_values = true, hide_default_value = true)]
     output: Format,
-    /// When to color: auto, always or never
+    /// When to color: auto (default), always or never
     #[arg(long, value_name = "WHEN", value_enum, default_value_t)]
-    #[arg(global = true, help_heading = help::GLOBAL, hide_possible_values = true)]
+    #[arg(global = true, help_heading = help::GLOBAL, hide_possible_values = true, hide_default_value = true)]
     pub color: Color,
     /// More logging: -v logs AWS calls, -vv everything
     #[arg(short, long, action = clap::ArgAction::Count, global = true, help_heading = help::GLOBAL)]

@@ -12,7 +12,7 @@ use sftpctl_engine::package::{self, PackageError};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     sftpctl package --binary target/lambda/sftp-authorizer\n  \
-    sftpctl package --binary target/aarch64-unknown-linux-gnu/lambda/sftp-authorizer --architecture arm64\n\n\
+    sftpctl package --binary sftp-authorizer-arm64 --architecture arm64 --out arm64.zip\n\n\
     `scripts/build-authorizer` builds the binary. The same binary always gives the same bytes. `deploy` packages it by \
     itself.")]
 pub(super) struct Args {
