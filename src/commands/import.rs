@@ -93,7 +93,7 @@ async fn adopt(args: &Args, run: &mut Run, printer: Printer) -> Result<Exit, Cli
     adoptions.retain(|adoption| !adoption.ours);
     if adoptions.is_empty() {
         printer.json("import/1", &AdoptedView { adopted: Vec::new() });
-        streams::progress("Nothing to do: all of it belongs to the environment already.");
+        streams::progress("Nothing to do: everything named already belongs to the environment.");
         return Ok(Exit::Ok);
     }
     if !args.yes.yes {
@@ -125,7 +125,7 @@ async fn look_up(args: &Args, run: &mut Run) -> Result<Vec<Adoption>, CliError> 
 
 fn preview(adoption: &Adoption) -> String {
     if adoption.ours {
-        return format!("= {}  {}: belongs to the environment already", adoption.id, adoption.live.identity);
+        return format!("= {}  {}: already belongs to the environment", adoption.id, adoption.live.identity);
     }
     let mut text = format!("← {}  {} ({})", adoption.id, adoption.title, adoption.live.identity);
     let names: Vec<&str> =

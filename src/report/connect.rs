@@ -1,4 +1,4 @@
-//! What a customer is told. Pure.
+//! What a customer needs to connect. Pure.
 
 use std::fmt::Write as _;
 
@@ -9,13 +9,11 @@ use super::shell_word::shell_word;
 /// One server, as customers reach it.
 #[derive(Debug)]
 pub struct Endpoint {
-    /// Its region.
     pub region: String,
     /// Host name to connect to.
     pub host: String,
     /// Other names that lead here, and whether they may lead elsewhere, too.
     pub others: Vec<(String, bool)>,
-    /// Port.
     pub port: u16,
     /// The server's own name, below any record.
     pub server: String,
@@ -63,7 +61,7 @@ impl<'a> ConnectView<'a> {
     }
 }
 
-/// Lines to hand on.
+/// Lines to pass on to the customer.
 pub fn render(username: &str, endpoints: &[Endpoint]) -> String {
     let mut text = String::new();
     for endpoint in endpoints {
@@ -116,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn customers_hear_what_does_not_work() {
+    fn notes_say_what_does_not_work() {
         let text = render("a", &[]);
         for note in [
             "  - SFTP only. `scp` of OpenSSH 9.0 or later speaks SFTP and works; older ones, and `scp -O`, do not.\n",

@@ -243,10 +243,7 @@ fn nothing_is_taken_from_another_environment() {
     // What could not be looked at may be another's, too.
     site.ok(&["local", "faults", "add", "iam.GetRole", "error=403:AccessDenied:no"]);
     let listed = site.ends_with(1, &["import", "--env", "99", "--local"]);
-    assert!(
-        listed.contains("global/user-role could not be read") && listed.contains("us-west-2/table: "),
-        "{listed}"
-    );
+    assert!(listed.contains("global/user-role could not be read") && listed.contains("us-west-2/table: "), "{listed}");
     site.ok(&["local", "faults", "clear"]);
     let unknown = site.ends_with(2, &["import", "--env", "99", "--local", "global/nothing", "--yes"]);
     assert!(unknown.contains("has no resource global/nothing"), "{unknown}");

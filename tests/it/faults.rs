@@ -245,7 +245,7 @@ fn credentials_are_refreshed_in_mid_run_and_a_session_that_is_over_stops_it() {
     let said = shown(&stopped);
     assert_eq!(stopped.status.code(), Some(6), "{said}");
     assert!(said.contains("sign in again"), "{said}");
-    assert!(!said.contains("trying again"), "it is no passing fault: {said}");
+    assert!(!said.contains("retrying"), "it is no passing fault: {said}");
     // The same command with a run that lasts goes on; it needed new credentials many times.
     let done = with_program(&site, 10_000).output().unwrap();
     assert!(done.status.success(), "{}", shown(&done));

@@ -136,7 +136,7 @@ impl Reporter for Live {
                 // Only a closed terminal refuses, and then nobody reads it.
                 let _ = self.multi.println(fold(STOPPING, streams::progress_width()));
             }
-            Event::StepRetried { step, reason } => self.say(step, &format!("trying again: {reason}")),
+            Event::StepRetried { step, reason } => self.say(step, &format!("retrying: {reason}")),
             Event::StepFinished { step, outcome, seconds } => self.finished(step, outcome, *seconds),
         }
     }

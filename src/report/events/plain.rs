@@ -35,7 +35,7 @@ impl Reporter for Plain {
             Event::StepWaiting { step, status } => format!("{}: {}: {status}", step.place(), title(&self.titles, step)),
             Event::StepNews { step, line } => format!("{}:   {line}", step.place()),
             Event::StepRetried { step, reason } => {
-                format!("{}: {}: trying again: {reason}", step.place(), title(&self.titles, step))
+                format!("{}: {}: retrying: {reason}", step.place(), title(&self.titles, step))
             }
             Event::StepFinished { step, outcome, seconds } => {
                 let (_, words, more) = ended(outcome);

@@ -7,9 +7,9 @@ use sftpctl_core::model::Action;
 pub(super) fn doing(action: Action) -> &'static str {
     match action {
         Action::Create => "creating",
-        Action::Import => "taking back",
+        Action::Import => "importing",
         Action::Update => "updating",
-        Action::Recreate => "making anew",
+        Action::Recreate => "recreating",
         Action::Recover => "recovering",
         Action::Delete => "deleting",
         Action::Keep => "keeping",
@@ -20,8 +20,8 @@ pub(super) fn doing(action: Action) -> &'static str {
 pub(super) fn ended(outcome: &Outcome) -> (char, String, Vec<String>) {
     match outcome {
         Outcome::Changed => ('✓', "done".into(), Vec::new()),
-        Outcome::Unchanged => ('·', "as wanted".into(), Vec::new()),
-        Outcome::Deleted => ('✓', "gone".into(), Vec::new()),
+        Outcome::Unchanged => ('·', "up to date".into(), Vec::new()),
+        Outcome::Deleted => ('✓', "deleted".into(), Vec::new()),
         Outcome::Kept { reason } => ('=', format!("kept: {reason}"), Vec::new()),
         Outcome::Later { reason } => ('…', format!("later: {reason}"), Vec::new()),
         Outcome::Failed { error, causes, left, hint } => {
@@ -35,11 +35,11 @@ pub(super) fn ended(outcome: &Outcome) -> (char, String, Vec<String>) {
     }
 }
 
-/// What the first Ctrl-C is answered with.
+/// The answer to the first Ctrl-C.
 pub(super) const STOPPING: &str =
     "stopping after the calls in flight; AWS continues what it has started. Press Ctrl-C again to exit now";
 
-/// Seconds behind a step that was begun.
+/// How long a step took, if it was begun.
 pub(super) fn took(outcome: &Outcome, seconds: f64) -> String {
     match outcome {
         Outcome::Blocked { .. } | Outcome::Stopped => String::new(),
