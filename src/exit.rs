@@ -1,33 +1,44 @@
-//! How a run ends: one list of exit codes, and the error that carries one.
+//! How the program ends: the one table of exit codes, and the end itself.
 
-use sftpctl_engine::resources::resource::ResourceError;
+use std::io::{IsTerminal as _, Write as _};
+
 use sftpctl_engine::run::Ending;
-use sftpctl_engine::run::error::RunError;
-use sftpctl_engine::state::error::StateError;
 
-/// The exit codes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The exit codes. Their order is that of help and README.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Exit {
-    /// 0: done, or nothing to do.
+    /// Everything is done.
     Ok,
-    /// 1: something failed in AWS.
+    /// AWS, or a customer's log-in, failed.
     Failed,
-    /// 2: usage or configuration.
+    /// The command line or the configuration is wrong.
     Usage,
-    /// 3: refused: no confirmation, the wrong account, a protection.
+    /// A protection, or the user, said no.
     Refused,
-    /// 4: `plan --exit-code` found changes, or `drift` drift.
+    /// What the command looks for was found.
     Changes,
-    /// 5: another run holds the lock.
+    /// Another run holds the lock.
     Locked,
-    /// 6: partly done; run again.
+    /// Some steps are done, others are not.
     Partly,
-    /// 130: interrupted.
+    /// The user asked the run to stop.
     Interrupted,
 }
 
 impl Exit {
-    /// For the operating system.
+    /// Every exit code.
+    pub const ALL: [Self; 8] = [
+        Self::Ok,
+        Self::Failed,
+        Self::Usage,
+        Self::Refused,
+        Self::Changes,
+        Self::Locked,
+        Self::Partly,
+        Self::Interrupted,
+    ];
+
+    /// The number for the operating system.
     pub fn code(self) -> u8 {
         match self {
             Self::Ok => 0,
@@ -40,119 +51,26 @@ impl Exit {
             Self::Interrupted => 130,
         }
     }
-}
 
-/// The list as help shows it.
-pub const LIST: &str = "Exit codes:
-  0    done, or nothing to do
-  1    something failed in AWS
-  2    usage or configuration
-  3    refused: no confirmation, the wrong account, a protection
-  4    plan --exit-code found changes, drift found drift
-  5    another run works on the environment
-  6    partly done: run again
-  130  interrupted";
-
-/// An error with its exit code.
-#[derive(Debug, thiserror::Error)]
-#[error("{message}")]
-pub struct CliError {
-    /// The exit code.
-    pub exit: Exit,
-    /// What went wrong, in one sentence or more lines.
-    pub message: String,
-    /// Why, outermost first.
-    pub causes: Vec<String>,
-    /// What to do.
-    pub hint: Option<String>,
-}
-
-impl CliError {
-    /// An error without causes.
-    pub fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into(), causes: Vec::new(), hint: None }
-    }
-
-    /// Adds what to do.
-    #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
-        self
-    }
-
-    /// An error with the chain of its sources.
-    pub fn from_error(exit: Exit, error: &(dyn std::error::Error + 'static), hint: Option<String>) -> Self {
-        let mut causes = Vec::new();
-        let mut source = error.source();
-        while let Some(cause) = source {
-            causes.push(cause.to_string());
-            source = cause.source();
+    /// What it means, as help and README say it.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::Ok => "done, or nothing to do",
+            Self::Failed => "a call to AWS failed, or a log-in was refused",
+            Self::Usage => "wrong usage or configuration",
+            Self::Refused => "refused: not confirmed, the wrong AWS account, or a protection",
+            Self::Changes => "plan --exit-code found changes, or drift found drift",
+            Self::Locked => "another run holds the lock on the environment",
+            Self::Partly => "partly done: rerun the same command to resume",
+            Self::Interrupted => "interrupted",
         }
-        Self { exit, message: error.to_string(), causes, hint }
     }
 }
 
-/// The exit code for what went wrong with state.
-fn of_state(error: &StateError) -> Exit {
-    match error {
-        StateError::Locked { .. } | StateError::Conflict { .. } => Exit::Locked,
-        StateError::Fenced { .. } => Exit::Partly,
-        StateError::Aws { .. } | StateError::Slow { .. } => Exit::Failed,
-        StateError::Io { .. }
-        | StateError::Unfit { .. }
-        | StateError::Damaged { .. }
-        | StateError::DamagedLock { .. }
-        | StateError::Newer { .. }
-        | StateError::Other { .. }
-        | StateError::Moved { .. }
-        | StateError::OnItsWay { .. } => Exit::Usage,
-    }
-}
-
-/// The exit code for a run that could not begin or go on.
-fn of_run(error: &RunError) -> Exit {
-    match error {
-        RunError::State(error) => of_state(error),
-        RunError::Unsaved(_) => Exit::Partly,
-        RunError::Package(_)
-        | RunError::HostKeys(_)
-        | RunError::Template(_)
-        | RunError::Order(_)
-        | RunError::UnknownRegion { .. }
-        | RunError::NoSuchResource { .. }
-        | RunError::ServerIdMissing { .. } => Exit::Usage,
-        RunError::Connect(error) if error.is_credentials() => Exit::Usage,
-        RunError::WrongAccount { .. }
-        | RunError::NotDeployable { .. }
-        | RunError::NotRemovable { .. }
-        | RunError::NotAdoptable(_)
-        | RunError::Unadoptable(ResourceError::Refused(_))
-        | RunError::Adoption(ResourceError::Refused(_)) => Exit::Refused,
-        RunError::Connect(_)
-        | RunError::Unreadable { .. }
-        | RunError::NotSearched { .. }
-        | RunError::NotRebuilt { .. }
-        | RunError::Undecided { .. }
-        | RunError::Removal(_)
-        | RunError::Unadoptable(_)
-        | RunError::Adoption(_) => Exit::Failed,
-        RunError::Interrupted { .. } => Exit::Interrupted,
-        RunError::NoLock => Exit::Locked,
-    }
-}
-
-impl From<StateError> for CliError {
-    fn from(error: StateError) -> Self {
-        Self::from_error(of_state(&error), &error, error.hint())
-    }
-}
-
-impl From<RunError> for CliError {
-    fn from(error: RunError) -> Self {
-        let mut shown = Self::from_error(of_run(&error), &error, error.hint());
-        shown.causes.extend(error.causes());
-        shown
-    }
+/// Exit codes with their meanings, one to a line, as help shows them.
+pub fn list(exits: &[Exit]) -> String {
+    let lines = exits.iter().map(|exit| format!("\n  {:<4} {}", exit.code(), exit.meaning()));
+    format!("Exit codes:{}", lines.collect::<String>())
 }
 
 impl From<Ending> for Exit {
@@ -164,4 +82,14 @@ impl From<Ending> for Exit {
             Ending::Interrupted => Self::Interrupted,
         }
     }
+}
+
+/// Ends the process at once, the cursor restored: at the end of `main`, and at the second Ctrl-C.
+#[expect(clippy::exit, reason = "the end of the runtime would wait for a question that needs no answer any more")]
+pub fn leave(exit: Exit) -> ! {
+    // A progress display hides the cursor.
+    if std::io::stderr().is_terminal() {
+        let _ = write!(std::io::stderr().lock(), "\x1b[?25h");
+    }
+    std::process::exit(i32::from(exit.code()))
 }

@@ -2,18 +2,18 @@
 //! neither an SSH server nor an emulator. It is looked for as git looks for its commands: beside this program, then on
 //! the `PATH`.
 
-use std::ffi::{OsStr, OsString};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
 
 use serde::Deserialize;
 
-use crate::exit::{CliError, Exit};
+use crate::error::CliError;
+use crate::exit::Exit;
 
-/// The program.
 const PROGRAM: &str = "sftpctl-local";
 
-/// What `sftpctl-local status` says.
+/// What `sftpctl-local status` answers.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Status {
     /// Where AWS calls go, while it runs.
@@ -32,7 +32,7 @@ pub(crate) struct Server {
     pub(crate) port: Option<u16>,
 }
 
-/// What `sftpctl-local --output json` says when it fails.
+/// What `sftpctl-local --output json` answers when it fails.
 #[derive(Debug, Deserialize)]
 struct Failure {
     error: String,
@@ -40,8 +40,8 @@ struct Failure {
     hint: Option<String>,
 }
 
-/// Starts the local cloud where it is not running, and makes sure that `account` has the public hosted zone `zone`, which is
-/// there on AWS before any deployment.
+/// Starts the local cloud if it is not running, and ensures that `account` has the public hosted zone `zone`, which exists
+/// on AWS before any deployment.
 ///
 /// # Errors
 /// The program is missing, or the local cloud does not start.
@@ -50,7 +50,7 @@ pub(crate) async fn start(account: &str, zone: Option<&str>) -> Result<Status, C
     ask(&["start"], zone.as_ref().map_or(&[], |arguments| arguments.as_slice())).await
 }
 
-/// What runs.
+/// Where it listens, and its servers.
 ///
 /// # Errors
 /// The program is missing, or the local cloud's own files cannot be read.
@@ -58,17 +58,15 @@ pub(crate) async fn status() -> Result<Status, CliError> {
     ask(&["status"], &[]).await
 }
 
-/// Becomes `sftpctl-local` with these arguments. Comes back only where that fails.
-///
-/// # Errors
-/// The program is missing, or cannot be run.
+/// Becomes `sftpctl-local` with these arguments; its exit code is this process's. Returns only where that fails.
 pub(crate) fn become_it(arguments: &[OsString]) -> CliError {
-    let mut command = command();
+    let path = program();
+    let mut command = Command::new(&path);
     command.args(arguments);
     #[cfg(unix)]
     {
         use std::os::unix::process::CommandExt as _;
-        not_run(&command.exec())
+        cannot_run(&path, &command.exec())
     }
     #[cfg(not(unix))]
     {
@@ -76,47 +74,79 @@ pub(crate) fn become_it(arguments: &[OsString]) -> CliError {
     }
 }
 
-/// Runs it with these arguments and reads its answer. What it says of its progress goes to standard error as it comes.
+/// Runs it with these arguments and reads its answer. Its progress goes to stderr as it comes.
 async fn ask(verb: &[&str], more: &[&str]) -> Result<Status, CliError> {
-    let mut command = tokio::process::Command::from(command());
+    let path = program();
+    let mut command = tokio::process::Command::new(&path);
     command.args(verb).args(["--output", "json"]).args(more).stdin(Stdio::null()).stderr(Stdio::inherit());
-    let output = command.output().await.map_err(|error| not_run(&error))?;
+    let output = command.output().await.map_err(|error| cannot_run(&path, &error))?;
+    answer(&output)
+}
+
+fn answer(output: &Output) -> Result<Status, CliError> {
     let text = String::from_utf8_lossy(&output.stdout);
-    let unreadable = || CliError::new(Exit::Usage, format!("{PROGRAM} gave an answer that cannot be read: {text}"));
     if output.status.success() {
-        return serde_json::from_str(&text).map_err(|_| unreadable());
+        return serde_json::from_str(&text).map_err(|error| unreadable(output, &text, &error));
     }
-    let failure: Failure = serde_json::from_str(&text).map_err(|_| unreadable())?;
+    // Killed, it has no answer.
+    let failure: Failure = serde_json::from_str(&text).map_err(|error| unreadable(output, &text, &error))?;
     Err(CliError { exit: Exit::Usage, message: failure.error, causes: failure.causes, hint: failure.hint })
 }
 
-fn command() -> Command {
-    Command::new(beside().unwrap_or_else(|| PathBuf::from(PROGRAM)))
+fn unreadable(output: &Output, text: &str, error: &serde_json::Error) -> CliError {
+    let mut shown = CliError::new(Exit::Usage, format!("{PROGRAM} did not answer as expected ({})", output.status));
+    shown.causes.push(error.to_string());
+    shown.causes.extend((!text.trim().is_empty()).then(|| text.trim().to_owned()));
+    shown.hint(format!("check that {PROGRAM} has the version of sftpctl, {}", env!("CARGO_PKG_VERSION")))
 }
 
-/// The program beside this one.
-fn beside() -> Option<PathBuf> {
-    let here = std::env::current_exe().ok()?;
-    let path = here.parent().map(Path::to_owned)?.join(PROGRAM).with_extension(std::env::consts::EXE_EXTENSION);
-    path.is_file().then_some(path)
-}
-
-fn not_run(error: &std::io::Error) -> CliError {
-    let error = match error.kind() {
-        std::io::ErrorKind::NotFound => {
-            CliError::new(Exit::Usage, format!("the local cloud needs the program {PROGRAM}, which was not found"))
-        }
-        _ => CliError::new(Exit::Usage, format!("cannot run {PROGRAM}: {error}")),
+/// The program beside this one, or else the one on the `PATH`.
+fn program() -> PathBuf {
+    let beside = || {
+        let path = std::env::current_exe().ok()?.with_file_name(PROGRAM);
+        let path = path.with_extension(std::env::consts::EXE_EXTENSION);
+        path.is_file().then_some(path)
     };
-    error.hint(
-        "install it beside sftpctl or on the PATH; in a checkout: cargo build --bins, or with --release as sftpctl was",
-    )
+    beside().unwrap_or_else(|| PathBuf::from(PROGRAM))
 }
 
-/// The arguments of `sftpctl local`, with what was said before `local`.
-pub(crate) fn arguments(output: &OsStr, color: &OsStr, verbose: u8, rest: &[OsString]) -> Vec<OsString> {
-    let mut all: Vec<OsString> = vec!["--output".into(), output.into(), "--color".into(), color.into()];
-    all.extend((0..verbose).map(|_| OsString::from("--verbose")));
-    all.extend(rest.iter().cloned());
-    all
+fn cannot_run(path: &std::path::Path, error: &std::io::Error) -> CliError {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => {
+            CliError::new(Exit::Usage, format!("cannot find {PROGRAM}, the program of the local cloud"))
+                .hint("install it beside sftpctl or on the PATH; a checkout builds it with: cargo build --bins")
+        }
+        _ => CliError::new(Exit::Usage, format!("cannot run {}: {error}", path.display())),
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::process::ExitStatusExt as _;
+    use std::process::ExitStatus;
+
+    use super::*;
+
+    fn answered(status: i32, stdout: &str) -> Result<Status, CliError> {
+        answer(&Output { status: ExitStatus::from_raw(status), stdout: stdout.into(), stderr: Vec::new() })
+    }
+
+    #[test]
+    fn a_status_is_read() {
+        let status = answered(0, r#"{"schema":"sftpctl/local/1","endpoint":"http://x","servers":[]}"#).unwrap();
+        assert_eq!((status.endpoint.as_deref(), status.servers.len()), (Some("http://x"), 0));
+    }
+
+    #[test]
+    fn its_error_is_ours() {
+        let error = answered(2 << 8, r#"{"error":"no Python","causes":["a"],"hint":"install it"}"#).unwrap_err();
+        assert_eq!((error.message.as_str(), error.hint.as_deref()), ("no Python", Some("install it")));
+        assert_eq!((error.exit, error.causes.len()), (Exit::Usage, 1));
+    }
+
+    #[test]
+    fn a_killed_program_is_reported_as_killed() {
+        let error = answered(9, "").unwrap_err();
+        assert!(error.message.contains("signal: 9"), "{}", error.message);
+    }
 }

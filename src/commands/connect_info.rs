@@ -1,41 +1,36 @@
 //! `sftpctl connect-info`: what a customer needs to know.
 
-use clap::Args;
-use serde_json::json;
-
-use super::common::{Look, Place};
-use crate::exit::{CliError, Exit};
+use super::args::AwsArgs;
+use crate::error::CliError;
+use crate::exit::Exit;
 use crate::local_cloud;
-use crate::report::connect::{Endpoint, render};
-use crate::report::output::{self, Output};
+use crate::report::Printer;
+use crate::report::connect::{ConnectView, Endpoint, render};
 use sftpctl_aws::HostKeyFacts;
 use sftpctl_core::spec::model::Environment;
 use sftpctl_core::spec::names;
 use sftpctl_engine::verify::login::server;
 
-/// Whose.
-#[derive(Debug, Args)]
-#[command(after_help = "Example:\n  sftpctl connect-info --env 99 --username my1sftp")]
-pub(super) struct ConnectArgs {
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  sftpctl connect-info --env 99 --username jan")]
+pub(super) struct Args {
     #[command(flatten)]
-    place: Place,
-    /// The user name
+    aws: AwsArgs,
+    /// The customer's user name
     #[arg(long, value_name = "NAME")]
     username: String,
 }
 
-/// Shows it.
-pub(super) async fn run(args: ConnectArgs, look: Look) -> Result<Exit, CliError> {
-    let (environment, aws) = args.place.connect(look).await?;
-    let failed = |error: &sftpctl_aws::AwsError| CliError::from_error(Exit::Failed, error, error.hint());
+/// Shows host names, ports, host keys and commands.
+pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
+    let (environment, aws) = args.aws.connect(printer).await?;
     let mut endpoints = Vec::new();
-    let ports = if args.place.is_local() { local_ports().await } else { Vec::new() };
+    let ports = if args.aws.is_local() { local_ports().await } else { Vec::new() };
     for region in environment.regions.iter().filter(|(_, settings)| settings.server).map(|(name, _)| name) {
-        let Some(facts) = server(&aws, &environment, region, None).await.map_err(|error| failed(&error))? else {
+        let Some(facts) = server(&aws, &environment, region, None).await? else {
             continue;
         };
-        let keys: Vec<HostKeyFacts> =
-            aws.transfer(region).host_keys(&facts.id).await.map_err(|error| failed(&error))?;
+        let keys: Vec<HostKeyFacts> = aws.transfer(region).host_keys(&facts.id).await?;
         let own = format!("{}.server.transfer.{region}.amazonaws.com", facts.id);
         let host = environment.dns.as_ref().map(|dns| names::host(&environment, region, &dns.zone));
         let local = ports.iter().find(|(id, _)| *id == facts.id).map(|(_, port)| *port);
@@ -49,25 +44,10 @@ pub(super) async fn run(args: ConnectArgs, look: Look) -> Result<Exit, CliError>
     }
     if endpoints.is_empty() {
         return Err(CliError::new(Exit::Failed, format!("environment {} has no server yet", environment.name))
-            .hint(format!("run: sftpctl deploy --env {}", environment.name)));
+            .hint(format!("deploy it: sftpctl deploy {}", args.aws.words())));
     }
-    match look.output {
-        Output::Json => {
-            let endpoints: Vec<_> = endpoints
-                .iter()
-                .map(|endpoint| {
-                    json!({
-                        "region": endpoint.region, "host": endpoint.host, "port": endpoint.port,
-                        "server": endpoint.server,
-                        "otherHosts": endpoint.others.iter().map(|(name, _)| name).collect::<Vec<_>>(),
-                        "hostKeys": endpoint.keys.iter().map(|(kind, print)| json!({"type": kind, "fingerprint": print})).collect::<Vec<_>>(),
-                    })
-                })
-                .collect();
-            output::json("connect/1", &json!({ "username": args.username, "endpoints": endpoints }));
-        }
-        _ => output::data(&render(&args.username, &endpoints)),
-    }
+    let view = ConnectView::new(&args.username, &endpoints);
+    printer.emit("connect/1", &view, || render(&args.username, &endpoints));
     Ok(Exit::Ok)
 }
 

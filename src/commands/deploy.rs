@@ -1,110 +1,134 @@
-//! `sftpctl deploy`.
+//! `sftpctl deploy`: from the environment file to a log-in.
 
 use std::path::PathBuf;
 
-use super::common::{Look, Patience, Target, confirm, confirm_by_name};
-use super::plan::saved;
-use crate::exit::{CliError, Exit};
-use crate::report::output::{self, Output};
-use crate::report::{plan_view, summary};
-use sftpctl_core::model::Action;
+use super::args::{EnvArgs, LockTimeout, Yes};
+use super::prompt::{confirm, confirm_by_name};
+use super::{login_checks, saved_plan_file};
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::report::{Printer, plan_view, streams, summary};
+use sftpctl_core::model::{Action, Actual};
+use sftpctl_core::plan::model::Plan;
+use sftpctl_core::plan::saved::{self, Earlier};
 use sftpctl_engine::execute::executor::Task;
-use sftpctl_engine::run::{Earlier, Run};
+use sftpctl_engine::run::Run;
 use sftpctl_engine::verify::Sender;
 
-/// What to deploy, and whether to ask.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  sftpctl deploy --env 99\n  sftpctl deploy --env 99 --local --yes\n  \
+#[command(after_help = "Examples:\n  \
+    sftpctl deploy --env 99\n  \
+    sftpctl deploy --env 99 --local --yes\n  \
     sftpctl plan --env 99 --out plan.json && sftpctl deploy --env 99 --plan plan.json --yes\n\n\
-    It ends with a check: a canary account, made for it and removed after it, logs in at every server. Where one \
-    refuses it, the next deploy checks again, with or without changes.\n\
-    Servers, records and stacks that were taken out of the file go; buckets and tables never do.\n\
-    A killed or failed deploy needs one thing: run it again.")]
+    The deployment ends with a check: a canary account, created for it and deleted after it, logs in at every server. \
+    Where a server refuses it, the next deploy checks that server again, with or without changes.\n\n\
+    Servers, records and stacks that are no longer in the environment file are deleted; buckets and tables never are.\n\n\
+    After a failed, killed or interrupted deploy, rerun it to resume.")]
 pub(super) struct Args {
     #[command(flatten)]
-    target: Target,
+    env: EnvArgs,
     #[command(flatten)]
-    patience: Patience,
-    /// Do not ask
-    #[arg(long)]
-    yes: bool,
-    /// Do exactly what this saved plan says, or nothing
+    lock_timeout: LockTimeout,
+    #[command(flatten)]
+    yes: Yes,
+    /// Follow this saved plan exactly, or do nothing
     #[arg(long, value_name = "FILE")]
     plan: Option<PathBuf>,
-    /// The environment's name, which production asks for where something goes that the file has dropped
+    /// The environment's name, to confirm deletions in production
     #[arg(long, value_name = "NAME")]
     confirm: Option<String>,
-    /// Do not log a canary account in at the end
+    /// Skip the canary log-in after the deployment
     #[arg(long)]
     no_verify: bool,
 }
 
-/// Shows the plan, asks, does it.
-pub(super) async fn run(args: Args, look: Look) -> Result<Exit, CliError> {
-    let run = args.target.open(look).await?;
-    run.locked("deploy", args.patience.lock_timeout, async |run| work(&args, run, look).await).await
+/// Deploys while it holds the lock on the environment.
+pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
+    let run = args.env.open(printer).await?;
+    run.locked("deploy", args.lock_timeout.seconds, async |run| deploy(&args, run, printer).await).await
 }
 
-async fn work(args: &Args, run: &mut Run, look: Look) -> Result<Exit, CliError> {
+async fn deploy(args: &Args, run: &mut Run, printer: Printer) -> Result<Exit, CliError> {
     let observed = run.observe().await;
     let (plan, edges) = run.plan(&observed)?;
-    if let Some(path) = &args.plan {
-        let saved = saved::read(path)?;
-        let earlier = run.does_saved_plan(&saved::digest(&saved));
-        saved::check(&saved, &plan, earlier)?;
-        if earlier == Earlier::Whole && plan.is_empty() {
-            output::progress(&format!("{} was done by the last run", path.display()));
-        }
-    }
-    if look.output != Output::Json {
-        output::data(&plan_view::render(&plan, output::width()));
-    }
+    check_saved_plan(args, run, &plan)?;
+    printer.text(|| plan_view::render(&plan, streams::width()));
     if plan.is_empty() {
-        // One that did not end may have made just now what AWS does not know everywhere.
-        let killed = run.state.last_deploy.as_ref().is_none_or(|run| run.finished.is_none());
-        run.nothing_to_do("deploy", &observed.actual).await?;
-        if look.output == Output::Json {
-            output::json("plan/1", &plan);
-        } else {
-            output::progress(&format!("{} AWS calls", run.calls()));
-        }
-        // The run that made it was killed before it looked, or was refused.
-        let unverified = run.unverified();
-        return if args.no_verify { Ok(Exit::Ok) } else { verify(run, &unverified, killed, look).await };
+        return record_and_check_again(args, run, &plan, &observed.actual, printer).await;
     }
-    let name = &run.environment.name;
-    let goes = plan.steps.iter().any(|step| step.change.action == Action::Delete);
-    // A saved plan was looked at; a slip in a file that deploys itself was not.
-    if run.environment.production && goes && args.plan.is_none() {
-        confirm_by_name(name, args.confirm.as_deref(), "remove what the file has dropped").await?;
-    } else if !args.yes {
-        confirm(&format!("Deploy environment {name}? [y/N]"), &["y", "yes"], "--yes").await?;
+    confirm_plan(args, run, &plan).await?;
+    let summary = run.execute("deploy", (&plan, &edges), observed.actual, Task::Apply).await?;
+    printer.text(|| format!("\n{}", summary::render(&summary, streams::width())));
+    match Exit::from(run.ended(&summary)) {
+        Exit::Ok => verify(args, run, run.served(), has_new_resources(&plan), printer).await,
+        unfinished => Ok(unfinished),
     }
-    let done = run.execute("deploy", (&plan, &edges), observed.actual, Task::Apply).await?;
-    if look.output != Output::Json {
-        output::data(&format!("\n{}", summary::render(&done, output::width())));
-    }
-    let ended = Exit::from(run.ended(&done));
-    if args.no_verify || ended != Exit::Ok {
-        return Ok(ended);
-    }
-    let fresh = plan.steps.iter().any(|step| step.change.action != Action::Delete);
-    let served = run.served();
-    verify(run, &served, fresh, look).await
 }
 
-/// A server that admits nobody is a failed deploy, and stays one until it does.
-async fn verify(run: &mut Run, regions: &[String], fresh: bool, look: Look) -> Result<Exit, CliError> {
-    if regions.is_empty() {
+/// With `--plan`: refuses to do anything but what the saved plan says, or what an earlier run left of it.
+fn check_saved_plan(args: &Args, run: &mut Run, plan: &Plan) -> Result<(), CliError> {
+    let Some(path) = &args.plan else { return Ok(()) };
+    let saved = saved_plan_file::read(path)?;
+    let earlier = run.does_saved_plan(&saved::digest(&saved));
+    saved::check(&saved, plan, earlier).map_err(|stale| {
+        CliError::from(stale).hint(format!("make a new plan: sftpctl plan {} --out FILE", args.env.words()))
+    })?;
+    if earlier == Earlier::Whole && plan.is_empty() {
+        streams::progress(&format!("the last run finished {}", path.display()));
+    }
+    Ok(())
+}
+
+/// Nothing to do: the run is recorded, and servers that an earlier deployment left unchecked are checked.
+async fn record_and_check_again(
+    args: &Args,
+    run: &mut Run,
+    plan: &Plan,
+    actual: &Actual,
+    printer: Printer,
+) -> Result<Exit, CliError> {
+    // A deployment that was killed may have created just now what AWS does not know everywhere.
+    let is_fresh = run.state.last_deploy.as_ref().is_none_or(|run| run.finished.is_none());
+    run.nothing_to_do("deploy", actual).await?;
+    printer.json("plan/1", plan);
+    printer.note(|| format!("{} AWS calls", run.calls()));
+    verify(args, run, run.unverified(), is_fresh, printer).await
+}
+
+/// In production deletions need the environment's name: a saved plan was reviewed, a slip in a file that deploys itself was
+/// not.
+async fn confirm_plan(args: &Args, run: &Run, plan: &Plan) -> Result<(), CliError> {
+    let name = &run.environment.name;
+    let deletes = plan.steps.iter().any(|step| step.change.action == Action::Delete);
+    if run.environment.production && deletes && args.plan.is_none() {
+        confirm_by_name(name, args.confirm.as_deref(), "delete what is no longer in the environment file").await
+    } else if args.yes.yes {
+        Ok(())
+    } else {
+        confirm(&format!("Deploy environment {name}? [y/N]")).await
+    }
+}
+
+fn has_new_resources(plan: &Plan) -> bool {
+    plan.steps.iter().any(|step| step.change.action != Action::Delete)
+}
+
+/// Logs a canary in. A server that refuses it is a failed deployment, and remains one until it admits one.
+async fn verify(
+    args: &Args,
+    run: &mut Run,
+    regions: Vec<String>,
+    is_fresh: bool,
+    printer: Printer,
+) -> Result<Exit, CliError> {
+    if args.no_verify || regions.is_empty() {
         return Ok(Exit::Ok);
     }
-    if look.output != Output::Json {
-        output::data("");
-    }
-    let sender = Sender::Deployment { fresh, servers: run.server_ids() };
-    let exit = super::login::canary(run.aws(), &run.environment, regions, &sender, look).await?;
+    printer.text(String::new);
+    let sender = Sender::Deployment { fresh: is_fresh, servers: run.server_ids() };
+    let exit = login_checks::send_canary(run.aws(), &run.environment, &regions, &sender, printer).await?;
     if exit == Exit::Ok {
-        run.verified(regions).await?;
+        run.verified(&regions).await?;
     }
     Ok(exit)
 }

@@ -1,73 +1,116 @@
-//! `sftpctl import`.
+//! `sftpctl import`: adopts what was created outside sftpctl.
 
-use serde_json::json;
+use serde::Serialize;
 
-use super::common::{Look, Patience, Target, confirm};
-use crate::exit::{CliError, Exit};
-use crate::report::output::{self, Output};
+use super::args::{EnvArgs, LockTimeout, Yes};
+use super::prompt::confirm;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::report::{Printer, streams};
 use sftpctl_core::kind::NodeId;
 use sftpctl_engine::run::Run;
 use sftpctl_engine::run::adopt::Adoption;
 
-/// What to adopt.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  sftpctl import --env 99                      what could be adopted\n  \
+#[command(after_help = "Examples:\n  \
+    sftpctl import --env 99\n  \
     sftpctl import --env 99 us-west-2/server=s-0123456789abcdef0\n  \
-    sftpctl import --env 99 global/user-role us-west-2/table us-west-2/bucket/pl-pt99-5-uploads --yes\n\n\
-    What is adopted gets the tag sftpctl:environment, which says whose it is; a DNS record, which has no tags, is\n\
-    remembered in the state. Nothing else of it changes: endpoint, host keys, accounts and files stay. The next plan\n\
-    shows what differs from the environment file.")]
+    sftpctl import --env 99 global/user-role us-west-2/bucket/pl-pt99-5-uploads --yes\n\n\
+    Without a RESOURCE it lists what could be adopted.\n\n\
+    An adopted resource gets the tag sftpctl:environment; a DNS record, which has no tags, is remembered in the state. \
+    Nothing else is changed: endpoint, host keys, accounts and files stay. The next plan shows what differs from the \
+    environment file.")]
 pub(super) struct Args {
     #[command(flatten)]
-    target: Target,
+    env: EnvArgs,
     #[command(flatten)]
-    patience: Patience,
-    /// Name of the resource as in `sftpctl status`; for a server also its id
+    lock_timeout: LockTimeout,
+    /// Name of the resource as `sftpctl status` shows it; for a server also its ID
     #[arg(value_name = "RESOURCE[=ID]")]
     resources: Vec<String>,
-    /// Do not ask
-    #[arg(long)]
-    yes: bool,
+    #[command(flatten)]
+    yes: Yes,
 }
 
-/// Shows what would be adopted, asks, does it.
-pub(super) async fn run(args: Args, look: Look) -> Result<Exit, CliError> {
-    let mut run = args.target.open(look).await?;
+/// What could be adopted, as `import/1`.
+#[derive(Serialize)]
+struct CandidatesView<'a> {
+    candidates: Vec<CandidateView<'a>>,
+    unreadable: Vec<&'a NodeId>,
+}
+
+#[derive(Serialize)]
+struct CandidateView<'a> {
+    resource: &'a NodeId,
+    what: &'a str,
+}
+
+/// What was adopted, as `import/1`.
+#[derive(Serialize)]
+struct AdoptedView<'a> {
+    adopted: Vec<&'a NodeId>,
+}
+
+/// Adopts resources while it holds the lock, or lists what could be adopted.
+pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
+    let mut run = args.env.open(printer).await?;
     if args.resources.is_empty() {
-        return list(&mut run, look).await;
+        return Ok(list(&args, &mut run, printer).await);
     }
-    run.locked("import", args.patience.lock_timeout, async |run| work(&args, run, look).await).await
+    run.locked("import", args.lock_timeout.seconds, async |run| adopt(&args, run, printer).await).await
 }
 
-async fn list(run: &mut Run, look: Look) -> Result<Exit, CliError> {
+async fn list(args: &Args, run: &mut Run, printer: Printer) -> Exit {
     let observed = run.observe().await;
     let found = run.candidates(&observed);
-    if look.output == Output::Json {
-        let found: Vec<_> = found.iter().map(|(id, what)| json!({ "resource": id, "what": what })).collect();
-        let unreadable: Vec<_> = observed.unreadable.keys().collect();
-        output::json("import/1", &json!({ "candidates": found, "unreadable": unreadable }));
-    }
-    let looked = if observed.unreadable.is_empty() { Exit::Ok } else { Exit::Failed };
     for (id, error) in &observed.unreadable {
-        output::progress(&format!("{id} could not be looked at: {error}"));
+        streams::progress(&format!("{id} could not be read: {error}"));
     }
-    if look.output == Output::Json {
-        return Ok(looked);
-    }
-    for (id, what) in &found {
-        output::data(&format!("{id}: {what}"));
-    }
-    output::data(&match found.len() {
-        0 if looked != Exit::Ok => "Nothing of what could be looked at is another's.".into(),
-        0 => "Nothing of this environment's names is another's. Servers have no names: import REGION/server=ID.".into(),
-        count => format!("{count} to adopt: sftpctl import --env {} RESOURCE …", run.environment.name),
+    let view = CandidatesView {
+        candidates: found.iter().map(|(resource, what)| CandidateView { resource, what }).collect(),
+        unreadable: observed.unreadable.keys().collect(),
+    };
+    printer.emit("import/1", &view, || {
+        let mut lines: Vec<String> = found.iter().map(|(id, what)| format!("{id}: {what}")).collect();
+        lines.push(match found.len() {
+            0 if !observed.unreadable.is_empty() => "Nothing to adopt among what could be read.".to_owned(),
+            0 => format!(
+                "Nothing to adopt. Servers cannot be found by name; adopt one with `sftpctl import {} REGION/server=ID`.",
+                args.env.words()
+            ),
+            count => format!("{count} to adopt: sftpctl import {} RESOURCE …", args.env.words()),
+        });
+        lines.join("\n")
     });
-    Ok(looked)
+    if observed.unreadable.is_empty() { Exit::Ok } else { Exit::Failed }
 }
 
-async fn work(args: &Args, run: &mut Run, look: Look) -> Result<Exit, CliError> {
+async fn adopt(args: &Args, run: &mut Run, printer: Printer) -> Result<Exit, CliError> {
+    let mut adoptions = look_up(args, run).await?;
+    for adoption in &adoptions {
+        printer.text(|| preview(adoption));
+    }
+    adoptions.retain(|adoption| !adoption.ours);
+    if adoptions.is_empty() {
+        printer.json("import/1", &AdoptedView { adopted: Vec::new() });
+        streams::progress("Nothing to do: everything named already belongs to the environment.");
+        return Ok(Exit::Ok);
+    }
+    if !args.yes.yes {
+        let name = &run.environment.name;
+        confirm(&format!("Adopt {} for environment {name}? [y/N]", adoptions.len())).await?;
+    }
+    for adoption in &adoptions {
+        run.adopt(adoption).await?;
+        streams::progress(&format!("adopted {}", adoption.id));
+    }
+    printer.json("import/1", &AdoptedView { adopted: adoptions.iter().map(|adoption| &adoption.id).collect() });
+    Ok(Exit::Ok)
+}
+
+/// Reads every resource before anything is changed.
+async fn look_up(args: &Args, run: &mut Run) -> Result<Vec<Adoption>, CliError> {
     let observed = run.observe().await;
-    // Everything is looked at before anything is changed.
     let mut adoptions = Vec::new();
     for text in &args.resources {
         let (name, identity) = match text.split_once('=') {
@@ -77,37 +120,12 @@ async fn work(args: &Args, run: &mut Run, look: Look) -> Result<Exit, CliError> 
         let id: NodeId = name.parse().unwrap_or_else(|never: std::convert::Infallible| match never {});
         adoptions.push(run.adoption(&id, identity, &observed.actual).await?);
     }
-    if look.output != Output::Json {
-        for adoption in &adoptions {
-            output::data(&preview(adoption));
-        }
-    }
-    adoptions.retain(|adoption| !adoption.ours);
-    if adoptions.is_empty() {
-        if look.output == Output::Json {
-            output::json("import/1", &json!({ "adopted": [] }));
-        }
-        output::progress("Nothing to do: all of it belongs to the environment already.");
-        return Ok(Exit::Ok);
-    }
-    if !args.yes {
-        let name = &run.environment.name;
-        confirm(&format!("Adopt {} for environment {name}? [y/N]", adoptions.len()), &["y", "yes"], "--yes").await?;
-    }
-    for adoption in &adoptions {
-        run.adopt(adoption).await?;
-        output::progress(&format!("adopted {}", adoption.id));
-    }
-    if look.output == Output::Json {
-        let ids: Vec<_> = adoptions.iter().map(|adoption| &adoption.id).collect();
-        output::json("import/1", &json!({ "adopted": ids }));
-    }
-    Ok(Exit::Ok)
+    Ok(adoptions)
 }
 
 fn preview(adoption: &Adoption) -> String {
     if adoption.ours {
-        return format!("= {}  {}: belongs to the environment already", adoption.id, adoption.live.identity);
+        return format!("= {}  {}: already belongs to the environment", adoption.id, adoption.live.identity);
     }
     let mut text = format!("← {}  {} ({})", adoption.id, adoption.title, adoption.live.identity);
     let names: Vec<&str> =

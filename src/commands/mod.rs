@@ -1,45 +1,59 @@
-//! The command line: one file a command.
+//! The command line: one file a command, one folder a noun with verbs.
 
-pub(crate) mod common;
+mod args;
+mod completions;
 mod connect_info;
 mod deploy;
 mod drift;
+mod help;
 mod import;
+mod local;
 mod lock;
-mod login;
+mod login_checks;
+mod man;
 mod package;
+mod password_prompt;
 mod plan;
-mod shell;
+mod prompt;
+mod saved_plan_file;
+mod schema;
 mod state;
 mod status;
 mod teardown;
+mod test_login;
 mod users;
 mod validate;
+mod verify;
 
 use std::ffi::OsString;
 
-use clap::builder::PossibleValue;
-use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum as _};
+use clap::{FromArgMatches as _, Parser, Subcommand};
 
-use crate::exit::{CliError, Exit, LIST};
-use crate::local_cloud;
-use crate::report::output::{self, Color, Output};
+pub use self::help::command;
+use crate::exit::Exit;
+use crate::report::Printer;
+use crate::report::format::{Color, Format};
 
-/// Deploys and looks after password SFTP on AWS Transfer Family: one command, several regions.
+/// Deploy and look after password SFTP on AWS Transfer Family: one command, several regions
 #[derive(Debug, Parser)]
-#[command(name = "sftpctl", version, after_help = LIST, after_long_help = concat!(
-    "Examples:\n  sftpctl validate --env 99\n  sftpctl plan --env 99\n  sftpctl deploy --env 99\n  ",
-    "sftpctl deploy --env 99 --local\n\nRun `sftpctl help COMMAND` for the exit codes and options of a command."
-))]
+#[command(name = "sftpctl", version)]
+#[command(after_help = "Examples:\n  \
+    sftpctl validate --env 99\n  \
+    sftpctl plan --env 99\n  \
+    sftpctl deploy --env 99\n  \
+    sftpctl deploy --env 99 --local\n\n\
+    `sftpctl help COMMAND` shows the options of a command, and the exit codes that it can end with.")]
 pub struct Cli {
-    /// Form of the output
-    #[arg(long, global = true, value_enum, default_value_t)]
-    output: Output,
-    /// When to color
-    #[arg(long, global = true, value_enum, default_value_t)]
+    /// Output as human (default), plain, json, csv (users list) or markdown (plan)
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    #[arg(global = true, help_heading = help::GLOBAL, hide_possible_values = true, hide_default_value = true)]
+    output: Format,
+    /// When to color: auto (default), always or never
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t)]
+    #[arg(global = true, help_heading = help::GLOBAL, hide_possible_values = true, hide_default_value = true)]
     pub color: Color,
-    /// Tell more: -v every AWS call, -vv everything
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    /// More logging: -v logs AWS calls, -vv everything
+    #[arg(short, long, action = clap::ArgAction::Count, global = true, help_heading = help::GLOBAL)]
     pub verbose: u8,
     #[command(subcommand)]
     command: Command,
@@ -47,87 +61,77 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Bring AWS to what the environment file says
+    /// Deploy the environment: bring AWS to what its file says
     Deploy(deploy::Args),
-    /// Show what deploy would do; never writes
+    /// Show what deploy would do, and change nothing
     Plan(plan::Args),
-    /// Show what was changed by hand, in the stacks too
+    /// Show what was changed outside sftpctl, also inside the stacks
     Drift(drift::Args),
-    /// Adopt what was made by hand, without replacing it
+    /// Adopt resources that were created outside sftpctl, without replacing them
     Import(import::Args),
-    /// Show what exists, from AWS itself
-    Status(common::Target),
-    /// Take the environment down; customers' data stays unless told otherwise
+    /// Show what exists, read from AWS itself
+    Status(status::Args),
+    /// Delete the environment; customers' data is kept unless --delete-data is given
     Teardown(teardown::Args),
-    /// See whether customers get in: a canary account logs in at every server
-    Verify(login::VerifyArgs),
-    /// Look after the customers' accounts
-    Users(users::UsersArgs),
-    /// Try a customer's log-in, and name the broken link where it fails
-    TestLogin(login::TestArgs),
+    /// Check that customers can log in: a canary account logs in at every server
+    Verify(verify::Args),
+    /// Manage the customers' accounts
+    Users(users::Args),
+    /// Try a customer's log-in, and name the cause if it is refused
+    TestLogin(test_login::Args),
     /// Show what a customer needs to connect
-    ConnectInfo(connect_info::ConnectArgs),
-    /// See who works on an environment, and free it
-    Lock(lock::LockArgs),
-    /// See, rebuild and move what is remembered between runs
-    State(state::StateArgs),
+    ConnectInfo(connect_info::Args),
+    /// Show or break the lock on an environment
+    Lock(lock::Args),
+    /// Show, rebuild or move what sftpctl remembers between runs
+    State(state::Args),
     /// Check an environment file; needs no network
     Validate(validate::Args),
     /// Build and check the authorizer's zip file
-    Package(package::PackageArgs),
-    /// The local cloud, for rehearsals
+    Package(package::Args),
+    /// Run the local cloud, an AWS for rehearsals on this machine
     #[command(disable_help_flag = true)]
-    Local {
-        /// Commands and options of `sftpctl-local`: see `sftpctl local --help`
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENTS")]
-        arguments: Vec<OsString>,
-    },
+    Local(local::Args),
     /// Print the JSON Schema of environment files
+    #[command(after_help = "Example:\n  sftpctl schema > environments/environment.schema.json")]
     Schema,
     /// Print a completion script for a shell
-    Completions(shell::CompletionsArgs),
+    Completions(completions::Args),
     /// Print the manual page, or write one for each command
-    Man(shell::ManArgs),
+    Man(man::Args),
 }
 
-/// Runs the command that was parsed, prints its error, and says how it ended.
+/// Parses the arguments of the process. Help, and what cannot be parsed, end the process.
+pub fn parse(arguments: Vec<OsString>) -> Cli {
+    let matches = command().get_matches_from(local::rewritten(arguments));
+    Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+}
+
+/// Runs the command that was parsed, prints its error, and returns how it ended.
 pub async fn run(cli: Cli) -> Exit {
-    let form = cli.output;
-    let look = common::Look { output: form, color: cli.color };
+    let printer = Printer::new(cli.output, cli.color);
     let result = match cli.command {
-        Command::Deploy(args) => deploy::run(args, look).await,
-        Command::Plan(args) => plan::run(args, look).await,
-        Command::Drift(args) => drift::run(args, look).await,
-        Command::Import(args) => import::run(args, look).await,
-        Command::Status(args) => status::run(args, look).await,
-        Command::Teardown(args) => teardown::run(args, look).await,
-        Command::Verify(args) => login::verify(args, look).await,
-        Command::Users(args) => users::run(args, look).await,
-        Command::TestLogin(args) => login::test(args, look).await,
-        Command::ConnectInfo(args) => connect_info::run(args, look).await,
-        Command::Lock(args) => lock::run(args, look).await,
-        Command::State(args) => state::run(args, look).await,
-        Command::Validate(args) => validate::run(&args, look),
-        Command::Package(args) => package::run(&args, look),
-        Command::Local { arguments } => Err(local(&arguments, look, cli.verbose)),
-        Command::Schema => {
-            output::data(&serde_json::to_string_pretty(&sftpctl_core::spec::schema()).unwrap_or_default());
-            Ok(Exit::Ok)
-        }
-        Command::Completions(args) => shell::completions(&args, &mut Cli::command()),
-        Command::Man(args) => shell::man(&args, Cli::command()),
+        Command::Deploy(args) => deploy::run(args, printer).await,
+        Command::Plan(args) => plan::run(args, printer).await,
+        Command::Drift(args) => drift::run(args, printer).await,
+        Command::Import(args) => import::run(args, printer).await,
+        Command::Status(args) => status::run(args, printer).await,
+        Command::Teardown(args) => teardown::run(args, printer).await,
+        Command::Verify(args) => verify::run(args, printer).await,
+        Command::Users(args) => users::run(args, printer).await,
+        Command::TestLogin(args) => test_login::run(args, printer).await,
+        Command::ConnectInfo(args) => connect_info::run(args, printer).await,
+        Command::Lock(args) => lock::run(args, printer).await,
+        Command::State(args) => state::run(args, printer).await,
+        Command::Validate(args) => validate::run(&args, printer),
+        Command::Package(args) => package::run(&args, printer),
+        Command::Local(args) => Err(local::run(&args, cli.output, cli.color, cli.verbose)),
+        Command::Schema => Ok(schema::run()),
+        Command::Completions(args) => Ok(completions::run(&args)),
+        Command::Man(args) => man::run(&args),
     };
     result.unwrap_or_else(|error| {
-        output::error(&error, form);
+        printer.error(&error);
         error.exit
     })
-}
-
-/// Becomes the local cloud's own program.
-fn local(arguments: &[OsString], look: common::Look, verbose: u8) -> CliError {
-    let word = |value: Option<PossibleValue>| {
-        OsString::from(value.map(|value| value.get_name().to_owned()).unwrap_or_default())
-    };
-    let (output, color) = (word(look.output.to_possible_value()), word(look.color.to_possible_value()));
-    local_cloud::become_it(&local_cloud::arguments(&output, &color, verbose, arguments))
 }

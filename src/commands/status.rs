@@ -1,14 +1,22 @@
-//! `sftpctl status`.
+//! `sftpctl status`: what exists.
 
-use super::common::{Look, Target};
-use crate::exit::{CliError, Exit};
-use crate::report::output::{self, Output};
+use super::args::EnvArgs;
+use crate::error::CliError;
+use crate::exit::Exit;
 use crate::report::status::{ResourceStatus, StatusReport, render};
+use crate::report::{Printer, streams};
 use sftpctl_engine::state::model::LastRun;
 
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  sftpctl status --env 99\n  sftpctl status --env 99 --output json")]
+pub(super) struct Args {
+    #[command(flatten)]
+    env: EnvArgs,
+}
+
 /// Shows what exists.
-pub(super) async fn run(target: Target, look: Look) -> Result<Exit, CliError> {
-    let mut run = target.open(look).await?;
+pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
+    let mut run = args.env.open(printer).await?;
     let observed = run.observe().await;
     let mut states = run.states(&observed);
     let resources = run
@@ -19,26 +27,24 @@ pub(super) async fn run(target: Target, look: Look) -> Result<Exit, CliError> {
             Some(ResourceStatus { id: resource.id().clone(), title: resource.title(), state, detail })
         })
         .collect();
-    let now = jiff::Timestamp::now().as_second();
-    let age = |run: &Option<LastRun>| {
-        let then = run.as_ref()?.started.parse::<jiff::Timestamp>().ok()?;
-        Some((now - then.as_second()).max(0))
-    };
     let (last_deploy, last_run) = (run.state.last_deploy.clone(), run.state.last_run.clone());
     let report = StatusReport {
         environment: run.environment.name.clone(),
         account: run.environment.account.clone(),
-        deploy_age_seconds: age(&last_deploy),
+        deploy_age_seconds: age(last_deploy.as_ref()),
         last_deploy,
-        age_seconds: age(&last_run),
+        age_seconds: age(last_run.as_ref()),
         last_run,
         orphans: run.orphan_names(&observed.actual).await,
         regions: run.regions(&observed.actual),
         resources,
     };
-    match look.output {
-        Output::Json => output::json("status/1", &report),
-        _ => output::data(&render(&report, output::width())),
-    }
+    printer.emit("status/1", &report, || render(&report, streams::width()));
     Ok(Exit::Ok)
+}
+
+/// Seconds since a run began.
+fn age(run: Option<&LastRun>) -> Option<i64> {
+    let then = run?.started.parse::<jiff::Timestamp>().ok()?;
+    Some((jiff::Timestamp::now().as_second() - then.as_second()).max(0))
 }

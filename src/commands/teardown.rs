@@ -1,54 +1,56 @@
-//! `sftpctl teardown`.
+//! `sftpctl teardown`: the removal of an environment.
 
-use super::common::{Look, Patience, Target, confirm, confirm_by_name};
-use crate::exit::{CliError, Exit};
-use crate::report::output::{self, Output};
-use crate::report::{plan_view, summary};
+use super::args::{EnvArgs, LockTimeout, Yes};
+use super::prompt::{confirm, confirm_by_name};
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::report::{Printer, plan_view, streams, summary};
 use sftpctl_core::model::{Action, RemovalOptions};
 use sftpctl_engine::execute::executor::Task;
 use sftpctl_engine::run::Run;
 
-/// What goes, and how it is confirmed.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  sftpctl teardown --env 99\n  sftpctl teardown --env 99 --yes --delete-data\n  \
+#[command(after_help = "Examples:\n  \
+    sftpctl teardown --env 99\n  \
+    sftpctl teardown --env 99 --yes --delete-data\n  \
     sftpctl teardown --env prod --confirm prod\n  \
     sftpctl teardown --env 99 --orphans\n\n\
-    Buckets with files and the table stay without --delete-data, and the next deploy takes them back.")]
+    Without --delete-data, buckets with files and the table are kept, and the next deploy uses them again.")]
 pub(super) struct Args {
     #[command(flatten)]
-    target: Target,
+    env: EnvArgs,
     #[command(flatten)]
-    patience: Patience,
-    /// Do not ask (not enough in production)
-    #[arg(long)]
-    yes: bool,
+    lock_timeout: LockTimeout,
+    #[command(flatten)]
+    yes: Yes,
     /// Also delete customers' files, with all versions, and the accounts
     #[arg(long)]
     delete_data: bool,
-    /// Remove what `drift` lists as orphans, and nothing else
+    /// Delete what `drift` lists as orphans, and nothing else
     #[arg(long)]
     orphans: bool,
-    /// With --orphans: also look in this region (repeatable) [default: the regions of the file and of the state]
+    /// With --orphans: also look in this region (repeatable) [default: those of the file and the state]
     #[arg(long = "also-region", value_name = "REGION", requires = "orphans")]
     also_regions: Vec<String>,
-    /// The environment's name, which production asks for
+    /// The environment's name, which production needs instead of --yes
     #[arg(long, value_name = "NAME")]
     confirm: Option<String>,
 }
 
-/// Shows what goes, asks, does it.
-pub(super) async fn run(args: Args, look: Look) -> Result<Exit, CliError> {
-    if !args.target.regions.is_empty() {
+/// Deletes the environment while it holds the lock.
+pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
+    if !args.env.regions.is_empty() {
         return Err(CliError::new(
             Exit::Usage,
-            "teardown takes a whole environment down; --region does not go with it",
-        ));
+            "teardown deletes a whole environment and cannot be limited by --region",
+        )
+        .hint("omit --region; nothing was changed"));
     }
-    let run = args.target.open(look).await?;
-    run.locked("teardown", args.patience.lock_timeout, async |run| work(&args, run, look).await).await
+    let run = args.env.open(printer).await?;
+    run.locked("teardown", args.lock_timeout.seconds, async |run| teardown(&args, run, printer).await).await
 }
 
-async fn work(args: &Args, run: &mut Run, look: Look) -> Result<Exit, CliError> {
+async fn teardown(args: &Args, run: &mut Run, printer: Printer) -> Result<Exit, CliError> {
     let options = RemovalOptions { delete_data: args.delete_data };
     let seen = run.observe().await;
     match args.orphans {
@@ -57,30 +59,29 @@ async fn work(args: &Args, run: &mut Run, look: Look) -> Result<Exit, CliError> 
     }
     let observed = run.observe().await;
     let (plan, edges) = run.plan_teardown(&observed, options).await?;
-    if look.output != Output::Json && !plan.is_empty() {
-        output::data(&plan_view::render(&plan, output::width()));
+    if !plan.is_empty() {
+        printer.text(|| plan_view::render(&plan, streams::width()));
     }
     let name = run.environment.name.clone();
     if plan.steps.iter().all(|step| step.change.action == Action::Keep) {
         run.nothing_to_do("teardown", &observed.actual).await?;
-        match look.output {
-            Output::Json => output::json("plan/1", &plan),
-            _ => output::data(&format!("Nothing is left to take down of environment {name}.")),
-        }
+        printer.emit("plan/1", &plan, || format!("Nothing is left to delete of environment {name}."));
         return Ok(Exit::Ok);
     }
+    confirm_deletion(args, &name, run.environment.production).await?;
+    let summary = run.execute("teardown", (&plan, &edges), observed.actual, Task::Delete(options)).await?;
+    printer.text(|| format!("\n{}", summary::render(&summary, streams::width())));
+    Ok(run.ended(&summary).into())
+}
+
+async fn confirm_deletion(args: &Args, name: &str, is_production: bool) -> Result<(), CliError> {
     let question = match args.orphans {
-        true => format!("Remove these orphans of environment {name}? [y/N]"),
-        false => format!("Take environment {name} down? [y/N]"),
+        true => format!("Delete these orphans of environment {name}? [y/N]"),
+        false => format!("Delete environment {name}? [y/N]"),
     };
     match args.confirm.as_deref() {
-        None if !run.environment.production && args.yes => {}
-        None if !run.environment.production => confirm(&question, &["y", "yes"], "--yes").await?,
-        typed => confirm_by_name(&name, typed, "take it down").await?,
+        None if !is_production && args.yes.yes => Ok(()),
+        None if !is_production => confirm(&question).await,
+        typed => confirm_by_name(name, typed, "delete it").await,
     }
-    let done = run.execute("teardown", (&plan, &edges), observed.actual, Task::Delete(options)).await?;
-    if look.output != Output::Json {
-        output::data(&format!("\n{}", summary::render(&done, output::width())));
-    }
-    Ok(run.ended(&done).into())
 }

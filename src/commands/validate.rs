@@ -1,12 +1,14 @@
 //! `sftpctl validate`: the environment file, offline.
 
-use serde_json::json;
+use serde::Serialize;
 
-use super::common::{FileArgs, Look};
-use crate::exit::{CliError, Exit};
-use crate::report::output::{self, Output};
+use super::args::FileArgs;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::report::{Printer, streams};
+use sftpctl_core::spec::model::Environment;
+use sftpctl_core::spec::{self, Fault};
 
-/// Which file.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  sftpctl validate --env 99\n  sftpctl validate --env-file my.yaml --output json")]
 pub(super) struct Args {
@@ -14,39 +16,45 @@ pub(super) struct Args {
     file: FileArgs,
 }
 
-/// Says that it is sound, or every fault.
-pub(super) fn run(args: &Args, look: Look) -> Result<Exit, CliError> {
+/// The file of `validate/1`.
+#[derive(Serialize)]
+struct ValidateView<'a> {
+    path: &'a str,
+    faults: &'a [Fault],
+    /// Only of a file without faults.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warnings: Option<&'a [String]>,
+}
+
+/// Shows that the file is valid, or every fault.
+pub(super) fn run(args: &Args, printer: Printer) -> Result<Exit, CliError> {
     let (path, source) = args.file.read()?;
-    let shown = path.display().to_string();
-    match sftpctl_core::spec::load(&source, &shown) {
+    let path = path.display().to_string();
+    match spec::load(&source, &path) {
         Ok(environment) => {
-            let warnings = sftpctl_core::spec::warnings(&environment);
-            warnings.iter().for_each(|warning| output::progress(&format!("warning: {warning}")));
-            let servers = environment.regions.values().filter(|region| region.server).count();
-            match look.output {
-                Output::Json => {
-                    output::json("validate/1", &json!({ "path": shown, "faults": [], "warnings": warnings }))
-                }
-                _ => output::data(&format!(
-                    "{shown}: environment {} is sound: {} regions, {servers} servers, {} clusters",
-                    environment.name,
-                    environment.regions.len(),
-                    environment.clusters.len()
-                )),
-            }
+            let warnings = spec::warnings(&environment);
+            warnings.iter().for_each(|warning| streams::progress(&format!("warning: {warning}")));
+            let view = ValidateView { path: &path, faults: &[], warnings: Some(&warnings) };
+            printer.emit("validate/1", &view, || valid(&path, &environment));
             Ok(Exit::Ok)
         }
         Err(faults) => {
-            args.file.annotate(&shown, &faults);
-            refused(&shown, &faults, look)
+            args.file.annotate(&path, &faults);
+            if !printer.is_json() {
+                return Err(CliError::new(Exit::Usage, faults.render(printer.has_color())));
+            }
+            printer.json("validate/1", &ValidateView { path: &path, faults: faults.list(), warnings: None });
+            Ok(Exit::Usage)
         }
     }
 }
 
-fn refused(shown: &str, faults: &sftpctl_core::spec::Faults, look: Look) -> Result<Exit, CliError> {
-    if look.output != Output::Json {
-        return Err(CliError::new(Exit::Usage, faults.render(look.color.wanted())));
-    }
-    output::json("validate/1", &json!({ "path": shown, "faults": faults.list() }));
-    Ok(Exit::Usage)
+fn valid(path: &str, environment: &Environment) -> String {
+    let servers = environment.regions.values().filter(|region| region.server).count();
+    format!(
+        "{path}: environment {} is valid: {} regions, {servers} servers, {} clusters",
+        environment.name,
+        environment.regions.len(),
+        environment.clusters.len()
+    )
 }

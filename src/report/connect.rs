@@ -1,16 +1,19 @@
-//! What a customer is told. Pure.
+//! What a customer needs to connect. Pure.
 
 use std::fmt::Write as _;
 
+use serde::Serialize;
+
+use super::shell_word::shell_word;
+
 /// One server, as customers reach it.
+#[derive(Debug)]
 pub struct Endpoint {
-    /// Its region.
     pub region: String,
     /// Host name to connect to.
     pub host: String,
     /// Other names that lead here, and whether they may lead elsewhere, too.
     pub others: Vec<(String, bool)>,
-    /// Port.
     pub port: u16,
     /// The server's own name, below any record.
     pub server: String,
@@ -18,7 +21,47 @@ pub struct Endpoint {
     pub keys: Vec<(String, String)>,
 }
 
-/// Lines to hand on.
+/// What `connect/1` says.
+#[derive(Debug, Serialize)]
+pub struct ConnectView<'a> {
+    username: &'a str,
+    endpoints: Vec<EndpointView<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct EndpointView<'a> {
+    region: &'a str,
+    host: &'a str,
+    port: u16,
+    server: &'a str,
+    other_hosts: Vec<&'a str>,
+    host_keys: Vec<HostKeyView<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct HostKeyView<'a> {
+    #[serde(rename = "type")]
+    kind: &'a str,
+    fingerprint: &'a str,
+}
+
+impl<'a> ConnectView<'a> {
+    /// The view of a customer's servers.
+    pub fn new(username: &'a str, endpoints: &'a [Endpoint]) -> Self {
+        let view = |endpoint: &'a Endpoint| EndpointView {
+            region: &endpoint.region,
+            host: &endpoint.host,
+            port: endpoint.port,
+            server: &endpoint.server,
+            other_hosts: endpoint.others.iter().map(|(name, _)| name.as_str()).collect(),
+            host_keys: endpoint.keys.iter().map(|(kind, fingerprint)| HostKeyView { kind, fingerprint }).collect(),
+        };
+        Self { username, endpoints: endpoints.iter().map(view).collect() }
+    }
+}
+
+/// Lines to pass on to the customer.
 pub fn render(username: &str, endpoints: &[Endpoint]) -> String {
     let mut text = String::new();
     for endpoint in endpoints {
@@ -35,7 +78,7 @@ pub fn render(username: &str, endpoints: &[Endpoint]) -> String {
         // The user's part of an address cannot hold an @.
         let user = username.replace('@', "%40");
         let flag = if port == 22 { String::new() } else { format!(" -P {port}") };
-        let _ = writeln!(text, "  OpenSSH    sftp{flag} {}", quoted(&format!("{username}@{host}")));
+        let _ = writeln!(text, "  OpenSSH    sftp{flag} {}", shell_word(&format!("{username}@{host}")));
         let _ = writeln!(text, "  WinSCP     winscp.exe sftp://{user}@{host}:{port}/");
         let _ = writeln!(text, "  FileZilla  filezilla sftp://{user}@{host}:{port}\n");
     }
@@ -46,11 +89,6 @@ pub fn render(username: &str, endpoints: &[Endpoint]) -> String {
         - A file appears when its upload is complete. Uploads cannot be resumed or appended to.\n  \
         - Turn off several connections for one transfer; folders cannot be renamed.";
     text
-}
-
-fn quoted(text: &str) -> String {
-    let plain = text.chars().all(|c| c.is_ascii_alphanumeric() || "@.-_".contains(c));
-    if plain { text.to_owned() } else { format!("'{text}'") }
 }
 
 #[cfg(test)]
@@ -76,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn customers_hear_what_does_not_work() {
+    fn notes_say_what_does_not_work() {
         let text = render("a", &[]);
         for note in [
             "  - SFTP only. `scp` of OpenSSH 9.0 or later speaks SFTP and works; older ones, and `scp -O`, do not.\n",

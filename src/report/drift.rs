@@ -24,15 +24,15 @@ pub fn render(report: &Report) -> String {
         unseen.entry(&thing.why).or_default().push(&thing.resource);
     }
     for (why, resources) in unseen {
-        let _ = writeln!(text, "? not looked at ({why}): {}", resources.join(", "));
+        let _ = writeln!(text, "? not read ({why}): {}", resources.join(", "));
     }
     for rule in &report.unused_ignores {
-        let _ = writeln!(text, "! nothing is ignored by {rule}");
+        let _ = writeln!(text, "! the `ignore` rule {rule} matches nothing");
     }
     let counted = report.drifted.iter().filter(|drifted| drifted.counts()).count();
     let _ = write!(
         text,
-        "{}: {} resources looked at, {counted} drifted, {} ignored, {} not looked at.",
+        "{}: {} resources read, {counted} drifted, {} ignored, {} not read.",
         report.environment,
         report.seen,
         report.drifted.len() - counted,

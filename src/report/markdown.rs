@@ -66,9 +66,9 @@ fn totals(plan: &Plan) -> String {
 fn word(action: Action) -> &'static str {
     match action {
         Action::Create => "create",
-        Action::Import => "take back",
+        Action::Import => "import",
         Action::Update => "change",
-        Action::Recreate => "make anew",
+        Action::Recreate => "recreate",
         Action::Recover => "recover",
         Action::Delete => "**delete**",
         Action::Keep => "keep",

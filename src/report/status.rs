@@ -15,9 +15,7 @@ use sftpctl_engine::state::model::LastRun;
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StatusReport {
-    /// The environment.
     pub environment: String,
-    /// The account.
     pub account: String,
     /// The last deployment that state remembers.
     pub last_deploy: Option<LastRun>,
@@ -35,17 +33,17 @@ pub struct StatusReport {
     pub resources: Vec<ResourceStatus>,
 }
 
-/// One resource.
+/// The status of a resource.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ResourceStatus {
     /// Its name in plans.
     pub id: NodeId,
-    /// A person's name for it.
+    /// Its title for people.
     pub title: String,
     /// `ready`, `missing`, `pending`, `failed`, `drifted`, `foreign`, `unreadable`.
     pub state: &'static str,
-    /// What about it.
+    /// The reason, where it is not `ready`.
     pub detail: Option<String>,
 }
 
@@ -54,13 +52,13 @@ pub fn render(report: &StatusReport, width: usize) -> String {
     let mut text = format!("Environment {} in account {}\n", report.environment, report.account);
     match &report.last_deploy {
         Some(run) => {
-            let line = format!("Last deploy: {}", told(run, report.deploy_age_seconds));
+            let line = format!("Last deploy: {}", describe(run, report.deploy_age_seconds));
             let _ = writeln!(text, "{}", fold(&line, width));
         }
-        None => text.push_str("Last deploy: none that the state knows of\n"),
+        None => text.push_str("Last deploy: none in the state\n"),
     }
     if let Some(run) = report.last_run.as_ref().filter(|run| Some(*run) != report.last_deploy.as_ref()) {
-        let line = format!("Last run: {} {}", run.command, told(run, report.age_seconds));
+        let line = format!("Last run: {} {}", run.command, describe(run, report.age_seconds));
         let _ = writeln!(text, "{}", fold(&line, width));
     }
     let _ = writeln!(text, "\n{}\n", summary::regions(&report.regions, width));
@@ -71,7 +69,7 @@ pub fn render(report: &StatusReport, width: usize) -> String {
         let _ = writeln!(text, "{}", fold(&line, width));
     }
     let ready = report.resources.len() - notable.len();
-    let _ = write!(text, "{ready} of {} resources as the file says", report.resources.len());
+    let _ = write!(text, "{ready} of {} resources are as the environment file says", report.resources.len());
     for line in report.orphans.iter().flat_map(|orphans| orphan_lines(orphans, &report.environment)) {
         let _ = write!(text, "\n{}", fold(&line, width));
     }
@@ -81,23 +79,23 @@ pub fn render(report: &StatusReport, width: usize) -> String {
 fn orphan_lines(orphans: &Orphans, environment: &str) -> Vec<String> {
     let mut lines = Vec::new();
     if !orphans.found.is_empty() {
-        let noun = if orphans.found.len() == 1 { "orphan" } else { "orphans" };
+        let noun = if orphans.found.len() == 1 { "orphaned resource" } else { "orphaned resources" };
         lines.push(format!(
-            "{} {noun}, which the file does not have: `sftpctl drift --env {environment}` shows, \
-             `sftpctl teardown --env {environment} --orphans` removes",
+            "{} {noun} (not in the environment file); list with `sftpctl drift --env {environment}`, \
+             delete with `sftpctl teardown --env {environment} --orphans`",
             orphans.found.len()
         ));
     }
     if let Some(first) = orphans.unseen.first() {
-        lines.push(format!("There may be more orphans: {} could not be looked at: {}", first.resource, first.why));
+        lines.push(format!("There may be more orphans: {} could not be read: {}", first.resource, first.why));
     }
     lines
 }
 
-/// How a run ended, when and whose it was.
-fn told(run: &LastRun, seconds: Option<i64>) -> String {
-    // Nobody came back to say how it ended.
-    let outcome = if run.outcome == "running" { "not ended: at work, or killed" } else { &run.outcome };
+/// How a run ended, when it began, and who began it.
+fn describe(run: &LastRun, seconds: Option<i64>) -> String {
+    // A killed run could not write its outcome.
+    let outcome = if run.outcome == "running" { "unfinished (still running, or killed)" } else { &run.outcome };
     let who = run.who.as_ref().map(|who| format!(", by {who}")).unwrap_or_default();
     let age = seconds.map(|seconds| format!(", {} ago", age(seconds))).unwrap_or_default();
     format!("{outcome}, begun {}{age}{who} with {}", run.started, run.by)
@@ -128,14 +126,17 @@ mod tests {
         };
         assert!(lines(&[], &[]).is_empty());
         let one = lines(&["us-west-2/orphan/server/s-1"], &[]);
-        assert!(one.len() == 1 && one[0].starts_with("1 orphan, ") && one[0].contains("--orphans` removes"), "{one:?}");
+        assert!(
+            one.len() == 1 && one[0].starts_with("1 orphaned resource (") && one[0].ends_with("--orphans`"),
+            "{one:?}"
+        );
         let unseen = lines(&[], &[Unseen::failed("us-west-2/orphans/servers", "AccessDenied")]);
-        let words = "There may be more orphans: us-west-2/orphans/servers could not be looked at: AccessDenied";
+        let words = "There may be more orphans: us-west-2/orphans/servers could not be read: AccessDenied";
         assert_eq!(unseen, [words]);
     }
 
     #[test]
-    fn a_killed_run_has_not_ended() {
+    fn a_killed_run_is_unfinished() {
         let run = |outcome: &str| LastRun {
             command: "deploy".into(),
             started: "2026-11-24T09:00:00Z".into(),
@@ -146,7 +147,7 @@ mod tests {
             plan: None,
         };
         let when = "begun 2026-11-24T09:00:00Z, 5 min ago, by alice on laptop with sftpctl 0.1.0";
-        assert_eq!(told(&run("done"), Some(300)), format!("done, {when}"));
-        assert_eq!(told(&run("running"), Some(300)), format!("not ended: at work, or killed, {when}"));
+        assert_eq!(describe(&run("done"), Some(300)), format!("done, {when}"));
+        assert_eq!(describe(&run("running"), Some(300)), format!("unfinished (still running, or killed), {when}"));
     }
 }

@@ -31,7 +31,7 @@ pub fn render(summary: &Summary, width: usize) -> String {
     text.push_str(&fold(&amount, width));
     if summary.failed + summary.not_begun > 0 {
         text.push('\n');
-        text.push_str(&fold("Run the same command again: it goes on where this one stopped.", width));
+        text.push_str(&fold("Rerun the same command to resume.", width));
     }
     text
 }

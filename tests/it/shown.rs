@@ -3,13 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use clap::CommandFactory as _;
 use serde_json::Value;
-use sftpctl::commands::Cli;
+use sftpctl::commands;
+use sftpctl::exit::{self, Exit};
 use sftpctl::report::{plan_view, summary};
 use sftpctl_core::events::{RegionRow, Summary};
 use sftpctl_core::kind::Kind;
@@ -139,24 +138,26 @@ fn no_line_of_a_plan_is_wider_than_the_terminal() {
     }
 }
 
-/// The help of a command and of all below it.
-fn help(command: &mut clap::Command, name: &str, all: &mut String) {
-    let text = command.clone().term_width(80).render_long_help().to_string();
-    let _ = writeln!(all, "===== {name}\n{}\n", text.trim_end());
-    let below: Vec<String> = command.get_subcommands().map(|below| below.get_name().to_owned()).collect();
-    for name_below in below.iter().filter(|name| *name != "help") {
-        help(command.find_subcommand_mut(name_below).unwrap(), &format!("{name} {name_below}"), all);
+/// Paths of a command and of all below it.
+fn paths(command: &clap::Command, path: &str, all: &mut Vec<String>) {
+    all.push(path.to_owned());
+    for below in command.get_subcommands() {
+        paths(below, &format!("{path} {}", below.get_name()), all);
     }
 }
 
+/// What the program prints for `--help`; one file for each command.
 #[test]
 fn the_help_of_every_command() {
-    let mut command = Cli::command();
-    command.build();
-    let mut all = String::new();
-    help(&mut command, "sftpctl", &mut all);
-    let trimmed: Vec<_> = all.lines().map(str::trim_end).collect();
-    insta::assert_snapshot!("help", trimmed.join("\n"));
+    let mut all = Vec::new();
+    paths(&commands::command(), "sftpctl", &mut all);
+    // The help of `sftpctl local` is that of its own program.
+    for path in all.iter().filter(|path| *path != "sftpctl local") {
+        let arguments = path.split(' ').chain(["--help"]);
+        let help = commands::command().term_width(100).try_get_matches_from(arguments).unwrap_err().to_string();
+        let trimmed: Vec<_> = help.lines().map(str::trim_end).collect();
+        insta::assert_snapshot!(format!("help_{}", path.replace(' ', "_")), trimmed.join("\n"));
+    }
 }
 
 #[test]
@@ -171,7 +172,7 @@ fn a_manual_page_of_every_command() {
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
         pages.insert(name, std::fs::read_to_string(&path).unwrap());
     }
-    for name in ["sftpctl.1", "sftpctl-deploy.1", "sftpctl-local-start.1", "sftpctl-users-add.1"] {
+    for name in ["sftpctl.1", "sftpctl-deploy.1", "sftpctl-local.1", "sftpctl-users-add.1"] {
         let page = &pages[name];
         let title = Path::new(name).file_stem().unwrap().to_str().unwrap();
         assert!(page.contains(".TH") && page.replace('\\', "").contains(title), "{name}: {page}");
@@ -185,6 +186,6 @@ fn the_readme_lists_the_exit_codes_that_there_are() {
     let (_, list) = readme.split_once("| code | meaning |\n|---|---|\n").unwrap();
     let plain = |text: &str| text.replace(['`', '|'], " ").split_whitespace().collect::<Vec<_>>().join(" ");
     let listed: Vec<String> = list.lines().take_while(|line| line.starts_with('|')).map(plain).collect();
-    let known: Vec<String> = sftpctl::exit::LIST.lines().skip(1).map(plain).collect();
+    let known: Vec<String> = exit::list(&Exit::ALL).lines().skip(1).map(plain).collect();
     assert_eq!(listed, known);
 }

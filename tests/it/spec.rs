@@ -252,8 +252,8 @@ fn what_means_the_same_is_taken(#[case] source: String) {
 }
 
 #[rstest]
-#[case::utf16(b"\xff\xfev\0e\0r\0".as_slice(), "x.yaml is no UTF-8 text")]
-#[case::latin1(b"environment: \"\xe9\"\n".as_slice(), "x.yaml is no UTF-8 text")]
+#[case::utf16(b"\xff\xfev\0e\0r\0".as_slice(), "x.yaml is not valid UTF-8")]
+#[case::latin1(b"environment: \"\xe9\"\n".as_slice(), "x.yaml is not valid UTF-8")]
 fn a_file_in_another_encoding_is_refused_with_a_remedy(#[case] bytes: &[u8], #[case] message: &str) {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("x.yaml"), bytes).unwrap();

@@ -96,7 +96,7 @@ fn environment_is_deployed_repaired_and_torn_down() {
     // Files survive a teardown, and the next deployment adopts their bucket again.
     site.aws(&["put"]);
     let refused = site.ends_with(3, &["teardown", "--env", "99", "--local"]);
-    assert!(refused.contains("say --yes"), "{refused}");
+    assert!(refused.contains("pass --yes"), "{refused}");
     site.aws(&["late-log"]);
     site.ok(&["teardown", "--env", "99", "--local", "--yes"]);
     assert_eq!(

@@ -60,7 +60,7 @@ fn manual_changes_are_reported_inside_and_outside_the_stack() {
                 - { resource: us-west-2/server, property: SETSTAT, reason: \"old\" }\n"
     });
     let all = site.ends_with(2, &[&DRIFT[..], &["--ignore", "*"]].concat());
-    assert!(all.contains("--ignore * names no resource"), "{all}");
+    assert!(all.contains("`--ignore *` does not name a resource"), "{all}");
     let (report, code) = drift(&site, &["--ignore", "us-west-2/trigger"]);
     assert_eq!((counted(&report), code), (Vec::new(), 0));
     assert!(report["drifted"].to_string().contains("a load test"), "{report}");
@@ -199,7 +199,7 @@ fn manually_created_resources_are_adopted_unchanged() {
     let import: Vec<&str> =
         ["import", "--env", "99", "--local"].into_iter().chain(ids.split(' ')).chain([named.as_str()]).collect();
     let asked = site.ends_with(3, &import);
-    assert!(asked.contains("say --yes"), "{asked}");
+    assert!(asked.contains("pass --yes"), "{asked}");
     assert_eq!(site.oracle("handmade.py", &["look"]), before, "a preview changes nothing");
     site.ok(&[import.as_slice(), &["--yes"]].concat());
     assert!(site.ok(&["import", "--env", "99", "--local"]).contains("Nothing of this environment's names"));
@@ -242,10 +242,7 @@ fn import_takes_nothing_from_another_environment() {
     // A resource that could not be read may be foreign, too.
     site.ok(&["local", "faults", "add", "iam.GetRole", "error=403:AccessDenied:no"]);
     let listed = site.ends_with(1, &["import", "--env", "99", "--local"]);
-    assert!(
-        listed.contains("global/user-role could not be looked at") && listed.contains("us-west-2/table: "),
-        "{listed}"
-    );
+    assert!(listed.contains("global/user-role could not be read") && listed.contains("us-west-2/table: "), "{listed}");
     site.ok(&["local", "faults", "clear"]);
     let unknown = site.ends_with(2, &["import", "--env", "99", "--local", "global/nothing", "--yes"]);
     assert!(unknown.contains("has no resource global/nothing"), "{unknown}");

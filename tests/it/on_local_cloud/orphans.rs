@@ -50,7 +50,7 @@ fn orphans_are_listed_and_removed_on_request() {
     assert_eq!(orphans(&site), (all.to_vec(), 4));
     // `status` reads the regions of the file and of the state, which was lost here; the table lists its replicas.
     let (human, json) = status(&site);
-    assert!(human.contains("3 orphans, which the file does not have"), "{human}");
+    assert!(human.contains("3 orphaned resources (not in the environment file)"), "{human}");
     assert!(human.contains("`sftpctl teardown --env 99 --orphans` removes"), "{human}");
     assert_eq!(json["orphans"], serde_json::json!({ "found": [&all[3], &all[5], &all[6]], "unseen": [] }));
     let limited = site.ok(&["status", "--env", "99", "--local", "--region", "us-west-2", "--output", "json"]);
@@ -58,8 +58,8 @@ fn orphans_are_listed_and_removed_on_request() {
 
     let teardown = ["teardown", "--env", "99", "--local", "--orphans", "--also-region", "us-east-1"];
     let asked = site.ends_with(3, &teardown);
-    assert!(asked.contains(&second) && asked.contains("say --yes"), "{asked}");
-    assert_eq!(orphans(&site).0, all, "a refused prompt changes nothing");
+    assert!(asked.contains(&second) && asked.contains("pass --yes"), "{asked}");
+    assert_eq!(orphans(&site).0, all, "a question changes nothing");
 
     // The accounts are kept until --delete-data is given; the environment itself is left alone.
     let kept = site.ok(&[&teardown[..], &["--yes"]].concat());

@@ -30,20 +30,20 @@ fn stopped_by(signal: &str) {
     let edited = "server: { security_policy: TransferSecurityPolicy-2018-11 }";
     site.edit(|file| format!("{file}\n{edited}\n"));
     let another = site.ends_with(3, &DEPLOY);
-    assert!(another.contains("us-west-2/server: the change is another now"), "{another}");
+    assert!(another.contains("us-west-2/server: the change is a different one now"), "{another}");
     site.edit(|file| file.replace(edited, ""));
     site.ok(&DEPLOY);
     site.ok(&["verify", "--env", "99", "--local"]);
     assert_eq!(site.planned(), Vec::<String>::new());
     site.aws(&["properties"]);
 
-    // A rerun job finds its plan done, even after another deployment; later changes are not part of the plan.
-    assert!(text(&site.run(&DEPLOY).stderr).contains("saved.json was done by the last run"));
+    // A job that is run again finds its plan done, a deployment between or not; what was changed since is not part of it.
+    assert!(text(&site.run(&DEPLOY).stderr).contains("the last run finished saved.json"));
     site.ok(&["deploy", "--env", "99", "--local", "--yes", "--no-verify"]);
     site.ok(&DEPLOY);
     site.edit(|file| format!("{file}\n{edited}\n"));
     let done = site.ends_with(3, &DEPLOY);
-    assert!(done.contains("us-west-2/server: the change is another now"), "{done}");
+    assert!(done.contains("us-west-2/server: the change is a different one now"), "{done}");
 }
 
 #[test]

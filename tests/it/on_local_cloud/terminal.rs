@@ -120,8 +120,8 @@ fn live_tree_leaves_only_finished_steps() {
 fn first_ctrl_c_is_acknowledged_and_the_second_exits_at_once() {
     let site = Site::new();
     site.ok(&["local", "faults", "add", "transfer.CreateServer", "hold-after", "--region", "us-west-2"]);
-    // With a call in flight, the first Ctrl-C is acknowledged, and the second does not wait for the response.
-    let talk = [("[y/N]", "y"), ("Transfer server: creating", "^C"), ("once more stops at once", "^C")];
+    // The call is on its way: the first is told what it does, the second does not wait for the answer.
+    let talk = [("[y/N]", "y"), ("Transfer server: creating", "^C"), ("to exit now", "^C")];
     let run = Terminal::run(&site.command(&DEPLOY), 80, &talk);
     let (left, cursor) = run.left();
     assert_eq!(run.code, Some(130), "{left:#?}");

@@ -20,6 +20,7 @@ use std::time::Instant;
 
 use sftpctl_aws::Aws;
 use sftpctl_core::events::{Event, Reporter};
+use sftpctl_core::plan::saved::Earlier;
 use sftpctl_core::spec::model::Environment;
 use sftpctl_core::spec::names;
 use sftpctl_core::spec::state_place::StatePlace;
@@ -59,17 +60,6 @@ pub struct Options {
     pub reporter: Arc<dyn Reporter>,
     /// Ends the process at once: at the second wish to stop.
     pub abort: fn(),
-}
-
-/// What the run before this one did of a saved plan.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Earlier {
-    /// It did another plan, or none.
-    Nothing,
-    /// It began this one and did not finish.
-    Part,
-    /// All of it.
-    Whole,
 }
 
 /// A run.

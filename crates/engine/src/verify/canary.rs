@@ -13,9 +13,10 @@ use tokio::time::Instant;
 use super::login::{Attempt, LoginCheck, check};
 use crate::clock;
 use crate::wait;
+use sftp_authorizer::Account;
 use sftp_authorizer::home::Home;
-use sftp_authorizer::{Account, password};
 use sftpctl_accounts::Accounts;
+use sftpctl_accounts::password::{self, GENERATED_LENGTH, HashError};
 use sftpctl_aws::{Aws, AwsError};
 use sftpctl_core::spec::model::Environment;
 use sftpctl_core::spec::names;
@@ -60,8 +61,8 @@ pub enum VerifyError {
     #[error("the environment has no cluster")]
     NoCluster,
     /// The hasher failed.
-    #[error("the canary's password could not be hashed: {0}")]
-    Hash(String),
+    #[error(transparent)]
+    Hash(#[from] HashError),
 }
 
 /// Logs a canary in at every server of these regions.
@@ -74,7 +75,7 @@ pub async fn verify(
     regions: &[String],
     sender: &Sender,
 ) -> Result<Vec<LoginCheck>, VerifyError> {
-    let secret = random(24);
+    let secret = password::random_text(GENERATED_LENGTH);
     let accounts = Accounts::new(Arc::clone(aws), environment);
     let canary = release(&accounts, environment, &secret, sender).await?;
     let mut checks = Vec::new();
@@ -126,9 +127,7 @@ async fn release(
     let cluster = environment.clusters.keys().next().ok_or(VerifyError::NoCluster)?;
     let now = jiff::Timestamp::now();
     let then = now - jiff::SignedDuration::try_from(STALE).unwrap_or_default();
-    let mut salt = [0; password::SALT_BYTES];
-    rand::fill(&mut salt);
-    let stored = password::hash_random(secret, &salt).map_err(|error| VerifyError::Hash(error.to_string()))?;
+    let stored = password::hash_random(secret)?;
     let (slots, stale) = match sender {
         Sender::Deployment { .. } => (OF_DEPLOYMENTS..=OF_DEPLOYMENTS, END_OF_TIME.to_owned()),
         Sender::Anybody => (1..=SLOTS, clock::rfc3339(then)),
@@ -136,7 +135,7 @@ async fn release(
     for slot in slots {
         let canary = Account {
             org_id: -slot,
-            username: format!("sftpctl-canary-{}", random(12).to_lowercase()),
+            username: format!("sftpctl-canary-{}", password::random_text(12).to_lowercase()),
             password: Some(stored.clone()),
             home: Home { bucket: names::upload_bucket(environment, cluster), folder: "sftpctl-canary".to_owned() },
             disabled: false,
@@ -150,10 +149,4 @@ async fn release(
         }
     }
     Err(VerifyError::Busy)
-}
-
-/// Letters and digits, from the operating system's generator by way of a cryptographic one.
-pub fn random(length: usize) -> String {
-    use rand::distr::{Alphanumeric, SampleString as _};
-    Alphanumeric.sample_string(&mut rand::rng(), length)
 }

@@ -66,14 +66,14 @@ fn ctrl_c_at_a_question_gives_the_lock_back() {
     let interrupted = answered(&site, "^C", &["deploy", "--env", "99", "--local"]);
     assert_eq!(interrupted.code, Some(130), "{}", text(&interrupted.written));
     assert!(site.planned().contains(&"us-west-2/server".to_owned()), "nothing was begun");
-    assert!(site.ok(&["lock", "show", "--env", "99", "--local"]).contains("Nobody works on environment 99"));
+    assert!(site.ok(&["lock", "show", "--env", "99", "--local"]).contains("Environment 99 is not locked"));
 }
 
 #[test]
 fn a_lock_is_waited_for_and_broken_by_whoever_says_so() {
     let (site, show) = (Site::new(), ["lock", "show", "--env", "99", "--local"]);
     let records = Records::of(&site);
-    assert!(site.ok(&show).contains("Nobody works on environment 99"));
+    assert!(site.ok(&show).contains("Environment 99 is not locked"));
     let run = records.begin(2);
     let given_up = site.ends_with(5, &[&REBUILD[..], &["--lock-timeout", "1"]].concat());
     assert!(given_up.contains("waiting for the lock: deploy by"), "{given_up}");
@@ -187,7 +187,7 @@ fn documents_that_cannot_be_read_are_refused_with_what_to_do() {
     }
     restore();
     let refused = site.ends_with(2, &[&REBUILD[..], &["--region", "us-west-2"]].concat());
-    assert!(refused.contains("without --region"), "{refused}");
+    assert!(refused.contains("omit --region"), "{refused}");
     // Another account's state, whole, is not put aside.
     records.write("99.json", "{");
     records.write("99.journal", &foreign);

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use super::fold::fold;
-use super::lines::{STOPPING, doing, ended, took};
-use super::output;
+use super::words::{STOPPING, doing, ended, took};
+use crate::report::fold::fold;
+use crate::report::streams;
 use sftpctl_core::events::{Event, Outcome, Reporter};
 use sftpctl_core::kind::NodeId;
 
@@ -36,7 +36,7 @@ struct Step {
 /// Title and words in one line: where it is narrow, the title is cut, since the words are what changes.
 fn fitted(title: &str, words: &str) -> String {
     // Spinner, elapsed time and the spaces between.
-    let room = output::progress_width().saturating_sub(12);
+    let room = streams::progress_width().saturating_sub(12);
     let (long, wanted) = (title.chars().count(), words.chars().count() + 2);
     if long + wanted <= room || room < 30 {
         return format!("{title}: {words}");
@@ -112,7 +112,7 @@ impl Live {
             }
         }
         let (sign, words, more) = ended(outcome);
-        let width = output::progress_width();
+        let width = streams::progress_width();
         let mut text = fold(&format!("{sign} {}  {title}: {words}{}", step.place(), took(outcome, seconds)), width);
         for line in more {
             text.push('\n');
@@ -134,9 +134,9 @@ impl Reporter for Live {
             Event::StepNews { step, line } => self.news(step, line),
             Event::Stopping => {
                 // Only a closed terminal refuses, and then nobody reads it.
-                let _ = self.multi.println(fold(STOPPING, output::progress_width()));
+                let _ = self.multi.println(fold(STOPPING, streams::progress_width()));
             }
-            Event::StepRetried { step, reason } => self.say(step, &format!("trying again: {reason}")),
+            Event::StepRetried { step, reason } => self.say(step, &format!("retrying: {reason}")),
             Event::StepFinished { step, outcome, seconds } => self.finished(step, outcome, *seconds),
         }
     }

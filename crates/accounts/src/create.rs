@@ -1,0 +1,259 @@
+//! A new account: checked against the rules and the environment, then written with the marker of its home folder.
+
+use sftp_authorizer::Account;
+use sftp_authorizer::account::parse_range;
+use sftp_authorizer::home::Home;
+use sftpctl_aws::{Aws, AwsError};
+use sftpctl_core::spec::model::Environment;
+use sftpctl_core::spec::names;
+
+use super::change::timestamp;
+use super::password::{self, HashError};
+use super::rules::{self, RuleError};
+use super::store::{AccountError, Accounts};
+
+/// What a new account is to be.
+#[derive(Clone, Debug)]
+pub struct NewAccount {
+    /// The customer's number.
+    pub org_id: i64,
+    /// What the customer logs in with.
+    pub username: String,
+    /// Where the customer's files go.
+    pub home: HomeChoice,
+    /// Public keys as [`rules::public_keys`] returns them.
+    pub public_keys: Vec<String>,
+    /// Address ranges to admit, such as `192.0.2.0/24`; empty for all addresses.
+    pub allowed: Vec<String>,
+}
+
+/// How the home folder is named.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HomeChoice {
+    /// The folder named after the organisation in this cluster's bucket.
+    Cluster(String),
+    /// `/<bucket>/<folder>`, in the bucket of one of the environment's clusters.
+    Path(String),
+}
+
+/// An account could not be created.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum CreateError {
+    /// The account, or its password, breaks a rule.
+    #[error(transparent)]
+    Rule(#[from] RuleError),
+    /// The home is not a folder in a bucket.
+    #[error("invalid home folder `{0}`")]
+    InvalidHome(String),
+    /// The home is in a bucket that the environment does not have.
+    #[error("the bucket {bucket} does not belong to a cluster of environment {environment}")]
+    UnknownBucket {
+        /// The bucket of the home.
+        bucket: String,
+        /// The environment.
+        environment: String,
+        /// The environment's clusters.
+        clusters: Vec<String>,
+    },
+    /// The environment does not have the cluster.
+    #[error("environment {environment} has no cluster `{cluster}`")]
+    UnknownCluster {
+        /// The cluster that was asked for.
+        cluster: String,
+        /// The environment.
+        environment: String,
+        /// The environment's clusters.
+        clusters: Vec<String>,
+    },
+    /// An address range cannot be parsed.
+    #[error("invalid address range `{0}`")]
+    InvalidRange(String),
+    /// The password could not be hashed.
+    #[error(transparent)]
+    Hash(#[from] HashError),
+    /// The account could not be written.
+    #[error(transparent)]
+    Account(#[from] AccountError),
+    /// The account was written, and the marker of its home folder was not.
+    #[error("the home folder of {username} could not be created")]
+    Marker {
+        /// Whose home.
+        username: String,
+        /// AWS's answer.
+        source: AwsError,
+    },
+}
+
+impl CreateError {
+    /// What to do about it, where that is the same wherever the account is created.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::InvalidHome(_) => Some("a home folder has the form /<bucket>/<folder>".to_owned()),
+            Self::UnknownBucket { clusters, .. } | Self::UnknownCluster { clusters, .. } => {
+                Some(format!("its clusters are {}", clusters.join(", ")))
+            }
+            Self::InvalidRange(_) => Some("a range has the form 192.0.2.0/24 or 2001:db8::/32".to_owned()),
+            Self::Marker { .. } => {
+                Some("the account was added and works; its folder appears with the first upload".to_owned())
+            }
+            Self::Rule(_) | Self::Hash(_) | Self::Account(_) => None,
+        }
+    }
+}
+
+/// An account that keeps the rules and is not written yet.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    account: Account,
+    /// The region of the home's bucket.
+    region: String,
+}
+
+impl Draft {
+    /// Checks everything but the password, without a call to AWS.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn new(environment: &Environment, new: NewAccount) -> Result<Self, CreateError> {
+        rules::org_id(new.org_id)?;
+        rules::username(&new.username, &environment.authorizer.block_list)?;
+        let (home, region) = home(environment, &new.home, new.org_id)?;
+        let range = |text: &String| parse_range(text).ok_or_else(|| CreateError::InvalidRange(text.clone()));
+        let account = Account {
+            org_id: new.org_id,
+            username: new.username,
+            password: None,
+            home,
+            disabled: false,
+            allowed: new.allowed.iter().map(range).collect::<Result<_, _>>()?,
+            public_keys: new.public_keys,
+            created: None,
+            updated: None,
+        };
+        Ok(Self { account, region })
+    }
+
+    /// Whether the customer can log in only with a password.
+    pub fn needs_password(&self) -> bool {
+        self.account.public_keys.is_empty()
+    }
+
+    /// Writes the account with the hash of its password, and the marker that shows its folder before the first upload.
+    ///
+    /// # Errors
+    /// The password breaks a rule, the name or the number is taken, or AWS refused a call. After
+    /// [`CreateError::Marker`] the account exists.
+    pub async fn create(
+        self,
+        aws: &Aws,
+        environment: &Environment,
+        accounts: &Accounts,
+        password: Option<&str>,
+    ) -> Result<Account, CreateError> {
+        let account = with_password(self.account, password)?;
+        accounts.add(&account).await?;
+        let marker = format!("{}/", account.home.folder);
+        aws.s3(&self.region)
+            .put_object(&account.home.bucket, &marker, Vec::new(), &environment.account)
+            .await
+            .map_err(|source| CreateError::Marker { username: account.username.clone(), source })?;
+        Ok(account)
+    }
+}
+
+/// The account as it is written, with the time and the hash of its password.
+fn with_password(account: Account, password: Option<&str>) -> Result<Account, CreateError> {
+    if let Some(password) = password {
+        rules::password(password)?;
+    }
+    let (password, now) = (password.map(password::hash).transpose()?, timestamp());
+    Ok(Account { password, created: Some(now.clone()), updated: Some(now), ..account })
+}
+
+/// The home, and the region of its bucket.
+fn home(environment: &Environment, choice: &HomeChoice, org_id: i64) -> Result<(Home, String), CreateError> {
+    let clusters = || environment.clusters.keys().cloned().collect();
+    match choice {
+        HomeChoice::Cluster(name) => {
+            let cluster = environment.clusters.get(name).ok_or_else(|| CreateError::UnknownCluster {
+                cluster: name.clone(),
+                environment: environment.name.clone(),
+                clusters: clusters(),
+            })?;
+            let home = Home { bucket: names::upload_bucket(environment, name), folder: org_id.to_string() };
+            Ok((home, cluster.region.clone()))
+        }
+        HomeChoice::Path(path) => {
+            let home = Home::parse(path).ok_or_else(|| CreateError::InvalidHome(path.clone()))?;
+            let mut all = environment.clusters.iter();
+            match all.find(|(name, _)| names::upload_bucket(environment, name) == home.bucket) {
+                Some((_, cluster)) => Ok((home, cluster.region.clone())),
+                None => Err(CreateError::UnknownBucket {
+                    bucket: home.bucket,
+                    environment: environment.name.clone(),
+                    clusters: clusters(),
+                }),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sftp_authorizer::password::{Verdict, verify};
+
+    use super::*;
+
+    fn environment() -> Environment {
+        sftpctl_core::spec::load(include_str!("../../../environments/99.yaml"), "99.yaml").unwrap()
+    }
+
+    fn new(home: HomeChoice) -> NewAccount {
+        NewAccount {
+            org_id: 175_781,
+            username: "my1sftp".into(),
+            home,
+            public_keys: Vec::new(),
+            allowed: vec!["192.0.2.7/24".into()],
+        }
+    }
+
+    #[test]
+    fn home_is_the_organisations_folder_or_the_path() {
+        let environment = environment();
+        let by_cluster = Draft::new(&environment, new(HomeChoice::Cluster("99-5".into()))).unwrap();
+        let bucket = names::upload_bucket(&environment, "99-5");
+        assert_eq!(by_cluster.account.home.path(), format!("/{bucket}/175781"));
+        assert_eq!(by_cluster.region, "us-west-2");
+        assert_eq!(by_cluster.account.allowed[0].to_string(), "192.0.2.0/24");
+        let path = format!("/{bucket}/other/folder");
+        let by_path = Draft::new(&environment, new(HomeChoice::Path(path.clone()))).unwrap();
+        assert_eq!(by_path.account.home.path(), path);
+    }
+
+    #[test]
+    fn accounts_that_break_a_rule_are_refused() {
+        let environment = environment();
+        let refused = |new: NewAccount| Draft::new(&environment, new).unwrap_err().to_string();
+        assert_eq!(refused(new(HomeChoice::Cluster("5".into()))), "environment 99 has no cluster `5`");
+        assert_eq!(refused(new(HomeChoice::Path("/x".into()))), "invalid home folder `/x`");
+        let elsewhere = refused(new(HomeChoice::Path("/another-bucket/175781".into())));
+        assert_eq!(elsewhere, "the bucket another-bucket does not belong to a cluster of environment 99");
+        let here = || HomeChoice::Cluster("99-5".into());
+        let wrong = refused(NewAccount { allowed: vec!["192.0.2.0/33".into()], ..new(here()) });
+        assert_eq!(wrong, "invalid address range `192.0.2.0/33`");
+        assert!(refused(NewAccount { org_id: 0, ..new(here()) }).contains('0'));
+        assert!(refused(NewAccount { username: "ab".into(), ..new(here()) }).contains("`ab`"));
+    }
+
+    #[test]
+    fn passwords_are_checked_and_hashed() {
+        let draft = Draft::new(&environment(), new(HomeChoice::Cluster("99-5".into()))).unwrap();
+        assert!(draft.needs_password());
+        let account = with_password(draft.account.clone(), Some("a password")).unwrap();
+        assert_eq!(verify("a password", account.password.as_deref().unwrap()), Verdict::Right);
+        assert!(account.created.is_some() && account.created == account.updated);
+        assert!(matches!(with_password(draft.account.clone(), Some("")), Err(CreateError::Rule(_))));
+        assert_eq!(with_password(draft.account, None).unwrap().password, None);
+    }
+}

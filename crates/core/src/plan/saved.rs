@@ -1,0 +1,216 @@
+//! Saved plans: the text of one, and whether a deployment may still follow it. Pure.
+
+use sha2::{Digest as _, Sha256};
+
+use super::model::{Plan, Step, VERSION};
+use crate::hex;
+use crate::model::Action;
+
+/// What the run before this one did of a saved plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Earlier {
+    /// It followed another plan, or none.
+    Nothing,
+    /// It began this one and did not finish.
+    Part,
+    /// It finished this one.
+    Whole,
+}
+
+/// A text is not a saved plan that this version can follow.
+#[derive(Debug, thiserror::Error)]
+pub enum SavedPlanError {
+    /// The text is not a plan.
+    #[error("{0}")]
+    Invalid(#[from] serde_json::Error),
+    /// A newer sftpctl wrote it.
+    #[error("it was written by a newer sftpctl (format {version}{}); this one reads up to format {VERSION}", if *.additions { " with additions" } else { "" })]
+    Newer {
+        /// The version of its format.
+        version: u64,
+        /// Whether the version is known, and fields are not.
+        additions: bool,
+    },
+    /// It has no version, or one that never was.
+    #[error("unknown format version")]
+    UnknownVersion,
+}
+
+/// A saved plan must not be followed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the saved plan is stale: AWS has changed since it was made; nothing was changed")]
+pub struct StalePlan {
+    /// What differs, one line each.
+    pub differences: Vec<String>,
+}
+
+/// The text of a saved plan.
+pub fn to_text(plan: &Plan) -> String {
+    serde_json::to_string_pretty(plan).unwrap_or_default() + "\n"
+}
+
+/// Reads the text of a saved plan.
+///
+/// # Errors
+/// It is not a plan, or one of another version.
+pub fn parse(text: &str) -> Result<Plan, SavedPlanError> {
+    // The version first: a newer plan need not have the form of this one's.
+    let value: serde_json::Value = serde_json::from_str(text)?;
+    match value["version"].as_u64() {
+        Some(version) if version > u64::from(VERSION) => Err(SavedPlanError::Newer { version, additions: false }),
+        Some(version) if version == u64::from(VERSION) => serde_json::from_value(value).map_err(|error| {
+            // A plan has no digest that would tell a newer sftpctl from an edit by hand, and plans are not edited.
+            match error.to_string().starts_with("unknown ") {
+                true => SavedPlanError::Newer { version, additions: true },
+                false => SavedPlanError::Invalid(error),
+            }
+        }),
+        _ => Err(SavedPlanError::UnknownVersion),
+    }
+}
+
+/// Identifies a plan: the SHA-256 of its JSON, in hexadecimal.
+pub fn digest(plan: &Plan) -> String {
+    let text = serde_json::to_vec(plan).unwrap_or_default();
+    hex::encode(&Sha256::digest(text))
+}
+
+/// Checks that the current plan is the saved one, or what the run before left of it: nothing where that run did it all, as
+/// when a pipeline reruns a job.
+///
+/// # Errors
+/// The current plan has anything else to do.
+pub fn check(saved: &Plan, now: &Plan, earlier: Earlier) -> Result<(), StalePlan> {
+    if saved == now || (earlier == Earlier::Whole && now.is_empty()) {
+        return Ok(());
+    }
+    let resumed = earlier == Earlier::Part;
+    let mut differences: Vec<String> = Vec::new();
+    if (&saved.environment, &saved.account) != (&now.environment, &now.account) {
+        differences.push(format!("it is for environment {} in account {}", saved.environment, saved.account));
+    }
+    for step in &saved.steps {
+        match now.step(&step.id) {
+            None if !resumed => differences.push(format!("{}: there is nothing left to do", step.id)),
+            Some(other) if other != step && !(resumed && is_part_of(other, step)) => {
+                differences.push(format!("{}: the change is a different one now", step.id));
+            }
+            _ => {}
+        }
+    }
+    let new = now.steps.iter().filter(|step| saved.step(&step.id).is_none());
+    differences.extend(new.map(|step| format!("{}: was not in the plan", step.id)));
+    if differences.is_empty() { Ok(()) } else { Err(StalePlan { differences }) }
+}
+
+/// Whether a change is the rest of a planned one: what was to be created is half created, or fewer properties differ, and
+/// what was to be known later is known by now. A property that still differs must be planned as it was: a file that was
+/// edited in between is another plan.
+fn is_part_of(now: &Step, planned: &Step) -> bool {
+    let whole = matches!(planned.change.action, Action::Create | Action::Import | Action::Recreate);
+    let goes = matches!(now.change.action, Action::Delete | Action::Keep);
+    ((whole && !goes) || now.change.action == planned.change.action)
+        && now.change.properties.iter().all(|property| {
+            let same = planned.change.properties.iter().find(|planned| planned.name == property.name);
+            same.map_or(whole, |same| same.after_node.is_some() || same.after == property.after)
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kind::{Kind, NodeId};
+    use crate::model::{Change, PropertyChange};
+
+    /// A step's region, what is done, and properties with what they become.
+    type Short<'a> = (&'a str, Action, &'a [(&'a str, &'a str)]);
+
+    fn plan(steps: &[Short<'_>]) -> Plan {
+        let steps = steps.iter().map(|(id, action, properties)| {
+            let properties = properties.iter().map(|(name, after)| PropertyChange {
+                name: (*name).to_owned(),
+                before: None,
+                after: Some((*after).into()),
+                after_node: None,
+                replaces: None,
+            });
+            let change = Change { action: *action, reason: None, properties: properties.collect() };
+            Step {
+                id: NodeId::new(id, Kind::Server),
+                kind: Kind::Server,
+                title: (*id).to_owned(),
+                change,
+                needs: Vec::new(),
+            }
+        });
+        let (environment, account) = ("99".to_owned(), "111111111111".to_owned());
+        Plan { version: VERSION, environment, account, steps: steps.collect() }
+    }
+
+    #[test]
+    fn newer_plan_is_called_newer() {
+        let whole = serde_json::to_string(&plan(&[("a", Action::Create, &[("x", "1")])])).unwrap();
+        assert!(parse(&whole).is_ok());
+        for (from, to, says) in [
+            ("\"version\":1", "\"version\":2,\"by\":\"sftpctl 2\"", "newer sftpctl (format 2)"),
+            ("\"version\":1", "\"version\":1,\"by\":\"sftpctl 2\"", "newer sftpctl (format 1 with additions)"),
+            ("\"create\"", "\"rotate\"", "newer sftpctl (format 1 with additions)"),
+            ("\"version\":1", "\"version\":0", "unknown format version"),
+            ("\"version\":1,", "", "unknown format version"),
+        ] {
+            let error = parse(&whole.replacen(from, to, 1)).unwrap_err().to_string();
+            assert!(error.contains(says), "{from} {to}: {error}");
+        }
+        assert!(matches!(parse(&whole[1..]), Err(SavedPlanError::Invalid(_))));
+    }
+
+    #[test]
+    fn a_saved_plan_is_followed_or_resumed_and_no_other() {
+        use Action::{Create, Delete, Keep, Update};
+        use Earlier::{Nothing, Part, Whole};
+        let saved = plan(&[("a", Create, &[("x", "1"), ("y", "2")]), ("b", Update, &[("x", "1")])]);
+        for (now, accepted) in [
+            (saved.clone(), &[Nothing, Part, Whole][..]),
+            (plan(&[]), &[Part, Whole]),
+            (plan(&[("b", Update, &[("x", "1")])]), &[Part]),
+            (plan(&[("a", Update, &[("y", "2")])]), &[Part]),
+            (plan(&[("a", Update, &[("y", "3")])]), &[]),
+            (plan(&[("b", Update, &[("x", "2")])]), &[]),
+            (plan(&[("a", Delete, &[])]), &[]),
+            (plan(&[("a", Keep, &[])]), &[]),
+            (plan(&[("b", Delete, &[])]), &[]),
+            (plan(&[("c", Create, &[])]), &[]),
+        ] {
+            for earlier in [Nothing, Part, Whole] {
+                let checked = check(&saved, &now, earlier);
+                assert_eq!(checked.is_ok(), accepted.contains(&earlier), "{earlier:?}: {now:?}: {checked:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn differences_name_the_steps() {
+        let saved = plan(&[("a", Action::Create, &[]), ("b", Action::Update, &[])]);
+        let now = plan(&[("b", Action::Delete, &[]), ("c", Action::Create, &[])]);
+        let stale = check(&saved, &now, Earlier::Nothing).unwrap_err();
+        assert_eq!(
+            stale.differences,
+            [
+                "a/server: there is nothing left to do",
+                "b/server: the change is a different one now",
+                "c/server: was not in the plan",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_text_of_a_plan_is_read_back_and_other_text_is_not() {
+        let saved = plan(&[("a", Action::Create, &[("x", "1")])]);
+        let text = to_text(&saved);
+        let read = parse(&text).unwrap();
+        assert_eq!((digest(&read), &read), (digest(&saved), &saved));
+        assert!(matches!(parse("{}"), Err(SavedPlanError::Invalid(_))));
+        let newer = to_text(&Plan { version: VERSION + 1, ..saved });
+        assert!(matches!(parse(&newer), Err(SavedPlanError::Newer { .. })));
+    }
+}

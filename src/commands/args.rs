@@ -1,0 +1,267 @@
+//! Arguments that several commands share: the environment file, AWS, the state, the lock.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Args;
+
+use crate::error::CliError;
+use crate::exit::{self, Exit};
+use crate::local_cloud;
+use crate::report::shell_word::shell_word;
+use crate::report::{Printer, annotations, streams};
+use sftpctl_aws::Aws;
+use sftpctl_core::spec;
+use sftpctl_core::spec::model::Environment;
+use sftpctl_core::spec::state_place::StatePlace;
+use sftpctl_engine::run::{self, Options, Run};
+use sftpctl_engine::state::store::Store;
+
+/// Where the environment file is.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct FileArgs {
+    /// Name of the environment: environments/NAME.yaml
+    #[arg(long, value_name = "NAME", required_unless_present = "env_file", conflicts_with = "env_file")]
+    env: Option<String>,
+    /// Path of the environment file
+    #[arg(long, value_name = "PATH")]
+    env_file: Option<PathBuf>,
+    /// Also annotate faults of the file for a CI system: github
+    #[arg(long, value_name = "SYSTEM", value_enum, hide_possible_values = true)]
+    annotations: Option<Annotations>,
+}
+
+/// A CI system that shows faults beside their lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Annotations {
+    /// GitHub Actions: `::error file=…,line=…,col=…::`.
+    Github,
+}
+
+impl FileArgs {
+    /// The path and its text.
+    pub(crate) fn read(&self) -> Result<(PathBuf, String), CliError> {
+        let path = match (&self.env_file, &self.env) {
+            (Some(path), _) => path.clone(),
+            (None, name) => Path::new("environments").join(format!("{}.yaml", name.as_deref().unwrap_or_default())),
+        };
+        match std::fs::read_to_string(&path) {
+            Ok(text) => Ok((path, text)),
+            Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+                Err(CliError::new(Exit::Usage, format!("{} is not valid UTF-8", path.display()))
+                    .hint(format!("save it as UTF-8; `file {}` shows its encoding", word(&path))))
+            }
+            Err(error) => {
+                let there: Vec<String> = std::fs::read_dir("environments")
+                    .into_iter()
+                    .flatten()
+                    .filter_map(|entry| entry.ok()?.file_name().to_str()?.strip_suffix(".yaml").map(str::to_owned))
+                    .collect();
+                let hint = if there.is_empty() {
+                    "there is no folder `environments` here; --env-file takes any path".to_owned()
+                } else {
+                    format!("the environments here are {}", there.join(", "))
+                };
+                Err(CliError::new(Exit::Usage, format!("cannot read {}: {error}", path.display())).hint(hint))
+            }
+        }
+    }
+
+    /// Annotates the faults where that was asked for. On stderr: stdout may be JSON, and GitHub reads both.
+    pub(crate) fn annotate(&self, path: &str, faults: &spec::Faults) {
+        if self.annotations == Some(Annotations::Github) {
+            let workspace = std::env::var_os("GITHUB_WORKSPACE").map(PathBuf::from);
+            let here = std::env::current_dir().unwrap_or_default();
+            let path = annotations::within(workspace.as_deref(), &here, Path::new(path));
+            streams::progress(&annotations::github(&path, faults.list()));
+        }
+    }
+
+    /// The environment.
+    pub(crate) fn load(&self, printer: Printer) -> Result<Environment, CliError> {
+        let (path, source) = self.read()?;
+        let shown = path.display().to_string();
+        spec::load(&source, &shown).map_err(|faults| {
+            self.annotate(&shown, &faults);
+            CliError::new(Exit::Usage, faults.render(printer.has_color()))
+        })
+    }
+
+    fn words(&self) -> String {
+        match (&self.env_file, &self.env) {
+            (Some(path), _) => format!("--env-file {}", word(path)),
+            (None, name) => format!("--env {}", shell_word(name.as_deref().unwrap_or_default())),
+        }
+    }
+}
+
+fn word(path: &Path) -> String {
+    shell_word(&path.display().to_string())
+}
+
+/// Which environment, and where AWS is.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct AwsArgs {
+    #[command(flatten)]
+    file: FileArgs,
+    /// Use the local cloud, and start it if it is not running
+    #[arg(long)]
+    local: bool,
+    /// Profile of the AWS configuration
+    #[arg(long, value_name = "NAME", conflicts_with = "local")]
+    profile: Option<String>,
+    /// One endpoint for every AWS service
+    #[arg(long, value_name = "URL", conflicts_with = "local")]
+    endpoint_url: Option<String>,
+}
+
+impl AwsArgs {
+    /// Whether AWS is the local cloud.
+    pub(crate) fn is_local(&self) -> bool {
+        self.local
+    }
+
+    /// The environment, and AWS as its account.
+    pub(crate) async fn connect(&self, printer: Printer) -> Result<(Environment, Arc<Aws>), CliError> {
+        let environment = self.file.load(printer)?;
+        let endpoint_url = self.endpoint(&environment).await?;
+        let aws = run::connect(&environment, self.profile.clone(), endpoint_url, self.local).await?;
+        Ok((environment, aws))
+    }
+
+    /// The same arguments, to be copied into another command.
+    pub(crate) fn words(&self) -> String {
+        let mut words = self.file.words();
+        if self.local {
+            words.push_str(" --local");
+        }
+        for (option, value) in [("--profile", &self.profile), ("--endpoint-url", &self.endpoint_url)] {
+            if let Some(value) = value {
+                words.push_str(&format!(" {option} {}", shell_word(value)));
+            }
+        }
+        words
+    }
+
+    /// Where AWS is: with `--local` the local cloud, which is started first.
+    async fn endpoint(&self, environment: &Environment) -> Result<Option<String>, CliError> {
+        if !self.local {
+            return Ok(self.endpoint_url.clone());
+        }
+        let zone = environment.dns.as_ref().map(|dns| dns.zone.as_str());
+        Ok(local_cloud::start(&environment.account, zone).await?.endpoint)
+    }
+
+    /// Where the state is, unless `chosen`; the local cloud has its own.
+    fn state_place(&self, chosen: Option<&StatePlace>, environment: &Environment) -> StatePlace {
+        match (chosen, &environment.state.place) {
+            (Some(place), _) => place.clone(),
+            (None, _) if self.local => StatePlace::Folder(".sftpctl/local/state".into()),
+            (None, Some(place)) => place.clone(),
+            (None, None) => StatePlace::Folder(".sftpctl/state".into()),
+        }
+    }
+}
+
+/// What a run on an environment needs.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct EnvArgs {
+    #[command(flatten)]
+    pub(crate) aws: AwsArgs,
+    /// Limit the run to this region (repeatable)
+    #[arg(long = "region", value_name = "REGION")]
+    pub(crate) regions: Vec<String>,
+    /// Where the state is: a folder, or s3://BUCKET/PREFIX [default: `state.place` of the environment file, else
+    /// .sftpctl/state; with --local .sftpctl/local/state]
+    #[arg(long, value_name = "PLACE")]
+    state: Option<StatePlace>,
+    /// The authorizer's binary [default: sftp-authorizer beside this program]
+    #[arg(long, value_name = "PATH", env = "SFTPCTL_PACKAGE")]
+    package: Option<PathBuf>,
+}
+
+impl EnvArgs {
+    /// Begins a run; with `--local` the local cloud is started first.
+    pub(crate) async fn open(&self, printer: Printer) -> Result<Run, CliError> {
+        let environment = self.aws.file.load(printer)?;
+        spec::warnings(&environment).iter().for_each(|warning| streams::progress(&format!("warning: {warning}")));
+        let endpoint_url = self.aws.endpoint(&environment).await?;
+        Ok(Run::open(Options {
+            state: self.aws.state_place(self.state.as_ref(), &environment),
+            environment,
+            profile: self.aws.profile.clone(),
+            endpoint_url,
+            local: self.aws.local,
+            regions: self.regions.clone(),
+            package: self.package.clone(),
+            reporter: printer.reporter(),
+            abort: stop_now,
+        })
+        .await?)
+    }
+
+    /// The environment, and its state alone.
+    pub(crate) async fn open_state(&self, printer: Printer) -> Result<(Environment, Store), CliError> {
+        let (environment, aws) = self.aws.connect(printer).await?;
+        let store = run::store(&aws, &environment, &self.aws.state_place(self.state.as_ref(), &environment));
+        Ok((environment, store))
+    }
+
+    /// The same arguments but the regions, to be copied into another command.
+    pub(crate) fn words(&self) -> String {
+        let mut words = self.aws.words();
+        if let Some(place) = &self.state {
+            words.push_str(&format!(" --state {}", shell_word(&place.to_string())));
+        }
+        if let Some(path) = &self.package {
+            words.push_str(&format!(" --package {}", word(path)));
+        }
+        words
+    }
+}
+
+/// Which environment's state, and where it is.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct StateArgs {
+    #[command(flatten)]
+    aws: AwsArgs,
+    /// Where the state is: a folder, or s3://BUCKET/PREFIX [default: as for deploy]
+    #[arg(long, value_name = "PLACE")]
+    state: Option<StatePlace>,
+}
+
+impl StateArgs {
+    /// Where the state is.
+    pub(crate) fn place(&self, environment: &Environment) -> StatePlace {
+        self.aws.state_place(self.state.as_ref(), environment)
+    }
+
+    /// The environment, AWS, and the state.
+    pub(crate) async fn open(&self, printer: Printer) -> Result<(Environment, Arc<Aws>, Store), CliError> {
+        let (environment, aws) = self.aws.connect(printer).await?;
+        let store = run::store(&aws, &environment, &self.place(&environment));
+        Ok((environment, aws, store))
+    }
+}
+
+/// How long to wait for another run.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct LockTimeout {
+    /// Seconds to wait for another run's lock; a killed run's lock expires with its lease
+    #[arg(long = "lock-timeout", value_name = "SECONDS", default_value_t = 0)]
+    pub(crate) seconds: u64,
+}
+
+/// Whether to ask.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Yes {
+    /// Skip the confirmation prompt
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+/// Ends the process at the second Ctrl-C.
+fn stop_now() {
+    streams::progress("stopped; rerun the same command to resume");
+    exit::leave(Exit::Interrupted)
+}

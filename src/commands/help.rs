@@ -1,0 +1,134 @@
+//! The help of every command, with the exit codes that it can end with.
+
+use clap::{Command, CommandFactory as _};
+
+use super::Cli;
+use crate::exit::{self, Exit};
+
+/// The heading of the options that every command takes.
+pub(super) const GLOBAL: &str = "Global options";
+
+/// The command line.
+pub fn command() -> Command {
+    with_exit_codes(Cli::command(), "")
+}
+
+/// Appends the exit codes to the help of a command, called `path` behind the program's name, and of all below it.
+fn with_exit_codes(command: Command, path: &str) -> Command {
+    let exits = if path.is_empty() { Exit::ALL.to_vec() } else { exits(&command, path) };
+    let help = match command.get_after_help() {
+        Some(help) => format!("{help}\n\n{}", exit::list(&exits)),
+        None => exit::list(&exits),
+    };
+    command.after_help(help).mut_subcommands(|below| {
+        let path = joined(path, below.get_name());
+        with_exit_codes(below, &path)
+    })
+}
+
+fn joined(path: &str, name: &str) -> String {
+    format!("{path} {name}").trim_start().to_owned()
+}
+
+/// How a command can end; one with commands below it as any of these.
+fn exits(command: &Command, path: &str) -> Vec<Exit> {
+    if command.has_subcommands() {
+        let below = command.get_subcommands().flat_map(|below| exits(below, &joined(path, below.get_name())));
+        let mut all: Vec<Exit> = below.collect();
+        all.sort();
+        all.dedup();
+        return all;
+    }
+    of_command(path).unwrap_or(&Exit::ALL).to_vec()
+}
+
+/// How a command without commands below it can end.
+fn of_command(path: &str) -> Option<&'static [Exit]> {
+    use Exit::{Changes, Failed, Interrupted, Locked, Ok, Partly, Refused, Usage};
+    Some(match path {
+        "schema" | "completions" | "man" | "validate" | "package" => &[Ok, Usage],
+        // As `sftpctl-local` ends.
+        "local" => &[Ok, Usage],
+        "plan" | "drift" => &[Ok, Failed, Usage, Refused, Changes],
+        "status" | "verify" | "test-login" | "connect-info" | "state list" | "state show" => {
+            &[Ok, Failed, Usage, Refused]
+        }
+        "users add" | "users passwd" | "users disable" | "users enable" | "users remove" | "users show"
+        | "users list" => &[Ok, Failed, Usage, Refused],
+        "lock show" | "lock break" => &[Ok, Failed, Usage, Refused, Locked],
+        "state move" => &[Ok, Failed, Usage, Refused, Locked, Partly],
+        "deploy" | "teardown" | "import" | "state rebuild" => {
+            &[Ok, Failed, Usage, Refused, Locked, Partly, Interrupted]
+        }
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Paths of a command and of all below it.
+    fn paths(command: &Command, path: &str, all: &mut Vec<(String, Command)>) {
+        all.push((path.to_owned(), command.clone()));
+        for below in command.get_subcommands() {
+            paths(below, &joined(path, below.get_name()), all);
+        }
+    }
+
+    fn every_command() -> Vec<(String, Command)> {
+        let mut all = Vec::new();
+        paths(&command(), "", &mut all);
+        all
+    }
+
+    /// What the program prints for `--help`, 100 columns wide.
+    fn help(path: &str) -> String {
+        let words = std::iter::once("sftpctl").chain(path.split_whitespace()).chain(["--help"]);
+        command().term_width(100).try_get_matches_from(words).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn every_command_has_its_exit_codes() {
+        for (path, command) in every_command() {
+            if !path.is_empty() && !command.has_subcommands() {
+                assert!(of_command(&path).is_some(), "{path} is not in the table");
+            }
+        }
+        assert!(help("").ends_with(&format!("{}\n", exit::list(&Exit::ALL))));
+        assert!(help("validate").ends_with(&format!("{}\n", exit::list(&[Exit::Ok, Exit::Usage]))));
+        assert!(help("users").contains("\n  3 ") && !help("users").contains("\n  130 "));
+    }
+
+    #[test]
+    fn every_command_but_those_with_commands_below_has_examples() {
+        for (path, command) in every_command().iter().filter(|(path, command)| {
+            // The local cloud's help is its own program's.
+            path != "local" && !command.has_subcommands()
+        }) {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.starts_with("Example"), "{path}: {help}");
+        }
+    }
+
+    #[test]
+    fn no_line_of_an_example_is_broken() {
+        for (path, command) in every_command().iter().filter(|(path, _)| path != "local") {
+            let shown = help(path);
+            let source = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            for line in source.lines().filter(|line| line.starts_with("  ")) {
+                assert!(shown.lines().any(|shown| shown == line), "{path}: `{line}` is broken in\n{shown}");
+            }
+        }
+    }
+
+    #[test]
+    fn global_options_take_three_lines() {
+        for (path, _) in every_command().iter().filter(|(path, _)| path != "local") {
+            let help = help(path);
+            let (_, global) = help.split_once(&format!("{GLOBAL}:\n")).expect(path);
+            let global = global.split_once("\n\n").map_or(global, |(global, _)| global);
+            assert_eq!(global.lines().count(), 3, "{path}: {help}");
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! `sftpctl lock show`.
+
+use super::{LockView, nobody};
+use crate::commands::args::StateArgs;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::report::Printer;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  sftpctl lock show --env 99\n\n\
+    The exit code is 5 if another run holds the lock.")]
+pub(super) struct Args {
+    #[command(flatten)]
+    state: StateArgs,
+}
+
+/// Shows who holds the lock.
+pub(super) async fn run(args: &Args, printer: Printer) -> Result<Exit, CliError> {
+    let (environment, _, store) = args.state.open(printer).await?;
+    let found = store.lock().look().await?;
+    let lock = found.map(|(lease, _)| lease).filter(|lease| !lease.released);
+    let view = LockView { lock, ..LockView::default() };
+    printer.emit("lock/1", &view, || match &view.lock {
+        None => nobody(&environment.name),
+        Some(lease) => format!(
+            "{}\nrenewed {}; expires {} s after its last renewal",
+            lease.holder.describe(),
+            lease.renewed,
+            lease.seconds
+        ),
+    });
+    Ok(if view.lock.is_some() { Exit::Locked } else { Exit::Ok })
+}

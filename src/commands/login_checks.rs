@@ -1,0 +1,52 @@
+//! What `deploy`, `verify` and `test-login` share: which servers are checked, and what came of it.
+
+use std::sync::Arc;
+
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::report::{Printer, login};
+use sftpctl_aws::Aws;
+use sftpctl_core::spec::model::Environment;
+use sftpctl_engine::verify::canary::VerifyError;
+use sftpctl_engine::verify::{self, LoginCheck, Sender};
+
+/// Regions with a server, or those of them that were asked for.
+pub(super) fn regions(environment: &Environment, asked: &[String]) -> Result<Vec<String>, CliError> {
+    let with_server: Vec<String> =
+        environment.regions.iter().filter(|(_, region)| region.server).map(|(name, _)| name.clone()).collect();
+    if let Some(other) = asked.iter().find(|region| !with_server.contains(region)) {
+        return Err(CliError::new(Exit::Usage, format!("environment {} has no server in {other}", environment.name))
+            .hint(format!("its servers are in {}", with_server.join(", "))));
+    }
+    Ok(if asked.is_empty() { with_server } else { asked.to_vec() })
+}
+
+/// Logs a canary in and shows what came of it; exit code 1 if a server refuses it.
+pub(super) async fn send_canary(
+    aws: &Arc<Aws>,
+    environment: &Environment,
+    regions: &[String],
+    sender: &Sender,
+    printer: Printer,
+) -> Result<Exit, CliError> {
+    if regions.is_empty() {
+        return Ok(Exit::Ok);
+    }
+    let checks = verify::verify(aws, environment, regions, sender).await.map_err(|error| {
+        let hint = match &error {
+            VerifyError::Aws(error) => error.hint(),
+            VerifyError::Busy => Some("rerun when they have finished".to_owned()),
+            VerifyError::NoCluster | VerifyError::Hash(_) => None,
+        };
+        CliError::from_error(Exit::Failed, &error, hint)
+    })?;
+    Ok(show(&checks, printer))
+}
+
+/// Shows the checks; exit code 1 if a server refuses one.
+pub(super) fn show(checks: &[LoginCheck], printer: Printer) -> Exit {
+    for check in checks {
+        printer.emit("login/1", check, || login::render(check));
+    }
+    if checks.iter().all(|check| check.admitted) { Exit::Ok } else { Exit::Failed }
+}

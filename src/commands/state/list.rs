@@ -1,0 +1,29 @@
+//! `sftpctl state list`.
+
+use serde::Serialize;
+
+use crate::commands::args::StateArgs;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::report::Printer;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  sftpctl state list --env 99")]
+pub(super) struct Args {
+    #[command(flatten)]
+    state: StateArgs,
+}
+
+/// The environments of `states/1`.
+#[derive(Serialize)]
+struct EnvironmentsView {
+    environments: Vec<String>,
+}
+
+/// Lists the environments.
+pub(super) async fn run(args: &Args, printer: Printer) -> Result<Exit, CliError> {
+    let (_, _, store) = args.state.open(printer).await?;
+    let view = EnvironmentsView { environments: store.environments().await? };
+    printer.emit("states/1", &view, || view.environments.join("\n"));
+    Ok(Exit::Ok)
+}

@@ -1,0 +1,56 @@
+//! Errors of accounts, with exit codes and hints. Pure.
+
+use crate::error::CliError;
+use crate::exit::Exit;
+use sftpctl_accounts::AccountError;
+use sftpctl_accounts::change::ChangeError;
+use sftpctl_accounts::create::CreateError;
+
+/// An account's error. `aws` and `who` are the arguments that named the environment and the account.
+pub(super) fn explain(error: AccountError, aws: &str, who: &str) -> CliError {
+    let (exit, hint) = match &error {
+        AccountError::Aws(error) => (Exit::Failed, error.hint()),
+        AccountError::NameTaken(_) | AccountError::OrgTaken(_) => {
+            (Exit::Refused, Some(format!("see whose it is: sftpctl users show {aws} {who}")))
+        }
+        AccountError::Changed(_) => (Exit::Refused, Some("rerun the same command".to_owned())),
+        AccountError::Missing(_) => (Exit::Usage, Some(format!("see the accounts: sftpctl users list {aws}"))),
+        AccountError::Duplicate { .. } => {
+            (Exit::Refused, Some(format!("remove all but one of them: sftpctl users remove {aws} --orgid N")))
+        }
+        AccountError::Malformed { .. } => (
+            Exit::Refused,
+            Some(format!("correct the item in the table, or remove it: sftpctl users remove {aws} {who}")),
+        ),
+    };
+    CliError::from_error(exit, &error, hint)
+}
+
+/// An error of a new account with this user name and number.
+pub(super) fn explain_create(error: CreateError, aws: &str, username: &str, org_id: i64) -> CliError {
+    let exit = match error {
+        CreateError::Account(error) => {
+            let who = match &error {
+                AccountError::OrgTaken(_) => format!("--orgid {org_id}"),
+                _ => format!("--username {}", crate::report::shell_word::shell_word(username)),
+            };
+            return explain(error, aws, &who);
+        }
+        CreateError::Marker { .. } | CreateError::Hash(_) => Exit::Failed,
+        CreateError::Rule(_)
+        | CreateError::InvalidHome(_)
+        | CreateError::UnknownBucket { .. }
+        | CreateError::UnknownCluster { .. }
+        | CreateError::InvalidRange(_) => Exit::Usage,
+    };
+    CliError::from_error(exit, &error, error.hint())
+}
+
+/// An error of a changed account; `explain` knows which account it is.
+pub(super) fn explain_change(error: ChangeError, explain: impl FnOnce(AccountError) -> CliError) -> CliError {
+    match error {
+        ChangeError::Rule(error) => CliError::from_error(Exit::Usage, &error, None),
+        ChangeError::Hash(error) => CliError::from_error(Exit::Failed, &error, None),
+        ChangeError::Account(error) => explain(error),
+    }
+}

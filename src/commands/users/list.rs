@@ -1,0 +1,61 @@
+//! `sftpctl users list`.
+
+use std::sync::Arc;
+
+use crate::commands::args::AwsArgs;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::report::account::{CSV_HEADER, csv, row, view};
+use crate::report::format::Format;
+use crate::report::{Printer, streams};
+use sftpctl_accounts::Accounts;
+use sftpctl_core::spec::names;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    sftpctl users list --env 99\n  \
+    sftpctl users list --env 99 --cluster 99-5 --output csv > accounts.csv")]
+pub(super) struct Args {
+    #[command(flatten)]
+    aws: AwsArgs,
+    /// Only accounts whose home is in this cluster's bucket
+    #[arg(long, value_name = "CLUSTER")]
+    cluster: Option<String>,
+}
+
+/// Lists the accounts as their pages are read.
+pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
+    let (environment, aws) = args.aws.connect(printer).await?;
+    let accounts = Accounts::new(Arc::clone(&aws), &environment);
+    let bucket = args.cluster.as_ref().map(|cluster| names::upload_bucket(&environment, cluster));
+    let is_csv = printer.format() == Format::Csv;
+    if is_csv {
+        streams::data(CSV_HEADER);
+    }
+    let (mut count, mut malformed, mut from) = (0_u64, 0_u64, None);
+    loop {
+        let (page, next) = accounts.page(from).await?;
+        for account in page {
+            match account {
+                Ok(account) if bucket.as_ref().is_none_or(|bucket| *bucket == account.home.bucket) => {
+                    count += 1;
+                    let view = view(&account);
+                    printer.emit("account/1", &view, || if is_csv { csv(&view) } else { row(&view) });
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    malformed += 1;
+                    streams::progress(&format!("warning: {error}"));
+                }
+            }
+        }
+        from = next;
+        if from.is_none() {
+            break;
+        }
+    }
+    if !is_csv {
+        printer.note(|| format!("{count} accounts, {malformed} malformed"));
+    }
+    Ok(Exit::Ok)
+}

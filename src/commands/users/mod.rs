@@ -1,0 +1,60 @@
+//! `sftpctl users`: the customers' accounts.
+
+mod add;
+mod disable;
+mod enable;
+mod errors;
+mod list;
+mod new_password;
+mod passwd;
+mod remove;
+mod result;
+mod selection;
+mod show;
+
+use clap::Subcommand;
+
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::report::Printer;
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "A password is read from stdin, asked for on the terminal, or generated; it is never an argument, \
+    which other users of the machine could see."
+)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Add an account and its home folder
+    Add(add::Args),
+    /// Set a new password
+    Passwd(passwd::Args),
+    /// Refuse an account's log-ins from now on; open sessions continue
+    Disable(disable::Args),
+    /// Enable a disabled account
+    Enable(enable::Args),
+    /// Remove an account; its files are kept
+    Remove(remove::Args),
+    /// Show an account, without its password
+    Show(show::Args),
+    /// List accounts, page by page as they are read
+    List(list::Args),
+}
+
+/// Runs the verb.
+pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
+    match args.verb {
+        Verb::Add(args) => add::run(args, printer).await,
+        Verb::Passwd(args) => passwd::run(args, printer).await,
+        Verb::Disable(args) => disable::run(args, printer).await,
+        Verb::Enable(args) => enable::run(args, printer).await,
+        Verb::Remove(args) => remove::run(args, printer).await,
+        Verb::Show(args) => show::run(args, printer).await,
+        Verb::List(args) => list::run(args, printer).await,
+    }
+}

@@ -1,0 +1,25 @@
+//! `sftpctl users show`.
+
+use super::selection::Selection;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::report::Printer;
+use crate::report::account::{lines, view};
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    sftpctl users show --env 99 --username jan\n  \
+    sftpctl users show --env 99 --orgid 17578 --output json")]
+pub(super) struct Args {
+    #[command(flatten)]
+    account: Selection,
+}
+
+/// Shows the account.
+pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
+    let accounts = args.account.accounts(printer).await?;
+    let account = args.account.find(&accounts).await?;
+    let view = view(&account);
+    printer.emit("account/1", &view, || lines(&view));
+    Ok(Exit::Ok)
+}

@@ -1,0 +1,123 @@
+//! The error that ends a command, with its exit code, and how the engine's errors become one.
+
+use crate::exit::Exit;
+use sftpctl_aws::AwsError;
+use sftpctl_core::plan::saved::StalePlan;
+use sftpctl_engine::resources::resource::ResourceError;
+use sftpctl_engine::run::error::RunError;
+use sftpctl_engine::state::error::StateError;
+
+/// An error with its exit code.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct CliError {
+    pub exit: Exit,
+    /// What is wrong, in one sentence or more lines.
+    pub message: String,
+    /// Why, outermost first.
+    pub causes: Vec<String>,
+    /// What to do.
+    pub hint: Option<String>,
+}
+
+impl CliError {
+    /// An error without causes and hint.
+    pub fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self { exit, message: message.into(), causes: Vec::new(), hint: None }
+    }
+
+    /// Adds what to do.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// An error with the chain of its sources.
+    pub fn from_error(exit: Exit, error: &(dyn std::error::Error + 'static), hint: Option<String>) -> Self {
+        let mut causes = Vec::new();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            causes.push(cause.to_string());
+            source = cause.source();
+        }
+        Self { exit, message: error.to_string(), causes, hint }
+    }
+}
+
+/// The exit code for what went wrong with state.
+fn of_state(error: &StateError) -> Exit {
+    match error {
+        StateError::Locked { .. } | StateError::Conflict { .. } => Exit::Locked,
+        StateError::Fenced { .. } => Exit::Partly,
+        StateError::Aws { .. } | StateError::Slow { .. } => Exit::Failed,
+        StateError::Io { .. }
+        | StateError::Unfit { .. }
+        | StateError::Damaged { .. }
+        | StateError::DamagedLock { .. }
+        | StateError::Newer { .. }
+        | StateError::Other { .. }
+        | StateError::Moved { .. }
+        | StateError::OnItsWay { .. } => Exit::Usage,
+    }
+}
+
+/// The exit code for a run that could not begin or go on.
+fn of_run(error: &RunError) -> Exit {
+    match error {
+        RunError::State(error) => of_state(error),
+        RunError::Unsaved(_) => Exit::Partly,
+        RunError::Package(_)
+        | RunError::HostKeys(_)
+        | RunError::Template(_)
+        | RunError::Order(_)
+        | RunError::UnknownRegion { .. }
+        | RunError::NoSuchResource { .. }
+        | RunError::ServerIdMissing { .. } => Exit::Usage,
+        RunError::Connect(error) if error.is_credentials() => Exit::Usage,
+        RunError::WrongAccount { .. }
+        | RunError::NotDeployable { .. }
+        | RunError::NotRemovable { .. }
+        | RunError::NotAdoptable(_)
+        | RunError::Unadoptable(ResourceError::Refused(_))
+        | RunError::Adoption(ResourceError::Refused(_)) => Exit::Refused,
+        RunError::Connect(_)
+        | RunError::Unreadable { .. }
+        | RunError::NotSearched { .. }
+        | RunError::NotRebuilt { .. }
+        | RunError::Undecided { .. }
+        | RunError::Removal(_)
+        | RunError::Unadoptable(_)
+        | RunError::Adoption(_) => Exit::Failed,
+        RunError::Interrupted { .. } => Exit::Interrupted,
+        RunError::NoLock => Exit::Locked,
+    }
+}
+
+impl From<StateError> for CliError {
+    fn from(error: StateError) -> Self {
+        Self::from_error(of_state(&error), &error, error.hint())
+    }
+}
+
+impl From<RunError> for CliError {
+    fn from(error: RunError) -> Self {
+        let mut shown = Self::from_error(of_run(&error), &error, error.hint());
+        shown.causes.extend(error.causes());
+        shown
+    }
+}
+
+impl From<AwsError> for CliError {
+    fn from(error: AwsError) -> Self {
+        Self::from_error(Exit::Failed, &error, error.hint())
+    }
+}
+
+impl From<StalePlan> for CliError {
+    fn from(stale: StalePlan) -> Self {
+        let mut error = Self::new(Exit::Refused, stale.to_string());
+        error.causes = stale.differences;
+        error
+    }
+}

@@ -1,0 +1,128 @@
+//! An account as people and programs see it, without its secrets.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use sftp_authorizer::Account;
+use sftp_authorizer::password::Scheme;
+
+/// The header of [`csv`].
+pub const CSV_HEADER: &str = "orgid,username,status,password,home,allowed,keys,created,updated";
+
+/// An account of `account/1`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AccountView<'a> {
+    #[serde(rename = "orgid")]
+    org_id: i64,
+    username: &'a str,
+    status: &'static str,
+    home: String,
+    /// How the password is stored; none for an account that has keys only.
+    password: Option<&'static str>,
+    allowed: Vec<String>,
+    public_keys: &'a [String],
+    created: Option<&'a str>,
+    updated: Option<&'a str>,
+    /// A password that was generated, in the one answer that shows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub generated_password: Option<&'a str>,
+}
+
+/// The view of an account.
+pub fn view(account: &Account) -> AccountView<'_> {
+    AccountView {
+        org_id: account.org_id,
+        username: &account.username,
+        status: if account.disabled { "disabled" } else { "active" },
+        home: account.home.path(),
+        password: account.password.as_deref().map(|stored| Scheme::of(stored).map_or("unknown", Scheme::as_str)),
+        allowed: account.allowed.iter().map(ToString::to_string).collect(),
+        public_keys: &account.public_keys,
+        created: account.created.as_deref(),
+        updated: account.updated.as_deref(),
+        generated_password: None,
+    }
+}
+
+/// Every field that has a value, one to a line.
+pub fn lines(view: &AccountView<'_>) -> String {
+    let fields = serde_json::to_value(view).unwrap_or_default();
+    let line = |(name, value): (&String, &Value)| {
+        let text = match value {
+            Value::Null => return None,
+            Value::String(text) => text.clone(),
+            Value::Array(items) if items.is_empty() => return None,
+            Value::Array(items) => items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", "),
+            other => other.to_string(),
+        };
+        Some(format!("{name:<15} {text}"))
+    };
+    fields.as_object().into_iter().flatten().filter_map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// A line of a list.
+pub fn row(view: &AccountView<'_>) -> String {
+    let AccountView { org_id, username, status, home, password, .. } = view;
+    format!("{org_id:<10} {username:<24} {status:<9} {:<20} {home}", password.unwrap_or("keys"))
+}
+
+/// A record of comma-separated values (RFC 4180).
+pub fn csv(view: &AccountView<'_>) -> String {
+    let fields = [
+        view.org_id.to_string(),
+        view.username.to_owned(),
+        view.status.to_owned(),
+        view.password.unwrap_or_default().to_owned(),
+        view.home.clone(),
+        view.allowed.join(" "),
+        view.public_keys.len().to_string(),
+        view.created.unwrap_or_default().to_owned(),
+        view.updated.unwrap_or_default().to_owned(),
+    ];
+    fields.map(|field| csv_field(&field)).join(",")
+}
+
+fn csv_field(field: &str) -> String {
+    if field.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", field.replace('"', "\"\""))
+    } else {
+        field.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sftp_authorizer::home::Home;
+
+    use super::*;
+
+    #[test]
+    fn csv_fields_are_quoted_where_they_must_be() {
+        assert_eq!(csv_field("a"), "a");
+        assert_eq!(csv_field("a,\"b\""), "\"a,\"\"b\"\"\"");
+    }
+
+    #[test]
+    fn no_form_of_an_account_shows_its_hash() {
+        let account = Account {
+            org_id: 7,
+            username: "jan".into(),
+            password: Some("a-secret-hash".into()),
+            home: Home { bucket: "bucket".into(), folder: "7".into() },
+            disabled: true,
+            allowed: Vec::new(),
+            public_keys: Vec::new(),
+            created: None,
+            updated: None,
+        };
+        let view = view(&account);
+        let json = crate::report::json::line("account/1", &view);
+        assert_eq!(
+            json,
+            r#"{"allowed":[],"created":null,"home":"/bucket/7","orgid":7,"password":"unknown","publicKeys":[],"schema":"sftpctl/account/1","status":"disabled","updated":null,"username":"jan"}"#
+        );
+        assert_eq!(csv(&view), "7,jan,disabled,unknown,/bucket/7,,0,,");
+        assert!(!format!("{json}{}{}{}", lines(&view), row(&view), csv(&view)).contains("secret"));
+    }
+}

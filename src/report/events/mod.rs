@@ -1,0 +1,25 @@
+//! The events of a run as they come: a live tree on a terminal, plain lines for pipes, JSON lines for programs.
+
+mod json;
+mod live;
+mod plain;
+mod words;
+
+use std::io::IsTerminal as _;
+use std::sync::Arc;
+
+use sftpctl_core::events::Reporter;
+
+use self::json::Json;
+use self::live::Live;
+use self::plain::Plain;
+use super::format::Format;
+
+/// What shows the events in a format.
+pub(super) fn reporter(format: Format) -> Arc<dyn Reporter> {
+    match format {
+        Format::Json => Arc::new(Json),
+        Format::Human if std::io::stderr().is_terminal() => Arc::new(Live::new()),
+        Format::Human | Format::Plain | Format::Csv | Format::Markdown => Arc::new(Plain::default()),
+    }
+}

@@ -1,0 +1,58 @@
+//! Events as plain lines, for pipes and logs.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use super::words::{STOPPING, doing, ended, took};
+use crate::report::streams;
+use sftpctl_core::events::{Event, Reporter};
+use sftpctl_core::kind::NodeId;
+
+/// Titles by step, remembered from the step's start.
+type Titles = Mutex<BTreeMap<NodeId, String>>;
+
+fn title(titles: &Titles, step: &NodeId) -> String {
+    let titles = titles.lock().unwrap_or_else(PoisonError::into_inner);
+    titles.get(step).cloned().unwrap_or_else(|| step.local_name().to_owned())
+}
+
+/// One line per event.
+#[derive(Debug, Default)]
+pub(super) struct Plain {
+    titles: Titles,
+}
+
+impl Reporter for Plain {
+    fn event(&self, event: &Event) {
+        let line = match event {
+            Event::Observing { environment, resources } => {
+                format!("environment {environment}: reading {resources} resources")
+            }
+            Event::StepStarted { step, title, change, .. } => {
+                self.titles.lock().unwrap_or_else(PoisonError::into_inner).insert(step.clone(), title.clone());
+                format!("{}: {title}: {}", step.place(), doing(change.action))
+            }
+            Event::StepWaiting { step, status } => format!("{}: {}: {status}", step.place(), title(&self.titles, step)),
+            Event::StepNews { step, line } => format!("{}:   {line}", step.place()),
+            Event::StepRetried { step, reason } => {
+                format!("{}: {}: retrying: {reason}", step.place(), title(&self.titles, step))
+            }
+            Event::StepFinished { step, outcome, seconds } => {
+                let (_, words, more) = ended(outcome);
+                let took = took(outcome, *seconds);
+                let mut line = format!("{}: {}: {words}{took}", step.place(), title(&self.titles, step));
+                for more in more {
+                    line.push_str(&format!("\n  {more}"));
+                }
+                line
+            }
+            Event::Stopping => STOPPING.to_owned(),
+            Event::Finished { .. } => return,
+        };
+        streams::progress(&line);
+    }
+
+    fn note(&self, line: &str) {
+        streams::progress(line);
+    }
+}

@@ -1,0 +1,44 @@
+//! What the user chooses of the output: its format, and color.
+
+use std::io::IsTerminal as _;
+
+use clap::ValueEnum;
+
+/// The output format.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people: a live tree on a terminal, plain lines elsewhere.
+    #[default]
+    Human,
+    /// One line per event.
+    Plain,
+    /// One JSON object per line.
+    Json,
+    /// Comma-separated values; only `users list`.
+    Csv,
+    /// Markdown for a pull request; only `plan`.
+    Markdown,
+}
+
+/// When to color.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set.
+    #[default]
+    Auto,
+    /// Everywhere, also into files and pipes.
+    Always,
+    /// Nowhere.
+    Never,
+}
+
+impl Color {
+    /// Whether to color what goes to stderr.
+    pub fn is_on(self) -> bool {
+        match self {
+            Self::Auto => std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
+            Self::Always => true,
+            Self::Never => false,
+        }
+    }
+}

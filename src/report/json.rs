@@ -1,0 +1,26 @@
+//! `--output json`: one object on a line, with the name and version of its schema. Fields are only ever added within one
+//! version. Pure.
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+/// The line for a view. `schema` is what follows `sftpctl/`, such as `plan/1`.
+pub fn line(schema: &str, view: &impl Serialize) -> String {
+    let mut line = json!({ "schema": format!("sftpctl/{schema}") });
+    match (line.as_object_mut(), serde_json::to_value(view)) {
+        (Some(line), Ok(Value::Object(fields))) => line.extend(fields),
+        (_, other) => line["value"] = other.unwrap_or_default(),
+    }
+    line.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fields_of_a_view_stand_beside_its_schema() {
+        assert_eq!(line("x/1", &json!({ "a": 1 })), r#"{"a":1,"schema":"sftpctl/x/1"}"#);
+        assert_eq!(line("x/1", &[1, 2]), r#"{"schema":"sftpctl/x/1","value":[1,2]}"#);
+    }
+}
