@@ -102,7 +102,8 @@ fn single_region_run_includes_its_dependencies() {
     assert!(!east.contains("global/record/99-uploads-us-west-2.xx.net"));
 
     // Every dependency is included, except the other replica, which comes first only because AWS adds one at a time.
-    let kept: Vec<Arc<dyn Resource>> = desired::limited(resources(&environment()), &BTreeSet::from(["us-east-2".to_owned()]));
+    let kept: Vec<Arc<dyn Resource>> =
+        desired::limited(resources(&environment()), &BTreeSet::from(["us-east-2".to_owned()]));
     let missing: BTreeSet<String> =
         kept.iter().flat_map(|r| r.needs()).map(|need| need.to_string()).filter(|need| !east.contains(need)).collect();
     assert_eq!(missing, BTreeSet::from(["us-east-1/replica".to_owned()]));
