@@ -1,4 +1,4 @@
-//! What a run tells: the only interface between the work and the output. Pure types.
+//! The events of a run: the only interface between the work and the output. Pure types.
 //!
 //! With `--output json` each event is one line, `{"schema":"sftpctl/events/1","time":…,"event":"step-started",…}`.
 //! Fields are only ever added within one schema version.
@@ -8,54 +8,40 @@ use serde::Serialize;
 use crate::kind::{Kind, NodeId};
 use crate::model::Change;
 
-/// Something happened.
+/// An event of a run.
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case", rename_all_fields = "camelCase")]
 pub enum Event {
-    /// Reading AWS begins.
+    /// The run starts to read AWS.
     Observing {
-        /// Name of the environment.
         environment: String,
         /// Number of resources that will be read.
         resources: usize,
     },
-    /// A step begins.
     StepStarted {
-        /// The resource.
         step: NodeId,
-        /// Its kind.
         kind: Kind,
-        /// A person's name for it.
+        /// Its name in messages.
         title: String,
-        /// What is done.
         change: Change,
     },
     /// A step waits for AWS.
     StepWaiting {
-        /// The resource.
         step: NodeId,
-        /// AWS's status.
+        /// The status in AWS's words.
         status: String,
     },
-    /// Something happened inside the resource, such as a CloudFormation resource event.
-    StepNews {
-        /// The resource.
-        step: NodeId,
-        /// One line.
-        line: String,
-    },
-    /// A passing fault; the step goes on.
+    /// An event inside the resource, such as a CloudFormation resource event.
+    StepNews { step: NodeId, line: String },
+    /// A temporary fault; the step continues.
     StepRetried {
-        /// The resource.
         step: NodeId,
         /// What went wrong.
         reason: String,
     },
-    /// Somebody asked to stop: what is in flight is finished, nothing else begins.
+    /// The run was asked to stop: steps in flight are finished, no other step begins.
     Stopping,
-    /// A step is finished.
     StepFinished {
-        /// The resource.
         step: NodeId,
         /// How it ended.
         outcome: Outcome,
@@ -63,37 +49,31 @@ pub enum Event {
         seconds: f64,
     },
     /// The run is over.
-    Finished {
-        /// What it amounted to.
-        summary: Summary,
-    },
+    Finished { summary: Summary },
 }
 
 /// How a step ended.
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "outcome", rename_all = "kebab-case", rename_all_fields = "camelCase")]
 pub enum Outcome {
-    /// As wanted now; a change was made.
+    /// It was changed and is as wanted now.
     Changed,
-    /// As wanted already.
+    /// It was as wanted already.
     Unchanged,
-    /// Gone now.
     Deleted,
     /// Kept on purpose.
     Kept {
-        /// Why.
         reason: String,
     },
     /// AWS will not do it before some time has passed.
     Later {
-        /// Why, and when to come back.
+        /// Why, and when to retry.
         reason: String,
     },
-    /// It went wrong.
     Failed {
         /// What went wrong, in one sentence.
         error: String,
-        /// Causes as AWS tells them, first cause first.
+        /// Causes in AWS's words, first cause first.
         causes: Vec<String>,
         /// What exists now.
         left: String,
@@ -109,11 +89,10 @@ pub enum Outcome {
     Stopped,
 }
 
-/// The end of a run.
+/// The result of a run.
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Summary {
-    /// Name of the environment.
     pub environment: String,
     /// `deploy` or `teardown`.
     pub command: String,
@@ -123,15 +102,13 @@ pub struct Summary {
     pub failed: usize,
     /// Steps that were not begun.
     pub not_begun: usize,
-    /// Things kept on purpose, with the reason.
+    /// Resources kept on purpose, with the reason.
     pub kept: Vec<String>,
-    /// What can only be done later, with the reason.
+    /// Steps that can only be done later, with the reason.
     pub later: Vec<String>,
     /// One row per region.
     pub regions: Vec<RegionRow>,
-    /// Wall time.
     pub seconds: f64,
-    /// Calls to AWS.
     pub aws_calls: u64,
 }
 
@@ -139,13 +116,9 @@ pub struct Summary {
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RegionRow {
-    /// The region.
     pub region: String,
-    /// Status of the stack.
     pub stack: Option<String>,
-    /// Id of the server.
     pub server: Option<String>,
-    /// Its state.
     pub state: Option<String>,
     /// The customers' host name.
     pub host: Option<String>,
@@ -153,11 +126,10 @@ pub struct RegionRow {
     pub endpoint: Option<String>,
 }
 
-/// Takes events. Implementations print them; the work never knows which one it talks to.
+/// Takes events. Implementations print them; the engine never knows which implementation it has.
 pub trait Reporter: Send + Sync {
-    /// Takes one event.
     fn event(&self, event: &Event);
 
-    /// Takes a line for people that is no part of the stream of events.
+    /// Takes a line for users that is not part of the stream of events.
     fn note(&self, line: &str);
 }

@@ -1,4 +1,4 @@
-//! The kinds of resources, and the names by which plans, state and settings call them. Pure.
+//! The kinds of resources, and their names in plans, state and settings. Pure.
 
 use std::fmt;
 
@@ -25,17 +25,17 @@ impl NodeId {
         self.parts().0
     }
 
-    /// Everything behind the place: `stack`, `bucket/pl-pt99-5-uploads`.
+    /// Everything after the place: `stack`, `bucket/pl-pt99-5-uploads`.
     pub fn local_name(&self) -> &str {
         self.0.split_once('/').map_or("", |(_, name)| name)
     }
 
-    /// The kind, or `None` where the text names none: node names may be typed by a person.
+    /// The kind, or `None` if the text names none: users may type node names.
     pub fn kind(&self) -> Option<Kind> {
         Kind::from_word(self.parts().1?)
     }
 
-    /// What tells it apart from others of its kind in one place: `pl-pt99-5-uploads`.
+    /// What distinguishes it from others of its kind in one place: `pl-pt99-5-uploads`.
     pub fn name(&self) -> Option<&str> {
         self.parts().2
     }
@@ -45,7 +45,6 @@ impl NodeId {
         (parts.next().unwrap_or_default(), parts.next(), parts.next())
     }
 
-    /// The whole name.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -54,7 +53,7 @@ impl NodeId {
 impl std::str::FromStr for NodeId {
     type Err = std::convert::Infallible;
 
-    /// Any text is a name; whether there is such a node is for the environment to say.
+    /// Any text is a name; only an environment knows whether it has such a node.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Ok(Self(text.to_owned()))
     }
@@ -66,7 +65,7 @@ impl fmt::Display for NodeId {
     }
 }
 
-/// Defines [`Kind`] with everything that is said once for each kind: its word and its deadline.
+/// Defines [`Kind`] with each kind's word and deadline.
 macro_rules! kinds {
     ($($(#[$doc:meta])* $kind:ident = $word:literal, $deadline:literal $minutes:literal min;)*) => {
         /// Every kind of resource that is deployed; the order is that of a first deployment.
@@ -113,11 +112,11 @@ kinds! {
     Package = "package", "bucket" 10 min;
     /// The CloudFormation stack of a region.
     Stack = "stack", "stack" 45 min;
-    /// An upload bucket, as far as the stack does not look after it.
+    /// An upload bucket, as far as the stack does not manage it.
     Bucket = "bucket", "bucket" 10 min;
     /// The Transfer Family server. Creating one took ten to fifteen minutes in 2019, and takes a few today.
     Server = "server", "server" 30 min;
-    /// The server id in the Lambda's environment.
+    /// The server ID in the Lambda's environment.
     ServerId = "server-id", "function" 5 min;
     /// The permission for API Gateway to invoke the Lambda.
     Trigger = "trigger", "function" 5 min;

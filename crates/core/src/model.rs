@@ -1,4 +1,4 @@
-//! A resource as data: what it should be, what it is, and what has to change. Pure.
+//! A resource as data: the wanted state, the live state, and the change between them. Pure.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ pub type Tags = BTreeMap<String, String>;
 pub enum Want {
     /// Known now.
     Is(Value),
-    /// Known once another resource exists; says which (`us-west-2/stack`).
+    /// Known once this other resource exists (`us-west-2/stack`).
     After(NodeId),
 }
 
@@ -25,46 +25,45 @@ impl<T: Into<Value>> From<T> for Want {
     }
 }
 
-/// What a resource should be, by property name. A property that is not listed is not looked after.
+/// A resource's wanted state by property name. A property that is not listed is not managed.
 pub type Properties = BTreeMap<&'static str, Want>;
 
-/// Whom something that exists belongs to.
+/// The owner of an existing resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Owner {
-    /// It carries this environment's tag, or is part of something that does.
+    /// It carries this environment's tag, or is part of a resource that does.
     Ours,
-    /// It was there without our tag. Holds what to tell a person.
+    /// It exists without our tag. Holds the message for the user.
     Foreign(String),
 }
 
-/// Whether something is usable.
+/// Whether a resource is usable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Settled {
-    /// Nothing is going on.
+    /// No operation is in progress.
     Ready,
-    /// AWS is still at work; the status in AWS's words.
+    /// An operation is in progress; the status in AWS's words.
     Pending(String),
-    /// It failed and stays so; status and reason in AWS's words.
+    /// It failed for good; status and reason in AWS's words.
     Failed(String),
 }
 
 /// What AWS has.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Live {
-    /// ARN, id or name, whatever AWS finds it by.
+    /// ARN, ID or name, by which AWS finds it.
     pub identity: String,
-    /// Whose it is.
     pub owner: Owner,
     /// Whether it is usable.
     pub settled: Settled,
-    /// The properties that [`Resource::wanted`] lists, as they are.
+    /// The live values of the properties that [`Node::wanted`](crate::node::Node::wanted) lists.
     pub properties: BTreeMap<&'static str, Value>,
     /// Values that other resources need (`ApiUrl`, `ServerId`).
     pub outputs: BTreeMap<String, String>,
 }
 
 impl Live {
-    /// Something of ours, ready, without properties or outputs.
+    /// A resource of ours, ready, without properties or outputs.
     pub fn new(identity: impl Into<String>) -> Self {
         Self {
             identity: identity.into(),
@@ -75,28 +74,25 @@ impl Live {
         }
     }
 
-    /// Adds a property.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
         self.properties.insert(name, value.into());
         self
     }
 
-    /// Adds a value that others need.
+    /// Adds a value that other resources need.
     #[must_use]
     pub fn output(mut self, name: &str, value: impl Into<String>) -> Self {
         self.outputs.insert(name.to_owned(), value.into());
         self
     }
 
-    /// Sets the owner.
     #[must_use]
     pub fn owned_by(mut self, owner: Owner) -> Self {
         self.owner = owner;
         self
     }
 
-    /// Sets the status.
     #[must_use]
     pub fn settled(mut self, settled: Settled) -> Self {
         self.settled = settled;
@@ -104,10 +100,10 @@ impl Live {
     }
 }
 
-/// Everything known of what AWS has: absent from the map means not read, `None` means it isn't there.
+/// The resources in AWS: absent from the map means not read, `None` means that it does not exist.
 pub type Actual = BTreeMap<NodeId, Option<Live>>;
 
-/// An output of another node, or that it comes later.
+/// An output of another node, or the promise that it will be known later.
 pub fn output(actual: &Actual, node: &NodeId, name: &str) -> Want {
     match actual.get(node).and_then(Option::as_ref).and_then(|live| live.outputs.get(name)) {
         Some(value) => Want::Is(Value::String(value.clone())),
@@ -115,23 +111,22 @@ pub fn output(actual: &Actual, node: &NodeId, name: &str) -> Want {
     }
 }
 
-/// What is done to a resource.
+/// The action on a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Action {
-    /// It isn't there.
+    /// It does not exist and is created.
     Create,
-    /// It was kept by an earlier removal and is taken back.
+    /// It was kept by an earlier removal and is imported.
     Import,
     /// Properties change in place.
     Update,
-    /// A failed left-over is removed first, then it is made anew.
+    /// A failed leftover is removed first, then it is created again.
     Recreate,
-    /// An operation that failed half-way is brought to its end first, then properties change in place.
+    /// An operation that failed partway is completed first, then properties change in place.
     Recover,
-    /// It goes.
     Delete,
-    /// It holds data and stays.
+    /// It holds data and is kept.
     Keep,
 }
 
@@ -140,32 +135,29 @@ pub enum Action {
 pub struct PropertyChange {
     /// Its name; for nested documents a path (`Resources.Authorizer.Properties.Timeout`).
     pub name: String,
-    /// What it is; `None`: not set.
+    /// The live value; `None`: not set.
     pub before: Option<Value>,
-    /// What it shall be; `None`: removed, or known later.
+    /// The wanted value; `None`: removed, or known later.
     pub after: Option<Value>,
     /// The node whose creation makes `after` known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after_node: Option<NodeId>,
-    /// Why this change makes AWS replace a resource, where it does.
+    /// Why this change makes AWS replace a resource, if it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaces: Option<String>,
 }
 
-/// What has to be done to one resource to make it as wanted.
+/// The change that brings one resource to its wanted state.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Change {
-    /// In one word.
     pub action: Action,
-    /// In one sentence where the word is not enough.
+    /// One sentence if the action alone does not explain it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// Property by property.
     pub properties: Vec<PropertyChange>,
 }
 
 impl Change {
-    /// A change without properties.
     pub fn new(action: Action, reason: impl Into<String>) -> Self {
         Self { action, reason: Some(reason.into()), properties: Vec::new() }
     }
@@ -176,7 +168,7 @@ impl Change {
     }
 }
 
-/// Compares what is wanted with what is: the one diff of all kinds.
+/// Compares the wanted state with the live state, for all kinds.
 pub fn compare(wanted: &Properties, live: &BTreeMap<&'static str, Value>) -> Vec<PropertyChange> {
     wanted
         .iter()
@@ -203,22 +195,21 @@ pub fn compare(wanted: &Properties, live: &BTreeMap<&'static str, Value>) -> Vec
         .collect()
 }
 
-/// What one deletion would do, decided from what is there.
+/// What a teardown does with one resource.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Removal {
-    /// Delete it.
     Delete,
-    /// Leave it; says why.
+    /// Keep it; the reason.
     Keep(String),
-    /// Nothing of the environment may go while this stands as it does; says why, and what to do.
+    /// Nothing of the environment may be deleted while this resource is as it is; the reason, and what to do.
     Refuse(String),
-    /// Somebody else's, or nothing to do.
+    /// It is foreign, or there is nothing to do.
     Leave,
 }
 
-/// What teardown was asked for.
+/// Options of a teardown.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RemovalOptions {
-    /// Customers' files and accounts go too.
+    /// Also delete customers' files and accounts.
     pub delete_data: bool,
 }

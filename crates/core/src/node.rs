@@ -1,35 +1,33 @@
-//! What planning needs to know of a resource. Pure.
+//! The part of a resource that planning needs. Pure.
 
 use std::collections::BTreeMap;
 
 use crate::kind::{Kind, NodeId};
 use crate::model::{Action, Actual, Change, Live, Properties, compare};
 
-/// The pure half of a resource: what it is called, what it waits for, what it should be. The comparison is written once,
-/// here, for all kinds.
+/// The pure half of a resource: its name, its dependencies and its wanted state. The comparison is written once, here, for
+/// all kinds.
 pub trait Node: Send + Sync {
-    /// Its kind.
     fn kind(&self) -> Kind;
 
-    /// Its name in plans and state.
     fn id(&self) -> &NodeId;
 
-    /// What must be finished before it.
+    /// Nodes that must be finished before it.
     fn needs(&self) -> Vec<NodeId>;
 
-    /// What must be gone before it may go, besides everything that needs it. What is named here goes first even where this
-    /// needs it.
+    /// Nodes that must be removed before it, besides everything that needs it. They are removed first even if this node
+    /// needs them.
     fn removed_after(&self) -> Vec<NodeId> {
         Vec::new()
     }
 
-    /// A person's name for it: `stack 99-upload-us-west-2`.
+    /// Its name in messages: `stack 99-upload-us-west-2`.
     fn title(&self) -> String;
 
-    /// What it should be. Pure.
+    /// Its wanted state. Pure.
     fn wanted(&self, actual: &Actual) -> Properties;
 
-    /// What has to be done, `None` for nothing. Pure. Most kinds need no more than the comparison.
+    /// The change it needs, if any. Pure. Most kinds need only the comparison.
     fn diff(&self, live: Option<&Live>, actual: &Actual) -> Option<Change> {
         let Some(live) = live else {
             let properties = compare(&self.wanted(actual), &BTreeMap::new());
@@ -39,13 +37,13 @@ pub trait Node: Send + Sync {
         (!properties.is_empty()).then_some(Change { action: Action::Update, reason: None, properties })
     }
 
-    /// Why no deployment may begin while it stands as it does, and what to do. Pure.
+    /// Why no deployment may begin while it is in this state, and what to do. Pure.
     fn refusal(&self, _live: &Live) -> Option<String> {
         None
     }
 
-    /// Whether AWS has no client token for its creation and finds it by listing only: then what an earlier run may have
-    /// made is looked for a while before it is made again.
+    /// Whether AWS has no client token for its creation and finds it only by listing: then a resource that an earlier run
+    /// may have created is searched for a while before it is created again.
     fn found_by_listing(&self) -> bool {
         false
     }

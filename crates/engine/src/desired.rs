@@ -1,9 +1,16 @@
-//! From an environment to every resource of it, fully named. Pure.
+//! Lists every resource of an environment, fully named. Pure.
 //!
 //! This list is the deployment: which resources there are, in which regions, and what each needs first.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+use sftpctl_aws::Tags;
+use sftpctl_core::kind::{Kind, NodeId};
+use sftpctl_core::spec::model::Environment;
+use sftpctl_core::spec::names;
+use sftpctl_core::template::{self, Code, TemplateError};
+use sftpctl_core::user_policies;
 
 use crate::host_keys::HostKey;
 use crate::package;
@@ -12,23 +19,16 @@ use crate::resources::{
     ApiAccount, Bucket, Evidence, LatencyRecord, LogGroup, Package, Record, Replica, Server, ServerId, Stack, Table,
     Trigger, UserPolicy, UserRole,
 };
-use sftpctl_aws::Tags;
-use sftpctl_core::kind::{Kind, NodeId};
-use sftpctl_core::spec::model::Environment;
-use sftpctl_core::spec::names;
-use sftpctl_core::template::{self, Code, TemplateError};
-use sftpctl_core::user_policies;
 
-/// What a deployment is made from besides the environment file.
+/// Inputs of a deployment besides the environment file.
 #[derive(Clone, Debug)]
 pub struct Inputs {
-    /// The authorizer.
     pub code: Arc<package::Package>,
     /// Private host keys for every server.
     pub host_keys: Arc<[HostKey]>,
-    /// Tags that adopted buckets had of their owners.
+    /// Tags that the owners of adopted buckets had set.
     pub adopted_tags: BTreeMap<NodeId, Tags>,
-    /// Ids of the servers that state remembers.
+    /// IDs of the servers that the state remembers.
     pub servers: Arc<[String]>,
 }
 
@@ -47,8 +47,8 @@ pub fn resources(environment: &Environment, inputs: &Inputs) -> Result<Vec<Arc<d
     Ok(all)
 }
 
-/// What a run on some regions is about: all of theirs, and what they cannot do without. Bucket policies name the user role
-/// and the authorizer reads the table, so a region would not stand without these; a record goes with its server's region.
+/// The resources of a run on some regions: all resources of these regions, and those that they need. Bucket policies name
+/// the user role and the authorizer reads the table, so a region needs these; a record belongs to its server's region.
 pub fn limited(all: Vec<Arc<dyn Resource>>, regions: &BTreeSet<String>) -> Vec<Arc<dyn Resource>> {
     let here = |id: &NodeId| regions.contains(id.place());
     let global = |id: &NodeId| id.place() == "global";
@@ -61,21 +61,21 @@ pub fn limited(all: Vec<Arc<dyn Resource>>, regions: &BTreeSet<String>) -> Vec<A
         .collect()
 }
 
-/// What is known of an environment that stands or stood, besides its file.
+/// What is known of a current or earlier deployment, besides its file.
 #[derive(Clone, Debug, Default)]
 pub struct History {
     /// Whether it was deployed from here.
     pub deployed: bool,
-    /// Region → id of its API.
+    /// Region → ID of its API.
     pub apis: BTreeMap<String, String>,
-    /// Region → id of its server.
+    /// Region → ID of its server.
     pub servers: BTreeMap<String, String>,
-    /// Region and name of log groups that an earlier teardown was to remove.
+    /// Region and name of log groups that an earlier teardown had to remove.
     pub log_groups: Vec<(String, String)>,
 }
 
-/// What teardown looks at besides: things that AWS services make again by themselves.
-pub fn leftovers(environment: &Environment, past: &History) -> Vec<Arc<dyn Resource>> {
+/// More resources for a teardown: those that AWS services create again by themselves.
+pub fn leftovers(environment: &Environment, history: &History) -> Vec<Arc<dyn Resource>> {
     let mut groups: BTreeMap<NodeId, LogGroup> = BTreeMap::new();
     let mut add = |region: &str, name: String, evidence: Evidence| {
         let function = names::function(environment, region);
@@ -90,15 +90,15 @@ pub fn leftovers(environment: &Environment, past: &History) -> Vec<Arc<dyn Resou
             tags: names::tags(environment),
         });
     };
-    let named = if past.deployed { Evidence::Deployed } else { Evidence::None };
+    let named = if history.deployed { Evidence::Deployed } else { Evidence::None };
     for region in environment.regions.keys() {
         for name in names::log_groups(environment, region) {
             add(region, name, named);
         }
     }
-    past.apis.iter().for_each(|(region, api)| add(region, names::execution_log_group(api), Evidence::Id));
-    past.servers.iter().for_each(|(region, server)| add(region, names::server_log_group(server), Evidence::Id));
-    past.log_groups.iter().for_each(|(region, name)| add(region, name.clone(), named));
+    history.apis.iter().for_each(|(region, api)| add(region, names::execution_log_group(api), Evidence::Id));
+    history.servers.iter().for_each(|(region, server)| add(region, names::server_log_group(server), Evidence::Id));
+    history.log_groups.iter().for_each(|(region, name)| add(region, name.clone(), named));
     groups.into_values().map(|group| -> Arc<dyn Resource> { Arc::new(group) }).collect()
 }
 

@@ -6,7 +6,7 @@
 //! state (last run) ┘             └─ events
 //! ```
 //!
-//! It neither prints nor asks nor ends the process: it tells events and returns typed errors.
+//! It does not print, prompt or exit: it reports events and returns typed errors.
 
 pub mod clock;
 pub mod desired;

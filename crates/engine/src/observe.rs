@@ -1,33 +1,34 @@
-//! Reads what AWS has of an environment: every resource's `read`, side by side.
+//! Reads an environment's resources from AWS, concurrently.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures_util::StreamExt as _;
 use futures_util::stream;
-
-use crate::resources::resource::Resource;
 use sftpctl_aws::{Aws, AwsError};
 use sftpctl_core::kind::NodeId;
 use sftpctl_core::model::Actual;
 
+use crate::resources::resource::Resource;
+
 /// Reads in flight at once.
 const IN_FLIGHT: usize = 64;
 
-/// What was found, and what could not be read.
+/// The result of reading an environment.
 #[derive(Debug, Default)]
 pub struct Observed {
-    /// What was found.
+    /// The resources that were read.
     pub actual: Actual,
-    /// What could not be read, with AWS's words.
+    /// The resources that could not be read, with AWS's errors.
     pub unreadable: BTreeMap<NodeId, AwsError>,
-    /// What an earlier run may have made and could not be looked for: made again, it could be there twice.
+    /// Resources that an earlier run may have created and that could not be searched for: if they were created again, there
+    /// could be two.
     pub undecided: BTreeMap<NodeId, String>,
-    /// What somebody else has under names that a stack will want.
-    pub taken: Vec<String>,
+    /// Foreign resources with names that a stack will need.
+    pub name_conflicts: Vec<String>,
 }
 
-/// Reads all of them. `known` holds identities that state remembers.
+/// Reads all resources. `known` holds the identities in the state.
 pub async fn observe(aws: &Arc<Aws>, resources: &[Arc<dyn Resource>], known: &BTreeMap<NodeId, String>) -> Observed {
     let reads = resources.iter().map(|resource| {
         let (aws, resource) = (Arc::clone(aws), Arc::clone(resource));
@@ -35,9 +36,9 @@ pub async fn observe(aws: &Arc<Aws>, resources: &[Arc<dyn Resource>], known: &BT
         async move { (resource.id().clone(), resource.read(&aws, known.as_deref()).await) }
     });
     let mut observed = Observed::default();
-    let mut answers = stream::iter(reads).buffer_unordered(IN_FLIGHT);
-    while let Some((id, answer)) = answers.next().await {
-        match answer {
+    let mut results = stream::iter(reads).buffer_unordered(IN_FLIGHT);
+    while let Some((id, result)) = results.next().await {
+        match result {
             Ok(live) => {
                 observed.actual.insert(id, live);
             }

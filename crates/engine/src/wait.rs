@@ -1,16 +1,15 @@
-//! The only place that waits: intervals, deadlines per kind, and what passes by itself.
+//! The only place that waits: intervals between polls, and pauses after temporary faults.
 //!
-//! A poll comes after a fixed share of the time already waited, so that waiting costs at most that share on top of
-//! what AWS needs, and the number of calls grows with the logarithm of the wait. The SDK's waiters start at 30 s.
+//! A poll comes after a fixed share of the time already waited, so that waiting adds at most that share to the
+//! time AWS needs, and the number of calls grows with the logarithm of the wait. The SDK's waiters start at 30 s.
 
 #![expect(clippy::disallowed_methods, reason = "this is the place that waits")]
 
 use std::future::Future;
 use std::time::Duration;
 
-use tokio::time::Instant;
-
 use sftpctl_aws::AwsError;
+use tokio::time::Instant;
 
 /// First and shortest pause between two polls.
 const SHORTEST: Duration = Duration::from_millis(150);
@@ -18,9 +17,9 @@ const SHORTEST: Duration = Duration::from_millis(150);
 const LONGEST: Duration = Duration::from_secs(3);
 /// A poll comes after a twenty-fifth of the time waited.
 const SHARE: u32 = 25;
-/// How long a change set may be in the making, which is seconds where CloudFormation is not busy.
+/// How long the creation of a change set may take; it takes seconds when CloudFormation is not busy.
 pub(crate) const CHANGE_SET: Duration = Duration::from_secs(120);
-/// How long AWS's reads may lag behind its writes before the same answer as before is believed.
+/// How long AWS's reads may lag behind its writes before an unchanged result is believed.
 pub(crate) const SHOWN: Duration = Duration::from_secs(20);
 
 /// The pause before the next poll.
@@ -28,26 +27,26 @@ fn pause(waited: Duration) -> Duration {
     (waited / SHARE).clamp(SHORTEST, LONGEST)
 }
 
-/// A pause after a passing fault: doubling from half a second to 15 s, a random half of it taken away, so that
-/// pipelines that failed together do not come back together.
+/// A pause after a temporary fault: doubling from half a second to 15 s, minus a random part of up to half, so that
+/// pipelines that failed together do not retry together.
 fn backoff(attempt: u32) -> Duration {
     let whole = Duration::from_millis(500).saturating_mul(1 << attempt.min(5)).min(Duration::from_secs(15));
     whole / 2 + whole.mul_f64(fastrand::f64() / 2.0)
 }
 
-/// A pause before the next poll of what has been waited for so long.
+/// The pause before the next poll, after this time of waiting.
 pub(crate) async fn for_poll(waited: Duration) {
     tokio::time::sleep(pause(waited)).await;
 }
 
-/// A pause after this many passing faults in a row.
+/// A pause after this many temporary faults in a row.
 pub(crate) async fn for_another_attempt(attempt: u32) {
     tokio::time::sleep(backoff(attempt)).await;
 }
 
-/// A pause between two looks at a lock that another run holds.
+/// A pause between two reads of a lock that another run holds.
 pub(crate) async fn for_lock(pause: Duration) {
-    // Not all at once: twenty pipelines that wait for one lock come one after the other.
+    // Randomized, so that pipelines that wait for one lock do not all read it at once.
     tokio::time::sleep(pause / 2 + pause.mul_f64(fastrand::f64())).await;
 }
 
@@ -61,16 +60,16 @@ pub(crate) async fn for_renewal(time: Duration) {
     tokio::time::sleep(time).await;
 }
 
-/// Asks until there is an answer, `None` when the time is over and the last answer said that there is nothing. A fault
-/// that passes is no answer: where the time ends with one, nobody knows.
-pub(crate) async fn short<T, F>(limit: Duration, mut ask: impl FnMut() -> F) -> Result<Option<T>, AwsError>
+/// Polls until there is a result. `None` if the time is over and the last poll found nothing; an error if the last poll
+/// ended with a temporary fault, since the result is unknown then.
+pub(crate) async fn short<T, F>(limit: Duration, mut poll: impl FnMut() -> F) -> Result<Option<T>, AwsError>
 where
     F: Future<Output = Result<Option<T>, AwsError>>,
 {
     let start = Instant::now();
     loop {
-        match ask().await {
-            Ok(Some(answer)) => return Ok(Some(answer)),
+        match poll().await {
+            Ok(Some(result)) => return Ok(Some(result)),
             Err(error) if !error.is_transient() || start.elapsed() > limit => return Err(error),
             Ok(None) if start.elapsed() > limit => return Ok(None),
             _ => for_poll(start.elapsed()).await,
@@ -83,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waiting_costs_a_small_share_of_what_is_waited_for() {
+    fn waiting_adds_a_small_share() {
         for needed in [1, 5, 20, 60, 300, 1200].map(Duration::from_secs) {
             let (mut waited, mut polls) = (Duration::ZERO, 0);
             while waited < needed {
@@ -98,7 +97,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_could_not_be_looked_at_is_not_missing() {
+    async fn resource_that_could_not_be_read_is_not_missing() {
         let limit = Duration::from_secs(30);
         let fault = || AwsError {
             operation: "transfer:ListServers",
@@ -114,17 +113,17 @@ mod tests {
             Err::<Option<()>, _>(fault())
         });
         assert!(slow.await.is_err());
-        let mut asked = 0;
+        let mut polls = 0;
         let late = short(limit, || {
-            asked += 1;
-            let answer = if asked < 3 { Err(fault()) } else { Ok(Some(asked)) };
-            async move { answer }
+            polls += 1;
+            let result = if polls < 3 { Err(fault()) } else { Ok(Some(polls)) };
+            async move { result }
         });
         assert_eq!(late.await.unwrap(), Some(3));
     }
 
     #[test]
-    fn a_backoff_grows_and_stays_bounded() {
+    fn backoff_grows_and_stays_bounded() {
         for attempt in 0..40 {
             let pause = backoff(attempt);
             assert!(pause >= Duration::from_millis(250) && pause <= Duration::from_secs(15), "{attempt}: {pause:?}");

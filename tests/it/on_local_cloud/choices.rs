@@ -70,13 +70,16 @@ fn a_record_that_somebody_pointed_elsewhere_is_left_where_it_is() {
     site.aws(&["point-record", "99-5.xx.net", "new.example.com"]);
     site.edit(|file| file.replace(alias, ""));
     let deploy = site.ends_with(0, &["deploy", "--env", "99", "--local", "--yes"]);
-    assert!(deploy.contains("points to new.example.com, which is no server of ours; it is left unchanged"), "{deploy}");
+    assert!(
+        deploy.contains("points to new.example.com, which is not a server of this environment; it is left unchanged"),
+        "{deploy}"
+    );
     assert_eq!(site.aws(&["record-target", "99-5.xx.net"]), r#"["new.example.com"]"#);
 
     // The same at the end of all, for a record that the file still has.
     site.aws(&["point-record", "99-uploads-us-east-2.xx.net", "new.example.com"]);
     let teardown = site.ends_with(0, &["teardown", "--env", "99", "--local", "--yes"]);
-    assert!(teardown.contains("it points to new.example.com, which is no server of ours"), "{teardown}");
+    assert!(teardown.contains("it points to new.example.com, which is not a server of this environment"), "{teardown}");
     for (name, left) in [
         ("99-5.xx.net", r#"["new.example.com"]"#),
         ("99-uploads-us-east-2.xx.net", r#"["new.example.com"]"#),

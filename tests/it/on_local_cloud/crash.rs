@@ -116,7 +116,7 @@ fn unverifiable_creation_stops_every_plan() {
         assert_eq!(refused.status.code(), Some(1), "{arguments:?}: {}", shown(&refused));
     }
     let said = shown(&site.run(&DEPLOY));
-    assert!(said.contains("an earlier run may have made what cannot be looked for now"), "{said}");
+    assert!(said.contains("an earlier run may have created resources that cannot be checked right now"), "{said}");
     site.ok(&["local", "faults", "clear"]);
     site.ok(&DEPLOY);
     assert_eq!(servers(&site), ["us-east-2", "us-west-2"]);

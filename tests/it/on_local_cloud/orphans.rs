@@ -92,9 +92,11 @@ fn removed_server_and_region_are_deleted_by_the_next_deployment() {
         file.lines().filter(|line| !line.starts_with("  us-east-1:")).collect::<Vec<_>>().join("\n")
     });
     let shown = site.ok(&["plan", "--env", "99", "--local"]);
-    for goes in
-        ["- us-east-2  server s-", "- us-east-1  stack sftp-99-upload-us-east-1\n", "it is not in the file any more"]
-    {
+    for goes in [
+        "- us-east-2  server s-",
+        "- us-east-1  stack sftp-99-upload-us-east-1\n",
+        "it is no longer in the environment file",
+    ] {
         assert!(shown.contains(goes), "{goes}: {shown}");
     }
     let planned = site.planned();

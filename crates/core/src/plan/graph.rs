@@ -1,4 +1,4 @@
-//! Order: what comes first on the way up and on the way down, and that there is no circle. Pure.
+//! The order of a deployment and of a teardown, and the check that there is no cycle. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -6,21 +6,20 @@ use std::sync::Arc;
 use crate::kind::NodeId;
 use crate::node::Node;
 
-/// What each resource waits for.
+/// The nodes that each node waits for.
 pub type Edges = BTreeMap<NodeId, BTreeSet<NodeId>>;
 
 /// The resources cannot be put in an order.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum GraphError {
-    /// Two resources of one name.
-    #[error("two resources are called {0}")]
+    #[error("two resources have the name {0}")]
     Twice(NodeId),
-    /// A resource that waits, through others, for itself.
+    /// A resource waits, through others, for itself.
     #[error("{0} depends on itself")]
     Cycle(NodeId),
 }
 
-/// What each waits for when everything is made. Needs outside of the set (a limited run) count as met.
+/// Dependencies of a deployment. Needs outside of the set (a limited run) count as met.
 pub fn upwards<N: Node + ?Sized>(resources: &[Arc<N>]) -> Result<Edges, GraphError> {
     let mut edges = names(resources)?;
     let all: BTreeSet<NodeId> = edges.keys().cloned().collect();
@@ -31,7 +30,7 @@ pub fn upwards<N: Node + ?Sized>(resources: &[Arc<N>]) -> Result<Edges, GraphErr
     checked(edges)
 }
 
-/// What each waits for when everything goes: whatever needs it, and what it says itself must be gone before.
+/// Dependencies of a teardown: each node waits for the nodes that need it, and for its own `removed_after`.
 pub fn downwards<N: Node + ?Sized>(resources: &[Arc<N>]) -> Result<Edges, GraphError> {
     let mut edges = names(resources)?;
     for resource in resources {
@@ -42,13 +41,13 @@ pub fn downwards<N: Node + ?Sized>(resources: &[Arc<N>]) -> Result<Edges, GraphE
                 waits.insert(id.clone());
             }
         }
-        let there: Vec<_> = own.into_iter().filter(|other| edges.contains_key(other)).collect();
-        edges.entry(id.clone()).or_default().extend(there);
+        let present: Vec<_> = own.into_iter().filter(|other| edges.contains_key(other)).collect();
+        edges.entry(id.clone()).or_default().extend(present);
     }
     checked(edges)
 }
 
-/// The resources in an order that respects the edges; among equals by place and name.
+/// The resources in an order that respects the edges; resources that are ready together are sorted by place and name.
 pub fn order(edges: &Edges) -> Vec<NodeId> {
     let mut done: BTreeSet<&NodeId> = BTreeSet::new();
     let mut order = Vec::new();
@@ -77,7 +76,7 @@ fn names<N: Node + ?Sized>(resources: &[Arc<N>]) -> Result<Edges, GraphError> {
     Ok(edges)
 }
 
-/// The edges, where [`order`] finds a place for every resource.
+/// Returns the edges if [`order`] finds a place for every resource.
 fn checked(edges: Edges) -> Result<Edges, GraphError> {
     let placed: BTreeSet<NodeId> = order(&edges).into_iter().collect();
     match edges.keys().find(|id| !placed.contains(*id)) {
@@ -86,8 +85,8 @@ fn checked(edges: Edges) -> Result<Edges, GraphError> {
     }
 }
 
-/// A resource on the cycle that `waiting` waits for: whatever has no place waits for something that has none, so that
-/// following these leads into the cycle, and as many steps as there are resources lead once around.
+/// A resource on the cycle that `waiting` waits for: each resource without a place waits for another one without a place,
+/// so following them leads into the cycle within as many steps as there are resources.
 fn on_cycle<'a>(edges: &'a Edges, placed: &BTreeSet<NodeId>, waiting: &'a NodeId) -> &'a NodeId {
     let next = |id: &NodeId| edges.get(id).and_then(|waits| waits.iter().find(|wait| !placed.contains(*wait)));
     (0..edges.len()).fold(waiting, |id, _| next(id).unwrap_or(id))

@@ -8,33 +8,28 @@ use crate::model::Change;
 /// Version of the plan file.
 pub const VERSION: u32 = 1;
 
-/// What a run will do.
+/// The steps of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Plan {
     /// Version of this format.
     pub version: u32,
-    /// Name of the environment.
     pub environment: String,
-    /// The account.
     pub account: String,
     /// The steps, in an order that respects what each needs.
     pub steps: Vec<Step>,
 }
 
-/// One resource and what is done to it.
+/// One resource and its change.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Step {
-    /// The resource.
     pub id: NodeId,
-    /// Its kind.
     pub kind: Kind,
-    /// A person's name for it.
+    /// Its name in messages.
     pub title: String,
-    /// What changes.
     pub change: Change,
-    /// Steps of this plan that come first.
+    /// Steps of this plan that must be finished before it.
     pub needs: Vec<NodeId>,
 }
 

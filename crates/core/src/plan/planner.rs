@@ -1,4 +1,4 @@
-//! From what is wanted and what is there to the steps of a run. Pure.
+//! Computes the steps of a run from the wanted state and the live state. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -9,8 +9,8 @@ use crate::kind::NodeId;
 use crate::model::{Action, Actual, Change, Live, Owner, Removal};
 use crate::node::Node;
 
-/// Plans a deployment. Resources that could not be read are planned too: their step reads again and says why not.
-/// `retired` is what is to go because the file no longer has it.
+/// Plans a deployment. Resources that could not be read are planned too: their step reads again and reports the error.
+/// `retired` holds the resources to delete because they are no longer in the environment file.
 pub fn deploy<N: Node + ?Sized>(
     environment: &str,
     account: &str,
@@ -21,18 +21,18 @@ pub fn deploy<N: Node + ?Sized>(
     let mut edges = graph::upwards(resources)?;
     edges.extend(graph::downwards(retired)?);
     let all: Vec<_> = resources.iter().chain(retired).cloned().collect();
-    let goes = |id: &NodeId| retired.iter().any(|resource| resource.id() == id);
+    let is_retired = |id: &NodeId| retired.iter().any(|resource| resource.id() == id);
     let change = |resource: &Arc<N>| match actual.get(resource.id()) {
-        there if goes(resource.id()) => {
-            there.and_then(Option::as_ref).map(|_| Change::new(Action::Delete, "it is not in the file any more"))
-        }
+        live if is_retired(resource.id()) => live
+            .and_then(Option::as_ref)
+            .map(|_| Change::new(Action::Delete, "it is no longer in the environment file")),
         Some(live) => resource.diff(live.as_ref(), actual),
         None => Some(Change::new(Action::Update, "it could not be read; the step reads it again")),
     };
     Ok((steps(environment, account, &all, &edges, change), edges))
 }
 
-/// Plans a teardown from what each resource's removal was decided to be. Only what exists has a step.
+/// Plans a teardown from the decision about each resource. Only existing resources have a step.
 pub fn teardown<N: Node + ?Sized>(
     environment: &str,
     account: &str,
@@ -79,13 +79,13 @@ fn steps<N: Node + ?Sized>(
     Plan { version: VERSION, environment: environment.to_owned(), account: account.to_owned(), steps }
 }
 
-/// The names of what exists under our names and is not ours.
+/// Nodes of foreign resources with our names.
 pub fn foreign_ids(actual: &Actual) -> Vec<&str> {
     let foreign = |live: &Option<Live>| live.as_ref().is_some_and(|live| live.owner != Owner::Ours);
     actual.iter().filter(|(_, live)| foreign(live)).map(|(id, _)| id.as_str()).collect()
 }
 
-/// What exists under our names and is not ours; each is one sentence. A deployment must not begin with any.
+/// Foreign resources with our names, one sentence each. A deployment must not begin while there is one.
 pub fn foreign(actual: &Actual) -> Vec<String> {
     actual
         .values()

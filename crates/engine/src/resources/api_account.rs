@@ -1,18 +1,18 @@
 //! API Gateway's account-wide role for logs, once per region.
 //!
 //! Not in the template: it belongs to the account, not to one stack. Without it a stage with logs fails with
-//! "CloudWatch Logs role ARN must be set in account settings". It is set only where it is empty; another's is used as
-//! it is, never replaced and never removed. Ours is taken away again when no other API of the region needs it.
+//! "CloudWatch Logs role ARN must be set in account settings". It is set only where it is empty; a role that is
+//! already set is used, never replaced or removed. Ours is removed when no other API of the region needs it.
 
 use async_trait::async_trait;
 use serde_json::json;
-
-use super::tags;
-use crate::resources::resource::{Resource, ResourceError};
 use sftpctl_aws::{Aws, AwsError, RoleFacts, Tags};
 use sftpctl_core::kind::{Kind, NodeId};
 use sftpctl_core::model::{Actual, Change, Live, Owner, Properties, Removal, RemovalOptions};
 use sftpctl_core::node::Node;
+
+use super::tags;
+use crate::resources::resource::{Resource, ResourceError};
 
 /// AWS's managed policy for this role.
 const POLICY: &str = "arn:aws:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs";
@@ -20,15 +20,12 @@ const POLICY: &str = "arn:aws:iam::aws:policy/service-role/AmazonAPIGatewayPushT
 /// The wanted setting of one region.
 #[derive(Clone, Debug)]
 pub struct ApiAccount {
-    /// Name in plans and state.
     pub id: NodeId,
-    /// Its region.
     pub region: String,
-    /// Every region of the environment: the role is deleted with the last that names it.
+    /// Every region of the environment: the role is deleted with the last region whose setting names it.
     pub regions: Vec<String>,
-    /// Name of the role that is made where there is none.
+    /// Name of the role that is created where none is set.
     pub role: String,
-    /// Its ARN.
     pub role_arn: String,
     /// Name of this environment's API in the region.
     pub api: String,
@@ -37,13 +34,13 @@ pub struct ApiAccount {
 }
 
 impl ApiAccount {
-    /// Whose a role of our name is.
+    /// The owner of a role with our name.
     fn owner(&self, role: &RoleFacts) -> Owner {
         tags::owner(&role.tags, &self.tags, &format!("role {}", self.role))
     }
 
-    /// Whether a region's setting names our role.
-    async fn named(&self, aws: &Aws) -> Result<bool, AwsError> {
+    /// Whether the setting of any region names our role.
+    async fn is_in_use(&self, aws: &Aws) -> Result<bool, AwsError> {
         for region in &self.regions {
             if aws.apigateway(region).log_role().await?.as_deref() == Some(self.role_arn.as_str()) {
                 return Ok(true);
@@ -84,8 +81,8 @@ impl Resource for ApiAccount {
         let Some(role) = aws.iam().role(&self.role).await? else { return Ok(None) };
         let live = Live::new(self.role_arn.clone()).with("set", false);
         match self.owner(&role) {
-            // A run that was killed between the last setting and the role left our role behind, which no setting names.
-            Owner::Ours => Ok((!self.named(aws).await?).then_some(live)),
+            // A run that was killed between resetting the last region and deleting the role left the role behind.
+            Owner::Ours => Ok((!self.is_in_use(aws).await?).then_some(live)),
             foreign => Ok(Some(live.owned_by(foreign))),
         }
     }
@@ -110,7 +107,7 @@ impl Resource for ApiAccount {
         iam.create_role(&self.role, "Lets API Gateway write logs", &trust.to_string(), &self.tags).await?;
         iam.attach(&self.role, POLICY).await?;
         match aws.apigateway(&self.region).set_log_role(&self.role_arn).await {
-            // API Gateway tries the role at once; a new one takes seconds to be known.
+            // API Gateway checks the role at once; a new role takes seconds to propagate.
             Err(error) if error.is("BadRequest") && error.message.contains("role") => {
                 Err(ResourceError::Aws(AwsError { code: Some("ConflictException".into()), ..error }))
             }
@@ -129,7 +126,7 @@ impl Resource for ApiAccount {
             aws.apigateway(&self.region).api_names().await?.into_iter().filter(|name| *name != self.api).collect();
         Ok(match others.as_slice() {
             [] => Removal::Delete,
-            _ => Removal::Keep(format!("other APIs write their logs with it: {}", others.join(", "))),
+            _ => Removal::Keep(format!("other APIs use it to write logs: {}", others.join(", "))),
         })
     }
 
@@ -141,12 +138,12 @@ impl Resource for ApiAccount {
         _options: RemovalOptions,
     ) -> Result<(), ResourceError> {
         aws.apigateway(&self.region).set_log_role("").await?;
-        if self.named(aws).await? {
+        if self.is_in_use(aws).await? {
             return Ok(());
         }
         let iam = aws.iam();
         if iam.role(&self.role).await?.is_some_and(|role| self.owner(&role) != Owner::Ours) {
-            return Err(ResourceError::Kept(format!("role {} is not ours", self.role)));
+            return Err(ResourceError::Kept(format!("role {} does not belong to this environment", self.role)));
         }
         iam.detach(&self.role, POLICY).await?;
         Ok(iam.delete_role(&self.role).await?)

@@ -1,58 +1,52 @@
 //! An upload bucket, beyond what its stack does.
 //!
-//! The stack creates it. This kind sees its policy as it is, because CloudFormation never looks again after putting
-//! it: a policy changed by hand is put back, and so is one that names a dead id because the user role was made anew.
+//! The stack creates it. This kind reads its policy, because CloudFormation never checks a policy again after setting
+//! it: a policy changed by hand is restored, and so is one that names a dead ID because the user role was recreated.
 //! On teardown the stack leaves the bucket; only an empty one is deleted here, or any with `--delete-data`.
 //!
-//! How a bucket keeps its files (versioning, encryption, shut to the public, ownership) is the stack's as well, but an
-//! import changes nothing on a bucket, and CloudFormation believes ever after that it is as the template says. So a bucket
-//! is made so before the stack takes it ([`keep_well`]). One that carries our very policy has been through that, or
-//! was made by the stack, since only a bucket in the stack has that policy: its settings are not read again on every
-//! run. `sftpctl drift` looks at them.
-
+//! A bucket's settings (versioning, encryption, public access block, ownership) belong to the stack as well, but an
+//! import changes nothing on a bucket, and CloudFormation assumes from then on that it matches the template. So the
+//! settings are applied before the stack imports the bucket ([`apply_settings`]). A bucket with exactly our policy has
+//! been through that, or was created by the stack, since only a bucket in the stack has that policy: its settings are
+//! not read again on every run. `sftpctl drift` checks them.
 //!
 //! An adopted bucket has tags of its owner, and CloudFormation replaces all of a bucket's tags when those of its stack
-//! change. So they are remembered when it is adopted, and put back beside the stack's. Its lifecycle rules stay as they
-//! are: CloudFormation never touches them after an import.
+//! change. So they are remembered when it is adopted, and restored next to the stack's. Its lifecycle rules stay
+//! unchanged: CloudFormation never touches them after an import.
 
-use super::orphan::Orphan;
-use super::stray::{self, Search, Stray};
 use async_trait::async_trait;
 use serde_json::Value;
-use sftpctl_core::spec::names;
-
-use super::tags::{self, PROPERTY};
-use crate::resources::resource::{Resource, ResourceError};
 use sftpctl_aws::{Aws, AwsError, BucketSettings, Policy, S3, Tags};
 use sftpctl_core::kind::{Kind, NodeId};
 use sftpctl_core::model::{Actual, Change, Live, Owner, Properties, Removal, RemovalOptions};
 use sftpctl_core::node::Node;
+use sftpctl_core::spec::names;
+
+use super::orphan::Orphan;
+use super::stray::{self, Search, Stray};
+use super::tags::{self, PROPERTY};
+use crate::resources::resource::{Resource, ResourceError};
 
 /// The wanted policy of one bucket.
 #[derive(Clone, Debug)]
 pub struct Bucket {
-    /// Name in plans and state.
     pub id: NodeId,
-    /// Its region.
     pub region: String,
-    /// The account.
     pub account: String,
-    /// Its name.
     pub name: String,
-    /// The policy, the same that the template puts.
+    /// The policy, the same as in the template.
     pub policy: Value,
     /// Node of its stack.
     pub stack: NodeId,
-    /// Tags.
     pub tags: Tags,
-    /// Tags that its owner had on it when it was adopted.
+    /// Tags that its owner had set before it was adopted.
     pub kept_tags: Tags,
 }
 
-/// What CloudFormation tags the buckets of a stack with.
+/// The tag that CloudFormation sets on the buckets of a stack.
 const STACK_TAG: &str = "aws:cloudformation:stack-name";
 
-/// How a bucket keeps its files, as properties, and what the template says of each.
+/// A bucket's settings as properties, each with the template's value.
 pub(super) const SETTINGS: [(&str, &str); 4] = [
     ("versioning", "Enabled"),
     ("encryption", "AES256"),
@@ -60,7 +54,7 @@ pub(super) const SETTINGS: [(&str, &str); 4] = [
     ("object ownership", "BucketOwnerEnforced"),
 ];
 
-/// Reads the settings as properties.
+/// Adds the settings as properties.
 fn with_settings(live: Live, settings: BucketSettings) -> Live {
     live.with("versioning", settings.versioning)
         .with("encryption", settings.encryption)
@@ -68,19 +62,19 @@ fn with_settings(live: Live, settings: BucketSettings) -> Live {
         .with("object ownership", settings.ownership)
 }
 
-/// Makes a bucket ready for a stack to take: it keeps its files as the template says, and has no policy, since
-/// CloudFormation does not create one where there is one ("The bucket policy already exists on bucket"). The stack's
-/// comes with the update that follows.
-pub(super) async fn make_ready(s3: &S3, bucket: &str, account: &str) -> Result<(), AwsError> {
-    keep_well(s3, bucket, account).await?;
+/// Prepares a bucket for its import into a stack: applies the template's settings and deletes the policy, since
+/// CloudFormation does not create a policy where one exists ("The bucket policy already exists on bucket"). The update
+/// that follows sets the stack's policy.
+pub(super) async fn prepare_for_import(s3: &S3, bucket: &str, account: &str) -> Result<(), AwsError> {
+    apply_settings(s3, bucket, account).await?;
     match s3.policy(bucket, account).await? {
         Policy::Document(_) => s3.delete_policy(bucket, account).await,
         _ => Ok(()),
     }
 }
 
-/// Makes a bucket keep its files as the template says, where it does not.
-async fn keep_well(s3: &S3, bucket: &str, account: &str) -> Result<(), AwsError> {
+/// Applies the template's settings where the bucket's differ.
+async fn apply_settings(s3: &S3, bucket: &str, account: &str) -> Result<(), AwsError> {
     let live = with_settings(Live::new(bucket), s3.settings(bucket, account).await?);
     for (name, wanted) in SETTINGS {
         if live.properties.get(name).and_then(Value::as_str) == Some(wanted) {
@@ -97,12 +91,12 @@ async fn keep_well(s3: &S3, bucket: &str, account: &str) -> Result<(), AwsError>
 }
 
 impl Bucket {
-    /// Whose it is, and how it keeps its files; of another's nothing more is looked at.
-    async fn looked_into(&self, s3: &S3, live: Live, remembered: bool) -> Result<Option<Live>, AwsError> {
+    /// Adds the owner and the settings; the settings of a foreign bucket are not read.
+    async fn with_details(&self, s3: &S3, live: Live, remembered: bool) -> Result<Option<Live>, AwsError> {
         let have = s3.tags(&self.name, &self.account).await?.unwrap_or_default();
         let owner = tags::owner_known(&have, &self.tags, &self.title(), remembered);
         if owner != Owner::Ours {
-            // CloudFormation's own are nobody's to put.
+            // Only CloudFormation can set its own tags.
             let theirs = have.into_iter().filter(|(key, _)| !key.starts_with("aws:")).collect();
             return Ok(Some(live.with(PROPERTY, tags::wanted(&theirs)).owned_by(owner)));
         }
@@ -141,7 +135,7 @@ impl Node for Bucket {
     }
 
     fn diff(&self, live: Option<&Live>, actual: &Actual) -> Option<Change> {
-        // A bucket that isn't there, or that the stack still has to take back, is the stack's work.
+        // The stack creates a missing bucket, and imports one that it has left.
         let live = live?;
         let in_stack = actual
             .get(&self.stack)
@@ -152,7 +146,7 @@ impl Node for Bucket {
         let properties = sftpctl_core::model::compare(&wanted, &live.properties);
         (in_stack && !properties.is_empty()).then(|| Change {
             action: sftpctl_core::model::Action::Update,
-            reason: Some("it is not as the stack makes it".into()),
+            reason: Some("it differs from the stack's template".into()),
             properties,
         })
     }
@@ -168,17 +162,17 @@ impl Resource for Bucket {
         let live = match s3.policy(&self.name, &self.account).await? {
             Policy::NoBucket => None,
             Policy::NotOurs => Some(live.owned_by(Owner::Foreign(format!(
-                "bucket {} belongs to another account, stands in another region, or its policy shuts these credentials \
-                 out; bucket names are global: `names: {{ bucket_prefix: … }}` names others",
+                "bucket {} belongs to another AWS account, is in another region, or has a policy that denies these \
+                 credentials; bucket names are global: set `names: {{ bucket_prefix: … }}` to use other names",
                 self.name
             )))),
             Policy::Document(document) => {
                 let policy = serde_json::from_str::<Value>(&document).unwrap_or_default();
                 let live = live.with("policy", policy.clone());
-                // Our very policy on it is proof enough, and saves five calls for each bucket.
-                if policy == self.policy { Some(live) } else { self.looked_into(&s3, live, remembered).await? }
+                // Exactly our policy is proof enough, and saves five calls for each bucket.
+                if policy == self.policy { Some(live) } else { self.with_details(&s3, live, remembered).await? }
             }
-            Policy::None => self.looked_into(&s3, live.with("policy", Value::Null), remembered).await?,
+            Policy::None => self.with_details(&s3, live.with("policy", Value::Null), remembered).await?,
         };
         match live {
             Some(live) if live.owner == Owner::Ours && !self.kept_tags.is_empty() => {
@@ -198,9 +192,9 @@ impl Resource for Bucket {
         _world: &Actual,
     ) -> Result<(), ResourceError> {
         let s3 = aws.s3(&self.region);
-        // The policy last: once it is ours, nobody looks at the rest.
+        // The policy last: once it is ours, the settings are not read again.
         if SETTINGS.iter().any(|(name, _)| change.touches(name)) {
-            return Ok(keep_well(&s3, &self.name, &self.account).await?);
+            return Ok(apply_settings(&s3, &self.name, &self.account).await?);
         }
         if change.touches(PROPERTY) {
             // S3 replaces the whole set.
@@ -223,15 +217,16 @@ impl Resource for Bucket {
 
     async fn adoptable(&self, aws: &Aws, _live: &Live) -> Result<Tags, ResourceError> {
         let Some(have) = aws.s3(&self.region).tags(&self.name, &self.account).await? else {
-            return Err(ResourceError::Refused(format!("there is no {} of this account", self.title())));
+            return Err(ResourceError::Refused(format!("{} does not exist in this account", self.title())));
         };
-        // The tag stays on a bucket that its stack has let go.
+        // The tag stays on a bucket that has left its stack.
         if have.contains_key(STACK_TAG)
             && let Some(stack) = aws.cloudformation(&self.region).stack_with(&self.name).await?
         {
             return Err(ResourceError::Refused(format!(
-                "{} is in the stack {stack}, and no other stack can take it. Take it out of that one first: give it \
-                 `DeletionPolicy: Retain` in its template and update, then leave it out of the template and update again",
+                "{} is in the stack {stack}, and a bucket can be in only one stack. Remove it from that stack first: set \
+                 `DeletionPolicy: Retain` on it in the stack's template and update the stack, then remove it from the \
+                 template and update again",
                 self.title()
             )));
         }
@@ -240,7 +235,7 @@ impl Resource for Bucket {
 
     async fn adopt(&self, aws: &Aws, _live: &Live, tags: &Tags) -> Result<(), ResourceError> {
         let s3 = aws.s3(&self.region);
-        // S3 replaces the whole set, so what others put there is put back with it.
+        // S3 replaces the whole set, so the existing tags are sent with it.
         let mut all = s3.tags(&self.name, &self.account).await?.unwrap_or_default();
         all.extend(tags.clone());
         Ok(s3.set_tags(&self.name, &all).await?)
@@ -251,7 +246,7 @@ impl Resource for Bucket {
     }
 }
 
-/// Deletes a bucket, with `delete_data` together with all versions of its files.
+/// Deletes a bucket; with `delete_data`, also all versions of its files.
 async fn remove(aws: &Aws, region: &str, name: &str, options: RemovalOptions) -> Result<(), ResourceError> {
     let s3 = aws.s3(region);
     if options.delete_data {
@@ -274,7 +269,7 @@ async fn remove(aws: &Aws, region: &str, name: &str, options: RemovalOptions) ->
     }
 }
 
-/// Buckets with the environment's tag that belong to none of its clusters, found by the beginning of their names.
+/// Buckets with the environment's tag that belong to none of its clusters, found by the prefix of their names.
 #[derive(Debug)]
 pub(super) struct Strays;
 

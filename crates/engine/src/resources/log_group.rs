@@ -1,45 +1,40 @@
-//! A log group that comes back: a late line of Lambda, API Gateway or Transfer makes a deleted group again, without
-//! retention. The stack owns the groups while it stands; this kind looks once more after the stack has gone.
+//! A log group that reappears: a late line of Lambda, API Gateway or Transfer recreates a deleted group, without
+//! retention. The stack owns the groups while it exists; this kind checks once more after the stack is deleted.
 //!
-//! Such a group has no tags, so its name alone would say that it is ours, and a function that somebody made by hand may
-//! have a log of that name. It is ours by our tag, by what state remembers, by an id of our own in its name, or where this
-//! environment was deployed and the group is as a late line makes it.
+//! Such a group has no tags, and its name alone does not show that it is ours: a function created outside sftpctl may
+//! have a log group of that name. It is ours by our tag, by the state, by an ID of our own in its name, or where this
+//! environment was deployed and the group looks like one that a late line created.
 
-use super::orphan::Orphan;
-use super::stray::{self, Search, Stray};
 use async_trait::async_trait;
-use sftpctl_core::spec::names;
-
-use super::tags;
-use crate::resources::resource::{Resource, ResourceError};
 use sftpctl_aws::{Aws, AwsError, GroupFacts, Tags};
 use sftpctl_core::kind::{Kind, NodeId};
 use sftpctl_core::model::{Actual, Change, Live, Owner, Properties, RemovalOptions};
 use sftpctl_core::node::Node;
+use sftpctl_core::spec::names;
 
-/// A group that must be gone after teardown.
+use super::orphan::Orphan;
+use super::stray::{self, Search, Stray};
+use super::tags;
+use crate::resources::resource::{Resource, ResourceError};
+
+/// A group that must not exist after teardown.
 #[derive(Clone, Debug)]
 pub struct LogGroup {
-    /// Name in plans and state.
     pub id: NodeId,
-    /// Its region.
     pub region: String,
-    /// Its name.
     pub name: String,
     /// Node of the stack that owns it.
     pub stack: NodeId,
-    /// The function that writes it, where one does.
+    /// The function that writes it, if any.
     pub function: Option<String>,
-    /// What is known of whose it is besides its tags.
+    /// Evidence of its owner besides its tags.
     pub evidence: Evidence,
-    /// Tags of the environment.
     pub tags: Tags,
 }
 
-/// What tells that a group without tags is ours.
+/// Evidence that a group without tags is ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Evidence {
-    /// Nothing.
     None,
     /// This environment was deployed from here before.
     Deployed,
@@ -96,7 +91,7 @@ impl Node for LogGroup {
     }
 
     fn diff(&self, _live: Option<&Live>, _world: &Actual) -> Option<Change> {
-        // The stack makes it.
+        // The stack creates it.
         None
     }
 }
@@ -131,8 +126,8 @@ impl Resource for LogGroup {
     }
 }
 
-/// Log groups of regions that the environment file has dropped: by their tag, or as long as the stack is there that made
-/// them.
+/// Log groups of regions that the environment file has dropped, found by their tag, or by their names while the stack
+/// that created them exists.
 #[derive(Debug)]
 pub(super) struct Strays;
 

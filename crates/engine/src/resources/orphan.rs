@@ -1,6 +1,6 @@
-//! A resource of ours that the environment file no longer has, as a step of a run. Nothing is ever wanted of it. `deploy`
-//! removes what the state remembers and what holds no data; `teardown` removes the rest, by the same rules for data as for
-//! everything else.
+//! A resource of ours that is no longer in the environment file, as a step of a run. It has no wanted properties.
+//! `deploy` removes orphans that the state remembers and that hold no data; `teardown` removes the rest, by the same
+//! rules for data as for every other resource.
 
 use async_trait::async_trait;
 use sftpctl_aws::{Aws, AwsError, Tags};
@@ -12,39 +12,35 @@ use super::resource::{Resource, ResourceError};
 use super::stray::Stray;
 use super::tags;
 
-/// One orphan.
 #[derive(Clone, Debug)]
 pub struct Orphan {
-    /// Its name in plans and state.
     pub id: NodeId,
     /// How its kind is read and deleted.
     pub stray: &'static dyn Stray,
-    /// Its region.
     pub region: String,
     /// The region of the table that a replica belongs to.
     pub home: String,
-    /// The AWS account.
     pub account: String,
-    /// Id or name; of a record `<zone id>/<name>`, as of a [`Record`](super::Record).
+    /// ID or name; of a record `<zone id>/<name>`, as of a [`Record`](super::Record).
     pub identity: String,
-    /// What to know about it.
+    /// A remark for the report, or empty.
     pub note: &'static str,
-    /// Nodes that go first.
+    /// Nodes that are removed before it.
     pub after: Vec<NodeId>,
-    /// Nodes that go later.
+    /// Nodes that are removed after it.
     pub before: Vec<NodeId>,
     /// The environment whose tag it carries.
     pub environment: String,
-    /// Ids of servers that state remembers.
+    /// IDs of the servers that the state remembers.
     pub servers: Vec<String>,
 }
 
 impl Orphan {
-    /// Whose it is by these tags.
+    /// The owner according to these tags.
     pub(crate) fn owner(&self, tags: &Tags) -> Owner {
         match tags.get(tags::ENVIRONMENT) == Some(&self.environment) {
             true => Owner::Ours,
-            false => Owner::Foreign(format!("{} does not carry our tag", self.title())),
+            false => Owner::Foreign(format!("{} does not carry the environment's tag", self.title())),
         }
     }
 }

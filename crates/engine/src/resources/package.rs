@@ -1,67 +1,62 @@
 //! The authorizer's package in the code bucket of a region.
 //!
-//! Not in the template: the stack needs it to be there first, and Lambda reads code only from its own region. The key
-//! carries the content's digest, so an unchanged package is no work and a changed one changes the stack's parameter.
-//! The bucket may serve several environments of an account: only our objects go, the bucket with the last of them.
-//! CreateBucket takes no tags everywhere, so a bucket that is empty and has none may be the work of a run that was stopped:
-//! it is taken over, and the plan says so. No teardown removes it before.
+//! Not in the template: the stack needs it to exist first, and Lambda reads code only from its own region. The key
+//! carries the content's digest, so an unchanged package needs no call and a changed one changes the stack's parameter.
+//! The bucket may serve several environments of an account: only our objects are deleted, and the bucket with the last
+//! object. `CreateBucket` does not take tags everywhere, so an empty bucket without tags may have been created by a run
+//! that was stopped: it is taken over, and the plan says so. Until then no teardown removes it.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-
-use crate::package;
-use crate::resources::resource::{Resource, ResourceError};
 use sftpctl_aws::{Aws, AwsError, S3, Tags};
 use sftpctl_core::kind::{Kind, NodeId};
 use sftpctl_core::model::{Action, Actual, Change, Live, Owner, Properties, Removal, RemovalOptions, compare};
 use sftpctl_core::node::Node;
 
-/// The tag that says a code bucket is sftpctl's.
+use crate::package;
+use crate::resources::resource::{Resource, ResourceError};
+
+/// The tag that marks a code bucket as sftpctl's.
 const SHARED: &str = "sftpctl:code";
-/// Its value.
 const PACKAGES: &str = "packages";
 
-/// The property of a bucket that a run began to make and did not tag.
+/// The property of a bucket that a run created but did not tag.
 const UNFINISHED: &str = "unfinished";
 
 /// The wanted object.
 #[derive(Clone)]
 pub struct Package {
-    /// Name in plans and state.
     pub id: NodeId,
-    /// Its region.
     pub region: String,
-    /// The account.
     pub account: String,
-    /// The bucket.
     pub bucket: String,
     /// Key, with a digest of the content.
     pub key: String,
-    /// The key without digest and ending: what all packages of this environment begin with.
+    /// The key without digest and extension: the prefix of all packages of this environment.
     pub stem: String,
-    /// Where templates of this environment begin that are too large to send inline.
+    /// Prefix of this environment's templates that are too large to send inline.
     pub templates: String,
-    /// The authorizer.
     pub content: Arc<package::Package>,
     /// Tags of the bucket, without the environment.
     pub tags: Tags,
-    /// Nothing is wanted of it any more: only what is left of it is looked for.
+    /// The environment file no longer has it: only leftovers are searched for.
     pub retired: bool,
 }
 
 impl Package {
-    /// Whether the key is a package or a template of this environment: `pl-upload-` also begins another's `pl-upload-99-`.
+    /// Whether the key is a package or a template of this environment. The prefix alone does not show it: `pl-upload-` is
+    /// also a prefix of another environment's `pl-upload-99-`.
     fn is_ours(&self, key: &str) -> bool {
         let digest = key.strip_prefix(&format!("{}-", self.stem)).and_then(|rest| rest.strip_suffix(".zip"));
         digest.is_some_and(|d| d.len() == 12 && d.bytes().all(|b| b.is_ascii_hexdigit()))
             || key.starts_with(&self.templates)
     }
 
-    async fn make_bucket(&self, s3: &S3) -> Result<(), ResourceError> {
+    async fn create_bucket(&self, s3: &S3) -> Result<(), ResourceError> {
         s3.create_bucket(&self.bucket).await?;
         s3.block_public_access(&self.bucket).await?;
-        // S3 replaces the whole set, so what others put there is put back with it.
+        // S3 replaces the whole set, so the existing tags are sent with it.
         let mut tags = s3.tags(&self.bucket, &self.account).await?.unwrap_or_default();
         tags.extend(self.tags.clone());
         tags.insert(SHARED.into(), PACKAGES.into());
@@ -114,8 +109,8 @@ impl Resource for Package {
             Ok(false) => {}
             Err(error) if error.status == Some(403) || error.status == Some(301) => {
                 let what = format!(
-                    "bucket {} belongs to another account, or these credentials may not read it; \
-                     `names: {{ code_bucket_prefix: … }}` names another",
+                    "bucket {} belongs to another AWS account, or these credentials may not read it; \
+                     set `names: {{ code_bucket_prefix: … }}` to use another",
                     self.bucket
                 );
                 return Ok(Some(live.owned_by(Owner::Foreign(what))));
@@ -133,14 +128,14 @@ impl Resource for Package {
                     && s3.versions(&self.bucket, 1).await?.is_empty() =>
             {
                 match known == Some(self.bucket.as_str()) {
-                    // State or journal remember that a run made it; it was stopped before it could put the tag.
+                    // According to state or journal a run created it; the run was stopped before it could set the tag.
                     true => Ok(Some(live.with(UNFINISHED, true))),
                     false => Ok((!self.retired).then_some(live)),
                 }
             }
             Some(_) if self.retired => Ok(None),
             Some(_) => Ok(Some(live.owned_by(Owner::Foreign(format!(
-                "bucket {} exists without the tag {SHARED}; `names: {{ code_bucket_prefix: … }}` names another",
+                "bucket {} exists without the tag {SHARED}; set `names: {{ code_bucket_prefix: … }}` to use another",
                 self.bucket
             ))))),
         }
@@ -156,10 +151,10 @@ impl Resource for Package {
     ) -> Result<(), ResourceError> {
         let s3 = aws.s3(&self.region);
         if live.is_none_or(|live| !live.properties.contains_key(SHARED)) {
-            self.make_bucket(&s3).await?;
+            self.create_bucket(&s3).await?;
         }
         let content = Arc::clone(&self.content);
-        // Zipping takes a second of a processor, not of the task that draws the progress.
+        // Zipping takes a second of CPU time, which must not block the task that draws the progress.
         let zip = match tokio::task::spawn_blocking(move || content.zip()).await {
             Ok(zip) => zip.map_err(|error| ResourceError::Refused(error.to_string()))?,
             Err(error) => return Err(ResourceError::Refused(format!("the authorizer could not be zipped: {error}"))),
@@ -172,7 +167,7 @@ impl Resource for Package {
             return Ok(Removal::Leave);
         }
         let keys = aws.s3(&self.region).keys(&self.bucket, "").await?;
-        // Others' packages only: ours have gone, and the bucket goes with theirs.
+        // Only packages of other environments: ours are deleted, and the bucket is deleted with theirs.
         let theirs = !keys.is_empty() && !keys.iter().any(|key| self.is_ours(key));
         Ok(if theirs { Removal::Leave } else { Removal::Delete })
     }
@@ -195,9 +190,10 @@ impl Resource for Package {
         }
         match others.first() {
             None => Ok(s3.delete_bucket(&self.bucket).await?),
-            Some(other) => {
-                Err(ResourceError::Kept(format!("bucket {} holds others' objects, such as {other}", self.bucket)))
-            }
+            Some(other) => Err(ResourceError::Kept(format!(
+                "bucket {} holds objects of other environments, such as {other}",
+                self.bucket
+            ))),
         }
     }
 }

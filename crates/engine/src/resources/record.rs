@@ -1,30 +1,28 @@
 //! A DNS record: a CNAME to a server's endpoint, simple or answered by latency.
 //!
-//! Not in the template: it names the server, which is outside the stack, and the zone is the account's. Route 53 has
-//! no tags on records, so a record counts as ours when state remembers it or it points to a server with our tag; any
-//! other record of the name is foreign and stays: customers may be sent somewhere else by it.
+//! Not in the template: it names the server, which is outside the stack, and the zone belongs to the account. Route 53
+//! has no tags on records, so a record counts as ours when the state remembers it or when it points to a server with our
+//! tag; any other record of the name is foreign and is kept: it may direct customers elsewhere.
 
 use std::sync::Arc;
-
 use std::time::Duration;
 
-use super::orphan::Orphan;
-use super::stray::{self, Search, Stray};
 use async_trait::async_trait;
 use serde_json::Value;
-use sftpctl_core::spec::names;
-
-use super::tags;
-use crate::resources::resource::{Resource, ResourceError};
 use sftpctl_aws::{Aws, AwsError, RecordFacts, Route53, Tags};
 use sftpctl_core::kind::{Kind, NodeId};
 use sftpctl_core::model::{Actual, Change, Live, Owner, Properties, Removal, RemovalOptions, Want, output};
 use sftpctl_core::node::Node;
+use sftpctl_core::spec::names;
 
-/// What tells latency records of one name apart.
+use super::orphan::Orphan;
+use super::stray::{self, Search, Stray};
+use super::tags;
+use crate::resources::resource::{Resource, ResourceError};
+
+/// What distinguishes latency records of one name.
 #[derive(Clone, Debug)]
 pub struct LatencyRecord {
-    /// Its identifier.
     pub identifier: String,
     /// The region whose latency counts.
     pub region: String,
@@ -33,31 +31,29 @@ pub struct LatencyRecord {
 /// The wanted record.
 #[derive(Clone, Debug)]
 pub struct Record {
-    /// Name in plans and state.
     pub id: NodeId,
     /// Full name, without the last dot.
     pub name: String,
-    /// The zone's name.
     pub zone: String,
-    /// The zone's id, where the file names it.
+    /// The zone's ID, if the file names it.
     pub zone_id: Option<String>,
-    /// Seconds.
+    /// Time to live in seconds.
     pub ttl: i64,
     /// Node of the server it points to.
     pub server: NodeId,
-    /// For a latency record.
+    /// `None` for a simple record.
     pub latency: Option<LatencyRecord>,
-    /// The environment, whose tag the server carries.
+    /// The environment whose tag the server carries.
     pub environment: String,
-    /// Ids of servers that state remembers: one that is gone is known by nothing else.
+    /// IDs of the servers that the state remembers: the only evidence for a server that is deleted.
     pub servers: Arc<[String]>,
 }
 
-/// Whether a record points to a server that state remembers, or to one with the environment's tag. What it does not, somebody
-/// sent elsewhere: it is not removed, whoever made it.
+/// Whether a record points to a server that the state remembers, or to one with the environment's tag. Any other record
+/// was redirected elsewhere and is not removed, even if sftpctl created it.
 ///
 /// # Errors
-/// The server cannot be looked at.
+/// The server cannot be read.
 async fn points_to_us(aws: &Aws, target: &str, environment: &str, servers: &[String]) -> Result<bool, AwsError> {
     let endpoint =
         |id: &String| target.strip_prefix(id.as_str()).is_some_and(|rest| rest.starts_with(".server.transfer."));
@@ -67,7 +63,7 @@ async fn points_to_us(aws: &Aws, target: &str, environment: &str, servers: &[Str
 /// Whether a record points to a server with the environment's tag.
 ///
 /// # Errors
-/// The server cannot be looked at.
+/// The server cannot be read.
 async fn names_our_server(aws: &Aws, target: &str, environment: &str) -> Result<bool, AwsError> {
     let mut labels = target.split('.');
     let (Some(id), Some("server"), Some("transfer"), Some(region)) =
@@ -80,7 +76,7 @@ async fn names_our_server(aws: &Aws, target: &str, environment: &str) -> Result<
 }
 
 impl Record {
-    /// The id of the zone. `known` is what state remembers: `<zone id>/<name>`.
+    /// The ID of the zone. `known` is the identity in the state: `<zone id>/<name>`.
     async fn zone(&self, route53: &Route53, known: Option<&str>) -> Result<String, AwsError> {
         if let Some(id) =
             self.zone_id.clone().or_else(|| known.and_then(|k| k.split_once('/')).map(|(id, _)| id.to_owned()))
@@ -98,7 +94,7 @@ impl Record {
             [] => Err(refuse(format!("the account has no public hosted zone {}", self.zone))),
             [id] => Ok(id.clone()),
             ids => Err(refuse(format!(
-                "the account has {} public hosted zones of this name; say which one with `dns: {{ zone_id: … }}`: {}",
+                "the account has {} public hosted zones of this name; choose one with `dns: {{ zone_id: … }}`: {}",
                 ids.len(),
                 ids.join(", ")
             ))),
@@ -156,7 +152,7 @@ impl Resource for Record {
         let zone = self.zone(&route53, known).await?;
         let records = match route53.records(&zone, &self.name).await? {
             Some(records) => records,
-            // The remembered zone was deleted; look again by name.
+            // The remembered zone was deleted; search again by name.
             None if known.is_some() && self.zone_id.is_none() => {
                 let zone = self.zone(&route53, None).await?;
                 route53.records(&zone, &self.name).await?.unwrap_or_default()
@@ -166,7 +162,7 @@ impl Resource for Record {
                     operation: "route53:ListResourceRecordSets",
                     object: self.name.clone(),
                     code: Some("NoSuchHostedZone".into()),
-                    message: format!("there is no hosted zone {zone}"),
+                    message: format!("hosted zone {zone} does not exist"),
                     status: Some(404),
                 });
             }
@@ -212,30 +208,29 @@ impl Resource for Record {
         };
         let route53 = aws.route53();
         let zone = self.zone(&route53, live.map(|l| l.identity.as_str())).await?;
-        // The change is in force when Route 53 has accepted it; that all name servers know it takes up to a minute
-        // and needs no waiting here.
+        // The change is in force once Route 53 has accepted it; it reaches all name servers within a minute, which
+        // needs no waiting here.
         route53.upsert(&zone, &self.facts(&target)).await?;
         Ok(())
     }
 
-    /// Route 53 has no tags on records: that state remembers it is what makes it ours, so there is nothing to call.
+    /// Route 53 has no tags on records: the entry in the state makes it ours, so no call is needed.
     async fn adoptable(&self, _aws: &Aws, live: &Live) -> Result<Tags, ResourceError> {
         match live.owner {
-            // It has no tags.
             Owner::Ours => Ok(Tags::new()),
             Owner::Foreign(_) => Err(ResourceError::Refused(format!(
-                "{} is no CNAME with one target; make it one, or delete it, and deploy",
+                "{} is not a CNAME with a single target; change or delete it, then deploy",
                 self.title()
             ))),
         }
     }
 
-    /// That state remembers it does not say where it leads by now.
+    /// The state remembers the record, not its current target, which is checked here.
     async fn removal(&self, aws: &Aws, live: &Live, _options: RemovalOptions) -> Result<Removal, AwsError> {
         let target = live.properties.get("target").and_then(Value::as_str).unwrap_or_default();
         Ok(match points_to_us(aws, target, &self.environment, &self.servers).await? {
             true => Removal::Delete,
-            false => Removal::Keep(format!("it points to {target}, which is no server of ours")),
+            false => Removal::Keep(format!("it points to {target}, which is not a server of this environment")),
         })
     }
 
@@ -249,13 +244,13 @@ impl Resource for Record {
     }
 }
 
-/// Records of a region that has no server any more. Route 53 has no tags: a record is known by its name and by the server
-/// that it points to.
+/// Records of a region that no longer has a server. Route 53 has no tags on records: a record is recognized by its name
+/// and by the server that it points to.
 #[derive(Debug)]
 pub(super) struct Strays;
 
 impl Strays {
-    /// The record as it is. A latency record is told apart by the last part of its node's name.
+    /// Reads the record. The last part of its node's name identifies a latency record.
     async fn facts(aws: &Aws, orphan: &Orphan) -> Result<Option<(String, RecordFacts)>, AwsError> {
         let Some((zone, name)) = orphan.identity.split_once('/') else { return Ok(None) };
         let identifier = orphan.id.name().and_then(|name| name.split('/').nth(1));
@@ -287,8 +282,8 @@ impl Stray for Strays {
         let mut found = Vec::new();
         for name in [names::host(environment, region, &dns.zone), names::latency_host(environment, &dns.zone)] {
             for record in route53.records(zone, &name).await?.unwrap_or_default() {
-                let its = record.latency.as_ref().is_none_or(|(identifier, _)| identifier == region);
-                let Some(target) = record.targets.first().filter(|_| its) else { continue };
+                let is_of_region = record.latency.as_ref().is_none_or(|(identifier, _)| identifier == region);
+                let Some(target) = record.targets.first().filter(|_| is_of_region) else { continue };
                 if names_our_server(search.aws, target, &environment.name).await? {
                     let local = match &record.latency {
                         None => name.clone(),
@@ -303,7 +298,7 @@ impl Stray for Strays {
         Ok(found)
     }
 
-    /// Its node's name tells its own: that of the record, and of a latency record also its identifier.
+    /// The node's name holds the name of the record, and for a latency record also its identifier.
     async fn find_created(
         &self,
         search: &Search<'_>,

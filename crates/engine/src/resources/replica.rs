@@ -4,48 +4,44 @@
 //! replica waits for the one before it. Tags and deletion protection are not replicated: they are set here, through
 //! the replica's own region. Point-in-time recovery stays off: the home region's is enough to recover from.
 
-use async_trait::async_trait;
 use std::collections::BTreeSet;
 
-use super::orphan::Orphan;
-use super::stray::{self, Found, Search, Stray};
+use async_trait::async_trait;
 use futures_util::future::join_all;
-
-use super::{table, tags};
-use crate::resources::resource::{Resource, ResourceError};
 use sftpctl_aws::{Aws, AwsError, TableFacts, Tags};
 use sftpctl_core::kind::{Kind, NodeId};
 use sftpctl_core::model::{Actual, Change, Live, Owner, Properties, Removal, RemovalOptions, Settled};
 use sftpctl_core::node::Node;
 
+use super::orphan::Orphan;
+use super::stray::{self, Found, Search, Stray};
+use super::{table, tags};
+use crate::resources::resource::{Resource, ResourceError};
+
 /// The wanted replica.
 #[derive(Clone, Debug)]
 pub struct Replica {
-    /// Name in plans and state.
     pub id: NodeId,
-    /// Its region.
     pub region: String,
     /// The table's home region.
     pub home: String,
-    /// The table's name.
     pub name: String,
     /// The table or replica that comes before it.
     pub after: NodeId,
-    /// Deletion protection.
     pub protection: bool,
-    /// Tags.
     pub tags: Tags,
 }
 
 impl Replica {
-    /// Whose it is by these tags, its own or the table's. State remembers its name while it is made, then its ARN.
+    /// The owner according to these tags, its own or the table's. The state holds its name while it is created, then its
+    /// ARN.
     fn owner(&self, tags: &Tags, known: Option<&str>) -> Owner {
         let remembered = known.is_some_and(|known| known.rsplit('/').next() == Some(self.name.as_str()));
         tags::owner_known(tags, &self.tags, &self.title(), remembered)
     }
 }
 
-/// The home table's tags, where a replica with tags `have` carries no tag of its own: then it is whose the table is.
+/// The home table's tags, where a replica with tags `have` lacks our tag: then it has the table's owner.
 async fn table_tags(aws: &Aws, home: &str, region: &str, arn: &str, have: &Tags) -> Result<Option<Tags>, AwsError> {
     if have.contains_key(tags::ENVIRONMENT) {
         return Ok(None);
@@ -54,18 +50,18 @@ async fn table_tags(aws: &Aws, home: &str, region: &str, arn: &str, have: &Tags)
     aws.dynamodb(home).tags(&home_arn).await.map(Some)
 }
 
-/// Tags that say whose the table is that was found in `region`.
+/// Tags that decide the owner of the table that was found in `region`.
 async fn tags(aws: &Aws, home: &str, region: &str, replica: &TableFacts) -> Result<Tags, AwsError> {
     let have = aws.dynamodb(region).tags(&replica.arn).await?;
-    // Somebody's table of that name is nobody's replica.
+    // A table of that name that is not a replica of the home table.
     if !replica.replicas.iter().any(|(at, _)| at == home) {
         return Ok(have);
     }
     Ok(table_tags(aws, home, region, &replica.arn, &have).await?.unwrap_or(have))
 }
 
-/// Begins the removal of a replica. AWS deletes the replicas of a table one by one: with the table of the home region gone, a
-/// replica is still there, as a table of its own.
+/// Begins the removal of a replica. AWS deletes the replicas of a table one by one: when the table of the home region is
+/// deleted, a replica remains as a table of its own.
 async fn remove(aws: &Aws, home: &str, region: &str, name: &str) -> Result<(), ResourceError> {
     let begun = match aws.dynamodb(home).remove_replica(name, region).await {
         Err(error) if error.is("ResourceNotFound") || error.is("ReplicaNotFound") => {
@@ -76,7 +72,7 @@ async fn remove(aws: &Aws, home: &str, region: &str, name: &str) -> Result<(), R
     match begun {
         Err(error) if error.message.contains("last 24 hours") => Err(ResourceError::NotYet(format!(
             "replica of {name} in {region} cannot be deleted yet: AWS keeps a replica for 24 hours after it was the source of \
-             another. Run the same command again tomorrow; everything else is done"
+             another. Rerun the same command tomorrow; everything else is done"
         ))),
         other => Ok(other?),
     }
@@ -109,7 +105,7 @@ impl Resource for Replica {
     async fn read(&self, aws: &Aws, known: Option<&str>) -> Result<Option<Live>, AwsError> {
         let dynamodb = aws.dynamodb(&self.region);
         let Some(replica) = dynamodb.table(&self.name).await? else {
-            // While a replica is made or removed only the home region knows of it.
+            // While a replica is created or removed, only the home region lists it.
             let dynamodb = aws.dynamodb(&self.home);
             let Some(home) = dynamodb.table(&self.name).await? else { return Ok(None) };
             let found = home.replicas.into_iter().find(|(region, _)| *region == self.region);
@@ -127,9 +123,9 @@ impl Resource for Replica {
             return Ok(Some(live.owned_by(Owner::Foreign(what))));
         }
         let have = dynamodb.tags(&replica.arn).await?;
-        let whose = table_tags(aws, &self.home, &self.region, &replica.arn, &have).await?;
+        let home_tags = table_tags(aws, &self.home, &self.region, &replica.arn, &have).await?;
         Ok(Some(
-            live.owned_by(self.owner(whose.as_ref().unwrap_or(&have), known))
+            live.owned_by(self.owner(home_tags.as_ref().unwrap_or(&have), known))
                 .with("deletion protection", replica.deletion_protection)
                 .with("tags", tags::live(&have, &self.tags)),
         ))
@@ -146,7 +142,7 @@ impl Resource for Replica {
         let dynamodb = aws.dynamodb(&self.region);
         match live {
             None => match aws.dynamodb(&self.home).add_replica(&self.name, &self.region).await {
-                // A lost answer, or somebody's table of that name: what is there is read next, and tells which.
+                // A lost response, or a foreign table of that name: the next read shows which.
                 Err(error) if error.message.contains("already exist") => {}
                 other => other?,
             },
@@ -178,7 +174,7 @@ impl Resource for Replica {
     }
 }
 
-/// Replicas in regions that the environment file does not have: in those searched, and in those that the table itself names.
+/// Replicas in regions that are not in the environment file: in those searched, and in those that the table itself lists.
 #[derive(Debug)]
 pub(super) struct Strays;
 
@@ -210,7 +206,7 @@ impl Stray for Strays {
             search.regions.iter().copied().chain(listed.iter().map(|(region, _)| region.as_str())).collect();
         let dropped = all.into_iter().filter(|at| *at != home && !settings.regions.iter().any(|wanted| wanted == at));
         found.extend(join_all(dropped.map(async |at| (self.label(at), self.find(search, at).await))).await);
-        // The table goes after its replicas, and AWS changes one of them at a time.
+        // The table is removed after its replicas, and AWS changes one of them at a time.
         let tables = search.nodes.iter().filter(|id| matches!(id.kind(), Some(Kind::Table | Kind::Replica)));
         let mut before: Vec<NodeId> = tables.cloned().collect();
         for replica in found.iter_mut().filter_map(|(_, found)| found.as_mut().ok()).flatten() {
@@ -226,7 +222,7 @@ impl Stray for Strays {
                 let tags = tags(aws, &orphan.home, &orphan.region, &table).await?;
                 Ok(Some(stray::live(orphan, &table.status).owned_by(orphan.owner(&tags))))
             }
-            // While a replica is removed only the home region knows of it.
+            // While a replica is removed, only the home region lists it.
             None => {
                 let home = aws.dynamodb(&orphan.home).table(&orphan.identity).await?;
                 let mut replicas = home.into_iter().flat_map(|table| table.replicas);

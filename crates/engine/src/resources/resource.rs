@@ -1,4 +1,4 @@
-//! What every kind of resource does in AWS: one shape, so that executor and tests treat all alike.
+//! What every kind of resource does in AWS: one interface, so that executor and tests treat all kinds alike.
 //!
 //! A kind describes what it wants as named [`Properties`](sftpctl_core::model::Properties) (its [`Node`] half), reads what AWS
 //! has in the same terms, and performs one mutation at a time. The executor repeats *read, compare, mutate, wait* until
@@ -7,7 +7,6 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-
 use sftpctl_aws::{Aws, AwsError, Tags};
 use sftpctl_core::model::{Actual, Change, Live, PropertyChange, Removal, RemovalOptions};
 use sftpctl_core::node::Node;
@@ -18,34 +17,27 @@ pub enum ResourceError {
     /// A call to AWS failed.
     #[error(transparent)]
     Aws(#[from] AwsError),
-    /// A rule of ours or of AWS forbids it now.
+    /// A rule of sftpctl or of AWS forbids it now.
     #[error("{0}")]
     Refused(String),
-    /// It turned out to hold something that is not ours to delete.
+    /// It holds something that is not ours to delete.
     #[error("kept: {0}")]
     Kept(String),
-    /// It can only be finished later.
+    /// It cannot be finished before some time has passed.
     #[error("{0}")]
     NotYet(String),
-    /// The deadline came first.
+    /// Its deadline has passed.
     #[error("{what} was still {status} after {} s", .waited.as_secs())]
-    TimedOut {
-        /// The resource.
-        what: String,
-        /// Last status.
-        status: String,
-        /// How long it was waited for.
-        waited: Duration,
-    },
+    TimedOut { what: String, status: String, waited: Duration },
 }
 
 impl ResourceError {
-    /// What a person can do.
+    /// An instruction for the user.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Aws(error) => error.hint(),
             Self::TimedOut { .. } => Some(
-                "run the same command again: it goes on where this one stopped. \
+                "rerun the same command to resume. \
                 The deadline is a setting: `deadlines` in the environment file"
                     .into(),
             ),
@@ -54,15 +46,15 @@ impl ResourceError {
     }
 }
 
-/// One resource that is wanted: the AWS half of every kind.
+/// One wanted resource: the AWS half of every kind.
 #[async_trait]
 pub trait Resource: Node {
-    /// Reads it from AWS. Not found is `None`, never an error. `known` is the identity that state remembers, a hint
-    /// that saves a search and is never believed without looking.
+    /// Reads it from AWS. Not found is `None`, never an error. `known` is the identity in the state, a hint
+    /// that saves a search and is always checked.
     async fn read(&self, aws: &Aws, known: Option<&str>) -> Result<Option<Live>, AwsError>;
 
-    /// Makes it, by the first mutation that `change` needs. Answers with what AWS finds it by, where AWS's answer says
-    /// that and a listing would have to be searched otherwise.
+    /// Creates it, by the first mutation that `change` needs. Returns its identity where AWS's response holds it and
+    /// otherwise a listing would have to be searched.
     async fn create(
         &self,
         aws: &Aws,
@@ -74,7 +66,7 @@ pub trait Resource: Node {
     }
 
     /// Performs one mutation towards `change`; the caller reads and compares again afterwards. `call` names it in the
-    /// journal, and is its client token, or a tag of what it makes, where AWS takes either.
+    /// journal, and is its client token, or a tag of what it creates, where AWS takes either.
     async fn apply(
         &self,
         aws: &Aws,
@@ -84,39 +76,39 @@ pub trait Resource: Node {
         actual: &Actual,
     ) -> Result<(), ResourceError>;
 
-    /// What else differs from what this tool makes, and is left alone by every run: drift tells it.
+    /// Differences in properties that no run changes; `sftpctl drift` reports them.
     async fn unmanaged(&self, _aws: &Aws, _live: &Live) -> Result<Vec<PropertyChange>, AwsError> {
         Ok(Vec::new())
     }
 
-    /// Whether it can be made ours, and which tags that takes; changes nothing, so that everything that is to be adopted
-    /// is looked at before the first of it is. Most kinds cannot.
+    /// Whether it can be adopted, and the tags that adopt it; changes nothing, so that everything is checked before the
+    /// first resource is adopted. Most kinds cannot be adopted.
     async fn adoptable(&self, _aws: &Aws, _live: &Live) -> Result<Tags, ResourceError> {
         Err(ResourceError::Refused(format!(
-            "{} cannot be adopted: rename or remove what stands there, or give the environment other names",
+            "{} cannot be adopted: rename or remove the existing resource, or give the environment other names",
             self.title()
         )))
     }
 
-    /// Makes what somebody made by hand ours, changing nothing but its tags.
+    /// Adopts a resource that was created outside sftpctl, changing nothing but its tags.
     async fn adopt(&self, _aws: &Aws, _live: &Live, _tags: &Tags) -> Result<(), ResourceError> {
         Ok(())
     }
 
-    /// Whether teardown deletes it; asked only by teardown, so it may look at what the resource holds.
+    /// Whether teardown deletes it; only teardown calls this, so it may check what the resource holds.
     async fn removal(&self, _aws: &Aws, _live: &Live, _options: RemovalOptions) -> Result<Removal, AwsError> {
         Ok(Removal::Delete)
     }
 
-    /// Performs one step of its deletion; the caller reads again and repeats while it is there.
+    /// Performs one step of its deletion; the caller reads again and repeats while it exists.
     async fn delete(&self, aws: &Aws, call: &str, live: &Live, options: RemovalOptions) -> Result<(), ResourceError>;
 
-    /// News since the last call while it is pending, oldest first: one line each. Errors are no news.
+    /// Events since the last call while it is pending, oldest first: one line each. Errors are ignored.
     async fn progress(&self, _aws: &Aws, _seen: &mut ReportedEvents) -> Vec<String> {
         Vec::new()
     }
 
-    /// Causes of a failure, first cause first, as AWS tells them.
+    /// Causes of a failure in AWS's words, first cause first.
     async fn causes(&self, _aws: &Aws) -> Vec<String> {
         Vec::new()
     }
@@ -125,6 +117,5 @@ pub trait Resource: Node {
 /// Events of a resource that were already reported.
 #[derive(Debug, Default)]
 pub struct ReportedEvents {
-    /// Identifiers of the events told.
     pub ids: std::collections::BTreeSet<String>,
 }

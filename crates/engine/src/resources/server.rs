@@ -1,49 +1,45 @@
 //! The Transfer Family server of a region.
 //!
 //! Not in the template, although `AWS::Transfer::Server` exists: customers trust the server's endpoint and host key,
-//! and both would go with a stack that is replaced. `CreateServer` takes no client token, so a server is found again
-//! by its environment tag, and one made twice by a lost answer is seen, because every server is looked at when the
-//! remembered one is not there.
+//! and both would be lost with a stack that is replaced. `CreateServer` takes no client token, so a server is found
+//! again by its environment tag, and one created twice because of a lost response is detected, because every server is
+//! read when the remembered one does not exist.
 
 use std::sync::Arc;
-
 use std::time::Duration;
 
-use super::orphan::Orphan;
-use super::stray::{self, Search, Stray};
-use crate::wait;
 use async_trait::async_trait;
 use serde_json::{Value, json};
-use sftpctl_core::spec::names;
-
-use super::server_keys::{Changes, Whose};
-use super::tags;
-use crate::host_keys::HostKey;
-use crate::resources::resource::{Resource, ResourceError};
 use sftpctl_aws::{Aws, AwsError, ServerFacts, ServerRequest, Tags};
 use sftpctl_core::kind::{Kind, NodeId};
 use sftpctl_core::model::{
     Actual, Change, Live, Owner, Properties, PropertyChange, RemovalOptions, Settled, Want, compare, output,
 };
 use sftpctl_core::node::Node;
+use sftpctl_core::spec::names;
 
-/// The type of identity provider that an API behind API Gateway is.
+use super::orphan::Orphan;
+use super::server_keys::{Changes, OwnKeys};
+use super::stray::{self, Search, Stray};
+use super::tags;
+use crate::host_keys::HostKey;
+use crate::resources::resource::{Resource, ResourceError};
+use crate::wait;
+
+/// The type of identity provider of an API behind API Gateway.
 const PROVIDER: &str = "API_GATEWAY";
-/// The property that says of which type it is.
+/// The property with that type.
 const PROVIDER_TYPE: &str = "identity provider type";
 
 /// The wanted server.
 #[derive(Clone, Debug)]
 pub struct Server {
-    /// Name in plans and state.
     pub id: NodeId,
-    /// Its region.
     pub region: String,
-    /// Name of the environment.
     pub environment: String,
-    /// Node of the stack that it gets its identity provider from.
+    /// Node of the stack with its identity provider.
     pub stack: NodeId,
-    /// ARN of the role for legacy logs, instead of structured logs.
+    /// ARN of the role for legacy logs, which replace structured logs.
     pub logging_role: Option<String>,
     /// ARN of the log group of the structured logs.
     pub log_group: String,
@@ -51,9 +47,8 @@ pub struct Server {
     pub security_policy: String,
     /// `PASSWORD`, …
     pub authentication: String,
-    /// Private host keys that it presents, one of a kind; of other kinds it keeps what is not ours.
+    /// Private host keys that it presents, at most one per kind; of other kinds it keeps foreign keys.
     pub host_keys: Arc<[HostKey]>,
-    /// Tags.
     pub tags: Tags,
 }
 
@@ -75,16 +70,16 @@ impl Server {
         })
     }
 
-    fn whose_keys(&self, server: &ServerFacts) -> Whose<'_> {
-        let made_here = server.tags.contains_key(tags::OPERATION);
-        Whose { environment: &self.environment, wanted: &self.host_keys, made_here }
+    fn own_keys(&self, server: &ServerFacts) -> OwnKeys<'_> {
+        let created_here = server.tags.contains_key(tags::OPERATION);
+        OwnKeys { environment: &self.environment, wanted: &self.host_keys, created_here }
     }
 
     async fn key_changes(&self, aws: &Aws, server: &ServerFacts) -> Result<Changes<'_>, AwsError> {
         if self.host_keys.is_empty() {
             return Ok(Changes::default());
         }
-        Ok(self.whose_keys(server).changes(&aws.transfer(&self.region).host_keys(&server.id).await?))
+        Ok(self.own_keys(server).changes(&aws.transfer(&self.region).host_keys(&server.id).await?))
     }
 
     async fn change_host_keys(&self, aws: &Aws, id: &str) -> Result<(), AwsError> {
@@ -92,7 +87,7 @@ impl Server {
         let Some(server) = transfer.server(id).await? else { return Ok(()) };
         let changes = self.key_changes(aws, &server).await?;
         for key in changes.import {
-            let description = self.whose_keys(&server).description(key);
+            let description = self.own_keys(&server).description(key);
             transfer.import_host_key(id, &key.private, &description).await?;
         }
         for (key, description) in changes.mark {
@@ -104,8 +99,8 @@ impl Server {
         Ok(())
     }
 
-    /// The server as it is, with its host keys.
-    async fn whole(&self, aws: &Aws, server: &ServerFacts) -> Result<Live, AwsError> {
+    /// The server with its host keys.
+    async fn with_host_keys(&self, aws: &Aws, server: &ServerFacts) -> Result<Live, AwsError> {
         Ok(self.live(server).with("host keys", json!(self.key_changes(aws, server).await?.shown)))
     }
 
@@ -196,8 +191,8 @@ impl Resource for Server {
         if let Some(id) = known
             && let Some(server) = transfer.server(id).await?
         {
-            // Remembered and there. Its tag may have been taken away by hand; then it is ours all the same.
-            let live = self.whole(aws, &server).await?;
+            // Remembered, and it exists. Its tag may have been removed by hand; it is ours all the same.
+            let live = self.with_host_keys(aws, &server).await?;
             let other = server.tags.contains_key(tags::ENVIRONMENT) && !ours(&server);
             return Ok(Some(if other { live } else { live.owned_by(Owner::Ours) }));
         }
@@ -207,7 +202,7 @@ impl Resource for Server {
         }
         Ok(match found.as_slice() {
             [] => None,
-            [server] => Some(self.whole(aws, server).await?),
+            [server] => Some(self.with_host_keys(aws, server).await?),
             [server, ..] => {
                 let ids: Vec<_> = found.iter().map(|s| s.id.as_str()).collect();
                 let what = format!(
@@ -266,25 +261,25 @@ impl Resource for Server {
     }
 
     async fn unmanaged(&self, _aws: &Aws, live: &Live) -> Result<Vec<PropertyChange>, AwsError> {
-        let made = Properties::from([
+        let expected = Properties::from([
             (PROVIDER_TYPE, PROVIDER.into()),
             ("endpoint type", "PUBLIC".into()),
             ("protocols", json!(["SFTP"]).into()),
             ("workflows", json!([]).into()),
             ("banners", json!([]).into()),
         ]);
-        Ok(compare(&made, &live.properties))
+        Ok(compare(&expected, &live.properties))
     }
 
     async fn adoptable(&self, aws: &Aws, live: &Live) -> Result<Tags, ResourceError> {
         let transfer = aws.transfer(&self.region);
         let Some(server) = transfer.server(&live.identity).await? else {
-            return Err(ResourceError::Refused(format!("there is no server {}", live.identity)));
+            return Err(ResourceError::Refused(format!("server {} does not exist", live.identity)));
         };
         if server.provider != PROVIDER {
             return Err(ResourceError::Refused(format!(
-                "server {} has the identity provider type {}, which AWS cannot change: it can never ask this environment's \
-                 API. Leave it out of the import, let the deployment make a server, and move customers by their host name",
+                "server {} has the identity provider type {}, which AWS cannot change: it can never use this environment's \
+                 API. Leave it out of the import, let the deployment create a server, and move customers by their host name",
                 server.id, server.provider
             )));
         }
@@ -301,7 +296,7 @@ impl Resource for Server {
     }
 }
 
-/// Servers with the environment's tag besides the one that the file has.
+/// Servers with the environment's tag besides the one in the environment file.
 #[derive(Debug)]
 pub(super) struct Strays;
 
@@ -324,12 +319,12 @@ impl Stray for Strays {
                 operation: "transfer:DescribeServer",
                 object: node.to_string(),
                 code: None,
-                message: "it could not be read, so it is unknown which server is the spare one".into(),
+                message: "it could not be read, so it is unknown which server is not in use".into(),
                 status: None,
             });
         }
         let used = search.actual.get(&node).and_then(Option::as_ref);
-        // With two of them and no memory it is unknown which one is spare; the plan refuses that by itself.
+        // With two servers and no state it is unknown which one is in use; the plan refuses that by itself.
         if used.is_some_and(|live| live.owner != Owner::Ours) {
             return Ok(Vec::new());
         }

@@ -1,17 +1,17 @@
-//! The server id in the Lambda's environment: the authorizer refuses every other server.
+//! The server ID in the Lambda's environment: the authorizer refuses every other server.
 //!
-//! Not in the template alone: the id does not exist before the server, and the server needs the stack. The template
-//! has a parameter for it, which a later stack update sets to the live id, so an update never takes it away. This
-//! kind compares with the Lambda's live configuration on every run. The update names the revision it has read, so a
-//! change made in between is never overwritten.
+//! Not in the template alone: the ID does not exist before the server, and the server needs the stack. The template
+//! has a parameter for it, which a later stack update sets to the live ID, so an update never removes it. This kind
+//! compares with the Lambda's live configuration on every run. The update names the revision it has read, so a change
+//! in between is never overwritten.
 
 use async_trait::async_trait;
-
-use crate::resources::resource::{Resource, ResourceError};
 use sftpctl_aws::{Aws, AwsError};
 use sftpctl_core::kind::{Kind, NodeId};
 use sftpctl_core::model::{Actual, Change, Live, Properties, Removal, RemovalOptions, Settled, output};
 use sftpctl_core::node::Node;
+
+use crate::resources::resource::{Resource, ResourceError};
 
 /// Name of the environment variable.
 pub(super) const VARIABLE: &str = "SERVER_ID";
@@ -19,15 +19,11 @@ pub(super) const VARIABLE: &str = "SERVER_ID";
 /// The wanted value in one region.
 #[derive(Clone, Debug)]
 pub struct ServerId {
-    /// Name in plans and state.
     pub id: NodeId,
-    /// Its region.
     pub region: String,
-    /// Name of the function.
     pub function: String,
     /// Node of the stack that has the function.
     pub stack: NodeId,
-    /// Node of the server.
     pub server: NodeId,
 }
 
@@ -80,7 +76,7 @@ impl Resource for ServerId {
         };
         let lambda = aws.lambda(&self.region);
         let Some(function) = lambda.function(&self.function).await? else {
-            return Err(ResourceError::Refused(format!("the function {} is gone", self.function)));
+            return Err(ResourceError::Refused(format!("function {} does not exist any more", self.function)));
         };
         let mut environment = function.environment;
         environment.insert(VARIABLE.to_owned(), server);
@@ -88,7 +84,7 @@ impl Resource for ServerId {
     }
 
     async fn removal(&self, _aws: &Aws, _live: &Live, _options: RemovalOptions) -> Result<Removal, AwsError> {
-        // It goes with the function.
+        // It is deleted with the function.
         Ok(Removal::Leave)
     }
 

@@ -1,51 +1,51 @@
-//! What becomes of a server's host keys: those that the environment names are there, others of their kinds are not, and
-//! what this environment once imported goes with its line in the file. Pure.
+//! Changes to a server's host keys: keys in the environment file are imported, others of their kinds are deleted, and so
+//! are keys that this environment imported and that are no longer in the file. Pure.
 //!
-//! Which keys are ours is written into their descriptions, which AWS lists with them. A key that carries no mark of ours,
-//! of a kind that the environment does not name, is somebody else's or AWS's own and stays.
+//! The descriptions, which AWS lists with the keys, mark the keys that are ours. A key without our mark, of a kind that is
+//! not in the environment file, is foreign or AWS's own and is kept.
 
-use crate::host_keys::HostKey;
 use sftpctl_aws::HostKeyFacts;
 
-/// The most that a description holds ("HostKeyDescription" in the API reference).
-const MOST: usize = 200;
+use crate::host_keys::HostKey;
 
-/// Whose a server's keys are.
+/// The longest description that AWS takes ("HostKeyDescription" in the API reference).
+const MAX_DESCRIPTION: usize = 200;
+
+/// What decides which keys of a server are ours.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Whose<'a> {
-    /// The environment.
+pub(super) struct OwnKeys<'a> {
     pub(super) environment: &'a str,
-    /// The keys it names.
+    /// The keys in its file.
     pub(super) wanted: &'a [HostKey],
-    /// Whether one was given to `CreateServer`, which takes no description.
-    pub(super) made_here: bool,
+    /// Whether `CreateServer`, which takes no description, was called with one of them.
+    pub(super) created_here: bool,
 }
 
-/// What is to be done, in this order: a server presents the oldest key of each kind, and always has one.
+/// The changes to make, in this order: a server presents the oldest key of each kind, and always has one.
 #[derive(Debug, Default)]
 pub(super) struct Changes<'a> {
-    /// Keys that are not there.
+    /// Keys that the server does not have.
     pub(super) import: Vec<&'a HostKey>,
-    /// Ids of keys that are ours and don't say so, with what they shall say.
+    /// IDs of keys that are ours without our mark, with their new descriptions.
     pub(super) mark: Vec<(String, String)>,
-    /// Ids of keys that go.
+    /// IDs of keys to delete.
     pub(super) delete: Vec<String>,
-    /// The keys that we have a say in, for a person.
+    /// The managed keys, for the plan.
     pub(super) shown: Vec<String>,
 }
 
-impl<'a> Whose<'a> {
-    /// What a key of ours is described as.
+impl<'a> OwnKeys<'a> {
+    /// The description of a key of ours.
     pub(super) fn description(&self, key: &HostKey) -> String {
         let printable = |c: char| if c == ' ' || c.is_ascii_graphic() { c } else { '?' };
-        format!("{}{}", self.mark(), key.source).chars().map(printable).take(MOST).collect()
+        format!("{}{}", self.mark(), key.source).chars().map(printable).take(MAX_DESCRIPTION).collect()
     }
 
     fn mark(&self) -> String {
         format!("sftpctl {}: ", self.environment)
     }
 
-    /// Compares what is there with what is wanted. An environment that names no keys has no say in any.
+    /// Compares the server's keys with the wanted ones. An environment without keys in its file manages none.
     pub(super) fn changes(&self, present: &[HostKeyFacts]) -> Changes<'a> {
         let mut changes = Changes::default();
         if self.wanted.is_empty() {
@@ -55,7 +55,7 @@ impl<'a> Whose<'a> {
         changes.import = self.wanted.iter().filter(|wanted| !is_there(wanted)).collect();
         for key in present {
             if let Some(wanted) = self.wanted.iter().find(|wanted| wanted.fingerprint == key.fingerprint) {
-                let unmarked = self.made_here && key.description.is_empty();
+                let unmarked = self.created_here && key.description.is_empty();
                 if unmarked {
                     changes.mark.push((key.id.clone(), self.description(wanted)));
                 }
@@ -95,10 +95,10 @@ mod tests {
         }
     }
 
-    /// Imported, described and deleted keys, and those that are shown.
-    fn changes(wanted: &[HostKey], made_here: bool, present: &[HostKeyFacts]) -> [Vec<String>; 4] {
-        let whose = Whose { environment: "99", wanted, made_here };
-        let found = whose.changes(present);
+    /// Imported, marked and deleted keys, and those that are shown.
+    fn changes(wanted: &[HostKey], created_here: bool, present: &[HostKeyFacts]) -> [Vec<String>; 4] {
+        let own = OwnKeys { environment: "99", wanted, created_here };
+        let found = own.changes(present);
         let import = found.import.iter().map(|key| key.fingerprint.clone()).collect();
         let mark = found.mark.into_iter().map(|(id, text)| format!("{id} {text}")).collect();
         [import, mark, found.delete, found.shown]
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn only_our_own_key_goes_with_its_line() {
+    fn only_our_own_key_is_deleted_with_its_line() {
         let file = [wanted("ssh-ed25519", "E")];
         let there = [
             present("ssh-ed25519", "E", "sftpctl 99: file:ssh-ed25519"),
@@ -124,29 +124,29 @@ mod tests {
     }
 
     #[test]
-    fn others_of_a_kind_make_room() {
+    fn wanted_key_replaces_others_of_its_kind() {
         let file = [wanted("ssh-ed25519", "E")];
         let there = [present("ssh-ed25519", "F", "by hand"), present("ssh-rsa", "R", "")];
         assert_eq!(changes(&file, false, &there), [texts(["E"]), vec![], texts(["hostkey-F"]), texts(["F"])]);
     }
 
     #[test]
-    fn the_key_of_a_server_that_we_made_is_marked() {
+    fn key_of_a_server_that_we_created_is_marked() {
         let file = [wanted("ssh-ed25519", "E")];
         let there = [present("ssh-ed25519", "E", "")];
         let marked = texts(["hostkey-E sftpctl 99: file:ssh-ed25519"]);
         assert_eq!(changes(&file, true, &there), [vec![], marked, vec![], texts(["E (not described yet)"])]);
-        // What was there before us is not ours, although the file names it.
+        // A key that was there before is not ours, although it is in the file.
         assert_eq!(changes(&file, false, &there), [vec![], vec![], vec![], texts(["E"])]);
         let there = [present("ssh-ed25519", "E", "theirs")];
         assert_eq!(changes(&file, true, &there), [vec![], vec![], vec![], texts(["E"])]);
     }
 
     #[test]
-    fn a_description_is_one_that_aws_takes() {
+    fn descriptions_are_printable_and_short() {
         let mut key = wanted("ssh-rsa", "R");
         key.source = format!("file:/etc/schlüssel/{}", "x".repeat(300));
-        let text = Whose { environment: "99", wanted: &[], made_here: true }.description(&key);
-        assert!(text.starts_with("sftpctl 99: file:/etc/schl?ssel/x") && text.len() == MOST, "{text}");
+        let text = OwnKeys { environment: "99", wanted: &[], created_here: true }.description(&key);
+        assert!(text.starts_with("sftpctl 99: file:/etc/schl?ssel/x") && text.len() == MAX_DESCRIPTION, "{text}");
     }
 }

@@ -1,24 +1,16 @@
 //! The CloudFormation stack of a region.
 //!
-//! Whether it is as wanted is seen from one `DescribeStacks`: an output carries the template's digest. The server id
-//! is a parameter that is never compared, only handed on: an update sets the Lambda to the live server, so it never
-//! closes the door that `server_id` has opened. Buckets that an earlier removal kept are taken back by an IMPORT
-//! change set before the update, since creating them again would collide.
+//! One `DescribeStacks` shows whether it is as wanted: an output carries the template's digest. The server ID is a
+//! parameter that is never compared, only passed on: an update sets the Lambda to the live server, so it never undoes
+//! the work of `server_id`. Buckets that an earlier removal kept are imported by an IMPORT change set before the update,
+//! since creating them again would fail.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::PoisonError;
-
 use std::time::Duration;
 
-use super::orphan::Orphan;
-use super::stray::{Search, Stray};
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
-use sftpctl_core::spec::names;
-
-use super::{bucket, stack_diff, tags};
-use crate::resources::resource::{ReportedEvents, Resource, ResourceError};
-use crate::wait;
 use sftpctl_aws::{Aws, AwsError, CloudFormation, StackEvent, StackFacts, StackRequest, Tags};
 use sftpctl_core::kind::{Kind, NodeId};
 use sftpctl_core::model::{
@@ -26,66 +18,67 @@ use sftpctl_core::model::{
     output,
 };
 use sftpctl_core::node::Node;
+use sftpctl_core::spec::names;
+
+use super::orphan::Orphan;
+use super::stray::{Search, Stray};
+use super::{bucket, stack_diff, tags};
+use crate::resources::resource::{ReportedEvents, Resource, ResourceError};
+use crate::wait;
 
 /// CloudFormation takes no larger template inline; a larger one is read from S3.
 const INLINE_LIMIT: usize = 51_200;
 /// The output that carries the template's digest.
 pub(crate) const DIGEST: &str = "TemplateDigest";
-/// The parameter that only hands on the live server id.
+/// The parameter that only passes on the live server ID.
 const SERVER_ID: &str = "ServerId";
-/// What the names of our operations begin with (`state::writer`): client tokens, and names of change sets.
+/// Prefix of the names of our operations (`state::writer`): client tokens, and names of change sets.
 const OPERATIONS: &str = "sftpctl-";
 
 /// The wanted stack.
 #[derive(Clone, Debug)]
 pub struct Stack {
-    /// Name in plans and state.
     pub id: NodeId,
-    /// Its region.
     pub region: String,
-    /// The account.
     pub account: String,
-    /// Its name.
     pub name: String,
     /// The template, without the digest's output.
     pub template: Value,
-    /// Digest of the template.
     pub digest: String,
-    /// Parameters, the server id excepted.
+    /// Parameters except the server ID.
     pub parameters: BTreeMap<String, String>,
-    /// Upload buckets: name → logical id, and the bucket's node.
+    /// Upload buckets: name → logical ID, and the bucket's node.
     pub buckets: BTreeMap<String, (String, NodeId)>,
-    /// Where a large template is put: bucket and key.
+    /// Bucket and key of a template that is too large to send inline.
     pub upload: (String, String),
-    /// The server of the region, where there is one.
+    /// Node of the region's server, if it has one.
     pub server: Option<NodeId>,
     /// Name of the authorizer's function.
     pub function: String,
-    /// What must be there before: user role, package, API Gateway's role for logs.
+    /// Nodes that must exist first: user role, package, API Gateway's role for logs.
     pub needs: Vec<NodeId>,
-    /// Tags.
     pub tags: Tags,
 }
 
-/// States in which nothing but a deletion helps. A stack in REVIEW_IN_PROGRESS has no resource yet.
+/// Statuses in which only a deletion helps. A stack in REVIEW_IN_PROGRESS has no resource yet.
 const FAILED_BEYOND_UPDATE: [&str; 5] =
     ["ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED", "REVIEW_IN_PROGRESS"];
 
-/// The status of a stack in AWS's word.
+/// The status of a stack in AWS's words.
 fn status(live: &Live) -> &str {
     live.properties.get("status").and_then(Value::as_str).unwrap_or_default()
 }
 
 fn settled(stack: &StackFacts) -> Settled {
-    let words = || match &stack.reason {
+    let status_and_reason = || match &stack.reason {
         Some(reason) => format!("{}: {reason}", stack.status),
         None => stack.status.clone(),
     };
     match stack.status.as_str() {
         "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "IMPORT_COMPLETE" | "REVIEW_IN_PROGRESS" => Settled::Ready,
         status if status.ends_with("_IN_PROGRESS") => Settled::Pending(status.to_owned()),
-        // Ready to be updated again, but after an operation of ours it means that this one failed.
-        _ => Settled::Failed(words()),
+        // It can be updated again, but after an operation of ours the status means that this operation failed.
+        _ => Settled::Failed(status_and_reason()),
     }
 }
 
@@ -100,10 +93,10 @@ impl Stack {
         template
     }
 
-    /// Kept buckets of ours that the live template does not have. Of a template that nobody knows (it is no JSON, or the
-    /// stack is at work) nothing is taken to be missing: an import of what is in the stack already would be refused.
+    /// Kept buckets of ours that are not in the live template. If the template is unknown (it is not JSON, or the stack is
+    /// in progress), no bucket counts as missing: AWS refuses to import a bucket that is in the stack already.
     fn kept(&self, live: Option<&Live>, actual: &Actual) -> BTreeMap<String, String> {
-        // The live template is this one, so every bucket is in it; only another one is read to see which are.
+        // The live template is this one, so every bucket is in it; only another template is read to find its buckets.
         if live.is_some_and(|live| live.properties.get("template") == Some(&Value::String(self.digest.clone()))) {
             return BTreeMap::new();
         }
@@ -116,14 +109,15 @@ impl Stack {
         self.buckets
             .iter()
             .filter(|(name, (_, node))| {
-                let there = actual.get(node).and_then(Option::as_ref).is_some_and(|bucket| bucket.owner == Owner::Ours);
-                there && !in_stack.contains(*name)
+                let exists =
+                    actual.get(node).and_then(Option::as_ref).is_some_and(|bucket| bucket.owner == Owner::Ours);
+                exists && !in_stack.contains(*name)
             })
             .map(|(name, (logical, _))| (logical.clone(), name.clone()))
             .collect()
     }
 
-    /// What is changed of kept buckets before they are taken back.
+    /// Changes to kept buckets before their import.
     fn kept_settings(&self, kept: &BTreeMap<String, String>, actual: &Actual) -> Vec<PropertyChange> {
         let mut changes = Vec::new();
         for name in kept.values() {
@@ -152,7 +146,7 @@ impl Stack {
         changes
     }
 
-    /// The parameters of a creation or an update, with the server's id as it is.
+    /// The parameters of a creation or an update, with the live server's ID.
     async fn all_parameters(
         &self,
         aws: &Aws,
@@ -163,7 +157,7 @@ impl Stack {
         let id = match self.server.as_ref().map(|node| (actual.get(node), output(actual, node, SERVER_ID))) {
             Some((_, Want::Is(Value::String(id)))) => Some(id),
             // The server could not be read. After a first deployment the parameter is still unset, and only the Lambda
-            // knows the id; without it an update would shut every customer out.
+            // knows the ID; without it an update would lock every customer out.
             Some((None, _)) if live.is_some() => {
                 let function = aws.lambda(&self.region).function(&self.function).await?;
                 function.and_then(|function| function.environment.get(super::server_id::VARIABLE).cloned())
@@ -175,8 +169,8 @@ impl Stack {
         Ok(parameters)
     }
 
-    /// Whether a stack without tags was begun by us: an import may not set any, so one that a run was stopped in has none
-    /// yet, and the update brings them. Our change sets have the names of our operations, and their events the token.
+    /// Whether a stack without tags was created by an import of ours: an import may not set tags, so they are missing until
+    /// the update that follows. Our change sets have the names of our operations, and their events the token.
     async fn is_our_import(
         &self,
         cloudformation: &CloudFormation,
@@ -197,8 +191,8 @@ impl Stack {
         Ok(events.iter().filter_map(|event| event.token.as_deref()).any(ours))
     }
 
-    /// The template inline, or put into the code bucket where it is too large.
-    async fn place(&self, aws: &Aws, body: &str) -> Result<Option<String>, ResourceError> {
+    /// Uploads a template that is too large to send inline, and returns its URL.
+    async fn upload_large(&self, aws: &Aws, body: &str) -> Result<Option<String>, ResourceError> {
         if body.len() <= INLINE_LIMIT {
             return Ok(None);
         }
@@ -208,7 +202,7 @@ impl Stack {
         Ok(Some(s3.url(bucket, key)))
     }
 
-    /// Takes kept buckets back: a change set with only what exists and the buckets, executed.
+    /// Imports kept buckets, by a change set with only the existing resources and the buckets.
     async fn import(
         &self,
         aws: &Aws,
@@ -219,7 +213,7 @@ impl Stack {
         let cloudformation = aws.cloudformation(&self.region);
         let existing = live.and_then(|l| l.properties.get("body")).filter(|body| body.is_object());
         let body = stack_diff::import_template(existing, &self.template, kept.keys()).to_string();
-        // As they are: AWS refuses an import that also changes something. The update that follows brings the new ones.
+        // Unchanged: AWS refuses an import that also changes something. The update that follows sets the new ones.
         let current = live.and_then(|live| live.properties.get("current parameters")).and_then(Value::as_object);
         let parameters = current
             .into_iter()
@@ -227,11 +221,11 @@ impl Stack {
             .filter(|(key, _)| existing.is_some_and(|body| body["Parameters"].get(key).is_some()))
             .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
             .collect();
-        // Before, since afterwards CloudFormation believes that they are as the template says.
+        // First, since after the import CloudFormation assumes that they match the template.
         for bucket in kept.values() {
-            bucket::make_ready(&aws.s3(&self.region), bucket, &self.account).await?;
+            bucket::prepare_for_import(&aws.s3(&self.region), bucket, &self.account).await?;
         }
-        let url = self.place(aws, &body).await?;
+        let url = self.upload_large(aws, &body).await?;
         let request = StackRequest {
             name: &self.name,
             token,
@@ -258,7 +252,7 @@ impl Stack {
             Some(Err(reason)) => {
                 cloudformation.delete_change_set(&self.name, token).await?;
                 Err(ResourceError::Refused(format!(
-                    "CloudFormation will not take back the kept buckets of {} ({}): {reason}",
+                    "CloudFormation refused to import the kept buckets of {} ({}): {reason}",
                     self.name,
                     kept.values().cloned().collect::<Vec<_>>().join(", ")
                 )))
@@ -296,10 +290,10 @@ impl Stack {
             .with("server id", stack.parameters.get(SERVER_ID).cloned())
             .with("tags", tags::live(&stack.tags, &self.tags))
             .with("template", digest.clone());
-        // Read only where it differs, and not in every poll: for the plan's before and after, and to know which buckets are
-        // in it.
-        let other = stack.status.ends_with("_IN_PROGRESS") || FAILED_BEYOND_UPDATE.contains(&stack.status.as_str());
-        if digest.as_ref() != Some(&self.digest) && !other {
+        // Read only if it differs, and not in every poll: for the plan's before and after, and for the buckets in it.
+        let without_template =
+            stack.status.ends_with("_IN_PROGRESS") || FAILED_BEYOND_UPDATE.contains(&stack.status.as_str());
+        if digest.as_ref() != Some(&self.digest) && !without_template {
             let body = cloudformation.template(&stack.arn).await?.unwrap_or_default();
             live = live.with("body", stack_diff::parse(&body));
         }
@@ -342,7 +336,9 @@ impl Node for Stack {
             let names = kept.values().cloned().collect::<Vec<_>>().join(", ");
             Change {
                 action: Action::Import,
-                reason: Some(format!("takes back what an earlier removal kept: {names}; then the whole template")),
+                reason: Some(format!(
+                    "imports buckets that an earlier removal kept: {names}; then applies the whole template"
+                )),
                 properties: self.kept_settings(&kept, actual),
             }
         };
@@ -357,11 +353,11 @@ impl Node for Stack {
         if FAILED_BEYOND_UPDATE.contains(&status) {
             return Some(Change::new(
                 Action::Recreate,
-                format!("it is {status}, which can only be deleted; then it is made anew"),
+                format!("it is {status}, which can only be deleted; then it is created again"),
             ));
         }
         if status == "UPDATE_ROLLBACK_FAILED" {
-            return Some(Change::new(Action::Recover, "its roll-back failed: that is continued first"));
+            return Some(Change::new(Action::Recover, "its rollback failed and is continued first"));
         }
         let differs = compare(&self.wanted(actual), &live.properties);
         if differs.is_empty() {
@@ -387,9 +383,9 @@ impl Node for Stack {
     fn refusal(&self, live: &Live) -> Option<String> {
         (status(live) == "IMPORT_ROLLBACK_FAILED").then(|| {
             format!(
-                "{} is IMPORT_ROLLBACK_FAILED, which AWS neither updates nor rolls back any more. Its events say what failed \
+                "{} is IMPORT_ROLLBACK_FAILED, which AWS can neither update nor roll back. Its events show what failed \
                  (aws cloudformation describe-stack-events --region {} --stack-name {}). Delete the stack, which keeps its \
-                 buckets (aws cloudformation delete-stack --region {} --stack-name {}), and deploy again: it takes them back",
+                 buckets (aws cloudformation delete-stack --region {} --stack-name {}), and deploy again to import them",
                 self.title(),
                 self.region,
                 self.name,
@@ -436,7 +432,7 @@ impl Resource for Stack {
             _ => {}
         }
         let body = self.full_template().to_string();
-        let url = self.place(aws, &body).await?;
+        let url = self.upload_large(aws, &body).await?;
         let parameters = self.all_parameters(aws, live, actual).await?;
         let request = StackRequest {
             name: &self.name,
@@ -448,7 +444,7 @@ impl Resource for Stack {
         };
         if live.is_none() {
             match cloudformation.create(&request).await {
-                // A lost answer: the stack is there and is read next.
+                // A lost response: the stack exists and is read next.
                 Err(error) if error.is("AlreadyExists") => Ok(()),
                 other => Ok(other?),
             }
@@ -467,7 +463,7 @@ impl Resource for Stack {
     }
 
     async fn progress(&self, aws: &Aws, seen: &mut ReportedEvents) -> Vec<String> {
-        // Back to what was told already, at most to where this operation began.
+        // Back to the last reported event, at most to the start of this operation.
         let old = |event: &StackEvent| seen.ids.contains(&event.id) || stack_diff::begins(&self.name, event);
         let Ok(events) = aws.cloudformation(&self.region).events(&self.name, old).await else { return Vec::new() };
         let fresh: Vec<_> = events.iter().take_while(|event| !old(event)).collect();
@@ -482,7 +478,7 @@ impl Resource for Stack {
     }
 }
 
-/// First causes of what went wrong with a stack last.
+/// First causes of a stack's last failure.
 async fn causes(aws: &Aws, region: &str, name: &str) -> Vec<String> {
     let cloudformation = aws.cloudformation(region);
     let begins = |event: &StackEvent| stack_diff::begins(name, event);
@@ -496,7 +492,7 @@ async fn causes(aws: &Aws, region: &str, name: &str) -> Vec<String> {
 }
 
 impl Stack {
-    /// What a new stack will hold, one line per type.
+    /// The resources of a new stack, one line per type.
     fn resource_list(&self) -> Vec<PropertyChange> {
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
         for resource in self.template["Resources"].as_object().into_iter().flat_map(|r| r.values()) {
@@ -577,7 +573,7 @@ impl Stray for Strays {
 
     async fn read(&self, aws: &Aws, orphan: &Orphan) -> Result<Option<Live>, AwsError> {
         let stack = aws.cloudformation(&orphan.region).stack(&orphan.identity).await?;
-        // DELETE_FAILED after a deletion of ours is a failure, and in REVIEW_IN_PROGRESS AWS does nothing.
+        // DELETE_FAILED after a deletion of ours is a failure, and in REVIEW_IN_PROGRESS AWS is not at work.
         Ok(stack.map(|stack| Live::new(&orphan.identity).settled(settled(&stack)).owned_by(orphan.owner(&stack.tags))))
     }
 

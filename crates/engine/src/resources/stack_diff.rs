@@ -1,9 +1,8 @@
-//! What differs between two templates, and what a stack's events say. Pure.
+//! Differences between two templates, and the causes in a stack's events. Pure.
 
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
-
 use sftpctl_aws::StackEvent;
 use sftpctl_core::model::PropertyChange;
 
@@ -23,7 +22,7 @@ const REPLACING: &[(&str, &[&str])] = &[
     ("AWS::S3::BucketPolicy", &["Bucket"]),
 ];
 
-/// The template that a stack has; anything but a JSON object counts as unknown (`null`).
+/// The template of a stack; anything but a JSON object counts as unknown (`null`).
 pub(super) fn parse(body: &str) -> Value {
     serde_json::from_str::<Value>(body).ok().filter(Value::is_object).unwrap_or(Value::Null)
 }
@@ -35,8 +34,8 @@ pub(super) fn bucket_names(template: &Value) -> BTreeSet<String> {
     buckets.filter_map(|bucket| bucket["Properties"]["BucketName"].as_str().map(str::to_owned)).collect()
 }
 
-/// The template of an IMPORT change set: everything that is in the stack, unchanged, and the buckets to take back.
-/// AWS allows no Outputs to change in an import, and a new stack's template must hold nothing else.
+/// The template of an IMPORT change set: everything that is in the stack, unchanged, and the buckets to import.
+/// AWS does not allow Outputs to change in an import, and a new stack's template must hold nothing but the buckets.
 pub(super) fn import_template<'a>(
     existing: Option<&Value>,
     wanted: &Value,
@@ -49,7 +48,7 @@ pub(super) fn import_template<'a>(
         for id in logical_ids {
             let mut bucket = wanted["Resources"][id].clone();
             if let Some(bucket) = bucket.as_object_mut() {
-                // What the whole template brings later, such as conditions, has no place here.
+                // Other attributes, such as conditions, come with the whole template later.
                 bucket.retain(|key, _| {
                     matches!(key.as_str(), "Type" | "Properties" | "DeletionPolicy" | "UpdateReplacePolicy")
                 });
@@ -60,7 +59,7 @@ pub(super) fn import_template<'a>(
     template
 }
 
-/// Resource by resource, property by property, what the update will do.
+/// The changes of an update, resource by resource and property by property.
 pub(super) fn resources(before: &Value, after: &Value) -> Vec<PropertyChange> {
     let empty = Map::new();
     let old = before["Resources"].as_object().unwrap_or(&empty);
@@ -107,7 +106,7 @@ fn change(name: String, before: Option<Value>, after: Option<Value>, replaces: O
     PropertyChange { name, before, after, after_node: None, replaces }
 }
 
-/// `Authorizer  CREATE_IN_PROGRESS`, with the reason where it says something.
+/// `Authorizer  CREATE_IN_PROGRESS`, with the reason unless it is the usual one.
 pub(super) fn event_line(event: &StackEvent) -> String {
     match event.reason.as_deref().filter(|reason| !reason.is_empty() && *reason != "Resource creation Initiated") {
         Some(reason) => format!("{}  {}  {reason}", event.resource, event.status),
@@ -122,8 +121,8 @@ pub(super) fn begins(stack: &str, event: &StackEvent) -> bool {
         && event.reason.as_deref().is_some_and(|reason| reason.contains("User Initiated"))
 }
 
-/// What caused the newest operation's failure, first cause first: resources that failed by themselves, not those that
-/// were cancelled because of them. `events` are newest first, as AWS lists them.
+/// Causes of the newest operation's failure, first cause first: resources that failed by themselves, without those that
+/// were canceled because of them. `events` are newest first, as AWS lists them.
 pub(super) fn first_causes(stack: &str, events: &[StackEvent]) -> Vec<String> {
     let newest = events.iter().position(|event| begins(stack, event)).map_or(events, |start| &events[..start]);
     newest
@@ -153,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_cause_is_told_and_the_noise_is_not() {
+    fn first_cause_is_reported_without_noise() {
         let events = [
             event("s", "ROLLBACK_COMPLETE", ""),
             event("Api", "DELETE_COMPLETE", ""),
@@ -170,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_replacement_says_why() {
+    fn replacement_has_a_reason() {
         let before = json!({ "Resources": { "B": { "Type": "AWS::S3::Bucket", "Properties": { "BucketName": "a", "Tags": [] } } } });
         let after = json!({ "Resources": { "B": { "Type": "AWS::S3::Bucket", "Properties": { "BucketName": "b", "Tags": [] } } } });
         let changes = resources(&before, &after);
@@ -180,14 +179,14 @@ mod tests {
     }
 
     #[test]
-    fn a_bucket_dropped_from_the_file_is_said_to_be_kept() {
+    fn bucket_dropped_from_the_file_is_reported_as_kept() {
         let before = json!({ "Resources": { "B": { "Type": "AWS::S3::Bucket", "DeletionPolicy": "Retain" } } });
         let changes = resources(&before, &json!({ "Resources": {} }));
         assert_eq!(changes[0].after, Some(json!("leaves the stack and is kept")));
     }
 
     #[test]
-    fn an_import_adds_only_the_buckets() {
+    fn import_adds_only_the_buckets() {
         let wanted = json!({
             "Description": "d",
             "Resources": {

@@ -1,6 +1,6 @@
-//! Resources of ours that the environment file no longer has: how each kind finds, reads and deletes them.
+//! Resources of ours that are no longer in the environment file: how each kind finds, reads and deletes them.
 //!
-//! Each kind is asked for by itself, because the Resource Groups Tagging API lists deleted resources for hours.
+//! Each kind searches by itself, because the Resource Groups Tagging API lists deleted resources for hours.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
@@ -20,29 +20,28 @@ use super::resource::ResourceError;
 use super::tags::ENVIRONMENT;
 use super::{bucket, log_group, record, replica, server, stack};
 
-/// What was found, or why it could not be searched for.
+/// The orphans found, or the error of the search.
 pub(crate) type Found = Result<Vec<Orphan>, AwsError>;
 
 /// One kind of resource that can be left over.
 #[async_trait]
 pub trait Stray: Debug + Send + Sync {
-    /// The kind.
     fn kind(&self) -> Kind;
 
-    /// What is searched for, as the report names it when the search fails: `servers`.
+    /// The kind's plural, for the report of a failed search: `servers`.
     fn plural(&self) -> &'static str;
 
     /// Finds them in one region.
     async fn find(&self, search: &Search<'_>, region: &str) -> Result<Vec<Orphan>, AwsError>;
 
-    /// Finds them in every region that the search covers. Each answer has its name in the report.
+    /// Finds them in every region that the search covers. Each result has its name in the report.
     async fn find_all(&self, search: &Search<'_>) -> Vec<(String, Result<Vec<Orphan>, AwsError>)> {
         let regions = search.regions.iter();
         join_all(regions.map(async |region| (self.label(region), self.find(search, region).await))).await
     }
 
-    /// Finds what a killed run created at a node that the environment file no longer has, as far as a deployment may delete
-    /// it. `patience` is how long a listing may lag behind.
+    /// Finds the resource that a killed run created at a node that is no longer in the environment file, if a deployment may
+    /// delete it. `patience` is how long a listing may lag behind.
     async fn find_created(
         &self,
         _search: &Search<'_>,
@@ -57,18 +56,18 @@ pub trait Stray: Debug + Send + Sync {
         format!("{region}/orphans/{}", self.plural())
     }
 
-    /// Nodes that must be gone before it: names first, so that nobody is sent to a server that is gone; then what customers
-    /// reach; then what is behind it.
+    /// Nodes that must be removed before it: DNS names first, so that no customer is directed to a deleted server; then what
+    /// customers connect to; then what is behind it.
     fn removed_after(&self, _search: &Search<'_>, region: &str) -> Vec<NodeId> {
         vec![names::stack_node(region)]
     }
 
-    /// What a person calls it, of its identity.
+    /// The part of its identity that users know.
     fn name<'a>(&self, identity: &'a str) -> &'a str {
         identity
     }
 
-    /// Reads it from AWS, just before it goes: what has lost our tag meanwhile is not ours.
+    /// Reads it from AWS, just before its deletion: if it has lost our tag meanwhile, it is not ours.
     async fn read(&self, aws: &Aws, orphan: &Orphan) -> Result<Option<Live>, AwsError>;
 
     /// Whether a teardown deletes it.
@@ -85,13 +84,13 @@ pub trait Stray: Debug + Send + Sync {
         options: RemovalOptions,
     ) -> Result<(), ResourceError>;
 
-    /// Causes of a failed deletion, first cause first, as AWS tells them.
+    /// Causes of a failed deletion in AWS's words, first cause first.
     async fn causes(&self, _aws: &Aws, _orphan: &Orphan) -> Vec<String> {
         Vec::new()
     }
 }
 
-/// The strays of a kind; `None` for kinds that leave none of their own.
+/// The strays of a kind; `None` for kinds without strays of their own.
 pub fn of(kind: Kind) -> Option<&'static dyn Stray> {
     match kind {
         Kind::Server => Some(&server::Strays),
@@ -100,32 +99,30 @@ pub fn of(kind: Kind) -> Option<&'static dyn Stray> {
         Kind::LogGroup => Some(&log_group::Strays),
         Kind::Bucket => Some(&bucket::Strays),
         Kind::Replica => Some(&replica::Strays),
-        // There is one of each, under one name for all environment files of this name.
+        // There is one of each, under a name that depends only on the environment file's name.
         Kind::Table | Kind::UserRole | Kind::UserPolicy => None,
-        // The AWS account's: others may need it, so that only a whole teardown decides about it.
+        // It belongs to the AWS account, and others may need it: only a whole teardown decides about it.
         Kind::ApiAccount => None,
-        // Remembered by the state alone; a dropped region's goes with the next deployment.
+        // Only the state remembers it; the next deployment removes that of a dropped region.
         Kind::Package => None,
-        // Parts of the stack's function, gone with it.
+        // Parts of the stack's function, deleted with it.
         Kind::ServerId | Kind::Trigger => None,
     }
 }
 
-/// What a search for strays knows.
+/// The inputs of a search for strays.
 pub struct Search<'a> {
-    /// AWS.
     pub aws: &'a Aws,
-    /// The environment.
     pub environment: &'a Environment,
-    /// What the state remembers, by node.
+    /// Identities in the state, by node.
     pub identities: &'a BTreeMap<NodeId, String>,
-    /// Nodes of the resources that the environment file has.
+    /// Nodes of the resources in the environment file.
     pub nodes: BTreeSet<NodeId>,
-    /// What was read of them.
+    /// What was read of these nodes.
     pub actual: &'a Actual,
     /// Where to search.
     pub regions: BTreeSet<&'a str>,
-    /// Names of buckets in the account that begin like the environment's.
+    /// Names of the account's buckets with the environment's prefix.
     buckets: OnceCell<Result<Vec<String>, AwsError>>,
 }
 
@@ -150,26 +147,26 @@ impl<'a> Search<'a> {
         tags.get(ENVIRONMENT) == Some(&self.environment.name)
     }
 
-    /// Whether the environment file does not have the region.
+    /// Whether the region is not in the environment file.
     pub(crate) fn is_dropped(&self, region: &str) -> bool {
         !self.environment.regions.contains_key(region)
     }
 
-    /// Names of buckets that begin like the environment's, read once for all regions.
+    /// Names of buckets with the environment's prefix, read once for all regions.
     pub(crate) async fn buckets(&self) -> Result<Vec<String>, AwsError> {
         let prefix = &self.environment.names.bucket_prefix;
         let s3 = self.aws.s3(&self.environment.home_region);
         self.buckets.get_or_init(async || s3.buckets(prefix).await).await.clone()
     }
 
-    /// An orphan under the name by which the state remembers it, or one of its own. `note` is what to know about it.
+    /// An orphan under its node in the state, or under a new one. `note` is a remark for the report.
     pub(crate) fn orphan(&self, stray: &'static dyn Stray, region: &str, identity: &str, note: &'static str) -> Orphan {
         let kind = stray.kind();
         let known = self
             .identities
             .iter()
             .find(|(id, known)| id.place() == region && *known == identity && id.kind() == Some(kind));
-        // A node of the file keeps its name to itself.
+        // A node of the environment file is not reused.
         let free = known.filter(|(id, _)| !self.nodes.contains(*id));
         Orphan {
             id: free
@@ -187,13 +184,13 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Ids of the servers that the state remembers.
+    /// IDs of the servers that the state remembers.
     fn servers(&self) -> Vec<String> {
         let servers = self.identities.iter().filter(|(id, _)| id.kind() == Some(Kind::Server));
         servers.map(|(_, identity)| identity.clone()).collect()
     }
 
-    /// Nodes of a region's records, whether the file has them or not.
+    /// Nodes of a region's records, in the environment file or not.
     pub(crate) fn records_of(&self, region: &str) -> Vec<NodeId> {
         let known = self.identities.keys().chain(&self.nodes);
         let records = known.filter(|id| id.place() == "global" && id.kind() == Some(Kind::Record));
@@ -207,7 +204,7 @@ impl<'a> Search<'a> {
     }
 }
 
-/// An orphan as AWS has it, by the status in AWS's words.
+/// A live orphan with this status, in AWS's words.
 pub(crate) fn live(orphan: &Orphan, status: &str) -> Live {
     let pending =
         status.ends_with("_IN_PROGRESS") || matches!(status, "DELETING" | "UPDATING" | "STOPPING" | "STARTING");

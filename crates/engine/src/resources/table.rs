@@ -2,13 +2,10 @@
 //!
 //! Not in the template: the table outlives any stack and spans them, and its replicas belong to one table, not to
 //! three stacks. One `UpdateTable` takes one kind of change, so each mutation here changes one thing. Deleting it
-//! deletes every customer's account: only `teardown --delete-data` does, and never against deletion protection.
+//! deletes every customer's account: only `teardown --delete-data` does so, and never despite deletion protection.
 
 use async_trait::async_trait;
 use serde_json::Value;
-
-use super::tags;
-use crate::resources::resource::{Resource, ResourceError};
 use sftpctl_aws::{Aws, AwsError, NewTable, TableFacts, Tags};
 use sftpctl_core::kind::{Kind, NodeId};
 use sftpctl_core::model::{
@@ -16,9 +13,12 @@ use sftpctl_core::model::{
 };
 use sftpctl_core::node::Node;
 
+use super::tags;
+use crate::resources::resource::{Resource, ResourceError};
+
 /// Partition key of the table, a number.
 const KEY: &str = "orgid";
-/// The same as AWS's facts are told.
+/// The same in the form of [`TableFacts`].
 const KEY_SCHEMA: &str = "orgid (N)";
 /// Partition key of the index, a string.
 const INDEX_KEY: &str = "username";
@@ -31,25 +31,20 @@ const MORE_REPLICAS: &str = "more replicas";
 /// The wanted table.
 #[derive(Clone, Debug)]
 pub struct Table {
-    /// Name in plans and state.
     pub id: NodeId,
-    /// Home region.
     pub region: String,
-    /// Its name.
     pub name: String,
     /// Name of the index on user names.
     pub index: &'static str,
-    /// Other regions that it has replicas in.
+    /// Other regions with replicas.
     pub replicas: Vec<String>,
     /// Point-in-time recovery, in the home region only.
     pub recovery: bool,
-    /// Deletion protection.
     pub protection: bool,
-    /// Tags.
     pub tags: Tags,
 }
 
-/// Whether a table can be worked with.
+/// Whether a table is ready for changes.
 pub(super) fn settled(table: &TableFacts) -> Settled {
     match table.status.as_str() {
         "ACTIVE" if table.indexing => Settled::Pending("building the index".into()),
@@ -100,7 +95,7 @@ impl Node for Table {
         ])
     }
 
-    /// What nobody can change of a table: AWS would refuse it after much else was done.
+    /// Properties of a table that cannot change: AWS would refuse the change after much else was done.
     fn refusal(&self, live: &Live) -> Option<String> {
         let text = |name: &str| live.properties.get(name).and_then(Value::as_str);
         let title = self.title();
@@ -115,7 +110,7 @@ impl Node for Table {
         Some(format!(
             "{title} has the index {have}, not {index}, and an index's key never changes. Delete it once nothing queries it: \
              aws dynamodb update-table --region {} --table-name {} --global-secondary-index-updates \
-             '[{{\"Delete\":{{\"IndexName\":\"{}\"}}}}]'; the deployment makes it anew",
+             '[{{\"Delete\":{{\"IndexName\":\"{}\"}}}}]'; the next deployment creates it again",
             self.region, self.name, self.index
         ))
     }
@@ -128,7 +123,7 @@ impl Resource for Table {
         let Some(table) = dynamodb.table(&self.name).await? else { return Ok(None) };
         let index = table.indexes.iter().find(|index| index.starts_with(&format!("{}:", self.index))).cloned();
         let live = Live::new(&table.arn).settled(settled(&table));
-        // A missing replica is told by its own node.
+        // A missing replica is reported by its own node.
         let regions = table.replicas.iter().map(|(region, _)| region.as_str());
         let more: Value = regions.filter(|one| !self.replicas.iter().any(|region| region == one)).collect();
         if table.status == "CREATING" || table.status == "DELETING" {
@@ -151,18 +146,18 @@ impl Resource for Table {
     }
 
     async fn unmanaged(&self, aws: &Aws, live: &Live) -> Result<Vec<PropertyChange>, AwsError> {
-        // Of a table in the making nothing more is known.
+        // A table that is being created has no more properties.
         if !live.properties.contains_key(MORE_REPLICAS) {
             return Ok(Vec::new());
         }
         let mut have = live.properties.clone();
         have.insert(EXPIRY, aws.dynamodb(&self.region).expiry(&self.name).await?.into());
-        let made = Properties::from([
+        let expected = Properties::from([
             (EXPIRY, Value::Null.into()),
             (KEY_ARN, Value::Null.into()),
             (MORE_REPLICAS, Value::Array(Vec::new()).into()),
         ]);
-        Ok(compare(&made, &have))
+        Ok(compare(&expected, &have))
     }
 
     async fn apply(
@@ -215,8 +210,8 @@ impl Resource for Table {
         let dynamodb = aws.dynamodb(&self.region);
         if dynamodb.is_legacy_global(&self.name).await? {
             return Err(ResourceError::Refused(format!(
-                "{} is a global table of version 2017.11.29, to which no replica can be added. Upgrade it first: console of \
-                 DynamoDB, the table, Global tables, Update version",
+                "{} is a global table of version 2017.11.29, to which no replica can be added. Upgrade it first: in the \
+                 DynamoDB console, open the table, then Global tables, Update version",
                 self.title()
             )));
         }
@@ -231,8 +226,8 @@ impl Resource for Table {
         refuse_protected(live, &self.title())?;
         match aws.dynamodb(&self.region).delete(&self.name).await {
             Err(error) if error.message.contains("last 24 hours") => Err(ResourceError::NotYet(format!(
-                "{} cannot be deleted yet: AWS keeps a table for 24 hours after it was the source of a replica. Run the \
-                 same command again tomorrow; everything else is done",
+                "{} cannot be deleted yet: AWS keeps a table for 24 hours after it was the source of a replica. Rerun the \
+                 same command tomorrow; everything else is done",
                 self.title()
             ))),
             other => Ok(other?),
@@ -240,7 +235,7 @@ impl Resource for Table {
     }
 }
 
-/// Deletion protection is honoured before AWS is asked, and when a teardown is planned: before anything else has gone.
+/// Why a table with deletion protection is not deleted; checked when a teardown is planned, before anything is deleted.
 pub(super) fn protected(live: &Live, title: &str) -> Option<String> {
     (live.properties.get("deletion protection") == Some(&Value::Bool(true))).then(|| {
         format!(
@@ -250,7 +245,7 @@ pub(super) fn protected(live: &Live, title: &str) -> Option<String> {
     })
 }
 
-/// The same for the step itself.
+/// The same check in the deletion step.
 pub(super) fn refuse_protected(live: &Live, title: &str) -> Result<(), ResourceError> {
     protected(live, title).map_or(Ok(()), |why| Err(ResourceError::Refused(why)))
 }

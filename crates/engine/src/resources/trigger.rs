@@ -1,30 +1,26 @@
 //! The API trigger: the permission for API Gateway to invoke the authorizer, for one API, stage and method.
 //!
-//! Not in the template: it was a step of its own in the design, and statements that others add to the function's
-//! policy must stay, which a template that owned the policy would not promise.
+//! Not in the template: it is a step of its own in the design, and statements that others add to the function's policy
+//! must be kept, which is not certain if a template owns the policy.
 
 use async_trait::async_trait;
 use serde_json::Value;
-
-use crate::resources::resource::{Resource, ResourceError};
 use sftpctl_aws::{Aws, AwsError};
 use sftpctl_core::kind::{Kind, NodeId};
 use sftpctl_core::model::{Actual, Change, Live, Properties, Removal, RemovalOptions, Want, output};
 use sftpctl_core::node::Node;
 
-/// Id of our statement.
+use crate::resources::resource::{Resource, ResourceError};
+
+/// ID of our statement.
 const STATEMENT: &str = "sftpctl-api-trigger";
 
 /// The wanted permission in one region.
 #[derive(Clone, Debug)]
 pub struct Trigger {
-    /// Name in plans and state.
     pub id: NodeId,
-    /// Its region.
     pub region: String,
-    /// The account.
     pub account: String,
-    /// Name of the function.
     pub function: String,
     /// Node of the stack with function and API.
     pub stack: NodeId,
@@ -72,7 +68,7 @@ impl Resource for Trigger {
         Ok(statements.iter().find(|statement| statement["Sid"] == STATEMENT).map(|statement| {
             let first =
                 |value: &Value| value.as_array().and_then(|v| v.first().cloned()).unwrap_or_else(|| value.clone());
-            // Condition operators are compared without regard to case by AWS and written in several ways.
+            // AWS compares condition keys without regard to case, and they are written in several ways.
             let condition = |key: &str| {
                 let conditions = statement["Condition"].as_object();
                 let mut found = conditions.into_iter().flat_map(|c| c.values()).filter_map(|values| {
@@ -108,7 +104,7 @@ impl Resource for Trigger {
     }
 
     async fn removal(&self, _aws: &Aws, _live: &Live, _options: RemovalOptions) -> Result<Removal, AwsError> {
-        // It goes with the function.
+        // It is deleted with the function.
         Ok(Removal::Leave)
     }
 

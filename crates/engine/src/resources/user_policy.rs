@@ -1,39 +1,33 @@
 //! The managed policies of the user role: the union of the environment's upload buckets, in every region.
 //!
-//! One is enough for some 80 buckets; then there are more, with a number at the end of their names. A bucket that moves from
-//! one to another is never shut meanwhile: its own policy admits the role as well. The role is narrowed to one folder at
-//! each log-in by the run policy that the authorizer answers.
+//! One is enough for some 80 buckets; further ones have a number at the end of their names. A bucket that moves from one
+//! to another stays accessible meanwhile: its own policy admits the role as well. At each log-in the session policy that
+//! the authorizer returns restricts the role to one folder.
 
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use futures_util::future::try_join_all;
 use serde_json::Value;
-
-use super::tags;
-use crate::resources::resource::{Resource, ResourceError};
 use sftpctl_aws::{Aws, AwsError, Tags};
 use sftpctl_core::kind::{Kind, NodeId};
 use sftpctl_core::model::{Actual, Change, Live, Owner, Properties, RemovalOptions};
 use sftpctl_core::node::Node;
 use sftpctl_core::user_policies::ATTACHED_AT_MOST;
 
+use super::tags;
+use crate::resources::resource::{Resource, ResourceError};
+
 /// The wanted policies and their attachment.
 #[derive(Clone, Debug)]
 pub struct UserPolicy {
-    /// Name in plans and state.
     pub id: NodeId,
-    /// Node of the role.
     pub role_node: NodeId,
-    /// The role's name.
     pub role: String,
-    /// Name of the first; the others have a number behind it.
+    /// Name of the first; the others have a number after it.
     pub name: String,
-    /// Its ARN.
     pub arn: String,
-    /// Their documents.
     pub documents: Vec<Value>,
-    /// Tags.
     pub tags: Tags,
 }
 
@@ -60,15 +54,15 @@ const DOCUMENTS: [&str; ATTACHED_AT_MOST] = [
     "document 19",
     "document 20",
 ];
-/// The output that lists what is attached of ours.
+/// The output that lists our attached policies.
 const ATTACHED: &str = "Attached";
 
-/// What ends the name of a policy.
+/// The end of a policy's name.
 fn suffix(index: usize) -> String {
     if index == 0 { String::new() } else { format!("-{}", index + 1) }
 }
 
-/// Which an ARN is of the policies of which the first has the ARN `first`.
+/// The index of the policy `arn` among the policies whose first has the ARN `first`.
 pub(super) fn index_among(first: &str, arn: &str) -> Option<usize> {
     (0..ATTACHED_AT_MOST).find(|index| format!("{first}{}", suffix(*index)) == arn)
 }
@@ -82,7 +76,7 @@ impl UserPolicy {
         format!("{}{}", self.name, suffix(index))
     }
 
-    /// Of ours, what is attached.
+    /// Indexes of our attached policies.
     fn attached(&self, live: &Live) -> Vec<usize> {
         let arns = live.outputs.get(ATTACHED).map_or("", String::as_str);
         arns.split(' ').filter_map(|arn| index_among(&self.arn, arn)).collect()
@@ -130,7 +124,7 @@ impl Resource for UserPolicy {
         }
         let mut attached = attached.unwrap_or_default();
         attached.retain(|arn| index_among(&self.arn, arn).is_some());
-        // One that only has a name like ours is somebody's: state does not remember each, so its tag alone says whose.
+        // A policy with a name like ours may be foreign: the state does not remember each policy, so only the tag decides.
         let spare: Vec<String> = attached.iter().filter(|arn| !arns.contains(arn)).cloned().collect();
         for (arn, policy) in spare.iter().zip(try_join_all(spare.iter().map(|arn| iam.policy(arn))).await?) {
             let ours = policy.is_some_and(|(_, have)| tags::owner(&have, &self.tags, arn) == Owner::Ours);
@@ -152,7 +146,7 @@ impl Resource for UserPolicy {
                 policy.as_ref().map(|(document, _)| serde_json::from_str::<Value>(document).unwrap_or_default());
             live = live.with(property, document);
         }
-        // Of an environment that had more buckets.
+        // Left from an environment file with more buckets.
         for index in
             attached.iter().filter_map(|arn| index_among(&self.arn, arn)).filter(|index| *index >= policies.len())
         {
@@ -233,7 +227,7 @@ impl Resource for UserPolicy {
         let attached = self.attached(live);
         for index in &attached {
             iam.detach(&self.role, &self.arn(*index)).await?;
-            // Nobody looks for it again once it is detached.
+            // Once detached it would not be found again.
             if *index >= self.documents.len() {
                 iam.delete_policy(&self.arn(*index)).await?;
             }

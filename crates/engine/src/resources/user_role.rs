@@ -1,18 +1,18 @@
-//! The role that Transfer assumes for a customer; what it may do is in its managed policy (`user_policy`).
+//! The role that Transfer assumes for a customer; its permissions are in its managed policies (`user_policy`).
 //!
-//! Not in the template: it is global and names every region's buckets, while a stack belongs to one region. It comes
-//! before the stacks, because S3 refuses a bucket policy that names a role which doesn't exist.
+//! Not in the template: it is global and names every region's buckets, while a stack belongs to one region. It is
+//! created before the stacks, because S3 refuses a bucket policy that names a role which doesn't exist.
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
-
-use super::tags;
-use super::user_policy::index_among;
-use crate::resources::resource::{Resource, ResourceError};
 use sftpctl_aws::{Aws, AwsError, Tags};
 use sftpctl_core::kind::{Kind, NodeId};
 use sftpctl_core::model::{Actual, Change, Live, Properties, PropertyChange, Removal, RemovalOptions, compare};
 use sftpctl_core::node::Node;
+
+use super::tags;
+use super::user_policy::index_among;
+use crate::resources::resource::{Resource, ResourceError};
 
 /// Properties that no run changes.
 const OTHERS: &str = "other policies";
@@ -21,17 +21,13 @@ const BOUNDARY: &str = "permissions boundary";
 /// The wanted role.
 #[derive(Clone, Debug)]
 pub struct UserRole {
-    /// Name in plans and state.
     pub id: NodeId,
-    /// The account.
     pub account: String,
-    /// Its name.
     pub name: String,
-    /// ARN of the first of its own managed policies.
+    /// ARN of the first of our managed policies.
     pub policy: String,
     /// Regions whose servers may assume it.
     pub regions: Vec<String>,
-    /// Tags.
     pub tags: Tags,
 }
 
@@ -62,17 +58,17 @@ impl UserRole {
         Ok(attached.unwrap_or_default().into_iter().chain(inline.unwrap_or_default().into_keys()).collect())
     }
 
-    /// Those that this environment did not give it.
+    /// Policies that do not belong to this environment.
     async fn others(&self, aws: &Aws) -> Result<Vec<String>, AwsError> {
         let mut all = self.policies(aws).await?;
         all.retain(|policy| index_among(&self.policy, policy).is_none());
         Ok(all)
     }
 
-    /// Why it cannot go: AWS deletes no role that has policies, and these are not ours to take away.
-    fn stands_by(&self, others: &[String]) -> String {
+    /// Why it cannot be deleted: AWS does not delete a role with policies, and these are not ours to detach.
+    fn foreign_policies(&self, others: &[String]) -> String {
         format!(
-            "{} has policies that this environment did not give it: {}; take them away first",
+            "{} has policies that do not belong to this environment: {}; detach or delete them first",
             self.title(),
             others.join(", ")
         )
@@ -117,8 +113,8 @@ impl Resource for UserRole {
     async fn unmanaged(&self, aws: &Aws, live: &Live) -> Result<Vec<PropertyChange>, AwsError> {
         let mut have = live.properties.clone();
         have.insert(OTHERS, self.others(aws).await?.into());
-        let made = Properties::from([(OTHERS, json!([]).into()), (BOUNDARY, Value::Null.into())]);
-        Ok(compare(&made, &have))
+        let expected = Properties::from([(OTHERS, json!([]).into()), (BOUNDARY, Value::Null.into())]);
+        Ok(compare(&expected, &have))
     }
 
     async fn apply(
@@ -141,10 +137,10 @@ impl Resource for UserRole {
         Ok(())
     }
 
-    /// AWS deletes no role that has policies, and theirs are not ours to take away: said before anything goes.
+    /// AWS does not delete a role with foreign policies: reported before anything is deleted.
     async fn removal(&self, aws: &Aws, _live: &Live, _options: RemovalOptions) -> Result<Removal, AwsError> {
         let others = self.others(aws).await?;
-        Ok(if others.is_empty() { Removal::Delete } else { Removal::Refuse(self.stands_by(&others)) })
+        Ok(if others.is_empty() { Removal::Delete } else { Removal::Refuse(self.foreign_policies(&others)) })
     }
 
     async fn adoptable(&self, aws: &Aws, _live: &Live) -> Result<Tags, ResourceError> {
@@ -163,10 +159,10 @@ impl Resource for UserRole {
         _live: &Live,
         _options: RemovalOptions,
     ) -> Result<(), ResourceError> {
-        // Its own have gone before it; somebody may have given it more since it was planned.
+        // Our policies are deleted before it; others may have been attached since the plan.
         match self.policies(aws).await?.as_slice() {
             [] => Ok(aws.iam().delete_role(&self.name).await?),
-            others => Err(ResourceError::Refused(self.stands_by(others))),
+            others => Err(ResourceError::Refused(self.foreign_policies(others))),
         }
     }
 }

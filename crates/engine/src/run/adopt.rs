@@ -1,38 +1,37 @@
-//! Adopting what was made by hand: it gets our tag, or is remembered, and nothing else of it changes.
+//! Adopts resources that were created outside sftpctl: tags them, or remembers them, and changes nothing else.
 
 use serde_json::Value;
-
-use super::error::RunError;
-use crate::observe::Observed;
-use crate::resources::tags::PROPERTY;
-use crate::state::journal::{Entry, Event};
 use sftpctl_aws::Tags;
 use sftpctl_core::kind::{Kind, NodeId};
 use sftpctl_core::model::{Action, Actual, Change, Live, Owner};
 
 use super::Run;
+use super::error::RunError;
+use crate::observe::Observed;
+use crate::resources::tags::PROPERTY;
+use crate::state::journal::{Entry, Event};
 
-/// One thing to adopt.
+/// One resource to adopt.
 #[derive(Clone, Debug)]
 pub struct Adoption {
     /// The resource that it becomes.
     pub id: NodeId,
-    /// A person's name for it.
+    /// Its name in messages.
     pub title: String,
-    /// What AWS finds it by.
+    /// The resource as AWS has it.
     pub live: Live,
-    /// The tags that make it ours.
+    /// The tags that adopt it.
     pub ours_by: Tags,
-    /// Tags of a bucket's owner, which CloudFormation does not spare.
+    /// Tags of a bucket's owner, which CloudFormation would remove.
     pub tags: Tags,
     /// Whether it is ours already.
     pub ours: bool,
-    /// What the next deployment changes of it.
+    /// The next deployment's change to it.
     pub then: Option<Change>,
 }
 
 impl Run {
-    /// What stands under our names without being ours.
+    /// Foreign resources with our names.
     pub fn candidates(&self, observed: &Observed) -> Vec<(NodeId, String)> {
         let foreign = observed.actual.iter().filter_map(|(id, live)| match &live.as_ref()?.owner {
             Owner::Foreign(what) => Some((id.clone(), what.clone())),
@@ -41,10 +40,10 @@ impl Run {
         foreign.collect()
     }
 
-    /// Looks at what is to be adopted: resource, and identity where a name doesn't say it.
+    /// Checks a resource before its adoption. `identity` is needed where the name does not determine it.
     ///
     /// # Errors
-    /// There is no such resource, it is another's, or it isn't there.
+    /// There is no such resource in the environment, it belongs to another environment, or AWS does not have it.
     pub async fn adoption(&self, id: &NodeId, identity: Option<&str>, actual: &Actual) -> Result<Adoption, RunError> {
         let resource = self
             .resources
@@ -52,13 +51,13 @@ impl Run {
             .find(|resource| resource.id() == id)
             .ok_or_else(|| RunError::NoSuchResource { environment: self.environment.name.clone(), id: id.clone() })?;
         let known = match (resource.kind(), identity, actual.get(id).and_then(Option::as_ref)) {
-            // Servers have no names: only a person knows which one it is.
+            // Servers have no names, so the user names it.
             (Kind::Server, None, None) => {
-                return Err(RunError::ServerIdMissing { id: id.clone() });
+                return Err(RunError::ServerIdMissing { environment: self.environment.name.clone(), id: id.clone() });
             }
             (Kind::Server, Some(wanted), Some(live)) if live.identity != wanted => {
                 return Err(RunError::NotAdoptable(format!(
-                    "{id} is {} already; there can be only one",
+                    "{id} is already {}; there can be only one",
                     live.identity
                 )));
             }
@@ -67,14 +66,16 @@ impl Run {
         };
         let live =
             resource.read(&self.aws, known.as_deref()).await.map_err(|error| RunError::Adoption(error.into()))?;
-        let live = live.ok_or_else(|| RunError::NotAdoptable(format!("there is no {} to adopt", resource.title())))?;
+        let live = live.ok_or_else(|| {
+            RunError::NotAdoptable(format!("{} does not exist, so it cannot be adopted", resource.title()))
+        })?;
         // An ARN, or zone and name, ends with the name.
         if let Some(wanted) = identity
             && live.identity != wanted
             && !live.identity.ends_with(&format!("/{wanted}"))
         {
             return Err(RunError::NotAdoptable(format!(
-                "{id} is {} by the environment file, not {wanted}",
+                "according to the environment file {id} is {}, not {wanted}",
                 live.identity
             )));
         }
@@ -99,16 +100,16 @@ impl Run {
         })
     }
 
-    /// Adopts one thing and remembers it.
+    /// Adopts one resource and remembers it.
     ///
     /// # Errors
-    /// AWS refuses the tag, it is another's, or the state cannot be written.
+    /// AWS refuses the tag, the resource is foreign, or the state cannot be written.
     pub async fn adopt(&mut self, adoption: &Adoption) -> Result<(), RunError> {
         let resource = self.resources.iter().find(|resource| *resource.id() == adoption.id).cloned();
         let (Some(resource), Some(store)) = (resource, &mut self.locked_store) else {
             return Err(RunError::NoLock);
         };
-        // First: a bucket whose tags nobody remembers loses them to its stack.
+        // First: the stack would remove tags of the bucket that are not in the state.
         if !adoption.tags.is_empty() {
             self.state.adopted_tags.insert(adoption.id.clone(), adoption.tags.clone());
             store.save(&mut self.state).await?;
@@ -119,7 +120,7 @@ impl Run {
             journal.failed(&operation, &adoption.id, &error.to_string());
             return Err(RunError::Adoption(error));
         }
-        // An adoption that an earlier run was killed in had come to nothing when this one looked, and is done with this.
+        // An adoption during which an earlier run was killed had no effect, and is completed by this one.
         let (earlier, others): (Vec<Entry>, _) = std::mem::take(&mut self.unfinished).into_iter().partition(|entry| {
             entry.node == adoption.id && matches!(entry.event, Event::Intent { action: Action::Import, .. })
         });

@@ -27,8 +27,8 @@ pub fn store(aws: &Aws, environment: &Environment, place: &StatePlace) -> Store 
     Store::new(blobs, &environment.name, &environment.account, Arc::new(ThisMachine))
 }
 
-/// Connects to an environment's AWS account, and to no other. `local`: the endpoint is the local cloud, whose credentials
-/// are the account's number.
+/// Connects to an environment's AWS account, and only to that one. `local`: the endpoint is the local cloud, whose
+/// credentials are the account's number.
 ///
 /// # Errors
 /// The credentials do not work, or belong to another AWS account.
@@ -53,8 +53,8 @@ pub async fn connect(
     Ok(Arc::new(aws))
 }
 
-/// Fills in the id of the hosted zone, which a server's tags and every record need. Where there is none, or several, the
-/// records say so when they are read.
+/// Fills in the ID of the hosted zone, which a server's tags and every record need. If there is none, or several, reading
+/// the records reports it.
 pub(super) async fn look_up_zone(aws: &Aws, environment: &mut Environment, state: &State) {
     let Some(dns) = environment.dns.as_mut().filter(|dns| dns.zone_id.is_none()) else { return };
     dns.zone_id = match remembered_zone(state, &dns.zone) {
@@ -66,7 +66,7 @@ pub(super) async fn look_up_zone(aws: &Aws, environment: &mut Environment, state
     };
 }
 
-/// The id of the zone that the records in the state are in.
+/// The ID of the zone of the records in the state.
 fn remembered_zone(state: &State, zone: &str) -> Option<String> {
     state.identities.iter().filter(|(id, _)| id.kind() == Some(Kind::Record)).find_map(|(_, identity)| {
         let (id, name) = identity.split_once('/')?;
@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_zone_is_remembered_by_the_records_in_it() {
+    fn zone_is_remembered_by_its_records() {
         let mut state = State::new("99", "111111111111");
         let server = NodeId::new("us-west-2", Kind::Server);
         state.identities.insert(server, "Z0/a.xx.net".to_owned());

@@ -2,18 +2,18 @@
 
 use futures_util::future::join_all;
 use serde_json::Value;
+use sftpctl_aws::AwsError;
+use sftpctl_core::kind::Kind;
+use sftpctl_core::model::{Owner, PropertyChange};
 
 use super::Run;
 use crate::drift::model::{Drifted, Property, Report, Unseen};
 use crate::drift::stack::{self, Looked};
 use crate::observe::Observed;
-use sftpctl_aws::AwsError;
-use sftpctl_core::kind::Kind;
-use sftpctl_core::model::{Owner, PropertyChange};
 
 impl Run {
-    /// Compares everything with the file, and what is in the stacks with what the stacks put there; and what
-    /// belongs to no resource of the file, in the regions `also` too.
+    /// Compares every resource with the environment file, compares the resources in the stacks with the stacks' templates,
+    /// and searches for orphans, also in the regions `also`.
     pub async fn drift(&self, observed: &Observed, also: &[String]) -> Report {
         let mut report = Report {
             environment: self.environment.name.clone(),
@@ -43,7 +43,7 @@ impl Run {
                 Vec::new()
             });
             let (how, mut properties) = match live {
-                // A bucket has no step of its own while it is missing: the stack makes it.
+                // A missing bucket has no step of its own: the stack creates it.
                 None => ("missing", vec![exists(true, false.into())]),
                 Some(live) => match (&live.owner, resource.diff(Some(live), &observed.actual)) {
                     (Owner::Foreign(what), _) => ("foreign", vec![exists(true, what.clone().into())]),
@@ -53,13 +53,14 @@ impl Run {
                         ("changed", vec![exists(true, change.reason.unwrap_or_default().into())])
                     }
                     (Owner::Ours, Some(change)) => {
-                        // What should be here hangs on something that could not be read.
+                        // The wanted value depends on a resource that could not be read.
                         let unknown = |p: &PropertyChange| {
                             p.after_node.as_ref().is_some_and(|node| observed.unreadable.contains_key(node))
                         };
-                        let known: Vec<_> = change.properties.into_iter().filter(|p| !unknown(p)).map(turned).collect();
+                        let known: Vec<_> =
+                            change.properties.into_iter().filter(|p| !unknown(p)).map(reversed).collect();
                         if known.is_empty() && more.is_empty() {
-                            let why = "it hangs on something that could not be read";
+                            let why = "it depends on a resource that could not be read";
                             report.unseen.push(Unseen::failed(id.to_string(), why));
                             continue;
                         }
@@ -67,7 +68,7 @@ impl Run {
                     }
                 },
             };
-            properties.extend(more.into_iter().map(turned));
+            properties.extend(more.into_iter().map(reversed));
             report.drifted.push(Drifted { resource: id.to_string(), title: resource.title(), how, properties });
         }
         let stacks = self.resources.iter().filter(|resource| resource.kind() == Kind::Stack).filter_map(|resource| {
@@ -78,10 +79,7 @@ impl Run {
             let body = self.aws.cloudformation(id.place()).template(&live.identity).await;
             let body = body.map_err(|error| Unseen::failed(id.to_string(), error))?.unwrap_or_default();
             let template: Value = serde_json::from_str(&body).map_err(|_| {
-                Unseen::failed(
-                    id.to_string(),
-                    "its template is not one that this tool has written; deploy puts it back",
-                )
+                Unseen::failed(id.to_string(), "its template was not written by sftpctl; `sftpctl deploy` restores it")
             })?;
             let (node, region, arn) = (id.as_str(), id.place(), live.identity.as_str());
             let stack = Looked { node, region, arn, template: &template };
@@ -104,7 +102,7 @@ impl Run {
         report
     }
 
-    /// What differs in what no run changes, for each resource.
+    /// Differences in properties that no run changes, for each resource.
     async fn unmanaged(&self, observed: &Observed) -> Vec<Result<Vec<PropertyChange>, AwsError>> {
         let looks = self.resources.iter().map(async |resource| {
             match observed.actual.get(resource.id()).and_then(Option::as_ref) {
@@ -116,8 +114,8 @@ impl Run {
     }
 }
 
-/// A plan goes from what is to what is wanted, drift the other way.
-fn turned(change: PropertyChange) -> Property {
+/// A plan changes AWS to what is wanted; drift reports the opposite direction.
+fn reversed(change: PropertyChange) -> Property {
     let wanted = change.after.or_else(|| change.after_node.map(|node| format!("(known after {node})").into()));
     Property {
         name: change.name,

@@ -1,4 +1,4 @@
-//! Why a run could not begin, or not go on.
+//! Why a run could not begin or continue.
 
 use sftpctl_aws::{AwsError, Caller};
 use sftpctl_core::kind::NodeId;
@@ -10,7 +10,7 @@ use crate::package::PackageError;
 use crate::resources::resource::ResourceError;
 use crate::state::error::StateError;
 
-/// Why a run could not begin, or not go on. Steps that fail are not among these: they are in the summary.
+/// Why a run could not begin or continue. Failed steps are not among these: they are in the summary.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The state cannot be read or written, or another run holds the lock.
@@ -31,64 +31,56 @@ pub enum RunError {
     /// The resources cannot be put in an order.
     #[error(transparent)]
     Order(#[from] GraphError),
-    /// AWS did not say whose the credentials are.
+    /// AWS did not report the owner of the credentials.
     #[error(transparent)]
     Connect(AwsError),
-    /// The credentials belong to another account.
-    #[error("environment {environment} belongs to account {account}, but the credentials are of account {} ({})", .caller.account, .caller.arn)]
+    /// The credentials belong to another AWS account.
+    #[error("environment {environment} belongs to account {account}, but the credentials belong to account {} ({})", .caller.account, .caller.arn)]
     WrongAccount {
-        /// The environment.
         environment: String,
         /// The account that its file names.
         account: String,
-        /// Whose the credentials are.
+        /// The owner of the credentials.
         caller: Caller,
     },
     /// A run was limited to a region that the environment does not have.
     #[error("environment {environment} has no region {region}")]
     UnknownRegion {
-        /// The environment.
         environment: String,
         /// The region that was asked for.
         region: String,
-        /// The regions of the environment.
         known: Vec<String>,
     },
-    /// Somebody asked the run to stop before a step was in flight.
+    /// The run was asked to stop before a step was in flight.
     #[error("{command} was interrupted")]
-    Interrupted {
-        /// The command.
-        command: String,
-    },
-    /// Something would be changed without the lock.
+    Interrupted { command: String },
+    /// A change was attempted without the lock.
     #[error("nothing is changed without the lock")]
     NoLock,
-    /// A resource could not be read, and what is not seen may be in use.
+    /// A resource could not be read, and may be in use.
     #[error("{id} could not be read: {error}")]
     Unreadable {
-        /// The resource.
         id: NodeId,
         /// AWS's answer.
         error: AwsError,
     },
-    /// Orphans could not be searched for, and what is not seen may be in use.
+    /// Orphans could not be searched for, and resources that were not found may be in use.
     #[error("{resource} could not be searched: {why}")]
     NotSearched {
-        /// What was searched for, and where.
+        /// The kind and the region of the search.
         resource: String,
-        /// Why not.
+        /// The cause.
         why: String,
     },
     /// State cannot be rebuilt while a resource cannot be read.
     #[error("{id} could not be read: {error}")]
     NotRebuilt {
-        /// The resource.
         id: NodeId,
         /// AWS's answer.
         error: AwsError,
     },
-    /// Nobody knows what came of an earlier run's creation.
-    #[error("an earlier run may have made what cannot be looked for now")]
+    /// The outcome of an earlier run's creation is unknown.
+    #[error("an earlier run may have created resources that cannot be checked right now")]
     Undecided {
         /// One line for each resource.
         resources: Vec<String>,
@@ -96,7 +88,6 @@ pub enum RunError {
     /// A deployment must not begin.
     #[error("environment {environment} cannot be deployed as it is")]
     NotDeployable {
-        /// The environment.
         environment: String,
         /// Every reason, one sentence each.
         findings: Vec<String>,
@@ -106,32 +97,27 @@ pub enum RunError {
     /// A teardown must not begin.
     #[error("environment {environment} cannot be taken down as it is")]
     NotRemovable {
-        /// The environment.
         environment: String,
         /// Every reason, one sentence each.
         refusals: Vec<String>,
     },
-    /// A resource could not be looked into before its removal.
+    /// A resource could not be checked before its removal.
     #[error(transparent)]
     Removal(AwsError),
     /// The environment has no resource of this name.
     #[error("environment {environment} has no resource {id}")]
     NoSuchResource {
-        /// The environment.
         environment: String,
         /// The name that was asked for.
         id: NodeId,
     },
-    /// A server is to be adopted without its id.
-    #[error("which server shall {id} be?")]
-    ServerIdMissing {
-        /// The server's node.
-        id: NodeId,
-    },
+    /// A server is to be adopted without its ID.
+    #[error("the server ID for {id} is missing")]
+    ServerIdMissing { environment: String, id: NodeId },
     /// A resource cannot be adopted.
     #[error("{0}")]
     NotAdoptable(String),
-    /// A resource cannot be adopted as it is, or could not be looked into.
+    /// A resource cannot be adopted as it is, or could not be checked.
     #[error(transparent)]
     Unadoptable(ResourceError),
     /// A call of an adoption failed or was refused.
@@ -140,10 +126,10 @@ pub enum RunError {
 }
 
 /// What to do after every interruption.
-const RERUN: &str = "run the same command again: it goes on where this one stopped";
+const RERUN: &str = "rerun the same command to resume";
 
 impl RunError {
-    /// What a person can do.
+    /// An instruction for the user.
     pub fn hint(&self) -> Option<String> {
         let nothing = || Some("nothing was changed".to_owned());
         match self {
@@ -155,29 +141,33 @@ impl RunError {
             Self::Template(_) | Self::Order(_) | Self::NoLock => None,
             Self::Connect(error) | Self::Removal(error) => error.hint(),
             Self::Unreadable { error, .. } => Some(error.hint().unwrap_or_default()),
-            Self::WrongAccount { .. } => Some("--profile chooses other credentials; nothing was changed".to_owned()),
-            Self::UnknownRegion { known, .. } => Some(format!("its regions: {}", known.join(", "))),
-            Self::Interrupted { .. } => Some(RERUN.to_owned()),
-            Self::NotRebuilt { .. } => Some("the state is as it was; run again when it can be read".to_owned()),
-            Self::Undecided { .. } => {
-                Some("nothing was changed; run the same command again when AWS answers".to_owned())
+            Self::WrongAccount { .. } => {
+                Some("nothing was changed; choose other credentials with --profile".to_owned())
             }
+            Self::UnknownRegion { known, .. } => Some(format!("its regions are {}", known.join(", "))),
+            Self::Interrupted { .. } => Some(RERUN.to_owned()),
+            Self::NotRebuilt { .. } => {
+                Some("the state was not changed; rerun when the resource can be read".to_owned())
+            }
+            Self::Undecided { .. } => Some("nothing was changed; rerun the same command when AWS responds".to_owned()),
             Self::NotDeployable { environment, adoptable, .. } => match adoptable.is_empty() {
                 true => nothing(),
                 false => Some(format!(
-                    "nothing was changed; what exists without our tag is never taken over, unless you say so: \
+                    "nothing was changed; to adopt resources that exist without the environment's tag, run: \
                      sftpctl import --env {environment} {}",
                     adoptable.join(" ")
                 )),
             },
             Self::NoSuchResource { .. } => Some("`sftpctl status` lists every resource by its name".to_owned()),
-            Self::ServerIdMissing { id } => Some(format!("say its id: {id}=s-0123456789abcdef0")),
+            Self::ServerIdMissing { environment, id } => {
+                Some(format!("pass it: sftpctl import --env {environment} {id}=s-0123456789abcdef0"))
+            }
             Self::Unadoptable(error) => error.hint().or_else(nothing),
             Self::Adoption(error) => error.hint(),
         }
     }
 
-    /// Why, one line each, where that is more than the chain of [`std::error::Error::source`].
+    /// Causes, one line each, if they are more than the chain of [`std::error::Error::source`].
     pub fn causes(&self) -> Vec<String> {
         match self {
             Self::Undecided { resources } => resources.clone(),

@@ -1,4 +1,4 @@
-//! Executing a plan, and remembering what came of it.
+//! Executes a plan and remembers the outcome.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -18,10 +18,10 @@ use crate::state::machine::ThisMachine;
 use crate::state::model::LastRun;
 
 impl Run {
-    /// Does what the plan says, and tells the summary.
+    /// Executes the plan and reports the summary.
     ///
     /// # Errors
-    /// State cannot be written. Steps that fail are no error: they are in the summary.
+    /// State cannot be written. Failed steps are not errors: they are in the summary.
     pub async fn execute(
         &mut self,
         command: &str,
@@ -66,26 +66,26 @@ impl Run {
         self.state.ends(outcome(&summary, stop.requested()), ThisMachine.now());
         self.reporter.event(&Event::Finished { summary: summary.clone() });
         if let Some(store) = &mut self.locked_store {
-            // The work is done, or not, as the summary says; only the memory of it is in the journal alone.
+            // The summary reports the work correctly; only the journal remembers it.
             store
                 .save(&mut self.state)
                 .await
                 .map_err(|error| if summary.changed > 0 { RunError::Unsaved(error) } else { RunError::State(error) })?;
         }
-        // What comes now is not this run's work: a wish to stop ends it at once.
+        // No step of this run is left: a request to stop now ends it at once.
         if !stop.requested() {
             self.begun.store(false, Ordering::SeqCst);
         }
         Ok(summary)
     }
 
-    /// A run that found nothing to do is a run: whoever looks sees that what a killed one had begun is done.
+    /// Records a run that found nothing to do, so that `status` shows that a killed run's work is complete.
     ///
     /// # Errors
     /// State cannot be written.
     pub async fn nothing_to_do(&mut self, command: &str, actual: &Actual) -> Result<(), RunError> {
         self.state.learn(actual);
-        // Whoever does the plan of the run before once more still finds it done.
+        // A saved plan that the run before this one did still counts as done when it is run again.
         let done = self.state.last_run.as_ref().filter(|run| run.outcome == "done");
         self.saved_plan = self.saved_plan.take().or_else(|| done?.plan.clone());
         self.state.begins(self.this_run(command));

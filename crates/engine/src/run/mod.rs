@@ -1,4 +1,4 @@
-//! One run on one environment: connect, read, plan, execute, remember. The commands are thin over this.
+//! One run on one environment: connect, read, plan, execute, remember. The commands are thin layers over this.
 
 pub mod adopt;
 mod connect;
@@ -40,37 +40,33 @@ use crate::state::journal::Entry;
 use crate::state::model::State;
 use crate::state::store::{self, LockedStore, Store};
 
-/// What a run needs to begin.
+/// Inputs of a run.
 pub struct Options {
-    /// The environment.
     pub environment: Environment,
-    /// Named profile.
     pub profile: Option<String>,
-    /// One endpoint for all services.
+    /// One endpoint for all AWS services.
     pub endpoint_url: Option<String>,
-    /// The local cloud: credentials are the account's own.
+    /// Whether the endpoint is the local cloud, whose credentials are the account's number.
     pub local: bool,
-    /// Only these regions; empty for all.
+    /// Limits the run to these regions; empty for all.
     pub regions: Vec<String>,
     /// Where the state is.
     pub state: StatePlace,
     /// The authorizer's binary.
     pub package: Option<PathBuf>,
-    /// Takes events.
     pub reporter: Arc<dyn Reporter>,
-    /// Ends the process at once: at the second wish to stop.
+    /// Ends the process at once, at the second request to stop.
     pub abort: fn(),
 }
 
-/// A run.
+/// One run on one environment.
 pub struct Run {
-    /// The environment.
     pub environment: Environment,
-    /// What was remembered; updated while the run goes on.
+    /// The state, updated during the run.
     pub state: State,
     aws: Arc<Aws>,
     store: Store,
-    /// Operations of a killed run of which nobody knows what came.
+    /// Operations of a killed run whose outcome is unknown.
     unfinished: Vec<Entry>,
     locked_store: Option<LockedStore>,
     resources: Vec<Arc<dyn Resource>>,
@@ -80,16 +76,16 @@ pub struct Run {
     scope: Scope,
     saved_plan: Option<String>,
     started: Instant,
-    /// The wish to stop; never, before the lock is held.
+    /// The request to stop; signals count from the moment the lock is requested.
     stop: Stop,
-    /// Whether steps are in flight, which a wish to stop lets finish.
+    /// Whether steps are in flight, which finish after a request to stop.
     begun: Arc<AtomicBool>,
-    /// Whether the last run ended because the credentials did.
+    /// Whether the last execution ended because the credentials expired.
     credentials_over: bool,
 }
 
 impl Run {
-    /// Reads state and package and connects; checks the account before anything else.
+    /// Reads the package, connects, checks the account, and reads the state.
     ///
     /// # Errors
     /// The package or the state cannot be used, or the credentials belong to another account.
@@ -139,11 +135,11 @@ impl Run {
         })
     }
 
-    /// Does `work` while it holds the lock on the environment, and gives the lock back however the work ends. `patience`
-    /// is how many seconds to wait for another run.
+    /// Does `work` while it holds the lock on the environment, and releases the lock however the work ends. `patience` is
+    /// how many seconds to wait for another run.
     ///
     /// # Errors
-    /// Another run holds the lock; or the work's own.
+    /// Another run holds the lock; or the errors of `work`.
     pub async fn locked<T, E: From<RunError>>(
         mut self,
         command: &str,
@@ -153,14 +149,14 @@ impl Run {
         let terms = store::terms(self.environment.state.lease_seconds, patience);
         let begun = Arc::clone(&self.begun);
         let reporter = Arc::clone(&self.reporter);
-        let heard = move || {
+        let on_first_signal = move || {
             if begun.load(Ordering::SeqCst) {
                 reporter.event(&Event::Stopping);
             }
         };
         let interrupted = || E::from(RunError::Interrupted { command: command.to_owned() });
-        // Before the lock is waited for: a job that is stopped while it waits ends as cleanly as any other.
-        self.stop = Stop::on_signals(heard, self.abort);
+        // Before waiting for the lock: a job that is stopped while it waits ends as cleanly as any other.
+        self.stop = Stop::on_signals(on_first_signal, self.abort);
         let (store, reporter) = (&self.store, &self.reporter);
         let waiting = |line: &str| reporter.note(line);
         let (locked, remembered) = tokio::select! {
@@ -176,7 +172,7 @@ impl Run {
         self.locked_store = Some(locked);
         (self.state, self.unfinished) = (remembered.state, remembered.unfinished);
         let (stop, begun) = (self.stop.clone(), Arc::clone(&self.begun));
-        // Where no step is in flight there is nothing to finish: the lock is given back, and that is all.
+        // If no step is in flight, there is nothing to finish: only the lock is released.
         let idle = async {
             stop.canceled().await;
             if begun.load(Ordering::SeqCst) {
@@ -192,12 +188,12 @@ impl Run {
         if let Some(store) = self.locked_store.take()
             && let Err(error) = store.end().await
         {
-            tracing::warn!(%error, "the last lines of the journal were not written; the next run looks by itself");
+            tracing::warn!(%error, "the last lines of the journal were not written; the next run checks AWS instead");
         }
         result
     }
 
-    /// Says that this run does a saved plan of this digest, and tells what the run before it did of it.
+    /// Records that this run does the saved plan with this digest, and returns how much of it the run before did.
     pub fn does_saved_plan(&mut self, digest: &str) -> Earlier {
         self.saved_plan = Some(digest.to_owned());
         match self.state.last_run.as_ref().filter(|run| run.plan.as_deref() == Some(digest)) {
@@ -207,12 +203,11 @@ impl Run {
         }
     }
 
-    /// The resources of this run.
     pub fn resources(&self) -> &[Arc<dyn Resource>] {
         &self.resources
     }
 
-    /// Makes the state anew from AWS alone.
+    /// Rebuilds the state from AWS alone.
     ///
     /// # Errors
     /// AWS cannot be read, or the state cannot be written.
@@ -229,18 +224,17 @@ impl Run {
         }
     }
 
-    /// AWS.
     pub fn aws(&self) -> &Arc<Aws> {
         &self.aws
     }
 
-    /// Regions with a server that this run is about.
+    /// Regions in this run's scope that have a server.
     pub fn served(&self) -> Vec<String> {
         let ours = |region: &str| self.resources.iter().any(|resource| *resource.id() == names::server_node(region));
         self.environment.regions.keys().filter(|region| ours(region)).cloned().collect()
     }
 
-    /// Ids of their servers by region, as far as they are remembered.
+    /// IDs of these servers by region, as far as the state has them.
     pub fn server_ids(&self) -> BTreeMap<String, String> {
         let known = |region: String| {
             let id = self.state.identities.get(&names::server_node(&region))?.clone();
@@ -249,12 +243,12 @@ impl Run {
         self.served().into_iter().filter_map(known).collect()
     }
 
-    /// Those of them whose server has admitted nobody since it was worked on.
+    /// Those of these regions whose server has not admitted a log-in since it was last changed.
     pub fn unverified(&self) -> Vec<String> {
         self.served().into_iter().filter(|region| self.state.unverified.contains(region)).collect()
     }
 
-    /// Servers of these regions have admitted somebody.
+    /// Records that the servers of these regions have admitted a log-in.
     ///
     /// # Errors
     /// State cannot be written.
@@ -266,7 +260,7 @@ impl Run {
         }
     }
 
-    /// Calls made so far.
+    /// Number of calls to AWS so far.
     pub fn calls(&self) -> u64 {
         self.aws.calls()
     }

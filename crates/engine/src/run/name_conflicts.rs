@@ -1,24 +1,24 @@
-//! Names that a stack would stumble over: what stands under them where the stack itself does not. CloudFormation fails on
-//! them only after much else was made.
+//! Foreign resources with names that a stack will need. CloudFormation would fail on them only after it has created much
+//! else.
 
 use futures_util::future::join_all;
-
-use super::Run;
-use crate::resources::tags;
 use sftpctl_aws::Tags;
 use sftpctl_core::model::{Actual, Owner};
 use sftpctl_core::spec::names;
 
+use super::Run;
+use crate::resources::tags;
+
 impl Run {
-    /// Functions and log groups of somebody else, in a sentence each. What cannot be looked at is left to the stack.
-    pub(super) async fn taken(&self, actual: &Actual) -> Vec<String> {
+    /// Foreign functions and log groups with our names, in a sentence each. If they cannot be read, the stack decides.
+    pub(super) async fn name_conflicts(&self, actual: &Actual) -> Vec<String> {
         let ours = names::tags(&self.environment);
         let without_stack = |region: &&String| matches!(actual.get(&names::stack_node(region)), Some(None));
         let regions = self.environment.regions.keys().filter(without_stack);
-        join_all(regions.map(|region| self.taken_in(region, &ours))).await.concat()
+        join_all(regions.map(|region| self.name_conflicts_in(region, &ours))).await.concat()
     }
 
-    async fn taken_in(&self, region: &str, ours: &Tags) -> Vec<String> {
+    async fn name_conflicts_in(&self, region: &str, ours: &Tags) -> Vec<String> {
         let mut found = Vec::new();
         let function = names::function(&self.environment, region);
         if let Ok(Some(facts)) = self.aws.lambda(region).function(&function).await {
@@ -28,14 +28,14 @@ impl Run {
         for name in names::log_groups(&self.environment, region) {
             let Ok(Some(group)) = logs.group(&name).await else { continue };
             let Ok(have) = logs.tags(&group.arn).await else { continue };
-            // As a late line makes it: it may be of an earlier deployment of ours.
+            // Otherwise a late line created it, and it may belong to an earlier deployment of ours.
             if !have.is_empty() || group.retention.is_some() {
                 found.push((have, format!("{region}: log group {name}")));
             }
         }
         let foreign = |(have, what): (Tags, String)| match tags::owner(&have, ours, &what) {
             Owner::Foreign(sentence) => Some(format!(
-                "{sentence}; a stack can take over neither, so delete it once nothing uses it, or give the environment \
+                "{sentence}; a stack cannot take it over: delete it once nothing uses it, or give the environment \
                  another name"
             )),
             Owner::Ours => None,

@@ -1,4 +1,4 @@
-//! From what was read to a plan, or to every reason why there is none.
+//! Turns what was read into a plan, or into every reason against one.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -14,16 +14,16 @@ use super::error::RunError;
 use crate::observe::Observed;
 use crate::resources::resource::Resource;
 
-/// Error codes of reads that a person has to settle. Others are a service's own trouble: the step reads again.
-const TO_SETTLE: [&str; 4] = ["AccessDenied", "AccessDeniedException", "NoSuchHostedZone", "UnauthorizedOperation"];
+/// Error codes of reads that the user has to fix. Other errors are a service's temporary problems: the step reads again.
+const USER_ERRORS: [&str; 4] = ["AccessDenied", "AccessDeniedException", "NoSuchHostedZone", "UnauthorizedOperation"];
 
 impl Run {
-    /// Plans a deployment; refuses with every finding at once where it must not begin.
+    /// Plans a deployment; refuses with all findings at once if it must not begin.
     ///
     /// # Errors
     /// Foreign resources with the environment's names, missing permissions, a missing zone.
     pub fn plan(&self, observed: &Observed) -> Result<(Plan, Edges), RunError> {
-        decided(observed)?;
+        check_decided(observed)?;
         let findings = findings(&self.resources, observed);
         if !findings.is_empty() {
             let adoptable = planner::foreign_ids(&observed.actual).into_iter().map(str::to_owned).collect();
@@ -39,11 +39,11 @@ impl Run {
     /// Plans a teardown.
     ///
     /// # Errors
-    /// A resource could not be read, or one is protected: then nothing is deleted, since what was deleted before it would be
-    /// gone for nothing.
+    /// A resource could not be read, or one is protected: then nothing is deleted, since the teardown could not be
+    /// completed.
     pub async fn plan_teardown(&self, observed: &Observed, options: RemovalOptions) -> Result<(Plan, Edges), RunError> {
-        decided(observed)?;
-        readable(observed)?;
+        check_decided(observed)?;
+        check_readable(observed)?;
         let mut removals = Vec::new();
         for resource in &self.resources {
             let Some(Some(live)) = observed.actual.get(resource.id()) else { continue };
@@ -65,11 +65,11 @@ impl Run {
     }
 }
 
-/// Refuses to plan while it is unknown what came of an earlier run's creation.
+/// Refuses to plan while the outcome of an earlier run's creation is unknown.
 ///
 /// # Errors
-/// The resources that could not be looked for.
-pub(super) fn decided(observed: &Observed) -> Result<(), RunError> {
+/// The resources that could not be searched for.
+pub(super) fn check_decided(observed: &Observed) -> Result<(), RunError> {
     if observed.undecided.is_empty() {
         return Ok(());
     }
@@ -77,12 +77,12 @@ pub(super) fn decided(observed: &Observed) -> Result<(), RunError> {
     Err(RunError::Undecided { resources })
 }
 
-/// Refuses to delete anything while something could not be read: what is not seen may be in use.
+/// Refuses to delete anything while a resource could not be read: it may be in use.
 ///
 /// # Errors
 /// The first resource that could not be read.
-pub(super) fn readable(observed: &Observed) -> Result<(), RunError> {
-    // Without the zone there are no records either.
+pub(super) fn check_readable(observed: &Observed) -> Result<(), RunError> {
+    // Without the zone there are no records to delete.
     match observed.unreadable.iter().find(|(_, error)| !error.is("NoSuchHostedZone")) {
         None => Ok(()),
         Some((id, error)) => Err(RunError::Unreadable { id: id.clone(), error: error.clone() }),
@@ -92,12 +92,12 @@ pub(super) fn readable(observed: &Observed) -> Result<(), RunError> {
 /// Every reason why a deployment must not begin, one sentence each.
 fn findings(resources: &[Arc<dyn Resource>], observed: &Observed) -> Vec<String> {
     let mut findings = planner::foreign(&observed.actual);
-    let must_settle = |error: &AwsError| error.is_credentials() || TO_SETTLE.iter().any(|code| error.is(code));
-    for (id, error) in observed.unreadable.iter().filter(|(_, error)| must_settle(error)) {
+    let is_for_the_user = |error: &AwsError| error.is_credentials() || USER_ERRORS.iter().any(|code| error.is(code));
+    for (id, error) in observed.unreadable.iter().filter(|(_, error)| is_for_the_user(error)) {
         let hint = error.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
         findings.push(format!("{id}: {error}{hint}"));
     }
-    findings.extend(observed.taken.iter().cloned());
+    findings.extend(observed.name_conflicts.iter().cloned());
     for resource in resources {
         let live = observed.actual.get(resource.id()).and_then(Option::as_ref);
         findings.extend(live.and_then(|live| resource.refusal(live)));
@@ -128,19 +128,19 @@ mod tests {
     }
 
     #[test]
-    fn foreign_resources_and_missing_permissions_are_all_named() {
+    fn foreign_resources_and_missing_permissions_are_all_reported() {
         let mut observed = Observed::default();
         let foreign = Live::new("r").owned_by(Owner::Foreign("role r is not ours".into()));
         observed.actual.insert(NodeId::new("global", Kind::UserRole), Some(foreign));
         observed.unreadable.insert(server(), error("AccessDeniedException"));
-        observed.taken.push("function f is not ours".into());
+        observed.name_conflicts.push("function f is not ours".into());
         let found = findings(&[], &observed);
         assert_eq!(found.len(), 3, "{found:?}");
         assert!(found[0].contains("role r") && found[1].starts_with("us-west-2/server: "), "{found:?}");
     }
 
     #[test]
-    fn trouble_of_a_service_stops_no_deployment() {
+    fn temporary_errors_do_not_stop_a_deployment() {
         let mut observed = Observed::default();
         observed.unreadable.insert(server(), error("ThrottlingException"));
         assert_eq!(findings(&[], &observed), Vec::<String>::new());
@@ -149,19 +149,19 @@ mod tests {
     #[test]
     fn unread_resources_stop_a_teardown() {
         let mut observed = Observed::default();
-        assert!(readable(&observed).is_ok());
+        assert!(check_readable(&observed).is_ok());
         observed.unreadable.insert(server(), error("NoSuchHostedZone"));
-        assert!(readable(&observed).is_ok(), "without the zone there are no records");
+        assert!(check_readable(&observed).is_ok(), "without the zone there are no records");
         observed.unreadable.insert(server(), error("ThrottlingException"));
-        assert!(matches!(readable(&observed), Err(RunError::Unreadable { .. })));
+        assert!(matches!(check_readable(&observed), Err(RunError::Unreadable { .. })));
     }
 
     #[test]
     fn unknown_outcomes_stop_every_plan() {
         let mut observed = Observed::default();
-        assert!(decided(&observed).is_ok());
+        assert!(check_decided(&observed).is_ok());
         observed.undecided.insert(server(), "Rate exceeded".into());
-        let Err(RunError::Undecided { resources }) = decided(&observed) else { panic!("planned") };
+        let Err(RunError::Undecided { resources }) = check_decided(&observed) else { panic!("planned") };
         assert_eq!(resources, ["us-west-2/server: Rate exceeded"]);
     }
 }

@@ -1,7 +1,11 @@
-//! What AWS has now, and what came of what an earlier run had begun.
+//! Reads AWS, and finds the outcomes of operations that an earlier run had begun.
 
 use std::sync::Arc;
 use std::time::Duration;
+
+use sftpctl_core::events::Event;
+use sftpctl_core::kind::NodeId;
+use sftpctl_core::model::{Action, Actual, Live, Owner};
 
 use super::Run;
 use crate::execute::deadlines::Deadlines;
@@ -13,41 +17,38 @@ use crate::resources::stray;
 use crate::state::journal::{Entry, Event as JournalEvent};
 use crate::state::writer::JournalWriter;
 use crate::wait;
-use sftpctl_core::events::Event;
-use sftpctl_core::kind::NodeId;
-use sftpctl_core::model::{Action, Actual, Live, Owner};
 
 impl Run {
-    /// Reads everything from AWS, and finds out what came of what a killed run had begun.
+    /// Reads everything from AWS, and finds the outcomes of a killed run's operations.
     pub async fn observe(&mut self) -> Observed {
         let (environment, resources) = (self.environment.name.clone(), self.resources.len());
         self.reporter.event(&Event::Observing { environment, resources });
         let retired = self.retired();
         let all: Vec<_> = self.resources.iter().chain(&retired).cloned().collect();
         let mut observed = observe(&self.aws, &all, &self.state.identities).await;
-        // What state remembers and somebody else has taken over is nobody's business here.
+        // A remembered resource that has become foreign is no longer this environment's concern.
         for resource in &retired {
             let foreign = |live: &Live| live.owner != Owner::Ours;
             if observed.actual.get(resource.id()).and_then(Option::as_ref).is_some_and(foreign) {
                 if let Some(Some(Live { owner: Owner::Foreign(what), .. })) = observed.actual.remove(resource.id()) {
-                    self.reporter.note(&format!("{what}; it is left as it is"));
+                    self.reporter.note(&format!("{what}; it is left unchanged"));
                 }
                 self.state.identities.remove(resource.id());
             }
         }
         self.settle(&all, &mut observed).await;
-        observed.taken = self.taken(&observed.actual).await;
+        observed.name_conflicts = self.name_conflicts(&observed.actual).await;
         observed
     }
 
-    /// Gives every unfinished operation its outcome, once. One that made something which AWS finds by listing only is
-    /// looked for a while: listings show new things late, and making it again would make a second one.
+    /// Gives every unfinished operation its outcome, once. A resource that AWS finds only by listing is searched for a
+    /// while: listings show new resources late, and creating it again would create a second one.
     async fn settle(&mut self, all: &[Arc<dyn Resource>], observed: &mut Observed) {
         let Some(journal) = self.locked_store.as_ref().map(|store| Arc::clone(store.journal())) else { return };
         let mut open = Vec::new();
         for entry in std::mem::take(&mut self.unfinished) {
             let JournalEvent::Intent { action, title } = &entry.event else { continue };
-            // A limited run knows only its part.
+            // A limited run knows only the resources in its scope.
             let Some(resource) = all.iter().find(|resource| *resource.id() == entry.node).cloned() else {
                 match self.scope.is_whole() {
                     false => open.push(entry),
@@ -55,12 +56,15 @@ impl Run {
                 }
                 continue;
             };
-            // Not there, or not readable just now, which a moment later may be "not there" in a listing that lags.
+            // Missing, or not readable now; a moment later it may be missing from a listing that lags.
             let unseen = !matches!(observed.actual.get(&entry.node), Some(Some(_)));
             if unseen && *action == Action::Create && resource.found_by_listing() {
                 self.reporter.event(&Event::StepWaiting {
                     step: entry.node.clone(),
-                    status: format!("an earlier run may have made the {title} ({}): looking for it", entry.operation),
+                    status: format!(
+                        "an earlier run may have created the {title} ({}); searching for it",
+                        entry.operation
+                    ),
                 });
                 let limit = Deadlines::new(self.environment.deadlines.clone()).unseen();
                 let known = self.state.identities.get(&entry.node).map(String::as_str);
@@ -85,14 +89,14 @@ impl Run {
                     journal.done(&entry.operation, &entry.node, None);
                     self.state.forget(&entry.node);
                 }
-                Verdict::Nothing => journal.failed(&entry.operation, &entry.node, "nothing came of it"),
+                Verdict::Nothing => journal.failed(&entry.operation, &entry.node, "it had no effect"),
             }
         }
         self.unfinished = open;
     }
 
-    /// The same for an operation on what the environment file does not have any more. What it made is remembered, and so
-    /// goes with this deployment. Gives the operation back where nobody can say.
+    /// The same for an operation on a resource that is no longer in the environment file. A resource that it created is
+    /// remembered, so this deployment removes it. Returns the operation if its outcome is still unknown.
     async fn settle_dropped(
         &mut self,
         journal: &JournalWriter,
@@ -100,9 +104,9 @@ impl Run {
         observed: &mut Observed,
     ) -> Option<Entry> {
         let limit = Deadlines::new(self.environment.deadlines.clone()).unseen();
-        let makes = matches!(entry.event, JournalEvent::Intent { action, .. } if action != Action::Delete);
-        let looked = if makes { self.dropped_node(&entry.node, limit).await } else { Ok(None) };
-        let found = match looked {
+        let creates = matches!(entry.event, JournalEvent::Intent { action, .. } if action != Action::Delete);
+        let searched = if creates { self.dropped_node(&entry.node, limit).await } else { Ok(None) };
+        let found = match searched {
             Ok(found) => found,
             Err(error) => {
                 observed.undecided.insert(entry.node.clone(), error.to_string());
@@ -110,7 +114,7 @@ impl Run {
             }
         };
         let Some((resource, live)) = found else {
-            let nothing = "the environment file does not have it any more, and AWS has nothing of it";
+            let nothing = "it is no longer in the environment file, and AWS does not have it";
             journal.failed(&entry.operation, &entry.node, nothing);
             return None;
         };
@@ -120,13 +124,14 @@ impl Run {
         None
     }
 
-    /// What a killed run made of a node that the file has no more, if it did and a deployment may remove it.
+    /// The resource that a killed run created at a node that is no longer in the environment file, if there is one and a
+    /// deployment may remove it.
     async fn dropped_node(
         &self,
         node: &NodeId,
         limit: Duration,
     ) -> Result<Option<(Arc<dyn Resource>, Live)>, StepError> {
-        // Nothing of the file is at this node, so that whatever carries our tag there is what the killed run created.
+        // The file has nothing at this node, so a resource there with our tag was created by the killed run.
         let nothing = Actual::new();
         let orphan = match node.kind().and_then(stray::of) {
             Some(stray) => stray.find_created(&self.search(&nothing, &[]), node, limit).await?,
@@ -139,20 +144,20 @@ impl Run {
     }
 }
 
-/// What came of an operation that a killed run had begun.
+/// The outcome of an operation that a killed run had begun.
 #[derive(Debug, PartialEq)]
 enum Verdict<'a> {
-    /// Unknown, or for a person to settle: it stays unfinished for the next run.
+    /// Unknown, or for the user to decide: it stays unfinished for the next run.
     Open,
-    /// The resource is there.
+    /// The resource exists.
     Done(&'a Live),
-    /// The resource is gone, as the operation wanted.
+    /// The resource is deleted, as the operation wanted.
     Deleted,
-    /// The resource is not there: the operation had no effect.
+    /// The resource does not exist: the operation had no effect.
     Nothing,
 }
 
-/// What came of an unfinished operation, by what AWS has now: `None` where it could not be read.
+/// The outcome of an unfinished operation, judged by what AWS has now: `None` if it could not be read.
 fn verdict(actual: Option<&Option<Live>>, action: Action) -> Verdict<'_> {
     match (actual, action) {
         (None, _) => Verdict::Open,

@@ -1,4 +1,4 @@
-//! What a run is about.
+//! The scope of a run.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,22 +9,22 @@ use sftpctl_core::spec::names;
 
 use crate::desired::History;
 
-/// What a run is about.
+/// The scope of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Scope {
-    /// Everything that the environment file has.
+    /// Everything in the environment file.
     Whole,
-    /// Some regions, with what they cannot do without.
+    /// Some regions, with the global resources that they need.
     Regions(BTreeSet<String>),
-    /// Everything that the environment file has, what AWS services create again by themselves, and the orphans.
+    /// Everything in the environment file, resources that AWS services create again by themselves, and the orphans.
     Teardown,
-    /// The orphans and nothing else.
+    /// Only the orphans.
     Orphans,
 }
 
 impl Scope {
-    /// Whether the run sees the whole environment. Only then can it tell what the environment file no longer has: what a
-    /// smaller run does not see may be in use.
+    /// Whether the run sees the whole environment. Only then can it find orphans: resources that a smaller run does not
+    /// see may be in use.
     pub(super) fn is_whole(&self) -> bool {
         match self {
             Self::Whole | Self::Teardown => true,
@@ -33,22 +33,22 @@ impl Scope {
     }
 }
 
-/// What becomes of a resource that the state remembers and the environment file no longer has.
+/// How a resource is removed that the state remembers and that is no longer in the environment file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Retirement {
     /// The next deployment deletes it.
     Deploy,
-    /// It holds data, or belongs to others as well: only a teardown decides about it.
+    /// It holds data, or others use it as well: only a teardown decides about it.
     Teardown,
 }
 
-/// What becomes of a resource of this kind that the state remembers. `region_dropped`: the environment file no longer has
-/// its region either.
+/// How a remembered resource of this kind is removed. `region_dropped`: its region is no longer in the environment file
+/// either.
 pub(super) fn retirement(kind: Kind, region_dropped: bool) -> Retirement {
     match kind {
         Kind::Server | Kind::Record => Retirement::Deploy,
         Kind::Stack | Kind::Package if region_dropped => Retirement::Deploy,
-        // There is one in each region of the file, so that its node cannot be missing there.
+        // There is one in each region of the file, so its node cannot be missing there.
         Kind::Stack | Kind::Package => Retirement::Teardown,
         Kind::Table | Kind::Replica | Kind::Bucket => Retirement::Teardown,
         Kind::ApiAccount | Kind::LogGroup => Retirement::Teardown,
@@ -56,9 +56,9 @@ pub(super) fn retirement(kind: Kind, region_dropped: bool) -> Retirement {
     }
 }
 
-/// Whether what the state remembers of this kind can be forgotten once a search of all regions has not found it: a run
-/// removed it and was killed before it could write that down. `log_group_of_file`: it has a name that the environment file
-/// gives to log groups.
+/// Whether a remembered resource of this kind is forgotten when a search of all regions does not find it: a run removed
+/// it and was killed before it could save the state. `log_group_of_file`: it has the name of one of the environment's log
+/// groups.
 pub(super) fn is_forgotten_when_missing(kind: Kind, region_dropped: bool, log_group_of_file: bool) -> bool {
     match kind {
         Kind::Bucket | Kind::Replica => true,
@@ -69,8 +69,8 @@ pub(super) fn is_forgotten_when_missing(kind: Kind, region_dropped: bool, log_gr
     }
 }
 
-/// What is known of the environment besides its file: the ids in the names of log groups that AWS services create by
-/// themselves. `deployed`: it was deployed from here before.
+/// The IDs in the names of log groups that AWS services create by themselves. `deployed`: the environment was deployed
+/// from here before.
 pub(super) fn history(
     environment: &Environment,
     identities: &BTreeMap<NodeId, String>,
@@ -105,8 +105,8 @@ mod tests {
         for kind in Kind::ALL.iter().copied() {
             let data = matches!(kind, Kind::Table | Kind::Replica | Kind::Bucket);
             for region_dropped in [false, true] {
-                let goes = retirement(kind, region_dropped) == Retirement::Deploy;
-                assert!(!(data && goes), "{kind}");
+                let is_deleted = retirement(kind, region_dropped) == Retirement::Deploy;
+                assert!(!(data && is_deleted), "{kind}");
             }
         }
         assert_eq!(retirement(Kind::Stack, true), Retirement::Deploy);
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_whole_run_tells_what_is_left_over() {
+    fn only_a_whole_run_finds_orphans() {
         assert!(Scope::Whole.is_whole() && Scope::Teardown.is_whole());
         assert!(!Scope::Orphans.is_whole() && !Scope::Regions(["us-west-2".to_owned()].into()).is_whole());
     }

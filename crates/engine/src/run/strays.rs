@@ -1,9 +1,9 @@
-//! What carries our tag, or is remembered, and is no longer in the environment file: a second server, a stack in a region
-//! that was dropped, the bucket of a cluster that was dropped. How each kind is found is in the kind's own file
-//! ([`stray`]).
+//! Orphans: resources that carry our tag, or that the state remembers, and that are no longer in the environment file: a
+//! second server, a stack in a dropped region, the bucket of a dropped cluster. The search for each kind is in the kind's
+//! own file ([`stray`]).
 //!
-//! `drift` lists orphans and `status` counts them; `teardown` removes them, as resources among others, by the same walk and
-//! journal. So does `deploy` with those that the state remembers and that hold no data.
+//! `drift` lists orphans and `status` counts them; `teardown` removes them like other resources, with the same plan and
+//! journal. `deploy` does the same with those that the state remembers and that hold no data.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use sftpctl_core::spec::names;
 
 use super::Run;
 use super::error::RunError;
-use super::planning::readable;
+use super::planning::check_readable;
 use super::scope::{Retirement, Scope, history, is_forgotten_when_missing, retirement};
 use crate::desired;
 use crate::drift::model::{Drifted, Property, Unseen};
@@ -30,9 +30,9 @@ use crate::resources::{Orphan, Package};
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Orphans {
-    /// Their names, as `drift` shows them.
+    /// Their names, as in `drift`.
     pub found: Vec<String>,
-    /// What could not be searched.
+    /// Searches that failed.
     pub unseen: Vec<Unseen>,
 }
 
@@ -42,8 +42,8 @@ impl Run {
         Search::new(&self.aws, &self.environment, &self.state.identities, nodes, actual, also)
     }
 
-    /// All orphans, and what could not be searched. Searched are the regions of the file, those that the state remembers,
-    /// and `also`. A run that sees only a part of the environment finds none.
+    /// All orphans, and the searches that failed. It searches the regions of the file, those that the state remembers, and
+    /// `also`. A run that sees only a part of the environment finds none.
     pub async fn orphans(&self, actual: &Actual, also: &[String]) -> (Vec<Orphan>, Vec<Unseen>) {
         let (mut orphans, mut unseen) = (Vec::new(), Vec::new());
         if !self.scope.is_whole() {
@@ -58,7 +58,7 @@ impl Run {
             }
         }
         orphans.sort_by(|one, two| one.id.cmp(&two.id));
-        // A record stays ours when the server that it names goes before it.
+        // A record is still ours after the server that it names was deleted.
         let of_kind = |kind: Kind| move |orphan: &&Orphan| orphan.kind() == kind;
         let servers: Vec<String> = orphans.iter().filter(of_kind(Kind::Server)).map(|o| o.identity.clone()).collect();
         for record in orphans.iter_mut().filter(|orphan| orphan.kind() == Kind::Record) {
@@ -67,7 +67,7 @@ impl Run {
         (orphans, unseen)
     }
 
-    /// Their names as `drift` shows them, for `status`; `None` where this run sees only a part of the environment.
+    /// Names of the orphans, for `status`; `None` if this run sees only a part of the environment.
     pub async fn orphan_names(&self, actual: &Actual) -> Option<Orphans> {
         if !self.scope.is_whole() {
             return None;
@@ -82,7 +82,7 @@ impl Run {
         !self.environment.regions.contains_key(region)
     }
 
-    /// What the state remembers and the file no longer has, as far as the next deployment removes it.
+    /// Resources that the state remembers and that are no longer in the file, as far as the next deployment removes them.
     pub(super) fn retired(&self) -> Vec<Arc<dyn Resource>> {
         if !self.scope.is_whole() {
             return Vec::new();
@@ -96,7 +96,7 @@ impl Run {
                 return None;
             }
             let Some(stray) = stray::of(kind) else {
-                // The one kind that only the state knows of.
+                // The one kind without a search: only the state has it.
                 let package = desired::package(&self.environment, id.place(), &self.code);
                 return Some(Arc::new(Package { retired: true, ..package }) as Arc<dyn Resource>);
             };
@@ -106,8 +106,8 @@ impl Run {
         .collect()
     }
 
-    /// API Gateway's role for logs in regions that the file has dropped: a deployment leaves it, since it is the AWS
-    /// account's, and a whole teardown checks whether anything else needs it.
+    /// API Gateway's role for logs in regions that the file has dropped: a deployment keeps it, since it belongs to the AWS
+    /// account, and a whole teardown checks whether anything else needs it.
     fn dropped_api_accounts(&self) -> Vec<Arc<dyn Resource>> {
         let remembered = self.state.identities.keys().map(NodeId::place);
         let regions: BTreeSet<&str> = remembered.filter(|place| *place != "global" && self.is_dropped(place)).collect();
@@ -116,13 +116,13 @@ impl Run {
         regions.into_iter().map(account).filter(known).collect()
     }
 
-    /// Makes this run a teardown of everything: adds what AWS services create again by themselves, the orphans, and what
-    /// only the state remembers of dropped regions. `observed` has the ids in some of the names.
+    /// Turns this run into a teardown of everything: adds the resources that AWS services create again by themselves, the
+    /// orphans, and resources of dropped regions that only the state remembers. `observed` has the IDs in some names.
     ///
     /// # Errors
-    /// Something could not be read or searched: what is not seen may be in use.
+    /// A resource could not be read, or a search failed: what was not found may be in use.
     pub async fn take_down_everything(&mut self, observed: &Observed) -> Result<(), RunError> {
-        readable(observed)?;
+        check_readable(observed)?;
         let deployed = self.state.last_run.is_some();
         let history = history(&self.environment, &self.state.identities, &observed.actual, deployed);
         self.resources.extend(desired::leftovers(&self.environment, &history));
@@ -136,14 +136,14 @@ impl Run {
         Ok(())
     }
 
-    /// Makes this run a teardown of the orphans alone, which are also searched for in the regions `also`.
+    /// Turns this run into a teardown of only the orphans, which are also searched for in the regions `also`.
     ///
     /// # Errors
-    /// Something could not be read or searched.
+    /// A resource could not be read, or a search failed.
     pub async fn take_down_orphans(&mut self, observed: &Observed, also: &[String]) -> Result<(), RunError> {
-        readable(observed)?;
+        check_readable(observed)?;
         self.resources = self.all_orphans(&observed.actual, also).await?;
-        // What this run does not see is still part of the environment.
+        // Resources outside of this run are still part of the environment.
         self.scope = Scope::Orphans;
         Ok(())
     }
@@ -157,7 +157,7 @@ impl Run {
         Ok(orphans.into_iter().map(|orphan| Arc::new(orphan) as Arc<dyn Resource>).collect())
     }
 
-    /// Forgets what a run removed that was killed before it could write that down: everything was searched.
+    /// Forgets resources that a run removed before it was killed without saving the state: everything was searched.
     fn forget_all_but(&mut self, orphans: &[Orphan]) {
         let gone = |id: &NodeId, identity: &String| {
             let names = || names::log_groups(&self.environment, id.place());

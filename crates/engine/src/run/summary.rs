@@ -1,4 +1,4 @@
-//! What a run amounted to and what AWS has, for the summary, the exit code and `status`.
+//! The result of a run and the state of AWS, for the summary, the exit code and `status`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,7 +17,7 @@ use crate::observe::Observed;
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// Everything is as it was wanted.
+    /// Everything is as wanted.
     Done,
     /// Something failed, and nothing was changed.
     Failed,
@@ -42,13 +42,13 @@ impl Run {
         ending(summary, stopped, self.credentials_over)
     }
 
-    /// The state of every resource in one word, and what there is to say about it, for `status`.
+    /// The state of every resource in one word, with details, for `status`.
     pub fn states(&self, observed: &Observed) -> BTreeMap<NodeId, (&'static str, Option<String>)> {
         self.resources.iter().map(|resource| (resource.id().clone(), condition(resource.as_ref(), observed))).collect()
     }
 }
 
-/// What came of the steps. Regions, time and calls are left to the caller.
+/// Counts the steps' outcomes. Regions, time and calls are left to the caller.
 pub(super) fn summarize(environment: &str, command: &str, plan: &Plan, outcomes: &Outcomes) -> Summary {
     let count = |wanted: fn(&Outcome) -> bool| outcomes.values().filter(|outcome| wanted(outcome)).count();
     let planned = plan.steps.iter().filter(|step| step.change.action == Action::Keep).map(|step| {
@@ -75,7 +75,7 @@ pub(super) fn summarize(environment: &str, command: &str, plan: &Plan, outcomes:
     }
 }
 
-/// The word that the state keeps for how a run ended.
+/// The state's word for how a run ended.
 pub(super) fn outcome(summary: &Summary, stop_requested: bool) -> &'static str {
     match summary.failed + summary.not_begun + summary.later.len() {
         0 => "done",
@@ -84,11 +84,11 @@ pub(super) fn outcome(summary: &Summary, stop_requested: bool) -> &'static str {
     }
 }
 
-/// How a run ended. `stopped`: it was asked to stop and left something undone. `credentials_over`: the credentials ended
-/// before it did.
+/// How a run ended. `stopped`: it was asked to stop and left steps undone. `credentials_over`: the credentials expired
+/// before its end.
 fn ending(summary: &Summary, stopped: bool, credentials_over: bool) -> Ending {
     match (summary.failed + summary.not_begun, summary.changed) {
-        // Whatever was done so far: with new credentials the same command resumes.
+        // However much was done: with new credentials the same command resumes.
         _ if credentials_over => Ending::Partly,
         _ if summary.failed == 0 && !summary.later.is_empty() => Ending::Partly,
         (0, _) => Ending::Done,
@@ -114,7 +114,7 @@ fn region_row(environment: &Environment, region: &str, actual: &Actual) -> Regio
     }
 }
 
-/// The state of a resource in one word, and what there is to say about it.
+/// The state of a resource in one word, with details.
 fn condition<N: Node + ?Sized>(resource: &N, observed: &Observed) -> (&'static str, Option<String>) {
     let id = resource.id();
     let live = match (observed.unreadable.get(id), observed.actual.get(id)) {
@@ -204,7 +204,7 @@ mod tests {
         }
     }
 
-    /// A resource that wants one property.
+    /// A resource with one wanted property.
     struct Wanting(NodeId);
 
     impl Node for Wanting {

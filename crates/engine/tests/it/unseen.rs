@@ -212,7 +212,7 @@ async fn timeout_reports_the_resource_and_its_last_status() {
         assert_eq!((&outcome["outcome"], times), (&"failed".into(), 1), "{outcome}");
         let error = outcome["error"].as_str().unwrap();
         assert!(error.starts_with("shy server was still ") && error.contains(status), "{outcome}");
-        assert!(outcome["hint"].as_str().unwrap().contains("it goes on where this one stopped"), "{outcome}");
+        assert!(outcome["hint"].as_str().unwrap().contains("rerun the same command to resume"), "{outcome}");
         let waited = begun.elapsed();
         assert!(waited > Duration::from_secs(30 * 60) && waited < Duration::from_secs(31 * 60), "{waited:?}");
     }

@@ -181,7 +181,7 @@ async fn recent_source_table_is_deleted_later() {
     let ended = teardown(&stub.aws(REGION).await, &[resource("us-west-2/table")]).await;
     let outcome = ended.outcome(&node("us-west-2/table"));
     assert_eq!(outcome["outcome"], "later", "{outcome}");
-    assert!(outcome["reason"].as_str().unwrap().contains("Run the same command again tomorrow"), "{outcome}");
+    assert!(outcome["reason"].as_str().unwrap().contains("Rerun the same command tomorrow"), "{outcome}");
     assert_eq!(stub.count("dynamodb:DeleteTable"), 1, "a call that AWS refuses for a day is not retried");
 }
 
@@ -199,7 +199,7 @@ async fn recent_source_replica_is_deleted_later() {
     let ended = teardown(&stub.aws(REGION).await, &[resource("us-east-1/replica")]).await;
     let outcome = ended.outcome(&node("us-east-1/replica"));
     assert_eq!(outcome["outcome"], "later", "{outcome}");
-    assert!(outcome["reason"].as_str().unwrap().contains("Run the same command again tomorrow"), "{outcome}");
+    assert!(outcome["reason"].as_str().unwrap().contains("Rerun the same command tomorrow"), "{outcome}");
     assert_eq!(stub.count("dynamodb:UpdateTable"), 1, "a call that AWS refuses for a day is not retried");
 }
 

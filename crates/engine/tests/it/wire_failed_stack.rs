@@ -222,7 +222,7 @@ async fn failed_stack_reports_its_first_cause_and_is_recreated() {
     let change = &ended.plan.steps[0].change;
     assert_eq!(
         change.reason.as_deref(),
-        Some("it is ROLLBACK_COMPLETE, which can only be deleted; then it is made anew")
+        Some("it is ROLLBACK_COMPLETE, which can only be deleted; then it is created again")
     );
     assert_eq!(ended.outcome(&node(STACK))["outcome"], "changed", "{:?}", ended.outcomes);
 }
