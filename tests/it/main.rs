@@ -25,7 +25,6 @@ mod ssh_audit;
 mod state;
 mod stopped;
 mod stub;
-mod template;
 mod terminal;
 mod unseen;
 mod wire;

@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::tests::{ours, request};
+use super::tests::{deployed, ours, request};
 use super::{Inputs, Template};
 
 /// One answer of the oracle.
@@ -142,9 +142,7 @@ fn the_deployed_request_template_gives_the_oracles_text() {
 
 #[test]
 fn the_deployed_response_template_gives_the_oracles_text_and_status() {
-    let deployed = include_str!("../../../../../templates/region.yaml");
-    let template = deployed.split("application/json: |\n").nth(2).unwrap();
-    let template = &template[..template.find("\n          #").unwrap()];
+    let template = deployed("/IntegrationResponses/0/ResponseTemplates/application~1json");
     let mut rng = fastrand::Rng::with_seed(2);
     let cases: Vec<(String, Inputs)> = (0..300)
         .map(|_| {
@@ -153,7 +151,7 @@ fn the_deployed_response_template_gives_the_oracles_text_and_status() {
                 answer.insert("status", json!(200 + rng.u16(..400)));
             }
             let body = serde_json::to_string(&answer).unwrap();
-            (template.to_owned(), Inputs { body, ..Inputs::default() })
+            (template.clone(), Inputs { body, ..Inputs::default() })
         })
         .collect();
     agree(&cases);
