@@ -12,7 +12,6 @@ mod package;
 mod pipeline;
 mod shown;
 mod spec;
-mod template;
 mod users;
 
 use sftpctl_testkit::{drive, site, stub};

@@ -150,7 +150,7 @@ mod tests {
     /// template look for is what a log line has.
     #[test]
     fn the_filters_of_the_stack_see_every_refusal() {
-        let template = include_str!("../../../templates/region.yaml");
+        let template = include_str!("../../../templates/region/alarms.yaml");
         let filters: Vec<&str> = template
             .lines()
             .filter_map(|line| line.trim().strip_prefix("FilterPattern: '")?.strip_suffix('\''))

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-/// One log-in, as `templates/region.yaml` maps Transfer's request. A member that is missing is an empty text: Transfer
+/// One log-in, as `templates/region/api.yaml` maps Transfer's request. A member that is missing is an empty text: Transfer
 /// sends no password where the customer offers a key.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]

@@ -254,13 +254,13 @@ mod tests {
 
     #[test]
     fn everything_that_is_read_is_known_of_our_own_template() {
-        let template: Value = serde_saphyr::from_str(include_str!("../../../../templates/region.yaml")).unwrap();
+        let template = sftpctl_core::template::source().unwrap();
         let resources = template["Resources"].as_object().unwrap();
         let physical: BTreeMap<String, String> = resources.keys().map(|id| (id.clone(), format!("id-{id}"))).collect();
         let names = ["ResourceStem", "UserRoleArn", "TableName", "CodeBucket", "CodeKey"];
         let parameters = names.map(|name| (name.to_owned(), "x".to_owned())).into();
         let arn = "arn:aws:cloudformation:us-west-2:111111111111:stack/sftp/1234";
-        let scope = Scope { arn, template: &template, parameters: &parameters, physical: &physical };
+        let scope = Scope { arn, template, parameters: &parameters, physical: &physical };
         for (logical, resource) in resources {
             let properties = scope.value(&resource["Properties"]).to_string();
             assert!(!properties.contains(UNKNOWN) && !properties.contains("\"Fn::"), "{logical}: {properties}");

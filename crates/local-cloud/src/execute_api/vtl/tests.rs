@@ -5,12 +5,16 @@ use serde_json::{Value, json};
 
 use super::*;
 
-/// The method's request template, from the stack template that is deployed.
+/// A part of the API method that sftpctl deploys.
+pub(super) fn deployed(pointer: &str) -> String {
+    let integration = "/Resources/ApiMethod/Properties/Integration";
+    let template = sftpctl_core::template::source().unwrap();
+    template.pointer(&format!("{integration}{pointer}")).and_then(Value::as_str).unwrap().to_owned()
+}
+
+/// The request template that sftpctl deploys.
 pub(super) fn ours() -> String {
-    let template = include_str!("../../../../../templates/region.yaml");
-    let (_, rest) = template.split_once("application/json: |\n").unwrap();
-    let end = rest.find("\n        IntegrationResponses:").unwrap();
-    rest[..end].to_owned()
+    deployed("/RequestTemplates/application~1json")
 }
 
 fn text(template: &str, inputs: &Inputs) -> Result<String, String> {

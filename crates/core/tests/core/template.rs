@@ -4,15 +4,23 @@
 
 use serde_json::{Map, Value, json};
 use sftpctl_core::spec::{self, model::Environment};
-use sftpctl_core::template::{Code, Rendered, bucket_policy, render};
+use sftpctl_core::template::{Code, Rendered, bucket_policy, render, source};
 
 fn environment(name: &str) -> Environment {
-    let path = format!("{}/environments/{name}.yaml", env!("CARGO_MANIFEST_DIR"));
-    spec::load(&std::fs::read_to_string(&path).unwrap(), &path).unwrap()
+    let source = match name {
+        "99" => include_str!("../../../../environments/99.yaml"),
+        "prod" => include_str!("../../../../environments/prod.yaml"),
+        _ => panic!("{name}"),
+    };
+    spec::load(source, name).unwrap()
+}
+
+fn rendered_in(environment: &Environment, region: &str, key: &str) -> Rendered {
+    render(environment, region, &Code { bucket: "code".into(), key: key.into() }).unwrap()
 }
 
 fn rendered(environment: &Environment, key: &str) -> Rendered {
-    render(environment, "us-west-2", &Code { bucket: "code".into(), key: key.into() }).unwrap()
+    rendered_in(environment, "us-west-2", key)
 }
 
 fn resources(rendered: &Rendered) -> &Map<String, Value> {
@@ -25,6 +33,22 @@ fn of_type<'a>(rendered: &'a Rendered, kind: &str) -> Vec<&'a Value> {
 
 fn deployment(rendered: &Rendered) -> String {
     resources(rendered).iter().find(|(_, r)| r["Type"] == "AWS::ApiGateway::Deployment").unwrap().0.clone()
+}
+
+/// The digest decides whether a stack is updated: where one differs here, the next deployment updates the stacks of every
+/// environment.
+#[test]
+fn shipped_environments_render_the_known_templates() {
+    for (name, region, digest) in [
+        ("99", "us-east-1", "77c72e355f9a9155112a26a79446af0fa6408cf5a52e50cd446b930ae08eacfb"),
+        ("99", "us-east-2", "77c72e355f9a9155112a26a79446af0fa6408cf5a52e50cd446b930ae08eacfb"),
+        ("99", "us-west-2", "af609e593c7cc9ab24de760abe51430dfa20b5b170c9fccb41715b0c3e41d2ad"),
+        ("prod", "us-east-1", "4b71c39032ff901be8e6cb00f32e2df8d85aadecab302bd0c6e9438ec7bbb30f"),
+        ("prod", "us-east-2", "329fcc856133d05f6a8dd225c76cd6558c565092d1cf8ab0553736162646c658"),
+        ("prod", "us-west-2", "aa1086ff1fa9e8128cd33c2258ab38f3048c51d24210d0f6f428f4de7dd349d3"),
+    ] {
+        assert_eq!(rendered_in(&environment(name), region, "k").digest, digest, "{name} {region}");
+    }
 }
 
 #[test]
@@ -113,10 +137,8 @@ fn resolved(value: &Value, names: &[(&str, &str)]) -> Value {
 
 #[test]
 fn a_template_deployed_on_its_own_has_the_same_bucket_policy() {
-    let path = format!("{}/templates/region.yaml", env!("CARGO_MANIFEST_DIR"));
-    let source: Value = serde_saphyr::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     let role = "arn:aws:iam::111111111111:role/sftp-transfer";
-    let written = &source["Resources"]["UploadBucketPolicy"]["Properties"]["PolicyDocument"];
+    let written = &source().unwrap()["Resources"]["UploadBucketPolicy"]["Properties"]["PolicyDocument"];
     assert_eq!(
         resolved(written, &[("UploadBucketName", "pl-pt99-0-uploads"), ("UserRoleArn", role)]),
         bucket_policy("pl-pt99-0-uploads", role)

@@ -1,9 +1,11 @@
 //! The stack's template for one region of one environment. Pure.
 //!
-//! `templates/region.yaml` is the source; this makes the three changes that its head names.
+//! The source is the merged fragments of `templates/region/`; [`render`] makes the three changes that the head of
+//! `base.yaml` names.
+
+mod source;
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
 
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
@@ -12,11 +14,7 @@ use crate::hex;
 use crate::spec::model::Environment;
 use crate::spec::names;
 
-const SOURCE: &str = include_str!("../../../templates/region.yaml");
-
-/// The source, read once: every region begins with a copy.
-static PARSED: LazyLock<Result<Value, String>> =
-    LazyLock::new(|| serde_saphyr::from_str(SOURCE).map_err(|error| error.to_string()));
+pub use source::source;
 
 /// Where the authorizer's package is.
 #[derive(Clone, Debug)]
@@ -27,14 +25,24 @@ pub struct Code {
     pub key: String,
 }
 
-/// The template could not be made.
-#[derive(Debug, thiserror::Error)]
+/// The fragments in `templates/region/` do not fit together or do not fit this code: a fault of the build.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TemplateError {
-    /// `templates/region.yaml` is no YAML: a fault of the build.
-    #[error("templates/region.yaml: {0}")]
-    Unreadable(String),
-    /// A part that is built upon is not there: a fault of the build.
-    #[error("templates/region.yaml has no {0}")]
+    /// A fragment is not a YAML mapping, or has a key twice.
+    #[error("{file}: {message}")]
+    Syntax {
+        file: &'static str,
+        /// The parser's words.
+        message: String,
+    },
+    /// A section of a fragment, such as `Resources`, is not a mapping.
+    #[error("{file}: {section} is not a mapping")]
+    NotMapping { file: &'static str, section: String },
+    /// Two fragments define the same key, such as `Resources.Api`.
+    #[error("{} and {} both define {key}", files[0], files[1])]
+    Duplicate { key: String, files: [&'static str; 2] },
+    /// A part that this code changes is in no fragment.
+    #[error("templates/region has no {0}")]
     Lacks(&'static str),
 }
 
@@ -76,7 +84,7 @@ const TAGGED: [&str; 7] = [
 /// # Errors
 /// The source is not as this code expects, which a test rules out.
 pub fn render(environment: &Environment, region: &str, code: &Code) -> Result<Rendered, TemplateError> {
-    let mut template = PARSED.clone().map_err(TemplateError::Unreadable)?;
+    let mut template = source()?.clone();
     let resources = template["Resources"].as_object_mut().ok_or(TemplateError::Lacks("Resources"))?;
     let buckets = repeat_buckets(environment, region, resources)?;
     name_deployment(resources)?;
@@ -222,8 +230,8 @@ mod tests {
 
     /// The logical id of the deployment after this change to the source.
     fn named(change: impl FnOnce(&mut Map<String, Value>)) -> String {
-        let mut source = PARSED.clone().expect("the source is YAML");
-        let resources = source["Resources"].as_object_mut().expect("it has resources");
+        let mut template = source().expect("the fragments fit together").clone();
+        let resources = template["Resources"].as_object_mut().expect("it has resources");
         change(resources);
         name_deployment(resources).expect("it has a deployment");
         resources["ApiStage"]["Properties"]["DeploymentId"]["Ref"].as_str().unwrap_or_default().to_owned()

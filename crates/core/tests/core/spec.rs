@@ -1,0 +1,286 @@
+//! The environment file: what is refused, where, and with which words.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use proptest::prelude::*;
+use rstest::rstest;
+use sftpctl_core::spec;
+
+const MINIMAL: &str = "\
+version: 1
+environment: \"99\"
+account: \"111111111111\"
+home_region: us-west-2
+regions:
+  us-west-2: { server: true }
+clusters:
+  99-0: us-west-2
+";
+
+/// Every fault as `line:column message | hint`.
+fn faults(source: &str) -> Vec<String> {
+    let faults = spec::load(source, "x.yaml").unwrap_err();
+    let line =
+        |f: &spec::Fault| format!("{}:{} {} | {}", f.line, f.column, f.message, f.hint.clone().unwrap_or_default());
+    faults.list().iter().map(line).collect()
+}
+
+#[test]
+fn a_minimal_environment_is_short_and_sound() {
+    assert!(MINIMAL.lines().count() < 15);
+    let environment = spec::load(MINIMAL, "x.yaml").unwrap();
+    assert_eq!(environment.table.name, "dydb-99-uploads");
+    assert_eq!(environment.table.regions, ["us-west-2"]);
+}
+
+#[test]
+fn the_shipped_environments_are_sound() {
+    for (name, source) in [
+        ("99", include_str!("../../../../environments/99.yaml")),
+        ("prod", include_str!("../../../../environments/prod.yaml")),
+    ] {
+        let environment = spec::load(source, name).unwrap();
+        assert_eq!(environment.name, name);
+        assert_eq!(environment.regions.len(), 3);
+    }
+}
+
+#[rstest]
+#[case::unknown_key("clusters:", "clustres:", "there is no setting `clustres` here", "did you mean `clusters`?")]
+#[case::missing_key("version: 1\n", "", "the setting `version` is missing", "")]
+#[case::duplicate_key("version: 1\n", "version: 1\nversion: 1\n", "duplicate", "")]
+#[case::wrong_type("{ server: true }", "{ server: perhaps }", "bool", "")]
+#[case::bad_region(
+    "  us-west-2: { server",
+    "  us-wets-2: { server",
+    "there is no region `us-wets-2`",
+    "did you mean `us-west-2`?"
+)]
+#[case::bad_home("home_region: us-west-2", "home_region: eu-wst-1", "there is no region `eu-wst-1`", "did you mean")]
+#[case::account("\"111111111111\"", "\"1111\"", "`1111` is no AWS account: it has 4 characters", "twelve digits")]
+#[case::bucket_case("99-0: us-west-2", "99_A: us-west-2", "has `_`", "cluster")]
+#[case::bucket_length(
+    "99-0: us-west-2",
+    "99-0123456789012345678901234567890123456789012345678901: us-west-2",
+    "S3 takes 3 to 63",
+    ""
+)]
+#[case::duplicate_cluster("  99-0: us-west-2\n", "  99-0: us-west-2\n  99-0: us-west-2\n", "duplicate", "")]
+#[case::cluster_elsewhere("99-0: us-west-2", "99-0: eu-west-1", "which is not among `regions`", "move the cluster")]
+#[case::home_not_listed("home_region: us-west-2", "home_region: us-east-1", "is not among `regions`", "add")]
+#[case::table_without_server_region(
+    "clusters:",
+    "table: { regions: [us-east-1] }\nclusters:",
+    "us-west-2 has a server but no replica",
+    "table.regions"
+)]
+#[case::table_without_home(
+    "clusters:",
+    "table: { regions: [us-east-1] }\nclusters:",
+    "no replica in the home region",
+    "table.regions"
+)]
+#[case::table_name("clusters:", "table: { name: a }\nclusters:", "DynamoDB takes no table name `a`", "3 to 255")]
+#[case::environment_name("\"99\"", "\"9 9\"", "`9 9` cannot be part of names", "letters")]
+#[case::version("version: 1", "version: 2", "version 2 of the format is not known", "newer")]
+#[case::ignored_without_reason(
+    "clusters:",
+    "drift: { ignore: [{ resource: us-west-2/server, reason: \" \" }] }\nclusters:",
+    "what is ignored needs a reason",
+    "who changes it"
+)]
+#[case::ignored_without_resource(
+    "clusters:",
+    "drift: { ignore: [{ resource: \"*\", reason: why }] }\nclusters:",
+    "`*` names no resource",
+    "as `sftpctl drift` shows it"
+)]
+#[case::retention("clusters:", "logs: { retention_days: 31 }\nclusters:", "31 days", "nearest it takes is 30")]
+#[case::memory("clusters:", "authorizer: { memory_mb: 64 }\nclusters:", "AWS takes 128 to 10240", "")]
+#[case::timeout("clusters:", "authorizer: { timeout_seconds: 60 }\nclusters:", "AWS takes 1 to 29", "")]
+#[case::architecture(
+    "clusters:",
+    "authorizer: { architecture: arm }\nclusters:",
+    "no architecture",
+    "did you mean `arm64`?"
+)]
+#[case::security_policy(
+    "clusters:",
+    "server: { security_policy: TransferSecurityPolicy-2025-3 }\nclusters:",
+    "no security policy",
+    "did you mean `TransferSecurityPolicy-2025-03`?"
+)]
+#[case::role("clusters:", "names: { user_role: \"a b\" }\nclusters:", "IAM takes no role name `a b`", "")]
+#[case::code_bucket("clusters:", "names: { code_bucket_prefix: Lambda }\nclusters:", "has `L`", "")]
+#[case::zone("clusters:", "dns: { zone: XX }\nclusters:", "`XX` is no DNS zone", "lower case")]
+#[case::alias(
+    "clusters:",
+    "dns: { zone: xx.net, aliases: { a.yy.net: us-west-2 } }\nclusters:",
+    "no name in the zone xx.net",
+    ""
+)]
+#[case::alias_region(
+    "clusters:",
+    "dns: { zone: xx.net, aliases: { a.xx.net: us-east-1 } }\nclusters:",
+    "there is no server in us-east-1",
+    ""
+)]
+#[case::tag("clusters:", "tags: { \"aws:x\": y }\nclusters:", "reserved", "")]
+#[case::topic(
+    "clusters:",
+    "alarms: { topics: { us-west-2: nonsense } }\nclusters:",
+    "no SNS topic of us-west-2",
+    "arn:aws:sns"
+)]
+#[case::tag_character(
+    "clusters:",
+    "tags: { owner: \"a;b\" }\nclusters:",
+    "AWS takes no `;` in a tag",
+    "letters, digits"
+)]
+#[case::no_clusters("clusters:\n  99-0: us-west-2", "clusters: {}", "there is no cluster", "99-0: us-west-2")]
+#[case::deadline("clusters:", "deadlines: { stak: 5 }\nclusters:", "no deadline for `stak`", "stack")]
+fn a_fault_is_named(#[case] from: &str, #[case] to: &str, #[case] message: &str, #[case] hint: &str) {
+    let source = MINIMAL.replacen(from, to, 1);
+    assert_ne!(source, MINIMAL);
+    let found = faults(&source);
+    assert!(found.iter().any(|f| f.contains(message) && f.contains(hint)), "{found:#?}");
+}
+
+/// What editors, copying and other programs make of a file; each is named with a remedy, none ends in a panic.
+#[test]
+fn a_block_list_that_lambda_takes_no_more_is_refused() {
+    let list: Vec<String> = (0..400).map(|n| format!("robot{n:04}")).collect();
+    let file = MINIMAL.replace("clusters:", &format!("authorizer: {{ block_list: [{}] }}\nclusters:", list.join(", ")));
+    let faults = faults(&file);
+    assert!(faults[0].contains("the block list has 4000 characters; 3500 fit | a Lambda"), "{faults:?}");
+}
+
+/// So many clusters in every one of these regions.
+fn clusters(regions: &[&str], each: usize) -> String {
+    let mut file =
+        "version: 1\nenvironment: \"77\"\naccount: \"111111111111\"\nhome_region: us-west-2\nregions:\n".to_owned();
+    file.extend(regions.iter().map(|region| format!("  {region}: {{ server: true }}\n")));
+    file += "clusters:\n";
+    for (at, region) in regions.iter().enumerate() {
+        file.extend((0..each).map(|n| format!("  77-{at}-{n}: {region}\n")));
+    }
+    file
+}
+
+#[test]
+fn how_many_clusters_fit_is_told_offline() {
+    let regions =
+        ["us-west-2", "us-east-1", "us-east-2", "eu-west-1", "eu-central-1", "ap-south-1", "sa-east-1", "ca-central-1"];
+    let told =
+        |each: usize| spec::load(&clusters(&regions, each), "x.yaml").map(|environment| spec::warnings(&environment));
+    assert_eq!(told(90).unwrap(), Vec::<String>::new());
+    let warnings = told(150).unwrap();
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(
+        warnings[0]
+            .starts_with("1200 clusters need 16 policies on the role sftp-transfer; AWS attaches 10, enough for")
+    );
+    let faults = faults(&clusters(&regions, 230));
+    assert!(faults[0].contains("1840 clusters are more than the user role can name: "), "{faults:?}");
+    assert!(faults[0].contains(" fit into the 20 policies that AWS attaches to a role | divide them"), "{faults:?}");
+}
+
+#[test]
+fn a_region_has_as_many_clusters_as_its_stack_holds() {
+    assert!(spec::load(&clusters(&["us-west-2"], 235), "x.yaml").is_ok());
+    for more in [236, 300] {
+        let faults = faults(&clusters(&["us-west-2"], more));
+        assert_eq!(faults.len(), 1, "told once: {faults:?}");
+        let words = "us-west-2 has more clusters than one stack holds: CloudFormation takes 500 resources";
+        assert!(faults[0].contains(words), "{faults:?}");
+    }
+}
+
+#[rstest]
+#[case("TransferSecurityPolicy-2025-03", 0)]
+#[case("TransferSecurityPolicy-FIPS-2025-03", 0)]
+#[case("TransferSecurityPolicy-2020-06", 1)]
+fn an_old_security_policy_is_warned_of(#[case] policy: &str, #[case] warnings: usize) {
+    let file = MINIMAL.replace("clusters:", &format!("server: {{ security_policy: {policy} }}\nclusters:"));
+    assert_eq!(spec::warnings(&spec::load(&file, "x.yaml").unwrap()).len(), warnings);
+}
+
+#[rstest]
+#[case::empty("", "1:1 there are no settings in this file", "sftpctl schema")]
+#[case::only_a_comment("# nothing yet\n", "there are no settings in this file", "sftpctl schema")]
+#[case::a_list("- version: 1\n", "1:1 settings are expected here", "`name: value`")]
+#[case::a_word("version\n", "1:1 settings are expected here", "`name: value`")]
+#[case::no_value("home_region:\n", "a value is missing", "behind the colon")]
+#[case::a_tab("regions:\n\tus-west-2: { server: true }\n", "2:2 a tab is no indentation in YAML", "spaces")]
+#[case::nul("version: \"1\0\"\n", "there is a NUL byte in this file", "UTF-8")]
+#[case::escape("version: \"\u{1b}[31m\"\n", "unexpected character", "")]
+#[case::number_with_a_point("version: 1.0\n", "this is no whole number", "digits")]
+#[case::unknown_anchor("version: *nowhere\n", "no anchor of this name comes before", "`&name`")]
+#[case::an_alias_bomb(
+    "a: &a [x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a]\nversion: [*b,*b,*b,*b,*b,*b,*b,*b]\n",
+    "there is no setting `a` here",
+    ""
+)]
+#[case::unclosed("regions: { us-west-2: { server: true\n", "", "")]
+fn a_strange_file_is_refused_in_plain_words(#[case] source: &str, #[case] message: &str, #[case] hint: &str) {
+    let found = faults(source);
+    assert!(found.iter().any(|f| f.contains(message) && f.contains(hint)), "{found:#?}");
+    let shown = spec::load(source, "x.yaml").unwrap_err().render(false);
+    assert!(!shown.contains('\u{1b}') && !shown.contains('\0'), "a file must not command the terminal: {shown:?}");
+}
+
+#[test]
+fn nesting_without_end_is_refused() {
+    let source = format!("regions: {}{}\n", "[".repeat(5000), "]".repeat(5000));
+    assert!(!faults(&source).is_empty());
+}
+
+#[test]
+fn two_documents_are_refused_and_a_nameless_cluster_too() {
+    assert!(faults(&format!("{MINIMAL}---\n{MINIMAL}"))[0].contains("10:1 a second document begins here"));
+    assert!(faults(&MINIMAL.replace("99-0:", "\"\":"))[0].contains("a cluster has no name"));
+}
+
+#[rstest]
+#[case::windows_line_ends(MINIMAL.replace('\n', "\r\n"))]
+#[case::byte_order_mark(format!("\u{feff}{MINIMAL}"))]
+#[case::anchors(MINIMAL.replace("99-0: us-west-2", "99-0: &region us-west-2\n  99-1: *region"))]
+#[case::json("{\"version\": 1, \"environment\": \"99\", \"account\": \"111111111111\", \"home_region\": \"us-west-2\", \
+    \"regions\": {\"us-west-2\": {\"server\": true}}, \"clusters\": {\"99-0\": \"us-west-2\"}}".to_owned())]
+fn what_means_the_same_is_taken(#[case] source: String) {
+    let environment = spec::load(&source, "x.yaml").unwrap();
+    assert_eq!((environment.name.as_str(), environment.home_region.as_str()), ("99", "us-west-2"));
+}
+
+#[test]
+fn all_faults_of_values_come_in_one_run_with_their_places() {
+    let source = MINIMAL.replace("\"111111111111\"", "\"12\"").replace("99-0: us-west-2", "99-Ä: us-wset-2");
+    let found = faults(&source);
+    assert_eq!(found.len(), 3, "{found:#?}");
+    assert!(found[0].starts_with("3:10 "), "{found:#?}");
+    assert!(found[1].starts_with("8:3 "), "{found:#?}");
+    assert!(found[2].starts_with("8:9 "), "{found:#?}");
+    let shown = spec::load(&source, "x.yaml").unwrap_err().render(false);
+    assert!(shown.contains("--> x.yaml:8:9") && shown.contains("99-Ä: us-wset-2"), "{shown}");
+}
+
+#[test]
+fn the_schema_beside_the_environments_is_the_one_of_the_types() {
+    let schema = serde_json::to_string_pretty(&spec::schema()).unwrap() + "\n";
+    let there = include_str!("../../../../environments/environment.schema.json");
+    assert!(there == schema, "regenerate it: sftpctl schema > environments/environment.schema.json");
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_the_loader_panic(text in "\\PC{0,200}", at in 0usize..250, cut in 0usize..20) {
+        let _ = spec::load(&text, "x.yaml");
+        let at = (at.min(MINIMAL.len())..=MINIMAL.len()).find(|i| MINIMAL.is_char_boundary(*i)).unwrap();
+        let end = (at + cut).min(MINIMAL.len());
+        let mutated = format!("{}{text}{}", &MINIMAL[..at], &MINIMAL[end..]);
+        if let Err(faults) = spec::load(&mutated, "x.yaml") {
+            faults.render(false);
+        }
+    }
+}
