@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use crate::kind::{Kind, NodeId};
 use crate::model::{Action, Actual, Change, Live, Properties, compare};
 
-/// The pure half of a resource: its name, its dependencies and its wanted state. The comparison is written once, here, for
-/// all kinds.
+/// The pure half of a resource: its name, its dependencies and its wanted state. The comparison is written once, here,
+/// for all kinds.
 pub trait Node: Send + Sync {
     fn kind(&self) -> Kind;
 
@@ -42,8 +42,8 @@ pub trait Node: Send + Sync {
         None
     }
 
-    /// Whether AWS has no client token for its creation and finds it only by listing: then a resource that an earlier run
-    /// may have created is searched for a while before it is created again.
+    /// Whether AWS has no client token for its creation and finds it only by listing: then a resource that an earlier
+    /// run may have created is searched for a while before it is created again.
     fn found_by_listing(&self) -> bool {
         false
     }

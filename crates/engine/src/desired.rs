@@ -47,8 +47,9 @@ pub fn resources(environment: &Environment, inputs: &Inputs) -> Result<Vec<Arc<d
     Ok(all)
 }
 
-/// The resources of a run on some regions: all resources of these regions, and those that they need. Bucket policies name
-/// the user role and the authorizer reads the table, so a region needs these; a record belongs to its server's region.
+/// The resources of a run on some regions: all resources of these regions, and those that they need. Bucket policies
+/// name the user role and the authorizer reads the table, so a region needs these; a record belongs to its server's
+/// region.
 pub fn limited(all: Vec<Arc<dyn Resource>>, regions: &BTreeSet<String>) -> Vec<Arc<dyn Resource>> {
     let here = |id: &NodeId| regions.contains(id.place());
     let global = |id: &NodeId| id.place() == "global";

@@ -85,8 +85,8 @@ fn checked(edges: Edges) -> Result<Edges, GraphError> {
     }
 }
 
-/// A resource on the cycle that `waiting` waits for: each resource without a place waits for another one without a place,
-/// so following them leads into the cycle within as many steps as there are resources.
+/// A resource on the cycle that `waiting` waits for: each resource without a place waits for another one without a
+/// place, so following them leads into the cycle within as many steps as there are resources.
 fn on_cycle<'a>(edges: &'a Edges, placed: &BTreeSet<NodeId>, waiting: &'a NodeId) -> &'a NodeId {
     let next = |id: &NodeId| edges.get(id).and_then(|waits| waits.iter().find(|wait| !placed.contains(*wait)));
     (0..edges.len()).fold(waiting, |id, _| next(id).unwrap_or(id))

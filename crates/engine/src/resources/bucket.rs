@@ -224,9 +224,9 @@ impl Resource for Bucket {
             && let Some(stack) = aws.cloudformation(&self.region).stack_with(&self.name).await?
         {
             return Err(ResourceError::Refused(format!(
-                "{} is in the stack {stack}, and a bucket can be in only one stack. Remove it from that stack first: set \
-                 `DeletionPolicy: Retain` on it in the stack's template and update the stack, then remove it from the \
-                 template and update again",
+                "{} is in the stack {stack}, and a bucket can be in only one stack. Remove it from that stack first: \
+                 set `DeletionPolicy: Retain` on it in the stack's template and update the stack, then remove it \
+                 from the template and update again",
                 self.title()
             )));
         }

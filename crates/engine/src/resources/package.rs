@@ -45,8 +45,8 @@ pub struct Package {
 }
 
 impl Package {
-    /// Whether the key is a package or a template of this environment. The prefix alone does not show it: `pl-upload-` is
-    /// also a prefix of another environment's `pl-upload-99-`.
+    /// Whether the key is a package or a template of this environment. The prefix alone does not show it: `pl-upload-`
+    /// is also a prefix of another environment's `pl-upload-99-`.
     fn is_ours(&self, key: &str) -> bool {
         let digest = key.strip_prefix(&format!("{}-", self.stem)).and_then(|rest| rest.strip_suffix(".zip"));
         digest.is_some_and(|d| d.len() == 12 && d.bytes().all(|b| b.is_ascii_hexdigit()))

@@ -1,8 +1,8 @@
 //! A DNS record: a CNAME to a server's endpoint, simple or answered by latency.
 //!
 //! Not in the template: it names the server, which is outside the stack, and the zone belongs to the account. Route 53
-//! has no tags on records, so a record counts as ours when the state remembers it or when it points to a server with our
-//! tag; any other record of the name is foreign and is kept: it may direct customers elsewhere.
+//! has no tags on records, so a record counts as ours when the state remembers it or when it points to a server with
+//! our tag; any other record of the name is foreign and is kept: it may direct customers elsewhere.
 
 use std::sync::Arc;
 use std::time::Duration;

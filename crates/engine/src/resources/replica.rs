@@ -33,8 +33,8 @@ pub struct Replica {
 }
 
 impl Replica {
-    /// The owner according to these tags, its own or the table's. The state holds its name while it is created, then its
-    /// ARN.
+    /// The owner according to these tags, its own or the table's. The state holds its name while it is created, then
+    /// its ARN.
     fn owner(&self, tags: &Tags, known: Option<&str>) -> Owner {
         let remembered = known.is_some_and(|known| known.rsplit('/').next() == Some(self.name.as_str()));
         tags::owner_known(tags, &self.tags, &self.title(), remembered)
@@ -60,8 +60,8 @@ async fn tags(aws: &Aws, home: &str, region: &str, replica: &TableFacts) -> Resu
     Ok(table_tags(aws, home, region, &replica.arn, &have).await?.unwrap_or(have))
 }
 
-/// Begins the removal of a replica. AWS deletes the replicas of a table one by one: when the table of the home region is
-/// deleted, a replica remains as a table of its own.
+/// Begins the removal of a replica. AWS deletes the replicas of a table one by one: when the table of the home region
+/// is deleted, a replica remains as a table of its own.
 async fn remove(aws: &Aws, home: &str, region: &str, name: &str) -> Result<(), ResourceError> {
     let begun = match aws.dynamodb(home).remove_replica(name, region).await {
         Err(error) if error.is("ResourceNotFound") || error.is("ReplicaNotFound") => {
@@ -71,8 +71,8 @@ async fn remove(aws: &Aws, home: &str, region: &str, name: &str) -> Result<(), R
     };
     match begun {
         Err(error) if error.message.contains("last 24 hours") => Err(ResourceError::NotYet(format!(
-            "replica of {name} in {region} cannot be deleted yet: AWS keeps a replica for 24 hours after it was the source of \
-             another. Rerun the same command tomorrow; everything else is done"
+            "replica of {name} in {region} cannot be deleted yet: AWS keeps a replica for 24 hours after it was the \
+             source of another. Rerun the same command tomorrow; everything else is done"
         ))),
         other => Ok(other?),
     }
@@ -174,7 +174,8 @@ impl Resource for Replica {
     }
 }
 
-/// Replicas in regions that are not in the environment file: in those searched, and in those that the table itself lists.
+/// Replicas in regions that are not in the environment file: in those searched, and in those that the table itself
+/// lists.
 #[derive(Debug)]
 pub(super) struct Strays;
 

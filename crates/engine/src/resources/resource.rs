@@ -1,8 +1,8 @@
 //! What every kind of resource does in AWS: one interface, so that executor and tests treat all kinds alike.
 //!
-//! A kind describes what it wants as named [`Properties`](sftpctl_core::model::Properties) (its [`Node`] half), reads what AWS
-//! has in the same terms, and performs one mutation at a time. The executor repeats *read, compare, mutate, wait* until
-//! nothing differs. A kind never decides about order, waiting or printing.
+//! A kind describes what it wants as named [`Properties`](sftpctl_core::model::Properties) (its [`Node`] half), reads
+//! what AWS has in the same terms, and performs one mutation at a time. The executor repeats *read, compare, mutate,
+//! wait* until nothing differs. A kind never decides about order, waiting or printing.
 
 use std::time::Duration;
 

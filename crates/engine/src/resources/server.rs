@@ -278,8 +278,9 @@ impl Resource for Server {
         };
         if server.provider != PROVIDER {
             return Err(ResourceError::Refused(format!(
-                "server {} has the identity provider type {}, which AWS cannot change: it can never use this environment's \
-                 API. Leave it out of the import, let the deployment create a server, and move customers by their host name",
+                "server {} has the identity provider type {}, which AWS cannot change: it can never use this \
+                 environment's API. Leave it out of the import, let the deployment create a server, and move \
+                 customers by their host name",
                 server.id, server.provider
             )));
         }

@@ -1,8 +1,8 @@
-//! Changes to a server's host keys: keys in the environment file are imported, others of their kinds are deleted, and so
-//! are keys that this environment imported and that are no longer in the file. Pure.
+//! Changes to a server's host keys: keys in the environment file are imported, others of their kinds are deleted, and
+//! so are keys that this environment imported and that are no longer in the file. Pure.
 //!
-//! The descriptions, which AWS lists with the keys, mark the keys that are ours. A key without our mark, of a kind that is
-//! not in the environment file, is foreign or AWS's own and is kept.
+//! The descriptions, which AWS lists with the keys, mark the keys that are ours. A key without our mark, of a kind that
+//! is not in the environment file, is foreign or AWS's own and is kept.
 
 use sftpctl_aws::HostKeyFacts;
 

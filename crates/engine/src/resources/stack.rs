@@ -2,8 +2,8 @@
 //!
 //! One `DescribeStacks` shows whether it is as wanted: an output carries the template's digest. The server ID is a
 //! parameter that is never compared, only passed on: an update sets the Lambda to the live server, so it never undoes
-//! the work of `server_id`. Buckets that an earlier removal kept are imported by an IMPORT change set before the update,
-//! since creating them again would fail.
+//! the work of `server_id`. Buckets that an earlier removal kept are imported by an IMPORT change set before the
+//! update, since creating them again would fail.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::PoisonError;
@@ -93,8 +93,8 @@ impl Stack {
         template
     }
 
-    /// Kept buckets of ours that are not in the live template. If the template is unknown (it is not JSON, or the stack is
-    /// in progress), no bucket counts as missing: AWS refuses to import a bucket that is in the stack already.
+    /// Kept buckets of ours that are not in the live template. If the template is unknown (it is not JSON, or the stack
+    /// is in progress), no bucket counts as missing: AWS refuses to import a bucket that is in the stack already.
     fn kept(&self, live: Option<&Live>, actual: &Actual) -> BTreeMap<String, String> {
         // The live template is this one, so every bucket is in it; only another template is read to find its buckets.
         if live.is_some_and(|live| live.properties.get("template") == Some(&Value::String(self.digest.clone()))) {
@@ -169,8 +169,8 @@ impl Stack {
         Ok(parameters)
     }
 
-    /// Whether a stack without tags was created by an import of ours: an import may not set tags, so they are missing until
-    /// the update that follows. Our change sets have the names of our operations, and their events the token.
+    /// Whether a stack without tags was created by an import of ours: an import may not set tags, so they are missing
+    /// until the update that follows. Our change sets have the names of our operations, and their events the token.
     async fn is_our_import(
         &self,
         cloudformation: &CloudFormation,
@@ -384,8 +384,9 @@ impl Node for Stack {
         (status(live) == "IMPORT_ROLLBACK_FAILED").then(|| {
             format!(
                 "{} is IMPORT_ROLLBACK_FAILED, which AWS can neither update nor roll back. Its events show what failed \
-                 (aws cloudformation describe-stack-events --region {} --stack-name {}). Delete the stack, which keeps its \
-                 buckets (aws cloudformation delete-stack --region {} --stack-name {}), and deploy again to import them",
+                 (aws cloudformation describe-stack-events --region {} --stack-name {}). Delete the stack, which \
+                 keeps its buckets (aws cloudformation delete-stack --region {} --stack-name {}), and deploy again \
+                 to import them",
                 self.title(),
                 self.region,
                 self.name,

@@ -40,8 +40,8 @@ pub trait Stray: Debug + Send + Sync {
         join_all(regions.map(async |region| (self.label(region), self.find(search, region).await))).await
     }
 
-    /// Finds the resource that a killed run created at a node that is no longer in the environment file, if a deployment may
-    /// delete it. `patience` is how long a listing may lag behind.
+    /// Finds the resource that a killed run created at a node that is no longer in the environment file, if a
+    /// deployment may delete it. `patience` is how long a listing may lag behind.
     async fn find_created(
         &self,
         _search: &Search<'_>,
@@ -56,8 +56,8 @@ pub trait Stray: Debug + Send + Sync {
         format!("{region}/orphans/{}", self.plural())
     }
 
-    /// Nodes that must be removed before it: DNS names first, so that no customer is directed to a deleted server; then what
-    /// customers connect to; then what is behind it.
+    /// Nodes that must be removed before it: DNS names first, so that no customer is directed to a deleted server; then
+    /// what customers connect to; then what is behind it.
     fn removed_after(&self, _search: &Search<'_>, region: &str) -> Vec<NodeId> {
         vec![names::stack_node(region)]
     }

@@ -101,15 +101,15 @@ impl Node for Table {
         let title = self.title();
         if let Some(have) = text("key").filter(|have| *have != KEY_SCHEMA) {
             return Some(format!(
-                "{title} has the key {have}, not {KEY_SCHEMA}, and a table's key never changes. Give the environment another table \
-                 (`table: {{ name: … }}`) and copy the accounts into it"
+                "{title} has the key {have}, not {KEY_SCHEMA}, and a table's key never changes. Give the environment \
+                 another table (`table: {{ name: … }}`) and copy the accounts into it"
             ));
         }
         let index = self.index_schema();
         let have = text("index").filter(|have| *have != index)?;
         Some(format!(
-            "{title} has the index {have}, not {index}, and an index's key never changes. Delete it once nothing queries it: \
-             aws dynamodb update-table --region {} --table-name {} --global-secondary-index-updates \
+            "{title} has the index {have}, not {index}, and an index's key never changes. Delete it once nothing \
+             queries it: aws dynamodb update-table --region {} --table-name {} --global-secondary-index-updates \
              '[{{\"Delete\":{{\"IndexName\":\"{}\"}}}}]'; the next deployment creates it again",
             self.region, self.name, self.index
         ))
@@ -210,8 +210,8 @@ impl Resource for Table {
         let dynamodb = aws.dynamodb(&self.region);
         if dynamodb.is_legacy_global(&self.name).await? {
             return Err(ResourceError::Refused(format!(
-                "{} is a global table of version 2017.11.29, to which no replica can be added. Upgrade it first: in the \
-                 DynamoDB console, open the table, then Global tables, Update version",
+                "{} is a global table of version 2017.11.29, to which no replica can be added. Upgrade it first: in \
+                 the DynamoDB console, open the table, then Global tables, Update version",
                 self.title()
             )));
         }
@@ -226,8 +226,8 @@ impl Resource for Table {
         refuse_protected(live, &self.title())?;
         match aws.dynamodb(&self.region).delete(&self.name).await {
             Err(error) if error.message.contains("last 24 hours") => Err(ResourceError::NotYet(format!(
-                "{} cannot be deleted yet: AWS keeps a table for 24 hours after it was the source of a replica. Rerun the \
-                 same command tomorrow; everything else is done",
+                "{} cannot be deleted yet: AWS keeps a table for 24 hours after it was the source of a replica. \
+                 Rerun the same command tomorrow; everything else is done",
                 self.title()
             ))),
             other => Ok(other?),
@@ -239,8 +239,8 @@ impl Resource for Table {
 pub(super) fn protected(live: &Live, title: &str) -> Option<String> {
     (live.properties.get("deletion protection") == Some(&Value::Bool(true))).then(|| {
         format!(
-            "{title} has deletion protection; set `table: {{ deletion_protection: false }}` in the environment file, deploy, \
-             and tear down again"
+            "{title} has deletion protection; set `table: {{ deletion_protection: false }}` in the environment file, \
+             deploy, and tear down again"
         )
     })
 }

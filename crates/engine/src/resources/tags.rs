@@ -40,14 +40,14 @@ pub(crate) fn owner(live: &Tags, wanted: &Tags, what: &str) -> Owner {
     }
 }
 
-/// The same for a resource that the state remembers under this very identity: it was ours, so missing tags are restored.
-/// Another environment's tag still makes it foreign.
+/// The same for a resource that the state remembers under this very identity: it was ours, so missing tags are
+/// restored. Another environment's tag still makes it foreign.
 pub(super) fn owner_known(live: &Tags, wanted: &Tags, what: &str, remembered: bool) -> Owner {
     if remembered && !live.contains_key(ENVIRONMENT) { Owner::Ours } else { owner(live, wanted, what) }
 }
 
-/// The tag that adopts a resource, unless it belongs to another environment. Only this one: other tags in the environment
-/// file are a difference like any other, and the plan shows them.
+/// The tag that adopts a resource, unless it belongs to another environment. Only this one: other tags in the
+/// environment file are a difference like any other, and the plan shows them.
 pub(super) fn adopting(live: &Tags, wanted: &Tags, what: &str) -> Result<Tags, ResourceError> {
     let Some(ours) = wanted.get(ENVIRONMENT) else { return Ok(Tags::new()) };
     match live.get(ENVIRONMENT) {

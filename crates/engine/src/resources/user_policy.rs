@@ -1,8 +1,8 @@
 //! The managed policies of the user role: the union of the environment's upload buckets, in every region.
 //!
-//! One is enough for some 80 buckets; further ones have a number at the end of their names. A bucket that moves from one
-//! to another stays accessible meanwhile: its own policy admits the role as well. At each log-in the session policy that
-//! the authorizer returns restricts the role to one folder.
+//! One is enough for some 80 buckets; further ones have a number at the end of their names. A bucket that moves from
+//! one to another stays accessible meanwhile: its own policy admits the role as well. At each log-in the session policy
+//! that the authorizer returns restricts the role to one folder.
 
 use std::collections::BTreeMap;
 
@@ -124,7 +124,8 @@ impl Resource for UserPolicy {
         }
         let mut attached = attached.unwrap_or_default();
         attached.retain(|arn| index_among(&self.arn, arn).is_some());
-        // A policy with a name like ours may be foreign: the state does not remember each policy, so only the tag decides.
+        // A policy with a name like ours may be foreign: the state does not remember each policy, so only the tag
+        // decides.
         let spare: Vec<String> = attached.iter().filter(|arn| !arns.contains(arn)).cloned().collect();
         for (arn, policy) in spare.iter().zip(try_join_all(spare.iter().map(|arn| iam.policy(arn))).await?) {
             let ours = policy.is_some_and(|(_, have)| tags::owner(&have, &self.tags, arn) == Owner::Ours);

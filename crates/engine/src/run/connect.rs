@@ -53,8 +53,8 @@ pub async fn connect(
     Ok(Arc::new(aws))
 }
 
-/// Fills in the ID of the hosted zone, which a server's tags and every record need. If there is none, or several, reading
-/// the records reports it.
+/// Fills in the ID of the hosted zone, which a server's tags and every record need. If there is none, or several,
+/// reading the records reports it.
 pub(super) async fn look_up_zone(aws: &Aws, environment: &mut Environment, state: &State) {
     let Some(dns) = environment.dns.as_mut().filter(|dns| dns.zone_id.is_none()) else { return };
     dns.zone_id = match remembered_zone(state, &dns.zone) {

@@ -12,8 +12,8 @@ use crate::drift::stack::{self, Looked};
 use crate::observe::Observed;
 
 impl Run {
-    /// Compares every resource with the environment file, compares the resources in the stacks with the stacks' templates,
-    /// and searches for orphans, also in the regions `also`.
+    /// Compares every resource with the environment file, compares the resources in the stacks with the stacks'
+    /// templates, and searches for orphans, also in the regions `also`.
     pub async fn drift(&self, observed: &Observed, also: &[String]) -> Report {
         let mut report = Report {
             environment: self.environment.name.clone(),

@@ -35,7 +35,10 @@ pub enum RunError {
     #[error(transparent)]
     Connect(AwsError),
     /// The credentials belong to another AWS account.
-    #[error("environment {environment} belongs to account {account}, but the credentials belong to account {} ({})", .caller.account, .caller.arn)]
+    #[error(
+        "environment {environment} belongs to account {account}, but the credentials belong to account {} ({})",
+        .caller.account, .caller.arn
+    )]
     WrongAccount {
         environment: String,
         /// The account that its file names.

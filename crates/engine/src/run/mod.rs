@@ -135,8 +135,8 @@ impl Run {
         })
     }
 
-    /// Does `work` while it holds the lock on the environment, and releases the lock however the work ends. `patience` is
-    /// how many seconds to wait for another run.
+    /// Does `work` while it holds the lock on the environment, and releases the lock however the work ends. `patience`
+    /// is how many seconds to wait for another run.
     ///
     /// # Errors
     /// Another run holds the lock; or the errors of `work`.

@@ -1,5 +1,5 @@
-//! Foreign resources with names that a stack will need. CloudFormation would fail on them only after it has created much
-//! else.
+//! Foreign resources with names that a stack will need. CloudFormation would fail on them only after it has created
+//! much else.
 
 use futures_util::future::join_all;
 use sftpctl_aws::Tags;

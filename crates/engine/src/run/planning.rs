@@ -14,7 +14,8 @@ use super::error::RunError;
 use crate::observe::Observed;
 use crate::resources::resource::Resource;
 
-/// Error codes of reads that the user has to fix. Other errors are a service's temporary problems: the step reads again.
+/// Error codes of reads that the user has to fix. Other errors are a service's temporary problems: the step reads
+/// again.
 const USER_ERRORS: [&str; 4] = ["AccessDenied", "AccessDeniedException", "NoSuchHostedZone", "UnauthorizedOperation"];
 
 impl Run {

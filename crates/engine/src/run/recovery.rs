@@ -124,8 +124,8 @@ impl Run {
         None
     }
 
-    /// The resource that a killed run created at a node that is no longer in the environment file, if there is one and a
-    /// deployment may remove it.
+    /// The resource that a killed run created at a node that is no longer in the environment file, if there is one and
+    /// a deployment may remove it.
     async fn dropped_node(
         &self,
         node: &NodeId,

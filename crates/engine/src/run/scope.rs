@@ -57,8 +57,8 @@ pub(super) fn retirement(kind: Kind, region_dropped: bool) -> Retirement {
 }
 
 /// Whether a remembered resource of this kind is forgotten when a search of all regions does not find it: a run removed
-/// it and was killed before it could save the state. `log_group_of_file`: it has the name of one of the environment's log
-/// groups.
+/// it and was killed before it could save the state. `log_group_of_file`: it has the name of one of the environment's
+/// log groups.
 pub(super) fn is_forgotten_when_missing(kind: Kind, region_dropped: bool, log_group_of_file: bool) -> bool {
     match kind {
         Kind::Bucket | Kind::Replica => true,

@@ -1,6 +1,6 @@
-//! Orphans: resources that carry our tag, or that the state remembers, and that are no longer in the environment file: a
-//! second server, a stack in a dropped region, the bucket of a dropped cluster. The search for each kind is in the kind's
-//! own file ([`stray`]).
+//! Orphans: resources that carry our tag, or that the state remembers, and that are no longer in the environment file:
+//! a second server, a stack in a dropped region, the bucket of a dropped cluster. The search for each kind is in the
+//! kind's own file ([`stray`]).
 //!
 //! `drift` lists orphans and `status` counts them; `teardown` removes them like other resources, with the same plan and
 //! journal. `deploy` does the same with those that the state remembers and that hold no data.
@@ -42,7 +42,8 @@ impl Run {
         Search::new(&self.aws, &self.environment, &self.state.identities, nodes, actual, also)
     }
 
-    /// All orphans, and the searches that failed. It searches the regions of the file, those that the state remembers, and
+    /// All orphans, and the searches that failed. It searches the regions of the file, those that the state remembers,
+    /// and
     /// `also`. A run that sees only a part of the environment finds none.
     pub async fn orphans(&self, actual: &Actual, also: &[String]) -> (Vec<Orphan>, Vec<Unseen>) {
         let (mut orphans, mut unseen) = (Vec::new(), Vec::new());
@@ -82,7 +83,8 @@ impl Run {
         !self.environment.regions.contains_key(region)
     }
 
-    /// Resources that the state remembers and that are no longer in the file, as far as the next deployment removes them.
+    /// Resources that the state remembers and that are no longer in the file, as far as the next deployment removes
+    /// them.
     pub(super) fn retired(&self) -> Vec<Arc<dyn Resource>> {
         if !self.scope.is_whole() {
             return Vec::new();
@@ -106,8 +108,8 @@ impl Run {
         .collect()
     }
 
-    /// API Gateway's role for logs in regions that the file has dropped: a deployment keeps it, since it belongs to the AWS
-    /// account, and a whole teardown checks whether anything else needs it.
+    /// API Gateway's role for logs in regions that the file has dropped: a deployment keeps it, since it belongs to the
+    /// AWS account, and a whole teardown checks whether anything else needs it.
     fn dropped_api_accounts(&self) -> Vec<Arc<dyn Resource>> {
         let remembered = self.state.identities.keys().map(NodeId::place);
         let regions: BTreeSet<&str> = remembered.filter(|place| *place != "global" && self.is_dropped(place)).collect();
@@ -116,8 +118,9 @@ impl Run {
         regions.into_iter().map(account).filter(known).collect()
     }
 
-    /// Turns this run into a teardown of everything: adds the resources that AWS services create again by themselves, the
-    /// orphans, and resources of dropped regions that only the state remembers. `observed` has the IDs in some names.
+    /// Turns this run into a teardown of everything: adds the resources that AWS services create again by themselves,
+    /// the orphans, and resources of dropped regions that only the state remembers. `observed` has the IDs in some
+    /// names.
     ///
     /// # Errors
     /// A resource could not be read, or a search failed: what was not found may be in use.
