@@ -57,7 +57,7 @@ fn expression(text: &str) -> Option<&str> {
 fn value(inputs: &Inputs, text: &str) -> String {
     match expression(text) {
         Some(inside) => operand(inputs, inside),
-        None if text.contains("${{") => panic!("{text}: no form that this test knows"),
+        None if text.contains("${{") => panic!("{text}: not a form that this test supports"),
         None => text.to_owned(),
     }
 }
@@ -66,7 +66,7 @@ fn value(inputs: &Inputs, text: &str) -> String {
 pub(crate) fn holds(inputs: &Inputs, condition: &str) -> bool {
     let inside = expression(condition).unwrap_or(condition);
     inside.split("||").fold(false, |any, comparison| {
-        let sides = comparison.split_once("==").unwrap_or_else(|| panic!("{condition}: no form that this test knows"));
+        let sides = comparison.split_once("==").unwrap_or_else(|| panic!("{condition}: not a form that this test supports"));
         let [left, right] = [sides.0, sides.1].map(|side| operand(inputs, side.trim()));
         any | left.eq_ignore_ascii_case(&right)
     })

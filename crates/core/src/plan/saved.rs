@@ -209,7 +209,7 @@ mod tests {
         let text = to_text(&saved);
         let read = parse(&text).unwrap();
         assert_eq!((digest(&read), &read), (digest(&saved), &saved));
-        assert!(matches!(parse("{}"), Err(SavedPlanError::Invalid(_))));
+        assert!(matches!(parse("{}"), Err(SavedPlanError::UnknownVersion)));
         let newer = to_text(&Plan { version: VERSION + 1, ..saved });
         assert!(matches!(parse(&newer), Err(SavedPlanError::Newer { .. })));
     }

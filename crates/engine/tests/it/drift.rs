@@ -100,10 +100,10 @@ async fn what_cloudformation_has_looked_at_is_not_read_again_but_for_what_it_pas
         )
         .on(
             "monitoring:DescribeAlarms",
-            [Reply::ok(
-                json!({ "MetricAlarms": [{ "AlarmName": "id-Alarm", "Threshold": 1.0, "ActionsEnabled": false,
-                                           "TreatMissingData": "missing" }] })
-                .to_string(),
+            [Reply::cbor(
+                200,
+                &json!({ "MetricAlarms": [{ "AlarmName": "id-Alarm", "Threshold": 1.0, "ActionsEnabled": false,
+                                            "TreatMissingData": "missing" }] }),
             )],
         );
     let resources = json!({
@@ -168,16 +168,16 @@ async fn what_is_read_is_understood_as_aws_writes_it() {
     let alarm = |name: &str, threshold: f64| {
         json!({ "AlarmName": name, "ExtendedStatistic": "p99", "Threshold": threshold, "ActionsEnabled": true,
                 "TreatMissingData": "missing", "Dimensions": [{ "Name": "b", "Value": "2" }, { "Name": "a", "Value": "1" }],
-                "StateUpdatedTimestamp": 1.7e9, "AlarmArn": "arn" })
+                "AlarmArn": "arn" })
     };
     let page = |alarm: Value, token: Option<&str>| {
-        Reply::ok(json!({ "MetricAlarms": [alarm], "CompositeAlarms": [], "NextToken": token }).to_string())
+        Reply::cbor(200, &json!({ "MetricAlarms": [alarm], "CompositeAlarms": [], "NextToken": token }))
     };
     stub.on("apigateway:GET /restapis/id-Api/stages", [Reply::ok(json!({ "item": [stage] }).to_string())]).on(
         "monitoring:DescribeAlarms",
         [
             // Refused once, as AWS does: it is asked again.
-            Reply::json_error(400, "Throttling", "Rate exceeded"),
+            Reply::cbor(400, &json!({ "__type": "Throttling", "message": "Rate exceeded" })),
             page(alarm("id-Alarm", 3.0), Some("more")),
             page(alarm("id-Other", 4.0), None),
         ],

@@ -39,7 +39,7 @@ async fn a_lock_that_may_be_over_can_be_renewed_and_nothing_else_is_written() {
     aws.set_fence(Some(Box::new(|| true)));
     bucket.put("99.lock", b"renewed", Expect::Absent).await.unwrap();
     let refused: AwsError = aws.s3("us-west-2").create_bucket("other").await.unwrap_err();
-    assert!(refused.to_string().contains("the lock of this run is over"), "{refused}");
+    assert!(refused.to_string().contains("this run no longer holds the lock"), "{refused}");
     assert_eq!(stub.operations(), ["s3:PUT /company-state/a/99.lock"]);
 }
 
@@ -76,7 +76,7 @@ async fn a_bucket_without_versions_keeps_no_state() {
         stub.on("s3:GET /company-state?versioning", [Reply::ok(answer)]);
         let blobs: Arc<dyn Blobs> = Arc::new(bucket(&stub, None).await.1);
         let error = store(&blobs, "one", 1).begin("deploy", TERMS, &|_| {}).await.err().unwrap();
-        assert!(error.to_string().contains("the bucket keeps no versions"), "{error}");
+        assert!(error.to_string().contains("the bucket does not keep versions"), "{error}");
         assert!(error.hint().unwrap().contains("put-bucket-versioning --bucket company-state"));
     }
     assert_eq!(stub.count("s3:GET /company-state?versioning"), stub.operations().len(), "nothing else was called");

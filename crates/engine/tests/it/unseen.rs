@@ -188,7 +188,7 @@ async fn unlisted_server_is_not_created_again() {
     let (outcome, next, times) = run_two_servers(Behavior::NeverIdentified).await;
     assert_eq!((&outcome["outcome"], &next["outcome"], times), (&"failed".into(), &"blocked".into(), 1), "{outcome}");
     assert!(outcome["error"].as_str().unwrap().contains("may have been created but is not visible yet"), "{outcome}");
-    assert!(outcome["hint"].as_str().unwrap().contains("looks for it first"), "{outcome}");
+    assert!(outcome["hint"].as_str().unwrap().contains("it checks first"), "{outcome}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -398,7 +398,7 @@ async fn bucket_name_of_another_account_is_reported_first(#[case] reply: Reply) 
     let observed =
         observe(&stub.aws(REGION).await, &[resource("us-west-2/bucket/pl-pt99-5-uploads")], &Default::default()).await;
     let findings = planner::foreign(&observed.actual);
-    assert!(findings[0].contains("bucket names are global: `names: { bucket_prefix: … }`"), "{findings:?}");
+    assert!(findings[0].contains("bucket names are global: set `names: { bucket_prefix: … }`"), "{findings:?}");
 }
 
 #[tokio::test]
