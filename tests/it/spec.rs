@@ -14,5 +14,8 @@ fn a_file_in_another_encoding_is_refused_with_a_remedy(#[case] bytes: &[u8], #[c
     let output = command.args(["validate", "--env-file", "x.yaml"]).current_dir(folder.path()).output().unwrap();
     let shown = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(2), "{shown}");
-    assert!(shown.contains(message) && shown.contains("hint: save it as UTF-8; `file x.yaml` shows its encoding"), "{shown}");
+    assert!(
+        shown.contains(message) && shown.contains("hint: save it as UTF-8; `file x.yaml` shows its encoding"),
+        "{shown}"
+    );
 }

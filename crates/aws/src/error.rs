@@ -125,7 +125,7 @@ impl AwsError {
                 `aws sso login`), then rerun the same command to resume"
                 .to_owned(),
             NO_CREDENTIALS => {
-                "no credentials were found: sign in (for SSO: `aws sso login`) or check the profile, then \
+                "no credentials were found: sign in again (for SSO: `aws sso login`) or check the profile, then \
                 rerun the same command to resume"
                     .to_owned()
             }

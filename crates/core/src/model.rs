@@ -56,7 +56,7 @@ pub struct Live {
     pub owner: Owner,
     /// Whether it is usable.
     pub settled: Settled,
-    /// The live values of the properties that [`Node::wanted`](crate::node::Node::wanted) lists.
+    /// The live values of the properties that `Node::wanted` lists.
     pub properties: BTreeMap<&'static str, Value>,
     /// Values that other resources need (`ApiUrl`, `ServerId`).
     pub outputs: BTreeMap<String, String>,

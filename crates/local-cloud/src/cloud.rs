@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use tokio::sync::Mutex;
 
-use super::control::endpoint;
 use super::error::LocalError;
 use super::execute_api::{Deployments, Sessions};
-use super::functions::FunctionKey;
 use super::roles::Roles;
+use crate::function_key::FunctionKey;
+use crate::settings::endpoint;
 use sftpctl_aws::{Aws, ConnectOptions};
 
 /// AWS clients for the accounts of MiniStack, and the front's own memory.

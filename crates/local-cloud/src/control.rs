@@ -5,84 +5,17 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
-use super::delay::Delays;
 use super::error::LocalError;
 use super::files::{read_json, tail};
 use super::ministack;
 use super::serve::Run;
-use super::sftp::SftpLimits;
+use super::settings::{DEFAULT_PORT, StartOptions, Status, endpoint};
 use crate::process::{ProcessId, end_session, poll};
-
-/// Default folder of the local cloud.
-pub const DEFAULT_DIR: &str = ".sftpctl/local";
-/// Default port of the front.
-pub const DEFAULT_PORT: u16 = 4570;
 
 /// Time limit for MiniStack and the front to start.
 const START_DEADLINE: Duration = Duration::from_secs(60);
 /// Time limit for both to write their state and exit.
 const STOP_DEADLINE: Duration = Duration::from_secs(45);
-
-#[derive(Debug, Clone, Default)]
-pub struct StartOptions {
-    /// The port on 127.0.0.1; `None` is [`DEFAULT_PORT`], or that of the cloud that already runs.
-    pub port: Option<u16>,
-    /// Simulated delays of services.
-    pub delays: Delays,
-    /// The virtual environment; `None` is `venv` in the local cloud's folder.
-    pub venv: Option<PathBuf>,
-    /// Keep the files of SFTP sessions in memory and skip authorization, to measure the endpoint alone.
-    pub files_in_memory: bool,
-    /// Time limits of SFTP clients.
-    pub sftp_limits: SftpLimits,
-}
-
-/// The state of the local cloud, as `local status` prints it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Status {
-    pub running: bool,
-    /// Where AWS calls go, for example `http://127.0.0.1:4570`.
-    pub endpoint: Option<String>,
-    /// Process ID of the front.
-    pub pid: Option<i32>,
-    pub ministack: Option<MinistackStatus>,
-    /// The Transfer servers of every account and region.
-    pub servers: Vec<ServerStatus>,
-    pub dir: PathBuf,
-}
-
-/// The MiniStack behind the front.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct MinistackStatus {
-    pub version: String,
-    /// MiniStack's own endpoint. AWS calls should go to the front's instead.
-    pub endpoint: String,
-    /// Process ID of MiniStack.
-    pub pid: i32,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ServerStatus {
-    pub account: String,
-    pub region: String,
-    /// `s-…`
-    pub server_id: String,
-    /// As in the Transfer API: ONLINE, STARTING, …
-    pub state: String,
-    /// Where SFTP clients connect.
-    pub host: String,
-    /// The port for SFTP clients, once the server has an endpoint.
-    pub port: Option<u16>,
-}
-
-pub(super) fn endpoint(port: u16) -> String {
-    format!("http://127.0.0.1:{port}")
-}
 
 /// Starts the local cloud in `dir` in the background, installing it first if needed, and waits until it answers.
 ///

@@ -16,21 +16,22 @@ mod error;
 mod execute_api;
 mod files;
 mod front;
+mod function_key;
 mod functions;
 mod login;
 mod ministack;
+mod place;
 mod process;
 mod roles;
 mod serve;
+mod settings;
 mod sftp;
 mod transfer;
 pub mod zone;
 
-pub use control::{
-    DEFAULT_DIR, DEFAULT_PORT, MinistackStatus, ServerStatus, StartOptions, Status, logs, manage, start, status, stop,
-};
+pub use control::{logs, manage, start, status, stop};
 pub use delay::Delays;
 pub use error::LocalError;
 pub use front::{Fault, Only, Rule};
 pub use serve::serve;
-pub use sftp::SftpLimits;
+pub use settings::{DEFAULT_DIR, DEFAULT_PORT, MinistackStatus, ServerStatus, SftpLimits, StartOptions, Status};

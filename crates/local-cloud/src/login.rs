@@ -13,7 +13,8 @@ use serde_json::Value;
 
 use super::cloud::Cloud;
 use super::execute_api::{self, NotAssumed, Session, SignedBy};
-use super::transfer::{Place, Server, arn};
+use super::transfer::Server;
+use crate::place::{Place, arn};
 
 /// RFC 3986's unreserved characters stay; an `@` becomes `%40`.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');

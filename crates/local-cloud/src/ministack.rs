@@ -11,7 +11,8 @@ use tokio::process::{Child, Command};
 
 use super::error::LocalError;
 use super::files::{last_lines, tail};
-use super::functions::{FunctionKey, KEY_VARIABLE, LAUNCHER};
+use super::functions::{KEY_VARIABLE, LAUNCHER};
+use crate::function_key::FunctionKey;
 use crate::process::{ProcessId, poll};
 
 /// The pinned version; a test compares it with `requirements.txt`.

@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::control::{DEFAULT_PORT, MinistackStatus, StartOptions, endpoint};
 use super::error::LocalError;
 use super::files::write_json;
 use super::front::{self, Front};
-use super::functions::FunctionKey;
 use super::ministack::{self, Ministack};
+use crate::function_key::FunctionKey;
 use crate::process::{ProcessId, end_session};
+use crate::settings::{DEFAULT_PORT, MinistackStatus, StartOptions, endpoint};
 
 /// Time limit for open connections to finish when the front stops.
 const DRAIN: Duration = Duration::from_secs(3);

@@ -222,7 +222,7 @@ impl<'a> Mount<'a> {
 fn refuses_state(site: &Site, place: &Path, run: &Output, words: &str) {
     let (place, said) = (place.to_str().unwrap(), shown(run));
     assert_eq!(run.status.code(), Some(2), "{said}");
-    assert!(said.contains(place) && said.contains(words) && said.contains("--state names"), "{said}");
+    assert!(said.contains(place) && said.contains(words) && said.contains("with --state"), "{said}");
     assert_eq!(site.aws(&["left"]), "[]", "{place}");
 }
 

@@ -204,7 +204,7 @@ fn wrong_account_is_refused_and_production_requires_its_name() {
     assert_eq!(left(), before, "nothing is deleted if anything may not be deleted");
 
     let teardown = site.command(&["teardown", "--env", "prod", "--local"]);
-    let question = "Type prod to take it down:";
+    let question = "Type prod to delete it:";
     let wrong = Terminal::run(&teardown, 100, &[(question, "yes")]);
     assert_eq!(wrong.code, Some(3), "{}", text(&wrong.written));
     assert_eq!(left(), before, "`yes` is not the environment's name");

@@ -202,7 +202,7 @@ fn manually_created_resources_are_adopted_unchanged() {
     assert!(asked.contains("pass --yes"), "{asked}");
     assert_eq!(site.oracle("handmade.py", &["look"]), before, "a preview changes nothing");
     site.ok(&[import.as_slice(), &["--yes"]].concat());
-    assert!(site.ok(&["import", "--env", "99", "--local"]).contains("Nothing of this environment's names"));
+    assert!(site.ok(&["import", "--env", "99", "--local"]).contains("Nothing to adopt."));
     assert_eq!(site.oracle("handmade.py", &["look"]), before, "an import changes tags only");
 
     // Settings that an import would leave as they were are changed before the import, and the plan shows them.

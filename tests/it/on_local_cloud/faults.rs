@@ -216,7 +216,7 @@ fn with_program(site: &Site, times: u32) -> Command {
     let folder = site.dir.path();
     let program = folder.join("credentials");
     let script = format!(
-        "#!/bin/sh\necho x >> {0}/asked\n[ $(wc -l < {0}/asked) -le {times} ] || {{ echo 'the run is over' >&2; exit 1; }}\n\
+        "#!/bin/sh\necho x >> {0}/asked\n[ $(wc -l < {0}/asked) -le {times} ] || {{ echo 'the session is over' >&2; exit 1; }}\n\
          date -u -d '+5 seconds' '+{{\"Version\":1,\"AccessKeyId\":\"111111111111\",\"SecretAccessKey\":\"fake-secret\",\
          \"Expiration\":\"%Y-%m-%dT%H:%M:%SZ\"}}'\n",
         folder.display()
@@ -288,7 +288,7 @@ fn missing_permission_is_reported_before_any_change() {
     site.planned();
     add(&site, &["iam.GetRole", "error=403:AccessDenied:not you"]);
     let refused = site.ends_with(3, &["deploy", "--env", "99", "--local", "--yes"]);
-    assert!(refused.contains("lack `iam:GetRole`") && refused.contains("docs/deployer-policy.json"), "{refused}");
+    assert!(refused.contains("allow `iam:GetRole`") && refused.contains("docs/deployer-policy.json"), "{refused}");
     assert!(refused.contains("nothing was changed"), "{refused}");
     assert_eq!(site.aws(&["left"]), "[]");
 }

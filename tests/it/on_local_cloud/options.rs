@@ -61,5 +61,5 @@ fn credentials_that_are_nowhere_are_asked_for() {
     let mut plan = on_aws(&site, &["plan", "--env", "99"]);
     let output = plan.env("AWS_ENDPOINT_URL", site.endpoint()).output().unwrap();
     assert_eq!(output.status.code(), Some(2), "{}", shown(&output));
-    assert!(text(&output.stderr).contains("hint: no credentials could be had: sign in"), "{}", shown(&output));
+    assert!(text(&output.stderr).contains("hint: no credentials were found: sign in"), "{}", shown(&output));
 }

@@ -66,7 +66,8 @@ fn value(inputs: &Inputs, text: &str) -> String {
 pub(crate) fn holds(inputs: &Inputs, condition: &str) -> bool {
     let inside = expression(condition).unwrap_or(condition);
     inside.split("||").fold(false, |any, comparison| {
-        let sides = comparison.split_once("==").unwrap_or_else(|| panic!("{condition}: not a form that this test supports"));
+        let sides =
+            comparison.split_once("==").unwrap_or_else(|| panic!("{condition}: not a form that this test supports"));
         let [left, right] = [sides.0, sides.1].map(|side| operand(inputs, side.trim()));
         any | left.eq_ignore_ascii_case(&right)
     })

@@ -10,8 +10,8 @@ use sftpctl_testkit::programs::{installed, venv};
 use crate::site::{Site, succeeded, until};
 
 const CREATE: &str = "
-import sys, botocore.run
-transfer = botocore.run.get_session().create_client('transfer', region_name='us-west-2', endpoint_url=sys.argv[1],
+import sys, botocore.session
+transfer = botocore.session.get_session().create_client('transfer', region_name='us-west-2', endpoint_url=sys.argv[1],
     aws_access_key_id='111111111111', aws_secret_access_key='fake-secret')
 transfer.create_server(IdentityProviderType='API_GATEWAY', SecurityPolicyName=sys.argv[2], Protocols=['SFTP'],
     IdentityProviderDetails={'Url': 'https://abc.execute-api.us-west-2.amazonaws.com/prod',

@@ -10,8 +10,8 @@ use serde::Serialize;
 
 use super::upstream::plain;
 use super::{Front, Rule};
-use crate::control::{ServerStatus, Status};
 use crate::delay::DelayChange;
+use crate::settings::{ServerStatus, Status};
 
 /// Prefix of the front's own paths.
 pub(super) const PREFIX: &str = "/_sftpctl/";
@@ -92,7 +92,7 @@ async fn status(front: &Front) -> Status {
     });
     Status {
         running: true,
-        endpoint: Some(super::super::control::endpoint(front.port)),
+        endpoint: Some(crate::settings::endpoint(front.port)),
         pid: Some(std::process::id().cast_signed()),
         ministack: Some(front.ministack.clone()),
         servers: servers.collect(),

@@ -9,7 +9,7 @@ use hyper::{Response, StatusCode};
 
 use super::Front;
 use super::pending::{between, stack_name};
-use crate::transfer::Place;
+use crate::place::Place;
 
 /// Returns `response`, or the stack's tags if the bucket has none of its own.
 pub(super) async fn answer(front: &Front, place: &Place, bucket: &str, response: Response<Body>) -> Response<Body> {

@@ -9,6 +9,7 @@ mod call;
 mod caller;
 mod calls;
 mod faults;
+mod neighbors;
 mod operation;
 mod pending;
 mod refusal;
@@ -29,7 +30,6 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 
 pub use faults::{Fault, Only, Rule};
-pub(crate) use upstream::Upstream;
 
 use self::call::Call;
 use self::caller::{Scope, Unsigned};
@@ -38,16 +38,18 @@ use self::faults::Faults;
 use self::operation::Form;
 use self::pending::Pending;
 use self::tokens::{Asked, Tokens};
-use self::upstream::{MOST_BUFFERED, plain};
+use self::upstream::{MOST_BUFFERED, Upstream, plain};
 use self::wire::{Door, Wire};
 use super::cloud::Cloud;
-use super::control::{MinistackStatus, StartOptions};
 use super::delay::Delays;
 use super::error::LocalError;
 use super::execute_api;
-use super::functions::{self, Execution, FunctionKey};
+use super::functions;
 use super::sftp::Endpoints;
-use super::transfer::{self, ApiError, Context, KeyFolder, Place, Store};
+use super::transfer::{self, ApiError, Context, KeyFolder, Store};
+use crate::function_key::{Execution, FunctionKey};
+use crate::place::Place;
+use crate::settings::{MinistackStatus, StartOptions};
 
 /// Everything a request may need.
 pub(super) struct Front {
@@ -257,8 +259,7 @@ async fn transfer_call(front: &Front, operation: &str, scope: Result<Scope, Unsi
             place: Place { account, region: scope.region },
             store: &front.store,
             keys: &front.keys,
-            cloud: &front.cloud,
-            upstream: &front.upstream,
+            neighbors: front,
             start_time: front.delays().server_start(),
         };
         let answer = transfer::answer(&context, operation, &body).await;

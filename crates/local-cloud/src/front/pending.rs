@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::transfer::Place;
+use crate::place::Place;
 
 /// Operations that are still reported as in progress.
 #[derive(Debug, Default)]

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use super::operation::Form;
-use crate::transfer::Place;
+use crate::place::Place;
 
 /// The identity of a request.
 #[derive(Clone, PartialEq, Eq, Hash)]

@@ -14,7 +14,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 
 use super::caller::{Scope, account_of};
-use crate::transfer::Place;
+use crate::place::Place;
 
 /// MiniStack's account for callers whose access key names none.
 const DEFAULT_ACCOUNT: &str = "000000000000";

@@ -5,7 +5,6 @@
 //! an error that says so.
 
 mod dynamodb;
-mod keys;
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
@@ -13,10 +12,9 @@ use std::time::SystemTime;
 use hyper::http::request::Parts;
 use serde_json::Value;
 
-pub(crate) use keys::{Execution, FunctionKey};
-
 use super::cloud::Cloud;
 use super::execute_api::sigv4::{self, Unverified};
+use crate::function_key::Execution;
 use iam_model::{Caller, Decision, Request, evaluate};
 
 /// The Python script that starts MiniStack.

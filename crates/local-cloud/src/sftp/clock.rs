@@ -4,48 +4,11 @@
 //! activity.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// Time limits of every connection.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Limits {
-    /// Seconds without any transfer or request (user guide, "Transfer Family quotas": 1,800).
-    pub idle_seconds: f64,
-    /// Seconds without an answer to keep-alives (the same page: 300).
-    pub unresponsive_seconds: f64,
-    /// Seconds from the connection to the log-in. AWS documents no limit; the default is OpenSSH's (`LoginGraceTime`).
-    pub log_in_seconds: f64,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { idle_seconds: 1800.0, unresponsive_seconds: 300.0, log_in_seconds: 120.0 }
-    }
-}
-
-impl Limits {
-    /// From the last request to the end.
-    fn idle(self) -> Duration {
-        time(self.idle_seconds)
-    }
-
-    /// From the last sign of life to the end.
-    pub(super) fn unresponsive(self) -> Duration {
-        time(self.unresponsive_seconds)
-    }
-
-    /// From the connection to the log-in.
-    fn log_in(self) -> Duration {
-        time(self.log_in_seconds)
-    }
-}
-
-fn time(seconds: f64) -> Duration {
-    Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX / 4)
-}
+use crate::settings::SftpLimits as Limits;
 
 /// The activity of one connection.
 #[derive(Debug, Clone)]
@@ -116,6 +79,8 @@ impl Clock {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[tokio::test(start_paused = true)]

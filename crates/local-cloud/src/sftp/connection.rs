@@ -15,7 +15,8 @@ use super::guard::Guard;
 use super::rights::Rights;
 use super::session::Session;
 use crate::login::{self, Admission, Asked};
-use crate::transfer::{Place, is_user_name};
+use crate::place::Place;
+use crate::transfer::is_user_name;
 
 /// Maximum number of SFTP sessions per connection, from the user guide's "Transferring files over a server endpoint
 /// using a client".

@@ -12,14 +12,16 @@ use tokio::sync::Mutex;
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::algorithms;
-use super::clock::{Clock, Limits};
+use super::clock::Clock;
 use super::connection::{Connection, Methods};
 use super::line::Line;
 use super::storage::Memory;
 use crate::cloud::Cloud;
 use crate::error::LocalError;
 use crate::files::{read_json, write_json};
-use crate::transfer::{KeyFolder, Place, Server, State, Store, security_policy};
+use crate::place::Place;
+use crate::settings::SftpLimits as Limits;
+use crate::transfer::{KeyFolder, Server, State, Store, security_policy};
 
 /// Number of unanswered keep-alives after which a client counts as unresponsive.
 const ASKED: u32 = 3;

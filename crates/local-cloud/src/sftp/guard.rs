@@ -95,8 +95,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guard<S> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::clock::Limits;
     use super::*;
+    use crate::settings::SftpLimits as Limits;
     use tokio::io::AsyncReadExt as _;
 
     #[tokio::test]

@@ -18,5 +18,4 @@ mod session;
 pub(crate) mod storage;
 mod writer;
 
-pub use clock::Limits as SftpLimits;
 pub(crate) use endpoints::Endpoints;

@@ -8,7 +8,8 @@ use serde_json::{Map, Value, json};
 
 use super::error::ApiError;
 use super::store::Server;
-use super::{Context, page, servers, tags, text};
+use super::{Context, page, tags, text};
+use crate::place::arn;
 
 /// Maximum number of keys per server, from the service's quotas.
 const MOST: usize = 10;
@@ -206,7 +207,7 @@ pub(super) fn delete(context: &Context<'_>, input: &Map<String, Value>) -> Resul
 }
 
 fn shape(context: &Context<'_>, server: &str, key: &HostKey) -> Value {
-    let server_arn = servers::arn(&context.place, server);
+    let server_arn = arn(&context.place, server);
     let (prefix, _) = server_arn.split_once(":server/").unwrap_or((&server_arn, ""));
     json!({
         "Arn": format!("{prefix}:host-key/{server}/{}", key.id),

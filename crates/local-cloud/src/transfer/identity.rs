@@ -1,10 +1,9 @@
 //! TestIdentityProvider: the log-in chain, asked without a client.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::error::ApiError;
-use super::{Context, text};
-use crate::login::{self, Asked};
+use super::{Context, User, text};
 
 /// TestIdentityProvider.
 pub(super) async fn test(context: &Context<'_>, input: &Map<String, Value>) -> Result<Value, ApiError> {
@@ -19,8 +18,8 @@ pub(super) async fn test(context: &Context<'_>, input: &Map<String, Value>) -> R
         "" => "SFTP",
         protocol => protocol,
     };
-    let asked = Asked {
-        username: text(input, "UserName"),
+    let user = User {
+        name: text(input, "UserName"),
         password: text(input, "UserPassword"),
         protocol,
         source_ip: match text(input, "SourceIp") {
@@ -28,11 +27,5 @@ pub(super) async fn test(context: &Context<'_>, input: &Map<String, Value>) -> R
             address => address,
         },
     };
-    let identity = login::ask(context.cloud, &context.place, id, &server, &asked).await;
-    Ok(json!({
-        "Response": identity.response,
-        "StatusCode": identity.status,
-        "Message": identity.message,
-        "Url": identity.url,
-    }))
+    Ok(context.neighbors.test_identity_provider((&context.place, id, &server), &user).await)
 }

@@ -15,20 +15,38 @@ mod tags;
 
 use std::time::Duration;
 
+use async_trait::async_trait;
 use serde_json::{Map, Value};
+
+use crate::place::Place;
 
 pub(crate) use error::ApiError;
 pub(crate) use host_key::KeyFolder;
 pub(crate) use policies::{SecurityPolicy, security_policy};
 pub(crate) use rules::is_user_name;
-pub(crate) use servers::arn;
-pub(crate) use store::{Place, Server, State, Store};
-
-use super::cloud::Cloud;
-use super::front::Upstream;
+pub(crate) use store::{Server, State, Store};
 
 /// What the header `X-Amz-Target` of a Transfer call starts with.
 pub(crate) const TARGET_PREFIX: &str = "TransferService.";
+
+/// What operations ask of the rest of the local cloud, which knows of this room and not the other way round.
+#[async_trait]
+pub(crate) trait Neighbors: Sync {
+    /// Asks a server's identity provider, and answers as `TestIdentityProvider` does.
+    async fn test_identity_provider(&self, server: (&Place, &str, &Server), user: &User<'_>) -> Value;
+
+    /// Whether a log group of exactly this name exists.
+    async fn log_group_exists(&self, place: &Place, name: &str) -> Result<bool, String>;
+}
+
+/// Who logs in at a `TestIdentityProvider`.
+pub(crate) struct User<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) password: &'a str,
+    /// `SFTP`.
+    pub(crate) protocol: &'a str,
+    pub(crate) source_ip: &'a str,
+}
 
 /// The parts of the local cloud that operations use.
 pub(crate) struct Context<'a> {
@@ -37,10 +55,8 @@ pub(crate) struct Context<'a> {
     pub(crate) store: &'a Store,
     /// Their private host keys.
     pub(crate) keys: &'a KeyFolder,
-    /// For log-ins.
-    pub(crate) cloud: &'a Cloud,
-    /// MiniStack, to look up resources that a server refers to.
-    pub(crate) upstream: &'a Upstream,
+    /// The rest of the local cloud.
+    pub(crate) neighbors: &'a dyn Neighbors,
     /// Time that a change of state takes.
     pub(crate) start_time: Duration,
 }

@@ -124,7 +124,7 @@ pub(super) async fn log_groups(context: &Context<'_>, settings: &Map<String, Val
                 return Err(ApiError::invalid(what));
             }
         };
-        match context.upstream.log_group_exists(&context.place, name).await {
+        match context.neighbors.log_group_exists(&context.place, name).await {
             Ok(true) => {}
             Ok(false) => return Err(ApiError::invalid(format!("The log group {name} does not exist"))),
             Err(what) => return Err(ApiError::internal(format!("looking up the log group {name}: {what}"))),

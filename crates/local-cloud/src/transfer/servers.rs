@@ -6,8 +6,9 @@ use serde_json::{Map, Value, json};
 
 use super::error::ApiError;
 use super::host_key;
-use super::store::{Place, Server, State};
+use super::store::{Server, State};
 use super::{Context, page, rules, tags, text};
+use crate::place::arn;
 
 /// CreateServer. There is no client token: two calls make two servers, as on AWS.
 pub(super) async fn create(context: &Context<'_>, mut input: Map<String, Value>) -> Result<Value, ApiError> {
@@ -196,14 +197,4 @@ pub(super) fn delete(context: &Context<'_>, input: &Map<String, Value>) -> Resul
     context.store.remove(&context.place, id)?;
     context.keys.forget_all(id);
     Ok(())
-}
-
-/// The server's ARN.
-pub(crate) fn arn(place: &Place, id: &str) -> String {
-    let partition = match place.region.as_str() {
-        region if region.starts_with("cn-") => "aws-cn",
-        region if region.starts_with("us-gov-") => "aws-us-gov",
-        _ => "aws",
-    };
-    format!("arn:{partition}:transfer:{}:{}:server/{id}", place.region, place.account)
 }

@@ -12,17 +12,9 @@ use super::error::ApiError;
 use super::host_key::HostKey;
 use crate::error::LocalError;
 use crate::files::{read_json, write_json};
+use crate::place::Place;
 
 const VERSION: u32 = 1;
-
-/// An account and a region, which together separate servers on AWS.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Place {
-    /// Twelve digits.
-    pub(crate) account: String,
-    /// For example `us-west-2`.
-    pub(crate) region: String,
-}
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::error::ApiError;
-use super::{Context, page, servers, text};
+use super::{Context, page, text};
+use crate::place;
 
 /// The most tags a resource can have.
 const MOST: usize = 50;
@@ -85,5 +86,5 @@ pub(super) fn list(context: &Context<'_>, input: &Map<String, Value>) -> Result<
 fn server(context: &Context<'_>, input: &Map<String, Value>) -> Result<String, ApiError> {
     let arn = text(input, "Arn");
     let id = arn.rsplit('/').next().unwrap_or_default();
-    if servers::arn(&context.place, id) == arn { Ok(id.to_owned()) } else { Err(ApiError::unknown("Server", arn)) }
+    if place::arn(&context.place, id) == arn { Ok(id.to_owned()) } else { Err(ApiError::unknown("Server", arn)) }
 }

@@ -187,7 +187,7 @@ fn one_connection_serves_many_sessions_in_turn() {
     for number in 1..=25 {
         let mut sftp = site.openssh("sftp", &Login::new("multiplexer", "never prompted for"));
         let output = with_input(sftp.args(["-o", &path, "-b", "-", "-P", &port, &host]), b"pwd\n");
-        succeeded(&format!("run {number}"), &output);
+        succeeded(&format!("session {number}"), &output);
     }
 }
 

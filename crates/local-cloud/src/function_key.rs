@@ -1,4 +1,4 @@
-//! Sessions of functions: issued by `launch.py`, recognised by their token.
+//! The keys of functions: what signs the calls of a local function, and tells which function it is.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     /// A token as `launch.py` creates it.
-    pub(in crate::functions) fn token(function: &str, role: &str) -> String {
+    pub(crate) fn token(function: &str, role: &str) -> String {
         let who = serde_json::json!({ "function": function, "role": role }).to_string();
         format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(who))
     }

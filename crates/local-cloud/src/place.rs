@@ -1,0 +1,20 @@
+//! Where on AWS something is: in which account and region.
+
+/// An account and a region, which together separate servers on AWS.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place {
+    /// Twelve digits.
+    pub(crate) account: String,
+    /// For example `us-west-2`.
+    pub(crate) region: String,
+}
+
+/// The ARN of a Transfer server.
+pub(crate) fn arn(place: &Place, id: &str) -> String {
+    let partition = match place.region.as_str() {
+        region if region.starts_with("cn-") => "aws-cn",
+        region if region.starts_with("us-gov-") => "aws-us-gov",
+        _ => "aws",
+    };
+    format!("arn:{partition}:transfer:{}:{}:server/{id}", place.region, place.account)
+}
