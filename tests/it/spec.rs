@@ -1,7 +1,5 @@
 //! The environment file, as the program reads it.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use rstest::rstest;
 
 #[rstest]
