@@ -10,7 +10,7 @@ const MOST_PASSWORD: usize = 1024;
 pub enum RuleError {
     /// Transfer takes no such name.
     #[error(
-        "`{0}` is no user name for Transfer Family: 3 to 100 letters, digits, `_`, `@`, `.` or `-`, beginning with a \
+        "invalid user name `{0}` for Transfer Family: use 3 to 100 letters, digits, `_`, `@`, `.` or `-`, beginning with a \
          letter, a digit or `_`"
     )]
     Username(String),
@@ -18,7 +18,7 @@ pub enum RuleError {
     #[error("`{0}` is on the block list: the authorizer refuses this name before any look-up")]
     Blocked(String),
     /// A customer's number.
-    #[error("an organisation's id is a whole number from 1 on, not {0}")]
+    #[error("invalid organisation ID {0}: use a whole number from 1 on")]
     OrgId(i64),
     /// Nothing.
     #[error("the password is empty")]
@@ -27,10 +27,10 @@ pub enum RuleError {
     #[error("the password is longer than {MOST_PASSWORD} characters")]
     LongPassword,
     /// SSH would cut it.
-    #[error("the password has a control character")]
+    #[error("the password contains a control character")]
     ControlPassword,
     /// No key.
-    #[error("{0} holds no public key of OpenSSH's form")]
+    #[error("{0} does not contain a public key in OpenSSH's format")]
     PublicKey(String),
 }
 

@@ -76,16 +76,16 @@ impl Account {
         let text = |attribute| match item.get(attribute) {
             None => Ok(None),
             Some(Attribute::Text(text)) => Ok(Some(text.clone())),
-            Some(_) => Err(wrong(attribute, "is no text")),
+            Some(_) => Err(wrong(attribute, "is not a string")),
         };
         let texts = |attribute| match item.get(attribute) {
             None => Ok(Vec::new()),
             Some(Attribute::Texts(texts)) => Ok(texts.clone()),
-            Some(_) => Err(wrong(attribute, "is no list of texts")),
+            Some(_) => Err(wrong(attribute, "is not a list of strings")),
         };
         let org_id = match item.get(ORG_ID) {
-            Some(Attribute::Number(digits)) => digits.parse().map_err(|_| wrong(ORG_ID, "is no whole number"))?,
-            Some(_) => return Err(wrong(ORG_ID, "is no number")),
+            Some(Attribute::Number(digits)) => digits.parse().map_err(|_| wrong(ORG_ID, "is not a whole number"))?,
+            Some(_) => return Err(wrong(ORG_ID, "is not a number")),
             None => return Err(wrong(ORG_ID, "is missing")),
         };
         let username = text(USERNAME)?.filter(|name| !name.is_empty()).ok_or(wrong(USERNAME, "is missing"))?;
@@ -98,7 +98,7 @@ impl Account {
         };
         let allowed: Vec<IpNet> = texts(ALLOWED)?
             .iter()
-            .map(|range| parse_range(range).ok_or(wrong(ALLOWED, "has something that is no address range")))
+            .map(|range| parse_range(range).ok_or(wrong(ALLOWED, "contains an invalid address range")))
             .collect::<Result<_, _>>()?;
         // An empty list is more likely a slip than "everybody".
         if allowed.is_empty() && item.contains_key(ALLOWED) {

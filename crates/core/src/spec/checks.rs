@@ -91,14 +91,15 @@ impl Checker<'_> {
 
     fn region(&mut self, value: &Spanned<String>) {
         if !regions::exists(&value.value) {
-            let fault = self.fault(value, format!("there is no region `{}` (commercial regions only)", value.value));
+            let fault =
+                self.fault(value, format!("unknown region `{}` (only commercial regions are supported)", value.value));
             fault.hint = regions::nearest(&value.value).map(|near| format!("did you mean `{near}`?"));
         }
     }
 
     fn within(&mut self, value: Option<&Spanned<u32>>, what: &str, lowest: u32, highest: u32) {
         if let Some(value) = value.filter(|v| v.value < lowest || v.value > highest) {
-            self.fault(value, format!("{what} is {}; AWS takes {lowest} to {highest}", value.value));
+            self.fault(value, format!("{what} is {}; AWS allows {lowest} to {highest}", value.value));
         }
     }
 
@@ -106,7 +107,7 @@ impl Checker<'_> {
         if !all.contains(&value.value.as_str()) {
             let hint = nearest(&value.value, all.iter().copied()).map(|near| format!("did you mean `{near}`?"));
             let hint = hint.unwrap_or_else(|| format!("one of: {}", all.join(", ")));
-            self.fault(value, format!("`{}` is no {what}", value.value)).hint = Some(hint);
+            self.fault(value, format!("invalid {what} `{}`", value.value)).hint = Some(hint);
         }
     }
 }
@@ -115,18 +116,21 @@ impl Checker<'_> {
 fn bucket_fault(name: &str) -> Option<String> {
     let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
     if name.len() < 3 || name.len() > 63 {
-        return Some(format!("the bucket name `{name}` has {} characters; S3 takes 3 to 63", name.len()));
+        return Some(format!("the bucket name `{name}` has {} characters; S3 allows 3 to 63", name.len()));
     }
     if let Some(bad) = name.chars().find(|c| !(c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.')))
     {
-        return Some(format!("the bucket name `{name}` has `{bad}`; S3 takes lower-case letters, digits and hyphens"));
+        return Some(format!(
+            "the bucket name `{name}` contains `{bad}`; S3 allows lower-case letters, digits and hyphens"
+        ));
     }
     if !edge(name.chars().next()) || !edge(name.chars().last()) || name.contains("..") || name.starts_with("xn--") {
         return Some(format!(
             "the bucket name `{name}` must begin and end with a letter or digit, without `..` or `xn--`"
         ));
     }
-    name.contains('.').then(|| format!("the bucket name `{name}` has a dot, which breaks TLS to its own host name"))
+    name.contains('.')
+        .then(|| format!("the bucket name `{name}` contains a dot, which breaks TLS to the bucket's own host name"))
 }
 
 /// All faults of values in the file.
@@ -144,23 +148,31 @@ pub(super) fn check(file: &File, source: &str) -> Vec<Fault> {
 
 fn basics(checker: &mut Checker<'_>, file: &File) {
     if file.version.value != 1 {
-        checker.fault(&file.version, format!("version {} of the format is not known", file.version.value)).hint =
-            Some("this sftpctl reads version 1; a newer file needs a newer sftpctl".into());
+        checker.fault(&file.version, format!("unknown format version {}", file.version.value)).hint =
+            Some("this sftpctl reads version 1; upgrade sftpctl for a newer file".into());
     }
-    let message = format!("`{}` cannot be part of names in AWS", file.environment.value);
+    let message = format!("`{}` cannot be part of the names of AWS resources", file.environment.value);
     checker.matches(
         &file.environment,
         "^[A-Za-z0-9][A-Za-z0-9-]{0,18}[A-Za-z0-9]$|^[A-Za-z0-9]$",
         message,
         "letters, digits and hyphens, at most 20, with a letter or digit at both ends",
     );
-    let message = format!("`{}` is no AWS account: it has {} characters", file.account.value, file.account.value.len());
+    let message = format!(
+        "invalid AWS account `{}`: expected 12 digits, got {} characters",
+        file.account.value,
+        file.account.value.len()
+    );
     checker.matches(&file.account, "^[0-9]{12}$", message, "twelve digits, in quotes");
     checker.region(&file.home_region);
     for (region, settings) in &file.regions {
         if !regions::exists(region) {
             checker
-                .key_fault(region, settings, format!("there is no region `{region}` (commercial regions only)"))
+                .key_fault(
+                    region,
+                    settings,
+                    format!("unknown region `{region}` (only commercial regions are supported)"),
+                )
                 .hint = regions::nearest(region).map(|near| format!("did you mean `{near}`?"));
         }
     }
@@ -175,13 +187,14 @@ fn clusters(checker: &mut Checker<'_>, file: &File) {
     let prefix = file.names.bucket_prefix.as_ref().map_or("pl-pt", |prefix| prefix.value.as_str());
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     if file.clusters.value.is_empty() {
-        checker.fault(&file.clusters, "there is no cluster, so there is no bucket for customers' files").hint =
-            Some("such as `99-0: us-west-2`".into());
+        checker
+            .fault(&file.clusters, "at least one cluster is needed: each has the bucket for its customers' files")
+            .hint = Some("for example `99-0: us-west-2`".into());
     }
     role(checker, file, prefix);
     for (cluster, region) in &file.clusters.value {
         if cluster.is_empty() {
-            checker.key_fault(cluster, region, "a cluster has no name").hint = Some("such as `99-0`".into());
+            checker.key_fault(cluster, region, "a cluster needs a name").hint = Some("for example `99-0`".into());
         } else if let Some(message) = bucket_fault(&format!("{prefix}{cluster}-uploads")) {
             checker.key_fault(cluster, region, message).hint =
                 Some("the name is `names.bucket_prefix`, the cluster and `-uploads`".into());
@@ -199,7 +212,7 @@ fn clusters(checker: &mut Checker<'_>, file: &File) {
                 cluster,
                 region,
                 format!(
-                    "{} has more clusters than one stack holds: CloudFormation takes {STACK_LIMIT} resources",
+                    "{} has more clusters than fit into one stack: CloudFormation allows {STACK_LIMIT} resources",
                     region.value
                 ),
             );
@@ -215,7 +228,7 @@ fn role(checker: &mut Checker<'_>, file: &File, prefix: &str) {
     let Some(part) = parts.get(user_policies::ATTACHED_AT_MOST) else { return };
     let (cluster, region) = all[part.start];
     let message = format!(
-        "{} clusters are more than the user role can name: {} fit into the {} policies that AWS attaches to a role",
+        "{} clusters are more than the user role's policies can name: {} fit into the {} policies that IAM allows for a role",
         all.len(),
         part.start,
         user_policies::ATTACHED_AT_MOST
@@ -226,7 +239,7 @@ fn role(checker: &mut Checker<'_>, file: &File, prefix: &str) {
 
 fn table(checker: &mut Checker<'_>, file: &File) {
     if let Some(name) = &file.table.name {
-        let message = format!("DynamoDB takes no table name `{}`", name.value);
+        let message = format!("invalid table name `{}` for DynamoDB", name.value);
         checker.matches(name, "^[A-Za-z0-9_.-]{3,255}$", message, "3 to 255 letters, digits, `_`, `.` and `-`");
     }
     let Some(regions) = &file.table.regions else { return };
@@ -260,7 +273,7 @@ fn names(checker: &mut Checker<'_>, file: &File) {
         }
     }
     if let Some(role) = &file.names.user_role {
-        let message = format!("IAM takes no role name `{}`", role.value);
+        let message = format!("invalid role name `{}` for IAM", role.value);
         checker.matches(role, "^[A-Za-z0-9_+=,.@-]{1,64}$", message, "1 to 64 letters, digits and `_+=,.@-`");
     }
     for region in file.regions.keys() {
@@ -268,7 +281,7 @@ fn names(checker: &mut Checker<'_>, file: &File) {
         if name.len() > 64 {
             checker.fault(
                 &file.environment,
-                format!("the function name `{name}` has {} characters; Lambda takes 64", name.len()),
+                format!("the function name `{name}` has {} characters; Lambda allows 64", name.len()),
             );
             break;
         }
@@ -278,74 +291,74 @@ fn names(checker: &mut Checker<'_>, file: &File) {
 fn settings(checker: &mut Checker<'_>, file: &File) {
     for rule in &file.drift.ignore {
         if rule.reason.value.trim().is_empty() {
-            checker.fault(&rule.reason, "what is ignored needs a reason").hint =
-                Some("who changes it, and why that is right".into());
+            checker.fault(&rule.reason, "an `ignore` rule needs a `reason`").hint =
+                Some("say who changes it, and why that is right".into());
         }
         if !rule.resource.value.contains('/') {
-            checker.fault(&rule.resource, format!("`{}` names no resource", rule.resource.value)).hint =
+            checker.fault(&rule.resource, format!("`{}` does not name a resource", rule.resource.value)).hint =
                 Some("as `sftpctl drift` shows it: us-west-2/server, us-west-2/stack/Authorizer".into());
         }
     }
     if let Some(policy) = &file.server.security_policy {
-        checker.one_of(policy, "security policy of Transfer Family", &POLICIES);
+        checker.one_of(policy, "security policy for Transfer Family", &POLICIES);
     }
     if let Some(role) = &file.server.logging_role {
-        let message = format!("IAM takes no role name `{}`", role.value);
+        let message = format!("invalid role name `{}` for IAM", role.value);
         checker.matches(role, "^[A-Za-z0-9_+=,.@-]{1,64}$", message, "the name of a role, not its ARN");
     }
     if let Some(authentication) = &file.server.authentication {
         checker.one_of(
             authentication,
-            "way to log in",
+            "authentication method",
             &["PASSWORD", "PUBLIC_KEY", "PUBLIC_KEY_OR_PASSWORD", "PUBLIC_KEY_AND_PASSWORD"],
         );
     }
     for source in &file.server.host_keys {
         if HostKeySource::parse(&source.value).is_none() {
             // What stands there may be a key itself: not shown again.
-            checker.fault(source, "this does not say where a host key is kept").hint =
-                Some("file:PATH, secretsmanager:NAME or ssm:NAME".into());
+            checker.fault(source, "invalid location of a host key").hint =
+                Some("use file:PATH, secretsmanager:NAME or ssm:NAME".into());
         }
     }
     checker.within(file.authorizer.memory_mb.as_ref(), "the authorizer's memory", 128, 10_240);
     checker.within(file.authorizer.timeout_seconds.as_ref(), "the authorizer's time-out", 1, 29);
     if let Some(architecture) = &file.authorizer.architecture {
-        checker.one_of(architecture, "architecture of Lambda", &["x86_64", "arm64"]);
+        checker.one_of(architecture, "architecture for Lambda", &["x86_64", "arm64"]);
     }
     if let Some(home) = &file.authorizer.home {
         checker.one_of(home, "form of the home folder", &["path", "logical"]);
     }
     for name in file.authorizer.block_list.iter().flatten() {
-        let message = format!("`{}` is no user name", name.value);
+        let message = format!("invalid user name `{}`", name.value);
         checker.matches(name, r"^[\w][\w@.-]{0,99}$", message, "letters, digits, `_`, `@`, `.` and `-`");
     }
     if let Some(list) = &file.authorizer.block_list {
         let size = list.iter().map(|name| name.value.len() + 1).sum::<usize>();
         if let Some(name) = list.first().filter(|_| size > BLOCK_LIST) {
-            let message = format!("the block list has {size} characters; {BLOCK_LIST} fit");
+            let message = format!("the block list has {size} characters; at most {BLOCK_LIST} fit");
             checker.fault(name, message).hint = Some("a Lambda function's environment takes 4,096 in all".into());
         }
     }
     if let Some(days) = file.logs.retention_days.as_ref().filter(|days| !RETENTION.contains(&days.value)) {
         let near = RETENTION.iter().min_by_key(|known| known.abs_diff(days.value));
-        checker.fault(days, format!("CloudWatch Logs does not keep lines for {} days", days.value)).hint =
-            near.map(|near| format!("the nearest it takes is {near}"));
+        checker.fault(days, format!("CloudWatch Logs has no retention of {} days", days.value)).hint =
+            near.map(|near| format!("the nearest value that it allows is {near}"));
     }
     for (region, topic) in &file.alarms.topics {
         if !file.regions.contains_key(region) {
             checker.key_fault(region, topic, format!("{region} is not among `regions`"));
         }
-        let message = format!("`{}` is no SNS topic of {region}", topic.value);
+        let message = format!("`{}` is not the ARN of an SNS topic in {region}", topic.value);
         let pattern = format!("^arn:aws:sns:{}:[0-9]{{12}}:[A-Za-z0-9_-]{{1,256}}$", regex_lite::escape(region));
         checker.matches(topic, &pattern, message, &format!("arn:aws:sns:{region}:<account>:<name>"));
     }
     if let Some(place) = &file.state.place
         && let Err(why) = place.value.parse::<StatePlace>()
     {
-        checker.fault(place, format!("state cannot be kept there: {why}"));
+        checker.fault(place, format!("invalid place for the state: {why}"));
     }
     if let Some(seconds) = file.state.lease_seconds.as_ref().filter(|seconds| !(2..=900).contains(&seconds.value)) {
-        checker.fault(seconds, "a lock's lease has 2 to 900 seconds");
+        checker.fault(seconds, "a lease must be 2 to 900 seconds");
     }
     // The last is how long to look for what an earlier run may have created.
     let mut known: Vec<&str> = Kind::ALL.iter().map(|kind| kind.deadline().0).chain(["unseen"]).collect();
@@ -353,8 +366,8 @@ fn settings(checker: &mut Checker<'_>, file: &File) {
     known.retain(|setting| seen.insert(*setting));
     for (kind, seconds) in &file.deadlines {
         if !known.contains(&kind.as_str()) {
-            checker.key_fault(kind, seconds, format!("there is no deadline for `{kind}`")).hint =
-                Some(format!("kinds: {}", known.join(", ")));
+            checker.key_fault(kind, seconds, format!("unknown deadline `{kind}`")).hint =
+                Some(format!("the deadlines are: {}", known.join(", ")));
         }
     }
 }
@@ -362,26 +375,26 @@ fn settings(checker: &mut Checker<'_>, file: &File) {
 fn dns(checker: &mut Checker<'_>, file: &File) {
     let Some(dns) = &file.dns else { return };
     const NAME: &str = r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])$";
-    let message = format!("`{}` is no DNS zone", dns.zone.value);
-    checker.matches(&dns.zone, NAME, message, "such as xx.net: lower case, without the last dot");
+    let message = format!("invalid DNS zone `{}`", dns.zone.value);
+    checker.matches(&dns.zone, NAME, message, "for example xx.net: in lower case, without the final dot");
     if let Some(id) = &dns.zone_id {
-        let message = format!("`{}` is no id of a hosted zone", id.value);
-        checker.matches(id, "^[A-Z0-9]{1,32}$", message, "such as Z0123456789ABC, without /hostedzone/");
+        let message = format!("invalid hosted zone ID `{}`", id.value);
+        checker.matches(id, "^[A-Z0-9]{1,32}$", message, "for example Z0123456789ABC, without /hostedzone/");
     }
     checker.within(dns.ttl.as_ref(), "the TTL", 1, 604_800);
     let stem = if file.production { "uploads".to_owned() } else { format!("{}-uploads", file.environment.value) };
     for (name, region) in &dns.aliases {
         if !name.ends_with(&format!(".{}", dns.zone.value)) || !Regex::new(NAME).is_ok_and(|r| r.is_match(name)) {
-            checker.key_fault(name, region, format!("`{name}` is no name in the zone {}", dns.zone.value));
+            checker.key_fault(name, region, format!("`{name}` is not a name in the zone {}", dns.zone.value));
         }
         let taken =
             file.regions.iter().any(|(r, s)| s.value.server && *name == format!("{stem}-{r}.{}", dns.zone.value));
         if taken || (dns.latency && *name == format!("{stem}.{}", dns.zone.value)) {
-            checker.key_fault(name, region, format!("`{name}` is made anyway"));
+            checker.key_fault(name, region, format!("`{name}` is already created automatically"));
         }
         if !file.regions.get(&region.value).is_some_and(|settings| settings.value.server) {
-            checker.fault(region, format!("there is no server in {}", region.value)).hint =
-                Some("an alias points to a region with `server: true`".into());
+            checker.fault(region, format!("{} has no server", region.value)).hint =
+                Some("an alias must point to a region with `server: true`".into());
         }
     }
 }
@@ -397,16 +410,16 @@ fn tags(checker: &mut Checker<'_>, file: &File) {
             );
         }
         if key.is_empty() || key.chars().count() > 128 || value.value.chars().count() > 256 {
-            checker.key_fault(key, value, "AWS takes 1 to 128 characters for a tag's key and 256 for its value");
+            checker.key_fault(key, value, "a tag's key has 1 to 128 characters, its value at most 256");
         }
         // What every service takes (AWS General Reference, "Tagging your AWS resources"); IAM and S3 refuse others.
         let odd = |c: &char| !(c.is_alphanumeric() || *c == ' ' || "_.:/=+-@".contains(*c));
         if let Some(bad) = key.chars().chain(value.value.chars()).find(odd) {
-            checker.key_fault(key, value, format!("AWS takes no `{bad}` in a tag")).hint =
-                Some("letters, digits, spaces and `_.:/=+-@`".into());
+            checker.key_fault(key, value, format!("AWS does not allow `{bad}` in a tag")).hint =
+                Some("use letters, digits, spaces and `_.:/=+-@`".into());
         }
         if index == 45 {
-            checker.key_fault(key, value, "AWS takes 50 tags, of which sftpctl needs five");
+            checker.key_fault(key, value, "AWS allows 50 tags, and sftpctl needs five of them");
         }
     }
 }

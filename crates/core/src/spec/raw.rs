@@ -267,7 +267,7 @@ fn structure(source: &str, error: &serde_saphyr::Error) -> Fault {
     let mut fault = Fault::new(source, start, start + length, message.clone());
     let quoted = message.split('`').nth(1).unwrap_or_default();
     if let serde_saphyr::Error::SerdeUnknownField { field, expected, .. } = error.without_snippet() {
-        fault.message = format!("there is no setting `{field}` here");
+        fault.message = format!("unknown setting `{field}`");
         fault.hint = Some(match nearest(field, expected.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("the settings here are: {}", expected.join(", ")),
@@ -291,23 +291,23 @@ fn plain_words(source: &str, message: &str) -> Option<(&'static str, &'static st
     let has = |words: &str| message.contains(words);
     let blank = source.lines().all(|line| line.trim_start().is_empty() || line.trim_start().starts_with('#'));
     Some(if message == "invalid boolean" {
-        ("this is no boolean", "true or false")
+        ("not a boolean", "use true or false")
     } else if blank {
-        ("there are no settings in this file", "`environments/99.yaml` and `sftpctl schema` show what belongs here")
+        ("this file has no settings", "`environments/99.yaml` and `sftpctl schema` show what belongs here")
     } else if has("expected mapping start") {
-        ("settings are expected here", "each is written `name: value`, those below another two spaces further in")
+        ("expected settings here", "write each as `name: value`, and indent those below another by two spaces")
     } else if has("null into") {
-        ("a value is missing", "write it behind the colon, or remove the setting to get its default")
+        ("a value is missing", "write it after the colon, or remove the setting to use its default")
     } else if has("multiple YAML documents") {
         ("a second document begins here", "one file is one environment: remove everything from `---` on")
     } else if has("tabs disallowed") {
-        ("a tab is no indentation in YAML", "indent with spaces, two for each level")
+        ("YAML does not allow tabs for indentation", "indent with spaces, two for each level")
     } else if has("unexpected character") && has("{0}") {
-        ("there is a NUL byte in this file", "save it again as UTF-8 text")
+        ("there is a NUL byte in this file", "re-save it as UTF-8 text")
     } else if has("invalid u") || has("invalid i") {
-        ("this is no whole number", "digits only, without a point or a unit")
+        ("not a whole number", "use digits only, without a decimal point or a unit")
     } else if has("unknown anchor") {
-        ("no anchor of this name comes before", "`&name` marks a value, `*name` further down repeats it")
+        ("unknown anchor", "define it above with `&name`; `*name` repeats its value")
     } else {
         return None;
     })

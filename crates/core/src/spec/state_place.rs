@@ -55,8 +55,8 @@ impl FromStr for StatePlace {
     fn from_str(text: &str) -> Result<Self, String> {
         let Some(rest) = text.strip_prefix("s3://") else {
             return match text.split_once("://") {
-                Some((scheme, _)) => Err(format!("state cannot be kept in {scheme}: a folder, or s3://BUCKET/PREFIX")),
-                None if text.is_empty() => Err("a folder, or s3://BUCKET/PREFIX".to_owned()),
+                Some((scheme, _)) => Err(format!("unsupported scheme {scheme}: use a folder, or s3://BUCKET/PREFIX")),
+                None if text.is_empty() => Err("use a folder, or s3://BUCKET/PREFIX".to_owned()),
                 None => Ok(Self::Folder(text.into())),
             };
         };
@@ -64,12 +64,12 @@ impl FromStr for StatePlace {
         let (bucket, prefix) = path.split_once('/').unwrap_or((path, ""));
         let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || ".-".contains(c);
         if !(3..=63).contains(&bucket.len()) || !bucket.chars().all(fits) {
-            return Err(format!("`{bucket}` is no name of a bucket"));
+            return Err(format!("invalid bucket name `{bucket}`"));
         }
         let region = match query.map(|query| query.strip_prefix("region=")) {
             None => None,
             Some(Some(region)) if !region.is_empty() => Some(region.to_owned()),
-            Some(_) => return Err("after the question mark only region=REGION is known".to_owned()),
+            Some(_) => return Err("only region=REGION is supported after the question mark".to_owned()),
         };
         let prefix = prefix.trim_matches('/');
         let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };

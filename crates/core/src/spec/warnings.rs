@@ -16,8 +16,8 @@ pub(super) fn all(environment: &Environment) -> Vec<String> {
     let policy = environment.server.security_policy.as_str();
     if policy != RECOMMENDED && !AS_STRICT.contains(&policy) {
         warnings.push(format!(
-            "{policy} lets clients use algorithms that count as weak by now; AWS recommends {RECOMMENDED} \
-             (`server.security_policy`), unless a client is too old for it"
+            "{policy} allows algorithms that are considered weak today; AWS recommends {RECOMMENDED} \
+             (`server.security_policy`), unless a client is too old for that"
         ));
     }
     let buckets: Vec<_> =

@@ -46,23 +46,28 @@ fn the_shipped_environments_are_sound() {
 }
 
 #[rstest]
-#[case::unknown_key("clusters:", "clustres:", "there is no setting `clustres` here", "did you mean `clusters`?")]
+#[case::unknown_key("clusters:", "clustres:", "unknown setting `clustres`", "did you mean `clusters`?")]
 #[case::missing_key("version: 1\n", "", "the setting `version` is missing", "")]
 #[case::duplicate_key("version: 1\n", "version: 1\nversion: 1\n", "duplicate", "")]
 #[case::wrong_type("{ server: true }", "{ server: perhaps }", "bool", "")]
 #[case::bad_region(
     "  us-west-2: { server",
     "  us-wets-2: { server",
-    "there is no region `us-wets-2`",
+    "unknown region `us-wets-2`",
     "did you mean `us-west-2`?"
 )]
-#[case::bad_home("home_region: us-west-2", "home_region: eu-wst-1", "there is no region `eu-wst-1`", "did you mean")]
-#[case::account("\"111111111111\"", "\"1111\"", "`1111` is no AWS account: it has 4 characters", "twelve digits")]
-#[case::bucket_case("99-0: us-west-2", "99_A: us-west-2", "has `_`", "cluster")]
+#[case::bad_home("home_region: us-west-2", "home_region: eu-wst-1", "unknown region `eu-wst-1`", "did you mean")]
+#[case::account(
+    "\"111111111111\"",
+    "\"1111\"",
+    "invalid AWS account `1111`: expected 12 digits, got 4 characters",
+    "twelve digits"
+)]
+#[case::bucket_case("99-0: us-west-2", "99_A: us-west-2", "contains `_`", "cluster")]
 #[case::bucket_length(
     "99-0: us-west-2",
     "99-0123456789012345678901234567890123456789012345678901: us-west-2",
-    "S3 takes 3 to 63",
+    "S3 allows 3 to 63",
     ""
 )]
 #[case::duplicate_cluster("  99-0: us-west-2\n", "  99-0: us-west-2\n  99-0: us-west-2\n", "duplicate", "")]
@@ -80,66 +85,76 @@ fn the_shipped_environments_are_sound() {
     "no replica in the home region",
     "table.regions"
 )]
-#[case::table_name("clusters:", "table: { name: a }\nclusters:", "DynamoDB takes no table name `a`", "3 to 255")]
-#[case::environment_name("\"99\"", "\"9 9\"", "`9 9` cannot be part of names", "letters")]
-#[case::version("version: 1", "version: 2", "version 2 of the format is not known", "newer")]
+#[case::table_name("clusters:", "table: { name: a }\nclusters:", "invalid table name `a` for DynamoDB", "3 to 255")]
+#[case::environment_name("\"99\"", "\"9 9\"", "`9 9` cannot be part of the names", "letters")]
+#[case::version("version: 1", "version: 2", "unknown format version 2", "newer")]
 #[case::ignored_without_reason(
     "clusters:",
     "drift: { ignore: [{ resource: us-west-2/server, reason: \" \" }] }\nclusters:",
-    "what is ignored needs a reason",
-    "who changes it"
+    "an `ignore` rule needs a `reason`",
+    "say who changes it"
 )]
 #[case::ignored_without_resource(
     "clusters:",
     "drift: { ignore: [{ resource: \"*\", reason: why }] }\nclusters:",
-    "`*` names no resource",
+    "`*` does not name a resource",
     "as `sftpctl drift` shows it"
 )]
-#[case::retention("clusters:", "logs: { retention_days: 31 }\nclusters:", "31 days", "nearest it takes is 30")]
-#[case::memory("clusters:", "authorizer: { memory_mb: 64 }\nclusters:", "AWS takes 128 to 10240", "")]
-#[case::timeout("clusters:", "authorizer: { timeout_seconds: 60 }\nclusters:", "AWS takes 1 to 29", "")]
+#[case::retention(
+    "clusters:",
+    "logs: { retention_days: 31 }\nclusters:",
+    "31 days",
+    "nearest value that it allows is 30"
+)]
+#[case::memory("clusters:", "authorizer: { memory_mb: 64 }\nclusters:", "AWS allows 128 to 10240", "")]
+#[case::timeout("clusters:", "authorizer: { timeout_seconds: 60 }\nclusters:", "AWS allows 1 to 29", "")]
 #[case::architecture(
     "clusters:",
     "authorizer: { architecture: arm }\nclusters:",
-    "no architecture",
+    "invalid architecture",
     "did you mean `arm64`?"
 )]
 #[case::security_policy(
     "clusters:",
     "server: { security_policy: TransferSecurityPolicy-2025-3 }\nclusters:",
-    "no security policy",
+    "invalid security policy",
     "did you mean `TransferSecurityPolicy-2025-03`?"
 )]
-#[case::role("clusters:", "names: { user_role: \"a b\" }\nclusters:", "IAM takes no role name `a b`", "")]
-#[case::code_bucket("clusters:", "names: { code_bucket_prefix: Lambda }\nclusters:", "has `L`", "")]
-#[case::zone("clusters:", "dns: { zone: XX }\nclusters:", "`XX` is no DNS zone", "lower case")]
+#[case::role("clusters:", "names: { user_role: \"a b\" }\nclusters:", "invalid role name `a b` for IAM", "")]
+#[case::code_bucket("clusters:", "names: { code_bucket_prefix: Lambda }\nclusters:", "contains `L`", "")]
+#[case::zone("clusters:", "dns: { zone: XX }\nclusters:", "invalid DNS zone `XX`", "lower case")]
 #[case::alias(
     "clusters:",
     "dns: { zone: xx.net, aliases: { a.yy.net: us-west-2 } }\nclusters:",
-    "no name in the zone xx.net",
+    "not a name in the zone xx.net",
     ""
 )]
 #[case::alias_region(
     "clusters:",
     "dns: { zone: xx.net, aliases: { a.xx.net: us-east-1 } }\nclusters:",
-    "there is no server in us-east-1",
+    "us-east-1 has no server",
     ""
 )]
 #[case::tag("clusters:", "tags: { \"aws:x\": y }\nclusters:", "reserved", "")]
 #[case::topic(
     "clusters:",
     "alarms: { topics: { us-west-2: nonsense } }\nclusters:",
-    "no SNS topic of us-west-2",
+    "not the ARN of an SNS topic in us-west-2",
     "arn:aws:sns"
 )]
 #[case::tag_character(
     "clusters:",
     "tags: { owner: \"a;b\" }\nclusters:",
-    "AWS takes no `;` in a tag",
+    "AWS does not allow `;` in a tag",
     "letters, digits"
 )]
-#[case::no_clusters("clusters:\n  99-0: us-west-2", "clusters: {}", "there is no cluster", "99-0: us-west-2")]
-#[case::deadline("clusters:", "deadlines: { stak: 5 }\nclusters:", "no deadline for `stak`", "stack")]
+#[case::no_clusters(
+    "clusters:\n  99-0: us-west-2",
+    "clusters: {}",
+    "at least one cluster is needed",
+    "99-0: us-west-2"
+)]
+#[case::deadline("clusters:", "deadlines: { stak: 5 }\nclusters:", "unknown deadline `stak`", "stack")]
 fn a_fault_is_named(#[case] from: &str, #[case] to: &str, #[case] message: &str, #[case] hint: &str) {
     let source = MINIMAL.replacen(from, to, 1);
     assert_ne!(source, MINIMAL);
@@ -153,7 +168,7 @@ fn a_block_list_that_lambda_takes_no_more_is_refused() {
     let list: Vec<String> = (0..400).map(|n| format!("robot{n:04}")).collect();
     let file = MINIMAL.replace("clusters:", &format!("authorizer: {{ block_list: [{}] }}\nclusters:", list.join(", ")));
     let faults = faults(&file);
-    assert!(faults[0].contains("the block list has 4000 characters; 3500 fit | a Lambda"), "{faults:?}");
+    assert!(faults[0].contains("the block list has 4000 characters; at most 3500 fit | a Lambda"), "{faults:?}");
 }
 
 /// So many clusters in every one of these regions.
@@ -182,8 +197,8 @@ fn how_many_clusters_fit_is_told_offline() {
             .starts_with("1200 clusters need 16 policies on the role sftp-transfer; AWS attaches 10, enough for")
     );
     let faults = faults(&clusters(&regions, 230));
-    assert!(faults[0].contains("1840 clusters are more than the user role can name: "), "{faults:?}");
-    assert!(faults[0].contains(" fit into the 20 policies that AWS attaches to a role | divide them"), "{faults:?}");
+    assert!(faults[0].contains("1840 clusters are more than the user role's policies can name: "), "{faults:?}");
+    assert!(faults[0].contains(" fit into the 20 policies that IAM allows for a role | divide them"), "{faults:?}");
 }
 
 #[test]
@@ -192,7 +207,7 @@ fn a_region_has_as_many_clusters_as_its_stack_holds() {
     for more in [236, 300] {
         let faults = faults(&clusters(&["us-west-2"], more));
         assert_eq!(faults.len(), 1, "told once: {faults:?}");
-        let words = "us-west-2 has more clusters than one stack holds: CloudFormation takes 500 resources";
+        let words = "us-west-2 has more clusters than fit into one stack: CloudFormation allows 500 resources";
         assert!(faults[0].contains(words), "{faults:?}");
     }
 }
@@ -207,19 +222,19 @@ fn an_old_security_policy_is_warned_of(#[case] policy: &str, #[case] warnings: u
 }
 
 #[rstest]
-#[case::empty("", "1:1 there are no settings in this file", "sftpctl schema")]
-#[case::only_a_comment("# nothing yet\n", "there are no settings in this file", "sftpctl schema")]
-#[case::a_list("- version: 1\n", "1:1 settings are expected here", "`name: value`")]
-#[case::a_word("version\n", "1:1 settings are expected here", "`name: value`")]
-#[case::no_value("home_region:\n", "a value is missing", "behind the colon")]
-#[case::a_tab("regions:\n\tus-west-2: { server: true }\n", "2:2 a tab is no indentation in YAML", "spaces")]
+#[case::empty("", "1:1 this file has no settings", "sftpctl schema")]
+#[case::only_a_comment("# nothing yet\n", "this file has no settings", "sftpctl schema")]
+#[case::a_list("- version: 1\n", "1:1 expected settings here", "`name: value`")]
+#[case::a_word("version\n", "1:1 expected settings here", "`name: value`")]
+#[case::no_value("home_region:\n", "a value is missing", "after the colon")]
+#[case::a_tab("regions:\n\tus-west-2: { server: true }\n", "2:2 YAML does not allow tabs for indentation", "spaces")]
 #[case::nul("version: \"1\0\"\n", "there is a NUL byte in this file", "UTF-8")]
 #[case::escape("version: \"\u{1b}[31m\"\n", "unexpected character", "")]
-#[case::number_with_a_point("version: 1.0\n", "this is no whole number", "digits")]
-#[case::unknown_anchor("version: *nowhere\n", "no anchor of this name comes before", "`&name`")]
+#[case::number_with_a_point("version: 1.0\n", "not a whole number", "digits")]
+#[case::unknown_anchor("version: *nowhere\n", "unknown anchor", "`&name`")]
 #[case::an_alias_bomb(
     "a: &a [x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a]\nversion: [*b,*b,*b,*b,*b,*b,*b,*b]\n",
-    "there is no setting `a` here",
+    "unknown setting `a`",
     ""
 )]
 #[case::unclosed("regions: { us-west-2: { server: true\n", "", "")]
@@ -239,7 +254,7 @@ fn nesting_without_end_is_refused() {
 #[test]
 fn two_documents_are_refused_and_a_nameless_cluster_too() {
     assert!(faults(&format!("{MINIMAL}---\n{MINIMAL}"))[0].contains("10:1 a second document begins here"));
-    assert!(faults(&MINIMAL.replace("99-0:", "\"\":"))[0].contains("a cluster has no name"));
+    assert!(faults(&MINIMAL.replace("99-0:", "\"\":"))[0].contains("a cluster needs a name"));
 }
 
 #[rstest]
