@@ -8,6 +8,7 @@ use clap::Args;
 use crate::error::CliError;
 use crate::exit::{self, Exit};
 use crate::local_cloud;
+use crate::report::hints::{self, Target};
 use crate::report::shell_word::shell_word;
 use crate::report::{Printer, annotations, streams};
 use sftpctl_aws::Aws;
@@ -123,10 +124,27 @@ impl AwsArgs {
 
     /// The environment, and AWS as its account.
     pub(crate) async fn connect(&self, printer: Printer) -> Result<(Environment, Arc<Aws>), CliError> {
-        let environment = self.file.load(printer)?;
+        self.connect_for(None, printer).await
+    }
+
+    /// The same, for a command that was given this place of the state.
+    async fn connect_for(
+        &self,
+        state: Option<&StatePlace>,
+        printer: Printer,
+    ) -> Result<(Environment, Arc<Aws>), CliError> {
+        let environment = self.load(state, printer)?;
         let endpoint_url = self.endpoint(&environment).await?;
         let aws = run::connect(&environment, self.profile.clone(), endpoint_url, self.local).await?;
         Ok((environment, aws))
+    }
+
+    /// The environment. Hints name it with these arguments from now on.
+    fn load(&self, state: Option<&StatePlace>, printer: Printer) -> Result<Environment, CliError> {
+        let environment = self.file.load(printer)?;
+        let state = state.map(|place| format!("--state {}", shell_word(&place.to_string())));
+        hints::set(Target { environment: environment.name.clone(), words: self.words(), state });
+        Ok(environment)
     }
 
     /// The same arguments, to be copied into another command.
@@ -183,7 +201,7 @@ pub(crate) struct EnvArgs {
 impl EnvArgs {
     /// Begins a run; with `--local` the local cloud is started first.
     pub(crate) async fn open(&self, printer: Printer) -> Result<Run, CliError> {
-        let environment = self.aws.file.load(printer)?;
+        let environment = self.aws.load(self.state.as_ref(), printer)?;
         spec::warnings(&environment).iter().for_each(|warning| streams::progress(&format!("warning: {warning}")));
         let endpoint_url = self.aws.endpoint(&environment).await?;
         Ok(Run::open(Options {
@@ -202,7 +220,7 @@ impl EnvArgs {
 
     /// The environment, and its state alone.
     pub(crate) async fn open_state(&self, printer: Printer) -> Result<(Environment, Store), CliError> {
-        let (environment, aws) = self.aws.connect(printer).await?;
+        let (environment, aws) = self.aws.connect_for(self.state.as_ref(), printer).await?;
         let store = run::store(&aws, &environment, &self.aws.state_place(self.state.as_ref(), &environment));
         Ok((environment, store))
     }
@@ -238,7 +256,7 @@ impl StateArgs {
 
     /// The environment, AWS, and the state.
     pub(crate) async fn open(&self, printer: Printer) -> Result<(Environment, Arc<Aws>, Store), CliError> {
-        let (environment, aws) = self.aws.connect(printer).await?;
+        let (environment, aws) = self.aws.connect_for(self.state.as_ref(), printer).await?;
         let store = run::store(&aws, &environment, &self.place(&environment));
         Ok((environment, aws, store))
     }

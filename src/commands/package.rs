@@ -47,7 +47,9 @@ pub(super) fn run(args: &Args, printer: Printer) -> Result<Exit, CliError> {
             bytes if bytes as f64 > args.max_size * 1e6 => Err(PackageError::Large { bytes, most: args.max_size }),
             _ => Ok((zip, digest)),
         })
-        .map_err(|error| CliError::from_error(Exit::Usage, &error, Some(error.hint().to_owned())))?;
+        .map_err(|error| {
+            CliError::from_error(Exit::Usage, &error, Some(error.hint().replace("--package", "--binary")))
+        })?;
     std::fs::write(&args.out, content.as_slice())
         .map_err(|error| CliError::new(Exit::Usage, format!("cannot write {}: {error}", args.out.display())))?;
     let (out, bytes) = (args.out.display().to_string(), content.len());

@@ -4,7 +4,7 @@ use super::args::EnvArgs;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::report::status::{ResourceStatus, StatusReport, render};
-use crate::report::{Printer, streams};
+use crate::report::{Printer, hints, streams};
 use sftpctl_engine::state::model::LastRun;
 
 #[derive(Debug, clap::Args)]
@@ -39,7 +39,7 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
         regions: run.regions(&observed.actual),
         resources,
     };
-    printer.emit("status/1", &report, || render(&report, streams::width()));
+    printer.emit("status/1", &report, || hints::complete(&render(&report, streams::width())));
     Ok(Exit::Ok)
 }
 

@@ -8,6 +8,7 @@ pub mod drift;
 pub mod events;
 mod fold;
 pub mod format;
+pub mod hints;
 pub mod json;
 pub mod login;
 pub mod markdown;

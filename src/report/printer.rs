@@ -6,7 +6,7 @@ use serde::Serialize;
 use sftpctl_core::events::Reporter;
 
 use super::format::{Color, Format};
-use super::{events, json, streams};
+use super::{events, hints, json, streams};
 use crate::error::CliError;
 
 /// The output that the user chose.
@@ -82,6 +82,7 @@ impl Printer {
     pub fn error(self, error: &CliError) {
         if self.is_json() {
             let CliError { exit, message, causes, hint } = error;
+            let hint = hint.as_deref().map(hints::complete);
             let view = ErrorView { error: message, causes, hint: hint.as_deref(), exit_code: exit.code() };
             return streams::data(&json::line("error/1", &view));
         }
@@ -92,7 +93,7 @@ impl Printer {
             streams::progress(&format!("  because: {cause}"));
         }
         if let Some(hint) = &error.hint {
-            streams::progress(&format!("hint: {hint}"));
+            streams::progress(&format!("hint: {}", hints::complete(hint)));
         }
     }
 

@@ -21,7 +21,7 @@ class Gate:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.account = folder, account
         self.seen, self.labels, self.known = collections.Counter(), [], set()
-        self.guard = self.shut()
+        self.guard, self.held = self.shut(), None
 
     def shut(self):
         beside = self.folder / ".gate"
@@ -32,6 +32,8 @@ class Gate:
 
     def close(self):
         self.guard.close()
+        if self.held:
+            self.held.close()
 
     def journal(self):
         try:
@@ -55,6 +57,8 @@ class Gate:
                     self.seen[word] += 1
                     self.labels.append(label)
                     if label == wanted:
+                        # Kept: closed with the last reference to it, the old guard would let the write pass.
+                        self.held = guard
                         return label, path
             guard.close()
             time.sleep(0.001)

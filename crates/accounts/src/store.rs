@@ -32,7 +32,7 @@ pub enum AccountError {
     #[error("the organisation {0} has an account already")]
     OrgTaken(i64),
     /// Not there.
-    #[error("there is no account {0}")]
+    #[error("account {0} does not exist")]
     Missing(String),
     /// More than one.
     #[error("there are {count} accounts named {name} ({}): the authorizer admits none of them", .orgs.join(", "))]
@@ -53,7 +53,7 @@ pub enum AccountError {
         source: MalformedItem,
     },
     /// Somebody else changed it at the same moment.
-    #[error("the account {0} was changed by somebody else at the same moment; nothing was written")]
+    #[error("the account {0} was changed concurrently; nothing was written; nothing was written")]
     Changed(String),
 }
 

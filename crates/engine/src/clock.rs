@@ -1,4 +1,4 @@
-//! The time of day as it is written into state, accounts and events: RFC 3339, in UTC.
+//! The time of day as it is written into state and events: RFC 3339, in UTC.
 
 use jiff::Timestamp;
 
@@ -12,11 +12,6 @@ pub fn now() -> String {
     rfc3339(Timestamp::now())
 }
 
-/// Now, to the microsecond: two changes in a row never have the same time.
-pub fn now_to_the_microsecond() -> String {
-    Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -25,6 +20,5 @@ mod tests {
     fn times_are_written_without_fractions_and_with_a_z() {
         let time: Timestamp = "2026-11-24T10:00:00.25+01:00".parse().unwrap();
         assert_eq!(rfc3339(time), "2026-11-24T09:00:00Z");
-        assert!(now_to_the_microsecond().parse::<Timestamp>().is_ok());
     }
 }

@@ -130,7 +130,7 @@ fn check(binary: &[u8], architecture: &str) -> Result<(), String> {
         _ => "another machine",
     };
     if name != architecture {
-        return Err(format!("it is built for {name}, the environment says {architecture}"));
+        return Err(format!("it is built for {name}, the environment requires {architecture}"));
     }
     if elf::is_static(binary) {
         return Ok(());

@@ -9,6 +9,7 @@ use crate::exit::Exit;
 use crate::report::{Printer, streams};
 use sftpctl_core::spec::state_place::StatePlace;
 use sftpctl_engine::run;
+use sftpctl_engine::state::same_place::is_same_place;
 use sftpctl_engine::state::{relocate, store};
 
 #[derive(Debug, clap::Args)]
@@ -36,7 +37,7 @@ struct MovedView {
 pub(super) async fn run(args: &Args, printer: Printer) -> Result<Exit, CliError> {
     let (environment, aws, from) = args.state.open(printer).await?;
     let (from_place, to) = (args.state.place(&environment), run::store(&aws, &environment, &args.to));
-    if from_place.is_same(&args.to) {
+    if is_same_place(&from_place, &args.to) {
         return Err(CliError::new(Exit::Usage, format!("the state is already at {}", to.address())));
     }
     if !args.yes.yes {

@@ -51,7 +51,7 @@ fn orphans_are_listed_and_removed_on_request() {
     // `status` reads the regions of the file and of the state, which was lost here; the table lists its replicas.
     let (human, json) = status(&site);
     assert!(human.contains("3 orphaned resources (not in the environment file)"), "{human}");
-    assert!(human.contains("delete with `sftpctl teardown --env 99 --orphans`"), "{human}");
+    assert!(human.contains("delete with `sftpctl teardown --env 99 --local --orphans`"), "{human}");
     assert_eq!(json["orphans"], serde_json::json!({ "found": [&all[3], &all[5], &all[6]], "unseen": [] }));
     let limited = site.ok(&["status", "--env", "99", "--local", "--region", "us-west-2", "--output", "json"]);
     assert_eq!(serde_json::from_str::<Value>(limited.lines().last().unwrap()).unwrap()["orphans"], Value::Null);

@@ -7,6 +7,7 @@ use serde_saphyr::Spanned;
 
 use super::fault::Fault;
 use super::model::HostKeySource;
+use super::names::parts;
 use super::raw::File;
 use super::regions;
 use crate::kind::Kind;
@@ -195,7 +196,7 @@ fn clusters(checker: &mut Checker<'_>, file: &File) {
     for (cluster, region) in &file.clusters.value {
         if cluster.is_empty() {
             checker.key_fault(cluster, region, "a cluster needs a name").hint = Some("for example `99-0`".into());
-        } else if let Some(message) = bucket_fault(&format!("{prefix}{cluster}-uploads")) {
+        } else if let Some(message) = bucket_fault(&parts::upload_bucket(prefix, cluster)) {
             checker.key_fault(cluster, region, message).hint =
                 Some("the name is `names.bucket_prefix`, the cluster and `-uploads`".into());
         }
@@ -223,7 +224,7 @@ fn clusters(checker: &mut Checker<'_>, file: &File) {
 /// The user role names every bucket, in as many policies as AWS attaches to a role.
 fn role(checker: &mut Checker<'_>, file: &File, prefix: &str) {
     let all: Vec<_> = file.clusters.value.iter().collect();
-    let buckets: Vec<_> = all.iter().map(|(cluster, _)| format!("{prefix}{cluster}-uploads")).collect();
+    let buckets: Vec<_> = all.iter().map(|(cluster, _)| parts::upload_bucket(prefix, cluster)).collect();
     let parts = user_policies::parts(&buckets);
     let Some(part) = parts.get(user_policies::ATTACHED_AT_MOST) else { return };
     let (cluster, region) = all[part.start];
@@ -266,7 +267,7 @@ fn table(checker: &mut Checker<'_>, file: &File) {
 fn names(checker: &mut Checker<'_>, file: &File) {
     if let Some(prefix) = &file.names.code_bucket_prefix {
         for region in file.regions.keys() {
-            if let Some(message) = bucket_fault(&format!("{}-{region}", prefix.value)) {
+            if let Some(message) = bucket_fault(&parts::code_bucket(&prefix.value, region)) {
                 checker.fault(prefix, message).hint = Some("the name is this prefix and the region".into());
                 break;
             }
@@ -277,7 +278,7 @@ fn names(checker: &mut Checker<'_>, file: &File) {
         checker.matches(role, "^[A-Za-z0-9_+=,.@-]{1,64}$", message, "1 to 64 letters, digits and `_+=,.@-`");
     }
     for region in file.regions.keys() {
-        let name = format!("lambda-{}-upload-{region}", file.environment.value);
+        let name = parts::function(&file.environment.value, region);
         if name.len() > 64 {
             checker.fault(
                 &file.environment,
@@ -336,12 +337,13 @@ fn settings(checker: &mut Checker<'_>, file: &File) {
         let size = list.iter().map(|name| name.value.len() + 1).sum::<usize>();
         if let Some(name) = list.first().filter(|_| size > BLOCK_LIST) {
             let message = format!("the block list has {size} characters; at most {BLOCK_LIST} fit");
-            checker.fault(name, message).hint = Some("a Lambda function's environment takes 4,096 in all".into());
+            checker.fault(name, message).hint =
+                Some("a Lambda function's environment variables may have 4,096 bytes in total".into());
         }
     }
     if let Some(days) = file.logs.retention_days.as_ref().filter(|days| !RETENTION.contains(&days.value)) {
         let near = RETENTION.iter().min_by_key(|known| known.abs_diff(days.value));
-        checker.fault(days, format!("CloudWatch Logs has no retention of {} days", days.value)).hint =
+        checker.fault(days, format!("unsupported retention of {} days in CloudWatch Logs", days.value)).hint =
             near.map(|near| format!("the nearest value that it allows is {near}"));
     }
     for (region, topic) in &file.alarms.topics {
@@ -382,14 +384,13 @@ fn dns(checker: &mut Checker<'_>, file: &File) {
         checker.matches(id, "^[A-Z0-9]{1,32}$", message, "for example Z0123456789ABC, without /hostedzone/");
     }
     checker.within(dns.ttl.as_ref(), "the TTL", 1, 604_800);
-    let stem = if file.production { "uploads".to_owned() } else { format!("{}-uploads", file.environment.value) };
+    let stem = parts::stem(&file.environment.value, file.production);
     for (name, region) in &dns.aliases {
         if !name.ends_with(&format!(".{}", dns.zone.value)) || !Regex::new(NAME).is_ok_and(|r| r.is_match(name)) {
             checker.key_fault(name, region, format!("`{name}` is not a name in the zone {}", dns.zone.value));
         }
-        let taken =
-            file.regions.iter().any(|(r, s)| s.value.server && *name == format!("{stem}-{r}.{}", dns.zone.value));
-        if taken || (dns.latency && *name == format!("{stem}.{}", dns.zone.value)) {
+        let taken = file.regions.iter().any(|(r, s)| s.value.server && *name == parts::host(&stem, r, &dns.zone.value));
+        if taken || (dns.latency && *name == parts::latency_host(&stem, &dns.zone.value)) {
             checker.key_fault(name, region, format!("`{name}` is already created automatically"));
         }
         if !file.regions.get(&region.value).is_some_and(|settings| settings.value.server) {

@@ -3,6 +3,7 @@
 use super::model::{
     Alarms, Authorizer, Cluster, Dns, Environment, HostKeySource, Logs, Names, Region, Server, State, Table,
 };
+use super::names;
 use super::raw::File;
 use crate::spec::ignore::Ignore;
 
@@ -34,7 +35,7 @@ const BLOCK_LIST: [&str; 20] = [
 pub(super) fn fill(file: File) -> Environment {
     let production = file.production;
     let name = file.environment.value;
-    let table_name = if production { "dydb-uploads".to_owned() } else { format!("dydb-{name}-uploads") };
+    let table_name = names::parts::table(&name, production);
     let value = |setting: Option<serde_saphyr::Spanned<String>>, default: &str| {
         setting.map_or_else(|| default.to_owned(), |setting| setting.value)
     };

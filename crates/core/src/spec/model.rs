@@ -207,6 +207,6 @@ pub struct Alarms {
 impl Environment {
     /// `99-uploads`, in production `uploads`: the stem of several names.
     pub fn stem(&self) -> String {
-        if self.production { "uploads".into() } else { format!("{}-uploads", self.name) }
+        super::names::parts::stem(&self.name, self.production)
     }
 }

@@ -19,7 +19,7 @@ pub fn stack(environment: &Environment, region: &str) -> String {
 
 /// `lambda-99-upload-us-west-2`: the authorizer.
 pub fn function(environment: &Environment, region: &str) -> String {
-    format!("lambda-{}-upload-{region}", environment.name)
+    parts::function(&environment.name, region)
 }
 
 /// `api-99-upload-us-west-2`: the REST API.
@@ -29,7 +29,7 @@ pub fn api(environment: &Environment, region: &str) -> String {
 
 /// `lambda-pl-upload-us-west-2`: the bucket that Lambda reads code from, which must be in its own region.
 pub fn code_bucket(environment: &Environment, region: &str) -> String {
-    format!("{}-{region}", environment.names.code_bucket_prefix)
+    parts::code_bucket(&environment.names.code_bucket_prefix, region)
 }
 
 /// `pl-upload-99`, in production `pl-upload`: what the code object's key begins with.
@@ -44,7 +44,7 @@ pub fn code_key(environment: &Environment, digest: &str) -> String {
 
 /// `pl-pt99-5-uploads`: the upload bucket of a cluster.
 pub fn upload_bucket(environment: &Environment, cluster: &str) -> String {
-    format!("{}{cluster}-uploads", environment.names.bucket_prefix)
+    parts::upload_bucket(&environment.names.bucket_prefix, cluster)
 }
 
 /// `99-uploads-sftp-transfer`, in production `uploads-sftp-transfer`: the user role's managed policy.
@@ -59,12 +59,12 @@ pub fn api_log_role(environment: &Environment) -> String {
 
 /// `99-uploads-us-west-2.xx.net`: the customers' name for a region's server.
 pub fn host(environment: &Environment, region: &str, zone: &str) -> String {
-    format!("{}-{region}.{zone}", environment.stem())
+    parts::host(&environment.stem(), region, zone)
 }
 
 /// `99-uploads.xx.net`: the name answered by latency.
 pub fn latency_host(environment: &Environment, zone: &str) -> String {
-    format!("{}.{zone}", environment.stem())
+    parts::latency_host(&environment.stem(), zone)
 }
 
 /// `/aws/lambda/lambda-99-upload-us-west-2`.
@@ -121,6 +121,39 @@ pub fn tags(environment: &Environment) -> Tags {
     let mut tags = environment.tags.clone();
     tags.insert("sftpctl:environment".into(), environment.name.clone());
     tags
+}
+
+/// The same names from their parts, for checks of a file that is not an [`Environment`] yet.
+pub(super) mod parts {
+    /// The stem of several names: `99-uploads`, in production `uploads`.
+    pub(in crate::spec) fn stem(environment: &str, production: bool) -> String {
+        if production { "uploads".to_owned() } else { format!("{environment}-uploads") }
+    }
+
+    /// The default name of the table: `dydb-99-uploads`, in production `dydb-uploads`.
+    pub(in crate::spec) fn table(environment: &str, production: bool) -> String {
+        format!("dydb-{}", stem(environment, production))
+    }
+
+    pub(in crate::spec) fn function(environment: &str, region: &str) -> String {
+        format!("lambda-{environment}-upload-{region}")
+    }
+
+    pub(in crate::spec) fn code_bucket(prefix: &str, region: &str) -> String {
+        format!("{prefix}-{region}")
+    }
+
+    pub(in crate::spec) fn upload_bucket(prefix: &str, cluster: &str) -> String {
+        format!("{prefix}{cluster}-uploads")
+    }
+
+    pub(in crate::spec) fn host(stem: &str, region: &str, zone: &str) -> String {
+        format!("{stem}-{region}.{zone}")
+    }
+
+    pub(in crate::spec) fn latency_host(stem: &str, zone: &str) -> String {
+        format!("{stem}.{zone}")
+    }
 }
 
 #[cfg(test)]

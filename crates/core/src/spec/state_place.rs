@@ -1,6 +1,6 @@
 //! Where an environment's state is: a folder, or a prefix in a bucket.
 
-use std::path::{Component, Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 
 /// A place for state.
@@ -17,36 +17,6 @@ pub enum StatePlace {
         /// Its region; by default the environment's home region.
         region: Option<String>,
     },
-}
-
-impl StatePlace {
-    /// Whether two words for a place mean the same: `state`, `./state` and the path from the root do.
-    pub fn is_same(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Folder(one), Self::Folder(two)) => one == two || real(one).is_some_and(|one| Some(one) == real(two)),
-            // A bucket's name is one for all regions.
-            (Self::Bucket { bucket, prefix, .. }, Self::Bucket { bucket: other, prefix: their_prefix, .. }) => {
-                (bucket, prefix) == (other, their_prefix)
-            }
-            _ => false,
-        }
-    }
-}
-
-/// A path from the root without detours, as far as it exists, and in letters beyond that.
-fn real(path: &Path) -> Option<PathBuf> {
-    let mut real = PathBuf::new();
-    for component in std::path::absolute(path).ok()?.components() {
-        if component == Component::ParentDir {
-            real.pop();
-            continue;
-        }
-        real.push(component);
-        if let Ok(existing) = real.canonicalize() {
-            real = existing;
-        }
-    }
-    Some(real)
 }
 
 impl FromStr for StatePlace {
@@ -92,25 +62,6 @@ impl std::fmt::Display for StatePlace {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn places_are_the_same_in_other_words() {
-        let here = std::env::current_dir().unwrap().join("state").display().to_string();
-        for (one, two, same) in [
-            ("state", "./state", true),
-            ("state", "state/", true),
-            ("state", here.as_str(), true),
-            ("src", "src/../src", true),
-            ("state", "missing/../state", true),
-            ("state", "states", false),
-            ("state", "s3://company-state/", false),
-            ("s3://company-state/a", "s3://company-state/a/?region=eu-west-1", true),
-            ("s3://company-state/a", "s3://company-state/b", false),
-        ] {
-            let (one, two) = (one.parse::<StatePlace>().unwrap(), two.parse::<StatePlace>().unwrap());
-            assert_eq!((one.is_same(&two), two.is_same(&one)), (same, same), "{one} {two}");
-        }
-    }
 
     #[test]
     fn places_are_folders_or_buckets() {

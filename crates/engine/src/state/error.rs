@@ -50,7 +50,7 @@ pub enum StateError {
         newest: u32,
     },
     /// A document belongs to another environment or account.
-    #[error("{address} is of environment {environment} in account {account}")]
+    #[error("{address} belongs to environment {environment} in account {account}")]
     Other { address: String, environment: String, account: String },
     /// The state was moved.
     #[error("the state of environment {environment} has moved to {to}")]
@@ -88,7 +88,7 @@ impl StateError {
                     .into()
             }
             Self::DamagedLock { .. } => {
-                "check that no run is at work on the environment, then remove the lock with `sftpctl lock break`".into()
+                "check that no run is in progress, then remove the lock with `sftpctl lock break`".into()
             }
             Self::Slow { .. } => "rerun the same command to resume".into(),
             Self::Other { .. } => {

@@ -30,7 +30,7 @@ impl Machine for ThisMachine {
         Holder {
             run: run.to_owned(),
             command: command.to_owned(),
-            user: std::env::var("USER").unwrap_or_else(|_| "somebody".to_owned()),
+            user: std::env::var("USER").unwrap_or_else(|_| "unknown user".to_owned()),
             host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
             machine: identity(),
             process,

@@ -16,6 +16,7 @@ pub mod machine;
 pub mod model;
 mod process;
 pub mod relocate;
+pub mod same_place;
 pub mod store;
 mod write_stats;
 pub mod writer;

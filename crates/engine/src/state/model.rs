@@ -95,7 +95,7 @@ impl State {
 
     /// IDs of the servers that are remembered.
     pub fn servers(&self) -> Vec<String> {
-        let servers = self.identities.iter().filter(|(id, _)| id.local_name().split('/').next() == Some("server"));
+        let servers = self.identities.iter().filter(|(id, _)| id.kind() == Some(Kind::Server));
         servers.map(|(_, identity)| identity.clone()).collect()
     }
 

@@ -9,6 +9,7 @@ use super::error::StateError;
 use super::lease::Terms;
 use super::lease_keeper::Heartbeat;
 use super::model::State;
+use super::same_place::is_same_place;
 use super::store::{Store, run_id};
 use sftpctl_core::spec::state_place::StatePlace;
 
@@ -41,7 +42,9 @@ async fn hold(store: &Store, terms: Terms, tell: &(dyn Fn(&str) + Sync)) -> Resu
 
 /// Whether a document refers to this place.
 fn refers(reference: Option<&str>, place: &StatePlace) -> bool {
-    reference.and_then(|reference| reference.parse::<StatePlace>().ok()).is_some_and(|named| named.is_same(place))
+    reference
+        .and_then(|reference| reference.parse::<StatePlace>().ok())
+        .is_some_and(|named| is_same_place(&named, place))
 }
 
 async fn copy((from, from_place): At<'_>, (to, to_place): At<'_>) -> Result<(), StateError> {

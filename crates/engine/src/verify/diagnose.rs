@@ -47,7 +47,7 @@ pub(super) async fn refusal(scene: &Scene<'_>, answer: &IdentityAnswer) -> Findi
             in_stack(scene),
         )),
         403 if message.contains("Missing Authentication Token") => Ok((
-            "API Gateway knows no such method: the API is not deployed to its stage as the template has it".to_owned(),
+            "API Gateway has no such method: the API is not deployed to its stage as the template has it".to_owned(),
             in_stack(scene).map(|hint| format!("{hint}; then: {}", in_stage(scene, answer))),
         )),
         403 => Ok((format!("API Gateway refuses: {message} (the stage may be missing)"), in_stack(scene))),
@@ -219,7 +219,7 @@ async fn inside(scene: &Scene<'_>, answer: &IdentityAnswer) -> Result<Finding, A
     Ok((
         what,
         Some(format!(
-            "check the log group {log}, and find manual changes with: sftpctl plan --env {}",
+            "check the log group {log}, and find manual changes with: sftpctl drift --env {}",
             environment.name
         )),
     ))

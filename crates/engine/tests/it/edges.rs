@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use sftpctl_core::kind::Kind;
 use sftpctl_core::plan::graph::{self, Edges};
 use sftpctl_engine::desired;
 use sftpctl_engine::resources::resource::Resource;
@@ -107,4 +108,14 @@ fn single_region_run_includes_its_dependencies() {
     let missing: BTreeSet<String> =
         kept.iter().flat_map(|r| r.needs()).map(|need| need.to_string()).filter(|need| !east.contains(need)).collect();
     assert_eq!(missing, BTreeSet::from(["us-east-1/replica".to_owned()]));
+}
+
+/// A kind that no environment gets would pass every other test.
+#[test]
+fn every_kind_is_desired() {
+    let environment = environment();
+    let mut all = resources(&environment);
+    all.extend(desired::leftovers(&environment, &desired::History::default()));
+    let kinds: BTreeSet<Kind> = all.iter().map(|resource| resource.kind()).collect();
+    assert_eq!(kinds, Kind::ALL.iter().copied().collect());
 }

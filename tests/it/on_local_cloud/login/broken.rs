@@ -247,7 +247,7 @@ fn each_refusal_is_explained() {
     // Without its method the API cannot answer log-ins, and `deploy` does not check the API.
     site.oracle("door.py", &["break", "method"]);
     let (good, found) = site.test_login(&login);
-    assert!(!good && found.contains("API Gateway knows no such method") && found.contains("REVERT_DRIFT"), "{found}");
+    assert!(!good && found.contains("API Gateway has no such method") && found.contains("REVERT_DRIFT"), "{found}");
     assert_eq!(site.planned(), [""; 0]);
     site.oracle("door.py", &["break", "method-again"]);
 

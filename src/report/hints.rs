@@ -1,0 +1,79 @@
+//! Commands in hints, with the arguments that this command was given: a command that is copied works on the same environment,
+//! in the same place.
+//!
+//! The engine knows the name of the environment, and neither how its file was named nor where AWS and the state are.
+
+use std::sync::OnceLock;
+
+/// What this command works on.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// Name of the environment.
+    pub environment: String,
+    /// The arguments that say which environment and where AWS is: `--env 99 --local`.
+    pub words: String,
+    /// The argument that says where the state is, where it was given: `--state s3://company-state/`.
+    pub state: Option<String>,
+}
+
+static TARGET: OnceLock<Target> = OnceLock::new();
+
+/// Commands that hints name without arguments.
+const BARE: [&str; 6] = ["state rebuild", "lock break", "lock show", "status", "deploy", "drift"];
+/// Commands that take no `--state`.
+const STATELESS: [&str; 4] = ["users", "test-login", "verify", "connect-info"];
+
+/// Sets what this command works on; the first call counts.
+pub fn set(target: Target) {
+    let _ = TARGET.set(target);
+}
+
+/// A hint whose commands can be copied and run.
+pub fn complete(hint: &str) -> String {
+    TARGET.get().map_or_else(|| hint.to_owned(), |target| completed(hint, target))
+}
+
+fn completed(hint: &str, target: &Target) -> String {
+    let named = format!("--env {}", target.environment);
+    let mut hint = hint.to_owned();
+    for command in BARE {
+        hint = hint.replace(&format!("`sftpctl {command}`"), &format!("`sftpctl {command} {named}`"));
+    }
+    let mut pieces = hint.split("sftpctl ");
+    let mut text = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let stateless = STATELESS.iter().any(|command| piece.starts_with(command)) || piece.contains("--state ");
+        let state = target.state.as_ref().filter(|_| !stateless).map(|state| format!(" {state}"));
+        let words = format!("{}{}", target.words, state.unwrap_or_default());
+        text += "sftpctl ";
+        text += &piece.replace(&named, &words);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_get_the_arguments_that_were_given() {
+        let target = |state: Option<&str>| Target {
+            environment: "99".into(),
+            words: "--env-file e/99.yaml --local".into(),
+            state: state.map(str::to_owned),
+        };
+        for (state, hint, expected) in [
+            (None, "run: sftpctl deploy --env 99", "run: sftpctl deploy --env-file e/99.yaml --local"),
+            (None, "see `sftpctl lock show`", "see `sftpctl lock show --env-file e/99.yaml --local`"),
+            (
+                Some("--state s"),
+                "`sftpctl lock break`, or sftpctl users show --env 99 --username a",
+                "`sftpctl lock break --env-file e/99.yaml --local --state s`, or sftpctl users show --env-file e/99.yaml \
+                 --local --username a",
+            ),
+            (None, "nothing was changed", "nothing was changed"),
+        ] {
+            assert_eq!(completed(hint, &target(state)), expected);
+        }
+    }
+}
