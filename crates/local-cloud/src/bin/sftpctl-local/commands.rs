@@ -4,7 +4,7 @@ use std::io::{Read as _, Seek as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 use serde_json::json;
 use sftpctl_local_cloud::{self as local, DEFAULT_DIR, Delays, LocalError, SftpLimits, StartOptions, Status, zone};
@@ -12,6 +12,24 @@ use sftpctl_local_cloud::{self as local, DEFAULT_DIR, Delays, LocalError, SftpLi
 use super::faults::FaultsArgs;
 use super::output::{self, Color, Output, data, progress};
 use super::shell;
+
+/// The heading of the options that every command takes.
+const GLOBAL: &str = "Global options";
+/// How every command here can end.
+const EXIT_CODES: &str = "Exit codes:\n  0    done\n  2    wrong usage or configuration, or the local cloud refused";
+
+/// The command line, with the exit codes in the help of every command.
+pub(super) fn command() -> clap::Command {
+    with_exit_codes(LocalArgs::command())
+}
+
+fn with_exit_codes(command: clap::Command) -> clap::Command {
+    let help = match command.get_after_help() {
+        Some(help) => format!("{help}\n\n{EXIT_CODES}"),
+        None => EXIT_CODES.to_owned(),
+    };
+    command.after_help(help).mut_subcommands(with_exit_codes)
+}
 
 /// Run a local AWS for rehearsals: Transfer Family and everything a deployment needs, on loopback only
 #[derive(Debug, Parser)]
@@ -22,17 +40,20 @@ use super::shell;
     sftpctl deploy --env 99 --local\n  \
     sftpctl local stop")]
 pub(super) struct LocalArgs {
-    /// Output format
-    #[arg(long, global = true, value_enum, default_value_t)]
+    /// Output as human (default), plain or json
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    #[arg(global = true, help_heading = GLOBAL, hide_possible_values = true, hide_default_value = true)]
     pub(super) output: Output,
-    /// When to use color
-    #[arg(long, global = true, value_enum, default_value_t)]
+    /// When to color: auto (default), always or never
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t)]
+    #[arg(global = true, help_heading = GLOBAL, hide_possible_values = true, hide_default_value = true)]
     pub(super) color: Color,
-    /// Log more: -v AWS calls, -vv everything
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    /// More logging: -v logs AWS calls, -vv everything
+    #[arg(short, long, action = clap::ArgAction::Count, global = true, help_heading = GLOBAL)]
     pub(super) verbose: u8,
-    /// Folder of the local cloud
-    #[arg(long, global = true, value_name = "DIR", default_value = DEFAULT_DIR)]
+    /// Folder of the local cloud [default: .sftpctl/local]
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_DIR)]
+    #[arg(global = true, help_heading = GLOBAL, hide_default_value = true)]
     dir: PathBuf,
     #[command(subcommand)]
     command: LocalCommand,

@@ -8,7 +8,7 @@ mod shell;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::FromArgMatches as _;
 use tracing_subscriber::EnvFilter;
 
 use self::commands::LocalArgs;
@@ -18,7 +18,7 @@ const FAILED: u8 = 2;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let args = LocalArgs::parse();
+    let args = LocalArgs::from_arg_matches(&commands::command().get_matches()).unwrap_or_else(|error| error.exit());
     let level = match args.verbose {
         0 => "warn",
         1 => "warn,sftpctl_local_cloud=info,sftpctl_aws=info",
