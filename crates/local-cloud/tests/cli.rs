@@ -30,7 +30,7 @@ fn every_command_shows_exit_codes_and_short_global_options() {
     for command in ["start", "stop", "status", "logs", "faults", "completions", "man"] {
         let help = text(&run(&[command, "--help"]).stdout);
         assert!(help.contains("Exit codes:\n  0    done"), "{command}: {help}");
-        assert_eq!(help.matches("--output").count(), 1, "{command}: {help}");
+        assert_eq!(help.matches("--output <FORMAT>").count(), 1, "{command}: {help}");
         assert!(!help.contains("Possible values:\n          - human"), "{command}: {help}");
     }
 }

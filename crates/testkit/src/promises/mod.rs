@@ -301,7 +301,7 @@ async fn other_documents_are_refused_and_left_alone(blobs: &Arc<dyn Blobs>) {
     let before = blobs.get("99.json").await.unwrap().unwrap();
     blobs.put("99.json", good.as_bytes(), Expect::Is(&before.version)).await.unwrap();
     for error in [other.load().await.unwrap_err(), other.put_aside(TERMS, &|_| {}).await.unwrap_err()] {
-        assert!(error.to_string().contains("of environment 99 in account 111111111111"), "{error}");
+        assert!(error.to_string().contains("belongs to environment 99 in account 111111111111"), "{error}");
         assert!(!error.hint().unwrap().contains("rebuild"), "another's state is not put aside");
     }
     assert_eq!(blobs.get("99.json").await.unwrap().unwrap().content, good.as_bytes());
