@@ -192,7 +192,7 @@ fn manually_created_resources_are_adopted_unchanged() {
     let refused = site.ends_with(3, &["deploy", "--env", "99", "--local", "--yes"]);
     let ids =
         "global/record/99-uploads-us-west-2.xx.net global/user-role us-west-2/bucket/pl-pt99-5-uploads us-west-2/table";
-    assert!(refused.contains(&format!("sftpctl import --env 99 {ids}")), "{refused}");
+    assert!(refused.contains(&format!("sftpctl import --env 99 --local {ids}")), "{refused}");
     assert_eq!(site.oracle("handmade.py", &["look"]), before, "a refused deployment changes nothing");
 
     let named = format!("us-west-2/server={server}");

@@ -184,7 +184,8 @@ impl Stack {
         if known == Some(stack.arn.as_str()) || stack.change_set.as_deref().is_some_and(ours) {
             return Ok(true);
         }
-        if cloudformation.change_sets(&stack.arn).await?.iter().any(|name| ours(name)) {
+        // By name: AWS takes either, and an emulator may not know the ARN of a stack that is only reviewed.
+        if cloudformation.change_sets(&self.name).await?.iter().any(|name| ours(name)) {
             return Ok(true);
         }
         let events = cloudformation.events(&stack.arn, |_| true).await?;
