@@ -254,7 +254,7 @@ mod tests {
             append("ApiConfig/Properties/PathPart"),
             append("Api/Properties/Description"),
         ];
-        assert_eq!(append("FaultsAlarm/Properties/AlarmDescription"), ids[0], "an alarm is no part of the API");
+        assert_eq!(append("FaultsAlarm/Properties/AlarmDescription"), ids[0], "an alarm is not part of the API");
         assert_eq!(append("Authorizer/Properties/Description"), ids[0], "nor is the function");
         assert!(ids.iter().all(|id| id.len() == "ApiDeployment".len() + 10), "{ids:?}");
         ids.sort();

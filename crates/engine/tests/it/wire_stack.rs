@@ -228,6 +228,9 @@ async fn new_stack_without_tags_is_ours_only_by_its_change_set() {
         )],
     );
     assert!(foreign(&BTreeMap::new()).await.is_empty());
+    for asked in stub.asked("cloudformation:ListChangeSets") {
+        assert!(asked.body.contains("StackName=sftp-99-upload-us-west-2"), "by name: {}", asked.body);
+    }
 
     // A foreign stack is neither deleted nor recreated.
     stub.on("cloudformation:DescribeStacks", [bare("REVIEW_IN_PROGRESS", Some("by-hand"), "")])
