@@ -8,7 +8,7 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::report::Printer;
 use sftpctl_engine::verify;
-use sftpctl_engine::verify::login::Attempt;
+use sftpctl_engine::verify::Attempt;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \

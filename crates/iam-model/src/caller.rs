@@ -1,6 +1,6 @@
 //! The caller of a request: a role session or an AWS service.
 
-use super::evaluate::EvalError;
+use super::error::EvalError;
 use super::keys::Context;
 
 /// The caller of a request. Its constructors check the ARNs.

@@ -2,11 +2,10 @@
 
 use serde_json::Value;
 
-use super::evaluate::EvalError;
+use super::error::{EvalError, PolicyError};
 use super::json::type_name;
 use super::keys::{Context, Key};
 use super::operator::{self, Resolved, Test};
-use super::policy::PolicyError;
 
 /// How several values of one key in a request are combined.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -12,31 +12,10 @@
 //! policy names the caller, even within one account.
 
 use super::caller::CallerKind;
-use super::policy::{Attachment, Policy, PolicyError};
+use super::error::EvalError;
+use super::policy::{Attachment, Policy};
 use super::principal::Reach;
 use super::request::{Finding, Request, Subject, refuse};
-
-/// Why a request could not be decided.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum EvalError {
-    #[error("invalid request: {0}")]
-    Request(String),
-    #[error("{policy} cannot be attached there: {error}")]
-    Policy { policy: String, error: PolicyError },
-    #[error("AWS leaves this open: {0}")]
-    Open(String),
-}
-
-impl EvalError {
-    /// Adds the policy and statement in which the error occurred.
-    pub(super) fn at(self, place: &str) -> Self {
-        match self {
-            Self::Request(reason) => Self::Request(format!("{reason} ({place})")),
-            Self::Open(reason) => Self::Open(format!("{reason} ({place})")),
-            Self::Policy { .. } => self,
-        }
-    }
-}
 
 /// The outcome; `by` names the policy and statement that decided.
 #[derive(Debug, Clone, PartialEq)]

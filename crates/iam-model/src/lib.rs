@@ -26,6 +26,7 @@
 
 mod caller;
 mod condition;
+mod error;
 mod evaluate;
 mod json;
 mod keys;

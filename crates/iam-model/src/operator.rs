@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use serde_json::Value;
 
-use super::evaluate::EvalError;
+use super::error::EvalError;
 use super::json::type_name;
 use super::keys::Context;
 use super::operand::{Block, Moment, Number, address, arn, truth};

@@ -25,7 +25,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::caller::Caller;
-use super::evaluate::{EvalError, evaluate};
+use super::error::EvalError;
+use super::evaluate::evaluate;
 use super::generate::{Generated, Generator, HERE};
 use super::policy::Policy;
 use super::request::Request;

@@ -2,23 +2,10 @@
 
 use serde_json::Value;
 
+use super::error::PolicyError;
 use super::json::{self, type_name};
 use super::principal::Principals;
 use super::statement::{self, Statement, only, text_element};
-
-/// Why a document is not a valid policy, and where.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[error("{path}: {reason}")]
-pub struct PolicyError {
-    path: String,
-    reason: String,
-}
-
-impl PolicyError {
-    pub fn new(path: &str, reason: String) -> Self {
-        Self { path: path.to_owned(), reason }
-    }
-}
 
 /// The place a policy is attached to, which decides the elements it may have.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::caller::{Caller, CallerKind, iam_arn, is_account, is_name, is_partition, is_service};
-use super::evaluate::EvalError;
+use super::error::EvalError;
 use super::json::{strings, type_name};
 
 /// How precisely a policy names the caller. The order is from weak to strong.

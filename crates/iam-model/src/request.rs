@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::caller::{Caller, is_account};
 use super::condition::Condition;
-use super::evaluate::EvalError;
+use super::error::EvalError;
 use super::keys::Context;
 use super::operand;
 use super::operator::Resolved;

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::caller::Caller;
-use super::evaluate::{Decision, EvalError, evaluate};
+use super::error::EvalError;
+use super::evaluate::{Decision, evaluate};
 use super::policy::Policy;
 use super::request::Request;
 

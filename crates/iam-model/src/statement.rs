@@ -3,8 +3,8 @@
 use serde_json::{Map, Value};
 
 use super::condition::{self, Condition};
+use super::error::PolicyError;
 use super::json::{strings, type_name};
-use super::policy::PolicyError;
 use super::principal::Principals;
 use super::template::{Syntax, Template};
 

@@ -203,10 +203,3 @@ pub struct Alarms {
     /// 5xx answers of the API in five minutes. Default 1.
     pub api_5xx: u32,
 }
-
-impl Environment {
-    /// `99-uploads`, in production `uploads`: the stem of several names.
-    pub fn stem(&self) -> String {
-        super::names::parts::stem(&self.name, self.production)
-    }
-}

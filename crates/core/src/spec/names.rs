@@ -9,6 +9,11 @@ pub const TABLE_INDEX: &str = "username-index";
 /// The API's one stage.
 pub const STAGE: &str = "prod";
 
+/// `99-uploads`, in production `uploads`: the stem of several names.
+fn stem(environment: &Environment) -> String {
+    parts::stem(&environment.name, environment.production)
+}
+
 /// `sftp-99-upload-us-west-2`: the CloudFormation stack.
 ///
 /// The design's `99-upload-us-west-2` cannot exist: a stack's name begins with a letter (CloudFormation API reference,
@@ -49,22 +54,22 @@ pub fn upload_bucket(environment: &Environment, cluster: &str) -> String {
 
 /// `99-uploads-sftp-transfer`, in production `uploads-sftp-transfer`: the user role's managed policy.
 pub fn user_policy(environment: &Environment) -> String {
-    format!("{}-sftp-transfer", environment.stem())
+    format!("{}-sftp-transfer", stem(environment))
 }
 
 /// `99-uploads-apigateway-logs`: API Gateway's role for logs, made where the account has none.
 pub fn api_log_role(environment: &Environment) -> String {
-    format!("{}-apigateway-logs", environment.stem())
+    format!("{}-apigateway-logs", stem(environment))
 }
 
 /// `99-uploads-us-west-2.xx.net`: the customers' name for a region's server.
 pub fn host(environment: &Environment, region: &str, zone: &str) -> String {
-    parts::host(&environment.stem(), region, zone)
+    parts::host(&stem(environment), region, zone)
 }
 
 /// `99-uploads.xx.net`: the name answered by latency.
 pub fn latency_host(environment: &Environment, zone: &str) -> String {
-    parts::latency_host(&environment.stem(), zone)
+    parts::latency_host(&stem(environment), zone)
 }
 
 /// `/aws/lambda/lambda-99-upload-us-west-2`.

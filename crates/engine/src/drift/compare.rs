@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 
 use super::model::Property;
-use super::resolve::is_unknown;
+use super::unknown::is_unknown;
 
 /// What differs in the properties that are known of what is there. A property that the template does not name should
 /// be empty.
@@ -124,7 +124,7 @@ fn tidy(value: &Value) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::super::resolve::UNKNOWN;
+    use super::super::unknown::UNKNOWN;
     use super::*;
 
     #[test]

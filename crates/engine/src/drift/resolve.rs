@@ -8,16 +8,10 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::compare::same;
+use super::unknown::{UNKNOWN, is_unknown};
 
-/// Stands for a value that is not known here.
-pub const UNKNOWN: &str = "(known to CloudFormation alone)";
 /// Stands for the id of an API's root, which no template and no list of a stack's resources tells.
 pub const ROOT: &str = "(the API's root)";
-
-/// Whether a value is not known here.
-pub fn is_unknown(value: &Value) -> bool {
-    value.as_str() == Some(UNKNOWN)
-}
 
 fn unknown() -> Value {
     UNKNOWN.into()

@@ -7,7 +7,7 @@
 //! it alone: "damaged" would send people to `state rebuild`, which loses what the older one does not know.
 //!
 //! So a version belongs to the document, not to the program: each document carries the lowest version that has all of
-//! its members ([`State::format`](super::model::State), and the same in [`super::journal`] and [`super::lease`]). A
+//! its members (`State::format`, and the same in the journal and the lease). A
 //! member that is added
 //!
 //! - is left out of the document while it is empty (`default`, `skip_serializing_if`),

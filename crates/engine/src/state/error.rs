@@ -64,7 +64,7 @@ pub enum StateError {
     /// Another run holds the lock.
     #[error("another run holds the lock on this environment: {holder}")]
     Locked {
-        /// The holder, as [`Holder::describe`](super::lease::Holder::describe) shows it.
+        /// The holder, as `Holder::describe` shows it.
         holder: String,
     },
     /// This run held the lock and lost it.

@@ -3,7 +3,7 @@
 //! A run that was killed leaves intents without an outcome. The next run reads them, finds out in AWS what became of
 //! each, and continues. Lines are JSON. The first names the run, and each of the others has a sum of itself and of all
 //! lines before it, so that a line that was edited, inserted or removed by hand is noticed. Lines missing at the end
-//! are what a killed writer leaves. Pure: [`super::store`] reads and writes it. How it grows: [`super::document`].
+//! are what a killed writer leaves. Pure: the store reads and writes it. How it grows: [`super::document`].
 
 use std::collections::BTreeMap;
 

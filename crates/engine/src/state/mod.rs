@@ -11,6 +11,7 @@ mod exclusive_doc;
 pub mod folder;
 pub mod journal;
 pub mod lease;
+mod lease_guard;
 mod lease_keeper;
 pub mod machine;
 pub mod model;

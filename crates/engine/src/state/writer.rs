@@ -12,7 +12,7 @@ use super::error::StateError;
 use super::exclusive_doc::ExclusiveDoc;
 use super::journal::{Entry, Event, Journal};
 use super::lease::Machine;
-use super::lease_keeper::LeaseGuard;
+use super::lease_guard::LeaseGuard;
 use super::write_stats::WriteStats;
 use sftpctl_core::kind::NodeId;
 use sftpctl_core::model::Action;

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::login::{Attempt, LoginCheck, check};
+use super::attempt::Attempt;
+use super::login::{LoginCheck, check};
 use crate::clock;
 use crate::wait;
 use sftp_authorizer::Account;

@@ -14,10 +14,11 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::attempt::Attempt;
 use super::grants;
-use super::login::{self, Attempt};
 use sftp_authorizer::home::Home;
 use sftp_authorizer::{Question, Refusal, judge};
+use sftpctl_accounts::Accounts;
 use sftpctl_aws::{Aws, AwsError, FunctionFacts, IdentityAnswer, Policy, ServerFacts};
 use sftpctl_core::spec::model::Environment;
 use sftpctl_core::spec::names;
@@ -127,7 +128,7 @@ async fn before_look_up(scene: &Scene<'_>, answer: &IdentityAnswer) -> Result<Fi
 /// The authorizer's own decision, made again where it can be seen.
 async fn by_authorizer(scene: &Scene<'_>, status: u16) -> Result<Finding, AwsError> {
     let (environment, attempt) = (scene.environment, &scene.attempt);
-    let accounts = login::accounts(scene.aws, environment);
+    let accounts = Accounts::new(Arc::clone(scene.aws), environment);
     let items = accounts.items(scene.region, attempt.username).await?;
     let question = Question {
         username: attempt.username.to_owned(),

@@ -6,9 +6,9 @@ use std::time::Instant;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::attempt::Attempt;
 use super::diagnose;
 use crate::resources::tags;
-use sftpctl_accounts::Accounts;
 use sftpctl_aws::{Aws, AwsError, IdentityAnswer, ServerFacts};
 use sftpctl_core::spec::model::Environment;
 
@@ -27,15 +27,6 @@ pub struct LoginCheck {
     pub hint: Option<String>,
     /// Seconds that the answer took.
     pub seconds: f64,
-}
-
-/// The log-in to try.
-#[derive(Clone, Copy, Debug)]
-pub struct Attempt<'a> {
-    pub username: &'a str,
-    pub password: &'a str,
-    /// The address that the customer would come from.
-    pub source_ip: &'a str,
 }
 
 /// The environment's server in a region: the `known` one, which needs no listing to show it, or any that carries the
@@ -134,9 +125,4 @@ async fn ask(
 pub(super) fn has_role(answer: &IdentityAnswer) -> bool {
     let body: Value = serde_json::from_str(&answer.response).unwrap_or_default();
     answer.status == 200 && body["Role"].as_str().is_some_and(|role| !role.is_empty())
-}
-
-/// The accounts of a scene.
-pub(super) fn accounts(aws: &Arc<Aws>, environment: &Environment) -> Accounts {
-    Accounts::new(Arc::clone(aws), environment)
 }

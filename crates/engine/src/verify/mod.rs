@@ -3,10 +3,12 @@
 //! [`login`] asks one region, [`diagnose`] finds the cause of a refusal, [`canary`] is an account made for the occasion.
 //! Nothing here repairs anything.
 
+pub mod attempt;
 pub mod canary;
 pub mod diagnose;
 mod grants;
 pub mod login;
 
+pub use attempt::Attempt;
 pub use canary::{Sender, verify};
 pub use login::{LoginCheck, check};

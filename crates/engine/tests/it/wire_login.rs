@@ -1,7 +1,7 @@
 //! Responses of `TestIdentityProvider` that occur on AWS and never on the local cloud.
 
 use serde_json::json;
-use sftpctl_engine::verify::login::{Attempt, check};
+use sftpctl_engine::verify::{Attempt, check};
 
 use crate::drive;
 use crate::stub::{Reply, Stub};

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use futures_util::future::try_join_all;
 use serde_json::{Value, json};
 
-use super::super::resolve::{ROOT, UNKNOWN};
+use super::super::resolve::ROOT;
+use super::super::unknown::UNKNOWN;
 use super::{Answer, Wanted, distinct, told};
 use sftpctl_aws::{ApiMethod, Aws, GUARDS};
 

@@ -7,7 +7,7 @@ use futures_util::future::try_join_all;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::super::resolve::UNKNOWN;
+use super::super::unknown::UNKNOWN;
 use super::{Answer, Wanted, told};
 use sftpctl_aws::{Aws, AwsError};
 

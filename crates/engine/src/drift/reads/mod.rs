@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 
-use super::resolve::is_unknown;
+use super::unknown::is_unknown;
 use sftpctl_aws::{Aws, AwsError};
 
 /// A resource that a stack should have.
