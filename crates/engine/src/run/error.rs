@@ -41,20 +41,18 @@ pub enum RunError {
     )]
     WrongAccount {
         environment: String,
-        /// The account that its file names.
+        /// The account in its file.
         account: String,
-        /// The owner of the credentials.
         caller: Caller,
     },
     /// A run was limited to a region that the environment does not have.
     #[error("environment {environment} has no region {region}")]
     UnknownRegion {
         environment: String,
-        /// The region that was asked for.
         region: String,
         known: Vec<String>,
     },
-    /// The run was asked to stop before a step was in flight.
+    /// A stop was requested before a step was in flight.
     #[error("{command} was interrupted")]
     Interrupted { command: String },
     /// A change was attempted without the lock.
@@ -64,7 +62,6 @@ pub enum RunError {
     #[error("{id} could not be read: {error}")]
     Unreadable {
         id: NodeId,
-        /// AWS's answer.
         error: AwsError,
     },
     /// Orphans could not be searched for, and resources that were not found may be in use.
@@ -72,14 +69,12 @@ pub enum RunError {
     NotSearched {
         /// The kind and the region of the search.
         resource: String,
-        /// The cause.
         why: String,
     },
-    /// State cannot be rebuilt while a resource cannot be read.
+    /// The state cannot be rebuilt while a resource cannot be read.
     #[error("{id} could not be read: {error}")]
     NotRebuilt {
         id: NodeId,
-        /// AWS's answer.
         error: AwsError,
     },
     /// The outcome of an earlier run's creation is unknown.
@@ -111,10 +106,9 @@ pub enum RunError {
     #[error("environment {environment} has no resource {id}")]
     NoSuchResource {
         environment: String,
-        /// The name that was asked for.
         id: NodeId,
     },
-    /// A server is to be adopted without its ID.
+    /// The adoption of a server was requested without its ID.
     #[error("the server ID for {id} is missing")]
     ServerIdMissing { environment: String, id: NodeId },
     /// A resource cannot be adopted.
@@ -170,7 +164,7 @@ impl RunError {
         }
     }
 
-    /// Causes, one line each, if they are more than the chain of [`std::error::Error::source`].
+    /// Causes that are not in the chain of [`std::error::Error::source`], one line each.
     pub fn causes(&self) -> Vec<String> {
         match self {
             Self::Undecided { resources } => resources.clone(),
