@@ -47,11 +47,7 @@ pub enum RunError {
     },
     /// A run was limited to a region that the environment does not have.
     #[error("environment {environment} has no region {region}")]
-    UnknownRegion {
-        environment: String,
-        region: String,
-        known: Vec<String>,
-    },
+    UnknownRegion { environment: String, region: String, known: Vec<String> },
     /// A stop was requested before a step was in flight.
     #[error("{command} was interrupted")]
     Interrupted { command: String },
@@ -60,10 +56,7 @@ pub enum RunError {
     NoLock,
     /// A resource could not be read, and may be in use.
     #[error("{id} could not be read: {error}")]
-    Unreadable {
-        id: NodeId,
-        error: AwsError,
-    },
+    Unreadable { id: NodeId, error: AwsError },
     /// Orphans could not be searched for, and resources that were not found may be in use.
     #[error("{resource} could not be searched: {why}")]
     NotSearched {
@@ -73,10 +66,7 @@ pub enum RunError {
     },
     /// The state cannot be rebuilt while a resource cannot be read.
     #[error("{id} could not be read: {error}")]
-    NotRebuilt {
-        id: NodeId,
-        error: AwsError,
-    },
+    NotRebuilt { id: NodeId, error: AwsError },
     /// The outcome of an earlier run's creation is unknown.
     #[error("an earlier run may have created resources that cannot be checked right now")]
     Undecided {
@@ -104,10 +94,7 @@ pub enum RunError {
     Removal(AwsError),
     /// The environment has no resource of this name.
     #[error("environment {environment} has no resource {id}")]
-    NoSuchResource {
-        environment: String,
-        id: NodeId,
-    },
+    NoSuchResource { environment: String, id: NodeId },
     /// The adoption of a server was requested without its ID.
     #[error("the server ID for {id} is missing")]
     ServerIdMissing { environment: String, id: NodeId },
@@ -122,7 +109,7 @@ pub enum RunError {
     Adoption(ResourceError),
 }
 
-/// What to do after every interruption.
+/// The hint for every interruption.
 const RERUN: &str = "rerun the same command to resume";
 
 impl RunError {

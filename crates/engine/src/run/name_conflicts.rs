@@ -1,5 +1,5 @@
 //! Foreign resources with names that a stack will need. CloudFormation would fail on them only after it has created
-//! most of the stack.
+//! many other resources.
 
 use futures_util::future::join_all;
 use sftpctl_aws::Tags;
