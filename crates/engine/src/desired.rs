@@ -1,6 +1,6 @@
-//! Lists every resource of an environment, fully named. Pure.
+//! Lists every resource of an environment, with its names. Pure.
 //!
-//! This list is the deployment: which resources there are, in which regions, and what each needs first.
+//! This list defines the deployment: the resources, their regions, and the resources that each one needs first.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -47,22 +47,21 @@ pub fn resources(environment: &Environment, inputs: &Inputs) -> Result<Vec<Arc<d
     Ok(all)
 }
 
-/// The resources of a run on some regions: all resources of these regions, and those that they need. Bucket policies
-/// name the user role and the authorizer reads the table, so a region needs these; a record belongs to its server's
-/// region.
+/// The resources of a run on some regions: all resources of these regions, and the global resources that they need.
+/// Bucket policies name the user role, and the authorizer reads the table. A record belongs to its server's region.
 pub fn limited(all: Vec<Arc<dyn Resource>>, regions: &BTreeSet<String>) -> Vec<Arc<dyn Resource>> {
     let here = |id: &NodeId| regions.contains(id.place());
     let global = |id: &NodeId| id.place() == "global";
     all.into_iter()
         .filter(|resource| {
             let id = resource.id();
-            let for_these = global(id) && resource.needs().iter().all(|need| here(need) || global(need));
-            here(id) || for_these || resource.kind() == Kind::Table
+            let needed = global(id) && resource.needs().iter().all(|need| here(need) || global(need));
+            here(id) || needed || resource.kind() == Kind::Table
         })
         .collect()
 }
 
-/// What is known of a current or earlier deployment, besides its file.
+/// Facts about the current or an earlier deployment, from the state and from AWS.
 #[derive(Clone, Debug, Default)]
 pub struct History {
     /// Whether it was deployed from here.
@@ -71,11 +70,11 @@ pub struct History {
     pub apis: BTreeMap<String, String>,
     /// Region → ID of its server.
     pub servers: BTreeMap<String, String>,
-    /// Region and name of log groups that an earlier teardown had to remove.
+    /// Region and name of the log groups in the state, which an earlier teardown had to delete.
     pub log_groups: Vec<(String, String)>,
 }
 
-/// More resources for a teardown: those that AWS services create again by themselves.
+/// Additional resources for a teardown: log groups that AWS services recreate by themselves.
 pub fn leftovers(environment: &Environment, history: &History) -> Vec<Arc<dyn Resource>> {
     let mut groups: BTreeMap<NodeId, LogGroup> = BTreeMap::new();
     let mut add = |region: &str, name: String, evidence: Evidence| {
@@ -103,7 +102,7 @@ pub fn leftovers(environment: &Environment, history: &History) -> Vec<Arc<dyn Re
     groups.into_values().map(|group| -> Arc<dyn Resource> { Arc::new(group) }).collect()
 }
 
-/// The table and its replicas, one after the other: AWS adds one at a time.
+/// The table and its replicas. Each replica needs the previous one, because AWS adds one at a time.
 fn table(environment: &Environment) -> Vec<Arc<dyn Resource>> {
     let settings = &environment.table;
     let table = Table {

@@ -21,8 +21,8 @@ pub struct Observed {
     pub actual: Actual,
     /// The resources that could not be read, with AWS's errors.
     pub unreadable: BTreeMap<NodeId, AwsError>,
-    /// Resources that an earlier run may have created and that could not be searched for: if they were created again,
-    /// there could be two.
+    /// Resources that an earlier run may have created and that could not be searched for, with the reasons. Creating
+    /// them again could create second ones.
     pub undecided: BTreeMap<NodeId, String>,
     /// Foreign resources with names that a stack will need.
     pub name_conflicts: Vec<String>,

@@ -1,4 +1,4 @@
-//! The authorizer's package: checked, and zipped the same way every time.
+//! The authorizer's package: checks the binary, and zips it reproducibly.
 
 mod elf;
 
@@ -11,49 +11,43 @@ use zip::write::SimpleFileOptions;
 
 use sftpctl_core::hex;
 
-/// glibc of `provided.al2023`: a binary that needs a newer one does not start there.
+/// The version of glibc in `provided.al2023`: a binary that needs a newer one does not start there.
 const GLIBC: (u32, u32) = (2, 34);
 
 /// The package could not be created.
 #[derive(Debug, thiserror::Error)]
 pub enum PackageError {
-    /// There is no binary at this path.
     #[error("the authorizer's binary is not at {}", .0.display())]
     Missing(PathBuf),
-    /// It could not be read.
     #[error("cannot read {}", .0.display())]
     Unreadable(PathBuf, #[source] std::io::Error),
-    /// Lambda could not run it.
+    /// Lambda could not run the binary.
     #[error("{}: {reason}", path.display())]
     Unfit { path: PathBuf, reason: String },
-    /// Too large to start quickly.
     #[error("the zip file is {:.2} MB, larger than {most} MB: a cold start loads all of it", *bytes as f64 / 1e6)]
     Large { bytes: usize, most: f64 },
-    /// The zip writer failed.
     #[error("cannot write the zip file: {0}")]
     Zip(#[from] zip::result::ZipError),
-    /// The zip writer failed.
     #[error("cannot write the zip file: {0}")]
     Io(#[from] std::io::Error),
 }
 
 impl PackageError {
-    /// What to do.
     pub fn hint(&self) -> &'static str {
         "build it with `scripts/build-authorizer`, or name another with --package"
     }
 }
 
-/// Where the binary is: what was asked for, or beside the running program.
-pub fn locate(asked: Option<&Path>) -> PathBuf {
-    if let Some(path) = asked {
+/// The path of the binary: `chosen`, or beside the running program.
+pub fn locate(chosen: Option<&Path>) -> PathBuf {
+    if let Some(path) = chosen {
         return path.to_owned();
     }
     let folder = std::env::current_exe().ok().and_then(|exe| exe.parent().map(Path::to_owned)).unwrap_or_default();
     folder.join("sftp-authorizer")
 }
 
-/// A binary that Lambda can run. It is zipped when the zip file is needed: not in a run without changes.
+/// A binary that Lambda can run. It is zipped only when the zip file is needed, so not in a run without changes.
 #[derive(Debug)]
 pub struct Package {
     binary: Vec<u8>,
@@ -76,23 +70,23 @@ impl Package {
     /// The zip file; the same bytes for the same binary.
     ///
     /// # Errors
-    /// The zip writer's.
+    /// The zip writer failed.
     pub fn zip(&self) -> Result<Arc<Vec<u8>>, PackageError> {
-        // Regions ask for it at the same time; it is created once.
-        let mut done = self.zip.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(zip) = &*done {
+        // Regions need it at the same time; it is created once.
+        let mut cached = self.zip.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(zip) = &*cached {
             return Ok(Arc::clone(zip));
         }
-        let made = Arc::new(zip(&self.binary)?);
-        *done = Some(Arc::clone(&made));
-        Ok(made)
+        let zip = Arc::new(zip(&self.binary)?);
+        *cached = Some(Arc::clone(&zip));
+        Ok(zip)
     }
 }
 
 /// Reads and checks the binary.
 ///
 /// # Errors
-/// It isn't there, or Lambda could not run it.
+/// The binary does not exist or cannot be read, or Lambda could not run it.
 pub fn build(path: &Path, architecture: &str) -> Result<Package, PackageError> {
     let binary = match std::fs::read(path) {
         Ok(binary) => binary,
@@ -105,7 +99,7 @@ pub fn build(path: &Path, architecture: &str) -> Result<Package, PackageError> {
     Ok(Package::new(binary))
 }
 
-/// One entry, fixed time and mode: the same binary gives the same bytes.
+/// A zip file with one entry, of fixed time and mode, so that the same binary gives the same bytes.
 fn zip(binary: &[u8]) -> Result<Vec<u8>, PackageError> {
     let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
     let options = SimpleFileOptions::default()
@@ -117,8 +111,9 @@ fn zip(binary: &[u8]) -> Result<Vec<u8>, PackageError> {
     Ok(writer.finish()?.into_inner())
 }
 
-/// Whether Lambda can run it: an ELF of the right machine, without a newer glibc. The version names of what it needs
-/// stand as text in its string table (`GLIBC_2.34`); in a static program they are names of its own.
+/// Checks that Lambda can run it: an ELF program for the right machine that does not need a newer glibc. The string
+/// table contains the names of the versions that a program needs, such as `GLIBC_2.34`; in a static program they are
+/// its own.
 fn check(binary: &[u8], architecture: &str) -> Result<(), String> {
     let machine = match binary {
         [0x7f, b'E', b'L', b'F', 2, 1, ..] if binary.len() > 20 => u16::from_le_bytes([binary[18], binary[19]]),
@@ -135,9 +130,9 @@ fn check(binary: &[u8], architecture: &str) -> Result<(), String> {
     if elf::is_static(binary) {
         return Ok(());
     }
-    if let Some(promise) = newer_promise(binary) {
+    if let Some(version) = newer_abi_version(binary) {
         return Err(format!(
-            "it needs {promise} of a glibc newer than {}.{}, which provided.al2023 has",
+            "it needs {version} of a glibc newer than {}.{}, which provided.al2023 has",
             GLIBC.0, GLIBC.1
         ));
     }
@@ -150,9 +145,9 @@ fn check(binary: &[u8], architecture: &str) -> Result<(), String> {
     }
 }
 
-/// A version name that stands for an ability of the loader instead of a number; the first, `GLIBC_ABI_DT_RELR`, came
-/// with glibc 2.36.
-fn newer_promise(binary: &[u8]) -> Option<String> {
+/// The name of a version that marks a feature of the loader instead of a number. The first, `GLIBC_ABI_DT_RELR`, was
+/// added in glibc 2.36.
+fn newer_abi_version(binary: &[u8]) -> Option<String> {
     const MARK: &[u8] = b"\0GLIBC_ABI_";
     let at = memchr::memmem::find(binary, MARK)? + 1;
     let rest = &binary[at..];

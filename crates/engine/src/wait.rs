@@ -1,6 +1,6 @@
 //! The only place that waits: intervals between polls, and pauses after temporary faults.
 //!
-//! A poll comes after a fixed share of the time already waited, so that waiting adds at most that share to the
+//! The pause before a poll is a fixed share of the time already waited, so that waiting adds at most that share to the
 //! time AWS needs, and the number of calls grows with the logarithm of the wait. The SDK's waiters start at 30 s.
 
 #![expect(clippy::disallowed_methods, reason = "this is the place that waits")]
@@ -15,12 +15,12 @@ use tokio::time::Instant;
 const SHORTEST: Duration = Duration::from_millis(150);
 /// Longest pause: AWS's consoles and the CDK poll a stack every 2 s.
 const LONGEST: Duration = Duration::from_secs(3);
-/// A poll comes after a twenty-fifth of the time waited.
+/// The pause before a poll is this fraction (1/25) of the time waited.
 const SHARE: u32 = 25;
 /// How long the creation of a change set may take; it takes seconds when CloudFormation is not busy.
 pub(crate) const CHANGE_SET: Duration = Duration::from_secs(120);
 /// How long AWS's reads may lag behind its writes before an unchanged result is believed.
-pub(crate) const SHOWN: Duration = Duration::from_secs(20);
+pub(crate) const READ_LAG: Duration = Duration::from_secs(20);
 
 /// The pause before the next poll.
 fn pause(waited: Duration) -> Duration {
@@ -46,7 +46,7 @@ pub(crate) async fn for_another_attempt(attempt: u32) {
 
 /// A pause between two reads of a lock that another run holds.
 pub(crate) async fn for_lock(pause: Duration) {
-    // Randomized, so that pipelines that wait for one lock do not all read it at once.
+    // Randomized, so that pipelines that wait for the same lock do not all read it at once.
     tokio::time::sleep(pause / 2 + pause.mul_f64(fastrand::f64())).await;
 }
 
@@ -60,8 +60,8 @@ pub(crate) async fn for_renewal(time: Duration) {
     tokio::time::sleep(time).await;
 }
 
-/// Polls until there is a result. `None` if the time is over and the last poll found nothing; an error if the last poll
-/// ended with a temporary fault, since the result is unknown then.
+/// Polls until there is a result. `None` if the time limit has passed and the last poll found nothing; an error if the
+/// last poll ended with a temporary fault, since the result is unknown then.
 pub(crate) async fn short<T, F>(limit: Duration, mut poll: impl FnMut() -> F) -> Result<Option<T>, AwsError>
 where
     F: Future<Output = Result<Option<T>, AwsError>>,

@@ -126,7 +126,7 @@ pub async fn run_within(
         deadlines: Deadlines::new(deadlines),
         stop,
         journal: Arc::clone(lock.journal()),
-        over: AtomicBool::new(false),
+        credentials_expired: AtomicBool::new(false),
     };
     let jobs = resources
         .iter()

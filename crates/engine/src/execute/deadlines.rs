@@ -15,13 +15,12 @@ impl Deadlines {
         Self(overrides)
     }
 
-    /// How long to look for a resource that an earlier run may have created before it is created again: AWS documents
-    /// no bound for new resources to appear in its listings; it takes seconds.
+    /// How long to search for a resource that an earlier run may have created before it is created again. AWS documents
+    /// no limit for the time until its listings show a new resource; in practice it takes seconds.
     pub fn unseen(&self) -> Duration {
         self.0.get("unseen").map_or(Duration::from_secs(30), |seconds| Duration::from_secs(*seconds))
     }
 
-    /// The deadline of a kind.
     pub fn of(&self, kind: Kind) -> Duration {
         let (name, minutes) = kind.deadline();
         self.0.get(name).map_or(Duration::from_secs(minutes * 60), |seconds| Duration::from_secs(*seconds))

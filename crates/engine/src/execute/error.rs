@@ -10,31 +10,34 @@ pub enum StepError {
     /// The resource could not be changed.
     #[error(transparent)]
     Resource(#[from] ResourceError),
-    /// AWS finished, with a failure.
+    /// The operation in AWS failed.
     #[error("{what} ended in {status}")]
     EndedIn {
         what: String,
         status: String,
         /// The causes from AWS's events, one line each.
         causes: Vec<String>,
-        /// What exists now.
+        /// What exists in AWS now.
         left: String,
     },
-    /// AWS accepted every change, and still something differs.
+    /// AWS accepted every change, and a property still differs.
     #[error("{what} still differs after AWS accepted the change: {differs}")]
     DoesNotConverge {
         what: String,
-        /// The properties that differ.
+        /// Names of the properties, separated by commas.
         differs: String,
     },
-    /// AWS accepted its creation and does not show it yet, or it is unknown whether AWS did.
-    #[error("{what} may have been created but is not visible yet{}", .why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default())]
-    Unseen {
+    /// AWS accepted its creation and does not list it yet, or it is unknown whether AWS accepted it.
+    #[error(
+        "{what} may have been created but is not visible yet{}",
+        .why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default()
+    )]
+    NotVisible {
         what: String,
-        /// Why it could not be read, if that is the reason.
+        /// Why it could not be read, if a read failed.
         why: Option<String>,
     },
-    /// The run was asked to stop while AWS was working on it.
+    /// A stop was requested during an operation in AWS.
     #[error("stopped while {what} was {status}; AWS continues by itself")]
     Stopped { what: String, status: String },
     /// The journal cannot be written, so no mutation may be called.
@@ -43,12 +46,12 @@ pub enum StepError {
 }
 
 impl StepError {
-    /// What a person can do.
+    /// An instruction for the user.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Resource(error) => error.hint(),
             Self::Journal(error) => error.hint(),
-            Self::Unseen { .. } => Some(
+            Self::NotVisible { .. } => Some(
                 "rerun the same command: it checks first, and creates the resource only if it does not exist".into(),
             ),
             Self::EndedIn { .. } => {

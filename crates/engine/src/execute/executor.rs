@@ -1,8 +1,8 @@
-//! Walks the steps: each begins when what it needs is finished, regions side by side.
+//! Executes the steps: each begins when the steps that it needs are finished, in all regions at the same time.
 //!
-//! One step is a loop of *read, compare, mutate, wait until settled*, ended by a comparison without differences; so a
-//! step that finds half of its work done by an earlier run does only the rest. A failed step blocks what needs it and
-//! nothing else. Nothing is rolled back: the outcome says what exists, and the next run continues.
+//! One step is a loop of *read, compare, mutate, wait until settled*, ended by a comparison without differences, so a
+//! step does only the rest of the work that an earlier run left unfinished. A failed step blocks only the steps that
+//! need it. Nothing is rolled back: the outcome says what exists, and the next run continues.
 
 mod mutation;
 
@@ -28,7 +28,7 @@ use sftpctl_core::events::{Event, Outcome, Reporter};
 use sftpctl_core::kind::NodeId;
 use sftpctl_core::model::{Action, Actual, Change, Live, Owner, RemovalOptions, Settled};
 
-/// Mutations of one step before it counts as not converging.
+/// Mutations in one step before it counts as not converging.
 const ROUNDS: usize = 16;
 /// Steps in flight at once: enough for twenty regions, few enough for AWS's rate limits.
 const IN_FLIGHT: usize = 48;
@@ -36,13 +36,12 @@ const IN_FLIGHT: usize = 48;
 /// What to do with a resource.
 #[derive(Clone, Debug)]
 pub enum Task {
-    /// Bring it to what is wanted.
+    /// Create or change it until it matches the environment file.
     Apply,
-    /// Delete it.
     Delete(RemovalOptions),
 }
 
-/// What a run needs besides the steps.
+/// What all steps of a run share.
 pub struct Context {
     pub aws: Arc<Aws>,
     pub reporter: Arc<dyn Reporter>,
@@ -50,14 +49,14 @@ pub struct Context {
     pub stop: Stop,
     /// Records each mutation before it is called.
     pub journal: Arc<JournalWriter>,
-    /// Set when no call can succeed any more: then no other step begins.
-    pub over: AtomicBool,
+    /// No call can succeed after this, so no other step begins.
+    pub credentials_expired: AtomicBool,
 }
 
 impl Context {
     /// Whether no new step should begin.
-    fn ends(&self) -> bool {
-        self.stop.requested() || self.over.load(Ordering::Relaxed)
+    fn is_ending(&self) -> bool {
+        self.stop.requested() || self.credentials_expired.load(Ordering::Relaxed)
     }
 }
 
@@ -65,18 +64,19 @@ impl Context {
 #[derive(Clone)]
 pub struct Job {
     pub resource: Arc<dyn Resource>,
-    /// The change that was planned; `None` if it is only compared again if something it needs has changed.
+    /// The planned change. Without one the resource is compared again only if another resource that it needs has
+    /// changed.
     pub planned: Option<Change>,
     /// The identity that state remembers.
     pub known: Option<String>,
-    /// Jobs that come first.
+    /// Jobs that must finish first.
     pub after: BTreeSet<NodeId>,
 }
 
 /// How a run ended, step by step.
 pub type Outcomes = BTreeMap<NodeId, Outcome>;
 
-/// Runs all jobs and returns how each ended. `actual` holds what is known and is kept up to date.
+/// Runs all jobs and returns how each ended. `actual`, the resources as last read, is updated meanwhile.
 pub async fn run(context: Arc<Context>, jobs: Vec<Job>, task: Task, actual: Arc<Mutex<Actual>>) -> Outcomes {
     let permits = Arc::new(Semaphore::new(IN_FLIGHT));
     let mut waiting: BTreeMap<NodeId, Job> = jobs.into_iter().map(|job| (job.resource.id().clone(), job)).collect();
@@ -106,7 +106,7 @@ pub async fn run(context: Arc<Context>, jobs: Vec<Job>, task: Task, actual: Arc<
                 Some(blocker) if matches!(outcomes.get(blocker), Some(Outcome::Stopped)) => Some(Outcome::Stopped),
                 Some(blocker) => Some(Outcome::Blocked { by: blocker.clone() }),
                 None if job.planned.is_none() && !changed => Some(Outcome::Unchanged),
-                None if context.ends() => Some(Outcome::Stopped),
+                None if context.is_ending() => Some(Outcome::Stopped),
                 None => None,
             };
             if let Some(outcome) = skipped {
@@ -139,7 +139,7 @@ pub async fn run(context: Arc<Context>, jobs: Vec<Job>, task: Task, actual: Arc<
                 outcomes.insert(id, outcome);
             }
             Some(Err(error)) => {
-                // A bug must not look like success.
+                // A panic must not count as success.
                 if let Some(id) = tasks.get(&error.id()).cloned() {
                     let outcome = Outcome::Failed {
                         error: format!("internal error: {error}"),
@@ -158,7 +158,7 @@ pub async fn run(context: Arc<Context>, jobs: Vec<Job>, task: Task, actual: Arc<
             None => break,
         }
     }
-    // Only a step whose task was lost can leave others waiting.
+    // Other steps are still waiting only if a task was lost.
     outcomes.extend(waiting.into_keys().map(|id| (id, Outcome::Stopped)));
     outcomes
 }
@@ -172,62 +172,62 @@ async fn step(context: &Context, job: &Job, task: &Task, actual: &Mutex<Actual>)
     let start = Instant::now();
     let resource = &job.resource;
     let id = resource.id().clone();
-    let mut walk = Walk {
+    let mut execution = StepExecution {
         context,
         job,
         actual,
         start,
         reported: job.planned.is_some(),
-        seen: ReportedEvents::default(),
+        reported_events: ReportedEvents::default(),
         attempt: 0,
-        at_work: false,
-        made: None,
+        in_progress: false,
+        created: None,
     };
     if let Some(change) = &job.planned {
-        walk.tell(change);
+        execution.report_start(change);
     }
-    let goes = job.planned.as_ref().is_some_and(|change| change.action == Action::Delete);
+    let is_deletion = job.planned.as_ref().is_some_and(|change| change.action == Action::Delete);
     let result = match task {
-        // Taken out of the file; no data goes with it.
-        Task::Apply if goes => walk.delete(RemovalOptions::default()).await,
-        Task::Apply => walk.apply().await,
-        Task::Delete(options) => walk.delete(*options).await,
+        // It is no longer in the environment file; no data is deleted with it.
+        Task::Apply if is_deletion => execution.delete(RemovalOptions::default()).await,
+        Task::Apply => execution.apply().await,
+        Task::Delete(options) => execution.delete(*options).await,
     };
     let outcome = match result {
         Ok(outcome) => outcome,
         Err(StepError::Resource(ResourceError::Kept(reason))) => Outcome::Kept { reason },
         Err(StepError::Resource(ResourceError::NotYet(reason))) => Outcome::Later { reason },
-        Err(error) => walk.failed(error).await,
+        Err(error) => execution.failed(error).await,
     };
     // A step without changes is not reported, unless reading failed.
-    if walk.reported || matches!(outcome, Outcome::Failed { .. }) {
+    if execution.reported || matches!(outcome, Outcome::Failed { .. }) {
         let seconds = start.elapsed().as_secs_f64();
         context.reporter.event(&Event::StepFinished { step: id, outcome: outcome.clone(), seconds });
     }
     outcome
 }
 
-/// The state of one step.
-struct Walk<'a> {
+/// The progress of one step.
+struct StepExecution<'a> {
     context: &'a Context,
     job: &'a Job,
     actual: &'a Mutex<Actual>,
     start: Instant,
     reported: bool,
-    seen: ReportedEvents,
+    reported_events: ReportedEvents,
     attempt: u32,
-    /// Whether AWS reported an operation in progress since the last mutation.
-    at_work: bool,
-    /// The identity of what this step created, from AWS's answer.
-    made: Option<String>,
+    /// Whether AWS has reported an operation in progress since the last mutation.
+    in_progress: bool,
+    /// The identity of the resource that this step created, from AWS's response.
+    created: Option<String>,
 }
 
-impl Walk<'_> {
+impl StepExecution<'_> {
     fn resource(&self) -> &dyn Resource {
         self.job.resource.as_ref()
     }
 
-    fn tell(&mut self, change: &Change) {
+    fn report_start(&mut self, change: &Change) {
         self.reported = true;
         self.context.reporter.event(&Event::StepStarted {
             step: self.resource().id().clone(),
@@ -237,8 +237,8 @@ impl Walk<'_> {
         });
     }
 
-    /// What differs from what is wanted. Under the lock, since comparing does not wait for anything: a copy of the map
-    /// for each poll of each step would be megabytes where an environment has a thousand buckets.
+    /// The change that is still needed. It compares under the lock, because comparing does not wait for anything: in an
+    /// environment with a thousand buckets, a copy of the map for each poll of each step would take megabytes.
     fn diff(&self, live: Option<&Live>) -> Option<Change> {
         self.job.resource.diff(live, &lock(self.actual))
     }
@@ -249,8 +249,7 @@ impl Walk<'_> {
         }
     }
 
-    /// Whether the deadline is over.
-    fn late(&self) -> bool {
+    fn is_past_deadline(&self) -> bool {
         self.start.elapsed() > self.context.deadlines.of(self.resource().kind())
     }
 
@@ -263,15 +262,15 @@ impl Walk<'_> {
         .into()
     }
 
-    /// Its identity, as far as this run or an earlier one knows it.
+    /// The resource's identity, if this run or an earlier one knows it.
     fn known(&self) -> Option<String> {
         let actual = lock(self.actual);
         let live = actual.get(self.resource().id()).and_then(Option::as_ref);
-        let seen = live.filter(|live| live.owner == Owner::Ours).map(|live| live.identity.clone());
-        seen.or_else(|| self.made.clone()).or_else(|| self.job.known.clone())
+        let ours = live.filter(|live| live.owner == Owner::Ours).map(|live| live.identity.clone());
+        ours.or_else(|| self.created.clone()).or_else(|| self.job.known.clone())
     }
 
-    /// Reads until an answer comes; a slow or throttled poll is never a failure before the deadline.
+    /// Reads until AWS responds; a slow or throttled poll is not a failure before the deadline.
     async fn read(&mut self) -> Result<Option<Live>, StepError> {
         loop {
             let known = self.known();
@@ -280,7 +279,7 @@ impl Walk<'_> {
                     lock(self.actual).insert(self.resource().id().clone(), live.clone());
                     return Ok(live);
                 }
-                Err(error) if error.is_transient() && self.late() => {
+                Err(error) if error.is_transient() && self.is_past_deadline() => {
                     return Err(self.timed_out(&format!("not readable ({error})")));
                 }
                 Err(error) if error.is_transient() => self.retry(error.to_string()).await?,
@@ -289,7 +288,7 @@ impl Walk<'_> {
         }
     }
 
-    /// Pauses before another attempt; fails if the run is asked to stop meanwhile.
+    /// Pauses before another attempt; fails if a stop is requested meanwhile.
     async fn retry(&mut self, reason: String) -> Result<(), StepError> {
         self.event(Event::StepRetried { step: self.resource().id().clone(), reason: reason.clone() });
         let context = self.context;
@@ -305,7 +304,7 @@ impl Walk<'_> {
     }
 
     /// Reads until no operation is in progress.
-    async fn settled(&mut self) -> Result<Option<Live>, StepError> {
+    async fn wait_until_settled(&mut self) -> Result<Option<Live>, StepError> {
         let start = Instant::now();
         let mut last = String::new();
         loop {
@@ -316,11 +315,11 @@ impl Walk<'_> {
                 }
                 return Ok(live);
             };
-            self.at_work = true;
-            if self.late() {
+            self.in_progress = true;
+            if self.is_past_deadline() {
                 return Err(self.timed_out(&status));
             }
-            // A CI system kills a job seconds after it asked it to end, and AWS may need minutes.
+            // A CI system kills a job seconds after it asks it to end, and AWS may need minutes.
             if self.context.stop.requested() {
                 return Err(StepError::Stopped { what: self.resource().title(), status });
             }
@@ -337,7 +336,7 @@ impl Walk<'_> {
         if !self.reported {
             return;
         }
-        let lines = self.job.resource.progress(&self.context.aws, &mut self.seen).await;
+        let lines = self.job.resource.progress(&self.context.aws, &mut self.reported_events).await;
         for line in lines {
             self.event(Event::StepNews { step: self.resource().id().clone(), line });
         }
@@ -353,7 +352,7 @@ impl Walk<'_> {
     }
 
     async fn apply(&mut self) -> Result<Outcome, StepError> {
-        let mut live = self.settled().await?;
+        let mut live = self.wait_until_settled().await?;
         let mut mutated = false;
         let mut recovery = None;
         let mut without_effect = 0;
@@ -367,24 +366,24 @@ impl Walk<'_> {
             let Some(change) = self.diff(live.as_ref()) else {
                 return Ok(if mutated { Outcome::Changed } else { Outcome::Unchanged });
             };
-            // What failed twice in the same way will not succeed the third time.
+            // A recovery that failed twice will not succeed the third time.
             if recovery == Some(change.action)
                 && let Some(Live { settled: Settled::Failed(status), .. }) = &live
             {
                 return Err(self.ended_in(status.clone()).await);
             }
             if !self.reported {
-                self.tell(&change);
+                self.report_start(&change);
             }
             let call = self.mutate(Mutation::Apply(&change, live.as_ref())).await?;
-            // A failed left-over that was removed, or brought to its end, is no failure of what comes next.
+            // The failure of a leftover that was deleted or recovered is not a failure of the next mutation.
             recovery = matches!(change.action, Action::Recreate | Action::Recover).then_some(change.action);
             mutated = recovery.is_none();
             let before = live.take();
-            live = self.settled_after(before.as_ref(), &change).await?;
-            // Accepted but not visible: created again, it would exist twice.
+            live = self.wait_for_effect(before.as_ref(), &change).await?;
+            // Accepted but not visible: creating it again would create a second one.
             if before.is_none() && live.is_none() && self.resource().found_by_listing() {
-                return Err(StepError::Unseen { what: self.resource().title(), why: None });
+                return Err(StepError::NotVisible { what: self.resource().title(), why: None });
             }
             self.record(&call, live.as_ref());
             // AWS accepted it twice without an effect: repeating it will not help.
@@ -399,34 +398,34 @@ impl Walk<'_> {
         Err(StepError::DoesNotConverge { what: self.resource().title(), differs: differs.unwrap_or_default() })
     }
 
-    /// Waits until the mutation shows. AWS's reads may lag behind its writes: the same answer as before is looked at
-    /// again for a while before it is believed.
-    async fn settled_after(&mut self, before: Option<&Live>, change: &Change) -> Result<Option<Live>, StepError> {
+    /// Waits until the mutation is visible. AWS's reads may lag behind its writes, so an unchanged result is read again
+    /// for a while before it is believed.
+    async fn wait_for_effect(&mut self, before: Option<&Live>, change: &Change) -> Result<Option<Live>, StepError> {
         let start = Instant::now();
-        let unsure = before.is_none() && self.resource().found_by_listing();
-        let patience = if unsure { self.context.deadlines.unseen().max(wait::SHOWN) } else { wait::SHOWN };
-        self.at_work = false;
+        let by_listing = before.is_none() && self.resource().found_by_listing();
+        let patience = if by_listing { self.context.deadlines.unseen().max(wait::READ_LAG) } else { wait::READ_LAG };
+        self.in_progress = false;
         loop {
-            let live = self.settled().await?;
-            let unseen = match (before, &live) {
+            let live = self.wait_until_settled().await?;
+            let unchanged = match (before, &live) {
                 (None, None) => true,
-                (Some(before), Some(there)) => before == there && self.diff(live.as_ref()).as_ref() == Some(change),
+                (Some(before), Some(after)) => before == after && self.diff(live.as_ref()).as_ref() == Some(change),
                 _ => false,
             };
-            if !unseen || self.at_work || start.elapsed() > patience {
+            if !unchanged || self.in_progress || start.elapsed() > patience {
                 return Ok(live);
             }
             wait::for_poll(start.elapsed()).await;
         }
     }
 
-    /// Waits until a deletion shows, as [`Walk::settled_after`] does for other mutations.
-    async fn gone_after(&mut self, before: &Live) -> Result<Option<Live>, StepError> {
+    /// Waits until a deletion is visible, as [`StepExecution::wait_for_effect`] does for other mutations.
+    async fn wait_for_deletion(&mut self, before: &Live) -> Result<Option<Live>, StepError> {
         let start = Instant::now();
-        self.at_work = false;
+        self.in_progress = false;
         loop {
-            let live = self.settled().await?;
-            if live.as_ref() != Some(before) || self.at_work || start.elapsed() > wait::SHOWN {
+            let live = self.wait_until_settled().await?;
+            if live.as_ref() != Some(before) || self.in_progress || start.elapsed() > wait::READ_LAG {
                 return Ok(live);
             }
             wait::for_poll(start.elapsed()).await;
@@ -435,17 +434,17 @@ impl Walk<'_> {
 
     async fn delete(&mut self, options: RemovalOptions) -> Result<Outcome, StepError> {
         let mut tried = false;
-        let mut live = self.settled().await?;
+        let mut live = self.wait_until_settled().await?;
         for _ in 0..ROUNDS {
-            let Some(there) = live else { return Ok(Outcome::Deleted) };
-            if let Owner::Foreign(what) = &there.owner {
+            let Some(existing) = live else { return Ok(Outcome::Deleted) };
+            if let Owner::Foreign(what) = &existing.owner {
                 return Ok(Outcome::Kept { reason: format!("{what}; it is left unchanged") });
             }
-            if tried && let Settled::Failed(status) = &there.settled {
+            if tried && let Settled::Failed(status) = &existing.settled {
                 return Err(self.ended_in(status.clone()).await);
             }
-            let call = self.mutate(Mutation::Delete(&there, options)).await?;
-            live = self.gone_after(&there).await?;
+            let call = self.mutate(Mutation::Delete(&existing, options)).await?;
+            live = self.wait_for_deletion(&existing).await?;
             self.record(&call, live.as_ref());
             tried = true;
         }
@@ -464,7 +463,7 @@ impl Walk<'_> {
         }
     }
 
-    /// What exists now: nothing, a part, or unknown.
+    /// What exists in AWS after a failure, for the report.
     fn left(&self) -> String {
         match lock(self.actual).get(self.resource().id()) {
             None => "unknown: it could not be read".to_owned(),
@@ -482,27 +481,27 @@ impl Walk<'_> {
     async fn failed(&mut self, error: StepError) -> Outcome {
         let credentials = match &error {
             StepError::Resource(ResourceError::Aws(error)) => error.is_credentials(),
-            // With state in S3 the first call that is refused is often the journal's.
+            // With the state in S3, the first call to be refused is often the journal's.
             StepError::Journal(StateError::Aws { source, .. }) => source.is_credentials(),
             _ => false,
         };
         if credentials {
-            self.context.over.store(true, Ordering::Relaxed);
+            self.context.credentials_expired.store(true, Ordering::Relaxed);
         }
         let (causes, left) = match &error {
             StepError::EndedIn { causes, left, .. } => (causes.clone(), left.clone()),
-            // Nothing was called; a person needs to know why the journal could not be written.
-            StepError::Journal(error) if self.made.is_none() => {
+            // No mutation was called; the user needs to know why the journal could not be written.
+            StepError::Journal(error) if self.created.is_none() => {
                 (error.source().map(ToString::to_string).into_iter().collect(), self.left())
             }
             _ => {
-                // The call may have taken effect although no answer came: read it, and say what exists.
+                // The call may have taken effect without a response: the resource is read, to report what exists.
                 let known = self.known();
-                let looked = self.resource().read(&self.context.aws, known.as_deref()).await;
+                let result = self.resource().read(&self.context.aws, known.as_deref()).await;
                 let mut actual = lock(self.actual);
-                match looked {
-                    // AWS said that it created it: that it is not visible yet does not prove that it does not exist.
-                    Ok(None) if self.made.is_some() => drop(actual.remove(self.resource().id())),
+                match result {
+                    // AWS responded that it created the resource, so it may exist although it is not visible yet.
+                    Ok(None) if self.created.is_some() => drop(actual.remove(self.resource().id())),
                     Ok(live) => drop(actual.insert(self.resource().id().clone(), live)),
                     Err(_) => {}
                 }

@@ -1,4 +1,4 @@
-//! Executes a plan: a bounded parallel walk over its steps.
+//! Executes the steps of a plan, a limited number at the same time.
 
 pub mod deadlines;
 pub mod error;

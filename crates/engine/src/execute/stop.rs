@@ -8,7 +8,7 @@ use tokio::sync::watch;
 pub struct Stop(watch::Receiver<bool>);
 
 impl Stop {
-    /// Not requested yet, and the sender that requests it.
+    /// A stop that is not requested yet, and the sender that requests it.
     pub fn new() -> (watch::Sender<bool>, Self) {
         let (sender, receiver) = watch::channel(false);
         (sender, Self(receiver))
@@ -19,17 +19,17 @@ impl Stop {
         *self.0.borrow()
     }
 
-    /// Completes when a stop is requested; never, if the sender is gone.
+    /// Completes when a stop is requested; never, if the sender has been dropped.
     pub async fn canceled(&self) {
         if self.0.clone().wait_for(|requested| *requested).await.is_err() {
             std::future::pending::<()>().await;
         }
     }
 
-    /// Listens for SIGINT and SIGTERM: the first requests the stop and calls `heard`, the second calls `now`, which
-    /// ends the process.
+    /// Listens for SIGINT and SIGTERM: the first requests the stop and calls `on_first`, the second calls `on_second`,
+    /// which ends the process.
     #[cfg(unix)]
-    pub fn on_signals(heard: impl Fn() + Send + 'static, now: impl FnOnce() + Send + 'static) -> Self {
+    pub fn on_signals(on_first: impl Fn() + Send + 'static, on_second: impl FnOnce() + Send + 'static) -> Self {
         use tokio::signal::unix::{SignalKind, signal};
         let (sender, stop) = Self::new();
         // One listener for the whole run: a signal between two listeners would be lost.
@@ -38,19 +38,19 @@ impl Stop {
             return stop;
         };
         tokio::spawn(async move {
-            let mut now = Some(now);
+            let mut on_second = Some(on_second);
             loop {
-                let come = tokio::select! {
-                    come = interrupt.recv() => come,
-                    come = terminate.recv() => come,
+                let signal = tokio::select! {
+                    signal = interrupt.recv() => signal,
+                    signal = terminate.recv() => signal,
                 };
-                if come.is_none() {
+                if signal.is_none() {
                     break;
                 }
                 if !sender.send_replace(true) {
-                    heard();
-                } else if let Some(now) = now.take() {
-                    now();
+                    on_first();
+                } else if let Some(on_second) = on_second.take() {
+                    on_second();
                 }
             }
         });

@@ -1,4 +1,4 @@
-//! The private host keys of an environment: read where they are kept, handed to AWS, never written anywhere.
+//! The private host keys of an environment: read from their files, secrets or parameters, and never written to disk.
 
 mod parse;
 
@@ -49,26 +49,26 @@ pub enum HostKeyError {
     Missing(String),
     #[error("{source_name} is not a host key that Transfer Family accepts: {reason}")]
     Unfit { source_name: String, reason: String },
-    /// Two sources and the kind of both.
+    /// The two sources, and the kind of their keys.
     #[error("{0} and {1} are both {2} keys; a server presents one of each kind")]
-    Twice(String, String, String),
+    SameKind(String, String, String),
 }
 
 /// Reads all host keys of an environment.
 ///
 /// # Errors
-/// One cannot be read, Transfer would not accept it, or two are of one kind.
+/// A key cannot be read, Transfer Family would not accept it, or two keys are of the same kind.
 pub async fn read(aws: &Arc<Aws>, environment: &Environment) -> Result<Vec<HostKey>, HostKeyError> {
     let sources = &environment.server.host_keys;
-    let mut keys: Vec<HostKey> = try_join_all(sources.iter().map(|source| one(aws, environment, source))).await?;
+    let mut keys: Vec<HostKey> = try_join_all(sources.iter().map(|source| read_one(aws, environment, source))).await?;
     keys.sort_by(|a, b| a.kind.cmp(&b.kind));
     if let Some(pair) = keys.windows(2).find(|pair| pair[0].kind == pair[1].kind) {
-        return Err(HostKeyError::Twice(pair[0].source.clone(), pair[1].source.clone(), pair[0].kind.clone()));
+        return Err(HostKeyError::SameKind(pair[0].source.clone(), pair[1].source.clone(), pair[0].kind.clone()));
     }
     Ok(keys)
 }
 
-async fn one(aws: &Arc<Aws>, environment: &Environment, source: &HostKeySource) -> Result<HostKey, HostKeyError> {
+async fn read_one(aws: &Arc<Aws>, environment: &Environment, source: &HostKeySource) -> Result<HostKey, HostKeyError> {
     let source_name = source.to_string();
     let refused = |error| HostKeyError::Refused { source_name: source_name.clone(), error };
     let text = match source {

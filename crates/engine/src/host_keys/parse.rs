@@ -1,7 +1,7 @@
-//! Reads a private key as far as it takes to know its kind and its public half.
+//! Reads the kind and the public half of a private key.
 //!
-//! Old servers keep their host keys as PEM, and so does whoever follows the documentation of `ImportHostKey`
-//! (`ssh-keygen -m PEM`): PKCS#1, SEC1 and PKCS#8 are read beside OpenSSH's own form.
+//! Host keys of old servers are PEM files, and the documentation of `ImportHostKey` creates PEM files too
+//! (`ssh-keygen -m PEM`), so PKCS#1, SEC1 and PKCS#8 are read as well as OpenSSH's own form.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -46,7 +46,8 @@ impl Fault {
     }
 }
 
-/// Transfer's documentation of `ImportHostKey`: RSA of 2048, 3072 or 4096 bits, ECDSA, Ed25519; no passphrase.
+/// Accepts the keys in the documentation of `ImportHostKey`: RSA of 2048, 3072 or 4096 bits, ECDSA and Ed25519, without
+/// a passphrase.
 pub(super) fn parse(source_name: &str, text: SecretString) -> Result<HostKey, HostKeyError> {
     let unfit = |reason: &str| HostKeyError::Unfit { source_name: source_name.to_owned(), reason: reason.to_owned() };
     let public = public_half(text.expose_secret().trim()).map_err(|fault| unfit(fault.reason()))?;
@@ -74,8 +75,8 @@ fn public_half(text: &str) -> Result<KeyData, Fault> {
     }
 }
 
-/// The first private key of the text, and the word before "PRIVATE KEY". Lines around it, headers in it and its line
-/// length do not matter: a secret store may have wrapped the lines again.
+/// The first private key in the text, after the word before "PRIVATE KEY". Lines around it, headers in it and its line
+/// length do not matter, since a secret store may have wrapped the lines again.
 fn block(text: &str) -> Result<(&'static str, Zeroizing<Vec<u8>>), Fault> {
     let mut lines = text.lines();
     let label = lines
@@ -128,7 +129,7 @@ fn pkcs8(der: &[u8]) -> Result<KeyData, Fault> {
             ecdsa(info.algorithm.parameters_oid().ok(), &key)
         }
         ED25519 => {
-            // The form holds the seed alone, and the public half takes the curve to compute.
+            // The file contains only the seed, from which the public half is computed.
             let seed = SliceReader::new(inner).and_then(|mut reader| <&OctetStringRef>::decode(&mut reader));
             let seed = seed.map_err(|_| Fault::NotAKey)?;
             let pair = Ed25519KeyPair::from_seed_unchecked(seed.as_bytes()).map_err(|_| Fault::NotAKey)?;
@@ -189,7 +190,7 @@ mod tests {
             ssh_keygen(&["-q", "-t", kind, "-b", bits, "-N", "", "-C", "me@here"], &file);
             let listed = ssh_keygen(&["-l", "-E", "sha256"], &file);
             let fingerprint = listed.split(' ').nth(1).unwrap();
-            // OpenSSH before 9.6 writes no Ed25519 key as PKCS#8, but its own form.
+            // OpenSSH before 9.6 writes Ed25519 keys in its own form instead of PKCS#8.
             let pkcs8 = if kind == "ed25519" { "PRIVATE KEY" } else { "BEGIN PRIVATE KEY" };
             let forms = [("RFC4716", "OPENSSH PRIVATE KEY"), ("PEM", pem), ("PKCS8", pkcs8)];
             for (form, header) in forms {
@@ -229,7 +230,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("dsa");
         let output = Command::new("ssh-keygen").args(["-q", "-t", "dsa", "-N", "", "-f"]).arg(&file).output();
-        // OpenSSH 10 has no DSA any more.
+        // OpenSSH 10 no longer supports DSA.
         if output.expect("ssh-keygen is missing: install the package openssh-client").status.success() {
             assert!(reason(&std::fs::read_to_string(&file).unwrap()).contains("ssh-dss"));
         }

@@ -1,18 +1,18 @@
-//! What the program headers of a 64-bit little-endian ELF file say. Pure, and safe on any bytes.
+//! Reads the program headers of a 64-bit little-endian ELF file. Pure, and safe on any bytes.
 
 const PT_DYNAMIC: u32 = 2;
 const PT_INTERP: u32 = 3;
 const DT_NULL: u64 = 0;
 const DT_NEEDED: u64 = 1;
 
-/// Whether it runs without the shared libraries of the machine: no loader is named and no library needed. A static
-/// program that may lie anywhere in memory has a dynamic section too, but needs nothing. Headers that lead out of the
-/// file say nothing.
+/// Whether the program runs without the machine's shared libraries: it names no loader and needs no library. A static
+/// position-independent program also has a dynamic section, but one without libraries. A file whose headers point
+/// outside it does not count as static.
 pub(super) fn is_static(binary: &[u8]) -> bool {
-    loads(binary) == Some(false)
+    is_dynamic(binary) == Some(false)
 }
 
-fn loads(binary: &[u8]) -> Option<bool> {
+fn is_dynamic(binary: &[u8]) -> Option<bool> {
     let count = half(binary, 56)?;
     if count == 0 {
         return None;
@@ -22,15 +22,15 @@ fn loads(binary: &[u8]) -> Option<bool> {
         let header = double(binary, 32)?.checked_add(step)?;
         let kind = u32::from_le_bytes(read(binary, header)?);
         let (offset, size) = (double(binary, header.checked_add(8)?)?, double(binary, header.checked_add(32)?)?);
-        if kind == PT_INTERP || (kind == PT_DYNAMIC && needs(binary, offset, size)?) {
+        if kind == PT_INTERP || (kind == PT_DYNAMIC && names_library(binary, offset, size)?) {
             return Some(true);
         }
     }
     Some(false)
 }
 
-/// Whether a dynamic section names a library.
-fn needs(binary: &[u8], offset: u64, size: u64) -> Option<bool> {
+/// Whether the dynamic section at `offset` names a library.
+fn names_library(binary: &[u8], offset: u64, size: u64) -> Option<bool> {
     let start = usize::try_from(offset).ok()?;
     let section = binary.get(start..start.checked_add(usize::try_from(size).ok()?)?)?;
     let tags = section.chunks_exact(16).filter_map(|entry| double(entry, 0));
@@ -53,12 +53,12 @@ fn read<const N: usize>(binary: &[u8], at: u64) -> Option<[u8; N]> {
 pub(super) mod tests {
     use super::*;
 
-    /// Kind and content.
+    /// Type (`p_type`) and content of a segment.
     pub(in crate::package) type Segment<'a> = (u32, &'a [u64]);
 
     pub(in crate::package) const LOADED: &[Segment<'_>] = &[(PT_INTERP, &[])];
 
-    /// A file of these segments, each filled with numbers, and this text behind them.
+    /// A file of these segments, each filled with numbers, followed by this text.
     pub(in crate::package) fn elf(machine: u16, segments: &[Segment<'_>], text: &[u8]) -> Vec<u8> {
         let mut bytes = vec![0x7f, b'E', b'L', b'F', 2, 1, 1, 0];
         bytes.resize(64, 0);
@@ -81,7 +81,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn what_names_neither_a_loader_nor_a_library_is_static() {
+    fn program_without_loader_and_libraries_is_static() {
         let cases: [(&[Segment<'_>], bool); 5] = [
             (&[(1, &[7])], true),
             (&[(1, &[]), (PT_INTERP, &[])], false),
@@ -95,13 +95,13 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn headers_that_lead_astray_are_no_proof() {
+    fn damaged_headers_do_not_count_as_static() {
         let good = elf(62, &[(1, &[]), (PT_DYNAMIC, &[24, 0, DT_NULL, 0])], b"");
         assert!(is_static(&good));
         for length in 0..good.len() {
             assert!(!is_static(&good[..length]), "{length}");
         }
-        // The table's place, an entry's size, their number, the dynamic section's place and size.
+        // Offset of the header table, size and number of its entries, offset and size of the dynamic section.
         for at in [32..40, 54..56, 56..58, 128..136, 152..160] {
             let mut bad = good.clone();
             bad[at.clone()].fill(0xff);

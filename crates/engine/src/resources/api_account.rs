@@ -1,8 +1,8 @@
 //! API Gateway's account-wide role for logs, once per region.
 //!
-//! Not in the template: it belongs to the account, not to one stack. Without it a stage with logs fails with
-//! "CloudWatch Logs role ARN must be set in account settings". It is set only where it is empty; a role that is
-//! already set is used, never replaced or removed. Ours is removed when no other API of the region needs it.
+//! It is not in the template, because it belongs to the AWS account, not to one stack. Without it a stage with logs
+//! fails with "CloudWatch Logs role ARN must be set in account settings". It is set only where it is empty; a role that
+//! is already set is used, never replaced or removed. Ours is removed when no other API of the region needs it.
 
 use async_trait::async_trait;
 use serde_json::json;
@@ -17,19 +17,18 @@ use crate::resources::resource::{Resource, ResourceError};
 /// AWS's managed policy for this role.
 const POLICY: &str = "arn:aws:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs";
 
-/// The wanted setting of one region.
+/// The setting of one region.
 #[derive(Clone, Debug)]
 pub struct ApiAccount {
     pub id: NodeId,
     pub region: String,
-    /// Every region of the environment: the role is deleted with the last region whose setting names it.
+    /// Every region of the environment: the role is deleted when no region's setting names it.
     pub regions: Vec<String>,
     /// Name of the role that is created where none is set.
     pub role: String,
     pub role_arn: String,
     /// Name of this environment's API in the region.
     pub api: String,
-    /// Tags of the role.
     pub tags: Tags,
 }
 
@@ -67,7 +66,7 @@ impl Node for ApiAccount {
         "API Gateway's role for logs".to_owned()
     }
 
-    fn wanted(&self, _world: &Actual) -> Properties {
+    fn wanted(&self, _actual: &Actual) -> Properties {
         Properties::from([("set", true.into())])
     }
 }
@@ -93,7 +92,7 @@ impl Resource for ApiAccount {
         _call: &str,
         _change: &Change,
         _live: Option<&Live>,
-        _world: &Actual,
+        _actual: &Actual,
     ) -> Result<(), ResourceError> {
         let trust = json!({
             "Version": "2012-10-17",

@@ -1,18 +1,18 @@
-//! An upload bucket, beyond what its stack does.
+//! An upload bucket: its policy, its settings before an import, and its deletion.
 //!
 //! The stack creates it. This kind reads its policy, because CloudFormation never checks a policy again after setting
-//! it: a policy changed by hand is restored, and so is one that names a dead ID because the user role was recreated.
-//! On teardown the stack leaves the bucket; only an empty one is deleted here, or any with `--delete-data`.
+//! it: a policy that was changed by hand is restored, and so is one with the ID of a deleted role, after the user role
+//! was recreated. On teardown the stack leaves the bucket; it is deleted here if it is empty, or with `--delete-data`.
 //!
 //! A bucket's settings (versioning, encryption, public access block, ownership) belong to the stack as well, but an
 //! import changes nothing on a bucket, and CloudFormation assumes from then on that it matches the template. So the
-//! settings are applied before the stack imports the bucket ([`apply_settings`]). A bucket with exactly our policy has
-//! been through that, or was created by the stack, since only a bucket in the stack has that policy: its settings are
-//! not read again on every run. `sftpctl drift` checks them.
+//! settings are applied before the stack imports the bucket ([`apply_settings`]). A bucket with exactly our policy was
+//! prepared in this way, or was created by the stack, since only a bucket in the stack has that policy: its settings
+//! are not read again on every run. `sftpctl drift` checks them.
 //!
-//! An adopted bucket has tags of its owner, and CloudFormation replaces all of a bucket's tags when those of its stack
-//! change. So they are remembered when it is adopted, and restored next to the stack's. Its lifecycle rules stay
-//! unchanged: CloudFormation never touches them after an import.
+//! CloudFormation replaces all of a bucket's tags when those of its stack change. So the tags that the owner of an
+//! adopted bucket has set are remembered when it is adopted, and restored beside the stack's. Its lifecycle rules stay
+//! unchanged: CloudFormation never changes them after an import.
 
 use async_trait::async_trait;
 use serde_json::Value;
@@ -27,7 +27,6 @@ use super::stray::{self, Search, Stray};
 use super::tags::{self, PROPERTY};
 use crate::resources::resource::{Resource, ResourceError};
 
-/// The wanted policy of one bucket.
 #[derive(Clone, Debug)]
 pub struct Bucket {
     pub id: NodeId,
@@ -125,7 +124,7 @@ impl Node for Bucket {
         format!("bucket {}", self.name)
     }
 
-    fn wanted(&self, _world: &Actual) -> Properties {
+    fn wanted(&self, _actual: &Actual) -> Properties {
         let mut wanted = Properties::from([("policy", self.policy.clone().into())]);
         wanted.extend(SETTINGS.map(|(name, value)| (name, value.into())));
         if !self.kept_tags.is_empty() {
@@ -135,7 +134,7 @@ impl Node for Bucket {
     }
 
     fn diff(&self, live: Option<&Live>, actual: &Actual) -> Option<Change> {
-        // The stack creates a missing bucket, and imports one that it has left.
+        // The stack creates a missing bucket, and imports a kept one.
         let live = live?;
         let in_stack = actual
             .get(&self.stack)
@@ -157,7 +156,8 @@ impl Resource for Bucket {
     async fn read(&self, aws: &Aws, known: Option<&str>) -> Result<Option<Live>, AwsError> {
         let s3 = aws.s3(&self.region);
         let live = Live::new(&self.name);
-        // State holds only what was ours; the expected owner of the call keeps another account's bucket out.
+        // The state has only resources that were ours. The expected owner in the calls excludes another account's
+        // bucket.
         let remembered = known == Some(self.name.as_str());
         let live = match s3.policy(&self.name, &self.account).await? {
             Policy::NoBucket => None,
@@ -169,7 +169,8 @@ impl Resource for Bucket {
             Policy::Document(document) => {
                 let policy = serde_json::from_str::<Value>(&document).unwrap_or_default();
                 let live = live.with("policy", policy.clone());
-                // Exactly our policy is proof enough, and saves five calls for each bucket.
+                // Exactly our policy proves that the bucket is ours and prepared, which saves five calls for each
+                // bucket.
                 if policy == self.policy { Some(live) } else { self.with_details(&s3, live, remembered).await? }
             }
             Policy::None => self.with_details(&s3, live.with("policy", Value::Null), remembered).await?,
@@ -189,7 +190,7 @@ impl Resource for Bucket {
         _call: &str,
         change: &Change,
         _live: Option<&Live>,
-        _world: &Actual,
+        _actual: &Actual,
     ) -> Result<(), ResourceError> {
         let s3 = aws.s3(&self.region);
         // The policy last: once it is ours, the settings are not read again.
@@ -219,7 +220,7 @@ impl Resource for Bucket {
         let Some(have) = aws.s3(&self.region).tags(&self.name, &self.account).await? else {
             return Err(ResourceError::Refused(format!("{} does not exist in this account", self.title())));
         };
-        // The tag stays on a bucket that has left its stack.
+        // The tag stays on a bucket that was removed from its stack.
         if have.contains_key(STACK_TAG)
             && let Some(stack) = aws.cloudformation(&self.region).stack_with(&self.name).await?
         {
@@ -300,7 +301,7 @@ impl Stray for Strays {
     }
 
     async fn read(&self, aws: &Aws, orphan: &Orphan) -> Result<Option<Live>, AwsError> {
-        // The call names the account.
+        // The call fails for a bucket of another account.
         let found = aws.s3(&orphan.region).tags(&orphan.identity, &orphan.account).await?;
         Ok(found.map(|tags| stray::live(orphan, "").owned_by(orphan.owner(&tags))))
     }

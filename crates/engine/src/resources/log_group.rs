@@ -1,9 +1,11 @@
-//! A log group that reappears: a late line of Lambda, API Gateway or Transfer recreates a deleted group, without
-//! retention. The stack owns the groups while it exists; this kind checks once more after the stack is deleted.
+//! A log group that reappears: Lambda, API Gateway or Transfer Family recreates a deleted group, without retention,
+//! when it writes a late line. The stack owns the groups while it exists; this kind checks again after the stack is
+//! deleted.
 //!
 //! Such a group has no tags, and its name alone does not show that it is ours: a function created outside sftpctl may
-//! have a log group of that name. It is ours by our tag, by the state, by an ID of our own in its name, or where this
-//! environment was deployed and the group looks like one that a late line created.
+//! have a log group of that name. It is ours if it has our tag, if the state has it, if its name contains an ID of our
+//! own, or if this environment was deployed from here and the group has no retention, like one that a late line
+//! created.
 
 use async_trait::async_trait;
 use sftpctl_aws::{Aws, AwsError, GroupFacts, Tags};
@@ -25,7 +27,7 @@ pub struct LogGroup {
     pub name: String,
     /// Node of the stack that owns it.
     pub stack: NodeId,
-    /// The function that writes it, if any.
+    /// The function that writes to it, if any.
     pub function: Option<String>,
     /// Evidence of its owner besides its tags.
     pub evidence: Evidence,
@@ -38,7 +40,7 @@ pub enum Evidence {
     None,
     /// This environment was deployed from here before.
     Deployed,
-    /// Its name holds the id of an API or a server of ours.
+    /// Its name contains the ID of an API or a server of ours.
     Id,
 }
 
@@ -86,11 +88,11 @@ impl Node for LogGroup {
         format!("log group {}", self.name)
     }
 
-    fn wanted(&self, _world: &Actual) -> Properties {
+    fn wanted(&self, _actual: &Actual) -> Properties {
         Properties::new()
     }
 
-    fn diff(&self, _live: Option<&Live>, _world: &Actual) -> Option<Change> {
+    fn diff(&self, _live: Option<&Live>, _actual: &Actual) -> Option<Change> {
         // The stack creates it.
         None
     }
@@ -110,7 +112,7 @@ impl Resource for LogGroup {
         _call: &str,
         _change: &Change,
         _live: Option<&Live>,
-        _world: &Actual,
+        _actual: &Actual,
     ) -> Result<(), ResourceError> {
         Ok(())
     }
@@ -126,8 +128,8 @@ impl Resource for LogGroup {
     }
 }
 
-/// Log groups of regions that the environment file has dropped, found by their tag, or by their names while the stack
-/// that created them exists.
+/// Log groups of regions that are no longer in the environment file, found by their tag, or by their names while the
+/// stack that created them exists.
 #[derive(Debug)]
 pub(super) struct Strays;
 

@@ -1,7 +1,7 @@
 //! Every kind of resource, one file each, all with the same interface ([`resource::Resource`]).
 //!
-//! To add a kind: one file here with a struct of what is wanted, its `impl Node` and `impl Resource`, a line in
-//! [`Kind`](sftpctl_core::kind::Kind), and a line in `desired.rs`; the compiler names the rest.
+//! To add a kind: one file here with a struct of its wanted properties, its `impl Node` and `impl Resource`, a line in
+//! [`Kind`](sftpctl_core::kind::Kind), and a line in `desired.rs`; the compiler reports everything else.
 
 mod api_account;
 mod bucket;

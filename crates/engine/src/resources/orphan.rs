@@ -1,6 +1,6 @@
-//! A resource of ours that is no longer in the environment file, as a step of a run. It has no wanted properties.
-//! `deploy` removes orphans that the state remembers and that hold no data; `teardown` removes the rest, by the same
-//! rules for data as for every other resource.
+//! An orphan, a resource of ours that is no longer in the environment file, as a step of a run. It has no wanted
+//! properties. `deploy` deletes orphans that the state remembers and that contain no data; `teardown` deletes the
+//! others, by the same rules for data as for every other resource.
 
 use async_trait::async_trait;
 use sftpctl_aws::{Aws, AwsError, Tags};
@@ -21,7 +21,7 @@ pub struct Orphan {
     /// The region of the table that a replica belongs to.
     pub home: String,
     pub account: String,
-    /// ID or name; of a record `<zone id>/<name>`, as of a [`Record`](super::Record).
+    /// ID or name; for a record `<zone id>/<name>`, as in [`Record`](super::Record).
     pub identity: String,
     /// A remark for the report, or empty.
     pub note: &'static str,

@@ -2,9 +2,9 @@
 //!
 //! Not in the template: the stack needs it to exist first, and Lambda reads code only from its own region. The key
 //! carries the content's digest, so an unchanged package needs no call and a changed one changes the stack's parameter.
-//! The bucket may serve several environments of an account: only our objects are deleted, and the bucket with the last
-//! object. `CreateBucket` does not take tags everywhere, so an empty bucket without tags may have been created by a run
-//! that was stopped: it is taken over, and the plan says so. Until then no teardown removes it.
+//! Several environments of an AWS account may share the bucket, so only our objects are deleted, and the bucket with
+//! the last object. `CreateBucket` does not take tags in every region, so an empty bucket without tags may have been
+//! created by a run that was stopped: it is taken over, and the plan says so. Until then no teardown deletes it.
 
 use std::sync::Arc;
 
@@ -17,14 +17,13 @@ use sftpctl_core::node::Node;
 use crate::package;
 use crate::resources::resource::{Resource, ResourceError};
 
-/// The tag that marks a code bucket as sftpctl's.
+/// Key of the tag that marks a code bucket as sftpctl's.
 const SHARED: &str = "sftpctl:code";
 const PACKAGES: &str = "packages";
 
 /// The property of a bucket that a run created but did not tag.
 const UNFINISHED: &str = "unfinished";
 
-/// The wanted object.
 #[derive(Clone)]
 pub struct Package {
     pub id: NodeId,
@@ -40,13 +39,13 @@ pub struct Package {
     pub content: Arc<package::Package>,
     /// Tags of the bucket, without the environment.
     pub tags: Tags,
-    /// The environment file no longer has it: only leftovers are searched for.
+    /// Whether its region is no longer in the environment file: then only leftovers are searched for.
     pub retired: bool,
 }
 
 impl Package {
-    /// Whether the key is a package or a template of this environment. The prefix alone does not show it: `pl-upload-`
-    /// is also a prefix of another environment's `pl-upload-99-`.
+    /// Whether the key is a package or a template of this environment. The prefix alone does not decide it:
+    /// `pl-upload-` is also a prefix of another environment's `pl-upload-99-`.
     fn is_ours(&self, key: &str) -> bool {
         let digest = key.strip_prefix(&format!("{}-", self.stem)).and_then(|rest| rest.strip_suffix(".zip"));
         digest.is_some_and(|d| d.len() == 12 && d.bytes().all(|b| b.is_ascii_hexdigit()))
@@ -81,7 +80,7 @@ impl Node for Package {
         format!("package {} in {}", self.key, self.bucket)
     }
 
-    fn wanted(&self, _world: &Actual) -> Properties {
+    fn wanted(&self, _actual: &Actual) -> Properties {
         Properties::from([("object", self.key.clone().into()), (SHARED, PACKAGES.into())])
     }
 
@@ -120,15 +119,15 @@ impl Resource for Package {
         match s3.tags(&self.bucket, &self.account).await? {
             None => Ok(None),
             Some(tags) if tags.contains_key(SHARED) => {
-                let others = self.retired && !s3.keys(&self.bucket, "").await?.iter().any(|key| self.is_ours(key));
-                Ok((!others).then(|| live.with(SHARED, PACKAGES)))
+                let theirs = self.retired && !s3.keys(&self.bucket, "").await?.iter().any(|key| self.is_ours(key));
+                Ok((!theirs).then(|| live.with(SHARED, PACKAGES)))
             }
             Some(tags)
                 if (tags.is_empty() || known == Some(self.bucket.as_str()))
                     && s3.versions(&self.bucket, 1).await?.is_empty() =>
             {
                 match known == Some(self.bucket.as_str()) {
-                    // According to state or journal a run created it; the run was stopped before it could set the tag.
+                    // According to the state or the journal, a run created it and was stopped before it set the tag.
                     true => Ok(Some(live.with(UNFINISHED, true))),
                     false => Ok((!self.retired).then_some(live)),
                 }
@@ -147,14 +146,14 @@ impl Resource for Package {
         _call: &str,
         _change: &Change,
         live: Option<&Live>,
-        _world: &Actual,
+        _actual: &Actual,
     ) -> Result<(), ResourceError> {
         let s3 = aws.s3(&self.region);
         if live.is_none_or(|live| !live.properties.contains_key(SHARED)) {
             self.create_bucket(&s3).await?;
         }
         let content = Arc::clone(&self.content);
-        // Zipping takes a second of CPU time, which must not block the task that draws the progress.
+        // Zipping takes a second of CPU time, which must not block the display of the progress.
         let zip = match tokio::task::spawn_blocking(move || content.zip()).await {
             Ok(zip) => zip.map_err(|error| ResourceError::Refused(error.to_string()))?,
             Err(error) => return Err(ResourceError::Refused(format!("the authorizer could not be zipped: {error}"))),
@@ -167,7 +166,7 @@ impl Resource for Package {
             return Ok(Removal::Leave);
         }
         let keys = aws.s3(&self.region).keys(&self.bucket, "").await?;
-        // Only packages of other environments: ours are deleted, and the bucket is deleted with theirs.
+        // Ours are already deleted; the bucket is deleted with the last environment's.
         let theirs = !keys.is_empty() && !keys.iter().any(|key| self.is_ours(key));
         Ok(if theirs { Removal::Leave } else { Removal::Delete })
     }

@@ -1,8 +1,8 @@
-//! A DNS record: a CNAME to a server's endpoint, simple or answered by latency.
+//! A DNS record: a CNAME to a server's endpoint, with simple or latency-based routing.
 //!
-//! Not in the template: it names the server, which is outside the stack, and the zone belongs to the account. Route 53
-//! has no tags on records, so a record counts as ours when the state remembers it or when it points to a server with
-//! our tag; any other record of the name is foreign and is kept: it may direct customers elsewhere.
+//! It is not in the template: it names the server, which is outside the stack, and the zone belongs to the account.
+//! Route 53 has no tags on records, so a record counts as ours when the state remembers it or when it points to a
+//! server with our tag; any other record of the name is foreign and is kept: it may direct customers elsewhere.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +20,7 @@ use super::stray::{self, Search, Stray};
 use super::tags;
 use crate::resources::resource::{Resource, ResourceError};
 
-/// What distinguishes latency records of one name.
+/// Distinguishes latency records of the same name.
 #[derive(Clone, Debug)]
 pub struct LatencyRecord {
     pub identifier: String,
@@ -28,11 +28,10 @@ pub struct LatencyRecord {
     pub region: String,
 }
 
-/// The wanted record.
 #[derive(Clone, Debug)]
 pub struct Record {
     pub id: NodeId,
-    /// Full name, without the last dot.
+    /// Full name, without the trailing dot.
     pub name: String,
     pub zone: String,
     /// The zone's ID, if the file names it.
@@ -45,12 +44,12 @@ pub struct Record {
     pub latency: Option<LatencyRecord>,
     /// The environment whose tag the server carries.
     pub environment: String,
-    /// IDs of the servers that the state remembers: the only evidence for a server that is deleted.
+    /// IDs of the servers that the state remembers, which identify a record of a deleted server.
     pub servers: Arc<[String]>,
 }
 
-/// Whether a record points to a server that the state remembers, or to one with the environment's tag. Any other record
-/// was redirected elsewhere and is not removed, even if sftpctl created it.
+/// Whether a record points to a server that the state remembers, or to one with the environment's tag. A record that
+/// points elsewhere is not deleted, even if sftpctl created it.
 ///
 /// # Errors
 /// The server cannot be read.
@@ -208,8 +207,7 @@ impl Resource for Record {
         };
         let route53 = aws.route53();
         let zone = self.zone(&route53, live.map(|l| l.identity.as_str())).await?;
-        // The change is in force once Route 53 has accepted it; it reaches all name servers within a minute, which
-        // needs no waiting here.
+        // Route 53 propagates an accepted change to all its name servers within a minute; this does not wait for it.
         route53.upsert(&zone, &self.facts(&target)).await?;
         Ok(())
     }
@@ -225,7 +223,7 @@ impl Resource for Record {
         }
     }
 
-    /// The state remembers the record, not its current target, which is checked here.
+    /// Checks the record's current target, which the state does not have.
     async fn removal(&self, aws: &Aws, live: &Live, _options: RemovalOptions) -> Result<Removal, AwsError> {
         let target = live.properties.get("target").and_then(Value::as_str).unwrap_or_default();
         Ok(match points_to_us(aws, target, &self.environment, &self.servers).await? {
@@ -276,7 +274,7 @@ impl Stray for Strays {
         if environment.regions.get(region).is_some_and(|settings| settings.server) {
             return Ok(Vec::new());
         }
-        // Looked up when the run was opened; without one there are no records either.
+        // The ID was read when the run was opened; without a zone there are no records.
         let Some(zone) = &dns.zone_id else { return Ok(Vec::new()) };
         let route53 = search.aws.route53();
         let mut found = Vec::new();
@@ -298,7 +296,7 @@ impl Stray for Strays {
         Ok(found)
     }
 
-    /// The node's name holds the name of the record, and for a latency record also its identifier.
+    /// The node's name is the name of the record, followed by the identifier of a latency record.
     async fn find_created(
         &self,
         search: &Search<'_>,

@@ -1,8 +1,8 @@
 //! A replica of the account table in another region (global tables, version 2019.11.21).
 //!
-//! Not in the template, like the table. AWS adds one replica at a time, and only while the table is ACTIVE, so each
-//! replica waits for the one before it. Tags and deletion protection are not replicated: they are set here, through
-//! the replica's own region. Point-in-time recovery stays off: the home region's is enough to recover from.
+//! It is not in the template, like the table. AWS adds one replica at a time, and only while the table is ACTIVE, so
+//! each replica waits for the previous one. Tags and deletion protection are not replicated: they are set here, in the
+//! replica's own region. Point-in-time recovery stays off, since the home region has it.
 
 use std::collections::BTreeSet;
 
@@ -18,7 +18,6 @@ use super::stray::{self, Found, Search, Stray};
 use super::{table, tags};
 use crate::resources::resource::{Resource, ResourceError};
 
-/// The wanted replica.
 #[derive(Clone, Debug)]
 pub struct Replica {
     pub id: NodeId,
@@ -26,22 +25,23 @@ pub struct Replica {
     /// The table's home region.
     pub home: String,
     pub name: String,
-    /// The table or replica that comes before it.
+    /// The table or replica that must exist first.
     pub after: NodeId,
     pub protection: bool,
     pub tags: Tags,
 }
 
 impl Replica {
-    /// The owner according to these tags, its own or the table's. The state holds its name while it is created, then
-    /// its ARN.
+    /// The owner according to these tags, which are its own or the table's. The state has its name while it is being
+    /// created, then its ARN.
     fn owner(&self, tags: &Tags, known: Option<&str>) -> Owner {
         let remembered = known.is_some_and(|known| known.rsplit('/').next() == Some(self.name.as_str()));
         tags::owner_known(tags, &self.tags, &self.title(), remembered)
     }
 }
 
-/// The home table's tags, where a replica with tags `have` lacks our tag: then it has the table's owner.
+/// The home table's tags, which decide the owner of a replica whose own tags (`have`) do not include our tag; `None` if
+/// they do.
 async fn table_tags(aws: &Aws, home: &str, region: &str, arn: &str, have: &Tags) -> Result<Option<Tags>, AwsError> {
     if have.contains_key(tags::ENVIRONMENT) {
         return Ok(None);
@@ -53,15 +53,15 @@ async fn table_tags(aws: &Aws, home: &str, region: &str, arn: &str, have: &Tags)
 /// Tags that decide the owner of the table that was found in `region`.
 async fn tags(aws: &Aws, home: &str, region: &str, replica: &TableFacts) -> Result<Tags, AwsError> {
     let have = aws.dynamodb(region).tags(&replica.arn).await?;
-    // A table of that name that is not a replica of the home table.
+    // Another table of the same name, not a replica of the home table.
     if !replica.replicas.iter().any(|(at, _)| at == home) {
         return Ok(have);
     }
     Ok(table_tags(aws, home, region, &replica.arn, &have).await?.unwrap_or(have))
 }
 
-/// Begins the removal of a replica. AWS deletes the replicas of a table one by one: when the table of the home region
-/// is deleted, a replica remains as a table of its own.
+/// Begins the deletion of a replica. AWS deletes the replicas of a table one by one. A replica remains as a table of
+/// its own when the table of the home region is deleted.
 async fn remove(aws: &Aws, home: &str, region: &str, name: &str) -> Result<(), ResourceError> {
     let begun = match aws.dynamodb(home).remove_replica(name, region).await {
         Err(error) if error.is("ResourceNotFound") || error.is("ReplicaNotFound") => {
@@ -95,7 +95,7 @@ impl Node for Replica {
         format!("replica of {} in {}", self.name, self.region)
     }
 
-    fn wanted(&self, _world: &Actual) -> Properties {
+    fn wanted(&self, _actual: &Actual) -> Properties {
         Properties::from([("deletion protection", self.protection.into()), ("tags", tags::wanted(&self.tags).into())])
     }
 }
@@ -105,7 +105,7 @@ impl Resource for Replica {
     async fn read(&self, aws: &Aws, known: Option<&str>) -> Result<Option<Live>, AwsError> {
         let dynamodb = aws.dynamodb(&self.region);
         let Some(replica) = dynamodb.table(&self.name).await? else {
-            // While a replica is created or removed, only the home region lists it.
+            // While a replica is being created or deleted, only the home region lists it.
             let dynamodb = aws.dynamodb(&self.home);
             let Some(home) = dynamodb.table(&self.name).await? else { return Ok(None) };
             let found = home.replicas.into_iter().find(|(region, _)| *region == self.region);
@@ -137,12 +137,13 @@ impl Resource for Replica {
         _call: &str,
         change: &Change,
         live: Option<&Live>,
-        _world: &Actual,
+        _actual: &Actual,
     ) -> Result<(), ResourceError> {
         let dynamodb = aws.dynamodb(&self.region);
         match live {
             None => match aws.dynamodb(&self.home).add_replica(&self.name, &self.region).await {
-                // A lost response, or a foreign table of that name: the next read shows which.
+                // The response of an earlier attempt was lost, or there is a foreign table of that name: the next read
+                // shows which.
                 Err(error) if error.message.contains("already exist") => {}
                 other => other?,
             },
@@ -174,8 +175,8 @@ impl Resource for Replica {
     }
 }
 
-/// Replicas in regions that are not in the environment file: in those searched, and in those that the table itself
-/// lists.
+/// Replicas in regions that are not in the environment file, among the regions that are searched and those that the
+/// table lists.
 #[derive(Debug)]
 pub(super) struct Strays;
 
@@ -207,7 +208,7 @@ impl Stray for Strays {
             search.regions.iter().copied().chain(listed.iter().map(|(region, _)| region.as_str())).collect();
         let dropped = all.into_iter().filter(|at| *at != home && !settings.regions.iter().any(|wanted| wanted == at));
         found.extend(join_all(dropped.map(async |at| (self.label(at), self.find(search, at).await))).await);
-        // The table is removed after its replicas, and AWS changes one of them at a time.
+        // The table is deleted after its replicas, and AWS changes one of them at a time.
         let tables = search.nodes.iter().filter(|id| matches!(id.kind(), Some(Kind::Table | Kind::Replica)));
         let mut before: Vec<NodeId> = tables.cloned().collect();
         for replica in found.iter_mut().filter_map(|(_, found)| found.as_mut().ok()).flatten() {
@@ -223,7 +224,7 @@ impl Stray for Strays {
                 let tags = tags(aws, &orphan.home, &orphan.region, &table).await?;
                 Ok(Some(stray::live(orphan, &table.status).owned_by(orphan.owner(&tags))))
             }
-            // While a replica is removed, only the home region lists it.
+            // While a replica is being deleted, only the home region lists it.
             None => {
                 let home = aws.dynamodb(&orphan.home).table(&orphan.identity).await?;
                 let mut replicas = home.into_iter().flat_map(|table| table.replicas);

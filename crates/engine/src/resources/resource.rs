@@ -1,8 +1,9 @@
-//! What every kind of resource does in AWS: one interface, so that executor and tests treat all kinds alike.
+//! The interface of every kind of resource to AWS, so that the executor and the tests treat all kinds alike.
 //!
-//! A kind describes what it wants as named [`Properties`](sftpctl_core::model::Properties) (its [`Node`] half), reads
-//! what AWS has in the same terms, and performs one mutation at a time. The executor repeats *read, compare, mutate,
-//! wait* until nothing differs. A kind never decides about order, waiting or printing.
+//! A kind describes the wanted resource as named [`Properties`](sftpctl_core::model::Properties) (in its [`Node`]
+//! implementation), reads the properties of the existing resource under the same names, and performs one mutation at a
+//! time. The executor repeats *read, compare, mutate, wait* until nothing differs. A kind does not decide about order
+//! or waiting, and does not print.
 
 use std::time::Duration;
 
@@ -14,19 +15,17 @@ use sftpctl_core::node::Node;
 /// Why a resource could not be changed.
 #[derive(Debug, thiserror::Error)]
 pub enum ResourceError {
-    /// A call to AWS failed.
     #[error(transparent)]
     Aws(#[from] AwsError),
-    /// A rule of sftpctl or of AWS forbids it now.
+    /// A rule of sftpctl or of AWS forbids the change.
     #[error("{0}")]
     Refused(String),
-    /// It holds something that is not ours to delete.
+    /// It contains data or resources that do not belong to the environment, so it is not deleted.
     #[error("kept: {0}")]
     Kept(String),
-    /// It cannot be finished before some time has passed.
+    /// AWS allows the change only after some time.
     #[error("{0}")]
     NotYet(String),
-    /// Its deadline has passed.
     #[error("{what} was still {status} after {} s", .waited.as_secs())]
     TimedOut { what: String, status: String, waited: Duration },
 }
@@ -46,15 +45,15 @@ impl ResourceError {
     }
 }
 
-/// One wanted resource: the AWS half of every kind.
+/// One wanted resource, and how it is read, changed and deleted in AWS.
 #[async_trait]
 pub trait Resource: Node {
-    /// Reads it from AWS. Not found is `None`, never an error. `known` is the identity in the state, a hint
-    /// that saves a search and is always checked.
+    /// Reads it from AWS; `None` if it does not exist. `known` is the identity in the state, which saves a search and
+    /// is always checked.
     async fn read(&self, aws: &Aws, known: Option<&str>) -> Result<Option<Live>, AwsError>;
 
-    /// Creates it, by the first mutation that `change` needs. Returns its identity where AWS's response holds it and
-    /// otherwise a listing would have to be searched.
+    /// Creates it, by the first mutation that `change` needs. Returns its identity if AWS's response contains it and it
+    /// could otherwise be found only in a listing.
     async fn create(
         &self,
         aws: &Aws,
@@ -65,8 +64,9 @@ pub trait Resource: Node {
         self.apply(aws, call, change, None, actual).await.map(|()| None)
     }
 
-    /// Performs one mutation towards `change`; the caller reads and compares again afterwards. `call` names it in the
-    /// journal, and is its client token, or a tag of what it creates, where AWS takes either.
+    /// Performs one mutation towards `change`; the caller reads and compares again afterwards. `call` is the mutation's
+    /// name in the journal. It is also sent as the client token, or set as a tag of a new resource, where AWS takes
+    /// either.
     async fn apply(
         &self,
         aws: &Aws,
@@ -95,7 +95,7 @@ pub trait Resource: Node {
         Ok(())
     }
 
-    /// Whether teardown deletes it; only teardown calls this, so it may check what the resource holds.
+    /// Whether teardown deletes it. Only teardown calls this, so it may make calls to check the resource's contents.
     async fn removal(&self, _aws: &Aws, _live: &Live, _options: RemovalOptions) -> Result<Removal, AwsError> {
         Ok(Removal::Delete)
     }
@@ -104,7 +104,7 @@ pub trait Resource: Node {
     async fn delete(&self, aws: &Aws, call: &str, live: &Live, options: RemovalOptions) -> Result<(), ResourceError>;
 
     /// Events since the last call while it is pending, oldest first: one line each. Errors are ignored.
-    async fn progress(&self, _aws: &Aws, _seen: &mut ReportedEvents) -> Vec<String> {
+    async fn progress(&self, _aws: &Aws, _reported: &mut ReportedEvents) -> Vec<String> {
         Vec::new()
     }
 
@@ -114,7 +114,7 @@ pub trait Resource: Node {
     }
 }
 
-/// Events of a resource that were already reported.
+/// IDs of a resource's events that were already reported.
 #[derive(Debug, Default)]
 pub struct ReportedEvents {
     pub ids: std::collections::BTreeSet<String>,

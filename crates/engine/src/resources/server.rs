@@ -1,9 +1,9 @@
 //! The Transfer Family server of a region.
 //!
-//! Not in the template, although `AWS::Transfer::Server` exists: customers trust the server's endpoint and host key,
-//! and both would be lost with a stack that is replaced. `CreateServer` takes no client token, so a server is found
-//! again by its environment tag, and one created twice because of a lost response is detected, because every server is
-//! read when the remembered one does not exist.
+//! It is not in the template, although `AWS::Transfer::Server` exists: customers trust the server's endpoint and host
+//! key, and both would be lost with a stack that is replaced. `CreateServer` takes no client token, so a server is
+//! found by its environment tag. If the remembered server does not exist, every server is read, which detects a second
+//! one that was created because of a lost response.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,12 +26,10 @@ use crate::host_keys::HostKey;
 use crate::resources::resource::{Resource, ResourceError};
 use crate::wait;
 
-/// The type of identity provider of an API behind API Gateway.
+/// The identity provider type for an API in API Gateway.
 const PROVIDER: &str = "API_GATEWAY";
-/// The property with that type.
 const PROVIDER_TYPE: &str = "identity provider type";
 
-/// The wanted server.
 #[derive(Clone, Debug)]
 pub struct Server {
     pub id: NodeId,
@@ -47,7 +45,7 @@ pub struct Server {
     pub security_policy: String,
     /// `PASSWORD`, …
     pub authentication: String,
-    /// Private host keys that it presents, at most one per kind; of other kinds it keeps foreign keys.
+    /// Private host keys that it presents, at most one of each kind. Its foreign keys of other kinds are kept.
     pub host_keys: Arc<[HostKey]>,
     pub tags: Tags,
 }
@@ -99,7 +97,6 @@ impl Server {
         Ok(())
     }
 
-    /// The server with its host keys.
     async fn with_host_keys(&self, aws: &Aws, server: &ServerFacts) -> Result<Live, AwsError> {
         Ok(self.live(server).with("host keys", json!(self.key_changes(aws, server).await?.shown)))
     }
@@ -191,7 +188,7 @@ impl Resource for Server {
         if let Some(id) = known
             && let Some(server) = transfer.server(id).await?
         {
-            // Remembered, and it exists. Its tag may have been removed by hand; it is ours all the same.
+            // The remembered server is ours even if its tag was removed by hand.
             let live = self.with_host_keys(aws, &server).await?;
             let other = server.tags.contains_key(tags::ENVIRONMENT) && !ours(&server);
             return Ok(Some(if other { live } else { live.owned_by(Owner::Ours) }));
@@ -297,7 +294,7 @@ impl Resource for Server {
     }
 }
 
-/// Servers with the environment's tag besides the one in the environment file.
+/// Servers with the environment's tag, other than the one in use.
 #[derive(Debug)]
 pub(super) struct Strays;
 
@@ -325,7 +322,7 @@ impl Stray for Strays {
             });
         }
         let used = search.actual.get(&node).and_then(Option::as_ref);
-        // With two servers and no state it is unknown which one is in use; the plan refuses that by itself.
+        // With two servers and no state it is unknown which one is in use; planning fails in that case.
         if used.is_some_and(|live| live.owner != Owner::Ours) {
             return Ok(Vec::new());
         }

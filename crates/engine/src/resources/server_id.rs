@@ -1,9 +1,9 @@
-//! The server ID in the Lambda's environment: the authorizer refuses every other server.
+//! The server ID in the environment of the Lambda function: the authorizer refuses every other server.
 //!
-//! Not in the template alone: the ID does not exist before the server, and the server needs the stack. The template
-//! has a parameter for it, which a later stack update sets to the live ID, so an update never removes it. This kind
-//! compares with the Lambda's live configuration on every run. The update names the revision it has read, so a change
-//! in between is never overwritten.
+//! The template cannot set it in the first deployment: the ID does not exist before the server, and the server needs
+//! the stack. The template has a parameter for it, which a later stack update sets to the live ID, so an update never
+//! removes it. This kind reads the function's live configuration on every run. Its update names the revision that was
+//! read, so it never overwrites a concurrent change.
 
 use async_trait::async_trait;
 use sftpctl_aws::{Aws, AwsError};
@@ -13,10 +13,9 @@ use sftpctl_core::node::Node;
 
 use crate::resources::resource::{Resource, ResourceError};
 
-/// Name of the environment variable.
 pub(super) const VARIABLE: &str = "SERVER_ID";
 
-/// The wanted value in one region.
+/// The variable of one region's function.
 #[derive(Clone, Debug)]
 pub struct ServerId {
     pub id: NodeId,

@@ -1,5 +1,5 @@
-//! Changes to a server's host keys: keys in the environment file are imported, others of their kinds are deleted, and
-//! so are keys that this environment imported and that are no longer in the file. Pure.
+//! Changes to a server's host keys: keys in the environment file are imported; other keys of the same kinds are
+//! deleted, as are keys that this environment imported and that are no longer in the file. Pure.
 //!
 //! The descriptions, which AWS lists with the keys, mark the keys that are ours. A key without our mark, of a kind that
 //! is not in the environment file, is foreign or AWS's own and is kept.
@@ -11,17 +11,17 @@ use crate::host_keys::HostKey;
 /// The longest description that AWS takes ("HostKeyDescription" in the API reference).
 const MAX_DESCRIPTION: usize = 200;
 
-/// What decides which keys of a server are ours.
+/// Decides which keys of a server are ours.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct OwnKeys<'a> {
     pub(super) environment: &'a str,
-    /// The keys in its file.
+    /// The keys in the environment file.
     pub(super) wanted: &'a [HostKey],
-    /// Whether `CreateServer`, which takes no description, was called with one of them.
+    /// Whether sftpctl created the server: `CreateServer` takes a key, but not its description.
     pub(super) created_here: bool,
 }
 
-/// The changes to make, in this order: a server presents the oldest key of each kind, and always has one.
+/// The changes, to be applied in this order: a server presents the oldest key of each kind, and always has one.
 #[derive(Debug, Default)]
 pub(super) struct Changes<'a> {
     /// Keys that the server does not have.
@@ -35,7 +35,6 @@ pub(super) struct Changes<'a> {
 }
 
 impl<'a> OwnKeys<'a> {
-    /// The description of a key of ours.
     pub(super) fn description(&self, key: &HostKey) -> String {
         let printable = |c: char| if c == ' ' || c.is_ascii_graphic() { c } else { '?' };
         format!("{}{}", self.mark(), key.source).chars().map(printable).take(MAX_DESCRIPTION).collect()
@@ -45,14 +44,14 @@ impl<'a> OwnKeys<'a> {
         format!("sftpctl {}: ", self.environment)
     }
 
-    /// Compares the server's keys with the wanted ones. An environment without keys in its file manages none.
+    /// Compares the server's keys with the wanted ones. Without keys in the environment file no key is managed.
     pub(super) fn changes(&self, present: &[HostKeyFacts]) -> Changes<'a> {
         let mut changes = Changes::default();
         if self.wanted.is_empty() {
             return changes;
         }
-        let is_there = |wanted: &&HostKey| present.iter().any(|key| key.fingerprint == wanted.fingerprint);
-        changes.import = self.wanted.iter().filter(|wanted| !is_there(wanted)).collect();
+        let is_present = |wanted: &&HostKey| present.iter().any(|key| key.fingerprint == wanted.fingerprint);
+        changes.import = self.wanted.iter().filter(|wanted| !is_present(wanted)).collect();
         for key in present {
             if let Some(wanted) = self.wanted.iter().find(|wanted| wanted.fingerprint == key.fingerprint) {
                 let unmarked = self.created_here && key.description.is_empty();
@@ -95,7 +94,7 @@ mod tests {
         }
     }
 
-    /// Imported, marked and deleted keys, and those that are shown.
+    /// Keys that are imported, marked, deleted and shown.
     fn changes(wanted: &[HostKey], created_here: bool, present: &[HostKeyFacts]) -> [Vec<String>; 4] {
         let own = OwnKeys { environment: "99", wanted, created_here };
         let found = own.changes(present);

@@ -1,9 +1,9 @@
 //! The CloudFormation stack of a region.
 //!
-//! One `DescribeStacks` shows whether it is as wanted: an output carries the template's digest. The server ID is a
-//! parameter that is never compared, only passed on: an update sets the Lambda to the live server, so it never undoes
-//! the work of `server_id`. Buckets that an earlier removal kept are imported by an IMPORT change set before the
-//! update, since creating them again would fail.
+//! One `DescribeStacks` shows whether it matches the environment file: an output contains the template's digest. The
+//! server ID is a parameter that is only passed on, never compared: an update sets the Lambda function's variable to
+//! the live server's ID, so it never reverts a change of `server_id`. Buckets that an earlier teardown kept are
+//! imported by an IMPORT change set before the update, since creating them again would fail.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::PoisonError;
@@ -26,16 +26,15 @@ use super::{bucket, stack_diff, tags};
 use crate::resources::resource::{ReportedEvents, Resource, ResourceError};
 use crate::wait;
 
-/// CloudFormation takes no larger template inline; a larger one is read from S3.
+/// The largest template, in bytes, that CloudFormation takes inline; it reads a larger one from S3.
 const INLINE_LIMIT: usize = 51_200;
-/// The output that carries the template's digest.
+/// The output with the template's digest.
 pub(crate) const DIGEST: &str = "TemplateDigest";
 /// The parameter that only passes on the live server ID.
 const SERVER_ID: &str = "ServerId";
-/// Prefix of the names of our operations (`state::writer`): client tokens, and names of change sets.
+/// Prefix of the names of our operations (`state::writer`), which are client tokens and names of change sets.
 const OPERATIONS: &str = "sftpctl-";
 
-/// The wanted stack.
 #[derive(Clone, Debug)]
 pub struct Stack {
     pub id: NodeId,
@@ -60,11 +59,10 @@ pub struct Stack {
     pub tags: Tags,
 }
 
-/// Statuses in which only a deletion helps. A stack in REVIEW_IN_PROGRESS has no resource yet.
+/// Statuses of stacks that can only be deleted. A stack in REVIEW_IN_PROGRESS has no resources yet.
 const FAILED_BEYOND_UPDATE: [&str; 5] =
     ["ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED", "REVIEW_IN_PROGRESS"];
 
-/// The status of a stack in AWS's words.
 fn status(live: &Live) -> &str {
     live.properties.get("status").and_then(Value::as_str).unwrap_or_default()
 }
@@ -77,7 +75,7 @@ fn settled(stack: &StackFacts) -> Settled {
     match stack.status.as_str() {
         "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "IMPORT_COMPLETE" | "REVIEW_IN_PROGRESS" => Settled::Ready,
         status if status.ends_with("_IN_PROGRESS") => Settled::Pending(status.to_owned()),
-        // It can be updated again, but after an operation of ours the status means that this operation failed.
+        // The stack can be updated again, but after an operation of ours the status means that the operation failed.
         _ => Settled::Failed(status_and_reason()),
     }
 }
@@ -96,7 +94,7 @@ impl Stack {
     /// Kept buckets of ours that are not in the live template. If the template is unknown (it is not JSON, or the stack
     /// is in progress), no bucket counts as missing: AWS refuses to import a bucket that is in the stack already.
     fn kept(&self, live: Option<&Live>, actual: &Actual) -> BTreeMap<String, String> {
-        // The live template is this one, so every bucket is in it; only another template is read to find its buckets.
+        // With this digest the live template is the wanted one, and contains every bucket.
         if live.is_some_and(|live| live.properties.get("template") == Some(&Value::String(self.digest.clone()))) {
             return BTreeMap::new();
         }
@@ -156,8 +154,8 @@ impl Stack {
         let current = live.and_then(|live| live.properties.get("server id")).and_then(Value::as_str);
         let id = match self.server.as_ref().map(|node| (actual.get(node), output(actual, node, SERVER_ID))) {
             Some((_, Want::Is(Value::String(id)))) => Some(id),
-            // The server could not be read. After a first deployment the parameter is still unset, and only the Lambda
-            // knows the ID; without it an update would lock every customer out.
+            // The server could not be read. After a first deployment the parameter is still unset, and only the
+            // function has the ID; an update without it would lock every customer out.
             Some((None, _)) if live.is_some() => {
                 let function = aws.lambda(&self.region).function(&self.function).await?;
                 function.and_then(|function| function.environment.get(super::server_id::VARIABLE).cloned())
@@ -169,8 +167,9 @@ impl Stack {
         Ok(parameters)
     }
 
-    /// Whether a stack without tags was created by an import of ours: an import may not set tags, so they are missing
-    /// until the update that follows. Our change sets have the names of our operations, and their events the token.
+    /// Whether a stack without tags was created by an import of ours: an import cannot set tags, so they are missing
+    /// until the update that follows. Our change sets have the names of our operations, and their events have them as
+    /// tokens.
     async fn is_our_import(
         &self,
         cloudformation: &CloudFormation,
@@ -184,7 +183,7 @@ impl Stack {
         if known == Some(stack.arn.as_str()) || stack.change_set.as_deref().is_some_and(ours) {
             return Ok(true);
         }
-        // By name: AWS takes either, and an emulator may not know the ARN of a stack that is only reviewed.
+        // By name: AWS takes either, and an emulator may not know the ARN of a stack in REVIEW_IN_PROGRESS.
         if cloudformation.change_sets(&self.name).await?.iter().any(|name| ours(name)) {
             return Ok(true);
         }
@@ -203,7 +202,7 @@ impl Stack {
         Ok(Some(s3.url(bucket, key)))
     }
 
-    /// Imports kept buckets, by a change set with only the existing resources and the buckets.
+    /// Imports kept buckets, with a change set that contains only the existing resources and the buckets.
     async fn import(
         &self,
         aws: &Aws,
@@ -214,7 +213,7 @@ impl Stack {
         let cloudformation = aws.cloudformation(&self.region);
         let existing = live.and_then(|l| l.properties.get("body")).filter(|body| body.is_object());
         let body = stack_diff::import_template(existing, &self.template, kept.keys()).to_string();
-        // Unchanged: AWS refuses an import that also changes something. The update that follows sets the new ones.
+        // AWS refuses an import that also changes parameters. The update that follows sets the new values.
         let current = live.and_then(|live| live.properties.get("current parameters")).and_then(Value::as_object);
         let parameters = current
             .into_iter()
@@ -222,7 +221,7 @@ impl Stack {
             .filter(|(key, _)| existing.is_some_and(|body| body["Parameters"].get(key).is_some()))
             .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
             .collect();
-        // First, since after the import CloudFormation assumes that they match the template.
+        // Before the import, after which CloudFormation assumes that the buckets match the template.
         for bucket in kept.values() {
             bucket::prepare_for_import(&aws.s3(&self.region), bucket, &self.account).await?;
         }
@@ -291,7 +290,8 @@ impl Stack {
             .with("server id", stack.parameters.get(SERVER_ID).cloned())
             .with("tags", tags::live(&stack.tags, &self.tags))
             .with("template", digest.clone());
-        // Read only if it differs, and not in every poll: for the plan's before and after, and for the buckets in it.
+        // The template is needed for the plan's before and after, and for the buckets in it: it is read only if it
+        // differs, and not in every poll.
         let without_template =
             stack.status.ends_with("_IN_PROGRESS") || FAILED_BEYOND_UPDATE.contains(&stack.status.as_str());
         if digest.as_ref() != Some(&self.digest) && !without_template {
@@ -321,7 +321,7 @@ impl Node for Stack {
         format!("stack {}", self.name)
     }
 
-    fn wanted(&self, _world: &Actual) -> Properties {
+    fn wanted(&self, _actual: &Actual) -> Properties {
         let parameters: Map<String, Value> =
             self.parameters.iter().map(|(key, value)| (key.clone(), Value::String(value.clone()))).collect();
         Properties::from([
@@ -400,7 +400,7 @@ impl Node for Stack {
 
 #[async_trait]
 impl Resource for Stack {
-    /// A template that was edited by hand and still carries our digest.
+    /// Differences in a template that was edited by hand and still has our digest.
     async fn unmanaged(&self, aws: &Aws, live: &Live) -> Result<Vec<PropertyChange>, AwsError> {
         if live.properties.get("template") != Some(&Value::String(self.digest.clone())) {
             return Ok(Vec::new());
@@ -446,7 +446,7 @@ impl Resource for Stack {
         };
         if live.is_none() {
             match cloudformation.create(&request).await {
-                // A lost response: the stack exists and is read next.
+                // The response of an earlier attempt was lost. The caller reads the stack next.
                 Err(error) if error.is("AlreadyExists") => Ok(()),
                 other => Ok(other?),
             }
@@ -464,14 +464,14 @@ impl Resource for Stack {
         Ok(aws.cloudformation(&self.region).delete(&self.name, call).await?)
     }
 
-    async fn progress(&self, aws: &Aws, seen: &mut ReportedEvents) -> Vec<String> {
+    async fn progress(&self, aws: &Aws, reported: &mut ReportedEvents) -> Vec<String> {
         // Back to the last reported event, at most to the start of this operation.
-        let old = |event: &StackEvent| seen.ids.contains(&event.id) || stack_diff::begins(&self.name, event);
+        let old = |event: &StackEvent| reported.ids.contains(&event.id) || stack_diff::begins(&self.name, event);
         let Ok(events) = aws.cloudformation(&self.region).events(&self.name, old).await else { return Vec::new() };
         let fresh: Vec<_> = events.iter().take_while(|event| !old(event)).collect();
         let of_resources = fresh.iter().rev().filter(|event| event.resource != self.name);
         let lines = of_resources.map(|event| stack_diff::event_line(event)).collect();
-        seen.ids.extend(fresh.into_iter().map(|event| event.id.clone()));
+        reported.ids.extend(fresh.into_iter().map(|event| event.id.clone()));
         lines
     }
 
@@ -513,7 +513,7 @@ impl Stack {
     }
 }
 
-/// One change per parameter.
+/// One change for each parameter that differs.
 fn parameter_changes(change: &PropertyChange) -> Vec<PropertyChange> {
     let empty = Map::new();
     let before = change.before.as_ref().and_then(Value::as_object).unwrap_or(&empty);
@@ -531,7 +531,7 @@ fn parameter_changes(change: &PropertyChange) -> Vec<PropertyChange> {
         .collect()
 }
 
-/// Stacks of regions that the environment file has dropped.
+/// Stacks of regions that are no longer in the environment file.
 #[derive(Debug)]
 pub(super) struct Strays;
 
@@ -575,7 +575,7 @@ impl Stray for Strays {
 
     async fn read(&self, aws: &Aws, orphan: &Orphan) -> Result<Option<Live>, AwsError> {
         let stack = aws.cloudformation(&orphan.region).stack(&orphan.identity).await?;
-        // DELETE_FAILED after a deletion of ours is a failure, and in REVIEW_IN_PROGRESS AWS is not at work.
+        // DELETE_FAILED after a deletion of ours is a failure, and in REVIEW_IN_PROGRESS no operation is in progress.
         Ok(stack.map(|stack| Live::new(&orphan.identity).settled(settled(&stack)).owned_by(orphan.owner(&stack.tags))))
     }
 

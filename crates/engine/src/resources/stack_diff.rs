@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use sftpctl_aws::StackEvent;
 use sftpctl_core::model::PropertyChange;
 
-/// Properties of the template's resource types whose change makes CloudFormation replace the resource ("Update
+/// Properties of the template's resource types for which CloudFormation replaces the resource when they change ("Update
 /// requires: Replacement" in the CloudFormation template reference).
 const REPLACING: &[(&str, &[&str])] = &[
     ("AWS::ApiGateway::Deployment", &["RestApiId"]),
@@ -22,7 +22,7 @@ const REPLACING: &[(&str, &[&str])] = &[
     ("AWS::S3::BucketPolicy", &["Bucket"]),
 ];
 
-/// The template of a stack; anything but a JSON object counts as unknown (`null`).
+/// Parses a stack's template; a text that is not a JSON object counts as unknown (`null`).
 pub(super) fn parse(body: &str) -> Value {
     serde_json::from_str::<Value>(body).ok().filter(Value::is_object).unwrap_or(Value::Null)
 }
@@ -34,8 +34,8 @@ pub(super) fn bucket_names(template: &Value) -> BTreeSet<String> {
     buckets.filter_map(|bucket| bucket["Properties"]["BucketName"].as_str().map(str::to_owned)).collect()
 }
 
-/// The template of an IMPORT change set: everything that is in the stack, unchanged, and the buckets to import.
-/// AWS does not allow Outputs to change in an import, and a new stack's template must hold nothing but the buckets.
+/// The template of an IMPORT change set: the stack's existing resources, unchanged, and the buckets to import. AWS does
+/// not allow Outputs to change in an import, and a new stack's template must contain only the buckets.
 pub(super) fn import_template<'a>(
     existing: Option<&Value>,
     wanted: &Value,
@@ -48,7 +48,7 @@ pub(super) fn import_template<'a>(
         for id in logical_ids {
             let mut bucket = wanted["Resources"][id].clone();
             if let Some(bucket) = bucket.as_object_mut() {
-                // Other attributes, such as conditions, come with the whole template later.
+                // The update that follows adds other attributes, such as conditions.
                 bucket.retain(|key, _| {
                     matches!(key.as_str(), "Type" | "Properties" | "DeletionPolicy" | "UpdateReplacePolicy")
                 });
@@ -106,7 +106,7 @@ fn change(name: String, before: Option<Value>, after: Option<Value>, replaces: O
     PropertyChange { name, before, after, after_node: None, replaces }
 }
 
-/// `Authorizer  CREATE_IN_PROGRESS`, with the reason unless it is the usual one.
+/// One line, such as `Authorizer  CREATE_IN_PROGRESS`, with the reason if it says more than the status.
 pub(super) fn event_line(event: &StackEvent) -> String {
     match event.reason.as_deref().filter(|reason| !reason.is_empty() && *reason != "Resource creation Initiated") {
         Some(reason) => format!("{}  {}  {reason}", event.resource, event.status),
@@ -121,8 +121,8 @@ pub(super) fn begins(stack: &str, event: &StackEvent) -> bool {
         && event.reason.as_deref().is_some_and(|reason| reason.contains("User Initiated"))
 }
 
-/// Causes of the newest operation's failure, first cause first: resources that failed by themselves, without those that
-/// were canceled because of them. `events` are newest first, as AWS lists them.
+/// Causes of the newest operation's failure, first cause first, without the resources that were canceled because
+/// another failed. `events` are newest first, as AWS lists them.
 pub(super) fn first_causes(stack: &str, events: &[StackEvent]) -> Vec<String> {
     let newest = events.iter().position(|event| begins(stack, event)).map_or(events, |start| &events[..start]);
     newest
@@ -170,9 +170,11 @@ mod tests {
 
     #[test]
     fn replacement_has_a_reason() {
-        let before = json!({ "Resources": { "B": { "Type": "AWS::S3::Bucket", "Properties": { "BucketName": "a", "Tags": [] } } } });
-        let after = json!({ "Resources": { "B": { "Type": "AWS::S3::Bucket", "Properties": { "BucketName": "b", "Tags": [] } } } });
-        let changes = resources(&before, &after);
+        let template = |name: &str| {
+            let properties = json!({ "BucketName": name, "Tags": [] });
+            json!({ "Resources": { "B": { "Type": "AWS::S3::Bucket", "Properties": properties } } })
+        };
+        let changes = resources(&template("a"), &template("b"));
         assert_eq!(changes.len(), 1);
         assert_eq!(changes[0].name, "B.BucketName");
         assert_eq!(changes[0].replaces.as_deref(), Some("AWS::S3::Bucket cannot change BucketName in place"));
@@ -190,7 +192,12 @@ mod tests {
         let wanted = json!({
             "Description": "d",
             "Resources": {
-                "B": { "Type": "AWS::S3::Bucket", "DeletionPolicy": "Retain", "DependsOn": "X", "Properties": { "BucketName": "b" } },
+                "B": {
+                    "Type": "AWS::S3::Bucket",
+                    "DeletionPolicy": "Retain",
+                    "DependsOn": "X",
+                    "Properties": { "BucketName": "b" },
+                },
                 "X": { "Type": "AWS::IAM::Role" },
             },
             "Outputs": { "O": {} },

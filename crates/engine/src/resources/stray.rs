@@ -23,18 +23,18 @@ use super::{bucket, log_group, record, replica, server, stack};
 /// The orphans found, or the error of the search.
 pub(crate) type Found = Result<Vec<Orphan>, AwsError>;
 
-/// One kind of resource that can be left over.
+/// A kind of resource that can be orphaned.
 #[async_trait]
 pub trait Stray: Debug + Send + Sync {
     fn kind(&self) -> Kind;
 
-    /// The kind's plural, for the report of a failed search: `servers`.
+    /// The kind's plural, such as `servers`, for the report of a failed search.
     fn plural(&self) -> &'static str;
 
-    /// Finds them in one region.
+    /// Finds the kind's orphans in one region.
     async fn find(&self, search: &Search<'_>, region: &str) -> Result<Vec<Orphan>, AwsError>;
 
-    /// Finds them in every region that the search covers. Each result has its name in the report.
+    /// Finds the kind's orphans in all regions of the search. Each result has its label in the report.
     async fn find_all(&self, search: &Search<'_>) -> Vec<(String, Result<Vec<Orphan>, AwsError>)> {
         let regions = search.regions.iter();
         join_all(regions.map(async |region| (self.label(region), self.find(search, region).await))).await
@@ -51,23 +51,23 @@ pub trait Stray: Debug + Send + Sync {
         Ok(None)
     }
 
-    /// The name of a search in the report.
+    /// The label of a search in the report: `us-west-2/orphans/servers`.
     fn label(&self, region: &str) -> String {
         format!("{region}/orphans/{}", self.plural())
     }
 
-    /// Nodes that must be removed before it: DNS names first, so that no customer is directed to a deleted server; then
-    /// what customers connect to; then what is behind it.
+    /// Nodes that must be removed before it: records first, so that no customer is directed to a deleted server, then
+    /// servers, then stacks.
     fn removed_after(&self, _search: &Search<'_>, region: &str) -> Vec<NodeId> {
         vec![names::stack_node(region)]
     }
 
-    /// The part of its identity that users know.
+    /// The part of its identity that users know: the name of a record or a stack.
     fn name<'a>(&self, identity: &'a str) -> &'a str {
         identity
     }
 
-    /// Reads it from AWS, just before its deletion: if it has lost our tag meanwhile, it is not ours.
+    /// Reads it from AWS just before its deletion. If it has lost our tag meanwhile, it is foreign.
     async fn read(&self, aws: &Aws, orphan: &Orphan) -> Result<Option<Live>, AwsError>;
 
     /// Whether a teardown deletes it.
@@ -90,7 +90,7 @@ pub trait Stray: Debug + Send + Sync {
     }
 }
 
-/// The strays of a kind; `None` for kinds without strays of their own.
+/// How orphans of this kind are found; `None` for kinds without a search.
 pub fn of(kind: Kind) -> Option<&'static dyn Stray> {
     match kind {
         Kind::Server => Some(&server::Strays),
@@ -99,18 +99,18 @@ pub fn of(kind: Kind) -> Option<&'static dyn Stray> {
         Kind::LogGroup => Some(&log_group::Strays),
         Kind::Bucket => Some(&bucket::Strays),
         Kind::Replica => Some(&replica::Strays),
-        // There is one of each, under a name that depends only on the environment file's name.
+        // There is one of each, with a name that depends only on the environment's name.
         Kind::Table | Kind::UserRole | Kind::UserPolicy => None,
-        // It belongs to the AWS account, and others may need it: only a whole teardown decides about it.
+        // It belongs to the AWS account, and other APIs may need it: only a whole teardown may delete it.
         Kind::ApiAccount => None,
-        // Only the state remembers it; the next deployment removes that of a dropped region.
+        // It is found by the state, and the next deployment deletes the package of a dropped region.
         Kind::Package => None,
-        // Parts of the stack's function, deleted with it.
+        // Parts of the stack's function, which are deleted with it.
         Kind::ServerId | Kind::Trigger => None,
     }
 }
 
-/// The inputs of a search for strays.
+/// The inputs of a search for orphans.
 pub struct Search<'a> {
     pub aws: &'a Aws,
     pub environment: &'a Environment,
@@ -118,9 +118,8 @@ pub struct Search<'a> {
     pub identities: &'a BTreeMap<NodeId, String>,
     /// Nodes of the resources in the environment file.
     pub nodes: BTreeSet<NodeId>,
-    /// What was read of these nodes.
+    /// These resources, as far as they could be read.
     pub actual: &'a Actual,
-    /// Where to search.
     pub regions: BTreeSet<&'a str>,
     /// Names of the account's buckets with the environment's prefix.
     buckets: OnceCell<Result<Vec<String>, AwsError>>,
@@ -142,7 +141,7 @@ impl<'a> Search<'a> {
         Self { aws, environment, identities, nodes, actual, regions, buckets: OnceCell::new() }
     }
 
-    /// Whether these tags say that the resource belongs to the environment.
+    /// Whether these tags include the environment's tag.
     pub(crate) fn is_tagged(&self, tags: &Tags) -> bool {
         tags.get(ENVIRONMENT) == Some(&self.environment.name)
     }

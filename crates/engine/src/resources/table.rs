@@ -1,8 +1,9 @@
 //! The account table in its home region.
 //!
-//! Not in the template: the table outlives any stack and spans them, and its replicas belong to one table, not to
-//! three stacks. One `UpdateTable` takes one kind of change, so each mutation here changes one thing. Deleting it
-//! deletes every customer's account: only `teardown --delete-data` does so, and never despite deletion protection.
+//! It is not in the template: the table outlives the stacks and is shared by them, and its replicas belong to one
+//! table, not to three stacks. One `UpdateTable` takes one kind of change, so each mutation here changes one property.
+//! Deleting it deletes every customer's account: only `teardown --delete-data` does so, and not if it has deletion
+//! protection.
 
 use async_trait::async_trait;
 use serde_json::Value;
@@ -18,7 +19,7 @@ use crate::resources::resource::{Resource, ResourceError};
 
 /// Partition key of the table, a number.
 const KEY: &str = "orgid";
-/// The same in the form of [`TableFacts`].
+/// The partition key in the form of [`TableFacts`].
 const KEY_SCHEMA: &str = "orgid (N)";
 /// Partition key of the index, a string.
 const INDEX_KEY: &str = "username";
@@ -28,7 +29,6 @@ const EXPIRY: &str = "time to live";
 const KEY_ARN: &str = "encryption key";
 const MORE_REPLICAS: &str = "more replicas";
 
-/// The wanted table.
 #[derive(Clone, Debug)]
 pub struct Table {
     pub id: NodeId,
@@ -83,7 +83,7 @@ impl Node for Table {
         format!("table {}", self.name)
     }
 
-    fn wanted(&self, _world: &Actual) -> Properties {
+    fn wanted(&self, _actual: &Actual) -> Properties {
         Properties::from([
             ("key", KEY_SCHEMA.into()),
             ("index", self.index_schema().into()),
@@ -95,7 +95,7 @@ impl Node for Table {
         ])
     }
 
-    /// Properties of a table that cannot change: AWS would refuse the change after much else was done.
+    /// Differences in properties that AWS cannot change, reported before the deployment begins.
     fn refusal(&self, live: &Live) -> Option<String> {
         let text = |name: &str| live.properties.get(name).and_then(Value::as_str);
         let title = self.title();
@@ -146,7 +146,7 @@ impl Resource for Table {
     }
 
     async fn unmanaged(&self, aws: &Aws, live: &Live) -> Result<Vec<PropertyChange>, AwsError> {
-        // A table that is being created has no more properties.
+        // A table that is being created has only some properties.
         if !live.properties.contains_key(MORE_REPLICAS) {
             return Ok(Vec::new());
         }
@@ -166,7 +166,7 @@ impl Resource for Table {
         _call: &str,
         change: &Change,
         live: Option<&Live>,
-        _world: &Actual,
+        _actual: &Actual,
     ) -> Result<(), ResourceError> {
         let dynamodb = aws.dynamodb(&self.region);
         let Some(live) = live else {
@@ -235,7 +235,8 @@ impl Resource for Table {
     }
 }
 
-/// Why a table with deletion protection is not deleted; checked when a teardown is planned, before anything is deleted.
+/// Why a table with deletion protection is not deleted. It is checked when a teardown is planned, before anything is
+/// deleted.
 pub(super) fn protected(live: &Live, title: &str) -> Option<String> {
     (live.properties.get("deletion protection") == Some(&Value::Bool(true))).then(|| {
         format!(
@@ -245,7 +246,7 @@ pub(super) fn protected(live: &Live, title: &str) -> Option<String> {
     })
 }
 
-/// The same check in the deletion step.
+/// Checks for deletion protection again in the deletion step.
 pub(super) fn refuse_protected(live: &Live, title: &str) -> Result<(), ResourceError> {
     protected(live, title).map_or(Ok(()), |why| Err(ResourceError::Refused(why)))
 }

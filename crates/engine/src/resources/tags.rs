@@ -1,4 +1,4 @@
-//! Tags: which are ours, and the owner that they show. Pure.
+//! Our tags, and the owner of a resource according to its tags. Pure.
 
 use serde_json::Value;
 use sftpctl_aws::Tags;
@@ -29,7 +29,7 @@ pub(super) fn live(live: &Tags, wanted: &Tags) -> Value {
     known.map(|(key, value)| (key.clone(), Value::String(value.clone()))).collect::<serde_json::Map<_, _>>().into()
 }
 
-/// The owner according to the tags. `what` names the resource in the message.
+/// The owner according to the tags. `what` is the resource in the message.
 pub(crate) fn owner(live: &Tags, wanted: &Tags, what: &str) -> Owner {
     match (live.get(ENVIRONMENT), wanted.get(ENVIRONMENT)) {
         (Some(have), Some(want)) if have == want => Owner::Ours,
@@ -40,14 +40,14 @@ pub(crate) fn owner(live: &Tags, wanted: &Tags, what: &str) -> Owner {
     }
 }
 
-/// The same for a resource that the state remembers under this very identity: it was ours, so missing tags are
-/// restored. Another environment's tag still makes it foreign.
+/// The owner according to the tags and the state. `remembered`: the state has this identity, so the resource was ours
+/// and its missing tags are restored. With another environment's tag it is foreign nevertheless.
 pub(super) fn owner_known(live: &Tags, wanted: &Tags, what: &str, remembered: bool) -> Owner {
     if remembered && !live.contains_key(ENVIRONMENT) { Owner::Ours } else { owner(live, wanted, what) }
 }
 
-/// The tag that adopts a resource, unless it belongs to another environment. Only this one: other tags in the
-/// environment file are a difference like any other, and the plan shows them.
+/// The tag that adopts a resource, unless it belongs to another environment. The other tags of the environment file are
+/// not set here: the plan shows them like any other difference.
 pub(super) fn adopting(live: &Tags, wanted: &Tags, what: &str) -> Result<Tags, ResourceError> {
     let Some(ours) = wanted.get(ENVIRONMENT) else { return Ok(Tags::new()) };
     match live.get(ENVIRONMENT) {

@@ -1,7 +1,7 @@
 //! The API trigger: the permission for API Gateway to invoke the authorizer, for one API, stage and method.
 //!
-//! Not in the template: it is a step of its own in the design, and statements that others add to the function's policy
-//! must be kept, which is not certain if a template owns the policy.
+//! It is not in the template: the design has it as a separate step, and statements that others add to the function's
+//! policy must be kept, which is not certain if a template owns the policy.
 
 use async_trait::async_trait;
 use serde_json::Value;
@@ -12,17 +12,17 @@ use sftpctl_core::node::Node;
 
 use crate::resources::resource::{Resource, ResourceError};
 
-/// ID of our statement.
+/// ID of our statement in the function's policy.
 const STATEMENT: &str = "sftpctl-api-trigger";
 
-/// The wanted permission in one region.
+/// The permission in one region.
 #[derive(Clone, Debug)]
 pub struct Trigger {
     pub id: NodeId,
     pub region: String,
     pub account: String,
     pub function: String,
-    /// Node of the stack with function and API.
+    /// Node of the stack with the function and the API.
     pub stack: NodeId,
 }
 
@@ -68,7 +68,7 @@ impl Resource for Trigger {
         Ok(statements.iter().find(|statement| statement["Sid"] == STATEMENT).map(|statement| {
             let first =
                 |value: &Value| value.as_array().and_then(|v| v.first().cloned()).unwrap_or_else(|| value.clone());
-            // AWS compares condition keys without regard to case, and they are written in several ways.
+            // Condition keys are case-insensitive, and several spellings are in use.
             let condition = |key: &str| {
                 let conditions = statement["Condition"].as_object();
                 let mut found = conditions.into_iter().flat_map(|c| c.values()).filter_map(|values| {

@@ -1,8 +1,8 @@
-//! The managed policies of the user role: the union of the environment's upload buckets, in every region.
+//! The managed policies of the user role: they allow access to all upload buckets of the environment, in every region.
 //!
-//! One is enough for some 80 buckets; further ones have a number at the end of their names. A bucket that moves from
-//! one to another stays accessible meanwhile: its own policy admits the role as well. At each log-in the session policy
-//! that the authorizer returns restricts the role to one folder.
+//! One policy is enough for about 80 buckets; the names of further ones end in a number. A bucket that moves from one
+//! policy to another stays accessible meanwhile, because the bucket policy also admits the role. At each log-in the
+//! session policy that the authorizer returns restricts the role to one folder.
 
 use std::collections::BTreeMap;
 
@@ -18,13 +18,13 @@ use sftpctl_core::user_policies::ATTACHED_AT_MOST;
 use super::tags;
 use crate::resources::resource::{Resource, ResourceError};
 
-/// The wanted policies and their attachment.
+/// The managed policies and their attachment to the role.
 #[derive(Clone, Debug)]
 pub struct UserPolicy {
     pub id: NodeId,
     pub role_node: NodeId,
     pub role: String,
-    /// Name of the first; the others have a number after it.
+    /// Name of the first policy; the others have a number after it.
     pub name: String,
     pub arn: String,
     pub documents: Vec<Value>,
@@ -57,7 +57,7 @@ const DOCUMENTS: [&str; ATTACHED_AT_MOST] = [
 /// The output that lists our attached policies.
 const ATTACHED: &str = "Attached";
 
-/// The end of a policy's name.
+/// The end of the name of the policy at this index: empty, `-2`, `-3`, …
 fn suffix(index: usize) -> String {
     if index == 0 { String::new() } else { format!("-{}", index + 1) }
 }
@@ -103,7 +103,7 @@ impl Node for UserPolicy {
         }
     }
 
-    fn wanted(&self, _world: &Actual) -> Properties {
+    fn wanted(&self, _actual: &Actual) -> Properties {
         let documents = self.documents.iter().cloned().chain(std::iter::repeat(Value::Null));
         let mut wanted: Properties = DOCUMENTS.into_iter().zip(documents.map(Into::into)).collect();
         wanted.insert("attached to", self.role.clone().into());
@@ -124,8 +124,7 @@ impl Resource for UserPolicy {
         }
         let mut attached = attached.unwrap_or_default();
         attached.retain(|arn| index_among(&self.arn, arn).is_some());
-        // A policy with a name like ours may be foreign: the state does not remember each policy, so only the tag
-        // decides.
+        // A policy with a name like ours may be foreign. The state does not have each policy, so only the tag decides.
         let spare: Vec<String> = attached.iter().filter(|arn| !arns.contains(arn)).cloned().collect();
         for (arn, policy) in spare.iter().zip(try_join_all(spare.iter().map(|arn| iam.policy(arn))).await?) {
             let ours = policy.is_some_and(|(_, have)| tags::owner(&have, &self.tags, arn) == Owner::Ours);
@@ -147,7 +146,7 @@ impl Resource for UserPolicy {
                 policy.as_ref().map(|(document, _)| serde_json::from_str::<Value>(document).unwrap_or_default());
             live = live.with(property, document);
         }
-        // Left from an environment file with more buckets.
+        // Policies that an environment file with more buckets needed.
         for index in
             attached.iter().filter_map(|arn| index_among(&self.arn, arn)).filter(|index| *index >= policies.len())
         {
@@ -162,7 +161,7 @@ impl Resource for UserPolicy {
         _call: &str,
         change: &Change,
         live: Option<&Live>,
-        _world: &Actual,
+        _actual: &Actual,
     ) -> Result<(), ResourceError> {
         let iam = aws.iam();
         let nothing = BTreeMap::new();
@@ -228,7 +227,7 @@ impl Resource for UserPolicy {
         let attached = self.attached(live);
         for index in &attached {
             iam.detach(&self.role, &self.arn(*index)).await?;
-            // Once detached it would not be found again.
+            // It is deleted at once, since a detached policy would not be found again.
             if *index >= self.documents.len() {
                 iam.delete_policy(&self.arn(*index)).await?;
             }

@@ -1,7 +1,7 @@
-//! The role that Transfer assumes for a customer; its permissions are in its managed policies (`user_policy`).
+//! The role that Transfer Family assumes for a customer; its permissions are in its managed policies (`user_policy`).
 //!
-//! Not in the template: it is global and names every region's buckets, while a stack belongs to one region. It is
-//! created before the stacks, because S3 refuses a bucket policy that names a role which doesn't exist.
+//! It is not in the template, because it is global and applies to every region's buckets, while a stack belongs to one
+//! region. It is created before the stacks, because S3 refuses a bucket policy that names a role that does not exist.
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -18,7 +18,6 @@ use crate::resources::resource::{Resource, ResourceError};
 const OTHERS: &str = "other policies";
 const BOUNDARY: &str = "permissions boundary";
 
-/// The wanted role.
 #[derive(Clone, Debug)]
 pub struct UserRole {
     pub id: NodeId,
@@ -32,8 +31,8 @@ pub struct UserRole {
 }
 
 impl UserRole {
-    /// Transfer assumes a user role in the context of the user's ARN (Transfer user guide, "Create an IAM role and
-    /// policy"); both conditions keep another account's server from borrowing it.
+    /// Transfer Family assumes a user role in the context of the user's ARN (user guide, "Create an IAM role and
+    /// policy"). The two conditions prevent its use by servers of other AWS accounts.
     fn trust(&self) -> Value {
         let users: Vec<_> =
             self.regions.iter().map(|region| format!("arn:aws:transfer:{region}:{}:user/*", self.account)).collect();
@@ -59,13 +58,13 @@ impl UserRole {
     }
 
     /// Policies that do not belong to this environment.
-    async fn others(&self, aws: &Aws) -> Result<Vec<String>, AwsError> {
+    async fn other_policies(&self, aws: &Aws) -> Result<Vec<String>, AwsError> {
         let mut all = self.policies(aws).await?;
         all.retain(|policy| index_among(&self.policy, policy).is_none());
         Ok(all)
     }
 
-    /// Why it cannot be deleted: AWS does not delete a role with policies, and these are not ours to detach.
+    /// Why it cannot be deleted: AWS does not delete a role with policies, and sftpctl does not detach foreign ones.
     fn foreign_policies(&self, others: &[String]) -> String {
         format!(
             "{} has policies that do not belong to this environment: {}; detach or delete them first",
@@ -92,7 +91,7 @@ impl Node for UserRole {
         format!("role {}", self.name)
     }
 
-    fn wanted(&self, _world: &Actual) -> Properties {
+    fn wanted(&self, _actual: &Actual) -> Properties {
         Properties::from([("trust policy", self.trust().into()), ("tags", tags::wanted(&self.tags).into())])
     }
 }
@@ -112,7 +111,7 @@ impl Resource for UserRole {
 
     async fn unmanaged(&self, aws: &Aws, live: &Live) -> Result<Vec<PropertyChange>, AwsError> {
         let mut have = live.properties.clone();
-        have.insert(OTHERS, self.others(aws).await?.into());
+        have.insert(OTHERS, self.other_policies(aws).await?.into());
         let expected = Properties::from([(OTHERS, json!([]).into()), (BOUNDARY, Value::Null.into())]);
         Ok(compare(&expected, &have))
     }
@@ -123,7 +122,7 @@ impl Resource for UserRole {
         _call: &str,
         change: &Change,
         live: Option<&Live>,
-        _world: &Actual,
+        _actual: &Actual,
     ) -> Result<(), ResourceError> {
         let iam = aws.iam();
         if live.is_none() {
@@ -137,9 +136,9 @@ impl Resource for UserRole {
         Ok(())
     }
 
-    /// AWS does not delete a role with foreign policies: reported before anything is deleted.
+    /// AWS does not delete a role with policies: foreign ones are reported before anything is deleted.
     async fn removal(&self, aws: &Aws, _live: &Live, _options: RemovalOptions) -> Result<Removal, AwsError> {
-        let others = self.others(aws).await?;
+        let others = self.other_policies(aws).await?;
         Ok(if others.is_empty() { Removal::Delete } else { Removal::Refuse(self.foreign_policies(&others)) })
     }
 
@@ -159,7 +158,7 @@ impl Resource for UserRole {
         _live: &Live,
         _options: RemovalOptions,
     ) -> Result<(), ResourceError> {
-        // Our policies are deleted before it; others may have been attached since the plan.
+        // Our policies are already deleted; others may have been attached since the plan.
         match self.policies(aws).await?.as_slice() {
             [] => Ok(aws.iam().delete_role(&self.name).await?),
             others => Err(ResourceError::Refused(self.foreign_policies(others))),

@@ -11,27 +11,25 @@ use crate::observe::Observed;
 use crate::resources::tags::PROPERTY;
 use crate::state::journal::{Entry, Event};
 
-/// One resource to adopt.
 #[derive(Clone, Debug)]
 pub struct Adoption {
-    /// The resource that it becomes.
+    /// The environment's node that it becomes.
     pub id: NodeId,
-    /// Its name in messages.
     pub title: String,
     /// The resource as AWS has it.
     pub live: Live,
     /// The tags that adopt it.
     pub ours_by: Tags,
-    /// Tags of a bucket's owner, which CloudFormation would remove.
+    /// Tags that a bucket's owner has set, which CloudFormation would remove.
     pub tags: Tags,
-    /// Whether it is ours already.
+    /// Whether it already carries the environment's tag, or is in the state.
     pub ours: bool,
     /// The next deployment's change to it.
     pub then: Option<Change>,
 }
 
 impl Run {
-    /// Foreign resources with our names.
+    /// Foreign resources with the environment's names, each with the reason why it is foreign.
     pub fn candidates(&self, observed: &Observed) -> Vec<(NodeId, String)> {
         let foreign = observed.actual.iter().filter_map(|(id, live)| match &live.as_ref()?.owner {
             Owner::Foreign(what) => Some((id.clone(), what.clone())),
@@ -43,7 +41,7 @@ impl Run {
     /// Checks a resource before its adoption. `identity` is needed where the name does not determine it.
     ///
     /// # Errors
-    /// There is no such resource in the environment, it belongs to another environment, or AWS does not have it.
+    /// The environment has no such resource, the resource belongs to another environment, or it does not exist in AWS.
     pub async fn adoption(&self, id: &NodeId, identity: Option<&str>, actual: &Actual) -> Result<Adoption, RunError> {
         let resource = self
             .resources
@@ -51,7 +49,7 @@ impl Run {
             .find(|resource| resource.id() == id)
             .ok_or_else(|| RunError::NoSuchResource { environment: self.environment.name.clone(), id: id.clone() })?;
         let known = match (resource.kind(), identity, actual.get(id).and_then(Option::as_ref)) {
-            // Servers have no names, so the user names it.
+            // Servers have no names, so the user gives the ID.
             (Kind::Server, None, None) => {
                 return Err(RunError::ServerIdMissing { environment: self.environment.name.clone(), id: id.clone() });
             }
@@ -69,7 +67,7 @@ impl Run {
         let live = live.ok_or_else(|| {
             RunError::NotAdoptable(format!("{} does not exist, so it cannot be adopted", resource.title()))
         })?;
-        // An ARN, or zone and name, ends with the name.
+        // An identity that is an ARN, or a zone ID and a name, ends with the name.
         if let Some(wanted) = identity
             && live.identity != wanted
             && !live.identity.ends_with(&format!("/{wanted}"))
@@ -120,7 +118,7 @@ impl Run {
             journal.failed(&operation, &adoption.id, &error.to_string());
             return Err(RunError::Adoption(error));
         }
-        // An adoption during which an earlier run was killed had no effect, and is completed by this one.
+        // This adoption completes one during which an earlier run was killed.
         let (earlier, others): (Vec<Entry>, _) = std::mem::take(&mut self.unfinished).into_iter().partition(|entry| {
             entry.node == adoption.id && matches!(entry.event, Event::Intent { action: Action::Import, .. })
         });

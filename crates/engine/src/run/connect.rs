@@ -1,4 +1,4 @@
-//! Connecting to an environment's AWS account and to its records.
+//! Connects to an environment's AWS account and to its state.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::state::machine::ThisMachine;
 use crate::state::model::State;
 use crate::state::store::Store;
 
-/// The records of an environment: its state, journal and lock.
+/// The store of an environment's state, journal and lock.
 pub fn store(aws: &Aws, environment: &Environment, place: &StatePlace) -> Store {
     let blobs: Arc<dyn Blobs> = match place {
         StatePlace::Folder(path) => Arc::new(Folder::new(path)),
@@ -53,8 +53,8 @@ pub async fn connect(
     Ok(Arc::new(aws))
 }
 
-/// Fills in the ID of the hosted zone, which a server's tags and every record need. If there is none, or several,
-/// reading the records reports it.
+/// Fills in the ID of the hosted zone, which a server's tags and every record need. If there is no zone of that name,
+/// or several, reading the records reports it.
 pub(super) async fn look_up_zone(aws: &Aws, environment: &mut Environment, state: &State) {
     let Some(dns) = environment.dns.as_mut().filter(|dns| dns.zone_id.is_none()) else { return };
     dns.zone_id = match remembered_zone(state, &dns.zone) {
@@ -66,7 +66,7 @@ pub(super) async fn look_up_zone(aws: &Aws, environment: &mut Environment, state
     };
 }
 
-/// The ID of the zone of the records in the state.
+/// The zone's ID, from the records in the state.
 fn remembered_zone(state: &State, zone: &str) -> Option<String> {
     state.identities.iter().filter(|(id, _)| id.kind() == Some(Kind::Record)).find_map(|(_, identity)| {
         let (id, name) = identity.split_once('/')?;

@@ -75,7 +75,7 @@ impl Run {
             let live = observed.actual.get(resource.id())?.as_ref()?;
             Some((resource.id().clone(), live))
         });
-        let looks = stacks.map(|(id, live)| async move {
+        let comparisons = stacks.map(|(id, live)| async move {
             let body = self.aws.cloudformation(id.place()).template(&live.identity).await;
             let body = body.map_err(|error| Unseen::failed(id.to_string(), error))?.unwrap_or_default();
             let template: Value = serde_json::from_str(&body).map_err(|_| {
@@ -85,7 +85,7 @@ impl Run {
             let stack = Looked { node, region, arn, template: &template };
             Ok(stack::look(&self.aws, &stack).await)
         });
-        for found in join_all(looks).await {
+        for found in join_all(comparisons).await {
             match found {
                 Ok(found) => {
                     report.seen += found.seen;
@@ -104,17 +104,17 @@ impl Run {
 
     /// Differences in properties that no run changes, for each resource.
     async fn unmanaged(&self, observed: &Observed) -> Vec<Result<Vec<PropertyChange>, AwsError>> {
-        let looks = self.resources.iter().map(async |resource| {
+        let reads = self.resources.iter().map(async |resource| {
             match observed.actual.get(resource.id()).and_then(Option::as_ref) {
                 Some(live) if live.owner == Owner::Ours => resource.unmanaged(&self.aws, live).await,
                 _ => Ok(Vec::new()),
             }
         });
-        join_all(looks).await
+        join_all(reads).await
     }
 }
 
-/// A plan changes AWS to what is wanted; drift reports the opposite direction.
+/// Swaps before and after: a plan changes AWS to match the environment file, and drift reports how AWS was changed.
 fn reversed(change: PropertyChange) -> Property {
     let wanted = change.after.or_else(|| change.after_node.map(|node| format!("(known after {node})").into()));
     Property {

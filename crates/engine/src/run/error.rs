@@ -41,20 +41,14 @@ pub enum RunError {
     )]
     WrongAccount {
         environment: String,
-        /// The account that its file names.
+        /// The account in its file.
         account: String,
-        /// The owner of the credentials.
         caller: Caller,
     },
     /// A run was limited to a region that the environment does not have.
     #[error("environment {environment} has no region {region}")]
-    UnknownRegion {
-        environment: String,
-        /// The region that was asked for.
-        region: String,
-        known: Vec<String>,
-    },
-    /// The run was asked to stop before a step was in flight.
+    UnknownRegion { environment: String, region: String, known: Vec<String> },
+    /// A stop was requested before a step was in flight.
     #[error("{command} was interrupted")]
     Interrupted { command: String },
     /// A change was attempted without the lock.
@@ -62,26 +56,17 @@ pub enum RunError {
     NoLock,
     /// A resource could not be read, and may be in use.
     #[error("{id} could not be read: {error}")]
-    Unreadable {
-        id: NodeId,
-        /// AWS's answer.
-        error: AwsError,
-    },
+    Unreadable { id: NodeId, error: AwsError },
     /// Orphans could not be searched for, and resources that were not found may be in use.
     #[error("{resource} could not be searched: {why}")]
     NotSearched {
         /// The kind and the region of the search.
         resource: String,
-        /// The cause.
         why: String,
     },
-    /// State cannot be rebuilt while a resource cannot be read.
+    /// The state cannot be rebuilt while a resource cannot be read.
     #[error("{id} could not be read: {error}")]
-    NotRebuilt {
-        id: NodeId,
-        /// AWS's answer.
-        error: AwsError,
-    },
+    NotRebuilt { id: NodeId, error: AwsError },
     /// The outcome of an earlier run's creation is unknown.
     #[error("an earlier run may have created resources that cannot be checked right now")]
     Undecided {
@@ -109,12 +94,8 @@ pub enum RunError {
     Removal(AwsError),
     /// The environment has no resource of this name.
     #[error("environment {environment} has no resource {id}")]
-    NoSuchResource {
-        environment: String,
-        /// The name that was asked for.
-        id: NodeId,
-    },
-    /// A server is to be adopted without its ID.
+    NoSuchResource { environment: String, id: NodeId },
+    /// The adoption of a server was requested without its ID.
     #[error("the server ID for {id} is missing")]
     ServerIdMissing { environment: String, id: NodeId },
     /// A resource cannot be adopted.
@@ -128,7 +109,7 @@ pub enum RunError {
     Adoption(ResourceError),
 }
 
-/// What to do after every interruption.
+/// The hint for every interruption.
 const RERUN: &str = "rerun the same command to resume";
 
 impl RunError {
@@ -170,7 +151,7 @@ impl RunError {
         }
     }
 
-    /// Causes, one line each, if they are more than the chain of [`std::error::Error::source`].
+    /// Causes that are not in the chain of [`std::error::Error::source`], one line each.
     pub fn causes(&self) -> Vec<String> {
         match self {
             Self::Undecided { resources } => resources.clone(),

@@ -21,7 +21,7 @@ impl Run {
     /// Executes the plan and reports the summary.
     ///
     /// # Errors
-    /// State cannot be written. Failed steps are not errors: they are in the summary.
+    /// The state cannot be written. Failed steps are not errors: they are in the summary.
     pub async fn execute(
         &mut self,
         command: &str,
@@ -48,13 +48,13 @@ impl Run {
             deadlines: Deadlines::new(self.environment.deadlines.clone()),
             stop: self.stop.clone(),
             journal,
-            over: AtomicBool::new(false),
+            credentials_expired: AtomicBool::new(false),
         });
         let stop = self.stop.clone();
         self.begun.store(true, Ordering::SeqCst);
         let actual = Arc::new(Mutex::new(actual));
         let outcomes = executor::run(Arc::clone(&context), jobs, task, Arc::clone(&actual)).await;
-        self.credentials_over = context.over.load(Ordering::Relaxed);
+        self.credentials_expired = context.credentials_expired.load(Ordering::Relaxed);
         let actual = lock(&actual).clone();
         self.state.learn(&actual);
         let summary = Summary {
@@ -66,13 +66,13 @@ impl Run {
         self.state.ends(outcome(&summary, stop.requested()), ThisMachine.now());
         self.reporter.event(&Event::Finished { summary: summary.clone() });
         if let Some(store) = &mut self.locked_store {
-            // The summary reports the work correctly; only the journal remembers it.
+            // The summary is correct, but only the journal records the work.
             store
                 .save(&mut self.state)
                 .await
                 .map_err(|error| if summary.changed > 0 { RunError::Unsaved(error) } else { RunError::State(error) })?;
         }
-        // No step of this run is left: a request to stop now ends it at once.
+        // No step of this run is left: a request to stop ends it at once from now on.
         if !stop.requested() {
             self.begun.store(false, Ordering::SeqCst);
         }
@@ -82,10 +82,10 @@ impl Run {
     /// Records a run that found nothing to do, so that `status` shows that a killed run's work is complete.
     ///
     /// # Errors
-    /// State cannot be written.
+    /// The state cannot be written.
     pub async fn nothing_to_do(&mut self, command: &str, actual: &Actual) -> Result<(), RunError> {
         self.state.learn(actual);
-        // A saved plan that the run before this one did still counts as done when it is run again.
+        // A saved plan that the previous run completed still counts as done when it is run again.
         let done = self.state.last_run.as_ref().filter(|run| run.outcome == "done");
         self.saved_plan = self.saved_plan.take().or_else(|| done?.plan.clone());
         self.state.begins(self.this_run(command));

@@ -50,12 +50,11 @@ pub struct Options {
     pub local: bool,
     /// Limits the run to these regions; empty for all.
     pub regions: Vec<String>,
-    /// Where the state is.
     pub state: StatePlace,
-    /// The authorizer's binary.
+    /// Path of the authorizer's binary; `None` for the one beside the running program.
     pub package: Option<PathBuf>,
     pub reporter: Arc<dyn Reporter>,
-    /// Ends the process at once, at the second request to stop.
+    /// Ends the process immediately, at the second request to stop.
     pub abort: fn(),
 }
 
@@ -76,12 +75,12 @@ pub struct Run {
     scope: Scope,
     saved_plan: Option<String>,
     started: Instant,
-    /// The request to stop; signals count from the moment the lock is requested.
+    /// The request to stop; signals are handled from the moment the lock is requested.
     stop: Stop,
-    /// Whether steps are in flight, which finish after a request to stop.
+    /// Whether steps are in flight, which continue to their end after a request to stop.
     begun: Arc<AtomicBool>,
     /// Whether the last execution ended because the credentials expired.
-    credentials_over: bool,
+    credentials_expired: bool,
 }
 
 impl Run {
@@ -131,12 +130,12 @@ impl Run {
             started: Instant::now(),
             stop: Stop::new().1,
             begun: Arc::default(),
-            credentials_over: false,
+            credentials_expired: false,
         })
     }
 
-    /// Does `work` while it holds the lock on the environment, and releases the lock however the work ends. `patience`
-    /// is how many seconds to wait for another run.
+    /// Runs `work` with the lock on the environment, and releases the lock whether the work succeeds or not. `patience`
+    /// is the number of seconds to wait for another run.
     ///
     /// # Errors
     /// Another run holds the lock; or the errors of `work`.
@@ -155,7 +154,7 @@ impl Run {
             }
         };
         let interrupted = || E::from(RunError::Interrupted { command: command.to_owned() });
-        // Before waiting for the lock: a job that is stopped while it waits ends as cleanly as any other.
+        // Before waiting for the lock, so that a job that is stopped while it waits ends cleanly too.
         self.stop = Stop::on_signals(on_first_signal, self.abort);
         let (store, reporter) = (&self.store, &self.reporter);
         let waiting = |line: &str| reporter.note(line);
@@ -193,7 +192,7 @@ impl Run {
         result
     }
 
-    /// Records that this run does the saved plan with this digest, and returns how much of it the run before did.
+    /// Records that this run executes the saved plan with this digest, and returns how much of it the previous run did.
     pub fn does_saved_plan(&mut self, digest: &str) -> Earlier {
         self.saved_plan = Some(digest.to_owned());
         match self.state.last_run.as_ref().filter(|run| run.plan.as_deref() == Some(digest)) {
@@ -207,7 +206,7 @@ impl Run {
         &self.resources
     }
 
-    /// Rebuilds the state from AWS alone.
+    /// Rebuilds the state from AWS only.
     ///
     /// # Errors
     /// AWS cannot be read, or the state cannot be written.
@@ -234,7 +233,7 @@ impl Run {
         self.environment.regions.keys().filter(|region| ours(region)).cloned().collect()
     }
 
-    /// IDs of these servers by region, as far as the state has them.
+    /// IDs of the servers of [`Run::served`] that are in the state, by region.
     pub fn server_ids(&self) -> BTreeMap<String, String> {
         let known = |region: String| {
             let id = self.state.identities.get(&names::server_node(&region))?.clone();
@@ -243,7 +242,7 @@ impl Run {
         self.served().into_iter().filter_map(known).collect()
     }
 
-    /// Those of these regions whose server has not admitted a log-in since it was last changed.
+    /// Regions of [`Run::served`] whose server has not admitted a log-in since it was last changed.
     pub fn unverified(&self) -> Vec<String> {
         self.served().into_iter().filter(|region| self.state.unverified.contains(region)).collect()
     }
@@ -251,7 +250,7 @@ impl Run {
     /// Records that the servers of these regions have admitted a log-in.
     ///
     /// # Errors
-    /// State cannot be written.
+    /// The state cannot be written.
     pub async fn verified(&mut self, regions: &[String]) -> Result<(), RunError> {
         self.state.unverified.retain(|region| !regions.contains(region));
         match &mut self.locked_store {
@@ -260,7 +259,7 @@ impl Run {
         }
     }
 
-    /// Number of calls to AWS so far.
+    /// The number of calls to AWS so far.
     pub fn calls(&self) -> u64 {
         self.aws.calls()
     }

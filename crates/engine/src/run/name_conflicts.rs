@@ -1,5 +1,5 @@
 //! Foreign resources with names that a stack will need. CloudFormation would fail on them only after it has created
-//! much else.
+//! many other resources.
 
 use futures_util::future::join_all;
 use sftpctl_aws::Tags;
@@ -10,7 +10,8 @@ use super::Run;
 use crate::resources::tags;
 
 impl Run {
-    /// Foreign functions and log groups with our names, in a sentence each. If they cannot be read, the stack decides.
+    /// Foreign functions and log groups with the environment's names, in a sentence each. One that cannot be read is
+    /// left out: CloudFormation reports it.
     pub(super) async fn name_conflicts(&self, actual: &Actual) -> Vec<String> {
         let ours = names::tags(&self.environment);
         let without_stack = |region: &&String| matches!(actual.get(&names::stack_node(region)), Some(None));

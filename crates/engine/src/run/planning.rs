@@ -1,4 +1,4 @@
-//! Turns what was read into a plan, or into every reason against one.
+//! Plans a run from the resources that were read, or reports every reason why it must not begin.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -14,12 +14,11 @@ use super::error::RunError;
 use crate::observe::Observed;
 use crate::resources::resource::Resource;
 
-/// Error codes of reads that the user has to fix. Other errors are a service's temporary problems: the step reads
-/// again.
+/// Error codes of reads that the user has to fix. Other errors count as temporary: the step reads again.
 const USER_ERRORS: [&str; 4] = ["AccessDenied", "AccessDeniedException", "NoSuchHostedZone", "UnauthorizedOperation"];
 
 impl Run {
-    /// Plans a deployment; refuses with all findings at once if it must not begin.
+    /// Plans a deployment, or refuses it with all findings at once.
     ///
     /// # Errors
     /// Foreign resources with the environment's names, missing permissions, a missing zone.
@@ -40,8 +39,7 @@ impl Run {
     /// Plans a teardown.
     ///
     /// # Errors
-    /// A resource could not be read, or one is protected: then nothing is deleted, since the teardown could not be
-    /// completed.
+    /// A resource could not be read, or is protected: nothing is deleted, since the teardown could not be completed.
     pub async fn plan_teardown(&self, observed: &Observed, options: RemovalOptions) -> Result<(Plan, Edges), RunError> {
         check_decided(observed)?;
         check_readable(observed)?;
@@ -69,7 +67,7 @@ impl Run {
 /// Refuses to plan while the outcome of an earlier run's creation is unknown.
 ///
 /// # Errors
-/// The resources that could not be searched for.
+/// Lists the resources that could not be searched for.
 pub(super) fn check_decided(observed: &Observed) -> Result<(), RunError> {
     if observed.undecided.is_empty() {
         return Ok(());
@@ -81,7 +79,7 @@ pub(super) fn check_decided(observed: &Observed) -> Result<(), RunError> {
 /// Refuses to delete anything while a resource could not be read: it may be in use.
 ///
 /// # Errors
-/// The first resource that could not be read.
+/// Names the first resource that could not be read.
 pub(super) fn check_readable(observed: &Observed) -> Result<(), RunError> {
     // Without the zone there are no records to delete.
     match observed.unreadable.iter().find(|(_, error)| !error.is("NoSuchHostedZone")) {

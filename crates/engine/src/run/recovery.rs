@@ -1,4 +1,4 @@
-//! Reads AWS, and finds the outcomes of operations that an earlier run had begun.
+//! Reads AWS, and finds the outcomes of operations that a killed run had begun.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,14 +36,14 @@ impl Run {
                 self.state.identities.remove(resource.id());
             }
         }
-        self.settle(&all, &mut observed).await;
+        self.resolve_unfinished(&all, &mut observed).await;
         observed.name_conflicts = self.name_conflicts(&observed.actual).await;
         observed
     }
 
-    /// Gives every unfinished operation its outcome, once. A resource that AWS finds only by listing is searched for a
-    /// while: listings show new resources late, and creating it again would create a second one.
-    async fn settle(&mut self, all: &[Arc<dyn Resource>], observed: &mut Observed) {
+    /// Finds and records the outcome of every unfinished operation. A resource that AWS finds only by listing is
+    /// searched for repeatedly: listings show new resources late, and creating it again would create a second one.
+    async fn resolve_unfinished(&mut self, all: &[Arc<dyn Resource>], observed: &mut Observed) {
         let Some(journal) = self.locked_store.as_ref().map(|store| Arc::clone(store.journal())) else { return };
         let mut open = Vec::new();
         for entry in std::mem::take(&mut self.unfinished) {
@@ -52,13 +52,13 @@ impl Run {
             let Some(resource) = all.iter().find(|resource| *resource.id() == entry.node).cloned() else {
                 match self.scope.is_whole() {
                     false => open.push(entry),
-                    true => open.extend(self.settle_dropped(&journal, entry, observed).await),
+                    true => open.extend(self.resolve_dropped(&journal, entry, observed).await),
                 }
                 continue;
             };
-            // Missing, or not readable now; a moment later it may be missing from a listing that lags.
-            let unseen = !matches!(observed.actual.get(&entry.node), Some(Some(_)));
-            if unseen && *action == Action::Create && resource.found_by_listing() {
+            // Missing, or not readable now: the listing may lag behind.
+            let not_found = !matches!(observed.actual.get(&entry.node), Some(Some(_)));
+            if not_found && *action == Action::Create && resource.found_by_listing() {
                 self.reporter.event(&Event::StepWaiting {
                     step: entry.node.clone(),
                     status: format!(
@@ -95,9 +95,9 @@ impl Run {
         self.unfinished = open;
     }
 
-    /// The same for an operation on a resource that is no longer in the environment file. A resource that it created is
-    /// remembered, so this deployment removes it. Returns the operation if its outcome is still unknown.
-    async fn settle_dropped(
+    /// Resolves an operation on a resource that is no longer in the environment file. A resource that it created is
+    /// added to the state, so this deployment deletes it. Returns the operation if its outcome is still unknown.
+    async fn resolve_dropped(
         &mut self,
         journal: &JournalWriter,
         entry: Entry,
@@ -105,7 +105,7 @@ impl Run {
     ) -> Option<Entry> {
         let limit = Deadlines::new(self.environment.deadlines.clone()).unseen();
         let creates = matches!(entry.event, JournalEvent::Intent { action, .. } if action != Action::Delete);
-        let searched = if creates { self.dropped_node(&entry.node, limit).await } else { Ok(None) };
+        let searched = if creates { self.find_dropped(&entry.node, limit).await } else { Ok(None) };
         let found = match searched {
             Ok(found) => found,
             Err(error) => {
@@ -124,9 +124,9 @@ impl Run {
         None
     }
 
-    /// The resource that a killed run created at a node that is no longer in the environment file, if there is one and
-    /// a deployment may remove it.
-    async fn dropped_node(
+    /// Searches for the resource that a killed run created at a node that is no longer in the environment file, if a
+    /// deployment may delete it.
+    async fn find_dropped(
         &self,
         node: &NodeId,
         limit: Duration,
@@ -147,7 +147,7 @@ impl Run {
 /// The outcome of an operation that a killed run had begun.
 #[derive(Debug, PartialEq)]
 enum Verdict<'a> {
-    /// Unknown, or for the user to decide: it stays unfinished for the next run.
+    /// Unknown, or the user has to decide: the operation stays unfinished for the next run.
     Open,
     /// The resource exists.
     Done(&'a Live),
@@ -157,11 +157,11 @@ enum Verdict<'a> {
     Nothing,
 }
 
-/// The outcome of an unfinished operation, judged by what AWS has now: `None` if it could not be read.
+/// The outcome of an unfinished operation according to the resource in AWS; `actual` is `None` if it could not be read.
 fn verdict(actual: Option<&Option<Live>>, action: Action) -> Verdict<'_> {
     match (actual, action) {
         (None, _) => Verdict::Open,
-        // Foreign, or two of them.
+        // Foreign, or there are two.
         (Some(Some(live)), _) if live.owner != Owner::Ours => Verdict::Open,
         (Some(Some(live)), _) => Verdict::Done(live),
         (Some(None), Action::Delete) => Verdict::Deleted,

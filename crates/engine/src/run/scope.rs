@@ -1,4 +1,4 @@
-//! The scope of a run.
+//! The scope of a run, and the rules that depend on it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,6 @@ use sftpctl_core::spec::names;
 
 use crate::desired::History;
 
-/// The scope of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Scope {
     /// Everything in the environment file.
@@ -18,13 +17,12 @@ pub(super) enum Scope {
     Regions(BTreeSet<String>),
     /// Everything in the environment file, resources that AWS services create again by themselves, and the orphans.
     Teardown,
-    /// Only the orphans.
     Orphans,
 }
 
 impl Scope {
-    /// Whether the run sees the whole environment. Only then can it find orphans: resources that a smaller run does not
-    /// see may be in use.
+    /// Whether the run reads the whole environment. Only then can it find orphans: a resource that a smaller run does
+    /// not read may be in use.
     pub(super) fn is_whole(&self) -> bool {
         match self {
             Self::Whole | Self::Teardown => true,
@@ -33,12 +31,12 @@ impl Scope {
     }
 }
 
-/// How a resource is removed that the state remembers and that is no longer in the environment file.
+/// How a remembered resource that is no longer in the environment file is removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Retirement {
     /// The next deployment deletes it.
     Deploy,
-    /// It holds data, or others use it as well: only a teardown decides about it.
+    /// Only a teardown may delete it: it holds data, or is shared.
     Teardown,
 }
 
@@ -48,7 +46,7 @@ pub(super) fn retirement(kind: Kind, region_dropped: bool) -> Retirement {
     match kind {
         Kind::Server | Kind::Record => Retirement::Deploy,
         Kind::Stack | Kind::Package if region_dropped => Retirement::Deploy,
-        // There is one in each region of the file, so its node cannot be missing there.
+        // Every region of the file has one, so its node cannot be missing there.
         Kind::Stack | Kind::Package => Retirement::Teardown,
         Kind::Table | Kind::Replica | Kind::Bucket => Retirement::Teardown,
         Kind::ApiAccount | Kind::LogGroup => Retirement::Teardown,
@@ -56,14 +54,14 @@ pub(super) fn retirement(kind: Kind, region_dropped: bool) -> Retirement {
     }
 }
 
-/// Whether a remembered resource of this kind is forgotten when a search of all regions does not find it: a run removed
+/// Whether the state forgets a resource of this kind when a search of all regions does not find it, since a run deleted
 /// it and was killed before it could save the state. `log_group_of_file`: it has the name of one of the environment's
 /// log groups.
 pub(super) fn is_forgotten_when_missing(kind: Kind, region_dropped: bool, log_group_of_file: bool) -> bool {
     match kind {
         Kind::Bucket | Kind::Replica => true,
         Kind::LogGroup => region_dropped && log_group_of_file,
-        // The run's own reading decides about these.
+        // The run reads these itself.
         Kind::Table | Kind::UserRole | Kind::UserPolicy | Kind::ApiAccount | Kind::Package | Kind::Stack => false,
         Kind::Server | Kind::ServerId | Kind::Trigger | Kind::Record => false,
     }

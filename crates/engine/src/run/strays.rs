@@ -43,8 +43,7 @@ impl Run {
     }
 
     /// All orphans, and the searches that failed. It searches the regions of the file, those that the state remembers,
-    /// and
-    /// `also`. A run that sees only a part of the environment finds none.
+    /// and `also`. A run on a part of the environment finds none.
     pub async fn orphans(&self, actual: &Actual, also: &[String]) -> (Vec<Orphan>, Vec<Unseen>) {
         let (mut orphans, mut unseen) = (Vec::new(), Vec::new());
         if !self.scope.is_whole() {
@@ -68,7 +67,7 @@ impl Run {
         (orphans, unseen)
     }
 
-    /// Names of the orphans, for `status`; `None` if this run sees only a part of the environment.
+    /// Names of the orphans, for `status`; `None` in a run on a part of the environment.
     pub async fn orphan_names(&self, actual: &Actual) -> Option<Orphans> {
         if !self.scope.is_whole() {
             return None;
@@ -83,8 +82,7 @@ impl Run {
         !self.environment.regions.contains_key(region)
     }
 
-    /// Resources that the state remembers and that are no longer in the file, as far as the next deployment removes
-    /// them.
+    /// Resources in the state that are no longer in the file and that the next deployment deletes.
     pub(super) fn retired(&self) -> Vec<Arc<dyn Resource>> {
         if !self.scope.is_whole() {
             return Vec::new();
@@ -98,7 +96,7 @@ impl Run {
                 return None;
             }
             let Some(stray) = stray::of(kind) else {
-                // The one kind without a search: only the state has it.
+                // The only kind without a search: it is found only by the state.
                 let package = desired::package(&self.environment, id.place(), &self.code);
                 return Some(Arc::new(Package { retired: true, ..package }) as Arc<dyn Resource>);
             };
@@ -108,8 +106,8 @@ impl Run {
         .collect()
     }
 
-    /// API Gateway's role for logs in regions that the file has dropped: a deployment keeps it, since it belongs to the
-    /// AWS account, and a whole teardown checks whether anything else needs it.
+    /// API Gateway's role for logs in regions that are no longer in the file. A deployment keeps it, since it belongs
+    /// to the AWS account; a whole teardown checks whether another API needs it.
     fn dropped_api_accounts(&self) -> Vec<Arc<dyn Resource>> {
         let remembered = self.state.identities.keys().map(NodeId::place);
         let regions: BTreeSet<&str> = remembered.filter(|place| *place != "global" && self.is_dropped(place)).collect();
@@ -119,11 +117,11 @@ impl Run {
     }
 
     /// Turns this run into a teardown of everything: adds the resources that AWS services create again by themselves,
-    /// the orphans, and resources of dropped regions that only the state remembers. `observed` has the IDs in some
-    /// names.
+    /// the orphans, and resources of dropped regions that only the state remembers. Some names contain IDs, which are
+    /// taken from `observed`.
     ///
     /// # Errors
-    /// A resource could not be read, or a search failed: what was not found may be in use.
+    /// A resource could not be read, or a search failed: resources that were not found may be in use.
     pub async fn take_down_everything(&mut self, observed: &Observed) -> Result<(), RunError> {
         check_readable(observed)?;
         let deployed = self.state.last_run.is_some();
@@ -146,7 +144,7 @@ impl Run {
     pub async fn take_down_orphans(&mut self, observed: &Observed, also: &[String]) -> Result<(), RunError> {
         check_readable(observed)?;
         self.resources = self.all_orphans(&observed.actual, also).await?;
-        // Resources outside of this run are still part of the environment.
+        // The environment's other resources are not part of this run.
         self.scope = Scope::Orphans;
         Ok(())
     }
@@ -160,7 +158,8 @@ impl Run {
         Ok(orphans.into_iter().map(|orphan| Arc::new(orphan) as Arc<dyn Resource>).collect())
     }
 
-    /// Forgets resources that a run removed before it was killed without saving the state: everything was searched.
+    /// Forgets resources that the complete search did not find: a run deleted them and was killed before it could save
+    /// the state.
     fn forget_all_but(&mut self, orphans: &[Orphan]) {
         let gone = |id: &NodeId, identity: &String| {
             let names = || names::log_groups(&self.environment, id.place());
@@ -168,12 +167,12 @@ impl Run {
                 is_forgotten_when_missing(kind, self.is_dropped(id.place()), names().contains(identity))
             })
         };
-        let there = |id: &NodeId| {
+        let exists = |id: &NodeId| {
             orphans.iter().any(|orphan| orphan.id == *id) || self.resources.iter().any(|resource| resource.id() == id)
         };
         let remembered = self.state.identities.iter();
         let gone: Vec<NodeId> =
-            remembered.filter(|(id, identity)| gone(id, identity) && !there(id)).map(|(id, _)| id.clone()).collect();
+            remembered.filter(|(id, identity)| gone(id, identity) && !exists(id)).map(|(id, _)| id.clone()).collect();
         self.state.identities.retain(|id, _| !gone.contains(id));
     }
 }

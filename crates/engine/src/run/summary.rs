@@ -17,18 +17,18 @@ use crate::observe::Observed;
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// Everything is as wanted.
+    /// AWS matches the environment file.
     Done,
     /// Something failed, and nothing was changed.
     Failed,
     /// Something was changed, and something else was not.
     Partly,
-    /// The run was asked to stop.
+    /// A stop was requested.
     Interrupted,
 }
 
 impl Run {
-    /// One row per region, from what AWS has.
+    /// One row for each region, as AWS has it.
     pub fn regions(&self, actual: &Actual) -> Vec<RegionRow> {
         let shown = self.environment.regions.keys().filter(|region| {
             self.scope.is_whole() || self.resources.iter().any(|resource| *resource.id() == names::stack_node(region))
@@ -36,10 +36,10 @@ impl Run {
         shown.map(|region| region_row(&self.environment, region, actual)).collect()
     }
 
-    /// How the run ended, by its summary.
+    /// How the run ended, according to its summary.
     pub fn ended(&self, summary: &Summary) -> Ending {
         let stopped = self.state.last_run.as_ref().is_some_and(|run| run.outcome == "stopped");
-        ending(summary, stopped, self.credentials_over)
+        ending(summary, stopped, self.credentials_expired)
     }
 
     /// The state of every resource in one word, with details, for `status`.
@@ -84,12 +84,12 @@ pub(super) fn outcome(summary: &Summary, stop_requested: bool) -> &'static str {
     }
 }
 
-/// How a run ended. `stopped`: it was asked to stop and left steps undone. `credentials_over`: the credentials expired
-/// before its end.
-fn ending(summary: &Summary, stopped: bool, credentials_over: bool) -> Ending {
+/// How a run ended. `stopped`: a stop was requested, and steps were left undone. `credentials_expired`: the credentials
+/// expired before its end.
+fn ending(summary: &Summary, stopped: bool, credentials_expired: bool) -> Ending {
     match (summary.failed + summary.not_begun, summary.changed) {
-        // However much was done: with new credentials the same command resumes.
-        _ if credentials_over => Ending::Partly,
+        // Even if nothing was changed: the same command resumes with new credentials.
+        _ if credentials_expired => Ending::Partly,
         _ if summary.failed == 0 && !summary.later.is_empty() => Ending::Partly,
         (0, _) => Ending::Done,
         _ if stopped => Ending::Interrupted,
@@ -190,7 +190,7 @@ mod tests {
             later: later.iter().map(|&later| later.to_owned()).collect(),
             ..Summary::default()
         };
-        for (summary, stopped, credentials_over, expected, word) in [
+        for (summary, stopped, credentials_expired, expected, word) in [
             (summary(0, 0, &[]), false, false, Ending::Done, "done"),
             (summary(3, 0, &[]), false, false, Ending::Done, "done"),
             (summary(3, 1, &[]), false, false, Ending::Partly, "failed"),
@@ -199,7 +199,7 @@ mod tests {
             (summary(3, 0, &["tomorrow"]), false, false, Ending::Partly, "failed"),
             (summary(0, 1, &[]), false, true, Ending::Partly, "failed"),
         ] {
-            assert_eq!(ending(&summary, stopped, credentials_over), expected, "{summary:?}");
+            assert_eq!(ending(&summary, stopped, credentials_expired), expected, "{summary:?}");
             assert_eq!(outcome(&summary, stopped), word, "{summary:?}");
         }
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Walk, lock};
+use super::{StepExecution, lock};
 use crate::execute::error::StepError;
 use crate::resources::resource::ResourceError;
 use crate::wait;
@@ -15,10 +15,9 @@ const TEMPORARY_FAILURES: usize = 3;
 /// The same if the SDK may not retry.
 const TEMPORARY_FAILURES_WITHOUT_SDK: usize = 8;
 
-/// The call.
 #[derive(Clone, Copy)]
 pub(super) enum Mutation<'a> {
-    /// A change to what is wanted, and what exists.
+    /// The planned change, and the existing resource.
     Apply(&'a Change, Option<&'a Live>),
     /// A step of a deletion.
     Delete(&'a Live, RemovalOptions),
@@ -27,21 +26,21 @@ pub(super) enum Mutation<'a> {
 /// The effect of a call that ended in an error.
 enum Effect {
     /// It took effect in spite of the error.
-    Took,
+    Applied,
     /// It had no effect, or is safe to repeat.
     None,
-    /// It is unknown, and repeating it could create the resource twice.
+    /// Its effect is unknown, and repeating it could create the resource twice.
     Unknown(String),
 }
 
-impl Walk<'_> {
-    /// Does one mutation, recorded first, and retries it while AWS says that something is still changing. AWS reports
-    /// "exists already" in the same words as "is changing": so it reads before each retry, and leaves a change that it
-    /// finds to the caller's next comparison. Returns the operation's name in the journal, which still needs its
-    /// outcome.
+impl StepExecution<'_> {
+    /// Performs one mutation, recorded first, and retries it while AWS reports that a change is in progress. AWS
+    /// reports "already exists" and "is changing" with the same error, so it reads before each retry, and leaves a
+    /// change that it finds to the caller's next comparison. Returns the operation's name in the journal, where its
+    /// outcome is still to be recorded.
     pub(super) async fn mutate(&mut self, mutation: Mutation<'_>) -> Result<String, StepError> {
         // Earlier events must not be reported as those of this operation.
-        self.job.resource.progress(&self.context.aws, &mut self.seen).await;
+        self.job.resource.progress(&self.context.aws, &mut self.reported_events).await;
         let action = match mutation {
             Mutation::Apply(change, _) => change.action,
             Mutation::Delete(..) => Action::Delete,
@@ -53,7 +52,7 @@ impl Walk<'_> {
         loop {
             let result = match mutation {
                 Mutation::Apply(change, None) => {
-                    // A copy, once a mutation: the lock must not be held while AWS answers.
+                    // A copy, once for each mutation: the lock must not be held during the call.
                     let actual = lock(self.actual).clone();
                     resource.create(&context.aws, &call, change, &actual).await
                 }
@@ -66,11 +65,11 @@ impl Walk<'_> {
                 }
             };
             let error = match result {
-                Ok(made) => {
-                    // Durable before anything else can fail: the next run then needs no listing to find it.
-                    if let Some(identity) = made {
+                Ok(created) => {
+                    // Durable before anything else can fail, so that the next run finds it without a listing.
+                    if let Some(identity) = created {
                         context.journal.made(&call, resource.id(), &identity);
-                        self.made = Some(identity);
+                        self.created = Some(identity);
                         context.journal.flush().await?;
                     }
                     return Ok(call);
@@ -81,46 +80,46 @@ impl Walk<'_> {
                     return Err(error.into());
                 }
             };
-            // The SDK's own second attempt may have been refused because the first had worked and its answer was lost.
+            // The SDK's second attempt may have been refused because the first succeeded and its response was lost.
             match self.effect(mutation, &error).await {
-                Effect::Took => return Ok(call),
-                // The intent stays open: the next run looks for the resource before it creates it again.
+                Effect::Applied => return Ok(call),
+                // The intent stays open: the next run searches for the resource before it creates it again.
                 Effect::Unknown(why) => {
-                    return Err(StepError::Unseen { what: resource.title(), why: Some(why) });
+                    return Err(StepError::NotVisible { what: resource.title(), why: Some(why) });
                 }
                 Effect::None => {}
             }
-            let again = if error.is_fenced() {
+            let retry = if error.is_fenced() {
                 // It was not sent. If no other run has taken the lock, it is renewed and the call may be sent.
                 context.journal.sure().await.map_err(StepError::from)
-            } else if error.is_busy() && !self.late() {
+            } else if error.is_busy() && !self.is_past_deadline() {
                 self.retry(error.to_string()).await
-            } else if error.is_transient() && failures_left > 0 && !self.late() {
+            } else if error.is_transient() && failures_left > 0 && !self.is_past_deadline() {
                 failures_left -= 1;
                 self.retry(error.to_string()).await
-            } else if (error.is_busy() || error.is_transient()) && self.late() {
+            } else if (error.is_busy() || error.is_transient()) && self.is_past_deadline() {
                 Err(self.timed_out(&format!("refused ({error})")))
             } else {
                 Err(error.clone().into())
             };
-            if let Err(again) = again {
+            if let Err(reason) = retry {
                 context.journal.failed(&call, resource.id(), &error.to_string());
-                return Err(again);
+                return Err(reason);
             }
             if error.is_busy() {
                 let before = match mutation {
                     Mutation::Apply(_, live) => live,
                     Mutation::Delete(live, _) => Some(live),
                 };
-                if self.settled().await?.as_ref() != before {
+                if self.wait_until_settled().await?.as_ref() != before {
                     return Ok(call);
                 }
             }
         }
     }
 
-    /// The effect of a call that ended in an error. A resource that AWS finds only by listing is looked for repeatedly,
-    /// since creating it again would create a second one.
+    /// The effect of a call that ended in an error. A resource that AWS finds only by listing is searched for
+    /// repeatedly, since creating it again would create a second one.
     async fn effect(&mut self, mutation: Mutation<'_>, error: &AwsError) -> Effect {
         if error.is_throttle() || error.is_credentials() {
             return Effect::None;
@@ -130,9 +129,9 @@ impl Walk<'_> {
             Mutation::Apply(_, None)
                 if (error.is_transient() || error.is_cut_short()) && resource.found_by_listing() =>
             {
-                let looked = wait::short(context.deadlines.unseen(), || resource.read(&context.aws, None)).await;
-                match looked {
-                    // It may have been created; the next run looks for it.
+                let result = wait::short(context.deadlines.unseen(), || resource.read(&context.aws, None)).await;
+                match result {
+                    // It may have been created; the next run searches for it.
                     Ok(None) if error.is_cut_short() => return Effect::Unknown(error.to_string()),
                     Ok(live) => live,
                     Err(why) => return Effect::Unknown(why.to_string()),
@@ -143,7 +142,7 @@ impl Walk<'_> {
                 Err(_) => return Effect::None,
             },
         };
-        let took = match (mutation, live) {
+        let applied = match (mutation, live) {
             (Mutation::Apply(_, None), Some(live)) => live.owner == Owner::Ours,
             (Mutation::Apply(change, Some(before)), Some(live)) => {
                 *before != live && self.diff(Some(&live)).as_ref() != Some(change)
@@ -151,6 +150,6 @@ impl Walk<'_> {
             (Mutation::Delete(..), None) => true,
             _ => false,
         };
-        if took { Effect::Took } else { Effect::None }
+        if applied { Effect::Applied } else { Effect::None }
     }
 }
