@@ -42,7 +42,7 @@ pub(super) struct Args {
     no_verify: bool,
 }
 
-/// Deploys while it holds the lock on the environment.
+/// Deploys under the environment's lock.
 pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
     let run = args.env.open(printer).await?;
     run.locked("deploy", args.lock_timeout.seconds, async |run| deploy(&args, run, printer).await).await
@@ -65,7 +65,7 @@ async fn deploy(args: &Args, run: &mut Run, printer: Printer) -> Result<Exit, Cl
     }
 }
 
-/// With `--plan`: refuses to do anything but what the saved plan says, or what an earlier run left of it.
+/// With `--plan`: refuses any plan but the saved one, or the rest of it that an earlier run left.
 fn check_saved_plan(args: &Args, run: &mut Run, plan: &Plan) -> Result<(), CliError> {
     let Some(path) = &args.plan else { return Ok(()) };
     let saved = saved_plan_file::read(path)?;
@@ -79,7 +79,7 @@ fn check_saved_plan(args: &Args, run: &mut Run, plan: &Plan) -> Result<(), CliEr
     Ok(())
 }
 
-/// Nothing to do: the run is recorded, and servers that an earlier deployment left unchecked are checked.
+/// With nothing to do: records the run, and checks the servers that an earlier deployment left unchecked.
 async fn record_and_check_again(
     args: &Args,
     run: &mut Run,
@@ -87,7 +87,7 @@ async fn record_and_check_again(
     actual: &Actual,
     printer: Printer,
 ) -> Result<Exit, CliError> {
-    // A deployment that was killed may have created just now what AWS does not know everywhere.
+    // A killed deployment may have created resources moments ago that AWS has not propagated yet.
     let is_fresh = run.state.last_deploy.as_ref().is_none_or(|run| run.finished.is_none());
     run.nothing_to_do("deploy", actual).await?;
     printer.json("plan/1", plan);
@@ -95,8 +95,8 @@ async fn record_and_check_again(
     verify(args, run, run.unverified(), is_fresh, printer).await
 }
 
-/// In production deletions need the environment's name: a saved plan was reviewed, a slip in a file that deploys itself was
-/// not.
+/// Asks for confirmation. In production, deletions require the environment's name unless they are in a saved plan: that one
+/// was reviewed, while an error in an environment file that a pipeline deploys may not have been.
 async fn confirm_plan(args: &Args, run: &Run, plan: &Plan) -> Result<(), CliError> {
     let name = &run.environment.name;
     let deletes = plan.steps.iter().any(|step| step.change.action == Action::Delete);
@@ -113,7 +113,7 @@ fn has_new_resources(plan: &Plan) -> bool {
     plan.steps.iter().any(|step| step.change.action != Action::Delete)
 }
 
-/// Logs a canary in. A server that refuses it is a failed deployment, and remains one until it admits one.
+/// Logs a canary in. If a server refuses it, this deployment fails, and so do later ones until that server admits a canary.
 async fn verify(
     args: &Args,
     run: &mut Run,

@@ -1,4 +1,4 @@
-//! `sftpctl drift`: what was changed outside sftpctl.
+//! `sftpctl drift`: shows changes made outside sftpctl.
 
 use super::args::EnvArgs;
 use crate::error::CliError;
@@ -26,7 +26,6 @@ pub(super) struct Args {
     also_regions: Vec<String>,
 }
 
-/// Shows the drift.
 pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
     if let Some(text) = args.ignore.iter().find(|text| !text.split(':').next().unwrap_or_default().contains('/')) {
         return Err(CliError::new(Exit::Usage, format!("`--ignore {text}` does not name a resource"))

@@ -1,4 +1,4 @@
-//! `sftpctl import`: adopts what was created outside sftpctl.
+//! `sftpctl import`: adopts resources that were created outside sftpctl.
 
 use serde::Serialize;
 
@@ -32,7 +32,7 @@ pub(super) struct Args {
     yes: Yes,
 }
 
-/// What could be adopted, as `import/1`.
+/// The list of candidates, as `import/1`.
 #[derive(Serialize)]
 struct CandidatesView<'a> {
     candidates: Vec<CandidateView<'a>>,
@@ -45,13 +45,13 @@ struct CandidateView<'a> {
     what: &'a str,
 }
 
-/// What was adopted, as `import/1`.
+/// The adopted resources, as `import/1`.
 #[derive(Serialize)]
 struct AdoptedView<'a> {
     adopted: Vec<&'a NodeId>,
 }
 
-/// Adopts resources while it holds the lock, or lists what could be adopted.
+/// Adopts resources under the lock, or lists the candidates.
 pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
     let mut run = args.env.open(printer).await?;
     if args.resources.is_empty() {
@@ -108,7 +108,7 @@ async fn adopt(args: &Args, run: &mut Run, printer: Printer) -> Result<Exit, Cli
     Ok(Exit::Ok)
 }
 
-/// Reads every resource before anything is changed.
+/// Reads all named resources, before the first is changed.
 async fn look_up(args: &Args, run: &mut Run) -> Result<Vec<Adoption>, CliError> {
     let observed = run.observe().await;
     let mut adoptions = Vec::new();

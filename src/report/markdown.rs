@@ -20,7 +20,7 @@ pub fn render(plan: &Plan) -> String {
     let mut text =
         format!("### sftpctl: environment {} in account {}\n\n", code(&plan.environment), code(&plan.account));
     if plan.is_empty() {
-        text.push_str("Nothing to do: the environment is as its file says.");
+        text.push_str("Nothing to do: the environment matches its file.");
         return text;
     }
     text.push_str("| | where | what | properties |\n|---|---|---|---|\n");

@@ -28,7 +28,7 @@ pub fn render(plan: &Plan, width: usize) -> String {
 
 fn whole(plan: &Plan) -> String {
     if plan.is_empty() {
-        return format!("Nothing to do: environment {} is as its file says.", plan.environment);
+        return format!("Nothing to do: environment {} matches its file.", plan.environment);
     }
     let mut text = format!("Environment {} in account {}:\n", plan.environment, plan.account);
     for step in &plan.steps {
@@ -143,6 +143,6 @@ mod tests {
     #[test]
     fn an_empty_plan_says_so() {
         let plan = Plan { version: VERSION, environment: "99".into(), account: "1".into(), steps: Vec::new() };
-        assert_eq!(render(&plan, 200), "Nothing to do: environment 99 is as its file says.");
+        assert_eq!(render(&plan, 200), "Nothing to do: environment 99 matches its file.");
     }
 }

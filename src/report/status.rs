@@ -69,7 +69,7 @@ pub fn render(report: &StatusReport, width: usize) -> String {
         let _ = writeln!(text, "{}", fold(&line, width));
     }
     let ready = report.resources.len() - notable.len();
-    let _ = write!(text, "{ready} of {} resources are as the environment file says", report.resources.len());
+    let _ = write!(text, "{ready} of {} resources match the environment file", report.resources.len());
     for line in report.orphans.iter().flat_map(|orphans| orphan_lines(orphans, &report.environment)) {
         let _ = write!(text, "\n{}", fold(&line, width));
     }

@@ -1,4 +1,4 @@
-//! Which account, and reading it.
+//! The arguments that select an account.
 
 use std::sync::Arc;
 
@@ -30,13 +30,11 @@ pub(super) struct Who {
 }
 
 impl Selection {
-    /// The accounts of the environment.
     pub(super) async fn accounts(&self, printer: Printer) -> Result<Accounts, CliError> {
         let (environment, aws) = self.aws.connect(printer).await?;
         Ok(Accounts::new(Arc::clone(&aws), &environment))
     }
 
-    /// The account.
     pub(super) async fn find(&self, accounts: &Accounts) -> Result<Account, CliError> {
         let found = match (&self.who.username, self.who.orgid) {
             (Some(name), _) => accounts.by_name(name).await,
