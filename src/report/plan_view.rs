@@ -20,7 +20,7 @@ fn sign(action: Action) -> char {
     }
 }
 
-/// The plan for people, in the order of the steps, in lines of at most `width` characters.
+/// The plan in the order of its steps, in lines of at most `width` characters.
 pub fn render(plan: &Plan, width: usize) -> String {
     let whole = whole(plan);
     whole.lines().map(|line| fold(line, width)).collect::<Vec<_>>().join("\n")
@@ -59,7 +59,7 @@ fn lines(text: &mut String, property: &PropertyChange, action: Action) {
         (None, None) => "(none)".to_owned(),
     };
     match (&property.before, &property.after) {
-        // Documents: only what differs inside.
+        // Of documents, only the differences are shown.
         (Some(before @ (Value::Object(_) | Value::Array(_))), Some(after)) => {
             inside(text, &property.name, before, after)
         }

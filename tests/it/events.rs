@@ -93,7 +93,7 @@ fn events() -> Vec<Event> {
 
 /// What pipelines read: a field that goes or is renamed is another version of the form.
 #[test]
-fn the_form_of_every_event() {
+fn every_event_keeps_its_schema() {
     let lines: Vec<String> = events().iter().map(|event| serde_json::to_string(event).unwrap()).collect();
     insta::assert_snapshot!("events_1", lines.join("\n"));
 }

@@ -6,7 +6,7 @@ use crate::on_local_cloud::terminal::Terminal;
 use crate::site::{shown, succeeded, text, tool};
 
 #[test]
-fn colours_are_for_terminals_and_for_who_asks() {
+fn color_is_used_on_terminals_or_on_request() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("bad.yaml"), "version: 1\nenvironmnet: x\n").unwrap();
     let validate = |color: &[&str]| {
@@ -34,7 +34,7 @@ fn colours_are_for_terminals_and_for_who_asks() {
 
 /// The script of each shell, and what bash makes of it.
 #[test]
-fn completions_complete() {
+fn completion_scripts_work() {
     let program = sftpctl_testkit::programs::sftpctl();
     let program = program.display().to_string();
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {

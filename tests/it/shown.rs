@@ -52,14 +52,14 @@ fn set(actual: &mut Actual, id: &str, name: &'static str, value: impl Into<Value
 }
 
 #[test]
-fn a_first_plan() {
+fn plan_of_a_first_deployment() {
     let plan = deploy(&resources(&environment()), &Actual::new());
     insta::assert_snapshot!("plan_create", plan_view::render(&plan, WIDE));
     insta::assert_snapshot!("plan_create_60_columns", plan_view::render(&plan, NARROW));
 }
 
 #[test]
-fn a_plan_of_changes_with_a_replacement() {
+fn plan_of_changes_with_a_replacement() {
     let environment = environment();
     let all = resources(&environment);
     let mut actual = as_wanted(&all);
@@ -86,7 +86,7 @@ fn a_plan_of_changes_with_a_replacement() {
 }
 
 #[test]
-fn a_plan_of_a_teardown() {
+fn plan_of_a_teardown() {
     let all = resources(&environment());
     let removals: Vec<_> = all
         .iter()
@@ -104,7 +104,7 @@ fn a_plan_of_a_teardown() {
 }
 
 #[test]
-fn the_end_of_a_run() {
+fn summary_of_a_run() {
     let row = |region: &str, server: Option<&str>| RegionRow {
         region: region.into(),
         stack: Some("UPDATE_COMPLETE".into()),
@@ -148,7 +148,7 @@ fn paths(command: &clap::Command, path: &str, all: &mut Vec<String>) {
 
 /// What the program prints for `--help`; one file for each command.
 #[test]
-fn the_help_of_every_command() {
+fn help_of_every_command() {
     let mut all = Vec::new();
     paths(&commands::command(), "sftpctl", &mut all);
     // The help of `sftpctl local` is that of its own program.
@@ -161,7 +161,7 @@ fn the_help_of_every_command() {
 }
 
 #[test]
-fn a_manual_page_of_every_command() {
+fn manual_page_of_every_command() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("man1");
     let mut man = std::process::Command::new(sftpctl_testkit::programs::sftpctl());
@@ -181,7 +181,7 @@ fn a_manual_page_of_every_command() {
 
 /// README's list of exit codes is the program's.
 #[test]
-fn the_readme_lists_the_exit_codes_that_there_are() {
+fn readme_lists_all_exit_codes() {
     let readme = include_str!("../../README.md");
     let (_, list) = readme.split_once("| code | meaning |\n|---|---|\n").unwrap();
     let plain = |text: &str| text.replace(['`', '|'], " ").split_whitespace().collect::<Vec<_>>().join(" ");

@@ -8,7 +8,7 @@ use crate::stub::{Reply, Stub};
 const BUCKET: &str = "pl-pt99-5-uploads";
 
 #[tokio::test]
-async fn a_list_goes_on_to_the_last_page() {
+async fn list_continues_to_the_last_page() {
     let stub = Stub::new().await;
     let caller = "<GetCallerIdentityResponse><GetCallerIdentityResult><Account>111111111111</Account>\
                   <Arn>arn:aws:iam::111111111111:user/u</Arn></GetCallerIdentityResult></GetCallerIdentityResponse>";

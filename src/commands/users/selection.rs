@@ -43,7 +43,7 @@ impl Selection {
         found.map_err(|error| self.explain(error))
     }
 
-    /// The item, where it is the only one selected and is not a valid account.
+    /// The selected item, if it is the only one and not a valid account.
     pub(super) async fn find_malformed(&self, accounts: &Accounts) -> Result<Option<Item>, CliError> {
         let mut found = accounts.raw(self.who.orgid, self.who.username.as_deref()).await?;
         let is_alone = found.len() == 1 && Account::from_item(&found[0]).is_err();
@@ -63,7 +63,7 @@ impl Selection {
     }
 }
 
-/// What a malformed item says of itself.
+/// A malformed item's user name and organisation ID, `?` for each that is missing.
 pub(super) fn label(item: &Item) -> String {
     let text = |name: &str| match item.get(name) {
         Some(Attribute::Text(text) | Attribute::Number(text)) => text.clone(),

@@ -3,7 +3,7 @@
 use crate::site::Site;
 
 #[test]
-fn latency_records_and_aliases_stand_are_repaired_and_go_with_the_file() {
+fn latency_records_and_aliases_are_created_repaired_and_deleted() {
     let site = Site::new();
     let chosen = "\n  latency: true\n  aliases: { 99-5.xx.net: us-east-2 }";
     site.edit(|file| file.replace("zone: xx.net", &format!("zone: xx.net{chosen}")));
@@ -44,7 +44,7 @@ fn latency_records_and_aliases_stand_are_repaired_and_go_with_the_file() {
 }
 
 #[test]
-fn a_logging_role_takes_the_place_of_structured_logs_and_gives_it_back() {
+fn logging_role_replaces_structured_logs_and_back() {
     let site = Site::new();
     site.aws(&["make-role", "transfer-logs"]);
     let chosen = "\nserver: { logging_role: transfer-logs }\n";
@@ -62,7 +62,7 @@ fn a_logging_role_takes_the_place_of_structured_logs_and_gives_it_back() {
 }
 
 #[test]
-fn a_record_that_somebody_pointed_elsewhere_is_left_where_it_is() {
+fn redirected_record_is_left_alone() {
     let site = Site::new();
     let alias = "\n  aliases: { 99-5.xx.net: us-east-2 }";
     site.edit(|file| file.replace("zone: xx.net", &format!("zone: xx.net{alias}")));

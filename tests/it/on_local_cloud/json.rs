@@ -18,7 +18,7 @@ fn forms(output: &Output) -> BTreeSet<String> {
 }
 
 #[test]
-fn every_line_names_its_form() {
+fn every_line_names_its_schema() {
     let site = Site::new();
     let check = |code: i32, arguments: &[&str], wanted: &[&str]| {
         let mut command = site.command(arguments);

@@ -26,7 +26,7 @@ fn on_aws(site: &Site, arguments: &[&str]) -> Command {
 }
 
 #[test]
-fn a_profile_says_who_and_the_environment_where() {
+fn profile_selects_the_account_and_variable_the_endpoint() {
     let site = Site::new();
     site.deploy();
     let endpoint = site.endpoint();
@@ -56,7 +56,7 @@ fn a_profile_says_who_and_the_environment_where() {
 }
 
 #[test]
-fn credentials_that_are_nowhere_are_asked_for() {
+fn missing_credentials_are_reported_with_a_hint() {
     let site = Site::new();
     let mut plan = on_aws(&site, &["plan", "--env", "99"]);
     let output = plan.env("AWS_ENDPOINT_URL", site.endpoint()).output().unwrap();

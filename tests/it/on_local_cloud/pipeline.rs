@@ -180,7 +180,7 @@ fn stopped(site: &Site, signal: &str) -> i32 {
 }
 
 #[test]
-fn a_job_that_is_stopped_is_finished_by_the_next() {
+fn stopped_job_is_completed_by_the_next() {
     for signal in ["TERM", "INT"] {
         let site = Site::with_times(&["--server-start-time", "1s", "--stack-time", "4s"]);
         passes(&site, "plan");
@@ -198,7 +198,7 @@ fn a_job_that_is_stopped_is_finished_by_the_next() {
 }
 
 #[test]
-fn a_job_that_is_run_again_with_the_same_plan_has_nothing_to_do() {
+fn rerun_job_with_the_same_plan_has_nothing_to_do() {
     let site = Site::new();
     passes(&site, "plan");
     passes(&site, "deploy");
@@ -206,7 +206,7 @@ fn a_job_that_is_run_again_with_the_same_plan_has_nothing_to_do() {
 }
 
 #[test]
-fn drift_ends_with_4_and_arguments_may_have_several_lines() {
+fn drift_exits_with_4_and_arguments_may_have_several_lines() {
     let site = Site::deployed("");
     passes(&site, "verify");
     site.oracle("handmade.py", &["meddle", "memory"]);
@@ -234,7 +234,7 @@ fn gitlab(site: &Site, job: &Value) -> Output {
 }
 
 #[test]
-fn the_jobs_for_gitlab_keep_their_exit_codes() {
+fn gitlab_jobs_keep_their_exit_codes() {
     let file = yaml("ci/gitlab.yml");
     let site = Site::new();
     let ends = |job: &str, code: i32| {

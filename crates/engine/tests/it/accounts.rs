@@ -6,7 +6,7 @@ use sftpctl_aws::{Write, Written};
 use crate::stub::{Reply, Stub};
 
 #[tokio::test]
-async fn two_transactions_that_meet_are_no_failure() {
+async fn conflicting_transactions_are_retried() {
     let canceled = |code: &str| {
         let reasons = serde_json::json!([{ "Code": code }, { "Code": "None" }]);
         let body = serde_json::json!({ "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",

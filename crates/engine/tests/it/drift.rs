@@ -75,7 +75,7 @@ fn drifted(found: &Found) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn what_cloudformation_has_looked_at_is_not_read_again_but_for_what_it_passes_over() {
+async fn resources_in_sync_are_read_only_for_uncovered_properties() {
     let stub = Stub::new().await;
     let document = "%7B%22Statement%22%3A%5B%5D%7D";
     stub.on("iam:ListRolePolicies", [xml("ListRolePolicies", "<PolicyNames><member>more</member></PolicyNames>")])
@@ -129,7 +129,7 @@ async fn what_cloudformation_has_looked_at_is_not_read_again_but_for_what_it_pas
 
 /// CloudFormation compares no more of a function than its template names, and its code not at all.
 #[tokio::test]
-async fn a_function_is_what_its_template_and_its_package_say() {
+async fn function_is_compared_with_its_template_and_package() {
     let stub = Stub::new().await;
     let function = |more: Value| {
         let mut configuration = json!({ "Handler": "bootstrap", "CodeSha256": "Z7cv6JteSn1zdsRx5CnjdwBABuwbdKAJuRdOmt0m7K0=",
@@ -153,7 +153,7 @@ async fn a_function_is_what_its_template_and_its_package_say() {
 }
 
 #[tokio::test]
-async fn what_is_read_is_understood_as_aws_writes_it() {
+async fn settings_are_compared_in_the_notation_of_aws() {
     let stub = Stub::new().await;
     let stage = json!({
         "stageName": "prod", "deploymentId": "id-Deployment",

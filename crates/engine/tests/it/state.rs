@@ -44,7 +44,7 @@ async fn a_lock_that_may_be_over_can_be_renewed_and_nothing_else_is_written() {
 }
 
 #[tokio::test]
-async fn two_writes_at_the_same_moment_are_decided_by_the_condition() {
+async fn concurrent_writes_are_decided_by_the_condition() {
     let stub = Stub::new().await;
     let busy = || Reply::s3_error(409, "ConditionalRequestConflict", "The conditional request cannot succeed");
     stub.on("s3:PUT /company-state/a/99.lock", [busy(), busy(), written("\"1\"")]);
@@ -69,7 +69,7 @@ async fn documents_are_encrypted_with_the_key_of_the_environment() {
 }
 
 #[tokio::test]
-async fn a_bucket_without_versions_keeps_no_state() {
+async fn unversioned_bucket_is_refused_for_state() {
     let stub = Stub::new().await;
     for status in ["", "<Status>Suspended</Status>"] {
         let answer = format!("<VersioningConfiguration>{status}</VersioningConfiguration>");

@@ -365,7 +365,7 @@ async fn remembered_resource_without_tags_is_ours(#[case] id: &str, #[case] arn:
 }
 
 #[tokio::test]
-async fn second_user_policy_comes_and_goes_with_its_clusters() {
+async fn second_user_policy_exists_only_with_its_clusters() {
     let stub = Stub::new().await;
     let policy = |environment: &sftpctl_core::spec::model::Environment| {
         let all = crate::drive::resources(environment);

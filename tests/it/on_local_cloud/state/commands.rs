@@ -61,7 +61,7 @@ fn answered(site: &Site, answer: &str, arguments: &[&str]) -> Terminal {
 }
 
 #[test]
-fn ctrl_c_at_a_question_gives_the_lock_back() {
+fn ctrl_c_at_a_prompt_releases_the_lock() {
     let site = Site::new();
     let interrupted = answered(&site, "^C", &["deploy", "--env", "99", "--local"]);
     assert_eq!(interrupted.code, Some(130), "{}", text(&interrupted.written));
@@ -70,7 +70,7 @@ fn ctrl_c_at_a_question_gives_the_lock_back() {
 }
 
 #[test]
-fn a_lock_is_waited_for_and_broken_by_whoever_says_so() {
+fn lock_is_waited_for_and_broken_on_request() {
     let (site, show) = (Site::new(), ["lock", "show", "--env", "99", "--local"]);
     let records = Records::of(&site);
     assert!(site.ok(&show).contains("Environment 99 is not locked"));
@@ -122,7 +122,7 @@ fn a_lock_is_waited_for_and_broken_by_whoever_says_so() {
 }
 
 #[test]
-fn documents_that_cannot_be_read_are_refused_with_what_to_do() {
+fn unreadable_documents_are_refused_with_a_hint() {
     let site = Site::new();
     let records = Records::of(&site);
     let run = records.begin(600);
@@ -206,7 +206,7 @@ fn local<'a>(command: &'a str, more: &[&'a str]) -> Vec<&'a str> {
 }
 
 #[test]
-fn records_move_from_a_folder_to_s3_and_are_listed_there() {
+fn state_moves_from_a_folder_to_s3() {
     let site = Site::new();
     site.aws(&["state-bucket", BUCKET]);
     let place = format!("s3://{BUCKET}/moved");
@@ -240,7 +240,7 @@ fn records_move_from_a_folder_to_s3_and_are_listed_there() {
 /// Everything that a deployment does with its state in S3, by the local cloud's own log: the bucket is called in a region
 /// where nothing else is.
 #[test]
-fn a_deployment_writes_its_state_a_bounded_number_of_times() {
+fn state_writes_of_a_deployment_are_bounded() {
     let site = Site::new();
     site.aws(&["state-bucket", BUCKET, "eu-central-1"]);
     let state = format!("s3://{BUCKET}/counted?region=eu-central-1");
