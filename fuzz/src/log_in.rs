@@ -31,12 +31,12 @@ pub fn event(data: &[u8]) {
     let line = answer::log_line(question.as_ref(), &decision).to_string();
     assert!(!line.contains('\n') && line.len() < 4_000, "{line}");
     let admitted = answer::body(&config, &decision).get("Role").is_some();
-    let right = question.is_some_and(|asked| {
-        asked.password == "secret"
-            && asked.server_id == "s-1"
-            && asked.protocol.eq_ignore_ascii_case("sftp")
-            && !asked.username.is_empty()
-            && !asked.username.eq_ignore_ascii_case("root")
+    let right = question.is_some_and(|question| {
+        question.password == "secret"
+            && question.server_id == "s-1"
+            && question.protocol.eq_ignore_ascii_case("sftp")
+            && !question.username.is_empty()
+            && !question.username.eq_ignore_ascii_case("root")
     });
     assert_eq!(admitted, right, "{event}");
 }

@@ -46,8 +46,8 @@ async fn list_continues_to_the_last_page() {
     let names: Vec<&str> = listed.lines().skip(1).filter_map(|row| row.split(',').nth(1)).collect();
     assert_eq!(names, ["user11", "user12", "user22"], "{listed}");
     assert!(text(&output.stderr).contains("broken"), "{}", shown(&output));
-    let begins = stub.asked("dynamodb:Scan").into_iter().map(|asked| {
-        let body: Value = serde_json::from_str(&asked.body).unwrap();
+    let begins = stub.asked("dynamodb:Scan").into_iter().map(|request| {
+        let body: Value = serde_json::from_str(&request.body).unwrap();
         body["ExclusiveStartKey"]["orgid"]["N"].as_str().map(str::to_owned)
     });
     assert_eq!(begins.collect::<Vec<_>>(), [None, Some("12".to_owned()), Some("20".to_owned())]);

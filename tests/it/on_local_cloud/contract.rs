@@ -53,14 +53,14 @@ async fn every_kind_keeps_the_contract_on_the_local_cloud() {
     let all = resources(&environment);
     let nothing = observe(&aws, &all, &BTreeMap::new()).await.actual;
     let old_plan = planner::deploy("99", "111111111111", &all, &[], &nothing).unwrap();
-    let made = drive::run(&aws, &all, old_plan.clone(), nothing.clone(), Task::Apply).await;
-    for (id, outcome) in &made.outcomes {
+    let first = drive::run(&aws, &all, old_plan.clone(), nothing.clone(), Task::Apply).await;
+    for (id, outcome) in &first.outcomes {
         assert!(["changed", "unchanged"].contains(&word(outcome).as_str()), "{id}: {outcome:?}");
     }
     for resource in &all {
         let live = resource.read(&aws, None).await.unwrap();
         assert!(live.is_some(), "{} is there", resource.id());
-        assert_eq!(resource.diff(live.as_ref(), &made.actual), None, "{}", resource.id());
+        assert_eq!(resource.diff(live.as_ref(), &first.actual), None, "{}", resource.id());
     }
 
     // The plan of before once more, by a run that knows nothing: everything is found as it should be.

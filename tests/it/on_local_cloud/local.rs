@@ -42,10 +42,10 @@ fn listens_on(pid: i64) -> Vec<String> {
 #[test]
 fn everything_survives_a_restart() {
     let cloud = Site::with_times(&[]);
-    let made = cloud.oracle("local_cloud.py", &["fill"]);
+    let created = cloud.oracle("local_cloud.py", &["fill"]);
     let before = cloud.status();
     assert_eq!(before["running"], true);
-    assert_eq!(before["servers"][0]["serverId"], made.trim());
+    assert_eq!(before["servers"][0]["serverId"], created.trim());
     assert_eq!(before["servers"][0]["region"], "us-west-2");
 
     cloud.start(&[]);
@@ -60,20 +60,20 @@ fn everything_survives_a_restart() {
     assert_eq!(text(&cloud.run(&["local", "stop"]).stdout), "not running\n");
 
     cloud.start(&[]);
-    assert_eq!(cloud.oracle("local_cloud.py", &["verify"]), made);
+    assert_eq!(cloud.oracle("local_cloud.py", &["verify"]), created);
 }
 
 #[test]
 fn killed_front_loses_no_data() {
     let cloud = Site::with_times(&[]);
-    let made = cloud.oracle("local_cloud.py", &["fill"]);
+    let created = cloud.oracle("local_cloud.py", &["fill"]);
     let before = cloud.status();
     signal("-KILL", before["pid"].as_i64().unwrap());
     until("the front's end", || (!is_alive(before["pid"].as_i64().unwrap())).then_some(()));
     // Its MiniStack is an orphan now; the next start ends it, which lets it write its state.
     cloud.start(&[]);
     assert!(!is_alive(before["ministack"]["pid"].as_i64().unwrap()));
-    assert_eq!(cloud.oracle("local_cloud.py", &["verify"]), made);
+    assert_eq!(cloud.oracle("local_cloud.py", &["verify"]), created);
 }
 
 /// MiniStack itself leaves them behind.

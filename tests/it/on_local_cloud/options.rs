@@ -42,8 +42,8 @@ fn profile_selects_the_account_and_variable_the_endpoint() {
 
     let theirs = plan("theirs", &endpoint);
     assert_eq!(theirs.status.code(), Some(3), "{}", shown(&theirs));
-    let said = text(&theirs.stderr);
-    assert!(said.contains("222222222222") && said.contains("111111111111"), "{said}");
+    let output = text(&theirs.stderr);
+    assert!(output.contains("222222222222") && output.contains("111111111111"), "{output}");
 
     let nobody = plan("nobody", &endpoint);
     assert!(![Some(0), Some(4)].contains(&nobody.status.code()), "{}", shown(&nobody));

@@ -210,8 +210,8 @@ fn drift_exits_with_4_and_arguments_may_have_several_lines() {
     let site = Site::deployed("");
     passes(&site, "verify");
     site.oracle("handmade.py", &["meddle", "memory"]);
-    let said = fails(&site, inputs("drift"), "Drift", 4);
-    assert!(said.contains("MemorySize"), "{said}");
+    let printed = fails(&site, inputs("drift"), "Drift", 4);
+    assert!(printed.contains("MemorySize"), "{printed}");
     let mut ignored = inputs("drift");
     ignored.insert("arguments".to_owned(), "--local\n--ignore us-west-2/stack/Authorizer\n".to_owned());
     let (_, output) = run(&site, ignored);
@@ -258,8 +258,8 @@ fn gitlab_jobs_keep_their_exit_codes() {
     }
 
     site.oracle("handmade.py", &["meddle", "memory"]);
-    let said = ends("sftpctl-drift", 4);
-    assert!(said.contains("MemorySize"), "{said}");
+    let printed = ends("sftpctl-drift", 4);
+    assert!(printed.contains("MemorySize"), "{printed}");
     site.edit(|file| file.replace("99-5: us-west-2", "99-5: us-east-2"));
     ends("sftpctl-deploy", 3);
     site.edit(|file| file.replace("99-5: us-east-2", "99-5: us-west-9"));

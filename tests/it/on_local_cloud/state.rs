@@ -46,8 +46,8 @@ fn concurrent_deployments_deploy_once() {
         match output.status.code().unwrap() {
             0 => {}
             5 if !waits => {
-                let said = shown(&output);
-                assert!(said.contains("another run holds the lock on this environment: deploy"), "{said}");
+                let printed = shown(&output);
+                assert!(printed.contains("another run holds the lock on this environment: deploy"), "{printed}");
                 refused += 1;
             }
             _ => panic!("{}", shown(&output)),

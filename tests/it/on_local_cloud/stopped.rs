@@ -17,11 +17,11 @@ fn stopped_by(signal: &str) {
     let deploy = deploy.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     let mut deploy = Running(deploy.spawn().unwrap());
     let mut lines = BufReader::new(deploy.0.stderr.take().unwrap()).lines().map(Result::unwrap);
-    let seen: Vec<String> = lines.by_ref().take_while(|line| !line.contains("Transfer server: STARTING")).collect();
+    let before: Vec<String> = lines.by_ref().take_while(|line| !line.contains("Transfer server: STARTING")).collect();
     let sent = tool("kill", "procps").args(["-s", signal, &deploy.0.id().to_string()]).status().unwrap();
-    assert!(sent.success(), "{seen:?}");
+    assert!(sent.success(), "{before:?}");
     let rest: Vec<String> = lines.collect();
-    assert_eq!(deploy.0.wait().unwrap().code(), Some(130), "{seen:?} {rest:?}");
+    assert_eq!(deploy.0.wait().unwrap().code(), Some(130), "{before:?} {rest:?}");
     let says = |what: &str| rest.iter().any(|line| line.contains(what));
     assert!(says("stopped while Transfer server was STARTING; AWS continues by itself"), "{rest:?}");
 

@@ -187,10 +187,10 @@ fn clusters(regions: &[&str], each: usize) -> String {
 fn cluster_limits_are_checked_offline() {
     let regions =
         ["us-west-2", "us-east-1", "us-east-2", "eu-west-1", "eu-central-1", "ap-south-1", "sa-east-1", "ca-central-1"];
-    let told =
+    let warnings_with =
         |each: usize| spec::load(&clusters(&regions, each), "x.yaml").map(|environment| spec::warnings(&environment));
-    assert_eq!(told(90).unwrap(), Vec::<String>::new());
-    let warnings = told(150).unwrap();
+    assert_eq!(warnings_with(90).unwrap(), Vec::<String>::new());
+    let warnings = warnings_with(150).unwrap();
     assert_eq!(warnings.len(), 1, "{warnings:?}");
     assert!(
         warnings[0]
@@ -206,7 +206,7 @@ fn clusters_of_a_region_are_limited_by_its_stack() {
     assert!(spec::load(&clusters(&["us-west-2"], 235), "x.yaml").is_ok());
     for more in [236, 300] {
         let faults = faults(&clusters(&["us-west-2"], more));
-        assert_eq!(faults.len(), 1, "told once: {faults:?}");
+        assert_eq!(faults.len(), 1, "reported once: {faults:?}");
         let words = "us-west-2 has more clusters than fit into one stack: CloudFormation allows 500 resources";
         assert!(faults[0].contains(words), "{faults:?}");
     }
@@ -283,8 +283,8 @@ fn all_invalid_values_are_reported_at_once_with_positions() {
 #[test]
 fn shipped_schema_matches_the_types() {
     let schema = serde_json::to_string_pretty(&spec::schema()).unwrap() + "\n";
-    let there = include_str!("../../../../environments/environment.schema.json");
-    assert!(there == schema, "regenerate it: sftpctl schema > environments/environment.schema.json");
+    let shipped = include_str!("../../../../environments/environment.schema.json");
+    assert!(shipped == schema, "regenerate it: sftpctl schema > environments/environment.schema.json");
 }
 
 proptest! {

@@ -22,11 +22,11 @@ async fn conflicting_transactions_are_retried() {
         (aws.dynamodb("us-west-2").write_items("t", &[write]).await, stub.count("dynamodb:TransactWriteItems"))
     };
     let conflict = || canceled("TransactionConflict");
-    let (result, asked) = written(vec![conflict(), conflict(), Reply::ok("{}")]).await;
-    assert_eq!((result.unwrap(), asked), (Written::Done, 3));
+    let (result, calls) = written(vec![conflict(), conflict(), Reply::ok("{}")]).await;
+    assert_eq!((result.unwrap(), calls), (Written::Done, 3));
     // Who lost against it is told so.
     let (result, _) = written(vec![conflict(), canceled("ConditionalCheckFailed")]).await;
     assert_eq!(result.unwrap(), Written::Refused(vec![0]));
-    let (result, asked) = written(vec![conflict()]).await;
-    assert!(result.is_err() && asked == 6, "{result:?} {asked}");
+    let (result, calls) = written(vec![conflict()]).await;
+    assert!(result.is_err() && calls == 6, "{result:?} {calls}");
 }

@@ -12,7 +12,7 @@ fn xml(operation: &str, inside: &str) -> Reply {
 }
 
 /// Looks into a stack of these resources, of which CloudFormation says `drifts`.
-async fn looked(stub: &Stub, resources: Value, drifts: &[(&str, &str)]) -> Found {
+async fn inspected(stub: &Stub, resources: Value, drifts: &[(&str, &str)]) -> Found {
     let arn = "arn:aws:cloudformation:us-west-2:111111111111:stack/sftp-99-upload-us-west-2/1";
     let drifts: String = drifts
         .iter()
@@ -109,14 +109,14 @@ async fn resources_in_sync_are_read_only_for_uncovered_properties() {
     let resources = json!({
         "Alarm": { "Type": "AWS::CloudWatch::Alarm", "Properties": { "Threshold": 1 } },
         "Filter": { "Type": "AWS::Logs::MetricFilter", "Properties": {} },
-        "Looked": { "Type": "AWS::Logs::MetricFilter", "Properties": {} },
+        "Checked": { "Type": "AWS::Logs::MetricFilter", "Properties": {} },
         "Role": { "Type": "AWS::IAM::Role", "Properties": {} },
         "Other": { "Type": "AWS::SNS::Topic", "Properties": {} },
         "Late": { "Type": "AWS::SNS::Topic", "Properties": {} },
     });
-    let synced = ["Alarm", "Looked", "Role"].map(|logical| (logical, "IN_SYNC"));
+    let synced = ["Alarm", "Checked", "Role"].map(|logical| (logical, "IN_SYNC"));
     let others = [("Filter", "DELETED"), ("Other", "NOT_CHECKED"), ("Late", "UNKNOWN")];
-    let found = looked(&stub, resources, &[synced, others].concat()).await;
+    let found = inspected(&stub, resources, &[synced, others].concat()).await;
     let expected =
         ["stack/Alarm ActionsEnabled", "stack/Filter exists", "stack/Role PermissionsBoundary", "stack/Role Policies"];
     assert_eq!(drifted(&found), expected);
@@ -145,10 +145,10 @@ async fn function_is_compared_with_its_template_and_package() {
     let resources = json!({ "Function": { "Type": "AWS::Lambda::Function", "Properties": {
         "Handler": "bootstrap", "Code": { "S3Bucket": "code", "S3Key": "key.zip" },
     } } });
-    let found = looked(&stub, resources.clone(), &[("Function", "IN_SYNC")]).await;
+    let found = inspected(&stub, resources.clone(), &[("Function", "IN_SYNC")]).await;
     let names = ["Code", "KmsKeyArn", "Layers", "TracingConfig", "VpcConfig"];
     assert_eq!(drifted(&found), names.map(|name| format!("stack/Function {name}")), "{:?}", found.unseen);
-    let found = looked(&stub, resources, &[("Function", "IN_SYNC")]).await;
+    let found = inspected(&stub, resources, &[("Function", "IN_SYNC")]).await;
     assert_eq!((drifted(&found), found.seen), (Vec::new(), 1), "{:?}", found.unseen);
 }
 
@@ -202,12 +202,12 @@ async fn settings_are_compared_in_the_notation_of_aws() {
         "Alarm": { "Type": "AWS::CloudWatch::Alarm", "Properties": wanted },
         "Other": { "Type": "AWS::CloudWatch::Alarm", "Properties": wanted },
     });
-    let found = looked(&stub, resources, &[("Group", "IN_SYNC")]).await;
+    let found = inspected(&stub, resources, &[("Group", "IN_SYNC")]).await;
     assert_eq!(drifted(&found), ["stack/Other Threshold"], "{:?}", found.unseen);
     assert_eq!(found.seen, 4);
-    let asked = stub.asked("monitoring:DescribeAlarms");
-    assert_eq!(asked[0].body, asked[1].body);
-    assert_eq!(asked[1].region, "us-west-2");
-    assert_eq!(asked[1].body, r#"{"AlarmNames":["id-Alarm","id-Other"]}"#);
-    assert_eq!(asked[2].body, r#"{"AlarmNames":["id-Alarm","id-Other"],"NextToken":"more"}"#);
+    let requests = stub.asked("monitoring:DescribeAlarms");
+    assert_eq!(requests[0].body, requests[1].body);
+    assert_eq!(requests[1].region, "us-west-2");
+    assert_eq!(requests[1].body, r#"{"AlarmNames":["id-Alarm","id-Other"]}"#);
+    assert_eq!(requests[2].body, r#"{"AlarmNames":["id-Alarm","id-Other"],"NextToken":"more"}"#);
 }

@@ -32,7 +32,7 @@ fn written(etag: &str) -> Reply {
 }
 
 #[tokio::test]
-async fn a_lock_that_may_be_over_can_be_renewed_and_nothing_else_is_written() {
+async fn only_the_lock_is_written_after_the_lease() {
     let stub = Stub::new().await;
     stub.on("s3:PUT /company-state/a/99.lock", [written("\"1\"")]).on("s3:PUT /other", [Reply::ok("")]);
     let (aws, bucket) = bucket(&stub, None).await;
@@ -62,10 +62,10 @@ async fn documents_are_encrypted_with_the_key_of_the_environment() {
     stub.on("s3:PUT /company-state/a/99.json", [written("\"1\"")]);
     let (_, bucket) = bucket(&stub, Some("alias/state")).await;
     bucket.put("99.json", b"{}", Expect::Absent).await.unwrap();
-    let asked = &stub.asked("s3:PUT /company-state/a/99.json")[0];
-    assert_eq!(asked.headers["x-amz-server-side-encryption"], "aws:kms");
-    assert_eq!(asked.headers["x-amz-server-side-encryption-aws-kms-key-id"], "alias/state");
-    assert_eq!(asked.headers["if-none-match"], "*");
+    let request = &stub.asked("s3:PUT /company-state/a/99.json")[0];
+    assert_eq!(request.headers["x-amz-server-side-encryption"], "aws:kms");
+    assert_eq!(request.headers["x-amz-server-side-encryption-aws-kms-key-id"], "alias/state");
+    assert_eq!(request.headers["if-none-match"], "*");
 }
 
 #[tokio::test]

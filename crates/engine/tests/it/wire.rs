@@ -566,10 +566,10 @@ async fn only_us_east_1_buckets_have_no_location_constraint(#[case] region: &str
     let stub = Stub::new().await;
     stub.on("s3:PUT /some-bucket", [Reply::ok("")]);
     stub.aws(region).await.s3(region).create_bucket("some-bucket").await.unwrap();
-    let asked = &stub.asked("s3:PUT /some-bucket")[0];
-    assert_eq!(asked.region, region);
-    assert_eq!(asked.body.contains("LocationConstraint"), constraint.is_some(), "{}", asked.body);
-    assert!(asked.body.contains(constraint.unwrap_or_default()), "{}", asked.body);
+    let request = &stub.asked("s3:PUT /some-bucket")[0];
+    assert_eq!(request.region, region);
+    assert_eq!(request.body.contains("LocationConstraint"), constraint.is_some(), "{}", request.body);
+    assert!(request.body.contains(constraint.unwrap_or_default()), "{}", request.body);
 }
 
 #[tokio::test]

@@ -56,14 +56,14 @@ impl Records {
 }
 
 /// The program at a terminal, where somebody types this.
-fn answered(site: &Site, answer: &str, arguments: &[&str]) -> Terminal {
+fn at_prompt(site: &Site, answer: &str, arguments: &[&str]) -> Terminal {
     Terminal::run(&site.command(arguments), 200, &[("y/N]", answer)])
 }
 
 #[test]
 fn ctrl_c_at_a_prompt_releases_the_lock() {
     let site = Site::new();
-    let interrupted = answered(&site, "^C", &["deploy", "--env", "99", "--local"]);
+    let interrupted = at_prompt(&site, "^C", &["deploy", "--env", "99", "--local"]);
     assert_eq!(interrupted.code, Some(130), "{}", text(&interrupted.written));
     assert!(site.planned().contains(&"us-west-2/server".to_owned()), "nothing was begun");
     assert!(site.ok(&["lock", "show", "--env", "99", "--local"]).contains("Environment 99 is not locked"));
@@ -104,12 +104,12 @@ fn lock_is_waited_for_and_broken_on_request() {
     drop(records.begin(600));
     let refused = site.ends_with(3, &BREAK);
     assert!(refused.contains("deploy by") && refused.contains("--yes"), "{refused}");
-    let no = answered(&site, "n", &BREAK);
+    let no = at_prompt(&site, "n", &BREAK);
     assert_eq!(no.code, Some(3), "{}", text(&no.written));
     site.ends_with(5, &show);
-    let yes = answered(&site, "y", &BREAK);
-    let said = text(&yes.written);
-    assert!(yes.code == Some(0) && said.contains("The lock is free"), "{said}");
+    let yes = at_prompt(&site, "y", &BREAK);
+    let output = text(&yes.written);
+    assert!(yes.code == Some(0) && output.contains("The lock is free"), "{output}");
     site.ok(&show);
 
     // A run that lives is stopped by it.
@@ -169,7 +169,7 @@ fn unreadable_documents_are_refused_with_a_hint() {
             assert!(other == "99.lock" && name != "99.lock" || records.read(other) == *expected, "{name}: {other}");
         }
         // What is said to mend it does, and nothing else does.
-        let mended = match hint {
+        let repaired = match hint {
             "sftpctl state rebuild" => site.run(&REBUILD),
             "sftpctl lock break" => {
                 let refused = site.ends_with(3, &BREAK);
@@ -182,7 +182,7 @@ fn unreadable_documents_are_refused_with_a_hint() {
                 continue;
             }
         };
-        assert!(mended.status.success(), "{name}: {}", shown(&mended));
+        assert!(repaired.status.success(), "{name}: {}", shown(&repaired));
         site.ok(&REBUILD);
     }
     restore();
@@ -222,13 +222,13 @@ fn state_moves_from_a_folder_to_s3() {
         serde_json::from_str(&site.ok(&local("show", &[&["--output", "json"], place].concat()))).unwrap()
     };
     let before = show(&[]);
-    let asked = site.ends_with(3, &local("move", &["--to", &place]));
-    assert!(asked.contains("--yes"), "{asked}");
+    let refused = site.ends_with(3, &local("move", &["--to", &place]));
+    assert!(refused.contains("--yes"), "{refused}");
     let moved = site.run(&local("move", &["--to", &place, "--yes"]));
     assert!(succeeded("move", &moved).contains(&format!("place: \"{place}/\"")), "{}", shown(&moved));
-    let there = show(&["--state", &place]);
-    assert_eq!(there["unfinished"], before["unfinished"]);
-    assert_eq!(there["unfinished"].as_array().unwrap().len(), 1);
+    let moved_state = show(&["--state", &place]);
+    assert_eq!(moved_state["unfinished"], before["unfinished"]);
+    assert_eq!(moved_state["unfinished"].as_array().unwrap().len(), 1);
     assert_eq!(site.ok(&local("list", &["--state", &place])).trim(), "99");
     let listed: Value =
         serde_json::from_str(&site.ok(&local("list", &["--state", &place, "--output", "json"]))).unwrap();
