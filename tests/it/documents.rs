@@ -1,4 +1,4 @@
-//! The documentation names tests that there are.
+//! The tests that the documentation names exist.
 
 #[test]
 fn every_row_of_what_happens_if_names_a_test() {

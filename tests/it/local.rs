@@ -1,4 +1,4 @@
-//! `sftpctl local` where it starts nothing.
+//! `sftpctl local` in cases in which it starts nothing.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

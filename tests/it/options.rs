@@ -1,4 +1,4 @@
-//! What is common to the commands and needs no AWS: colours and completions.
+//! Options that all commands share and that need no AWS: color and completions.
 
 use std::process::{Command, Stdio};
 
@@ -32,7 +32,7 @@ fn color_is_used_on_terminals_or_on_request() {
     }
 }
 
-/// The script of each shell, and what bash makes of it.
+/// Each shell's script has content, and bash completes with its own.
 #[test]
 fn completion_scripts_work() {
     let program = sftpctl_testkit::programs::sftpctl();

@@ -1,4 +1,4 @@
-//! What the files of the pipelines say, and what their steps do before they ask AWS.
+//! The pipelines' files, and the part of their steps that needs no AWS.
 
 use crate::on_local_cloud::pipeline::{Inputs, fails, holds, inputs, names, steps, yaml};
 use crate::site::Site;

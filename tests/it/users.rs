@@ -1,4 +1,4 @@
-//! `sftpctl users` against an AWS that answers what the test scripts.
+//! `sftpctl users` with a stub for AWS.
 
 use serde_json::{Value, json};
 
@@ -28,7 +28,7 @@ async fn list_continues_to_the_last_page() {
         "dynamodb:Scan",
         [
             page(&[account(11), account(12)], Some(12)),
-            // A page may have nothing on it, and others behind it.
+            // An empty page need not be the last.
             page(&[], Some(20)),
             page(&[json!({ "orgid": { "N": "21" }, "username": { "S": "broken" } }), account(22)], None),
         ],

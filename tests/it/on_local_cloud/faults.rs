@@ -216,7 +216,8 @@ fn with_program(site: &Site, times: u32) -> Command {
     let folder = site.dir.path();
     let program = folder.join("credentials");
     let script = format!(
-        "#!/bin/sh\necho x >> {0}/calls\n[ $(wc -l < {0}/calls) -le {times} ] || {{ echo 'the session is over' >&2; exit 1; }}\n\
+        "#!/bin/sh\necho x >> {0}/calls\n\
+         [ $(wc -l < {0}/calls) -le {times} ] || {{ echo 'the session is over' >&2; exit 1; }}\n\
          date -u -d '+5 seconds' '+{{\"Version\":1,\"AccessKeyId\":\"111111111111\",\"SecretAccessKey\":\"fake-secret\",\
          \"Expiration\":\"%Y-%m-%dT%H:%M:%SZ\"}}'\n",
         folder.display()
@@ -245,8 +246,8 @@ fn credentials_are_refreshed_mid_run_until_the_session_ends() {
     let output = shown(&stopped);
     assert_eq!(stopped.status.code(), Some(6), "{output}");
     assert!(output.contains("sign in again"), "{output}");
-    assert!(!output.contains("retrying"), "it is no passing fault: {output}");
-    // The same command with a run that lasts goes on; it needed new credentials many times.
+    assert!(!output.contains("retrying"), "this fault is not transient: {output}");
+    // The same command resumes while the session lasts; the credentials are refreshed many times.
     let done = with_program(&site, 10_000).output().unwrap();
     assert!(done.status.success(), "{}", shown(&done));
     let refreshes = std::fs::read_to_string(site.dir.path().join("calls")).unwrap().lines().count();

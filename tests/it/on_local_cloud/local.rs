@@ -1,6 +1,5 @@
-//! The local cloud, as it is: real processes, real MiniStack, botocore as the client.
-//!
-//! The virtual environment is made once, by the product itself, and shared by all tests.
+//! The local cloud: real processes, the real MiniStack, and botocore as the client. `sftpctl-local` creates the virtual
+//! environment once, and all tests share it.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -70,7 +69,7 @@ fn killed_front_loses_no_data() {
     let before = cloud.status();
     signal("-KILL", before["pid"].as_i64().unwrap());
     until("the front's end", || (!is_alive(before["pid"].as_i64().unwrap())).then_some(()));
-    // Its MiniStack is an orphan now; the next start ends it, which lets it write its state.
+    // Its MiniStack is orphaned now; the next start ends it gracefully, so that it writes its state.
     cloud.start(&[]);
     assert!(!is_alive(before["ministack"]["pid"].as_i64().unwrap()));
     assert_eq!(cloud.oracle("local_cloud.py", &["verify"]), created);

@@ -1,4 +1,4 @@
-//! State, journal and lock: what a place promises on S3 of the local cloud, then the program on a folder and on S3.
+//! State, journal and lock: the contract of a store in the local cloud's S3, then the program with a folder and with S3.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

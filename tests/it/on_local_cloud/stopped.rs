@@ -37,7 +37,7 @@ fn stopped_by(signal: &str) {
     assert_eq!(site.planned(), Vec::<String>::new());
     site.aws(&["properties"]);
 
-    // A job that is run again finds its plan done, a deployment between or not; what was changed since is not part of it.
+    // A rerun job finds its plan done, even after another deployment; later changes are not part of the plan.
     assert!(text(&site.run(&DEPLOY).stderr).contains("the last run finished saved.json"));
     site.ok(&["deploy", "--env", "99", "--local", "--yes", "--no-verify"]);
     site.ok(&DEPLOY);

@@ -1,4 +1,4 @@
-//! The environment file: what is refused, where, and with which words.
+//! The environment file: which faults are reported, at which position, and with which message.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -162,7 +162,6 @@ fn a_fault_is_named(#[case] from: &str, #[case] to: &str, #[case] message: &str,
     assert!(found.iter().any(|f| f.contains(message) && f.contains(hint)), "{found:#?}");
 }
 
-/// What editors, copying and other programs make of a file; each is named with a remedy, none ends in a panic.
 #[test]
 fn block_list_too_long_for_lambda_is_refused() {
     let list: Vec<String> = (0..400).map(|n| format!("robot{n:04}")).collect();
@@ -171,7 +170,7 @@ fn block_list_too_long_for_lambda_is_refused() {
     assert!(faults[0].contains("the block list has 4000 characters; at most 3500 fit | a Lambda"), "{faults:?}");
 }
 
-/// So many clusters in every one of these regions.
+/// An environment file with `each` clusters in each of these regions.
 fn clusters(regions: &[&str], each: usize) -> String {
     let mut file =
         "version: 1\nenvironment: \"77\"\naccount: \"111111111111\"\nhome_region: us-west-2\nregions:\n".to_owned();
@@ -221,6 +220,7 @@ fn old_security_policy_causes_a_warning(#[case] policy: &str, #[case] warnings: 
     assert_eq!(spec::warnings(&spec::load(&file, "x.yaml").unwrap()).len(), warnings);
 }
 
+/// Files as editors, copying and other programs leave them: each is refused with a hint, none causes a panic.
 #[rstest]
 #[case::empty("", "1:1 this file has no settings", "sftpctl schema")]
 #[case::only_a_comment("# nothing yet\n", "this file has no settings", "sftpctl schema")]

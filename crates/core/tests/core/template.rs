@@ -1,4 +1,4 @@
-//! The stack's template: what it must and must not hold, for the shipped environments.
+//! The stack's template for the shipped environments: what it must and must not contain.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -35,8 +35,8 @@ fn deployment(rendered: &Rendered) -> String {
     resources(rendered).iter().find(|(_, r)| r["Type"] == "AWS::ApiGateway::Deployment").unwrap().0.clone()
 }
 
-/// The digest decides whether a stack is updated: where one differs here, the next deployment updates the stacks of every
-/// environment.
+/// The digest decides whether a stack is updated: if one changes here, the next deployment updates the stacks of all
+/// environments.
 #[test]
 fn shipped_environments_render_the_known_templates() {
     for (name, region, digest) in [
@@ -119,7 +119,7 @@ fn roles_have_only_the_necessary_permissions() {
     );
 }
 
-/// A value with `Ref` and `Fn::Sub` put in.
+/// A value with `Ref` and `Fn::Sub` resolved.
 fn resolved(value: &Value, names: &[(&str, &str)]) -> Value {
     if let Some(name) = value["Ref"].as_str() {
         return names.iter().find(|(known, _)| *known == name).unwrap().1.into();

@@ -1,4 +1,4 @@
-//! Writing accounts, from the answers that DynamoDB gives.
+//! Writes of accounts, with a stub that responds as DynamoDB does.
 
 use sftp_authorizer::Attribute;
 use sftpctl_aws::{Write, Written};
@@ -24,7 +24,7 @@ async fn conflicting_transactions_are_retried() {
     let conflict = || canceled("TransactionConflict");
     let (result, calls) = written(vec![conflict(), conflict(), Reply::ok("{}")]).await;
     assert_eq!((result.unwrap(), calls), (Written::Done, 3));
-    // Who lost against it is told so.
+    // A failed condition is reported, and not retried.
     let (result, _) = written(vec![conflict(), canceled("ConditionalCheckFailed")]).await;
     assert_eq!(result.unwrap(), Written::Refused(vec![0]));
     let (result, calls) = written(vec![conflict()]).await;

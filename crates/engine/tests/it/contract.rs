@@ -1,5 +1,5 @@
-//! What holds for every kind of resource alike. Against AWS in memory, where each node fails in turn; the tests of the
-//! program hold the same against the local cloud, where every kind is what it is.
+//! The contract that every kind of resource keeps, tested with an AWS in memory in which each node fails in turn. The
+//! program's tests check the same contract on the local cloud, with the real resources.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

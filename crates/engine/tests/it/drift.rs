@@ -1,4 +1,4 @@
-//! Drift of stacks, from the answers that AWS gives.
+//! Drift of stacks, with a stub that responds as AWS does.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -11,7 +11,7 @@ fn xml(operation: &str, inside: &str) -> Reply {
     Reply::ok(format!("<{operation}Response><{operation}Result>{inside}</{operation}Result></{operation}Response>"))
 }
 
-/// Looks into a stack of these resources, of which CloudFormation says `drifts`.
+/// Inspects a stack with these resources; `drifts` is CloudFormation's drift status of each.
 async fn inspected(stub: &Stub, resources: Value, drifts: &[(&str, &str)]) -> Found {
     let arn = "arn:aws:cloudformation:us-west-2:111111111111:stack/sftp-99-upload-us-west-2/1";
     let drifts: String = drifts
@@ -65,7 +65,7 @@ async fn inspected(stub: &Stub, resources: Value, drifts: &[(&str, &str)]) -> Fo
     stack::look(&aws, &Looked { node: "stack", region: "us-west-2", arn, template: &template }).await
 }
 
-/// `resource property`, for everything.
+/// `resource property` for everything that has drifted.
 fn drifted(found: &Found) -> Vec<String> {
     let of = |drifted: &sftpctl_engine::drift::model::Drifted| {
         let name = drifted.resource.clone();
@@ -120,19 +120,20 @@ async fn resources_in_sync_are_read_only_for_uncovered_properties() {
     let expected =
         ["stack/Alarm ActionsEnabled", "stack/Filter exists", "stack/Role PermissionsBoundary", "stack/Role Policies"];
     assert_eq!(drifted(&found), expected);
-    // What CloudFormation cannot look at is no failure; what it could not look at now is.
+    // A type that CloudFormation cannot check is not a failure; a resource that it failed to check is.
     let mut unseen: Vec<_> = found.unseen.iter().map(|one| (one.resource.as_str(), one.failed)).collect();
     unseen.sort_unstable();
     assert_eq!((unseen, found.seen), (vec![("stack/Late", true), ("stack/Other", false)], 4));
     assert_eq!(stub.count("logs:DescribeMetricFilters"), 0);
 }
 
-/// CloudFormation compares no more of a function than its template names, and its code not at all.
+/// Of a function, CloudFormation compares only the properties in its template, and never its code.
 #[tokio::test]
 async fn function_is_compared_with_its_template_and_package() {
     let stub = Stub::new().await;
     let function = |more: Value| {
-        let mut configuration = json!({ "Handler": "bootstrap", "CodeSha256": "Z7cv6JteSn1zdsRx5CnjdwBABuwbdKAJuRdOmt0m7K0=",
+        let mut configuration = json!({ "Handler": "bootstrap",
+                                        "CodeSha256": "Z7cv6JteSn1zdsRx5CnjdwBABuwbdKAJuRdOmt0m7K0=",
                                         "TracingConfig": { "Mode": "PassThrough" }, "Architectures": ["x86_64"] });
         configuration.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         Reply::ok(json!({ "Configuration": configuration, "Concurrency": {} }).to_string())
@@ -140,7 +141,7 @@ async fn function_is_compared_with_its_template_and_package() {
     let meddled = json!({ "Layers": [{ "Arn": "arn:layer" }], "VpcConfig": { "SubnetIds": ["subnet-1"] },
                           "KMSKeyArn": "arn:key", "TracingConfig": { "Mode": "Active" }, "CodeSha256": "other" });
     stub.on("lambda:GET /2015-03-31/functions/id-Function", [function(meddled), function(json!({}))])
-        // Whose SHA-256 is the one above.
+        // Its SHA-256 is `CodeSha256` above.
         .on("s3:GET /code/key.zip", [Reply::ok("package of this test")]);
     let resources = json!({ "Function": { "Type": "AWS::Lambda::Function", "Properties": {
         "Handler": "bootstrap", "Code": { "S3Bucket": "code", "S3Key": "key.zip" },
@@ -157,7 +158,9 @@ async fn settings_are_compared_in_the_notation_of_aws() {
     let stub = Stub::new().await;
     let stage = json!({
         "stageName": "prod", "deploymentId": "id-Deployment",
-        "accessLogSettings": { "destinationArn": "arn:aws:logs:us-west-2:111111111111:log-group:id-Group", "format": "f" },
+        "accessLogSettings": {
+            "destinationArn": "arn:aws:logs:us-west-2:111111111111:log-group:id-Group", "format": "f",
+        },
         "methodSettings": {
             "*/*": { "loggingLevel": "ERROR", "dataTraceEnabled": false, "metricsEnabled": false,
                      "throttlingRateLimit": 500.0, "throttlingBurstLimit": 1000, "cacheTtlInSeconds": 300 },
@@ -167,8 +170,8 @@ async fn settings_are_compared_in_the_notation_of_aws() {
     });
     let alarm = |name: &str, threshold: f64| {
         json!({ "AlarmName": name, "ExtendedStatistic": "p99", "Threshold": threshold, "ActionsEnabled": true,
-                "TreatMissingData": "missing", "Dimensions": [{ "Name": "b", "Value": "2" }, { "Name": "a", "Value": "1" }],
-                "AlarmArn": "arn" })
+                "TreatMissingData": "missing", "AlarmArn": "arn",
+                "Dimensions": [{ "Name": "b", "Value": "2" }, { "Name": "a", "Value": "1" }] })
     };
     let page = |alarm: Value, token: Option<&str>| {
         Reply::cbor(200, &json!({ "MetricAlarms": [alarm], "CompositeAlarms": [], "NextToken": token }))
@@ -176,7 +179,7 @@ async fn settings_are_compared_in_the_notation_of_aws() {
     stub.on("apigateway:GET /restapis/id-Api/stages", [Reply::ok(json!({ "item": [stage] }).to_string())]).on(
         "monitoring:DescribeAlarms",
         [
-            // Refused once, as AWS does: it is asked again.
+            // Throttled once, as AWS does: the call is retried.
             Reply::cbor(400, &json!({ "__type": "Throttling", "message": "Rate exceeded" })),
             page(alarm("id-Alarm", 3.0), Some("more")),
             page(alarm("id-Other", 4.0), None),

@@ -1,4 +1,4 @@
-//! Where state, journal and lock are kept: a folder, and S3 as a stub answers for it.
+//! The stores for state, journal and lock: a folder, and S3 as a stub.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,7 +20,7 @@ async fn a_folder_keeps_its_promises() {
         .await;
 }
 
-/// A place in a bucket of a scripted S3.
+/// A store in a bucket of the stub.
 async fn bucket(stub: &Stub, kms_key: Option<&str>) -> (Arc<Aws>, Bucket) {
     let aws = stub.aws("us-west-2").await;
     let bucket = Bucket::new(aws.s3("us-west-2"), ACCOUNT, "company-state", "a/", kms_key.map(str::to_owned));

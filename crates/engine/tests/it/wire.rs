@@ -341,8 +341,9 @@ pub(crate) fn bucket_settings(stub: &Stub, bucket: &str, versioning: &str) {
     .on(
         &at("encryption"),
         [Reply::ok(
-            "<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>AES256</SSEAlgorithm>\
-             </ApplyServerSideEncryptionByDefault></Rule></ServerSideEncryptionConfiguration>",
+            "<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault>\
+             <SSEAlgorithm>AES256</SSEAlgorithm></ApplyServerSideEncryptionByDefault></Rule>\
+             </ServerSideEncryptionConfiguration>",
         )],
     )
     .on(
@@ -352,7 +353,8 @@ pub(crate) fn bucket_settings(stub: &Stub, bucket: &str, versioning: &str) {
     .on(
         &at("ownershipControls"),
         [Reply::ok(
-            "<OwnershipControls><Rule><ObjectOwnership>BucketOwnerEnforced</ObjectOwnership></Rule></OwnershipControls>",
+            "<OwnershipControls><Rule><ObjectOwnership>BucketOwnerEnforced</ObjectOwnership></Rule>\
+             </OwnershipControls>",
         )],
     );
 }

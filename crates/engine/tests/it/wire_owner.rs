@@ -95,8 +95,8 @@ fn log_groups_named_by_an_id_are_leftovers() {
 /// `GetRole` of a role with these tags.
 fn role(tags: &str) -> Reply {
     Reply::ok(format!(
-        "<GetRoleResponse><GetRoleResult><Role><Path>/</Path><RoleName>r</RoleName><RoleId>AROA1</RoleId><Arn>{API_ROLE}</Arn>\
-         <CreateDate>2026-11-24T09:00:00Z</CreateDate><Tags>{tags}</Tags></Role></GetRoleResult></GetRoleResponse>"
+        "<GetRoleResponse><GetRoleResult><Role><Path>/</Path><RoleName>r</RoleName><RoleId>AROA1</RoleId>\
+         <Arn>{API_ROLE}</Arn><CreateDate>2026-11-24T09:00:00Z</CreateDate><Tags>{tags}</Tags></Role></GetRoleResult></GetRoleResponse>"
     ))
 }
 
@@ -181,8 +181,8 @@ fn attached(arns: &[&str]) -> Reply {
         .map(|arn| format!("<member><PolicyName>p</PolicyName><PolicyArn>{arn}</PolicyArn></member>"))
         .collect();
     Reply::ok(format!(
-        "<ListAttachedRolePoliciesResponse><ListAttachedRolePoliciesResult><AttachedPolicies>{members}</AttachedPolicies>\
-         <IsTruncated>false</IsTruncated></ListAttachedRolePoliciesResult></ListAttachedRolePoliciesResponse>"
+        "<ListAttachedRolePoliciesResponse><ListAttachedRolePoliciesResult>\
+         <AttachedPolicies>{members}</AttachedPolicies><IsTruncated>false</IsTruncated></ListAttachedRolePoliciesResult></ListAttachedRolePoliciesResponse>"
     ))
 }
 
@@ -321,7 +321,10 @@ async fn policy_version_is_created_once() {
     stub.on("iam:ListAttachedRolePolicies", [attached(&[POLICY])])
         .on(
             "iam:ListPolicyVersions",
-            [Reply::ok("<ListPolicyVersionsResponse><ListPolicyVersionsResult></ListPolicyVersionsResult></ListPolicyVersionsResponse>")],
+            [Reply::ok(
+                "<ListPolicyVersionsResponse><ListPolicyVersionsResult></ListPolicyVersionsResult>\
+                 </ListPolicyVersionsResponse>",
+            )],
         )
         .on(
             "iam:CreatePolicyVersion",
@@ -398,7 +401,10 @@ async fn second_user_policy_exists_only_with_its_clusters() {
     }
     stub.on(
         "iam:ListPolicyVersions",
-        [Reply::ok("<ListPolicyVersionsResponse><ListPolicyVersionsResult></ListPolicyVersionsResult></ListPolicyVersionsResponse>")],
+        [Reply::ok(
+            "<ListPolicyVersionsResponse><ListPolicyVersionsResult></ListPolicyVersionsResult>\
+             </ListPolicyVersionsResponse>",
+        )],
     );
     let live = one.read(&aws, None).await.unwrap().unwrap();
     let mut change = one.diff(Some(&live), &Actual::new()).unwrap();

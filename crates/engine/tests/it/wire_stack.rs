@@ -21,7 +21,8 @@ fn template_without_a_bucket() -> Reply {
     let mut template: Value = serde_json::from_str(&template()).unwrap();
     template["Resources"].as_object_mut().unwrap().retain(|_, r| r["Properties"]["BucketName"] != "pl-pt99-5-uploads");
     Reply::ok(format!(
-        "<GetTemplateResponse><GetTemplateResult><TemplateBody>{}</TemplateBody></GetTemplateResult></GetTemplateResponse>",
+        "<GetTemplateResponse><GetTemplateResult><TemplateBody>{}</TemplateBody></GetTemplateResult>\
+         </GetTemplateResponse>",
         escaped(&template.to_string())
     ))
 }
@@ -279,7 +280,8 @@ async fn validation_errors_of_earlier_operations_are_ignored() {
         format!(
             "<member><EventId>{operation}</EventId><OperationId>{operation}</OperationId>\
              <EventType>VALIDATION_ERROR</EventType><LogicalResourceId>Authorizer</LogicalResourceId>\
-             <Timestamp>2026-11-24T09:00:0{at}Z</Timestamp><ValidationStatusReason>{reason}</ValidationStatusReason></member>"
+             <Timestamp>2026-11-24T09:00:0{at}Z</Timestamp><ValidationStatusReason>{reason}</ValidationStatusReason>\
+             </member>"
         )
     };
     let page = |events: &str, next: &str| {

@@ -233,7 +233,8 @@ fn legacy_password_works_and_duplicate_names_are_refused() {
     let digest = digest.trim();
     let put = |orgid: u32, name: &str, password: &str| {
         let item = format!(
-            r#"{{"orgid": {{"N": "{orgid}"}}, "username": {{"S": "{name}"}}, "password": {{"S": "{password}"}}, "HomeDirectory": {{"S": "/{BUCKET}/{orgid}"}}}}"#
+            r#"{{"orgid": {{"N": "{orgid}"}}, "username": {{"S": "{name}"}}, "password": {{"S": "{password}"}},
+                "HomeDirectory": {{"S": "/{BUCKET}/{orgid}"}}}}"#
         );
         site.oracle("door.py", &["item", &item]);
     };

@@ -90,7 +90,8 @@ fn every_broken_link_is_diagnosed_and_repaired() {
             breaks: &|_| drop(door(&["break", "role-name"])),
             refuse: &[WEST],
             status: 200,
-            finding: "the authorizer hands out the role arn:aws:iam::111111111111:role/sftp-transfr, which does not exist",
+            finding: "the authorizer hands out the role arn:aws:iam::111111111111:role/sftp-transfr, \
+                      which does not exist",
             repair: Repair::Hand(&[&["break", "role-name-again"]]),
         },
         // The API was changed and deployed, then changed back but not deployed: the stage still has the wrong method.
@@ -154,9 +155,11 @@ fn function_may_do_only_what_its_role_allows() {
     let answers: serde_json::Value = serde_json::from_str(&site.oracle("door.py", &["as-function"])).unwrap();
     let denied = |operation: &str, action: &str| {
         format!(
-            "An error occurred (AccessDeniedException) when calling the {operation} operation: User: arn:aws:sts::111111111111:assumed-role/"
+            "An error occurred (AccessDeniedException) when calling the {operation} operation: \
+             User: arn:aws:sts::111111111111:assumed-role/"
         ) + &format!(
-            "… is not authorized to perform: dynamodb:{action} on resource: arn:aws:dynamodb:us-west-2:111111111111:table/"
+            "… is not authorized to perform: dynamodb:{action} \
+             on resource: arn:aws:dynamodb:us-west-2:111111111111:table/"
         )
     };
     for (call, expected) in [

@@ -12,8 +12,8 @@ fn accounts_with_the_same_name_cannot_log_in() {
     let site = shared();
     let login = site.add(4801, "twofold", "correct horse");
     assert!(site.admits(site.port(WEST), &login));
-    let item = r#"{"orgid": {"N": "4802"}, "username": {"S": "twofold"}, "HomeDirectory": {"S": "/pl-pt99-5-uploads/4802"},
-        "password": {"S": "lcf7ypKsUIOv2mKlZKPQFPw7cskUDjy5nqa/Eg=="}}"#;
+    let item = r#"{"orgid": {"N": "4802"}, "username": {"S": "twofold"},
+        "HomeDirectory": {"S": "/pl-pt99-5-uploads/4802"}, "password": {"S": "lcf7ypKsUIOv2mKlZKPQFPw7cskUDjy5nqa/Eg=="}}"#;
     site.oracle("door.py", &["item", item]);
     assert!(!site.admits(site.port(WEST), &login));
     assert!(!site.admits(site.port(WEST), &Login::new("twofold", "secret")));

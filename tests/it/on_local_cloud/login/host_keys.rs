@@ -102,7 +102,8 @@ fn removing_a_line_removes_only_its_key() {
     site.oracle("door.py", &["import-host-key", west, site.dir.path().join("theirs").to_str().unwrap(), "by hand"]);
     assert_eq!(
         site.oracle("door.py", &["host-keys", west]),
-        r#"{"ecdsa-sha2-nistp256": "by hand", "ssh-ed25519": "sftpctl 99: file:old_ed25519", "ssh-rsa": "sftpctl 99: file:old_rsa"}"#
+        r#"{"ecdsa-sha2-nistp256": "by hand", "ssh-ed25519": "sftpctl 99: file:old_ed25519", "#.to_owned()
+            + r#""ssh-rsa": "sftpctl 99: file:old_rsa"}"#
     );
     assert_eq!(site.planned(), Vec::<String>::new());
     assert_eq!(presented(site.port(west)), BTreeSet::from([ed25519.clone(), rsa.clone(), theirs.clone()]));
