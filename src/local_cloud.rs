@@ -1,6 +1,6 @@
 //! Finds and runs `sftpctl-local`, the local cloud: a separate program, so that the one with production credentials
-//! contains neither an SSH server nor an emulator. As git does with its commands, the folder of this program is searched
-//! first, then the `PATH`.
+//! contains neither an SSH server nor an emulator. It is searched for as git searches for its commands: in the folder of
+//! this program first, then on the `PATH`.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -39,8 +39,8 @@ struct Failure {
     hint: Option<String>,
 }
 
-/// Starts the local cloud if it is not running, and ensures that `account` has the public hosted zone `zone`, which exists
-/// on AWS before any deployment.
+/// Starts the local cloud if it is not running, and ensures that `account` has the public hosted zone `zone`, which on
+/// AWS exists before any deployment.
 ///
 /// # Errors
 /// The program is missing, or the local cloud does not start.

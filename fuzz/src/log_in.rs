@@ -1,5 +1,5 @@
-//! Checks of the authorizer's input, the event of a log-in and an item of the account table: no input may cause a panic,
-//! except in the assertions here.
+//! Checks of the authorizer's input, the event of a log-in and an item of the account table: no input may cause a
+//! panic, except in the assertions here.
 
 use serde_json::Value;
 

@@ -22,7 +22,8 @@ use sftpctl_engine::verify::Sender;
     sftpctl plan --env 99 --out plan.json && sftpctl deploy --env 99 --plan plan.json --yes\n\n\
     The deployment ends with a check: a canary account, created for it and deleted after it, logs in at every server. \
     Where a server refuses it, the next deploy checks that server again, with or without changes.\n\n\
-    Servers, records and stacks that are no longer in the environment file are deleted; buckets and tables never are.\n\n\
+    Servers, records and stacks that are no longer in the environment file are deleted; buckets and tables never \
+    are.\n\n\
     After a failed, killed or interrupted deploy, rerun it to resume.")]
 pub(super) struct Args {
     #[command(flatten)]
@@ -95,8 +96,8 @@ async fn record_and_check_again(
     verify(args, run, run.unverified(), is_fresh, printer).await
 }
 
-/// Asks for confirmation. In production, deletions require the environment's name unless they are in a saved plan: that one
-/// was reviewed, while an error in an environment file that a pipeline deploys may not have been.
+/// Asks for confirmation. In production, deletions require the environment's name unless they are in a saved plan: a
+/// plan was reviewed, while an environment file that a pipeline deploys by itself may have an error.
 async fn confirm_plan(args: &Args, run: &Run, plan: &Plan) -> Result<(), CliError> {
     let name = &run.environment.name;
     let deletes = plan.steps.iter().any(|step| step.change.action == Action::Delete);
@@ -113,7 +114,7 @@ fn has_new_resources(plan: &Plan) -> bool {
     plan.steps.iter().any(|step| step.change.action != Action::Delete)
 }
 
-/// Logs a canary in. If a server refuses it, this deployment fails, and so do later ones until that server admits a canary.
+/// Logs a canary in. If a server refuses it, this deployment fails, and so do later ones until that server admits one.
 async fn verify(
     args: &Args,
     run: &mut Run,

@@ -12,9 +12,9 @@ use sftpctl_core::spec::ignore::Ignore;
     sftpctl drift --env 99\n  \
     sftpctl drift --env 99 --output json\n  \
     sftpctl drift --env 99 --ignore us-west-2/stack/Authorizer:MemorySize\n\n\
-    The exit code is 4 if there is drift, 1 if something could not be read. Nothing in AWS is changed; `sftpctl deploy` \
-    repairs what is outside the stacks. `drift: { ignore: […] }` in the environment file ignores drift permanently, with a \
-    reason.")]
+    The exit code is 4 if there is drift, 1 if something could not be read. Nothing in AWS is changed; \
+    `sftpctl deploy` repairs what is outside the stacks. `drift: { ignore: […] }` in the environment file ignores \
+    drift permanently, with a reason.")]
 pub(super) struct Args {
     #[command(flatten)]
     env: EnvArgs,

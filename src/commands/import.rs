@@ -75,7 +75,8 @@ async fn list(args: &Args, run: &mut Run, printer: Printer) -> Exit {
         lines.push(match found.len() {
             0 if !observed.unreadable.is_empty() => "Nothing to adopt among what could be read.".to_owned(),
             0 => format!(
-                "Nothing to adopt. Servers cannot be found by name; adopt one with `sftpctl import {} REGION/server=ID`.",
+                "Nothing to adopt. Servers cannot be found by name; \
+                 adopt one with `sftpctl import {} REGION/server=ID`.",
                 args.env.words()
             ),
             count => format!("{count} to adopt: sftpctl import {} RESOURCE …", args.env.words()),

@@ -119,7 +119,8 @@ mod tests {
         let json = crate::report::json::line("account/1", &view);
         assert_eq!(
             json,
-            r#"{"allowed":[],"created":null,"home":"/bucket/7","orgid":7,"password":"unknown","publicKeys":[],"schema":"sftpctl/account/1","status":"disabled","updated":null,"username":"jan"}"#
+            r#"{"allowed":[],"created":null,"home":"/bucket/7","orgid":7,"password":"unknown","#.to_owned()
+                + r#""publicKeys":[],"schema":"sftpctl/account/1","status":"disabled","updated":null,"username":"jan"}"#
         );
         assert_eq!(csv(&view), "7,jan,disabled,unknown,/bucket/7,,0,,");
         assert!(!format!("{json}{}{}{}", lines(&view), row(&view), csv(&view)).contains("secret"));

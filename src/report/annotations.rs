@@ -1,7 +1,7 @@
 //! Faults as annotations of GitHub Actions: workflow commands that mark the line in a pull request. Pure.
 //!
-//! The syntax and its escapes are those of GitHub's toolkit, `packages/core/src/command.ts`: in a message `%`, CR and LF
-//! are percent-encoded, in a property `:` and `,` too.
+//! Syntax and escapes are those of GitHub's toolkit, `packages/core/src/command.ts`: in a message `%`, CR and LF are
+//! percent-encoded, in a property `:` and `,` too.
 
 use std::path::Path;
 

@@ -1,7 +1,7 @@
 //! Completes the commands in hints with the arguments of this command, so that a copied command works on the same
 //! environment.
 //!
-//! Needed because the engine knows only the environment's name, not the options that select the file, AWS and the state.
+//! The engine knows only the environment's name, not the options that select the file, AWS and the state.
 
 use std::sync::OnceLock;
 
@@ -67,8 +67,8 @@ mod tests {
             (
                 Some("--state s"),
                 "`sftpctl lock break`, or sftpctl users show --env 99 --username a",
-                "`sftpctl lock break --env-file e/99.yaml --local --state s`, or sftpctl users show --env-file e/99.yaml \
-                 --local --username a",
+                "`sftpctl lock break --env-file e/99.yaml --local --state s`, \
+                 or sftpctl users show --env-file e/99.yaml --local --username a",
             ),
             (None, "nothing was changed", "nothing was changed"),
         ] {

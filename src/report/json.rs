@@ -1,5 +1,5 @@
-//! `--output json`: one object on a line, with the name and version of its schema. Fields are only ever added within one
-//! version. Pure.
+//! `--output json`: one object on a line, with the name and version of its schema. Within a version, fields are only
+//! added. Pure.
 
 use serde::Serialize;
 use serde_json::{Value, json};

@@ -1,5 +1,5 @@
-//! Output; no other module prints. [`printer`] chooses between JSON and text; [`events`] shows the progress of a run; the
-//! other modules are pure and turn data into text.
+//! Output; no other module prints. [`printer`] chooses between JSON and text; [`events`] shows the progress of a run;
+//! the other modules are pure and turn data into text.
 
 pub mod account;
 pub mod annotations;

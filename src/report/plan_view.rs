@@ -135,7 +135,8 @@ mod tests {
         let plan = Plan { version: VERSION, environment: "99".into(), account: "1".into(), steps: vec![step] };
         assert_eq!(
             render(&plan, 200),
-            "Environment 99 in account 1:\n\n~ us-west-2  bucket b\n    policy.Statement[0].Action: s3:* → s3:GetObject\n\n\
+            "Environment 99 in account 1:\n\n~ us-west-2  bucket b\n    \
+             policy.Statement[0].Action: s3:* → s3:GetObject\n\n\
              Plan: 0 to create, 1 to change, 0 to delete, 0 to keep."
         );
     }

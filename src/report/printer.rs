@@ -45,8 +45,8 @@ impl Printer {
         self.color.is_on()
     }
 
-    /// Prints a result: the view as JSON, or the text unless it is empty. `schema` is the view's name without `sftpctl/`,
-    /// such as `plan/1`.
+    /// Prints a result: the view as JSON, or the text unless it is empty. `schema` is the view's name without
+    /// `sftpctl/`, such as `plan/1`.
     pub fn emit(self, schema: &str, view: &impl Serialize, text: impl FnOnce() -> String) {
         if self.is_json() {
             return streams::data(&json::line(schema, view));

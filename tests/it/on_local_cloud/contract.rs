@@ -1,5 +1,5 @@
-//! The contract that every kind of resource keeps, tested on the local cloud with the real resources. The engine's tests
-//! check the same contract with an AWS in memory.
+//! The contract that every kind of resource keeps, tested on the local cloud with the real resources. The engine's
+//! tests check the same contract with an AWS in memory.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -35,8 +35,8 @@ fn mutations(calls: &Value) -> Vec<String> {
     found
 }
 
-/// Every kind is created once even if it is requested again, does not differ afterwards, is unchanged by an old plan, and
-/// can be deleted again after its deletion.
+/// Every kind is created once even if it is requested again, does not differ afterwards, is unchanged by an old plan,
+/// and can be deleted again after its deletion.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_kind_keeps_the_contract_on_the_local_cloud() {
     let site = Site::new();

@@ -218,8 +218,8 @@ fn with_program(site: &Site, times: u32) -> Command {
     let script = format!(
         "#!/bin/sh\necho x >> {0}/calls\n\
          [ $(wc -l < {0}/calls) -le {times} ] || {{ echo 'the session is over' >&2; exit 1; }}\n\
-         date -u -d '+5 seconds' '+{{\"Version\":1,\"AccessKeyId\":\"111111111111\",\"SecretAccessKey\":\"fake-secret\",\
-         \"Expiration\":\"%Y-%m-%dT%H:%M:%SZ\"}}'\n",
+         date -u -d '+5 seconds' '+{{\"Version\":1,\"AccessKeyId\":\"111111111111\",\
+         \"SecretAccessKey\":\"fake-secret\",\"Expiration\":\"%Y-%m-%dT%H:%M:%SZ\"}}'\n",
         folder.display()
     );
     std::fs::write(&program, script).unwrap();

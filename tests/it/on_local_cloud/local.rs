@@ -11,7 +11,7 @@ use sftpctl_testkit::programs::{root, venv};
 use crate::site::{Site, shown, text, until};
 
 fn is_alive(pid: i64) -> bool {
-    // A zombie has ended; only its parent hasn't looked.
+    // A zombie has ended, but its parent has not waited for it.
     fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
 }
 

@@ -1,4 +1,5 @@
-//! State, journal and lock: the contract of a store in the local cloud's S3, then the program with a folder and with S3.
+//! State, journal and lock: the contract of a store in the local cloud's S3, then the program with a folder and with
+//! S3.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

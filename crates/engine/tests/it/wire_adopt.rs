@@ -145,7 +145,8 @@ async fn unmanaged_table_settings_are_reported() {
 async fn unmanaged_server_settings_are_reported() {
     let stub = Stub::new().await;
     let settings = r#""EndpointType":"VPC","Protocols":["SFTP","FTPS"],"PreAuthenticationLoginBanner":"hello",
-        "WorkflowDetails":{"OnUpload":[{"WorkflowId":"w-1","ExecutionRole":"r"}]},"IdentityProviderType":"API_GATEWAY""#;
+        "WorkflowDetails":{"OnUpload":[{"WorkflowId":"w-1","ExecutionRole":"r"}]},
+        "IdentityProviderType":"API_GATEWAY""#;
     let ours = r#""EndpointType":"PUBLIC","Protocols":["SFTP"],"IdentityProviderType":"API_GATEWAY""#;
     let with = |settings: &str| server("p", "ONLINE").replacing(r#""IdentityProviderType":"API_GATEWAY""#, settings);
     stub.on("transfer:DescribeServer", [with(settings), with(ours)]);

@@ -96,7 +96,8 @@ fn log_groups_named_by_an_id_are_leftovers() {
 fn role(tags: &str) -> Reply {
     Reply::ok(format!(
         "<GetRoleResponse><GetRoleResult><Role><Path>/</Path><RoleName>r</RoleName><RoleId>AROA1</RoleId>\
-         <Arn>{API_ROLE}</Arn><CreateDate>2026-11-24T09:00:00Z</CreateDate><Tags>{tags}</Tags></Role></GetRoleResult></GetRoleResponse>"
+         <Arn>{API_ROLE}</Arn><CreateDate>2026-11-24T09:00:00Z</CreateDate><Tags>{tags}</Tags></Role>\
+         </GetRoleResult></GetRoleResponse>"
     ))
 }
 
@@ -182,7 +183,8 @@ fn attached(arns: &[&str]) -> Reply {
         .collect();
     Reply::ok(format!(
         "<ListAttachedRolePoliciesResponse><ListAttachedRolePoliciesResult>\
-         <AttachedPolicies>{members}</AttachedPolicies><IsTruncated>false</IsTruncated></ListAttachedRolePoliciesResult></ListAttachedRolePoliciesResponse>"
+         <AttachedPolicies>{members}</AttachedPolicies>\
+         <IsTruncated>false</IsTruncated></ListAttachedRolePoliciesResult></ListAttachedRolePoliciesResponse>"
     ))
 }
 

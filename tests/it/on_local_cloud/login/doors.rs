@@ -13,7 +13,8 @@ fn accounts_with_the_same_name_cannot_log_in() {
     let login = site.add(4801, "twofold", "correct horse");
     assert!(site.admits(site.port(WEST), &login));
     let item = r#"{"orgid": {"N": "4802"}, "username": {"S": "twofold"},
-        "HomeDirectory": {"S": "/pl-pt99-5-uploads/4802"}, "password": {"S": "lcf7ypKsUIOv2mKlZKPQFPw7cskUDjy5nqa/Eg=="}}"#;
+        "HomeDirectory": {"S": "/pl-pt99-5-uploads/4802"},
+        "password": {"S": "lcf7ypKsUIOv2mKlZKPQFPw7cskUDjy5nqa/Eg=="}}"#;
     site.oracle("door.py", &["item", item]);
     assert!(!site.admits(site.port(WEST), &login));
     assert!(!site.admits(site.port(WEST), &Login::new("twofold", "secret")));
@@ -52,10 +53,10 @@ fn public_keys_work_and_a_logical_home_hides_the_bucket() {
         assert_eq!(by_key(name, "mine").trim(), "admitted", "{name}");
         assert!(by_key(name, "other").starts_with("refused"), "{name}");
     }
-    assert!(by_key("nobody", "mine").starts_with("refused"));
+    assert!(by_key("unknown", "mine").starts_with("refused"));
     let both = Login::new("both", "correct horse");
     assert!(site.admits(port, &both));
-    // Without a password the identity provider returns the public keys, which alone do not admit anybody.
+    // Without a password the identity provider returns the public keys, which alone do not admit a customer.
     for name in ["keyed", "both"] {
         assert!(!site.admits(port, &Login::new(name, "")), "{name} with an empty password");
     }

@@ -237,8 +237,8 @@ fn state_moves_from_a_folder_to_s3() {
     assert!(left.contains("has moved to") && left.contains(&format!("--state {place}")), "{left}");
 }
 
-/// Counts the calls for the state in S3, by the local cloud's own log. The bucket is in a region that nothing else uses, so
-/// that its calls can be told apart.
+/// Counts the calls for the state in S3, by the local cloud's own log. The bucket is in a region that nothing else uses,
+/// which distinguishes its calls.
 #[test]
 fn state_writes_of_a_deployment_are_bounded() {
     let site = Site::new();
