@@ -72,7 +72,7 @@ fn check_saved_plan(args: &Args, run: &mut Run, plan: &Plan) -> Result<(), CliEr
     let saved = saved_plan_file::read(path)?;
     let earlier = run.does_saved_plan(&saved::digest(&saved));
     saved::check(&saved, plan, earlier).map_err(|stale| {
-        CliError::from(stale).hint(format!("make a new plan: sftpctl plan {} --out FILE", args.env.words()))
+        CliError::from(stale).hint(format!("plan again: sftpctl plan {} --out FILE", args.env.words()))
     })?;
     if earlier == Earlier::Whole && plan.is_empty() {
         streams::progress(&format!("the last run finished {}", path.display()));

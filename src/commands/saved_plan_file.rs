@@ -17,11 +17,11 @@ pub(super) fn read(path: &Path) -> Result<Plan, CliError> {
         .map_err(|error| CliError::new(Exit::Usage, format!("cannot read {}: {error}", path.display())))?;
     saved::parse(&text).map_err(|error| {
         let message = format!("cannot use {} as a saved plan: {error}", path.display());
-        let newer = matches!(error, SavedPlanError::Newer { .. });
-        let hint = if newer {
-            "upgrade sftpctl, or make the plan again with this one"
+        let is_newer = matches!(error, SavedPlanError::Newer { .. });
+        let hint = if is_newer {
+            "upgrade sftpctl, or plan again with this version"
         } else {
-            "make the plan again with `sftpctl plan --out`"
+            "plan again with `sftpctl plan --out`"
         };
         CliError::new(Exit::Usage, message).hint(hint)
     })

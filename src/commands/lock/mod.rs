@@ -25,7 +25,7 @@ pub(super) struct Args {
 enum Verb {
     /// Show who holds the lock
     Show(show::Args),
-    /// Break the lock, whoever holds it
+    /// Break the lock of any run
     Break(break_lock::Args),
 }
 

@@ -27,7 +27,6 @@ fn template_without_a_bucket() -> Reply {
     ))
 }
 
-/// The wanted template.
 fn template() -> String {
     let environment = crate::drive::environment();
     let code = sftpctl_core::template::Code { bucket: "b".into(), key: "k".into() };

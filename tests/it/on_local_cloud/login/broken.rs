@@ -17,7 +17,6 @@ enum Repair<'a> {
 }
 
 struct Link<'a> {
-    /// Breaks the link.
     breaks: &'a dyn Fn(&Site),
     /// The regions whose servers then refuse log-ins.
     refuse: &'a [&'a str],
