@@ -34,7 +34,7 @@ use crate::exit::Exit;
 use crate::report::Printer;
 use crate::report::format::{Color, Format};
 
-/// Deploy and look after password SFTP on AWS Transfer Family: one command, several regions
+/// Deploy and maintain password SFTP on AWS Transfer Family: one command, several regions
 #[derive(Debug, Parser)]
 #[command(name = "sftpctl", version)]
 #[command(after_help = "Examples:\n  \

@@ -118,7 +118,7 @@ fn transfer_matches_the_service_model() {
     assert!(counts.ends_with(", 0 faults"), "{counts}");
 }
 
-/// Oracle: `ssh-keygen -l`.
+/// The oracle is `ssh-keygen -l`.
 #[test]
 fn host_key_has_the_fingerprint_of_ssh_keygen() {
     let cloud = Site::with_times(&[]);
