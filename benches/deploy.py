@@ -27,7 +27,7 @@ def environment(regions, clusters):
     return "\n".join(lines) + "\n"
 
 
-def told(text, word, unit):
+def logged(text, word, unit):
     """The sum of one unit that a run with -vv reports for one part of its work."""
     text = re.sub(r"\x1b\[[0-9;]*m", "", text)
     return sum(int(digits) for digits in re.findall(rf"\b{word}\b.*?\b{unit}=(\d+)", text))
@@ -37,15 +37,15 @@ def planning(cloud, *arguments):
     """Milliseconds of the two pure parts of planning: naming all resources and rendering the templates; the plan
     itself."""
     text = cloud.run("plan", *arguments, "-vv")[0]
-    return [told(text, word, "microseconds") / 1000 for word in ("named", "planned")]
+    return [logged(text, word, "microseconds") / 1000 for word in ("named", "planned")]
 
 
 def journaling(report, store, text, took):
     """The share of a run in which it wrote journal and state, whether steps waited for that or not."""
-    seconds = told(text, "journaled", "microseconds") / 1e6
+    seconds = logged(text, "journaled", "microseconds") / 1e6
     report(f"  writing journal and state, in {store} ÷ wall", seconds, took, "s", seconds / took, (0, 0.05))
-    report("    writes, and renewals of the lock beside them", told(text, "journaled", "writes"),
-           told(text, "journaled", "renewals"), "", None, None)
+    report("    writes, and renewals of the lock beside them", logged(text, "journaled", "writes"),
+           logged(text, "journaled", "renewals"), "", None, None)
 
 
 def run(report, program, venv):

@@ -14,9 +14,8 @@ pub struct CliError {
     pub exit: Exit,
     /// What is wrong, in one sentence or more lines.
     pub message: String,
-    /// Why, outermost first.
+    /// The chain of sources, outermost first.
     pub causes: Vec<String>,
-    /// What to do.
     pub hint: Option<String>,
 }
 
@@ -26,7 +25,6 @@ impl CliError {
         Self { exit, message: message.into(), causes: Vec::new(), hint: None }
     }
 
-    /// Adds what to do.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
@@ -45,7 +43,7 @@ impl CliError {
     }
 }
 
-/// The exit code for what went wrong with state.
+/// The exit code for an error of the state.
 fn of_state(error: &StateError) -> Exit {
     match error {
         StateError::Locked { .. } | StateError::Conflict { .. } => Exit::Locked,
@@ -62,7 +60,7 @@ fn of_state(error: &StateError) -> Exit {
     }
 }
 
-/// The exit code for a run that could not begin or go on.
+/// The exit code for a run that could not start or continue.
 fn of_run(error: &RunError) -> Exit {
     match error {
         RunError::State(error) => of_state(error),

@@ -1,21 +1,20 @@
-//! How the program ends: the one table of exit codes, and the end itself.
+//! The exit codes, and the end of the process.
 
 use std::io::{IsTerminal as _, Write as _};
 
 use sftpctl_engine::run::Ending;
 
-/// The exit codes. Their order is that of help and README.
+/// The exit codes, in the order of help and README.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Exit {
-    /// Everything is done.
     Ok,
-    /// AWS, or a customer's log-in, failed.
+    /// A call to AWS or a customer's log-in failed.
     Failed,
     /// The command line or the configuration is wrong.
     Usage,
-    /// A protection, or the user, said no.
+    /// A protection or the user refused.
     Refused,
-    /// What the command looks for was found.
+    /// `plan --exit-code` found changes, or `drift` found drift.
     Changes,
     /// Another run holds the lock.
     Locked,
@@ -26,7 +25,6 @@ pub enum Exit {
 }
 
 impl Exit {
-    /// Every exit code.
     pub const ALL: [Self; 8] = [
         Self::Ok,
         Self::Failed,
@@ -52,7 +50,7 @@ impl Exit {
         }
     }
 
-    /// What it means, as help and README say it.
+    /// The meaning, in the words of help and README.
     pub fn meaning(self) -> &'static str {
         match self {
             Self::Ok => "done, or nothing to do",
@@ -85,7 +83,7 @@ impl From<Ending> for Exit {
 }
 
 /// Ends the process at once, the cursor restored: at the end of `main`, and at the second Ctrl-C.
-#[expect(clippy::exit, reason = "the end of the runtime would wait for a question that needs no answer any more")]
+#[expect(clippy::exit, reason = "dropping the runtime would wait for the thread of an unanswered prompt")]
 pub fn leave(exit: Exit) -> ! {
     // A progress display hides the cursor.
     if std::io::stderr().is_terminal() {

@@ -1,4 +1,4 @@
-//! `sftpctl`, the command: its arguments, what it prints, how it ends. What it does is in the crates below `crates/`.
+//! The command `sftpctl`: its arguments, output and exit codes. The work is done by the crates below `crates/`.
 
 pub mod commands;
 pub mod error;

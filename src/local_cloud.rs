@@ -1,6 +1,6 @@
-//! Finds and runs `sftpctl-local`, the local cloud: a program of its own, so that what gets production credentials carries
-//! neither an SSH server nor an emulator. It is looked for as git looks for its commands: beside this program, then on
-//! the `PATH`.
+//! Finds and runs `sftpctl-local`, the local cloud: a separate program, so that the one with production credentials
+//! contains neither an SSH server nor an emulator. It is searched for as git searches for its commands: in the folder of
+//! this program first, then on the `PATH`.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -13,10 +13,10 @@ use crate::exit::Exit;
 
 const PROGRAM: &str = "sftpctl-local";
 
-/// What `sftpctl-local status` answers.
+/// The output of `sftpctl-local status`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Status {
-    /// Where AWS calls go, while it runs.
+    /// The endpoint for AWS calls, if the local cloud is running.
     pub(crate) endpoint: Option<String>,
     /// The Transfer servers of every account and region.
     pub(crate) servers: Vec<Server>,
@@ -26,13 +26,12 @@ pub(crate) struct Status {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Server {
-    /// `s-…`
     pub(crate) server_id: String,
     /// The port on 127.0.0.1 for SFTP clients, once the server has an endpoint.
     pub(crate) port: Option<u16>,
 }
 
-/// What `sftpctl-local --output json` answers when it fails.
+/// The output of `sftpctl-local --output json` when it fails.
 #[derive(Debug, Deserialize)]
 struct Failure {
     error: String,
@@ -40,26 +39,26 @@ struct Failure {
     hint: Option<String>,
 }
 
-/// Starts the local cloud if it is not running, and ensures that `account` has the public hosted zone `zone`, which exists
-/// on AWS before any deployment.
+/// Starts the local cloud if it is not running, and ensures that `account` has the public hosted zone `zone`, which on
+/// AWS exists before any deployment.
 ///
 /// # Errors
 /// The program is missing, or the local cloud does not start.
 pub(crate) async fn start(account: &str, zone: Option<&str>) -> Result<Status, CliError> {
     let zone = zone.map(|zone| ["--account", account, "--zone", zone]);
-    ask(&["start"], zone.as_ref().map_or(&[], |arguments| arguments.as_slice())).await
+    output_of(&["start"], zone.as_ref().map_or(&[], |arguments| arguments.as_slice())).await
 }
 
-/// Where it listens, and its servers.
+/// The endpoint and the servers of the local cloud.
 ///
 /// # Errors
 /// The program is missing, or the local cloud's own files cannot be read.
 pub(crate) async fn status() -> Result<Status, CliError> {
-    ask(&["status"], &[]).await
+    output_of(&["status"], &[]).await
 }
 
-/// Becomes `sftpctl-local` with these arguments; its exit code is this process's. Returns only where that fails.
-pub(crate) fn become_it(arguments: &[OsString]) -> CliError {
+/// Replaces this process with `sftpctl-local`, so that its exit code is this process's. Returns only if that fails.
+pub(crate) fn exec(arguments: &[OsString]) -> CliError {
     let path = program();
     let mut command = Command::new(&path);
     command.args(arguments);
@@ -74,21 +73,21 @@ pub(crate) fn become_it(arguments: &[OsString]) -> CliError {
     }
 }
 
-/// Runs it with these arguments and reads its answer. Its progress goes to stderr as it comes.
-async fn ask(verb: &[&str], more: &[&str]) -> Result<Status, CliError> {
+/// Runs `sftpctl-local` and parses its output. Its progress is passed on to stderr.
+async fn output_of(verb: &[&str], more: &[&str]) -> Result<Status, CliError> {
     let path = program();
     let mut command = tokio::process::Command::new(&path);
     command.args(verb).args(["--output", "json"]).args(more).stdin(Stdio::null()).stderr(Stdio::inherit());
     let output = command.output().await.map_err(|error| cannot_run(&path, &error))?;
-    answer(&output)
+    parse(&output)
 }
 
-fn answer(output: &Output) -> Result<Status, CliError> {
+fn parse(output: &Output) -> Result<Status, CliError> {
     let text = String::from_utf8_lossy(&output.stdout);
     if output.status.success() {
         return serde_json::from_str(&text).map_err(|error| unreadable(output, &text, &error));
     }
-    // Killed, it has no answer.
+    // A killed process has printed no JSON.
     let failure: Failure = serde_json::from_str(&text).map_err(|error| unreadable(output, &text, &error))?;
     Err(CliError { exit: Exit::Usage, message: failure.error, causes: failure.causes, hint: failure.hint })
 }
@@ -127,26 +126,26 @@ mod tests {
 
     use super::*;
 
-    fn answered(status: i32, stdout: &str) -> Result<Status, CliError> {
-        answer(&Output { status: ExitStatus::from_raw(status), stdout: stdout.into(), stderr: Vec::new() })
+    fn parsed(status: i32, stdout: &str) -> Result<Status, CliError> {
+        parse(&Output { status: ExitStatus::from_raw(status), stdout: stdout.into(), stderr: Vec::new() })
     }
 
     #[test]
-    fn a_status_is_read() {
-        let status = answered(0, r#"{"schema":"sftpctl/local/1","endpoint":"http://x","servers":[]}"#).unwrap();
+    fn status_is_parsed() {
+        let status = parsed(0, r#"{"schema":"sftpctl/local/1","endpoint":"http://x","servers":[]}"#).unwrap();
         assert_eq!((status.endpoint.as_deref(), status.servers.len()), (Some("http://x"), 0));
     }
 
     #[test]
-    fn its_error_is_ours() {
-        let error = answered(2 << 8, r#"{"error":"no Python","causes":["a"],"hint":"install it"}"#).unwrap_err();
+    fn failure_becomes_the_error_of_this_command() {
+        let error = parsed(2 << 8, r#"{"error":"no Python","causes":["a"],"hint":"install it"}"#).unwrap_err();
         assert_eq!((error.message.as_str(), error.hint.as_deref()), ("no Python", Some("install it")));
         assert_eq!((error.exit, error.causes.len()), (Exit::Usage, 1));
     }
 
     #[test]
     fn a_killed_program_is_reported_as_killed() {
-        let error = answered(9, "").unwrap_err();
+        let error = parsed(9, "").unwrap_err();
         assert!(error.message.contains("signal: 9"), "{}", error.message);
     }
 }

@@ -9,7 +9,7 @@ async fn main() {
     let cli = commands::parse(std::env::args_os().collect());
     log_to_stderr(&cli);
     let exit = commands::run(cli).await;
-    // Not by the end of the runtime: it would wait for a thread that reads an answer which is not needed any more.
+    // Dropping the runtime would wait for the thread that reads the answer to an abandoned prompt.
     exit::leave(exit)
 }
 

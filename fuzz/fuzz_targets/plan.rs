@@ -1,4 +1,4 @@
-//! A saved plan. What is done with it, and must hold, is in `fuzz/src/files.rs`, which the tests compile, too.
+//! A saved plan. The checks are in `fuzz/src/files.rs`, which the tests compile too.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| sftpctl_fuzz::files::plan(data));

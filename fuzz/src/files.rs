@@ -1,6 +1,4 @@
-//! The files that the command line reads.
-//!
-//! Whatever comes, there is no panic but from these assertions.
+//! Checks of the files that `sftpctl` reads: no input may cause a panic, except in the assertions here.
 
 use std::sync::Arc;
 
@@ -19,7 +17,7 @@ use sftpctl_engine::state::lease::{Lease, Lock};
 use sftpctl_engine::state::machine::ThisMachine;
 use sftpctl_engine::state::model::State;
 
-/// The environment file: every fault has a place in the file and can be shown.
+/// The environment file: every fault has a position in the file and can be rendered.
 pub fn environment(data: &[u8]) {
     let Ok(source) = str::from_utf8(data) else { return };
     match sftpctl_core::spec::load(source, "x.yaml") {
@@ -36,7 +34,7 @@ pub fn environment(data: &[u8]) {
     }
 }
 
-/// A saved plan: what is read is written as it was and can be shown.
+/// A saved plan: a parsed plan is unchanged after writing and parsing, and can be rendered.
 pub fn plan(data: &[u8]) {
     let Ok(plan) = serde_json::from_slice::<Plan>(data) else { return };
     let text = serde_json::to_vec(&plan).unwrap_or_default();
@@ -46,9 +44,9 @@ pub fn plan(data: &[u8]) {
     }
 }
 
-/// State, journal and lock: what is read is written as it was.
+/// State, journal and lock: a parsed document is unchanged after writing and parsing.
 pub fn state(data: &[u8]) {
-    // As it is, which tests the digest; and past the digest, which no mutation gets right.
+    // First unchanged, which tests the check of the digest; then with a correct digest, which no mutation would have.
     for content in [Some(data.to_vec()), sealed(data)].into_iter().flatten() {
         let Ok(state) = State::read("x", &content) else { continue };
         let text = serde_json::to_vec(&state).unwrap_or_default();
@@ -68,7 +66,7 @@ pub fn state(data: &[u8]) {
     }
 }
 
-/// A journal with the sums that its lines have, where they have the form of such.
+/// The journal with correct sums, if its lines are valid otherwise.
 pub fn summed(data: &[u8]) -> Option<Vec<u8>> {
     let mut lines = data.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
     let header: Header = serde_json::from_slice(lines.next()?).ok()?;
@@ -87,7 +85,7 @@ pub fn summed(data: &[u8]) -> Option<Vec<u8>> {
     Some(text)
 }
 
-/// A state with the digest that its content has, where it has the form of one.
+/// The state with a correct digest, if it is valid otherwise.
 pub fn sealed(data: &[u8]) -> Option<Vec<u8>> {
     let mut state = State { digest: String::new(), ..serde_json::from_slice(data).ok()? };
     let sum = Sha256::digest(serde_json::to_vec(&state).ok()?);
@@ -95,15 +93,15 @@ pub fn sealed(data: &[u8]) -> Option<Vec<u8>> {
     serde_json::to_vec(&state).ok()
 }
 
-/// The lock, read as a run reads it.
+/// The lock, read in the same way as by a run.
 pub fn lease(data: &[u8]) -> Option<Lease> {
     let lock = Lock::new(Arc::new(Only(data.to_vec())), "x", Arc::new(ThisMachine));
-    // Nothing here waits, so one poll is all of it.
+    // `Only` never waits, so one poll is enough.
     let found = lock.look().now_or_never()?.ok()??;
     Some(found.0)
 }
 
-/// A place where every document is this one.
+/// A store in which every document has this content.
 #[derive(Debug)]
 struct Only(Vec<u8>);
 

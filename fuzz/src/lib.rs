@@ -1,4 +1,5 @@
-//! What `scripts/fuzz` does with each input. `tests/it/fuzz_seeds.rs` compiles the same files, and runs them on the seeds.
+//! The checks that `scripts/fuzz` applies to each input. `tests/it/fuzz_seeds.rs` compiles the same files and runs them
+//! on the seeds.
 
 #[cfg(feature = "files")]
 pub mod files;

@@ -1,6 +1,5 @@
-//! What the authorizer reads: the event of a log-in, and an item of the account table.
-//!
-//! Whatever comes, there is no panic but from these assertions.
+//! Checks of the authorizer's input, the event of a log-in and an item of the account table: no input may cause a
+//! panic, except in the assertions here.
 
 use serde_json::Value;
 
@@ -8,10 +7,10 @@ use sftp_authorizer::config::HomeType;
 use sftp_authorizer::password::Scheme;
 use sftp_authorizer::{Account, Attribute, Config, Item, Question, Refusal, answer, judge, screen};
 
-/// Argon2id of "secret" at its smallest, since here only the decision counts: 19 MiB would be twenty events a second.
+/// Argon2id of "secret" with the smallest parameters: with 19 MiB, only twenty events per second would be tested.
 const SECRET: &str = "$argon2id$v=19$m=8,t=1,p=1$BwcHBwcHBwcHBwcHBwcHBw$4R1PEQPItpvkTH5juMUak3oEb8rtWEdaRzGIjigkYIU";
 
-/// The authorizer's event: there is a `Role` for the right password alone.
+/// The authorizer's event: the response has a `Role` only for the right password.
 pub fn event(data: &[u8]) {
     let Ok(event) = serde_json::from_slice::<Value>(data) else { return };
     let config = Config {
@@ -31,17 +30,17 @@ pub fn event(data: &[u8]) {
     let line = answer::log_line(question.as_ref(), &decision).to_string();
     assert!(!line.contains('\n') && line.len() < 4_000, "{line}");
     let admitted = answer::body(&config, &decision).get("Role").is_some();
-    let right = question.is_some_and(|asked| {
-        asked.password == "secret"
-            && asked.server_id == "s-1"
-            && asked.protocol.eq_ignore_ascii_case("sftp")
-            && !asked.username.is_empty()
-            && !asked.username.eq_ignore_ascii_case("root")
+    let right = question.is_some_and(|question| {
+        question.password == "secret"
+            && question.server_id == "s-1"
+            && question.protocol.eq_ignore_ascii_case("sftp")
+            && !question.username.is_empty()
+            && !question.username.eq_ignore_ascii_case("root")
     });
     assert_eq!(admitted, right, "{event}");
 }
 
-/// An account of that name: to be unknown would cost a whole Argon2id.
+/// An account with that name: an unknown name would cost an Argon2id with the full parameters.
 fn account(username: &str) -> Item {
     let text = |text: &str| Attribute::Text(text.to_owned());
     Item::from([
@@ -52,7 +51,7 @@ fn account(username: &str) -> Item {
     ])
 }
 
-/// An item of the account table: what is read as an account is written as it was, and its policy is one that AWS takes.
+/// An item of the account table: a parsed account is unchanged after writing and parsing, and AWS accepts its policy.
 pub fn item(data: &[u8]) {
     let Ok(Value::Object(map)) = serde_json::from_slice(data) else { return };
     let item: Item = map.into_iter().map(|(name, value)| (name, attribute(value))).collect();

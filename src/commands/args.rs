@@ -18,7 +18,7 @@ use sftpctl_core::spec::state_place::StatePlace;
 use sftpctl_engine::run::{self, Options, Run};
 use sftpctl_engine::state::store::Store;
 
-/// Where the environment file is.
+/// The arguments that select the environment file.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct FileArgs {
     /// Name of the environment: environments/NAME.yaml
@@ -40,7 +40,7 @@ pub(crate) enum Annotations {
 }
 
 impl FileArgs {
-    /// The path and its text.
+    /// The path of the file, and its text.
     pub(crate) fn read(&self) -> Result<(PathBuf, String), CliError> {
         let path = match (&self.env_file, &self.env) {
             (Some(path), _) => path.clone(),
@@ -53,22 +53,22 @@ impl FileArgs {
                     .hint(format!("save it as UTF-8; `file {}` shows its encoding", word(&path))))
             }
             Err(error) => {
-                let there: Vec<String> = std::fs::read_dir("environments")
+                let names: Vec<String> = std::fs::read_dir("environments")
                     .into_iter()
                     .flatten()
                     .filter_map(|entry| entry.ok()?.file_name().to_str()?.strip_suffix(".yaml").map(str::to_owned))
                     .collect();
-                let hint = if there.is_empty() {
+                let hint = if names.is_empty() {
                     "there is no folder `environments` here; --env-file takes any path".to_owned()
                 } else {
-                    format!("the environments here are {}", there.join(", "))
+                    format!("the environments here are {}", names.join(", "))
                 };
                 Err(CliError::new(Exit::Usage, format!("cannot read {}: {error}", path.display())).hint(hint))
             }
         }
     }
 
-    /// Annotates the faults where that was asked for. On stderr: stdout may be JSON, and GitHub reads both.
+    /// Annotates the faults if `--annotations` is given. On stderr: stdout may be JSON, and GitHub reads both.
     pub(crate) fn annotate(&self, path: &str, faults: &spec::Faults) {
         if self.annotations == Some(Annotations::Github) {
             let workspace = std::env::var_os("GITHUB_WORKSPACE").map(PathBuf::from);
@@ -78,7 +78,6 @@ impl FileArgs {
         }
     }
 
-    /// The environment.
     pub(crate) fn load(&self, printer: Printer) -> Result<Environment, CliError> {
         let (path, source) = self.read()?;
         let shown = path.display().to_string();
@@ -100,7 +99,7 @@ fn word(path: &Path) -> String {
     shell_word(&path.display().to_string())
 }
 
-/// Which environment, and where AWS is.
+/// The arguments that select the environment and the endpoint of AWS.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct AwsArgs {
     #[command(flatten)]
@@ -122,12 +121,12 @@ impl AwsArgs {
         self.local
     }
 
-    /// The environment, and AWS as its account.
+    /// Loads the environment, and connects to AWS as its account.
     pub(crate) async fn connect(&self, printer: Printer) -> Result<(Environment, Arc<Aws>), CliError> {
         self.connect_for(None, printer).await
     }
 
-    /// The same, for a command that was given this place of the state.
+    /// As [`Self::connect`]; `state` is the value of `--state`, for hints.
     async fn connect_for(
         &self,
         state: Option<&StatePlace>,
@@ -139,7 +138,7 @@ impl AwsArgs {
         Ok((environment, aws))
     }
 
-    /// The environment. Hints name it with these arguments from now on.
+    /// Loads the environment. Hints contain these arguments from now on.
     fn load(&self, state: Option<&StatePlace>, printer: Printer) -> Result<Environment, CliError> {
         let environment = self.file.load(printer)?;
         let state = state.map(|place| format!("--state {}", shell_word(&place.to_string())));
@@ -147,7 +146,7 @@ impl AwsArgs {
         Ok(environment)
     }
 
-    /// The same arguments, to be copied into another command.
+    /// These arguments as text, for another command line.
     pub(crate) fn words(&self) -> String {
         let mut words = self.file.words();
         if self.local {
@@ -161,7 +160,7 @@ impl AwsArgs {
         words
     }
 
-    /// Where AWS is: with `--local` the local cloud, which is started first.
+    /// The endpoint of AWS; with `--local`, starts the local cloud first.
     async fn endpoint(&self, environment: &Environment) -> Result<Option<String>, CliError> {
         if !self.local {
             return Ok(self.endpoint_url.clone());
@@ -170,7 +169,7 @@ impl AwsArgs {
         Ok(local_cloud::start(&environment.account, zone).await?.endpoint)
     }
 
-    /// Where the state is, unless `chosen`; the local cloud has its own.
+    /// The location of the state: `chosen`, or the default. The local cloud has its own.
     fn state_place(&self, chosen: Option<&StatePlace>, environment: &Environment) -> StatePlace {
         match (chosen, &environment.state.place) {
             (Some(place), _) => place.clone(),
@@ -181,7 +180,7 @@ impl AwsArgs {
     }
 }
 
-/// What a run on an environment needs.
+/// The arguments of a run on an environment.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct EnvArgs {
     #[command(flatten)]
@@ -199,7 +198,7 @@ pub(crate) struct EnvArgs {
 }
 
 impl EnvArgs {
-    /// Begins a run; with `--local` the local cloud is started first.
+    /// Starts a run; with `--local`, starts the local cloud first.
     pub(crate) async fn open(&self, printer: Printer) -> Result<Run, CliError> {
         let environment = self.aws.load(self.state.as_ref(), printer)?;
         spec::warnings(&environment).iter().for_each(|warning| streams::progress(&format!("warning: {warning}")));
@@ -218,14 +217,14 @@ impl EnvArgs {
         .await?)
     }
 
-    /// The environment, and its state alone.
+    /// The environment and its state, without a run.
     pub(crate) async fn open_state(&self, printer: Printer) -> Result<(Environment, Store), CliError> {
         let (environment, aws) = self.aws.connect_for(self.state.as_ref(), printer).await?;
         let store = run::store(&aws, &environment, &self.aws.state_place(self.state.as_ref(), &environment));
         Ok((environment, store))
     }
 
-    /// The same arguments but the regions, to be copied into another command.
+    /// These arguments without the regions as text, for another command line.
     pub(crate) fn words(&self) -> String {
         let mut words = self.aws.words();
         if let Some(place) = &self.state {
@@ -238,7 +237,7 @@ impl EnvArgs {
     }
 }
 
-/// Which environment's state, and where it is.
+/// The arguments that select an environment's state.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct StateArgs {
     #[command(flatten)]
@@ -249,7 +248,6 @@ pub(crate) struct StateArgs {
 }
 
 impl StateArgs {
-    /// Where the state is.
     pub(crate) fn place(&self, environment: &Environment) -> StatePlace {
         self.aws.state_place(self.state.as_ref(), environment)
     }
@@ -262,7 +260,6 @@ impl StateArgs {
     }
 }
 
-/// How long to wait for another run.
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct LockTimeout {
     /// Seconds to wait for another run's lock; a killed run's lock expires with its lease
@@ -270,7 +267,6 @@ pub(crate) struct LockTimeout {
     pub(crate) seconds: u64,
 }
 
-/// Whether to ask.
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct Yes {
     /// Skip the confirmation prompt

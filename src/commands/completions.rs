@@ -1,4 +1,4 @@
-//! `sftpctl completions`: what a shell completes.
+//! `sftpctl completions`: completion scripts for shells.
 
 use clap_complete::Shell;
 
@@ -12,7 +12,6 @@ pub(super) struct Args {
     shell: Shell,
 }
 
-/// Prints the script.
 pub(super) fn run(args: &Args) -> Exit {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut super::command(), "sftpctl", &mut script);

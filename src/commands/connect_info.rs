@@ -1,4 +1,4 @@
-//! `sftpctl connect-info`: what a customer needs to know.
+//! `sftpctl connect-info`: shows what a customer needs to connect.
 
 use super::args::AwsArgs;
 use crate::error::CliError;
@@ -21,7 +21,7 @@ pub(super) struct Args {
     username: String,
 }
 
-/// Shows host names, ports, host keys and commands.
+/// Shows host names, ports, host keys and client commands.
 pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
     let (environment, aws) = args.aws.connect(printer).await?;
     let mut endpoints = Vec::new();
@@ -51,7 +51,7 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
     Ok(Exit::Ok)
 }
 
-/// The records besides the region's own that lead to its server; true where they lead to the nearest one.
+/// The other records that resolve to the region's server; true for the one that resolves to the nearest server.
 fn others(environment: &Environment, region: &str) -> Vec<(String, bool)> {
     let Some(dns) = &environment.dns else { return Vec::new() };
     let aliases = dns.aliases.iter().filter(|(_, other)| *other == region).map(|(name, _)| (name.clone(), false));
@@ -59,7 +59,7 @@ fn others(environment: &Environment, region: &str) -> Vec<(String, bool)> {
     aliases.chain(latency).collect()
 }
 
-/// Ids of the local cloud's servers, and their ports.
+/// The IDs and ports of the local cloud's servers.
 async fn local_ports() -> Vec<(String, u16)> {
     let servers = local_cloud::status().await.map(|status| status.servers).unwrap_or_default();
     servers.into_iter().filter_map(|server| Some((server.server_id, server.port?))).collect()

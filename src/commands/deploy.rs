@@ -22,7 +22,8 @@ use sftpctl_engine::verify::Sender;
     sftpctl plan --env 99 --out plan.json && sftpctl deploy --env 99 --plan plan.json --yes\n\n\
     The deployment ends with a check: a canary account, created for it and deleted after it, logs in at every server. \
     Where a server refuses it, the next deploy checks that server again, with or without changes.\n\n\
-    Servers, records and stacks that are no longer in the environment file are deleted; buckets and tables never are.\n\n\
+    Servers, records and stacks that are no longer in the environment file are deleted; buckets and tables never \
+    are.\n\n\
     After a failed, killed or interrupted deploy, rerun it to resume.")]
 pub(super) struct Args {
     #[command(flatten)]
@@ -42,7 +43,7 @@ pub(super) struct Args {
     no_verify: bool,
 }
 
-/// Deploys while it holds the lock on the environment.
+/// Deploys under the environment's lock.
 pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
     let run = args.env.open(printer).await?;
     run.locked("deploy", args.lock_timeout.seconds, async |run| deploy(&args, run, printer).await).await
@@ -65,13 +66,13 @@ async fn deploy(args: &Args, run: &mut Run, printer: Printer) -> Result<Exit, Cl
     }
 }
 
-/// With `--plan`: refuses to do anything but what the saved plan says, or what an earlier run left of it.
+/// With `--plan`: refuses any plan but the saved one, or the rest of it that an earlier run left.
 fn check_saved_plan(args: &Args, run: &mut Run, plan: &Plan) -> Result<(), CliError> {
     let Some(path) = &args.plan else { return Ok(()) };
     let saved = saved_plan_file::read(path)?;
     let earlier = run.does_saved_plan(&saved::digest(&saved));
     saved::check(&saved, plan, earlier).map_err(|stale| {
-        CliError::from(stale).hint(format!("make a new plan: sftpctl plan {} --out FILE", args.env.words()))
+        CliError::from(stale).hint(format!("plan again: sftpctl plan {} --out FILE", args.env.words()))
     })?;
     if earlier == Earlier::Whole && plan.is_empty() {
         streams::progress(&format!("the last run finished {}", path.display()));
@@ -79,7 +80,7 @@ fn check_saved_plan(args: &Args, run: &mut Run, plan: &Plan) -> Result<(), CliEr
     Ok(())
 }
 
-/// Nothing to do: the run is recorded, and servers that an earlier deployment left unchecked are checked.
+/// With nothing to do: records the run, and checks the servers that an earlier deployment left unchecked.
 async fn record_and_check_again(
     args: &Args,
     run: &mut Run,
@@ -87,7 +88,7 @@ async fn record_and_check_again(
     actual: &Actual,
     printer: Printer,
 ) -> Result<Exit, CliError> {
-    // A deployment that was killed may have created just now what AWS does not know everywhere.
+    // A killed deployment may have created resources moments ago that AWS has not propagated yet.
     let is_fresh = run.state.last_deploy.as_ref().is_none_or(|run| run.finished.is_none());
     run.nothing_to_do("deploy", actual).await?;
     printer.json("plan/1", plan);
@@ -95,8 +96,8 @@ async fn record_and_check_again(
     verify(args, run, run.unverified(), is_fresh, printer).await
 }
 
-/// In production deletions need the environment's name: a saved plan was reviewed, a slip in a file that deploys itself was
-/// not.
+/// Asks for confirmation. In production, deletions require the environment's name unless they are in a saved plan: a
+/// plan was reviewed, while an environment file that a pipeline deploys by itself may have an error.
 async fn confirm_plan(args: &Args, run: &Run, plan: &Plan) -> Result<(), CliError> {
     let name = &run.environment.name;
     let deletes = plan.steps.iter().any(|step| step.change.action == Action::Delete);
@@ -113,7 +114,7 @@ fn has_new_resources(plan: &Plan) -> bool {
     plan.steps.iter().any(|step| step.change.action != Action::Delete)
 }
 
-/// Logs a canary in. A server that refuses it is a failed deployment, and remains one until it admits one.
+/// Logs a canary in. If a server refuses it, this deployment fails, and so do later ones until that server admits one.
 async fn verify(
     args: &Args,
     run: &mut Run,

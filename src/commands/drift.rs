@@ -1,4 +1,4 @@
-//! `sftpctl drift`: what was changed outside sftpctl.
+//! `sftpctl drift`: shows changes made outside sftpctl.
 
 use super::args::EnvArgs;
 use crate::error::CliError;
@@ -12,9 +12,9 @@ use sftpctl_core::spec::ignore::Ignore;
     sftpctl drift --env 99\n  \
     sftpctl drift --env 99 --output json\n  \
     sftpctl drift --env 99 --ignore us-west-2/stack/Authorizer:MemorySize\n\n\
-    The exit code is 4 if there is drift, 1 if something could not be read. Nothing in AWS is changed; `sftpctl deploy` \
-    repairs what is outside the stacks. `drift: { ignore: […] }` in the environment file ignores drift permanently, with a \
-    reason.")]
+    The exit code is 4 if there is drift, 1 if something could not be read. Nothing in AWS is changed; \
+    `sftpctl deploy` repairs what is outside the stacks. `drift: { ignore: […] }` in the environment file ignores \
+    drift permanently, with a reason.")]
 pub(super) struct Args {
     #[command(flatten)]
     env: EnvArgs,
@@ -26,7 +26,6 @@ pub(super) struct Args {
     also_regions: Vec<String>,
 }
 
-/// Shows the drift.
 pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
     if let Some(text) = args.ignore.iter().find(|text| !text.split(':').next().unwrap_or_default().contains('/')) {
         return Err(CliError::new(Exit::Usage, format!("`--ignore {text}` does not name a resource"))

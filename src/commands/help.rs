@@ -8,12 +8,12 @@ use crate::exit::{self, Exit};
 /// The heading of the options that every command takes.
 pub(super) const GLOBAL: &str = "Global options";
 
-/// The command line.
+/// The command line, with exit codes in every help text.
 pub fn command() -> Command {
     with_exit_codes(Cli::command(), "")
 }
 
-/// Appends the exit codes to the help of a command, called `path` behind the program's name, and of all below it.
+/// Appends the exit codes to the help of a command and of its subcommands. `path` is its name without the program's.
 fn with_exit_codes(command: Command, path: &str) -> Command {
     let exits = if path.is_empty() { Exit::ALL.to_vec() } else { exits(&command, path) };
     let help = match command.get_after_help() {
@@ -30,7 +30,7 @@ fn joined(path: &str, name: &str) -> String {
     format!("{path} {name}").trim_start().to_owned()
 }
 
-/// How a command can end; one with commands below it as any of these.
+/// The exit codes of a command; those of its subcommands, if it has any.
 fn exits(command: &Command, path: &str) -> Vec<Exit> {
     if command.has_subcommands() {
         let below = command.get_subcommands().flat_map(|below| exits(below, &joined(path, below.get_name())));
@@ -42,12 +42,12 @@ fn exits(command: &Command, path: &str) -> Vec<Exit> {
     of_command(path).unwrap_or(&Exit::ALL).to_vec()
 }
 
-/// How a command without commands below it can end.
+/// The exit codes of a command without subcommands.
 fn of_command(path: &str) -> Option<&'static [Exit]> {
     use Exit::{Changes, Failed, Interrupted, Locked, Ok, Partly, Refused, Usage};
     Some(match path {
         "schema" | "completions" | "man" | "validate" | "package" => &[Ok, Usage],
-        // As `sftpctl-local` ends.
+        // Those of `sftpctl-local`.
         "local" => &[Ok, Usage],
         "plan" | "drift" => &[Ok, Failed, Usage, Refused, Changes],
         "status" | "verify" | "test-login" | "connect-info" | "state list" | "state show" => {
@@ -68,7 +68,7 @@ fn of_command(path: &str) -> Option<&'static [Exit]> {
 mod tests {
     use super::*;
 
-    /// Paths of a command and of all below it.
+    /// Collects a command and all its subcommands, with their paths.
     fn paths(command: &Command, path: &str, all: &mut Vec<(String, Command)>) {
         all.push((path.to_owned(), command.clone()));
         for below in command.get_subcommands() {
@@ -82,7 +82,7 @@ mod tests {
         all
     }
 
-    /// What the program prints for `--help`, 100 columns wide.
+    /// The output of `--help`, 100 columns wide.
     fn help(path: &str) -> String {
         let words = std::iter::once("sftpctl").chain(path.split_whitespace()).chain(["--help"]);
         command().term_width(100).try_get_matches_from(words).unwrap_err().to_string()
@@ -101,9 +101,9 @@ mod tests {
     }
 
     #[test]
-    fn every_command_but_those_with_commands_below_has_examples() {
+    fn every_command_without_subcommands_has_examples() {
         for (path, command) in every_command().iter().filter(|(path, command)| {
-            // The local cloud's help is its own program's.
+            // `sftpctl-local` prints that help.
             path != "local" && !command.has_subcommands()
         }) {
             let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! `sftpctl import`: adopts what was created outside sftpctl.
+//! `sftpctl import`: adopts resources that were created outside sftpctl.
 
 use serde::Serialize;
 
@@ -32,7 +32,7 @@ pub(super) struct Args {
     yes: Yes,
 }
 
-/// What could be adopted, as `import/1`.
+/// The list of candidates, as `import/1`.
 #[derive(Serialize)]
 struct CandidatesView<'a> {
     candidates: Vec<CandidateView<'a>>,
@@ -45,13 +45,13 @@ struct CandidateView<'a> {
     what: &'a str,
 }
 
-/// What was adopted, as `import/1`.
+/// The adopted resources, as `import/1`.
 #[derive(Serialize)]
 struct AdoptedView<'a> {
     adopted: Vec<&'a NodeId>,
 }
 
-/// Adopts resources while it holds the lock, or lists what could be adopted.
+/// Adopts resources under the lock, or lists the candidates.
 pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
     let mut run = args.env.open(printer).await?;
     if args.resources.is_empty() {
@@ -75,7 +75,8 @@ async fn list(args: &Args, run: &mut Run, printer: Printer) -> Exit {
         lines.push(match found.len() {
             0 if !observed.unreadable.is_empty() => "Nothing to adopt among what could be read.".to_owned(),
             0 => format!(
-                "Nothing to adopt. Servers cannot be found by name; adopt one with `sftpctl import {} REGION/server=ID`.",
+                "Nothing to adopt. Servers cannot be found by name; \
+                 adopt one with `sftpctl import {} REGION/server=ID`.",
                 args.env.words()
             ),
             count => format!("{count} to adopt: sftpctl import {} RESOURCE …", args.env.words()),
@@ -108,7 +109,7 @@ async fn adopt(args: &Args, run: &mut Run, printer: Printer) -> Result<Exit, Cli
     Ok(Exit::Ok)
 }
 
-/// Reads every resource before anything is changed.
+/// Reads all named resources, before the first is changed.
 async fn look_up(args: &Args, run: &mut Run) -> Result<Vec<Adoption>, CliError> {
     let observed = run.observe().await;
     let mut adoptions = Vec::new();

@@ -1,4 +1,4 @@
-//! `sftpctl local`: the program `sftpctl-local`.
+//! `sftpctl local`: passes its arguments on to `sftpctl-local`.
 
 use std::ffi::OsString;
 
@@ -13,15 +13,15 @@ pub(super) struct Args {
     arguments: Vec<OsString>,
 }
 
-/// Becomes the local cloud's program; returns only where that fails.
+/// Replaces this process with `sftpctl-local`; returns only if that fails.
 pub(super) fn run(args: &Args, format: Format, color: Color, verbose: u8) -> CliError {
-    local_cloud::become_it(&arguments(format, color, verbose, &args.arguments))
+    local_cloud::exec(&arguments(format, color, verbose, &args.arguments))
 }
 
-/// The arguments with the options that stood before them. What stands behind is stronger.
+/// The options given before `local`, then its arguments, so that the latter override the former.
 fn arguments(format: Format, color: Color, verbose: u8, rest: &[OsString]) -> Vec<OsString> {
     let mut all: Vec<OsString> = Vec::new();
-    // Defaults are the same there.
+    // `sftpctl-local` has the same defaults.
     if format != Format::default() {
         all.extend(["--output".into(), name(&format)]);
     }
@@ -37,7 +37,7 @@ fn name(value: &impl clap::ValueEnum) -> OsString {
     value.to_possible_value().map(|value| value.get_name().into()).unwrap_or_default()
 }
 
-/// `sftpctl help local …` as `sftpctl local help …`: only that program knows its own help.
+/// Rewrites `sftpctl help local …` as `sftpctl local help …`: only `sftpctl-local` has that help.
 pub(super) fn rewritten(mut arguments: Vec<OsString>) -> Vec<OsString> {
     if let [_, help, local, ..] = &mut *arguments
         && help == "help"

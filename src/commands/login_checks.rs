@@ -1,4 +1,4 @@
-//! What `deploy`, `verify` and `test-login` share: which servers are checked, and what came of it.
+//! The selection of servers and the display of log-in checks, for `deploy`, `verify` and `test-login`.
 
 use std::sync::Arc;
 
@@ -10,18 +10,18 @@ use sftpctl_core::spec::model::Environment;
 use sftpctl_engine::verify::canary::VerifyError;
 use sftpctl_engine::verify::{self, LoginCheck, Sender};
 
-/// Regions with a server, or those of them that were asked for.
-pub(super) fn regions(environment: &Environment, asked: &[String]) -> Result<Vec<String>, CliError> {
+/// The regions in `selected`, each of which must have a server; all regions with a server if it is empty.
+pub(super) fn regions(environment: &Environment, selected: &[String]) -> Result<Vec<String>, CliError> {
     let with_server: Vec<String> =
         environment.regions.iter().filter(|(_, region)| region.server).map(|(name, _)| name.clone()).collect();
-    if let Some(other) = asked.iter().find(|region| !with_server.contains(region)) {
+    if let Some(other) = selected.iter().find(|region| !with_server.contains(region)) {
         return Err(CliError::new(Exit::Usage, format!("environment {} has no server in {other}", environment.name))
             .hint(format!("its servers are in {}", with_server.join(", "))));
     }
-    Ok(if asked.is_empty() { with_server } else { asked.to_vec() })
+    Ok(if selected.is_empty() { with_server } else { selected.to_vec() })
 }
 
-/// Logs a canary in and shows what came of it; exit code 1 if a server refuses it.
+/// Logs a canary in and shows the results; exit code 1 if a server refuses it.
 pub(super) async fn send_canary(
     aws: &Arc<Aws>,
     environment: &Environment,
@@ -43,7 +43,7 @@ pub(super) async fn send_canary(
     Ok(show(&checks, printer))
 }
 
-/// Shows the checks; exit code 1 if a server refuses one.
+/// Shows the checks; exit code 1 if a server refused a log-in.
 pub(super) fn show(checks: &[LoginCheck], printer: Printer) -> Exit {
     for check in checks {
         printer.emit("login/1", check, || login::render(check));

@@ -23,7 +23,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, CliError> {
         streams::data(page.trim_end());
         return Ok(Exit::Ok);
     };
-    // Gives each command its full name, `sftpctl users add`, and the options that are global.
+    // Gives each command its full name, such as `sftpctl users add`, and the global options.
     command.build();
     let count = std::fs::create_dir_all(dir).and_then(|()| write_pages(&command, "sftpctl", dir)).map_err(|error| {
         CliError::new(Exit::Usage, format!("cannot write manual pages into {}: {error}", dir.display()))
@@ -38,7 +38,7 @@ fn page(command: &clap::Command) -> std::io::Result<String> {
     Ok(String::from_utf8_lossy(&page).into_owned())
 }
 
-/// Writes the page of a command called `name` and of those below it; returns how many.
+/// Writes the pages of the command `name` and its subcommands; returns their number.
 fn write_pages(command: &clap::Command, name: &str, dir: &Path) -> std::io::Result<usize> {
     std::fs::write(dir.join(format!("{name}.1")), page(command)?)?;
     let mut count = 1;

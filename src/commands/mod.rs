@@ -1,4 +1,4 @@
-//! The command line: one file a command, one folder a noun with verbs.
+//! The command line: one file per command, one folder per noun with verbs.
 
 mod args;
 mod completions;
@@ -34,7 +34,7 @@ use crate::exit::Exit;
 use crate::report::Printer;
 use crate::report::format::{Color, Format};
 
-/// Deploy and look after password SFTP on AWS Transfer Family: one command, several regions
+/// Deploy and maintain password SFTP on AWS Transfer Family: one command, several regions
 #[derive(Debug, Parser)]
 #[command(name = "sftpctl", version)]
 #[command(after_help = "Examples:\n  \
@@ -101,13 +101,13 @@ enum Command {
     Man(man::Args),
 }
 
-/// Parses the arguments of the process. Help, and what cannot be parsed, end the process.
+/// Parses the arguments of the process. `--help` and invalid arguments end the process.
 pub fn parse(arguments: Vec<OsString>) -> Cli {
     let matches = command().get_matches_from(local::rewritten(arguments));
     Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
 }
 
-/// Runs the command that was parsed, prints its error, and returns how it ended.
+/// Runs the parsed command, prints its error, and returns the exit code.
 pub async fn run(cli: Cli) -> Exit {
     let printer = Printer::new(cli.output, cli.color);
     let result = match cli.command {

@@ -1,4 +1,4 @@
-//! `sftpctl package`: the authorizer's zip file, built and checked.
+//! `sftpctl package`: builds and checks the authorizer's zip file.
 
 use std::path::PathBuf;
 
@@ -30,7 +30,7 @@ pub(super) struct Args {
     out: PathBuf,
 }
 
-/// The package of `package/1`.
+/// The package, as `package/1`.
 #[derive(Serialize)]
 struct PackageView<'a> {
     file: &'a str,

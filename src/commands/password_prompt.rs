@@ -1,4 +1,4 @@
-//! A password from stdin or the terminal, never from an argument, which other users of the machine could see.
+//! Reads passwords from stdin or the terminal; arguments would be visible to other users of the machine.
 
 use std::io::{IsTerminal as _, Read as _};
 
@@ -7,22 +7,22 @@ use secrecy::{ExposeSecret as _, SecretString};
 use crate::error::CliError;
 use crate::exit::Exit;
 
-/// More than the longest password; a file that was redirected by mistake is not read whole.
-const MOST_BYTES: u64 = 64 << 10;
+/// Longer than any password; keeps a file that was redirected by mistake from being read whole.
+const MAX_BYTES: u64 = 64 << 10;
 
-/// Reads all of stdin, without one line end after it.
+/// Reads all of stdin, and removes one line end after it.
 ///
 /// # Errors
 /// Stdin cannot be read, or is not UTF-8.
 pub(super) fn read_stdin() -> Result<SecretString, CliError> {
     let mut bytes = Vec::new();
-    std::io::stdin().take(MOST_BYTES).read_to_end(&mut bytes).map_err(|error| unreadable(&error))?;
+    std::io::stdin().take(MAX_BYTES).read_to_end(&mut bytes).map_err(|error| unreadable(&error))?;
     let text =
         String::from_utf8(bytes).map_err(|_| CliError::new(Exit::Usage, "the password on stdin is not valid UTF-8"))?;
     Ok(SecretString::from(without_line_end(&text)))
 }
 
-/// Asks for a password on the terminal. `flags` is what to pass where there is none.
+/// Asks for a password on the terminal. `flags` are the options that the error suggests if there is no terminal.
 ///
 /// # Errors
 /// There is no terminal, or it cannot be read.
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_line_end_is_cut_off_and_nothing_else() {
+    fn only_one_line_end_is_removed() {
         for (text, password) in [
             ("secret", "secret"),
             ("secret\n", "secret"),

@@ -1,4 +1,4 @@
-//! `sftpctl plan`: what a deployment would do.
+//! `sftpctl plan`: shows what a deployment would do.
 
 use std::path::PathBuf;
 
@@ -26,7 +26,7 @@ pub(super) struct Args {
     out: Option<PathBuf>,
 }
 
-/// Shows the plan, and saves it where that was asked for.
+/// Shows the plan, and saves it with `--out`.
 pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
     let mut run = args.env.open(printer).await?;
     let observed = run.observe().await;

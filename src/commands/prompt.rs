@@ -1,4 +1,4 @@
-//! Questions on the terminal.
+//! Confirmation prompts on the terminal.
 
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 
@@ -8,15 +8,15 @@ use crate::exit::Exit;
 /// Asks a question that ends with `[y/N]`.
 ///
 /// # Errors
-/// Any other answer than yes, or no terminal to ask on: both are refusals.
+/// An answer other than yes, or no terminal: both are refusals.
 pub(super) async fn confirm(question: &str) -> Result<(), CliError> {
     expect_answer(question, &["y", "yes"], "--yes").await
 }
 
-/// Asks for the environment's name, or takes it from `--confirm`: what production wants before anything of it is deleted.
+/// Asks for the environment's name, or takes it from `--confirm`. Production requires it before deletions.
 ///
 /// # Errors
-/// Another name, or no terminal to ask on: both are refusals.
+/// Another name, or no terminal: both are refusals.
 pub(super) async fn confirm_by_name(name: &str, typed: Option<&str>, what: &str) -> Result<(), CliError> {
     match typed {
         Some(typed) if typed == name => Ok(()),
@@ -32,9 +32,9 @@ pub(super) async fn confirm_by_name(name: &str, typed: Option<&str>, what: &str)
 }
 
 async fn expect_answer(question: &str, accepted: &[&str], flag: &str) -> Result<(), CliError> {
-    let asked = question.to_owned();
-    // On a thread of its own: while the user thinks, the lock is renewed, and Ctrl-C is heard.
-    match tokio::task::spawn_blocking(move || ask(&asked)).await.ok().flatten() {
+    let question = question.to_owned();
+    // On a separate thread: while the prompt waits, the lock is renewed, and Ctrl-C is handled.
+    match tokio::task::spawn_blocking(move || ask(&question)).await.ok().flatten() {
         Some(answer) if accepted.iter().any(|accepted| answer.eq_ignore_ascii_case(accepted)) => Ok(()),
         Some(_) => Err(CliError::new(Exit::Refused, "not confirmed; nothing was changed")),
         None => Err(CliError::new(Exit::Refused, "cannot prompt: stdin is not a terminal; nothing was changed")
@@ -42,12 +42,12 @@ async fn expect_answer(question: &str, accepted: &[&str], flag: &str) -> Result<
     }
 }
 
-/// `None` where there is no terminal to ask on.
+/// `None` if there is no terminal.
 fn ask(question: &str) -> Option<String> {
     if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
         return None;
     }
-    // Not locked while the user thinks: others may have to write meanwhile, such as the answer to Ctrl-C.
+    // Not locked while the prompt waits: other threads may write to stderr, such as the message after Ctrl-C.
     let mut stderr = std::io::stderr();
     let _ = write!(stderr, "{question} ").and_then(|()| stderr.flush());
     let mut answer = String::new();

@@ -1,4 +1,4 @@
-//! Saved plans in files.
+//! Reads and writes saved plans.
 
 use std::path::Path;
 
@@ -7,23 +7,21 @@ use crate::exit::Exit;
 use sftpctl_core::plan::model::Plan;
 use sftpctl_core::plan::saved::{self, SavedPlanError};
 
-/// Writes a plan.
 pub(super) fn write(path: &Path, plan: &Plan) -> Result<(), CliError> {
     std::fs::write(path, saved::to_text(plan))
         .map_err(|error| CliError::new(Exit::Usage, format!("cannot write {}: {error}", path.display())))
 }
 
-/// Reads a plan.
 pub(super) fn read(path: &Path) -> Result<Plan, CliError> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| CliError::new(Exit::Usage, format!("cannot read {}: {error}", path.display())))?;
     saved::parse(&text).map_err(|error| {
         let message = format!("cannot use {} as a saved plan: {error}", path.display());
-        let newer = matches!(error, SavedPlanError::Newer { .. });
-        let hint = if newer {
-            "upgrade sftpctl, or make the plan again with this one"
+        let is_newer = matches!(error, SavedPlanError::Newer { .. });
+        let hint = if is_newer {
+            "upgrade sftpctl, or plan again with this version"
         } else {
-            "make the plan again with `sftpctl plan --out`"
+            "plan again with `sftpctl plan --out`"
         };
         CliError::new(Exit::Usage, message).hint(hint)
     })

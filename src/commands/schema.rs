@@ -3,7 +3,6 @@
 use crate::exit::Exit;
 use crate::report::streams;
 
-/// Prints the schema.
 pub(super) fn run() -> Exit {
     streams::data(&serde_json::to_string_pretty(&sftpctl_core::spec::schema()).unwrap_or_default());
     Exit::Ok

@@ -1,4 +1,4 @@
-//! `sftpctl status`: what exists.
+//! `sftpctl status`: shows the resources that exist.
 
 use super::args::EnvArgs;
 use crate::error::CliError;
@@ -14,7 +14,6 @@ pub(super) struct Args {
     env: EnvArgs,
 }
 
-/// Shows what exists.
 pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
     let mut run = args.env.open(printer).await?;
     let observed = run.observe().await;
@@ -45,6 +44,6 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
 
 /// Seconds since a run began.
 fn age(run: Option<&LastRun>) -> Option<i64> {
-    let then = run?.started.parse::<jiff::Timestamp>().ok()?;
-    Some((jiff::Timestamp::now().as_second() - then.as_second()).max(0))
+    let started = run?.started.parse::<jiff::Timestamp>().ok()?;
+    Some((jiff::Timestamp::now().as_second() - started.as_second()).max(0))
 }

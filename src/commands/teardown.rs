@@ -1,4 +1,4 @@
-//! `sftpctl teardown`: the removal of an environment.
+//! `sftpctl teardown`: deletes an environment.
 
 use super::args::{EnvArgs, LockTimeout, Yes};
 use super::prompt::{confirm, confirm_by_name};
@@ -37,7 +37,7 @@ pub(super) struct Args {
     confirm: Option<String>,
 }
 
-/// Deletes the environment while it holds the lock.
+/// Deletes the environment under its lock.
 pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
     if !args.env.regions.is_empty() {
         return Err(CliError::new(
@@ -52,10 +52,10 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
 
 async fn teardown(args: &Args, run: &mut Run, printer: Printer) -> Result<Exit, CliError> {
     let options = RemovalOptions { delete_data: args.delete_data };
-    let seen = run.observe().await;
+    let first = run.observe().await;
     match args.orphans {
-        true => run.take_down_orphans(&seen, &args.also_regions).await?,
-        false => run.take_down_everything(&seen).await?,
+        true => run.take_down_orphans(&first, &args.also_regions).await?,
+        false => run.take_down_everything(&first).await?,
     }
     let observed = run.observe().await;
     let (plan, edges) = run.plan_teardown(&observed, options).await?;

@@ -1,4 +1,4 @@
-//! `sftpctl test-login`: a customer's log-in, tried.
+//! `sftpctl test-login`: tries a customer's log-in.
 
 use secrecy::ExposeSecret as _;
 
@@ -36,7 +36,6 @@ pub(super) struct Args {
     source_ip: std::net::IpAddr,
 }
 
-/// Tries the log-in.
 pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
     let (environment, aws) = args.aws.connect(printer).await?;
     let mut regions = login_checks::regions(&environment, &args.regions)?;

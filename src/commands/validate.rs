@@ -1,4 +1,4 @@
-//! `sftpctl validate`: the environment file, offline.
+//! `sftpctl validate`: checks the environment file offline.
 
 use serde::Serialize;
 
@@ -16,17 +16,17 @@ pub(super) struct Args {
     file: FileArgs,
 }
 
-/// The file of `validate/1`.
+/// The checked file, as `validate/1`.
 #[derive(Serialize)]
 struct ValidateView<'a> {
     path: &'a str,
     faults: &'a [Fault],
-    /// Only of a file without faults.
+    /// Only for a file without faults.
     #[serde(skip_serializing_if = "Option::is_none")]
     warnings: Option<&'a [String]>,
 }
 
-/// Shows that the file is valid, or every fault.
+/// Reports that the file is valid, or all its faults.
 pub(super) fn run(args: &Args, printer: Printer) -> Result<Exit, CliError> {
     let (path, source) = args.file.read()?;
     let path = path.display().to_string();

@@ -1,4 +1,4 @@
-//! `sftpctl verify`: a canary at every server.
+//! `sftpctl verify`: logs a canary in at every server.
 
 use super::args::AwsArgs;
 use super::login_checks;
@@ -18,7 +18,6 @@ pub(super) struct Args {
     regions: Vec<String>,
 }
 
-/// Logs a canary in.
 pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
     let (environment, aws) = args.aws.connect(printer).await?;
     let regions = login_checks::regions(&environment, &args.regions)?;

@@ -1,4 +1,4 @@
-//! An account as people and programs see it, without its secrets.
+//! An account as text, JSON and CSV, without its secrets.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -6,10 +6,10 @@ use serde_json::Value;
 use sftp_authorizer::Account;
 use sftp_authorizer::password::Scheme;
 
-/// The header of [`csv`].
+/// The header line for [`csv`].
 pub const CSV_HEADER: &str = "orgid,username,status,password,home,allowed,keys,created,updated";
 
-/// An account of `account/1`.
+/// An account, as `account/1`.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AccountView<'a> {
@@ -18,18 +18,17 @@ pub struct AccountView<'a> {
     username: &'a str,
     status: &'static str,
     home: String,
-    /// How the password is stored; none for an account that has keys only.
+    /// The scheme of the stored password hash; none for an account that has only keys.
     password: Option<&'static str>,
     allowed: Vec<String>,
     public_keys: &'a [String],
     created: Option<&'a str>,
     updated: Option<&'a str>,
-    /// A password that was generated, in the one answer that shows it.
+    /// The generated password, shown only once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub generated_password: Option<&'a str>,
 }
 
-/// The view of an account.
 pub fn view(account: &Account) -> AccountView<'_> {
     AccountView {
         org_id: account.org_id,
@@ -45,7 +44,7 @@ pub fn view(account: &Account) -> AccountView<'_> {
     }
 }
 
-/// Every field that has a value, one to a line.
+/// One line for each field that has a value.
 pub fn lines(view: &AccountView<'_>) -> String {
     let fields = serde_json::to_value(view).unwrap_or_default();
     let line = |(name, value): (&String, &Value)| {
@@ -61,7 +60,7 @@ pub fn lines(view: &AccountView<'_>) -> String {
     fields.as_object().into_iter().flatten().filter_map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// A line of a list.
+/// One line of `users list`.
 pub fn row(view: &AccountView<'_>) -> String {
     let AccountView { org_id, username, status, home, password, .. } = view;
     format!("{org_id:<10} {username:<24} {status:<9} {:<20} {home}", password.unwrap_or("keys"))
@@ -98,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn csv_fields_are_quoted_where_they_must_be() {
+    fn csv_fields_are_quoted_where_required() {
         assert_eq!(csv_field("a"), "a");
         assert_eq!(csv_field("a,\"b\""), "\"a,\"\"b\"\"\"");
     }
@@ -120,7 +119,8 @@ mod tests {
         let json = crate::report::json::line("account/1", &view);
         assert_eq!(
             json,
-            r#"{"allowed":[],"created":null,"home":"/bucket/7","orgid":7,"password":"unknown","publicKeys":[],"schema":"sftpctl/account/1","status":"disabled","updated":null,"username":"jan"}"#
+            r#"{"allowed":[],"created":null,"home":"/bucket/7","orgid":7,"password":"unknown","#.to_owned()
+                + r#""publicKeys":[],"schema":"sftpctl/account/1","status":"disabled","updated":null,"username":"jan"}"#
         );
         assert_eq!(csv(&view), "7,jan,disabled,unknown,/bucket/7,,0,,");
         assert!(!format!("{json}{}{}{}", lines(&view), row(&view), csv(&view)).contains("secret"));

@@ -1,13 +1,13 @@
 //! Faults as annotations of GitHub Actions: workflow commands that mark the line in a pull request. Pure.
 //!
-//! The form and its escapes are those of GitHub's toolkit, `packages/core/src/command.ts`: in a message `%`, CR and LF
-//! are percent-encoded, in a property `:` and `,` too.
+//! Syntax and escapes are those of GitHub's toolkit, `packages/core/src/command.ts`: in a message `%`, CR and LF are
+//! percent-encoded, in a property `:` and `,` too.
 
 use std::path::Path;
 
 use sftpctl_core::spec::Fault;
 
-/// One `::error` line a fault. `path` is relative to the repository, where the program runs.
+/// One `::error` line per fault. `path` is relative to the repository.
 pub fn github(path: &str, faults: &[Fault]) -> String {
     let lines: Vec<String> = faults
         .iter()
@@ -26,7 +26,7 @@ pub fn github(path: &str, faults: &[Fault]) -> String {
     lines.join("\n")
 }
 
-/// The path as it is within the repository, where a job works in a folder of it.
+/// The path relative to the repository's root, even if the job runs in a subfolder `here`.
 pub fn within(workspace: Option<&Path>, here: &Path, path: &Path) -> String {
     let whole = here.join(path);
     let inside = workspace.and_then(|workspace| whole.strip_prefix(workspace).ok());
@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_path_is_that_of_the_repository() {
+    fn path_is_relative_to_the_repository() {
         let path = Path::new("environments/99.yaml");
         assert_eq!(within(Some(Path::new("/w")), Path::new("/w/infra"), path), "infra/environments/99.yaml");
         assert_eq!(within(Some(Path::new("/other")), Path::new("/w"), path), "environments/99.yaml");
@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn properties_and_messages_are_escaped_as_github_does() {
+    fn properties_and_messages_are_escaped() {
         let fault = Fault {
             message: "100% wrong: a,b".into(),
             hint: Some("try\rthis".into()),

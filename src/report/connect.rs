@@ -6,22 +6,21 @@ use serde::Serialize;
 
 use super::shell_word::shell_word;
 
-/// One server, as customers reach it.
+/// One server from a customer's point of view.
 #[derive(Debug)]
 pub struct Endpoint {
     pub region: String,
-    /// Host name to connect to.
     pub host: String,
-    /// Other names that lead here, and whether they may lead elsewhere, too.
+    /// Other names of the server; true for one that resolves to the nearest server, which may be another.
     pub others: Vec<(String, bool)>,
     pub port: u16,
-    /// The server's own name, below any record.
+    /// AWS's name of the server's endpoint.
     pub server: String,
-    /// Type and fingerprint of its host keys.
+    /// Type and fingerprint of each host key.
     pub keys: Vec<(String, String)>,
 }
 
-/// What `connect/1` says.
+/// The endpoints, as `connect/1`.
 #[derive(Debug, Serialize)]
 pub struct ConnectView<'a> {
     username: &'a str,
@@ -47,7 +46,6 @@ struct HostKeyView<'a> {
 }
 
 impl<'a> ConnectView<'a> {
-    /// The view of a customer's servers.
     pub fn new(username: &'a str, endpoints: &'a [Endpoint]) -> Self {
         let view = |endpoint: &'a Endpoint| EndpointView {
             region: &endpoint.region,
@@ -61,7 +59,7 @@ impl<'a> ConnectView<'a> {
     }
 }
 
-/// Lines to pass on to the customer.
+/// The text for the customer.
 pub fn render(username: &str, endpoints: &[Endpoint]) -> String {
     let mut text = String::new();
     for endpoint in endpoints {
@@ -75,7 +73,7 @@ pub fn render(username: &str, endpoints: &[Endpoint]) -> String {
         for (kind, fingerprint) in &endpoint.keys {
             let _ = writeln!(text, "  host key   {kind} {fingerprint}");
         }
-        // The user's part of an address cannot hold an @.
+        // In a URL an @ in the user name must be encoded.
         let user = username.replace('@', "%40");
         let flag = if port == 22 { String::new() } else { format!(" -P {port}") };
         let _ = writeln!(text, "  OpenSSH    sftp{flag} {}", shell_word(&format!("{username}@{host}")));
@@ -114,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn notes_say_what_does_not_work() {
+    fn notes_name_unsupported_operations() {
         let text = render("a", &[]);
         for note in [
             "  - SFTP only. `scp` of OpenSSH 9.0 or later speaks SFTP and works; older ones, and `scp -O`, do not.\n",

@@ -7,7 +7,6 @@ use serde_json::Value;
 
 use sftpctl_engine::drift::model::Report;
 
-/// The report for people.
 pub fn render(report: &Report) -> String {
     let mut text = String::new();
     for drifted in &report.drifted {
@@ -19,11 +18,11 @@ pub fn render(report: &Report) -> String {
         }
     }
     // Hundreds of stack resources share a handful of reasons.
-    let mut unseen: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for thing in &report.unseen {
-        unseen.entry(&thing.why).or_default().push(&thing.resource);
+    let mut reasons: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for unread in &report.unseen {
+        reasons.entry(&unread.why).or_default().push(&unread.resource);
     }
-    for (why, resources) in unseen {
+    for (why, resources) in reasons {
         let _ = writeln!(text, "? not read ({why}): {}", resources.join(", "));
     }
     for rule in &report.unused_ignores {

@@ -1,6 +1,6 @@
 //! Folds long lines at the width of the terminal. Pure.
 
-/// `line` in pieces of at most `width` characters; what follows the first is indented by two more than the line.
+/// `line` in pieces of at most `width` characters; all but the first are indented by two more than the line.
 pub(super) fn fold(line: &str, width: usize) -> String {
     if line.chars().count() <= width {
         return line.to_owned();
@@ -19,7 +19,7 @@ pub(super) fn fold(line: &str, width: usize) -> String {
         if !empty {
             piece.push(' ');
         }
-        // ARNs and documents have no spaces and are cut where the line ends.
+        // ARNs and documents have no spaces and are cut at the end of the line.
         while piece.chars().count() + word.len() > width {
             let room = width.saturating_sub(piece.chars().count()).max(1);
             piece.extend(word.drain(..room));
@@ -48,7 +48,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_line_is_too_wide_and_nothing_is_lost(line in " {0,8}[a-zé→]{1,40}( [a-z:/]{1,50}){0,8}", width in 20usize..80) {
+        fn no_line_is_too_wide_and_no_text_is_lost(
+            line in " {0,8}[a-zé→]{1,40}( [a-z:/]{1,50}){0,8}",
+            width in 20usize..80,
+        ) {
             let folded = fold(&line, width);
             prop_assert!(folded.lines().all(|piece| piece.chars().count() <= width));
             let letters = |text: &str| text.chars().filter(|c| !c.is_whitespace()).collect::<String>();

@@ -1,10 +1,9 @@
-//! What the user chooses of the output: its format, and color.
+//! The user's choices for the output: format and color.
 
 use std::io::IsTerminal as _;
 
 use clap::ValueEnum;
 
-/// The output format.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// For people: a live tree on a terminal, plain lines elsewhere.
@@ -20,7 +19,6 @@ pub enum Format {
     Markdown,
 }
 
-/// When to color.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Color {
     /// On a terminal, unless NO_COLOR is set.
@@ -28,7 +26,6 @@ pub enum Color {
     Auto,
     /// Everywhere, also into files and pipes.
     Always,
-    /// Nowhere.
     Never,
 }
 

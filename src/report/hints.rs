@@ -1,34 +1,33 @@
-//! Commands in hints, with the arguments that this command was given: a command that is copied works on the same environment,
-//! in the same place.
+//! Completes the commands in hints with the arguments of this command, so that a copied command works on the same
+//! environment.
 //!
-//! The engine knows the name of the environment, and neither how its file was named nor where AWS and the state are.
+//! The engine knows only the environment's name, not the options that select the file, AWS and the state.
 
 use std::sync::OnceLock;
 
-/// What this command works on.
+/// The environment that this command works on, and the arguments that select it.
 #[derive(Clone, Debug)]
 pub struct Target {
-    /// Name of the environment.
     pub environment: String,
-    /// The arguments that say which environment and where AWS is: `--env 99 --local`.
+    /// The arguments that select the environment and AWS: `--env 99 --local`.
     pub words: String,
-    /// The argument that says where the state is, where it was given: `--state s3://company-state/`.
+    /// The argument for the state, if one was given: `--state s3://company-state/`.
     pub state: Option<String>,
 }
 
 static TARGET: OnceLock<Target> = OnceLock::new();
 
-/// Commands that hints name without arguments.
+/// Commands that occur in hints without arguments.
 const BARE: [&str; 6] = ["state rebuild", "lock break", "lock show", "status", "deploy", "drift"];
-/// Commands that take no `--state`.
+/// Commands without the option `--state`.
 const STATELESS: [&str; 4] = ["users", "test-login", "verify", "connect-info"];
 
-/// Sets what this command works on; the first call counts.
+/// Sets the target for all later hints; only the first call has an effect.
 pub fn set(target: Target) {
     let _ = TARGET.set(target);
 }
 
-/// A hint whose commands can be copied and run.
+/// The hint with commands that can be copied and run.
 pub fn complete(hint: &str) -> String {
     TARGET.get().map_or_else(|| hint.to_owned(), |target| completed(hint, target))
 }
@@ -56,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn commands_get_the_arguments_that_were_given() {
+    fn commands_get_the_given_arguments() {
         let target = |state: Option<&str>| Target {
             environment: "99".into(),
             words: "--env-file e/99.yaml --local".into(),
@@ -68,8 +67,8 @@ mod tests {
             (
                 Some("--state s"),
                 "`sftpctl lock break`, or sftpctl users show --env 99 --username a",
-                "`sftpctl lock break --env-file e/99.yaml --local --state s`, or sftpctl users show --env-file e/99.yaml \
-                 --local --username a",
+                "`sftpctl lock break --env-file e/99.yaml --local --state s`, \
+                 or sftpctl users show --env-file e/99.yaml --local --username a",
             ),
             (None, "nothing was changed", "nothing was changed"),
         ] {

@@ -1,10 +1,10 @@
-//! `--output json`: one object on a line, with the name and version of its schema. Fields are only ever added within one
-//! version. Pure.
+//! `--output json`: one object on a line, with the name and version of its schema. Within a version, fields are only
+//! added. Pure.
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
-/// The line for a view. `schema` is what follows `sftpctl/`, such as `plan/1`.
+/// The line for a view. `schema` is its name without `sftpctl/`, such as `plan/1`.
 pub fn line(schema: &str, view: &impl Serialize) -> String {
     let mut line = json!({ "schema": format!("sftpctl/{schema}") });
     match (line.as_object_mut(), serde_json::to_value(view)) {
@@ -19,7 +19,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_fields_of_a_view_stand_beside_its_schema() {
+    fn schema_is_a_field_beside_those_of_the_view() {
         assert_eq!(line("x/1", &json!({ "a": 1 })), r#"{"a":1,"schema":"sftpctl/x/1"}"#);
         assert_eq!(line("x/1", &[1, 2]), r#"{"schema":"sftpctl/x/1","value":[1,2]}"#);
     }

@@ -1,10 +1,10 @@
-//! A log-in check in words. Pure.
+//! A log-in check as text. Pure.
 
 use sftpctl_engine::verify::LoginCheck;
 
 use super::hints;
 
-/// One or two lines.
+/// One line, and a second one if there is a hint.
 pub fn render(check: &LoginCheck) -> String {
     let mark = if check.admitted { "ok" } else { "REFUSED" };
     let server = check.server_id.as_deref().unwrap_or("no server");

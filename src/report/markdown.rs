@@ -1,6 +1,6 @@
-//! A plan as Markdown, for the summary of a pull request: a table of the steps, the properties below it, folded. Pure.
+//! A plan as Markdown, for a pull request: a table of the steps, and below it the properties, folded. Pure.
 //!
-//! Pull requests are read by more people than logs are, so values whose names say that they are secret are left out.
+//! More people read pull requests than logs, so values with names such as `password` are not shown.
 
 use std::fmt::Write as _;
 
@@ -9,18 +9,17 @@ use serde_json::Value;
 use sftpctl_core::model::{Action, PropertyChange};
 use sftpctl_core::plan::model::{Plan, Step};
 
-/// Longest value that is shown, in characters.
-const LONGEST: usize = 200;
+/// Characters of a value that are shown.
+const MAX_CHARS: usize = 200;
 
-/// Parts of a property's name that make its value unfit to be shown.
+/// If a property's name contains one of these, its value is not shown.
 const SECRET: [&str; 6] = ["password", "secret", "token", "private", "credential", "apikey"];
 
-/// The summary.
 pub fn render(plan: &Plan) -> String {
     let mut text =
         format!("### sftpctl: environment {} in account {}\n\n", code(&plan.environment), code(&plan.account));
     if plan.is_empty() {
-        text.push_str("Nothing to do: the environment is as its file says.");
+        text.push_str("Nothing to do: the environment matches its file.");
         return text;
     }
     text.push_str("| | where | what | properties |\n|---|---|---|---|\n");
@@ -104,7 +103,7 @@ fn values(property: &PropertyChange) -> (String, String) {
     (shown(property.before.as_ref()), after)
 }
 
-/// The value with everything replaced whose name, at any depth, says that it is secret.
+/// The value with all members replaced, at any depth, whose name contains a part in [`SECRET`].
 fn redacted(name: &str, value: &Value) -> Value {
     let name: String = name.to_lowercase().chars().filter(char::is_ascii_alphanumeric).collect();
     let secret = SECRET.iter().any(|part| name.contains(part));
@@ -114,7 +113,7 @@ fn redacted(name: &str, value: &Value) -> Value {
             .map(|(key, value)| (key.clone(), redacted(key, value)))
             .collect::<serde_json::Map<_, _>>()
             .into(),
-        // Members of a list stand under the list's own name.
+        // Members of a list have the list's name.
         Value::Array(members) => members.iter().map(|member| redacted(&name, member)).collect(),
         Value::String(_) | Value::Number(_) if secret => Value::String("(not shown)".into()),
         other => other.clone(),
@@ -126,12 +125,12 @@ fn shown(value: &Value) -> String {
         Value::String(text) => text.clone(),
         other => other.to_string(),
     };
-    let cut = text.chars().count() > LONGEST;
-    let text: String = text.chars().take(LONGEST).chain(if cut { "…" } else { "" }.chars()).collect();
+    let cut = text.chars().count() > MAX_CHARS;
+    let text: String = text.chars().take(MAX_CHARS).chain(if cut { "…" } else { "" }.chars()).collect();
     code(&text)
 }
 
-/// Text in a table cell or a line: nothing of it is Markdown or HTML.
+/// Text for a table cell or a line, with Markdown and HTML escaped.
 fn cell(text: &str) -> String {
     let mut out = String::new();
     for letter in text.chars() {
@@ -150,7 +149,7 @@ fn cell(text: &str) -> String {
     out
 }
 
-/// Text as code. HTML's element, because a back-tick or a bar in the text would end Markdown's.
+/// Text as code: an HTML element, because a backtick or a bar in the text would end Markdown's code.
 fn code(text: &str) -> String {
     let mut out = String::from("<code>");
     for letter in text.chars() {
@@ -209,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_secret_and_no_markup_gets_through() {
+    fn secrets_and_markup_are_not_shown() {
         let text = render(&plan("variables", json!({ "DB_PASSWORD": "hunter2" }), json!({ "x": "</details>`@team`" })));
         assert!(!text.contains("hunter2"), "{text}");
         assert_eq!(text.matches("</details>").count(), 1, "{text}");

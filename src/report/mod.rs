@@ -1,5 +1,5 @@
-//! Output, and the only place that prints. [`printer`] chooses between JSON and text; [`events`] shows a run while it
-//! goes on; the rest turns data into text and is pure.
+//! Output; no other module prints. [`printer`] chooses between JSON and text; [`events`] shows the progress of a run;
+//! the other modules are pure and turn data into text.
 
 pub mod account;
 pub mod annotations;

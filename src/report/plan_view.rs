@@ -20,7 +20,7 @@ fn sign(action: Action) -> char {
     }
 }
 
-/// The plan for people, in the order of the steps, in lines of at most `width` characters.
+/// The plan in the order of its steps, in lines of at most `width` characters.
 pub fn render(plan: &Plan, width: usize) -> String {
     let whole = whole(plan);
     whole.lines().map(|line| fold(line, width)).collect::<Vec<_>>().join("\n")
@@ -28,7 +28,7 @@ pub fn render(plan: &Plan, width: usize) -> String {
 
 fn whole(plan: &Plan) -> String {
     if plan.is_empty() {
-        return format!("Nothing to do: environment {} is as its file says.", plan.environment);
+        return format!("Nothing to do: environment {} matches its file.", plan.environment);
     }
     let mut text = format!("Environment {} in account {}:\n", plan.environment, plan.account);
     for step in &plan.steps {
@@ -59,7 +59,7 @@ fn lines(text: &mut String, property: &PropertyChange, action: Action) {
         (None, None) => "(none)".to_owned(),
     };
     match (&property.before, &property.after) {
-        // Documents: only what differs inside.
+        // Of documents, only the differences are shown.
         (Some(before @ (Value::Object(_) | Value::Array(_))), Some(after)) => {
             inside(text, &property.name, before, after)
         }
@@ -135,7 +135,8 @@ mod tests {
         let plan = Plan { version: VERSION, environment: "99".into(), account: "1".into(), steps: vec![step] };
         assert_eq!(
             render(&plan, 200),
-            "Environment 99 in account 1:\n\n~ us-west-2  bucket b\n    policy.Statement[0].Action: s3:* → s3:GetObject\n\n\
+            "Environment 99 in account 1:\n\n~ us-west-2  bucket b\n    \
+             policy.Statement[0].Action: s3:* → s3:GetObject\n\n\
              Plan: 0 to create, 1 to change, 0 to delete, 0 to keep."
         );
     }
@@ -143,6 +144,6 @@ mod tests {
     #[test]
     fn an_empty_plan_says_so() {
         let plan = Plan { version: VERSION, environment: "99".into(), account: "1".into(), steps: Vec::new() };
-        assert_eq!(render(&plan, 200), "Nothing to do: environment 99 is as its file says.");
+        assert_eq!(render(&plan, 200), "Nothing to do: environment 99 matches its file.");
     }
 }

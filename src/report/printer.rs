@@ -1,4 +1,4 @@
-//! The one way to put out a result: as JSON where that was asked for, as text everywhere else.
+//! Prints results and errors: as JSON with `--output json`, as text otherwise.
 
 use std::sync::Arc;
 
@@ -27,12 +27,10 @@ struct ErrorView<'a> {
 }
 
 impl Printer {
-    /// A printer for these choices.
     pub fn new(format: Format, color: Color) -> Self {
         Self { format, color }
     }
 
-    /// The output format, for commands with a format of their own.
     pub fn format(self) -> Format {
         self.format
     }
@@ -47,8 +45,8 @@ impl Printer {
         self.color.is_on()
     }
 
-    /// Puts out a result: the view as JSON, or the text, of which nothing is printed if it is empty. `schema` is what
-    /// follows `sftpctl/`, such as `plan/1`.
+    /// Prints a result: the view as JSON, or the text unless it is empty. `schema` is the view's name without
+    /// `sftpctl/`, such as `plan/1`.
     pub fn emit(self, schema: &str, view: &impl Serialize, text: impl FnOnce() -> String) {
         if self.is_json() {
             return streams::data(&json::line(schema, view));
@@ -59,26 +57,26 @@ impl Printer {
         }
     }
 
-    /// Puts out a result that only programs need.
+    /// Prints a result that only programs need.
     pub fn json(self, schema: &str, view: &impl Serialize) {
         self.emit(schema, view, String::new);
     }
 
-    /// Puts out text that only people need: as JSON it is in the events of the run.
+    /// Prints text that only people need; for programs, the events of the run have the same content.
     pub fn text(self, text: impl FnOnce() -> String) {
         if !self.is_json() {
             streams::data(&text());
         }
     }
 
-    /// Puts out a remark on stderr that only people need.
+    /// Prints a remark on stderr that only people need.
     pub fn note(self, text: impl FnOnce() -> String) {
         if !self.is_json() {
             streams::progress(&text());
         }
     }
 
-    /// Puts out the error that ends the command.
+    /// Prints the error that ends the command.
     pub fn error(self, error: &CliError) {
         if self.is_json() {
             let CliError { exit, message, causes, hint } = error;
@@ -86,9 +84,9 @@ impl Printer {
             let view = ErrorView { error: message, causes, hint: hint.as_deref(), exit_code: exit.code() };
             return streams::data(&json::line("error/1", &view));
         }
-        // Rendered faults begin with "error:" themselves.
-        let already = error.message.starts_with("error") || error.message.starts_with('\u{1b}');
-        streams::progress(&if already { error.message.clone() } else { format!("error: {}", error.message) });
+        // Rendered faults already begin with "error:".
+        let has_prefix = error.message.starts_with("error") || error.message.starts_with('\u{1b}');
+        streams::progress(&if has_prefix { error.message.clone() } else { format!("error: {}", error.message) });
         for cause in &error.causes {
             streams::progress(&format!("  because: {cause}"));
         }
@@ -97,7 +95,7 @@ impl Printer {
         }
     }
 
-    /// Shows the events of a run.
+    /// A reporter that shows the events of a run.
     pub fn reporter(self) -> Arc<dyn Reporter> {
         events::reporter(self.format)
     }

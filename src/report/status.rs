@@ -1,4 +1,4 @@
-//! What `status` shows: taken from AWS, with the last run beside it.
+//! The output of `status`: what AWS has, and the last run in the state.
 
 use std::fmt::Write as _;
 
@@ -11,43 +11,38 @@ use sftpctl_core::kind::NodeId;
 use sftpctl_engine::run::Orphans;
 use sftpctl_engine::state::model::LastRun;
 
-/// The status of an environment.
+/// The status of an environment, as `status/1`.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StatusReport {
     pub environment: String,
     pub account: String,
-    /// The last deployment that state remembers.
+    /// The last deployment in the state.
     pub last_deploy: Option<LastRun>,
-    /// Seconds since it began.
+    /// Seconds since the start of that deployment.
     pub deploy_age_seconds: Option<i64>,
-    /// The last run that state remembers.
+    /// The last run in the state.
     pub last_run: Option<LastRun>,
-    /// Seconds since that run began.
+    /// Seconds since the start of that run.
     pub age_seconds: Option<i64>,
-    /// What carries our tag and belongs to nothing in the file; none where only some regions were asked for.
+    /// Resources with the environment's tag that are not in its file; none if the run is limited to some regions.
     pub orphans: Option<Orphans>,
-    /// One row per region.
     pub regions: Vec<RegionRow>,
-    /// Every resource.
     pub resources: Vec<ResourceStatus>,
 }
 
-/// The status of a resource.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ResourceStatus {
-    /// Its name in plans.
     pub id: NodeId,
-    /// Its title for people.
     pub title: String,
     /// `ready`, `missing`, `pending`, `failed`, `drifted`, `foreign`, `unreadable`.
     pub state: &'static str,
-    /// The reason, where it is not `ready`.
+    /// The reason, unless the state is `ready`.
     pub detail: Option<String>,
 }
 
-/// For people, in lines of at most `width` characters.
+/// The status as text, in lines of at most `width` characters.
 pub fn render(report: &StatusReport, width: usize) -> String {
     let mut text = format!("Environment {} in account {}\n", report.environment, report.account);
     match &report.last_deploy {
@@ -69,7 +64,7 @@ pub fn render(report: &StatusReport, width: usize) -> String {
         let _ = writeln!(text, "{}", fold(&line, width));
     }
     let ready = report.resources.len() - notable.len();
-    let _ = write!(text, "{ready} of {} resources are as the environment file says", report.resources.len());
+    let _ = write!(text, "{ready} of {} resources match the environment file", report.resources.len());
     for line in report.orphans.iter().flat_map(|orphans| orphan_lines(orphans, &report.environment)) {
         let _ = write!(text, "\n{}", fold(&line, width));
     }
@@ -92,7 +87,7 @@ fn orphan_lines(orphans: &Orphans, environment: &str) -> Vec<String> {
     lines
 }
 
-/// How a run ended, when it began, and who began it.
+/// The outcome, start and origin of a run.
 fn describe(run: &LastRun, seconds: Option<i64>) -> String {
     // A killed run could not write its outcome.
     let outcome = if run.outcome == "running" { "unfinished (still running, or killed)" } else { &run.outcome };
@@ -117,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn orphans_are_one_line_with_what_to_do() {
+    fn orphans_are_one_line_with_commands() {
         let lines = |found: &[&str], unseen: &[Unseen]| {
             orphan_lines(
                 &Orphans { found: found.iter().map(ToString::to_string).collect(), unseen: unseen.to_vec() },

@@ -1,23 +1,23 @@
-//! The two streams: stdout is data, stderr is for people. A reader that has gone away (`| head`) is not an error.
+//! The two streams: stdout has data, stderr has messages. A closed pipe (`| head`) is not an error.
 
 use std::io::Write as _;
 
-/// Writes a line of data.
+/// Writes a line to stdout.
 pub fn data(text: &str) {
     let _ = writeln!(std::io::stdout().lock(), "{text}");
 }
 
-/// Writes a line for people.
+/// Writes a line to stderr.
 pub fn progress(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
-/// How many characters fit into a line of stdout; any number where it is not a terminal.
+/// The width of stdout in characters; unlimited if it is not a terminal.
 pub fn width() -> usize {
     terminal_size::terminal_size_of(std::io::stdout()).map_or(usize::MAX, |(width, _)| usize::from(width.0.max(20)))
 }
 
-/// How many characters fit into a line of stderr; any number where it is not a terminal.
+/// The width of stderr in characters; unlimited if it is not a terminal.
 pub fn progress_width() -> usize {
     terminal_size::terminal_size_of(std::io::stderr()).map_or(usize::MAX, |(width, _)| usize::from(width.0.max(20)))
 }

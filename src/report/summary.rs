@@ -7,7 +7,7 @@ use comfy_table::{Table, presets};
 use super::fold::fold;
 use sftpctl_core::events::{RegionRow, Summary};
 
-/// The summary for people, in lines of at most `width` characters.
+/// The summary as text, in lines of at most `width` characters.
 pub fn render(summary: &Summary, width: usize) -> String {
     let mut text = String::new();
     if summary.command == "deploy" {
@@ -36,7 +36,7 @@ pub fn render(summary: &Summary, width: usize) -> String {
     text
 }
 
-/// One row per region; a block per region where a row would not fit into `width` characters.
+/// One row per region, or one block per region if a row would be longer than `width` characters.
 pub fn regions(rows: &[RegionRow], width: usize) -> String {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).set_header(["region", "stack", "server", "state", "host name"]);

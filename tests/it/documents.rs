@@ -1,7 +1,7 @@
-//! The documentation names tests that there are.
+//! The tests that the documentation names exist.
 
 #[test]
-fn every_line_of_what_happens_if_is_backed_by_a_test() {
+fn every_row_of_what_happens_if_names_a_test() {
     let root = sftpctl_testkit::programs::root();
     let document = std::fs::read_to_string(root.join("docs/what-happens-if.md")).unwrap();
     let lines: Vec<&str> = document.lines().filter(|line| line.starts_with("| ")).skip(1).collect();

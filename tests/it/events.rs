@@ -1,10 +1,10 @@
-//! The events of `--output json`: their form stays as it is.
+//! The events of `--output json`: their schema does not change.
 
 use sftpctl_core::events::{Event, Outcome, RegionRow, Summary};
 use sftpctl_core::kind::{Kind, NodeId};
 use sftpctl_core::model::{Action, Change, PropertyChange};
 
-/// Every kind of event there is: one that is added and not told here does not compile.
+/// Every kind of event and outcome; a new one that is missing here is a compile error.
 fn events() -> Vec<Event> {
     let step = || "us-west-2/server".parse::<NodeId>().unwrap();
     let change = Change {
@@ -91,9 +91,9 @@ fn events() -> Vec<Event> {
     all
 }
 
-/// What pipelines read: a field that goes or is renamed is another version of the form.
+/// Pipelines read the events: removing or renaming a field requires a new version of the schema.
 #[test]
-fn the_form_of_every_event() {
+fn every_event_keeps_its_schema() {
     let lines: Vec<String> = events().iter().map(|event| serde_json::to_string(event).unwrap()).collect();
     insta::assert_snapshot!("events_1", lines.join("\n"));
 }

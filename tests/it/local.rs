@@ -1,4 +1,4 @@
-//! `sftpctl local` where it starts nothing.
+//! `sftpctl local` in cases in which it starts nothing.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -10,7 +10,7 @@ use std::process::Command;
 use crate::site::{Site, shown, text};
 
 #[test]
-fn a_taken_port_is_named() {
+fn taken_port_is_reported() {
     let cloud = Site::stopped();
     let _taken = TcpListener::bind(("127.0.0.1", cloud.cloud_port)).unwrap();
     let output = cloud.run(&["local", "start", "--port", &cloud.cloud_port.to_string()]);
@@ -21,7 +21,7 @@ fn a_taken_port_is_named() {
 }
 
 #[test]
-fn a_recycled_process_id_is_left_alone() {
+fn process_with_a_recycled_id_is_left_alone() {
     let cloud = Site::stopped();
     let mut stranger = Command::new("sleep").arg("600").spawn().unwrap();
     let process = serde_json::json!({ "pid": stranger.id(), "started": 1 });

@@ -1,5 +1,5 @@
-//! The tests of the whole program; one binary, so that it is linked once. Those that need an emulator of AWS are in
-//! `on_local_cloud`, a name by which `scripts/test quick` leaves them out.
+//! Tests of the whole program, in one binary, so that it is linked only once. Those that need an emulator of AWS are in
+//! `on_local_cloud`; `scripts/test quick` skips them by that name.
 
 mod deployer_policy;
 mod documents;

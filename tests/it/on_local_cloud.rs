@@ -1,4 +1,4 @@
-//! The program end to end: processes, clients that nobody here wrote, and an AWS on this machine.
+//! The program end to end: real processes, third-party clients, and an AWS on this machine.
 
 mod choices;
 mod contract;

@@ -1,4 +1,4 @@
-//! What is common to the commands and needs no AWS: colours and completions.
+//! Options that all commands share and that need no AWS: color and completions.
 
 use std::process::{Command, Stdio};
 
@@ -6,7 +6,7 @@ use crate::on_local_cloud::terminal::Terminal;
 use crate::site::{shown, succeeded, text, tool};
 
 #[test]
-fn colours_are_for_terminals_and_for_who_asks() {
+fn color_is_used_on_terminals_or_on_request() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("bad.yaml"), "version: 1\nenvironmnet: x\n").unwrap();
     let validate = |color: &[&str]| {
@@ -32,9 +32,9 @@ fn colours_are_for_terminals_and_for_who_asks() {
     }
 }
 
-/// The script of each shell, and what bash makes of it.
+/// Each shell's script has content, and bash completes with its own.
 #[test]
-fn completions_complete() {
+fn completion_scripts_work() {
     let program = sftpctl_testkit::programs::sftpctl();
     let program = program.display().to_string();
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {

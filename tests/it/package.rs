@@ -29,7 +29,8 @@ fn packages_are_reproducible_and_unsuitable_binaries_are_refused() {
     assert!(!dir.path().join("large.zip").exists());
     let read = |name: &str| std::fs::read(dir.path().join(name)).unwrap();
     assert!(read("one.zip") == read("two.zip"));
-    let script = "import sys,zipfile;z=zipfile.ZipFile(sys.argv[1]);i=z.infolist();print([(e.filename,oct(e.external_attr>>16)) for e in i])";
+    let script = "import sys, zipfile; z = zipfile.ZipFile(sys.argv[1]); \
+                  print([(e.filename, oct(e.external_attr >> 16)) for e in z.infolist()])";
     let listed = tool("python3", "python3").args(["-c", script, "one.zip"]).current_dir(dir.path()).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&listed.stdout).trim(), "[('bootstrap', '0o100755')]");
 

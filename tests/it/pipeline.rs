@@ -1,4 +1,4 @@
-//! What the files of the pipelines say, and what their steps do before they ask AWS.
+//! The pipelines' files, and the part of their steps that needs no AWS.
 
 use crate::on_local_cloud::pipeline::{Inputs, fails, holds, inputs, names, steps, yaml};
 use crate::site::Site;
@@ -18,11 +18,11 @@ fn each_stage_runs_its_steps_and_an_unknown_stage_fails() {
 
     let site = Site::stopped();
     for stage in ["", "deplyo", "Plan", "plan\n::add-mask::99"] {
-        let said = fails(&site, inputs(stage), "Stage", 2);
-        let commands: Vec<&str> = said.lines().filter(|line| line.starts_with("::")).collect();
-        assert!(commands[0].starts_with("::error::no stage "), "{said}");
-        assert!(commands[0].ends_with(": validate, plan, deploy, verify, drift"), "{said}");
-        assert_eq!(commands.len(), 1, "{said}");
+        let output = fails(&site, inputs(stage), "Stage", 2);
+        let commands: Vec<&str> = output.lines().filter(|line| line.starts_with("::")).collect();
+        assert!(commands[0].starts_with("::error::no stage "), "{output}");
+        assert!(commands[0].ends_with(": validate, plan, deploy, verify, drift"), "{output}");
+        assert_eq!(commands.len(), 1, "{output}");
     }
 }
 
@@ -37,8 +37,8 @@ fn faults_are_marked_in_the_file() {
     let site = Site::stopped();
     site.edit(|file| file.replace("99-5: us-west-2", "99-5: us-west-9"));
     for stage in ["validate", "plan"] {
-        let said = fails(&site, inputs(stage), "Validate", 2);
-        assert!(said.contains("::error file=environments/99.yaml,line=19,col="), "{said}");
+        let output = fails(&site, inputs(stage), "Validate", 2);
+        assert!(output.contains("::error file=environments/99.yaml,line=19,col="), "{output}");
     }
 }
 

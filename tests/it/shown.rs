@@ -1,4 +1,4 @@
-//! What people read: plans and help, as snapshots. `INSTA_UPDATE=always cargo test` writes them anew; read them then.
+//! Snapshots of plans, summaries and help. `INSTA_UPDATE=always cargo test` rewrites them; review the changes.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -27,7 +27,7 @@ fn deploy(all: &[Arc<dyn Resource>], actual: &Actual) -> Plan {
     planner::deploy("99", "111111111111", all, &[], actual).unwrap().0
 }
 
-/// Everything as it is wanted.
+/// An AWS in which every resource is as wanted.
 fn as_wanted(all: &[Arc<dyn Resource>]) -> Actual {
     let mut actual = Actual::new();
     for id in graph::order(&graph::upwards(all).unwrap()) {
@@ -52,19 +52,19 @@ fn set(actual: &mut Actual, id: &str, name: &'static str, value: impl Into<Value
 }
 
 #[test]
-fn a_first_plan() {
+fn plan_of_a_first_deployment() {
     let plan = deploy(&resources(&environment()), &Actual::new());
     insta::assert_snapshot!("plan_create", plan_view::render(&plan, WIDE));
     insta::assert_snapshot!("plan_create_60_columns", plan_view::render(&plan, NARROW));
 }
 
 #[test]
-fn a_plan_of_changes_with_a_replacement() {
+fn plan_of_changes_with_a_replacement() {
     let environment = environment();
     let all = resources(&environment);
     let mut actual = as_wanted(&all);
     assert!(deploy(&all, &actual).is_empty());
-    // The stack of before: another time-out, and a function of another name, which cannot be changed in place.
+    // The earlier stack has another timeout, and another function name, which cannot be changed in place.
     let code = Code { bucket: "code".into(), key: "key".into() };
     let mut before = render(&environment, "us-west-2", &code).unwrap().template;
     before["Resources"]["Authorizer"]["Properties"]["FunctionName"] = "lambda-of-before".into();
@@ -82,11 +82,11 @@ fn a_plan_of_changes_with_a_replacement() {
     insta::assert_snapshot!("plan_update_60_columns", plan_view::render(&plan, NARROW));
     let json = serde_json::to_value(&plan).unwrap();
     insta::assert_snapshot!("plan_update_json_step", serde_json::to_string_pretty(&json["steps"][0]).unwrap());
-    assert_eq!(serde_json::from_value::<Plan>(json).unwrap(), plan, "what is saved is what was planned");
+    assert_eq!(serde_json::from_value::<Plan>(json).unwrap(), plan, "a saved plan equals the original");
 }
 
 #[test]
-fn a_plan_of_a_teardown() {
+fn plan_of_a_teardown() {
     let all = resources(&environment());
     let removals: Vec<_> = all
         .iter()
@@ -104,7 +104,7 @@ fn a_plan_of_a_teardown() {
 }
 
 #[test]
-fn the_end_of_a_run() {
+fn summary_of_a_run() {
     let row = |region: &str, server: Option<&str>| RegionRow {
         region: region.into(),
         stack: Some("UPDATE_COMPLETE".into()),
@@ -138,7 +138,7 @@ fn no_line_of_a_plan_is_wider_than_the_terminal() {
     }
 }
 
-/// Paths of a command and of all below it.
+/// Collects the paths of a command and of all its subcommands.
 fn paths(command: &clap::Command, path: &str, all: &mut Vec<String>) {
     all.push(path.to_owned());
     for below in command.get_subcommands() {
@@ -146,12 +146,12 @@ fn paths(command: &clap::Command, path: &str, all: &mut Vec<String>) {
     }
 }
 
-/// What the program prints for `--help`; one file for each command.
+/// The output of `--help`, in one file for each command.
 #[test]
-fn the_help_of_every_command() {
+fn help_of_every_command() {
     let mut all = Vec::new();
     paths(&commands::command(), "sftpctl", &mut all);
-    // The help of `sftpctl local` is that of its own program.
+    // `sftpctl-local` prints the help of `sftpctl local`.
     for path in all.iter().filter(|path| *path != "sftpctl local") {
         let arguments = path.split(' ').chain(["--help"]);
         let help = commands::command().term_width(100).try_get_matches_from(arguments).unwrap_err().to_string();
@@ -161,7 +161,7 @@ fn the_help_of_every_command() {
 }
 
 #[test]
-fn a_manual_page_of_every_command() {
+fn manual_page_of_every_command() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("man1");
     let mut man = std::process::Command::new(sftpctl_testkit::programs::sftpctl());
@@ -179,9 +179,8 @@ fn a_manual_page_of_every_command() {
     }
 }
 
-/// README's list of exit codes is the program's.
 #[test]
-fn the_readme_lists_the_exit_codes_that_there_are() {
+fn readme_lists_all_exit_codes() {
     let readme = include_str!("../../README.md");
     let (_, list) = readme.split_once("| code | meaning |\n|---|---|\n").unwrap();
     let plain = |text: &str| text.replace(['`', '|'], " ").split_whitespace().collect::<Vec<_>>().join(" ");

@@ -1,4 +1,4 @@
-//! The environment file, as the program reads it.
+//! The program reads an environment file.
 
 use rstest::rstest;
 

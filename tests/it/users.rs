@@ -1,4 +1,4 @@
-//! `sftpctl users` against an AWS that answers what the test scripts.
+//! `sftpctl users` with a stub for AWS.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use crate::stub::{Reply, Stub};
 const BUCKET: &str = "pl-pt99-5-uploads";
 
 #[tokio::test]
-async fn a_list_goes_on_to_the_last_page() {
+async fn list_continues_to_the_last_page() {
     let stub = Stub::new().await;
     let caller = "<GetCallerIdentityResponse><GetCallerIdentityResult><Account>111111111111</Account>\
                   <Arn>arn:aws:iam::111111111111:user/u</Arn></GetCallerIdentityResult></GetCallerIdentityResponse>";
@@ -28,7 +28,7 @@ async fn a_list_goes_on_to_the_last_page() {
         "dynamodb:Scan",
         [
             page(&[account(11), account(12)], Some(12)),
-            // A page may have nothing on it, and others behind it.
+            // An empty page need not be the last.
             page(&[], Some(20)),
             page(&[json!({ "orgid": { "N": "21" }, "username": { "S": "broken" } }), account(22)], None),
         ],
@@ -46,8 +46,8 @@ async fn a_list_goes_on_to_the_last_page() {
     let names: Vec<&str> = listed.lines().skip(1).filter_map(|row| row.split(',').nth(1)).collect();
     assert_eq!(names, ["user11", "user12", "user22"], "{listed}");
     assert!(text(&output.stderr).contains("broken"), "{}", shown(&output));
-    let begins = stub.asked("dynamodb:Scan").into_iter().map(|asked| {
-        let body: Value = serde_json::from_str(&asked.body).unwrap();
+    let begins = stub.asked("dynamodb:Scan").into_iter().map(|request| {
+        let body: Value = serde_json::from_str(&request.body).unwrap();
         body["ExclusiveStartKey"]["orgid"]["N"].as_str().map(str::to_owned)
     });
     assert_eq!(begins.collect::<Vec<_>>(), [None, Some("12".to_owned()), Some("20".to_owned())]);

@@ -69,7 +69,7 @@ def all_cases():
     call("another path than signed", invocation, alter=lambda headers, path: path.replace(urllib.parse.quote(USERNAME), "another"))
     call("another query than signed", invocation, alter=lambda headers, path: path.replace("192.0.2.1", "192.0.2.2"))
     call("signed for another region", invocation, region="us-east-2")
-    call("keys that nobody has", Credentials("ASIAFAKEFAKEFAKEFAKE", "fake-secret", "fake"))
+    call("unknown keys", Credentials("ASIAFAKEFAKEFAKEFAKE", "fake-secret", "fake"))
     call("the keys of an account, of no role", Credentials(ACCOUNT, "fake-secret"))
     call("another role", customer)
     call("an unknown stage", invocation, path=PATH.replace("/prod/", "/test/"))

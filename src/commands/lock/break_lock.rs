@@ -1,6 +1,6 @@
 //! `sftpctl lock break`.
 
-use super::{LockView, nobody};
+use super::{LockView, unlocked};
 use crate::commands::args::{StateArgs, Yes};
 use crate::commands::prompt::confirm;
 use crate::error::CliError;
@@ -18,7 +18,7 @@ pub(super) struct Args {
     yes: Yes,
 }
 
-/// Breaks the lock, whether or not its document can be read.
+/// Breaks the lock, even if its document is damaged.
 pub(super) async fn run(args: &Args, printer: Printer) -> Result<Exit, CliError> {
     let (environment, _, store) = args.state.open(printer).await?;
     let lock = store.lock();
@@ -27,7 +27,7 @@ pub(super) async fn run(args: &Args, printer: Printer) -> Result<Exit, CliError>
         found => found?,
     };
     let Some((lease, _)) = found.filter(|(lease, _)| !lease.released) else {
-        printer.emit("lock/1", &LockView::default(), || nobody(&environment.name));
+        printer.emit("lock/1", &LockView::default(), || unlocked(&environment.name));
         return Ok(Exit::Ok);
     };
     let holder = lease.holder.describe();

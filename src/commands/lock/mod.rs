@@ -25,24 +25,23 @@ pub(super) struct Args {
 enum Verb {
     /// Show who holds the lock
     Show(show::Args),
-    /// Break the lock, whoever holds it
+    /// Break the lock of any run
     Break(break_lock::Args),
 }
 
-/// The lock of `lock/1`.
+/// The lock, as `lock/1`.
 #[derive(Debug, Default, Serialize)]
 struct LockView {
-    /// Who holds it now.
+    /// The lease of the current holder.
     lock: Option<Lease>,
-    /// Who held it until it was broken.
+    /// The lease that was broken.
     #[serde(skip_serializing_if = "Option::is_none")]
     broken: Option<Lease>,
-    /// Whether its document was damaged.
+    /// Whether the document of a broken lock was damaged.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     damaged: bool,
 }
 
-/// Runs the verb.
 pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
     match args.verb {
         Verb::Show(args) => show::run(&args, printer).await,
@@ -50,6 +49,6 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
     }
 }
 
-fn nobody(environment: &str) -> String {
+fn unlocked(environment: &str) -> String {
     format!("Environment {environment} is not locked.")
 }

@@ -1,6 +1,6 @@
 //! `sftpctl lock show`.
 
-use super::{LockView, nobody};
+use super::{LockView, unlocked};
 use crate::commands::args::StateArgs;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -21,7 +21,7 @@ pub(super) async fn run(args: &Args, printer: Printer) -> Result<Exit, CliError>
     let lock = found.map(|(lease, _)| lease).filter(|lease| !lease.released);
     let view = LockView { lock, ..LockView::default() };
     printer.emit("lock/1", &view, || match &view.lock {
-        None => nobody(&environment.name),
+        None => unlocked(&environment.name),
         Some(lease) => format!(
             "{}\nrenewed {}; expires {} s after its last renewal",
             lease.holder.describe(),

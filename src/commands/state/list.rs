@@ -14,13 +14,12 @@ pub(super) struct Args {
     state: StateArgs,
 }
 
-/// The environments of `states/1`.
+/// The environments, as `states/1`.
 #[derive(Serialize)]
 struct EnvironmentsView {
     environments: Vec<String>,
 }
 
-/// Lists the environments.
 pub(super) async fn run(args: &Args, printer: Printer) -> Result<Exit, CliError> {
     let (_, _, store) = args.state.open(printer).await?;
     let view = EnvironmentsView { environments: store.environments().await? };

@@ -1,4 +1,4 @@
-//! `sftpctl state`: what sftpctl remembers between runs.
+//! `sftpctl state`: shows and moves what sftpctl remembers between runs.
 
 mod list;
 mod rebuild;
@@ -30,7 +30,6 @@ enum Verb {
     Move(relocate::Args),
 }
 
-/// Runs the verb.
 pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
     match args.verb {
         Verb::List(args) => list::run(&args, printer).await,

@@ -20,14 +20,13 @@ pub(super) struct Args {
     lock_timeout: LockTimeout,
 }
 
-/// The rebuilt state of `state/1`.
+/// The rebuilt state, as `state/1`.
 #[derive(Serialize)]
 struct RebuiltView {
     address: String,
     rebuilt: bool,
 }
 
-/// Rebuilds the state.
 pub(super) async fn run(args: &Args, printer: Printer) -> Result<Exit, CliError> {
     if !args.env.regions.is_empty() {
         return Err(CliError::new(Exit::Usage, "the state covers all regions and is rebuilt from all of them")

@@ -26,14 +26,13 @@ pub(super) struct Args {
     yes: Yes,
 }
 
-/// The moved state of `state/1`.
+/// The moved state, as `state/1`.
 #[derive(Serialize)]
 struct MovedView {
     address: String,
     place: String,
 }
 
-/// Moves the state.
 pub(super) async fn run(args: &Args, printer: Printer) -> Result<Exit, CliError> {
     let (environment, aws, from) = args.state.open(printer).await?;
     let (from_place, to) = (args.state.place(&environment), run::store(&aws, &environment, &args.to));

@@ -17,14 +17,13 @@ pub(super) struct Args {
     state: StateArgs,
 }
 
-/// The state of `state/1`.
+/// The state, as `state/1`.
 #[derive(Serialize)]
 struct StateView<'a> {
     state: &'a State,
     unfinished: &'a [Entry],
 }
 
-/// Shows the state.
 pub(super) async fn run(args: &Args, printer: Printer) -> Result<Exit, CliError> {
     let (environment, _, store) = args.state.open(printer).await?;
     let remembered = store.load().await?;

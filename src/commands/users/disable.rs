@@ -13,7 +13,7 @@ pub(super) struct Args {
     account: Selection,
 }
 
-/// Disables the account, also where its item is malformed: a repair must not enable it.
+/// Disables the account, even if its item is malformed: a later repair must not enable it.
 pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
     let accounts = args.account.accounts(printer).await?;
     if let Some(item) = args.account.find_malformed(&accounts).await? {

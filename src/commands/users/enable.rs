@@ -13,7 +13,6 @@ pub(super) struct Args {
     account: Selection,
 }
 
-/// Enables the account.
 pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
     let accounts = args.account.accounts(printer).await?;
     let before = args.account.find(&accounts).await?;

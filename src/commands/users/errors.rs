@@ -1,4 +1,4 @@
-//! Errors of accounts, with exit codes and hints. Pure.
+//! Exit codes and hints for account errors. Pure.
 
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -6,7 +6,7 @@ use sftpctl_accounts::AccountError;
 use sftpctl_accounts::change::ChangeError;
 use sftpctl_accounts::create::CreateError;
 
-/// An account's error. `aws` and `who` are the arguments that named the environment and the account.
+/// `aws` and `who` are the arguments that select the environment and the account.
 pub(super) fn explain(error: AccountError, aws: &str, who: &str) -> CliError {
     let (exit, hint) = match &error {
         AccountError::Aws(error) => (Exit::Failed, error.hint()),
@@ -26,7 +26,7 @@ pub(super) fn explain(error: AccountError, aws: &str, who: &str) -> CliError {
     CliError::from_error(exit, &error, hint)
 }
 
-/// An error of a new account with this user name and number.
+/// As [`explain`], for a new account with this user name and organisation ID.
 pub(super) fn explain_create(error: CreateError, aws: &str, username: &str, org_id: i64) -> CliError {
     let exit = match error {
         CreateError::Account(error) => {
@@ -46,7 +46,7 @@ pub(super) fn explain_create(error: CreateError, aws: &str, username: &str, org_
     CliError::from_error(exit, &error, error.hint())
 }
 
-/// An error of a changed account; `explain` knows which account it is.
+/// As [`explain`], for a changed account; the argument `explain` adds the account to the hint.
 pub(super) fn explain_change(error: ChangeError, explain: impl FnOnce(AccountError) -> CliError) -> CliError {
     match error {
         ChangeError::Rule(error) => CliError::from_error(Exit::Usage, &error, None),

@@ -23,7 +23,7 @@ pub(super) struct Args {
     cluster: Option<String>,
 }
 
-/// Lists the accounts as their pages are read.
+/// Lists the accounts page by page.
 pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
     let (environment, aws) = args.aws.connect(printer).await?;
     let accounts = Accounts::new(Arc::clone(&aws), &environment);

@@ -46,7 +46,6 @@ enum Verb {
     List(list::Args),
 }
 
-/// Runs the verb.
 pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
     match args.verb {
         Verb::Add(args) => add::run(args, printer).await,

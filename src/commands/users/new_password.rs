@@ -16,14 +16,14 @@ pub(super) struct PasswordArgs {
     generate_password: bool,
 }
 
-/// A password, and whether it must be shown because it was generated here.
+/// A password; a generated one must be shown.
 pub(super) struct NewPassword {
     secret: SecretString,
     is_generated: bool,
 }
 
 impl PasswordArgs {
-    /// Whether a password was asked for, rather than left to be asked for on the terminal.
+    /// Whether an option for the password was given; otherwise the terminal is the only source.
     pub(super) fn are_given(&self) -> bool {
         self.password_stdin || self.generate_password
     }
@@ -45,7 +45,6 @@ impl PasswordArgs {
 }
 
 impl NewPassword {
-    /// The password.
     pub(super) fn expose(&self) -> &str {
         self.secret.expose_secret()
     }

@@ -18,7 +18,6 @@ pub(super) struct Args {
     password: PasswordArgs,
 }
 
-/// Sets a new password.
 pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
     let accounts = args.account.accounts(printer).await?;
     let before = args.account.find(&accounts).await?;

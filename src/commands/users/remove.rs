@@ -19,7 +19,7 @@ pub(super) struct Args {
     yes: Yes,
 }
 
-/// Removes the account, or a malformed item in its place.
+/// Removes the account, even if its item is malformed.
 pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
     let accounts = args.account.accounts(printer).await?;
     if let Some(item) = args.account.find_malformed(&accounts).await? {

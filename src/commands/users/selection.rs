@@ -1,4 +1,4 @@
-//! Which account, and reading it.
+//! The arguments that select an account.
 
 use std::sync::Arc;
 
@@ -15,12 +15,12 @@ pub(super) struct Selection {
     #[command(flatten)]
     pub(super) aws: AwsArgs,
     #[command(flatten)]
-    pub(super) who: Who,
+    pub(super) key: AccountKey,
 }
 
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = false)]
-pub(super) struct Who {
+pub(super) struct AccountKey {
     /// The account's user name
     #[arg(long, value_name = "NAME")]
     username: Option<String>,
@@ -30,24 +30,22 @@ pub(super) struct Who {
 }
 
 impl Selection {
-    /// The accounts of the environment.
     pub(super) async fn accounts(&self, printer: Printer) -> Result<Accounts, CliError> {
         let (environment, aws) = self.aws.connect(printer).await?;
         Ok(Accounts::new(Arc::clone(&aws), &environment))
     }
 
-    /// The account.
     pub(super) async fn find(&self, accounts: &Accounts) -> Result<Account, CliError> {
-        let found = match (&self.who.username, self.who.orgid) {
+        let found = match (&self.key.username, self.key.orgid) {
             (Some(name), _) => accounts.by_name(name).await,
             (None, id) => accounts.by_org(id.unwrap_or_default()).await,
         };
         found.map_err(|error| self.explain(error))
     }
 
-    /// The item, where it is the only one selected and is not a valid account.
+    /// The selected item, if it is the only one and not a valid account.
     pub(super) async fn find_malformed(&self, accounts: &Accounts) -> Result<Option<Item>, CliError> {
-        let mut found = accounts.raw(self.who.orgid, self.who.username.as_deref()).await?;
+        let mut found = accounts.raw(self.key.orgid, self.key.username.as_deref()).await?;
         let is_alone = found.len() == 1 && Account::from_item(&found[0]).is_err();
         Ok(if is_alone { found.pop() } else { None })
     }
@@ -58,14 +56,14 @@ impl Selection {
     }
 
     fn words(&self) -> String {
-        match (&self.who.username, self.who.orgid) {
+        match (&self.key.username, self.key.orgid) {
             (Some(name), _) => format!("--username {}", shell_word(name)),
             (None, id) => format!("--orgid {}", id.unwrap_or_default()),
         }
     }
 }
 
-/// What a malformed item says of itself.
+/// A malformed item's user name and organisation ID, `?` for each that is missing.
 pub(super) fn label(item: &Item) -> String {
     let text = |name: &str| match item.get(name) {
         Some(Attribute::Text(text) | Attribute::Number(text)) => text.clone(),

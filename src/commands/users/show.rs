@@ -15,7 +15,6 @@ pub(super) struct Args {
     account: Selection,
 }
 
-/// Shows the account.
 pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
     let accounts = args.account.accounts(printer).await?;
     let account = args.account.find(&accounts).await?;

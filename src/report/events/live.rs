@@ -12,7 +12,6 @@ use crate::report::streams;
 use sftpctl_core::events::{Event, Outcome, Reporter};
 use sftpctl_core::kind::NodeId;
 
-/// The tree.
 #[derive(Debug)]
 pub(super) struct Live {
     multi: MultiProgress,
@@ -25,7 +24,7 @@ struct Tree {
     steps: BTreeMap<NodeId, Step>,
 }
 
-/// A step in flight: its line, its title, and the line below with what happens inside it.
+/// A step in flight: its line, its title, and the line below for its latest event.
 #[derive(Debug)]
 struct Step {
     line: ProgressBar,
@@ -33,9 +32,9 @@ struct Step {
     news: Option<ProgressBar>,
 }
 
-/// Title and words in one line: where it is narrow, the title is cut, since the words are what changes.
+/// Title and words in one line. On a narrow terminal the title is cut, because the words change and it does not.
 fn fitted(title: &str, words: &str) -> String {
-    // Spinner, elapsed time and the spaces between.
+    // The spinner, the elapsed time and the spaces take 12 columns.
     let room = streams::progress_width().saturating_sub(12);
     let (long, wanted) = (title.chars().count(), words.chars().count() + 2);
     if long + wanted <= room || room < 30 {
@@ -74,14 +73,14 @@ impl Live {
         tree.steps.insert(step.clone(), Step { line: bar, title: title.to_owned(), news: None });
     }
 
-    fn say(&self, step: &NodeId, words: &str) {
+    fn show_words(&self, step: &NodeId, words: &str) {
         let tree = self.tree.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(step) = tree.steps.get(step) {
             step.line.set_message(fitted(&step.title, words));
         }
     }
 
-    /// The latest of what happens inside a step, in a line below it.
+    /// Shows the latest event inside a step in a line below it.
     fn news(&self, step: &NodeId, line: &str) {
         let mut tree = self.tree.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(step) = tree.steps.get_mut(step) else { return };
@@ -118,7 +117,7 @@ impl Live {
             text.push('\n');
             text.push_str(&fold(&format!("    {line}"), width));
         }
-        // Only a closed terminal refuses, and then nobody reads it.
+        // Fails only if the terminal is closed; the output has no reader then.
         let _ = self.multi.println(text);
     }
 }
@@ -130,19 +129,19 @@ impl Reporter for Live {
             Event::StepStarted { step, title, change, .. } => {
                 self.started(step, doing(change.action), title);
             }
-            Event::StepWaiting { step, status } => self.say(step, status),
+            Event::StepWaiting { step, status } => self.show_words(step, status),
             Event::StepNews { step, line } => self.news(step, line),
             Event::Stopping => {
-                // Only a closed terminal refuses, and then nobody reads it.
+                // Fails only if the terminal is closed; the output has no reader then.
                 let _ = self.multi.println(fold(STOPPING, streams::progress_width()));
             }
-            Event::StepRetried { step, reason } => self.say(step, &format!("retrying: {reason}")),
+            Event::StepRetried { step, reason } => self.show_words(step, &format!("retrying: {reason}")),
             Event::StepFinished { step, outcome, seconds } => self.finished(step, outcome, *seconds),
         }
     }
 
     fn note(&self, line: &str) {
-        // Only a closed terminal refuses, and then nobody reads it.
+        // Fails only if the terminal is closed; the output has no reader then.
         let _ = self.multi.println(line);
     }
 }

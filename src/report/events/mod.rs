@@ -1,4 +1,4 @@
-//! The events of a run as they come: a live tree on a terminal, plain lines for pipes, JSON lines for programs.
+//! Shows the events of a run: as a live tree on a terminal, plain lines for pipes, JSON lines for programs.
 
 mod json;
 mod live;
@@ -15,7 +15,7 @@ use self::live::Live;
 use self::plain::Plain;
 use super::format::Format;
 
-/// What shows the events in a format.
+/// The reporter for a format.
 pub(super) fn reporter(format: Format) -> Arc<dyn Reporter> {
     match format {
         Format::Json => Arc::new(Json),

@@ -8,7 +8,7 @@ use crate::report::streams;
 use sftpctl_core::events::{Event, Reporter};
 use sftpctl_core::kind::NodeId;
 
-/// Titles by step, remembered from the step's start.
+/// Titles by step, from the events of their start.
 type Titles = Mutex<BTreeMap<NodeId, String>>;
 
 fn title(titles: &Titles, step: &NodeId) -> String {
@@ -16,7 +16,6 @@ fn title(titles: &Titles, step: &NodeId) -> String {
     titles.get(step).cloned().unwrap_or_else(|| step.local_name().to_owned())
 }
 
-/// One line per event.
 #[derive(Debug, Default)]
 pub(super) struct Plain {
     titles: Titles,

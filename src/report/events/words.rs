@@ -1,4 +1,4 @@
-//! The words that lines and the live tree share. Pure.
+//! The words for plain lines and the live tree. Pure.
 
 use sftpctl_core::events::Outcome;
 use sftpctl_core::model::Action;
@@ -16,7 +16,7 @@ pub(super) fn doing(action: Action) -> &'static str {
     }
 }
 
-/// Sign and words for the end of a step, and further lines below.
+/// Sign and words for the end of a step, and further lines.
 pub(super) fn ended(outcome: &Outcome) -> (char, String, Vec<String>) {
     match outcome {
         Outcome::Changed => ('✓', "done".into(), Vec::new()),
@@ -35,11 +35,11 @@ pub(super) fn ended(outcome: &Outcome) -> (char, String, Vec<String>) {
     }
 }
 
-/// The answer to the first Ctrl-C.
+/// The message after the first Ctrl-C.
 pub(super) const STOPPING: &str =
     "stopping after the calls in flight; AWS continues what it has started. Press Ctrl-C again to exit now";
 
-/// How long a step took, if it was begun.
+/// The duration of a step, if it was started.
 pub(super) fn took(outcome: &Outcome, seconds: f64) -> String {
     match outcome {
         Outcome::Blocked { .. } | Outcome::Stopped => String::new(),

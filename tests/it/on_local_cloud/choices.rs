@@ -1,9 +1,9 @@
-//! What an environment may choose besides the defaults: records by latency, aliases, Transfer's legacy logs.
+//! Optional settings of an environment: latency records, aliases, Transfer Family's legacy logs.
 
 use crate::site::Site;
 
 #[test]
-fn latency_records_and_aliases_stand_are_repaired_and_go_with_the_file() {
+fn latency_records_and_aliases_are_created_repaired_and_deleted() {
     let site = Site::new();
     let chosen = "\n  latency: true\n  aliases: { 99-5.xx.net: us-east-2 }";
     site.edit(|file| file.replace("zone: xx.net", &format!("zone: xx.net{chosen}")));
@@ -11,10 +11,11 @@ fn latency_records_and_aliases_stand_are_repaired_and_go_with_the_file() {
     let whole = r#"[["99-5.xx.net", "", 300, "us-east-2"], ["99-uploads-us-east-2.xx.net", "", 300, "us-east-2"], "#
         .to_owned()
         + r#"["99-uploads-us-west-2.xx.net", "", 300, "us-west-2"], "#
-        + r#"["99-uploads.xx.net", "us-east-2", 300, "us-east-2"], ["99-uploads.xx.net", "us-west-2", 300, "us-west-2"]]"#;
+        + r#"["99-uploads.xx.net", "us-east-2", 300, "us-east-2"], "#
+        + r#"["99-uploads.xx.net", "us-west-2", 300, "us-west-2"]]"#;
     assert_eq!(site.aws(&["records"]), whole);
 
-    // By hand: each alone is planned and repaired, also the one of two that share a name.
+    // Each manual change is planned alone and repaired, even to one of two records that share a name.
     for (action, name, latency, step) in [
         ("DELETE", "99-uploads.xx.net", "us-east-2", "global/record/99-uploads.xx.net/us-east-2"),
         ("UPSERT", "99-uploads.xx.net", "us-east-2", "global/record/99-uploads.xx.net/us-east-2"),
@@ -27,7 +28,7 @@ fn latency_records_and_aliases_stand_are_repaired_and_go_with_the_file() {
         assert_eq!(site.aws(&["records"]), whole, "{action} {name}");
     }
 
-    // What the file drops goes, and nothing else.
+    // Only the records that are no longer in the file are deleted.
     site.edit(|file| file.replace(chosen, ""));
     let mut planned = site.planned();
     planned.sort();
@@ -38,13 +39,14 @@ fn latency_records_and_aliases_stand_are_repaired_and_go_with_the_file() {
     ];
     assert_eq!(planned, dropped);
     site.deploy();
-    let rest = r#"[["99-uploads-us-east-2.xx.net", "", 300, "us-east-2"], ["99-uploads-us-west-2.xx.net", "", 300, "us-west-2"]]"#;
+    let rest = r#"[["99-uploads-us-east-2.xx.net", "", 300, "us-east-2"], "#.to_owned()
+        + r#"["99-uploads-us-west-2.xx.net", "", 300, "us-west-2"]]"#;
     assert_eq!(site.aws(&["records"]), rest);
     assert_eq!(site.planned(), Vec::<String>::new());
 }
 
 #[test]
-fn a_logging_role_takes_the_place_of_structured_logs_and_gives_it_back() {
+fn logging_role_replaces_structured_logs_and_back() {
     let site = Site::new();
     site.aws(&["make-role", "transfer-logs"]);
     let chosen = "\nserver: { logging_role: transfer-logs }\n";
@@ -62,7 +64,7 @@ fn a_logging_role_takes_the_place_of_structured_logs_and_gives_it_back() {
 }
 
 #[test]
-fn a_record_that_somebody_pointed_elsewhere_is_left_where_it_is() {
+fn redirected_record_is_left_alone() {
     let site = Site::new();
     let alias = "\n  aliases: { 99-5.xx.net: us-east-2 }";
     site.edit(|file| file.replace("zone: xx.net", &format!("zone: xx.net{alias}")));
@@ -76,7 +78,7 @@ fn a_record_that_somebody_pointed_elsewhere_is_left_where_it_is() {
     );
     assert_eq!(site.aws(&["record-target", "99-5.xx.net"]), r#"["new.example.com"]"#);
 
-    // The same at the end of all, for a record that the file still has.
+    // The same in a teardown, with a record that is still in the file.
     site.aws(&["point-record", "99-uploads-us-east-2.xx.net", "new.example.com"]);
     let teardown = site.ends_with(0, &["teardown", "--env", "99", "--local", "--yes"]);
     assert!(teardown.contains("it points to new.example.com, which is not a server of this environment"), "{teardown}");

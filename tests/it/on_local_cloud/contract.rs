@@ -1,5 +1,5 @@
-//! What holds for every kind of resource alike, against the local cloud, where every kind is what it is. The engine's own
-//! tests hold the same against AWS in memory.
+//! The contract that every kind of resource keeps, tested on the local cloud with the real resources. The engine's
+//! tests check the same contract with an AWS in memory.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -22,7 +22,7 @@ fn word(outcome: &sftpctl_core::events::Outcome) -> String {
     serde_json::to_value(outcome).unwrap()["outcome"].as_str().unwrap().to_owned()
 }
 
-/// The counted operations that change something.
+/// The number of calls of each mutating operation.
 fn mutations(calls: &Value) -> Vec<String> {
     let reads = ["Describe", "Get", "List", "Head", "Lookup"];
     let mut found = Vec::new();
@@ -35,12 +35,12 @@ fn mutations(calls: &Value) -> Vec<String> {
     found
 }
 
-/// Of every kind: made once however often it is asked for, nothing differs afterwards, an old plan does nothing, and
-/// what is gone can be deleted again.
+/// Every kind is created once even if it is requested again, does not differ afterwards, is unchanged by an old plan,
+/// and can be deleted again after its deletion.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_kind_keeps_the_contract_on_the_local_cloud() {
     let site = Site::new();
-    // Makes the hosted zone, which is there beforehand on AWS.
+    // Creates the hosted zone, which exists beforehand on AWS.
     site.planned();
     let options = ConnectOptions {
         endpoint_url: Some(site.endpoint()),
@@ -53,17 +53,17 @@ async fn every_kind_keeps_the_contract_on_the_local_cloud() {
     let all = resources(&environment);
     let nothing = observe(&aws, &all, &BTreeMap::new()).await.actual;
     let old_plan = planner::deploy("99", "111111111111", &all, &[], &nothing).unwrap();
-    let made = drive::run(&aws, &all, old_plan.clone(), nothing.clone(), Task::Apply).await;
-    for (id, outcome) in &made.outcomes {
+    let first = drive::run(&aws, &all, old_plan.clone(), nothing.clone(), Task::Apply).await;
+    for (id, outcome) in &first.outcomes {
         assert!(["changed", "unchanged"].contains(&word(outcome).as_str()), "{id}: {outcome:?}");
     }
     for resource in &all {
         let live = resource.read(&aws, None).await.unwrap();
-        assert!(live.is_some(), "{} is there", resource.id());
-        assert_eq!(resource.diff(live.as_ref(), &made.actual), None, "{}", resource.id());
+        assert!(live.is_some(), "{} exists", resource.id());
+        assert_eq!(resource.diff(live.as_ref(), &first.actual), None, "{}", resource.id());
     }
 
-    // The plan of before once more, by a run that knows nothing: everything is found as it should be.
+    // The old plan again, by a run without state: everything is found as wanted.
     site.aws(&["post", "/_sftpctl/calls/reset"]);
     let again = drive::run(&aws, &all, old_plan, nothing, Task::Apply).await;
     for (id, outcome) in &again.outcomes {

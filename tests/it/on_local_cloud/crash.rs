@@ -44,8 +44,8 @@ fn crash_matrix_sample_converges() {
         .env_remove("RUST_LOG");
     // The script fails by itself if a cell failed or was left out, or if too many runs ended before they were
     // disturbed.
-    let said = succeeded("the crash matrix", &command.output().unwrap());
-    assert!(said.contains("done 8: ") && said.contains(" 0 failed"), "{said}");
+    let output = succeeded("the crash matrix", &command.output().unwrap());
+    assert!(output.contains("done 8: ") && output.contains(" 0 failed"), "{output}");
 }
 
 #[test]
@@ -58,8 +58,8 @@ fn random_sequences_match_the_model() {
         .args(["--sequences", "4", "--steps", "8", "--seed", "21", "--shorten-minutes", "0"])
         .env("SFTPCTL_PACKAGE", authorizer())
         .env_remove("RUST_LOG");
-    let said = succeeded("the sequences", &command.output().unwrap());
-    assert!(said.contains(" and 4 of 9 steps") && said.contains(": 0 failed"), "{said}");
+    let output = succeeded("the sequences", &command.output().unwrap());
+    assert!(output.contains(" and 4 of 9 steps") && output.contains(": 0 failed"), "{output}");
 }
 
 #[test]
@@ -115,8 +115,8 @@ fn unverifiable_creation_stops_every_plan() {
         let refused = site.run(arguments);
         assert_eq!(refused.status.code(), Some(1), "{arguments:?}: {}", shown(&refused));
     }
-    let said = shown(&site.run(&DEPLOY));
-    assert!(said.contains("an earlier run may have created resources that cannot be checked right now"), "{said}");
+    let output = shown(&site.run(&DEPLOY));
+    assert!(output.contains("an earlier run may have created resources that cannot be checked right now"), "{output}");
     site.ok(&["local", "faults", "clear"]);
     site.ok(&DEPLOY);
     assert_eq!(servers(&site), ["us-east-2", "us-west-2"]);
@@ -220,9 +220,9 @@ impl<'a> Mount<'a> {
 
 /// Asserts that a deployment with its state in `place` failed with an error that names the place, and changed nothing.
 fn refuses_state(site: &Site, place: &Path, run: &Output, words: &str) {
-    let (place, said) = (place.to_str().unwrap(), shown(run));
-    assert_eq!(run.status.code(), Some(2), "{said}");
-    assert!(said.contains(place) && said.contains(words) && said.contains("with --state"), "{said}");
+    let (place, output) = (place.to_str().unwrap(), shown(run));
+    assert_eq!(run.status.code(), Some(2), "{output}");
+    assert!(output.contains(place) && output.contains(words) && output.contains("with --state"), "{output}");
     assert_eq!(site.aws(&["left"]), "[]", "{place}");
 }
 
@@ -246,9 +246,9 @@ fn run_stopped_by_a_full_disk_resumes_with_another_state_folder() {
     let site = Site::new();
     // Room for the lock, the state and the head of the journal, each of which is written to a temporary file first.
     let stopped = Mount::new(&site, "small", "size=24k").deploy(&site);
-    let said = shown(&stopped);
-    assert!(matches!(stopped.status.code(), Some(1 | 2 | 6)), "{said}");
-    assert!(said.contains("No space left on device"), "{said}");
+    let output = shown(&stopped);
+    assert!(matches!(stopped.status.code(), Some(1 | 2 | 6)), "{output}");
+    assert!(output.contains("No space left on device"), "{output}");
     site.ok(&DEPLOY);
     assert_eq!(servers(&site), ["us-east-2", "us-west-2"]);
     assert_eq!(site.planned(), Vec::<String>::new());

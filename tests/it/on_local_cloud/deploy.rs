@@ -181,8 +181,8 @@ fn wrong_account_is_refused_and_production_requires_its_name() {
     let site = Site::new();
     let output = on_aws(&site, "333333333333");
     assert_eq!(output.status.code(), Some(3), "{}", shown(&output));
-    let said = shown(&output);
-    assert!(said.contains("111111111111") && said.contains("333333333333"), "{said}");
+    let printed = shown(&output);
+    assert!(printed.contains("111111111111") && printed.contains("333333333333"), "{printed}");
 
     site.ok(&["deploy", "--env", "prod", "--local", "--yes"]);
     let refused = site.ends_with(3, &["teardown", "--env", "prod", "--local", "--yes"]);

@@ -198,8 +198,8 @@ fn manually_created_resources_are_adopted_unchanged() {
     let named = format!("us-west-2/server={server}");
     let import: Vec<&str> =
         ["import", "--env", "99", "--local"].into_iter().chain(ids.split(' ')).chain([named.as_str()]).collect();
-    let asked = site.ends_with(3, &import);
-    assert!(asked.contains("pass --yes"), "{asked}");
+    let refused = site.ends_with(3, &import);
+    assert!(refused.contains("pass --yes"), "{refused}");
     assert_eq!(site.oracle("handmade.py", &["look"]), before, "a preview changes nothing");
     site.ok(&[import.as_slice(), &["--yes"]].concat());
     assert!(site.ok(&["import", "--env", "99", "--local"]).contains("Nothing to adopt."));

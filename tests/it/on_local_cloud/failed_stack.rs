@@ -20,16 +20,16 @@ fn failed_stack_reports_its_cause_and_the_next_run_recreates_it() {
     assert_eq!(failed.status.code(), Some(6), "{}", shown(&failed));
 
     // The cause without the rollback's events, what is left, and the steps that were not started because of it.
-    let said = text(&failed.stderr);
-    let from = said.find("stack sftp-99-upload-us-west-2: failed").unwrap_or_else(|| panic!("{said}"));
-    let told: Vec<&str> = said[from..].lines().take_while(|line| !line.starts_with("us-east")).collect();
-    let told = told.join("\n");
-    assert!(told.contains("ended in ROLLBACK_COMPLETE"), "{told}");
+    let output = text(&failed.stderr);
+    let from = output.find("stack sftp-99-upload-us-west-2: failed").unwrap_or_else(|| panic!("{output}"));
+    let failure: Vec<&str> = output[from..].lines().take_while(|line| !line.starts_with("us-east")).collect();
+    let failure = failure.join("\n");
+    assert!(failure.contains("ended in ROLLBACK_COMPLETE"), "{failure}");
     assert!(
-        told.contains(&format!("'AWS::S3::Bucket' with identifier '{BUCKET}' already exists at /Resources/")),
-        "{told}"
+        failure.contains(&format!("'AWS::S3::Bucket' with identifier '{BUCKET}' already exists at /Resources/")),
+        "{failure}"
     );
-    assert!(said.contains("us-west-2: server: not begun: us-west-2/stack is not finished"), "{said}");
+    assert!(output.contains("us-west-2: server: not begun: us-west-2/stack is not finished"), "{output}");
     // Resources that do not need that stack exist.
     assert_eq!(site.ports().into_keys().collect::<Vec<_>>(), ["us-east-2"]);
 

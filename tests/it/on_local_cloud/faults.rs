@@ -42,7 +42,7 @@ fn servers(site: &Site, account: &str) -> Vec<String> {
 #[test]
 fn each_protocol_has_its_own_error_codes() {
     let site = Site::new();
-    let asked = |service: &str, operation: &str| site.oracle("faults.py", &[service, operation]);
+    let respond = |service: &str, operation: &str| site.oracle("faults.py", &[service, operation]);
     let calls = [
         ("transfer", "list_servers", "400 ThrottlingException", "500 InternalServerError"),
         ("dynamodb", "list_tables", "400 ThrottlingException", "500 InternalServerError"),
@@ -55,19 +55,19 @@ fn each_protocol_has_its_own_error_codes() {
     ];
     add(&site, &["*", "throttle", "--account", "222222222222"]);
     for (service, operation, throttled, _) in calls {
-        assert_eq!(asked(service, operation), throttled);
+        assert_eq!(respond(service, operation), throttled);
     }
     clear(&site);
     add(&site, &["*", "error500", "--account", "222222222222"]);
     for (service, operation, _, failed) in calls {
-        assert_eq!(asked(service, operation), failed);
+        assert_eq!(respond(service, operation), failed);
     }
     clear(&site);
 
     // `--skip` and `--count` limit a rule.
     add(&site, &["transfer.List*", "error=403:Odd:no", "--skip", "1", "--count", "1", "--region", "us-west-2"]);
-    let seen: Vec<String> = (0..3).map(|_| asked("transfer", "list_servers")).collect();
-    assert_eq!(seen, [r#"{"Servers": []}"#, "403 Odd", r#"{"Servers": []}"#]);
+    let responses: Vec<String> = (0..3).map(|_| respond("transfer", "list_servers")).collect();
+    assert_eq!(responses, [r#"{"Servers": []}"#, "403 Odd", r#"{"Servers": []}"#]);
     let list = site.ok(&["local", "faults", "list", "--output", "json"]);
     let list: Value = serde_json::from_str(&list).unwrap();
     assert_eq!((&list["rules"][0]["matched"], &list["rules"][0]["applied"]), (&2.into(), &1.into()), "{list}");
@@ -78,32 +78,32 @@ fn each_protocol_has_its_own_error_codes() {
 #[test]
 fn responses_can_be_lost_stale_or_incomplete() {
     let site = Site::new();
-    let asked = |operation: &str, input: &str| site.oracle("faults.py", &["transfer", operation, input]);
+    let respond = |operation: &str, input: &str| site.oracle("faults.py", &["transfer", operation, input]);
     let count = || servers(&site, "222222222222").len();
     add(&site, &["transfer.CreateServer", "reset-before", "--count", "1"]);
-    assert_eq!(asked("create_server", SERVER), "ConnectionClosedError");
+    assert_eq!(respond("create_server", SERVER), "ConnectionClosedError");
     assert_eq!(count(), 0, "the call never arrived");
     add(&site, &["transfer.CreateServer", "reset-after", "--count", "1"]);
-    assert_eq!(asked("create_server", SERVER), "ConnectionClosedError");
+    assert_eq!(respond("create_server", SERVER), "ConnectionClosedError");
     assert_eq!(count(), 1, "the call took effect");
     clear(&site);
 
     add(&site, &["transfer.ListServers", "stale=10m"]);
-    let before = asked("list_servers", "{}");
-    asked("create_server", SERVER);
-    assert_eq!(asked("list_servers", "{}"), before);
+    let before = respond("list_servers", "{}");
+    respond("create_server", SERVER);
+    assert_eq!(respond("list_servers", "{}"), before);
     clear(&site);
-    assert_ne!(asked("list_servers", "{}"), before);
+    assert_ne!(respond("list_servers", "{}"), before);
 
     add(&site, &["*.*", "hide-new=10m", "--only", "reads"]);
-    let before = asked("list_servers", "{}");
-    asked("create_server", SERVER);
-    assert_eq!(asked("list_servers", "{}"), before);
+    let before = respond("list_servers", "{}");
+    respond("create_server", SERVER);
+    assert_eq!(respond("list_servers", "{}"), before);
     let iam = |operation: &str, input: &str| site.oracle("faults.py", &["iam", operation, input]);
     iam("create_role", TRUST);
     assert_eq!(iam("get_role", r#"{"RoleName": "r"}"#), "404 NoSuchEntity");
     clear(&site);
-    assert_ne!(asked("list_servers", "{}"), before);
+    assert_ne!(respond("list_servers", "{}"), before);
     assert!(iam("get_role", r#"{"RoleName": "r"}"#).contains("RoleId"));
 
     // Calls are logged in order, with their kind and the fault that was injected.
@@ -151,8 +151,8 @@ fn rerun_after_a_kill_around_create_server_leaves_one_server_per_region() {
         add(&site, &["transfer.CreateServer", fault, "--region", "us-west-2"]);
         let mut run = deploying(&site);
         until("the call is held", || (front(&site, "GET", "faults")["holds"].as_array()?.len() == 1).then_some(()));
-        let there = servers(&site, "111111111111").iter().filter(|region| *region == "us-west-2").count();
-        assert_eq!(there, had_effect, "{fault}");
+        let count = servers(&site, "111111111111").iter().filter(|region| *region == "us-west-2").count();
+        assert_eq!(count, had_effect, "{fault}");
         run.0.kill().unwrap();
         run.0.wait().unwrap();
         until("the caller is gone", || front(&site, "GET", "faults")["holds"].as_array()?.is_empty().then_some(()));
@@ -186,8 +186,8 @@ fn throttles_errors_and_lost_responses_only_delay_a_deployment() {
 fn expired_credentials_stop_a_run_that_can_be_resumed() {
     let site = Site::new();
     add(&site, &["*", "error=400:ExpiredTokenException:the token has expired", "--only", "mutating", "--skip", "12"]);
-    let said = site.ends_with(6, &["deploy", "--env", "99", "--local", "--yes"]);
-    assert!(said.contains("sign in again"), "{said}");
+    let output = site.ends_with(6, &["deploy", "--env", "99", "--local", "--yes"]);
+    assert!(output.contains("sign in again"), "{output}");
     clear(&site);
     site.deploy();
     assert_eq!(site.planned(), Vec::<String>::new());
@@ -203,8 +203,8 @@ fn credentials_expiring_at_a_journal_write_stop_a_run_that_can_be_resumed() {
     let expired = "error=400:ExpiredToken:the token has expired";
     add(&site, &["s3.PutObject", expired, "--object", "*.journal", "--skip", "1"]);
     let deploy = ["deploy", "--env", "99", "--local", "--yes", "--no-verify", "--state", state];
-    let said = site.ends_with(6, &deploy);
-    assert!(said.contains("sign in again"), "{said}");
+    let output = site.ends_with(6, &deploy);
+    assert!(output.contains("sign in again"), "{output}");
     clear(&site);
     site.ok(&deploy);
     site.aws(&["properties"]);
@@ -216,14 +216,15 @@ fn with_program(site: &Site, times: u32) -> Command {
     let folder = site.dir.path();
     let program = folder.join("credentials");
     let script = format!(
-        "#!/bin/sh\necho x >> {0}/asked\n[ $(wc -l < {0}/asked) -le {times} ] || {{ echo 'the session is over' >&2; exit 1; }}\n\
-         date -u -d '+5 seconds' '+{{\"Version\":1,\"AccessKeyId\":\"111111111111\",\"SecretAccessKey\":\"fake-secret\",\
-         \"Expiration\":\"%Y-%m-%dT%H:%M:%SZ\"}}'\n",
+        "#!/bin/sh\necho x >> {0}/calls\n\
+         [ $(wc -l < {0}/calls) -le {times} ] || {{ echo 'the session is over' >&2; exit 1; }}\n\
+         date -u -d '+5 seconds' '+{{\"Version\":1,\"AccessKeyId\":\"111111111111\",\
+         \"SecretAccessKey\":\"fake-secret\",\"Expiration\":\"%Y-%m-%dT%H:%M:%SZ\"}}'\n",
         folder.display()
     );
     std::fs::write(&program, script).unwrap();
     std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
-    let _ = std::fs::remove_file(folder.join("asked"));
+    let _ = std::fs::remove_file(folder.join("calls"));
     let config = folder.join("aws-config");
     std::fs::write(&config, format!("[profile p]\ncredential_process = {}\n", program.display())).unwrap();
     let endpoint = site.endpoint();
@@ -242,15 +243,15 @@ fn credentials_are_refreshed_mid_run_until_the_session_ends() {
     // The account's hosted zone exists beforehand, as on AWS.
     site.planned();
     let stopped = with_program(&site, 60).output().unwrap();
-    let said = shown(&stopped);
-    assert_eq!(stopped.status.code(), Some(6), "{said}");
-    assert!(said.contains("sign in again"), "{said}");
-    assert!(!said.contains("retrying"), "it is no passing fault: {said}");
-    // The same command with a run that lasts goes on; it needed new credentials many times.
+    let output = shown(&stopped);
+    assert_eq!(stopped.status.code(), Some(6), "{output}");
+    assert!(output.contains("sign in again"), "{output}");
+    assert!(!output.contains("retrying"), "this fault is not transient: {output}");
+    // The same command resumes while the session lasts; the credentials are refreshed many times.
     let done = with_program(&site, 10_000).output().unwrap();
     assert!(done.status.success(), "{}", shown(&done));
-    let asked = std::fs::read_to_string(site.dir.path().join("asked")).unwrap().lines().count();
-    assert!(asked > 10, "{asked}");
+    let refreshes = std::fs::read_to_string(site.dir.path().join("calls")).unwrap().lines().count();
+    assert!(refreshes > 10, "{refreshes}");
     site.aws(&["properties"]);
 }
 
@@ -261,8 +262,8 @@ fn stop_before_any_call_releases_the_lock() {
     let mut command = site.command(&["deploy", "--env", "99", "--local", "--yes"]);
     let mut run = Running(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
     until("the run reads", || (!front(&site, "GET", "faults")["holds"].as_array()?.is_empty()).then_some(()));
-    let held = shown(&site.run(&["lock", "show", "--env", "99", "--local"]));
-    assert!(held.contains("deploy by "), "{held}");
+    let locked = shown(&site.run(&["lock", "show", "--env", "99", "--local"]));
+    assert!(locked.contains("deploy by "), "{locked}");
     let sent = tool("kill", "procps").args(["-s", "TERM", &run.0.id().to_string()]).status().unwrap();
     assert!(sent.success());
     assert_eq!(run.0.wait().unwrap().code(), Some(130));
@@ -277,8 +278,8 @@ fn unreadable_resource_fails_the_drift_check() {
     let site = Site::deployed("");
     site.ok(&["drift", "--env", "99", "--local"]);
     add(&site, &["transfer.Describe*", "error=403:AccessDeniedException:no", "--region", "us-west-2"]);
-    let said = site.ends_with(1, &["drift", "--env", "99", "--local"]);
-    assert!(said.contains("us-west-2/server"), "{said}");
+    let output = site.ends_with(1, &["drift", "--env", "99", "--local"]);
+    assert!(output.contains("us-west-2/server"), "{output}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! `--output json`: every line of every command is one object that names its form, and the forms stay as they are.
+//! `--output json`: every line of every command is one object that names its schema, and the schemas do not change.
 
 use std::collections::BTreeSet;
 use std::process::Output;
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::site::{Site, shown, text, with_input};
 
-/// The forms that a command's lines have; each line must be JSON, and nothing but data may be on stdout.
+/// The schemas of a command's lines; each line must be JSON, and only data may be on stdout.
 fn forms(output: &Output) -> BTreeSet<String> {
     let lines = text(&output.stdout);
     let form = |line: &str| {
@@ -18,7 +18,7 @@ fn forms(output: &Output) -> BTreeSet<String> {
 }
 
 #[test]
-fn every_line_names_its_form() {
+fn every_line_names_its_schema() {
     let site = Site::new();
     let check = |code: i32, arguments: &[&str], wanted: &[&str]| {
         let mut command = site.command(arguments);

@@ -1,6 +1,5 @@
-//! The local cloud, as it is: real processes, real MiniStack, botocore as the client.
-//!
-//! The virtual environment is made once, by the product itself, and shared by all tests.
+//! The local cloud: real processes, the real MiniStack, and botocore as the client. `sftpctl-local` creates the virtual
+//! environment once, and all tests share it.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -12,7 +11,7 @@ use sftpctl_testkit::programs::{root, venv};
 use crate::site::{Site, shown, text, until};
 
 fn is_alive(pid: i64) -> bool {
-    // A zombie has ended; only its parent hasn't looked.
+    // A zombie has ended, but its parent has not waited for it.
     fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
 }
 
@@ -40,12 +39,12 @@ fn listens_on(pid: i64) -> Vec<String> {
 }
 
 #[test]
-fn everything_is_still_there_after_a_restart() {
+fn everything_survives_a_restart() {
     let cloud = Site::with_times(&[]);
-    let made = cloud.oracle("local_cloud.py", &["fill"]);
+    let created = cloud.oracle("local_cloud.py", &["fill"]);
     let before = cloud.status();
     assert_eq!(before["running"], true);
-    assert_eq!(before["servers"][0]["serverId"], made.trim());
+    assert_eq!(before["servers"][0]["serverId"], created.trim());
     assert_eq!(before["servers"][0]["region"], "us-west-2");
 
     cloud.start(&[]);
@@ -60,25 +59,25 @@ fn everything_is_still_there_after_a_restart() {
     assert_eq!(text(&cloud.run(&["local", "stop"]).stdout), "not running\n");
 
     cloud.start(&[]);
-    assert_eq!(cloud.oracle("local_cloud.py", &["verify"]), made);
+    assert_eq!(cloud.oracle("local_cloud.py", &["verify"]), created);
 }
 
 #[test]
-fn a_killed_front_loses_nothing() {
+fn killed_front_loses_no_data() {
     let cloud = Site::with_times(&[]);
-    let made = cloud.oracle("local_cloud.py", &["fill"]);
+    let created = cloud.oracle("local_cloud.py", &["fill"]);
     let before = cloud.status();
     signal("-KILL", before["pid"].as_i64().unwrap());
     until("the front's end", || (!is_alive(before["pid"].as_i64().unwrap())).then_some(()));
-    // Its MiniStack is an orphan now; the next start ends it, which lets it write its state.
+    // Its MiniStack is orphaned now; the next start ends it gracefully, so that it writes its state.
     cloud.start(&[]);
     assert!(!is_alive(before["ministack"]["pid"].as_i64().unwrap()));
-    assert_eq!(cloud.oracle("local_cloud.py", &["verify"]), made);
+    assert_eq!(cloud.oracle("local_cloud.py", &["verify"]), created);
 }
 
 /// MiniStack itself leaves them behind.
 #[test]
-fn functions_end_with_the_cloud() {
+fn functions_stop_with_the_local_cloud() {
     for killed in [false, true] {
         let cloud = Site::with_times(&[]);
         let function: i64 = cloud.oracle("local_cloud.py", &["function"]).trim().parse().unwrap();
@@ -92,7 +91,7 @@ fn functions_end_with_the_cloud() {
 }
 
 #[test]
-fn the_front_ends_when_ministack_does() {
+fn front_exits_with_ministack() {
     let cloud = Site::with_times(&[]);
     let status = cloud.status();
     signal("-KILL", status["ministack"]["pid"].as_i64().unwrap());
@@ -113,15 +112,15 @@ fn nothing_listens_beyond_loopback() {
 }
 
 #[test]
-fn transfer_is_as_the_service_model_says() {
+fn transfer_matches_the_service_model() {
     let cloud = Site::with_times(&["--server-start-time", "10m"]);
     let counts = cloud.oracle("transfer_model.py", &[]);
     assert!(counts.ends_with(", 0 faults"), "{counts}");
 }
 
-/// Oracle: `ssh-keygen -l`.
+/// The oracle is `ssh-keygen -l`.
 #[test]
-fn a_host_key_has_the_fingerprint_that_clients_show() {
+fn host_key_has_the_fingerprint_of_ssh_keygen() {
     let cloud = Site::with_times(&[]);
     for (kind, format) in [("ed25519", "RFC4716"), ("ecdsa", "RFC4716"), ("rsa", "RFC4716"), ("rsa", "PEM")] {
         let key = cloud.dir.path().join(format!("{kind}-{format}"));
@@ -139,7 +138,7 @@ fn a_host_key_has_the_fingerprint_that_clients_show() {
 }
 
 #[test]
-fn other_calls_pass_untouched() {
+fn other_calls_pass_unchanged() {
     Site::with_times(&[]).oracle("local_cloud.py", &["pass-through"]);
 }
 
@@ -149,17 +148,17 @@ fn a_stack_tags_its_buckets() {
 }
 
 #[test]
-fn a_stack_operation_with_its_token_is_begun_once() {
+fn stack_operation_with_a_token_starts_once() {
     Site::with_times(&[]).oracle("local_cloud.py", &["request-tokens"]);
 }
 
 #[test]
-fn services_take_the_time_they_are_told() {
+fn configured_service_times_are_simulated() {
     Site::with_times(&[]).oracle("local_cloud.py", &["delays"]);
 }
 
 #[test]
-fn the_extracts_are_those_of_the_pinned_model() {
+fn extracts_match_the_pinned_model() {
     drop(Site::with_times(&[]));
     let script = root().join("scripts/transfer-model");
     let output = Command::new(venv().join("bin/python")).arg(script).arg("--check").output().unwrap();

@@ -1,4 +1,4 @@
-//! What is common to the commands: whose credentials, which endpoint.
+//! The options for credentials and endpoint, which all commands share.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -6,7 +6,7 @@ use std::process::Command;
 
 use crate::site::{Site, shown, succeeded, text};
 
-/// A command without `--local` that finds nothing of the machine's own configuration.
+/// A command without `--local` and without this machine's own AWS configuration.
 fn on_aws(site: &Site, arguments: &[&str]) -> Command {
     let mut command = site.command(arguments);
     let config = site.dir.path().join("config");
@@ -26,7 +26,7 @@ fn on_aws(site: &Site, arguments: &[&str]) -> Command {
 }
 
 #[test]
-fn a_profile_says_who_and_the_environment_where() {
+fn profile_selects_the_account_and_variable_the_endpoint() {
     let site = Site::new();
     site.deploy();
     let endpoint = site.endpoint();
@@ -42,21 +42,21 @@ fn a_profile_says_who_and_the_environment_where() {
 
     let theirs = plan("theirs", &endpoint);
     assert_eq!(theirs.status.code(), Some(3), "{}", shown(&theirs));
-    let said = text(&theirs.stderr);
-    assert!(said.contains("222222222222") && said.contains("111111111111"), "{said}");
+    let output = text(&theirs.stderr);
+    assert!(output.contains("222222222222") && output.contains("111111111111"), "{output}");
 
-    let nobody = plan("nobody", &endpoint);
-    assert!(![Some(0), Some(4)].contains(&nobody.status.code()), "{}", shown(&nobody));
-    assert!(text(&nobody.stderr).contains("nobody"), "{}", shown(&nobody));
+    let missing = plan("missing", &endpoint);
+    assert!(![Some(0), Some(4)].contains(&missing.status.code()), "{}", shown(&missing));
+    assert!(text(&missing.stderr).contains("missing"), "{}", shown(&missing));
 
-    // The option is stronger than the environment, where nobody listens.
+    // The option overrides the variable, whose port is closed.
     let mut other = on_aws(&site, &["plan", "--env", "99", "--profile", "ours", "--state", ".sftpctl/local/state"]);
     other.args(["--endpoint-url", &endpoint]).env("AWS_ENDPOINT_URL", "http://127.0.0.1:9");
     succeeded("--endpoint-url", &other.output().unwrap());
 }
 
 #[test]
-fn credentials_that_are_nowhere_are_asked_for() {
+fn missing_credentials_are_reported_with_a_hint() {
     let site = Site::new();
     let mut plan = on_aws(&site, &["plan", "--env", "99"]);
     let output = plan.env("AWS_ENDPOINT_URL", site.endpoint()).output().unwrap();

@@ -57,8 +57,8 @@ fn orphans_are_listed_and_removed_on_request() {
     assert_eq!(serde_json::from_str::<Value>(limited.lines().last().unwrap()).unwrap()["orphans"], Value::Null);
 
     let teardown = ["teardown", "--env", "99", "--local", "--orphans", "--also-region", "us-east-1"];
-    let asked = site.ends_with(3, &teardown);
-    assert!(asked.contains(&second) && asked.contains("pass --yes"), "{asked}");
+    let refused = site.ends_with(3, &teardown);
+    assert!(refused.contains(&second) && refused.contains("pass --yes"), "{refused}");
     assert_eq!(orphans(&site).0, all, "a question changes nothing");
 
     // The accounts are kept until --delete-data is given; the environment itself is left alone.
@@ -153,8 +153,8 @@ fn unreadable_server_is_not_an_orphan() {
     let refused = ["transfer.DescribeServer", "error=403:AccessDeniedException:no", "--region", "us-west-2"];
     let once = || site.ok(&[&["local", "faults", "add"], &refused[..], &["--count", "1"]].concat());
     once();
-    let said = site.ends_with(1, &["teardown", "--env", "99", "--local", "--orphans", "--yes"]);
-    assert!(said.contains("us-west-2/server could not be read"), "{said}");
+    let output = site.ends_with(1, &["teardown", "--env", "99", "--local", "--orphans", "--yes"]);
+    assert!(output.contains("us-west-2/server could not be read"), "{output}");
     assert_eq!(site.ports(), before);
     once();
     let (found, ended) = orphans(&site);

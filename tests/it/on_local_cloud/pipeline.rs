@@ -1,5 +1,5 @@
-//! The pipelines as their systems run them: the stages of `action.yml`, with its own conditions, and the jobs of
-//! `gitlab.yml`. No terminal, a job that is stopped, a job that is run again.
+//! The pipelines as GitHub and GitLab run them: the stages of `action.yml`, with its own conditions, and the jobs of
+//! `gitlab.yml`, without a terminal, also when they are stopped or rerun.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -28,7 +28,7 @@ pub(crate) fn yaml(path: &str) -> Value {
     serde_saphyr::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
-/// What a workflow gives the action for a stage on the local cloud. The arguments have two lines: both are needed.
+/// The action's inputs for a stage on the local cloud. The arguments have two lines, and both are needed.
 pub(crate) fn inputs(stage: &str) -> Inputs {
     let two_lines = "--color never\n--local\n";
     [("environment", "99"), ("stage", stage), ("arguments", two_lines), ("verify-arguments", two_lines)]
@@ -36,7 +36,7 @@ pub(crate) fn inputs(stage: &str) -> Inputs {
         .into()
 }
 
-/// A string or an input, as an expression names it.
+/// The value of a string literal or of an input in an expression.
 fn operand(inputs: &Inputs, text: &str) -> String {
     let quoted = text.strip_prefix('\'').and_then(|text| text.strip_suffix('\''));
     let known = match (quoted, text.strip_prefix("inputs.")) {
@@ -44,16 +44,16 @@ fn operand(inputs: &Inputs, text: &str) -> String {
         (None, Some(name)) => inputs.get(name).map(String::as_str),
         _ => None,
     };
-    known.unwrap_or_else(|| panic!("{text}: no form or input that this test knows")).to_owned()
+    known.unwrap_or_else(|| panic!("{text}: not a literal or input that this test knows")).to_owned()
 }
 
-/// The inside of `${{ … }}`, where a text is nothing else.
+/// The expression in `${{ … }}`, if the text consists of that alone.
 fn expression(text: &str) -> Option<&str> {
     let inside = text.strip_prefix("${{")?.strip_suffix("}}")?;
     (!inside.contains("{{")).then_some(inside.trim())
 }
 
-/// What GitHub makes of a value.
+/// The value after GitHub has evaluated its expression.
 fn value(inputs: &Inputs, text: &str) -> String {
     match expression(text) {
         Some(inside) => operand(inputs, inside),
@@ -62,7 +62,7 @@ fn value(inputs: &Inputs, text: &str) -> String {
     }
 }
 
-/// Whether a condition holds: comparisons with `==`, any of them. GitHub compares without regard to case.
+/// Whether a condition holds: any of its `==` comparisons. GitHub ignores case.
 pub(crate) fn holds(inputs: &Inputs, condition: &str) -> bool {
     let inside = expression(condition).unwrap_or(condition);
     inside.split("||").fold(false, |any, comparison| {
@@ -95,7 +95,7 @@ pub(crate) fn steps(given: Inputs) -> Vec<Step> {
             continue;
         }
         let script = step["run"].as_str().unwrap();
-        assert!(!script.contains("${{"), "an input in a script is run by the shell: {script}");
+        assert!(!script.contains("${{"), "the shell would run an input in a script: {script}");
         let env = step["env"].as_object().unwrap().iter();
         found.push(Step {
             name: step["name"].as_str().unwrap().to_owned(),
@@ -110,7 +110,7 @@ pub(crate) fn names(steps: &[Step]) -> Vec<&str> {
     steps.iter().map(|step| step.name.as_str()).collect()
 }
 
-/// A shell of a pipeline's machine: `sftpctl` is on its path.
+/// A shell as on a pipeline's machine, with `sftpctl` on the path.
 fn bash(site: &Site) -> Command {
     let mut bash = tool("bash", "bash");
     let program = sftpctl_testkit::programs::sftpctl();
@@ -123,7 +123,7 @@ fn bash(site: &Site) -> Command {
     bash
 }
 
-/// A step as GitHub runs it: a script file, `bash --noprofile --norc -eo pipefail`.
+/// A step as GitHub runs it: a script file with `bash --noprofile --norc -eo pipefail`.
 fn job(site: &Site, step: &Step) -> Command {
     let script = site.dir.path().join(format!("{}.sh", step.name));
     std::fs::write(&script, &step.script).unwrap();
@@ -138,7 +138,7 @@ fn job(site: &Site, step: &Step) -> Command {
     bash
 }
 
-/// Runs a stage, up to the first step that fails: this step's name, or the last one's, and what came of it.
+/// Runs a stage up to its first failed step; returns that step's name, or else the last one's, and its output.
 fn run(site: &Site, inputs: Inputs) -> (String, Output) {
     let mut last = None;
     for step in steps(inputs) {
@@ -164,7 +164,7 @@ pub(crate) fn fails(site: &Site, inputs: Inputs, wanted: &str, code: i32) -> Str
     shown(&output)
 }
 
-/// Stops a deploy with `signal` once a step is under way, and gives its exit code.
+/// Stops a deployment with `signal` while a stack is being created, and returns its exit code.
 fn stopped(site: &Site, signal: &str) -> i32 {
     let log = site.dir.path().join(format!("deploy-{signal}.log"));
     let file = std::fs::File::create(&log).unwrap();
@@ -180,7 +180,7 @@ fn stopped(site: &Site, signal: &str) -> i32 {
 }
 
 #[test]
-fn a_job_that_is_stopped_is_finished_by_the_next() {
+fn stopped_job_is_completed_by_the_next() {
     for signal in ["TERM", "INT"] {
         let site = Site::with_times(&["--server-start-time", "1s", "--stack-time", "4s"]);
         passes(&site, "plan");
@@ -189,7 +189,7 @@ fn a_job_that_is_stopped_is_finished_by_the_next() {
         let code = stopped(&site, signal);
         assert!([130, 6].contains(&code), "{signal}: {code}");
 
-        // The second job: a new plan, because the actual has moved.
+        // The second job plans again, because AWS has changed.
         passes(&site, "plan");
         passes(&site, "deploy");
         passes(&site, "drift");
@@ -198,7 +198,7 @@ fn a_job_that_is_stopped_is_finished_by_the_next() {
 }
 
 #[test]
-fn a_job_that_is_run_again_with_the_same_plan_has_nothing_to_do() {
+fn rerun_job_with_the_same_plan_has_nothing_to_do() {
     let site = Site::new();
     passes(&site, "plan");
     passes(&site, "deploy");
@@ -206,19 +206,19 @@ fn a_job_that_is_run_again_with_the_same_plan_has_nothing_to_do() {
 }
 
 #[test]
-fn drift_ends_with_4_and_arguments_may_have_several_lines() {
+fn drift_exits_with_4_and_arguments_may_have_several_lines() {
     let site = Site::deployed("");
     passes(&site, "verify");
     site.oracle("handmade.py", &["meddle", "memory"]);
-    let said = fails(&site, inputs("drift"), "Drift", 4);
-    assert!(said.contains("MemorySize"), "{said}");
+    let printed = fails(&site, inputs("drift"), "Drift", 4);
+    assert!(printed.contains("MemorySize"), "{printed}");
     let mut ignored = inputs("drift");
     ignored.insert("arguments".to_owned(), "--local\n--ignore us-west-2/stack/Authorizer\n".to_owned());
     let (_, output) = run(&site, ignored);
     assert!(output.status.success(), "{}", shown(&output));
 }
 
-/// A job as GitLab's runner makes it: one text in `eval`, with an input that has ended, given to bash on its input.
+/// A job as GitLab's runner runs it: one text in `eval` with empty input, passed to bash on stdin.
 fn gitlab(site: &Site, job: &Value) -> Output {
     let script: Vec<&str> = job["script"].as_array().unwrap().iter().map(|line| line.as_str().unwrap()).collect();
     let quoted = format!("{}\n", script.join("\n")).replace('\\', "\\\\").replace('\'', "\\'").replace('\n', "\\n");
@@ -234,7 +234,7 @@ fn gitlab(site: &Site, job: &Value) -> Output {
 }
 
 #[test]
-fn the_jobs_for_gitlab_keep_their_exit_codes() {
+fn gitlab_jobs_keep_their_exit_codes() {
     let file = yaml("ci/gitlab.yml");
     let site = Site::new();
     let ends = |job: &str, code: i32| {
@@ -248,7 +248,7 @@ fn the_jobs_for_gitlab_keep_their_exit_codes() {
     let artifacts = &file["sftpctl-plan"]["artifacts"];
     assert!(artifacts["expose_as"].is_string());
     for path in artifacts["paths"].as_array().unwrap() {
-        // GitLab links to no path that has a variable in it.
+        // GitLab does not link to a path with a variable.
         assert!(site.dir.path().join(path.as_str().unwrap()).is_file(), "{path}");
     }
     let markdown = std::fs::read_to_string(site.dir.path().join("sftpctl-plan.md")).unwrap();
@@ -258,8 +258,8 @@ fn the_jobs_for_gitlab_keep_their_exit_codes() {
     }
 
     site.oracle("handmade.py", &["meddle", "memory"]);
-    let said = ends("sftpctl-drift", 4);
-    assert!(said.contains("MemorySize"), "{said}");
+    let printed = ends("sftpctl-drift", 4);
+    assert!(printed.contains("MemorySize"), "{printed}");
     site.edit(|file| file.replace("99-5: us-west-2", "99-5: us-east-2"));
     ends("sftpctl-deploy", 3);
     site.edit(|file| file.replace("99-5: us-east-2", "99-5: us-west-9"));

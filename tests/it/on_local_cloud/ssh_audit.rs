@@ -33,7 +33,7 @@ fn failures(report: &Value) -> Vec<String> {
 }
 
 #[test]
-fn the_default_security_policy_has_no_failures_but_those_of_awss_own() {
+fn default_security_policy_has_only_known_failures() {
     let site = Site::with_times(&["--server-start-time", "100ms"]);
     let mut create = Command::new(venv().join("bin/python"));
     create.args(["-c", CREATE, &site.endpoint(), "TransferSecurityPolicy-2025-03"]);

@@ -1,4 +1,5 @@
-//! State, journal and lock: what a place promises on S3 of the local cloud, then the program on a folder and on S3.
+//! State, journal and lock: the contract of a store in the local cloud's S3, then the program with a folder and with
+//! S3.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -46,8 +47,8 @@ fn concurrent_deployments_deploy_once() {
         match output.status.code().unwrap() {
             0 => {}
             5 if !waits => {
-                let said = shown(&output);
-                assert!(said.contains("another run holds the lock on this environment: deploy"), "{said}");
+                let printed = shown(&output);
+                assert!(printed.contains("another run holds the lock on this environment: deploy"), "{printed}");
                 refused += 1;
             }
             _ => panic!("{}", shown(&output)),

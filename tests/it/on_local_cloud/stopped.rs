@@ -17,11 +17,11 @@ fn stopped_by(signal: &str) {
     let deploy = deploy.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     let mut deploy = Running(deploy.spawn().unwrap());
     let mut lines = BufReader::new(deploy.0.stderr.take().unwrap()).lines().map(Result::unwrap);
-    let seen: Vec<String> = lines.by_ref().take_while(|line| !line.contains("Transfer server: STARTING")).collect();
+    let before: Vec<String> = lines.by_ref().take_while(|line| !line.contains("Transfer server: STARTING")).collect();
     let sent = tool("kill", "procps").args(["-s", signal, &deploy.0.id().to_string()]).status().unwrap();
-    assert!(sent.success(), "{seen:?}");
+    assert!(sent.success(), "{before:?}");
     let rest: Vec<String> = lines.collect();
-    assert_eq!(deploy.0.wait().unwrap().code(), Some(130), "{seen:?} {rest:?}");
+    assert_eq!(deploy.0.wait().unwrap().code(), Some(130), "{before:?} {rest:?}");
     let says = |what: &str| rest.iter().any(|line| line.contains(what));
     assert!(says("stopped while Transfer server was STARTING; AWS continues by itself"), "{rest:?}");
 
@@ -37,7 +37,7 @@ fn stopped_by(signal: &str) {
     assert_eq!(site.planned(), Vec::<String>::new());
     site.aws(&["properties"]);
 
-    // A job that is run again finds its plan done, a deployment between or not; what was changed since is not part of it.
+    // A rerun job finds its plan done, even after another deployment; later changes are not part of the plan.
     assert!(text(&site.run(&DEPLOY).stderr).contains("the last run finished saved.json"));
     site.ok(&["deploy", "--env", "99", "--local", "--yes", "--no-verify"]);
     site.ok(&DEPLOY);

@@ -1,4 +1,4 @@
-//! What a person sees on a terminal, and Ctrl-C: a real pseudo-terminal and the contents of its screen.
+//! Output on a terminal, and Ctrl-C: a real pseudo-terminal and the contents of its screen.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -120,7 +120,7 @@ fn live_tree_leaves_only_finished_steps() {
 fn first_ctrl_c_is_acknowledged_and_the_second_exits_at_once() {
     let site = Site::new();
     site.ok(&["local", "faults", "add", "transfer.CreateServer", "hold-after", "--region", "us-west-2"]);
-    // The call is on its way: the first is told what it does, the second does not wait for the answer.
+    // The call is in flight: the first Ctrl-C is acknowledged, the second does not wait for the response.
     let talk = [("[y/N]", "y"), ("Transfer server: creating", "^C"), ("to exit now", "^C")];
     let run = Terminal::run(&site.command(&DEPLOY), 80, &talk);
     let (left, cursor) = run.left();

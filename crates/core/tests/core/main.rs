@@ -1,4 +1,4 @@
-//! The tests of the whole crate through its public items; one binary, so that it is linked once.
+//! Tests of the crate through its public items, in one binary, so that it is linked only once.
 
 mod spec;
 mod template;

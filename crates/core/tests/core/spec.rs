@@ -1,4 +1,4 @@
-//! The environment file: what is refused, where, and with which words.
+//! The environment file: which faults are reported, at which position, and with which message.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -26,7 +26,7 @@ fn faults(source: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_minimal_environment_is_short_and_sound() {
+fn minimal_environment_is_valid() {
     assert!(MINIMAL.lines().count() < 15);
     let environment = spec::load(MINIMAL, "x.yaml").unwrap();
     assert_eq!(environment.table.name, "dydb-99-uploads");
@@ -34,7 +34,7 @@ fn a_minimal_environment_is_short_and_sound() {
 }
 
 #[test]
-fn the_shipped_environments_are_sound() {
+fn shipped_environments_are_valid() {
     for (name, source) in [
         ("99", include_str!("../../../../environments/99.yaml")),
         ("prod", include_str!("../../../../environments/prod.yaml")),
@@ -162,16 +162,15 @@ fn a_fault_is_named(#[case] from: &str, #[case] to: &str, #[case] message: &str,
     assert!(found.iter().any(|f| f.contains(message) && f.contains(hint)), "{found:#?}");
 }
 
-/// What editors, copying and other programs make of a file; each is named with a remedy, none ends in a panic.
 #[test]
-fn a_block_list_that_lambda_takes_no_more_is_refused() {
+fn block_list_too_long_for_lambda_is_refused() {
     let list: Vec<String> = (0..400).map(|n| format!("robot{n:04}")).collect();
     let file = MINIMAL.replace("clusters:", &format!("authorizer: {{ block_list: [{}] }}\nclusters:", list.join(", ")));
     let faults = faults(&file);
     assert!(faults[0].contains("the block list has 4000 characters; at most 3500 fit | a Lambda"), "{faults:?}");
 }
 
-/// So many clusters in every one of these regions.
+/// An environment file with `each` clusters in each of these regions.
 fn clusters(regions: &[&str], each: usize) -> String {
     let mut file =
         "version: 1\nenvironment: \"77\"\naccount: \"111111111111\"\nhome_region: us-west-2\nregions:\n".to_owned();
@@ -184,13 +183,13 @@ fn clusters(regions: &[&str], each: usize) -> String {
 }
 
 #[test]
-fn how_many_clusters_fit_is_told_offline() {
+fn cluster_limits_are_checked_offline() {
     let regions =
         ["us-west-2", "us-east-1", "us-east-2", "eu-west-1", "eu-central-1", "ap-south-1", "sa-east-1", "ca-central-1"];
-    let told =
+    let warnings_with =
         |each: usize| spec::load(&clusters(&regions, each), "x.yaml").map(|environment| spec::warnings(&environment));
-    assert_eq!(told(90).unwrap(), Vec::<String>::new());
-    let warnings = told(150).unwrap();
+    assert_eq!(warnings_with(90).unwrap(), Vec::<String>::new());
+    let warnings = warnings_with(150).unwrap();
     assert_eq!(warnings.len(), 1, "{warnings:?}");
     assert!(
         warnings[0]
@@ -202,11 +201,11 @@ fn how_many_clusters_fit_is_told_offline() {
 }
 
 #[test]
-fn a_region_has_as_many_clusters_as_its_stack_holds() {
+fn clusters_of_a_region_are_limited_by_its_stack() {
     assert!(spec::load(&clusters(&["us-west-2"], 235), "x.yaml").is_ok());
     for more in [236, 300] {
         let faults = faults(&clusters(&["us-west-2"], more));
-        assert_eq!(faults.len(), 1, "told once: {faults:?}");
+        assert_eq!(faults.len(), 1, "reported once: {faults:?}");
         let words = "us-west-2 has more clusters than fit into one stack: CloudFormation allows 500 resources";
         assert!(faults[0].contains(words), "{faults:?}");
     }
@@ -216,11 +215,12 @@ fn a_region_has_as_many_clusters_as_its_stack_holds() {
 #[case("TransferSecurityPolicy-2025-03", 0)]
 #[case("TransferSecurityPolicy-FIPS-2025-03", 0)]
 #[case("TransferSecurityPolicy-2020-06", 1)]
-fn an_old_security_policy_is_warned_of(#[case] policy: &str, #[case] warnings: usize) {
+fn old_security_policy_causes_a_warning(#[case] policy: &str, #[case] warnings: usize) {
     let file = MINIMAL.replace("clusters:", &format!("server: {{ security_policy: {policy} }}\nclusters:"));
     assert_eq!(spec::warnings(&spec::load(&file, "x.yaml").unwrap()).len(), warnings);
 }
 
+/// Files as editors, copying and other programs leave them: each is refused with a hint, none causes a panic.
 #[rstest]
 #[case::empty("", "1:1 this file has no settings", "sftpctl schema")]
 #[case::only_a_comment("# nothing yet\n", "this file has no settings", "sftpctl schema")]
@@ -238,7 +238,7 @@ fn an_old_security_policy_is_warned_of(#[case] policy: &str, #[case] warnings: u
     ""
 )]
 #[case::unclosed("regions: { us-west-2: { server: true\n", "", "")]
-fn a_strange_file_is_refused_in_plain_words(#[case] source: &str, #[case] message: &str, #[case] hint: &str) {
+fn malformed_file_is_refused_with_a_hint(#[case] source: &str, #[case] message: &str, #[case] hint: &str) {
     let found = faults(source);
     assert!(found.iter().any(|f| f.contains(message) && f.contains(hint)), "{found:#?}");
     let shown = spec::load(source, "x.yaml").unwrap_err().render(false);
@@ -246,13 +246,13 @@ fn a_strange_file_is_refused_in_plain_words(#[case] source: &str, #[case] messag
 }
 
 #[test]
-fn nesting_without_end_is_refused() {
+fn deep_nesting_is_refused() {
     let source = format!("regions: {}{}\n", "[".repeat(5000), "]".repeat(5000));
     assert!(!faults(&source).is_empty());
 }
 
 #[test]
-fn two_documents_are_refused_and_a_nameless_cluster_too() {
+fn second_document_and_nameless_cluster_are_refused() {
     assert!(faults(&format!("{MINIMAL}---\n{MINIMAL}"))[0].contains("10:1 a second document begins here"));
     assert!(faults(&MINIMAL.replace("99-0:", "\"\":"))[0].contains("a cluster needs a name"));
 }
@@ -263,13 +263,13 @@ fn two_documents_are_refused_and_a_nameless_cluster_too() {
 #[case::anchors(MINIMAL.replace("99-0: us-west-2", "99-0: &region us-west-2\n  99-1: *region"))]
 #[case::json("{\"version\": 1, \"environment\": \"99\", \"account\": \"111111111111\", \"home_region\": \"us-west-2\", \
     \"regions\": {\"us-west-2\": {\"server\": true}}, \"clusters\": {\"99-0\": \"us-west-2\"}}".to_owned())]
-fn what_means_the_same_is_taken(#[case] source: String) {
+fn equivalent_notations_are_accepted(#[case] source: String) {
     let environment = spec::load(&source, "x.yaml").unwrap();
     assert_eq!((environment.name.as_str(), environment.home_region.as_str()), ("99", "us-west-2"));
 }
 
 #[test]
-fn all_faults_of_values_come_in_one_run_with_their_places() {
+fn all_invalid_values_are_reported_at_once_with_positions() {
     let source = MINIMAL.replace("\"111111111111\"", "\"12\"").replace("99-0: us-west-2", "99-Ä: us-wset-2");
     let found = faults(&source);
     assert_eq!(found.len(), 3, "{found:#?}");
@@ -281,15 +281,15 @@ fn all_faults_of_values_come_in_one_run_with_their_places() {
 }
 
 #[test]
-fn the_schema_beside_the_environments_is_the_one_of_the_types() {
+fn shipped_schema_matches_the_types() {
     let schema = serde_json::to_string_pretty(&spec::schema()).unwrap() + "\n";
-    let there = include_str!("../../../../environments/environment.schema.json");
-    assert!(there == schema, "regenerate it: sftpctl schema > environments/environment.schema.json");
+    let shipped = include_str!("../../../../environments/environment.schema.json");
+    assert!(shipped == schema, "regenerate it: sftpctl schema > environments/environment.schema.json");
 }
 
 proptest! {
     #[test]
-    fn no_text_makes_the_loader_panic(text in "\\PC{0,200}", at in 0usize..250, cut in 0usize..20) {
+    fn loader_never_panics(text in "\\PC{0,200}", at in 0usize..250, cut in 0usize..20) {
         let _ = spec::load(&text, "x.yaml");
         let at = (at.min(MINIMAL.len())..=MINIMAL.len()).find(|i| MINIMAL.is_char_boundary(*i)).unwrap();
         let end = (at + cut).min(MINIMAL.len());

@@ -1,4 +1,4 @@
-//! The stack's template: what it must and must not hold, for the shipped environments.
+//! The stack's template for the shipped environments: what it must and must not contain.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -35,8 +35,8 @@ fn deployment(rendered: &Rendered) -> String {
     resources(rendered).iter().find(|(_, r)| r["Type"] == "AWS::ApiGateway::Deployment").unwrap().0.clone()
 }
 
-/// The digest decides whether a stack is updated: where one differs here, the next deployment updates the stacks of every
-/// environment.
+/// The digest decides whether a stack is updated: if one changes here, the next deployment updates the stacks of all
+/// environments.
 #[test]
 fn shipped_environments_render_the_known_templates() {
     for (name, region, digest) in [
@@ -72,7 +72,7 @@ fn buckets_are_private_encrypted_versioned_and_outlive_the_stack() {
 }
 
 #[test]
-fn no_role_may_do_everything_or_touch_everything() {
+fn no_role_has_wildcard_permissions() {
     let rendered = rendered(&environment("99"), "k");
     for role in of_type(&rendered, "AWS::IAM::Role") {
         for policy in role["Properties"]["Policies"].as_array().unwrap() {
@@ -95,7 +95,7 @@ fn statements(rendered: &Rendered, role: &str) -> Vec<Value> {
 }
 
 #[test]
-fn the_roles_may_do_what_they_are_for_and_no_more() {
+fn roles_have_only_the_necessary_permissions() {
     let rendered = rendered(&environment("99"), "k");
     let allow =
         |actions: Value, arn: &str| json!({ "Effect": "Allow", "Action": actions, "Resource": { "Fn::Sub": arn } });
@@ -119,7 +119,7 @@ fn the_roles_may_do_what_they_are_for_and_no_more() {
     );
 }
 
-/// A value with `Ref` and `Fn::Sub` put in.
+/// A value with `Ref` and `Fn::Sub` resolved.
 fn resolved(value: &Value, names: &[(&str, &str)]) -> Value {
     if let Some(name) = value["Ref"].as_str() {
         return names.iter().find(|(known, _)| *known == name).unwrap().1.into();
@@ -189,7 +189,7 @@ fn logs_have_a_retention_and_never_a_password() {
 }
 
 #[test]
-fn a_changed_api_is_deployed_and_another_change_is_not() {
+fn only_api_changes_create_a_deployment() {
     let mut environment = environment("99");
     let first = rendered(&environment, "k");
     environment.logs.retention_days = 7;
@@ -200,7 +200,7 @@ fn a_changed_api_is_deployed_and_another_change_is_not() {
 }
 
 #[test]
-fn the_mapping_template_unescapes_what_json_does_not_know() {
+fn mapping_template_unescapes_sequences_unknown_to_json() {
     let rendered = rendered(&environment("99"), "k");
     assert_eq!(resources(&rendered)["Api"]["Properties"]["EndpointConfiguration"], json!({ "Types": ["REGIONAL"] }));
     let method = &resources(&rendered)["ApiMethod"]["Properties"];

@@ -1,4 +1,4 @@
-//! Writing accounts, from the answers that DynamoDB gives.
+//! Writes of accounts, with a stub that responds as DynamoDB does.
 
 use sftp_authorizer::Attribute;
 use sftpctl_aws::{Write, Written};
@@ -6,7 +6,7 @@ use sftpctl_aws::{Write, Written};
 use crate::stub::{Reply, Stub};
 
 #[tokio::test]
-async fn two_transactions_that_meet_are_no_failure() {
+async fn conflicting_transactions_are_retried() {
     let canceled = |code: &str| {
         let reasons = serde_json::json!([{ "Code": code }, { "Code": "None" }]);
         let body = serde_json::json!({ "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
@@ -22,11 +22,11 @@ async fn two_transactions_that_meet_are_no_failure() {
         (aws.dynamodb("us-west-2").write_items("t", &[write]).await, stub.count("dynamodb:TransactWriteItems"))
     };
     let conflict = || canceled("TransactionConflict");
-    let (result, asked) = written(vec![conflict(), conflict(), Reply::ok("{}")]).await;
-    assert_eq!((result.unwrap(), asked), (Written::Done, 3));
-    // Who lost against it is told so.
+    let (result, calls) = written(vec![conflict(), conflict(), Reply::ok("{}")]).await;
+    assert_eq!((result.unwrap(), calls), (Written::Done, 3));
+    // A failed condition is reported, and not retried.
     let (result, _) = written(vec![conflict(), canceled("ConditionalCheckFailed")]).await;
     assert_eq!(result.unwrap(), Written::Refused(vec![0]));
-    let (result, asked) = written(vec![conflict()]).await;
-    assert!(result.is_err() && asked == 6, "{result:?} {asked}");
+    let (result, calls) = written(vec![conflict()]).await;
+    assert!(result.is_err() && calls == 6, "{result:?} {calls}");
 }

@@ -1,5 +1,5 @@
-//! What holds for every kind of resource alike. Against AWS in memory, where each node fails in turn; the tests of the
-//! program hold the same against the local cloud, where every kind is what it is.
+//! The contract that every kind of resource keeps, tested with an AWS in memory in which each node fails in turn. The
+//! program's tests check the same contract on the local cloud, with the real resources.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -23,8 +23,8 @@ use crate::drive::{self, dependents, environment, resources};
 /// An AWS in memory: what exists, and how often each node was created.
 #[derive(Default)]
 struct Memory {
-    there: Actual,
-    made: BTreeMap<NodeId, usize>,
+    existing: Actual,
+    created: BTreeMap<NodeId, usize>,
     fault: Option<Fault>,
     /// The node that cannot be read.
     hidden: Option<NodeId>,
@@ -105,7 +105,7 @@ impl Resource for InMemory {
         if memory.hidden.as_ref() == Some(self.real.id()) {
             return Err(injected_error("test:Read", self.real.id()));
         }
-        Ok(memory.there.get(self.real.id()).cloned().flatten())
+        Ok(memory.existing.get(self.real.id()).cloned().flatten())
     }
 
     async fn apply(
@@ -128,8 +128,8 @@ impl Resource for InMemory {
             live = live.output(name, format!("{name} of {id}"));
         }
         self.call(|memory| {
-            *memory.made.entry(id.clone()).or_default() += 1;
-            memory.there.insert(id.clone(), Some(live));
+            *memory.created.entry(id.clone()).or_default() += 1;
+            memory.existing.insert(id.clone(), Some(live));
         })
     }
 
@@ -141,7 +141,7 @@ impl Resource for InMemory {
         _options: RemovalOptions,
     ) -> Result<(), ResourceError> {
         self.call(|memory| {
-            memory.there.remove(self.real.id());
+            memory.existing.remove(self.real.id());
         })
     }
 }
@@ -204,8 +204,8 @@ async fn failed_step_blocks_its_dependents_and_the_next_run_finishes() {
             assert!(again.outcomes.values().all(|o| ["changed", "unchanged"].contains(&word(o).as_str())), "{node}");
             assert!(drive::deploy(&aws, &all, Actual::new()).await.plan.is_empty(), "{node}");
             let memory = memory.lock().unwrap();
-            assert!(memory.made.values().all(|times| *times == 1), "{node}: {:?}", memory.made);
-            assert_eq!(memory.made.len(), all.len());
+            assert!(memory.created.values().all(|times| *times == 1), "{node}: {:?}", memory.created);
+            assert_eq!(memory.created.len(), all.len());
         }
     }
 }
@@ -217,7 +217,7 @@ async fn unchanged_step_that_cannot_be_reread_is_reported() {
     let (memory, all) = in_memory();
     drive::deploy(&aws, &all, Actual::new()).await;
     let (role, policy) = ("global/user-role".parse().unwrap(), "global/user-policy".parse::<NodeId>().unwrap());
-    memory.lock().unwrap().there.remove(&role);
+    memory.lock().unwrap().existing.remove(&role);
     let actual = observe(&aws, &all, &BTreeMap::new()).await.actual;
     let (plan, edges) = planner::deploy("99", "111111111111", &all, &[], &actual).unwrap();
     assert_eq!(plan.steps.iter().map(|step| &step.id).collect::<Vec<_>>(), [&role]);
@@ -253,7 +253,7 @@ async fn failed_removal_blocks_its_dependents_and_the_next_run_finishes() {
             }
             memory.lock().unwrap().fault = None;
             drive::teardown(&aws, &all).await;
-            assert!(memory.lock().unwrap().there.is_empty(), "{node}");
+            assert!(memory.lock().unwrap().existing.is_empty(), "{node}");
         }
     }
 }

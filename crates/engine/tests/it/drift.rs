@@ -1,4 +1,4 @@
-//! Drift of stacks, from the answers that AWS gives.
+//! Drift of stacks, with a stub that responds as AWS does.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -11,8 +11,8 @@ fn xml(operation: &str, inside: &str) -> Reply {
     Reply::ok(format!("<{operation}Response><{operation}Result>{inside}</{operation}Result></{operation}Response>"))
 }
 
-/// Looks into a stack of these resources, of which CloudFormation says `drifts`.
-async fn looked(stub: &Stub, resources: Value, drifts: &[(&str, &str)]) -> Found {
+/// Inspects a stack with these resources; `drifts` is CloudFormation's drift status of each.
+async fn inspected(stub: &Stub, resources: Value, drifts: &[(&str, &str)]) -> Found {
     let arn = "arn:aws:cloudformation:us-west-2:111111111111:stack/sftp-99-upload-us-west-2/1";
     let drifts: String = drifts
         .iter()
@@ -65,7 +65,7 @@ async fn looked(stub: &Stub, resources: Value, drifts: &[(&str, &str)]) -> Found
     stack::look(&aws, &Looked { node: "stack", region: "us-west-2", arn, template: &template }).await
 }
 
-/// `resource property`, for everything.
+/// `resource property` for everything that has drifted.
 fn drifted(found: &Found) -> Vec<String> {
     let of = |drifted: &sftpctl_engine::drift::model::Drifted| {
         let name = drifted.resource.clone();
@@ -75,7 +75,7 @@ fn drifted(found: &Found) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn what_cloudformation_has_looked_at_is_not_read_again_but_for_what_it_passes_over() {
+async fn resources_in_sync_are_read_only_for_uncovered_properties() {
     let stub = Stub::new().await;
     let document = "%7B%22Statement%22%3A%5B%5D%7D";
     stub.on("iam:ListRolePolicies", [xml("ListRolePolicies", "<PolicyNames><member>more</member></PolicyNames>")])
@@ -109,30 +109,31 @@ async fn what_cloudformation_has_looked_at_is_not_read_again_but_for_what_it_pas
     let resources = json!({
         "Alarm": { "Type": "AWS::CloudWatch::Alarm", "Properties": { "Threshold": 1 } },
         "Filter": { "Type": "AWS::Logs::MetricFilter", "Properties": {} },
-        "Looked": { "Type": "AWS::Logs::MetricFilter", "Properties": {} },
+        "Checked": { "Type": "AWS::Logs::MetricFilter", "Properties": {} },
         "Role": { "Type": "AWS::IAM::Role", "Properties": {} },
         "Other": { "Type": "AWS::SNS::Topic", "Properties": {} },
         "Late": { "Type": "AWS::SNS::Topic", "Properties": {} },
     });
-    let synced = ["Alarm", "Looked", "Role"].map(|logical| (logical, "IN_SYNC"));
+    let synced = ["Alarm", "Checked", "Role"].map(|logical| (logical, "IN_SYNC"));
     let others = [("Filter", "DELETED"), ("Other", "NOT_CHECKED"), ("Late", "UNKNOWN")];
-    let found = looked(&stub, resources, &[synced, others].concat()).await;
+    let found = inspected(&stub, resources, &[synced, others].concat()).await;
     let expected =
         ["stack/Alarm ActionsEnabled", "stack/Filter exists", "stack/Role PermissionsBoundary", "stack/Role Policies"];
     assert_eq!(drifted(&found), expected);
-    // What CloudFormation cannot look at is no failure; what it could not look at now is.
+    // A type that CloudFormation cannot check is not a failure; a resource that it failed to check is.
     let mut unseen: Vec<_> = found.unseen.iter().map(|one| (one.resource.as_str(), one.failed)).collect();
     unseen.sort_unstable();
     assert_eq!((unseen, found.seen), (vec![("stack/Late", true), ("stack/Other", false)], 4));
     assert_eq!(stub.count("logs:DescribeMetricFilters"), 0);
 }
 
-/// CloudFormation compares no more of a function than its template names, and its code not at all.
+/// Of a function, CloudFormation compares only the properties in its template, and never its code.
 #[tokio::test]
-async fn a_function_is_what_its_template_and_its_package_say() {
+async fn function_is_compared_with_its_template_and_package() {
     let stub = Stub::new().await;
     let function = |more: Value| {
-        let mut configuration = json!({ "Handler": "bootstrap", "CodeSha256": "Z7cv6JteSn1zdsRx5CnjdwBABuwbdKAJuRdOmt0m7K0=",
+        let mut configuration = json!({ "Handler": "bootstrap",
+                                        "CodeSha256": "Z7cv6JteSn1zdsRx5CnjdwBABuwbdKAJuRdOmt0m7K0=",
                                         "TracingConfig": { "Mode": "PassThrough" }, "Architectures": ["x86_64"] });
         configuration.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         Reply::ok(json!({ "Configuration": configuration, "Concurrency": {} }).to_string())
@@ -140,24 +141,26 @@ async fn a_function_is_what_its_template_and_its_package_say() {
     let meddled = json!({ "Layers": [{ "Arn": "arn:layer" }], "VpcConfig": { "SubnetIds": ["subnet-1"] },
                           "KMSKeyArn": "arn:key", "TracingConfig": { "Mode": "Active" }, "CodeSha256": "other" });
     stub.on("lambda:GET /2015-03-31/functions/id-Function", [function(meddled), function(json!({}))])
-        // Whose SHA-256 is the one above.
+        // Its SHA-256 is `CodeSha256` above.
         .on("s3:GET /code/key.zip", [Reply::ok("package of this test")]);
     let resources = json!({ "Function": { "Type": "AWS::Lambda::Function", "Properties": {
         "Handler": "bootstrap", "Code": { "S3Bucket": "code", "S3Key": "key.zip" },
     } } });
-    let found = looked(&stub, resources.clone(), &[("Function", "IN_SYNC")]).await;
+    let found = inspected(&stub, resources.clone(), &[("Function", "IN_SYNC")]).await;
     let names = ["Code", "KmsKeyArn", "Layers", "TracingConfig", "VpcConfig"];
     assert_eq!(drifted(&found), names.map(|name| format!("stack/Function {name}")), "{:?}", found.unseen);
-    let found = looked(&stub, resources, &[("Function", "IN_SYNC")]).await;
+    let found = inspected(&stub, resources, &[("Function", "IN_SYNC")]).await;
     assert_eq!((drifted(&found), found.seen), (Vec::new(), 1), "{:?}", found.unseen);
 }
 
 #[tokio::test]
-async fn what_is_read_is_understood_as_aws_writes_it() {
+async fn settings_are_compared_in_the_notation_of_aws() {
     let stub = Stub::new().await;
     let stage = json!({
         "stageName": "prod", "deploymentId": "id-Deployment",
-        "accessLogSettings": { "destinationArn": "arn:aws:logs:us-west-2:111111111111:log-group:id-Group", "format": "f" },
+        "accessLogSettings": {
+            "destinationArn": "arn:aws:logs:us-west-2:111111111111:log-group:id-Group", "format": "f",
+        },
         "methodSettings": {
             "*/*": { "loggingLevel": "ERROR", "dataTraceEnabled": false, "metricsEnabled": false,
                      "throttlingRateLimit": 500.0, "throttlingBurstLimit": 1000, "cacheTtlInSeconds": 300 },
@@ -167,8 +170,8 @@ async fn what_is_read_is_understood_as_aws_writes_it() {
     });
     let alarm = |name: &str, threshold: f64| {
         json!({ "AlarmName": name, "ExtendedStatistic": "p99", "Threshold": threshold, "ActionsEnabled": true,
-                "TreatMissingData": "missing", "Dimensions": [{ "Name": "b", "Value": "2" }, { "Name": "a", "Value": "1" }],
-                "AlarmArn": "arn" })
+                "TreatMissingData": "missing", "AlarmArn": "arn",
+                "Dimensions": [{ "Name": "b", "Value": "2" }, { "Name": "a", "Value": "1" }] })
     };
     let page = |alarm: Value, token: Option<&str>| {
         Reply::cbor(200, &json!({ "MetricAlarms": [alarm], "CompositeAlarms": [], "NextToken": token }))
@@ -176,7 +179,7 @@ async fn what_is_read_is_understood_as_aws_writes_it() {
     stub.on("apigateway:GET /restapis/id-Api/stages", [Reply::ok(json!({ "item": [stage] }).to_string())]).on(
         "monitoring:DescribeAlarms",
         [
-            // Refused once, as AWS does: it is asked again.
+            // Throttled once, as AWS does: the call is retried.
             Reply::cbor(400, &json!({ "__type": "Throttling", "message": "Rate exceeded" })),
             page(alarm("id-Alarm", 3.0), Some("more")),
             page(alarm("id-Other", 4.0), None),
@@ -202,12 +205,12 @@ async fn what_is_read_is_understood_as_aws_writes_it() {
         "Alarm": { "Type": "AWS::CloudWatch::Alarm", "Properties": wanted },
         "Other": { "Type": "AWS::CloudWatch::Alarm", "Properties": wanted },
     });
-    let found = looked(&stub, resources, &[("Group", "IN_SYNC")]).await;
+    let found = inspected(&stub, resources, &[("Group", "IN_SYNC")]).await;
     assert_eq!(drifted(&found), ["stack/Other Threshold"], "{:?}", found.unseen);
     assert_eq!(found.seen, 4);
-    let asked = stub.asked("monitoring:DescribeAlarms");
-    assert_eq!(asked[0].body, asked[1].body);
-    assert_eq!(asked[1].region, "us-west-2");
-    assert_eq!(asked[1].body, r#"{"AlarmNames":["id-Alarm","id-Other"]}"#);
-    assert_eq!(asked[2].body, r#"{"AlarmNames":["id-Alarm","id-Other"],"NextToken":"more"}"#);
+    let requests = stub.asked("monitoring:DescribeAlarms");
+    assert_eq!(requests[0].body, requests[1].body);
+    assert_eq!(requests[1].region, "us-west-2");
+    assert_eq!(requests[1].body, r#"{"AlarmNames":["id-Alarm","id-Other"]}"#);
+    assert_eq!(requests[2].body, r#"{"AlarmNames":["id-Alarm","id-Other"],"NextToken":"more"}"#);
 }

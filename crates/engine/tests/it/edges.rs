@@ -17,10 +17,10 @@ fn by_id(edges: &Edges) -> BTreeMap<&str, BTreeSet<&str>> {
 /// Everything that `id` waits for, directly or indirectly.
 fn prerequisites<'a>(edges: &BTreeMap<&'a str, BTreeSet<&'a str>>, id: &str) -> BTreeSet<&'a str> {
     let mut found: BTreeSet<&str> = BTreeSet::new();
-    let mut look: Vec<&str> = edges[id].iter().copied().collect();
-    while let Some(next) = look.pop() {
+    let mut pending: Vec<&str> = edges[id].iter().copied().collect();
+    while let Some(next) = pending.pop() {
         if found.insert(next) {
-            look.extend(&edges[next]);
+            pending.extend(&edges[next]);
         }
     }
     found

@@ -1,5 +1,5 @@
-//! The engine from outside: against AWS in memory, and against an AWS that answers what a test scripts. No local cloud, no
-//! built program; one binary, so that it is linked once.
+//! The engine from outside: with an AWS in memory, and with a stub that gives the responses that a test defines. Needs
+//! neither a local cloud nor the built program. One binary, so that it is linked only once.
 
 mod accounts;
 mod contract;

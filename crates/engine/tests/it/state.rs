@@ -1,4 +1,4 @@
-//! Where state, journal and lock are kept: a folder, and S3 as a stub answers for it.
+//! The stores for state, journal and lock: a folder, and S3 as a stub.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,7 +20,7 @@ async fn a_folder_keeps_its_promises() {
         .await;
 }
 
-/// A place in a bucket of a scripted S3.
+/// A store in a bucket of the stub.
 async fn bucket(stub: &Stub, kms_key: Option<&str>) -> (Arc<Aws>, Bucket) {
     let aws = stub.aws("us-west-2").await;
     let bucket = Bucket::new(aws.s3("us-west-2"), ACCOUNT, "company-state", "a/", kms_key.map(str::to_owned));
@@ -32,7 +32,7 @@ fn written(etag: &str) -> Reply {
 }
 
 #[tokio::test]
-async fn a_lock_that_may_be_over_can_be_renewed_and_nothing_else_is_written() {
+async fn only_the_lock_is_written_after_the_lease() {
     let stub = Stub::new().await;
     stub.on("s3:PUT /company-state/a/99.lock", [written("\"1\"")]).on("s3:PUT /other", [Reply::ok("")]);
     let (aws, bucket) = bucket(&stub, None).await;
@@ -44,7 +44,7 @@ async fn a_lock_that_may_be_over_can_be_renewed_and_nothing_else_is_written() {
 }
 
 #[tokio::test]
-async fn two_writes_at_the_same_moment_are_decided_by_the_condition() {
+async fn concurrent_writes_are_decided_by_the_condition() {
     let stub = Stub::new().await;
     let busy = || Reply::s3_error(409, "ConditionalRequestConflict", "The conditional request cannot succeed");
     stub.on("s3:PUT /company-state/a/99.lock", [busy(), busy(), written("\"1\"")]);
@@ -62,14 +62,14 @@ async fn documents_are_encrypted_with_the_key_of_the_environment() {
     stub.on("s3:PUT /company-state/a/99.json", [written("\"1\"")]);
     let (_, bucket) = bucket(&stub, Some("alias/state")).await;
     bucket.put("99.json", b"{}", Expect::Absent).await.unwrap();
-    let asked = &stub.asked("s3:PUT /company-state/a/99.json")[0];
-    assert_eq!(asked.headers["x-amz-server-side-encryption"], "aws:kms");
-    assert_eq!(asked.headers["x-amz-server-side-encryption-aws-kms-key-id"], "alias/state");
-    assert_eq!(asked.headers["if-none-match"], "*");
+    let request = &stub.asked("s3:PUT /company-state/a/99.json")[0];
+    assert_eq!(request.headers["x-amz-server-side-encryption"], "aws:kms");
+    assert_eq!(request.headers["x-amz-server-side-encryption-aws-kms-key-id"], "alias/state");
+    assert_eq!(request.headers["if-none-match"], "*");
 }
 
 #[tokio::test]
-async fn a_bucket_without_versions_keeps_no_state() {
+async fn unversioned_bucket_is_refused_for_state() {
     let stub = Stub::new().await;
     for status in ["", "<Status>Suspended</Status>"] {
         let answer = format!("<VersioningConfiguration>{status}</VersioningConfiguration>");

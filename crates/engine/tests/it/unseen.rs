@@ -48,7 +48,7 @@ struct FakeServer {
     id: NodeId,
     needs: Vec<NodeId>,
     behavior: Behavior,
-    made: Arc<Mutex<Vec<tokio::time::Instant>>>,
+    created: Arc<Mutex<Vec<tokio::time::Instant>>>,
 }
 
 fn error(code: &str, status: u16) -> AwsError {
@@ -90,23 +90,23 @@ impl Node for FakeServer {
 #[async_trait]
 impl Resource for FakeServer {
     async fn read(&self, _aws: &Aws, known: Option<&str>) -> Result<Option<Live>, AwsError> {
-        let made = self.made.lock().unwrap().clone();
-        let there = match self.behavior {
+        let created = self.created.lock().unwrap().clone();
+        let is_visible = match self.behavior {
             Behavior::NeverListed | Behavior::CreatedSlowly => known == Some("s-1"),
-            Behavior::ListedLate => made.first().is_some_and(|when| when.elapsed() > Duration::from_secs(20)),
-            Behavior::LostThenThrottled if !made.is_empty() => {
+            Behavior::ListedLate => created.first().is_some_and(|when| when.elapsed() > Duration::from_secs(20)),
+            Behavior::LostThenThrottled if !created.is_empty() => {
                 // The SDK's own eight attempts take this long.
                 tokio::time::sleep(Duration::from_secs(35)).await;
                 return Err(error("ThrottlingException", 400));
             }
             Behavior::NeverReady => {
                 let live = || Live::new("s-1").settled(Settled::Pending("STARTING".to_owned()));
-                return Ok((!made.is_empty()).then(live));
+                return Ok((!created.is_empty()).then(live));
             }
-            Behavior::ReadsFail if !made.is_empty() => return Err(error("InternalServerError", 500)),
+            Behavior::ReadsFail if !created.is_empty() => return Err(error("InternalServerError", 500)),
             _ => false,
         };
-        Ok(there.then(|| Live::new("s-1")))
+        Ok(is_visible.then(|| Live::new("s-1")))
     }
 
     async fn create(&self, _: &Aws, _: &str, _: &Change, _: &Actual) -> Result<Option<String>, ResourceError> {
@@ -116,7 +116,7 @@ impl Resource for FakeServer {
             Behavior::CreatedSlowly => tokio::time::sleep(Duration::from_secs(60)).await,
             _ => {}
         }
-        self.made.lock().unwrap().push(tokio::time::Instant::now());
+        self.created.lock().unwrap().push(tokio::time::Instant::now());
         match self.behavior {
             Behavior::NeverListed | Behavior::CreatedSlowly | Behavior::NeverReady | Behavior::ReadsFail => {
                 Ok(Some("s-1".to_owned()))
@@ -149,7 +149,12 @@ async fn run_servers_within(
     let all: Vec<Arc<dyn Resource>> = servers
         .iter()
         .map(|(id, needs, behavior)| -> Arc<dyn Resource> {
-            Arc::new(FakeServer { id: id.clone(), needs: needs.clone(), behavior: *behavior, made: Arc::clone(&count) })
+            Arc::new(FakeServer {
+                id: id.clone(),
+                needs: needs.clone(),
+                behavior: *behavior,
+                created: Arc::clone(&count),
+            })
         })
         .collect();
     let options = ConnectOptions {

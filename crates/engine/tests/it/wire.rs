@@ -341,8 +341,9 @@ pub(crate) fn bucket_settings(stub: &Stub, bucket: &str, versioning: &str) {
     .on(
         &at("encryption"),
         [Reply::ok(
-            "<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>AES256</SSEAlgorithm>\
-             </ApplyServerSideEncryptionByDefault></Rule></ServerSideEncryptionConfiguration>",
+            "<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault>\
+             <SSEAlgorithm>AES256</SSEAlgorithm></ApplyServerSideEncryptionByDefault></Rule>\
+             </ServerSideEncryptionConfiguration>",
         )],
     )
     .on(
@@ -352,7 +353,8 @@ pub(crate) fn bucket_settings(stub: &Stub, bucket: &str, versioning: &str) {
     .on(
         &at("ownershipControls"),
         [Reply::ok(
-            "<OwnershipControls><Rule><ObjectOwnership>BucketOwnerEnforced</ObjectOwnership></Rule></OwnershipControls>",
+            "<OwnershipControls><Rule><ObjectOwnership>BucketOwnerEnforced</ObjectOwnership></Rule>\
+             </OwnershipControls>",
         )],
     );
 }
@@ -566,10 +568,10 @@ async fn only_us_east_1_buckets_have_no_location_constraint(#[case] region: &str
     let stub = Stub::new().await;
     stub.on("s3:PUT /some-bucket", [Reply::ok("")]);
     stub.aws(region).await.s3(region).create_bucket("some-bucket").await.unwrap();
-    let asked = &stub.asked("s3:PUT /some-bucket")[0];
-    assert_eq!(asked.region, region);
-    assert_eq!(asked.body.contains("LocationConstraint"), constraint.is_some(), "{}", asked.body);
-    assert!(asked.body.contains(constraint.unwrap_or_default()), "{}", asked.body);
+    let request = &stub.asked("s3:PUT /some-bucket")[0];
+    assert_eq!(request.region, region);
+    assert_eq!(request.body.contains("LocationConstraint"), constraint.is_some(), "{}", request.body);
+    assert!(request.body.contains(constraint.unwrap_or_default()), "{}", request.body);
 }
 
 #[tokio::test]

@@ -28,14 +28,14 @@ async fn bucket_is_refused_while_another_stack_has_it() {
     let stub = Stub::new().await;
     let tags =
         "<Tagging><TagSet><Tag><Key>aws:cloudformation:stack-name</Key><Value>old</Value></Tag></TagSet></Tagging>";
-    let there = "<StackResources><member><StackName>old</StackName><LogicalResourceId>B</LogicalResourceId>\
+    let resources = "<StackResources><member><StackName>old</StackName><LogicalResourceId>B</LogicalResourceId>\
                  <ResourceType>AWS::S3::Bucket</ResourceType><Timestamp>2026-11-24T09:00:00Z</Timestamp>\
                  <ResourceStatus>CREATE_COMPLETE</ResourceStatus></member></StackResources>";
     let answer = "DescribeStackResources";
     stub.on("s3:GET /pl-pt99-5-uploads?tagging", [Reply::ok(tags)]).on(
         "cloudformation:DescribeStackResources",
         [
-            Reply::ok(format!("<{answer}Response><{answer}Result>{there}</{answer}Result></{answer}Response>")),
+            Reply::ok(format!("<{answer}Response><{answer}Result>{resources}</{answer}Result></{answer}Response>")),
             Reply::query_error(400, "ValidationError", "Stack for pl-pt99-5-uploads does not exist"),
         ],
     );
@@ -94,14 +94,14 @@ fn table(key: &str, index: &str, more: Value) -> Reply {
 #[case::key("S", "username", "has the key orgid (S), not orgid (N)")]
 #[case::index("N", "userName", "has the index username-index: userName (S), not username-index: username (S)")]
 #[tokio::test]
-async fn wrong_table_schema_stops_a_deployment(#[case] key: &str, #[case] index: &str, #[case] says: &str) {
+async fn wrong_table_schema_stops_a_deployment(#[case] key: &str, #[case] index: &str, #[case] message: &str) {
     let stub = Stub::new().await;
     crate::wire::table_is_ours(&stub);
     stub.on("dynamodb:DescribeTable", [table(key, index, json!({})), table("N", "username", json!({}))]);
     let aws = stub.aws(REGION).await;
     let wanted = resource("us-west-2/table");
     let why = wanted.refusal(&wanted.read(&aws, None).await.unwrap().unwrap()).unwrap();
-    assert!(why.contains(says), "{why}");
+    assert!(why.contains(message), "{why}");
     assert_eq!(wanted.refusal(&wanted.read(&aws, None).await.unwrap().unwrap()), None);
 }
 
@@ -145,7 +145,8 @@ async fn unmanaged_table_settings_are_reported() {
 async fn unmanaged_server_settings_are_reported() {
     let stub = Stub::new().await;
     let settings = r#""EndpointType":"VPC","Protocols":["SFTP","FTPS"],"PreAuthenticationLoginBanner":"hello",
-        "WorkflowDetails":{"OnUpload":[{"WorkflowId":"w-1","ExecutionRole":"r"}]},"IdentityProviderType":"API_GATEWAY""#;
+        "WorkflowDetails":{"OnUpload":[{"WorkflowId":"w-1","ExecutionRole":"r"}]},
+        "IdentityProviderType":"API_GATEWAY""#;
     let ours = r#""EndpointType":"PUBLIC","Protocols":["SFTP"],"IdentityProviderType":"API_GATEWAY""#;
     let with = |settings: &str| server("p", "ONLINE").replacing(r#""IdentityProviderType":"API_GATEWAY""#, settings);
     stub.on("transfer:DescribeServer", [with(settings), with(ours)]);

@@ -117,18 +117,18 @@ async fn rollback_or_deletion_in_progress_is_waited_for_first(
     let stub = Stub::new().await;
     let old = || stack(status, "old");
     let left = || end.map_or_else(no_stack, |end| stack(end, "old"));
-    let made = || stack("UPDATE_COMPLETE", &digest());
-    let answers = [old(), old(), old(), left(), left(), made()];
+    let updated = || stack("UPDATE_COMPLETE", &digest());
+    let answers = [old(), old(), old(), left(), left(), updated()];
     stub.on("cloudformation:DescribeStacks", answers)
         .on("cloudformation:DescribeStackEvents", [events(&[])])
         .on("cloudformation:GetTemplate", [done("GetTemplate")])
         .on(&format!("cloudformation:{then}"), [done(then)]);
     let ended = deploy_one(&stub, STACK, no_server()).await;
     assert_eq!(ended.outcome(&node(STACK))["outcome"], "changed", "{:?}", ended.outcomes);
-    let asked = stub.operations();
-    let at = asked.iter().position(|one| *one == format!("cloudformation:{then}")).unwrap();
-    let looks = asked[..at].iter().filter(|one| one.ends_with("DescribeStacks")).count();
-    assert!(looks >= 4, "{asked:?}");
+    let operations = stub.operations();
+    let at = operations.iter().position(|one| *one == format!("cloudformation:{then}")).unwrap();
+    let reads = operations[..at].iter().filter(|one| one.ends_with("DescribeStacks")).count();
+    assert!(reads >= 4, "{operations:?}");
     assert_eq!(stub.count(&format!("cloudformation:{then}")), 1);
 }
 
@@ -301,10 +301,10 @@ async fn update_without_changes_succeeds() {
 #[tokio::test]
 async fn failed_deletion_reports_its_cause_and_the_next_run_retries() {
     let stub = Stub::new().await;
-    let there = || stack("CREATE_COMPLETE", &digest());
+    let created = || stack("CREATE_COMPLETE", &digest());
     stub.on(
         "cloudformation:DescribeStacks",
-        [there(), there(), stack("DELETE_IN_PROGRESS", ""), stack("DELETE_FAILED", "")],
+        [created(), created(), stack("DELETE_IN_PROGRESS", ""), stack("DELETE_FAILED", "")],
     )
     .on("cloudformation:GetTemplate", [done("GetTemplate")])
     .on("cloudformation:DeleteStack", [done("DeleteStack")])

@@ -95,8 +95,9 @@ fn log_groups_named_by_an_id_are_leftovers() {
 /// `GetRole` of a role with these tags.
 fn role(tags: &str) -> Reply {
     Reply::ok(format!(
-        "<GetRoleResponse><GetRoleResult><Role><Path>/</Path><RoleName>r</RoleName><RoleId>AROA1</RoleId><Arn>{API_ROLE}</Arn>\
-         <CreateDate>2026-11-24T09:00:00Z</CreateDate><Tags>{tags}</Tags></Role></GetRoleResult></GetRoleResponse>"
+        "<GetRoleResponse><GetRoleResult><Role><Path>/</Path><RoleName>r</RoleName><RoleId>AROA1</RoleId>\
+         <Arn>{API_ROLE}</Arn><CreateDate>2026-11-24T09:00:00Z</CreateDate><Tags>{tags}</Tags></Role>\
+         </GetRoleResult></GetRoleResponse>"
     ))
 }
 
@@ -181,7 +182,8 @@ fn attached(arns: &[&str]) -> Reply {
         .map(|arn| format!("<member><PolicyName>p</PolicyName><PolicyArn>{arn}</PolicyArn></member>"))
         .collect();
     Reply::ok(format!(
-        "<ListAttachedRolePoliciesResponse><ListAttachedRolePoliciesResult><AttachedPolicies>{members}</AttachedPolicies>\
+        "<ListAttachedRolePoliciesResponse><ListAttachedRolePoliciesResult>\
+         <AttachedPolicies>{members}</AttachedPolicies>\
          <IsTruncated>false</IsTruncated></ListAttachedRolePoliciesResult></ListAttachedRolePoliciesResponse>"
     ))
 }
@@ -206,18 +208,18 @@ fn managed(stub: &Stub, document: &str, tags: &str) {
 }
 
 const REPLICA: &str = "arn:aws:dynamodb:us-east-1:111111111111:table/dydb-99-uploads";
-const MADE_BY_HAND: &str = r#"{"Tags":[{"Key":"made-by","Value":"hand"}]}"#;
+const CREATED_BY_HAND: &str = r#"{"Tags":[{"Key":"made-by","Value":"hand"}]}"#;
 const OURS: &str = r#"{"Tags":[{"Key":"sftpctl:environment","Value":"99"}]}"#;
 const OTHER_ENVIRONMENT: &str = r#"{"Tags":[{"Key":"sftpctl:environment","Value":"98"}]}"#;
 
 /// The replica's own tags are read first, then those of the table in the home region.
 #[rstest]
-#[case::of_a_manually_created_table(None, MADE_BY_HAND, MADE_BY_HAND, false)]
-#[case::of_a_foreign_table(None, MADE_BY_HAND, OTHER_ENVIRONMENT, false)]
+#[case::of_a_manually_created_table(None, CREATED_BY_HAND, CREATED_BY_HAND, false)]
+#[case::of_a_foreign_table(None, CREATED_BY_HAND, OTHER_ENVIRONMENT, false)]
 #[case::tag_of_another_environment(Some(REPLICA), OTHER_ENVIRONMENT, OURS, false)]
-#[case::of_our_table(None, MADE_BY_HAND, OURS, true)]
-#[case::tagged(None, OURS, MADE_BY_HAND, true)]
-#[case::remembered(Some(REPLICA), MADE_BY_HAND, MADE_BY_HAND, true)]
+#[case::of_our_table(None, CREATED_BY_HAND, OURS, true)]
+#[case::tagged(None, OURS, CREATED_BY_HAND, true)]
+#[case::remembered(Some(REPLICA), CREATED_BY_HAND, CREATED_BY_HAND, true)]
 #[tokio::test]
 async fn replica_has_the_owner_of_its_table(
     #[case] known: Option<&str>,
@@ -248,7 +250,7 @@ async fn replica_being_created_has_the_owner_of_its_table() {
         "TableName": "dydb-99-uploads", "TableStatus": "ACTIVE", "TableArn": TABLE,
         "Replicas": [{ "RegionName": "us-east-1", "ReplicaStatus": "CREATING" }],
     }});
-    for (tags, ours) in [(MADE_BY_HAND, false), (OURS, true)] {
+    for (tags, ours) in [(CREATED_BY_HAND, false), (OURS, true)] {
         stub.on("dynamodb:DescribeTable", [missing.clone(), Reply::ok(table.to_string())])
             .on("dynamodb:ListTagsOfResource", [Reply::ok(tags)]);
         let live = resource("us-east-1/replica").read(&*stub.aws(REGION).await, None).await.unwrap().unwrap();
@@ -275,10 +277,10 @@ fn dropped_replica() -> Orphan {
 
 /// Without a tag, a replica has the owner of its table, as long as it is a replica of that table.
 #[rstest]
-#[case::of_our_table("us-west-2", MADE_BY_HAND, OURS, true)]
-#[case::of_a_foreign_table("us-west-2", MADE_BY_HAND, OTHER_ENVIRONMENT, false)]
-#[case::unrelated_table_of_that_name("eu-west-1", MADE_BY_HAND, OURS, false)]
-#[case::tagged_without_its_table("eu-west-1", OURS, MADE_BY_HAND, true)]
+#[case::of_our_table("us-west-2", CREATED_BY_HAND, OURS, true)]
+#[case::of_a_foreign_table("us-west-2", CREATED_BY_HAND, OTHER_ENVIRONMENT, false)]
+#[case::unrelated_table_of_that_name("eu-west-1", CREATED_BY_HAND, OURS, false)]
+#[case::tagged_without_its_table("eu-west-1", OURS, CREATED_BY_HAND, true)]
 #[tokio::test]
 async fn dropped_replica_is_an_orphan_only_if_its_table_is_ours(
     #[case] other: &str,
@@ -321,7 +323,10 @@ async fn policy_version_is_created_once() {
     stub.on("iam:ListAttachedRolePolicies", [attached(&[POLICY])])
         .on(
             "iam:ListPolicyVersions",
-            [Reply::ok("<ListPolicyVersionsResponse><ListPolicyVersionsResult></ListPolicyVersionsResult></ListPolicyVersionsResponse>")],
+            [Reply::ok(
+                "<ListPolicyVersionsResponse><ListPolicyVersionsResult></ListPolicyVersionsResult>\
+                 </ListPolicyVersionsResponse>",
+            )],
         )
         .on(
             "iam:CreatePolicyVersion",
@@ -365,7 +370,7 @@ async fn remembered_resource_without_tags_is_ours(#[case] id: &str, #[case] arn:
 }
 
 #[tokio::test]
-async fn second_user_policy_comes_and_goes_with_its_clusters() {
+async fn second_user_policy_exists_only_with_its_clusters() {
     let stub = Stub::new().await;
     let policy = |environment: &sftpctl_core::spec::model::Environment| {
         let all = crate::drive::resources(environment);
@@ -383,9 +388,9 @@ async fn second_user_policy_comes_and_goes_with_its_clusters() {
     assert_eq!(two.title(), "policies 99-uploads-sftp-transfer to 99-uploads-sftp-transfer-2");
     let change = two.diff(None, &Actual::new()).unwrap();
     two.apply(&aws, "call", &change, None, &Actual::new()).await.unwrap();
-    let made: Vec<String> = stub.asked("iam:CreatePolicy").into_iter().map(|asked| asked.body).collect();
-    assert!(made[0].contains("PolicyName=99-uploads-sftp-transfer&"), "{}", &made[0][..200]);
-    assert!(made[1].contains("PolicyName=99-uploads-sftp-transfer-2&"), "{}", &made[1][..200]);
+    let created: Vec<String> = stub.asked("iam:CreatePolicy").into_iter().map(|request| request.body).collect();
+    assert!(created[0].contains("PolicyName=99-uploads-sftp-transfer&"), "{}", &created[0][..200]);
+    assert!(created[1].contains("PolicyName=99-uploads-sftp-transfer-2&"), "{}", &created[1][..200]);
 
     // With fewer clusters the second policy is detached and deleted, and the role is otherwise unchanged.
     let one = policy(&environment());
@@ -398,7 +403,10 @@ async fn second_user_policy_comes_and_goes_with_its_clusters() {
     }
     stub.on(
         "iam:ListPolicyVersions",
-        [Reply::ok("<ListPolicyVersionsResponse><ListPolicyVersionsResult></ListPolicyVersionsResult></ListPolicyVersionsResponse>")],
+        [Reply::ok(
+            "<ListPolicyVersionsResponse><ListPolicyVersionsResult></ListPolicyVersionsResult>\
+             </ListPolicyVersionsResponse>",
+        )],
     );
     let live = one.read(&aws, None).await.unwrap().unwrap();
     let mut change = one.diff(Some(&live), &Actual::new()).unwrap();
@@ -407,9 +415,9 @@ async fn second_user_policy_comes_and_goes_with_its_clusters() {
     assert_eq!(names, ["document 2"]);
     one.apply(&aws, "call", &change, Some(&live), &Actual::new()).await.unwrap();
     for operation in ["iam:DetachRolePolicy", "iam:DeletePolicy"] {
-        let asked = stub.asked(operation);
-        assert_eq!(asked.len(), 1);
-        assert!(asked[0].body.contains("sftp-transfer-2"), "{}", asked[0].body);
+        let requests = stub.asked(operation);
+        assert_eq!(requests.len(), 1);
+        assert!(requests[0].body.contains("sftp-transfer-2"), "{}", requests[0].body);
     }
 }
 
@@ -435,8 +443,8 @@ async fn foreign_policy_with_a_similar_name_is_left_alone() {
     let change = policy.diff(Some(&live), &Actual::new());
     assert!(!change.is_some_and(|change| change.touches("document 2")));
     policy.delete(&aws, "call", &live, DELETE_DATA).await.unwrap();
-    let asked = stub.asked("iam:DetachRolePolicy");
-    assert_eq!(asked.len(), 1);
-    assert!(asked.iter().all(|asked| !asked.body.contains("sftp-transfer-2")), "{asked:?}");
+    let requests = stub.asked("iam:DetachRolePolicy");
+    assert_eq!(requests.len(), 1);
+    assert!(requests.iter().all(|request| !request.body.contains("sftp-transfer-2")), "{requests:?}");
     assert_eq!(stub.count("iam:DeletePolicy"), 0);
 }

@@ -21,12 +21,12 @@ fn template_without_a_bucket() -> Reply {
     let mut template: Value = serde_json::from_str(&template()).unwrap();
     template["Resources"].as_object_mut().unwrap().retain(|_, r| r["Properties"]["BucketName"] != "pl-pt99-5-uploads");
     Reply::ok(format!(
-        "<GetTemplateResponse><GetTemplateResult><TemplateBody>{}</TemplateBody></GetTemplateResult></GetTemplateResponse>",
+        "<GetTemplateResponse><GetTemplateResult><TemplateBody>{}</TemplateBody></GetTemplateResult>\
+         </GetTemplateResponse>",
         escaped(&template.to_string())
     ))
 }
 
-/// The wanted template.
 fn template() -> String {
     let environment = crate::drive::environment();
     let code = sftpctl_core::template::Code { bucket: "b".into(), key: "k".into() };
@@ -124,10 +124,10 @@ async fn import_into_a_stack_changes_nothing_else() {
             "cloudformation:CreateChangeSet"
         ]
     );
-    let asked = &stub.asked("cloudformation:CreateChangeSet")[0].body;
-    let sent = parameters(asked);
+    let request = &stub.asked("cloudformation:CreateChangeSet")[0].body;
+    let sent = parameters(request);
     assert_eq!(sent["MemoryMb"], "512", "the stack's value, not that of the environment file");
-    let template: Value = serde_json::from_str(&fields(asked)["TemplateBody"]).unwrap();
+    let template: Value = serde_json::from_str(&fields(request)["TemplateBody"]).unwrap();
     let known = template["Parameters"].as_object().unwrap();
     assert!(sent.keys().all(|key| known.contains_key(key)), "{sent:?}");
 }
@@ -228,8 +228,8 @@ async fn new_stack_without_tags_is_ours_only_by_its_change_set() {
         )],
     );
     assert!(foreign(&BTreeMap::new()).await.is_empty());
-    for asked in stub.asked("cloudformation:ListChangeSets") {
-        assert!(asked.body.contains("StackName=sftp-99-upload-us-west-2"), "by name: {}", asked.body);
+    for request in stub.asked("cloudformation:ListChangeSets") {
+        assert!(request.body.contains("StackName=sftp-99-upload-us-west-2"), "by name: {}", request.body);
     }
 
     // A foreign stack is neither deleted nor recreated.
@@ -279,7 +279,8 @@ async fn validation_errors_of_earlier_operations_are_ignored() {
         format!(
             "<member><EventId>{operation}</EventId><OperationId>{operation}</OperationId>\
              <EventType>VALIDATION_ERROR</EventType><LogicalResourceId>Authorizer</LogicalResourceId>\
-             <Timestamp>2026-11-24T09:00:0{at}Z</Timestamp><ValidationStatusReason>{reason}</ValidationStatusReason></member>"
+             <Timestamp>2026-11-24T09:00:0{at}Z</Timestamp><ValidationStatusReason>{reason}</ValidationStatusReason>\
+             </member>"
         )
     };
     let page = |events: &str, next: &str| {

@@ -35,15 +35,15 @@ fn password_is_prompted_for_twice_and_never_shown() {
     let secret = r#" it's "$x" \ñ 🔑"#;
 
     let differ = typed(&site, &add, secret, "it's another");
-    let said = shown(&differ);
-    assert_eq!(differ.status.code(), Some(2), "{said}");
-    assert!(said.contains("the two passwords differ; nothing was changed") && !said.contains("it's"), "{said}");
+    let output = shown(&differ);
+    assert_eq!(differ.status.code(), Some(2), "{output}");
+    assert!(output.contains("the two passwords differ; nothing was changed") && !output.contains("it's"), "{output}");
     assert_eq!(site.users(&["show", "--username", "prompted"], "").status.code(), Some(2), "no account was added");
 
     let added = typed(&site, &add, secret, secret);
-    let said = succeeded("add", &added);
-    assert!(said.contains("Password for prompted: ") && said.contains("Again: "), "{said}");
-    assert!(said.contains("prompted (organisation 4010): added") && !said.contains("it's"), "{said}");
+    let output = succeeded("add", &added);
+    assert!(output.contains("Password for prompted: ") && output.contains("Again: "), "{output}");
+    assert!(output.contains("prompted (organisation 4010): added") && !output.contains("it's"), "{output}");
     let login = Login::new("prompted", secret);
     assert!(site.admits(port, &login));
 
@@ -51,8 +51,8 @@ fn password_is_prompted_for_twice_and_never_shown() {
     let differ = typed(&site, &passwd, "next secret", "next secre");
     assert_eq!(differ.status.code(), Some(2), "{}", shown(&differ));
     assert!(site.admits(port, &login), "the old password still works");
-    let said = succeeded("passwd", &typed(&site, &passwd, "next secret", "next secret"));
-    assert!(said.contains("has a new password") && !said.contains("next"), "{said}");
+    let output = succeeded("passwd", &typed(&site, &passwd, "next secret", "next secret"));
+    assert!(output.contains("has a new password") && !output.contains("next"), "{output}");
     assert!(!site.admits(port, &login) && site.admits(port, &Login::new("prompted", "next secret")));
 }
 
@@ -85,9 +85,9 @@ fn account_can_be_added_disabled_enabled_and_removed() {
     let mut client = site.paramiko(site.port(WEST), &login);
     let child = client.args(["stays", "mark"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut child = Running(child);
-    let mut said = std::io::BufReader::new(child.0.stdout.take().unwrap());
+    let mut printed = std::io::BufReader::new(child.0.stdout.take().unwrap());
     let mut line = String::new();
-    std::io::BufRead::read_line(&mut said, &mut line).unwrap();
+    std::io::BufRead::read_line(&mut printed, &mut line).unwrap();
     assert_eq!(line, "open\n");
     users(&["disable"], "lifelong", "");
     assert!(!site.admits(site.port(WEST), &login), "disabled");
@@ -95,7 +95,7 @@ fn account_can_be_added_disabled_enabled_and_removed() {
     assert!(!good && finding.contains("disabled"), "{finding}");
     std::io::Write::write_all(child.0.stdin.as_mut().unwrap(), b"go\n").unwrap();
     line.clear();
-    std::io::BufRead::read_line(&mut said, &mut line).unwrap();
+    std::io::BufRead::read_line(&mut printed, &mut line).unwrap();
     assert_eq!(line, "wrote\n");
     users(&["enable"], "lifelong", "");
     assert!(site.admits(site.port(WEST), &login), "enabled again");
@@ -167,11 +167,11 @@ fn malformed_account_can_be_disabled_and_removed() {
 fn generated_password_is_shown_and_works() {
     let site = shared();
     let which = ["add", "--orgid", "4002", "--username", "generated", "--cluster", "99-5", "--generate-password"];
-    let said = succeeded("add", &site.users(&which, ""));
-    let opens = said
+    let output = succeeded("add", &site.users(&which, ""));
+    let opens = output
         .split_whitespace()
         .any(|word| word.len() >= 16 && site.admits(site.port(WEST), &Login::new("generated", word)));
-    assert!(opens, "{said}");
+    assert!(opens, "{output}");
 }
 
 #[test]
@@ -233,7 +233,8 @@ fn legacy_password_works_and_duplicate_names_are_refused() {
     let digest = digest.trim();
     let put = |orgid: u32, name: &str, password: &str| {
         let item = format!(
-            r#"{{"orgid": {{"N": "{orgid}"}}, "username": {{"S": "{name}"}}, "password": {{"S": "{password}"}}, "HomeDirectory": {{"S": "/{BUCKET}/{orgid}"}}}}"#
+            r#"{{"orgid": {{"N": "{orgid}"}}, "username": {{"S": "{name}"}}, "password": {{"S": "{password}"}},
+                "HomeDirectory": {{"S": "/{BUCKET}/{orgid}"}}}}"#
         );
         site.oracle("door.py", &["item", &item]);
     };
@@ -247,8 +248,8 @@ fn legacy_password_works_and_duplicate_names_are_refused() {
         !site.admits(site.port(WEST), &Login::new("double", "correct horse")),
         "the first account must not be preferred"
     );
-    let (good, said) = site.test_login(&Login::new("double", "correct horse"));
-    assert!(!good && said.contains("two accounts") || said.contains("more than one"), "{said}");
+    let (good, finding) = site.test_login(&Login::new("double", "correct horse"));
+    assert!(!good && finding.contains("two accounts") || finding.contains("more than one"), "{finding}");
 }
 
 #[test]
@@ -297,8 +298,8 @@ fn home_folder_may_have_any_letters() {
     succeeded("add", &site.users(&which, "secret"));
     let login = Login::new("mueller", "secret");
     std::fs::write(site.dir.path().join("brief.txt"), "brief").unwrap();
-    let said = succeeded("put", &site.sftp(site.port(WEST), &login, "pwd\nput brief.txt\nls -1\n"));
-    assert!(said.contains(&home) && said.contains("brief.txt"), "{said}");
+    let output = succeeded("put", &site.sftp(site.port(WEST), &login, "pwd\nput brief.txt\nls -1\n"));
+    assert!(output.contains(&home) && output.contains("brief.txt"), "{output}");
     let outside = site.sftp(site.port(WEST), &login, "ls ..\n");
     assert_eq!(outside.status.code(), Some(1), "{}", shown(&outside));
 }
@@ -310,17 +311,17 @@ fn connect_info_shows_hosts_and_fingerprints() {
     let file = std::fs::read_to_string(file).unwrap().replace("dns:\n", "dns:\n  latency: true\n");
     let other = site.dir.path().join("99-latency.yaml");
     std::fs::write(&other, file).unwrap();
-    let said = site.ok(&["connect-info", "--env-file", other.to_str().unwrap(), "--local", "--username", "a@b.c"]);
-    assert_eq!(said.matches("  also       99-uploads.xx.net").count(), 2, "{said}");
+    let output = site.ok(&["connect-info", "--env-file", other.to_str().unwrap(), "--local", "--username", "a@b.c"]);
+    assert_eq!(output.matches("  also       99-uploads.xx.net").count(), 2, "{output}");
     let port = site.port(WEST);
-    assert!(said.contains(&format!("sftp -P {port} a@b.c@127.0.0.1")), "{said}");
+    assert!(output.contains(&format!("sftp -P {port} a@b.c@127.0.0.1")), "{output}");
     let scanned = tool("ssh-keyscan", "openssh-client").args(["-p", &port.to_string(), "127.0.0.1"]).output().unwrap();
     let prints = crate::site::with_input(tool("ssh-keygen", "openssh-client").args(["-lf", "-"]), &scanned.stdout);
     let prints = text(&prints.stdout);
     assert!(prints.lines().count() >= 2, "{prints}");
     for line in prints.lines() {
         let fingerprint = line.split(' ').nth(1).unwrap();
-        assert!(said.contains(fingerprint), "{fingerprint} is not in {said}");
+        assert!(output.contains(fingerprint), "{fingerprint} is not in {output}");
     }
 }
 

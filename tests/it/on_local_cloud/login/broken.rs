@@ -17,7 +17,6 @@ enum Repair<'a> {
 }
 
 struct Link<'a> {
-    /// Breaks the link.
     breaks: &'a dyn Fn(&Site),
     /// The regions whose servers then refuse log-ins.
     refuse: &'a [&'a str],
@@ -90,7 +89,8 @@ fn every_broken_link_is_diagnosed_and_repaired() {
             breaks: &|_| drop(door(&["break", "role-name"])),
             refuse: &[WEST],
             status: 200,
-            finding: "the authorizer hands out the role arn:aws:iam::111111111111:role/sftp-transfr, which does not exist",
+            finding: "the authorizer hands out the role arn:aws:iam::111111111111:role/sftp-transfr, \
+                      which does not exist",
             repair: Repair::Hand(&[&["break", "role-name-again"]]),
         },
         // The API was changed and deployed, then changed back but not deployed: the stage still has the wrong method.
@@ -154,9 +154,11 @@ fn function_may_do_only_what_its_role_allows() {
     let answers: serde_json::Value = serde_json::from_str(&site.oracle("door.py", &["as-function"])).unwrap();
     let denied = |operation: &str, action: &str| {
         format!(
-            "An error occurred (AccessDeniedException) when calling the {operation} operation: User: arn:aws:sts::111111111111:assumed-role/"
+            "An error occurred (AccessDeniedException) when calling the {operation} operation: \
+             User: arn:aws:sts::111111111111:assumed-role/"
         ) + &format!(
-            "… is not authorized to perform: dynamodb:{action} on resource: arn:aws:dynamodb:us-west-2:111111111111:table/"
+            "… is not authorized to perform: dynamodb:{action} \
+             on resource: arn:aws:dynamodb:us-west-2:111111111111:table/"
         )
     };
     for (call, expected) in [
@@ -169,8 +171,8 @@ fn function_may_do_only_what_its_role_allows() {
         ("secret", "(InvalidSignatureException)".to_owned()),
         ("token", "(InvalidSignatureException)".to_owned()),
     ] {
-        let said = answers[call].as_str().unwrap();
-        assert!(expected.split('…').all(|part| said.contains(part)), "{call}: {said}");
+        let output = answers[call].as_str().unwrap();
+        assert!(expected.split('…').all(|part| output.contains(part)), "{call}: {output}");
     }
     assert_eq!(answers["settings"], serde_json::json!([]));
     let variables = site.oracle("door.py", &["set-variables", WEST]);
@@ -207,8 +209,8 @@ fn bucket_outside_the_user_policy_denies_file_access() {
     std::fs::write(site.dir.path().join("f"), "f").unwrap();
     let refused = site.sftp(port, &login, "put f\n");
     assert!(shown(&refused).contains("Permission denied"), "{}", shown(&refused));
-    let (good, said) = site.test_login(&login);
-    assert!(!good && said.contains("the user role's policy does not have the bucket pl-pt99-5-uploads"), "{said}");
+    let (good, found) = site.test_login(&login);
+    assert!(!good && found.contains("the user role's policy does not have the bucket pl-pt99-5-uploads"), "{found}");
     assert_eq!(site.planned(), ["global/user-policy", "us-west-2/bucket/pl-pt99-5-uploads"]);
     site.deploy();
     let put = site.sftp(port, &login, "put f\n");
@@ -221,14 +223,14 @@ fn each_refusal_is_explained() {
     let login = site.add(175_781, "my1sftp", "correct horse");
     let far = ["add", "--orgid", "2", "--username", "far.away", "--cluster", "99-5", "--password-stdin"];
     succeeded("far", &site.users(&[&far[..], &["--allow-cidr", "192.0.2.0/24"]].concat(), "correct horse"));
-    for (name, password, said) in [
+    for (name, password, finding) in [
         ("my1sftp", "wrong", "the password is wrong"),
         ("nobody", "correct horse", "there is no account of this name"),
         ("root", "correct horse", "`root` is on the block list: refused before any look-up"),
         ("far.away", "correct horse", "the account does not admit the address 127.0.0.1"),
     ] {
         let (good, found) = site.test_login(&Login::new(name, password));
-        assert!(!good && found.matches(said).count() == 2, "{name}: {found}");
+        assert!(!good && found.matches(finding).count() == 2, "{name}: {found}");
     }
     let mut from =
         site.command(&["test-login", "--env", "99", "--local", "--password-stdin", "--username", "far.away"]);
@@ -296,8 +298,8 @@ fn canary_waits_for_new_resources() {
     assert!(site.deploy().contains("ok: admitted"));
     // Later, such an error is final.
     site.ok(&[&["local", "faults", "add"][..], &rule[..2]].concat());
-    let said = site.ends_with(1, &["verify", "--env", "99", "--local"]);
-    assert_eq!(said.matches("not yet").count(), 2, "{said}");
+    let output = site.ends_with(1, &["verify", "--env", "99", "--local"]);
+    assert_eq!(output.matches("not yet").count(), 2, "{output}");
 }
 
 /// A refused canary fails the deployment, and the next one too although it has nothing to do, until it is admitted.
@@ -305,14 +307,14 @@ fn canary_waits_for_new_resources() {
 fn deployment_fails_until_its_servers_admit_the_canary() {
     let site = Site::deployed("");
     let deploy = ["deploy", "--env", "99", "--local", "--yes"];
-    let asked = || {
+    let attempts = || {
         let calls = serde_json::from_str::<serde_json::Value>(&site.aws(&["fetch", "/_sftpctl/calls"])).unwrap();
         calls["calls"]["transfer.TestIdentityProvider"].as_u64().unwrap()
     };
     let leftovers = || site.oracle("door.py", &["canaries"]);
-    let once = asked();
+    let once = attempts();
     assert!(site.ok(&deploy).contains("Nothing to do"));
-    assert_eq!(asked(), once, "an admitted canary is not tested again");
+    assert_eq!(attempts(), once, "an admitted canary is not tested again");
 
     site.oracle("door.py", &["break", "invoke"]);
     site.edit(|file| file.replace("retention_days: 30", "retention_days: 60"));
@@ -321,9 +323,9 @@ fn deployment_fails_until_its_servers_admit_the_canary() {
     let again = site.ends_with(1, &deploy);
     assert!(again.contains("Nothing to do") && again.contains("the invocation role may not invoke the API"), "{again}");
     assert_eq!(leftovers(), "0", "the canary is deleted, admitted or not");
-    let before = asked();
+    let before = attempts();
     site.ok(&[&deploy[..], &["--no-verify"]].concat());
-    assert_eq!(asked(), before, "--no-verify skips the test");
+    assert_eq!(attempts(), before, "--no-verify skips the test");
 
     site.oracle("door.py", &["break", "invoke-again"]);
     assert!(site.ok(&deploy).contains("ok: admitted"));
@@ -355,8 +357,8 @@ fn malformed_items_are_refused() {
             &["item", &format!(r#"{{"orgid": {{"N": "{org}"}}, "username": {{"S": "{name}"}}, {item}}}"#)],
         );
         assert!(!site.admits(site.port(WEST), &login), "{name}");
-        let (good, said) = site.test_login(&login);
-        assert!(!good && said.contains(finding), "{name}: {said}");
+        let (good, shown) = site.test_login(&login);
+        assert!(!good && shown.contains(finding), "{name}: {shown}");
         let log = site.oracle("door.py", &["log", WEST]);
         let line = log.lines().rfind(|line| line.contains(&format!("\"username\":\"{name}\""))).unwrap();
         assert!(line.contains("\"level\":\"ERROR\"") && !line.contains("secret"), "{line}");

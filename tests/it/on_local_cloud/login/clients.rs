@@ -151,7 +151,7 @@ fn scp_works_over_sftp_and_everything_else_is_refused() {
 
     let old = site.openssh("scp", &login).args(["-O", "-P", &port, "copy.txt", &at(":old.txt")]).output().unwrap();
     assert!(!old.status.success() && shown(&old).contains("exec request failed"), "{}", shown(&old));
-    for (arguments, said) in [
+    for (arguments, message) in [
         (vec![], "shell request failed"),
         (vec!["id"], "exec request failed"),
         (vec!["-t", "id"], "exec request failed"),
@@ -170,7 +170,7 @@ fn scp_works_over_sftp_and_everything_else_is_refused() {
             (_, options) => all.extend(options.iter().copied().chain([host.as_str()])),
         }
         let output = with_input(site.openssh("ssh", &login).args(&all), b"");
-        assert!(!output.status.success() && shown(&output).contains(said), "{all:?}: {}", shown(&output));
+        assert!(!output.status.success() && shown(&output).contains(message), "{all:?}: {}", shown(&output));
     }
 }
 

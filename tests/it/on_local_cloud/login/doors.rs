@@ -12,25 +12,26 @@ fn accounts_with_the_same_name_cannot_log_in() {
     let site = shared();
     let login = site.add(4801, "twofold", "correct horse");
     assert!(site.admits(site.port(WEST), &login));
-    let item = r#"{"orgid": {"N": "4802"}, "username": {"S": "twofold"}, "HomeDirectory": {"S": "/pl-pt99-5-uploads/4802"},
+    let item = r#"{"orgid": {"N": "4802"}, "username": {"S": "twofold"},
+        "HomeDirectory": {"S": "/pl-pt99-5-uploads/4802"},
         "password": {"S": "lcf7ypKsUIOv2mKlZKPQFPw7cskUDjy5nqa/Eg=="}}"#;
     site.oracle("door.py", &["item", item]);
     assert!(!site.admits(site.port(WEST), &login));
     assert!(!site.admits(site.port(WEST), &Login::new("twofold", "secret")));
-    let (_, said) = site.test_login(&login);
-    assert!(said.contains("two accounts have this name"), "{said}");
+    let (_, finding) = site.test_login(&login);
+    assert!(finding.contains("two accounts have this name"), "{finding}");
     let output = site.users(&["passwd", "--username", "twofold", "--password-stdin"], "x");
     assert!(!output.status.success() && shown(&output).contains("4801, 4802"), "{}", shown(&output));
     succeeded("remove one", &site.users(&["remove", "--orgid", "4802", "--yes"], ""));
     assert!(site.admits(site.port(WEST), &login));
 }
 
-fn make_keys(site: &Site, names: &[&str]) {
+fn create_keys(site: &Site, names: &[&str]) {
     for name in names {
         let file = site.dir.path().join(name);
-        let made =
+        let created =
             tool("ssh-keygen", "openssh-client").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(file).output();
-        succeeded(name, &made.unwrap());
+        succeeded(name, &created.unwrap());
     }
 }
 
@@ -38,7 +39,7 @@ fn make_keys(site: &Site, names: &[&str]) {
 fn public_keys_work_and_a_logical_home_hides_the_bucket() {
     let site = Site::deployed("server: { authentication: PUBLIC_KEY_OR_PASSWORD }\nauthorizer: { home: logical }\n");
     let port = site.port(WEST);
-    make_keys(&site, &["mine", "other"]);
+    create_keys(&site, &["mine", "other"]);
     let public = site.dir.path().join("mine.pub");
     let which = ["add", "--orgid", "1", "--username", "keyed", "--cluster", "99-5", "--public-key"];
     succeeded("key", &site.users(&[&which[..], &[public.to_str().unwrap()]].concat(), ""));
@@ -52,10 +53,10 @@ fn public_keys_work_and_a_logical_home_hides_the_bucket() {
         assert_eq!(by_key(name, "mine").trim(), "admitted", "{name}");
         assert!(by_key(name, "other").starts_with("refused"), "{name}");
     }
-    assert!(by_key("nobody", "mine").starts_with("refused"));
+    assert!(by_key("unknown", "mine").starts_with("refused"));
     let both = Login::new("both", "correct horse");
     assert!(site.admits(port, &both));
-    // Without a password the identity provider returns the public keys, which alone do not admit anybody.
+    // Without a password the identity provider returns the public keys, which alone do not admit a customer.
     for name in ["keyed", "both"] {
         assert!(!site.admits(port, &Login::new(name, "")), "{name} with an empty password");
     }
@@ -68,15 +69,15 @@ fn public_keys_work_and_a_logical_home_hides_the_bucket() {
     for outside in ["ls /pl-pt99-5-uploads", "get /pl-pt99-5-uploads/1/x", "get ../../1/x"] {
         assert_eq!(site.sftp(port, &both, &format!("{outside}\n")).status.code(), Some(1), "{outside}");
     }
-    let (good, said) = site.test_login(&both);
-    assert!(good, "{said}");
+    let (good, finding) = site.test_login(&both);
+    assert!(good, "{finding}");
 }
 
 #[test]
 fn key_and_password_must_belong_to_one_user() {
     let site = Site::deployed("server: { authentication: PUBLIC_KEY_AND_PASSWORD }\n");
     let port = site.port(WEST);
-    make_keys(&site, &["mine", "other"]);
+    create_keys(&site, &["mine", "other"]);
     let public = site.dir.path().join("mine.pub");
     let which = ["add", "--orgid", "1", "--username", "owner", "--cluster", "99-5", "--password-stdin", "--public-key"];
     succeeded("owner", &site.users(&[&which[..], &[public.to_str().unwrap()]].concat(), "correct horse"));

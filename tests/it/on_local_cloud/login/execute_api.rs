@@ -40,10 +40,10 @@ fn unsupported_features_are_refused_and_logged() {
     ];
     assert_eq!(cases.len(), expected.len(), "{cases:?}");
     let log = site.logs();
-    for (case, (name, status, said)) in cases.iter().zip(expected) {
+    for (case, (name, status, message)) in cases.iter().zip(expected) {
         assert_eq!((case["case"].as_str(), case["status"].as_u64()), (Some(name), Some(status)), "{case}");
         assert_eq!(case["answer"].get("Role").is_some(), status == 200, "{case}");
-        assert!(log.contains(said), "{name}: {log}");
+        assert!(log.contains(message), "{name}: {log}");
     }
 }
 
@@ -67,7 +67,7 @@ fn only_signed_and_permitted_requests_are_accepted() {
         ("another path than signed", 403, "signature"),
         ("another query than signed", 403, "signature"),
         ("signed for another region", 403, "Credential"),
-        ("keys that nobody has", 403, "token"),
+        ("unknown keys", 403, "token"),
         ("the keys of an account, of no role", 403, "token"),
         ("another role", 403, "is not authorized to perform: execute-api:Invoke on resource"),
         ("an unknown stage", 403, "Forbidden"),
@@ -75,9 +75,9 @@ fn only_signed_and_permitted_requests_are_accepted() {
         ("an unknown path", 403, "Missing Authentication Token"),
     ];
     assert_eq!(cases.len(), expected.len());
-    for (case, (name, status, said)) in cases.iter().zip(expected) {
+    for (case, (name, status, message)) in cases.iter().zip(expected) {
         assert_eq!((case["case"].as_str(), case["status"].as_u64()), (Some(name), Some(status)), "{case}");
-        assert!(case["answer"].to_string().contains(said), "{case}");
+        assert!(case["answer"].to_string().contains(message), "{case}");
         assert_eq!(case["answer"].get("Role").is_some(), status == 200, "{case}");
     }
     assert!(cases[0]["answer"]["Policy"].as_str().unwrap().contains("pl-pt99-5-uploads/7001/"), "{}", cases[0]);

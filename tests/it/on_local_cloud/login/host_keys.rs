@@ -16,12 +16,12 @@ fn presented(port: u16) -> BTreeSet<String> {
 }
 
 /// Creates a key and returns its public key.
-fn make(site: &Site, name: &str, kind: &[&str]) -> String {
+fn create_key(site: &Site, name: &str, kind: &[&str]) -> String {
     let path = site.dir.path().join(name);
     let _ = std::fs::remove_file(&path);
     let mut command = tool("ssh-keygen", "openssh-client");
-    let made = command.args(kind).args(["-q", "-N", "", "-f"]).arg(&path).output().unwrap();
-    succeeded(name, &made);
+    let created = command.args(kind).args(["-q", "-N", "", "-f"]).arg(&path).output().unwrap();
+    succeeded(name, &created);
     let public = std::fs::read_to_string(path.with_extension("pub")).unwrap();
     public.split(' ').take(2).collect::<Vec<_>>().join(" ")
 }
@@ -29,8 +29,8 @@ fn make(site: &Site, name: &str, kind: &[&str]) -> String {
 #[test]
 fn servers_present_the_configured_host_keys() {
     let site = Site::new();
-    let ed25519 = make(&site, "old_ed25519", &["-t", "ed25519"]);
-    let rsa = make(&site, "old_rsa", &["-t", "rsa", "-b", "2048"]);
+    let ed25519 = create_key(&site, "old_ed25519", &["-t", "ed25519"]);
+    let rsa = create_key(&site, "old_rsa", &["-t", "rsa", "-b", "2048"]);
     site.edit(|file| format!("{file}\nserver: {{ host_keys: [\"file:old_ed25519\", \"file:old_rsa\"] }}\n"));
     let deployed = site.run(&["-vv", "deploy", "--env", "99", "--local", "--yes", "--output", "json"]);
     assert!(deployed.status.success(), "{}", shown(&deployed));
@@ -41,7 +41,7 @@ fn servers_present_the_configured_host_keys() {
     assert_eq!(site.planned(), Vec::<String>::new());
 
     // Rotated on request: with another key in the file the servers are updated, and nothing else changes.
-    let next = make(&site, "old_ed25519", &["-t", "ed25519"]);
+    let next = create_key(&site, "old_ed25519", &["-t", "ed25519"]);
     assert_eq!(site.planned(), ["us-east-2/server", "us-west-2/server"]);
     site.deploy();
     for (region, port) in site.ports() {
@@ -56,7 +56,7 @@ fn servers_present_the_configured_host_keys() {
     assert!(presented(site.port("us-west-2")).contains(&rsa));
 
     // Kept in AWS instead of a file.
-    let kept = make(&site, "kept", &["-t", "ed25519"]);
+    let kept = create_key(&site, "kept", &["-t", "ed25519"]);
     let private = std::fs::read_to_string(site.dir.path().join("kept")).unwrap();
     site.oracle("door.py", &["keep-key", "/sftp/host-key", &private]);
     site.edit(|file| file.replace("file:old_ed25519", "ssm:/sftp/host-key"));
@@ -65,7 +65,7 @@ fn servers_present_the_configured_host_keys() {
         assert!(presented(port).contains(&kept), "{region}");
     }
     assert_eq!(site.planned(), Vec::<String>::new());
-    let secret = make(&site, "secret", &["-t", "ecdsa", "-b", "256"]);
+    let secret = create_key(&site, "secret", &["-t", "ecdsa", "-b", "256"]);
     let private = std::fs::read_to_string(site.dir.path().join("secret")).unwrap();
     site.oracle("door.py", &["keep-secret", "sftp/host-key", &private]);
     site.edit(|file| file.replace("file:old_rsa", "secretsmanager:sftp/host-key"));
@@ -93,16 +93,17 @@ fn servers_present_the_configured_host_keys() {
 #[test]
 fn removing_a_line_removes_only_its_key() {
     let site = Site::new();
-    let ed25519 = make(&site, "old_ed25519", &["-t", "ed25519"]);
-    let rsa = make(&site, "old_rsa", &["-t", "rsa", "-b", "2048"]);
-    let theirs = make(&site, "theirs", &["-t", "ecdsa", "-b", "256"]);
+    let ed25519 = create_key(&site, "old_ed25519", &["-t", "ed25519"]);
+    let rsa = create_key(&site, "old_rsa", &["-t", "rsa", "-b", "2048"]);
+    let theirs = create_key(&site, "theirs", &["-t", "ecdsa", "-b", "256"]);
     site.edit(|file| format!("{file}\nserver: {{ host_keys: [\"file:old_ed25519\", \"file:old_rsa\"] }}\n"));
     site.deploy();
     let west = "us-west-2";
     site.oracle("door.py", &["import-host-key", west, site.dir.path().join("theirs").to_str().unwrap(), "by hand"]);
     assert_eq!(
         site.oracle("door.py", &["host-keys", west]),
-        r#"{"ecdsa-sha2-nistp256": "by hand", "ssh-ed25519": "sftpctl 99: file:old_ed25519", "ssh-rsa": "sftpctl 99: file:old_rsa"}"#
+        r#"{"ecdsa-sha2-nistp256": "by hand", "ssh-ed25519": "sftpctl 99: file:old_ed25519", "#.to_owned()
+            + r#""ssh-rsa": "sftpctl 99: file:old_rsa"}"#
     );
     assert_eq!(site.planned(), Vec::<String>::new());
     assert_eq!(presented(site.port(west)), BTreeSet::from([ed25519.clone(), rsa.clone(), theirs.clone()]));

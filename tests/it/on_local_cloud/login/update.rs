@@ -14,9 +14,9 @@ fn log_ins_succeed_during_updates() {
     let mut command = site.oracle_command("door.py");
     command.args(["knock", "steady", "20"]).env("SFTP_PASSWORD", &login.password);
     let mut knocking = Running(command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap());
-    let mut said = BufReader::new(knocking.0.stdout.take().unwrap());
+    let mut output = BufReader::new(knocking.0.stdout.take().unwrap());
     let mut line = String::new();
-    said.read_line(&mut line).unwrap();
+    output.read_line(&mut line).unwrap();
     assert_eq!(line, "knocking\n");
     // The function's environment, its memory, an alarm, a log group's retention, the servers, the records.
     for (from, to) in [
@@ -44,7 +44,7 @@ fn log_ins_succeed_during_updates() {
     site.ok(&["deploy", "--env", "99", "--local", "--yes", "--package", path.to_str().unwrap()]);
     drop(knocking.0.stdin.take());
     line.clear();
-    said.read_to_string(&mut line).unwrap();
+    output.read_to_string(&mut line).unwrap();
     let came: Value = serde_json::from_str(line.trim()).unwrap();
     let logs = site.logs();
     let causes: Vec<_> = logs.lines().filter(|line| line.contains("did not decide")).take(5).collect();

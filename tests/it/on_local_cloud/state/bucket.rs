@@ -12,7 +12,7 @@ use super::BUCKET;
 use crate::site::Site;
 
 #[test]
-fn a_bucket_keeps_its_promises() {
+fn bucket_keeps_all_promises() {
     let site = Site::new();
     site.aws(&["state-bucket", BUCKET]);
     let endpoint = site.endpoint();

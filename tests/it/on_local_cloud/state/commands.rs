@@ -1,4 +1,4 @@
-//! What the commands say about the lock and the records, and do about them.
+//! The commands for the lock and the state, and errors in their documents.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -26,7 +26,7 @@ use sftpctl_testkit::promises::{ACCOUNT, server};
 const REBUILD: [&str; 5] = ["state", "rebuild", "--env", "99", "--local"];
 const BREAK: [&str; 5] = ["lock", "break", "--env", "99", "--local"];
 
-/// The records of a site, in this process.
+/// The state documents of a site, opened by this process.
 struct Records {
     runtime: Runtime,
     store: Store,
@@ -40,7 +40,7 @@ impl Records {
         Self { runtime: Runtime::new().unwrap(), store, folder }
     }
 
-    /// A run of this process holds the lock.
+    /// Takes the lock for a run in this process.
     fn begin(&self, seconds: u64) -> LockedStore {
         let terms = Terms { length: Duration::from_secs(seconds), patience: Duration::ZERO };
         self.runtime.block_on(self.store.begin("deploy", terms, &|_| {})).unwrap().0
@@ -55,22 +55,22 @@ impl Records {
     }
 }
 
-/// The program at a terminal, where somebody types this.
-fn answered(site: &Site, answer: &str, arguments: &[&str]) -> Terminal {
+/// Runs the program on a terminal and types `answer` at the prompt.
+fn at_prompt(site: &Site, answer: &str, arguments: &[&str]) -> Terminal {
     Terminal::run(&site.command(arguments), 200, &[("y/N]", answer)])
 }
 
 #[test]
-fn ctrl_c_at_a_question_gives_the_lock_back() {
+fn ctrl_c_at_a_prompt_releases_the_lock() {
     let site = Site::new();
-    let interrupted = answered(&site, "^C", &["deploy", "--env", "99", "--local"]);
+    let interrupted = at_prompt(&site, "^C", &["deploy", "--env", "99", "--local"]);
     assert_eq!(interrupted.code, Some(130), "{}", text(&interrupted.written));
     assert!(site.planned().contains(&"us-west-2/server".to_owned()), "nothing was begun");
     assert!(site.ok(&["lock", "show", "--env", "99", "--local"]).contains("Environment 99 is not locked"));
 }
 
 #[test]
-fn a_lock_is_waited_for_and_broken_by_whoever_says_so() {
+fn lock_is_waited_for_and_broken_on_request() {
     let (site, show) = (Site::new(), ["lock", "show", "--env", "99", "--local"]);
     let records = Records::of(&site);
     assert!(site.ok(&show).contains("Environment 99 is not locked"));
@@ -87,7 +87,7 @@ fn a_lock_is_waited_for_and_broken_by_whoever_says_so() {
     let rest: Vec<String> = lines.collect();
     assert!(waiting.0.wait().unwrap().success(), "{rest:?}");
 
-    // A job that is stopped while it waits ends as any other does, and leaves the holder alone.
+    // A run that is stopped while it waits exits as any other, and does not affect the holder.
     let run = records.begin(2);
     let mut waiting = site.command(&[&REBUILD[..], &["--lock-timeout", "60"]].concat());
     let mut waiting = Running(waiting.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap());
@@ -100,19 +100,19 @@ fn a_lock_is_waited_for_and_broken_by_whoever_says_so() {
     site.ends_with(5, &show);
     records.runtime.block_on(run.end()).unwrap();
 
-    // Nobody renews this one, and its process lives.
+    // This lock is not renewed, but its process is alive.
     drop(records.begin(600));
     let refused = site.ends_with(3, &BREAK);
     assert!(refused.contains("deploy by") && refused.contains("--yes"), "{refused}");
-    let no = answered(&site, "n", &BREAK);
+    let no = at_prompt(&site, "n", &BREAK);
     assert_eq!(no.code, Some(3), "{}", text(&no.written));
     site.ends_with(5, &show);
-    let yes = answered(&site, "y", &BREAK);
-    let said = text(&yes.written);
-    assert!(yes.code == Some(0) && said.contains("The lock is free"), "{said}");
+    let yes = at_prompt(&site, "y", &BREAK);
+    let output = text(&yes.written);
+    assert!(yes.code == Some(0) && output.contains("The lock is free"), "{output}");
     site.ok(&show);
 
-    // A run that lives is stopped by it.
+    // Breaking the lock of a running run stops it.
     let run = records.begin(600);
     assert!(site.ok(&[&BREAK[..], &["--yes"]].concat()).contains("It was held by: deploy by"));
     site.ok(&REBUILD);
@@ -122,7 +122,7 @@ fn a_lock_is_waited_for_and_broken_by_whoever_says_so() {
 }
 
 #[test]
-fn documents_that_cannot_be_read_are_refused_with_what_to_do() {
+fn unreadable_documents_are_refused_with_a_hint() {
     let site = Site::new();
     let records = Records::of(&site);
     let run = records.begin(600);
@@ -131,7 +131,7 @@ fn documents_that_cannot_be_read_are_refused_with_what_to_do() {
     let whole = |name: &str| (name.to_owned(), records.read(name));
     let good = [whole("99.json"), whole("99.journal"), whole("99.lock")];
     let restore = || good.iter().for_each(|(name, text)| records.write(name, text));
-    // As another account's run writes it.
+    // As a run for another account would write it.
     let read = Journal::read("99.journal", good[1].1.as_bytes()).unwrap();
     let mut foreign = Journal::new(Header::new("99", "222222222222", &read.header().run));
     read.entries().iter().for_each(|entry| foreign.add(entry.clone()).unwrap());
@@ -145,7 +145,7 @@ fn documents_that_cannot_be_read_are_refused_with_what_to_do() {
         ),
         ("99.journal", good[1].1[..20].to_owned(), "damaged", "sftpctl state rebuild"),
         ("99.journal", good[1].1.replacen("\"version\":1", "\"version\":9", 1), "format 9", "upgrade sftpctl"),
-        // A line that a hand has changed is a legal line, and would be believed.
+        // The edited line is valid by itself; only its sum is wrong.
         (
             "99.journal",
             good[1].1.replacen("us-west-2/server", "us-east-2/server", 1),
@@ -165,11 +165,11 @@ fn documents_that_cannot_be_read_are_refused_with_what_to_do() {
         assert!(refused.contains(says) && refused.contains(hint), "{name}: {refused}");
         for (other, text) in &good {
             let expected = if other == name { &bad } else { text };
-            // The lock is taken before the journal is read under it, and given back.
+            // The lock is taken before the journal is read, and is released again.
             assert!(other == "99.lock" && name != "99.lock" || records.read(other) == *expected, "{name}: {other}");
         }
-        // What is said to mend it does, and nothing else does.
-        let mended = match hint {
+        // Only the command in the hint repairs it.
+        let repaired = match hint {
             "sftpctl state rebuild" => site.run(&REBUILD),
             "sftpctl lock break" => {
                 let refused = site.ends_with(3, &BREAK);
@@ -182,31 +182,31 @@ fn documents_that_cannot_be_read_are_refused_with_what_to_do() {
                 continue;
             }
         };
-        assert!(mended.status.success(), "{name}: {}", shown(&mended));
+        assert!(repaired.status.success(), "{name}: {}", shown(&repaired));
         site.ok(&REBUILD);
     }
     restore();
     let refused = site.ends_with(2, &[&REBUILD[..], &["--region", "us-west-2"]].concat());
     assert!(refused.contains("omit --region"), "{refused}");
-    // Another account's state, whole, is not put aside.
+    // A valid journal of another account is not put aside.
     records.write("99.json", "{");
     records.write("99.journal", &foreign);
     site.ends_with(2, &REBUILD);
     assert_eq!(records.read("99.json"), "{");
-    // The state is damaged, the journal is not: what a killed run had begun is not forgotten.
+    // Only the state is damaged: the journal with the unfinished work of a killed run is kept.
     restore();
     records.write("99.json", "{");
     let put_aside = shown(&site.run(&REBUILD));
     assert!(put_aside.contains("99.json.aside-") && !put_aside.contains("99.journal.aside-"), "{put_aside}");
 }
 
-/// `sftpctl state …` on the local cloud.
+/// The arguments of `sftpctl state …` on the local cloud.
 fn local<'a>(command: &'a str, more: &[&'a str]) -> Vec<&'a str> {
     [&["state", command, "--env", "99", "--local"], more].concat()
 }
 
 #[test]
-fn records_move_from_a_folder_to_s3_and_are_listed_there() {
+fn state_moves_from_a_folder_to_s3() {
     let site = Site::new();
     site.aws(&["state-bucket", BUCKET]);
     let place = format!("s3://{BUCKET}/moved");
@@ -222,13 +222,13 @@ fn records_move_from_a_folder_to_s3_and_are_listed_there() {
         serde_json::from_str(&site.ok(&local("show", &[&["--output", "json"], place].concat()))).unwrap()
     };
     let before = show(&[]);
-    let asked = site.ends_with(3, &local("move", &["--to", &place]));
-    assert!(asked.contains("--yes"), "{asked}");
+    let refused = site.ends_with(3, &local("move", &["--to", &place]));
+    assert!(refused.contains("--yes"), "{refused}");
     let moved = site.run(&local("move", &["--to", &place, "--yes"]));
     assert!(succeeded("move", &moved).contains(&format!("place: \"{place}/\"")), "{}", shown(&moved));
-    let there = show(&["--state", &place]);
-    assert_eq!(there["unfinished"], before["unfinished"]);
-    assert_eq!(there["unfinished"].as_array().unwrap().len(), 1);
+    let moved_state = show(&["--state", &place]);
+    assert_eq!(moved_state["unfinished"], before["unfinished"]);
+    assert_eq!(moved_state["unfinished"].as_array().unwrap().len(), 1);
     assert_eq!(site.ok(&local("list", &["--state", &place])).trim(), "99");
     let listed: Value =
         serde_json::from_str(&site.ok(&local("list", &["--state", &place, "--output", "json"]))).unwrap();
@@ -237,10 +237,10 @@ fn records_move_from_a_folder_to_s3_and_are_listed_there() {
     assert!(left.contains("has moved to") && left.contains(&format!("--state {place}")), "{left}");
 }
 
-/// Everything that a deployment does with its state in S3, by the local cloud's own log: the bucket is called in a region
-/// where nothing else is.
+/// Counts the calls for the state in S3, by the local cloud's own log. The bucket is in a region that nothing else uses,
+/// which distinguishes its calls.
 #[test]
-fn a_deployment_writes_its_state_a_bounded_number_of_times() {
+fn state_writes_of_a_deployment_are_bounded() {
     let site = Site::new();
     site.aws(&["state-bucket", BUCKET, "eu-central-1"]);
     let state = format!("s3://{BUCKET}/counted?region=eu-central-1");
