@@ -8,7 +8,7 @@ use sftpctl_core::model::{Owner, PropertyChange};
 
 use super::Run;
 use crate::drift::model::{Drifted, Property, Report, Unseen};
-use crate::drift::stack::{self, Looked};
+use crate::drift::stack::{self, StackToCheck};
 use crate::observe::Observed;
 
 impl Run {
@@ -75,17 +75,17 @@ impl Run {
             let live = observed.actual.get(resource.id())?.as_ref()?;
             Some((resource.id().clone(), live))
         });
-        let looks = stacks.map(|(id, live)| async move {
+        let checks = stacks.map(|(id, live)| async move {
             let body = self.aws.cloudformation(id.place()).template(&live.identity).await;
             let body = body.map_err(|error| Unseen::failed(id.to_string(), error))?.unwrap_or_default();
             let template: Value = serde_json::from_str(&body).map_err(|_| {
                 Unseen::failed(id.to_string(), "its template was not written by sftpctl; `sftpctl deploy` restores it")
             })?;
             let (node, region, arn) = (id.as_str(), id.place(), live.identity.as_str());
-            let stack = Looked { node, region, arn, template: &template };
-            Ok(stack::look(&self.aws, &stack).await)
+            let stack = StackToCheck { node, region, arn, template: &template };
+            Ok(stack::find_drift(&self.aws, &stack).await)
         });
-        for found in join_all(looks).await {
+        for found in join_all(checks).await {
             match found {
                 Ok(found) => {
                     report.seen += found.seen;
@@ -104,13 +104,13 @@ impl Run {
 
     /// Differences in properties that no run changes, for each resource.
     async fn unmanaged(&self, observed: &Observed) -> Vec<Result<Vec<PropertyChange>, AwsError>> {
-        let looks = self.resources.iter().map(async |resource| {
+        let checks = self.resources.iter().map(async |resource| {
             match observed.actual.get(resource.id()).and_then(Option::as_ref) {
                 Some(live) if live.owner == Owner::Ours => resource.unmanaged(&self.aws, live).await,
                 _ => Ok(Vec::new()),
             }
         });
-        join_all(looks).await
+        join_all(checks).await
     }
 }
 
