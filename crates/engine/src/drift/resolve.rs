@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::compare::same;
 use super::unknown::{UNKNOWN, is_unknown};
 
-/// Stands for the ID of an API's root resource, which is neither in the template nor in the list of the stack's resources.
+/// Stands for the ID of an API's root resource, which neither the template nor the list of the stack's resources has.
 pub const ROOT: &str = "(the API's root)";
 
 fn unknown() -> Value {
