@@ -90,7 +90,7 @@ impl Store {
         self.ours(&state_name, &state.environment, &state.account)?;
         if let Some(place) = state.moved_to {
             return Err(match state.on_its_way {
-                true => StateError::OnItsWay { environment: state.environment, from: place },
+                true => StateError::MoveInterrupted { environment: state.environment, from: place },
                 false => StateError::Moved { environment: state.environment, to: place },
             });
         }

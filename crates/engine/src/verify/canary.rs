@@ -86,9 +86,9 @@ pub async fn verify(
     Ok(checks)
 }
 
-/// Tries the log-in until the account has reached the region: the index and the replicas lag behind the table. A role or
-/// a function that was just created is not known throughout AWS for some seconds: the invocation role cannot be assumed
-/// or may not invoke (403, 500).
+/// Tries the log-in until the account has reached the region: the index and the replicas lag behind the table. A role
+/// or a function that was just created is not known throughout AWS for some seconds: the invocation role cannot be
+/// assumed or may not invoke (403, 500).
 async fn check_with_retries(
     aws: &Arc<Aws>,
     environment: &Environment,

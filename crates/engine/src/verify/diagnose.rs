@@ -82,8 +82,8 @@ fn revert_hint(context: &Context<'_>) -> Option<String> {
     let (region, stack) = (context.region, names::stack(context.environment, context.region));
     let change_set = format!("--region {region} --stack-name {stack} --change-set-name revert");
     Some(format!(
-        "it was changed by hand inside the stack, which deploy does not check: `sftpctl drift --env {}` shows the change; \
-         `aws cloudformation create-change-set {change_set} --use-previous-template --deployment-mode REVERT_DRIFT \
+        "it was changed by hand inside the stack, which deploy does not check: `sftpctl drift --env {}` shows the \
+         change; `aws cloudformation create-change-set {change_set} --use-previous-template --deployment-mode REVERT_DRIFT \
          --capabilities CAPABILITY_IAM` and then `aws cloudformation execute-change-set {change_set}` revert it",
         context.environment.name,
     ))
@@ -125,8 +125,8 @@ async fn refused_without_lookup(context: &Context<'_>, answer: &IdentityAnswer) 
     }
     // It is the authorizer's own server, and the name is not blocked: the request that API Gateway sent does not match
     // the template's mapping.
-    let finding = "the API's stage does not call the authorizer as the template specifies: the API was changed by hand, \
-                or changed and not deployed to its stage again";
+    let finding = "the API's stage does not call the authorizer as the template specifies: the API was changed by \
+                   hand, or changed and not deployed to its stage again";
     Ok((finding.to_owned(), Some(redeploy_hint(context, answer))))
 }
 
@@ -340,7 +340,8 @@ mod tests {
     fn sources_of_a_trigger_are_read() {
         let statement = |condition: &str| {
             format!(
-                r#"{{"Statement":[{{"Effect":"Allow","Principal":{{"Service":"apigateway.amazonaws.com"}},"Action":"lambda:InvokeFunction"{condition}}}]}}"#
+                r#"{{"Statement":[{{"Effect":"Allow","Principal":{{"Service":"apigateway.amazonaws.com"}},
+                    "Action":"lambda:InvokeFunction"{condition}}}]}}"#
             )
         };
         let method = "arn:aws:execute-api:us-west-2:111111111111:abc/prod/GET/servers/*/users/*/config";
