@@ -99,7 +99,7 @@ pub fn sealed(data: &[u8]) -> Option<Vec<u8>> {
 pub fn lease(data: &[u8]) -> Option<Lease> {
     let lock = Lock::new(Arc::new(Only(data.to_vec())), "x", Arc::new(ThisMachine));
     // Nothing here waits, so one poll is all of it.
-    let found = lock.look().now_or_never()?.ok()??;
+    let found = lock.read().now_or_never()?.ok()??;
     Some(found.0)
 }
 

@@ -22,12 +22,12 @@ pub(super) struct Args {
 pub(super) async fn run(args: &Args, printer: Printer) -> Result<Exit, CliError> {
     let (environment, _, store) = args.state.open(printer).await?;
     let lock = store.lock();
-    let found = match lock.look().await {
+    let found = match lock.read().await {
         Err(error @ StateError::DamagedLock { .. }) => return break_damaged(args, &lock, &error, printer).await,
         found => found?,
     };
     let Some((lease, _)) = found.filter(|(lease, _)| !lease.released) else {
-        printer.emit("lock/1", &LockView::default(), || nobody(&environment.name));
+        printer.emit("lock/1", &LockView::default(), || not_locked(&environment.name));
         return Ok(Exit::Ok);
     };
     let holder = lease.holder.describe();

@@ -50,6 +50,6 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
     }
 }
 
-fn nobody(environment: &str) -> String {
+fn not_locked(environment: &str) -> String {
     format!("Environment {environment} is not locked.")
 }

@@ -1,9 +1,9 @@
 //! Storage for the state: small documents, each replaced as a whole, and only if it has not been replaced since it was
 //! read.
 //!
-//! The lock and the journal depend on that rule: a lease is taken by replacing the document that was read, a writer that
-//! lost its lease finds its document replaced, and no two machines need to agree on the time. A folder and an S3 bucket
-//! keep the same contract; the test suite `sftpctl_testkit::promises` covers both.
+//! The lock and the journal depend on that rule: a lease is taken by replacing the document that was read, a writer
+//! that lost its lease finds its document replaced, and no two machines need to agree on the time. A folder and an S3
+//! bucket keep the same contract; the test suite `sftpctl_testkit::promises` covers both.
 
 use std::fmt::Debug;
 

@@ -15,8 +15,8 @@
 //!   until it is given its version, and
 //! - raises the `VERSION` up to which this program reads.
 //!
-//! Documents without new members keep their bytes, and every release reads them. A document with one is refused as newer
-//! by every older release. That includes the first release, since it compares the version before anything else.
+//! Documents without new members keep their bytes, and every release reads them. A document with one is refused as
+//! newer by every older release. That includes the first release, since it compares the version before anything else.
 //!
 //! The alternative, to keep unknown members and write them back, was rejected. A run cannot maintain a member that it
 //! does not understand: if it ignored `movedTo`, it would change a state that has moved to another place; if it only

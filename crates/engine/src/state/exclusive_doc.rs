@@ -22,7 +22,7 @@ pub(super) struct ExclusiveDoc {
 }
 
 impl ExclusiveDoc {
-    /// A document whose current version is `version`; it is `None` if there is none.
+    /// A document; `version` is its current version, `None` if the document does not exist.
     pub(super) fn new(blobs: Arc<dyn Blobs>, name: String, version: Option<Version>) -> Self {
         Self { blobs, name, version, sent: Vec::new() }
     }

@@ -83,8 +83,9 @@ fn revert_hint(context: &Context<'_>) -> Option<String> {
     let change_set = format!("--region {region} --stack-name {stack} --change-set-name revert");
     Some(format!(
         "it was changed by hand inside the stack, which deploy does not check: `sftpctl drift --env {}` shows the \
-         change; `aws cloudformation create-change-set {change_set} --use-previous-template --deployment-mode REVERT_DRIFT \
-         --capabilities CAPABILITY_IAM` and then `aws cloudformation execute-change-set {change_set}` revert it",
+         change; `aws cloudformation create-change-set {change_set} --use-previous-template \
+         --deployment-mode REVERT_DRIFT --capabilities CAPABILITY_IAM` and then \
+         `aws cloudformation execute-change-set {change_set}` revert it",
         context.environment.name,
     ))
 }

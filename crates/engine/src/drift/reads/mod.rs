@@ -22,9 +22,8 @@ use sftpctl_aws::{Aws, AwsError};
 /// A resource that a stack should have.
 #[derive(Clone, Debug)]
 pub struct Wanted<'a> {
-    /// The logical ID.
     pub logical: &'a str,
-    /// The physical ID.
+    /// The physical ID by which AWS finds it.
     pub id: &'a str,
     /// The template's properties, as far as they are known.
     pub properties: Value,

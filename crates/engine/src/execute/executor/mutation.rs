@@ -69,7 +69,7 @@ impl Walk<'_> {
                 Ok(made) => {
                     // Durable before anything else can fail: the next run then needs no listing to find it.
                     if let Some(identity) = made {
-                        context.journal.made(&call, resource.id(), &identity);
+                        context.journal.created(&call, resource.id(), &identity);
                         self.made = Some(identity);
                         context.journal.flush().await?;
                     }
@@ -92,7 +92,7 @@ impl Walk<'_> {
             }
             let again = if error.is_fenced() {
                 // It was not sent. If no other run has taken the lock, it is renewed and the call may be sent.
-                context.journal.sure().await.map_err(StepError::from)
+                context.journal.ensure_held().await.map_err(StepError::from)
             } else if error.is_busy() && !self.late() {
                 self.retry(error.to_string()).await
             } else if error.is_transient() && failures_left > 0 && !self.late() {
