@@ -56,7 +56,7 @@ fn of_state(error: &StateError) -> Exit {
         | StateError::Newer { .. }
         | StateError::Other { .. }
         | StateError::Moved { .. }
-        | StateError::OnItsWay { .. } => Exit::Usage,
+        | StateError::MoveInterrupted { .. } => Exit::Usage,
     }
 }
 

@@ -97,7 +97,7 @@ pub fn sealed(data: &[u8]) -> Option<Vec<u8>> {
 pub fn lease(data: &[u8]) -> Option<Lease> {
     let lock = Lock::new(Arc::new(Only(data.to_vec())), "x", Arc::new(ThisMachine));
     // `Only` never waits, so one poll is enough.
-    let found = lock.look().now_or_never()?.ok()??;
+    let found = lock.read().now_or_never()?.ok()??;
     Some(found.0)
 }
 

@@ -21,5 +21,5 @@ pub(super) struct Args {
 pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
     let (environment, aws) = args.aws.connect(printer).await?;
     let regions = login_checks::regions(&environment, &args.regions)?;
-    login_checks::send_canary(&aws, &environment, &regions, &Sender::Anybody, printer).await
+    login_checks::send_canary(&aws, &environment, &regions, &Sender::Verify, printer).await
 }

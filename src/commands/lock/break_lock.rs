@@ -22,7 +22,7 @@ pub(super) struct Args {
 pub(super) async fn run(args: &Args, printer: Printer) -> Result<Exit, CliError> {
     let (environment, _, store) = args.state.open(printer).await?;
     let lock = store.lock();
-    let found = match lock.look().await {
+    let found = match lock.read().await {
         Err(error @ StateError::DamagedLock { .. }) => return break_damaged(args, &lock, &error, printer).await,
         found => found?,
     };

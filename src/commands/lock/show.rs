@@ -17,7 +17,7 @@ pub(super) struct Args {
 /// Shows who holds the lock.
 pub(super) async fn run(args: &Args, printer: Printer) -> Result<Exit, CliError> {
     let (environment, _, store) = args.state.open(printer).await?;
-    let found = store.lock().look().await?;
+    let found = store.lock().read().await?;
     let lock = found.map(|(lease, _)| lease).filter(|lease| !lease.released);
     let view = LockView { lock, ..LockView::default() };
     printer.emit("lock/1", &view, || match &view.lock {

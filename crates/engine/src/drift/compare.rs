@@ -1,4 +1,4 @@
-//! What a template says against what is there. Pure.
+//! Compares a template with what exists in AWS. Pure.
 
 use std::collections::BTreeSet;
 
@@ -7,8 +7,7 @@ use serde_json::{Map, Value, json};
 use super::model::Property;
 use super::unknown::is_unknown;
 
-/// What differs in the properties that are known of what is there. A property that the template does not name should
-/// be empty.
+/// The differences in the properties that were read. A property that the template does not name should be empty.
 pub fn differences(wanted: &Value, live: &Value) -> Vec<Property> {
     let mut found = Vec::new();
     for (name, have) in live.as_object().into_iter().flatten() {
@@ -17,8 +16,8 @@ pub fn differences(wanted: &Value, live: &Value) -> Vec<Property> {
     found
 }
 
-/// Whether two values are the same to AWS: no order in lists, one in a list is one, empty is absent, and numbers
-/// and flags may be written as texts.
+/// Whether two values are the same to AWS: lists have no order, a list of one value equals that value, an empty value
+/// equals an absent one, and numbers and flags may be written as strings.
 pub fn same(one: &Value, other: &Value) -> bool {
     if is_unknown(one) || is_unknown(other) || is_empty(one) && is_empty(other) {
         return true;
@@ -28,7 +27,7 @@ pub fn same(one: &Value, other: &Value) -> bool {
             let member = |of: &Map<String, Value>| of.get(name.as_str()).cloned().unwrap_or_default();
             same(&member(one), &member(other))
         }),
-        (Value::Array(one), Value::Array(other)) => one.len() == other.len() && left(one, other).0.is_empty(),
+        (Value::Array(one), Value::Array(other)) => one.len() == other.len() && unmatched(one, other).0.is_empty(),
         (Value::Array(list), single) | (single, Value::Array(list)) => list.len() == 1 && same(&list[0], single),
         (Value::Number(_), _) | (_, Value::Number(_)) => number(one).is_some() && number(one) == number(other),
         (Value::Bool(flag), Value::String(text)) | (Value::String(text), Value::Bool(flag)) => {
@@ -52,8 +51,8 @@ fn walk(path: &str, before: &Value, after: &Value, found: &mut Vec<Property>) {
         (Value::Array(wanted), Value::Array(have))
             if wanted.len() == have.len() && wanted.iter().chain(have).all(Value::is_object) =>
         {
-            // What has no like is set side by side, under the number that the template gives it.
-            let (wanted, have) = left(wanted, have);
+            // Members without an equal are compared in pairs, under their index in the template.
+            let (wanted, have) = unmatched(wanted, have);
             for ((at, before), (_, after)) in wanted.into_iter().zip(have) {
                 walk(&format!("{path}.{at}"), before, after, found);
             }
@@ -62,11 +61,11 @@ fn walk(path: &str, before: &Value, after: &Value, found: &mut Vec<Property>) {
     }
 }
 
-/// Members of a list with their places in it.
+/// Members of a list with their indexes.
 type Placed<'a> = Vec<(usize, &'a Value)>;
 
-/// What is left of two lists when each has given up what the other has too.
-fn left<'a>(one: &'a [Value], other: &'a [Value]) -> (Placed<'a>, Placed<'a>) {
+/// The members of each list that have no equal in the other.
+fn unmatched<'a>(one: &'a [Value], other: &'a [Value]) -> (Placed<'a>, Placed<'a>) {
     let (mut one, mut other): (Placed<'a>, Placed<'a>) =
         (one.iter().enumerate().collect(), other.iter().enumerate().collect());
     one.retain(|(_, wanted)| match other.iter().position(|(_, have)| same(wanted, have)) {
@@ -79,7 +78,7 @@ fn left<'a>(one: &'a [Value], other: &'a [Value]) -> (Placed<'a>, Placed<'a>) {
     (one, other)
 }
 
-/// A role's policies by name: one that was added or taken away leaves the others comparable.
+/// A role's policies by name, so that the others are still compared when one was added or removed.
 fn by_name(value: &Value) -> Value {
     let named = |policy: &Value| Some((policy["PolicyName"].as_str()?.to_owned(), policy["PolicyDocument"].clone()));
     let all = value.as_array().filter(|all| !all.is_empty());
@@ -93,7 +92,7 @@ fn names<'a>(one: &'a Map<String, Value>, other: &'a Map<String, Value>) -> BTre
     one.keys().chain(other.keys()).collect()
 }
 
-/// AWS gives nothing, an empty text and an empty list for what was never set.
+/// AWS returns null, an empty string or an empty list for a property that was never set.
 fn is_empty(value: &Value) -> bool {
     match value {
         Value::Null => true,
@@ -108,7 +107,7 @@ fn number(value: &Value) -> Option<f64> {
     value.as_f64().or_else(|| value.as_str()?.parse().ok())
 }
 
-/// The SDK gives a threshold of 1 as 1.0.
+/// Whole numbers without a fraction: the SDK returns a threshold of 1 as 1.0.
 fn tidy(value: &Value) -> Value {
     match value {
         Value::Number(number) => match number.as_f64() {
@@ -162,13 +161,13 @@ mod tests {
         let live = json!({
             "Threshold": 7.0, "Actions": ["a", "b"], "Policy": "p", "Policies": [policy("c", "x"), policy("a", "s3:*")],
         });
-        let told: Vec<_> = differences(&wanted, &live)
+        let found: Vec<_> = differences(&wanted, &live)
             .into_iter()
             .map(|property| format!("{}: {} -> {}", property.name, property.before, property.after))
             .collect();
         let document = r#"{"Statement":[{"Action":"x","Effect":"Deny"},{"Action":"x","Effect":"Allow"}]}"#;
         assert_eq!(
-            told,
+            found,
             [
                 r#"Actions: ["a"] -> ["a","b"]"#.to_owned(),
                 r#"Policies.a.Statement.1.Action: "s3:Get" -> "s3:*""#.to_owned(),

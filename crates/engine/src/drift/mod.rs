@@ -1,9 +1,10 @@
-//! What differs in AWS from what the environment file and its stacks say, and what exists besides.
+//! Drift: differences between AWS and what the environment file and the stacks' templates say, and resources that
+//! neither names.
 //!
-//! `model` is the report and its rules (pure). `stack` asks CloudFormation; what that says nothing about is read by
-//! `reads`, one reader a type, and compared with the template: `resolve` evaluates the template's values, `compare` finds
-//! the differences (both pure). What could not be checked is part of the report: a resource that the report does not name was
-//! read and is as wanted.
+//! `model` is the report and its rules (pure). `stack` uses CloudFormation's drift detection. The types that it does
+//! not cover are read by `reads`, one reader for each type, and compared with the template: `resolve` evaluates the
+//! template's values, `compare` finds the differences (both pure). Resources that could not be checked are part of the
+//! report: a resource that the report does not name was read and has no drift.
 
 pub mod compare;
 pub mod model;

@@ -1,4 +1,4 @@
-//! The report on drift, and which of it is ignored. Pure.
+//! The drift report, and the rules that ignore parts of it. Pure.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -8,13 +8,13 @@ use sftpctl_core::spec::ignore::Ignore;
 /// One property that was changed outside sftpctl.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Property {
-    /// The property's name; inside a document a path.
+    /// The property's name; inside a document, a path such as `Policies.call-api.Statement`.
     pub name: String,
     /// The value that was deployed, or that the environment file has.
     pub before: Value,
     /// The value that AWS has.
     pub after: Value,
-    /// The reason of the rule that ignores it.
+    /// The reason that the rule which ignores it gives.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ignored: Option<String>,
 }
@@ -22,13 +22,13 @@ pub struct Property {
 /// One resource that differs.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Drifted {
-    /// Its name: `us-west-2/server`, in a stack `us-west-2/stack/Authorizer`.
+    /// The node, `us-west-2/server`; for a resource of a stack, `us-west-2/stack/Authorizer`.
     pub resource: String,
-    /// What it is, in words for people.
+    /// The kind of resource, in words for people; for a resource of a stack, its CloudFormation type.
     pub title: String,
     /// `changed`, `missing`, `foreign` or `orphan`.
     pub how: &'static str,
-    /// The properties that differ; for a missing resource one, `exists`.
+    /// The properties that differ; for a missing resource, only `exists`.
     pub properties: Vec<Property>,
 }
 
@@ -42,11 +42,9 @@ impl Drifted {
 /// A resource that could not be checked.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Unseen {
-    /// Its name.
     pub resource: String,
-    /// The reason.
     pub why: String,
-    /// Whether the check failed, so that it may work another time; otherwise there is no way to check it.
+    /// The check failed and may succeed later. Otherwise there is no way to check the resource.
     pub failed: bool,
 }
 
@@ -57,13 +55,12 @@ impl Unseen {
     }
 }
 
-/// The report.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
     pub environment: String,
     pub account: String,
-    /// Resources that were checked, those in stacks included.
+    /// The number of resources that were checked, including those in stacks.
     pub seen: usize,
     pub drifted: Vec<Drifted>,
     pub unseen: Vec<Unseen>,
@@ -72,7 +69,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// Marks what is ignored, and finds the rules that ignore nothing.
+    /// Marks the properties that `rules` ignore, and finds the rules that ignore nothing.
     pub fn ignore(&mut self, rules: &[Ignore]) {
         let mut used = vec![false; rules.len()];
         for drifted in &mut self.drifted {
@@ -93,12 +90,12 @@ impl Report {
             .collect();
     }
 
-    /// Whether no check failed: otherwise some drift may be unknown.
+    /// Whether no check failed. If one did, there may be drift that the report does not have.
     pub fn is_whole(&self) -> bool {
         !self.unseen.iter().any(|unseen| unseen.failed)
     }
 
-    /// Whether nothing differs that counts.
+    /// Whether there is no drift apart from what is ignored.
     pub fn is_clean(&self) -> bool {
         !self.drifted.iter().any(Drifted::counts)
     }

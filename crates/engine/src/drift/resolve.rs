@@ -1,7 +1,7 @@
-//! What a template's values come to: its parameters, conditions and intrinsic functions. Pure.
+//! Evaluates a template's values: its parameters, conditions and intrinsic functions. Pure.
 //!
-//! Not everything can be known from outside CloudFormation. What cannot is [`UNKNOWN`], which equals anything: only
-//! what is known is compared.
+//! Some values are known only to CloudFormation. They become [`UNKNOWN`], which equals anything, so that only known
+//! values are compared.
 
 use std::collections::BTreeMap;
 
@@ -10,28 +10,27 @@ use serde_json::{Map, Value};
 use super::compare::same;
 use super::unknown::{UNKNOWN, is_unknown};
 
-/// Stands for the id of an API's root, which no template and no list of a stack's resources tells.
+/// Stands for the ID of an API's root resource, which neither the template nor the list of the stack's resources has.
 pub const ROOT: &str = "(the API's root)";
 
 fn unknown() -> Value {
     UNKNOWN.into()
 }
 
-/// What a stack's template is read with.
+/// A stack's template, and the values that its expressions refer to.
 #[derive(Debug)]
 pub struct Scope<'a> {
-    /// The stack's ARN, from which account, region and partition are.
+    /// The stack's ARN: the source of account, region and partition.
     pub arn: &'a str,
-    /// The template.
     pub template: &'a Value,
-    /// The stack's parameters, defaults included or not.
+    /// The stack's parameters. Defaults may be left out.
     pub parameters: &'a BTreeMap<String, String>,
-    /// Logical id → physical id.
+    /// Logical ID → physical ID.
     pub physical: &'a BTreeMap<String, String>,
 }
 
 impl Scope<'_> {
-    /// What a value comes to; `AWS::NoValue` is null, and no member of anything.
+    /// Evaluates a value. `AWS::NoValue` becomes null, and is left out of lists and objects.
     pub fn value(&self, value: &Value) -> Value {
         match value {
             Value::Array(all) => all.iter().map(|one| self.value(one)).filter(|one| !one.is_null()).collect(),
@@ -48,7 +47,7 @@ impl Scope<'_> {
         }
     }
 
-    /// Whether a condition of the template holds; `None` where that is not known.
+    /// Whether a condition of the template holds; `None` if that is not known.
     pub fn holds(&self, condition: &str) -> Option<bool> {
         self.test(&self.template["Conditions"][condition])
     }
@@ -123,7 +122,7 @@ impl Scope<'_> {
         Some(done + rest)
     }
 
-    /// What `Ref` gives.
+    /// Evaluates `Ref`.
     fn reference(&self, name: &str) -> Value {
         // arn:aws:cloudformation:us-west-2:111111111111:stack/name/id
         let arn = |at: usize| self.arn.split(':').nth(at).map_or_else(unknown, Value::from);
@@ -142,7 +141,7 @@ impl Scope<'_> {
         }
         let given = self.parameters.get(name).cloned().or_else(|| text(&declared["Default"]));
         match (given, declared["Type"].as_str().unwrap_or_default()) {
-            // CloudFormation keeps a NoEcho parameter to itself.
+            // CloudFormation shows a NoEcho parameter as `****`.
             (None, _) => unknown(),
             (Some(given), _) if given == "****" => unknown(),
             (Some(given), "Number") => serde_json::from_str(&given).unwrap_or(Value::String(given)),
@@ -153,11 +152,11 @@ impl Scope<'_> {
         }
     }
 
-    /// What `Fn::GetAtt` gives, for the attributes that a name tells.
+    /// Evaluates `Fn::GetAtt` for the attributes that follow from a name.
     fn attribute(&self, logical: &str, attribute: &str) -> Value {
         let resource = &self.template["Resources"][logical];
         let plain = |name: &str| text(&self.reference(name)).filter(|text| text != UNKNOWN);
-        let made = || {
+        let derived = || {
             let (partition, region) = (plain("AWS::Partition")?, plain("AWS::Region")?);
             let (account, id) = (plain("AWS::AccountId")?, self.physical.get(logical)?);
             Some(match (resource["Type"].as_str()?, attribute) {
@@ -171,11 +170,11 @@ impl Scope<'_> {
                 _ => return None,
             })
         };
-        made().map_or_else(unknown, Value::String)
+        derived().map_or_else(unknown, Value::String)
     }
 }
 
-/// A value inside a text; `None` where it is none, or not known.
+/// A value as part of a string; `None` if it is not a scalar, or not known.
 fn text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) if text != UNKNOWN => Some(text.clone()),
@@ -192,7 +191,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_can_be_known_is_and_the_rest_equals_anything() {
+    fn known_values_are_evaluated_and_the_rest_is_unknown() {
         let template = json!({
             "Parameters": {
                 "Stem": { "Type": "String" },
@@ -247,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_that_is_read_is_known_of_our_own_template() {
+    fn every_property_of_our_own_template_is_known() {
         let template = sftpctl_core::template::source().unwrap();
         let resources = template["Resources"].as_object().unwrap();
         let physical: BTreeMap<String, String> = resources.keys().map(|id| (id.clone(), format!("id-{id}"))).collect();

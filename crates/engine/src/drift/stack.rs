@@ -1,7 +1,7 @@
-//! What was changed inside a stack, behind CloudFormation's back.
+//! Changes to a stack's resources that were not made through CloudFormation.
 //!
-//! CloudFormation's drift detection looks where it can. What it says nothing about is read and held against the
-//! template that the stack has, and a few types always are; what nobody looks at is told as unseen.
+//! CloudFormation's drift detection comes first. The resources that it does not check, and a few types always, are read
+//! and compared with the stack's template. A resource that neither way covers is reported as unseen.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -17,59 +17,55 @@ use crate::execute::error::StepError;
 use crate::wait;
 use sftpctl_aws::{Aws, AwsError, ResourceDrift};
 
-/// How long a detection may take.
+/// The time limit of one drift detection.
 const LIMIT: Duration = Duration::from_secs(300);
 
-/// What was found in one stack.
+/// The drift of one stack.
 #[derive(Debug, Default)]
 pub struct Found {
-    /// Resources that were looked at.
+    /// The number of resources that were checked.
     pub seen: usize,
-    /// What differs.
     pub drifted: Vec<Drifted>,
-    /// What could not be looked at.
+    /// Resources that could not be checked.
     pub unseen: Vec<Unseen>,
 }
 
-/// A stack to look into.
+/// The stack to check.
 #[derive(Debug)]
-pub struct Looked<'a> {
-    /// Name of its node: `us-west-2/stack`.
+pub struct StackToCheck<'a> {
+    /// The node's name: `us-west-2/stack`.
     pub node: &'a str,
-    /// Its region.
     pub region: &'a str,
-    /// Its ARN.
     pub arn: &'a str,
-    /// The template that it has.
+    /// The template that the stack was last deployed with.
     pub template: &'a Value,
 }
 
-/// The result of reading a resource.
+/// The result of comparing a resource with the template.
 #[derive(Clone, Debug)]
-enum Look {
-    /// It exists, and these properties differ.
-    There(Vec<Property>),
-    /// It does not exist.
-    Gone,
+enum Comparison {
+    /// The resource exists, and these properties differ.
+    Exists(Vec<Property>),
+    Missing,
 }
 
-/// What the template is read with.
+/// The stack's values that the template refers to.
 struct Facts {
     parameters: BTreeMap<String, String>,
     physical: BTreeMap<String, String>,
 }
 
-/// Resources of one type: logical ids and properties.
+/// Resources of one type: logical IDs and properties.
 type OfKind<'a> = Vec<(&'a str, &'a Value)>;
 
 /// Finds the drift of a stack's resources.
-pub async fn look(aws: &Aws, stack: &Looked<'_>) -> Found {
-    let (detected, facts) = join(detect(aws, stack), facts(aws, stack)).await;
-    let (drifts, trouble) = detected.unwrap_or_else(|error| (Vec::new(), Some(error.to_string())));
+pub async fn find_drift(aws: &Aws, stack: &StackToCheck<'_>) -> Found {
+    let (detection, facts) = join(detect(aws, stack), facts(aws, stack)).await;
+    let (drifts, trouble) = detection.unwrap_or_else(|error| (Vec::new(), Some(error.to_string())));
     let by_id: BTreeMap<&str, &ResourceDrift> = drifts.iter().map(|drift| (drift.logical.as_str(), drift)).collect();
-    let mut theirs: BTreeMap<&str, Look> =
+    let mut detected: BTreeMap<&str, Comparison> =
         by_id.iter().filter_map(|(id, drift)| Some((*id, verdict(drift)?))).collect();
-    let mut ours = read(aws, stack, facts, &theirs).await;
+    let mut compared = read(aws, stack, facts, &detected).await;
     let mut found = Found::default();
     for (logical, resource) in stack.template["Resources"].as_object().into_iter().flatten() {
         let kind = resource["Type"].as_str().unwrap_or_default();
@@ -78,24 +74,26 @@ pub async fn look(aws: &Aws, stack: &Looked<'_>) -> Found {
         if kind == "AWS::S3::BucketPolicy" {
             continue;
         }
-        let ours = match ours.remove(logical.as_str()) {
+        let compared = match compared.remove(logical.as_str()) {
             Some(Err(why)) => {
                 found.unseen.push(Unseen::failed(name.clone(), why));
-                if !theirs.contains_key(logical.as_str()) {
+                if !detected.contains_key(logical.as_str()) {
                     continue;
                 }
                 None
             }
-            Some(Ok(look)) => Some(look),
+            Some(Ok(comparison)) => Some(comparison),
             None => None,
         };
-        match (theirs.remove(logical.as_str()), ours) {
-            (Some(Look::Gone), _) | (_, Some(Look::Gone)) => found.note(name, kind, "missing", vec![gone()]),
-            (Some(Look::There(theirs)), Some(Look::There(ours))) => {
-                found.note(name, kind, "changed", joined(theirs, ours));
+        match (detected.remove(logical.as_str()), compared) {
+            (Some(Comparison::Missing), _) | (_, Some(Comparison::Missing)) => {
+                found.add(name, kind, "missing", vec![missing()]);
             }
-            (Some(Look::There(properties)), None) | (None, Some(Look::There(properties))) => {
-                found.note(name, kind, "changed", properties);
+            (Some(Comparison::Exists(detected)), Some(Comparison::Exists(compared))) => {
+                found.add(name, kind, "changed", merge(detected, compared));
+            }
+            (Some(Comparison::Exists(properties)), None) | (None, Some(Comparison::Exists(properties))) => {
+                found.add(name, kind, "changed", properties);
             }
             (None, None) => found.unseen.push(match (by_id.get(logical.as_str()), &trouble) {
                 (Some(drift), _) => {
@@ -115,7 +113,7 @@ pub async fn look(aws: &Aws, stack: &Looked<'_>) -> Found {
 }
 
 impl Found {
-    fn note(&mut self, resource: String, kind: &str, how: &'static str, properties: Vec<Property>) {
+    fn add(&mut self, resource: String, kind: &str, how: &'static str, properties: Vec<Property>) {
         self.seen += 1;
         if !properties.is_empty() {
             self.drifted.push(Drifted { resource, title: kind.to_owned(), how, properties });
@@ -123,7 +121,7 @@ impl Found {
     }
 }
 
-async fn detect(aws: &Aws, stack: &Looked<'_>) -> Result<(Vec<ResourceDrift>, Option<String>), StepError> {
+async fn detect(aws: &Aws, stack: &StackToCheck<'_>) -> Result<(Vec<ResourceDrift>, Option<String>), StepError> {
     let cloudformation = aws.cloudformation(stack.region);
     let id = cloudformation.detect_drift(stack.arn).await?;
     let trouble = match wait::short(LIMIT, || cloudformation.drift_detected(&id)).await? {
@@ -133,30 +131,31 @@ async fn detect(aws: &Aws, stack: &Looked<'_>) -> Result<(Vec<ResourceDrift>, Op
     Ok((cloudformation.resource_drifts(stack.arn).await?, trouble))
 }
 
-async fn facts(aws: &Aws, stack: &Looked<'_>) -> Result<Facts, AwsError> {
+async fn facts(aws: &Aws, stack: &StackToCheck<'_>) -> Result<Facts, AwsError> {
     let cloudformation = aws.cloudformation(stack.region);
     let (live, physical) = join(cloudformation.stack(stack.arn), cloudformation.physical_ids(stack.arn)).await;
     Ok(Facts { parameters: live?.unwrap_or_default().parameters, physical: physical? })
 }
 
-/// Reads the types that CloudFormation does not check, and those that are always read; all of one type together.
+/// Compares the resources that CloudFormation has not checked, and those of types that are always read. All resources
+/// of one type are read together.
 async fn read<'a>(
     aws: &Aws,
-    stack: &'a Looked<'_>,
+    stack: &'a StackToCheck<'_>,
     facts: Result<Facts, AwsError>,
-    theirs: &BTreeMap<&str, Look>,
-) -> BTreeMap<&'a str, Result<Look, String>> {
+    detected: &BTreeMap<&str, Comparison>,
+) -> BTreeMap<&'a str, Result<Comparison, String>> {
     let mut kinds: BTreeMap<&str, (&Reader, OfKind<'a>)> = BTreeMap::new();
     for (logical, resource) in stack.template["Resources"].as_object().into_iter().flatten() {
         let Some((kind, reader)) = resource["Type"].as_str().and_then(|kind| Some((kind, reads::reader(kind)?))) else {
             continue;
         };
-        let open = match theirs.get(logical.as_str()) {
-            Some(Look::Gone) => false,
-            Some(Look::There(_)) => reader.always,
+        let is_read = match detected.get(logical.as_str()) {
+            Some(Comparison::Missing) => false,
+            Some(Comparison::Exists(_)) => reader.always,
             None => true,
         };
-        if open {
+        if is_read {
             kinds.entry(kind).or_insert_with(|| (reader, Vec::new())).1.push((logical, &resource["Properties"]));
         }
     }
@@ -170,7 +169,7 @@ async fn read<'a>(
     let scope =
         Scope { arn: stack.arn, template: stack.template, parameters: &facts.parameters, physical: &facts.physical };
     let scope = &scope;
-    let looks = kinds.into_values().map(|(reader, resources)| async move {
+    let comparisons = kinds.into_values().map(|(reader, resources)| async move {
         let (known, unknown): (Vec<_>, Vec<_>) =
             resources.into_iter().partition(|(logical, _)| scope.physical.contains_key(*logical));
         let wanted: Vec<Wanted<'_>> = known
@@ -181,46 +180,48 @@ async fn read<'a>(
                 properties: scope.value(properties),
             })
             .collect();
-        let mut found: Vec<(&str, Result<Look, String>)> =
+        let mut found: Vec<(&str, Result<Comparison, String>)> =
             unknown.into_iter().map(|(logical, _)| (logical, Err("the stack has no ID for it".to_owned()))).collect();
         match reader.read(aws, stack.region, &wanted).await {
             Ok(live) => found.extend(known.iter().zip(&wanted).zip(live).map(|(((logical, _), wanted), live)| {
-                (*logical, Ok(live.map_or(Look::Gone, |live| held(reader, &wanted.properties, &live))))
+                let compare = |live: Value| compare_with_template(reader, &wanted.properties, &live);
+                (*logical, Ok(live.map_or(Comparison::Missing, compare)))
             })),
             Err(error) => found.extend(known.iter().map(|(logical, _)| (*logical, Err(error.to_string())))),
         }
         found
     });
-    join_all(looks).await.into_iter().flatten().collect()
+    join_all(comparisons).await.into_iter().flatten().collect()
 }
 
-/// Compares what exists with the template.
-fn held(reader: &Reader, wanted: &Value, live: &Value) -> Look {
+/// Compares live properties with the template's.
+fn compare_with_template(reader: &Reader, wanted: &Value, live: &Value) -> Comparison {
     let mut wanted = wanted.as_object().cloned().unwrap_or_default();
     for name in live.as_object().into_iter().flatten().map(|(name, _)| name) {
         if let Some(default) = reader.default_of(name).filter(|_| !wanted.contains_key(name)) {
             wanted.insert(name.clone(), default);
         }
     }
-    Look::There(compare::differences(&wanted.into(), live))
+    Comparison::Exists(compare::differences(&wanted.into(), live))
 }
 
-fn gone() -> Property {
+fn missing() -> Property {
     Property { name: "exists".into(), before: true.into(), after: false.into(), ignored: None }
 }
 
 /// CloudFormation's result for a resource; `None` if it has none.
-fn verdict(drift: &ResourceDrift) -> Option<Look> {
+fn verdict(drift: &ResourceDrift) -> Option<Comparison> {
     match drift.status.as_str() {
-        "IN_SYNC" => Some(Look::There(Vec::new())),
-        "MODIFIED" => Some(Look::There(properties(drift))),
-        "DELETED" => Some(Look::Gone),
+        "IN_SYNC" => Some(Comparison::Exists(Vec::new())),
+        "MODIFIED" => Some(Comparison::Exists(properties(drift))),
+        "DELETED" => Some(Comparison::Missing),
         _ => None,
     }
 }
 
-/// What somebody changed. The server id is left out: the stack only hands it on, and its own node looks after it. Where
-/// the file has dropped the server, the function keeps the id of one that is gone, and nobody asks it.
+/// The properties that were changed. The server ID is left out: it has a node of its own, and the stack only passes it
+/// on. If the server was removed from the environment file, the function keeps the ID of a deleted server, and is never
+/// invoked.
 fn properties(drift: &ResourceDrift) -> Vec<Property> {
     drift
         .differences
@@ -235,12 +236,12 @@ fn properties(drift: &ResourceDrift) -> Vec<Property> {
         .collect()
 }
 
-/// CloudFormation's differences, and ours in the properties in which it has found none.
-fn joined(mut theirs: Vec<Property>, ours: Vec<Property>) -> Vec<Property> {
+/// CloudFormation's differences, and those of the comparison in the properties for which CloudFormation has none.
+fn merge(mut detected: Vec<Property>, compared: Vec<Property>) -> Vec<Property> {
     let first = |property: &Property| property.name.split('.').next().unwrap_or_default().to_owned();
-    let found: BTreeSet<String> = theirs.iter().map(first).collect();
-    theirs.extend(ours.into_iter().filter(|property| !found.contains(&first(property))));
-    theirs
+    let found: BTreeSet<String> = detected.iter().map(first).collect();
+    detected.extend(compared.into_iter().filter(|property| !found.contains(&first(property))));
+    detected
 }
 
 #[cfg(test)]
@@ -249,10 +250,10 @@ mod tests {
 
     use super::*;
 
-    fn names(look: &Look) -> Vec<&str> {
-        match look {
-            Look::There(properties) => properties.iter().map(|property| property.name.as_str()).collect(),
-            Look::Gone => vec!["gone"],
+    fn names(comparison: &Comparison) -> Vec<&str> {
+        match comparison {
+            Comparison::Exists(properties) => properties.iter().map(|property| property.name.as_str()).collect(),
+            Comparison::Missing => vec!["missing"],
         }
     }
 
@@ -260,18 +261,19 @@ mod tests {
     fn omitted_property_has_its_default() {
         let reader = reads::reader("AWS::CloudWatch::Alarm").unwrap();
         let live = json!({ "ActionsEnabled": true, "TreatMissingData": "missing", "OKActions": [], "Threshold": 1.0 });
-        assert_eq!(names(&held(reader, &json!({ "Threshold": "1" }), &live)), Vec::<&str>::new());
+        let wanted = json!({ "Threshold": "1" });
+        assert_eq!(names(&compare_with_template(reader, &wanted, &live)), Vec::<&str>::new());
         let live = json!({ "ActionsEnabled": false, "TreatMissingData": "ignore", "OKActions": ["x"] });
         let expected = ["ActionsEnabled", "OKActions", "TreatMissingData"];
-        assert_eq!(names(&held(reader, &json!({ "Threshold": "1" }), &live)), expected);
+        assert_eq!(names(&compare_with_template(reader, &wanted, &live)), expected);
     }
 
     #[test]
     fn difference_found_twice_is_reported_once() {
         let property = |name: &str| Property { name: name.into(), before: 1.into(), after: 2.into(), ignored: None };
-        let theirs = vec![property("Policies.0.PolicyDocument"), property("Description")];
-        let ours = vec![property("Policies.call-api.Statement"), property("ManagedPolicyArns")];
-        let all = Look::There(joined(theirs, ours));
+        let detected = vec![property("Policies.0.PolicyDocument"), property("Description")];
+        let compared = vec![property("Policies.call-api.Statement"), property("ManagedPolicyArns")];
+        let all = Comparison::Exists(merge(detected, compared));
         assert_eq!(names(&all), ["Policies.0.PolicyDocument", "Description", "ManagedPolicyArns"]);
     }
 }

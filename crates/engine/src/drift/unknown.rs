@@ -2,10 +2,8 @@
 
 use serde_json::Value;
 
-/// Stands for a value that is not known here.
 pub const UNKNOWN: &str = "(known to CloudFormation alone)";
 
-/// Whether a value is not known here.
 pub fn is_unknown(value: &Value) -> bool {
     value.as_str() == Some(UNKNOWN)
 }

@@ -8,7 +8,7 @@ use sftpctl_core::model::{Owner, PropertyChange};
 
 use super::Run;
 use crate::drift::model::{Drifted, Property, Report, Unseen};
-use crate::drift::stack::{self, Looked};
+use crate::drift::stack::{self, StackToCheck};
 use crate::observe::Observed;
 
 impl Run {
@@ -82,8 +82,8 @@ impl Run {
                 Unseen::failed(id.to_string(), "its template was not written by sftpctl; `sftpctl deploy` restores it")
             })?;
             let (node, region, arn) = (id.as_str(), id.place(), live.identity.as_str());
-            let stack = Looked { node, region, arn, template: &template };
-            Ok(stack::look(&self.aws, &stack).await)
+            let stack = StackToCheck { node, region, arn, template: &template };
+            Ok(stack::find_drift(&self.aws, &stack).await)
         });
         for found in join_all(comparisons).await {
             match found {

@@ -162,12 +162,12 @@ impl Run {
             biased;
             began = store.begin(command, terms, &waiting) => began.map_err(RunError::from)?,
             () = self.stop.canceled() => {
-                self.store.give_back().await;
+                self.store.release_own_lock().await;
                 return Err(interrupted());
             }
         };
         let journal = Arc::clone(locked.journal());
-        self.aws.set_fence(Some(Box::new(move || journal.is_over())));
+        self.aws.set_fence(Some(Box::new(move || journal.may_be_lost())));
         self.locked_store = Some(locked);
         (self.state, self.unfinished) = (remembered.state, remembered.unfinished);
         let (stop, begun) = (self.stop.clone(), Arc::clone(&self.begun));

@@ -1,9 +1,9 @@
-//! Where state is kept: small documents, each replaced as a whole, and only if nobody else has replaced it since it was
+//! Storage for the state: small documents, each replaced as a whole, and only if it has not been replaced since it was
 //! read.
 //!
-//! Everything above depends on that one rule: a lease is taken by replacing what was read, a writer that lost its lease
-//! finds its document replaced, and nothing needs a clock that two machines agree on. A folder and an S3 bucket keep
-//! the same contract; `sftpctl_testkit::promises` is the one suite for both.
+//! The lock and the journal depend on that rule: a lease is taken by replacing the document that was read, a writer
+//! that lost its lease finds its document replaced, and no two machines need to agree on the time. A folder and an S3
+//! bucket keep the same contract; the test suite `sftpctl_testkit::promises` covers both.
 
 use std::fmt::Debug;
 
@@ -15,7 +15,6 @@ use super::error::StateError;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Version(pub String);
 
-/// A document.
 #[derive(Clone, Debug)]
 pub struct Blob {
     pub content: Vec<u8>,
@@ -25,14 +24,14 @@ pub struct Blob {
 /// The condition of a write.
 #[derive(Clone, Copy, Debug)]
 pub enum Expect<'a> {
-    /// There is no such document.
+    /// The document does not exist.
     Absent,
-    /// The document is still as it was read.
+    /// The document still has this version.
     Is(&'a Version),
 }
 
 impl<'a> Expect<'a> {
-    /// Expects what a read found.
+    /// Expects the result of a read.
     pub fn found(blob: Option<&'a Version>) -> Self {
         blob.map_or(Self::Absent, Self::Is)
     }
@@ -44,7 +43,7 @@ pub trait Blobs: Debug + Send + Sync {
     /// The document's address, for people.
     fn address(&self, name: &str) -> String;
 
-    /// Whether other machines may use the same documents. Only if they certainly do not, a process ID shows that the
+    /// Whether other machines may use the same documents. Only if they certainly do not, a process ID can show that the
     /// holder of a lock has died.
     fn is_shared(&self) -> bool;
 
@@ -66,7 +65,7 @@ pub trait Blobs: Debug + Send + Sync {
     /// The place cannot be read.
     async fn names(&self) -> Result<Vec<String>, StateError>;
 
-    /// Checks that the place can keep state: once, before the first write of a run.
+    /// Checks that the place can keep state. Called once, before the first write of a run.
     ///
     /// # Errors
     /// The place does not exist, or lacks what state needs.

@@ -1,5 +1,5 @@
-//! State in S3: one object a document, written with `If-Match` and `If-None-Match` ("Add preconditions to S3
-//! operations", S3 user guide). The bucket must keep versions, so that a document that was replaced can be restored.
+//! State in S3: one object for each document, written with `If-Match` and `If-None-Match` ("Add preconditions to S3
+//! operations", S3 user guide). The bucket must keep versions, so that a replaced document can be restored.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::wait;
 use sftpctl_aws::{AwsError, Condition, S3};
 
 /// Attempts while another write to the same key is in progress, and the pause between two.
-const TRIES: u32 = 8;
+const ATTEMPTS: u32 = 8;
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// A prefix in a bucket.
@@ -72,12 +72,12 @@ impl Blobs for Bucket {
             Expect::Is(Version(etag)) => Condition::Is(etag),
         };
         let (key, kms_key) = (self.key(name), self.kms_key.as_deref());
-        let mut tries = 1;
+        let mut attempts = 1;
         let put = loop {
             let put = self.s3.put_document(&self.bucket, &key, &self.account, content, condition, kms_key).await;
             // Two writes at the same moment: S3 asks for a retry, and then the condition decides.
             match &put {
-                Err(error) if error.is("ConditionalRequestConflict") && tries < TRIES => tries += 1,
+                Err(error) if error.is("ConditionalRequestConflict") && attempts < ATTEMPTS => attempts += 1,
                 _ => break put,
             }
             wait::for_lock(PAUSE).await;
@@ -85,13 +85,13 @@ impl Blobs for Bucket {
         match put {
             Ok(etag) => Ok(Version(etag)),
             Err(error) if error.is("PreconditionFailed") => {
-                // After a lost answer the SDK writes again, over what it has written itself.
+                // After a lost answer, the SDK repeats its write, and the condition fails because of the first one.
                 match self.get(name).await? {
                     Some(blob) if blob.content == content => Ok(blob.version),
                     _ => Err(StateError::Conflict { address: self.address(name) }),
                 }
             }
-            // `If-Match` on a key that has no object.
+            // The answer to `If-Match` if the key has no object.
             Err(error) if error.is("NoSuchKey") => Err(StateError::Conflict { address: self.address(name) }),
             Err(error) => Err(self.error("write", name, error)),
         }

@@ -1,5 +1,5 @@
-//! Documents of other releases: `fixtures/` has those of the first release, one with each member, and made-up newer
-//! ones (`newer-…`), all with the digests and sums that their writer gives them. None of them is ever changed.
+//! Tests with documents of other releases: `fixtures/` has documents of the first release, which together have every
+//! member, and invented newer ones (`newer-…`), all with valid digests and sums. Fixtures are never changed.
 
 use super::error::StateError;
 use super::journal::{Event, Journal};
@@ -24,7 +24,7 @@ const STATES: [(&str, &[u8]); 10] = fixtures![
     "full.json",
 ];
 
-/// A higher version, and members, forms, events and actions of which somebody forgot to raise the version.
+/// Documents with a higher version, and documents with new members, forms, events or actions without one.
 const NEWER_STATES: [(&str, &[u8]); 4] =
     fixtures!["newer-version.json", "newer-member.json", "newer-inner-member.json", "newer-form.json"];
 
@@ -41,7 +41,7 @@ const NEWER_LOCKS: [(&str, &[u8]); 3] = fixtures!["newer-version.lock", "newer-m
 const JOURNAL: &[u8] = include_bytes!("fixtures/all.journal");
 const LOCK: &[u8] = include_bytes!("fixtures/held.lock");
 
-/// Each byte of a document, replaced by another.
+/// The document with one byte changed, for each byte, and the byte's index.
 fn flipped(whole: &[u8]) -> impl Iterator<Item = (usize, Vec<u8>)> {
     (0..whole.len()).map(|at| {
         let mut content = whole.to_vec();
@@ -50,7 +50,7 @@ fn flipped(whole: &[u8]) -> impl Iterator<Item = (usize, Vec<u8>)> {
     })
 }
 
-/// The error says that the program is too old, and sends nobody to `state rebuild` or `lock break`.
+/// The error says that the program is too old, and does not suggest `state rebuild` or `lock break`.
 fn assert_newer(name: &str, result: Result<(), StateError>) {
     let error = result.expect_err(name);
     assert!(matches!(error, StateError::Newer { .. }), "{name}: {error:?}");
@@ -71,7 +71,7 @@ fn states_of_the_first_release_are_read_and_written_byte_for_byte() {
     }
     let mut full = State::read("full.json", STATES[9].1).expect("full.json");
     assert!(full.on_its_way && full.last_deploy.is_some() && !full.adopted_tags.is_empty());
-    // A kind that this release does not have.
+    // An unknown kind of resource is kept.
     let unknown = "us-west-2/web-acl".parse().expect("any text is a name");
     full.identities.insert(unknown, "arn:acl".into());
     assert_eq!(State::read("x", &full.write()).expect("x").identities, full.identities);
@@ -108,14 +108,13 @@ fn newer_documents_are_called_newer() {
     assert!(member.contains("(format 1 with additions)"), "{member}");
 }
 
-/// Whichever byte it is, also where there are members that are not known: a hand's addition is not taken for a newer
-/// release's.
+/// Also for documents with unknown members: a member that was added by hand does not look like a newer release's.
 #[test]
 fn a_state_with_a_flipped_byte_is_damaged() {
     for (name, whole) in STATES.into_iter().chain(NEWER_STATES.into_iter().skip(1)) {
         for (at, content) in flipped(whole) {
             match State::read(name, &content) {
-                // White space may be any, and belongs to no digest.
+                // White space between tokens is free, and not part of the digest.
                 Ok(state) => assert_eq!(Some(state), State::read(name, whole).ok(), "{name}: {at}"),
                 Err(StateError::Newer { .. }) if is_space(whole[at]) => {}
                 Err(error) => assert!(matches!(error, StateError::Damaged { .. }), "{name}: {at}: {error:?}"),

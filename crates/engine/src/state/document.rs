@@ -1,31 +1,30 @@
-//! How the documents of the state are read and written: the version first, then every member, and nothing guessed.
+//! Reads and writes the documents of the state: a document whose version or members are not exactly known is refused.
 //! Pure.
 //!
 //! # How a document's format grows
 //!
-//! Several releases of sftpctl share one place. An older one that meets what a newer one wrote must say that, and leave
-//! it alone: "damaged" would send people to `state rebuild`, which loses what the older one does not know.
+//! Several releases of sftpctl share one place. An older release that reads a document of a newer one must report it as
+//! newer, and leave it unchanged. If it reported damage, people would run `state rebuild`, which loses the members that
+//! the older release does not know.
 //!
-//! So a version belongs to the document, not to the program: each document carries the lowest version that has all of
-//! its members (`State::format`, and the same in the journal and the lease). A
-//! member that is added
+//! So the version belongs to the document, not to the program: each document has the lowest version that covers all of
+//! its members (`State::format`, and the same in the journal and the lease). A new member
 //!
 //! - is left out of the document while it is empty (`default`, `skip_serializing_if`),
 //! - raises the version of a document that has it: `format` names every member, so that a new one does not compile
 //!   until it is given its version, and
 //! - raises the `VERSION` up to which this program reads.
 //!
-//! Documents that use nothing new keep the bytes they had, and every release reads them. One that does is refused by
-//! every older release as newer; the first release can do that, too, since it compares the version before anything
-//! else.
+//! Documents without new members keep their bytes, and every release reads them. A document with one is refused as
+//! newer by every older release. That includes the first release, since it compares the version before anything else.
 //!
-//! The other way, to keep members that are not known and to write them back, is not taken. A run cannot keep true what
-//! it does not understand: one that ignored `movedTo` would change a state that is somewhere else now, one that only
-//! copied `unverified` would leave servers in it that have admitted somebody since. And the releases that are out
-//! already refuse what they do not know.
+//! The alternative, to keep unknown members and write them back, was rejected. A run cannot maintain a member that it
+//! does not understand: if it ignored `movedTo`, it would change a state that has moved to another place; if it only
+//! copied `unverified`, it would leave servers in it that have admitted a canary since. Besides, the existing releases
+//! already refuse unknown members.
 //!
-//! Where a member was added and its version was forgotten, reading notices it: a document must be exactly what this
-//! program would write of it. If it is not, and it is whole by its digest, then a newer sftpctl wrote it.
+//! If a member was added without raising the version, reading detects it: a document must be exactly what this program
+//! would write for it. If it is not, but its digest matches, a newer sftpctl wrote it.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -33,11 +32,11 @@ use serde_json::Value;
 
 use super::error::StateError;
 
-/// Reads a document of JSON whose version is from 1 to `newest`.
+/// Reads a JSON document with a version from 1 to `newest`.
 ///
 /// # Errors
-/// [`StateError::Newer`] for a higher version, or if it has members that `T` does not have; [`StateError::Damaged`] if it
-/// is not a `T` at all.
+/// [`StateError::Newer`] for a higher version, or if it has members that `T` does not have; [`StateError::Damaged`] if
+/// it is not a `T` at all.
 pub(super) fn parse<T>(address: &str, content: &[u8], newest: u32) -> Result<T, StateError>
 where
     T: DeserializeOwned + Serialize,
@@ -53,30 +52,30 @@ where
     if is_all(&document, &value) { Ok(document) } else { Err(newer(address, version, newest)) }
 }
 
-/// Whether `document` holds all that was read: nothing is lost when it is written again.
+/// Whether `document` has every member that was read, so that writing it loses nothing.
 pub(super) fn is_all(document: &impl Serialize, read: &Value) -> bool {
     serde_json::to_value(document).is_ok_and(|written| written == *read)
 }
 
-/// A newer sftpctl wrote it, in this version.
+/// The error for a document of the format `version`, written by a newer sftpctl.
 pub(super) fn newer(address: &str, version: u64, newest: u32) -> StateError {
     StateError::Newer { address: address.to_owned(), version, newest }
 }
 
-/// The document's text.
+/// The document as indented JSON, ending with a line break.
 pub(super) fn pretty(document: &impl Serialize) -> Vec<u8> {
     let mut text = serde_json::to_vec_pretty(document).unwrap_or_default();
     text.push(b'\n');
     text
 }
 
-/// The document's text on one line. Plain data with text keys cannot fail to serialize.
+/// The document as JSON on one line. Plain data with string keys cannot fail to serialize.
 pub(super) fn compact(document: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(document).unwrap_or_default()
 }
 
-/// The text of a JSON document without the white space between its tokens: what [`compact`] gives for the document of
-/// which [`pretty`] gave `text`, whether its members are known here or not.
+/// Removes the white space between the tokens of a JSON document: turns the output of [`pretty`] into that of
+/// [`compact`], even if this program does not know all of its members.
 pub(super) fn without_spaces(text: &[u8]) -> Vec<u8> {
     let (mut in_string, mut escaped) = (false, false);
     let mut compact = text.to_vec();
@@ -99,14 +98,14 @@ mod tests {
     use serde::Deserialize;
     use serde_json::json;
 
-    /// A document as the first release had it.
+    /// A document of the first release.
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
     struct First {
         version: u32,
         name: String,
     }
 
-    /// The same document after version 2 brought a member, as the head of this module says.
+    /// The same document after version 2 added a member by the rules above.
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
     struct Second {
         version: u32,
@@ -121,14 +120,14 @@ mod tests {
     }
 
     #[test]
-    fn a_newer_program_reads_what_an_older_one_wrote() {
+    fn a_newer_program_reads_documents_of_an_older_one() {
         let old = pretty(&First { version: 1, name: "99".into() });
         let read: Second = parse("x", &old, 2).unwrap();
         assert_eq!((read.version, read.added), (1, None));
     }
 
     #[test]
-    fn an_older_program_reads_what_uses_nothing_new_and_calls_the_rest_newer() {
+    fn an_older_program_reads_documents_without_new_members_and_calls_the_rest_newer() {
         assert_eq!(second(None), pretty(&First { version: 1, name: "99".into() }), "the same bytes");
         assert!(parse::<First>("x", &second(None), 1).is_ok());
         let error = parse::<First>("x", &second(Some("a")), 1).unwrap_err();

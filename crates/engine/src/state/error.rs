@@ -1,11 +1,11 @@
-//! State could not be used: what is wrong, and what to do about it.
+//! The errors of the state, with hints.
 
 use std::io;
 use std::time::Duration;
 
 use sftpctl_aws::AwsError;
 
-/// State could not be used.
+/// The reason that the state cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
     /// The file system refused a call.
@@ -35,7 +35,7 @@ pub enum StateError {
     /// The lock is not as sftpctl wrote it.
     #[error("{address} is damaged: {reason}")]
     DamagedLock { address: String, reason: String },
-    /// No answer came in time.
+    /// A write took too long.
     #[error("{address} was not written within {} s", .limit.as_secs_f32().ceil())]
     Slow { address: String, limit: Duration },
     /// A newer sftpctl wrote it: its version is higher, or it has members that this program does not have.
@@ -57,7 +57,7 @@ pub enum StateError {
     Moved { environment: String, to: String },
     /// A move to this place was interrupted.
     #[error("the move of the state of environment {environment} from {from} to this place was interrupted")]
-    OnItsWay { environment: String, from: String },
+    MoveInterrupted { environment: String, from: String },
     /// Another run has replaced a document since it was read.
     #[error("{address} was changed by another run in the meantime")]
     Conflict { address: String },
@@ -70,21 +70,21 @@ pub enum StateError {
     /// This run held the lock and lost it.
     #[error("this run has lost its lock: {taken}")]
     Fenced {
-        /// Who has the lock now.
+        /// The new holder of the lock, or the reason of the loss.
         taken: String,
     },
 }
 
 impl StateError {
-    /// What a person can do.
+    /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Io { .. } => "check the path and its permissions, or name another place with --state".into(),
             Self::Aws { source, .. } => return source.hint(),
             Self::Unfit { hint, .. } => hint.clone(),
             Self::Damaged { .. } => {
-                "nothing was changed; `sftpctl state rebuild` puts it aside and rebuilds it from AWS, where everything in it \
-                is found by name and tag, except for records that were imported: import them again"
+                "nothing was changed; `sftpctl state rebuild` puts it aside and rebuilds it from AWS, where everything \
+                 in it is found by name and tag, except for records that were imported: import them again"
                     .into()
             }
             Self::DamagedLock { .. } => {
@@ -94,7 +94,7 @@ impl StateError {
             Self::Other { .. } => {
                 "nothing was changed; name another place with --state, or remove what was copied here by mistake".into()
             }
-            Self::OnItsWay { environment, from } => format!(
+            Self::MoveInterrupted { environment, from } => format!(
                 "rerun the move to finish it: \
                  sftpctl state move --env {environment} --state {from} --to PLACE, where PLACE is this one"
             ),

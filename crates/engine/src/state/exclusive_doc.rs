@@ -1,8 +1,9 @@
-//! A document that only one run replaces, as long as it holds the lock.
+//! A document that only this run replaces, as long as it holds the lock.
 //!
-//! A write may take effect although its answer is lost or late, or the disk takes the file and then fails. The document
-//! then differs from what this run last knew, and is still its own. So the digests of what was sent are kept until
-//! there is an answer, and a conflict counts only if the document is none of those.
+//! A write may take effect although its answer is lost or late, or although the disk fails after storing the file. The
+//! document then differs from the last version that this run knows, but was still written by it. So the digests of all
+//! contents that were sent are kept until there is an answer, and a conflict counts only if the document has none of
+//! them.
 
 use std::sync::Arc;
 
@@ -11,17 +12,17 @@ use sha2::{Digest as _, Sha256};
 use super::blob::{Blobs, Expect, Version};
 use super::error::StateError;
 
-/// The document, as this run knows it.
+/// A document and its last version that this run knows.
 pub(super) struct ExclusiveDoc {
     blobs: Arc<dyn Blobs>,
     name: String,
     version: Option<Version>,
-    /// Digests of what was sent since the last answer.
+    /// Digests of the contents that were sent since the last answer.
     sent: Vec<[u8; 32]>,
 }
 
 impl ExclusiveDoc {
-    /// The document as it was found; `version` is `None` if there was none.
+    /// A document; `version` is its current version, `None` if the document does not exist.
     pub(super) fn new(blobs: Arc<dyn Blobs>, name: String, version: Option<Version>) -> Self {
         Self { blobs, name, version, sent: Vec::new() }
     }
@@ -37,7 +38,7 @@ impl ExclusiveDoc {
     /// [`StateError::Conflict`] if another run has replaced it; or it cannot be written.
     pub(super) async fn put(&mut self, content: &[u8]) -> Result<(), StateError> {
         let digest = digest(content);
-        // Before it is sent: a caller that cancels never learns whether it took effect.
+        // Stored before the write is sent: a caller that cancels never learns whether it took effect.
         if !self.sent.contains(&digest) {
             self.sent.push(digest);
         }
@@ -49,9 +50,9 @@ impl ExclusiveDoc {
                     return Ok(());
                 }
                 Err(StateError::Conflict { address }) => {
-                    let there = self.blobs.get(&self.name).await?;
-                    let news = there.filter(|blob| self.version.as_ref() != Some(&blob.version));
-                    let Some(mine) = news.filter(|blob| self.sent.contains(&self::digest(&blob.content))) else {
+                    let current = self.blobs.get(&self.name).await?;
+                    let changed = current.filter(|blob| self.version.as_ref() != Some(&blob.version));
+                    let Some(mine) = changed.filter(|blob| self.sent.contains(&self::digest(&blob.content))) else {
                         return Err(StateError::Conflict { address });
                     };
                     self.version = Some(mine.version);

@@ -1,4 +1,4 @@
-//! State in a folder: one file a document.
+//! State in a folder: one file for each document.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write as _};
@@ -15,21 +15,20 @@ use super::error::StateError;
 use crate::wait;
 use sftpctl_core::hex;
 
-/// The file that is locked for the moment of one replacement.
+/// The file that is locked while a document is replaced.
 const GUARD: &str = ".guard";
-/// The prefix of a document while it is written, before it gets its name.
+/// The prefix of the temporary file to which a document is written.
 const NEW: &str = ".new-";
 /// The longest wait for the guard.
-const PATIENCE: Duration = Duration::from_secs(10);
+const GUARD_TIMEOUT: Duration = Duration::from_secs(10);
 /// No write takes this long: a temporary file of this age was left by a process that was killed.
 const STALE: Duration = Duration::from_secs(3600);
 
-/// A folder.
 #[derive(Clone, Debug)]
 pub struct Folder(PathBuf);
 
 impl Folder {
-    /// The first write creates it.
+    /// The first write creates the folder.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self(path.into())
     }
@@ -48,15 +47,15 @@ impl Folder {
     }
 
     /// Writes a new document to disk, under a temporary name.
-    fn beside(&self, name: &str, content: &[u8]) -> io::Result<tempfile::NamedTempFile> {
+    fn write_temporary(&self, name: &str, content: &[u8]) -> io::Result<tempfile::NamedTempFile> {
         let mut file = tempfile::Builder::new().prefix(&format!("{NEW}{name}-")).tempfile_in(&self.0)?;
         file.write_all(content)?;
         file.as_file().sync_all()?;
         Ok(file)
     }
 
-    /// Removes what killed processes had begun to write. A file that cannot be removed does no harm.
-    fn sweep(&self) {
+    /// Removes the temporary files of killed processes. A file that cannot be removed does no harm.
+    fn remove_stale_files(&self) {
         for entry in fs::read_dir(&self.0).into_iter().flatten().flatten() {
             let old = || entry.metadata().and_then(|facts| facts.modified()).ok()?.elapsed().ok();
             if entry.file_name().to_string_lossy().starts_with(NEW) && old().is_some_and(|age| age > STALE) {
@@ -65,8 +64,8 @@ impl Folder {
         }
     }
 
-    /// Locks the guard. A process that is paused at just this moment keeps it, and may still write when it continues:
-    /// so the guard is never taken from it.
+    /// Locks the guard. A process that is paused while it holds the guard keeps it, and may still write when it
+    /// continues, so the guard is never taken away.
     async fn guard(&self) -> Result<File, StateError> {
         let guard = File::options().create(true).truncate(false).write(true).open(self.0.join(GUARD));
         let guard = guard.map_err(self.error("lock", GUARD))?;
@@ -75,11 +74,11 @@ impl Folder {
             match guard.try_lock() {
                 Ok(()) => return Ok(guard),
                 Err(TryLockError::Error(error)) => return Err(self.error("lock", GUARD)(error)),
-                Err(TryLockError::WouldBlock) if start.elapsed() < PATIENCE => wait::for_guard().await,
+                Err(TryLockError::WouldBlock) if start.elapsed() < GUARD_TIMEOUT => wait::for_guard().await,
                 Err(TryLockError::WouldBlock) => {
                     return Err(StateError::Unfit {
                         address: self.0.display().to_string(),
-                        reason: format!("another process has held {GUARD} for {} s", PATIENCE.as_secs()),
+                        reason: format!("another process has held {GUARD} for {} s", GUARD_TIMEOUT.as_secs()),
                         hint: "continue or end the process that holds it; `ps` shows a paused process as T".to_owned(),
                     });
                 }
@@ -88,11 +87,10 @@ impl Folder {
     }
 }
 
-/// Whether a path is on a file system that only one machine can mount. An unknown file system is not.
+/// Whether a path is on a file system that only one machine can mount; `false` for an unknown file system.
 #[cfg(target_os = "linux")]
 fn on_this_machine(path: &Path) -> bool {
-    // statfs(2) and linux/magic.h: ext, XFS, Btrfs, F2FS, ZFS, bcachefs, tmpfs, ramfs; overlayfs, which containers
-    // have.
+    // statfs(2) and linux/magic.h: ext, XFS, Btrfs, F2FS, ZFS, bcachefs, tmpfs, ramfs; overlayfs, as in containers.
     const LOCAL: [u32; 9] = [
         0xEF53,
         0x5846_5342,
@@ -124,8 +122,8 @@ impl Blobs for Folder {
     }
 
     fn is_shared(&self) -> bool {
-        let there = self.0.ancestors().find(|path| path.exists()).unwrap_or(Path::new("."));
-        !on_this_machine(if there == Path::new("") { Path::new(".") } else { there })
+        let existing = self.0.ancestors().find(|path| path.exists()).unwrap_or(Path::new("."));
+        !on_this_machine(if existing == Path::new("") { Path::new(".") } else { existing })
     }
 
     async fn get(&self, name: &str) -> Result<Option<Blob>, StateError> {
@@ -134,13 +132,13 @@ impl Blobs for Folder {
 
     async fn put(&self, name: &str, content: &[u8], expect: Expect<'_>) -> Result<Version, StateError> {
         fs::create_dir_all(&self.0).map_err(self.error("create", ""))?;
-        // On disk before the guard is taken, so that the guard is held for microseconds.
-        let file = self.beside(name, content).map_err(self.error("write", name))?;
+        // Written before the guard is taken, so that the guard is held for microseconds only.
+        let file = self.write_temporary(name, content).map_err(self.error("write", name))?;
         let guard = self.guard().await?;
-        let now = self.read(name)?.map(|blob| blob.version);
+        let current = self.read(name)?.map(|blob| blob.version);
         let as_expected = match expect {
-            Expect::Absent => now.is_none(),
-            Expect::Is(version) => now.as_ref() == Some(version),
+            Expect::Absent => current.is_none(),
+            Expect::Is(version) => current.as_ref() == Some(version),
         };
         if !as_expected {
             return Err(StateError::Conflict { address: self.address(name) });
@@ -171,7 +169,7 @@ impl Blobs for Folder {
                 hint: "pass a folder to --state, or s3://BUCKET/PREFIX".to_owned(),
             }),
             _ => {
-                self.sweep();
+                self.remove_stale_files();
                 Ok(())
             }
         }
@@ -186,8 +184,8 @@ mod tests {
     fn local_file_system_is_not_shared() {
         let place = tempfile::tempdir().unwrap();
         assert!(!Folder::new(place.path()).is_shared(), "tests run on a disk of this machine");
-        assert!(!Folder::new(place.path().join("not/yet/made")).is_shared());
-        // It is not a disk: it stands for an unknown file system.
+        assert!(!Folder::new(place.path().join("not/yet/created")).is_shared());
+        // /proc is not a disk; it serves as an unknown file system.
         assert!(Folder::new("/proc").is_shared());
     }
 

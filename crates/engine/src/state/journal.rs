@@ -1,9 +1,10 @@
-//! The record of a run's mutations: one line before each, the intent, and one after it, the outcome.
+//! The record of a run's mutations: a line before each call, the intent, and a line after it, the outcome.
 //!
-//! A run that was killed leaves intents without an outcome. The next run reads them, finds out in AWS what became of
-//! each, and continues. Lines are JSON. The first names the run, and each of the others has a sum of itself and of all
-//! lines before it, so that a line that was edited, inserted or removed by hand is noticed. Lines missing at the end
-//! are what a killed writer leaves. Pure: the store reads and writes it. How it grows: [`super::document`].
+//! A killed run leaves intents without an outcome. The next run reads them, finds the result of each in AWS, and
+//! continues. Lines are JSON. The first line names the run. Each of the others has a sum of itself and of all lines
+//! before it, so that a line that was edited, inserted or removed by hand is detected. Lines missing at the end are
+//! not an error: a killed writer leaves such a journal. Pure: the store reads and writes it. How the format grows:
+//! [`super::document`].
 
 use std::collections::BTreeMap;
 
@@ -23,7 +24,7 @@ const VERSION: u32 = 1;
 /// The member of a line that is its sum.
 pub const SUM: &str = "sum";
 
-/// The first line.
+/// The first line of a journal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Header {
@@ -36,13 +37,11 @@ pub struct Header {
 }
 
 impl Header {
-    /// The header of a run's journal.
     pub fn new(environment: &str, account: &str, run: &str) -> Self {
         let own = str::to_owned;
         Self { version: 1, environment: own(environment), account: own(account), run: own(run) }
     }
 
-    /// As [`Entry::format`].
     fn format(&self) -> u32 {
         let Self { version: _, environment: _, account: _, run: _ } = self;
         1
@@ -53,10 +52,10 @@ impl Header {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Entry {
-    /// Identifies the operation, and is its client token in AWS where there is one.
+    /// The operation's name, and its client token if the AWS call takes one.
     pub operation: String,
     pub node: NodeId,
-    /// RFC 3339.
+    /// The time, RFC 3339.
     pub at: String,
     pub event: Event,
 }
@@ -64,7 +63,7 @@ pub struct Entry {
 impl Entry {
     /// The lowest version of a journal that may have this line.
     fn format(&self) -> u32 {
-        // Without `..` and `_`: what is new does not compile until it is given a version here.
+        // Without `..` and `_`: a new member or event does not compile until it is given a version here.
         let Self { operation: _, node: _, at: _, event } = self;
         match event {
             Event::Intent { action, title: _ } => match action {
@@ -81,17 +80,17 @@ impl Entry {
     }
 }
 
-/// What happened to an operation.
+/// A step in the life of an operation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "kebab-case")]
 pub enum Event {
     /// The call is about to be made.
     Intent {
         action: Action,
-        /// The resource, in words for people.
+        /// The resource's title, for people.
         title: String,
     },
-    /// AWS answered with the identity of the resource, which need not be visible yet.
+    /// AWS answered with the identity of the new resource, which need not be visible yet.
     Made { identity: String },
     /// The operation took effect.
     Done {
@@ -100,23 +99,23 @@ pub enum Event {
     },
     /// The operation was refused or failed.
     Failed {
-        /// The message, as a rule AWS's.
+        /// The message, usually AWS's.
         error: String,
     },
 }
 
-/// How far an operation has come.
+/// The progress of an operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// It has an intent, and its outcome is unknown.
+    /// It has an intent and no outcome yet.
     Intended,
-    /// AWS has answered, and the resource was not visible yet.
+    /// AWS has answered, and the resource is not known to be visible yet.
     Made,
     /// It has an outcome.
     Settled,
 }
 
-/// The standing after an event; fails if it cannot follow what came before.
+/// The standing after an event; fails if the event cannot follow the standing before it.
 fn advance(standing: Option<&Standing>, event: &Event) -> Result<Standing, &'static str> {
     match (standing, event) {
         (None, Event::Intent { .. }) => Ok(Standing::Intended),
@@ -138,14 +137,13 @@ pub fn sum(previous: &str, line: &[u8]) -> String {
     hex::encode(&digest[..8])
 }
 
-/// Whether a line's sum matches its text, whatever its members are.
+/// Whether a line's sum matches its text, even if the line has unknown members.
 fn is_whole(previous: &str, line: &str) -> bool {
     line.trim_end().rsplit_once(&format!(",\"{SUM}\":\"")).is_some_and(|(members, read)| {
         read.strip_suffix("\"}") == Some(&sum(previous, format!("{members}}}").as_bytes()))
     })
 }
 
-/// A journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Journal {
     header: Header,
@@ -154,7 +152,6 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// An empty journal.
     pub fn new(header: Header) -> Self {
         Self { header, entries: Vec::new(), standings: BTreeMap::new() }
     }
@@ -170,10 +167,10 @@ impl Journal {
         Ok(())
     }
 
-    /// Reads a journal. An incomplete last line is what a killed writer leaves, and is ignored.
+    /// Reads a journal. An incomplete last line is ignored: a killed writer leaves one.
     ///
     /// # Errors
-    /// A newer sftpctl wrote it, or anything but its last line is not what sftpctl writes.
+    /// A newer sftpctl wrote it, or a line other than an incomplete last one is not as sftpctl wrote it.
     pub fn read(address: &str, content: &[u8]) -> Result<Self, StateError> {
         let damaged = |line: usize, reason: String| StateError::Damaged {
             address: address.to_owned(),
@@ -218,7 +215,7 @@ impl Journal {
         Ok(journal)
     }
 
-    /// The document.
+    /// The journal's text, each line with its sum.
     pub fn write(&self) -> Vec<u8> {
         let version = self.entries.iter().map(Entry::format).max().unwrap_or(1).max(self.header.format());
         let mut text = compact(&Header { version, ..self.header.clone() });
@@ -235,7 +232,6 @@ impl Journal {
         text
     }
 
-    /// The first line.
     pub fn header(&self) -> &Header {
         &self.header
     }
@@ -362,7 +358,7 @@ mod tests {
             ("\"version\":1", "\"version\":0", "unknown format version"),
             ("intent", "intended", "line 2"),
             ("\"is\":\"done\"", "\"is\":\"done\",\"by\":\"hand\"", "line 3"),
-            // All of them legal lines, and not those that were written.
+            // Valid lines that differ from the ones that were written.
             ("\"identity\":\"s-1\"", "\"identity\":\"s-2\"", "line 3: its sum does not match"),
             ("Transfer server", "Transfer servant", "line 2: its sum does not match"),
             ("111111111111", "222222222222", "line 2: its sum does not match"),
@@ -384,7 +380,6 @@ mod tests {
     }
 
     proptest! {
-        /// No bytes make it panic, and what it reads it writes again.
         #[test]
         fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
             let _ = Journal::read("j", &bytes);
@@ -392,7 +387,8 @@ mod tests {
 
         #[test]
         fn every_beginning_of_a_journal_is_read(cut in 60_usize..400) {
-            let text = journal(&[entry("a", intent()), entry("b", intent()), entry("a", failed()), entry("b", done())]).write();
+            let lines = [entry("a", intent()), entry("b", intent()), entry("a", failed()), entry("b", done())];
+            let text = journal(&lines).write();
             let header = text.iter().position(|byte| *byte == b'\n').unwrap();
             if cut > header {
                 prop_assert!(Journal::read("j", &text[..cut.min(text.len())]).is_ok());

@@ -1,9 +1,10 @@
-//! The lock on an environment: a document that its holder renews, and that another run may take when it has seen it
-//! unchanged for the whole lease.
+//! The lock on an environment: a document that its holder renews. Another run may take the lock if the document has not
+//! changed for a whole lease.
 //!
-//! Clocks of two machines are never compared: a waiting run measures the lease with its own clock, and taking the lock
-//! replaces exactly the document that was seen, so that a holder that has renewed it since keeps it. A holder that was
-//! paused and continues finds its documents replaced ([`StateError::Fenced`]) and writes no more.
+//! Clocks of two machines are never compared: a waiting run measures the lease with its own clock. Taking the lock
+//! replaces exactly the version of the document that was read, so that a holder that has renewed it since keeps the
+//! lock. A holder that was paused and continues finds its documents replaced ([`StateError::Fenced`]) and stops
+//! writing.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +22,7 @@ const VERSION: u32 = 1;
 /// Renewals within the length of a lease.
 const RENEWALS: u32 = 4;
 
-/// Who holds a lease.
+/// The run that holds a lease.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Holder {
@@ -30,7 +31,7 @@ pub struct Holder {
     pub command: String,
     pub user: String,
     pub host: String,
-    /// The machine's last start and the namespace of its process IDs: two containers of one name differ.
+    /// The machine's boot ID and the namespace of its process IDs, so that two containers of one name differ.
     pub machine: String,
     pub process: i32,
     /// When that process started, in the machine's clock ticks: process IDs are reused.
@@ -40,27 +41,26 @@ pub struct Holder {
 }
 
 impl Holder {
-    /// In words, for a person who finds the lock taken.
+    /// Describes the holder for users who find the lock taken.
     pub fn describe(&self) -> String {
         format!("{} by {} on {}, process {}, since {}", self.command, self.user, self.host, self.process, self.since)
     }
 }
 
-/// The document.
+/// The content of the lock's document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Lease {
-    /// The version as it was read; a lease is written in the lowest that has all of its members.
+    /// The version that was read. A lease is written in the lowest version that has all of its members.
     pub version: u32,
-    /// Counts the writes, so that no two documents are the same.
+    /// The number of writes, so that no two documents are the same.
     pub serial: u64,
-    /// The last holder.
     pub holder: Holder,
     /// Seconds from a renewal until it expires.
     pub seconds: u64,
     /// When it was last renewed, RFC 3339: for people, never compared.
     pub renewed: String,
-    /// Released by its holder, or broken: free to take.
+    /// Released by its holder, or broken, so that the lock is free.
     pub released: bool,
 }
 
@@ -81,25 +81,24 @@ impl Lease {
         1
     }
 
-    /// The document.
     pub(super) fn write(&self) -> Vec<u8> {
         document::pretty(&Self { version: self.format(), ..self.clone() })
     }
 }
 
-/// What taking a lease needs to know of the machine; injected, so that tests can fake it.
+/// The facts about the machine that taking a lease needs; injected, so that tests can fake them.
 pub trait Machine: Send + Sync {
-    /// Now, RFC 3339.
+    /// The current time, RFC 3339.
     fn now(&self) -> String;
-    /// The time since some fixed moment, by a clock that runs on while the machine sleeps.
+    /// The time since a fixed moment, by a clock that continues while the machine sleeps.
     fn uptime(&self) -> Duration;
     /// This process as the holder of a lease.
     fn holder(&self, run: &str, command: &str) -> Holder;
-    /// Whether the holder's process certainly ran on this machine and has ended.
+    /// Whether the holder's process certainly ran on this machine and has ended; `false` if in doubt.
     fn has_ended(&self, holder: &Holder) -> bool;
 }
 
-/// How to take a lease.
+/// The terms on which a run takes a lease.
 #[derive(Clone, Copy, Debug)]
 pub struct Terms {
     /// How long the lease lasts without renewal.
@@ -116,13 +115,13 @@ pub struct Lock {
     machine: Arc<dyn Machine>,
 }
 
-/// A lease that is held.
-pub struct Held {
+/// A lease that this run holds.
+pub struct HeldLease {
     lock: Lock,
     lease: Lease,
     document: ExclusiveDoc,
-    /// By [`Machine::uptime`], a moment before the last write was sent: no other run can have seen it unchanged for
-    /// longer.
+    /// The time just before the last write was sent, by [`Machine::uptime`]: no other run can have seen the document
+    /// unchanged for longer.
     sent: Duration,
 }
 
@@ -132,32 +131,33 @@ impl Lock {
         Self { blobs, name: format!("{environment}.lock"), machine }
     }
 
-    /// Reads the lease; `None` if the lock was never taken.
+    /// Reads the lease and its version; `None` if the lock was never taken.
     ///
     /// # Errors
     /// The lock cannot be read, is damaged, or was written by a newer sftpctl.
-    pub async fn look(&self) -> Result<Option<(Lease, Version)>, StateError> {
+    pub async fn read(&self) -> Result<Option<(Lease, Version)>, StateError> {
         let Some(blob) = self.blobs.get(&self.name).await? else { return Ok(None) };
         Ok(Some((Lease::parse(&self.blobs.address(&self.name), &blob.content)?, blob.version)))
     }
 
-    /// Takes the lock: at once if it is free, or if it is on a disk of this machine alone and its holder's process has
-    /// ended; otherwise when it was unchanged for a whole lease. `tell` is called at most once, with whom it waits for.
+    /// Takes the lock: at once if it is free, or if no other machine can use it and its holder's process has ended;
+    /// otherwise when it was unchanged for a whole lease. If it waits, `on_wait` is called once, with a message that
+    /// names the holder.
     ///
     /// # Errors
-    /// [`StateError::Locked`] if its holder is alive after `terms.patience`.
+    /// [`StateError::Locked`] if the holder is still alive after `terms.patience`.
     pub async fn take(
         &self,
         (run, command): (&str, &str),
         terms: Terms,
-        tell: &(dyn Fn(&str) + Sync),
-    ) -> Result<Held, StateError> {
+        on_wait: &(dyn Fn(&str) + Sync),
+    ) -> Result<HeldLease, StateError> {
         let holder = self.machine.holder(run, command);
         let start = Instant::now();
-        let mut seen: Option<(Version, Instant)> = None;
-        let mut told = false;
+        let mut last_seen: Option<(Version, Instant)> = None;
+        let mut reported = false;
         loop {
-            let found = self.look().await?;
+            let found = self.read().await?;
             let sent = self.machine.uptime();
             let lease = Lease {
                 version: 1,
@@ -167,53 +167,53 @@ impl Lock {
                 renewed: self.machine.now(),
                 released: false,
             };
-            let Some((theirs, version)) = found else {
+            let Some((current, version)) = found else {
                 match self.write(&lease, Expect::Absent).await {
-                    Ok(version) => return Ok(self.held(lease, version, sent)),
+                    Ok(version) => return Ok(self.hold(lease, version, sent)),
                     Err(StateError::Conflict { .. }) => continue,
                     Err(error) => return Err(error),
                 }
             };
-            let unchanged = seen.as_ref().filter(|(before, _)| *before == version).map(|(_, since)| since.elapsed());
-            let silent = unchanged.is_some_and(|time| time >= Duration::from_secs(theirs.seconds));
-            // Clones of a virtual machine share their name, boot and process IDs. Where they may share the documents,
-            // only a lease without renewal shows that a holder is dead.
-            let dead = || !self.blobs.is_shared() && self.machine.has_ended(&theirs.holder);
-            if theirs.released || silent || dead() {
+            let unchanged =
+                last_seen.as_ref().filter(|(before, _)| *before == version).map(|(_, since)| since.elapsed());
+            let expired = unchanged.is_some_and(|time| time >= Duration::from_secs(current.seconds));
+            // Clones of a virtual machine share their name, boot ID and process IDs. If they may share the documents,
+            // only an expired lease shows that the holder has ended.
+            let ended = || !self.blobs.is_shared() && self.machine.has_ended(&current.holder);
+            if current.released || expired || ended() {
                 match self.write(&lease, Expect::Is(&version)).await {
-                    Ok(version) => return Ok(self.held(lease, version, sent)),
+                    Ok(version) => return Ok(self.hold(lease, version, sent)),
                     // Another run was faster, or the holder is alive after all.
                     Err(StateError::Conflict { .. }) => continue,
                     Err(error) => return Err(error),
                 }
             }
-            // Renewed since the first read: its holder is alive.
-            let renewed = seen.as_ref().is_some_and(|(before, _)| *before != version);
+            // Renewed since the last read: the holder is alive.
+            let renewed = last_seen.as_ref().is_some_and(|(before, _)| *before != version);
             if renewed && start.elapsed() >= terms.patience {
-                return Err(StateError::Locked { holder: theirs.holder.describe() });
+                return Err(StateError::Locked { holder: current.holder.describe() });
             }
             if unchanged.is_none() {
-                seen = Some((version, Instant::now()));
+                last_seen = Some((version, Instant::now()));
             }
-            if !std::mem::replace(&mut told, true) {
-                tell(&format!("waiting for the lock: {}", theirs.holder.describe()));
+            if !std::mem::replace(&mut reported, true) {
+                on_wait(&format!("waiting for the lock: {}", current.holder.describe()));
             }
-            crate::wait::for_lock(Duration::from_secs(theirs.seconds) / RENEWALS / 4).await;
+            crate::wait::for_lock(Duration::from_secs(current.seconds) / RENEWALS / 4).await;
         }
     }
 
-    /// Revokes `holder`'s lease even if it is renewed meanwhile; the caller has confirmed the holder. The holder, if
-    /// alive, writes no more.
+    /// Revokes `holder`'s lease, even if the lease is renewed meanwhile. A holder that is still alive stops writing.
     ///
     /// # Errors
     /// [`StateError::Locked`] if another run has taken it since.
     pub async fn break_open(&self, holder: &Holder) -> Result<(), StateError> {
-        while let Some((lease, version)) = self.look().await?.filter(|(lease, _)| !lease.released) {
+        while let Some((lease, version)) = self.read().await?.filter(|(lease, _)| !lease.released) {
             if lease.holder.run != holder.run {
                 return Err(StateError::Locked { holder: lease.holder.describe() });
             }
-            let free = Lease { serial: lease.serial + 1, released: true, ..lease };
-            match self.write(&free, Expect::Is(&version)).await {
+            let released = Lease { serial: lease.serial + 1, released: true, ..lease };
+            match self.write(&released, Expect::Is(&version)).await {
                 Ok(_) => break,
                 Err(StateError::Conflict { .. }) => {}
                 Err(error) => return Err(error),
@@ -231,7 +231,7 @@ impl Lock {
         let lease = Lease {
             version: 1,
             serial: 1,
-            // A name of its own, so that no two documents are the same.
+            // A random run ID, so that no two documents are the same.
             holder: self.machine.holder(&format!("{:016x}", fastrand::u64(..)), "lock break"),
             seconds: 1,
             renewed: self.machine.now(),
@@ -240,18 +240,18 @@ impl Lock {
         self.write(&lease, Expect::Is(&blob.version)).await.map(drop)
     }
 
-    fn held(&self, lease: Lease, version: Version, sent: Duration) -> Held {
+    fn hold(&self, lease: Lease, version: Version, sent: Duration) -> HeldLease {
         let document = ExclusiveDoc::new(Arc::clone(&self.blobs), self.name.clone(), Some(version));
-        Held { lock: self.clone(), lease, document, sent }
+        HeldLease { lock: self.clone(), lease, document, sent }
     }
 
     async fn write(&self, lease: &Lease, expect: Expect<'_>) -> Result<Version, StateError> {
         self.blobs.put(&self.name, &lease.write(), expect).await
     }
 
-    /// Who has the lock now, in words.
+    /// Describes the new holder of a lock that this run has lost.
     async fn taken_by(&self) -> String {
-        match self.look().await {
+        match self.read().await {
             Ok(Some((lease, _))) if lease.released => "it was broken".to_owned(),
             Ok(Some((lease, _))) => lease.holder.describe(),
             Ok(None) => "it was deleted".to_owned(),
@@ -260,18 +260,18 @@ impl Lock {
     }
 }
 
-impl Held {
-    /// How long it lasts after a renewal.
+impl HeldLease {
+    /// The time that the lease lasts after a renewal.
     pub(super) fn length(&self) -> Duration {
         Duration::from_secs(self.lease.seconds)
     }
 
-    /// When it expires, by [`Machine::uptime`].
-    pub(super) fn over(&self) -> Duration {
+    /// The time at which the lease expires, by [`Machine::uptime`].
+    pub(super) fn expires_at(&self) -> Duration {
         self.sent + self.length()
     }
 
-    /// How often to renew it.
+    /// The time between two renewals.
     pub(super) fn renew_every(&self) -> Duration {
         self.length() / RENEWALS
     }
@@ -281,7 +281,7 @@ impl Held {
         self.document.address()
     }
 
-    /// Renews it. Safe to cancel at any moment, and to retry.
+    /// Renews the lease. Safe to cancel at any moment, and to retry.
     ///
     /// # Errors
     /// [`StateError::Fenced`] if another run has taken it.
@@ -289,10 +289,10 @@ impl Held {
         self.replace(false).await
     }
 
-    /// Releases it.
+    /// Releases the lease.
     ///
     /// # Errors
-    /// It cannot be written; it expires by itself then.
+    /// The document cannot be written; the lease then expires by itself.
     pub(super) async fn release(&mut self) -> Result<(), StateError> {
         match self.replace(true).await {
             Err(StateError::Fenced { .. }) => Ok(()),
@@ -301,8 +301,8 @@ impl Held {
     }
 
     async fn replace(&mut self, released: bool) -> Result<(), StateError> {
-        // Counted for every attempt, not for every success: a document equal to one that was sent before does not renew
-        // anything, since waiting runs may have seen that one already.
+        // Counted for every attempt, not only for every success: a document equal to one that was sent before would not
+        // renew the lease, since waiting runs may have read it already.
         self.lease.serial += 1;
         self.lease.renewed = self.lock.machine.now();
         let sent = self.lock.machine.uptime();

@@ -1,4 +1,4 @@
-//! This machine, as leases see it: its name, its processes, its clock.
+//! The facts about this machine that leases need: its name, its processes, its clock.
 
 use std::path::Path;
 use std::time::Duration;
@@ -17,7 +17,8 @@ impl Machine for ThisMachine {
     }
 
     fn uptime(&self) -> Duration {
-        // CLOCK_MONOTONIC stops in suspend: after waking up, a laptop would still trust a lease that has long expired.
+        // CLOCK_MONOTONIC stops during suspend: after waking up, a laptop would still trust a lease that has long
+        // expired.
         #[cfg(target_os = "linux")]
         let clock = rustix::time::ClockId::Boottime;
         #[cfg(not(target_os = "linux"))]
@@ -46,13 +47,13 @@ impl Machine for ThisMachine {
     }
 }
 
-/// The last start of the machine and the namespace of its process IDs, as Linux reports them, with the machine's own
-/// names: virtual machines that were restored from one snapshot share the former. Empty on other systems, where no
-/// process is ever known to have ended.
+/// The machine's boot ID and the namespace of its process IDs, as Linux reports them, with the machine's ID and name:
+/// virtual machines that were restored from one snapshot share the boot ID and the namespace. Empty on other systems,
+/// where it is never certain that a process has ended.
 fn identity() -> String {
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
     let space = std::fs::read_link("/proc/self/ns/pid");
-    // A /proc that was mounted from outside shows processes of another namespace.
+    // A /proc that was mounted from outside the namespace shows other processes.
     let own = std::fs::read_link("/proc/self").is_ok_and(|link| link == Path::new(&std::process::id().to_string()));
     let machine = std::fs::read_to_string("/etc/machine-id").unwrap_or_default();
     match (boot, space) {
@@ -65,7 +66,7 @@ fn identity() -> String {
     }
 }
 
-/// The length of a lease if the environment file does not set it.
+/// The default length of a lease.
 pub const LEASE: Duration = Duration::from_secs(20);
 
 #[cfg(test)]
@@ -73,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_certain_end_counts() {
+    fn holder_has_ended_only_if_certain() {
         let mine = ThisMachine.holder("run", "deploy");
         assert!(!mine.machine.is_empty() && mine.machine.contains(mine.host.as_str()), "{}", mine.machine);
         assert!(!ThisMachine.has_ended(&mine));

@@ -1,5 +1,6 @@
-//! What sftpctl remembers of an environment between runs: identities, the last run, the journal of the current one, and
-//! the lock. A help, never the truth: everything in it can be found in AWS again by name and tag.
+//! The state: what sftpctl remembers of an environment between runs. It has the identities of resources, the last run,
+//! the journal of the current run, and the lock. State is a help, never the truth: everything in it can be found in AWS
+//! again by name and tag.
 
 pub mod blob;
 pub mod bucket;

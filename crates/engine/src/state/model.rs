@@ -1,4 +1,5 @@
-//! The state document's content: identities and outcome, no secrets. How it grows: [`super::document`].
+//! The content of the state document: identities and the last run, no secrets. How the format grows:
+//! [`super::document`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,25 +16,24 @@ use sftpctl_core::model::{Actual, Live, Owner};
 /// The newest version of the document that this program reads.
 const VERSION: u32 = 1;
 
-/// State of one environment.
+/// The state of one environment.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct State {
-    /// The version as it was read; a document is written in the lowest that has all of its members.
+    /// The version that was read. A document is written in the lowest version that has all of its members.
     pub version: u32,
-    /// Counts the writes, so that no two documents of a run are the same.
+    /// The number of writes, so that no two documents of a run are the same.
     pub serial: u64,
-    /// The run that wrote it, so that no two runs write the same document.
+    /// The run that wrote the document, so that no two runs write the same one.
     pub run: String,
     pub environment: String,
-    /// The AWS account that it is deployed to.
+    /// The AWS account that the environment is deployed to.
     pub account: String,
-    /// By what AWS finds each resource: a name, an ID or an ARN.
+    /// The name, ID or ARN by which AWS finds each resource.
     pub identities: BTreeMap<NodeId, String>,
     /// Tags that adopted buckets had before the adoption.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub adopted_tags: BTreeMap<NodeId, Tags>,
-    /// The last run.
     pub last_run: Option<LastRun>,
     /// The last run that was a deploy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -42,26 +42,26 @@ pub struct State {
     /// with or without changes.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub unverified: BTreeSet<String>,
-    /// Where the state was moved to.
+    /// The place to which the state was moved; while `on_its_way` is set, the place from which it is moved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub moved_to: Option<String>,
-    /// This is the copy of an unfinished move, from the place in `moved_to`.
+    /// The document is the copy of an unfinished move, from the place in `moved_to`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub on_its_way: bool,
-    /// SHA-256 of the document on one line, with this member empty: one that was edited by hand is not believed. It is
-    /// the last member in every version, so that an older sftpctl can check it for members that it does not know.
+    /// The SHA-256 of the document on one line with this member empty, so that edits by hand are detected. It is the
+    /// last member in every version, so that an older sftpctl can check it even with members that it does not know.
     pub digest: String,
 }
 
-/// One run, as the state remembers it.
+/// The state's record of a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LastRun {
     /// `deploy` or `teardown`.
     pub command: String,
-    /// When it began, RFC 3339.
+    /// The start of the run, RFC 3339.
     pub started: String,
-    /// When it ended, RFC 3339; `None` while it runs, or if it was killed.
+    /// The end of the run, RFC 3339; `None` while it runs, or if it was killed.
     pub finished: Option<String>,
     /// `running`, `done`, `failed`, `stopped`.
     pub outcome: String,
@@ -70,7 +70,7 @@ pub struct LastRun {
     /// The user and the machine: `alice on laptop`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub who: Option<String>,
-    /// Digest of the saved plan that it executed, so that a rerun may resume it.
+    /// The digest of the saved plan that the run executed, so that a rerun may resume it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<String>,
 }
@@ -80,7 +80,6 @@ impl LastRun {
         self.command == "deploy"
     }
 
-    /// As [`State::format`].
     fn format(&self) -> u32 {
         let Self { command: _, started: _, finished: _, outcome: _, by: _, who: _, plan: _ } = self;
         1
@@ -88,18 +87,17 @@ impl LastRun {
 }
 
 impl State {
-    /// An empty state.
     pub fn new(environment: &str, account: &str) -> Self {
         Self { version: 1, environment: environment.to_owned(), account: account.to_owned(), ..Self::default() }
     }
 
-    /// IDs of the servers that are remembered.
+    /// The IDs of all remembered servers.
     pub fn servers(&self) -> Vec<String> {
         let servers = self.identities.iter().filter(|(id, _)| id.kind() == Some(Kind::Server));
         servers.map(|(_, identity)| identity.clone()).collect()
     }
 
-    /// Takes over what was read from AWS. Foreign resources are never remembered.
+    /// Remembers the resources that were read from AWS, except foreign ones, and forgets those that are gone.
     pub fn learn(&mut self, actual: &Actual) {
         for (id, live) in actual {
             match live {
@@ -111,7 +109,7 @@ impl State {
                 }
             };
         }
-        // Last: settings of a stack's function may have been read before the stack was deleted.
+        // Afterwards: settings of a stack's function may have been read before the stack was deleted.
         for (id, _) in actual.iter().filter(|(_, live)| live.is_none()) {
             self.forget(id);
         }
@@ -128,7 +126,7 @@ impl State {
         }
     }
 
-    /// A run begins. Until [`State::ends`] it is running, or was killed.
+    /// Records the start of a run.
     pub fn begins(&mut self, run: LastRun) {
         if run.is_deploy() {
             self.last_deploy = Some(run.clone());
@@ -136,7 +134,7 @@ impl State {
         self.last_run = Some(run);
     }
 
-    /// The run has ended with this outcome, `at` a time in RFC 3339.
+    /// Records the end of the run with its outcome, `at` a time in RFC 3339.
     pub fn ends(&mut self, outcome: &str, at: String) {
         if let Some(run) = &mut self.last_run {
             outcome.clone_into(&mut run.outcome);
@@ -147,7 +145,7 @@ impl State {
         }
     }
 
-    /// The lowest version that has all members of this state. A member that was added after version 1 counts where it
+    /// The lowest version that has all members of this state. A member that was added after version 1 counts only if it
     /// is not empty.
     fn format(&self) -> u32 {
         // Without `..`: a new member does not compile until it is given a version here.
@@ -157,7 +155,7 @@ impl State {
             run: _,
             environment: _,
             account: _,
-            // Resources of kinds that a program does not know are kept by it, and raise nothing.
+            // A program keeps resources of unknown kinds, so new kinds do not raise the version.
             identities: _,
             adopted_tags: _,
             last_run,
@@ -170,7 +168,7 @@ impl State {
         [last_run, last_deploy].into_iter().flatten().map(LastRun::format).max().unwrap_or(1)
     }
 
-    /// The document, with its digest.
+    /// The document's text, with its digest.
     pub(super) fn write(&self) -> Vec<u8> {
         let unsigned = Self { version: self.format(), ..self.clone() };
         document::pretty(&Self { digest: unsigned.sum(), ..unsigned })
@@ -186,7 +184,7 @@ impl State {
         match document::parse::<Self>(address, content, VERSION) {
             Ok(state) if state.digest == state.sum() => Ok(state),
             Ok(_) => Err(changed()),
-            // Unknown members, or known ones of another form: the digest says whether sftpctl wrote them.
+            // Unknown members, or known members in an unknown form: the digest shows whether sftpctl wrote them.
             Err(StateError::Newer { version, .. }) if version <= u64::from(VERSION) && !is_whole(content) => {
                 Err(changed())
             }
@@ -204,7 +202,7 @@ impl State {
     }
 }
 
-/// Whether a document's digest matches its text, whatever its members are.
+/// Whether a document's digest matches its text, even if the document has unknown members.
 fn is_whole(content: &[u8]) -> bool {
     const KEY: &[u8] = b",\"digest\":\"";
     let text = document::without_spaces(content);
@@ -251,17 +249,17 @@ mod tests {
                 state.identities.insert(node(place, kind), "it".into());
             }
         }
-        // As after a teardown: what has no step of its own was not read again.
-        let there = Some(Live::new("it"));
+        // As after a teardown: resources without a step of their own were not read again.
+        let live = Some(Live::new("it"));
         let actual = Actual::from([
             (node("us-west-2", Kind::Stack), None),
-            (node("us-west-2", Kind::ServerId), there.clone()),
-            (node("us-west-2", Kind::Trigger), there.clone()),
-            (node("us-east-2", Kind::Stack), there),
+            (node("us-west-2", Kind::ServerId), live.clone()),
+            (node("us-west-2", Kind::Trigger), live.clone()),
+            (node("us-east-2", Kind::Stack), live),
         ]);
         state.learn(&actual);
         let left: Vec<&str> = state.identities.keys().map(NodeId::as_str).collect();
-        let theirs = ["us-east-2/server", "us-east-2/server-id", "us-east-2/stack", "us-east-2/trigger"];
-        assert_eq!(left, [&theirs[..], &["us-west-2/server"]].concat());
+        let others = ["us-east-2/server", "us-east-2/server-id", "us-east-2/stack", "us-east-2/trigger"];
+        assert_eq!(left, [&others[..], &["us-west-2/server"]].concat());
     }
 }

@@ -5,7 +5,6 @@ use std::path::Path;
 use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
 
-/// One process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ProcessId {
     pub(super) pid: i32,
@@ -14,33 +13,34 @@ pub(super) struct ProcessId {
 }
 
 impl ProcessId {
-    /// The process that has this ID now; `None` if there is none, or it has ended.
+    /// The process that has this ID now; `None` if no process has it, or the process has ended.
     pub(super) fn of(pid: i32) -> Option<Self> {
         match parse(pid, &stat(pid).ok()?)? {
-            Shown::Alive(process) => Some(process),
-            Shown::Ended => None,
+            ProcessState::Alive(process) => Some(process),
+            ProcessState::Ended => None,
         }
     }
 
-    /// Whether this process has certainly ended. That /proc does not show it is not enough: it can be mounted so that
-    /// it hides other users' processes (`hidepid`, proc(5)).
+    /// Whether this process has certainly ended. A process that /proc does not show may still run: /proc can hide other
+    /// users' processes (`hidepid`, proc(5)).
     pub(super) fn has_ended(self) -> bool {
         let missing = || Pid::from_raw(self.pid).is_some_and(|pid| test_kill_process(pid) == Err(Errno::SRCH));
         self.has_ended_by(stat(self.pid).ok().as_deref(), missing)
     }
 
-    /// The same from what /proc shows of its ID, and from `missing`: the kernel says that no process has that ID.
+    /// As [`ProcessId::has_ended`], given the ID's line in /proc, and `missing`, which asks the kernel whether the ID is
+    /// unused.
     fn has_ended_by(self, stat: Option<&str>, missing: impl FnOnce() -> bool) -> bool {
         match stat.map(|stat| parse(self.pid, stat)) {
-            Some(Some(Shown::Alive(process))) => process != self,
-            Some(Some(Shown::Ended)) => true,
+            Some(Some(ProcessState::Alive(process))) => process != self,
+            Some(Some(ProcessState::Ended)) => true,
             Some(None) | None => missing(),
         }
     }
 }
 
-/// What `/proc/<pid>/stat` shows.
-enum Shown {
+/// A process's state by `/proc/<pid>/stat`.
+enum ProcessState {
     Alive(ProcessId),
     /// A zombie: its parent has not waited for it yet.
     Ended,
@@ -50,14 +50,14 @@ fn stat(pid: i32) -> std::io::Result<String> {
     std::fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat"))
 }
 
-fn parse(pid: i32, stat: &str) -> Option<Shown> {
+fn parse(pid: i32, stat: &str) -> Option<ProcessState> {
     // The second field is the program's name in parentheses, which may itself hold spaces and parentheses.
     let (_, rest) = stat.rsplit_once(')')?;
     let mut fields = rest.split_whitespace();
     if matches!(fields.next()?, "Z" | "X") {
-        return Some(Shown::Ended);
+        return Some(ProcessState::Ended);
     }
-    Some(Shown::Alive(ProcessId { pid, started: fields.nth(18)?.parse().ok()? }))
+    Some(ProcessState::Alive(ProcessId { pid, started: fields.nth(18)?.parse().ok()? }))
 }
 
 #[cfg(test)]

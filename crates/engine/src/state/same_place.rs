@@ -1,18 +1,18 @@
-//! Whether two names of a place for state mean the same place.
+//! Compares two names of places for state.
 
 use std::path::{Component, Path, PathBuf};
 
 use sftpctl_core::spec::state_place::StatePlace;
 
-/// Whether both mean the same place: `state`, `./state` and the absolute path do.
+/// Whether two names mean the same place, as `state`, `./state` and the absolute path do.
 pub fn is_same_place(one: &StatePlace, other: &StatePlace) -> bool {
     match (one, other) {
         (StatePlace::Folder(one), StatePlace::Folder(two)) => {
             one == two || real(one).is_some_and(|one| Some(one) == real(two))
         }
-        // A bucket's name is one for all regions.
-        (StatePlace::Bucket { bucket, prefix, .. }, StatePlace::Bucket { bucket: other, prefix: their_prefix, .. }) => {
-            (bucket, prefix) == (other, their_prefix)
+        // A bucket's name is unique across all regions, so the region does not matter.
+        (StatePlace::Bucket { bucket, prefix, .. }, StatePlace::Bucket { bucket: other, prefix: other_prefix, .. }) => {
+            (bucket, prefix) == (other, other_prefix)
         }
         (StatePlace::Folder(_), StatePlace::Bucket { .. }) | (StatePlace::Bucket { .. }, StatePlace::Folder(_)) => {
             false
@@ -20,7 +20,7 @@ pub fn is_same_place(one: &StatePlace, other: &StatePlace) -> bool {
     }
 }
 
-/// A path from the root without detours, as far as it exists, and in letters beyond that.
+/// The absolute path with symbolic links resolved as far as the path exists.
 fn real(path: &Path) -> Option<PathBuf> {
     let mut real = PathBuf::new();
     for component in std::path::absolute(path).ok()?.components() {

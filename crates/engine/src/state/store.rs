@@ -24,28 +24,26 @@ pub struct Store {
     pub(super) account: String,
 }
 
-/// What the records say.
+/// The content of the records.
 #[derive(Clone, Debug)]
 pub struct Remembered {
-    /// The state, with what the journal of a killed run adds to it.
+    /// The state, with the identities from the journal of a killed run.
     pub state: State,
     /// Intents of earlier runs without an outcome.
     pub unfinished: Vec<Entry>,
-    /// Whether there was a state at all.
+    /// Whether a state document exists.
     pub found: bool,
-    /// All lines of the journal about them.
+    /// All journal lines of the unfinished operations.
     carried: Vec<Entry>,
     version: Option<Version>,
     journal: Option<Version>,
 }
 
 impl Store {
-    /// The records of `environment` in `account`.
     pub fn new(blobs: Arc<dyn Blobs>, environment: &str, account: &str, machine: Arc<dyn Machine>) -> Self {
         Self { blobs, machine, environment: environment.to_owned(), account: account.to_owned() }
     }
 
-    /// The lock.
     pub fn lock(&self) -> Lock {
         Lock::new(Arc::clone(&self.blobs), &self.environment, Arc::clone(&self.machine))
     }
@@ -63,7 +61,8 @@ impl Store {
         self.blobs.address(&self.state_name())
     }
 
-    pub(super) fn ours(&self, name: &str, environment: &str, account: &str) -> Result<(), StateError> {
+    /// Fails if a document belongs to another environment or account.
+    pub(super) fn check_owner(&self, name: &str, environment: &str, account: &str) -> Result<(), StateError> {
         if (environment, account) == (self.environment.as_str(), self.account.as_str()) {
             return Ok(());
         }
@@ -75,7 +74,7 @@ impl Store {
         })
     }
 
-    /// Reads the records; without any, the state is empty.
+    /// Reads the records. If there are none, the state is empty.
     ///
     /// # Errors
     /// A document is damaged, written by a newer sftpctl, or of another environment or account.
@@ -87,10 +86,10 @@ impl Store {
             None => (State::new(&self.environment, &self.account), None),
             Some(blob) => (State::read(&self.blobs.address(&state_name), &blob.content)?, Some(blob.version)),
         };
-        self.ours(&state_name, &state.environment, &state.account)?;
+        self.check_owner(&state_name, &state.environment, &state.account)?;
         if let Some(place) = state.moved_to {
             return Err(match state.on_its_way {
-                true => StateError::OnItsWay { environment: state.environment, from: place },
+                true => StateError::MoveInterrupted { environment: state.environment, from: place },
                 false => StateError::Moved { environment: state.environment, to: place },
             });
         }
@@ -104,7 +103,7 @@ impl Store {
         };
         if let Some(blob) = journal {
             let journal = Journal::read(&self.blobs.address(&journal_name), &blob.content)?;
-            self.ours(&journal_name, &journal.header().environment, &journal.header().account)?;
+            self.check_owner(&journal_name, &journal.header().environment, &journal.header().account)?;
             for (node, identity) in journal.identities() {
                 match identity {
                     Some(identity) => {
@@ -128,22 +127,22 @@ impl Store {
         &self,
         (run, command): (&str, &str),
         terms: Terms,
-        tell: &(dyn Fn(&str) + Sync),
+        on_wait: &(dyn Fn(&str) + Sync),
     ) -> Result<Heartbeat, StateError> {
-        let held = self.lock().take((run, command), terms, tell).await?;
+        let held = self.lock().take((run, command), terms, on_wait).await?;
         Ok(Heartbeat::new(held, Arc::clone(&self.machine)))
     }
 
     /// Releases the lock if this process holds it: a run that is interrupted while it begins may just have taken it.
-    pub async fn give_back(&self) {
+    pub async fn release_own_lock(&self) {
         let me = self.machine.holder("", "");
-        let mine = |holder: &Holder| {
+        let is_mine = |holder: &Holder| {
             (holder.process, holder.process_started, &holder.machine) == (me.process, me.process_started, &me.machine)
         };
         let lock = self.lock();
-        if let Ok(Some((lease, _))) = lock.look().await
+        if let Ok(Some((lease, _))) = lock.read().await
             && !lease.released
-            && mine(&lease.holder)
+            && is_mine(&lease.holder)
             && let Err(error) = lock.break_open(&lease.holder).await
         {
             tracing::warn!(%error, "the lock was not released; it expires by itself");
@@ -159,11 +158,11 @@ impl Store {
         &self,
         command: &str,
         terms: Terms,
-        tell: &(dyn Fn(&str) + Sync),
+        on_wait: &(dyn Fn(&str) + Sync),
     ) -> Result<(LockedStore, Remembered), StateError> {
         self.blobs.check().await?;
         let id = run_id();
-        let heartbeat = self.hold((&id, command), terms, tell).await?;
+        let heartbeat = self.hold((&id, command), terms, on_wait).await?;
         match self.open(&id, &heartbeat).await {
             Ok((remembered, state, journal)) => {
                 heartbeat.attach(Arc::clone(&journal));
@@ -171,15 +170,14 @@ impl Store {
                 Ok((LockedStore { journal, state, saved, heartbeat }, remembered))
             }
             Err(error) => {
-                // The next run need not wait for one that never began.
+                // So that the next run need not wait for a run that never began.
                 let _ = heartbeat.release().await;
                 Err(error)
             }
         }
     }
 
-    /// Reads the records and replaces both documents, so that an earlier run which lost its lock finds neither as it
-    /// left it.
+    /// Reads the records and replaces both documents, so that an earlier run that has lost its lock can write neither.
     async fn open(
         &self,
         run: &str,
@@ -188,21 +186,21 @@ impl Store {
         let write_stats = WriteStats::default();
         loop {
             let mut remembered = self.load().await?;
-            // Between reading and writing: a run that was paused until another took its lock would otherwise replace
-            // that one's records.
+            // Confirmed between reading and writing: a run that was paused while another run took its lock would
+            // otherwise replace that run's records.
             heartbeat.guard().confirm().await?;
             remembered.state.serial += 1;
             run.clone_into(&mut remembered.state.run);
             let mut journal = Journal::new(Header::new(&self.environment, &self.account, run));
             for entry in &remembered.carried {
-                // Legal: each was read from a journal in which it was open.
+                // Cannot fail: each line was read from a journal in which its operation was open.
                 let _ = journal.add(entry.clone());
             }
-            let owned =
+            let exclusive =
                 |name, version: &Option<Version>| ExclusiveDoc::new(Arc::clone(&self.blobs), name, version.clone());
-            let mut state = owned(self.state_name(), &remembered.version);
-            let mut lines = owned(self.journal_name(), &remembered.journal);
-            // The state first: it has taken over what the old journal says, and the new journal does not repeat it.
+            let mut state = exclusive(self.state_name(), &remembered.version);
+            let mut lines = exclusive(self.journal_name(), &remembered.journal);
+            // The state first: it has the identities of the old journal, which the new journal does not repeat.
             let written = match write_stats.time(state.put(&remembered.state.write())).await {
                 Ok(()) => write_stats.time(lines.put(&journal.write())).await,
                 error => error,
@@ -213,7 +211,7 @@ impl Store {
                     let writer = JournalWriter::new(machine, guard, write_stats, journal, lines);
                     return Ok((remembered, state, Arc::new(writer)));
                 }
-                // The last write of a run that has just lost its lock: read it, and try again.
+                // A run that has just lost its lock wrote once more: read that, and retry.
                 Err(StateError::Conflict { .. }) => {}
                 Err(error) => return Err(error),
             }
@@ -229,16 +227,16 @@ impl Store {
         Ok(names.iter().filter_map(|name| name.strip_suffix(".json")).map(str::to_owned).collect())
     }
 
-    /// Moves damaged records to other names, so that new ones can be written, and returns their new addresses. A
-    /// document that can be read stays: a journal knows what a killed run had begun even if the state is damaged. Holds
-    /// the lock meanwhile.
+    /// Moves damaged documents to other names, so that new ones can be written, and returns their new addresses. A
+    /// document that can be read is kept: even if the state is damaged, the journal has the unfinished operations of a
+    /// killed run. Holds the lock meanwhile.
     ///
     /// # Errors
-    /// The lock is held; the place cannot be read or written; or a document is not damaged, but written by a newer
-    /// sftpctl or of another environment or account.
-    pub async fn put_aside(&self, terms: Terms, tell: &(dyn Fn(&str) + Sync)) -> Result<Vec<String>, StateError> {
+    /// The lock is held; the place cannot be read or written; or a document is not damaged, but was written by a newer
+    /// sftpctl, or belongs to another environment or account.
+    pub async fn put_aside(&self, terms: Terms, on_wait: &(dyn Fn(&str) + Sync)) -> Result<Vec<String>, StateError> {
         self.blobs.check().await?;
-        let heartbeat = self.hold((&run_id(), "state rebuild"), terms, tell).await?;
+        let heartbeat = self.hold((&run_id(), "state rebuild"), terms, on_wait).await?;
         let aside = self.put_damaged_aside(&heartbeat).await;
         let released = heartbeat.release().await;
         aside.and_then(|aside| released.map(|()| aside))
@@ -250,7 +248,7 @@ impl Store {
         let mut damaged = Vec::new();
         if let Some(blob) = state {
             match State::read(&self.blobs.address(&state_name), &blob.content) {
-                Ok(state) => self.ours(&state_name, &state.environment, &state.account)?,
+                Ok(state) => self.check_owner(&state_name, &state.environment, &state.account)?,
                 Err(StateError::Damaged { .. }) => {
                     damaged.push((state_name, blob, State::new(&self.environment, &self.account).write()));
                 }
@@ -259,7 +257,10 @@ impl Store {
         }
         if let Some(blob) = journal {
             match Journal::read(&self.blobs.address(&journal_name), &blob.content) {
-                Ok(journal) => self.ours(&journal_name, &journal.header().environment, &journal.header().account)?,
+                Ok(journal) => {
+                    let Header { environment, account, .. } = journal.header();
+                    self.check_owner(&journal_name, environment, account)?;
+                }
                 Err(StateError::Damaged { .. }) => {
                     let empty = Journal::new(Header::new(&self.environment, &self.account, "none"));
                     damaged.push((journal_name, blob, empty.write()));
@@ -282,23 +283,22 @@ impl Store {
     }
 }
 
-/// A random name for a run.
+/// A random ID for a run.
 pub(super) fn run_id() -> String {
     format!("{:016x}", fastrand::u64(..))
 }
 
-/// A run that holds the lock. Dropped without [`LockedStore::end`] it stops as a killed run does: nothing more is
-/// written or renewed, and the lock is free when its lease is over.
+/// A run that holds the lock. If it is dropped without [`LockedStore::end`], it stops like a killed run: nothing more
+/// is written or renewed, and the lock is free when its lease expires.
 pub struct LockedStore {
     journal: Arc<JournalWriter>,
     state: ExclusiveDoc,
-    /// The identities of the state that was last written.
+    /// The identities of the last written state.
     saved: BTreeMap<NodeId, String>,
     heartbeat: Heartbeat,
 }
 
 impl LockedStore {
-    /// The journal of this run.
     pub fn journal(&self) -> &Arc<JournalWriter> {
         &self.journal
     }
@@ -306,10 +306,10 @@ impl LockedStore {
     /// Replaces the state.
     ///
     /// # Errors
-    /// [`StateError::Fenced`] if another run has taken the lock; or it cannot be written.
+    /// [`StateError::Fenced`] if another run has taken the lock; or the state cannot be written.
     pub async fn save(&mut self, state: &mut State) -> Result<(), StateError> {
         let guard = self.heartbeat.guard();
-        guard.sure().await?;
+        guard.ensure_held().await?;
         state.serial += 1;
         self.journal.run().clone_into(&mut state.run);
         match self.journal.write_stats().time(self.state.put(&state.write())).await {
@@ -325,7 +325,7 @@ impl LockedStore {
     /// Ends the run: closes the journal and releases the lock.
     ///
     /// # Errors
-    /// The last lines could not be written, or the lock could not; it expires by itself then.
+    /// The last lines or the lock could not be written; the lock then expires by itself.
     pub async fn end(self) -> Result<(), StateError> {
         let closed = self.journal.close(&self.saved).await;
         let ((writes, time), renewals) = (self.journal.write_stats().sum(), self.heartbeat.guard().renewals());

@@ -1,4 +1,4 @@
-//! How often a run wrote its records and how long that took: what keeping a journal costs. For the log alone.
+//! The number of a run's writes and the time that they took: the cost of keeping a journal. Only logged.
 
 use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,15 +16,15 @@ pub(super) struct WriteStats {
 impl WriteStats {
     /// Awaits a write and counts it, whether or not it succeeds.
     pub(super) async fn time<T>(&self, write: impl Future<Output = T>) -> T {
-        let begun = Instant::now();
+        let start = Instant::now();
         let result = write.await;
-        let took = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let took = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
         self.writes.fetch_add(1, Ordering::Relaxed);
         self.microseconds.fetch_add(took, Ordering::Relaxed);
         result
     }
 
-    /// The number of writes, and the time of all of them together.
+    /// The number of writes, and their total time.
     pub(super) fn sum(&self) -> (u64, Duration) {
         (self.writes.load(Ordering::Relaxed), Duration::from_micros(self.microseconds.load(Ordering::Relaxed)))
     }
@@ -32,7 +32,7 @@ impl WriteStats {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::disallowed_methods, reason = "what is tested takes its time")]
+    #![expect(clippy::disallowed_methods, reason = "the writes under test take time")]
 
     use super::*;
 

@@ -1,8 +1,8 @@
 //! Writes a run's journal: an intent is durable before its call, outcomes are written with the next intent.
 //!
-//! All steps of a run share one document, so their lines are written together: at most one write at a time, and lines
-//! that arrive meanwhile go into the next. Every write expects the one before, which stops a run that has lost its
-//! lock.
+//! All steps of a run share one document, so their lines are written together: one write at a time, and lines that are
+//! added meanwhile are part of the next. Every write expects the version of the one before, which stops a run that has
+//! lost its lock.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -32,7 +32,7 @@ struct Document {
     journal: Journal,
     file: ExclusiveDoc,
     /// The journal has lines that are not written yet.
-    behind: bool,
+    unwritten: bool,
 }
 
 impl JournalWriter {
@@ -51,7 +51,7 @@ impl JournalWriter {
             run: journal.header().run.clone(),
             count: AtomicU64::new(0),
             queue: Mutex::default(),
-            document: tokio::sync::Mutex::new(Document { journal, file, behind: false }),
+            document: tokio::sync::Mutex::new(Document { journal, file, unwritten: false }),
         }
     }
 
@@ -65,21 +65,21 @@ impl JournalWriter {
         &self.run
     }
 
-    /// Records an intent, durably, and returns the name of the operation: letters, digits and dashes, as AWS accepts
-    /// them in client tokens.
+    /// Records an intent, durably, and returns the name of the operation. It consists of letters, digits and dashes, so
+    /// that AWS accepts it as a client token.
     ///
     /// # Errors
-    /// The journal cannot be written, or this run has lost its lock; then the operation must not be called.
+    /// The journal cannot be written, or this run has lost its lock; then the call must not be sent.
     pub async fn intend(&self, node: &NodeId, action: Action, title: &str) -> Result<String, StateError> {
-        self.guard.sure().await?;
+        self.guard.ensure_held().await?;
         let operation = format!("sftpctl-{}-{}", self.run, self.count.fetch_add(1, Ordering::Relaxed));
         self.queue(&operation, node, Event::Intent { action, title: title.to_owned() });
         self.flush().await?;
         Ok(operation)
     }
 
-    /// Records the identity that AWS's answer gave; the resource need not be visible yet.
-    pub fn made(&self, operation: &str, node: &NodeId, identity: &str) {
+    /// Records the identity of a new resource from AWS's answer; the resource need not be visible yet.
+    pub fn created(&self, operation: &str, node: &NodeId, identity: &str) {
         self.queue(operation, node, Event::Made { identity: identity.to_owned() });
     }
 
@@ -106,20 +106,20 @@ impl JournalWriter {
         let mut document = self.document.lock().await;
         let lines = std::mem::take(&mut *self.queue.lock().unwrap_or_else(PoisonError::into_inner));
         for line in lines {
-            // Only a bug in this program could make it illegal, and the run must not fail for that.
+            // Only a bug in sftpctl leads to an invalid line, and the run must not fail because of it.
             match document.journal.add(line) {
-                Ok(()) => document.behind = true,
+                Ok(()) => document.unwritten = true,
                 Err(reason) => tracing::error!(reason, "a line does not fit into the journal"),
             }
         }
-        self.guard.lost()?;
-        if !document.behind {
+        self.guard.check()?;
+        if !document.unwritten {
             return Ok(());
         }
         let content = document.journal.write();
         match self.write_stats.time(document.file.put(&content)).await {
             Ok(()) => {
-                document.behind = false;
+                document.unwritten = false;
                 Ok(())
             }
             Err(StateError::Conflict { address }) => {
@@ -129,23 +129,23 @@ impl JournalWriter {
         }
     }
 
-    /// Makes sure that the lock is still held if its lease may have expired: a run that was paused continues if no
-    /// other run has taken the lock.
+    /// Confirms that the lock is still held if its lease may have expired: a run that was paused continues if no other
+    /// run has taken the lock.
     ///
     /// # Errors
-    /// [`StateError::Fenced`] if another run has taken it; or it cannot be renewed.
-    pub async fn sure(&self) -> Result<(), StateError> {
-        self.guard.sure().await
+    /// [`StateError::Fenced`] if another run has taken the lock; or the lock cannot be renewed.
+    pub async fn ensure_held(&self) -> Result<(), StateError> {
+        self.guard.ensure_held().await
     }
 
-    /// Whether this run must not change anything any more: it lost its lock, or was paused for so long that it may
-    /// have.
-    pub fn is_over(&self) -> bool {
-        self.guard.is_over()
+    /// Whether this run must not change anything any more: it lost its lock, or was paused for so long that it may have
+    /// lost it.
+    pub fn may_be_lost(&self) -> bool {
+        self.guard.may_be_lost()
     }
 
-    /// Writes all lines, or an empty journal if no operation is open and the state that was last `saved` has every
-    /// identity of the lines.
+    /// Writes all lines; or an empty journal if every operation has its outcome and `saved`, the identities of the last
+    /// written state, has every identity of the lines.
     pub(super) async fn close(&self, saved: &BTreeMap<NodeId, String>) -> Result<(), StateError> {
         self.flush().await?;
         let mut document = self.document.lock().await;
@@ -153,7 +153,7 @@ impl JournalWriter {
         let remembered = identities.iter().all(|(node, identity)| saved.get(*node).map(String::as_str) == *identity);
         if remembered && document.journal.unfinished().is_empty() && !document.journal.entries().is_empty() {
             document.journal = Journal::new(document.journal.header().clone());
-            document.behind = true;
+            document.unwritten = true;
         }
         drop(document);
         self.flush().await

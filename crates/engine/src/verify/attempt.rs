@@ -1,10 +1,9 @@
-//! A log-in to try.
+//! The log-in that a check tries.
 
-/// The log-in to try.
 #[derive(Clone, Copy, Debug)]
 pub struct Attempt<'a> {
     pub username: &'a str,
     pub password: &'a str,
-    /// The address that the customer would come from.
+    /// The customer's IP address.
     pub source_ip: &'a str,
 }

@@ -1,8 +1,9 @@
-//! An account that is created to check a log-in, and removed again.
+//! Canaries: accounts that are created to check a log-in, and removed afterwards.
 //!
-//! It has a key that no customer has (a number below zero), a name and password of its own each time, and a home that
-//! is never written to. A deployment holds the lock, so that one that an earlier deployment left behind is nobody's:
-//! the next one takes it over, and removes it. One that a killed `verify` left behind is taken over ten minutes later.
+//! Its key is a number below zero, which no customer has. It gets a new name and password each time, and nothing is
+//! written to its home. A deployment holds the lock, so that a canary of an earlier deployment is no longer in use: the
+//! next deployment replaces it, and removes it in the end. A canary that a killed `verify` left behind is replaced once
+//! it is ten minutes old.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,54 +23,51 @@ use sftpctl_aws::{Aws, AwsError};
 use sftpctl_core::spec::model::Environment;
 use sftpctl_core::spec::names;
 
-/// Verifications that can run at once.
+/// The number of `verify` commands that can run at once.
 const SLOTS: i64 = 8;
-/// The slot of deployments, of which there is one at a time.
-const OF_DEPLOYMENTS: i64 = SLOTS + 1;
+/// The slot of deployments, of which only one runs at a time.
+const DEPLOYMENT_SLOT: i64 = SLOTS + 1;
 /// Later than any time of creation.
 const END_OF_TIME: &str = "9999";
-/// A canary of this age was left behind.
+/// A canary of this age was left behind by a killed run.
 const STALE: Duration = Duration::from_secs(600);
-/// How long an account may take to be everywhere; replication takes a second as a rule. And how long what was just made
-/// may take to be known everywhere.
-const SPREAD: Duration = Duration::from_secs(60);
+/// The time limit for an account to reach every replica (usually a second), and for a resource that was just created to
+/// be known throughout AWS.
+const PROPAGATION: Duration = Duration::from_secs(60);
 
-/// Who sends a canary.
+/// The command that sends a canary.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sender {
-    /// A deployment, which holds the lock. Where it has just made something, a canary is asked again for a while before
-    /// a refusal counts.
+    /// A deployment, which holds the lock.
     Deployment {
-        /// Whether it has.
+        /// The deployment has just created resources: a refused log-in is retried for a while before it counts.
         fresh: bool,
-        /// Ids of the servers by region, as far as it knows them: no listing need show what was made just now.
+        /// IDs of the servers by region, as far as the deployment knows them: a listing need not show a new server yet.
         servers: BTreeMap<String, String>,
     },
-    /// A check without the lock, perhaps at the same time as others.
-    Anybody,
+    /// `sftpctl verify`, which runs without the lock, and maybe several times at once.
+    Verify,
 }
 
-/// Verification could not be done.
+/// The reason that no canary could be sent.
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyError {
-    /// AWS.
     #[error(transparent)]
     Aws(#[from] AwsError),
-    /// Too many at once.
+    /// Every slot has a canary that is in use.
     #[error("{SLOTS} verifications of this environment are already running")]
     Busy,
-    /// Nowhere to send a canary.
+    /// The canary has no upload bucket for its home.
     #[error("the environment has no cluster")]
     NoCluster,
-    /// The hasher failed.
     #[error(transparent)]
     Hash(#[from] HashError),
 }
 
-/// Logs a canary in at every server of these regions.
+/// Logs a canary in at the server of each of these regions.
 ///
 /// # Errors
-/// See [`VerifyError`]. A canary that is refused is an answer.
+/// See [`VerifyError`]. A refused log-in is not an error, but a [`LoginCheck`].
 pub async fn verify(
     aws: &Arc<Aws>,
     environment: &Environment,
@@ -78,20 +76,20 @@ pub async fn verify(
 ) -> Result<Vec<LoginCheck>, VerifyError> {
     let secret = password::random_text(GENERATED_LENGTH);
     let accounts = Accounts::new(Arc::clone(aws), environment);
-    let canary = release(&accounts, environment, &secret, sender).await?;
+    let canary = create_canary(&accounts, environment, &secret, sender).await?;
     let mut checks = Vec::new();
     let attempt = Attempt { username: &canary.username, password: &secret, source_ip: "127.0.0.1" };
     for region in regions {
-        checks.push(patiently(aws, environment, region, attempt, sender).await);
+        checks.push(check_with_retries(aws, environment, region, attempt, sender).await);
     }
     accounts.remove_canary(&canary).await?;
     Ok(checks)
 }
 
-/// Asks until the account has come to the region: the index and the replicas follow the table. A role or a function
-/// that was just made is not known everywhere for some seconds: the invocation role cannot be assumed or may not invoke
-/// (403, 500).
-async fn patiently(
+/// Tries the log-in until the account has reached the region: the index and the replicas lag behind the table. A role
+/// or a function that was just created is not known throughout AWS for some seconds: the invocation role cannot be
+/// assumed or may not invoke (403, 500).
+async fn check_with_retries(
     aws: &Arc<Aws>,
     environment: &Environment,
     region: &str,
@@ -100,26 +98,26 @@ async fn patiently(
 ) -> LoginCheck {
     let (fresh, known) = match sender {
         Sender::Deployment { fresh, servers } => (*fresh, servers.get(region).map(String::as_str)),
-        Sender::Anybody => (false, None),
+        Sender::Verify => (false, None),
     };
     let start = Instant::now();
     loop {
         let check = check(aws, environment, region, known, attempt).await;
-        let early = match check.status {
+        let may_change = match check.status {
             Some(404) => true,
             Some(403 | 500) => fresh,
-            // There is a server, and the question itself failed.
+            // There is a server, and `TestIdentityProvider` failed.
             None => fresh && check.server_id.is_some(),
             Some(_) => false,
         };
-        if !early || start.elapsed() >= SPREAD {
+        if !may_change || start.elapsed() >= PROPAGATION {
             return check;
         }
         wait::for_poll(start.elapsed()).await;
     }
 }
 
-async fn release(
+async fn create_canary(
     accounts: &Accounts,
     environment: &Environment,
     secret: &str,
@@ -127,11 +125,11 @@ async fn release(
 ) -> Result<Account, VerifyError> {
     let cluster = environment.clusters.keys().next().ok_or(VerifyError::NoCluster)?;
     let now = jiff::Timestamp::now();
-    let then = now - jiff::SignedDuration::try_from(STALE).unwrap_or_default();
+    let stale_since = now - jiff::SignedDuration::try_from(STALE).unwrap_or_default();
     let stored = password::hash_random(secret)?;
     let (slots, stale) = match sender {
-        Sender::Deployment { .. } => (OF_DEPLOYMENTS..=OF_DEPLOYMENTS, END_OF_TIME.to_owned()),
-        Sender::Anybody => (1..=SLOTS, clock::rfc3339(then)),
+        Sender::Deployment { .. } => (DEPLOYMENT_SLOT..=DEPLOYMENT_SLOT, END_OF_TIME.to_owned()),
+        Sender::Verify => (1..=SLOTS, clock::rfc3339(stale_since)),
     };
     for slot in slots {
         let canary = Account {

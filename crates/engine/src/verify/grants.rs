@@ -1,24 +1,25 @@
-//! What policies say, as far as a diagnosis needs it: a cause to name, not AWS's own decision.
+//! Reads IAM policies as far as a diagnosis needs it: to name a likely cause, not to repeat AWS's decision.
 
 use serde_json::Value;
 
 use sftpctl_aws::Policy;
 
-/// Whether a text is what a pattern with `*` means.
+/// Whether a text matches a pattern with `*`.
 pub(super) fn fits(pattern: &str, text: &str) -> bool {
     let parts: Vec<String> = pattern.split('*').map(regex_lite::escape).collect();
     regex_lite::Regex::new(&format!("^{}$", parts.join(".*"))).is_ok_and(|pattern| pattern.is_match(text))
 }
 
-/// Whether a bucket's policy names the role. Within one account that is enough without the role's own policies ("Policy
-/// evaluation logic" in IAM's user guide).
+/// Whether a bucket's policy allows the role something. Within one account, the role then needs no policy of its own
+/// ("Policy evaluation logic" in the IAM user guide).
 pub(super) fn names(bucket: &Policy, role: &str) -> bool {
     let Policy::Document(document) = bucket else { return false };
     let mut allows = statements(document).into_iter().filter(|statement| statement["Effect"] == "Allow");
     allows.any(|statement| statement["Principal"].to_string().contains(&format!("\"{role}\"")))
 }
 
-/// Whether a role's policies allow an action on a resource, conditions left aside: what has some may hold.
+/// Whether a role's policies allow an action on a resource. Conditions are not evaluated: an `Allow` counts with any, a
+/// `Deny` only without.
 pub(super) fn allow(documents: &[String], action: &str, resource: &str) -> bool {
     let about = |statement: &Value| {
         let has = |name: &str, text: &str| {

@@ -18,22 +18,22 @@ use sftpctl_core::spec::model::Environment;
 pub struct LoginCheck {
     pub region: String,
     pub server_id: Option<String>,
-    /// Whether the customer gets in.
+    /// Whether the customer can log in and reach the home folder.
     pub admitted: bool,
-    /// Status of the identity provider.
+    /// The HTTP status of the identity provider's answer; `None` if it was not called.
     pub status: Option<u16>,
-    /// One sentence: what happened, and why most likely.
+    /// One sentence: the result and its most likely cause.
     pub finding: String,
     pub hint: Option<String>,
-    /// Seconds that the answer took.
+    /// The time that `TestIdentityProvider` took, in seconds.
     pub seconds: f64,
 }
 
-/// The environment's server in a region: the `known` one, which needs no listing to show it, or any that carries the
-/// tag.
+/// The environment's server in a region: the server with the ID `known`, which a listing need not show yet, or any that
+/// carries the environment's tag.
 ///
 /// # Errors
-/// AWS's.
+/// A call to AWS failed.
 pub async fn server(
     aws: &Aws,
     environment: &Environment,
@@ -56,7 +56,7 @@ pub async fn server(
     Ok(None)
 }
 
-/// Tries to log in. A call that AWS refuses is a finding like any other, so that it hides no other region's.
+/// Tries to log in. A failed call to AWS is a finding too, so that the other regions are still checked.
 pub async fn check(
     aws: &Arc<Aws>,
     environment: &Environment,
@@ -73,14 +73,14 @@ pub async fn check(
         hint: None,
         seconds: 0.0,
     };
-    if let Err(error) = ask(&mut check, aws, environment, known, attempt).await {
+    if let Err(error) = try_login(&mut check, aws, environment, known, attempt).await {
         check.finding = format!("it could not be checked: {error}");
         check.hint = error.hint();
     }
     check
 }
 
-async fn ask(
+async fn try_login(
     check: &mut LoginCheck,
     aws: &Arc<Aws>,
     environment: &Environment,
@@ -101,16 +101,16 @@ async fn ask(
     let answer = answer.await?;
     check.seconds = start.elapsed().as_secs_f64();
     check.status = Some(answer.status);
-    let scene = diagnose::Scene { aws, environment, region, server: &server, attempt };
+    let context = diagnose::Context { aws, environment, region, server: &server, attempt };
     if !has_role(&answer) {
-        let (finding, hint) = diagnose::refusal(&scene, &answer).await;
+        let (finding, hint) = diagnose::refusal(&context, &answer).await;
         (check.finding, check.hint) = (finding, hint);
         return Ok(());
     }
-    match diagnose::beyond(&scene, &answer).await? {
+    match diagnose::role_and_bucket(&context, &answer).await? {
         Some((finding, hint)) => (check.finding, check.hint) = (finding, Some(hint)),
         None if server.state != "ONLINE" => {
-            check.finding = format!("the identity provider admits, but the server is {}", server.state);
+            check.finding = format!("the identity provider admits the user, but the server is {}", server.state);
             check.hint = Some(format!("aws transfer start-server --region {region} --server-id {}", server.id));
         }
         None => {
@@ -121,7 +121,7 @@ async fn ask(
     Ok(())
 }
 
-/// Whether an answer admits.
+/// Whether an answer admits the user.
 pub(super) fn has_role(answer: &IdentityAnswer) -> bool {
     let body: Value = serde_json::from_str(&answer.response).unwrap_or_default();
     answer.status == 200 && body["Role"].as_str().is_some_and(|role| !role.is_empty())

@@ -1,6 +1,7 @@
-//! Whether customers get in: the log-in chain asked from outside, and the broken link named where they do not.
+//! Checks whether customers can log in: tries a log-in from outside, and names the broken link of the chain if it is
+//! refused.
 //!
-//! [`login`] asks one region, [`diagnose`] finds the cause of a refusal, [`canary`] is an account made for the occasion.
+//! [`login`] checks one region, [`diagnose`] finds the cause of a refusal, [`canary`] creates an account for the check.
 //! Nothing here repairs anything.
 
 pub mod attempt;

@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use serde_json::{Value, json};
-use sftpctl_engine::drift::stack::{self, Found, Looked};
+use sftpctl_engine::drift::stack::{self, Found, StackToCheck};
 
 use crate::stub::{Reply, Stub};
 
@@ -62,7 +62,7 @@ async fn inspected(stub: &Stub, resources: Value, drifts: &[(&str, &str)]) -> Fo
         );
     let template = json!({ "Parameters": { "Most": { "Type": "Number" } }, "Resources": resources });
     let aws = stub.aws("us-west-2").await;
-    stack::look(&aws, &Looked { node: "stack", region: "us-west-2", arn, template: &template }).await
+    stack::find_drift(&aws, &StackToCheck { node: "stack", region: "us-west-2", arn, template: &template }).await
 }
 
 /// `resource property` for everything that has drifted.

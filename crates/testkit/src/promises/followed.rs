@@ -62,7 +62,7 @@ async fn a_slow_reader_keeps_its_lock(blobs: &Arc<dyn Blobs>) {
     slow.slow(Some("99.json"));
     let first = tokio::spawn(async move { store(&seen, "one", 1).begin("deploy", TERMS, &|_| {}).await });
     let lock = store(blobs, "two", 2).lock();
-    until("a lock", async || lock.look().await.unwrap().is_some()).await;
+    until("a lock", async || lock.read().await.unwrap().is_some()).await;
     is_refused(blobs).await;
     slow.slow(None);
     first.await.unwrap().unwrap().0.end().await.unwrap();
@@ -98,15 +98,15 @@ async fn a_stalled_holder_whom_nobody_followed_goes_on(blobs: &Arc<dyn Blobs>) {
     let suspend = || {
         stopped.stop();
         machine.sleep(3600);
-        assert!(run.journal().is_over(), "it may not change anything before it knows");
+        assert!(run.journal().may_be_lost(), "it may not change anything before it knows");
         stopped.go_on();
     };
     suspend();
     run.journal().intend(&server(), Action::Create, "server").await.unwrap();
-    assert!(!run.journal().is_over());
+    assert!(!run.journal().may_be_lost());
     suspend();
     run.save(&mut state).await.unwrap();
-    assert!(!run.journal().is_over());
+    assert!(!run.journal().may_be_lost());
     run.end().await.unwrap();
 }
 
@@ -115,7 +115,7 @@ async fn a_lost_answer_fences_nobody(blobs: &Arc<dyn Blobs>) {
     let seen: Arc<dyn Blobs> = Arc::<Fickle>::clone(&lossy);
     let (mut run, remembered) = store(&seen, "one", 1).begin("deploy", TERMS, &|_| {}).await.unwrap();
     let lock = store(blobs, "two", 2).lock();
-    let serial = async || lock.look().await.unwrap().unwrap().0.serial;
+    let serial = async || lock.read().await.unwrap().unwrap().0.serial;
     lossy.lose("99.lock", 2);
     until("lost answers", async || lossy.has_lost_all()).await;
     let lost = serial().await;
@@ -138,7 +138,7 @@ async fn a_lost_answer_fences_nobody(blobs: &Arc<dyn Blobs>) {
     assert!(!matches!(error, StateError::Fenced { .. }), "{error}");
     state.identities.insert(server(), "s-1".into());
     run.save(&mut state).await.unwrap();
-    assert!(!run.journal().is_over());
+    assert!(!run.journal().may_be_lost());
     run.end().await.unwrap();
     let after = store(blobs, "two", 2).load().await.unwrap();
     assert_eq!((after.unfinished.len(), after.state.identities.len()), (2, 1));
@@ -156,6 +156,6 @@ async fn what_hangs_does_not_cost_the_lock(blobs: &Arc<dyn Blobs>) {
     hanging.hang_at("99.journal");
     until("a journal that hangs", async || hanging.hangs()).await;
     is_refused(blobs).await;
-    assert!(!run.journal().is_over());
+    assert!(!run.journal().may_be_lost());
     drop(run);
 }

@@ -141,9 +141,9 @@ async fn a_living_holder_keeps_its_lock(blobs: &Arc<dyn Blobs>) {
 async fn only_its_own_lock_is_given_back(blobs: &Arc<dyn Blobs>) {
     let (one, two) = (store(blobs, "one", 1), store(blobs, "two", 2));
     let (run, _) = one.begin("deploy", TERMS, &|_| {}).await.unwrap();
-    two.give_back().await;
+    two.release_own_lock().await;
     assert!(matches!(two.begin("deploy", TERMS, &|_| {}).await, Err(StateError::Locked { .. })));
-    one.give_back().await;
+    one.release_own_lock().await;
     two.begin("deploy", TERMS, &|_| {}).await.unwrap().0.end().await.unwrap();
     drop(run);
 }
@@ -169,7 +169,7 @@ async fn what_was_answered_is_known_until_it_is_remembered(blobs: &Arc<dyn Blobs
     let store = store(blobs, "one", 1);
     let (one, _) = store.begin("deploy", TERMS, &|_| {}).await.unwrap();
     let operation = one.journal().intend(&server(), Action::Create, "server").await.unwrap();
-    one.journal().made(&operation, &server(), "s-1");
+    one.journal().created(&operation, &server(), "s-1");
     // A clean stop before AWS shows it, and one more.
     one.end().await.unwrap();
     store.begin("deploy", TERMS, &|_| {}).await.unwrap().0.end().await.unwrap();
@@ -211,9 +211,9 @@ async fn a_broken_lock_fences_its_holder(blobs: &Arc<dyn Blobs>) {
     let (one, remembered) = store(blobs, "one", 1).begin("deploy", TERMS, &|_| {}).await.unwrap();
     let mut one = one;
     let two = store(blobs, "two", 2);
-    let (seen, _) = two.lock().look().await.unwrap().unwrap();
+    let (seen, _) = two.lock().read().await.unwrap().unwrap();
     // It renews while a person thinks about it.
-    while two.lock().look().await.unwrap().unwrap().0.serial == seen.serial {
+    while two.lock().read().await.unwrap().unwrap().0.serial == seen.serial {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     let another = Holder { run: "another".into(), ..seen.holder.clone() };

@@ -39,7 +39,7 @@ fn every_broken_link_is_diagnosed_and_repaired() {
             breaks: &|site| drop(site.aws(&["drift", "server-id"])),
             refuse: &[WEST],
             status: 401,
-            finding: "the authorizer admits the server s-00000000000000000 alone, but this one is s-",
+            finding: "the authorizer only admits users of server s-00000000000000000, but this server is s-",
             repair: Repair::Deploy("us-west-2/server-id"),
         },
         Link {
@@ -269,7 +269,7 @@ fn each_refusal_is_explained() {
 
     site.oracle("door.py", &["stop", WEST]);
     let (good, found) = site.test_login(&login);
-    assert!(!good && found.contains("the identity provider admits, but the server is OFFLINE"), "{found}");
+    assert!(!good && found.contains("the identity provider admits the user, but the server is OFFLINE"), "{found}");
     assert!(found.contains("aws transfer start-server --region us-west-2 --server-id s-"), "{found}");
 }
 

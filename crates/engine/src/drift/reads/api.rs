@@ -7,19 +7,19 @@ use serde_json::{Value, json};
 
 use super::super::resolve::ROOT;
 use super::super::unknown::UNKNOWN;
-use super::{Answer, Wanted, distinct, told};
+use super::{Answer, Wanted, distinct, to_template_names};
 use sftpctl_aws::{ApiMethod, Aws, GUARDS};
 
-/// The API of a part.
+/// The property of a part that names its API.
 const API: &str = "RestApiId";
 
 pub(super) async fn apis(aws: &Aws, region: &str, wanted: &[Wanted<'_>]) -> Answer {
     let live = try_join_all(wanted.iter().map(|api| async { aws.apigateway(region).api(api.id).await })).await?;
     let facts = live.into_iter().map(|found| {
         found.map(|api| {
-            let mut facts = told(&api);
+            let mut facts = to_template_names(&api);
             facts["Policy"] = api.policy.as_deref().map(document).unwrap_or_default();
-            // Every API has a type; one that tells none tells nothing about it.
+            // Every API has an endpoint type; an empty list means that it was not returned.
             if !api.endpoints.is_empty() {
                 facts["EndpointConfiguration"] = json!({ "Types": api.endpoints });
             }
@@ -29,7 +29,7 @@ pub(super) async fn apis(aws: &Aws, region: &str, wanted: &[Wanted<'_>]) -> Answ
     Ok(facts.collect())
 }
 
-/// API Gateway gives a resource policy with its quotation marks escaped, as a text inside a text.
+/// API Gateway returns a resource policy with its quotation marks escaped, as a string inside a string.
 fn document(policy: &str) -> Value {
     let unescaped = || serde_json::from_str::<String>(&format!("\"{policy}\"")).ok();
     serde_json::from_str(policy)
@@ -55,7 +55,7 @@ pub(super) async fn models(aws: &Aws, region: &str, wanted: &[Wanted<'_>]) -> An
     let mut live = BTreeMap::new();
     for api in distinct(wanted, API) {
         live.extend(aws.apigateway(region).models(api).await?.into_iter().map(|model| {
-            let mut facts = told(&model);
+            let mut facts = to_template_names(&model);
             facts["Schema"] = document(&model.schema);
             (model.name, facts)
         }));
@@ -68,7 +68,7 @@ pub(super) async fn deployments(aws: &Aws, region: &str, wanted: &[Wanted<'_>]) 
     for api in distinct(wanted, API) {
         live.extend(aws.apigateway(region).deployments(api).await?);
     }
-    let facts = |deployment: &Wanted<'_>| live.get(deployment.id).map(|words| json!({ "Description": words }));
+    let facts = |deployment: &Wanted<'_>| live.get(deployment.id).map(|text| json!({ "Description": text }));
     Ok(wanted.iter().map(facts).collect())
 }
 
@@ -80,14 +80,14 @@ pub(super) async fn stages(aws: &Aws, region: &str, wanted: &[Wanted<'_>]) -> An
     let facts = |wanted: &Wanted<'_>| {
         let name = wanted.text("StageName").unwrap_or(wanted.id);
         let mut stage = live.iter().find(|stage| stage.stage_name == name)?.clone();
-        // API Gateway gives a log group's ARN back without the `:*` that the group's own has.
+        // API Gateway returns a log group's ARN without the `:*` at the end of the group's own ARN.
         if let Some(log) = &mut stage.access_log_setting
             && log.destination_arn.contains(":log-group:")
             && !log.destination_arn.ends_with(":*")
         {
             log.destination_arn.push_str(":*");
         }
-        Some(told(&stage))
+        Some(to_template_names(&stage))
     };
     Ok(wanted.iter().map(facts).collect())
 }
@@ -103,7 +103,7 @@ pub(super) async fn methods(aws: &Aws, region: &str, wanted: &[Wanted<'_>]) -> A
     Ok(try_join_all(live).await?.into_iter().map(|method| method.as_ref().map(method_facts)).collect())
 }
 
-/// Who may call it, what it asks, how it translates.
+/// A method's authorization, request parameters and integration.
 fn method_facts(method: &ApiMethod) -> Value {
     let integration = method.integration.as_ref().map(|integration| {
         let responses = integration.responses.iter().map(|response| {
@@ -116,7 +116,7 @@ fn method_facts(method: &ApiMethod) -> Value {
         json!({
             "Type": integration.kind,
             "Uri": integration.uri,
-            // A Lambda function answers to POST alone.
+            // A Lambda function is always invoked with POST.
             "IntegrationHttpMethod": UNKNOWN,
             "PassthroughBehavior": integration.passthrough,
             "RequestTemplates": integration.templates,
@@ -128,7 +128,7 @@ fn method_facts(method: &ApiMethod) -> Value {
         "RequestParameters": method.parameters,
         "Integration": integration,
     });
-    // What turns every log-in away though the method looks as it should.
+    // Each of these settings makes the method refuse every log-in, though the rest of it matches the template.
     for guard in &method.guards {
         let name = GUARDS.iter().find(|(words, _)| words == guard).map_or(guard.as_str(), |(_, name)| *name);
         match name.split_once('.') {
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_method_wants_besides_has_its_name_in_a_template() {
+    fn guards_of_a_method_have_their_names_in_a_template() {
         let plain = ApiMethod {
             path: "/".into(),
             http_method: "GET".into(),

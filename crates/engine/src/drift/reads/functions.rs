@@ -1,5 +1,5 @@
-//! The authorizer: its settings, and whether its code is what the stack put there. CloudFormation compares neither the
-//! code nor what a template leaves out.
+//! The authorizer: its settings, and whether its code is the package that the stack deployed. CloudFormation compares
+//! neither the code nor the properties that a template leaves out.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::super::unknown::UNKNOWN;
-use super::{Answer, Wanted, told};
+use super::{Answer, Wanted, to_template_names};
 use sftpctl_aws::{Aws, AwsError};
 
 pub(super) async fn read(aws: &Aws, region: &str, wanted: &[Wanted<'_>]) -> Answer {
@@ -17,7 +17,7 @@ pub(super) async fn read(aws: &Aws, region: &str, wanted: &[Wanted<'_>]) -> Answ
 
 async fn one(aws: &Aws, region: &str, wanted: &Wanted<'_>) -> Result<Option<Value>, AwsError> {
     let Some(function) = aws.lambda(region).function(wanted.id).await? else { return Ok(None) };
-    let mut facts = told(&function.settings);
+    let mut facts = to_template_names(&function.settings);
     facts["ReservedConcurrentExecutions"] = json!(function.reserved);
     if let Some(code) = function.code_sha256 {
         facts["Code"] = match package(aws, region, &wanted.properties["Code"]).await? {
@@ -28,7 +28,7 @@ async fn one(aws: &Aws, region: &str, wanted: &Wanted<'_>) -> Result<Option<Valu
     Ok(Some(facts))
 }
 
-/// SHA-256 of the package that the stack took, in base64; `None` where it is gone.
+/// The SHA-256 of the package that the stack deployed, in base64; `None` if the package no longer exists.
 async fn package(aws: &Aws, region: &str, code: &Value) -> Result<Option<String>, AwsError> {
     let (Some(bucket), Some(key)) = (code["S3Bucket"].as_str(), code["S3Key"].as_str()) else { return Ok(None) };
     let Some(mut object) = aws.s3(region).open(bucket, key, 0).await? else { return Ok(None) };

@@ -1,6 +1,6 @@
-//! Metric filters: which log lines count, and as what. One call for each log group.
+//! Metric filters. One call for each log group.
 
-use super::{Answer, Wanted, distinct, told};
+use super::{Answer, Wanted, distinct, to_template_names};
 use sftpctl_aws::Aws;
 
 pub(super) async fn read(aws: &Aws, region: &str, wanted: &[Wanted<'_>]) -> Answer {
@@ -10,7 +10,9 @@ pub(super) async fn read(aws: &Aws, region: &str, wanted: &[Wanted<'_>]) -> Answ
     }
     let find = |wanted: &Wanted<'_>| {
         let group = wanted.text("LogGroupName");
-        live.iter().find(|f| f.filter_name == wanted.id && Some(f.log_group_name.as_str()) == group).map(told)
+        live.iter()
+            .find(|f| f.filter_name == wanted.id && Some(f.log_group_name.as_str()) == group)
+            .map(to_template_names)
     };
     Ok(wanted.iter().map(find).collect())
 }

@@ -1,8 +1,9 @@
-//! What is there of a stack's resources, one reader a type, each of this shape: the resources of its type go in, and
-//! what is there of each comes out in the same order, under the template's names; `None` for one that is gone.
+//! Reads a stack's resources from AWS, with one reader for each type. A reader takes all resources of its type, and
+//! returns the live properties of each in the same order, under the template's names; `None` for one that does not
+//! exist.
 //!
-//! A reader gives what it knows and nothing else: what it leaves out is not compared. It leaves out the name that a
-//! resource was found by: a template may leave that to CloudFormation.
+//! Properties that a reader leaves out are not compared. It leaves out the name that a resource is found by: a template
+//! may leave that to CloudFormation.
 
 mod alarms;
 mod api;
@@ -21,32 +22,30 @@ use sftpctl_aws::{Aws, AwsError};
 /// A resource that a stack should have.
 #[derive(Clone, Debug)]
 pub struct Wanted<'a> {
-    /// Logical id.
     pub logical: &'a str,
-    /// Physical id.
+    /// The physical ID by which AWS finds it.
     pub id: &'a str,
-    /// Properties, as far as they are known.
+    /// The template's properties, as far as they are known.
     pub properties: Value,
 }
 
 impl Wanted<'_> {
-    /// A property that is a text and known.
+    /// A property that is a string and known.
     fn text(&self, name: &str) -> Option<&str> {
         self.properties[name].as_str().filter(|_| !is_unknown(&self.properties[name]))
     }
 }
 
-/// What is there, in the order of what is wanted.
+/// The live properties, in the order of the resources that were asked for; `None` for one that does not exist.
 pub type Answer = Result<Vec<Option<Value>>, AwsError>;
 
-/// Looks at all resources of a type in a region.
 type Read = for<'a> fn(&'a Aws, &'a str, &'a [Wanted<'a>]) -> BoxFuture<'a, Answer>;
 
-/// How resources of a type are read.
+/// Reads the resources of one type.
 #[derive(Clone, Copy, Debug)]
 pub struct Reader {
     kind: &'static str,
-    /// Whether CloudFormation's word on it is not enough.
+    /// Read these resources even if CloudFormation has checked them.
     pub always: bool,
     read: Read,
 }
@@ -57,30 +56,30 @@ const READERS: [Reader; 10] = [
     Reader { kind: "AWS::ApiGateway::Method", always: true, read: |a, r, w| Box::pin(api::methods(a, r, w)) },
     Reader { kind: "AWS::ApiGateway::Model", always: false, read: |a, r, w| Box::pin(api::models(a, r, w)) },
     Reader { kind: "AWS::ApiGateway::Resource", always: false, read: |a, r, w| Box::pin(api::resources(a, r, w)) },
-    // CloudFormation compares only what a template names: a resource policy, a cache, an alarm that is switched off, a
-    // layer are no drift to it.
+    // CloudFormation compares only the properties that a template names. It reports no drift for a resource policy, a
+    // cache, an alarm that is switched off, or a layer.
     Reader { kind: "AWS::ApiGateway::RestApi", always: true, read: |a, r, w| Box::pin(api::apis(a, r, w)) },
     Reader { kind: "AWS::ApiGateway::Stage", always: true, read: |a, r, w| Box::pin(api::stages(a, r, w)) },
     Reader { kind: "AWS::CloudWatch::Alarm", always: true, read: |a, r, w| Box::pin(alarms::read(a, r, w)) },
-    // A policy beside those of the template is no drift to CloudFormation.
+    // CloudFormation reports no drift for a policy beside those of the template.
     Reader { kind: "AWS::IAM::Role", always: true, read: |a, r, w| Box::pin(roles::read(a, r, w)) },
-    // Nor is the code.
+    // Nor for changed code.
     Reader { kind: "AWS::Lambda::Function", always: true, read: |a, r, w| Box::pin(functions::read(a, r, w)) },
     Reader { kind: "AWS::Logs::MetricFilter", always: false, read: |a, r, w| Box::pin(metric_filters::read(a, r, w)) },
 ];
 
-/// The reader of a type; `None` where only CloudFormation looks.
+/// The reader of a type; `None` if only CloudFormation checks it.
 pub fn reader(kind: &str) -> Option<&'static Reader> {
     READERS.iter().find(|reader| reader.kind == kind)
 }
 
 impl Reader {
-    /// Looks at all resources of the type.
+    /// Reads all these resources of the type in a region.
     pub async fn read(&self, aws: &Aws, region: &str, wanted: &[Wanted<'_>]) -> Answer {
         (self.read)(aws, region, wanted).await
     }
 
-    /// What AWS takes for a property that a template leaves out, where that is not nothing.
+    /// AWS's default for a property that a template leaves out; `None` if that is empty.
     pub fn default_of(&self, property: &str) -> Option<Value> {
         Some(match (self.kind, property) {
             ("AWS::CloudWatch::Alarm", "ActionsEnabled") => json!(true),
@@ -100,7 +99,7 @@ fn distinct<'a>(wanted: &'a [Wanted<'_>], property: &str) -> BTreeSet<&'a str> {
     wanted.iter().filter_map(|one| one.text(property)).collect()
 }
 
-/// What the SDK gave, under the template's names.
-fn told(facts: &impl serde::Serialize) -> Value {
+/// Facts as JSON: they serialize under the template's names.
+fn to_template_names(facts: &impl serde::Serialize) -> Value {
     serde_json::to_value(facts).unwrap_or_default()
 }

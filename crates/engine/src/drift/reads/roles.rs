@@ -1,4 +1,4 @@
-//! Roles: what they may do. Trust and description are CloudFormation's to compare.
+//! Roles: their policies and permissions boundary. CloudFormation compares trust policy and description.
 
 use std::collections::BTreeMap;
 

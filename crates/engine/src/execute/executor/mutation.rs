@@ -68,7 +68,7 @@ impl StepExecution<'_> {
                 Ok(created) => {
                     // Durable before anything else can fail, so that the next run finds it without a listing.
                     if let Some(identity) = created {
-                        context.journal.made(&call, resource.id(), &identity);
+                        context.journal.created(&call, resource.id(), &identity);
                         self.created = Some(identity);
                         context.journal.flush().await?;
                     }
@@ -91,7 +91,7 @@ impl StepExecution<'_> {
             }
             let retry = if error.is_fenced() {
                 // It was not sent. If no other run has taken the lock, it is renewed and the call may be sent.
-                context.journal.sure().await.map_err(StepError::from)
+                context.journal.ensure_held().await.map_err(StepError::from)
             } else if error.is_busy() && !self.is_past_deadline() {
                 self.retry(error.to_string()).await
             } else if error.is_transient() && failures_left > 0 && !self.is_past_deadline() {
