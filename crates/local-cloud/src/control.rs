@@ -27,7 +27,7 @@ pub async fn start(dir: &Path, options: &StartOptions, progress: &(dyn Fn(&str) 
     let dir = &prepared(dir)?;
     // No lock if it already answers: many commands may use it at once.
     if let Some(run) = running(dir)?
-        && options.port.is_none_or(|asked| asked == run.port)
+        && options.port.is_none_or(|requested| requested == run.port)
         && let Ok(Some(status)) = ask(dir).await
     {
         return Ok(status);
@@ -35,7 +35,7 @@ pub async fn start(dir: &Path, options: &StartOptions, progress: &(dyn Fn(&str) 
     let _lock = lock(dir)?;
     if let Some(run) = running(dir)? {
         return match options.port {
-            Some(asked) if asked != run.port => Err(LocalError::RunsElsewhere { running: run.port, asked }),
+            Some(requested) if requested != run.port => Err(LocalError::RunsElsewhere { running: run.port, requested }),
             _ => status(dir).await,
         };
     }

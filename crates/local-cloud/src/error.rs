@@ -39,8 +39,8 @@ pub enum LocalError {
     #[error("port {port} on 127.0.0.1 is taken by another program")]
     PortTaken { port: u16 },
     /// It already runs, on another port than the requested one.
-    #[error("the local cloud is already running on port {running}, not on {asked}")]
-    RunsElsewhere { running: u16, asked: u16 },
+    #[error("the local cloud is already running on port {running}, not on {requested}")]
+    RunsElsewhere { running: u16, requested: u16 },
     /// A background process exited or did not answer during the start.
     #[error("{what} did not start: {reason}\n{log}")]
     NotReady {

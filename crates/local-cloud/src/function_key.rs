@@ -46,7 +46,7 @@ pub(crate) struct Execution {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Who {
+struct Claims {
     function: String,
     role: String,
 }
@@ -68,15 +68,15 @@ impl Execution {
     }
 
     fn read(token: &str) -> Option<Self> {
-        let who = URL_SAFE_NO_PAD.decode(token.strip_prefix(PREFIX)?).ok()?;
-        let who: Who = serde_json::from_slice(&who).ok()?;
+        let claims = URL_SAFE_NO_PAD.decode(token.strip_prefix(PREFIX)?).ok()?;
+        let claims: Claims = serde_json::from_slice(&claims).ok()?;
         // arn:aws:lambda:{region}:{account}:function:{name}
-        let parts: Vec<&str> = who.function.split(':').collect();
+        let parts: Vec<&str> = claims.function.split(':').collect();
         let [_, _, "lambda", _, account, "function", name, ..] = parts.as_slice() else { return None };
         Some(Self {
             account: (*account).to_owned(),
             name: (*name).to_owned(),
-            role_arn: who.role,
+            role_arn: claims.role,
             token: token.to_owned(),
         })
     }
@@ -88,8 +88,8 @@ mod tests {
 
     /// A token as `launch.py` creates it.
     pub(crate) fn token(function: &str, role: &str) -> String {
-        let who = serde_json::json!({ "function": function, "role": role }).to_string();
-        format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(who))
+        let claims = serde_json::json!({ "function": function, "role": role }).to_string();
+        format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(claims))
     }
 
     #[test]

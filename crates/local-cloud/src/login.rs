@@ -20,10 +20,10 @@ use crate::place::{Place, arn};
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// Maximum length in characters of a session policy, with its variables filled in (IAM and STS quotas).
-const MOST_POLICY: usize = 2048;
+const MAX_POLICY: usize = 2048;
 
 /// A log-in attempt.
-pub(crate) struct Asked<'a> {
+pub(crate) struct LoginAttempt<'a> {
     pub(crate) username: &'a str,
     /// The password; empty if a key is offered.
     pub(crate) password: &'a str,
@@ -71,7 +71,13 @@ pub(crate) enum View {
 }
 
 /// Asks the server's identity provider.
-pub(crate) async fn ask(cloud: &Cloud, place: &Place, id: &str, server: &Server, asked: &Asked<'_>) -> Identity {
+pub(crate) async fn ask(
+    cloud: &Cloud,
+    place: &Place,
+    id: &str,
+    server: &Server,
+    attempt: &LoginAttempt<'_>,
+) -> Identity {
     let details = server.settings.get("IdentityProviderDetails");
     let detail = |name: &str| details.and_then(|details| details[name].as_str()).unwrap_or_default().to_owned();
     let base = detail("Url");
@@ -80,9 +86,9 @@ pub(crate) async fn ask(cloud: &Cloud, place: &Place, id: &str, server: &Server,
         "{}/servers/{}/users/{}/config?protocol={}&sourceIp={}",
         base.trim_end_matches('/'),
         encode(id),
-        encode(asked.username),
-        encode(asked.protocol),
-        encode(asked.source_ip),
+        encode(attempt.username),
+        encode(attempt.protocol),
+        encode(attempt.source_ip),
     );
     let failed = |status: u16, message: String| Identity {
         status,
@@ -120,10 +126,10 @@ pub(crate) async fn ask(cloud: &Cloud, place: &Place, id: &str, server: &Server,
         secret: keys.secret_key.clone(),
         token: keys.token.clone(),
     };
-    let _held = cloud.sessions.hold(&keys.access_key, session);
+    let _guard = cloud.sessions.hold(&keys.access_key, session);
     let mut request = Request::get(format!("/{target}")).header("host", host);
-    if !asked.password.is_empty() {
-        request = request.header("passwordbase64", BASE64.encode(asked.password));
+    if !attempt.password.is_empty() {
+        request = request.header("passwordbase64", BASE64.encode(attempt.password));
     }
     let Ok(request) = request.body(()) else {
         return failed(500, "the request to the identity provider cannot be built".to_owned());
@@ -183,8 +189,8 @@ pub(crate) fn admission(username: &str, identity: &Identity) -> Result<Admission
         Some(other) => return Err(format!("HomeDirectoryType {other} is unknown")),
     };
     let policy = text("Policy").map(|policy| filled(&policy, username, &view));
-    if policy.as_ref().is_some_and(|policy| policy.chars().count() > MOST_POLICY) {
-        return Err(format!("the session policy has more than {MOST_POLICY} characters"));
+    if policy.as_ref().is_some_and(|policy| policy.chars().count() > MAX_POLICY) {
+        return Err(format!("the session policy has more than {MAX_POLICY} characters"));
     }
     let public_keys = match &answer["PublicKeys"] {
         Value::Null => Vec::new(),

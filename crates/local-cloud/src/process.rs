@@ -18,12 +18,12 @@ pub(crate) struct ProcessId {
 impl ProcessId {
     /// The process that has this id now; `None` when there is none or it has already ended.
     pub(crate) fn of(pid: i32) -> Option<Self> {
-        look(pid).map(|(process, _)| process)
+        find(pid).map(|(process, _)| process)
     }
 
     /// The session it belongs to, by the id of the session's first process.
     pub(crate) fn session(self) -> Option<i32> {
-        look(self.pid).filter(|(process, _)| *process == self).map(|(_, session)| session)
+        find(self.pid).filter(|(process, _)| *process == self).map(|(_, session)| session)
     }
 
     /// Whether this process is still running.
@@ -57,7 +57,7 @@ impl ProcessId {
 }
 
 /// The state of a process in `/proc/<pid>/stat`.
-enum Seen {
+enum ProcessState {
     /// A living process and its session.
     Alive(ProcessId, i32),
     /// A zombie: it has ended, but its parent has not waited for it yet.
@@ -68,22 +68,22 @@ fn stat(pid: i32) -> std::io::Result<String> {
     std::fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat"))
 }
 
-fn parse(pid: i32, stat: &str) -> Option<Seen> {
+fn parse(pid: i32, stat: &str) -> Option<ProcessState> {
     // The second field is the program's name in parentheses, which may itself hold spaces and parentheses.
     let (_, rest) = stat.rsplit_once(')')?;
     let fields: Vec<&str> = rest.split_whitespace().collect();
     if matches!(*fields.first()?, "Z" | "X") {
-        return Some(Seen::Ended);
+        return Some(ProcessState::Ended);
     }
     let process = ProcessId { pid, started: fields.get(19)?.parse().ok()? };
-    Some(Seen::Alive(process, fields.get(3)?.parse().ok()?))
+    Some(ProcessState::Alive(process, fields.get(3)?.parse().ok()?))
 }
 
 /// A living process and its session.
-fn look(pid: i32) -> Option<(ProcessId, i32)> {
+fn find(pid: i32) -> Option<(ProcessId, i32)> {
     match parse(pid, &stat(pid).ok()?)? {
-        Seen::Alive(process, session) => Some((process, session)),
-        Seen::Ended => None,
+        ProcessState::Alive(process, session) => Some((process, session)),
+        ProcessState::Ended => None,
     }
 }
 
@@ -98,7 +98,7 @@ pub(crate) async fn end_session(session: i32) {
     let members = || -> Vec<ProcessId> {
         let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
         let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-        pids.filter_map(look)
+        pids.filter_map(find)
             .filter(|(process, its)| *its == session && process.pid != me)
             .map(|(process, _)| process)
             .collect()

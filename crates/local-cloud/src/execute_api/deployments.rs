@@ -16,7 +16,7 @@ use sftpctl_aws::{ApiGateway, ApiMethod, AwsError};
 
 /// Maximum number of deployments kept. The oldest are dropped first, which only matters to a stage that is moved back
 /// to one.
-const MOST: usize = 500;
+const MAX_DEPLOYMENTS: usize = 500;
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -77,7 +77,7 @@ impl Deployments {
         let key = format!("{api}/{deployment}");
         file.order.push(key.clone());
         file.deployments.insert(key, methods);
-        while file.order.len() > MOST {
+        while file.order.len() > MAX_DEPLOYMENTS {
             let oldest = file.order.remove(0);
             file.deployments.remove(&oldest);
         }

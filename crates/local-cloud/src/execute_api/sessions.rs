@@ -19,19 +19,19 @@ pub(crate) struct Session {
 /// Default lifetime of keys (STS API reference, `DurationSeconds`).
 const LIFE: Duration = Duration::from_secs(3600);
 /// Maximum number of sessions kept; the oldest are dropped first.
-const MOST: usize = 4096;
+const MAX_SESSIONS: usize = 4096;
 
 /// The sessions whose keys may sign requests to an API.
 #[derive(Default)]
 pub(crate) struct Sessions(Mutex<HashMap<String, (Instant, Session)>>);
 
 /// Removes a session when dropped.
-pub(crate) struct Held<'a> {
+pub(crate) struct SessionGuard<'a> {
     sessions: &'a Sessions,
     access_key: String,
 }
 
-impl Drop for Held<'_> {
+impl Drop for SessionGuard<'_> {
     fn drop(&mut self) {
         self.sessions.all().remove(&self.access_key);
     }
@@ -45,10 +45,10 @@ impl Sessions {
     /// Stores a session until its keys expire.
     pub(crate) fn add(&self, access_key: &str, session: Session) {
         let mut sessions = self.all();
-        if sessions.len() >= MOST {
+        if sessions.len() >= MAX_SESSIONS {
             sessions.retain(|_, (since, _)| since.elapsed() < LIFE);
         }
-        if sessions.len() >= MOST {
+        if sessions.len() >= MAX_SESSIONS {
             let oldest = sessions.iter().min_by_key(|(_, (since, _))| *since).map(|(key, _)| key.clone());
             oldest.map(|key| sessions.remove(&key));
         }
@@ -56,9 +56,9 @@ impl Sessions {
     }
 
     /// Stores a session until the returned guard is dropped.
-    pub(crate) fn hold(&self, access_key: &str, session: Session) -> Held<'_> {
+    pub(crate) fn hold(&self, access_key: &str, session: Session) -> SessionGuard<'_> {
         self.add(access_key, session);
-        Held { sessions: self, access_key: access_key.to_owned() }
+        SessionGuard { sessions: self, access_key: access_key.to_owned() }
     }
 
     /// The session of an access key.
@@ -149,17 +149,17 @@ mod tests {
     #[test]
     fn held_session_survives_later_ones() {
         let sessions = Sessions::default();
-        for number in 0..MOST {
+        for number in 0..MAX_SESSIONS {
             sessions.add(&format!("old-{number}"), session("old"));
         }
-        let held = sessions.hold("mine", session("mine"));
+        let guard = sessions.hold("mine", session("mine"));
         for number in 0..100 {
             sessions.add(&format!("new-{number}"), session("new"));
         }
-        assert_eq!(sessions.all().len(), MOST);
+        assert_eq!(sessions.all().len(), MAX_SESSIONS);
         assert_eq!(sessions.get("mine").map(|session| session.name), Some("mine".to_owned()));
         assert!(sessions.get("new-99").is_some() && sessions.get("old-0").is_none());
-        drop(held);
+        drop(guard);
         assert!(sessions.get("mine").is_none());
     }
 }

@@ -6,7 +6,7 @@ use hyper::{Method, Response, StatusCode, header};
 use serde::Serialize;
 
 use super::operation::{self, Form};
-use super::upstream::{MOST_BUFFERED, plain};
+use super::upstream::{MAX_BUFFERED, plain};
 use super::{Execution, Front, caller, execute_api, transfer};
 
 /// How a service puts its errors on the wire.
@@ -78,7 +78,7 @@ impl Call {
             parts.method.to_string()
         } else if service != "s3" && is_form && parts.method == Method::POST {
             // Only the query protocols name the operation in the body; an upload to S3 is never buffered.
-            let bytes: Bytes = to_bytes(body, MOST_BUFFERED)
+            let bytes: Bytes = to_bytes(body, MAX_BUFFERED)
                 .await
                 .map_err(|_| plain(StatusCode::PAYLOAD_TOO_LARGE, "the form is too large"))?;
             let form = Form::parse(&bytes);

@@ -9,13 +9,13 @@ use super::call::Call;
 use super::faults::Fault;
 
 /// Maximum number of calls in the log; the counters count all.
-const MOST_LOGGED: usize = 20_000;
+const MAX_LOGGED: usize = 20_000;
 
 #[derive(Debug, Default)]
-pub(super) struct Calls(Mutex<Seen>);
+pub(super) struct Calls(Mutex<Records>);
 
 #[derive(Debug, Default)]
-struct Seen {
+struct Records {
     total: u64,
     counts: BTreeMap<String, u64>,
     log: VecDeque<Logged>,
@@ -39,35 +39,35 @@ pub(super) struct Counted {
 }
 
 impl Calls {
-    fn seen(&self) -> MutexGuard<'_, Seen> {
+    fn records(&self) -> MutexGuard<'_, Records> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Counts and logs a call.
     pub(super) fn record(&self, call: &Call, fault: Option<&Fault>) {
-        let mut seen = self.seen();
-        seen.total += 1;
-        *seen.counts.entry(call.name()).or_default() += 1;
-        if seen.log.len() == MOST_LOGGED {
-            seen.log.pop_front();
+        let mut records = self.records();
+        records.total += 1;
+        *records.counts.entry(call.name()).or_default() += 1;
+        if records.log.len() == MAX_LOGGED {
+            records.log.pop_front();
         }
-        let logged = Logged { number: seen.total, call: call.clone(), fault: fault.cloned() };
-        seen.log.push_back(logged);
+        let logged = Logged { number: records.total, call: call.clone(), fault: fault.cloned() };
+        records.log.push_back(logged);
     }
 
     /// The counters and their sum.
     pub(super) fn counted(&self) -> Counted {
-        let seen = self.seen();
-        Counted { total: seen.total, calls: seen.counts.clone() }
+        let records = self.records();
+        Counted { total: records.total, calls: records.counts.clone() }
     }
 
     /// The last calls, in order.
     pub(super) fn log(&self) -> Vec<Logged> {
-        self.seen().log.iter().cloned().collect()
+        self.records().log.iter().cloned().collect()
     }
 
     /// Clears the counters and the log.
     pub(super) fn reset(&self) {
-        *self.seen() = Seen::default();
+        *self.records() = Records::default();
     }
 }

@@ -37,9 +37,9 @@ use self::calls::Calls;
 use self::faults::Faults;
 use self::operation::Form;
 use self::pending::Pending;
-use self::tokens::{Asked, Tokens};
-use self::upstream::{MOST_BUFFERED, Upstream, plain};
-use self::wire::{Door, Wire};
+use self::tokens::{RequestKey, Tokens};
+use self::upstream::{MAX_BUFFERED, Upstream, plain};
+use self::wire::{FrontListener, Wire};
 use super::cloud::Cloud;
 use super::delay::Delays;
 use super::error::LocalError;
@@ -115,7 +115,7 @@ pub(super) async fn run(
     let router = Router::new().fallback(handle).with_state(Arc::clone(&front));
     let service = router.into_make_service_with_connect_info::<Wire>();
     tokio::select! {
-        ended = axum::serve(Door(listener), service).with_graceful_shutdown(stop) => ended,
+        ended = axum::serve(FrontListener(listener), service).with_graceful_shutdown(stop) => ended,
         () = front.endpoints.watch() => Ok(()),
     }
 }
@@ -173,7 +173,7 @@ async fn function_call(
     mut parts: Parts,
     body: Body,
 ) -> Response<Body> {
-    let Ok(body) = to_bytes(body, MOST_BUFFERED).await else {
+    let Ok(body) = to_bytes(body, MAX_BUFFERED).await else {
         return plain(StatusCode::PAYLOAD_TOO_LARGE, "the request is too large");
     };
     let what = (call.service.as_str(), call.operation.as_str(), call.region.as_str());
@@ -191,7 +191,7 @@ async fn function_call(
 
 /// Answers a request to a deployed API.
 async fn execute_call(front: &Front, api: &str, region: &str, parts: &Parts, body: Body) -> Response<Body> {
-    let Ok(body) = to_bytes(body, MOST_BUFFERED).await else {
+    let Ok(body) = to_bytes(body, MAX_BUFFERED).await else {
         return plain(StatusCode::PAYLOAD_TOO_LARGE, "the request is too large");
     };
     let account = api_account(front, api, region, parts).await;
@@ -251,7 +251,7 @@ async fn transfer_call(front: &Front, operation: &str, scope: Result<Scope, Unsi
             let what = "Credential should be scoped to correct service: 'transfer'.";
             return Err(ApiError::protocol(400, "InvalidSignatureException", what));
         }
-        let body = to_bytes(body, MOST_BUFFERED)
+        let body = to_bytes(body, MAX_BUFFERED)
             .await
             .map_err(|error| ApiError::protocol(413, "RequestEntityTooLargeException", error.to_string()))?;
         let account = front.upstream.account(&scope.access_key, &scope.region).await;
@@ -298,7 +298,7 @@ async fn pass(front: &Front, parts: Parts, scope: &Scope, operation: &str, body:
         .is_some_and(|kind| kind.as_bytes().starts_with(b"application/x-www-form-urlencoded"));
     // Only the query protocols name the operation in the body; an upload to S3 is never buffered.
     if scope.service != "s3" && is_form && parts.method == Method::POST {
-        let Ok(bytes) = to_bytes(body, MOST_BUFFERED).await else {
+        let Ok(bytes) = to_bytes(body, MAX_BUFFERED).await else {
             return plain(StatusCode::PAYLOAD_TOO_LARGE, "the form is too large");
         };
         let form = Form::parse(&bytes);
@@ -372,8 +372,8 @@ async fn stack_call(
 ) -> Response<Body> {
     let account = front.upstream.account(&scope.access_key, &scope.region).await;
     let place = Place { account, region: scope.region.clone() };
-    let asked = Asked::of(place.clone(), operation, form);
-    if let Some(answer) = asked.as_ref().and_then(|asked| front.tokens.answer(asked)) {
+    let key = RequestKey::of(place.clone(), operation, form);
+    if let Some(answer) = key.as_ref().and_then(|key| front.tokens.answer(key)) {
         return xml(answer);
     }
     if matches!(operation, "UpdateStack" | "ExecuteChangeSet") {
@@ -389,11 +389,11 @@ async fn stack_call(
     } else {
         slow_stack_call(front, parts, &place, operation, form, body).await
     };
-    match asked {
+    match key {
         None => response,
-        Some(asked) => {
+        Some(key) => {
             rewritten(response, |text| {
-                front.tokens.keep(asked, &text);
+                front.tokens.keep(key, &text);
                 text
             })
             .await
@@ -434,7 +434,7 @@ async fn slow_stack_call(
         "CreateChangeSet" => {
             let response = front.upstream.pass(parts, body).await;
             rewritten(response, |text| {
-                front.pending.change_set_made(&text);
+                front.pending.record_change_set(&text);
                 text
             })
             .await
@@ -456,7 +456,7 @@ async fn table_call(front: &Front, mut parts: Parts, scope: &Scope, operation: &
     let takes = front.delays().table_creation();
     match operation {
         "CreateTable" | "UpdateTable" => {
-            let Ok(bytes) = to_bytes(body, MOST_BUFFERED).await else {
+            let Ok(bytes) = to_bytes(body, MAX_BUFFERED).await else {
                 return plain(StatusCode::PAYLOAD_TOO_LARGE, "the request is too large");
             };
             let request: Value = serde_json::from_slice(&bytes).unwrap_or_default();
@@ -496,7 +496,7 @@ async fn rewritten(response: Response<Body>, change: impl FnOnce(String) -> Stri
     if !parts.status.is_success() {
         return Response::from_parts(parts, body);
     }
-    let Ok(bytes) = to_bytes(body, MOST_BUFFERED).await else {
+    let Ok(bytes) = to_bytes(body, MAX_BUFFERED).await else {
         return plain(StatusCode::BAD_GATEWAY, "MiniStack's answer was cut off, or is too large to be rewritten");
     };
     let text = change(String::from_utf8_lossy(&bytes).into_owned());

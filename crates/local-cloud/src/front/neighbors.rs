@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::Front;
-use crate::login::{self, Asked};
+use crate::login::{self, LoginAttempt};
 use crate::place::Place;
 use crate::transfer::{Neighbors, Server, User};
 
@@ -12,8 +12,8 @@ use crate::transfer::{Neighbors, Server, User};
 impl Neighbors for Front {
     async fn test_identity_provider(&self, (place, id, server): (&Place, &str, &Server), user: &User<'_>) -> Value {
         let User { name: username, password, protocol, source_ip } = *user;
-        let asked = Asked { username, password, protocol, source_ip };
-        let identity = login::ask(&self.cloud, place, id, server, &asked).await;
+        let attempt = LoginAttempt { username, password, protocol, source_ip };
+        let identity = login::ask(&self.cloud, place, id, server, &attempt).await;
         json!({
             "Response": identity.response,
             "StatusCode": identity.status,

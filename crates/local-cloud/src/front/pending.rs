@@ -46,7 +46,7 @@ impl Pending {
     }
 
     /// Records which stack a change set is for.
-    pub(super) fn change_set_made(&self, answer: &str) {
+    pub(super) fn record_change_set(&self, answer: &str) {
         if let (Some(id), Some(stack)) = (between(answer, "<Id>", "</Id>"), between(answer, "<StackId>", "</StackId>"))
         {
             lock(&self.change_sets).insert(id.to_owned(), stack.to_owned());

@@ -9,7 +9,7 @@ use crate::place::Place;
 
 /// The identity of a request.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub(super) struct Asked {
+pub(super) struct RequestKey {
     account: String,
     region: String,
     operation: String,
@@ -19,9 +19,9 @@ pub(super) struct Asked {
 
 /// Earlier answers.
 #[derive(Default)]
-pub(super) struct Tokens(Mutex<HashMap<Asked, String>>);
+pub(super) struct Tokens(Mutex<HashMap<RequestKey, String>>);
 
-impl Asked {
+impl RequestKey {
     /// `None` where there is no token.
     pub(super) fn of(place: Place, operation: &str, form: &Form) -> Option<Self> {
         Some(Self {
@@ -36,13 +36,13 @@ impl Asked {
 
 impl Tokens {
     /// The earlier answer to this request.
-    pub(super) fn answer(&self, asked: &Asked) -> Option<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(asked).cloned()
+    pub(super) fn answer(&self, key: &RequestKey) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
     }
 
     /// Stores the answer. Errors are not to be stored, because such a request may be repeated.
-    pub(super) fn keep(&self, asked: Asked, answer: &str) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(asked, answer.to_owned());
+    pub(super) fn keep(&self, key: RequestKey, answer: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key, answer.to_owned());
     }
 }
 
@@ -50,9 +50,9 @@ impl Tokens {
 mod tests {
     use super::*;
 
-    fn request(operation: &str, token: &str) -> Option<Asked> {
+    fn request(operation: &str, token: &str) -> Option<RequestKey> {
         let place = Place { account: "111111111111".into(), region: "us-west-2".into() };
-        Asked::of(place, operation, &Form::parse(format!("StackName=s&ClientRequestToken={token}").as_bytes()))
+        RequestKey::of(place, operation, &Form::parse(format!("StackName=s&ClientRequestToken={token}").as_bytes()))
     }
 
     #[test]
@@ -67,7 +67,7 @@ mod tests {
         }
         let place = Place { account: "111111111111".into(), region: "us-west-2".into() };
         assert!(
-            Asked::of(place, "UpdateStack", &Form::parse(b"StackName=s")).is_none(),
+            RequestKey::of(place, "UpdateStack", &Form::parse(b"StackName=s")).is_none(),
             "without a token nothing is stored"
         );
     }

@@ -140,7 +140,7 @@ impl Upstream {
         sign(&mut parts.headers, &scope);
         let response = self.pass(parts, body).await;
         let status = response.status();
-        let bytes = to_bytes(response.into_body(), MOST_BUFFERED).await.map_err(|error| error.to_string())?;
+        let bytes = to_bytes(response.into_body(), MAX_BUFFERED).await.map_err(|error| error.to_string())?;
         let text = String::from_utf8_lossy(&bytes).into_owned();
         if status.is_success() { Ok(text) } else { Err(text) }
     }
@@ -160,7 +160,7 @@ pub(super) fn sign(headers: &mut HeaderMap, scope: &Scope) {
 
 /// Maximum size of a body that the front buffers: a template in CreateStack has at most 51,200 bytes, and a
 /// DescribeStacks of a whole region is far smaller than this.
-pub(super) const MOST_BUFFERED: usize = 8 << 20;
+pub(super) const MAX_BUFFERED: usize = 8 << 20;
 
 fn percent(byte: u8) -> String {
     if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") }

@@ -9,9 +9,9 @@ use axum::serve::{IncomingStream, Listener};
 use tokio::net::{TcpListener, TcpStream};
 
 /// The front's listener.
-pub(super) struct Door(pub(super) TcpListener);
+pub(super) struct FrontListener(pub(super) TcpListener);
 
-impl Listener for Door {
+impl Listener for FrontListener {
     type Io = TcpStream;
     type Addr = SocketAddr;
 
@@ -32,8 +32,8 @@ impl Listener for Door {
 #[derive(Clone)]
 pub(super) struct Wire(Option<Arc<OwnedFd>>);
 
-impl Connected<IncomingStream<'_, Door>> for Wire {
-    fn connect_info(stream: IncomingStream<'_, Door>) -> Self {
+impl Connected<IncomingStream<'_, FrontListener>> for Wire {
+    fn connect_info(stream: IncomingStream<'_, FrontListener>) -> Self {
         Self(stream.io().as_fd().try_clone_to_owned().ok().map(Arc::new))
     }
 }

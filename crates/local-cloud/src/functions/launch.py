@@ -2,7 +2,7 @@
 
 MiniStack runs a function with its account's own key, so that its calls look like any other. Here each function gets a
 session of its role: the token contains its identity, and the secret is derived from the token with a key that only the
-front has, too (`keys.rs`). The front verifies the signature and evaluates the role's policies.
+front has, too (`function_key.rs`). The front verifies the signature and evaluates the role's policies.
 """
 
 import base64
@@ -18,8 +18,8 @@ KEY = os.environ.pop("SFTPCTL_FUNCTION_KEY").encode()
 
 
 def session(config):
-    who = json.dumps({"function": config["FunctionArn"], "role": config["Role"]}).encode()
-    token = "sftpctl." + base64.urlsafe_b64encode(who).decode().rstrip("=")
+    claims = json.dumps({"function": config["FunctionArn"], "role": config["Role"]}).encode()
+    token = "sftpctl." + base64.urlsafe_b64encode(claims).decode().rstrip("=")
     return {
         "AWS_ACCESS_KEY_ID": "ASIA" + hashlib.sha256(token.encode()).hexdigest()[:16].upper(),
         "AWS_SECRET_ACCESS_KEY": hmac.new(KEY, token.encode(), "sha256").hexdigest(),

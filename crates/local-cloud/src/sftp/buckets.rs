@@ -50,14 +50,8 @@ impl Storage for S3Storage {
         Ok(self.0.at(bucket).await?.head(bucket, key).await?)
     }
 
-    async fn page(
-        &self,
-        bucket: &str,
-        prefix: &str,
-        most: i32,
-        from: Option<&str>,
-    ) -> Result<ObjectPage, StorageError> {
-        Ok(self.0.at(bucket).await?.page(bucket, prefix, true, most, from).await?)
+    async fn page(&self, bucket: &str, prefix: &str, max: i32, from: Option<&str>) -> Result<ObjectPage, StorageError> {
+        Ok(self.0.at(bucket).await?.page(bucket, prefix, true, max, from).await?)
     }
 
     async fn range(&self, bucket: &str, key: &str, start: u64, length: u64) -> Result<Option<Bytes>, StorageError> {
@@ -159,12 +153,12 @@ mod tests {
     use super::*;
     use sftpctl_aws::ConnectOptions;
 
-    type Asked = Arc<Mutex<Vec<String>>>;
+    type RequestLog = Arc<Mutex<Vec<String>>>;
 
     /// An S3 on loopback that refuses requests containing `what`, and a log of all requests.
-    async fn refusing(what: &'static str) -> (Buckets, Asked) {
-        let asked = Asked::default();
-        let log = Arc::clone(&asked);
+    async fn refusing(what: &'static str) -> (Buckets, RequestLog) {
+        let requests = RequestLog::default();
+        let log = Arc::clone(&requests);
         let router = Router::new().fallback(async move |request: Request<Body>| {
             let query = request.uri().query().unwrap_or_default().to_owned();
             let begins = query.split('&').any(|word| word.trim_end_matches('=') == "uploads");
@@ -190,18 +184,21 @@ mod tests {
             local_account: Some("111111111111".to_owned()),
             home_region: "us-west-2".to_owned(),
         });
-        (Buckets::new(Arc::new(aws.await), "us-west-2"), asked)
+        (Buckets::new(Arc::new(aws.await), "us-west-2"), requests)
     }
 
     #[tokio::test]
     async fn failed_upload_leaves_no_parts() {
         for refused in ["partNumber=2", "complete"] {
-            let (buckets, asked) = refusing(refused).await;
+            let (buckets, requests) = refusing(refused).await;
             let mut sink = S3Storage(Arc::new(buckets)).create("b", "k");
             sink.add(Bytes::from_static(b"first")).await.unwrap();
             assert!(sink.finish(Bytes::from_static(b"last")).await.is_err(), "{refused}");
-            let asked = asked.lock().unwrap().clone();
-            assert!(asked.iter().any(|line| line.starts_with("DELETE") && line.contains("uploadId=u")), "{asked:?}");
+            let requests = requests.lock().unwrap().clone();
+            assert!(
+                requests.iter().any(|line| line.starts_with("DELETE") && line.contains("uploadId=u")),
+                "{requests:?}"
+            );
         }
     }
 }

@@ -18,12 +18,12 @@ pub(super) struct Clock(Arc<Inner>);
 struct Inner {
     limits: Limits,
     begun: Instant,
-    seen: Mutex<Seen>,
+    activity: Mutex<Activity>,
     admitted: Notify,
 }
 
 #[derive(Debug)]
-struct Seen {
+struct Activity {
     last: Instant,
     user: Option<String>,
 }
@@ -32,38 +32,38 @@ impl Clock {
     /// A connection that begins now.
     pub(super) fn new(limits: Limits) -> Self {
         let begun = Instant::now();
-        let seen = Mutex::new(Seen { last: begun, user: None });
-        Self(Arc::new(Inner { limits, begun, seen, admitted: Notify::new() }))
+        let activity = Mutex::new(Activity { last: begun, user: None });
+        Self(Arc::new(Inner { limits, begun, activity, admitted: Notify::new() }))
     }
 
-    fn seen(&self) -> std::sync::MutexGuard<'_, Seen> {
-        self.0.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    fn activity(&self) -> std::sync::MutexGuard<'_, Activity> {
+        self.0.activity.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Records activity of the client.
     pub(super) fn touch(&self) {
-        self.seen().last = Instant::now();
+        self.activity().last = Instant::now();
     }
 
     /// Records the log-in.
     pub(super) fn admit(&self, user: &str) {
-        *self.seen() = Seen { last: Instant::now(), user: Some(user.to_owned()) };
+        *self.activity() = Activity { last: Instant::now(), user: Some(user.to_owned()) };
         self.0.admitted.notify_one();
     }
 
     /// The user who has logged in.
     pub(super) fn user(&self) -> Option<String> {
-        self.seen().user.clone()
+        self.activity().user.clone()
     }
 
     /// Waits until a limit is reached, and returns its name.
     pub(super) async fn over(&self) -> &'static str {
         loop {
             let (end, why) = {
-                let seen = self.seen();
-                match seen.user {
+                let activity = self.activity();
+                match activity.user {
                     None => (self.0.begun + self.0.limits.log_in(), "no log-in"),
-                    Some(_) => (seen.last + self.0.limits.idle(), "idle"),
+                    Some(_) => (activity.last + self.0.limits.idle(), "idle"),
                 }
             };
             if Instant::now() >= end {

@@ -14,17 +14,17 @@ use super::endpoints::Shared;
 use super::guard::Guard;
 use super::rights::Rights;
 use super::session::Session;
-use crate::login::{self, Admission, Asked};
+use crate::login::{self, Admission, LoginAttempt};
 use crate::place::Place;
 use crate::transfer::is_user_name;
 
 /// Maximum number of SFTP sessions per connection, from the user guide's "Transferring files over a server endpoint
 /// using a client".
-const MOST_SESSIONS: usize = 10;
+const MAX_SESSIONS: usize = 10;
 
 /// Maximum length of a role session's name (STS API reference, `RoleSessionName`). User names can be longer; they are
 /// ASCII.
-const MOST_SESSION_NAME: usize = 64;
+const MAX_SESSION_NAME: usize = 64;
 
 pub(super) struct Connection {
     shared: Arc<Shared>,
@@ -129,8 +129,8 @@ impl Connection {
         let server =
             self.shared.store.get(&self.place, &self.server).map_err(|_| "the server has been deleted".to_owned())?;
         let source_ip = self.peer.ip().to_string();
-        let asked = Asked { username, password, protocol: "SFTP", source_ip: &source_ip };
-        let identity = login::ask(&self.shared.cloud, &self.place, &self.server, &server, &asked).await;
+        let attempt = LoginAttempt { username, password, protocol: "SFTP", source_ip: &source_ip };
+        let identity = login::ask(&self.shared.cloud, &self.place, &self.server, &server, &attempt).await;
         let admission = login::admission(username, &identity)?;
         let role = login::may_assume(&self.shared.cloud, &self.place, &self.server, username, &admission.role).await;
         role.map_err(|error| error.to_string())?;
@@ -177,11 +177,11 @@ impl Handler for Connection {
         // The answer to a password must not contain keys ("Transfer Family also requires that the password response
         // must not include public keys"): such an answer is for an empty password, and admits a client that proves one
         // of the keys.
-        let asked = self.ask(user, password).await.and_then(|admission| match admission.public_keys.is_empty() {
+        let result = self.ask(user, password).await.and_then(|admission| match admission.public_keys.is_empty() {
             true if !password.is_empty() => Ok(admission),
             _ => Err("no password was given, or the identity provider answered with keys".to_owned()),
         });
-        match asked {
+        match result {
             Ok(admission) => {
                 tracing::info!(server = self.server, user, "logged in by password");
                 Ok(self.admit(user, admission))
@@ -221,7 +221,7 @@ impl Handler for Connection {
         _session: &mut Ssh,
     ) -> Result<(), Self::Error> {
         self.clock.touch();
-        if self.channels.len() + Arc::strong_count(&self.seats) > MOST_SESSIONS {
+        if self.channels.len() + Arc::strong_count(&self.seats) > MAX_SESSIONS {
             reply.reject(ChannelOpenFailure::ResourceShortage).await;
             return Ok(());
         }
@@ -301,7 +301,7 @@ impl Handler for Connection {
             }
         };
         session.channel_success(id)?;
-        let config = russh_sftp::server::Config { max_client_packet_len: super::guard::MOST };
+        let config = russh_sftp::server::Config { max_client_packet_len: super::guard::MAX_PACKET };
         let stream = Guard::new(channel.into_stream(), self.clock.clone(), Arc::clone(&self.seats));
         russh_sftp::server::run_with_config(stream, sftp, config).await;
         Ok(())
@@ -325,7 +325,7 @@ impl Connection {
             &self.place.account,
             Arc::clone(&buckets),
             &admission.role,
-            &user[..user.len().min(MOST_SESSION_NAME)],
+            &user[..user.len().min(MAX_SESSION_NAME)],
             admission.policy.as_deref(),
         )?;
         Ok(Session::new(Arc::new(S3Storage(buckets)), Some(rights), view, quiet))

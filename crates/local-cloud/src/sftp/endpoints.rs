@@ -11,10 +11,10 @@ use tokio::net::TcpListener;
 use tokio::sync::Mutex;
 use tokio::task::{AbortHandle, JoinSet};
 
+use super::abortable_stream::AbortableStream;
 use super::algorithms;
 use super::clock::Clock;
 use super::connection::{Connection, Methods};
-use super::line::Line;
 use super::storage::Memory;
 use crate::cloud::Cloud;
 use crate::error::LocalError;
@@ -24,11 +24,11 @@ use crate::settings::SftpLimits as Limits;
 use crate::transfer::{KeyFolder, Server, State, Store, security_policy};
 
 /// Number of unanswered keep-alives after which a client counts as unresponsive.
-const ASKED: u32 = 3;
+const MAX_KEEPALIVES: u32 = 3;
 /// Time for a client to receive the disconnect message.
 const FAREWELL: Duration = Duration::from_secs(2);
 /// Maximum number of failed authentications per connection.
-const MOST_ATTEMPTS: usize = 6;
+const MAX_ATTEMPTS: usize = 6;
 
 pub(super) struct Shared {
     pub(super) store: Arc<Store>,
@@ -171,9 +171,9 @@ async fn connection(
     let methods = methods.and_then(|details| details["SftpAuthenticationMethods"].as_str()).unwrap_or_default();
     let clock = Clock::new(shared.limits);
     let handler = Connection::new(shared, place, id.clone(), peer, Methods::parse(methods), clock.clone());
-    let (line, _end) = Line::new(stream);
+    let (stream, _guard) = AbortableStream::new(stream);
     let session = tokio::select! {
-        session = russh::server::run_stream(config, line, handler) => session,
+        session = russh::server::run_stream(config, stream, handler) => session,
         why = clock.over() => return tracing::info!(why, server = id, "ended"),
     };
     let mut session = match session {
@@ -214,14 +214,14 @@ fn configuration(shared: &Shared, id: &str, server: &Server) -> Result<russh::se
         server_id: russh::SshId::Standard("SSH-2.0-AWS_SFTP_1.1".into()),
         keys,
         preferred: algorithms::preferred(&policy),
-        max_auth_attempts: MOST_ATTEMPTS,
+        max_auth_attempts: MAX_ATTEMPTS,
         auth_rejection_time: Duration::from_millis(100),
         auth_rejection_time_initial: Some(Duration::ZERO),
         // Only for writes that the client does not receive: otherwise keep-alives decide.
         inactivity_timeout: Some(unresponsive),
-        // `ASKED` intervals, and one more for the last answer.
-        keepalive_interval: Some(unresponsive / (ASKED + 1)),
-        keepalive_max: ASKED as usize,
+        // `MAX_KEEPALIVES` intervals, and one more for the last answer.
+        keepalive_interval: Some(unresponsive / (MAX_KEEPALIVES + 1)),
+        keepalive_max: MAX_KEEPALIVES as usize,
         nodelay: true,
         // With the library's default of 100, a client with more reads in flight would hang; the window bounds the
         // memory.
@@ -240,6 +240,6 @@ mod tests {
     fn unresponsive_client_is_disconnected_at_transfers_limit() {
         let limit = Limits::default().unresponsive();
         // One interval for each keep-alive, and one after the last.
-        assert_eq!(limit / (ASKED + 1) * (ASKED + 1), Duration::from_secs(300));
+        assert_eq!(limit / (MAX_KEEPALIVES + 1) * (MAX_KEEPALIVES + 1), Duration::from_secs(300));
     }
 }

@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::clock::Clock;
 
 /// Maximum packet length, as in OpenSSH.
-pub(super) const MOST: u32 = 256 * 1024;
+pub(super) const MAX_PACKET: u32 = 256 * 1024;
 
 /// A stream of SFTP packets, each a length of four bytes and its content.
 pub(super) struct Guard<S> {
@@ -47,7 +47,7 @@ impl<S> Guard<S> {
             if self.have == 4 {
                 self.have = 0;
                 self.left = u32::from_be_bytes(self.head);
-                if self.left > MOST {
+                if self.left > MAX_PACKET {
                     return false;
                 }
             }
@@ -102,7 +102,7 @@ mod tests {
     #[tokio::test]
     async fn packets_pass_until_one_is_too_large() {
         let good = [&3_u32.to_be_bytes()[..], b"abc", &0_u32.to_be_bytes()[..]].concat();
-        let bad = [&good[..], &(MOST + 1).to_be_bytes()[..], b"xyz"].concat();
+        let bad = [&good[..], &(MAX_PACKET + 1).to_be_bytes()[..], b"xyz"].concat();
         for (bytes, expected) in [(&good, good.len()), (&bad, good.len())] {
             // In pieces of several sizes, so that lengths are split anywhere.
             for size in 1..8 {

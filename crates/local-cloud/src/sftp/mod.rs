@@ -4,13 +4,13 @@
 //! [`session`] the SFTP protocol on a channel. Below: [`paths`] says which object a path is, [`rights`] whether the
 //! customer may, [`reader`] and [`writer`] stream, [`storage`] is where to: [`buckets`], S3 in every region.
 
+mod abortable_stream;
 mod algorithms;
 mod buckets;
 mod clock;
 mod connection;
 mod endpoints;
 mod guard;
-mod line;
 mod paths;
 mod reader;
 mod rights;

@@ -22,9 +22,9 @@ const NAMES: usize = 100;
 /// Objects in one page of a listing.
 const PAGE: i32 = 1000;
 /// Maximum number of open handles per session.
-const MOST_HANDLES: usize = 256;
+const MAX_HANDLES: usize = 256;
 /// Maximum length of a read or write, as in OpenSSH.
-const MOST_DATA: u64 = 261_120;
+const MAX_DATA: u64 = 261_120;
 
 /// One SFTP session.
 pub(super) struct Session {
@@ -163,7 +163,7 @@ impl Session {
     }
 
     fn keep(&mut self, id: u32, open: Open) -> Result<Handle, StatusReply> {
-        if self.handles.len() >= MOST_HANDLES {
+        if self.handles.len() >= MAX_HANDLES {
             return Err(StatusCode::Failure.with_message("too many open handles"));
         }
         self.count += 1;
@@ -338,7 +338,7 @@ impl Handler for Session {
         let Some(Open::Read(reader)) = self.handles.get_mut(&handle) else {
             return Err(StatusCode::Failure.with_message("no handle to read from"));
         };
-        let len = len.min(u32::try_from(MOST_DATA).unwrap_or(u32::MAX));
+        let len = len.min(u32::try_from(MAX_DATA).unwrap_or(u32::MAX));
         let data = reader.read(offset, len).await.map_err(broken)?;
         if data.is_empty() && len > 0 {
             return Err(StatusCode::Eof.into());
@@ -488,7 +488,7 @@ impl Handler for Session {
     async fn extended(&mut self, id: u32, request: String, data: Vec<u8>) -> Result<Packet, StatusReply> {
         match request.as_str() {
             "limits@openssh.com" => {
-                let limits = [u64::from(super::guard::MOST), MOST_DATA, MOST_DATA, MOST_HANDLES as u64];
+                let limits = [u64::from(super::guard::MAX_PACKET), MAX_DATA, MAX_DATA, MAX_HANDLES as u64];
                 let data = limits.iter().flat_map(|limit| limit.to_be_bytes()).collect();
                 Ok(Packet::ExtendedReply(russh_sftp::protocol::ExtendedReply { id, data }))
             }

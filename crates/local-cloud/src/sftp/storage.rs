@@ -25,8 +25,7 @@ pub(crate) trait Storage: Send + Sync {
     /// Size and time of an object; `None` if it does not exist.
     async fn head(&self, bucket: &str, key: &str) -> Result<Option<ObjectFacts>, StorageError>;
     /// One page of a folder.
-    async fn page(&self, bucket: &str, prefix: &str, most: i32, from: Option<&str>)
-    -> Result<ObjectPage, StorageError>;
+    async fn page(&self, bucket: &str, prefix: &str, max: i32, from: Option<&str>) -> Result<ObjectPage, StorageError>;
     /// Some bytes of an object; `None` if it does not exist.
     async fn range(&self, bucket: &str, key: &str, start: u64, length: u64) -> Result<Option<Bytes>, StorageError>;
     /// An object from `start` to its end, as it comes; `None` where it is gone.
@@ -79,15 +78,9 @@ impl Storage for Memory {
         Ok(parts.map(|parts| ObjectFacts { key: key.to_owned(), size: size(parts), modified: 0 }))
     }
 
-    async fn page(
-        &self,
-        bucket: &str,
-        prefix: &str,
-        most: i32,
-        from: Option<&str>,
-    ) -> Result<ObjectPage, StorageError> {
+    async fn page(&self, bucket: &str, prefix: &str, max: i32, from: Option<&str>) -> Result<ObjectPage, StorageError> {
         let objects = self.objects();
-        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        let max = usize::try_from(max).unwrap_or(usize::MAX);
         let mut page = ObjectPage::default();
         let mut last = String::new();
         for ((_, key), parts) in objects.iter().filter(|((name, key), _)| name == bucket && key.starts_with(prefix)) {
@@ -96,7 +89,7 @@ impl Storage for Memory {
             if shown == last || from.is_some_and(|from| shown.as_str() <= from) {
                 continue;
             }
-            if page.objects.len() + page.folders.len() >= most {
+            if page.objects.len() + page.folders.len() >= max {
                 page.next = Some(last);
                 break;
             }

@@ -12,7 +12,7 @@ use super::{Context, page, tags, text};
 use crate::place::arn;
 
 /// Maximum number of keys per server, from the service's quotas.
-const MOST: usize = 10;
+const MAX_KEYS: usize = 10;
 
 /// The public part of a server's key.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -139,8 +139,8 @@ pub(super) fn import(context: &Context<'_>, input: &Map<String, Value>) -> Resul
     if known.iter().any(|key| key.fingerprint == fingerprint) {
         return Err(ApiError::exists("HostKey", &fingerprint));
     }
-    if known.len() >= MOST {
-        return Err(ApiError::invalid(format!("A server can have at most {MOST} host keys")));
+    if known.len() >= MAX_KEYS {
+        return Err(ApiError::invalid(format!("A server can have at most {MAX_KEYS} host keys")));
     }
     let key = keep(context, server, &private, text(input, "Description"))?;
     let id = key.id.clone();

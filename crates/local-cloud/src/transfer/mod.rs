@@ -129,9 +129,10 @@ fn page<T>(
     input: &Map<String, Value>,
     items: impl IntoIterator<Item = (String, T)>,
 ) -> Result<(Vec<T>, Option<String>), ApiError> {
-    const MOST: usize = 1000;
+    const MAX_PAGE: usize = 1000;
     const MARK: &str = "after:";
-    let size = input.get("MaxResults").and_then(Value::as_u64).and_then(|n| usize::try_from(n).ok()).unwrap_or(MOST);
+    let size =
+        input.get("MaxResults").and_then(Value::as_u64).and_then(|n| usize::try_from(n).ok()).unwrap_or(MAX_PAGE);
     let after = match input.get("NextToken").and_then(Value::as_str) {
         None => None,
         Some(token) => {
@@ -170,17 +171,17 @@ mod tests {
     fn pages_cover_everything_once() {
         let items = || ["a", "b", "c", "d", "e"].map(|key| (key.to_owned(), key));
         for size in 1..7 {
-            let (mut seen, mut token) = (Vec::new(), None);
+            let (mut all, mut token) = (Vec::new(), None);
             loop {
                 let (shown, next) = page(&request(size, token), items()).unwrap();
                 assert!(!shown.is_empty() && shown.len() as u64 <= size);
-                seen.extend(shown);
+                all.extend(shown);
                 token = next;
                 if token.is_none() {
                     break;
                 }
             }
-            assert_eq!(seen, ["a", "b", "c", "d", "e"]);
+            assert_eq!(all, ["a", "b", "c", "d", "e"]);
         }
     }
 

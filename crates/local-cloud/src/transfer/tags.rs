@@ -9,7 +9,7 @@ use super::{Context, page, text};
 use crate::place;
 
 /// The most tags a resource can have.
-const MOST: usize = 50;
+const MAX_TAGS: usize = 50;
 /// The tags of Amazon's own that a user may set, see the user guide's "Working with custom hostnames".
 const AWS_TAGS: [&str; 2] = ["aws:transfer:customHostname", "aws:transfer:route53HostedZoneId"];
 
@@ -33,8 +33,8 @@ pub(super) fn parse(tags: Option<&Value>) -> Result<BTreeMap<String, String>, Ap
 
 /// Refuses more tags than a resource can have.
 pub(super) fn check(tags: &BTreeMap<String, String>) -> Result<(), ApiError> {
-    if tags.len() > MOST {
-        return Err(ApiError::invalid(format!("A resource can have at most {MOST} tags")));
+    if tags.len() > MAX_TAGS {
+        return Err(ApiError::invalid(format!("A resource can have at most {MAX_TAGS} tags")));
     }
     Ok(())
 }

@@ -237,10 +237,10 @@ async fn logs(dir: &Path, lines: usize, follow: bool) {
     }
     loop {
         tokio::time::sleep(Duration::from_millis(200)).await;
-        for (path, seen) in &mut read {
+        for (path, offset) in &mut read {
             let Ok(mut file) = std::fs::File::open(&*path) else { continue };
             let mut fresh = Vec::new();
-            let position = file.seek(std::io::SeekFrom::Start(*seen));
+            let position = file.seek(std::io::SeekFrom::Start(*offset));
             if position.is_err() || file.read_to_end(&mut fresh).is_err() {
                 continue;
             }
@@ -249,7 +249,7 @@ async fn logs(dir: &Path, lines: usize, follow: bool) {
             for line in String::from_utf8_lossy(&fresh[..whole]).lines() {
                 data(line);
             }
-            *seen += whole as u64;
+            *offset += whole as u64;
         }
     }
 }

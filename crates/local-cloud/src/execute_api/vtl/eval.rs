@@ -10,7 +10,7 @@ use super::{Inputs, Rendered, VtlError};
 
 /// The value of a reference, or of its first steps.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Thing {
+pub(super) enum Operand {
     /// `$input`.
     Input,
     /// `$util`.
@@ -22,7 +22,7 @@ pub(super) enum Thing {
 }
 
 /// Maximum length of the text that a template yields: API Gateway's payload limit.
-const MOST: usize = 10 << 20;
+const MAX_LENGTH: usize = 10 << 20;
 
 pub(super) fn render(nodes: &[Node], inputs: &Inputs) -> Result<Rendered, VtlError> {
     let mut eval = Eval { inputs, variables: BTreeMap::new(), status: None };
@@ -43,10 +43,10 @@ impl Eval<'_> {
             match node {
                 Node::Text(text) => out.push_str(text),
                 Node::Reference(reference) => match self.reference(reference)? {
-                    Thing::Value(value) => out.push_str(&printed(&value)),
-                    Thing::Undefined if reference.quiet => {}
-                    Thing::Undefined => out.push_str(&reference.source),
-                    Thing::Input | Thing::Util => {
+                    Operand::Value(value) => out.push_str(&printed(&value)),
+                    Operand::Undefined if reference.quiet => {}
+                    Operand::Undefined => out.push_str(&reference.source),
+                    Operand::Input | Operand::Util => {
                         return Err(error(reference, "cannot be printed"));
                     }
                 },
@@ -63,7 +63,7 @@ impl Eval<'_> {
                 }
                 Node::For { variable, list, body } => self.each(variable, list, body, out)?,
             }
-            if out.len() > MOST {
+            if out.len() > MAX_LENGTH {
                 return Err(VtlError { line: 0, what: "the text exceeds 10 MiB".to_owned() });
             }
         }
@@ -72,10 +72,10 @@ impl Eval<'_> {
 
     fn set(&mut self, target: &Reference, value: &Expression, line: usize) -> Result<(), VtlError> {
         let value = match self.value(value)? {
-            Thing::Value(value) => value,
+            Operand::Value(value) => value,
             // Velocity leaves the variable as it was.
-            Thing::Undefined => return Ok(()),
-            Thing::Input | Thing::Util => return Err(error(target, "cannot be set to $input or $util")),
+            Operand::Undefined => return Ok(()),
+            Operand::Input | Operand::Util => return Err(error(target, "cannot be set to $input or $util")),
         };
         if target.steps.is_empty() {
             if RESERVED.contains(&target.name.as_str()) {
@@ -106,8 +106,8 @@ impl Eval<'_> {
 
     fn each(&mut self, variable: &str, list: &Expression, body: &[Node], out: &mut String) -> Result<(), VtlError> {
         let items = match self.value(list)? {
-            Thing::Value(Value::Array(items)) => items,
-            Thing::Value(Value::Object(map)) => map.into_iter().map(|(_, value)| value).collect(),
+            Operand::Value(Value::Array(items)) => items,
+            Operand::Value(Value::Object(map)) => map.into_iter().map(|(_, value)| value).collect(),
             _ => Vec::new(),
         };
         let outer = [variable, "foreach", "velocityCount"].map(|name| (name, self.variables.get(name).cloned()));
@@ -128,59 +128,59 @@ impl Eval<'_> {
         Ok(())
     }
 
-    fn reference(&mut self, reference: &Reference) -> Result<Thing, VtlError> {
+    fn reference(&mut self, reference: &Reference) -> Result<Operand, VtlError> {
         let inputs = self.inputs;
-        let mut thing = match reference.name.as_str() {
-            "input" => Thing::Input,
-            "util" => Thing::Util,
-            "context" => Thing::Value(inputs.context.clone()),
-            "stageVariables" => Thing::Value(json!(inputs.stage_variables)),
-            name => self.variables.get(name).cloned().map_or(Thing::Undefined, Thing::Value),
+        let mut operand = match reference.name.as_str() {
+            "input" => Operand::Input,
+            "util" => Operand::Util,
+            "context" => Operand::Value(inputs.context.clone()),
+            "stageVariables" => Operand::Value(json!(inputs.stage_variables)),
+            name => self.variables.get(name).cloned().map_or(Operand::Undefined, Operand::Value),
         };
         for step in &reference.steps {
-            thing = match (thing, step) {
-                (Thing::Undefined, _) => {
-                    thing = Thing::Undefined;
+            operand = match (operand, step) {
+                (Operand::Undefined, _) => {
+                    operand = Operand::Undefined;
                     break;
                 }
-                (thing, Step::Call(name, arguments)) => {
+                (operand, Step::Call(name, arguments)) => {
                     let mut values = Vec::new();
                     for argument in arguments {
                         values.push(match self.value(argument)? {
-                            Thing::Value(value) => value,
-                            Thing::Undefined => Value::Null,
-                            Thing::Input | Thing::Util => return Err(error(reference, "cannot be an argument")),
+                            Operand::Value(value) => value,
+                            Operand::Undefined => Value::Null,
+                            Operand::Input | Operand::Util => return Err(error(reference, "cannot be an argument")),
                         });
                     }
-                    functions::call(&thing, name, &values, inputs).map_err(|what| error(reference, &what))?
+                    functions::call(&operand, name, &values, inputs).map_err(|what| error(reference, &what))?
                 }
-                (Thing::Input, Step::Property(name)) if name == "body" => Thing::Value(json!(inputs.body)),
-                (Thing::Value(value), Step::Property(name)) => match value.get(name) {
-                    Some(inner) => Thing::Value(inner.clone()),
-                    None if value.is_object() => Thing::Undefined,
+                (Operand::Input, Step::Property(name)) if name == "body" => Operand::Value(json!(inputs.body)),
+                (Operand::Value(value), Step::Property(name)) => match value.get(name) {
+                    Some(inner) => Operand::Value(inner.clone()),
+                    None if value.is_object() => Operand::Undefined,
                     None => return Err(error(reference, &format!("has no property {name}"))),
                 },
-                (Thing::Value(value), Step::Index(index)) => {
+                (Operand::Value(value), Step::Index(index)) => {
                     let inner = match self.value(index)? {
-                        Thing::Value(Value::Number(at)) => {
+                        Operand::Value(Value::Number(at)) => {
                             at.as_u64().and_then(|at| value.get(usize::try_from(at).ok()?)).cloned()
                         }
-                        Thing::Value(Value::String(key)) => value.get(&key).cloned(),
+                        Operand::Value(Value::String(key)) => value.get(&key).cloned(),
                         _ => return Err(error(reference, "has an index that is neither a number nor a string")),
                     };
-                    inner.map_or(Thing::Undefined, Thing::Value)
+                    inner.map_or(Operand::Undefined, Operand::Value)
                 }
-                (Thing::Input | Thing::Util, _) => return Err(error(reference, "is not modelled")),
+                (Operand::Input | Operand::Util, _) => return Err(error(reference, "is not modelled")),
             };
         }
         // On AWS these may have values or be empty; only a gateway that models all of them could decide.
-        if thing == Thing::Undefined && matches!(reference.name.as_str(), "context" | "stageVariables") {
+        if operand == Operand::Undefined && matches!(reference.name.as_str(), "context" | "stageVariables") {
             return Err(error(reference, "is not modelled"));
         }
-        Ok(thing)
+        Ok(operand)
     }
 
-    fn value(&mut self, expression: &Expression) -> Result<Thing, VtlError> {
+    fn value(&mut self, expression: &Expression) -> Result<Operand, VtlError> {
         let value = match expression {
             Expression::Reference(reference) => return self.reference(reference),
             Expression::Text(text) => json!(text),
@@ -210,17 +210,17 @@ impl Eval<'_> {
             Expression::Not(inner) => json!(!self.truth(inner)?),
             Expression::Binary(operator, left, right) => return self.binary(operator, left, right),
         };
-        Ok(Thing::Value(value))
+        Ok(Operand::Value(value))
     }
 
     fn plain(&mut self, expression: &Expression) -> Result<Value, VtlError> {
         match self.value(expression)? {
-            Thing::Value(value) => Ok(value),
+            Operand::Value(value) => Ok(value),
             _ => Ok(Value::Null),
         }
     }
 
-    fn binary(&mut self, operator: &str, left: &Expression, right: &Expression) -> Result<Thing, VtlError> {
+    fn binary(&mut self, operator: &str, left: &Expression, right: &Expression) -> Result<Operand, VtlError> {
         let value = match operator {
             "||" | "or" => json!(self.truth(left)? || self.truth(right)?),
             "&&" | "and" => json!(self.truth(left)? && self.truth(right)?),
@@ -229,7 +229,7 @@ impl Eval<'_> {
             operator => {
                 let (left, right) = (self.plain(left)?, self.plain(right)?);
                 if operator == "+" && (left.is_string() || right.is_string()) {
-                    return Ok(Thing::Value(json!(format!("{}{}", printed(&left), printed(&right)))));
+                    return Ok(Operand::Value(json!(format!("{}{}", printed(&left), printed(&right)))));
                 }
                 let (Some(a), Some(b)) = (left.as_i64(), right.as_i64()) else {
                     let what = format!("`{operator}` needs integers");
@@ -248,14 +248,14 @@ impl Eval<'_> {
                 }
             }
         };
-        Ok(Thing::Value(value))
+        Ok(Operand::Value(value))
     }
 
     /// In Velocity 1.7 every value is true except `false` and null.
     fn truth(&mut self, expression: &Expression) -> Result<bool, VtlError> {
         Ok(match self.value(expression)? {
-            Thing::Undefined | Thing::Value(Value::Null | Value::Bool(false)) => false,
-            Thing::Value(_) | Thing::Input | Thing::Util => true,
+            Operand::Undefined | Operand::Value(Value::Null | Value::Bool(false)) => false,
+            Operand::Value(_) | Operand::Input | Operand::Util => true,
         })
     }
 }

@@ -6,48 +6,48 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 use serde_json::{Value, json};
 
 use super::Inputs;
-use super::eval::{Thing, printed};
+use super::eval::{Operand, printed};
 
 /// What Java's `URLEncoder` leaves alone, besides the space that becomes a plus.
 const FORM: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'*').remove(b' ');
 
-pub(super) fn call(thing: &Thing, name: &str, arguments: &[Value], inputs: &Inputs) -> Result<Thing, String> {
-    let value = match thing {
-        Thing::Input => return input(name, arguments, inputs),
-        Thing::Util => util(name, arguments)?,
-        Thing::Undefined => return Ok(Thing::Undefined),
-        Thing::Value(Value::String(text)) => string(text, name, arguments)?,
-        Thing::Value(Value::Object(map)) => match (name, arguments) {
-            ("get", [key]) => return Ok(map.get(&printed(key)).cloned().map_or(Thing::Undefined, Thing::Value)),
+pub(super) fn call(operand: &Operand, name: &str, arguments: &[Value], inputs: &Inputs) -> Result<Operand, String> {
+    let value = match operand {
+        Operand::Input => return input(name, arguments, inputs),
+        Operand::Util => util(name, arguments)?,
+        Operand::Undefined => return Ok(Operand::Undefined),
+        Operand::Value(Value::String(text)) => string(text, name, arguments)?,
+        Operand::Value(Value::Object(map)) => match (name, arguments) {
+            ("get", [key]) => return Ok(map.get(&printed(key)).cloned().map_or(Operand::Undefined, Operand::Value)),
             ("containsKey", [key]) => json!(map.contains_key(&printed(key))),
             ("keySet", []) => Value::Array(map.keys().map(|key| json!(key)).collect()),
             ("size", []) => json!(map.len()),
             ("isEmpty", []) => json!(map.is_empty()),
-            ("toString", []) => json!(thing_text(thing)),
+            ("toString", []) => json!(operand_text(operand)),
             _ => return Err(unknown(name, arguments)),
         },
-        Thing::Value(Value::Array(items)) => match (name, arguments) {
+        Operand::Value(Value::Array(items)) => match (name, arguments) {
             ("get", [Value::Number(at)]) => {
                 let item = at.as_u64().and_then(|at| items.get(usize::try_from(at).ok()?));
-                return Ok(item.cloned().map_or(Thing::Undefined, Thing::Value));
+                return Ok(item.cloned().map_or(Operand::Undefined, Operand::Value));
             }
             ("size", []) => json!(items.len()),
             ("isEmpty", []) => json!(items.is_empty()),
             ("contains", [item]) => json!(items.contains(item)),
             _ => return Err(unknown(name, arguments)),
         },
-        Thing::Value(other) => match (name, arguments) {
+        Operand::Value(other) => match (name, arguments) {
             ("toString", []) => json!(printed(other)),
             ("equals", [value]) => json!(other == value),
             _ => return Err(unknown(name, arguments)),
         },
     };
-    Ok(Thing::Value(value))
+    Ok(Operand::Value(value))
 }
 
-fn thing_text(thing: &Thing) -> String {
-    match thing {
-        Thing::Value(value) => printed(value),
+fn operand_text(operand: &Operand) -> String {
+    match operand {
+        Operand::Value(value) => printed(value),
         _ => String::new(),
     }
 }
@@ -56,7 +56,7 @@ fn unknown(name: &str, arguments: &[Value]) -> String {
     format!("has no method {name} with {} arguments, or it is not modelled", arguments.len())
 }
 
-fn input(name: &str, arguments: &[Value], inputs: &Inputs) -> Result<Thing, String> {
+fn input(name: &str, arguments: &[Value], inputs: &Inputs) -> Result<Operand, String> {
     let header = |name: &str| {
         let mut all = inputs.headers.iter();
         all.find(|(have, _)| have.eq_ignore_ascii_case(name)).map(|(_, value)| value.clone())
@@ -73,11 +73,11 @@ fn input(name: &str, arguments: &[Value], inputs: &Inputs) -> Result<Thing, Stri
             None => json!(""),
         },
         ("path", [Value::String(path)]) => {
-            return Ok(select(&inputs.body, path)?.map_or(Thing::Undefined, Thing::Value));
+            return Ok(select(&inputs.body, path)?.map_or(Operand::Undefined, Operand::Value));
         }
         _ => return Err(unknown(name, arguments)),
     };
-    Ok(Thing::Value(value))
+    Ok(Operand::Value(value))
 }
 
 /// The simple part of JSONPath: `$`, `.name`, `['name']`, `[0]`.

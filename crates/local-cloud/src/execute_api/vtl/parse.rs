@@ -50,7 +50,7 @@ const LEVELS: [&[&str]; 6] =
     [&["||", "or"], &["&&", "and"], &["==", "!=", "eq", "ne"], &["<=", ">=", "<", ">"], &["+", "-"], &["*", "/", "%"]];
 
 /// Maximum nesting of expressions and blocks, so that a template cannot overflow the stack.
-const DEEPEST: usize = 64;
+const MAX_DEPTH: usize = 64;
 
 pub(super) fn template(text: &str) -> Result<Vec<Node>, VtlError> {
     let mut parser = Parser { text, at: 0, first_line: 1, depth: 0 };
@@ -101,7 +101,7 @@ impl<'a> Parser<'a> {
 
     fn deeper(&mut self) -> Result<(), VtlError> {
         self.depth += 1;
-        if self.depth > DEEPEST { Err(self.error("too deeply nested")) } else { Ok(()) }
+        if self.depth > MAX_DEPTH { Err(self.error("too deeply nested")) } else { Ok(()) }
     }
 
     /// Parses nodes up to the end, or up to a directive that ends a block, which is returned.

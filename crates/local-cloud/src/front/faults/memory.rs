@@ -18,7 +18,7 @@ type Answer = (Parts, Bytes);
 pub(super) struct Memory {
     answers: Mutex<HashMap<String, (Instant, Answer)>>,
     /// By account, region and name.
-    made: Mutex<HashMap<(String, String, String), Instant>>,
+    created_at: Mutex<HashMap<(String, String, String), Instant>>,
 }
 
 impl Memory {
@@ -34,13 +34,13 @@ impl Memory {
         answers.insert(request, (Instant::now(), (parts, body)));
     }
 
-    pub(super) fn made(&self, call: &Call, name: &str) {
-        self.made.lock().unwrap_or_else(PoisonError::into_inner).insert(key(call, name), Instant::now());
+    pub(super) fn record_creation(&self, call: &Call, name: &str) {
+        self.created_at.lock().unwrap_or_else(PoisonError::into_inner).insert(key(call, name), Instant::now());
     }
 
     pub(super) fn is_new(&self, call: &Call, name: &str, age: Duration) -> bool {
-        let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        made.get(&key(call, name)).is_some_and(|when| when.elapsed() < age)
+        let created_at = self.created_at.lock().unwrap_or_else(PoisonError::into_inner);
+        created_at.get(&key(call, name)).is_some_and(|when| when.elapsed() < age)
     }
 
     /// A ListServers answer without the servers that are younger than `age`.
@@ -53,7 +53,7 @@ impl Memory {
 
     pub(super) fn clear(&self) {
         self.answers.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        self.made.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.created_at.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 }
 

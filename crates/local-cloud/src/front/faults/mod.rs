@@ -24,7 +24,7 @@ use super::wire::Wire;
 use super::{Front, dispatch};
 
 /// Maximum size of a body that a fault buffers; function packages pass through here, too.
-const MOST_HELD: usize = 256 << 20;
+const MAX_BODY: usize = 256 << 20;
 
 /// The rules in force, kept in memory only.
 #[derive(Debug, Default)]
@@ -130,7 +130,7 @@ pub(super) async fn around(front: &Front, wire: &Wire, call: Call, parts: Parts,
     front.calls.record(&call, fault.as_ref());
     let Some(fault) = fault else { return pass(front, call, parts, body).await };
     tracing::info!(call = call.name(), ?fault, "injected fault");
-    let held = async |body| to_bytes(body, MOST_HELD).await.map(Body::from);
+    let buffered = async |body| to_bytes(body, MAX_BODY).await.map(Body::from);
     let too_large = || plain(StatusCode::PAYLOAD_TOO_LARGE, "the request was cut off, or is too large to buffer");
     match fault {
         Fault::Throttle => refusal::throttle(&call),
@@ -147,20 +147,20 @@ pub(super) async fn around(front: &Front, wire: &Wire, call: Call, parts: Parts,
         Fault::ResetAfter => {
             let response = pass(front, call, parts, body).await;
             // The call has taken effect once its answer is complete.
-            let _ = to_bytes(response.into_body(), MOST_HELD).await;
+            let _ = to_bytes(response.into_body(), MAX_BODY).await;
             wire.cut();
             Response::new(Body::empty())
         }
         Fault::HoldBefore => {
             // Read the request to its end first: only then does hyper notice that the caller has disconnected.
-            let Ok(body) = held(body).await else { return too_large() };
+            let Ok(body) = buffered(body).await else { return too_large() };
             front.faults.holds.wait(&call, Stage::Before).await;
             pass(front, call, parts, body).await
         }
         Fault::HoldAfter => {
-            let Ok(body) = held(body).await else { return too_large() };
+            let Ok(body) = buffered(body).await else { return too_large() };
             let (head, body) = pass(front, call.clone(), parts, body).await.into_parts();
-            let Ok(body) = held(body).await else { return too_large() };
+            let Ok(body) = buffered(body).await else { return too_large() };
             front.faults.holds.wait(&call, Stage::After).await;
             Response::from_parts(head, body)
         }
@@ -171,23 +171,23 @@ pub(super) async fn around(front: &Front, wire: &Wire, call: Call, parts: Parts,
 
 /// Passes a call on, and records what it creates while a rule may have to hide it.
 async fn pass(front: &Front, call: Call, parts: Parts, body: Body) -> Response<Body> {
-    let makes = front.faults.hides() && matches!(call.operation.as_str(), "CreateServer" | "CreateRole");
-    if !makes {
+    let creates = front.faults.hides() && matches!(call.operation.as_str(), "CreateServer" | "CreateRole");
+    if !creates {
         return dispatch(front, &call, parts, body).await;
     }
     let (head, body) = dispatch(front, &call, parts, body).await.into_parts();
-    let Ok(bytes) = to_bytes(body, MOST_HELD).await else { return broken() };
+    let Ok(bytes) = to_bytes(body, MAX_BODY).await else { return broken() };
     if head.status.is_success() {
         let answer: Value = serde_json::from_slice(&bytes).unwrap_or_default();
         if let Some(name) = answer["ServerId"].as_str().or(call.role.as_deref()) {
-            front.faults.memory.made(&call, name);
+            front.faults.memory.record_creation(&call, name);
         }
     }
     Response::from_parts(head, Body::from(bytes))
 }
 
 async fn stale(front: &Front, call: Call, parts: Parts, body: Body, age: Duration) -> Response<Body> {
-    let Ok(asked) = to_bytes(body, MOST_HELD).await else { return broken() };
+    let Ok(request_body) = to_bytes(body, MAX_BODY).await else { return broken() };
     let target = parts.headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
     let request = format!(
         "{} {} {} {} {target} {}",
@@ -195,13 +195,13 @@ async fn stale(front: &Front, call: Call, parts: Parts, body: Body, age: Duratio
         call.region,
         parts.method,
         parts.uri,
-        String::from_utf8_lossy(&asked)
+        String::from_utf8_lossy(&request_body)
     );
     if let Some(earlier) = front.faults.memory.recall(&request, age) {
         return earlier;
     }
-    let (head, body) = pass(front, call, parts, Body::from(asked)).await.into_parts();
-    let Ok(bytes) = to_bytes(body, MOST_HELD).await else { return broken() };
+    let (head, body) = pass(front, call, parts, Body::from(request_body)).await.into_parts();
+    let Ok(bytes) = to_bytes(body, MAX_BODY).await else { return broken() };
     front.faults.memory.keep(request, head.clone(), Bytes::clone(&bytes));
     Response::from_parts(head, Body::from(bytes))
 }
@@ -214,7 +214,7 @@ async fn hidden(front: &Front, call: Call, parts: Parts, body: Body, age: Durati
         }
         ("ListServers", _) => {
             let (mut head, body) = pass(front, call.clone(), parts, body).await.into_parts();
-            let Ok(bytes) = to_bytes(body, MOST_HELD).await else { return broken() };
+            let Ok(bytes) = to_bytes(body, MAX_BODY).await else { return broken() };
             head.headers.remove(header::CONTENT_LENGTH);
             let shown = memory.without_new(&call, &bytes, age);
             Response::from_parts(head, shown.map_or_else(|| Body::from(bytes), Body::from))

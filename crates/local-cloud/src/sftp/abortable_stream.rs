@@ -8,21 +8,21 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::oneshot;
 
-/// A stream that breaks as soon as its [`End`] is dropped.
-pub(super) struct Line<S> {
+/// A stream that breaks as soon as its [`AbortOnDrop`] is dropped.
+pub(super) struct AbortableStream<S> {
     inner: S,
     ended: oneshot::Receiver<()>,
     over: bool,
 }
 
-/// Ends its [`Line`] when dropped.
-pub(super) struct End(#[expect(dead_code, reason = "what counts is when it is dropped")] oneshot::Sender<()>);
+/// Ends its [`AbortableStream`] when dropped.
+pub(super) struct AbortOnDrop(#[expect(dead_code, reason = "what counts is when it is dropped")] oneshot::Sender<()>);
 
-impl<S> Line<S> {
+impl<S> AbortableStream<S> {
     /// Wraps a stream. Returns it with the guard that ends it.
-    pub(super) fn new(inner: S) -> (Self, End) {
+    pub(super) fn new(inner: S) -> (Self, AbortOnDrop) {
         let (end, ended) = oneshot::channel();
-        (Self { inner, ended, over: false }, End(end))
+        (Self { inner, ended, over: false }, AbortOnDrop(end))
     }
 
     fn check(&mut self, context: &mut Context<'_>) -> io::Result<()> {
@@ -31,7 +31,7 @@ impl<S> Line<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Line<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for AbortableStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -42,7 +42,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Line<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Line<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for AbortableStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.check(context)?;
         Pin::new(&mut self.inner).poll_write(context, bytes)
@@ -64,16 +64,16 @@ mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     #[tokio::test]
-    async fn line_breaks_when_its_end_is_dropped() {
+    async fn stream_breaks_when_its_guard_is_dropped() {
         let (mut client, server) = tokio::io::duplex(64);
-        let (mut line, end) = Line::new(server);
+        let (mut stream, guard) = AbortableStream::new(server);
         client.write_all(b"ab").await.unwrap();
-        assert_eq!(line.read_u8().await.unwrap(), b'a');
+        assert_eq!(stream.read_u8().await.unwrap(), b'a');
         let reading = tokio::spawn(async move {
             let mut rest = Vec::new();
-            line.read_to_end(&mut rest).await
+            stream.read_to_end(&mut rest).await
         });
-        drop(end);
+        drop(guard);
         assert_eq!(reading.await.unwrap().unwrap_err().kind(), io::ErrorKind::ConnectionAborted);
     }
 }
