@@ -14,8 +14,7 @@ use sftpctl_core::model::{Actual, Change, Live, Owner, Properties, RemovalOption
 use sftpctl_core::node::Node;
 use sftpctl_core::spec::names;
 
-use super::orphan::Orphan;
-use super::stray::{self, Search, Stray};
+use super::stray::{self, Orphan, Search, Stray};
 use super::tags;
 use crate::resources::resource::{Resource, ResourceError};
 

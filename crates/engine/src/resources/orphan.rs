@@ -9,31 +9,8 @@ use sftpctl_core::model::{Actual, Change, Live, Owner, Properties, Removal, Remo
 use sftpctl_core::node::Node;
 
 use super::resource::{Resource, ResourceError};
-use super::stray::Stray;
+use super::stray::Orphan;
 use super::tags;
-
-#[derive(Clone, Debug)]
-pub struct Orphan {
-    pub id: NodeId,
-    /// How its kind is read and deleted.
-    pub stray: &'static dyn Stray,
-    pub region: String,
-    /// The region of the table that a replica belongs to.
-    pub home: String,
-    pub account: String,
-    /// ID or name; for a record `<zone id>/<name>`, as in [`Record`](super::Record).
-    pub identity: String,
-    /// A remark for the report, or empty.
-    pub note: &'static str,
-    /// Nodes that are removed before it.
-    pub after: Vec<NodeId>,
-    /// Nodes that are removed after it.
-    pub before: Vec<NodeId>,
-    /// The environment whose tag it carries.
-    pub environment: String,
-    /// IDs of the servers that the state remembers.
-    pub servers: Vec<String>,
-}
 
 impl Orphan {
     /// The owner according to these tags.

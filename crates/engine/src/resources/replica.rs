@@ -13,8 +13,7 @@ use sftpctl_core::kind::{Kind, NodeId};
 use sftpctl_core::model::{Actual, Change, Live, Owner, Properties, Removal, RemovalOptions, Settled};
 use sftpctl_core::node::Node;
 
-use super::orphan::Orphan;
-use super::stray::{self, Found, Search, Stray};
+use super::stray::{self, Found, Orphan, Search, Stray};
 use super::{table, tags};
 use crate::resources::resource::{Resource, ResourceError};
 

@@ -18,9 +18,8 @@ use sftpctl_core::model::{
 use sftpctl_core::node::Node;
 use sftpctl_core::spec::names;
 
-use super::orphan::Orphan;
 use super::server_keys::{Changes, OwnKeys};
-use super::stray::{self, Search, Stray};
+use super::stray::{self, Orphan, Search, Stray};
 use super::tags;
 use crate::host_keys::HostKey;
 use crate::resources::resource::{Resource, ResourceError};

@@ -20,8 +20,7 @@ use sftpctl_core::model::{
 use sftpctl_core::node::Node;
 use sftpctl_core::spec::names;
 
-use super::orphan::Orphan;
-use super::stray::{Search, Stray};
+use super::stray::{Orphan, Search, Stray};
 use super::{bucket, stack_diff, tags};
 use crate::resources::resource::{ReportedEvents, Resource, ResourceError};
 use crate::wait;

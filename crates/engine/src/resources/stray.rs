@@ -15,13 +15,35 @@ use sftpctl_core::spec::model::Environment;
 use sftpctl_core::spec::names;
 use tokio::sync::OnceCell;
 
-use super::orphan::Orphan;
 use super::resource::ResourceError;
 use super::tags::ENVIRONMENT;
-use super::{bucket, log_group, record, replica, server, stack};
 
 /// The orphans found, or the error of the search.
 pub(crate) type Found = Result<Vec<Orphan>, AwsError>;
+
+/// A resource of ours that is no longer in the environment file.
+#[derive(Clone, Debug)]
+pub struct Orphan {
+    pub id: NodeId,
+    /// How its kind is read and deleted.
+    pub stray: &'static dyn Stray,
+    pub region: String,
+    /// The region of the table that a replica belongs to.
+    pub home: String,
+    pub account: String,
+    /// ID or name; for a record `<zone id>/<name>`, as in [`Record`](super::Record).
+    pub identity: String,
+    /// A remark for the report, or empty.
+    pub note: &'static str,
+    /// Nodes that are removed before it.
+    pub after: Vec<NodeId>,
+    /// Nodes that are removed after it.
+    pub before: Vec<NodeId>,
+    /// The environment whose tag it carries.
+    pub environment: String,
+    /// IDs of the servers that the state remembers.
+    pub servers: Vec<String>,
+}
 
 /// A kind of resource that can be orphaned.
 #[async_trait]
@@ -87,26 +109,6 @@ pub trait Stray: Debug + Send + Sync {
     /// Causes of a failed deletion in AWS's words, first cause first.
     async fn causes(&self, _aws: &Aws, _orphan: &Orphan) -> Vec<String> {
         Vec::new()
-    }
-}
-
-/// How orphans of this kind are found; `None` for kinds without a search.
-pub fn of(kind: Kind) -> Option<&'static dyn Stray> {
-    match kind {
-        Kind::Server => Some(&server::Strays),
-        Kind::Record => Some(&record::Strays),
-        Kind::Stack => Some(&stack::Strays),
-        Kind::LogGroup => Some(&log_group::Strays),
-        Kind::Bucket => Some(&bucket::Strays),
-        Kind::Replica => Some(&replica::Strays),
-        // There is one of each, with a name that depends only on the environment's name.
-        Kind::Table | Kind::UserRole | Kind::UserPolicy => None,
-        // It belongs to the AWS account, and other APIs may need it: only a whole teardown may delete it.
-        Kind::ApiAccount => None,
-        // It is found by the state, and the next deployment deletes the package of a dropped region.
-        Kind::Package => None,
-        // Parts of the stack's function, which are deleted with it.
-        Kind::ServerId | Kind::Trigger => None,
     }
 }
 

@@ -13,7 +13,7 @@ use crate::execute::error::StepError;
 use crate::observe::{Observed, observe};
 use crate::resources::Orphan;
 use crate::resources::resource::Resource;
-use crate::resources::stray;
+use crate::resources::strays;
 use crate::state::journal::{Entry, Event as JournalEvent};
 use crate::state::writer::JournalWriter;
 use crate::wait;
@@ -133,7 +133,7 @@ impl Run {
     ) -> Result<Option<(Arc<dyn Resource>, Live)>, StepError> {
         // The file has nothing at this node, so a resource there with our tag was created by the killed run.
         let nothing = Actual::new();
-        let orphan = match node.kind().and_then(stray::of) {
+        let orphan = match node.kind().and_then(strays::of) {
             Some(stray) => stray.find_created(&self.search(&nothing, &[]), node, limit).await?,
             None => None,
         };

@@ -1,6 +1,6 @@
 //! Orphans: resources that carry our tag, or that the state remembers, and that are no longer in the environment file:
 //! a second server, a stack in a dropped region, the bucket of a dropped cluster. The search for each kind is in the
-//! kind's own file ([`stray`]).
+//! kind's own file ([`strays`]).
 //!
 //! `drift` lists orphans and `status` counts them; `teardown` removes them like other resources, with the same plan and
 //! journal. `deploy` does the same with those that the state remembers and that hold no data.
@@ -23,7 +23,8 @@ use crate::desired;
 use crate::drift::model::{Drifted, Property, Unseen};
 use crate::observe::Observed;
 use crate::resources::resource::Resource;
-use crate::resources::stray::{self, Search};
+use crate::resources::stray::Search;
+use crate::resources::strays;
 use crate::resources::{Orphan, Package};
 
 /// Orphans, for `status`.
@@ -50,7 +51,7 @@ impl Run {
             return (orphans, unseen);
         }
         let search = self.search(actual, also);
-        let kinds = Kind::ALL.iter().copied().filter_map(stray::of);
+        let kinds = Kind::ALL.iter().copied().filter_map(strays::of);
         for (label, found) in join_all(kinds.map(|stray| stray.find_all(&search))).await.into_iter().flatten() {
             match found {
                 Ok(found) => orphans.extend(found),
@@ -95,7 +96,7 @@ impl Run {
             if retirement(kind, self.is_dropped(id.place())) != Retirement::Deploy {
                 return None;
             }
-            let Some(stray) = stray::of(kind) else {
+            let Some(stray) = strays::of(kind) else {
                 // The only kind without a search: it is found only by the state.
                 let package = desired::package(&self.environment, id.place(), &self.code);
                 return Some(Arc::new(Package { retired: true, ..package }) as Arc<dyn Resource>);

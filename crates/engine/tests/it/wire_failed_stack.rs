@@ -7,7 +7,7 @@ use serde_json::json;
 use sftpctl_core::kind::Kind;
 use sftpctl_core::model::Actual;
 use sftpctl_engine::resources::resource::Resource;
-use sftpctl_engine::resources::{Orphan, stray};
+use sftpctl_engine::resources::{Orphan, strays};
 
 use crate::drive::{resource, teardown};
 use crate::stub::{Reply, Stub};
@@ -159,7 +159,7 @@ async fn undeletable_orphan_stack_reports_its_cause_after_one_attempt() {
     let stub = Stub::new().await;
     let orphan: Arc<dyn Resource> = Arc::new(Orphan {
         id: node("us-west-2/orphan/stack"),
-        stray: stray::of(Kind::Stack).unwrap(),
+        stray: strays::of(Kind::Stack).unwrap(),
         region: REGION.into(),
         home: REGION.into(),
         account: "111111111111".into(),

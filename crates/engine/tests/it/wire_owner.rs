@@ -14,7 +14,7 @@ use sftpctl_engine::desired::{self, History};
 use sftpctl_engine::observe::observe;
 use sftpctl_engine::resources::resource::Resource;
 use sftpctl_engine::resources::resource::ResourceError;
-use sftpctl_engine::resources::{Orphan, stray};
+use sftpctl_engine::resources::{Orphan, strays};
 
 use crate::drive::{environment, resource};
 use crate::stub::{Reply, Stub};
@@ -262,7 +262,7 @@ async fn replica_being_created_has_the_owner_of_its_table() {
 fn dropped_replica() -> Orphan {
     Orphan {
         id: node("us-east-1/replica"),
-        stray: stray::of(Kind::Replica).unwrap(),
+        stray: strays::of(Kind::Replica).unwrap(),
         region: "us-east-1".into(),
         home: REGION.into(),
         account: "111111111111".into(),
