@@ -1,5 +1,5 @@
-//! The parts that the front's own services (log-in, execute path, SFTP) share: clients of MiniStack, and stored sessions
-//! and policies.
+//! The parts that the front's own services (log-in, execute path, SFTP) share: clients of MiniStack, and stored
+//! sessions and policies.
 
 use std::collections::HashMap;
 use std::path::Path;

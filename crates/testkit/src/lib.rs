@@ -1,5 +1,6 @@
-//! Code that the tests of several crates share: a local cloud in a temporary folder, a stub of AWS with scripted answers,
-//! runs of the engine that record every event, and the contract of a place for state. A development dependency only.
+//! Code that the tests of several crates share: a local cloud in a temporary folder, a stub of AWS with scripted
+//! answers, runs of the engine that record every event, and the contract of a place for state. A development dependency
+//! only.
 
 pub mod drive;
 pub mod programs;

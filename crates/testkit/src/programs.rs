@@ -1,5 +1,5 @@
-//! The paths of the programs and tools that tests run. Only the path of the checkout is compiled in, so a test binary can
-//! be moved together with the programs beside it.
+//! The paths of the programs and tools that tests run. Only the path of the checkout is compiled in, so a test binary
+//! can be moved together with the programs beside it.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -57,8 +57,8 @@ pub fn venv() -> PathBuf {
     std::env::var_os("SFTPCTL_LOCAL_VENV").map_or_else(|| kept().join("local-venv"), PathBuf::from)
 }
 
-/// The authorizer without its symbols, as in releases. Nearly every test zips, uploads and unpacks it, and the symbols are
-/// two thirds of it.
+/// The authorizer without its symbols, as in releases. Nearly every test zips, uploads and unpacks it, and the symbols
+/// are two thirds of it.
 pub fn authorizer() -> &'static Path {
     static STRIPPED: OnceLock<PathBuf> = OnceLock::new();
     STRIPPED.get_or_init(|| {

@@ -214,8 +214,8 @@ async fn execute_call(front: &Front, api: &str, region: &str, parts: &Parts, bod
     response
 }
 
-/// The account that owns an API. AWS needs only the ID; here the API is searched for in the signer's account, then in the
-/// accounts with a Transfer server in the region, whose log-ins are the only other calls.
+/// The account that owns an API. AWS needs only the ID; here the API is searched for in the signer's account, then in
+/// the accounts with a Transfer server in the region, whose log-ins are the only other calls.
 async fn api_account(front: &Front, api: &str, region: &str, parts: &Parts) -> String {
     let signer = match caller::scope(&parts.headers, parts.uri.query()) {
         Ok(scope) => front.upstream.account(&scope.access_key, region).await,

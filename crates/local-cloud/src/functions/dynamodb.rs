@@ -1,5 +1,5 @@
-//! The actions and resources that a call of DynamoDB must be allowed ("Actions, resources, and condition keys for Amazon
-//! DynamoDB" in the service authorization reference).
+//! The actions and resources that a call of DynamoDB must be allowed ("Actions, resources, and condition keys for
+//! Amazon DynamoDB" in the service authorization reference).
 
 use serde_json::Value;
 

@@ -1,5 +1,5 @@
-//! Ends a session whose client sends an oversized packet, after which packet boundaries are lost. Also counts the session
-//! and its activity for the connection.
+//! Ends a session whose client sends an oversized packet, after which packet boundaries are lost. Also counts the
+//! session and its activity for the connection.
 
 use std::io;
 use std::pin::Pin;

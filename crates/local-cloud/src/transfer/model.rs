@@ -1,9 +1,9 @@
 //! Checks a request against AWS's own service model.
 //!
-//! `model.json` is an extract of botocore's model (Apache-2.0), written by `scripts/transfer-model`. This module does not
-//! depend on particular operations: a new operation is an entry in that file. The wording and order of validation errors
-//! are those of AWS's service framework. Their code is `InvalidRequestException`, which every operation of the model lists
-//! for malformed requests.
+//! `model.json` is an extract of botocore's model (Apache-2.0), written by `scripts/transfer-model`. This module does
+//! not depend on particular operations: a new operation is an entry in that file. The wording and order of validation
+//! errors are those of AWS's service framework. Their code is `InvalidRequestException`, which every operation of the
+//! model lists for malformed requests.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -190,8 +190,8 @@ impl Check {
     }
 }
 
-/// Compiles a pattern of the model, which must match the whole value. The patterns are Java's; of the character classes in
-/// the model, only `\p{Print}` is not supported by the crate `regex-lite`.
+/// Compiles a pattern of the model, which must match the whole value. The patterns are Java's; of the character classes
+/// in the model, only `\p{Print}` is not supported by the crate `regex-lite`.
 fn whole(pattern: &str) -> Result<Regex, regex_lite::Error> {
     Regex::new(&format!(r"\A(?:{})\z", pattern.replace(r"\p{Print}", r"\x20-\x7e")))
 }

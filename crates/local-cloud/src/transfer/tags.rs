@@ -66,8 +66,8 @@ pub(super) fn untag(context: &Context<'_>, input: &Map<String, Value>) -> Result
     })
 }
 
-/// Lists tags. An unknown ARN is an invalid request, because the API reference lists no ResourceNotFoundException for this
-/// operation.
+/// Lists tags. An unknown ARN is an invalid request, because the API reference lists no ResourceNotFoundException for
+/// this operation.
 pub(super) fn list(context: &Context<'_>, input: &Map<String, Value>) -> Result<Value, ApiError> {
     let arn = text(input, "Arn");
     let found = server(context, input).and_then(|id| context.store.get(&context.place, &id));

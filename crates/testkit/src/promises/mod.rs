@@ -269,7 +269,8 @@ async fn a_run_writes_its_journal_once_per_operation(blobs: &Arc<dyn Blobs>) {
     state.identities.insert(server(), "s-1".into());
     run.save(&mut state).await.unwrap();
     run.end().await.unwrap();
-    // The journal also has the run's begin, the last outcome and the end; the lock is acquired, confirmed and released.
+    // The journal is also written when the run begins, for the last outcome, and when no operation is open any more.
+    // The lock is acquired, confirmed and released.
     let writes = ["99.journal", "99.json", "99.lock"].map(|name| counted.written(name).len());
     assert_eq!(writes, [OPERATIONS + 3, 2, 3]);
 }

@@ -80,8 +80,8 @@ impl Blobs for Mounted {
     }
 }
 
-/// A place from the view of one process. Calls wait while the process is stopped; a document may be slow, or the answers to
-/// its writes may be lost.
+/// A place from the view of one process. Calls wait while the process is stopped; a document may be slow, or the
+/// answers to its writes may be lost.
 #[derive(Debug)]
 pub(super) struct Unreliable {
     inner: Arc<dyn Blobs>,

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::Inputs;
 use super::eval::{Operand, printed};
 
-/// The characters that Java's `URLEncoder` encodes. It leaves the space, which becomes a plus.
+/// The characters that Java's `URLEncoder` percent-encodes. It replaces a space with a plus.
 const FORM: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'*').remove(b' ');
 
 pub(super) fn call(operand: &Operand, name: &str, arguments: &[Value], inputs: &Inputs) -> Result<Operand, String> {

@@ -1,8 +1,8 @@
 //! API Gateway's mapping templates: the part of the Velocity Template Language that AWS documents.
 //!
 //! Follows the developer guide's "Mapping template reference" and Apache Velocity 1.7's reference. Anything else
-//! (macros, `#parse`, unknown methods and variables) is an error with its line, never passed through silently. A value is
-//! not evaluated again once it is in the text.
+//! (macros, `#parse`, unknown methods and variables) is an error with its line, never passed through silently. A value
+//! is not evaluated again once it is in the text.
 
 mod eval;
 mod functions;
