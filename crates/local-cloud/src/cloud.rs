@@ -1,5 +1,5 @@
-//! What the front's own services (log-in, execute path, SFTP) share: clients of MiniStack, and stored sessions and
-//! policies.
+//! The parts that the front's own services (log-in, execute path, SFTP) share: clients of MiniStack, and stored
+//! sessions and policies.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -14,7 +14,7 @@ use crate::function_key::FunctionKey;
 use crate::settings::endpoint;
 use sftpctl_aws::{Aws, ConnectOptions};
 
-/// AWS clients for the accounts of MiniStack, and the front's own memory.
+/// AWS clients for the accounts of MiniStack, and the state that the front itself stores.
 pub(crate) struct Cloud {
     ministack_port: u16,
     accounts: Mutex<HashMap<String, Arc<Aws>>>,

@@ -19,7 +19,7 @@ const STOP_DEADLINE: Duration = Duration::from_secs(45);
 
 /// Starts the local cloud in `dir` in the background, installing it first if needed, and waits until it answers.
 ///
-/// A local cloud that already runs there is left as it is. `progress` gets a line for each step that takes time.
+/// A local cloud that already runs in `dir` is left as it is. `progress` gets a line for each step that takes time.
 ///
 /// # Errors
 /// See [`LocalError`]; after an error nothing is left running.
@@ -130,7 +130,7 @@ pub async fn stop(dir: &Path) -> Result<bool, LocalError> {
 /// Reads the status of the local cloud in `dir`.
 ///
 /// # Errors
-/// Only when the local cloud's own files can't be read; not running is an answer, not an error.
+/// The local cloud's own files cannot be read. A local cloud that is not running is not an error.
 pub async fn status(dir: &Path) -> Result<Status, LocalError> {
     let dir = std::path::absolute(dir).map_err(LocalError::file("finding", dir))?;
     let answer = ask(&dir).await?;
@@ -177,13 +177,13 @@ fn running(dir: &Path) -> Result<Option<Run>, LocalError> {
     Ok(run.filter(|run| run.front.is_alive()))
 }
 
-/// Ends a MiniStack whose front was killed. Returns whether there was one.
+/// Ends a MiniStack whose front was killed. Returns whether one was running.
 async fn end_orphan(dir: &Path) -> Result<bool, LocalError> {
     let path = Run::path(dir);
     let Some(run) = read_json::<Run>(&path)? else { return Ok(false) };
     let alive = run.ministack.is_alive();
     if alive {
-        // Certainly our session, even with the front gone, because this MiniStack is in it.
+        // This MiniStack is in the session, so its ID was not recycled, even though the front has ended.
         let session = run.ministack.session().filter(|session| *session == run.front.pid);
         run.ministack.terminate();
         if !run.ministack.wait_gone(STOP_DEADLINE).await {

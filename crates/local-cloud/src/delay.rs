@@ -1,7 +1,7 @@
 //! Simulated delays: the local cloud answers at once, AWS does not.
 //!
-//! A rehearsal or a benchmark sets these, at start or while it runs (`POST /_sftpctl/settings`). With 0 the answers
-//! of MiniStack pass untouched.
+//! A rehearsal or a benchmark sets them, at the start or while the local cloud runs (`POST /_sftpctl/settings`). With 0
+//! the answers of MiniStack pass unchanged.
 
 use std::time::Duration;
 

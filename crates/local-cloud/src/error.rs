@@ -9,11 +9,11 @@ pub enum LocalError {
     /// No `python3` on the path.
     #[error("cannot create the local cloud's Python environment: there is no `{program}`")]
     PythonMissing { program: String },
-    /// `python3` is there, but cannot make virtual environments.
+    /// `python3` exists, but cannot create virtual environments.
     #[error("`{program}` cannot create a virtual environment: {output}")]
     VenvMissing {
         program: String,
-        /// The last lines it printed.
+        /// The last lines that the program printed.
         output: String,
     },
     /// The interpreter is too old for MiniStack.
@@ -35,10 +35,10 @@ pub enum LocalError {
     /// A call to the local cloud failed.
     #[error("a call to the local cloud failed")]
     Call(#[from] sftpctl_aws::AwsError),
-    /// Something else listens on the port.
+    /// Another program listens on the port.
     #[error("port {port} on 127.0.0.1 is taken by another program")]
     PortTaken { port: u16 },
-    /// It already runs, on another port than the requested one.
+    /// The local cloud already runs, on another port than the requested one.
     #[error("the local cloud is already running on port {running}, not on {requested}")]
     RunsElsewhere { running: u16, requested: u16 },
     /// A background process exited or did not answer during the start.
@@ -46,7 +46,7 @@ pub enum LocalError {
     NotReady {
         /// Which of the two processes.
         what: &'static str,
-        /// Ended, or ran out of time.
+        /// For example `it exited (exit status: 1)`, or `no answer within 60 s`.
         reason: String,
         /// The last lines of its log.
         log: String,
@@ -54,18 +54,16 @@ pub enum LocalError {
     /// MiniStack ended while the front was serving.
     #[error("MiniStack ended unexpectedly ({status}); its log is {}", log.display())]
     MinistackEnded {
-        /// Exit status as the system words it.
+        /// The exit status in the system's words.
         status: String,
-        /// Where its output went.
         log: PathBuf,
     },
-    /// A process did not exit after it was asked to.
+    /// A process did not exit after SIGTERM.
     #[error("process {pid} ({what}) did not exit within {seconds} s")]
     DidNotStop {
         /// Which of the two processes.
         what: &'static str,
         pid: i32,
-        /// How long it was given.
         seconds: u64,
     },
     /// Another start or stop in the same folder is in progress.
@@ -74,10 +72,9 @@ pub enum LocalError {
     /// A file of the local cloud could not be read, written or parsed.
     #[error("{action} {}", path.display())]
     File {
-        /// What was tried, as a verb.
+        /// A participle, for example `reading`.
         action: &'static str,
         path: PathBuf,
-        /// The system's answer.
         #[source]
         source: std::io::Error,
     },
@@ -85,17 +82,14 @@ pub enum LocalError {
     #[error("starting {program}")]
     Spawn {
         program: String,
-        /// The system's answer.
         #[source]
         source: std::io::Error,
     },
     /// Listening on, or talking to, a local port failed.
     #[error("{action} on 127.0.0.1:{port}")]
     Network {
-        /// What was tried.
         action: &'static str,
         port: u16,
-        /// The system's answer.
         #[source]
         source: std::io::Error,
     },

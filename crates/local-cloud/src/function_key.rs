@@ -1,4 +1,4 @@
-//! The keys of functions: what signs the calls of a local function, and tells which function it is.
+//! The keys that sign the calls of local functions, and the tokens that identify the functions.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -16,14 +16,13 @@ const PREFIX: &str = "sftpctl.";
 pub(crate) struct FunctionKey(String);
 
 impl FunctionKey {
-    /// A random key.
     pub(crate) fn random() -> Self {
         let mut bytes = [0_u8; 32];
         rand::fill(&mut bytes);
         Self(hex(&bytes))
     }
 
-    /// As `launch.py` gets it.
+    /// The key as `launch.py` receives it.
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
@@ -38,12 +37,13 @@ impl FunctionKey {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Execution {
     pub(crate) account: String,
-    /// Its name, which is the session's.
+    /// The function's name, which is also the session's name.
     pub(crate) name: String,
     pub(crate) role_arn: String,
     pub(super) token: String,
 }
 
+/// The content of a token. Both are ARNs.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Claims {

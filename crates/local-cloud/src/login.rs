@@ -22,27 +22,23 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'
 /// Maximum length in characters of a session policy, with its variables filled in (IAM and STS quotas).
 const MAX_POLICY: usize = 2048;
 
-/// A log-in attempt.
 pub(crate) struct LoginAttempt<'a> {
     pub(crate) username: &'a str,
     /// The password; empty if a key is offered.
     pub(crate) password: &'a str,
-    /// `SFTP`.
+    /// For example `SFTP`.
     pub(crate) protocol: &'a str,
-    /// The client's address.
     pub(crate) source_ip: &'a str,
 }
 
 /// The identity provider's answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Identity {
-    /// HTTP status.
     pub(crate) status: u16,
-    /// The body.
+    /// The body of the answer.
     pub(crate) response: String,
-    /// Why it could not be called; empty on success.
+    /// Why the identity provider could not be called; empty on success.
     pub(crate) message: String,
-    /// The URL that was called.
     pub(crate) url: String,
     /// The reason of a failure, for the front's log.
     pub(crate) cause: Option<String>,
@@ -53,11 +49,10 @@ pub(crate) struct Identity {
 pub(crate) struct Admission {
     /// ARN of the role to assume.
     pub(crate) role: String,
-    /// Session policy, variables filled in.
+    /// The session policy, with its variables filled in.
     pub(crate) policy: Option<String>,
-    /// The home.
     pub(crate) home: View,
-    /// The customer's public keys.
+    /// The customer's public keys, each a line in OpenSSH's format.
     pub(crate) public_keys: Vec<String>,
 }
 
@@ -257,7 +252,8 @@ mod tests {
 
     #[test]
     fn transfer_variables_are_replaced() {
-        let policy = "${transfer:HomeBucket} ${transfer:HomeFolder}/ ${transfer:HomeDirectory} ${transfer:UserName} ${aws:userid}";
+        let policy = "${transfer:HomeBucket} ${transfer:HomeFolder}/ ${transfer:HomeDirectory} \
+                      ${transfer:UserName} ${aws:userid}";
         let response = json!({ "Role": "r", "HomeDirectory": "/b/f/g", "Policy": policy });
         let admitted = admission("me", &identity(200, response)).unwrap();
         assert_eq!(admitted.policy.as_deref(), Some("b f/g/ b/f/g me ${aws:userid}"));

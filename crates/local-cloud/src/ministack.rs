@@ -47,7 +47,7 @@ pub(super) async fn install(venv: &Path, progress: &(dyn Fn(&str) + Sync)) -> Re
     std::fs::write(&stamp, REQUIREMENTS).map_err(LocalError::file("writing", stamp))
 }
 
-/// Locks the virtual environment against a second installation, which waits and then finds the first one.
+/// Locks the virtual environment. A second installation waits, and then finds the finished first one.
 async fn lock(venv: &Path) -> Result<std::fs::File, LocalError> {
     let path = venv.with_extension("lock");
     let locked = tokio::task::spawn_blocking({
@@ -80,7 +80,7 @@ async fn check_python(python: &str) -> Result<(), LocalError> {
     }
 }
 
-/// Runs a program to its end; `Err` in the result holds the last lines it printed.
+/// Runs a program to its end. The inner `Err` has the last lines that the program printed.
 async fn run(command: &mut Command, program: &str) -> Result<Result<(), String>, LocalError> {
     let output = command.stdin(Stdio::null()).output().await;
     let output = output.map_err(|source| LocalError::Spawn { program: program.to_owned(), source })?;
@@ -135,20 +135,18 @@ async fn pip(venv: &Path, requirements: &Path, progress: &(dyn Fn(&str) + Sync))
     Err(LocalError::InstallFailed { package: format!("ministack=={VERSION}"), output: last_lines(&text, 6) })
 }
 
-/// A running MiniStack.
 pub(super) struct Ministack {
     child: Child,
     /// The process, unless it exited at once.
     pub(super) process: Option<ProcessId>,
-    /// The port it listens on.
     pub(super) port: u16,
     log: PathBuf,
 }
 
 impl Ministack {
-    /// Starts it on a free port of 127.0.0.1, with its state in `dir`.
+    /// Starts MiniStack on a free port of 127.0.0.1, with its state in `dir`.
     ///
-    /// Its functions get `endpoint`, so that their calls pass through the front, and sessions derived from `key`.
+    /// Its functions get `endpoint`, so that their calls pass through the front, and session keys derived from `key`.
     pub(super) fn spawn(venv: &Path, dir: &Path, endpoint: &str, key: &FunctionKey) -> Result<Self, LocalError> {
         let log = dir.join("ministack.log");
         let temporary = dir.join("tmp");
@@ -197,7 +195,7 @@ impl Ministack {
         Ok(Self { child, process, port, log })
     }
 
-    /// Waits until it answers.
+    /// Waits until MiniStack answers.
     pub(super) async fn ready(&mut self) -> Result<(), LocalError> {
         let port = self.port;
         let answered = poll(READY_DEADLINE, async || match self.child.try_wait() {
@@ -213,7 +211,7 @@ impl Ministack {
         Err(LocalError::NotReady { what: "MiniStack", reason, log: tail(&self.log, 8) })
     }
 
-    /// Waits until it exits by itself. Returns the error for that.
+    /// Waits until MiniStack exits by itself, which is an error.
     pub(super) async fn ended(&mut self) -> LocalError {
         let status = match self.child.wait().await {
             Ok(status) => status.to_string(),
@@ -222,7 +220,7 @@ impl Ministack {
         LocalError::MinistackEnded { status, log: self.log.clone() }
     }
 
-    /// Ends it with SIGTERM, on which it writes its state.
+    /// Ends MiniStack with SIGTERM, on which it writes its state.
     pub(super) async fn end(&mut self) -> Result<(), LocalError> {
         if let Some(process) = self.process {
             process.terminate();
@@ -245,7 +243,8 @@ pub(super) async fn get(port: u16, path: &str) -> Option<String> {
 pub(super) async fn send(port: u16, method: &str, path: &str, body: &str) -> Option<(u16, String)> {
     let length = body.len();
     let request = format!(
-        "{method} {path} HTTP/1.0\r\nHost: 127.0.0.1:{port}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+        "{method} {path} HTTP/1.0\r\nHost: 127.0.0.1:{port}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n\
+         {body}"
     );
     let exchange = async {
         let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.ok()?;

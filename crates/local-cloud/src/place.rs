@@ -1,4 +1,4 @@
-//! Where on AWS something is: in which account and region.
+//! The account and region of a resource.
 
 /// An account and a region, which together separate servers on AWS.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -16,12 +16,12 @@ pub(crate) struct ProcessId {
 }
 
 impl ProcessId {
-    /// The process that has this id now; `None` when there is none or it has already ended.
+    /// The process that has this ID now; `None` if there is none or it has ended.
     pub(crate) fn of(pid: i32) -> Option<Self> {
         find(pid).map(|(process, _)| process)
     }
 
-    /// The session it belongs to, by the id of the session's first process.
+    /// The ID of the session that the process belongs to.
     pub(crate) fn session(self) -> Option<i32> {
         find(self.pid).filter(|(process, _)| *process == self).map(|(_, session)| session)
     }
@@ -31,12 +31,12 @@ impl ProcessId {
         Self::of(self.pid) == Some(self)
     }
 
-    /// Sends SIGTERM. Does nothing if the process is gone, even if its ID is in use again.
+    /// Sends SIGTERM. Does nothing if the process has ended, even if its ID is in use again.
     pub(crate) fn terminate(self) {
         self.signal(Signal::TERM);
     }
 
-    /// Sends SIGKILL, likewise.
+    /// As [`terminate`](Self::terminate), with SIGKILL.
     pub(crate) fn kill(self) {
         self.signal(Signal::KILL);
     }
@@ -50,7 +50,7 @@ impl ProcessId {
         }
     }
 
-    /// Waits until it has ended; `false` when it still runs after `deadline`.
+    /// Waits until the process has ended; `false` if it still runs after `deadline`.
     pub(crate) async fn wait_gone(self, deadline: Duration) -> bool {
         poll(deadline, async || if self.is_alive() { None } else { Some(()) }).await.is_some()
     }
@@ -90,7 +90,7 @@ fn find(pid: i32) -> Option<(ProcessId, i32)> {
 /// Ends the remaining processes of a session, except this one: first with SIGTERM, then with SIGKILL. Returns when they
 /// have ended.
 ///
-/// MiniStack leaves the processes of its functions behind. They are in the session of the front that started it.
+/// MiniStack leaves the processes of its functions behind, in the session of the front that started MiniStack.
 pub(crate) async fn end_session(session: i32) {
     const GRACE: Duration = Duration::from_secs(1);
     const KILLED: Duration = Duration::from_secs(10);
@@ -107,7 +107,7 @@ pub(crate) async fn end_session(session: i32) {
     if poll(GRACE, async || members().is_empty().then_some(())).await.is_some() {
         return;
     }
-    // A killed process takes a moment to end, and a new one was not yet in the list.
+    // Repeated, because a killed process takes a moment to end, and a process may have started since the list was read.
     let killed = poll(KILLED, async || {
         let left = members();
         left.iter().copied().for_each(ProcessId::kill);
@@ -118,7 +118,7 @@ pub(crate) async fn end_session(session: i32) {
     }
 }
 
-/// Asks `probe` again and again, at short intervals, until it answers or `deadline` is over.
+/// Calls `probe` at short intervals until it returns a value or `deadline` is over.
 pub(crate) async fn poll<T>(deadline: Duration, mut probe: impl AsyncFnMut() -> Option<T>) -> Option<T> {
     const PAUSE: Duration = Duration::from_millis(20);
     let end = tokio::time::Instant::now() + deadline;

@@ -1,4 +1,4 @@
-//! A cache of the policies of roles, valid while nothing can have changed them.
+//! A cache of the policies of roles.
 //!
 //! A log-in needs the policies of three roles. Changes made through the front invalidate the cache; other changes count
 //! after two seconds. IAM itself takes longer than that to propagate a change.
@@ -35,13 +35,13 @@ impl Roles {
         self.changes.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// Every policy of a role, inline and attached; `None` without the role.
+    /// Every policy of a role, inline and attached; `None` if the role does not exist.
     ///
     /// # Errors
     /// IAM does not answer, or a policy cannot be parsed.
     pub(crate) async fn policies(&self, aws: &Aws, account: &str, role: &str) -> Result<Option<Arc<[Policy]>>, String> {
         let key = (account.to_owned(), role.to_owned());
-        // Held while reading, so that of many concurrent callers only one reads.
+        // Locked during the read, so that only one of many concurrent callers reads.
         let mut read = self.read.lock().await;
         let changes = self.changes.load(Ordering::SeqCst);
         if let Some(known) = read.get(&key)

@@ -38,10 +38,10 @@ impl Run {
 /// Runs the local cloud in `dir` until SIGTERM, SIGINT or the end of MiniStack.
 ///
 /// # Errors
-/// See [`LocalError`]. MiniStack has been ended by then, too.
+/// See [`LocalError`]. MiniStack has ended when this returns.
 pub async fn serve(dir: &Path, options: &StartOptions) -> Result<(), LocalError> {
-    // A session of its own, so that closing the terminal it was started from does not end it. A process that leads a
-    // group already (one started from a shell by hand) can't have one, and needs none.
+    // In a session of its own, the process survives the terminal that it was started from. A process that leads a
+    // group already, such as one started from a shell by hand, cannot create a session, and does not need one.
     if let Err(error) = rustix::process::setsid() {
         tracing::debug!(%error, "no session of its own");
     }
@@ -57,7 +57,7 @@ pub async fn serve(dir: &Path, options: &StartOptions) -> Result<(), LocalError>
     let mut ministack = Ministack::spawn(&venv, dir, &endpoint(port), &function_key)?;
     let front_process = ProcessId::of(std::process::id().cast_signed());
     if let (Some(front), Some(ministack)) = (front_process, ministack.process) {
-        // Written before MiniStack is ready: whatever happens from here on, the next start or stop finds it.
+        // Written before MiniStack is ready, so that the next start or stop finds it whatever happens from here on.
         write_json(&Run::path(dir), &Run { version: 1, port, front, ministack })?;
     }
     let result = tokio::select! {
@@ -68,7 +68,7 @@ pub async fn serve(dir: &Path, options: &StartOptions) -> Result<(), LocalError>
     tracing::info!("stopping");
     let ended = ministack.end().await;
     let me = std::process::id().cast_signed();
-    // Only a session of our own contains nothing else.
+    // A session that another process leads may contain processes that are not the local cloud's.
     if ProcessId::of(me).and_then(ProcessId::session) == Some(me) {
         end_session(me).await;
     }
@@ -100,7 +100,7 @@ async fn run(
     tracing::info!(endpoint = endpoint(port), "ready");
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let serving = tokio::spawn(front::run(front, listener, async {
-        // Dropping the sender means the same as a message.
+        // Dropping the sender stops the front, too.
         let _ = stopped.await;
     }));
     let ended = ministack.ended().await;

@@ -1,4 +1,4 @@
-//! How the local cloud is started, and what it says of itself: the words that its two processes share.
+//! The options of a start and the status of a local cloud, which the command and the background process share.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -14,7 +14,7 @@ pub const DEFAULT_PORT: u16 = 4570;
 
 #[derive(Debug, Clone, Default)]
 pub struct StartOptions {
-    /// The port on 127.0.0.1; `None` is [`DEFAULT_PORT`], or that of the cloud that already runs.
+    /// The port on 127.0.0.1; `None` is [`DEFAULT_PORT`], or the port of the local cloud that already runs.
     pub port: Option<u16>,
     /// Simulated delays of services.
     pub delays: Delays,
@@ -31,7 +31,7 @@ pub struct StartOptions {
 #[serde(rename_all = "camelCase")]
 pub struct Status {
     pub running: bool,
-    /// Where AWS calls go, for example `http://127.0.0.1:4570`.
+    /// The endpoint URL for AWS calls, for example `http://127.0.0.1:4570`.
     pub endpoint: Option<String>,
     /// Process ID of the front.
     pub pid: Option<i32>,
@@ -61,7 +61,7 @@ pub struct ServerStatus {
     pub server_id: String,
     /// As in the Transfer API: ONLINE, STARTING, …
     pub state: String,
-    /// Where SFTP clients connect.
+    /// The host name or address for SFTP clients.
     pub host: String,
     /// The port for SFTP clients, once the server has an endpoint.
     pub port: Option<u16>,
@@ -89,12 +89,12 @@ impl Default for SftpLimits {
 }
 
 impl SftpLimits {
-    /// From the last request to the end.
+    /// From the last request or transfer to the disconnect.
     pub(crate) fn idle(self) -> Duration {
         time(self.idle_seconds)
     }
 
-    /// From the last sign of life to the end.
+    /// From the last answer of the client to the disconnect.
     pub(crate) fn unresponsive(self) -> Duration {
         time(self.unresponsive_seconds)
     }

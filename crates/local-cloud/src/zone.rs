@@ -7,7 +7,7 @@ use super::LocalError;
 use super::control::status;
 use sftpctl_aws::{Aws, ConnectOptions};
 
-/// Makes sure that this account of the local cloud in `dir` has a public hosted zone of this name.
+/// Creates the public hosted zone in this account of the local cloud in `dir`, unless it exists.
 ///
 /// # Errors
 /// The local cloud is not running, or refuses the call.

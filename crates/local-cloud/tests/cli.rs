@@ -36,6 +36,29 @@ fn every_command_shows_exit_codes_and_short_global_options() {
 }
 
 #[test]
+fn every_command_has_unbroken_examples() {
+    for command in [
+        &["start"][..],
+        &["stop"],
+        &["status"],
+        &["logs"],
+        &["faults"],
+        &["faults", "list"],
+        &["faults", "add"],
+        &["faults", "clear"],
+        &["completions"],
+        &["man"],
+    ] {
+        let help = text(&run(&[command, &["--help"]].concat()).stdout);
+        let (_, examples) = help.split_once("\nExample").unwrap_or_else(|| panic!("{command:?}: {help}"));
+        let examples = examples.split("\n\n").next().unwrap().lines().skip(1);
+        for line in examples {
+            assert!(line.starts_with("  sftpctl local "), "{command:?}: {help}");
+        }
+    }
+}
+
+#[test]
 fn status_without_a_local_cloud_is_not_running() {
     let status = run(&["status"]);
     assert!(status.status.success());

@@ -1,4 +1,4 @@
-//! Runs resources through the planner and the executor, as a run does, and records every event.
+//! Plans and executes resources as a run of sftpctl does, and records every event.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -37,7 +37,6 @@ impl Reporter for Recorder {
     fn note(&self, _line: &str) {}
 }
 
-/// The result of a run.
 pub struct RunResult {
     pub plan: Plan,
     pub outcomes: Outcomes,
@@ -58,11 +57,11 @@ pub fn environment() -> Environment {
     spec::load(&std::fs::read_to_string(&path).unwrap(), &path.display().to_string()).unwrap()
 }
 
-/// Every resource of an environment, with a package that is not a program.
+/// Every resource of an environment. The function's package is not a valid program.
 pub fn resources(environment: &Environment) -> Vec<Arc<dyn Resource>> {
     let code = Arc::new(Package::new(b"no program".to_vec()));
-    let given = Inputs { code, host_keys: Arc::from([]), adopted_tags: BTreeMap::new(), servers: Arc::from([]) };
-    desired::resources(environment, &given).unwrap()
+    let inputs = Inputs { code, host_keys: Arc::from([]), adopted_tags: BTreeMap::new(), servers: Arc::from([]) };
+    desired::resources(environment, &inputs).unwrap()
 }
 
 /// One resource of environment 99.
@@ -73,10 +72,10 @@ pub fn resource(id: &str) -> Arc<dyn Resource> {
     all.into_iter().find(|resource| resource.id().as_str() == id).unwrap_or_else(|| panic!("there is no {id}"))
 }
 
-/// Reads, plans and executes. `given` counts as already read.
-pub async fn deploy(aws: &Arc<Aws>, resources: &[Arc<dyn Resource>], given: Actual) -> RunResult {
+/// Reads, plans and executes. `known` overrides the resources that were read.
+pub async fn deploy(aws: &Arc<Aws>, resources: &[Arc<dyn Resource>], known: Actual) -> RunResult {
     let mut actual = observe(aws, resources, &BTreeMap::new()).await.actual;
-    actual.extend(given);
+    actual.extend(known);
     let (plan, edges) = planner::deploy("99", "111111111111", resources, &[], &actual).unwrap();
     run(aws, resources, (plan, edges), actual, Task::Apply).await
 }
@@ -95,7 +94,7 @@ pub async fn teardown(aws: &Arc<Aws>, resources: &[Arc<dyn Resource>]) -> RunRes
     run(aws, resources, (plan, edges), actual, Task::Delete(options)).await
 }
 
-/// Executes a plan, which may have been made from an older `actual`.
+/// Executes a plan, which may be based on an older `actual`.
 pub async fn run(
     aws: &Arc<Aws>,
     resources: &[Arc<dyn Resource>],
@@ -106,7 +105,7 @@ pub async fn run(
     run_within(aws, resources, plan, actual, task, BTreeMap::new()).await
 }
 
-/// As [`run`], with the `deadlines` of an environment file.
+/// As [`run`], with deadlines as in an environment file.
 pub async fn run_within(
     aws: &Arc<Aws>,
     resources: &[Arc<dyn Resource>],
@@ -146,7 +145,7 @@ pub async fn run_within(
     RunResult { plan, outcomes, actual, events }
 }
 
-/// Every resource that waits for this one, directly or not.
+/// The resources that wait for this one, directly or indirectly.
 pub fn dependents(edges: &Edges, id: &NodeId) -> Vec<NodeId> {
     let mut found: Vec<NodeId> = Vec::new();
     for node in graph::order(edges) {

@@ -1,5 +1,6 @@
-//! What the tests of several crates share: a local cloud with a folder of its own, an AWS that answers what a test scripts,
-//! runs of the engine that keep every event, and the promises of a place for state. A development dependency only.
+//! Code that the tests of several crates share: a local cloud in a temporary folder, a stub of AWS with scripted
+//! answers, runs of the engine that record every event, and the contract of a place for state. A development dependency
+//! only.
 
 pub mod drive;
 pub mod programs;

@@ -1,5 +1,5 @@
-//! Where the programs and tools are that tests run. Nothing is fixed when a test is compiled but the checkout, so a test
-//! binary can be moved together with the programs beside it.
+//! The paths of the programs and tools that tests run. Only the path of the checkout is compiled in, so a test binary
+//! can be moved together with the programs beside it.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -7,20 +7,18 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
-/// The checkout.
 pub fn root() -> &'static Path {
     static ROOT: OnceLock<PathBuf> = OnceLock::new();
     ROOT.get_or_init(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap())
 }
 
-/// The folder into which Cargo puts programs: the one that holds the running test, or its `deps`.
+/// The folder of the programs that Cargo builds. The running test is in it or in its `deps`.
 fn folder() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let folder = test.parent().unwrap();
     if folder.ends_with("deps") { folder.parent().unwrap().to_owned() } else { folder.to_owned() }
 }
 
-/// A program of this workspace.
 pub fn built(name: &str) -> PathBuf {
     let path = folder().join(name);
     assert!(path.exists(), "{} is missing: cargo build --workspace --bins", path.display());
@@ -35,7 +33,7 @@ pub fn sftpctl() -> PathBuf {
 pub fn target() -> PathBuf {
     match std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from) {
         Some(target) if target.is_absolute() => target,
-        // Cargo understands it from where it was started, which a test cannot know.
+        // A relative path is relative to the folder that Cargo was started in, which a test cannot find out.
         _ => folder().parent().unwrap().to_owned(),
     }
 }
@@ -54,12 +52,12 @@ pub fn installed(path: &str) -> PathBuf {
     program
 }
 
-/// The virtual environment that the product creates for its local cloud; botocore is in it.
+/// The virtual environment of the local cloud, which contains botocore.
 pub fn venv() -> PathBuf {
     std::env::var_os("SFTPCTL_LOCAL_VENV").map_or_else(|| kept().join("local-venv"), PathBuf::from)
 }
 
-/// The authorizer without its symbols, as releases have it: nearly every test zips, uploads and unpacks it, and the symbols
+/// The authorizer without its symbols, as in releases. Nearly every test zips, uploads and unpacks it, and the symbols
 /// are two thirds of it.
 pub fn authorizer() -> &'static Path {
     static STRIPPED: OnceLock<PathBuf> = OnceLock::new();
@@ -69,26 +67,25 @@ pub fn authorizer() -> &'static Path {
             tempfile::Builder::new().prefix("sftp-authorizer").tempfile_in(&folder).unwrap().into_temp_path();
         let output = tool("strip", "binutils").arg("-o").arg(&stripped).arg(built("sftp-authorizer")).output();
         succeeded("strip", &output.unwrap());
-        // Whole at any moment, for another run of the tests that works at the same time.
+        // Replaced atomically, because another run of the tests may use the file at the same time.
         let path = folder.join("sftp-authorizer");
         stripped.persist(&path).unwrap();
         path
     })
 }
 
-/// A script of `tests/oracle`.
 pub fn oracle(script: &str) -> PathBuf {
     root().join("tests/oracle").join(script)
 }
 
-/// A script of `tests/oracle` that takes the endpoint first.
+/// A script of `tests/oracle` whose first argument is the endpoint.
 pub fn oracle_at(script: &str, endpoint: &str) -> Command {
     let mut command = Command::new(venv().join("bin/python"));
     command.arg(oracle(script)).arg(endpoint);
     command
 }
 
-/// A program of this machine; where it is missing the test fails and says how to get it.
+/// A program on the `PATH`. If it is missing, the test fails with the package to install.
 pub fn tool(name: &str, package: &str) -> Command {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found = std::env::split_paths(&path).any(|folder| folder.join(name).is_file());
@@ -104,7 +101,7 @@ pub fn shown(output: &Output) -> String {
     format!("{}\n{}{}", output.status, text(&output.stdout), text(&output.stderr))
 }
 
-/// Standard output of what must have succeeded.
+/// Fails unless the program succeeded. Returns its standard output.
 pub fn succeeded(what: &str, output: &Output) -> String {
     assert!(output.status.success(), "{what}: {}", shown(output));
     text(&output.stdout)

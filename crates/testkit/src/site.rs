@@ -1,4 +1,4 @@
-//! A folder with environments and a local cloud of its own, and the tools that inspect it from outside.
+//! A temporary folder with environments and a local cloud, and the tools that inspect them from outside.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -14,20 +14,19 @@ use serde_json::Value;
 pub use crate::programs::{authorizer, built, oracle, oracle_at, shown, succeeded, text, tool};
 use crate::programs::{installed, root, sftpctl, venv};
 
-/// How long anything may take that a test waits for.
+/// Time limit for anything that a test waits for.
 pub const DEADLINE: Duration = Duration::from_secs(60);
 
-/// Between two looks at something that a test waits for: what it waits for needs the processor.
+/// Pause between two probes, which leaves the processor to the programs that a test waits for.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// A folder with the environments and a local cloud on a port of its own, stopped when dropped.
+/// A folder with the environments, and a local cloud on its own port, which is stopped when this is dropped.
 pub struct Site {
     pub dir: tempfile::TempDir,
-    /// The port of its local cloud.
     pub cloud_port: u16,
 }
 
-/// Asks again and again until there is an answer; fails after [`DEADLINE`].
+/// Calls `probe` until it returns a value; fails after [`DEADLINE`].
 pub fn until<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
     let end = Instant::now() + DEADLINE;
     loop {
@@ -39,15 +38,15 @@ pub fn until<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// Runs a program with something on its standard input.
+/// Runs a program with `input` on its standard input.
 pub fn with_input(command: &mut Command, input: &[u8]) -> Output {
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    // A program may end without reading; its output decides.
+    // A program may end without reading its input; tests check its output.
     let _ = child.stdin.take().unwrap().write_all(input);
     child.wait_with_output().unwrap()
 }
 
-/// The name and password of a log-in.
+/// The credentials of an account.
 #[derive(Clone, Debug)]
 pub struct Login {
     pub username: String,
@@ -61,13 +60,13 @@ impl Login {
 }
 
 impl Site {
-    /// A local cloud, nothing deployed.
-    #[expect(clippy::new_without_default, reason = "it starts processes, which no default does")]
+    /// A running local cloud without deployments.
+    #[expect(clippy::new_without_default, reason = "a default should not start processes")]
     pub fn new() -> Self {
         Self::with_times(&["--server-start-time", "200ms"])
     }
 
-    /// A local cloud whose services take their time.
+    /// A running local cloud, with these options of `local start` for simulated delays.
     pub fn with_times(times: &[&str]) -> Self {
         let site = Self::stopped();
         site.start(times);
@@ -86,17 +85,16 @@ impl Site {
         Self { dir, cloud_port }
     }
 
-    /// Starts the local cloud, also once more.
+    /// Starts the local cloud; also used to restart it.
     pub fn start(&self, arguments: &[&str]) {
         self.ok(&[&["local", "start", "--port", &self.cloud_port.to_string()], arguments].concat());
     }
 
-    /// The folder of the local cloud.
     pub fn cloud(&self) -> PathBuf {
         self.dir.path().join(".sftpctl/local")
     }
 
-    /// Environment 99 with this added to its file, deployed.
+    /// A site with environment 99 deployed, after `added` was appended to its file.
     pub fn deployed(added: &str) -> Self {
         let site = Self::new();
         site.edit(|file| format!("{file}\n{added}"));
@@ -104,7 +102,6 @@ impl Site {
         site
     }
 
-    /// Changes the environment file.
     pub fn edit(&self, change: impl FnOnce(String) -> String) {
         let path = self.dir.path().join("environments/99.yaml");
         let before = std::fs::read_to_string(&path).unwrap();
@@ -140,12 +137,12 @@ impl Site {
         self.ok(&["deploy", "--env", "99", "--local", "--yes"])
     }
 
-    /// Loses what state remembers of environment 99.
+    /// Deletes the state of environment 99.
     pub fn forget(&self) {
         std::fs::remove_file(self.cloud().join("state/99.json")).unwrap();
     }
 
-    /// The ids of the planned steps.
+    /// The IDs of the planned steps.
     pub fn planned(&self) -> Vec<String> {
         let lines = self.ok(&["plan", "--env", "99", "--local", "--output", "json"]);
         let plan: Value = serde_json::from_str(lines.lines().last().unwrap()).unwrap();
@@ -156,12 +153,12 @@ impl Site {
         serde_json::from_str(&self.ok(&["local", "status", "--output", "json"])).unwrap()
     }
 
-    /// Looks at AWS, or meddles with it, through botocore: a command of `tests/oracle/deployed.py`.
+    /// Runs a command of `tests/oracle/deployed.py`, which reads or changes AWS through botocore.
     pub fn aws(&self, arguments: &[&str]) -> String {
         self.oracle("deployed.py", arguments)
     }
 
-    /// A script of `tests/oracle` that takes the endpoint first.
+    /// Runs a script of `tests/oracle` whose first argument is the endpoint. Returns its output.
     pub fn oracle(&self, script: &str, arguments: &[&str]) -> String {
         let output = self.oracle_command(script).args(arguments).output().unwrap();
         succeeded(&format!("{script} {arguments:?}"), &output).trim().to_owned()
@@ -206,26 +203,26 @@ impl Site {
         Login::new(username, password)
     }
 
-    /// `sftpctl test-login` in all regions: whether it succeeded, and what it says.
+    /// `sftpctl test-login` in all regions. Returns whether it succeeded, and its output.
     pub fn test_login(&self, login: &Login) -> (bool, String) {
         let mut command = self.command(&["test-login", "--env", "99", "--local", "--all-regions", "--password-stdin"]);
         let output = with_input(command.args(["--username", &login.username]), login.password.as_bytes());
         (output.status.success(), shown(&output))
     }
 
-    /// OpenSSH's options for a log-in by password, given by a program in its own language.
+    /// A program of OpenSSH that logs in by password, which OpenSSH reads from an askpass script.
     pub fn openssh(&self, program: &str, login: &Login) -> Command {
         use std::os::unix::fs::PermissionsExt as _;
-        let asked = self.dir.path().join("askpass");
-        if !asked.exists() {
-            std::fs::write(&asked, "#!/bin/sh\nprintf '%s\\n' \"$SFTP_PASSWORD\"\n").unwrap();
-            std::fs::set_permissions(&asked, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let askpass = self.dir.path().join("askpass");
+        if !askpass.exists() {
+            std::fs::write(&askpass, "#!/bin/sh\nprintf '%s\\n' \"$SFTP_PASSWORD\"\n").unwrap();
+            std::fs::set_permissions(&askpass, std::fs::Permissions::from_mode(0o755)).unwrap();
         }
         let mut command = tool(program, "openssh-client");
         command
             .args(["-F", "none", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"])
             .args(["-o", "LogLevel=ERROR", "-o", "PubkeyAuthentication=no", "-o", "BatchMode=no"])
-            .env("SSH_ASKPASS", asked)
+            .env("SSH_ASKPASS", askpass)
             .env("SSH_ASKPASS_REQUIRE", "force")
             .env("SFTP_PASSWORD", &login.password)
             .current_dir(self.dir.path());
@@ -239,12 +236,12 @@ impl Site {
         with_input(command.arg(format!("{}@127.0.0.1", login.username)), batch.as_bytes())
     }
 
-    /// Whether OpenSSH's `sftp` gets in and sees its home.
+    /// Whether OpenSSH's `sftp` can log in and list its home folder.
     pub fn admits(&self, port: u16, login: &Login) -> bool {
         self.sftp(port, login, "ls\n").status.success()
     }
 
-    /// paramiko, by a command of `tests/oracle/sftp_client.py`.
+    /// `tests/oracle/sftp_client.py`, a client that uses paramiko.
     pub fn paramiko(&self, port: u16, login: &Login) -> Command {
         let mut command = Command::new(installed("tools/bin/python"));
         command
@@ -276,7 +273,7 @@ impl Drop for Site {
     }
 }
 
-/// A process that is ended when the test is, also when it fails.
+/// A process that is killed when this is dropped, also when the test fails.
 pub struct Running(pub Child);
 
 impl Drop for Running {

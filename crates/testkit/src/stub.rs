@@ -1,4 +1,4 @@
-//! A stub of AWS that returns scripted responses and records the requests: for behavior that no emulator has.
+//! A stub of AWS that returns scripted responses and records the requests, for behavior that emulators do not have.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -12,7 +12,6 @@ use serde::Serialize as _;
 use serde_json::Value;
 use sftpctl_aws::{Aws, ConnectOptions};
 
-/// One response.
 #[derive(Clone, Debug)]
 pub struct Reply {
     status: u16,
@@ -82,10 +81,10 @@ pub struct RecordedRequest {
 #[derive(Default)]
 struct Script {
     replies: BTreeMap<String, VecDeque<Reply>>,
-    asked: Vec<RecordedRequest>,
+    requests: Vec<RecordedRequest>,
 }
 
-/// The AWS that a test connects to.
+/// An HTTP server on loopback that a test connects to as AWS.
 pub struct Stub {
     endpoint: String,
     script: Arc<Mutex<Script>>,
@@ -115,7 +114,7 @@ impl Stub {
 
     /// The operations that were called, in order.
     pub fn operations(&self) -> Vec<String> {
-        self.script.lock().unwrap().asked.iter().map(|asked| asked.operation.clone()).collect()
+        self.script.lock().unwrap().requests.iter().map(|request| request.operation.clone()).collect()
     }
 
     /// How often an operation was called.
@@ -126,7 +125,7 @@ impl Stub {
     /// All requests for an operation.
     pub fn asked(&self, operation: &str) -> Vec<RecordedRequest> {
         let script = self.script.lock().unwrap();
-        script.asked.iter().filter(|asked| asked.operation == operation).cloned().collect()
+        script.requests.iter().filter(|request| request.operation == operation).cloned().collect()
     }
 
     pub async fn aws(&self, region: &str) -> Arc<Aws> {
@@ -151,7 +150,7 @@ async fn answer(script: Arc<Mutex<Script>>, request: Request<Body>) -> Response<
     let mut scope = header("authorization").split('/').skip(2);
     let (region, service) = (scope.next().unwrap_or_default(), scope.next().unwrap_or_default());
     let action = body.split('&').find_map(|pair| pair.strip_prefix("Action="));
-    // RPC v2, which CloudWatch speaks, has it in the path.
+    // RPC v2, the protocol of CloudWatch, has the operation in the path.
     let target = header("x-amz-target").rsplit_once('.').or(parts.uri.path().rsplit_once("/operation/"));
     let operation = match (target, action) {
         (Some((_, target)), _) => format!("{service}:{target}"),
@@ -164,7 +163,7 @@ async fn answer(script: Arc<Mutex<Script>>, request: Request<Body>) -> Response<
     };
     let owner = header("x-amz-expected-bucket-owner").to_owned();
     let mut script = script.lock().unwrap();
-    script.asked.push(RecordedRequest {
+    script.requests.push(RecordedRequest {
         operation: operation.clone(),
         region: region.to_owned(),
         owner,

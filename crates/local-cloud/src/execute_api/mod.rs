@@ -2,7 +2,7 @@
 //!
 //! In AWS's order: signature, stage and method as deployed, IAM, request parameters, mapping template, the function's
 //! resource policy, the function, the mapping of its answer. What it does not model (other authorizers than `AWS_IAM`,
-//! proxy integrations, models as validators, caches) is answered with an error that says so, never waved through.
+//! proxy integrations, models as validators, caches) is answered with an error that says so, never silently accepted.
 
 mod deployments;
 mod route;
@@ -38,7 +38,6 @@ pub(crate) struct Context<'a> {
     pub(crate) roles: &'a Roles,
 }
 
-/// An HTTP answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -66,7 +65,6 @@ pub(crate) fn host(host: &str) -> Option<(&str, &str)> {
     (!api.is_empty() && !api.contains('.') && !region.contains('.')).then_some((api, region))
 }
 
-/// Answers one request.
 pub(crate) async fn answer(context: &Context<'_>, api: &str, parts: &Parts, body: &[u8]) -> Answer {
     match run(context, api, parts, body).await {
         Ok(answer) | Err(answer) => answer,
@@ -197,13 +195,13 @@ fn inputs(api: &str, stage: &str, parts: &Parts, body: &[u8], found: &route::Fou
 /// always answered with 400.)
 fn parameters(method: &ApiMethod, inputs: &Inputs) -> Result<(), Answer> {
     for (name, _) in method.parameters.iter().filter(|(_, required)| **required) {
-        let there = match name.strip_prefix("method.request.").and_then(|name| name.split_once('.')) {
+        let present = match name.strip_prefix("method.request.").and_then(|name| name.split_once('.')) {
             Some(("querystring", name)) => inputs.query.contains_key(name),
             Some(("header", name)) => inputs.headers.keys().any(|have| have.eq_ignore_ascii_case(name)),
             Some(("path", name)) => inputs.path.contains_key(name),
             _ => return Err(Answer::internal(format!("the request parameter {name} is not modelled"))),
         };
-        if !there {
+        if !present {
             return Err(Answer::message(400, &format!("Missing required request parameters: [{name}]"), None));
         }
     }
@@ -227,6 +225,7 @@ fn mapped(integration: &ApiIntegration, inputs: &Inputs) -> Result<String, Answe
     Ok(payload)
 }
 
+/// Takes the function's ARN from
 /// `arn:aws:apigateway:{region}:lambda:path/2015-03-31/functions/{function ARN}/invocations`.
 fn function_arn(uri: &str) -> Option<&str> {
     uri.split_once(":lambda:path/2015-03-31/functions/")?.1.strip_suffix("/invocations")
@@ -357,7 +356,8 @@ mod tests {
                     "200",
                     None,
                     Some(
-                        "#set($a = $input.path('$'))#if($a.status)#set($context.responseOverride.status = $a.status)#end$input.json('$')",
+                        "#set($a = $input.path('$'))#if($a.status)\
+                         #set($context.responseOverride.status = $a.status)#end$input.json('$')",
                     ),
                 ),
                 response("500", Some("(\\n|.)+"), Some("{}")),

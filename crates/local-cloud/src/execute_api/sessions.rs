@@ -74,14 +74,13 @@ impl Sessions {
 pub(crate) enum NotAssumed {
     #[error("the role {0} does not exist")]
     NoRole(String),
-    /// Its trust policy does not admit the service for this server.
+    /// The role's trust policy does not admit the service for this server.
     #[error("{service} is not authorized to assume {role}: {reason}")]
     NotTrusted {
         /// `transfer.amazonaws.com`.
         service: &'static str,
-        /// The role.
         role: String,
-        /// Which statement, or that there is none.
+        /// The statement that denies it, or that no statement allows it.
         reason: String,
     },
     /// MiniStack refused, or a policy cannot be parsed.
@@ -113,10 +112,10 @@ pub(crate) async fn assume_for_server(
 /// # Errors
 /// See [`NotAssumed`].
 pub(crate) async fn trusts(aws: &Aws, account: &str, server_arn: &str, role_arn: &str) -> Result<(), NotAssumed> {
-    let not_there = || NotAssumed::NoRole(role_arn.to_owned());
+    let missing = || NotAssumed::NoRole(role_arn.to_owned());
     let role_name = role_arn.rsplit('/').next().unwrap_or(role_arn);
     let role = aws.iam().role(role_name).await.map_err(|error| NotAssumed::Failed(error.to_string()))?;
-    let role = role.filter(|role| role.arn == role_arn).ok_or_else(not_there)?;
+    let role = role.filter(|role| role.arn == role_arn).ok_or_else(missing)?;
     let failed = |error: &dyn std::fmt::Display| NotAssumed::Failed(format!("the trust policy of {role_arn}: {error}"));
     let trust = Policy::parse(&role.trust).map_err(|error| failed(&error))?.named("the trust policy");
     let caller = Caller::service(TRANSFER).map_err(|error| failed(&error))?;

@@ -55,11 +55,12 @@ struct Authorization<'a> {
     signature: &'a str,
 }
 
-/// The access key that a request says it was signed with.
+/// The access key that a request claims to be signed with.
 pub(crate) fn access_key(parts: &Parts) -> Result<String, Unverified> {
     authorization(parts).map(|authorization| authorization.access_key.to_owned())
 }
 
+/// Verifies the signature of a request.
 ///
 /// # Errors
 /// See [`Unverified`].
@@ -84,10 +85,10 @@ pub(crate) fn verify(
     if apart > SKEW {
         return Err(Unverified::Expired(time));
     }
-    // AWS insists on these being signed.
-    let must = |name: &str| authorization.signed_headers.contains(&name);
+    // AWS requires these headers to be signed.
+    let is_signed = |name: &str| authorization.signed_headers.contains(&name);
     let amazon = parts.headers.keys().filter(|name| name.as_str().starts_with("x-amz-"));
-    if !must("host") || amazon.into_iter().any(|name| !must(name.as_str())) {
+    if !is_signed("host") || amazon.into_iter().any(|name| !is_signed(name.as_str())) {
         return Err(Unverified::Mismatch);
     }
     let canonical = canonical(parts, &authorization.signed_headers, body).ok_or(Unverified::Mismatch)?;

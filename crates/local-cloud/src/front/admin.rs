@@ -1,4 +1,4 @@
-//! The front's own paths, `/_sftpctl/…`, which no bucket name can clash with.
+//! The front's own paths, `/_sftpctl/…`: a bucket name cannot begin with an underscore.
 
 use std::sync::PoisonError;
 
@@ -74,8 +74,8 @@ pub(super) async fn answer(front: &Front, parts: &Parts, path: &str, body: Body)
         }
         _ => plain(
             StatusCode::NOT_FOUND,
-            "unknown path; known are: GET status, calls, calls/log, settings, faults; POST calls/reset, settings, faults, \
-             faults/release; DELETE faults, faults/ID",
+            "unknown path; known are: GET status, calls, calls/log, settings, faults; \
+             POST calls/reset, settings, faults, faults/release; DELETE faults, faults/ID",
         ),
     }
 }

@@ -12,7 +12,7 @@ use super::{Execution, Front, caller, execute_api, transfer};
 /// How a service puts its errors on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Protocol {
-    /// XML in `ErrorResponse`: CloudFormation, IAM, STS and, by its own name rest-xml, Route 53.
+    /// XML in `ErrorResponse`: CloudFormation, IAM, STS, and Route 53 (whose protocol is rest-xml).
     Xml,
     /// S3's bare `Error`.
     S3,
@@ -28,7 +28,7 @@ pub(super) enum Protocol {
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Call {
-    /// The signing name; `unsigned` where there is no signature.
+    /// The signing name; `unsigned` if there is no signature.
     pub(super) service: String,
     /// The name in AWS's models, or the HTTP method if that is unknown.
     pub(super) operation: String,
@@ -37,7 +37,7 @@ pub(super) struct Call {
     /// The account of the resources.
     pub(super) account: String,
     pub(super) mutating: bool,
-    /// The object key of a call to S3, as it is in the URL.
+    /// The object key of a call to S3, as encoded in the URL.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) object: Option<String>,
     /// The role name of a call to IAM.
@@ -102,7 +102,7 @@ impl Call {
     }
 }
 
-/// Whether an operation changes anything, by its name: an operation not known to only read counts as mutating.
+/// Whether an operation changes anything, by its name: an operation counts as mutating unless it is known to be a read.
 fn mutates(service: &str, operation: &str) -> bool {
     const READS: [&str; 15] = [
         "BatchGet", "Describe", "Detect", "Estimate", "Filter", "GET", "Get", "HEAD", "Head", "List", "Query", "Scan",

@@ -47,7 +47,7 @@ pub(super) fn scope(headers: &HeaderMap, query: Option<&str>) -> Result<Scope, U
 
 fn parse(credential: &str, separator: &str) -> Option<Scope> {
     let parts: Vec<&str> = credential.split(separator).collect();
-    // An access key may hold a slash, the four parts after it may not.
+    // An access key may contain a slash; the four parts after it may not.
     let [key @ .., _date, region, service, "aws4_request"] = parts.as_slice() else {
         return None;
     };

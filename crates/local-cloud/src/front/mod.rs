@@ -1,4 +1,4 @@
-//! The local cloud's one HTTP endpoint.
+//! The HTTP endpoint of the local cloud.
 //!
 //! It answers AWS Transfer Family itself and streams nearly everything else to MiniStack unchanged;
 //! `docs/local-cloud.md` lists the exceptions.
@@ -51,7 +51,7 @@ use crate::function_key::{Execution, FunctionKey};
 use crate::place::Place;
 use crate::settings::{MinistackStatus, StartOptions};
 
-/// Everything a request may need.
+/// The state that all requests share.
 pub(super) struct Front {
     dir: PathBuf,
     port: u16,
@@ -181,7 +181,7 @@ async fn function_call(
         tracing::warn!(function = function.name, call = call.name(), refused.code, refused.message, "refused");
         return refusal::error(call, 400, refused.code, &refused.message);
     }
-    // MiniStack does not know the session: to it, this is a call of the account.
+    // MiniStack does not know the session, so the call is passed on as one of the account.
     let scope =
         Scope { access_key: function.account.clone(), region: call.region.clone(), service: call.service.clone() };
     parts.headers.remove("x-amz-security-token");
@@ -214,8 +214,8 @@ async fn execute_call(front: &Front, api: &str, region: &str, parts: &Parts, bod
     response
 }
 
-/// The account that owns an API. On AWS its ID is enough; here it is looked for in the signer's account, then in the
-/// accounts with a Transfer server in the region, whose log-ins are the only other calls.
+/// The account that owns an API. AWS needs only the ID; here the API is searched for in the signer's account, then in
+/// the accounts with a Transfer server in the region, whose log-ins are the only other calls.
 async fn api_account(front: &Front, api: &str, region: &str, parts: &Parts) -> String {
     let signer = match caller::scope(&parts.headers, parts.uri.query()) {
         Ok(scope) => front.upstream.account(&scope.access_key, region).await,
@@ -284,7 +284,7 @@ async fn transfer_call(front: &Front, operation: &str, scope: Result<Scope, Unsi
     response
 }
 
-/// A random UUID, which is what AWS puts there.
+/// A random UUID, as AWS uses.
 fn request_id() -> String {
     let digits = format!("{:032x}", fastrand::u128(..));
     format!("{}-{}-4{}-a{}-{}", &digits[..8], &digits[8..12], &digits[13..16], &digits[17..20], &digits[20..])

@@ -1,4 +1,4 @@
-//! What the Transfer API asks of the rest of the local cloud: log-ins, and log groups.
+//! Gives the Transfer API access to the rest of the local cloud: log-ins and log groups.
 
 use async_trait::async_trait;
 use serde_json::{Value, json};

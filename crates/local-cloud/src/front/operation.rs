@@ -1,6 +1,6 @@
-//! Names a call, `service.Operation`, from what is on the wire.
+//! Finds the name of a call, `service.Operation`, from its request.
 //!
-//! JSON protocols say the operation in a header, query protocols in the form; for REST services it is found by method
+//! JSON protocols name the operation in a header, query protocols in the form. For REST services it is found by method
 //! and path in `operations.json`, an extract of botocore's models (Apache-2.0) written by `scripts/transfer-model`.
 
 use std::collections::BTreeMap;
@@ -14,7 +14,7 @@ static ROUTES: LazyLock<BTreeMap<String, Vec<Route>>> = LazyLock::new(|| {
     let file: File = serde_json::from_str(include_str!("operations.json")).expect("operations.json is valid");
     let routes = |operations: BTreeMap<String, String>| {
         let mut routes: Vec<Route> = operations.iter().map(|(name, text)| Route::parse(name, text)).collect();
-        // The most specific first: the plain operation has only its path.
+        // The most specific route first.
         routes.sort_by_key(|route| std::cmp::Reverse((route.needs.len(), route.literals())));
         routes
     };
@@ -101,7 +101,7 @@ pub(super) fn bucket(request: &Parts) -> Option<String> {
     s3_segments(request).into_iter().next()
 }
 
-/// The object key of a request to S3, as it is in the URL.
+/// The object key of a request to S3, as encoded in the URL.
 pub(super) fn object(request: &Parts) -> Option<String> {
     let key = s3_segments(request).get(1..)?.join("/");
     (!key.is_empty()).then_some(key)
@@ -118,7 +118,7 @@ fn virtual_bucket(request: &Parts) -> Option<String> {
     let host = host.rsplit_once(':').map_or(host, |(host, _)| host);
     let (bucket, rest) = host.split_once('.')?;
     let address = host.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
-    // `s3.us-west-2.amazonaws.com` and its like name no bucket.
+    // Host names such as `s3.us-west-2.amazonaws.com` do not contain a bucket.
     (!address && bucket != "s3" && !bucket.starts_with("s3-") && !rest.is_empty()).then(|| bucket.to_owned())
 }
 

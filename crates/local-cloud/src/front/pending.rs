@@ -1,4 +1,4 @@
-//! Makes stacks and tables take as long as they do on AWS, by rewriting the one answer that shows their state.
+//! Lets stacks and tables take as long as on AWS, by rewriting the answer that shows their state.
 //!
 //! MiniStack itself finishes at once. Only the answers that callers poll are rewritten: `StackStatus` in
 //! DescribeStacks, `TableStatus` and `ReplicaStatus` in DescribeTable. With no delay set, nothing is rewritten.
@@ -68,7 +68,7 @@ impl Pending {
         prune(&mut lock(&self.tables), |until| *until)
     }
 
-    /// The last answer that showed a stack which is being deleted.
+    /// The last answer that included a stack which is being deleted, with its status changed to DELETE_IN_PROGRESS.
     pub(super) fn deleting(&self, place: &Place, stack: &str) -> Option<String> {
         let stacks = lock(&self.stacks);
         let stack = stacks.get(&key(place, stack_name(stack))).filter(|stack| stack.until > Instant::now())?;
@@ -132,7 +132,7 @@ fn prune<K, V>(map: &mut HashMap<K, V>, until: impl Fn(&V) -> Instant) -> bool {
     !map.is_empty()
 }
 
-/// The text between two marks.
+/// The text between `open` and `close`.
 pub(super) fn between<'a>(text: &'a str, open: &str, close: &str) -> Option<&'a str> {
     let (_, rest) = text.split_once(open)?;
     Some(rest.split_once(close)?.0)
@@ -147,7 +147,7 @@ fn rewrite_statuses(xml: &str, status: impl Fn(&str) -> Option<String>) -> Strin
     let mut name = None;
     while let Some((before, after)) = rest.split_once(open) {
         let Some((now, after)) = after.split_once(close) else { break };
-        // The name comes before the status, or, in another order, after it and before the next one's.
+        // The name precedes the status, or else it is between this status and the next.
         let ahead = after.split(open).next().unwrap_or_default();
         name = last_between(before).or_else(|| between(ahead, "<StackName>", "</StackName>")).or(name);
         let shown = name.and_then(&status).map(|text| if text.is_empty() { in_progress(now) } else { text });
@@ -198,7 +198,8 @@ mod tests {
         let there = Place { region: "us-east-1".to_owned(), ..place() };
         pending.table_began(&there, "t", Duration::from_secs(5));
         let answer = json!({ "Table": { "TableName": "t", "TableStatus": "ACTIVE", "Replicas": [
-            { "RegionName": "us-east-1", "ReplicaStatus": "ACTIVE" }, { "RegionName": "us-west-2", "ReplicaStatus": "ACTIVE" },
+            { "RegionName": "us-east-1", "ReplicaStatus": "ACTIVE" },
+            { "RegionName": "us-west-2", "ReplicaStatus": "ACTIVE" },
         ]}});
         let shown = pending.show_table(&place(), answer.clone());
         assert_eq!(shown["Table"]["TableStatus"], "UPDATING");

@@ -1,4 +1,4 @@
-//! Errors as each protocol puts them on the wire.
+//! Errors in the form of each protocol.
 
 use axum::body::Body;
 use hyper::header::{self, HeaderValue};
@@ -40,7 +40,7 @@ pub(super) fn error(call: &Call, status: u16, code: &str, message: &str) -> Resp
             let error = format!("<Error><Type>{side}</Type>{inner}</Error>");
             ("text/xml", format!("<ErrorResponse>{error}<RequestId>fault</RequestId></ErrorResponse>").into_bytes())
         }
-        // As DynamoDB says it; every SDK reads either case, and the code behind the `#`.
+        // DynamoDB's form. SDKs accept the message in either case, and read the code after the `#`.
         Protocol::Json if call.service == "dynamodb" => (
             "application/x-amz-json-1.0",
             json!({"__type": format!("com.amazon.coral.service#{code}"), "Message": message}).to_string().into_bytes(),

@@ -17,12 +17,11 @@ pub(super) struct RequestKey {
     token: String,
 }
 
-/// Earlier answers.
 #[derive(Default)]
 pub(super) struct Tokens(Mutex<HashMap<RequestKey, String>>);
 
 impl RequestKey {
-    /// `None` where there is no token.
+    /// `None` if the request has no token.
     pub(super) fn of(place: Place, operation: &str, form: &Form) -> Option<Self> {
         Some(Self {
             account: place.account,
@@ -40,7 +39,7 @@ impl Tokens {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
     }
 
-    /// Stores the answer. Errors are not to be stored, because such a request may be repeated.
+    /// Stores the answer. Callers must not store errors, because a failed request may be repeated.
     pub(super) fn keep(&self, key: RequestKey, answer: &str) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key, answer.to_owned());
     }

@@ -1,4 +1,4 @@
-//! The client for MiniStack: passes requests on unchanged, and makes the few calls of the front itself.
+//! The client for MiniStack: passes requests on unchanged, and sends the few calls of the front itself.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -16,7 +16,7 @@ use hyper_util::rt::TokioExecutor;
 use super::caller::{Scope, account_of};
 use crate::place::Place;
 
-/// MiniStack's account for callers whose access key names none.
+/// MiniStack's account for callers whose access key is not an account ID.
 const DEFAULT_ACCOUNT: &str = "000000000000";
 
 /// Headers that belong to one connection and not to the message: RFC 9110, section 7.6.1. `Expect` has been answered by
@@ -109,7 +109,7 @@ impl Upstream {
         Ok(groups.into_iter().any(|group| group["logGroupName"] == name))
     }
 
-    /// The answer of an operation of CloudFormation, on one stack or on all, or `None` where it is refused.
+    /// The answer of a CloudFormation operation on one stack or on all; `None` if it is refused.
     pub(super) async fn cloudformation(&self, place: &Place, action: &str, stack: Option<&str>) -> Option<String> {
         let mut form = format!("Action={action}&Version=2010-05-15");
         if let Some(stack) = stack {
@@ -120,7 +120,7 @@ impl Upstream {
         self.ask(&place.account, &place.region, "cloudformation", None, kind, &form).await.ok()
     }
 
-    /// Makes a call of the front's own. Returns the body, as an error if the call failed.
+    /// Sends one of the front's own calls. Returns the body, as an error if the call failed.
     async fn ask(
         &self,
         access_key: &str,

@@ -8,7 +8,6 @@ use axum::extract::connect_info::Connected;
 use axum::serve::{IncomingStream, Listener};
 use tokio::net::{TcpListener, TcpStream};
 
-/// The front's listener.
 pub(super) struct FrontListener(pub(super) TcpListener);
 
 impl Listener for FrontListener {
@@ -28,7 +27,7 @@ impl Listener for FrontListener {
     }
 }
 
-/// A request's connection.
+/// The connection of a request; `None` if its descriptor could not be duplicated.
 #[derive(Clone)]
 pub(super) struct Wire(Option<Arc<OwnedFd>>);
 
@@ -43,7 +42,7 @@ impl Wire {
     pub(super) fn cut(&self) {
         let copy = self.0.as_ref().and_then(|fd| fd.try_clone().ok());
         if let Some(Err(error)) = copy.map(|fd| std::net::TcpStream::from(fd).shutdown(std::net::Shutdown::Both)) {
-            tracing::debug!(%error, "the connection was closed already");
+            tracing::debug!(%error, "the connection was already closed");
         }
     }
 }

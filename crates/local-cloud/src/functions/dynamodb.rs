@@ -1,15 +1,15 @@
-//! Which actions on which resources a call of DynamoDB needs ("Actions, resources, and condition keys for Amazon
-//! DynamoDB" in the service authorization reference).
+//! The actions and resources that a call of DynamoDB must be allowed ("Actions, resources, and condition keys for
+//! Amazon DynamoDB" in the service authorization reference).
 
 use serde_json::Value;
 
-/// An action and the ARN it is on.
+/// An action, and the ARN of its resource.
 pub(super) type Need = (String, String);
 
 /// The needs of a call, or the reason why they are not modelled.
 pub(super) fn needs(operation: &str, body: &Value, region: &str, account: &str) -> Result<Vec<Need>, String> {
     let table = |name: &str| {
-        // A table may be named by its ARN.
+        // DynamoDB accepts a table's ARN as its name.
         if name.starts_with("arn:") {
             name.to_owned()
         } else {

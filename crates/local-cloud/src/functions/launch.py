@@ -1,6 +1,6 @@
 """Starts MiniStack with functions that call AWS as their execution role, as those of Lambda do.
 
-MiniStack runs a function with its account's own key, so that its calls look like any other. Here each function gets a
+MiniStack runs a function with its account's own key, so that its calls cannot be told from others. Here each function gets a
 session of its role: the token contains its identity, and the secret is derived from the token with a key that only the
 front has, too (`function_key.rs`). The front verifies the signature and evaluates the role's policies.
 """

@@ -28,7 +28,7 @@ pub(crate) const KEY_VARIABLE: &str = "SFTPCTL_FUNCTION_KEY";
 pub(crate) struct Refused {
     /// `AccessDeniedException`, …
     pub(crate) code: &'static str,
-    /// In AWS's words, where AWS says it.
+    /// In AWS's words where AWS documents them.
     pub(crate) message: String,
 }
 
@@ -103,7 +103,8 @@ pub(crate) async fn authorize(
             Decision::ExplicitDeny { .. } => "with an explicit deny in an identity-based policy".to_owned(),
         };
         return Err(Refused::denied(format!(
-            "User: arn:aws:sts::{}:assumed-role/{role}/{} is not authorized to perform: {action} on resource: {resource} {why}",
+            "User: arn:aws:sts::{}:assumed-role/{role}/{} is not authorized to perform: {action} on resource: \
+             {resource} {why}",
             execution.account, execution.name
         )));
     }

@@ -1,5 +1,4 @@
-//! A connection's stream that can be ended from outside: the SSH library's task keeps running after its future is
-//! dropped.
+//! A connection's stream that another task can end: the SSH library's task keeps running after its future is dropped.
 
 use std::io;
 use std::pin::Pin;
@@ -8,7 +7,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::oneshot;
 
-/// A stream that breaks as soon as its [`AbortOnDrop`] is dropped.
+/// A stream that fails as soon as its [`AbortOnDrop`] is dropped.
 pub(super) struct AbortableStream<S> {
     inner: S,
     ended: oneshot::Receiver<()>,
@@ -16,7 +15,7 @@ pub(super) struct AbortableStream<S> {
 }
 
 /// Ends its [`AbortableStream`] when dropped.
-pub(super) struct AbortOnDrop(#[expect(dead_code, reason = "what counts is when it is dropped")] oneshot::Sender<()>);
+pub(super) struct AbortOnDrop(#[expect(dead_code, reason = "it only has to be dropped")] oneshot::Sender<()>);
 
 impl<S> AbortableStream<S> {
     /// Wraps a stream. Returns it with the guard that ends it.

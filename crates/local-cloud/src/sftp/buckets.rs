@@ -23,7 +23,7 @@ impl Buckets {
         Self { aws, region: region.to_owned(), known: Mutex::default() }
     }
 
-    /// S3 of the bucket's region; `None` where there is no such bucket.
+    /// S3 in the bucket's region; `None` if the bucket does not exist.
     pub(super) async fn of(&self, bucket: &str) -> Result<Option<S3>, AwsError> {
         let mut known = self.known.lock().await;
         if let Some(s3) = known.get(bucket) {
@@ -40,7 +40,7 @@ impl Buckets {
     }
 }
 
-/// The handle that a session holds.
+/// The storage of one session.
 #[derive(Clone)]
 pub(super) struct S3Storage(pub(super) Arc<Buckets>);
 

@@ -29,7 +29,7 @@ struct Activity {
 }
 
 impl Clock {
-    /// A connection that begins now.
+    /// Starts the clock of a connection that begins now.
     pub(super) fn new(limits: Limits) -> Self {
         let begun = Instant::now();
         let activity = Mutex::new(Activity { last: begun, user: None });
@@ -45,7 +45,6 @@ impl Clock {
         self.activity().last = Instant::now();
     }
 
-    /// Records the log-in.
     pub(super) fn admit(&self, user: &str) {
         *self.activity() = Activity { last: Instant::now(), user: Some(user.to_owned()) };
         self.0.admitted.notify_one();

@@ -32,14 +32,14 @@ pub(super) struct Connection {
     server: String,
     peer: SocketAddr,
     methods: Methods,
-    /// The identity provider's answer for a user who offers keys, so that it is not asked for each key.
+    /// The identity provider's answer for a user who offers keys, cached because a client may offer many.
     offered: Option<(String, Result<Admission, String>)>,
-    /// The user who has proved a key. It proves nothing about another user whose password follows.
+    /// The user who has proved possession of a key. A password for another user may follow.
     key_of: Option<String>,
     admitted: Option<(String, Admission)>,
     /// Channels without an SFTP session.
     channels: HashMap<ChannelId, Channel<Msg>>,
-    /// Each session holds a clone until its stream ends.
+    /// Counts the open sessions: each has a clone until its stream ends.
     seats: Arc<()>,
     clock: Clock,
 }
@@ -51,7 +51,6 @@ pub(super) enum Methods {
     Password,
     /// Only keys.
     Key,
-    /// Either.
     Either,
     /// A key, then a password.
     Both,
@@ -120,7 +119,7 @@ impl Connection {
         Auth::Accept
     }
 
-    /// Asks the identity provider, and whether the role it names can be assumed.
+    /// Asks the identity provider, and checks that the role in its answer can be assumed.
     async fn ask(&self, username: &str, password: &str) -> Result<Admission, String> {
         // Transfer does not ask the identity provider about an invalid user name.
         if !is_user_name(username) {
@@ -137,7 +136,7 @@ impl Connection {
         Ok(admission)
     }
 
-    /// The identity provider's answer for a user who offers keys; asked once per connection and user.
+    /// The identity provider's answer for a user who offers keys, requested once for each user of a connection.
     async fn keys_of(&mut self, username: &str) -> Result<Admission, String> {
         match &self.offered {
             Some((name, result)) if name == username => result.clone(),

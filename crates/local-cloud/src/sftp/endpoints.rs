@@ -1,4 +1,4 @@
-//! The ports of Transfer servers: a server that is ONLINE listens, any other does not.
+//! The ports of Transfer servers. Only a server that is ONLINE listens.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
@@ -34,7 +34,7 @@ pub(super) struct Shared {
     pub(super) store: Arc<Store>,
     pub(super) keys: Arc<KeyFolder>,
     pub(super) cloud: Arc<Cloud>,
-    /// For measurements: files in memory, for every customer.
+    /// Files in memory, shared by all customers; for measurements only.
     pub(super) memory: Option<Memory>,
     limits: Limits,
 }
@@ -46,13 +46,13 @@ pub(crate) struct Endpoints {
 }
 
 struct Inner {
-    /// Ports by server id, kept so that a server has the same one after a restart.
+    /// Ports by server ID, stored so that a server has the same port after a restart.
     ports: BTreeMap<String, u16>,
     running: HashMap<String, (u16, AbortHandle)>,
 }
 
 impl Endpoints {
-    /// Without endpoints at first; [`Self::reconcile`] opens them.
+    /// Has no open endpoints until [`Self::reconcile`] is called.
     pub(crate) fn new(
         dir: &Path,
         store: Arc<Store>,
@@ -115,9 +115,9 @@ impl Endpoints {
     }
 
     async fn listen(&self, place: &Place, id: &str, port: Option<u16>) -> std::io::Result<(u16, AbortHandle)> {
-        let wished = TcpListener::bind(("127.0.0.1", port.unwrap_or(0))).await;
+        let preferred = TcpListener::bind(("127.0.0.1", port.unwrap_or(0))).await;
         // Another program may have the port by now.
-        let listener = match wished {
+        let listener = match preferred {
             Ok(listener) => listener,
             Err(_) => TcpListener::bind(("127.0.0.1", 0)).await?,
         };
@@ -217,7 +217,7 @@ fn configuration(shared: &Shared, id: &str, server: &Server) -> Result<russh::se
         max_auth_attempts: MAX_ATTEMPTS,
         auth_rejection_time: Duration::from_millis(100),
         auth_rejection_time_initial: Some(Duration::ZERO),
-        // Only for writes that the client does not receive: otherwise keep-alives decide.
+        // Only for writes that the client does not receive; otherwise the keep-alives decide.
         inactivity_timeout: Some(unresponsive),
         // `MAX_KEEPALIVES` intervals, and one more for the last answer.
         keepalive_interval: Some(unresponsive / (MAX_KEEPALIVES + 1)),

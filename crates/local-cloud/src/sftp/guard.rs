@@ -1,5 +1,5 @@
-//! Ends a session whose client sends an oversized packet, after which packet boundaries are lost. Also reports the
-//! session's presence and activity to the connection.
+//! Ends a session whose client sends an oversized packet, after which packet boundaries are lost. Also counts the
+//! session and its activity for the connection.
 
 use std::io;
 use std::pin::Pin;
@@ -27,12 +27,12 @@ pub(super) struct Guard<S> {
 }
 
 impl<S> Guard<S> {
-    /// Wraps the stream of a session, which holds `seat` as long as the stream exists.
+    /// Wraps the stream of a session. `seat` is dropped with the stream.
     pub(super) fn new(inner: S, clock: Clock, seat: Arc<()>) -> Self {
         Self { inner, head: [0; 4], have: 0, left: 0, ended: false, clock, _seat: seat }
     }
 
-    /// Follows the packets; false once one is too large.
+    /// Tracks the packet boundaries; `false` if a packet is too large.
     fn follow(&mut self, mut bytes: &[u8]) -> bool {
         while let Some((&byte, rest)) = bytes.split_first() {
             if self.left > 0 {

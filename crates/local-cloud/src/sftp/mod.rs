@@ -1,8 +1,9 @@
-//! The SFTP endpoints: behind every Transfer server that is ONLINE a port of 127.0.0.1 speaks SSH.
+//! The SFTP endpoints: every Transfer server that is ONLINE has a port of 127.0.0.1 that speaks SSH.
 //!
-//! [`endpoints`] keeps ports and servers together, [`connection`] is one client's SSH connection (log-in and channels),
-//! [`session`] the SFTP protocol on a channel. Below: [`paths`] says which object a path is, [`rights`] whether the
-//! customer may, [`reader`] and [`writer`] stream, [`storage`] is where to: [`buckets`], S3 in every region.
+//! [`endpoints`] opens and closes the ports, [`connection`] is one client's SSH connection (log-in and channels), and
+//! [`session`] is the SFTP protocol on a channel. A session uses [`paths`] to resolve a path to an object, [`rights`]
+//! to authorize the operation, and [`reader`] and [`writer`] to stream from and to [`storage`], which is S3 in every
+//! region ([`buckets`]).
 
 mod abortable_stream;
 mod algorithms;

@@ -1,4 +1,4 @@
-//! Resolves a client's path to a bucket and a key, before anything is authorised.
+//! Resolves a client's path to a bucket and a key, before the operation is authorized.
 
 use crate::login::View;
 
@@ -15,7 +15,7 @@ pub(super) enum Place {
         /// The key, without slashes at its ends.
         key: String,
     },
-    /// No entry.
+    /// In no entry of a logical home.
     Nowhere,
 }
 
@@ -66,7 +66,7 @@ fn logical(entries: &[(String, String)], path: &str) -> Place {
         let rest = path.strip_prefix(entry)?;
         (rest.is_empty() || rest.starts_with('/')).then(|| rest.to_owned())
     };
-    // The longest entry that the path is in.
+    // The longest matching entry wins.
     let best = entries
         .iter()
         .filter_map(|(entry, to)| Some((entry, below(entry)?, to)))

@@ -1,4 +1,4 @@
-//! A download: reads an object chunk by chunk, and fetches the next chunk while one is read.
+//! A download: reads an object chunk by chunk, and fetches the next chunk while the client reads one.
 //!
 //! The first chunk is requested by itself, which suffices for a small file. The rest is streamed from one answer as
 //! long as the client reads sequentially. (With an emulator that reads the whole object for each range, a gigabyte
@@ -18,7 +18,7 @@ const CHUNK: u64 = 4 << 20;
 type Fetched = Result<Option<Bytes>, StorageError>;
 type Fetch = JoinHandle<(Option<Stream>, Fetched)>;
 
-/// An answer that is still being read, and the bytes of it that belong to the next chunk.
+/// An answer that is still being read, and those of its bytes that belong to the next chunk.
 struct Stream {
     source: Box<dyn Source>,
     rest: Bytes,
@@ -32,7 +32,7 @@ pub(super) struct Reader {
     /// Chunks by their offset; two at most.
     chunks: VecDeque<(u64, Bytes)>,
     next: Option<(u64, Fetch)>,
-    /// Where `next` left off.
+    /// The stream that `next` continues.
     stream: Option<Stream>,
 }
 
@@ -121,7 +121,7 @@ async fn onward(
     let Some(mut stream) = stream else { return (None, Ok(None)) };
     match stream.take(usize::try_from(CHUNK.min(size.saturating_sub(start))).unwrap_or(usize::MAX)).await {
         Ok(bytes) => (Some(stream), Ok(Some(bytes))),
-        // The connection is closed if the client paused for minutes.
+        // S3 closes the connection if the client pauses for minutes.
         Err(_) => (None, whole(storage, (bucket, key), start, size).await),
     }
 }

@@ -1,5 +1,5 @@
-//! The SFTP protocol (version 3, draft-ietf-secsh-filexfer-02) on S3, as the user guide's "Transferring files over a server
-//! endpoint using a client" has it: no links, no append, no renaming of folders, no attributes.
+//! The SFTP protocol (version 3, draft-ietf-secsh-filexfer-02) on S3, with the limits of the user guide's "Transferring
+//! files over a server endpoint using a client": no links, no append, no renaming of folders, no attributes.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -26,7 +26,6 @@ const MAX_HANDLES: usize = 256;
 /// Maximum length of a read or write, as in OpenSSH.
 const MAX_DATA: u64 = 261_120;
 
-/// One SFTP session.
 pub(super) struct Session {
     storage: Arc<dyn Storage>,
     rights: Option<Rights>,
@@ -43,7 +42,7 @@ enum Open {
     Folder(Folder),
 }
 
-/// The existing object of a file opened for writing without TRUNC. It is kept as long as nothing is written.
+/// The existing object of a file opened for writing without TRUNC. It stays until bytes are written.
 #[derive(Clone, Copy)]
 struct Over {
     size: u64,
@@ -75,7 +74,7 @@ enum Found {
 }
 
 impl Session {
-    /// A session with the folders of `view`. Without rights everything is allowed, which is for measurements only.
+    /// A session with the folders of `view`. `None` as rights allows everything, which is for measurements only.
     pub(super) fn new(storage: Arc<dyn Storage>, rights: Option<Rights>, view: View, quiet_setstat: bool) -> Self {
         Self { storage, rights, view, quiet_setstat, handles: HashMap::new(), count: 0 }
     }
@@ -111,7 +110,7 @@ impl Session {
         }
     }
 
-    /// Finds what a key refers to: an object, or a folder, which exists if something is in it or if it is the home.
+    /// Finds the object or folder of a key. A folder exists if it is not empty or if it is the home.
     async fn find(&mut self, bucket: &str, key: &str) -> Result<Found, StatusReply> {
         let prefix = if key.is_empty() { String::new() } else { format!("{key}/") };
         if key.is_empty() {
@@ -390,12 +389,12 @@ impl Handler for Session {
         let names = |names: Vec<String>| names.into_iter().map(|name| File::new(name, folder_attributes())).collect();
         let folder = match paths::place(&self.view, &self.path(&path)?) {
             Place::Nowhere => return Err(StatusCode::NoSuchFile.into()),
-            Place::Virtual(inside) => {
-                Folder { bucket: String::new(), prefix: String::new(), ready: names(inside), next: Some(None) }
+            Place::Virtual(entries) => {
+                Folder { bucket: String::new(), prefix: String::new(), ready: names(entries), next: Some(None) }
             }
             Place::Buckets => {
                 self.may_list_buckets().await?;
-                // Customers do not get here: sftpctl's roles do not allow listing buckets.
+                // Not reached by customers: sftpctl's roles do not allow listing buckets.
                 return Err(StatusCode::OpUnsupported.with_message("the local cloud does not list buckets over SFTP"));
             }
             Place::Key { bucket, key } => match self.find(&bucket, &key).await? {

@@ -19,7 +19,6 @@ impl From<sftpctl_aws::AwsError> for StorageError {
     }
 }
 
-/// Objects in buckets.
 #[async_trait]
 pub(crate) trait Storage: Send + Sync {
     /// Size and time of an object; `None` if it does not exist.
@@ -28,9 +27,9 @@ pub(crate) trait Storage: Send + Sync {
     async fn page(&self, bucket: &str, prefix: &str, max: i32, from: Option<&str>) -> Result<ObjectPage, StorageError>;
     /// Some bytes of an object; `None` if it does not exist.
     async fn range(&self, bucket: &str, key: &str, start: u64, length: u64) -> Result<Option<Bytes>, StorageError>;
-    /// An object from `start` to its end, as it comes; `None` where it is gone.
+    /// Streams an object from `start` to its end; `None` if it does not exist.
     async fn open(&self, bucket: &str, key: &str, start: u64) -> Result<Option<Box<dyn Source>>, StorageError>;
-    /// Begins an object, which exists once it is finished.
+    /// Begins an upload. The object exists once the upload is finished.
     fn create(&self, bucket: &str, key: &str) -> Box<dyn Sink>;
     async fn copy(&self, from: (&str, &str), to: (&str, &str)) -> Result<(), StorageError>;
     async fn delete(&self, bucket: &str, key: &str) -> Result<(), StorageError>;
@@ -56,7 +55,6 @@ pub(crate) trait Sink: Send {
 
 type Objects = BTreeMap<(String, String), Vec<Bytes>>;
 
-/// Objects in memory.
 #[derive(Clone, Default)]
 pub(crate) struct Memory(Arc<Mutex<Objects>>);
 

@@ -12,10 +12,10 @@ const PART: usize = 5 << 20;
 /// Maximum bytes buffered ahead of their turn; clients send a window of writes, nearly always in order.
 const AHEAD: usize = 4 << 20;
 
-/// Why bytes were not taken.
+/// Why bytes were not accepted.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum WriteError {
-    /// Not in sequence: S3 cannot change what has been written.
+    /// Out of sequence: S3 cannot change an object that has been written.
     #[error("objects in S3 are written from their beginning to their end")]
     NotInOrder,
     #[error(transparent)]
@@ -84,7 +84,7 @@ impl Writer {
     async fn append(&mut self, data: &[u8]) -> Result<(), WriteError> {
         self.buffer.extend_from_slice(data);
         self.written += data.len() as u64;
-        // Parts grow with the object, since there can be ten thousand of them.
+        // Parts grow with the object, because S3 accepts at most 10,000.
         let part = PART * (1 + self.parts / 1000);
         if self.buffer.len() >= part {
             let bytes = self.buffer.split().freeze();
@@ -118,7 +118,7 @@ impl Writer {
     /// Creates the object.
     ///
     /// # Errors
-    /// See [`WriteError`]; there is no object then.
+    /// See [`WriteError`]; the object was not created.
     pub(super) async fn finish(mut self) -> Result<(), WriteError> {
         let sink = self.idle().await?;
         if !self.ahead.is_empty() {
@@ -131,7 +131,7 @@ impl Writer {
 }
 
 impl Writer {
-    /// Aborts the upload and accepts nothing more.
+    /// Aborts the upload; later writes fail.
     fn give_up(&mut self) {
         self.ahead.clear();
         self.buffer.clear();

@@ -1,11 +1,10 @@
-//! Errors as AWS Transfer Family puts them on the wire.
+//! Errors in the form of AWS Transfer Family's API.
 
 use serde_json::{Map, Value, json};
 
-/// One refusal: the error's shape name, and the members of that shape.
+/// An error of the API: the name of its shape in the model, and its members.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ApiError {
-    /// HTTP status.
     pub(crate) status: u16,
     /// The shape's name, which SDKs turn into an exception.
     pub(crate) code: &'static str,
@@ -41,7 +40,7 @@ impl ApiError {
         error
     }
 
-    /// `ConflictException`: the server's state does not allow it now.
+    /// `ConflictException`: the server's state does not allow the operation.
     pub(crate) fn conflict(message: impl Into<String>) -> Self {
         Self::new(400, "ConflictException", message)
     }
@@ -51,12 +50,12 @@ impl ApiError {
         Self::new(400, "InvalidNextTokenException", "The NextToken parameter that was passed is invalid")
     }
 
-    /// `InternalServiceError`: the local cloud itself failed, for example at writing its file.
+    /// `InternalServiceError`: the local cloud itself failed, for example to write its file.
     pub(crate) fn internal(message: impl Into<String>) -> Self {
         Self::new(500, "InternalServiceError", message)
     }
 
-    /// The refusals that come before any operation, the same for every AWS JSON service.
+    /// An error that precedes the operation and is the same for every AWS service with a JSON protocol.
     pub(crate) fn protocol(status: u16, code: &'static str, message: impl Into<String>) -> Self {
         let mut error = Self::new(status, code, message);
         // The common errors, unlike Transfer's own, spell this member in lower case.
@@ -66,7 +65,7 @@ impl ApiError {
         error
     }
 
-    /// The body that goes on the wire.
+    /// The body of the response.
     pub(crate) fn body(&self) -> Value {
         let mut body = self.members.clone();
         body.insert("__type".to_owned(), json!(self.code));

@@ -1,4 +1,4 @@
-//! Host keys. Private halves are in files of their own, readable to their owner only, and never in an answer.
+//! Host keys. Private keys are in files that only their owner can read, and never in an answer.
 
 use std::path::{Path, PathBuf};
 
@@ -14,7 +14,7 @@ use crate::place::arn;
 /// Maximum number of keys per server, from the service's quotas.
 const MAX_KEYS: usize = 10;
 
-/// The public part of a server's key.
+/// The public part of a host key.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct HostKey {
@@ -29,12 +29,12 @@ pub(crate) struct HostKey {
     pub(crate) imported: i64,
 }
 
-/// The folder of private keys.
+/// The folder of private host keys.
 #[derive(Debug)]
 pub(crate) struct KeyFolder(PathBuf);
 
 impl KeyFolder {
-    /// Keys below `dir`.
+    /// The folder `host-keys` in `dir`.
     pub(crate) fn new(dir: &Path) -> Self {
         Self(dir.join("host-keys"))
     }
@@ -92,7 +92,7 @@ impl KeyFolder {
     }
 }
 
-/// The keys of a new server: the given one, or one of each kind that is fast to generate.
+/// The keys of a new server: the given key, or one key of each kind that is fast to generate.
 pub(super) fn first(context: &Context<'_>, server: &str, given: Option<&str>) -> Result<Vec<HostKey>, ApiError> {
     let privates = match given {
         Some(text) => vec![parse(text)?],
@@ -117,7 +117,7 @@ fn keep(context: &Context<'_>, server: &str, private: &PrivateKey, description: 
     })
 }
 
-/// A private key in one of the forms of `ssh-keygen`, without a passphrase.
+/// Parses a private key without a passphrase, in one of the formats of `ssh-keygen`.
 fn parse(text: &str) -> Result<PrivateKey, ApiError> {
     let unusable = || {
         ApiError::invalid(
@@ -129,7 +129,6 @@ fn parse(text: &str) -> Result<PrivateKey, ApiError> {
     if supported { Ok(key) } else { Err(unusable()) }
 }
 
-/// ImportHostKey.
 pub(super) fn import(context: &Context<'_>, input: &Map<String, Value>) -> Result<Value, ApiError> {
     let server = text(input, "ServerId");
     let private = parse(text(input, "HostKeyBody"))?;
@@ -151,7 +150,6 @@ pub(super) fn import(context: &Context<'_>, input: &Map<String, Value>) -> Resul
     Ok(json!({ "ServerId": server, "HostKeyId": id }))
 }
 
-/// ListHostKeys.
 pub(super) fn list(context: &Context<'_>, input: &Map<String, Value>) -> Result<Value, ApiError> {
     let server = text(input, "ServerId");
     let mut keys = context.store.get(&context.place, server)?.host_keys;
@@ -166,7 +164,6 @@ pub(super) fn list(context: &Context<'_>, input: &Map<String, Value>) -> Result<
     Ok(answer)
 }
 
-/// DescribeHostKey.
 pub(super) fn describe(context: &Context<'_>, input: &Map<String, Value>) -> Result<Value, ApiError> {
     let (server, id) = (text(input, "ServerId"), text(input, "HostKeyId"));
     let keys = context.store.get(&context.place, server)?.host_keys;
@@ -178,7 +175,6 @@ pub(super) fn describe(context: &Context<'_>, input: &Map<String, Value>) -> Res
     Ok(json!({ "HostKey": answer }))
 }
 
-/// UpdateHostKey.
 pub(super) fn update(context: &Context<'_>, input: &Map<String, Value>) -> Result<Value, ApiError> {
     let (server, id) = (text(input, "ServerId"), text(input, "HostKeyId"));
     context.store.update(&context.place, server, |server| {
@@ -190,7 +186,6 @@ pub(super) fn update(context: &Context<'_>, input: &Map<String, Value>) -> Resul
     Ok(json!({ "ServerId": server, "HostKeyId": id }))
 }
 
-/// DeleteHostKey.
 pub(super) fn delete(context: &Context<'_>, input: &Map<String, Value>) -> Result<(), ApiError> {
     let (server, id) = (text(input, "ServerId"), text(input, "HostKeyId"));
     context.store.update(&context.place, server, |server| {

@@ -1,11 +1,10 @@
-//! TestIdentityProvider: the log-in chain, asked without a client.
+//! TestIdentityProvider: runs the log-in chain without an SFTP client.
 
 use serde_json::{Map, Value};
 
 use super::error::ApiError;
 use super::{Context, User, text};
 
-/// TestIdentityProvider.
 pub(super) async fn test(context: &Context<'_>, input: &Map<String, Value>) -> Result<Value, ApiError> {
     let id = text(input, "ServerId");
     let server = context.store.get(&context.place, id)?;

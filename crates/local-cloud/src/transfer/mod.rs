@@ -1,7 +1,7 @@
-//! AWS Transfer Family's control plane, as the local cloud answers it.
+//! The control plane of AWS Transfer Family.
 //!
-//! Each operation is one function, which gets input that [`model`] has checked, and one arm in [`answer`]. This module
-//! knows a server's settings and state only; its SFTP endpoint is in the module `sftp`.
+//! Each operation is a function, whose input [`model`] has checked, and an arm in [`answer`]. This module has the
+//! settings and the state of servers only; their SFTP endpoints are in the module `sftp`.
 
 mod error;
 mod host_key;
@@ -26,10 +26,10 @@ pub(crate) use policies::{SecurityPolicy, security_policy};
 pub(crate) use rules::is_user_name;
 pub(crate) use store::{Server, State, Store};
 
-/// What the header `X-Amz-Target` of a Transfer call starts with.
+/// Prefix of the header `X-Amz-Target` in calls of Transfer Family.
 pub(crate) const TARGET_PREFIX: &str = "TransferService.";
 
-/// What operations ask of the rest of the local cloud, which knows of this room and not the other way round.
+/// The services of the local cloud that operations need. A trait, so that this module does not depend on the front.
 #[async_trait]
 pub(crate) trait Neighbors: Sync {
     /// Asks a server's identity provider, and answers as `TestIdentityProvider` does.
@@ -39,11 +39,11 @@ pub(crate) trait Neighbors: Sync {
     async fn log_group_exists(&self, place: &Place, name: &str) -> Result<bool, String>;
 }
 
-/// Who logs in at a `TestIdentityProvider`.
+/// The log-in attempt in a call of `TestIdentityProvider`.
 pub(crate) struct User<'a> {
     pub(crate) name: &'a str,
     pub(crate) password: &'a str,
-    /// `SFTP`.
+    /// For example `SFTP`.
     pub(crate) protocol: &'a str,
     pub(crate) source_ip: &'a str,
 }
@@ -53,7 +53,7 @@ pub(crate) struct Context<'a> {
     /// The account and region of the call.
     pub(crate) place: Place,
     pub(crate) store: &'a Store,
-    /// Their private host keys.
+    /// The private host keys of the servers.
     pub(crate) keys: &'a KeyFolder,
     /// The rest of the local cloud.
     pub(crate) neighbors: &'a dyn Neighbors,
@@ -61,7 +61,7 @@ pub(crate) struct Context<'a> {
     pub(crate) start_time: Duration,
 }
 
-/// Answers one call; `None` is an answer without a body, as AWS gives for operations without output.
+/// Answers a call; `None` is an answer without a body, as for AWS's operations without output.
 pub(crate) async fn answer(context: &Context<'_>, operation: &str, body: &[u8]) -> Result<Option<Value>, ApiError> {
     if !OPERATIONS.contains(&operation) {
         let what = format!(
@@ -94,7 +94,7 @@ pub(crate) async fn answer(context: &Context<'_>, operation: &str, body: &[u8]) 
     }
 }
 
-/// Every operation that [`answer`] has an arm for.
+/// The operations that [`answer`] has an arm for.
 const OPERATIONS: [&str; 18] = [
     "CreateServer",
     "DeleteHostKey",
@@ -116,7 +116,7 @@ const OPERATIONS: [&str; 18] = [
     "UpdateServer",
 ];
 
-/// A text member; "" when it is not set. The model has checked that required ones are.
+/// A string member; "" if it is not set. The model has checked that required members are set.
 fn text<'a>(input: &'a Map<String, Value>, name: &str) -> &'a str {
     input.get(name).and_then(Value::as_str).unwrap_or_default()
 }

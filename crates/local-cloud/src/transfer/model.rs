@@ -1,8 +1,9 @@
 //! Checks a request against AWS's own service model.
 //!
-//! `model.json` is an extract of botocore's model (Apache-2.0), written by `scripts/transfer-model`. Nothing here knows
-//! an operation: a new one is an entry there. Words and order of the complaints are those of AWS's service framework;
-//! their code is `InvalidRequestException`, the one for malformed requests that every operation of the model lists.
+//! `model.json` is an extract of botocore's model (Apache-2.0), written by `scripts/transfer-model`. This module does
+//! not depend on particular operations: a new operation is an entry in that file. The wording and order of validation
+//! errors are those of AWS's service framework. Their code is `InvalidRequestException`, which every operation of the
+//! model lists for malformed requests.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -68,11 +69,11 @@ enum Kind {
     Timestamp,
 }
 
-/// The request's body as an object, if it fits the model of `operation`.
+/// Parses the body of a request and checks it against the model of `operation`.
 ///
 /// # Errors
-/// `SerializationException` for what is not JSON or has a wrong type, `InvalidRequestException` for every violated
-/// constraint, all of them in one message.
+/// `SerializationException` if the body is not JSON or a value has the wrong type, `InvalidRequestException` with all
+/// violated constraints in one message.
 pub(crate) fn parse(operation: &str, body: &[u8]) -> Result<Map<String, Value>, ApiError> {
     let body = if body.is_empty() { b"{}" } else { body };
     let value: Value = serde_json::from_slice(body)
@@ -92,7 +93,7 @@ pub(crate) fn parse(operation: &str, body: &[u8]) -> Result<Map<String, Value>, 
     }
 }
 
-/// An explicit null says the same as a missing member.
+/// Removes explicit nulls, which are equivalent to missing members.
 fn without_nulls(map: Map<String, Value>) -> Map<String, Value> {
     map.into_iter()
         .filter(|(_, value)| !value.is_null())
@@ -189,13 +190,13 @@ impl Check {
     }
 }
 
-/// A pattern of the model, which matches whole values. The model's are Java's; of its classes only this one has no
-/// counterpart here.
+/// Compiles a pattern of the model, which must match the whole value. The patterns are Java's; of the character classes
+/// in the model, only `\p{Print}` is not supported by the crate `regex-lite`.
 fn whole(pattern: &str) -> Result<Regex, regex_lite::Error> {
     Regex::new(&format!(r"\A(?:{})\z", pattern.replace(r"\p{Print}", r"\x20-\x7e")))
 }
 
-/// The framework names members with a small first letter: `identityProviderDetails.url`.
+/// AWS's service framework writes member names with a lower-case first letter: `identityProviderDetails.url`.
 fn join(path: &str, member: &str) -> String {
     let mut letters = member.chars();
     let member: String = letters.next().map(|first| first.to_ascii_lowercase()).into_iter().chain(letters).collect();
@@ -232,7 +233,8 @@ mod tests {
             (
                 "ListServers",
                 r#"{"MaxResults":1001}"#,
-                "Value '1001' at 'maxResults' failed to satisfy constraint: Member must have value less than or equal to 1000",
+                "Value '1001' at 'maxResults' failed to satisfy constraint: \
+                 Member must have value less than or equal to 1000",
             ),
             (
                 "CreateServer",

@@ -1,5 +1,5 @@
-//! The security policies a server can have, and what each allows, from the user guide's "Security policies for AWS
-//! Transfer Family servers".
+//! The security policies of servers and their algorithms, from the user guide's "Security policies for AWS Transfer
+//! Family servers".
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -35,18 +35,14 @@ struct Policy {
     tls_ciphers: Vec<String>,
 }
 
-/// The algorithms of a policy.
+/// The SSH algorithms of a policy: key exchanges, ciphers and message authentication codes.
 #[derive(Debug, Clone)]
 pub(crate) struct SecurityPolicy {
-    /// Key exchanges.
     pub(crate) kexs: Vec<String>,
-    /// Ciphers.
     pub(crate) ciphers: Vec<String>,
-    /// Message authentication codes.
     pub(crate) macs: Vec<String>,
 }
 
-/// A policy by its name.
 pub(crate) fn security_policy(name: &str) -> Option<SecurityPolicy> {
     POLICIES.get(name).map(|policy| SecurityPolicy {
         kexs: policy.ssh_kexs.clone(),
@@ -64,7 +60,6 @@ pub(super) fn check(name: &str) -> Result<(), ApiError> {
     }
 }
 
-/// ListSecurityPolicies.
 pub(super) fn list(input: &Map<String, Value>) -> Result<Value, ApiError> {
     let (names, next) = page(input, POLICIES.keys().map(|name| (name.clone(), name)))?;
     let mut answer = json!({ "SecurityPolicyNames": names });
@@ -74,7 +69,6 @@ pub(super) fn list(input: &Map<String, Value>) -> Result<Value, ApiError> {
     Ok(answer)
 }
 
-/// DescribeSecurityPolicy.
 pub(super) fn describe(input: &Map<String, Value>) -> Result<Value, ApiError> {
     let name = text(input, "SecurityPolicyName");
     let policy = POLICIES.get(name).ok_or_else(|| ApiError::unknown("SecurityPolicy", name))?;

@@ -1,4 +1,4 @@
-//! AWS's rules for servers beyond the model: between members, and with other resources of the account.
+//! AWS's rules for servers that are not in the model: between members, and with other resources of the account.
 
 use serde_json::{Map, Value};
 
@@ -6,7 +6,7 @@ use super::error::ApiError;
 use super::store::{Server, State};
 use super::{Context, policies, text};
 
-/// Whether it has the form of the API's `UserName`: `^[\w][\w@.-]{2,99}$`.
+/// Whether a name has the form of the API's `UserName`: `^[\w][\w@.-]{2,99}$`.
 pub(crate) fn is_user_name(name: &str) -> bool {
     let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
     (3..=100).contains(&name.len()) && name.starts_with(word) && name.chars().all(|c| word(c) || "@.-".contains(c))
@@ -21,7 +21,7 @@ pub(super) fn create(input: &Map<String, Value>) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// Whether the server's state lets it be updated now.
+/// Checks that the server's state allows the update.
 pub(super) fn may_update(server: &Server, input: &Map<String, Value>) -> Result<(), ApiError> {
     let state = server.state();
     if matches!(state, State::Starting | State::Stopping) {
@@ -105,7 +105,7 @@ fn protocols(settings: &Map<String, Value>) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// Structured logs go to a log group of the same region and account that exists.
+/// Checks that the destinations of structured logs are existing log groups of the same region and account.
 pub(super) async fn log_groups(context: &Context<'_>, settings: &Map<String, Value>) -> Result<(), ApiError> {
     let destinations = settings.get("StructuredLogDestinations").and_then(Value::as_array);
     for destination in destinations.into_iter().flatten().filter_map(Value::as_str) {

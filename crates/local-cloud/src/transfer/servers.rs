@@ -1,4 +1,4 @@
-//! Servers: create, describe, list, update, start, stop, delete.
+//! The operations on servers: create, describe, list, update, start, stop, delete.
 //!
 //! Defaults and answers follow the Transfer Family API reference, `CreateServer` and `DescribedServer`.
 
@@ -10,7 +10,7 @@ use super::store::{Server, State};
 use super::{Context, page, rules, tags, text};
 use crate::place::arn;
 
-/// CreateServer. There is no client token: two calls make two servers, as on AWS.
+/// CreateServer has no client token: two calls create two servers, as on AWS.
 pub(super) async fn create(context: &Context<'_>, mut input: Map<String, Value>) -> Result<Value, ApiError> {
     let tags = tags::parse(input.remove("Tags").as_ref())?;
     tags::check(&tags)?;
@@ -27,7 +27,6 @@ pub(super) async fn create(context: &Context<'_>, mut input: Map<String, Value>)
     Ok(json!({ "ServerId": id }))
 }
 
-/// Adds AWS's defaults.
 fn with_defaults(mut settings: Map<String, Value>) -> Map<String, Value> {
     for (name, value) in [
         ("Domain", json!("S3")),
@@ -53,7 +52,7 @@ fn with_defaults(mut settings: Map<String, Value>) -> Map<String, Value> {
     settings
 }
 
-/// Sets the members of a structure; those that it has stay unless `replace`.
+/// Sets members of a structure. Existing members are kept unless `replace` is set.
 fn merge(settings: &mut Map<String, Value>, name: &str, members: &Value, replace: bool) {
     let structure = settings.entry(name).or_insert_with(|| json!({}));
     if let (Some(structure), Some(members)) = (structure.as_object_mut(), members.as_object()) {
@@ -65,7 +64,7 @@ fn merge(settings: &mut Map<String, Value>, name: &str, members: &Value, replace
     }
 }
 
-/// An empty text, list or structure says "none": AWS leaves such a member out of its answers.
+/// Whether a value is an empty string, list or structure. AWS omits such members from its answers.
 fn is_empty(value: &Value) -> bool {
     match value {
         Value::String(text) => text.is_empty(),
@@ -75,7 +74,6 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
-/// DescribeServer.
 pub(super) fn describe(context: &Context<'_>, input: &Map<String, Value>) -> Result<Value, ApiError> {
     let id = text(input, "ServerId");
     let server = context.store.get(&context.place, id)?;
@@ -94,7 +92,7 @@ pub(super) fn describe(context: &Context<'_>, input: &Map<String, Value>) -> Res
     Ok(json!({ "Server": answer }))
 }
 
-/// ListServers, in the order of the ids.
+/// Lists servers in the order of their IDs.
 pub(super) fn list(context: &Context<'_>, input: &Map<String, Value>) -> Result<Value, ApiError> {
     let servers = context.store.list(&context.place);
     let (shown, next) = page(input, servers.into_iter().map(|(id, server)| (id.clone(), (id, server))))?;
@@ -121,12 +119,12 @@ pub(super) fn list(context: &Context<'_>, input: &Map<String, Value>) -> Result<
     Ok(answer)
 }
 
-/// UpdateServer: what is named changes, the rest stays.
+/// Changes the settings in the input; the others are kept.
 pub(super) async fn update(context: &Context<'_>, mut input: Map<String, Value>) -> Result<Value, ApiError> {
     let id = text(&input, "ServerId").to_owned();
     input.remove("ServerId");
     let given = input.remove("HostKey").and_then(|key| key.as_str().map(str::to_owned)).filter(|key| !key.is_empty());
-    // Looked up first, so that an unknown server is reported before its log groups.
+    // Checked first, so that an unknown server is reported before a missing log group.
     context.store.get(&context.place, &id)?;
     rules::log_groups(context, &input).await?;
     context.store.update(&context.place, &id, |server| {
@@ -161,12 +159,12 @@ pub(super) async fn update(context: &Context<'_>, mut input: Map<String, Value>)
     Ok(json!({ "ServerId": id }))
 }
 
-/// StartServer. It has no effect on a server that is ONLINE or STARTING.
+/// Has no effect on a server that is ONLINE or STARTING.
 pub(super) fn start(context: &Context<'_>, input: &Map<String, Value>) -> Result<(), ApiError> {
     turn(context, input, State::Offline, State::Starting, State::Stopping)
 }
 
-/// StopServer. It has no effect on a server that is OFFLINE or STOPPING.
+/// Has no effect on a server that is OFFLINE or STOPPING.
 pub(super) fn stop(context: &Context<'_>, input: &Map<String, Value>) -> Result<(), ApiError> {
     turn(context, input, State::Online, State::Stopping, State::Starting)
 }
@@ -181,7 +179,7 @@ fn turn(
     context.store.update(&context.place, text(input, "ServerId"), |server| {
         let state = server.state();
         if state == refused {
-            // These two operations list no ConflictException.
+            // The API reference lists no ConflictException for these two operations.
             return Err(ApiError::invalid(format!("Server is in an invalid state: {}", state.as_str())));
         }
         if state == from {
@@ -191,7 +189,7 @@ fn turn(
     })
 }
 
-/// DeleteServer, in any state.
+/// Deletes a server in any state.
 pub(super) fn delete(context: &Context<'_>, input: &Map<String, Value>) -> Result<(), ApiError> {
     let id = text(input, "ServerId");
     context.store.remove(&context.place, id)?;

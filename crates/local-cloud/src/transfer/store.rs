@@ -1,4 +1,4 @@
-//! The Transfer servers of the local cloud, by account and region, in one file.
+//! Stores the Transfer servers of the local cloud, by account and region, in one file.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ const VERSION: u32 = 1;
 #[serde(deny_unknown_fields)]
 struct File {
     version: u32,
-    /// Account, then region, then server id.
+    /// By account, region and server ID.
     servers: BTreeMap<String, BTreeMap<String, BTreeMap<String, Server>>>,
 }
 
@@ -30,37 +30,32 @@ impl Default for File {
     }
 }
 
-/// One Transfer server.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Server {
-    /// What CreateServer and UpdateServer set, in the API's own words; no `Tags`, no `HostKey`.
+    /// The members that CreateServer and UpdateServer set, by their names in the API, without `Tags` and `HostKey`.
     pub(crate) settings: Map<String, Value>,
-    /// Tags by key.
     pub(crate) tags: BTreeMap<String, String>,
-    /// The public side of its host keys, the oldest first.
+    /// The public parts of the host keys, the oldest first.
     pub(crate) host_keys: Vec<HostKey>,
     state: State,
     /// When a STARTING or STOPPING server reaches its next state, in milliseconds since 1970.
     settles_at: u64,
 }
 
-/// The states a server rests in, and the two on the way.
+/// The states of a server, as in the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub(crate) enum State {
-    /// Accepts log-ins.
     Online,
-    /// Does not.
     Offline,
-    /// On the way to ONLINE.
+    /// Becomes ONLINE.
     Starting,
-    /// On the way to OFFLINE.
+    /// Becomes OFFLINE.
     Stopping,
 }
 
 impl State {
-    /// The API's name of the state.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Online => "ONLINE",
@@ -72,7 +67,7 @@ impl State {
 }
 
 impl Server {
-    /// A server that begins to start.
+    /// A new server, which is ONLINE after `takes`.
     pub(crate) fn starting(
         settings: Map<String, Value>,
         tags: BTreeMap<String, String>,
@@ -82,7 +77,7 @@ impl Server {
         Self { settings, tags, host_keys, state: State::Starting, settles_at: now_plus(takes) }
     }
 
-    /// Its state at this moment.
+    /// The current state.
     pub(crate) fn state(&self) -> State {
         match self.state {
             State::Starting if self.settles_at <= now_plus(Duration::ZERO) => State::Online,
@@ -91,13 +86,13 @@ impl Server {
         }
     }
 
-    /// Begins a change to another state.
+    /// Begins a change of state that ends after `takes`.
     pub(crate) fn begin(&mut self, state: State, takes: Duration) {
         self.state = state;
         self.settles_at = now_plus(takes);
     }
 
-    /// A setting that is text, or "".
+    /// A setting that is a string; "" if it is not set.
     pub(crate) fn text(&self, name: &str) -> &str {
         self.settings.get(name).and_then(Value::as_str).unwrap_or_default()
     }
@@ -108,7 +103,7 @@ fn now_plus(time: Duration) -> u64 {
     u64::try_from(now.saturating_add(time).as_millis()).unwrap_or(u64::MAX)
 }
 
-/// All servers, kept in memory and written whole after each change.
+/// All servers, in memory. The whole file is written after each change.
 #[derive(Debug)]
 pub(crate) struct Store {
     path: PathBuf,
@@ -116,7 +111,7 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// Reads the file; a missing file is an empty cloud.
+    /// Reads the file. If it does not exist, there are no servers.
     pub(crate) fn open(path: &Path) -> Result<Self, LocalError> {
         let file: File = read_json(path)?.unwrap_or_default();
         if file.version != VERSION {
@@ -126,7 +121,7 @@ impl Store {
         Ok(Self { path: path.to_owned(), file: Mutex::new(file) })
     }
 
-    /// The servers of one account and region, by id.
+    /// The servers of an account and region, by ID.
     pub(crate) fn list(&self, place: &Place) -> BTreeMap<String, Server> {
         let file = self.lock();
         file.servers.get(&place.account).and_then(|regions| regions.get(&place.region)).cloned().unwrap_or_default()
@@ -138,7 +133,7 @@ impl Store {
         servers.and_then(|servers| servers.get(id)).cloned().ok_or_else(|| ApiError::unknown("Server", id))
     }
 
-    /// Every server there is, for the status.
+    /// The servers of all accounts and regions.
     pub(crate) fn all(&self) -> Vec<(Place, String, State)> {
         let file = self.lock();
         let mut all = Vec::new();
@@ -160,7 +155,7 @@ impl Store {
         })
     }
 
-    /// Changes a server; when `change` refuses, or the file can't be written, it is as before.
+    /// Changes a server. If `change` fails, or the file cannot be written, the server is unchanged.
     pub(crate) fn update<T>(
         &self,
         place: &Place,
@@ -187,7 +182,7 @@ impl Store {
         if unchanged {
             return result;
         }
-        // A refusal half-way, or a full disk, must not leave in memory what the file doesn't have.
+        // After a partial change that was refused, or a failed write, memory must match the file again.
         let failure = match result {
             Ok(value) => match write_json(&self.path, &*file) {
                 Ok(()) => return Ok(value),

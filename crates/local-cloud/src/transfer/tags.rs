@@ -1,4 +1,4 @@
-//! Tags of servers. The ARN of anything else is unknown here.
+//! Tags of servers. The ARN of any other resource is unknown here.
 
 use std::collections::BTreeMap;
 
@@ -8,12 +8,12 @@ use super::error::ApiError;
 use super::{Context, page, text};
 use crate::place;
 
-/// The most tags a resource can have.
+/// Maximum number of tags per resource.
 const MAX_TAGS: usize = 50;
-/// The tags of Amazon's own that a user may set, see the user guide's "Working with custom hostnames".
+/// The tags with the prefix `aws:` that a user may set, from the user guide's "Working with custom hostnames".
 const AWS_TAGS: [&str; 2] = ["aws:transfer:customHostname", "aws:transfer:route53HostedZoneId"];
 
-/// The tags in a request; twice the same key is refused.
+/// Parses the tags of a request. A duplicate key is refused.
 pub(super) fn parse(tags: Option<&Value>) -> Result<BTreeMap<String, String>, ApiError> {
     let mut parsed = BTreeMap::new();
     for tag in tags.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_object) {
@@ -39,12 +39,12 @@ pub(super) fn check(tags: &BTreeMap<String, String>) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// As the API lists them.
+/// The tags in the form of the API.
 pub(super) fn to_json(tags: &BTreeMap<String, String>) -> Value {
     tags.iter().map(|(key, value)| json!({ "Key": key, "Value": value })).collect()
 }
 
-/// TagResource: adds tags, and replaces the values of those that are there.
+/// Adds tags, and replaces the values of existing ones.
 pub(super) fn tag(context: &Context<'_>, input: &Map<String, Value>) -> Result<(), ApiError> {
     let tags = parse(input.get("Tags"))?;
     context.store.update(&context.place, &server(context, input)?, |server| {
@@ -56,7 +56,7 @@ pub(super) fn tag(context: &Context<'_>, input: &Map<String, Value>) -> Result<(
     })
 }
 
-/// UntagResource: removing what isn't there is no error.
+/// Removes tags. A key that the server does not have is not an error.
 pub(super) fn untag(context: &Context<'_>, input: &Map<String, Value>) -> Result<(), ApiError> {
     context.store.update(&context.place, &server(context, input)?, |server| {
         for key in input.get("TagKeys").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
@@ -66,7 +66,8 @@ pub(super) fn untag(context: &Context<'_>, input: &Map<String, Value>) -> Result
     })
 }
 
-/// ListTagsForResource. It lists no ResourceNotFoundException: an unknown ARN is an invalid request.
+/// Lists tags. An unknown ARN is an invalid request, because the API reference lists no ResourceNotFoundException for
+/// this operation.
 pub(super) fn list(context: &Context<'_>, input: &Map<String, Value>) -> Result<Value, ApiError> {
     let arn = text(input, "Arn");
     let found = server(context, input).and_then(|id| context.store.get(&context.place, &id));
@@ -82,7 +83,7 @@ pub(super) fn list(context: &Context<'_>, input: &Map<String, Value>) -> Result<
     Ok(answer)
 }
 
-/// The id of the server that the request's ARN names.
+/// The ID of the server in the request's ARN.
 fn server(context: &Context<'_>, input: &Map<String, Value>) -> Result<String, ApiError> {
     let arn = text(input, "Arn");
     let id = arn.rsplit('/').next().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What a place promises, and what is built on it: the same for a folder and for S3 of the local cloud.
+//! The contract of a place for state, and of the store that is built on it: the same for a folder and for S3.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -19,11 +19,11 @@ use sftpctl_engine::state::relocate::relocate;
 use sftpctl_engine::state::store::Store;
 use tokio::time::Instant;
 
-use self::places::{Failing, Fickle, Mounted};
+use self::places::{Failing, Mounted, Unreliable};
 
 pub const ACCOUNT: &str = "111111111111";
 
-/// A machine on which only the processes below 100 live, and which may sleep.
+/// A machine on which only the processes below 100 are running, and which can be suspended.
 pub struct FakeMachine {
     host: &'static str,
     process: i32,
@@ -36,7 +36,7 @@ impl FakeMachine {
         Arc::new(Self { host, process, began: Instant::now(), asleep: AtomicU64::new(0) })
     }
 
-    /// Seconds that no timer notices.
+    /// Suspends the machine for these seconds: `uptime` advances, timers do not.
     pub fn sleep(&self, seconds: u64) {
         self.asleep.fetch_add(seconds, Ordering::SeqCst);
     }
@@ -84,19 +84,19 @@ pub fn server() -> NodeId {
     NodeId::new("us-west-2", Kind::Server)
 }
 
-/// Every promise of a place, and of what is built on it. `fresh` gives an empty place.
+/// Checks the whole contract. `fresh` returns an empty place.
 pub async fn keeps_its_promises(fresh: &dyn Fn() -> Arc<dyn Blobs>) {
     writes_are_conditional(&fresh()).await;
     one_of_twenty_writers_wins(&fresh()).await;
     a_living_holder_keeps_its_lock(&fresh()).await;
-    only_its_own_lock_is_given_back(&fresh()).await;
+    a_run_releases_only_its_own_lock(&fresh()).await;
     a_silent_holder_loses_its_lock_and_writes_no_more(&fresh()).await;
-    a_dead_process_holds_nothing(&fresh()).await;
+    a_dead_process_loses_its_lock(&fresh()).await;
     a_clone_takes_nothing_from_a_living_holder(&fresh()).await;
     a_broken_lock_fences_its_holder(&fresh()).await;
     a_killed_run_leaves_its_intents(&fresh()).await;
-    what_was_answered_is_known_until_it_is_remembered(&fresh()).await;
-    a_run_writes_its_journal_once_an_operation(&fresh()).await;
+    an_answered_operation_is_kept_until_the_state_has_it(&fresh()).await;
+    a_run_writes_its_journal_once_per_operation(&fresh()).await;
     other_documents_are_refused_and_left_alone(&fresh()).await;
     damaged_records_are_put_aside_and_the_others_stay(&fresh()).await;
     a_damaged_lock_is_refused_until_it_is_broken(&fresh()).await;
@@ -137,8 +137,8 @@ async fn a_living_holder_keeps_its_lock(blobs: &Arc<dyn Blobs>) {
     store(blobs, "two", 2).begin("teardown", TERMS, &|_| {}).await.unwrap().0.end().await.unwrap();
 }
 
-/// A run that is interrupted while it begins may have the lock already, or somebody else has it.
-async fn only_its_own_lock_is_given_back(blobs: &Arc<dyn Blobs>) {
+/// When a run is interrupted while it begins, it may already have the lock, or another run may have it.
+async fn a_run_releases_only_its_own_lock(blobs: &Arc<dyn Blobs>) {
     let (one, two) = (store(blobs, "one", 1), store(blobs, "two", 2));
     let (run, _) = one.begin("deploy", TERMS, &|_| {}).await.unwrap();
     two.release_own_lock().await;
@@ -153,7 +153,7 @@ async fn a_silent_holder_loses_its_lock_and_writes_no_more(blobs: &Arc<dyn Blobs
     let (one, _) = store_one.begin("deploy", TERMS, &|_| {}).await.unwrap();
     let journal = Arc::clone(one.journal());
     journal.intend(&server(), Action::Create, "server").await.unwrap();
-    // Paused: nobody renews any more.
+    // Paused: the lock is no longer renewed.
     drop(one);
     let (two, remembered) = store(blobs, "two", 2).begin("deploy", TERMS, &|_| {}).await.unwrap();
     assert_eq!(remembered.unfinished.len(), 1);
@@ -165,18 +165,18 @@ async fn a_silent_holder_loses_its_lock_and_writes_no_more(blobs: &Arc<dyn Blobs
     assert_eq!(after.unfinished, []);
 }
 
-async fn what_was_answered_is_known_until_it_is_remembered(blobs: &Arc<dyn Blobs>) {
+async fn an_answered_operation_is_kept_until_the_state_has_it(blobs: &Arc<dyn Blobs>) {
     let store = store(blobs, "one", 1);
     let (one, _) = store.begin("deploy", TERMS, &|_| {}).await.unwrap();
     let operation = one.journal().intend(&server(), Action::Create, "server").await.unwrap();
-    one.journal().created(&operation, &server(), "s-1");
-    // A clean stop before AWS shows it, and one more.
+    one.journal().made(&operation, &server(), "s-1");
+    // Two clean stops before the server is visible on AWS.
     one.end().await.unwrap();
     store.begin("deploy", TERMS, &|_| {}).await.unwrap().0.end().await.unwrap();
     let (mut two, mut remembered) = store.begin("deploy", TERMS, &|_| {}).await.unwrap();
     assert_eq!(remembered.unfinished.iter().map(|e| e.operation.as_str()).collect::<Vec<_>>(), [operation.as_str()]);
     assert_eq!(remembered.state.identities.get(&server()).map(String::as_str), Some("s-1"));
-    // Seen, and the state's last write does not say so: the journal still does.
+    // Now visible. The last write of the state does not contain the identity, but the journal does.
     two.journal().done(&operation, &server(), Some("s-1"));
     remembered.state.identities.clear();
     two.save(&mut remembered.state).await.unwrap();
@@ -186,17 +186,17 @@ async fn what_was_answered_is_known_until_it_is_remembered(blobs: &Arc<dyn Blobs
     assert_eq!(after.state.identities.get(&server()).map(String::as_str), Some("s-1"));
 }
 
-async fn a_dead_process_holds_nothing(blobs: &Arc<dyn Blobs>) {
+async fn a_dead_process_loses_its_lock(blobs: &Arc<dyn Blobs>) {
     let (one, _) = store(blobs, "one", 100).begin("deploy", TERMS, &|_| {}).await.unwrap();
     drop(one);
-    let told = std::sync::Mutex::new(Vec::new());
-    let tell = |line: &str| told.lock().unwrap().push(line.to_owned());
-    store(blobs, "one", 1).begin("deploy", TERMS, &tell).await.unwrap().0.end().await.unwrap();
-    // A bucket is everybody's: there it waits until the lease is over.
-    assert_eq!(told.lock().unwrap().len(), usize::from(blobs.is_shared()), "whether it waited");
+    let notes = std::sync::Mutex::new(Vec::new());
+    let note = |line: &str| notes.lock().unwrap().push(line.to_owned());
+    store(blobs, "one", 1).begin("deploy", TERMS, &note).await.unwrap().0.end().await.unwrap();
+    // In a shared place, such as a bucket, the run waits until the lease is over.
+    assert_eq!(notes.lock().unwrap().len(), usize::from(blobs.is_shared()), "whether it waited");
 }
 
-/// To a clone of its machine a process looks dead although it lives.
+/// On a clone of the machine, the process of the holder seems to have ended, although it is running.
 async fn a_clone_takes_nothing_from_a_living_holder(blobs: &Arc<dyn Blobs>) {
     let mounted: Arc<dyn Blobs> = Arc::new(Mounted(Arc::clone(blobs)));
     let (one, _) = store(&mounted, "one", 100).begin("deploy", TERMS, &|_| {}).await.unwrap();
@@ -211,14 +211,14 @@ async fn a_broken_lock_fences_its_holder(blobs: &Arc<dyn Blobs>) {
     let (one, remembered) = store(blobs, "one", 1).begin("deploy", TERMS, &|_| {}).await.unwrap();
     let mut one = one;
     let two = store(blobs, "two", 2);
-    let (seen, _) = two.lock().read().await.unwrap().unwrap();
-    // It renews while a person thinks about it.
-    while two.lock().read().await.unwrap().unwrap().0.serial == seen.serial {
+    let (lease, _) = two.lock().read().await.unwrap().unwrap();
+    // The holder renews the lock while the user decides.
+    while two.lock().read().await.unwrap().unwrap().0.serial == lease.serial {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    let another = Holder { run: "another".into(), ..seen.holder.clone() };
+    let another = Holder { run: "another".into(), ..lease.holder.clone() };
     assert!(matches!(two.lock().break_open(&another).await, Err(StateError::Locked { .. })));
-    two.lock().break_open(&seen.holder).await.unwrap();
+    two.lock().break_open(&lease.holder).await.unwrap();
     let (run, _) = two.begin("deploy", TERMS, &|_| {}).await.unwrap();
     assert!(one.journal().intend(&server(), Action::Create, "server").await.is_err());
     let mut state = remembered.state.clone();
@@ -240,7 +240,7 @@ async fn a_killed_run_leaves_its_intents(blobs: &Arc<dyn Blobs>) {
     assert!(second.starts_with("sftpctl-") && second.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'));
     drop(run);
     for process in [101, 102] {
-        // What is unfinished stays so until somebody says what came of it, however many runs are killed on the way.
+        // An unfinished operation stays so until its outcome is recorded, however many runs are killed.
         let (run, remembered) = store(blobs, "one", process).begin("deploy", TERMS, &|_| {}).await.unwrap();
         assert_eq!(remembered.state.identities.get(&stack).map(String::as_str), Some("arn:stack"), "{process}");
         assert_eq!(
@@ -254,13 +254,13 @@ async fn a_killed_run_leaves_its_intents(blobs: &Arc<dyn Blobs>) {
     }
 }
 
-async fn a_run_writes_its_journal_once_an_operation(blobs: &Arc<dyn Blobs>) {
+async fn a_run_writes_its_journal_once_per_operation(blobs: &Arc<dyn Blobs>) {
     const OPERATIONS: usize = 12;
-    let counted = Fickle::new(blobs);
-    let seen: Arc<dyn Blobs> = Arc::<Fickle>::clone(&counted);
-    // So long that no renewal comes between.
+    let counted = Unreliable::new(blobs);
+    let view: Arc<dyn Blobs> = Arc::<Unreliable>::clone(&counted);
+    // Long enough that the lock is not renewed during the test.
     let terms = Terms { length: Duration::from_secs(300), ..TERMS };
-    let (mut run, remembered) = store(&seen, "one", 1).begin("deploy", terms, &|_| {}).await.unwrap();
+    let (mut run, remembered) = store(&view, "one", 1).begin("deploy", terms, &|_| {}).await.unwrap();
     for _ in 0..OPERATIONS {
         let operation = run.journal().intend(&server(), Action::Update, "server").await.unwrap();
         run.journal().done(&operation, &server(), Some("s-1"));
@@ -269,7 +269,8 @@ async fn a_run_writes_its_journal_once_an_operation(blobs: &Arc<dyn Blobs>) {
     state.identities.insert(server(), "s-1".into());
     run.save(&mut state).await.unwrap();
     run.end().await.unwrap();
-    // Its beginning, the last outcome, and that nothing is open any more; the lock is taken, confirmed, and given back.
+    // The journal is also written when the run begins, for the last outcome, and when no operation is open any more.
+    // The lock is acquired, confirmed and released.
     let writes = ["99.journal", "99.json", "99.lock"].map(|name| counted.written(name).len());
     assert_eq!(writes, [OPERATIONS + 3, 2, 3]);
 }
@@ -302,7 +303,7 @@ async fn other_documents_are_refused_and_left_alone(blobs: &Arc<dyn Blobs>) {
     blobs.put("99.json", good.as_bytes(), Expect::Is(&before.version)).await.unwrap();
     for error in [other.load().await.unwrap_err(), other.put_aside(TERMS, &|_| {}).await.unwrap_err()] {
         assert!(error.to_string().contains("belongs to environment 99 in account 111111111111"), "{error}");
-        assert!(!error.hint().unwrap().contains("rebuild"), "another's state is not put aside");
+        assert!(!error.hint().unwrap().contains("rebuild"), "the state of another account is not put aside");
     }
     assert_eq!(blobs.get("99.json").await.unwrap().unwrap().content, good.as_bytes());
 }
@@ -311,28 +312,28 @@ async fn damaged_records_are_put_aside_and_the_others_stay(blobs: &Arc<dyn Blobs
     let (run, _) = store(blobs, "one", 100).begin("deploy", TERMS, &|_| {}).await.unwrap();
     let intended = run.journal().intend(&server(), Action::Create, "server").await.unwrap();
     drop(run);
-    let mend = async |name: &str, content: &[u8]| {
+    let put_aside = async |name: &str, content: &[u8]| {
         let before = blobs.get(name).await.unwrap().unwrap();
         blobs.put(name, content, Expect::Is(&before.version)).await.unwrap();
         store(blobs, "one", 1).put_aside(TERMS, &|_| {}).await
     };
-    let aside = mend("99.json", b"{").await.unwrap();
+    let aside = put_aside("99.json", b"{").await.unwrap();
     assert!(aside.len() == 1 && aside[0].contains("99.json.aside-"), "{aside:?}");
     let unfinished = store(blobs, "one", 1).load().await.unwrap().unfinished;
-    assert_eq!(unfinished[0].operation, intended, "what a killed run had begun is not forgotten");
-    // A newer one is not damaged; nothing is put aside then, whatever the other document is.
+    assert_eq!(unfinished[0].operation, intended, "the operation of a killed run is kept");
+    // A document of a newer format is not damaged. Then nothing is put aside, even if the other document is damaged.
     let journal = String::from_utf8(blobs.get("99.journal").await.unwrap().unwrap().content).unwrap();
     let before = blobs.get("99.json").await.unwrap().unwrap();
     blobs.put("99.json", b"{", Expect::Is(&before.version)).await.unwrap();
     let newer = journal.replacen("\"version\":1", "\"version\":2", 1);
-    let refused = mend("99.journal", newer.as_bytes()).await.unwrap_err();
+    let refused = put_aside("99.journal", newer.as_bytes()).await.unwrap_err();
     assert!(matches!(refused, StateError::Newer { .. }), "{refused}");
     assert_eq!(blobs.get("99.json").await.unwrap().unwrap().content, b"{");
-    assert_eq!(mend("99.journal", b"{").await.unwrap().len(), 2);
+    assert_eq!(put_aside("99.journal", b"{").await.unwrap().len(), 2);
     assert!(store(blobs, "one", 1).load().await.unwrap().unfinished.is_empty());
-    // Not while somebody works on it.
+    // Refused while another run has the lock.
     let (run, _) = store(blobs, "two", 2).begin("deploy", TERMS, &|_| {}).await.unwrap();
-    let refused = mend("99.json", b"{").await.unwrap_err();
+    let refused = put_aside("99.json", b"{").await.unwrap_err();
     assert!(matches!(refused, StateError::Locked { .. }), "{refused}");
     assert_eq!(blobs.get("99.json").await.unwrap().unwrap().content, b"{");
     run.end().await.unwrap();
@@ -344,7 +345,7 @@ async fn a_damaged_lock_is_refused_until_it_is_broken(blobs: &Arc<dyn Blobs>) {
     assert!(error.hint().unwrap().contains("sftpctl lock break"), "{error}");
     store(blobs, "one", 1).lock().break_damaged().await.unwrap();
     store(blobs, "one", 1).begin("deploy", TERMS, &|_| {}).await.unwrap().0.end().await.unwrap();
-    // A newer one is left to those who can read it.
+    // A lock of a newer format is refused.
     let lock = blobs.get("99.lock").await.unwrap().unwrap();
     let newer = String::from_utf8(lock.content).unwrap().replace("\"version\": 1", "\"version\": 2");
     blobs.put("99.lock", newer.as_bytes(), Expect::Is(&lock.version)).await.unwrap();
@@ -376,11 +377,11 @@ async fn a_move_is_finished_wherever_it_was_interrupted(fresh: &dyn Fn() -> Arc<
             &|_| {},
         )
         .await;
-        // At no moment do both places say that the state is there.
+        // The two places never both have the state.
         let (old, new) = (store(&from, "one", 1).load().await, store(&to, "one", 1).load().await);
         let says_here = [&old, &new].iter().filter(|r| r.as_ref().is_ok_and(|r| r.found)).count();
         assert!(says_here <= 1, "after {writes} writes: {old:?} {new:?}");
-        // Whoever is sent from one to the other is told there what to do.
+        // If neither has it, the error of the new place has a hint how to resume the move.
         if says_here == 0 {
             let hint = new.unwrap_err().hint().unwrap();
             assert!(hint.contains("sftpctl state move --env 99 --state from --to"), "{hint}");

@@ -1,4 +1,4 @@
-//! Places for state on which something goes wrong.
+//! Places for state that fail in various ways.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -49,7 +49,7 @@ impl Blobs for Failing {
     }
 }
 
-/// A place that other machines have mounted, too.
+/// A place that reports itself as shared, like a folder that other machines have mounted.
 #[derive(Debug)]
 pub(super) struct Mounted(pub(super) Arc<dyn Blobs>);
 
@@ -80,10 +80,10 @@ impl Blobs for Mounted {
     }
 }
 
-/// A place as one process sees it: what it does waits while the process is stopped, and a document may be slow, or its
-/// writes' answers get lost.
+/// A place from the view of one process. Calls wait while the process is stopped; a document may be slow, or the
+/// answers to its writes may be lost.
 #[derive(Debug)]
-pub(super) struct Fickle {
+pub(super) struct Unreliable {
     inner: Arc<dyn Blobs>,
     stopped: watch::Sender<bool>,
     stops_at: Mutex<Option<&'static str>>,
@@ -93,7 +93,7 @@ pub(super) struct Fickle {
     written: Mutex<Vec<(String, Vec<u8>)>>,
 }
 
-impl Fickle {
+impl Unreliable {
     pub(super) fn new(inner: &Arc<dyn Blobs>) -> Arc<Self> {
         Arc::new(Self {
             inner: Arc::clone(inner),
@@ -106,7 +106,7 @@ impl Fickle {
         })
     }
 
-    /// As SIGSTOP: nothing more is read or written.
+    /// As SIGSTOP: reads and writes wait.
     pub(super) fn stop(&self) {
         self.stopped.send_replace(true);
     }
@@ -117,41 +117,40 @@ impl Fickle {
     }
 
     /// As SIGCONT.
-    pub(super) fn go_on(&self) {
+    pub(super) fn resume(&self) {
         self.stopped.send_replace(false);
     }
 
-    /// Until it has stopped where it was to.
-    pub(super) async fn has_stopped(&self) {
+    /// Waits until the process has stopped.
+    pub(super) async fn wait_until_stopped(&self) {
         self.stopped.subscribe().wait_for(|stopped| *stopped).await.unwrap();
     }
 
-    /// No call on this document is answered until another is named.
+    /// Calls on this document wait until another document, or `None`, is set.
     pub(super) fn slow(&self, name: Option<&'static str>) {
         self.slow.send_replace(name);
     }
 
-    /// The next write of this document is never answered.
+    /// The next write of this document never returns.
     pub(super) fn hang_at(&self, name: &'static str) {
         *self.hangs_at.lock().unwrap() = Some(name);
     }
 
-    /// Whether it hangs.
     pub(super) fn hangs(&self) -> bool {
         self.hangs_at.lock().unwrap().is_none()
     }
 
-    /// The answers to the next writes of this document get lost: they take effect and fail.
+    /// The answers to the next `count` writes of this document are lost: the writes take effect, but return an error.
     pub(super) fn lose(&self, name: &'static str, count: usize) {
         self.lost.lock().unwrap().insert(name, count);
     }
 
-    /// Whether all that were to get lost did.
+    /// Whether all answers that should be lost were lost.
     pub(super) fn has_lost_all(&self) -> bool {
         self.lost.lock().unwrap().values().all(|count| *count == 0)
     }
 
-    /// What was written of this document, in order.
+    /// The contents written to this document, in order.
     pub(super) fn written(&self, name: &str) -> Vec<Vec<u8>> {
         let written = self.written.lock().unwrap();
         written.iter().filter(|(document, _)| document == name).map(|(_, content)| content.clone()).collect()
@@ -164,7 +163,7 @@ impl Fickle {
 }
 
 #[async_trait]
-impl Blobs for Fickle {
+impl Blobs for Unreliable {
     fn address(&self, name: &str) -> String {
         self.inner.address(name)
     }
@@ -190,7 +189,7 @@ impl Blobs for Fickle {
         self.written.lock().unwrap().push((name.to_owned(), content.to_vec()));
         if let Some(left) = self.lost.lock().unwrap().get_mut(name).filter(|left| **left > 0) {
             *left -= 1;
-            let source = std::io::Error::other("the answer got lost");
+            let source = std::io::Error::other("the answer was lost");
             return Err(StateError::Io { action: "write", address: self.address(name), source });
         }
         Ok(version)

@@ -15,7 +15,7 @@ use super::shell;
 
 /// The heading of the options that every command takes.
 const GLOBAL: &str = "Global options";
-/// How every command here can end.
+/// The exit codes of every command.
 const EXIT_CODES: &str = "Exit codes:\n  0    done\n  2    wrong usage or configuration, or the local cloud refused";
 
 /// The command line, with the exit codes in the help of every command.
@@ -67,6 +67,7 @@ enum LocalCommand {
         sftpctl local start --port 4600 --server-start-time 20s")]
     Start(StartArgs),
     /// Stop the local cloud; deployments are kept for the next start
+    #[command(after_help = "Example:\n  sftpctl local stop")]
     Stop,
     /// Show the endpoint and the Transfer servers
     #[command(after_help = "Example:\n  sftpctl local status --output json")]
@@ -82,13 +83,19 @@ enum LocalCommand {
         lines: usize,
     },
     /// Make calls fail on purpose, to rehearse failures
+    #[command(after_help = "Examples:\n  \
+        sftpctl local faults add transfer.CreateServer reset-after --count 1\n  \
+        sftpctl local faults list\n  \
+        sftpctl local faults clear")]
     Faults(FaultsArgs),
     /// Print a completion script for a shell
+    #[command(after_help = "Example:\n  sftpctl local completions bash > /etc/bash_completion.d/sftpctl-local")]
     Completions {
         /// Shell to print the script for
         shell: Shell,
     },
     /// Print the manual page
+    #[command(after_help = "Example:\n  sftpctl local man | man -l -")]
     Man,
     /// Run the background process
     #[command(hide = true)]

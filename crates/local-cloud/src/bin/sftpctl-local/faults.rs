@@ -22,13 +22,14 @@ enum FaultsCommand {
     List,
     /// Add a rule after the existing ones; the first rule that applies to a call decides
     #[command(after_help = "Faults:\n  \
-        throttle, error500            refused with the service's own error\n  \
-        error=STATUS:CODE:MESSAGE     refused with this error\n  \
-        reset-before, reset-after     the connection closes before the call takes effect, or instead of the answer\n  \
-        delay=TIME                    the call takes this much longer\n  \
-        hold-before, hold-after       the call, or its answer, waits until `faults clear`\n  \
-        stale=TIME                    a read repeats the last answer to the same request, if younger than this\n  \
-        hide-new=TIME                 ListServers and GetRole omit resources younger than this\n\n\
+        throttle, error500         refuse the call with the service's own error\n  \
+        error=STATUS:CODE:MESSAGE  refuse the call with this error\n  \
+        reset-before               close the connection before the call takes effect\n  \
+        reset-after                close the connection instead of answering\n  \
+        delay=TIME                 delay the call by this time\n  \
+        hold-before, hold-after    hold the call, or its answer, until `faults clear`\n  \
+        stale=TIME                 repeat the last answer to the same read if it is younger than this\n  \
+        hide-new=TIME              omit resources younger than this from ListServers and GetRole\n\n\
         Examples:\n  \
         sftpctl local faults add '*' throttle --probability 0.3\n  \
         sftpctl local faults add transfer.CreateServer reset-after --count 1\n  \

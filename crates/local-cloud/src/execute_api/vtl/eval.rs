@@ -15,9 +15,7 @@ pub(super) enum Operand {
     Input,
     /// `$util`.
     Util,
-    /// No value.
     Undefined,
-    /// A value.
     Value(Value),
 }
 
@@ -114,7 +112,13 @@ impl Eval<'_> {
         let count = items.len();
         for (index, item) in items.into_iter().enumerate() {
             self.variables.insert(variable.to_owned(), item);
-            let state = json!({ "index": index, "count": index + 1, "hasNext": index + 1 < count, "first": index == 0, "last": index + 1 == count });
+            let state = json!({
+                "index": index,
+                "count": index + 1,
+                "hasNext": index + 1 < count,
+                "first": index == 0,
+                "last": index + 1 == count,
+            });
             self.variables.insert("foreach".to_owned(), state);
             self.variables.insert("velocityCount".to_owned(), json!(index + 1));
             self.nodes(body, out)?;
@@ -173,7 +177,7 @@ impl Eval<'_> {
                 (Operand::Input | Operand::Util, _) => return Err(error(reference, "is not modelled")),
             };
         }
-        // On AWS these may have values or be empty; only a gateway that models all of them could decide.
+        // On AWS these may have a value or be empty, and the local cloud does not model all of them.
         if operand == Operand::Undefined && matches!(reference.name.as_str(), "context" | "stageVariables") {
             return Err(error(reference, "is not modelled"));
         }

@@ -1,4 +1,5 @@
-//! The methods that AWS documents for `$input` and `$util`, and those of Java's texts, lists and maps that templates use.
+//! The methods that AWS documents for `$input` and `$util`, and the methods of Java's strings, lists and maps that
+//! templates use.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -8,7 +9,7 @@ use serde_json::{Value, json};
 use super::Inputs;
 use super::eval::{Operand, printed};
 
-/// What Java's `URLEncoder` leaves alone, besides the space that becomes a plus.
+/// The characters that Java's `URLEncoder` percent-encodes. It replaces a space with a plus.
 const FORM: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'*').remove(b' ');
 
 pub(super) fn call(operand: &Operand, name: &str, arguments: &[Value], inputs: &Inputs) -> Result<Operand, String> {

@@ -1,8 +1,8 @@
 //! API Gateway's mapping templates: the part of the Velocity Template Language that AWS documents.
 //!
-//! Follows the developer guide's "Mapping template reference" and Apache Velocity 1.7's reference. What is outside
-//! (macros, `#parse`, unknown methods and variables) is an error with its place, never passed through silently. A value
-//! is never evaluated again once it is in the text.
+//! Follows the developer guide's "Mapping template reference" and Apache Velocity 1.7's reference. Anything else
+//! (macros, `#parse`, unknown methods and variables) is an error with its line, never passed through silently. A value
+//! is not evaluated again once it is in the text.
 
 mod eval;
 mod functions;
@@ -30,7 +30,7 @@ pub(crate) struct Inputs {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Rendered {
     pub(crate) text: String,
-    /// `$context.responseOverride.status`, where the template set it.
+    /// `$context.responseOverride.status`, if the template set it.
     pub(crate) status: Option<u16>,
 }
 
@@ -38,7 +38,7 @@ pub(crate) struct Rendered {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {what}")]
 pub(crate) struct VtlError {
-    /// Line, from 1.
+    /// Counted from 1; 0 if unknown.
     pub(crate) line: usize,
     pub(crate) what: String,
 }

@@ -1,4 +1,4 @@
-//! Oracle: `airspeed-ext`, Velocity for Python. The deployed templates and others, with generated requests, have to
+//! Oracle: `airspeed-ext`, Velocity for Python. The deployed templates and others, with generated requests, must
 //! yield the same text and the same status.
 //!
 //! Not compared, because the oracle differs from Java: `length()` of strings with characters outside the basic plane,
@@ -24,7 +24,7 @@ struct Answer {
 
 fn consult(cases: &[(String, Inputs)]) -> Vec<Answer> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    // Where scripts/test installs its tools.
+    // scripts/test installs its tools here.
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
     let python = target.join("tools/bin/python");
     let mut child = Command::new(&python)
@@ -158,7 +158,8 @@ fn deployed_response_template_matches_the_oracle() {
 #[test]
 fn language_matches_the_oracle() {
     const TEMPLATES: &[&str] = &[
-        "#set($a = $input.params('a'))#if($a == 'x')one#elseif($a == 'y' && $input.params('b') != '')two#{else}three#end",
+        "#set($a = $input.params('a'))#if($a == 'x')one\
+         #elseif($a == 'y' && $input.params('b') != '')two#{else}three#end",
         "#foreach($i in [1, 2, 3])$i$input.params('a')#if($foreach.hasNext),#end#end",
         "#set($m = {'k': $input.params('a'), 'l': 2})$m.k|$m.get('l')",
         "#set($s = $input.params('a'))$s.replaceAll('[0-9]+', '<n>')|$s.contains('a')",

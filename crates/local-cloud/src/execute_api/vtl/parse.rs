@@ -82,11 +82,11 @@ impl<'a> Parser<'a> {
     }
 
     fn take(&mut self, prefix: &str) -> bool {
-        let there = self.rest().starts_with(prefix);
-        if there {
+        let found = self.rest().starts_with(prefix);
+        if found {
             self.at += prefix.len();
         }
-        there
+        found
     }
 
     fn spaces(&mut self) {
@@ -311,7 +311,7 @@ impl<'a> Parser<'a> {
                 steps.push(Step::Index(index));
             } else if self.take(".") {
                 match self.identifier() {
-                    // The dot ends a sentence.
+                    // The dot is text, for example the end of a sentence.
                     None => {
                         self.at = before;
                         break;

@@ -16,7 +16,6 @@ pub(super) enum Stage {
     After,
 }
 
-/// A held call.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::front) struct Hold {
@@ -49,7 +48,7 @@ impl Holds {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits to be released.
+    /// Waits until the call is released.
     pub(super) async fn wait(&self, call: &Call, stage: Stage) {
         let (release, released) = oneshot::channel();
         let entry = {
@@ -59,7 +58,7 @@ impl Holds {
             open.waiting.insert(id, (Hold { id, stage, call: call.clone() }, release));
             Entry(self, id)
         };
-        // A sender that was dropped means the same as a message.
+        // Dropping the sender releases the call.
         let _ = released.await;
         drop(entry);
     }

@@ -13,7 +13,7 @@ use crate::front::call::Call;
 
 type Answer = (Parts, Bytes);
 
-/// Kept in memory only, and only while a rule needs it.
+/// Stored in memory only, and only while a rule needs it.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     answers: Mutex<HashMap<String, (Instant, Answer)>>,

@@ -67,7 +67,7 @@ impl Active {
     }
 }
 
-/// What `GET /_sftpctl/faults` shows.
+/// The answer to `GET /_sftpctl/faults`.
 #[derive(Debug, Serialize)]
 pub(super) struct Shown {
     rules: Vec<Active>,

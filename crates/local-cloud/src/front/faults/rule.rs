@@ -20,7 +20,7 @@ pub struct Rule {
     /// Only calls to S3 about an object with this key, with `*` for any text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub object: Option<String>,
-    /// Only calls that change something, or only those that don't.
+    /// Only calls that change something, or only reads.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub only: Option<Only>,
     /// Number of matching calls that pass first.
@@ -38,7 +38,6 @@ pub struct Rule {
     pub fault: Fault,
 }
 
-/// Kinds of calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "camelCase")]
 pub enum Only {
@@ -57,13 +56,7 @@ pub enum Fault {
     /// Refused with status 500.
     Error500,
     /// Refused with this error.
-    Error {
-        status: u16,
-        /// AWS's code.
-        code: String,
-        /// AWS's message.
-        message: String,
-    },
+    Error { status: u16, code: String, message: String },
     /// The connection closes before the call reaches the service.
     ResetBefore,
     /// The call takes effect, and its answer is lost.
