@@ -169,7 +169,7 @@ async fn an_answered_operation_is_kept_until_the_state_has_it(blobs: &Arc<dyn Bl
     let store = store(blobs, "one", 1);
     let (one, _) = store.begin("deploy", TERMS, &|_| {}).await.unwrap();
     let operation = one.journal().intend(&server(), Action::Create, "server").await.unwrap();
-    one.journal().made(&operation, &server(), "s-1");
+    one.journal().created(&operation, &server(), "s-1");
     // Two clean stops before the server is visible on AWS.
     one.end().await.unwrap();
     store.begin("deploy", TERMS, &|_| {}).await.unwrap().0.end().await.unwrap();
