@@ -5,6 +5,7 @@ use super::model::{
 };
 use super::names;
 use super::raw::File;
+use crate::check::CheckIgnore;
 use crate::spec::ignore::Ignore;
 
 /// User names that bots try within hours of a server going online.
@@ -110,6 +111,16 @@ pub(super) fn fill(file: File) -> Environment {
             .ignore
             .into_iter()
             .map(|rule| Ignore { resource: rule.resource.value, property: rule.property, reason: rule.reason.value })
+            .collect(),
+        doctor: file
+            .doctor
+            .ignore
+            .into_iter()
+            .map(|rule| CheckIgnore {
+                check: rule.check.value,
+                region: rule.region.map(|region| region.value),
+                reason: rule.reason.value,
+            })
             .collect(),
         deadlines: file.deadlines.into_iter().map(|(kind, seconds)| (kind, seconds.value)).collect(),
         name,

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::check::CheckIgnore;
 use crate::spec::ignore::Ignore;
 use crate::spec::state_place::StatePlace;
 
@@ -42,6 +43,8 @@ pub struct Environment {
     pub state: State,
     /// Drift that is ignored.
     pub drift: Vec<Ignore>,
+    /// Findings of `doctor` that are ignored.
+    pub doctor: Vec<CheckIgnore>,
     /// How long to wait, per kind of resource (seconds); absent kinds use the built-in deadline.
     pub deadlines: BTreeMap<String, u64>,
 }

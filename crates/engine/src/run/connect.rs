@@ -27,6 +27,22 @@ pub fn store(aws: &Aws, environment: &Environment, place: &StatePlace) -> Store 
     Store::new(blobs, &environment.name, &environment.account, Arc::new(ThisMachine))
 }
 
+/// AWS with these credentials, unchecked. `local`: the endpoint is the local cloud.
+pub async fn session(
+    environment: &Environment,
+    profile: Option<String>,
+    endpoint_url: Option<String>,
+    local: bool,
+) -> Aws {
+    Aws::connect(ConnectOptions {
+        profile,
+        endpoint_url,
+        local_account: local.then(|| environment.account.clone()),
+        home_region: environment.home_region.clone(),
+    })
+    .await
+}
+
 /// Connects to an environment's AWS account, and only to that one. `local`: the endpoint is the local cloud, whose
 /// credentials are the account's number.
 ///
@@ -38,13 +54,7 @@ pub async fn connect(
     endpoint_url: Option<String>,
     local: bool,
 ) -> Result<Arc<Aws>, RunError> {
-    let aws = Aws::connect(ConnectOptions {
-        profile,
-        endpoint_url,
-        local_account: local.then(|| environment.account.clone()),
-        home_region: environment.home_region.clone(),
-    })
-    .await;
+    let aws = session(environment, profile, endpoint_url, local).await;
     let caller = aws.caller().await.map_err(RunError::Connect)?;
     if caller.account != environment.account {
         let (environment, account) = (environment.name.clone(), environment.account.clone());
