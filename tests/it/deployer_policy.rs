@@ -234,15 +234,23 @@ fn roles_are_passed_to_and_created_for_named_services_only() {
 }
 
 /// AWS supports no narrower resource than `*` for these and for [`LOG_DELIVERY`] (Service Authorization Reference).
-const WITHOUT_RESOURCE: [&str; 9] = [
+const WITHOUT_RESOURCE: [&str; 17] = [
+    "cloudformation:DescribeAccountLimits",
     "cloudformation:DescribeEvents",
     "cloudformation:DescribeStackDriftDetectionStatus",
+    "cloudformation:ListStacks",
     "cloudwatch:DescribeAlarms",
+    "dynamodb:ListTables",
+    "iam:GetAccountSummary",
+    "lambda:GetAccountSettings",
     "logs:DescribeIndexPolicies",
     "route53:GetChange",
     "route53:ListHostedZonesByName",
     "s3:ListAllMyBuckets",
+    "servicequotas:GetAWSDefaultServiceQuota",
+    "servicequotas:GetServiceQuota",
     "sts:GetCallerIdentity",
+    "transfer:ListSecurityPolicies",
     "transfer:ListServers",
 ];
 

@@ -12,6 +12,7 @@ mod faults;
 mod neighbors;
 mod operation;
 mod pending;
+mod quotas;
 mod refusal;
 mod tokens;
 mod upstream;
@@ -158,6 +159,9 @@ async fn route(front: &Front, call: &Call, parts: Parts, body: Body) -> Response
     let target = parts.headers.get("x-amz-target").and_then(|value| value.to_str().ok());
     if target.is_some_and(|target| target.starts_with(transfer::TARGET_PREFIX)) {
         return transfer_call(front, &call.operation, scope, body).await;
+    }
+    if quotas::answers(call) {
+        return quotas::answer(front, call, parts, body).await;
     }
     match scope {
         Ok(scope) => pass(front, parts, &scope, &call.operation, body).await,
