@@ -190,15 +190,17 @@ impl DynamoDb {
         call.or_missing(MISSING).map(drop)
     }
 
-    /// Tags of the table in this region.
-    pub async fn tags(&self, arn: &str) -> Result<Tags, AwsError> {
+    /// Tags of the table in this region; `None` while it is being created or deleted, when AWS does not find the table
+    /// by its ARN although DescribeTable shows it (cloud-custodian#3361, cortexproject/cortex#1369).
+    pub async fn tags(&self, arn: &str) -> Result<Option<Tags>, AwsError> {
         let mut tags = Tags::new();
         let mut pages = self.0.list_tags_of_resource().resource_arn(arn).send().await;
         loop {
-            let page = pages.call("dynamodb:ListTagsOfResource", arn)?;
+            let page = pages.call("dynamodb:ListTagsOfResource", arn);
+            let Some(page) = page.or_missing(MISSING)? else { return Ok(None) };
             tags.extend(page.tags().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())));
             match page.next_token() {
-                None => return Ok(tags),
+                None => return Ok(Some(tags)),
                 Some(token) => pages = self.0.list_tags_of_resource().resource_arn(arn).next_token(token).send().await,
             }
         }

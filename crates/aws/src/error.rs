@@ -91,7 +91,7 @@ impl AwsError {
     /// Whether AWS refuses it only for now, because the resource or one that it names is still changing. A stale
     /// revision of a function is among them: the step reads the new one before it calls again.
     pub fn is_busy(&self) -> bool {
-        const BUSY: [&str; 9] = [
+        const BUSY: [&str; 10] = [
             "ResourceInUse",
             "Conflict",
             "ResourceConflict",
@@ -101,11 +101,20 @@ impl AwsError {
             "OperationInProgress",
             "ContinuousBackupsUnavailable",
             "PreconditionFailedException",
+            // IAM: a policy that was detached a moment ago still counts.
+            "DeleteConflict",
         ];
         BUSY.iter().any(|code| self.is(code)) && !self.message.contains("last 24 hours")
+            || self.message.contains("until all writes are replicated")
             || self.message.contains("cannot be assumed")
             || self.message.contains("Invalid principal in policy")
             || self.message.contains("role defined for the function")
+    }
+
+    /// The same error as one that passes: AWS does not know yet what was just created.
+    #[must_use]
+    pub fn as_busy(self) -> Self {
+        Self { code: Some("ConflictException".to_owned()), ..self }
     }
 
     /// What the user can do about it, where that is known.
@@ -214,6 +223,8 @@ where
 pub(super) trait OrMissing<T> {
     /// `None` where AWS answered with one of these codes.
     fn or_missing(self, codes: &[&str]) -> Result<Option<T>, AwsError>;
+    /// Busy where AWS answered with one of these codes: it does not know yet what was just created.
+    fn or_not_yet(self, codes: &[&str]) -> Result<T, AwsError>;
 }
 
 impl<T> OrMissing<T> for Result<T, AwsError> {
@@ -223,6 +234,10 @@ impl<T> OrMissing<T> for Result<T, AwsError> {
             Err(error) if codes.iter().any(|code| error.is(code)) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    fn or_not_yet(self, codes: &[&str]) -> Result<T, AwsError> {
+        self.map_err(|error| if codes.iter().any(|code| error.is(code)) { error.as_busy() } else { error })
     }
 }
 

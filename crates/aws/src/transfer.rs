@@ -235,7 +235,8 @@ impl Transfer {
             let page = call.call("transfer:ListHostKeys", id)?;
             keys.extend(page.host_keys().iter().map(|key| HostKeyFacts {
                 id: key.host_key_id().unwrap_or_default().to_owned(),
-                fingerprint: key.fingerprint().unwrap_or_default().to_owned(),
+                // With base64's padding, which OpenSSH leaves out and customers compare without.
+                fingerprint: key.fingerprint().unwrap_or_default().trim_end_matches('=').to_owned(),
                 kind: key.r#type().unwrap_or_default().to_owned(),
                 description: key.description().unwrap_or_default().to_owned(),
             }));

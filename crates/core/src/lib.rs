@@ -10,6 +10,7 @@ pub mod kind;
 pub mod model;
 pub mod node;
 pub mod plan;
+pub mod policy;
 pub mod spec;
 pub mod template;
 pub mod user_policies;

@@ -20,6 +20,7 @@ use sftpctl_aws::{Aws, AwsError, BucketSettings, Policy, S3, Tags};
 use sftpctl_core::kind::{Kind, NodeId};
 use sftpctl_core::model::{Actual, Change, Live, Owner, Properties, Removal, RemovalOptions};
 use sftpctl_core::node::Node;
+use sftpctl_core::policy;
 use sftpctl_core::spec::names;
 
 use super::stray::{self, Orphan, Search, Stray};
@@ -167,6 +168,7 @@ impl Resource for Bucket {
             )))),
             Policy::Document(document) => {
                 let policy = serde_json::from_str::<Value>(&document).unwrap_or_default();
+                let policy = policy::as_wanted(policy, &self.policy);
                 let live = live.with("policy", policy.clone());
                 // Exactly our policy proves that the bucket is ours and prepared, which saves five calls for each
                 // bucket.

@@ -131,6 +131,7 @@ impl Resource for Table {
         }
         let (have, recovery) = tokio::try_join!(dynamodb.tags(&table.arn), dynamodb.recovery(&self.name))?;
         let remembered = known == Some(table.arn.as_str());
+        let Some(have) = have else { return Ok(Some(live.settled(Settled::Pending("without tags yet".into())))) };
         Ok(Some(
             live.owned_by(tags::owner_known(&have, &self.tags, &self.title(), remembered))
                 .with("key", table.key)
@@ -215,7 +216,7 @@ impl Resource for Table {
                 self.title()
             )));
         }
-        tags::adopting(&dynamodb.tags(&live.identity).await?, &self.tags, &self.title())
+        tags::adopting(&dynamodb.tags(&live.identity).await?.unwrap_or_default(), &self.tags, &self.title())
     }
 
     async fn adopt(&self, aws: &Aws, live: &Live, tags: &Tags) -> Result<(), ResourceError> {

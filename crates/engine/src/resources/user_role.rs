@@ -9,6 +9,7 @@ use sftpctl_aws::{Aws, AwsError, Tags};
 use sftpctl_core::kind::{Kind, NodeId};
 use sftpctl_core::model::{Actual, Change, Live, Properties, PropertyChange, Removal, RemovalOptions, compare};
 use sftpctl_core::node::Node;
+use sftpctl_core::policy;
 
 use super::tags;
 use super::user_policy::index_among;
@@ -103,7 +104,10 @@ impl Resource for UserRole {
             let remembered = known == Some(role.arn.as_str());
             Live::new(role.arn)
                 .owned_by(tags::owner_known(&role.tags, &self.tags, &self.title(), remembered))
-                .with("trust policy", serde_json::from_str::<Value>(&role.trust).unwrap_or_default())
+                .with(
+                    "trust policy",
+                    policy::as_wanted(serde_json::from_str(&role.trust).unwrap_or_default(), &self.trust()),
+                )
                 .with("tags", tags::live(&role.tags, &self.tags))
                 .with(BOUNDARY, role.boundary)
         }))

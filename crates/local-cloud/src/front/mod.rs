@@ -9,6 +9,7 @@ mod call;
 mod caller;
 mod calls;
 mod faults;
+mod manners;
 mod neighbors;
 mod operation;
 mod pending;
@@ -35,6 +36,7 @@ use self::call::Call;
 use self::caller::{Scope, Unsigned};
 use self::calls::Calls;
 use self::faults::Faults;
+use self::manners::Manners;
 use self::operation::Form;
 use self::pending::Pending;
 use self::tokens::{RequestKey, Tokens};
@@ -63,6 +65,7 @@ pub(super) struct Front {
     endpoints: Endpoints,
     calls: Calls,
     faults: Faults,
+    manners: Manners,
     pending: Pending,
     tokens: Tokens,
     delays: RwLock<Delays>,
@@ -82,6 +85,7 @@ impl Front {
         let keys = Arc::new(KeyFolder::new(dir));
         let cloud = Arc::new(Cloud::new(dir, ministack_port, function_key)?);
         let (in_memory, limits) = (options.files_in_memory, options.sftp_limits);
+        let manners = Manners::without(&options.without_manners).map_err(LocalError::UnknownManner)?;
         let endpoints =
             Endpoints::new(dir, Arc::clone(&store), Arc::clone(&keys), Arc::clone(&cloud), in_memory, limits)?;
         Ok(Arc::new(Self {
@@ -95,6 +99,7 @@ impl Front {
             endpoints,
             calls: Calls::default(),
             faults: Faults::default(),
+            manners,
             pending: Pending::default(),
             tokens: Tokens::default(),
             delays: RwLock::new(options.delays),

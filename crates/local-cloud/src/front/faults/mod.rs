@@ -21,7 +21,7 @@ use super::call::Call;
 use super::refusal;
 use super::upstream::plain;
 use super::wire::Wire;
-use super::{Front, dispatch};
+use super::{Front, manners};
 
 /// Maximum size of a body that a fault buffers; function packages pass through here, too.
 const MAX_BODY: usize = 256 << 20;
@@ -173,9 +173,9 @@ pub(super) async fn around(front: &Front, wire: &Wire, call: Call, parts: Parts,
 async fn pass(front: &Front, call: Call, parts: Parts, body: Body) -> Response<Body> {
     let creates = front.faults.hides() && matches!(call.operation.as_str(), "CreateServer" | "CreateRole");
     if !creates {
-        return dispatch(front, &call, parts, body).await;
+        return manners::around(front, &call, parts, body).await;
     }
-    let (head, body) = dispatch(front, &call, parts, body).await.into_parts();
+    let (head, body) = manners::around(front, &call, parts, body).await.into_parts();
     let Ok(bytes) = to_bytes(body, MAX_BODY).await else { return broken() };
     if head.status.is_success() {
         let answer: Value = serde_json::from_slice(&bytes).unwrap_or_default();
