@@ -1,4 +1,4 @@
-//! The tests of the whole crate through its public items; one binary, so that it is linked once.
+//! The tests of the whole crate through its public items; one binary, to link only once.
 
 mod spec;
 mod template;

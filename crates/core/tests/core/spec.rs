@@ -1,4 +1,4 @@
-//! The environment file: what is refused, where, and with which words.
+//! The environment file: refused files, with the place and the words of each fault.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -162,16 +162,15 @@ fn a_fault_is_named(#[case] from: &str, #[case] to: &str, #[case] message: &str,
     assert!(found.iter().any(|f| f.contains(message) && f.contains(hint)), "{found:#?}");
 }
 
-/// What editors, copying and other programs make of a file; each is named with a remedy, none ends in a panic.
 #[test]
-fn a_block_list_that_lambda_takes_no_more_is_refused() {
+fn a_block_list_that_is_too_long_for_lambda_is_refused() {
     let list: Vec<String> = (0..400).map(|n| format!("robot{n:04}")).collect();
     let file = MINIMAL.replace("clusters:", &format!("authorizer: {{ block_list: [{}] }}\nclusters:", list.join(", ")));
     let faults = faults(&file);
     assert!(faults[0].contains("the block list has 4000 characters; at most 3500 fit | a Lambda"), "{faults:?}");
 }
 
-/// So many clusters in every one of these regions.
+/// A file with `each` clusters in each of these regions.
 fn clusters(regions: &[&str], each: usize) -> String {
     let mut file =
         "version: 1\nenvironment: \"77\"\naccount: \"111111111111\"\nhome_region: us-west-2\nregions:\n".to_owned();
@@ -184,13 +183,13 @@ fn clusters(regions: &[&str], each: usize) -> String {
 }
 
 #[test]
-fn how_many_clusters_fit_is_told_offline() {
+fn too_many_clusters_are_reported_offline() {
     let regions =
         ["us-west-2", "us-east-1", "us-east-2", "eu-west-1", "eu-central-1", "ap-south-1", "sa-east-1", "ca-central-1"];
-    let told =
+    let warnings_with =
         |each: usize| spec::load(&clusters(&regions, each), "x.yaml").map(|environment| spec::warnings(&environment));
-    assert_eq!(told(90).unwrap(), Vec::<String>::new());
-    let warnings = told(150).unwrap();
+    assert_eq!(warnings_with(90).unwrap(), Vec::<String>::new());
+    let warnings = warnings_with(150).unwrap();
     assert_eq!(warnings.len(), 1, "{warnings:?}");
     assert!(
         warnings[0]
@@ -206,7 +205,7 @@ fn a_region_has_as_many_clusters_as_its_stack_holds() {
     assert!(spec::load(&clusters(&["us-west-2"], 235), "x.yaml").is_ok());
     for more in [236, 300] {
         let faults = faults(&clusters(&["us-west-2"], more));
-        assert_eq!(faults.len(), 1, "told once: {faults:?}");
+        assert_eq!(faults.len(), 1, "reported once: {faults:?}");
         let words = "us-west-2 has more clusters than fit into one stack: CloudFormation allows 500 resources";
         assert!(faults[0].contains(words), "{faults:?}");
     }
@@ -263,13 +262,13 @@ fn two_documents_are_refused_and_a_nameless_cluster_too() {
 #[case::anchors(MINIMAL.replace("99-0: us-west-2", "99-0: &region us-west-2\n  99-1: *region"))]
 #[case::json("{\"version\": 1, \"environment\": \"99\", \"account\": \"111111111111\", \"home_region\": \"us-west-2\", \
     \"regions\": {\"us-west-2\": {\"server\": true}}, \"clusters\": {\"99-0\": \"us-west-2\"}}".to_owned())]
-fn what_means_the_same_is_taken(#[case] source: String) {
+fn equivalent_files_are_accepted(#[case] source: String) {
     let environment = spec::load(&source, "x.yaml").unwrap();
     assert_eq!((environment.name.as_str(), environment.home_region.as_str()), ("99", "us-west-2"));
 }
 
 #[test]
-fn all_faults_of_values_come_in_one_run_with_their_places() {
+fn all_faults_of_values_are_reported_at_once_with_their_places() {
     let source = MINIMAL.replace("\"111111111111\"", "\"12\"").replace("99-0: us-west-2", "99-Ä: us-wset-2");
     let found = faults(&source);
     assert_eq!(found.len(), 3, "{found:#?}");
@@ -281,7 +280,7 @@ fn all_faults_of_values_come_in_one_run_with_their_places() {
 }
 
 #[test]
-fn the_schema_beside_the_environments_is_the_one_of_the_types() {
+fn the_schema_file_matches_the_types() {
     let schema = serde_json::to_string_pretty(&spec::schema()).unwrap() + "\n";
     let there = include_str!("../../../../environments/environment.schema.json");
     assert!(there == schema, "regenerate it: sftpctl schema > environments/environment.schema.json");

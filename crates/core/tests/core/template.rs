@@ -1,4 +1,4 @@
-//! The stack's template: what it must and must not hold, for the shipped environments.
+//! The stack's template: its required and forbidden contents, for the shipped environments.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -35,7 +35,7 @@ fn deployment(rendered: &Rendered) -> String {
     resources(rendered).iter().find(|(_, r)| r["Type"] == "AWS::ApiGateway::Deployment").unwrap().0.clone()
 }
 
-/// The digest decides whether a stack is updated: where one differs here, the next deployment updates the stacks of every
+/// The digest decides whether a stack is updated. If one differs here, the next deployment updates the stacks of every
 /// environment.
 #[test]
 fn shipped_environments_render_the_known_templates() {
@@ -119,14 +119,14 @@ fn the_roles_may_do_what_they_are_for_and_no_more() {
     );
 }
 
-/// A value with `Ref` and `Fn::Sub` put in.
+/// A value with `Ref` and `Fn::Sub` resolved.
 fn resolved(value: &Value, names: &[(&str, &str)]) -> Value {
     if let Some(name) = value["Ref"].as_str() {
         return names.iter().find(|(known, _)| *known == name).unwrap().1.into();
     }
     if let Some(text) = value["Fn::Sub"].as_str() {
-        let put = |text: String, (name, by): &(&str, &str)| text.replace(&format!("${{{name}}}"), by);
-        return names.iter().fold(text.to_owned(), put).into();
+        let substitute = |text: String, (name, by): &(&str, &str)| text.replace(&format!("${{{name}}}"), by);
+        return names.iter().fold(text.to_owned(), substitute).into();
     }
     match value {
         Value::Array(all) => all.iter().map(|one| resolved(one, names)).collect(),
@@ -207,7 +207,10 @@ fn the_mapping_template_unescapes_what_json_does_not_know() {
     assert_eq!(method["AuthorizationType"], "AWS_IAM");
     assert_eq!(method["Integration"]["Type"], "AWS");
     let template = method["Integration"]["RequestTemplates"]["application/json"].as_str().unwrap();
-    let password = r#""password": "$util.escapeJavaScript($util.base64Decode($input.params('PasswordBase64'))).replaceAll("\\'","'")""#;
+    let password = concat!(
+        r#""password": "$util.escapeJavaScript($util.base64Decode($input.params('PasswordBase64')))"#,
+        r#".replaceAll("\\'","'")""#,
+    );
     assert!(template.contains(password), "{template}");
     let parameters = method["RequestParameters"].as_object().unwrap();
     let names: Vec<&str> = parameters.keys().map(String::as_str).collect();
