@@ -35,7 +35,7 @@ pub struct ResourceFacts {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ModelFacts {
-    /// The key that it is found by.
+    /// The key that identifies it.
     #[serde(skip_serializing)]
     pub name: String,
     pub description: Option<String>,
@@ -50,13 +50,13 @@ pub struct StageFacts {
     pub stage_name: String,
     pub deployment_id: String,
     pub method_settings: Vec<MethodSettingFacts>,
-    /// Whether answers are cached.
+    /// Whether responses are cached.
     pub cache_cluster_enabled: bool,
     /// Whether X-Ray traces calls.
     pub tracing_enabled: bool,
     /// Id of the client certificate that it presents to the back end.
     pub client_certificate_id: Option<String>,
-    /// Left out where the stage writes no access log.
+    /// `None` if the stage writes no access log.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub access_log_setting: Option<AccessLogFacts>,
 }
@@ -81,7 +81,7 @@ pub struct MethodSettingFacts {
     pub http_method: String,
     /// `OFF`, `ERROR`, `INFO`.
     pub logging_level: Option<String>,
-    /// Whether whole requests and answers are logged.
+    /// Whether whole requests and responses are logged.
     pub data_trace_enabled: bool,
     /// Whether each method has its own metrics.
     pub metrics_enabled: bool,
@@ -94,7 +94,7 @@ pub struct MethodSettingFacts {
 const MISSING: &[&str] = &["NotFound"];
 
 impl ApiGateway {
-    /// A REST API; `None` where there is none.
+    /// A REST API; `None` if it does not exist.
     pub async fn api(&self, api: &str) -> Result<Option<ApiFacts>, AwsError> {
         let call = self.0.get_rest_api().rest_api_id(api).send().await.call("apigateway:GetRestApi", api);
         Ok(call.or_missing(MISSING)?.map(|api| ApiFacts {

@@ -96,7 +96,7 @@ const SINGLE: &[&str] = &[
     "sts:sourceidentity",
 ];
 
-/// Keys whose value in a request is a set.
+/// Keys with a set of values in a request.
 const MULTIPLE: &[&str] = &[
     "aws:calledvia",
     "aws:principalorgpaths",

@@ -6,7 +6,7 @@ use super::json::{self, type_name};
 use super::principal::Principals;
 use super::statement::{self, Statement, only, text_element};
 
-/// Why a document is not a valid policy, and where.
+/// The fault of a document that is not a valid policy, and its place.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("{path}: {reason}")]
 pub struct PolicyError {
