@@ -27,7 +27,7 @@ pub type Item = BTreeMap<String, Attribute>;
 pub struct Account {
     /// The partition key: a customer's number.
     pub org_id: i64,
-    /// What the customer logs in with.
+    /// The log-in name.
     pub username: String,
     /// A stored form of the password ([`super::password`]); `None` for an account that has keys only.
     pub password: Option<String>,

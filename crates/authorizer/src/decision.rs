@@ -109,7 +109,7 @@ pub struct Grant {
     pub public_keys: Vec<String>,
 }
 
-/// Refuses log-ins that need no look-up: wrong server, wrong protocol, blocked or empty name.
+/// Refuses log-ins without a look-up: wrong server, wrong protocol, blocked or empty name.
 pub fn screen(config: &Config, question: &Question) -> Result<(), Refusal> {
     if question.server_id != config.server_id || config.server_id == NO_SERVER {
         return Err(Refusal::OtherServer);

@@ -111,7 +111,7 @@ impl ApiGateway {
         }))
     }
 
-    /// The resources of an API, at most the first 500; none without the API.
+    /// The resources of an API, at most the first 500; empty if the API does not exist.
     pub async fn resources(&self, api: &str) -> Result<Vec<ResourceFacts>, AwsError> {
         let call = self.0.get_resources().rest_api_id(api).limit(500).send().await;
         let answer = call.call("apigateway:GetResources", api).or_missing(MISSING)?;
@@ -127,7 +127,7 @@ impl ApiGateway {
             .collect())
     }
 
-    /// The models of an API, at most the first 500; none without the API.
+    /// The models of an API, at most the first 500; empty if the API does not exist.
     pub async fn models(&self, api: &str) -> Result<Vec<ModelFacts>, AwsError> {
         let call = self.0.get_models().rest_api_id(api).limit(500).send().await.call("apigateway:GetModels", api);
         let items = call.or_missing(MISSING)?.and_then(|answer| answer.items).unwrap_or_default();
@@ -142,7 +142,7 @@ impl ApiGateway {
             .collect())
     }
 
-    /// Ids and descriptions of an API's deployments, at most the first 500; none without the API.
+    /// Ids and descriptions of an API's deployments, at most the first 500; empty if the API does not exist.
     pub async fn deployments(&self, api: &str) -> Result<Vec<(String, Option<String>)>, AwsError> {
         let call = self.0.get_deployments().rest_api_id(api).limit(500).send().await;
         let answer = call.call("apigateway:GetDeployments", api).or_missing(MISSING)?;
@@ -150,7 +150,7 @@ impl ApiGateway {
         Ok(items.into_iter().map(|one| (one.id.unwrap_or_default(), one.description)).collect())
     }
 
-    /// The stages of an API with their settings; none without the API.
+    /// The stages of an API with their settings; empty if the API does not exist.
     pub async fn stage_facts(&self, api: &str) -> Result<Vec<StageFacts>, AwsError> {
         let call = self.0.get_stages().rest_api_id(api).send().await.call("apigateway:GetStages", api);
         let stages = call.or_missing(MISSING)?.and_then(|answer| answer.item).unwrap_or_default();

@@ -66,11 +66,11 @@ pub enum Outcome {
         reason: String,
     },
     Failed {
-        /// What went wrong, in one sentence.
+        /// The failure in one sentence.
         error: String,
         /// Causes in AWS's words, first cause first.
         causes: Vec<String>,
-        /// What exists in AWS after the failure.
+        /// The state in AWS after the failure.
         left: String,
         hint: Option<String>,
     },

@@ -35,7 +35,7 @@ impl NodeId {
         Kind::from_word(self.parts().1?)
     }
 
-    /// What distinguishes it from others of its kind in one place: `pl-pt99-5-uploads`.
+    /// The part that distinguishes it from others of its kind and place: `pl-pt99-5-uploads`.
     pub fn name(&self) -> Option<&str> {
         self.parts().2
     }

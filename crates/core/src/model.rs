@@ -195,7 +195,7 @@ pub fn compare(wanted: &Properties, live: &BTreeMap<&'static str, Value>) -> Vec
         .collect()
 }
 
-/// What a teardown does with one resource.
+/// The action of a teardown on one resource.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Removal {
     Delete,

@@ -10,7 +10,7 @@ use crate::model::{Action, Actual, Change, Live, Owner, Removal};
 use crate::node::Node;
 
 /// Plans a deployment. Resources that could not be read have a step too, which reads again and reports the error.
-/// `retired` are the resources to delete because they are no longer in the environment file.
+/// `retired` lists the resources to delete because they are no longer in the environment file.
 pub fn deploy<N: Node + ?Sized>(
     environment: &str,
     account: &str,

@@ -35,7 +35,7 @@ pub struct Environment {
     pub alarms: Alarms,
     /// Tags of the user, set on every resource that supports tags.
     pub tags: BTreeMap<String, String>,
-    /// Where the state is kept, and its lock.
+    /// The place of the state, and its lock.
     pub state: State,
     /// Rules for drift to ignore.
     pub drift: Vec<Ignore>,

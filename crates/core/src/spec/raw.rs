@@ -1,4 +1,4 @@
-//! The file as written: serde types with positions, and the parser's own faults. Pure.
+//! The file as it is written: serde types with positions, and the parser's own faults. Pure.
 
 use std::collections::BTreeMap;
 
