@@ -1,4 +1,4 @@
-//! An account, as the table keeps it.
+//! An account, and its form as an item of the account table.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 use super::home::Home;
 
-/// A value of DynamoDB, as far as accounts have them.
+/// A value of an attribute in DynamoDB, of the types that accounts use.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Attribute {
     /// `S`.
@@ -16,43 +16,39 @@ pub enum Attribute {
     Number(String),
     /// `L` of `S`, or `SS`.
     Texts(Vec<String>),
-    /// Anything else: no account has it.
+    /// Any other type; accounts do not use it.
     Other,
 }
 
 /// An item of the table.
 pub type Item = BTreeMap<String, Attribute>;
 
-/// One account.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Account {
     /// The partition key: a customer's number.
     pub org_id: i64,
-    /// What the customer logs in with.
+    /// The log-in name.
     pub username: String,
-    /// A stored form of the password ([`super::password`]); none for an account that has keys only.
+    /// A stored form of the password ([`super::password`]); `None` for an account that has keys only.
     pub password: Option<String>,
-    /// The customer's folder.
     pub home: Home,
     /// Whether the account is turned off.
     pub disabled: bool,
-    /// Source addresses to be admitted; all, where there are none.
+    /// Source addresses that may log in; empty allows all.
     pub allowed: Vec<IpNet>,
     /// Public keys as in `authorized_keys`, one each.
     pub public_keys: Vec<String>,
-    /// When it was made, RFC 3339; accounts of the old server have none.
+    /// Time of creation, RFC 3339; accounts of the old server have none.
     pub created: Option<String>,
-    /// When it was last changed.
     pub updated: Option<String>,
 }
 
-/// An item that is no account; names the attribute.
+/// An item that is not a valid account, with the attribute that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the attribute {attribute} {problem}")]
 pub struct MalformedItem {
-    /// The attribute.
     pub attribute: &'static str,
-    /// What is wrong with it.
+    /// The rest of the sentence: `is missing`.
     pub problem: &'static str,
 }
 
@@ -67,10 +63,10 @@ const CREATED: &str = "createdAt";
 const UPDATED: &str = "updatedAt";
 
 impl Account {
-    /// Reads an item. Attributes that it does not know are left alone.
+    /// Reads an item. Unknown attributes are ignored.
     ///
     /// # Errors
-    /// An attribute that is missing, of another type, or means nothing: such an account admits nobody.
+    /// An attribute is missing, of another type, or invalid. The authorizer refuses log-ins to such an account.
     pub fn from_item(item: &Item) -> Result<Self, MalformedItem> {
         let wrong = |attribute, problem| MalformedItem { attribute, problem };
         let text = |attribute| match item.get(attribute) {
@@ -100,7 +96,7 @@ impl Account {
             .iter()
             .map(|range| parse_range(range).ok_or(wrong(ALLOWED, "contains an invalid address range")))
             .collect::<Result<_, _>>()?;
-        // An empty list is more likely a slip than "everybody".
+        // An empty list is more likely a mistake than a wish to allow every address.
         if allowed.is_empty() && item.contains_key(ALLOWED) {
             return Err(wrong(ALLOWED, "is empty"));
         }
@@ -113,7 +109,7 @@ impl Account {
         Ok(Self { org_id, username, password, home, disabled, allowed, public_keys, created, updated })
     }
 
-    /// The item of this account.
+    /// The account as an item of the table.
     pub fn to_item(&self) -> Item {
         let mut item = Item::new();
         let mut put = |name: &str, value| item.insert(name.to_owned(), value);
@@ -135,19 +131,20 @@ impl Account {
         item
     }
 
-    /// Whether a customer may come from this address. Where ranges are set, an address that cannot be read is none.
+    /// Whether the account allows log-ins from this address. If it has ranges, an address that cannot be parsed is
+    /// refused.
     pub fn admits(&self, source: &str) -> bool {
         if self.allowed.is_empty() {
             return true;
         }
         let Ok(address) = source.parse::<IpAddr>() else { return false };
-        // A server with both families may show a v4 customer as ::ffff:192.0.2.1.
+        // A dual-stack server may report an IPv4 customer as ::ffff:192.0.2.1.
         let address = address.to_canonical();
         self.allowed.iter().any(|range| range.contains(&address))
     }
 }
 
-/// An address range, `192.0.2.0/24` or `2001:db8::/32`; one address is a range of its own.
+/// Parses an address range, `192.0.2.0/24` or `2001:db8::/32`; a single address is a range of one.
 pub fn parse_range(text: &str) -> Option<IpNet> {
     let text = text.trim();
     text.parse::<IpNet>().ok().map(|net| net.trunc()).or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
@@ -168,7 +165,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read() {
+    fn accounts_survive_a_round_trip_through_an_item() {
         let mut account = Account::from_item(&old()).unwrap();
         for _ in 0..2 {
             assert_eq!(Account::from_item(&account.to_item()), Ok(account.clone()));
@@ -208,7 +205,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn source_ranges_are_of_both_families() {
+    fn source_ranges_cover_both_address_families() {
         let mut account = Account::from_item(&old()).unwrap();
         assert!(account.admits("198.51.100.7") && account.admits(""));
         account.allowed = ["192.0.2.0/24", "2001:db8::/32"].iter().filter_map(|range| parse_range(range)).collect();

@@ -1,4 +1,4 @@
-//! What goes back to API Gateway, and the one line that is logged.
+//! The answer to API Gateway, and the line that is logged.
 
 use serde_json::{Value, json};
 
@@ -6,10 +6,10 @@ use super::config::{Config, HomeType};
 use super::decision::{Grant, Refusal};
 use super::question::Question;
 
-/// The answer to the API. Only a grant has a `Role`, which is what Transfer looks at; a refusal's `status` is made the
-/// HTTP status by the response template.
+/// The answer to the API. Only a grant has a `Role`, by which Transfer Family recognizes a successful log-in. The
+/// response template turns a refusal's `status` into the HTTP status.
 ///
-/// The form is that of the user guide's "Using Amazon API Gateway to integrate your identity provider".
+/// The format follows the Transfer Family user guide, "Using Amazon API Gateway to integrate your identity provider".
 pub fn body(config: &Config, decision: &Result<Grant, Refusal>) -> Value {
     let grant = match decision {
         Err(refusal) => {
@@ -38,13 +38,13 @@ pub fn body(config: &Config, decision: &Result<Grant, Refusal>) -> Value {
     answer
 }
 
-/// The log line: who, from where, and what was decided. Never a password, hash or policy.
+/// The log line: user name, source address and decision. It never contains a password, hash or policy.
 pub fn log_line(question: Option<&Question>, decision: &Result<Grant, Refusal>) -> Value {
     let question = question.cloned().unwrap_or_default();
     let (level, outcome, reason) = match decision {
         Ok(grant) if grant.public_keys.is_empty() => ("INFO", "admitted", "password"),
         Ok(_) => ("INFO", "admitted", "keys-offered"),
-        Err(refusal) => (if refusal.is_ours() { "ERROR" } else { "INFO" }, "refused", refusal.reason()),
+        Err(refusal) => (if refusal.needs_operator() { "ERROR" } else { "INFO" }, "refused", refusal.reason()),
     };
     let short = |text: &str| super::question::escaped(text, 64);
     json!({
@@ -132,7 +132,7 @@ mod tests {
         })
     }
 
-    /// The password `secret` in every form that is stored.
+    /// The password `secret` in each stored form.
     fn stored() -> &'static [String; 3] {
         static STORED: std::sync::OnceLock<[String; 3]> = std::sync::OnceLock::new();
         STORED.get_or_init(|| {
@@ -146,10 +146,10 @@ mod tests {
         })
     }
 
-    /// Every decision is counted by its reason, and those that are our doing raise the alarm: what the filters of the
-    /// template look for is what a log line has.
+    /// The template's metric filters match the fields of the log line: every refusal is counted by its reason, and
+    /// refusals that need an operator raise the alarm.
     #[test]
-    fn the_filters_of_the_stack_see_every_refusal() {
+    fn the_metric_filters_match_every_refusal() {
         let template = include_str!("../../../templates/region/alarms.yaml");
         let filters: Vec<&str> = template
             .lines()
@@ -162,24 +162,24 @@ mod tests {
                 line[name.strip_prefix("$.").unwrap()] == json!(value.trim_matches('"'))
             })
         };
-        let [all, ours] = filters[..] else { panic!("{filters:?}") };
+        let [all, needs_operator] = filters[..] else { panic!("{filters:?}") };
         assert!(template.contains("Value: \"$.reason\""), "refusals are counted by reason");
         for refusal in Refusal::ALL {
             let line = log_line(None, &Err(refusal));
             assert!(fits(all, &line) && line["reason"] == refusal.reason(), "{line}");
-            assert_eq!(fits(ours, &line), refusal.is_ours(), "{line}");
+            assert_eq!(fits(needs_operator, &line), refusal.needs_operator(), "{line}");
         }
         let grant = Grant { home: Home::parse("/bucket/folder").unwrap(), public_keys: vec![] };
         let line = log_line(None, &Ok(grant));
-        assert!(!fits(all, &line) && !fits(ours, &line), "{line}");
+        assert!(!fits(all, &line) && !fits(needs_operator, &line), "{line}");
     }
 
     proptest! {
         #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
-        /// No event, whatever it is, makes a panic or a role by itself.
+        /// No event alone causes a panic or is answered with a role.
         #[test]
-        fn no_event_opens_anything(event in any_json()) {
+        fn no_event_alone_gets_a_role(event in any_json()) {
             let config = config(HomeType::Path);
             let decision = match Question::parse(&event) {
                 Err(_) => Err(Refusal::MalformedEvent),
@@ -188,7 +188,7 @@ mod tests {
             prop_assert!(body(&config, &decision).get("Role").is_none());
         }
 
-        /// No password but the right one opens an account, however it is stored, and no event that is nearly right.
+        /// Only the right password opens an account, in every stored form, and only in an event with the right keys.
         #[test]
         fn only_the_right_password_opens(
             password in prop_oneof![
@@ -200,13 +200,23 @@ mod tests {
             ],
             scheme in 0..3_usize,
             server in prop_oneof![4 => Just("s-1".to_owned()), 1 => "s-[0-9]?", 1 => any::<String>()],
-            key in prop_oneof![6 => Just("password"), 1 => Just("Password"), 1 => Just("PASSWORD"), 1 => Just("passwort")],
+            key in prop_oneof![
+                6 => Just("password"),
+                1 => Just("Password"),
+                1 => Just("PASSWORD"),
+                1 => Just("passwort"),
+            ],
             extra in prop::option::of(("[a-zA-Z]{1,12}", any_json())),
         ) {
             let config = config(HomeType::Path);
             let mut item = crate::account::tests::old();
             item.insert("password".to_owned(), Attribute::Text(stored()[scheme].clone()));
-            let mut event = json!({ "username": "my1sftp", "protocol": "SFTP", "serverId": server, "sourceIp": "192.0.2.1" });
+            let mut event = json!({
+                "username": "my1sftp",
+                "protocol": "SFTP",
+                "serverId": server,
+                "sourceIp": "192.0.2.1",
+            });
             if let Some((name, value)) = extra.filter(|(name, _)| event.get(name).is_none()) {
                 event[name] = value;
             }

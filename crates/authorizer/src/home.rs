@@ -2,23 +2,22 @@
 
 use serde_json::json;
 
-/// The most characters of a session policy (AWS STS, AssumeRole: `Policy`).
-const MOST_POLICY: usize = 2048;
+/// Maximum length of a session policy in characters (AWS STS API reference, AssumeRole, `Policy`).
+const MAX_POLICY: usize = 2048;
 
 /// A customer's folder in a bucket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Home {
-    /// The bucket.
     pub bucket: String,
-    /// The folder, without slashes at its ends; there may be some inside.
+    /// Without slashes at its ends; it may have some inside.
     pub folder: String,
 }
 
 impl Home {
-    /// Reads `/<bucket>/<folder>`; a slash at the end makes no difference.
+    /// Reads `/<bucket>/<folder>`, with or without a slash at the end.
     ///
-    /// Everything else is `None`: a home that is a whole bucket would be everybody's, and one with `.`, `..` or empty
-    /// parts is not where it seems to be.
+    /// Everything else is `None`: a home that is a whole bucket would open the folders of all customers, and a path
+    /// with `.`, `..` or empty parts is misleading.
     pub fn parse(path: &str) -> Option<Self> {
         let path = path.strip_prefix('/')?;
         let path = path.strip_suffix('/').unwrap_or(path);
@@ -27,11 +26,11 @@ impl Home {
             && bucket.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.')
             && bucket.starts_with(|c: char| c.is_ascii_alphanumeric());
         let part_fits = |part: &str| !matches!(part, "" | "." | "..") && !part.contains(char::is_control);
-        // S3's limit on a key, less room for the customer's names.
+        // S3's limit on a key is 1,024 bytes; the rest is for the customer's file names.
         let folder_fits = folder.len() <= 512 && folder.split('/').all(part_fits);
         let home = Self { bucket: bucket.to_owned(), folder: folder.to_owned() };
-        // Escaping makes some names four times as long, and AWS admits nobody with a longer policy.
-        let policy_fits = || home.policy().chars().count() <= MOST_POLICY;
+        // Escaping makes some names four times as long, and AWS refuses a log-in with a longer policy.
+        let policy_fits = || home.policy().chars().count() <= MAX_POLICY;
         (bucket_fits && folder_fits && policy_fits()).then_some(home)
     }
 
@@ -40,10 +39,11 @@ impl Home {
         format!("/{}/{}", self.bucket, self.folder)
     }
 
-    /// The session policy: this folder and nothing else.
+    /// The session policy, which allows access to this folder only.
     ///
-    /// The slash after the folder keeps `17578` out of `175781`. Bucket and folder are written out, since Transfer fills
-    /// in its variables only where there is no logical home, and a name with `*`, `?` or `$` is escaped as IAM asks.
+    /// The slash after the folder keeps `17578` out of `175781`. Bucket and folder are written out because Transfer
+    /// Family substitutes its variables only without a logical home. `*`, `?` and `$` in names are escaped as IAM
+    /// requires.
     pub fn policy(&self) -> String {
         let bucket = format!("arn:aws:s3:::{}", self.bucket);
         let prefix = format!("{}/", escaped(&self.folder));
@@ -130,13 +130,13 @@ mod tests {
     }
 
     #[test]
-    fn a_home_has_a_policy_that_aws_takes() {
+    fn every_home_has_a_policy_that_aws_accepts() {
         let bucket = "b".repeat(63);
         assert!(Home::parse(&format!("/{bucket}/{}", "f".repeat(512))).is_some());
         assert!(Home::parse(&format!("/{bucket}/{}", "ñ".repeat(256))).is_some());
         for folder in ["*", "$", "\"", "\\"].map(|odd| odd.repeat(512)) {
             let home = Home { bucket: bucket.clone(), folder: folder.clone() };
-            let fits = home.policy().chars().count() <= MOST_POLICY;
+            let fits = home.policy().chars().count() <= MAX_POLICY;
             assert_eq!(Home::parse(&home.path()).is_some(), fits, "{folder}");
         }
         assert_eq!(Home::parse(&format!("/{bucket}/{}", "*".repeat(512))), None);

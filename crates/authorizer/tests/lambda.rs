@@ -1,4 +1,4 @@
-//! The Lambda's program itself, run by a Runtime API that is this test, with a table that misbehaves.
+//! Runs the Lambda's program against a Runtime API in this test, with a table that misbehaves.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "only the library is pure")]
@@ -14,10 +14,10 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
-/// How long anything may take that a test waits for.
+/// The longest time that a test waits for anything.
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// The program, ended when the test is, also when it fails.
+/// The program, which is ended with the test, even if the test fails.
 struct Running(Child);
 
 impl Drop for Running {
@@ -27,7 +27,7 @@ impl Drop for Running {
     }
 }
 
-/// One invocation that may take so long, with the table at this address: its answer and what was logged.
+/// Invokes the program once, with `most` as its time and the table at this address. Returns the answer and the log.
 async fn invoke(table: &str, most: Duration) -> (Value, String) {
     let (sender, mut answers) = mpsc::unbounded_channel();
     let (events, waiting) = mpsc::channel(1);
@@ -42,7 +42,7 @@ async fn invoke(table: &str, most: Duration) -> (Value, String) {
                 let _ = sender.send(serde_json::from_slice::<Value>(&body).unwrap_or_default());
                 return Response::builder().status(202).body(Body::from("{}")).unwrap();
             }
-            // There is one event; whoever asks again waits until the program is ended.
+            // There is only one event: a second request waits until the program is ended.
             waiting.lock().await.recv().await.unwrap();
             let end = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + most;
             let event = json!({ "username": "my1sftp", "password": "secret", "protocol": "SFTP", "serverId": "s-1",
@@ -95,13 +95,13 @@ fn refused(answer: &Value) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_table_that_stays_silent_is_a_refusal_before_the_functions_time_is_over() {
-    // Takes connections, as far as the kernel is asked, and never answers.
+async fn a_silent_table_is_a_refusal_before_the_function_times_out() {
+    // The kernel accepts connections, and nothing ever answers them.
     let table = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let table = (format!("http://{}", table.local_addr().unwrap()), table);
     let begun = Instant::now();
     let (answer, log) = invoke(&table.0, Duration::from_secs(1)).await;
-    // With a time-out that knows nothing of the function's it would be five seconds.
+    // A time-out that ignores the function's own would be five seconds.
     assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
     refused(&answer);
     assert!(log.contains("no answer in the") && log.contains("table-unreachable"), "{log}");

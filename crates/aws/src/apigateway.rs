@@ -1,4 +1,4 @@
-//! API Gateway: the account's settings, and REST APIs as they are.
+//! API Gateway: the account's settings, and the current configuration of REST APIs.
 
 use std::collections::BTreeMap;
 
@@ -50,7 +50,7 @@ pub struct ApiMethod {
     pub http_method: String,
     /// `NONE`, `AWS_IAM`, …
     pub authorization: String,
-    /// `method.request.querystring.protocol` and whether it must be there.
+    /// Names such as `method.request.querystring.protocol`, and whether each is required.
     pub parameters: BTreeMap<String, bool>,
     pub integration: Option<ApiIntegration>,
     /// Requirements that the other fields do not show: those of [`GUARDS`], and those of the whole API.
@@ -58,7 +58,7 @@ pub struct ApiMethod {
     pub guards: Vec<String>,
 }
 
-/// Further requirements of a method, and a template's name for each.
+/// Further requirements of a method, and the name of each in templates.
 pub const GUARDS: [(&str, &str); 5] = [
     ("an API key", "ApiKeyRequired"),
     ("a request validator", "RequestValidatorId"),
@@ -83,7 +83,7 @@ pub struct ApiIntegration {
     pub responses: Vec<ApiIntegrationResponse>,
 }
 
-/// One mapping of the function's answer.
+/// One mapping of the function's response.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ApiIntegrationResponse {
@@ -95,7 +95,7 @@ pub struct ApiIntegrationResponse {
 }
 
 impl ApiGateway {
-    /// Id of the deployment that a stage serves; `None` where there is no such API or stage.
+    /// Id of the deployment that a stage serves; `None` if the API or the stage does not exist.
     pub async fn deployment_of(&self, api: &str, stage: &str) -> Result<Option<String>, AwsError> {
         let call = self.0.get_stage().rest_api_id(api).stage_name(stage).send().await.call("apigateway:GetStage", api);
         Ok(call.or_missing(&["NotFound"])?.and_then(|stage| stage.deployment_id().map(str::to_owned)))
@@ -142,7 +142,7 @@ impl ApiGateway {
         Ok(methods)
     }
 
-    /// One method of the resource with this id and path; `None` where there is none.
+    /// One method of the resource with this id and path; `None` if it does not exist.
     pub async fn method(
         &self,
         api: &str,

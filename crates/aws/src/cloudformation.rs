@@ -1,4 +1,4 @@
-//! Stacks: read, create, update, import and delete them, and find out why one failed.
+//! Stacks: read, create, update, import and delete them, and find the cause of a failure.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ pub struct StackFacts {
     pub parameters: BTreeMap<String, String>,
     pub outputs: BTreeMap<String, String>,
     pub tags: Tags,
-    /// Name of the change set that created or last changed it; `None` where a plain call did.
+    /// Name of the change set that created or last changed it; `None` if it was changed without one.
     pub change_set: Option<String>,
 }
 
@@ -29,7 +29,7 @@ pub struct StackFacts {
 #[derive(Clone, Debug)]
 pub struct StackRequest<'a> {
     pub name: &'a str,
-    /// Client request token, by which the operation's own events are found again.
+    /// Client request token, which identifies the operation's events.
     pub token: &'a str,
     /// The template; empty with `url`.
     pub body: &'a str,
@@ -54,7 +54,7 @@ pub struct StackEvent {
     pub token: Option<String>,
 }
 
-/// Pages of events that are searched for the beginning of an operation: fifty pages hold 5,000 events.
+/// Maximum number of pages that are searched for the beginning of an operation: 50 pages contain 5,000 events.
 const PAGES: usize = 50;
 
 impl CloudFormation {
@@ -62,7 +62,7 @@ impl CloudFormation {
     pub async fn stack(&self, name: &str) -> Result<Option<StackFacts>, AwsError> {
         let call = self.0.describe_stacks().stack_name(name).send().await.call("cloudformation:DescribeStacks", name);
         let answer = match call {
-            // A missing stack is a ValidationError like others; only its message tells them apart.
+            // A missing stack is a ValidationError like others; only the message distinguishes them.
             Err(error) if error.is("ValidationError") && error.message.contains("does not exist") => return Ok(None),
             other => other.or_missing(&["StackNotFoundException"])?,
         };
@@ -139,7 +139,7 @@ impl CloudFormation {
             .map(drop)
     }
 
-    /// Begins an update; `false` where AWS finds nothing to update.
+    /// Begins an update; `false` if AWS finds nothing to update.
     pub async fn update(&self, request: &StackRequest<'_>) -> Result<bool, AwsError> {
         let call = self
             .0
@@ -191,7 +191,7 @@ impl CloudFormation {
         call.or_missing(&["AlreadyExists"]).map(drop)
     }
 
-    /// Name of the stack that a resource is in, by its physical id; `None` where it is in none.
+    /// Name of the stack that a resource is in, by its physical id; `None` if it is in none.
     pub async fn stack_with(&self, physical: &str) -> Result<Option<String>, AwsError> {
         let call = self.0.describe_stack_resources().physical_resource_id(physical).send().await;
         let call = call.call("cloudformation:DescribeStackResources", physical);
@@ -238,8 +238,8 @@ impl CloudFormation {
         call.call("cloudformation:DeleteStack", name).map(drop)
     }
 
-    /// The newest events first. Reads page after page (100 events each) until `enough` is true of an event: an operation on
-    /// 50 resources has more events than a page.
+    /// The events, newest first. Reads pages (of 100 events) until `enough` is true of an event, because an operation
+    /// on 50 resources has more events than a page.
     pub async fn events(&self, name: &str, enough: impl Fn(&StackEvent) -> bool) -> Result<Vec<StackEvent>, AwsError> {
         let mut pages = self.0.describe_stack_events().stack_name(name).into_paginator().send();
         let mut events: Vec<StackEvent> = Vec::new();
@@ -269,8 +269,8 @@ impl CloudFormation {
         Ok(answer.summaries().iter().filter_map(|summary| summary.change_set_name().map(str::to_owned)).collect())
     }
 
-    /// The findings of early validation (`DescribeEvents`, event type VALIDATION_ERROR), which stack events lack: of the
-    /// operation that began with this token, or else of the newest that has any.
+    /// The findings of early validation (`DescribeEvents`, event type VALIDATION_ERROR), which stack events lack. They
+    /// are those of the operation with this token, or else of the newest operation that has any.
     pub async fn validation_errors(&self, name: &str, token: Option<&str>) -> Result<Vec<String>, AwsError> {
         let mut pages = self.0.describe_events().stack_name(name).into_paginator().send();
         let mut found = Vec::new();

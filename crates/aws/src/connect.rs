@@ -14,7 +14,7 @@ use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use super::calls::{Calls, CountCalls};
 use super::{ApiGateway, CloudFormation, CloudWatch, DynamoDb, Iam, Lambda, Logs, Route53, S3, Transfer};
 
-/// Where to connect, and as whom.
+/// The endpoint and the credentials.
 #[derive(Clone, Debug, Default)]
 pub struct ConnectOptions {
     /// Named profile; otherwise the standard chain.
@@ -27,7 +27,7 @@ pub struct ConnectOptions {
     pub home_region: String,
 }
 
-/// The AWS of one run.
+/// The AWS clients of one run.
 pub struct Aws {
     base: SdkConfig,
     path_style: bool,
@@ -52,7 +52,7 @@ struct Clients {
 }
 
 impl Aws {
-    /// Reads the configuration. No call is made yet, except those of the credentials chain itself.
+    /// Reads the configuration. Sends no calls except those of the credentials chain itself.
     pub async fn connect(options: ConnectOptions) -> Self {
         let http =
             aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
@@ -97,7 +97,7 @@ impl Aws {
         self.calls.count()
     }
 
-    /// Asks `fence` before every call that changes something; where it returns true, the call is not sent.
+    /// Checks `fence` before every call that changes something; if it returns true, the call is not sent.
     pub fn set_fence(&self, fence: Option<Box<super::Fence>>) {
         self.calls.set_fence(fence);
     }

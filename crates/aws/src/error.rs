@@ -1,4 +1,4 @@
-//! One error for every call: which operation, on what, and AWS's own words.
+//! One error for all calls: the operation, its object, and AWS's own words.
 
 use std::error::Error;
 
@@ -19,11 +19,11 @@ const NO_CREDENTIALS: &str = "NoCredentials";
 pub struct AwsError {
     /// `transfer:CreateServer`.
     pub operation: &'static str,
-    /// The resource that it was called for.
+    /// The resource of the call.
     pub object: String,
     /// AWS's error code; `None` without an answer.
     pub code: Option<String>,
-    /// AWS's message, or what happened to the connection.
+    /// AWS's message, or the fault of the connection.
     pub message: String,
     pub status: Option<u16>,
 }
@@ -50,12 +50,12 @@ impl AwsError {
         self.code.as_deref().is_some_and(|code| THROTTLES.contains(&code))
     }
 
-    /// Whether it was not sent, because this run may no longer hold its lock.
+    /// Whether the call was not sent, because this run may no longer hold its lock.
     pub fn is_fenced(&self) -> bool {
         self.code.is_none() && self.message.contains(FENCED)
     }
 
-    /// Whether AWS carried it out but the answer broke off, so that its result is unknown.
+    /// Whether AWS carried out the call but the answer was cut short, so that its result is unknown.
     pub fn is_cut_short(&self) -> bool {
         self.code.is_none() && self.status.is_some_and(|status| (200..300).contains(&status))
     }
@@ -88,8 +88,8 @@ impl AwsError {
                 && late.iter().any(|words| self.message.contains(words)))
     }
 
-    /// Whether AWS refuses it only for now, because the resource or one that it names is still changing. A stale
-    /// revision of a function is among them: the step reads the new one before it calls again.
+    /// Whether AWS refuses the call only temporarily, because the resource or one that it names is still changing. A
+    /// stale revision of a function is among them: the step reads the new one before it calls again.
     pub fn is_busy(&self) -> bool {
         const BUSY: [&str; 10] = [
             "ResourceInUse",
@@ -219,9 +219,9 @@ where
     }
 }
 
-/// Makes "not found" an ordinary answer.
+/// Turns "not found" into an ordinary result.
 pub(super) trait OrMissing<T> {
-    /// `None` where AWS answered with one of these codes.
+    /// `None` if AWS answered with one of these codes.
     fn or_missing(self, codes: &[&str]) -> Result<Option<T>, AwsError>;
     /// Busy where AWS answered with one of these codes: it does not know yet what was just created.
     fn or_not_yet(self, codes: &[&str]) -> Result<T, AwsError>;

@@ -24,7 +24,6 @@ pub struct RoleFacts {
 const MISSING: &[&str] = &["NoSuchEntity"];
 
 impl Iam {
-    /// Reads a role.
     pub async fn role(&self, name: &str) -> Result<Option<RoleFacts>, AwsError> {
         let call = self.0.get_role().role_name(name).send().await.call("iam:GetRole", name);
         Ok(call.or_missing(MISSING)?.and_then(|answer| answer.role).map(|role| RoleFacts {
@@ -142,7 +141,7 @@ impl Iam {
     }
 
     /// Creates a new default version. AWS keeps five: the oldest others are deleted first. The SDK does not retry it:
-    /// IAM takes no token for it, and where only the answer was lost, a retry would create a second version.
+    /// IAM takes no token for it, so if only the answer was lost, a retry would create a second version.
     pub async fn set_policy(&self, arn: &str, document: &str) -> Result<(), AwsError> {
         self.drop_versions(arn, 3).await?;
         let call = self.0.create_policy_version().policy_arn(arn).policy_document(document).set_as_default(true);

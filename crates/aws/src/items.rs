@@ -78,7 +78,7 @@ impl DynamoDb {
         Ok(call.call("dynamodb:GetItem", table)?.item.map(item))
     }
 
-    /// One page of a scan, and the key where the next one starts.
+    /// One page of a scan, and the start key of the next page.
     pub async fn page_of_items(&self, table: &str, from: Option<Item>) -> Result<(Vec<Item>, Option<Item>), AwsError> {
         let from = from.map(|key| key.iter().map(|(name, attribute)| (name.clone(), value(attribute))).collect());
         let answer = self.0.scan().table_name(table).set_exclusive_start_key(from).send().await;
@@ -87,7 +87,7 @@ impl DynamoDb {
         Ok((answer.items.unwrap_or_default().into_iter().map(item).collect(), next))
     }
 
-    /// Writes all or nothing. A transaction that conflicts with another on the same items is retried, so that its
+    /// Writes all items or none. A transaction that conflicts with another on the same items is retried, so that its
     /// conditions are checked against what the other wrote.
     pub async fn write_items(&self, table: &str, writes: &[Write]) -> Result<Written, AwsError> {
         let items = writes.iter().map(|write| transaction(table, write)).collect::<Result<Vec<_>, _>>()?;

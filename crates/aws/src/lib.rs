@@ -1,6 +1,6 @@
-//! AWS: the only library that names an SDK. Thin functions per service, in our own plain types.
+//! AWS: the only library that uses the SDK's clients. Thin functions per service, with plain types of this project.
 //!
-//! It decides nothing: no order, no waiting beyond retries, no printing.
+//! It makes no decisions: it has no order of calls, no waiting beyond retries and no output.
 
 mod apigateway;
 mod apigateway_parts;

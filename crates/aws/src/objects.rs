@@ -1,4 +1,4 @@
-//! Objects as files: ranges, pages, parts.
+//! Objects as files: byte ranges, pages of listings, multipart uploads.
 
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
@@ -64,7 +64,7 @@ pub struct Upload {
 }
 
 impl S3 {
-    /// Size and time of an object, `None` where there is none.
+    /// Size and time of an object; `None` if it does not exist.
     pub async fn head(&self, bucket: &str, key: &str) -> Result<Option<ObjectFacts>, AwsError> {
         let call = self.client.head_object().bucket(bucket).key(key).send().await;
         match call.call("s3:GetObject", &format!("{bucket}/{key}")) {
@@ -115,7 +115,7 @@ impl S3 {
         })
     }
 
-    /// The bytes from `start` on, at most `length`; `None` where the object is gone; empty past its end.
+    /// At most `length` bytes from `start`; `None` if the object does not exist; empty past its end.
     pub async fn range(&self, bucket: &str, key: &str, start: u64, length: u64) -> Result<Option<Bytes>, AwsError> {
         let object = format!("{bucket}/{key}");
         let range = format!("bytes={start}-{}", start.saturating_add(length).saturating_sub(1));
@@ -130,7 +130,7 @@ impl S3 {
         Ok(Some(body.into_bytes()))
     }
 
-    /// An object from `start` to its end, as it comes; `None` where it is gone.
+    /// Streams an object from `start` to its end; `None` if it does not exist.
     pub async fn open(&self, bucket: &str, key: &str, start: u64) -> Result<Option<Download>, AwsError> {
         let object = format!("{bucket}/{key}");
         let call = self.client.get_object().bucket(bucket).key(key).range(format!("bytes={start}-")).send().await;

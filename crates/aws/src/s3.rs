@@ -50,14 +50,15 @@ pub struct BucketSettings {
 const NO_BUCKET: &[&str] = &["NoSuchBucket", "NotFound"];
 
 impl S3 {
-    /// Reads a bucket's policy; the answer also shows whether the bucket exists and is ours.
+    /// Reads a bucket's policy, which also shows whether the bucket exists and belongs to this account.
     pub async fn policy(&self, bucket: &str, account: &str) -> Result<Policy, AwsError> {
         let call = self.client.get_bucket_policy().bucket(bucket).expected_bucket_owner(account).send().await;
         match call.call("s3:GetBucketPolicy", bucket) {
             Ok(answer) => Ok(Policy::Document(answer.policy().unwrap_or_default().to_owned())),
             Err(error) if error.is("NoSuchBucketPolicy") => Ok(Policy::None),
             Err(error) if NO_BUCKET.iter().any(|code| error.is(code)) => Ok(Policy::NoBucket),
-            // 403 also where the bucket is in this account and its policy denies access; the user must resolve both.
+            // 403 also means that the bucket is in this account and its policy denies access; the user must resolve
+            // both.
             Err(error) if error.status == Some(403) => Ok(Policy::NotOurs),
             // The bucket is in another region: names are global.
             Err(error) if error.is("PermanentRedirect") || error.is("AuthorizationHeaderMalformed") => {
@@ -79,11 +80,11 @@ impl S3 {
         Ok(names)
     }
 
-    /// The region of a bucket, whichever region is asked; `None` where there is no such bucket.
+    /// The region of a bucket, from any region; `None` if it does not exist.
     pub async fn location(&self, bucket: &str) -> Result<Option<String>, AwsError> {
         let call = self.client.get_bucket_location().bucket(bucket).send().await.call("s3:GetBucketLocation", bucket);
         let answer = call.or_missing(NO_BUCKET)?;
-        // us-east-1 has no name here.
+        // us-east-1 has no location constraint.
         Ok(answer.map(|answer| match answer.location_constraint().map(BucketLocationConstraint::as_str) {
             None | Some("") => "us-east-1".to_owned(),
             Some(region) => region.to_owned(),
@@ -121,9 +122,9 @@ impl S3 {
         call.call("s3:PutBucketTagging", bucket).or_not_yet(NO_BUCKET).map(drop)
     }
 
-    /// Creates a bucket; one that we own already is fine.
+    /// Creates a bucket; one that this account owns already is fine.
     pub async fn create_bucket(&self, bucket: &str) -> Result<(), AwsError> {
-        // us-east-1 is the one region that accepts no constraint.
+        // us-east-1 is the only region that accepts no constraint.
         let place = (self.region != "us-east-1").then(|| {
             let region = BucketLocationConstraint::from(self.region.as_str());
             CreateBucketConfiguration::builder().location_constraint(region).build()
@@ -212,7 +213,7 @@ impl S3 {
         call.send().await.call("s3:PutBucketPublicAccessBlock", bucket).or_not_yet(NO_BUCKET).map(drop)
     }
 
-    /// Deletes a bucket; missing is fine, not empty is `BucketNotEmpty`.
+    /// Deletes a bucket. A missing bucket is fine; the error for one that is not empty is `BucketNotEmpty`.
     pub async fn delete_bucket(&self, bucket: &str) -> Result<(), AwsError> {
         let call = self.client.delete_bucket().bucket(bucket).send().await.call("s3:DeleteBucket", bucket);
         call.or_missing(NO_BUCKET).map(drop)
@@ -228,7 +229,7 @@ impl S3 {
         }
     }
 
-    /// Writes an object into a bucket that must be ours.
+    /// Writes an object into a bucket that must belong to `account`.
     pub async fn put_object(&self, bucket: &str, key: &str, body: Vec<u8>, account: &str) -> Result<(), AwsError> {
         let call = self.client.put_object().bucket(bucket).key(key).expected_bucket_owner(account);
         let call = call.body(ByteStream::from(body)).send().await;
@@ -285,7 +286,7 @@ impl S3 {
         call.call("s3:DeleteObject", &format!("{bucket}/{key}")).or_missing(NO_BUCKET).map(drop)
     }
 
-    /// The region's bucket address, which CloudFormation reads large templates from.
+    /// The URL of an object, from which CloudFormation reads large templates.
     pub fn url(&self, bucket: &str, key: &str) -> String {
         format!("https://{bucket}.s3.{}.amazonaws.com/{key}", self.region)
     }

@@ -13,24 +13,24 @@ pub struct Caller {
 }
 
 impl Aws {
-    /// `sts:GetCallerIdentity`. The first call of a run: where no server answers, it fails after seconds instead of the
-    /// minute that other calls keep trying.
+    /// The caller's identity. This is the first call of a run: if no server answers, it fails after seconds, while
+    /// other calls retry for a minute.
     pub async fn caller(&self) -> Result<Caller, AwsError> {
         for _ in 0..2 {
-            match self.asked(RetryConfig::standard().with_max_attempts(3)).await {
+            match self.caller_with(RetryConfig::standard().with_max_attempts(3)).await {
                 Err(error) if error.is_transient() => {}
                 settled => return settled,
             }
         }
-        match self.asked(RetryConfig::standard()).await {
+        match self.caller_with(RetryConfig::standard()).await {
             Err(error) if error.is_transient() && error.status.is_some() => {
-                self.asked(RetryConfig::standard().with_max_attempts(8)).await
+                self.caller_with(RetryConfig::standard().with_max_attempts(8)).await
             }
             settled => settled,
         }
     }
 
-    async fn asked(&self, retry: RetryConfig) -> Result<Caller, AwsError> {
+    async fn caller_with(&self, retry: RetryConfig) -> Result<Caller, AwsError> {
         let call = self.sts().get_caller_identity().customize();
         let call = call.config_override(aws_sdk_sts::config::Builder::new().retry_config(retry));
         let answer = call.send().await.call("sts:GetCallerIdentity", "the caller")?;
@@ -50,7 +50,6 @@ pub struct SessionCredentials {
 }
 
 impl Aws {
-    /// `sts:AssumeRole`.
     pub async fn assume_role(&self, role_arn: &str, session: &str) -> Result<SessionCredentials, AwsError> {
         let call = self.sts().assume_role().role_arn(role_arn).role_session_name(session).send().await;
         let answer = call.call("sts:AssumeRole", role_arn)?;

@@ -28,7 +28,7 @@ pub struct ServerFacts {
     pub invocation_role: Option<String>,
     /// `PASSWORD`, …
     pub authentication: Option<String>,
-    /// ARN of the role for CloudWatch logs in the old form.
+    /// ARN of the role for legacy CloudWatch logs.
     pub logging_role: Option<String>,
     /// ARNs of the log groups for structured logs.
     pub log_destinations: Vec<String>,
@@ -55,14 +55,14 @@ pub struct ServerRequest {
     pub url: String,
     /// ARN of the role that calls the identity provider.
     pub invocation_role: String,
-    /// ARN of the role for logs in the old form; `None` with structured logs.
+    /// ARN of the role for legacy logs; `None` with structured logs.
     pub logging_role: Option<String>,
     pub log_destinations: Vec<String>,
     /// `TransferSecurityPolicy-…`.
     pub security_policy: String,
     /// `PASSWORD`, …
     pub authentication: String,
-    /// Private host key, only on creation; without one AWS generates its own.
+    /// Private host key, only on creation; without one, AWS generates a key.
     pub host_key: Option<SecretString>,
     /// Only on creation.
     pub tags: Tags,
@@ -95,7 +95,6 @@ pub struct HostKeyFacts {
 const MISSING: &[&str] = &["ResourceNotFound"];
 
 impl Transfer {
-    /// Reads a server.
     pub async fn server(&self, id: &str) -> Result<Option<ServerFacts>, AwsError> {
         let call = self.0.describe_server().server_id(id).send().await.call("transfer:DescribeServer", id);
         let Some(server) = call.or_missing(MISSING)?.and_then(|answer| answer.server) else { return Ok(None) };
@@ -146,7 +145,7 @@ impl Transfer {
     }
 
     /// Creates a server and returns its id. There is no client token: search by tags before calling this again. The SDK
-    /// makes one attempt only, since a retry after a lost answer would create a second server.
+    /// makes one attempt only, because a retry after a lost answer would create a second server.
     pub async fn create(&self, request: &ServerRequest) -> Result<String, AwsError> {
         let tags = request.tags.iter().filter_map(|(k, v)| Tag::builder().key(k).value(v).build().ok()).collect();
         let answer = self

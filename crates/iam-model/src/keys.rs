@@ -96,7 +96,7 @@ const SINGLE: &[&str] = &[
     "sts:sourceidentity",
 ];
 
-/// Keys whose value in a request is a set.
+/// Keys with a set of values in a request.
 const MULTIPLE: &[&str] = &[
     "aws:calledvia",
     "aws:principalorgpaths",
@@ -129,7 +129,7 @@ pub struct Key {
 }
 
 impl Key {
-    /// Recognises a key, whatever its case.
+    /// Recognises a key in any case.
     pub fn parse(text: &str) -> Result<Self, String> {
         let name = text.to_ascii_lowercase();
         let tagged = TAGGED.iter().any(|prefix| {

@@ -78,7 +78,7 @@ impl Policy {
         }
     }
 
-    /// Checks the elements that are required or forbidden by where the policy is attached.
+    /// Checks the elements that the place of attachment requires or forbids.
     pub fn check(&self, attachment: Attachment) -> Result<(), PolicyError> {
         for statement in &self.statements {
             let principals = statement.principals.as_ref();

@@ -164,7 +164,7 @@ impl<'a> Subject<'a> {
 
 /// Whether the last part of an ARN begins with a type, as in `function:name`.
 ///
-/// AWS documents that wildcards cannot stand in the type, but not what they do there.
+/// AWS documents that the type cannot contain wildcards, but not what they would do there.
 fn has_types(arn: &str) -> bool {
     let service = arn.split(':').nth(2).unwrap_or_default();
     !matches!(service, "" | "s3" | "execute-api" | "sns" | "sqs")

@@ -1,4 +1,4 @@
-//! Values and how they fit together: every fault, not only the first. Pure.
+//! Checks values and how they fit together, and reports every fault, not only the first. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +14,7 @@ use crate::kind::Kind;
 use crate::spec::state_place::StatePlace;
 use crate::user_policies;
 
-/// Days that CloudWatch Logs takes (PutRetentionPolicy).
+/// Days that CloudWatch Logs allows (CloudWatch Logs API reference, PutRetentionPolicy).
 const RETENTION: [u32; 22] =
     [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653];
 /// Security policies for servers (Transfer user guide, "Security policies for AWS Transfer Family servers").
@@ -34,14 +34,15 @@ const POLICIES: [&str; 14] = [
     "TransferSecurityPolicy-Restricted-2020-06",
     "TransferSecurityPolicy-SshAuditCompliant-2025-02",
 ];
-/// Characters of the block list. It is a parameter of the stack (4,096 at most) and stands in the function's environment,
-/// which takes 4 KB with everything else in it (Lambda developer guide, "Lambda quotas").
+/// Maximum length of the block list in characters. It is a parameter of the stack (at most 4,096 characters) and one of
+/// the function's environment variables, which share 4 KB (Lambda developer guide, "Lambda quotas").
 const BLOCK_LIST: usize = 3_500;
-/// Resources of a stack besides two per bucket, and CloudFormation's limit.
+/// Resources of a stack besides two per bucket.
 const OTHER_RESOURCES: usize = 30;
+/// CloudFormation's limit of resources per stack.
 const STACK_LIMIT: usize = 500;
 
-/// The candidate that is most like `name`, if any is at all.
+/// The candidate most similar to `name`, if any is similar enough.
 pub(super) fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     candidates
         .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
@@ -50,7 +51,6 @@ pub(super) fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>)
         .map(|(_, candidate)| candidate)
 }
 
-/// Collects faults.
 struct Checker<'a> {
     source: &'a str,
     faults: Vec<Fault>,
@@ -68,7 +68,7 @@ impl Checker<'_> {
         self.push(start, end, message.into())
     }
 
-    /// A fault of a map's key: the last mention of it before its value.
+    /// A fault of a map's key. It marks the last occurrence of the key before its value.
     fn key_fault<T>(&mut self, key: &str, value: &Spanned<T>, message: impl Into<String>) -> &mut Fault {
         let before = at(value).0.min(self.source.len());
         let start = self.source.get(..before).and_then(|text| text.rfind(key)).unwrap_or(before);
@@ -76,7 +76,7 @@ impl Checker<'_> {
     }
 
     fn push(&mut self, start: usize, end: usize, message: String) -> &mut Fault {
-        // The marked text ends with its line: a span may reach over the line's end.
+        // The marked text ends with its line, because a span may continue on the next.
         let line_end =
             self.source[start.min(self.source.len())..].find('\n').map_or(self.source.len(), |at| start + at);
         let index = self.faults.len();
@@ -113,7 +113,7 @@ impl Checker<'_> {
     }
 }
 
-/// S3's rules for the name of a general-purpose bucket, in words, where one is broken.
+/// A message if the name breaks one of S3's rules for general-purpose buckets.
 fn bucket_fault(name: &str) -> Option<String> {
     let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
     if name.len() < 3 || name.len() > 63 {
@@ -221,7 +221,7 @@ fn clusters(checker: &mut Checker<'_>, file: &File) {
     }
 }
 
-/// The user role names every bucket, in as many policies as AWS attaches to a role.
+/// The user role lists every bucket, in as many policies as AWS allows for a role.
 fn role(checker: &mut Checker<'_>, file: &File, prefix: &str) {
     let all: Vec<_> = file.clusters.value.iter().collect();
     let buckets: Vec<_> = all.iter().map(|(cluster, _)| parts::upload_bucket(prefix, cluster)).collect();
@@ -229,7 +229,8 @@ fn role(checker: &mut Checker<'_>, file: &File, prefix: &str) {
     let Some(part) = parts.get(user_policies::ATTACHED_AT_MOST) else { return };
     let (cluster, region) = all[part.start];
     let message = format!(
-        "{} clusters are more than the user role's policies can name: {} fit into the {} policies that IAM allows for a role",
+        "{} clusters are more than the user role's policies can name: {} fit into the {} policies that IAM allows for \
+         a role",
         all.len(),
         part.start,
         user_policies::ATTACHED_AT_MOST
@@ -316,7 +317,7 @@ fn settings(checker: &mut Checker<'_>, file: &File) {
     }
     for source in &file.server.host_keys {
         if HostKeySource::parse(&source.value).is_none() {
-            // What stands there may be a key itself: not shown again.
+            // The value may be a private key, so the message does not show it.
             checker.fault(source, "invalid location of a host key").hint =
                 Some("use file:PATH, secretsmanager:NAME or ssm:NAME".into());
         }
@@ -362,7 +363,7 @@ fn settings(checker: &mut Checker<'_>, file: &File) {
     if let Some(seconds) = file.state.lease_seconds.as_ref().filter(|seconds| !(2..=900).contains(&seconds.value)) {
         checker.fault(seconds, "a lease must be 2 to 900 seconds");
     }
-    // The last is how long to look for what an earlier run may have created.
+    // `unseen` is how long to search for a resource that an earlier run may have created.
     let mut known: Vec<&str> = Kind::ALL.iter().map(|kind| kind.deadline().0).chain(["unseen"]).collect();
     let mut seen = BTreeSet::new();
     known.retain(|setting| seen.insert(*setting));
@@ -413,7 +414,8 @@ fn tags(checker: &mut Checker<'_>, file: &File) {
         if key.is_empty() || key.chars().count() > 128 || value.value.chars().count() > 256 {
             checker.key_fault(key, value, "a tag's key has 1 to 128 characters, its value at most 256");
         }
-        // What every service takes (AWS General Reference, "Tagging your AWS resources"); IAM and S3 refuse others.
+        // The characters that every service allows (AWS General Reference, "Tagging your AWS resources"); IAM and S3
+        // refuse others.
         let odd = |c: &char| !(c.is_alphanumeric() || *c == ' ' || "_.:/=+-@".contains(*c));
         if let Some(bad) = key.chars().chain(value.value.chars()).find(odd) {
             checker.key_fault(key, value, format!("AWS does not allow `{bad}` in a tag")).hint =

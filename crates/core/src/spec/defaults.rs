@@ -1,4 +1,4 @@
-//! From the checked file to the environment: every default in one place. Pure.
+//! Converts the checked file into the environment: all defaults in one place. Pure.
 
 use super::model::{
     Alarms, Authorizer, Cluster, Dns, Environment, HostKeySource, Logs, Names, Region, Server, State, Table,
@@ -31,7 +31,7 @@ const BLOCK_LIST: [&str; 20] = [
     "user",
 ];
 
-/// Fills in what the file leaves out.
+/// Fills in the settings that the file omits.
 pub(super) fn fill(file: File) -> Environment {
     let production = file.production;
     let name = file.environment.value;

@@ -18,14 +18,14 @@ use model::Environment;
 /// Reads an environment file. `path` is only for messages.
 ///
 /// # Errors
-/// All faults of values in one go, in the order of the file; a fault of YAML structure comes alone.
+/// All faults of values, in the order of the file; a fault of YAML structure is reported alone.
 pub fn load(source: &str, path: &str) -> Result<Environment, Faults> {
     let raw = raw::parse(source).map_err(|fault| Faults::new(source, path, vec![*fault]))?;
     let faults = checks::check(&raw, source);
     if faults.is_empty() { Ok(defaults::fill(raw)) } else { Err(Faults::new(source, path, faults)) }
 }
 
-/// What is sound in an environment, and still worth a word.
+/// Warnings about valid settings.
 pub fn warnings(environment: &Environment) -> Vec<String> {
     warnings::all(environment)
 }

@@ -1,22 +1,22 @@
-//! What a person writes in `environments/<env>.yaml`, after defaults are filled in.
+//! The settings of `environments/<env>.yaml`, with defaults filled in.
 //!
-//! These are plain values. Reading them from YAML, and every fault in them, is `spec::load`'s part.
+//! These are plain values; `spec::load` reads them from YAML and reports their faults.
 
 use std::collections::BTreeMap;
 
 use crate::spec::ignore::Ignore;
 use crate::spec::state_place::StatePlace;
 
-/// One environment: everything a deployment is made from.
+/// An environment: the input of a deployment.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Environment {
     /// Name of the environment, as in `--env 99`; part of most resource names.
     pub name: String,
-    /// The 12-digit AWS account that it may be deployed to, and no other.
+    /// The only AWS account that it may be deployed to, 12 digits.
     pub account: String,
-    /// Region where the global table is created and backed up.
+    /// Region in which the global table is created and backed up.
     pub home_region: String,
-    /// Whether destroying it asks for its name, and whether protections default to on.
+    /// Whether a teardown asks for its name, and whether protections are on by default.
     pub production: bool,
     /// Every region with a stack. At least the home region.
     pub regions: BTreeMap<String, Region>,
@@ -24,34 +24,30 @@ pub struct Environment {
     pub clusters: BTreeMap<String, Cluster>,
     /// Names that differ from the convention.
     pub names: Names,
-    /// The account table.
     pub table: Table,
-    /// DNS records; `None` deploys none.
+    /// `None` deploys no DNS records.
     pub dns: Option<Dns>,
     /// Settings of every Transfer server.
     pub server: Server,
     /// Settings of the Lambda that decides on log-ins.
     pub authorizer: Authorizer,
-    /// Log groups.
     pub logs: Logs,
-    /// CloudWatch alarms.
     pub alarms: Alarms,
-    /// Tags of the user, put on everything that takes tags.
+    /// Tags of the user, set on every resource that supports tags.
     pub tags: BTreeMap<String, String>,
-    /// Where the state is kept, and its lock.
+    /// The place of the state, and its lock.
     pub state: State,
-    /// Drift that is ignored.
+    /// Rules for drift to ignore.
     pub drift: Vec<Ignore>,
     /// How long to wait, per kind of resource (seconds); absent kinds use the built-in deadline.
     pub deadlines: BTreeMap<String, u64>,
 }
 
-/// State and lock.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct State {
-    /// Where it is kept, unless the command line says so.
+    /// Where it is kept, unless the command line sets another place.
     pub place: Option<StatePlace>,
-    /// KMS key of the objects.
+    /// KMS key that encrypts the objects.
     pub kms_key: Option<String>,
     /// Seconds after which the lock of a run that was killed is free.
     pub lease_seconds: Option<u64>,
@@ -60,7 +56,7 @@ pub struct State {
 /// A region of the environment.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Region {
-    /// Whether a Transfer server stands here.
+    /// Whether the region has a Transfer server.
     pub server: bool,
 }
 
@@ -82,7 +78,6 @@ pub struct Names {
     pub user_role: String,
 }
 
-/// The account table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Table {
     /// Default: `dydb-<env>-uploads`, in production `dydb-uploads`.
@@ -95,12 +90,11 @@ pub struct Table {
     pub deletion_protection: bool,
 }
 
-/// DNS records.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dns {
     /// Name of the Route 53 public hosted zone, without the last dot.
     pub zone: String,
-    /// Its id, where the account has several zones of one name.
+    /// Its ID, if the account has several zones of this name.
     pub zone_id: Option<String>,
     /// Seconds. Default 300.
     pub ttl: u32,
@@ -119,7 +113,7 @@ pub struct Server {
     pub logging_role: Option<String>,
     /// `PASSWORD`, `PUBLIC_KEY`, `PUBLIC_KEY_OR_PASSWORD` or `PUBLIC_KEY_AND_PASSWORD`. Default `PASSWORD`.
     pub authentication: String,
-    /// Where private host keys are that every server presents; none leaves each server what it has.
+    /// The private host keys that every server presents; if empty, each server keeps its own.
     pub host_keys: Vec<HostKeySource>,
 }
 
@@ -133,7 +127,7 @@ impl Server {
 /// Where a private host key is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HostKeySource {
-    /// A file of this machine.
+    /// A file on this machine.
     File(String),
     /// A secret of Secrets Manager in the home region: its name or ARN.
     Secret(String),
@@ -172,9 +166,9 @@ pub struct Authorizer {
     pub memory_mb: u32,
     /// Seconds, 1 to 29 (API Gateway waits no longer). Default 10.
     pub timeout_seconds: u32,
-    /// Upper bound of concurrent log-ins; `None` shares the account's pool.
+    /// Maximum number of concurrent log-ins; `None` shares the account's pool.
     pub reserved_concurrency: Option<u32>,
-    /// User names refused before any look-up, compared without regard to case.
+    /// User names refused before any look-up, case-insensitive.
     pub block_list: Vec<String>,
     /// `x86_64` or `arm64`. Default `x86_64`.
     pub architecture: String,
@@ -182,17 +176,16 @@ pub struct Authorizer {
     pub home: String,
 }
 
-/// Log groups.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Logs {
-    /// Days; one of the values that CloudWatch Logs takes. Default 90.
+    /// Days; one of the values that CloudWatch Logs allows. Default 90.
     pub retention_days: u32,
 }
 
 /// CloudWatch alarms of each region.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Alarms {
-    /// SNS topic per region; without one alarms only show. Region -> ARN.
+    /// Region -> ARN of its SNS topic; without a topic, alarms send no notification.
     pub topics: BTreeMap<String, String>,
     /// Failed invocations of the authorizer in five minutes. Default 1.
     pub authorizer_errors: u32,
@@ -200,6 +193,6 @@ pub struct Alarms {
     pub authorizer_throttles: u32,
     /// p99 duration, milliseconds. Default 3000.
     pub authorizer_duration_ms: u32,
-    /// 5xx answers of the API in five minutes. Default 1.
+    /// 5xx responses of the API in five minutes. Default 1.
     pub api_5xx: u32,
 }

@@ -1,6 +1,7 @@
-//! AWS's commercial regions that have Transfer Family, DynamoDB global tables and the rest. Pure.
+//! AWS's commercial regions that have all the services: Transfer Family, DynamoDB global tables and others. Pure.
 
-/// The partition `aws` only: China and GovCloud have other endpoints, ARNs and accounts, which sftpctl does not serve.
+/// Only the partition `aws`: China and GovCloud have other endpoints, ARNs and accounts, which sftpctl does not
+/// support.
 pub(super) const REGIONS: [&str; 29] = [
     "af-south-1",
     "ap-east-1",
@@ -41,7 +42,7 @@ pub(super) fn exists(name: &str) -> bool {
     REGIONS.contains(&name) || US_REGIONS.contains(&name)
 }
 
-/// The one whose name is nearest.
+/// The region whose name is most similar.
 pub(super) fn nearest(name: &str) -> Option<&'static str> {
     super::checks::nearest(name, REGIONS.iter().chain(&US_REGIONS).copied())
 }

@@ -1,4 +1,4 @@
-//! What is sound, and still worth a word. Pure.
+//! Warnings about valid settings. Pure.
 
 use super::model::Environment;
 use crate::spec::names;
@@ -6,7 +6,7 @@ use crate::user_policies::{ATTACHED, parts};
 
 /// The security policy that AWS recommends for new servers.
 const RECOMMENDED: &str = "TransferSecurityPolicy-2025-03";
-/// Others that are as strict.
+/// Other policies that are as strict.
 const AS_STRICT: [&str; 2] =
     ["TransferSecurityPolicy-FIPS-2025-03", "TransferSecurityPolicy-SshAuditCompliant-2025-02"];
 
@@ -25,8 +25,8 @@ pub(super) fn all(environment: &Environment) -> Vec<String> {
     let parts = parts(&buckets);
     if let Some(part) = parts.get(ATTACHED) {
         warnings.push(format!(
-            "{} clusters need {} policies on the role {}; AWS attaches {ATTACHED}, enough for {} clusters, until IAM's quota \
-             \"Managed policies attached to an IAM role\" is raised",
+            "{} clusters need {} policies on the role {}; AWS attaches {ATTACHED}, enough for {} clusters, until IAM's \
+             quota \"Managed policies attached to an IAM role\" is raised",
             buckets.len(),
             parts.len(),
             environment.names.user_role,

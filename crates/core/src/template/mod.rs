@@ -1,7 +1,7 @@
 //! The stack's template for one region of one environment. Pure.
 //!
-//! The source is the merged fragments of `templates/region/`; [`render`] makes the three changes that the head of
-//! `base.yaml` names.
+//! The source is the merged fragments of `templates/region/`. [`render`] applies the three changes that the head of
+//! `base.yaml` describes.
 
 mod source;
 
@@ -16,12 +16,11 @@ use crate::spec::names;
 
 pub use source::source;
 
-/// Where the authorizer's package is.
+/// The location of the authorizer's package.
 #[derive(Clone, Debug)]
 pub struct Code {
-    /// Bucket, in the stack's region.
+    /// A bucket in the stack's region.
     pub bucket: String,
-    /// Key.
     pub key: String,
 }
 
@@ -32,7 +31,7 @@ pub enum TemplateError {
     #[error("{file}: {message}")]
     Syntax {
         file: &'static str,
-        /// The parser's words.
+        /// The YAML parser's message.
         message: String,
     },
     /// A section of a fragment, such as `Resources`, is not a mapping.
@@ -41,7 +40,7 @@ pub enum TemplateError {
     /// Two fragments define the same key, such as `Resources.Api`.
     #[error("{} and {} both define {key}", files[0], files[1])]
     Duplicate { key: String, files: [&'static str; 2] },
-    /// A part that this code changes is in no fragment.
+    /// No fragment has a part that this code changes.
     #[error("templates/region has no {0}")]
     Lacks(&'static str),
 }
@@ -49,18 +48,15 @@ pub enum TemplateError {
 /// Logical ids of a cluster's bucket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BucketIds {
-    /// Of the bucket.
     pub bucket: String,
-    /// Of its policy.
     pub policy: String,
 }
 
 /// A template ready to deploy.
 #[derive(Clone, Debug)]
 pub struct Rendered {
-    /// The template.
     pub template: Value,
-    /// SHA-256 of it, 64 hex digits.
+    /// SHA-256 of the template, 64 hexadecimal digits.
     pub digest: String,
     /// Parameters, except `ServerId`.
     pub parameters: BTreeMap<String, String>,
@@ -82,7 +78,7 @@ const TAGGED: [&str; 7] = [
 /// The template and its parameters for one region.
 ///
 /// # Errors
-/// The source is not as this code expects, which a test rules out.
+/// The source does not have the form that this code expects, which a test rules out.
 pub fn render(environment: &Environment, region: &str, code: &Code) -> Result<Rendered, TemplateError> {
     let mut template = source()?.clone();
     let resources = template["Resources"].as_object_mut().ok_or(TemplateError::Lacks("Resources"))?;
@@ -96,7 +92,7 @@ pub fn render(environment: &Environment, region: &str, code: &Code) -> Result<Re
     Ok(Rendered { template, digest, parameters: parameters(environment, region, code), buckets })
 }
 
-/// The policy that the stack puts on an upload bucket, as S3 has it afterwards.
+/// The policy that the stack sets on an upload bucket, as S3 returns it.
 pub fn bucket_policy(bucket: &str, user_role_arn: &str) -> Value {
     let arn = format!("arn:aws:s3:::{bucket}");
     let objects = format!("{arn}/*");
@@ -131,7 +127,7 @@ pub fn bucket_policy(bucket: &str, user_role_arn: &str) -> Value {
     })
 }
 
-/// Replaces the prototype by one pair per cluster of the region, names written out.
+/// Replaces the prototype by a bucket and a policy per cluster of the region, with literal names.
 fn repeat_buckets(
     environment: &Environment,
     region: &str,
@@ -143,7 +139,7 @@ fn repeat_buckets(
     let mut all = BTreeMap::new();
     for (cluster, _) in environment.clusters.iter().filter(|(_, cluster)| cluster.region == region) {
         let name = names::upload_bucket(environment, cluster);
-        // Hex keeps clusters apart that differ only in what a logical id cannot hold.
+        // Hex distinguishes clusters that differ only in characters that a logical id cannot contain.
         let stem: String = cluster
             .chars()
             .map(|c| if c.is_ascii_alphanumeric() { c.to_string() } else { format!("x{:x}", u32::from(c)) })
@@ -161,7 +157,7 @@ fn repeat_buckets(
     Ok(all)
 }
 
-/// Gives the API's deployment a logical id that changes with the API and with nothing else.
+/// Gives the API's deployment a logical id that changes if and only if the API changes.
 fn name_deployment(resources: &mut Map<String, Value>) -> Result<(), TemplateError> {
     let mut hash = Sha256::new();
     for (id, resource) in resources.iter() {
@@ -186,7 +182,7 @@ fn name_deployment(resources: &mut Map<String, Value>) -> Result<(), TemplateErr
     Ok(())
 }
 
-/// Puts the tags on everything that takes them: buckets do not inherit the stack's everywhere.
+/// Adds the tags to every resource that supports them, because buckets do not inherit the stack's everywhere.
 fn tag(environment: &Environment, resources: &mut Map<String, Value>) {
     let tags: Vec<Value> =
         names::tags(environment).iter().map(|(key, value)| json!({ "Key": key, "Value": value })).collect();

@@ -125,8 +125,8 @@ fn resolved(value: &Value, names: &[(&str, &str)]) -> Value {
         return names.iter().find(|(known, _)| *known == name).unwrap().1.into();
     }
     if let Some(text) = value["Fn::Sub"].as_str() {
-        let put = |text: String, (name, by): &(&str, &str)| text.replace(&format!("${{{name}}}"), by);
-        return names.iter().fold(text.to_owned(), put).into();
+        let substitute = |text: String, (name, by): &(&str, &str)| text.replace(&format!("${{{name}}}"), by);
+        return names.iter().fold(text.to_owned(), substitute).into();
     }
     match value {
         Value::Array(all) => all.iter().map(|one| resolved(one, names)).collect(),
@@ -207,7 +207,10 @@ fn mapping_template_unescapes_sequences_unknown_to_json() {
     assert_eq!(method["AuthorizationType"], "AWS_IAM");
     assert_eq!(method["Integration"]["Type"], "AWS");
     let template = method["Integration"]["RequestTemplates"]["application/json"].as_str().unwrap();
-    let password = r#""password": "$util.escapeJavaScript($util.base64Decode($input.params('PasswordBase64'))).replaceAll("\\'","'")""#;
+    let password = concat!(
+        r#""password": "$util.escapeJavaScript($util.base64Decode($input.params('PasswordBase64')))"#,
+        r#".replaceAll("\\'","'")""#,
+    );
     assert!(template.contains(password), "{template}");
     let parameters = method["RequestParameters"].as_object().unwrap();
     let names: Vec<&str> = parameters.keys().map(String::as_str).collect();

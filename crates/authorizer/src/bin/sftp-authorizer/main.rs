@@ -2,7 +2,7 @@
 
 #![expect(
     clippy::disallowed_methods,
-    reason = "the program has the clock and the environment, which the library is handed"
+    reason = "only the library is pure; the program reads the clock and the environment"
 )]
 
 mod table;
@@ -17,7 +17,7 @@ use sftp_authorizer::{Config, Grant, Question, Refusal, answer, judge, screen};
 
 use self::table::Table;
 
-/// What is left of an invocation's time for the refusal and its line in the log.
+/// The part of an invocation's time that is kept for the refusal and its log line.
 const MARGIN: Duration = Duration::from_millis(300);
 
 #[tokio::main(flavor = "current_thread")]
@@ -57,7 +57,7 @@ fn start_failure(error: &dyn std::fmt::Display) -> Value {
     serde_json::json!({ "level": "ERROR", "message": "cannot start", "cause": error.to_string() })
 }
 
-/// One line of JSON; Lambda puts it into the log group.
+/// Writes one line of JSON, which Lambda adds to the log group.
 fn log(line: &Value) {
     // A log that cannot be written to must not stop log-ins.
     let _ = writeln!(std::io::stdout(), "{line}");
