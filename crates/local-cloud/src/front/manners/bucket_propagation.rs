@@ -1,5 +1,8 @@
 //! S3 does not know a bucket that was created a moment ago.
 
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
 use axum::body::Body;
 use hyper::Response;
 
@@ -10,7 +13,11 @@ use super::{Answer, Countdown, Description, Inquiry, Key, Manner};
 const CALLS: u32 = 2;
 
 #[derive(Default)]
-pub(super) struct BucketPropagation(Countdown<Key>);
+pub(super) struct BucketPropagation {
+    unknown: Countdown<Key>,
+    /// Buckets that were created here: in us-east-1, S3 answers a second CreateBucket of the owner with success.
+    created: Mutex<BTreeSet<Key>>,
+}
 
 impl Manner for BucketPropagation {
     fn description(&self) -> &'static Description {
@@ -24,18 +31,22 @@ impl Manner for BucketPropagation {
     fn answer(&self, request: &Inquiry<'_>) -> Option<Response<Body>> {
         let bucket = (request.call.service == "s3" && !request.is("s3", &["CreateBucket", "ListBuckets"]))
             .then(|| request.bucket())??;
-        self.0
+        self.unknown
             .take(&request.global(&bucket))
             .then(|| refusal::error(request.call, 404, "NoSuchBucket", "The specified bucket does not exist"))
     }
 
     fn concerns(&self, request: &Inquiry<'_>) -> bool {
-        request.is("s3", &["CreateBucket"])
+        request.is("s3", &["CreateBucket", "DeleteBucket"])
     }
 
     fn rewrite(&self, request: &Inquiry<'_>, answer: &mut Answer) {
-        if let Some(bucket) = request.bucket().filter(|_| answer.status.is_success()) {
-            self.0.start(request.global(&bucket), CALLS);
+        let Some(bucket) = request.bucket().filter(|_| answer.status.is_success()) else { return };
+        let (key, mut created) = (request.global(&bucket), self.created.lock().unwrap_or_else(PoisonError::into_inner));
+        if request.call.operation == "DeleteBucket" {
+            created.remove(&key);
+        } else if created.insert(key.clone()) {
+            self.unknown.start(key, CALLS);
         }
     }
 }

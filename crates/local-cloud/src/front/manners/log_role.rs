@@ -7,7 +7,7 @@ use axum::body::Body;
 use hyper::Response;
 
 use super::super::refusal;
-use super::{Description, Inquiry, Manner};
+use super::{Answer, Description, Inquiry, Manner};
 
 /// The sentences, in the order in which they come.
 const SENTENCES: [&str; 2] = [
@@ -32,9 +32,6 @@ impl Manner for LogRole {
 
     fn answer(&self, request: &Inquiry<'_>) -> Option<Response<Body>> {
         let mut refusals = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if request.is("iam", &["CreateRole"]) {
-            refusals.insert(request.call.account.clone(), HashMap::new());
-        }
         if !sets_role(request) {
             return None;
         }
@@ -42,6 +39,17 @@ impl Manner for LogRole {
         let sentence = SENTENCES.get(*given)?;
         *given += 1;
         Some(refusal::error(request.call, 400, "BadRequestException", sentence))
+    }
+
+    fn concerns(&self, request: &Inquiry<'_>) -> bool {
+        request.is("iam", &["CreateRole"])
+    }
+
+    fn rewrite(&self, request: &Inquiry<'_>, answer: &mut Answer) {
+        if answer.status.is_success() {
+            let mut refusals = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            refusals.insert(request.call.account.clone(), HashMap::new());
+        }
     }
 }
 
