@@ -36,6 +36,8 @@ pub struct Environment {
     pub logs: Logs,
     /// CloudWatch alarms.
     pub alarms: Alarms,
+    /// CloudWatch metrics that cost extra.
+    pub metrics: Metrics,
     /// Tags of the user, put on everything that takes tags.
     pub tags: BTreeMap<String, String>,
     /// Where the state is kept, and its lock.
@@ -119,6 +121,8 @@ pub struct Server {
     pub logging_role: Option<String>,
     /// `PASSWORD`, `PUBLIC_KEY`, `PUBLIC_KEY_OR_PASSWORD` or `PUBLIC_KEY_AND_PASSWORD`. Default `PASSWORD`.
     pub authentication: String,
+    /// Ports that every server listens on, ascending; none leaves each server what it has.
+    pub ports: Vec<u16>,
     /// Where private host keys are that every server presents; none leaves each server what it has.
     pub host_keys: Vec<HostKeySource>,
 }
@@ -187,6 +191,15 @@ pub struct Authorizer {
 pub struct Logs {
     /// Days; one of the values that CloudWatch Logs takes. Default 90.
     pub retention_days: u32,
+}
+
+/// CloudWatch metrics that cost extra. Both default to false.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Metrics {
+    /// One metric for each reason of a refusal instead of one for all.
+    pub refusal_reasons: bool,
+    /// API Gateway's metrics for each method.
+    pub api_methods: bool,
 }
 
 /// CloudWatch alarms of each region.
