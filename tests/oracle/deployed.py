@@ -116,8 +116,8 @@ def properties():
         equal("listing", found["S3StorageOptions"]["DirectoryListingOptimization"], "ENABLED")
         assert found["StructuredLogDestinations"], found
         tags = {t["Key"]: t["Value"] for t in found["Tags"]}
-        equal("host name", tags["aws:transfer:customHostname"], f"99-uploads-{region}.xx.net")
-        equal("zone", tags["aws:transfer:route53HostedZoneId"], "/hostedzone/" + zone().split("/")[-1])
+        equal("host name", tags["transfer:customHostname"], f"99-uploads-{region}.xx.net")
+        equal("zone", tags["transfer:route53HostedZoneId"], "/hostedzone/" + zone().split("/")[-1])
         equal("record", record(region)["ResourceRecords"][0]["Value"].rstrip("."),
               f"{found['ServerId']}.server.transfer.{region}.amazonaws.com")
 
@@ -205,6 +205,31 @@ def drift_of_the_rest():
         patchOperations=[{"op": "replace", "path": "/cloudwatchRoleArn", "value": ""}])
 
 
+def server_parameter(region="us-west-2"):
+    """Whether the stack's parameter has the ID of the live server."""
+    stack = client("cloudformation", region).describe_stacks(StackName=f"sftp-99-upload-{region}")["Stacks"][0]
+    value = {p["ParameterKey"]: p["ParameterValue"] for p in stack["Parameters"]}["ServerId"]
+    return "live" if value == server(region)["ServerId"] else value
+
+
+def forget_server_parameter(region="us-west-2"):
+    """Resets the stack's parameter, as a first deployment left it before the parameter was set in the same run."""
+    cloudformation, name = client("cloudformation", region), f"sftp-99-upload-{region}"
+    stack = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
+    kept = [{"ParameterKey": p["ParameterKey"], "UsePreviousValue": True} for p in stack["Parameters"]
+            if p["ParameterKey"] != "ServerId"]
+    cloudformation.update_stack(
+        StackName=name, UsePreviousTemplate=True, Capabilities=["CAPABILITY_IAM"],
+        Parameters=[*kept, {"ParameterKey": "ServerId", "ParameterValue": "unset"}])
+    while "IN_PROGRESS" in cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"]:
+        pass
+    function = f"lambda-99-upload-{region}"
+    environment = client("lambda", region).get_function_configuration(FunctionName=function)["Environment"]
+    equal("reset by the stack", environment["Variables"]["SERVER_ID"], "unset")
+    environment["Variables"]["SERVER_ID"] = server(region)["ServerId"]
+    client("lambda", region).update_function_configuration(FunctionName=function, Environment=environment)
+
+
 def late_log(region):
     """Creates the legacy log group, as a late log line of Transfer Family does."""
     client("logs", region).create_log_group(logGroupName="/aws/transfer/" + server(region)["ServerId"])
@@ -232,6 +257,10 @@ if COMMAND == "drift":
     drift(sys.argv[3])
 elif COMMAND == "drift-of-the-rest":
     drift_of_the_rest()
+elif COMMAND == "server-parameter":
+    print(server_parameter())
+elif COMMAND == "forget-server-parameter":
+    forget_server_parameter()
 elif COMMAND == "late-log":
     late_log("us-west-2")
 elif COMMAND == "state-bucket":

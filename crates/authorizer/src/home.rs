@@ -63,6 +63,8 @@ impl Home {
                     "Action": [
                         "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject",
                         "s3:DeleteObject", "s3:DeleteObjectVersion",
+                        // For renames of objects that have tags.
+                        "s3:GetObject*Tagging", "s3:PutObject*Tagging",
                     ],
                     "Resource": format!("{bucket}/{prefix}*"),
                 },

@@ -160,6 +160,21 @@ impl CloudFormation {
         }
     }
 
+    /// Begins an update that sets one parameter and keeps the template, the other parameters and the tags.
+    pub async fn set_parameter(&self, name: &str, token: &str, parameter: &str, value: &str) -> Result<(), AwsError> {
+        let operation = "cloudformation:UpdateStack";
+        let Some(stack) = self.stack(name).await? else { return Ok(()) };
+        let kept = stack.parameters.keys().filter(|key| *key != parameter);
+        let kept = kept.map(|key| Parameter::builder().parameter_key(key).use_previous_value(true).build());
+        let set = Parameter::builder().parameter_key(parameter).parameter_value(value).build();
+        let call = self.0.update_stack().stack_name(name).client_request_token(token).use_previous_template(true);
+        let call = call.set_parameters(Some(kept.chain([set]).collect())).capabilities(Capability::CapabilityIam);
+        match call.send().await.call(operation, name) {
+            Err(error) if error.message.contains("No updates are to be performed") => Ok(()),
+            other => other.map(drop),
+        }
+    }
+
     /// Creates a change set that imports existing buckets (logical id → bucket name) into a stack, new or existing.
     pub async fn plan_import(
         &self,

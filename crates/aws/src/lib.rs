@@ -41,7 +41,7 @@ pub use route53::{RecordFacts, Route53};
 pub use s3::{BucketSettings, ObjectVersion, Policy, S3};
 pub use stack_drift::ResourceDrift;
 pub use sts::{Caller, SessionCredentials};
-pub use transfer::{HostKeyFacts, IdentityAnswer, ServerFacts, ServerRequest, Transfer};
+pub use transfer::{HostKeyFacts, IdentityAnswer, Provider, ServerFacts, ServerRequest, ServerUpdate, Transfer};
 
 /// Tags as key and value.
 pub type Tags = std::collections::BTreeMap<String, String>;

@@ -60,6 +60,8 @@ fn document(buckets: &[String]) -> Value {
                 "Effect": "Allow",
                 "Action": [
                     "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion",
+                    // A rename copies the object with its tags: a virus scanner's, or those of a lifecycle rule.
+                    "s3:GetObject*Tagging", "s3:PutObject*Tagging",
                 ],
                 "Resource": arns("/*"),
             },

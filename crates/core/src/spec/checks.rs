@@ -17,23 +17,31 @@ use crate::user_policies;
 /// Days that CloudWatch Logs allows (CloudWatch Logs API reference, PutRetentionPolicy).
 const RETENTION: [u32; 22] =
     [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653];
-/// Security policies for servers (Transfer user guide, "Security policies for AWS Transfer Family servers").
-const POLICIES: [&str; 14] = [
+/// Security policies for servers (Transfer user guide, "Security policies for AWS Transfer Family servers"; read in
+/// November 2026). Others of [`POLICY_PATTERN`] are passed on with a warning, so that a new one needs no new sftpctl.
+pub(super) const POLICIES: [&str; 18] = [
     "TransferSecurityPolicy-2018-11",
     "TransferSecurityPolicy-2020-06",
     "TransferSecurityPolicy-2022-03",
     "TransferSecurityPolicy-2023-05",
     "TransferSecurityPolicy-2024-01",
     "TransferSecurityPolicy-2025-03",
+    "TransferSecurityPolicy-AS2Restricted-2025-07",
     "TransferSecurityPolicy-FIPS-2020-06",
     "TransferSecurityPolicy-FIPS-2023-05",
     "TransferSecurityPolicy-FIPS-2024-01",
     "TransferSecurityPolicy-FIPS-2024-05",
     "TransferSecurityPolicy-FIPS-2025-03",
+    "TransferSecurityPolicy-PQ-SSH-Experimental-2023-04",
+    "TransferSecurityPolicy-PQ-SSH-FIPS-Experimental-2023-04",
     "TransferSecurityPolicy-Restricted-2018-11",
     "TransferSecurityPolicy-Restricted-2020-06",
+    "TransferSecurityPolicy-Restricted-2024-06",
     "TransferSecurityPolicy-SshAuditCompliant-2025-02",
 ];
+/// The API's pattern (CreateServer, `SecurityPolicyName`).
+const POLICY_PATTERN: &str = "^Transfer[A-Za-z0-9]*SecurityPolicy-.+$";
+const POLICY_CHARACTERS: usize = 100;
 /// Maximum length of the block list in characters. It is a parameter of the stack (at most 4,096 characters) and one of
 /// the function's environment variables, which share 4 KB (Lambda developer guide, "Lambda quotas").
 const BLOCK_LIST: usize = 3_500;
@@ -290,6 +298,33 @@ fn names(checker: &mut Checker<'_>, file: &File) {
     }
 }
 
+fn security_policy(checker: &mut Checker<'_>, policy: &Spanned<String>) {
+    let fits = Regex::new(POLICY_PATTERN).is_ok_and(|pattern| pattern.is_match(&policy.value));
+    if !fits || policy.value.len() > POLICY_CHARACTERS {
+        checker.one_of(policy, "security policy for Transfer Family", &POLICIES);
+    }
+}
+
+/// The ports of a public server (Transfer API reference, `SftpPortWithOptions`).
+fn listening(checker: &mut Checker<'_>, ports: &[Spanned<u32>], above: &Spanned<String>) {
+    for (index, port) in ports.iter().enumerate() {
+        if port.value != 22 && !(2000..=65_535).contains(&port.value) {
+            checker.fault(port, format!("a server cannot listen on port {}", port.value)).hint =
+                Some("AWS allows 22, and 2000 to 65535".into());
+        }
+        if ports[..index].iter().any(|earlier| earlier.value == port.value) {
+            checker.fault(port, format!("port {} is listed twice", port.value));
+        }
+        if index == 3 {
+            checker.fault(port, format!("{} ports are too many: AWS allows three", ports.len()));
+        }
+    }
+    if ports.is_empty() {
+        checker.fault(above, "`server.ports` names no port").hint =
+            Some("name at least one, or leave the setting out to keep the ports that each server has".into());
+    }
+}
+
 fn settings(checker: &mut Checker<'_>, file: &File) {
     for rule in &file.drift.ignore {
         if rule.reason.value.trim().is_empty() {
@@ -302,7 +337,10 @@ fn settings(checker: &mut Checker<'_>, file: &File) {
         }
     }
     if let Some(policy) = &file.server.security_policy {
-        checker.one_of(policy, "security policy for Transfer Family", &POLICIES);
+        security_policy(checker, policy);
+    }
+    if let Some(ports) = &file.server.ports {
+        listening(checker, ports, &file.home_region);
     }
     if let Some(role) = &file.server.logging_role {
         let message = format!("invalid role name `{}` for IAM", role.value);

@@ -1,7 +1,7 @@
 //! Converts the checked file into the environment: all defaults in one place. Pure.
 
 use super::model::{
-    Alarms, Authorizer, Cluster, Dns, Environment, HostKeySource, Logs, Names, Region, Server, State, Table,
+    Alarms, Authorizer, Cluster, Dns, Environment, HostKeySource, Logs, Metrics, Names, Region, Server, State, Table,
 };
 use super::names;
 use super::raw::File;
@@ -81,6 +81,7 @@ pub(super) fn fill(file: File) -> Environment {
             security_policy: value(file.server.security_policy, "TransferSecurityPolicy-2025-03"),
             logging_role: file.server.logging_role.map(|role| role.value),
             authentication: value(file.server.authentication, "PASSWORD"),
+            ports: ports(file.server.ports.as_deref()),
             host_keys: file.server.host_keys.iter().filter_map(|source| HostKeySource::parse(&source.value)).collect(),
         },
         authorizer: Authorizer {
@@ -99,6 +100,7 @@ pub(super) fn fill(file: File) -> Environment {
             authorizer_duration_ms: file.alarms.authorizer_duration_ms.unwrap_or(3000),
             api_5xx: file.alarms.api_5xx.unwrap_or(1),
         },
+        metrics: Metrics { refusal_reasons: file.metrics.refusal_reasons, api_methods: file.metrics.api_methods },
         tags: file.tags.into_iter().map(|(key, value)| (key, value.value)).collect(),
         state: State {
             place: file.state.place.and_then(|place| place.value.parse().ok()),
@@ -114,4 +116,12 @@ pub(super) fn fill(file: File) -> Environment {
         deadlines: file.deadlines.into_iter().map(|(kind, seconds)| (kind, seconds.value)).collect(),
         name,
     }
+}
+
+/// Ascending, as AWS's answers are read.
+fn ports(given: Option<&[serde_saphyr::Spanned<u32>]>) -> Vec<u16> {
+    let ports = given.into_iter().flatten().filter_map(|port| u16::try_from(port.value).ok());
+    let mut ports: Vec<u16> = ports.collect();
+    ports.sort_unstable();
+    ports
 }

@@ -33,7 +33,9 @@ pub struct Environment {
     pub authorizer: Authorizer,
     pub logs: Logs,
     pub alarms: Alarms,
-    /// Tags of the user, set on every resource that supports tags.
+    /// CloudWatch metrics that cost extra.
+    pub metrics: Metrics,
+    /// Tags of the user, put on everything that takes tags.
     pub tags: BTreeMap<String, String>,
     /// The place of the state, and its lock.
     pub state: State,
@@ -113,7 +115,9 @@ pub struct Server {
     pub logging_role: Option<String>,
     /// `PASSWORD`, `PUBLIC_KEY`, `PUBLIC_KEY_OR_PASSWORD` or `PUBLIC_KEY_AND_PASSWORD`. Default `PASSWORD`.
     pub authentication: String,
-    /// The private host keys that every server presents; if empty, each server keeps its own.
+    /// Ports that every server listens on, ascending; none leaves each server what it has.
+    pub ports: Vec<u16>,
+    /// Where private host keys are that every server presents; none leaves each server what it has.
     pub host_keys: Vec<HostKeySource>,
 }
 
@@ -180,6 +184,15 @@ pub struct Authorizer {
 pub struct Logs {
     /// Days; one of the values that CloudWatch Logs allows. Default 90.
     pub retention_days: u32,
+}
+
+/// CloudWatch metrics that cost extra. Both default to false.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Metrics {
+    /// One metric for each reason of a refusal instead of one for all.
+    pub refusal_reasons: bool,
+    /// API Gateway's metrics for each method.
+    pub api_methods: bool,
 }
 
 /// CloudWatch alarms of each region.

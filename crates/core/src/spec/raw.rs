@@ -54,6 +54,9 @@ pub(super) struct File {
     /// CloudWatch alarms of each region.
     #[serde(default)]
     pub(super) alarms: Alarms,
+    /// CloudWatch metrics that cost more than the rest of a log-in: each is billed by itself, month by month.
+    #[serde(default)]
+    pub(super) metrics: Metrics,
     /// Tags, put on everything that takes tags.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, String>")]
@@ -175,7 +178,8 @@ pub(super) struct Dns {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Server {
-    /// Default `TransferSecurityPolicy-2025-03`. Old clients may need an older one.
+    /// Default `TransferSecurityPolicy-2025-03`. Old clients may need an older one. A policy that this sftpctl does not
+    /// know yet is passed on, with a warning.
     #[schemars(with = "Option<String>")]
     pub(super) security_policy: Option<Spanned<String>>,
     /// Name of an existing role for Transfer's legacy logs, instead of structured logs.
@@ -185,6 +189,10 @@ pub(super) struct Server {
     /// Default `PASSWORD`.
     #[schemars(with = "Option<String>")]
     pub(super) authentication: Option<Spanned<String>>,
+    /// Ports that every server listens on: 22 or 2000 to 65535, up to three. Without it each server keeps those that it
+    /// has; AWS opens 22 on a new one.
+    #[schemars(with = "Option<Vec<u16>>")]
+    pub(super) ports: Option<Vec<Spanned<u32>>>,
     /// Private host keys that every server presents, so that customers keep trusting it: `file:PATH`,
     /// `secretsmanager:NAME` or `ssm:NAME` (both in the home region). A key whose line goes is taken away with the next
     /// deployment, other people's keys of other kinds stay. Without any, each server keeps the keys that it has.
@@ -241,6 +249,18 @@ pub(super) struct Alarms {
     pub(super) authorizer_duration_ms: Option<u32>,
     /// 5xx answers of the API in five minutes. Default 1.
     pub(super) api_5xx: Option<u32>,
+}
+
+/// Metrics that cost extra.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Metrics {
+    /// One metric for each reason of a refusal instead of one for all. Default false: the authorizer's log has the reasons.
+    #[serde(default)]
+    pub(super) refusal_reasons: bool,
+    /// API Gateway's detailed metrics, for each method. Default false: those of the stage, which the alarm uses, are free.
+    #[serde(default)]
+    pub(super) api_methods: bool,
 }
 
 /// Parses the file; the parser reports its first fault only.

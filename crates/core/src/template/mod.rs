@@ -212,6 +212,8 @@ fn parameters(environment: &Environment, region: &str, code: &Code) -> BTreeMap<
         ("TimeoutSeconds".to_owned(), text(authorizer.timeout_seconds)),
         ("ReservedConcurrency".to_owned(), authorizer.reserved_concurrency.map_or("-1".to_owned(), text)),
         ("RetentionDays".to_owned(), text(environment.logs.retention_days)),
+        ("RefusalReasons".to_owned(), environment.metrics.refusal_reasons.to_string()),
+        ("ApiMethodMetrics".to_owned(), environment.metrics.api_methods.to_string()),
         ("AlarmTopicArn".to_owned(), alarms.topics.get(region).cloned().unwrap_or_default()),
         ("ErrorThreshold".to_owned(), text(alarms.authorizer_errors)),
         ("ThrottleThreshold".to_owned(), text(alarms.authorizer_throttles)),

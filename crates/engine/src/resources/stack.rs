@@ -30,7 +30,7 @@ const INLINE_LIMIT: usize = 51_200;
 /// The output with the template's digest.
 pub(crate) const DIGEST: &str = "TemplateDigest";
 /// The parameter that only passes on the live server ID.
-const SERVER_ID: &str = "ServerId";
+pub(super) const SERVER_ID: &str = "ServerId";
 /// Prefix of the names of our operations (`state::writer`), which are client tokens and names of change sets.
 const OPERATIONS: &str = "sftpctl-";
 
@@ -432,9 +432,12 @@ impl Resource for Stack {
             Action::Recover => return Ok(cloudformation.continue_rollback(&self.name, call).await?),
             _ => {}
         }
+        let parameters = self.all_parameters(aws, live, actual).await?;
+        if let Some(id) = parameters.get(SERVER_ID).filter(|id| live.is_some_and(|live| loses(live, id))) {
+            return Ok(cloudformation.set_parameter(&self.name, call, SERVER_ID, id).await?);
+        }
         let body = self.full_template().to_string();
         let url = self.upload_large(aws, &body).await?;
-        let parameters = self.all_parameters(aws, live, actual).await?;
         let request = StackRequest {
             name: &self.name,
             token: call,
@@ -477,6 +480,13 @@ impl Resource for Stack {
     async fn causes(&self, aws: &Aws) -> Vec<String> {
         causes(aws, &self.region, &self.name).await
     }
+}
+
+/// Whether the rollback of an update would reset the function to another server ID, and with it lock customers out: then
+/// the ID is set first, by an update of its own. After a failed update the stack is not updated twice.
+fn loses(live: &Live, server: &str) -> bool {
+    let current = live.properties.get("server id").and_then(Value::as_str);
+    current.is_some_and(|current| current != server) && !status(live).contains("ROLLBACK")
 }
 
 /// First causes of a stack's last failure.

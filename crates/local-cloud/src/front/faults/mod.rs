@@ -2,6 +2,7 @@
 
 mod hold;
 mod memory;
+mod rollback;
 mod rule;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -163,6 +164,17 @@ pub(super) async fn around(front: &Front, wire: &Wire, call: Call, parts: Parts,
             let Ok(body) = buffered(body).await else { return too_large() };
             front.faults.holds.wait(&call, Stage::After).await;
             Response::from_parts(head, body)
+        }
+        Fault::RollBack => {
+            let Ok(body) = to_bytes(body, MAX_BODY).await else { return too_large() };
+            match rollback::failing(front, &call, &body).await {
+                Some(failing) => {
+                    let mut parts = parts;
+                    parts.headers.remove(header::CONTENT_LENGTH);
+                    pass(front, call, parts, Body::from(failing)).await
+                }
+                None => refusal::error(&call, 400, "ValidationError", "the fault rollBack needs a template in JSON"),
+            }
         }
         Fault::Stale(ms) => stale(front, call, parts, body, Duration::from_millis(ms)).await,
         Fault::HideNew(ms) => hidden(front, call, parts, body, Duration::from_millis(ms)).await,
