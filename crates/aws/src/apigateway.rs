@@ -14,8 +14,11 @@ pub struct ApiGateway(pub(super) aws_sdk_apigateway::Client);
 impl ApiGateway {
     /// ARN of the role that API Gateway writes logs with, `None` where the account has none.
     pub async fn log_role(&self) -> Result<Option<String>, AwsError> {
-        let account = self.0.get_account().send().await.call("apigateway:GetAccount", "the account's settings")?;
-        Ok(account.cloudwatch_role_arn().filter(|arn| !arn.is_empty()).map(str::to_owned))
+        let call = self.0.get_account().send().await.call("apigateway:GetAccount", "the account's settings");
+        // Before API Gateway is first used in a region: "Invalid Customer identifier specified".
+        let account = call.or_missing(&["NotFound"])?;
+        let arn = account.as_ref().and_then(|account| account.cloudwatch_role_arn());
+        Ok(arn.filter(|arn| !arn.is_empty()).map(str::to_owned))
     }
 
     /// Sets that role; an empty ARN unsets it.
