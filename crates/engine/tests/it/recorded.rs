@@ -79,6 +79,7 @@ async fn every_recorded_answer_is_read() {
     for answer in recorded.iter().filter(|answer| answer.code.is_none()) {
         match read(&playback, &aws, (&answer.svc, &answer.op), answer.answers()).await {
             None => panic!("{}: no function reads it", answer.name()),
+            Some(Ok(read)) if read == "None" => wrong.push(format!("{}: nothing was found in it", answer.name())),
             Some(Ok(_)) => {}
             // One of the answers to DeleteObjects names a key that is locked.
             Some(Err(error)) if answer.op == "DeleteObjects" && error.is("AccessDenied") => {}
