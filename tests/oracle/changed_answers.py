@@ -111,7 +111,8 @@ def changed_element(element):
         changed_element(child)
     if not children:
         return
-    if manner == "reversed" and tag(element) not in ORDERED:
+    # The order in the envelope of the query protocol is fixed.
+    if manner == "reversed" and tag(element) not in ORDERED and not tag(element).endswith("Response"):
         element[:] = list(reversed(children))
     elif manner == "absent":
         for child in children:

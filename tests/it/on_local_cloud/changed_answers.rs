@@ -1,10 +1,12 @@
 //! Answers of AWS that are changed in nothing that has a meaning, by a proxy before the local cloud: what the program
-//! reports stays the same, byte for byte.
+//! reports stays the same.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::io::{BufRead as _, BufReader, Lines, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+
+use serde_json::Value;
 
 use crate::site::{Site, authorizer, shown, text};
 
@@ -53,26 +55,32 @@ fn run(site: &Site, endpoint: &str, arguments: &[&str]) -> String {
     text(&output.stdout)
 }
 
+/// The report of a command, without what depends on the time.
+fn report(site: &Site, endpoint: &str, command: &str) -> Value {
+    let output = run(site, endpoint, &[command, "--output", "json"]);
+    let mut report: Value = serde_json::from_str(output.lines().last().unwrap()).unwrap();
+    for member in ["ageSeconds", "deployAgeSeconds"] {
+        report.as_object_mut().unwrap().remove(member);
+    }
+    report
+}
+
 #[test]
 fn reports_do_not_depend_on_what_has_no_meaning() {
     let site = Site::new();
-    // Against the local cloud itself, under the proxy's address: the state belongs to an endpoint.
+    site.aws(&["make-zone", "xx.net"]);
     let mut proxy = Proxy::before(&site);
     let endpoint = proxy.endpoint.clone();
     run(&site, &endpoint, &["deploy", "--yes"]);
-    let reports = || -> Vec<String> {
-        let commands = [["plan", "--output", "json"], ["drift", "--output", "json"], ["status", "--output", "json"]];
-        commands.iter().map(|arguments| run(&site, &endpoint, arguments)).collect()
-    };
+    let reports = || ["plan", "drift", "status"].map(|command| report(&site, &endpoint, command));
     let plain = reports();
-    assert!(plain[0].contains(r#""steps":[]"#), "{}", plain[0]);
-    assert_eq!(reports(), plain, "they are the same without changes");
+    assert_eq!(plain[0]["steps"], Value::Array(Vec::new()));
+    assert_eq!(plain[1]["unseen"], Value::Array(Vec::new()));
     proxy.change("reversed");
     for (manner, next) in
         [("reversed", "unknown"), ("unknown", "empty"), ("empty", "absent"), ("absent", "nulls"), ("nulls", "plain")]
     {
-        let changed = reports();
-        for (changed, plain) in changed.iter().zip(&plain) {
+        for (changed, plain) in reports().iter().zip(&plain) {
             assert_eq!(changed, plain, "{manner}");
         }
         let answers = proxy.change(next);
