@@ -96,7 +96,7 @@ def properties():
         equal("function tag", function["Tags"]["sftpctl:environment"], "99")
         trigger = json.loads(client("lambda", region).get_policy(FunctionName=f"lambda-99-upload-{region}")["Policy"])
         assert any(out["TriggerSourceArn"] in json.dumps(s) for s in trigger["Statement"]), trigger
-        for name in ["/aws/lambda/lambda-", "/aws/apigateway/api-", "/aws/transfer/"]:
+        for name in ["/aws/lambda/lambda-", "/aws/apigateway/api-", "/aws/vendedlogs/transfer/"]:
             groups = client("logs", region).describe_log_groups(logGroupNamePrefix=f"{name}99-upload-{region}")
             equal(f"retention of {name}", groups["logGroups"][0].get("retentionInDays"), 30)
         alarms = [a["AlarmName"] for a in client("cloudwatch", region).describe_alarms()["MetricAlarms"]]
@@ -292,8 +292,8 @@ elif COMMAND == "foreign-names":
         FunctionName="lambda-99-upload-us-east-1", Runtime="provided.al2023", Handler="x", Role=role,
         Code={"ZipFile": b"PK\x05\x06" + bytes(18)})
     for region in ("us-east-2", "us-west-2"):
-        client("logs", region).create_log_group(logGroupName=f"/aws/transfer/99-upload-{region}")
-    client("logs", "us-east-2").put_retention_policy(logGroupName="/aws/transfer/99-upload-us-east-2", retentionInDays=7)
+        client("logs", region).create_log_group(logGroupName=f"/aws/vendedlogs/transfer/99-upload-{region}")
+    client("logs", "us-east-2").put_retention_policy(logGroupName="/aws/vendedlogs/transfer/99-upload-us-east-2", retentionInDays=7)
 elif COMMAND == "make-role":
     client("iam").create_role(RoleName=sys.argv[3], AssumeRolePolicyDocument='{"Version":"2012-10-17","Statement":[]}')
 elif COMMAND == "server-logs":

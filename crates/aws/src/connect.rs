@@ -12,6 +12,7 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 
 use super::calls::{Calls, CountCalls};
+use super::nulls::WithoutNulls;
 use super::{ApiGateway, CloudFormation, CloudWatch, DynamoDb, Iam, Lambda, Logs, Route53, S3, Transfer};
 
 /// The endpoint and the credentials.
@@ -173,8 +174,13 @@ impl Aws {
         }
         // Virtual-host names do not resolve behind a custom endpoint.
         let s3 = aws_sdk_s3::config::Builder::from(&config).force_path_style(self.path_style).interceptor(count());
+        let apigateway = aws_sdk_apigateway::config::Builder::from(&config).interceptor(count());
+        let apigateway = match config.http_client() {
+            Some(http) => apigateway.http_client(WithoutNulls(http)),
+            None => apigateway,
+        };
         Clients {
-            apigateway: ApiGateway(client!(aws_sdk_apigateway)),
+            apigateway: ApiGateway(aws_sdk_apigateway::Client::from_conf(apigateway.build())),
             cloudformation: CloudFormation(client!(aws_sdk_cloudformation)),
             cloudwatch: CloudWatch(client!(aws_sdk_cloudwatch)),
             dynamodb: DynamoDb(client!(aws_sdk_dynamodb)),

@@ -36,18 +36,24 @@ impl AwsError {
             .is_some_and(|have| have == code || have.strip_suffix("Exception").is_some_and(|have| have == code))
     }
 
-    /// Whether AWS throttled the call; it then had no effect.
+    /// Whether AWS throttled the call; it then had no effect. The codes are those of the SDKs' retry data, which differ
+    /// by service (botocore's `_retry.json`, `__throttling_codes__`), except `LimitExceeded`, which most services use for
+    /// a quota.
     pub fn is_throttle(&self) -> bool {
-        const THROTTLES: [&str; 7] = [
-            "Throttling",
-            "ThrottlingException",
-            "ThrottledException",
-            "TooManyRequestsException",
-            "RequestLimitExceeded",
-            "SlowDown",
+        const THROTTLES: [&str; 11] = [
+            "BandwidthLimitExceeded",
+            "EC2Throttled",
             "PriorRequestNotComplete",
+            "ProvisionedThroughputExceeded",
+            "RequestLimitExceeded",
+            "RequestThrottled",
+            "SlowDown",
+            "Throttled",
+            "Throttling",
+            "TooManyRequests",
+            "TransactionInProgress",
         ];
-        self.code.as_deref().is_some_and(|code| THROTTLES.contains(&code))
+        THROTTLES.iter().any(|code| self.is(code))
     }
 
     /// Whether the call was not sent, because this run may no longer hold its lock.
@@ -65,6 +71,8 @@ impl AwsError {
         self.is_throttle()
             || match self.status {
                 _ if self.is_fenced() => false,
+                // S3 and EC2 send it with status 400: the request did not arrive in time.
+                Some(400) if self.is("RequestTimeout") => true,
                 Some(501) => false,
                 Some(status) => status >= 500,
                 None => self.code.is_none(),
@@ -88,8 +96,9 @@ impl AwsError {
                 && late.iter().any(|words| self.message.contains(words)))
     }
 
-    /// Whether AWS refuses the call only temporarily, because the resource or one that it names is still changing. A
-    /// stale revision of a function is among them: the step reads the new one before it calls again.
+    /// Whether AWS refuses it only for now, because the resource or one that it names is still changing. A stale
+    /// revision of a function is among them: the step reads the new one before it calls again. So is a role or policy
+    /// that IAM still counts as used after what used it was detached.
     pub fn is_busy(&self) -> bool {
         const BUSY: [&str; 10] = [
             "ResourceInUse",
@@ -97,14 +106,15 @@ impl AwsError {
             "ResourceConflict",
             "OperationAborted",
             "ConcurrentModification",
-            "LimitExceeded",
+            "DeleteConflict",
             "OperationInProgress",
             "ContinuousBackupsUnavailable",
             "PreconditionFailedException",
             // IAM: a policy that was detached a moment ago still counts.
             "DeleteConflict",
         ];
-        BUSY.iter().any(|code| self.is(code)) && !self.message.contains("last 24 hours")
+        (BUSY.iter().any(|code| self.is(code)) || self.is_limit_of_concurrent_changes())
+            && !self.message.contains("last 24 hours")
             || self.message.contains("until all writes are replicated")
             || self.message.contains("cannot be assumed")
             || self.message.contains("Invalid principal in policy")
@@ -115,6 +125,14 @@ impl AwsError {
     #[must_use]
     pub fn as_busy(self) -> Self {
         Self { code: Some("ConflictException".to_owned()), ..self }
+    }
+
+    /// Whether too many changes are in progress at once. Elsewhere, as in IAM, KMS or CloudWatch Logs, the same code
+    /// means that a quota is used up, and waiting does not help.
+    fn is_limit_of_concurrent_changes(&self) -> bool {
+        const SERVICES: [&str; 3] = ["dynamodb", "cloudformation", "transfer"];
+        let service = self.operation.split(':').next().unwrap_or_default();
+        self.is("LimitExceeded") && SERVICES.contains(&service)
     }
 
     /// What the user can do about it, where that is known.
@@ -244,6 +262,64 @@ impl<T> OrMissing<T> for Result<T, AwsError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn error(operation: &'static str, status: u16, code: &str, message: &str) -> AwsError {
+        let (code, message) = (Some(code.to_owned()), message.to_owned());
+        AwsError { operation, object: "x".into(), code, message, status: Some(status) }
+    }
+
+    /// Codes of throttling in the retry data that AWS's SDKs share, in each service's spelling.
+    #[test]
+    fn every_service_throttles_in_its_own_words() {
+        for code in [
+            "Throttling",
+            "ThrottlingException",
+            "ThrottledException",
+            "RequestThrottled",
+            "RequestThrottledException",
+            "TooManyRequestsException",
+            "ProvisionedThroughputExceededException",
+            "TransactionInProgressException",
+            "RequestLimitExceeded",
+            "BandwidthLimitExceeded",
+            "SlowDown",
+            "PriorRequestNotComplete",
+            "EC2ThrottledException",
+        ] {
+            let error = error("x:Y", 400, code, "Rate exceeded");
+            assert!(error.is_throttle() && error.is_transient() && !error.is_busy(), "{code}");
+        }
+        assert!(error("s3:PutObject", 400, "RequestTimeout", "Your socket connection …").is_transient());
+        assert!(!error("s3:PutObject", 400, "InvalidRequest", "no").is_transient());
+    }
+
+    #[test]
+    fn a_quota_is_not_waited_for() {
+        for (operation, code, message, busy) in [
+            ("iam:AttachRolePolicy", "LimitExceeded", "Cannot exceed quota for PoliciesPerRole: 10", false),
+            ("kms:CreateGrant", "LimitExceededException", "Cannot exceed the limit of grants", false),
+            ("logs:PutResourcePolicy", "LimitExceededException", "Resource limit exceeded.", false),
+            ("dynamodb:UpdateTable", "LimitExceededException", "Subscriber limit exceeded: …", true),
+            ("iam:DeletePolicy", "DeleteConflict", "Cannot delete a policy attached to entities.", true),
+            (
+                "dynamodb:DeleteTable",
+                "ValidationException",
+                "The last active replica of table 't' in region 'us-east-1' cannot be deleted until all writes are \
+                 replicated.",
+                true,
+            ),
+            (
+                "dynamodb:DeleteTable",
+                "ResourceInUseException",
+                "Replica cannot be deleted because it has acted as a source region for new replica(s) being added to \
+                 the table in the last 24 hours",
+                false,
+            ),
+            ("dynamodb:DeleteTable", "ValidationException", "One or more parameter values were invalid", false),
+        ] {
+            assert_eq!(error(operation, 400, code, message).is_busy(), busy, "{operation} {code}");
+        }
+    }
 
     #[test]
     fn wrong_clock_and_wrong_credentials_get_different_hints() {

@@ -4,6 +4,7 @@
 
 mod apigateway;
 mod apigateway_parts;
+mod apis_v2;
 mod calls;
 mod cloudformation;
 mod cloudwatch;
@@ -15,6 +16,7 @@ mod iam;
 mod items;
 mod lambda;
 mod logs;
+mod nulls;
 mod objects;
 mod route53;
 mod s3;
@@ -38,7 +40,7 @@ pub use lambda::{FunctionFacts, FunctionSettings, Invocation, Lambda};
 pub use logs::{GroupFacts, Logs, MetricDimension, MetricFacts, MetricFilterFacts};
 pub use objects::{Download, ObjectFacts, ObjectPage, Upload};
 pub use route53::{RecordFacts, Route53};
-pub use s3::{BucketSettings, ObjectVersion, Policy, S3};
+pub use s3::{BucketName, BucketSettings, ObjectVersion, Policy, S3};
 pub use stack_drift::ResourceDrift;
 pub use sts::{Caller, SessionCredentials};
 pub use transfer::{HostKeyFacts, IdentityAnswer, Provider, ServerFacts, ServerRequest, ServerUpdate, Transfer};

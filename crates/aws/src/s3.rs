@@ -1,8 +1,9 @@
 //! Buckets and objects. Every call on a bucket that another account may own names the expected owner.
 
+use aws_sdk_s3::operation::get_bucket_location::GetBucketLocationOutput;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{
-    BucketLocationConstraint, BucketVersioningStatus, CreateBucketConfiguration, Delete, ObjectIdentifier,
+    BucketLocationConstraint, BucketVersioningStatus, CreateBucketConfiguration, Delete, Error, ObjectIdentifier,
     ObjectOwnership, OwnershipControls, OwnershipControlsRule, PublicAccessBlockConfiguration, ServerSideEncryption,
     ServerSideEncryptionByDefault, ServerSideEncryptionConfiguration, ServerSideEncryptionRule, Tag, Tagging,
     VersioningConfiguration,
@@ -25,6 +26,14 @@ pub enum Policy {
     NotOurs,
     None,
     Document(String),
+}
+
+/// A bucket of this account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BucketName {
+    pub name: String,
+    /// `None` where the answer does not name it, as an emulator's may not.
+    pub region: Option<String>,
 }
 
 /// One version of an object, or one delete marker.
@@ -68,27 +77,28 @@ impl S3 {
         }
     }
 
-    /// Names of this account's buckets in all regions that have this prefix.
-    pub async fn buckets(&self, prefix: &str) -> Result<Vec<String>, AwsError> {
+    /// This account's buckets in all regions whose names have this prefix.
+    pub async fn buckets(&self, prefix: &str) -> Result<Vec<BucketName>, AwsError> {
         let mut pages = self.client.list_buckets().prefix(prefix).max_buckets(1000).into_paginator().send();
-        let mut names = Vec::new();
+        let mut found = Vec::new();
         while let Some(page) = pages.next().await {
             let page = page.call("s3:ListBuckets", prefix)?;
-            names.extend(page.buckets().iter().filter_map(|bucket| bucket.name()).map(str::to_owned));
+            found.extend(page.buckets().iter().filter_map(|bucket| {
+                let region = bucket.bucket_region().filter(|region| !region.is_empty()).map(region_of);
+                Some(BucketName { name: bucket.name()?.to_owned(), region })
+            }));
         }
-        names.retain(|name| name.starts_with(prefix));
-        Ok(names)
+        // An emulator may ignore the prefix.
+        found.retain(|bucket| bucket.name.starts_with(prefix));
+        Ok(found)
     }
 
     /// The region of a bucket, from any region; `None` if it does not exist.
     pub async fn location(&self, bucket: &str) -> Result<Option<String>, AwsError> {
         let call = self.client.get_bucket_location().bucket(bucket).send().await.call("s3:GetBucketLocation", bucket);
         let answer = call.or_missing(NO_BUCKET)?;
-        // us-east-1 has no location constraint.
-        Ok(answer.map(|answer| match answer.location_constraint().map(BucketLocationConstraint::as_str) {
-            None | Some("") => "us-east-1".to_owned(),
-            Some(region) => region.to_owned(),
-        }))
+        let constraint = |answer: GetBucketLocationOutput| answer.location_constraint;
+        Ok(answer.map(|answer| region_of(constraint(answer).as_ref().map_or("", BucketLocationConstraint::as_str))))
     }
 
     pub async fn set_policy(&self, bucket: &str, account: &str, document: &str) -> Result<(), AwsError> {
@@ -260,7 +270,8 @@ impl S3 {
             .collect())
     }
 
-    /// Deletes these versions permanently, at most 1,000.
+    /// Deletes these versions permanently, at most 1,000. Where some could not be deleted, the error is one that will
+    /// not pass, if there is one, and otherwise one that may.
     pub async fn delete_versions(&self, bucket: &str, versions: &[ObjectVersion]) -> Result<(), AwsError> {
         let objects = versions
             .iter()
@@ -269,16 +280,7 @@ impl S3 {
         let delete = Delete::builder().quiet(true).set_objects(Some(objects));
         let call = self.client.delete_objects().bucket(bucket).set_delete(delete.build().ok()).send().await;
         let answer = call.call("s3:DeleteObjects", bucket)?;
-        match answer.errors().first() {
-            None => Ok(()),
-            Some(error) => Err(AwsError {
-                operation: "s3:DeleteObjects",
-                object: format!("{bucket}/{}", error.key().unwrap_or_default()),
-                code: error.code().map(str::to_owned),
-                message: error.message().unwrap_or("refused").to_owned(),
-                status: None,
-            }),
-        }
+        first_failure(bucket, answer.errors()).map_or(Ok(()), Err)
     }
 
     pub async fn delete_object(&self, bucket: &str, key: &str) -> Result<(), AwsError> {
@@ -289,5 +291,70 @@ impl S3 {
     /// The URL of an object, from which CloudFormation reads large templates.
     pub fn url(&self, bucket: &str, key: &str) -> String {
         format!("https://{bucket}.s3.{}.amazonaws.com/{key}", self.region)
+    }
+}
+
+/// The region of a location constraint: us-east-1 has none, and the oldest buckets of eu-west-1 have `EU` (Amazon S3 API
+/// reference, `GetBucketLocation`).
+fn region_of(constraint: &str) -> String {
+    match constraint {
+        "" | "US" => "us-east-1",
+        "EU" => "eu-west-1",
+        region => region,
+    }
+    .to_owned()
+}
+
+/// The failure that `DeleteObjects` reports for one of its keys, in an answer of status 200.
+fn first_failure(bucket: &str, errors: &[Error]) -> Option<AwsError> {
+    let mut failures: Vec<AwsError> = errors.iter().filter_map(|error| failure(bucket, error)).collect();
+    failures.sort_by_key(AwsError::is_transient);
+    failures.into_iter().next()
+}
+
+/// `None` where the version is gone already.
+fn failure(bucket: &str, error: &Error) -> Option<AwsError> {
+    let status = match error.code().unwrap_or_default() {
+        "NoSuchKey" | "NoSuchVersion" => return None,
+        // As for a call of its own, which would be retried.
+        "InternalError" => Some(500),
+        "ServiceUnavailable" | "SlowDown" => Some(503),
+        _ => None,
+    };
+    Some(AwsError {
+        operation: "s3:DeleteObjects",
+        object: format!("{bucket}/{}", error.key().unwrap_or_default()),
+        code: error.code().map(str::to_owned),
+        message: error.message().unwrap_or("refused").to_owned(),
+        status,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of_keys(codes: &[&str]) -> Option<AwsError> {
+        let errors: Vec<_> = codes.iter().map(|code| Error::builder().key("a").code(*code).build()).collect();
+        first_failure("b", &errors)
+    }
+
+    /// Amazon S3 API reference, `DeleteObjects`: an answer of 200 has an error for each key that was not deleted.
+    #[test]
+    fn error_of_a_key_counts_as_that_of_a_call() {
+        assert!(of_keys(&[]).is_none());
+        assert!(of_keys(&["NoSuchVersion", "NoSuchKey"]).is_none());
+        for code in ["InternalError", "ServiceUnavailable", "SlowDown"] {
+            assert!(of_keys(&["NoSuchVersion", code]).is_some_and(|error| error.is_transient()), "{code}");
+        }
+        let lasting = of_keys(&["InternalError", "AccessDenied"]);
+        assert!(lasting.is_some_and(|error| error.is("AccessDenied") && !error.is_transient()));
+    }
+
+    #[test]
+    fn old_location_constraints_are_regions() {
+        for (constraint, region) in [("", "us-east-1"), ("EU", "eu-west-1"), ("eu-west-1", "eu-west-1")] {
+            assert_eq!(region_of(constraint), region);
+        }
     }
 }

@@ -30,7 +30,7 @@ fn canonical(document: &Value) -> Value {
     let mut out = Map::new();
     for (name, value) in members {
         let value = match name.as_str() {
-            "Statement" => set(list(value).iter().map(|one| statement(one)).collect()),
+            "Statement" => set(list(value).iter().map(statement).collect()),
             _ => value.clone(),
         };
         out.insert(name.clone(), value);
@@ -161,7 +161,7 @@ mod tests {
                 let by = usize::try_from(seed).unwrap_or_default() % all.len().max(1);
                 all.rotate_left(by);
                 match all.as_slice() {
-                    [single] if seed % 2 == 0 => single.clone(),
+                    [single] if seed.is_multiple_of(2) => single.clone(),
                     _ => all.into(),
                 }
             }
@@ -170,7 +170,7 @@ mod tests {
                     |name: &String| if name == "aws:SecureTransport" { "AWS:securetransport" } else { name }.to_owned();
                 members.iter().map(|(name, value)| (key(name), returned(value, seed / 3))).collect::<Map<_, _>>().into()
             }
-            Value::String(id) if seed % 3 == 0 && id == PRINCIPALS[0] => "111111111111".into(),
+            Value::String(id) if seed.is_multiple_of(3) && id == PRINCIPALS[0] => "111111111111".into(),
             Value::Bool(flag) => flag.to_string().into(),
             plain => plain.clone(),
         }

@@ -6,6 +6,8 @@ use crate::model::Tags;
 
 /// The account table's index on user names.
 pub const TABLE_INDEX: &str = "username-index";
+/// The end of every upload bucket's name.
+pub const UPLOAD_BUCKET_SUFFIX: &str = "-uploads";
 /// The API's only stage.
 pub const STAGE: &str = "prod";
 
@@ -82,9 +84,13 @@ pub fn api_log_group(environment: &Environment, region: &str) -> String {
     format!("/aws/apigateway/{}", api(environment, region))
 }
 
-/// `/aws/transfer/99-upload-us-west-2`: the servers' structured logs.
+/// `/aws/vendedlogs/transfer/99-upload-us-west-2`: the servers' structured logs.
+///
+/// For a group with another prefix, AWS adds the group's ARN to the account's one resource policy for log delivery,
+/// which holds 5,120 characters and is never shortened; with this prefix one statement covers all groups (Amazon
+/// CloudWatch Logs user guide, "Enable logging from AWS services").
 pub fn transfer_log_group(environment: &Environment, region: &str) -> String {
-    format!("/aws/transfer/{}-upload-{region}", environment.name)
+    format!("/aws/vendedlogs/transfer/{}-upload-{region}", environment.name)
 }
 
 /// `API-Gateway-Execution-Logs_a1b2c3/prod`: an API's own log, named by AWS.
@@ -149,7 +155,7 @@ pub(super) mod parts {
     }
 
     pub(in crate::spec) fn upload_bucket(prefix: &str, cluster: &str) -> String {
-        format!("{prefix}{cluster}-uploads")
+        format!("{prefix}{cluster}{}", super::UPLOAD_BUCKET_SUFFIX)
     }
 
     pub(in crate::spec) fn host(stem: &str, region: &str, zone: &str) -> String {

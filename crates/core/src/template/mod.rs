@@ -92,6 +92,22 @@ pub fn render(environment: &Environment, region: &str, code: &Code) -> Result<Re
     Ok(Rendered { template, digest, parameters: parameters(environment, region, code), buckets })
 }
 
+/// The text of a template as it is sent to CloudFormation: pure ASCII, with escapes for all other characters, because
+/// `GetTemplate` gives the text back with every non-ASCII character replaced by `?`
+/// (aws-cloudformation/cloudformation-coverage-roadmap, issues 814 and 1220).
+pub fn body(template: &Value) -> String {
+    let mut body = String::new();
+    for character in template.to_string().chars() {
+        if character.is_ascii() {
+            body.push(character);
+        } else {
+            // Only the strings of a JSON document can contain one.
+            body.extend(character.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")));
+        }
+    }
+    body
+}
+
 /// The policy that the stack sets on an upload bucket, as S3 returns it.
 pub fn bucket_policy(bucket: &str, user_role_arn: &str) -> Value {
     let arn = format!("arn:aws:s3:::{bucket}");

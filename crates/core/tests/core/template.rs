@@ -2,9 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 use sftpctl_core::spec::{self, model::Environment};
-use sftpctl_core::template::{Code, Rendered, bucket_policy, render, source};
+use sftpctl_core::template::{Code, Rendered, body, bucket_policy, render, source};
 
 fn environment(name: &str) -> Environment {
     let source = match name {
@@ -39,15 +40,44 @@ fn deployment(rendered: &Rendered) -> String {
 /// environments.
 #[test]
 fn shipped_environments_render_the_known_templates() {
-    for (name, region, digest) in [
-        ("99", "us-east-1", "77c72e355f9a9155112a26a79446af0fa6408cf5a52e50cd446b930ae08eacfb"),
-        ("99", "us-east-2", "77c72e355f9a9155112a26a79446af0fa6408cf5a52e50cd446b930ae08eacfb"),
-        ("99", "us-west-2", "af609e593c7cc9ab24de760abe51430dfa20b5b170c9fccb41715b0c3e41d2ad"),
-        ("prod", "us-east-1", "4b71c39032ff901be8e6cb00f32e2df8d85aadecab302bd0c6e9438ec7bbb30f"),
-        ("prod", "us-east-2", "329fcc856133d05f6a8dd225c76cd6558c565092d1cf8ab0553736162646c658"),
-        ("prod", "us-west-2", "aa1086ff1fa9e8128cd33c2258ab38f3048c51d24210d0f6f428f4de7dd349d3"),
-    ] {
-        assert_eq!(rendered_in(&environment(name), region, "k").digest, digest, "{name} {region}");
+    let known = [
+        ("99", "us-east-1", "d20850ee8c6151c350fdb79acf2da456d47fb068ca7f1e7b857b79d7ebefc7bc"),
+        ("99", "us-east-2", "d20850ee8c6151c350fdb79acf2da456d47fb068ca7f1e7b857b79d7ebefc7bc"),
+        ("99", "us-west-2", "21daf4a8d215e58b4cf9b88e320b9a584f8263c978895fe956f8052789c21b1f"),
+        ("prod", "us-east-1", "32d815fc21903f36fe3f0955a1ad73c66e5425dde026d18cd2bb12fea1c32d99"),
+        ("prod", "us-east-2", "b3a81303ccfa4c57a397dedd2801db01987a54ff87a756c42f51d38832748348"),
+        ("prod", "us-west-2", "b629d24fbccc9dde859312155fc63f4159bdd8ff00c5a6529feb9baa3880c30e"),
+    ];
+    let rendered = known.map(|(name, region, _)| (name, region, rendered_in(&environment(name), region, "k").digest));
+    assert_eq!(rendered, known.map(|(name, region, digest)| (name, region, digest.to_owned())));
+}
+
+/// CloudFormation gives a template back with `?` for each non-ASCII character, so none may be in what it is sent.
+#[test]
+fn source_and_shipped_templates_are_ascii() {
+    assert!(source().unwrap().to_string().is_ascii());
+    for name in ["99", "prod"] {
+        assert!(rendered(&environment(name), "k").template.to_string().is_ascii(), "{name}");
+    }
+}
+
+proptest! {
+    /// Of all texts in an environment file, only tags may have letters of every script.
+    #[test]
+    fn text_of_a_template_is_ascii_for_any_tags(
+        tags in prop::collection::btree_map("[\\p{L}\\p{N} _.:/=+@-]{1,20}", "[\\p{L}\\p{N} _.:/=+@-]{0,20}", 0..4),
+    ) {
+        let lines: String = tags.iter().map(|(key, value)| format!("  {}: {}\n", json!(key), json!(value))).collect();
+        let shipped = include_str!("../../../../environments/99.yaml");
+        let file = shipped.replace("tags:\n", &format!("tags:\n{lines}"));
+        // Some keys are reserved, or are in the file already.
+        if let Ok(environment) = spec::load(&file, "99.yaml") {
+            let rendered = rendered(&environment, "k");
+            let text = body(&rendered.template);
+            prop_assert!(text.is_ascii());
+            prop_assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), rendered.template);
+            prop_assert!(rendered.parameters.values().all(|value| value.is_ascii()));
+        }
     }
 }
 

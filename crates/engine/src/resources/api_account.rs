@@ -2,7 +2,8 @@
 //!
 //! It is not in the template, because it belongs to the AWS account, not to one stack. Without it a stage with logs
 //! fails with "CloudWatch Logs role ARN must be set in account settings". It is set only where it is empty; a role that
-//! is already set is used, never replaced or removed. Ours is removed when no other API of the region needs it.
+//! is already set is used, never replaced or removed. Ours is removed when no other API of the region
+//! needs it, be it a REST, a WebSocket or an HTTP API: the setting is the same for all three.
 
 use async_trait::async_trait;
 use serde_json::json;
@@ -126,8 +127,18 @@ impl Resource for ApiAccount {
         if live.identity != self.role_arn || !ours().await? {
             return Ok(Removal::Leave);
         }
-        let others: Vec<_> =
-            aws.apigateway(&self.region).api_names().await?.into_iter().filter(|name| *name != self.api).collect();
+        let gateway = aws.apigateway(&self.region);
+        let mut others: Vec<_> = gateway.api_names().await?.into_iter().filter(|name| *name != self.api).collect();
+        match gateway.v2_api_names().await {
+            Ok(names) => others.extend(names),
+            Err(error) if error.is_transient() => return Err(error),
+            // Keeping it costs nothing, and removing it may end the logs of others.
+            Err(error) => {
+                return Ok(Removal::Keep(format!(
+                    "whether WebSocket or HTTP APIs use it to write logs could not be read: {error}"
+                )));
+            }
+        }
         Ok(match others.as_slice() {
             [] => Removal::Delete,
             _ => Removal::Keep(format!("other APIs use it to write logs: {}", others.join(", "))),

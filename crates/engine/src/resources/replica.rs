@@ -116,8 +116,11 @@ impl Resource for Replica {
             let Some(home) = dynamodb.table(&self.name).await? else { return Ok(None) };
             let found = home.replicas.into_iter().find(|(region, _)| *region == self.region);
             let Some((_, status)) = found else { return Ok(None) };
-            let settled = if status.ends_with("FAILED") { Settled::Failed(status) } else { Settled::Pending(status) };
             let owner = self.owner_by_table(aws, &home.arn, known).await?;
+            let settled = match table::has_failed(&status) {
+                true => Settled::Failed(table::explained(&status)),
+                false => Settled::Pending(status),
+            };
             return Ok(Some(Live::new(&self.name).settled(settled).owned_by(owner)));
         };
         let live = Live::new(&replica.arn).settled(table::settled(&replica));

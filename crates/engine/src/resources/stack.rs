@@ -19,6 +19,7 @@ use sftpctl_core::model::{
 };
 use sftpctl_core::node::Node;
 use sftpctl_core::spec::names;
+use sftpctl_core::template;
 
 use super::stray::{Orphan, Search, Stray};
 use super::{bucket, stack_diff, tags};
@@ -211,7 +212,7 @@ impl Stack {
     ) -> Result<(), ResourceError> {
         let cloudformation = aws.cloudformation(&self.region);
         let existing = live.and_then(|l| l.properties.get("body")).filter(|body| body.is_object());
-        let body = stack_diff::import_template(existing, &self.template, kept.keys()).to_string();
+        let body = template::body(&stack_diff::import_template(existing, &self.template, kept.keys()));
         // AWS refuses an import that also changes parameters. The update that follows sets the new values.
         let current = live.and_then(|live| live.properties.get("current parameters")).and_then(Value::as_object);
         let parameters = current
@@ -270,6 +271,11 @@ impl Stack {
         stack: StackFacts,
         known: Option<&str>,
     ) -> Result<Live, AwsError> {
+        let stack = StackFacts {
+            parameters: stack_diff::restored_texts(&stack.parameters, &self.parameters),
+            tags: stack_diff::restored_texts(&stack.tags, &self.tags),
+            ..stack
+        };
         let parameters: Map<String, Value> = self
             .parameters
             .keys()
@@ -295,7 +301,7 @@ impl Stack {
             stack.status.ends_with("_IN_PROGRESS") || FAILED_BEYOND_UPDATE.contains(&stack.status.as_str());
         if digest.as_ref() != Some(&self.digest) && !without_template {
             let body = cloudformation.template(&stack.arn).await?.unwrap_or_default();
-            live = live.with("body", stack_diff::parse(&body));
+            live = live.with("body", stack_diff::restored(stack_diff::parse(&body), &self.full_template()));
         }
         live.outputs = stack.outputs;
         live.outputs.insert("StackStatus".to_owned(), stack.status);
@@ -405,7 +411,8 @@ impl Resource for Stack {
             return Ok(Vec::new());
         }
         let body = aws.cloudformation(&self.region).template(&live.identity).await?.unwrap_or_default();
-        let (have, wanted) = (stack_diff::parse(&body), self.full_template());
+        let wanted = self.full_template();
+        let have = stack_diff::restored(stack_diff::parse(&body), &wanted);
         Ok(if have == wanted { Vec::new() } else { stack_diff::resources(&have, &wanted) })
     }
 
@@ -436,7 +443,7 @@ impl Resource for Stack {
         if let Some(id) = parameters.get(SERVER_ID).filter(|id| live.is_some_and(|live| loses(live, id))) {
             return Ok(cloudformation.set_parameter(&self.name, call, SERVER_ID, id).await?);
         }
-        let body = self.full_template().to_string();
+        let body = template::body(&self.full_template());
         let url = self.upload_large(aws, &body).await?;
         let request = StackRequest {
             name: &self.name,

@@ -5,13 +5,16 @@ mod accounts;
 mod contract;
 mod drift;
 mod edges;
+mod recorded;
+mod recorded_calls;
 mod state;
 mod unseen;
 mod wire;
 mod wire_adopt;
+mod wire_answers;
 mod wire_failed_stack;
 mod wire_login;
 mod wire_owner;
 mod wire_stack;
 
-use sftpctl_testkit::{drive, stub};
+use sftpctl_testkit::{drive, playback, programs, stub};
