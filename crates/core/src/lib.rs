@@ -12,4 +12,5 @@ pub mod node;
 pub mod plan;
 pub mod spec;
 pub mod template;
+pub mod text;
 pub mod user_policies;
