@@ -69,6 +69,7 @@ fn of_run(error: &RunError) -> Exit {
         | RunError::HostKeys(_)
         | RunError::Template(_)
         | RunError::Order(_)
+        | RunError::Network(_)
         | RunError::UnknownRegion { .. }
         | RunError::NoSuchResource { .. }
         | RunError::ServerIdMissing { .. } => Exit::Usage,

@@ -1,5 +1,6 @@
 //! Rules for the values of a new account. Pure.
 
+use sftpctl_core::text;
 use sha2::{Digest as _, Sha256};
 
 /// Maximum length of a password in characters (Transfer Family API reference, TestIdentityProvider, `UserPassword`).
@@ -24,6 +25,9 @@ pub enum RuleError {
     /// SSH would truncate it there.
     #[error("the password contains a control character")]
     ControlPassword,
+    /// Nobody could type it.
+    #[error("the password contains the character {}, which cannot be seen or typed", text::describe(*.0))]
+    InvisiblePassword(char),
     #[error("{0} does not contain a public key in OpenSSH's format")]
     PublicKey(String),
 }
@@ -62,7 +66,10 @@ pub fn password(password: &str) -> Result<(), RuleError> {
         "" => Err(RuleError::EmptyPassword),
         long if long.chars().count() > MAX_PASSWORD => Err(RuleError::LongPassword),
         odd if odd.contains(char::is_control) => Err(RuleError::ControlPassword),
-        _ => Ok(()),
+        _ => match password.chars().find(|c| text::is_invisible(*c)) {
+            Some(invisible) => Err(RuleError::InvisiblePassword(invisible)),
+            None => Ok(()),
+        },
     }
 }
 
@@ -118,6 +125,12 @@ mod tests {
         }
         assert_eq!(password(""), Err(RuleError::EmptyPassword));
         assert_eq!(password("a\nb"), Err(RuleError::ControlPassword));
+        for invisible in ['\u{feff}', '\u{200b}', '\u{202e}', '\u{ad}'] {
+            let error = password(&format!("{invisible}Harbour-7"));
+            assert_eq!(error, Err(RuleError::InvisiblePassword(invisible)));
+        }
+        let error = RuleError::InvisiblePassword('\u{feff}').to_string();
+        assert!(error.contains("U+FEFF, a byte order mark"), "{error}");
         assert_eq!(password(&"x".repeat(1025)), Err(RuleError::LongPassword));
     }
 

@@ -9,9 +9,9 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 
 use super::calls::{Calls, CountCalls};
+use super::network::{Network, NetworkError};
 use super::nulls::WithoutNulls;
 use super::{ApiGateway, CloudFormation, CloudWatch, DynamoDb, Iam, Lambda, Logs, Route53, S3, Transfer};
 
@@ -52,11 +52,33 @@ struct Clients {
     transfer: Transfer,
 }
 
+impl ConnectOptions {
+    /// Proxy and certificates of the environment; none for the local cloud and other servers on this machine.
+    ///
+    /// # Errors
+    /// A setting of the environment cannot be used.
+    pub fn network(&self) -> Result<Network, NetworkError> {
+        let is_here = self.endpoint_url.as_deref().is_some_and(is_loopback);
+        if self.local_account.is_some() || is_here { Ok(Network::default()) } else { Network::from_environment() }
+    }
+}
+
+/// Whether a URL leads to this machine.
+fn is_loopback(url: &str) -> bool {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = match authority.strip_prefix('[') {
+        Some(address) => address.split(']').next().unwrap_or_default(),
+        None => authority.split(':').next().unwrap_or_default(),
+    };
+    host.eq_ignore_ascii_case("localhost") || host.parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback())
+}
+
 impl Aws {
-    /// Reads the configuration. Sends no calls except those of the credentials chain itself.
+    /// Reads the configuration. No call is made yet, except those of the credentials chain itself. A setting of the
+    /// environment that [`ConnectOptions::network`] refuses is left out.
     pub async fn connect(options: ConnectOptions) -> Self {
-        let http =
-            aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+        let http = options.network().unwrap_or_default().client();
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .http_client(http)
             .region(Region::new(options.home_region.clone()))
@@ -72,7 +94,8 @@ impl Aws {
             loader = loader.profile_name(profile);
         }
         if let Some(url) = &options.endpoint_url {
-            loader = loader.endpoint_url(url);
+            // Endpoints of FIPS and dual stack are AWS's own; the SDK refuses them together with another one.
+            loader = loader.endpoint_url(url).use_fips(false).use_dual_stack(false);
         }
         if let Some(account) = &options.local_account {
             loader = loader.credentials_provider(SharedCredentialsProvider::new(Credentials::new(
@@ -191,6 +214,22 @@ impl Aws {
             s3: S3 { client: aws_sdk_s3::Client::from_conf(s3.build()), region: region.to_owned() },
             sts: client!(aws_sdk_sts),
             transfer: Transfer(client!(aws_sdk_transfer)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_loopback;
+
+    #[test]
+    fn this_machine_is_recognized() {
+        for url in ["http://127.0.0.1:4570", "http://localhost:4570/x", "https://LOCALHOST", "http://[::1]:4570"] {
+            assert!(is_loopback(url), "{url}");
+        }
+        for url in ["https://vpce-1.s3.us-west-2.vpce.amazonaws.com", "http://127.0.0.1.example.com", "http://10.0.0.1"]
+        {
+            assert!(!is_loopback(url), "{url}");
         }
     }
 }

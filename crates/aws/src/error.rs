@@ -172,7 +172,8 @@ impl AwsError {
                 "another run may have taken the lock; rerun the same command when that run has finished".to_owned()
             }
             _ if self.code.is_none() && self.status.is_none() => {
-                "check the network, the region and, with --endpoint-url, that a server listens there".to_owned()
+                "check the network, the region, HTTPS_PROXY and, with --endpoint-url, that a server listens there"
+                    .to_owned()
             }
             _ if self.is_transient() => "AWS reported a temporary problem; rerun the command".to_owned(),
             _ => return None,

@@ -3,13 +3,14 @@
 use aws_sdk_s3::operation::get_bucket_location::GetBucketLocationOutput;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{
-    BucketLocationConstraint, BucketVersioningStatus, CreateBucketConfiguration, Delete, Error, ObjectIdentifier,
-    ObjectOwnership, OwnershipControls, OwnershipControlsRule, PublicAccessBlockConfiguration, ServerSideEncryption,
-    ServerSideEncryptionByDefault, ServerSideEncryptionConfiguration, ServerSideEncryptionRule, Tag, Tagging,
-    VersioningConfiguration,
+    BucketLocationConstraint, BucketVersioningStatus, CreateBucketConfiguration, Delete, EncodingType, Error,
+    ObjectIdentifier, ObjectOwnership, OwnershipControls, OwnershipControlsRule, PublicAccessBlockConfiguration,
+    ServerSideEncryption, ServerSideEncryptionByDefault, ServerSideEncryptionConfiguration, ServerSideEncryptionRule,
+    Tag, Tagging, VersioningConfiguration,
 };
 
 use super::error::{Call as _, OrMissing as _};
+use super::objects::decoded;
 use super::{AwsError, Tags};
 
 #[derive(Clone, Debug)]
@@ -56,10 +57,20 @@ pub struct BucketSettings {
     pub ownership: Option<String>,
 }
 
+/// Whether XML 1.0 can hold this character (section 2.2), as the body of DeleteObjects must.
+fn is_xml(c: char) -> bool {
+    !matches!(c, '\0'..='\u{8}' | '\u{b}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}')
+}
+
 const NO_BUCKET: &[&str] = &["NoSuchBucket", "NotFound"];
 
 impl S3 {
-    /// Reads a bucket's policy, which also shows whether the bucket exists and belongs to this account.
+    /// The region of this client.
+    pub fn region(&self) -> &str {
+        &self.region
+    }
+
+    /// Reads a bucket's policy; the answer also shows whether the bucket exists and is ours.
     pub async fn policy(&self, bucket: &str, account: &str) -> Result<Policy, AwsError> {
         let call = self.client.get_bucket_policy().bucket(bucket).expected_bucket_owner(account).send().await;
         match call.call("s3:GetBucketPolicy", bucket) {
@@ -248,14 +259,17 @@ impl S3 {
 
     /// Keys that begin with a prefix, at most 1,000.
     pub async fn keys(&self, bucket: &str, prefix: &str) -> Result<Vec<String>, AwsError> {
-        let call = self.client.list_objects_v2().bucket(bucket).prefix(prefix).send().await;
-        let Some(answer) = call.call("s3:ListBucket", bucket).or_missing(NO_BUCKET)? else { return Ok(Vec::new()) };
-        Ok(answer.contents().iter().filter_map(|object| object.key().map(str::to_owned)).collect())
+        let call = self.client.list_objects_v2().bucket(bucket).prefix(prefix).encoding_type(EncodingType::Url);
+        let call = call.send().await.call("s3:ListBucket", bucket);
+        let Some(answer) = call.or_missing(NO_BUCKET)? else { return Ok(Vec::new()) };
+        let encoding = answer.encoding_type();
+        Ok(answer.contents().iter().filter_map(|object| Some(decoded(object.key()?, encoding))).collect())
     }
 
     /// Up to 1,000 versions and delete markers; empty means the bucket is empty.
     pub async fn versions(&self, bucket: &str, at_most: i32) -> Result<Vec<ObjectVersion>, AwsError> {
-        let call = self.client.list_object_versions().bucket(bucket).max_keys(at_most).send().await;
+        let call = self.client.list_object_versions().bucket(bucket).max_keys(at_most);
+        let call = call.encoding_type(EncodingType::Url).send().await;
         let Some(answer) = call.call("s3:ListBucketVersions", bucket).or_missing(NO_BUCKET)? else {
             return Ok(Vec::new());
         };
@@ -264,7 +278,7 @@ impl S3 {
         Ok(versions
             .chain(markers)
             .map(|(key, version)| ObjectVersion {
-                key: key.unwrap_or_default().to_owned(),
+                key: decoded(key.unwrap_or_default(), answer.encoding_type()),
                 version: version.map(str::to_owned),
             })
             .collect())
@@ -273,14 +287,26 @@ impl S3 {
     /// Deletes these versions permanently, at most 1,000. Where some could not be deleted, the error is one that will
     /// not pass, if there is one, and otherwise one that may.
     pub async fn delete_versions(&self, bucket: &str, versions: &[ObjectVersion]) -> Result<(), AwsError> {
-        let objects = versions
-            .iter()
+        let (plain, odd): (Vec<_>, Vec<_>) = versions.iter().partition(|version| version.key.chars().all(is_xml));
+        for version in odd {
+            self.delete_version(bucket, version).await?;
+        }
+        if plain.is_empty() {
+            return Ok(());
+        }
+        let objects = plain
+            .into_iter()
             .filter_map(|v| ObjectIdentifier::builder().key(&v.key).set_version_id(v.version.clone()).build().ok())
             .collect();
         let delete = Delete::builder().quiet(true).set_objects(Some(objects));
         let call = self.client.delete_objects().bucket(bucket).set_delete(delete.build().ok()).send().await;
         let answer = call.call("s3:DeleteObjects", bucket)?;
         first_failure(bucket, answer.errors()).map_or(Ok(()), Err)
+    }
+
+    async fn delete_version(&self, bucket: &str, version: &ObjectVersion) -> Result<(), AwsError> {
+        let call = self.client.delete_object().bucket(bucket).key(&version.key).set_version_id(version.version.clone());
+        call.send().await.call("s3:DeleteObjectVersion", &format!("{bucket}/{}", version.key.escape_debug())).map(drop)
     }
 
     pub async fn delete_object(&self, bucket: &str, key: &str) -> Result<(), AwsError> {

@@ -13,4 +13,5 @@ pub mod plan;
 pub mod policy;
 pub mod spec;
 pub mod template;
+pub mod text;
 pub mod user_policies;

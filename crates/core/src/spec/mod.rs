@@ -6,6 +6,7 @@ mod fault;
 pub mod ignore;
 pub mod model;
 pub mod names;
+mod pasted;
 mod raw;
 mod regions;
 pub mod state_place;
@@ -20,6 +21,10 @@ use model::Environment;
 /// # Errors
 /// All faults of values, in the order of the file; a fault of YAML structure is reported alone.
 pub fn load(source: &str, path: &str) -> Result<Environment, Faults> {
+    let pasted = pasted::faults(source);
+    if !pasted.is_empty() {
+        return Err(Faults::new(source, path, pasted));
+    }
     let raw = raw::parse(source).map_err(|fault| Faults::new(source, path, vec![*fault]))?;
     let faults = checks::check(&raw, source);
     if faults.is_empty() { Ok(defaults::fill(raw)) } else { Err(Faults::new(source, path, faults)) }

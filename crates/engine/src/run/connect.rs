@@ -38,13 +38,14 @@ pub async fn connect(
     endpoint_url: Option<String>,
     local: bool,
 ) -> Result<Arc<Aws>, RunError> {
-    let aws = Aws::connect(ConnectOptions {
+    let options = ConnectOptions {
         profile,
         endpoint_url,
         local_account: local.then(|| environment.account.clone()),
         home_region: environment.home_region.clone(),
-    })
-    .await;
+    };
+    options.network().map_err(RunError::Network)?;
+    let aws = Aws::connect(options).await;
     let caller = aws.caller().await.map_err(RunError::Connect)?;
     if caller.account != environment.account {
         let (environment, account) = (environment.name.clone(), environment.account.clone());

@@ -1,6 +1,6 @@
 //! Why a run could not begin or continue.
 
-use sftpctl_aws::{AwsError, Caller};
+use sftpctl_aws::{AwsError, Caller, NetworkError};
 use sftpctl_core::kind::NodeId;
 use sftpctl_core::plan::graph::GraphError;
 use sftpctl_core::template::TemplateError;
@@ -34,6 +34,9 @@ pub enum RunError {
     /// AWS did not report the owner of the credentials.
     #[error(transparent)]
     Connect(AwsError),
+    /// A proxy or a certificate in the environment variables cannot be used.
+    #[error(transparent)]
+    Network(NetworkError),
     /// The credentials belong to another AWS account.
     #[error(
         "environment {environment} belongs to account {account}, but the credentials belong to account {} ({})",
@@ -124,6 +127,7 @@ impl RunError {
             }
             Self::Template(_) | Self::Order(_) | Self::NoLock => None,
             Self::Connect(error) | Self::Removal(error) => error.hint(),
+            Self::Network(error) => Some(error.hint()),
             Self::Unreadable { error, .. } => Some(error.hint().unwrap_or_default()),
             Self::WrongAccount { .. } => {
                 Some("nothing was changed; choose other credentials with --profile".to_owned())
