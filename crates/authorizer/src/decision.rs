@@ -38,7 +38,9 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// The status that the API answers with.
+    /// The reason as a number, for the log: 401 without a look-up, 404, 403 after one, 500 where the table is broken.
+    ///
+    /// The answer to the API has less of it ([`super::answer::body`]), and its HTTP status none.
     pub fn status(self) -> u16 {
         match self {
             Self::MalformedEvent | Self::OtherServer | Self::OtherProtocol | Self::BlockedName => 401,
