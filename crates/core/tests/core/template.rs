@@ -40,12 +40,12 @@ fn deployment(rendered: &Rendered) -> String {
 #[test]
 fn shipped_environments_render_the_known_templates() {
     for (name, region, digest) in [
-        ("99", "us-east-1", "77c72e355f9a9155112a26a79446af0fa6408cf5a52e50cd446b930ae08eacfb"),
-        ("99", "us-east-2", "77c72e355f9a9155112a26a79446af0fa6408cf5a52e50cd446b930ae08eacfb"),
-        ("99", "us-west-2", "af609e593c7cc9ab24de760abe51430dfa20b5b170c9fccb41715b0c3e41d2ad"),
-        ("prod", "us-east-1", "4b71c39032ff901be8e6cb00f32e2df8d85aadecab302bd0c6e9438ec7bbb30f"),
-        ("prod", "us-east-2", "329fcc856133d05f6a8dd225c76cd6558c565092d1cf8ab0553736162646c658"),
-        ("prod", "us-west-2", "aa1086ff1fa9e8128cd33c2258ab38f3048c51d24210d0f6f428f4de7dd349d3"),
+        ("99", "us-east-1", "16a0f3b9bf52aa1eef2785275b720b39836bd0364e8fccb373bacbfdd31ae5e3"),
+        ("99", "us-east-2", "16a0f3b9bf52aa1eef2785275b720b39836bd0364e8fccb373bacbfdd31ae5e3"),
+        ("99", "us-west-2", "e107cb65e91787cba13847d69887c9a46862cc2ad83c2e13d90b736731ffef5b"),
+        ("prod", "us-east-1", "b45041a2d7d70527852fc1ea96ca334cc794a51d7ee95571ab77358b60654c1b"),
+        ("prod", "us-east-2", "a594ddac745e954561da885e44a1d9304ff8103b15a56312e813aee385d29f48"),
+        ("prod", "us-west-2", "9d30be8ba5c0a51bce5fec9cc22e6f18127c094e5f254c6fd9b69eb8a06ddf6b"),
     ] {
         assert_eq!(rendered_in(&environment(name), region, "k").digest, digest, "{name} {region}");
     }
