@@ -148,6 +148,13 @@ impl Account {
         stored.map(named(PASSWORD)).into_iter().chain(key.map(named(KEYS))).collect()
     }
 
+    /// What works, but probably not as it was meant.
+    pub fn remarks(&self) -> Vec<MalformedItem> {
+        let problem = "contains `${`, which belongs to the folder's name: no variable is replaced";
+        let literal = self.home.path().contains("${");
+        literal.then_some(MalformedItem { attribute: HOME, problem }).into_iter().collect()
+    }
+
     /// Whether a customer may come from this address. Where ranges are set, an address that cannot be read is none.
     pub fn admits(&self, source: &str) -> bool {
         if self.allowed.is_empty() {
@@ -286,6 +293,16 @@ pub(crate) mod tests {
             let attributes: Vec<_> = account.faults().iter().map(|fault| fault.attribute).collect();
             assert_eq!(attributes, if good { vec![] } else { vec![KEYS] });
         }
+    }
+
+    #[test]
+    fn a_variable_in_a_home_is_remarked_on() {
+        let mut item = old();
+        assert_eq!(Account::from_item(&item).unwrap().remarks(), []);
+        item.insert(HOME.to_owned(), Attribute::Text("/bucket/${transfer:UserName}".into()));
+        let account = Account::from_item(&item).unwrap();
+        assert_eq!(account.remarks().first().map(|remark| remark.attribute), Some(HOME));
+        assert!(account.faults().is_empty(), "it admits the customer");
     }
 
     #[test]

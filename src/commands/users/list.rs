@@ -8,6 +8,7 @@ use crate::exit::Exit;
 use crate::report::account::{CSV_HEADER, csv, row, view};
 use crate::report::format::Format;
 use crate::report::{Printer, streams};
+use sftp_authorizer::Account;
 use sftpctl_accounts::Accounts;
 use sftpctl_core::spec::names;
 
@@ -40,9 +41,9 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
             match account {
                 Ok(account) if bucket.as_ref().is_none_or(|bucket| *bucket == account.home.bucket) => {
                     count += 1;
-                    for fault in account.faults() {
-                        unusable += 1;
-                        let whose = format!("{} (organisation {})", account.username, account.org_id);
+                    let (faults, whose) = (account.faults(), whose(&account));
+                    unusable += u64::try_from(faults.len()).unwrap_or(u64::MAX);
+                    for fault in faults.iter().chain(&account.remarks()) {
                         streams::progress(&format!("warning: in the item of {whose}, {fault}"));
                     }
                     let view = view(&account);
@@ -65,4 +66,8 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
         printer.note(|| format!("{count} accounts, {malformed} malformed{faults}"));
     }
     Ok(if malformed + unusable == 0 { Exit::Ok } else { Exit::Failed })
+}
+
+fn whose(account: &Account) -> String {
+    format!("{} (organisation {})", account.username, account.org_id)
 }
