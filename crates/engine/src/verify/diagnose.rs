@@ -246,7 +246,9 @@ async fn refused_by_account(context: &Context<'_>) -> Result<Option<Diagnosis>, 
         Refusal::UnknownScheme => {
             (format!("the stored password has an unknown form{fault}"), Some(format!("set it: {}", users("passwd"))))
         }
-        Refusal::NoSuchMethod => ("the account has no password, or none was given and it has no keys".to_owned(), show),
+        Refusal::NoSuchMethod => {
+            (format!("the account has no password, or none was given and it has no keys{fault}"), show)
+        }
         other => (format!("refused: {}", other.reason()), None),
     };
     Ok(Some(Diagnosis::by(refusal, finding)))

@@ -150,18 +150,22 @@ async fn authorizers_refusal_is_explained(
 }
 
 #[rstest]
-#[case::with_a_line_end(json!({ "S": format!("{}\n", legacy("right")) }), "has a line end after the hash")]
-#[case::in_clear(json!({ "S": "right" }), "is not a hash in a known form")]
-#[case::a_number(json!({ "N": "17" }), "is not a string")]
+#[case::with_a_line_end("password", json!({ "S": format!("{}\n", legacy("right")) }), "has a line end after the hash")]
+#[case::in_clear("password", json!({ "S": "right" }), "is not a hash in a known form")]
+#[case::a_number("password", json!({ "N": "17" }), "is not a string")]
+#[case::keys_only("publicKeys", json!({ "L": [{ "S": "no-pty ssh-rsa AAAA" }] }), "contains a line that is not a public key")]
 #[tokio::test]
-async fn faulty_attribute_is_named(#[case] stored: Value, #[case] problem: &str) {
+async fn faulty_attribute_is_named(#[case] attribute: &str, #[case] value: Value, #[case] problem: &str) {
     let stub = deployed().await;
     let mut account = account();
-    account["password"] = stored;
+    if attribute == "publicKeys" {
+        account.as_object_mut().unwrap().remove("password");
+    }
+    account[attribute] = value;
     stub.on("dynamodb:Query", [found(&[account])]);
     let body = json!({ "status": 403, "message": "Forbidden" }).to_string();
     let check = log_in(&stub, &answer(200, &body, ""), "somebody", "right").await;
-    assert!(check.finding.ends_with(&format!(": the attribute password {problem}")), "{check:?}");
+    assert!(check.finding.contains(&format!(": the attribute {attribute} {problem}")), "{check:?}");
     assert!(hint(&check).contains("--username somebody"), "{check:?}");
 }
 
