@@ -82,7 +82,7 @@ def properties():
         equal("path", config[0]["path"], "/servers/{serverId}/users/{username}/config")
         method = gateway.get_method(restApiId=api, resourceId=config[0]["id"], httpMethod="GET")
         equal("authorization", method["authorizationType"], "AWS_IAM")
-        equal("responses", sorted(method["methodResponses"]), ["200", "401", "403", "404", "500"])
+        equal("responses", sorted(method["methodResponses"]), ["200", "500"])
         integration = method["methodIntegration"]
         equal("integration", integration["type"], "AWS")
         template = integration["requestTemplates"]["application/json"]

@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use ipnet::IpNet;
 
 use super::home::Home;
+use super::password::Scheme;
 
 /// A value of an attribute in DynamoDB, of the types that accounts use.
 #[derive(Clone, Debug, PartialEq)]
@@ -131,8 +134,24 @@ impl Account {
         item
     }
 
-    /// Whether the account allows log-ins from this address. If it has ranges, an address that cannot be parsed is
-    /// refused.
+    /// Attributes that can admit nobody, although the item is an account: `users passwd` may repair them. Values are not
+    /// named, as one may be a password.
+    pub fn faults(&self) -> Vec<MalformedItem> {
+        let stored = self.password.as_deref().and_then(password_problem);
+        let key = self.public_keys.iter().any(|line| !is_public_key(line));
+        let key = key.then_some("contains a line that is not a public key (`ssh-ed25519 AAAA…`, nothing before it)");
+        let named = |attribute| move |problem| MalformedItem { attribute, problem };
+        stored.map(named(PASSWORD)).into_iter().chain(key.map(named(KEYS))).collect()
+    }
+
+    /// What works, but probably not as it was meant.
+    pub fn remarks(&self) -> Vec<MalformedItem> {
+        let problem = "contains `${`, which belongs to the folder's name: no variable is replaced";
+        let literal = self.home.path().contains("${");
+        literal.then_some(MalformedItem { attribute: HOME, problem }).into_iter().collect()
+    }
+
+    /// Whether a customer may come from this address. Where ranges are set, an address that cannot be read is none.
     pub fn admits(&self, source: &str) -> bool {
         if self.allowed.is_empty() {
             return true;
@@ -144,7 +163,36 @@ impl Account {
     }
 }
 
-/// Parses an address range, `192.0.2.0/24` or `2001:db8::/32`; a single address is a range of one.
+/// What is wrong with a stored password whose form is unknown.
+fn password_problem(stored: &str) -> Option<&'static str> {
+    if Scheme::of(stored).is_some() {
+        return None;
+    }
+    Some(match Scheme::of(stored.trim()) {
+        None => "is not a hash in a known form",
+        Some(_) if stored.starts_with(char::is_whitespace) => "has white space before the hash",
+        Some(_) if stored.ends_with(['\n', '\r']) => "has a line end after the hash",
+        Some(_) => "has white space after the hash",
+    })
+}
+
+/// Whether a line is a type and a blob of that type, as RFC 4253, section 6.6 has it: strings with their lengths, of
+/// which the first is the type. A line that begins with options, or whose blob was cut off, is not.
+fn is_public_key(line: &str) -> bool {
+    let mut words = line.split_whitespace();
+    let (Some(kind), Some(blob)) = (words.next(), words.next()) else { return false };
+    let Ok(blob) = BASE64.decode(blob) else { return false };
+    let (mut rest, mut fields) = (blob.as_slice(), Vec::new());
+    while let Some((length, after)) = rest.split_first_chunk::<4>() {
+        let length = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
+        let Some((field, after)) = after.split_at_checked(length) else { return false };
+        fields.push(field);
+        rest = after;
+    }
+    rest.is_empty() && fields.len() > 1 && fields[0] == kind.as_bytes()
+}
+
+/// An address range, `192.0.2.0/24` or `2001:db8::/32`; one address is a range of its own.
 pub fn parse_range(text: &str) -> Option<IpNet> {
     let text = text.trim();
     text.parse::<IpNet>().ok().map(|net| net.trunc()).or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
@@ -205,7 +253,56 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn source_ranges_cover_both_address_families() {
+    fn a_password_that_opens_nothing_is_a_fault_and_its_value_is_not_named() {
+        let hash = super::super::password::legacy("secret");
+        for (stored, problem) in [
+            (hash.clone(), None),
+            (format!("{hash}\n"), Some("has a line end after the hash")),
+            (format!("{hash}\r\n"), Some("has a line end after the hash")),
+            (format!("{hash} "), Some("has white space after the hash")),
+            (format!(" {hash}\n"), Some("has white space before the hash")),
+            ("ac0df36b52!".to_owned(), Some("is not a hash in a known form")),
+            (" ".to_owned(), Some("is not a hash in a known form")),
+        ] {
+            let account = Account { password: Some(stored), ..Account::from_item(&old()).unwrap() };
+            let expected = problem.map(|problem| MalformedItem { attribute: PASSWORD, problem });
+            assert_eq!(account.faults(), expected.into_iter().collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn a_line_that_is_not_a_key_is_a_fault() {
+        let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ";
+        for (line, good) in [
+            (key.to_owned(), true),
+            (format!("{key} me@here"), true),
+            (format!("from=\"10.0.0.1\" {key}"), false),
+            (key[..key.len() - 8].to_owned(), false),
+            (key.replace("ssh-ed25519", "ssh-rsa"), false),
+            ("ssh-ed25519 AAAA".to_owned(), false),
+            ("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5".to_owned(), false),
+            ("ssh-ed25519".to_owned(), false),
+            (String::new(), false),
+        ] {
+            assert_eq!(is_public_key(&line), good, "{line}");
+            let account = Account { public_keys: vec![key.into(), line], ..Account::from_item(&old()).unwrap() };
+            let attributes: Vec<_> = account.faults().iter().map(|fault| fault.attribute).collect();
+            assert_eq!(attributes, if good { vec![] } else { vec![KEYS] });
+        }
+    }
+
+    #[test]
+    fn a_variable_in_a_home_is_remarked_on() {
+        let mut item = old();
+        assert_eq!(Account::from_item(&item).unwrap().remarks(), []);
+        item.insert(HOME.to_owned(), Attribute::Text("/bucket/${transfer:UserName}".into()));
+        let account = Account::from_item(&item).unwrap();
+        assert_eq!(account.remarks().first().map(|remark| remark.attribute), Some(HOME));
+        assert!(account.faults().is_empty(), "it admits the customer");
+    }
+
+    #[test]
+    fn source_ranges_are_of_both_families() {
         let mut account = Account::from_item(&old()).unwrap();
         assert!(account.admits("198.51.100.7") && account.admits(""));
         account.allowed = ["192.0.2.0/24", "2001:db8::/32"].iter().filter_map(|range| parse_range(range)).collect();

@@ -6,21 +6,28 @@ use super::config::{Config, HomeType};
 use super::decision::{Grant, Refusal};
 use super::question::Question;
 
-/// The answer to the API. Only a grant has a `Role`, by which Transfer Family recognizes a successful log-in. The
-/// response template turns a refusal's `status` into the HTTP status.
+/// Nothing could be decided: the function fails, so that the API answers 500 and Transfer logs an error of its identity
+/// provider instead of a failed authentication.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the account table did not answer")]
+pub struct Undecided;
+
+/// The answer to the API, which passes it on with the HTTP status 200. Only a grant has a `Role`, which is what Transfer
+/// looks for.
 ///
-/// The format follows the Transfer Family user guide, "Using Amazon API Gateway to integrate your identity provider".
-pub fn body(config: &Config, decision: &Result<Grant, Refusal>) -> Value {
+/// The form is that of the user guide's "Using Amazon API Gateway to integrate your identity provider": the method
+/// "should always return HTTP status code 200"; any other is an error of the identity provider.
+///
+/// A refusal's `status` tells `sftpctl test-login` whether the account was looked up. It is the same for an unknown user,
+/// a wrong password and a disabled account; the reason is in the log only.
+///
+/// # Errors
+/// The table did not answer.
+pub fn body(config: &Config, decision: &Result<Grant, Refusal>) -> Result<Value, Undecided> {
     let grant = match decision {
-        Err(refusal) => {
-            let message = match refusal.status() {
-                401 => "Unauthorized",
-                404 => "Not Found",
-                500 => "Internal Server Error",
-                _ => "Forbidden",
-            };
-            return json!({ "status": refusal.status(), "message": message });
-        }
+        Err(Refusal::TableUnreachable) => return Err(Undecided),
+        Err(refusal) if refusal.status() == 401 => return Ok(json!({ "status": 401, "message": "Unauthorized" })),
+        Err(_) => return Ok(json!({ "status": 403, "message": "Forbidden" })),
         Ok(grant) => grant,
     };
     let path = grant.home.path();
@@ -35,22 +42,26 @@ pub fn body(config: &Config, decision: &Result<Grant, Refusal>) -> Value {
     if !grant.public_keys.is_empty() {
         answer["PublicKeys"] = json!(grant.public_keys);
     }
-    answer
+    Ok(answer)
 }
 
 /// The log line: user name, source address and decision. It never contains a password, hash or policy.
 pub fn log_line(question: Option<&Question>, decision: &Result<Grant, Refusal>) -> Value {
     let question = question.cloned().unwrap_or_default();
-    let (level, outcome, reason) = match decision {
-        Ok(grant) if grant.public_keys.is_empty() => ("INFO", "admitted", "password"),
-        Ok(_) => ("INFO", "admitted", "keys-offered"),
-        Err(refusal) => (if refusal.needs_operator() { "ERROR" } else { "INFO" }, "refused", refusal.reason()),
+    let (level, outcome, reason, status) = match decision {
+        Ok(grant) if grant.public_keys.is_empty() => ("INFO", "admitted", "password", 200),
+        Ok(_) => ("INFO", "admitted", "keys-offered", 200),
+        Err(refusal) => {
+            let level = if refusal.needs_operator() { "ERROR" } else { "INFO" };
+            (level, "refused", refusal.reason(), refusal.status())
+        }
     };
     let short = |text: &str| super::question::escaped(text, 64);
     json!({
         "level": level,
         "outcome": outcome,
         "reason": reason,
+        "status": status,
         "username": question.logged_name(),
         "server": short(&question.server_id),
         "source": short(&question.source_ip),
@@ -79,20 +90,34 @@ mod tests {
     fn a_logical_home_hides_the_bucket() {
         let home = Home::parse("/bucket/a \"b\"").unwrap();
         let grant = Ok(Grant { home, public_keys: vec![] });
-        let answer = body(&config(HomeType::Logical), &grant);
+        let answer = body(&config(HomeType::Logical), &grant).unwrap();
         assert_eq!(answer.get("HomeDirectory"), None);
         let details: Value = serde_json::from_str(answer["HomeDirectoryDetails"].as_str().unwrap()).unwrap();
         assert_eq!(details, json!([{ "Entry": "/", "Target": "/bucket/a \"b\"" }]));
-        assert_eq!(body(&config(HomeType::Path), &grant)["HomeDirectory"], "/bucket/a \"b\"");
+        assert_eq!(body(&config(HomeType::Path), &grant).unwrap()["HomeDirectory"], "/bucket/a \"b\"");
     }
 
     #[test]
-    fn no_refusal_has_a_role() {
+    fn a_refusal_has_no_role_and_does_not_tell_its_reason() {
+        let refused = |refusal| body(&config(HomeType::Path), &Err(refusal));
+        let forbidden = json!({ "status": 403, "message": "Forbidden" });
         for refusal in Refusal::ALL {
-            let answer = body(&config(HomeType::Path), &Err(refusal));
-            assert_eq!(answer.get("Role"), None);
-            assert_eq!(answer["status"], refusal.status());
+            let expected = match refusal.status() {
+                500 => Err(Undecided),
+                401 => Ok(json!({ "status": 401, "message": "Unauthorized" })),
+                _ => Ok(forbidden.clone()),
+            };
+            assert_eq!(refused(refusal), expected, "{refusal:?}");
         }
+        assert_eq!(refused(Refusal::UnknownUser), refused(Refusal::WrongPassword));
+        assert_eq!(refused(Refusal::UnknownUser), refused(Refusal::Disabled));
+    }
+
+    #[test]
+    fn only_a_broken_table_is_an_error() {
+        let undecided =
+            Refusal::ALL.into_iter().filter(|refusal| body(&config(HomeType::Path), &Err(*refusal)).is_err());
+        assert_eq!(undecided.collect::<Vec<_>>(), [Refusal::TableUnreachable]);
     }
 
     #[test]
@@ -167,6 +192,7 @@ mod tests {
         for refusal in Refusal::ALL {
             let line = log_line(None, &Err(refusal));
             assert!(fits(all, &line) && line["reason"] == refusal.reason(), "{line}");
+            assert_eq!(line["status"], refusal.status(), "{line}");
             assert_eq!(fits(needs_operator, &line), refusal.needs_operator(), "{line}");
         }
         let grant = Grant { home: Home::parse("/bucket/folder").unwrap(), public_keys: vec![] };
@@ -185,7 +211,7 @@ mod tests {
                 Err(_) => Err(Refusal::MalformedEvent),
                 Ok(question) => screen(&config, &question).and_then(|()| judge(&question, &[Item::new()])),
             };
-            prop_assert!(body(&config, &decision).get("Role").is_none());
+            prop_assert!(body(&config, &decision).unwrap().get("Role").is_none());
         }
 
         /// Only the right password opens an account, in every stored form, and only in an event with the right keys.
@@ -226,7 +252,8 @@ mod tests {
                 Ok(question) => screen(&config, &question).and_then(|()| judge(&question, &[item])),
             };
             let right = event["password"] == "secret" && server == "s-1" && Question::parse(&event).is_ok();
-            prop_assert_eq!(body(&config, &decision).get("Role").is_some(), right, "{} by {}", event, scheme);
+            let answer = body(&config, &decision).unwrap();
+            prop_assert_eq!(answer.get("Role").is_some(), right, "{} by {}", event, scheme);
         }
     }
 }

@@ -36,7 +36,9 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// HTTP status of the API's response.
+    /// The reason as a number, for the log: 401 without a look-up, 404, 403 after one, 500 where the table is broken.
+    ///
+    /// The answer to the API has less of it ([`super::answer::body`]), and its HTTP status none.
     pub fn status(self) -> u16 {
         match self {
             Self::MalformedEvent | Self::OtherServer | Self::OtherProtocol | Self::BlockedName => 401,

@@ -27,8 +27,9 @@ impl Drop for Running {
     }
 }
 
-/// Invokes the program once, with `most` as its time and the table at this address. Returns the answer and the log.
-async fn invoke(table: &str, most: Duration) -> (Value, String) {
+/// One invocation that may take so long, with the table at this address: the path of its answer in the Runtime API, the
+/// answer, and what was logged.
+async fn invoke(table: &str, most: Duration) -> (String, Value, String) {
     let (sender, mut answers) = mpsc::unbounded_channel();
     let (events, waiting) = mpsc::channel(1);
     events.send(()).await.unwrap();
@@ -39,7 +40,8 @@ async fn invoke(table: &str, most: Duration) -> (Value, String) {
             let (parts, body) = request.into_parts();
             if !parts.uri.path().ends_with("/invocation/next") {
                 let body = to_bytes(body, 1 << 20).await.unwrap();
-                let _ = sender.send(serde_json::from_slice::<Value>(&body).unwrap_or_default());
+                let body = serde_json::from_slice::<Value>(&body).unwrap_or_default();
+                let _ = sender.send((parts.uri.path().to_owned(), body));
                 return Response::builder().status(202).body(Body::from("{}")).unwrap();
             }
             // There is only one event: a second request waits until the program is ended.
@@ -81,29 +83,31 @@ async fn invoke(table: &str, most: Duration) -> (Value, String) {
         .stdout(Stdio::piped())
         .spawn();
     let mut child = Running(child.unwrap());
-    let answer = tokio::time::timeout(DEADLINE, answers.recv()).await.unwrap().unwrap();
+    let (path, answer) = tokio::time::timeout(DEADLINE, answers.recv()).await.unwrap().unwrap();
     let mut output = child.0.stdout.take().unwrap();
     drop(child);
     let mut log = String::new();
     output.read_to_string(&mut log).unwrap();
-    (answer, log)
+    (path, answer, log)
 }
 
-fn refused(answer: &Value) {
-    assert_eq!(answer["status"], 500, "{answer}");
+/// The invocation has failed, which API Gateway answers with 500.
+fn failed(path: &str, answer: &Value) {
+    assert!(path.ends_with("/invocation/1/error"), "{path}: {answer}");
+    assert_eq!(answer["errorMessage"], "the account table did not answer", "{answer}");
     assert_eq!(answer.get("Role"), None);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_silent_table_is_a_refusal_before_the_function_times_out() {
-    // The kernel accepts connections, and nothing ever answers them.
+async fn a_table_that_stays_silent_is_an_error_before_the_functions_time_is_over() {
+    // Takes connections, as far as the kernel is asked, and never answers.
     let table = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let table = (format!("http://{}", table.local_addr().unwrap()), table);
     let begun = Instant::now();
-    let (answer, log) = invoke(&table.0, Duration::from_secs(1)).await;
-    // A time-out that ignores the function's own would be five seconds.
+    let (path, answer, log) = invoke(&table.0, Duration::from_secs(1)).await;
+    // With a time-out that knows nothing of the function's it would be five seconds.
     assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
-    refused(&answer);
+    failed(&path, &answer);
     assert!(log.contains("no answer in the") && log.contains("table-unreachable"), "{log}");
 }
 
@@ -114,7 +118,19 @@ async fn an_answer_that_cannot_be_read_is_not_logged() {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, router).await });
-    let (answer, log) = invoke(&address, Duration::from_secs(10)).await;
-    refused(&answer);
+    let (path, answer, log) = invoke(&address, Duration::from_secs(10)).await;
+    failed(&path, &answer);
     assert!(log.contains("the answer could not be read") && !log.contains("lcf7yp"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unknown_user_is_an_answer_and_no_error() {
+    let router = Router::new().fallback(async || r#"{"Count":0,"Items":[],"ScannedCount":0}"#);
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let (path, answer, log) = invoke(&address, Duration::from_secs(10)).await;
+    assert!(path.ends_with("/invocation/1/response"), "{path}: {answer}");
+    assert_eq!(answer, json!({ "status": 403, "message": "Forbidden" }));
+    assert!(log.contains(r#""reason":"unknown-user""#) && log.contains(r#""status":404"#), "{log}");
 }

@@ -15,7 +15,7 @@ use super::endpoints::Shared;
 use super::guard::Guard;
 use super::rights::Rights;
 use super::session::Session;
-use crate::login::{self, Admission, LoginAttempt};
+use crate::login::{self, Admission, LoginAttempt, NotAdmitted};
 use crate::place::Place;
 use crate::transfer::is_user_name;
 
@@ -34,7 +34,7 @@ pub(super) struct Connection {
     peer: SocketAddr,
     methods: Methods,
     /// The identity provider's answer for a user who offers keys, cached because a client may offer many.
-    offered: Option<(String, Result<Admission, String>)>,
+    offered: Option<(String, Result<Admission, NotAdmitted>)>,
     /// The user who has proved possession of a key. A password for another user may follow.
     key_of: Option<String>,
     admitted: Option<(String, Admission)>,
@@ -132,24 +132,25 @@ impl Connection {
     }
 
     /// Asks the identity provider, and checks that the role in its answer can be assumed.
-    async fn ask(&self, username: &str, password: &str) -> Result<Admission, String> {
+    async fn ask(&self, username: &str, password: &str) -> Result<Admission, NotAdmitted> {
         // Transfer does not ask the identity provider about an invalid user name.
         if !is_user_name(username) {
-            return Err(format!("`{username}` is not a valid Transfer Family user name"));
+            let reason = format!("`{username}` is not a valid Transfer Family user name");
+            return Err(NotAdmitted::Authentication(reason));
         }
-        let server =
-            self.shared.store.get(&self.place, &self.server).map_err(|_| "the server has been deleted".to_owned())?;
+        let deleted = |_| NotAdmitted::Provider("the server has been deleted".to_owned());
+        let server = self.shared.store.get(&self.place, &self.server).map_err(deleted)?;
         let source_ip = self.peer.ip().to_string();
         let attempt = LoginAttempt { username, password, protocol: "SFTP", source_ip: &source_ip };
         let identity = login::ask(&self.shared.cloud, &self.place, &self.server, &server, &attempt).await;
         let admission = login::admission(username, &identity)?;
         let role = login::may_assume(&self.shared.cloud, &self.place, &self.server, username, &admission.role).await;
-        role.map_err(|error| error.to_string())?;
+        role.map_err(|error| NotAdmitted::Provider(error.to_string()))?;
         Ok(admission)
     }
 
     /// The identity provider's answer for a user who offers keys, requested once for each user of a connection.
-    async fn keys_of(&mut self, username: &str) -> Result<Admission, String> {
+    async fn keys_of(&mut self, username: &str) -> Result<Admission, NotAdmitted> {
         match &self.offered {
             Some((name, result)) if name == username => result.clone(),
             _ => {
@@ -206,15 +207,18 @@ impl Handler for Connection {
         // of the keys.
         let result = self.ask(user, password).await.and_then(|admission| match admission.public_keys.is_empty() {
             true if !password.is_empty() => Ok(admission),
-            _ => Err("no password was given, or the identity provider answered with keys".to_owned()),
+            _ => Err(NotAdmitted::Authentication(
+                "no password was given, or the identity provider answered with keys".to_owned(),
+            )),
         });
         match result {
             Ok(admission) => {
                 tracing::info!(server = self.server, user, "logged in by password");
                 Ok(self.admit(user, admission))
             }
-            Err(reason) => {
-                tracing::info!(server = self.server, user, reason, "refused");
+            Err(refusal) => {
+                let (activity, reason) = (refusal.activity(), refusal.to_string());
+                tracing::info!(activity, server = self.server, user, reason, "refused");
                 Ok(self.refuse(user))
             }
         }

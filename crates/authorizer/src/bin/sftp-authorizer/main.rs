@@ -1,4 +1,5 @@
-//! The Lambda: maps events to the decision in `sftp_authorizer`, and the decision to an answer and a log line.
+//! The Lambda: maps events to the decision in `sftp_authorizer`, and the decision to an answer and a log line. Its
+//! invocation fails only if nothing could be decided.
 
 #![expect(
     clippy::disallowed_methods,
@@ -11,7 +12,7 @@ use std::io::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use lambda_runtime::{Diagnostic, Error, LambdaEvent, run, service_fn};
 use serde_json::Value;
 use sftp_authorizer::{Config, Grant, Question, Refusal, answer, judge, screen};
 
@@ -36,7 +37,10 @@ async fn main() -> Result<(), Error> {
                 Ok(question) => decide(config, table, question, left.saturating_sub(MARGIN)).await,
             };
             log(&answer::log_line(question.as_ref().ok(), &decision));
-            Ok::<Value, Error>(answer::body(config, &decision))
+            answer::body(config, &decision).map_err(|error| Diagnostic {
+                error_type: "TableUnreachable".to_owned(),
+                error_message: error.to_string(),
+            })
         }
     }))
     .await
