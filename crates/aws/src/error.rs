@@ -165,6 +165,9 @@ where
 {
     fn call(self, operation: &'static str, object: &str) -> Result<T, AwsError> {
         self.map_err(|error| {
+            if let Some(refused) = role_not_assumed(&error) {
+                return refused;
+            }
             let status = error.raw_response().map(|r| r.status().as_u16());
             let code = error.code().or(no_credentials(&error).then_some(NO_CREDENTIALS)).map(str::to_owned);
             let message = match (error.message(), &error) {
@@ -179,6 +182,18 @@ where
             AwsError { operation, object: object.to_owned(), code, message, status }
         })
     }
+}
+
+/// Why the call could not be signed, if a role had to be assumed for it.
+fn role_not_assumed(error: &(dyn Error + 'static)) -> Option<AwsError> {
+    let mut source = error.source();
+    while let Some(inner) = source {
+        if let Some(refused) = inner.downcast_ref::<AwsError>() {
+            return Some(refused.clone());
+        }
+        source = inner.source();
+    }
+    None
 }
 
 /// Whether the call could not be signed.

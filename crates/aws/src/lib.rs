@@ -4,6 +4,7 @@
 
 mod apigateway;
 mod apigateway_parts;
+mod assume_role;
 mod calls;
 mod cloudformation;
 mod cloudwatch;
@@ -25,6 +26,7 @@ mod transfer;
 
 pub use apigateway::{ApiGateway, ApiIntegration, ApiIntegrationResponse, ApiMethod, GUARDS};
 pub use apigateway_parts::{AccessLogFacts, ApiFacts, MethodSettingFacts, ModelFacts, ResourceFacts, StageFacts};
+pub use assume_role::{RoleToAssume, RolesToAssume};
 pub use calls::Fence;
 pub use cloudformation::{CloudFormation, StackEvent, StackFacts, StackRequest};
 pub use cloudwatch::{AlarmDimension, AlarmFacts, CloudWatch};

@@ -120,6 +120,7 @@ pub(crate) async fn ask(
         name: session_name.to_owned(),
         secret: keys.secret_key.clone(),
         token: keys.token.clone(),
+        policy: None,
     };
     let _guard = cloud.sessions.hold(&keys.access_key, session);
     let mut request = Request::get(format!("/{target}")).header("host", host);

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::spec::assume_role::AssumeRole;
 use crate::spec::ignore::Ignore;
 use crate::spec::state_place::StatePlace;
 
@@ -14,6 +15,8 @@ pub struct Environment {
     pub name: String,
     /// The 12-digit AWS account that it may be deployed to, and no other.
     pub account: String,
+    /// The role that is assumed before AWS is called; `None` uses the credentials as they are.
+    pub assume_role: Option<AssumeRole>,
     /// Region where the global table is created and backed up.
     pub home_region: String,
     /// Whether destroying it asks for its name, and whether protections default to on.
@@ -62,6 +65,8 @@ pub struct State {
 pub struct Region {
     /// Whether a Transfer server stands here.
     pub server: bool,
+    /// The role for the calls of this region, instead of the environment's.
+    pub assume_role: Option<AssumeRole>,
 }
 
 /// A cluster of customers.
