@@ -1,5 +1,6 @@
 //! The program end to end: real processes, third-party clients, and an AWS on this machine.
 
+mod assumed_role;
 mod choices;
 mod contract;
 mod crash;

@@ -28,7 +28,7 @@ pub struct AssumeRole {
 #[derive(Debug)]
 pub(super) enum Setting {
     Arn(String),
-    Mapping(Mapping),
+    Mapping(Box<Mapping>),
 }
 
 /// A role, and how it is assumed.
@@ -66,7 +66,7 @@ impl<'de> Deserialize<'de> for Setting {
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Setting, A::Error> {
                 // Not an untagged enum: it would lose the positions of the values.
-                Mapping::deserialize(MapAccessDeserializer::new(map)).map(Setting::Mapping)
+                Mapping::deserialize(MapAccessDeserializer::new(map)).map(|mapping| Setting::Mapping(Box::new(mapping)))
             }
         }
 

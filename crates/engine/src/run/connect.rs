@@ -84,7 +84,7 @@ async fn not_assumed(aws: &Aws, error: AwsError) -> RunError {
     if error.is_credentials() {
         return RunError::Connect(error);
     }
-    RunError::RoleNotAssumed { caller: aws.own_caller().await.ok(), error }
+    RunError::RoleNotAssumed { caller: aws.own_caller().await.ok(), error: Box::new(error) }
 }
 
 /// Fills in the ID of the hosted zone, which a server's tags and every record need. If there is no zone of that name,

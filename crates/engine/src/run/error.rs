@@ -42,7 +42,7 @@ pub enum RunError {
         /// The owner of the credentials; `None` if AWS did not report it.
         caller: Option<Caller>,
         #[source]
-        error: AwsError,
+        error: Box<AwsError>,
     },
     /// The credentials belong to another AWS account.
     #[error(

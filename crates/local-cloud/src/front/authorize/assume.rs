@@ -49,12 +49,17 @@ pub(super) async fn check(front: &Front, account: &str, caller: Option<&Session>
         return Ok(());
     }
     let trust = Policy::parse(&role.trust).map_err(|error| broken(&error))?;
+    let mut limits = Vec::new();
     let (caller, own) = match caller {
         Some(session) => {
             let name = session.role_arn.rsplit('/').next().unwrap_or_default();
             let aws = front.cloud.aws(account).await;
-            let policies = front.cloud.roles.policies(&aws, account, name).await.map_err(|error| broken(&error))?;
-            (Caller::role_session(&session.role_arn, &session.name), policies.ok_or_else(denied)?.to_vec())
+            let policies = front.cloud.roles.of(&aws, account, name).await.map_err(|error| broken(&error))?;
+            let policies = policies.ok_or_else(denied)?;
+            limits.extend(policies.boundary.as_deref().cloned());
+            let limit = session.policy.as_deref().map(Policy::parse).transpose();
+            limits.extend(limit.map_err(|error| broken(&error))?);
+            (Caller::role_session(&session.role_arn, &session.name), policies.identity.to_vec())
         }
         None => {
             // The root user of the model: a role of the account that may do everything.
@@ -77,10 +82,15 @@ pub(super) async fn check(front: &Front, account: &str, caller: Option<&Session>
         resource_account: None,
         context: context.into_iter().flatten().collect::<BTreeMap<_, _>>(),
     };
-    match evaluate(&request, &own, None, Some(&trust)).map_err(|error| broken(&error))? {
-        Decision::Allow { .. } => Ok(()),
-        Decision::ImplicitDeny { .. } | Decision::ExplicitDeny { .. } => Err(denied()),
+    // A boundary limits as a session policy does.
+    let limits = limits.iter().map(Some).chain(std::iter::once(None));
+    for limit in limits {
+        match evaluate(&request, &own, limit, Some(&trust)).map_err(|error| broken(&error))? {
+            Decision::Allow { .. } => {}
+            Decision::ImplicitDeny { .. } | Decision::ExplicitDeny { .. } => return Err(denied()),
+        }
     }
+    Ok(())
 }
 
 fn broken(error: &dyn std::fmt::Display) -> Refusal {

@@ -72,7 +72,7 @@ pub(super) async fn check(front: &Front, call: &Call, parts: &Parts, body: Body)
         Ok(scope) if call.service != "execute-api" => scope,
         _ => return Ok(Allowed::entirely(body)),
     };
-    let session = session(front, call, parts, &scope.access_key)?;
+    let session = session(front, parts, &scope.access_key).map_err(|keys| keys.refusal(call))?;
     let assumes = call.service == "sts" && call.operation == "AssumeRole";
     if session.is_none() && !assumes {
         return Ok(Allowed::entirely(body));
@@ -112,8 +112,15 @@ pub(super) async fn check(front: &Front, call: &Call, parts: &Parts, body: Body)
     Ok(Allowed { body, hides_missing })
 }
 
+/// Why keys are not accepted.
+#[derive(Clone, Copy)]
+enum Keys {
+    Expired,
+    Invalid,
+}
+
 /// The session that has signed a call; `None` for the account's own keys and those of users.
-fn session(front: &Front, call: &Call, parts: &Parts, access_key: &str) -> Result<Option<Session>, Response<Body>> {
+fn session(front: &Front, parts: &Parts, access_key: &str) -> Result<Option<Session>, Keys> {
     // Only STS's keys begin so (IAM user guide, "Unique identifiers").
     if !access_key.starts_with("ASIA") {
         return Ok(None);
@@ -126,29 +133,29 @@ fn session(front: &Front, call: &Call, parts: &Parts, access_key: &str) -> Resul
     });
     match front.cloud.sessions.find(access_key) {
         Found::Valid(session) if token.as_deref() == Some(session.token.as_str()) => Ok(Some(session)),
-        Found::Expired => Err(expired(call)),
-        Found::Valid(_) | Found::Unknown => Err(invalid(call)),
+        Found::Expired => Err(Keys::Expired),
+        Found::Valid(_) | Found::Unknown => Err(Keys::Invalid),
     }
 }
 
-fn expired(call: &Call) -> Response<Body> {
-    let (status, code) = match call.protocol {
-        Protocol::S3 => (400, "ExpiredToken"),
-        Protocol::Xml => (403, "ExpiredToken"),
-        Protocol::Json | Protocol::Cbor => (400, "ExpiredTokenException"),
-        Protocol::RestJson => (403, "ExpiredTokenException"),
-    };
-    refusal::error(call, status, code, "The security token included in the request is expired")
-}
-
-fn invalid(call: &Call) -> Response<Body> {
-    let (status, code) = match call.protocol {
-        Protocol::S3 => (403, "InvalidAccessKeyId"),
-        Protocol::Xml => (403, "InvalidClientTokenId"),
-        Protocol::Json | Protocol::Cbor => (400, "UnrecognizedClientException"),
-        Protocol::RestJson => (403, "UnrecognizedClientException"),
-    };
-    refusal::error(call, status, code, "The security token included in the request is invalid.")
+impl Keys {
+    fn refusal(self, call: &Call) -> Response<Body> {
+        let (status, code) = match (self, call.protocol) {
+            (Self::Expired, Protocol::S3) => (400, "ExpiredToken"),
+            (Self::Expired, Protocol::Xml) => (403, "ExpiredToken"),
+            (Self::Expired, Protocol::Json | Protocol::Cbor) => (400, "ExpiredTokenException"),
+            (Self::Expired, Protocol::RestJson) => (403, "ExpiredTokenException"),
+            (Self::Invalid, Protocol::S3) => (403, "InvalidAccessKeyId"),
+            (Self::Invalid, Protocol::Xml) => (403, "InvalidClientTokenId"),
+            (Self::Invalid, Protocol::Json | Protocol::Cbor) => (400, "UnrecognizedClientException"),
+            (Self::Invalid, Protocol::RestJson) => (403, "UnrecognizedClientException"),
+        };
+        let message = match self {
+            Self::Expired => "The security token included in the request is expired",
+            Self::Invalid => "The security token included in the request is invalid.",
+        };
+        refusal::error(call, status, code, message)
+    }
 }
 
 /// The service's form of a refusal.
@@ -174,7 +181,7 @@ async fn authorized(
     let who = (session.role_arn.as_str(), session.name.as_str());
     let judge = Judge::of(&front.cloud, who, session.policy.as_deref(), &call.region).await;
     let judge = judge.map_err(|error| match error {
-        NotJudged::NoRole => invalid(call),
+        NotJudged::NoRole => Keys::Invalid.refusal(call),
         NotJudged::Broken(text) => denied(call, &format!("the local cloud cannot read the policies: {text}")),
     })?;
     let needs = table::needs(&call.service, asked).map_err(|text| denied(call, &text))?;

@@ -61,7 +61,6 @@ fn normalized(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::table::tests::{asked, shown};
-    use super::*;
 
     #[test]
     fn changes_are_conditions() {
