@@ -108,12 +108,19 @@ impl AwsError {
             || self.message.contains("role defined for the function")
     }
 
+    /// The action that AWS names in a refusal: one call may need several, such as `iam:PassRole` besides its own.
+    fn denied_action(&self) -> Option<&str> {
+        let (_, rest) = self.message.split_once("is not authorized to perform: ")?;
+        rest.split_whitespace().next()
+    }
+
     /// What the user can do about it, where that is known.
     pub fn hint(&self) -> Option<String> {
         let action = self.operation;
         let code = self.code.as_deref().unwrap_or_default();
         Some(match code {
             "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" => {
+                let action = self.denied_action().unwrap_or(action);
                 format!("allow `{action}`; docs/deployer-policy.json has every permission that sftpctl needs")
             }
             _ if self.is_clock() => {
@@ -244,6 +251,22 @@ impl<T> OrMissing<T> for Result<T, AwsError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn hint_names_the_action_that_aws_refuses() {
+        let error = |message: &str| AwsError {
+            operation: "transfer:CreateServer",
+            object: "a server".into(),
+            code: Some("AccessDeniedException".into()),
+            message: message.into(),
+            status: Some(400),
+        };
+        let words = "User: arn:aws:sts::1:assumed-role/r/s is not authorized to perform: iam:PassRole on resource: a";
+        for (message, action) in [(words, "`iam:PassRole`"), ("Access denied", "`transfer:CreateServer`")] {
+            let hint = error(message).hint().unwrap_or_default();
+            assert!(hint.contains(action), "{message}: {hint}");
+        }
+    }
 
     #[test]
     fn wrong_clock_and_wrong_credentials_get_different_hints() {

@@ -113,7 +113,10 @@ pub(super) mod tests {
         let (service, _) = need.action.split_once(':').unwrap();
         let pattern =
             data("resourceTypes", service)[need.kind.to_ascii_lowercase()]["arn"].as_str().unwrap().to_owned();
-        assert!(fits(&pattern, &need.resource), "{need:?} is not of the form {pattern}");
+        assert!(
+            pattern.split(", ").any(|pattern| fits(pattern, &need.resource)),
+            "{need:?} is not of the form {pattern}"
+        );
     }
 
     /// Whether an ARN has the form of a pattern such as `arn:${Partition}:iam::${Account}:role/${RoleNameWithPath}`.
