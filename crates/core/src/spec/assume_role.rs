@@ -34,6 +34,7 @@ pub(super) enum Setting {
 /// A role, and how it is assumed.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "AssumeRoleSettings")]
 pub(super) struct Mapping {
     /// The role's ARN. The role belongs to the environment's account.
     #[schemars(with = "String")]
