@@ -4,7 +4,7 @@ use aws_sdk_apigateway::types::{MethodSetting, Stage};
 use serde::Serialize;
 
 use super::error::{Call as _, OrMissing as _};
-use super::{ApiGateway, AwsError};
+use super::{ApiGateway, AwsError, Tags};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -19,6 +19,8 @@ pub struct ApiFacts {
     pub policy: Option<String>,
     /// Whether the default host name is off.
     pub disable_execute_api_endpoint: bool,
+    #[serde(skip)]
+    pub tags: Tags,
 }
 
 /// A resource of an API: one part of a path.
@@ -108,6 +110,7 @@ impl ApiGateway {
                 .collect(),
             policy: api.policy().filter(|policy| !policy.is_empty()).map(str::to_owned),
             disable_execute_api_endpoint: api.disable_execute_api_endpoint(),
+            tags: api.tags().cloned().unwrap_or_default().into_iter().collect(),
         }))
     }
 

@@ -4,12 +4,14 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use aws_config::identity::IdentityCache;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 
+use super::assume_role::{AssumeRole, RoleToAssume, RolesToAssume};
 use super::calls::{Calls, CountCalls};
 use super::network::{Network, NetworkError};
 use super::nulls::WithoutNulls;
@@ -31,6 +33,10 @@ pub struct ConnectOptions {
 /// The AWS clients of one run.
 pub struct Aws {
     base: SdkConfig,
+    /// The caller's own credentials, with which roles are assumed.
+    own: SdkConfig,
+    /// Configurations of the regions that have a role of their own.
+    regions: HashMap<String, SdkConfig>,
     path_style: bool,
     home_region: String,
     calls: Arc<Calls>,
@@ -78,10 +84,17 @@ impl Aws {
     /// Reads the configuration. No call is made yet, except those of the credentials chain itself. A setting of the
     /// environment that [`ConnectOptions::network`] refuses is left out.
     pub async fn connect(options: ConnectOptions) -> Self {
+        Self::connect_as(options, &RolesToAssume::default()).await
+    }
+
+    /// As [`Self::connect`], for calls in sessions of these roles. A role is assumed with the first call that needs it.
+    pub async fn connect_as(options: ConnectOptions, roles: &RolesToAssume) -> Self {
         let http = options.network().unwrap_or_default().client();
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .http_client(http)
             .region(Region::new(options.home_region.clone()))
+            // One cache for all clients; the SDK allows a retried AssumeRole only five seconds.
+            .identity_cache(IdentityCache::lazy().load_timeout(Duration::from_secs(60)).build())
             // Eight attempts with full jitter over about a minute: a throttled account is slow, not broken.
             .retry_config(RetryConfig::standard().with_max_attempts(8).with_max_backoff(Duration::from_secs(20)))
             .timeout_config(
@@ -106,12 +119,16 @@ impl Aws {
                 "local cloud",
             )));
         }
-        let base = loader.load().await;
+        let own = loader.load().await;
+        let calls = Arc::default();
+        let of = |role: &RoleToAssume| in_session(&own, role, &calls);
         Self {
-            path_style: base.endpoint_url().is_some(),
-            base,
+            path_style: own.endpoint_url().is_some(),
+            base: roles.role.as_ref().map_or_else(|| own.clone(), of),
+            regions: roles.regions.iter().map(|(region, role)| (region.clone(), of(role))).collect(),
+            own,
             home_region: options.home_region,
-            calls: Arc::default(),
+            calls,
             clients: Mutex::default(),
         }
     }
@@ -144,7 +161,7 @@ impl Aws {
 
     /// IAM is global.
     pub fn iam(&self) -> Iam {
-        self.clients(&self.home_region).iam.clone()
+        self.global().iam.clone()
     }
 
     pub fn lambda(&self, region: &str) -> Lambda {
@@ -157,7 +174,7 @@ impl Aws {
 
     /// Route 53 is global.
     pub fn route53(&self) -> Route53 {
-        self.clients(&self.home_region).route53.clone()
+        self.global().route53.clone()
     }
 
     pub fn s3(&self, region: &str) -> S3 {
@@ -165,30 +182,55 @@ impl Aws {
     }
 
     pub(super) fn parameters(&self, region: &str) -> aws_sdk_ssm::Client {
-        let config = aws_sdk_ssm::config::Builder::from(&self.base).region(Region::new(region.to_owned()));
+        let config = aws_sdk_ssm::config::Builder::from(self.config(region)).region(Region::new(region.to_owned()));
         aws_sdk_ssm::Client::from_conf(config.interceptor(CountCalls(Arc::clone(&self.calls))).build())
     }
 
     pub(super) fn secrets(&self, region: &str) -> aws_sdk_secretsmanager::Client {
-        let config = aws_sdk_secretsmanager::config::Builder::from(&self.base).region(Region::new(region.to_owned()));
+        let config =
+            aws_sdk_secretsmanager::config::Builder::from(self.config(region)).region(Region::new(region.to_owned()));
         aws_sdk_secretsmanager::Client::from_conf(config.interceptor(CountCalls(Arc::clone(&self.calls))).build())
     }
 
     pub(super) fn sts(&self) -> aws_sdk_sts::Client {
-        self.clients(&self.home_region).sts.clone()
+        self.global().sts.clone()
+    }
+
+    /// STS with the caller's own credentials.
+    pub(super) fn own_sts(&self) -> aws_sdk_sts::Client {
+        sts(&self.own, &self.calls)
+    }
+
+    /// STS in each region with a role of its own.
+    pub(super) fn regional_sts(&self) -> impl Iterator<Item = aws_sdk_sts::Client> {
+        self.regions.keys().map(|region| self.clients(region).sts.clone())
     }
 
     pub fn transfer(&self, region: &str) -> Transfer {
         self.clients(region).transfer.clone()
     }
 
-    fn clients(&self, region: &str) -> Arc<Clients> {
-        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(clients.entry(region.to_owned()).or_insert_with(|| Arc::new(self.build(region))))
+    fn config(&self, region: &str) -> &SdkConfig {
+        self.regions.get(region).unwrap_or(&self.base)
     }
 
-    fn build(&self, region: &str) -> Clients {
-        let config = self.base.to_builder().region(Region::new(region.to_owned())).build();
+    fn clients(&self, region: &str) -> Arc<Clients> {
+        self.built(region, region, self.config(region))
+    }
+
+    /// The clients of global services: they use the environment's role, whatever role the home region has.
+    fn global(&self) -> Arc<Clients> {
+        let key = if self.regions.contains_key(&self.home_region) { "global" } else { &self.home_region };
+        self.built(key, &self.home_region, &self.base)
+    }
+
+    fn built(&self, key: &str, region: &str, config: &SdkConfig) -> Arc<Clients> {
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(clients.entry(key.to_owned()).or_insert_with(|| Arc::new(self.build(region, config))))
+    }
+
+    fn build(&self, region: &str, config: &SdkConfig) -> Clients {
+        let config = config.to_builder().region(Region::new(region.to_owned())).build();
         let count = || CountCalls(Arc::clone(&self.calls));
         macro_rules! client {
             ($sdk:ident) => {
@@ -216,6 +258,17 @@ impl Aws {
             transfer: Transfer(client!(aws_sdk_transfer)),
         }
     }
+}
+
+/// The configuration for calls in sessions of a role.
+fn in_session(own: &SdkConfig, role: &RoleToAssume, calls: &Arc<Calls>) -> SdkConfig {
+    let provider = AssumeRole { sts: sts(own, calls), role: role.clone() };
+    own.to_builder().credentials_provider(SharedCredentialsProvider::new(provider)).build()
+}
+
+fn sts(config: &SdkConfig, calls: &Arc<Calls>) -> aws_sdk_sts::Client {
+    let config = aws_sdk_sts::config::Builder::from(config).interceptor(CountCalls(Arc::clone(calls)));
+    aws_sdk_sts::Client::from_conf(config.build())
 }
 
 #[cfg(test)]

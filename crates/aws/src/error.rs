@@ -135,12 +135,19 @@ impl AwsError {
         self.is("LimitExceeded") && SERVICES.contains(&service)
     }
 
+    /// The action that AWS names in a refusal: one call may need several, such as `iam:PassRole` besides its own.
+    fn denied_action(&self) -> Option<&str> {
+        let (_, rest) = self.message.split_once("is not authorized to perform: ")?;
+        rest.split_whitespace().next()
+    }
+
     /// What the user can do about it, where that is known.
     pub fn hint(&self) -> Option<String> {
         let action = self.operation;
         let code = self.code.as_deref().unwrap_or_default();
         Some(match code {
             "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" => {
+                let action = self.denied_action().unwrap_or(action);
                 format!("allow `{action}`; docs/deployer-policy.json has every permission that sftpctl needs")
             }
             _ if self.is_clock() => {
@@ -193,6 +200,9 @@ where
 {
     fn call(self, operation: &'static str, object: &str) -> Result<T, AwsError> {
         self.map_err(|error| {
+            if let Some(refused) = role_not_assumed(&error) {
+                return refused;
+            }
             let status = error.raw_response().map(|r| r.status().as_u16());
             let code = error.code().or(no_credentials(&error).then_some(NO_CREDENTIALS)).map(str::to_owned);
             let message = match (error.message(), &error) {
@@ -207,6 +217,18 @@ where
             AwsError { operation, object: object.to_owned(), code, message, status }
         })
     }
+}
+
+/// Why the call could not be signed, if a role had to be assumed for it.
+fn role_not_assumed(error: &(dyn Error + 'static)) -> Option<AwsError> {
+    let mut source = error.source();
+    while let Some(inner) = source {
+        if let Some(refused) = inner.downcast_ref::<AwsError>() {
+            return Some(refused.clone());
+        }
+        source = inner.source();
+    }
+    None
 }
 
 /// Whether the call could not be signed.
@@ -319,6 +341,22 @@ mod tests {
             ("dynamodb:DeleteTable", "ValidationException", "One or more parameter values were invalid", false),
         ] {
             assert_eq!(error(operation, 400, code, message).is_busy(), busy, "{operation} {code}");
+        }
+    }
+
+    #[test]
+    fn hint_names_the_action_that_aws_refuses() {
+        let error = |message: &str| AwsError {
+            operation: "transfer:CreateServer",
+            object: "a server".into(),
+            code: Some("AccessDeniedException".into()),
+            message: message.into(),
+            status: Some(400),
+        };
+        let words = "User: arn:aws:sts::1:assumed-role/r/s is not authorized to perform: iam:PassRole on resource: a";
+        for (message, action) in [(words, "`iam:PassRole`"), ("Access denied", "`transfer:CreateServer`")] {
+            let hint = error(message).hint().unwrap_or_default();
+            assert!(hint.contains(action), "{message}: {hint}");
         }
     }
 

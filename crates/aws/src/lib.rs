@@ -5,6 +5,7 @@
 mod apigateway;
 mod apigateway_parts;
 mod apis_v2;
+mod assume_role;
 mod calls;
 mod cloudformation;
 mod cloudwatch;
@@ -28,6 +29,7 @@ mod transfer;
 
 pub use apigateway::{ApiGateway, ApiIntegration, ApiIntegrationResponse, ApiMethod, GUARDS};
 pub use apigateway_parts::{AccessLogFacts, ApiFacts, MethodSettingFacts, ModelFacts, ResourceFacts, StageFacts};
+pub use assume_role::{RoleToAssume, RolesToAssume};
 pub use calls::Fence;
 pub use cloudformation::{CloudFormation, StackEvent, StackFacts, StackRequest};
 pub use cloudwatch::{AlarmDimension, AlarmFacts, CloudWatch};

@@ -3,6 +3,9 @@
 use super::error::Call as _;
 use super::{Aws, AwsError};
 use aws_config::retry::RetryConfig;
+use aws_sdk_sts::operation::get_caller_identity::{GetCallerIdentityError, GetCallerIdentityOutput};
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_runtime_api::http::Response;
 
 #[derive(Clone, Debug)]
 pub struct Caller {
@@ -30,15 +33,35 @@ impl Aws {
         }
     }
 
+    /// As [`Self::caller`], for each region with a role of its own.
+    pub async fn regional_callers(&self) -> Result<Vec<Caller>, AwsError> {
+        let mut callers = Vec::new();
+        for sts in self.regional_sts() {
+            callers.push(identity(sts.get_caller_identity().send().await)?);
+        }
+        Ok(callers)
+    }
+
+    /// The owner of the credentials that roles are assumed with.
+    pub async fn own_caller(&self) -> Result<Caller, AwsError> {
+        identity(self.own_sts().get_caller_identity().send().await)
+    }
+
     async fn caller_with(&self, retry: RetryConfig) -> Result<Caller, AwsError> {
         let call = self.sts().get_caller_identity().customize();
         let call = call.config_override(aws_sdk_sts::config::Builder::new().retry_config(retry));
-        let answer = call.send().await.call("sts:GetCallerIdentity", "the caller")?;
-        Ok(Caller {
-            account: answer.account().unwrap_or_default().to_owned(),
-            arn: answer.arn().unwrap_or_default().to_owned(),
-        })
+        identity(call.send().await)
     }
+}
+
+fn identity(
+    answer: Result<GetCallerIdentityOutput, SdkError<GetCallerIdentityError, Response>>,
+) -> Result<Caller, AwsError> {
+    let answer = answer.call("sts:GetCallerIdentity", "the caller")?;
+    Ok(Caller {
+        account: answer.account().unwrap_or_default().to_owned(),
+        arn: answer.arn().unwrap_or_default().to_owned(),
+    })
 }
 
 /// Credentials of a role session.

@@ -73,9 +73,9 @@ fn entry(operator: &str, key: &str, values: &Value, variables: bool) -> Result<C
 }
 
 impl Condition {
-    /// Whether the condition's key starts with `prefix`, which is in lower case.
-    pub(super) fn is_on(&self, prefix: &str) -> bool {
-        self.key.name().starts_with(prefix)
+    /// The condition's key in lower case.
+    pub(super) fn key(&self) -> &str {
+        self.key.name()
     }
 
     /// Decides the condition for one request.

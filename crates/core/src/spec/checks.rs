@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use regex_lite::Regex;
 use serde_saphyr::Spanned;
 
+use super::assume_role;
 use super::fault::Fault;
 use super::model::HostKeySource;
 use super::names::parts;
@@ -59,7 +60,8 @@ pub(super) fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>)
         .map(|(_, candidate)| candidate)
 }
 
-struct Checker<'a> {
+/// Collects faults.
+pub(super) struct Checker<'a> {
     source: &'a str,
     faults: Vec<Fault>,
 }
@@ -71,7 +73,7 @@ fn at<T>(value: &Spanned<T>) -> (usize, usize) {
 }
 
 impl Checker<'_> {
-    fn fault<T>(&mut self, value: &Spanned<T>, message: impl Into<String>) -> &mut Fault {
+    pub(super) fn fault<T>(&mut self, value: &Spanned<T>, message: impl Into<String>) -> &mut Fault {
         let (start, end) = at(value);
         self.push(start, end, message.into())
     }
@@ -92,7 +94,7 @@ impl Checker<'_> {
         &mut self.faults[index]
     }
 
-    fn matches(&mut self, value: &Spanned<String>, pattern: &str, message: impl Into<String>, hint: &str) {
+    pub(super) fn matches(&mut self, value: &Spanned<String>, pattern: &str, message: impl Into<String>, hint: &str) {
         if !Regex::new(pattern).is_ok_and(|regex| regex.is_match(&value.value)) {
             self.fault(value, message).hint = Some(hint.to_owned());
         }
@@ -106,7 +108,7 @@ impl Checker<'_> {
         }
     }
 
-    fn within(&mut self, value: Option<&Spanned<u32>>, what: &str, lowest: u32, highest: u32) {
+    pub(super) fn within(&mut self, value: Option<&Spanned<u32>>, what: &str, lowest: u32, highest: u32) {
         if let Some(value) = value.filter(|v| v.value < lowest || v.value > highest) {
             self.fault(value, format!("{what} is {}; AWS allows {lowest} to {highest}", value.value));
         }
@@ -184,6 +186,10 @@ fn basics(checker: &mut Checker<'_>, file: &File) {
                 )
                 .hint = regions::nearest(region).map(|near| format!("did you mean `{near}`?"));
         }
+    }
+    let overrides = file.regions.values().filter_map(|settings| settings.value.assume_role.as_ref());
+    for role in file.assume_role.iter().chain(overrides) {
+        assume_role::check(checker, role, &file.account.value);
     }
     let home = &file.home_region;
     if regions::exists(&home.value) && !file.regions.contains_key(&home.value) {

@@ -4,7 +4,7 @@ use super::model::{
     Alarms, Authorizer, Cluster, Dns, Environment, HostKeySource, Logs, Metrics, Names, Region, Server, State, Table,
 };
 use super::names;
-use super::raw::File;
+use super::raw::{File, RegionSettings};
 use crate::spec::ignore::Ignore;
 
 /// User names that bots try within hours of a server going online.
@@ -50,9 +50,10 @@ pub(super) fn fill(file: File) -> Environment {
     };
     Environment {
         account: file.account.value,
+        assume_role: file.assume_role.map(|role| role.value.fill()),
         home_region: file.home_region.value,
         production,
-        regions: file.regions.into_iter().map(|(name, r)| (name, Region { server: r.value.server })).collect(),
+        regions: file.regions.into_iter().map(|(name, settings)| (name, region(settings.value))).collect(),
         clusters: file
             .clusters
             .value
@@ -124,4 +125,8 @@ fn ports(given: Option<&[serde_saphyr::Spanned<u32>]>) -> Vec<u16> {
     let mut ports: Vec<u16> = ports.collect();
     ports.sort_unstable();
     ports
+}
+
+fn region(settings: RegionSettings) -> Region {
+    Region { server: settings.server, assume_role: settings.assume_role.map(|role| role.value.fill()) }
 }

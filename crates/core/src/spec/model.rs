@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::spec::assume_role::AssumeRole;
 use crate::spec::ignore::Ignore;
 use crate::spec::state_place::StatePlace;
 
@@ -14,6 +15,8 @@ pub struct Environment {
     pub name: String,
     /// The only AWS account that it may be deployed to, 12 digits.
     pub account: String,
+    /// The role that is assumed before AWS is called; `None` uses the credentials as they are.
+    pub assume_role: Option<AssumeRole>,
     /// Region in which the global table is created and backed up.
     pub home_region: String,
     /// Whether a teardown asks for its name, and whether protections are on by default.
@@ -60,6 +63,8 @@ pub struct State {
 pub struct Region {
     /// Whether the region has a Transfer server.
     pub server: bool,
+    /// The role for the calls of this region, instead of the environment's.
+    pub assume_role: Option<AssumeRole>,
 }
 
 /// A cluster of customers.

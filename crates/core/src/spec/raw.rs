@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_saphyr::{Options, Spanned};
 
+use super::assume_role::Setting as AssumeRole;
 use super::checks::nearest;
 use super::fault::Fault;
 
@@ -22,6 +23,9 @@ pub(super) struct File {
     /// The AWS account, 12 digits in quotes. sftpctl refuses to work in any other.
     #[schemars(with = "String", regex(pattern = r"^[0-9]{12}$"))]
     pub(super) account: Spanned<String>,
+    /// Role that sftpctl assumes before it calls AWS: its ARN, or a mapping. Default: the credentials' own identity.
+    #[schemars(with = "Option<AssumeRole>")]
+    pub(super) assume_role: Option<Spanned<AssumeRole>>,
     /// Region where the account table is created and backed up.
     #[schemars(with = "String")]
     pub(super) home_region: Spanned<String>,
@@ -119,6 +123,9 @@ pub(super) struct RegionSettings {
     /// Whether a Transfer server stands here.
     #[serde(default)]
     pub(super) server: bool,
+    /// Role for the calls of this region, instead of the environment's.
+    #[schemars(with = "Option<AssumeRole>")]
+    pub(super) assume_role: Option<Spanned<AssumeRole>>,
 }
 
 /// Names that differ from the convention.

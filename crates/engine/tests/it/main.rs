@@ -2,6 +2,7 @@
 //! neither a local cloud nor the built program. One binary, so that it is linked only once.
 
 mod accounts;
+mod assume_role;
 mod contract;
 mod drift;
 mod edges;

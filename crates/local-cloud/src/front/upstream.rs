@@ -121,7 +121,7 @@ impl Upstream {
     }
 
     /// Sends one of the front's own calls. Returns the body, as an error if the call failed.
-    async fn ask(
+    pub(super) async fn ask(
         &self,
         access_key: &str,
         region: &str,
