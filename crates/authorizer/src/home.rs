@@ -63,6 +63,8 @@ impl Home {
                     "Action": [
                         "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject",
                         "s3:DeleteObject", "s3:DeleteObjectVersion",
+                        // With versions; Transfer renames by a copy, which copies the tags. Short: see MOST_POLICY.
+                        "s3:GetObject*Tagging", "s3:PutObject*Tagging",
                     ],
                     "Resource": format!("{bucket}/{prefix}*"),
                 },

@@ -32,6 +32,7 @@ pub struct Aws {
     base: SdkConfig,
     path_style: bool,
     home_region: String,
+    stack_role: Option<String>,
     calls: Arc<Calls>,
     clients: Mutex<HashMap<String, Arc<Clients>>>,
 }
@@ -87,9 +88,17 @@ impl Aws {
             path_style: base.endpoint_url().is_some(),
             base,
             home_region: options.home_region,
+            stack_role: None,
             calls: Arc::default(),
             clients: Mutex::default(),
         }
+    }
+
+    /// CloudFormation works on stacks with this role (its ARN) from now on.
+    #[must_use]
+    pub fn with_stack_role(mut self, role: Option<String>) -> Self {
+        self.stack_role = role;
+        self
     }
 
     /// Number of calls so far; every attempt counts.
@@ -175,7 +184,7 @@ impl Aws {
         let s3 = aws_sdk_s3::config::Builder::from(&config).force_path_style(self.path_style).interceptor(count());
         Clients {
             apigateway: ApiGateway(client!(aws_sdk_apigateway)),
-            cloudformation: CloudFormation(client!(aws_sdk_cloudformation)),
+            cloudformation: CloudFormation { client: client!(aws_sdk_cloudformation), role: self.stack_role.clone() },
             cloudwatch: CloudWatch(client!(aws_sdk_cloudwatch)),
             dynamodb: DynamoDb(client!(aws_sdk_dynamodb)),
             iam: Iam(client!(aws_sdk_iam)),

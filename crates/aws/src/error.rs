@@ -114,7 +114,7 @@ impl AwsError {
         let code = self.code.as_deref().unwrap_or_default();
         Some(match code {
             "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" => {
-                format!("allow `{action}`; docs/deployer-policy.json has every permission that sftpctl needs")
+                format!("allow `{action}`; `sftpctl policy` prints the policies (docs/permissions.md)")
             }
             _ if self.is_clock() => {
                 "the clock of this machine is off by more than the five minutes that AWS allows; set it \

@@ -58,6 +58,9 @@ fn document(buckets: &[String]) -> Value {
                 "Effect": "Allow",
                 "Action": [
                     "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion",
+                    // Transfer renames by a copy, which copies the tags.
+                    "s3:GetObjectTagging", "s3:GetObjectVersionTagging", "s3:PutObjectTagging",
+                    "s3:PutObjectVersionTagging",
                 ],
                 "Resource": arns("/*"),
             },

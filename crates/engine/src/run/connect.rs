@@ -44,7 +44,8 @@ pub async fn connect(
         local_account: local.then(|| environment.account.clone()),
         home_region: environment.home_region.clone(),
     })
-    .await;
+    .await
+    .with_stack_role(environment.stack_role.clone());
     let caller = aws.caller().await.map_err(RunError::Connect)?;
     if caller.account != environment.account {
         let (environment, account) = (environment.name.clone(), environment.account.clone());

@@ -1,0 +1,109 @@
+//! The IAM policies for the people and pipelines that use sftpctl on one environment. Pure.
+//!
+//! Each is filled in with the environment's account, names and hosted zone, and narrowed by the prefixes that its names
+//! share. An environment of any size so fits into IAM's 6,144 characters for a managed policy (IAM user guide, "IAM and
+//! AWS STS quotas"), and a region or cluster that is added needs no new policy. Resource types and condition keys are
+//! those of AWS's Service Authorization Reference; a test compares them.
+
+mod arns;
+mod deployer;
+mod reader;
+mod stack;
+mod state;
+mod statement;
+mod teardown;
+mod users;
+
+use serde_json::{Value, json};
+
+use crate::spec::model::Environment;
+use crate::spec::state_place::StatePlace;
+use arns::Arns;
+
+/// Characters of a managed policy, without white space.
+pub const CHARACTERS: usize = 6_144;
+
+/// For whom a policy is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Policy {
+    /// Deploys the environment: the calls of sftpctl itself.
+    Deployer,
+    /// The calls of CloudFormation for the stacks, made with the service role `stack_role` or, without it, with the
+    /// deployer's permissions.
+    Stack,
+    /// Plans, and looks for drift; changes nothing.
+    Reader,
+    /// Deletes the environment, with its data; in addition to [`Self::Deployer`].
+    Teardown,
+    /// Manages the customers' accounts.
+    Users,
+    /// Keeps the state in a bucket; in addition to any of the others.
+    State,
+}
+
+impl Policy {
+    pub const ALL: [Self; 6] = [Self::Deployer, Self::Stack, Self::Reader, Self::Teardown, Self::Users, Self::State];
+}
+
+/// What the policies are filled in with.
+#[derive(Clone, Copy, Debug)]
+pub struct Site<'a> {
+    pub environment: &'a Environment,
+    /// ID of the hosted zone. Without it the policies allow the environment's records in every zone of the account.
+    pub zone_id: Option<&'a str>,
+    /// The place of the state.
+    pub state: Option<&'a StatePlace>,
+}
+
+/// The document of a policy. `None` for the state in a folder, which needs no permission.
+pub fn document(policy: Policy, site: Site<'_>) -> Option<Value> {
+    let arns = Arns(site.environment);
+    let statements = match policy {
+        Policy::Deployer => deployer::statements(&arns, site),
+        Policy::Stack => stack::statements(&arns),
+        Policy::Reader => reader::statements(&arns, site),
+        Policy::Teardown => teardown::statements(&arns),
+        Policy::Users => users::statements(&arns),
+        Policy::State => state::statements(&arns, site.state?, &["s3:GetObject", "s3:PutObject"])?,
+    };
+    Some(json!({ "Version": "2012-10-17", "Statement": statements }))
+}
+
+/// Why the policies of this environment allow more than the environment needs. Each is one sentence.
+pub fn warnings(policy: Policy, site: Site<'_>) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let environment = site.environment;
+    if environment.permissions_boundary.is_none() && matches!(policy, Policy::Deployer | Policy::Stack) {
+        warnings.push(
+            "without `permissions_boundary` in the environment file this policy allows its holder to gain every \
+             permission of the account: it creates roles and writes their policies"
+                .to_owned(),
+        );
+    }
+    if environment.stack_role.is_none() && policy == Policy::Deployer {
+        warnings.push(format!(
+            "without `stack_role` in the environment file CloudFormation uses the deployer's permissions: attach \
+             `sftpctl policy stack --env {}` to the same role",
+            environment.name
+        ));
+    }
+    if environment.stack_role.is_none() && policy == Policy::Stack {
+        warnings.push("`stack_role` is not set: this policy belongs on the deployer's role".to_owned());
+    }
+    if let Some(dns) = environment.dns.as_ref().filter(|_| site.zone_id.is_none() && reads_zone(policy)) {
+        warnings.push(format!(
+            "the ID of the hosted zone {} is unknown, so this policy applies to every zone of the account; set \
+             `dns.zone_id`, or pass --zone-id",
+            dns.zone
+        ));
+    }
+    warnings
+}
+
+/// Whether the policy names the hosted zone.
+pub fn reads_zone(policy: Policy) -> bool {
+    matches!(policy, Policy::Deployer | Policy::Reader)
+}
+
+#[cfg(test)]
+mod tests;
