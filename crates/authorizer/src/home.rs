@@ -51,14 +51,12 @@ impl Home {
             "Version": "2012-10-17",
             "Statement": [
                 {
-                    "Sid": "ListHome",
                     "Effect": "Allow",
                     "Action": "s3:ListBucket",
                     "Resource": bucket,
                     "Condition": { "StringLike": { "s3:prefix": [prefix, format!("{prefix}*")] } },
                 },
                 {
-                    "Sid": "UseHome",
                     "Effect": "Allow",
                     "Action": [
                         "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject",

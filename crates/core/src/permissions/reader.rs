@@ -9,7 +9,7 @@ use super::{Site, state};
 use crate::spec::model::HostKeySource;
 
 /// What the read handlers of `AWS::S3::Bucket` and `AWS::S3::BucketPolicy`, and sftpctl, read of an upload bucket.
-pub(super) const BUCKET: [&str; 19] = [
+pub(super) const BUCKET: [&str; 20] = [
     "s3:GetAccelerateConfiguration",
     "s3:GetAnalyticsConfiguration",
     "s3:GetBucketAbac",
@@ -29,6 +29,8 @@ pub(super) const BUCKET: [&str; 19] = [
     "s3:GetLifecycleConfiguration",
     "s3:GetMetricsConfiguration",
     "s3:GetReplicationConfiguration",
+    // For HeadBucket. It also lists the names of customers' files, but not what is in them.
+    "s3:ListBucket",
 ];
 pub(super) const FUNCTION: [&str; 8] = [
     "lambda:GetFunction",
@@ -136,7 +138,6 @@ fn buckets(arns: &Arns<'_>) -> [Value; 4] {
             [arns.buckets_with_prefix(), arns.code_buckets()],
         ),
         allow("ReadUploadBuckets", &BUCKET, arns.upload_buckets()),
-        // The listing of an upload bucket has the names of customers' files: only those who delete it list it.
         allow("ReadCodeBuckets", &["s3:ListBucket", "s3:ListBucketVersions"], [arns.code_buckets()]),
         allow("ReadCode", &["s3:GetObject"], arns.code_objects()),
     ]

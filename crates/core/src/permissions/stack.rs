@@ -24,8 +24,6 @@ fn buckets(arns: &Arns<'_>) -> Vec<Value> {
         "s3:DeleteBucketPolicy",
         "s3:GetBucketLocation",
         "s3:GetBucketTagging",
-        // HeadBucket.
-        "s3:ListBucket",
         "s3:ListTagsForResource",
         "s3:PutBucketOwnershipControls",
         "s3:PutBucketPolicy",

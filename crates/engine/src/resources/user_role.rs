@@ -141,10 +141,11 @@ impl Resource for UserRole {
             let trust = self.trust().to_string();
             let (name, boundary, tags) = (&self.name, self.boundary.as_deref(), &self.tags);
             iam.create_role(&NewRole { name, description, trust: &trust, boundary, tags }).await?;
+        } else if let Some(boundary) = self.boundary.as_ref().filter(|_| change.touches(BOUNDARY)) {
+            // First: the printed policies allow no other change of a role without it.
+            iam.set_boundary(&self.name, boundary).await?;
         } else if change.touches("trust policy") {
             iam.set_trust(&self.name, &self.trust().to_string()).await?;
-        } else if let Some(boundary) = self.boundary.as_ref().filter(|_| change.touches(BOUNDARY)) {
-            iam.set_boundary(&self.name, boundary).await?;
         } else {
             iam.tag_role(&self.name, &self.tags).await?;
         }
