@@ -22,18 +22,18 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Print the policy for deploy, import and verify
+    /// Print the policy for deploy, import and verify, in addition to the reader's
     #[command(after_help = "Examples:\n  \
         sftpctl policy deployer --env 99 > deployer.json\n  \
         sftpctl policy deployer --env 99 --offline --zone-id Z0123456789ABCDEFGHIJ")]
     Deployer(print::Args),
-    /// Print the policy for what CloudFormation does: for `stack_role`, or without it for the deployer too
+    /// Print the policy for CloudFormation: for `stack_role`, or without it for whoever deploys
     #[command(after_help = "Example:\n  sftpctl policy stack --env 99 > stack.json")]
     Stack(print::Args),
     /// Print the policy for plan, drift, status and connect-info
     #[command(after_help = "Example:\n  sftpctl policy reader --env 99 > reader.json")]
     Reader(print::Args),
-    /// Print the policy for teardown, in addition to the deployer's: it deletes data
+    /// Print the policy for teardown, in addition to the deployer's; it allows deleting data
     #[command(after_help = "Example:\n  sftpctl policy teardown --env 99 > teardown.json")]
     Teardown(print::Args),
     /// Print the policy for users and test-login

@@ -23,7 +23,7 @@ pub(super) struct Args {
     offline: bool,
 }
 
-/// Prints the document on stdout, and on stderr why it allows more than the environment needs.
+/// Prints the document on stdout, and on stderr what else a role needs and why it allows more than the environment needs.
 pub(super) async fn run(policy: Policy, args: &Args, printer: Printer) -> Result<Exit, CliError> {
     let environment = args.aws.load(args.state.as_ref(), printer)?;
     let state = args.aws.state_place(args.state.as_ref(), &environment);
@@ -33,6 +33,11 @@ pub(super) async fn run(policy: Policy, args: &Args, printer: Printer) -> Result
     };
     let site = Site { environment: &environment, zone_id: zone_id.as_deref(), state: Some(&state) };
     let document = permissions::document(policy, site).ok_or_else(|| needs_none(&environment, &state))?;
+    let others = permissions::companions(policy, site);
+    if !others.is_empty() {
+        let others = others.iter().map(|other| format!("`sftpctl policy {other} {}`", args.aws.words()));
+        streams::progress(&format!("note: the same role also needs {}", others.collect::<Vec<_>>().join(", ")));
+    }
     for warning in permissions::warnings(policy, site) {
         streams::progress(&format!("warning: {warning}"));
     }

@@ -9,8 +9,10 @@ use crate::spec::names;
 
 /// Patterns for upload buckets in a policy; more are replaced by one over all clusters.
 const BUCKET_PATTERNS: usize = 6;
+/// Regions in a policy; more are replaced by patterns such as `eu-*`.
+const REGIONS: usize = 6;
 /// Aliases in a policy; more are replaced by a pattern over the zone.
-const ALIASES: usize = 12;
+const ALIASES: usize = 3;
 /// Characters of a stack's name that begin the name of a role in it, at least: CloudFormation shortens the names of
 /// stack and resource to fit 64 characters (from experience; its user guide does not say how).
 const STACK_IN_ROLE: usize = 24;
@@ -29,6 +31,16 @@ impl Arns<'_> {
 
     pub(super) fn stacks(&self) -> String {
         self.in_every_region("cloudformation", &format!("stack/{}/*", names::stack(self.0, "*")))
+    }
+
+    /// The environment's regions, or patterns over them.
+    pub(super) fn regions(&self) -> Vec<String> {
+        let regions = self.0.regions.keys();
+        if regions.len() <= REGIONS {
+            return regions.cloned().collect();
+        }
+        let areas = regions.map(|region| format!("{}-*", region.split('-').next().unwrap_or_default()));
+        areas.collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     fn role(&self, name: &str) -> String {

@@ -1,5 +1,6 @@
-//! `deployer`: the calls of `deploy`, `import` and `verify`, and what AWS services call with the deployer's
-//! permissions, except what CloudFormation calls for the stacks (`stack`) and deletion of data (`teardown`).
+//! `deployer`: the changes of `deploy`, `import` and `verify`, and what AWS services call with the deployer's
+//! permissions, except what CloudFormation calls for the stacks (`stack`) and deletion of data (`teardown`). The reads
+//! are those of `reader`: one document would not hold both.
 
 use serde_json::{Value, json};
 
@@ -13,8 +14,7 @@ use crate::spec::model::Environment;
 const API_LOG_POLICY: &str = "arn:aws:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs";
 
 pub(super) fn statements(arns: &Arns<'_>, site: Site<'_>) -> Vec<Value> {
-    let mut all = reader::reads(arns, site);
-    all.extend(stacks(arns));
+    let mut all = stacks(arns);
     all.extend(buckets(arns));
     all.extend(table(arns));
     all.extend(roles(arns));
@@ -28,51 +28,49 @@ pub(super) fn statements(arns: &Arns<'_>, site: Site<'_>) -> Vec<Value> {
                 "iam:AWSServiceName": ["ops.apigateway.amazonaws.com", "replication.dynamodb.amazonaws.com"],
             } }),
         ),
+        // In one statement, to save characters: each action applies to one of the resources.
         allow(
-            "ChangeFunctions",
-            &["lambda:AddPermission", "lambda:RemovePermission", "lambda:UpdateFunctionConfiguration"],
-            [arns.functions()],
+            "ChangeFunctionsAndMore",
+            &[
+                "apigateway:PATCH",
+                "cloudformation:DeleteChangeSet",
+                "cloudformation:ExecuteChangeSet",
+                "lambda:AddPermission",
+                "lambda:RemovePermission",
+                "lambda:UpdateFunctionConfiguration",
+            ],
+            [&reader::apis(&["/account"])[..], &[arns.stacks(), arns.functions()]].concat(),
         ),
-        allow("SetLogRoleOfApis", &["apigateway:PATCH"], reader::apis(&["/account"])),
     ]);
     all.extend(servers(arns));
     all.extend(records(arns, site));
     all
 }
 
-/// A condition: the stack has the service role, if the file names one, and `more`.
-fn with_stack_role(environment: &Environment, mut more: Value) -> Value {
-    if let Some(role) = &environment.stack_role {
-        more["StringEquals"]["cloudformation:RoleArn"] = json!(role);
+/// A condition: the stack has the service role, if the file names one.
+fn with_stack_role(environment: &Environment) -> Value {
+    match &environment.stack_role {
+        Some(role) => json!({ "StringEquals": { "cloudformation:RoleArn": role } }),
+        None => json!({}),
     }
-    more
 }
 
 fn stacks(arns: &Arns<'_>) -> Vec<Value> {
-    vec![
-        allow_if(
-            "ChangeStacks",
-            &["cloudformation:CreateChangeSet", "cloudformation:CreateStack", "cloudformation:UpdateStack"],
-            [arns.stacks()],
-            with_stack_role(arns.0, json!({ "StringEquals": in_regions(arns.0) })),
-        ),
-        // Also where the environment no longer has a region.
-        allow_if(
-            "DeleteStacks",
-            &["cloudformation:ContinueUpdateRollback", "cloudformation:DeleteStack"],
-            [arns.stacks()],
-            with_stack_role(arns.0, json!({})),
-        ),
-        allow("UseChangeSets", &["cloudformation:DeleteChangeSet", "cloudformation:ExecuteChangeSet"], [arns.stacks()]),
-    ]
+    vec![allow_if(
+        "ChangeStacks",
+        &[
+            "cloudformation:ContinueUpdateRollback",
+            "cloudformation:CreateChangeSet",
+            "cloudformation:CreateStack",
+            "cloudformation:DeleteStack",
+            "cloudformation:UpdateStack",
+        ],
+        [arns.stacks()],
+        with_stack_role(arns.0),
+    )]
 }
 
-/// The part of a condition that allows only regions of the environment.
-fn in_regions(environment: &Environment) -> Value {
-    json!({ "aws:RequestedRegion": environment.regions.keys().collect::<Vec<_>>() })
-}
-
-fn buckets(arns: &Arns<'_>) -> [Value; 4] {
+fn buckets(arns: &Arns<'_>) -> [Value; 3] {
     [
         // The settings of a kept bucket, before its import into a stack.
         allow(
@@ -88,13 +86,12 @@ fn buckets(arns: &Arns<'_>) -> [Value; 4] {
             ],
             arns.upload_buckets(),
         ),
+        // That of a region that has left the environment file is deleted, once it is empty.
         allow(
             "ChangeCodeBuckets",
-            &["s3:CreateBucket", "s3:PutBucketPublicAccessBlock", "s3:PutBucketTagging"],
+            &["s3:CreateBucket", "s3:DeleteBucket", "s3:PutBucketPublicAccessBlock", "s3:PutBucketTagging"],
             [arns.code_buckets()],
         ),
-        // That of a region that has left the environment file, once it is empty.
-        allow("DeleteCodeBuckets", &["s3:DeleteBucket"], [arns.code_buckets()]),
         allow("ChangeCode", &["s3:DeleteObject", "s3:PutObject"], arns.code_objects()),
     ]
 }
@@ -146,16 +143,9 @@ fn roles(arns: &Arns<'_>) -> Vec<Value> {
     attach["ArnLike"] = json!({ "iam:PolicyARN": [arns.user_policies(), API_LOG_POLICY] });
     vec![
         allow_if("CreateRoles", &create, roles.clone(), arns.is_bounded()),
-        allow("TagRoles", &["iam:TagRole"], roles.clone()),
-        allow_if("AttachPolicies", &["iam:AttachRolePolicy"], roles.clone(), attach),
-        allow_if(
-            "DetachPolicies",
-            &["iam:DetachRolePolicy"],
-            roles,
-            json!({ "ArnLike": { "iam:PolicyARN": [arns.user_policies(), API_LOG_POLICY] } }),
-        ),
+        allow_if("AttachPolicies", &["iam:AttachRolePolicy", "iam:DetachRolePolicy"], roles.clone(), attach),
         allow(
-            "ChangePolicies",
+            "TagRolesAndChangePolicies",
             &[
                 "iam:CreatePolicy",
                 "iam:CreatePolicyVersion",
@@ -163,8 +153,9 @@ fn roles(arns: &Arns<'_>) -> Vec<Value> {
                 "iam:DeletePolicyVersion",
                 "iam:ListPolicyVersions",
                 "iam:TagPolicy",
+                "iam:TagRole",
             ],
-            [arns.user_policies()],
+            [&roles[..], &[arns.user_policies()]].concat(),
         ),
     ]
 }
@@ -180,12 +171,14 @@ fn pass_roles(arns: &Arns<'_>) -> Value {
     allow_if("PassRoles", &["iam:PassRole"], roles, json!({ "StringEquals": { "iam:PassedToService": services } }))
 }
 
-fn servers(arns: &Arns<'_>) -> [Value; 6] {
-    let mut created = in_regions(arns.0);
-    created["aws:RequestTag/sftpctl:environment"] = json!(arns.0.name);
+fn servers(arns: &Arns<'_>) -> [Value; 5] {
+    let created = json!({
+        "aws:RequestTag/sftpctl:environment": arns.0.name,
+        "aws:RequestedRegion": arns.regions(),
+    });
     [
         // Without a resource type: a server has no ARN before it is created.
-        allow_if("CreateServers", &["transfer:CreateServer"], ["*".to_owned()], json!({ "StringEquals": created })),
+        allow_if("CreateServers", &["transfer:CreateServer"], ["*".to_owned()], json!({ "StringLike": created })),
         // A server without the tag of any environment, when it is created or adopted.
         allow_if(
             "TagServers",
@@ -209,8 +202,11 @@ fn servers(arns: &Arns<'_>) -> [Value; 6] {
             arns.is_tagged(),
         ),
         // Host keys have no tag of the environment, and the IDs of the servers are not known before they are created.
-        allow("ChangeHostKeys", &["transfer:DeleteHostKey", "transfer:UpdateHostKey"], [arns.host_keys()]),
-        test_logins(arns),
+        allow(
+            "ChangeHostKeysAndTestLogins",
+            &["transfer:DeleteHostKey", "transfer:TestIdentityProvider", "transfer:UpdateHostKey"],
+            [arns.host_keys(), arns.sftp_users()],
+        ),
         // For structured logs (Transfer Family user guide, "Creating, updating and viewing logging for servers").
         allow_all(
             "DeliverLogs",
@@ -224,11 +220,6 @@ fn servers(arns: &Arns<'_>) -> [Value; 6] {
             ],
         ),
     ]
-}
-
-/// Authorized on the user, whose ARN has the server's ID and the name that logs in.
-pub(super) fn test_logins(arns: &Arns<'_>) -> Value {
-    allow("TestLogins", &["transfer:TestIdentityProvider"], [arns.sftp_users()])
 }
 
 fn records(arns: &Arns<'_>, site: Site<'_>) -> Option<Value> {

@@ -26,19 +26,32 @@ pub const CHARACTERS: usize = 6_144;
 /// For whom a policy is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Policy {
-    /// Deploys the environment: the calls of sftpctl itself.
+    /// Deploys the environment: the changes by sftpctl itself; in addition to [`Self::Reader`].
     Deployer,
     /// The calls of CloudFormation for the stacks, made with the service role `stack_role` or, without it, with the
     /// deployer's permissions.
     Stack,
     /// Plans, and looks for drift; changes nothing.
     Reader,
-    /// Deletes the environment, with its data; in addition to [`Self::Deployer`].
+    /// Deletes the environment, with its data; in addition to those of a deployment.
     Teardown,
     /// Manages the customers' accounts.
     Users,
     /// Keeps the state in a bucket; in addition to any of the others.
     State,
+}
+
+impl std::fmt::Display for Policy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Deployer => "deployer",
+            Self::Stack => "stack",
+            Self::Reader => "reader",
+            Self::Teardown => "teardown",
+            Self::Users => "users",
+            Self::State => "state",
+        })
+    }
 }
 
 impl Policy {
@@ -69,6 +82,24 @@ pub fn document(policy: Policy, site: Site<'_>) -> Option<Value> {
     Some(json!({ "Version": "2012-10-17", "Statement": statements }))
 }
 
+/// The other policies that a role with this one needs.
+pub fn companions(policy: Policy, site: Site<'_>) -> Vec<Policy> {
+    let in_bucket = matches!(site.state, Some(StatePlace::Bucket { .. }));
+    let deploys = [
+        (Policy::Reader, true),
+        (Policy::Deployer, true),
+        // Without a role of its own, CloudFormation uses the deployer's permissions.
+        (Policy::Stack, site.environment.stack_role.is_none()),
+        (Policy::State, in_bucket),
+    ];
+    let needed = deploys.into_iter().filter(|(other, needed)| *needed && *other != policy).map(|(other, _)| other);
+    match policy {
+        Policy::Deployer | Policy::Teardown => needed.collect(),
+        Policy::Stack if site.environment.stack_role.is_none() => needed.collect(),
+        Policy::Stack | Policy::Reader | Policy::Users | Policy::State => Vec::new(),
+    }
+}
+
 /// Why the policies of this environment allow more than the environment needs. Each is one sentence.
 pub fn warnings(policy: Policy, site: Site<'_>) -> Vec<String> {
     let mut warnings = Vec::new();
@@ -79,16 +110,6 @@ pub fn warnings(policy: Policy, site: Site<'_>) -> Vec<String> {
              permission of the account: it creates roles and writes their policies"
                 .to_owned(),
         );
-    }
-    if environment.stack_role.is_none() && policy == Policy::Deployer {
-        warnings.push(format!(
-            "without `stack_role` in the environment file CloudFormation uses the deployer's permissions: attach \
-             `sftpctl policy stack --env {}` to the same role",
-            environment.name
-        ));
-    }
-    if environment.stack_role.is_none() && policy == Policy::Stack {
-        warnings.push("`stack_role` is not set: this policy belongs on the deployer's role".to_owned());
     }
     if let Some(dns) = environment.dns.as_ref().filter(|_| site.zone_id.is_none() && reads_zone(policy)) {
         warnings.push(format!(

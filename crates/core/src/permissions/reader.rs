@@ -51,14 +51,6 @@ pub(super) const LOGS: [&str; 3] =
     ["logs:DescribeIndexPolicies", "logs:DescribeLogGroups", "logs:DescribeResourcePolicies"];
 
 pub(super) fn statements(arns: &Arns<'_>, site: Site<'_>) -> Vec<Value> {
-    let mut all = reads(arns, site);
-    let state = site.state.and_then(|place| state::statements(arns, place, &["s3:GetObject"]));
-    all.extend(state.into_iter().flatten());
-    all
-}
-
-/// The reads of a deployment.
-pub(super) fn reads(arns: &Arns<'_>, site: Site<'_>) -> Vec<Value> {
     let mut all = account(arns);
     all.extend(stacks(arns));
     all.extend(buckets(arns));
@@ -88,6 +80,8 @@ pub(super) fn reads(arns: &Arns<'_>, site: Site<'_>) -> Vec<Value> {
         all.push(allow("ReadRecords", &["route53:ListResourceRecordSets"], [arns.hosted_zone(site.zone_id)]));
     }
     all.extend(host_keys(arns));
+    let state = site.state.and_then(|place| state::statements(arns, place, &["s3:GetObject"]));
+    all.extend(state.into_iter().flatten());
     all
 }
 

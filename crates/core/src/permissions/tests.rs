@@ -28,7 +28,7 @@ fn large(more: &str) -> Environment {
     large.clusters = (0..100).map(cluster).collect();
     let dns = large.dns.as_mut().unwrap();
     dns.zone = "a-customer-facing-zone.example.com".into();
-    dns.aliases = (0..12)
+    dns.aliases = (0..3)
         .map(|n| (format!("files-{n}.a-customer-facing-zone.example.com"), "ap-southeast-1".to_owned()))
         .collect();
     large
@@ -37,7 +37,7 @@ fn large(more: &str) -> Environment {
 fn every_document(environment: &Environment) -> BTreeMap<String, Value> {
     let state = environment.state.place.clone().unwrap_or("s3://company-sftpctl/state".parse().unwrap());
     let site = Site { environment, zone_id: Some("Z0123456789ABCDEFGHIJ"), state: Some(&state) };
-    Policy::ALL.map(|policy| (format!("{policy:?}"), document(policy, site).unwrap())).into()
+    Policy::ALL.map(|policy| (policy.to_string(), document(policy, site).unwrap())).into()
 }
 
 #[test]
@@ -74,10 +74,10 @@ fn only_a_teardown_deletes_data() {
             ["s3:DeleteObject", "s3:DeleteObjectVersion", "s3:DeleteBucket", "s3:GetObject", "s3:GetObjectVersion"]
         {
             let uploads = resources(&document, action).iter().any(|resource| resource.contains("pl-pt"));
-            assert_eq!(uploads, name == "Teardown" && action.starts_with("s3:Delete"), "{name} {action}");
+            assert_eq!(uploads, name == "teardown" && action.starts_with("s3:Delete"), "{name} {action}");
         }
         for action in ["dynamodb:DeleteTable", "dynamodb:DeleteTableReplica"] {
-            assert_eq!(!allowing(&document, action).is_empty(), name == "Teardown", "{name} {action}");
+            assert_eq!(!allowing(&document, action).is_empty(), name == "teardown", "{name} {action}");
         }
     }
 }
@@ -86,7 +86,7 @@ fn only_a_teardown_deletes_data() {
 fn objects_of_upload_buckets_are_written_only_to_show_a_folder() {
     for (name, document) in every_document(&environment("")) {
         let uploads = resources(&document, "s3:PutObject").into_iter().filter(|resource| resource.contains("pl-pt"));
-        let expected = if name == "Users" { vec!["arn:aws:s3:::pl-pt99-*-uploads/*/".to_owned()] } else { vec![] };
+        let expected = if name == "users" { vec!["arn:aws:s3:::pl-pt99-*-uploads/*/".to_owned()] } else { vec![] };
         assert_eq!(uploads.collect::<Vec<_>>(), expected, "{name}");
     }
 }
@@ -107,23 +107,36 @@ fn roles_are_created_and_changed_only_with_the_boundary() {
 fn stack_role_is_required_where_the_file_names_one() {
     let documents = every_document(&environment(BOUNDED));
     for action in ["CreateStack", "UpdateStack", "CreateChangeSet", "DeleteStack", "ContinueUpdateRollback"] {
-        let statements = allowing(&documents["Deployer"], &format!("cloudformation:{action}"));
+        let statements = allowing(&documents["deployer"], &format!("cloudformation:{action}"));
         assert_eq!(statements.len(), 1);
         let role = &statements[0]["Condition"]["StringEquals"]["cloudformation:RoleArn"];
         assert_eq!(*role, "arn:aws:iam::111111111111:role/sftp-cloudformation", "{action}");
     }
-    let passed = allowing(&documents["Deployer"], "iam:PassRole")[0].to_string();
+    let passed = allowing(&documents["deployer"], "iam:PassRole")[0].to_string();
     assert!(passed.contains("role/sftp-cloudformation") && passed.contains("cloudformation.amazonaws.com"));
     let plain = every_document(&environment(""));
-    let passed = allowing(&plain["Deployer"], "iam:PassRole")[0].to_string();
+    let passed = allowing(&plain["deployer"], "iam:PassRole")[0].to_string();
     assert!(passed.contains("role/sftp-transfer") && !passed.contains("cloudformation.amazonaws.com"));
+}
+
+#[test]
+fn roles_that_deploy_need_several_policies() {
+    let (plain, bounded) = (environment(""), environment(BOUNDED));
+    let needed = |policy: Policy, environment: &Environment| {
+        let site = Site { environment, zone_id: None, state: environment.state.place.as_ref() };
+        companions(policy, site).iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(needed(Policy::Deployer, &plain), "reader stack");
+    assert_eq!(needed(Policy::Stack, &plain), "reader deployer");
+    assert_eq!(needed(Policy::Teardown, &bounded), "reader deployer state");
+    assert_eq!((needed(Policy::Stack, &bounded), needed(Policy::Reader, &bounded)), (String::new(), String::new()));
 }
 
 #[test]
 fn records_are_limited_to_zone_names_and_type() {
     let environment = environment("");
     let documents = every_document(&environment);
-    let statement = allowing(&documents["Deployer"], "route53:ChangeResourceRecordSets")[0];
+    let statement = allowing(&documents["deployer"], "route53:ChangeResourceRecordSets")[0];
     assert_eq!(statement["Resource"], "arn:aws:route53:::hostedzone/Z0123456789ABCDEFGHIJ");
     assert_eq!(
         statement["Condition"],
@@ -155,25 +168,25 @@ fn clusters_share_patterns_up_to_their_last_hyphen() {
 #[test]
 fn secrets_of_host_keys_are_those_of_the_file() {
     let keys = "server: { host_keys: [\"file:k\", \"secretsmanager:sftp/rsa\", \"ssm:/sftp/ed25519\"] }";
-    let document = &every_document(&environment(keys))["Reader"];
+    let document = &every_document(&environment(keys))["reader"];
     let secret = "arn:aws:secretsmanager:us-west-2:111111111111:secret:sftp/rsa-??????";
     assert_eq!(resources(document, "secretsmanager:GetSecretValue"), [secret]);
     assert_eq!(resources(document, "ssm:GetParameter"), ["arn:aws:ssm:us-west-2:111111111111:parameter/sftp/ed25519"]);
-    assert!(resources(&every_document(&environment(""))["Reader"], "ssm:GetParameter").is_empty());
+    assert!(resources(&every_document(&environment(""))["reader"], "ssm:GetParameter").is_empty());
 }
 
 #[test]
 fn state_is_that_of_one_environment() {
     let environment = environment(BOUNDED);
     let documents = every_document(&environment);
-    assert_eq!(resources(&documents["State"], "s3:PutObject"), ["arn:aws:s3:::company-sftpctl/state/99.*"]);
+    assert_eq!(resources(&documents["state"], "s3:PutObject"), ["arn:aws:s3:::company-sftpctl/state/99.*"]);
     assert_eq!(
-        resources(&documents["Reader"], "s3:GetBucketVersioning").last().unwrap(),
+        resources(&documents["reader"], "s3:GetBucketVersioning").last().unwrap(),
         "arn:aws:s3:::company-sftpctl"
     );
-    let key = allowing(&documents["State"], "kms:GenerateDataKey")[0];
+    let key = allowing(&documents["state"], "kms:GenerateDataKey")[0];
     assert_eq!(key["Condition"]["ForAnyValue:StringEquals"]["kms:ResourceAliases"], "alias/sftpctl");
-    assert!(allowing(&documents["Reader"], "kms:GenerateDataKey").is_empty());
+    assert!(allowing(&documents["reader"], "kms:GenerateDataKey").is_empty());
     let folder: StatePlace = "state".parse().unwrap();
     let site = Site { environment: &environment, zone_id: None, state: Some(&folder) };
     assert_eq!(document(Policy::State, site), None);

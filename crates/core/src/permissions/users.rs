@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::arns::Arns;
-use super::deployer::{items, test_logins};
+use super::deployer::items;
 use super::statement::{allow, allow_all};
 
 pub(super) fn statements(arns: &Arns<'_>) -> Vec<Value> {
@@ -13,6 +13,7 @@ pub(super) fn statements(arns: &Arns<'_>) -> Vec<Value> {
         // The empty object that shows a customer's folder before the first upload: its key ends with a slash.
         allow("CreateFolders", &["s3:PutObject"], arns.upload_objects("*/")),
         allow("ReadServers", &["transfer:DescribeServer", "transfer:ListHostKeys"], [arns.servers()]),
-        test_logins(arns),
+        // Authorized on the user, whose ARN has the server's ID and the name that logs in.
+        allow("TestLogins", &["transfer:TestIdentityProvider"], [arns.sftp_users()]),
     ]
 }
