@@ -79,7 +79,17 @@ pub fn document(policy: Policy, site: Site<'_>) -> Option<Value> {
         Policy::Users => users::statements(&arns),
         Policy::State => state::statements(&arns, site.state?, &["s3:GetObject", "s3:PutObject"])?,
     };
-    Some(json!({ "Version": "2012-10-17", "Statement": statements }))
+    Some(fitted(json!({ "Version": "2012-10-17", "Statement": statements })))
+}
+
+/// The document without the names of its statements, if it is too long with them.
+fn fitted(mut document: Value) -> Value {
+    if document.to_string().len() > CHARACTERS {
+        for statement in document["Statement"].as_array_mut().into_iter().flatten() {
+            statement.as_object_mut().map(|statement| statement.remove("Sid"));
+        }
+    }
+    document
 }
 
 /// The other policies that a role with this one needs.
