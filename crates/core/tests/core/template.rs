@@ -40,15 +40,31 @@ fn deployment(rendered: &Rendered) -> String {
 #[test]
 fn shipped_environments_render_the_known_templates() {
     for (name, region, digest) in [
-        ("99", "us-east-1", "77c72e355f9a9155112a26a79446af0fa6408cf5a52e50cd446b930ae08eacfb"),
-        ("99", "us-east-2", "77c72e355f9a9155112a26a79446af0fa6408cf5a52e50cd446b930ae08eacfb"),
-        ("99", "us-west-2", "af609e593c7cc9ab24de760abe51430dfa20b5b170c9fccb41715b0c3e41d2ad"),
-        ("prod", "us-east-1", "4b71c39032ff901be8e6cb00f32e2df8d85aadecab302bd0c6e9438ec7bbb30f"),
-        ("prod", "us-east-2", "329fcc856133d05f6a8dd225c76cd6558c565092d1cf8ab0553736162646c658"),
-        ("prod", "us-west-2", "aa1086ff1fa9e8128cd33c2258ab38f3048c51d24210d0f6f428f4de7dd349d3"),
+        ("99", "us-east-1", "eb8b9e520db4ea96412fe342980f8a4cd1e5249da5a72843db7b7d354dd9c907"),
+        ("99", "us-east-2", "eb8b9e520db4ea96412fe342980f8a4cd1e5249da5a72843db7b7d354dd9c907"),
+        ("99", "us-west-2", "1c8f9090daecdb440274ee7d279c69c53d322c805a70dba394d44bd73bab7c04"),
+        ("prod", "us-east-1", "d0ebcc4d35d3edb702f2d02e4c0412697dcd39d59cea62c3365e927a549908b9"),
+        ("prod", "us-east-2", "ec04396d1afc4302d06a2b1e2aa8d0008332484869b39ac62d69a0dd09d3850a"),
+        ("prod", "us-west-2", "77f0edcd4856bdf3db2cf918e401d44e0cf672cd779047e2d3f71d46b0cc634d"),
     ] {
         assert_eq!(rendered_in(&environment(name), region, "k").digest, digest, "{name} {region}");
     }
+}
+
+#[test]
+fn every_role_carries_the_boundary_where_the_file_names_one() {
+    let boundary = "arn:aws:iam::111111111111:policy/sftp-boundary";
+    let mut environment = environment("99");
+    let boundaries = |environment: &Environment| -> Vec<Value> {
+        let rendered = rendered(environment, "k");
+        of_type(&rendered, "AWS::IAM::Role")
+            .iter()
+            .map(|role| role["Properties"]["PermissionsBoundary"].clone())
+            .collect()
+    };
+    assert_eq!(boundaries(&environment), [Value::Null, Value::Null]);
+    environment.permissions_boundary = Some(boundary.into());
+    assert_eq!(boundaries(&environment), [boundary, boundary]);
 }
 
 #[test]
@@ -104,7 +120,14 @@ fn roles_have_only_the_necessary_permissions() {
         statements(&rendered, "InvocationRole"),
         [
             allow("execute-api:Invoke".into(), invoke),
-            allow("apigateway:GET".into(), "arn:aws:apigateway:${AWS::Region}::/restapis/${Api}"),
+            json!({
+                "Effect": "Allow",
+                "Action": "apigateway:GET",
+                "Resource": [
+                    { "Fn::Sub": "arn:aws:apigateway:${AWS::Region}::/restapis/${Api}" },
+                    { "Fn::Sub": "arn:aws:apigateway:${AWS::Region}::/restapis/${Api}/*" },
+                ],
+            }),
         ]
     );
     let table = "arn:aws:dynamodb:${AWS::Region}:${AWS::AccountId}:table/${TableName}";
