@@ -13,6 +13,7 @@ mod login;
 mod moto;
 mod options;
 mod orphans;
+mod permissions;
 pub(crate) mod pipeline;
 mod ssh_audit;
 mod state;
