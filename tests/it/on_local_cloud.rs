@@ -15,6 +15,7 @@ mod login;
 mod moto;
 mod options;
 mod orphans;
+mod permissions;
 pub(crate) mod pipeline;
 mod rolled_back;
 mod ssh_audit;

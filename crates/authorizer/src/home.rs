@@ -51,19 +51,17 @@ impl Home {
             "Version": "2012-10-17",
             "Statement": [
                 {
-                    "Sid": "ListHome",
                     "Effect": "Allow",
                     "Action": "s3:ListBucket",
                     "Resource": bucket,
                     "Condition": { "StringLike": { "s3:prefix": [prefix, format!("{prefix}*")] } },
                 },
                 {
-                    "Sid": "UseHome",
                     "Effect": "Allow",
                     "Action": [
                         "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject",
                         "s3:DeleteObject", "s3:DeleteObjectVersion",
-                        // For renames of objects that have tags.
+                        // With versions; Transfer renames by a copy, which copies the tags. Short: see MAX_POLICY.
                         "s3:GetObject*Tagging", "s3:PutObject*Tagging",
                     ],
                     "Resource": format!("{bucket}/{prefix}*"),

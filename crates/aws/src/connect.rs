@@ -39,6 +39,7 @@ pub struct Aws {
     regions: HashMap<String, SdkConfig>,
     path_style: bool,
     home_region: String,
+    stack_role: Option<String>,
     calls: Arc<Calls>,
     clients: Mutex<HashMap<String, Arc<Clients>>>,
 }
@@ -128,9 +129,17 @@ impl Aws {
             regions: roles.regions.iter().map(|(region, role)| (region.clone(), of(role))).collect(),
             own,
             home_region: options.home_region,
+            stack_role: None,
             calls,
             clients: Mutex::default(),
         }
+    }
+
+    /// CloudFormation works on stacks with this role (its ARN) from now on.
+    #[must_use]
+    pub fn with_stack_role(mut self, role: Option<String>) -> Self {
+        self.stack_role = role;
+        self
     }
 
     /// Number of calls so far; every attempt counts.
@@ -246,7 +255,7 @@ impl Aws {
         };
         Clients {
             apigateway: ApiGateway(aws_sdk_apigateway::Client::from_conf(apigateway.build())),
-            cloudformation: CloudFormation(client!(aws_sdk_cloudformation)),
+            cloudformation: CloudFormation { client: client!(aws_sdk_cloudformation), role: self.stack_role.clone() },
             cloudwatch: CloudWatch(client!(aws_sdk_cloudwatch)),
             dynamodb: DynamoDb(client!(aws_sdk_dynamodb)),
             iam: Iam(client!(aws_sdk_iam)),

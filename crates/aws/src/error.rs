@@ -148,7 +148,7 @@ impl AwsError {
         Some(match code {
             "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" => {
                 let action = self.denied_action().unwrap_or(action);
-                format!("allow `{action}`; docs/deployer-policy.json has every permission that sftpctl needs")
+                format!("allow `{action}`; `sftpctl policy` prints the policies (docs/permissions.md)")
             }
             _ if self.is_clock() => {
                 "the clock of this machine is off by more than the five minutes that AWS allows; set it \

@@ -21,6 +21,18 @@ pub struct RoleFacts {
     pub tags: Tags,
 }
 
+/// A role to create.
+#[derive(Clone, Copy, Debug)]
+pub struct NewRole<'a> {
+    pub name: &'a str,
+    pub description: &'a str,
+    /// Trust policy.
+    pub trust: &'a str,
+    /// ARN of the managed policy that is its permissions boundary.
+    pub boundary: Option<&'a str>,
+    pub tags: &'a Tags,
+}
+
 const MISSING: &[&str] = &["NoSuchEntity"];
 
 impl Iam {
@@ -37,9 +49,11 @@ impl Iam {
     }
 
     /// Creates a role; one that exists already is fine.
-    pub async fn create_role(&self, name: &str, description: &str, trust: &str, tags: &Tags) -> Result<(), AwsError> {
-        let call = self.0.create_role().role_name(name).description(description).assume_role_policy_document(trust);
-        let call = call.set_tags(Some(tagged(tags))).send().await.call("iam:CreateRole", name);
+    pub async fn create_role(&self, role: &NewRole<'_>) -> Result<(), AwsError> {
+        let call = self.0.create_role().role_name(role.name).description(role.description);
+        let call =
+            call.assume_role_policy_document(role.trust).set_permissions_boundary(role.boundary.map(str::to_owned));
+        let call = call.set_tags(Some(tagged(role.tags))).send().await.call("iam:CreateRole", role.name);
         call.or_missing(&["EntityAlreadyExists"]).map(drop)
     }
 
@@ -47,6 +61,12 @@ impl Iam {
     pub async fn set_trust(&self, name: &str, trust: &str) -> Result<(), AwsError> {
         let call = self.0.update_assume_role_policy().role_name(name).policy_document(trust).send().await;
         call.call("iam:UpdateAssumeRolePolicy", name).or_not_yet(MISSING).map(drop)
+    }
+
+    /// Sets the permissions boundary.
+    pub async fn set_boundary(&self, name: &str, boundary: &str) -> Result<(), AwsError> {
+        let call = self.0.put_role_permissions_boundary().role_name(name).permissions_boundary(boundary);
+        call.send().await.call("iam:PutRolePermissionsBoundary", name).map(drop)
     }
 
     /// Adds tags.

@@ -45,6 +45,19 @@ pub enum Write {
     },
 }
 
+impl Write {
+    /// The IAM action: DynamoDB authorizes each write of a transaction by its own (DynamoDB developer guide, "Using IAM
+    /// with DynamoDB transactions").
+    fn action(&self) -> &'static str {
+        match self {
+            Self::Put { .. } => "dynamodb:PutItem",
+            Self::Delete { .. } => "dynamodb:DeleteItem",
+            Self::Update { .. } => "dynamodb:UpdateItem",
+            Self::Check { .. } => "dynamodb:ConditionCheckItem",
+        }
+    }
+}
+
 /// Attempts of a transaction that conflicts with another on the same items.
 const CONFLICTS: u32 = 6;
 
@@ -110,7 +123,8 @@ impl DynamoDb {
             }
             attempts += 1;
             if with("TransactionConflict").is_empty() || attempts == CONFLICTS {
-                return Err::<Written, _>(error).call("dynamodb:PutItem", table);
+                let refused = Err::<Written, _>(error).call("dynamodb:PutItem", table);
+                return refused.map_err(|error| named(error, writes));
             }
             #[expect(
                 clippy::disallowed_methods,
@@ -119,6 +133,12 @@ impl DynamoDb {
             tokio::time::sleep(Duration::from_millis(fastrand::u64(20..50) << attempts)).await;
         }
     }
+}
+
+/// The error with the action that AWS's message names, which the hint repeats.
+fn named(error: AwsError, writes: &[Write]) -> AwsError {
+    let denied = writes.iter().map(Write::action).find(|action| error.message.contains(action));
+    AwsError { operation: denied.unwrap_or(error.operation), ..error }
 }
 
 fn transaction(table: &str, write: &Write) -> Result<TransactWriteItem, AwsError> {

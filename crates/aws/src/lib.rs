@@ -37,7 +37,7 @@ pub use connect::{Aws, ConnectOptions};
 pub use documents::Condition;
 pub use dynamodb::{DynamoDb, NewTable, TableFacts};
 pub use error::AwsError;
-pub use iam::{Iam, RoleFacts};
+pub use iam::{Iam, NewRole, RoleFacts};
 pub use items::{Write, Written};
 pub use lambda::{FunctionFacts, FunctionSettings, Invocation, Lambda};
 pub use logs::{GroupFacts, Logs, MetricDimension, MetricFacts, MetricFilterFacts};

@@ -20,14 +20,14 @@ pub struct ResourceDrift {
 impl CloudFormation {
     /// Begins the detection and returns its id.
     pub async fn detect_drift(&self, stack: &str) -> Result<String, AwsError> {
-        let call = self.0.detect_stack_drift().stack_name(stack).send().await;
+        let call = self.client.detect_stack_drift().stack_name(stack).send().await;
         let answer = call.call("cloudformation:DetectStackDrift", stack)?;
         Ok(answer.stack_drift_detection_id().unwrap_or_default().to_owned())
     }
 
     /// `None` while it runs, then `Some`, with the reason if it could not check everything.
     pub async fn drift_detected(&self, id: &str) -> Result<Option<Option<String>>, AwsError> {
-        let call = self.0.describe_stack_drift_detection_status().stack_drift_detection_id(id).send().await;
+        let call = self.client.describe_stack_drift_detection_status().stack_drift_detection_id(id).send().await;
         let answer = call.call("cloudformation:DescribeStackDriftDetectionStatus", id)?;
         let reason = || answer.detection_status_reason().unwrap_or("CloudFormation gives no reason").to_owned();
         Ok(match answer.detection_status().map(|status| status.as_str()) {
@@ -42,7 +42,8 @@ impl CloudFormation {
         let mut found = Vec::new();
         let mut token = None;
         loop {
-            let call = self.0.describe_stack_resource_drifts().stack_name(stack).set_next_token(token).send().await;
+            let call =
+                self.client.describe_stack_resource_drifts().stack_name(stack).set_next_token(token).send().await;
             let answer = call.call("cloudformation:DescribeStackResourceDrifts", stack)?;
             for drift in answer.stack_resource_drifts() {
                 found.push(ResourceDrift {

@@ -9,6 +9,7 @@ pub mod hex;
 pub mod kind;
 pub mod model;
 pub mod node;
+pub mod permissions;
 pub mod plan;
 pub mod policy;
 pub mod spec;

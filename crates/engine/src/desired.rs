@@ -148,6 +148,7 @@ fn user_role(environment: &Environment) -> Vec<Arc<dyn Resource>> {
             account: account.clone(),
             name: environment.names.user_role.clone(),
             policy: arn.clone(),
+            boundary: environment.permissions_boundary.clone(),
             regions: environment.regions.iter().filter(|(_, r)| r.server).map(|(name, _)| name.clone()).collect(),
             tags: names::tags(environment),
         }),
@@ -172,6 +173,7 @@ pub fn api_account(environment: &Environment, region: &str) -> ApiAccount {
         regions: environment.regions.keys().cloned().collect(),
         role_arn: format!("arn:aws:iam::{}:role/{role}", environment.account),
         role,
+        boundary: environment.permissions_boundary.clone(),
         api: names::api(environment, region),
         tags: names::tags(environment),
     }

@@ -3,27 +3,22 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::path::Path;
-
 use serde_json::{Value, json};
-use sftpctl_aws::{Aws, ConnectOptions};
+use sftpctl_aws::{Aws, ConnectOptions, NewRole};
 
 use crate::site::Site;
 
 const ACCOUNT: &str = "111111111111";
 
-/// The statements of the policies that a deployer of environment 99 has.
-fn deployer() -> Vec<Value> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/deployer-policy.json");
-    let policy: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-    let mut statements = policy["Statement"].as_array().unwrap().clone();
-    // The file gives these an ARN that AWS has no such resource for.
-    for (action, resource) in
-        [("transfer:CreateServer", "*"), ("transfer:TestIdentityProvider", "arn:aws:transfer:*:111111111111:user/*")]
-    {
-        statements.push(json!({ "Effect": "Allow", "Action": [action], "Resource": resource }));
-    }
-    statements
+/// The statements of the printed policies for everything that one may do with environment 99.
+fn deployer(site: &Site) -> Vec<Value> {
+    let policies = ["reader", "deployer", "stack", "teardown", "users"];
+    let printed = policies.map(|name| site.ok(&["policy", name, "--env", "99", "--local"]));
+    let statements = printed.iter().flat_map(|text| {
+        let policy: Value = serde_json::from_str(text).unwrap();
+        policy["Statement"].as_array().unwrap().clone()
+    });
+    statements.collect()
 }
 
 /// The statements without one action.
@@ -63,7 +58,9 @@ fn role(site: &Site, name: &str, statements: &[Value]) -> String {
         })
         .await;
         let iam = aws.iam();
-        iam.create_role(name, "tests", &trust.to_string(), &Default::default()).await.unwrap();
+        let trust = trust.to_string();
+        let new = NewRole { name, description: "tests", trust: &trust, boundary: None, tags: &Default::default() };
+        iam.create_role(&new).await.unwrap();
         // In parts: IAM limits the size of a managed policy.
         for (index, part) in statements.chunks(8).enumerate() {
             let document = json!({ "Version": "2012-10-17", "Statement": part }).to_string();
@@ -87,7 +84,7 @@ fn assume(site: &Site, arn: &str, external_id: &str) {
 #[test]
 fn shipped_permissions_suffice_and_each_is_needed() {
     let site = Site::new();
-    let statements = deployer();
+    let statements = deployer(&site);
     for (index, action) in
         ["dynamodb:CreateTableReplica", "iam:AttachRolePolicy", "transfer:CreateServer"].into_iter().enumerate()
     {

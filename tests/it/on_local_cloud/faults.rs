@@ -289,7 +289,7 @@ fn missing_permission_is_reported_before_any_change() {
     site.planned();
     add(&site, &["iam.GetRole", "error=403:AccessDenied:not you"]);
     let refused = site.ends_with(3, &["deploy", "--env", "99", "--local", "--yes"]);
-    assert!(refused.contains("allow `iam:GetRole`") && refused.contains("docs/deployer-policy.json"), "{refused}");
+    assert!(refused.contains("allow `iam:GetRole`") && refused.contains("docs/permissions.md"), "{refused}");
     assert!(refused.contains("nothing was changed"), "{refused}");
     assert_eq!(site.aws(&["left"]), "[]");
 }

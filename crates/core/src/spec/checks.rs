@@ -292,6 +292,17 @@ fn names(checker: &mut Checker<'_>, file: &File) {
         let message = format!("invalid role name `{}` for IAM", role.value);
         checker.matches(role, "^[A-Za-z0-9_+=,.@-]{1,64}$", message, "1 to 64 letters, digits and `_+=,.@-`");
     }
+    if let Some(policy) = &file.permissions_boundary {
+        let message = format!("`{}` is not the ARN of a managed policy", policy.value);
+        let pattern = "^arn:aws:iam::(aws|[0-9]{12}):policy/[A-Za-z0-9_+=,.@/-]{1,576}$";
+        checker.matches(policy, pattern, message, "arn:aws:iam::<account>:policy/<name>");
+    }
+    if let Some(role) = &file.stack_role {
+        let account = &file.account.value;
+        let message = format!("`{}` is not the ARN of a role in account {account}", role.value);
+        let pattern = format!("^arn:aws:iam::{}:role/[A-Za-z0-9_+=,.@/-]{{1,576}}$", regex_lite::escape(account));
+        checker.matches(role, &pattern, message, &format!("arn:aws:iam::{account}:role/<name>"));
+    }
     for region in file.regions.keys() {
         let name = parts::function(&file.environment.value, region);
         if name.len() > 64 {

@@ -114,6 +114,8 @@ pub(super) fn fill(file: File) -> Environment {
             .into_iter()
             .map(|rule| Ignore { resource: rule.resource.value, property: rule.property, reason: rule.reason.value })
             .collect(),
+        permissions_boundary: file.permissions_boundary.map(|policy| policy.value),
+        stack_role: file.stack_role.map(|role| role.value),
         deadlines: file.deadlines.into_iter().map(|(kind, seconds)| (kind, seconds.value)).collect(),
         name,
     }

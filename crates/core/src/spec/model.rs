@@ -44,6 +44,10 @@ pub struct Environment {
     pub state: State,
     /// Rules for drift to ignore.
     pub drift: Vec<Ignore>,
+    /// ARN of the managed policy that limits every role of the environment.
+    pub permissions_boundary: Option<String>,
+    /// ARN of the role with which CloudFormation works on the stacks; without it, it uses the caller's permissions.
+    pub stack_role: Option<String>,
     /// How long to wait, per kind of resource (seconds); absent kinds use the built-in deadline.
     pub deadlines: BTreeMap<String, u64>,
 }

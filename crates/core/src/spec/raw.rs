@@ -71,6 +71,14 @@ pub(super) struct File {
     /// Changes by hand that `sftpctl drift` does not mind.
     #[serde(default)]
     pub(super) drift: Drift,
+    /// ARN of a managed policy: the permissions boundary of every role that a deployment creates. Without it, whoever
+    /// may deploy can gain every permission of the account.
+    #[schemars(with = "Option<String>")]
+    pub(super) permissions_boundary: Option<Spanned<String>>,
+    /// ARN of a role that trusts CloudFormation, which works on the stacks with it. Default: with the permissions of
+    /// whoever deploys. `sftpctl policy stack` prints what it needs.
+    #[schemars(with = "Option<String>")]
+    pub(super) stack_role: Option<Spanned<String>>,
     /// Seconds to wait per kind: stack, server, table, replica, function, role, record, bucket, api; `unseen` is how long
     /// to look for what an earlier run may have made.
     #[serde(default)]

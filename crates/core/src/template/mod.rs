@@ -85,6 +85,7 @@ pub fn render(environment: &Environment, region: &str, code: &Code) -> Result<Re
     let buckets = repeat_buckets(environment, region, resources)?;
     name_deployment(resources)?;
     tag(environment, resources);
+    bound(environment, resources);
     if let Some(parameters) = template["Parameters"].as_object_mut() {
         parameters.remove("UploadBucketName");
     }
@@ -206,6 +207,14 @@ fn tag(environment: &Environment, resources: &mut Map<String, Value>) {
         if resource["Type"].as_str().is_some_and(|kind| TAGGED.contains(&kind)) {
             resource["Properties"]["Tags"] = json!(tags);
         }
+    }
+}
+
+/// Puts the permissions boundary on every role.
+fn bound(environment: &Environment, resources: &mut Map<String, Value>) {
+    let Some(boundary) = &environment.permissions_boundary else { return };
+    for role in resources.values_mut().filter(|resource| resource["Type"] == "AWS::IAM::Role") {
+        role["Properties"]["PermissionsBoundary"] = json!(boundary);
     }
 }
 

@@ -71,6 +71,18 @@ fn shipped_environments_are_valid() {
     ""
 )]
 #[case::duplicate_cluster("  99-0: us-west-2\n", "  99-0: us-west-2\n  99-0: us-west-2\n", "duplicate", "")]
+#[case::boundary(
+    "clusters:",
+    "permissions_boundary: sftp-boundary\nclusters:",
+    "not the ARN of a managed policy",
+    "arn:aws:iam"
+)]
+#[case::stack_role_elsewhere(
+    "clusters:",
+    "stack_role: \"arn:aws:iam::222222222222:role/cfn\"\nclusters:",
+    "not the ARN of a role in account 111111111111",
+    "arn:aws:iam::111111111111:role/<name>"
+)]
 #[case::cluster_elsewhere("99-0: us-west-2", "99-0: eu-west-1", "which is not among `regions`", "move the cluster")]
 #[case::home_not_listed("home_region: us-west-2", "home_region: us-east-1", "is not among `regions`", "add")]
 #[case::table_without_server_region(

@@ -82,6 +82,22 @@ proptest! {
 }
 
 #[test]
+fn every_role_carries_the_boundary_where_the_file_names_one() {
+    let boundary = "arn:aws:iam::111111111111:policy/sftp-boundary";
+    let mut environment = environment("99");
+    let boundaries = |environment: &Environment| -> Vec<Value> {
+        let rendered = rendered(environment, "k");
+        of_type(&rendered, "AWS::IAM::Role")
+            .iter()
+            .map(|role| role["Properties"]["PermissionsBoundary"].clone())
+            .collect()
+    };
+    assert_eq!(boundaries(&environment), [Value::Null, Value::Null]);
+    environment.permissions_boundary = Some(boundary.into());
+    assert_eq!(boundaries(&environment), [boundary, boundary]);
+}
+
+#[test]
 fn buckets_are_private_encrypted_versioned_and_outlive_the_stack() {
     let rendered = rendered(&environment("99"), "k");
     let buckets = of_type(&rendered, "AWS::S3::Bucket");
@@ -134,7 +150,14 @@ fn roles_have_only_the_necessary_permissions() {
         statements(&rendered, "InvocationRole"),
         [
             allow("execute-api:Invoke".into(), invoke),
-            allow("apigateway:GET".into(), "arn:aws:apigateway:${AWS::Region}::/restapis/${Api}"),
+            json!({
+                "Effect": "Allow",
+                "Action": "apigateway:GET",
+                "Resource": [
+                    { "Fn::Sub": "arn:aws:apigateway:${AWS::Region}::/restapis/${Api}" },
+                    { "Fn::Sub": "arn:aws:apigateway:${AWS::Region}::/restapis/${Api}/*" },
+                ],
+            }),
         ]
     );
     let table = "arn:aws:dynamodb:${AWS::Region}:${AWS::AccountId}:table/${TableName}";

@@ -7,7 +7,7 @@
 
 use async_trait::async_trait;
 use serde_json::json;
-use sftpctl_aws::{Aws, AwsError, RoleFacts, Tags};
+use sftpctl_aws::{Aws, AwsError, NewRole, RoleFacts, Tags};
 use sftpctl_core::kind::{Kind, NodeId};
 use sftpctl_core::model::{Actual, Change, Live, Owner, Properties, Removal, RemovalOptions};
 use sftpctl_core::node::Node;
@@ -28,6 +28,8 @@ pub struct ApiAccount {
     /// Name of the role that is created where none is set.
     pub role: String,
     pub role_arn: String,
+    /// ARN of the role's permissions boundary.
+    pub boundary: Option<String>,
     /// Name of this environment's API in the region.
     pub api: String,
     pub tags: Tags,
@@ -111,7 +113,14 @@ impl Resource for ApiAccount {
             }],
         });
         let iam = aws.iam();
-        iam.create_role(&self.role, "Lets API Gateway write logs", &trust.to_string(), &self.tags).await?;
+        iam.create_role(&NewRole {
+            name: &self.role,
+            description: "Lets API Gateway write logs",
+            trust: &trust.to_string(),
+            boundary: self.boundary.as_deref(),
+            tags: &self.tags,
+        })
+        .await?;
         iam.attach(&self.role, POLICY).await?;
         match aws.apigateway(&self.region).set_log_role(&self.role_arn).await {
             // API Gateway tries the role at once; a new role takes seconds to propagate.

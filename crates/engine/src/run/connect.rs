@@ -47,7 +47,7 @@ pub async fn connect(
         home_region: environment.home_region.clone(),
     };
     options.network().map_err(RunError::Network)?;
-    let aws = Aws::connect_as(options, &roles(environment)).await;
+    let aws = Aws::connect_as(options, &roles(environment)).await.with_stack_role(environment.stack_role.clone());
     let callers = match callers(&aws).await {
         Ok(callers) => callers,
         Err(error) if error.operation == "sts:AssumeRole" => return Err(not_assumed(&aws, error).await),

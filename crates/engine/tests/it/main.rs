@@ -16,6 +16,7 @@ mod wire_answers;
 mod wire_failed_stack;
 mod wire_login;
 mod wire_owner;
+mod wire_roles;
 mod wire_stack;
 
 use sftpctl_testkit::{drive, playback, programs, stub};

@@ -5,7 +5,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
-use sftpctl_aws::{Aws, AwsError, NewTable, ObjectVersion, Policy, RecordFacts, S3, StackRequest, Tags, Upload};
+use sftpctl_aws::{
+    Aws, AwsError, NewRole, NewTable, ObjectVersion, Policy, RecordFacts, S3, StackRequest, Tags, Upload,
+};
 
 use crate::playback::{Playback, Played, Wire};
 
@@ -198,7 +200,10 @@ async fn iam(aws: &Aws, operation: &str) -> Read {
     let (iam, tags) = (aws.iam(), Tags::from([("a".to_owned(), "b".to_owned())]));
     match operation {
         "GetRole" => shown(iam.role("r").await),
-        "CreateRole" => shown(iam.create_role("r", "d", "{}", &tags).await),
+        "CreateRole" => {
+            let role = NewRole { name: "r", description: "d", trust: "{}", boundary: None, tags: &tags };
+            shown(iam.create_role(&role).await)
+        }
         "UpdateAssumeRolePolicy" => shown(iam.set_trust("r", "{}").await),
         "TagRole" => shown(iam.tag_role("r", &tags).await),
         "DeleteRole" => shown(iam.delete_role("r").await),
@@ -292,7 +297,7 @@ async fn s3_objects(s3: &S3, operation: &str) -> Read {
         "HeadObject" => shown(s3.head("b", "k").await),
         "ListObjectsV2" => shown(s3.page("b", "", false, 10, None).await),
         "ListObjectVersions" => shown(s3.versions("b", 1000).await),
-        "GetObject" => shown(s3.range("b", "k", 0, 10).await),
+        "GetObject" => shown(s3.range("b", "k", (0, 10), None).await),
         "PutObject" => shown(s3.put_object("b", "k", b"x".to_vec(), ACCOUNT).await),
         "CreateMultipartUpload" => shown(s3.begin("b", "k").await),
         "UploadPart" => {

@@ -36,7 +36,7 @@ pub(super) async fn of(front: &Front, account: &str, need: &Need) -> Result<Tags
         ("dynamodb", "table") => {
             let table = name.trim_start_matches("table/");
             match aws.dynamodb(region).table(table).await {
-                Ok(Some(_)) => aws.dynamodb(region).tags(&need.resource).await.map(Some),
+                Ok(Some(_)) => aws.dynamodb(region).tags(&need.resource).await,
                 Ok(None) => Ok(None),
                 Err(error) => Err(error),
             }
