@@ -70,6 +70,22 @@ fn recorded() -> Option<Vec<Recorded>> {
     Some(lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
 }
 
+/// Operations whose answer, if it is no error, has what was asked for.
+const FULL: [&str; 12] = [
+    "DescribeServer",
+    "DescribeTable",
+    "GetBucketLocation",
+    "GetBucketTagging",
+    "GetMethod",
+    "GetObject",
+    "GetPolicy",
+    "GetRestApi",
+    "GetRole",
+    "GetTemplate",
+    "HeadObject",
+    "ListAttachedRolePolicies",
+];
+
 #[tokio::test]
 async fn every_recorded_answer_is_read() {
     let Some(recorded) = recorded() else { return };
@@ -79,7 +95,9 @@ async fn every_recorded_answer_is_read() {
     for answer in recorded.iter().filter(|answer| answer.code.is_none()) {
         match read(&playback, &aws, (&answer.svc, &answer.op), answer.answers()).await {
             None => panic!("{}: no function reads it", answer.name()),
-            Some(Ok(read)) if read == "None" => wrong.push(format!("{}: nothing was found in it", answer.name())),
+            Some(Ok(read)) if read == "None" && FULL.contains(&answer.op.as_str()) => {
+                wrong.push(format!("{}: nothing was found in it", answer.name()))
+            }
             Some(Ok(_)) => {}
             // One of the answers to DeleteObjects names a key that is locked.
             Some(Err(error)) if answer.op == "DeleteObjects" && error.is("AccessDenied") => {}
