@@ -14,6 +14,7 @@ mod moto;
 mod options;
 mod orphans;
 pub(crate) mod pipeline;
+mod probe;
 mod rolled_back;
 mod ssh_audit;
 mod state;
