@@ -17,6 +17,7 @@ mod options;
 mod orphans;
 mod permissions;
 pub(crate) mod pipeline;
+mod probe;
 mod rolled_back;
 mod ssh_audit;
 mod state;

@@ -41,10 +41,20 @@ impl Home {
 
     /// The session policy, which allows access to this folder only.
     ///
-    /// The slash after the folder keeps `17578` out of `175781`. Bucket and folder are written out because Transfer
-    /// Family substitutes its variables only without a logical home. `*`, `?` and `$` in names are escaped as IAM
-    /// requires.
+    /// The slash after the folder keeps `17578` out of `175781`. Bucket and folder are written out, since Transfer fills
+    /// in its variables only where there is no logical home, and a name with `*`, `?` or `$` is escaped as IAM asks.
+    ///
+    /// A rename copies an object with its tags (a virus scanner's, or those of a lifecycle rule), so the policy has the
+    /// actions for tags too, unless the folder's name is so long that it would no longer fit.
     pub fn policy(&self) -> String {
+        let policy = self.policy_with(&["s3:GetObject*Tagging", "s3:PutObject*Tagging"]);
+        if policy.chars().count() <= MOST_POLICY { policy } else { self.policy_with(&[]) }
+    }
+
+    fn policy_with(&self, tagging: &[&str]) -> String {
+        let files =
+            ["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion"];
+        let actions = [&files[..], tagging].concat();
         let bucket = format!("arn:aws:s3:::{}", self.bucket);
         let prefix = format!("{}/", escaped(&self.folder));
         json!({
@@ -58,12 +68,7 @@ impl Home {
                 },
                 {
                     "Effect": "Allow",
-                    "Action": [
-                        "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject",
-                        "s3:DeleteObject", "s3:DeleteObjectVersion",
-                        // With versions; Transfer renames by a copy, which copies the tags. Short: see MAX_POLICY.
-                        "s3:GetObject*Tagging", "s3:PutObject*Tagging",
-                    ],
+                    "Action": actions,
                     "Resource": format!("{bucket}/{prefix}*"),
                 },
             ],
@@ -140,5 +145,13 @@ mod tests {
             assert_eq!(Home::parse(&home.path()).is_some(), fits, "{folder}");
         }
         assert_eq!(Home::parse(&format!("/{bucket}/{}", "*".repeat(512))), None);
+    }
+
+    #[test]
+    fn actions_for_tags_are_left_out_only_where_they_do_not_fit() {
+        let has_tagging =
+            |folder: &str| Home::parse(&format!("/{}/{folder}", "b".repeat(63))).unwrap().policy().contains("Tagging");
+        assert!(has_tagging("175781"));
+        assert!(!has_tagging(&"f".repeat(512)));
     }
 }
