@@ -130,7 +130,7 @@ mod tests {
             assert_eq!(error, Err(RuleError::InvisiblePassword(invisible)));
         }
         let error = RuleError::InvisiblePassword('\u{feff}').to_string();
-        assert!(error.contains("U+FEFF, a byte order mark"), "{error}");
+        assert!(error.contains("U+FEFF (byte order mark)"), "{error}");
         assert_eq!(password(&"x".repeat(1025)), Err(RuleError::LongPassword));
     }
 

@@ -17,26 +17,27 @@ pub fn is_odd_space(c: char) -> bool {
     )
 }
 
-/// A character's number and, for those that word processors and chat programs put in, its name: `U+00A0, a no-break
-/// space`.
+/// A character's number and, for those that word processors and chat programs put in, its name: `U+00A0 (no-break
+/// space)`.
 pub fn describe(c: char) -> String {
     let name = match c {
-        '\u{a0}' | '\u{202f}' => ", a no-break space",
-        '\u{ad}' => ", a soft hyphen",
-        '\u{200b}' => ", a zero-width space",
-        '\u{200c}' | '\u{200d}' => ", a zero-width joiner",
-        '\u{2060}' => ", a word joiner",
-        '\u{feff}' => ", a byte order mark",
+        '\u{a0}' | '\u{202f}' => "no-break space",
+        '\u{ad}' => "soft hyphen",
+        '\u{200b}' => "zero-width space",
+        '\u{200c}' | '\u{200d}' => "zero-width joiner",
+        '\u{2060}' => "word joiner",
+        '\u{feff}' => "byte order mark",
         '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
             ", a mark of the writing direction"
         }
-        '\u{201c}' | '\u{201d}' | '\u{2018}' | '\u{2019}' => ", a typographic quote",
-        '\u{ff1a}' => ", a full-width colon",
-        c if is_odd_space(c) => ", a special space",
-        c if is_invisible(c) => ", an invisible character",
+        '\u{201c}' | '\u{201d}' | '\u{2018}' | '\u{2019}' => "typographic quote",
+        '\u{ff1a}' => "full-width colon",
+        c if is_odd_space(c) => "special space",
+        c if is_invisible(c) => "invisible character",
         _ => "",
     };
-    format!("U+{:04X}{name}", u32::from(c))
+    let number = u32::from(c);
+    if name.is_empty() { format!("U+{number:04X}") } else { format!("U+{number:04X} ({name})") }
 }
 
 #[cfg(test)]
@@ -55,9 +56,9 @@ mod tests {
 
     #[test]
     fn characters_are_named() {
-        assert_eq!(describe('\u{a0}'), "U+00A0, a no-break space");
-        assert_eq!(describe('\u{feff}'), "U+FEFF, a byte order mark");
-        assert_eq!(describe('\u{2003}'), "U+2003, a special space");
+        assert_eq!(describe('\u{a0}'), "U+00A0 (no-break space)");
+        assert_eq!(describe('\u{feff}'), "U+FEFF (byte order mark)");
+        assert_eq!(describe('\u{2003}'), "U+2003 (special space)");
         assert_eq!(describe('x'), "U+0078");
     }
 }

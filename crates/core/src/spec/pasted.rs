@@ -68,12 +68,12 @@ mod tests {
     #[test]
     fn pasted_characters_are_named_where_they_are() {
         for (source, line, column, name) in [
-            ("regions:\n\u{a0}\u{a0} us-west-2: {}\n", 2, 1, "U+00A0, a no-break space"),
-            ("home_\u{200b}region: us-west-2\n", 1, 6, "U+200B, a zero-width space"),
-            ("a: b\rhome_region:\u{3000}us-west-2\r", 1, 18, "U+3000, a special space"),
-            ("home_region\u{ff1a}us-west-2", 1, 12, "U+FF1A, a full-width colon"),
-            ("environment: \u{201c}99\u{201d}", 1, 14, "U+201C, a typographic quote"),
-            ("tags: { owner: \"x\u{feff}\" }", 1, 18, "U+FEFF, a byte order mark"),
+            ("regions:\n\u{a0}\u{a0} us-west-2: {}\n", 2, 1, "U+00A0 (no-break space)"),
+            ("home_\u{200b}region: us-west-2\n", 1, 6, "U+200B (zero-width space)"),
+            ("a: b\rhome_region:\u{3000}us-west-2\r", 1, 18, "U+3000 (special space)"),
+            ("home_region\u{ff1a}us-west-2", 1, 12, "U+FF1A (full-width colon)"),
+            ("environment: \u{201c}99\u{201d}", 1, 14, "U+201C (typographic quote)"),
+            ("tags: { owner: \"x\u{feff}\" }", 1, 18, "U+FEFF (byte order mark)"),
         ] {
             let (have_line, have_column, message) = &found(source)[0];
             assert_eq!((*have_line, *have_column), (line, column), "{source:?}");
