@@ -15,6 +15,8 @@ use sftpctl_aws::Aws;
 use sftpctl_core::spec;
 use sftpctl_core::spec::model::Environment;
 use sftpctl_core::spec::state_place::StatePlace;
+use sftpctl_engine::doctor;
+use sftpctl_engine::run::error::RunError;
 use sftpctl_engine::run::{self, Options, Run};
 use sftpctl_engine::state::store::Store;
 
@@ -215,6 +217,34 @@ impl EnvArgs {
             abort: stop_now,
         })
         .await?)
+    }
+
+    /// AWS without a check of the account, unless `offline`, and what `doctor` examines.
+    pub(crate) async fn for_doctor(
+        &self,
+        offline: bool,
+        printer: Printer,
+    ) -> Result<(Option<Arc<Aws>>, doctor::Options), CliError> {
+        let mut environment = self.aws.load(self.state.as_ref(), printer)?;
+        if let Some(unknown) = self.regions.iter().find(|region| !environment.regions.contains_key(*region)) {
+            let known = environment.regions.keys().cloned().collect();
+            return Err(
+                RunError::UnknownRegion { environment: environment.name, region: unknown.clone(), known }.into()
+            );
+        }
+        if !self.regions.is_empty() {
+            environment.regions.retain(|region, _| self.regions.contains(region));
+        }
+        let place = self.aws.state_place(self.state.as_ref(), &environment);
+        let aws = match offline {
+            true => None,
+            false => {
+                let endpoint_url = self.aws.endpoint(&environment).await?;
+                let profile = self.aws.profile.clone();
+                Some(Arc::new(run::session(&environment, profile, endpoint_url, self.aws.local).await?))
+            }
+        };
+        Ok((aws, doctor::Options { environment, place, package: self.package.clone(), role: None }))
     }
 
     /// The environment and its state, without a run.

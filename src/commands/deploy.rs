@@ -8,6 +8,7 @@ use super::{login_checks, saved_plan_file};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::report::{Printer, plan_view, streams, summary};
+use sftpctl_core::check::{Report, Status};
 use sftpctl_core::model::{Action, Actual};
 use sftpctl_core::plan::model::Plan;
 use sftpctl_core::plan::saved::{self, Earlier};
@@ -57,13 +58,48 @@ async fn deploy(args: &Args, run: &mut Run, printer: Printer) -> Result<Exit, Cl
     if plan.is_empty() {
         return record_and_check_again(args, run, &plan, &observed.actual, printer).await;
     }
+    if run.is_first_deployment(&observed.actual) {
+        check_before(args, run).await?;
+    }
     confirm_plan(args, run, &plan).await?;
     let summary = run.execute("deploy", (&plan, &edges), observed.actual, Task::Apply).await?;
     printer.text(|| format!("\n{}", summary::render(&summary, streams::width())));
     match Exit::from(run.ended(&summary)) {
         Exit::Ok => verify(args, run, run.served(), has_new_resources(&plan), printer).await,
-        unfinished => Ok(unfinished),
+        unfinished => {
+            if matches!(unfinished, Exit::Failed | Exit::Partly) {
+                check_after(args, run).await;
+            }
+            Ok(unfinished)
+        }
     }
+}
+
+/// Before a first deployment: warns, or refuses what would certainly fail.
+async fn check_before(args: &Args, run: &Run) -> Result<(), CliError> {
+    let report = run.examine().await;
+    warn(&report, Status::Warning);
+    if report.is_fit() {
+        return Ok(());
+    }
+    let mut error = CliError::new(Exit::Failed, format!("environment {} cannot be deployed yet", report.environment))
+        .hint(format!("nothing was changed; `sftpctl doctor {}` says what to do", args.env.words()));
+    error.causes = report.sentences(Status::Failed);
+    Err(error)
+}
+
+/// After a failed deployment: what may be the cause.
+async fn check_after(args: &Args, run: &Run) {
+    let report = run.examine().await;
+    warn(&report, Status::Failed);
+    warn(&report, Status::Warning);
+    if !report.is_fit() {
+        streams::progress(&format!("hint: `sftpctl doctor {}` says what to do", args.env.words()));
+    }
+}
+
+fn warn(report: &Report, status: Status) {
+    report.sentences(status).iter().for_each(|sentence| streams::progress(&format!("warning: {sentence}")));
 }
 
 /// With `--plan`: refuses any plan but the saved one, or the rest of it that an earlier run left.

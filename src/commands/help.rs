@@ -47,6 +47,7 @@ fn of_command(path: &str) -> Option<&'static [Exit]> {
     use Exit::{Changes, Failed, Interrupted, Locked, Ok, Partly, Refused, Usage};
     Some(match path {
         "schema" | "completions" | "man" | "validate" | "package" => &[Ok, Usage],
+        "doctor" => &[Ok, Failed, Usage],
         // Those of `sftpctl-local`.
         "local" => &[Ok, Usage],
         "policy deployer" | "policy stack" | "policy reader" | "policy teardown" | "policy users" | "policy state" => {

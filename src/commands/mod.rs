@@ -4,6 +4,7 @@ mod args;
 mod completions;
 mod connect_info;
 mod deploy;
+mod doctor;
 mod drift;
 mod help;
 mod import;
@@ -66,6 +67,8 @@ enum Command {
     Deploy(deploy::Args),
     /// Show what deploy would do, and change nothing
     Plan(plan::Args),
+    /// Check beforehand whether a deployment would succeed, and change nothing
+    Doctor(doctor::Args),
     /// Show what was changed outside sftpctl, also inside the stacks
     Drift(drift::Args),
     /// Adopt resources that were created outside sftpctl, without replacing them
@@ -116,6 +119,7 @@ pub async fn run(cli: Cli) -> Exit {
     let result = match cli.command {
         Command::Deploy(args) => deploy::run(args, printer).await,
         Command::Plan(args) => plan::run(args, printer).await,
+        Command::Doctor(args) => doctor::run(args, printer).await,
         Command::Drift(args) => drift::run(args, printer).await,
         Command::Import(args) => import::run(args, printer).await,
         Command::Status(args) => status::run(args, printer).await,

@@ -4,6 +4,7 @@
 pub mod account;
 pub mod annotations;
 pub mod connect;
+pub mod doctor;
 pub mod drift;
 pub mod events;
 mod fold;

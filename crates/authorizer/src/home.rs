@@ -48,7 +48,7 @@ impl Home {
     /// actions for tags too, unless the folder's name is so long that it would no longer fit.
     pub fn policy(&self) -> String {
         let policy = self.policy_with(&["s3:GetObject*Tagging", "s3:PutObject*Tagging"]);
-        if policy.chars().count() <= MOST_POLICY { policy } else { self.policy_with(&[]) }
+        if policy.chars().count() <= MAX_POLICY { policy } else { self.policy_with(&[]) }
     }
 
     fn policy_with(&self, tagging: &[&str]) -> String {

@@ -9,13 +9,15 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
-use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsProvider};
 
 use super::assume_role::{AssumeRole, RoleToAssume, RolesToAssume};
 use super::calls::{Calls, CountCalls};
 use super::network::{Network, NetworkError};
 use super::nulls::WithoutNulls;
-use super::{ApiGateway, CloudFormation, CloudWatch, DynamoDb, Iam, Lambda, Logs, Route53, S3, Transfer};
+use super::{
+    ApiGateway, CloudFormation, CloudWatch, DynamoDb, Iam, Lambda, Logs, Route53, S3, ServiceQuotas, Transfer,
+};
 
 /// The endpoint and the credentials.
 #[derive(Clone, Debug, Default)]
@@ -199,6 +201,22 @@ impl Aws {
         let config =
             aws_sdk_secretsmanager::config::Builder::from(self.config(region)).region(Region::new(region.to_owned()));
         aws_sdk_secretsmanager::Client::from_conf(config.interceptor(CountCalls(Arc::clone(&self.calls))).build())
+    }
+
+    /// The client of Service Quotas. Two attempts: a table in this program replaces an answer that does not come.
+    pub fn service_quotas(&self, region: &str) -> ServiceQuotas {
+        let config = aws_sdk_servicequotas::config::Builder::from(&self.base)
+            .region(Region::new(region.to_owned()))
+            .retry_config(RetryConfig::standard().with_max_attempts(2))
+            .interceptor(CountCalls(Arc::clone(&self.calls)));
+        ServiceQuotas(aws_sdk_servicequotas::Client::from_conf(config.build()))
+    }
+
+    /// Seconds since 1970 when the credentials expire; `None` where they do not, or there are none.
+    pub async fn credentials_expire(&self) -> Option<i64> {
+        let credentials = self.base.credentials_provider()?.provide_credentials().await.ok()?;
+        let left = credentials.expiry()?.duration_since(std::time::UNIX_EPOCH).ok()?;
+        i64::try_from(left.as_secs()).ok()
     }
 
     pub(super) fn sts(&self) -> aws_sdk_sts::Client {

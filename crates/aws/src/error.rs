@@ -88,7 +88,7 @@ impl AwsError {
 
     /// Whether AWS rejects the time of the signature. Most services report it as a signature that does not match (IAM
     /// user guide, "Troubleshoot Signature Version 4").
-    fn is_clock(&self) -> bool {
+    pub fn is_clock(&self) -> bool {
         let late = ["Signature expired", "Signature not yet current"];
         self.is("RequestTimeTooSkewed")
             || self.is("RequestExpired")

@@ -10,6 +10,7 @@
 
 pub mod clock;
 pub mod desired;
+pub mod doctor;
 pub mod drift;
 pub mod execute;
 pub mod host_keys;

@@ -77,6 +77,11 @@ where
     }
 }
 
+/// The result of `work`, or `None` if the time limit has passed.
+pub(crate) async fn at_most<T>(limit: Duration, work: impl Future<Output = T>) -> Option<T> {
+    tokio::time::timeout(limit, work).await.ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

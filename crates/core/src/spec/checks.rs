@@ -11,6 +11,7 @@ use super::model::HostKeySource;
 use super::names::parts;
 use super::raw::File;
 use super::regions;
+use crate::check;
 use crate::kind::Kind;
 use crate::spec::state_place::StatePlace;
 use crate::user_policies;
@@ -152,6 +153,7 @@ pub(super) fn check(file: &File, source: &str) -> Vec<Fault> {
     table(&mut checker, file);
     names(&mut checker, file);
     settings(&mut checker, file);
+    doctor(&mut checker, file);
     dns(&mut checker, file);
     tags(&mut checker, file);
     checker.faults
@@ -339,6 +341,23 @@ fn listening(checker: &mut Checker<'_>, ports: &[Spanned<u32>], above: &Spanned<
     if ports.is_empty() {
         checker.fault(above, "`server.ports` names no port").hint =
             Some("name at least one, or leave the setting out to keep the ports that each server has".into());
+    }
+}
+
+/// The `ignore` rules of `doctor`: known checks, regions of the file, reasons.
+fn doctor(checker: &mut Checker<'_>, file: &File) {
+    let codes: Vec<&str> = check::ALL.iter().map(|check| check.id).collect();
+    for rule in &file.doctor.ignore {
+        if rule.reason.value.trim().is_empty() {
+            checker.fault(&rule.reason, "an `ignore` rule needs a `reason`").hint =
+                Some("say why the finding does no harm".into());
+        }
+        if check::find(&rule.check.value).is_none() {
+            checker.one_of(&rule.check, "check of `sftpctl doctor`", &codes);
+        }
+        if let Some(region) = rule.region.as_ref().filter(|region| !file.regions.contains_key(&region.value)) {
+            checker.fault(region, format!("the environment has no region `{}`", region.value));
+        }
     }
 }
 

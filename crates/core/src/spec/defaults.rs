@@ -5,6 +5,7 @@ use super::model::{
 };
 use super::names;
 use super::raw::{File, RegionSettings};
+use crate::check::CheckIgnore;
 use crate::spec::ignore::Ignore;
 
 /// User names that bots try within hours of a server going online.
@@ -116,6 +117,16 @@ pub(super) fn fill(file: File) -> Environment {
             .collect(),
         permissions_boundary: file.permissions_boundary.map(|policy| policy.value),
         stack_role: file.stack_role.map(|role| role.value),
+        doctor: file
+            .doctor
+            .ignore
+            .into_iter()
+            .map(|rule| CheckIgnore {
+                check: rule.check.value,
+                region: rule.region.map(|region| region.value),
+                reason: rule.reason.value,
+            })
+            .collect(),
         deadlines: file.deadlines.into_iter().map(|(kind, seconds)| (kind, seconds.value)).collect(),
         name,
     }

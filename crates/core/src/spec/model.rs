@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::check::CheckIgnore;
 use crate::spec::assume_role::AssumeRole;
 use crate::spec::ignore::Ignore;
 use crate::spec::state_place::StatePlace;
@@ -48,6 +49,8 @@ pub struct Environment {
     pub permissions_boundary: Option<String>,
     /// ARN of the role with which CloudFormation works on the stacks; without it, it uses the caller's permissions.
     pub stack_role: Option<String>,
+    /// Findings of `doctor` that are ignored.
+    pub doctor: Vec<CheckIgnore>,
     /// How long to wait, per kind of resource (seconds); absent kinds use the built-in deadline.
     pub deadlines: BTreeMap<String, u64>,
 }

@@ -79,6 +79,9 @@ pub(super) struct File {
     /// whoever deploys. `sftpctl policy stack` prints what it needs.
     #[schemars(with = "Option<String>")]
     pub(super) stack_role: Option<Spanned<String>>,
+    /// Findings that `sftpctl doctor` does not mind.
+    #[serde(default)]
+    pub(super) doctor: Doctor,
     /// Seconds to wait per kind: stack, server, table, replica, function, role, record, bucket, api; `unseen` is how long
     /// to look for what an earlier run may have made.
     #[serde(default)]
@@ -120,6 +123,30 @@ pub(super) struct DriftIgnore {
     /// Property, with everything inside it. Default: the whole resource.
     pub(super) property: Option<String>,
     /// Why; shown with the drift.
+    #[schemars(with = "String")]
+    pub(super) reason: Spanned<String>,
+}
+
+/// Checks before a deployment.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Doctor {
+    /// What is ignored, each with a reason.
+    #[serde(default)]
+    pub(super) ignore: Vec<DoctorIgnore>,
+}
+
+/// One check whose finding is ignored.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DoctorIgnore {
+    /// Code of the check as `sftpctl doctor` shows it, or its number.
+    #[schemars(with = "String")]
+    pub(super) check: Spanned<String>,
+    /// Region. Default: all.
+    #[schemars(with = "Option<String>")]
+    pub(super) region: Option<Spanned<String>>,
+    /// Why; shown with the finding.
     #[schemars(with = "String")]
     pub(super) reason: Spanned<String>,
 }

@@ -14,7 +14,7 @@ pub mod resource;
 mod server;
 mod server_id;
 mod server_keys;
-mod stack;
+pub(crate) mod stack;
 mod stack_diff;
 pub mod stray;
 pub mod strays;

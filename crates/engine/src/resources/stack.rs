@@ -60,7 +60,7 @@ pub struct Stack {
 }
 
 /// Statuses of stacks that can only be deleted. A stack in REVIEW_IN_PROGRESS has no resources yet.
-const FAILED_BEYOND_UPDATE: [&str; 5] =
+pub(crate) const ONLY_DELETABLE: [&str; 5] =
     ["ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED", "REVIEW_IN_PROGRESS"];
 
 fn status(live: &Live) -> &str {
@@ -100,7 +100,7 @@ impl Stack {
         }
         let in_stack = match live.map(|live| (live.properties.get("body"), status(live))) {
             Some((Some(body), _)) if body.is_object() => stack_diff::bucket_names(body),
-            Some((None, status)) if FAILED_BEYOND_UPDATE.contains(&status) => BTreeSet::new(),
+            Some((None, status)) if ONLY_DELETABLE.contains(&status) => BTreeSet::new(),
             Some(_) => return BTreeMap::new(),
             None => BTreeSet::new(),
         };
@@ -298,7 +298,7 @@ impl Stack {
         // The template is needed for the plan's before and after, and for the buckets in it: it is read only if it
         // differs, and not in every poll.
         let without_template =
-            stack.status.ends_with("_IN_PROGRESS") || FAILED_BEYOND_UPDATE.contains(&stack.status.as_str());
+            stack.status.ends_with("_IN_PROGRESS") || ONLY_DELETABLE.contains(&stack.status.as_str());
         if digest.as_ref() != Some(&self.digest) && !without_template {
             let body = cloudformation.template(&stack.arn).await?.unwrap_or_default();
             live = live.with("body", stack_diff::restored(stack_diff::parse(&body), &self.full_template()));
@@ -356,7 +356,7 @@ impl Node for Stack {
         if status == "REVIEW_IN_PROGRESS" && !kept.is_empty() {
             return Some(import());
         }
-        if FAILED_BEYOND_UPDATE.contains(&status) {
+        if ONLY_DELETABLE.contains(&status) {
             return Some(Change::new(
                 Action::Recreate,
                 format!("it is {status}, which can only be deleted; then it is created again"),

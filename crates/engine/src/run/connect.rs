@@ -29,6 +29,27 @@ pub fn store(aws: &Aws, environment: &Environment, place: &StatePlace) -> Store 
     Store::new(blobs, &environment.name, &environment.account, Arc::new(ThisMachine))
 }
 
+/// AWS with these credentials, unchecked, in sessions of the environment's roles. `local`: the endpoint is the local
+/// cloud.
+///
+/// # Errors
+/// A proxy or a certificate in the environment variables cannot be used.
+pub async fn session(
+    environment: &Environment,
+    profile: Option<String>,
+    endpoint_url: Option<String>,
+    local: bool,
+) -> Result<Aws, RunError> {
+    let options = ConnectOptions {
+        profile,
+        endpoint_url,
+        local_account: local.then(|| environment.account.clone()),
+        home_region: environment.home_region.clone(),
+    };
+    options.network().map_err(RunError::Network)?;
+    Ok(Aws::connect_as(options, &roles(environment)).await.with_stack_role(environment.stack_role.clone()))
+}
+
 /// Connects to an environment's AWS account, and only to that one. `local`: the endpoint is the local cloud, whose
 /// credentials are the account's number. If the environment has roles to assume, all calls are made in their sessions.
 ///
@@ -40,14 +61,7 @@ pub async fn connect(
     endpoint_url: Option<String>,
     local: bool,
 ) -> Result<Arc<Aws>, RunError> {
-    let options = ConnectOptions {
-        profile,
-        endpoint_url,
-        local_account: local.then(|| environment.account.clone()),
-        home_region: environment.home_region.clone(),
-    };
-    options.network().map_err(RunError::Network)?;
-    let aws = Aws::connect_as(options, &roles(environment)).await.with_stack_role(environment.stack_role.clone());
+    let aws = session(environment, profile, endpoint_url, local).await?;
     let callers = match callers(&aws).await {
         Ok(callers) => callers,
         Err(error) if error.operation == "sts:AssumeRole" => return Err(not_assumed(&aws, error).await),

@@ -7,6 +7,7 @@ pub mod error;
 mod execution;
 mod name_conflicts;
 mod planning;
+mod preflight;
 mod recovery;
 mod scope;
 mod strays;
@@ -26,8 +27,9 @@ use sftpctl_core::spec::names;
 use sftpctl_core::spec::state_place::StatePlace;
 
 use self::connect::look_up_zone;
-pub use self::connect::{connect, store};
+pub use self::connect::{connect, session, store};
 use self::error::RunError;
+pub(crate) use self::name_conflicts::name_conflicts_in;
 use self::scope::Scope;
 pub use self::strays::Orphans;
 pub use self::summary::Ending;

@@ -1,0 +1,142 @@
+//! Everything that can be known before the first change: whether a deployment of the environment would succeed, and what
+//! would stop it. Changes nothing.
+//!
+//! Each check of the catalogue (`sftpctl_core::check`) is a probe, an asynchronous function with one result. All run
+//! at once, each with a time limit; a probe without an answer is "unknown", which is never a failure.
+
+mod dns;
+mod identity;
+mod kms;
+mod names;
+mod package;
+mod permissions;
+mod quotas;
+mod regions;
+mod roles;
+mod state;
+mod subject;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::{LocalBoxFuture, join_all};
+use sftpctl_aws::Aws;
+use sftpctl_core::check::{Check, Definition, Report};
+use sftpctl_core::spec::model::Environment;
+use sftpctl_core::spec::state_place::StatePlace;
+
+use self::subject::Subject;
+use crate::state::model::State;
+use crate::wait;
+
+/// How long a probe may take. A service that does not answer by then is "unknown".
+const LIMIT: Duration = Duration::from_secs(10);
+/// The same for the checks around a deployment, which should not wait for them.
+const CHEAP_LIMIT: Duration = Duration::from_secs(4);
+
+/// What is examined.
+#[derive(Debug)]
+pub struct Options {
+    pub environment: Environment,
+    pub place: StatePlace,
+    /// Path of the authorizer's binary; `None` for the one beside the running program.
+    pub package: Option<PathBuf>,
+    /// ARN of the user or role whose permissions are checked; `None` for the caller's.
+    pub role: Option<String>,
+}
+
+/// A check that is under way.
+struct Probe<'a> {
+    of: &'static Definition,
+    region: Option<&'a str>,
+    work: LocalBoxFuture<'a, Check>,
+}
+
+impl<'a> Probe<'a> {
+    fn new(of: &'static Definition, region: Option<&'a str>, work: impl Future<Output = Check> + 'a) -> Self {
+        Self { of, region, work: Box::pin(work) }
+    }
+}
+
+/// Runs every check.
+pub async fn examine(aws: &Arc<Aws>, options: Options) -> Report {
+    let subject = Subject::new(Some(Arc::clone(aws)), options, None);
+    let mut checks = identity::checks(&subject, LIMIT).await;
+    match identity::obstacle(&checks) {
+        Some(why) => checks.extend(without_aws(&subject, why).await),
+        None => checks.extend(finish(every(&subject), LIMIT).await),
+    }
+    report(&subject, checks)
+}
+
+/// Runs the checks that need no AWS.
+pub async fn examine_offline(options: Options) -> Report {
+    let subject = Subject::new(None, options, None);
+    let mut checks: Vec<Check> = [&Definition::CREDENTIALS, &Definition::ACCOUNT, &Definition::CLOCK]
+        .map(|of| Check::skipped(of, None, "needs AWS"))
+        .into();
+    checks.extend(without_aws(&subject, "needs AWS").await);
+    report(&subject, checks)
+}
+
+/// Runs the checks that need few calls, of the credentials and regions of a run.
+pub async fn examine_quickly(aws: &Arc<Aws>, environment: Environment, state: &State) -> Report {
+    // The run has read the state and the package itself.
+    let options = Options { environment, place: StatePlace::Folder(PathBuf::new()), package: None, role: None };
+    let subject = Subject::new(Some(Arc::clone(aws)), options, Some(state.clone()));
+    let mut checks = identity::checks(&subject, CHEAP_LIMIT).await;
+    if identity::obstacle(&checks).is_none() {
+        let cheap = every(&subject).into_iter().filter(|probe| probe.of.cheap).collect();
+        checks.extend(finish(cheap, CHEAP_LIMIT).await);
+    }
+    report(&subject, checks)
+}
+
+/// The checks that need no AWS; the others are skipped, for this reason.
+async fn without_aws(subject: &Subject, why: &str) -> Vec<Check> {
+    let mut checks = finish(local(subject), LIMIT).await;
+    for of in sftpctl_core::check::ALL.iter().skip(3) {
+        if !checks.iter().any(|check| check.id == of.id) {
+            checks.push(Check::skipped(of, None, why));
+        }
+    }
+    checks
+}
+
+fn report(subject: &Subject, checks: Vec<Check>) -> Report {
+    let environment = &subject.environment;
+    Report::new(&environment.name, &environment.account, checks, &environment.doctor)
+}
+
+/// Every probe but those of the caller's identity.
+fn every(subject: &Subject) -> Vec<Probe<'_>> {
+    let groups = [
+        local(subject),
+        regions::probes(subject),
+        quotas::probes(subject),
+        roles::probes(subject),
+        names::probes(subject),
+        dns::probes(subject),
+        state::probes(subject),
+        permissions::probes(subject),
+    ];
+    groups.into_iter().flatten().collect()
+}
+
+/// The probes that need no AWS.
+fn local(subject: &Subject) -> Vec<Probe<'_>> {
+    [package::probes(subject), kms::probes(subject)].into_iter().flatten().collect()
+}
+
+/// Waits for all probes at once.
+async fn finish(probes: Vec<Probe<'_>>, limit: Duration) -> Vec<Check> {
+    let bounded = probes.into_iter().map(|probe| async move {
+        let late = || {
+            let why = format!("no answer within {} s", limit.as_secs());
+            Check::unknown(probe.of, probe.region, why).hint("rerun the command; AWS may be throttling this account")
+        };
+        wait::at_most(limit, probe.work).await.unwrap_or_else(late)
+    });
+    join_all(bounded).await
+}
