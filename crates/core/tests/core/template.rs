@@ -41,12 +41,12 @@ fn deployment(rendered: &Rendered) -> String {
 #[test]
 fn shipped_environments_render_the_known_templates() {
     let known = [
-        ("99", "us-east-1", "d20850ee8c6151c350fdb79acf2da456d47fb068ca7f1e7b857b79d7ebefc7bc"),
-        ("99", "us-east-2", "d20850ee8c6151c350fdb79acf2da456d47fb068ca7f1e7b857b79d7ebefc7bc"),
-        ("99", "us-west-2", "21daf4a8d215e58b4cf9b88e320b9a584f8263c978895fe956f8052789c21b1f"),
-        ("prod", "us-east-1", "32d815fc21903f36fe3f0955a1ad73c66e5425dde026d18cd2bb12fea1c32d99"),
-        ("prod", "us-east-2", "b3a81303ccfa4c57a397dedd2801db01987a54ff87a756c42f51d38832748348"),
-        ("prod", "us-west-2", "b629d24fbccc9dde859312155fc63f4159bdd8ff00c5a6529feb9baa3880c30e"),
+        ("99", "us-east-1", "c9fed2019cb54659d9c1798a5a2540500d89c43a8aa39caab5ec2d026bc4a067"),
+        ("99", "us-east-2", "c9fed2019cb54659d9c1798a5a2540500d89c43a8aa39caab5ec2d026bc4a067"),
+        ("99", "us-west-2", "b868a8b50eabdd1675e73f2da6107609a12f4d159fe56826ac24e277c898976d"),
+        ("prod", "us-east-1", "97b7eb472b01888d242276981d8246eb4559bd2616f8fcc5da351ced83c9251e"),
+        ("prod", "us-east-2", "7fbed65ba2a687b44288da20d346fb87ce12aed342665506ea8e5a5cea873f02"),
+        ("prod", "us-west-2", "a721f8002e7534b9f80ef477f9b8150de2ea9c629b6418942d6a04b889fe6e56"),
     ];
     let rendered = known.map(|(name, region, _)| (name, region, rendered_in(&environment(name), region, "k").digest));
     assert_eq!(rendered, known.map(|(name, region, digest)| (name, region, digest.to_owned())));

@@ -136,9 +136,10 @@ const BUSY: [&str; 4] =
     ["ConflictException", "DeleteConflict", "PreconditionFailedException", "ResourceConflictException"];
 
 /// Errors that are results: operation and code.
-const RESULTS: [(&str, &str); 24] = [
+const RESULTS: [(&str, &str); 25] = [
     ("AbortMultipartUpload", "NoSuchUpload"),
     ("CreateBucket", "BucketAlreadyOwnedByYou"),
+    ("CreateRole", "EntityAlreadyExists"),
     ("DeleteBucket", "NoSuchBucket"),
     ("DeletePolicy", "NoSuchEntity"),
     ("DeleteServer", "ResourceNotFoundException"),

@@ -124,7 +124,7 @@ pub(crate) fn strict(service: &str) -> &'static str {
         "cloudformation" => "ExecuteChangeSet",
         "cloudwatch" => "DescribeAlarms",
         "dynamodb" => "DescribeContinuousBackups",
-        "iam" => "UpdateAssumeRolePolicy",
+        "iam" => "CreateRole",
         "lambda" => "AddPermission",
         "logs" => "DescribeLogGroups",
         "route53" => "ListHostedZonesByName",
