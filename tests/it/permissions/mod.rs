@@ -138,7 +138,8 @@ fn calls() -> BTreeSet<String> {
     let mut calls = BTreeSet::new();
     for file in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/aws/src")).unwrap() {
         let source = std::fs::read_to_string(file.unwrap().path()).unwrap();
-        calls.extend(source.split('"').filter(is_call).map(str::to_owned));
+        let shipped = source.split("#[cfg(test)]").next().unwrap_or_default();
+        calls.extend(shipped.split('"').filter(is_call).map(str::to_owned));
     }
     assert!(calls.len() > 100, "{calls:?}");
     // A hosted zone is created only on the local cloud, and only its front acts as API Gateway and Transfer Family.
@@ -175,7 +176,9 @@ fn reader_reads_everything_but_data() {
     let data = ["dynamodb:GetItem", "iam:ListPolicyVersions", "secretsmanager:GetSecretValue", "ssm:GetParameter"];
     assert_eq!(missing(reads, &["reader"]), data);
     let changes: Vec<_> = allowed(&["reader"]).into_iter().filter(|action| !is_read(&action.as_str())).collect();
-    assert_eq!(changes, ["cloudformation:DetectStackDrift", "cloudformation:DetectStackResourceDrift"]);
+    let no_changes =
+        ["cloudformation:DetectStackDrift", "cloudformation:DetectStackResourceDrift", "iam:SimulatePrincipalPolicy"];
+    assert_eq!(changes, no_changes);
 }
 
 #[test]

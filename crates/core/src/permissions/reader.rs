@@ -50,6 +50,17 @@ pub(super) const LOG_GROUP: [&str; 3] =
 pub(super) const LOGS: [&str; 3] =
     ["logs:DescribeIndexPolicies", "logs:DescribeLogGroups", "logs:DescribeResourcePolicies"];
 
+/// What `doctor` reads of the account's quotas, and of what is left over under the environment's names.
+const LIMITS: [&str; 7] = [
+    "cloudformation:DescribeAccountLimits",
+    "cloudformation:ListStacks",
+    "dynamodb:ListTables",
+    "iam:GetAccountSummary",
+    "lambda:GetAccountSettings",
+    "servicequotas:GetAWSDefaultServiceQuota",
+    "transfer:ListSecurityPolicies",
+];
+
 pub(super) fn statements(arns: &Arns<'_>, site: Site<'_>) -> Vec<Value> {
     let mut all = account(arns);
     all.extend(stacks(arns));
@@ -77,7 +88,8 @@ pub(super) fn statements(arns: &Arns<'_>, site: Site<'_>) -> Vec<Value> {
         allow("ReadServers", &["transfer:DescribeServer", "transfer:ListHostKeys"], [arns.servers()]),
     ]);
     if site.environment.dns.is_some() {
-        all.push(allow("ReadRecords", &["route53:ListResourceRecordSets"], [arns.hosted_zone(site.zone_id)]));
+        let reads = ["route53:GetHostedZone", "route53:GetHostedZoneLimit", "route53:ListResourceRecordSets"];
+        all.push(allow("ReadRecords", &reads, [arns.hosted_zone(site.zone_id)]));
     }
     all.extend(host_keys(arns));
     let state = site.state.and_then(|place| state::statements(arns, place, &["s3:GetObject"]));
@@ -98,7 +110,17 @@ fn account(arns: &Arns<'_>) -> Vec<Value> {
         actions.push("route53:ListHostedZonesByName");
     }
     actions.extend(["s3:ListAllMyBuckets", "sts:GetCallerIdentity", "transfer:ListServers"]);
-    vec![allow_all("ReadAccount", &actions)]
+    let principals = ["role", "user"].map(|kind| format!("arn:aws:iam::{}:{kind}/*", arns.0.account));
+    vec![
+        allow_all("ReadAccount", &actions),
+        allow_all("ReadLimits", &LIMITS),
+        allow(
+            "ReadQuotas",
+            &["servicequotas:GetServiceQuota"],
+            [format!("arn:aws:servicequotas:*:{}:*", arns.0.account)],
+        ),
+        allow("SimulatePermissions", &["iam:SimulatePrincipalPolicy"], principals),
+    ]
 }
 
 fn stacks(arns: &Arns<'_>) -> [Value; 2] {
