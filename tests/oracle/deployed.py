@@ -4,14 +4,15 @@ import json
 import sys
 import urllib.request
 
-import botocore.session
 from botocore.exceptions import ClientError
+
+import late
 
 ENDPOINT, COMMAND = sys.argv[1:3]
 # Production is in an account of its own: deployed.py ENDPOINT left 222222222222
 ACCOUNT = sys.argv[3] if COMMAND == "left" and sys.argv[3:] else "111111111111"
 REGIONS = ["us-east-1", "us-east-2", "us-west-2"]
-SESSION = botocore.session.Session()
+SESSION = late.session()
 SESSION.set_credentials(ACCOUNT, "fake-secret")
 
 
@@ -326,5 +327,7 @@ elif COMMAND == "foreign-role":
     except ClientError:
         pass
     client("iam").create_role(RoleName="sftp-transfer", AssumeRolePolicyDocument='{"Version":"2012-10-17","Statement":[]}')
+    # Until IAM knows it.
+    client("iam").get_role(RoleName="sftp-transfer")
 else:
     {"properties": properties, "left": left}[COMMAND]()

@@ -66,7 +66,11 @@ fn role(site: &Site, name: &str, statements: &[Value]) -> String {
             let document = json!({ "Version": "2012-10-17", "Statement": part }).to_string();
             let policy = format!("{name}-{index}");
             iam.create_policy(&policy, "tests", &document, &Default::default()).await.unwrap();
-            iam.attach(name, &format!("arn:aws:iam::{ACCOUNT}:policy/{policy}")).await.unwrap();
+            let arn = format!("arn:aws:iam::{ACCOUNT}:policy/{policy}");
+            // IAM does not know at once what was just created.
+            while let Err(error) = iam.attach(name, &arn).await {
+                assert!(error.is_busy(), "{error}");
+            }
         }
     });
     format!("arn:aws:iam::{ACCOUNT}:role/{name}")

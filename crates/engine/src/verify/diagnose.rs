@@ -287,7 +287,8 @@ async fn failure_behind_api(context: &Context<'_>, answer: &IdentityAnswer) -> R
         );
         return Ok((finding, deploy_hint(context)));
     }
-    if context.aws.dynamodb(region).table(&environment.table.name).await?.is_none() {
+    let replica = context.aws.dynamodb(region).table(&environment.table.name).await?;
+    if replica.is_none_or(|replica| replica.status == "DELETING") {
         return Ok((format!("the table {} has no replica in {region}", environment.table.name), deploy_hint(context)));
     }
     if let Some(finding) = missing_table_access(context, &function).await? {
