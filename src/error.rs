@@ -69,10 +69,12 @@ fn of_run(error: &RunError) -> Exit {
         | RunError::HostKeys(_)
         | RunError::Template(_)
         | RunError::Order(_)
+        | RunError::Network(_)
         | RunError::UnknownRegion { .. }
         | RunError::NoSuchResource { .. }
         | RunError::ServerIdMissing { .. } => Exit::Usage,
         RunError::Connect(error) if error.is_credentials() => Exit::Usage,
+        RunError::RoleNotAssumed { error, .. } if error.is("AccessDenied") => Exit::Refused,
         RunError::WrongAccount { .. }
         | RunError::NotDeployable { .. }
         | RunError::NotRemovable { .. }
@@ -80,6 +82,7 @@ fn of_run(error: &RunError) -> Exit {
         | RunError::Unadoptable(ResourceError::Refused(_))
         | RunError::Adoption(ResourceError::Refused(_)) => Exit::Refused,
         RunError::Connect(_)
+        | RunError::RoleNotAssumed { .. }
         | RunError::Unreadable { .. }
         | RunError::NotSearched { .. }
         | RunError::NotRebuilt { .. }

@@ -15,7 +15,8 @@ async fn main() {
 
 fn log_to_stderr(cli: &Cli) {
     let level = match cli.verbose {
-        0 => "warn",
+        // The SDK reports every provider of credentials that fails, in a form for programmers; the error is shown anyway.
+        0 => "warn,aws_config=error",
         1 => "warn,sftpctl=info,sftpctl_engine=info,sftpctl_aws=info,sftpctl_accounts=info",
         _ => "info,sftpctl=debug,sftpctl_engine=debug,sftpctl_aws=debug,sftpctl_accounts=debug",
     };

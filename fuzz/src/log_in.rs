@@ -29,7 +29,7 @@ pub fn event(data: &[u8]) {
     let question = question.ok();
     let line = answer::log_line(question.as_ref(), &decision).to_string();
     assert!(!line.contains('\n') && line.len() < 4_000, "{line}");
-    let admitted = answer::body(&config, &decision).get("Role").is_some();
+    let admitted = answer::body(&config, &decision).is_ok_and(|answer| answer.get("Role").is_some());
     let right = question.is_some_and(|question| {
         question.password == "secret"
             && question.server_id == "s-1"

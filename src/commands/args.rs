@@ -141,7 +141,7 @@ impl AwsArgs {
     }
 
     /// Loads the environment. Hints contain these arguments from now on.
-    fn load(&self, state: Option<&StatePlace>, printer: Printer) -> Result<Environment, CliError> {
+    pub(crate) fn load(&self, state: Option<&StatePlace>, printer: Printer) -> Result<Environment, CliError> {
         let environment = self.file.load(printer)?;
         let state = state.map(|place| format!("--state {}", shell_word(&place.to_string())));
         hints::set(Target { environment: environment.name.clone(), words: self.words(), state });
@@ -172,7 +172,7 @@ impl AwsArgs {
     }
 
     /// The location of the state: `chosen`, or the default. The local cloud has its own.
-    fn state_place(&self, chosen: Option<&StatePlace>, environment: &Environment) -> StatePlace {
+    pub(crate) fn state_place(&self, chosen: Option<&StatePlace>, environment: &Environment) -> StatePlace {
         match (chosen, &environment.state.place) {
             (Some(place), _) => place.clone(),
             (None, _) if self.local => StatePlace::Folder(".sftpctl/local/state".into()),
@@ -241,7 +241,7 @@ impl EnvArgs {
             false => {
                 let endpoint_url = self.aws.endpoint(&environment).await?;
                 let profile = self.aws.profile.clone();
-                Some(Arc::new(run::session(&environment, profile, endpoint_url, self.aws.local).await))
+                Some(Arc::new(run::session(&environment, profile, endpoint_url, self.aws.local).await?))
             }
         };
         Ok((aws, doctor::Options { environment, place, package: self.package.clone(), role: None }))

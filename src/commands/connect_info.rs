@@ -37,7 +37,7 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
         let others = others(&environment, region);
         let (host, port) = match local {
             Some(port) => ("127.0.0.1".to_owned(), port),
-            None => (host.unwrap_or_else(|| own.clone()), 22),
+            None => (host.unwrap_or_else(|| own.clone()), port(&facts.ports)),
         };
         let keys = keys.into_iter().map(|key| (key.kind, key.fingerprint)).collect();
         endpoints.push(Endpoint { region: region.clone(), host, others, port, server: own, keys });
@@ -49,6 +49,11 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
     let view = ConnectView::new(&args.username, &endpoints);
     printer.emit("connect/1", &view, || render(&args.username, &endpoints));
     Ok(Exit::Ok)
+}
+
+/// The port for customers: the default one if the server listens on it.
+fn port(ports: &[u16]) -> u16 {
+    if ports.contains(&22) { 22 } else { ports.first().copied().unwrap_or(22) }
 }
 
 /// The other records that resolve to the region's server; true for the one that resolves to the nearest server.

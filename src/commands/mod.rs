@@ -15,6 +15,7 @@ mod man;
 mod package;
 mod password_prompt;
 mod plan;
+mod policy;
 mod prompt;
 mod saved_plan_file;
 mod schema;
@@ -88,6 +89,8 @@ enum Command {
     Lock(lock::Args),
     /// Show, rebuild or move what sftpctl remembers between runs
     State(state::Args),
+    /// Print the IAM policies for those who use sftpctl on an environment
+    Policy(policy::Args),
     /// Check an environment file; needs no network
     Validate(validate::Args),
     /// Build and check the authorizer's zip file
@@ -127,6 +130,7 @@ pub async fn run(cli: Cli) -> Exit {
         Command::ConnectInfo(args) => connect_info::run(args, printer).await,
         Command::Lock(args) => lock::run(args, printer).await,
         Command::State(args) => state::run(args, printer).await,
+        Command::Policy(args) => policy::run(args, printer).await,
         Command::Validate(args) => validate::run(&args, printer),
         Command::Package(args) => package::run(&args, printer),
         Command::Local(args) => Err(local::run(&args, cli.output, cli.color, cli.verbose)),

@@ -10,16 +10,31 @@ use crate::exit::Exit;
 /// Longer than any password; keeps a file that was redirected by mistake from being read whole.
 const MAX_BYTES: u64 = 64 << 10;
 
-/// Reads all of stdin, and removes one line end after it.
+/// Reads all of stdin, and removes one line end after it, and the byte order mark that Windows PowerShell writes before
+/// it.
 ///
 /// # Errors
 /// Stdin cannot be read, or is not UTF-8.
 pub(super) fn read_stdin() -> Result<SecretString, CliError> {
     let mut bytes = Vec::new();
     std::io::stdin().take(MAX_BYTES).read_to_end(&mut bytes).map_err(|error| unreadable(&error))?;
-    let text =
-        String::from_utf8(bytes).map_err(|_| CliError::new(Exit::Usage, "the password on stdin is not valid UTF-8"))?;
-    Ok(SecretString::from(without_line_end(&text)))
+    password(bytes).map(SecretString::from)
+}
+
+/// The password in what was read.
+fn password(bytes: Vec<u8>) -> Result<String, CliError> {
+    // Every second byte of ASCII text in UTF-16 is zero.
+    let is_utf16 = bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") || bytes.contains(&0);
+    let text = String::from_utf8(bytes).ok().filter(|_| !is_utf16).ok_or_else(|| {
+        let error = CliError::new(Exit::Usage, "the password on stdin is not valid UTF-8");
+        if is_utf16 {
+            error.hint("it looks like UTF-16; in PowerShell, set `$OutputEncoding = [Text.UTF8Encoding]::new()`")
+        } else {
+            error.hint("convert it: `iconv -f WINDOWS-1252 -t UTF-8`")
+        }
+    })?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    Ok(without_line_end(text).to_owned())
 }
 
 /// Asks for a password on the terminal. `flags` are the options that the error suggests if there is no terminal.
@@ -58,6 +73,17 @@ fn unreadable(error: &std::io::Error) -> CliError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn byte_order_mark_is_removed_and_utf16_refused() {
+        assert_eq!(password(b"\xef\xbb\xbfHarbour-7\r\n".to_vec()).ok().as_deref(), Some("Harbour-7"));
+        assert_eq!(password("Häfen-7".into()).ok().as_deref(), Some("Häfen-7"));
+        let wide: Vec<u8> = "Harbour-7\r\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let marked = [b"\xff\xfe".as_slice(), &wide].concat();
+        for bytes in [wide, marked, b"caf\xe9".to_vec()] {
+            assert!(password(bytes.clone()).is_err(), "{bytes:?}");
+        }
+    }
 
     #[test]
     fn only_one_line_end_is_removed() {

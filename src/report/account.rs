@@ -24,6 +24,9 @@ pub struct AccountView<'a> {
     public_keys: &'a [String],
     created: Option<&'a str>,
     updated: Option<&'a str>,
+    /// Attributes that can admit nobody.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    faults: Vec<String>,
     /// The generated password, shown only once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub generated_password: Option<&'a str>,
@@ -40,6 +43,7 @@ pub fn view(account: &Account) -> AccountView<'_> {
         public_keys: &account.public_keys,
         created: account.created.as_deref(),
         updated: account.updated.as_deref(),
+        faults: account.faults().iter().map(ToString::to_string).collect(),
         generated_password: None,
     }
 }
@@ -119,7 +123,9 @@ mod tests {
         let json = crate::report::json::line("account/1", &view);
         assert_eq!(
             json,
-            r#"{"allowed":[],"created":null,"home":"/bucket/7","orgid":7,"password":"unknown","#.to_owned()
+            r#"{"allowed":[],"created":null,"faults":["the attribute password is not a hash in a known form"],"#
+                .to_owned()
+                + r#""home":"/bucket/7","orgid":7,"password":"unknown","#
                 + r#""publicKeys":[],"schema":"sftpctl/account/1","status":"disabled","updated":null,"username":"jan"}"#
         );
         assert_eq!(csv(&view), "7,jan,disabled,unknown,/bucket/7,,0,,");

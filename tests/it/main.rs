@@ -1,7 +1,6 @@
 //! Tests of the whole program, in one binary, so that it is linked only once. Those that need an emulator of AWS are in
 //! `on_local_cloud`; `scripts/test quick` skips them by that name.
 
-mod deployer_policy;
 mod documents;
 mod events;
 mod fuzz_seeds;
@@ -9,6 +8,7 @@ mod local;
 mod on_local_cloud;
 mod options;
 mod package;
+mod permissions;
 mod pipeline;
 mod shown;
 mod spec;

@@ -1,5 +1,7 @@
 //! The program end to end: real processes, third-party clients, and an AWS on this machine.
 
+mod assumed_role;
+mod changed_answers;
 mod choices;
 mod contract;
 mod crash;
@@ -13,7 +15,10 @@ mod login;
 mod moto;
 mod options;
 mod orphans;
+mod permissions;
 pub(crate) mod pipeline;
+mod probe;
+mod rolled_back;
 mod ssh_audit;
 mod state;
 mod stopped;

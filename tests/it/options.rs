@@ -1,5 +1,6 @@
 //! Options that all commands share and that need no AWS: color and completions.
 
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Command, Stdio};
 
 use crate::on_local_cloud::terminal::Terminal;
@@ -54,4 +55,42 @@ fn completion_scripts_work() {
     assert_eq!(completed("sftpctl dep"), "deploy");
     assert_eq!(completed("sftpctl users pass"), "passwd");
     assert_eq!(completed("sftpctl deploy --no-v"), "--no-verify");
+}
+
+/// Only a proxy leads to AWS: it is asked for the endpoint, and its refusal is an error that names the proxy's variable.
+#[test]
+fn proxy_and_certificates_of_the_environment_are_used() {
+    let dir = tempfile::tempdir().unwrap();
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/environments/99.yaml");
+    std::fs::copy(source, dir.path().join("99.yaml")).unwrap();
+    let plan = |variable: &str, value: &str| {
+        let mut command = Command::new(sftpctl_testkit::programs::sftpctl());
+        command.args(["plan", "--env-file", "99.yaml"]).current_dir(dir.path()).env(variable, value);
+        for (name, value) in [("AWS_ACCESS_KEY_ID", "made-up"), ("AWS_SECRET_ACCESS_KEY", "made-up")] {
+            command.env(name, value);
+        }
+        command.env_remove("AWS_PROFILE").env_remove("NO_PROXY").env_remove("no_proxy").output().unwrap()
+    };
+    let proxy = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let address = format!("http://me:secret@{}", proxy.local_addr().unwrap());
+    let (asked, requests) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for mut client in proxy.incoming().flatten() {
+            let mut line = String::new();
+            let _ = BufReader::new(client.try_clone().unwrap()).read_line(&mut line);
+            let _ = client.write_all(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n");
+            let _ = asked.send(line);
+        }
+    });
+    let refused = plan("HTTPS_PROXY", &address);
+    assert_eq!(refused.status.code(), Some(1), "{}", shown(&refused));
+    assert!(text(&refused.stderr).contains("HTTPS_PROXY"), "{}", shown(&refused));
+    assert!(!shown(&refused).contains("secret"), "{}", shown(&refused));
+    assert!(requests.recv().unwrap().starts_with("CONNECT sts.us-west-2.amazonaws.com:443"));
+
+    for (variable, value) in [("HTTPS_PROXY", "http://"), ("AWS_CA_BUNDLE", "/no/such/bundle.pem")] {
+        let refused = plan(variable, value);
+        assert_eq!(refused.status.code(), Some(2), "{}", shown(&refused));
+        assert!(text(&refused.stderr).contains(variable), "{}", shown(&refused));
+    }
 }

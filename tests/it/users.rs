@@ -2,13 +2,13 @@
 
 use serde_json::{Value, json};
 
-use crate::site::{shown, succeeded, text};
+use crate::site::{shown, text};
 use crate::stub::{Reply, Stub};
 
 const BUCKET: &str = "pl-pt99-5-uploads";
 
 #[tokio::test]
-async fn list_continues_to_the_last_page() {
+async fn list_continues_to_the_last_page_and_names_what_is_broken() {
     let stub = Stub::new().await;
     let caller = "<GetCallerIdentityResponse><GetCallerIdentityResult><Account>111111111111</Account>\
                   <Arn>arn:aws:iam::111111111111:user/u</Arn></GetCallerIdentityResult></GetCallerIdentityResponse>";
@@ -17,6 +17,13 @@ async fn list_continues_to_the_last_page() {
         json!({ "orgid": { "N": id.to_string() }, "username": { "S": format!("user{id}") },
                 "HomeDirectory": { "S": home }, "password": { "S": "lcf7ypKsUIOv2mKlZKPQFPw7cskUDjy5nqa/Eg==" } })
     };
+    let with = |id: i64, attribute: &str, value: Value| {
+        let mut account = account(id);
+        account[attribute] = value;
+        account
+    };
+    let spoilt = with(13, "password", json!({ "S": "lcf7ypKsUIOv2mKlZKPQFPw7cskUDjy5nqa/Eg==\n" }));
+    let capital = with(21, "status", json!({ "S": "Active" }));
     let page = |items: &[Value], last: Option<i64>| {
         let mut page = json!({ "Items": items, "Count": items.len(), "ScannedCount": items.len() });
         if let Some(id) = last {
@@ -27,10 +34,10 @@ async fn list_continues_to_the_last_page() {
     stub.on("sts:GetCallerIdentity", [Reply::ok(caller)]).on(
         "dynamodb:Scan",
         [
-            page(&[account(11), account(12)], Some(12)),
+            page(&[account(11), account(12), spoilt], Some(13)),
             // An empty page need not be the last.
             page(&[], Some(20)),
-            page(&[json!({ "orgid": { "N": "21" }, "username": { "S": "broken" } }), account(22)], None),
+            page(&[capital, account(22)], None),
         ],
     );
     let folder = tempfile::tempdir().unwrap();
@@ -42,13 +49,20 @@ async fn list_continues_to_the_last_page() {
     command.env("AWS_ENDPOINT_URL", stub.endpoint()).env_remove("AWS_PROFILE");
     command.envs([("AWS_ACCESS_KEY_ID", "111111111111"), ("AWS_SECRET_ACCESS_KEY", "fake-secret")]);
     let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
-    let listed = succeeded("list", &output);
+    assert_eq!(output.status.code(), Some(1), "{}", shown(&output));
+    let listed = text(&output.stdout);
     let names: Vec<&str> = listed.lines().skip(1).filter_map(|row| row.split(',').nth(1)).collect();
-    assert_eq!(names, ["user11", "user12", "user22"], "{listed}");
-    assert!(text(&output.stderr).contains("broken"), "{}", shown(&output));
+    assert_eq!(names, ["user11", "user12", "user13", "user22"], "{listed}");
+    let told = text(&output.stderr);
+    for fault in [
+        "in the item of user13 (organisation 13), the attribute password has a line end after the hash",
+        "the item of user21 is malformed: the attribute status is neither active nor disabled",
+    ] {
+        assert!(told.contains(fault), "{told}");
+    }
     let begins = stub.asked("dynamodb:Scan").into_iter().map(|request| {
         let body: Value = serde_json::from_str(&request.body).unwrap();
         body["ExclusiveStartKey"]["orgid"]["N"].as_str().map(str::to_owned)
     });
-    assert_eq!(begins.collect::<Vec<_>>(), [None, Some("12".to_owned()), Some("20".to_owned())]);
+    assert_eq!(begins.collect::<Vec<_>>(), [None, Some("13".to_owned()), Some("20".to_owned())]);
 }

@@ -4,14 +4,15 @@ import json
 import sys
 import urllib.request
 
-import botocore.session
 from botocore.exceptions import ClientError
+
+import late
 
 ENDPOINT, COMMAND = sys.argv[1:3]
 # Production is in an account of its own: deployed.py ENDPOINT left 222222222222
 ACCOUNT = sys.argv[3] if COMMAND == "left" and sys.argv[3:] else "111111111111"
 REGIONS = ["us-east-1", "us-east-2", "us-west-2"]
-SESSION = botocore.session.Session()
+SESSION = late.session()
 SESSION.set_credentials(ACCOUNT, "fake-secret")
 
 
@@ -82,7 +83,7 @@ def properties():
         equal("path", config[0]["path"], "/servers/{serverId}/users/{username}/config")
         method = gateway.get_method(restApiId=api, resourceId=config[0]["id"], httpMethod="GET")
         equal("authorization", method["authorizationType"], "AWS_IAM")
-        equal("responses", sorted(method["methodResponses"]), ["200", "401", "403", "404", "500"])
+        equal("responses", sorted(method["methodResponses"]), ["200", "500"])
         integration = method["methodIntegration"]
         equal("integration", integration["type"], "AWS")
         template = integration["requestTemplates"]["application/json"]
@@ -96,7 +97,7 @@ def properties():
         equal("function tag", function["Tags"]["sftpctl:environment"], "99")
         trigger = json.loads(client("lambda", region).get_policy(FunctionName=f"lambda-99-upload-{region}")["Policy"])
         assert any(out["TriggerSourceArn"] in json.dumps(s) for s in trigger["Statement"]), trigger
-        for name in ["/aws/lambda/lambda-", "/aws/apigateway/api-", "/aws/transfer/"]:
+        for name in ["/aws/lambda/lambda-", "/aws/apigateway/api-", "/aws/vendedlogs/transfer/"]:
             groups = client("logs", region).describe_log_groups(logGroupNamePrefix=f"{name}99-upload-{region}")
             equal(f"retention of {name}", groups["logGroups"][0].get("retentionInDays"), 30)
         alarms = [a["AlarmName"] for a in client("cloudwatch", region).describe_alarms()["MetricAlarms"]]
@@ -116,8 +117,8 @@ def properties():
         equal("listing", found["S3StorageOptions"]["DirectoryListingOptimization"], "ENABLED")
         assert found["StructuredLogDestinations"], found
         tags = {t["Key"]: t["Value"] for t in found["Tags"]}
-        equal("host name", tags["aws:transfer:customHostname"], f"99-uploads-{region}.xx.net")
-        equal("zone", tags["aws:transfer:route53HostedZoneId"], "/hostedzone/" + zone().split("/")[-1])
+        equal("host name", tags["transfer:customHostname"], f"99-uploads-{region}.xx.net")
+        equal("zone", tags["transfer:route53HostedZoneId"], "/hostedzone/" + zone().split("/")[-1])
         equal("record", record(region)["ResourceRecords"][0]["Value"].rstrip("."),
               f"{found['ServerId']}.server.transfer.{region}.amazonaws.com")
 
@@ -205,6 +206,31 @@ def drift_of_the_rest():
         patchOperations=[{"op": "replace", "path": "/cloudwatchRoleArn", "value": ""}])
 
 
+def server_parameter(region="us-west-2"):
+    """Whether the stack's parameter has the ID of the live server."""
+    stack = client("cloudformation", region).describe_stacks(StackName=f"sftp-99-upload-{region}")["Stacks"][0]
+    value = {p["ParameterKey"]: p["ParameterValue"] for p in stack["Parameters"]}["ServerId"]
+    return "live" if value == server(region)["ServerId"] else value
+
+
+def forget_server_parameter(region="us-west-2"):
+    """Resets the stack's parameter, as a first deployment left it before the parameter was set in the same run."""
+    cloudformation, name = client("cloudformation", region), f"sftp-99-upload-{region}"
+    stack = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
+    kept = [{"ParameterKey": p["ParameterKey"], "UsePreviousValue": True} for p in stack["Parameters"]
+            if p["ParameterKey"] != "ServerId"]
+    cloudformation.update_stack(
+        StackName=name, UsePreviousTemplate=True, Capabilities=["CAPABILITY_IAM"],
+        Parameters=[*kept, {"ParameterKey": "ServerId", "ParameterValue": "unset"}])
+    while "IN_PROGRESS" in cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"]:
+        pass
+    function = f"lambda-99-upload-{region}"
+    environment = client("lambda", region).get_function_configuration(FunctionName=function)["Environment"]
+    equal("reset by the stack", environment["Variables"]["SERVER_ID"], "unset")
+    environment["Variables"]["SERVER_ID"] = server(region)["ServerId"]
+    client("lambda", region).update_function_configuration(FunctionName=function, Environment=environment)
+
+
 def late_log(region):
     """Creates the legacy log group, as a late log line of Transfer Family does."""
     client("logs", region).create_log_group(logGroupName="/aws/transfer/" + server(region)["ServerId"])
@@ -232,6 +258,10 @@ if COMMAND == "drift":
     drift(sys.argv[3])
 elif COMMAND == "drift-of-the-rest":
     drift_of_the_rest()
+elif COMMAND == "server-parameter":
+    print(server_parameter())
+elif COMMAND == "forget-server-parameter":
+    forget_server_parameter()
 elif COMMAND == "late-log":
     late_log("us-west-2")
 elif COMMAND == "state-bucket":
@@ -263,8 +293,8 @@ elif COMMAND == "foreign-names":
         FunctionName="lambda-99-upload-us-east-1", Runtime="provided.al2023", Handler="x", Role=role,
         Code={"ZipFile": b"PK\x05\x06" + bytes(18)})
     for region in ("us-east-2", "us-west-2"):
-        client("logs", region).create_log_group(logGroupName=f"/aws/transfer/99-upload-{region}")
-    client("logs", "us-east-2").put_retention_policy(logGroupName="/aws/transfer/99-upload-us-east-2", retentionInDays=7)
+        client("logs", region).create_log_group(logGroupName=f"/aws/vendedlogs/transfer/99-upload-{region}")
+    client("logs", "us-east-2").put_retention_policy(logGroupName="/aws/vendedlogs/transfer/99-upload-us-east-2", retentionInDays=7)
 elif COMMAND == "make-role":
     client("iam").create_role(RoleName=sys.argv[3], AssumeRolePolicyDocument='{"Version":"2012-10-17","Statement":[]}')
 elif COMMAND == "server-logs":
@@ -297,5 +327,7 @@ elif COMMAND == "foreign-role":
     except ClientError:
         pass
     client("iam").create_role(RoleName="sftp-transfer", AssumeRolePolicyDocument='{"Version":"2012-10-17","Statement":[]}')
+    # Until IAM knows it.
+    client("iam").get_role(RoleName="sftp-transfer")
 else:
     {"properties": properties, "left": left}[COMMAND]()

@@ -15,10 +15,12 @@ import zipfile
 import botocore.session
 from botocore.config import Config
 
+import late
+
 ENDPOINT, COMMAND = sys.argv[1:3]
 ACCOUNT = "111111111111"
 TABLE = "dydb-99-uploads"
-SESSION = botocore.session.Session()
+SESSION = late.session()
 SESSION.set_credentials(ACCOUNT, "fake-secret")
 
 

@@ -10,7 +10,7 @@ import json
 import re
 import sys
 
-import botocore.session
+import late
 
 REGIONS = ["us-east-1", "us-east-2", "us-west-2"]
 # Whether canary accounts of killed runs are included: one more run that verifies must leave none.
@@ -22,7 +22,7 @@ NOISE = {
     "lastUpdatedDate", "CreationDateTime", "TableId", "LatestStreamLabel", "LatestStreamArn", "ItemCount",
     "TableSizeBytes", "IndexSizeBytes", "HostKeyFingerprint", "storedBytes", "deploymentId", "UserCount", "UpdateTime",
 }
-SESSION = botocore.session.Session()
+SESSION = late.session()
 
 
 class Account:
@@ -115,11 +115,19 @@ class Account:
             tables.append({"table": table, "recovery": recovery, "tags": tags, "items": self.items(dynamodb, name)})
         return {
             "servers": servers, "stacks": stacks, "functions": functions, "apis": apis, "tables": tables,
-            "api account": gateway.get_account().get("cloudwatchRoleArn") or None,
+            "api account": self.log_role(gateway),
             "log groups": logs.describe_log_groups()["logGroups"],
             "metric filters": logs.describe_metric_filters()["metricFilters"],
             "alarms": self.client("cloudwatch", region).describe_alarms()["MetricAlarms"],
         }
+
+    @staticmethod
+    def log_role(gateway):
+        try:
+            return gateway.get_account().get("cloudwatchRoleArn") or None
+        # The account has never used API Gateway in this region.
+        except gateway.exceptions.NotFoundException:
+            return None
 
     @staticmethod
     def waiting_change_sets(cloudformation, stack):

@@ -5,12 +5,13 @@ import json
 import sys
 import zipfile
 
-import botocore.session
 from botocore.exceptions import ClientError
+
+import late
 
 ENDPOINT, COMMAND = sys.argv[1:3]
 ACCOUNT = "111111111111"
-SESSION = botocore.session.Session()
+SESSION = late.session()
 SESSION.set_credentials(ACCOUNT, "fake-secret")
 STACK = "sftp-99-upload-us-west-2"
 TABLE, BUCKET, ROLE, HOST = "dydb-99-uploads", "pl-pt99-5-uploads", "sftp-transfer", "99-uploads-us-west-2.xx.net."
@@ -244,7 +245,10 @@ elif COMMAND == "owners":
 
 elif COMMAND == "log-role":
     gateway = SESSION.create_client("apigateway", region_name=sys.argv[3], endpoint_url=ENDPOINT)
-    print(gateway.get_account().get("cloudwatchRoleArn") or "")
+    try:
+        print(gateway.get_account().get("cloudwatchRoleArn") or "")
+    except gateway.exceptions.NotFoundException:
+        print("")
 elif COMMAND == "physical":
     print(physical(sys.argv[3]))
 elif COMMAND == "meddle":

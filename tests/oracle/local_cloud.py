@@ -11,8 +11,9 @@ import urllib.request
 import zipfile
 
 import botocore.config
-import botocore.session
 from botocore.exceptions import ClientError
+
+import late
 
 ENDPOINT, PART, *MORE = sys.argv[1:]
 ACCOUNT = "123456789012"
@@ -20,7 +21,7 @@ NAME = "local-cloud-test"
 
 
 def client(service, region="us-west-2", account=ACCOUNT, **config):
-    return botocore.session.Session().create_client(
+    return late.session().create_client(
         service, region_name=region, endpoint_url=ENDPOINT, aws_access_key_id=account, aws_secret_access_key="x",
         config=botocore.config.Config(retries={"max_attempts": 1}, **config))
 

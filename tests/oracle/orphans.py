@@ -2,9 +2,9 @@
 
 import sys
 
-import botocore.session
+import late
 
-SESSION = botocore.session.Session()
+SESSION = late.session()
 SESSION.set_credentials("111111111111", "fake-secret")
 TRANSFER = SESSION.create_client("transfer", region_name="us-west-2", endpoint_url=sys.argv[1])
 FIRST = TRANSFER.describe_server(ServerId=TRANSFER.list_servers()["Servers"][0]["ServerId"])["Server"]

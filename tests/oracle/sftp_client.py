@@ -12,6 +12,7 @@ import threading
 import time
 
 import paramiko
+from paramiko.sftp import CMD_HANDLE, CMD_OPEN
 
 PORT, USER, COMMAND = int(sys.argv[1]), sys.argv[2], sys.argv[3]
 ARGUMENTS = sys.argv[4:]
@@ -42,6 +43,16 @@ def refused(what, call):
     except (OSError, EOFError, paramiko.SSHException) as error:
         return str(error)
     raise AssertionError(f"{what} was not refused")
+
+
+READ, WRITE, APPEND, CREATE, TRUNCATE, EXCLUSIVE = 1, 2, 4, 8, 16, 32
+
+
+def opened(client, name, flags):
+    """A file opened with exactly these flags, which paramiko's own modes do not offer."""
+    kind, answer = client._request(CMD_OPEN, name, flags, paramiko.SFTPAttributes())
+    equal("answer to OPEN", kind, CMD_HANDLE)
+    return paramiko.SFTPFile(client, answer.get_binary(), "wb", -1)
 
 
 def noise(size, seed=b"seed"):
@@ -89,29 +100,36 @@ def semantics():
     refused("opening a folder to write", lambda: client.open("sub", "w"))
     refused("exclusive creation over a file", lambda: client.open("sub/a", "wx"))
 
-    # paramiko does not report a failed close; what exists afterwards decides.
-    with client.open("sub/a", "r+") as file:
+    # paramiko does not report a failed close; what exists afterwards decides. OpenSSH's scp opens files like this.
+    def written_over():
+        return opened(client, "sub/a", WRITE | CREATE)
+
+    with written_over() as file:
         file.seek(2)
         file.write("X")
     with client.open("sub/a") as file:
         equal("a file of which a part was to be changed", file.read(), b"first")
-    with client.open("sub/a", "r+") as file:
+    with written_over() as file:
         file.write("X")
     with client.open("sub/a") as file:
         equal("a file of which the beginning was to be changed", file.read(), b"first")
-    with client.open("sub/a", "r+") as file:
+    with written_over() as file:
         file.write("FIRST")
     with client.open("sub/a") as file:
         equal("a file that was written over", file.read(), b"FIRST")
-    with client.open("sub/a", "r+") as file:
+    with written_over() as file:
         file.write("fir")
         file.truncate(3)
     with client.open("sub/a") as file:
         equal("a file that was written over and cut", file.read(), b"fir")
-    with client.open("sub/a", "r+"):
-        pass
+    with written_over() as file:
+        equal("size of a file that was only opened", file.stat().st_size, 3)
+        assert file.stat().st_mtime > 1
     with client.open("sub/a") as file:
         equal("a file that was only opened", file.read(), b"fir")
+    refused("cutting a file", lambda: client.truncate("sub/a", 2))
+    refused("lengthening a file", lambda: client.truncate("sub/a", 4))
+    client.truncate("sub/a", 3)
     # SETSTAT succeeds without effect (WinSCP and FileZilla set times after an upload).
     client.utime("sub/a", (1, 1))
     client.chmod("sub/a", 0o600)
@@ -137,6 +155,107 @@ def semantics():
     client.rmdir("sub")
     equal("what is left", client.listdir("."), [])
     equal("the way home", client.normalize("sub/../x/./y/.."), f"{home}/x")
+
+
+def opens():
+    """Reading and writing at once is refused, as AWS does; so is opening for neither."""
+    client = session(connect())
+    with client.open("opens", "w") as file:
+        file.write("first")
+    for flags in (WRITE | CREATE | TRUNCATE, WRITE | CREATE, WRITE, READ):
+        opened(client, "opens", flags).close()
+    equal("size", client.stat("opens").st_size, 0)
+    for flags in (READ | WRITE, READ | WRITE | CREATE | TRUNCATE, READ | WRITE | CREATE | EXCLUSIVE, 0, CREATE,
+                  WRITE | APPEND, WRITE | APPEND | CREATE, READ | TRUNCATE):
+        words = refused(f"flags {flags}", lambda: opened(client, "opens", flags))
+        assert "S3" in words or "read" in words, words
+    client.remove("opens")
+
+
+def odd_keys():
+    """The bucket has keys that are no file names, and one name twice: see the caller."""
+    client = session(connect())
+    equal("names", sorted(client.listdir(".")), ["a", "ctl", "ok.txt", "report"])
+    equal("names below a", client.listdir("a"), [])
+    equal("names with control characters", sorted(client.listdir("ctl")), ["b\x01c", "esc\x1b[31m", "plain.txt"])
+    with client.open("ctl/b\x01c") as file:
+        equal("content", file.read(), b"odd")
+    # The folder is what is shown; the object can still be read and removed.
+    assert stat.S_ISDIR(client.stat("report").st_mode)
+    equal("below report", client.listdir("report"), ["2026.csv"])
+    with client.open("report") as file:
+        equal("the object", file.read(), b"object")
+    client.remove("report")
+    refused("removing the folder as a file", lambda: client.remove("report"))
+    with client.open("report/2026.csv") as file:
+        equal("the file in the folder", file.read(), b"in the folder")
+    # A folder without a marker vanishes with its last file, and rmdir then finds nothing to do, once.
+    client.remove("report/2026.csv")
+    client.rmdir("report")
+    refused("removing a folder that is not there", lambda: client.rmdir("report"))
+
+
+def long_keys():
+    """Keys have at most 1,024 bytes, and a longer one is refused before anything is uploaded."""
+    client = session(connect())
+    home = client.normalize(".").lstrip("/").partition("/")[2] + "/"
+    for letter in ("d", "ä"):
+        room = 1024 - len(home)
+        fits = letter * (room // len(letter.encode())) + "x" * (room % len(letter.encode()))
+        with client.open(fits, "w") as file:
+            file.write("x")
+        equal("size", client.stat(fits).st_size, 1)
+        for what, call in (("open", lambda: client.open(fits + "x", "w")), ("mkdir", lambda: client.mkdir(fits)),
+                           ("rename", lambda: client.rename(fits, fits + "x"))):
+            refused(what, call)
+        refused("stat", lambda: client.stat(fits + "x"))
+        client.remove(fits)
+    equal("what is left", client.listdir("."), [])
+
+
+def replaced():
+    """A handle reads one version of a file, or fails; it never mixes two."""
+    one, two = session(connect()), session(connect())
+    size = 12 << 20
+
+    def put(letter, more=0):
+        with two.open("replaced", "wb") as file:
+            file.set_pipelined(True)
+            file.write(letter * (size + more))
+
+    for before in (0, 1 << 20):
+        put(b"A")
+        with one.open("replaced", "rb") as file:
+            have = file.read(before)
+            put(b"B", 5 << 20)
+            try:
+                have += file.read()
+                file.seek(0)
+                have += file.read(100)
+            except OSError as error:
+                assert "replaced" in str(error), error
+        assert set(have) <= set(b"A"), f"after {before} bytes: {set(have)}"
+        assert before == 0 or have, before
+    two.remove("replaced")
+
+
+def long_names():
+    """READDIR's lines have nine columns; FSTAT says what STAT says."""
+    client = session(connect())
+    with client.open("two words", "w") as file:
+        file.write("12345678901")
+    client.mkdir("folder")
+    for entry in client.listdir_attr("."):
+        columns = entry.longname.split(None, 8)
+        equal("columns", len(columns), 9)
+        equal("name", columns[8], entry.filename)
+        equal("size", columns[4], str(entry.st_size))
+        equal("mode", columns[0], "drwxr-xr-x" if entry.filename == "folder" else "-rw-r--r--")
+    with client.open("two words") as file:
+        equal("time", file.stat().st_mtime, client.stat("two words").st_mtime)
+    assert client.stat("folder").st_mtime > 1
+    client.remove("two words")
+    client.rmdir("folder")
 
 
 def set_stat(quiet):
@@ -281,6 +400,68 @@ def two_steps(other, password):
     print("admitted")
 
 
+def attempt(transport, password):
+    try:
+        transport.auth_password(USER, password, fallback=False)
+        return "admitted"
+    except paramiko.SSHException as error:
+        return f"{type(error).__name__}: {error}"
+
+
+def second_service_request():
+    """paramiko requests the service again for each attempt: an answer in seconds, never its timeout."""
+    transport = paramiko.Transport(("127.0.0.1", PORT))
+    transport.banner_timeout = transport.auth_timeout = 60
+    transport.start_client(timeout=60)
+    refusal = attempt(transport, "wrong")
+    assert refusal.startswith("AuthenticationException"), refusal
+    begun = time.monotonic()
+    answer = attempt(transport, os.environ["SFTP_PASSWORD"])
+    assert time.monotonic() - begun < 30, "a hang"
+    print(answer)
+
+
+def attempts():
+    """Six failed attempts; the request for the methods is none."""
+    def transport():
+        transport = paramiko.ServiceRequestingTransport(("127.0.0.1", PORT))
+        transport.banner_timeout = transport.auth_timeout = 60
+        transport.start_client(timeout=60)
+        return transport
+
+    def methods(transport):
+        try:
+            # paramiko's own `auth_none` fails in this transport.
+            transport.ensure_session()
+            transport.auth_handler.send_auth_request(USER, "none", lambda _: None)
+        except paramiko.BadAuthenticationType as error:
+            return error.allowed_types
+
+    last_is_right = transport()
+    equal("methods", methods(last_is_right), ["password"])
+    for _ in range(5):
+        assert attempt(last_is_right, "wrong").startswith("AuthenticationException")
+    equal("the sixth", attempt(last_is_right, os.environ["SFTP_PASSWORD"]), "admitted")
+
+    all_wrong = transport()
+    for _ in range(6):
+        assert attempt(all_wrong, "wrong") != "admitted"
+    assert attempt(all_wrong, os.environ["SFTP_PASSWORD"]) != "admitted", "a seventh attempt"
+
+
+def offered():
+    """A method that is not there is refused with those that are, without a request for them first."""
+    transport = paramiko.Transport(("127.0.0.1", PORT))
+    transport.banner_timeout = transport.auth_timeout = 60
+    transport.start_client(timeout=60)
+    try:
+        transport.auth_interactive(USER, lambda *_: [])
+    except paramiko.BadAuthenticationType as error:
+        equal("methods", error.allowed_types, ["password"])
+        return
+    raise AssertionError("keyboard-interactive was not refused")
+
+
 def log_in():
     """Prints whether the log-in is admitted."""
     try:
@@ -295,4 +476,6 @@ def log_in():
     "round-trip": round_trip, "semantics": semantics, "outside": lambda *paths: outside(paths), "sessions": sessions,
     "only-sftp": only_sftp, "listing": listing, "breaks-off": breaks_off, "crowd": crowd, "stays": stays,
     "log-in": log_in, "two-steps": two_steps, "set-stat": set_stat,
+    "opens": opens, "odd-keys": odd_keys, "long-keys": long_keys, "replaced": replaced, "long-names": long_names,
+    "second-service-request": second_service_request, "attempts": attempts, "offered": offered,
 }[COMMAND](*ARGUMENTS)

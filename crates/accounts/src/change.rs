@@ -1,4 +1,4 @@
-//! Changes to an account: a new password, off, and on again.
+//! Changes to an account: a new password, disabling and enabling.
 
 use sftp_authorizer::Account;
 
@@ -20,13 +20,13 @@ pub enum ChangeError {
     Account(#[from] AccountError),
 }
 
-/// Now, in microseconds, so that two changes never look like one.
+/// The current time in RFC 3339, with microseconds so that two changes have different times.
 pub(crate) fn timestamp() -> String {
     jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string()
 }
 
 impl Accounts {
-    /// Gives an account a new password.
+    /// Sets the password of an account.
     ///
     /// # Errors
     /// The password breaks a rule, or the account has changed since it was read.
@@ -38,7 +38,7 @@ impl Accounts {
         Ok(account)
     }
 
-    /// Disables or enables an account; writes nothing where it is so already.
+    /// Disables or enables an account; writes nothing if it is in that state already.
     ///
     /// # Errors
     /// The account has changed since it was read.

@@ -12,14 +12,14 @@ use super::password::{self, HashError};
 use super::rules::{self, RuleError};
 use super::store::{AccountError, Accounts};
 
-/// What a new account is to be.
+/// The input for a new account.
 #[derive(Clone, Debug)]
 pub struct NewAccount {
     /// The customer's number.
     pub org_id: i64,
-    /// What the customer logs in with.
+    /// The log-in name.
     pub username: String,
-    /// Where the customer's files go.
+    /// The folder for the customer's files.
     pub home: HomeChoice,
     /// Public keys as [`rules::public_keys`] returns them.
     pub public_keys: Vec<String>,
@@ -27,7 +27,7 @@ pub struct NewAccount {
     pub allowed: Vec<String>,
 }
 
-/// How the home folder is named.
+/// The choice of the home folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HomeChoice {
     /// The folder named after the organisation in this cluster's bucket.
@@ -48,21 +48,17 @@ pub enum CreateError {
     /// The home is in a bucket that the environment does not have.
     #[error("the bucket {bucket} does not belong to a cluster of environment {environment}")]
     UnknownBucket {
-        /// The bucket of the home.
         bucket: String,
-        /// The environment.
         environment: String,
-        /// The environment's clusters.
+        /// All clusters of the environment.
         clusters: Vec<String>,
     },
     /// The environment does not have the cluster.
     #[error("environment {environment} has no cluster `{cluster}`")]
     UnknownCluster {
-        /// The cluster that was asked for.
         cluster: String,
-        /// The environment.
         environment: String,
-        /// The environment's clusters.
+        /// All clusters of the environment.
         clusters: Vec<String>,
     },
     /// An address range cannot be parsed.
@@ -74,18 +70,13 @@ pub enum CreateError {
     /// The account could not be written.
     #[error(transparent)]
     Account(#[from] AccountError),
-    /// The account was written, and the marker of its home folder was not.
+    /// The account was written, but not the marker of its home folder.
     #[error("the home folder of {username} could not be created")]
-    Marker {
-        /// Whose home.
-        username: String,
-        /// AWS's answer.
-        source: AwsError,
-    },
+    Marker { username: String, source: AwsError },
 }
 
 impl CreateError {
-    /// What to do about it, where that is the same wherever the account is created.
+    /// A hint, if it does not depend on the caller.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::InvalidHome(_) => Some("a home folder has the form /<bucket>/<folder>".to_owned()),
@@ -101,7 +92,7 @@ impl CreateError {
     }
 }
 
-/// An account that keeps the rules and is not written yet.
+/// A checked account that is not written yet.
 #[derive(Clone, Debug)]
 pub struct Draft {
     account: Account,
@@ -113,7 +104,7 @@ impl Draft {
     /// Checks everything but the password, without a call to AWS.
     ///
     /// # Errors
-    /// The first thing that is wrong.
+    /// The first broken rule.
     pub fn new(environment: &Environment, new: NewAccount) -> Result<Self, CreateError> {
         rules::org_id(new.org_id)?;
         rules::username(&new.username, &environment.authorizer.block_list)?;
@@ -161,7 +152,7 @@ impl Draft {
     }
 }
 
-/// The account as it is written, with the time and the hash of its password.
+/// Completes the account with the time and the hash of its password.
 fn with_password(account: Account, password: Option<&str>) -> Result<Account, CreateError> {
     if let Some(password) = password {
         rules::password(password)?;
@@ -170,7 +161,7 @@ fn with_password(account: Account, password: Option<&str>) -> Result<Account, Cr
     Ok(Account { password, created: Some(now.clone()), updated: Some(now), ..account })
 }
 
-/// The home, and the region of its bucket.
+/// The home folder, and the region of its bucket.
 fn home(environment: &Environment, choice: &HomeChoice, org_id: i64) -> Result<(Home, String), CreateError> {
     let clusters = || environment.clusters.keys().cloned().collect();
     match choice {

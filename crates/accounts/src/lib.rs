@@ -1,5 +1,5 @@
-//! The customers' accounts: [`rules`] says what an account may be (pure), [`create`] and [`change`] write one, [`store`]
-//! is the table.
+//! The customers' accounts. [`rules`] checks the values of an account (pure), [`create`] and [`change`] write an
+//! account, and [`store`] reads and writes the account table.
 
 pub mod change;
 pub mod create;

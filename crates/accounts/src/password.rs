@@ -1,4 +1,4 @@
-//! Passwords of accounts: generated here, and hashed with a salt of their own.
+//! Generates passwords, and hashes each with a salt of its own.
 
 use rand::distr::{Alphanumeric, SampleString as _};
 use sftp_authorizer::password;
@@ -11,23 +11,24 @@ pub const GENERATED_LENGTH: usize = 24;
 #[error("the password could not be hashed: {0}")]
 pub struct HashError(String);
 
-/// Letters and digits from a cryptographic generator that the operating system seeds.
+/// Random letters and digits from a cryptographic generator that the operating system seeds.
 pub fn random_text(length: usize) -> String {
     Alphanumeric.sample_string(&mut rand::rng(), length)
 }
 
-/// The stored form of a password that a person chose, or that replaces one.
+/// The stored form of a password that a person chose, or of its replacement.
 ///
 /// # Errors
-/// Argon2 refused it.
+/// Argon2 failed.
 pub fn hash(password: &str) -> Result<String, HashError> {
     password::hash(password, &salt()).map_err(|error| HashError(error.to_string()))
 }
 
-/// The stored form, at the least cost, of a password from [`random_text`] of [`GENERATED_LENGTH`] that lives for minutes.
+/// The stored form, at the lowest cost, of a password of [`GENERATED_LENGTH`] characters from [`random_text`] that is
+/// used for minutes only.
 ///
 /// # Errors
-/// Argon2 refused it.
+/// Argon2 failed.
 pub fn hash_random(password: &str) -> Result<String, HashError> {
     password::hash_random(password, &salt()).map_err(|error| HashError(error.to_string()))
 }

@@ -1,48 +1,46 @@
-//! What a new account may be. Pure.
+//! Rules for the values of a new account. Pure.
 
+use sftpctl_core::text;
 use sha2::{Digest as _, Sha256};
 
-/// The longest password: what `TestIdentityProvider` takes (API reference of Transfer Family, `UserPassword`).
-const MOST_PASSWORD: usize = 1024;
+/// Maximum length of a password in characters (Transfer Family API reference, TestIdentityProvider, `UserPassword`).
+const MAX_PASSWORD: usize = 1024;
 
-/// Why an account cannot be made like that.
+/// A rule that a new account breaks.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RuleError {
-    /// Transfer takes no such name.
     #[error(
-        "invalid user name `{0}` for Transfer Family: use 3 to 100 letters, digits, `_`, `@`, `.` or `-`, beginning with a \
-         letter, a digit or `_`"
+        "invalid user name `{0}` for Transfer Family: use 3 to 100 letters, digits, `_`, `@`, `.` or `-`, beginning \
+         with a letter, a digit or `_`"
     )]
     Username(String),
-    /// The authorizer refuses it before any look-up.
     #[error("`{0}` is on the block list: the authorizer refuses this name before any look-up")]
     Blocked(String),
-    /// A customer's number.
     #[error("invalid organisation ID {0}: use a whole number from 1 on")]
     OrgId(i64),
-    /// Nothing.
     #[error("the password is empty")]
     EmptyPassword,
-    /// Longer than Transfer takes.
-    #[error("the password is longer than {MOST_PASSWORD} characters")]
+    #[error("the password is longer than {MAX_PASSWORD} characters")]
     LongPassword,
-    /// SSH would cut it.
+    /// SSH would truncate it there.
     #[error("the password contains a control character")]
     ControlPassword,
-    /// No key.
+    /// Nobody could type it.
+    #[error("the password contains the character {}, which cannot be seen or typed", text::describe(*.0))]
+    InvisiblePassword(char),
     #[error("{0} does not contain a public key in OpenSSH's format")]
     PublicKey(String),
 }
 
-/// A name for a log-in (API reference of Transfer Family, `UserName`).
+/// Checks a user name (Transfer Family API reference, `UserName`).
 ///
 /// # Errors
-/// It is none, or blocked.
+/// It is invalid, or on the block list.
 pub fn username(name: &str, block_list: &[String]) -> Result<(), RuleError> {
     let mut characters = name.chars();
-    let begins = characters.next().is_some_and(|c| c.is_ascii_alphanumeric() || c == '_');
-    let goes_on = characters.all(|c| c.is_ascii_alphanumeric() || "_@.-".contains(c));
-    if !begins || !goes_on || !(3..=100).contains(&name.len()) {
+    let first_is_valid = characters.next().is_some_and(|c| c.is_ascii_alphanumeric() || c == '_');
+    let rest_is_valid = characters.all(|c| c.is_ascii_alphanumeric() || "_@.-".contains(c));
+    if !first_is_valid || !rest_is_valid || !(3..=100).contains(&name.len()) {
         return Err(RuleError::Username(name.to_owned()));
     }
     if block_list.iter().any(|blocked| blocked.eq_ignore_ascii_case(name)) {
@@ -51,31 +49,34 @@ pub fn username(name: &str, block_list: &[String]) -> Result<(), RuleError> {
     Ok(())
 }
 
-/// A customer's number.
+/// Checks an organisation ID.
 ///
 /// # Errors
-/// It is none.
+/// It is not positive.
 pub fn org_id(id: i64) -> Result<(), RuleError> {
     if id > 0 { Ok(()) } else { Err(RuleError::OrgId(id)) }
 }
 
-/// A new password.
+/// Checks a new password.
 ///
 /// # Errors
-/// It cannot be typed, or is none.
+/// It is empty, too long, or contains a control character.
 pub fn password(password: &str) -> Result<(), RuleError> {
     match password {
         "" => Err(RuleError::EmptyPassword),
-        long if long.chars().count() > MOST_PASSWORD => Err(RuleError::LongPassword),
+        long if long.chars().count() > MAX_PASSWORD => Err(RuleError::LongPassword),
         odd if odd.contains(char::is_control) => Err(RuleError::ControlPassword),
-        _ => Ok(()),
+        _ => match password.chars().find(|c| text::is_invisible(*c)) {
+            Some(invisible) => Err(RuleError::InvisiblePassword(invisible)),
+            None => Ok(()),
+        },
     }
 }
 
-/// Public keys, one a line, as in an `.pub` or `authorized_keys` file; empty lines and comments are left out.
+/// Reads public keys, one per line, as in a `.pub` or `authorized_keys` file. Empty lines and comments are skipped.
 ///
 /// # Errors
-/// A line that is no key, or none at all.
+/// A line is not a public key, or there are no keys.
 pub fn public_keys(file: &str, text: &str) -> Result<Vec<String>, RuleError> {
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
     let keys: Vec<String> = lines
@@ -88,10 +89,11 @@ pub fn public_keys(file: &str, text: &str) -> Result<Vec<String>, RuleError> {
     if keys.is_empty() { Err(RuleError::PublicKey(file.to_owned())) } else { Ok(keys) }
 }
 
-/// Where a user name is reserved: a key of the table that no customer has.
+/// The key of the item that reserves a user name; it is outside the range of organisation IDs.
 ///
-/// The index on user names is neither unique nor up to date, and DynamoDB can only demand of a primary key that it be
-/// free. So every name has an item of its own, whose key is made of the name: 62 bits of its SHA-256, below all others.
+/// The index on user names is neither unique nor strongly consistent, and DynamoDB can enforce uniqueness only for
+/// primary keys. Therefore every name has an item of its own. Its key is derived from 62 bits of the name's SHA-256,
+/// and is lower than all other keys.
 pub fn reservation(name: &str) -> i64 {
     let digest = Sha256::digest(name.as_bytes());
     let mut first = [0; 8];
@@ -123,6 +125,12 @@ mod tests {
         }
         assert_eq!(password(""), Err(RuleError::EmptyPassword));
         assert_eq!(password("a\nb"), Err(RuleError::ControlPassword));
+        for invisible in ['\u{feff}', '\u{200b}', '\u{202e}', '\u{ad}'] {
+            let error = password(&format!("{invisible}Harbour-7"));
+            assert_eq!(error, Err(RuleError::InvisiblePassword(invisible)));
+        }
+        let error = RuleError::InvisiblePassword('\u{feff}').to_string();
+        assert!(error.contains("U+FEFF (byte order mark)"), "{error}");
         assert_eq!(password(&"x".repeat(1025)), Err(RuleError::LongPassword));
     }
 

@@ -1,7 +1,8 @@
-//! Accounts in the table.
+//! Reads and writes the account table.
 //!
-//! Everything is written in the home region, so that DynamoDB's transactions hold: of two people who take one user name
-//! at once, one wins. (With writes in two regions the last one would win, on each side another.)
+//! All writes go to the home region, because DynamoDB's transactions are atomic only within one region: of two
+//! concurrent writers of one user name, one wins. With writes in two regions both would succeed, and replication would
+//! keep only the last.
 
 use std::sync::Arc;
 
@@ -14,46 +15,41 @@ use sftpctl_core::spec::names;
 
 /// The partition key.
 const KEY: &str = "orgid";
-/// In a reservation: whose it is.
+/// In a reservation: the organisation that has the name.
 const RESERVED_BY: &str = "reservedBy";
-/// In a reservation: the name.
+/// In a reservation: the user name.
 const RESERVES: &str = "reserves";
 
-/// Something about an account went wrong.
+/// An account could not be read or written.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum AccountError {
-    /// AWS.
     #[error(transparent)]
     Aws(#[from] AwsError),
-    /// The name is taken.
     #[error("the user name {0} is taken")]
     NameTaken(String),
-    /// The number is taken.
-    #[error("the organisation {0} has an account already")]
+    #[error("the organisation {0} already has an account")]
     OrgTaken(i64),
-    /// Not there.
     #[error("account {0} does not exist")]
     Missing(String),
-    /// More than one.
-    #[error("there are {count} accounts named {name} ({}): the authorizer admits none of them", .orgs.join(", "))]
+    /// Several accounts have one user name, which the index does not prevent.
+    #[error(
+        "user name `{name}` is used by {count} organisations ({}): the authorizer admits none of them",
+        .orgs.join(", ")
+    )]
     Duplicate {
-        /// The name.
         name: String,
-        /// How many.
         count: usize,
-        /// Their numbers.
+        /// Organisation IDs.
         orgs: Vec<String>,
     },
-    /// Not an account.
     #[error("the item of {name} is malformed: {source}; the authorizer refuses it")]
     Malformed {
-        /// Name or number.
+        /// User name, or organisation ID.
         name: String,
-        /// Which attribute.
         source: MalformedItem,
     },
-    /// Somebody else changed it at the same moment.
-    #[error("the account {0} was changed concurrently; nothing was written; nothing was written")]
+    /// It was changed by another writer after it was read.
+    #[error("the account {0} was changed concurrently; nothing was written")]
     Changed(String),
 }
 
@@ -70,7 +66,7 @@ impl Accounts {
         Self { home: aws.dynamodb(&environment.home_region), table: environment.table.name.clone(), aws }
     }
 
-    /// Every item with a user name, as a region's replica has them.
+    /// Every item with a user name, from the replica in a region.
     ///
     /// # Errors
     /// AWS's.
@@ -78,10 +74,10 @@ impl Accounts {
         self.aws.dynamodb(region).query_index(&self.table, names::TABLE_INDEX, ("username", username)).await
     }
 
-    /// The one account with a user name.
+    /// The account with a user name.
     ///
     /// # Errors
-    /// None, several, or a malformed one.
+    /// There is none, there are several, or it is malformed.
     pub async fn by_name(&self, username: &str) -> Result<Account, AccountError> {
         let found = self.home.query_index(&self.table, names::TABLE_INDEX, ("username", username)).await?;
         match found.as_slice() {
@@ -104,7 +100,7 @@ impl Accounts {
     /// The account of an organisation.
     ///
     /// # Errors
-    /// None, or a malformed one.
+    /// There is none, or it is malformed.
     pub async fn by_org(&self, org_id: i64) -> Result<Account, AccountError> {
         let key = Attribute::Number(org_id.to_string());
         match self.home.item(&self.table, (KEY, &key)).await? {
@@ -113,12 +109,12 @@ impl Accounts {
         }
     }
 
-    /// Adds an account and reserves its name, both or neither.
+    /// Adds an account and reserves its name, in one transaction.
     ///
     /// # Errors
     /// The name or the number is taken.
     pub async fn add(&self, account: &Account) -> Result<(), AccountError> {
-        // Accounts that were there before there were reservations are found by their name.
+        // Accounts that are older than the reservations are found only by name.
         match self.by_name(&account.username).await {
             Err(AccountError::Missing(_)) => {}
             Ok(_) | Err(AccountError::Duplicate { .. } | AccountError::Malformed { .. }) => {
@@ -134,13 +130,13 @@ impl Accounts {
         match self.home.write_items(&self.table, &writes).await? {
             Written::Done => Ok(()),
             Written::Refused(failed) if failed.contains(&0) => Err(AccountError::OrgTaken(account.org_id)),
-            Written::Refused(_) => self.add_over(account).await,
+            Written::Refused(_) => self.add_over_stale_reservation(account).await,
         }
     }
 
-    /// Adds an account whose name is reserved, if whoever reserved it is gone or has another name: removed by other means
-    /// than `users remove`, an account leaves its reservation behind. That both are still so is a condition of the write.
-    async fn add_over(&self, account: &Account) -> Result<(), AccountError> {
+    /// Adds an account whose name is reserved, if the account that reserved it no longer exists or has another name. An
+    /// account that is removed without `users remove` leaves its reservation behind. Both are conditions of the write.
+    async fn add_over_stale_reservation(&self, account: &Account) -> Result<(), AccountError> {
         let taken = || AccountError::NameTaken(account.username.clone());
         let reserved = Attribute::Number(reservation(&account.username).to_string());
         let Some(found) = self.home.item(&self.table, (KEY, &reserved)).await? else { return Err(taken()) };
@@ -161,7 +157,7 @@ impl Accounts {
                 values: vec![(":owner".to_owned(), owner.clone())],
             },
         ];
-        // One item cannot be in a transaction twice; that this one is gone is the first condition already.
+        // A transaction cannot contain an item twice, and the first condition checks this one already.
         if *owner != Attribute::Number(account.org_id.to_string()) {
             writes.push(Write::Check {
                 key: (KEY.to_owned(), owner.clone()),
@@ -176,18 +172,17 @@ impl Accounts {
         }
     }
 
-    /// Writes what changed of an account, unless somebody else has changed it since it was read. Attributes that this
-    /// program does not know stay as they are.
+    /// Writes the changed attributes of an account, if it is still as it was read. Unknown attributes are kept.
     ///
     /// # Errors
-    /// Somebody has.
+    /// It has changed since it was read.
     pub async fn replace(&self, before: &Account, account: &Account) -> Result<(), AccountError> {
         let (condition, values) = unchanged(before);
         let (old, new) = (before.to_item(), account.to_item());
         let set = new.iter().filter(|(name, value)| old.get(*name) != Some(value));
-        let gone = old.keys().filter(|name| !new.contains_key(*name));
+        let removed = old.keys().filter(|name| !new.contains_key(*name));
         let changes = set.map(|(name, value)| (name.clone(), Some(value.clone())));
-        let changes: Vec<_> = changes.chain(gone.map(|name| (name.clone(), None))).collect();
+        let changes: Vec<_> = changes.chain(removed.map(|name| (name.clone(), None))).collect();
         let key = (KEY.to_owned(), Attribute::Number(before.org_id.to_string()));
         let writes = [Write::Update { key, changes, condition: Some(condition), values }];
         match self.home.write_items(&self.table, &writes).await? {
@@ -196,7 +191,7 @@ impl Accounts {
         }
     }
 
-    /// The items of an organisation, or with a user name, whatever is wrong with them.
+    /// The items of an organisation or with a user name, malformed ones included.
     ///
     /// # Errors
     /// AWS's.
@@ -210,8 +205,8 @@ impl Accounts {
         }
     }
 
-    /// Turns off, or removes, an item that is no account. It admits nobody as it is; but what is wrong with it may be put
-    /// right by somebody who does not know that it was meant to go.
+    /// Disables or removes a malformed item. The authorizer refuses it already, but it would admit the customer again
+    /// once its fault is repaired.
     ///
     /// # Errors
     /// Its user name has changed since it was read.
@@ -239,7 +234,7 @@ impl Accounts {
             Written::Done => {}
         }
         if let (true, Some(name)) = (remove, name) {
-            // Whoever has the name next takes over a reservation whose owner is gone; so this may fail.
+            // This may fail: the next account with the name takes over a stale reservation.
             let reserved = Write::Delete {
                 key: (KEY.to_owned(), Attribute::Number(reservation(name).to_string())),
                 condition: Some(format!("{RESERVED_BY} = :org")),
@@ -253,7 +248,7 @@ impl Accounts {
     /// Removes an account and frees its name.
     ///
     /// # Errors
-    /// Somebody else has changed it since it was read.
+    /// It has changed since it was read.
     pub async fn remove(&self, account: &Account) -> Result<(), AccountError> {
         let (condition, values) = unchanged(account);
         let key = |id: i64| (KEY.to_owned(), Attribute::Number(id.to_string()));
@@ -265,7 +260,7 @@ impl Accounts {
         };
         let written = self.home.write_items(&self.table, &[item.clone(), reserved]).await?;
         let written = match written {
-            // Of two accounts with one name the other has reserved it; its reservation stays.
+            // Another account with the same name holds the reservation, which stays.
             Written::Refused(failed) if !failed.contains(&0) => self.home.write_items(&self.table, &[item]).await?,
             other => other,
         };
@@ -275,7 +270,7 @@ impl Accounts {
         }
     }
 
-    /// A page of accounts, in the table's order; items that are no account come with their fault.
+    /// A page of accounts, in the table's order. A malformed item is an error in its place.
     ///
     /// # Errors
     /// AWS's.
@@ -291,15 +286,16 @@ impl Accounts {
             };
             read(name, item)
         });
-        // The canaries of `verify` are no customers.
+        // The canaries of `verify` are not customers.
         let customers = accounts.filter(|account| !account.as_ref().is_ok_and(|account| account.org_id <= 0));
         Ok((customers.collect(), next))
     }
 
-    /// Writes an account that only this program uses, over one that was left behind before `stale` (RFC 3339).
+    /// Writes a canary, and replaces one that was left behind before `stale` (RFC 3339). Returns `false` if another run
+    /// is using it.
     ///
     /// # Errors
-    /// AWS's. `false` where somebody uses it now.
+    /// AWS's.
     pub async fn put_canary(&self, account: &Account, stale: &str) -> Result<bool, AwsError> {
         let condition = Some(format!("attribute_not_exists({KEY}) OR createdAt < :stale"));
         let values = vec![(":stale".to_owned(), Attribute::Text(stale.to_owned()))];
@@ -307,7 +303,7 @@ impl Accounts {
         Ok(self.home.write_items(&self.table, &writes).await? == Written::Done)
     }
 
-    /// Removes such an account, if it is still this one.
+    /// Removes a canary, if it is still this one.
     ///
     /// # Errors
     /// AWS's.

@@ -1,13 +1,16 @@
-//! An account, as the table keeps it.
+//! An account, and its form as an item of the account table.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use ipnet::IpNet;
 
 use super::home::Home;
+use super::password::Scheme;
 
-/// A value of DynamoDB, as far as accounts have them.
+/// A value of an attribute in DynamoDB, of the types that accounts use.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Attribute {
     /// `S`.
@@ -16,43 +19,39 @@ pub enum Attribute {
     Number(String),
     /// `L` of `S`, or `SS`.
     Texts(Vec<String>),
-    /// Anything else: no account has it.
+    /// Any other type; accounts do not use it.
     Other,
 }
 
 /// An item of the table.
 pub type Item = BTreeMap<String, Attribute>;
 
-/// One account.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Account {
     /// The partition key: a customer's number.
     pub org_id: i64,
-    /// What the customer logs in with.
+    /// The log-in name.
     pub username: String,
-    /// A stored form of the password ([`super::password`]); none for an account that has keys only.
+    /// A stored form of the password ([`super::password`]); `None` for an account that has keys only.
     pub password: Option<String>,
-    /// The customer's folder.
     pub home: Home,
     /// Whether the account is turned off.
     pub disabled: bool,
-    /// Source addresses to be admitted; all, where there are none.
+    /// Source addresses that may log in; empty allows all.
     pub allowed: Vec<IpNet>,
     /// Public keys as in `authorized_keys`, one each.
     pub public_keys: Vec<String>,
-    /// When it was made, RFC 3339; accounts of the old server have none.
+    /// Time of creation, RFC 3339; accounts of the old server have none.
     pub created: Option<String>,
-    /// When it was last changed.
     pub updated: Option<String>,
 }
 
-/// An item that is no account; names the attribute.
+/// An item that is not a valid account, with the attribute that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the attribute {attribute} {problem}")]
 pub struct MalformedItem {
-    /// The attribute.
     pub attribute: &'static str,
-    /// What is wrong with it.
+    /// The rest of the sentence: `is missing`.
     pub problem: &'static str,
 }
 
@@ -67,10 +66,10 @@ const CREATED: &str = "createdAt";
 const UPDATED: &str = "updatedAt";
 
 impl Account {
-    /// Reads an item. Attributes that it does not know are left alone.
+    /// Reads an item. Unknown attributes are ignored.
     ///
     /// # Errors
-    /// An attribute that is missing, of another type, or means nothing: such an account admits nobody.
+    /// An attribute is missing, of another type, or invalid. The authorizer refuses log-ins to such an account.
     pub fn from_item(item: &Item) -> Result<Self, MalformedItem> {
         let wrong = |attribute, problem| MalformedItem { attribute, problem };
         let text = |attribute| match item.get(attribute) {
@@ -100,7 +99,7 @@ impl Account {
             .iter()
             .map(|range| parse_range(range).ok_or(wrong(ALLOWED, "contains an invalid address range")))
             .collect::<Result<_, _>>()?;
-        // An empty list is more likely a slip than "everybody".
+        // An empty list is more likely a mistake than a wish to allow every address.
         if allowed.is_empty() && item.contains_key(ALLOWED) {
             return Err(wrong(ALLOWED, "is empty"));
         }
@@ -113,7 +112,7 @@ impl Account {
         Ok(Self { org_id, username, password, home, disabled, allowed, public_keys, created, updated })
     }
 
-    /// The item of this account.
+    /// The account as an item of the table.
     pub fn to_item(&self) -> Item {
         let mut item = Item::new();
         let mut put = |name: &str, value| item.insert(name.to_owned(), value);
@@ -135,16 +134,62 @@ impl Account {
         item
     }
 
+    /// Attributes that can admit nobody, although the item is an account: `users passwd` may repair them. Values are not
+    /// named, as one may be a password.
+    pub fn faults(&self) -> Vec<MalformedItem> {
+        let stored = self.password.as_deref().and_then(password_problem);
+        let key = self.public_keys.iter().any(|line| !is_public_key(line));
+        let key = key.then_some("contains a line that is not a public key (`ssh-ed25519 AAAA…`, nothing before it)");
+        let named = |attribute| move |problem| MalformedItem { attribute, problem };
+        stored.map(named(PASSWORD)).into_iter().chain(key.map(named(KEYS))).collect()
+    }
+
+    /// What works, but probably not as it was meant.
+    pub fn remarks(&self) -> Vec<MalformedItem> {
+        let problem = "contains `${`, which belongs to the folder's name: no variable is replaced";
+        let literal = self.home.path().contains("${");
+        literal.then_some(MalformedItem { attribute: HOME, problem }).into_iter().collect()
+    }
+
     /// Whether a customer may come from this address. Where ranges are set, an address that cannot be read is none.
     pub fn admits(&self, source: &str) -> bool {
         if self.allowed.is_empty() {
             return true;
         }
         let Ok(address) = source.parse::<IpAddr>() else { return false };
-        // A server with both families may show a v4 customer as ::ffff:192.0.2.1.
+        // A dual-stack server may report an IPv4 customer as ::ffff:192.0.2.1.
         let address = address.to_canonical();
         self.allowed.iter().any(|range| range.contains(&address))
     }
+}
+
+/// What is wrong with a stored password whose form is unknown.
+fn password_problem(stored: &str) -> Option<&'static str> {
+    if Scheme::of(stored).is_some() {
+        return None;
+    }
+    Some(match Scheme::of(stored.trim()) {
+        None => "is not a hash in a known form",
+        Some(_) if stored.starts_with(char::is_whitespace) => "has white space before the hash",
+        Some(_) if stored.ends_with(['\n', '\r']) => "has a line end after the hash",
+        Some(_) => "has white space after the hash",
+    })
+}
+
+/// Whether a line is a type and a blob of that type, as RFC 4253, section 6.6 has it: strings with their lengths, of
+/// which the first is the type. A line that begins with options, or whose blob was cut off, is not.
+fn is_public_key(line: &str) -> bool {
+    let mut words = line.split_whitespace();
+    let (Some(kind), Some(blob)) = (words.next(), words.next()) else { return false };
+    let Ok(blob) = BASE64.decode(blob) else { return false };
+    let (mut rest, mut fields) = (blob.as_slice(), Vec::new());
+    while let Some((length, after)) = rest.split_first_chunk::<4>() {
+        let length = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
+        let Some((field, after)) = after.split_at_checked(length) else { return false };
+        fields.push(field);
+        rest = after;
+    }
+    rest.is_empty() && fields.len() > 1 && fields[0] == kind.as_bytes()
 }
 
 /// An address range, `192.0.2.0/24` or `2001:db8::/32`; one address is a range of its own.
@@ -168,7 +213,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read() {
+    fn accounts_survive_a_round_trip_through_an_item() {
         let mut account = Account::from_item(&old()).unwrap();
         for _ in 0..2 {
             assert_eq!(Account::from_item(&account.to_item()), Ok(account.clone()));
@@ -205,6 +250,55 @@ pub(crate) mod tests {
             };
             assert_eq!(Account::from_item(&item).unwrap_err().attribute, attribute, "{value:?}");
         }
+    }
+
+    #[test]
+    fn a_password_that_opens_nothing_is_a_fault_and_its_value_is_not_named() {
+        let hash = super::super::password::legacy("secret");
+        for (stored, problem) in [
+            (hash.clone(), None),
+            (format!("{hash}\n"), Some("has a line end after the hash")),
+            (format!("{hash}\r\n"), Some("has a line end after the hash")),
+            (format!("{hash} "), Some("has white space after the hash")),
+            (format!(" {hash}\n"), Some("has white space before the hash")),
+            ("ac0df36b52!".to_owned(), Some("is not a hash in a known form")),
+            (" ".to_owned(), Some("is not a hash in a known form")),
+        ] {
+            let account = Account { password: Some(stored), ..Account::from_item(&old()).unwrap() };
+            let expected = problem.map(|problem| MalformedItem { attribute: PASSWORD, problem });
+            assert_eq!(account.faults(), expected.into_iter().collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn a_line_that_is_not_a_key_is_a_fault() {
+        let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ";
+        for (line, good) in [
+            (key.to_owned(), true),
+            (format!("{key} me@here"), true),
+            (format!("from=\"10.0.0.1\" {key}"), false),
+            (key[..key.len() - 8].to_owned(), false),
+            (key.replace("ssh-ed25519", "ssh-rsa"), false),
+            ("ssh-ed25519 AAAA".to_owned(), false),
+            ("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5".to_owned(), false),
+            ("ssh-ed25519".to_owned(), false),
+            (String::new(), false),
+        ] {
+            assert_eq!(is_public_key(&line), good, "{line}");
+            let account = Account { public_keys: vec![key.into(), line], ..Account::from_item(&old()).unwrap() };
+            let attributes: Vec<_> = account.faults().iter().map(|fault| fault.attribute).collect();
+            assert_eq!(attributes, if good { vec![] } else { vec![KEYS] });
+        }
+    }
+
+    #[test]
+    fn a_variable_in_a_home_is_remarked_on() {
+        let mut item = old();
+        assert_eq!(Account::from_item(&item).unwrap().remarks(), []);
+        item.insert(HOME.to_owned(), Attribute::Text("/bucket/${transfer:UserName}".into()));
+        let account = Account::from_item(&item).unwrap();
+        assert_eq!(account.remarks().first().map(|remark| remark.attribute), Some(HOME));
+        assert!(account.faults().is_empty(), "it admits the customer");
     }
 
     #[test]

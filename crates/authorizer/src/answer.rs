@@ -1,4 +1,4 @@
-//! What goes back to API Gateway, and the one line that is logged.
+//! The answer to API Gateway, and the line that is logged.
 
 use serde_json::{Value, json};
 
@@ -6,21 +6,28 @@ use super::config::{Config, HomeType};
 use super::decision::{Grant, Refusal};
 use super::question::Question;
 
-/// The answer to the API. Only a grant has a `Role`, which is what Transfer looks at; a refusal's `status` is made the
-/// HTTP status by the response template.
+/// Nothing could be decided: the function fails, so that the API answers 500 and Transfer logs an error of its identity
+/// provider instead of a failed authentication.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the account table did not answer")]
+pub struct Undecided;
+
+/// The answer to the API, which passes it on with the HTTP status 200. Only a grant has a `Role`, which is what Transfer
+/// looks for.
 ///
-/// The form is that of the user guide's "Using Amazon API Gateway to integrate your identity provider".
-pub fn body(config: &Config, decision: &Result<Grant, Refusal>) -> Value {
+/// The form is that of the user guide's "Using Amazon API Gateway to integrate your identity provider": the method
+/// "should always return HTTP status code 200"; any other is an error of the identity provider.
+///
+/// A refusal's `status` tells `sftpctl test-login` whether the account was looked up. It is the same for an unknown user,
+/// a wrong password and a disabled account; the reason is in the log only.
+///
+/// # Errors
+/// The table did not answer.
+pub fn body(config: &Config, decision: &Result<Grant, Refusal>) -> Result<Value, Undecided> {
     let grant = match decision {
-        Err(refusal) => {
-            let message = match refusal.status() {
-                401 => "Unauthorized",
-                404 => "Not Found",
-                500 => "Internal Server Error",
-                _ => "Forbidden",
-            };
-            return json!({ "status": refusal.status(), "message": message });
-        }
+        Err(Refusal::TableUnreachable) => return Err(Undecided),
+        Err(refusal) if refusal.status() == 401 => return Ok(json!({ "status": 401, "message": "Unauthorized" })),
+        Err(_) => return Ok(json!({ "status": 403, "message": "Forbidden" })),
         Ok(grant) => grant,
     };
     let path = grant.home.path();
@@ -35,22 +42,26 @@ pub fn body(config: &Config, decision: &Result<Grant, Refusal>) -> Value {
     if !grant.public_keys.is_empty() {
         answer["PublicKeys"] = json!(grant.public_keys);
     }
-    answer
+    Ok(answer)
 }
 
-/// The log line: who, from where, and what was decided. Never a password, hash or policy.
+/// The log line: user name, source address and decision. It never contains a password, hash or policy.
 pub fn log_line(question: Option<&Question>, decision: &Result<Grant, Refusal>) -> Value {
     let question = question.cloned().unwrap_or_default();
-    let (level, outcome, reason) = match decision {
-        Ok(grant) if grant.public_keys.is_empty() => ("INFO", "admitted", "password"),
-        Ok(_) => ("INFO", "admitted", "keys-offered"),
-        Err(refusal) => (if refusal.is_ours() { "ERROR" } else { "INFO" }, "refused", refusal.reason()),
+    let (level, outcome, reason, status) = match decision {
+        Ok(grant) if grant.public_keys.is_empty() => ("INFO", "admitted", "password", 200),
+        Ok(_) => ("INFO", "admitted", "keys-offered", 200),
+        Err(refusal) => {
+            let level = if refusal.needs_operator() { "ERROR" } else { "INFO" };
+            (level, "refused", refusal.reason(), refusal.status())
+        }
     };
     let short = |text: &str| super::question::escaped(text, 64);
     json!({
         "level": level,
         "outcome": outcome,
         "reason": reason,
+        "status": status,
         "username": question.logged_name(),
         "server": short(&question.server_id),
         "source": short(&question.source_ip),
@@ -79,20 +90,34 @@ mod tests {
     fn a_logical_home_hides_the_bucket() {
         let home = Home::parse("/bucket/a \"b\"").unwrap();
         let grant = Ok(Grant { home, public_keys: vec![] });
-        let answer = body(&config(HomeType::Logical), &grant);
+        let answer = body(&config(HomeType::Logical), &grant).unwrap();
         assert_eq!(answer.get("HomeDirectory"), None);
         let details: Value = serde_json::from_str(answer["HomeDirectoryDetails"].as_str().unwrap()).unwrap();
         assert_eq!(details, json!([{ "Entry": "/", "Target": "/bucket/a \"b\"" }]));
-        assert_eq!(body(&config(HomeType::Path), &grant)["HomeDirectory"], "/bucket/a \"b\"");
+        assert_eq!(body(&config(HomeType::Path), &grant).unwrap()["HomeDirectory"], "/bucket/a \"b\"");
     }
 
     #[test]
-    fn no_refusal_has_a_role() {
+    fn a_refusal_has_no_role_and_does_not_tell_its_reason() {
+        let refused = |refusal| body(&config(HomeType::Path), &Err(refusal));
+        let forbidden = json!({ "status": 403, "message": "Forbidden" });
         for refusal in Refusal::ALL {
-            let answer = body(&config(HomeType::Path), &Err(refusal));
-            assert_eq!(answer.get("Role"), None);
-            assert_eq!(answer["status"], refusal.status());
+            let expected = match refusal.status() {
+                500 => Err(Undecided),
+                401 => Ok(json!({ "status": 401, "message": "Unauthorized" })),
+                _ => Ok(forbidden.clone()),
+            };
+            assert_eq!(refused(refusal), expected, "{refusal:?}");
         }
+        assert_eq!(refused(Refusal::UnknownUser), refused(Refusal::WrongPassword));
+        assert_eq!(refused(Refusal::UnknownUser), refused(Refusal::Disabled));
+    }
+
+    #[test]
+    fn only_a_broken_table_is_an_error() {
+        let undecided =
+            Refusal::ALL.into_iter().filter(|refusal| body(&config(HomeType::Path), &Err(*refusal)).is_err());
+        assert_eq!(undecided.collect::<Vec<_>>(), [Refusal::TableUnreachable]);
     }
 
     #[test]
@@ -132,7 +157,7 @@ mod tests {
         })
     }
 
-    /// The password `secret` in every form that is stored.
+    /// The password `secret` in each stored form.
     fn stored() -> &'static [String; 3] {
         static STORED: std::sync::OnceLock<[String; 3]> = std::sync::OnceLock::new();
         STORED.get_or_init(|| {
@@ -146,10 +171,10 @@ mod tests {
         })
     }
 
-    /// Every decision is counted by its reason, and those that are our doing raise the alarm: what the filters of the
-    /// template look for is what a log line has.
+    /// The template's metric filters match the fields of the log line: every refusal is counted by its reason, and
+    /// refusals that need an operator raise the alarm.
     #[test]
-    fn the_filters_of_the_stack_see_every_refusal() {
+    fn the_metric_filters_match_every_refusal() {
         let template = include_str!("../../../templates/region/alarms.yaml");
         let filters: Vec<&str> = template
             .lines()
@@ -162,33 +187,34 @@ mod tests {
                 line[name.strip_prefix("$.").unwrap()] == json!(value.trim_matches('"'))
             })
         };
-        let [all, ours] = filters[..] else { panic!("{filters:?}") };
+        let [all, needs_operator] = filters[..] else { panic!("{filters:?}") };
         assert!(template.contains("Value: \"$.reason\""), "refusals are counted by reason");
         for refusal in Refusal::ALL {
             let line = log_line(None, &Err(refusal));
             assert!(fits(all, &line) && line["reason"] == refusal.reason(), "{line}");
-            assert_eq!(fits(ours, &line), refusal.is_ours(), "{line}");
+            assert_eq!(line["status"], refusal.status(), "{line}");
+            assert_eq!(fits(needs_operator, &line), refusal.needs_operator(), "{line}");
         }
         let grant = Grant { home: Home::parse("/bucket/folder").unwrap(), public_keys: vec![] };
         let line = log_line(None, &Ok(grant));
-        assert!(!fits(all, &line) && !fits(ours, &line), "{line}");
+        assert!(!fits(all, &line) && !fits(needs_operator, &line), "{line}");
     }
 
     proptest! {
         #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
-        /// No event, whatever it is, makes a panic or a role by itself.
+        /// No event alone causes a panic or is answered with a role.
         #[test]
-        fn no_event_opens_anything(event in any_json()) {
+        fn no_event_alone_gets_a_role(event in any_json()) {
             let config = config(HomeType::Path);
             let decision = match Question::parse(&event) {
                 Err(_) => Err(Refusal::MalformedEvent),
                 Ok(question) => screen(&config, &question).and_then(|()| judge(&question, &[Item::new()])),
             };
-            prop_assert!(body(&config, &decision).get("Role").is_none());
+            prop_assert!(body(&config, &decision).unwrap().get("Role").is_none());
         }
 
-        /// No password but the right one opens an account, however it is stored, and no event that is nearly right.
+        /// Only the right password opens an account, in every stored form, and only in an event with the right keys.
         #[test]
         fn only_the_right_password_opens(
             password in prop_oneof![
@@ -200,13 +226,23 @@ mod tests {
             ],
             scheme in 0..3_usize,
             server in prop_oneof![4 => Just("s-1".to_owned()), 1 => "s-[0-9]?", 1 => any::<String>()],
-            key in prop_oneof![6 => Just("password"), 1 => Just("Password"), 1 => Just("PASSWORD"), 1 => Just("passwort")],
+            key in prop_oneof![
+                6 => Just("password"),
+                1 => Just("Password"),
+                1 => Just("PASSWORD"),
+                1 => Just("passwort"),
+            ],
             extra in prop::option::of(("[a-zA-Z]{1,12}", any_json())),
         ) {
             let config = config(HomeType::Path);
             let mut item = crate::account::tests::old();
             item.insert("password".to_owned(), Attribute::Text(stored()[scheme].clone()));
-            let mut event = json!({ "username": "my1sftp", "protocol": "SFTP", "serverId": server, "sourceIp": "192.0.2.1" });
+            let mut event = json!({
+                "username": "my1sftp",
+                "protocol": "SFTP",
+                "serverId": server,
+                "sourceIp": "192.0.2.1",
+            });
             if let Some((name, value)) = extra.filter(|(name, _)| event.get(name).is_none()) {
                 event[name] = value;
             }
@@ -216,7 +252,8 @@ mod tests {
                 Ok(question) => screen(&config, &question).and_then(|()| judge(&question, &[item])),
             };
             let right = event["password"] == "secret" && server == "s-1" && Question::parse(&event).is_ok();
-            prop_assert_eq!(body(&config, &decision).get("Role").is_some(), right, "{} by {}", event, scheme);
+            let answer = body(&config, &decision).unwrap();
+            prop_assert_eq!(answer.get("Role").is_some(), right, "{} by {}", event, scheme);
         }
     }
 }

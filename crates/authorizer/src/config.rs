@@ -1,8 +1,8 @@
-//! The Lambda's configuration: environment variables, nothing else.
+//! The Lambda's configuration, which it reads from environment variables.
 
 use std::collections::BTreeSet;
 
-/// What a server that does not exist yet is called in `SERVER_ID`.
+/// The value of `SERVER_ID` while the server does not exist yet.
 pub const NO_SERVER: &str = "unset";
 
 /// How a customer sees the home folder.
@@ -10,14 +10,14 @@ pub const NO_SERVER: &str = "unset";
 pub enum HomeType {
     /// Under its real path, `/bucket/folder`.
     Path,
-    /// As `/`: the bucket's name is not shown.
+    /// As `/`, without the bucket's name.
     Logical,
 }
 
-/// What the Lambda is told by its environment variables.
+/// The Lambda's settings, one per environment variable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// `SERVER_ID`: the one server that may ask; `unset` until there is one.
+    /// `SERVER_ID`: the only server that may call the authorizer; `unset` until it exists.
     pub server_id: String,
     /// `TABLE_NAME`: the account table, in the Lambda's own region.
     pub table: String,
@@ -31,20 +31,17 @@ pub struct Config {
     pub home_type: HomeType,
 }
 
-/// A variable is missing or makes no sense.
+/// A variable is missing or invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
-    /// Not set, or empty where it must not be.
+    /// It is not set, or is empty and must not be.
     #[error("the environment variable {0} is missing")]
     Missing(&'static str),
-    /// Set to something else than it may be.
     #[error("the environment variable {name} is {value:?}, but must be {allowed}")]
     Invalid {
-        /// The variable.
         name: &'static str,
-        /// Its value.
         value: String,
-        /// What it may be.
+        /// The values that it may have.
         allowed: &'static str,
     },
 }
@@ -53,17 +50,17 @@ impl Config {
     /// Reads the variables through `get`.
     ///
     /// # Errors
-    /// The first variable that is missing or invalid. `BLOCK_LIST` may be empty, but must be there.
+    /// The first variable that is missing or invalid. `BLOCK_LIST` may be empty but must be set.
     pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        let some = |name| get(name).ok_or(ConfigError::Missing(name));
-        let filled = |name| some(name)?.trim().to_owned().into_filled().ok_or(ConfigError::Missing(name));
+        let variable = |name| get(name).ok_or(ConfigError::Missing(name));
+        let filled = |name| variable(name)?.trim().to_owned().into_filled().ok_or(ConfigError::Missing(name));
         let home_type = filled("HOME_TYPE")?;
         Ok(Self {
             server_id: filled("SERVER_ID")?,
             table: filled("TABLE_NAME")?,
             index: filled("INDEX_NAME")?,
             role_arn: filled("USER_ROLE_ARN")?,
-            block_list: some("BLOCK_LIST")?
+            block_list: variable("BLOCK_LIST")?
                 .split(',')
                 .map(|name| name.trim().to_lowercase())
                 .filter(|name| !name.is_empty())

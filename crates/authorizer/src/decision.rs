@@ -1,4 +1,4 @@
-//! The table of cases. First [`screen`], which needs no look-up; then [`judge`], with what the look-up found.
+//! The decision on a log-in. [`screen`] refuses without a look-up; [`judge`] decides with the items that were found.
 
 use super::account::{Account, Item};
 use super::config::{Config, NO_SERVER};
@@ -9,36 +9,36 @@ use super::question::Question;
 /// Why a log-in is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// The event is not what the mapping template makes.
+    /// The event does not have the form that the mapping template produces.
     MalformedEvent,
-    /// Another server asks, or the authorizer knows of none.
+    /// The call is from another server, or the authorizer has no server ID yet.
     OtherServer,
-    /// Another protocol than SFTP.
+    /// The protocol is not SFTP.
     OtherProtocol,
-    /// A name that bots try.
+    /// The name is on the block list of names that bots try.
     BlockedName,
-    /// No such account.
+    /// No account has this user name.
     UnknownUser,
-    /// Two accounts with one name: nobody knows who is meant.
+    /// Several accounts have this user name, so it does not identify one.
     DuplicateUser,
-    /// The item is no account.
+    /// The item is not a valid account.
     MalformedItem,
-    /// The account is turned off.
     Disabled,
-    /// The source address is in none of the account's ranges.
+    /// The source address is outside the account's ranges.
     Source,
-    /// Not the password.
     WrongPassword,
-    /// The stored password is of no known form.
+    /// The stored password has an unknown form.
     UnknownScheme,
-    /// A log-in by key to an account without one, or by password to one that has keys only.
+    /// A log-in by key to an account without keys, or by password to an account that has keys only.
     NoSuchMethod,
-    /// The table did not answer.
+    /// DynamoDB did not answer, or answered with an error.
     TableUnreachable,
 }
 
 impl Refusal {
-    /// The status that the API answers with.
+    /// The reason as a number, for the log: 401 without a look-up, 404, 403 after one, 500 where the table is broken.
+    ///
+    /// The answer to the API has less of it ([`super::answer::body`]), and its HTTP status none.
     pub fn status(self) -> u16 {
         match self {
             Self::MalformedEvent | Self::OtherServer | Self::OtherProtocol | Self::BlockedName => 401,
@@ -54,7 +54,7 @@ impl Refusal {
         }
     }
 
-    /// One word for logs and metrics.
+    /// The reason as logs and metrics have it.
     pub fn reason(self) -> &'static str {
         match self {
             Self::MalformedEvent => "malformed-event",
@@ -73,8 +73,8 @@ impl Refusal {
         }
     }
 
-    /// Whether somebody of ours must do something: such a refusal is an error in the log and raises an alarm.
-    pub fn is_ours(self) -> bool {
+    /// Whether the operator has to act: such a refusal is logged as an error and raises an alarm.
+    pub fn needs_operator(self) -> bool {
         matches!(
             self,
             Self::MalformedEvent
@@ -86,7 +86,6 @@ impl Refusal {
         )
     }
 
-    /// Every one of them.
     pub const ALL: [Self; 13] = [
         Self::MalformedEvent,
         Self::OtherServer,
@@ -104,19 +103,15 @@ impl Refusal {
     ];
 }
 
-/// What a customer is admitted to.
+/// The access that a customer gets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
-    /// The customer's folder.
     pub home: Home,
-    /// The keys that open the account, for a log-in by key: Transfer does the comparing.
+    /// The account's keys, for a log-in by key; Transfer Family compares them with the customer's.
     pub public_keys: Vec<String>,
 }
 
-/// What is refused before any look-up.
-///
-/// # Errors
-/// The refusal.
+/// Refuses log-ins without a look-up: wrong server, wrong protocol, blocked or empty name.
 pub fn screen(config: &Config, question: &Question) -> Result<(), Refusal> {
     if question.server_id != config.server_id || config.server_id == NO_SERVER {
         return Err(Refusal::OtherServer);
@@ -135,11 +130,8 @@ pub fn screen(config: &Config, question: &Question) -> Result<(), Refusal> {
 
 /// Decides, given every item with the user name.
 ///
-/// Whatever is refused to somebody with a password costs one Argon2id: unknown user, wrong password and a disabled
-/// account cannot be told apart by time.
-///
-/// # Errors
-/// The refusal.
+/// Every refusal of a log-in by password costs one Argon2id hash, so that an unknown user, a wrong password and a
+/// disabled account cannot be distinguished by time.
 pub fn judge(question: &Question, found: &[Item]) -> Result<Grant, Refusal> {
     let by_key = question.password.is_empty();
     let refuse = |refusal| {
@@ -154,7 +146,7 @@ pub fn judge(question: &Question, found: &[Item]) -> Result<Grant, Refusal> {
         [_, _, ..] => return refuse(Refusal::DuplicateUser),
     };
     let Ok(account) = Account::from_item(item) else { return refuse(Refusal::MalformedItem) };
-    // The index was asked for this very name; an answer with another is none.
+    // The index was queried for exactly this name; an item with another name does not count.
     if account.username != question.username {
         return refuse(Refusal::UnknownUser);
     }
@@ -171,7 +163,7 @@ pub fn judge(question: &Question, found: &[Item]) -> Result<Grant, Refusal> {
         return Ok(Grant { home: account.home, public_keys: account.public_keys });
     }
     let Some(stored) = &account.password else { return refuse(Refusal::NoSuchMethod) };
-    if question.password.len() > password::MOST_BYTES {
+    if question.password.len() > password::MAX_BYTES {
         return refuse(Refusal::WrongPassword);
     }
     match password::verify(&question.password, stored) {
@@ -209,7 +201,7 @@ mod tests {
         }
     }
 
-    /// The whole decision, as the Lambda makes it.
+    /// Decides as the Lambda does: screens first, then judges.
     fn decide(config: &Config, question: &Question, found: &[Item]) -> Result<Grant, Refusal> {
         screen(config, question)?;
         judge(question, found)

@@ -1,4 +1,4 @@
-//! Items as DynamoDB's SDK has them: read by the Lambda, read and written by `sftpctl users`.
+//! Conversions between items and the SDK's types, for the Lambda and `sftpctl users`.
 
 use std::collections::HashMap;
 
@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::{Attribute, Item};
 
-/// An item of an answer.
+/// Converts an item of a response.
 pub fn item(from: HashMap<String, AttributeValue>) -> Item {
     from.into_iter().map(|(name, value)| (name, attribute(value))).collect()
 }
@@ -27,7 +27,7 @@ fn attribute(value: AttributeValue) -> Attribute {
     }
 }
 
-/// An attribute of a request.
+/// Converts an attribute for a request.
 pub fn value(attribute: &Attribute) -> AttributeValue {
     match attribute {
         Attribute::Text(text) => AttributeValue::S(text.clone()),

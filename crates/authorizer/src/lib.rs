@@ -1,9 +1,9 @@
-//! Who may log in, and into which folder. Pure: no AWS, clock, file system or randomness.
+//! Decides which customers may log in, and into which folder. Pure: no AWS, clock, file system or randomness.
 //!
-//! [`config`] is what the Lambda is told when it starts, [`question`] what API Gateway's mapping template asks,
-//! [`account`] an item of the table, [`decision`] the table of cases between them, [`answer`] what goes back and what is
-//! logged. The Lambda around it is `src/bin/sftp-authorizer`; `sftpctl users` writes the same accounts.
-//! Both read items with `dynamodb`, a feature, since it needs the types of an SDK.
+//! [`config`] holds the Lambda's settings, [`question`] the request from API Gateway's mapping template, [`account`] an
+//! item of the account table. [`decision`] decides, and [`answer`] writes the response and the log line. The Lambda is
+//! `src/bin/sftp-authorizer`; `sftpctl users` writes the same accounts. Both convert items with `dynamodb`, which is
+//! behind a feature because it needs the SDK's types.
 
 pub mod account;
 pub mod answer;

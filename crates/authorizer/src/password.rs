@@ -2,9 +2,9 @@
 //!
 //! | stored | means |
 //! |---|---|
-//! | 40 characters of base64 | SHA-224 of the password, unsalted: what the old server had |
+//! | 40 characters of base64 | SHA-224 of the password, unsalted, from the old server |
 //! | `$argon2id$v=19$…` | Argon2id, as a PHC string |
-//! | `{sha224}$argon2id$v=19$…` | Argon2id over the 40 characters: an old hash made hard without knowing the password |
+//! | `{sha224}$argon2id$v=19$…` | Argon2id over the 40 characters: an old hash, hardened without knowing the password |
 
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
@@ -14,47 +14,44 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use sha2::{Digest as _, Sha224};
 use subtle::ConstantTimeEq as _;
 
-/// What marks Argon2id over an old hash.
+/// Prefix of Argon2id over an old hash.
 const OVER_LEGACY: &str = "{sha224}";
 
 /// OWASP's first recommendation for Argon2id: 19 MiB, two passes, one lane. A Lambda of 256 MB has room for it.
 const MEMORY_KIB: u32 = 19 * 1024;
 const PASSES: u32 = 2;
 
-/// The most that a stored string may ask for; more would be the table's way to run the Lambda out of memory or time.
-const MOST_MEMORY_KIB: u32 = 64 * 1024;
-const MOST_PASSES: u32 = 10;
+/// The highest cost that a stored string may demand. A higher one could run the Lambda out of memory or time.
+const MAX_MEMORY_KIB: u32 = 64 * 1024;
+const MAX_PASSES: u32 = 10;
 
 /// Bytes of salt for [`hash`]: the PHC string format recommends 16.
 pub const SALT_BYTES: usize = 16;
 
-/// The most bytes of a password: what `TestIdentityProvider` admits, in UTF-8.
-pub const MOST_BYTES: usize = 4096;
+/// Maximum length of a password in bytes: the limit of `TestIdentityProvider`, in UTF-8.
+pub const MAX_BYTES: usize = 4096;
 
-/// Whether a password is the stored one.
+/// The result of comparing a password with a stored one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is.
     Right,
-    /// It is not.
     Wrong,
-    /// The stored string is of no known form.
+    /// The stored string has an unknown form.
     UnknownScheme,
 }
 
 /// The form of a stored password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scheme {
-    /// SHA-224 alone.
+    /// Unsalted SHA-224, from the old server.
     Legacy,
-    /// Argon2id.
     Argon2id,
     /// Argon2id over SHA-224.
     Argon2idOverLegacy,
 }
 
 impl Scheme {
-    /// The form of `stored`, if it is one.
+    /// The form of `stored`; `None` if it is unknown.
     pub fn of(stored: &str) -> Option<Self> {
         if let Some(phc) = stored.strip_prefix(OVER_LEGACY) {
             return parse(phc).map(|_| Self::Argon2idOverLegacy);
@@ -65,7 +62,7 @@ impl Scheme {
         legacy_digest(stored).map(|_| Self::Legacy)
     }
 
-    /// For lists.
+    /// The name shown in lists.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Legacy => "sha224",
@@ -75,8 +72,8 @@ impl Scheme {
     }
 }
 
-/// Compares in constant time. A wrong password costs one Argon2id, whatever is stored, as an unknown user does
-/// ([`waste`]): how long a refusal takes says nothing.
+/// Compares in constant time. A wrong password costs one Argon2id hash in every stored form, like an unknown user
+/// ([`waste`]), so that the time of a refusal reveals nothing.
 pub fn verify(password: &str, stored: &str) -> Verdict {
     let verdict = match Scheme::of(stored) {
         None => Verdict::UnknownScheme,
@@ -95,7 +92,7 @@ pub fn verify(password: &str, stored: &str) -> Verdict {
     verdict
 }
 
-/// Costs what [`verify`] costs, and tells nothing.
+/// Takes as long as [`verify`], without a result.
 pub fn waste(password: &str) {
     let mut out = [0; 32];
     let result = hasher().hash_password_into(password.as_bytes(), &[0; SALT_BYTES], &mut out);
@@ -105,13 +102,13 @@ pub fn waste(password: &str) {
 /// The Argon2id PHC string of a new password. The salt comes from the caller: this module has no randomness.
 ///
 /// # Errors
-/// The hasher's, for example when memory is short.
+/// The hasher failed, for example for lack of memory.
 pub fn hash(password: &str, salt: &[u8; SALT_BYTES]) -> Result<String, argon2::password_hash::Error> {
     Ok(hasher().hash_password_with_salt(password.as_bytes(), salt)?.to_string())
 }
 
-/// As [`hash`], at Argon2id's least cost: for a password of a machine's own choosing, so long that trying is hopeless. It
-/// spares a run of `deploy` half of its memory.
+/// Like [`hash`], at Argon2id's lowest cost: for generated passwords, which are too long to be guessed. It halves the
+/// memory that a run of `deploy` needs.
 ///
 /// # Errors
 /// As [`hash`].
@@ -121,7 +118,7 @@ pub fn hash_random(password: &str, salt: &[u8; SALT_BYTES]) -> Result<String, ar
     Ok(hasher.hash_password_with_salt(password.as_bytes(), salt)?.to_string())
 }
 
-/// An old hash made hard: Argon2id over it. `None` if `stored` is no old hash.
+/// Hardens an old hash by Argon2id over it. `None` if `stored` is not an old hash.
 ///
 /// # Errors
 /// As [`hash`].
@@ -146,11 +143,11 @@ fn hasher() -> Argon2<'static> {
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
 }
 
-/// A PHC string of Argon2id within the bounds.
+/// Parses a PHC string of Argon2id whose cost is within the bounds.
 fn parse(phc: &str) -> Option<PasswordHash> {
     let hash = PasswordHash::new(phc).ok()?;
     let params = Params::try_from(&hash).ok()?;
-    let bounded = params.m_cost() <= MOST_MEMORY_KIB && params.t_cost() <= MOST_PASSES && params.p_cost() <= 4;
+    let bounded = params.m_cost() <= MAX_MEMORY_KIB && params.t_cost() <= MAX_PASSES && params.p_cost() <= 4;
     (hash.algorithm.as_str() == "argon2id" && hash.salt.is_some() && hash.hash.is_some() && bounded).then_some(hash)
 }
 

@@ -1,9 +1,9 @@
-//! What the API's mapping template asks.
+//! The request from the API's mapping template.
 
 use serde::Deserialize;
 
-/// One log-in, as `templates/region/api.yaml` maps Transfer's request. A member that is missing is an empty text: Transfer
-/// sends no password where the customer offers a key.
+/// One log-in, as `templates/region/api.yaml` maps Transfer Family's request. A missing member becomes an empty string:
+/// Transfer Family sends no password if the customer offers a key.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Question {
@@ -13,31 +13,31 @@ pub struct Question {
     pub password: String,
     /// `SFTP`.
     pub protocol: String,
-    /// The server that asks.
+    /// The server of the log-in.
     pub server_id: String,
-    /// The customer's address.
     pub source_ip: String,
 }
 
-/// The most characters of a user name that are logged: Transfer's own limit.
-const LOGGED: usize = 100;
+/// Maximum length of a logged user name in characters: Transfer Family's own limit.
+const MAX_LOGGED: usize = 100;
 
 impl Question {
     /// Reads the event.
     ///
     /// # Errors
-    /// It is no object of texts.
+    /// The event is not an object, or one of the known members is not a string.
     pub fn parse(event: &serde_json::Value) -> Result<Self, serde_json::Error> {
         Self::deserialize(event)
     }
 
-    /// The user name for a log line: cut, and its control characters escaped.
+    /// The user name for a log line: truncated, with control characters escaped.
     pub fn logged_name(&self) -> String {
-        escaped(&self.username, LOGGED)
+        escaped(&self.username, MAX_LOGGED)
     }
 }
 
-/// The first characters of a text, control characters as `\n` or `\u{1b}`: nothing is lost, and nothing acts.
+/// The first `most` characters of a text, with control characters written as `\n` or `\u{1b}`, so that they have no
+/// effect on a terminal.
 pub(super) fn escaped(text: &str, most: usize) -> String {
     let shown = text.chars().take(most);
     shown.fold(String::new(), |mut out, c| {

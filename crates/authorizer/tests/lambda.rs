@@ -1,4 +1,4 @@
-//! The Lambda's program itself, run by a Runtime API that is this test, with a table that misbehaves.
+//! Runs the Lambda's program against a Runtime API in this test, with a table that misbehaves.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "only the library is pure")]
@@ -14,10 +14,10 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
-/// How long anything may take that a test waits for.
+/// The longest time that a test waits for anything.
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// The program, ended when the test is, also when it fails.
+/// The program, which is ended with the test, even if the test fails.
 struct Running(Child);
 
 impl Drop for Running {
@@ -27,8 +27,9 @@ impl Drop for Running {
     }
 }
 
-/// One invocation that may take so long, with the table at this address: its answer and what was logged.
-async fn invoke(table: &str, most: Duration) -> (Value, String) {
+/// One invocation that may take so long, with the table at this address: the path of its answer in the Runtime API, the
+/// answer, and what was logged.
+async fn invoke(table: &str, most: Duration) -> (String, Value, String) {
     let (sender, mut answers) = mpsc::unbounded_channel();
     let (events, waiting) = mpsc::channel(1);
     events.send(()).await.unwrap();
@@ -39,10 +40,11 @@ async fn invoke(table: &str, most: Duration) -> (Value, String) {
             let (parts, body) = request.into_parts();
             if !parts.uri.path().ends_with("/invocation/next") {
                 let body = to_bytes(body, 1 << 20).await.unwrap();
-                let _ = sender.send(serde_json::from_slice::<Value>(&body).unwrap_or_default());
+                let body = serde_json::from_slice::<Value>(&body).unwrap_or_default();
+                let _ = sender.send((parts.uri.path().to_owned(), body));
                 return Response::builder().status(202).body(Body::from("{}")).unwrap();
             }
-            // There is one event; whoever asks again waits until the program is ended.
+            // There is only one event: a second request waits until the program is ended.
             waiting.lock().await.recv().await.unwrap();
             let end = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + most;
             let event = json!({ "username": "my1sftp", "password": "secret", "protocol": "SFTP", "serverId": "s-1",
@@ -81,29 +83,31 @@ async fn invoke(table: &str, most: Duration) -> (Value, String) {
         .stdout(Stdio::piped())
         .spawn();
     let mut child = Running(child.unwrap());
-    let answer = tokio::time::timeout(DEADLINE, answers.recv()).await.unwrap().unwrap();
+    let (path, answer) = tokio::time::timeout(DEADLINE, answers.recv()).await.unwrap().unwrap();
     let mut output = child.0.stdout.take().unwrap();
     drop(child);
     let mut log = String::new();
     output.read_to_string(&mut log).unwrap();
-    (answer, log)
+    (path, answer, log)
 }
 
-fn refused(answer: &Value) {
-    assert_eq!(answer["status"], 500, "{answer}");
+/// The invocation has failed, which API Gateway answers with 500.
+fn failed(path: &str, answer: &Value) {
+    assert!(path.ends_with("/invocation/1/error"), "{path}: {answer}");
+    assert_eq!(answer["errorMessage"], "the account table did not answer", "{answer}");
     assert_eq!(answer.get("Role"), None);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_table_that_stays_silent_is_a_refusal_before_the_functions_time_is_over() {
+async fn a_table_that_stays_silent_is_an_error_before_the_functions_time_is_over() {
     // Takes connections, as far as the kernel is asked, and never answers.
     let table = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let table = (format!("http://{}", table.local_addr().unwrap()), table);
     let begun = Instant::now();
-    let (answer, log) = invoke(&table.0, Duration::from_secs(1)).await;
+    let (path, answer, log) = invoke(&table.0, Duration::from_secs(1)).await;
     // With a time-out that knows nothing of the function's it would be five seconds.
     assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
-    refused(&answer);
+    failed(&path, &answer);
     assert!(log.contains("no answer in the") && log.contains("table-unreachable"), "{log}");
 }
 
@@ -114,7 +118,19 @@ async fn an_answer_that_cannot_be_read_is_not_logged() {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, router).await });
-    let (answer, log) = invoke(&address, Duration::from_secs(10)).await;
-    refused(&answer);
+    let (path, answer, log) = invoke(&address, Duration::from_secs(10)).await;
+    failed(&path, &answer);
     assert!(log.contains("the answer could not be read") && !log.contains("lcf7yp"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unknown_user_is_an_answer_and_no_error() {
+    let router = Router::new().fallback(async || r#"{"Count":0,"Items":[],"ScannedCount":0}"#);
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let (path, answer, log) = invoke(&address, Duration::from_secs(10)).await;
+    assert!(path.ends_with("/invocation/1/response"), "{path}: {answer}");
+    assert_eq!(answer, json!({ "status": 403, "message": "Forbidden" }));
+    assert!(log.contains(r#""reason":"unknown-user""#) && log.contains(r#""status":404"#), "{log}");
 }

@@ -4,7 +4,7 @@ use aws_sdk_apigateway::types::{MethodSetting, Stage};
 use serde::Serialize;
 
 use super::error::{Call as _, OrMissing as _};
-use super::{ApiGateway, AwsError};
+use super::{ApiGateway, AwsError, Tags};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -19,6 +19,8 @@ pub struct ApiFacts {
     pub policy: Option<String>,
     /// Whether the default host name is off.
     pub disable_execute_api_endpoint: bool,
+    #[serde(skip)]
+    pub tags: Tags,
 }
 
 /// A resource of an API: one part of a path.
@@ -35,7 +37,7 @@ pub struct ResourceFacts {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ModelFacts {
-    /// The key that it is found by.
+    /// The key that identifies it.
     #[serde(skip_serializing)]
     pub name: String,
     pub description: Option<String>,
@@ -50,13 +52,13 @@ pub struct StageFacts {
     pub stage_name: String,
     pub deployment_id: String,
     pub method_settings: Vec<MethodSettingFacts>,
-    /// Whether answers are cached.
+    /// Whether responses are cached.
     pub cache_cluster_enabled: bool,
     /// Whether X-Ray traces calls.
     pub tracing_enabled: bool,
     /// Id of the client certificate that it presents to the back end.
     pub client_certificate_id: Option<String>,
-    /// Left out where the stage writes no access log.
+    /// `None` if the stage writes no access log.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub access_log_setting: Option<AccessLogFacts>,
 }
@@ -81,7 +83,7 @@ pub struct MethodSettingFacts {
     pub http_method: String,
     /// `OFF`, `ERROR`, `INFO`.
     pub logging_level: Option<String>,
-    /// Whether whole requests and answers are logged.
+    /// Whether whole requests and responses are logged.
     pub data_trace_enabled: bool,
     /// Whether each method has its own metrics.
     pub metrics_enabled: bool,
@@ -94,7 +96,7 @@ pub struct MethodSettingFacts {
 const MISSING: &[&str] = &["NotFound"];
 
 impl ApiGateway {
-    /// A REST API; `None` where there is none.
+    /// A REST API; `None` if it does not exist.
     pub async fn api(&self, api: &str) -> Result<Option<ApiFacts>, AwsError> {
         let call = self.0.get_rest_api().rest_api_id(api).send().await.call("apigateway:GetRestApi", api);
         Ok(call.or_missing(MISSING)?.map(|api| ApiFacts {
@@ -108,10 +110,11 @@ impl ApiGateway {
                 .collect(),
             policy: api.policy().filter(|policy| !policy.is_empty()).map(str::to_owned),
             disable_execute_api_endpoint: api.disable_execute_api_endpoint(),
+            tags: api.tags().cloned().unwrap_or_default().into_iter().collect(),
         }))
     }
 
-    /// The resources of an API, at most the first 500; none without the API.
+    /// The resources of an API, at most the first 500; empty if the API does not exist.
     pub async fn resources(&self, api: &str) -> Result<Vec<ResourceFacts>, AwsError> {
         let call = self.0.get_resources().rest_api_id(api).limit(500).send().await;
         let answer = call.call("apigateway:GetResources", api).or_missing(MISSING)?;
@@ -127,7 +130,7 @@ impl ApiGateway {
             .collect())
     }
 
-    /// The models of an API, at most the first 500; none without the API.
+    /// The models of an API, at most the first 500; empty if the API does not exist.
     pub async fn models(&self, api: &str) -> Result<Vec<ModelFacts>, AwsError> {
         let call = self.0.get_models().rest_api_id(api).limit(500).send().await.call("apigateway:GetModels", api);
         let items = call.or_missing(MISSING)?.and_then(|answer| answer.items).unwrap_or_default();
@@ -142,7 +145,7 @@ impl ApiGateway {
             .collect())
     }
 
-    /// Ids and descriptions of an API's deployments, at most the first 500; none without the API.
+    /// Ids and descriptions of an API's deployments, at most the first 500; empty if the API does not exist.
     pub async fn deployments(&self, api: &str) -> Result<Vec<(String, Option<String>)>, AwsError> {
         let call = self.0.get_deployments().rest_api_id(api).limit(500).send().await;
         let answer = call.call("apigateway:GetDeployments", api).or_missing(MISSING)?;
@@ -150,7 +153,7 @@ impl ApiGateway {
         Ok(items.into_iter().map(|one| (one.id.unwrap_or_default(), one.description)).collect())
     }
 
-    /// The stages of an API with their settings; none without the API.
+    /// The stages of an API with their settings; empty if the API does not exist.
     pub async fn stage_facts(&self, api: &str) -> Result<Vec<StageFacts>, AwsError> {
         let call = self.0.get_stages().rest_api_id(api).send().await.call("apigateway:GetStages", api);
         let stages = call.or_missing(MISSING)?.and_then(|answer| answer.item).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Counts calls, every attempt, logs them for `-v`, and holds back those that a run may no longer make.
+//! Counts every attempt of a call, logs calls for `-v`, and blocks those that a run may no longer send.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -35,7 +35,7 @@ impl Calls {
         self.count.load(Ordering::Relaxed)
     }
 
-    /// Sets what is asked before every call that changes something.
+    /// Sets the fence, which is checked before every call that changes something.
     pub(super) fn set_fence(&self, fence: Option<Box<Fence>>) {
         *self.fence.lock().unwrap_or_else(PoisonError::into_inner) = fence;
     }
@@ -65,7 +65,7 @@ impl Intercept for CountCalls {
     ) -> Result<(), BoxError> {
         self.0.count.fetch_add(1, Ordering::Relaxed);
         if let Some(operation) = config.load::<Metadata>() {
-            // The last moment before the request goes: a run that was paused until another took its place stops here.
+            // The last moment before the request is sent: a run that was paused until another run took over stops here.
             if config.load::<Fenced>().is_none() && self.0.refuses(operation.name()) {
                 return Err(FENCED.into());
             }
@@ -75,7 +75,7 @@ impl Intercept for CountCalls {
     }
 }
 
-/// Marks a call that fences itself: it takes effect only where no other run wrote in between. A run whose lease may
+/// Marks a call that fences itself: it takes effect only if no other run wrote in between. A run whose lease may
 /// have expired must be able to renew it, and to find out whether another run has followed.
 #[derive(Clone, Copy, Debug)]
 struct Fenced;

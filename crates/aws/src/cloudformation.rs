@@ -1,4 +1,4 @@
-//! Stacks: read, create, update, import and delete them, and find out why one failed.
+//! Stacks: read, create, update, import and delete them, and find the cause of a failure.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,11 @@ use super::error::{Call as _, OrMissing as _};
 use super::{AwsError, Tags};
 
 #[derive(Clone, Debug)]
-pub struct CloudFormation(pub(super) aws_sdk_cloudformation::Client);
+pub struct CloudFormation {
+    pub(super) client: aws_sdk_cloudformation::Client,
+    /// ARN of the role with which CloudFormation works on stacks; the caller's permissions without it.
+    pub(super) role: Option<String>,
+}
 
 #[derive(Clone, Debug, Default)]
 pub struct StackFacts {
@@ -21,7 +25,7 @@ pub struct StackFacts {
     pub parameters: BTreeMap<String, String>,
     pub outputs: BTreeMap<String, String>,
     pub tags: Tags,
-    /// Name of the change set that created or last changed it; `None` where a plain call did.
+    /// Name of the change set that created or last changed it; `None` if it was changed without one.
     pub change_set: Option<String>,
 }
 
@@ -29,7 +33,7 @@ pub struct StackFacts {
 #[derive(Clone, Debug)]
 pub struct StackRequest<'a> {
     pub name: &'a str,
-    /// Client request token, by which the operation's own events are found again.
+    /// Client request token, which identifies the operation's events.
     pub token: &'a str,
     /// The template; empty with `url`.
     pub body: &'a str,
@@ -54,15 +58,16 @@ pub struct StackEvent {
     pub token: Option<String>,
 }
 
-/// Pages of events that are searched for the beginning of an operation: fifty pages hold 5,000 events.
+/// Maximum number of pages that are searched for the beginning of an operation: 50 pages contain 5,000 events.
 const PAGES: usize = 50;
 
 impl CloudFormation {
     /// Reads a stack by name or ARN.
     pub async fn stack(&self, name: &str) -> Result<Option<StackFacts>, AwsError> {
-        let call = self.0.describe_stacks().stack_name(name).send().await.call("cloudformation:DescribeStacks", name);
+        let call =
+            self.client.describe_stacks().stack_name(name).send().await.call("cloudformation:DescribeStacks", name);
         let answer = match call {
-            // A missing stack is a ValidationError like others; only its message tells them apart.
+            // A missing stack is a ValidationError like others; only the message distinguishes them.
             Err(error) if error.is("ValidationError") && error.message.contains("does not exist") => return Ok(None),
             other => other.or_missing(&["StackNotFoundException"])?,
         };
@@ -104,14 +109,15 @@ impl CloudFormation {
 
     /// The template of a stack as it was submitted.
     pub async fn template(&self, name: &str) -> Result<Option<String>, AwsError> {
-        let answer = self.0.get_template().stack_name(name).send().await.call("cloudformation:GetTemplate", name)?;
+        let answer =
+            self.client.get_template().stack_name(name).send().await.call("cloudformation:GetTemplate", name)?;
         Ok(answer.template_body().map(str::to_owned))
     }
 
     /// Physical ids of a stack's resources by logical id.
     pub async fn physical_ids(&self, name: &str) -> Result<BTreeMap<String, String>, AwsError> {
         let mut found = BTreeMap::new();
-        let mut pages = self.0.list_stack_resources().stack_name(name).into_paginator().send();
+        let mut pages = self.client.list_stack_resources().stack_name(name).into_paginator().send();
         while let Some(page) = pages.next().await {
             let page = page.call("cloudformation:ListStackResources", name)?;
             let pairs = page.stack_resource_summaries().iter().filter_map(|resource| {
@@ -124,8 +130,9 @@ impl CloudFormation {
 
     /// Begins to create a stack.
     pub async fn create(&self, request: &StackRequest<'_>) -> Result<(), AwsError> {
-        self.0
+        self.client
             .create_stack()
+            .set_role_arn(self.role.clone())
             .stack_name(request.name)
             .client_request_token(request.token)
             .set_template_body(request.url.is_none().then(|| request.body.to_owned()))
@@ -139,11 +146,12 @@ impl CloudFormation {
             .map(drop)
     }
 
-    /// Begins an update; `false` where AWS finds nothing to update.
+    /// Begins an update; `false` if AWS finds nothing to update.
     pub async fn update(&self, request: &StackRequest<'_>) -> Result<bool, AwsError> {
         let call = self
-            .0
+            .client
             .update_stack()
+            .set_role_arn(self.role.clone())
             .stack_name(request.name)
             .client_request_token(request.token)
             .set_template_body(request.url.is_none().then(|| request.body.to_owned()))
@@ -160,6 +168,22 @@ impl CloudFormation {
         }
     }
 
+    /// Begins an update that sets one parameter and keeps the template, the other parameters and the tags.
+    pub async fn set_parameter(&self, name: &str, token: &str, parameter: &str, value: &str) -> Result<(), AwsError> {
+        let operation = "cloudformation:UpdateStack";
+        let Some(stack) = self.stack(name).await? else { return Ok(()) };
+        let kept = stack.parameters.keys().filter(|key| *key != parameter);
+        let kept = kept.map(|key| Parameter::builder().parameter_key(key).use_previous_value(true).build());
+        let set = Parameter::builder().parameter_key(parameter).parameter_value(value).build();
+        let call = self.client.update_stack().set_role_arn(self.role.clone()).stack_name(name);
+        let call = call.client_request_token(token).use_previous_template(true);
+        let call = call.set_parameters(Some(kept.chain([set]).collect())).capabilities(Capability::CapabilityIam);
+        match call.send().await.call(operation, name) {
+            Err(error) if error.message.contains("No updates are to be performed") => Ok(()),
+            other => other.map(drop),
+        }
+    }
+
     /// Creates a change set that imports existing buckets (logical id → bucket name) into a stack, new or existing.
     pub async fn plan_import(
         &self,
@@ -168,8 +192,9 @@ impl CloudFormation {
         buckets: &BTreeMap<String, String>,
     ) -> Result<(), AwsError> {
         let mut call = self
-            .0
+            .client
             .create_change_set()
+            .set_role_arn(self.role.clone())
             .stack_name(request.name)
             .change_set_name(change_set)
             .client_token(request.token)
@@ -191,9 +216,9 @@ impl CloudFormation {
         call.or_missing(&["AlreadyExists"]).map(drop)
     }
 
-    /// Name of the stack that a resource is in, by its physical id; `None` where it is in none.
+    /// Name of the stack that a resource is in, by its physical id; `None` if it is in none.
     pub async fn stack_with(&self, physical: &str) -> Result<Option<String>, AwsError> {
-        let call = self.0.describe_stack_resources().physical_resource_id(physical).send().await;
+        let call = self.client.describe_stack_resources().physical_resource_id(physical).send().await;
         let call = call.call("cloudformation:DescribeStackResources", physical);
         let found = match call {
             // "Stack for … does not exist"
@@ -205,7 +230,7 @@ impl CloudFormation {
 
     /// Status and reason of a change set.
     pub async fn change_set(&self, stack: &str, change_set: &str) -> Result<Option<(String, String)>, AwsError> {
-        let call = self.0.describe_change_set().stack_name(stack).change_set_name(change_set).send().await;
+        let call = self.client.describe_change_set().stack_name(stack).change_set_name(change_set).send().await;
         let call = call.call("cloudformation:DescribeChangeSet", change_set).or_missing(&["ChangeSetNotFound"])?;
         Ok(call.map(|c| {
             let status = c.status().map_or_else(String::new, |s| s.as_str().to_owned());
@@ -216,32 +241,34 @@ impl CloudFormation {
     /// Executes a change set.
     pub async fn execute(&self, stack: &str, change_set: &str, token: &str) -> Result<(), AwsError> {
         let call =
-            self.0.execute_change_set().stack_name(stack).change_set_name(change_set).client_request_token(token);
+            self.client.execute_change_set().stack_name(stack).change_set_name(change_set).client_request_token(token);
         call.send().await.call("cloudformation:ExecuteChangeSet", change_set).map(drop)
     }
 
     /// Deletes a change set; missing is fine.
     pub async fn delete_change_set(&self, stack: &str, change_set: &str) -> Result<(), AwsError> {
-        let call = self.0.delete_change_set().stack_name(stack).change_set_name(change_set).send().await;
+        let call = self.client.delete_change_set().stack_name(stack).change_set_name(change_set).send().await;
         call.call("cloudformation:DeleteChangeSet", change_set).or_missing(&["ChangeSetNotFound"]).map(drop)
     }
 
     /// Resumes a rollback that failed.
     pub async fn continue_rollback(&self, name: &str, token: &str) -> Result<(), AwsError> {
-        let call = self.0.continue_update_rollback().stack_name(name).client_request_token(token).send().await;
+        let call = self.client.continue_update_rollback().stack_name(name).client_request_token(token);
+        let call = call.set_role_arn(self.role.clone()).send().await;
         call.call("cloudformation:ContinueUpdateRollback", name).map(drop)
     }
 
     /// Begins to delete a stack.
     pub async fn delete(&self, name: &str, token: &str) -> Result<(), AwsError> {
-        let call = self.0.delete_stack().stack_name(name).client_request_token(token).send().await;
+        let call = self.client.delete_stack().stack_name(name).client_request_token(token);
+        let call = call.set_role_arn(self.role.clone()).send().await;
         call.call("cloudformation:DeleteStack", name).map(drop)
     }
 
-    /// The newest events first. Reads page after page (100 events each) until `enough` is true of an event: an operation on
-    /// 50 resources has more events than a page.
+    /// The events, newest first. Reads pages (of 100 events) until `enough` is true of an event, because an operation
+    /// on 50 resources has more events than a page.
     pub async fn events(&self, name: &str, enough: impl Fn(&StackEvent) -> bool) -> Result<Vec<StackEvent>, AwsError> {
-        let mut pages = self.0.describe_stack_events().stack_name(name).into_paginator().send();
+        let mut pages = self.client.describe_stack_events().stack_name(name).into_paginator().send();
         let mut events: Vec<StackEvent> = Vec::new();
         for _ in 0..PAGES {
             let Some(page) = pages.next().await else { break };
@@ -264,15 +291,15 @@ impl CloudFormation {
 
     /// Names of the change sets of a stack that have not been executed.
     pub async fn change_sets(&self, name: &str) -> Result<Vec<String>, AwsError> {
-        let call = self.0.list_change_sets().stack_name(name).send().await;
+        let call = self.client.list_change_sets().stack_name(name).send().await;
         let answer = call.call("cloudformation:ListChangeSets", name)?;
         Ok(answer.summaries().iter().filter_map(|summary| summary.change_set_name().map(str::to_owned)).collect())
     }
 
-    /// The findings of early validation (`DescribeEvents`, event type VALIDATION_ERROR), which stack events lack: of the
-    /// operation that began with this token, or else of the newest that has any.
+    /// The findings of early validation (`DescribeEvents`, event type VALIDATION_ERROR), which stack events lack. They
+    /// are those of the operation with this token, or else of the newest operation that has any.
     pub async fn validation_errors(&self, name: &str, token: Option<&str>) -> Result<Vec<String>, AwsError> {
-        let mut pages = self.0.describe_events().stack_name(name).into_paginator().send();
+        let mut pages = self.client.describe_events().stack_name(name).into_paginator().send();
         let mut found = Vec::new();
         for _ in 0..PAGES {
             let Some(page) = pages.next().await else { break };

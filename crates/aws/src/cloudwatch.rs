@@ -13,15 +13,15 @@ pub struct CloudWatch(pub(super) aws_sdk_cloudwatch::Client);
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct AlarmFacts {
-    /// The key that it is found by.
+    /// The key that identifies it.
     #[serde(skip_serializing)]
     pub alarm_name: String,
     pub alarm_description: Option<String>,
     pub namespace: Option<String>,
     pub metric_name: Option<String>,
-    /// They select one of the metric's series.
+    /// Dimensions that select one of the metric's series.
     pub dimensions: Vec<AlarmDimension>,
-    /// `Sum`, `Average`, …; none where the extended one is set.
+    /// `Sum`, `Average`, …; `None` if the extended statistic is set.
     pub statistic: Option<String>,
     /// A percentile: `p99`.
     pub extended_statistic: Option<String>,
@@ -57,7 +57,7 @@ pub struct AlarmDimension {
 }
 
 impl CloudWatch {
-    /// Alarms by name, at most 100; a missing one is not in the answer.
+    /// Alarms by name, at most 100; a missing one is not in the result.
     pub async fn alarms(&self, names: &[&str]) -> Result<Vec<AlarmFacts>, AwsError> {
         let call = self.0.describe_alarms().set_alarm_names(Some(names.iter().map(ToString::to_string).collect()));
         let mut pages = call.into_paginator().send();
@@ -81,7 +81,7 @@ fn facts(alarm: MetricAlarm) -> AlarmFacts {
         namespace: alarm.namespace,
         metric_name: alarm.metric_name,
         dimensions: alarm.dimensions.unwrap_or_default().into_iter().map(dimension).collect(),
-        // One of the two is in force.
+        // AWS evaluates only one of the two.
         statistic: match alarm.extended_statistic {
             None => alarm.statistic.map(|statistic| statistic.as_str().to_owned()),
             Some(_) => None,

@@ -4,19 +4,22 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use aws_config::identity::IdentityCache;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsProvider};
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 
+use super::assume_role::{AssumeRole, RoleToAssume, RolesToAssume};
 use super::calls::{Calls, CountCalls};
+use super::network::{Network, NetworkError};
+use super::nulls::WithoutNulls;
 use super::{
     ApiGateway, CloudFormation, CloudWatch, DynamoDb, Iam, Lambda, Logs, Route53, S3, ServiceQuotas, Transfer,
 };
 
-/// Where to connect, and as whom.
+/// The endpoint and the credentials.
 #[derive(Clone, Debug, Default)]
 pub struct ConnectOptions {
     /// Named profile; otherwise the standard chain.
@@ -29,11 +32,16 @@ pub struct ConnectOptions {
     pub home_region: String,
 }
 
-/// The AWS of one run.
+/// The AWS clients of one run.
 pub struct Aws {
     base: SdkConfig,
+    /// The caller's own credentials, with which roles are assumed.
+    own: SdkConfig,
+    /// Configurations of the regions that have a role of their own.
+    regions: HashMap<String, SdkConfig>,
     path_style: bool,
     home_region: String,
+    stack_role: Option<String>,
     calls: Arc<Calls>,
     clients: Mutex<HashMap<String, Arc<Clients>>>,
 }
@@ -53,14 +61,43 @@ struct Clients {
     transfer: Transfer,
 }
 
+impl ConnectOptions {
+    /// Proxy and certificates of the environment; none for the local cloud and other servers on this machine.
+    ///
+    /// # Errors
+    /// A setting of the environment cannot be used.
+    pub fn network(&self) -> Result<Network, NetworkError> {
+        let is_here = self.endpoint_url.as_deref().is_some_and(is_loopback);
+        if self.local_account.is_some() || is_here { Ok(Network::default()) } else { Network::from_environment() }
+    }
+}
+
+/// Whether a URL leads to this machine.
+fn is_loopback(url: &str) -> bool {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = match authority.strip_prefix('[') {
+        Some(address) => address.split(']').next().unwrap_or_default(),
+        None => authority.split(':').next().unwrap_or_default(),
+    };
+    host.eq_ignore_ascii_case("localhost") || host.parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback())
+}
+
 impl Aws {
-    /// Reads the configuration. No call is made yet, except those of the credentials chain itself.
+    /// Reads the configuration. No call is made yet, except those of the credentials chain itself. A setting of the
+    /// environment that [`ConnectOptions::network`] refuses is left out.
     pub async fn connect(options: ConnectOptions) -> Self {
-        let http =
-            aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+        Self::connect_as(options, &RolesToAssume::default()).await
+    }
+
+    /// As [`Self::connect`], for calls in sessions of these roles. A role is assumed with the first call that needs it.
+    pub async fn connect_as(options: ConnectOptions, roles: &RolesToAssume) -> Self {
+        let http = options.network().unwrap_or_default().client();
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .http_client(http)
             .region(Region::new(options.home_region.clone()))
+            // One cache for all clients; the SDK allows a retried AssumeRole only five seconds.
+            .identity_cache(IdentityCache::lazy().load_timeout(Duration::from_secs(60)).build())
             // Eight attempts with full jitter over about a minute: a throttled account is slow, not broken.
             .retry_config(RetryConfig::standard().with_max_attempts(8).with_max_backoff(Duration::from_secs(20)))
             .timeout_config(
@@ -73,7 +110,8 @@ impl Aws {
             loader = loader.profile_name(profile);
         }
         if let Some(url) = &options.endpoint_url {
-            loader = loader.endpoint_url(url);
+            // Endpoints of FIPS and dual stack are AWS's own; the SDK refuses them together with another one.
+            loader = loader.endpoint_url(url).use_fips(false).use_dual_stack(false);
         }
         if let Some(account) = &options.local_account {
             loader = loader.credentials_provider(SharedCredentialsProvider::new(Credentials::new(
@@ -84,14 +122,26 @@ impl Aws {
                 "local cloud",
             )));
         }
-        let base = loader.load().await;
+        let own = loader.load().await;
+        let calls = Arc::default();
+        let of = |role: &RoleToAssume| in_session(&own, role, &calls);
         Self {
-            path_style: base.endpoint_url().is_some(),
-            base,
+            path_style: own.endpoint_url().is_some(),
+            base: roles.role.as_ref().map_or_else(|| own.clone(), of),
+            regions: roles.regions.iter().map(|(region, role)| (region.clone(), of(role))).collect(),
+            own,
             home_region: options.home_region,
-            calls: Arc::default(),
+            stack_role: None,
+            calls,
             clients: Mutex::default(),
         }
+    }
+
+    /// CloudFormation works on stacks with this role (its ARN) from now on.
+    #[must_use]
+    pub fn with_stack_role(mut self, role: Option<String>) -> Self {
+        self.stack_role = role;
+        self
     }
 
     /// Number of calls so far; every attempt counts.
@@ -99,7 +149,7 @@ impl Aws {
         self.calls.count()
     }
 
-    /// Asks `fence` before every call that changes something; where it returns true, the call is not sent.
+    /// Checks `fence` before every call that changes something; if it returns true, the call is not sent.
     pub fn set_fence(&self, fence: Option<Box<super::Fence>>) {
         self.calls.set_fence(fence);
     }
@@ -122,7 +172,7 @@ impl Aws {
 
     /// IAM is global.
     pub fn iam(&self) -> Iam {
-        self.clients(&self.home_region).iam.clone()
+        self.global().iam.clone()
     }
 
     pub fn lambda(&self, region: &str) -> Lambda {
@@ -135,7 +185,7 @@ impl Aws {
 
     /// Route 53 is global.
     pub fn route53(&self) -> Route53 {
-        self.clients(&self.home_region).route53.clone()
+        self.global().route53.clone()
     }
 
     pub fn s3(&self, region: &str) -> S3 {
@@ -143,12 +193,13 @@ impl Aws {
     }
 
     pub(super) fn parameters(&self, region: &str) -> aws_sdk_ssm::Client {
-        let config = aws_sdk_ssm::config::Builder::from(&self.base).region(Region::new(region.to_owned()));
+        let config = aws_sdk_ssm::config::Builder::from(self.config(region)).region(Region::new(region.to_owned()));
         aws_sdk_ssm::Client::from_conf(config.interceptor(CountCalls(Arc::clone(&self.calls))).build())
     }
 
     pub(super) fn secrets(&self, region: &str) -> aws_sdk_secretsmanager::Client {
-        let config = aws_sdk_secretsmanager::config::Builder::from(&self.base).region(Region::new(region.to_owned()));
+        let config =
+            aws_sdk_secretsmanager::config::Builder::from(self.config(region)).region(Region::new(region.to_owned()));
         aws_sdk_secretsmanager::Client::from_conf(config.interceptor(CountCalls(Arc::clone(&self.calls))).build())
     }
 
@@ -169,20 +220,44 @@ impl Aws {
     }
 
     pub(super) fn sts(&self) -> aws_sdk_sts::Client {
-        self.clients(&self.home_region).sts.clone()
+        self.global().sts.clone()
+    }
+
+    /// STS with the caller's own credentials.
+    pub(super) fn own_sts(&self) -> aws_sdk_sts::Client {
+        sts(&self.own, &self.calls)
+    }
+
+    /// STS in each region with a role of its own.
+    pub(super) fn regional_sts(&self) -> impl Iterator<Item = aws_sdk_sts::Client> {
+        self.regions.keys().map(|region| self.clients(region).sts.clone())
     }
 
     pub fn transfer(&self, region: &str) -> Transfer {
         self.clients(region).transfer.clone()
     }
 
-    fn clients(&self, region: &str) -> Arc<Clients> {
-        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(clients.entry(region.to_owned()).or_insert_with(|| Arc::new(self.build(region))))
+    fn config(&self, region: &str) -> &SdkConfig {
+        self.regions.get(region).unwrap_or(&self.base)
     }
 
-    fn build(&self, region: &str) -> Clients {
-        let config = self.base.to_builder().region(Region::new(region.to_owned())).build();
+    fn clients(&self, region: &str) -> Arc<Clients> {
+        self.built(region, region, self.config(region))
+    }
+
+    /// The clients of global services: they use the environment's role, whatever role the home region has.
+    fn global(&self) -> Arc<Clients> {
+        let key = if self.regions.contains_key(&self.home_region) { "global" } else { &self.home_region };
+        self.built(key, &self.home_region, &self.base)
+    }
+
+    fn built(&self, key: &str, region: &str, config: &SdkConfig) -> Arc<Clients> {
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(clients.entry(key.to_owned()).or_insert_with(|| Arc::new(self.build(region, config))))
+    }
+
+    fn build(&self, region: &str, config: &SdkConfig) -> Clients {
+        let config = config.to_builder().region(Region::new(region.to_owned())).build();
         let count = || CountCalls(Arc::clone(&self.calls));
         macro_rules! client {
             ($sdk:ident) => {
@@ -191,9 +266,14 @@ impl Aws {
         }
         // Virtual-host names do not resolve behind a custom endpoint.
         let s3 = aws_sdk_s3::config::Builder::from(&config).force_path_style(self.path_style).interceptor(count());
+        let apigateway = aws_sdk_apigateway::config::Builder::from(&config).interceptor(count());
+        let apigateway = match config.http_client() {
+            Some(http) => apigateway.http_client(WithoutNulls(http)),
+            None => apigateway,
+        };
         Clients {
-            apigateway: ApiGateway(client!(aws_sdk_apigateway)),
-            cloudformation: CloudFormation(client!(aws_sdk_cloudformation)),
+            apigateway: ApiGateway(aws_sdk_apigateway::Client::from_conf(apigateway.build())),
+            cloudformation: CloudFormation { client: client!(aws_sdk_cloudformation), role: self.stack_role.clone() },
             cloudwatch: CloudWatch(client!(aws_sdk_cloudwatch)),
             dynamodb: DynamoDb(client!(aws_sdk_dynamodb)),
             iam: Iam(client!(aws_sdk_iam)),
@@ -203,6 +283,33 @@ impl Aws {
             s3: S3 { client: aws_sdk_s3::Client::from_conf(s3.build()), region: region.to_owned() },
             sts: client!(aws_sdk_sts),
             transfer: Transfer(client!(aws_sdk_transfer)),
+        }
+    }
+}
+
+/// The configuration for calls in sessions of a role.
+fn in_session(own: &SdkConfig, role: &RoleToAssume, calls: &Arc<Calls>) -> SdkConfig {
+    let provider = AssumeRole { sts: sts(own, calls), role: role.clone() };
+    own.to_builder().credentials_provider(SharedCredentialsProvider::new(provider)).build()
+}
+
+fn sts(config: &SdkConfig, calls: &Arc<Calls>) -> aws_sdk_sts::Client {
+    let config = aws_sdk_sts::config::Builder::from(config).interceptor(CountCalls(Arc::clone(calls)));
+    aws_sdk_sts::Client::from_conf(config.build())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_loopback;
+
+    #[test]
+    fn this_machine_is_recognized() {
+        for url in ["http://127.0.0.1:4570", "http://localhost:4570/x", "https://LOCALHOST", "http://[::1]:4570"] {
+            assert!(is_loopback(url), "{url}");
+        }
+        for url in ["https://vpce-1.s3.us-west-2.vpce.amazonaws.com", "http://127.0.0.1.example.com", "http://10.0.0.1"]
+        {
+            assert!(!is_loopback(url), "{url}");
         }
     }
 }

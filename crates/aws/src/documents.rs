@@ -11,26 +11,26 @@ use super::calls::FencesItself;
 use super::error::{Call as _, OrMissing as _};
 use super::s3::S3;
 
-/// What must be in the bucket for a write to happen.
+/// The condition of a write on the current object.
 #[derive(Clone, Copy, Debug)]
 pub enum Condition<'a> {
-    /// No object of that key.
+    /// There is no object with this key.
     Absent,
-    /// The object with this ETag.
+    /// The object has this ETag.
     Is(&'a str),
 }
 
-/// A document has a few kilobytes: an attempt that gets no answer in this time is better repeated.
-fn patience() -> aws_sdk_s3::config::Builder {
+/// A document has a few kilobytes, so an attempt without an answer after ten seconds is better repeated.
+fn with_short_attempts() -> aws_sdk_s3::config::Builder {
     let timeouts = TimeoutConfig::builder().operation_attempt_timeout(Duration::from_secs(10)).build();
     aws_sdk_s3::config::Builder::new().timeout_config(timeouts)
 }
 
 impl S3 {
-    /// An object's bytes and ETag; `None` where there is none.
+    /// An object's bytes and ETag; `None` if it does not exist.
     ///
     /// # Errors
-    /// AWS's; `NoSuchBucket` where the bucket is not there.
+    /// AWS's; `NoSuchBucket` if the bucket does not exist.
     pub async fn document(
         &self,
         bucket: &str,
@@ -39,7 +39,7 @@ impl S3 {
     ) -> Result<Option<(Vec<u8>, String)>, AwsError> {
         let object = format!("{bucket}/{key}");
         let call = self.client.get_object().bucket(bucket).key(key).expected_bucket_owner(account);
-        let call = call.customize().config_override(patience()).send().await;
+        let call = call.customize().config_override(with_short_attempts()).send().await;
         let Some(answer) = call.call("s3:GetObject", &object).or_missing(&["NoSuchKey"])? else { return Ok(None) };
         let etag = answer.e_tag().unwrap_or_default().to_owned();
         let body = answer.body.collect().await.map_err(|error| AwsError {
@@ -52,10 +52,10 @@ impl S3 {
         Ok(Some((body.to_vec(), etag)))
     }
 
-    /// Replaces an object where the condition holds, and returns its new ETag.
+    /// Replaces an object if the condition holds, and returns its new ETag.
     ///
     /// # Errors
-    /// `PreconditionFailed` where the condition does not hold.
+    /// `PreconditionFailed` if the condition does not hold.
     pub async fn put_document(
         &self,
         bucket: &str,
@@ -75,7 +75,7 @@ impl S3 {
             None => call,
         };
         let call = call.content_type("application/json").body(ByteStream::from(content.to_vec()));
-        let call = call.customize().interceptor(FencesItself).config_override(patience()).send().await;
+        let call = call.customize().interceptor(FencesItself).config_override(with_short_attempts()).send().await;
         let answer = call.call("s3:PutObject", &format!("{bucket}/{key}"))?;
         Ok(answer.e_tag().unwrap_or_default().to_owned())
     }

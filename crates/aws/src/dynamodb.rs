@@ -14,7 +14,7 @@ use super::{AwsError, Tags};
 #[derive(Clone, Debug)]
 pub struct DynamoDb(pub(super) aws_sdk_dynamodb::Client);
 
-/// A table to create: on-demand, with a stream of new and old images, one index.
+/// A table to create: on-demand, with a stream of new and old images, and one index.
 #[derive(Clone, Debug)]
 pub struct NewTable<'a> {
     pub name: &'a str,
@@ -45,22 +45,21 @@ pub struct TableFacts {
     pub stream: Option<String>,
     /// Whether deletion is refused.
     pub deletion_protection: bool,
-    /// ARN of the encryption key; `None` for the one that AWS owns.
+    /// ARN of the encryption key; `None` for a key that AWS owns.
     pub key_arn: Option<String>,
-    /// Other regions and the status of their replica.
+    /// Other regions, each with the status of its replica.
     pub replicas: Vec<(String, String)>,
 }
 
 const MISSING: &[&str] = &["ResourceNotFound", "TableNotFound"];
 
 impl DynamoDb {
-    /// Reads a table.
     pub async fn table(&self, name: &str) -> Result<Option<TableFacts>, AwsError> {
         let call = self.0.describe_table().table_name(name).send().await.call("dynamodb:DescribeTable", name);
         Ok(call.or_missing(MISSING)?.and_then(|answer| answer.table).map(|table| facts(&table)))
     }
 
-    /// Whether it is a global table of version 2017.11.29, which has calls of its own (DynamoDB developer guide,
+    /// Whether it is a global table of version 2017.11.29, which has its own calls (DynamoDB developer guide,
     /// "Determining the version of a global table").
     pub async fn is_legacy_global(&self, name: &str) -> Result<bool, AwsError> {
         let call = self.0.describe_global_table().global_table_name(name).send().await;
@@ -69,7 +68,7 @@ impl DynamoDb {
         Ok(call.or_missing(&["GlobalTableNotFound", "ResourceNotFound", "UnknownOperation"])?.is_some())
     }
 
-    /// The attribute that holds the expiry time of items, where there is one.
+    /// The attribute with the expiry time of items; `None` without expiry.
     pub async fn expiry(&self, name: &str) -> Result<Option<String>, AwsError> {
         let call = self.0.describe_time_to_live().table_name(name).send().await;
         let answer = call.call("dynamodb:DescribeTimeToLive", name)?;
@@ -78,7 +77,7 @@ impl DynamoDb {
         Ok(expiry.and_then(|ttl| ttl.attribute_name().map(str::to_owned)))
     }
 
-    /// Creates a table; one that exists already is `ResourceInUse`.
+    /// Creates a table; if it exists already, the error is `ResourceInUse`.
     pub async fn create(&self, table: NewTable<'_>) -> Result<(), AwsError> {
         let named = |error: aws_smithy_types::error::operation::BuildError| AwsError {
             operation: "dynamodb:CreateTable",
@@ -144,7 +143,6 @@ impl DynamoDb {
         call.send().await.call("dynamodb:UpdateTable", name).map(drop)
     }
 
-    /// Sets on-demand capacity.
     pub async fn set_on_demand(&self, name: &str) -> Result<(), AwsError> {
         let call = self.0.update_table().table_name(name).billing_mode(BillingMode::PayPerRequest);
         call.send().await.call("dynamodb:UpdateTable", name).map(drop)
@@ -190,15 +188,17 @@ impl DynamoDb {
         call.or_missing(MISSING).map(drop)
     }
 
-    /// Tags of the table in this region.
-    pub async fn tags(&self, arn: &str) -> Result<Tags, AwsError> {
+    /// Tags of the table in this region; `None` while it is being created or deleted, when AWS does not find the table
+    /// by its ARN although DescribeTable shows it (cloud-custodian#3361, cortexproject/cortex#1369).
+    pub async fn tags(&self, arn: &str) -> Result<Option<Tags>, AwsError> {
         let mut tags = Tags::new();
         let mut pages = self.0.list_tags_of_resource().resource_arn(arn).send().await;
         loop {
-            let page = pages.call("dynamodb:ListTagsOfResource", arn)?;
+            let page = pages.call("dynamodb:ListTagsOfResource", arn);
+            let Some(page) = page.or_missing(MISSING)? else { return Ok(None) };
             tags.extend(page.tags().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())));
             match page.next_token() {
-                None => return Ok(tags),
+                None => return Ok(Some(tags)),
                 Some(token) => pages = self.0.list_tags_of_resource().resource_arn(arn).next_token(token).send().await,
             }
         }

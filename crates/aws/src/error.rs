@@ -1,4 +1,4 @@
-//! One error for every call: which operation, on what, and AWS's own words.
+//! One error for all calls: the operation, its object, and AWS's own words.
 
 use std::error::Error;
 
@@ -19,11 +19,11 @@ const NO_CREDENTIALS: &str = "NoCredentials";
 pub struct AwsError {
     /// `transfer:CreateServer`.
     pub operation: &'static str,
-    /// The resource that it was called for.
+    /// The resource of the call.
     pub object: String,
     /// AWS's error code; `None` without an answer.
     pub code: Option<String>,
-    /// AWS's message, or what happened to the connection.
+    /// AWS's message, or the fault of the connection.
     pub message: String,
     pub status: Option<u16>,
 }
@@ -36,26 +36,32 @@ impl AwsError {
             .is_some_and(|have| have == code || have.strip_suffix("Exception").is_some_and(|have| have == code))
     }
 
-    /// Whether AWS throttled the call; it then had no effect.
+    /// Whether AWS throttled the call; it then had no effect. The codes are those of the SDKs' retry data, which differ
+    /// by service (botocore's `_retry.json`, `__throttling_codes__`), except `LimitExceeded`, which most services use for
+    /// a quota.
     pub fn is_throttle(&self) -> bool {
-        const THROTTLES: [&str; 7] = [
-            "Throttling",
-            "ThrottlingException",
-            "ThrottledException",
-            "TooManyRequestsException",
-            "RequestLimitExceeded",
-            "SlowDown",
+        const THROTTLES: [&str; 11] = [
+            "BandwidthLimitExceeded",
+            "EC2Throttled",
             "PriorRequestNotComplete",
+            "ProvisionedThroughputExceeded",
+            "RequestLimitExceeded",
+            "RequestThrottled",
+            "SlowDown",
+            "Throttled",
+            "Throttling",
+            "TooManyRequests",
+            "TransactionInProgress",
         ];
-        self.code.as_deref().is_some_and(|code| THROTTLES.contains(&code))
+        THROTTLES.iter().any(|code| self.is(code))
     }
 
-    /// Whether it was not sent, because this run may no longer hold its lock.
+    /// Whether the call was not sent, because this run may no longer hold its lock.
     pub fn is_fenced(&self) -> bool {
         self.code.is_none() && self.message.contains(FENCED)
     }
 
-    /// Whether AWS carried it out but the answer broke off, so that its result is unknown.
+    /// Whether AWS carried out the call but the answer was cut short, so that its result is unknown.
     pub fn is_cut_short(&self) -> bool {
         self.code.is_none() && self.status.is_some_and(|status| (200..300).contains(&status))
     }
@@ -65,6 +71,8 @@ impl AwsError {
         self.is_throttle()
             || match self.status {
                 _ if self.is_fenced() => false,
+                // S3 and EC2 send it with status 400: the request did not arrive in time.
+                Some(400) if self.is("RequestTimeout") => true,
                 Some(501) => false,
                 Some(status) => status >= 500,
                 None => self.code.is_none(),
@@ -89,23 +97,48 @@ impl AwsError {
     }
 
     /// Whether AWS refuses it only for now, because the resource or one that it names is still changing. A stale
-    /// revision of a function is among them: the step reads the new one before it calls again.
+    /// revision of a function is among them: the step reads the new one before it calls again. So is a role or policy
+    /// that IAM still counts as used after what used it was detached.
     pub fn is_busy(&self) -> bool {
-        const BUSY: [&str; 9] = [
+        const BUSY: [&str; 10] = [
             "ResourceInUse",
             "Conflict",
             "ResourceConflict",
             "OperationAborted",
             "ConcurrentModification",
-            "LimitExceeded",
+            "DeleteConflict",
             "OperationInProgress",
             "ContinuousBackupsUnavailable",
             "PreconditionFailedException",
+            // IAM: a policy that was detached a moment ago still counts.
+            "DeleteConflict",
         ];
-        BUSY.iter().any(|code| self.is(code)) && !self.message.contains("last 24 hours")
+        (BUSY.iter().any(|code| self.is(code)) || self.is_limit_of_concurrent_changes())
+            && !self.message.contains("last 24 hours")
+            || self.message.contains("until all writes are replicated")
             || self.message.contains("cannot be assumed")
             || self.message.contains("Invalid principal in policy")
             || self.message.contains("role defined for the function")
+    }
+
+    /// The same error as one that passes: AWS does not know yet what was just created.
+    #[must_use]
+    pub fn as_busy(self) -> Self {
+        Self { code: Some("ConflictException".to_owned()), ..self }
+    }
+
+    /// Whether too many changes are in progress at once. Elsewhere, as in IAM, KMS or CloudWatch Logs, the same code
+    /// means that a quota is used up, and waiting does not help.
+    fn is_limit_of_concurrent_changes(&self) -> bool {
+        const SERVICES: [&str; 3] = ["dynamodb", "cloudformation", "transfer"];
+        let service = self.operation.split(':').next().unwrap_or_default();
+        self.is("LimitExceeded") && SERVICES.contains(&service)
+    }
+
+    /// The action that AWS names in a refusal: one call may need several, such as `iam:PassRole` besides its own.
+    fn denied_action(&self) -> Option<&str> {
+        let (_, rest) = self.message.split_once("is not authorized to perform: ")?;
+        rest.split_whitespace().next()
     }
 
     /// What the user can do about it, where that is known.
@@ -114,7 +147,8 @@ impl AwsError {
         let code = self.code.as_deref().unwrap_or_default();
         Some(match code {
             "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" => {
-                format!("allow `{action}`; docs/deployer-policy.json has every permission that sftpctl needs")
+                let action = self.denied_action().unwrap_or(action);
+                format!("allow `{action}`; `sftpctl policy` prints the policies (docs/permissions.md)")
             }
             _ if self.is_clock() => {
                 "the clock of this machine is off by more than the five minutes that AWS allows; set it \
@@ -145,7 +179,8 @@ impl AwsError {
                 "another run may have taken the lock; rerun the same command when that run has finished".to_owned()
             }
             _ if self.code.is_none() && self.status.is_none() => {
-                "check the network, the region and, with --endpoint-url, that a server listens there".to_owned()
+                "check the network, the region, HTTPS_PROXY and, with --endpoint-url, that a server listens there"
+                    .to_owned()
             }
             _ if self.is_transient() => "AWS reported a temporary problem; rerun the command".to_owned(),
             _ => return None,
@@ -165,6 +200,9 @@ where
 {
     fn call(self, operation: &'static str, object: &str) -> Result<T, AwsError> {
         self.map_err(|error| {
+            if let Some(refused) = role_not_assumed(&error) {
+                return refused;
+            }
             let status = error.raw_response().map(|r| r.status().as_u16());
             let code = error.code().or(no_credentials(&error).then_some(NO_CREDENTIALS)).map(str::to_owned);
             let message = match (error.message(), &error) {
@@ -179,6 +217,18 @@ where
             AwsError { operation, object: object.to_owned(), code, message, status }
         })
     }
+}
+
+/// Why the call could not be signed, if a role had to be assumed for it.
+fn role_not_assumed(error: &(dyn Error + 'static)) -> Option<AwsError> {
+    let mut source = error.source();
+    while let Some(inner) = source {
+        if let Some(refused) = inner.downcast_ref::<AwsError>() {
+            return Some(refused.clone());
+        }
+        source = inner.source();
+    }
+    None
 }
 
 /// Whether the call could not be signed.
@@ -210,10 +260,12 @@ where
     }
 }
 
-/// Makes "not found" an ordinary answer.
+/// Turns "not found" into an ordinary result.
 pub(super) trait OrMissing<T> {
-    /// `None` where AWS answered with one of these codes.
+    /// `None` if AWS answered with one of these codes.
     fn or_missing(self, codes: &[&str]) -> Result<Option<T>, AwsError>;
+    /// Busy where AWS answered with one of these codes: it does not know yet what was just created.
+    fn or_not_yet(self, codes: &[&str]) -> Result<T, AwsError>;
 }
 
 impl<T> OrMissing<T> for Result<T, AwsError> {
@@ -224,11 +276,89 @@ impl<T> OrMissing<T> for Result<T, AwsError> {
             Err(error) => Err(error),
         }
     }
+
+    fn or_not_yet(self, codes: &[&str]) -> Result<T, AwsError> {
+        self.map_err(|error| if codes.iter().any(|code| error.is(code)) { error.as_busy() } else { error })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn error(operation: &'static str, status: u16, code: &str, message: &str) -> AwsError {
+        let (code, message) = (Some(code.to_owned()), message.to_owned());
+        AwsError { operation, object: "x".into(), code, message, status: Some(status) }
+    }
+
+    /// Codes of throttling in the retry data that AWS's SDKs share, in each service's spelling.
+    #[test]
+    fn every_service_throttles_in_its_own_words() {
+        for code in [
+            "Throttling",
+            "ThrottlingException",
+            "ThrottledException",
+            "RequestThrottled",
+            "RequestThrottledException",
+            "TooManyRequestsException",
+            "ProvisionedThroughputExceededException",
+            "TransactionInProgressException",
+            "RequestLimitExceeded",
+            "BandwidthLimitExceeded",
+            "SlowDown",
+            "PriorRequestNotComplete",
+            "EC2ThrottledException",
+        ] {
+            let error = error("x:Y", 400, code, "Rate exceeded");
+            assert!(error.is_throttle() && error.is_transient() && !error.is_busy(), "{code}");
+        }
+        assert!(error("s3:PutObject", 400, "RequestTimeout", "Your socket connection …").is_transient());
+        assert!(!error("s3:PutObject", 400, "InvalidRequest", "no").is_transient());
+    }
+
+    #[test]
+    fn a_quota_is_not_waited_for() {
+        for (operation, code, message, busy) in [
+            ("iam:AttachRolePolicy", "LimitExceeded", "Cannot exceed quota for PoliciesPerRole: 10", false),
+            ("kms:CreateGrant", "LimitExceededException", "Cannot exceed the limit of grants", false),
+            ("logs:PutResourcePolicy", "LimitExceededException", "Resource limit exceeded.", false),
+            ("dynamodb:UpdateTable", "LimitExceededException", "Subscriber limit exceeded: …", true),
+            ("iam:DeletePolicy", "DeleteConflict", "Cannot delete a policy attached to entities.", true),
+            (
+                "dynamodb:DeleteTable",
+                "ValidationException",
+                "The last active replica of table 't' in region 'us-east-1' cannot be deleted until all writes are \
+                 replicated.",
+                true,
+            ),
+            (
+                "dynamodb:DeleteTable",
+                "ResourceInUseException",
+                "Replica cannot be deleted because it has acted as a source region for new replica(s) being added to \
+                 the table in the last 24 hours",
+                false,
+            ),
+            ("dynamodb:DeleteTable", "ValidationException", "One or more parameter values were invalid", false),
+        ] {
+            assert_eq!(error(operation, 400, code, message).is_busy(), busy, "{operation} {code}");
+        }
+    }
+
+    #[test]
+    fn hint_names_the_action_that_aws_refuses() {
+        let error = |message: &str| AwsError {
+            operation: "transfer:CreateServer",
+            object: "a server".into(),
+            code: Some("AccessDeniedException".into()),
+            message: message.into(),
+            status: Some(400),
+        };
+        let words = "User: arn:aws:sts::1:assumed-role/r/s is not authorized to perform: iam:PassRole on resource: a";
+        for (message, action) in [(words, "`iam:PassRole`"), ("Access denied", "`transfer:CreateServer`")] {
+            let hint = error(message).hint().unwrap_or_default();
+            assert!(hint.contains(action), "{message}: {hint}");
+        }
+    }
 
     #[test]
     fn wrong_clock_and_wrong_credentials_get_different_hints() {

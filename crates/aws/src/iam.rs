@@ -21,10 +21,21 @@ pub struct RoleFacts {
     pub tags: Tags,
 }
 
+/// A role to create.
+#[derive(Clone, Copy, Debug)]
+pub struct NewRole<'a> {
+    pub name: &'a str,
+    pub description: &'a str,
+    /// Trust policy.
+    pub trust: &'a str,
+    /// ARN of the managed policy that is its permissions boundary.
+    pub boundary: Option<&'a str>,
+    pub tags: &'a Tags,
+}
+
 const MISSING: &[&str] = &["NoSuchEntity"];
 
 impl Iam {
-    /// Reads a role.
     pub async fn role(&self, name: &str) -> Result<Option<RoleFacts>, AwsError> {
         let call = self.0.get_role().role_name(name).send().await.call("iam:GetRole", name);
         Ok(call.or_missing(MISSING)?.and_then(|answer| answer.role).map(|role| RoleFacts {
@@ -38,22 +49,30 @@ impl Iam {
     }
 
     /// Creates a role; one that exists already is fine.
-    pub async fn create_role(&self, name: &str, description: &str, trust: &str, tags: &Tags) -> Result<(), AwsError> {
-        let call = self.0.create_role().role_name(name).description(description).assume_role_policy_document(trust);
-        let call = call.set_tags(Some(tagged(tags))).send().await.call("iam:CreateRole", name);
+    pub async fn create_role(&self, role: &NewRole<'_>) -> Result<(), AwsError> {
+        let call = self.0.create_role().role_name(role.name).description(role.description);
+        let call =
+            call.assume_role_policy_document(role.trust).set_permissions_boundary(role.boundary.map(str::to_owned));
+        let call = call.set_tags(Some(tagged(role.tags))).send().await.call("iam:CreateRole", role.name);
         call.or_missing(&["EntityAlreadyExists"]).map(drop)
     }
 
     /// Replaces the trust policy.
     pub async fn set_trust(&self, name: &str, trust: &str) -> Result<(), AwsError> {
         let call = self.0.update_assume_role_policy().role_name(name).policy_document(trust).send().await;
-        call.call("iam:UpdateAssumeRolePolicy", name).map(drop)
+        call.call("iam:UpdateAssumeRolePolicy", name).or_not_yet(MISSING).map(drop)
+    }
+
+    /// Sets the permissions boundary.
+    pub async fn set_boundary(&self, name: &str, boundary: &str) -> Result<(), AwsError> {
+        let call = self.0.put_role_permissions_boundary().role_name(name).permissions_boundary(boundary);
+        call.send().await.call("iam:PutRolePermissionsBoundary", name).map(drop)
     }
 
     /// Adds tags.
     pub async fn tag_role(&self, name: &str, tags: &Tags) -> Result<(), AwsError> {
         let call = self.0.tag_role().role_name(name).set_tags(Some(tagged(tags))).send().await;
-        call.call("iam:TagRole", name).map(drop)
+        call.call("iam:TagRole", name).or_not_yet(MISSING).map(drop)
     }
 
     /// Deletes a role; missing is fine.
@@ -103,10 +122,11 @@ impl Iam {
         Ok(Some(documents))
     }
 
-    /// Attaches a managed policy; attached already is fine.
+    /// Attaches a managed policy; attached already is fine. A role or policy that is not known yet is busy: IAM is read
+    /// from replicas.
     pub async fn attach(&self, role: &str, arn: &str) -> Result<(), AwsError> {
         let call = self.0.attach_role_policy().role_name(role).policy_arn(arn).send().await;
-        call.call("iam:AttachRolePolicy", role).map(drop)
+        call.call("iam:AttachRolePolicy", role).or_not_yet(MISSING).map(drop)
     }
 
     /// Detaches a managed policy; missing is fine.
@@ -121,7 +141,9 @@ impl Iam {
         let Some(policy) = call.or_missing(MISSING)?.and_then(|answer| answer.policy) else { return Ok(None) };
         let version = policy.default_version_id().unwrap_or("v1");
         let call = self.0.get_policy_version().policy_arn(arn).version_id(version).send().await;
-        let document = call.call("iam:GetPolicyVersion", arn)?.policy_version.and_then(|v| v.document);
+        // A new policy may be known before its version is.
+        let Some(version) = call.call("iam:GetPolicyVersion", arn).or_missing(MISSING)? else { return Ok(None) };
+        let document = version.policy_version.and_then(|version| version.document);
         Ok(Some((decoded(&document.unwrap_or_default()), untag(policy.tags()))))
     }
 
@@ -139,18 +161,19 @@ impl Iam {
     }
 
     /// Creates a new default version. AWS keeps five: the oldest others are deleted first. The SDK does not retry it:
-    /// IAM takes no token for it, and where only the answer was lost, a retry would create a second version.
+    /// IAM takes no token for it, so if only the answer was lost, a retry would create a second version.
     pub async fn set_policy(&self, arn: &str, document: &str) -> Result<(), AwsError> {
         self.drop_versions(arn, 3).await?;
         let call = self.0.create_policy_version().policy_arn(arn).policy_document(document).set_as_default(true);
         let once = aws_sdk_iam::config::Builder::new().retry_config(RetryConfig::disabled());
-        call.customize().config_override(once).send().await.call("iam:CreatePolicyVersion", arn).map(drop)
+        let call = call.customize().config_override(once).send().await;
+        call.call("iam:CreatePolicyVersion", arn).or_not_yet(MISSING).map(drop)
     }
 
     /// Adds tags to a managed policy.
     pub async fn tag_policy(&self, arn: &str, tags: &Tags) -> Result<(), AwsError> {
         let call = self.0.tag_policy().policy_arn(arn).set_tags(Some(tagged(tags))).send().await;
-        call.call("iam:TagPolicy", arn).map(drop)
+        call.call("iam:TagPolicy", arn).or_not_yet(MISSING).map(drop)
     }
 
     /// Deletes a managed policy with all its versions; missing is fine.

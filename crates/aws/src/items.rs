@@ -45,6 +45,19 @@ pub enum Write {
     },
 }
 
+impl Write {
+    /// The IAM action: DynamoDB authorizes each write of a transaction by its own (DynamoDB developer guide, "Using IAM
+    /// with DynamoDB transactions").
+    fn action(&self) -> &'static str {
+        match self {
+            Self::Put { .. } => "dynamodb:PutItem",
+            Self::Delete { .. } => "dynamodb:DeleteItem",
+            Self::Update { .. } => "dynamodb:UpdateItem",
+            Self::Check { .. } => "dynamodb:ConditionCheckItem",
+        }
+    }
+}
+
 /// Attempts of a transaction that conflicts with another on the same items.
 const CONFLICTS: u32 = 6;
 
@@ -78,7 +91,7 @@ impl DynamoDb {
         Ok(call.call("dynamodb:GetItem", table)?.item.map(item))
     }
 
-    /// One page of a scan, and the key where the next one starts.
+    /// One page of a scan, and the start key of the next page.
     pub async fn page_of_items(&self, table: &str, from: Option<Item>) -> Result<(Vec<Item>, Option<Item>), AwsError> {
         let from = from.map(|key| key.iter().map(|(name, attribute)| (name.clone(), value(attribute))).collect());
         let answer = self.0.scan().table_name(table).set_exclusive_start_key(from).send().await;
@@ -87,7 +100,7 @@ impl DynamoDb {
         Ok((answer.items.unwrap_or_default().into_iter().map(item).collect(), next))
     }
 
-    /// Writes all or nothing. A transaction that conflicts with another on the same items is retried, so that its
+    /// Writes all items or none. A transaction that conflicts with another on the same items is retried, so that its
     /// conditions are checked against what the other wrote.
     pub async fn write_items(&self, table: &str, writes: &[Write]) -> Result<Written, AwsError> {
         let items = writes.iter().map(|write| transaction(table, write)).collect::<Result<Vec<_>, _>>()?;
@@ -110,7 +123,8 @@ impl DynamoDb {
             }
             attempts += 1;
             if with("TransactionConflict").is_empty() || attempts == CONFLICTS {
-                return Err::<Written, _>(error).call("dynamodb:PutItem", table);
+                let refused = Err::<Written, _>(error).call("dynamodb:PutItem", table);
+                return refused.map_err(|error| named(error, writes));
             }
             #[expect(
                 clippy::disallowed_methods,
@@ -119,6 +133,12 @@ impl DynamoDb {
             tokio::time::sleep(Duration::from_millis(fastrand::u64(20..50) << attempts)).await;
         }
     }
+}
+
+/// The error with the action that AWS's message names, which the hint repeats.
+fn named(error: AwsError, writes: &[Write]) -> AwsError {
+    let denied = writes.iter().map(Write::action).find(|action| error.message.contains(action));
+    AwsError { operation: denied.unwrap_or(error.operation), ..error }
 }
 
 fn transaction(table: &str, write: &Write) -> Result<TransactWriteItem, AwsError> {

@@ -19,13 +19,13 @@ pub struct FunctionFacts {
     /// ARN of the execution role.
     pub role: String,
     pub environment: BTreeMap<String, String>,
-    /// Changes with every update; an update that names an old one is refused.
+    /// The revision, which changes with every update. An update that names an old revision is refused.
     pub revision: String,
     /// SHA-256 of the package, in base64.
     pub code_sha256: Option<String>,
     /// Further settings, under the names that templates use.
     pub settings: FunctionSettings,
-    /// Reserved concurrency, where it is set.
+    /// Reserved concurrency, if it is set.
     pub reserved: Option<i32>,
     /// AWS's status of an update or creation in progress.
     pub pending: Option<String>,
@@ -49,7 +49,7 @@ pub struct FunctionSettings {
     pub architectures: Vec<String>,
     /// ARNs of layers, whose files are merged over the package's.
     pub layers: Vec<String>,
-    /// Subnets of its network; without a route out of them it reaches no table.
+    /// Subnets of its network; without a route out of them it cannot reach the table.
     #[serde(rename = "VpcConfig")]
     pub subnets: Vec<String>,
     /// ARN of the key that encrypts the environment variables.
@@ -68,7 +68,7 @@ pub struct Invocation {
     pub payload: Vec<u8>,
 }
 
-/// Keeps the SDK from retrying where Lambda throttles.
+/// Keeps the SDK from retrying calls that Lambda throttles.
 #[derive(Debug)]
 struct Throttled;
 

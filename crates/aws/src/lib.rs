@@ -1,9 +1,11 @@
-//! AWS: the only library that names an SDK. Thin functions per service, in our own plain types.
+//! AWS: the only library that uses the SDK's clients. Thin functions per service, with plain types of this project.
 //!
-//! It decides nothing: no order, no waiting beyond retries, no printing.
+//! It makes no decisions: it has no order of calls, no waiting beyond retries and no output.
 
 mod apigateway;
 mod apigateway_parts;
+mod apis_v2;
+mod assume_role;
 mod calls;
 mod cloudformation;
 mod cloudwatch;
@@ -16,6 +18,8 @@ mod items;
 mod lambda;
 mod limits;
 mod logs;
+mod network;
+mod nulls;
 mod objects;
 mod route53;
 mod s3;
@@ -27,6 +31,7 @@ mod transfer;
 
 pub use apigateway::{ApiGateway, ApiIntegration, ApiIntegrationResponse, ApiMethod, GUARDS};
 pub use apigateway_parts::{AccessLogFacts, ApiFacts, MethodSettingFacts, ModelFacts, ResourceFacts, StageFacts};
+pub use assume_role::{RoleToAssume, RolesToAssume};
 pub use calls::Fence;
 pub use cloudformation::{CloudFormation, StackEvent, StackFacts, StackRequest};
 pub use cloudwatch::{AlarmDimension, AlarmFacts, CloudWatch};
@@ -34,18 +39,19 @@ pub use connect::{Aws, ConnectOptions};
 pub use documents::Condition;
 pub use dynamodb::{DynamoDb, NewTable, TableFacts};
 pub use error::AwsError;
-pub use iam::{Iam, RoleFacts};
+pub use iam::{Iam, NewRole, RoleFacts};
 pub use items::{Write, Written};
 pub use lambda::{FunctionFacts, FunctionSettings, Invocation, Lambda};
 pub use limits::{AccountConcurrency, Introduction, ServiceQuotas, ZoneFacts, ZoneUse};
 pub use logs::{GroupFacts, Logs, MetricDimension, MetricFacts, MetricFilterFacts};
-pub use objects::{Download, ObjectFacts, ObjectPage, Upload};
+pub use network::{Network, NetworkError};
+pub use objects::{Download, ObjectFacts, ObjectPage, REPLACED, Upload};
 pub use route53::{RecordFacts, Route53};
-pub use s3::{BucketSettings, ObjectVersion, Policy, S3};
+pub use s3::{BucketName, BucketSettings, ObjectVersion, Policy, S3};
 pub use simulation::{Decision, Simulated};
 pub use stack_drift::ResourceDrift;
 pub use sts::{Caller, SessionCredentials};
-pub use transfer::{HostKeyFacts, IdentityAnswer, ServerFacts, ServerRequest, Transfer};
+pub use transfer::{HostKeyFacts, IdentityAnswer, Provider, ServerFacts, ServerRequest, ServerUpdate, Transfer};
 
 /// Tags as key and value.
 pub type Tags = std::collections::BTreeMap<String, String>;

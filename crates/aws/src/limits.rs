@@ -124,7 +124,7 @@ impl Iam {
 impl CloudFormation {
     /// Number of stacks that the account may have in the region.
     pub async fn stack_limit(&self) -> Result<Option<u64>, AwsError> {
-        let call = self.0.describe_account_limits().send().await;
+        let call = self.client.describe_account_limits().send().await;
         let answer = call.call("cloudformation:DescribeAccountLimits", "the account")?;
         let limit = answer.account_limits().iter().find(|limit| limit.name() == Some("StackLimit"));
         Ok(limit.and_then(|limit| u64::try_from(limit.value()?).ok()))
@@ -134,7 +134,7 @@ impl CloudFormation {
     pub async fn count_stacks(&self) -> Result<u64, AwsError> {
         let statuses = StackStatus::values().iter().filter(|status| **status != "DELETE_COMPLETE");
         let statuses = statuses.map(|status| StackStatus::from(*status)).collect();
-        let mut pages = self.0.list_stacks().set_stack_status_filter(Some(statuses)).into_paginator().send();
+        let mut pages = self.client.list_stacks().set_stack_status_filter(Some(statuses)).into_paginator().send();
         let mut count = 0;
         while let Some(page) = pages.next().await {
             count += page.call("cloudformation:ListStacks", "stacks")?.stack_summaries().len() as u64;

@@ -15,7 +15,7 @@ pub struct Logs(pub(super) aws_sdk_cloudwatchlogs::Client);
 pub struct GroupFacts {
     /// The ARN in the form that the calls for tags take.
     pub arn: String,
-    /// Days that lines are kept; `None` is for ever, as in a group that a late line has created.
+    /// Days that lines are kept; `None` keeps them forever, as in a group that a late log line has created.
     pub retention: Option<i32>,
 }
 
@@ -23,11 +23,11 @@ pub struct GroupFacts {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct MetricFilterFacts {
-    /// The key that it is found by in its group.
+    /// The key that identifies it in its group.
     #[serde(skip_serializing)]
     pub filter_name: String,
     pub log_group_name: String,
-    /// Selects the lines that count.
+    /// Selects the lines to count.
     pub filter_pattern: String,
     pub metric_transformations: Vec<MetricFacts>,
 }
@@ -40,7 +40,7 @@ pub struct MetricFacts {
     pub metric_name: String,
     /// A number, or a field of the line: `$.size`.
     pub metric_value: String,
-    /// Published while no line matches.
+    /// The value that is published while no line matches.
     pub default_value: Option<f64>,
     pub unit: Option<String>,
     /// Fields of the line that select the series.
@@ -56,7 +56,6 @@ pub struct MetricDimension {
 }
 
 impl Logs {
-    /// Reads a group.
     pub async fn group(&self, name: &str) -> Result<Option<GroupFacts>, AwsError> {
         let answer = self
             .0
@@ -111,7 +110,7 @@ fn metric(from: &MetricTransformation) -> MetricFacts {
         metric_name: from.metric_name().to_owned(),
         metric_value: from.metric_value().to_owned(),
         default_value: from.default_value(),
-        // AWS sets this unit where none is requested.
+        // AWS sets this unit if none is requested.
         unit: from.unit().map(|unit| unit.as_str().to_owned()).filter(|unit| unit != "None"),
         dimensions: from.dimensions().into_iter().flat_map(HashMap::iter).map(dimension).collect(),
     }

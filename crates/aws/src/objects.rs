@@ -1,7 +1,7 @@
-//! Objects as files: ranges, pages, parts.
+//! Objects as files: byte ranges, pages of listings, multipart uploads.
 
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
+use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart, EncodingType};
 use bytes::Bytes;
 
 use super::AwsError;
@@ -16,6 +16,8 @@ pub struct ObjectFacts {
     pub size: u64,
     /// Seconds since 1970.
     pub modified: i64,
+    /// Identifies the content. Listings do not have it.
+    pub etag: Option<String>,
 }
 
 /// A page of a listing.
@@ -64,7 +66,7 @@ pub struct Upload {
 }
 
 impl S3 {
-    /// Size and time of an object, `None` where there is none.
+    /// Size and time of an object; `None` if it does not exist.
     pub async fn head(&self, bucket: &str, key: &str) -> Result<Option<ObjectFacts>, AwsError> {
         let call = self.client.head_object().bucket(bucket).key(key).send().await;
         match call.call("s3:GetObject", &format!("{bucket}/{key}")) {
@@ -72,6 +74,7 @@ impl S3 {
                 key: key.to_owned(),
                 size: head.content_length().and_then(|n| u64::try_from(n).ok()).unwrap_or_default(),
                 modified: head.last_modified().map_or(0, aws_sdk_s3::primitives::DateTime::secs),
+                etag: head.e_tag().map(str::to_owned),
             })),
             Err(error) if error.status == Some(404) => Ok(None),
             Err(error) => Err(error),
@@ -95,31 +98,42 @@ impl S3 {
             .set_delimiter(delimited.then(|| "/".to_owned()))
             .max_keys(at_most)
             .set_continuation_token(from.map(str::to_owned))
+            .encoding_type(EncodingType::Url)
             .send()
             .await
             .call("s3:ListBucket", bucket)?;
+        let encoding = answer.encoding_type();
         Ok(ObjectPage {
             objects: answer
                 .contents()
                 .iter()
                 .filter_map(|object| {
                     Some(ObjectFacts {
-                        key: object.key()?.to_owned(),
+                        key: decoded(object.key()?, encoding),
                         size: object.size().and_then(|n| u64::try_from(n).ok()).unwrap_or_default(),
                         modified: object.last_modified().map_or(0, aws_sdk_s3::primitives::DateTime::secs),
+                        etag: None,
                     })
                 })
                 .collect(),
-            folders: answer.common_prefixes().iter().filter_map(|p| p.prefix().map(str::to_owned)).collect(),
+            folders: answer.common_prefixes().iter().filter_map(|p| Some(decoded(p.prefix()?, encoding))).collect(),
             next: answer.next_continuation_token().map(str::to_owned),
         })
     }
 
-    /// The bytes from `start` on, at most `length`; `None` where the object is gone; empty past its end.
-    pub async fn range(&self, bucket: &str, key: &str, start: u64, length: u64) -> Result<Option<Bytes>, AwsError> {
+    /// The bytes from `start` on, at most `length`; `None` if the object does not exist; empty past its end. With an `etag`
+    /// an object that has been replaced is refused with [`REPLACED`].
+    pub async fn range(
+        &self,
+        bucket: &str,
+        key: &str,
+        (start, length): (u64, u64),
+        etag: Option<&str>,
+    ) -> Result<Option<Bytes>, AwsError> {
         let object = format!("{bucket}/{key}");
         let range = format!("bytes={start}-{}", start.saturating_add(length).saturating_sub(1));
-        let call = self.client.get_object().bucket(bucket).key(key).range(range).send().await;
+        let call = self.client.get_object().bucket(bucket).key(key).range(range);
+        let call = call.set_if_match(etag.map(str::to_owned)).send().await;
         let answer = match call.call("s3:GetObject", &object) {
             Ok(answer) => answer,
             Err(error) if error.is("NoSuchKey") || error.status == Some(404) => return Ok(None),
@@ -130,10 +144,17 @@ impl S3 {
         Ok(Some(body.into_bytes()))
     }
 
-    /// An object from `start` to its end, as it comes; `None` where it is gone.
-    pub async fn open(&self, bucket: &str, key: &str, start: u64) -> Result<Option<Download>, AwsError> {
+    /// An object from `start` to its end, as it comes; `None` where it is gone. With an `etag` as for [`Self::range`].
+    pub async fn open(
+        &self,
+        bucket: &str,
+        key: &str,
+        start: u64,
+        etag: Option<&str>,
+    ) -> Result<Option<Download>, AwsError> {
         let object = format!("{bucket}/{key}");
-        let call = self.client.get_object().bucket(bucket).key(key).range(format!("bytes={start}-")).send().await;
+        let call = self.client.get_object().bucket(bucket).key(key).range(format!("bytes={start}-"));
+        let call = call.set_if_match(etag.map(str::to_owned)).send().await;
         match call.call("s3:GetObject", &object) {
             Ok(answer) => Ok(Some(Download { object, body: answer.body })),
             Err(error) if error.is("NoSuchKey") || error.status == Some(404) => Ok(None),
@@ -186,6 +207,36 @@ impl S3 {
     }
 }
 
+/// The error's code where an object is no longer the one that was asked for.
+pub const REPLACED: &str = "PreconditionFailed";
+
+/// A key of a listing. Keys may have control characters, which XML 1.0 cannot hold: without this encoding a single such
+/// key would make the whole listing unreadable. A space arrives as `+`, as in a form.
+pub(super) fn decoded(key: &str, encoding: Option<&EncodingType>) -> String {
+    if encoding != Some(&EncodingType::Url) {
+        return key.to_owned();
+    }
+    percent_encoding::percent_decode_str(&key.replace('+', " ")).decode_utf8_lossy().into_owned()
+}
+
 /// Not encoded in `x-amz-copy-source`: unreserved characters (RFC 3986) and the slash.
 const KEY: &percent_encoding::AsciiSet =
     &percent_encoding::NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_of_listings_are_decoded() {
+        for (key, expected) in [
+            ("a%01b/%1B%5B31m", "a\u{1}b/\u{1b}[31m"),
+            ("with+space%2Band%20plus%25", "with space+and plus%"),
+            ("%C3%B1and%C3%BA", "ñandú"),
+        ] {
+            assert_eq!(decoded(key, Some(&EncodingType::Url)), expected);
+            // An emulator that ignores the parameter.
+            assert_eq!(decoded(key, None), key);
+        }
+    }
+}

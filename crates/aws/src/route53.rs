@@ -17,7 +17,7 @@ pub struct RecordFacts {
     pub name: String,
     /// `CNAME`, or the type of a record created outside sftpctl.
     pub kind: String,
-    /// Targets without the last dot; several only where it was created outside sftpctl.
+    /// Targets without the last dot; several only if it was created outside sftpctl.
     pub targets: Vec<String>,
     /// Seconds.
     pub ttl: Option<i64>,
@@ -69,7 +69,7 @@ impl Route53 {
     /// Deletes a record, which must be exactly as given.
     pub async fn delete(&self, zone: &str, record: &RecordFacts) -> Result<(), AwsError> {
         match self.change(zone, record, ChangeAction::Delete).await {
-            // Missing is fine; only AWS's message tells it from other errors.
+            // A missing record is fine; only AWS's message distinguishes it from other errors.
             Err(error) if error.is("InvalidChangeBatch") && error.message.contains("but it was not found") => Ok(()),
             other => other,
         }

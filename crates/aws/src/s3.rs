@@ -1,14 +1,16 @@
 //! Buckets and objects. Every call on a bucket that another account may own names the expected owner.
 
+use aws_sdk_s3::operation::get_bucket_location::GetBucketLocationOutput;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{
-    BucketLocationConstraint, BucketVersioningStatus, CreateBucketConfiguration, Delete, ObjectIdentifier,
-    ObjectOwnership, OwnershipControls, OwnershipControlsRule, PublicAccessBlockConfiguration, ServerSideEncryption,
-    ServerSideEncryptionByDefault, ServerSideEncryptionConfiguration, ServerSideEncryptionRule, Tag, Tagging,
-    VersioningConfiguration,
+    BucketLocationConstraint, BucketVersioningStatus, CreateBucketConfiguration, Delete, EncodingType, Error,
+    ObjectIdentifier, ObjectOwnership, OwnershipControls, OwnershipControlsRule, PublicAccessBlockConfiguration,
+    ServerSideEncryption, ServerSideEncryptionByDefault, ServerSideEncryptionConfiguration, ServerSideEncryptionRule,
+    Tag, Tagging, VersioningConfiguration,
 };
 
 use super::error::{Call as _, OrMissing as _};
+use super::objects::decoded;
 use super::{AwsError, Tags};
 
 #[derive(Clone, Debug)]
@@ -25,6 +27,14 @@ pub enum Policy {
     NotOurs,
     None,
     Document(String),
+}
+
+/// A bucket of this account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BucketName {
+    pub name: String,
+    /// `None` where the answer does not name it, as an emulator's may not.
+    pub region: Option<String>,
 }
 
 /// One version of an object, or one delete marker.
@@ -47,9 +57,19 @@ pub struct BucketSettings {
     pub ownership: Option<String>,
 }
 
+/// Whether XML 1.0 can hold this character (section 2.2), as the body of DeleteObjects must.
+fn is_xml(c: char) -> bool {
+    !matches!(c, '\0'..='\u{8}' | '\u{b}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}')
+}
+
 const NO_BUCKET: &[&str] = &["NoSuchBucket", "NotFound"];
 
 impl S3 {
+    /// The region of this client.
+    pub fn region(&self) -> &str {
+        &self.region
+    }
+
     /// Reads a bucket's policy; the answer also shows whether the bucket exists and is ours.
     pub async fn policy(&self, bucket: &str, account: &str) -> Result<Policy, AwsError> {
         let call = self.client.get_bucket_policy().bucket(bucket).expected_bucket_owner(account).send().await;
@@ -57,7 +77,8 @@ impl S3 {
             Ok(answer) => Ok(Policy::Document(answer.policy().unwrap_or_default().to_owned())),
             Err(error) if error.is("NoSuchBucketPolicy") => Ok(Policy::None),
             Err(error) if NO_BUCKET.iter().any(|code| error.is(code)) => Ok(Policy::NoBucket),
-            // 403 also where the bucket is in this account and its policy denies access; the user must resolve both.
+            // 403 also means that the bucket is in this account and its policy denies access; the user must resolve
+            // both.
             Err(error) if error.status == Some(403) => Ok(Policy::NotOurs),
             // The bucket is in another region: names are global.
             Err(error) if error.is("PermanentRedirect") || error.is("AuthorizationHeaderMalformed") => {
@@ -67,27 +88,28 @@ impl S3 {
         }
     }
 
-    /// Names of this account's buckets in all regions that have this prefix.
-    pub async fn buckets(&self, prefix: &str) -> Result<Vec<String>, AwsError> {
+    /// This account's buckets in all regions whose names have this prefix.
+    pub async fn buckets(&self, prefix: &str) -> Result<Vec<BucketName>, AwsError> {
         let mut pages = self.client.list_buckets().prefix(prefix).max_buckets(1000).into_paginator().send();
-        let mut names = Vec::new();
+        let mut found = Vec::new();
         while let Some(page) = pages.next().await {
             let page = page.call("s3:ListBuckets", prefix)?;
-            names.extend(page.buckets().iter().filter_map(|bucket| bucket.name()).map(str::to_owned));
+            found.extend(page.buckets().iter().filter_map(|bucket| {
+                let region = bucket.bucket_region().filter(|region| !region.is_empty()).map(region_of);
+                Some(BucketName { name: bucket.name()?.to_owned(), region })
+            }));
         }
-        names.retain(|name| name.starts_with(prefix));
-        Ok(names)
+        // An emulator may ignore the prefix.
+        found.retain(|bucket| bucket.name.starts_with(prefix));
+        Ok(found)
     }
 
-    /// The region of a bucket, whichever region is asked; `None` where there is no such bucket.
+    /// The region of a bucket, from any region; `None` if it does not exist.
     pub async fn location(&self, bucket: &str) -> Result<Option<String>, AwsError> {
         let call = self.client.get_bucket_location().bucket(bucket).send().await.call("s3:GetBucketLocation", bucket);
         let answer = call.or_missing(NO_BUCKET)?;
-        // us-east-1 has no name here.
-        Ok(answer.map(|answer| match answer.location_constraint().map(BucketLocationConstraint::as_str) {
-            None | Some("") => "us-east-1".to_owned(),
-            Some(region) => region.to_owned(),
-        }))
+        let constraint = |answer: GetBucketLocationOutput| answer.location_constraint;
+        Ok(answer.map(|answer| region_of(constraint(answer).as_ref().map_or("", BucketLocationConstraint::as_str))))
     }
 
     pub async fn set_policy(&self, bucket: &str, account: &str, document: &str) -> Result<(), AwsError> {
@@ -118,12 +140,12 @@ impl S3 {
         let set: Vec<_> = tags.iter().filter_map(|(k, v)| Tag::builder().key(k).value(v).build().ok()).collect();
         let tagging = Tagging::builder().set_tag_set(Some(set)).build().ok();
         let call = self.client.put_bucket_tagging().bucket(bucket).set_tagging(tagging).send().await;
-        call.call("s3:PutBucketTagging", bucket).map(drop)
+        call.call("s3:PutBucketTagging", bucket).or_not_yet(NO_BUCKET).map(drop)
     }
 
-    /// Creates a bucket; one that we own already is fine.
+    /// Creates a bucket; one that this account owns already is fine.
     pub async fn create_bucket(&self, bucket: &str) -> Result<(), AwsError> {
-        // us-east-1 is the one region that accepts no constraint.
+        // us-east-1 is the only region that accepts no constraint.
         let place = (self.region != "us-east-1").then(|| {
             let region = BucketLocationConstraint::from(self.region.as_str());
             CreateBucketConfiguration::builder().location_constraint(region).build()
@@ -209,10 +231,10 @@ impl S3 {
             .restrict_public_buckets(true)
             .build();
         let call = self.client.put_public_access_block().bucket(bucket).public_access_block_configuration(block);
-        call.send().await.call("s3:PutBucketPublicAccessBlock", bucket).map(drop)
+        call.send().await.call("s3:PutBucketPublicAccessBlock", bucket).or_not_yet(NO_BUCKET).map(drop)
     }
 
-    /// Deletes a bucket; missing is fine, not empty is `BucketNotEmpty`.
+    /// Deletes a bucket. A missing bucket is fine; the error for one that is not empty is `BucketNotEmpty`.
     pub async fn delete_bucket(&self, bucket: &str) -> Result<(), AwsError> {
         let call = self.client.delete_bucket().bucket(bucket).send().await.call("s3:DeleteBucket", bucket);
         call.or_missing(NO_BUCKET).map(drop)
@@ -228,7 +250,7 @@ impl S3 {
         }
     }
 
-    /// Writes an object into a bucket that must be ours.
+    /// Writes an object into a bucket that must belong to `account`.
     pub async fn put_object(&self, bucket: &str, key: &str, body: Vec<u8>, account: &str) -> Result<(), AwsError> {
         let call = self.client.put_object().bucket(bucket).key(key).expected_bucket_owner(account);
         let call = call.body(ByteStream::from(body)).send().await;
@@ -237,14 +259,17 @@ impl S3 {
 
     /// Keys that begin with a prefix, at most 1,000.
     pub async fn keys(&self, bucket: &str, prefix: &str) -> Result<Vec<String>, AwsError> {
-        let call = self.client.list_objects_v2().bucket(bucket).prefix(prefix).send().await;
-        let Some(answer) = call.call("s3:ListBucket", bucket).or_missing(NO_BUCKET)? else { return Ok(Vec::new()) };
-        Ok(answer.contents().iter().filter_map(|object| object.key().map(str::to_owned)).collect())
+        let call = self.client.list_objects_v2().bucket(bucket).prefix(prefix).encoding_type(EncodingType::Url);
+        let call = call.send().await.call("s3:ListBucket", bucket);
+        let Some(answer) = call.or_missing(NO_BUCKET)? else { return Ok(Vec::new()) };
+        let encoding = answer.encoding_type();
+        Ok(answer.contents().iter().filter_map(|object| Some(decoded(object.key()?, encoding))).collect())
     }
 
     /// Up to 1,000 versions and delete markers; empty means the bucket is empty.
     pub async fn versions(&self, bucket: &str, at_most: i32) -> Result<Vec<ObjectVersion>, AwsError> {
-        let call = self.client.list_object_versions().bucket(bucket).max_keys(at_most).send().await;
+        let call = self.client.list_object_versions().bucket(bucket).max_keys(at_most);
+        let call = call.encoding_type(EncodingType::Url).send().await;
         let Some(answer) = call.call("s3:ListBucketVersions", bucket).or_missing(NO_BUCKET)? else {
             return Ok(Vec::new());
         };
@@ -253,31 +278,35 @@ impl S3 {
         Ok(versions
             .chain(markers)
             .map(|(key, version)| ObjectVersion {
-                key: key.unwrap_or_default().to_owned(),
+                key: decoded(key.unwrap_or_default(), answer.encoding_type()),
                 version: version.map(str::to_owned),
             })
             .collect())
     }
 
-    /// Deletes these versions permanently, at most 1,000.
+    /// Deletes these versions permanently, at most 1,000. Where some could not be deleted, the error is one that will
+    /// not pass, if there is one, and otherwise one that may.
     pub async fn delete_versions(&self, bucket: &str, versions: &[ObjectVersion]) -> Result<(), AwsError> {
-        let objects = versions
-            .iter()
+        let (plain, odd): (Vec<_>, Vec<_>) = versions.iter().partition(|version| version.key.chars().all(is_xml));
+        for version in odd {
+            self.delete_version(bucket, version).await?;
+        }
+        if plain.is_empty() {
+            return Ok(());
+        }
+        let objects = plain
+            .into_iter()
             .filter_map(|v| ObjectIdentifier::builder().key(&v.key).set_version_id(v.version.clone()).build().ok())
             .collect();
         let delete = Delete::builder().quiet(true).set_objects(Some(objects));
         let call = self.client.delete_objects().bucket(bucket).set_delete(delete.build().ok()).send().await;
         let answer = call.call("s3:DeleteObjects", bucket)?;
-        match answer.errors().first() {
-            None => Ok(()),
-            Some(error) => Err(AwsError {
-                operation: "s3:DeleteObjects",
-                object: format!("{bucket}/{}", error.key().unwrap_or_default()),
-                code: error.code().map(str::to_owned),
-                message: error.message().unwrap_or("refused").to_owned(),
-                status: None,
-            }),
-        }
+        first_failure(bucket, answer.errors()).map_or(Ok(()), Err)
+    }
+
+    async fn delete_version(&self, bucket: &str, version: &ObjectVersion) -> Result<(), AwsError> {
+        let call = self.client.delete_object().bucket(bucket).key(&version.key).set_version_id(version.version.clone());
+        call.send().await.call("s3:DeleteObjectVersion", &format!("{bucket}/{}", version.key.escape_debug())).map(drop)
     }
 
     pub async fn delete_object(&self, bucket: &str, key: &str) -> Result<(), AwsError> {
@@ -285,8 +314,73 @@ impl S3 {
         call.call("s3:DeleteObject", &format!("{bucket}/{key}")).or_missing(NO_BUCKET).map(drop)
     }
 
-    /// The region's bucket address, which CloudFormation reads large templates from.
+    /// The URL of an object, from which CloudFormation reads large templates.
     pub fn url(&self, bucket: &str, key: &str) -> String {
         format!("https://{bucket}.s3.{}.amazonaws.com/{key}", self.region)
+    }
+}
+
+/// The region of a location constraint: us-east-1 has none, and the oldest buckets of eu-west-1 have `EU` (Amazon S3 API
+/// reference, `GetBucketLocation`).
+fn region_of(constraint: &str) -> String {
+    match constraint {
+        "" | "US" => "us-east-1",
+        "EU" => "eu-west-1",
+        region => region,
+    }
+    .to_owned()
+}
+
+/// The failure that `DeleteObjects` reports for one of its keys, in an answer of status 200.
+fn first_failure(bucket: &str, errors: &[Error]) -> Option<AwsError> {
+    let mut failures: Vec<AwsError> = errors.iter().filter_map(|error| failure(bucket, error)).collect();
+    failures.sort_by_key(AwsError::is_transient);
+    failures.into_iter().next()
+}
+
+/// `None` where the version is gone already.
+fn failure(bucket: &str, error: &Error) -> Option<AwsError> {
+    let status = match error.code().unwrap_or_default() {
+        "NoSuchKey" | "NoSuchVersion" => return None,
+        // As for a call of its own, which would be retried.
+        "InternalError" => Some(500),
+        "ServiceUnavailable" | "SlowDown" => Some(503),
+        _ => None,
+    };
+    Some(AwsError {
+        operation: "s3:DeleteObjects",
+        object: format!("{bucket}/{}", error.key().unwrap_or_default()),
+        code: error.code().map(str::to_owned),
+        message: error.message().unwrap_or("refused").to_owned(),
+        status,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of_keys(codes: &[&str]) -> Option<AwsError> {
+        let errors: Vec<_> = codes.iter().map(|code| Error::builder().key("a").code(*code).build()).collect();
+        first_failure("b", &errors)
+    }
+
+    /// Amazon S3 API reference, `DeleteObjects`: an answer of 200 has an error for each key that was not deleted.
+    #[test]
+    fn error_of_a_key_counts_as_that_of_a_call() {
+        assert!(of_keys(&[]).is_none());
+        assert!(of_keys(&["NoSuchVersion", "NoSuchKey"]).is_none());
+        for code in ["InternalError", "ServiceUnavailable", "SlowDown"] {
+            assert!(of_keys(&["NoSuchVersion", code]).is_some_and(|error| error.is_transient()), "{code}");
+        }
+        let lasting = of_keys(&["InternalError", "AccessDenied"]);
+        assert!(lasting.is_some_and(|error| error.is("AccessDenied") && !error.is_transient()));
+    }
+
+    #[test]
+    fn old_location_constraints_are_regions() {
+        for (constraint, region) in [("", "us-east-1"), ("EU", "eu-west-1"), ("eu-west-1", "eu-west-1")] {
+            assert_eq!(region_of(constraint), region);
+        }
     }
 }

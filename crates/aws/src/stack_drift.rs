@@ -1,11 +1,11 @@
-//! CloudFormation's own drift detection. It runs for seconds to minutes; the caller waits.
+//! CloudFormation's own drift detection, which takes seconds to minutes; the caller waits.
 
 use serde_json::Value;
 
 use super::error::Call as _;
 use super::{AwsError, CloudFormation};
 
-/// How a resource of a stack differs from what the stack created.
+/// The difference between a resource and the state that its stack expects.
 #[derive(Clone, Debug)]
 pub struct ResourceDrift {
     pub logical: String,
@@ -20,14 +20,14 @@ pub struct ResourceDrift {
 impl CloudFormation {
     /// Begins the detection and returns its id.
     pub async fn detect_drift(&self, stack: &str) -> Result<String, AwsError> {
-        let call = self.0.detect_stack_drift().stack_name(stack).send().await;
+        let call = self.client.detect_stack_drift().stack_name(stack).send().await;
         let answer = call.call("cloudformation:DetectStackDrift", stack)?;
         Ok(answer.stack_drift_detection_id().unwrap_or_default().to_owned())
     }
 
-    /// `None` while it runs; then nothing, or the reason why it could not check everything.
+    /// `None` while it runs, then `Some`, with the reason if it could not check everything.
     pub async fn drift_detected(&self, id: &str) -> Result<Option<Option<String>>, AwsError> {
-        let call = self.0.describe_stack_drift_detection_status().stack_drift_detection_id(id).send().await;
+        let call = self.client.describe_stack_drift_detection_status().stack_drift_detection_id(id).send().await;
         let answer = call.call("cloudformation:DescribeStackDriftDetectionStatus", id)?;
         let reason = || answer.detection_status_reason().unwrap_or("CloudFormation gives no reason").to_owned();
         Ok(match answer.detection_status().map(|status| status.as_str()) {
@@ -37,12 +37,13 @@ impl CloudFormation {
         })
     }
 
-    /// What the last detection found, resource by resource. Types that CloudFormation cannot check are left out.
+    /// The results of the last detection. Types that CloudFormation cannot check are omitted.
     pub async fn resource_drifts(&self, stack: &str) -> Result<Vec<ResourceDrift>, AwsError> {
         let mut found = Vec::new();
         let mut token = None;
         loop {
-            let call = self.0.describe_stack_resource_drifts().stack_name(stack).set_next_token(token).send().await;
+            let call =
+                self.client.describe_stack_resource_drifts().stack_name(stack).set_next_token(token).send().await;
             let answer = call.call("cloudformation:DescribeStackResourceDrifts", stack)?;
             for drift in answer.stack_resource_drifts() {
                 found.push(ResourceDrift {
@@ -70,7 +71,7 @@ impl CloudFormation {
     }
 }
 
-/// CloudFormation returns values as JSON, and plain strings as they are.
+/// CloudFormation returns values as JSON, except strings, which are plain text.
 fn value(text: Option<&str>) -> Value {
     match text {
         None | Some("null") => Value::Null,

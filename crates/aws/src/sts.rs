@@ -3,6 +3,9 @@
 use super::error::Call as _;
 use super::{Aws, AwsError};
 use aws_config::retry::RetryConfig;
+use aws_sdk_sts::operation::get_caller_identity::{GetCallerIdentityError, GetCallerIdentityOutput};
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_runtime_api::http::Response;
 
 #[derive(Clone, Debug)]
 pub struct Caller {
@@ -13,32 +16,52 @@ pub struct Caller {
 }
 
 impl Aws {
-    /// `sts:GetCallerIdentity`. The first call of a run: where no server answers, it fails after seconds instead of the
-    /// minute that other calls keep trying.
+    /// The caller's identity. This is the first call of a run: if no server answers, it fails after seconds, while
+    /// other calls retry for a minute.
     pub async fn caller(&self) -> Result<Caller, AwsError> {
         for _ in 0..2 {
-            match self.asked(RetryConfig::standard().with_max_attempts(3)).await {
+            match self.caller_with(RetryConfig::standard().with_max_attempts(3)).await {
                 Err(error) if error.is_transient() => {}
                 settled => return settled,
             }
         }
-        match self.asked(RetryConfig::standard()).await {
+        match self.caller_with(RetryConfig::standard()).await {
             Err(error) if error.is_transient() && error.status.is_some() => {
-                self.asked(RetryConfig::standard().with_max_attempts(8)).await
+                self.caller_with(RetryConfig::standard().with_max_attempts(8)).await
             }
             settled => settled,
         }
     }
 
-    async fn asked(&self, retry: RetryConfig) -> Result<Caller, AwsError> {
+    /// As [`Self::caller`], for each region with a role of its own.
+    pub async fn regional_callers(&self) -> Result<Vec<Caller>, AwsError> {
+        let mut callers = Vec::new();
+        for sts in self.regional_sts() {
+            callers.push(identity(sts.get_caller_identity().send().await)?);
+        }
+        Ok(callers)
+    }
+
+    /// The owner of the credentials that roles are assumed with.
+    pub async fn own_caller(&self) -> Result<Caller, AwsError> {
+        identity(self.own_sts().get_caller_identity().send().await)
+    }
+
+    async fn caller_with(&self, retry: RetryConfig) -> Result<Caller, AwsError> {
         let call = self.sts().get_caller_identity().customize();
         let call = call.config_override(aws_sdk_sts::config::Builder::new().retry_config(retry));
-        let answer = call.send().await.call("sts:GetCallerIdentity", "the caller")?;
-        Ok(Caller {
-            account: answer.account().unwrap_or_default().to_owned(),
-            arn: answer.arn().unwrap_or_default().to_owned(),
-        })
+        identity(call.send().await)
     }
+}
+
+fn identity(
+    answer: Result<GetCallerIdentityOutput, SdkError<GetCallerIdentityError, Response>>,
+) -> Result<Caller, AwsError> {
+    let answer = answer.call("sts:GetCallerIdentity", "the caller")?;
+    Ok(Caller {
+        account: answer.account().unwrap_or_default().to_owned(),
+        arn: answer.arn().unwrap_or_default().to_owned(),
+    })
 }
 
 /// Credentials of a role session.
@@ -50,7 +73,6 @@ pub struct SessionCredentials {
 }
 
 impl Aws {
-    /// `sts:AssumeRole`.
     pub async fn assume_role(&self, role_arn: &str, session: &str) -> Result<SessionCredentials, AwsError> {
         let call = self.sts().assume_role().role_arn(role_arn).role_session_name(session).send().await;
         let answer = call.call("sts:AssumeRole", role_arn)?;

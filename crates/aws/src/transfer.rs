@@ -2,7 +2,7 @@
 
 use aws_sdk_transfer::types::{
     DirectoryListingOptimization, Domain, EndpointType, IdentityProviderDetails, IdentityProviderType, Protocol,
-    ProtocolDetails, S3StorageOptions, SetStatOption, SftpAuthenticationMethods, Tag,
+    ProtocolDetails, S3StorageOptions, SetStatOption, SftpAuthenticationMethods, SftpPortWithOptions, Tag,
 };
 
 use aws_config::retry::RetryConfig;
@@ -28,7 +28,7 @@ pub struct ServerFacts {
     pub invocation_role: Option<String>,
     /// `PASSWORD`, …
     pub authentication: Option<String>,
-    /// ARN of the role for CloudWatch logs in the old form.
+    /// ARN of the role for legacy CloudWatch logs.
     pub logging_role: Option<String>,
     /// ARNs of the log groups for structured logs.
     pub log_destinations: Vec<String>,
@@ -36,6 +36,8 @@ pub struct ServerFacts {
     pub security_policy: Option<String>,
     /// `ENABLE_NO_OP` or `DEFAULT`.
     pub set_stat: Option<String>,
+    /// The ports of a public server, ascending; empty in answers that do not list them.
+    pub ports: Vec<u16>,
     /// `ENABLED` or `DISABLED`.
     pub listing_optimization: Option<String>,
     /// `SFTP`, `FTPS`, …
@@ -49,23 +51,46 @@ pub struct ServerFacts {
     pub tags: Tags,
 }
 
-/// The input of a creation or an update.
+/// An API in API Gateway that decides on log-ins.
+#[derive(Clone, Debug, Default)]
+pub struct Provider {
+    pub url: String,
+    /// ARN of the role that calls it.
+    pub invocation_role: String,
+    /// `PASSWORD`, …
+    pub authentication: String,
+}
+
+/// The input of a creation.
 #[derive(Clone, Debug, Default)]
 pub struct ServerRequest {
-    pub url: String,
-    /// ARN of the role that calls the identity provider.
-    pub invocation_role: String,
+    pub provider: Provider,
     /// ARN of the role for logs in the old form; `None` with structured logs.
     pub logging_role: Option<String>,
     pub log_destinations: Vec<String>,
     /// `TransferSecurityPolicy-…`.
     pub security_policy: String,
-    /// `PASSWORD`, …
-    pub authentication: String,
-    /// Private host key, only on creation; without one AWS generates its own.
+    /// Ports that it listens on; empty for AWS's default, 22.
+    pub ports: Vec<u16>,
+    /// Private host key; without one AWS generates its own.
     pub host_key: Option<SecretString>,
-    /// Only on creation.
+    /// Without keys that begin with `aws:`.
     pub tags: Tags,
+}
+
+/// The input of an update: `None` leaves a setting as it is.
+#[derive(Clone, Debug, Default)]
+pub struct ServerUpdate {
+    /// AWS takes its members together, and changes the type of the identity provider in place.
+    pub provider: Option<Provider>,
+    /// ARN of the role for logs in the old form; empty removes it.
+    pub logging_role: Option<String>,
+    pub log_destinations: Option<Vec<String>>,
+    pub security_policy: Option<String>,
+    /// Ignore SETSTAT.
+    pub ignore_set_stat: bool,
+    pub ports: Option<Vec<u16>>,
+    pub optimize_listing: bool,
 }
 
 /// The answer of `TestIdentityProvider`.
@@ -95,7 +120,6 @@ pub struct HostKeyFacts {
 const MISSING: &[&str] = &["ResourceNotFound"];
 
 impl Transfer {
-    /// Reads a server.
     pub async fn server(&self, id: &str) -> Result<Option<ServerFacts>, AwsError> {
         let call = self.0.describe_server().server_id(id).send().await.call("transfer:DescribeServer", id);
         let Some(server) = call.or_missing(MISSING)?.and_then(|answer| answer.server) else { return Ok(None) };
@@ -112,6 +136,7 @@ impl Transfer {
             log_destinations: server.structured_log_destinations().to_vec(),
             security_policy: server.security_policy_name().map(str::to_owned),
             set_stat: server.protocol_details().and_then(|p| p.set_stat_option()).map(|o| o.as_str().to_owned()),
+            ports: ports(server.protocol_details()),
             listing_optimization: server
                 .s3_storage_options()
                 .and_then(|o| o.directory_listing_optimization())
@@ -146,7 +171,7 @@ impl Transfer {
     }
 
     /// Creates a server and returns its id. There is no client token: search by tags before calling this again. The SDK
-    /// makes one attempt only, since a retry after a lost answer would create a second server.
+    /// makes one attempt only, because a retry after a lost answer would create a second server.
     pub async fn create(&self, request: &ServerRequest) -> Result<String, AwsError> {
         let tags = request.tags.iter().filter_map(|(k, v)| Tag::builder().key(k).value(v).build().ok()).collect();
         let answer = self
@@ -156,12 +181,12 @@ impl Transfer {
             .protocols(Protocol::Sftp)
             .endpoint_type(EndpointType::Public)
             .identity_provider_type(IdentityProviderType::ApiGateway)
-            .identity_provider_details(provider(request))
+            .identity_provider_details(provider(&request.provider))
             .set_logging_role(request.logging_role.clone())
             .set_structured_log_destinations(Some(request.log_destinations.clone()))
             .security_policy_name(&request.security_policy)
-            .protocol_details(ProtocolDetails::builder().set_stat_option(SetStatOption::EnableNoOp).build())
-            .s3_storage_options(storage())
+            .protocol_details(protocol(None, true, Some(request.ports.as_slice()).filter(|ports| !ports.is_empty())))
+            .s3_storage_options(storage(None))
             .set_host_key(request.host_key.as_ref().map(|key| key.expose_secret().to_owned()))
             .set_tags(Some(tags))
             .customize()
@@ -172,18 +197,33 @@ impl Transfer {
         Ok(answer.server_id().to_owned())
     }
 
-    /// Updates a server in place; its endpoint and host key stay.
-    pub async fn update(&self, id: &str, request: &ServerRequest) -> Result<(), AwsError> {
+    /// Changes what differs, in place; the endpoint and the host keys stay. A structure of which one member changes is
+    /// sent as DescribeServer returned it, with this member changed: whether AWS resets members that are left out is not
+    /// documented.
+    pub async fn update(&self, id: &str, update: &ServerUpdate) -> Result<(), AwsError> {
+        let described = self.0.describe_server().server_id(id).send().await.call("transfer:DescribeServer", id)?;
+        let live = described.server.as_ref();
+        let changes_protocol = update.ignore_set_stat || update.ports.is_some();
+        let protocol = changes_protocol.then(|| {
+            let live = live.and_then(|server| server.protocol_details().cloned());
+            protocol(live, update.ignore_set_stat, update.ports.as_deref())
+        });
+        let storage =
+            update.optimize_listing.then(|| storage(live.and_then(|server| server.s3_storage_options().cloned())));
+        let of_this_type = live.and_then(|server| server.identity_provider_type());
+        let other_type = of_this_type.is_some_and(|kind| *kind != IdentityProviderType::ApiGateway);
         self.0
             .update_server()
             .server_id(id)
-            .identity_provider_details(provider(request))
-            // An empty role removes the old one.
-            .logging_role(request.logging_role.clone().unwrap_or_default())
-            .set_structured_log_destinations(Some(request.log_destinations.clone()))
-            .security_policy_name(&request.security_policy)
-            .protocol_details(ProtocolDetails::builder().set_stat_option(SetStatOption::EnableNoOp).build())
-            .s3_storage_options(storage())
+            .set_identity_provider_type(
+                (other_type && update.provider.is_some()).then_some(IdentityProviderType::ApiGateway),
+            )
+            .set_identity_provider_details(update.provider.as_ref().map(provider))
+            .set_logging_role(update.logging_role.clone())
+            .set_structured_log_destinations(update.log_destinations.clone())
+            .set_security_policy_name(update.security_policy.clone())
+            .set_protocol_details(protocol)
+            .set_s3_storage_options(storage)
             .send()
             .await
             .call("transfer:UpdateServer", id)
@@ -235,7 +275,8 @@ impl Transfer {
             let page = call.call("transfer:ListHostKeys", id)?;
             keys.extend(page.host_keys().iter().map(|key| HostKeyFacts {
                 id: key.host_key_id().unwrap_or_default().to_owned(),
-                fingerprint: key.fingerprint().unwrap_or_default().to_owned(),
+                // With base64's padding, which OpenSSH leaves out and customers compare without.
+                fingerprint: key.fingerprint().unwrap_or_default().trim_end_matches('=').to_owned(),
                 kind: key.r#type().unwrap_or_default().to_owned(),
                 description: key.description().unwrap_or_default().to_owned(),
             }));
@@ -277,14 +318,41 @@ impl Transfer {
     }
 }
 
-fn provider(request: &ServerRequest) -> IdentityProviderDetails {
+fn provider(provider: &Provider) -> IdentityProviderDetails {
     IdentityProviderDetails::builder()
-        .url(&request.url)
-        .invocation_role(&request.invocation_role)
-        .sftp_authentication_methods(SftpAuthenticationMethods::from(request.authentication.as_str()))
+        .url(&provider.url)
+        .invocation_role(&provider.invocation_role)
+        .sftp_authentication_methods(SftpAuthenticationMethods::from(provider.authentication.as_str()))
         .build()
 }
 
-fn storage() -> S3StorageOptions {
-    S3StorageOptions::builder().directory_listing_optimization(DirectoryListingOptimization::Enabled).build()
+fn ports(details: Option<&ProtocolDetails>) -> Vec<u16> {
+    let ports = details.into_iter().flat_map(|details| details.sftp_ports());
+    let mut ports: Vec<u16> = ports.filter_map(|port| u16::try_from(port.sftp_port()).ok()).collect();
+    ports.sort_unstable();
+    ports
+}
+
+/// The protocol's details with some members changed. A port that is open already keeps its communication mode.
+fn protocol(live: Option<ProtocolDetails>, ignore_set_stat: bool, ports: Option<&[u16]>) -> ProtocolDetails {
+    let mut details = live.unwrap_or_else(|| ProtocolDetails::builder().build());
+    if ignore_set_stat {
+        details.set_stat_option = Some(SetStatOption::EnableNoOp);
+    }
+    if let Some(ports) = ports {
+        let open = details.sftp_ports.take().unwrap_or_default();
+        let with_options = ports.iter().map(|port| {
+            let port = i32::from(*port);
+            let kept = open.iter().find(|open| open.sftp_port == port).cloned();
+            kept.or_else(|| SftpPortWithOptions::builder().sftp_port(port).build().ok())
+        });
+        details.sftp_ports = Some(with_options.flatten().collect());
+    }
+    details
+}
+
+fn storage(live: Option<S3StorageOptions>) -> S3StorageOptions {
+    let mut options = live.unwrap_or_else(|| S3StorageOptions::builder().build());
+    options.directory_listing_optimization = Some(DirectoryListingOptimization::Enabled);
+    options
 }

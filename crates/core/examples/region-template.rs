@@ -1,5 +1,5 @@
-//! Prints the region template, merged from the fragments in `templates/region/`, as JSON: for linters, and for deploying it
-//! without sftpctl.
+//! Prints the region template, merged from the fragments in `templates/region/`, as JSON, for linters and for
+//! deployments without sftpctl.
 
 use std::io::Write as _;
 

@@ -1,7 +1,7 @@
 //! The events of a run: the only interface between the work and the output. Pure types.
 //!
 //! With `--output json` each event is one line, `{"schema":"sftpctl/events/1","time":…,"event":"step-started",…}`.
-//! Fields are only ever added within one schema version.
+//! Within a schema version, fields are only added.
 
 use serde::Serialize;
 
@@ -21,7 +21,7 @@ pub enum Event {
     StepStarted {
         step: NodeId,
         kind: Kind,
-        /// Its name in messages.
+        /// The resource's name in messages.
         title: String,
         change: Change,
     },
@@ -34,16 +34,11 @@ pub enum Event {
     /// An event inside the resource, such as a CloudFormation resource event.
     StepNews { step: NodeId, line: String },
     /// A temporary fault; the step continues.
-    StepRetried {
-        step: NodeId,
-        /// What went wrong.
-        reason: String,
-    },
+    StepRetried { step: NodeId, reason: String },
     /// The run was asked to stop: steps in flight are finished, no other step begins.
     Stopping,
     StepFinished {
         step: NodeId,
-        /// How it ended.
         outcome: Outcome,
         /// Seconds since its start.
         seconds: f64,
@@ -56,33 +51,32 @@ pub enum Event {
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "outcome", rename_all = "kebab-case", rename_all_fields = "camelCase")]
 pub enum Outcome {
-    /// It was changed and is as wanted now.
+    /// It was changed to its wanted state.
     Changed,
-    /// It was as wanted already.
+    /// It was in its wanted state already.
     Unchanged,
     Deleted,
     /// Kept on purpose.
     Kept {
         reason: String,
     },
-    /// AWS will not do it before some time has passed.
+    /// AWS allows it only after some time.
     Later {
         /// Why, and when to retry.
         reason: String,
     },
     Failed {
-        /// What went wrong, in one sentence.
+        /// The failure in one sentence.
         error: String,
         /// Causes in AWS's words, first cause first.
         causes: Vec<String>,
-        /// What exists now.
+        /// The state in AWS after the failure.
         left: String,
-        /// What to do.
         hint: Option<String>,
     },
-    /// Not begun, because something it needs failed.
+    /// Not begun, because a dependency failed.
     Blocked {
-        /// What it needs.
+        /// The dependency.
         by: NodeId,
     },
     /// Not begun, because the run was asked to stop.
@@ -98,7 +92,6 @@ pub struct Summary {
     pub command: String,
     /// Steps that changed something.
     pub changed: usize,
-    /// Steps that failed.
     pub failed: usize,
     /// Steps that were not begun.
     pub not_begun: usize,
@@ -126,10 +119,10 @@ pub struct RegionRow {
     pub endpoint: Option<String>,
 }
 
-/// Takes events. Implementations print them; the engine never knows which implementation it has.
+/// Receives the events. Implementations print them; the engine does not depend on one.
 pub trait Reporter: Send + Sync {
     fn event(&self, event: &Event);
 
-    /// Takes a line for users that is not part of the stream of events.
+    /// Receives a line for users that is not part of the stream of events.
     fn note(&self, line: &str);
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-/// The digits of all bytes, as digests are written.
+/// Encodes the bytes, as digests are written.
 pub fn encode(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
         // Writing to a string cannot fail.

@@ -30,12 +30,12 @@ impl NodeId {
         self.0.split_once('/').map_or("", |(_, name)| name)
     }
 
-    /// The kind, or `None` if the text names none: users may type node names.
+    /// The kind; `None` if it is unknown, since users may type node names.
     pub fn kind(&self) -> Option<Kind> {
         Kind::from_word(self.parts().1?)
     }
 
-    /// What distinguishes it from others of its kind in one place: `pl-pt99-5-uploads`.
+    /// The part that distinguishes it from others of its kind and place: `pl-pt99-5-uploads`.
     pub fn name(&self) -> Option<&str> {
         self.parts().2
     }
@@ -53,7 +53,7 @@ impl NodeId {
 impl std::str::FromStr for NodeId {
     type Err = std::convert::Infallible;
 
-    /// Any text is a name; only an environment knows whether it has such a node.
+    /// Accepts any text; only an environment can tell whether it has the node.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Ok(Self(text.to_owned()))
     }
@@ -104,7 +104,7 @@ kinds! {
     Replica = "replica", "replica" 60 min;
     /// The role that Transfer assumes for a customer.
     UserRole = "user-role", "role" 5 min;
-    /// Its managed policy.
+    /// The user role's managed policy.
     UserPolicy = "user-policy", "role" 5 min;
     /// API Gateway's account-wide role for logs.
     ApiAccount = "api-account", "api" 5 min;
@@ -112,7 +112,7 @@ kinds! {
     Package = "package", "bucket" 10 min;
     /// The CloudFormation stack of a region.
     Stack = "stack", "stack" 45 min;
-    /// An upload bucket, as far as the stack does not manage it.
+    /// The settings of an upload bucket that the stack does not manage.
     Bucket = "bucket", "bucket" 10 min;
     /// The Transfer Family server. Creating one took ten to fifteen minutes in 2019, and takes a few today.
     Server = "server", "server" 30 min;
@@ -122,12 +122,12 @@ kinds! {
     Trigger = "trigger", "function" 5 min;
     /// A Route 53 record.
     Record = "record", "record" 5 min;
-    /// A log group that AWS services create again after its removal.
+    /// A log group that AWS services recreate after its removal.
     LogGroup = "log-group", "api" 5 min;
 }
 
 impl Kind {
-    /// The kind of this word.
+    /// The kind with this word.
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|kind| kind.word() == word)
     }

@@ -1,8 +1,8 @@
-//! What an environment is, as data: its file, the names and properties of its resources, the template of its stacks, the plan of
-//! a run and the events of one.
+//! An environment as data: its file, the names and properties of its resources, the template of its stacks, and the
+//! plan and events of a run.
 //!
-//! Pure: no AWS, no runtime, no clock, no randomness. Cargo keeps most of that (this crate depends on no SDK and no
-//! runtime), `clippy.toml` the rest.
+//! Pure: no AWS, no runtime, no clock, no randomness. Cargo.toml enforces most of that (this crate depends on no SDK
+//! and no runtime), `clippy.toml` the rest.
 
 pub mod check;
 pub mod events;
@@ -10,7 +10,10 @@ pub mod hex;
 pub mod kind;
 pub mod model;
 pub mod node;
+pub mod permissions;
 pub mod plan;
+pub mod policy;
 pub mod spec;
 pub mod template;
+pub mod text;
 pub mod user_policies;

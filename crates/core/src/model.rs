@@ -13,9 +13,9 @@ pub type Tags = BTreeMap<String, String>;
 /// The value a property should have.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Want {
-    /// Known now.
+    /// The value is known already.
     Is(Value),
-    /// Known once this other resource exists (`us-west-2/stack`).
+    /// The value is known once this other resource exists (`us-west-2/stack`).
     After(NodeId),
 }
 
@@ -33,7 +33,7 @@ pub type Properties = BTreeMap<&'static str, Want>;
 pub enum Owner {
     /// It carries this environment's tag, or is part of a resource that does.
     Ours,
-    /// It exists without our tag. Holds the message for the user.
+    /// It exists without our tag; the message for the user.
     Foreign(String),
 }
 
@@ -48,10 +48,10 @@ pub enum Settled {
     Failed(String),
 }
 
-/// What AWS has.
+/// The live state of a resource.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Live {
-    /// ARN, ID or name, by which AWS finds it.
+    /// ARN, ID or name that identifies it in AWS.
     pub identity: String,
     pub owner: Owner,
     /// Whether it is usable.
@@ -103,7 +103,7 @@ impl Live {
 /// The resources in AWS: absent from the map means not read, `None` means that it does not exist.
 pub type Actual = BTreeMap<NodeId, Option<Live>>;
 
-/// An output of another node, or the promise that it will be known later.
+/// An output of another node, or [`Want::After`] if it is not known yet.
 pub fn output(actual: &Actual, node: &NodeId, name: &str) -> Want {
     match actual.get(node).and_then(Option::as_ref).and_then(|live| live.outputs.get(name)) {
         Some(value) => Want::Is(Value::String(value.clone())),
@@ -121,7 +121,7 @@ pub enum Action {
     Import,
     /// Properties change in place.
     Update,
-    /// A failed leftover is removed first, then it is created again.
+    /// A failed leftover is deleted first, then the resource is created again.
     Recreate,
     /// An operation that failed partway is completed first, then properties change in place.
     Recover,
@@ -139,7 +139,7 @@ pub struct PropertyChange {
     pub before: Option<Value>,
     /// The wanted value; `None`: removed, or known later.
     pub after: Option<Value>,
-    /// The node whose creation makes `after` known.
+    /// The node after whose creation `after` is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after_node: Option<NodeId>,
     /// Why this change makes AWS replace a resource, if it does.
@@ -195,15 +195,15 @@ pub fn compare(wanted: &Properties, live: &BTreeMap<&'static str, Value>) -> Vec
         .collect()
 }
 
-/// What a teardown does with one resource.
+/// The action of a teardown on one resource.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Removal {
     Delete,
-    /// Keep it; the reason.
+    /// It is kept, for this reason.
     Keep(String),
-    /// Nothing of the environment may be deleted while this resource is as it is; the reason, and what to do.
+    /// The whole teardown is refused while this resource is in this state; the reason, and what to do.
     Refuse(String),
-    /// It is foreign, or there is nothing to do.
+    /// It is left alone: it is foreign, or there is nothing to do.
     Leave,
 }
 

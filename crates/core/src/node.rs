@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use crate::kind::{Kind, NodeId};
 use crate::model::{Action, Actual, Change, Live, Properties, compare};
 
-/// The pure half of a resource: its name, its dependencies and its wanted state. The comparison is written once, here,
-/// for all kinds.
+/// The pure half of a resource: its name, its dependencies and its wanted state. The comparison is the same for all
+/// kinds.
 pub trait Node: Send + Sync {
     fn kind(&self) -> Kind;
 
@@ -21,13 +21,13 @@ pub trait Node: Send + Sync {
         Vec::new()
     }
 
-    /// Its name in messages: `stack 99-upload-us-west-2`.
+    /// The name in messages: `stack 99-upload-us-west-2`.
     fn title(&self) -> String;
 
-    /// Its wanted state. Pure.
+    /// The wanted state. Pure.
     fn wanted(&self, actual: &Actual) -> Properties;
 
-    /// The change it needs, if any. Pure. Most kinds need only the comparison.
+    /// The change that it needs, if any. Pure. The default, a comparison of properties, fits most kinds.
     fn diff(&self, live: Option<&Live>, actual: &Actual) -> Option<Change> {
         let Some(live) = live else {
             let properties = compare(&self.wanted(actual), &BTreeMap::new());
@@ -37,13 +37,13 @@ pub trait Node: Send + Sync {
         (!properties.is_empty()).then_some(Change { action: Action::Update, reason: None, properties })
     }
 
-    /// Why no deployment may begin while it is in this state, and what to do. Pure.
+    /// The reason, if no deployment may begin while it is in this state, and what to do. Pure.
     fn refusal(&self, _live: &Live) -> Option<String> {
         None
     }
 
-    /// Whether AWS has no client token for its creation and finds it only by listing: then a resource that an earlier
-    /// run may have created is searched for a while before it is created again.
+    /// Whether its creation has no client token in AWS, so that it can only be found by listing. If an earlier run may
+    /// have created it, it is then searched for a while before it is created again.
     fn found_by_listing(&self) -> bool {
         false
     }

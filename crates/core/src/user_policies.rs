@@ -1,32 +1,34 @@
-//! What the user role may do: the union of an environment's upload buckets, in as many managed policies as it takes. Pure.
+//! The user role's permissions: access to all upload buckets of an environment, in as many managed policies as needed.
+//! Pure.
 //!
-//! Each bucket is written out, since a wildcard over the prefix would open buckets of others. IAM takes 6,144 characters for
-//! a managed policy, without white space (IAM user guide, "IAM and AWS STS quotas"), which some 80 buckets fill.
+//! Each bucket is written out, because a wildcard after the prefix would also match other owners' buckets. IAM allows
+//! 6,144 characters for a managed policy, without white space (IAM user guide, "IAM and AWS STS quotas"), which about
+//! 80 buckets fill.
 
 use std::ops::Range;
 
 use serde_json::{Value, json};
 
-/// Characters of a managed policy.
+/// Maximum length of a managed policy in characters.
 const CHARACTERS: usize = 6_144;
-/// Managed policies that AWS attaches to a role, unless its quota is raised.
+/// Managed policies per role, unless the quota is raised.
 pub const ATTACHED: usize = 10;
-/// Managed policies that AWS attaches to a role at most.
+/// Managed policies per role with the highest quota.
 pub const ATTACHED_AT_MOST: usize = 20;
 
-/// The policies' documents, in the order of the buckets. At least one.
+/// The documents of the policies, in the order of the buckets. At least one.
 pub fn documents(buckets: &[String]) -> Vec<Value> {
     parts(buckets).into_iter().map(|part| document(&buckets[part])).collect()
 }
 
-/// Which buckets each policy holds.
+/// The range of buckets in each policy.
 pub fn parts(buckets: &[String]) -> Vec<Range<usize>> {
     // The first of each list has no comma before it.
     let empty = document(&[]).to_string().len() - 2;
     let mut parts = Vec::new();
     let (mut start, mut size) = (0, empty);
     for (at, bucket) in buckets.iter().enumerate() {
-        // Twice in quotes, with a comma; once with `/*`.
+        // Each bucket occurs twice, with quotes and a comma; once followed by `/*`.
         let more = 2 * (arn(bucket, "").len() + 3) + 2;
         if size + more > CHARACTERS && at > start {
             parts.push(start..at);
@@ -58,6 +60,8 @@ fn document(buckets: &[String]) -> Value {
                 "Effect": "Allow",
                 "Action": [
                     "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion",
+                    // A rename copies the object with its tags: a virus scanner's, or those of a lifecycle rule.
+                    "s3:GetObject*Tagging", "s3:PutObject*Tagging",
                 ],
                 "Resource": arns("/*"),
             },
@@ -74,18 +78,18 @@ mod tests {
     }
 
     #[test]
-    fn every_bucket_is_in_one_policy_that_iam_takes() {
+    fn every_bucket_is_in_one_policy_that_iam_accepts() {
         for count in [0, 1, 6, 80, 81, 82, 83, 84, 1000] {
             let buckets = buckets(count);
             let documents = documents(&buckets);
-            let mut held = Vec::new();
+            let mut listed = Vec::new();
             for document in &documents {
                 assert!(document.to_string().len() <= CHARACTERS, "{}", document.to_string().len());
                 let list = |at: usize| document["Statement"][at]["Resource"].as_array().cloned().unwrap_or_default();
                 assert_eq!(list(0).len(), list(1).len());
-                held.extend(list(0));
+                listed.extend(list(0));
             }
-            assert_eq!(held, buckets.iter().map(|bucket| json!(arn(bucket, ""))).collect::<Vec<_>>());
+            assert_eq!(listed, buckets.iter().map(|bucket| json!(arn(bucket, ""))).collect::<Vec<_>>());
         }
     }
 

@@ -148,6 +148,7 @@ fn user_role(environment: &Environment) -> Vec<Arc<dyn Resource>> {
             account: account.clone(),
             name: environment.names.user_role.clone(),
             policy: arn.clone(),
+            boundary: environment.permissions_boundary.clone(),
             regions: environment.regions.iter().filter(|(_, r)| r.server).map(|(name, _)| name.clone()).collect(),
             tags: names::tags(environment),
         }),
@@ -172,6 +173,7 @@ pub fn api_account(environment: &Environment, region: &str) -> ApiAccount {
         regions: environment.regions.keys().cloned().collect(),
         role_arn: format!("arn:aws:iam::{}:role/{role}", environment.account),
         role,
+        boundary: environment.permissions_boundary.clone(),
         api: names::api(environment, region),
         tags: names::tags(environment),
     }
@@ -250,10 +252,12 @@ fn region_resources(
     if has_server {
         let mut server_tags = tags;
         if let Some(dns) = &environment.dns {
-            // Transfer's console shows the host names from these two tags.
-            server_tags.insert("aws:transfer:customHostname".into(), names::host(environment, region, &dns.zone));
+            // Transfer's console shows the host names from these two tags. The user guide ("Working with custom
+            // hostnames") gives these keys to servers that were not created in the console; its own begin with `aws:`,
+            // which AWS reserves. Earlier versions set those; they are neither compared nor removed.
+            server_tags.insert("transfer:customHostname".into(), names::host(environment, region, &dns.zone));
             if let Some(zone) = &dns.zone_id {
-                server_tags.insert("aws:transfer:route53HostedZoneId".into(), format!("/hostedzone/{zone}"));
+                server_tags.insert("transfer:route53HostedZoneId".into(), format!("/hostedzone/{zone}"));
             }
         }
         all.push(Arc::new(Server {
@@ -268,6 +272,7 @@ fn region_resources(
             ),
             security_policy: environment.server.security_policy.clone(),
             authentication: environment.server.authentication.clone(),
+            ports: environment.server.ports.clone(),
             host_keys: Arc::clone(&inputs.host_keys),
             tags: server_tags,
         }));
@@ -276,6 +281,8 @@ fn region_resources(
             region: region.to_owned(),
             function,
             stack: names::stack_node(region),
+            stack_name: names::stack(environment, region),
+            updating: Arc::default(),
             server: names::server_node(region),
         }));
     }

@@ -41,7 +41,7 @@ impl Caller {
         }
     }
 
-    /// The account the caller belongs to; services belong to none.
+    /// The caller's account; `None` for services.
     pub fn account(&self) -> Option<&str> {
         self.account.as_deref()
     }

@@ -1,4 +1,4 @@
-//! The `Condition` block: operators, quantifiers, and what a missing key means.
+//! The `Condition` block: operators, quantifiers, and the meaning of a missing key.
 
 use serde_json::Value;
 
@@ -24,7 +24,7 @@ pub(crate) struct Condition {
     test: Test,
 }
 
-/// Reads a whole `Condition` element; every entry has to hold.
+/// Reads a whole `Condition` element; all its entries have to hold.
 pub(crate) fn parse(value: &Value, variables: bool, path: &str) -> Result<Vec<Condition>, PolicyError> {
     let operators = object(value, path)?;
     let mut conditions = Vec::new();
@@ -73,9 +73,9 @@ fn entry(operator: &str, key: &str, values: &Value, variables: bool) -> Result<C
 }
 
 impl Condition {
-    /// Whether the condition's key starts with `prefix`, which is in lower case.
-    pub(super) fn is_on(&self, prefix: &str) -> bool {
-        self.key.name().starts_with(prefix)
+    /// The condition's key in lower case.
+    pub(super) fn key(&self) -> &str {
+        self.key.name()
     }
 
     /// Decides the condition for one request.

@@ -1,4 +1,4 @@
-//! Reading a policy document as JSON without losing anything of it.
+//! Reads a policy document as JSON without losing any part of it.
 //!
 //! `serde_json` keeps the last of two equal keys. In a policy that would silently drop a condition or a whole element,
 //! so the text is scanned for repeated keys first.

@@ -45,6 +45,10 @@ const SINGLE: &[&str] = &[
     "aws:vpceaccount",
     "aws:vpceorgid",
     "aws:vpcsourceip",
+    "cloudformation:changesetname",
+    "cloudformation:createaction",
+    "cloudformation:rolearn",
+    "cloudformation:templateurl",
     "dynamodb:enclosingoperation",
     "dynamodb:returnconsumedcapacity",
     "dynamodb:returnvalues",
@@ -53,6 +57,7 @@ const SINGLE: &[&str] = &[
     "iam:awsservicename",
     "iam:passedtoservice",
     "iam:permissionsboundary",
+    "iam:policyarn",
     "kms:calleraccount",
     "kms:viaservice",
     "lambda:eventsourcetoken",
@@ -94,9 +99,12 @@ const SINGLE: &[&str] = &[
     "sts:externalid",
     "sts:rolesessionname",
     "sts:sourceidentity",
+    "transfer:requestsecuritypolicyname",
+    "transfer:requestserverdomain",
+    "transfer:requestserverendpointtype",
 ];
 
-/// Keys whose value in a request is a set.
+/// Keys with a set of values in a request.
 const MULTIPLE: &[&str] = &[
     "aws:calledvia",
     "aws:principalorgpaths",
@@ -107,8 +115,12 @@ const MULTIPLE: &[&str] = &[
     "aws:vpceorgpaths",
     "dynamodb:attributes",
     "dynamodb:leadingkeys",
+    "route53:changeresourcerecordsetsactions",
+    "route53:changeresourcerecordsetsnormalizedrecordnames",
+    "route53:changeresourcerecordsetsrecordtypes",
     "s3:requestobjecttagkeys",
     "sts:transitivetagkeys",
+    "transfer:requestserverprotocols",
 ];
 
 /// Single-valued families in which a tag's name follows the slash.
@@ -129,7 +141,7 @@ pub struct Key {
 }
 
 impl Key {
-    /// Recognises a key, whatever its case.
+    /// Recognises a key in any case.
     pub fn parse(text: &str) -> Result<Self, String> {
         let name = text.to_ascii_lowercase();
         let tagged = TAGGED.iter().any(|prefix| {

@@ -7,7 +7,7 @@
 //!
 //! Anything that it does not know, be it an element, an operator, a condition key, a variable or a type, is an error
 //! and never a silent "no match": a skipped statement would make a local test pass for a policy that AWS rejects or
-//! reads differently. Where the outcome depends on something that AWS does not document, the answer is an error too.
+//! reads differently. If the outcome depends on something that AWS does not document, the answer is an error too.
 //!
 //! The parts, from the inside out:
 //!

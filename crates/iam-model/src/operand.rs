@@ -1,11 +1,11 @@
 //! The typed values of conditions: numbers, moments, truth values and addresses.
 //!
 //! Each type has exactly one reader, used for the policy's value and for the
-//! request's value alike, so that both sides are held to the same spelling.
+//! request's value alike, so that both sides need the same spelling.
 
 use std::net::IpAddr;
 
-/// A decimal number, scaled by 10^9 so that comparing is exact.
+/// A decimal number, scaled by 10^9 so that comparisons are exact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Number(i128);
 

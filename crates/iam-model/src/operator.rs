@@ -11,7 +11,7 @@ use super::operand::{Block, Moment, Number, address, arn, truth};
 use super::pattern::Pattern;
 use super::template::{Syntax, Template};
 
-/// How an ordered value has to compare; "not equal" is equality, negated.
+/// The required order of two values; "not equal" is equality, negated.
 type Comparison = fn(Ordering) -> bool;
 
 /// The operator's family together with the values of the policy, already typed.
@@ -172,13 +172,13 @@ impl Test {
                 let own = address(value)?;
                 blocks.iter().any(|block| block.contains(own)).into()
             }
-            // Null asks only whether there is a value, and here is one.
+            // Null only tests whether there is a value, and there is one here.
             Self::Null(values) => values.contains(&false).into(),
         })
     }
 }
 
-/// The request's value stands on the left, as in "less than the policy's value".
+/// The request's value is the left operand, as in "less than the policy's value".
 fn ordered<T: Ord>(values: &[T], own: T, comparison: Comparison) -> bool {
     values.iter().any(|value| comparison(own.cmp(value)))
 }

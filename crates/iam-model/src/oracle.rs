@@ -12,7 +12,7 @@
 //! * It lets a session policy limit every permission. On AWS it does not limit a permission that a resource policy
 //!   grants to the session's ARN ("Policies and permissions: session policies") or to everyone ("Principal": role
 //!   principals).
-//! * In `execute-api`, it takes the API's ID for the resource type, in which no wildcard may stand.
+//! * In `execute-api`, it takes the API's ID for the resource type, which may not contain wildcards.
 
 #![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "an oracle is a program beside the tests")]
 
@@ -39,10 +39,10 @@ const CASES: usize = 12_000;
 const DOCUMENTED: [&str; 5] = [
     // AWS: a variable without a value "might" invalidate the statement.
     "another one uses a variable the request lacks",
-    // AWS: wildcards over the colons of an ARN may work, and must not be relied on.
+    // AWS: wildcards across the colons of an ARN may work, but must not be relied on.
     "would have to cross the colons",
     "would have to match the type of the resource",
-    // AWS: services differ in what an incomplete exception does.
+    // AWS: the effect of an incomplete exception differs between services.
     "NotPrincipal lists",
     "whether IfExists or ForAnyValue then decides is not documented",
 ];

@@ -29,7 +29,7 @@ impl Pattern {
         parts.len() == 6 && texts.len() == 6 && parts.iter().zip(texts).all(|(part, text)| matches_tokens(part, text))
     }
 
-    /// Whether a wildcard stands in the type that begins the last part of an ARN.
+    /// Whether there is a wildcard in the type, which begins the last part of an ARN.
     ///
     /// A last part that is just `*` omits the type, and is in common use.
     pub(crate) fn has_wildcard_type(&self) -> bool {

@@ -1,7 +1,10 @@
 //! Policy documents as a whole.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
+use super::condition::Condition;
 use super::error::PolicyError;
 use super::json::{self, type_name};
 use super::principal::Principals;
@@ -59,9 +62,12 @@ impl Policy {
         Ok(Self { name: None, statements })
     }
 
-    /// Whether a statement depends on a condition key with this prefix, which is in lower case.
-    pub fn has_condition_on(&self, prefix: &str) -> bool {
-        self.statements.iter().flat_map(|statement| &statement.conditions).any(|condition| condition.is_on(prefix))
+    /// The condition keys, in lower case, of the statements that apply to an action: what a caller must know of a
+    /// request. A key that a request lacks can make a condition hold.
+    pub fn condition_keys(&self, action: &str) -> BTreeSet<&str> {
+        let action = action.to_ascii_lowercase();
+        let statements = self.statements.iter().filter(|statement| statement.selects(&action));
+        statements.flat_map(|statement| &statement.conditions).map(Condition::key).collect()
     }
 
     /// Sets the name that decisions and errors use for the policy.
@@ -78,7 +84,7 @@ impl Policy {
         }
     }
 
-    /// Checks the elements that are required or forbidden by where the policy is attached.
+    /// Checks the elements that the place of attachment requires or forbids.
     pub fn check(&self, attachment: Attachment) -> Result<(), PolicyError> {
         for statement in &self.statements {
             let principals = statement.principals.as_ref();
@@ -136,6 +142,22 @@ mod tests {
             with(r#""Action":"sts:AssumeRole","Principal":{"Service":"lambda.amazonaws.com"}"#),
         ] {
             assert!(Policy::parse(&text).is_ok(), "{text}: {:?}", Policy::parse(&text).err());
+        }
+    }
+
+    #[test]
+    fn condition_keys_are_those_of_the_action() {
+        let text = r#"{"Version":"2012-10-17","Statement":[
+            {"Effect":"Allow","Action":"s3:Get*","Resource":"*","Condition":{"StringEquals":{"aws:SourceVpc":"a"}}},
+            {"Effect":"Deny","NotAction":"s3:GetObject","Resource":"*","Condition":{"Bool":{"aws:SecureTransport":"false"}}}
+        ]}"#;
+        let policy = Policy::parse(text).unwrap();
+        for (action, expected) in [
+            ("s3:getobject", &["aws:sourcevpc"][..]),
+            ("S3:GetBucketPolicy", &["aws:securetransport", "aws:sourcevpc"]),
+            ("s3:PutObject", &["aws:securetransport"]),
+        ] {
+            assert_eq!(policy.condition_keys(action).into_iter().collect::<Vec<_>>(), expected, "{action}");
         }
     }
 

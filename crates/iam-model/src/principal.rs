@@ -9,7 +9,7 @@ use super::json::{strings, type_name};
 /// How precisely a policy names the caller. The order is from weak to strong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Reach {
-    /// The account is named, which hands the decision to its identity policies.
+    /// The account is named, which delegates the decision to its identity policies.
     Account,
     /// The role is named, so the session's own limits still apply.
     Role,
@@ -76,8 +76,8 @@ impl Principals {
         Ok(self.names.iter().filter_map(|name| name.reach(caller)).max())
     }
 
-    /// AWS documents that an exception has to list the account and the role next to the
-    /// session, and that services differ in what a partial list does.
+    /// AWS documents that an exception has to list the account and the role besides the
+    /// session, and that the effect of a partial list differs between services.
     fn reach_by_exclusion(&self, caller: &Caller) -> Result<Option<Reach>, EvalError> {
         let mut needed = Vec::new();
         needed.extend(caller.account().map(str::to_owned).map(Name::Account));

@@ -11,7 +11,6 @@ use super::operator::Resolved;
 use super::policy::{Attachment, Policy};
 use super::principal::Reach;
 use super::statement::{Effect, Selector, Statement};
-use super::template::Template;
 
 /// One call to AWS.
 #[derive(Debug, Clone)]
@@ -111,7 +110,7 @@ impl<'a> Subject<'a> {
         let Some(reach) = reach else {
             return Ok(None);
         };
-        if !self.selects_action(&statement.actions) {
+        if !statement.selects(&self.action) {
             return Ok(None);
         }
         if let Some(resources) = &statement.resources
@@ -120,12 +119,6 @@ impl<'a> Subject<'a> {
             return Ok(None);
         }
         self.conditions_hold(&statement.conditions).map(|holds| holds.then_some(reach))
-    }
-
-    fn selects_action(&self, selector: &Selector) -> bool {
-        let matches =
-            |template: &Template| template.resolve(&self.context).is_some_and(|pattern| pattern.matches(&self.action));
-        selector.templates.iter().any(matches) != selector.excluded
     }
 
     fn selects_resource(&self, selector: &Selector) -> Result<bool, EvalError> {
@@ -164,7 +157,7 @@ impl<'a> Subject<'a> {
 
 /// Whether the last part of an ARN begins with a type, as in `function:name`.
 ///
-/// AWS documents that wildcards cannot stand in the type, but not what they do there.
+/// AWS documents that the type cannot contain wildcards, but not what they would do there.
 fn has_types(arn: &str) -> bool {
     let service = arn.split(':').nth(2).unwrap_or_default();
     !matches!(service, "" | "s3" | "execute-api" | "sns" | "sqs")
@@ -181,7 +174,8 @@ fn resource_account<'a>(request: &Request<'a>) -> Result<Option<&'a str>, EvalEr
         return Ok(request.resource_account.or(request.caller.account()));
     }
     let arn = operand::arn(request.resource).map_err(EvalError::Request)?;
-    let named = arn.split(':').nth(4).filter(|account| !account.is_empty());
+    // `aws` owns the managed policies of AWS, which every account may use as its own.
+    let named = arn.split(':').nth(4).filter(|account| !account.is_empty() && *account != "aws");
     match (named, request.resource_account) {
         (Some(named), Some(given)) if named != given => {
             refuse(&format!("the resource belongs to account {named}, but its account is given as {given}"))

@@ -21,7 +21,7 @@ pub(super) fn policy(text: &str) -> Policy {
     }
 }
 
-/// A policy of version 2012-10-17 whose statements are given without their braces.
+/// A policy of version 2012-10-17 with these statements, given without their braces.
 pub(super) fn policy_of(statements: &[&str]) -> Policy {
     let list = statements.join("},{");
     policy(&format!(r#"{{"Version":"2012-10-17","Statement":[{{{list}}}]}}"#))
@@ -205,8 +205,9 @@ fn trust_policy_decides_who_assumes_a_role() {
         (r#"{"AWS":"111111111111"}"#, true, elsewhere, "allow"),
         (r#"{"AWS":"111111111111"}"#, false, elsewhere, "implicit"),
     ] {
+        let condition = r#"{"StringEqualsIfExists":{"sts:ExternalId":"x"}}"#;
         let trust = policy_of(&[&format!(
-            r#""Effect":"Allow","Principal":{principal},"Action":"sts:AssumeRole","Condition":{{"StringEqualsIfExists":{{"sts:ExternalId":"x"}}}}"#
+            r#""Effect":"Allow","Principal":{principal},"Action":"sts:AssumeRole","Condition":{condition}"#
         )]);
         let identity: &[Policy] = if identity { &[allow_all()] } else { &[] };
         let case = Case { action: "sts:AssumeRole", resource, account: None, ..Case::default() };

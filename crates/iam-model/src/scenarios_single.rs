@@ -46,11 +46,10 @@ fn one_identity_statement_decides() {
 #[test]
 fn old_policies_have_no_variables() {
     for version in [r#""Version":"2008-10-17","#, ""] {
-        let text = format!(
-            r#"{{{version}"Statement":{{"Effect":"Allow","Action":"*","Resource":"arn:aws:s3:::bucket/${{aws:username}}"}}}}"#
-        );
+        let arn = "arn:aws:s3:::bucket/${aws:username}";
+        let text = format!(r#"{{{version}"Statement":{{"Effect":"Allow","Action":"*","Resource":"{arn}"}}}}"#);
         let context = &[("aws:username", "ann")][..];
-        let literal = Case { context, resource: "arn:aws:s3:::bucket/${aws:username}", ..Case::default() };
+        let literal = Case { context, resource: arn, ..Case::default() };
         let value = Case { context, resource: "arn:aws:s3:::bucket/ann", ..Case::default() };
         assert_eq!(word(&literal.decide(&[policy(&text)], None, None)), "allow");
         assert_eq!(word(&value.decide(&[policy(&text)], None, None)), "implicit");

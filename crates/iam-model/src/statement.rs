@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use super::condition::{self, Condition};
 use super::error::PolicyError;
 use super::json::{strings, type_name};
+use super::keys::Context;
 use super::principal::Principals;
 use super::template::{Syntax, Template};
 
@@ -34,6 +35,14 @@ pub(crate) struct Statement {
 }
 
 impl Statement {
+    /// Whether the statement names an action, which is in lower case.
+    pub(crate) fn selects(&self, action: &str) -> bool {
+        // Actions have no variables.
+        let context = Context::default();
+        let matches = |template: &Template| template.resolve(&context).is_some_and(|pattern| pattern.matches(action));
+        self.actions.templates.iter().any(matches) != self.actions.excluded
+    }
+
     /// How messages refer to the statement.
     pub(crate) fn label(&self) -> String {
         match &self.sid {

@@ -1,16 +1,16 @@
 //! Policy text with wildcards and policy variables.
 //!
-//! A [`Template`] is text as it stands in a policy. Resolving it against a request
+//! A [`Template`] is the text of a policy. Resolving it against a request
 //! gives a [`Pattern`], in which a variable's value has become literal characters:
 //! a `*` inside a user's name must not match anything but itself.
 
 use super::keys::{Context, Key};
 use super::pattern::{Pattern, Token};
 
-/// What is special in a template; each element of a policy has its own rules.
+/// The syntax of a template; each element of a policy has its own rules.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Syntax {
-    /// `*` and `?` match; otherwise they stand for themselves.
+    /// `*` and `?` are wildcards; otherwise they are literal.
     pub(crate) wildcards: bool,
     /// `${...}` is substituted; false for policies of version 2008-10-17.
     pub(crate) variables: bool,

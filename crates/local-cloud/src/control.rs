@@ -63,6 +63,9 @@ pub async fn start(dir: &Path, options: &StartOptions, progress: &(dyn Fn(&str) 
     ] {
         command.arg(name).arg(value.to_string());
     }
+    for name in &options.without_manners {
+        command.args(["--without-manner", name]);
+    }
     if options.files_in_memory {
         command.arg("--files-in-memory");
     }

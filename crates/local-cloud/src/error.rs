@@ -69,6 +69,9 @@ pub enum LocalError {
     /// Another start or stop in the same folder is in progress.
     #[error("another `local start` or `local stop` is in progress in {}", dir.display())]
     Busy { dir: PathBuf },
+    /// There is no manner of this name.
+    #[error("{0}")]
+    UnknownManner(String),
     /// A file of the local cloud could not be read, written or parsed.
     #[error("{action} {}", path.display())]
     File {
@@ -121,6 +124,7 @@ impl LocalError {
             Self::DidNotStop { .. } | Self::Busy { .. } => "wait a moment, then rerun the command".to_owned(),
             Self::NotRunning { .. } => "start it: sftpctl local start".to_owned(),
             Self::Refused { .. } => "see the examples: sftpctl local faults add --help".to_owned(),
+            Self::UnknownManner(_) => "list their names: sftpctl local manners".to_owned(),
             Self::File { .. } | Self::Spawn { .. } | Self::Network { .. } => return None,
         })
     }

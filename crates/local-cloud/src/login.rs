@@ -31,17 +31,44 @@ pub(crate) struct LoginAttempt<'a> {
     pub(crate) source_ip: &'a str,
 }
 
-/// The identity provider's answer.
+/// The identity provider's answer, as `TestIdentityProvider` shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Identity {
     pub(crate) status: u16,
-    /// The body of the answer.
+    /// The body of an answer with status 200; empty with any other ("Troubleshoot custom identity provider issues").
     pub(crate) response: String,
-    /// Why the identity provider could not be called; empty on success.
+    /// The error; empty with status 200.
     pub(crate) message: String,
     pub(crate) url: String,
     /// The reason of a failure, for the front's log.
     pub(crate) cause: Option<String>,
+}
+
+/// Why a customer is not admitted. Transfer's log has another activity type for each.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum NotAdmitted {
+    /// The identity provider refuses the customer: it answered 200 without a `Role`.
+    Authentication(String),
+    /// An error of the identity provider, or of what its answer grants: every status but 200 ("Implementing your API
+    /// Gateway method"), an answer that cannot be used, a role that cannot be assumed.
+    Provider(String),
+}
+
+impl NotAdmitted {
+    /// The activity type in Transfer's structured log.
+    pub(crate) fn activity(&self) -> &'static str {
+        match self {
+            Self::Authentication(_) => "AUTH_FAILURE",
+            Self::Provider(_) => "ERROR",
+        }
+    }
+}
+
+impl std::fmt::Display for NotAdmitted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (Self::Authentication(reason) | Self::Provider(reason)) = self;
+        f.write_str(reason)
+    }
 }
 
 /// The rights and the home of an admitted customer.
@@ -65,7 +92,7 @@ pub(crate) enum View {
     Logical(Vec<(String, String)>),
 }
 
-/// Asks the server's identity provider.
+/// Asks the server's identity provider, and logs every answer that is an error of it.
 pub(crate) async fn ask(
     cloud: &Cloud,
     place: &Place,
@@ -73,6 +100,16 @@ pub(crate) async fn ask(
     server: &Server,
     attempt: &LoginAttempt<'_>,
 ) -> Identity {
+    let identity = call(cloud, place, id, server, attempt).await;
+    if identity.status != 200 || identity.cause.is_some() {
+        let Identity { status, message, cause, .. } = &identity;
+        let cause = cause.as_ref().unwrap_or(message);
+        tracing::warn!(activity = "ERROR", server = id, status, cause, "the identity provider did not decide");
+    }
+    identity
+}
+
+async fn call(cloud: &Cloud, place: &Place, id: &str, server: &Server, attempt: &LoginAttempt<'_>) -> Identity {
     let details = server.settings.get("IdentityProviderDetails");
     let detail = |name: &str| details.and_then(|details| details[name].as_str()).unwrap_or_default().to_owned();
     let base = detail("Url");
@@ -120,6 +157,7 @@ pub(crate) async fn ask(
         name: session_name.to_owned(),
         secret: keys.secret_key.clone(),
         token: keys.token.clone(),
+        policy: None,
     };
     let _guard = cloud.sessions.hold(&keys.access_key, session);
     let mut request = Request::get(format!("/{target}")).header("host", host);
@@ -149,27 +187,35 @@ pub(crate) async fn ask(
         roles: &cloud.roles,
     };
     let answer = execute_api::answer(&context, api, &parts, b"").await;
-    if let Some(cause) = &answer.cause {
-        tracing::warn!(server = id, status = answer.status, cause, "the identity provider did not decide");
-    }
-    let message = match answer.status {
-        200 => String::new(),
-        status => format!("Unable to call identity provider: Unable to call API: status code {status}"),
+    let (response, message) = match answer.status {
+        200 => (answer.body, String::new()),
+        // Nothing of the body: AWS does not document that it shows any.
+        status => {
+            (String::new(), format!("Unable to call identity provider: Unable to call API: status code {status}"))
+        }
     };
-    Identity { status: answer.status, response: answer.body, message, url, cause: answer.cause }
+    Identity { status: answer.status, response, message, url, cause: answer.cause }
 }
 
 /// Reads the admission from the answer, or the reason for a refusal.
-pub(crate) fn admission(username: &str, identity: &Identity) -> Result<Admission, String> {
+pub(crate) fn admission(username: &str, identity: &Identity) -> Result<Admission, NotAdmitted> {
     if identity.status != 200 {
-        return Err(identity
-            .cause
-            .clone()
-            .unwrap_or_else(|| format!("the identity provider answered {}", identity.status)));
+        let reason = identity.cause.clone();
+        return Err(NotAdmitted::Provider(
+            reason.unwrap_or_else(|| format!("the identity provider answered {}", identity.status)),
+        ));
     }
-    let answer: Value = serde_json::from_str(&identity.response).map_err(|_| "the answer is not JSON".to_owned())?;
+    let unusable = |_| NotAdmitted::Provider("the answer is not JSON".to_owned());
+    let answer: Value = serde_json::from_str(&identity.response).map_err(unusable)?;
+    match answer["Role"].as_str() {
+        None | Some("") => Err(NotAdmitted::Authentication("the answer has no Role".to_owned())),
+        Some(role) => granted(username, role, &answer).map_err(NotAdmitted::Provider),
+    }
+}
+
+/// Reads what an answer grants, apart from its role.
+fn granted(username: &str, role: &str, answer: &Value) -> Result<Admission, String> {
     let text = |name: &str| answer[name].as_str().filter(|text| !text.is_empty()).map(str::to_owned);
-    let role = text("Role").ok_or("the answer has no Role")?;
     let view = match text("HomeDirectoryType").as_deref() {
         None | Some("PATH") => View::Path(text("HomeDirectory").unwrap_or_else(|| "/".to_owned())),
         Some("LOGICAL") => {
@@ -192,7 +238,7 @@ pub(crate) fn admission(username: &str, identity: &Identity) -> Result<Admission
         Value::Array(keys) => keys.iter().filter_map(|key| key.as_str().map(str::to_owned)).collect(),
         _ => return Err("PublicKeys is not a list".to_owned()),
     };
-    Ok(Admission { role, policy, home: view, public_keys })
+    Ok(Admission { role: role.to_owned(), policy, home: view, public_keys })
 }
 
 /// Replaces Transfer's variables in the policy's text, as the service does before it assumes the role. With a logical
@@ -235,17 +281,23 @@ mod tests {
 
     #[test]
     fn only_a_role_admits() {
-        for (status, response) in [
-            (200, json!({})),
-            (200, json!({ "Role": "" })),
-            (200, json!({ "message": "Forbidden" })),
-            (403, json!({ "Role": "r" })),
-            (200, json!([])),
-            (200, json!({ "Role": "r", "HomeDirectoryType": "LOGICAL" })),
-            (200, json!({ "Role": "r", "Policy": "x".repeat(2049) })),
+        for (status, response, activity) in [
+            (200, json!({}), "AUTH_FAILURE"),
+            (200, json!({ "Role": "" }), "AUTH_FAILURE"),
+            (200, json!({ "status": 403, "message": "Forbidden" }), "AUTH_FAILURE"),
+            (200, json!([]), "AUTH_FAILURE"),
+            (401, json!({ "message": "Unauthorized" }), "ERROR"),
+            (403, json!({ "Role": "r" }), "ERROR"),
+            (404, json!({}), "ERROR"),
+            (500, json!({ "message": "Internal Server Error" }), "ERROR"),
+            (200, json!({ "Role": "r", "HomeDirectoryType": "LOGICAL" }), "ERROR"),
+            (200, json!({ "Role": "r", "Policy": "x".repeat(2049) }), "ERROR"),
         ] {
-            assert!(admission("u", &identity(status, response.clone())).is_err(), "{response}");
+            let refused = admission("u", &identity(status, response.clone())).unwrap_err();
+            assert_eq!(refused.activity(), activity, "{status} {response}: {refused}");
         }
+        let no_json = Identity { response: "Forbidden".to_owned(), ..identity(200, json!({})) };
+        assert_eq!(admission("u", &no_json).unwrap_err().activity(), "ERROR");
         let admitted = admission("u", &identity(200, json!({ "Role": "r", "HomeDirectory": "/b/f" }))).unwrap();
         assert_eq!(admitted.home, View::Path("/b/f".into()));
     }

@@ -24,6 +24,8 @@ pub struct StartOptions {
     pub files_in_memory: bool,
     /// Time limits of SFTP clients.
     pub sftp_limits: SftpLimits,
+    /// Names of AWS's manners that are off from the start.
+    pub without_manners: Vec<String>,
 }
 
 /// The state of the local cloud, as `local status` prints it.

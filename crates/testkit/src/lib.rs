@@ -3,6 +3,7 @@
 //! only.
 
 pub mod drive;
+pub mod playback;
 pub mod programs;
 pub mod promises;
 pub mod site;

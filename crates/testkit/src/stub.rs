@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, Request, Response};
 use serde::Serialize as _;
 use serde_json::Value;
@@ -139,14 +140,9 @@ impl Stub {
     }
 }
 
-async fn answer(script: Arc<Mutex<Script>>, request: Request<Body>) -> Response<Body> {
-    let (parts, body) = request.into_parts();
-    let body = to_bytes(body, 10_000_000).await.unwrap();
+/// The name of the operation that a request calls, and its region.
+pub(crate) fn operation_of(parts: &Parts, body: &str) -> (String, String) {
     let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let body = match header("content-type") {
-        "application/cbor" => minicbor_serde::from_slice::<Value>(&body).unwrap().to_string(),
-        _ => String::from_utf8_lossy(&body).into_owned(),
-    };
     let mut scope = header("authorization").split('/').skip(2);
     let (region, service) = (scope.next().unwrap_or_default(), scope.next().unwrap_or_default());
     let action = body.split('&').find_map(|pair| pair.strip_prefix("Action="));
@@ -161,11 +157,23 @@ async fn answer(script: Arc<Mutex<Script>>, request: Request<Body>) -> Response<
             format!("{service}:{} {}{}", parts.method, parts.uri.path().trim_end_matches('/'), sub.unwrap_or_default())
         }
     };
+    (operation, region.to_owned())
+}
+
+async fn answer(script: Arc<Mutex<Script>>, request: Request<Body>) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    let body = to_bytes(body, 10_000_000).await.unwrap();
+    let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let body = match header("content-type") {
+        "application/cbor" => minicbor_serde::from_slice::<Value>(&body).unwrap().to_string(),
+        _ => String::from_utf8_lossy(&body).into_owned(),
+    };
+    let (operation, region) = operation_of(&parts, &body);
     let owner = header("x-amz-expected-bucket-owner").to_owned();
     let mut script = script.lock().unwrap();
     script.requests.push(RecordedRequest {
         operation: operation.clone(),
-        region: region.to_owned(),
+        region,
         owner,
         headers: parts.headers.clone(),
         body,

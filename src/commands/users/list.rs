@@ -8,13 +8,15 @@ use crate::exit::Exit;
 use crate::report::account::{CSV_HEADER, csv, row, view};
 use crate::report::format::Format;
 use crate::report::{Printer, streams};
+use sftp_authorizer::Account;
 use sftpctl_accounts::Accounts;
 use sftpctl_core::spec::names;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     sftpctl users list --env 99\n  \
-    sftpctl users list --env 99 --cluster 99-5 --output csv > accounts.csv")]
+    sftpctl users list --env 99 --cluster 99-5 --output csv > accounts.csv\n\n\
+    The exit code is 1 if an item is malformed, or has a password or key that admits nobody; each is named on stderr.")]
 pub(super) struct Args {
     #[command(flatten)]
     aws: AwsArgs,
@@ -32,13 +34,18 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
     if is_csv {
         streams::data(CSV_HEADER);
     }
-    let (mut count, mut malformed, mut from) = (0_u64, 0_u64, None);
+    let (mut count, mut malformed, mut unusable, mut from) = (0_u64, 0_u64, 0_u64, None);
     loop {
         let (page, next) = accounts.page(from).await?;
         for account in page {
             match account {
                 Ok(account) if bucket.as_ref().is_none_or(|bucket| *bucket == account.home.bucket) => {
                     count += 1;
+                    let (faults, whose) = (account.faults(), whose(&account));
+                    unusable += u64::try_from(faults.len()).unwrap_or(u64::MAX);
+                    for fault in faults.iter().chain(&account.remarks()) {
+                        streams::progress(&format!("warning: in the item of {whose}, {fault}"));
+                    }
                     let view = view(&account);
                     printer.emit("account/1", &view, || if is_csv { csv(&view) } else { row(&view) });
                 }
@@ -55,7 +62,12 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
         }
     }
     if !is_csv {
-        printer.note(|| format!("{count} accounts, {malformed} malformed"));
+        let faults = if unusable == 0 { String::new() } else { format!(", {unusable} unusable passwords or keys") };
+        printer.note(|| format!("{count} accounts, {malformed} malformed{faults}"));
     }
-    Ok(Exit::Ok)
+    Ok(if malformed + unusable == 0 { Exit::Ok } else { Exit::Failed })
+}
+
+fn whose(account: &Account) -> String {
+    format!("{} (organisation {})", account.username, account.org_id)
 }

@@ -3,8 +3,8 @@
 use super::selection::Selection;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::report::Printer;
 use crate::report::account::{lines, view};
+use crate::report::{Printer, streams};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
@@ -20,5 +20,8 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
     let account = args.account.find(&accounts).await?;
     let view = view(&account);
     printer.emit("account/1", &view, || lines(&view));
+    for remark in account.remarks() {
+        streams::progress(&format!("warning: {remark}"));
+    }
     Ok(Exit::Ok)
 }

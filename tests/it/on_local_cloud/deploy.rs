@@ -141,9 +141,10 @@ fn foreign_resources_are_left_alone() {
     // created.
     site.aws(&["foreign-names"]);
     let refused = site.ends_with(3, &["deploy", "--env", "99", "--local", "--yes"]);
-    for name in
-        ["us-east-1: function lambda-99-upload-us-east-1", "us-east-2: log group /aws/transfer/99-upload-us-east-2"]
-    {
+    for name in [
+        "us-east-1: function lambda-99-upload-us-east-1",
+        "us-east-2: log group /aws/vendedlogs/transfer/99-upload-us-east-2",
+    ] {
         assert!(refused.contains(&format!("{name} exists without the tag sftpctl:environment")), "{refused}");
     }
     assert!(refused.contains("role sftp-transfer") && !refused.contains("us-west-2: log group"), "{refused}");

@@ -7,6 +7,7 @@ mod doors;
 mod execute_api;
 mod host_keys;
 mod limits;
+mod odd_clients;
 mod update;
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};

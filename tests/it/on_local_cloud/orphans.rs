@@ -41,7 +41,7 @@ fn orphans_are_listed_and_removed_on_request() {
     let all = [
         "us-east-1/orphan/log-group/aws/apigateway/api-99-upload-us-east-1".to_owned(),
         "us-east-1/orphan/log-group/aws/lambda/lambda-99-upload-us-east-1".to_owned(),
-        "us-east-1/orphan/log-group/aws/transfer/99-upload-us-east-1".to_owned(),
+        "us-east-1/orphan/log-group/aws/vendedlogs/transfer/99-upload-us-east-1".to_owned(),
         "us-east-1/orphan/replica/dydb-99-uploads".to_owned(),
         "us-east-1/orphan/stack/sftp-99-upload-us-east-1".to_owned(),
         "us-west-2/orphan/bucket/pl-pt99-0-uploads".to_owned(),

@@ -1,4 +1,4 @@
-//! The order of a deployment and of a teardown, and the check that there is no cycle. Pure.
+//! The order of a deployment and of a teardown, and the check for cycles. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -9,17 +9,17 @@ use crate::node::Node;
 /// The nodes that each node waits for.
 pub type Edges = BTreeMap<NodeId, BTreeSet<NodeId>>;
 
-/// The resources cannot be put in an order.
+/// The resources have no order.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum GraphError {
     #[error("two resources have the name {0}")]
     Twice(NodeId),
-    /// A resource waits, through others, for itself.
+    /// A resource depends on itself, directly or through others.
     #[error("{0} depends on itself")]
     Cycle(NodeId),
 }
 
-/// Dependencies of a deployment. Needs outside of the set (a limited run) count as met.
+/// Dependencies of a deployment. Dependencies outside of the set (of a limited run) count as met.
 pub fn upwards<N: Node + ?Sized>(resources: &[Arc<N>]) -> Result<Edges, GraphError> {
     let mut edges = names(resources)?;
     let all: BTreeSet<NodeId> = edges.keys().cloned().collect();
@@ -76,7 +76,7 @@ fn names<N: Node + ?Sized>(resources: &[Arc<N>]) -> Result<Edges, GraphError> {
     Ok(edges)
 }
 
-/// Returns the edges if [`order`] finds a place for every resource.
+/// Returns the edges if [`order`] places every resource.
 fn checked(edges: Edges) -> Result<Edges, GraphError> {
     let placed: BTreeSet<NodeId> = order(&edges).into_iter().collect();
     match edges.keys().find(|id| !placed.contains(*id)) {

@@ -1,4 +1,4 @@
-//! Deciding what to do. Pure: nothing here reads AWS, the clock or the file system.
+//! Decides what a run does. Pure: no AWS, clock or file system.
 
 pub mod graph;
 pub mod model;

@@ -1,22 +1,21 @@
-//! A plan: every step of a run, in order, with what changes. Pure; also the format of `plan --out`.
+//! A plan: the steps of a run, in order, with their changes. Pure; also the format of `plan --out`.
 
 use serde::{Deserialize, Serialize};
 
 use crate::kind::{Kind, NodeId};
 use crate::model::Change;
 
-/// Version of the plan file.
+/// The current version of the plan format.
 pub const VERSION: u32 = 1;
 
 /// The steps of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Plan {
-    /// Version of this format.
     pub version: u32,
     pub environment: String,
     pub account: String,
-    /// The steps, in an order that respects what each needs.
+    /// The steps, each after its dependencies.
     pub steps: Vec<Step>,
 }
 
@@ -26,7 +25,7 @@ pub struct Plan {
 pub struct Step {
     pub id: NodeId,
     pub kind: Kind,
-    /// Its name in messages.
+    /// The resource's name in messages.
     pub title: String,
     pub change: Change,
     /// Steps of this plan that must be finished before it.

@@ -9,8 +9,8 @@ use crate::kind::NodeId;
 use crate::model::{Action, Actual, Change, Live, Owner, Removal};
 use crate::node::Node;
 
-/// Plans a deployment. Resources that could not be read are planned too: their step reads again and reports the error.
-/// `retired` holds the resources to delete because they are no longer in the environment file.
+/// Plans a deployment. Resources that could not be read have a step too, which reads again and reports the error.
+/// `retired` lists the resources to delete because they are no longer in the environment file.
 pub fn deploy<N: Node + ?Sized>(
     environment: &str,
     account: &str,
@@ -85,7 +85,7 @@ pub fn foreign_ids(actual: &Actual) -> Vec<&str> {
     actual.iter().filter(|(_, live)| foreign(live)).map(|(id, _)| id.as_str()).collect()
 }
 
-/// Foreign resources with our names, one sentence each. A deployment must not begin while there is one.
+/// Foreign resources with our names, one sentence each. A deployment must not begin while there are any.
 pub fn foreign(actual: &Actual) -> Vec<String> {
     actual
         .values()

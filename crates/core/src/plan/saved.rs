@@ -1,4 +1,4 @@
-//! Saved plans: the text of one, and whether a deployment may still follow it. Pure.
+//! Saved plans: their text, and whether a deployment may still follow them. Pure.
 
 use sha2::{Digest as _, Sha256};
 
@@ -6,14 +6,14 @@ use super::model::{Plan, Step, VERSION};
 use crate::hex;
 use crate::model::Action;
 
-/// What the run before this one did of a saved plan.
+/// How far the previous run followed a saved plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Earlier {
-    /// It followed another plan, or none.
+    /// It followed another plan or none.
     Nothing,
-    /// It began this one and did not finish.
+    /// It began this plan and did not finish.
     Part,
-    /// It finished this one.
+    /// It finished this plan.
     Whole,
 }
 
@@ -24,23 +24,26 @@ pub enum SavedPlanError {
     #[error("{0}")]
     Invalid(#[from] serde_json::Error),
     /// A newer sftpctl wrote it.
-    #[error("it was written by a newer sftpctl (format {version}{}); this one reads up to format {VERSION}", if *.additions { " with additions" } else { "" })]
+    #[error(
+        "it was written by a newer sftpctl (format {version}{}); this one reads up to format {VERSION}",
+        if *.additions { " with additions" } else { "" }
+    )]
     Newer {
-        /// The version of its format.
+        /// Version of its format.
         version: u64,
-        /// Whether the version is known, and fields are not.
+        /// Whether the version is known but has unknown fields.
         additions: bool,
     },
-    /// It has no version, or one that never was.
+    /// It has no version, or one that never existed.
     #[error("unknown format version")]
     UnknownVersion,
 }
 
 /// A saved plan must not be followed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the saved plan is stale: AWS has changed since it was made; nothing was changed")]
+#[error("the saved plan is stale: AWS has changed since it was saved; nothing was changed")]
 pub struct StalePlan {
-    /// What differs, one line each.
+    /// The differences, one line each.
     pub differences: Vec<String>,
 }
 
@@ -52,14 +55,15 @@ pub fn to_text(plan: &Plan) -> String {
 /// Reads the text of a saved plan.
 ///
 /// # Errors
-/// It is not a plan, or one of another version.
+/// It is not a plan, or its version is unknown.
 pub fn parse(text: &str) -> Result<Plan, SavedPlanError> {
-    // The version first: a newer plan need not have the form of this one's.
+    // The version is read first, because a newer plan may have another form.
     let value: serde_json::Value = serde_json::from_str(text)?;
     match value["version"].as_u64() {
         Some(version) if version > u64::from(VERSION) => Err(SavedPlanError::Newer { version, additions: false }),
         Some(version) if version == u64::from(VERSION) => serde_json::from_value(value).map_err(|error| {
-            // A plan has no digest that would tell a newer sftpctl from an edit by hand, and plans are not edited.
+            // Unknown fields mean a newer sftpctl, because plans are not edited by hand. A plan has no digest to check
+            // that.
             match error.to_string().starts_with("unknown ") {
                 true => SavedPlanError::Newer { version, additions: true },
                 false => SavedPlanError::Invalid(error),
@@ -75,11 +79,11 @@ pub fn digest(plan: &Plan) -> String {
     hex::encode(&Sha256::digest(text))
 }
 
-/// Checks that the current plan is the saved one, or what the run before left of it: nothing where that run did it all, as
-/// when a pipeline reruns a job.
+/// Checks that the current plan is the saved one, or what the previous run left of it. If that run finished it, as when
+/// a pipeline reruns a job, nothing may be left.
 ///
 /// # Errors
-/// The current plan has anything else to do.
+/// The current plan has other steps or changes.
 pub fn check(saved: &Plan, now: &Plan, earlier: Earlier) -> Result<(), StalePlan> {
     if saved == now || (earlier == Earlier::Whole && now.is_empty()) {
         return Ok(());
@@ -103,16 +107,16 @@ pub fn check(saved: &Plan, now: &Plan, earlier: Earlier) -> Result<(), StalePlan
     if differences.is_empty() { Ok(()) } else { Err(StalePlan { differences }) }
 }
 
-/// Whether a change is the rest of a planned one: what was to be created is half created, or fewer properties differ, and
-/// what was to be known later is known by now. A property that still differs must be planned as it was: a file that was
-/// edited in between is another plan.
+/// Whether a change is the rest of a planned one: the resource is partly created or fewer properties differ, and values
+/// that were unknown are known. A property that still differs must have the planned value; after an edit of the file
+/// the plan is another one.
 fn is_part_of(now: &Step, planned: &Step) -> bool {
-    let whole = matches!(planned.change.action, Action::Create | Action::Import | Action::Recreate);
-    let goes = matches!(now.change.action, Action::Delete | Action::Keep);
-    ((whole && !goes) || now.change.action == planned.change.action)
+    let creates = matches!(planned.change.action, Action::Create | Action::Import | Action::Recreate);
+    let removes = matches!(now.change.action, Action::Delete | Action::Keep);
+    ((creates && !removes) || now.change.action == planned.change.action)
         && now.change.properties.iter().all(|property| {
             let same = planned.change.properties.iter().find(|planned| planned.name == property.name);
-            same.map_or(whole, |same| same.after_node.is_some() || same.after == property.after)
+            same.map_or(creates, |same| same.after_node.is_some() || same.after == property.after)
         })
 }
 
@@ -122,7 +126,7 @@ mod tests {
     use crate::kind::{Kind, NodeId};
     use crate::model::{Change, PropertyChange};
 
-    /// A step's region, what is done, and properties with what they become.
+    /// A step's region, its action, and properties with their new values.
     type Short<'a> = (&'a str, Action, &'a [(&'a str, &'a str)]);
 
     fn plan(steps: &[Short<'_>]) -> Plan {

@@ -1,10 +1,11 @@
-//! Values and how they fit together: every fault, not only the first. Pure.
+//! Checks values and how they fit together, and reports every fault, not only the first. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use regex_lite::Regex;
 use serde_saphyr::Spanned;
 
+use super::assume_role;
 use super::fault::Fault;
 use super::model::HostKeySource;
 use super::names::parts;
@@ -15,34 +16,43 @@ use crate::kind::Kind;
 use crate::spec::state_place::StatePlace;
 use crate::user_policies;
 
-/// Days that CloudWatch Logs takes (PutRetentionPolicy).
+/// Days that CloudWatch Logs allows (CloudWatch Logs API reference, PutRetentionPolicy).
 const RETENTION: [u32; 22] =
     [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653];
-/// Security policies for servers (Transfer user guide, "Security policies for AWS Transfer Family servers").
-const POLICIES: [&str; 14] = [
+/// Security policies for servers (Transfer user guide, "Security policies for AWS Transfer Family servers"; read in
+/// November 2026). Others of [`POLICY_PATTERN`] are passed on with a warning, so that a new one needs no new sftpctl.
+pub(super) const POLICIES: [&str; 18] = [
     "TransferSecurityPolicy-2018-11",
     "TransferSecurityPolicy-2020-06",
     "TransferSecurityPolicy-2022-03",
     "TransferSecurityPolicy-2023-05",
     "TransferSecurityPolicy-2024-01",
     "TransferSecurityPolicy-2025-03",
+    "TransferSecurityPolicy-AS2Restricted-2025-07",
     "TransferSecurityPolicy-FIPS-2020-06",
     "TransferSecurityPolicy-FIPS-2023-05",
     "TransferSecurityPolicy-FIPS-2024-01",
     "TransferSecurityPolicy-FIPS-2024-05",
     "TransferSecurityPolicy-FIPS-2025-03",
+    "TransferSecurityPolicy-PQ-SSH-Experimental-2023-04",
+    "TransferSecurityPolicy-PQ-SSH-FIPS-Experimental-2023-04",
     "TransferSecurityPolicy-Restricted-2018-11",
     "TransferSecurityPolicy-Restricted-2020-06",
+    "TransferSecurityPolicy-Restricted-2024-06",
     "TransferSecurityPolicy-SshAuditCompliant-2025-02",
 ];
-/// Characters of the block list. It is a parameter of the stack (4,096 at most) and stands in the function's environment,
-/// which takes 4 KB with everything else in it (Lambda developer guide, "Lambda quotas").
+/// The API's pattern (CreateServer, `SecurityPolicyName`).
+const POLICY_PATTERN: &str = "^Transfer[A-Za-z0-9]*SecurityPolicy-.+$";
+const POLICY_CHARACTERS: usize = 100;
+/// Maximum length of the block list in characters. It is a parameter of the stack (at most 4,096 characters) and one of
+/// the function's environment variables, which share 4 KB (Lambda developer guide, "Lambda quotas").
 const BLOCK_LIST: usize = 3_500;
-/// Resources of a stack besides two per bucket, and CloudFormation's limit.
+/// Resources of a stack besides two per bucket.
 const OTHER_RESOURCES: usize = 30;
+/// CloudFormation's limit of resources per stack.
 const STACK_LIMIT: usize = 500;
 
-/// The candidate that is most like `name`, if any is at all.
+/// The candidate most similar to `name`, if any is similar enough.
 pub(super) fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     candidates
         .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
@@ -52,7 +62,7 @@ pub(super) fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>)
 }
 
 /// Collects faults.
-struct Checker<'a> {
+pub(super) struct Checker<'a> {
     source: &'a str,
     faults: Vec<Fault>,
 }
@@ -64,12 +74,12 @@ fn at<T>(value: &Spanned<T>) -> (usize, usize) {
 }
 
 impl Checker<'_> {
-    fn fault<T>(&mut self, value: &Spanned<T>, message: impl Into<String>) -> &mut Fault {
+    pub(super) fn fault<T>(&mut self, value: &Spanned<T>, message: impl Into<String>) -> &mut Fault {
         let (start, end) = at(value);
         self.push(start, end, message.into())
     }
 
-    /// A fault of a map's key: the last mention of it before its value.
+    /// A fault of a map's key. It marks the last occurrence of the key before its value.
     fn key_fault<T>(&mut self, key: &str, value: &Spanned<T>, message: impl Into<String>) -> &mut Fault {
         let before = at(value).0.min(self.source.len());
         let start = self.source.get(..before).and_then(|text| text.rfind(key)).unwrap_or(before);
@@ -77,7 +87,7 @@ impl Checker<'_> {
     }
 
     fn push(&mut self, start: usize, end: usize, message: String) -> &mut Fault {
-        // The marked text ends with its line: a span may reach over the line's end.
+        // The marked text ends with its line, because a span may continue on the next.
         let line_end =
             self.source[start.min(self.source.len())..].find('\n').map_or(self.source.len(), |at| start + at);
         let index = self.faults.len();
@@ -85,7 +95,7 @@ impl Checker<'_> {
         &mut self.faults[index]
     }
 
-    fn matches(&mut self, value: &Spanned<String>, pattern: &str, message: impl Into<String>, hint: &str) {
+    pub(super) fn matches(&mut self, value: &Spanned<String>, pattern: &str, message: impl Into<String>, hint: &str) {
         if !Regex::new(pattern).is_ok_and(|regex| regex.is_match(&value.value)) {
             self.fault(value, message).hint = Some(hint.to_owned());
         }
@@ -99,7 +109,7 @@ impl Checker<'_> {
         }
     }
 
-    fn within(&mut self, value: Option<&Spanned<u32>>, what: &str, lowest: u32, highest: u32) {
+    pub(super) fn within(&mut self, value: Option<&Spanned<u32>>, what: &str, lowest: u32, highest: u32) {
         if let Some(value) = value.filter(|v| v.value < lowest || v.value > highest) {
             self.fault(value, format!("{what} is {}; AWS allows {lowest} to {highest}", value.value));
         }
@@ -114,7 +124,7 @@ impl Checker<'_> {
     }
 }
 
-/// S3's rules for the name of a general-purpose bucket, in words, where one is broken.
+/// A message if the name breaks one of S3's rules for general-purpose buckets.
 fn bucket_fault(name: &str) -> Option<String> {
     let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
     if name.len() < 3 || name.len() > 63 {
@@ -179,6 +189,10 @@ fn basics(checker: &mut Checker<'_>, file: &File) {
                 .hint = regions::nearest(region).map(|near| format!("did you mean `{near}`?"));
         }
     }
+    let overrides = file.regions.values().filter_map(|settings| settings.value.assume_role.as_ref());
+    for role in file.assume_role.iter().chain(overrides) {
+        assume_role::check(checker, role, &file.account.value);
+    }
     let home = &file.home_region;
     if regions::exists(&home.value) && !file.regions.contains_key(&home.value) {
         checker.fault(home, format!("the home region {} is not among `regions`", home.value)).hint =
@@ -223,7 +237,7 @@ fn clusters(checker: &mut Checker<'_>, file: &File) {
     }
 }
 
-/// The user role names every bucket, in as many policies as AWS attaches to a role.
+/// The user role lists every bucket, in as many policies as AWS allows for a role.
 fn role(checker: &mut Checker<'_>, file: &File, prefix: &str) {
     let all: Vec<_> = file.clusters.value.iter().collect();
     let buckets: Vec<_> = all.iter().map(|(cluster, _)| parts::upload_bucket(prefix, cluster)).collect();
@@ -231,7 +245,8 @@ fn role(checker: &mut Checker<'_>, file: &File, prefix: &str) {
     let Some(part) = parts.get(user_policies::ATTACHED_AT_MOST) else { return };
     let (cluster, region) = all[part.start];
     let message = format!(
-        "{} clusters are more than the user role's policies can name: {} fit into the {} policies that IAM allows for a role",
+        "{} clusters are more than the user role's policies can name: {} fit into the {} policies that IAM allows for \
+         a role",
         all.len(),
         part.start,
         user_policies::ATTACHED_AT_MOST
@@ -279,6 +294,17 @@ fn names(checker: &mut Checker<'_>, file: &File) {
         let message = format!("invalid role name `{}` for IAM", role.value);
         checker.matches(role, "^[A-Za-z0-9_+=,.@-]{1,64}$", message, "1 to 64 letters, digits and `_+=,.@-`");
     }
+    if let Some(policy) = &file.permissions_boundary {
+        let message = format!("`{}` is not the ARN of a managed policy", policy.value);
+        let pattern = "^arn:aws:iam::(aws|[0-9]{12}):policy/[A-Za-z0-9_+=,.@/-]{1,576}$";
+        checker.matches(policy, pattern, message, "arn:aws:iam::<account>:policy/<name>");
+    }
+    if let Some(role) = &file.stack_role {
+        let account = &file.account.value;
+        let message = format!("`{}` is not the ARN of a role in account {account}", role.value);
+        let pattern = format!("^arn:aws:iam::{}:role/[A-Za-z0-9_+=,.@/-]{{1,576}}$", regex_lite::escape(account));
+        checker.matches(role, &pattern, message, &format!("arn:aws:iam::{account}:role/<name>"));
+    }
     for region in file.regions.keys() {
         let name = parts::function(&file.environment.value, region);
         if name.len() > 64 {
@@ -288,6 +314,33 @@ fn names(checker: &mut Checker<'_>, file: &File) {
             );
             break;
         }
+    }
+}
+
+fn security_policy(checker: &mut Checker<'_>, policy: &Spanned<String>) {
+    let fits = Regex::new(POLICY_PATTERN).is_ok_and(|pattern| pattern.is_match(&policy.value));
+    if !fits || policy.value.len() > POLICY_CHARACTERS {
+        checker.one_of(policy, "security policy for Transfer Family", &POLICIES);
+    }
+}
+
+/// The ports of a public server (Transfer API reference, `SftpPortWithOptions`).
+fn listening(checker: &mut Checker<'_>, ports: &[Spanned<u32>], above: &Spanned<String>) {
+    for (index, port) in ports.iter().enumerate() {
+        if port.value != 22 && !(2000..=65_535).contains(&port.value) {
+            checker.fault(port, format!("a server cannot listen on port {}", port.value)).hint =
+                Some("AWS allows 22, and 2000 to 65535".into());
+        }
+        if ports[..index].iter().any(|earlier| earlier.value == port.value) {
+            checker.fault(port, format!("port {} is listed twice", port.value));
+        }
+        if index == 3 {
+            checker.fault(port, format!("{} ports are too many: AWS allows three", ports.len()));
+        }
+    }
+    if ports.is_empty() {
+        checker.fault(above, "`server.ports` names no port").hint =
+            Some("name at least one, or leave the setting out to keep the ports that each server has".into());
     }
 }
 
@@ -320,7 +373,10 @@ fn settings(checker: &mut Checker<'_>, file: &File) {
         }
     }
     if let Some(policy) = &file.server.security_policy {
-        checker.one_of(policy, "security policy for Transfer Family", &POLICIES);
+        security_policy(checker, policy);
+    }
+    if let Some(ports) = &file.server.ports {
+        listening(checker, ports, &file.home_region);
     }
     if let Some(role) = &file.server.logging_role {
         let message = format!("invalid role name `{}` for IAM", role.value);
@@ -335,7 +391,7 @@ fn settings(checker: &mut Checker<'_>, file: &File) {
     }
     for source in &file.server.host_keys {
         if HostKeySource::parse(&source.value).is_none() {
-            // What stands there may be a key itself: not shown again.
+            // The value may be a private key, so the message does not show it.
             checker.fault(source, "invalid location of a host key").hint =
                 Some("use file:PATH, secretsmanager:NAME or ssm:NAME".into());
         }
@@ -381,7 +437,7 @@ fn settings(checker: &mut Checker<'_>, file: &File) {
     if let Some(seconds) = file.state.lease_seconds.as_ref().filter(|seconds| !(2..=900).contains(&seconds.value)) {
         checker.fault(seconds, "a lease must be 2 to 900 seconds");
     }
-    // The last is how long to look for what an earlier run may have created.
+    // `unseen` is how long to search for a resource that an earlier run may have created.
     let mut known: Vec<&str> = Kind::ALL.iter().map(|kind| kind.deadline().0).chain(["unseen"]).collect();
     let mut seen = BTreeSet::new();
     known.retain(|setting| seen.insert(*setting));
@@ -432,7 +488,8 @@ fn tags(checker: &mut Checker<'_>, file: &File) {
         if key.is_empty() || key.chars().count() > 128 || value.value.chars().count() > 256 {
             checker.key_fault(key, value, "a tag's key has 1 to 128 characters, its value at most 256");
         }
-        // What every service takes (AWS General Reference, "Tagging your AWS resources"); IAM and S3 refuse others.
+        // The characters that every service allows (AWS General Reference, "Tagging your AWS resources"); IAM and S3
+        // refuse others.
         let odd = |c: &char| !(c.is_alphanumeric() || *c == ' ' || "_.:/=+-@".contains(*c));
         if let Some(bad) = key.chars().chain(value.value.chars()).find(odd) {
             checker.key_fault(key, value, format!("AWS does not allow `{bad}` in a tag")).hint =

@@ -1,10 +1,10 @@
-//! From the checked file to the environment: every default in one place. Pure.
+//! Converts the checked file into the environment: all defaults in one place. Pure.
 
 use super::model::{
-    Alarms, Authorizer, Cluster, Dns, Environment, HostKeySource, Logs, Names, Region, Server, State, Table,
+    Alarms, Authorizer, Cluster, Dns, Environment, HostKeySource, Logs, Metrics, Names, Region, Server, State, Table,
 };
 use super::names;
-use super::raw::File;
+use super::raw::{File, RegionSettings};
 use crate::check::CheckIgnore;
 use crate::spec::ignore::Ignore;
 
@@ -32,7 +32,7 @@ const BLOCK_LIST: [&str; 20] = [
     "user",
 ];
 
-/// Fills in what the file leaves out.
+/// Fills in the settings that the file omits.
 pub(super) fn fill(file: File) -> Environment {
     let production = file.production;
     let name = file.environment.value;
@@ -51,9 +51,10 @@ pub(super) fn fill(file: File) -> Environment {
     };
     Environment {
         account: file.account.value,
+        assume_role: file.assume_role.map(|role| role.value.fill()),
         home_region: file.home_region.value,
         production,
-        regions: file.regions.into_iter().map(|(name, r)| (name, Region { server: r.value.server })).collect(),
+        regions: file.regions.into_iter().map(|(name, settings)| (name, region(settings.value))).collect(),
         clusters: file
             .clusters
             .value
@@ -82,6 +83,7 @@ pub(super) fn fill(file: File) -> Environment {
             security_policy: value(file.server.security_policy, "TransferSecurityPolicy-2025-03"),
             logging_role: file.server.logging_role.map(|role| role.value),
             authentication: value(file.server.authentication, "PASSWORD"),
+            ports: ports(file.server.ports.as_deref()),
             host_keys: file.server.host_keys.iter().filter_map(|source| HostKeySource::parse(&source.value)).collect(),
         },
         authorizer: Authorizer {
@@ -100,6 +102,7 @@ pub(super) fn fill(file: File) -> Environment {
             authorizer_duration_ms: file.alarms.authorizer_duration_ms.unwrap_or(3000),
             api_5xx: file.alarms.api_5xx.unwrap_or(1),
         },
+        metrics: Metrics { refusal_reasons: file.metrics.refusal_reasons, api_methods: file.metrics.api_methods },
         tags: file.tags.into_iter().map(|(key, value)| (key, value.value)).collect(),
         state: State {
             place: file.state.place.and_then(|place| place.value.parse().ok()),
@@ -112,6 +115,8 @@ pub(super) fn fill(file: File) -> Environment {
             .into_iter()
             .map(|rule| Ignore { resource: rule.resource.value, property: rule.property, reason: rule.reason.value })
             .collect(),
+        permissions_boundary: file.permissions_boundary.map(|policy| policy.value),
+        stack_role: file.stack_role.map(|role| role.value),
         doctor: file
             .doctor
             .ignore
@@ -125,4 +130,16 @@ pub(super) fn fill(file: File) -> Environment {
         deadlines: file.deadlines.into_iter().map(|(kind, seconds)| (kind, seconds.value)).collect(),
         name,
     }
+}
+
+/// Ascending, as AWS's answers are read.
+fn ports(given: Option<&[serde_saphyr::Spanned<u32>]>) -> Vec<u16> {
+    let ports = given.into_iter().flatten().filter_map(|port| u16::try_from(port.value).ok());
+    let mut ports: Vec<u16> = ports.collect();
+    ports.sort_unstable();
+    ports
+}
+
+fn region(settings: RegionSettings) -> Region {
+    Region { server: settings.server, assume_role: settings.assume_role.map(|role| role.value.fill()) }
 }

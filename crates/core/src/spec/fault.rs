@@ -3,13 +3,10 @@
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use serde::Serialize;
 
-/// One fault.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Fault {
-    /// What is wrong.
     pub message: String,
-    /// What to do.
     pub hint: Option<String>,
     /// Line, from 1.
     pub line: usize,
@@ -18,7 +15,7 @@ pub struct Fault {
     /// First byte of the marked text.
     #[serde(skip)]
     pub start: usize,
-    /// Byte behind it.
+    /// First byte after the marked text.
     #[serde(skip)]
     pub end: usize,
 }
@@ -56,7 +53,7 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// `source` and `path` are kept to show the lines.
+    /// Keeps `source` and `path` to show the lines.
     pub(super) fn new(source: &str, path: &str, mut faults: Vec<Fault>) -> Self {
         faults.sort_by_key(|fault| fault.start);
         Self { source: source.to_owned(), path: path.to_owned(), faults }
@@ -67,7 +64,7 @@ impl Faults {
         &self.faults
     }
 
-    /// Each fault with its line, marked, as a person reads it.
+    /// The faults as text for a person, each with its line and a mark.
     pub fn render(&self, color: bool) -> String {
         let renderer = if color { Renderer::styled() } else { Renderer::plain() };
         let shown: Vec<String> = self.faults.iter().map(|fault| renderer.render(&self.report(fault))).collect();

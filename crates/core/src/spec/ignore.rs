@@ -1,18 +1,17 @@
-//! Rules for drift that is expected: which resource or property, and why. Pure.
+//! Rules for expected drift: the resource or property, and the reason. Pure.
 
-/// What is ignored, and why.
+/// A rule for drift to ignore.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ignore {
-    /// Name of the resource; one `*` at its end stands for anything.
+    /// Name of the resource; a `*` at its end matches anything.
     pub resource: String,
-    /// Property, with everything inside it; without it the whole resource.
+    /// Property, with everything inside it; `None` means the whole resource.
     pub property: Option<String>,
-    /// Why.
     pub reason: String,
 }
 
 impl Ignore {
-    /// Reads `RESOURCE` or `RESOURCE:PROPERTY`, as `--ignore` has it.
+    /// Reads `RESOURCE` or `RESOURCE:PROPERTY`, the argument of `--ignore`.
     pub fn parse(text: &str) -> Self {
         let (resource, property) = match text.split_once(':') {
             Some((resource, property)) => (resource, Some(property.to_owned())),
@@ -39,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rules_cover_a_resource_or_a_property_with_all_inside() {
+    fn rules_cover_a_resource_or_a_property_with_its_contents() {
         let rule = |text| Ignore::parse(text);
         for (text, resource, property, covered) in [
             ("us-west-2/server", "us-west-2/server", "SETSTAT", true),

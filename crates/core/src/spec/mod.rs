@@ -1,11 +1,13 @@
 //! The environment file: its types, and every fault in it with line, column and a hint. Pure.
 
+pub mod assume_role;
 mod checks;
 mod defaults;
 mod fault;
 pub mod ignore;
 pub mod model;
 pub mod names;
+mod pasted;
 mod raw;
 mod regions;
 pub mod state_place;
@@ -18,14 +20,18 @@ use model::Environment;
 /// Reads an environment file. `path` is only for messages.
 ///
 /// # Errors
-/// All faults of values in one go, in the order of the file; a fault of YAML structure comes alone.
+/// All faults of values, in the order of the file; a fault of YAML structure is reported alone.
 pub fn load(source: &str, path: &str) -> Result<Environment, Faults> {
+    let pasted = pasted::faults(source);
+    if !pasted.is_empty() {
+        return Err(Faults::new(source, path, pasted));
+    }
     let raw = raw::parse(source).map_err(|fault| Faults::new(source, path, vec![*fault]))?;
     let faults = checks::check(&raw, source);
     if faults.is_empty() { Ok(defaults::fill(raw)) } else { Err(Faults::new(source, path, faults)) }
 }
 
-/// What is sound in an environment, and still worth a word.
+/// Warnings about valid settings.
 pub fn warnings(environment: &Environment) -> Vec<String> {
     warnings::all(environment)
 }

@@ -1,23 +1,26 @@
-//! What a person writes in `environments/<env>.yaml`, after defaults are filled in.
+//! The settings of `environments/<env>.yaml`, with defaults filled in.
 //!
-//! These are plain values. Reading them from YAML, and every fault in them, is `spec::load`'s part.
+//! These are plain values; `spec::load` reads them from YAML and reports their faults.
 
 use std::collections::BTreeMap;
 
 use crate::check::CheckIgnore;
+use crate::spec::assume_role::AssumeRole;
 use crate::spec::ignore::Ignore;
 use crate::spec::state_place::StatePlace;
 
-/// One environment: everything a deployment is made from.
+/// An environment: the input of a deployment.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Environment {
     /// Name of the environment, as in `--env 99`; part of most resource names.
     pub name: String,
-    /// The 12-digit AWS account that it may be deployed to, and no other.
+    /// The only AWS account that it may be deployed to, 12 digits.
     pub account: String,
-    /// Region where the global table is created and backed up.
+    /// The role that is assumed before AWS is called; `None` uses the credentials as they are.
+    pub assume_role: Option<AssumeRole>,
+    /// Region in which the global table is created and backed up.
     pub home_region: String,
-    /// Whether destroying it asks for its name, and whether protections default to on.
+    /// Whether a teardown asks for its name, and whether protections are on by default.
     pub production: bool,
     /// Every region with a stack. At least the home region.
     pub regions: BTreeMap<String, Region>,
@@ -25,36 +28,38 @@ pub struct Environment {
     pub clusters: BTreeMap<String, Cluster>,
     /// Names that differ from the convention.
     pub names: Names,
-    /// The account table.
     pub table: Table,
-    /// DNS records; `None` deploys none.
+    /// `None` deploys no DNS records.
     pub dns: Option<Dns>,
     /// Settings of every Transfer server.
     pub server: Server,
     /// Settings of the Lambda that decides on log-ins.
     pub authorizer: Authorizer,
-    /// Log groups.
     pub logs: Logs,
-    /// CloudWatch alarms.
     pub alarms: Alarms,
+    /// CloudWatch metrics that cost extra.
+    pub metrics: Metrics,
     /// Tags of the user, put on everything that takes tags.
     pub tags: BTreeMap<String, String>,
-    /// Where the state is kept, and its lock.
+    /// The place of the state, and its lock.
     pub state: State,
-    /// Drift that is ignored.
+    /// Rules for drift to ignore.
     pub drift: Vec<Ignore>,
+    /// ARN of the managed policy that limits every role of the environment.
+    pub permissions_boundary: Option<String>,
+    /// ARN of the role with which CloudFormation works on the stacks; without it, it uses the caller's permissions.
+    pub stack_role: Option<String>,
     /// Findings of `doctor` that are ignored.
     pub doctor: Vec<CheckIgnore>,
     /// How long to wait, per kind of resource (seconds); absent kinds use the built-in deadline.
     pub deadlines: BTreeMap<String, u64>,
 }
 
-/// State and lock.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct State {
-    /// Where it is kept, unless the command line says so.
+    /// Where it is kept, unless the command line sets another place.
     pub place: Option<StatePlace>,
-    /// KMS key of the objects.
+    /// KMS key that encrypts the objects.
     pub kms_key: Option<String>,
     /// Seconds after which the lock of a run that was killed is free.
     pub lease_seconds: Option<u64>,
@@ -63,8 +68,10 @@ pub struct State {
 /// A region of the environment.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Region {
-    /// Whether a Transfer server stands here.
+    /// Whether the region has a Transfer server.
     pub server: bool,
+    /// The role for the calls of this region, instead of the environment's.
+    pub assume_role: Option<AssumeRole>,
 }
 
 /// A cluster of customers.
@@ -85,7 +92,6 @@ pub struct Names {
     pub user_role: String,
 }
 
-/// The account table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Table {
     /// Default: `dydb-<env>-uploads`, in production `dydb-uploads`.
@@ -98,12 +104,11 @@ pub struct Table {
     pub deletion_protection: bool,
 }
 
-/// DNS records.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dns {
     /// Name of the Route 53 public hosted zone, without the last dot.
     pub zone: String,
-    /// Its id, where the account has several zones of one name.
+    /// Its ID, if the account has several zones of this name.
     pub zone_id: Option<String>,
     /// Seconds. Default 300.
     pub ttl: u32,
@@ -122,6 +127,8 @@ pub struct Server {
     pub logging_role: Option<String>,
     /// `PASSWORD`, `PUBLIC_KEY`, `PUBLIC_KEY_OR_PASSWORD` or `PUBLIC_KEY_AND_PASSWORD`. Default `PASSWORD`.
     pub authentication: String,
+    /// Ports that every server listens on, ascending; none leaves each server what it has.
+    pub ports: Vec<u16>,
     /// Where private host keys are that every server presents; none leaves each server what it has.
     pub host_keys: Vec<HostKeySource>,
 }
@@ -136,7 +143,7 @@ impl Server {
 /// Where a private host key is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HostKeySource {
-    /// A file of this machine.
+    /// A file on this machine.
     File(String),
     /// A secret of Secrets Manager in the home region: its name or ARN.
     Secret(String),
@@ -175,9 +182,9 @@ pub struct Authorizer {
     pub memory_mb: u32,
     /// Seconds, 1 to 29 (API Gateway waits no longer). Default 10.
     pub timeout_seconds: u32,
-    /// Upper bound of concurrent log-ins; `None` shares the account's pool.
+    /// Maximum number of concurrent log-ins; `None` shares the account's pool.
     pub reserved_concurrency: Option<u32>,
-    /// User names refused before any look-up, compared without regard to case.
+    /// User names refused before any look-up, case-insensitive.
     pub block_list: Vec<String>,
     /// `x86_64` or `arm64`. Default `x86_64`.
     pub architecture: String,
@@ -185,17 +192,25 @@ pub struct Authorizer {
     pub home: String,
 }
 
-/// Log groups.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Logs {
-    /// Days; one of the values that CloudWatch Logs takes. Default 90.
+    /// Days; one of the values that CloudWatch Logs allows. Default 90.
     pub retention_days: u32,
+}
+
+/// CloudWatch metrics that cost extra. Both default to false.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Metrics {
+    /// One metric for each reason of a refusal instead of one for all.
+    pub refusal_reasons: bool,
+    /// API Gateway's metrics for each method.
+    pub api_methods: bool,
 }
 
 /// CloudWatch alarms of each region.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Alarms {
-    /// SNS topic per region; without one alarms only show. Region -> ARN.
+    /// Region -> ARN of its SNS topic; without a topic, alarms send no notification.
     pub topics: BTreeMap<String, String>,
     /// Failed invocations of the authorizer in five minutes. Default 1.
     pub authorizer_errors: u32,
@@ -203,6 +218,6 @@ pub struct Alarms {
     pub authorizer_throttles: u32,
     /// p99 duration, milliseconds. Default 3000.
     pub authorizer_duration_ms: u32,
-    /// 5xx answers of the API in five minutes. Default 1.
+    /// 5xx responses of the API in five minutes. Default 1.
     pub api_5xx: u32,
 }

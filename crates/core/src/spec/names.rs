@@ -1,12 +1,14 @@
-//! Every name that an environment gives to something in AWS, in one place. Pure.
+//! The names of all resources of an environment, in one place. Pure.
 
 use super::model::Environment;
 use crate::kind::{Kind, NodeId};
 use crate::model::Tags;
 
-/// The table's index on user names.
+/// The account table's index on user names.
 pub const TABLE_INDEX: &str = "username-index";
-/// The API's one stage.
+/// The end of every upload bucket's name.
+pub const UPLOAD_BUCKET_SUFFIX: &str = "-uploads";
+/// The API's only stage.
 pub const STAGE: &str = "prod";
 
 /// `99-uploads`, in production `uploads`: the stem of several names.
@@ -37,7 +39,7 @@ pub fn code_bucket(environment: &Environment, region: &str) -> String {
     parts::code_bucket(&environment.names.code_bucket_prefix, region)
 }
 
-/// `pl-upload-99`, in production `pl-upload`: what the code object's key begins with.
+/// `pl-upload-99`, in production `pl-upload`: the prefix of the code object's key.
 pub fn code_stem(environment: &Environment) -> String {
     if environment.production { "pl-upload".to_owned() } else { format!("pl-upload-{}", environment.name) }
 }
@@ -57,17 +59,17 @@ pub fn user_policy(environment: &Environment) -> String {
     format!("{}-sftp-transfer", stem(environment))
 }
 
-/// `99-uploads-apigateway-logs`: API Gateway's role for logs, made where the account has none.
+/// `99-uploads-apigateway-logs`: API Gateway's role for logs, created if the account has none.
 pub fn api_log_role(environment: &Environment) -> String {
     format!("{}-apigateway-logs", stem(environment))
 }
 
-/// `99-uploads-us-west-2.xx.net`: the customers' name for a region's server.
+/// `99-uploads-us-west-2.xx.net`: the customers' host name for a region's server.
 pub fn host(environment: &Environment, region: &str, zone: &str) -> String {
     parts::host(&stem(environment), region, zone)
 }
 
-/// `99-uploads.xx.net`: the name answered by latency.
+/// `99-uploads.xx.net`: the host name with latency routing.
 pub fn latency_host(environment: &Environment, zone: &str) -> String {
     parts::latency_host(&stem(environment), zone)
 }
@@ -82,9 +84,13 @@ pub fn api_log_group(environment: &Environment, region: &str) -> String {
     format!("/aws/apigateway/{}", api(environment, region))
 }
 
-/// `/aws/transfer/99-upload-us-west-2`: the servers' structured logs.
+/// `/aws/vendedlogs/transfer/99-upload-us-west-2`: the servers' structured logs.
+///
+/// For a group with another prefix, AWS adds the group's ARN to the account's one resource policy for log delivery,
+/// which holds 5,120 characters and is never shortened; with this prefix one statement covers all groups (Amazon
+/// CloudWatch Logs user guide, "Enable logging from AWS services").
 pub fn transfer_log_group(environment: &Environment, region: &str) -> String {
-    format!("/aws/transfer/{}-upload-{region}", environment.name)
+    format!("/aws/vendedlogs/transfer/{}-upload-{region}", environment.name)
 }
 
 /// `API-Gateway-Execution-Logs_a1b2c3/prod`: an API's own log, named by AWS.
@@ -97,7 +103,7 @@ pub fn server_log_group(server: &str) -> String {
     format!("/aws/transfer/{server}")
 }
 
-/// Log groups that a late line makes again after the stack has gone.
+/// Log groups that a late log line recreates after the stack is deleted.
 pub fn log_groups(environment: &Environment, region: &str) -> Vec<String> {
     vec![
         function_log_group(environment, region),
@@ -106,29 +112,29 @@ pub fn log_groups(environment: &Environment, region: &str) -> Vec<String> {
     ]
 }
 
-/// Node of a region's stack.
+/// The node of a region's stack.
 pub fn stack_node(region: &str) -> NodeId {
     NodeId::new(region, Kind::Stack)
 }
 
-/// Node of a region's server.
+/// The node of a region's server.
 pub fn server_node(region: &str) -> NodeId {
     NodeId::new(region, Kind::Server)
 }
 
-/// Node of the table.
+/// The node of the account table.
 pub fn table_node(environment: &Environment) -> NodeId {
     NodeId::new(&environment.home_region, Kind::Table)
 }
 
-/// The environment's tags with the one that says whose a thing is.
+/// The environment's tags, and the tag that marks its resources.
 pub fn tags(environment: &Environment) -> Tags {
     let mut tags = environment.tags.clone();
     tags.insert("sftpctl:environment".into(), environment.name.clone());
     tags
 }
 
-/// The same names from their parts, for checks of a file that is not an [`Environment`] yet.
+/// The same names from their parts, for checks before there is an [`Environment`].
 pub(super) mod parts {
     /// The stem of several names: `99-uploads`, in production `uploads`.
     pub(in crate::spec) fn stem(environment: &str, production: bool) -> String {
@@ -149,7 +155,7 @@ pub(super) mod parts {
     }
 
     pub(in crate::spec) fn upload_bucket(prefix: &str, cluster: &str) -> String {
-        format!("{prefix}{cluster}-uploads")
+        format!("{prefix}{cluster}{}", super::UPLOAD_BUCKET_SUFFIX)
     }
 
     pub(in crate::spec) fn host(stem: &str, region: &str, zone: &str) -> String {

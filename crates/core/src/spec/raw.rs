@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_saphyr::{Options, Spanned};
 
+use super::assume_role::Setting as AssumeRole;
 use super::checks::nearest;
 use super::fault::Fault;
 
@@ -22,6 +23,9 @@ pub(super) struct File {
     /// The AWS account, 12 digits in quotes. sftpctl refuses to work in any other.
     #[schemars(with = "String", regex(pattern = r"^[0-9]{12}$"))]
     pub(super) account: Spanned<String>,
+    /// Role that sftpctl assumes before it calls AWS: its ARN, or a mapping. Default: the credentials' own identity.
+    #[schemars(with = "Option<AssumeRole>")]
+    pub(super) assume_role: Option<Spanned<AssumeRole>>,
     /// Region where the account table is created and backed up.
     #[schemars(with = "String")]
     pub(super) home_region: Spanned<String>,
@@ -54,6 +58,9 @@ pub(super) struct File {
     /// CloudWatch alarms of each region.
     #[serde(default)]
     pub(super) alarms: Alarms,
+    /// CloudWatch metrics that cost more than the rest of a log-in: each is billed by itself, month by month.
+    #[serde(default)]
+    pub(super) metrics: Metrics,
     /// Tags, put on everything that takes tags.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, String>")]
@@ -64,6 +71,14 @@ pub(super) struct File {
     /// Changes by hand that `sftpctl drift` does not mind.
     #[serde(default)]
     pub(super) drift: Drift,
+    /// ARN of a managed policy: the permissions boundary of every role that a deployment creates. Without it, whoever
+    /// may deploy can gain every permission of the account.
+    #[schemars(with = "Option<String>")]
+    pub(super) permissions_boundary: Option<Spanned<String>>,
+    /// ARN of a role that trusts CloudFormation, which works on the stacks with it. Default: with the permissions of
+    /// whoever deploys. `sftpctl policy stack` prints what it needs.
+    #[schemars(with = "Option<String>")]
+    pub(super) stack_role: Option<Spanned<String>>,
     /// Findings that `sftpctl doctor` does not mind.
     #[serde(default)]
     pub(super) doctor: Doctor,
@@ -143,6 +158,9 @@ pub(super) struct RegionSettings {
     /// Whether a Transfer server stands here.
     #[serde(default)]
     pub(super) server: bool,
+    /// Role for the calls of this region, instead of the environment's.
+    #[schemars(with = "Option<AssumeRole>")]
+    pub(super) assume_role: Option<Spanned<AssumeRole>>,
 }
 
 /// Names that differ from the convention.
@@ -202,7 +220,8 @@ pub(super) struct Dns {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Server {
-    /// Default `TransferSecurityPolicy-2025-03`. Old clients may need an older one.
+    /// Default `TransferSecurityPolicy-2025-03`. Old clients may need an older one. A policy that this sftpctl does not
+    /// know yet is passed on, with a warning.
     #[schemars(with = "Option<String>")]
     pub(super) security_policy: Option<Spanned<String>>,
     /// Name of an existing role for Transfer's legacy logs, instead of structured logs.
@@ -212,6 +231,10 @@ pub(super) struct Server {
     /// Default `PASSWORD`.
     #[schemars(with = "Option<String>")]
     pub(super) authentication: Option<Spanned<String>>,
+    /// Ports that every server listens on: 22 or 2000 to 65535, up to three. Without it each server keeps those that it
+    /// has; AWS opens 22 on a new one.
+    #[schemars(with = "Option<Vec<u16>>")]
+    pub(super) ports: Option<Vec<Spanned<u32>>>,
     /// Private host keys that every server presents, so that customers keep trusting it: `file:PATH`,
     /// `secretsmanager:NAME` or `ssm:NAME` (both in the home region). A key whose line goes is taken away with the next
     /// deployment, other people's keys of other kinds stay. Without any, each server keeps the keys that it has.
@@ -268,6 +291,18 @@ pub(super) struct Alarms {
     pub(super) authorizer_duration_ms: Option<u32>,
     /// 5xx answers of the API in five minutes. Default 1.
     pub(super) api_5xx: Option<u32>,
+}
+
+/// Metrics that cost extra.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Metrics {
+    /// One metric for each reason of a refusal instead of one for all. Default false: the authorizer's log has the reasons.
+    #[serde(default)]
+    pub(super) refusal_reasons: bool,
+    /// API Gateway's detailed metrics, for each method. Default false: those of the stage, which the alarm uses, are free.
+    #[serde(default)]
+    pub(super) api_methods: bool,
 }
 
 /// Parses the file; the parser reports its first fault only.

@@ -1,9 +1,10 @@
-//! AWS's commercial regions that have Transfer Family, DynamoDB global tables and the rest. Pure.
+//! AWS's commercial regions that have all the services: Transfer Family, DynamoDB global tables and others. Pure.
 
 /// The partition `aws` only: China and GovCloud have other endpoints, ARNs and accounts, which sftpctl does not serve.
-pub(super) const REGIONS: [&str; 29] = [
+pub(super) const REGIONS: [&str; 31] = [
     "af-south-1",
     "ap-east-1",
+    "ap-east-2",
     "ap-northeast-1",
     "ap-northeast-2",
     "ap-northeast-3",
@@ -14,6 +15,7 @@ pub(super) const REGIONS: [&str; 29] = [
     "ap-southeast-3",
     "ap-southeast-4",
     "ap-southeast-5",
+    "ap-southeast-6",
     "ap-southeast-7",
     "ca-central-1",
     "ca-west-1",
@@ -41,7 +43,7 @@ pub(super) fn exists(name: &str) -> bool {
     REGIONS.contains(&name) || US_REGIONS.contains(&name)
 }
 
-/// The one whose name is nearest.
+/// The region whose name is most similar.
 pub(super) fn nearest(name: &str) -> Option<&'static str> {
     super::checks::nearest(name, REGIONS.iter().chain(&US_REGIONS).copied())
 }

@@ -1,20 +1,18 @@
-//! Where an environment's state is: a folder, or a prefix in a bucket.
+//! The place of an environment's state: a folder, or a prefix in a bucket.
 
 use std::path::PathBuf;
 use std::str::FromStr;
 
-/// A place for state.
+/// The place of the state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StatePlace {
-    /// A folder.
     Folder(PathBuf),
-    /// `s3://BUCKET/PREFIX`, with `?region=REGION` where the bucket is not in the home region.
+    /// `s3://BUCKET/PREFIX`, with `?region=REGION` if the bucket is not in the home region.
     Bucket {
-        /// The bucket.
         bucket: String,
         /// Empty, or ending with a slash.
         prefix: String,
-        /// Its region; by default the environment's home region.
+        /// Region of the bucket; by default the environment's home region.
         region: Option<String>,
     },
 }

@@ -1,12 +1,13 @@
-//! What is sound, and still worth a word. Pure.
+//! Warnings about valid settings. Pure.
 
+use super::checks::{POLICIES, nearest};
 use super::model::Environment;
 use crate::spec::names;
 use crate::user_policies::{ATTACHED, parts};
 
 /// The security policy that AWS recommends for new servers.
 const RECOMMENDED: &str = "TransferSecurityPolicy-2025-03";
-/// Others that are as strict.
+/// Other policies that are as strict.
 const AS_STRICT: [&str; 2] =
     ["TransferSecurityPolicy-FIPS-2025-03", "TransferSecurityPolicy-SshAuditCompliant-2025-02"];
 
@@ -14,19 +15,31 @@ const AS_STRICT: [&str; 2] =
 pub(super) fn all(environment: &Environment) -> Vec<String> {
     let mut warnings = Vec::new();
     let policy = environment.server.security_policy.as_str();
-    if policy != RECOMMENDED && !AS_STRICT.contains(&policy) {
+    if !POLICIES.contains(&policy) {
+        let like = nearest(policy, POLICIES.into_iter()).unwrap_or(RECOMMENDED);
+        warnings.push(format!(
+            "{policy} is not a security policy that this sftpctl knows (`server.security_policy`). If AWS does not know it \
+             either, it refuses to create the server; the nearest known one is {like}"
+        ));
+    } else if policy != RECOMMENDED && !AS_STRICT.contains(&policy) {
         warnings.push(format!(
             "{policy} allows algorithms that are considered weak today; AWS recommends {RECOMMENDED} \
              (`server.security_policy`), unless a client is too old for that"
         ));
+    }
+    if !environment.server.ports.is_empty() && !environment.server.ports.contains(&22) {
+        warnings.push(
+            "`server.ports` leaves out port 22: customers whose clients use the default port can no longer connect"
+                .into(),
+        );
     }
     let buckets: Vec<_> =
         environment.clusters.keys().map(|cluster| names::upload_bucket(environment, cluster)).collect();
     let parts = parts(&buckets);
     if let Some(part) = parts.get(ATTACHED) {
         warnings.push(format!(
-            "{} clusters need {} policies on the role {}; AWS attaches {ATTACHED}, enough for {} clusters, until IAM's quota \
-             \"Managed policies attached to an IAM role\" is raised",
+            "{} clusters need {} policies on the role {}; AWS attaches {ATTACHED}, enough for {} clusters, until IAM's \
+             quota \"Managed policies attached to an IAM role\" is raised",
             buckets.len(),
             parts.len(),
             environment.names.user_role,

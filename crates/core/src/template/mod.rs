@@ -1,7 +1,7 @@
 //! The stack's template for one region of one environment. Pure.
 //!
-//! The source is the merged fragments of `templates/region/`; [`render`] makes the three changes that the head of
-//! `base.yaml` names.
+//! The source is the merged fragments of `templates/region/`. [`render`] applies the three changes that the head of
+//! `base.yaml` describes.
 
 mod source;
 
@@ -16,12 +16,11 @@ use crate::spec::names;
 
 pub use source::source;
 
-/// Where the authorizer's package is.
+/// The location of the authorizer's package.
 #[derive(Clone, Debug)]
 pub struct Code {
-    /// Bucket, in the stack's region.
+    /// A bucket in the stack's region.
     pub bucket: String,
-    /// Key.
     pub key: String,
 }
 
@@ -32,7 +31,7 @@ pub enum TemplateError {
     #[error("{file}: {message}")]
     Syntax {
         file: &'static str,
-        /// The parser's words.
+        /// The YAML parser's message.
         message: String,
     },
     /// A section of a fragment, such as `Resources`, is not a mapping.
@@ -41,7 +40,7 @@ pub enum TemplateError {
     /// Two fragments define the same key, such as `Resources.Api`.
     #[error("{} and {} both define {key}", files[0], files[1])]
     Duplicate { key: String, files: [&'static str; 2] },
-    /// A part that this code changes is in no fragment.
+    /// No fragment has a part that this code changes.
     #[error("templates/region has no {0}")]
     Lacks(&'static str),
 }
@@ -49,18 +48,15 @@ pub enum TemplateError {
 /// Logical ids of a cluster's bucket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BucketIds {
-    /// Of the bucket.
     pub bucket: String,
-    /// Of its policy.
     pub policy: String,
 }
 
 /// A template ready to deploy.
 #[derive(Clone, Debug)]
 pub struct Rendered {
-    /// The template.
     pub template: Value,
-    /// SHA-256 of it, 64 hex digits.
+    /// SHA-256 of the template, 64 hexadecimal digits.
     pub digest: String,
     /// Parameters, except `ServerId`.
     pub parameters: BTreeMap<String, String>,
@@ -82,13 +78,14 @@ const TAGGED: [&str; 7] = [
 /// The template and its parameters for one region.
 ///
 /// # Errors
-/// The source is not as this code expects, which a test rules out.
+/// The source does not have the form that this code expects, which a test rules out.
 pub fn render(environment: &Environment, region: &str, code: &Code) -> Result<Rendered, TemplateError> {
     let mut template = source()?.clone();
     let resources = template["Resources"].as_object_mut().ok_or(TemplateError::Lacks("Resources"))?;
     let buckets = repeat_buckets(environment, region, resources)?;
     name_deployment(resources)?;
     tag(environment, resources);
+    bound(environment, resources);
     if let Some(parameters) = template["Parameters"].as_object_mut() {
         parameters.remove("UploadBucketName");
     }
@@ -96,7 +93,23 @@ pub fn render(environment: &Environment, region: &str, code: &Code) -> Result<Re
     Ok(Rendered { template, digest, parameters: parameters(environment, region, code), buckets })
 }
 
-/// The policy that the stack puts on an upload bucket, as S3 has it afterwards.
+/// The text of a template as it is sent to CloudFormation: pure ASCII, with escapes for all other characters, because
+/// `GetTemplate` gives the text back with every non-ASCII character replaced by `?`
+/// (aws-cloudformation/cloudformation-coverage-roadmap, issues 814 and 1220).
+pub fn body(template: &Value) -> String {
+    let mut body = String::new();
+    for character in template.to_string().chars() {
+        if character.is_ascii() {
+            body.push(character);
+        } else {
+            // Only the strings of a JSON document can contain one.
+            body.extend(character.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")));
+        }
+    }
+    body
+}
+
+/// The policy that the stack sets on an upload bucket, as S3 returns it.
 pub fn bucket_policy(bucket: &str, user_role_arn: &str) -> Value {
     let arn = format!("arn:aws:s3:::{bucket}");
     let objects = format!("{arn}/*");
@@ -131,7 +144,7 @@ pub fn bucket_policy(bucket: &str, user_role_arn: &str) -> Value {
     })
 }
 
-/// Replaces the prototype by one pair per cluster of the region, names written out.
+/// Replaces the prototype by a bucket and a policy per cluster of the region, with literal names.
 fn repeat_buckets(
     environment: &Environment,
     region: &str,
@@ -143,7 +156,7 @@ fn repeat_buckets(
     let mut all = BTreeMap::new();
     for (cluster, _) in environment.clusters.iter().filter(|(_, cluster)| cluster.region == region) {
         let name = names::upload_bucket(environment, cluster);
-        // Hex keeps clusters apart that differ only in what a logical id cannot hold.
+        // Hex distinguishes clusters that differ only in characters that a logical id cannot contain.
         let stem: String = cluster
             .chars()
             .map(|c| if c.is_ascii_alphanumeric() { c.to_string() } else { format!("x{:x}", u32::from(c)) })
@@ -161,7 +174,7 @@ fn repeat_buckets(
     Ok(all)
 }
 
-/// Gives the API's deployment a logical id that changes with the API and with nothing else.
+/// Gives the API's deployment a logical id that changes if and only if the API changes.
 fn name_deployment(resources: &mut Map<String, Value>) -> Result<(), TemplateError> {
     let mut hash = Sha256::new();
     for (id, resource) in resources.iter() {
@@ -186,7 +199,7 @@ fn name_deployment(resources: &mut Map<String, Value>) -> Result<(), TemplateErr
     Ok(())
 }
 
-/// Puts the tags on everything that takes them: buckets do not inherit the stack's everywhere.
+/// Adds the tags to every resource that supports them, because buckets do not inherit the stack's everywhere.
 fn tag(environment: &Environment, resources: &mut Map<String, Value>) {
     let tags: Vec<Value> =
         names::tags(environment).iter().map(|(key, value)| json!({ "Key": key, "Value": value })).collect();
@@ -194,6 +207,14 @@ fn tag(environment: &Environment, resources: &mut Map<String, Value>) {
         if resource["Type"].as_str().is_some_and(|kind| TAGGED.contains(&kind)) {
             resource["Properties"]["Tags"] = json!(tags);
         }
+    }
+}
+
+/// Puts the permissions boundary on every role.
+fn bound(environment: &Environment, resources: &mut Map<String, Value>) {
+    let Some(boundary) = &environment.permissions_boundary else { return };
+    for role in resources.values_mut().filter(|resource| resource["Type"] == "AWS::IAM::Role") {
+        role["Properties"]["PermissionsBoundary"] = json!(boundary);
     }
 }
 
@@ -216,6 +237,8 @@ fn parameters(environment: &Environment, region: &str, code: &Code) -> BTreeMap<
         ("TimeoutSeconds".to_owned(), text(authorizer.timeout_seconds)),
         ("ReservedConcurrency".to_owned(), authorizer.reserved_concurrency.map_or("-1".to_owned(), text)),
         ("RetentionDays".to_owned(), text(environment.logs.retention_days)),
+        ("RefusalReasons".to_owned(), environment.metrics.refusal_reasons.to_string()),
+        ("ApiMethodMetrics".to_owned(), environment.metrics.api_methods.to_string()),
         ("AlarmTopicArn".to_owned(), alarms.topics.get(region).cloned().unwrap_or_default()),
         ("ErrorThreshold".to_owned(), text(alarms.authorizer_errors)),
         ("ThrottleThreshold".to_owned(), text(alarms.authorizer_throttles)),

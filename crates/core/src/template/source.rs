@@ -1,4 +1,4 @@
-//! The region template as it is written: fragments by purpose in `templates/region/`, merged into one document.
+//! The source of the region template: fragments by purpose in `templates/region/`, merged into one document.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -26,10 +26,10 @@ macro_rules! fragments {
 /// Every fragment. A new one is added here; a test compares the list with the folder.
 const FRAGMENTS: [Fragment; 6] = fragments!["base", "buckets", "authorizer", "api", "transfer", "alarms"];
 
-/// The sections that several fragments add to. Everything else (`Description`) is in one fragment alone.
+/// The sections that are merged from several fragments. Everything else (`Description`) is in one fragment.
 const SECTIONS: [&str; 5] = ["Parameters", "Mappings", "Conditions", "Resources", "Outputs"];
 
-/// Merged once: the template of every region starts with a copy.
+/// Merged once; the template of every region starts with a copy.
 static MERGED: LazyLock<Result<Value, TemplateError>> = LazyLock::new(|| merge(&FRAGMENTS));
 
 /// The region template: all fragments, merged, without the changes that [`render`](super::render) makes for an

@@ -71,6 +71,18 @@ fn shipped_environments_are_valid() {
     ""
 )]
 #[case::duplicate_cluster("  99-0: us-west-2\n", "  99-0: us-west-2\n  99-0: us-west-2\n", "duplicate", "")]
+#[case::boundary(
+    "clusters:",
+    "permissions_boundary: sftp-boundary\nclusters:",
+    "not the ARN of a managed policy",
+    "arn:aws:iam"
+)]
+#[case::stack_role_elsewhere(
+    "clusters:",
+    "stack_role: \"arn:aws:iam::222222222222:role/cfn\"\nclusters:",
+    "not the ARN of a role in account 111111111111",
+    "arn:aws:iam::111111111111:role/<name>"
+)]
 #[case::cluster_elsewhere("99-0: us-west-2", "99-0: eu-west-1", "which is not among `regions`", "move the cluster")]
 #[case::home_not_listed("home_region: us-west-2", "home_region: us-east-1", "is not among `regions`", "add")]
 #[case::table_without_server_region(
@@ -116,9 +128,24 @@ fn shipped_environments_are_valid() {
 )]
 #[case::security_policy(
     "clusters:",
-    "server: { security_policy: TransferSecurityPolicy-2025-3 }\nclusters:",
+    "server: { security_policy: TransferSecurtyPolicy-2025-03 }\nclusters:",
     "invalid security policy",
     "did you mean `TransferSecurityPolicy-2025-03`?"
+)]
+#[case::low_port(
+    "clusters:",
+    "server: { ports: [22, 1999] }\nclusters:",
+    "cannot listen on port 1999",
+    "2000 to 65535"
+)]
+#[case::high_port("clusters:", "server: { ports: [65536] }\nclusters:", "cannot listen on port 65536", "")]
+#[case::port_twice("clusters:", "server: { ports: [22, 22] }\nclusters:", "port 22 is listed twice", "")]
+#[case::four_ports("clusters:", "server: { ports: [22, 2222, 2223, 2224] }\nclusters:", "AWS allows three", "")]
+#[case::no_port(
+    "clusters:",
+    "server: { ports: [] }\nclusters:",
+    "`server.ports` names no port",
+    "leave the setting out"
 )]
 #[case::role("clusters:", "names: { user_role: \"a b\" }\nclusters:", "invalid role name `a b` for IAM", "")]
 #[case::code_bucket("clusters:", "names: { code_bucket_prefix: Lambda }\nclusters:", "contains `L`", "")]
@@ -218,6 +245,27 @@ fn clusters_of_a_region_are_limited_by_its_stack() {
 fn old_security_policy_causes_a_warning(#[case] policy: &str, #[case] warnings: usize) {
     let file = MINIMAL.replace("clusters:", &format!("server: {{ security_policy: {policy} }}\nclusters:"));
     assert_eq!(spec::warnings(&spec::load(&file, "x.yaml").unwrap()).len(), warnings);
+}
+
+#[test]
+fn unknown_security_policy_of_the_right_form_causes_a_warning() {
+    let file = MINIMAL.replace("clusters:", "server: { security_policy: TransferSecurityPolicy-2027-01 }\nclusters:");
+    let warnings = spec::warnings(&spec::load(&file, "x.yaml").unwrap());
+    let [warning] = warnings.as_slice() else { panic!("{warnings:?}") };
+    assert!(
+        warning.contains("TransferSecurityPolicy-2027-01 is not a security policy that this sftpctl knows"),
+        "{warning}"
+    );
+}
+
+#[test]
+fn ports_are_sorted_and_leaving_out_22_causes_a_warning() {
+    let with = |ports: &str| MINIMAL.replace("clusters:", &format!("server: {{ ports: {ports} }}\nclusters:"));
+    let environment = spec::load(&with("[2222, 22]"), "x.yaml").unwrap();
+    assert_eq!(environment.server.ports, [22, 2222]);
+    assert_eq!(spec::warnings(&environment), Vec::<String>::new());
+    let warnings = spec::warnings(&spec::load(&with("[2222]"), "x.yaml").unwrap());
+    assert!(warnings[0].contains("leaves out port 22"), "{warnings:?}");
 }
 
 /// Files as editors, copying and other programs leave them: each is refused with a hint, none causes a panic.

@@ -65,12 +65,7 @@ fn judge(name: &str, region: &str, stack: &StackFacts) -> Check {
 }
 
 /// Resources of these kinds that exist and belong to others.
-async fn taken(
-    subject: &Subject,
-    aws: &Arc<Aws>,
-    of: &'static Definition,
-    is_meant: impl Fn(Kind) -> bool,
-) -> Check {
+async fn taken(subject: &Subject, aws: &Arc<Aws>, of: &'static Definition, is_meant: impl Fn(Kind) -> bool) -> Check {
     let observed = match subject.observed(aws).await {
         Ok(observed) => observed,
         Err(why) => return Check::unknown(of, None, why.clone()),

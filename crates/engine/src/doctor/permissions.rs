@@ -1,10 +1,9 @@
-//! Permissions: IAM's policy simulator is asked about every statement of the deployer's policy.
+//! Permissions: IAM's policy simulator is asked about every statement of the policies that `sftpctl policy` prints.
 
 use futures_util::{StreamExt as _, stream};
-use serde_json::Value;
 use sftpctl_aws::{Aws, AwsError, Decision, Simulated};
 use sftpctl_core::check::{Check, Definition, Denial, Request, denied, requests};
-use sftpctl_core::spec::state_place::StatePlace;
+use sftpctl_core::permissions::{self, Policy, Site};
 
 use super::Probe;
 use super::subject::{Subject, unread};
@@ -13,47 +12,26 @@ use super::subject::{Subject, unread};
 const IN_FLIGHT: usize = 6;
 /// Actions that a message names.
 const NAMED: usize = 6;
-/// The policy of the documentation, with its placeholders.
-const POLICY: &str = include_str!("../../../../docs/deployer-policy.json");
-const ACCOUNT: &str = "111111111111";
-const STATE_BUCKET: &str = "company-sftpctl";
-const STATE_KEY: &str = "00000000-0000-0000-0000-000000000000";
 
 pub(super) fn probes(subject: &Subject) -> Vec<Probe<'_>> {
     let Some(aws) = subject.aws() else { return Vec::new() };
-    vec![Probe::new(&Definition::PERMISSIONS, None, permissions(subject, aws))]
+    vec![Probe::new(&Definition::PERMISSIONS, None, simulated(subject, aws))]
 }
 
-/// What to ask: the statements of the policy for this environment.
+/// What to ask: the statements of the printed policies that a deployment of this environment needs.
 fn wanted(subject: &Subject) -> Vec<Request> {
     let environment = &subject.environment;
-    let mut policy = POLICY.replace(ACCOUNT, &environment.account);
-    let bucket = match &subject.place {
-        StatePlace::Bucket { bucket, .. } => Some(bucket.as_str()),
-        StatePlace::Folder(_) => None,
-    };
-    if let Some(bucket) = bucket {
-        policy = policy.replace(STATE_BUCKET, bucket);
-    }
-    let document: Value = serde_json::from_str(&policy).unwrap_or_default();
-    let mut all = requests(&document);
-    all.retain(|request| bucket.is_some() || !request.resource.contains(STATE_BUCKET));
-    // The key may be named by an alias, which a policy cannot name.
-    let key = environment.state.kms_key.as_ref().filter(|key| bucket.is_some() && key.starts_with("arn:"));
-    match key {
-        None => all.retain(|request| !request.resource.contains(STATE_KEY)),
-        Some(key) => {
-            let of_key = all.iter_mut().filter(|request| request.resource.contains(STATE_KEY));
-            of_key.for_each(|request| request.resource.clone_from(key));
-        }
-    }
+    let site = Site { environment, zone_id: None, state: Some(&subject.place) };
+    let needed = std::iter::once(Policy::Deployer).chain(permissions::companions(Policy::Deployer, site));
+    let documents = needed.filter_map(|policy| permissions::document(policy, site));
+    let mut all: Vec<Request> = documents.flat_map(|document| requests(&document)).collect();
     for request in &mut all {
         request.context.push(("aws:RequestedRegion".to_owned(), vec![environment.home_region.clone()]));
     }
     all
 }
 
-async fn permissions(subject: &Subject, aws: &Aws) -> Check {
+async fn simulated(subject: &Subject, aws: &Aws) -> Check {
     let of = &Definition::PERMISSIONS;
     let principal = match principal(subject, aws).await {
         Ok(principal) => principal,

@@ -101,7 +101,13 @@ pub async fn run(context: Arc<Context>, jobs: Vec<Job>, task: Task, actual: Arc<
             });
             let changed =
                 job.after.iter().any(|id| matches!(outcomes.get(id), Some(Outcome::Changed | Outcome::Deleted)));
+            // A step that was stopped may still be changing what this one would repair.
+            let repairs = blocker.is_some_and(|blocker| !matches!(outcomes.get(blocker), Some(Outcome::Stopped)))
+                && matches!(task, Task::Apply)
+                && job.resource.runs_after_failure(&lock(&actual));
             let skipped = match blocker {
+                Some(_) if repairs && context.is_ending() => Some(Outcome::Stopped),
+                Some(_) if repairs => None,
                 Some(_) if job.planned.is_none() => Some(Outcome::Unchanged),
                 Some(blocker) if matches!(outcomes.get(blocker), Some(Outcome::Stopped)) => Some(Outcome::Stopped),
                 Some(blocker) => Some(Outcome::Blocked { by: blocker.clone() }),

@@ -2,11 +2,12 @@
 //!
 //! It is not in the template, because it belongs to the AWS account, not to one stack. Without it a stage with logs
 //! fails with "CloudWatch Logs role ARN must be set in account settings". It is set only where it is empty; a role that
-//! is already set is used, never replaced or removed. Ours is removed when no other API of the region needs it.
+//! is already set is used, never replaced or removed. Ours is removed when no other API of the region
+//! needs it, be it a REST, a WebSocket or an HTTP API: the setting is the same for all three.
 
 use async_trait::async_trait;
 use serde_json::json;
-use sftpctl_aws::{Aws, AwsError, RoleFacts, Tags};
+use sftpctl_aws::{Aws, AwsError, NewRole, RoleFacts, Tags};
 use sftpctl_core::kind::{Kind, NodeId};
 use sftpctl_core::model::{Actual, Change, Live, Owner, Properties, Removal, RemovalOptions};
 use sftpctl_core::node::Node;
@@ -27,6 +28,8 @@ pub struct ApiAccount {
     /// Name of the role that is created where none is set.
     pub role: String,
     pub role_arn: String,
+    /// ARN of the role's permissions boundary.
+    pub boundary: Option<String>,
     /// Name of this environment's API in the region.
     pub api: String,
     pub tags: Tags,
@@ -47,6 +50,13 @@ impl ApiAccount {
         }
         Ok(false)
     }
+}
+
+/// Whether API Gateway refuses a role that it cannot use yet. It says so in two sentences: "The role ARN does not have
+/// required permissions configured …", and "API Gateway could not successfully write to CloudWatch Logs using the ARN
+/// specified" (terraform-provider-aws, `internal/service/apigateway/account.go`).
+fn is_about_new_role(message: &str) -> bool {
+    message.contains("role ARN") || message.contains("using the ARN specified")
 }
 
 impl Node for ApiAccount {
@@ -103,13 +113,18 @@ impl Resource for ApiAccount {
             }],
         });
         let iam = aws.iam();
-        iam.create_role(&self.role, "Lets API Gateway write logs", &trust.to_string(), &self.tags).await?;
+        iam.create_role(&NewRole {
+            name: &self.role,
+            description: "Lets API Gateway write logs",
+            trust: &trust.to_string(),
+            boundary: self.boundary.as_deref(),
+            tags: &self.tags,
+        })
+        .await?;
         iam.attach(&self.role, POLICY).await?;
         match aws.apigateway(&self.region).set_log_role(&self.role_arn).await {
-            // API Gateway checks the role at once; a new role takes seconds to propagate.
-            Err(error) if error.is("BadRequest") && error.message.contains("role") => {
-                Err(ResourceError::Aws(AwsError { code: Some("ConflictException".into()), ..error }))
-            }
+            // API Gateway tries the role at once; a new role takes seconds to propagate.
+            Err(error) if error.is("BadRequest") && is_about_new_role(&error.message) => Err(error.as_busy().into()),
             other => Ok(other?),
         }
     }
@@ -121,8 +136,18 @@ impl Resource for ApiAccount {
         if live.identity != self.role_arn || !ours().await? {
             return Ok(Removal::Leave);
         }
-        let others: Vec<_> =
-            aws.apigateway(&self.region).api_names().await?.into_iter().filter(|name| *name != self.api).collect();
+        let gateway = aws.apigateway(&self.region);
+        let mut others: Vec<_> = gateway.api_names().await?.into_iter().filter(|name| *name != self.api).collect();
+        match gateway.v2_api_names().await {
+            Ok(names) => others.extend(names),
+            Err(error) if error.is_transient() => return Err(error),
+            // Keeping it costs nothing, and removing it may end the logs of others.
+            Err(error) => {
+                return Ok(Removal::Keep(format!(
+                    "whether WebSocket or HTTP APIs use it to write logs could not be read: {error}"
+                )));
+            }
+        }
         Ok(match others.as_slice() {
             [] => Removal::Delete,
             _ => Removal::Keep(format!("other APIs use it to write logs: {}", others.join(", "))),

@@ -16,10 +16,11 @@
 
 use async_trait::async_trait;
 use serde_json::Value;
-use sftpctl_aws::{Aws, AwsError, BucketSettings, Policy, S3, Tags};
+use sftpctl_aws::{Aws, AwsError, BucketName, BucketSettings, Policy, S3, Tags};
 use sftpctl_core::kind::{Kind, NodeId};
 use sftpctl_core::model::{Actual, Change, Live, Owner, Properties, Removal, RemovalOptions};
 use sftpctl_core::node::Node;
+use sftpctl_core::policy;
 use sftpctl_core::spec::names;
 
 use super::stray::{self, Orphan, Search, Stray};
@@ -167,6 +168,7 @@ impl Resource for Bucket {
             )))),
             Policy::Document(document) => {
                 let policy = serde_json::from_str::<Value>(&document).unwrap_or_default();
+                let policy = policy::as_wanted(policy, &self.policy);
                 let live = live.with("policy", policy.clone());
                 // Exactly our policy proves that the bucket is ours and prepared, which saves five calls for each
                 // bucket.
@@ -287,9 +289,15 @@ impl Stray for Strays {
         let environment = search.environment;
         let s3 = search.aws.s3(region);
         let mut found = Vec::new();
-        for name in search.buckets().await? {
-            let wanted = environment.clusters.keys().any(|c| names::upload_bucket(environment, c) == name);
-            if wanted || s3.location(&name).await?.as_deref() != Some(region) {
+        for BucketName { name, region: at } in search.buckets().await? {
+            if environment.clusters.keys().any(|c| names::upload_bucket(environment, c) == name) {
+                continue;
+            }
+            let at = match at {
+                Some(at) => Some(at),
+                None => s3.location(&name).await?,
+            };
+            if at.as_deref() != Some(region) {
                 continue;
             }
             if s3.tags(&name, &environment.account).await?.is_some_and(|tags| search.is_tagged(&tags)) {

@@ -37,6 +37,13 @@ impl Replica {
         let remembered = known.is_some_and(|known| known.rsplit('/').next() == Some(self.name.as_str()));
         tags::owner_known(tags, &self.tags, &self.title(), remembered)
     }
+
+    /// The owner while the replica has no tags of its own. A table that is itself being created or deleted has none,
+    /// either; it is judged by its own node.
+    async fn owner_by_table(&self, aws: &Aws, table: &str, known: Option<&str>) -> Result<Owner, AwsError> {
+        let tags = aws.dynamodb(&self.home).tags(table).await?;
+        Ok(tags.map_or(Owner::Ours, |tags| self.owner(&tags, known)))
+    }
 }
 
 /// The home table's tags, which decide the owner of a replica whose own tags (`have`) do not include our tag; `None` if
@@ -46,17 +53,17 @@ async fn table_tags(aws: &Aws, home: &str, region: &str, arn: &str, have: &Tags)
         return Ok(None);
     }
     let home_arn = arn.replacen(&format!(":{region}:"), &format!(":{home}:"), 1);
-    aws.dynamodb(home).tags(&home_arn).await.map(Some)
+    aws.dynamodb(home).tags(&home_arn).await
 }
 
-/// Tags that decide the owner of the table that was found in `region`.
-async fn tags(aws: &Aws, home: &str, region: &str, replica: &TableFacts) -> Result<Tags, AwsError> {
-    let have = aws.dynamodb(region).tags(&replica.arn).await?;
+/// Tags that decide the owner of the table that was found in `region`; `None` while it is being created or deleted.
+async fn tags(aws: &Aws, home: &str, region: &str, replica: &TableFacts) -> Result<Option<Tags>, AwsError> {
+    let Some(have) = aws.dynamodb(region).tags(&replica.arn).await? else { return Ok(None) };
     // Another table of the same name, not a replica of the home table.
     if !replica.replicas.iter().any(|(at, _)| at == home) {
-        return Ok(have);
+        return Ok(Some(have));
     }
-    Ok(table_tags(aws, home, region, &replica.arn, &have).await?.unwrap_or(have))
+    Ok(Some(table_tags(aws, home, region, &replica.arn, &have).await?.unwrap_or(have)))
 }
 
 /// Begins the deletion of a replica. AWS deletes the replicas of a table one by one. A replica remains as a table of
@@ -109,11 +116,27 @@ impl Resource for Replica {
             let Some(home) = dynamodb.table(&self.name).await? else { return Ok(None) };
             let found = home.replicas.into_iter().find(|(region, _)| *region == self.region);
             let Some((_, status)) = found else { return Ok(None) };
-            let settled = if status.ends_with("FAILED") { Settled::Failed(status) } else { Settled::Pending(status) };
-            let owner = self.owner(&dynamodb.tags(&home.arn).await?, known);
+            let owner = self.owner_by_table(aws, &home.arn, known).await?;
+            let settled = match table::has_failed(&status) {
+                true => Settled::Failed(table::explained(&status)),
+                false => Settled::Pending(status),
+            };
             return Ok(Some(Live::new(&self.name).settled(settled).owned_by(owner)));
         };
         let live = Live::new(&replica.arn).settled(table::settled(&replica));
+        let have = match replica.status.as_str() {
+            // A new replica does not list its table yet.
+            "CREATING" | "DELETING" => None,
+            _ => dynamodb.tags(&replica.arn).await?,
+        };
+        let Some(have) = have else {
+            let owner = match aws.dynamodb(&self.home).table(&self.name).await? {
+                Some(home) => self.owner_by_table(aws, &home.arn, known).await?,
+                None => self.owner(&Tags::new(), known),
+            };
+            let status = if replica.status == "ACTIVE" { "without tags yet".to_owned() } else { replica.status };
+            return Ok(Some(live.settled(Settled::Pending(status)).owned_by(owner)));
+        };
         if !replica.replicas.iter().any(|(region, _)| *region == self.home) {
             let what = format!(
                 "a table {} exists in {} that is not a replica of the one in {}",
@@ -121,7 +144,6 @@ impl Resource for Replica {
             );
             return Ok(Some(live.owned_by(Owner::Foreign(what))));
         }
-        let have = dynamodb.tags(&replica.arn).await?;
         let home_tags = table_tags(aws, &self.home, &self.region, &replica.arn, &have).await?;
         Ok(Some(
             live.owned_by(self.owner(home_tags.as_ref().unwrap_or(&have), known))
@@ -153,7 +175,7 @@ impl Resource for Replica {
     }
 
     async fn adoptable(&self, aws: &Aws, live: &Live) -> Result<Tags, ResourceError> {
-        let have = aws.dynamodb(&self.region).tags(&live.identity).await?;
+        let have = aws.dynamodb(&self.region).tags(&live.identity).await?.unwrap_or_default();
         tags::adopting(&have, &self.tags, &self.title())
     }
 
@@ -192,7 +214,7 @@ impl Stray for Strays {
     async fn find(&self, search: &Search<'_>, region: &str) -> Found {
         let (name, home) = (&search.environment.table.name, &search.environment.home_region);
         let Some(table) = search.aws.dynamodb(region).table(name).await? else { return Ok(Vec::new()) };
-        let ours = search.is_tagged(&tags(search.aws, home, region, &table).await?);
+        let ours = tags(search.aws, home, region, &table).await?.is_some_and(|tags| search.is_tagged(&tags));
         Ok(ours.then(|| search.orphan(&Strays, region, name, "holds the accounts")).into_iter().collect())
     }
 
@@ -220,8 +242,12 @@ impl Stray for Strays {
     async fn read(&self, aws: &Aws, orphan: &Orphan) -> Result<Option<Live>, AwsError> {
         match aws.dynamodb(&orphan.region).table(&orphan.identity).await? {
             Some(table) => {
-                let tags = tags(aws, &orphan.home, &orphan.region, &table).await?;
-                Ok(Some(stray::live(orphan, &table.status).owned_by(orphan.owner(&tags))))
+                let live = stray::live(orphan, &table.status);
+                // One that is being deleted has no tags any more; it had ours when it was found.
+                Ok(Some(match tags(aws, &orphan.home, &orphan.region, &table).await? {
+                    Some(tags) => live.owned_by(orphan.owner(&tags)),
+                    None => live,
+                }))
             }
             // While a replica is being deleted, only the home region lists it.
             None => {

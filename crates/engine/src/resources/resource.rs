@@ -76,6 +76,12 @@ pub trait Resource: Node {
         actual: &Actual,
     ) -> Result<(), ResourceError>;
 
+    /// Whether its step also runs after a step that it needs failed, because what it needs exists nevertheless. Such a
+    /// step repairs what the failure may have damaged.
+    fn runs_after_failure(&self, _actual: &Actual) -> bool {
+        false
+    }
+
     /// Differences in properties that no run changes; `sftpctl drift` reports them.
     async fn unmanaged(&self, _aws: &Aws, _live: &Live) -> Result<Vec<PropertyChange>, AwsError> {
         Ok(Vec::new())

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
-use sftpctl_aws::{Aws, AwsError, ServerFacts, ServerRequest, Tags};
+use sftpctl_aws::{Aws, AwsError, Provider, ServerFacts, ServerRequest, ServerUpdate, Tags};
 use sftpctl_core::kind::{Kind, NodeId};
 use sftpctl_core::model::{
     Actual, Change, Live, Owner, Properties, PropertyChange, RemovalOptions, Settled, Want, compare, output,
@@ -28,6 +28,19 @@ use crate::wait;
 /// The identity provider type for an API in API Gateway.
 const PROVIDER: &str = "API_GATEWAY";
 const PROVIDER_TYPE: &str = "identity provider type";
+/// Properties that UpdateServer changes.
+const UPDATED: [&str; 10] = [
+    PROVIDER_TYPE,
+    "identity provider",
+    "invocation role",
+    "authentication",
+    "logging role",
+    "structured logs",
+    "security policy",
+    "SETSTAT",
+    "listing optimization",
+    "ports",
+];
 
 #[derive(Clone, Debug)]
 pub struct Server {
@@ -44,27 +57,59 @@ pub struct Server {
     pub security_policy: String,
     /// `PASSWORD`, …
     pub authentication: String,
+    /// Ports that it listens on, ascending; none leaves those that it has.
+    pub ports: Vec<u16>,
     /// Private host keys that it presents, at most one of each kind. Its foreign keys of other kinds are kept.
     pub host_keys: Arc<[HostKey]>,
     pub tags: Tags,
 }
 
 impl Server {
-    fn request(&self, actual: &Actual) -> Result<ServerRequest, ResourceError> {
+    fn provider(&self, actual: &Actual) -> Result<Provider, ResourceError> {
         let known = |name: &str| match output(actual, &self.stack, name) {
             Want::Is(Value::String(value)) => Ok(value),
             _ => Err(ResourceError::Refused(format!("{} has no output {name}", self.stack))),
         };
-        Ok(ServerRequest {
+        Ok(Provider {
             url: known("ApiUrl")?,
             invocation_role: known("InvocationRoleArn")?,
+            authentication: self.authentication.clone(),
+        })
+    }
+
+    fn request(&self, actual: &Actual) -> Result<ServerRequest, ResourceError> {
+        // AWS reserves these keys; TagResource takes some of them (`transfer:TagResource`, after the creation).
+        let tags = self.tags.iter().filter(|(key, _)| !key.starts_with("aws:"));
+        Ok(ServerRequest {
+            provider: self.provider(actual)?,
             logging_role: self.logging_role.clone(),
             log_destinations: self.log_destinations(),
             security_policy: self.security_policy.clone(),
-            authentication: self.authentication.clone(),
+            ports: self.ports.clone(),
             host_key: self.host_keys.first().map(|key| key.private.clone()),
-            tags: self.tags.clone(),
+            tags: tags.map(|(key, value)| (key.clone(), value.clone())).collect(),
         })
+    }
+
+    /// What an update has to send, or `None` if the change is none of UpdateServer's.
+    fn update(&self, change: &Change, actual: &Actual) -> Result<Option<ServerUpdate>, ResourceError> {
+        if !UPDATED.iter().any(|property| change.touches(property)) {
+            return Ok(None);
+        }
+        let provider = [PROVIDER_TYPE, "identity provider", "invocation role", "authentication"];
+        let provider =
+            provider.iter().any(|property| change.touches(property)).then(|| self.provider(actual)).transpose()?;
+        let touched = |property: &str| change.touches(property).then_some(());
+        Ok(Some(ServerUpdate {
+            provider,
+            // An empty role removes the old one.
+            logging_role: touched("logging role").map(|()| self.logging_role.clone().unwrap_or_default()),
+            log_destinations: touched("structured logs").map(|()| self.log_destinations()),
+            security_policy: touched("security policy").map(|()| self.security_policy.clone()),
+            ignore_set_stat: change.touches("SETSTAT"),
+            ports: touched("ports").map(|()| self.ports.clone()),
+            optimize_listing: change.touches("listing optimization"),
+        }))
     }
 
     fn own_keys(&self, server: &ServerFacts) -> OwnKeys<'_> {
@@ -127,6 +172,7 @@ impl Server {
             .with("structured logs", json!(server.log_destinations))
             .with("security policy", server.security_policy.clone())
             .with("SETSTAT", server.set_stat.clone())
+            .with("ports", json!(server.ports))
             .with("listing optimization", server.listing_optimization.clone())
             .with("tags", tags::live(&server.tags, &self.tags))
             .with(PROVIDER_TYPE, server.provider.clone())
@@ -159,7 +205,8 @@ impl Node for Server {
     }
 
     fn wanted(&self, actual: &Actual) -> Properties {
-        Properties::from([
+        let mut wanted = Properties::from([
+            (PROVIDER_TYPE, PROVIDER.into()),
             ("state", "ONLINE".into()),
             ("identity provider", output(actual, &self.stack, "ApiUrl")),
             ("invocation role", output(actual, &self.stack, "InvocationRoleArn")),
@@ -171,7 +218,11 @@ impl Node for Server {
             ("SETSTAT", "ENABLE_NO_OP".into()),
             ("listing optimization", "ENABLED".into()),
             ("tags", tags::wanted(&self.tags).into()),
-        ])
+        ]);
+        if !self.ports.is_empty() {
+            wanted.insert("ports", json!(self.ports).into());
+        }
+        wanted
     }
 
     fn found_by_listing(&self) -> bool {
@@ -235,30 +286,26 @@ impl Resource for Server {
     ) -> Result<(), ResourceError> {
         let Some(live) = live else { return self.create(aws, call, change, actual).await.map(drop) };
         let transfer = aws.transfer(&self.region);
-        let only = |name: &str| change.properties.iter().all(|p| p.name == name);
-        if only("state") {
-            transfer.start(&live.identity).await?;
-        } else if only("tags") {
+        let update = self.update(change, actual)?;
+        if let Some(update) = &update {
+            transfer.update(&live.identity, update).await?;
+        }
+        if change.touches("host keys") {
+            self.change_host_keys(aws, &live.identity).await?;
+        }
+        if change.touches("tags") {
             let arn = live.outputs.get("Arn").map_or("", String::as_str);
             transfer.tag(arn, &self.tags).await?;
-        } else if only("host keys") {
-            self.change_host_keys(aws, &live.identity).await?;
-        } else {
-            transfer.update(&live.identity, &self.request(actual)?).await?;
-            if change.touches("host keys") {
-                self.change_host_keys(aws, &live.identity).await?;
-            }
-            if change.touches("tags") {
-                let arn = live.outputs.get("Arn").map_or("", String::as_str);
-                transfer.tag(arn, &self.tags).await?;
-            }
+        }
+        // A server that is STARTING takes no update: started last.
+        if update.is_none() && change.touches("state") {
+            transfer.start(&live.identity).await?;
         }
         Ok(())
     }
 
     async fn unmanaged(&self, _aws: &Aws, live: &Live) -> Result<Vec<PropertyChange>, AwsError> {
         let expected = Properties::from([
-            (PROVIDER_TYPE, PROVIDER.into()),
             ("endpoint type", "PUBLIC".into()),
             ("protocols", json!(["SFTP"]).into()),
             ("workflows", json!([]).into()),
@@ -272,14 +319,6 @@ impl Resource for Server {
         let Some(server) = transfer.server(&live.identity).await? else {
             return Err(ResourceError::Refused(format!("server {} does not exist", live.identity)));
         };
-        if server.provider != PROVIDER {
-            return Err(ResourceError::Refused(format!(
-                "server {} has the identity provider type {}, which AWS cannot change: it can never use this \
-                 environment's API. Leave it out of the import, let the deployment create a server, and move \
-                 customers by their host name",
-                server.id, server.provider
-            )));
-        }
         tags::adopting(&server.tags, &self.tags, &format!("server {}", server.id))
     }
 

@@ -60,9 +60,13 @@ impl<'a> OwnKeys<'a> {
                 }
                 let note = if unmarked { " (not described yet)" } else { "" };
                 changes.shown.push(format!("{}{note}", key.fingerprint));
-            } else if self.wanted.iter().any(|wanted| wanted.kind == key.kind)
-                || key.description.starts_with(&self.mark())
-            {
+            } else if let Some(wanted) = self.wanted.iter().find(|wanted| wanted.kind == key.kind) {
+                // Customers trust it until its successor was seen on the server.
+                if is_present(&wanted) {
+                    changes.delete.push(key.id.clone());
+                }
+                changes.shown.push(key.fingerprint.clone());
+            } else if key.description.starts_with(&self.mark()) {
                 changes.delete.push(key.id.clone());
                 changes.shown.push(key.fingerprint.clone());
             }
@@ -125,8 +129,11 @@ mod tests {
     #[test]
     fn wanted_key_replaces_others_of_its_kind() {
         let file = [wanted("ssh-ed25519", "E")];
-        let there = [present("ssh-ed25519", "F", "by hand"), present("ssh-rsa", "R", "")];
-        assert_eq!(changes(&file, false, &there), [texts(["E"]), vec![], texts(["hostkey-F"]), texts(["F"])]);
+        let mut there = vec![present("ssh-ed25519", "F", "by hand"), present("ssh-rsa", "R", "")];
+        // Not before its successor was seen.
+        assert_eq!(changes(&file, false, &there), [texts(["E"]), vec![], vec![], texts(["F"])]);
+        there.push(present("ssh-ed25519", "E", "sftpctl 99: file:ssh-ed25519"));
+        assert_eq!(changes(&file, false, &there), [vec![], vec![], texts(["hostkey-F"]), texts(["E", "F"])]);
     }
 
     #[test]

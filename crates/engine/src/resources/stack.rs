@@ -19,6 +19,7 @@ use sftpctl_core::model::{
 };
 use sftpctl_core::node::Node;
 use sftpctl_core::spec::names;
+use sftpctl_core::template;
 
 use super::stray::{Orphan, Search, Stray};
 use super::{bucket, stack_diff, tags};
@@ -30,7 +31,7 @@ const INLINE_LIMIT: usize = 51_200;
 /// The output with the template's digest.
 pub(crate) const DIGEST: &str = "TemplateDigest";
 /// The parameter that only passes on the live server ID.
-const SERVER_ID: &str = "ServerId";
+pub(super) const SERVER_ID: &str = "ServerId";
 /// Prefix of the names of our operations (`state::writer`), which are client tokens and names of change sets.
 const OPERATIONS: &str = "sftpctl-";
 
@@ -211,7 +212,7 @@ impl Stack {
     ) -> Result<(), ResourceError> {
         let cloudformation = aws.cloudformation(&self.region);
         let existing = live.and_then(|l| l.properties.get("body")).filter(|body| body.is_object());
-        let body = stack_diff::import_template(existing, &self.template, kept.keys()).to_string();
+        let body = template::body(&stack_diff::import_template(existing, &self.template, kept.keys()));
         // AWS refuses an import that also changes parameters. The update that follows sets the new values.
         let current = live.and_then(|live| live.properties.get("current parameters")).and_then(Value::as_object);
         let parameters = current
@@ -270,6 +271,11 @@ impl Stack {
         stack: StackFacts,
         known: Option<&str>,
     ) -> Result<Live, AwsError> {
+        let stack = StackFacts {
+            parameters: stack_diff::restored_texts(&stack.parameters, &self.parameters),
+            tags: stack_diff::restored_texts(&stack.tags, &self.tags),
+            ..stack
+        };
         let parameters: Map<String, Value> = self
             .parameters
             .keys()
@@ -295,7 +301,7 @@ impl Stack {
             stack.status.ends_with("_IN_PROGRESS") || ONLY_DELETABLE.contains(&stack.status.as_str());
         if digest.as_ref() != Some(&self.digest) && !without_template {
             let body = cloudformation.template(&stack.arn).await?.unwrap_or_default();
-            live = live.with("body", stack_diff::parse(&body));
+            live = live.with("body", stack_diff::restored(stack_diff::parse(&body), &self.full_template()));
         }
         live.outputs = stack.outputs;
         live.outputs.insert("StackStatus".to_owned(), stack.status);
@@ -405,7 +411,8 @@ impl Resource for Stack {
             return Ok(Vec::new());
         }
         let body = aws.cloudformation(&self.region).template(&live.identity).await?.unwrap_or_default();
-        let (have, wanted) = (stack_diff::parse(&body), self.full_template());
+        let wanted = self.full_template();
+        let have = stack_diff::restored(stack_diff::parse(&body), &wanted);
         Ok(if have == wanted { Vec::new() } else { stack_diff::resources(&have, &wanted) })
     }
 
@@ -432,9 +439,12 @@ impl Resource for Stack {
             Action::Recover => return Ok(cloudformation.continue_rollback(&self.name, call).await?),
             _ => {}
         }
-        let body = self.full_template().to_string();
-        let url = self.upload_large(aws, &body).await?;
         let parameters = self.all_parameters(aws, live, actual).await?;
+        if let Some(id) = parameters.get(SERVER_ID).filter(|id| live.is_some_and(|live| loses(live, id))) {
+            return Ok(cloudformation.set_parameter(&self.name, call, SERVER_ID, id).await?);
+        }
+        let body = template::body(&self.full_template());
+        let url = self.upload_large(aws, &body).await?;
         let request = StackRequest {
             name: &self.name,
             token: call,
@@ -477,6 +487,13 @@ impl Resource for Stack {
     async fn causes(&self, aws: &Aws) -> Vec<String> {
         causes(aws, &self.region, &self.name).await
     }
+}
+
+/// Whether the rollback of an update would reset the function to another server ID, and with it lock customers out: then
+/// the ID is set first, by an update of its own. After a failed update the stack is not updated twice.
+fn loses(live: &Live, server: &str) -> bool {
+    let current = live.properties.get("server id").and_then(Value::as_str);
+    current.is_some_and(|current| current != server) && !status(live).contains("ROLLBACK")
 }
 
 /// First causes of a stack's last failure.

@@ -1,6 +1,6 @@
 //! Differences between two templates, and the causes in a stack's events. Pure.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 use sftpctl_aws::StackEvent;
@@ -25,6 +25,47 @@ const REPLACING: &[(&str, &[&str])] = &[
 /// Parses a stack's template; a text that is not a JSON object counts as unknown (`null`).
 pub(super) fn parse(body: &str) -> Value {
     serde_json::from_str::<Value>(body).ok().filter(Value::is_object).unwrap_or(Value::Null)
+}
+
+/// The text as CloudFormation gives it back in templates, outputs and perhaps tags: each non-ASCII character is a `?`
+/// (aws-cloudformation/cloudformation-coverage-roadmap, issue 814).
+fn mangled(text: &str) -> String {
+    text.chars().map(|character| if character.is_ascii() { character } else { '?' }).collect()
+}
+
+/// What CloudFormation gave back, with the wanted text wherever it is that text after mangling.
+pub(super) fn restored(have: Value, wanted: &Value) -> Value {
+    match (have, wanted) {
+        (Value::String(have), Value::String(wanted)) if have == mangled(wanted) => Value::String(wanted.clone()),
+        (Value::Array(have), Value::Array(wanted)) if have.len() == wanted.len() => {
+            have.into_iter().zip(wanted).map(|(have, wanted)| restored(have, wanted)).collect()
+        }
+        (Value::Object(mut have), Value::Object(wanted)) => {
+            for (key, wanted) in wanted {
+                let found = have.remove(key).or_else(|| have.remove(&mangled(key)));
+                if let Some(found) = found {
+                    have.insert(key.clone(), restored(found, wanted));
+                }
+            }
+            Value::Object(have)
+        }
+        (have, _) => have,
+    }
+}
+
+/// As [`restored`], for tags and parameters.
+pub(super) fn restored_texts(
+    have: &BTreeMap<String, String>,
+    wanted: &BTreeMap<String, String>,
+) -> BTreeMap<String, String> {
+    let mut restored = have.clone();
+    for (key, wanted) in wanted {
+        let found = restored.remove(key).or_else(|| restored.remove(&mangled(key)));
+        if let Some(found) = found {
+            restored.insert(key.clone(), if found == mangled(wanted) { wanted.clone() } else { found });
+        }
+    }
+    restored
 }
 
 /// Literal names of the buckets in a template.
@@ -211,5 +252,23 @@ mod tests {
         let grown = import_template(Some(&existing), &wanted, ids.iter());
         assert_eq!(grown["Resources"].as_object().map(Map::len), Some(2));
         assert_eq!(bucket_names(&grown), BTreeSet::from(["b".to_owned()]));
+    }
+
+    #[test]
+    fn mangled_text_is_the_wanted_text() {
+        let wanted = json!({ "Description": "Jürgen Müller", "Tags": [{ "Größe": "–" }], "Same": "a?" });
+        let have = json!({ "Description": "J?rgen M?ller", "Tags": [{ "Gr??e": "?" }], "Same": "a?" });
+        assert_eq!(restored(have, &wanted), wanted);
+        // What somebody changed is shown as it is.
+        let changed = json!({ "Description": "J?rg", "Tags": [{ "Gr??e": "?" }, {}], "More": 1 });
+        assert_eq!(restored(changed.clone(), &wanted), changed);
+
+        let texts = |pairs: &[(&str, &str)]| {
+            pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect::<BTreeMap<_, _>>()
+        };
+        let wanted = texts(&[("owner", "Jürgen"), ("größe", "1"), ("plain", "x")]);
+        assert_eq!(restored_texts(&texts(&[("owner", "J?rgen"), ("gr??e", "1"), ("plain", "x")]), &wanted), wanted);
+        let other = texts(&[("owner", "Jörg"), ("theirs", "?")]);
+        assert_eq!(restored_texts(&other, &wanted), other);
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::future::join_all;
-use sftpctl_aws::{Aws, AwsError, Tags};
+use sftpctl_aws::{Aws, AwsError, BucketName, Tags};
 use sftpctl_core::kind::{Kind, NodeId};
 use sftpctl_core::model::{Actual, Live, Removal, RemovalOptions, Settled};
 use sftpctl_core::spec::model::Environment;
@@ -123,8 +123,8 @@ pub struct Search<'a> {
     /// These resources, as far as they could be read.
     pub actual: &'a Actual,
     pub regions: BTreeSet<&'a str>,
-    /// Names of the account's buckets with the environment's prefix.
-    buckets: OnceCell<Result<Vec<String>, AwsError>>,
+    /// The account's buckets that may be upload buckets of the environment, by their names.
+    buckets: OnceCell<Result<Vec<BucketName>, AwsError>>,
 }
 
 impl<'a> Search<'a> {
@@ -153,11 +153,17 @@ impl<'a> Search<'a> {
         !self.environment.regions.contains_key(region)
     }
 
-    /// Names of buckets with the environment's prefix, read once for all regions.
-    pub(crate) async fn buckets(&self) -> Result<Vec<String>, AwsError> {
+    /// Buckets with the environment's prefix and the suffix of upload buckets, read once for all regions. Buckets of
+    /// other names are not read: the deployer may not even ask for their tags.
+    pub(crate) async fn buckets(&self) -> Result<Vec<BucketName>, AwsError> {
         let prefix = &self.environment.names.bucket_prefix;
         let s3 = self.aws.s3(&self.environment.home_region);
-        self.buckets.get_or_init(async || s3.buckets(prefix).await).await.clone()
+        let list = async || {
+            let mut found = s3.buckets(prefix).await?;
+            found.retain(|bucket| bucket.name.ends_with(names::UPLOAD_BUCKET_SUFFIX));
+            Ok(found)
+        };
+        self.buckets.get_or_init(list).await.clone()
     }
 
     /// An orphan under its node in the state, or under a new one. `note` is a remark for the report.

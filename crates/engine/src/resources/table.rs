@@ -24,6 +24,9 @@ const KEY_SCHEMA: &str = "orgid (N)";
 /// Partition key of the index, a string.
 const INDEX_KEY: &str = "username";
 
+/// The view of the stream that replicas need.
+const STREAM: &str = "NEW_AND_OLD_IMAGES";
+
 /// Properties that no run changes.
 const EXPIRY: &str = "time to live";
 const KEY_ARN: &str = "encryption key";
@@ -48,15 +51,51 @@ pub struct Table {
 pub(super) fn settled(table: &TableFacts) -> Settled {
     match table.status.as_str() {
         "ACTIVE" if table.indexing => Settled::Pending("building the index".into()),
-        "ACTIVE" => match table.replicas.iter().find(|(_, status)| status != "ACTIVE") {
-            Some((region, status)) if status == "CREATION_FAILED" => {
-                Settled::Failed(format!("the replica in {region} is {status}"))
+        "ACTIVE" => {
+            let waiting = table.replicas.iter().filter(|(_, status)| status != "ACTIVE");
+            // A replica that failed is reported before one that is still changing.
+            match waiting.max_by_key(|(_, status)| has_failed(status)) {
+                Some((region, status)) if has_failed(status) => {
+                    Settled::Failed(format!("the replica in {region} is {}", explained(status)))
+                }
+                Some((region, status)) => Settled::Pending(format!("the replica in {region} is {status}")),
+                None => Settled::Ready,
             }
-            Some((region, status)) => Settled::Pending(format!("the replica in {region} is {status}")),
-            None => Settled::Ready,
-        },
-        "ARCHIVED" | "ARCHIVING" | "INACCESSIBLE_ENCRYPTION_CREDENTIALS" => Settled::Failed(table.status.clone()),
+        }
+        failed if has_failed(failed) => Settled::Failed(explained(failed)),
         other => Settled::Pending(other.to_owned()),
+    }
+}
+
+/// Statuses of tables and replicas that do not change by themselves, and what to do (Amazon DynamoDB API reference,
+/// `TableDescription` and `ReplicaDescription`).
+const FAILED: [(&str, &str); 7] = [
+    ("ARCHIVED", "DynamoDB could not use its encryption key for 7 days and archived it; restore it from its backup"),
+    ("ARCHIVING", "DynamoDB could not use its encryption key for 7 days and archives it; restore it from its backup"),
+    ("CREATION_FAILED", "remove the region from `table.regions`, deploy, and add it again"),
+    ("INACCESSIBLE_ENCRYPTION_CREDENTIALS", "DynamoDB cannot use its encryption key; enable the key and its grant"),
+    (
+        "REGION_DISABLED",
+        "the region is disabled in this AWS account, and AWS makes the replica a table of its own after 20 hours; \
+         enable the region, or remove it from `table.regions`",
+    ),
+    (
+        "REPLICATION_NOT_AUTHORIZED",
+        "a policy denies replication; allow the service-linked role AWSServiceRoleForDynamoDBReplication",
+    ),
+    ("UPDATE_FAILED", "read its last change in CloudTrail, then deploy again"),
+];
+
+/// Whether a table or replica with this status will not get ready by itself.
+pub(super) fn has_failed(status: &str) -> bool {
+    FAILED.iter().any(|(failed, _)| *failed == status) || status.ends_with("_FAILED")
+}
+
+/// The status with what to do about it.
+pub(super) fn explained(status: &str) -> String {
+    match FAILED.iter().find(|(failed, _)| *failed == status) {
+        Some((_, advice)) => format!("{status}: {advice}"),
+        None => status.to_owned(),
     }
 }
 
@@ -88,7 +127,7 @@ impl Node for Table {
             ("key", KEY_SCHEMA.into()),
             ("index", self.index_schema().into()),
             ("billing", "PAY_PER_REQUEST".into()),
-            ("stream", "NEW_AND_OLD_IMAGES".into()),
+            ("stream", STREAM.into()),
             ("deletion protection", self.protection.into()),
             ("point-in-time recovery", self.recovery.into()),
             ("tags", tags::wanted(&self.tags).into()),
@@ -103,6 +142,15 @@ impl Node for Table {
             return Some(format!(
                 "{title} has the key {have}, not {KEY_SCHEMA}, and a table's key never changes. Give the environment \
                  another table (`table: {{ name: … }}`) and copy the accounts into it"
+            ));
+        }
+        if let Some(have) = text("stream").filter(|have| *have != STREAM) {
+            return Some(format!(
+                "{title} has a stream of {have}, not of {STREAM}, and AWS does not change the view of a stream that is \
+                 on. Find out who reads it (aws dynamodbstreams list-streams --region {} --table-name {}), then turn \
+                 it off: aws dynamodb update-table --region {} --table-name {} --stream-specification \
+                 StreamEnabled=false; the next deployment turns it on with {STREAM}",
+                self.region, self.name, self.region, self.name
             ));
         }
         let index = self.index_schema();
@@ -131,6 +179,7 @@ impl Resource for Table {
         }
         let (have, recovery) = tokio::try_join!(dynamodb.tags(&table.arn), dynamodb.recovery(&self.name))?;
         let remembered = known == Some(table.arn.as_str());
+        let Some(have) = have else { return Ok(Some(live.settled(Settled::Pending("without tags yet".into())))) };
         Ok(Some(
             live.owned_by(tags::owner_known(&have, &self.tags, &self.title(), remembered))
                 .with("key", table.key)
@@ -215,7 +264,7 @@ impl Resource for Table {
                 self.title()
             )));
         }
-        tags::adopting(&dynamodb.tags(&live.identity).await?, &self.tags, &self.title())
+        tags::adopting(&dynamodb.tags(&live.identity).await?.unwrap_or_default(), &self.tags, &self.title())
     }
 
     async fn adopt(&self, aws: &Aws, live: &Live, tags: &Tags) -> Result<(), ResourceError> {
@@ -249,4 +298,35 @@ pub(super) fn protected(live: &Live, title: &str) -> Option<String> {
 /// Checks for deletion protection again in the deletion step.
 pub(super) fn refuse_protected(live: &Live, title: &str) -> Result<(), ResourceError> {
     protected(live, title).map_or(Ok(()), |why| Err(ResourceError::Refused(why)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(status: &str, replicas: &[&str]) -> Settled {
+        let replicas = replicas.iter().enumerate().map(|(n, status)| (format!("r{n}"), (*status).to_owned())).collect();
+        settled(&TableFacts { status: status.to_owned(), replicas, ..TableFacts::default() })
+    }
+
+    /// The statuses in DynamoDB's service model.
+    #[test]
+    fn every_status_is_ready_pending_or_failed() {
+        assert_eq!(with("ACTIVE", &["ACTIVE"]), Settled::Ready);
+        for status in ["CREATING", "UPDATING", "DELETING"] {
+            assert!(matches!(with(status, &[]), Settled::Pending(_)), "{status}");
+            assert!(matches!(with("ACTIVE", &["ACTIVE", status]), Settled::Pending(_)), "replica {status}");
+        }
+        for status in [
+            "ARCHIVED",
+            "ARCHIVING",
+            "CREATION_FAILED",
+            "INACCESSIBLE_ENCRYPTION_CREDENTIALS",
+            "REGION_DISABLED",
+            "REPLICATION_NOT_AUTHORIZED",
+        ] {
+            let Settled::Failed(why) = with("ACTIVE", &["CREATING", status, "UPDATING"]) else { panic!("{status}") };
+            assert!(why.starts_with(&format!("the replica in r1 is {status}: ")), "{why}");
+        }
+    }
 }

@@ -13,6 +13,7 @@ use sftpctl_aws::{Aws, AwsError, Tags};
 use sftpctl_core::kind::{Kind, NodeId};
 use sftpctl_core::model::{Actual, Change, Live, Owner, Properties, RemovalOptions};
 use sftpctl_core::node::Node;
+use sftpctl_core::policy;
 use sftpctl_core::user_policies::ATTACHED_AT_MOST;
 
 use super::tags;
@@ -141,9 +142,10 @@ impl Resource for UserPolicy {
             .with("attached to", role)
             .with("tags", differing.unwrap_or(wanted))
             .output(ATTACHED, attached.join(" "));
-        for (property, policy) in DOCUMENTS.into_iter().zip(&policies) {
-            let document =
-                policy.as_ref().map(|(document, _)| serde_json::from_str::<Value>(document).unwrap_or_default());
+        for ((property, policy), wanted) in DOCUMENTS.into_iter().zip(&policies).zip(&self.documents) {
+            let document = policy
+                .as_ref()
+                .map(|(document, _)| policy::as_wanted(serde_json::from_str(document).unwrap_or_default(), wanted));
             live = live.with(property, document);
         }
         // Policies that an environment file with more buckets needed.

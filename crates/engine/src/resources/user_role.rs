@@ -5,17 +5,19 @@
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
-use sftpctl_aws::{Aws, AwsError, Tags};
+use sftpctl_aws::{Aws, AwsError, NewRole, Tags};
 use sftpctl_core::kind::{Kind, NodeId};
 use sftpctl_core::model::{Actual, Change, Live, Properties, PropertyChange, Removal, RemovalOptions, compare};
 use sftpctl_core::node::Node;
+use sftpctl_core::policy;
 
 use super::tags;
 use super::user_policy::index_among;
 use crate::resources::resource::{Resource, ResourceError};
 
-/// Properties that no run changes.
+/// A property that no run changes.
 const OTHERS: &str = "other policies";
+/// A property that is changed if the environment file names a boundary.
 const BOUNDARY: &str = "permissions boundary";
 
 #[derive(Clone, Debug)]
@@ -27,6 +29,8 @@ pub struct UserRole {
     pub policy: String,
     /// Regions whose servers may assume it.
     pub regions: Vec<String>,
+    /// ARN of the permissions boundary; without it, an existing one is kept.
+    pub boundary: Option<String>,
     pub tags: Tags,
 }
 
@@ -92,7 +96,12 @@ impl Node for UserRole {
     }
 
     fn wanted(&self, _actual: &Actual) -> Properties {
-        Properties::from([("trust policy", self.trust().into()), ("tags", tags::wanted(&self.tags).into())])
+        let mut wanted =
+            Properties::from([("trust policy", self.trust().into()), ("tags", tags::wanted(&self.tags).into())]);
+        if let Some(boundary) = &self.boundary {
+            wanted.insert(BOUNDARY, boundary.clone().into());
+        }
+        wanted
     }
 }
 
@@ -103,7 +112,10 @@ impl Resource for UserRole {
             let remembered = known == Some(role.arn.as_str());
             Live::new(role.arn)
                 .owned_by(tags::owner_known(&role.tags, &self.tags, &self.title(), remembered))
-                .with("trust policy", serde_json::from_str::<Value>(&role.trust).unwrap_or_default())
+                .with(
+                    "trust policy",
+                    policy::as_wanted(serde_json::from_str(&role.trust).unwrap_or_default(), &self.trust()),
+                )
                 .with("tags", tags::live(&role.tags, &self.tags))
                 .with(BOUNDARY, role.boundary)
         }))
@@ -112,7 +124,10 @@ impl Resource for UserRole {
     async fn unmanaged(&self, aws: &Aws, live: &Live) -> Result<Vec<PropertyChange>, AwsError> {
         let mut have = live.properties.clone();
         have.insert(OTHERS, self.other_policies(aws).await?.into());
-        let expected = Properties::from([(OTHERS, json!([]).into()), (BOUNDARY, Value::Null.into())]);
+        let mut expected = Properties::from([(OTHERS, json!([]).into())]);
+        if self.boundary.is_none() {
+            expected.insert(BOUNDARY, Value::Null.into());
+        }
         Ok(compare(&expected, &have))
     }
 
@@ -127,7 +142,12 @@ impl Resource for UserRole {
         let iam = aws.iam();
         if live.is_none() {
             let description = "Assumed by AWS Transfer Family for customers of the SFTP service";
-            iam.create_role(&self.name, description, &self.trust().to_string(), &self.tags).await?;
+            let trust = self.trust().to_string();
+            let (name, boundary, tags) = (&self.name, self.boundary.as_deref(), &self.tags);
+            iam.create_role(&NewRole { name, description, trust: &trust, boundary, tags }).await?;
+        } else if let Some(boundary) = self.boundary.as_ref().filter(|_| change.touches(BOUNDARY)) {
+            // First: the printed policies allow no other change of a role without it.
+            iam.set_boundary(&self.name, boundary).await?;
         } else if change.touches("trust policy") {
             iam.set_trust(&self.name, &self.trust().to_string()).await?;
         } else {

@@ -1,9 +1,11 @@
 //! Connects to an environment's AWS account and to its state.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use sftpctl_aws::{Aws, ConnectOptions};
+use sftpctl_aws::{Aws, AwsError, Caller, ConnectOptions, RoleToAssume, RolesToAssume};
 use sftpctl_core::kind::Kind;
+use sftpctl_core::spec::assume_role::AssumeRole;
 use sftpctl_core::spec::model::Environment;
 use sftpctl_core::spec::state_place::StatePlace;
 
@@ -27,40 +29,77 @@ pub fn store(aws: &Aws, environment: &Environment, place: &StatePlace) -> Store 
     Store::new(blobs, &environment.name, &environment.account, Arc::new(ThisMachine))
 }
 
-/// AWS with these credentials, unchecked. `local`: the endpoint is the local cloud.
+/// AWS with these credentials, unchecked, in sessions of the environment's roles. `local`: the endpoint is the local
+/// cloud.
+///
+/// # Errors
+/// A proxy or a certificate in the environment variables cannot be used.
 pub async fn session(
     environment: &Environment,
     profile: Option<String>,
     endpoint_url: Option<String>,
     local: bool,
-) -> Aws {
-    Aws::connect(ConnectOptions {
+) -> Result<Aws, RunError> {
+    let options = ConnectOptions {
         profile,
         endpoint_url,
         local_account: local.then(|| environment.account.clone()),
         home_region: environment.home_region.clone(),
-    })
-    .await
+    };
+    options.network().map_err(RunError::Network)?;
+    Ok(Aws::connect_as(options, &roles(environment)).await.with_stack_role(environment.stack_role.clone()))
 }
 
 /// Connects to an environment's AWS account, and only to that one. `local`: the endpoint is the local cloud, whose
-/// credentials are the account's number.
+/// credentials are the account's number. If the environment has roles to assume, all calls are made in their sessions.
 ///
 /// # Errors
-/// The credentials do not work, or belong to another AWS account.
+/// The credentials do not work, belong to another AWS account, or may not assume a role.
 pub async fn connect(
     environment: &Environment,
     profile: Option<String>,
     endpoint_url: Option<String>,
     local: bool,
 ) -> Result<Arc<Aws>, RunError> {
-    let aws = session(environment, profile, endpoint_url, local).await;
-    let caller = aws.caller().await.map_err(RunError::Connect)?;
-    if caller.account != environment.account {
+    let aws = session(environment, profile, endpoint_url, local).await?;
+    let callers = match callers(&aws).await {
+        Ok(callers) => callers,
+        Err(error) if error.operation == "sts:AssumeRole" => return Err(not_assumed(&aws, error).await),
+        Err(error) => return Err(RunError::Connect(error)),
+    };
+    if let Some(caller) = callers.into_iter().find(|caller| caller.account != environment.account) {
         let (environment, account) = (environment.name.clone(), environment.account.clone());
         return Err(RunError::WrongAccount { environment, account, caller });
     }
     Ok(Arc::new(aws))
+}
+
+async fn callers(aws: &Aws) -> Result<Vec<Caller>, AwsError> {
+    let caller = aws.caller().await?;
+    Ok(aws.regional_callers().await?.into_iter().chain([caller]).collect())
+}
+
+/// The roles that an environment's file names.
+fn roles(environment: &Environment) -> RolesToAssume {
+    let of = |role: &AssumeRole| RoleToAssume {
+        arn: role.arn.clone(),
+        external_id: role.external_id.clone(),
+        session_name: role.session_name.clone(),
+        duration: role.duration.map(|seconds| Duration::from_secs(seconds.into())),
+    };
+    let regions = environment.regions.iter();
+    RolesToAssume {
+        role: environment.assume_role.as_ref().map(of),
+        regions: regions.filter_map(|(name, region)| Some((name.clone(), of(region.assume_role.as_ref()?)))).collect(),
+    }
+}
+
+/// The error, with the caller that tried.
+async fn not_assumed(aws: &Aws, error: AwsError) -> RunError {
+    if error.is_credentials() {
+        return RunError::Connect(error);
+    }
+    RunError::RoleNotAssumed { caller: aws.own_caller().await.ok(), error: Box::new(error) }
 }
 
 /// Fills in the ID of the hosted zone, which a server's tags and every record need. If there is no zone of that name,

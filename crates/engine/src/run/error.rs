@@ -1,6 +1,6 @@
 //! Why a run could not begin or continue.
 
-use sftpctl_aws::{AwsError, Caller};
+use sftpctl_aws::{AwsError, Caller, NetworkError};
 use sftpctl_core::kind::NodeId;
 use sftpctl_core::plan::graph::GraphError;
 use sftpctl_core::template::TemplateError;
@@ -34,6 +34,19 @@ pub enum RunError {
     /// AWS did not report the owner of the credentials.
     #[error(transparent)]
     Connect(AwsError),
+    /// A proxy or a certificate in the environment variables cannot be used.
+    #[error(transparent)]
+    Network(NetworkError),
+    /// The role that the environment file names could not be assumed.
+    #[error(
+        "{} may not assume the role {}", .caller.as_ref().map_or("the caller", |caller| &caller.arn), .error.object
+    )]
+    RoleNotAssumed {
+        /// The owner of the credentials; `None` if AWS did not report it.
+        caller: Option<Caller>,
+        #[source]
+        error: Box<AwsError>,
+    },
     /// The credentials belong to another AWS account.
     #[error(
         "environment {environment} belongs to account {account}, but the credentials belong to account {} ({})",
@@ -112,6 +125,18 @@ pub enum RunError {
 /// The hint for every interruption.
 const RERUN: &str = "rerun the same command to resume";
 
+/// AssumeRole does not say which of the conditions is not met.
+fn role_hint(caller: Option<&Caller>, error: &AwsError) -> String {
+    if !error.is("AccessDenied") {
+        return error.hint().unwrap_or_else(|| "check `assume_role` in the environment file".to_owned());
+    }
+    let caller = caller.map_or("the caller", |caller| &caller.arn);
+    format!(
+        "check that the role exists, that its trust policy admits {caller} (with the `external_id` of the environment \
+         file, if it asks for one), and that the caller's own policies allow `sts:AssumeRole` on it"
+    )
+}
+
 impl RunError {
     /// An instruction for the user.
     pub fn hint(&self) -> Option<String> {
@@ -124,6 +149,8 @@ impl RunError {
             }
             Self::Template(_) | Self::Order(_) | Self::NoLock => None,
             Self::Connect(error) | Self::Removal(error) => error.hint(),
+            Self::Network(error) => Some(error.hint()),
+            Self::RoleNotAssumed { caller, error } => Some(role_hint(caller.as_ref(), error)),
             Self::Unreadable { error, .. } => Some(error.hint().unwrap_or_default()),
             Self::WrongAccount { .. } => {
                 Some("nothing was changed; choose other credentials with --profile".to_owned())

@@ -36,11 +36,18 @@ impl Bucket {
 
     fn error(&self, action: &'static str, name: &str, source: AwsError) -> StateError {
         if source.is("NoSuchBucket") {
+            // Outside us-east-1, S3 refuses the call without a location.
+            let location = match self.s3.region() {
+                "us-east-1" => String::new(),
+                region => {
+                    format!(" --region {region} --create-bucket-configuration LocationConstraint={region}")
+                }
+            };
             return StateError::Unfit {
                 address: format!("s3://{}", self.bucket),
                 reason: "this account has no such bucket".to_owned(),
                 hint: format!(
-                    "create it: `aws s3api create-bucket --bucket {0}`, then \
+                    "create it: `aws s3api create-bucket --bucket {0}{location}`, then \
                     `aws s3api put-bucket-versioning --bucket {0} --versioning-configuration Status=Enabled`",
                     self.bucket
                 ),

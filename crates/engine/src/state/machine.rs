@@ -31,7 +31,7 @@ impl Machine for ThisMachine {
         Holder {
             run: run.to_owned(),
             command: command.to_owned(),
-            user: std::env::var("USER").unwrap_or_else(|_| "unknown user".to_owned()),
+            user: user(),
             host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
             machine: identity(),
             process,
@@ -45,6 +45,13 @@ impl Machine for ThisMachine {
         let known = !holder.machine.is_empty() && process.started > 0;
         known && holder.machine == identity() && process.has_ended()
     }
+}
+
+/// The user's name, or its number where the environment has no name, as in many pipelines.
+fn user() -> String {
+    let names = ["USER", "LOGNAME", "USERNAME"].iter().filter_map(|variable| std::env::var(variable).ok());
+    let name = names.into_iter().find(|name| !name.is_empty());
+    name.unwrap_or_else(|| format!("user ID {}", rustix::process::getuid().as_raw()))
 }
 
 /// The machine's boot ID and the namespace of its process IDs, as Linux reports them, with the machine's ID and name:

@@ -88,7 +88,7 @@ pub async fn verify(
 
 /// Tries the log-in until the account has reached the region: the index and the replicas lag behind the table. A role
 /// or a function that was just created is not known throughout AWS for some seconds: the invocation role cannot be
-/// assumed or may not invoke (403, 500).
+/// assumed or may not invoke, which is an error of the identity provider (any status but 200).
 async fn check_with_retries(
     aws: &Arc<Aws>,
     environment: &Environment,
@@ -104,11 +104,11 @@ async fn check_with_retries(
     loop {
         let check = check(aws, environment, region, known, attempt).await;
         let may_change = match check.status {
-            Some(404) => true,
-            Some(403 | 500) => fresh,
+            _ if check.replicating => true,
+            Some(200) => false,
+            Some(_) => fresh,
             // There is a server, and `TestIdentityProvider` failed.
             None => fresh && check.server_id.is_some(),
-            Some(_) => false,
         };
         if !may_change || start.elapsed() >= PROPAGATION {
             return check;

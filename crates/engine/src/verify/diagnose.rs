@@ -2,25 +2,26 @@
 //!
 //! | answer | possible causes |
 //! |---|---|
-//! | none: the role cannot be assumed | the invocation role |
-//! | 403 with `execute-api:Invoke` | the invocation role's policy |
-//! | 403 of API Gateway itself | stage and deployment of the API |
-//! | 401 of the authorizer | its server ID, its block list, the API's mapping |
-//! | 403, 404 of the authorizer | the account: the authorizer's own code decides on it once more |
-//! | 500 | the function, its concurrency, trigger and role; the table's replica |
-//! | 200 with a role | the role, the bucket of the home folder |
+//! | 200 with a role | the role, the bucket of the home folder ([`super::admitted`]) |
+//! | 200 without, 401 in the body | the authorizer's server ID, its block list, the API's mapping |
+//! | 200 without, 403 in the body | the account: the authorizer's own code decides on it once more |
+//! | 500 | the function, its concurrency, trigger and role; the table's replica; the invocation role |
+//! | 429 | the stage's throttle |
+//! | any other | the invocation role, stage and deployment of the API |
+//!
+//! Only an answer with status 200 has a body: for any other, `TestIdentityProvider` leaves `Response` empty and has its
+//! own text in `Message`. So a cause is named only where AWS's resources show it.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
 
 use super::attempt::Attempt;
+use super::gateway::{self, api_id};
 use super::grants;
-use sftp_authorizer::home::Home;
-use sftp_authorizer::{Question, Refusal, judge};
+use sftp_authorizer::{Account, Question, Refusal, judge};
 use sftpctl_accounts::Accounts;
-use sftpctl_aws::{Aws, AwsError, FunctionFacts, IdentityAnswer, Policy, ServerFacts};
+use sftpctl_aws::{Aws, AwsError, FunctionFacts, IdentityAnswer, ServerFacts};
 use sftpctl_core::spec::model::Environment;
 use sftpctl_core::spec::names;
 
@@ -34,42 +35,109 @@ pub(super) struct Context<'a> {
 }
 
 /// One sentence, and a hint.
-type Finding = (String, Option<String>);
+pub(super) type Finding = (String, Option<String>);
+
+/// Why a log-in was refused.
+pub(super) struct Diagnosis {
+    pub(super) finding: String,
+    pub(super) hint: Option<String>,
+    /// The authorizer's reason, if it was the authorizer.
+    pub(super) reason: Option<Refusal>,
+    /// The account has not reached the region yet, or only after the log-in, as far as is known.
+    pub(super) replicating: bool,
+}
+
+impl From<Finding> for Diagnosis {
+    fn from((finding, hint): Finding) -> Self {
+        Self { finding, hint, reason: None, replicating: false }
+    }
+}
+
+impl Diagnosis {
+    fn by(reason: Refusal, (finding, hint): Finding) -> Self {
+        Self { finding, hint, reason: Some(reason), replicating: reason == Refusal::UnknownUser }
+    }
+}
 
 /// The cause of a refusal, and a hint.
-pub(super) async fn refusal(context: &Context<'_>, answer: &IdentityAnswer) -> Finding {
-    let body: Value = serde_json::from_str(&answer.response).unwrap_or_default();
-    let message = body["message"].as_str().or(body["Message"].as_str()).unwrap_or_default();
-    // Only the authorizer's own answers have a `status` in their body.
-    let ours = body["status"].as_u64().is_some();
+pub(super) async fn refusal(context: &Context<'_>, answer: &IdentityAnswer) -> Diagnosis {
     let found = match answer.status {
-        401 if ours => refused_without_lookup(context, answer).await,
-        403 | 404 if ours => refused_by_account(context, answer.status).await,
-        403 if message.contains("execute-api:Invoke") => Ok((
-            "API Gateway refuses the Transfer server: the invocation role may not invoke the API".to_owned(),
-            revert_hint(context),
-        )),
-        403 if message.contains("Missing Authentication Token") => Ok((
-            "API Gateway has no such method: the API is not deployed to its stage as in the template".to_owned(),
-            revert_hint(context).map(|hint| format!("{hint}; then: {}", redeploy_hint(context, answer))),
-        )),
-        403 => Ok((format!("API Gateway refuses: {message} (the stage may be missing)"), revert_hint(context))),
-        429 => Ok((
+        200 => refused_by_authorizer(context, answer).await,
+        429 => Ok(Diagnosis::from((
             "throttled: more log-ins at once than the API's stage allows".to_owned(),
             Some("try again; if this continues, ask AWS for a higher throttle quota of API Gateway".to_owned()),
-        )),
-        200 if body["Role"].as_str().is_none_or(str::is_empty) => Ok((
-            "the identity provider answers without a Role, which Transfer treats as a refusal".to_owned(),
-            Some("check the authorizer's log".into()),
-        )),
-        _ if answer.message.contains("assume role") => {
-            Ok((format!("Transfer cannot assume the invocation role: {}", answer.message), revert_hint(context)))
-        }
-        _ => failure_behind_api(context, answer).await,
+        ))),
+        _ if answer.message.contains("assume role") => Ok(Diagnosis::from((
+            format!("Transfer cannot assume the invocation role: {}", answer.message),
+            revert_hint(context),
+        ))),
+        500.. => failure_behind_api(context, answer).await.map(Diagnosis::from),
+        _ => refused_by_gateway(context, answer).await,
     };
     found.unwrap_or_else(|error| {
-        (format!("refused with status {}, and the cause could not be looked up: {error}", answer.status), error.hint())
+        let finding = format!("refused with status {}, and the cause could not be looked up: {error}", answer.status);
+        Diagnosis { replicating: answer.status == 200, ..Diagnosis::from((finding, error.hint())) }
     })
+}
+
+/// The cause of an answer without a `Role`.
+async fn refused_by_authorizer(context: &Context<'_>, answer: &IdentityAnswer) -> Result<Diagnosis, AwsError> {
+    let body: Value = serde_json::from_str(&answer.response).unwrap_or_default();
+    match body["status"].as_u64() {
+        Some(401) => Ok(match refused_before_lookup(context).await? {
+            Some(diagnosis) => diagnosis,
+            // It is the authorizer's own server, and the name is not blocked: the request that API Gateway sent does
+            // not match the template's mapping.
+            None => Diagnosis::from((
+                "the API's stage does not call the authorizer as the template specifies: the API was changed by hand, \
+                 or changed and not deployed to its stage again"
+                    .to_owned(),
+                Some(redeploy_hint(context, answer)),
+            )),
+        }),
+        Some(_) => Ok(refused_by_account(context).await?.unwrap_or_else(|| Diagnosis {
+            replicating: true,
+            ..Diagnosis::from((
+                "the authorizer refused, but would admit the user now: the account has just changed".to_owned(),
+                Some("try again in a moment".to_owned()),
+            ))
+        })),
+        // The body is not the authorizer's, or could not be read. Its own code may know the reason all the same.
+        None => Ok(match refused_again(context).await {
+            Ok(Some(diagnosis)) => diagnosis,
+            Ok(None) | Err(_) => Diagnosis::from((
+                "the identity provider answers without a Role, which Transfer treats as a refusal".to_owned(),
+                Some("check the authorizer's log".to_owned()),
+            )),
+        }),
+    }
+}
+
+/// The cause of an answer that is neither the authorizer's nor a failure behind the API.
+async fn refused_by_gateway(context: &Context<'_>, answer: &IdentityAnswer) -> Result<Diagnosis, AwsError> {
+    let said = said(answer);
+    if said.contains("Missing Authentication Token") {
+        return Ok(gateway::no_method(context, answer).into());
+    }
+    if let Some(finding) = gateway::broken_link(context, answer).await? {
+        return Ok(finding.into());
+    }
+    // The API of an earlier version answers with these statuses for the authorizer.
+    if matches!(answer.status, 401 | 403 | 404)
+        && let Some(diagnosis) = refused_again(context).await?
+    {
+        return Ok(diagnosis);
+    }
+    let finding = format!("API Gateway refuses the Transfer server's call with status {}: {said}", answer.status);
+    let hint = format!("find manual changes with: sftpctl drift --env {}", context.environment.name);
+    Ok((finding, Some(hint)).into())
+}
+
+/// The identity provider's words, or AWS's about it.
+fn said(answer: &IdentityAnswer) -> String {
+    let body: Value = serde_json::from_str(&answer.response).unwrap_or_default();
+    let words = body["message"].as_str().or(body["Message"].as_str());
+    words.unwrap_or(&answer.message).to_owned()
 }
 
 /// The hint for a setting that `deploy` checks and repairs.
@@ -78,7 +146,7 @@ fn deploy_hint(context: &Context<'_>) -> Option<String> {
 }
 
 /// The hint for a resource of the stack: `deploy` does not change it unless the template changes.
-fn revert_hint(context: &Context<'_>) -> Option<String> {
+pub(super) fn revert_hint(context: &Context<'_>) -> Option<String> {
     let (region, stack) = (context.region, names::stack(context.environment, context.region));
     let change_set = format!("--region {region} --stack-name {stack} --change-set-name revert");
     Some(format!(
@@ -91,23 +159,25 @@ fn revert_hint(context: &Context<'_>) -> Option<String> {
 }
 
 /// The hint for a method that is in the stack's API but not in the deployment of its stage.
-fn redeploy_hint(context: &Context<'_>, answer: &IdentityAnswer) -> String {
+pub(super) fn redeploy_hint(context: &Context<'_>, answer: &IdentityAnswer) -> String {
     format!(
         "aws apigateway create-deployment --region {} --rest-api-id {} --stage-name {}",
         context.region,
-        api_id(answer),
+        api_id(context, answer),
         names::STAGE
     )
 }
 
-/// The ID of the API that Transfer called.
-fn api_id(answer: &IdentityAnswer) -> &str {
-    answer.url.trim_start_matches("https://").split('.').next().unwrap_or_default()
+/// The reason that the authorizer has now, if it would refuse again.
+async fn refused_again(context: &Context<'_>) -> Result<Option<Diagnosis>, AwsError> {
+    match refused_before_lookup(context).await? {
+        Some(diagnosis) => Ok(Some(diagnosis)),
+        None => refused_by_account(context).await,
+    }
 }
 
-/// The cause of a refusal without a look-up in the account table: another server, a blocked name, or an incomplete
-/// question.
-async fn refused_without_lookup(context: &Context<'_>, answer: &IdentityAnswer) -> Result<Finding, AwsError> {
+/// The cause of a refusal without a look-up in the account table: another server, or a blocked name.
+async fn refused_before_lookup(context: &Context<'_>) -> Result<Option<Diagnosis>, AwsError> {
     let function = names::function(context.environment, context.region);
     let variables = context.aws.lambda(context.region).function(&function).await?.unwrap_or_default().environment;
     let configured = variables.get("SERVER_ID").map(String::as_str).unwrap_or_default();
@@ -116,23 +186,19 @@ async fn refused_without_lookup(context: &Context<'_>, answer: &IdentityAnswer) 
             "the authorizer only admits users of server {configured}, but this server is {}",
             context.server.id
         );
-        return Ok((finding, deploy_hint(context)));
+        return Ok(Some(Diagnosis::by(Refusal::OtherServer, (finding, deploy_hint(context)))));
     }
     let name = context.attempt.username;
     let list = variables.get("BLOCK_LIST").map(String::as_str).unwrap_or_default();
-    if list.split(',').any(|blocked| blocked.trim().eq_ignore_ascii_case(name)) {
+    Ok(list.split(',').any(|blocked| blocked.trim().eq_ignore_ascii_case(name)).then(|| {
         let finding = format!("`{name}` is on the block list: refused before any look-up");
-        return Ok((finding, Some("choose another user name".into())));
-    }
-    // It is the authorizer's own server, and the name is not blocked: the request that API Gateway sent does not match
-    // the template's mapping.
-    let finding = "the API's stage does not call the authorizer as the template specifies: the API was changed by \
-                   hand, or changed and not deployed to its stage again";
-    Ok((finding.to_owned(), Some(redeploy_hint(context, answer))))
+        Diagnosis::by(Refusal::BlockedName, (finding, Some("choose another user name".to_owned())))
+    }))
 }
 
-/// The cause of a refusal of the account: the authorizer's own code decides on it once more, and gives the reason.
-async fn refused_by_account(context: &Context<'_>, status: u16) -> Result<Finding, AwsError> {
+/// The cause of a refusal of the account: the authorizer's own code decides on it once more. `None` if it admits the
+/// user now.
+async fn refused_by_account(context: &Context<'_>) -> Result<Option<Diagnosis>, AwsError> {
     let (environment, attempt) = (context.environment, &context.attempt);
     let accounts = Accounts::new(Arc::clone(context.aws), environment);
     let items = accounts.items(context.region, attempt.username).await?;
@@ -143,42 +209,49 @@ async fn refused_by_account(context: &Context<'_>, status: u16) -> Result<Findin
         server_id: context.server.id.clone(),
         source_ip: attempt.source_ip.to_owned(),
     };
+    let fault = items.first().and_then(|item| match Account::from_item(item) {
+        Ok(account) => account.faults().into_iter().next(),
+        Err(fault) => Some(fault),
+    });
     // Hashing the password takes long enough to block other tasks of this thread.
     let judged = tokio::task::spawn_blocking(move || judge(&question, &items)).await;
-    let refusal = match judged {
-        Ok(Err(refusal)) => refusal,
-        _ => {
-            let finding =
-                format!("the authorizer answered {status}, but would admit the user now: the account has just changed");
-            return Ok((finding, Some("try again in a moment".into())));
-        }
-    };
+    let Ok(Err(refusal)) = judged else { return Ok(None) };
     if refusal == Refusal::UnknownUser && context.region != environment.home_region {
         let home = accounts.items(&environment.home_region, attempt.username).await?;
         if !home.is_empty() {
             let finding =
                 format!("the account exists in {}, but not here: replication is late", environment.home_region);
-            return Ok((
-                finding,
-                Some(format!(
-                    "it usually takes a second; check the replica with: sftpctl status --env {}",
-                    environment.name
-                )),
-            ));
+            let hint =
+                format!("it usually takes a second; check the replica with: sftpctl status --env {}", environment.name);
+            return Ok(Some(Diagnosis::by(refusal, (finding, Some(hint)))));
         }
     }
-    let show = Some(format!("sftpctl users show --env {} --username {}", environment.name, attempt.username));
-    Ok(match refusal {
+    let fault = fault.map(|fault| format!(": {fault}")).unwrap_or_default();
+    let users = |verb: &str| format!("sftpctl users {verb} --env {} --username {}", environment.name, attempt.username);
+    let show = Some(users("show"));
+    let finding = match refusal {
         Refusal::UnknownUser => ("there is no account of this name".to_owned(), None),
         Refusal::WrongPassword => ("the password is wrong".to_owned(), None),
         Refusal::Disabled => ("the account is disabled".to_owned(), show),
         Refusal::Source => (format!("the account does not admit the address {}", attempt.source_ip), show),
         Refusal::DuplicateUser => ("two accounts have this name; the authorizer admits neither".to_owned(), show),
-        Refusal::MalformedItem => ("the account's item in the table is malformed".to_owned(), show),
-        Refusal::UnknownScheme => ("the stored password has an unknown form".to_owned(), show),
-        Refusal::NoSuchMethod => ("the account has no password, or none was given and it has no keys".to_owned(), show),
+        Refusal::MalformedItem => (
+            format!("the account's item in the table is malformed{fault}"),
+            Some(format!(
+                "correct the item in the table {}, or remove it: {}",
+                environment.table.name,
+                users("remove")
+            )),
+        ),
+        Refusal::UnknownScheme => {
+            (format!("the stored password has an unknown form{fault}"), Some(format!("set it: {}", users("passwd"))))
+        }
+        Refusal::NoSuchMethod => {
+            (format!("the account has no password, or none was given and it has no keys{fault}"), show)
+        }
         other => (format!("refused: {}", other.reason()), None),
-    })
+    };
+    Ok(Some(Diagnosis::by(refusal, finding)))
 }
 
 /// The cause of a failure behind the API: the function, its trigger, its role, or the table.
@@ -206,12 +279,7 @@ async fn failure_behind_api(context: &Context<'_>, answer: &IdentityAnswer) -> R
             deploy_hint(context),
         ));
     }
-    let method = format!(
-        "arn:aws:execute-api:{region}:{}:{}/{}/GET/servers/*/users/*/config",
-        environment.account,
-        api_id(answer),
-        names::STAGE
-    );
+    let method = gateway::method_arn(context, answer, "*", "*");
     if !sources.iter().any(|source| grants::fits(source, &method)) {
         let finding = format!(
             "the trigger is another API's: {name} lets {} invoke it, but this API's method is {method}",
@@ -219,14 +287,18 @@ async fn failure_behind_api(context: &Context<'_>, answer: &IdentityAnswer) -> R
         );
         return Ok((finding, deploy_hint(context)));
     }
-    if context.aws.dynamodb(region).table(&environment.table.name).await?.is_none() {
+    let replica = context.aws.dynamodb(region).table(&environment.table.name).await?;
+    if replica.is_none_or(|replica| replica.status == "DELETING") {
         return Ok((format!("the table {} has no replica in {region}", environment.table.name), deploy_hint(context)));
     }
     if let Some(finding) = missing_table_access(context, &function).await? {
         return Ok(finding);
     }
+    if let Some(finding) = gateway::broken_link(context, answer).await? {
+        return Ok(finding);
+    }
     let log = names::function_log_group(environment, region);
-    let finding = format!("the identity provider failed with status {}: {}", answer.status, answer.message);
+    let finding = format!("the identity provider failed with status {}: {}", answer.status, said(answer));
     Ok((
         finding,
         Some(format!(
@@ -273,64 +345,6 @@ fn sources(policy: &str) -> Vec<String> {
             if sources.is_empty() { vec!["*".to_owned()] } else { sources }
         })
         .collect()
-}
-
-/// The finding if the role or the bucket fails after the identity provider has admitted the user: Transfer assumes the
-/// role and uses the bucket, which `TestIdentityProvider` does not try.
-pub(super) async fn role_and_bucket(
-    context: &Context<'_>,
-    answer: &IdentityAnswer,
-) -> Result<Option<(String, String)>, AwsError> {
-    let body: Value = serde_json::from_str(&answer.response).unwrap_or_default();
-    let role = body["Role"].as_str().unwrap_or_default();
-    let deploy = format!("run: sftpctl deploy --env {}", context.environment.name);
-    let name = role.rsplit('/').next().unwrap_or(role);
-    let Some(facts) = context.aws.iam().role(name).await? else {
-        // The stack sets which role the authorizer returns; the role itself is not part of the stack.
-        let ours = role
-            == format!("arn:aws:iam::{}:role/{}", context.environment.account, context.environment.names.user_role);
-        let hint = if ours { deploy } else { revert_hint(context).unwrap_or(deploy) };
-        return Ok(Some((format!("the authorizer hands out the role {role}, which does not exist"), hint)));
-    };
-    if facts.arn != role || !facts.trust.contains("transfer.amazonaws.com") {
-        return Ok(Some((format!("the role {role} does not let Transfer Family assume it"), deploy)));
-    }
-    let Some(home) = home(&body) else {
-        return Ok(Some(("the answer has no home folder".to_owned(), deploy)));
-    };
-    let region = context
-        .environment
-        .clusters
-        .iter()
-        .find(|(cluster, _)| names::upload_bucket(context.environment, cluster) == home.bucket)
-        .map(|(_, cluster)| cluster.region.clone());
-    let Some(region) = region else {
-        let finding =
-            format!("the home is in the bucket {}, which belongs to no cluster of this environment", home.bucket);
-        return Ok(Some((
-            finding,
-            "correct the account's home, or add the cluster to the environment file".to_owned(),
-        )));
-    };
-    let bucket = context.aws.s3(&region).policy(&home.bucket, &context.environment.account).await?;
-    if matches!(bucket, Policy::NoBucket | Policy::NotOurs) {
-        return Ok(Some((format!("the bucket {} does not exist", home.bucket), deploy)));
-    }
-    let documents = context.aws.iam().role_policies(&context.environment.names.user_role).await?.unwrap_or_default();
-    let has = |document: &String| document.contains(&format!("arn:aws:s3:::{}\"", home.bucket));
-    if !documents.iter().any(has) && !grants::names(&bucket, role) {
-        let finding = format!("the user role's policy does not have the bucket {}", home.bucket);
-        return Ok(Some((finding, deploy)));
-    }
-    Ok(None)
-}
-
-fn home(body: &Value) -> Option<Home> {
-    if let Some(path) = body["HomeDirectory"].as_str() {
-        return Home::parse(path);
-    }
-    let details: Vec<BTreeMap<String, String>> = serde_json::from_str(body["HomeDirectoryDetails"].as_str()?).ok()?;
-    Home::parse(details.first()?.get("Target")?)
 }
 
 #[cfg(test)]

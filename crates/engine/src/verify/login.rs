@@ -7,8 +7,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::attempt::Attempt;
-use super::diagnose;
+use super::{admitted, diagnose};
 use crate::resources::tags;
+use sftp_authorizer::Refusal;
 use sftpctl_aws::{Aws, AwsError, IdentityAnswer, ServerFacts};
 use sftpctl_core::spec::model::Environment;
 
@@ -20,13 +21,19 @@ pub struct LoginCheck {
     pub server_id: Option<String>,
     /// Whether the customer can log in and reach the home folder.
     pub admitted: bool,
-    /// The HTTP status of the identity provider's answer; `None` if it was not called.
+    /// The HTTP status of the identity provider's answer; `None` if it was not called. A refusal of the authorizer has
+    /// 200, like an admission.
     pub status: Option<u16>,
+    /// The authorizer's reason, as in its log (`wrong-password`), if it refused the log-in.
+    pub reason: Option<&'static str>,
     /// One sentence: the result and its most likely cause.
     pub finding: String,
     pub hint: Option<String>,
     /// The time that `TestIdentityProvider` took, in seconds.
     pub seconds: f64,
+    /// The account has not reached the region yet, or only after the log-in: the next one may be admitted.
+    #[serde(skip)]
+    pub(super) replicating: bool,
 }
 
 /// The environment's server in a region: the server with the ID `known`, which a listing need not show yet, or any that
@@ -69,9 +76,11 @@ pub async fn check(
         server_id: None,
         admitted: false,
         status: None,
+        reason: None,
         finding: String::new(),
         hint: None,
         seconds: 0.0,
+        replicating: false,
     };
     if let Err(error) = try_login(&mut check, aws, environment, known, attempt).await {
         check.finding = format!("it could not be checked: {error}");
@@ -103,11 +112,13 @@ async fn try_login(
     check.status = Some(answer.status);
     let context = diagnose::Context { aws, environment, region, server: &server, attempt };
     if !has_role(&answer) {
-        let (finding, hint) = diagnose::refusal(&context, &answer).await;
-        (check.finding, check.hint) = (finding, hint);
+        let diagnosis = diagnose::refusal(&context, &answer).await;
+        (check.finding, check.hint) = (diagnosis.finding, diagnosis.hint);
+        check.reason = diagnosis.reason.map(Refusal::reason);
+        check.replicating = diagnosis.replicating;
         return Ok(());
     }
-    match diagnose::role_and_bucket(&context, &answer).await? {
+    match admitted::role_and_bucket(&context, &answer).await? {
         Some((finding, hint)) => (check.finding, check.hint) = (finding, Some(hint)),
         None if server.state != "ONLINE" => {
             check.finding = format!("the identity provider admits the user, but the server is {}", server.state);

@@ -69,7 +69,7 @@ fn teardown_order() {
         ("us-west-2/bucket/pl-pt99-5-uploads", "us-west-2/stack"),
         ("us-west-2/package", "us-west-2/stack"),
         ("us-west-2/api-account", "us-west-2/stack"),
-        ("us-west-2/log-group/aws/transfer/99-upload-us-west-2", "us-west-2/stack"),
+        ("us-west-2/log-group/aws/vendedlogs/transfer/99-upload-us-west-2", "us-west-2/stack"),
         ("us-west-2/table", "us-east-1/replica"),
         ("us-east-1/replica", "us-east-2/replica"),
     ] {

@@ -2,16 +2,21 @@
 //! neither a local cloud nor the built program. One binary, so that it is linked only once.
 
 mod accounts;
+mod assume_role;
 mod contract;
 mod drift;
 mod edges;
+mod recorded;
+mod recorded_calls;
 mod state;
 mod unseen;
 mod wire;
 mod wire_adopt;
+mod wire_answers;
 mod wire_failed_stack;
 mod wire_login;
 mod wire_owner;
+mod wire_roles;
 mod wire_stack;
 
-use sftpctl_testkit::{drive, stub};
+use sftpctl_testkit::{drive, playback, programs, stub};

@@ -5,12 +5,12 @@
 
 use rstest::rstest;
 use serde_json::{Value, json};
-use sftpctl_core::model::{Live, PropertyChange, Removal, RemovalOptions};
+use sftpctl_core::model::{Change, Live, PropertyChange, Removal, RemovalOptions, Tags};
 use sftpctl_engine::resources::resource::ResourceError;
 
 use crate::drive::resource;
 use crate::stub::{Reply, Stub};
-use crate::wire::{REGION, done, server};
+use crate::wire::{REGION, done, existing_stack, server};
 
 const BUCKET: &str = "us-west-2/bucket/pl-pt99-5-uploads";
 const NO_TAGS: &str = r#"{"Tags":[]}"#;
@@ -64,16 +64,65 @@ async fn global_table_of_version_2017_is_refused() {
     assert_eq!(table.adoptable(&aws, &live).await.unwrap().len(), 1);
 }
 
+/// AWS changes the type of the identity provider in place since October 2025.
 #[tokio::test]
-async fn server_without_an_api_as_identity_provider_is_refused() {
+async fn server_with_another_identity_provider_is_adopted_and_updated_in_place() {
     let stub = Stub::new().await;
-    let managed = || server("p", "ONLINE").replacing("\"API_GATEWAY\"", "\"SERVICE_MANAGED\"");
-    stub.on("transfer:DescribeServer", [managed(), server("p", "ONLINE")]);
+    let managed =
+        || server("TransferSecurityPolicy-2025-03", "ONLINE").replacing("\"API_GATEWAY\"", "\"SERVICE_MANAGED\"");
+    stub.on("transfer:DescribeServer", [managed()])
+        .on("transfer:UpdateServer", [Reply::ok(r#"{"ServerId":"s-0123456789abcdef0"}"#)]);
     let aws = stub.aws(REGION).await;
-    let (adopted, live) = (resource("us-west-2/server"), Live::new("s-0123456789abcdef0"));
-    let why = refused(adopted.adoptable(&aws, &live).await);
-    assert!(why.contains("SERVICE_MANAGED, which AWS cannot change"), "{why}");
-    assert_eq!(adopted.adoptable(&aws, &live).await.unwrap().len(), 1);
+    let adopted = resource("us-west-2/server");
+    let live = adopted.read(&aws, Some("s-0123456789abcdef0")).await.unwrap().unwrap();
+    assert_eq!(
+        adopted.adoptable(&aws, &live).await.unwrap(),
+        Tags::from([("sftpctl:environment".into(), "99".into())])
+    );
+    let change = adopted.diff(Some(&live), &existing_stack()).unwrap();
+    assert!(change.touches("identity provider type"), "{change:?}");
+    adopted.apply(&aws, "call", &change, Some(&live), &existing_stack()).await.unwrap();
+    let sent: Value = serde_json::from_str(&stub.asked("transfer:UpdateServer")[0].body).unwrap();
+    assert_eq!(sent["IdentityProviderType"], "API_GATEWAY");
+    assert_eq!(sent["IdentityProviderDetails"]["Url"], "https://a1.execute-api.us-west-2.amazonaws.com/prod");
+    assert_eq!(sent.get("SecurityPolicyName"), None, "{sent}");
+}
+
+/// Structures are sent back as they were read, with the changed member: nothing that others set is reset.
+#[rstest]
+#[case::set_stat("SETSTAT", json!({ "ProtocolDetails": {
+    "PassiveIp": "AUTO", "TlsSessionResumptionMode": "ENFORCED", "SetStatOption": "ENABLE_NO_OP",
+    "SftpPorts": [{ "SftpPort": 22 }, { "SftpPort": 2222, "CommunicationMode": "CLIENT_TALK_FIRST" }],
+}}))]
+#[case::ports("ports", json!({ "ProtocolDetails": {
+    "PassiveIp": "AUTO", "TlsSessionResumptionMode": "ENFORCED", "SetStatOption": "DEFAULT",
+    "SftpPorts": [{ "SftpPort": 2222, "CommunicationMode": "CLIENT_TALK_FIRST" }, { "SftpPort": 2223 }],
+}}))]
+#[case::policy("security policy", json!({ "SecurityPolicyName": "TransferSecurityPolicy-2025-03" }))]
+#[case::old_logs("logging role", json!({ "LoggingRole": "" }))]
+#[tokio::test]
+async fn update_sends_only_what_differs(#[case] property: &str, #[case] sent: Value) {
+    let stub = Stub::new().await;
+    let set_by_others = r#""ProtocolDetails":{"PassiveIp":"AUTO","TlsSessionResumptionMode":"ENFORCED",
+        "SftpPorts":[{"SftpPort":22},{"SftpPort":2222,"CommunicationMode":"CLIENT_TALK_FIRST"}],
+        "SetStatOption":"DEFAULT"}"#;
+    let described = server("TransferSecurityPolicy-2018-11", "ONLINE")
+        .replacing(r#""ProtocolDetails":{"SetStatOption":"ENABLE_NO_OP"}"#, set_by_others);
+    stub.on("transfer:DescribeServer", [described])
+        .on("transfer:UpdateServer", [Reply::ok(r#"{"ServerId":"s-0123456789abcdef0"}"#)]);
+    let aws = stub.aws(REGION).await;
+    let mut environment = crate::drive::environment();
+    environment.server.ports = vec![2222, 2223];
+    let wanted =
+        crate::drive::resources(&environment).into_iter().find(|r| r.id().as_str() == "us-west-2/server").unwrap();
+    let live = wanted.read(&aws, Some("s-0123456789abcdef0")).await.unwrap().unwrap();
+    let change =
+        PropertyChange { name: property.to_owned(), before: None, after: None, after_node: None, replaces: None };
+    let change = Change { properties: vec![change], ..Change::new(sftpctl_core::model::Action::Update, "") };
+    wanted.apply(&aws, "call", &change, Some(&live), &existing_stack()).await.unwrap();
+    let mut body: Value = serde_json::from_str(&stub.asked("transfer:UpdateServer")[0].body).unwrap();
+    assert_eq!(body.as_object_mut().unwrap().remove("ServerId"), Some(json!("s-0123456789abcdef0")));
+    assert_eq!(body, sent);
 }
 
 fn table(key: &str, index: &str, more: Value) -> Reply {

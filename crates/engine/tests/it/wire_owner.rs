@@ -85,7 +85,7 @@ fn log_groups_named_by_an_id_are_leftovers() {
         "us-west-2/log-group/API-Gateway-Execution-Logs_a1b2c3/prod",
         "us-west-2/log-group/aws/transfer/s-0123456789abcdef0",
         "us-east-1/log-group/API-Gateway-Execution-Logs_d4/prod",
-        "us-east-2/log-group/aws/transfer/99-upload-us-east-2",
+        "us-east-2/log-group/aws/vendedlogs/transfer/99-upload-us-east-2",
     ] {
         assert!(ids.contains(&id), "{id}: {ids:?}");
     }
@@ -116,12 +116,26 @@ async fn foreign_log_role_is_neither_used_nor_removed() {
 
     let account = json!({ "cloudwatchRoleArn": API_ROLE }).to_string();
     stub.on("apigateway:GET /account", [Reply::ok(account)])
-        .on("apigateway:GET /restapis", [Reply::ok(r#"{"item":[]}"#)]);
+        .on("apigateway:GET /restapis", [Reply::ok(r#"{"item":[]}"#)])
+        .on("apigateway:GET /v2/apis", [Reply::ok(r#"{"items":[]}"#)]);
     let (aws, resource) = (stub.aws(REGION).await, resource("us-west-2/api-account"));
     let live = resource.read(&aws, None).await.unwrap().unwrap();
     assert_eq!(resource.removal(&aws, &live, DELETE_DATA).await.unwrap(), Removal::Leave);
     stub.on("iam:GetRole", [role("<member><Key>sftpctl:environment</Key><Value>99</Value></member>")]);
     assert_eq!(resource.removal(&aws, &live, DELETE_DATA).await.unwrap(), Removal::Delete);
+
+    // The setting is one for REST, WebSocket and HTTP APIs.
+    let keeps = async |reply: Reply| {
+        stub.on("apigateway:GET /v2/apis", [reply]);
+        match resource.removal(&aws, &live, DELETE_DATA).await.unwrap() {
+            Removal::Keep(why) => why,
+            other => panic!("{other:?}"),
+        }
+    };
+    let chat = Reply::ok(r#"{"items":[{"apiId":"a1","name":"chat","protocolType":"WEBSOCKET"}]}"#);
+    assert_eq!(keeps(chat).await, "other APIs use it to write logs: chat");
+    let denied = keeps(Reply::json_error(403, "AccessDeniedException", "not authorized")).await;
+    assert!(denied.contains("apigateway:GetApis"), "{denied}");
 }
 
 const CODE: &str = "s3:GET /lambda-pl-upload-us-west-2";

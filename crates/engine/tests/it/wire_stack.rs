@@ -191,6 +191,107 @@ async fn update_keeps_the_server_id_if_the_server_is_unreadable() {
     assert_eq!(parameters(&stub.asked("cloudformation:UpdateStack")[1].body)["ServerId"], "unset");
 }
 
+/// `DescribeStacks` of a stack whose parameter has this server ID.
+fn with_server(status: &str, digest: &str, server: &str) -> Reply {
+    let parameter = format!("<member><ParameterKey>ServerId</ParameterKey><ParameterValue>{server}</ParameterValue>");
+    stack(status, digest).replacing("<Parameters>", &format!("<Parameters>{parameter}</member>"))
+}
+
+fn function(server: &str) -> Reply {
+    Reply::ok(
+        json!({ "Configuration": {
+            "FunctionArn": "arn:aws:lambda:us-west-2:111111111111:function:lambda-99-upload-us-west-2",
+            "State": "Active", "LastUpdateStatus": "Successful", "RevisionId": "r1",
+            "Environment": { "Variables": { "SERVER_ID": server } },
+        }})
+        .to_string(),
+    )
+}
+
+#[tokio::test]
+async fn live_server_id_is_set_before_an_update_that_could_roll_back() {
+    let stub = Stub::new().await;
+    let id = "s-0123456789abcdef0";
+    stub.on(
+        "cloudformation:DescribeStacks",
+        [
+            with_server("CREATE_COMPLETE", "old", "unset"),
+            with_server("CREATE_COMPLETE", "old", "unset"),
+            with_server("CREATE_COMPLETE", "old", "unset"),
+            with_server("UPDATE_COMPLETE", "old", id),
+            with_server("UPDATE_COMPLETE", &digest(), id),
+        ],
+    )
+    .on("cloudformation:GetTemplate", [done("GetTemplate")])
+    .on("cloudformation:DescribeStackEvents", [events(&[])])
+    .on("cloudformation:UpdateStack", [done("UpdateStack")]);
+    let server = Live::new(id).output("ServerId", id);
+    let ended = deploy_one(&stub, STACK, Actual::from([(node("us-west-2/server"), Some(server))])).await;
+    assert_eq!(ended.outcome(&node(STACK))["outcome"], "changed", "{:?}", ended.outcomes);
+    let updates = stub.asked("cloudformation:UpdateStack");
+    let [first, second] = updates.as_slice() else { panic!("{updates:?}") };
+    let first = fields(&first.body);
+    assert_eq!(first["UsePreviousTemplate"], "true");
+    assert!(!first.keys().any(|key| key.starts_with("Tags")), "the tags stay: {first:?}");
+    let set = first.iter().find(|(_, value)| *value == "ServerId").map(|(key, _)| key.replace("Key", "Value"));
+    assert_eq!(first[&set.unwrap()], id);
+    let previous = first.iter().filter(|(key, value)| key.ends_with("UsePreviousValue") && *value == "true");
+    let others = first.keys().filter(|key| key.ends_with("ParameterKey")).count() - 1;
+    assert_eq!(previous.count(), others);
+    assert_eq!(parameters(&second.body)["ServerId"], id);
+}
+
+#[tokio::test]
+async fn parameter_is_set_in_the_run_that_sets_the_variable() {
+    let stub = Stub::new().await;
+    let (id, path) = ("s-0123456789abcdef0", "/2015-03-31/functions/lambda-99-upload-us-west-2");
+    stub.on(
+        "cloudformation:DescribeStacks",
+        [
+            with_server("CREATE_COMPLETE", &digest(), "unset"),
+            with_server("UPDATE_IN_PROGRESS", &digest(), id),
+            with_server("UPDATE_COMPLETE", &digest(), id),
+        ],
+    )
+    .on("cloudformation:UpdateStack", [done("UpdateStack")])
+    .on(&format!("lambda:GET {path}"), [function("unset"), function("unset"), function("unset"), function(id)])
+    .on(&format!("lambda:PUT {path}/configuration"), [Reply::ok("{}")]);
+    let stack = Live::new(STACK_ARN).with("server id", "unset").with("status", "CREATE_COMPLETE");
+    let server = Live::new(id).output("ServerId", id);
+    let given = Actual::from([(node("us-west-2/server"), Some(server)), (node(STACK), Some(stack))]);
+    let ended = deploy_one(&stub, "us-west-2/server-id", given).await;
+    let names: Vec<_> = ended.plan.steps[0].change.properties.iter().map(|property| property.name.as_str()).collect();
+    assert_eq!(names, ["SERVER_ID", "stack parameter"]);
+    assert_eq!(ended.outcome(&node("us-west-2/server-id"))["outcome"], "changed", "{:?}", ended.outcomes);
+    let writes =
+        stub.operations().into_iter().filter(|operation| !operation.contains("GET") && !operation.contains("Desc"));
+    let writes: Vec<_> = writes.collect();
+    assert_eq!(writes, [format!("lambda:PUT {path}/configuration"), "cloudformation:UpdateStack".to_owned()]);
+}
+
+#[tokio::test]
+async fn server_id_is_set_again_after_a_rollback() {
+    let stub = Stub::new().await;
+    let (id, path) = ("s-0123456789abcdef0", "/2015-03-31/functions/lambda-99-upload-us-west-2");
+    let rolled_back = || with_server("UPDATE_ROLLBACK_COMPLETE", "old", "unset");
+    stub.on("cloudformation:DescribeStacks", [rolled_back()])
+        .on("cloudformation:GetTemplate", [done("GetTemplate")])
+        .on("cloudformation:DescribeStackEvents", [events(&[])])
+        .on("cloudformation:DescribeEvents", [done("DescribeEvents")])
+        .on("cloudformation:UpdateStack", [done("UpdateStack")])
+        .on(&format!("lambda:GET {path}"), [function(id), function("unset"), function("unset"), function(id)])
+        .on(&format!("lambda:PUT {path}/configuration"), [Reply::ok("{}")]);
+    let server = Live::new(id).output("ServerId", id);
+    let given = Actual::from([(node("us-west-2/server"), Some(server))]);
+    let aws = stub.aws(REGION).await;
+    let ended = deploy(&aws, &[resource(STACK), resource("us-west-2/server-id")], given).await;
+    assert_eq!(ended.outcome(&node(STACK))["outcome"], "failed", "{:?}", ended.outcomes);
+    assert_eq!(ended.outcome(&node("us-west-2/server-id"))["outcome"], "changed", "{:?}", ended.outcomes);
+    let put = &stub.asked(&format!("lambda:PUT {path}/configuration"))[0];
+    assert!(put.body.contains(id), "{}", put.body);
+    assert_eq!(stub.count("cloudformation:UpdateStack"), 1, "the parameter waits for the update that the stack needs");
+}
+
 #[tokio::test]
 async fn new_stack_without_tags_is_ours_only_by_its_change_set() {
     let stub = Stub::new().await;

@@ -14,6 +14,25 @@ pub(crate) struct Session {
     pub(crate) name: String,
     pub(crate) secret: String,
     pub(crate) token: String,
+    /// The session policy.
+    pub(crate) policy: Option<String>,
+}
+
+impl Session {
+    /// `arn:aws:sts::111111111111:assumed-role/ROLE/SESSION`.
+    pub(crate) fn arn(&self) -> String {
+        let account = self.role_arn.split(':').nth(4).unwrap_or_default();
+        let role = self.role_arn.rsplit('/').next().unwrap_or_default();
+        format!("arn:aws:sts::{account}:assumed-role/{role}/{}", self.name)
+    }
+}
+
+/// The result of a search by access key.
+pub(crate) enum Found {
+    Valid(Session),
+    /// Its time is over.
+    Expired,
+    Unknown,
 }
 
 /// Default lifetime of keys (STS API reference, `DurationSeconds`).
@@ -21,9 +40,16 @@ const LIFE: Duration = Duration::from_secs(3600);
 /// Maximum number of sessions kept; the oldest are dropped first.
 const MAX_SESSIONS: usize = 4096;
 
-/// The sessions whose keys may sign requests to an API.
+/// A session, and when it began and ends.
+struct Issued {
+    since: Instant,
+    until: Instant,
+    session: Session,
+}
+
+/// The sessions whose keys may sign requests.
 #[derive(Default)]
-pub(crate) struct Sessions(Mutex<HashMap<String, (Instant, Session)>>);
+pub(crate) struct Sessions(Mutex<HashMap<String, Issued>>);
 
 /// Removes a session when dropped.
 pub(crate) struct SessionGuard<'a> {
@@ -38,34 +64,46 @@ impl Drop for SessionGuard<'_> {
 }
 
 impl Sessions {
-    fn all(&self) -> MutexGuard<'_, HashMap<String, (Instant, Session)>> {
+    fn all(&self) -> MutexGuard<'_, HashMap<String, Issued>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Stores a session until its keys expire.
-    pub(crate) fn add(&self, access_key: &str, session: Session) {
+    /// Stores a session, whose keys expire after `life`; without one, after STS's default.
+    pub(crate) fn add(&self, access_key: &str, session: Session, life: Option<Duration>) {
         let mut sessions = self.all();
+        let since = Instant::now();
         if sessions.len() >= MAX_SESSIONS {
-            sessions.retain(|_, (since, _)| since.elapsed() < LIFE);
+            sessions.retain(|_, issued| issued.until > since);
         }
         if sessions.len() >= MAX_SESSIONS {
-            let oldest = sessions.iter().min_by_key(|(_, (since, _))| *since).map(|(key, _)| key.clone());
+            let oldest = sessions.iter().min_by_key(|(_, issued)| issued.since).map(|(key, _)| key.clone());
             oldest.map(|key| sessions.remove(&key));
         }
-        sessions.insert(access_key.to_owned(), (Instant::now(), session));
+        let until = since + life.unwrap_or(LIFE);
+        sessions.insert(access_key.to_owned(), Issued { since, until, session });
     }
 
     /// Stores a session until the returned guard is dropped.
     pub(crate) fn hold(&self, access_key: &str, session: Session) -> SessionGuard<'_> {
-        self.add(access_key, session);
+        self.add(access_key, session, None);
         SessionGuard { sessions: self, access_key: access_key.to_owned() }
     }
 
     /// The session of an access key.
     pub(crate) fn get(&self, access_key: &str) -> Option<Session> {
-        let sessions = self.all();
-        let (since, session) = sessions.get(access_key)?;
-        (since.elapsed() < LIFE).then(|| session.clone())
+        match self.find(access_key) {
+            Found::Valid(session) => Some(session),
+            Found::Expired | Found::Unknown => None,
+        }
+    }
+
+    /// As [`Self::get`]; tells expired keys from unknown ones.
+    pub(crate) fn find(&self, access_key: &str) -> Found {
+        match self.all().get(access_key) {
+            Some(issued) if issued.until > Instant::now() => Found::Valid(issued.session.clone()),
+            Some(_) => Found::Expired,
+            None => Found::Unknown,
+        }
     }
 }
 
@@ -142,18 +180,19 @@ mod tests {
     use super::*;
 
     fn session(name: &str) -> Session {
-        Session { role_arn: "r".into(), name: name.into(), secret: "fake-secret".into(), token: "fake".into() }
+        let (secret, token) = ("fake-secret".into(), "fake".into());
+        Session { role_arn: "r".into(), name: name.into(), secret, token, policy: None }
     }
 
     #[test]
     fn held_session_survives_later_ones() {
         let sessions = Sessions::default();
         for number in 0..MAX_SESSIONS {
-            sessions.add(&format!("old-{number}"), session("old"));
+            sessions.add(&format!("old-{number}"), session("old"), None);
         }
         let guard = sessions.hold("mine", session("mine"));
         for number in 0..100 {
-            sessions.add(&format!("new-{number}"), session("new"));
+            sessions.add(&format!("new-{number}"), session("new"), None);
         }
         assert_eq!(sessions.all().len(), MAX_SESSIONS);
         assert_eq!(sessions.get("mine").map(|session| session.name), Some("mine".to_owned()));

@@ -8,6 +8,7 @@ use hyper::http::request::Parts;
 use hyper::{Method, Response, StatusCode};
 use serde::Serialize;
 
+use super::manners::Switch;
 use super::upstream::plain;
 use super::{Front, Rule};
 use crate::delay::DelayChange;
@@ -43,6 +44,17 @@ pub(super) async fn answer(front: &Front, parts: &Parts, path: &str, body: Body)
                     *front.delays.write().unwrap_or_else(PoisonError::into_inner) = delays;
                     json(&delays)
                 }
+                Err(what) => plain(StatusCode::BAD_REQUEST, &what),
+            }
+        }
+        (&Method::GET, "manners") => json(&front.manners.shown()),
+        (&Method::POST, "manners") => {
+            let Ok(bytes) = to_bytes(body, 4096).await else {
+                return plain(StatusCode::PAYLOAD_TOO_LARGE, "the switch is too large");
+            };
+            let switch = serde_json::from_slice::<Switch>(&bytes).map_err(|error| error.to_string());
+            match switch.and_then(|switch| front.manners.switch(&switch)) {
+                Ok(()) => json(&front.manners.shown()),
                 Err(what) => plain(StatusCode::BAD_REQUEST, &what),
             }
         }

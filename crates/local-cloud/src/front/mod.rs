@@ -4,11 +4,13 @@
 //! `docs/local-cloud.md` lists the exceptions.
 
 mod admin;
+pub(crate) mod authorize;
 mod bucket_tags;
 mod call;
 mod caller;
 mod calls;
 mod faults;
+mod manners;
 mod neighbors;
 mod operation;
 mod pending;
@@ -20,6 +22,7 @@ mod wire;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -36,6 +39,7 @@ use self::call::Call;
 use self::caller::{Scope, Unsigned};
 use self::calls::Calls;
 use self::faults::Faults;
+use self::manners::Manners;
 use self::operation::Form;
 use self::pending::Pending;
 use self::tokens::{RequestKey, Tokens};
@@ -64,6 +68,7 @@ pub(super) struct Front {
     endpoints: Endpoints,
     calls: Calls,
     faults: Faults,
+    manners: Manners,
     pending: Pending,
     tokens: Tokens,
     delays: RwLock<Delays>,
@@ -83,6 +88,7 @@ impl Front {
         let keys = Arc::new(KeyFolder::new(dir));
         let cloud = Arc::new(Cloud::new(dir, ministack_port, function_key)?);
         let (in_memory, limits) = (options.files_in_memory, options.sftp_limits);
+        let manners = Manners::without(&options.without_manners).map_err(LocalError::UnknownManner)?;
         let endpoints =
             Endpoints::new(dir, Arc::clone(&store), Arc::clone(&keys), Arc::clone(&cloud), in_memory, limits)?;
         Ok(Arc::new(Self {
@@ -96,6 +102,7 @@ impl Front {
             endpoints,
             calls: Calls::default(),
             faults: Faults::default(),
+            manners,
             pending: Pending::default(),
             tokens: Tokens::default(),
             delays: RwLock::new(options.delays),
@@ -141,7 +148,14 @@ async fn handle(
 async fn dispatch(front: &Front, call: &Call, parts: Parts, body: Body) -> Response<Body> {
     let response = match Execution::of(&parts) {
         Some(function) => function_call(front, call, &function, parts, body).await,
-        None => route(front, call, parts, body).await,
+        None => match authorize::check(front, call, &parts, body).await {
+            Ok(allowed) => {
+                let (body, hides_missing) = allowed.split();
+                let response = route(front, call, parts, body).await;
+                authorize::Allowed::shown(hides_missing, call, response)
+            }
+            Err(refused) => refused,
+        },
     };
     // CloudFormation may change a role at any time, but a caller relies on a change only after an answer reports it.
     if call.service == "cloudformation" || (call.service == "iam" && call.mutating) {
@@ -347,9 +361,11 @@ async fn snapshot(front: &Front, scope: &Scope) {
     }
 }
 
-/// Stores the keys of an assumed role, because they may sign a request to an API.
+/// Stores the keys of an assumed role: they sign calls, which its policies decide on.
 async fn assumed(front: &Front, form: &Form, response: Response<Body>) -> Response<Body> {
     let (role, name) = (form.get("RoleArn").unwrap_or_default(), form.get("RoleSessionName").unwrap_or_default());
+    let policy = form.get("Policy").map(str::to_owned);
+    let seconds = form.get("DurationSeconds").and_then(|text| text.parse().ok());
     rewritten(response, |xml| {
         let field = |name: &str| {
             let (_, rest) = xml.split_once(&format!("<{name}>"))?;
@@ -357,8 +373,9 @@ async fn assumed(front: &Front, form: &Form, response: Response<Body>) -> Respon
         };
         let keys = field("AccessKeyId").zip(field("SecretAccessKey")).zip(field("SessionToken"));
         if let Some(((access_key, secret), token)) = keys {
-            let session = execute_api::Session { role_arn: role.to_owned(), name: name.to_owned(), secret, token };
-            front.cloud.sessions.add(&access_key, session);
+            let (role_arn, name) = (role.to_owned(), name.to_owned());
+            let session = execute_api::Session { role_arn, name, secret, token, policy };
+            front.cloud.sessions.add(&access_key, session, seconds.map(Duration::from_secs));
         }
         xml
     })

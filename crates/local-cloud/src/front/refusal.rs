@@ -63,6 +63,22 @@ pub(super) fn error(call: &Call, status: u16, code: &str, message: &str) -> Resp
     response
 }
 
+/// The answer to DeleteObjects if the caller may not delete one of the objects: an error for each of them, with status
+/// 200. S3 would delete those that the caller may delete.
+pub(super) fn objects(call: &Call, request: &[u8], message: &str) -> Response<Body> {
+    let xml = String::from_utf8_lossy(request);
+    let keys = xml.split("<Key>").skip(1).filter_map(|rest| rest.split_once("</Key>"));
+    let message = escaped(message);
+    let error =
+        |key: &str| format!("<Error><Key>{key}</Key><Code>AccessDenied</Code><Message>{message}</Message></Error>");
+    let errors: String = keys.map(|(key, _)| error(key)).collect();
+    tracing::info!(call = call.name(), "refused");
+    let body = format!("<DeleteResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">{errors}</DeleteResult>");
+    let mut response = Response::new(Body::from(body));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+    response
+}
+
 /// A map of two texts (RFC 8949, section 3.1).
 fn cbor(map: [(&str, &str); 2]) -> Vec<u8> {
     let mut bytes = vec![0xa2];

@@ -121,7 +121,7 @@ impl Upstream {
     }
 
     /// Sends one of the front's own calls. Returns the body, as an error if the call failed.
-    async fn ask(
+    pub(super) async fn ask(
         &self,
         access_key: &str,
         region: &str,
@@ -162,7 +162,8 @@ pub(super) fn sign(headers: &mut HeaderMap, scope: &Scope) {
 /// DescribeStacks of a whole region is far smaller than this.
 pub(super) const MAX_BUFFERED: usize = 8 << 20;
 
-fn percent(byte: u8) -> String {
+/// A byte of a form's value.
+pub(super) fn percent(byte: u8) -> String {
     if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") }
 }
 

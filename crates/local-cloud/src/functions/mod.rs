@@ -1,12 +1,9 @@
 //! Authorizes calls made by Lambda functions: a function calls AWS as a session of its execution role.
 //!
 //! MiniStack has no such sessions. `launch.py` issues them, and this module verifies them: first the signature, then
-//! the role's policies for each table of the call. Only DynamoDB is modelled; calls to other services are refused with
+//! the role's policies for each table of the call, as for every other session. Only DynamoDB is modelled; calls to other services are refused with
 //! an error that says so.
 
-mod dynamodb;
-
-use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use hyper::http::request::Parts;
@@ -14,8 +11,8 @@ use serde_json::Value;
 
 use super::cloud::Cloud;
 use super::execute_api::sigv4::{self, Unverified};
+use crate::front::authorize::{Judge, NotJudged, dynamodb};
 use crate::function_key::Execution;
-use iam_model::{Caller, Decision, Request, evaluate};
 
 /// The Python script that starts MiniStack.
 pub(crate) const LAUNCHER: &str = include_str!("launch.py");
@@ -70,43 +67,11 @@ pub(crate) async fn authorize(
     }
     let call: Value = serde_json::from_slice(body).unwrap_or_default();
     let needs = dynamodb::needs(operation, &call, region, &execution.account).map_err(Refused::denied)?;
-
-    let role = execution.role_arn.rsplit('/').next().unwrap_or_default();
-    let aws = cloud.aws(&execution.account).await;
-    let policies = cloud.roles.policies(&aws, &execution.account, role).await.map_err(Refused::denied)?;
-    // Keys of a deleted role are no longer valid.
-    let policies =
-        policies.ok_or_else(|| Refused::new("UnrecognizedClientException", Unverified::Token.to_string()))?;
-    // Requests here do not carry the values of these keys, and a missing value can make a condition hold.
-    if policies.iter().any(|policy| policy.has_condition_on("dynamodb:")) {
-        return Err(Refused::denied(format!(
-            "the local cloud does not model condition keys of dynamodb, which {role} uses"
-        )));
-    }
-    let unusable = |error: &dyn std::fmt::Display| Refused::denied(format!("the policies of {role}: {error}"));
-    let caller = Caller::role_session(&execution.role_arn, &execution.name).map_err(|error| unusable(&error))?;
-    for (action, resource) in needs {
-        let request = Request {
-            caller: &caller,
-            action: &action,
-            resource: &resource,
-            resource_account: None,
-            context: BTreeMap::from([
-                // Lambda speaks TLS to DynamoDB.
-                ("aws:SecureTransport".to_owned(), vec!["true".to_owned()]),
-                ("aws:RequestedRegion".to_owned(), vec![region.to_owned()]),
-            ]),
-        };
-        let why = match evaluate(&request, &policies, None, None).map_err(|error| unusable(&error))? {
-            Decision::Allow { .. } => continue,
-            Decision::ImplicitDeny { .. } => format!("because no identity-based policy allows the {action} action"),
-            Decision::ExplicitDeny { .. } => "with an explicit deny in an identity-based policy".to_owned(),
-        };
-        return Err(Refused::denied(format!(
-            "User: arn:aws:sts::{}:assumed-role/{role}/{} is not authorized to perform: {action} on resource: \
-             {resource} {why}",
-            execution.account, execution.name
-        )));
-    }
-    Ok(())
+    let session = (execution.role_arn.as_str(), execution.name.as_str());
+    let judge = Judge::of(cloud, session, None, region).await.map_err(|error| match error {
+        // Keys of a deleted role are no longer valid.
+        NotJudged::NoRole => Refused::new("UnrecognizedClientException", Unverified::Token.to_string()),
+        NotJudged::Broken(text) => Refused::denied(text),
+    })?;
+    needs.iter().try_for_each(|need| judge.decide(need)).map_err(Refused::denied)
 }

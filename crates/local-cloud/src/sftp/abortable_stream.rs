@@ -1,17 +1,21 @@
 //! A connection's stream that another task can end: the SSH library's task keeps running after its future is dropped.
+//! It also tells the [`Conversation`] of bytes in both directions.
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::oneshot;
+
+use super::conversation::Conversation;
 
 /// A stream that fails as soon as its [`AbortOnDrop`] is dropped.
 pub(super) struct AbortableStream<S> {
     inner: S,
     ended: oneshot::Receiver<()>,
     over: bool,
+    conversation: Conversation,
 }
 
 /// Ends its [`AbortableStream`] when dropped.
@@ -19,9 +23,9 @@ pub(super) struct AbortOnDrop(#[expect(dead_code, reason = "it only has to be dr
 
 impl<S> AbortableStream<S> {
     /// Wraps a stream. Returns it with the guard that ends it.
-    pub(super) fn new(inner: S) -> (Self, AbortOnDrop) {
+    pub(super) fn new(inner: S, conversation: Conversation) -> (Self, AbortOnDrop) {
         let (end, ended) = oneshot::channel();
-        (Self { inner, ended, over: false }, AbortOnDrop(end))
+        (Self { inner, ended, over: false, conversation }, AbortOnDrop(end))
     }
 
     fn check(&mut self, context: &mut Context<'_>) -> io::Result<()> {
@@ -37,14 +41,21 @@ impl<S: AsyncRead + Unpin> AsyncRead for AbortableStream<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         self.check(context)?;
-        Pin::new(&mut self.inner).poll_read(context, buffer)
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.inner).poll_read(context, buffer))?;
+        if buffer.filled().len() > before {
+            self.conversation.heard();
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for AbortableStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.check(context)?;
-        Pin::new(&mut self.inner).poll_write(context, bytes)
+        let written = ready!(Pin::new(&mut self.inner).poll_write(context, bytes))?;
+        self.conversation.answered();
+        Poll::Ready(Ok(written))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -65,7 +76,7 @@ mod tests {
     #[tokio::test]
     async fn stream_breaks_when_its_guard_is_dropped() {
         let (mut client, server) = tokio::io::duplex(64);
-        let (mut stream, guard) = AbortableStream::new(server);
+        let (mut stream, guard) = AbortableStream::new(server, Conversation::default());
         client.write_all(b"ab").await.unwrap();
         assert_eq!(stream.read_u8().await.unwrap(), b'a');
         let reading = tokio::spawn(async move {

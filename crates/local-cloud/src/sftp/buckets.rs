@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::sync::Mutex;
 
-use super::storage::{Sink, Source, Storage, StorageError};
+use super::storage::{Sink, Source, Storage, StorageError, Version};
 use sftpctl_aws::{Aws, AwsError, Download, ObjectFacts, ObjectPage, S3, Upload};
 
 /// An account's S3 clients, one for the region of each bucket.
@@ -36,7 +36,7 @@ impl Buckets {
     }
 
     async fn at(&self, bucket: &str) -> Result<S3, StorageError> {
-        self.of(bucket).await?.ok_or_else(|| StorageError(format!("there is no bucket {bucket}")))
+        self.of(bucket).await?.ok_or_else(|| StorageError::Other(format!("there is no bucket {bucket}")))
     }
 }
 
@@ -54,12 +54,14 @@ impl Storage for S3Storage {
         Ok(self.0.at(bucket).await?.page(bucket, prefix, true, max, from).await?)
     }
 
-    async fn range(&self, bucket: &str, key: &str, start: u64, length: u64) -> Result<Option<Bytes>, StorageError> {
-        Ok(self.0.at(bucket).await?.range(bucket, key, start, length).await?)
+    async fn range(&self, object: Version<'_>, start: u64, length: u64) -> Result<Option<Bytes>, StorageError> {
+        let Version { bucket, key, etag } = object;
+        Ok(self.0.at(bucket).await?.range(bucket, key, (start, length), etag).await?)
     }
 
-    async fn open(&self, bucket: &str, key: &str, start: u64) -> Result<Option<Box<dyn Source>>, StorageError> {
-        let download = self.0.at(bucket).await?.open(bucket, key, start).await?;
+    async fn open(&self, object: Version<'_>, start: u64) -> Result<Option<Box<dyn Source>>, StorageError> {
+        let Version { bucket, key, etag } = object;
+        let download = self.0.at(bucket).await?.open(bucket, key, start, etag).await?;
         Ok(download.map(|download| Box::new(S3Source(download)) as Box<dyn Source>))
     }
 

@@ -5,16 +5,17 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use russh::keys::PublicKey;
-use russh::server::{Auth, Handler, Msg, PublicKeyOffer, Session as Ssh, VerifiedPublicKey};
+use russh::server::{Auth, Handler, Msg, PublicKeyOffer, Response, Session as Ssh, VerifiedPublicKey};
 use russh::{Channel, ChannelId, ChannelOpenFailure, MethodKind, MethodSet};
 
 use super::buckets::{Buckets, S3Storage};
 use super::clock::Clock;
+use super::conversation::Conversation;
 use super::endpoints::Shared;
 use super::guard::Guard;
 use super::rights::Rights;
 use super::session::Session;
-use crate::login::{self, Admission, LoginAttempt};
+use crate::login::{self, Admission, LoginAttempt, NotAdmitted};
 use crate::place::Place;
 use crate::transfer::is_user_name;
 
@@ -33,7 +34,7 @@ pub(super) struct Connection {
     peer: SocketAddr,
     methods: Methods,
     /// The identity provider's answer for a user who offers keys, cached because a client may offer many.
-    offered: Option<(String, Result<Admission, String>)>,
+    offered: Option<(String, Result<Admission, NotAdmitted>)>,
     /// The user who has proved possession of a key. A password for another user may follow.
     key_of: Option<String>,
     admitted: Option<(String, Admission)>,
@@ -42,6 +43,7 @@ pub(super) struct Connection {
     /// Counts the open sessions: each has a clone until its stream ends.
     seats: Arc<()>,
     clock: Clock,
+    conversation: Conversation,
 }
 
 /// `SftpAuthenticationMethods` of a server.
@@ -67,7 +69,8 @@ impl Methods {
         }
     }
 
-    fn offered(self, key_accepted: bool) -> MethodSet {
+    /// The methods that a client can go on with.
+    pub(super) fn offered(self, key_accepted: bool) -> MethodSet {
         let kinds: &[MethodKind] = match self {
             Self::Password => &[MethodKind::Password],
             Self::Key => &[MethodKind::PublicKey],
@@ -87,6 +90,7 @@ impl Connection {
         peer: SocketAddr,
         methods: Methods,
         clock: Clock,
+        conversation: Conversation,
     ) -> Self {
         Self {
             shared,
@@ -100,11 +104,18 @@ impl Connection {
             channels: HashMap::new(),
             seats: Arc::default(),
             clock,
+            conversation,
         }
     }
 
-    /// A refusal that lets the client try again.
+    /// A failed attempt; the client may try again.
     fn refuse(&self, user: &str) -> Auth {
+        self.conversation.refused();
+        self.offer(user)
+    }
+
+    /// The methods that `user` can go on with.
+    fn offer(&self, user: &str) -> Auth {
         let methods = self.methods.offered(self.has_shown_a_key(user));
         Auth::Reject { proceed_with_methods: Some(methods), partial_success: false }
     }
@@ -115,29 +126,31 @@ impl Connection {
 
     fn admit(&mut self, user: &str, admission: Admission) -> Auth {
         self.clock.admit(user);
+        self.conversation.admit();
         self.admitted = Some((user.to_owned(), admission));
         Auth::Accept
     }
 
     /// Asks the identity provider, and checks that the role in its answer can be assumed.
-    async fn ask(&self, username: &str, password: &str) -> Result<Admission, String> {
+    async fn ask(&self, username: &str, password: &str) -> Result<Admission, NotAdmitted> {
         // Transfer does not ask the identity provider about an invalid user name.
         if !is_user_name(username) {
-            return Err(format!("`{username}` is not a valid Transfer Family user name"));
+            let reason = format!("`{username}` is not a valid Transfer Family user name");
+            return Err(NotAdmitted::Authentication(reason));
         }
-        let server =
-            self.shared.store.get(&self.place, &self.server).map_err(|_| "the server has been deleted".to_owned())?;
+        let deleted = |_| NotAdmitted::Provider("the server has been deleted".to_owned());
+        let server = self.shared.store.get(&self.place, &self.server).map_err(deleted)?;
         let source_ip = self.peer.ip().to_string();
         let attempt = LoginAttempt { username, password, protocol: "SFTP", source_ip: &source_ip };
         let identity = login::ask(&self.shared.cloud, &self.place, &self.server, &server, &attempt).await;
         let admission = login::admission(username, &identity)?;
         let role = login::may_assume(&self.shared.cloud, &self.place, &self.server, username, &admission.role).await;
-        role.map_err(|error| error.to_string())?;
+        role.map_err(|error| NotAdmitted::Provider(error.to_string()))?;
         Ok(admission)
     }
 
     /// The identity provider's answer for a user who offers keys, requested once for each user of a connection.
-    async fn keys_of(&mut self, username: &str) -> Result<Admission, String> {
+    async fn keys_of(&mut self, username: &str) -> Result<Admission, NotAdmitted> {
         match &self.offered {
             Some((name, result)) if name == username => result.clone(),
             _ => {
@@ -160,11 +173,27 @@ impl Connection {
 impl Handler for Connection {
     type Error = russh::Error;
 
+    /// Asks for the methods; not an attempt.
     async fn auth_none(&mut self, user: &str) -> Result<Auth, Self::Error> {
+        let _attempt = self.conversation.begin();
+        Ok(self.offer(user))
+    }
+
+    async fn auth_keyboard_interactive<'a>(
+        &'a mut self,
+        user: &str,
+        _submethods: &str,
+        _response: Option<Response<'a>>,
+    ) -> Result<Auth, Self::Error> {
+        let _attempt = self.conversation.begin();
         Ok(self.refuse(user))
     }
 
     async fn auth_password(&mut self, user: &str, password: &str) -> Result<Auth, Self::Error> {
+        let _attempt = self.conversation.begin();
+        if self.conversation.is_exhausted() {
+            return Ok(self.offer(user));
+        }
         let may = match self.methods {
             Methods::Password | Methods::Either => true,
             Methods::Both => self.has_shown_a_key(user),
@@ -178,21 +207,28 @@ impl Handler for Connection {
         // of the keys.
         let result = self.ask(user, password).await.and_then(|admission| match admission.public_keys.is_empty() {
             true if !password.is_empty() => Ok(admission),
-            _ => Err("no password was given, or the identity provider answered with keys".to_owned()),
+            _ => Err(NotAdmitted::Authentication(
+                "no password was given, or the identity provider answered with keys".to_owned(),
+            )),
         });
         match result {
             Ok(admission) => {
                 tracing::info!(server = self.server, user, "logged in by password");
                 Ok(self.admit(user, admission))
             }
-            Err(reason) => {
-                tracing::info!(server = self.server, user, reason, "refused");
+            Err(refusal) => {
+                let (activity, reason) = (refusal.activity(), refusal.to_string());
+                tracing::info!(activity, server = self.server, user, reason, "refused");
                 Ok(self.refuse(user))
             }
         }
     }
 
     async fn auth_publickey_offered(&mut self, user: &str, offer: PublicKeyOffer<'_>) -> Result<Auth, Self::Error> {
+        let _attempt = self.conversation.begin();
+        if self.conversation.is_exhausted() {
+            return Ok(self.offer(user));
+        }
         if self.methods == Methods::Password || !self.has_key(user, offer.public_key).await {
             return Ok(self.refuse(user));
         }
@@ -200,6 +236,7 @@ impl Handler for Connection {
     }
 
     async fn auth_publickey(&mut self, user: &str, key: VerifiedPublicKey<'_>) -> Result<Auth, Self::Error> {
+        let _attempt = self.conversation.begin();
         if self.methods == Methods::Password || !self.has_key(user, key.public_key).await {
             return Ok(self.refuse(user));
         }
@@ -314,8 +351,9 @@ impl Connection {
         let option = server.settings.get("ProtocolDetails").and_then(|details| details["SetStatOption"].as_str());
         let quiet = option == Some("ENABLE_NO_OP");
         let view = admission.home.clone();
+        let emptied = Arc::clone(&self.shared.emptied);
         if let Some(memory) = &self.shared.memory {
-            return Ok(Session::new(Arc::new(memory.clone()), None, view, quiet));
+            return Ok(Session::new(Arc::new(memory.clone()), None, view, quiet, emptied));
         }
         let aws = self.shared.cloud.aws(&self.place.account).await;
         let buckets = Arc::new(Buckets::new(aws, &self.place.region));
@@ -327,6 +365,6 @@ impl Connection {
             &user[..user.len().min(MAX_SESSION_NAME)],
             admission.policy.as_deref(),
         )?;
-        Ok(Session::new(Arc::new(S3Storage(buckets)), Some(rights), view, quiet))
+        Ok(Session::new(Arc::new(S3Storage(buckets)), Some(rights), view, quiet, emptied))
     }
 }

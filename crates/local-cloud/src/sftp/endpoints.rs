@@ -15,6 +15,8 @@ use super::abortable_stream::AbortableStream;
 use super::algorithms;
 use super::clock::Clock;
 use super::connection::{Connection, Methods};
+use super::conversation::{Conversation, MAX_ATTEMPTS};
+use super::emptied::Emptied;
 use super::storage::Memory;
 use crate::cloud::Cloud;
 use crate::error::LocalError;
@@ -27,8 +29,6 @@ use crate::transfer::{KeyFolder, Server, State, Store, security_policy};
 const MAX_KEEPALIVES: u32 = 3;
 /// Time for a client to receive the disconnect message.
 const FAREWELL: Duration = Duration::from_secs(2);
-/// Maximum number of failed authentications per connection.
-const MAX_ATTEMPTS: usize = 6;
 
 pub(super) struct Shared {
     pub(super) store: Arc<Store>,
@@ -36,6 +36,7 @@ pub(super) struct Shared {
     pub(super) cloud: Arc<Cloud>,
     /// Files in memory, shared by all customers; for measurements only.
     pub(super) memory: Option<Memory>,
+    pub(super) emptied: Arc<Emptied>,
     limits: Limits,
 }
 
@@ -64,7 +65,7 @@ impl Endpoints {
         let path = dir.join("ports.json");
         let ports = read_json(&path)?.unwrap_or_default();
         let memory = in_memory.then(Memory::default);
-        let shared = Arc::new(Shared { store, keys, cloud, memory, limits });
+        let shared = Arc::new(Shared { store, keys, cloud, memory, emptied: Arc::default(), limits });
         Ok(Self { shared, path, inner: Mutex::new(Inner { ports, running: HashMap::new() }) })
     }
 
@@ -157,7 +158,10 @@ async fn connection(
     stream: tokio::net::TcpStream,
     peer: SocketAddr,
 ) {
-    let config = match configuration(&shared, &id, server) {
+    let methods = server.settings.get("IdentityProviderDetails");
+    let methods = methods.and_then(|details| details["SftpAuthenticationMethods"].as_str()).unwrap_or_default();
+    let methods = Methods::parse(methods);
+    let config = match configuration(&shared, &id, server, methods) {
         Ok(config) => Arc::new(config),
         Err(why) => {
             tracing::error!(why, server = id, "cannot serve the connection");
@@ -167,11 +171,9 @@ async fn connection(
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "cannot set TCP_NODELAY");
     }
-    let methods = server.settings.get("IdentityProviderDetails");
-    let methods = methods.and_then(|details| details["SftpAuthenticationMethods"].as_str()).unwrap_or_default();
-    let clock = Clock::new(shared.limits);
-    let handler = Connection::new(shared, place, id.clone(), peer, Methods::parse(methods), clock.clone());
-    let (stream, _guard) = AbortableStream::new(stream);
+    let (clock, conversation) = (Clock::new(shared.limits), Conversation::default());
+    let handler = Connection::new(shared, place, id.clone(), peer, methods, clock.clone(), conversation.clone());
+    let (stream, _guard) = AbortableStream::new(stream, conversation.clone());
     let session = tokio::select! {
         session = russh::server::run_stream(config, stream, handler) => session,
         why = clock.over() => return tracing::info!(why, server = id, "ended"),
@@ -192,17 +194,36 @@ async fn connection(
             };
             tokio::time::timeout(FAREWELL, farewell).await.unwrap_or(Ok(()))
         }
+        ending = conversation.over() => {
+            let (code, text) = ending.message();
+            tracing::info!(why = text, server = id, %peer, "ended");
+            let farewell = async {
+                handle.disconnect(code, text.to_owned(), String::new()).await?;
+                session.await
+            };
+            tokio::time::timeout(FAREWELL, farewell).await.unwrap_or(Ok(()))
+        }
     };
     match ended {
         Err(russh::Error::KeepaliveTimeout | russh::Error::InactivityTimeout) => {
             tracing::info!(why = "unresponsive", server = id, user = clock.user(), "ended");
+        }
+        // The library takes user names and passwords as text, and ends the connection if they are not UTF-8.
+        Err(russh::Error::SshEncoding(error)) if clock.user().is_none() => {
+            let why = "malformed authentication request, or a user name or password that is not UTF-8";
+            tracing::info!(why, %error, server = id, %peer, "ended");
         }
         Err(error) => tracing::debug!(%error, server = id, "connection ended"),
         Ok(()) => {}
     }
 }
 
-fn configuration(shared: &Shared, id: &str, server: &Server) -> Result<russh::server::Config, String> {
+fn configuration(
+    shared: &Shared,
+    id: &str,
+    server: &Server,
+    methods: Methods,
+) -> Result<russh::server::Config, String> {
     let name = server.text("SecurityPolicyName");
     let policy = security_policy(name).ok_or_else(|| format!("unknown security policy {name}"))?;
     let keys = shared.keys.active(id, server);
@@ -214,7 +235,10 @@ fn configuration(shared: &Shared, id: &str, server: &Server) -> Result<russh::se
         server_id: russh::SshId::Standard("SSH-2.0-AWS_SFTP_1.1".into()),
         keys,
         preferred: algorithms::preferred(&policy),
-        max_auth_attempts: MAX_ATTEMPTS,
+        // What the library refuses by itself.
+        methods: methods.offered(false),
+        // The library counts the initial `none`, which is not an attempt; `Conversation` does not.
+        max_auth_attempts: MAX_ATTEMPTS + 1,
         auth_rejection_time: Duration::from_millis(100),
         auth_rejection_time_initial: Some(Duration::ZERO),
         // Only for writes that the client does not receive; otherwise the keep-alives decide.

@@ -1,7 +1,7 @@
 //! The SFTP endpoints: every Transfer server that is ONLINE has a port of 127.0.0.1 that speaks SSH.
 //!
 //! [`endpoints`] opens and closes the ports, [`connection`] is one client's SSH connection (log-in and channels), and
-//! [`session`] is the SFTP protocol on a channel. A session uses [`paths`] to resolve a path to an object, [`rights`]
+//! [`session`] with its [`requests`] is the SFTP protocol on a channel. A session uses [`paths`] to resolve a path to an object, [`rights`]
 //! to authorize the operation, and [`reader`] and [`writer`] to stream from and to [`storage`], which is S3 in every
 //! region ([`buckets`]).
 
@@ -10,10 +10,14 @@ mod algorithms;
 mod buckets;
 mod clock;
 mod connection;
+mod conversation;
+mod emptied;
 mod endpoints;
 mod guard;
+mod listing;
 mod paths;
 mod reader;
+mod requests;
 mod rights;
 mod session;
 pub(crate) mod storage;

@@ -10,7 +10,8 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use tokio::task::JoinHandle;
 
-use super::storage::{Source, Storage, StorageError};
+use super::storage::{Source, Storage, StorageError, Version};
+use sftpctl_aws::ObjectFacts;
 
 /// Bytes per chunk.
 const CHUNK: u64 = 4 << 20;
@@ -24,11 +25,22 @@ struct Stream {
     rest: Bytes,
 }
 
+/// The object as it was when it was opened. Every request names its version: an object that is replaced during a
+/// download is never a mixture of both.
+struct OpenObject {
+    bucket: String,
+    facts: ObjectFacts,
+}
+
+impl OpenObject {
+    fn version(&self) -> Version<'_> {
+        Version { bucket: &self.bucket, key: &self.facts.key, etag: self.facts.etag.as_deref() }
+    }
+}
+
 pub(super) struct Reader {
     storage: Arc<dyn Storage>,
-    bucket: String,
-    key: String,
-    size: u64,
+    object: Arc<OpenObject>,
     /// Chunks by their offset; two at most.
     chunks: VecDeque<(u64, Bytes)>,
     next: Option<(u64, Fetch)>,
@@ -37,21 +49,22 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    pub(super) fn new(storage: Arc<dyn Storage>, bucket: &str, key: &str, size: u64) -> Self {
-        let (bucket, key) = (bucket.to_owned(), key.to_owned());
-        Self { storage, bucket, key, size, chunks: VecDeque::new(), next: None, stream: None }
+    pub(super) fn new(storage: Arc<dyn Storage>, bucket: &str, facts: ObjectFacts) -> Self {
+        let object = Arc::new(OpenObject { bucket: bucket.to_owned(), facts });
+        Self { storage, object, chunks: VecDeque::new(), next: None, stream: None }
     }
 
-    pub(super) fn size(&self) -> u64 {
-        self.size
+    /// The object as it was when it was opened.
+    pub(super) fn facts(&self) -> &ObjectFacts {
+        &self.object.facts
     }
 
     /// Bytes from `offset`, as many as there are up to `length`; none at the end.
     ///
     /// # Errors
-    /// A storage error, or the object has been deleted.
+    /// A storage error, or the object has been deleted or replaced.
     pub(super) async fn read(&mut self, offset: u64, length: u32) -> Result<Bytes, StorageError> {
-        let end = offset.saturating_add(u64::from(length)).min(self.size);
+        let end = offset.saturating_add(u64::from(length)).min(self.object.facts.size);
         if offset >= end {
             return Ok(Bytes::new());
         }
@@ -76,25 +89,25 @@ impl Reader {
         let fetched = match self.next.take() {
             Some((at, fetch)) if at == start => {
                 let (stream, fetched) =
-                    fetch.await.unwrap_or_else(|error| (None, Err(StorageError(error.to_string()))));
+                    fetch.await.unwrap_or_else(|error| (None, Err(StorageError::Other(error.to_string()))));
                 self.stream = stream;
                 fetched
             }
             _ => {
                 self.stream = None;
-                whole(&*Arc::clone(&self.storage), (&self.bucket, &self.key), start, self.size).await
+                whole(&*self.storage, &self.object, start).await
             }
         };
-        let bytes = fetched?.ok_or_else(|| StorageError("the object has been deleted".to_owned()))?;
+        let bytes = fetched?.ok_or_else(|| StorageError::Other("the object has been deleted".to_owned()))?;
         while self.chunks.len() >= 2 {
             self.chunks.pop_front();
         }
         self.chunks.push_back((start, bytes.clone()));
         let after = start + CHUNK;
-        if after < self.size {
-            let (storage, bucket, key) = (Arc::clone(&self.storage), self.bucket.clone(), self.key.clone());
-            let (size, stream) = (self.size, self.stream.take());
-            let fetch = tokio::spawn(async move { onward(&*storage, (&bucket, &key), after, size, stream).await });
+        if after < self.object.facts.size {
+            let (storage, object) = (Arc::clone(&self.storage), Arc::clone(&self.object));
+            let stream = self.stream.take();
+            let fetch = tokio::spawn(async move { onward(&*storage, &object, after, stream).await });
             if let Some((_, old)) = self.next.replace((after, fetch)) {
                 old.abort();
             }
@@ -106,23 +119,22 @@ impl Reader {
 /// Reads the chunk at `start` from a stream, which is opened if there is none.
 async fn onward(
     storage: &dyn Storage,
-    (bucket, key): (&str, &str),
+    object: &OpenObject,
     start: u64,
-    size: u64,
     stream: Option<Stream>,
 ) -> (Option<Stream>, Fetched) {
     let stream = match stream {
         Some(stream) => Some(stream),
-        None => match storage.open(bucket, key, start).await {
+        None => match storage.open(object.version(), start).await {
             Ok(source) => source.map(|source| Stream { source, rest: Bytes::new() }),
             Err(error) => return (None, Err(error)),
         },
     };
     let Some(mut stream) = stream else { return (None, Ok(None)) };
-    match stream.take(usize::try_from(CHUNK.min(size.saturating_sub(start))).unwrap_or(usize::MAX)).await {
+    match stream.take(usize::try_from(CHUNK.min(object.facts.size.saturating_sub(start))).unwrap_or(usize::MAX)).await {
         Ok(bytes) => (Some(stream), Ok(Some(bytes))),
         // S3 closes the connection if the client pauses for minutes.
-        Err(_) => (None, whole(storage, (bucket, key), start, size).await),
+        Err(_) => (None, whole(storage, object, start).await),
     }
 }
 
@@ -132,7 +144,7 @@ impl Stream {
         let mut taken = BytesMut::with_capacity(want);
         while taken.len() < want {
             if self.rest.is_empty() {
-                let ended = || StorageError("the object ended before its size".to_owned());
+                let ended = || StorageError::Other("the object ended before its size".to_owned());
                 self.rest = self.source.next().await?.ok_or_else(ended)?;
             }
             let part = self.rest.split_to(self.rest.len().min(want - taken.len()));
@@ -143,15 +155,15 @@ impl Stream {
 }
 
 /// Reads a whole chunk by ranges, since storage may return fewer bytes at a time.
-async fn whole(storage: &dyn Storage, (bucket, key): (&str, &str), start: u64, size: u64) -> Fetched {
-    let want = CHUNK.min(size.saturating_sub(start));
-    let Some(first) = storage.range(bucket, key, start, want).await? else { return Ok(None) };
+async fn whole(storage: &dyn Storage, object: &OpenObject, start: u64) -> Fetched {
+    let want = CHUNK.min(object.facts.size.saturating_sub(start));
+    let Some(first) = storage.range(object.version(), start, want).await? else { return Ok(None) };
     if first.len() as u64 >= want {
         return Ok(Some(first));
     }
     let mut whole = BytesMut::from(first);
     while (whole.len() as u64) < want {
-        match storage.range(bucket, key, start + whole.len() as u64, want - whole.len() as u64).await? {
+        match storage.range(object.version(), start + whole.len() as u64, want - whole.len() as u64).await? {
             None => return Ok(None),
             Some(rest) if rest.is_empty() => break,
             Some(rest) => whole.extend_from_slice(&rest),
@@ -165,16 +177,45 @@ mod tests {
     use super::super::storage::Memory;
     use super::*;
 
-    #[tokio::test]
-    async fn all_read_patterns_return_the_same_bytes() {
-        let memory = Memory::default();
-        let content: Vec<u8> = (0..9_000_001_u32).map(|n| (n % 251) as u8).collect();
+    async fn put(memory: &Memory, content: &[u8]) -> ObjectFacts {
         let mut sink = memory.create("b", "k");
         for part in content.chunks(2_999_999) {
             sink.add(Bytes::copy_from_slice(part)).await.unwrap();
         }
         sink.finish(Bytes::new()).await.unwrap();
-        let mut reader = Reader::new(Arc::new(memory), "b", "k", content.len() as u64);
+        memory.head("b", "k").await.unwrap().unwrap()
+    }
+
+    #[tokio::test]
+    async fn handle_reads_one_version() {
+        let size = 12 << 20;
+        let (old, new) = (vec![b'A'; size], vec![b'B'; size + 5]);
+        // Replaced before the first read, within the first chunk, and while the stream is open: `read` bytes before.
+        for read in [0_u64, 100, 5 << 20] {
+            let memory = Memory::default();
+            let facts = put(&memory, &old).await;
+            let mut reader = Reader::new(Arc::new(memory.clone()), "b", facts);
+            let mut at = 0;
+            while at < read {
+                at += reader.read(at, 32_768).await.unwrap().len() as u64;
+            }
+            put(&memory, &new).await;
+            // Onward to the end, then back to the beginning.
+            for at in (at..size as u64).step_by(32_768).chain([0]) {
+                match reader.read(at, 32_768).await {
+                    Ok(bytes) => assert!(bytes.iter().all(|byte| *byte == b'A'), "{read}: new bytes at {at}"),
+                    Err(error) => assert_eq!(error, StorageError::Replaced),
+                }
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn all_read_patterns_return_the_same_bytes() {
+        let memory = Memory::default();
+        let content: Vec<u8> = (0..9_000_001_u32).map(|n| (n % 251) as u8).collect();
+        let facts = put(&memory, &content).await;
+        let mut reader = Reader::new(Arc::new(memory), "b", facts);
         for step in [32_768_usize, 261_120, 1_000_003] {
             let mut at = 0;
             while at < content.len() {

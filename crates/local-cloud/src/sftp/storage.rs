@@ -8,15 +8,30 @@ use bytes::Bytes;
 
 use sftpctl_aws::{ObjectFacts, ObjectPage};
 
-/// A storage error, with a message for the log.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("{0}")]
-pub(crate) struct StorageError(pub(crate) String);
+/// A storage error.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum StorageError {
+    /// One handle reads one version of an object.
+    #[error("the file has been replaced since it was opened")]
+    Replaced,
+    /// With a message for the log.
+    #[error("{0}")]
+    Other(String),
+}
 
 impl From<sftpctl_aws::AwsError> for StorageError {
     fn from(error: sftpctl_aws::AwsError) -> Self {
-        Self(error.to_string())
+        if error.is(sftpctl_aws::REPLACED) { Self::Replaced } else { Self::Other(error.to_string()) }
     }
+}
+
+/// The content of an object at one time. Other content is refused with [`StorageError::Replaced`].
+#[derive(Clone, Copy)]
+pub(crate) struct Version<'a> {
+    pub(crate) bucket: &'a str,
+    pub(crate) key: &'a str,
+    /// `None` accepts any content.
+    pub(crate) etag: Option<&'a str>,
 }
 
 #[async_trait]
@@ -25,10 +40,10 @@ pub(crate) trait Storage: Send + Sync {
     async fn head(&self, bucket: &str, key: &str) -> Result<Option<ObjectFacts>, StorageError>;
     /// One page of a folder.
     async fn page(&self, bucket: &str, prefix: &str, max: i32, from: Option<&str>) -> Result<ObjectPage, StorageError>;
-    /// Some bytes of an object; `None` if it does not exist.
-    async fn range(&self, bucket: &str, key: &str, start: u64, length: u64) -> Result<Option<Bytes>, StorageError>;
+    /// Some bytes of an object from `start`; `None` if it does not exist.
+    async fn range(&self, object: Version<'_>, start: u64, length: u64) -> Result<Option<Bytes>, StorageError>;
     /// Streams an object from `start` to its end; `None` if it does not exist.
-    async fn open(&self, bucket: &str, key: &str, start: u64) -> Result<Option<Box<dyn Source>>, StorageError>;
+    async fn open(&self, object: Version<'_>, start: u64) -> Result<Option<Box<dyn Source>>, StorageError>;
     /// Begins an upload. The object exists once the upload is finished.
     fn create(&self, bucket: &str, key: &str) -> Box<dyn Sink>;
     async fn copy(&self, from: (&str, &str), to: (&str, &str)) -> Result<(), StorageError>;
@@ -53,7 +68,30 @@ pub(crate) trait Sink: Send {
     async fn abort(self: Box<Self>);
 }
 
-type Objects = BTreeMap<(String, String), Vec<Bytes>>;
+type Name = (String, String);
+
+#[derive(Default)]
+struct Objects {
+    by_name: BTreeMap<Name, Object>,
+    written: u64,
+}
+
+#[derive(Clone)]
+struct Object {
+    parts: Vec<Bytes>,
+    etag: String,
+}
+
+impl Objects {
+    fn get(&self, bucket: &str, key: &str) -> Option<&Object> {
+        self.by_name.get(&(bucket.to_owned(), key.to_owned()))
+    }
+
+    fn insert(&mut self, name: Name, parts: Vec<Bytes>) {
+        self.written += 1;
+        self.by_name.insert(name, Object { parts, etag: self.written.to_string() });
+    }
+}
 
 #[derive(Clone, Default)]
 pub(crate) struct Memory(Arc<Mutex<Objects>>);
@@ -72,8 +110,12 @@ fn size(parts: &[Bytes]) -> u64 {
 impl Storage for Memory {
     async fn head(&self, bucket: &str, key: &str) -> Result<Option<ObjectFacts>, StorageError> {
         let objects = self.objects();
-        let parts = objects.get(&(bucket.to_owned(), key.to_owned()));
-        Ok(parts.map(|parts| ObjectFacts { key: key.to_owned(), size: size(parts), modified: 0 }))
+        Ok(objects.get(bucket, key).map(|object| ObjectFacts {
+            key: key.to_owned(),
+            size: size(&object.parts),
+            modified: 0,
+            etag: Some(object.etag.clone()),
+        }))
     }
 
     async fn page(&self, bucket: &str, prefix: &str, max: i32, from: Option<&str>) -> Result<ObjectPage, StorageError> {
@@ -81,7 +123,8 @@ impl Storage for Memory {
         let max = usize::try_from(max).unwrap_or(usize::MAX);
         let mut page = ObjectPage::default();
         let mut last = String::new();
-        for ((_, key), parts) in objects.iter().filter(|((name, key), _)| name == bucket && key.starts_with(prefix)) {
+        let below = |(name, key): &Name| name == bucket && key.starts_with(prefix);
+        for ((_, key), object) in objects.by_name.iter().filter(|(name, _)| below(name)) {
             let rest = &key[prefix.len()..];
             let shown = rest.split_once('/').map_or(key.clone(), |(folder, _)| format!("{prefix}{folder}/"));
             if shown == last || from.is_some_and(|from| shown.as_str() <= from) {
@@ -92,7 +135,8 @@ impl Storage for Memory {
                 break;
             }
             if shown == *key {
-                page.objects.push(ObjectFacts { key: key.clone(), size: size(parts), modified: 0 });
+                let size = size(&object.parts);
+                page.objects.push(ObjectFacts { key: key.clone(), size, modified: 0, etag: None });
             } else {
                 page.folders.push(shown.clone());
             }
@@ -101,11 +145,14 @@ impl Storage for Memory {
         Ok(page)
     }
 
-    async fn range(&self, bucket: &str, key: &str, start: u64, length: u64) -> Result<Option<Bytes>, StorageError> {
+    async fn range(&self, object: Version<'_>, start: u64, length: u64) -> Result<Option<Bytes>, StorageError> {
         let objects = self.objects();
-        let Some(parts) = objects.get(&(bucket.to_owned(), key.to_owned())) else { return Ok(None) };
+        let Some(found) = objects.get(object.bucket, object.key) else { return Ok(None) };
+        if object.etag.is_some_and(|etag| etag != found.etag) {
+            return Err(StorageError::Replaced);
+        }
         let mut at = 0_u64;
-        for part in parts {
+        for part in &found.parts {
             let end = at + part.len() as u64;
             if start < end {
                 let from = usize::try_from(start - at).unwrap_or(usize::MAX);
@@ -117,9 +164,16 @@ impl Storage for Memory {
         Ok(Some(Bytes::new()))
     }
 
-    async fn open(&self, bucket: &str, key: &str, start: u64) -> Result<Option<Box<dyn Source>>, StorageError> {
-        let (memory, bucket, key) = (self.clone(), bucket.to_owned(), key.to_owned());
-        Ok(Some(Box::new(MemorySource { memory, bucket, key, at: start })))
+    async fn open(&self, object: Version<'_>, start: u64) -> Result<Option<Box<dyn Source>>, StorageError> {
+        let objects = self.objects();
+        let Some(found) = objects.get(object.bucket, object.key) else { return Ok(None) };
+        if object.etag.is_some_and(|etag| etag != found.etag) {
+            return Err(StorageError::Replaced);
+        }
+        // As an answer of S3, it goes on with what it has begun, whatever becomes of the object.
+        let (mut memory, name) = (Objects::default(), (object.bucket.to_owned(), object.key.to_owned()));
+        memory.insert(name.clone(), found.parts.clone());
+        Ok(Some(Box::new(MemorySource { memory: Memory(Arc::new(Mutex::new(memory))), name, at: start })))
     }
 
     fn create(&self, bucket: &str, key: &str) -> Box<dyn Sink> {
@@ -128,29 +182,29 @@ impl Storage for Memory {
 
     async fn copy(&self, from: (&str, &str), to: (&str, &str)) -> Result<(), StorageError> {
         let mut objects = self.objects();
-        let parts = objects.get(&(from.0.to_owned(), from.1.to_owned())).cloned();
-        let parts = parts.ok_or_else(|| StorageError("no such object".to_owned()))?;
-        objects.insert((to.0.to_owned(), to.1.to_owned()), parts);
+        let object = objects.get(from.0, from.1).cloned();
+        let object = object.ok_or_else(|| StorageError::Other("no such object".to_owned()))?;
+        objects.insert((to.0.to_owned(), to.1.to_owned()), object.parts);
         Ok(())
     }
 
     async fn delete(&self, bucket: &str, key: &str) -> Result<(), StorageError> {
-        self.objects().remove(&(bucket.to_owned(), key.to_owned()));
+        self.objects().by_name.remove(&(bucket.to_owned(), key.to_owned()));
         Ok(())
     }
 }
 
 struct MemorySource {
     memory: Memory,
-    bucket: String,
-    key: String,
+    name: Name,
     at: u64,
 }
 
 #[async_trait]
 impl Source for MemorySource {
     async fn next(&mut self) -> Result<Option<Bytes>, StorageError> {
-        let bytes = self.memory.range(&self.bucket, &self.key, self.at, 1 << 20).await?;
+        let object = Version { bucket: &self.name.0, key: &self.name.1, etag: None };
+        let bytes = self.memory.range(object, self.at, 1 << 20).await?;
         self.at += bytes.as_ref().map_or(0, |bytes| bytes.len() as u64);
         Ok(bytes.filter(|bytes| !bytes.is_empty()))
     }
@@ -158,7 +212,7 @@ impl Source for MemorySource {
 
 struct MemorySink {
     memory: Memory,
-    name: (String, String),
+    name: Name,
     parts: Vec<Bytes>,
 }
 

@@ -164,7 +164,7 @@ impl Drop for Writer {
 
 #[cfg(test)]
 mod tests {
-    use super::super::storage::{Memory, Storage as _};
+    use super::super::storage::{Memory, Storage as _, Version};
     use super::*;
 
     #[tokio::test]
@@ -176,7 +176,8 @@ mod tests {
         }
         assert!(memory.head("b", "k").await.unwrap().is_none());
         writer.finish().await.unwrap();
-        assert_eq!(memory.range("b", "k", 0, 100).await.unwrap().unwrap(), "abcdefg");
+        let object = Version { bucket: "b", key: "k", etag: None };
+        assert_eq!(memory.range(object, 0, 100).await.unwrap().unwrap(), "abcdefg");
     }
 
     #[tokio::test]

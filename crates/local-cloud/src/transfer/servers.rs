@@ -13,7 +13,7 @@ use crate::place::arn;
 /// CreateServer has no client token: two calls create two servers, as on AWS.
 pub(super) async fn create(context: &Context<'_>, mut input: Map<String, Value>) -> Result<Value, ApiError> {
     let tags = tags::parse(input.remove("Tags").as_ref())?;
-    tags::check(&tags)?;
+    tags::check_new(&tags)?;
     let given = input.remove("HostKey").and_then(|key| key.as_str().map(str::to_owned)).filter(|key| !key.is_empty());
     rules::create(&input)?;
     let settings = with_defaults(input);

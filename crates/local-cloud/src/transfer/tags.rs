@@ -10,7 +10,7 @@ use crate::place;
 
 /// Maximum number of tags per resource.
 const MAX_TAGS: usize = 50;
-/// The tags with the prefix `aws:` that a user may set, from the user guide's "Working with custom hostnames".
+/// The tags with the prefix `aws:` that TagResource accepts from a user (user guide, "Working with custom hostnames").
 const AWS_TAGS: [&str; 2] = ["aws:transfer:customHostname", "aws:transfer:route53HostedZoneId"];
 
 /// Parses the tags of a request. A duplicate key is refused.
@@ -37,6 +37,14 @@ pub(super) fn check(tags: &BTreeMap<String, String>) -> Result<(), ApiError> {
         return Err(ApiError::invalid(format!("A resource can have at most {MAX_TAGS} tags")));
     }
     Ok(())
+}
+
+/// Refuses reserved keys: CreateServer is not documented to take those that TagResource takes.
+pub(super) fn check_new(tags: &BTreeMap<String, String>) -> Result<(), ApiError> {
+    match tags.keys().find(|key| key.starts_with("aws:")) {
+        Some(key) => Err(ApiError::invalid(format!("Tag key {key}: the prefix aws: is reserved"))),
+        None => check(tags),
+    }
 }
 
 /// The tags in the form of the API.

@@ -20,7 +20,7 @@ struct Link<'a> {
     breaks: &'a dyn Fn(&Site),
     /// The regions whose servers then refuse log-ins.
     refuse: &'a [&'a str],
-    /// The status code of the identity provider.
+    /// The status code of the identity provider: 200 if the authorizer refuses, as for any refusal.
     status: u16,
     /// The finding of `test-login`.
     finding: &'a str,
@@ -38,7 +38,7 @@ fn every_broken_link_is_diagnosed_and_repaired() {
         Link {
             breaks: &|site| drop(site.aws(&["drift", "server-id"])),
             refuse: &[WEST],
-            status: 401,
+            status: 200,
             finding: "the authorizer only admits users of server s-00000000000000000, but this server is s-",
             repair: Repair::Deploy("us-west-2/server-id"),
         },
@@ -101,7 +101,7 @@ fn every_broken_link_is_diagnosed_and_repaired() {
                 door(&["mapping", WEST, "\"server\"", "\"serverId\""]);
             },
             refuse: &[WEST],
-            status: 401,
+            status: 200,
             finding: "the API was changed by hand, or changed and not deployed to its stage again",
             repair: Repair::Hand(&[&["deploy-api", WEST]]),
         },
@@ -190,6 +190,14 @@ fn function_may_do_only_what_its_role_allows() {
             && line.contains("/lambda-99-upload-us-west-2 is not authorized to perform: dynamodb:Query on resource:"),
         "{line}"
     );
+    // To Transfer this is an error of its identity provider, and `TestIdentityProvider` shows no body.
+    let logged = |line: &str| line.contains("activity=\"ERROR\"") && line.contains(" refused ");
+    assert!(site.logs().lines().any(logged), "{}", site.logs());
+    let mut command = site.oracle_command("door.py");
+    let output = command.args(["test", WEST, "my1sftp"]).env("SFTP_PASSWORD", &login.password).output().unwrap();
+    let answer: serde_json::Value = serde_json::from_str(&succeeded("test", &output)).unwrap();
+    assert_eq!((answer["StatusCode"].as_u64(), answer["Response"].as_str()), (Some(500), Some("")), "{answer}");
+    assert!(answer["Message"].as_str().unwrap().starts_with("Unable to call identity provider"), "{answer}");
     site.oracle("door.py", &["break", "query-again"]);
     assert!(site.admits(port, &login));
 }
@@ -232,6 +240,11 @@ fn each_refusal_is_explained() {
         let (good, found) = site.test_login(&Login::new(name, password));
         assert!(!good && found.matches(finding).count() == 2, "{name}: {found}");
     }
+    // A refusal is a failed authentication, and no error of the identity provider.
+    assert!(!site.admits(site.port(WEST), &Login::new("my1sftp", "wrong")));
+    let logs = site.logs();
+    let failed = |line: &str| line.contains("activity=\"AUTH_FAILURE\"") && line.contains("user=\"my1sftp\"");
+    assert!(logs.lines().any(failed) && !logs.contains("did not decide"), "{logs}");
     let mut from =
         site.command(&["test-login", "--env", "99", "--local", "--password-stdin", "--username", "far.away"]);
     succeeded("far", &crate::site::with_input(from.args(["--source-ip", "192.0.2.7"]), b"correct horse"));
@@ -340,13 +353,19 @@ fn malformed_items_are_refused() {
     let home = r#""HomeDirectory": {"S": "/pl-pt99-5-uploads/3000"}"#;
     let password = format!(r#""password": {{"S": "{digest}"}}"#);
     for (name, item, finding) in [
-        ("no.home", password.clone(), "malformed"),
+        ("no.home", password.clone(), "malformed: the attribute HomeDirectory is missing"),
         ("whole.bucket", format!(r#"{password}, "HomeDirectory": {{"S": "/pl-pt99-5-uploads"}}"#), "malformed"),
         ("climbs", format!(r#"{password}, "HomeDirectory": {{"S": "/pl-pt99-5-uploads/../x"}}"#), "malformed"),
         ("number", format!(r#"{home}, "password": {{"N": "17"}}"#), "malformed"),
         ("nothing", home.to_owned(), "malformed"),
-        ("status", format!(r#"{home}, {password}, "status": {{"S": "Active"}}"#), "malformed"),
+        (
+            "status",
+            format!(r#"{home}, {password}, "status": {{"S": "Active"}}"#),
+            "malformed: the attribute status is neither active nor disabled",
+        ),
         ("range", format!(r#"{home}, {password}, "allowedSources": {{"L": [{{"S": "10.0.0.0/99"}}]}}"#), "malformed"),
+        ("hash.end", format!(r#"{home}, "password": {{"S": "{digest}\n"}}"#), "has a line end after the hash"),
+        ("hash.space", format!(r#"{home}, "password": {{"S": " {digest}"}}"#), "has white space before the hash"),
         ("scheme", format!(r#"{home}, "password": {{"S": "$2b$12$notOurs"}}"#), "has an unknown form"),
         ("plain", format!(r#"{home}, "password": {{"S": "secret"}}"#), "has an unknown form"),
     ] {

@@ -213,7 +213,7 @@ fn paramiko_sees_the_behavior_of_transfer() {
     let site = shared();
     let login = site.add(1005, "paramiko", "correct horse");
     let port = site.port(WEST);
-    for command in ["round-trip", "semantics", "sessions", "only-sftp"] {
+    for command in ["round-trip", "semantics", "sessions", "only-sftp", "opens", "long-keys", "long-names"] {
         site.paramiko_ok(port, &login, &[command]);
     }
 }
@@ -239,7 +239,7 @@ fn unusual_passwords_work_and_near_misses_do_not() {
         "${x} $input.params('username') $util.urlDecode('a')".to_owned(),
         r#"","username":"neighbour","x":""#.to_owned(),
         "#set($a = 1) #if(true)#end ## $!{b}".to_owned(),
-        "😀 pāsswörd 漢字 \u{202e}abc".to_owned(),
+        "😀 pāsswörd 漢字 abc".to_owned(),
         "p4ß-".repeat(50),
         "  leading and trailing  ".to_owned(),
         "100%25 +&=?/".to_owned(),

@@ -1,8 +1,9 @@
-//! The Lambda: maps events to the decision in `sftp_authorizer`, and the decision to an answer and a log line.
+//! The Lambda: maps events to the decision in `sftp_authorizer`, and the decision to an answer and a log line. Its
+//! invocation fails only if nothing could be decided.
 
 #![expect(
     clippy::disallowed_methods,
-    reason = "the program has the clock and the environment, which the library is handed"
+    reason = "only the library is pure; the program reads the clock and the environment"
 )]
 
 mod table;
@@ -11,13 +12,13 @@ use std::io::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use lambda_runtime::{Diagnostic, Error, LambdaEvent, run, service_fn};
 use serde_json::Value;
 use sftp_authorizer::{Config, Grant, Question, Refusal, answer, judge, screen};
 
 use self::table::Table;
 
-/// What is left of an invocation's time for the refusal and its line in the log.
+/// The part of an invocation's time that is kept for the refusal and its log line.
 const MARGIN: Duration = Duration::from_millis(300);
 
 #[tokio::main(flavor = "current_thread")]
@@ -36,7 +37,10 @@ async fn main() -> Result<(), Error> {
                 Ok(question) => decide(config, table, question, left.saturating_sub(MARGIN)).await,
             };
             log(&answer::log_line(question.as_ref().ok(), &decision));
-            Ok::<Value, Error>(answer::body(config, &decision))
+            answer::body(config, &decision).map_err(|error| Diagnostic {
+                error_type: "TableUnreachable".to_owned(),
+                error_message: error.to_string(),
+            })
         }
     }))
     .await
@@ -57,7 +61,7 @@ fn start_failure(error: &dyn std::fmt::Display) -> Value {
     serde_json::json!({ "level": "ERROR", "message": "cannot start", "cause": error.to_string() })
 }
 
-/// One line of JSON; Lambda puts it into the log group.
+/// Writes one line of JSON, which Lambda adds to the log group.
 fn log(line: &Value) {
     // A log that cannot be written to must not stop log-ins.
     let _ = writeln!(std::io::stdout(), "{line}");

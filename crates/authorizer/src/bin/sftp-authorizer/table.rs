@@ -13,14 +13,13 @@ use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provi
 use sftp_authorizer::config::ConfigError;
 use sftp_authorizer::{Config, Item, dynamodb};
 
-/// The roots that AWS's endpoints are signed by (Amazon Trust Services, "Root CAs"). Parsing the 140 of a common list
-/// takes half of a cold start.
+/// The root certificates of AWS's endpoints (Amazon Trust Services, "Root CAs"). Parsing the 140 of a common list takes
+/// half of a cold start.
 const ROOTS: &[u8] = include_bytes!("amazon-roots.pem");
 
-/// How long an answer may take.
-const LONGEST: Duration = Duration::from_secs(5);
+/// The longest time that an answer may take.
+const MAX_WAIT: Duration = Duration::from_secs(5);
 
-/// The table.
 pub(crate) struct Table {
     client: Client,
     table: String,
@@ -30,10 +29,10 @@ pub(crate) struct Table {
 impl Table {
     /// A client with Lambda's credentials and region.
     pub(crate) fn connect(config: &Config) -> Result<Self, ConfigError> {
-        let some = |name| std::env::var(name).map_err(|_| ConfigError::Missing(name));
+        let variable = |name| std::env::var(name).map_err(|_| ConfigError::Missing(name));
         let credentials = Credentials::new(
-            some("AWS_ACCESS_KEY_ID")?,
-            some("AWS_SECRET_ACCESS_KEY")?,
+            variable("AWS_ACCESS_KEY_ID")?,
+            variable("AWS_SECRET_ACCESS_KEY")?,
             std::env::var("AWS_SESSION_TOKEN").ok(),
             None,
             "Lambda",
@@ -46,15 +45,15 @@ impl Table {
         let mut builder = aws_sdk_dynamodb::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .http_client(http.build_https())
-            .region(Region::new(some("AWS_REGION")?))
+            .region(Region::new(variable("AWS_REGION")?))
             .credentials_provider(credentials)
             .retry_config(RetryConfig::standard().with_max_attempts(3))
-            // Longer than a table takes that answers at all; what an invocation has left may be less.
+            // Longer than a working table ever takes. The remaining time of an invocation may be shorter.
             .timeout_config(
                 TimeoutConfig::builder()
                     .connect_timeout(Duration::from_secs(1))
                     .operation_attempt_timeout(Duration::from_secs(2))
-                    .operation_timeout(LONGEST)
+                    .operation_timeout(MAX_WAIT)
                     .build(),
             );
         let endpoint =
@@ -66,8 +65,8 @@ impl Table {
         Ok(Self { client, table: config.table.clone(), index: config.index.clone() })
     }
 
-    /// The items with this user name; two are enough to know that there is more than one. An answer that does not come
-    /// in time is a refusal with its reason in the log, never a time-out of the function.
+    /// The items with this user name, at most two, which is enough to detect a duplicate. If no answer arrives within
+    /// `within`, the log-in is refused with a reason in the log, and the function does not time out.
     pub(crate) async fn accounts(&self, username: &str, within: Duration) -> Result<Vec<Item>, String> {
         let query = self
             .client
@@ -78,14 +77,14 @@ impl Table {
             .expression_attribute_values(":name", AttributeValue::S(username.to_owned()))
             .limit(2)
             .send();
-        let answer = tokio::time::timeout(within.min(LONGEST), query).await;
+        let answer = tokio::time::timeout(within.min(MAX_WAIT), query).await;
         let answer = answer.map_err(|_| format!("no answer in the {} ms left", within.as_millis()))?;
         let answer = answer.map_err(|error| cause(&error))?;
         Ok(answer.items.unwrap_or_default().into_iter().map(dynamodb::item).collect())
     }
 }
 
-/// What went wrong, without the answer itself: it may hold stored passwords.
+/// The cause without the answer itself, which may contain stored passwords.
 fn cause<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> String {
     match error {
         SdkError::ServiceError(error) => match (error.err().code(), error.err().message()) {
@@ -98,6 +97,6 @@ fn cause<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> String {
         },
         SdkError::TimeoutError(_) => "no answer in time".to_owned(),
         SdkError::ResponseError(_) => "the answer could not be read".to_owned(),
-        _ => "the request could not be made".to_owned(),
+        _ => "the request could not be built".to_owned(),
     }
 }

@@ -31,7 +31,7 @@ async fn one(aws: &Aws, region: &str, wanted: &Wanted<'_>) -> Result<Option<Valu
 /// The SHA-256 of the package that the stack deployed, in base64; `None` if the package no longer exists.
 async fn package(aws: &Aws, region: &str, code: &Value) -> Result<Option<String>, AwsError> {
     let (Some(bucket), Some(key)) = (code["S3Bucket"].as_str(), code["S3Key"].as_str()) else { return Ok(None) };
-    let Some(mut object) = aws.s3(region).open(bucket, key, 0).await? else { return Ok(None) };
+    let Some(mut object) = aws.s3(region).open(bucket, key, 0, None).await? else { return Ok(None) };
     let mut digest = Sha256::new();
     while let Some(part) = object.next().await? {
         digest.update(&part);

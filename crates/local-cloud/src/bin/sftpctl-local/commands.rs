@@ -10,6 +10,7 @@ use serde_json::json;
 use sftpctl_local_cloud::{self as local, DEFAULT_DIR, Delays, LocalError, SftpLimits, StartOptions, Status, zone};
 
 use super::faults::FaultsArgs;
+use super::manners::MannersArgs;
 use super::output::{self, Color, Output, data, progress};
 use super::shell;
 
@@ -82,6 +83,8 @@ enum LocalCommand {
         #[arg(long, value_name = "N", default_value_t = 20)]
         lines: usize,
     },
+    /// List the ways in which AWS is less friendly than its emulators, or turn some off
+    Manners(MannersArgs),
     /// Make calls fail on purpose, to rehearse failures
     #[command(after_help = "Examples:\n  \
         sftpctl local faults add transfer.CreateServer reset-after --count 1\n  \
@@ -119,6 +122,9 @@ struct StartArgs {
     /// Python virtual environment [default: venv in the local cloud's folder]
     #[arg(long, value_name = "DIR", env = "SFTPCTL_LOCAL_VENV")]
     venv: Option<PathBuf>,
+    /// Turn off one of AWS's manners; see `sftpctl local manners`
+    #[arg(long = "without-manner", value_name = "NAME")]
+    without_manners: Vec<String>,
     /// Keep SFTP files in memory and skip authorization, to measure the endpoint by itself
     #[arg(long, hide = true)]
     files_in_memory: bool,
@@ -150,6 +156,7 @@ impl StartArgs {
             },
             venv: self.venv.clone(),
             files_in_memory: self.files_in_memory,
+            without_manners: self.without_manners.clone(),
             sftp_limits: SftpLimits {
                 idle_seconds: self.sftp_idle_time,
                 unresponsive_seconds: self.sftp_unresponsive_time,
@@ -196,6 +203,7 @@ impl LocalArgs {
             }
             LocalCommand::Status => show(&local::status(&self.dir).await?, self.output),
             LocalCommand::Logs { follow, lines } => logs(&self.dir, *lines, *follow).await,
+            LocalCommand::Manners(args) => args.run(&self.dir, self.output).await?,
             LocalCommand::Faults(args) => args.run(&self.dir, self.output).await?,
             LocalCommand::Completions { shell } => shell::completions(*shell),
             LocalCommand::Man => shell::man()?,

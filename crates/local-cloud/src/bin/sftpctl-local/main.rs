@@ -3,6 +3,7 @@
 
 mod commands;
 mod faults;
+mod manners;
 mod output;
 mod shell;
 

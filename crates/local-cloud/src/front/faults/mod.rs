@@ -2,6 +2,7 @@
 
 mod hold;
 mod memory;
+mod rollback;
 mod rule;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -21,7 +22,7 @@ use super::call::Call;
 use super::refusal;
 use super::upstream::plain;
 use super::wire::Wire;
-use super::{Front, dispatch};
+use super::{Front, manners};
 
 /// Maximum size of a body that a fault buffers; function packages pass through here, too.
 const MAX_BODY: usize = 256 << 20;
@@ -164,6 +165,17 @@ pub(super) async fn around(front: &Front, wire: &Wire, call: Call, parts: Parts,
             front.faults.holds.wait(&call, Stage::After).await;
             Response::from_parts(head, body)
         }
+        Fault::RollBack => {
+            let Ok(body) = to_bytes(body, MAX_BODY).await else { return too_large() };
+            match rollback::failing(front, &call, &body).await {
+                Some(failing) => {
+                    let mut parts = parts;
+                    parts.headers.remove(header::CONTENT_LENGTH);
+                    pass(front, call, parts, Body::from(failing)).await
+                }
+                None => refusal::error(&call, 400, "ValidationError", "the fault rollBack needs a template in JSON"),
+            }
+        }
         Fault::Stale(ms) => stale(front, call, parts, body, Duration::from_millis(ms)).await,
         Fault::HideNew(ms) => hidden(front, call, parts, body, Duration::from_millis(ms)).await,
     }
@@ -173,9 +185,9 @@ pub(super) async fn around(front: &Front, wire: &Wire, call: Call, parts: Parts,
 async fn pass(front: &Front, call: Call, parts: Parts, body: Body) -> Response<Body> {
     let creates = front.faults.hides() && matches!(call.operation.as_str(), "CreateServer" | "CreateRole");
     if !creates {
-        return dispatch(front, &call, parts, body).await;
+        return manners::around(front, &call, parts, body).await;
     }
-    let (head, body) = dispatch(front, &call, parts, body).await.into_parts();
+    let (head, body) = manners::around(front, &call, parts, body).await.into_parts();
     let Ok(bytes) = to_bytes(body, MAX_BODY).await else { return broken() };
     if head.status.is_success() {
         let answer: Value = serde_json::from_slice(&bytes).unwrap_or_default();

@@ -67,11 +67,16 @@ pub enum Fault {
     HoldBefore,
     /// The call takes effect, and its answer waits until released.
     HoldAfter,
+    /// A stack operation (CreateStack, UpdateStack) fails after everything else in it was done, and is rolled back.
+    RollBack,
     /// A read repeats the last answer to the same request, if it is younger than this.
     Stale(u64),
     /// ListServers and GetRole omit resources younger than this.
     HideNew(u64),
 }
+
+const STACKS_CREATED: &str = "cloudformation.CreateStack";
+const STACKS_UPDATED: &str = "cloudformation.UpdateStack";
 
 impl Fault {
     /// Whether the fault applies to reads only.
@@ -92,6 +97,9 @@ impl Rule {
             }
             fault if fault.is_for_reads() && self.only == Some(Only::Mutating) => {
                 Err("this fault applies to reads only".to_owned())
+            }
+            Fault::RollBack if !matches!(self.call.as_str(), STACKS_CREATED | STACKS_UPDATED) => {
+                Err(format!("this fault applies to {STACKS_CREATED} and {STACKS_UPDATED} only"))
             }
             _ => Ok(()),
         }

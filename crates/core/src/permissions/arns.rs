@@ -1,0 +1,194 @@
+//! The ARNs of an environment's resources, as patterns over its regions and clusters.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::spec::model::{Dns, Environment};
+use crate::spec::names;
+
+/// Patterns for upload buckets in a policy; more are replaced by one over all clusters.
+const BUCKET_PATTERNS: usize = 6;
+/// Regions in a policy; more are replaced by patterns such as `eu-*`.
+const REGIONS: usize = 6;
+/// Aliases in a policy; more are replaced by a pattern over the zone.
+const ALIASES: usize = 3;
+/// Characters of a stack's name that begin the name of a role in it, at least: CloudFormation shortens the names of
+/// stack and resource to fit 64 characters (from experience; its user guide does not say how).
+const STACK_IN_ROLE: usize = 24;
+
+/// The environment's ARNs.
+pub(super) struct Arns<'a>(pub(super) &'a Environment);
+
+impl Arns<'_> {
+    fn in_every_region(&self, service: &str, resource: &str) -> String {
+        format!("arn:aws:{service}:*:{}:{resource}", self.0.account)
+    }
+
+    pub(super) fn any_stack(&self) -> String {
+        self.in_every_region("cloudformation", "stack/*")
+    }
+
+    pub(super) fn stacks(&self) -> String {
+        self.in_every_region("cloudformation", &format!("stack/{}/*", names::stack(self.0, "*")))
+    }
+
+    /// The environment's regions, or patterns over them.
+    pub(super) fn regions(&self) -> Vec<String> {
+        let regions = self.0.regions.keys();
+        if regions.len() <= REGIONS {
+            return regions.cloned().collect();
+        }
+        let areas = regions.map(|region| format!("{}-*", region.split('-').next().unwrap_or_default()));
+        areas.collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    fn role(&self, name: &str) -> String {
+        format!("arn:aws:iam::{}:role/{name}", self.0.account)
+    }
+
+    /// The roles that the stacks create, which CloudFormation names.
+    pub(super) fn stack_roles(&self) -> String {
+        let stack = names::stack(self.0, "");
+        self.role(&format!("{}*", &stack[..stack.len().min(STACK_IN_ROLE)]))
+    }
+
+    pub(super) fn user_role(&self) -> String {
+        self.role(&self.0.names.user_role)
+    }
+
+    pub(super) fn api_log_role(&self) -> String {
+        self.role(&names::api_log_role(self.0))
+    }
+
+    pub(super) fn logging_role(&self) -> Option<String> {
+        self.0.server.logging_role.as_ref().map(|name| self.role(name))
+    }
+
+    /// Every role of the environment.
+    pub(super) fn roles(&self) -> [String; 3] {
+        [self.stack_roles(), self.user_role(), self.api_log_role()]
+    }
+
+    /// The user role's managed policies.
+    pub(super) fn user_policies(&self) -> String {
+        format!("arn:aws:iam::{}:policy/{}*", self.0.account, names::user_policy(self.0))
+    }
+
+    /// Every managed policy: AWS's, and those of the account.
+    pub(super) fn any_policy(&self) -> [String; 2] {
+        ["arn:aws:iam::aws:policy/*".to_owned(), format!("arn:aws:iam::{}:policy/*", self.0.account)]
+    }
+
+    pub(super) fn functions(&self) -> String {
+        self.in_every_region("lambda", &format!("function:{}", names::function(self.0, "*")))
+    }
+
+    pub(super) fn table(&self) -> String {
+        self.in_every_region("dynamodb", &format!("table/{}", self.0.table.name))
+    }
+
+    /// The table and its indexes.
+    pub(super) fn table_and_indexes(&self) -> [String; 2] {
+        [self.table(), format!("{}/index/*", self.table())]
+    }
+
+    pub(super) fn global_table(&self) -> String {
+        format!("arn:aws:dynamodb::{}:global-table/{}", self.0.account, self.0.table.name)
+    }
+
+    pub(super) fn log_groups(&self) -> Vec<String> {
+        let mut names = names::log_groups(self.0, "*");
+        names.extend([names::server_log_group("s-*"), names::execution_log_group("*")]);
+        // Some actions are authorized on the name followed by `:*`.
+        let pattern = |name: &String| format!("log-group:{}*", name.trim_end_matches('*'));
+        names.iter().map(|name| self.in_every_region("logs", &pattern(name))).collect()
+    }
+
+    pub(super) fn alarms(&self) -> String {
+        self.in_every_region("cloudwatch", &format!("alarm:{}-upload-*", self.0.name))
+    }
+
+    pub(super) fn any_alarm(&self) -> String {
+        self.in_every_region("cloudwatch", "alarm:*")
+    }
+
+    pub(super) fn servers(&self) -> String {
+        self.in_every_region("transfer", "server/*")
+    }
+
+    pub(super) fn host_keys(&self) -> String {
+        self.in_every_region("transfer", "host-key/*/*")
+    }
+
+    pub(super) fn sftp_users(&self) -> String {
+        self.in_every_region("transfer", "user/*")
+    }
+
+    /// Every bucket with the prefix of upload buckets: a search for orphans reads the tags of each.
+    pub(super) fn buckets_with_prefix(&self) -> String {
+        format!("arn:aws:s3:::{}*", self.0.names.bucket_prefix)
+    }
+
+    /// The upload buckets. Clusters `99-0` and `99-1` share the pattern `99-*`, which also applies to `99-2`.
+    pub(super) fn upload_buckets(&self) -> Vec<String> {
+        let family = |cluster: &String| match cluster.rsplit_once('-') {
+            Some((family, _)) => format!("{family}-*"),
+            None => cluster.clone(),
+        };
+        let mut families: BTreeSet<String> = self.0.clusters.keys().map(family).collect();
+        if families.len() > BUCKET_PATTERNS {
+            families = BTreeSet::from([format!("{}*", common_prefix(self.0.clusters.keys()))]);
+        }
+        families.iter().map(|family| format!("arn:aws:s3:::{}", names::upload_bucket(self.0, family))).collect()
+    }
+
+    pub(super) fn upload_objects(&self, key: &str) -> Vec<String> {
+        self.upload_buckets().iter().map(|bucket| format!("{bucket}/{key}")).collect()
+    }
+
+    pub(super) fn code_buckets(&self) -> String {
+        format!("arn:aws:s3:::{}", names::code_bucket(self.0, "*"))
+    }
+
+    /// The environment's packages and large templates; other environments may share the bucket.
+    pub(super) fn code_objects(&self) -> [String; 2] {
+        let bucket = self.code_buckets();
+        [format!("{bucket}/{}-*.zip", names::code_stem(self.0)), format!("{bucket}/templates/{}/*", self.0.name)]
+    }
+
+    pub(super) fn hosted_zone(&self, id: Option<&str>) -> String {
+        format!("arn:aws:route53:::hostedzone/{}", id.unwrap_or("*"))
+    }
+
+    /// The names of the environment's records, as Route 53 normalizes them.
+    pub(super) fn record_names(&self, dns: &Dns) -> Vec<String> {
+        if dns.aliases.len() > ALIASES {
+            return vec![format!("*.{}", dns.zone)];
+        }
+        let mut names = vec![names::host(self.0, "*", &dns.zone), names::latency_host(self.0, &dns.zone)];
+        names.extend(dns.aliases.keys().cloned());
+        names
+    }
+
+    /// A condition: the resource has the environment's tag.
+    pub(super) fn is_tagged(&self) -> Value {
+        json!({ "StringEquals": { "aws:ResourceTag/sftpctl:environment": self.0.name } })
+    }
+
+    /// A condition: the roles carry the environment's permissions boundary. Empty without one.
+    pub(super) fn is_bounded(&self) -> Value {
+        match &self.0.permissions_boundary {
+            Some(boundary) => json!({ "StringEquals": { "iam:PermissionsBoundary": boundary } }),
+            None => json!({}),
+        }
+    }
+}
+
+fn common_prefix<'a>(mut names: impl Iterator<Item = &'a String>) -> &'a str {
+    let first = names.next().map_or("", String::as_str);
+    names.fold(first, |prefix, name| {
+        let same = prefix.bytes().zip(name.bytes()).take_while(|(a, b)| a == b).count();
+        prefix.get(..same).unwrap_or_default()
+    })
+}

@@ -1,0 +1,235 @@
+//! `deployer`: the changes of `deploy`, `import` and `verify`, and what AWS services call with the deployer's
+//! permissions, except what CloudFormation calls for the stacks (`stack`) and deletion of data (`teardown`). The reads
+//! are those of `reader`: one document would not hold both.
+
+use serde_json::{Value, json};
+
+use super::Site;
+use super::arns::Arns;
+use super::reader;
+use super::statement::{allow, allow_all, allow_if};
+use crate::spec::model::Environment;
+
+/// AWS's managed policy for API Gateway's role for logs.
+const API_LOG_POLICY: &str = "arn:aws:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs";
+
+pub(super) fn statements(arns: &Arns<'_>, site: Site<'_>) -> Vec<Value> {
+    let mut all = stacks(arns);
+    all.extend(buckets(arns));
+    all.extend(table(arns));
+    all.extend(roles(arns));
+    all.extend([
+        pass_roles(arns),
+        allow_if(
+            "CreateServiceLinkedRoles",
+            &["iam:CreateServiceLinkedRole"],
+            [format!("arn:aws:iam::{}:role/aws-service-role/*", arns.0.account)],
+            json!({ "StringEquals": {
+                "iam:AWSServiceName": ["ops.apigateway.amazonaws.com", "replication.dynamodb.amazonaws.com"],
+            } }),
+        ),
+        // In one statement, to save characters: each action applies to one of the resources.
+        allow(
+            "ChangeFunctionsAndMore",
+            &[
+                "apigateway:PATCH",
+                "cloudformation:DeleteChangeSet",
+                "cloudformation:ExecuteChangeSet",
+                "lambda:AddPermission",
+                "lambda:RemovePermission",
+                "lambda:UpdateFunctionConfiguration",
+            ],
+            [&reader::apis(&["/account"])[..], &[arns.stacks(), arns.functions()]].concat(),
+        ),
+    ]);
+    all.extend(servers(arns));
+    all.extend(records(arns, site));
+    all
+}
+
+/// A condition: the stack has the service role, if the file names one.
+fn with_stack_role(environment: &Environment) -> Value {
+    match &environment.stack_role {
+        Some(role) => json!({ "StringEquals": { "cloudformation:RoleArn": role } }),
+        None => json!({}),
+    }
+}
+
+fn stacks(arns: &Arns<'_>) -> Vec<Value> {
+    vec![allow_if(
+        "ChangeStacks",
+        &[
+            "cloudformation:ContinueUpdateRollback",
+            "cloudformation:CreateChangeSet",
+            "cloudformation:CreateStack",
+            "cloudformation:DeleteStack",
+            "cloudformation:UpdateStack",
+        ],
+        [arns.stacks()],
+        with_stack_role(arns.0),
+    )]
+}
+
+fn buckets(arns: &Arns<'_>) -> [Value; 3] {
+    [
+        // The settings of a kept bucket, before its import into a stack.
+        allow(
+            "ChangeUploadBuckets",
+            &[
+                "s3:DeleteBucketPolicy",
+                "s3:PutBucketOwnershipControls",
+                "s3:PutBucketPolicy",
+                "s3:PutBucketPublicAccessBlock",
+                "s3:PutBucketTagging",
+                "s3:PutBucketVersioning",
+                "s3:PutEncryptionConfiguration",
+            ],
+            arns.upload_buckets(),
+        ),
+        // That of a region that has left the environment file is deleted, once it is empty.
+        allow(
+            "ChangeCodeBuckets",
+            &["s3:CreateBucket", "s3:DeleteBucket", "s3:PutBucketPublicAccessBlock", "s3:PutBucketTagging"],
+            [arns.code_buckets()],
+        ),
+        allow("ChangeCode", &["s3:DeleteObject", "s3:PutObject"], arns.code_objects()),
+    ]
+}
+
+/// The items: DynamoDB copies them with the deployer's permissions when a replica is created (DynamoDB developer guide,
+/// "Using IAM with global tables"), and a canary logs in after a deployment.
+fn table(arns: &Arns<'_>) -> [Value; 2] {
+    [
+        allow(
+            "ChangeTable",
+            &[
+                "dynamodb:CreateTable",
+                "dynamodb:CreateTableReplica",
+                "dynamodb:TagResource",
+                "dynamodb:UpdateContinuousBackups",
+                "dynamodb:UpdateTable",
+            ],
+            [arns.table()],
+        ),
+        items(arns),
+    ]
+}
+
+/// Reads and writes of accounts.
+pub(super) fn items(arns: &Arns<'_>) -> Value {
+    allow(
+        "Accounts",
+        &[
+            "dynamodb:BatchWriteItem",
+            "dynamodb:ConditionCheckItem",
+            "dynamodb:DeleteItem",
+            "dynamodb:GetItem",
+            "dynamodb:PutItem",
+            "dynamodb:Query",
+            "dynamodb:Scan",
+            "dynamodb:UpdateItem",
+        ],
+        arns.table_and_indexes(),
+    )
+}
+
+fn roles(arns: &Arns<'_>) -> Vec<Value> {
+    let roles = [arns.user_role(), arns.api_log_role()];
+    let mut create = vec!["iam:CreateRole", "iam:UpdateAssumeRolePolicy"];
+    if arns.0.permissions_boundary.is_some() {
+        create.push("iam:PutRolePermissionsBoundary");
+    }
+    let mut attach = arns.is_bounded();
+    attach["ArnLike"] = json!({ "iam:PolicyARN": [arns.user_policies(), API_LOG_POLICY] });
+    vec![
+        allow_if("CreateRoles", &create, roles.clone(), arns.is_bounded()),
+        allow_if("AttachPolicies", &["iam:AttachRolePolicy", "iam:DetachRolePolicy"], roles.clone(), attach),
+        allow(
+            "TagRolesAndChangePolicies",
+            &[
+                "iam:CreatePolicy",
+                "iam:CreatePolicyVersion",
+                "iam:DeletePolicy",
+                "iam:DeletePolicyVersion",
+                "iam:ListPolicyVersions",
+                "iam:TagPolicy",
+                "iam:TagRole",
+            ],
+            [&roles[..], &[arns.user_policies()]].concat(),
+        ),
+    ]
+}
+
+fn pass_roles(arns: &Arns<'_>) -> Value {
+    let mut roles = arns.roles().to_vec();
+    roles.extend(arns.logging_role());
+    let mut services = vec!["apigateway.amazonaws.com", "transfer.amazonaws.com"];
+    if let Some(role) = &arns.0.stack_role {
+        services.push("cloudformation.amazonaws.com");
+        roles.push(role.clone());
+    }
+    allow_if("PassRoles", &["iam:PassRole"], roles, json!({ "StringEquals": { "iam:PassedToService": services } }))
+}
+
+fn servers(arns: &Arns<'_>) -> [Value; 5] {
+    let created = json!({
+        "aws:RequestTag/sftpctl:environment": arns.0.name,
+        "aws:RequestedRegion": arns.regions(),
+    });
+    [
+        // Without a resource type: a server has no ARN before it is created.
+        allow_if("CreateServers", &["transfer:CreateServer"], ["*".to_owned()], json!({ "StringLike": created })),
+        // A server without the tag of any environment, when it is created or adopted.
+        allow_if(
+            "TagServers",
+            &["transfer:TagResource"],
+            [arns.servers()],
+            json!({
+                "Null": { "aws:ResourceTag/sftpctl:environment": "true" },
+                "StringEquals": { "aws:RequestTag/sftpctl:environment": arns.0.name },
+            }),
+        ),
+        allow_if(
+            "ChangeServers",
+            &[
+                "transfer:DeleteServer",
+                "transfer:ImportHostKey",
+                "transfer:StartServer",
+                "transfer:TagResource",
+                "transfer:UpdateServer",
+            ],
+            [arns.servers()],
+            arns.is_tagged(),
+        ),
+        // Host keys have no tag of the environment, and the IDs of the servers are not known before they are created.
+        allow(
+            "ChangeHostKeysAndTestLogins",
+            &["transfer:DeleteHostKey", "transfer:TestIdentityProvider", "transfer:UpdateHostKey"],
+            [arns.host_keys(), arns.sftp_users()],
+        ),
+        // For structured logs (Transfer Family user guide, "Creating, updating and viewing logging for servers").
+        allow_all(
+            "DeliverLogs",
+            &[
+                "logs:CreateLogDelivery",
+                "logs:DeleteLogDelivery",
+                "logs:GetLogDelivery",
+                "logs:ListLogDeliveries",
+                "logs:PutResourcePolicy",
+                "logs:UpdateLogDelivery",
+            ],
+        ),
+    ]
+}
+
+fn records(arns: &Arns<'_>, site: Site<'_>) -> Option<Value> {
+    let dns = site.environment.dns.as_ref()?;
+    let condition = json!({
+        "ForAllValues:StringLike": {
+            "route53:ChangeResourceRecordSetsNormalizedRecordNames": arns.record_names(dns),
+        },
+        "ForAllValues:StringEquals": { "route53:ChangeResourceRecordSetsRecordTypes": ["CNAME"] },
+    });
+    let zone = [arns.hosted_zone(site.zone_id)];
+    Some(allow_if("ChangeRecords", &["route53:ChangeResourceRecordSets"], zone, condition))
+}

@@ -1,0 +1,140 @@
+//! The IAM policies for the people and pipelines that use sftpctl on one environment. Pure.
+//!
+//! Each is filled in with the environment's account, names and hosted zone, and narrowed by the prefixes that its names
+//! share. An environment of any size so fits into IAM's 6,144 characters for a managed policy (IAM user guide, "IAM and
+//! AWS STS quotas"), and a region or cluster that is added needs no new policy. Resource types and condition keys are
+//! those of AWS's Service Authorization Reference; a test compares them.
+
+mod arns;
+mod deployer;
+mod reader;
+mod stack;
+mod state;
+mod statement;
+mod teardown;
+mod users;
+
+use serde_json::{Value, json};
+
+use crate::spec::model::Environment;
+use crate::spec::state_place::StatePlace;
+use arns::Arns;
+
+/// Characters of a managed policy, without white space.
+pub const CHARACTERS: usize = 6_144;
+
+/// For whom a policy is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Policy {
+    /// Deploys the environment: the changes by sftpctl itself; in addition to [`Self::Reader`].
+    Deployer,
+    /// The calls of CloudFormation for the stacks, made with the service role `stack_role` or, without it, with the
+    /// deployer's permissions.
+    Stack,
+    /// Plans, and looks for drift; changes nothing.
+    Reader,
+    /// Deletes the environment, with its data; in addition to those of a deployment.
+    Teardown,
+    /// Manages the customers' accounts.
+    Users,
+    /// Keeps the state in a bucket; in addition to any of the others.
+    State,
+}
+
+impl std::fmt::Display for Policy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Deployer => "deployer",
+            Self::Stack => "stack",
+            Self::Reader => "reader",
+            Self::Teardown => "teardown",
+            Self::Users => "users",
+            Self::State => "state",
+        })
+    }
+}
+
+impl Policy {
+    pub const ALL: [Self; 6] = [Self::Deployer, Self::Stack, Self::Reader, Self::Teardown, Self::Users, Self::State];
+}
+
+/// What the policies are filled in with.
+#[derive(Clone, Copy, Debug)]
+pub struct Site<'a> {
+    pub environment: &'a Environment,
+    /// ID of the hosted zone. Without it the policies allow the environment's records in every zone of the account.
+    pub zone_id: Option<&'a str>,
+    /// The place of the state.
+    pub state: Option<&'a StatePlace>,
+}
+
+/// The document of a policy. `None` for the state in a folder, which needs no permission.
+pub fn document(policy: Policy, site: Site<'_>) -> Option<Value> {
+    let arns = Arns(site.environment);
+    let statements = match policy {
+        Policy::Deployer => deployer::statements(&arns, site),
+        Policy::Stack => stack::statements(&arns),
+        Policy::Reader => reader::statements(&arns, site),
+        Policy::Teardown => teardown::statements(&arns),
+        Policy::Users => users::statements(&arns),
+        Policy::State => state::statements(&arns, site.state?, &["s3:GetObject", "s3:PutObject"])?,
+    };
+    Some(fitted(json!({ "Version": "2012-10-17", "Statement": statements })))
+}
+
+/// The document without the names of its statements, if it is too long with them.
+fn fitted(mut document: Value) -> Value {
+    if document.to_string().len() > CHARACTERS {
+        for statement in document["Statement"].as_array_mut().into_iter().flatten() {
+            statement.as_object_mut().map(|statement| statement.remove("Sid"));
+        }
+    }
+    document
+}
+
+/// The other policies that a role with this one needs.
+pub fn companions(policy: Policy, site: Site<'_>) -> Vec<Policy> {
+    let in_bucket = matches!(site.state, Some(StatePlace::Bucket { .. }));
+    let deploys = [
+        (Policy::Reader, true),
+        (Policy::Deployer, true),
+        // Without a role of its own, CloudFormation uses the deployer's permissions.
+        (Policy::Stack, site.environment.stack_role.is_none()),
+        (Policy::State, in_bucket),
+    ];
+    let needed = deploys.into_iter().filter(|(other, needed)| *needed && *other != policy).map(|(other, _)| other);
+    match policy {
+        Policy::Deployer | Policy::Teardown => needed.collect(),
+        Policy::Stack if site.environment.stack_role.is_none() => needed.collect(),
+        Policy::Stack | Policy::Reader | Policy::Users | Policy::State => Vec::new(),
+    }
+}
+
+/// Why the policies of this environment allow more than the environment needs. Each is one sentence.
+pub fn warnings(policy: Policy, site: Site<'_>) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let environment = site.environment;
+    if environment.permissions_boundary.is_none() && matches!(policy, Policy::Deployer | Policy::Stack) {
+        warnings.push(
+            "without `permissions_boundary` in the environment file this policy allows its holder to gain every \
+             permission of the account: it creates roles and writes their policies"
+                .to_owned(),
+        );
+    }
+    if let Some(dns) = environment.dns.as_ref().filter(|_| site.zone_id.is_none() && reads_zone(policy)) {
+        warnings.push(format!(
+            "the ID of the hosted zone {} is unknown, so this policy applies to every zone of the account; set \
+             `dns.zone_id`, or pass --zone-id",
+            dns.zone
+        ));
+    }
+    warnings
+}
+
+/// Whether the policy names the hosted zone.
+pub fn reads_zone(policy: Policy) -> bool {
+    matches!(policy, Policy::Deployer | Policy::Reader)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,189 @@
+//! `reader`: the calls of `plan`, `drift`, `status` and `connect-info`, and those of CloudFormation's drift detection,
+//! which reads the resources of a stack with the caller's permissions (CloudFormation user guide, "Detect drift").
+
+use serde_json::Value;
+
+use super::arns::Arns;
+use super::statement::{allow, allow_all};
+use super::{Site, state};
+use crate::spec::model::HostKeySource;
+
+/// What the read handlers of `AWS::S3::Bucket` and `AWS::S3::BucketPolicy`, and sftpctl, read of an upload bucket.
+pub(super) const BUCKET: [&str; 20] = [
+    "s3:GetAccelerateConfiguration",
+    "s3:GetAnalyticsConfiguration",
+    "s3:GetBucketAbac",
+    "s3:GetBucketCORS",
+    "s3:GetBucketLogging",
+    "s3:GetBucketMetadataTableConfiguration",
+    "s3:GetBucketNotification",
+    "s3:GetBucketObjectLockConfiguration",
+    "s3:GetBucketOwnershipControls",
+    "s3:GetBucketPolicy",
+    "s3:GetBucketPublicAccessBlock",
+    "s3:GetBucketVersioning",
+    "s3:GetBucketWebsite",
+    "s3:GetEncryptionConfiguration",
+    "s3:GetIntelligentTieringConfiguration",
+    "s3:GetInventoryConfiguration",
+    "s3:GetLifecycleConfiguration",
+    "s3:GetMetricsConfiguration",
+    "s3:GetReplicationConfiguration",
+    // For HeadBucket. It also lists the names of customers' files, but not what is in them.
+    "s3:ListBucket",
+];
+pub(super) const FUNCTION: [&str; 8] = [
+    "lambda:GetFunction",
+    "lambda:GetFunctionCodeSigningConfig",
+    "lambda:GetFunctionConfiguration",
+    "lambda:GetFunctionRecursionConfig",
+    "lambda:GetFunctionScalingConfig",
+    "lambda:GetPolicy",
+    "lambda:GetRuntimeManagementConfig",
+    "lambda:ListTags",
+];
+pub(super) const ROLE: [&str; 4] =
+    ["iam:GetRole", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies", "iam:ListRolePolicies"];
+pub(super) const LOG_GROUP: [&str; 3] =
+    ["logs:DescribeMetricFilters", "logs:GetDataProtectionPolicy", "logs:ListTagsForResource"];
+/// Reads of log groups that have no resource type.
+pub(super) const LOGS: [&str; 3] =
+    ["logs:DescribeIndexPolicies", "logs:DescribeLogGroups", "logs:DescribeResourcePolicies"];
+
+/// What `doctor` reads of the account's quotas, and of what is left over under the environment's names.
+const LIMITS: [&str; 7] = [
+    "cloudformation:DescribeAccountLimits",
+    "cloudformation:ListStacks",
+    "dynamodb:ListTables",
+    "iam:GetAccountSummary",
+    "lambda:GetAccountSettings",
+    "servicequotas:GetAWSDefaultServiceQuota",
+    "transfer:ListSecurityPolicies",
+];
+
+pub(super) fn statements(arns: &Arns<'_>, site: Site<'_>) -> Vec<Value> {
+    let mut all = account(arns);
+    all.extend(stacks(arns));
+    all.extend(buckets(arns));
+    all.extend([
+        allow(
+            "ReadTable",
+            &[
+                "dynamodb:DescribeContinuousBackups",
+                "dynamodb:DescribeTable",
+                "dynamodb:DescribeTimeToLive",
+                "dynamodb:ListTagsOfResource",
+            ],
+            [arns.table()],
+        ),
+        allow("ReadLegacyGlobalTable", &["dynamodb:DescribeGlobalTable"], [arns.global_table()]),
+        allow("ReadRoles", &ROLE, arns.roles()),
+        // Log-ins that fail are diagnosed from every policy that is attached to the roles.
+        allow("ReadPolicies", &["iam:GetPolicy", "iam:GetPolicyVersion"], arns.any_policy()),
+        allow("ReadFunctions", &FUNCTION, [arns.functions()]),
+        allow("ReadApis", &["apigateway:GET"], apis(&["/account", "/restapis", "/restapis/*"])),
+        allow("ReadLogGroups", &LOG_GROUP, arns.log_groups()),
+        allow("ReadAlarms", &["cloudwatch:DescribeAlarms", "cloudwatch:ListTagsForResource"], [arns.any_alarm()]),
+        // A server is found among all by its tag.
+        allow("ReadServers", &["transfer:DescribeServer", "transfer:ListHostKeys"], [arns.servers()]),
+    ]);
+    if site.environment.dns.is_some() {
+        let reads = ["route53:GetHostedZone", "route53:GetHostedZoneLimit", "route53:ListResourceRecordSets"];
+        all.push(allow("ReadRecords", &reads, [arns.hosted_zone(site.zone_id)]));
+    }
+    all.extend(host_keys(arns));
+    let state = site.state.and_then(|place| state::statements(arns, place, &["s3:GetObject"]));
+    all.extend(state.into_iter().flatten());
+    all
+}
+
+/// The paths below API Gateway, in every region.
+pub(super) fn apis(paths: &[&str]) -> Vec<String> {
+    paths.iter().map(|path| format!("arn:aws:apigateway:*::{path}")).collect()
+}
+
+/// Reads that have no resource type.
+fn account(arns: &Arns<'_>) -> Vec<Value> {
+    let mut actions = vec!["cloudformation:DescribeStackDriftDetectionStatus"];
+    actions.extend(LOGS);
+    if arns.0.dns.is_some() {
+        actions.push("route53:ListHostedZonesByName");
+    }
+    actions.extend(["s3:ListAllMyBuckets", "sts:GetCallerIdentity", "transfer:ListServers"]);
+    let principals = ["role", "user"].map(|kind| format!("arn:aws:iam::{}:{kind}/*", arns.0.account));
+    vec![
+        allow_all("ReadAccount", &actions),
+        allow_all("ReadLimits", &LIMITS),
+        allow(
+            "ReadQuotas",
+            &["servicequotas:GetServiceQuota"],
+            [format!("arn:aws:servicequotas:*:{}:*", arns.0.account)],
+        ),
+        allow("SimulatePermissions", &["iam:SimulatePrincipalPolicy"], principals),
+    ]
+}
+
+fn stacks(arns: &Arns<'_>) -> [Value; 2] {
+    [
+        allow(
+            "ReadStacks",
+            &[
+                "cloudformation:DescribeChangeSet",
+                "cloudformation:DescribeEvents",
+                "cloudformation:DescribeStackEvents",
+                "cloudformation:DescribeStackResourceDrifts",
+                "cloudformation:DescribeStacks",
+                "cloudformation:DetectStackDrift",
+                "cloudformation:DetectStackResourceDrift",
+                "cloudformation:GetTemplate",
+                "cloudformation:ListChangeSets",
+                "cloudformation:ListStackResources",
+            ],
+            [arns.stacks()],
+        ),
+        // Whether a bucket that is adopted is in another stack.
+        allow("ReadStackOfBucket", &["cloudformation:DescribeStackResources"], [arns.any_stack()]),
+    ]
+}
+
+fn buckets(arns: &Arns<'_>) -> [Value; 4] {
+    [
+        allow(
+            "ReadTagsOfBuckets",
+            &["s3:GetBucketLocation", "s3:GetBucketTagging", "s3:ListTagsForResource"],
+            [arns.buckets_with_prefix(), arns.code_buckets()],
+        ),
+        allow("ReadUploadBuckets", &BUCKET, arns.upload_buckets()),
+        allow("ReadCodeBuckets", &["s3:ListBucket", "s3:ListBucketVersions"], [arns.code_buckets()]),
+        allow("ReadCode", &["s3:GetObject"], arns.code_objects()),
+    ]
+}
+
+/// The private host keys that the environment file names: a plan compares their fingerprints.
+fn host_keys(arns: &Arns<'_>) -> Vec<Value> {
+    let (region, account) = (&arns.0.home_region, &arns.0.account);
+    let (mut secrets, mut parameters) = (Vec::new(), Vec::new());
+    for source in &arns.0.server.host_keys {
+        match source {
+            HostKeySource::File(_) => {}
+            HostKeySource::Secret(arn) if arn.starts_with("arn:") => secrets.push(format!("{arn}*")),
+            // Secrets Manager adds a hyphen and six characters to the name.
+            HostKeySource::Secret(name) => {
+                secrets.push(format!("arn:aws:secretsmanager:{region}:{account}:secret:{name}-??????"));
+            }
+            HostKeySource::Parameter(arn) if arn.starts_with("arn:") => parameters.push(arn.clone()),
+            HostKeySource::Parameter(name) => {
+                parameters.push(format!("arn:aws:ssm:{region}:{account}:parameter/{}", name.trim_start_matches('/')));
+            }
+        }
+    }
+    let statement =
+        |sid: &str, action: &str, arns: Vec<String>| (!arns.is_empty()).then(|| allow(sid, &[action], arns));
+    [
+        statement("ReadSecretHostKeys", "secretsmanager:GetSecretValue", secrets),
+        statement("ReadParameterHostKeys", "ssm:GetParameter", parameters),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}

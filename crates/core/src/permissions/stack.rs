@@ -1,0 +1,143 @@
+//! `stack`: what CloudFormation calls to create, read, update and delete the resources of the stacks, by
+//! `handlers.*.permissions` of AWS's resource schemas. Upload buckets are not deleted: the template retains them.
+
+use serde_json::{Value, json};
+
+use super::arns::Arns;
+use super::reader::{BUCKET, FUNCTION, LOG_GROUP, LOGS, ROLE, apis};
+use super::statement::{allow, allow_all, allow_if};
+
+pub(super) fn statements(arns: &Arns<'_>) -> Vec<Value> {
+    let mut all = vec![allow_all("ReadLogs", &LOGS)];
+    all.extend(buckets(arns));
+    all.extend(roles(arns));
+    all.extend(functions(arns));
+    all.extend(api(arns));
+    all.extend(logs(arns));
+    all
+}
+
+fn buckets(arns: &Arns<'_>) -> Vec<Value> {
+    let mut actions = BUCKET.to_vec();
+    actions.extend([
+        "s3:CreateBucket",
+        "s3:DeleteBucketPolicy",
+        "s3:GetBucketLocation",
+        "s3:GetBucketTagging",
+        "s3:ListTagsForResource",
+        "s3:PutBucketOwnershipControls",
+        "s3:PutBucketPolicy",
+        "s3:PutBucketPublicAccessBlock",
+        "s3:PutBucketTagging",
+        "s3:PutBucketVersioning",
+        "s3:PutEncryptionConfiguration",
+        "s3:PutLifecycleConfiguration",
+        "s3:TagResource",
+        "s3:UntagResource",
+    ]);
+    vec![
+        allow("UploadBuckets", &actions, arns.upload_buckets()),
+        // Lambda reads the package with the caller's permissions.
+        allow("ReadCode", &["s3:GetObject", "s3:GetObjectVersion"], arns.code_objects()),
+    ]
+}
+
+fn roles(arns: &Arns<'_>) -> Vec<Value> {
+    let mut write = vec!["iam:CreateRole", "iam:DeleteRolePolicy", "iam:PutRolePolicy", "iam:UpdateAssumeRolePolicy"];
+    // With a boundary, no role loses it.
+    write.push(match arns.0.permissions_boundary {
+        Some(_) => "iam:PutRolePermissionsBoundary",
+        None => "iam:DeleteRolePermissionsBoundary",
+    });
+    let mut others = ROLE.to_vec();
+    others.extend(["iam:DeleteRole", "iam:TagRole", "iam:UntagRole", "iam:UpdateRole", "iam:UpdateRoleDescription"]);
+    vec![
+        allow_if("WriteRoles", &write, [arns.stack_roles()], arns.is_bounded()),
+        allow("Roles", &others, [arns.stack_roles()]),
+        allow_if(
+            "PassRoles",
+            &["iam:PassRole"],
+            [arns.stack_roles()],
+            json!({ "StringEquals": { "iam:PassedToService": "lambda.amazonaws.com" } }),
+        ),
+        allow_if(
+            "CreateServiceLinkedRoles",
+            &["iam:CreateServiceLinkedRole"],
+            [format!("arn:aws:iam::{}:role/aws-service-role/*", arns.0.account)],
+            json!({ "StringEquals": {
+                "iam:AWSServiceName": ["lambda.amazonaws.com", "ops.apigateway.amazonaws.com"],
+            } }),
+        ),
+    ]
+}
+
+fn functions(arns: &Arns<'_>) -> [Value; 1] {
+    let mut actions = FUNCTION.to_vec();
+    actions.extend([
+        "lambda:CreateFunction",
+        "lambda:DeleteFunction",
+        "lambda:DeleteFunctionConcurrency",
+        "lambda:PutFunctionConcurrency",
+        "lambda:TagResource",
+        "lambda:UntagResource",
+        "lambda:UpdateFunctionCode",
+        "lambda:UpdateFunctionConfiguration",
+    ]);
+    [allow("Functions", &actions, [arns.functions()])]
+}
+
+/// An API is created with the environment's tag, which everything in it inherits (API Gateway developer guide, "Using
+/// tags to control access").
+fn api(arns: &Arns<'_>) -> [Value; 4] {
+    [
+        allow("ReadApis", &["apigateway:GET"], apis(&["/restapis", "/restapis/*", "/tags/*"])),
+        allow_if(
+            "CreateApis",
+            &["apigateway:POST"],
+            apis(&["/restapis"]),
+            json!({ "StringEquals": { "aws:RequestTag/sftpctl:environment": arns.0.name } }),
+        ),
+        allow_if(
+            "ChangeApis",
+            &["apigateway:DELETE", "apigateway:PATCH", "apigateway:POST", "apigateway:PUT"],
+            apis(&["/restapis/*"]),
+            arns.is_tagged(),
+        ),
+        // The path has the ARN of the API, percent-encoded; this resource type has no condition key for its tags.
+        allow(
+            "TagApis",
+            &["apigateway:DELETE", "apigateway:PUT"],
+            apis(&["/tags/arn%3Aaws%3Aapigateway%3A*%3A%3A%2Frestapis%2F*"]),
+        ),
+    ]
+}
+
+fn logs(arns: &Arns<'_>) -> [Value; 4] {
+    let mut groups = LOG_GROUP.to_vec();
+    groups.extend([
+        "logs:CreateLogGroup",
+        "logs:DeleteLogGroup",
+        "logs:DeleteMetricFilter",
+        "logs:DeleteRetentionPolicy",
+        "logs:PutMetricFilter",
+        "logs:PutRetentionPolicy",
+        "logs:TagResource",
+        "logs:UntagResource",
+    ]);
+    [
+        allow("LogGroups", &groups, arns.log_groups()),
+        allow_all("DeliverLogs", &["logs:CreateLogDelivery", "logs:PutResourcePolicy"]),
+        allow("ReadAlarms", &["cloudwatch:DescribeAlarms"], [arns.any_alarm()]),
+        allow(
+            "Alarms",
+            &[
+                "cloudwatch:DeleteAlarms",
+                "cloudwatch:ListTagsForResource",
+                "cloudwatch:PutMetricAlarm",
+                "cloudwatch:TagResource",
+                "cloudwatch:UntagResource",
+            ],
+            [arns.alarms()],
+        ),
+    ]
+}

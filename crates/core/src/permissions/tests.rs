@@ -1,0 +1,193 @@
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::spec;
+use crate::spec::model::{Cluster, Region};
+
+fn environment(more: &str) -> Environment {
+    let source = format!("{}\n{more}", include_str!("../../../../environments/99.yaml"));
+    spec::load(&source, "99.yaml").unwrap()
+}
+
+const BOUNDED: &str = "permissions_boundary: arn:aws:iam::111111111111:policy/sftp-boundary\n\
+    stack_role: arn:aws:iam::111111111111:role/sftp-cloudformation\n\
+    state: { place: s3://company-sftpctl/state, kms_key: alias/sftpctl }";
+
+/// As large as an environment gets: 20 regions, 100 clusters of 20 families, long names.
+fn large(more: &str) -> Environment {
+    let mut large = environment(more);
+    large.name = "a-name-of-twenty-chr".into();
+    large.names.user_role = "r".repeat(64);
+    large.names.bucket_prefix = "a-long-prefix-of-buckets-".into();
+    large.names.code_bucket_prefix = "a-long-prefix-of-code-buckets".into();
+    large.table.name = "dydb-a-name-of-twenty-chr-uploads".into();
+    large.server.logging_role = Some("l".repeat(64));
+    let regions = (0..20).map(|n| (format!("ap-southeast-{n}"), Region { server: true, assume_role: None }));
+    large.regions = regions.collect();
+    let cluster = |n: usize| (format!("family{}-{}", n / 5, n % 5), Cluster { region: "ap-southeast-1".into() });
+    large.clusters = (0..100).map(cluster).collect();
+    let dns = large.dns.as_mut().unwrap();
+    dns.zone = "a-customer-facing-zone.example.com".into();
+    dns.aliases = (0..3)
+        .map(|n| (format!("files-{n}.a-customer-facing-zone.example.com"), "ap-southeast-1".to_owned()))
+        .collect();
+    large
+}
+
+fn every_document(environment: &Environment) -> BTreeMap<String, Value> {
+    let state = environment.state.place.clone().unwrap_or("s3://company-sftpctl/state".parse().unwrap());
+    let site = Site { environment, zone_id: Some("Z0123456789ABCDEFGHIJ"), state: Some(&state) };
+    Policy::ALL.map(|policy| (policy.to_string(), document(policy, site).unwrap())).into()
+}
+
+#[test]
+fn every_policy_fits_into_a_managed_policy() {
+    for more in ["", BOUNDED] {
+        for environment in [environment(more), large(more)] {
+            for (name, document) in every_document(&environment) {
+                let size = document.to_string().len();
+                assert!(size < CHARACTERS, "{name} of {} has {size} characters", environment.name);
+            }
+        }
+    }
+}
+
+/// The statements that allow an action.
+fn allowing<'a>(document: &'a Value, action: &str) -> Vec<&'a Value> {
+    let has = |value: &Value| value == action || value.as_array().is_some_and(|all| all.contains(&json!(action)));
+    document["Statement"].as_array().unwrap().iter().filter(|statement| has(&statement["Action"])).collect()
+}
+
+fn resources(document: &Value, action: &str) -> Vec<String> {
+    let all = allowing(document, action).into_iter().map(|statement| &statement["Resource"]);
+    all.flat_map(|resource| match resource {
+        Value::Array(all) => all.iter().map(|one| one.as_str().unwrap().to_owned()).collect(),
+        one => vec![one.as_str().unwrap().to_owned()],
+    })
+    .collect()
+}
+
+#[test]
+fn only_a_teardown_deletes_data() {
+    for (name, document) in every_document(&environment("")) {
+        for action in
+            ["s3:DeleteObject", "s3:DeleteObjectVersion", "s3:DeleteBucket", "s3:GetObject", "s3:GetObjectVersion"]
+        {
+            let uploads = resources(&document, action).iter().any(|resource| resource.contains("pl-pt"));
+            assert_eq!(uploads, name == "teardown" && action.starts_with("s3:Delete"), "{name} {action}");
+        }
+        for action in ["dynamodb:DeleteTable", "dynamodb:DeleteTableReplica"] {
+            assert_eq!(!allowing(&document, action).is_empty(), name == "teardown", "{name} {action}");
+        }
+    }
+}
+
+#[test]
+fn objects_of_upload_buckets_are_written_only_to_show_a_folder() {
+    for (name, document) in every_document(&environment("")) {
+        let uploads = resources(&document, "s3:PutObject").into_iter().filter(|resource| resource.contains("pl-pt"));
+        let expected = if name == "users" { vec!["arn:aws:s3:::pl-pt99-*-uploads/*/".to_owned()] } else { vec![] };
+        assert_eq!(uploads.collect::<Vec<_>>(), expected, "{name}");
+    }
+}
+
+#[test]
+fn roles_are_created_and_changed_only_with_the_boundary() {
+    let writes = ["iam:CreateRole", "iam:PutRolePolicy", "iam:AttachRolePolicy", "iam:UpdateAssumeRolePolicy"];
+    let boundary = "arn:aws:iam::111111111111:policy/sftp-boundary";
+    for (name, document) in every_document(&environment(BOUNDED)) {
+        for statement in writes.iter().flat_map(|action| allowing(&document, action)) {
+            assert_eq!(statement["Condition"]["StringEquals"]["iam:PermissionsBoundary"], boundary, "{name}");
+        }
+        assert!(allowing(&document, "iam:DeleteRolePermissionsBoundary").is_empty(), "{name}");
+    }
+}
+
+#[test]
+fn stack_role_is_required_where_the_file_names_one() {
+    let documents = every_document(&environment(BOUNDED));
+    for action in ["CreateStack", "UpdateStack", "CreateChangeSet", "DeleteStack", "ContinueUpdateRollback"] {
+        let statements = allowing(&documents["deployer"], &format!("cloudformation:{action}"));
+        assert_eq!(statements.len(), 1);
+        let role = &statements[0]["Condition"]["StringEquals"]["cloudformation:RoleArn"];
+        assert_eq!(*role, "arn:aws:iam::111111111111:role/sftp-cloudformation", "{action}");
+    }
+    let passed = allowing(&documents["deployer"], "iam:PassRole")[0].to_string();
+    assert!(passed.contains("role/sftp-cloudformation") && passed.contains("cloudformation.amazonaws.com"));
+    let plain = every_document(&environment(""));
+    let passed = allowing(&plain["deployer"], "iam:PassRole")[0].to_string();
+    assert!(passed.contains("role/sftp-transfer") && !passed.contains("cloudformation.amazonaws.com"));
+}
+
+#[test]
+fn roles_that_deploy_need_several_policies() {
+    let (plain, bounded) = (environment(""), environment(BOUNDED));
+    let needed = |policy: Policy, environment: &Environment| {
+        let site = Site { environment, zone_id: None, state: environment.state.place.as_ref() };
+        companions(policy, site).iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(needed(Policy::Deployer, &plain), "reader stack");
+    assert_eq!(needed(Policy::Stack, &plain), "reader deployer");
+    assert_eq!(needed(Policy::Teardown, &bounded), "reader deployer state");
+    assert_eq!((needed(Policy::Stack, &bounded), needed(Policy::Reader, &bounded)), (String::new(), String::new()));
+}
+
+#[test]
+fn records_are_limited_to_zone_names_and_type() {
+    let environment = environment("");
+    let documents = every_document(&environment);
+    let statement = allowing(&documents["deployer"], "route53:ChangeResourceRecordSets")[0];
+    assert_eq!(statement["Resource"], "arn:aws:route53:::hostedzone/Z0123456789ABCDEFGHIJ");
+    assert_eq!(
+        statement["Condition"],
+        json!({
+            "ForAllValues:StringLike": {
+                "route53:ChangeResourceRecordSetsNormalizedRecordNames": ["99-uploads-*.xx.net", "99-uploads.xx.net"],
+            },
+            "ForAllValues:StringEquals": { "route53:ChangeResourceRecordSetsRecordTypes": ["CNAME"] },
+        })
+    );
+    let unknown = Site { environment: &environment, zone_id: None, state: None };
+    assert!(warnings(Policy::Deployer, unknown).iter().any(|warning| warning.contains("hosted zone xx.net")));
+    assert!(warnings(Policy::Users, unknown).is_empty());
+}
+
+#[test]
+fn clusters_share_patterns_up_to_their_last_hyphen() {
+    let buckets = |names: &[&str]| {
+        let mut environment = environment("");
+        let cluster = |name: &&str| ((*name).to_owned(), Cluster { region: "us-west-2".into() });
+        environment.clusters = names.iter().map(cluster).collect();
+        Arns(&environment).upload_buckets().join(" ").replace("arn:aws:s3:::", "")
+    };
+    assert_eq!(buckets(&["99-0", "99-1", "98-1", "solo"]), "pl-pt98-*-uploads pl-pt99-*-uploads pl-ptsolo-uploads");
+    let seven = ["a1-0", "a2-0", "a3-0", "a4-0", "a5-0", "a6-0", "a7-0"];
+    assert_eq!(buckets(&seven), "pl-pta*-uploads");
+}
+
+#[test]
+fn secrets_of_host_keys_are_those_of_the_file() {
+    let keys = "server: { host_keys: [\"file:k\", \"secretsmanager:sftp/rsa\", \"ssm:/sftp/ed25519\"] }";
+    let document = &every_document(&environment(keys))["reader"];
+    let secret = "arn:aws:secretsmanager:us-west-2:111111111111:secret:sftp/rsa-??????";
+    assert_eq!(resources(document, "secretsmanager:GetSecretValue"), [secret]);
+    assert_eq!(resources(document, "ssm:GetParameter"), ["arn:aws:ssm:us-west-2:111111111111:parameter/sftp/ed25519"]);
+    assert!(resources(&every_document(&environment(""))["reader"], "ssm:GetParameter").is_empty());
+}
+
+#[test]
+fn state_is_that_of_one_environment() {
+    let environment = environment(BOUNDED);
+    let documents = every_document(&environment);
+    assert_eq!(resources(&documents["state"], "s3:PutObject"), ["arn:aws:s3:::company-sftpctl/state/99.*"]);
+    assert_eq!(
+        resources(&documents["reader"], "s3:GetBucketVersioning").last().unwrap(),
+        "arn:aws:s3:::company-sftpctl"
+    );
+    let key = allowing(&documents["state"], "kms:GenerateDataKey")[0];
+    assert_eq!(key["Condition"]["ForAnyValue:StringEquals"]["kms:ResourceAliases"], "alias/sftpctl");
+    assert!(allowing(&documents["reader"], "kms:GenerateDataKey").is_empty());
+    let folder: StatePlace = "state".parse().unwrap();
+    let site = Site { environment: &environment, zone_id: None, state: Some(&folder) };
+    assert_eq!(document(Policy::State, site), None);
+}

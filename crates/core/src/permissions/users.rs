@@ -1,0 +1,19 @@
+//! `users`: the calls of `users …`, and those of `test-login`, whose diagnosis of a refusal also needs `reader`.
+
+use serde_json::Value;
+
+use super::arns::Arns;
+use super::deployer::items;
+use super::statement::{allow, allow_all};
+
+pub(super) fn statements(arns: &Arns<'_>) -> Vec<Value> {
+    vec![
+        allow_all("ReadAccount", &["sts:GetCallerIdentity", "transfer:ListServers"]),
+        items(arns),
+        // The empty object that shows a customer's folder before the first upload: its key ends with a slash.
+        allow("CreateFolders", &["s3:PutObject"], arns.upload_objects("*/")),
+        allow("ReadServers", &["transfer:DescribeServer", "transfer:ListHostKeys"], [arns.servers()]),
+        // Authorized on the user, whose ARN has the server's ID and the name that logs in.
+        allow("TestLogins", &["transfer:TestIdentityProvider"], [arns.sftp_users()]),
+    ]
+}

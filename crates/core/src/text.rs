@@ -1,0 +1,64 @@
+//! Characters that people do not see.
+
+/// Whether a character is invisible: of Unicode's category Cf. Programs add them when text is
+/// pasted or piped, and nobody can type them.
+pub fn is_invisible(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+        | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// Whether a character looks like an ordinary space, and is another one.
+pub fn is_odd_space(c: char) -> bool {
+    matches!(
+        c,
+        '\u{a0}' | '\u{1680}' | '\u{2000}'
+            ..='\u{200a}' | '\u{2028}' | '\u{2029}' | '\u{202f}' | '\u{205f}' | '\u{3000}'
+    )
+}
+
+/// A character's number and, for those that word processors and chat programs put in, its name: `U+00A0 (no-break
+/// space)`.
+pub fn describe(c: char) -> String {
+    let name = match c {
+        '\u{a0}' | '\u{202f}' => "no-break space",
+        '\u{ad}' => "soft hyphen",
+        '\u{200b}' => "zero-width space",
+        '\u{200c}' | '\u{200d}' => "zero-width joiner",
+        '\u{2060}' => "word joiner",
+        '\u{feff}' => "byte order mark",
+        '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+            ", a mark of the writing direction"
+        }
+        '\u{201c}' | '\u{201d}' | '\u{2018}' | '\u{2019}' => "typographic quote",
+        '\u{ff1a}' => "full-width colon",
+        c if is_odd_space(c) => "special space",
+        c if is_invisible(c) => "invisible character",
+        _ => "",
+    };
+    let number = u32::from(c);
+    if name.is_empty() { format!("U+{number:04X}") } else { format!("U+{number:04X} ({name})") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_people_type_is_visible() {
+        for c in "aZ09 äß§€ñ日本語😀❤\u{fe0f}-_'\"“”:：".chars() {
+            assert!(!is_invisible(c) && !is_odd_space(c), "{c:?}");
+        }
+        for c in "\u{feff}\u{200b}\u{200d}\u{202e}\u{ad}\u{2060}\u{e0041}".chars() {
+            assert!(is_invisible(c), "{c:?}");
+        }
+    }
+
+    #[test]
+    fn characters_are_named() {
+        assert_eq!(describe('\u{a0}'), "U+00A0 (no-break space)");
+        assert_eq!(describe('\u{feff}'), "U+FEFF (byte order mark)");
+        assert_eq!(describe('\u{2003}'), "U+2003 (special space)");
+        assert_eq!(describe('x'), "U+0078");
+    }
+}

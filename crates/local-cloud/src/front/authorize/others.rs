@@ -1,0 +1,66 @@
+//! Services with few operations each.
+
+use super::need::Asked;
+use super::table::Row;
+
+/// The rows of a service, by its signing name.
+pub(super) fn rows(service: &str) -> &'static [Row] {
+    match service {
+        "ec2" => &[("DescribeRegions", "ec2:DescribeRegions", "")],
+        "monitoring" => &[
+            ("DescribeAlarms", "cloudwatch:DescribeAlarms", "alarm"),
+            ("GetMetricData", "cloudwatch:GetMetricData", ""),
+            ("GetMetricStatistics", "cloudwatch:GetMetricStatistics", ""),
+            ("ListMetrics", "cloudwatch:ListMetrics", ""),
+        ],
+        "secretsmanager" => &[
+            ("DescribeSecret", "secretsmanager:DescribeSecret", "Secret"),
+            ("GetSecretValue", "secretsmanager:GetSecretValue", "Secret"),
+        ],
+        "servicequotas" => &[
+            ("GetAWSDefaultServiceQuota", "servicequotas:GetAWSDefaultServiceQuota", ""),
+            ("GetServiceQuota", "servicequotas:GetServiceQuota", ""),
+            ("ListAWSDefaultServiceQuotas", "servicequotas:ListAWSDefaultServiceQuotas", ""),
+            ("ListServiceQuotas", "servicequotas:ListServiceQuotas", ""),
+        ],
+        "ssm" => &[("GetParameter", "ssm:GetParameter", "parameter")],
+        // Needs no permission: `mod.rs` does not ask for it. AssumeRole is in `assume.rs`.
+        "sts" => &[("GetCallerIdentity", "sts:GetCallerIdentity", "")],
+        _ => &[],
+    }
+}
+
+/// The resource of a type.
+pub(super) fn resource(kind: &str, asked: &Asked<'_>) -> Result<String, String> {
+    Ok(match kind {
+        // CloudWatch's requests are CBOR. A list is over all alarms, whatever it is limited to.
+        "alarm" => asked.arn("cloudwatch", "alarm:*"),
+        "parameter" => asked.arn("ssm", &format!("parameter/{}", asked.member("Name")?.trim_start_matches('/'))),
+        "Secret" => match (&asked.known.arn, asked.member("SecretId")?) {
+            (Some(arn), _) => arn.clone(),
+            (None, arn) if arn.starts_with("arn:") => arn.to_owned(),
+            (None, name) => asked.arn("secretsmanager", &format!("secret:{name}")),
+        },
+        _ => "*".to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::need::Known;
+    use super::super::table::tests::{asked, asked_with, shown};
+
+    #[test]
+    fn names_become_arns() {
+        let post = |body: &str| hyper::Request::post("/").body(body.to_owned()).unwrap();
+        let parameter = "arn:aws:ssm:us-west-2:111111111111:parameter/sftp-99/key";
+        let needs = asked("ssm", "GetParameter", post(r#"{"Name":"/sftp-99/key"}"#));
+        assert_eq!(shown(&needs), [("ssm:GetParameter", parameter)]);
+        let secret = "arn:aws:secretsmanager:us-west-2:111111111111:secret:sftp-k-AbCdEf";
+        let known = Known { arn: Some(secret.to_owned()), boundary: None };
+        let needs = asked_with("secretsmanager", "GetSecretValue", post(r#"{"SecretId":"sftp-k"}"#), &known);
+        assert_eq!(shown(&needs), [("secretsmanager:GetSecretValue", secret)]);
+        let alarms = "arn:aws:cloudwatch:us-west-2:111111111111:alarm:*";
+        assert_eq!(shown(&asked("monitoring", "DescribeAlarms", post(""))), [("cloudwatch:DescribeAlarms", alarms)]);
+    }
+}

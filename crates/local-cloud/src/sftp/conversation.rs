@@ -1,0 +1,243 @@
+//! A client's conversation until its log-in: counts refused attempts, and detects requests that get no answer.
+//!
+//! The SSH library drops a second request for the service `ssh-userauth` without an answer. paramiko sends one before
+//! each further attempt, and would wait for its timeout. The library has no hook for it, but the connection's stream
+//! and the calls of the handler show it: bytes arrive, no attempt follows, and nothing is sent.
+
+use std::future::pending;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use russh::Disconnect;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+/// Maximum number of failed attempts per connection, as in OpenSSH. The initial `none` is not an attempt.
+pub(super) const MAX_ATTEMPTS: usize = 6;
+
+/// Time after which bytes of the client without an answer count as a dropped request. The library answers within
+/// milliseconds, and waits at most 100 ms after a refusal.
+const ANSWER_TIME: Duration = Duration::from_secs(2);
+
+/// Why a connection ends before its log-in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    TooManyAttempts,
+    Unanswered,
+}
+
+impl Ending {
+    /// The code and the text of the disconnect message.
+    pub(super) fn message(self) -> (Disconnect, &'static str) {
+        match self {
+            Self::TooManyAttempts => (Disconnect::NoMoreAuthMethodsAvailable, "Too many authentication failures"),
+            Self::Unanswered => (
+                Disconnect::ProtocolError,
+                "the service ssh-userauth can be requested once on a connection; reconnect for another attempt",
+            ),
+        }
+    }
+}
+
+/// Shared by the handler, the stream, and the task that ends the connection.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Conversation(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    stage: Stage,
+    /// Calls of the handler in progress.
+    working: usize,
+    failures: usize,
+    /// Since when the client has been waiting for an answer.
+    waiting: Option<Instant>,
+    /// A keep-alive was sent; the next bytes answer it.
+    asked: bool,
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+enum Stage {
+    #[default]
+    KeyExchange,
+    Authentication,
+    Over,
+}
+
+/// One call of the handler.
+pub(super) struct Attempt(Conversation);
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        self.0.change(|state| {
+            state.working -= 1;
+            state.waiting = Some(Instant::now());
+        });
+    }
+}
+
+impl Conversation {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.state());
+        self.0.changed.notify_one();
+    }
+
+    /// Records bytes from the client.
+    pub(super) fn heard(&self) {
+        let mut state = self.state();
+        if state.stage != Stage::Authentication || std::mem::take(&mut state.asked) || state.waiting.is_some() {
+            return;
+        }
+        state.waiting = Some(Instant::now());
+        drop(state);
+        self.0.changed.notify_one();
+    }
+
+    /// Records bytes to the client.
+    pub(super) fn answered(&self) {
+        let mut state = self.state();
+        if state.stage == Stage::Authentication {
+            state.asked = state.waiting.take().is_none();
+        }
+    }
+
+    /// An attempt of the client has begun.
+    pub(super) fn begin(&self) -> Attempt {
+        self.change(|state| {
+            state.working += 1;
+            if state.stage == Stage::KeyExchange {
+                state.stage = Stage::Authentication;
+            }
+        });
+        Attempt(self.clone())
+    }
+
+    /// An attempt has failed.
+    pub(super) fn refused(&self) {
+        self.change(|state| state.failures += 1);
+    }
+
+    /// Whether the client has used up its attempts.
+    pub(super) fn is_exhausted(&self) -> bool {
+        self.state().failures >= MAX_ATTEMPTS
+    }
+
+    /// The client has logged in.
+    pub(super) fn admit(&self) {
+        self.change(|state| state.stage = Stage::Over);
+    }
+
+    /// Waits until the connection must end. Never returns once the client has logged in.
+    pub(super) async fn over(&self) -> Ending {
+        loop {
+            let end = {
+                let state = self.state();
+                match state.stage {
+                    Stage::Over => None,
+                    _ if state.failures >= MAX_ATTEMPTS && state.working == 0 => return Ending::TooManyAttempts,
+                    Stage::Authentication if state.working == 0 => state.waiting.map(|since| since + ANSWER_TIME),
+                    _ => None,
+                }
+            };
+            let expired = async {
+                match end {
+                    Some(end) => tokio::time::sleep_until(end).await,
+                    None => pending().await,
+                }
+            };
+            tokio::select! {
+                // An answer in the meantime wins.
+                biased;
+                () = self.0.changed.notified() => {}
+                () = expired => {
+                    let state = self.state();
+                    let still = state.waiting.is_some_and(|since| since.elapsed() >= ANSWER_TIME);
+                    if still && state.working == 0 && state.stage == Stage::Authentication {
+                        return Ending::Unanswered;
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn watched(conversation: &Conversation) -> tokio::task::JoinHandle<Ending> {
+        let conversation = conversation.clone();
+        tokio::spawn(async move { conversation.over().await })
+    }
+
+    async fn later(seconds: u64) {
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn request_without_an_answer_ends_the_connection() {
+        let conversation = Conversation::default();
+        let ending = watched(&conversation);
+        // The key exchange may take its time.
+        conversation.heard();
+        later(60).await;
+        conversation.heard();
+        drop(conversation.begin());
+        conversation.answered();
+        // A person types a password.
+        later(60).await;
+        assert!(!ending.is_finished());
+        conversation.heard();
+        let begun = Instant::now();
+        assert_eq!(ending.await.unwrap(), Ending::Unanswered);
+        assert_eq!(begun.elapsed(), ANSWER_TIME);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn slow_identity_provider_and_keep_alive_do_not_end_the_connection() {
+        let conversation = Conversation::default();
+        let ending = watched(&conversation);
+        conversation.heard();
+        let attempt = conversation.begin();
+        later(60).await;
+        drop(attempt);
+        conversation.answered();
+        // A keep-alive of the server, and the client's answer to it.
+        conversation.answered();
+        conversation.heard();
+        later(60).await;
+        assert!(!ending.is_finished());
+        // After the log-in, silence is no longer looked at.
+        conversation.heard();
+        conversation.admit();
+        later(60).await;
+        assert!(!ending.is_finished());
+        ending.abort();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn sixth_failure_ends_the_connection() {
+        let conversation = Conversation::default();
+        let ending = watched(&conversation);
+        for number in 1..=MAX_ATTEMPTS {
+            assert!(!ending.is_finished() && !conversation.is_exhausted(), "{number}");
+            conversation.heard();
+            let attempt = conversation.begin();
+            conversation.refused();
+            drop(attempt);
+            conversation.answered();
+            later(1).await;
+        }
+        assert!(conversation.is_exhausted());
+        assert_eq!(ending.await.unwrap(), Ending::TooManyAttempts);
+    }
+}

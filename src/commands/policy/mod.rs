@@ -1,0 +1,59 @@
+//! `sftpctl policy`: prints the IAM policies for those who use sftpctl on an environment. docs/permissions.md says how
+//! to attach them.
+
+mod print;
+
+use clap::Subcommand;
+
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::report::Printer;
+use sftpctl_core::permissions::Policy;
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "A policy is filled in with the account, names and hosted zone of the environment: attach it as \
+    it is. docs/permissions.md has the commands, and roles for GitHub and GitLab."
+)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Print the policy for deploy, import and verify, in addition to the reader's
+    #[command(after_help = "Examples:\n  \
+        sftpctl policy deployer --env 99 > deployer.json\n  \
+        sftpctl policy deployer --env 99 --offline --zone-id Z0123456789ABCDEFGHIJ")]
+    Deployer(print::Args),
+    /// Print the policy for CloudFormation: for `stack_role`, or without it for whoever deploys
+    #[command(after_help = "Example:\n  sftpctl policy stack --env 99 > stack.json")]
+    Stack(print::Args),
+    /// Print the policy for plan, drift, status and connect-info
+    #[command(after_help = "Example:\n  sftpctl policy reader --env 99 > reader.json")]
+    Reader(print::Args),
+    /// Print the policy for teardown, in addition to the deployer's; it allows deleting data
+    #[command(after_help = "Example:\n  sftpctl policy teardown --env 99 > teardown.json")]
+    Teardown(print::Args),
+    /// Print the policy for users and test-login
+    #[command(after_help = "Example:\n  sftpctl policy users --env 99 > users.json")]
+    Users(print::Args),
+    /// Print the policy for the state in a bucket, in addition to the others
+    #[command(after_help = "Examples:\n  \
+        sftpctl policy state --env 99 > state.json\n  \
+        sftpctl policy state --env 99 --state s3://company-sftpctl/state")]
+    State(print::Args),
+}
+
+pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
+    let (policy, args) = match args.verb {
+        Verb::Deployer(args) => (Policy::Deployer, args),
+        Verb::Stack(args) => (Policy::Stack, args),
+        Verb::Reader(args) => (Policy::Reader, args),
+        Verb::Teardown(args) => (Policy::Teardown, args),
+        Verb::Users(args) => (Policy::Users, args),
+        Verb::State(args) => (Policy::State, args),
+    };
+    print::run(policy, &args, printer).await
+}

@@ -1,0 +1,79 @@
+//! Prints one policy.
+
+use crate::commands::args::AwsArgs;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::report::{Printer, streams};
+use sftpctl_core::permissions::{self, Policy, Site};
+use sftpctl_core::spec::model::{Dns, Environment};
+use sftpctl_core::spec::state_place::StatePlace;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    aws: AwsArgs,
+    /// Where the state is: a folder, or s3://BUCKET/PREFIX [default: as for deploy]
+    #[arg(long, value_name = "PLACE")]
+    state: Option<StatePlace>,
+    /// ID of the hosted zone [default: `dns.zone_id` of the environment file, else looked up]
+    #[arg(long, value_name = "ID")]
+    zone_id: Option<String>,
+    /// Do not look up the hosted zone
+    #[arg(long)]
+    offline: bool,
+}
+
+/// Prints the document on stdout, and on stderr what else a role needs and why it allows more than the environment needs.
+pub(super) async fn run(policy: Policy, args: &Args, printer: Printer) -> Result<Exit, CliError> {
+    let environment = args.aws.load(args.state.as_ref(), printer)?;
+    let state = args.aws.state_place(args.state.as_ref(), &environment);
+    let zone_id = match environment.dns.as_ref().filter(|_| permissions::reads_zone(policy)) {
+        Some(dns) => zone_id(args, dns, printer).await,
+        None => None,
+    };
+    let site = Site { environment: &environment, zone_id: zone_id.as_deref(), state: Some(&state) };
+    let document = permissions::document(policy, site).ok_or_else(|| needs_none(&environment, &state))?;
+    let others = permissions::companions(policy, site);
+    if !others.is_empty() {
+        let others = others.iter().map(|other| format!("`sftpctl policy {other} {}`", args.aws.words()));
+        streams::progress(&format!("note: the same role also needs {}", others.collect::<Vec<_>>().join(", ")));
+    }
+    for warning in permissions::warnings(policy, site) {
+        streams::progress(&format!("warning: {warning}"));
+    }
+    streams::data(&serde_json::to_string_pretty(&document).unwrap_or_default());
+    Ok(Exit::Ok)
+}
+
+/// The zone's ID from the arguments, the file or AWS. `None`, with a warning, if AWS cannot be asked or has no answer.
+async fn zone_id(args: &Args, dns: &Dns, printer: Printer) -> Option<String> {
+    let given = args.zone_id.clone().or_else(|| dns.zone_id.clone());
+    if given.is_some() || args.offline {
+        return given;
+    }
+    let zones = match args.aws.connect(printer).await {
+        Ok((_, aws)) => aws.route53().zones(&dns.zone).await.map_err(CliError::from),
+        Err(error) => Err(error),
+    };
+    match zones.as_deref() {
+        Ok([id]) => return Some(id.clone()),
+        Ok(ids) => streams::progress(&format!(
+            "warning: the account has {} public hosted zones {}; set `dns.zone_id`",
+            ids.len(),
+            dns.zone
+        )),
+        Err(error) => {
+            streams::progress(&format!("warning: the hosted zone {} could not be looked up: {error}", dns.zone));
+        }
+    }
+    None
+}
+
+fn needs_none(environment: &Environment, state: &StatePlace) -> CliError {
+    let message =
+        format!("the state of environment {} is in the folder {state}: no policy allows it", environment.name);
+    CliError::new(Exit::Usage, message).hint(format!(
+        "set `state.place`, or pass it: sftpctl policy state --env {} --state s3://BUCKET/PREFIX",
+        environment.name
+    ))
+}

@@ -1,0 +1,134 @@
+//! The whole life of an environment as a role that has the shipped permissions only, on a local cloud that enforces
+//! them; and what happens if one of them is missing.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use serde_json::{Value, json};
+use sftpctl_aws::{Aws, ConnectOptions, NewRole};
+
+use crate::site::Site;
+
+const ACCOUNT: &str = "111111111111";
+
+/// The statements of the printed policies for everything that one may do with environment 99.
+fn deployer(site: &Site) -> Vec<Value> {
+    let policies = ["reader", "deployer", "stack", "teardown", "users"];
+    let printed = policies.map(|name| site.ok(&["policy", name, "--env", "99", "--local"]));
+    let statements = printed.iter().flat_map(|text| {
+        let policy: Value = serde_json::from_str(text).unwrap();
+        policy["Statement"].as_array().unwrap().clone()
+    });
+    statements.collect()
+}
+
+/// The statements without one action.
+fn without(statements: &[Value], action: &str) -> Vec<Value> {
+    let texts = |value: &Value| match value {
+        Value::Array(list) => list.clone(),
+        one => vec![one.clone()],
+    };
+    let mut removed = 0;
+    let mut left = Vec::new();
+    for statement in statements {
+        let (mut statement, all) = (statement.clone(), texts(&statement["Action"]));
+        let kept: Vec<Value> = all.iter().filter(|name| *name != action).cloned().collect();
+        removed += all.len() - kept.len();
+        if !kept.is_empty() {
+            statement["Action"] = kept.into();
+            left.push(statement);
+        }
+    }
+    assert!(removed > 0, "no statement allows {action}");
+    left
+}
+
+/// Creates a role that the account may assume with the external ID `ticket-1`. Returns its ARN.
+fn role(site: &Site, name: &str, statements: &[Value]) -> String {
+    let trust = json!({ "Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow", "Action": "sts:AssumeRole", "Principal": { "AWS": format!("arn:aws:iam::{ACCOUNT}:root") },
+        "Condition": { "StringEquals": { "sts:ExternalId": "ticket-1" } },
+    }]});
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let aws = Aws::connect(ConnectOptions {
+            endpoint_url: Some(site.endpoint()),
+            local_account: Some(ACCOUNT.into()),
+            home_region: "us-west-2".into(),
+            profile: None,
+        })
+        .await;
+        let iam = aws.iam();
+        let trust = trust.to_string();
+        let new = NewRole { name, description: "tests", trust: &trust, boundary: None, tags: &Default::default() };
+        iam.create_role(&new).await.unwrap();
+        // In parts: IAM limits the size of a managed policy.
+        for (index, part) in statements.chunks(8).enumerate() {
+            let document = json!({ "Version": "2012-10-17", "Statement": part }).to_string();
+            let policy = format!("{name}-{index}");
+            iam.create_policy(&policy, "tests", &document, &Default::default()).await.unwrap();
+            let arn = format!("arn:aws:iam::{ACCOUNT}:policy/{policy}");
+            // IAM does not know at once what was just created.
+            while let Err(error) = iam.attach(name, &arn).await {
+                assert!(error.is_busy(), "{error}");
+            }
+        }
+    });
+    format!("arn:aws:iam::{ACCOUNT}:role/{name}")
+}
+
+/// Sets the role of the environment file.
+fn assume(site: &Site, arn: &str, external_id: &str) {
+    site.edit(|file| {
+        let lines = file.lines().filter(|line| !line.starts_with("assume_role:"));
+        let file: String = lines.map(|line| format!("{line}\n")).collect();
+        format!("{file}assume_role: {{ arn: {arn:?}, external_id: {external_id} }}\n")
+    });
+}
+
+#[test]
+fn shipped_permissions_suffice_and_each_is_needed() {
+    let site = Site::new();
+    let statements = deployer(&site);
+    for (index, action) in
+        ["dynamodb:CreateTableReplica", "iam:AttachRolePolicy", "transfer:CreateServer"].into_iter().enumerate()
+    {
+        let arn = role(&site, &format!("lacking-{index}"), &without(&statements, action));
+        assume(&site, &arn, "ticket-1");
+        let output = site.run(&["deploy", "--env", "99", "--local", "--yes", "--output", "plain"]);
+        let shown = crate::site::shown(&output);
+        assert!(!output.status.success(), "{action}: {shown}");
+        let who = format!("arn:aws:sts::{ACCOUNT}:assumed-role/lacking-{index}/sftpctl");
+        assert!(shown.contains(&format!("User: {who} is not authorized to perform: {action} on resource:")), "{shown}");
+        assert!(shown.contains(&format!("allow `{action}`")), "{shown}");
+        // Everything else has been deployed.
+        site.ok(&["teardown", "--env", "99", "--local", "--yes", "--delete-data"]);
+    }
+
+    let arn = role(&site, "sftpctl-deployer", &statements);
+    assume(&site, &arn, "ticket-2");
+    let refused = site.ends_with(3, &["plan", "--env", "99", "--local"]);
+    assert!(refused.contains(&format!("arn:aws:iam::{ACCOUNT}:root may not assume the role {arn}")), "{refused}");
+
+    assume(&site, &arn, "ticket-1");
+    site.deploy();
+    site.aws(&["properties"]);
+    assert_eq!(site.planned(), Vec::<String>::new());
+    site.ok(&["drift", "--env", "99", "--local"]);
+    let login = site.add(17578, "me@example.com", "Fake-Password-1");
+    let (admitted, output) = site.test_login(&login);
+    assert!(admitted, "{output}");
+    site.aws(&["drift", "server"]);
+    assert_eq!(site.planned(), ["us-west-2/server"]);
+    site.deploy();
+    site.ok(&["teardown", "--env", "99", "--local", "--yes", "--delete-data"]);
+    assert!(!site.logs().contains("does not know which permissions"), "{}", site.logs());
+}
+
+#[test]
+fn boundary_and_unknown_keys_refuse_a_session() {
+    let site = Site::new();
+    let everything = [json!({ "Effect": "Allow", "Action": "*", "Resource": "*" })];
+    let arn = role(&site, "bounded", &everything);
+    let output = site.oracle("sessions.py", &[&arn]);
+    assert_eq!(output, "all as expected");
+}

@@ -1,0 +1,53 @@
+//! `scripts/probe-aws`: the same questions as in docs/open-questions.md, and nothing left behind.
+
+use std::collections::BTreeMap;
+use std::process::Command;
+
+use sftpctl_testkit::programs::{root, venv};
+
+use crate::site::{Site, succeeded};
+
+fn probe(arguments: &[&str]) -> Command {
+    let mut command = Command::new(venv().join("bin/python"));
+    command.arg(root().join("scripts/probe-aws")).args(arguments);
+    command.env("AWS_ACCESS_KEY_ID", "111111111111").env("AWS_SECRET_ACCESS_KEY", "any").env_remove("AWS_PROFILE");
+    command
+}
+
+/// Question and assumption, from the table.
+fn assumed() -> BTreeMap<String, String> {
+    let text = std::fs::read_to_string(root().join("docs/open-questions.md")).unwrap_or_else(|error| panic!("{error}"));
+    let rows = text.lines().filter(|line| line.starts_with("| `"));
+    let cells = rows.map(|row| row.split('|').map(|cell| cell.trim().trim_matches('`').to_owned()).collect());
+    cells.map(|cells: Vec<String>| (cells[1].clone(), cells[3].clone())).collect()
+}
+
+#[test]
+fn script_and_table_have_the_same_questions_and_the_local_cloud_answers_as_assumed() {
+    let listed = succeeded("--list", &probe(&["--list"]).output().unwrap_or_else(|error| panic!("{error}")));
+    let assumed = assumed();
+    let mut listed: Vec<&str> = listed.lines().collect();
+    listed.sort_unstable();
+    assert_eq!(listed, assumed.keys().map(String::as_str).collect::<Vec<_>>());
+
+    let site = Site::new();
+    let endpoint = site.endpoint();
+    let run = |more: &[&str]| {
+        let output = probe(&["--endpoint-url", &endpoint]).args(more).output();
+        output.unwrap_or_else(|error| panic!("{error}"))
+    };
+    let output = run(&["--account", "222222222222", "--yes"]);
+    assert_eq!(output.status.code(), Some(3), "another account is refused: {output:?}");
+    let output = succeeded("probe-aws", &run(&["--account", "111111111111", "--yes"]));
+    let answers = output.lines().filter_map(|line| line.split_once(": "));
+    let answers: BTreeMap<&str, &str> =
+        answers.map(|(name, answer)| (name, answer.split(' ').next().unwrap_or_default())).collect();
+    let expected = assumed.iter().map(|(name, answer)| (name.as_str(), answer.as_str()));
+    let unlike: Vec<_> = expected.filter(|(name, answer)| answers.get(name) != Some(answer)).collect();
+    let unlike: Vec<&str> = unlike.into_iter().map(|(name, _)| name).collect();
+    assert_eq!(unlike, UNLIKE_AWS, "{output}");
+    assert!(!site.aws(&["left"]).contains("sftpctl-probe"), "everything is deleted");
+}
+
+/// Where the local cloud is friendlier than AWS is assumed to be.
+const UNLIKE_AWS: [&str; 0] = [];

@@ -1,0 +1,265 @@
+//! The printed policies allow every call that sftpctl and, on its behalf, AWS services make, so that they cannot lag
+//! behind the code and the template; and no more than AWS's Service Authorization Reference has a meaning for.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod handlers;
+mod oracle;
+mod patterns;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::process::{Command, Output};
+
+use handlers::HANDLERS;
+use serde_json::{Value, json};
+use sftpctl_core::permissions::{Policy, Site, document};
+use sftpctl_core::spec;
+
+use crate::site::{shown, succeeded, text};
+
+/// Settings that add statements or conditions.
+const MORE: &str = r#"
+permissions_boundary: arn:aws:iam::111111111111:policy/sftp-boundary
+stack_role: arn:aws:iam::111111111111:role/sftp-cloudformation
+state: { place: "s3://company-sftpctl/state", kms_key: alias/sftpctl }
+server: { logging_role: transfer-logs, host_keys: ["secretsmanager:sftp/rsa", "ssm:/sftp/ed25519"] }
+"#;
+
+/// The policies of environment 99 with these further settings.
+fn policies(more: &str) -> BTreeMap<String, Value> {
+    let source = format!("{}\n{more}", include_str!("../../../environments/99.yaml"));
+    let environment = spec::load(&source, "99.yaml").unwrap();
+    let state = "s3://company-sftpctl/state".parse().unwrap();
+    let site = Site { environment: &environment, zone_id: Some("Z0123456789ABCDEFGHIJ"), state: Some(&state) };
+    Policy::ALL.map(|policy| (policy.to_string(), document(policy, site).unwrap())).into()
+}
+
+fn list(value: &Value) -> Vec<&str> {
+    match value {
+        Value::Array(values) => values.iter().map(|value| value.as_str().unwrap()).collect(),
+        one => vec![one.as_str().unwrap()],
+    }
+}
+
+fn statements(policy: &Value) -> &Vec<Value> {
+    policy["Statement"].as_array().unwrap()
+}
+
+/// The actions that these policies allow.
+fn allowed(names: &[&str]) -> BTreeSet<String> {
+    let policies = policies("");
+    let statements = names.iter().flat_map(|name| statements(&policies[*name]));
+    statements.flat_map(|statement| list(&statement["Action"])).map(str::to_owned).collect()
+}
+
+fn missing<'a>(needed: impl IntoIterator<Item = &'a str>, names: &[&str]) -> Vec<&'a str> {
+    let allowed = allowed(names);
+    needed.into_iter().filter(|action| !allowed.contains(*action)).collect()
+}
+
+fn is_read(action: &&str) -> bool {
+    let (_, verb) = action.split_once(':').unwrap();
+    ["Get", "List", "Describe", "GET"].iter().any(|word| verb.starts_with(word))
+}
+
+#[test]
+fn calls_by_cloudformation_are_allowed() {
+    let resources = sftpctl_core::template::source().unwrap()["Resources"].as_object().unwrap();
+    let types: BTreeSet<&str> = resources.values().filter_map(|resource| resource["Type"].as_str()).collect();
+    assert_eq!(types, HANDLERS.iter().map(|(kind, _)| *kind).collect(), "a type that comes or goes changes the table");
+    for (kind, needed) in HANDLERS {
+        assert_eq!(missing(needed.iter().copied(), &["stack"]), Vec::<&str>::new(), "{kind}");
+        // Drift detection reads with the caller's permissions. A function's package is read only to create it.
+        let reads = needed.iter().copied().filter(is_read).filter(|action| *action != "s3:GetObjectVersion");
+        assert_eq!(missing(reads, &["reader"]), Vec::<&str>::new(), "{kind}");
+    }
+}
+
+/// What DynamoDB calls with the deployer's permissions in a replica's region when the replica is created or deleted
+/// (DynamoDB developer guide, "Using IAM with DynamoDB global tables").
+const REPLICAS: [&str; 10] = [
+    "dynamodb:BatchWriteItem",
+    "dynamodb:CreateTable",
+    "dynamodb:CreateTableReplica",
+    "dynamodb:DeleteItem",
+    "dynamodb:GetItem",
+    "dynamodb:PutItem",
+    "dynamodb:Query",
+    "dynamodb:Scan",
+    "dynamodb:UpdateItem",
+    "dynamodb:UpdateTable",
+];
+
+/// What Transfer Family calls with the deployer's permissions for structured logs (Transfer Family user guide,
+/// "Creating, updating and viewing logging for servers").
+const LOG_DELIVERY: [&str; 8] = [
+    "logs:CreateLogDelivery",
+    "logs:DeleteLogDelivery",
+    "logs:DescribeLogGroups",
+    "logs:DescribeResourcePolicies",
+    "logs:GetLogDelivery",
+    "logs:ListLogDeliveries",
+    "logs:PutResourcePolicy",
+    "logs:UpdateLogDelivery",
+];
+
+#[test]
+fn calls_by_other_services_are_allowed() {
+    assert_eq!(missing(REPLICAS, &["deployer"]), Vec::<&str>::new());
+    assert_eq!(missing(["dynamodb:DeleteTable", "dynamodb:DeleteTableReplica"], &["teardown"]), Vec::<&str>::new());
+    assert_eq!(missing(LOG_DELIVERY, &["reader", "deployer"]), Vec::<&str>::new());
+}
+
+/// The IAM action of a call; some have another name than the call.
+fn action(call: &str) -> &str {
+    match call {
+        "s3:ListBuckets" => "s3:ListAllMyBuckets",
+        "s3:HeadObject" => "s3:GetObject",
+        "s3:DeleteObjects" => "s3:DeleteObject",
+        "s3:CopyObject" => "s3:PutObject",
+        read if read.starts_with("apigateway:Get") => "apigateway:GET",
+        "apigateway:UpdateAccount" => "apigateway:PATCH",
+        other => other,
+    }
+}
+
+/// Every call of the AWS crate, by the names in its sources. The parts of a transaction are among them.
+fn calls() -> BTreeSet<String> {
+    let is_call = |word: &&str| {
+        let is = |part: &str, fits: fn(char) -> bool| !part.is_empty() && part.chars().all(fits);
+        let parts = word.split_once(':');
+        parts.is_some_and(|(service, verb)| {
+            is(service, |c| c.is_ascii_lowercase() || c.is_ascii_digit())
+                && is(verb, |c| c.is_ascii_alphanumeric())
+                && verb.starts_with(char::is_uppercase)
+        })
+    };
+    let mut calls = BTreeSet::new();
+    for file in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/aws/src")).unwrap() {
+        let source = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        let shipped = source.split("#[cfg(test)]").next().unwrap_or_default();
+        calls.extend(shipped.split('"').filter(is_call).map(str::to_owned));
+    }
+    assert!(calls.len() > 100, "{calls:?}");
+    // A hosted zone is created only on the local cloud, and only its front acts as API Gateway and Transfer Family.
+    for call in ["route53:CreateHostedZone", "lambda:InvokeFunction", "s3:AbortMultipartUpload", "sts:AssumeRole"] {
+        assert!(calls.remove(call), "{call} is not called any more");
+    }
+    calls
+}
+
+#[test]
+fn every_call_is_allowed_without_wildcard_actions() {
+    let calls = calls();
+    assert!(calls.contains("dynamodb:ConditionCheckItem") && calls.contains("transfer:TestIdentityProvider"));
+    let actions: BTreeSet<&str> = calls.iter().map(|call| action(call)).collect();
+    let bounded = allowed_with(MORE);
+    let missing: Vec<_> = actions.iter().filter(|action| !bounded.contains(**action)).collect();
+    assert_eq!(missing, Vec::<&&str>::new());
+    assert!(bounded.iter().all(|action| !action.contains('*')), "{bounded:?}");
+}
+
+/// What a deployer may do who also deletes the environment, with these settings.
+fn allowed_with(more: &str) -> BTreeSet<String> {
+    let policies = policies(more);
+    let names = ["reader", "deployer", "teardown", "state"];
+    let statements = names.iter().flat_map(|name| statements(&policies[*name]));
+    statements.flat_map(|statement| list(&statement["Action"])).map(str::to_owned).collect()
+}
+
+/// A reader may make every call that reads, except those that read accounts or list files.
+#[test]
+fn reader_reads_everything_but_data() {
+    let calls = calls();
+    let reads: BTreeSet<&str> = calls.iter().map(|call| action(call)).filter(is_read).collect();
+    let data = ["dynamodb:GetItem", "iam:ListPolicyVersions", "secretsmanager:GetSecretValue", "ssm:GetParameter"];
+    assert_eq!(missing(reads, &["reader"]), data);
+    let changes: Vec<_> = allowed(&["reader"]).into_iter().filter(|action| !is_read(&action.as_str())).collect();
+    let no_changes =
+        ["cloudformation:DetectStackDrift", "cloudformation:DetectStackResourceDrift", "iam:SimulatePrincipalPolicy"];
+    assert_eq!(changes, no_changes);
+}
+
+#[test]
+fn roles_are_passed_to_and_created_for_named_services_only() {
+    for (name, policy) in policies(MORE) {
+        for statement in statements(&policy) {
+            let key = match list(&statement["Action"]).as_slice() {
+                ["iam:PassRole"] => "iam:PassedToService",
+                ["iam:CreateServiceLinkedRole"] => "iam:AWSServiceName",
+                actions => {
+                    let alone = !actions.iter().any(|action| action.ends_with(":PassRole"));
+                    assert!(alone, "{name}: {statement}");
+                    continue;
+                }
+            };
+            let services = list(&statement["Condition"]["StringEquals"][key]);
+            assert!(services.iter().all(|service| service.ends_with(".amazonaws.com")), "{name}: {statement}");
+            let roles = list(&statement["Resource"]);
+            assert!(roles.iter().all(|role| role.starts_with("arn:aws:iam::111111111111:role/")), "{statement}");
+            assert!(!roles.contains(&"arn:aws:iam::111111111111:role/*"), "{statement}");
+        }
+    }
+    let deployer = &policies(MORE)["deployer"];
+    let pass = statements(deployer).iter().find(|statement| statement["Action"] == "iam:PassRole").unwrap();
+    for role in ["sftp-transfer", "transfer-logs", "99-uploads-apigateway-logs", "sftp-cloudformation"] {
+        let arn = format!("arn:aws:iam::111111111111:role/{role}");
+        assert!(list(&pass["Resource"]).contains(&arn.as_str()), "{role}: {pass}");
+    }
+}
+
+/// Runs `sftpctl policy` in the project's folder, without credentials.
+fn run(arguments: &[&str]) -> Output {
+    let mut command = Command::new(sftpctl_testkit::programs::sftpctl());
+    command.current_dir(env!("CARGO_MANIFEST_DIR")).arg("policy").args(arguments);
+    let command = command.args(["--env", "99"]).env("AWS_EC2_METADATA_DISABLED", "true").env("HOME", "/nonexistent");
+    command.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_PROFILE").output().unwrap()
+}
+
+#[test]
+fn command_prints_the_documents_and_their_risks() {
+    let expected = policies("");
+    for name in ["deployer", "stack", "reader", "teardown", "users", "state"] {
+        let output = run(&[name, "--zone-id", "Z0123456789ABCDEFGHIJ", "--state", "s3://company-sftpctl/state"]);
+        let printed: Value = serde_json::from_str(&succeeded(name, &output)).unwrap();
+        assert_eq!(printed, expected[name], "{name}");
+        let warnings = text(&output.stderr);
+        let escalates = warnings.contains("gain every permission of the account");
+        assert_eq!(escalates, ["deployer", "stack"].contains(&name), "{name}: {warnings}");
+        let needs_stack = warnings.contains("`sftpctl policy stack --env 99`");
+        assert_eq!(needs_stack, ["deployer", "teardown"].contains(&name), "{name}: {warnings}");
+    }
+}
+
+#[test]
+fn command_needs_neither_credentials_nor_a_network() {
+    for arguments in [&["deployer"][..], &["deployer", "--offline"]] {
+        let output = run(arguments);
+        let printed: Value = serde_json::from_str(&succeeded("deployer", &output)).unwrap();
+        assert!(printed.to_string().contains("arn:aws:route53:::hostedzone/*"), "{printed}");
+        let warnings = text(&output.stderr);
+        assert!(warnings.contains("set `dns.zone_id`, or pass --zone-id"), "{warnings}");
+        assert_eq!(warnings.contains("could not be looked up"), arguments.len() == 1, "{warnings}");
+    }
+    let output = run(&["state"]);
+    assert_eq!(output.status.code(), Some(2), "{}", shown(&output));
+    assert!(text(&output.stderr).contains("sftpctl policy state --env 99 --state s3://BUCKET/PREFIX"));
+}
+
+/// The trust policies in docs/permissions.md are JSON, and name one repository's environment or branch.
+#[test]
+fn documented_trust_policies_are_narrow() {
+    let docs = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/permissions.md")).unwrap();
+    let blocks = docs.split("```json\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    let trust: Vec<Value> = blocks.map(|block| serde_json::from_str(block).unwrap()).collect();
+    assert_eq!(trust.len(), 3, "CloudFormation's service role, GitHub, and GitLab");
+    for policy in &trust[1..] {
+        let statement = &policy["Statement"][0];
+        assert_eq!(statement["Action"], "sts:AssumeRoleWithWebIdentity");
+        let equals = statement["Condition"]["StringEquals"].as_object().unwrap();
+        assert!(equals.keys().any(|key| key.ends_with(":aud")) && equals.keys().any(|key| key.ends_with(":sub")));
+        assert!(equals.values().all(|value| !value.to_string().contains('*')), "{equals:?}");
+    }
+    assert_eq!(trust[0]["Statement"][0]["Principal"], json!({ "Service": "cloudformation.amazonaws.com" }));
+}

@@ -1,0 +1,215 @@
+"""A proxy that changes answers as AWS may change them without notice, and in nothing that has a meaning.
+
+Usage: changed_answers.py ENDPOINT
+
+Prints its port, then a line for each word on its standard input, which is what it does from then on:
+
+- `plain`: nothing;
+- `reversed`: lists and the members of structures and maps in the opposite order;
+- `unknown`: members, elements and headers that no model has;
+- `empty`: an empty list or map wherever an answer has none, by the service models of botocore;
+- `absent`: no member at all instead of an empty list, map or text;
+- `nulls`: null entries in the maps and lists of API Gateway, as it has been recorded to answer.
+
+Documents inside answers, as bucket policies and templates, stay as they are, and so do lists whose order has a meaning.
+"""
+import datetime
+import http.client
+import http.server
+import json
+import re
+import sys
+import threading
+import urllib.parse
+import xml.etree.ElementTree as ElementTree
+
+import botocore.session
+import cbor2
+
+UPSTREAM = urllib.parse.urlsplit(sys.argv[1])
+SESSION = botocore.session.Session()
+MODELS, MANNER, COUNTS = {}, ["plain"], {"changed": 0}
+# The hash key is the first; the newest event is the first.
+ORDERED = {"KeySchema", "StackEvents", "OperationEvents"}
+NAMES = {"monitoring": "cloudwatch"}
+CBOR = "application/cbor"
+
+
+def operation(service, method, path, headers, body):
+    """The operation's model; None where it is not found."""
+    name = NAMES.get(service, service)
+    if name not in MODELS:
+        try:
+            MODELS[name] = SESSION.get_service_model(name)
+        except botocore.exceptions.UnknownServiceError:
+            MODELS[name] = None
+    model = MODELS[name]
+    if model is None:
+        return None
+    target = headers.get("X-Amz-Target", "").rpartition(".")[2]
+    action = urllib.parse.parse_qs(body.decode("latin-1")).get("Action", [""])[0] if b"Action=" in body else ""
+    rpc = path.rpartition("/operation/")[2] if "/operation/" in path else ""
+    for found in filter(None, (target, action, rpc)):
+        return model.operation_model(found) if found in model.operation_names else None
+    if name == "s3":
+        return None
+    for found in model.operation_names:
+        one = model.operation_model(found).http
+        pattern = re.sub(r"\\\{[^}]*\\\}", "[^/]+", re.escape(one["requestUri"].split("?")[0]))
+        if one["method"] == method and re.fullmatch(pattern, path.split("?")[0].rstrip("/")):
+            return model.operation_model(found)
+    return None
+
+
+def is_empty(value):
+    """Whether a member says nothing."""
+    return value in ([], {}, "")
+
+
+def changed(value, shape, name, service):
+    """A value of a JSON or CBOR answer, changed."""
+    manner = MANNER[0]
+    if isinstance(value, dict):
+        known = getattr(shape, "members", {}) if shape is not None and shape.type_name == "structure" else {}
+        inner = shape.value if shape is not None and shape.type_name == "map" else None
+        by_name = {member.serialization.get("name", key): member for key, member in known.items()}
+        members = {key: changed(one, by_name.get(key, inner), key, service) for key, one in value.items()}
+        is_structure = shape is not None and shape.type_name == "structure"
+        if manner == "reversed":
+            members = dict(reversed(members.items()))
+        elif manner == "unknown" and is_structure:
+            members["anUnknownMember"] = {"of": ["AWS"]}
+        elif manner == "empty" and is_structure:
+            for key, member in by_name.items():
+                if key not in members and member.type_name in ("list", "map"):
+                    members[key] = [] if member.type_name == "list" else {}
+        elif manner == "absent" and is_structure:
+            members = {key: one for key, one in members.items() if not is_empty(one)}
+        elif manner == "nulls" and service == "apigateway" and inner is not None:
+            members["application/null"] = None
+        return members
+    if isinstance(value, list):
+        item = shape.member if shape is not None and shape.type_name == "list" else None
+        items = [changed(one, item, name, service) for one in value]
+        if manner == "reversed" and name not in ORDERED:
+            items.reverse()
+        if manner == "nulls" and service == "apigateway":
+            items.append(None)
+        return items
+    return value
+
+
+def tag(element):
+    """The name of an element without its name space."""
+    return element.tag.rpartition("}")[2]
+
+
+def changed_element(element):
+    """An element and what is in it, changed in place."""
+    manner, children = MANNER[0], list(element)
+    for child in children:
+        changed_element(child)
+    if not children:
+        return
+    # The order in the envelope of the query protocol is fixed.
+    if manner == "reversed" and tag(element) not in ORDERED and not tag(element).endswith("Response"):
+        element[:] = list(reversed(children))
+    elif manner == "absent":
+        for child in children:
+            if len(child) == 0 and not (child.text or "").strip() and tag(child) != "member":
+                element.remove(child)
+    elif manner == "unknown" and not tag(element).endswith(("Response", "Result")):
+        # Not in a list, whose elements have all the same name.
+        if len({tag(child) for child in children}) > 1 or len(children) == 1 and tag(children[0]) != "member":
+            space = element.tag.rpartition("}")[0]
+            ElementTree.SubElement(element, f"{space}}}AnUnknownElement" if space else "AnUnknownElement").text = "x"
+
+
+def with_empty(element, shape):
+    """Empty elements for the lists and maps that a structure has none of."""
+    if shape is None or shape.type_name != "structure":
+        return
+    space = element.tag.rpartition("}")[0]
+    for name, member in shape.members.items():
+        name = member.serialization.get("name", name)
+        children = [child for child in element if tag(child) == name]
+        flat = member.serialization.get("flattened")
+        if not children and member.type_name in ("list", "map") and not flat:
+            ElementTree.SubElement(element, f"{space}}}{name}" if space else name)
+        for child in children:
+            if member.type_name == "structure":
+                with_empty(child, member)
+            elif member.type_name == "list":
+                for item in child:
+                    with_empty(item, member.member)
+
+
+def rewritten(service, found, kind, body):
+    """The body of an answer, changed."""
+    shape = found.output_shape if found is not None else None
+    if kind.startswith(CBOR):
+        value = cbor2.loads(body)
+        return cbor2.dumps(changed(value, shape, "", service), datetime_as_timestamp=True,
+                           timezone=datetime.timezone.utc)
+    if body[:1] in b"{[" and service not in ("s3", "execute-api"):
+        return json.dumps(changed(json.loads(body), shape, "", service)).encode()
+    if body[:1] == b"<":
+        root = ElementTree.fromstring(body)
+        changed_element(root)
+        if MANNER[0] == "empty" and shape is not None:
+            wrapper = shape.serialization.get("resultWrapper", f"{found.name}Result")
+            top = next((child for child in root if tag(child) == wrapper), root)
+            with_empty(top, shape)
+        return ElementTree.tostring(root)
+    return body
+
+
+class Proxy(http.server.BaseHTTPRequestHandler):
+    """Passes requests on, and their answers back."""
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_arguments):
+        """Nothing is logged."""
+
+    def answer(self):
+        """One request."""
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        upstream = http.client.HTTPConnection(UPSTREAM.hostname, UPSTREAM.port)
+        sent = {name: value for name, value in self.headers.items() if name.lower() not in ("connection", "expect")}
+        upstream.request(self.command, self.path, body, sent)
+        reply = upstream.getresponse()
+        content = reply.read()
+        scope = self.headers.get("Authorization", "").split("/")
+        service = scope[3] if len(scope) > 3 else ""
+        if MANNER[0] != "plain" and reply.status == 200 and content and self.command != "HEAD":
+            found = operation(service, self.command, self.path, self.headers, body)
+            after = rewritten(service, found, reply.headers.get("Content-Type", ""), content)
+            COUNTS["changed"] += after != content
+            content = after
+        self.send_response(reply.status)
+        for name, value in reply.headers.items():
+            if name.lower() not in ("content-length", "transfer-encoding", "connection", "date", "server"):
+                self.send_header(name, value)
+        if MANNER[0] == "unknown":
+            self.send_header("x-amz-unknown", "x")
+        length = reply.headers.get("Content-Length", "0") if self.command == "HEAD" else str(len(content))
+        self.send_header("Content-Length", length)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(content)
+        upstream.close()
+
+    do_GET = do_POST = do_PUT = do_HEAD = do_DELETE = do_PATCH = answer
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """As many connections at once as the program opens."""
+    daemon_threads, request_queue_size = True, 128
+
+
+SERVER = Server(("127.0.0.1", 0), Proxy)
+threading.Thread(target=SERVER.serve_forever, daemon=True).start()
+print(SERVER.server_port, flush=True)
+for line in sys.stdin:
+    print(COUNTS["changed"], flush=True)
+    MANNER[0], COUNTS["changed"] = line.strip(), 0
