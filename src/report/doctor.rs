@@ -7,8 +7,10 @@ use sftpctl_core::check::{Check, Report, Status};
 /// The findings with what to do about them, then one line of verdict. `all`: every check.
 pub fn render(report: &Report, all: bool) -> String {
     let mut text = String::new();
-    for check in report.checks.iter().filter(|check| all || check.counts()) {
-        line(&mut text, check);
+    let shown: Vec<&Check> = report.checks.iter().filter(|check| all || check.counts()).collect();
+    // Sorted by code, so the same result in several regions stands together.
+    for same in shown.chunk_by(|a, b| is_same(a, b)) {
+        line(&mut text, same);
     }
     let unknown: Vec<&str> =
         report.checks.iter().filter(|check| check.status == Status::Unknown).map(|check| check.id).collect();
@@ -23,7 +25,14 @@ pub fn render(report: &Report, all: bool) -> String {
     text + &report.verdict
 }
 
-fn line(text: &mut String, check: &Check) {
+/// Whether two checks differ only in the region.
+fn is_same(a: &Check, b: &Check) -> bool {
+    (a.id, a.status, &a.evidence, &a.ignored) == (b.id, b.status, &b.evidence, &b.ignored)
+}
+
+/// Checks that differ only in the region. The hint is that of the first.
+fn line(text: &mut String, same: &[&Check]) {
+    let [check, others @ ..] = same else { return };
     let word = match (&check.ignored, check.status) {
         (Some(_), _) => "ignored",
         (None, Status::Ok) => "ok",
@@ -32,12 +41,14 @@ fn line(text: &mut String, check: &Check) {
         (None, Status::Warning) => "warning",
         (None, Status::Failed) => "failed",
     };
-    let region = check.region.as_ref().map(|region| format!("{region}: ")).unwrap_or_default();
-    let _ = writeln!(text, "{word:<8} {} {region}{}: {}", check.id, check.title, check.evidence);
+    let regions: Vec<&str> = same.iter().filter_map(|check| check.region.as_deref()).collect();
+    let regions = if regions.is_empty() { String::new() } else { format!("{}: ", regions.join(", ")) };
+    let _ = writeln!(text, "{word:<8} {} {regions}{}: {}", check.id, check.title, check.evidence);
     if let Some(reason) = &check.ignored {
         let _ = writeln!(text, "         ignored: {reason}");
     } else if let Some(hint) = &check.hint {
-        let _ = writeln!(text, "         hint: {hint}");
+        let each = others.iter().any(|other| other.hint.as_ref() != Some(hint));
+        let _ = writeln!(text, "         hint: {hint}{}", if each { "; likewise in the other regions" } else { "" });
     }
 }
 
@@ -52,14 +63,16 @@ mod tests {
         let checks = vec![
             Check::ok(&Definition::ACCOUNT, None, "111111111111"),
             Check::failed(&Definition::SERVERS, Some("us-west-2"), "need 1, free 0 of 50").hint("ask for more"),
+            Check::failed(&Definition::SERVERS, Some("us-east-1"), "need 1, free 0 of 50").hint("ask there"),
             Check::unknown(&Definition::DELEGATION, None, "the parent is elsewhere"),
         ];
         let report = Report::new("99", "111111111111", checks, &[]);
         assert_eq!(
             render(&report, false),
-            "failed   D010-servers us-west-2: Transfer servers: need 1, free 0 of 50\n         hint: ask for more\n\
+            "failed   D010-servers us-east-1, us-west-2: Transfer servers: need 1, free 0 of 50\n         \
+             hint: ask there; likewise in the other regions\n\
              unknown  D041-delegation (--all says why)\n\
-             1 finding stops a deployment of environment 99 (3 checks: 1 unknown)."
+             2 findings stop a deployment of environment 99 (4 checks: 1 unknown)."
         );
         let all = render(&report, true);
         assert!(all.starts_with("ok       D002-account AWS account: 111111111111\n"), "{all}");

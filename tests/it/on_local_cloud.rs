@@ -6,6 +6,7 @@ mod choices;
 mod contract;
 mod crash;
 mod deploy;
+mod doctor;
 mod drift;
 mod failed_stack;
 mod faults;

@@ -83,4 +83,13 @@ mod tests {
         assert_eq!(find("D012-lambda-concurrency"), find("D012"));
         assert_eq!(find("D012-lambda"), None);
     }
+
+    #[test]
+    fn the_documentation_describes_every_check() {
+        let text = include_str!("../../../../docs/doctor.md");
+        for check in ALL {
+            let mark = if check.cheap { " * |" } else { " |" };
+            assert!(text.contains(&format!("\n| `{}`{mark}", check.id)), "{} is not in docs/doctor.md", check.id);
+        }
+    }
 }

@@ -12,6 +12,8 @@ use super::subject::{Subject, unread};
 const IN_FLIGHT: usize = 6;
 /// Actions that a message names.
 const NAMED: usize = 6;
+/// Characters of a policy that a hint shows.
+const READABLE: usize = 1_000;
 
 pub(super) fn probes(subject: &Subject) -> Vec<Probe<'_>> {
     let Some(aws) = subject.aws() else { return Vec::new() };
@@ -66,8 +68,13 @@ fn judge(principal: &str, count: usize, denials: &[Denial]) -> Check {
             by_principal.len(),
             named(&by_principal)
         );
-        let missing = denied(&by_principal);
-        return Check::failed(of, None, evidence).hint(format!("the smallest addition to its policies: {missing}"));
+        let missing = denied(&by_principal).to_string();
+        return Check::failed(of, None, evidence).hint(match missing.len() <= READABLE {
+            true => format!("the smallest addition to its policies: {missing}"),
+            false => {
+                "attach the policies that `sftpctl policy deployer` prints; docs/permissions.md says how".to_owned()
+            }
+        });
     }
     if !by_organization.is_empty() {
         let evidence = format!(

@@ -1,0 +1,178 @@
+//! `doctor` with answers that AWS gives and the local cloud does not: quotas without a value, regions that are not
+//! enabled, both forms of the policy simulator.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::path::PathBuf;
+
+use serde_json::json;
+use sftpctl_core::check::{Check, Report, Status};
+use sftpctl_core::spec::state_place::StatePlace;
+use sftpctl_engine::doctor::{Options, examine, examine_offline};
+
+use crate::drive;
+use crate::stub::{Reply, Stub};
+
+const ROLE: &str = "arn:aws:iam::111111111111:role/ci/deployer";
+
+fn caller(account: &str) -> Reply {
+    Reply::ok(format!(
+        "<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>arn:aws:iam::{account}:user/u</Arn>\
+         <Account>{account}</Account></GetCallerIdentityResult></GetCallerIdentityResponse>"
+    ))
+}
+
+fn options() -> Options {
+    let folder = tempfile::tempdir().unwrap();
+    let place = StatePlace::Folder(folder.path().join("state"));
+    Options { environment: drive::environment(), place, package: Some(PathBuf::from("/nonexistent")), role: None }
+}
+
+async fn doctor(stub: &Stub) -> Report {
+    examine(&stub.aws("us-west-2").await, options()).await
+}
+
+fn check<'a>(report: &'a Report, id: &str, region: Option<&str>) -> &'a Check {
+    let found = report.checks.iter().find(|check| check.id == id && check.region.as_deref() == region);
+    found.unwrap_or_else(|| panic!("{id} {region:?} is not in {report:?}"))
+}
+
+fn quota(value: f64) -> Reply {
+    Reply::ok(json!({ "Quota": { "ServiceCode": "transfer", "QuotaCode": "L-6E386A05", "Value": value } }).to_string())
+}
+
+fn servers(count: usize) -> Reply {
+    let servers: Vec<_> = (0..count).map(|n| json!({ "Arn": "a", "ServerId": format!("s-{n:017}") })).collect();
+    Reply::ok(json!({ "Servers": servers }).to_string())
+}
+
+#[tokio::test]
+async fn quotas_without_a_value_fall_back_and_say_so() {
+    let missing = || Reply::json_error(400, "NoSuchResourceException", "no value");
+    let denied = || Reply::json_error(400, "AccessDeniedException", "not authorized");
+    for (applied, default, used, status, words) in [
+        (quota(50.0), quota(40.0), 49, Status::Ok, "need 1, free 1 of 50 (Service Quotas, applied)"),
+        (quota(50.0), quota(40.0), 50, Status::Failed, "need 1, free 0 of 50 (Service Quotas, applied)"),
+        (missing(), quota(40.0), 40, Status::Warning, "free 0 of 40 (Service Quotas' default, not this account's)"),
+        (quota(0.0), quota(40.0), 3, Status::Ok, "free 37 of 40 (Service Quotas' default"),
+        (Reply::ok("{}"), missing(), 3, Status::Ok, "free 47 of 50 (AWS's default as sftpctl knows it"),
+        (denied(), denied(), 3, Status::Ok, "allow `servicequotas:GetServiceQuota` for the account's value"),
+    ] {
+        let stub = Stub::new().await;
+        stub.on("sts:GetCallerIdentity", [caller("111111111111")])
+            .on("servicequotas:GetServiceQuota", [applied])
+            .on("servicequotas:GetAWSDefaultServiceQuota", [default])
+            .on("transfer:ListServers", [servers(used)]);
+        let report = doctor(&stub).await;
+        let found = check(&report, "D010-servers", Some("us-west-2"));
+        assert_eq!(found.status, status, "{words}: {found:?}");
+        assert!(found.evidence.contains(words), "{words}: {found:?}");
+        // Quotas of IAM and S3 are those of the account, which only us-east-1 knows.
+        for request in stub.asked("servicequotas:GetServiceQuota") {
+            let global = request.body.contains("\"iam\"") || request.body.contains("\"s3\"");
+            assert!(!global || request.region == "us-east-1", "{request:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn answers_that_are_refused_are_unknown_and_change_nothing() {
+    let stub = Stub::new().await;
+    stub.on("sts:GetCallerIdentity", [caller("111111111111")]);
+    let report = doctor(&stub).await;
+    let servers = check(&report, "D010-servers", Some("us-west-2"));
+    assert_eq!(servers.status, Status::Unknown, "{servers:?}");
+    assert!(servers.evidence.starts_with("need 1 of 50"), "{servers:?}");
+    let failed: Vec<_> = report.checks.iter().filter(|check| check.status == Status::Failed).map(|c| c.id).collect();
+    assert_eq!(failed, ["D070-package"], "an unknown answer is no failure");
+    let reads = ["Get", "List", "Describe", "Simulate", "GET ", "HEAD "];
+    for operation in stub.operations() {
+        let (_, name) = operation.split_once(':').unwrap();
+        assert!(reads.iter().any(|read| name.starts_with(read)), "{operation}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_asked_of_another_account() {
+    let stub = Stub::new().await;
+    stub.on("sts:GetCallerIdentity", [caller("222222222222")]);
+    let report = doctor(&stub).await;
+    assert_eq!(check(&report, "D002-account", None).status, Status::Failed);
+    assert_eq!(check(&report, "D080-permissions", None).status, Status::Skipped);
+    assert_eq!(stub.operations(), ["sts:GetCallerIdentity"]);
+}
+
+#[tokio::test]
+async fn region_that_is_not_enabled_does_not_know_the_credentials() {
+    let stub = Stub::new().await;
+    let unknown = Reply::json_error(403, "UnrecognizedClientException", "The security token is invalid.");
+    stub.on("sts:GetCallerIdentity", [caller("111111111111")]).on("lambda:GET /2016-08-19/account-settings", [unknown]);
+    let report = doctor(&stub).await;
+    let region = check(&report, "D004-region", Some("us-east-2"));
+    assert_eq!(region.status, Status::Failed, "{region:?}");
+    assert!(region.hint.as_ref().unwrap().contains("enable-region --region-name us-east-2"), "{region:?}");
+}
+
+/// One result of the simulator, in the form of 2026 with the resources inside, or in the earlier one.
+fn result(action: &str, decision: &str, more: &str) -> String {
+    format!("<member><EvalActionName>{action}</EvalActionName><EvalDecision>{decision}</EvalDecision>{more}</member>")
+}
+
+fn simulated(results: &[String]) -> Reply {
+    Reply::ok(format!(
+        "<SimulatePrincipalPolicyResponse><SimulatePrincipalPolicyResult><IsTruncated>false</IsTruncated>\
+         <EvaluationResults>{}</EvaluationResults></SimulatePrincipalPolicyResult></SimulatePrincipalPolicyResponse>",
+        results.concat()
+    ))
+}
+
+#[tokio::test]
+async fn simulator_is_read_in_both_forms() {
+    let inside = |decision: &str| {
+        format!(
+            "<ResourceSpecificResults><member><EvalResourceName>r</EvalResourceName>\
+             <EvalResourceDecision>{decision}</EvalResourceDecision></member></ResourceSpecificResults>"
+        )
+    };
+    let organization = "<OrganizationsDecisionDetail><AllowedByOrganizations>false</AllowedByOrganizations>\
+                        </OrganizationsDecisionDetail>";
+    for (results, status) in [
+        (result("s3:a", "allowed", ""), Status::Ok),
+        (result("s3:a", "implicitDeny", ""), Status::Failed),
+        (result("s3:a", "implicitDeny", &inside("allowed")), Status::Ok),
+        (result("s3:a", "allowed", &inside("explicitDeny")), Status::Failed),
+        (result("s3:a", "implicitDeny", organization), Status::Warning),
+    ] {
+        let stub = Stub::new().await;
+        stub.on("sts:GetCallerIdentity", [caller("111111111111")])
+            .on("iam:SimulatePrincipalPolicy", [simulated(std::slice::from_ref(&results))]);
+        let aws = stub.aws("us-west-2").await;
+        let report = examine(&aws, Options { role: Some(ROLE.to_owned()), ..options() }).await;
+        let found = check(&report, "D080-permissions", None);
+        assert_eq!(found.status, status, "{results}: {found:?}");
+        assert!(found.evidence.contains(ROLE), "{found:?}");
+    }
+}
+
+#[tokio::test]
+async fn actions_that_the_simulator_refuses_together_are_asked_for_alone() {
+    let stub = Stub::new().await;
+    let refused = "Invalid Input Actions: [a] and [b] require different authorization information";
+    stub.on("sts:GetCallerIdentity", [caller("111111111111")]).on(
+        "iam:SimulatePrincipalPolicy",
+        [Reply::query_error(400, "InvalidInput", refused), simulated(&[result("s3:a", "allowed", "")])],
+    );
+    let report = doctor(&stub).await;
+    assert_eq!(check(&report, "D080-permissions", None).status, Status::Ok);
+    let alone = |request: &&crate::stub::RecordedRequest| !request.body.contains("ActionNames.member.2");
+    assert!(stub.asked("iam:SimulatePrincipalPolicy").iter().filter(alone).count() > 1);
+}
+
+#[tokio::test]
+async fn offline_no_check_calls_aws() {
+    let report = examine_offline(options()).await;
+    assert_eq!(check(&report, "D070-package", None).status, Status::Failed);
+    let others = report.checks.iter().filter(|check| check.id != "D070-package");
+    assert!(others.clone().all(|check| check.status == Status::Skipped), "{report:?}");
+    assert!(others.count() > 20);
+}
