@@ -8,7 +8,6 @@ import collections
 import json
 
 import late
-
 from dump import REGIONS
 
 ZONE = "xx.net"
