@@ -31,6 +31,7 @@ def make():
         TableName=TABLE, BillingMode="PAY_PER_REQUEST",
         AttributeDefinitions=[{"AttributeName": "orgid", "AttributeType": "N"}],
         KeySchema=[{"AttributeName": "orgid", "KeyType": "HASH"}])
+    late.wait_for_table(dynamodb, TABLE)
     dynamodb.put_item(TableName=TABLE, Item={"orgid": {"N": "17578"}, "username": {"S": "customer"}})
     trust = {"Version": "2012-10-17", "Statement": [
         {"Effect": "Allow", "Principal": {"Service": "transfer.amazonaws.com"}, "Action": "sts:AssumeRole"}]}

@@ -33,3 +33,9 @@ def session():
     for service, codes in LATE.items():
         made.register(f"needs-retry.{service}", asks_again(codes))
     return made
+
+
+def wait_for_table(dynamodb, name):
+    """Asks until a new table is ACTIVE."""
+    while dynamodb.describe_table(TableName=name)["Table"]["TableStatus"] != "ACTIVE":
+        pass

@@ -7,6 +7,7 @@ The scenarios of a chain follow each other in one account. After a chain, a whol
 import collections
 import json
 
+import late
 from dump import REGIONS
 
 ZONE = "xx.net"
@@ -119,6 +120,7 @@ def by_hand(site):
         TableName="dydb-99-uploads", BillingMode="PAY_PER_REQUEST", KeySchema=[
             {"AttributeName": "orgid", "KeyType": "HASH"}],
         AttributeDefinitions=[{"AttributeName": "orgid", "AttributeType": "N"}], Tags=tags)
+    late.wait_for_table(dynamodb, "dydb-99-uploads")
     trust = {"Version": "2012-10-17", "Statement": [
         {"Effect": "Allow", "Principal": {"Service": "transfer.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
     site.eye.client("iam").create_role(

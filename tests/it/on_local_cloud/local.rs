@@ -140,7 +140,9 @@ fn host_key_has_the_fingerprint_of_ssh_keygen() {
 
 #[test]
 fn other_calls_pass_unchanged() {
-    Site::with_times(&[]).oracle("local_cloud.py", &["pass-through"]);
+    let site = Site::with_times(&[]);
+    site.ok(&["local", "manners", "off", "all"]);
+    site.oracle("local_cloud.py", &["pass-through"]);
 }
 
 #[test]

@@ -62,7 +62,7 @@ impl<'a> Probe<'a> {
 /// Runs every check.
 pub async fn examine(aws: &Arc<Aws>, options: Options) -> Report {
     let subject = Subject::new(Some(Arc::clone(aws)), options, None);
-    let mut checks = identity::checks(&subject, LIMIT).await;
+    let mut checks = identity::checks(&subject, LIMIT, false).await;
     match identity::obstacle(&checks) {
         Some(why) => checks.extend(without_aws(&subject, why).await),
         None => checks.extend(finish(every(&subject), LIMIT).await),
@@ -85,7 +85,7 @@ pub async fn examine_quickly(aws: &Arc<Aws>, environment: Environment, state: &S
     // The run has read the state and the package itself.
     let options = Options { environment, place: StatePlace::Folder(PathBuf::new()), package: None, role: None };
     let subject = Subject::new(Some(Arc::clone(aws)), options, Some(state.clone()));
-    let mut checks = identity::checks(&subject, CHEAP_LIMIT).await;
+    let mut checks = identity::checks(&subject, CHEAP_LIMIT, true).await;
     if identity::obstacle(&checks).is_none() {
         let cheap = every(&subject).into_iter().filter(|probe| probe.of.cheap).collect();
         checks.extend(finish(cheap, CHEAP_LIMIT).await);

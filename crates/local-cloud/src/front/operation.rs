@@ -104,7 +104,9 @@ pub(super) fn bucket(request: &Parts) -> Option<String> {
 /// The object key of a request to S3, as encoded in the URL.
 pub(super) fn object(request: &Parts) -> Option<String> {
     let key = s3_segments(request).get(1..)?.join("/");
-    (!key.is_empty()).then_some(key)
+    // The marker of a folder ends with a slash.
+    let slash = if request.uri.path().ends_with('/') { "/" } else { "" };
+    (!key.is_empty()).then(|| key + slash)
 }
 
 /// The path with the bucket as its first segment, in path style and in virtual-host style.
@@ -204,6 +206,7 @@ mod tests {
         for (host, uri, expected) in [
             ("127.0.0.1:4570", "/bucket/a/99.journal?x-id=PutObject", Some("a/99.journal")),
             ("bucket.s3.us-west-2.amazonaws.com", "/a/99.journal", Some("a/99.journal")),
+            ("127.0.0.1:4570", "/bucket/17578/?x-id=PutObject", Some("17578/")),
             ("127.0.0.1:4570", "/bucket/?versioning", None),
             ("127.0.0.1:4570", "/", None),
         ] {
