@@ -97,7 +97,10 @@ fn faults(reference: &mut Reference, statement: &Value) -> Vec<String> {
             continue;
         };
         let right = |resource: &&str| {
-            let of_type = types.iter().any(|kind| fits(resource, kind));
+            // The data joins API Gateway's two services, and has the resources of the second one (`Apis`) without saying
+            // that GET reads them.
+            let of_second = action == "apigateway:GET" && resource.ends_with("::/apis");
+            let of_type = of_second || types.iter().any(|kind| fits(resource, kind));
             if types.is_empty() { *resource == "*" } else { *resource != "*" && of_type }
         };
         let matching: Vec<&str> = resources.iter().copied().filter(right).collect();

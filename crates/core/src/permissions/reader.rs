@@ -81,7 +81,7 @@ pub(super) fn statements(arns: &Arns<'_>, site: Site<'_>) -> Vec<Value> {
         // Log-ins that fail are diagnosed from every policy that is attached to the roles.
         allow("ReadPolicies", &["iam:GetPolicy", "iam:GetPolicyVersion"], arns.any_policy()),
         allow("ReadFunctions", &FUNCTION, [arns.functions()]),
-        allow("ReadApis", &["apigateway:GET"], apis(&["/account", "/restapis", "/restapis/*"])),
+        allow("ReadApis", &["apigateway:GET"], apis(&["/account", "/apis", "/restapis", "/restapis/*"])),
         allow("ReadLogGroups", &LOG_GROUP, arns.log_groups()),
         allow("ReadAlarms", &["cloudwatch:DescribeAlarms", "cloudwatch:ListTagsForResource"], [arns.any_alarm()]),
         // A server is found among all by its tag.

@@ -92,6 +92,10 @@ pub(super) fn name(service: &str, request: &Parts, form: Option<&Form>) -> Strin
     {
         return operation.clone();
     }
+    // The other API of API Gateway has the same signing name.
+    if service == "apigateway" && request.method == "GET" && path == ["v2", "apis"] {
+        return "GetApis".to_owned();
+    }
     let route = ROUTES.get(service).into_iter().flatten().find(|route| route.fits(request, &path));
     route.map_or_else(|| request.method.to_string(), |route| route.name.clone())
 }
@@ -184,6 +188,7 @@ mod tests {
             ("lambda", "PUT", "/2015-03-31/functions/f/configuration", "UpdateFunctionConfiguration"),
             ("lambda", "POST", "/2015-03-31/functions/f/policy", "AddPermission"),
             ("apigateway", "GET", "/account", "GetAccount"),
+            ("apigateway", "GET", "/v2/apis?maxResults=500", "GetApis"),
             ("apigateway", "GET", "/restapis/a/resources/b/methods/GET", "GetMethod"),
             ("route53", "POST", "/2013-04-01/hostedzone/Z1/rrset/", "ChangeResourceRecordSets"),
             ("route53", "GET", "/2013-04-01/hostedzonesbyname?dnsname=x", "ListHostedZonesByName"),

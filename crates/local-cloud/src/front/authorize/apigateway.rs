@@ -32,6 +32,8 @@ pub(super) const ROWS: &[Row] = &[
     ("UpdateMethod", "apigateway:PATCH", "Method"),
     ("DeleteMethod", "apigateway:DELETE", "Method"),
     ("GetIntegration", "apigateway:GET", "Integration"),
+    // Of WebSocket and HTTP APIs.
+    ("GetApis", "apigateway:GET", "Apis"),
     ("GetTags", "apigateway:GET", "Tags"),
     ("TagResource", "apigateway:PUT", "Tags"),
     ("UntagResource", "apigateway:DELETE", "Tags"),
@@ -39,6 +41,8 @@ pub(super) const ROWS: &[Row] = &[
 
 pub(super) fn needs(action: &str, kind: &'static str, asked: &Asked<'_>) -> Vec<Need> {
     let path = asked.parts.uri.path().trim_end_matches('/');
+    // The version of the API is not a part of its resources.
+    let path = path.strip_prefix("/v2").unwrap_or(path);
     let own = Need::new(action, kind, format!("arn:aws:apigateway:{}::{path}", asked.region));
     let own = own.with_tags(&tag_map(&asked.json["tags"]));
     let operations = asked.json["patchOperations"].as_array().into_iter().flatten();

@@ -19,7 +19,7 @@ pub(super) fn rows(service: &str) -> &'static [Row] {
         ],
         "servicequotas" => &[
             ("GetAWSDefaultServiceQuota", "servicequotas:GetAWSDefaultServiceQuota", ""),
-            ("GetServiceQuota", "servicequotas:GetServiceQuota", ""),
+            ("GetServiceQuota", "servicequotas:GetServiceQuota", "quota"),
             ("ListAWSDefaultServiceQuotas", "servicequotas:ListAWSDefaultServiceQuotas", ""),
             ("ListServiceQuotas", "servicequotas:ListServiceQuotas", ""),
         ],
@@ -41,6 +41,10 @@ pub(super) fn resource(kind: &str, asked: &Asked<'_>) -> Result<String, String> 
             (None, arn) if arn.starts_with("arn:") => arn.to_owned(),
             (None, name) => asked.arn("secretsmanager", &format!("secret:{name}")),
         },
+        "quota" => {
+            let quota = format!("{}/{}", asked.member("ServiceCode")?, asked.member("QuotaCode")?);
+            asked.arn("servicequotas", &quota)
+        }
         _ => "*".to_owned(),
     })
 }

@@ -140,7 +140,9 @@ pub(super) mod tests {
                 assert_eq!(seen.insert(operation, action), None, "{service} {operation} is in the table twice");
                 let types = types(action).unwrap_or_else(|| panic!("{operation}: AWS has no action {action}"));
                 // `*` is the only resource of an action without types; one with optional types accepts `*`, too.
-                let fits = kind.is_empty() || types.iter().any(|name| name == kind);
+                // The data joins API Gateway's two services, and does not say that GET reads those of the second.
+                let of_second = (action, kind) == ("apigateway:GET", "Apis");
+                let fits = kind.is_empty() || of_second || types.iter().any(|name| name == kind);
                 assert!(fits, "{operation}: {action} has the types {types:?}, not {kind:?}");
                 let required = data("actions", action.split_once(':').unwrap().0);
                 let required = &required[action.split_once(':').unwrap().1.to_ascii_lowercase()]["resourceTypes"];
