@@ -43,7 +43,7 @@ pub struct ServerId {
     /// Node of the stack that has the function.
     pub stack: NodeId,
     pub stack_name: String,
-    /// Whether this step has begun to update the stack, which it reads from then on.
+    /// Whether this step has begun its changes: it reads the stack from then on.
     pub updating: Arc<AtomicBool>,
     pub server: NodeId,
 }
@@ -156,6 +156,8 @@ impl Resource for ServerId {
         };
         let mut environment = function.environment;
         environment.insert(VARIABLE.to_owned(), server);
+        // The stack's parameter is next. What was read of the stack may be older than its last operation.
+        self.updating.store(true, Ordering::Relaxed);
         Ok(lambda.set_environment(&self.function, environment, &function.revision).await?)
     }
 

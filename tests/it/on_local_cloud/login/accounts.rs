@@ -72,10 +72,10 @@ fn account_can_be_added_disabled_enabled_and_removed() {
     let account: Value = serde_json::from_str(&shown_account).unwrap();
     assert_eq!((account["orgid"].as_i64(), account["home"].as_str()), (Some(4001), Some("/pl-pt99-5-uploads/4001")));
     assert!(!shown_account.contains("secret") && !shown_account.contains("$argon2"), "{shown_account}");
-    let all = succeeded("list", &site.users(&["list", "--output", "csv"], ""));
+    let all = listed(&site.users(&["list", "--output", "csv"], ""));
     let row = all.lines().find(|line| line.contains("lifelong")).unwrap();
     assert!(row.starts_with("4001,lifelong,active,argon2id,"), "{row}");
-    let lines = succeeded("list", &site.users(&["list", "--output", "json", "--cluster", "99-5"], ""));
+    let lines = listed(&site.users(&["list", "--output", "json", "--cluster", "99-5"], ""));
     assert!(
         lines.lines().any(|l| serde_json::from_str::<Value>(l).is_ok_and(|v| v["username"] == "lifelong")),
         "{lines}"
@@ -345,4 +345,10 @@ fn each_decision_is_logged_once_without_secrets() {
     outcomes.sort_unstable();
     assert_eq!(outcomes, ["admitted", "refused"], "{log}");
     assert!(!log.contains("nowhere") && !log.contains("$argon2") && !log.contains("s3:GetObject"), "{log}");
+}
+
+/// The output of a list that names malformed items, which its exit code says, too.
+fn listed(output: &std::process::Output) -> String {
+    assert_eq!(output.status.code(), Some(1), "{}", crate::site::shown(output));
+    crate::site::text(&output.stdout)
 }
