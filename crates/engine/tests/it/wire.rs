@@ -302,6 +302,7 @@ async fn concurrently_changed_function_is_read_again() {
             Reply::ok("{}"),
         ],
     );
+    stub.on("cloudformation:DescribeStacks", std::iter::repeat_with(no_stack).take(9));
     let given = Actual::from([(node("us-west-2/server"), Some(Live::new(server).output("ServerId", server)))]);
     let ended = deploy_one(&stub, "us-west-2/server-id", given).await;
     assert_eq!(ended.outcome(&node("us-west-2/server-id"))["outcome"], "changed", "{:?}", ended.outcomes);
