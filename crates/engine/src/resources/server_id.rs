@@ -156,9 +156,10 @@ impl Resource for ServerId {
         };
         let mut environment = function.environment;
         environment.insert(VARIABLE.to_owned(), server);
+        lambda.set_environment(&self.function, environment, &function.revision).await?;
         // The stack's parameter is next. What was read of the stack may be older than its last operation.
         self.updating.store(true, Ordering::Relaxed);
-        Ok(lambda.set_environment(&self.function, environment, &function.revision).await?)
+        Ok(())
     }
 
     async fn removal(&self, _aws: &Aws, _live: &Live, _options: RemovalOptions) -> Result<Removal, AwsError> {
