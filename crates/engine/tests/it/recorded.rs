@@ -15,7 +15,7 @@ use serde::Deserialize;
 use sftpctl_aws::AwsError;
 
 use crate::playback::{Playback, Wire};
-use crate::programs::{oracle, succeeded, venv};
+use crate::programs::{installed, oracle, succeeded};
 use crate::recorded_calls::{REGION, Read, read, strict};
 
 /// An answer in the form that `tests/oracle/wire.py` prints.
@@ -63,9 +63,7 @@ fn recorded() -> Option<Vec<Recorded>> {
         say(&format!("no recorded answers were held against the client code: there is no {}", answers.display()));
         return None;
     }
-    let python = venv().join("bin/python");
-    assert!(python.exists(), "{} is missing: run scripts/test, which installs it", python.display());
-    let output = Command::new(python).arg(oracle("wire.py")).arg(&answers).output().unwrap();
+    let output = Command::new(installed("tools/bin/python")).arg(oracle("wire.py")).arg(&answers).output().unwrap();
     let lines = succeeded("wire.py", &output);
     Some(lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
 }
