@@ -10,6 +10,7 @@ pub mod hex;
 pub mod kind;
 pub mod model;
 pub mod node;
+pub mod openssh;
 pub mod permissions;
 pub mod plan;
 pub mod policy;

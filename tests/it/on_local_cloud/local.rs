@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
 use sftpctl_testkit::programs::{root, venv};
@@ -118,11 +119,19 @@ fn transfer_matches_the_service_model() {
     assert!(counts.ends_with(", 0 faults"), "{counts}");
 }
 
+/// An ECDSA key whose number has 31 bytes, all of them `Z`.
+const SHORT_KEY: &str = "-----BEGIN EC PRIVATE KEY-----\n\
+    MHcCAQEEIABaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaoAoGCCqGSM49\n\
+    AwEHoUQDQgAEnkg4u2vaZFdRTZ9U9dh72H7Z8T/QaMGh+nWk7aZ4GinSrKK5BxZO\n\
+    ovo21i2V4aTEe7sqQR7K8GzuPJY53Q0N4Q==\n\
+    -----END EC PRIVATE KEY-----\n";
+
 /// The oracle is `ssh-keygen -l`.
 #[test]
 fn host_key_has_the_fingerprint_of_ssh_keygen() {
     let cloud = Site::with_times(&[]);
-    for (kind, format) in [("ed25519", "RFC4716"), ("ecdsa", "RFC4716"), ("rsa", "RFC4716"), ("rsa", "PEM")] {
+    let keys = [("ed25519", "RFC4716"), ("ecdsa", "RFC4716"), ("short", "RFC4716"), ("rsa", "RFC4716"), ("rsa", "PEM")];
+    for (kind, format) in keys {
         let key = cloud.dir.path().join(format!("{kind}-{format}"));
         let keygen = |arguments: &[&str]| {
             let output = Command::new("ssh-keygen").args(arguments).arg("-f").arg(&key).output();
@@ -130,7 +139,13 @@ fn host_key_has_the_fingerprint_of_ssh_keygen() {
             assert!(output.status.success(), "{}", shown(&output));
             text(&output.stdout)
         };
-        keygen(&["-q", "-t", kind, "-m", format, "-N", ""]);
+        if kind == "short" {
+            fs::write(&key, SHORT_KEY).unwrap();
+            fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+            keygen(&["-q", "-p", "-P", "", "-m", format, "-N", ""]);
+        } else {
+            keygen(&["-q", "-t", kind, "-m", format, "-N", ""]);
+        }
         let expected = keygen(&["-l"]);
         let found = cloud.oracle("local_cloud.py", &["host-key", key.to_str().unwrap()]);
         // AWS keeps the padding of base64, which OpenSSH leaves out.

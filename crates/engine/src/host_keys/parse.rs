@@ -17,6 +17,7 @@ use ssh_key::public::{EcdsaPublicKey, Ed25519PublicKey, KeyData, RsaPublicKey};
 use ssh_key::{Algorithm, EcdsaCurve, HashAlg, Mpint, PrivateKey};
 
 use super::{HostKey, HostKeyError};
+use sftpctl_core::openssh;
 
 /// RFC 8410, section 3.
 const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
@@ -63,7 +64,8 @@ fn public_half(text: &str) -> Result<KeyData, Fault> {
     let (label, bytes) = block(text)?;
     match label {
         "OPENSSH" => {
-            let key = PrivateKey::from_bytes(&bytes).map_err(|_| Fault::NotAKey)?;
+            let full = openssh::with_full_scalar(&bytes).map(Zeroizing::new);
+            let key = PrivateKey::from_bytes(full.as_ref().unwrap_or(&bytes)).map_err(|_| Fault::NotAKey)?;
             if key.is_encrypted() { Err(Fault::Passphrase) } else { Ok(key.public_key().key_data().clone()) }
         }
         "RSA" => rsa(&bytes),
@@ -156,6 +158,13 @@ mod tests {
         0x86, 0xaa, 0x30, 0xb6, 0xb6, 0xcb, 0x0c, 0x5c, 0x38, 0xad, 0x70, 0x31, 0x66, 0xe1,
     ];
 
+    /// An ECDSA key whose number has 31 bytes, all of them `Z`.
+    const SHORT: &str = "-----BEGIN EC PRIVATE KEY-----\n\
+        MHcCAQEEIABaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaoAoGCCqGSM49\n\
+        AwEHoUQDQgAEnkg4u2vaZFdRTZ9U9dh72H7Z8T/QaMGh+nWk7aZ4GinSrKK5BxZO\n\
+        ovo21i2V4aTEe7sqQR7K8GzuPJY53Q0N4Q==\n\
+        -----END EC PRIVATE KEY-----\n";
+
     fn read(text: &str) -> Result<HostKey, HostKeyError> {
         parse("file:k", SecretString::from(text))
     }
@@ -172,6 +181,20 @@ mod tests {
         let output = output.expect("ssh-keygen is missing: install the package openssh-client");
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
+    }
+
+    #[test]
+    fn number_may_begin_with_zeros() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("short");
+        std::fs::write(&file, SHORT).unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+        for form in ["PEM", "PKCS8", "RFC4716"] {
+            ssh_keygen(&["-q", "-p", "-P", "", "-N", "", "-m", form], &file);
+            let key = read(&std::fs::read_to_string(&file).unwrap()).unwrap();
+            assert_eq!(key.fingerprint, "SHA256:W6YT22z+XlMf572vTK0VYAPzgekbmdP3mu5usDid1BA", "{form}");
+        }
     }
 
     #[test]

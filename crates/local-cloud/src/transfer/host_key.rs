@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use russh::keys::{Algorithm, EcdsaCurve, HashAlg, PrivateKey, decode_secret_key};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -10,6 +12,7 @@ use super::error::ApiError;
 use super::store::Server;
 use super::{Context, page, tags, text};
 use crate::place::arn;
+use sftpctl_core::openssh;
 
 /// Maximum number of keys per server, from the service's quotas.
 const MAX_KEYS: usize = 10;
@@ -124,9 +127,16 @@ fn parse(text: &str) -> Result<PrivateKey, ApiError> {
             "Unsupported or invalid SSH host key format; supported are RSA, ECDSA and ED25519 private keys",
         )
     };
-    let key = decode_secret_key(text.trim(), None).map_err(|_| unusable())?;
+    let key = decode_secret_key(text.trim(), None).ok().or_else(|| with_short_scalar(text)).ok_or_else(unusable)?;
     let supported = matches!(key.algorithm(), Algorithm::Ed25519 | Algorithm::Ecdsa { .. } | Algorithm::Rsa { .. });
     if supported { Ok(key) } else { Err(unusable()) }
+}
+
+/// A key that `ssh-key` takes for a broken one: see [`openssh`].
+fn with_short_scalar(text: &str) -> Option<PrivateKey> {
+    let encoded: String = text.lines().map(str::trim).filter(|line| !line.starts_with('-')).collect();
+    let full = openssh::with_full_scalar(&STANDARD.decode(encoded).ok()?)?;
+    PrivateKey::from_bytes(&full).ok()
 }
 
 pub(super) fn import(context: &Context<'_>, input: &Map<String, Value>) -> Result<Value, ApiError> {
