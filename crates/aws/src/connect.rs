@@ -205,7 +205,7 @@ impl Aws {
 
     /// The client of Service Quotas. Two attempts: a table in this program replaces an answer that does not come.
     pub fn service_quotas(&self, region: &str) -> ServiceQuotas {
-        let config = aws_sdk_servicequotas::config::Builder::from(&self.base)
+        let config = aws_sdk_servicequotas::config::Builder::from(self.config(region))
             .region(Region::new(region.to_owned()))
             .retry_config(RetryConfig::standard().with_max_attempts(2))
             .interceptor(CountCalls(Arc::clone(&self.calls)));

@@ -28,6 +28,24 @@ pub struct AwsError {
     pub status: Option<u16>,
 }
 
+/// Calls on what a step has just created, and the errors of services that do not know it yet: operation, code, words of the
+/// message. IAM is read from replicas (terraform-provider-aws#127, #5409, #6709), S3 spreads a new bucket
+/// (terraform-provider-aws, `bucketPropagationTimeout`), and API Gateway tries a new log role at once, with two sentences
+/// (terraform-provider-aws, `internal/service/apigateway/account.go`).
+const NOT_YET: [(&str, &str, &str); 11] = [
+    ("iam:AttachRolePolicy", "NoSuchEntity", ""),
+    ("iam:CreatePolicyVersion", "NoSuchEntity", ""),
+    ("iam:PutRolePermissionsBoundary", "NoSuchEntity", ""),
+    ("iam:TagPolicy", "NoSuchEntity", ""),
+    ("iam:TagRole", "NoSuchEntity", ""),
+    ("iam:UpdateAssumeRolePolicy", "NoSuchEntity", ""),
+    ("s3:PutBucketPublicAccessBlock", "NoSuchBucket", ""),
+    ("s3:PutBucketTagging", "NoSuchBucket", ""),
+    ("s3:PutObject", "NoSuchBucket", ""),
+    ("apigateway:UpdateAccount", "BadRequest", "role ARN"),
+    ("apigateway:UpdateAccount", "BadRequest", "using the ARN specified"),
+];
+
 impl AwsError {
     /// Whether AWS answered with this code. `ResourceNotFound` also matches `ResourceNotFoundException`.
     pub fn is(&self, code: &str) -> bool {
@@ -98,9 +116,10 @@ impl AwsError {
 
     /// Whether AWS refuses it only for now, because the resource or one that it names is still changing. A stale
     /// revision of a function is among them: the step reads the new one before it calls again. So is a role or policy
-    /// that IAM still counts as used after what used it was detached.
+    /// that IAM still counts as used after what used it was detached, and a resource that AWS does not know yet
+    /// ([`NOT_YET`]).
     pub fn is_busy(&self) -> bool {
-        const BUSY: [&str; 10] = [
+        const BUSY: [&str; 9] = [
             "ResourceInUse",
             "Conflict",
             "ResourceConflict",
@@ -110,21 +129,16 @@ impl AwsError {
             "OperationInProgress",
             "ContinuousBackupsUnavailable",
             "PreconditionFailedException",
-            // IAM: a policy that was detached a moment ago still counts.
-            "DeleteConflict",
         ];
         (BUSY.iter().any(|code| self.is(code)) || self.is_limit_of_concurrent_changes())
             && !self.message.contains("last 24 hours")
+            || NOT_YET.iter().any(|(operation, code, words)| {
+                self.operation == *operation && self.is(code) && self.message.contains(words)
+            })
             || self.message.contains("until all writes are replicated")
             || self.message.contains("cannot be assumed")
             || self.message.contains("Invalid principal in policy")
             || self.message.contains("role defined for the function")
-    }
-
-    /// The same error as one that passes: AWS does not know yet what was just created.
-    #[must_use]
-    pub fn as_busy(self) -> Self {
-        Self { code: Some("ConflictException".to_owned()), ..self }
     }
 
     /// Whether too many changes are in progress at once. Elsewhere, as in IAM, KMS or CloudWatch Logs, the same code
@@ -264,8 +278,6 @@ where
 pub(super) trait OrMissing<T> {
     /// `None` if AWS answered with one of these codes.
     fn or_missing(self, codes: &[&str]) -> Result<Option<T>, AwsError>;
-    /// Busy where AWS answered with one of these codes: it does not know yet what was just created.
-    fn or_not_yet(self, codes: &[&str]) -> Result<T, AwsError>;
 }
 
 impl<T> OrMissing<T> for Result<T, AwsError> {
@@ -275,10 +287,6 @@ impl<T> OrMissing<T> for Result<T, AwsError> {
             Err(error) if codes.iter().any(|code| error.is(code)) => Ok(None),
             Err(error) => Err(error),
         }
-    }
-
-    fn or_not_yet(self, codes: &[&str]) -> Result<T, AwsError> {
-        self.map_err(|error| if codes.iter().any(|code| error.is(code)) { error.as_busy() } else { error })
     }
 }
 
@@ -324,6 +332,23 @@ mod tests {
             ("logs:PutResourcePolicy", "LimitExceededException", "Resource limit exceeded.", false),
             ("dynamodb:UpdateTable", "LimitExceededException", "Subscriber limit exceeded: …", true),
             ("iam:DeletePolicy", "DeleteConflict", "Cannot delete a policy attached to entities.", true),
+            ("iam:AttachRolePolicy", "NoSuchEntity", "The role with name r cannot be found.", true),
+            ("iam:GetRole", "NoSuchEntity", "The role with name r cannot be found.", false),
+            ("s3:PutBucketTagging", "NoSuchBucket", "The specified bucket does not exist", true),
+            ("s3:PutBucketPolicy", "NoSuchBucket", "The specified bucket does not exist", false),
+            (
+                "apigateway:UpdateAccount",
+                "BadRequestException",
+                "The role ARN does not have required permissions",
+                true,
+            ),
+            (
+                "apigateway:UpdateAccount",
+                "BadRequestException",
+                "API Gateway could not successfully write to CloudWatch Logs using the ARN specified",
+                true,
+            ),
+            ("apigateway:UpdateAccount", "BadRequestException", "Invalid patch path", false),
             (
                 "dynamodb:DeleteTable",
                 "ValidationException",

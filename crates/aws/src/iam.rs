@@ -60,7 +60,7 @@ impl Iam {
     /// Replaces the trust policy.
     pub async fn set_trust(&self, name: &str, trust: &str) -> Result<(), AwsError> {
         let call = self.0.update_assume_role_policy().role_name(name).policy_document(trust).send().await;
-        call.call("iam:UpdateAssumeRolePolicy", name).or_not_yet(MISSING).map(drop)
+        call.call("iam:UpdateAssumeRolePolicy", name).map(drop)
     }
 
     /// Sets the permissions boundary.
@@ -72,7 +72,7 @@ impl Iam {
     /// Adds tags.
     pub async fn tag_role(&self, name: &str, tags: &Tags) -> Result<(), AwsError> {
         let call = self.0.tag_role().role_name(name).set_tags(Some(tagged(tags))).send().await;
-        call.call("iam:TagRole", name).or_not_yet(MISSING).map(drop)
+        call.call("iam:TagRole", name).map(drop)
     }
 
     /// Deletes a role; missing is fine.
@@ -126,7 +126,7 @@ impl Iam {
     /// from replicas.
     pub async fn attach(&self, role: &str, arn: &str) -> Result<(), AwsError> {
         let call = self.0.attach_role_policy().role_name(role).policy_arn(arn).send().await;
-        call.call("iam:AttachRolePolicy", role).or_not_yet(MISSING).map(drop)
+        call.call("iam:AttachRolePolicy", role).map(drop)
     }
 
     /// Detaches a managed policy; missing is fine.
@@ -167,13 +167,13 @@ impl Iam {
         let call = self.0.create_policy_version().policy_arn(arn).policy_document(document).set_as_default(true);
         let once = aws_sdk_iam::config::Builder::new().retry_config(RetryConfig::disabled());
         let call = call.customize().config_override(once).send().await;
-        call.call("iam:CreatePolicyVersion", arn).or_not_yet(MISSING).map(drop)
+        call.call("iam:CreatePolicyVersion", arn).map(drop)
     }
 
     /// Adds tags to a managed policy.
     pub async fn tag_policy(&self, arn: &str, tags: &Tags) -> Result<(), AwsError> {
         let call = self.0.tag_policy().policy_arn(arn).set_tags(Some(tagged(tags))).send().await;
-        call.call("iam:TagPolicy", arn).or_not_yet(MISSING).map(drop)
+        call.call("iam:TagPolicy", arn).map(drop)
     }
 
     /// Deletes a managed policy with all its versions; missing is fine.

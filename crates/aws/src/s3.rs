@@ -140,7 +140,7 @@ impl S3 {
         let set: Vec<_> = tags.iter().filter_map(|(k, v)| Tag::builder().key(k).value(v).build().ok()).collect();
         let tagging = Tagging::builder().set_tag_set(Some(set)).build().ok();
         let call = self.client.put_bucket_tagging().bucket(bucket).set_tagging(tagging).send().await;
-        call.call("s3:PutBucketTagging", bucket).or_not_yet(NO_BUCKET).map(drop)
+        call.call("s3:PutBucketTagging", bucket).map(drop)
     }
 
     /// Creates a bucket; one that this account owns already is fine.
@@ -231,7 +231,7 @@ impl S3 {
             .restrict_public_buckets(true)
             .build();
         let call = self.client.put_public_access_block().bucket(bucket).public_access_block_configuration(block);
-        call.send().await.call("s3:PutBucketPublicAccessBlock", bucket).or_not_yet(NO_BUCKET).map(drop)
+        call.send().await.call("s3:PutBucketPublicAccessBlock", bucket).map(drop)
     }
 
     /// Deletes a bucket. A missing bucket is fine; the error for one that is not empty is `BucketNotEmpty`.

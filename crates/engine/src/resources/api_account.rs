@@ -52,13 +52,6 @@ impl ApiAccount {
     }
 }
 
-/// Whether API Gateway refuses a role that it cannot use yet. It says so in two sentences: "The role ARN does not have
-/// required permissions configured …", and "API Gateway could not successfully write to CloudWatch Logs using the ARN
-/// specified" (terraform-provider-aws, `internal/service/apigateway/account.go`).
-fn is_about_new_role(message: &str) -> bool {
-    message.contains("role ARN") || message.contains("using the ARN specified")
-}
-
 impl Node for ApiAccount {
     fn kind(&self) -> Kind {
         Kind::ApiAccount
@@ -122,11 +115,7 @@ impl Resource for ApiAccount {
         })
         .await?;
         iam.attach(&self.role, POLICY).await?;
-        match aws.apigateway(&self.region).set_log_role(&self.role_arn).await {
-            // API Gateway tries the role at once; a new role takes seconds to propagate.
-            Err(error) if error.is("BadRequest") && is_about_new_role(&error.message) => Err(error.as_busy().into()),
-            other => Ok(other?),
-        }
+        Ok(aws.apigateway(&self.region).set_log_role(&self.role_arn).await?)
     }
 
     async fn removal(&self, aws: &Aws, live: &Live, _options: RemovalOptions) -> Result<Removal, AwsError> {
