@@ -10,7 +10,7 @@ use axum::body::{Body, to_bytes};
 use axum::http::{Request, Response};
 use sftpctl_aws::{Aws, ConnectOptions};
 
-use crate::stub::operation_of;
+use crate::stub::{operation_of, serve};
 
 /// An answer on the wire.
 #[derive(Clone, Debug, Default)]
@@ -37,11 +37,8 @@ pub struct Playback {
 impl Playback {
     pub async fn new() -> Self {
         let played: Arc<Mutex<Played>> = Arc::default();
-        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let shared = Arc::clone(&played);
-        let router = Router::new().fallback(move |request: Request<Body>| answer(Arc::clone(&shared), request));
-        tokio::spawn(async move { axum::serve(listener, router).await });
+        let endpoint = serve(Router::new().fallback(move |request| answer(Arc::clone(&shared), request))).await;
         Self { endpoint, played }
     }
 

@@ -85,6 +85,14 @@ struct Script {
     requests: Vec<RecordedRequest>,
 }
 
+/// Serves on a free port of loopback until the runtime ends. Returns the URL.
+pub(crate) async fn serve(router: Router) -> String {
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    endpoint
+}
+
 /// An HTTP server on loopback that a test connects to as AWS.
 pub struct Stub {
     endpoint: String,
@@ -94,11 +102,8 @@ pub struct Stub {
 impl Stub {
     pub async fn new() -> Self {
         let script: Arc<Mutex<Script>> = Arc::default();
-        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let shared = Arc::clone(&script);
-        let router = Router::new().fallback(move |request: Request<Body>| answer(Arc::clone(&shared), request));
-        tokio::spawn(async move { axum::serve(listener, router).await });
+        let endpoint = serve(Router::new().fallback(move |request| answer(Arc::clone(&shared), request))).await;
         Self { endpoint, script }
     }
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::Site;
 use super::arns::Arns;
 use super::reader;
-use super::statement::{allow, allow_all, allow_if};
+use super::statement::{allow, allow_all, allow_if, service_linked_roles};
 use crate::spec::model::Environment;
 
 /// AWS's managed policy for API Gateway's role for logs.
@@ -20,14 +20,7 @@ pub(super) fn statements(arns: &Arns<'_>, site: Site<'_>) -> Vec<Value> {
     all.extend(roles(arns));
     all.extend([
         pass_roles(arns),
-        allow_if(
-            "CreateServiceLinkedRoles",
-            &["iam:CreateServiceLinkedRole"],
-            [format!("arn:aws:iam::{}:role/aws-service-role/*", arns.0.account)],
-            json!({ "StringEquals": {
-                "iam:AWSServiceName": ["ops.apigateway.amazonaws.com", "replication.dynamodb.amazonaws.com"],
-            } }),
-        ),
+        service_linked_roles(arns, &["ops.apigateway.amazonaws.com", "replication.dynamodb.amazonaws.com"]),
         // In one statement, to save characters: each action applies to one of the resources.
         allow(
             "ChangeFunctionsAndMore",

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::arns::Arns;
 use super::reader::{BUCKET, FUNCTION, LOG_GROUP, LOGS, ROLE, apis};
-use super::statement::{allow, allow_all, allow_if};
+use super::statement::{allow, allow_all, allow_if, service_linked_roles};
 
 pub(super) fn statements(arns: &Arns<'_>) -> Vec<Value> {
     let mut all = vec![allow_all("ReadLogs", &LOGS)];
@@ -60,14 +60,7 @@ fn roles(arns: &Arns<'_>) -> Vec<Value> {
             [arns.stack_roles()],
             json!({ "StringEquals": { "iam:PassedToService": "lambda.amazonaws.com" } }),
         ),
-        allow_if(
-            "CreateServiceLinkedRoles",
-            &["iam:CreateServiceLinkedRole"],
-            [format!("arn:aws:iam::{}:role/aws-service-role/*", arns.0.account)],
-            json!({ "StringEquals": {
-                "iam:AWSServiceName": ["lambda.amazonaws.com", "ops.apigateway.amazonaws.com"],
-            } }),
-        ),
+        service_linked_roles(arns, &["lambda.amazonaws.com", "ops.apigateway.amazonaws.com"]),
     ]
 }
 

@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use super::arns::Arns;
+
 /// Allows actions on resources.
 pub(super) fn allow<R: Into<Vec<String>>>(sid: &str, actions: &[&str], resources: R) -> Value {
     let resources: Vec<String> = resources.into();
@@ -27,4 +29,14 @@ fn one_or_all<T: serde::Serialize>(values: &[T]) -> Value {
         [one] => json!(one),
         all => json!(all),
     }
+}
+
+/// Allows services to get their service-linked roles with the first use.
+pub(super) fn service_linked_roles(arns: &Arns<'_>, services: &[&str]) -> Value {
+    allow_if(
+        "CreateServiceLinkedRoles",
+        &["iam:CreateServiceLinkedRole"],
+        [format!("arn:aws:iam::{}:role/aws-service-role/*", arns.0.account)],
+        json!({ "StringEquals": { "iam:AWSServiceName": services } }),
+    )
 }

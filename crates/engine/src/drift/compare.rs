@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::model::Property;
 use super::unknown::is_unknown;
+use sftpctl_core::policy;
 
 /// The differences in the properties that were read. A property that the template does not name should be empty.
 pub fn differences(wanted: &Value, live: &Value) -> Vec<Property> {
@@ -23,6 +24,12 @@ pub fn same(one: &Value, other: &Value) -> bool {
         return true;
     }
     match (one, other) {
+        // A policy; S3 and IAM return some of its parts in another form.
+        (Value::Object(members), Value::Object(_))
+            if members.contains_key("Statement") && policy::is_same(one, other) =>
+        {
+            true
+        }
         (Value::Object(one), Value::Object(other)) => names(one, other).iter().all(|name| {
             let member = |of: &Map<String, Value>| of.get(name.as_str()).cloned().unwrap_or_default();
             same(&member(one), &member(other))

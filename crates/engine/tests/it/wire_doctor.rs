@@ -84,7 +84,7 @@ async fn answers_that_are_refused_are_unknown_and_change_nothing() {
     assert_eq!(servers.status, Status::Unknown, "{servers:?}");
     assert!(servers.evidence.starts_with("need 1 of 50"), "{servers:?}");
     let failed: Vec<_> = report.checks.iter().filter(|check| check.status == Status::Failed).map(|c| c.id).collect();
-    assert_eq!(failed, ["D070-package"], "an unknown answer is no failure");
+    assert_eq!(failed, ["D070-package"], "an unknown answer is not a failure");
     let reads = ["Get", "List", "Describe", "Simulate", "GET ", "HEAD "];
     for operation in stub.operations() {
         let (_, name) = operation.split_once(':').unwrap();
