@@ -16,6 +16,7 @@ mod server_id;
 mod server_keys;
 pub(crate) mod stack;
 mod stack_diff;
+mod stack_import;
 pub mod stray;
 pub mod strays;
 mod table;

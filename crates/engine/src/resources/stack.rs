@@ -1,12 +1,11 @@
 //! The CloudFormation stack of a region.
 //!
 //! One `DescribeStacks` shows whether it matches the environment file: an output contains the template's digest. The
-//! server ID is a parameter that is only passed on, never compared: an update sets the Lambda function's variable to
-//! the live server's ID, so it never reverts a change of `server_id`. Buckets that an earlier teardown kept are
-//! imported by an IMPORT change set before the update, since creating them again would fail.
+//! server ID is a parameter: every update passes the live server's ID, so that neither it nor its rollback reverts a
+//! change of `server_id`, which compares the parameter. Buckets that an earlier teardown kept are imported before the
+//! update, since creating them again would fail (`stack_import`).
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::PoisonError;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -22,9 +21,8 @@ use sftpctl_core::spec::names;
 use sftpctl_core::template;
 
 use super::stray::{Orphan, Search, Stray};
-use super::{bucket, stack_diff, tags};
+use super::{stack_diff, tags};
 use crate::resources::resource::{ReportedEvents, Resource, ResourceError};
-use crate::wait;
 
 /// The largest template, in bytes, that CloudFormation takes inline; it reads a larger one from S3.
 const INLINE_LIMIT: usize = 51_200;
@@ -32,8 +30,6 @@ const INLINE_LIMIT: usize = 51_200;
 pub(crate) const DIGEST: &str = "TemplateDigest";
 /// The parameter that only passes on the live server ID.
 pub(super) const SERVER_ID: &str = "ServerId";
-/// Prefix of the names of our operations (`state::writer`), which are client tokens and names of change sets.
-const OPERATIONS: &str = "sftpctl-";
 
 #[derive(Clone, Debug)]
 pub struct Stack {
@@ -63,7 +59,7 @@ pub struct Stack {
 pub(crate) const ONLY_DELETABLE: [&str; 5] =
     ["ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED", "REVIEW_IN_PROGRESS"];
 
-fn status(live: &Live) -> &str {
+pub(super) fn status(live: &Live) -> &str {
     live.properties.get("status").and_then(Value::as_str).unwrap_or_default()
 }
 
@@ -91,59 +87,6 @@ impl Stack {
         template
     }
 
-    /// Kept buckets of ours that are not in the live template. If the template is unknown (it is not JSON, or the stack
-    /// is in progress), no bucket counts as missing: AWS refuses to import a bucket that is in the stack already.
-    fn kept(&self, live: Option<&Live>, actual: &Actual) -> BTreeMap<String, String> {
-        // With this digest the live template is the wanted one, and contains every bucket.
-        if live.is_some_and(|live| live.properties.get("template") == Some(&Value::String(self.digest.clone()))) {
-            return BTreeMap::new();
-        }
-        let in_stack = match live.map(|live| (live.properties.get("body"), status(live))) {
-            Some((Some(body), _)) if body.is_object() => stack_diff::bucket_names(body),
-            Some((None, status)) if ONLY_DELETABLE.contains(&status) => BTreeSet::new(),
-            Some(_) => return BTreeMap::new(),
-            None => BTreeSet::new(),
-        };
-        self.buckets
-            .iter()
-            .filter(|(name, (_, node))| {
-                let exists =
-                    actual.get(node).and_then(Option::as_ref).is_some_and(|bucket| bucket.owner == Owner::Ours);
-                exists && !in_stack.contains(*name)
-            })
-            .map(|(name, (logical, _))| (logical.clone(), name.clone()))
-            .collect()
-    }
-
-    /// Changes to kept buckets before their import.
-    fn kept_settings(&self, kept: &BTreeMap<String, String>, actual: &Actual) -> Vec<PropertyChange> {
-        let mut changes = Vec::new();
-        for name in kept.values() {
-            let node = self.buckets.get(name).map(|(_, node)| node);
-            let Some(live) = node.and_then(|node| actual.get(node)).and_then(Option::as_ref) else { continue };
-            if let Some(policy) = live.properties.get("policy").filter(|policy| !policy.is_null()) {
-                changes.push(PropertyChange {
-                    name: format!("{name} policy"),
-                    before: Some(policy.clone()),
-                    after: Some("the stack's own".into()),
-                    after_node: None,
-                    replaces: None,
-                });
-            }
-            for (setting, wanted) in bucket::SETTINGS {
-                let Some(before) = live.properties.get(setting).filter(|before| *before != wanted) else { continue };
-                changes.push(PropertyChange {
-                    name: format!("{name} {setting}"),
-                    before: Some(before.clone()).filter(|before| !before.is_null()),
-                    after: Some(wanted.into()),
-                    after_node: None,
-                    replaces: None,
-                });
-            }
-        }
-        changes
-    }
-
     /// The parameters of a creation or an update, with the live server's ID.
     async fn all_parameters(
         &self,
@@ -167,32 +110,8 @@ impl Stack {
         Ok(parameters)
     }
 
-    /// Whether a stack without tags was created by an import of ours: an import cannot set tags, so they are missing
-    /// until the update that follows. Our change sets have the names of our operations, and their events have them as
-    /// tokens.
-    async fn is_our_import(
-        &self,
-        cloudformation: &CloudFormation,
-        stack: &StackFacts,
-        known: Option<&str>,
-    ) -> Result<bool, AwsError> {
-        if !stack.tags.is_empty() || !(stack.status.starts_with("IMPORT_") || stack.status.starts_with("REVIEW_")) {
-            return Ok(false);
-        }
-        let ours = |name: &str| name.starts_with(OPERATIONS);
-        if known == Some(stack.arn.as_str()) || stack.change_set.as_deref().is_some_and(ours) {
-            return Ok(true);
-        }
-        // By name: AWS takes either, and an emulator may not know the ARN of a stack in REVIEW_IN_PROGRESS.
-        if cloudformation.change_sets(&self.name).await?.iter().any(|name| ours(name)) {
-            return Ok(true);
-        }
-        let events = cloudformation.events(&stack.arn, |_| true).await?;
-        Ok(events.iter().filter_map(|event| event.token.as_deref()).any(ours))
-    }
-
     /// Uploads a template that is too large to send inline, and returns its URL.
-    async fn upload_large(&self, aws: &Aws, body: &str) -> Result<Option<String>, ResourceError> {
+    pub(super) async fn upload_large(&self, aws: &Aws, body: &str) -> Result<Option<String>, ResourceError> {
         if body.len() <= INLINE_LIMIT {
             return Ok(None);
         }
@@ -200,69 +119,6 @@ impl Stack {
         let s3 = aws.s3(&self.region);
         s3.put_object(bucket, key, body.as_bytes().to_vec(), &self.account).await?;
         Ok(Some(s3.url(bucket, key)))
-    }
-
-    /// Imports kept buckets, with a change set that contains only the existing resources and the buckets.
-    async fn import(
-        &self,
-        aws: &Aws,
-        live: Option<&Live>,
-        kept: &BTreeMap<String, String>,
-        token: &str,
-    ) -> Result<(), ResourceError> {
-        let cloudformation = aws.cloudformation(&self.region);
-        let existing = live.and_then(|l| l.properties.get("body")).filter(|body| body.is_object());
-        let body = template::body(&stack_diff::import_template(existing, &self.template, kept.keys()));
-        // AWS refuses an import that also changes parameters. The update that follows sets the new values.
-        let current = live.and_then(|live| live.properties.get("current parameters")).and_then(Value::as_object);
-        let parameters = current
-            .into_iter()
-            .flatten()
-            .filter(|(key, _)| existing.is_some_and(|body| body["Parameters"].get(key).is_some()))
-            .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
-            .collect();
-        // Before the import, after which CloudFormation assumes that the buckets match the template.
-        for bucket in kept.values() {
-            bucket::prepare_for_import(&aws.s3(&self.region), bucket, &self.account).await?;
-        }
-        let url = self.upload_large(aws, &body).await?;
-        let request = StackRequest {
-            name: &self.name,
-            token,
-            body: &body,
-            url: url.as_deref(),
-            parameters: &parameters,
-            tags: &self.tags,
-        };
-        cloudformation.plan_import(&request, token, kept).await?;
-        let last = std::sync::Mutex::new("not there".to_owned());
-        let planned = wait::short(wait::CHANGE_SET, || async {
-            match cloudformation.change_set(&self.name, token).await? {
-                Some((status, _)) if status.ends_with("COMPLETE") => Ok(Some(Ok(()))),
-                Some((status, reason)) if status == "FAILED" => Ok(Some(Err(reason))),
-                Some((status, _)) => {
-                    *last.lock().unwrap_or_else(PoisonError::into_inner) = status;
-                    Ok(None)
-                }
-                None => Ok(None),
-            }
-        });
-        match planned.await? {
-            Some(Ok(())) => Ok(cloudformation.execute(&self.name, token, token).await?),
-            Some(Err(reason)) => {
-                cloudformation.delete_change_set(&self.name, token).await?;
-                Err(ResourceError::Refused(format!(
-                    "CloudFormation refused to import the kept buckets of {} ({}): {reason}",
-                    self.name,
-                    kept.values().cloned().collect::<Vec<_>>().join(", ")
-                )))
-            }
-            None => Err(ResourceError::TimedOut {
-                what: format!("the change set {token} of {}", self.name),
-                status: last.into_inner().unwrap_or_else(PoisonError::into_inner),
-                waited: wait::CHANGE_SET,
-            }),
-        }
     }
 
     async fn facts(

@@ -13,6 +13,7 @@ mod unseen;
 mod wire;
 mod wire_adopt;
 mod wire_answers;
+mod wire_bucket;
 mod wire_doctor;
 mod wire_failed_stack;
 mod wire_login;

@@ -12,7 +12,8 @@ use sftpctl_engine::observe::observe;
 
 use crate::drive::{RunResult, deploy, resource};
 use crate::stub::{Reply, Stub};
-use crate::wire::{REGION, STACK, STACK_ARN, bucket_settings, deploy_one, digest, done, events, no_stack, node, stack};
+use crate::wire::{REGION, STACK, STACK_ARN, deploy_one, digest, done, events, no_stack, node, stack};
+use crate::wire_bucket::bucket_settings;
 
 const BUCKET: &str = "us-west-2/bucket/pl-pt99-5-uploads";
 
