@@ -5,6 +5,7 @@ mod changed_answers;
 mod choices;
 mod contract;
 mod crash;
+mod customer_storage;
 mod deploy;
 mod doctor;
 mod drift;

@@ -1,5 +1,6 @@
 //! Objects as files: byte ranges, pages of listings, multipart uploads.
 
+use aws_config::retry::RetryConfig;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart, EncodingType};
 use bytes::Bytes;
@@ -66,6 +67,14 @@ pub struct Upload {
 }
 
 impl S3 {
+    /// The same client with this number of attempts for each call, as few as a person who waits for the answer bears.
+    #[must_use]
+    pub fn with_attempts(self, attempts: u32) -> Self {
+        let retry = RetryConfig::standard().with_max_attempts(attempts);
+        let config = self.client.config().to_builder().retry_config(retry).build();
+        Self { client: aws_sdk_s3::Client::from_conf(config), ..self }
+    }
+
     /// Size and time of an object; `None` if it does not exist.
     pub async fn head(&self, bucket: &str, key: &str) -> Result<Option<ObjectFacts>, AwsError> {
         let call = self.client.head_object().bucket(bucket).key(key).send().await;

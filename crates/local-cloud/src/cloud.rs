@@ -17,7 +17,9 @@ use sftpctl_aws::{Aws, ConnectOptions};
 /// AWS clients for the accounts of MiniStack, and the state that the front itself stores.
 pub(crate) struct Cloud {
     ministack_port: u16,
-    accounts: Mutex<HashMap<String, Arc<Aws>>>,
+    front_port: u16,
+    /// By port and account.
+    clients: Mutex<HashMap<(u16, String), Arc<Aws>>>,
     /// Role sessions whose keys may sign.
     pub(crate) sessions: Sessions,
     /// Snapshots of deployed APIs.
@@ -28,11 +30,16 @@ pub(crate) struct Cloud {
 }
 
 impl Cloud {
-    /// A cloud for the MiniStack on `ministack_port`, with its files in `dir`.
-    pub(crate) fn new(dir: &Path, ministack_port: u16, function_key: FunctionKey) -> Result<Self, LocalError> {
+    /// A cloud for the MiniStack on `ministack_port` behind the front on `front_port`, with its files in `dir`.
+    pub(crate) fn new(
+        dir: &Path,
+        (front_port, ministack_port): (u16, u16),
+        function_key: FunctionKey,
+    ) -> Result<Self, LocalError> {
         Ok(Self {
             ministack_port,
-            accounts: Mutex::default(),
+            front_port,
+            clients: Mutex::default(),
             sessions: Sessions::default(),
             deployments: Deployments::open(&dir.join("deployments.json"))?,
             roles: Roles::default(),
@@ -42,19 +49,30 @@ impl Cloud {
 
     /// AWS clients for `account`. Their calls bypass the front, because they are not the user's.
     pub(crate) async fn aws(&self, account: &str) -> Arc<Aws> {
-        let mut accounts = self.accounts.lock().await;
-        if let Some(aws) = accounts.get(account) {
+        self.clients(self.ministack_port, account).await
+    }
+
+    /// AWS clients for the files of `account` that a customer reads and writes. Their calls pass through the front, so
+    /// that they are logged, and faults and manners strike them.
+    pub(crate) async fn aws_of_sessions(&self, account: &str) -> Arc<Aws> {
+        self.clients(self.front_port, account).await
+    }
+
+    async fn clients(&self, port: u16, account: &str) -> Arc<Aws> {
+        let mut clients = self.clients.lock().await;
+        let key = (port, account.to_owned());
+        if let Some(aws) = clients.get(&key) {
             return Arc::clone(aws);
         }
         let aws = Aws::connect(ConnectOptions {
             profile: None,
-            endpoint_url: Some(endpoint(self.ministack_port)),
+            endpoint_url: Some(endpoint(port)),
             local_account: Some(account.to_owned()),
             home_region: "us-east-1".to_owned(),
         })
         .await;
         let aws = Arc::new(aws);
-        accounts.insert(account.to_owned(), Arc::clone(&aws));
+        clients.insert(key, Arc::clone(&aws));
         aws
     }
 }

@@ -15,7 +15,7 @@ const SERVER: &str = r#"{"EndpointType": "PUBLIC", "IdentityProviderType": "SERV
 const TRUST: &str = r#"{"RoleName": "r", "AssumeRolePolicyDocument": "{\"Version\":\"2012-10-17\",\"Statement\":[]}"}"#;
 
 /// Sends a request to one of the front's own paths.
-fn front(site: &Site, method: &str, path: &str) -> Value {
+pub(super) fn front(site: &Site, method: &str, path: &str) -> Value {
     let address = site.endpoint().strip_prefix("http://").unwrap().to_owned();
     let mut stream = TcpStream::connect(&address).unwrap();
     write!(stream, "{method} /_sftpctl/{path} HTTP/1.0\r\nHost: {address}\r\n\r\n").unwrap();

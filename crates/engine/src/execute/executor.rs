@@ -282,6 +282,9 @@ impl StepExecution<'_> {
             let known = self.known();
             match self.resource().read(&self.context.aws, known.as_deref()).await {
                 Ok(live) => {
+                    if live.is_none() {
+                        self.context.journal.seen_gone(self.resource().id());
+                    }
                     lock(self.actual).insert(self.resource().id().clone(), live.clone());
                     return Ok(live);
                 }

@@ -4,7 +4,7 @@
 //! added meanwhile are part of the next. Every write expects the version of the one before, which stops a run that has
 //! lost its lock.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -25,6 +25,8 @@ pub struct JournalWriter {
     run: String,
     count: AtomicU64,
     queue: Mutex<Vec<Entry>>,
+    /// Resources that AWS no longer showed after their last line.
+    gone: Mutex<BTreeSet<NodeId>>,
     document: tokio::sync::Mutex<Document>,
 }
 
@@ -51,6 +53,7 @@ impl JournalWriter {
             run: journal.header().run.clone(),
             count: AtomicU64::new(0),
             queue: Mutex::default(),
+            gone: Mutex::default(),
             document: tokio::sync::Mutex::new(Document { journal, file, unwritten: false }),
         }
     }
@@ -88,6 +91,12 @@ impl JournalWriter {
         self.queue(operation, node, Event::Done { identity: identity.map(str::to_owned) });
     }
 
+    /// Notes that AWS does not show the resource. An operation that is done may still have been deleting it; the state
+    /// then need not have the identity of its line.
+    pub fn seen_gone(&self, node: &NodeId) {
+        self.gone.lock().unwrap_or_else(PoisonError::into_inner).insert(node.clone());
+    }
+
     /// Records that the operation failed.
     pub fn failed(&self, operation: &str, node: &NodeId, error: &str) {
         self.queue(operation, node, Event::Failed { error: error.to_owned() });
@@ -95,6 +104,7 @@ impl JournalWriter {
 
     fn queue(&self, operation: &str, node: &NodeId, event: Event) {
         let entry = Entry { operation: operation.to_owned(), node: node.clone(), at: self.machine.now(), event };
+        self.gone.lock().unwrap_or_else(PoisonError::into_inner).remove(node);
         self.queue.lock().unwrap_or_else(PoisonError::into_inner).push(entry);
     }
 
@@ -145,12 +155,17 @@ impl JournalWriter {
     }
 
     /// Writes all lines; or an empty journal if every operation has its outcome and `saved`, the identities of the last
-    /// written state, has every identity of the lines.
+    /// written state, has every identity of the lines, except of resources that have been seen gone since.
     pub(super) async fn close(&self, saved: &BTreeMap<NodeId, String>) -> Result<(), StateError> {
         self.flush().await?;
         let mut document = self.document.lock().await;
         let identities: BTreeMap<_, _> = document.journal.identities().into_iter().collect();
-        let remembered = identities.iter().all(|(node, identity)| saved.get(*node).map(String::as_str) == *identity);
+        let gone = self.gone.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let known = |node: &NodeId| saved.get(node).map(String::as_str);
+        let remembered = identities.iter().all(|(node, identity)| match known(node) {
+            None if gone.contains(*node) => true,
+            saved => saved == *identity,
+        });
         if remembered && document.journal.unfinished().is_empty() && !document.journal.entries().is_empty() {
             document.journal = Journal::new(document.journal.header().clone());
             document.unwritten = true;

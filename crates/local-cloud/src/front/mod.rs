@@ -86,7 +86,7 @@ impl Front {
     ) -> Result<Arc<Self>, LocalError> {
         let store = Arc::new(Store::open(&dir.join("transfer.json"))?);
         let keys = Arc::new(KeyFolder::new(dir));
-        let cloud = Arc::new(Cloud::new(dir, ministack_port, function_key)?);
+        let cloud = Arc::new(Cloud::new(dir, (port, ministack_port), function_key)?);
         let (in_memory, limits) = (options.files_in_memory, options.sftp_limits);
         let manners = Manners::without(&options.without_manners).map_err(LocalError::UnknownManner)?;
         let endpoints =

@@ -10,6 +10,9 @@ use tokio::sync::Mutex;
 use super::storage::{Sink, Source, Storage, StorageError, Version};
 use sftpctl_aws::{Aws, AwsError, Download, ObjectFacts, ObjectPage, S3, Upload};
 
+/// Attempts for a call of S3; a customer waits for it.
+const ATTEMPTS: u32 = 3;
+
 /// An account's S3 clients, one for the region of each bucket.
 pub(super) struct Buckets {
     aws: Arc<Aws>,
@@ -30,7 +33,7 @@ impl Buckets {
             return Ok(Some(s3.clone()));
         }
         let Some(region) = self.aws.s3(&self.region).location(bucket).await? else { return Ok(None) };
-        let s3 = self.aws.s3(&region);
+        let s3 = self.aws.s3(&region).with_attempts(ATTEMPTS);
         known.insert(bucket.to_owned(), s3.clone());
         Ok(Some(s3))
     }

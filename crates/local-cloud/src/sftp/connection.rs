@@ -355,16 +355,18 @@ impl Connection {
         if let Some(memory) = &self.shared.memory {
             return Ok(Session::new(Arc::new(memory.clone()), None, view, quiet, emptied));
         }
-        let aws = self.shared.cloud.aws(&self.place.account).await;
-        let buckets = Arc::new(Buckets::new(aws, &self.place.region));
+        let (cloud, account) = (&self.shared.cloud, &self.place.account);
+        let buckets = |aws| Arc::new(Buckets::new(aws, &self.place.region));
+        // What Transfer does for a customer meets faults; how the local cloud finds out what it may do does not.
+        let files = buckets(cloud.aws_of_sessions(account).await);
         let rights = Rights::new(
-            Arc::clone(&self.shared.cloud),
-            &self.place.account,
-            Arc::clone(&buckets),
+            Arc::clone(cloud),
+            account,
+            buckets(cloud.aws(account).await),
             &admission.role,
             &user[..user.len().min(MAX_SESSION_NAME)],
             admission.policy.as_deref(),
         )?;
-        Ok(Session::new(Arc::new(S3Storage(buckets)), Some(rights), view, quiet, emptied))
+        Ok(Session::new(Arc::new(S3Storage(files)), Some(rights), view, quiet, emptied))
     }
 }

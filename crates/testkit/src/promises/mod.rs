@@ -96,6 +96,7 @@ pub async fn keeps_its_promises(fresh: &dyn Fn() -> Arc<dyn Blobs>) {
     a_broken_lock_fences_its_holder(&fresh()).await;
     a_killed_run_leaves_its_intents(&fresh()).await;
     an_answered_operation_is_kept_until_the_state_has_it(&fresh()).await;
+    a_resource_that_was_seen_gone_needs_no_identity(&fresh()).await;
     a_run_writes_its_journal_once_per_operation(&fresh()).await;
     other_documents_are_refused_and_left_alone(&fresh()).await;
     damaged_records_are_put_aside_and_the_others_stay(&fresh()).await;
@@ -184,6 +185,28 @@ async fn an_answered_operation_is_kept_until_the_state_has_it(blobs: &Arc<dyn Bl
     let after = store.load().await.unwrap();
     assert_eq!(after.unfinished, []);
     assert_eq!(after.state.identities.get(&server()).map(String::as_str), Some("s-1"));
+}
+
+async fn a_resource_that_was_seen_gone_needs_no_identity(blobs: &Arc<dyn Blobs>) {
+    let (mut run, mut remembered) = store(blobs, "one", 1).begin("teardown", TERMS, &|_| {}).await.unwrap();
+    let journal = Arc::clone(run.journal());
+    let operation = journal.intend(&server(), Action::Delete, "server").await.unwrap();
+    // A step of a killed run: AWS is still deleting the server, and shows it.
+    journal.done(&operation, &server(), Some("s-1"));
+    journal.seen_gone(&server());
+    run.save(&mut remembered.state).await.unwrap();
+    run.end().await.unwrap();
+    let lines = async || String::from_utf8(blobs.get("99.journal").await.unwrap().unwrap().content).unwrap();
+    assert!(!lines().await.contains(&operation));
+    // It was gone before the call that created it again.
+    let (mut run, mut remembered) = store(blobs, "one", 1).begin("deploy", TERMS, &|_| {}).await.unwrap();
+    let journal = Arc::clone(run.journal());
+    journal.seen_gone(&server());
+    let operation = journal.intend(&server(), Action::Create, "server").await.unwrap();
+    journal.done(&operation, &server(), Some("s-2"));
+    run.save(&mut remembered.state).await.unwrap();
+    run.end().await.unwrap();
+    assert!(lines().await.contains("s-2"));
 }
 
 async fn a_dead_process_loses_its_lock(blobs: &Arc<dyn Blobs>) {
