@@ -6,7 +6,10 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use sftpctl_aws::SessionCredentials;
+use tokio::io::AsyncWriteExt as _;
 
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -20,6 +23,18 @@ pub(crate) struct Status {
     pub(crate) endpoint: Option<String>,
     /// The Transfer servers of every account and region.
     pub(crate) servers: Vec<Server>,
+    /// Keys with the permissions of the policies that [`start`] was given.
+    pub(crate) keys: Option<SessionCredentials>,
+}
+
+/// What the local cloud is to let a command do.
+#[derive(Debug, Serialize)]
+pub(crate) struct Grant<'a> {
+    pub(crate) account: &'a str,
+    /// What the policies are for: those of an earlier environment file with the same purpose stay attached.
+    pub(crate) purpose: String,
+    /// IAM's policy documents.
+    pub(crate) policies: Vec<Value>,
 }
 
 /// One Transfer server of the local cloud.
@@ -40,13 +55,17 @@ struct Failure {
 }
 
 /// Starts the local cloud if it is not running, and ensures that `account` has the public hosted zone `zone`, which on
-/// AWS exists before any deployment.
+/// AWS exists before any deployment. With `grant`, the status has keys with its permissions.
 ///
 /// # Errors
 /// The program is missing, or the local cloud does not start.
-pub(crate) async fn start(account: &str, zone: Option<&str>) -> Result<Status, CliError> {
+pub(crate) async fn start(account: &str, zone: Option<&str>, grant: Option<&Grant<'_>>) -> Result<Status, CliError> {
     let zone = zone.map(|zone| ["--account", account, "--zone", zone]);
-    output_of(&["start"], zone.as_ref().map_or(&[], |arguments| arguments.as_slice())).await
+    let zone = zone.as_ref().map_or(&[][..], |arguments| arguments.as_slice());
+    match grant {
+        Some(grant) => output_of(&["start"], &[zone, &["--grant"]].concat(), &json!(grant).to_string()).await,
+        None => output_of(&["start"], zone, "").await,
+    }
 }
 
 /// The endpoint and the servers of the local cloud.
@@ -54,7 +73,7 @@ pub(crate) async fn start(account: &str, zone: Option<&str>) -> Result<Status, C
 /// # Errors
 /// The program is missing, or the local cloud's own files cannot be read.
 pub(crate) async fn status() -> Result<Status, CliError> {
-    output_of(&["status"], &[]).await
+    output_of(&["status"], &[], "").await
 }
 
 /// Replaces this process with `sftpctl-local`, so that its exit code is this process's. Returns only if that fails.
@@ -73,12 +92,18 @@ pub(crate) fn exec(arguments: &[OsString]) -> CliError {
     }
 }
 
-/// Runs `sftpctl-local` and parses its output. Its progress is passed on to stderr.
-async fn output_of(verb: &[&str], more: &[&str]) -> Result<Status, CliError> {
+/// Runs `sftpctl-local` with `input` on its standard input, and parses its output. Its progress is passed on to stderr.
+async fn output_of(verb: &[&str], more: &[&str], input: &str) -> Result<Status, CliError> {
     let path = program();
     let mut command = tokio::process::Command::new(&path);
-    command.args(verb).args(["--output", "json"]).args(more).stdin(Stdio::null()).stderr(Stdio::inherit());
-    let output = command.output().await.map_err(|error| cannot_run(&path, &error))?;
+    command.args(verb).args(["--output", "json"]).args(more);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+    let mut child = command.spawn().map_err(|error| cannot_run(&path, &error))?;
+    if let Some(mut stdin) = child.stdin.take() {
+        // A program that has failed does not read it; its output says why.
+        let _ = stdin.write_all(input.as_bytes()).await;
+    }
+    let output = child.wait_with_output().await.map_err(|error| cannot_run(&path, &error))?;
     parse(&output)
 }
 

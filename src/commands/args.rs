@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use clap::Args;
 
+use super::permissions::Permissions;
 use crate::error::CliError;
 use crate::exit::{self, Exit};
-use crate::local_cloud;
+use crate::local_cloud::{self, Grant};
 use crate::report::hints::{self, Target};
 use crate::report::shell_word::shell_word;
 use crate::report::{Printer, annotations, streams};
@@ -17,7 +18,7 @@ use sftpctl_core::spec::model::Environment;
 use sftpctl_core::spec::state_place::StatePlace;
 use sftpctl_engine::doctor;
 use sftpctl_engine::run::error::RunError;
-use sftpctl_engine::run::{self, Options, Run};
+use sftpctl_engine::run::{self, AwsPlace, Options, Run};
 use sftpctl_engine::state::store::Store;
 
 /// The arguments that select the environment file.
@@ -123,20 +124,25 @@ impl AwsArgs {
         self.local
     }
 
-    /// Loads the environment, and connects to AWS as its account.
-    pub(crate) async fn connect(&self, printer: Printer) -> Result<(Environment, Arc<Aws>), CliError> {
-        self.connect_for(None, printer).await
+    /// Loads the environment, and connects to AWS as its account, for a command with these permissions.
+    pub(crate) async fn connect(
+        &self,
+        permissions: Permissions,
+        printer: Printer,
+    ) -> Result<(Environment, Arc<Aws>), CliError> {
+        self.connect_for(permissions, None, printer).await
     }
 
-    /// As [`Self::connect`]; `state` is the value of `--state`, for hints.
+    /// As [`Self::connect`]; `state` is the value of `--state`.
     async fn connect_for(
         &self,
+        permissions: Permissions,
         state: Option<&StatePlace>,
         printer: Printer,
     ) -> Result<(Environment, Arc<Aws>), CliError> {
         let environment = self.load(state, printer)?;
-        let endpoint_url = self.endpoint(&environment).await?;
-        let aws = run::connect(&environment, self.profile.clone(), endpoint_url, self.local).await?;
+        let place = self.place(permissions, &environment, &[&self.state_place(state, &environment)]).await?;
+        let aws = run::connect(&environment, place).await?;
         Ok((environment, aws))
     }
 
@@ -162,13 +168,28 @@ impl AwsArgs {
         words
     }
 
-    /// The endpoint of AWS; with `--local`, starts the local cloud first.
-    async fn endpoint(&self, environment: &Environment) -> Result<Option<String>, CliError> {
-        if !self.local {
-            return Ok(self.endpoint_url.clone());
+    /// Where AWS is; with `--local`, starts the local cloud first, and asks it for keys with the permissions of the
+    /// command, as its policies give them on AWS. The roles of an environment have permissions of their own.
+    async fn place(
+        &self,
+        permissions: Permissions,
+        environment: &Environment,
+        states: &[&StatePlace],
+    ) -> Result<AwsPlace, CliError> {
+        let (profile, local) = (self.profile.clone(), self.local);
+        if !local {
+            return Ok(AwsPlace { profile, endpoint_url: self.endpoint_url.clone(), local, local_keys: None });
         }
+        let has_roles = environment.assume_role.is_some()
+            || environment.regions.values().any(|region| region.assume_role.is_some());
         let zone = environment.dns.as_ref().map(|dns| dns.zone.as_str());
-        Ok(local_cloud::start(&environment.account, zone).await?.endpoint)
+        let grant = (!has_roles).then(|| Grant {
+            account: &environment.account,
+            purpose: format!("{} {permissions:?}", environment.name),
+            policies: permissions.documents(environment, states),
+        });
+        let status = local_cloud::start(&environment.account, zone, grant.as_ref()).await?;
+        Ok(AwsPlace { profile, endpoint_url: status.endpoint, local, local_keys: status.keys })
     }
 
     /// The location of the state: `chosen`, or the default. The local cloud has its own.
@@ -200,17 +221,15 @@ pub(crate) struct EnvArgs {
 }
 
 impl EnvArgs {
-    /// Starts a run; with `--local`, starts the local cloud first.
-    pub(crate) async fn open(&self, printer: Printer) -> Result<Run, CliError> {
+    /// Starts a run of a command with these permissions; with `--local`, starts the local cloud first.
+    pub(crate) async fn open(&self, permissions: Permissions, printer: Printer) -> Result<Run, CliError> {
         let environment = self.aws.load(self.state.as_ref(), printer)?;
         spec::warnings(&environment).iter().for_each(|warning| streams::progress(&format!("warning: {warning}")));
-        let endpoint_url = self.aws.endpoint(&environment).await?;
+        let state = self.aws.state_place(self.state.as_ref(), &environment);
         Ok(Run::open(Options {
-            state: self.aws.state_place(self.state.as_ref(), &environment),
+            aws: self.aws.place(permissions, &environment, &[&state]).await?,
+            state,
             environment,
-            profile: self.aws.profile.clone(),
-            endpoint_url,
-            local: self.aws.local,
             regions: self.regions.clone(),
             package: self.package.clone(),
             reporter: printer.reporter(),
@@ -239,9 +258,8 @@ impl EnvArgs {
         let aws = match offline {
             true => None,
             false => {
-                let endpoint_url = self.aws.endpoint(&environment).await?;
-                let profile = self.aws.profile.clone();
-                Some(Arc::new(run::session(&environment, profile, endpoint_url, self.aws.local).await?))
+                let aws = self.aws.place(Permissions::Reads, &environment, &[&place]).await?;
+                Some(Arc::new(run::session(&environment, aws).await?))
             }
         };
         Ok((aws, doctor::Options { environment, place, package: self.package.clone(), role: None }))
@@ -249,7 +267,7 @@ impl EnvArgs {
 
     /// The environment and its state, without a run.
     pub(crate) async fn open_state(&self, printer: Printer) -> Result<(Environment, Store), CliError> {
-        let (environment, aws) = self.aws.connect_for(self.state.as_ref(), printer).await?;
+        let (environment, aws) = self.aws.connect_for(Permissions::ChangesState, self.state.as_ref(), printer).await?;
         let store = run::store(&aws, &environment, &self.aws.state_place(self.state.as_ref(), &environment));
         Ok((environment, store))
     }
@@ -282,9 +300,27 @@ impl StateArgs {
         self.aws.state_place(self.state.as_ref(), environment)
     }
 
-    /// The environment, AWS, and the state.
-    pub(crate) async fn open(&self, printer: Printer) -> Result<(Environment, Arc<Aws>, Store), CliError> {
-        let (environment, aws) = self.aws.connect_for(self.state.as_ref(), printer).await?;
+    /// The environment, AWS, and the state, for a command that moves the state to another place.
+    pub(crate) async fn open_to_move(
+        &self,
+        to: &StatePlace,
+        printer: Printer,
+    ) -> Result<(Environment, Arc<Aws>, Store), CliError> {
+        let environment = self.aws.load(self.state.as_ref(), printer)?;
+        let from = self.place(&environment);
+        let place = self.aws.place(Permissions::ChangesState, &environment, &[&from, to]).await?;
+        let aws = run::connect(&environment, place).await?;
+        let store = run::store(&aws, &environment, &from);
+        Ok((environment, aws, store))
+    }
+
+    /// The environment, AWS, and the state, for a command with these permissions.
+    pub(crate) async fn open(
+        &self,
+        permissions: Permissions,
+        printer: Printer,
+    ) -> Result<(Environment, Arc<Aws>, Store), CliError> {
+        let (environment, aws) = self.aws.connect_for(permissions, self.state.as_ref(), printer).await?;
         let store = run::store(&aws, &environment, &self.place(&environment));
         Ok((environment, aws, store))
     }

@@ -1,6 +1,7 @@
 //! `sftpctl connect-info`: shows what a customer needs to connect.
 
 use super::args::AwsArgs;
+use super::permissions::Permissions;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::local_cloud;
@@ -23,7 +24,7 @@ pub(super) struct Args {
 
 /// Shows host names, ports, host keys and client commands.
 pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
-    let (environment, aws) = args.aws.connect(printer).await?;
+    let (environment, aws) = args.aws.connect(Permissions::Reads, printer).await?;
     let mut endpoints = Vec::new();
     let ports = if args.aws.is_local() { local_ports().await } else { Vec::new() };
     for region in environment.regions.iter().filter(|(_, settings)| settings.server).map(|(name, _)| name) {

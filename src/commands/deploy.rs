@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::args::{EnvArgs, LockTimeout, Yes};
+use super::permissions::Permissions;
 use super::prompt::{confirm, confirm_by_name};
 use super::{login_checks, saved_plan_file};
 use crate::error::CliError;
@@ -46,7 +47,7 @@ pub(super) struct Args {
 
 /// Deploys under the environment's lock.
 pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
-    let run = args.env.open(printer).await?;
+    let run = args.env.open(Permissions::Deploys, printer).await?;
     run.locked("deploy", args.lock_timeout.seconds, async |run| deploy(&args, run, printer).await).await
 }
 

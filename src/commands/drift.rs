@@ -1,6 +1,7 @@
 //! `sftpctl drift`: shows changes made outside sftpctl.
 
 use super::args::EnvArgs;
+use super::permissions::Permissions;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::report::Printer;
@@ -31,7 +32,7 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
         return Err(CliError::new(Exit::Usage, format!("`--ignore {text}` does not name a resource"))
             .hint("name it as `sftpctl drift` does: us-west-2/server, us-west-2/stack/Authorizer:MemorySize"));
     }
-    let mut run = args.env.open(printer).await?;
+    let mut run = args.env.open(Permissions::Reads, printer).await?;
     run.environment.drift.extend(args.ignore.iter().map(|text| Ignore::parse(text)));
     let observed = run.observe().await;
     let report = run.drift(&observed, &args.also_regions).await;

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::args::{EnvArgs, LockTimeout, Yes};
+use super::permissions::Permissions;
 use super::prompt::confirm;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -53,7 +54,7 @@ struct AdoptedView<'a> {
 
 /// Adopts resources under the lock, or lists the candidates.
 pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
-    let mut run = args.env.open(printer).await?;
+    let mut run = args.env.open(Permissions::Deploys, printer).await?;
     if args.resources.is_empty() {
         return Ok(list(&args, &mut run, printer).await);
     }

@@ -14,6 +14,7 @@ mod login_checks;
 mod man;
 mod package;
 mod password_prompt;
+mod permissions;
 mod plan;
 mod policy;
 mod prompt;

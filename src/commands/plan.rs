@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::args::EnvArgs;
+use super::permissions::Permissions;
 use super::saved_plan_file;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -28,7 +29,7 @@ pub(super) struct Args {
 
 /// Shows the plan, and saves it with `--out`.
 pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
-    let mut run = args.env.open(printer).await?;
+    let mut run = args.env.open(Permissions::Reads, printer).await?;
     let observed = run.observe().await;
     let (plan, _) = run.plan(&observed)?;
     printer.emit("plan/1", &plan, || match printer.format() {

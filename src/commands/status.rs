@@ -1,6 +1,7 @@
 //! `sftpctl status`: shows the resources that exist.
 
 use super::args::EnvArgs;
+use super::permissions::Permissions;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::report::status::{ResourceStatus, StatusReport, render};
@@ -15,7 +16,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
-    let mut run = args.env.open(printer).await?;
+    let mut run = args.env.open(Permissions::Reads, printer).await?;
     let observed = run.observe().await;
     let mut states = run.states(&observed);
     let resources = run

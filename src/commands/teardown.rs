@@ -1,6 +1,7 @@
 //! `sftpctl teardown`: deletes an environment.
 
 use super::args::{EnvArgs, LockTimeout, Yes};
+use super::permissions::Permissions;
 use super::prompt::{confirm, confirm_by_name};
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -46,7 +47,7 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
         )
         .hint("omit --region; nothing was changed"));
     }
-    let run = args.env.open(printer).await?;
+    let run = args.env.open(Permissions::TearsDown, printer).await?;
     run.locked("teardown", args.lock_timeout.seconds, async |run| teardown(&args, run, printer).await).await
 }
 

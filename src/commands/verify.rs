@@ -2,6 +2,7 @@
 
 use super::args::AwsArgs;
 use super::login_checks;
+use super::permissions::Permissions;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::report::Printer;
@@ -19,7 +20,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
-    let (environment, aws) = args.aws.connect(printer).await?;
+    let (environment, aws) = args.aws.connect(Permissions::Deploys, printer).await?;
     let regions = login_checks::regions(&environment, &args.regions)?;
     login_checks::send_canary(&aws, &environment, &regions, &Sender::Verify, printer).await
 }

@@ -15,6 +15,7 @@ use super::assume_role::{AssumeRole, RoleToAssume, RolesToAssume};
 use super::calls::{Calls, CountCalls};
 use super::network::{Network, NetworkError};
 use super::nulls::WithoutNulls;
+use super::sts::SessionCredentials;
 use super::{
     ApiGateway, CloudFormation, CloudWatch, DynamoDb, Iam, Lambda, Logs, Route53, S3, ServiceQuotas, Transfer,
 };
@@ -137,6 +138,17 @@ impl Aws {
         }
     }
 
+    /// Calls are made with these credentials from now on, unless they are made in the session of a role.
+    #[must_use]
+    pub fn with_credentials(mut self, keys: SessionCredentials) -> Self {
+        let SessionCredentials { access_key, secret_key, token } = keys;
+        let credentials = Credentials::new(access_key, secret_key, Some(token), None, "local cloud");
+        let provider = SharedCredentialsProvider::new(credentials);
+        self.own = self.own.into_builder().credentials_provider(provider).build();
+        self.base = self.own.clone();
+        self
+    }
+
     /// CloudFormation works on stacks with this role (its ARN) from now on.
     #[must_use]
     pub fn with_stack_role(mut self, role: Option<String>) -> Self {
@@ -212,9 +224,10 @@ impl Aws {
         ServiceQuotas(aws_sdk_servicequotas::Client::from_conf(config.build()))
     }
 
-    /// Seconds since 1970 when the credentials expire; `None` where they do not, or there are none.
+    /// Seconds since 1970 when the caller's own credentials expire; `None` where they do not, or there are none. Sessions of
+    /// roles are renewed with them.
     pub async fn credentials_expire(&self) -> Option<i64> {
-        let credentials = self.base.credentials_provider()?.provide_credentials().await.ok()?;
+        let credentials = self.own.credentials_provider()?.provide_credentials().await.ok()?;
         let left = credentials.expiry()?.duration_since(std::time::UNIX_EPOCH).ok()?;
         i64::try_from(left.as_secs()).ok()
     }

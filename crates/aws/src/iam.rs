@@ -18,8 +18,13 @@ pub struct RoleFacts {
     pub trust: String,
     /// ARN of the permissions boundary.
     pub boundary: Option<String>,
+    /// Seconds that a session may last, `MaxSessionDuration`.
+    pub longest_session: u64,
     pub tags: Tags,
 }
+
+/// `MaxSessionDuration` of a role for which it was not set (IAM API reference, "CreateRole"), in seconds.
+const LONGEST_SESSION: u64 = 3600;
 
 /// A role to create.
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +48,10 @@ impl Iam {
             boundary: role
                 .permissions_boundary()
                 .and_then(|boundary| boundary.permissions_boundary_arn().map(str::to_owned)),
+            longest_session: role
+                .max_session_duration()
+                .and_then(|seconds| seconds.try_into().ok())
+                .unwrap_or(LONGEST_SESSION),
             tags: untag(role.tags()),
             arn: role.arn,
         }))

@@ -65,11 +65,19 @@ fn identity(
 }
 
 /// Credentials of a role session.
-#[derive(Clone)]
+#[derive(Clone, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct SessionCredentials {
     pub access_key: String,
     pub secret_key: String,
     pub token: String,
+}
+
+impl std::fmt::Debug for SessionCredentials {
+    /// Without the secrets.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SessionCredentials").field("access_key", &self.access_key).finish_non_exhaustive()
+    }
 }
 
 impl Aws {

@@ -158,6 +158,7 @@ async fn call(cloud: &Cloud, place: &Place, id: &str, server: &Server, attempt: 
         secret: keys.secret_key.clone(),
         token: keys.token.clone(),
         policy: None,
+        granted: None,
     };
     let _guard = cloud.sessions.hold(&keys.access_key, session);
     let mut request = Request::get(format!("/{target}")).header("host", host);

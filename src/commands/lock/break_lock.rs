@@ -2,6 +2,7 @@
 
 use super::{LockView, unlocked};
 use crate::commands::args::{StateArgs, Yes};
+use crate::commands::permissions::Permissions;
 use crate::commands::prompt::confirm;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -20,7 +21,7 @@ pub(super) struct Args {
 
 /// Breaks the lock, even if its document is damaged.
 pub(super) async fn run(args: &Args, printer: Printer) -> Result<Exit, CliError> {
-    let (environment, _, store) = args.state.open(printer).await?;
+    let (environment, _, store) = args.state.open(Permissions::ChangesState, printer).await?;
     let lock = store.lock();
     let found = match lock.read().await {
         Err(error @ StateError::DamagedLock { .. }) => return break_damaged(args, &lock, &error, printer).await,

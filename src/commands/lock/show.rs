@@ -2,6 +2,7 @@
 
 use super::{LockView, unlocked};
 use crate::commands::args::StateArgs;
+use crate::commands::permissions::Permissions;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::report::Printer;
@@ -16,7 +17,7 @@ pub(super) struct Args {
 
 /// Shows who holds the lock.
 pub(super) async fn run(args: &Args, printer: Printer) -> Result<Exit, CliError> {
-    let (environment, _, store) = args.state.open(printer).await?;
+    let (environment, _, store) = args.state.open(Permissions::Reads, printer).await?;
     let found = store.lock().read().await?;
     let lock = found.map(|(lease, _)| lease).filter(|lease| !lease.released);
     let view = LockView { lock, ..LockView::default() };

@@ -30,13 +30,13 @@ enum Verb {
     /// Print the policy for CloudFormation: for `stack_role`, or without it for whoever deploys
     #[command(after_help = "Example:\n  sftpctl policy stack --env 99 > stack.json")]
     Stack(print::Args),
-    /// Print the policy for plan, drift, status and connect-info
+    /// Print the policy for plan, drift, status, doctor and connect-info
     #[command(after_help = "Example:\n  sftpctl policy reader --env 99 > reader.json")]
     Reader(print::Args),
     /// Print the policy for teardown, in addition to the deployer's; it allows deleting data
     #[command(after_help = "Example:\n  sftpctl policy teardown --env 99 > teardown.json")]
     Teardown(print::Args),
-    /// Print the policy for users and test-login
+    /// Print the policy for users; with the reader's also for test-login
     #[command(after_help = "Example:\n  sftpctl policy users --env 99 > users.json")]
     Users(print::Args),
     /// Print the policy for the state in a bucket, in addition to the others
@@ -44,6 +44,11 @@ enum Verb {
         sftpctl policy state --env 99 > state.json\n  \
         sftpctl policy state --env 99 --state s3://company-sftpctl/state")]
     State(print::Args),
+    /// Print the permissions boundary for the roles that a deployment creates, for `permissions_boundary`
+    #[command(after_help = "Examples:\n  \
+        sftpctl policy boundary --env 99 > boundary.json\n  \
+        aws iam create-policy --policy-name sftp-boundary --policy-document file://boundary.json")]
+    Boundary(print::Args),
 }
 
 pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
@@ -54,6 +59,7 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
         Verb::Teardown(args) => (Policy::Teardown, args),
         Verb::Users(args) => (Policy::Users, args),
         Verb::State(args) => (Policy::State, args),
+        Verb::Boundary(args) => (Policy::Boundary, args),
     };
     print::run(policy, &args, printer).await
 }

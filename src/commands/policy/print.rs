@@ -1,6 +1,7 @@
 //! Prints one policy.
 
 use crate::commands::args::AwsArgs;
+use crate::commands::permissions::Permissions;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::report::{Printer, streams};
@@ -51,7 +52,7 @@ async fn zone_id(args: &Args, dns: &Dns, printer: Printer) -> Option<String> {
     if given.is_some() || args.offline {
         return given;
     }
-    let zones = match args.aws.connect(printer).await {
+    let zones = match args.aws.connect(Permissions::Reads, printer).await {
         Ok((_, aws)) => aws.route53().zones(&dns.zone).await.map_err(CliError::from),
         Err(error) => Err(error),
     };

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::commands::args::StateArgs;
+use crate::commands::permissions::Permissions;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::report::Printer;
@@ -21,7 +22,7 @@ struct EnvironmentsView {
 }
 
 pub(super) async fn run(args: &Args, printer: Printer) -> Result<Exit, CliError> {
-    let (_, _, store) = args.state.open(printer).await?;
+    let (_, _, store) = args.state.open(Permissions::Reads, printer).await?;
     let view = EnvironmentsView { environments: store.environments().await? };
     printer.emit("states/1", &view, || view.environments.join("\n"));
     Ok(Exit::Ok)

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::commands::args::{EnvArgs, LockTimeout};
+use crate::commands::permissions::Permissions;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::report::{Printer, streams};
@@ -34,7 +35,7 @@ pub(super) async fn run(args: &Args, printer: Printer) -> Result<Exit, CliError>
     }
     let (environment, store) = args.env.open_state(printer).await?;
     put_aside_if_damaged(args, &environment, &store).await?;
-    let run = args.env.open(printer).await?;
+    let run = args.env.open(Permissions::ChangesState, printer).await?;
     run.locked("state rebuild", args.lock_timeout.seconds, async |run: &mut Run| run.rebuild().await).await?;
     let view = RebuiltView { address: store.address(), rebuilt: true };
     printer.emit("state/1", &view, || format!("{} was rebuilt from AWS.", view.address));

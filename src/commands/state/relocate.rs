@@ -34,7 +34,7 @@ struct MovedView {
 }
 
 pub(super) async fn run(args: &Args, printer: Printer) -> Result<Exit, CliError> {
-    let (environment, aws, from) = args.state.open(printer).await?;
+    let (environment, aws, from) = args.state.open_to_move(&args.to, printer).await?;
     let (from_place, to) = (args.state.place(&environment), run::store(&aws, &environment, &args.to));
     if is_same_place(&from_place, &args.to) {
         return Err(CliError::new(Exit::Usage, format!("the state is already at {}", to.address())));

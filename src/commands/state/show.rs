@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::commands::args::StateArgs;
+use crate::commands::permissions::Permissions;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::report::Printer;
@@ -25,7 +26,7 @@ struct StateView<'a> {
 }
 
 pub(super) async fn run(args: &Args, printer: Printer) -> Result<Exit, CliError> {
-    let (environment, _, store) = args.state.open(printer).await?;
+    let (environment, _, store) = args.state.open(Permissions::Reads, printer).await?;
     let remembered = store.load().await?;
     let view = StateView { state: &remembered.state, unfinished: &remembered.unfinished };
     printer.emit("state/1", &view, || {

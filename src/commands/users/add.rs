@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::new_password::{NewPassword, PasswordArgs};
 use super::{errors, result};
 use crate::commands::args::AwsArgs;
+use crate::commands::permissions::Permissions;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::report::{Printer, streams};
@@ -46,7 +47,7 @@ pub(super) struct Args {
 
 /// Adds the account and its home folder.
 pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
-    let (environment, aws) = args.aws.connect(printer).await?;
+    let (environment, aws) = args.aws.connect(Permissions::ManagesUsers, printer).await?;
     let accounts = Accounts::new(Arc::clone(&aws), &environment);
     let explain = |error| errors::explain_create(error, &args.aws.words(), &args.username, args.orgid);
     let draft = Draft::new(&environment, new_account(&args)?).map_err(explain)?;

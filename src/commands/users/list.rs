@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::commands::args::AwsArgs;
+use crate::commands::permissions::Permissions;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::report::account::{CSV_HEADER, csv, row, view};
@@ -27,7 +28,7 @@ pub(super) struct Args {
 
 /// Lists the accounts page by page.
 pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
-    let (environment, aws) = args.aws.connect(printer).await?;
+    let (environment, aws) = args.aws.connect(Permissions::ManagesUsers, printer).await?;
     let accounts = Accounts::new(Arc::clone(&aws), &environment);
     let bucket = args.cluster.as_ref().map(|cluster| names::upload_bucket(&environment, cluster));
     let is_csv = printer.format() == Format::Csv;

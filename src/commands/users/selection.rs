@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::errors;
 use crate::commands::args::AwsArgs;
+use crate::commands::permissions::Permissions;
 use crate::error::CliError;
 use crate::report::Printer;
 use crate::report::shell_word::shell_word;
@@ -31,7 +32,7 @@ pub(super) struct AccountKey {
 
 impl Selection {
     pub(super) async fn accounts(&self, printer: Printer) -> Result<Accounts, CliError> {
-        let (environment, aws) = self.aws.connect(printer).await?;
+        let (environment, aws) = self.aws.connect(Permissions::ManagesUsers, printer).await?;
         Ok(Accounts::new(Arc::clone(&aws), &environment))
     }
 

@@ -143,6 +143,7 @@ fn calls() -> BTreeSet<String> {
     }
     assert!(calls.len() > 100, "{calls:?}");
     // A hosted zone is created only on the local cloud, and only its front acts as API Gateway and Transfer Family.
+    // AssumeRole is called by whoever runs sftpctl, before a role with these policies is there.
     for call in ["route53:CreateHostedZone", "lambda:InvokeFunction", "s3:AbortMultipartUpload", "sts:AssumeRole"] {
         assert!(calls.remove(call), "{call} is not called any more");
     }
@@ -253,8 +254,11 @@ fn documented_trust_policies_are_narrow() {
     let docs = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/permissions.md")).unwrap();
     let blocks = docs.split("```json\n").skip(1).map(|rest| rest.split("```").next().unwrap());
     let trust: Vec<Value> = blocks.map(|block| serde_json::from_str(block).unwrap()).collect();
-    assert_eq!(trust.len(), 3, "CloudFormation's service role, GitHub, and GitLab");
-    for policy in &trust[1..] {
+    assert_eq!(trust.len(), 4, "CloudFormation's service role, GitHub, GitLab, and a role to assume");
+    let assumed = &trust[3]["Statement"][0];
+    assert!(assumed["Principal"]["AWS"].as_str().unwrap().contains(":role/"), "{assumed}");
+    assert!(assumed["Condition"]["StringEquals"]["sts:ExternalId"].is_string(), "{assumed}");
+    for policy in &trust[1..3] {
         let statement = &policy["Statement"][0];
         assert_eq!(statement["Action"], "sts:AssumeRoleWithWebIdentity");
         let equals = statement["Condition"]["StringEquals"].as_object().unwrap();

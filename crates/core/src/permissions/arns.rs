@@ -70,6 +70,11 @@ impl Arns<'_> {
         [self.stack_roles(), self.user_role(), self.api_log_role()]
     }
 
+    /// Every role of the account.
+    pub(super) fn any_role(&self) -> String {
+        self.role("*")
+    }
+
     /// The user role's managed policies.
     pub(super) fn user_policies(&self) -> String {
         format!("arn:aws:iam::{}:policy/{}*", self.0.account, names::user_policy(self.0))
@@ -78,6 +83,11 @@ impl Arns<'_> {
     /// Every managed policy: AWS's, and those of the account.
     pub(super) fn any_policy(&self) -> [String; 2] {
         ["arn:aws:iam::aws:policy/*".to_owned(), format!("arn:aws:iam::{}:policy/*", self.0.account)]
+    }
+
+    /// What Transfer Family asks the API, of whatever ID.
+    pub(super) fn authorizer_paths(&self) -> String {
+        self.in_every_region("execute-api", "*/prod/GET/servers/*/users/*/config")
     }
 
     pub(super) fn functions(&self) -> String {
@@ -103,6 +113,10 @@ impl Arns<'_> {
         // Some actions are authorized on the name followed by `:*`.
         let pattern = |name: &String| format!("log-group:{}*", name.trim_end_matches('*'));
         names.iter().map(|name| self.in_every_region("logs", &pattern(name))).collect()
+    }
+
+    pub(super) fn any_log_group(&self) -> String {
+        self.in_every_region("logs", "log-group:*")
     }
 
     pub(super) fn alarms(&self) -> String {
@@ -154,7 +168,11 @@ impl Arns<'_> {
     /// The environment's packages and large templates; other environments may share the bucket.
     pub(super) fn code_objects(&self) -> [String; 2] {
         let bucket = self.code_buckets();
-        [format!("{bucket}/{}-*.zip", names::code_stem(self.0)), format!("{bucket}/templates/{}/*", self.0.name)]
+        // Twelve digits: production has no name in its packages, and `*` would match those of all other environments.
+        [
+            format!("{bucket}/{}-????????????.zip", names::code_stem(self.0)),
+            format!("{bucket}/templates/{}/*", self.0.name),
+        ]
     }
 
     pub(super) fn hosted_zone(&self, id: Option<&str>) -> String {

@@ -132,11 +132,14 @@ fn roles(arns: &Arns<'_>) -> Vec<Value> {
     if arns.0.permissions_boundary.is_some() {
         create.push("iam:PutRolePermissionsBoundary");
     }
+    let detach = json!({ "ArnLike": { "iam:PolicyARN": [arns.user_policies(), API_LOG_POLICY] } });
     let mut attach = arns.is_bounded();
-    attach["ArnLike"] = json!({ "iam:PolicyARN": [arns.user_policies(), API_LOG_POLICY] });
+    attach["ArnLike"] = detach["ArnLike"].clone();
     vec![
         allow_if("CreateRoles", &create, roles.clone(), arns.is_bounded()),
-        allow_if("AttachPolicies", &["iam:AttachRolePolicy", "iam:DetachRolePolicy"], roles.clone(), attach),
+        allow_if("AttachPolicies", &["iam:AttachRolePolicy"], roles.clone(), attach),
+        // Of a role without the boundary, too: one that was created before the file named it is torn down.
+        allow_if("DetachPolicies", &["iam:DetachRolePolicy"], roles.clone(), detach),
         allow(
             "TagRolesAndChangePolicies",
             &[

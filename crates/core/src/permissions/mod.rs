@@ -6,6 +6,7 @@
 //! those of AWS's Service Authorization Reference; a test compares them.
 
 mod arns;
+mod boundary;
 mod deployer;
 mod reader;
 mod stack;
@@ -39,6 +40,8 @@ pub enum Policy {
     Users,
     /// Keeps the state in a bucket; in addition to any of the others.
     State,
+    /// The permissions boundary of the roles that a deployment creates.
+    Boundary,
 }
 
 impl std::fmt::Display for Policy {
@@ -50,12 +53,14 @@ impl std::fmt::Display for Policy {
             Self::Teardown => "teardown",
             Self::Users => "users",
             Self::State => "state",
+            Self::Boundary => "boundary",
         })
     }
 }
 
 impl Policy {
-    pub const ALL: [Self; 6] = [Self::Deployer, Self::Stack, Self::Reader, Self::Teardown, Self::Users, Self::State];
+    pub const ALL: [Self; 7] =
+        [Self::Deployer, Self::Stack, Self::Reader, Self::Teardown, Self::Users, Self::State, Self::Boundary];
 }
 
 /// What the policies are filled in with.
@@ -77,6 +82,7 @@ pub fn document(policy: Policy, site: Site<'_>) -> Option<Value> {
         Policy::Reader => reader::statements(&arns, site),
         Policy::Teardown => teardown::statements(&arns),
         Policy::Users => users::statements(&arns),
+        Policy::Boundary => boundary::statements(&arns),
         Policy::State => state::statements(&arns, site.state?, &["s3:GetObject", "s3:PutObject"])?,
     };
     Some(fitted(json!({ "Version": "2012-10-17", "Statement": statements })))
@@ -106,7 +112,7 @@ pub fn companions(policy: Policy, site: Site<'_>) -> Vec<Policy> {
     match policy {
         Policy::Deployer | Policy::Teardown => needed.collect(),
         Policy::Stack if site.environment.stack_role.is_none() => needed.collect(),
-        Policy::Stack | Policy::Reader | Policy::Users | Policy::State => Vec::new(),
+        Policy::Stack | Policy::Reader | Policy::Users | Policy::State | Policy::Boundary => Vec::new(),
     }
 }
 

@@ -78,6 +78,8 @@ pub(super) fn statements(arns: &Arns<'_>, site: Site<'_>) -> Vec<Value> {
         ),
         allow("ReadLegacyGlobalTable", &["dynamodb:DescribeGlobalTable"], [arns.global_table()]),
         allow("ReadRoles", &ROLE, arns.roles()),
+        // The caller's own role, service-linked roles, and the role that API Gateway already has for logs.
+        allow("ReadAnyRole", &["iam:GetRole"], [arns.any_role()]),
         // Log-ins that fail are diagnosed from every policy that is attached to the roles.
         allow("ReadPolicies", &["iam:GetPolicy", "iam:GetPolicyVersion"], arns.any_policy()),
         allow("ReadFunctions", &FUNCTION, [arns.functions()]),

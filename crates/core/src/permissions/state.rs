@@ -23,8 +23,12 @@ pub(super) fn statements(arns: &Arns<'_>, place: &StatePlace, objects: &[&str]) 
 /// The key by its ARN, ID or alias, for S3 alone.
 fn kms(account: &str, key: &str, writes: bool) -> Value {
     let mut condition = json!({ "StringLike": { "kms:ViaService": "s3.*.amazonaws.com" } });
-    let (resource, alias) = match key.rsplit_once(":alias/").map(|(_, alias)| alias).or(key.strip_prefix("alias/")) {
-        Some(alias) => (format!("arn:aws:kms:*:{account}:key/*"), Some(alias)),
+    let (resource, alias) = match key.rsplit_once(":alias/").or(key.strip_prefix("alias/").map(|alias| ("", alias))) {
+        // An alias in another account has its key there.
+        Some((before, alias)) => {
+            let owner = before.rsplit_once(':').map_or(account, |(_, owner)| owner);
+            (format!("arn:aws:kms:*:{owner}:key/*"), Some(alias))
+        }
         None if key.starts_with("arn:") => (key.to_owned(), None),
         None => (format!("arn:aws:kms:*:{account}:key/{key}"), None),
     };

@@ -191,3 +191,39 @@ fn state_is_that_of_one_environment() {
     let site = Site { environment: &environment, zone_id: None, state: Some(&folder) };
     assert_eq!(document(Policy::State, site), None);
 }
+
+/// The actions of a policy's statements; the patterns of the user role's policies written out.
+fn actions(document: &Value) -> Vec<String> {
+    let statements = document["Statement"].as_array().unwrap().iter();
+    let all = statements.flat_map(|statement| match &statement["Action"] {
+        Value::Array(all) => all.clone(),
+        one => vec![one.clone()],
+    });
+    let one = |action: Value| match action.as_str().unwrap() {
+        tagging if tagging.ends_with("Object*Tagging") => ["", "Version"].map(|of| tagging.replace('*', of)).to_vec(),
+        action => vec![action.to_owned()],
+    };
+    all.flat_map(one).collect()
+}
+
+/// Otherwise a role would lack what its policy allows.
+#[test]
+fn boundary_is_as_wide_as_the_roles() {
+    let environment = environment("");
+    let boundary = &every_document(&environment)["boundary"];
+    let allowed = actions(boundary);
+    let code = crate::template::Code { bucket: "b".into(), key: "k".into() };
+    let region = crate::template::render(&environment, "us-west-2", &code).unwrap().template;
+    let roles = region["Resources"].as_object().unwrap().values().filter(|one| one["Type"] == "AWS::IAM::Role");
+    let inline = roles.flat_map(|role| role["Properties"]["Policies"].as_array().unwrap().clone());
+    let mut documents: Vec<Value> = inline.map(|policy| policy["PolicyDocument"].clone()).collect();
+    let bucket = crate::spec::names::upload_bucket(&environment, "99-5");
+    documents.extend(crate::user_policies::documents(std::slice::from_ref(&bucket)));
+    assert_eq!(documents.len(), 4, "the function's two, Transfer Family's, the user role's");
+    for action in documents.iter().flat_map(actions) {
+        assert!(allowed.contains(&action), "{action}");
+    }
+    let family = format!("arn:aws:s3:::{}", bucket.replace("99-5", "99-*"));
+    assert_eq!(resources(boundary, "s3:ListBucket")[0], family);
+    assert_eq!(resources(boundary, "s3:GetObject")[0], format!("{family}/*"));
+}

@@ -8,6 +8,8 @@ use sftpctl_core::permissions::{self, Policy, Site};
 use super::Probe;
 use super::subject::{Subject, unread};
 
+/// The condition key that every call has.
+const REGION: &str = "aws:RequestedRegion";
 /// Calls of the simulator in flight: IAM throttles early, for the whole account.
 const IN_FLIGHT: usize = 6;
 /// Actions that a message names.
@@ -21,14 +23,16 @@ pub(super) fn probes(subject: &Subject) -> Vec<Probe<'_>> {
 }
 
 /// What to ask: the statements of the printed policies that a deployment of this environment needs.
-fn wanted(subject: &Subject) -> Vec<Request> {
+fn wanted(subject: &Subject, zone_id: Option<&str>) -> Vec<Request> {
     let environment = &subject.environment;
-    let site = Site { environment, zone_id: None, state: Some(&subject.place) };
+    let site = Site { environment, zone_id, state: Some(&subject.place) };
     let needed = std::iter::once(Policy::Deployer).chain(permissions::companions(Policy::Deployer, site));
     let documents = needed.filter_map(|policy| permissions::document(policy, site));
     let mut all: Vec<Request> = documents.flat_map(|document| requests(&document)).collect();
     for request in &mut all {
-        request.context.push(("aws:RequestedRegion".to_owned(), vec![environment.home_region.clone()]));
+        if !request.context.iter().any(|(key, _)| key == REGION) {
+            request.context.push((REGION.to_owned(), vec![environment.home_region.clone()]));
+        }
     }
     all
 }
@@ -39,7 +43,12 @@ async fn simulated(subject: &Subject, aws: &Aws) -> Check {
         Ok(principal) => principal,
         Err(check) => return check,
     };
-    let wanted = wanted(subject);
+    // As the printed policies name it: the simulator does not allow every zone by a policy for one.
+    let zone_id = match subject.zones(aws).await {
+        Ok(ids) if ids.len() == 1 => ids.first().map(String::as_str),
+        _ => None,
+    };
+    let wanted = wanted(subject, zone_id);
     let count: usize = wanted.iter().map(|request| request.actions.len()).sum();
     let answers: Vec<_> = stream::iter(wanted.into_iter().map(|request| ask(aws, &principal, request)))
         .buffer_unordered(IN_FLIGHT)
@@ -52,10 +61,10 @@ async fn simulated(subject: &Subject, aws: &Aws) -> Check {
             Err(error) => return unread(of, None, &error),
         }
     }
-    judge(&principal, count, &denials)
+    judge(&subject.environment.name, &principal, count, &denials)
 }
 
-fn judge(principal: &str, count: usize, denials: &[Denial]) -> Check {
+fn judge(environment: &str, principal: &str, count: usize, denials: &[Denial]) -> Check {
     let of = &Definition::PERMISSIONS;
     let limits = "by simulation, which knows no policies of resources, sessions and endpoints";
     let (by_organization, by_principal): (Vec<_>, Vec<_>) =
@@ -71,9 +80,10 @@ fn judge(principal: &str, count: usize, denials: &[Denial]) -> Check {
         let missing = denied(&by_principal).to_string();
         return Check::failed(of, None, evidence).hint(match missing.len() <= READABLE {
             true => format!("the smallest addition to its policies: {missing}"),
-            false => {
-                "attach the policies that `sftpctl policy deployer` prints; docs/permissions.md says how".to_owned()
-            }
+            false => format!(
+                "attach the policies that `sftpctl policy deployer --env {environment}` prints and names; \
+                 docs/permissions.md says how"
+            ),
         });
     }
     if !by_organization.is_empty() {
@@ -163,9 +173,9 @@ mod tests {
 
     #[test]
     fn denials_by_the_organisation_alone_are_warnings() {
-        assert_eq!(judge("r", 5, &[]).status, Status::Ok);
-        assert_eq!(judge("r", 5, &[denial("s3:a", true)]).status, Status::Warning);
-        let both = judge("r", 5, &[denial("s3:a", true), denial("s3:b", false)]);
+        assert_eq!(judge("99", "r", 5, &[]).status, Status::Ok);
+        assert_eq!(judge("99", "r", 5, &[denial("s3:a", true)]).status, Status::Warning);
+        let both = judge("99", "r", 5, &[denial("s3:a", true), denial("s3:b", false)]);
         assert_eq!(both.status, Status::Failed);
         assert!(both.evidence.contains("1 of 5") && !both.hint.unwrap().contains("s3:a"), "{}", both.evidence);
     }

@@ -7,7 +7,7 @@
 
 use async_trait::async_trait;
 use serde_json::json;
-use sftpctl_aws::{Aws, AwsError, NewRole, RoleFacts, Tags};
+use sftpctl_aws::{Aws, AwsError, Iam, NewRole, RoleFacts, Tags};
 use sftpctl_core::kind::{Kind, NodeId};
 use sftpctl_core::model::{Actual, Change, Live, Owner, Properties, Removal, RemovalOptions};
 use sftpctl_core::node::Node;
@@ -39,6 +39,15 @@ impl ApiAccount {
     /// The owner of a role with our name.
     fn owner(&self, role: &RoleFacts) -> Owner {
         tags::owner(&role.tags, &self.tags, &format!("role {}", self.role))
+    }
+
+    /// Gives an older role the permissions boundary: the printed policies allow no other change of a role without it.
+    async fn bound(&self, iam: &Iam) -> Result<(), AwsError> {
+        let Some(boundary) = &self.boundary else { return Ok(()) };
+        match iam.role(&self.role).await? {
+            Some(role) if role.boundary.as_ref() != Some(boundary) => iam.set_boundary(&self.role, boundary).await,
+            _ => Ok(()),
+        }
     }
 
     /// Whether the setting of any region names our role.
@@ -114,6 +123,7 @@ impl Resource for ApiAccount {
             tags: &self.tags,
         })
         .await?;
+        self.bound(&iam).await?;
         iam.attach(&self.role, POLICY).await?;
         Ok(aws.apigateway(&self.region).set_log_role(&self.role_arn).await?)
     }

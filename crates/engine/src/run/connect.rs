@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sftpctl_aws::{Aws, AwsError, Caller, ConnectOptions, RoleToAssume, RolesToAssume};
+use sftpctl_aws::{Aws, AwsError, Caller, ConnectOptions, RoleToAssume, RolesToAssume, SessionCredentials};
 use sftpctl_core::kind::Kind;
 use sftpctl_core::spec::assume_role::AssumeRole;
 use sftpctl_core::spec::model::Environment;
@@ -29,39 +29,45 @@ pub fn store(aws: &Aws, environment: &Environment, place: &StatePlace) -> Store 
     Store::new(blobs, &environment.name, &environment.account, Arc::new(ThisMachine))
 }
 
-/// AWS with these credentials, unchecked, in sessions of the environment's roles. `local`: the endpoint is the local
-/// cloud.
+/// Where AWS is, and with whose credentials it is called.
+#[derive(Clone, Default)]
+pub struct AwsPlace {
+    /// Named profile; otherwise the standard chain.
+    pub profile: Option<String>,
+    /// One endpoint for all AWS services.
+    pub endpoint_url: Option<String>,
+    /// Whether the endpoint is the local cloud, where the account's number is a key that may do everything.
+    pub local: bool,
+    /// Keys of the local cloud that have only some permissions, in place of that one.
+    pub local_keys: Option<SessionCredentials>,
+}
+
+/// AWS, unchecked, in sessions of the environment's roles.
 ///
 /// # Errors
 /// A proxy or a certificate in the environment variables cannot be used.
-pub async fn session(
-    environment: &Environment,
-    profile: Option<String>,
-    endpoint_url: Option<String>,
-    local: bool,
-) -> Result<Aws, RunError> {
+pub async fn session(environment: &Environment, place: AwsPlace) -> Result<Aws, RunError> {
     let options = ConnectOptions {
-        profile,
-        endpoint_url,
-        local_account: local.then(|| environment.account.clone()),
+        profile: place.profile,
+        endpoint_url: place.endpoint_url,
+        local_account: place.local.then(|| environment.account.clone()),
         home_region: environment.home_region.clone(),
     };
     options.network().map_err(RunError::Network)?;
-    Ok(Aws::connect_as(options, &roles(environment)).await.with_stack_role(environment.stack_role.clone()))
+    let aws = Aws::connect_as(options, &roles(environment)).await.with_stack_role(environment.stack_role.clone());
+    Ok(match place.local_keys {
+        Some(keys) => aws.with_credentials(keys),
+        None => aws,
+    })
 }
 
-/// Connects to an environment's AWS account, and only to that one. `local`: the endpoint is the local cloud, whose
-/// credentials are the account's number. If the environment has roles to assume, all calls are made in their sessions.
+/// Connects to an environment's AWS account, and only to that one. If the environment has roles to assume, all calls are
+/// made in their sessions.
 ///
 /// # Errors
 /// The credentials do not work, belong to another AWS account, or may not assume a role.
-pub async fn connect(
-    environment: &Environment,
-    profile: Option<String>,
-    endpoint_url: Option<String>,
-    local: bool,
-) -> Result<Arc<Aws>, RunError> {
-    let aws = session(environment, profile, endpoint_url, local).await?;
+pub async fn connect(environment: &Environment, place: AwsPlace) -> Result<Arc<Aws>, RunError> {
+    let aws = session(environment, place).await?;
     let callers = match callers(&aws).await {
         Ok(callers) => callers,
         Err(error) if error.operation == "sts:AssumeRole" => return Err(not_assumed(&aws, error).await),

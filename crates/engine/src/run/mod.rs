@@ -27,7 +27,7 @@ use sftpctl_core::spec::names;
 use sftpctl_core::spec::state_place::StatePlace;
 
 use self::connect::look_up_zone;
-pub use self::connect::{connect, session, store};
+pub use self::connect::{AwsPlace, connect, session, store};
 use self::error::RunError;
 pub(crate) use self::name_conflicts::name_conflicts_in;
 use self::scope::Scope;
@@ -45,11 +45,7 @@ use crate::state::store::{self, LockedStore, Store};
 /// Inputs of a run.
 pub struct Options {
     pub environment: Environment,
-    pub profile: Option<String>,
-    /// One endpoint for all AWS services.
-    pub endpoint_url: Option<String>,
-    /// Whether the endpoint is the local cloud, whose credentials are the account's number.
-    pub local: bool,
+    pub aws: AwsPlace,
     /// Limits the run to these regions; empty for all.
     pub regions: Vec<String>,
     pub state: StatePlace,
@@ -98,7 +94,7 @@ impl Run {
             let known: Vec<_> = environment.regions.keys().cloned().collect();
             return Err(RunError::UnknownRegion { environment: environment.name, region: unknown.clone(), known });
         }
-        let aws = connect(&environment, options.profile, options.endpoint_url, options.local).await?;
+        let aws = connect(&environment, options.aws).await?;
         let store = store(&aws, &environment, &options.state);
         let remembered = store.load().await?;
         look_up_zone(&aws, &mut environment, &remembered.state).await;
@@ -186,6 +182,13 @@ impl Run {
             () = idle => Err(interrupted()),
         };
         self.aws.set_fence(None);
+        // What this run found out about the operations of a killed one is kept, whatever became of its own work.
+        if let Some(store) = &mut self.locked_store
+            && store.lacks_identities(&self.state)
+            && let Err(error) = store.save(&mut self.state).await
+        {
+            tracing::warn!(%error, "the state was not written; the next run checks AWS instead");
+        }
         if let Some(store) = self.locked_store.take()
             && let Err(error) = store.end().await
         {

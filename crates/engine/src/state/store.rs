@@ -303,6 +303,11 @@ impl LockedStore {
         &self.journal
     }
 
+    /// Whether the identities of the state differ from those that were last written.
+    pub fn lacks_identities(&self, state: &State) -> bool {
+        self.saved != state.identities
+    }
+
     /// Replaces the state.
     ///
     /// # Errors

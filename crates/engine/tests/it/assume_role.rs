@@ -130,7 +130,9 @@ async fn refusal_names_role_and_caller() {
         session_name: "sftpctl".to_owned(),
         duration: None,
     });
-    let error = run::connect(&environment, None, Some(stub.endpoint().to_owned()), true).await.err().unwrap();
+    let endpoint_url = Some(stub.endpoint().to_owned());
+    let place = run::AwsPlace { endpoint_url, local: true, ..Default::default() };
+    let error = run::connect(&environment, place).await.err().unwrap();
     let RunError::RoleNotAssumed { error: cause, .. } = &error else { panic!("{error:?}") };
     assert_eq!(error.to_string(), format!("arn:aws:iam::111111111111:user/me may not assume the role {ROLE}"));
     assert!(cause.to_string().contains(&words), "{cause}");

@@ -1,7 +1,7 @@
 //! Role sessions of the local cloud: assumed if the trust policy allows it, and stored by access key.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use iam_model::{Caller, Decision, Policy, Request, evaluate};
@@ -16,12 +16,19 @@ pub(crate) struct Session {
     pub(crate) token: String,
     /// The session policy.
     pub(crate) policy: Option<String>,
+    /// Policies of the session alone, of a role that does not exist.
+    pub(crate) granted: Option<Arc<[Policy]>>,
 }
 
 impl Session {
+    /// The account of the role.
+    pub(crate) fn account(&self) -> &str {
+        self.role_arn.split(':').nth(4).unwrap_or_default()
+    }
+
     /// `arn:aws:sts::111111111111:assumed-role/ROLE/SESSION`.
     pub(crate) fn arn(&self) -> String {
-        let account = self.role_arn.split(':').nth(4).unwrap_or_default();
+        let account = self.account();
         let role = self.role_arn.rsplit('/').next().unwrap_or_default();
         format!("arn:aws:sts::{account}:assumed-role/{role}/{}", self.name)
     }
@@ -95,6 +102,11 @@ impl Sessions {
             Found::Valid(session) => Some(session),
             Found::Expired | Found::Unknown => None,
         }
+    }
+
+    /// As [`Self::get`], of sessions with policies of their own only.
+    pub(crate) fn granted(&self, access_key: &str) -> Option<Session> {
+        self.get(access_key).filter(|session| session.granted.is_some())
     }
 
     /// As [`Self::get`]; tells expired keys from unknown ones.
@@ -181,7 +193,7 @@ mod tests {
 
     fn session(name: &str) -> Session {
         let (secret, token) = ("fake-secret".into(), "fake".into());
-        Session { role_arn: "r".into(), name: name.into(), secret, token, policy: None }
+        Session { role_arn: "r".into(), name: name.into(), secret, token, policy: None, granted: None }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::manners::Switch;
 use super::upstream::plain;
-use super::{Front, Rule};
+use super::{Front, Rule, grants};
 use crate::delay::DelayChange;
 use crate::settings::{ServerStatus, Status};
 
@@ -58,6 +58,16 @@ pub(super) async fn answer(front: &Front, parts: &Parts, path: &str, body: Body)
                 Err(what) => plain(StatusCode::BAD_REQUEST, &what),
             }
         }
+        (&Method::POST, "grants") => {
+            let Ok(bytes) = to_bytes(body, 1 << 20).await else {
+                return plain(StatusCode::PAYLOAD_TOO_LARGE, "the policies are too large");
+            };
+            let request = serde_json::from_slice(&bytes).map_err(|error| error.to_string());
+            match request.and_then(|request| grants::issue(front, &request)) {
+                Ok(granted) => json(&granted),
+                Err(what) => plain(StatusCode::BAD_REQUEST, &what),
+            }
+        }
         (&Method::GET, "faults") => json(&front.faults.shown()),
         (&Method::POST, "faults") => {
             let Ok(bytes) = to_bytes(body, 4096).await else {
@@ -86,8 +96,8 @@ pub(super) async fn answer(front: &Front, parts: &Parts, path: &str, body: Body)
         }
         _ => plain(
             StatusCode::NOT_FOUND,
-            "unknown path; known are: GET status, calls, calls/log, settings, faults; \
-             POST calls/reset, settings, faults, faults/release; DELETE faults, faults/ID",
+            "unknown path; known are: GET status, calls, calls/log, settings, manners, faults; \
+             POST calls/reset, settings, manners, grants, faults, faults/release; DELETE faults, faults/ID",
         ),
     }
 }

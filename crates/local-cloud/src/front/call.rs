@@ -60,7 +60,10 @@ impl Call {
         let (mut service, region) = scope.as_ref().map_or_else(|_| ("unsigned".to_owned(), String::new()), signed_for);
         let account = match (Execution::of(parts), &scope) {
             (Some(function), _) => function.account,
-            (None, Ok(scope)) => front.upstream.account(&scope.access_key, &scope.region).await,
+            (None, Ok(scope)) => match front.cloud.sessions.granted(&scope.access_key) {
+                Some(session) => session.account().to_owned(),
+                None => front.upstream.account(&scope.access_key, &scope.region).await,
+            },
             (None, Err(_)) => String::new(),
         };
         let text = |name| parts.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();

@@ -10,6 +10,7 @@ mod call;
 mod caller;
 mod calls;
 mod faults;
+mod grants;
 mod manners;
 mod neighbors;
 mod operation;
@@ -39,6 +40,7 @@ use self::call::Call;
 use self::caller::{Scope, Unsigned};
 use self::calls::Calls;
 use self::faults::Faults;
+use self::grants::Grants;
 use self::manners::Manners;
 use self::operation::Form;
 use self::pending::Pending;
@@ -69,6 +71,7 @@ pub(super) struct Front {
     calls: Calls,
     faults: Faults,
     manners: Manners,
+    grants: Grants,
     pending: Pending,
     tokens: Tokens,
     delays: RwLock<Delays>,
@@ -103,6 +106,7 @@ impl Front {
             calls: Calls::default(),
             faults: Faults::default(),
             manners,
+            grants: Grants::default(),
             pending: Pending::default(),
             tokens: Tokens::default(),
             delays: RwLock::new(options.delays),
@@ -145,12 +149,15 @@ async fn handle(
 }
 
 /// Answers a call here, or passes it on.
-async fn dispatch(front: &Front, call: &Call, parts: Parts, body: Body) -> Response<Body> {
+async fn dispatch(front: &Front, call: &Call, mut parts: Parts, body: Body) -> Response<Body> {
     let response = match Execution::of(&parts) {
         Some(function) => function_call(front, call, &function, parts, body).await,
         None => match authorize::check(front, call, &parts, body).await {
             Ok(allowed) => {
-                let (body, hides_missing) = allowed.split();
+                let (body, hides_missing, is_granted) = allowed.split();
+                if is_granted {
+                    sign_as_account(call, &mut parts);
+                }
                 let response = route(front, call, parts, body).await;
                 authorize::Allowed::shown(hides_missing, call, response)
             }
@@ -199,12 +206,16 @@ async fn function_call(
         tracing::warn!(function = function.name, call = call.name(), refused.code, refused.message, "refused");
         return refusal::error(call, 400, refused.code, &refused.message);
     }
-    // MiniStack does not know the session, so the call is passed on as one of the account.
-    let scope =
-        Scope { access_key: function.account.clone(), region: call.region.clone(), service: call.service.clone() };
+    let scope = sign_as_account(call, &mut parts);
+    pass(front, parts, &scope, &call.operation, Body::from(body)).await
+}
+
+/// Signs a call of a session that MiniStack does not know as one of the account.
+fn sign_as_account(call: &Call, parts: &mut Parts) -> Scope {
+    let scope = Scope { access_key: call.account.clone(), region: call.region.clone(), service: call.service.clone() };
     parts.headers.remove("x-amz-security-token");
     upstream::sign(&mut parts.headers, &scope);
-    pass(front, parts, &scope, &call.operation, Body::from(body)).await
+    scope
 }
 
 /// Answers a request to a deployed API.
@@ -374,7 +385,7 @@ async fn assumed(front: &Front, form: &Form, response: Response<Body>) -> Respon
         let keys = field("AccessKeyId").zip(field("SecretAccessKey")).zip(field("SessionToken"));
         if let Some(((access_key, secret), token)) = keys {
             let (role_arn, name) = (role.to_owned(), name.to_owned());
-            let session = execute_api::Session { role_arn, name, secret, token, policy };
+            let session = execute_api::Session { role_arn, name, secret, token, policy, granted: None };
             front.cloud.sessions.add(&access_key, session, seconds.map(Duration::from_secs));
         }
         xml

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
-use serde_json::json;
+use serde_json::{Value, json};
 use sftpctl_local_cloud::{self as local, DEFAULT_DIR, Delays, LocalError, SftpLimits, StartOptions, Status, zone};
 
 use super::faults::FaultsArgs;
@@ -134,6 +134,10 @@ struct StartArgs {
     /// Account of the zone
     #[arg(long, hide = true, value_name = "ID", requires = "zone")]
     account: Option<String>,
+    /// Issue keys with the permissions of these policies: `{"account": ID, "purpose": TEXT, "policies": [DOCUMENT]}` on
+    /// standard input
+    #[arg(long, hide = true)]
+    grant: bool,
     /// Disconnect SFTP clients that are idle for this long
     #[arg(long, hide = true, value_name = "TIME", default_value = "1800s", value_parser = seconds)]
     sftp_idle_time: f64,
@@ -192,7 +196,10 @@ impl LocalArgs {
                 if let (Some(account), Some(zone)) = (&args.account, &args.zone) {
                     zone::ensure(&self.dir, account, zone).await?;
                 }
-                show(&status, self.output);
+                match args.grant {
+                    true => output::json("local/1", &granted(&self.dir, &status).await?),
+                    false => show(&status, self.output),
+                }
             }
             LocalCommand::Stop => {
                 let stopped = local::stop(&self.dir).await?;
@@ -211,6 +218,17 @@ impl LocalArgs {
         }
         Ok(())
     }
+}
+
+/// The status, with keys that have the permissions of the policies on standard input.
+async fn granted(dir: &Path, status: &Status) -> Result<Value, LocalError> {
+    let request = std::io::read_to_string(std::io::stdin()).map_err(LocalError::file("reading", "standard input"))?;
+    let answer = local::manage(dir, "POST", "grants", &request).await?;
+    let answer: Value =
+        serde_json::from_str(&answer).map_err(|error| LocalError::Refused { words: error.to_string() })?;
+    let mut status = json!(status);
+    status["keys"] = answer["keys"].clone();
+    Ok(status)
 }
 
 fn show(status: &Status, output: Output) {

@@ -45,6 +45,10 @@ pub(super) async fn check(front: &Front, account: &str, caller: Option<&Session>
     let name = role_arn.rsplit('/').next().unwrap_or_default();
     let role = front.cloud.aws(&owner).await.iam().role(name).await.map_err(|error| broken(&error))?;
     let role = role.filter(|role| role.arn == role_arn).ok_or_else(denied)?;
+    if seconds > role.longest_session {
+        let text = "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.";
+        return Err((400, "ValidationError", text.to_owned()));
+    }
     if caller.is_none() && !admits_identities(&role.trust) {
         return Ok(());
     }

@@ -11,6 +11,7 @@ pub(super) const ROWS: &[Row] = &[
     ("CreateStack", "cloudformation:CreateStack", "stack"),
     ("DeleteChangeSet", "cloudformation:DeleteChangeSet", "stack"),
     ("DeleteStack", "cloudformation:DeleteStack", "stack"),
+    ("DescribeAccountLimits", "cloudformation:DescribeAccountLimits", ""),
     ("DescribeChangeSet", "cloudformation:DescribeChangeSet", "stack"),
     ("DescribeEvents", "cloudformation:DescribeEvents", "stack"),
     ("DescribeStackDriftDetectionStatus", "cloudformation:DescribeStackDriftDetectionStatus", ""),

@@ -1,16 +1,18 @@
 //! Decides what a session of a role may do: its role's policies, its permissions boundary and its session policy.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use iam_model::{Caller, Decision, Policy, Request, evaluate};
 
 use super::need::Need;
 use crate::cloud::Cloud;
+use crate::execute_api::Session;
 use crate::roles::RolePolicies;
 
 /// Condition keys, in lower case, that a request here has whenever it has them on AWS; families end in a slash. A policy
 /// that asks for another one cannot be decided, because a missing value can make a condition hold.
-const GIVEN: [&str; 47] = [
+const GIVEN: [&str; 48] = [
     "aws:currenttime",
     "aws:epochtime",
     "aws:principalaccount",
@@ -32,6 +34,7 @@ const GIVEN: [&str; 47] = [
     "iam:permissionsboundary",
     "iam:policyarn",
     "iam:resourcetag/",
+    "kms:resourcealiases",
     "kms:viaservice",
     "lambda:principal",
     "route53:changeresourcerecordsetsactions",
@@ -89,19 +92,43 @@ impl Judge {
         session_policy: Option<&str>,
         region: &str,
     ) -> Result<Self, NotJudged> {
-        let broken = |error: &dyn std::fmt::Display| NotJudged::Broken(error.to_string());
-        let account = role_arn.split(':').nth(4).unwrap_or_default().to_owned();
+        let account = role_arn.split(':').nth(4).unwrap_or_default();
         let role = role_arn.rsplit('/').next().unwrap_or_default();
-        let aws = cloud.aws(&account).await;
-        let policies = cloud.roles.of(&aws, &account, role).await.map_err(|error| broken(&error))?;
+        let aws = cloud.aws(account).await;
+        let policies = cloud.roles.of(&aws, account, role).await.map_err(NotJudged::Broken)?;
+        let session_policy = session_policy.map(Policy::parse).transpose();
+        let session_policy = session_policy.map_err(|error| NotJudged::Broken(error.to_string()))?;
+        Self::new((role_arn, session_name), policies.ok_or(NotJudged::NoRole)?, session_policy, region)
+    }
+
+    /// As [`Self::of`], of a session that may have policies of its own in place of its role's.
+    pub(crate) async fn of_session(cloud: &Cloud, session: &Session, region: &str) -> Result<Self, NotJudged> {
+        let who = (session.role_arn.as_str(), session.name.as_str());
+        match &session.granted {
+            Some(granted) => {
+                let policies = RolePolicies { identity: Arc::clone(granted), boundary: None };
+                Self::new(who, policies, None, region)
+            }
+            None => Self::of(cloud, who, session.policy.as_deref(), region).await,
+        }
+    }
+
+    fn new(
+        (role_arn, session_name): (&str, &str),
+        policies: RolePolicies,
+        session: Option<Policy>,
+        region: &str,
+    ) -> Result<Self, NotJudged> {
+        let account = role_arn.split(':').nth(4).unwrap_or_default();
+        let role = role_arn.rsplit('/').next().unwrap_or_default();
         let caller = Caller::role_session(role_arn, session_name);
         Ok(Self {
-            caller: caller.map_err(|error| broken(&error))?,
+            caller: caller.map_err(|error| NotJudged::Broken(error.to_string()))?,
             arn: format!("arn:aws:sts::{account}:assumed-role/{role}/{session_name}"),
             region: region.to_owned(),
-            policies: policies.ok_or(NotJudged::NoRole)?,
-            session: session_policy.map(Policy::parse).transpose().map_err(|error| broken(&error))?,
-            account,
+            policies,
+            session,
+            account: account.to_owned(),
         })
     }
 

@@ -44,8 +44,16 @@ pub(super) const ROWS: &[Row] = &[
 
 /// The actions that the boundary of an existing role is a condition of. CreateRole and PutRolePermissionsBoundary have
 /// it in the request.
-const OF_A_BOUNDED_ROLE: [&str; 5] =
-    ["AttachRolePolicy", "DeleteRolePermissionsBoundary", "DeleteRolePolicy", "DetachRolePolicy", "PutRolePolicy"];
+const OF_A_BOUNDED_ROLE: [&str; 8] = [
+    "AttachRolePolicy",
+    "DeleteRole",
+    "DeleteRolePermissionsBoundary",
+    "DeleteRolePolicy",
+    "DetachRolePolicy",
+    "PutRolePolicy",
+    "UpdateAssumeRolePolicy",
+    "UpdateRole",
+];
 
 pub(super) fn needs(action: &str, kind: &'static str, asked: &Asked<'_>) -> Result<Vec<Need>, String> {
     let tags = tag_form(asked.form);

@@ -43,11 +43,13 @@ pub(super) struct Allowed {
     pub(super) body: Body,
     /// The message that stands for "not found", because the caller may not know whether the object exists.
     hides_missing: Option<String>,
+    /// The session is one that only the front knows.
+    is_granted: bool,
 }
 
 impl Allowed {
     fn entirely(body: Body) -> Self {
-        Self { body, hides_missing: None }
+        Self { body, hides_missing: None, is_granted: false }
     }
 
     /// The answer as the caller may see it.
@@ -60,8 +62,8 @@ impl Allowed {
         }
     }
 
-    pub(super) fn split(self) -> (Body, Option<String>) {
-        (self.body, self.hides_missing)
+    pub(super) fn split(self) -> (Body, Option<String>, bool) {
+        (self.body, self.hides_missing, self.is_granted)
     }
 }
 
@@ -95,7 +97,7 @@ pub(super) async fn check(front: &Front, call: &Call, parts: &Parts, body: Body)
     let Some(session) = session else { return Ok(Allowed::entirely(body)) };
     // It needs no permission, and cannot be denied.
     if call.service == "sts" && call.operation == "GetCallerIdentity" {
-        return Ok(Allowed::entirely(body));
+        return Ok(Allowed { is_granted: session.granted.is_some(), ..Allowed::entirely(body) });
     }
     let known = known(front, call, &form, &bytes).await;
     let asked = Asked {
@@ -109,7 +111,7 @@ pub(super) async fn check(front: &Front, call: &Call, parts: &Parts, body: Body)
         known: &known,
     };
     let hides_missing = authorized(front, call, &session, &asked).await?;
-    Ok(Allowed { body, hides_missing })
+    Ok(Allowed { body, hides_missing, is_granted: session.granted.is_some() })
 }
 
 /// Why keys are not accepted.
@@ -178,8 +180,7 @@ async fn authorized(
     session: &Session,
     asked: &Asked<'_>,
 ) -> Result<Option<String>, Response<Body>> {
-    let who = (session.role_arn.as_str(), session.name.as_str());
-    let judge = Judge::of(&front.cloud, who, session.policy.as_deref(), &call.region).await;
+    let judge = Judge::of_session(&front.cloud, session, &call.region).await;
     let judge = judge.map_err(|error| match error {
         NotJudged::NoRole => Keys::Invalid.refusal(call),
         NotJudged::Broken(text) => denied(call, &format!("the local cloud cannot read the policies: {text}")),

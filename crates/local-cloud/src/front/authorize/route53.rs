@@ -10,6 +10,7 @@ pub(super) const ROWS: &[Row] = &[
     ("DeleteHostedZone", "route53:DeleteHostedZone", "hostedzone"),
     ("GetChange", "route53:GetChange", "change"),
     ("GetHostedZone", "route53:GetHostedZone", "hostedzone"),
+    ("GetHostedZoneLimit", "route53:GetHostedZoneLimit", "hostedzone"),
     ("ListHostedZones", "route53:ListHostedZones", ""),
     ("ListHostedZonesByName", "route53:ListHostedZonesByName", ""),
     ("ListResourceRecordSets", "route53:ListResourceRecordSets", "hostedzone"),

@@ -134,9 +134,17 @@ fn source(header: &str) -> Need {
 /// The key that S3 encrypts an object with, as the caller.
 fn key_of(asked: &Asked<'_>) -> Option<Need> {
     let key = asked.header("x-amz-server-side-encryption-aws-kms-key-id")?;
-    let arn = if key.starts_with("arn:") { key.to_owned() } else { asked.arn("kms", &format!("key/{key}")) };
     let via = format!("s3.{}.amazonaws.com", asked.region);
-    Some(Need::new("kms:GenerateDataKey", "key", arn).with("kms:ViaService", via))
+    let need = |arn: String| Need::new("kms:GenerateDataKey", "key", arn).with("kms:ViaService", via);
+    Some(match key.rsplit_once("alias/") {
+        // KMS authorizes the key that the alias stands for; which one it is makes no difference to policies that name the
+        // alias, and only those can be meant by a caller who does not know the key.
+        Some((_, alias)) => {
+            need(asked.arn("kms", "key/of-an-alias")).with("kms:ResourceAliases", format!("alias/{alias}"))
+        }
+        None if key.starts_with("arn:") => need(key.to_owned()),
+        None => need(asked.arn("kms", &format!("key/{key}"))),
+    })
 }
 
 /// One permission for each object of DeleteObjects.

@@ -36,7 +36,11 @@ pub(super) fn needs(action: &str, kind: &'static str, asked: &Asked<'_>) -> Resu
     let invocation = asked.json["IdentityProviderDetails"]["InvocationRole"].as_str();
     let roles = [logging, invocation].into_iter().flatten().filter(|role| !role.is_empty());
     let passed = roles.map(|role| Need::pass_role(role, "transfer.amazonaws.com"));
-    Ok(std::iter::once(own).chain(passed).collect())
+    // That tags on creation need the permission to tag, as in other services, is an assumption (docs/open-questions.md).
+    let tagging = asked.operation == "CreateServer" && !tags.is_empty();
+    let tagging = tagging
+        .then(|| Need::new("transfer:TagResource", "server", asked.arn("transfer", "server/*")).with_tags(&tags));
+    Ok(std::iter::once(own).chain(tagging).chain(passed).collect())
 }
 
 /// The settings of a new server that are condition keys, with the API's defaults.

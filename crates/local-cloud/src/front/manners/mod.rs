@@ -15,6 +15,7 @@ mod iam_propagation;
 mod log_role;
 mod null_templates;
 mod object_errors;
+mod permissions;
 mod policy_arrays;
 mod rates;
 mod reserved_tags;
@@ -35,6 +36,8 @@ use super::call::Call;
 use super::operation::{self, Form};
 use super::upstream::{MAX_BUFFERED, plain};
 use super::{Front, StatusCode, dispatch, forget_length};
+
+pub(super) use permissions::NAME as PERMISSIONS;
 
 /// One way in which AWS differs from MiniStack.
 pub(super) trait Manner: Send + Sync {
@@ -197,6 +200,7 @@ impl Manners {
             Box::<log_role::LogRole>::default(),
             Box::new(null_templates::NullTemplates),
             Box::<object_errors::ObjectErrors>::default(),
+            Box::new(permissions::Permissions),
             Box::new(policy_arrays::PolicyArrays),
             Box::<rates::Rates>::default(),
             Box::new(reserved_tags::ReservedTags),
@@ -237,6 +241,11 @@ impl Manners {
             }
         }
         Ok(())
+    }
+
+    /// Whether the manner of this name is on.
+    pub(super) fn has(&self, name: &str) -> bool {
+        !self.off().contains(name)
     }
 
     fn on(&self) -> Vec<&dyn Manner> {

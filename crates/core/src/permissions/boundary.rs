@@ -1,0 +1,49 @@
+//! `boundary`: the most that the roles of a deployment may ever do, for the managed policy that `permissions_boundary`
+//! names.
+
+use serde_json::Value;
+
+use super::arns::Arns;
+use super::reader::apis;
+use super::statement::{allow, allow_all};
+
+pub(super) fn statements(arns: &Arns<'_>) -> Vec<Value> {
+    vec![
+        // The function's role.
+        allow("ReadAccounts", &["dynamodb:GetItem", "dynamodb:Query"], arns.table_and_indexes()),
+        // The role that Transfer Family calls the API with.
+        allow("Authorize", &["execute-api:Invoke"], [arns.authorizer_paths()]),
+        allow("ReadApis", &["apigateway:GET"], apis(&["/restapis/*"])),
+        // The customers' role.
+        allow("ListFiles", &["s3:GetBucketLocation", "s3:ListBucket"], arns.upload_buckets()),
+        allow(
+            "UseFiles",
+            &[
+                "s3:DeleteObject",
+                "s3:DeleteObjectVersion",
+                "s3:GetObject",
+                "s3:GetObjectTagging",
+                "s3:GetObjectVersion",
+                "s3:GetObjectVersionTagging",
+                "s3:PutObject",
+                "s3:PutObjectTagging",
+                "s3:PutObjectVersionTagging",
+            ],
+            arns.upload_objects("*"),
+        ),
+        // The function's role, and API Gateway's for logs, whose group for its own test has a name of AWS's choice.
+        allow(
+            "WriteLogs",
+            &[
+                "logs:CreateLogGroup",
+                "logs:CreateLogStream",
+                "logs:DescribeLogStreams",
+                "logs:FilterLogEvents",
+                "logs:GetLogEvents",
+                "logs:PutLogEvents",
+            ],
+            [arns.any_log_group()],
+        ),
+        allow_all("ListLogGroups", &["logs:DescribeLogGroups"]),
+    ]
+}

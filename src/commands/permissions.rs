@@ -1,0 +1,48 @@
+//! Which of the printed policies each command needs. `docs/permissions.md` has the same table; the local cloud holds every
+//! command to it.
+
+use serde_json::Value;
+use sftpctl_core::permissions::{Policy, Site, companions, document};
+use sftpctl_core::spec::model::Environment;
+use sftpctl_core::spec::state_place::StatePlace;
+
+/// What a command does with AWS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Permissions {
+    /// Reads the environment: `plan`, `drift`, `status`, `doctor`.
+    Reads,
+    /// Deploys it, or checks a deployment.
+    Deploys,
+    /// Deletes it.
+    TearsDown,
+    /// Reads and writes customers' accounts.
+    ManagesUsers,
+    /// Logs a customer in, and finds out why that failed.
+    ChecksLogins,
+    /// Reads the environment, and writes its state.
+    ChangesState,
+}
+
+impl Permissions {
+    fn policies(self, site: Site<'_>) -> Vec<Policy> {
+        let with_companions = |policy: Policy| [vec![policy], companions(policy, site)].concat();
+        match self {
+            Self::Reads => vec![Policy::Reader],
+            Self::Deploys => with_companions(Policy::Deployer),
+            Self::TearsDown => with_companions(Policy::Teardown),
+            Self::ManagesUsers => vec![Policy::Users],
+            Self::ChecksLogins => vec![Policy::Users, Policy::Reader],
+            Self::ChangesState => vec![Policy::Reader, Policy::State],
+        }
+    }
+
+    /// The documents of the policies for an environment whose state is in these places.
+    pub(crate) fn documents(self, environment: &Environment, states: &[&StatePlace]) -> Vec<Value> {
+        let zone_id = environment.dns.as_ref().and_then(|dns| dns.zone_id.as_deref());
+        let of = |state: &&StatePlace| {
+            let site = Site { environment, zone_id, state: Some(state) };
+            self.policies(site).into_iter().filter_map(move |policy| document(policy, site)).collect::<Vec<_>>()
+        };
+        states.iter().flat_map(of).collect()
+    }
+}
