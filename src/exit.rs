@@ -54,7 +54,7 @@ impl Exit {
     pub fn meaning(self) -> &'static str {
         match self {
             Self::Ok => "done, or nothing to do",
-            Self::Failed => "a call to AWS failed, or a log-in was refused",
+            Self::Failed => "a call to AWS failed, a log-in was refused, or a check found what stops a deployment",
             Self::Usage => "wrong usage or configuration",
             Self::Refused => "refused: not confirmed, the wrong AWS account, or a protection",
             Self::Changes => "plan --exit-code found changes, or drift found drift",

@@ -5,6 +5,7 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::report::Printer;
 use crate::report::doctor::render;
+use crate::report::hints;
 use sftpctl_engine::doctor::{examine, examine_offline};
 
 #[derive(Debug, clap::Args)]
@@ -46,7 +47,7 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
         Some(aws) => examine(&aws, options).await,
         None => examine_offline(options).await,
     };
-    printer.emit("doctor/1", &report, || render(&report, args.all));
+    printer.emit("doctor/1", &report, || hints::complete(&render(&report, args.all)));
     Ok(if report.is_fit() { Exit::Ok } else { Exit::Failed })
 }
 

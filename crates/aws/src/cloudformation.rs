@@ -27,6 +27,8 @@ pub struct StackFacts {
     pub tags: Tags,
     /// Name of the change set that created or last changed it; `None` if it was changed without one.
     pub change_set: Option<String>,
+    /// Whether AWS refuses to delete it.
+    pub protected: bool,
 }
 
 /// The input of a creation or an update.
@@ -103,6 +105,7 @@ impl CloudFormation {
                 .map(|t| (t.key().unwrap_or_default().to_owned(), t.value().unwrap_or_default().to_owned()))
                 .collect(),
             // arn:aws:cloudformation:<region>:<account>:changeSet/<name>/<uuid>
+            protected: stack.enable_termination_protection().unwrap_or(false),
             change_set: stack.change_set_id().and_then(|id| id.split('/').nth(1)).map(str::to_owned),
         }))
     }

@@ -253,8 +253,11 @@ fn facts(table: &TableDescription) -> TableFacts {
         .map(|index| format!("{}: {}", index.index_name().unwrap_or_default(), keys(index.key_schema())))
         .collect();
     indexes.sort();
+    let arn = table.table_arn().unwrap_or_default();
+    // Some emulators list the table itself among its replicas.
+    let own_region = arn.split(':').nth(3).unwrap_or_default().to_owned();
     TableFacts {
-        arn: table.table_arn().unwrap_or_default().to_owned(),
+        arn: arn.to_owned(),
         status: table.table_status().map_or_else(String::new, |s| s.as_str().to_owned()),
         key: keys(table.key_schema()),
         indexes,
@@ -277,6 +280,7 @@ fn facts(table: &TableDescription) -> TableFacts {
         replicas: table
             .replicas()
             .iter()
+            .filter(|r| r.region_name() != Some(own_region.as_str()))
             .map(|r| {
                 let status = r.replica_status().map_or("ACTIVE", |s| s.as_str());
                 (r.region_name().unwrap_or_default().to_owned(), status.to_owned())

@@ -97,6 +97,11 @@ impl AwsError {
             }
     }
 
+    /// Whether the caller lacks a permission.
+    pub fn is_access_denied(&self) -> bool {
+        ["AccessDenied", "UnauthorizedOperation"].iter().any(|code| self.is(code))
+    }
+
     /// Whether no call will succeed with these credentials: they have expired, are unknown, or could not be found.
     pub fn is_credentials(&self) -> bool {
         const OVER: [&str; 5] =
@@ -141,10 +146,10 @@ impl AwsError {
             || self.message.contains("role defined for the function")
     }
 
-    /// Whether too many changes are in progress at once. Elsewhere, as in IAM, KMS or CloudWatch Logs, the same code
-    /// means that a quota is used up, and waiting does not help.
+    /// Whether too many changes are in progress at once. Elsewhere, as in IAM, KMS, CloudFormation or CloudWatch Logs, the
+    /// same code means that a quota is used up, and waiting does not help.
     fn is_limit_of_concurrent_changes(&self) -> bool {
-        const SERVICES: [&str; 3] = ["dynamodb", "cloudformation", "transfer"];
+        const SERVICES: [&str; 2] = ["dynamodb", "transfer"];
         let service = self.operation.split(':').next().unwrap_or_default();
         self.is("LimitExceeded") && SERVICES.contains(&service)
     }
@@ -172,11 +177,7 @@ impl AwsError {
             "ExpiredToken" | "ExpiredTokenException" => "the credentials have expired: sign in again (for SSO: \
                 `aws sso login`), then rerun the same command to resume"
                 .to_owned(),
-            NO_CREDENTIALS => {
-                "no credentials were found: sign in again (for SSO: `aws sso login`) or check the profile, then \
-                rerun the same command to resume"
-                    .to_owned()
-            }
+            NO_CREDENTIALS => no_credentials_hint(|name| std::env::var(name).ok()),
             "InvalidClientTokenId"
             | "UnrecognizedClientException"
             | "SignatureDoesNotMatch"
@@ -196,10 +197,42 @@ impl AwsError {
                 "check the network, the region, HTTPS_PROXY and, with --endpoint-url, that a server listens there"
                     .to_owned()
             }
+            // Without `apigateway:GET` on the API, AWS answers an internal error (docs/open-questions.md).
+            _ if self.operation == "transfer:CreateServer" && self.status == Some(500) => {
+                "AWS reported an internal error, which is also its answer if the invocation role or the caller may not \
+                 read the API: check that both have `apigateway:GET` on it, then rerun the command"
+                    .to_owned()
+            }
             _ if self.is_transient() => "AWS reported a temporary problem; rerun the command".to_owned(),
             _ => return None,
         })
     }
+}
+
+/// What to do without credentials: the SDK reports the last place where it looked, which is rarely the one that the user
+/// has set up.
+fn no_credentials_hint(variable: impl Fn(&str) -> Option<String>) -> String {
+    let set = |name: &str| variable(name).filter(|value| !value.is_empty());
+    let resume = "then rerun the same command to resume";
+    if set("AWS_ACCESS_KEY_ID").is_some() && set("AWS_SECRET_ACCESS_KEY").is_none() {
+        return format!("AWS_ACCESS_KEY_ID is set without AWS_SECRET_ACCESS_KEY: set both, or unset it, {resume}");
+    }
+    if let Some(file) = set("AWS_WEB_IDENTITY_TOKEN_FILE") {
+        return format!(
+            "AWS_WEB_IDENTITY_TOKEN_FILE names {file}: check that this file has a token of the pipeline, and that \
+             AWS_ROLE_ARN is set, {resume}"
+        );
+    }
+    if let Some(profile) = set("AWS_PROFILE") {
+        return format!(
+            "AWS_PROFILE is {profile}: check that `aws configure list-profiles` has it, sign in again (for SSO: `aws sso \
+             login --profile {profile}`), {resume}"
+        );
+    }
+    format!(
+        "no credentials were found: sign in (for SSO: `aws sso login`), set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, \
+         or choose a profile with --profile, {resume}"
+    )
 }
 
 /// Turns the SDK's errors into ours.
@@ -330,6 +363,7 @@ mod tests {
             ("iam:AttachRolePolicy", "LimitExceeded", "Cannot exceed quota for PoliciesPerRole: 10", false),
             ("kms:CreateGrant", "LimitExceededException", "Cannot exceed the limit of grants", false),
             ("logs:PutResourcePolicy", "LimitExceededException", "Resource limit exceeded.", false),
+            ("cloudformation:CreateStack", "LimitExceededException", "The quota has already been reached.", false),
             ("dynamodb:UpdateTable", "LimitExceededException", "Subscriber limit exceeded: …", true),
             ("iam:DeletePolicy", "DeleteConflict", "Cannot delete a policy attached to entities.", true),
             ("iam:AttachRolePolicy", "NoSuchEntity", "The role with name r cannot be found.", true),
@@ -367,6 +401,17 @@ mod tests {
         ] {
             assert_eq!(error(operation, 400, code, message).is_busy(), busy, "{operation} {code}");
         }
+    }
+
+    #[test]
+    fn hint_without_credentials_names_what_was_set() {
+        let hint = |set: &'static [(&str, &str)]| {
+            no_credentials_hint(|name| set.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()))
+        };
+        assert!(hint(&[("AWS_ACCESS_KEY_ID", "AKIAX")]).contains("without AWS_SECRET_ACCESS_KEY"));
+        assert!(hint(&[("AWS_WEB_IDENTITY_TOKEN_FILE", "/nonexistent")]).contains("names /nonexistent"));
+        assert!(hint(&[("AWS_PROFILE", "nosuch")]).contains("AWS_PROFILE is nosuch"));
+        assert!(hint(&[("AWS_PROFILE", "")]).starts_with("no credentials were found"));
     }
 
     #[test]

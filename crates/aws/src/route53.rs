@@ -19,6 +19,8 @@ pub struct RecordFacts {
     pub kind: String,
     /// Targets without the last dot; several only if it was created outside sftpctl.
     pub targets: Vec<String>,
+    /// What an alias record stands for, without the last dot.
+    pub alias: Option<String>,
     /// Seconds.
     pub ttl: Option<i64>,
     /// Identifier and region of a latency record.
@@ -105,6 +107,7 @@ fn facts(set: &ResourceRecordSet) -> RecordFacts {
         name: set.name().trim_end_matches('.').to_owned(),
         kind: set.r#type().as_str().to_owned(),
         targets: set.resource_records().iter().map(|r| r.value().trim_end_matches('.').to_owned()).collect(),
+        alias: set.alias_target().map(|alias| alias.dns_name().trim_end_matches('.').to_owned()),
         ttl: set.ttl(),
         latency: set.set_identifier().zip(set.region()).map(|(id, region)| (id.to_owned(), region.as_str().to_owned())),
     }

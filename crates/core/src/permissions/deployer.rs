@@ -132,14 +132,11 @@ fn roles(arns: &Arns<'_>) -> Vec<Value> {
     if arns.0.permissions_boundary.is_some() {
         create.push("iam:PutRolePermissionsBoundary");
     }
-    let detach = json!({ "ArnLike": { "iam:PolicyARN": [arns.user_policies(), API_LOG_POLICY] } });
     let mut attach = arns.is_bounded();
-    attach["ArnLike"] = detach["ArnLike"].clone();
+    attach["ArnLike"] = json!({ "iam:PolicyARN": [arns.user_policies(), API_LOG_POLICY] });
     vec![
         allow_if("CreateRoles", &create, roles.clone(), arns.is_bounded()),
         allow_if("AttachPolicies", &["iam:AttachRolePolicy"], roles.clone(), attach),
-        // Of a role without the boundary, too: one that was created before the file named it is torn down.
-        allow_if("DetachPolicies", &["iam:DetachRolePolicy"], roles.clone(), detach),
         allow(
             "TagRolesAndChangePolicies",
             &[
@@ -147,6 +144,8 @@ fn roles(arns: &Arns<'_>) -> Vec<Value> {
                 "iam:CreatePolicyVersion",
                 "iam:DeletePolicy",
                 "iam:DeletePolicyVersion",
+                // Of a role without the boundary, too: one from before the file named it is torn down.
+                "iam:DetachRolePolicy",
                 "iam:ListPolicyVersions",
                 "iam:TagPolicy",
                 "iam:TagRole",

@@ -365,12 +365,16 @@ impl StepExecution<'_> {
         let mut mutated = false;
         let mut recovery = None;
         let mut without_effect = 0;
-        for _ in 0..ROUNDS {
+        let mut rounds = 0;
+        while rounds < ROUNDS {
+            rounds += 1;
             if let Some(Live { owner: Owner::Foreign(what), .. }) = &live {
                 return Err(ResourceError::Refused(format!("{what}; it is left unchanged")).into());
             }
             if mutated && let Some(Live { settled: Settled::Failed(status), .. }) = &live {
-                return Err(self.ended_in(status.clone()).await);
+                self.unless_for_now(status.clone()).await?;
+                // Also deletes what is left of it.
+                rounds = 0;
             }
             let Some(change) = self.diff(live.as_ref()) else {
                 return Ok(if mutated { Outcome::Changed } else { Outcome::Unchanged });
@@ -461,6 +465,22 @@ impl StepExecution<'_> {
             return Ok(Outcome::Deleted);
         }
         Err(StepError::DoesNotConverge { what: self.resource().title(), differs: "it still exists".into() })
+    }
+
+    /// Waits before another attempt if the failure passes by itself.
+    ///
+    /// # Errors
+    /// It does not, or its time is over; or a stop is requested.
+    async fn unless_for_now(&mut self, status: String) -> Result<(), StepError> {
+        let failed = self.ended_in(status).await;
+        let cause = match &failed {
+            StepError::EndedIn { causes, .. } => causes.iter().find(|cause| self.resource().is_for_now(cause)),
+            _ => None,
+        };
+        match cause.cloned() {
+            Some(cause) if !self.is_past_deadline() => self.retry(cause).await,
+            _ => Err(failed),
+        }
     }
 
     async fn ended_in(&self, status: String) -> StepError {

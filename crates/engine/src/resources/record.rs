@@ -73,6 +73,20 @@ async fn names_our_server(aws: &Aws, target: &str, environment: &str) -> Result<
     Ok(server.is_some_and(|server| server.tags.get(tags::ENVIRONMENT).is_some_and(|name| name == environment)))
 }
 
+/// What a record is that is not ours, and what to do if `import` cannot take it over.
+fn foreign(record: &RecordFacts) -> String {
+    let (kind, name) = (&record.kind, &record.name);
+    let value = match &record.alias {
+        Some(target) => format!("an alias of {target}"),
+        None => record.targets.join(", "),
+    };
+    let exists = format!("record {name} exists with type {kind}: {value}");
+    match (kind.as_str(), record.targets.as_slice()) {
+        ("CNAME", [_]) => exists,
+        _ => format!("{exists}. It is not a CNAME with a single target: delete or rename it, then deploy"),
+    }
+}
+
 impl Record {
     /// The ID of the zone. `known` is the identity in the state: `<zone id>/<name>`.
     async fn zone(&self, route53: &Route53, known: Option<&str>) -> Result<String, AwsError> {
@@ -104,6 +118,7 @@ impl Record {
             name: self.name.clone(),
             kind: "CNAME".into(),
             targets: vec![target.to_owned()],
+            alias: None,
             ttl: Some(self.ttl),
             latency: self.latency.as_ref().map(|l| (l.identifier.clone(), l.region.clone())),
         }
@@ -178,11 +193,7 @@ impl Resource for Record {
         if !same(&record) && identifier.is_some() && record.latency.is_some() {
             return Ok(None);
         }
-        let owner = if ours {
-            Owner::Ours
-        } else {
-            Owner::Foreign(format!("record {} exists and points to {}", self.name, record.targets.join(", ")))
-        };
+        let owner = if ours { Owner::Ours } else { Owner::Foreign(foreign(record)) };
         Ok(Some(
             Live::new(identity)
                 .owned_by(owner)

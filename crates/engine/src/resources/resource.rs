@@ -102,6 +102,11 @@ pub trait Resource: Node {
     }
 
     /// Whether teardown deletes it. Only teardown calls this, so it may make calls to check the resource's contents.
+    /// Whether a failure with this cause passes by itself, so that the same change may succeed later.
+    fn is_for_now(&self, _cause: &str) -> bool {
+        false
+    }
+
     async fn removal(&self, _aws: &Aws, _live: &Live, _options: RemovalOptions) -> Result<Removal, AwsError> {
         Ok(Removal::Delete)
     }

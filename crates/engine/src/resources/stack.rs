@@ -30,6 +30,8 @@ const INLINE_LIMIT: usize = 51_200;
 pub(crate) const DIGEST: &str = "TemplateDigest";
 /// The parameter that only passes on the live server ID.
 pub(super) const SERVER_ID: &str = "ServerId";
+/// A property that no run changes.
+const PROTECTED: &str = "termination protection";
 
 #[derive(Clone, Debug)]
 pub struct Stack {
@@ -150,7 +152,8 @@ impl Stack {
             .with("current parameters", current)
             .with("server id", stack.parameters.get(SERVER_ID).cloned())
             .with("tags", tags::live(&stack.tags, &self.tags))
-            .with("template", digest.clone());
+            .with("template", digest.clone())
+            .with(PROTECTED, stack.protected);
         // The template is needed for the plan's before and after, and for the buckets in it: it is read only if it
         // differs, and not in every poll.
         let without_template =
@@ -243,6 +246,9 @@ impl Node for Stack {
     }
 
     fn refusal(&self, live: &Live) -> Option<String> {
+        if ONLY_DELETABLE.contains(&status(live)) && is_protected(live) {
+            return Some(format!("it is {}, which can only be deleted, but {}", status(live), self.protection()));
+        }
         (status(live) == "IMPORT_ROLLBACK_FAILED").then(|| {
             format!(
                 "{} is IMPORT_ROLLBACK_FAILED, which AWS can neither update nor roll back. Its events show what failed \
@@ -321,8 +327,12 @@ impl Resource for Stack {
         }
     }
 
-    async fn removal(&self, _aws: &Aws, _live: &Live, _options: RemovalOptions) -> Result<Removal, AwsError> {
-        Ok(Removal::Delete)
+    /// AWS refuses the deletion of a protected stack, when the servers and their host names are gone already.
+    async fn removal(&self, _aws: &Aws, live: &Live, _options: RemovalOptions) -> Result<Removal, AwsError> {
+        Ok(match is_protected(live) {
+            true => Removal::Refuse(self.protection()),
+            false => Removal::Delete,
+        })
     }
 
     async fn delete(&self, aws: &Aws, call: &str, _live: &Live, _options: RemovalOptions) -> Result<(), ResourceError> {
@@ -343,6 +353,16 @@ impl Resource for Stack {
     async fn causes(&self, aws: &Aws) -> Vec<String> {
         causes(aws, &self.region, &self.name).await
     }
+
+    /// A bucket whose name was given up lately is refused for an hour or more (S3 API reference, "DeleteBucket").
+    fn is_for_now(&self, cause: &str) -> bool {
+        cause.contains("conflicting conditional operation is currently in progress")
+    }
+}
+
+/// Whether termination protection is on.
+fn is_protected(live: &Live) -> bool {
+    live.properties.get(PROTECTED) == Some(&Value::Bool(true))
 }
 
 /// Whether the rollback of an update would reset the function to another server ID, and with it lock customers out: then
@@ -366,6 +386,17 @@ async fn causes(aws: &Aws, region: &str, name: &str) -> Vec<String> {
 }
 
 impl Stack {
+    /// That it is protected, and how to lift that. It is never lifted here: somebody has decided it.
+    fn protection(&self) -> String {
+        format!(
+            "{} has termination protection; if it may be deleted: aws cloudformation update-termination-protection \
+             --no-enable-termination-protection --stack-name {} --region {}",
+            self.title(),
+            self.name,
+            self.region
+        )
+    }
+
     /// The resources of a new stack, one line per type.
     fn resource_list(&self) -> Vec<PropertyChange> {
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();

@@ -207,6 +207,9 @@ impl Store {
             };
             match written {
                 Ok(()) => {
+                    if remembered.version.is_none() {
+                        self.prove_conditions(&remembered.state.write()).await?;
+                    }
                     let (machine, guard) = (Arc::clone(&self.machine), Arc::clone(heartbeat.guard()));
                     let writer = JournalWriter::new(machine, guard, write_stats, journal, lines);
                     return Ok((remembered, state, Arc::new(writer)));
@@ -215,6 +218,28 @@ impl Store {
                 Err(StateError::Conflict { .. }) => {}
                 Err(error) => return Err(error),
             }
+        }
+    }
+
+    /// Checks, when a place gets the first state of an environment, that it keeps conditions: a storage that ignores
+    /// `If-None-Match` would let two runs work at once (lxc/incus#3651, stackitcloud/terraform-provider-stackit#1534).
+    /// `state` is the content that was just written.
+    async fn prove_conditions(&self, state: &[u8]) -> Result<(), StateError> {
+        if !self.blobs.is_shared() {
+            return Ok(());
+        }
+        let name = self.state_name();
+        let other = [state, b"\n"].concat();
+        match self.blobs.put(&name, &other, Expect::Absent).await {
+            Err(StateError::Conflict { .. }) => Ok(()),
+            Err(error) => Err(error),
+            Ok(_) => Err(StateError::Unfit {
+                address: self.blobs.address(&name),
+                reason: "this storage does not keep conditional writes (If-None-Match), so two runs could change the \
+                         environment at once"
+                    .to_owned(),
+                hint: "keep the state in a bucket of Amazon S3, or in a folder".to_owned(),
+            }),
         }
     }
 

@@ -48,8 +48,15 @@ pub(super) async fn role_and_bucket(
         )));
     };
     let bucket = context.aws.s3(&region).policy(&home.bucket, &context.environment.account).await?;
-    if matches!(bucket, Policy::NoBucket | Policy::NotOurs) {
-        return Ok(Some((format!("the bucket {} does not exist", home.bucket), deploy)));
+    match bucket {
+        Policy::NoBucket => return Ok(Some((format!("the bucket {} does not exist", home.bucket), deploy))),
+        Policy::NotOurs => {
+            let finding =
+                format!("the bucket {} belongs to another account, or denies access to its policy", home.bucket);
+            let hint = format!("see who denies it: aws s3api get-bucket-policy --bucket {}", home.bucket);
+            return Ok(Some((finding, hint)));
+        }
+        Policy::None | Policy::Document(_) => {}
     }
     let documents = context.aws.iam().role_policies(&context.environment.names.user_role).await?.unwrap_or_default();
     let has = |document: &String| document.contains(&format!("arn:aws:s3:::{}\"", home.bucket));

@@ -67,10 +67,6 @@ pub(super) async fn refusal(context: &Context<'_>, answer: &IdentityAnswer) -> D
             "throttled: more log-ins at once than the API's stage allows".to_owned(),
             Some("try again; if this continues, ask AWS for a higher throttle quota of API Gateway".to_owned()),
         ))),
-        _ if answer.message.contains("assume role") => Ok(Diagnosis::from((
-            format!("Transfer cannot assume the invocation role: {}", answer.message),
-            revert_hint(context),
-        ))),
         500.. => failure_behind_api(context, answer).await.map(Diagnosis::from),
         _ => refused_by_gateway(context, answer).await,
     };

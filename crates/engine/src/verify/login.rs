@@ -118,7 +118,17 @@ async fn try_login(
         check.replicating = diagnosis.replicating;
         return Ok(());
     }
-    match admitted::role_and_bucket(&context, &answer).await? {
+    let found = match admitted::role_and_bucket(&context, &answer).await {
+        // Whoever helps customers need not be allowed to read roles and buckets.
+        Err(error) if error.is_access_denied() && server.state == "ONLINE" => {
+            check.admitted = true;
+            check.finding = "admitted; the role and the bucket behind it were not checked".into();
+            check.hint = error.hint();
+            return Ok(());
+        }
+        found => found?,
+    };
+    match found {
         Some((finding, hint)) => (check.finding, check.hint) = (finding, Some(hint)),
         None if server.state != "ONLINE" => {
             check.finding = format!("the identity provider admits the user, but the server is {}", server.state);

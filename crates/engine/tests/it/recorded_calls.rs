@@ -249,6 +249,7 @@ async fn route53(aws: &Aws, operation: &str) -> Read {
         name: "a.xx.net".into(),
         kind: "CNAME".into(),
         targets: vec!["b.xx.net".into()],
+        alias: None,
         ttl: Some(60),
         latency: None,
     };

@@ -68,6 +68,23 @@ async fn documents_are_encrypted_with_the_key_of_the_environment() {
     assert_eq!(request.headers["if-none-match"], "*");
 }
 
+/// Some storages take `If-None-Match` and write all the same.
+#[tokio::test]
+async fn storage_that_ignores_conditions_is_refused_at_its_first_use() {
+    let stub = Stub::new().await;
+    let versioned = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
+    let missing = || Reply::s3_error(404, "NoSuchKey", "The specified key does not exist.");
+    stub.on("s3:GET /company-state?versioning", [Reply::ok(versioned)]);
+    for name in ["99.lock", "99.json", "99.journal"] {
+        stub.on(&format!("s3:GET /company-state/a/{name}"), [missing()]);
+        let all = (1..9).map(|number| written(&format!("\"{number}\"")));
+        stub.on(&format!("s3:PUT /company-state/a/{name}"), all.collect::<Vec<_>>());
+    }
+    let blobs: Arc<dyn Blobs> = Arc::new(bucket(&stub, None).await.1);
+    let error = store(&blobs, "one", 1).begin("deploy", TERMS, &|_| {}).await.err().unwrap();
+    assert!(error.to_string().contains("does not keep conditional writes"), "{error}");
+}
+
 #[tokio::test]
 async fn unversioned_bucket_is_refused_for_state() {
     let stub = Stub::new().await;

@@ -96,8 +96,14 @@ mod tests {
         );
         assert_eq!(
             shown(&needs),
-            [("transfer:CreateServer", "*"), ("iam:PassRole", logs), ("iam:PassRole", invocation)]
+            [
+                ("transfer:CreateServer", "*"),
+                ("transfer:TagResource", "arn:aws:transfer:us-west-2:111111111111:server/*"),
+                ("iam:PassRole", logs),
+                ("iam:PassRole", invocation),
+            ]
         );
+        assert_eq!(needs[1].context["aws:RequestTag/k"], ["v"]);
         for (key, value) in [
             ("aws:RequestTag/k", "v"),
             ("transfer:RequestServerEndpointType", "PUBLIC"),
@@ -107,7 +113,7 @@ mod tests {
         ] {
             assert_eq!(needs[0].context[key], [value], "{key}");
         }
-        assert_eq!(needs[2].context["iam:PassedToService"], ["transfer.amazonaws.com"]);
+        assert_eq!(needs[3].context["iam:PassedToService"], ["transfer.amazonaws.com"]);
     }
 
     #[test]
