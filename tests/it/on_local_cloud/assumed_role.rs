@@ -6,7 +6,7 @@
 use serde_json::{Value, json};
 use sftpctl_aws::{Aws, ConnectOptions, NewRole};
 
-use crate::site::Site;
+use crate::site::{Login, Site};
 
 const ACCOUNT: &str = "111111111111";
 
@@ -122,6 +122,20 @@ fn shipped_permissions_suffice_and_each_is_needed() {
     site.deploy();
     site.ok(&["teardown", "--env", "99", "--local", "--yes", "--delete-data"]);
     assert!(!site.logs().contains("does not know which permissions"), "{}", site.logs());
+}
+
+/// The helpdesk's role may not read roles and buckets, and learns all the same whether a customer can log in.
+#[test]
+fn helpdesk_tests_log_ins_with_the_policy_for_users() {
+    let site = Site::deployed("");
+    let login = site.add(17578, "me@example.com", "Fake-Password-1");
+    let policy: Value = serde_json::from_str(&site.ok(&["policy", "users", "--env", "99", "--local"])).unwrap();
+    let arn = role(&site, "helpdesk", policy["Statement"].as_array().unwrap());
+    assume(&site, &arn, "ticket-1");
+    let (admitted, output) = site.test_login(&login);
+    assert!(admitted && output.contains("the role and the bucket behind it were not checked"), "{output}");
+    let (admitted, output) = site.test_login(&Login::new("me@example.com", "Fake-Password-2"));
+    assert!(!admitted, "{output}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rstest::rstest;
 use serde_json::json;
 use sftpctl_core::kind::Kind;
-use sftpctl_core::model::Actual;
+use sftpctl_core::model::{Actual, Removal, RemovalOptions};
 use sftpctl_engine::resources::resource::Resource;
 use sftpctl_engine::resources::{Orphan, strays};
 
@@ -85,6 +85,57 @@ async fn stack_that_can_only_be_deleted_is_recreated(#[case] status: &str) {
         })
         .collect();
     assert_ne!(tokens[0], tokens[1], "each operation has a token of its own");
+}
+
+/// The name of a bucket that was deleted a moment ago is refused for a while.
+#[tokio::test(start_paused = true)]
+async fn stack_whose_bucket_name_is_not_free_yet_is_made_again() {
+    let stub = Stub::new().await;
+    let made = [
+        no_stack(),
+        no_stack(),
+        stack("ROLLBACK_COMPLETE", ""),
+        stack("DELETE_IN_PROGRESS", ""),
+        no_stack(),
+        stack("CREATE_COMPLETE", &digest()),
+    ];
+    let busy = "A conflicting conditional operation is currently in progress against this resource. Please try again.";
+    stub.on("cloudformation:DescribeStacks", made)
+        .on("cloudformation:CreateStack", [done("CreateStack"), done("CreateStack")])
+        .on("cloudformation:DeleteStack", [done("DeleteStack")])
+        .on(
+            "cloudformation:DescribeStackEvents",
+            [events(&[
+                ("sftp-99-upload-us-west-2", "ROLLBACK_COMPLETE", ""),
+                ("UploadBucket", "CREATE_FAILED", busy),
+                ("sftp-99-upload-us-west-2", "CREATE_IN_PROGRESS", "User Initiated"),
+            ])],
+        );
+    let ended = deploy_one(&stub, STACK, Actual::new()).await;
+    assert_eq!(ended.outcome(&node(STACK))["outcome"], "changed", "{:?}", ended.outcomes);
+    let writes: Vec<String> =
+        stub.operations().into_iter().filter(|o| o.contains("DeleteS") || o.contains("CreateS")).collect();
+    assert_eq!(writes, ["cloudformation:CreateStack", "cloudformation:DeleteStack", "cloudformation:CreateStack"]);
+}
+
+/// AWS does not delete a stack with termination protection, however it failed.
+#[tokio::test]
+async fn protected_stack_refuses_before_anything_is_deleted() {
+    let lift = "aws cloudformation update-termination-protection --no-enable-termination-protection --stack-name \
+                sftp-99-upload-us-west-2 --region us-west-2";
+    for (status, tears_down) in [("CREATE_COMPLETE", true), ("ROLLBACK_COMPLETE", false)] {
+        let stub = Stub::new().await;
+        let protected = stack(status, &digest())
+            .replacing("<StackStatus>", "<EnableTerminationProtection>true</EnableTerminationProtection><StackStatus>");
+        stub.on("cloudformation:DescribeStacks", [protected]);
+        let (aws, of_stack) = (stub.aws(REGION).await, resource(STACK));
+        let live = of_stack.read(&aws, None).await.unwrap().unwrap();
+        assert_eq!(of_stack.refusal(&live).is_some_and(|text| text.contains(lift)), !tears_down, "{live:?}");
+        match of_stack.removal(&aws, &live, RemovalOptions::default()).await.unwrap() {
+            Removal::Refuse(text) => assert!(text.contains(lift), "{text}"),
+            other => panic!("{other:?}"),
+        }
+    }
 }
 
 /// An operation that a killed run had started, found by the first read.
