@@ -69,7 +69,9 @@ class Cloud:
         return counted["total"]
 
     def ask(self, path, body=None):
-        with urllib.request.urlopen(f"{self.endpoint}/_sftpctl/{path}", body) as answer:
+        secret = (self.path / ".sftpctl/local/secret").read_text().strip()
+        request = urllib.request.Request(f"{self.endpoint}/_sftpctl/{path}", body, {"x-sftpctl-secret": secret})
+        with urllib.request.urlopen(request) as answer:
             return json.load(answer)
 
 

@@ -23,7 +23,7 @@ pub(crate) struct Status {
     pub(crate) endpoint: Option<String>,
     /// The Transfer servers of every account and region.
     pub(crate) servers: Vec<Server>,
-    /// Keys with the permissions of the policies that [`start`] was given.
+    /// Keys with the permissions that [`start`] asked for.
     pub(crate) keys: Option<SessionCredentials>,
 }
 
@@ -33,8 +33,8 @@ pub(crate) struct Grant<'a> {
     pub(crate) account: &'a str,
     /// What the policies are for: those of an earlier environment file with the same purpose stay attached.
     pub(crate) purpose: String,
-    /// IAM's policy documents.
-    pub(crate) policies: Vec<Value>,
+    /// IAM's policy documents; `None` for everything.
+    pub(crate) policies: Option<Vec<Value>>,
 }
 
 /// One Transfer server of the local cloud.
@@ -55,17 +55,14 @@ struct Failure {
 }
 
 /// Starts the local cloud if it is not running, and ensures that `account` has the public hosted zone `zone`, which on
-/// AWS exists before any deployment. With `grant`, the status has keys with its permissions.
+/// AWS exists before any deployment. The status has keys with the permissions of `grant`.
 ///
 /// # Errors
 /// The program is missing, or the local cloud does not start.
-pub(crate) async fn start(account: &str, zone: Option<&str>, grant: Option<&Grant<'_>>) -> Result<Status, CliError> {
-    let zone = zone.map(|zone| ["--account", account, "--zone", zone]);
+pub(crate) async fn start(grant: &Grant<'_>, zone: Option<&str>) -> Result<Status, CliError> {
+    let zone = zone.map(|zone| ["--account", grant.account, "--zone", zone]);
     let zone = zone.as_ref().map_or(&[][..], |arguments| arguments.as_slice());
-    match grant {
-        Some(grant) => output_of(&["start"], &[zone, &["--grant"]].concat(), &json!(grant).to_string()).await,
-        None => output_of(&["start"], zone, "").await,
-    }
+    output_of(&["start"], &[zone, &["--grant"]].concat(), &json!(grant).to_string()).await
 }
 
 /// The endpoint and the servers of the local cloud.

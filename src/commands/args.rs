@@ -183,12 +183,12 @@ impl AwsArgs {
         let has_roles = environment.assume_role.is_some()
             || environment.regions.values().any(|region| region.assume_role.is_some());
         let zone = environment.dns.as_ref().map(|dns| dns.zone.as_str());
-        let grant = (!has_roles).then(|| Grant {
+        let grant = Grant {
             account: &environment.account,
             purpose: format!("{} {permissions:?}", environment.name),
-            policies: permissions.documents(environment, states),
-        });
-        let status = local_cloud::start(&environment.account, zone, grant.as_ref()).await?;
+            policies: (!has_roles).then(|| permissions.documents(environment, states)),
+        };
+        let status = local_cloud::start(&grant, zone).await?;
         Ok(AwsPlace { profile, endpoint_url: status.endpoint, local, local_keys: status.keys })
     }
 

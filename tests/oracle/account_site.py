@@ -12,6 +12,8 @@ import urllib.request
 
 from dump import Account
 
+import front_secret
+
 ZONE = "xx.net"
 DEADLINE = 120
 
@@ -37,7 +39,7 @@ class Front:
 
     def ask(self, method, path, body=None):
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(f"{self.endpoint}/_sftpctl/{path}", data=data, method=method)
+        request = front_secret.request(f"{self.endpoint}/_sftpctl/{path}", data, method)
         with urllib.request.urlopen(request, timeout=30) as answer:
             return json.load(answer)
 
@@ -72,7 +74,7 @@ class Site:
 
     def begin(self, arguments):
         out = (self.folder / "output").open("w")
-        keys = {"AWS_ACCESS_KEY_ID": self.account, "AWS_SECRET_ACCESS_KEY": "fake-secret"}
+        keys = {"AWS_ACCESS_KEY_ID": self.account, "AWS_SECRET_ACCESS_KEY": front_secret.SECRET}
         command = [self.program, *arguments, "--env", "99", "--endpoint-url", self.front.endpoint]
         return subprocess.Popen(command, cwd=self.folder, env={**os.environ, **keys}, stdout=out, stderr=out,
                                 stdin=subprocess.DEVNULL)

@@ -6,6 +6,7 @@ import urllib.request
 
 from botocore.exceptions import ClientError
 
+import front_secret
 import late
 
 ENDPOINT, COMMAND = sys.argv[1:3]
@@ -13,7 +14,7 @@ ENDPOINT, COMMAND = sys.argv[1:3]
 ACCOUNT = sys.argv[3] if COMMAND == "left" and sys.argv[3:] else "111111111111"
 REGIONS = ["us-east-1", "us-east-2", "us-west-2"]
 SESSION = late.session()
-SESSION.set_credentials(ACCOUNT, "fake-secret")
+SESSION.set_credentials(ACCOUNT, front_secret.SECRET)
 
 
 def client(service, region="us-west-2"):
@@ -305,7 +306,7 @@ elif COMMAND == "make-zone":
 elif COMMAND == "delete-bucket":
     client("s3").delete_bucket(Bucket=sys.argv[3])
 elif COMMAND in ("fetch", "post"):
-    request = urllib.request.Request(ENDPOINT + sys.argv[3], method="GET" if COMMAND == "fetch" else "POST")
+    request = front_secret.request(ENDPOINT + sys.argv[3], method="GET" if COMMAND == "fetch" else "POST")
     print(urllib.request.urlopen(request).read().decode())
 elif COMMAND == "statements":
     print(json.dumps(statements("lambda-99-upload-us-west-2")))

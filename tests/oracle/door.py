@@ -15,13 +15,14 @@ import zipfile
 import botocore.session
 from botocore.config import Config
 
+import front_secret
 import late
 
 ENDPOINT, COMMAND = sys.argv[1:3]
 ACCOUNT = "111111111111"
 TABLE = "dydb-99-uploads"
 SESSION = late.session()
-SESSION.set_credentials(ACCOUNT, "fake-secret")
+SESSION.set_credentials(ACCOUNT, front_secret.SECRET)
 
 
 def client(service, region="us-west-2"):

@@ -10,6 +10,7 @@ import json
 import re
 import sys
 
+import front_secret
 import late
 
 REGIONS = ["us-east-1", "us-east-2", "us-west-2"]
@@ -36,7 +37,7 @@ class Account:
         if key not in self.clients:
             self.clients[key] = SESSION.create_client(
                 service, region_name=region, endpoint_url=self.endpoint,
-                aws_access_key_id=self.account, aws_secret_access_key="fake-secret")
+                aws_access_key_id=self.account, aws_secret_access_key=front_secret.SECRET)
         return self.clients[key]
 
     def dump(self, remembered=None):

@@ -14,10 +14,12 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+import front_secret
+
 ENDPOINT, USERNAME, PASSWORD = sys.argv[1:4]
 ACCOUNT, REGION = "111111111111", "us-west-2"
 SESSION = botocore.session.Session()
-SESSION.set_credentials(ACCOUNT, "fake-secret")
+SESSION.set_credentials(ACCOUNT, front_secret.SECRET)
 
 
 def client(service):

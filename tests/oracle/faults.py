@@ -10,9 +10,11 @@ import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+import front_secret
+
 ENDPOINT, SERVICE, OPERATION = sys.argv[1:4]
 SESSION = botocore.session.Session()
-SESSION.set_credentials("222222222222", "fake-secret")
+SESSION.set_credentials("222222222222", front_secret.SECRET)
 CONFIG = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"})
 CLIENT = SESSION.create_client(SERVICE, region_name="us-west-2", endpoint_url=ENDPOINT, config=CONFIG)
 

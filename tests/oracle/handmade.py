@@ -7,12 +7,13 @@ import zipfile
 
 from botocore.exceptions import ClientError
 
+import front_secret
 import late
 
 ENDPOINT, COMMAND = sys.argv[1:3]
 ACCOUNT = "111111111111"
 SESSION = late.session()
-SESSION.set_credentials(ACCOUNT, "fake-secret")
+SESSION.set_credentials(ACCOUNT, front_secret.SECRET)
 STACK = "sftp-99-upload-us-west-2"
 TABLE, BUCKET, ROLE, HOST = "dydb-99-uploads", "pl-pt99-5-uploads", "sftp-transfer", "99-uploads-us-west-2.xx.net."
 

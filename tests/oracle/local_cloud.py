@@ -13,6 +13,7 @@ import zipfile
 import botocore.config
 from botocore.exceptions import ClientError
 
+import front_secret
 import late
 
 ENDPOINT, PART, *MORE = sys.argv[1:]
@@ -22,12 +23,12 @@ NAME = "local-cloud-test"
 
 def client(service, region="us-west-2", account=ACCOUNT, **config):
     return late.session().create_client(
-        service, region_name=region, endpoint_url=ENDPOINT, aws_access_key_id=account, aws_secret_access_key="x",
+        service, region_name=region, endpoint_url=ENDPOINT, aws_access_key_id=account, aws_secret_access_key=front_secret.SECRET,
         config=botocore.config.Config(retries={"max_attempts": 1}, **config))
 
 
 def settings(**values):
-    request = urllib.request.Request(ENDPOINT + "/_sftpctl/settings", json.dumps(values).encode(), method="POST")
+    request = front_secret.request(ENDPOINT + "/_sftpctl/settings", json.dumps(values).encode(), "POST")
     return json.load(urllib.request.urlopen(request))
 
 
@@ -123,13 +124,17 @@ def pass_through():
     assert s3.head_object(Bucket="pass-through", Key="big")["ContentLength"] == len(big)
     # Virtual-hosted style: the bucket is in the host name, which does not resolve here, so only the header has it.
     host = "pass-through.s3.us-west-2.amazonaws.com"
-    url = s3.generate_presigned_url("get_object", {"Bucket": "pass-through", "Key": "plain"})
-    request = urllib.request.Request(url.replace("/pass-through/", "/"), headers={"Host": host})
+    signer = late.session().create_client(
+        "s3", region_name="us-west-2", aws_access_key_id=ACCOUNT, aws_secret_access_key=front_secret.SECRET,
+        config=botocore.config.Config(s3={"addressing_style": "virtual"}, signature_version="s3v4"))
+    url = signer.generate_presigned_url("get_object", {"Bucket": "pass-through", "Key": "plain"})
+    assert url.startswith(f"https://{host}/"), url
+    request = urllib.request.Request(url.replace(f"https://{host}", ENDPOINT), headers={"Host": host})
     assert urllib.request.urlopen(request).read() == b"plain"
-    counted = json.load(urllib.request.urlopen(ENDPOINT + "/_sftpctl/calls"))["calls"]
+    counted = json.load(urllib.request.urlopen(front_secret.request(ENDPOINT + "/_sftpctl/calls")))["calls"]
     assert counted["s3.PutObject"] == len(keys) + 1 and counted["s3.ListObjectsV2"] == 1, counted
-    urllib.request.urlopen(urllib.request.Request(ENDPOINT + "/_sftpctl/calls/reset", method="POST"))
-    assert json.load(urllib.request.urlopen(ENDPOINT + "/_sftpctl/calls"))["total"] == 0
+    urllib.request.urlopen(front_secret.request(ENDPOINT + "/_sftpctl/calls/reset", method="POST"))
+    assert json.load(urllib.request.urlopen(front_secret.request(ENDPOINT + "/_sftpctl/calls")))["total"] == 0
     for headers, code in (({}, "MissingAuthenticationTokenException"), ({"Authorization": "x"}, "IncompleteSignatureException")):
         headers["X-Amz-Target"] = "TransferService.ListServers"
         try:

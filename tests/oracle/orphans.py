@@ -2,10 +2,11 @@
 
 import sys
 
+import front_secret
 import late
 
 SESSION = late.session()
-SESSION.set_credentials("111111111111", "fake-secret")
+SESSION.set_credentials("111111111111", front_secret.SECRET)
 TRANSFER = SESSION.create_client("transfer", region_name="us-west-2", endpoint_url=sys.argv[1])
 FIRST = TRANSFER.describe_server(ServerId=TRANSFER.list_servers()["Servers"][0]["ServerId"])["Server"]
 print(TRANSFER.create_server(

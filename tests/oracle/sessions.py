@@ -6,13 +6,15 @@ import sys
 import botocore.session
 from botocore.exceptions import ClientError
 
+import front_secret
+
 ENDPOINT, ROLE = sys.argv[1:3]
 ACCOUNT, NAME = ROLE.split(":")[4], ROLE.split("/")[-1]
 
 
 def client(service, keys=None, region="us-west-2"):
     session = botocore.session.Session()
-    session.set_credentials(*(keys or (ACCOUNT, "fake-secret")))
+    session.set_credentials(*(keys or (ACCOUNT, front_secret.SECRET)))
     return session.create_client(service, region_name=region, endpoint_url=ENDPOINT)
 
 

@@ -20,6 +20,8 @@ import botocore.awsrequest
 import botocore.credentials
 import botocore.session
 
+import front_secret
+
 ENDPOINT = sys.argv[1].rstrip("/")
 OPERATIONS = """CreateServer DeleteHostKey DeleteServer DescribeHostKey DescribeSecurityPolicy DescribeServer
 ImportHostKey ListHostKeys ListSecurityPolicies ListServers ListTagsForResource StartServer StopServer TagResource
@@ -35,7 +37,7 @@ def call(operation, body):
     data = json.dumps(body).encode()
     headers = {"X-Amz-Target": f"TransferService.{operation}", "Content-Type": "application/x-amz-json-1.1"}
     request = botocore.awsrequest.AWSRequest("POST", ENDPOINT + "/", headers=headers, data=data)
-    credentials = botocore.credentials.Credentials(ACCOUNT, "secret")
+    credentials = botocore.credentials.Credentials(ACCOUNT, front_secret.SECRET)
     botocore.auth.SigV4Auth(credentials, "transfer", REGION).add_auth(request)
     request = urllib.request.Request(ENDPOINT + "/", data=data, headers=dict(request.headers.items()), method="POST")
     try:
@@ -187,7 +189,7 @@ def lifetime():
         check("StopServer", {"ServerId": server}, "InvalidRequestException")
     else:
         faults.append("the oracle needs a server start time of some seconds")
-    request = urllib.request.Request(ENDPOINT + "/_sftpctl/settings", data=b'{"serverStartSeconds":0}', method="POST")
+    request = front_secret.request(ENDPOINT + "/_sftpctl/settings", b'{"serverStartSeconds":0}', "POST")
     urllib.request.urlopen(request).read()
     for body in ({}, {"LoggingRole": "arn:aws:iam::111122223333:role/other"}):
         fresh = check("CreateServer", body)["ServerId"]

@@ -1,12 +1,12 @@
 //! Counts every attempt of a call, logs calls for `-v`, and blocks those that a run may no longer send.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::Intercept;
 use aws_smithy_runtime_api::client::interceptors::context::{
-    BeforeSerializationInterceptorContextRef, BeforeTransmitInterceptorContextRef,
+    BeforeSerializationInterceptorContextRef, BeforeTransmitInterceptorContextMut, BeforeTransmitInterceptorContextRef,
 };
 use aws_smithy_runtime_api::client::orchestrator::Metadata;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
@@ -22,6 +22,7 @@ pub type Fence = dyn Fn() -> bool + Send + Sync;
 pub(super) struct Calls {
     count: AtomicU64,
     fence: Mutex<Option<Box<Fence>>>,
+    header: OnceLock<(&'static str, String)>,
 }
 
 impl std::fmt::Debug for Calls {
@@ -33,6 +34,11 @@ impl std::fmt::Debug for Calls {
 impl Calls {
     pub(super) fn count(&self) -> u64 {
         self.count.load(Ordering::Relaxed)
+    }
+
+    /// Sets a header of every request; once.
+    pub(super) fn set_header(&self, name: &'static str, value: &str) {
+        let _ = self.header.set((name, value.to_owned()));
     }
 
     /// Sets the fence, which is checked before every call that changes something.
@@ -55,6 +61,18 @@ pub(super) struct CountCalls(pub(super) std::sync::Arc<Calls>);
 impl Intercept for CountCalls {
     fn name(&self) -> &'static str {
         "CountCalls"
+    }
+
+    fn modify_before_transmit(
+        &self,
+        context: &mut BeforeTransmitInterceptorContextMut<'_>,
+        _components: &RuntimeComponents,
+        _config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        if let Some((name, value)) = self.0.header.get() {
+            context.request_mut().headers_mut().insert(*name, value.clone());
+        }
+        Ok(())
     }
 
     fn read_before_transmit(

@@ -142,10 +142,18 @@ impl Aws {
     #[must_use]
     pub fn with_credentials(mut self, keys: SessionCredentials) -> Self {
         let SessionCredentials { access_key, secret_key, token } = keys;
-        let credentials = Credentials::new(access_key, secret_key, Some(token), None, "local cloud");
+        let token = Some(token).filter(|token| !token.is_empty());
+        let credentials = Credentials::new(access_key, secret_key, token, None, "local cloud");
         let provider = SharedCredentialsProvider::new(credentials);
         self.own = self.own.into_builder().credentials_provider(provider).build();
         self.base = self.own.clone();
+        self
+    }
+
+    /// Every request has this header from now on, which is not signed.
+    #[must_use]
+    pub fn with_header(self, name: &'static str, value: &str) -> Self {
+        self.calls.set_header(name, value);
         self
     }
 

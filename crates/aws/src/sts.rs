@@ -73,6 +73,13 @@ pub struct SessionCredentials {
     pub token: String,
 }
 
+impl SessionCredentials {
+    /// The keys of an account of the local cloud, which are no session's.
+    pub fn of_account(account: &str, secret_key: &str) -> Self {
+        Self { access_key: account.to_owned(), secret_key: secret_key.to_owned(), token: String::new() }
+    }
+}
+
 impl std::fmt::Debug for SessionCredentials {
     /// Without the secrets.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

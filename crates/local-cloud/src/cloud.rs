@@ -11,8 +11,9 @@ use super::error::LocalError;
 use super::execute_api::{Deployments, Sessions};
 use super::roles::Roles;
 use crate::function_key::FunctionKey;
+use crate::secret::{HEADER, Secret};
 use crate::settings::endpoint;
-use sftpctl_aws::{Aws, ConnectOptions};
+use sftpctl_aws::{Aws, ConnectOptions, SessionCredentials};
 
 /// AWS clients for the accounts of MiniStack, and the state that the front itself stores.
 pub(crate) struct Cloud {
@@ -25,6 +26,10 @@ pub(crate) struct Cloud {
     /// Snapshots of deployed APIs.
     pub(crate) deployments: Deployments,
     pub(crate) roles: Roles,
+    /// The secret key of every account.
+    pub(crate) secret: Secret,
+    /// What MiniStack wants to see of those who may call it.
+    pub(crate) ministack_secret: Secret,
     /// The key that the secret keys of functions are derived from.
     pub(crate) function_key: FunctionKey,
 }
@@ -34,6 +39,7 @@ impl Cloud {
     pub(crate) fn new(
         dir: &Path,
         (front_port, ministack_port): (u16, u16),
+        (secret, ministack_secret): (Secret, Secret),
         function_key: FunctionKey,
     ) -> Result<Self, LocalError> {
         Ok(Self {
@@ -43,6 +49,8 @@ impl Cloud {
             sessions: Sessions::default(),
             deployments: Deployments::open(&dir.join("deployments.json"))?,
             roles: Roles::default(),
+            secret,
+            ministack_secret,
             function_key,
         })
     }
@@ -71,7 +79,8 @@ impl Cloud {
             home_region: "us-east-1".to_owned(),
         })
         .await;
-        let aws = Arc::new(aws);
+        let keys = SessionCredentials::of_account(account, self.secret.as_str());
+        let aws = Arc::new(aws.with_credentials(keys).with_header(HEADER, self.ministack_secret.as_str()));
         clients.insert(key, Arc::clone(&aws));
         aws
     }

@@ -11,6 +11,7 @@ use super::ministack;
 use super::serve::Run;
 use super::settings::{DEFAULT_PORT, StartOptions, Status, endpoint};
 use crate::process::{ProcessId, end_session, poll};
+use crate::secret::Secret;
 
 /// Time limit for MiniStack and the front to start.
 const START_DEADLINE: Duration = Duration::from_secs(60);
@@ -160,17 +161,29 @@ pub fn logs(dir: &Path) -> [PathBuf; 2] {
 pub async fn manage(dir: &Path, method: &str, path: &str, body: &str) -> Result<String, LocalError> {
     let dir = std::path::absolute(dir).map_err(LocalError::file("finding", dir))?;
     let Some(run) = running(&dir)? else { return Err(LocalError::NotRunning { dir }) };
-    match ministack::send(run.port, method, &format!("/_sftpctl/{path}"), body).await {
+    let Some(secret) = Secret::read(&dir)? else { return Err(LocalError::NotRunning { dir }) };
+    match ministack::send((run.port, &secret), method, &format!("/_sftpctl/{path}"), body).await {
         Some((200, answer)) => Ok(answer),
         Some((_, words)) => Err(LocalError::Refused { words: words.trim().to_owned() }),
         None => Err(LocalError::NotRunning { dir }),
     }
 }
 
+/// The secret key of every account of the local cloud in `dir`.
+///
+/// # Errors
+/// It was never started, or its file cannot be read.
+pub fn secret_key(dir: &Path) -> Result<String, LocalError> {
+    let dir = std::path::absolute(dir).map_err(LocalError::file("finding", dir))?;
+    let secret = Secret::read(&dir)?.ok_or(LocalError::NotRunning { dir })?;
+    Ok(secret.as_str().to_owned())
+}
+
 /// Asks the front named in the run file for its status; `None` when there is none, or it does not answer.
 async fn ask(dir: &Path) -> Result<Option<Status>, LocalError> {
     let Some(run) = running(dir)? else { return Ok(None) };
-    let text = super::ministack::get(run.port, "/_sftpctl/status").await;
+    let Some(secret) = Secret::read(dir)? else { return Ok(None) };
+    let text = super::ministack::get((run.port, &secret), "/_sftpctl/status").await;
     Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
 }
 

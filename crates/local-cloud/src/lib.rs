@@ -23,13 +23,14 @@ mod ministack;
 mod place;
 mod process;
 mod roles;
+mod secret;
 mod serve;
 mod settings;
 mod sftp;
 mod transfer;
 pub mod zone;
 
-pub use control::{logs, manage, start, status, stop};
+pub use control::{logs, manage, secret_key, start, status, stop};
 pub use delay::Delays;
 pub use error::LocalError;
 pub use front::{Fault, Only, Rule};

@@ -11,9 +11,10 @@ use tokio::process::{Child, Command};
 
 use super::error::LocalError;
 use super::files::{last_lines, tail};
-use super::functions::{KEY_VARIABLE, LAUNCHER};
+use super::functions::LAUNCHER;
 use crate::function_key::FunctionKey;
 use crate::process::{ProcessId, poll};
+use crate::secret::{HEADER, Secret};
 
 /// The pinned version; a test compares it with `requirements.txt`.
 pub(super) const VERSION: &str = "1.5.33";
@@ -140,14 +141,22 @@ pub(super) struct Ministack {
     /// The process, unless it exited at once.
     pub(super) process: Option<ProcessId>,
     pub(super) port: u16,
+    secret: Secret,
     log: PathBuf,
 }
 
 impl Ministack {
     /// Starts MiniStack on a free port of 127.0.0.1, with its state in `dir`.
     ///
-    /// Its functions get `endpoint`, so that their calls pass through the front, and session keys derived from `key`.
-    pub(super) fn spawn(venv: &Path, dir: &Path, endpoint: &str, key: &FunctionKey) -> Result<Self, LocalError> {
+    /// Its functions get `endpoint`, so that their calls pass through the front, and session keys derived from the key. It
+    /// answers only requests with the secret. Both go through a pipe: its functions, which run as the same user, can read
+    /// its environment.
+    pub(super) async fn spawn(
+        venv: &Path,
+        dir: &Path,
+        endpoint: &str,
+        (secret, key): (&Secret, &FunctionKey),
+    ) -> Result<Self, LocalError> {
         let log = dir.join("ministack.log");
         let temporary = dir.join("tmp");
         std::fs::create_dir_all(&temporary).map_err(LocalError::file("creating", &temporary))?;
@@ -162,7 +171,7 @@ impl Ministack {
             .map_err(|source| LocalError::Network { action: "finding a free port", port: 0, source })?
             .port();
         let python = venv.join("bin").join("python");
-        let child = Command::new(&python)
+        let mut child = Command::new(&python)
             .arg(&launcher)
             .current_dir(dir)
             // AWS and MiniStack settings of the caller's shell must not leak in.
@@ -179,28 +188,31 @@ impl Ministack {
                 ("S3_PERSIST", "1"),
                 ("PYTHONUNBUFFERED", "1"),
                 ("AWS_ENDPOINT_URL", endpoint),
-                (KEY_VARIABLE, key.as_str()),
             ])
             .env("GATEWAY_PORT", port.to_string())
             .env("STATE_DIR", dir.join("state"))
             .env("S3_DATA_DIR", dir.join("s3"))
             .env("TMPDIR", &temporary)
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(output)
             .stderr(errors)
             .kill_on_drop(true)
             .spawn()
             .map_err(|source| LocalError::Spawn { program: python.display().to_string(), source })?;
+        if let Some(mut stdin) = child.stdin.take() {
+            // If it has ended already, its log says why.
+            let _ = stdin.write_all(format!("{}\n{}\n", secret.as_str(), key.as_str()).as_bytes()).await;
+        }
         let process = child.id().and_then(|pid| ProcessId::of(pid.cast_signed()));
-        Ok(Self { child, process, port, log })
+        Ok(Self { child, process, port, secret: secret.clone(), log })
     }
 
     /// Waits until MiniStack answers.
     pub(super) async fn ready(&mut self) -> Result<(), LocalError> {
-        let port = self.port;
+        let (port, secret) = (self.port, self.secret.clone());
         let answered = poll(READY_DEADLINE, async || match self.child.try_wait() {
             Ok(Some(status)) => Some(Err(format!("it exited ({status})"))),
-            _ => get(port, "/_ministack/ready").await.map(|_| Ok(())),
+            _ => get((port, &secret), "/_ministack/ready").await.map(|_| Ok(())),
         })
         .await;
         let reason = match answered {
@@ -234,17 +246,23 @@ impl Ministack {
 }
 
 /// The body of a small GET on 127.0.0.1, if it is answered with 200 within a second.
-pub(super) async fn get(port: u16, path: &str) -> Option<String> {
-    let (status, body) = send(port, "GET", path, "").await?;
+pub(super) async fn get(to: (u16, &Secret), path: &str) -> Option<String> {
+    let (status, body) = send(to, "GET", path, "").await?;
     (status == 200).then_some(body)
 }
 
 /// Status and body of a small request on 127.0.0.1, if it completes within a second.
-pub(super) async fn send(port: u16, method: &str, path: &str, body: &str) -> Option<(u16, String)> {
+pub(super) async fn send(
+    (port, secret): (u16, &Secret),
+    method: &str,
+    path: &str,
+    body: &str,
+) -> Option<(u16, String)> {
     let length = body.len();
     let request = format!(
-        "{method} {path} HTTP/1.0\r\nHost: 127.0.0.1:{port}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n\
-         {body}"
+        "{method} {path} HTTP/1.0\r\nHost: 127.0.0.1:{port}\r\n{HEADER}: {}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n\
+         {body}",
+        secret.as_str()
     );
     let exchange = async {
         let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.ok()?;

@@ -13,6 +13,7 @@ use super::front::{self, Front};
 use super::ministack::{self, Ministack};
 use crate::function_key::FunctionKey;
 use crate::process::{ProcessId, end_session};
+use crate::secret::Secret;
 use crate::settings::{DEFAULT_PORT, MinistackStatus, StartOptions, endpoint};
 
 /// Time limit for open connections to finish when the front stops.
@@ -54,14 +55,15 @@ pub async fn serve(dir: &Path, options: &StartOptions) -> Result<(), LocalError>
 
     let venv = options.venv.clone().unwrap_or_else(|| dir.join("venv"));
     let function_key = FunctionKey::random();
-    let mut ministack = Ministack::spawn(&venv, dir, &endpoint(port), &function_key)?;
+    let secrets = (Secret::keep(dir)?, Secret::random());
+    let mut ministack = Ministack::spawn(&venv, dir, &endpoint(port), (&secrets.1, &function_key)).await?;
     let front_process = ProcessId::of(std::process::id().cast_signed());
     if let (Some(front), Some(ministack)) = (front_process, ministack.process) {
         // Written before MiniStack is ready, so that the next start or stop finds it whatever happens from here on.
         write_json(&Run::path(dir), &Run { version: 1, port, front, ministack })?;
     }
     let result = tokio::select! {
-        result = run(dir, port, listener, options, function_key, &mut ministack) => result,
+        result = run(dir, (port, listener), options, (secrets, function_key), &mut ministack) => result,
         _ = terminate.recv() => Ok(()),
         _ = interrupt.recv() => Ok(()),
     };
@@ -84,10 +86,9 @@ pub async fn serve(dir: &Path, options: &StartOptions) -> Result<(), LocalError>
 /// Serves until MiniStack exits, or until this future is dropped, as `select` does on a signal.
 async fn run(
     dir: &Path,
-    port: u16,
-    listener: TcpListener,
+    (port, listener): (u16, TcpListener),
     options: &StartOptions,
-    function_key: FunctionKey,
+    (secrets, function_key): ((Secret, Secret), FunctionKey),
     ministack: &mut Ministack,
 ) -> Result<(), LocalError> {
     ministack.ready().await?;
@@ -96,7 +97,7 @@ async fn run(
         endpoint: endpoint(ministack.port),
         pid: ministack.process.map_or(0, |process| process.pid),
     };
-    let front = Front::new(dir, port, ministack.port, status, options, function_key)?;
+    let front = Front::new(dir, port, ministack.port, status, options, secrets, function_key)?;
     tracing::info!(endpoint = endpoint(port), "ready");
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let serving = tokio::spawn(front::run(front, listener, async {

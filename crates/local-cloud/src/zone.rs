@@ -4,8 +4,8 @@
 use std::path::Path;
 
 use super::LocalError;
-use super::control::status;
-use sftpctl_aws::{Aws, ConnectOptions};
+use super::control::{secret_key, status};
+use sftpctl_aws::{Aws, ConnectOptions, SessionCredentials};
 
 /// Creates the public hosted zone in this account of the local cloud in `dir`, unless it exists.
 ///
@@ -21,6 +21,7 @@ pub async fn ensure(dir: &Path, account: &str, zone: &str) -> Result<(), LocalEr
         home_region: "us-east-1".to_owned(),
     })
     .await;
+    let aws = aws.with_credentials(SessionCredentials::of_account(account, &secret_key(dir)?));
     let route53 = aws.route53();
     if route53.zones(zone).await?.is_empty() {
         route53.create_zone(zone).await?;

@@ -10,6 +10,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use sftpctl_aws::{Aws, ConnectOptions, SessionCredentials};
 
 pub use crate::programs::{authorizer, built, oracle, oracle_at, shown, succeeded, text, tool};
 use crate::programs::{installed, root, sftpctl, venv};
@@ -165,7 +166,25 @@ impl Site {
     }
 
     pub fn oracle_command(&self, script: &str) -> Command {
-        oracle_at(script, &self.endpoint())
+        let mut command = oracle_at(script, &self.endpoint());
+        command.env("SFTPCTL_LOCAL_SECRET", self.secret());
+        command
+    }
+
+    /// The secret key of every account of the local cloud.
+    pub fn secret(&self) -> String {
+        std::fs::read_to_string(self.cloud().join("secret")).unwrap().trim().to_owned()
+    }
+
+    /// AWS as an account of the local cloud, with all permissions.
+    pub async fn aws_of(&self, account: &str) -> Aws {
+        let options = ConnectOptions {
+            endpoint_url: Some(self.endpoint()),
+            local_account: Some(account.to_owned()),
+            home_region: "us-west-2".to_owned(),
+            profile: None,
+        };
+        Aws::connect(options).await.with_credentials(SessionCredentials::of_account(account, &self.secret()))
     }
 
     pub fn endpoint(&self) -> String {

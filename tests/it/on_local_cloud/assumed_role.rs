@@ -4,7 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use serde_json::{Value, json};
-use sftpctl_aws::{Aws, ConnectOptions, NewRole};
+use sftpctl_aws::NewRole;
 
 use crate::site::{Login, Site};
 
@@ -50,13 +50,7 @@ fn role(site: &Site, name: &str, statements: &[Value]) -> String {
     }]});
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
-        let aws = Aws::connect(ConnectOptions {
-            endpoint_url: Some(site.endpoint()),
-            local_account: Some(ACCOUNT.into()),
-            home_region: "us-west-2".into(),
-            profile: None,
-        })
-        .await;
+        let aws = site.aws_of(ACCOUNT).await;
         let iam = aws.iam();
         let trust = trust.to_string();
         let new = NewRole { name, description: "tests", trust: &trust, boundary: None, tags: &Default::default() };

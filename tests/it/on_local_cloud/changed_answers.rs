@@ -48,7 +48,7 @@ fn run(site: &Site, endpoint: &str, arguments: &[&str]) -> String {
         .args(["--env", "99", "--endpoint-url", endpoint])
         .env("SFTPCTL_PACKAGE", authorizer())
         .env("AWS_ACCESS_KEY_ID", "111111111111")
-        .env("AWS_SECRET_ACCESS_KEY", "fake-secret")
+        .env("AWS_SECRET_ACCESS_KEY", site.secret())
         .output()
         .unwrap();
     assert!(output.status.success(), "{arguments:?}: {}", shown(&output));

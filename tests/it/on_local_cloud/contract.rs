@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use sftpctl_aws::{Aws, ConnectOptions};
 use sftpctl_core::kind::Kind;
 use sftpctl_core::model::RemovalOptions;
 use sftpctl_core::plan::planner;
@@ -42,13 +41,7 @@ async fn every_kind_keeps_the_contract_on_the_local_cloud() {
     let site = Site::new();
     // Creates the hosted zone, which exists beforehand on AWS.
     site.planned();
-    let options = ConnectOptions {
-        endpoint_url: Some(site.endpoint()),
-        local_account: Some("111111111111".into()),
-        home_region: "us-west-2".into(),
-        profile: None,
-    };
-    let aws = Arc::new(Aws::connect(options).await);
+    let aws = Arc::new(site.aws_of("111111111111").await);
     let environment = environment();
     let all = resources(&environment);
     let nothing = observe(&aws, &all, &BTreeMap::new()).await.actual;

@@ -157,7 +157,7 @@ fn clock_skew_is_reported_before_any_change() {
     fault(&site, &["*", &format!("error=403:RequestTimeTooSkewed:{words}"), "--account", "111111111111"]);
     let endpoint = site.endpoint();
     let mut command = site.command(&["deploy", "--env", "99", "--yes", "--endpoint-url", &endpoint]);
-    command.env("AWS_ACCESS_KEY_ID", "111111111111").env("AWS_SECRET_ACCESS_KEY", "fake-secret");
+    command.env("AWS_ACCESS_KEY_ID", "111111111111").env("AWS_SECRET_ACCESS_KEY", site.secret());
     let refused = command.output().unwrap();
     assert_eq!(refused.status.code(), Some(1), "{}", shown(&refused));
     assert!(shown(&refused).contains("the clock of this machine is off"), "{}", shown(&refused));

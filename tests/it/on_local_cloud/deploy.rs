@@ -17,7 +17,7 @@ use crate::site::{Site, shown, text};
 /// `deploy` without `--local`, with the keys of an account.
 fn on_aws(site: &Site, account: &str) -> Output {
     let mut command = site.command(&["deploy", "--env", "99", "--yes", "--endpoint-url", &site.endpoint()]);
-    command.env("AWS_ACCESS_KEY_ID", account).env("AWS_SECRET_ACCESS_KEY", "fake-secret").output().unwrap()
+    command.env("AWS_ACCESS_KEY_ID", account).env("AWS_SECRET_ACCESS_KEY", site.secret()).output().unwrap()
 }
 
 #[test]

@@ -18,7 +18,12 @@ const TRUST: &str = r#"{"RoleName": "r", "AssumeRolePolicyDocument": "{\"Version
 pub(super) fn front(site: &Site, method: &str, path: &str) -> Value {
     let address = site.endpoint().strip_prefix("http://").unwrap().to_owned();
     let mut stream = TcpStream::connect(&address).unwrap();
-    write!(stream, "{method} /_sftpctl/{path} HTTP/1.0\r\nHost: {address}\r\n\r\n").unwrap();
+    write!(
+        stream,
+        "{method} /_sftpctl/{path} HTTP/1.0\r\nHost: {address}\r\nx-sftpctl-secret: {}\r\n\r\n",
+        site.secret()
+    )
+    .unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap_or_else(|_| panic!("{answer}"))
@@ -221,8 +226,9 @@ fn with_program(site: &Site, times: u32) -> Command {
         "#!/bin/sh\necho x >> {0}/calls\n\
          [ $(wc -l < {0}/calls) -le {times} ] || {{ echo 'the session is over' >&2; exit 1; }}\n\
          date -u -d '+5 seconds' '+{{\"Version\":1,\"AccessKeyId\":\"111111111111\",\
-         \"SecretAccessKey\":\"fake-secret\",\"Expiration\":\"%Y-%m-%dT%H:%M:%SZ\"}}'\n",
-        folder.display()
+         \"SecretAccessKey\":\"{1}\",\"Expiration\":\"%Y-%m-%dT%H:%M:%SZ\"}}'\n",
+        folder.display(),
+        site.secret()
     );
     std::fs::write(&program, script).unwrap();
     std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();

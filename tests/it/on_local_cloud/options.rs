@@ -12,8 +12,11 @@ fn on_aws(site: &Site, arguments: &[&str]) -> Command {
     let config = site.dir.path().join("config");
     std::fs::write(
         &config,
-        "[profile ours]\naws_access_key_id = 111111111111\naws_secret_access_key = fake\n\
-         [profile theirs]\naws_access_key_id = 222222222222\naws_secret_access_key = fake\n",
+        format!(
+            "[profile ours]\naws_access_key_id = 111111111111\naws_secret_access_key = {0}\n\
+             [profile theirs]\naws_access_key_id = 222222222222\naws_secret_access_key = {0}\n",
+            site.secret()
+        ),
     )
     .unwrap();
     let none = site.dir.path().join("none");

@@ -7,10 +7,10 @@ use sftpctl_testkit::programs::{root, venv};
 
 use crate::site::{Site, succeeded};
 
-fn probe(arguments: &[&str]) -> Command {
+fn probe(secret: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(venv().join("bin/python"));
     command.arg(root().join("scripts/probe-aws")).args(arguments);
-    command.env("AWS_ACCESS_KEY_ID", "111111111111").env("AWS_SECRET_ACCESS_KEY", "any").env_remove("AWS_PROFILE");
+    command.env("AWS_ACCESS_KEY_ID", "111111111111").env("AWS_SECRET_ACCESS_KEY", secret).env_remove("AWS_PROFILE");
     command
 }
 
@@ -24,7 +24,7 @@ fn assumed() -> BTreeMap<String, String> {
 
 #[test]
 fn script_and_table_have_the_same_questions_and_the_local_cloud_answers_as_assumed() {
-    let listed = succeeded("--list", &probe(&["--list"]).output().unwrap_or_else(|error| panic!("{error}")));
+    let listed = succeeded("--list", &probe("", &["--list"]).output().unwrap_or_else(|error| panic!("{error}")));
     let assumed = assumed();
     let mut listed: Vec<&str> = listed.lines().collect();
     listed.sort_unstable();
@@ -33,7 +33,7 @@ fn script_and_table_have_the_same_questions_and_the_local_cloud_answers_as_assum
     let site = Site::new();
     let endpoint = site.endpoint();
     let run = |more: &[&str]| {
-        let output = probe(&["--endpoint-url", &endpoint]).args(more).output();
+        let output = probe(&site.secret(), &["--endpoint-url", &endpoint]).args(more).output();
         output.unwrap_or_else(|error| panic!("{error}"))
     };
     let output = run(&["--account", "222222222222", "--yes"]);

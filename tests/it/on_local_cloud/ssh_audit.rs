@@ -12,7 +12,7 @@ use crate::site::{Site, succeeded, until};
 const CREATE: &str = "
 import sys, botocore.session
 transfer = botocore.session.get_session().create_client('transfer', region_name='us-west-2', endpoint_url=sys.argv[1],
-    aws_access_key_id='111111111111', aws_secret_access_key='fake-secret')
+    aws_access_key_id='111111111111', aws_secret_access_key=sys.argv[3])
 transfer.create_server(IdentityProviderType='API_GATEWAY', SecurityPolicyName=sys.argv[2], Protocols=['SFTP'],
     IdentityProviderDetails={'Url': 'https://abc.execute-api.us-west-2.amazonaws.com/prod',
                              'InvocationRole': 'arn:aws:iam::111111111111:role/invoke'})
@@ -36,7 +36,7 @@ fn failures(report: &Value) -> Vec<String> {
 fn default_security_policy_has_only_known_failures() {
     let site = Site::with_times(&["--server-start-time", "100ms"]);
     let mut create = Command::new(venv().join("bin/python"));
-    create.args(["-c", CREATE, &site.endpoint(), "TransferSecurityPolicy-2025-03"]);
+    create.args(["-c", CREATE, &site.endpoint(), "TransferSecurityPolicy-2025-03", &site.secret()]);
     succeeded("create a server", &create.output().unwrap());
     let port = until("an SFTP endpoint", || site.status()["servers"][0]["port"].as_u64()).to_string();
 

@@ -36,9 +36,9 @@ pub struct AwsPlace {
     pub profile: Option<String>,
     /// One endpoint for all AWS services.
     pub endpoint_url: Option<String>,
-    /// Whether the endpoint is the local cloud, where the account's number is a key that may do everything.
+    /// Whether the endpoint is the local cloud.
     pub local: bool,
-    /// Keys of the local cloud that have only some permissions, in place of that one.
+    /// Its keys.
     pub local_keys: Option<SessionCredentials>,
 }
 

@@ -139,7 +139,7 @@ async fn authorize(
     let session = context.sessions.get(&access_key).ok_or_else(|| refused(sigv4::Unverified::Token))?;
     let place = (context.region, "execute-api");
     let keys = (session.secret.as_str(), session.token.as_str());
-    sigv4::verify(parts, body, place, keys, SystemTime::now()).map_err(refused)?;
+    sigv4::verify(parts, sigv4::Payload::Bytes(body), place, keys, SystemTime::now()).map_err(refused)?;
 
     let broken = |error: &dyn std::fmt::Display| Answer::internal(error.to_string());
     let role = session.role_arn.rsplit('/').next().unwrap_or_default();

@@ -1,7 +1,7 @@
 //! Verifies Signature Version 4, as API Gateway does before anything else.
 //!
-//! Follows the IAM user guide, "Create a signed AWS API request". Only signatures in the `Authorization` header are
-//! accepted. The hash of the body is computed, never taken from the request.
+//! Follows the IAM user guide, "Create a signed AWS API request", and for presigned URLs of S3 its API reference,
+//! "Authenticating Requests: Using Query Parameters". The hash of a body is computed, except for S3's objects.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -46,13 +46,32 @@ pub(crate) enum Unverified {
     Mismatch,
 }
 
-/// The parts of the header `Authorization`.
+/// The body of a request.
+#[derive(Clone, Copy)]
+pub(crate) enum Payload<'a> {
+    /// Hashed here.
+    Bytes(&'a [u8]),
+    /// S3: the hash is the one that the request has signed, since objects are streamed. A presigned URL has none.
+    Claimed,
+}
+
+/// The parts of the header `Authorization`, or those parameters of a presigned URL.
 struct Authorization<'a> {
     access_key: &'a str,
     /// `20261123/us-west-2/execute-api/aws4_request`.
     scope: &'a str,
     signed_headers: Vec<&'a str>,
     signature: &'a str,
+}
+
+/// A presigned URL's parameters, decoded.
+struct Presigned {
+    credential: String,
+    time: String,
+    seconds: u64,
+    signed_headers: String,
+    signature: String,
+    token: String,
 }
 
 /// The access key that a request claims to be signed with.
@@ -66,23 +85,41 @@ pub(crate) fn access_key(parts: &Parts) -> Result<String, Unverified> {
 /// See [`Unverified`].
 pub(crate) fn verify(
     parts: &Parts,
-    body: &[u8],
+    payload: Payload<'_>,
     (region, service): (&str, &str),
     (secret, token): (&str, &str),
     now: SystemTime,
 ) -> Result<(), Unverified> {
-    let authorization = authorization(parts)?;
-    let time = header(parts, "x-amz-date").ok_or(Unverified::Malformed)?;
+    let presigned = match (payload, parts.headers.contains_key(hyper::header::AUTHORIZATION)) {
+        (Payload::Claimed, false) => Some(presigned(parts).ok_or(Unverified::Missing)?),
+        _ => None,
+    };
+    let authorization = match &presigned {
+        Some(url) => {
+            let (access_key, scope) = url.credential.split_once('/').ok_or(Unverified::Malformed)?;
+            let signed_headers = url.signed_headers.split(';').collect();
+            Authorization { access_key, scope, signed_headers, signature: &url.signature }
+        }
+        None => authorization(parts)?,
+    };
+    let time = match &presigned {
+        Some(url) => url.time.clone(),
+        None => header(parts, "x-amz-date").ok_or(Unverified::Malformed)?,
+    };
     let date = time.get(..8).ok_or(Unverified::Malformed)?;
     if authorization.scope != format!("{date}/{region}/{service}/aws4_request") {
         return Err(Unverified::Scope(format!("{region}/{service}")));
     }
-    if header(parts, "x-amz-security-token").unwrap_or_default() != token {
+    let has = presigned
+        .as_ref()
+        .map_or_else(|| header(parts, "x-amz-security-token").unwrap_or_default(), |url| url.token.clone());
+    if has != token {
         return Err(Unverified::Token);
     }
     let signed_at = parse_time(&time).ok_or(Unverified::Malformed)?;
     let apart = now.duration_since(signed_at).unwrap_or_else(|early| early.duration());
-    if apart > SKEW {
+    let lasts = presigned.as_ref().map_or(SKEW, |url| Duration::from_secs(url.seconds));
+    if apart > lasts {
         return Err(Unverified::Expired(time));
     }
     // AWS requires these headers to be signed.
@@ -91,7 +128,12 @@ pub(crate) fn verify(
     if !is_signed("host") || amazon.into_iter().any(|name| !is_signed(name.as_str())) {
         return Err(Unverified::Mismatch);
     }
-    let canonical = canonical(parts, &authorization.signed_headers, body).ok_or(Unverified::Mismatch)?;
+    let hash = match payload {
+        Payload::Bytes(body) => hex(&Sha256::digest(body)),
+        Payload::Claimed => header(parts, "x-amz-content-sha256").unwrap_or_else(|| "UNSIGNED-PAYLOAD".to_owned()),
+    };
+    let is_s3 = matches!(payload, Payload::Claimed);
+    let canonical = canonical(parts, &authorization.signed_headers, &hash, is_s3).ok_or(Unverified::Mismatch)?;
     let to_sign = format!("AWS4-HMAC-SHA256\n{time}\n{}\n{}", authorization.scope, hex(&Sha256::digest(canonical)));
     let mut key = format!("AWS4{secret}").into_bytes();
     for part in [date, region, service, "aws4_request"] {
@@ -115,16 +157,36 @@ fn authorization(parts: &Parts) -> Result<Authorization<'_>, Unverified> {
     read().ok_or(Unverified::Malformed)
 }
 
-fn canonical(parts: &Parts, signed: &[&str], body: &[u8]) -> Option<String> {
+fn presigned(parts: &Parts) -> Option<Presigned> {
+    let query = parts.uri.query()?;
+    let field = |name: &str| {
+        let value = query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))?;
+        Some(percent_decode_str(value).decode_utf8_lossy().into_owned())
+    };
+    Some(Presigned {
+        credential: field("X-Amz-Credential")?,
+        time: field("X-Amz-Date")?,
+        // AWS allows a week.
+        seconds: field("X-Amz-Expires")?.parse().ok().filter(|seconds| *seconds <= 604_800)?,
+        signed_headers: field("X-Amz-SignedHeaders")?,
+        signature: field("X-Amz-Signature")?,
+        token: field("X-Amz-Security-Token").unwrap_or_default(),
+    })
+}
+
+fn canonical(parts: &Parts, signed: &[&str], hash: &str, is_s3: bool) -> Option<String> {
     // Every service but S3 encodes the encoded path once more.
-    let path: Vec<String> =
-        parts.uri.path().split('/').map(|segment| utf8_percent_encode(segment, ENCODED).to_string()).collect();
+    let segment = |segment: &str| match is_s3 {
+        true => utf8_percent_encode(&percent_decode_str(segment).decode_utf8_lossy(), ENCODED).to_string(),
+        false => utf8_percent_encode(segment, ENCODED).to_string(),
+    };
+    let path: Vec<String> = parts.uri.path().split('/').map(segment).collect();
     let mut query: Vec<(String, String)> = parts
         .uri
         .query()
         .unwrap_or_default()
         .split('&')
-        .filter(|pair| !pair.is_empty())
+        .filter(|pair| !pair.is_empty() && !pair.starts_with("X-Amz-Signature="))
         .map(|pair| {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let again =
@@ -155,7 +217,6 @@ fn canonical(parts: &Parts, signed: &[&str], body: &[u8]) -> Option<String> {
         }
         headers += &format!("{name}:{}\n", values.join(","));
     }
-    let hash = hex(&Sha256::digest(body));
     Some(format!("{}\n{}\n{}\n{headers}\n{}\n{hash}", parts.method, path.join("/"), query.join("&"), signed.join(";")))
 }
 
@@ -220,7 +281,7 @@ mod tests {
     }
 
     fn check(parts: &Parts) -> Result<(), Unverified> {
-        verify(parts, b"", ("us-west-2", "execute-api"), (SECRET, "tok/en+="), now())
+        verify(parts, Payload::Bytes(b""), ("us-west-2", "execute-api"), (SECRET, "tok/en+="), now())
     }
 
     const URIS: [&str; 5] = [
@@ -304,7 +365,7 @@ mod tests {
             assert_eq!(check(&parts), Err(expected), "change {index}");
         }
         let parts = signed(URIS[0]);
-        let verify = |place, keys, body: &[u8], at| verify(&parts, body, place, keys, at);
+        let verify = |place, keys, body: &[u8], at| verify(&parts, Payload::Bytes(body), place, keys, at);
         let (place, keys) = (("us-west-2", "execute-api"), (SECRET, "tok/en+="));
         assert_eq!(verify(place, keys, b"", now()), Ok(()));
         assert_eq!(verify(place, ("other", keys.1), b"", now()), Err(Unverified::Mismatch));

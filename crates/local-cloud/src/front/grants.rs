@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::Front;
 use super::manners;
 use crate::execute_api::Session;
+use crate::secret::Secret;
 
 /// The role whose session the keys seem to be. It does not exist, so that it is in no list of roles.
 const ROLE: &str = "sftpctl-on-the-local-cloud";
@@ -23,14 +24,14 @@ pub(super) struct Request {
     account: String,
     /// What the policies are for.
     purpose: String,
-    /// IAM's policy documents.
-    policies: Vec<Value>,
+    /// IAM's policy documents; `None` for everything.
+    policies: Option<Vec<Value>>,
 }
 
-/// The answer. `None` where the manner is off: the account's own keys are to be used.
-#[derive(Debug, Default, Serialize)]
+/// The answer.
+#[derive(Debug, Serialize)]
 pub(super) struct Granted {
-    keys: Option<Keys>,
+    keys: Keys,
 }
 
 #[derive(Debug, Serialize)]
@@ -55,32 +56,34 @@ struct Attached {
 
 impl Grants {
     /// Replaces the policies. Returns everything that the purpose has.
-    fn attach(&self, request: &Request) -> Vec<Value> {
+    fn attach(&self, request: &Request, policies: &[Value]) -> Vec<Value> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let attached = all.entry((request.account.clone(), request.purpose.clone())).or_default();
-        if attached.now != request.policies {
-            attached.before = std::mem::replace(&mut attached.now, request.policies.clone());
+        if attached.now != policies {
+            attached.before = std::mem::replace(&mut attached.now, policies.to_vec());
         }
         attached.now.iter().chain(&attached.before).cloned().collect()
     }
 }
 
-/// Issues keys that last as long as those of STS.
+/// Issues keys that last as long as those of STS. The account's own, if no policies are given or the manner is off.
 ///
 /// # Errors
 /// A policy cannot be read, or the account is none.
 pub(super) fn issue(front: &Front, request: &Request) -> Result<Granted, String> {
-    if !front.manners.has(manners::PERMISSIONS) {
-        return Ok(Granted::default());
-    }
     let account = &request.account;
     if account.len() != 12 || !account.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(format!("`{account}` is no account"));
     }
-    let policies = front.grants.attach(request);
+    let given = request.policies.as_ref().filter(|_| front.manners.has(manners::PERMISSIONS));
+    let Some(given) = given else {
+        let secret_key = front.cloud.secret.as_str().to_owned();
+        return Ok(Granted { keys: Keys { access_key: account.clone(), secret_key, token: String::new() } });
+    };
+    let policies = front.grants.attach(request, given);
     let parsed = policies.iter().map(|document| Policy::parse(&document.to_string()));
     let granted: Vec<Policy> = parsed.collect::<Result<_, _>>().map_err(|error| error.to_string())?;
-    let random = || format!("{:032x}", fastrand::u128(..));
+    let random = || Secret::random().as_str().to_owned();
     let keys = Keys {
         access_key: format!("ASIA{}", random()[..16].to_ascii_uppercase()),
         secret_key: random(),
@@ -95,5 +98,5 @@ pub(super) fn issue(front: &Front, request: &Request) -> Result<Granted, String>
         granted: Some(Arc::from(granted)),
     };
     front.cloud.sessions.add(&keys.access_key, session, None);
-    Ok(Granted { keys: Some(keys) })
+    Ok(Granted { keys })
 }

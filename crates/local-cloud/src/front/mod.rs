@@ -11,6 +11,7 @@ mod caller;
 mod calls;
 mod faults;
 mod grants;
+mod guard;
 mod manners;
 mod neighbors;
 mod operation;
@@ -56,6 +57,7 @@ use super::sftp::Endpoints;
 use super::transfer::{self, ApiError, Context, KeyFolder, Store};
 use crate::function_key::{Execution, FunctionKey};
 use crate::place::Place;
+use crate::secret::Secret;
 use crate::settings::{MinistackStatus, StartOptions};
 
 /// The state that all requests share.
@@ -85,11 +87,12 @@ impl Front {
         ministack_port: u16,
         ministack: MinistackStatus,
         options: &StartOptions,
+        secrets: (Secret, Secret),
         function_key: FunctionKey,
     ) -> Result<Arc<Self>, LocalError> {
         let store = Arc::new(Store::open(&dir.join("transfer.json"))?);
         let keys = Arc::new(KeyFolder::new(dir));
-        let cloud = Arc::new(Cloud::new(dir, (port, ministack_port), function_key)?);
+        let cloud = Arc::new(Cloud::new(dir, (port, ministack_port), secrets, function_key)?);
         let (in_memory, limits) = (options.files_in_memory, options.sftp_limits);
         let manners = Manners::without(&options.without_manners).map_err(LocalError::UnknownManner)?;
         let endpoints =
@@ -98,7 +101,7 @@ impl Front {
             dir: dir.to_owned(),
             port,
             ministack,
-            upstream: Upstream::new(ministack_port),
+            upstream: Upstream::new(ministack_port, cloud.ministack_secret.clone()),
             store,
             keys,
             cloud,
@@ -138,14 +141,27 @@ async fn handle(
     request: Request<Body>,
 ) -> Response<Body> {
     let (parts, body) = request.into_parts();
+    let mut response = answer(&front, &wire, parts, body).await.unwrap_or_else(|refused| refused);
+    guard::close(&mut response);
+    response
+}
+
+/// The answer to a request; the error is the refusal of one that may not be made here.
+async fn answer(front: &Front, wire: &Wire, mut parts: Parts, body: Body) -> Result<Response<Body>, Response<Body>> {
+    if let Some(why) = guard::browser(&parts.headers) {
+        return Err(plain(StatusCode::FORBIDDEN, why));
+    }
     if let Some(path) = parts.uri.path().strip_prefix(admin::PREFIX) {
         let path = path.to_owned();
-        return admin::answer(&front, &parts, &path, body).await;
+        if !guard::has_secret(front, &parts.headers) {
+            return Err(plain(StatusCode::FORBIDDEN, "the header x-sftpctl-secret is missing or wrong"));
+        }
+        return Ok(admin::answer(front, &parts, &path, body).await);
     }
-    match Call::of(&front, &parts, body).await {
-        Ok((call, body)) => faults::around(&front, &wire, call, parts, body).await,
-        Err(refused) => refused,
-    }
+    let (call, body) = Call::of(front, &parts, body).await?;
+    let body = guard::signature(front, &call, &parts, body).await?;
+    guard::sign_by_header(&mut parts);
+    Ok(faults::around(front, wire, call, parts, body).await)
 }
 
 /// Answers a call here, or passes it on.

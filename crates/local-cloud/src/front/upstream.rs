@@ -15,6 +15,7 @@ use hyper_util::rt::TokioExecutor;
 
 use super::caller::{Scope, account_of};
 use crate::place::Place;
+use crate::secret::{HEADER, Secret};
 
 /// MiniStack's account for callers whose access key is not an account ID.
 const DEFAULT_ACCOUNT: &str = "000000000000";
@@ -35,19 +36,21 @@ const HOP_BY_HOP: [HeaderName; 8] = [
 pub(crate) struct Upstream {
     authority: Authority,
     client: Client<HttpConnector, Body>,
+    /// What MiniStack wants to see.
+    secret: Secret,
     accounts: Mutex<HashMap<String, String>>,
 }
 
 impl Upstream {
     /// A client of the MiniStack on this port of 127.0.0.1.
-    pub(super) fn new(port: u16) -> Self {
+    pub(super) fn new(port: u16, secret: Secret) -> Self {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         // MiniStack closes idle connections after 75 s.
         let client = Client::builder(TokioExecutor::new()).pool_idle_timeout(Duration::from_secs(30)).build(connector);
         #[expect(clippy::expect_used, reason = "an address and a number always form an authority")]
         let authority = format!("127.0.0.1:{port}").parse().expect("a valid authority");
-        Self { authority, client, accounts: Mutex::default() }
+        Self { authority, client, secret, accounts: Mutex::default() }
     }
 
     /// Passes a request on with method, path, query, headers and body unchanged, and returns the answer.
@@ -61,6 +64,9 @@ impl Upstream {
         parts.uri = uri;
         parts.version = hyper::Version::HTTP_11;
         strip(&mut parts.headers);
+        if let Ok(secret) = HeaderValue::from_str(self.secret.as_str()) {
+            parts.headers.insert(HEADER, secret);
+        }
         match self.client.request(Request::from_parts(parts, body)).await {
             Ok(response) => {
                 let (mut parts, body) = response.into_parts();

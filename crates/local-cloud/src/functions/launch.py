@@ -9,12 +9,27 @@ import base64
 import hashlib
 import hmac
 import json
-import os
+import sys
 
 from ministack.core import lambda_runtime
 
-# Removed from the environment, because functions inherit it.
-KEY = os.environ.pop("SFTPCTL_FUNCTION_KEY").encode()
+# Through a pipe: functions inherit the environment, and can read that of this process.
+SECRET, KEY = sys.stdin.buffer.readline().strip(), sys.stdin.buffer.readline().strip()
+
+
+def guarded(app):
+    """The application, for the front alone: any program on the machine, and any web page, could ask otherwise."""
+    async def answer(scope, receive, send):
+        if scope["type"] != "lifespan":
+            given = dict(scope["headers"]).get(b"x-sftpctl-secret", b"")
+            if not SECRET or not hmac.compare_digest(given, SECRET):
+                if scope["type"] == "http":
+                    await send({"type": "http.response.start", "status": 403, "headers": []})
+                    await send({"type": "http.response.body", "body": b"only the local cloud's front may call MiniStack"})
+                return
+            scope = {**scope, "headers": [pair for pair in scope["headers"] if pair[0] != b"x-sftpctl-secret"]}
+        await app(scope, receive, send)
+    return answer
 
 
 def session(config):
@@ -32,8 +47,10 @@ if __name__ == "__main__":
     assert callable(lambda_runtime.execution_credentials)
     # Before the services are imported, because they bind the function by name.
     lambda_runtime.execution_credentials = session
-    from ministack.app import main
+    import ministack.app
     from ministack.services import lambda_svc
 
     assert lambda_svc.execution_credentials is session
-    main()
+    assert callable(ministack.app.app)
+    ministack.app.app = guarded(ministack.app.app)
+    ministack.app.main()

@@ -10,15 +10,12 @@ use hyper::http::request::Parts;
 use serde_json::Value;
 
 use super::cloud::Cloud;
-use super::execute_api::sigv4::{self, Unverified};
+use super::execute_api::sigv4::{self, Payload, Unverified};
 use crate::front::authorize::{Judge, NotJudged, dynamodb};
 use crate::function_key::Execution;
 
 /// The Python script that starts MiniStack.
 pub(crate) const LAUNCHER: &str = include_str!("launch.py");
-
-/// The environment variable that passes the key to the launcher.
-pub(crate) const KEY_VARIABLE: &str = "SFTPCTL_FUNCTION_KEY";
 
 /// Why a function's call is refused: AWS's code and text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,7 +49,7 @@ pub(crate) async fn authorize(
 ) -> Result<(), Refused> {
     let secret = cloud.function_key.secret(&execution.token).unwrap_or_default();
     let keys = (secret.as_str(), execution.token.as_str());
-    sigv4::verify(parts, body, (region, service), keys, SystemTime::now()).map_err(|error| {
+    sigv4::verify(parts, Payload::Bytes(body), (region, service), keys, SystemTime::now()).map_err(|error| {
         let code = match error {
             Unverified::Missing => "MissingAuthenticationTokenException",
             Unverified::Malformed => "IncompleteSignatureException",

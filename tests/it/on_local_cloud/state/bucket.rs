@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use sftpctl_aws::{Aws, ConnectOptions};
 use sftpctl_engine::state::blob::Blobs;
 use sftpctl_engine::state::bucket::Bucket;
 use sftpctl_testkit::promises::{ACCOUNT, keeps_its_promises};
@@ -15,16 +14,9 @@ use crate::site::Site;
 fn bucket_keeps_all_promises() {
     let site = Site::new();
     site.aws(&["state-bucket", BUCKET]);
-    let endpoint = site.endpoint();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
-        let aws = Aws::connect(ConnectOptions {
-            endpoint_url: Some(endpoint),
-            local_account: Some(ACCOUNT.into()),
-            home_region: "us-west-2".into(),
-            profile: None,
-        })
-        .await;
+        let aws = site.aws_of(ACCOUNT).await;
         let count = AtomicUsize::new(0);
         let fresh = || -> Arc<dyn Blobs> {
             let prefix = format!("{}/", count.fetch_add(1, Ordering::SeqCst));

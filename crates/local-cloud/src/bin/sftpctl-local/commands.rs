@@ -1,5 +1,6 @@
 //! The commands of the local cloud.
 
+use std::collections::BTreeMap;
 use std::io::{Read as _, Seek as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -37,7 +38,7 @@ fn with_exit_codes(command: clap::Command) -> clap::Command {
 #[command(name = "sftpctl-local", bin_name = "sftpctl local", version)]
 #[command(after_help = "Examples:\n  \
     sftpctl local start\n  \
-    aws --endpoint-url http://127.0.0.1:4570 transfer list-servers\n  \
+    eval \"$(sftpctl local env)\" && aws transfer list-servers\n  \
     sftpctl deploy --env 99 --local\n  \
     sftpctl local stop")]
 pub(super) struct LocalArgs {
@@ -73,6 +74,18 @@ enum LocalCommand {
     /// Show the endpoint and the Transfer servers
     #[command(after_help = "Example:\n  sftpctl local status --output json")]
     Status,
+    /// Print the settings with which the AWS CLI and SDKs use the local cloud, for a shell
+    #[command(after_help = "Examples:\n  \
+        eval \"$(sftpctl local env)\"\n  \
+        eval \"$(sftpctl local env --account 222222222222)\" && aws transfer list-servers")]
+    Env {
+        /// The account: any 12 digits
+        #[arg(long, value_name = "ID", default_value = "111111111111", value_parser = account)]
+        account: String,
+        /// The region of calls that name none
+        #[arg(long, value_name = "REGION", default_value = "us-west-2")]
+        region: String,
+    },
     /// Print the last lines of the log files
     #[command(after_help = "Examples:\n  sftpctl local logs --lines 50\n  sftpctl local logs --follow")]
     Logs {
@@ -209,6 +222,7 @@ impl LocalArgs {
                 }
             }
             LocalCommand::Status => show(&local::status(&self.dir).await?, self.output),
+            LocalCommand::Env { account, region } => env(&self.dir, account, region, self.output).await?,
             LocalCommand::Logs { follow, lines } => logs(&self.dir, *lines, *follow).await,
             LocalCommand::Manners(args) => args.run(&self.dir, self.output).await?,
             LocalCommand::Faults(args) => args.run(&self.dir, self.output).await?,
@@ -218,6 +232,33 @@ impl LocalArgs {
         }
         Ok(())
     }
+}
+
+/// Twelve digits.
+fn account(text: &str) -> Result<String, String> {
+    let is_account = text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit());
+    if is_account { Ok(text.to_owned()) } else { Err("an account ID has 12 digits".to_owned()) }
+}
+
+/// Prints the environment variables of SDKs. The secret key goes to standard output only.
+async fn env(dir: &Path, account: &str, region: &str, output: Output) -> Result<(), LocalError> {
+    let status = local::status(dir).await?;
+    let endpoint = status.endpoint.ok_or_else(|| LocalError::NotRunning { dir: status.dir.clone() })?;
+    let secret = local::secret_key(dir)?;
+    let variables = [
+        ("AWS_ENDPOINT_URL", endpoint.as_str()),
+        ("AWS_ACCESS_KEY_ID", account),
+        ("AWS_SECRET_ACCESS_KEY", &secret),
+        ("AWS_DEFAULT_REGION", region),
+    ];
+    match output {
+        Output::Json => output::json("local/1", &json!({ "env": BTreeMap::from(variables) })),
+        Output::Human | Output::Plain => {
+            data("unset AWS_PROFILE AWS_SESSION_TOKEN");
+            variables.iter().for_each(|(name, value)| data(&format!("export {name}={value}")));
+        }
+    }
+    Ok(())
 }
 
 /// The status, with keys that have the permissions of the policies on standard input.
