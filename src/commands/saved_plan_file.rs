@@ -1,5 +1,6 @@
 //! Reads and writes saved plans.
 
+use std::io::Write as _;
 use std::path::Path;
 
 use crate::error::CliError;
@@ -7,9 +8,16 @@ use crate::exit::Exit;
 use sftpctl_core::plan::model::Plan;
 use sftpctl_core::plan::saved::{self, SavedPlanError};
 
+/// Replaces the file as a whole. A link in its place is replaced, too: it may lead to a file of somebody's choice.
 pub(super) fn write(path: &Path, plan: &Plan) -> Result<(), CliError> {
-    std::fs::write(path, saved::to_text(plan))
-        .map_err(|error| CliError::new(Exit::Usage, format!("cannot write {}: {error}", path.display())))
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let write = || -> std::io::Result<()> {
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        file.write_all(saved::to_text(plan).as_bytes())?;
+        file.persist(path)?;
+        Ok(())
+    };
+    write().map_err(|error| CliError::new(Exit::Usage, format!("cannot write {}: {error}", path.display())))
 }
 
 pub(super) fn read(path: &Path) -> Result<Plan, CliError> {

@@ -1,12 +1,13 @@
 //! Starts, stops and queries the local cloud of a folder, from another process.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
 use super::error::LocalError;
-use super::files::{read_json, tail};
+use super::files::{append, read_json, tail};
+use super::folder::{self, prepared};
 use super::ministack;
 use super::serve::Run;
 use super::settings::{DEFAULT_PORT, StartOptions, Status, endpoint};
@@ -44,7 +45,10 @@ pub async fn start(dir: &Path, options: &StartOptions, progress: &(dyn Fn(&str) 
     let port = options.port.unwrap_or(DEFAULT_PORT);
     // Checked before the installation, so that a taken port is reported at once.
     drop(super::serve::listen(port).await?);
-    let venv = options.venv.clone().unwrap_or_else(|| dir.join("venv"));
+    let venv = match &options.venv {
+        Some(venv) => venv.clone(),
+        None => ministack::default_venv()?,
+    };
     ministack::install(&venv, progress).await?;
 
     progress(&format!("starting on {}", endpoint(port)));
@@ -137,6 +141,9 @@ pub async fn stop(dir: &Path) -> Result<bool, LocalError> {
 /// The local cloud's own files cannot be read. A local cloud that is not running is not an error.
 pub async fn status(dir: &Path) -> Result<Status, LocalError> {
     let dir = std::path::absolute(dir).map_err(LocalError::file("finding", dir))?;
+    if dir.exists() {
+        folder::check(&dir)?;
+    }
     let answer = ask(&dir).await?;
     Ok(answer.unwrap_or(Status {
         running: false,
@@ -160,6 +167,10 @@ pub fn logs(dir: &Path) -> [PathBuf; 2] {
 /// [`LocalError::NotRunning`], or [`LocalError::Refused`] with the front's answer.
 pub async fn manage(dir: &Path, method: &str, path: &str, body: &str) -> Result<String, LocalError> {
     let dir = std::path::absolute(dir).map_err(LocalError::file("finding", dir))?;
+    if !dir.exists() {
+        return Err(LocalError::NotRunning { dir });
+    }
+    folder::check(&dir)?;
     let Some(run) = running(&dir)? else { return Err(LocalError::NotRunning { dir }) };
     let Some(secret) = Secret::read(&dir)? else { return Err(LocalError::NotRunning { dir }) };
     match ministack::send((run.port, &secret), method, &format!("/_sftpctl/{path}"), body).await {
@@ -190,14 +201,16 @@ async fn ask(dir: &Path) -> Result<Option<Status>, LocalError> {
 /// The run file, if the front that wrote it is still running.
 fn running(dir: &Path) -> Result<Option<Run>, LocalError> {
     let run: Option<Run> = read_json(&Run::path(dir))?;
-    Ok(run.filter(|run| run.front.is_alive()))
+    Ok(run.filter(|run| run.front.is_alive() && run.front.has_arguments(&["serve".as_ref(), dir.as_os_str()])))
 }
 
 /// Ends a MiniStack whose front was killed. Returns whether one was running.
 async fn end_orphan(dir: &Path) -> Result<bool, LocalError> {
     let path = Run::path(dir);
     let Some(run) = read_json::<Run>(&path)? else { return Ok(false) };
-    let alive = run.ministack.is_alive();
+    // The file alone is not believed: what it names must be MiniStack, started from this folder.
+    let launcher = ministack::launcher(dir);
+    let alive = run.ministack.is_alive() && run.ministack.has_arguments(&[launcher.as_os_str()]);
     if alive {
         // This MiniStack is in the session, so its ID was not recycled, even though the front has ended.
         let session = run.ministack.session().filter(|session| *session == run.front.pid);
@@ -214,13 +227,6 @@ async fn end_orphan(dir: &Path) -> Result<bool, LocalError> {
     Ok(alive)
 }
 
-/// Creates the folder if needed and returns its absolute path: the background process may have another working
-/// directory.
-fn prepared(dir: &Path) -> Result<PathBuf, LocalError> {
-    std::fs::create_dir_all(dir).map_err(LocalError::file("creating", dir))?;
-    std::path::absolute(dir).map_err(LocalError::file("finding", dir))
-}
-
 /// Locks the folder against another start or stop, until dropped.
 fn lock(dir: &Path) -> Result<File, LocalError> {
     let path = dir.join("lock");
@@ -230,8 +236,4 @@ fn lock(dir: &Path) -> Result<File, LocalError> {
         Err(std::fs::TryLockError::WouldBlock) => Err(LocalError::Busy { dir: dir.to_owned() }),
         Err(std::fs::TryLockError::Error(error)) => Err(LocalError::file("locking", path)(error)),
     }
-}
-
-fn append(path: &Path) -> Result<File, LocalError> {
-    OpenOptions::new().create(true).append(true).open(path).map_err(LocalError::file("opening", path))
 }

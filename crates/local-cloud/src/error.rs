@@ -69,6 +69,12 @@ pub enum LocalError {
     /// Another start or stop in the same folder is in progress.
     #[error("another `local start` or `local stop` is in progress in {}", dir.display())]
     Busy { dir: PathBuf },
+    /// The folder could contain programs of somebody else.
+    #[error("{} is not trusted: {why}", dir.display())]
+    Untrusted { dir: PathBuf, why: String },
+    /// Neither `HOME` nor the XDG variables are set.
+    #[error("HOME is not set, so there is no place to note which local clouds are this user's own")]
+    NoHome,
     /// There is no manner of this name.
     #[error("{0}")]
     UnknownManner(String),
@@ -122,6 +128,10 @@ impl LocalError {
             Self::RunsElsewhere { .. } => "stop it first: sftpctl local stop".to_owned(),
             Self::NotReady { .. } | Self::MinistackEnded { .. } => "see the full log: sftpctl local logs".to_owned(),
             Self::DidNotStop { .. } | Self::Busy { .. } => "wait a moment, then rerun the command".to_owned(),
+            Self::Untrusted { dir, .. } => {
+                format!("start one elsewhere (--dir), or delete it: rm -r {}", dir.display())
+            }
+            Self::NoHome => "set HOME".to_owned(),
             Self::NotRunning { .. } => "start it: sftpctl local start".to_owned(),
             Self::Refused { .. } => "see the examples: sftpctl local faults add --help".to_owned(),
             Self::UnknownManner(_) => "list their names: sftpctl local manners".to_owned(),

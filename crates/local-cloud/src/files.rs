@@ -1,6 +1,8 @@
 //! Small JSON files, written atomically.
 
+use std::fs::{File, OpenOptions};
 use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use serde::Serialize;
@@ -27,6 +29,24 @@ pub(crate) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), Loc
         serde_json::to_writer_pretty(&mut file, value)?;
         file.write_all(b"\n")?;
         file.as_file().sync_all()?;
+        file.persist(path)?;
+        Ok(())
+    };
+    write().map_err(LocalError::file("writing", path))
+}
+
+/// Opens a file for appending. A link in its place is not followed.
+pub(crate) fn append(path: &Path) -> Result<File, LocalError> {
+    let flags = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
+    let file = OpenOptions::new().create(true).append(true).custom_flags(flags).open(path);
+    file.map_err(LocalError::file("opening", path))
+}
+
+/// Writes a text as [`write_json`] does: a link in its place is replaced, not followed.
+pub(crate) fn write_text(path: &Path, text: &str) -> Result<(), LocalError> {
+    let write = || -> std::io::Result<()> {
+        let mut file = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;
+        file.write_all(text.as_bytes())?;
         file.persist(path)?;
         Ok(())
     };

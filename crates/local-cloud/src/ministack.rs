@@ -10,7 +10,8 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::process::{Child, Command};
 
 use super::error::LocalError;
-use super::files::{last_lines, tail};
+use super::files::{append, last_lines, tail, write_text};
+use super::folder;
 use super::functions::LAUNCHER;
 use crate::function_key::FunctionKey;
 use crate::process::{ProcessId, poll};
@@ -25,6 +26,18 @@ const STAMP: &str = "sftpctl-requirements.txt";
 const READY_DEADLINE: Duration = Duration::from_secs(45);
 /// MiniStack writes its state when it exits, which takes time.
 const END_DEADLINE: Duration = Duration::from_secs(30);
+
+/// The virtual environment of all local clouds of this user: in the user's own cache, because programs in a local cloud's
+/// folder may have come with it.
+pub(super) fn default_venv() -> Result<PathBuf, LocalError> {
+    let cache = folder::base("XDG_CACHE_HOME", ".cache").ok_or(LocalError::NoHome)?;
+    Ok(cache.join("sftpctl").join(format!("ministack-{VERSION}")))
+}
+
+/// The script that starts MiniStack, in the local cloud's folder.
+pub(super) fn launcher(dir: &Path) -> PathBuf {
+    dir.join("launch-ministack.py")
+}
 
 /// Creates the virtual environment, unless a finished one with the same requirements exists.
 pub(super) async fn install(venv: &Path, progress: &(dyn Fn(&str) + Sync)) -> Result<(), LocalError> {
@@ -160,10 +173,9 @@ impl Ministack {
         let log = dir.join("ministack.log");
         let temporary = dir.join("tmp");
         std::fs::create_dir_all(&temporary).map_err(LocalError::file("creating", &temporary))?;
-        let launcher = dir.join("launch-ministack.py");
-        std::fs::write(&launcher, LAUNCHER).map_err(LocalError::file("writing", &launcher))?;
-        let output = OpenOptions::new().create(true).append(true).open(&log);
-        let output = output.map_err(LocalError::file("opening", &log))?;
+        let launcher = launcher(dir);
+        write_text(&launcher, LAUNCHER)?;
+        let output = append(&log)?;
         let errors = output.try_clone().map_err(LocalError::file("opening", &log))?;
         // Free at this moment. If another program takes it first, MiniStack logs that and exits.
         let port = TcpListener::bind(("127.0.0.1", 0))

@@ -31,6 +31,14 @@ impl ProcessId {
         Self::of(self.pid) == Some(self)
     }
 
+    /// Whether the process was started with these arguments, among others.
+    pub(crate) fn has_arguments(self, wanted: &[&std::ffi::OsStr]) -> bool {
+        let path = Path::new("/proc").join(self.pid.to_string()).join("cmdline");
+        let Ok(line) = std::fs::read(path) else { return false };
+        let all: Vec<&[u8]> = line.split(|byte| *byte == 0).collect();
+        wanted.iter().all(|one| all.contains(&one.as_encoded_bytes()))
+    }
+
     /// Sends SIGTERM. Does nothing if the process has ended, even if its ID is in use again.
     pub(crate) fn terminate(self) {
         self.signal(Signal::TERM);

@@ -9,6 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::error::LocalError;
 use super::files::write_json;
+use super::folder;
 use super::front::{self, Front};
 use super::ministack::{self, Ministack};
 use crate::function_key::FunctionKey;
@@ -46,14 +47,16 @@ pub async fn serve(dir: &Path, options: &StartOptions) -> Result<(), LocalError>
     if let Err(error) = rustix::process::setsid() {
         tracing::debug!(%error, "no session of its own");
     }
-    std::fs::create_dir_all(dir).map_err(LocalError::file("creating", dir))?;
-    let dir = &std::path::absolute(dir).map_err(LocalError::file("finding", dir))?;
+    let dir = &folder::prepared(dir)?;
     let port = options.port.unwrap_or(DEFAULT_PORT);
     let listener = listen(port).await?;
     let mut terminate = signal(SignalKind::terminate()).map_err(LocalError::file("catching", "SIGTERM"))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(LocalError::file("catching", "SIGINT"))?;
 
-    let venv = options.venv.clone().unwrap_or_else(|| dir.join("venv"));
+    let venv = match &options.venv {
+        Some(venv) => venv.clone(),
+        None => ministack::default_venv()?,
+    };
     let function_key = FunctionKey::random();
     let secrets = (Secret::keep(dir)?, Secret::random());
     let mut ministack = Ministack::spawn(&venv, dir, &endpoint(port), (&secrets.1, &function_key)).await?;

@@ -116,6 +116,8 @@ impl Site {
             .current_dir(self.dir.path())
             .env("SFTPCTL_LOCAL_VENV", venv())
             .env("SFTPCTL_PACKAGE", authorizer())
+            // The notes about folders of tests are of no use to the user.
+            .env("XDG_STATE_HOME", self.dir.path().join("state-home"))
             .env_remove("RUST_LOG");
         command
     }

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -131,7 +132,9 @@ impl Blobs for Folder {
     }
 
     async fn put(&self, name: &str, content: &[u8], expect: Expect<'_>) -> Result<Version, StateError> {
-        fs::create_dir_all(&self.0).map_err(self.error("create", ""))?;
+        // Closed to others: it shows names, accounts and what is being changed.
+        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.0);
+        made.map_err(self.error("create", ""))?;
         // Written before the guard is taken, so that the guard is held for microseconds only.
         let file = self.write_temporary(name, content).map_err(self.error("write", name))?;
         let guard = self.guard().await?;

@@ -22,18 +22,23 @@ mod tokens;
 mod upstream;
 mod wire;
 
+use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::{Body, to_bytes};
-use axum::extract::{ConnectInfo, State};
+use hyper::body::Incoming;
 use hyper::header::{self, HeaderValue};
 use hyper::http::request::Parts;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
 use serde_json::Value;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 
 pub use faults::{Fault, Only, Rule};
 
@@ -47,7 +52,7 @@ use self::operation::Form;
 use self::pending::Pending;
 use self::tokens::{RequestKey, Tokens};
 use self::upstream::{MAX_BUFFERED, Upstream, plain};
-use self::wire::{FrontListener, Wire};
+use self::wire::Wire;
 use super::cloud::Cloud;
 use super::delay::Delays;
 use super::error::LocalError;
@@ -59,6 +64,11 @@ use crate::function_key::{Execution, FunctionKey};
 use crate::place::Place;
 use crate::secret::Secret;
 use crate::settings::{MinistackStatus, StartOptions};
+
+/// How long the head of a request may take, also the first byte of the next one.
+const HEAD: Duration = Duration::from_secs(30);
+/// Connections at once. A program that opens more is refused the rest.
+const CONNECTIONS: usize = 1024;
 
 /// The state that all requests share.
 pub(super) struct Front {
@@ -122,26 +132,48 @@ impl Front {
 }
 
 /// Serves until `stop` completes; requests in flight are finished.
-pub(super) async fn run(
-    front: Arc<Front>,
-    listener: TcpListener,
-    stop: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
-    let router = Router::new().fallback(handle).with_state(Arc::clone(&front));
-    let service = router.into_make_service_with_connect_info::<Wire>();
-    tokio::select! {
-        ended = axum::serve(FrontListener(listener), service).with_graceful_shutdown(stop) => ended,
-        () = front.endpoints.watch() => Ok(()),
+pub(super) async fn run(front: Arc<Front>, listener: TcpListener, stop: impl Future<Output = ()> + Send + 'static) {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD);
+    let (graceful, seats) = (GracefulShutdown::new(), Arc::new(Semaphore::new(CONNECTIONS)));
+    let endpoints = front.endpoints.watch();
+    tokio::pin!(stop, endpoints);
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = &mut stop => break,
+            () = &mut endpoints => break,
+        };
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                continue;
+            }
+        };
+        // Without a seat it is closed: the others are served on.
+        let Ok(seat) = Arc::clone(&seats).try_acquire_owned() else { continue };
+        let (wire, front) = (Wire::of(&stream), Arc::clone(&front));
+        let service = service_fn(move |request: Request<Incoming>| {
+            let (front, wire) = (Arc::clone(&front), wire.clone());
+            async move { Ok::<_, Infallible>(handle(&front, &wire, request.map(Body::new)).await) }
+        });
+        let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service));
+        tokio::spawn(async move {
+            let _seat = seat;
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a connection ended");
+            }
+        });
     }
+    drop(listener);
+    graceful.shutdown().await;
 }
 
-async fn handle(
-    State(front): State<Arc<Front>>,
-    ConnectInfo(wire): ConnectInfo<Wire>,
-    request: Request<Body>,
-) -> Response<Body> {
+async fn handle(front: &Front, wire: &Wire, request: Request<Body>) -> Response<Body> {
     let (parts, body) = request.into_parts();
-    let mut response = answer(&front, &wire, parts, body).await.unwrap_or_else(|refused| refused);
+    let mut response = answer(front, wire, parts, body).await.unwrap_or_else(|refused| refused);
     guard::close(&mut response);
     response
 }

@@ -132,7 +132,7 @@ struct StartArgs {
     /// Time the creation of a table or replica takes, as DescribeTable shows it
     #[arg(long, value_name = "TIME", default_value = "0", value_parser = seconds)]
     table_time: f64,
-    /// Python virtual environment [default: venv in the local cloud's folder]
+    /// Python virtual environment [default: ~/.cache/sftpctl/ministack-VERSION]
     #[arg(long, value_name = "DIR", env = "SFTPCTL_LOCAL_VENV")]
     venv: Option<PathBuf>,
     /// Turn off one of AWS's manners; see `sftpctl local manners`

@@ -19,6 +19,7 @@ const FAILED: u8 = 2;
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    sftpctl_local_cloud::close_to_others();
     let args = LocalArgs::from_arg_matches(&commands::command().get_matches()).unwrap_or_else(|error| error.exit());
     let level = match args.verbose {
         0 => "warn",

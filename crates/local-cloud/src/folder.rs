@@ -1,0 +1,139 @@
+//! The folder of a local cloud: made by this user on this machine, and closed to others.
+//!
+//! Programs are started from it, so a folder that came with a cloned repository, or that another user made or may write,
+//! must not be believed. Owner and mode show the second. For the first, each folder that is made here is noted in the
+//! user's own state folder, with its device and inode, which a copy does not have: as git asks for `safe.directory`.
+
+use std::fs::{DirBuilder, Metadata};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+
+use super::error::LocalError;
+use crate::execute_api::sigv4::hex;
+
+/// Nobody but the owner, for files and folders that this process and its children make from now on.
+pub fn close_to_others() {
+    rustix::process::umask(rustix::fs::Mode::from_bits_truncate(0o077));
+}
+
+/// Makes the folder if needed, closes it, and returns its absolute path: the background process may have another working
+/// directory.
+///
+/// # Errors
+/// [`LocalError::Untrusted`] if it is not this user's own; or it cannot be made.
+pub(crate) fn prepared(dir: &Path) -> Result<PathBuf, LocalError> {
+    let dir = std::path::absolute(dir).map_err(LocalError::file("finding", dir))?;
+    if dir.symlink_metadata().is_ok() {
+        check(&dir)?;
+    } else {
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&dir);
+        made.map_err(LocalError::file("creating", &dir))?;
+        note(&dir)?;
+    }
+    // Also the folder around it, which has the states of environments.
+    for folder in
+        [Some(dir.as_path()), dir.parent().filter(|parent| parent.ends_with(".sftpctl"))].into_iter().flatten()
+    {
+        let closed = std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700));
+        closed.map_err(LocalError::file("closing", folder))?;
+    }
+    Ok(dir)
+}
+
+/// Checks a folder that exists.
+///
+/// # Errors
+/// [`LocalError::Untrusted`].
+pub(crate) fn check(dir: &Path) -> Result<(), LocalError> {
+    let untrusted = |why: &str| LocalError::Untrusted { dir: dir.to_owned(), why: why.to_owned() };
+    let facts = dir.symlink_metadata().map_err(LocalError::file("reading", dir))?;
+    if !facts.is_dir() {
+        return Err(untrusted("it is a link or a file"));
+    }
+    if let Some(why) = open_to_others(&facts) {
+        return Err(untrusted(why));
+    }
+    if let Some(parent) = dir.parent().filter(|parent| parent.ends_with(".sftpctl"))
+        && let Some(why) = parent.symlink_metadata().ok().as_ref().and_then(open_to_others)
+    {
+        return Err(LocalError::Untrusted { dir: parent.to_owned(), why: why.to_owned() });
+    }
+    let is_empty = std::fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_none());
+    if is_empty {
+        return note(dir);
+    }
+    let noted = std::fs::read_to_string(note_of(dir)?).is_ok_and(|text| text == identity(&facts));
+    if noted { Ok(()) } else { Err(untrusted("it was not made here by sftpctl, but came with a copy or an archive")) }
+}
+
+/// Why others could put something into a folder.
+fn open_to_others(facts: &Metadata) -> Option<&'static str> {
+    if facts.uid() != rustix::process::geteuid().as_raw() {
+        return Some("another user owns it");
+    }
+    (facts.permissions().mode() & 0o022 != 0).then_some("others may write to it")
+}
+
+/// Device, inode and time of birth: an inode number is used again.
+fn identity(facts: &Metadata) -> String {
+    let born = facts.created().ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
+    format!("{}:{}:{}\n", facts.dev(), facts.ino(), born.unwrap_or_default().as_nanos())
+}
+
+/// Notes that the folder was made here.
+fn note(dir: &Path) -> Result<(), LocalError> {
+    let facts = dir.symlink_metadata().map_err(LocalError::file("reading", dir))?;
+    let path = note_of(dir)?;
+    if let Some(folder) = path.parent() {
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+        made.map_err(LocalError::file("creating", folder))?;
+    }
+    std::fs::write(&path, identity(&facts)).map_err(LocalError::file("writing", path))
+}
+
+/// The file with the note on a folder, by its path.
+fn note_of(dir: &Path) -> Result<PathBuf, LocalError> {
+    let home = base("XDG_STATE_HOME", ".local/state").ok_or(LocalError::NoHome)?;
+    let name = hex(&Sha256::digest(dir.as_os_str().as_encoded_bytes()));
+    Ok(home.join("sftpctl/local-clouds").join(name))
+}
+
+/// A folder of the user's own by the XDG Base Directory Specification.
+pub(crate) fn base(variable: &str, default: &str) -> Option<PathBuf> {
+    let set = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    set(variable).or_else(|| Some(set("HOME")?.join(default)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folder_of_others_or_of_a_copy_is_refused() {
+        let here = tempfile::tempdir().unwrap();
+        let dir = here.path().join(".sftpctl/local");
+        assert_eq!(prepared(&dir).unwrap(), dir);
+        let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&dir), mode(&here.path().join(".sftpctl"))), (0o700, 0o700));
+        std::fs::write(dir.join("run.json"), "{}").unwrap();
+        prepared(&dir).unwrap();
+        // As `git clone` or `tar` makes it.
+        let copy = here.path().join("clone");
+        std::fs::create_dir_all(&copy).unwrap();
+        std::fs::write(copy.join("run.json"), "{}").unwrap();
+        assert!(prepared(&copy).unwrap_err().to_string().contains("not made here"));
+        // The same path again.
+        std::fs::remove_dir_all(&dir).unwrap();
+        std::fs::rename(&copy, &dir).unwrap();
+        assert!(prepared(&dir).unwrap_err().to_string().contains("not made here"));
+        let open = here.path().join("open");
+        prepared(&open).unwrap();
+        std::fs::set_permissions(&open, std::fs::Permissions::from_mode(0o777)).unwrap();
+        assert!(prepared(&open).unwrap_err().to_string().contains("others may write"));
+        let link = here.path().join("link");
+        std::os::unix::fs::symlink(&dir, &link).unwrap();
+        assert!(prepared(&link).unwrap_err().to_string().contains("a link"));
+    }
+}
