@@ -1,7 +1,5 @@
 //! The local cloud's manners, each compared with MiniStack as it is, by botocore.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use serde_json::Value;
 use sftpctl_testkit::programs::root;
 

@@ -48,7 +48,9 @@ pub(super) fn shown(text: &str, kind: &str, (service, status, message): (&str, u
             .zip(between(member, "<ResourceStatusReason>", "</ResourceStatusReason>"))
             .filter(|_| member.contains(&type_of_other))
         else {
-            out.push_str(&member.replace(SUFFIX, ""));
+            // An event of another type is another manner's.
+            let is_of_another = member.contains(&format!("Custom::{SUFFIX}"));
+            out.push_str(&if is_of_another { member.to_owned() } else { member.replace(SUFFIX, "") });
             continue;
         };
         let member = member.replace(&type_of_other, &format!("<ResourceType>{kind}</ResourceType>"));
@@ -95,6 +97,7 @@ mod tests {
                       (RequestToken: e, HandlerErrorCode: X)";
         let wanted = event("s", stack, "ROLLBACK_IN_PROGRESS", "failed to create: [A]")
             + &event("A", "AWS::S3::Bucket", "CREATE_FAILED", reason);
-        assert_eq!(shown(&have, "AWS::S3::Bucket", ("S3", 409, "No."), "X"), wanted);
+        let by_another = shown(&have, "AWS::Lambda::Function", ("Lambda", 400, "No."), "X");
+        assert_eq!(shown(&by_another, "AWS::S3::Bucket", ("S3", 409, "No."), "X"), wanted);
     }
 }
