@@ -17,6 +17,7 @@ mod operation;
 mod pending;
 mod quotas;
 mod refusal;
+mod stack_request;
 mod tokens;
 mod upstream;
 mod wire;
