@@ -6,6 +6,7 @@
 mod handlers;
 mod oracle;
 mod patterns;
+mod simulated;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
