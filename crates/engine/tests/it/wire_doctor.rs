@@ -239,3 +239,35 @@ async fn offline_no_check_calls_aws() {
     assert!(others.clone().all(|check| check.status == Status::Skipped), "{report:?}");
     assert!(others.count() > 20);
 }
+
+/// The printed policies allow the environment's zone, and not the records of its parent.
+#[tokio::test]
+async fn delegation_that_may_not_be_read_is_a_question_for_a_resolver() {
+    let stub = Stub::new().await;
+    let zones = Reply::ok(
+        "<ListHostedZonesByNameResponse><HostedZones><HostedZone><Id>/hostedzone/ZPARENT</Id><Name>example.net.</Name>\
+         <CallerReference>c</CallerReference></HostedZone></HostedZones><IsTruncated>false</IsTruncated>\
+         <MaxItems>100</MaxItems></ListHostedZonesByNameResponse>",
+    );
+    let own = Reply::ok(
+        "<GetHostedZoneResponse><HostedZone><Id>/hostedzone/Z1</Id><Name>sftp.example.net.</Name>\
+         <CallerReference>c</CallerReference></HostedZone><DelegationSet><NameServers><NameServer>ns-1.awsdns.com\
+         </NameServer></NameServers></DelegationSet></GetHostedZoneResponse>",
+    );
+    let denied =
+        "<ErrorResponse><Error><Code>AccessDenied</Code><Message>not authorized</Message></Error></ErrorResponse>";
+    let mut options = options();
+    let dns = options.environment.dns.as_mut().unwrap();
+    (dns.zone, dns.zone_id) = ("sftp.example.net".into(), Some("Z1".into()));
+    dns.aliases.clear();
+    stub.on("sts:GetCallerIdentity", [caller("111111111111")])
+        .on("route53:GET /2013-04-01/hostedzonesbyname", [zones])
+        .on("route53:GET /2013-04-01/hostedzone/Z1", [own])
+        .on("route53:GET /2013-04-01/hostedzone/ZPARENT/rrset", [Reply::new(403, denied)]);
+    let report = examine(&stub.aws("us-west-2").await, options).await;
+    let found = check(&report, "D041-delegation", None);
+    assert_eq!(found.status, Status::Unknown, "{found:?} {:?}", stub.operations());
+    let hint = found.hint.as_deref().unwrap_or_default();
+    assert!(hint.contains("the printed policies do not allow"), "{found:?}");
+    assert!(hint.ends_with("`dig +short NS sftp.example.net` must answer ns-1.awsdns.com"), "{found:?}");
+}
