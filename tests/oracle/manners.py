@@ -67,13 +67,6 @@ def stack(account, template, operation="create_stack"):
     return status, stacks.describe_stack_events(StackName="s")["StackEvents"]
 
 
-def gone(account):
-    """Waits for the end of a stack's deletion."""
-    end = time.monotonic() + 30
-    while account.client("cloudformation").list_stacks(StackStatusFilter=["DELETE_IN_PROGRESS"])["StackSummaries"]:
-        assert time.monotonic() < end
-
-
 def causes(events):
     """Logical ID, type and reason of what failed."""
     failed = [event for event in events if event["ResourceStatus"].endswith("_FAILED")]
@@ -123,18 +116,6 @@ def bucket_name_reuse(account):
     for _ in range(2):
         refused("OperationAborted", "A conflicting conditional operation", s3.create_bucket, **again)
     s3.create_bucket(**again)
-    s3.delete_bucket(Bucket=account.bucket)
-    name = {"Fn::Sub": "manners-${Number}"}
-    template = {"Parameters": {"Number": {"Type": "String", "Default": account.bucket.removeprefix("manners-")}},
-                "Resources": {"B": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": name}}}}
-    for _ in range(2):
-        status, events = stack(account, template)
-        ((logical, kind, reason),) = causes(events)
-        assert (status, logical, kind) == ("ROLLBACK_COMPLETE", "B", "AWS::S3::Bucket"), events
-        assert "A conflicting conditional operation" in reason and "ImitatedFailure" not in str(events), events
-        account.client("cloudformation").delete_stack(StackName="s")
-        gone(account)
-    assert stack(account, template)[0] == "CREATE_COMPLETE"
 
 
 def bucket_propagation(account):

@@ -52,13 +52,6 @@ impl StackRequest {
             .collect()
     }
 
-    /// The logical IDs of the resources that the stack has now.
-    pub(super) async fn existing(&self, front: &Front) -> Vec<String> {
-        let answer = front.upstream.cloudformation(&self.place, "DescribeStackResources", Some(&self.name)).await;
-        let ids = answer.as_deref().unwrap_or_default().split("<LogicalResourceId>").skip(1);
-        ids.filter_map(|rest| Some(rest.split_once('<')?.0.to_owned())).collect()
-    }
-
     /// A property as text. `None` where it is left out, or needs more than parameters and conditions.
     pub(super) fn text(&self, value: &Value) -> Option<String> {
         match value {

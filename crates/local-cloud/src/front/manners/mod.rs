@@ -167,11 +167,6 @@ impl<K: Eq + Hash> Countdown<K> {
         self.all().insert(key, calls);
     }
 
-    /// Whether no call counts, of whatever.
-    pub(super) fn is_empty(&self) -> bool {
-        self.all().is_empty()
-    }
-
     /// Whether a call counts; takes it off.
     pub(super) fn take(&self, key: &K) -> bool {
         let mut all = self.all();
