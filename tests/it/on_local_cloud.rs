@@ -14,6 +14,7 @@ mod faults;
 mod json;
 mod local;
 mod login;
+mod manners;
 mod moto;
 mod options;
 mod orphans;

@@ -9,7 +9,7 @@ Prints its port, then a line for each word on its standard input, which is what 
 - `unknown`: members, elements and headers that no model has;
 - `empty`: an empty list or map wherever an answer has none, by the service models of botocore;
 - `absent`: no member at all instead of an empty list, map or text;
-- `nulls`: null entries in the maps and lists of API Gateway, as it has been recorded to answer.
+- `nulls`: null entries in the maps and lists of JSON answers, as API Gateway has been recorded to answer.
 
 Documents inside answers, as bucket policies and templates, stay as they are, and so do lists whose order has a meaning.
 """
@@ -33,6 +33,7 @@ MODELS, MANNER, COUNTS = {}, ["plain"], {"changed": 0}
 ORDERED = {"KeySchema", "StackEvents", "OperationEvents"}
 NAMES = {"monitoring": "cloudwatch"}
 CBOR = "application/cbor"
+JSON = {"apigateway", "dynamodb", "lambda", "logs", "servicequotas", "transfer"}
 
 
 def operation(service, method, path, headers, body):
@@ -85,7 +86,7 @@ def changed(value, shape, name, service):
                     members[key] = [] if member.type_name == "list" else {}
         elif manner == "absent" and is_structure:
             members = {key: one for key, one in members.items() if not is_empty(one)}
-        elif manner == "nulls" and service == "apigateway" and inner is not None:
+        elif manner == "nulls" and service in JSON and inner is not None:
             members["application/null"] = None
         return members
     if isinstance(value, list):
@@ -93,7 +94,7 @@ def changed(value, shape, name, service):
         items = [changed(one, item, name, service) for one in value]
         if manner == "reversed" and name not in ORDERED:
             items.reverse()
-        if manner == "nulls" and service == "apigateway":
+        if manner == "nulls" and service in JSON:
             items.append(None)
         return items
     return value

@@ -60,6 +60,10 @@ def fill():
     dynamodb.put_item(TableName=NAME, Item={"id": {"N": "1"}})
     stacks.create_stack(StackName=NAME, TemplateBody=TEMPLATE)
     poll(stack_status, "CREATE_COMPLETE")
+    # API Gateway has an API in one region, and only a role for its logs in another.
+    client("apigateway").create_rest_api(name=NAME)
+    role = {"op": "replace", "path": "/cloudwatchRoleArn", "value": f"arn:aws:iam::{ACCOUNT}:role/any"}
+    client("apigateway", "us-east-2").update_account(patchOperations=[role])
     arn = f"arn:aws:logs:us-west-2:{ACCOUNT}:log-group:{NAME}:*"
     made = transfer.create_server(Tags=[{"Key": "k", "Value": "v"}], StructuredLogDestinations=[arn])
     # The server is not visible in another region or account.
@@ -74,6 +78,13 @@ def verify():
     for region in ("us-west-2", "us-east-1"):
         assert client("dynamodb", region).scan(TableName=NAME)["Items"] == [{"id": {"N": "1"}}]
     assert stack_status() == "CREATE_COMPLETE"
+    for region in ("us-west-2", "us-east-2"):
+        client("apigateway", region).get_account()
+    try:
+        client("apigateway", "us-east-1").get_account()
+        raise AssertionError("API Gateway knows an account that has not used it in this region")
+    except ClientError as error:
+        assert error.response["Error"]["Code"] == "NotFoundException", error
     (server,) = transfer.list_servers()["Servers"]
     tags = transfer.describe_server(ServerId=server["ServerId"])["Server"]["Tags"]
     assert tags == [{"Key": "k", "Value": "v"}], tags

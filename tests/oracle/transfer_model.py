@@ -4,8 +4,8 @@ Usage: transfer_model.py ENDPOINT
 
 - every response fits the output shape of its operation, without additional members;
 - every error code is one that the operation lists (or one of the few that every AWS JSON service has);
-- every constraint of every input shape, violated one at a time, is refused: InvalidRequestException for lengths,
-  ranges, patterns, enums and missing members, SerializationException for wrong types.
+- every constraint of every input shape, violated one at a time, is refused: ValidationException for lengths, ranges,
+  patterns, enums and missing members (terraform-provider-aws#44110), SerializationException for wrong types.
 
 Prints one line of counts; on a difference, one line each, and exits 1.
 """
@@ -26,7 +26,7 @@ ENDPOINT = sys.argv[1].rstrip("/")
 OPERATIONS = """CreateServer DeleteHostKey DeleteServer DescribeHostKey DescribeSecurityPolicy DescribeServer
 ImportHostKey ListHostKeys ListSecurityPolicies ListServers ListTagsForResource StartServer StopServer TagResource
 UntagResource UpdateHostKey UpdateServer""".split()
-COMMON = {"SerializationException"}
+COMMON = {"SerializationException", "ValidationException"}
 ACCOUNT, REGION = "111122223333", "eu-central-1"
 MODEL = botocore.session.Session().get_service_model("transfer")
 faults, counts = [], {"answers": 0, "errors": 0, "violations": 0}
@@ -114,7 +114,7 @@ def check(operation, body, expect=None):
 def violations(shape):
     """Yields (value, error code) for values that break one rule of the shape."""
     metadata, kind = shape.metadata, shape.type_name
-    invalid = "InvalidRequestException"
+    invalid = "ValidationException"
     yield (["x"] if kind != "list" else "x"), "SerializationException"
     if kind == "string":
         if metadata.get("min", 0) > 0:

@@ -213,19 +213,20 @@ impl Aws {
     }
 
     pub(super) fn parameters(&self, region: &str) -> aws_sdk_ssm::Client {
-        let config = aws_sdk_ssm::config::Builder::from(self.config(region)).region(Region::new(region.to_owned()));
+        let config = aws_sdk_ssm::config::Builder::from(&without_nulls(self.config(region)))
+            .region(Region::new(region.to_owned()));
         aws_sdk_ssm::Client::from_conf(config.interceptor(CountCalls(Arc::clone(&self.calls))).build())
     }
 
     pub(super) fn secrets(&self, region: &str) -> aws_sdk_secretsmanager::Client {
-        let config =
-            aws_sdk_secretsmanager::config::Builder::from(self.config(region)).region(Region::new(region.to_owned()));
+        let config = aws_sdk_secretsmanager::config::Builder::from(&without_nulls(self.config(region)))
+            .region(Region::new(region.to_owned()));
         aws_sdk_secretsmanager::Client::from_conf(config.interceptor(CountCalls(Arc::clone(&self.calls))).build())
     }
 
     /// The client of Service Quotas. Two attempts: a table in this program replaces an answer that does not come.
     pub fn service_quotas(&self, region: &str) -> ServiceQuotas {
-        let config = aws_sdk_servicequotas::config::Builder::from(self.config(region))
+        let config = aws_sdk_servicequotas::config::Builder::from(&without_nulls(self.config(region)))
             .region(Region::new(region.to_owned()))
             .retry_config(RetryConfig::standard().with_max_attempts(2))
             .interceptor(CountCalls(Arc::clone(&self.calls)));
@@ -279,32 +280,39 @@ impl Aws {
 
     fn build(&self, region: &str, config: &SdkConfig) -> Clients {
         let config = config.to_builder().region(Region::new(region.to_owned())).build();
+        let json = without_nulls(&config);
         let count = || CountCalls(Arc::clone(&self.calls));
         macro_rules! client {
-            ($sdk:ident) => {
-                $sdk::Client::from_conf($sdk::config::Builder::from(&config).interceptor(count()).build())
+            ($sdk:ident, $config:expr) => {
+                $sdk::Client::from_conf($sdk::config::Builder::from($config).interceptor(count()).build())
             };
         }
         // Virtual-host names do not resolve behind a custom endpoint.
         let s3 = aws_sdk_s3::config::Builder::from(&config).force_path_style(self.path_style).interceptor(count());
-        let apigateway = aws_sdk_apigateway::config::Builder::from(&config).interceptor(count());
-        let apigateway = match config.http_client() {
-            Some(http) => apigateway.http_client(WithoutNulls(http)),
-            None => apigateway,
-        };
         Clients {
-            apigateway: ApiGateway(aws_sdk_apigateway::Client::from_conf(apigateway.build())),
-            cloudformation: CloudFormation { client: client!(aws_sdk_cloudformation), role: self.stack_role.clone() },
-            cloudwatch: CloudWatch(client!(aws_sdk_cloudwatch)),
-            dynamodb: DynamoDb(client!(aws_sdk_dynamodb)),
-            iam: Iam(client!(aws_sdk_iam)),
-            lambda: Lambda(client!(aws_sdk_lambda)),
-            logs: Logs(client!(aws_sdk_cloudwatchlogs)),
-            route53: Route53(client!(aws_sdk_route53)),
+            apigateway: ApiGateway(client!(aws_sdk_apigateway, &json)),
+            cloudformation: CloudFormation {
+                client: client!(aws_sdk_cloudformation, &config),
+                role: self.stack_role.clone(),
+            },
+            cloudwatch: CloudWatch(client!(aws_sdk_cloudwatch, &config)),
+            dynamodb: DynamoDb(client!(aws_sdk_dynamodb, &json)),
+            iam: Iam(client!(aws_sdk_iam, &config)),
+            lambda: Lambda(client!(aws_sdk_lambda, &json)),
+            logs: Logs(client!(aws_sdk_cloudwatchlogs, &json)),
+            route53: Route53(client!(aws_sdk_route53, &config)),
             s3: S3 { client: aws_sdk_s3::Client::from_conf(s3.build()), region: region.to_owned() },
-            sts: client!(aws_sdk_sts),
-            transfer: Transfer(client!(aws_sdk_transfer)),
+            sts: client!(aws_sdk_sts, &config),
+            transfer: Transfer(client!(aws_sdk_transfer, &json)),
         }
+    }
+}
+
+/// The configuration for a service that answers in JSON.
+fn without_nulls(config: &SdkConfig) -> SdkConfig {
+    match config.http_client() {
+        Some(http) => config.to_builder().http_client(WithoutNulls(http)).build(),
+        None => config.clone(),
     }
 }
 

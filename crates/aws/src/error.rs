@@ -230,8 +230,8 @@ fn no_credentials_hint(variable: impl Fn(&str) -> Option<String>) -> String {
         );
     }
     format!(
-        "no credentials were found: sign in (for SSO: `aws sso login`), set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, \
-         or choose a profile with --profile, {resume}"
+        "no credentials were found: sign in again (for SSO: `aws sso login`), set AWS_ACCESS_KEY_ID and \
+         AWS_SECRET_ACCESS_KEY, or choose a profile with --profile, {resume}"
     )
 }
 

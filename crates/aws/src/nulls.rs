@@ -1,9 +1,9 @@
 //! Answers with `null` as an entry of a map or list.
 //!
 //! API Gateway answers `"responseTemplates": {"application/json": null}` for a mapping template that was emptied (the
-//! console's "pass through"). The SDK refuses the whole answer, because its model does not allow such entries. The
-//! documents of the REST JSON protocol mean by `null` that a member is absent, so it is left out before the SDK reads
-//! the answer.
+//! console's "pass through"). The SDK refuses the whole answer, because its model does not allow such entries, and so do
+//! the models of all services with JSON for most of their lists and maps. The documents of the JSON protocols mean by
+//! `null` that a member is absent, so it is left out before the SDK reads the answer.
 
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
@@ -15,8 +15,8 @@ use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::ByteStream;
 use serde_json::Value;
 
-/// A client that leaves out every `null` of a JSON answer. Not for services whose answers are others' documents, as
-/// Lambda's `Invoke`.
+/// A client that leaves out every `null` of a JSON answer. The answer of a function, to Lambda's `Invoke`, is nobody's
+/// but the function's, and stays as it is.
 #[derive(Clone, Debug)]
 pub(super) struct WithoutNulls(pub(super) SharedHttpClient);
 
@@ -31,7 +31,11 @@ struct Connector(SharedHttpConnector);
 
 impl HttpConnector for Connector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let is_invocation = request.uri().split('?').next().is_some_and(|path| path.ends_with("/invocations"));
         let answer = self.0.call(request);
+        if is_invocation {
+            return answer;
+        }
         HttpConnectorFuture::new(async move { without_nulls(answer.await?).await })
     }
 }

@@ -6,5 +6,6 @@ pub mod drive;
 pub mod playback;
 pub mod programs;
 pub mod promises;
+pub mod schemas;
 pub mod site;
 pub mod stub;

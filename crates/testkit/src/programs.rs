@@ -52,6 +52,16 @@ pub fn installed(path: &str) -> PathBuf {
     program
 }
 
+/// A file of a Python package that `scripts/test` installs below the target folder.
+pub fn packaged(path: &str) -> PathBuf {
+    let libraries = installed("tools/lib");
+    let versions = std::fs::read_dir(&libraries).unwrap().map(|entry| entry.unwrap().path());
+    let found = versions.map(|version| version.join("site-packages").join(path)).find(|file| file.exists());
+    found.unwrap_or_else(|| {
+        panic!("{path} is missing below {}: run scripts/test, which installs it", libraries.display())
+    })
+}
+
 /// The virtual environment of the local cloud, which contains botocore.
 pub fn venv() -> PathBuf {
     std::env::var_os("SFTPCTL_LOCAL_VENV").map_or_else(|| kept().join("local-venv"), PathBuf::from)

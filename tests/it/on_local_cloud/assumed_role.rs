@@ -95,7 +95,7 @@ fn shipped_permissions_suffice_and_each_is_needed() {
         assert!(shown.contains(&format!("User: {who} is not authorized to perform: {action} on resource:")), "{shown}");
         assert!(shown.contains(&format!("allow `{action}`")), "{shown}");
         // Everything else has been deployed.
-        site.ok(&["teardown", "--env", "99", "--local", "--yes", "--delete-data"]);
+        site.teardown_with_data(&[]);
     }
 
     let arn = role(&site, "sftpctl-deployer", &statements);
@@ -114,7 +114,7 @@ fn shipped_permissions_suffice_and_each_is_needed() {
     site.aws(&["drift", "server"]);
     assert_eq!(site.planned(), ["us-west-2/server"]);
     site.deploy();
-    site.ok(&["teardown", "--env", "99", "--local", "--yes", "--delete-data"]);
+    site.teardown_with_data(&[]);
     assert!(!site.logs().contains("does not know which permissions"), "{}", site.logs());
 }
 

@@ -65,7 +65,7 @@ fn orphans_are_listed_and_removed_on_request() {
     let kept = site.ok(&[&teardown[..], &["--yes"]].concat());
     assert!(kept.contains("it holds the accounts; --delete-data deletes it"), "{kept}");
     assert_eq!(orphans(&site).0, ["us-east-1/orphan/replica/dydb-99-uploads"]);
-    site.ok(&[&teardown[..], &["--yes", "--delete-data"]].concat());
+    site.teardown_with_data(&["--orphans", "--also-region", "us-east-1"]);
     assert_eq!(orphans(&site), (Vec::new(), 0));
     let (human, json) = status(&site);
     assert!(!human.contains("orphan"), "{human}");
@@ -118,7 +118,7 @@ fn removed_server_and_region_are_deleted_by_the_next_deployment() {
     site.forget();
     let all = orphans(&site).0;
     assert!(all.contains(&"us-east-2/orphan/record/99-uploads-us-east-2.xx.net".to_owned()), "{all:?}");
-    site.ok(&["teardown", "--env", "99", "--local", "--yes", "--delete-data"]);
+    site.teardown_with_data(&[]);
     assert_eq!(
         site.aws(&["left"]),
         "[]",
@@ -141,7 +141,7 @@ fn teardown_deletes_the_leftovers_of_a_removed_region() {
         dropped < line("us-east-2  replica") && dropped < line("us-west-2  table"),
         "the replica is deleted before its source: {shown}"
     );
-    site.ok(&[&teardown[..], &["--yes"]].concat());
+    site.teardown_with_data(&[]);
     assert_eq!(site.aws(&["left"]), "[]");
     assert_eq!(set(), "", "no setting names a deleted role");
 }

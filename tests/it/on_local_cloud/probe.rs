@@ -49,5 +49,24 @@ fn script_and_table_have_the_same_questions_and_the_local_cloud_answers_as_assum
     assert!(!site.aws(&["left"]).contains("sftpctl-probe"), "everything is deleted");
 }
 
+/// A refusal for another reason than the role says nothing about the role.
+#[test]
+fn only_what_aws_says_of_an_unusable_role_is_a_no() {
+    let site = Site::new();
+    let question = "narrow-invocation-role-suffices";
+    for (code, answer) in [("AccessDeniedException", "unknown ("), ("InvalidRequestException", "no")] {
+        site.ok(&["local", "faults", "add", "transfer.CreateServer", &format!("error=400:{code}:refused by a test")]);
+        let arguments = ["--endpoint-url", &site.endpoint(), "--account", "111111111111", "--yes", question];
+        let output = probe(&arguments).output().unwrap_or_else(|error| panic!("{error}"));
+        let output = succeeded("probe-aws", &output);
+        assert!(output.starts_with(&format!("{question}: {answer}")), "{code}: {output}");
+        site.ok(&["local", "faults", "clear"]);
+    }
+    let arguments = ["--endpoint-url", &site.endpoint(), "--account", "111111111111", "--yes"];
+    let output = probe(&arguments).arg("provider-type-changes-in-place").output();
+    let output = succeeded("probe-aws", &output.unwrap_or_else(|error| panic!("{error}")));
+    assert_eq!(output, "provider-type-changes-in-place: yes\n", "asked alone, it has a role of its own");
+}
+
 /// Where the local cloud is friendlier than AWS is assumed to be.
 const UNLIKE_AWS: [&str; 0] = [];

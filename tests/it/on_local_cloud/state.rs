@@ -156,7 +156,7 @@ fn paused_holder_loses_its_lock_and_a_killed_holder_is_replaced_at_once() {
         std::fs::read_to_string(journal).is_ok_and(|text| text.lines().any(|l| l.contains("us-east-2/server\"")))
     };
 
-    site.ok(&["teardown", "--env", "99", "--local", "--yes", "--delete-data"]);
+    site.teardown_with_data(&[]);
     // The call never returns, so its intent gets no outcome.
     site.ok(&["local", "faults", "add", "transfer.CreateServer", "hold-before", "--region", "us-east-2"]);
     let third = spawn(&site, &arguments);

@@ -1,122 +1,155 @@
 //! What CloudFormation calls for the resource types of the template.
 
-/// What CloudFormation calls to create, read, update and delete a resource of each type: `handlers.*.permissions` of
-/// AWS's own schemas (`aws cloudformation describe-type --type RESOURCE --type-name …`, as of August 2026), without
-/// those for properties that the template does not have (VPC, file systems, code signing, KMS keys, replication, …).
-/// The read handlers are what an import and drift detection call. Nor are there those that attach managed policies, which
-/// the template's roles lack, and `s3:DeleteBucket`: the template retains buckets.
-pub(super) const HANDLERS: [(&str, &[&str]); 13] = [
-    ("AWS::ApiGateway::Deployment", APIS),
-    ("AWS::ApiGateway::Method", APIS),
-    ("AWS::ApiGateway::Model", APIS),
-    ("AWS::ApiGateway::Resource", APIS),
-    ("AWS::ApiGateway::RestApi", APIS),
-    ("AWS::ApiGateway::Stage", APIS),
-    (
-        "AWS::CloudWatch::Alarm",
-        &[
-            "cloudwatch:DeleteAlarms",
-            "cloudwatch:DescribeAlarms",
-            "cloudwatch:ListTagsForResource",
-            "cloudwatch:PutMetricAlarm",
-            "cloudwatch:TagResource",
-            "cloudwatch:UntagResource",
-        ],
-    ),
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+use sftpctl_testkit::schemas::resource_schema;
+
+/// What CloudFormation calls to create, read, update and delete a resource of this type: `handlers.*.permissions` of
+/// AWS's own schema, without those of [`UNUSED`], and with those of [`BESIDES`]. The read handlers are what an import
+/// and drift detection call.
+///
+/// # Panics
+/// `UNUSED` names an action that the schema does not have (any more).
+pub(super) fn handlers(kind: &str) -> BTreeSet<String> {
+    let schema = resource_schema(kind);
+    let handlers = ["create", "read", "update", "delete"].map(|name| &schema["handlers"][name]["permissions"]);
+    let permissions = handlers.into_iter().filter_map(Value::as_array).flatten().filter_map(Value::as_str);
+    let mut needed: BTreeSet<String> = permissions.map(str::to_owned).collect();
+    assert!(!needed.is_empty(), "{kind}: the schema has no handlers");
+    for (why, actions) in UNUSED.iter().filter(|(of, ..)| *of == kind).map(|(_, why, actions)| (why, actions)) {
+        for action in *actions {
+            assert!(needed.remove(*action), "{kind}: no handler calls {action} ({why})");
+        }
+    }
+    needed.extend(BESIDES.iter().filter(|(of, _)| *of == kind).map(|(_, action)| (*action).to_owned()));
+    needed
+}
+
+/// Calls that no handler's list has: GetFunction returns tags only to a caller who may list them.
+const BESIDES: [(&str, &str); 1] = [("AWS::Lambda::Function", "lambda:ListTags")];
+
+/// Calls for properties that the template does not have.
+const UNUSED: &[(&str, &str, &[&str])] = &[
+    ("AWS::ApiGateway::RestApi", "Policy", &["apigateway:UpdateRestApiPolicy"]),
     (
         "AWS::IAM::Role",
+        "ManagedPolicyArns, and PermissionsBoundary without the setting",
         &[
-            "iam:CreateRole",
-            "iam:DeleteRole",
-            "iam:DeleteRolePolicy",
-            "iam:GetRole",
-            "iam:GetRolePolicy",
-            "iam:ListAttachedRolePolicies",
-            "iam:ListRolePolicies",
-            "iam:PutRolePolicy",
-            "iam:TagRole",
-            "iam:UntagRole",
-            "iam:UpdateAssumeRolePolicy",
-            "iam:UpdateRole",
-            "iam:UpdateRoleDescription",
+            "iam:AttachRolePolicy",
+            "iam:DeleteRolePermissionsBoundary",
+            "iam:DetachRolePolicy",
+            "iam:PutRolePermissionsBoundary",
         ],
     ),
     (
         "AWS::Lambda::Function",
+        "VpcConfig, FileSystemConfigs",
         &[
-            "iam:PassRole",
-            "lambda:CreateFunction",
-            "lambda:DeleteFunction",
-            "lambda:DeleteFunctionConcurrency",
-            "lambda:GetFunction",
-            "lambda:GetFunctionCodeSigningConfig",
-            "lambda:GetFunctionRecursionConfig",
-            "lambda:GetFunctionScalingConfig",
-            "lambda:GetRuntimeManagementConfig",
-            "lambda:ListTags",
-            "lambda:PutFunctionConcurrency",
-            "lambda:TagResource",
-            "lambda:UntagResource",
-            "lambda:UpdateFunctionCode",
-            "lambda:UpdateFunctionConfiguration",
-            "s3:GetObject",
-            "s3:GetObjectVersion",
+            "ec2:DescribeNetworkInterfaces",
+            "ec2:DescribeSecurityGroups",
+            "ec2:DescribeSubnets",
+            "ec2:DescribeVpcs",
+            "elasticfilesystem:DescribeMountTargets",
+            "s3files:ListMountTargets",
+        ],
+    ),
+    (
+        "AWS::Lambda::Function",
+        "KmsKeyArn",
+        &["kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey"],
+    ),
+    (
+        "AWS::Lambda::Function",
+        "CodeSigningConfigArn, Layers, CapacityProviderConfig, PublishToLatestPublished, RecursiveLoop, \
+         FunctionScalingConfig, RuntimeManagementConfig",
+        &[
+            "lambda:AssociateRuntimeAlias",
+            "lambda:DeleteFunctionCodeSigningConfig",
+            "lambda:GetCodeSigningConfig",
+            "lambda:GetLayerVersion",
+            "lambda:PassCapacityProvider",
+            "lambda:PublishVersion",
+            "lambda:PutFunctionCodeSigningConfig",
+            "lambda:PutFunctionRecursionConfig",
+            "lambda:PutFunctionScalingConfig",
+            "lambda:PutRuntimeManagementConfig",
         ],
     ),
     (
         "AWS::Logs::LogGroup",
+        "KmsKeyId, DataProtectionPolicy, FieldIndexPolicies, ResourcePolicyDocument, DeletionProtectionEnabled, \
+         BearerTokenAuthenticationEnabled",
         &[
-            "logs:CreateLogDelivery",
-            "logs:CreateLogGroup",
-            "logs:DeleteLogGroup",
-            "logs:DeleteRetentionPolicy",
-            "logs:DescribeIndexPolicies",
-            "logs:DescribeLogGroups",
-            "logs:DescribeResourcePolicies",
-            "logs:GetDataProtectionPolicy",
-            "logs:ListTagsForResource",
-            "logs:PutResourcePolicy",
-            "logs:PutRetentionPolicy",
-            "logs:TagResource",
-            "logs:UntagResource",
+            "firehose:TagDeliveryStream",
+            "logs:AssociateKmsKey",
+            "logs:DeleteDataProtectionPolicy",
+            "logs:DeleteIndexPolicy",
+            "logs:DeleteResourcePolicy",
+            "logs:DisassociateKmsKey",
+            "logs:PutBearerTokenAuthentication",
+            "logs:PutDataProtectionPolicy",
+            "logs:PutIndexPolicy",
+            "logs:PutLogGroupDeletionProtection",
+            "s3:REST.PUT.OBJECT",
         ],
     ),
-    ("AWS::Logs::MetricFilter", &["logs:DeleteMetricFilter", "logs:DescribeMetricFilters", "logs:PutMetricFilter"]),
+    ("AWS::S3::Bucket", "the template retains buckets", &["s3:DeleteBucket", "s3:DeleteObject"]),
     (
         "AWS::S3::Bucket",
+        "BucketEncryption and LifecycleConfiguration are always there",
+        &["s3:DeleteBucketEncryption", "s3:DeleteBucketLifecycle"],
+    ),
+    (
+        "AWS::S3::Bucket",
+        "AccelerateConfiguration, AccessControl, AnalyticsConfigurations, CorsConfiguration, \
+         IntelligentTieringConfigurations, InventoryConfigurations, LoggingConfiguration, MetricsConfigurations, \
+         NotificationConfiguration, ObjectLockConfiguration, AbacStatus, WebsiteConfiguration",
         &[
-            "s3:CreateBucket",
-            "s3:GetAccelerateConfiguration",
-            "s3:GetAnalyticsConfiguration",
-            "s3:GetBucketAbac",
-            "s3:GetBucketCORS",
-            "s3:GetBucketLogging",
-            "s3:GetBucketMetadataTableConfiguration",
-            "s3:GetBucketNotification",
-            "s3:GetBucketObjectLockConfiguration",
-            "s3:GetBucketOwnershipControls",
-            "s3:GetBucketPublicAccessBlock",
-            "s3:GetBucketTagging",
-            "s3:GetBucketVersioning",
-            "s3:GetBucketWebsite",
-            "s3:GetEncryptionConfiguration",
-            "s3:GetIntelligentTieringConfiguration",
-            "s3:GetInventoryConfiguration",
-            "s3:GetLifecycleConfiguration",
-            "s3:GetMetricsConfiguration",
-            "s3:GetReplicationConfiguration",
-            "s3:ListBucket",
-            "s3:ListTagsForResource",
-            "s3:PutBucketOwnershipControls",
-            "s3:PutBucketPublicAccessBlock",
-            "s3:PutBucketTagging",
-            "s3:PutBucketVersioning",
-            "s3:PutEncryptionConfiguration",
-            "s3:PutLifecycleConfiguration",
-            "s3:TagResource",
-            "s3:UntagResource",
+            "s3:DeleteBucketAnalyticsConfiguration",
+            "s3:DeleteBucketCors",
+            "s3:DeleteBucketMetricsConfiguration",
+            "s3:DeleteBucketWebsite",
+            "s3:GetBucketAcl",
+            "s3:PutAccelerateConfiguration",
+            "s3:PutAnalyticsConfiguration",
+            "s3:PutBucketAbac",
+            "s3:PutBucketAcl",
+            "s3:PutBucketCORS",
+            "s3:PutBucketLogging",
+            "s3:PutBucketNotification",
+            "s3:PutBucketObjectLockConfiguration",
+            "s3:PutBucketWebsite",
+            "s3:PutIntelligentTieringConfiguration",
+            "s3:PutInventoryConfiguration",
+            "s3:PutMetricsConfiguration",
+            "s3:PutObjectAcl",
+            "s3:PutObjectLockConfiguration",
         ],
     ),
-    ("AWS::S3::BucketPolicy", &["s3:DeleteBucketPolicy", "s3:GetBucketPolicy", "s3:PutBucketPolicy"]),
+    (
+        "AWS::S3::Bucket",
+        "ReplicationConfiguration",
+        &["iam:PassRole", "s3:DeleteBucketReplication", "s3:PutBucketReplication", "s3:PutReplicationConfiguration"],
+    ),
+    (
+        "AWS::S3::Bucket",
+        "MetadataConfiguration, MetadataTableConfiguration",
+        &[
+            "s3:CreateBucketMetadataTableConfiguration",
+            "s3:DeleteBucketMetadataTableConfiguration",
+            "s3:UpdateBucketMetadataAnnotationTableConfiguration",
+            "s3:UpdateBucketMetadataInventoryTableConfiguration",
+            "s3:UpdateBucketMetadataJournalTableConfiguration",
+            "s3tables:CreateNamespace",
+            "s3tables:CreateTable",
+            "s3tables:CreateTableBucket",
+            "s3tables:GetTable",
+            "s3tables:GetTableMetadataLocation",
+            "s3tables:PutTableBucketPolicy",
+            "s3tables:PutTableEncryption",
+            "s3tables:PutTablePolicy",
+            "s3tables:UpdateTableMetadataLocation",
+        ],
+    ),
 ];
-const APIS: &[&str] = &["apigateway:DELETE", "apigateway:GET", "apigateway:PATCH", "apigateway:POST", "apigateway:PUT"];

@@ -32,14 +32,14 @@ pub mod quotas {
     }
 
     pub const SERVERS: Quota = regional("transfer", "L-6E386A05", "Servers per account", 50);
-    /// The code is from memory.
+    /// The code is from memory; `scripts/probe-aws` asks for it.
     pub const APIS: Quota = regional("apigateway", "L-A93447B8", "Regional APIs per account", 600);
     pub const CONCURRENCY: Quota = regional("lambda", "L-B99A9384", "Concurrent executions", 1_000);
     pub const BUCKETS: Quota = global("s3", "L-DC2B2D3D", "General purpose buckets", 10_000);
     pub const STACKS: Quota = regional("cloudformation", "L-0485CB21", "Stack count", 2_000);
     pub const TABLES: Quota = regional("dynamodb", "L-F98FE922", "Maximum number of tables", 2_500);
     pub const ROLES: Quota = global("iam", "L-FE177D64", "Roles per account", 1_000);
-    /// The code is from memory.
+    /// The code is from memory; `scripts/probe-aws` asks for it.
     pub const POLICIES: Quota = global("iam", "L-E95E4862", "Customer managed policies per account", 1_500);
     pub const ATTACHED: Quota = global("iam", "L-0DA4ABF3", "Managed policies per role", 10);
 }

@@ -1,4 +1,6 @@
 //! Permissions: IAM's policy simulator is asked about every statement of the policies that `sftpctl policy` prints.
+//!
+//! What could not be asked does not hide a denial, and a denial does not hide what could not be asked.
 
 use futures_util::{StreamExt as _, stream};
 use sftpctl_aws::{Aws, AwsError, Decision, Simulated};
@@ -27,18 +29,32 @@ fn wanted(subject: &Subject, zone_id: Option<&str>) -> Vec<Request> {
     let environment = &subject.environment;
     let site = Site { environment, zone_id, state: Some(&subject.place) };
     let needed = std::iter::once(Policy::Deployer).chain(permissions::companions(Policy::Deployer, site));
-    let documents = needed.filter_map(|policy| permissions::document(policy, site));
-    let mut all: Vec<Request> = documents.flat_map(|document| requests(&document)).collect();
+    let documents: Vec<_> = needed.filter_map(|policy| permissions::document(policy, site)).collect();
+    let mut all = requests(&documents);
     for request in &mut all {
-        if !request.context.iter().any(|(key, _)| key == REGION) {
-            request.context.push((REGION.to_owned(), vec![environment.home_region.clone()]));
-        }
+        request.context.entry(REGION.to_owned()).or_insert_with(|| environment.home_region.clone());
     }
     all
 }
 
+/// What the simulator answered.
+#[derive(Debug, Default)]
+struct Answers {
+    denials: Vec<Denial>,
+    /// How many permissions could not be asked for, and why the first could not.
+    unasked: usize,
+    error: Option<AwsError>,
+}
+
+impl Answers {
+    fn add(&mut self, other: Self) {
+        self.denials.extend(other.denials);
+        self.unasked += other.unasked;
+        self.error = self.error.take().or(other.error);
+    }
+}
+
 async fn simulated(subject: &Subject, aws: &Aws) -> Check {
-    let of = &Definition::PERMISSIONS;
     let principal = match principal(subject, aws).await {
         Ok(principal) => principal,
         Err(check) => return check,
@@ -49,31 +65,30 @@ async fn simulated(subject: &Subject, aws: &Aws) -> Check {
         _ => None,
     };
     let wanted = wanted(subject, zone_id);
-    let count: usize = wanted.iter().map(|request| request.actions.len()).sum();
-    let answers: Vec<_> = stream::iter(wanted.into_iter().map(|request| ask(aws, &principal, request)))
-        .buffer_unordered(IN_FLIGHT)
-        .collect()
-        .await;
-    let mut denials = Vec::new();
-    for answer in answers {
-        match answer {
-            Ok(found) => denials.extend(found),
-            Err(error) => return unread(of, None, &error),
-        }
+    let count: usize = wanted.iter().map(|request| request.wanted.len()).sum();
+    let asked = stream::iter(wanted.into_iter().map(|request| ask(aws, &principal, request)));
+    let mut answers = Answers::default();
+    let mut asked = asked.buffer_unordered(IN_FLIGHT);
+    while let Some(found) = asked.next().await {
+        answers.add(found);
     }
-    judge(&subject.environment.name, &principal, count, &denials)
+    judge(&subject.environment.name, &principal, count, &answers)
 }
 
-fn judge(environment: &str, principal: &str, count: usize, denials: &[Denial]) -> Check {
+fn judge(environment: &str, principal: &str, count: usize, answers: &Answers) -> Check {
     let of = &Definition::PERMISSIONS;
     let limits = "by simulation, which knows no policies of resources, sessions and endpoints";
+    let unasked = match &answers.error {
+        Some(error) => format!("; {} of {count} could not be asked for: {error}", answers.unasked),
+        None => String::new(),
+    };
     let (by_organization, by_principal): (Vec<_>, Vec<_>) =
-        denials.iter().cloned().partition(|denial| denial.by_organization);
+        answers.denials.iter().cloned().partition(|denial| denial.by_organization);
     if !by_principal.is_empty() {
         let boundary = by_principal.iter().any(|denial| denial.by_boundary);
         let boundary = if boundary { "; some by the permissions boundary" } else { "" };
         let evidence = format!(
-            "{} of {count} are not allowed for {principal} ({limits}): {}{boundary}",
+            "{} of {count} are not allowed for {principal} ({limits}): {}{boundary}{unasked}",
             by_principal.len(),
             named(&by_principal)
         );
@@ -87,12 +102,27 @@ fn judge(environment: &str, principal: &str, count: usize, denials: &[Denial]) -
         });
     }
     if !by_organization.is_empty() {
+        let hidden = by_organization.iter().filter(|denial| denial.hides_own).count();
+        let hidden = match hidden {
+            0 => String::new(),
+            hidden => {
+                format!("; for {hidden} of these it does not say whether the principal's own policies allow them")
+            }
+        };
         let evidence = format!(
-            "the organisation may deny {} of {count} to {principal}, which the simulator cannot prove: {}",
+            "the organisation may deny {} of {count} to {principal}, which the simulator cannot prove: {}{hidden}{unasked}",
             by_organization.len(),
             named(&by_organization)
         );
         return Check::warning(of, None, evidence).hint("ask the administrator of the organisation's policies");
+    }
+    if let Some(error) = &answers.error {
+        let evidence = format!("no denial for {principal}{unasked}");
+        let check = Check::unknown(of, None, evidence);
+        return match error.hint() {
+            Some(hint) => check.hint(hint),
+            None => check,
+        };
     }
     Check::ok(of, None, format!("{count} are allowed for {principal} ({limits})"))
 }
@@ -107,31 +137,46 @@ fn named(denials: &[Denial]) -> String {
     format!("{}{more}", actions.iter().take(NAMED).copied().collect::<Vec<_>>().join(", "))
 }
 
-/// Asks about one request. The simulator refuses actions that "require different authorization information" in one
-/// call; then each is asked for alone.
-async fn ask(aws: &Aws, principal: &str, request: Request) -> Result<Vec<Denial>, AwsError> {
+/// Asks about one request, and about its parts where the simulator refuses it as a whole or has one answer for several
+/// resources.
+async fn ask(aws: &Aws, principal: &str, request: Request) -> Answers {
     let iam = aws.iam();
-    let simulate = |actions: Vec<String>| {
-        let (iam, request) = (iam.clone(), &request);
-        async move { iam.simulate(principal, &actions, &request.resource, &request.context).await }
-    };
-    let found = match simulate(request.actions.clone()).await {
-        Err(error) if error.is("InvalidInput") && request.actions.len() > 1 => {
-            let mut found = Vec::new();
-            for action in &request.actions {
-                found.extend(simulate(vec![action.clone()]).await?);
+    let mut answers = Answers::default();
+    let mut left = vec![request];
+    while let Some(request) = left.pop() {
+        let found = match iam.simulate(principal, &request.actions(), &request.resources(), &request.context).await {
+            Ok(found) => found,
+            Err(error) => {
+                let parts = if error.is("InvalidInput") { request.divided() } else { Vec::new() };
+                if parts.is_empty() {
+                    answers.unasked += request.wanted.len();
+                    answers.error.get_or_insert(error);
+                }
+                left.extend(parts);
+                continue;
             }
-            found
+        };
+        for one in found.into_iter().filter(|one| one.decision != Decision::Allowed) {
+            match &one.resource {
+                None => left.extend(request.alone(&one.action)),
+                Some(resource) if request.wanted.contains(&(one.action.clone(), resource.clone())) => {
+                    answers.denials.push(denial(&one, resource));
+                }
+                Some(_) => {}
+            }
         }
-        other => other?,
-    };
-    let denial = |one: Simulated| Denial {
-        action: one.action,
-        resource: request.resource.clone(),
-        by_organization: one.decision == Decision::DeniedByOrganization,
+    }
+    answers
+}
+
+fn denial(one: &Simulated, resource: &str) -> Denial {
+    Denial {
+        action: one.action.clone(),
+        resource: resource.to_owned(),
+        by_organization: matches!(one.decision, Decision::DeniedByOrganization | Decision::EndedByOrganization),
         by_boundary: one.decision == Decision::DeniedByBoundary,
-    };
-    Ok(found.into_iter().filter(|one| one.decision != Decision::Allowed).map(denial).collect())
+        hides_own: one.decision == Decision::EndedByOrganization,
+    }
 }
 
 /// The user or role whose policies count, or why there is none.
@@ -168,14 +213,26 @@ mod tests {
     use super::*;
 
     fn denial(action: &str, by_organization: bool) -> Denial {
-        Denial { action: action.into(), resource: "*".into(), by_organization, by_boundary: false }
+        Denial {
+            action: action.into(),
+            resource: "*".into(),
+            by_organization,
+            by_boundary: false,
+            hides_own: by_organization,
+        }
+    }
+
+    fn judged(denials: Vec<Denial>) -> Check {
+        judge("99", "r", 5, &Answers { denials, ..Answers::default() })
     }
 
     #[test]
     fn denials_by_the_organisation_alone_are_warnings() {
-        assert_eq!(judge("99", "r", 5, &[]).status, Status::Ok);
-        assert_eq!(judge("99", "r", 5, &[denial("s3:a", true)]).status, Status::Warning);
-        let both = judge("99", "r", 5, &[denial("s3:a", true), denial("s3:b", false)]);
+        assert_eq!(judged(Vec::new()).status, Status::Ok);
+        let warning = judged(vec![denial("s3:a", true)]);
+        assert_eq!(warning.status, Status::Warning);
+        assert!(warning.evidence.contains("for 1 of these it does not say whether"), "{}", warning.evidence);
+        let both = judged(vec![denial("s3:a", true), denial("s3:b", false)]);
         assert_eq!(both.status, Status::Failed);
         assert!(both.evidence.contains("1 of 5") && !both.hint.unwrap().contains("s3:a"), "{}", both.evidence);
     }

@@ -60,9 +60,6 @@ async fn api_log_role(subject: &Subject, aws: &Aws, region: &str) -> Check {
 async fn log_policies(subject: &Subject, aws: &Aws, region: &str) -> Check {
     let of = &Definition::LOG_POLICIES;
     let group = names::transfer_log_group(&subject.environment, region);
-    if group.starts_with("/aws/vendedlogs/") {
-        return Check::skipped(of, Some(region), "AWS needs no entry for log groups below /aws/vendedlogs/");
-    }
     match aws.logs(region).resource_policies().await {
         Err(error) => unread(of, Some(region), &error),
         Ok(policies) => {
@@ -72,7 +69,12 @@ async fn log_policies(subject: &Subject, aws: &Aws, region: &str) -> Check {
     }
 }
 
-/// AWS adds the ARN of a server's log group to the one policy for deliveries. Nothing shortens that policy.
+/// The groups that AWS's policy for deliveries allows as a whole (CloudWatch Logs user guide, "Enable logging from AWS
+/// services": "log group size limit considerations").
+const VENDED: &str = "/aws/vendedlogs/";
+
+/// AWS adds the ARN of a server's log group to the one policy for deliveries. Nothing shortens that policy. Groups below
+/// `/aws/vendedlogs/` need no characters, but the policy.
 fn judge(region: &str, policies: &BTreeMap<String, String>, group: &str) -> Check {
     let of = &Definition::LOG_POLICIES;
     let Some(delivery) = policies.get(DELIVERY) else {
@@ -83,6 +85,9 @@ fn judge(region: &str, policies: &BTreeMap<String, String>, group: &str) -> Chec
                 .hint("delete one that nobody needs: aws logs describe-resource-policies"),
         };
     };
+    if group.contains(&format!(":log-group:{VENDED}")) {
+        return Check::ok(of, Some(region), format!("{DELIVERY} exists, and groups below {VENDED} need no more of it"));
+    }
     let need = if delivery.contains(group.trim_end_matches(":*")) { 0 } else { group.len() + 3 };
     let free = CHARACTERS.saturating_sub(delivery.len());
     let evidence = format!("need {need}, free {free} of {CHARACTERS} characters in {DELIVERY}");
@@ -126,6 +131,21 @@ mod tests {
             (with(5_100), Status::Warning),
             (BTreeMap::from([(DELIVERY.to_owned(), format!("{}{arn}", "x".repeat(5_100)))]), Status::Ok),
             ((0..10).map(|n| (n.to_string(), String::new())).collect(), Status::Warning),
+        ] {
+            let found = judge("us-west-2", &policies, arn);
+            assert_eq!(found.status, expected, "{}", found.evidence);
+        }
+    }
+
+    #[test]
+    fn vended_groups_need_the_policy_but_no_room_in_it() {
+        let arn = "arn:aws:logs:us-west-2:111111111111:log-group:/aws/vendedlogs/transfer/99:*";
+        let others = |count: usize| (0..count).map(|n| (n.to_string(), String::new()));
+        let full = (DELIVERY.to_owned(), "x".repeat(CHARACTERS));
+        for (policies, expected) in [
+            (others(9).collect::<BTreeMap<_, _>>(), Status::Ok),
+            (others(10).collect(), Status::Warning),
+            (others(9).chain([full]).collect(), Status::Ok),
         ] {
             let found = judge("us-west-2", &policies, arn);
             assert_eq!(found.status, expected, "{}", found.evidence);

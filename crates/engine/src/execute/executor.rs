@@ -371,9 +371,11 @@ impl StepExecution<'_> {
             if let Some(Live { owner: Owner::Foreign(what), .. }) = &live {
                 return Err(ResourceError::Refused(format!("{what}; it is left unchanged")).into());
             }
-            if mutated && let Some(Live { settled: Settled::Failed(status), .. }) = &live {
-                self.unless_for_now(status.clone()).await?;
-                // Also deletes what is left of it.
+            if mutated
+                && let Some(failed) = &live
+                && let Settled::Failed(status) = &failed.settled
+            {
+                self.unless_for_now(failed, status.clone()).await?;
                 rounds = 0;
             }
             let Some(change) = self.diff(live.as_ref()) else {
@@ -471,10 +473,10 @@ impl StepExecution<'_> {
     ///
     /// # Errors
     /// It does not, or its time is over; or a stop is requested.
-    async fn unless_for_now(&mut self, status: String) -> Result<(), StepError> {
+    async fn unless_for_now(&mut self, live: &Live, status: String) -> Result<(), StepError> {
         let failed = self.ended_in(status).await;
         let cause = match &failed {
-            StepError::EndedIn { causes, .. } => causes.iter().find(|cause| self.resource().is_for_now(cause)),
+            StepError::EndedIn { causes, .. } => causes.iter().find(|cause| self.resource().is_for_now(live, cause)),
             _ => None,
         };
         match cause.cloned() {

@@ -9,6 +9,7 @@ mod log_group;
 mod orphan;
 mod package;
 mod record;
+mod replacing;
 mod replica;
 pub mod resource;
 mod server;

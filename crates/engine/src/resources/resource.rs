@@ -103,7 +103,7 @@ pub trait Resource: Node {
 
     /// Whether teardown deletes it. Only teardown calls this, so it may make calls to check the resource's contents.
     /// Whether a failure with this cause passes by itself, so that the same change may succeed later.
-    fn is_for_now(&self, _cause: &str) -> bool {
+    fn is_for_now(&self, _live: &Live, _cause: &str) -> bool {
         false
     }
 

@@ -354,9 +354,12 @@ impl Resource for Stack {
         causes(aws, &self.region, &self.name).await
     }
 
-    /// A bucket whose name was given up lately is refused for an hour or more (S3 API reference, "DeleteBucket").
-    fn is_for_now(&self, cause: &str) -> bool {
-        cause.contains("conflicting conditional operation is currently in progress")
+    /// A bucket whose name was given up lately is refused for an hour or more (S3 API reference, "DeleteBucket"). A stack
+    /// that was rolled back at its creation has left its other buckets, because they are retained: only the next run
+    /// knows them, and imports them.
+    fn is_for_now(&self, live: &Live, cause: &str) -> bool {
+        !ONLY_DELETABLE.contains(&status(live))
+            && cause.contains("conflicting conditional operation is currently in progress")
     }
 }
 

@@ -6,21 +6,7 @@ use serde_json::{Map, Value, json};
 use sftpctl_aws::StackEvent;
 use sftpctl_core::model::PropertyChange;
 
-/// Properties of the template's resource types for which CloudFormation replaces the resource when they change ("Update
-/// requires: Replacement" in the CloudFormation template reference).
-const REPLACING: &[(&str, &[&str])] = &[
-    ("AWS::ApiGateway::Deployment", &["RestApiId"]),
-    ("AWS::ApiGateway::Method", &["HttpMethod", "ResourceId", "RestApiId"]),
-    ("AWS::ApiGateway::Model", &["ContentType", "Name", "RestApiId"]),
-    ("AWS::ApiGateway::Resource", &["ParentId", "PathPart", "RestApiId"]),
-    ("AWS::ApiGateway::Stage", &["RestApiId", "StageName"]),
-    ("AWS::CloudWatch::Alarm", &["AlarmName"]),
-    ("AWS::IAM::Role", &["Path", "RoleName"]),
-    ("AWS::Lambda::Function", &["FunctionName", "PackageType"]),
-    ("AWS::Logs::LogGroup", &["LogGroupName"]),
-    ("AWS::S3::Bucket", &["BucketName"]),
-    ("AWS::S3::BucketPolicy", &["Bucket"]),
-];
+use super::replacing::replaces;
 
 /// Parses a stack's template; a text that is not a JSON object counts as unknown (`null`).
 pub(super) fn parse(body: &str) -> Value {
@@ -137,8 +123,7 @@ fn properties(id: &str, kind: &str, was: &Value, is: &Value, changes: &mut Vec<P
     let new = is["Properties"].as_object().unwrap_or(&empty);
     let names: BTreeSet<_> = old.keys().chain(new.keys()).collect();
     for name in names.into_iter().filter(|name| old.get(*name) != new.get(*name)) {
-        let replaces = REPLACING.iter().any(|(k, list)| *k == kind && list.contains(&name.as_str()));
-        let why = replaces.then(|| format!("{kind} cannot change {name} in place"));
+        let why = replaces(kind, name).then(|| format!("{kind} cannot change {name} in place"));
         changes.push(change(format!("{id}.{name}"), old.get(name).cloned(), new.get(name).cloned(), why));
     }
 }

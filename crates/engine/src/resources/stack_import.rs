@@ -79,7 +79,9 @@ impl Stack {
         stack: &StackFacts,
         known: Option<&str>,
     ) -> Result<bool, AwsError> {
-        if !stack.tags.is_empty() || !(stack.status.starts_with("IMPORT_") || stack.status.starts_with("REVIEW_")) {
+        // The update after an import brings the tags; if it is rolled back, they are gone again.
+        let untagged = ["IMPORT_", "REVIEW_", "UPDATE_ROLLBACK_"];
+        if !stack.tags.is_empty() || !untagged.iter().any(|status| stack.status.starts_with(status)) {
             return Ok(false);
         }
         let ours = |name: &str| name.starts_with(OPERATIONS);

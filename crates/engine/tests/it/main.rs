@@ -8,6 +8,7 @@ mod drift;
 mod edges;
 mod recorded;
 mod recorded_calls;
+mod settled;
 mod state;
 mod unseen;
 mod wire;

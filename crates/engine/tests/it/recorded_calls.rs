@@ -5,9 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
-use sftpctl_aws::{
-    Aws, AwsError, NewRole, NewTable, ObjectVersion, Policy, RecordFacts, S3, StackRequest, Tags, Upload,
-};
+use sftpctl_aws::{Aws, AwsError, NewRole, NewTable, Policy, RecordFacts, S3, StackRequest, Tags, Upload};
 
 use crate::playback::{Playback, Played, Wire};
 
@@ -82,6 +80,11 @@ fn play(playback: &Playback, service: &str, operation: &str, answers: Vec<Wire>)
         ("s3", "UploadPart" | "CompleteMultipartUpload" | "AbortMultipartUpload") => {
             let begun = "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>";
             vec![("?uploads", ok(begun)), ("", answers)]
+        }
+        ("s3", "DeleteObjects") => {
+            let listed =
+                "<ListVersionsResult><Version><Key>k</Key><VersionId>v</VersionId></Version></ListVersionsResult>";
+            vec![("?versions", ok(listed)), ("", answers)]
         }
         _ => vec![("", answers)],
     };
@@ -315,8 +318,10 @@ async fn s3_objects(s3: &S3, operation: &str) -> Read {
         }
         "CopyObject" => shown(s3.copy(("b", "k"), ("b", "l")).await),
         "DeleteObjects" => {
-            let none: [ObjectVersion; 0] = [];
-            shown(s3.delete_versions("b", &none).await)
+            // Without a version there would be no call.
+            let versions = s3.versions("b", 1000).await.unwrap();
+            assert_eq!(versions.len(), 1, "{versions:?}");
+            shown(s3.delete_versions("b", &versions).await)
         }
         "DeleteObject" => shown(s3.delete_object("b", "k").await),
         _ => None,

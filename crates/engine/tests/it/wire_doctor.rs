@@ -126,22 +126,49 @@ fn simulated(results: &[String]) -> Reply {
     ))
 }
 
+/// A permission of the printed policies, in two services.
+const WANTED: [(&str, &str); 2] = [
+    ("cloudformation:CreateStack", "arn:aws:cloudformation:*:111111111111:stack/sftp-99-upload-*/*"),
+    ("s3:CreateBucket", "arn:aws:s3:::pl-pt99-*-uploads"),
+];
+
+/// The decision for one resource, inside a result.
+fn inside(resource: &str, decision: &str, more: &str) -> String {
+    format!(
+        "<ResourceSpecificResults><member><EvalResourceName>{resource}</EvalResourceName>\
+         <EvalResourceDecision>{decision}</EvalResourceDecision>{more}</member></ResourceSpecificResults>"
+    )
+}
+
+const NO_ORGANIZATION: &str = "<OrganizationsDecisionDetail><AllowedByOrganizations>false</AllowedByOrganizations>\
+                               </OrganizationsDecisionDetail>";
+const MATCHED: &str = "<MatchedStatements><member><SourcePolicyId>p</SourcePolicyId></member></MatchedStatements>";
+const HIDDEN: &str = "it does not say whether the principal's own policies allow them";
+
 #[tokio::test]
 async fn simulator_is_read_in_both_forms() {
-    let inside = |decision: &str| {
-        format!(
-            "<ResourceSpecificResults><member><EvalResourceName>r</EvalResourceName>\
-             <EvalResourceDecision>{decision}</EvalResourceDecision></member></ResourceSpecificResults>"
-        )
-    };
-    let organization = "<OrganizationsDecisionDetail><AllowedByOrganizations>false</AllowedByOrganizations>\
-                        </OrganizationsDecisionDetail>";
-    for (results, status) in [
-        (result("s3:a", "allowed", ""), Status::Ok),
-        (result("s3:a", "implicitDeny", ""), Status::Failed),
-        (result("s3:a", "implicitDeny", &inside("allowed")), Status::Ok),
-        (result("s3:a", "allowed", &inside("explicitDeny")), Status::Failed),
-        (result("s3:a", "implicitDeny", organization), Status::Warning),
+    let (action, resource) = WANTED[0];
+    let other = "arn:aws:cloudformation:*:111111111111:stack/*";
+    let in_one = |decision: &str, more: &str| inside(resource, decision, more);
+    for (results, status, words) in [
+        (result(action, "allowed", ""), Status::Ok, "are allowed"),
+        (result(action, "implicitDeny", ""), Status::Failed, "1 of"),
+        (result(action, "implicitDeny", &in_one("allowed", "")), Status::Ok, "are allowed"),
+        (result(action, "allowed", &in_one("explicitDeny", "")), Status::Failed, "1 of"),
+        // Nobody needs to create that: the request asks for other actions on it.
+        (result(action, "implicitDeny", &inside(other, "implicitDeny", "")), Status::Ok, "are allowed"),
+        // The simulation ends at the organisation's policies, even for an administrator.
+        (result(action, "implicitDeny", NO_ORGANIZATION), Status::Warning, HIDDEN),
+        (
+            result(action, "implicitDeny", &format!("{NO_ORGANIZATION}{}", in_one("implicitDeny", ""))),
+            Status::Warning,
+            HIDDEN,
+        ),
+        (
+            result(action, "implicitDeny", &format!("{NO_ORGANIZATION}{}", in_one("implicitDeny", MATCHED))),
+            Status::Warning,
+            "cloudformation:CreateStack",
+        ),
     ] {
         let stub = Stub::new().await;
         stub.on("sts:GetCallerIdentity", [caller("111111111111")])
@@ -150,22 +177,58 @@ async fn simulator_is_read_in_both_forms() {
         let report = examine(&aws, Options { role: Some(ROLE.to_owned()), ..options() }).await;
         let found = check(&report, "D080-permissions", None);
         assert_eq!(found.status, status, "{results}: {found:?}");
-        assert!(found.evidence.contains(ROLE), "{found:?}");
+        assert!(found.evidence.contains(ROLE) && found.evidence.contains(words), "{results}: {found:?}");
+        assert_eq!(found.evidence.contains(HIDDEN), words == HIDDEN, "{results}: {found:?}");
     }
+}
+
+/// IAM throttles early, and everybody waits for `doctor`.
+#[tokio::test]
+async fn permissions_are_asked_for_in_few_calls() {
+    let places = [options().place, "s3://company-sftpctl/state".parse().unwrap()];
+    for place in places {
+        let stub = Stub::new().await;
+        stub.on("sts:GetCallerIdentity", [caller("111111111111")])
+            .on("iam:SimulatePrincipalPolicy", [simulated(&[result("s3:a", "allowed", "")])]);
+        let report = examine(&stub.aws("us-west-2").await, Options { place, ..options() }).await;
+        assert_eq!(check(&report, "D080-permissions", None).status, Status::Ok);
+        let calls = stub.count("iam:SimulatePrincipalPolicy");
+        assert!((10..30).contains(&calls), "{calls}");
+        let mut bodies: Vec<_> = stub.asked("iam:SimulatePrincipalPolicy").into_iter().map(|call| call.body).collect();
+        bodies.sort_unstable();
+        bodies.dedup();
+        assert_eq!(bodies.len(), calls, "nothing is asked for twice");
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_fails_hides_no_denial() {
+    let stub = Stub::new().await;
+    let denials =
+        WANTED.map(|(action, resource)| result(action, "implicitDeny", &inside(resource, "implicitDeny", "")));
+    let refused = Reply::query_error(403, "AccessDenied", "not authorized to perform iam:SimulatePrincipalPolicy");
+    stub.on("sts:GetCallerIdentity", [caller("111111111111")])
+        .on("iam:SimulatePrincipalPolicy", [refused, simulated(&denials)]);
+    let report = doctor(&stub).await;
+    let found = check(&report, "D080-permissions", None);
+    assert_eq!(found.status, Status::Failed, "{found:?}");
+    assert!(found.evidence.contains("could not be asked for: "), "{found:?}");
 }
 
 #[tokio::test]
 async fn actions_that_the_simulator_refuses_together_are_asked_for_alone() {
     let stub = Stub::new().await;
     let refused = "Invalid Input Actions: [a] and [b] require different authorization information";
-    stub.on("sts:GetCallerIdentity", [caller("111111111111")]).on(
-        "iam:SimulatePrincipalPolicy",
-        [Reply::query_error(400, "InvalidInput", refused), simulated(&[result("s3:a", "allowed", "")])],
-    );
+    stub.on("sts:GetCallerIdentity", [caller("111111111111")])
+        .on("iam:SimulatePrincipalPolicy", [Reply::query_error(400, "InvalidInput", refused)]);
     let report = doctor(&stub).await;
-    assert_eq!(check(&report, "D080-permissions", None).status, Status::Ok);
-    let alone = |request: &&crate::stub::RecordedRequest| !request.body.contains("ActionNames.member.2");
-    assert!(stub.asked("iam:SimulatePrincipalPolicy").iter().filter(alone).count() > 1);
+    let found = check(&report, "D080-permissions", None);
+    assert_eq!(found.status, Status::Unknown, "{found:?}");
+    let alone = |request: &&crate::stub::RecordedRequest| {
+        !request.body.contains("ActionNames.member.2") && !request.body.contains("ResourceArns.member.2")
+    };
+    let count = stub.asked("iam:SimulatePrincipalPolicy").iter().filter(alone).count();
+    assert!(found.evidence.contains(&format!("; {count} of {count} could not be asked for: ")), "{count}: {found:?}");
 }
 
 #[tokio::test]
@@ -175,4 +238,36 @@ async fn offline_no_check_calls_aws() {
     let others = report.checks.iter().filter(|check| check.id != "D070-package");
     assert!(others.clone().all(|check| check.status == Status::Skipped), "{report:?}");
     assert!(others.count() > 20);
+}
+
+/// The printed policies allow the environment's zone, and not the records of its parent.
+#[tokio::test]
+async fn delegation_that_may_not_be_read_is_a_question_for_a_resolver() {
+    let stub = Stub::new().await;
+    let zones = Reply::ok(
+        "<ListHostedZonesByNameResponse><HostedZones><HostedZone><Id>/hostedzone/ZPARENT</Id><Name>example.net.</Name>\
+         <CallerReference>c</CallerReference></HostedZone></HostedZones><IsTruncated>false</IsTruncated>\
+         <MaxItems>100</MaxItems></ListHostedZonesByNameResponse>",
+    );
+    let own = Reply::ok(
+        "<GetHostedZoneResponse><HostedZone><Id>/hostedzone/Z1</Id><Name>sftp.example.net.</Name>\
+         <CallerReference>c</CallerReference></HostedZone><DelegationSet><NameServers><NameServer>ns-1.awsdns.com\
+         </NameServer></NameServers></DelegationSet></GetHostedZoneResponse>",
+    );
+    let denied =
+        "<ErrorResponse><Error><Code>AccessDenied</Code><Message>not authorized</Message></Error></ErrorResponse>";
+    let mut options = options();
+    let dns = options.environment.dns.as_mut().unwrap();
+    (dns.zone, dns.zone_id) = ("sftp.example.net".into(), Some("Z1".into()));
+    dns.aliases.clear();
+    stub.on("sts:GetCallerIdentity", [caller("111111111111")])
+        .on("route53:GET /2013-04-01/hostedzonesbyname", [zones])
+        .on("route53:GET /2013-04-01/hostedzone/Z1", [own])
+        .on("route53:GET /2013-04-01/hostedzone/ZPARENT/rrset", [Reply::new(403, denied)]);
+    let report = examine(&stub.aws("us-west-2").await, options).await;
+    let found = check(&report, "D041-delegation", None);
+    assert_eq!(found.status, Status::Unknown, "{found:?} {:?}", stub.operations());
+    let hint = found.hint.as_deref().unwrap_or_default();
+    assert!(hint.contains("the printed policies do not allow"), "{found:?}");
+    assert!(hint.ends_with("`dig +short NS sftp.example.net` must answer ns-1.awsdns.com"), "{found:?}");
 }

@@ -18,6 +18,7 @@ mod operation;
 mod pending;
 mod quotas;
 mod refusal;
+mod stack_request;
 mod tokens;
 mod upstream;
 mod wire;

@@ -162,6 +162,11 @@ impl Form {
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
     }
+
+    /// Whether a field's name ends so, as that of a member of a list does.
+    pub(super) fn has_field_ending(&self, end: &str) -> bool {
+        self.0.keys().any(|name| name.ends_with(end))
+    }
 }
 
 #[cfg(test)]

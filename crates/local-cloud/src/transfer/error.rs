@@ -19,7 +19,13 @@ impl ApiError {
         Self { status, code, members }
     }
 
-    /// `InvalidRequestException`: the request is malformed or contradicts itself.
+    /// `ValidationException`: values violate constraints of the model, such as a length or a pattern. The model lists no
+    /// such error, but AWS answers so (terraform-provider-aws#44110).
+    pub(crate) fn constraint(message: impl Into<String>) -> Self {
+        Self::protocol(400, "ValidationException", message)
+    }
+
+    /// `InvalidRequestException`: the request contradicts itself, or what exists.
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
         Self::new(400, "InvalidRequestException", message)
     }

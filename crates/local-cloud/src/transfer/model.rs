@@ -1,9 +1,8 @@
 //! Checks a request against AWS's own service model.
 //!
 //! `model.json` is an extract of botocore's model (Apache-2.0), written by `scripts/transfer-model`. This module does
-//! not depend on particular operations: a new operation is an entry in that file. The wording and order of validation
-//! errors are those of AWS's service framework. Their code is `InvalidRequestException`, which every operation of the
-//! model lists for malformed requests.
+//! not depend on particular operations: a new operation is an entry in that file. The code, wording and order of
+//! validation errors are those of AWS's service framework.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -72,8 +71,8 @@ enum Kind {
 /// Parses the body of a request and checks it against the model of `operation`.
 ///
 /// # Errors
-/// `SerializationException` if the body is not JSON or a value has the wrong type, `InvalidRequestException` with all
-/// violated constraints in one message.
+/// `SerializationException` if the body is not JSON or a value has the wrong type, `ValidationException` with all violated
+/// constraints in one message.
 pub(crate) fn parse(operation: &str, body: &[u8]) -> Result<Map<String, Value>, ApiError> {
     let body = if body.is_empty() { b"{}" } else { body };
     let value: Value = serde_json::from_slice(body)
@@ -88,8 +87,8 @@ pub(crate) fn parse(operation: &str, body: &[u8]) -> Result<Map<String, Value>, 
             Value::Object(map) => Ok(without_nulls(map)),
             _ => Ok(Map::new()),
         },
-        1 => Err(ApiError::invalid(format!("1 validation error detected: {}", check.complaints.concat()))),
-        n => Err(ApiError::invalid(format!("{n} validation errors detected: {}", check.complaints.join("; ")))),
+        1 => Err(ApiError::constraint(format!("1 validation error detected: {}", check.complaints.concat()))),
+        n => Err(ApiError::constraint(format!("{n} validation errors detected: {}", check.complaints.join("; ")))),
     }
 }
 
@@ -245,7 +244,7 @@ mod tests {
         for (operation, body, expected) in cases {
             assert_eq!(
                 refusal(operation, body),
-                format!("InvalidRequestException: 1 validation error detected: {expected}")
+                format!("ValidationException: 1 validation error detected: {expected}")
             );
         }
     }

@@ -18,17 +18,36 @@ impl Manner for AsciiTemplates {
     }
 
     fn rewrite(&self, _request: &Inquiry<'_>, answer: &mut Answer) {
-        // A text may be written in the XML itself, or as a JSON escape in a template's JSON.
-        let mut text: String = answer.text.chars().map(|one| if one.is_ascii() { one } else { '?' }).collect();
-        while let Some(at) = text.find("&#").filter(|_| text.contains(';')) {
-            let Some(length) = text[at..].find(';') else { break };
-            let number = text[at + 2..at + length].trim_start_matches('x');
-            let radix = if text[at + 2..].starts_with('x') { 16 } else { 10 };
-            match u32::from_str_radix(number, radix) {
-                Ok(code) if code >= 0x80 => text.replace_range(at..=at + length, "?"),
-                _ => break,
-            }
+        answer.text = ascii(&answer.text);
+    }
+}
+
+/// The text with `?` for each character that is not ASCII, written as itself or as a character reference of XML.
+fn ascii(xml: &str) -> String {
+    let mut parts = xml.split("&#");
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let number = part.split_once(';').and_then(|(number, rest)| {
+            let code = match number.strip_prefix('x') {
+                Some(hex) => u32::from_str_radix(hex, 16),
+                None => number.parse(),
+            };
+            code.ok().filter(|code| *code >= 0x80).map(|_| rest)
+        });
+        match number {
+            Some(rest) => out = out + "?" + rest,
+            None => out = out + "&#" + part,
         }
-        answer.text = text;
+    }
+    out.chars().map(|one| if one.is_ascii() { one } else { '?' }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ascii;
+
+    #[test]
+    fn characters_and_references_beyond_ascii_are_forgotten() {
+        assert_eq!(ascii("a\u{2026}b &#34;c&#34; &#8230;&#x2026; &amp;"), "a?b &#34;c&#34; ?? &amp;");
     }
 }

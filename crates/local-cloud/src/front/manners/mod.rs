@@ -9,6 +9,7 @@ mod api_account;
 mod ascii_templates;
 mod bucket_name_reuse;
 mod bucket_propagation;
+mod failing_resource;
 mod fingerprint_padding;
 mod iam_delete_conflict;
 mod iam_propagation;
@@ -19,16 +20,19 @@ mod permissions;
 mod policy_arrays;
 mod rates;
 mod reserved_tags;
+mod stream_view;
 mod table_changes;
+mod table_source;
 mod table_writes;
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use async_trait::async_trait;
 use axum::body::{Body, Bytes, to_bytes};
 use hyper::http::request::Parts;
-use hyper::{Response, header};
+use hyper::{HeaderMap, Response, header};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -40,11 +44,22 @@ use super::{Front, StatusCode, dispatch, forget_length};
 pub(super) use permissions::NAME as PERMISSIONS;
 
 /// One way in which AWS differs from MiniStack.
+#[async_trait]
 pub(super) trait Manner: Send + Sync {
     fn description(&self) -> &'static Description;
 
     /// Answers a request in place of the service; `None` passes it on.
     fn answer(&self, _request: &Inquiry<'_>) -> Option<Response<Body>> {
+        None
+    }
+
+    /// As [`Manner::answer`], for a manner that has to ask MiniStack first.
+    async fn ask(&self, _front: &Front, request: &Inquiry<'_>) -> Option<Response<Body>> {
+        self.answer(request)
+    }
+
+    /// The body that the service gets in place of the request's; `None` leaves it as it is.
+    async fn change(&self, _front: &Front, _request: &Inquiry<'_>) -> Option<Bytes> {
         None
     }
 
@@ -73,6 +88,8 @@ pub(super) struct Inquiry<'a> {
     pub(super) parts: &'a Parts,
     /// Empty for objects, which are never buffered.
     pub(super) body: &'a Bytes,
+    /// What the service gets: the body, or what [`Manner::change`] has made of it.
+    pub(super) sent: &'a Bytes,
 }
 
 impl Inquiry<'_> {
@@ -189,6 +206,8 @@ impl Manners {
     /// All manners except these; fails for a name that no manner has.
     pub(super) fn without(off: &[String]) -> Result<Self, String> {
         let all: Vec<Box<dyn Manner>> = vec![
+            // AWS counts calls that it then refuses for another reason.
+            Box::<rates::Rates>::default(),
             Box::<account_concurrency::AccountConcurrency>::default(),
             Box::<api_account::ApiAccount>::default(),
             Box::new(ascii_templates::AsciiTemplates),
@@ -202,9 +221,10 @@ impl Manners {
             Box::<object_errors::ObjectErrors>::default(),
             Box::new(permissions::Permissions),
             Box::new(policy_arrays::PolicyArrays),
-            Box::<rates::Rates>::default(),
             Box::new(reserved_tags::ReservedTags),
+            Box::new(stream_view::StreamView),
             Box::<table_changes::TableChanges>::default(),
+            Box::<table_source::TableSource>::default(),
             Box::<table_writes::TableWrites>::default(),
         ];
         let manners = Self { all, off: Mutex::default() };
@@ -222,7 +242,9 @@ impl Manners {
             let description = *manner.description();
             Shown { on: !off.contains(description.name), description }
         };
-        self.all.iter().map(|manner| shown(manner.as_ref())).collect()
+        let mut all: Vec<Shown> = self.all.iter().map(|manner| shown(manner.as_ref())).collect();
+        all.sort_by_key(|shown| shown.description.name);
+        all
     }
 
     /// Turns one on or off, or all; fails for a name that no manner has.
@@ -267,16 +289,29 @@ pub(super) async fn around(front: &Front, call: &Call, parts: Parts, body: Body)
             Err(_) => return plain(StatusCode::PAYLOAD_TOO_LARGE, "the request is too large"),
         }
     };
-    let request = Inquiry { call, parts: &parts, body: &bytes };
-    if let Some(response) = on.iter().find_map(|manner| manner.answer(&request)) {
-        return response;
+    let request = Inquiry { call, parts: &parts, body: &bytes, sent: &bytes };
+    for manner in &on {
+        if let Some(response) = manner.ask(front, &request).await {
+            return response;
+        }
     }
+    let mut changed = bytes.clone();
+    for manner in on.iter().filter(|_| !streams) {
+        let request = Inquiry { call, parts: &parts, body: &changed, sent: &changed };
+        if let Some(body) = manner.change(front, &request).await {
+            changed = body;
+        }
+    }
+    let request = Inquiry { call, parts: &parts, body: &bytes, sent: &changed };
     let concerned: Vec<&dyn Manner> = on.into_iter().filter(|manner| manner.concerns(&request)).collect();
     let mut sent = parts.clone();
     if !concerned.is_empty() {
         sent.headers.remove(header::ACCEPT_ENCODING);
     }
-    let response = dispatch(front, call, sent, body.unwrap_or_else(|| Body::from(bytes.clone()))).await;
+    if changed != bytes {
+        forget_body(&mut sent.headers);
+    }
+    let response = dispatch(front, call, sent, body.unwrap_or_else(|| Body::from(changed.clone()))).await;
     if concerned.is_empty() {
         return response;
     }
@@ -294,6 +329,17 @@ pub(super) async fn around(front: &Front, call: &Call, parts: Parts, body: Body)
     head.status = answer.status;
     forget_length(&mut head.headers);
     Response::from_parts(head, Body::from(answer.text))
+}
+
+/// Removes the headers that describe the old body: the length, and the checksums that S3 asks for.
+fn forget_body(headers: &mut HeaderMap) {
+    let checksums: Vec<_> =
+        headers.keys().filter(|name| name.as_str().starts_with("x-amz-checksum-")).cloned().collect();
+    for name in checksums {
+        headers.remove(name);
+    }
+    headers.remove("content-md5");
+    headers.remove(header::CONTENT_LENGTH);
 }
 
 #[cfg(test)]

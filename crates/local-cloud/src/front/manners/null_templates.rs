@@ -27,7 +27,9 @@ fn empty_to_null(value: &mut serde_json::Value, in_templates: bool) {
     match value {
         serde_json::Value::String(text) if in_templates && text.is_empty() => *value = serde_json::Value::Null,
         serde_json::Value::Object(members) => {
-            members.iter_mut().for_each(|(name, member)| empty_to_null(member, name == "responseTemplates"));
+            members
+                .iter_mut()
+                .for_each(|(name, member)| empty_to_null(member, in_templates || name == "responseTemplates"));
         }
         _ => {}
     }

@@ -1,0 +1,302 @@
+"""Compares each of the local cloud's manners (`sftpctl local manners`) with MiniStack as it is.
+
+Usage: manners.py ENDPOINT
+
+Each check is a function of an account that has nothing. It must fail while all manners are off, and pass with its own
+manner on and all others off. A manner without a check is an error. Prints the number of manners.
+"""
+import json
+import sys
+import time
+import urllib.request
+
+import botocore.config
+import botocore.session
+from botocore.exceptions import ClientError
+
+ENDPOINT = sys.argv[1]
+REGION, OTHER = "us-west-2", "us-east-1"
+LOCATION = {"LocationConstraint": REGION}
+TRUST = json.dumps({"Version": "2012-10-17", "Statement": [
+    {"Effect": "Allow", "Principal": {"Service": "apigateway.amazonaws.com"}, "Action": "sts:AssumeRole"}]})
+TABLE = {
+    "TableName": "table", "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}], "BillingMode": "PAY_PER_REQUEST",
+    "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+    "StreamSpecification": {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}}
+ENDED = ("_COMPLETE", "_FAILED")
+
+
+def front(path, body=None):
+    data = None if body is None else json.dumps(body).encode()
+    with urllib.request.urlopen(urllib.request.Request(f"{ENDPOINT}/_sftpctl/{path}", data)) as answer:
+        return json.load(answer)
+
+
+class Account:
+    """An account, and clients that make every call once."""
+
+    def __init__(self, number):
+        self.id, self.bucket = f"{number:012}", f"manners-{number}"
+
+    def client(self, service, keys=None):
+        keys = keys or {"accessKey": self.id, "secretKey": "x", "token": None}
+        once = botocore.config.Config(retries={"total_max_attempts": 1, "mode": "standard"})
+        return botocore.session.Session().create_client(
+            service, region_name=REGION, endpoint_url=ENDPOINT, aws_access_key_id=keys["accessKey"],
+            aws_secret_access_key=keys["secretKey"], aws_session_token=keys["token"], config=once)
+
+
+def refused(code, words, call, **arguments):
+    """One call, which must be refused with this code and a message with these words."""
+    try:
+        call(**arguments)
+    except ClientError as error:
+        have = error.response["Error"]
+        assert have["Code"] == code and words in have["Message"], f"{have}, not {code}: {words}"
+    else:
+        raise AssertionError(f"accepted, not {code}: {words}")
+
+
+def stack(account, template, operation="create_stack"):
+    """The status of a stack once the operation has ended, and its events."""
+    stacks = account.client("cloudformation")
+    getattr(stacks, operation)(StackName="s", TemplateBody=json.dumps(template, ensure_ascii=False))
+    end = time.monotonic() + 30
+    while not (status := stacks.describe_stacks(StackName="s")["Stacks"][0]["StackStatus"]).endswith(ENDED):
+        assert time.monotonic() < end, status
+    return status, stacks.describe_stack_events(StackName="s")["StackEvents"]
+
+
+def causes(events):
+    """Logical ID, type and reason of what failed."""
+    failed = [event for event in events if event["ResourceStatus"].endswith("_FAILED")]
+    return [(event["LogicalResourceId"], event["ResourceType"], event["ResourceStatusReason"]) for event in failed]
+
+
+def account_concurrency(account):
+    functions = account.client("lambda")
+    limit = functions.get_account_settings()["AccountLimit"]
+    assert limit["ConcurrentExecutions"] == limit["UnreservedConcurrentExecutions"] == 10, limit
+    words = "below its minimum value of [10]"
+    refused("InvalidParameterValueException", words, functions.put_function_concurrency, FunctionName="f",
+            ReservedConcurrentExecutions=1)
+    function = {"Type": "AWS::Lambda::Function", "Properties": {
+        "FunctionName": "f", "Runtime": "python3.12", "Handler": "index.handler", "Code": {"ZipFile": "x = 1"},
+        "Role": f"arn:aws:iam::{account.id}:role/any"}}
+    template = {"Parameters": {"Reserved": {"Type": "Number", "Default": 0}}, "Resources": {"F": function}}
+    function["Properties"]["ReservedConcurrentExecutions"] = {"Ref": "Reserved"}
+    status, events = stack(account, template)
+    assert (status, causes(events)) == ("CREATE_COMPLETE", []), (status, events)
+    template["Parameters"]["Reserved"]["Default"] = 5
+    status, events = stack(account, template, "update_stack")
+    ((logical, kind, reason),) = causes(events)
+    assert (status, logical, kind) == ("UPDATE_ROLLBACK_COMPLETE", "F", "AWS::Lambda::Function"), events
+    assert words in reason and "ImitatedFailure" not in str(events), events
+    assert functions.get_function_concurrency(FunctionName="f").get("ReservedConcurrentExecutions", 0) == 0
+
+
+def api_account(account):
+    gateway = account.client("apigateway")
+    refused("NotFoundException", "Invalid Customer identifier specified", gateway.get_account)
+    gateway.create_rest_api(name="a")
+    gateway.get_account()
+
+
+def ascii_templates(account):
+    stack(account, {"Description": "a\u2026b", "Resources": {"T": {"Type": "AWS::SNS::Topic"}}})
+    text = str(account.client("cloudformation").get_template(StackName="s")["TemplateBody"])
+    assert "a?b" in text, text
+
+
+def bucket_name_reuse(account):
+    s3 = account.client("s3")
+    s3.create_bucket(Bucket=account.bucket, CreateBucketConfiguration=LOCATION)
+    s3.delete_bucket(Bucket=account.bucket)
+    again = {"Bucket": account.bucket, "CreateBucketConfiguration": LOCATION}
+    for _ in range(2):
+        refused("OperationAborted", "A conflicting conditional operation", s3.create_bucket, **again)
+    s3.create_bucket(**again)
+
+
+def bucket_propagation(account):
+    s3 = account.client("s3")
+    s3.create_bucket(Bucket=account.bucket, CreateBucketConfiguration=LOCATION)
+    for _ in range(2):
+        refused("NoSuchBucket", "does not exist", s3.get_bucket_location, Bucket=account.bucket)
+    s3.get_bucket_location(Bucket=account.bucket)
+
+
+def fingerprint_padding(account):
+    transfer = account.client("transfer")
+    server = transfer.create_server()["ServerId"]
+    found = [transfer.describe_server(ServerId=server)["Server"]["HostKeyFingerprint"]]
+    found += [key["Fingerprint"] for key in transfer.list_host_keys(ServerId=server)["HostKeys"]]
+    assert len(found) > 1 and all(one.endswith("=") for one in found), found
+
+
+def iam_delete_conflict(account):
+    iam = account.client("iam")
+    iam.create_role(RoleName="r", AssumeRolePolicyDocument=TRUST)
+    arn = iam.create_policy(PolicyName="p", PolicyDocument=TRUST.replace('"Principal"', '"Sid"').replace(
+        '{"Service": "apigateway.amazonaws.com"}', '"a", "Resource": "*"'))["Policy"]["Arn"]
+    iam.attach_role_policy(RoleName="r", PolicyArn=arn)
+    iam.detach_role_policy(RoleName="r", PolicyArn=arn)
+    for delete in ((iam.delete_role, {"RoleName": "r"}), (iam.delete_policy, {"PolicyArn": arn})):
+        refused("DeleteConflict", "Cannot delete", delete[0], **delete[1])
+        delete[0](**delete[1])
+
+
+def iam_propagation(account):
+    iam = account.client("iam")
+    iam.create_role(RoleName="r", AssumeRolePolicyDocument=TRUST)
+    for _ in range(2):
+        refused("NoSuchEntity", "The role with name r cannot be found.", iam.get_role, RoleName="r")
+    iam.get_role(RoleName="r")
+
+
+def update_account(account, arn):
+    return {"patchOperations": [{"op": "replace", "path": "/cloudwatchRoleArn", "value": arn}]}
+
+
+def log_role(account):
+    arn = account.client("iam").create_role(RoleName="r", AssumeRolePolicyDocument=TRUST)["Role"]["Arn"]
+    gateway = account.client("apigateway")
+    for words in ("The role ARN does not have required permissions", "could not successfully write to CloudWatch Logs"):
+        refused("BadRequestException", words, gateway.update_account, **update_account(account, arn))
+    gateway.update_account(**update_account(account, arn))
+
+
+def null_templates(account):
+    gateway = account.client("apigateway")
+    api = gateway.create_rest_api(name="a")["id"]
+    method = {"restApiId": api, "resourceId": gateway.get_resources(restApiId=api)["items"][0]["id"], "httpMethod": "GET"}
+    gateway.put_method(**method, authorizationType="NONE")
+    gateway.put_integration(**method, type="MOCK")
+    gateway.put_integration_response(**method, statusCode="200", responseTemplates={"application/json": ""})
+    answer = gateway.get_method(**method)["methodIntegration"]["integrationResponses"]["200"]
+    assert answer["responseTemplates"] == {"application/json": None}, answer
+
+
+def object_errors(account):
+    s3 = account.client("s3")
+    s3.create_bucket(Bucket=account.bucket, CreateBucketConfiguration=LOCATION)
+    for key in ("a&b", "c"):
+        s3.put_object(Bucket=account.bucket, Key=key, Body=b"x")
+    both = {"Objects": [{"Key": "a&b"}, {"Key": "c"}]}
+    answer = s3.delete_objects(Bucket=account.bucket, Delete=both)
+    errors = [(error["Key"], error["Code"]) for error in answer.get("Errors", [])]
+    deleted = [one["Key"] for one in answer.get("Deleted", [])]
+    assert (errors, deleted) == ([("a&b", "InternalError")], ["c"]), answer
+    left = [one["Key"] for one in s3.list_objects_v2(Bucket=account.bucket).get("Contents", [])]
+    assert left == ["a&b"], f"the key with an error is still there: {left}"
+    answer = s3.delete_objects(Bucket=account.bucket, Delete=both)
+    assert "Errors" not in answer and "Contents" not in s3.list_objects_v2(Bucket=account.bucket), answer
+
+
+def permissions(account):
+    statement = {"Effect": "Allow", "Action": "sts:GetCallerIdentity", "Resource": "*"}
+    policy = {"Version": "2012-10-17", "Statement": [statement]}
+    keys = front("grants", {"account": account.id, "purpose": "a test", "policies": [policy]})["keys"]
+    assert keys, "no keys with these permissions only"
+    account.client("sts", keys).get_caller_identity()
+    refused("AccessDenied", "not authorized to perform: iam:ListRoles", account.client("iam", keys).list_roles)
+
+
+def policy_arrays(account):
+    s3 = account.client("s3")
+    s3.create_bucket(Bucket=account.bucket, CreateBucketConfiguration=LOCATION)
+    statement = {"Effect": "Deny", "Principal": "*", "Action": ["s3:GetObject", "s3:PutObject"],
+                 "Resource": [f"arn:aws:s3:::{account.bucket}/*"]}
+    policy = {"Version": "2012-10-17", "Statement": [statement]}
+    s3.put_bucket_policy(Bucket=account.bucket, Policy=json.dumps(policy))
+    (have,) = json.loads(s3.get_bucket_policy(Bucket=account.bucket)["Policy"])["Statement"]
+    assert have["Action"] == ["s3:PutObject", "s3:GetObject"] and have["Resource"] == statement["Resource"][0], have
+
+
+def rates(account):
+    gateway = account.client("apigateway")
+    gateway.update_account(**update_account(account, ""))
+    refused("TooManyRequestsException", "Rate exceeded", gateway.update_account, **update_account(account, ""))
+    gateway.update_account(**update_account(account, ""))
+    route53 = account.client("route53")
+    try:
+        for _ in range(200):
+            route53.list_hosted_zones()
+    except ClientError as error:
+        assert error.response["Error"]["Code"] == "Throttling", error
+    else:
+        raise AssertionError("200 calls, none of them throttled")
+
+
+def reserved_tags(account):
+    tag = {"Key": "aws:transfer:customHostname", "Value": "sftp.example.com"}
+    transfer = account.client("transfer")
+    refused("InvalidRequestException", "aws: prefixed tag key names are not allowed", transfer.create_server, Tags=[tag])
+
+
+def stream_view(account):
+    dynamodb = account.client("dynamodb")
+    dynamodb.create_table(**TABLE)
+    view = {"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"}
+    refused("ValidationException", "Table already has an enabled stream: TableName: table", dynamodb.update_table,
+            TableName="table", StreamSpecification=view)
+    dynamodb.update_table(TableName="table", StreamSpecification={"StreamEnabled": False})
+    dynamodb.update_table(TableName="table", StreamSpecification=view)
+
+
+def table_changes(account):
+    dynamodb = account.client("dynamodb")
+    arn = dynamodb.create_table(**TABLE)["TableDescription"]["TableArn"]
+    assert dynamodb.describe_table(TableName="table")["Table"]["TableStatus"] == "CREATING"
+    refused("ResourceNotFoundException", "not found", dynamodb.list_tags_of_resource, ResourceArn=arn)
+    dynamodb.list_tags_of_resource(ResourceArn=arn)
+    assert dynamodb.describe_table(TableName="table")["Table"]["TableStatus"] == "ACTIVE"
+    dynamodb.delete_table(TableName="table")
+    assert dynamodb.describe_table(TableName="table")["Table"]["TableStatus"] == "DELETING"
+
+
+def with_replica(account):
+    dynamodb = account.client("dynamodb")
+    dynamodb.create_table(**TABLE)
+    dynamodb.update_table(TableName="table", ReplicaUpdates=[{"Create": {"RegionName": OTHER}}])
+    dynamodb.update_table(TableName="table", ReplicaUpdates=[{"Delete": {"RegionName": OTHER}}])
+    return dynamodb
+
+
+def table_source(account):
+    dynamodb = with_replica(account)
+    refused("ValidationException", "in the last 24 hours", dynamodb.delete_table, TableName="table")
+    dynamodb.delete_table(TableName="table")
+
+
+def table_writes(account):
+    dynamodb = with_replica(account)
+    refused("ValidationException", "until all writes are replicated", dynamodb.delete_table, TableName="table")
+    dynamodb.delete_table(TableName="table")
+
+
+def stands(check, account):
+    """Why the check fails; `None` if it passes."""
+    try:
+        check(account)
+    except (AssertionError, ClientError, KeyError, ValueError) as why:
+        return f"{type(why).__name__}: {why}"
+    return None
+
+
+names, faults = [manner["name"] for manner in front("manners")], []
+for number, name in enumerate(names, 1):
+    check = globals().get(name.replace("-", "_"))
+    if not check:
+        faults.append(f"{name}: there is no check")
+        continue
+    front("manners", {"name": "all", "on": False})
+    if not stands(check, Account(2 * number)):
+        faults.append(f"{name}: the check passes while the manner is off")
+    front("manners", {"name": name, "on": True})
+    if why := stands(check, Account(2 * number + 1)):
+        faults.append(f"{name}: {why}")
+for fault in faults:
+    print(fault)
+print(f"{len(names)} manners")
+sys.exit(bool(faults))
