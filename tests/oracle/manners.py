@@ -14,6 +14,8 @@ import botocore.config
 import botocore.session
 from botocore.exceptions import ClientError
 
+import front_secret
+
 ENDPOINT = sys.argv[1]
 REGION, OTHER = "us-west-2", "us-east-1"
 LOCATION = {"LocationConstraint": REGION}
@@ -39,7 +41,7 @@ class Account:
         self.id, self.bucket = f"{number:012}", f"manners-{number}"
 
     def client(self, service, keys=None):
-        keys = keys or {"accessKey": self.id, "secretKey": "x", "token": None}
+        keys = keys or {"accessKey": self.id, "secretKey": front_secret.SECRET, "token": None}
         once = botocore.config.Config(retries={"total_max_attempts": 1, "mode": "standard"})
         return botocore.session.Session().create_client(
             service, region_name=REGION, endpoint_url=ENDPOINT, aws_access_key_id=keys["accessKey"],

@@ -57,13 +57,13 @@ fn only_what_aws_says_of_an_unusable_role_is_a_no() {
     for (code, answer) in [("AccessDeniedException", "unknown ("), ("InvalidRequestException", "no")] {
         site.ok(&["local", "faults", "add", "transfer.CreateServer", &format!("error=400:{code}:refused by a test")]);
         let arguments = ["--endpoint-url", &site.endpoint(), "--account", "111111111111", "--yes", question];
-        let output = probe(&arguments).output().unwrap_or_else(|error| panic!("{error}"));
+        let output = probe(&site.secret(), &arguments).output().unwrap_or_else(|error| panic!("{error}"));
         let output = succeeded("probe-aws", &output);
         assert!(output.starts_with(&format!("{question}: {answer}")), "{code}: {output}");
         site.ok(&["local", "faults", "clear"]);
     }
     let arguments = ["--endpoint-url", &site.endpoint(), "--account", "111111111111", "--yes"];
-    let output = probe(&arguments).arg("provider-type-changes-in-place").output();
+    let output = probe(&site.secret(), &arguments).arg("provider-type-changes-in-place").output();
     let output = succeeded("probe-aws", &output.unwrap_or_else(|error| panic!("{error}")));
     assert_eq!(output, "provider-type-changes-in-place: yes\n", "asked alone, it has a role of its own");
 }
