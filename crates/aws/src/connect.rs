@@ -73,6 +73,12 @@ impl ConnectOptions {
     }
 }
 
+fn provider(keys: SessionCredentials) -> SharedCredentialsProvider {
+    let SessionCredentials { access_key, secret_key, token } = keys;
+    let token = Some(token).filter(|token| !token.is_empty());
+    SharedCredentialsProvider::new(Credentials::new(access_key, secret_key, token, None, "local cloud"))
+}
+
 /// Whether a URL leads to this machine.
 fn is_loopback(url: &str) -> bool {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
@@ -88,11 +94,12 @@ impl Aws {
     /// Reads the configuration. No call is made yet, except those of the credentials chain itself. A setting of the
     /// environment that [`ConnectOptions::network`] refuses is left out.
     pub async fn connect(options: ConnectOptions) -> Self {
-        Self::connect_as(options, &RolesToAssume::default()).await
+        Self::connect_as(options, None, &RolesToAssume::default()).await
     }
 
-    /// As [`Self::connect`], for calls in sessions of these roles. A role is assumed with the first call that needs it.
-    pub async fn connect_as(options: ConnectOptions, roles: &RolesToAssume) -> Self {
+    /// As [`Self::connect`], with these keys in place of the options' credentials, for calls in sessions of these roles. A role
+    /// is assumed with the first call that needs it.
+    pub async fn connect_as(options: ConnectOptions, keys: Option<SessionCredentials>, roles: &RolesToAssume) -> Self {
         let http = options.network().unwrap_or_default().client();
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .http_client(http)
@@ -114,7 +121,9 @@ impl Aws {
             // Endpoints of FIPS and dual stack are AWS's own; the SDK refuses them together with another one.
             loader = loader.endpoint_url(url).use_fips(false).use_dual_stack(false);
         }
-        if let Some(account) = &options.local_account {
+        if let Some(keys) = keys {
+            loader = loader.credentials_provider(provider(keys));
+        } else if let Some(account) = &options.local_account {
             loader = loader.credentials_provider(SharedCredentialsProvider::new(Credentials::new(
                 account,
                 "local-cloud-no-secret",
@@ -138,14 +147,10 @@ impl Aws {
         }
     }
 
-    /// Calls are made with these credentials from now on, unless they are made in the session of a role.
+    /// All calls are made with these credentials from now on.
     #[must_use]
     pub fn with_credentials(mut self, keys: SessionCredentials) -> Self {
-        let SessionCredentials { access_key, secret_key, token } = keys;
-        let token = Some(token).filter(|token| !token.is_empty());
-        let credentials = Credentials::new(access_key, secret_key, token, None, "local cloud");
-        let provider = SharedCredentialsProvider::new(credentials);
-        self.own = self.own.into_builder().credentials_provider(provider).build();
+        self.own = self.own.into_builder().credentials_provider(provider(keys)).build();
         self.base = self.own.clone();
         self
     }

@@ -54,11 +54,8 @@ pub async fn session(environment: &Environment, place: AwsPlace) -> Result<Aws, 
         home_region: environment.home_region.clone(),
     };
     options.network().map_err(RunError::Network)?;
-    let aws = Aws::connect_as(options, &roles(environment)).await.with_stack_role(environment.stack_role.clone());
-    Ok(match place.local_keys {
-        Some(keys) => aws.with_credentials(keys),
-        None => aws,
-    })
+    let aws = Aws::connect_as(options, place.local_keys, &roles(environment)).await;
+    Ok(aws.with_stack_role(environment.stack_role.clone()))
 }
 
 /// Connects to an environment's AWS account, and only to that one. If the environment has roles to assume, all calls are

@@ -46,7 +46,7 @@ async fn aws(stub: &Stub, roles: &RolesToAssume) -> Aws {
         local_account: Some("111111111111".to_owned()),
         home_region: "us-west-2".to_owned(),
     };
-    Aws::connect_as(options, roles).await
+    Aws::connect_as(options, None, roles).await
 }
 
 /// The access key that each call of an operation was signed with.
