@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::report::{Printer, login};
+use crate::report::{self, Printer};
+use serde::Serialize;
 use sftpctl_aws::Aws;
+use sftpctl_core::check::Check;
 use sftpctl_core::spec::model::Environment;
 use sftpctl_engine::verify::canary::VerifyError;
 use sftpctl_engine::verify::{self, LoginCheck, Sender};
@@ -43,10 +45,19 @@ pub(super) async fn send_canary(
     Ok(show(&checks, printer))
 }
 
+/// A log-in as `login/1`: what was tried, and the result in the form of `doctor`'s checks.
+#[derive(Serialize)]
+struct LoginView<'a> {
+    #[serde(flatten)]
+    login: &'a LoginCheck,
+    check: Check,
+}
+
 /// Shows the checks; exit code 1 if a server refused a log-in.
 pub(super) fn show(checks: &[LoginCheck], printer: Printer) -> Exit {
-    for check in checks {
-        printer.emit("login/1", check, || login::render(check));
+    for login in checks {
+        let view = LoginView { login, check: login.as_check() };
+        printer.emit("login/1", &view, || report::login::render(login));
     }
     if checks.iter().all(|check| check.admitted) { Exit::Ok } else { Exit::Failed }
 }

@@ -39,6 +39,8 @@ fn every_line_names_its_schema() {
     check(0, &of(&["deploy", "--yes"]), &["events/1", "plan/1"]);
     check(0, &of(&["status"]), &["events/1", "status/1"]);
     check(0, &of(&["verify"]), &["login/1"]);
+    let verified = site.ok(&of(&["verify", "--output", "json"]));
+    assert!(verified.contains(r#""id":"V001-login""#), "as `doctor` has it: {verified}");
     check(0, &of(&["drift"]), &["events/1", "drift/1"]);
     check(0, &of(&["lock", "show"]), &["lock/1"]);
     check(0, &of(&["lock", "break", "--yes"]), &["lock/1"]);

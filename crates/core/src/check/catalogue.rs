@@ -26,6 +26,10 @@ macro_rules! checks {
 }
 
 impl Definition {
+    /// A log-in at a server, which `verify` and `test-login` try: not one of `doctor`'s, which change nothing.
+    pub const LOGIN: Definition =
+        Definition { id: "V001-login", title: "log-in", severity: Severity::Error, cheap: false };
+
     checks! {
         CREDENTIALS = "D001-credentials", "credentials", Error, true;
         ACCOUNT = "D002-account", "AWS account", Error, true;

@@ -11,6 +11,7 @@ use super::{admitted, diagnose};
 use crate::resources::tags;
 use sftp_authorizer::Refusal;
 use sftpctl_aws::{Aws, AwsError, IdentityAnswer, ServerFacts};
+use sftpctl_core::check::{Check, Definition};
 use sftpctl_core::spec::model::Environment;
 
 /// The outcome of a log-in.
@@ -34,6 +35,21 @@ pub struct LoginCheck {
     /// The account has not reached the region yet, or only after the log-in: the next one may be admitted.
     #[serde(skip)]
     pub(super) replicating: bool,
+}
+
+impl LoginCheck {
+    /// The result in the form of every other check.
+    pub fn as_check(&self) -> Check {
+        let (of, region) = (&Definition::LOGIN, Some(self.region.as_str()));
+        let check = match self.admitted {
+            true => Check::ok(of, region, &self.finding),
+            false => Check::failed(of, region, &self.finding),
+        };
+        match &self.hint {
+            Some(hint) => check.hint(hint),
+            None => check,
+        }
+    }
 }
 
 /// The environment's server in a region: the server with the ID `known`, which a listing need not show yet, or any that
