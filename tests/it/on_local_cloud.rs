@@ -17,6 +17,7 @@ mod login;
 mod manners;
 mod moto;
 mod options;
+mod owner;
 mod orphans;
 mod permissions;
 pub(crate) mod pipeline;
