@@ -30,7 +30,7 @@ ENDED = ("_COMPLETE", "_FAILED")
 
 def front(path, body=None):
     data = None if body is None else json.dumps(body).encode()
-    with urllib.request.urlopen(urllib.request.Request(f"{ENDPOINT}/_sftpctl/{path}", data)) as answer:
+    with urllib.request.urlopen(front_secret.request(f"{ENDPOINT}/_sftpctl/{path}", data)) as answer:
         return json.load(answer)
 
 
