@@ -138,7 +138,7 @@ impl Aws {
         }
     }
 
-    /// Calls are made with these credentials from now on, unless they are made in the session of a role.
+    /// All calls are made with these credentials from now on, in place of any role but those of single regions.
     #[must_use]
     pub fn with_credentials(mut self, keys: SessionCredentials) -> Self {
         let SessionCredentials { access_key, secret_key, token } = keys;

@@ -68,14 +68,14 @@ impl Grants {
 /// Issues keys that last as long as those of STS.
 ///
 /// # Errors
-/// A policy cannot be read, or the account is none.
+/// A policy cannot be read, or the account ID does not have 12 digits.
 pub(super) fn issue(front: &Front, request: &Request) -> Result<Granted, String> {
     if !front.manners.has(manners::PERMISSIONS) {
         return Ok(Granted::default());
     }
     let account = &request.account;
     if account.len() != 12 || !account.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(format!("`{account}` is no account"));
+        return Err(format!("`{account}` is not an account ID: it has 12 digits"));
     }
     let policies = front.grants.attach(request);
     let parsed = policies.iter().map(|document| Policy::parse(&document.to_string()));
