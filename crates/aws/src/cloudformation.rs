@@ -104,8 +104,8 @@ impl CloudFormation {
                 .iter()
                 .map(|t| (t.key().unwrap_or_default().to_owned(), t.value().unwrap_or_default().to_owned()))
                 .collect(),
-            // arn:aws:cloudformation:<region>:<account>:changeSet/<name>/<uuid>
             protected: stack.enable_termination_protection().unwrap_or(false),
+            // arn:aws:cloudformation:<region>:<account>:changeSet/<name>/<uuid>
             change_set: stack.change_set_id().and_then(|id| id.split('/').nth(1)).map(str::to_owned),
         }))
     }

@@ -147,7 +147,7 @@ impl Aws {
         }
     }
 
-    /// All calls are made with these credentials from now on.
+    /// All calls are made with these credentials from now on, in place of any role but those of single regions.
     #[must_use]
     pub fn with_credentials(mut self, keys: SessionCredentials) -> Self {
         self.own = self.own.into_builder().credentials_provider(provider(keys)).build();

@@ -165,7 +165,7 @@ impl AwsError {
         let action = self.operation;
         let code = self.code.as_deref().unwrap_or_default();
         Some(match code {
-            "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" => {
+            _ if self.is_access_denied() => {
                 let action = self.denied_action().unwrap_or(action);
                 format!("allow `{action}`; `sftpctl policy` prints the policies (docs/permissions.md)")
             }

@@ -86,6 +86,26 @@ fn killed_at(site: &Site, call: &[&str]) {
     site.ok(&["local", "faults", "clear", &hold]);
 }
 
+/// An import that finds everything adopted by a killed one has nothing to do but to close its journal.
+#[test]
+fn import_after_a_killed_one_closes_its_journal() {
+    let site = Site::new();
+    site.aws(&["make-role", "sftp-transfer"]);
+    let import = ["import", "--env", "99", "--local", "global/user-role", "--yes"];
+    let hold = fault(&site, &["iam.TagRole", "hold-after", "--count", "1"]);
+    let mut run = Running(site.command(&import).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+    until("the call is held", || (!faults(&site)["holds"].as_array()?.is_empty()).then_some(()));
+    run.0.kill().unwrap();
+    run.0.wait().unwrap();
+    site.ok(&["local", "faults", "clear", &hold]);
+    let document = |name: &str| std::fs::read_to_string(site.cloud().join("state").join(name)).unwrap();
+    assert!(document("99.journal").contains("global/user-role") && !document("99.json").contains("global/user-role"));
+    let output = site.run(&import);
+    assert!(shown(&output).contains("Nothing to do"), "{}", shown(&output));
+    assert!(!document("99.journal").contains("global/user-role"), "{}", document("99.journal"));
+    assert!(document("99.json").contains("global/user-role"), "{}", document("99.json"));
+}
+
 #[test]
 fn journaled_server_id_is_found_without_a_listing() {
     let site = Site::with_times(&["--server-start-time", "10m"]);

@@ -82,7 +82,7 @@ async fn delegation(subject: &Subject, aws: &Aws, dns: &Dns) -> Check {
     };
     match delegated_to(aws, dns).await {
         // The printed policies allow the environment's zone only.
-        Err(error) if error.is("AccessDenied") => Check::unknown(of, None, error.to_string()).hint(format!(
+        Err(error) if error.is_access_denied() => Check::unknown(of, None, error.to_string()).hint(format!(
             "compare by hand, as the printed policies do not allow to list a parent's records: {}",
             question(&dns.zone, &set(&zone.name_servers))
         )),

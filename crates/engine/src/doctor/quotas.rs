@@ -55,8 +55,7 @@ async fn limit(aws: &Aws, region: &str, quota: &Quota) -> Limit {
 
 /// A permission that would give a better answer.
 fn missing_permission(error: &AwsError) -> Option<String> {
-    let denied = ["AccessDenied", "UnauthorizedOperation"].iter().any(|code| error.is(code));
-    denied.then(|| format!("allow `{}` for the account's value", error.operation))
+    error.is_access_denied().then(|| format!("allow `{}` for the account's value", error.operation))
 }
 
 fn words<T>(result: Result<T, AwsError>) -> Result<T, String> {

@@ -73,6 +73,9 @@ async fn names_our_server(aws: &Aws, target: &str, environment: &str) -> Result<
     Ok(server.is_some_and(|server| server.tags.get(tags::ENVIRONMENT).is_some_and(|name| name == environment)))
 }
 
+/// Why `import` cannot take a record over, and what to do.
+const NOT_ADOPTABLE: &str = "is not a CNAME with a single target; change or delete it, then deploy";
+
 /// What a record is that is not ours, and what to do if `import` cannot take it over.
 fn foreign(record: &RecordFacts) -> String {
     let (kind, name) = (&record.kind, &record.name);
@@ -83,7 +86,7 @@ fn foreign(record: &RecordFacts) -> String {
     let exists = format!("record {name} exists with type {kind}: {value}");
     match (kind.as_str(), record.targets.as_slice()) {
         ("CNAME", [_]) => exists,
-        _ => format!("{exists}. It is not a CNAME with a single target: delete or rename it, then deploy"),
+        _ => format!("{exists}. It {NOT_ADOPTABLE}"),
     }
 }
 
@@ -226,10 +229,7 @@ impl Resource for Record {
     async fn adoptable(&self, _aws: &Aws, live: &Live) -> Result<Tags, ResourceError> {
         match live.owner {
             Owner::Ours => Ok(Tags::new()),
-            Owner::Foreign(_) => Err(ResourceError::Refused(format!(
-                "{} is not a CNAME with a single target; change or delete it, then deploy",
-                self.title()
-            ))),
+            Owner::Foreign(_) => Err(ResourceError::Refused(format!("{} {NOT_ADOPTABLE}", self.title()))),
         }
     }
 
@@ -350,5 +350,27 @@ impl Stray for Strays {
             Some((zone, record)) => Ok(aws.route53().delete(&zone, &record).await?),
             None => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn foreign_record_is_described_by_its_type_and_value() {
+        let record = |kind: &str, targets: &[&str], alias: Option<&str>| RecordFacts {
+            name: "a.xx.net".into(),
+            kind: kind.into(),
+            targets: targets.iter().map(|target| (*target).to_owned()).collect(),
+            alias: alias.map(str::to_owned),
+            ttl: None,
+            latency: None,
+        };
+        let old = foreign(&record("CNAME", &["old.xx.net"], None));
+        assert_eq!(old, "record a.xx.net exists with type CNAME: old.xx.net");
+        let alias = foreign(&record("A", &[], Some("dualstack.lb.example.com")));
+        assert!(alias.contains("type A: an alias of dualstack.lb.example.com. It is not a CNAME"), "{alias}");
+        assert!(foreign(&record("TXT", &["\"hello\""], None)).contains("type TXT: \"hello\". It is not a CNAME"));
     }
 }

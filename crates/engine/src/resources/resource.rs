@@ -101,12 +101,12 @@ pub trait Resource: Node {
         Ok(())
     }
 
-    /// Whether teardown deletes it. Only teardown calls this, so it may make calls to check the resource's contents.
     /// Whether a failure with this cause passes by itself, so that the same change may succeed later.
     fn is_for_now(&self, _live: &Live, _cause: &str) -> bool {
         false
     }
 
+    /// Whether teardown deletes it. Only teardown calls this, so it may make calls to check the resource's contents.
     async fn removal(&self, _aws: &Aws, _live: &Live, _options: RemovalOptions) -> Result<Removal, AwsError> {
         Ok(Removal::Delete)
     }

@@ -127,7 +127,7 @@ const RERUN: &str = "rerun the same command to resume";
 
 /// AssumeRole does not say which of the conditions is not met.
 fn role_hint(caller: Option<&Caller>, error: &AwsError) -> String {
-    if !error.is("AccessDenied") {
+    if !error.is_access_denied() {
         return error.hint().unwrap_or_else(|| "check `assume_role` in the environment file".to_owned());
     }
     let caller = caller.map_or("the caller", |caller| &caller.arn);

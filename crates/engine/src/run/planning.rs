@@ -14,9 +14,6 @@ use super::error::RunError;
 use crate::observe::Observed;
 use crate::resources::resource::Resource;
 
-/// Error codes of reads that the user has to fix. Other errors count as temporary: the step reads again.
-const USER_ERRORS: [&str; 4] = ["AccessDenied", "AccessDeniedException", "NoSuchHostedZone", "UnauthorizedOperation"];
-
 impl Run {
     /// Plans a deployment, or refuses it with all findings at once.
     ///
@@ -91,7 +88,9 @@ pub(super) fn check_readable(observed: &Observed) -> Result<(), RunError> {
 /// Every reason why a deployment must not begin, one sentence each.
 fn findings(resources: &[Arc<dyn Resource>], observed: &Observed) -> Vec<String> {
     let mut findings = planner::foreign(&observed.actual);
-    let is_for_the_user = |error: &AwsError| error.is_credentials() || USER_ERRORS.iter().any(|code| error.is(code));
+    // Other errors of reads count as temporary: the step reads again.
+    let is_for_the_user =
+        |error: &AwsError| error.is_credentials() || error.is_access_denied() || error.is("NoSuchHostedZone");
     for (id, error) in observed.unreadable.iter().filter(|(_, error)| is_for_the_user(error)) {
         let hint = error.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
         findings.push(format!("{id}: {error}{hint}"));

@@ -52,8 +52,8 @@ pub(super) async fn role_and_bucket(
         Policy::NoBucket => return Ok(Some((format!("the bucket {} does not exist", home.bucket), deploy))),
         Policy::NotOurs => {
             let finding =
-                format!("the bucket {} belongs to another account, or denies access to its policy", home.bucket);
-            let hint = format!("see who denies it: aws s3api get-bucket-policy --bucket {}", home.bucket);
+                format!("the bucket {} belongs to another account, or you may not read its policy", home.bucket);
+            let hint = format!("find out which: aws s3api get-bucket-policy --bucket {}", home.bucket);
             return Ok(Some((finding, hint)));
         }
         Policy::None | Policy::Document(_) => {}

@@ -18,7 +18,7 @@ use sftpctl_engine::resources::{Orphan, strays};
 
 use crate::drive::{environment, resource};
 use crate::stub::{Reply, Stub};
-use crate::wire::{REGION, deploy_one, node};
+use crate::wire::{REGION, deploy_one, done, node};
 
 const DELETE_DATA: RemovalOptions = RemovalOptions { delete_data: true };
 const API_ROLE: &str = "arn:aws:iam::111111111111:role/99-uploads-apigateway-logs";
@@ -99,6 +99,38 @@ fn role(tags: &str) -> Reply {
          <Arn>{API_ROLE}</Arn><CreateDate>2026-11-24T09:00:00Z</CreateDate><Tags>{tags}</Tags></Role>\
          </GetRoleResult></GetRoleResponse>"
     ))
+}
+
+/// A role from before the environment file named the boundary: without it, nothing may be attached to the role.
+#[tokio::test]
+async fn older_log_role_gets_the_boundary_first() {
+    let stub = Stub::new().await;
+    let boundary = "arn:aws:iam::111111111111:policy/sftp-boundary";
+    let mut environment = crate::drive::environment();
+    environment.permissions_boundary = Some(boundary.to_owned());
+    let all = crate::drive::resources(&environment);
+    let resource = all.into_iter().find(|one| one.id().as_str() == "us-west-2/api-account").unwrap();
+    let tags: String = sftpctl_core::spec::names::tags(&environment)
+        .iter()
+        .map(|(key, value)| format!("<member><Key>{key}</Key><Value>{value}</Value></member>"))
+        .collect();
+    let ours = json!({ "cloudwatchRoleArn": API_ROLE }).to_string();
+    // Two reads of the region and, for the role, of all three.
+    let unset = (0..8).map(|_| Reply::ok("{}"));
+    stub.on("apigateway:GET /account", unset.chain([Reply::ok(&*ours)]).collect::<Vec<_>>())
+        .on("iam:GetRole", [role(&tags)])
+        .on("iam:CreateRole", [Reply::query_error(409, "EntityAlreadyExists", "it is there")])
+        .on("iam:PutRolePermissionsBoundary", [done("PutRolePermissionsBoundary")])
+        .on("iam:AttachRolePolicy", [done("AttachRolePolicy")])
+        .on("apigateway:PATCH /account", [Reply::ok(&*ours)]);
+    let aws = stub.aws(REGION).await;
+    crate::drive::deploy(&aws, &[resource], Actual::new()).await;
+    let operations = stub.operations();
+    let at = |name: &str| operations.iter().position(|one| one == name);
+    assert!(at("iam:PutRolePermissionsBoundary").is_some(), "{operations:?}");
+    assert!(at("iam:PutRolePermissionsBoundary") < at("iam:AttachRolePolicy"), "{operations:?}");
+    let put = &stub.asked("iam:PutRolePermissionsBoundary")[0].body;
+    assert!(put.contains("sftp-boundary"), "{put}");
 }
 
 #[tokio::test]

@@ -308,7 +308,10 @@ async fn new_stack_without_tags_is_ours_only_by_its_change_set() {
         "cloudformation:DescribeStackEvents",
         [events(&[("sftp-99-upload-us-west-2", "REVIEW_IN_PROGRESS", "User Initiated")])],
     );
-    for (status, theirs) in [("REVIEW_IN_PROGRESS", None), ("IMPORT_COMPLETE", Some("by-hand"))] {
+    // The last one: the update after an import, which brings the tags, was rolled back.
+    for (status, theirs) in
+        [("REVIEW_IN_PROGRESS", None), ("IMPORT_COMPLETE", Some("by-hand")), ("UPDATE_ROLLBACK_COMPLETE", None)]
+    {
         stub.on("cloudformation:DescribeStacks", [bare(status, theirs, "")])
             .on("cloudformation:GetTemplate", [done("GetTemplate")]);
         let found = foreign(&BTreeMap::new()).await;

@@ -69,11 +69,11 @@ impl Grants {
 /// Issues keys that last as long as those of STS. The account's own, if no policies are given or the manner is off.
 ///
 /// # Errors
-/// A policy cannot be read, or the account is none.
+/// A policy cannot be read, or the account ID does not have 12 digits.
 pub(super) fn issue(front: &Front, request: &Request) -> Result<Granted, String> {
     let account = &request.account;
     if account.len() != 12 || !account.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(format!("`{account}` is no account"));
+        return Err(format!("`{account}` is not an account ID: it has 12 digits"));
     }
     let given = request.policies.as_ref().filter(|_| front.manners.has(manners::PERMISSIONS));
     let Some(given) = given else {

@@ -32,7 +32,8 @@ impl Buckets {
         if let Some(s3) = known.get(bucket) {
             return Ok(Some(s3.clone()));
         }
-        let Some(region) = self.aws.s3(&self.region).location(bucket).await? else { return Ok(None) };
+        let at_home = self.aws.s3(&self.region).with_attempts(ATTEMPTS);
+        let Some(region) = at_home.location(bucket).await? else { return Ok(None) };
         let s3 = self.aws.s3(&region).with_attempts(ATTEMPTS);
         known.insert(bucket.to_owned(), s3.clone());
         Ok(Some(s3))
