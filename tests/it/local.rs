@@ -27,6 +27,8 @@ fn process_with_a_recycled_id_is_left_alone() {
     let process = serde_json::json!({ "pid": stranger.id(), "started": 1 });
     let run = serde_json::json!({ "version": 1, "port": cloud.cloud_port, "front": process, "ministack": process });
     fs::create_dir_all(cloud.cloud()).unwrap();
+    // An empty folder is taken as made here from now on.
+    assert_eq!(cloud.ok(&["local", "stop"]), "not running\n");
     fs::write(cloud.cloud().join("run.json"), run.to_string()).unwrap();
     let output = cloud.run(&["local", "stop"]);
     assert_eq!(text(&output.stdout), "not running\n", "{}", shown(&output));

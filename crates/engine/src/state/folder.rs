@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write as _};
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -68,7 +68,7 @@ impl Folder {
     /// Locks the guard. A process that is paused while it holds the guard keeps it, and may still write when it
     /// continues, so the guard is never taken away.
     async fn guard(&self) -> Result<File, StateError> {
-        let guard = File::options().create(true).truncate(false).write(true).open(self.0.join(GUARD));
+        let guard = File::options().create(true).truncate(false).write(true).mode(0o600).open(self.0.join(GUARD));
         let guard = guard.map_err(self.error("lock", GUARD))?;
         let start = Instant::now();
         loop {
