@@ -35,25 +35,29 @@ pub(super) struct Args {
 struct PackageView<'a> {
     file: &'a str,
     bytes: usize,
+    /// First 12 hex digits of the binary's SHA-256, as in the object's key.
     digest: &'a str,
+    /// SHA-256 of the file in base64, as Lambda's `CodeSha256`.
+    sha256: &'a str,
 }
 
 /// Checks the binary, zips it, and writes the file.
 pub(super) fn run(args: &Args, printer: Printer) -> Result<Exit, CliError> {
     let path = package::locate(args.binary.as_deref());
-    let (content, digest) = package::build(&path, &args.architecture)
-        .and_then(|package| Ok((package.zip()?, package.digest().to_owned())))
-        .and_then(|(zip, digest)| match zip.len() {
+    let package = package::build(&path, &args.architecture)
+        .and_then(|package| match package.zip().len() {
             bytes if bytes as f64 > args.max_size * 1e6 => Err(PackageError::Large { bytes, most: args.max_size }),
-            _ => Ok((zip, digest)),
+            _ => Ok(package),
         })
         .map_err(|error| {
             CliError::from_error(Exit::Usage, &error, Some(error.hint().replace("--package", "--binary")))
         })?;
-    std::fs::write(&args.out, content.as_slice())
+    std::fs::write(&args.out, package.zip())
         .map_err(|error| CliError::new(Exit::Usage, format!("cannot write {}: {error}", args.out.display())))?;
-    let (out, bytes) = (args.out.display().to_string(), content.len());
-    let view = PackageView { file: &out, bytes, digest: &digest };
-    printer.emit("package/1", &view, || format!("{out}: {:.2} MB, digest {digest}", bytes as f64 / 1e6));
+    let (out, bytes) = (args.out.display().to_string(), package.zip().len());
+    let view = PackageView { file: &out, bytes, digest: package.digest(), sha256: package.sha256() };
+    let shown =
+        || format!("{out}: {:.2} MB, digest {}, SHA-256 {}", bytes as f64 / 1e6, package.digest(), package.sha256());
+    printer.emit("package/1", &view, shown);
     Ok(Exit::Ok)
 }

@@ -38,7 +38,7 @@ fn as_wanted(all: &[Arc<dyn Resource>]) -> Actual {
                 live = live.with(name, value);
             }
         }
-        for name in ["ApiId", "ApiUrl", "InvocationRoleArn", "TriggerSourceArn", "ServerId", "Endpoint"] {
+        for name in ["ApiId", "ApiUrl", "InvocationRoleArn", "TriggerSourceArn", "ServerId", "Endpoint", "VersionId"] {
             live = live.output(name, format!("{name}-of-{}", id.place()));
         }
         actual.insert(id, Some(live));

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use aws_sdk_lambda::config::interceptors::InterceptorContext;
 use aws_sdk_lambda::config::retry::{ClassifyRetry, RetryAction};
-use aws_sdk_lambda::types::{Environment, FunctionConfiguration, LastUpdateStatus, State};
+use aws_sdk_lambda::primitives::Blob;
+use aws_sdk_lambda::types::{Architecture, Environment, FunctionConfiguration, LastUpdateStatus, State};
 use serde::Serialize;
 
 use super::error::{Call as _, OrMissing as _};
@@ -102,12 +103,12 @@ fn settings(of: &FunctionConfiguration) -> FunctionSettings {
 impl Lambda {
     /// Invokes a function and waits for its answer. Throttling is returned at once.
     pub async fn invoke(&self, name: &str, payload: Vec<u8>) -> Result<Invocation, AwsError> {
-        let call = self.0.invoke().function_name(name).payload(aws_sdk_lambda::primitives::Blob::new(payload));
+        let call = self.0.invoke().function_name(name).payload(Blob::new(payload));
         let call = call.customize().config_override(aws_sdk_lambda::Config::builder().retry_classifier(Throttled));
         let answer = call.send().await.call("lambda:InvokeFunction", name)?;
         Ok(Invocation {
             failed: answer.function_error().is_some(),
-            payload: answer.payload.map(aws_sdk_lambda::primitives::Blob::into_inner).unwrap_or_default(),
+            payload: answer.payload.map(Blob::into_inner).unwrap_or_default(),
         })
     }
 
@@ -163,6 +164,31 @@ impl Lambda {
             .send()
             .await
             .call("lambda:UpdateFunctionConfiguration", name)
+            .map(drop)
+    }
+
+    /// Replaces the code, unless the function has changed since `revision`.
+    ///
+    /// # Arguments
+    /// `zip` is the package. `architectures` are those of the function: AWS takes x86_64 where the call has none (Lambda
+    /// API reference, `UpdateFunctionCode`).
+    pub async fn set_code(
+        &self,
+        name: &str,
+        zip: &[u8],
+        architectures: &[String],
+        revision: &str,
+    ) -> Result<(), AwsError> {
+        let architectures = architectures.iter().map(|one| Architecture::from(one.as_str())).collect();
+        self.0
+            .update_function_code()
+            .function_name(name)
+            .zip_file(Blob::new(zip))
+            .set_architectures(Some(architectures))
+            .revision_id(revision)
+            .send()
+            .await
+            .call("lambda:UpdateFunctionCode", name)
             .map(drop)
     }
 

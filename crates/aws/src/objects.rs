@@ -171,6 +171,22 @@ impl S3 {
         }
     }
 
+    /// The same of one version; `None` where it is gone. Without a `version` the current one.
+    pub async fn open_version(
+        &self,
+        bucket: &str,
+        key: &str,
+        version: Option<&str>,
+    ) -> Result<Option<Download>, AwsError> {
+        let object = format!("{bucket}/{key}");
+        let call = self.client.get_object().bucket(bucket).key(key).set_version_id(version.map(str::to_owned));
+        match call.send().await.call("s3:GetObject", &object) {
+            Ok(answer) => Ok(Some(Download { object, body: answer.body })),
+            Err(error) if error.is("NoSuchKey") || error.status == Some(404) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Writes a whole object.
     pub async fn put(&self, bucket: &str, key: &str, body: Bytes) -> Result<(), AwsError> {
         let call = self.client.put_object().bucket(bucket).key(key).body(ByteStream::from(body)).send().await;

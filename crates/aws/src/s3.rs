@@ -1,12 +1,13 @@
 //! Buckets and objects. Every call on a bucket that another account may own names the expected owner.
 
 use aws_sdk_s3::operation::get_bucket_location::GetBucketLocationOutput;
+use aws_sdk_s3::operation::list_object_versions::ListObjectVersionsOutput;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{
-    BucketLocationConstraint, BucketVersioningStatus, CreateBucketConfiguration, Delete, EncodingType, Error,
-    ObjectIdentifier, ObjectOwnership, OwnershipControls, OwnershipControlsRule, PublicAccessBlockConfiguration,
-    ServerSideEncryption, ServerSideEncryptionByDefault, ServerSideEncryptionConfiguration, ServerSideEncryptionRule,
-    Tag, Tagging, VersioningConfiguration,
+    BucketLocationConstraint, BucketVersioningStatus, ChecksumAlgorithm, ChecksumMode, CreateBucketConfiguration,
+    Delete, EncodingType, Error, ObjectIdentifier, ObjectOwnership, OwnershipControls, OwnershipControlsRule,
+    PublicAccessBlockConfiguration, ServerSideEncryption, ServerSideEncryptionByDefault,
+    ServerSideEncryptionConfiguration, ServerSideEncryptionRule, Tag, Tagging, VersioningConfiguration,
 };
 
 use super::error::{Call as _, OrMissing as _};
@@ -42,6 +43,21 @@ pub struct BucketName {
 pub struct ObjectVersion {
     key: String,
     version: Option<String>,
+}
+
+impl ObjectVersion {
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+}
+
+/// What S3 keeps of an object beside its content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredObject {
+    /// `None` in a bucket without versioning, and for an object that is older than its bucket's versioning.
+    pub version: Option<String>,
+    /// SHA-256 of the whole content, in base64; `None` if it was written without one.
+    pub sha256: Option<String>,
 }
 
 /// The settings of a bucket that sftpctl manages.
@@ -240,20 +256,27 @@ impl S3 {
         call.or_missing(NO_BUCKET).map(drop)
     }
 
-    pub async fn object_exists(&self, bucket: &str, key: &str, account: &str) -> Result<bool, AwsError> {
-        let call = self.client.head_object().bucket(bucket).key(key).expected_bucket_owner(account).send().await;
+    /// Version and digest of an object; `None` if it does not exist.
+    pub async fn stored(&self, bucket: &str, key: &str, account: &str) -> Result<Option<StoredObject>, AwsError> {
+        let call = self.client.head_object().bucket(bucket).key(key).expected_bucket_owner(account);
+        let call = call.checksum_mode(ChecksumMode::Enabled).send().await;
         // HEAD answers carry no body, so the SDK knows only the status.
         match call.call("s3:HeadObject", &format!("{bucket}/{key}")) {
-            Ok(_) => Ok(true),
-            Err(error) if error.status == Some(404) => Ok(false),
+            Ok(head) => Ok(Some(StoredObject {
+                // An object from before versioning was turned on has the version `null`.
+                version: head.version_id().filter(|version| *version != "null").map(str::to_owned),
+                sha256: head.checksum_sha256().map(str::to_owned),
+            })),
+            Err(error) if error.status == Some(404) => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    /// Writes an object into a bucket that must belong to `account`.
+    /// Writes an object into a bucket that must belong to `account`. S3 compares what it receives with the SHA-256 sent
+    /// along, and keeps it.
     pub async fn put_object(&self, bucket: &str, key: &str, body: Vec<u8>, account: &str) -> Result<(), AwsError> {
         let call = self.client.put_object().bucket(bucket).key(key).expected_bucket_owner(account);
-        let call = call.body(ByteStream::from(body)).send().await;
+        let call = call.checksum_algorithm(ChecksumAlgorithm::Sha256).body(ByteStream::from(body)).send().await;
         call.call("s3:PutObject", &format!("{bucket}/{key}")).map(drop)
     }
 
@@ -266,6 +289,25 @@ impl S3 {
         Ok(answer.contents().iter().filter_map(|object| Some(decoded(object.key()?, encoding))).collect())
     }
 
+    /// All versions and delete markers of a bucket.
+    pub async fn all_versions(&self, bucket: &str) -> Result<Vec<ObjectVersion>, AwsError> {
+        let mut all = Vec::new();
+        let (mut key, mut version) = (None, None);
+        loop {
+            let call = self.client.list_object_versions().bucket(bucket).encoding_type(EncodingType::Url);
+            let call = call.set_key_marker(key).set_version_id_marker(version).send().await;
+            let Some(page) = call.call("s3:ListBucketVersions", bucket).or_missing(NO_BUCKET)? else {
+                return Ok(all);
+            };
+            all.extend(versions_of(&page));
+            if page.is_truncated() != Some(true) {
+                return Ok(all);
+            }
+            key = page.next_key_marker().map(|marker| decoded(marker, page.encoding_type()));
+            version = page.next_version_id_marker().map(str::to_owned);
+        }
+    }
+
     /// Up to 1,000 versions and delete markers; empty means the bucket is empty.
     pub async fn versions(&self, bucket: &str, at_most: i32) -> Result<Vec<ObjectVersion>, AwsError> {
         let call = self.client.list_object_versions().bucket(bucket).max_keys(at_most);
@@ -273,15 +315,7 @@ impl S3 {
         let Some(answer) = call.call("s3:ListBucketVersions", bucket).or_missing(NO_BUCKET)? else {
             return Ok(Vec::new());
         };
-        let versions = answer.versions().iter().map(|v| (v.key(), v.version_id()));
-        let markers = answer.delete_markers().iter().map(|m| (m.key(), m.version_id()));
-        Ok(versions
-            .chain(markers)
-            .map(|(key, version)| ObjectVersion {
-                key: decoded(key.unwrap_or_default(), answer.encoding_type()),
-                version: version.map(str::to_owned),
-            })
-            .collect())
+        Ok(versions_of(&answer))
     }
 
     /// Deletes these versions permanently, at most 1,000. Where some could not be deleted, the error is one that will
@@ -318,6 +352,18 @@ impl S3 {
     pub fn url(&self, bucket: &str, key: &str) -> String {
         format!("https://{bucket}.s3.{}.amazonaws.com/{key}", self.region)
     }
+}
+
+fn versions_of(page: &ListObjectVersionsOutput) -> Vec<ObjectVersion> {
+    let versions = page.versions().iter().map(|v| (v.key(), v.version_id()));
+    let markers = page.delete_markers().iter().map(|m| (m.key(), m.version_id()));
+    versions
+        .chain(markers)
+        .map(|(key, version)| ObjectVersion {
+            key: decoded(key.unwrap_or_default(), page.encoding_type()),
+            version: version.map(str::to_owned),
+        })
+        .collect()
 }
 
 /// The region of a location constraint: us-east-1 has none, and the oldest buckets of eu-west-1 have `EU` (Amazon S3 API

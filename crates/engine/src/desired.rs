@@ -190,6 +190,7 @@ pub fn package(environment: &Environment, region: &str, code: &Arc<package::Pack
         stem: names::code_stem(environment),
         templates: format!("templates/{}/", environment.name),
         content: Arc::clone(code),
+        puts: Arc::default(),
         tags: environment.tags.clone(),
         retired: false,
     }
@@ -205,8 +206,8 @@ fn region_resources(
     let tags = names::tags(environment);
     let api_account = api_account(environment, region);
     let package = package(environment, region, &inputs.code);
-    let key = package.key.clone();
-    let rendered = template::render(environment, region, &Code { bucket: package.bucket.clone(), key })?;
+    let code = Code { bucket: package.bucket.clone(), key: package.key.clone() };
+    let rendered = template::render(environment, region, &code)?;
     let user_role_arn = format!("arn:aws:iam::{account}:role/{}", environment.names.user_role);
     let mut all: Vec<Arc<dyn Resource>> = Vec::new();
     let mut buckets = BTreeMap::new();
@@ -237,6 +238,7 @@ fn region_resources(
         buckets,
         server: has_server.then(|| names::server_node(region)),
         function: function.clone(),
+        package: package.id.clone(),
         needs: vec![user_role_node(), package.id.clone(), api_account.id.clone()],
         tags: tags.clone(),
     }));
@@ -248,6 +250,7 @@ fn region_resources(
         stack: names::stack_node(region),
     }));
     all.push(Arc::new(api_account));
+    let package_node = package.id.clone();
     all.push(Arc::new(package));
     if has_server {
         let mut server_tags = tags;
@@ -282,6 +285,9 @@ fn region_resources(
             function,
             stack: names::stack_node(region),
             stack_name: names::stack(environment, region),
+            code: Arc::clone(&inputs.code),
+            code_key: code.key,
+            package: package_node,
             updating: Arc::default(),
             server: names::server_node(region),
         }));

@@ -4,8 +4,9 @@ mod elf;
 
 use std::io::{Cursor, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256};
 use zip::write::SimpleFileOptions;
 
@@ -47,19 +48,23 @@ pub fn locate(chosen: Option<&Path>) -> PathBuf {
     folder.join("sftp-authorizer")
 }
 
-/// A binary that Lambda can run. It is zipped only when the zip file is needed, so not in a run without changes.
+/// A zip file with the binary. Every run needs its digest, to compare it with what is in AWS.
 #[derive(Debug)]
 pub struct Package {
-    binary: Vec<u8>,
     digest: String,
-    zip: Mutex<Option<Arc<Vec<u8>>>>,
+    zip: Vec<u8>,
+    sha256: String,
 }
 
 impl Package {
-    /// A package of any bytes, unchecked.
-    pub fn new(binary: Vec<u8>) -> Self {
-        let digest = hex::encode(&Sha256::digest(&binary)[..6]);
-        Self { binary, digest, zip: Mutex::default() }
+    /// A package of any bytes, unchecked; takes some tenths of a second of CPU time.
+    ///
+    /// # Errors
+    /// The zip writer failed.
+    pub fn new(binary: &[u8]) -> Result<Self, PackageError> {
+        let zip = zip(binary)?;
+        let sha256 = STANDARD.encode(Sha256::digest(&zip));
+        Ok(Self { digest: hex::encode(&Sha256::digest(binary)[..6]), zip, sha256 })
     }
 
     /// The first 12 hex digits of the binary's SHA-256.
@@ -68,26 +73,29 @@ impl Package {
     }
 
     /// The zip file; the same bytes for the same binary.
-    ///
-    /// # Errors
-    /// The zip writer failed.
-    pub fn zip(&self) -> Result<Arc<Vec<u8>>, PackageError> {
-        // Regions need it at the same time; it is created once.
-        let mut cached = self.zip.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(zip) = &*cached {
-            return Ok(Arc::clone(zip));
-        }
-        let zip = Arc::new(zip(&self.binary)?);
-        *cached = Some(Arc::clone(&zip));
-        Ok(zip)
+    pub fn zip(&self) -> &[u8] {
+        &self.zip
     }
+
+    /// The zip file's SHA-256 in base64, as S3 and Lambda (`CodeSha256`) give it.
+    pub fn sha256(&self) -> &str {
+        &self.sha256
+    }
+}
+
+/// Reads and checks the binary, and zips it.
+///
+/// # Errors
+/// The binary does not exist or cannot be read, or Lambda could not run it.
+pub fn build(path: &Path, architecture: &str) -> Result<Package, PackageError> {
+    Package::new(&read(path, architecture)?)
 }
 
 /// Reads and checks the binary.
 ///
 /// # Errors
-/// The binary does not exist or cannot be read, or Lambda could not run it.
-pub fn build(path: &Path, architecture: &str) -> Result<Package, PackageError> {
+/// It does not exist or cannot be read, or Lambda could not run it.
+pub fn read(path: &Path, architecture: &str) -> Result<Vec<u8>, PackageError> {
     let binary = match std::fs::read(path) {
         Ok(binary) => binary,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -96,7 +104,7 @@ pub fn build(path: &Path, architecture: &str) -> Result<Package, PackageError> {
         Err(error) => return Err(PackageError::Unreadable(path.to_owned(), error)),
     };
     check(&binary, architecture).map_err(|reason| PackageError::Unfit { path: path.to_owned(), reason })?;
-    Ok(Package::new(binary))
+    Ok(binary)
 }
 
 /// A zip file with one entry, of fixed time and mode, so that the same binary gives the same bytes.

@@ -59,7 +59,7 @@ pub fn environment() -> Environment {
 
 /// Every resource of an environment. The function's package is not a valid program.
 pub fn resources(environment: &Environment) -> Vec<Arc<dyn Resource>> {
-    let code = Arc::new(Package::new(b"no program".to_vec()));
+    let code = Arc::new(Package::new(b"no program").unwrap());
     let inputs = Inputs { code, host_keys: Arc::from([]), adopted_tags: BTreeMap::new(), servers: Arc::from([]) };
     desired::resources(environment, &inputs).unwrap()
 }

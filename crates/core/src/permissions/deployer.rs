@@ -30,6 +30,7 @@ pub(super) fn statements(arns: &Arns<'_>, site: Site<'_>) -> Vec<Value> {
                 "cloudformation:ExecuteChangeSet",
                 "lambda:AddPermission",
                 "lambda:RemovePermission",
+                "lambda:UpdateFunctionCode",
                 "lambda:UpdateFunctionConfiguration",
             ],
             [&reader::apis(&["/account"])[..], &[arns.stacks(), arns.functions()]].concat(),
@@ -82,10 +83,16 @@ fn buckets(arns: &Arns<'_>) -> [Value; 3] {
         // That of a region that has left the environment file is deleted, once it is empty.
         allow(
             "ChangeCodeBuckets",
-            &["s3:CreateBucket", "s3:DeleteBucket", "s3:PutBucketPublicAccessBlock", "s3:PutBucketTagging"],
+            &[
+                "s3:CreateBucket",
+                "s3:DeleteBucket",
+                "s3:PutBucketPublicAccessBlock",
+                "s3:PutBucketTagging",
+                "s3:PutBucketVersioning",
+            ],
             [arns.code_buckets()],
         ),
-        allow("ChangeCode", &["s3:DeleteObject", "s3:PutObject"], arns.code_objects()),
+        allow("ChangeCode", &["s3:DeleteObjectVersion", "s3:PutObject"], arns.code_objects()),
     ]
 }
 
@@ -202,14 +209,13 @@ fn servers(arns: &Arns<'_>) -> [Value; 5] {
             &["transfer:DeleteHostKey", "transfer:TestIdentityProvider", "transfer:UpdateHostKey"],
             [arns.host_keys(), arns.sftp_users()],
         ),
-        // For structured logs (Transfer Family user guide, "Creating, updating and viewing logging for servers").
+        // For structured logs (Transfer Family user guide, "Creating, updating and viewing logging for servers"). The
+        // reads among them are in `reader`.
         allow_all(
             "DeliverLogs",
             &[
                 "logs:CreateLogDelivery",
                 "logs:DeleteLogDelivery",
-                "logs:GetLogDelivery",
-                "logs:ListLogDeliveries",
                 "logs:PutResourcePolicy",
                 "logs:UpdateLogDelivery",
             ],

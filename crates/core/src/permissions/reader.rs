@@ -111,6 +111,8 @@ fn account(arns: &Arns<'_>) -> Vec<Value> {
     if arns.0.dns.is_some() {
         actions.push("route53:ListHostedZonesByName");
     }
+    // What Transfer Family calls with the caller's permissions for structured logs.
+    actions.extend(["logs:GetLogDelivery", "logs:ListLogDeliveries"]);
     actions.extend(["s3:ListAllMyBuckets", "sts:GetCallerIdentity", "transfer:ListServers"]);
     let principals = ["role", "user"].map(|kind| format!("arn:aws:iam::{}:{kind}/*", arns.0.account));
     vec![
@@ -157,7 +159,7 @@ fn buckets(arns: &Arns<'_>) -> [Value; 4] {
         ),
         allow("ReadUploadBuckets", &BUCKET, arns.upload_buckets()),
         allow("ReadCodeBuckets", &["s3:ListBucket", "s3:ListBucketVersions"], [arns.code_buckets()]),
-        allow("ReadCode", &["s3:GetObject"], arns.code_objects()),
+        allow("ReadCode", &["s3:GetObject", "s3:GetObjectVersion"], arns.code_objects()),
     ]
 }
 

@@ -41,12 +41,12 @@ fn deployment(rendered: &Rendered) -> String {
 #[test]
 fn shipped_environments_render_the_known_templates() {
     let known = [
-        ("99", "us-east-1", "c9fed2019cb54659d9c1798a5a2540500d89c43a8aa39caab5ec2d026bc4a067"),
-        ("99", "us-east-2", "c9fed2019cb54659d9c1798a5a2540500d89c43a8aa39caab5ec2d026bc4a067"),
-        ("99", "us-west-2", "b868a8b50eabdd1675e73f2da6107609a12f4d159fe56826ac24e277c898976d"),
-        ("prod", "us-east-1", "97b7eb472b01888d242276981d8246eb4559bd2616f8fcc5da351ced83c9251e"),
-        ("prod", "us-east-2", "7fbed65ba2a687b44288da20d346fb87ce12aed342665506ea8e5a5cea873f02"),
-        ("prod", "us-west-2", "a721f8002e7534b9f80ef477f9b8150de2ea9c629b6418942d6a04b889fe6e56"),
+        ("99", "us-east-1", "44f77cc931336384d7e52047d309a37fc02f584263ec76bb4a0142610795b993"),
+        ("99", "us-east-2", "44f77cc931336384d7e52047d309a37fc02f584263ec76bb4a0142610795b993"),
+        ("99", "us-west-2", "8880f6ad5553b5f7d3fadfb4dc9d956295452b049bb6a98b56e11755288ba012"),
+        ("prod", "us-east-1", "f83212184e0eebdfc58843b7f24e1eea58ba2afe35302a92da26ee07702cdeae"),
+        ("prod", "us-east-2", "e3a7f9e71ad758ee6c5aa6d54f1cf02119f8159ce44b11ae73153a88aaf8a6a3"),
+        ("prod", "us-west-2", "da00f622d95d8d4c05f85c5578f25d23f800fab721a5d9def4dd3f4577763a6a"),
     ];
     let rendered = known.map(|(name, region, _)| (name, region, rendered_in(&environment(name), region, "k").digest));
     assert_eq!(rendered, known.map(|(name, region, digest)| (name, region, digest.to_owned())));

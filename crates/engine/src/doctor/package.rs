@@ -14,7 +14,7 @@ fn check(subject: &Subject) -> Check {
     let of = &Definition::PACKAGE;
     let path = package::locate(subject.package.as_deref());
     let architecture = &subject.environment.authorizer.architecture;
-    match package::build(&path, architecture) {
+    match package::read(&path, architecture) {
         Ok(_) => Check::ok(of, None, format!("{} runs on {architecture}", path.display())),
         Err(error) => Check::failed(of, None, error.to_string()).hint(error.hint()),
     }

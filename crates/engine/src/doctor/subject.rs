@@ -152,8 +152,9 @@ impl Subject {
                 dns.zone_id = Some(zone.clone());
             }
             let state = self.state().await;
+            let code = Package::new(&[]).map_err(|error| error.to_string())?;
             let inputs = Inputs {
-                code: Arc::new(Package::new(Vec::new())),
+                code: Arc::new(code),
                 host_keys: Vec::new().into(),
                 adopted_tags: state.adopted_tags.clone(),
                 servers: state.servers().into(),

@@ -7,7 +7,7 @@ mod api_account;
 mod bucket;
 mod log_group;
 mod orphan;
-mod package;
+pub(crate) mod package;
 mod record;
 mod replacing;
 mod replica;

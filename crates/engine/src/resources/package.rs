@@ -1,18 +1,25 @@
 //! The authorizer's package in the code bucket of a region.
 //!
 //! Not in the template: the stack needs it to exist first, and Lambda reads code only from its own region. The key
-//! carries the content's digest, so an unchanged package needs no call and a changed one changes the stack's parameter.
+//! carries a digest of the binary, so a changed package changes the stack's parameter. The key proves nothing: whoever
+//! may write to the bucket can put something else there. So the object's SHA-256 is compared on every run, and the
+//! stack names the version of the object that has it.
+//!
 //! Several environments of an AWS account may share the bucket, so only our objects are deleted, and the bucket with
 //! the last object. `CreateBucket` does not take tags in every region, so an empty bucket without tags may have been
 //! created by a run that was stopped: it is taken over, and the plan says so. Until then no teardown deletes it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
-use sftpctl_aws::{Aws, AwsError, S3, Tags};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sftpctl_aws::{Aws, AwsError, Download, S3, Tags};
 use sftpctl_core::kind::{Kind, NodeId};
 use sftpctl_core::model::{Action, Actual, Change, Live, Owner, Properties, Removal, RemovalOptions, compare};
 use sftpctl_core::node::Node;
+use sha2::{Digest as _, Sha256};
 
 use crate::package;
 use crate::resources::resource::{Resource, ResourceError};
@@ -20,6 +27,14 @@ use crate::resources::resource::{Resource, ResourceError};
 /// Key of the tag that marks a code bucket as sftpctl's.
 const SHARED: &str = "sftpctl:code";
 const PACKAGES: &str = "packages";
+
+/// The output with the version of the object that has our content; empty where S3 keeps no versions.
+pub(super) const VERSION: &str = "VersionId";
+const SHA256: &str = "SHA-256";
+const VERSIONED: &str = "versioned";
+/// How often the object is written again in one run because it has no version. AWS advises to wait for 15 minutes after
+/// versioning is turned on (Amazon S3 user guide, "Enabling versioning on buckets"); after that many it is used without.
+const PUTS: u32 = 2;
 
 /// The property of a bucket that a run created but did not tag.
 const UNFINISHED: &str = "unfinished";
@@ -37,6 +52,8 @@ pub struct Package {
     /// Prefix of this environment's templates that are too large to send inline.
     pub templates: String,
     pub content: Arc<package::Package>,
+    /// How often this run has written the object.
+    pub puts: Arc<AtomicU32>,
     /// Tags of the bucket, without the environment.
     pub tags: Tags,
     /// Whether its region is no longer in the environment file: then only leftovers are searched for.
@@ -50,6 +67,29 @@ impl Package {
         let digest = key.strip_prefix(&format!("{}-", self.stem)).and_then(|rest| rest.strip_suffix(".zip"));
         digest.is_some_and(|d| d.len() == 12 && d.bytes().all(|b| b.is_ascii_hexdigit()))
             || key.starts_with(&self.templates)
+    }
+
+    /// The object, if it is there: its content may be another's.
+    async fn object(&self, s3: &S3) -> Result<Option<Live>, AwsError> {
+        let Some(object) = s3.stored(&self.bucket, &self.key, &self.account).await? else { return Ok(None) };
+        let sha256 = match object.sha256 {
+            Some(sha256) => Some(sha256),
+            None => match s3.open_version(&self.bucket, &self.key, object.version.as_deref()).await? {
+                Some(content) => Some(sha256_of(content).await?),
+                None => return Ok(None),
+            },
+        };
+        let is_whole = object.version.is_some() || self.puts.load(Ordering::Relaxed) >= PUTS;
+        let is_ours = sha256.as_deref() == Some(self.content.sha256());
+        let mut live = Live::new(&self.bucket)
+            .with("object", self.key.clone())
+            .with(SHARED, PACKAGES)
+            .with(SHA256, sha256)
+            .with(VERSIONED, is_whole);
+        if is_whole && is_ours {
+            live = live.output(VERSION, object.version.unwrap_or_default());
+        }
+        Ok(Some(live))
     }
 
     async fn create_bucket(&self, s3: &S3) -> Result<(), ResourceError> {
@@ -81,7 +121,12 @@ impl Node for Package {
     }
 
     fn wanted(&self, _actual: &Actual) -> Properties {
-        Properties::from([("object", self.key.clone().into()), (SHARED, PACKAGES.into())])
+        Properties::from([
+            ("object", self.key.clone().into()),
+            (SHARED, PACKAGES.into()),
+            (SHA256, self.content.sha256().into()),
+            (VERSIONED, true.into()),
+        ])
     }
 
     fn diff(&self, live: Option<&Live>, actual: &Actual) -> Option<Change> {
@@ -103,9 +148,9 @@ impl Resource for Package {
     async fn read(&self, aws: &Aws, known: Option<&str>) -> Result<Option<Live>, AwsError> {
         let s3 = aws.s3(&self.region);
         let live = Live::new(&self.bucket);
-        match s3.object_exists(&self.bucket, &self.key, &self.account).await {
-            Ok(true) => return Ok(Some(live.with("object", self.key.clone()).with(SHARED, PACKAGES))),
-            Ok(false) => {}
+        match self.object(&s3).await {
+            Ok(Some(live)) => return Ok(Some(live)),
+            Ok(None) => {}
             Err(error) if error.status == Some(403) || error.status == Some(301) => {
                 let what = format!(
                     "bucket {} belongs to another AWS account, or these credentials may not read it; \
@@ -119,7 +164,11 @@ impl Resource for Package {
         match s3.tags(&self.bucket, &self.account).await? {
             None => Ok(None),
             Some(tags) if tags.contains_key(SHARED) => {
-                let theirs = self.retired && !s3.keys(&self.bucket, "").await?.iter().any(|key| self.is_ours(key));
+                let mut versions = Vec::new();
+                if self.retired {
+                    versions = s3.all_versions(&self.bucket).await?;
+                }
+                let theirs = self.retired && !versions.iter().any(|version| self.is_ours(version.key()));
                 Ok((!theirs).then(|| live.with(SHARED, PACKAGES)))
             }
             Some(tags)
@@ -152,22 +201,20 @@ impl Resource for Package {
         if live.is_none_or(|live| !live.properties.contains_key(SHARED)) {
             self.create_bucket(&s3).await?;
         }
-        let content = Arc::clone(&self.content);
-        // Zipping takes a second of CPU time, which must not block the display of the progress.
-        let zip = match tokio::task::spawn_blocking(move || content.zip()).await {
-            Ok(zip) => zip.map_err(|error| ResourceError::Refused(error.to_string()))?,
-            Err(error) => return Err(ResourceError::Refused(format!("the authorizer could not be zipped: {error}"))),
-        };
-        Ok(s3.put_object(&self.bucket, &self.key, zip.to_vec(), &self.account).await?)
+        if live.is_none_or(|live| live.properties.get(VERSIONED) != Some(&true.into())) {
+            s3.enable_versioning(&self.bucket, &self.account).await?;
+        }
+        self.puts.fetch_add(1, Ordering::Relaxed);
+        Ok(s3.put_object(&self.bucket, &self.key, self.content.zip().to_vec(), &self.account).await?)
     }
 
     async fn removal(&self, aws: &Aws, live: &Live, _options: RemovalOptions) -> Result<Removal, AwsError> {
         if ![SHARED, UNFINISHED].iter().any(|name| live.properties.contains_key(name)) {
             return Ok(Removal::Leave);
         }
-        let keys = aws.s3(&self.region).keys(&self.bucket, "").await?;
+        let versions = aws.s3(&self.region).all_versions(&self.bucket).await?;
         // Ours are already deleted; the bucket is deleted with the last environment's.
-        let theirs = !keys.is_empty() && !keys.iter().any(|key| self.is_ours(key));
+        let theirs = !versions.is_empty() && !versions.iter().any(|version| self.is_ours(version.key()));
         Ok(if theirs { Removal::Leave } else { Removal::Delete })
     }
 
@@ -179,20 +226,27 @@ impl Resource for Package {
         _options: RemovalOptions,
     ) -> Result<(), ResourceError> {
         let s3 = aws.s3(&self.region);
-        let keys = match s3.keys(&self.bucket, "").await {
-            Err(error) if error.is("NoSuchBucket") => return Ok(()),
-            other => other?,
-        };
-        let (ours, others): (Vec<_>, Vec<_>) = keys.into_iter().partition(|key| self.is_ours(key));
-        for key in ours {
-            s3.delete_object(&self.bucket, &key).await?;
+        let versions = s3.all_versions(&self.bucket).await?;
+        let (ours, others): (Vec<_>, Vec<_>) = versions.into_iter().partition(|version| self.is_ours(version.key()));
+        for some in ours.chunks(1000) {
+            s3.delete_versions(&self.bucket, some).await?;
         }
         match others.first() {
             None => Ok(s3.delete_bucket(&self.bucket).await?),
             Some(other) => Err(ResourceError::Kept(format!(
-                "bucket {} holds objects of other environments, such as {other}",
-                self.bucket
+                "bucket {} holds objects of other environments, such as {}",
+                self.bucket,
+                other.key()
             ))),
         }
     }
+}
+
+/// The SHA-256 of an object, in base64.
+pub(crate) async fn sha256_of(mut content: Download) -> Result<String, AwsError> {
+    let mut digest = Sha256::new();
+    while let Some(part) = content.next().await? {
+        digest.update(&part);
+    }
+    Ok(STANDARD.encode(digest.finalize()))
 }

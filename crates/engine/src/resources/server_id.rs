@@ -1,4 +1,5 @@
-//! The server ID in the environment of the Lambda function: the authorizer refuses every other server.
+//! The server ID in the environment of the Lambda function, since the authorizer refuses every other server; and its
+//! code, where the stack deployed ours and the function has something else.
 //!
 //! The template cannot set it in the first deployment: the ID does not exist before the server, and the server needs
 //! the stack. The template has a parameter for it, which a later stack update sets to the live ID, so an update never
@@ -9,6 +10,9 @@
 //! live ID in the same run that creates the server, by an update of its own with the template unchanged: every later
 //! rollback returns to a function that admits customers. And this step also runs after the stack's step failed, because
 //! a rollback may have removed the ID.
+//!
+//! CloudFormation updates the code only when a parameter changes. So whoever may update the function, or could write to
+//! the bucket when the stack read it, could leave other code there for ever.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,16 +20,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use serde_json::Value;
-use sftpctl_aws::{Aws, AwsError};
+use sftpctl_aws::{Aws, AwsError, FunctionFacts, Lambda};
 use sftpctl_core::kind::{Kind, NodeId};
 use sftpctl_core::model::{
     Action, Actual, Change, Live, Properties, PropertyChange, Removal, RemovalOptions, Settled, Want, compare, output,
 };
 use sftpctl_core::node::Node;
 
-use super::stack;
+use super::{package, stack};
+use crate::package::Package;
 use crate::resources::resource::{Resource, ResourceError};
 
+/// Property: the SHA-256 of the function's package.
+const CODE: &str = "code";
 pub(super) const VARIABLE: &str = "SERVER_ID";
 /// The stack's parameter, to which a rollback resets the variable.
 const PARAMETER: &str = "stack parameter";
@@ -43,6 +50,11 @@ pub struct ServerId {
     /// Node of the stack that has the function.
     pub stack: NodeId,
     pub stack_name: String,
+    pub code: Arc<Package>,
+    /// Key of the package's object.
+    pub code_key: String,
+    /// Node of the package.
+    pub package: NodeId,
     /// Whether this step has begun its changes: it reads the stack from then on.
     pub updating: Arc<AtomicBool>,
     pub server: NodeId,
@@ -62,11 +74,15 @@ impl Node for ServerId {
     }
 
     fn title(&self) -> String {
-        format!("server id in {}", self.function)
+        format!("server id and code of {}", self.function)
     }
 
     fn wanted(&self, actual: &Actual) -> Properties {
-        Properties::from([(VARIABLE, output(actual, &self.server, "ServerId"))])
+        let mut wanted = Properties::from([(VARIABLE, output(actual, &self.server, "ServerId"))]);
+        if self.has_our_package(actual) {
+            wanted.insert(CODE, self.code.sha256().into());
+        }
+        wanted
     }
 
     fn diff(&self, live: Option<&Live>, actual: &Actual) -> Option<Change> {
@@ -79,6 +95,20 @@ impl Node for ServerId {
 }
 
 impl ServerId {
+    /// Whether the stack was last deployed with our package, and no update of it is due that would replace the code.
+    fn has_our_package(&self, actual: &Actual) -> bool {
+        let Some(stack) = actual.get(&self.stack).and_then(Option::as_ref) else { return false };
+        let parameters = stack.properties.get("parameters").unwrap_or(&Value::Null);
+        parameters["CodeKey"].as_str() == Some(&self.code_key)
+            && matches!(output(actual, &self.package, package::VERSION), Want::Is(version)
+                if Some(&version) == stack.properties.get(stack::CODE_VERSION))
+    }
+
+    async fn function(&self, lambda: &Lambda) -> Result<FunctionFacts, ResourceError> {
+        let function = lambda.function(&self.function).await?;
+        function.ok_or_else(|| ResourceError::Refused(format!("function {} does not exist any more", self.function)))
+    }
+
     /// The change of the stack's parameter: as this step last read it, or else as the stack's own node did.
     fn parameter_change(&self, live: &Live, actual: &Actual) -> Option<PropertyChange> {
         let stack = actual.get(&self.stack).and_then(Option::as_ref);
@@ -114,7 +144,10 @@ impl Resource for ServerId {
             (None, Some(failed)) => Settled::Failed(failed),
             (None, None) => Settled::Ready,
         };
-        let live = Live::new(function.arn).settled(settled).with(VARIABLE, function.environment.get(VARIABLE).cloned());
+        let live = Live::new(function.arn)
+            .settled(settled)
+            .with(VARIABLE, function.environment.get(VARIABLE).cloned())
+            .with(CODE, function.code_sha256);
         if !self.updating.load(Ordering::Relaxed) {
             return Ok(Some(live));
         }
@@ -133,7 +166,8 @@ impl Resource for ServerId {
         over && known && live(&self.id).is_some()
     }
 
-    /// Sets the variable first: it admits customers at once, and the stack's update takes longer.
+    /// Replaces other code before all else: it decides on log-ins. Then sets the variable: it admits customers at once,
+    /// and the stack's update takes longer.
     async fn apply(
         &self,
         aws: &Aws,
@@ -142,6 +176,13 @@ impl Resource for ServerId {
         _live: Option<&Live>,
         actual: &Actual,
     ) -> Result<(), ResourceError> {
+        let lambda = aws.lambda(&self.region);
+        if change.touches(CODE) {
+            let function = self.function(&lambda).await?;
+            let architectures = &function.settings.architectures;
+            let zip = self.code.zip();
+            return Ok(lambda.set_code(&self.function, zip, architectures, &function.revision).await?);
+        }
         let Want::Is(Value::String(server)) = output(actual, &self.server, "ServerId") else {
             return Err(ResourceError::Refused(format!("{} has no id", self.server)));
         };
@@ -150,10 +191,7 @@ impl Resource for ServerId {
             self.updating.store(true, Ordering::Relaxed);
             return Ok(cloudformation.set_parameter(&self.stack_name, call, stack::SERVER_ID, &server).await?);
         }
-        let lambda = aws.lambda(&self.region);
-        let Some(function) = lambda.function(&self.function).await? else {
-            return Err(ResourceError::Refused(format!("function {} does not exist any more", self.function)));
-        };
+        let function = self.function(&lambda).await?;
         let mut environment = function.environment;
         environment.insert(VARIABLE.to_owned(), server);
         lambda.set_environment(&self.function, environment, &function.revision).await?;

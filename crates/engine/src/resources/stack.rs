@@ -21,7 +21,7 @@ use sftpctl_core::spec::names;
 use sftpctl_core::template;
 
 use super::stray::{Orphan, Search, Stray};
-use super::{stack_diff, tags};
+use super::{package, stack_diff, tags};
 use crate::resources::resource::{ReportedEvents, Resource, ResourceError};
 
 /// The largest template, in bytes, that CloudFormation takes inline; it reads a larger one from S3.
@@ -30,6 +30,8 @@ const INLINE_LIMIT: usize = 51_200;
 pub(crate) const DIGEST: &str = "TemplateDigest";
 /// The parameter that only passes on the live server ID.
 pub(super) const SERVER_ID: &str = "ServerId";
+/// The parameter, and the property, with the version of the package's object.
+pub(super) const CODE_VERSION: &str = "CodeVersion";
 /// A property that no run changes.
 const PROTECTED: &str = "termination protection";
 
@@ -42,7 +44,7 @@ pub struct Stack {
     /// The template, without the digest's output.
     pub template: Value,
     pub digest: String,
-    /// Parameters except the server ID.
+    /// Parameters except the server ID and the package's version.
     pub parameters: BTreeMap<String, String>,
     /// Upload buckets: name → logical ID, and the bucket's node.
     pub buckets: BTreeMap<String, (String, NodeId)>,
@@ -52,6 +54,8 @@ pub struct Stack {
     pub server: Option<NodeId>,
     /// Name of the authorizer's function.
     pub function: String,
+    /// Node of the package.
+    pub package: NodeId,
     /// Nodes that must exist first: user role, package, API Gateway's role for logs.
     pub needs: Vec<NodeId>,
     pub tags: Tags,
@@ -108,6 +112,11 @@ impl Stack {
             _ => None,
         };
         let mut parameters = self.parameters.clone();
+        let version = match output(actual, &self.package, package::VERSION) {
+            Want::Is(Value::String(version)) => version,
+            _ => live.and_then(|live| text(live, CODE_VERSION)).unwrap_or_default(),
+        };
+        parameters.insert(CODE_VERSION.to_owned(), version);
         parameters.insert(SERVER_ID.to_owned(), id.unwrap_or_else(|| current.unwrap_or("unset").to_owned()));
         Ok(parameters)
     }
@@ -151,6 +160,7 @@ impl Stack {
             .with("parameters", parameters)
             .with("current parameters", current)
             .with("server id", stack.parameters.get(SERVER_ID).cloned())
+            .with(CODE_VERSION, stack.parameters.get(CODE_VERSION).cloned())
             .with("tags", tags::live(&stack.tags, &self.tags))
             .with("template", digest.clone())
             .with(PROTECTED, stack.protected);
@@ -185,14 +195,19 @@ impl Node for Stack {
         format!("stack {}", self.name)
     }
 
-    fn wanted(&self, _actual: &Actual) -> Properties {
+    fn wanted(&self, actual: &Actual) -> Properties {
         let parameters: Map<String, Value> =
             self.parameters.iter().map(|(key, value)| (key.clone(), Value::String(value.clone()))).collect();
-        Properties::from([
+        let mut wanted = Properties::from([
             ("template", self.digest.clone().into()),
             ("parameters", Value::Object(parameters).into()),
             ("tags", tags::wanted(&self.tags).into()),
-        ])
+        ]);
+        // Without an answer about the package, the version stays.
+        if actual.contains_key(&self.package) {
+            wanted.insert(CODE_VERSION, output(actual, &self.package, package::VERSION));
+        }
+        wanted
     }
 
     fn diff(&self, live: Option<&Live>, actual: &Actual) -> Option<Change> {
@@ -239,6 +254,7 @@ impl Node for Stack {
                     None => properties.push(change),
                 },
                 "parameters" => properties.extend(parameter_changes(&change)),
+                CODE_VERSION => properties.push(PropertyChange { name: format!("parameter {CODE_VERSION}"), ..change }),
                 _ => properties.push(change),
             }
         }
@@ -361,6 +377,11 @@ impl Resource for Stack {
         !ONLY_DELETABLE.contains(&status(live))
             && cause.contains("conflicting conditional operation is currently in progress")
     }
+}
+
+/// A property that is a text.
+pub(super) fn text(live: &Live, property: &str) -> Option<String> {
+    live.properties.get(property).and_then(Value::as_str).map(str::to_owned)
 }
 
 /// Whether termination protection is on.
