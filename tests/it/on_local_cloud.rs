@@ -21,6 +21,7 @@ mod orphans;
 mod owner;
 mod permissions;
 pub(crate) mod pipeline;
+mod planted;
 mod probe;
 mod rolled_back;
 mod ssh_audit;

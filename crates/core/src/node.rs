@@ -5,6 +5,16 @@ use std::collections::BTreeMap;
 use crate::kind::{Kind, NodeId};
 use crate::model::{Action, Actual, Change, Live, Properties, compare};
 
+/// The change from the live to the wanted properties.
+pub fn difference(wanted: &Properties, live: Option<&Live>) -> Option<Change> {
+    let Some(live) = live else {
+        let properties = compare(wanted, &BTreeMap::new());
+        return Some(Change { action: Action::Create, reason: None, properties });
+    };
+    let properties = compare(wanted, &live.properties);
+    (!properties.is_empty()).then_some(Change { action: Action::Update, reason: None, properties })
+}
+
 /// The pure half of a resource: its name, its dependencies and its wanted state. The comparison is the same for all
 /// kinds.
 pub trait Node: Send + Sync {
@@ -29,12 +39,7 @@ pub trait Node: Send + Sync {
 
     /// The change that it needs, if any. Pure. The default, a comparison of properties, fits most kinds.
     fn diff(&self, live: Option<&Live>, actual: &Actual) -> Option<Change> {
-        let Some(live) = live else {
-            let properties = compare(&self.wanted(actual), &BTreeMap::new());
-            return Some(Change { action: Action::Create, reason: None, properties });
-        };
-        let properties = compare(&self.wanted(actual), &live.properties);
-        (!properties.is_empty()).then_some(Change { action: Action::Update, reason: None, properties })
+        difference(&self.wanted(actual), live)
     }
 
     /// The reason, if no deployment may begin while it is in this state, and what to do. Pure.

@@ -15,6 +15,7 @@ use sftpctl_core::user_policies;
 use crate::host_keys::HostKey;
 use crate::package;
 use crate::resources::resource::Resource;
+use crate::resources::witness::Witness;
 use crate::resources::{
     ApiAccount, Bucket, Evidence, LatencyRecord, LogGroup, Package, Record, Replica, Server, ServerId, Stack, Table,
     Trigger, UserPolicy, UserRole,
@@ -114,6 +115,7 @@ fn table(environment: &Environment) -> Vec<Arc<dyn Resource>> {
         recovery: settings.point_in_time_recovery,
         protection: settings.deletion_protection,
         tags: names::tags(environment),
+        witness: home_witness(environment),
     };
     let mut after = table.id.clone();
     let mut all: Vec<Arc<dyn Resource>> = vec![Arc::new(table)];
@@ -126,11 +128,24 @@ fn table(environment: &Environment) -> Vec<Arc<dyn Resource>> {
             after,
             protection: settings.deletion_protection,
             tags: names::tags(environment),
+            witness: home_witness(environment),
         };
         after = replica.id.clone();
         all.push(Arc::new(replica));
     }
     all
+}
+
+/// The stack of a region, which refers to what is this environment's.
+fn witness(environment: &Environment, region: &str) -> Witness {
+    Witness { region: region.to_owned(), stack: names::stack(environment, region), tags: names::tags(environment) }
+}
+
+/// The stack that refers to resources of no region or of all: every region's does.
+fn home_witness(environment: &Environment) -> Witness {
+    let home = &environment.home_region;
+    let first = environment.regions.keys().next().unwrap_or(home);
+    witness(environment, if environment.regions.contains_key(home) { home } else { first })
 }
 
 fn user_role_node() -> NodeId {
@@ -151,15 +166,18 @@ fn user_role(environment: &Environment) -> Vec<Arc<dyn Resource>> {
             boundary: environment.permissions_boundary.clone(),
             regions: environment.regions.iter().filter(|(_, r)| r.server).map(|(name, _)| name.clone()).collect(),
             tags: names::tags(environment),
+            witness: home_witness(environment),
         }),
         Arc::new(UserPolicy {
             id: NodeId::new("global", Kind::UserPolicy),
             role_node: user_role_node(),
+            role_arn: format!("arn:aws:iam::{account}:role/{}", environment.names.user_role),
             role: environment.names.user_role.clone(),
             arn,
             name: policy,
             documents: user_policies::documents(&buckets),
             tags: names::tags(environment),
+            witness: home_witness(environment),
         }),
     ]
 }
@@ -223,6 +241,7 @@ fn region_resources(
             policy: template::bucket_policy(name, &user_role_arn),
             stack: names::stack_node(region),
             tags: tags.clone(),
+            witness: witness(environment, region),
         }));
     }
     let function = names::function(environment, region);
@@ -278,6 +297,7 @@ fn region_resources(
             ports: environment.server.ports.clone(),
             host_keys: Arc::clone(&inputs.host_keys),
             tags: server_tags,
+            witness: witness(environment, region),
         }));
         all.push(Arc::new(ServerId {
             id: NodeId::new(region, Kind::ServerId),

@@ -170,6 +170,7 @@ fn changes_outside_template_and_plan_are_reported() {
         counted(&report),
         [
             "global/user-role other policies",
+            "us-west-2/server-id code",
             "us-west-2/stack Authorizer.Description",
             "us-west-2/stack/ApiStage CacheClusterEnabled",
             "us-west-2/stack/Authorizer Code",

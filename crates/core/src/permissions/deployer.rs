@@ -213,12 +213,7 @@ fn servers(arns: &Arns<'_>) -> [Value; 5] {
         // reads among them are in `reader`.
         allow_all(
             "DeliverLogs",
-            &[
-                "logs:CreateLogDelivery",
-                "logs:DeleteLogDelivery",
-                "logs:PutResourcePolicy",
-                "logs:UpdateLogDelivery",
-            ],
+            &["logs:CreateLogDelivery", "logs:DeleteLogDelivery", "logs:PutResourcePolicy", "logs:UpdateLogDelivery"],
         ),
     ]
 }

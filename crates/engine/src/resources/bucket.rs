@@ -25,6 +25,7 @@ use sftpctl_core::spec::names;
 
 use super::stray::{self, Orphan, Search, Stray};
 use super::tags::{self, PROPERTY};
+use super::witness::Witness;
 use crate::resources::resource::{Resource, ResourceError};
 
 #[derive(Clone, Debug)]
@@ -38,6 +39,7 @@ pub struct Bucket {
     /// Node of its stack.
     pub stack: NodeId,
     pub tags: Tags,
+    pub witness: Witness,
     /// Tags that its owner had set before it was adopted.
     pub kept_tags: Tags,
 }
@@ -91,9 +93,11 @@ async fn apply_settings(s3: &S3, bucket: &str, account: &str) -> Result<(), AwsE
 
 impl Bucket {
     /// Adds the owner and the settings; the settings of a foreign bucket are not read.
-    async fn with_details(&self, s3: &S3, live: Live, remembered: bool) -> Result<Option<Live>, AwsError> {
+    async fn with_details(&self, aws: &Aws, live: Live, remembered: bool) -> Result<Option<Live>, AwsError> {
+        let s3 = aws.s3(&self.region);
         let have = s3.tags(&self.name, &self.account).await?.unwrap_or_default();
-        let owner = tags::owner_known(&have, &self.tags, &self.title(), remembered);
+        let refers = self.witness.contains(aws, &self.name);
+        let owner = self.witness.owner(&have, &self.title(), remembered, refers).await?;
         if owner != Owner::Ours {
             // Only CloudFormation can set its own tags.
             let theirs = have.into_iter().filter(|(key, _)| !key.starts_with("aws:")).collect();
@@ -156,8 +160,7 @@ impl Resource for Bucket {
     async fn read(&self, aws: &Aws, known: Option<&str>) -> Result<Option<Live>, AwsError> {
         let s3 = aws.s3(&self.region);
         let live = Live::new(&self.name);
-        // The state has only resources that were ours. The expected owner in the calls excludes another account's
-        // bucket.
+        // The expected owner in the calls excludes another account's bucket.
         let remembered = known == Some(self.name.as_str());
         let live = match s3.policy(&self.name, &self.account).await? {
             Policy::NoBucket => None,
@@ -172,9 +175,9 @@ impl Resource for Bucket {
                 let live = live.with("policy", policy.clone());
                 // Exactly our policy proves that the bucket is ours and prepared, which saves five calls for each
                 // bucket.
-                if policy == self.policy { Some(live) } else { self.with_details(&s3, live, remembered).await? }
+                if policy == self.policy { Some(live) } else { self.with_details(aws, live, remembered).await? }
             }
-            Policy::None => self.with_details(&s3, live.with("policy", Value::Null), remembered).await?,
+            Policy::None => self.with_details(aws, live.with("policy", Value::Null), remembered).await?,
         };
         match live {
             Some(live) if live.owner == Owner::Ours && !self.kept_tags.is_empty() => {

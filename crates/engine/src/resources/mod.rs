@@ -25,6 +25,7 @@ pub(crate) mod tags;
 mod trigger;
 mod user_policy;
 mod user_role;
+pub(crate) mod witness;
 
 pub use api_account::ApiAccount;
 pub use bucket::Bucket;

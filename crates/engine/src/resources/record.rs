@@ -12,7 +12,7 @@ use serde_json::Value;
 use sftpctl_aws::{Aws, AwsError, RecordFacts, Route53, Tags};
 use sftpctl_core::kind::{Kind, NodeId};
 use sftpctl_core::model::{Actual, Change, Live, Owner, Properties, Removal, RemovalOptions, Want, output};
-use sftpctl_core::node::Node;
+use sftpctl_core::node::{Node, difference};
 use sftpctl_core::spec::names;
 
 use super::stray::{self, Orphan, Search, Stray};
@@ -72,6 +72,9 @@ async fn names_our_server(aws: &Aws, target: &str, environment: &str) -> Result<
     let server = aws.transfer(region).server(id).await?;
     Ok(server.is_some_and(|server| server.tags.get(tags::ENVIRONMENT).is_some_and(|name| name == environment)))
 }
+
+/// A property of a record that only the state calls ours.
+const STATE_ONLY: &str = "known from the state only";
 
 /// Why `import` cannot take a record over, and what to do.
 const NOT_ADOPTABLE: &str = "is not a CNAME with a single target; change or delete it, then deploy";
@@ -159,6 +162,16 @@ impl Node for Record {
         }
         wanted
     }
+
+    fn diff(&self, live: Option<&Live>, actual: &Actual) -> Option<Change> {
+        let mut change = difference(&self.wanted(actual), live)?;
+        // Route 53 has no tags on records, so there may be no other proof, as after `import`. The reader decides.
+        let unproven = live.and_then(|live| live.properties.get(STATE_ONLY)).is_some();
+        if unproven && change.properties.iter().any(|property| property.name == "target") {
+            change.reason = Some("known from the state only: it does not point to a server of this environment".into());
+        }
+        Some(change)
+    }
 }
 
 #[async_trait]
@@ -188,23 +201,21 @@ impl Resource for Record {
         let Some(record) = records.iter().find(same).or(records.first()) else { return Ok(None) };
         let identity = format!("{zone}/{}", self.name);
         let target = record.targets.first().cloned().unwrap_or_default();
-        let ours = same(&record)
-            && record.kind == "CNAME"
-            && record.targets.len() == 1
-            && (known == Some(identity.as_str()) || names_our_server(aws, &target, &self.environment).await?);
+        let adoptable = same(&record) && record.kind == "CNAME" && record.targets.len() == 1;
+        let proven = adoptable && names_our_server(aws, &target, &self.environment).await?;
+        let ours = proven || (adoptable && known == Some(identity.as_str()));
         // Another latency record of the same name is a neighbour, not an obstacle.
         if !same(&record) && identifier.is_some() && record.latency.is_some() {
             return Ok(None);
         }
         let owner = if ours { Owner::Ours } else { Owner::Foreign(foreign(record)) };
-        Ok(Some(
-            Live::new(identity)
-                .owned_by(owner)
-                .with("type", record.kind.clone())
-                .with("target", target)
-                .with("ttl", record.ttl)
-                .with("latency region", record.latency.as_ref().map(|(_, region)| region.clone())),
-        ))
+        let live = Live::new(identity)
+            .owned_by(owner)
+            .with("type", record.kind.clone())
+            .with("target", target)
+            .with("ttl", record.ttl)
+            .with("latency region", record.latency.as_ref().map(|(_, region)| region.clone()));
+        Ok(Some(if ours && !proven { live.with(STATE_ONLY, true) } else { live }))
     }
 
     async fn apply(

@@ -14,6 +14,7 @@ use sftpctl_core::model::{Actual, Change, Live, Owner, Properties, Removal, Remo
 use sftpctl_core::node::Node;
 
 use super::stray::{self, Found, Orphan, Search, Stray};
+use super::witness::Witness;
 use super::{table, tags};
 use crate::resources::resource::{Resource, ResourceError};
 
@@ -28,21 +29,25 @@ pub struct Replica {
     pub after: NodeId,
     pub protection: bool,
     pub tags: Tags,
+    pub witness: Witness,
 }
 
 impl Replica {
     /// The owner according to these tags, which are its own or the table's. The state has its name while it is being
     /// created, then its ARN.
-    fn owner(&self, tags: &Tags, known: Option<&str>) -> Owner {
+    async fn owner(&self, aws: &Aws, tags: &Tags, known: Option<&str>) -> Result<Owner, AwsError> {
         let remembered = known.is_some_and(|known| known.rsplit('/').next() == Some(self.name.as_str()));
-        tags::owner_known(tags, &self.tags, &self.title(), remembered)
+        let refers = self.witness.parameter(aws, table::TABLE_NAME, &self.name);
+        self.witness.owner(tags, &self.title(), remembered, refers).await
     }
 
     /// The owner while the replica has no tags of its own. A table that is itself being created or deleted has none,
     /// either; it is judged by its own node.
     async fn owner_by_table(&self, aws: &Aws, table: &str, known: Option<&str>) -> Result<Owner, AwsError> {
-        let tags = aws.dynamodb(&self.home).tags(table).await?;
-        Ok(tags.map_or(Owner::Ours, |tags| self.owner(&tags, known)))
+        match aws.dynamodb(&self.home).tags(table).await? {
+            Some(tags) => self.owner(aws, &tags, known).await,
+            None => Ok(Owner::Ours),
+        }
     }
 }
 
@@ -132,7 +137,7 @@ impl Resource for Replica {
         let Some(have) = have else {
             let owner = match aws.dynamodb(&self.home).table(&self.name).await? {
                 Some(home) => self.owner_by_table(aws, &home.arn, known).await?,
-                None => self.owner(&Tags::new(), known),
+                None => self.owner(aws, &Tags::new(), known).await?,
             };
             let status = if replica.status == "ACTIVE" { "without tags yet".to_owned() } else { replica.status };
             return Ok(Some(live.settled(Settled::Pending(status)).owned_by(owner)));
@@ -146,7 +151,7 @@ impl Resource for Replica {
         }
         let home_tags = table_tags(aws, &self.home, &self.region, &replica.arn, &have).await?;
         Ok(Some(
-            live.owned_by(self.owner(home_tags.as_ref().unwrap_or(&have), known))
+            live.owned_by(self.owner(aws, home_tags.as_ref().unwrap_or(&have), known).await?)
                 .with("deletion protection", replica.deletion_protection)
                 .with("tags", tags::live(&have, &self.tags)),
         ))

@@ -20,7 +20,8 @@ use sftpctl_core::spec::names;
 
 use super::server_keys::{Changes, OwnKeys};
 use super::stray::{self, Orphan, Search, Stray};
-use super::tags;
+use super::witness::Witness;
+use super::{stack, tags};
 use crate::host_keys::HostKey;
 use crate::resources::resource::{Resource, ResourceError};
 use crate::wait;
@@ -62,6 +63,7 @@ pub struct Server {
     /// Private host keys that it presents, at most one of each kind. Its foreign keys of other kinds are kept.
     pub host_keys: Arc<[HostKey]>,
     pub tags: Tags,
+    pub witness: Witness,
 }
 
 impl Server {
@@ -238,10 +240,11 @@ impl Resource for Server {
         if let Some(id) = known
             && let Some(server) = transfer.server(id).await?
         {
-            // The remembered server is ours even if its tag was removed by hand.
-            let live = self.with_host_keys(aws, &server).await?;
-            let other = server.tags.contains_key(tags::ENVIRONMENT) && !ours(&server);
-            return Ok(Some(if other { live } else { live.owned_by(Owner::Ours) }));
+            let refers = self.witness.parameter(aws, stack::SERVER_ID, id);
+            let owner = self.witness.owner(&server.tags, &format!("server {id}"), true, refers).await?;
+            // The keys of a foreign server are none of our business.
+            let live = if owner == Owner::Ours { self.with_host_keys(aws, &server).await? } else { self.live(&server) };
+            return Ok(Some(live.owned_by(owner)));
         }
         let mut found: Vec<ServerFacts> = Vec::new();
         for id in transfer.servers().await? {

@@ -132,12 +132,7 @@ impl Stack {
         Ok(Some(s3.url(bucket, key)))
     }
 
-    async fn facts(
-        &self,
-        cloudformation: &CloudFormation,
-        stack: StackFacts,
-        known: Option<&str>,
-    ) -> Result<Live, AwsError> {
+    async fn facts(&self, cloudformation: &CloudFormation, stack: StackFacts) -> Result<Live, AwsError> {
         let stack = StackFacts {
             parameters: stack_diff::restored_texts(&stack.parameters, &self.parameters),
             tags: stack_diff::restored_texts(&stack.tags, &self.tags),
@@ -149,7 +144,7 @@ impl Stack {
             .filter_map(|key| Some((key.clone(), Value::String(stack.parameters.get(key)?.clone()))))
             .collect();
         let digest = stack.outputs.get(DIGEST).cloned();
-        let importing = self.is_our_import(cloudformation, &stack, known).await?;
+        let importing = self.is_our_import(cloudformation, &stack).await?;
         let owner = if importing { Owner::Ours } else { tags::owner(&stack.tags, &self.tags, &self.title()) };
         let current: Map<String, Value> =
             stack.parameters.iter().map(|(key, value)| (key.clone(), Value::String(value.clone()))).collect();
@@ -294,11 +289,11 @@ impl Resource for Stack {
         Ok(if have == wanted { Vec::new() } else { stack_diff::resources(&have, &wanted) })
     }
 
-    async fn read(&self, aws: &Aws, known: Option<&str>) -> Result<Option<Live>, AwsError> {
+    async fn read(&self, aws: &Aws, _known: Option<&str>) -> Result<Option<Live>, AwsError> {
         let cloudformation = aws.cloudformation(&self.region);
         match cloudformation.stack(&self.name).await? {
             None => Ok(None),
-            Some(stack) => self.facts(&cloudformation, stack, known).await.map(Some),
+            Some(stack) => self.facts(&cloudformation, stack).await.map(Some),
         }
     }
 

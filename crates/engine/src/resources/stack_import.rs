@@ -77,7 +77,6 @@ impl Stack {
         &self,
         cloudformation: &CloudFormation,
         stack: &StackFacts,
-        known: Option<&str>,
     ) -> Result<bool, AwsError> {
         // The update after an import brings the tags; if it is rolled back, they are gone again.
         let untagged = ["IMPORT_", "REVIEW_", "UPDATE_ROLLBACK_"];
@@ -85,7 +84,7 @@ impl Stack {
             return Ok(false);
         }
         let ours = |name: &str| name.starts_with(OPERATIONS);
-        if known == Some(stack.arn.as_str()) || stack.change_set.as_deref().is_some_and(ours) {
+        if stack.change_set.as_deref().is_some_and(ours) {
             return Ok(true);
         }
         // By name: AWS takes either, and an emulator may not know the ARN of a stack in REVIEW_IN_PROGRESS.

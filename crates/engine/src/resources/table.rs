@@ -15,6 +15,7 @@ use sftpctl_core::model::{
 use sftpctl_core::node::Node;
 
 use super::tags;
+use super::witness::Witness;
 use crate::resources::resource::{Resource, ResourceError};
 
 /// Partition key of the table, a number.
@@ -32,6 +33,9 @@ const EXPIRY: &str = "time to live";
 const KEY_ARN: &str = "encryption key";
 const MORE_REPLICAS: &str = "more replicas";
 
+/// The stacks' parameter with the table's name.
+pub(super) const TABLE_NAME: &str = "TableName";
+
 #[derive(Clone, Debug)]
 pub struct Table {
     pub id: NodeId,
@@ -45,6 +49,7 @@ pub struct Table {
     pub recovery: bool,
     pub protection: bool,
     pub tags: Tags,
+    pub witness: Witness,
 }
 
 /// Whether a table is ready for changes.
@@ -180,8 +185,9 @@ impl Resource for Table {
         let (have, recovery) = tokio::try_join!(dynamodb.tags(&table.arn), dynamodb.recovery(&self.name))?;
         let remembered = known == Some(table.arn.as_str());
         let Some(have) = have else { return Ok(Some(live.settled(Settled::Pending("without tags yet".into())))) };
+        let refers = self.witness.parameter(aws, TABLE_NAME, &self.name);
         Ok(Some(
-            live.owned_by(tags::owner_known(&have, &self.tags, &self.title(), remembered))
+            live.owned_by(self.witness.owner(&have, &self.title(), remembered, refers).await?)
                 .with("key", table.key)
                 .with("index", index)
                 .with("billing", table.billing)

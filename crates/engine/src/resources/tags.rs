@@ -40,12 +40,6 @@ pub(crate) fn owner(live: &Tags, wanted: &Tags, what: &str) -> Owner {
     }
 }
 
-/// The owner according to the tags and the state. `remembered`: the state has this identity, so the resource was ours
-/// and its missing tags are restored. With another environment's tag it is foreign nevertheless.
-pub(super) fn owner_known(live: &Tags, wanted: &Tags, what: &str, remembered: bool) -> Owner {
-    if remembered && !live.contains_key(ENVIRONMENT) { Owner::Ours } else { owner(live, wanted, what) }
-}
-
 /// The tag that adopts a resource, unless it belongs to another environment. The other tags of the environment file are
 /// not set here: the plan shows them like any other difference.
 pub(super) fn adopting(live: &Tags, wanted: &Tags, what: &str) -> Result<Tags, ResourceError> {

@@ -16,7 +16,8 @@ use sftpctl_core::node::Node;
 use sftpctl_core::policy;
 use sftpctl_core::user_policies::ATTACHED_AT_MOST;
 
-use super::tags;
+use super::witness::Witness;
+use super::{tags, user_role};
 use crate::resources::resource::{Resource, ResourceError};
 
 /// The managed policies and their attachment to the role.
@@ -25,11 +26,13 @@ pub struct UserPolicy {
     pub id: NodeId,
     pub role_node: NodeId,
     pub role: String,
+    pub role_arn: String,
     /// Name of the first policy; the others have a number after it.
     pub name: String,
     pub arn: String,
     pub documents: Vec<Value>,
     pub tags: Tags,
+    pub witness: Witness,
 }
 
 /// A property for each policy.
@@ -136,9 +139,18 @@ impl Resource for UserPolicy {
         let have: Vec<&Tags> = policies.iter().flatten().map(|(_, tags)| tags).collect();
         let differing = have.iter().map(|have| tags::live(have, &self.tags)).find(|have| *have != wanted);
         let remembered = known == Some(self.arn.as_str());
-        let owners = have.iter().map(|have| tags::owner_known(have, &self.tags, &self.title(), remembered));
+        let mut owner = Owner::Ours;
+        for have in have {
+            // The stack refers to the role, and the role to its policies.
+            let refers = async {
+                Ok(role.is_some() && self.witness.parameter(aws, user_role::PARAMETER, &self.role_arn).await?)
+            };
+            if owner == Owner::Ours {
+                owner = self.witness.owner(have, &self.title(), remembered, refers).await?;
+            }
+        }
         let mut live = Live::new(&self.arn)
-            .owned_by(owners.into_iter().find(|owner| *owner != Owner::Ours).unwrap_or(Owner::Ours))
+            .owned_by(owner)
             .with("attached to", role)
             .with("tags", differing.unwrap_or(wanted))
             .output(ATTACHED, attached.join(" "));

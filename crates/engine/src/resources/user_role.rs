@@ -13,8 +13,11 @@ use sftpctl_core::policy;
 
 use super::tags;
 use super::user_policy::index_among;
+use super::witness::Witness;
 use crate::resources::resource::{Resource, ResourceError};
 
+/// The stacks' parameter with its ARN.
+pub(super) const PARAMETER: &str = "UserRoleArn";
 /// A property that no run changes.
 const OTHERS: &str = "other policies";
 /// A property that is changed if the environment file names a boundary.
@@ -32,6 +35,7 @@ pub struct UserRole {
     /// ARN of the permissions boundary; without it, an existing one is kept.
     pub boundary: Option<String>,
     pub tags: Tags,
+    pub witness: Witness,
 }
 
 impl UserRole {
@@ -108,17 +112,20 @@ impl Node for UserRole {
 #[async_trait]
 impl Resource for UserRole {
     async fn read(&self, aws: &Aws, known: Option<&str>) -> Result<Option<Live>, AwsError> {
-        Ok(aws.iam().role(&self.name).await?.map(|role| {
-            let remembered = known == Some(role.arn.as_str());
-            Live::new(role.arn)
-                .owned_by(tags::owner_known(&role.tags, &self.tags, &self.title(), remembered))
+        let Some(role) = aws.iam().role(&self.name).await? else { return Ok(None) };
+        let remembered = known == Some(role.arn.as_str());
+        let refers = self.witness.parameter(aws, PARAMETER, &role.arn);
+        let owner = self.witness.owner(&role.tags, &self.title(), remembered, refers).await?;
+        Ok(Some(
+            Live::new(role.arn.clone())
+                .owned_by(owner)
                 .with(
                     "trust policy",
                     policy::as_wanted(serde_json::from_str(&role.trust).unwrap_or_default(), &self.trust()),
                 )
                 .with("tags", tags::live(&role.tags, &self.tags))
-                .with(BOUNDARY, role.boundary)
-        }))
+                .with(BOUNDARY, role.boundary),
+        ))
     }
 
     async fn unmanaged(&self, aws: &Aws, live: &Live) -> Result<Vec<PropertyChange>, AwsError> {

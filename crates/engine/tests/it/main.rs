@@ -19,7 +19,9 @@ mod wire_doctor;
 mod wire_failed_stack;
 mod wire_login;
 mod wire_owner;
+mod wire_package;
 mod wire_roles;
 mod wire_stack;
+mod wire_witness;
 
 use sftpctl_testkit::{drive, playback, programs, stub};

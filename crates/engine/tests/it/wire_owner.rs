@@ -18,10 +18,10 @@ use sftpctl_engine::resources::{Orphan, strays};
 
 use crate::drive::{environment, resource};
 use crate::stub::{Reply, Stub};
-use crate::wire::{REGION, deploy_one, done, node};
+use crate::wire::{REGION, deploy_one, done, node, stack};
 
 const DELETE_DATA: RemovalOptions = RemovalOptions { delete_data: true };
-const API_ROLE: &str = "arn:aws:iam::111111111111:role/99-uploads-apigateway-logs";
+pub(crate) const API_ROLE: &str = "arn:aws:iam::111111111111:role/99-uploads-apigateway-logs";
 
 /// A log group with the function's name.
 fn group(stub: &Stub, retention: Option<u32>, tags: serde_json::Value) {
@@ -93,7 +93,7 @@ fn log_groups_named_by_an_id_are_leftovers() {
 }
 
 /// `GetRole` of a role with these tags.
-fn role(tags: &str) -> Reply {
+pub(crate) fn role(tags: &str) -> Reply {
     Reply::ok(format!(
         "<GetRoleResponse><GetRoleResult><Role><Path>/</Path><RoleName>r</RoleName><RoleId>AROA1</RoleId>\
          <Arn>{API_ROLE}</Arn><CreateDate>2026-11-24T09:00:00Z</CreateDate><Tags>{tags}</Tags></Role>\
@@ -175,12 +175,10 @@ const CODE: &str = "s3:GET /lambda-pl-upload-us-west-2";
 /// A code bucket without the wanted package, with these tags and keys.
 fn code_bucket(stub: &Stub, package: &dyn Resource, tags: &str, keys: &[&str]) {
     let object = package.title().split(' ').nth(1).unwrap().to_owned();
-    let contents: String = keys.iter().map(|key| format!("<Contents><Key>{key}</Key></Contents>")).collect();
     let versions: String =
         keys.iter().map(|key| format!("<Version><Key>{key}</Key><VersionId>1</VersionId></Version>")).collect();
     stub.on(&format!("s3:HEAD /lambda-pl-upload-us-west-2/{object}"), [Reply::new(404, "")])
         .on(&format!("{CODE}?tagging"), [Reply::ok(format!("<Tagging><TagSet>{tags}</TagSet></Tagging>"))])
-        .on(CODE, [Reply::ok(format!("<ListBucketResult>{contents}</ListBucketResult>"))])
         .on(&format!("{CODE}?versions"), [Reply::ok(format!("<ListVersionsResult>{versions}</ListVersionsResult>"))]);
 }
 
@@ -218,11 +216,11 @@ async fn code_bucket_with_only_foreign_packages_is_left(#[case] keys: &[&str], #
     assert_eq!(package.removal(&aws, &live, DELETE_DATA).await.unwrap(), expected);
 }
 
-const POLICY: &str = "arn:aws:iam::111111111111:policy/99-uploads-sftp-transfer";
-const USER_ROLE: &str = "arn:aws:iam::111111111111:role/sftp-transfer";
-const TABLE: &str = "arn:aws:dynamodb:us-west-2:111111111111:table/dydb-99-uploads";
+pub(crate) const POLICY: &str = "arn:aws:iam::111111111111:policy/99-uploads-sftp-transfer";
+pub(crate) const USER_ROLE: &str = "arn:aws:iam::111111111111:role/sftp-transfer";
+pub(crate) const TABLE: &str = "arn:aws:dynamodb:us-west-2:111111111111:table/dydb-99-uploads";
 
-fn attached(arns: &[&str]) -> Reply {
+pub(crate) fn attached(arns: &[&str]) -> Reply {
     let members: String = arns
         .iter()
         .map(|arn| format!("<member><PolicyName>p</PolicyName><PolicyArn>{arn}</PolicyArn></member>"))
@@ -235,7 +233,7 @@ fn attached(arns: &[&str]) -> Reply {
 }
 
 /// The managed policy with this document and these tags.
-fn managed(stub: &Stub, document: &str, tags: &str) {
+pub(crate) fn managed(stub: &Stub, document: &str, tags: &str) {
     let document = document.replace('"', "%22");
     stub.on(
         "iam:GetPolicy",
@@ -279,7 +277,8 @@ async fn replica_has_the_owner_of_its_table(
         "Replicas": [{ "RegionName": "us-west-2", "ReplicaStatus": "ACTIVE" }],
     }});
     stub.on("dynamodb:DescribeTable", [Reply::ok(table.to_string())])
-        .on("dynamodb:ListTagsOfResource", [Reply::ok(own), Reply::ok(home)]);
+        .on("dynamodb:ListTagsOfResource", [Reply::ok(own), Reply::ok(home)])
+        .on("cloudformation:DescribeStacks", [stack("UPDATE_COMPLETE", "d")]);
     let live = resource("us-east-1/replica").read(&*stub.aws(REGION).await, known).await.unwrap().unwrap();
     assert_eq!(live.owner == Owner::Ours, ours, "{live:?}");
     if let [_, home] = &stub.asked("dynamodb:ListTagsOfResource")[..] {
@@ -387,32 +386,6 @@ async fn policy_version_is_created_once() {
         "the step must read before it retries: {failed:?}"
     );
     assert_eq!(stub.count("iam:CreatePolicyVersion"), 1);
-}
-
-#[rstest]
-#[case::table("us-west-2/table", TABLE)]
-#[case::role("global/user-role", USER_ROLE)]
-#[case::policy("global/user-policy", POLICY)]
-#[tokio::test]
-async fn remembered_resource_without_tags_is_ours(#[case] id: &str, #[case] arn: &str) {
-    let stub = Stub::new().await;
-    let table = json!({ "Table": { "TableName": "t", "TableStatus": "ACTIVE", "TableArn": TABLE } });
-    let backups = json!({ "ContinuousBackupsDescription": { "ContinuousBackupsStatus": "ENABLED" } });
-    managed(&stub, "{}", "");
-    stub.on("dynamodb:DescribeTable", [Reply::ok(table.to_string())])
-        .on("dynamodb:ListTagsOfResource", [Reply::ok(r#"{"Tags":[]}"#)])
-        .on("dynamodb:DescribeContinuousBackups", [Reply::ok(backups.to_string())])
-        .on("iam:GetRole", [role("").replacing(API_ROLE, USER_ROLE)])
-        .on("iam:ListAttachedRolePolicies", [attached(&[POLICY])]);
-    let (aws, resource) = (stub.aws(REGION).await, resource(id));
-    let live = resource.read(&aws, Some(arn)).await.unwrap().unwrap();
-    assert_eq!((live.owner.clone(), live.identity.as_str()), (Owner::Ours, arn));
-    let change = resource.diff(Some(&live), &Actual::new()).unwrap();
-    assert!(change.touches("tags"), "the tags are put back: {change:?}");
-    for stranger in [None, Some("arn:of:another")] {
-        let live = resource.read(&aws, stranger).await.unwrap().unwrap();
-        assert!(matches!(live.owner, Owner::Foreign(_)), "{live:?}");
-    }
 }
 
 #[tokio::test]
