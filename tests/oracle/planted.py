@@ -1,4 +1,4 @@
-"""Plants code in the place of the authorizer's, with botocore alone. Usage: planted.py ENDPOINT COMMAND …"""
+"""Plants what is not ours in the place of what is, with botocore alone. Usage: planted.py ENDPOINT COMMAND …"""
 
 import base64
 import hashlib
@@ -49,4 +49,14 @@ def keys():
     print(json.dumps(sorted(entry["Key"] for entry in client("s3").list_objects_v2(Bucket=BUCKET)["Contents"])))
 
 
-{"put": put, "run": run, "code": code, "keys": keys}[COMMAND](*sys.argv[3:])
+def server():
+    """Creates a server of somebody else."""
+    print(client("transfer").create_server(IdentityProviderType="SERVICE_MANAGED")["ServerId"])
+
+
+def untouched(server):
+    found = client("transfer").describe_server(ServerId=server)["Server"]
+    assert found["IdentityProviderType"] == "SERVICE_MANAGED" and not found.get("Tags"), found
+
+
+{"server": server, "untouched": untouched, "put": put, "run": run, "code": code, "keys": keys}[COMMAND](*sys.argv[3:])

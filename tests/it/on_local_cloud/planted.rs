@@ -1,13 +1,15 @@
-//! Code that somebody plants in the place of the authorizer's, who may write to the code bucket or update the function.
+//! What somebody plants in the place of ours: code, who may write to the code bucket or update the function; the server of
+//! another, who may write to the state.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::io::Write as _;
+use std::process::Command;
 
 use serde_json::Value;
-use sftpctl_testkit::programs::authorizer;
+use sftpctl_testkit::programs::{authorizer, oracle, venv};
 
-use crate::site::{Site, shown};
+use crate::site::{Site, shown, succeeded};
 
 /// The SHA-256 of a binary's package in base64, and the key of its object.
 fn package(site: &Site, binary: &str) -> (String, String) {
@@ -63,4 +65,29 @@ fn code_planted_under_the_key_of_the_next_release_never_runs() {
     assert_eq!(site.oracle("planted.py", &["code"]), ours);
     let events = site.ok(&["verify", "--env", "99", "--local", "--package", next]);
     assert!(!events.contains("failed"), "{events}");
+}
+
+#[test]
+fn server_that_only_the_state_names_is_left_alone() {
+    let site = Site::deployed("");
+    let stranger = site.oracle("planted.py", &["server"]);
+    let state = site.dir.path().join(".sftpctl/99.json");
+    let mut forge = Command::new(venv().join("bin/python"));
+    forge.arg(oracle("forged_state.py")).arg(&state).args(["us-west-2/server", &stranger]);
+    succeeded("forged_state.py", &forge.output().unwrap());
+    for command in ["plan", "deploy"] {
+        let yes: &[&str] = if command == "deploy" { &["--yes"] } else { &[] };
+        let refused = site.ends_with(3, &[&[command, "--env", "99", "--local"], yes].concat());
+        let why = format!("server {stranger} is known from the state only");
+        assert!(refused.contains(&why) && refused.contains("sftpctl state rebuild --env 99"), "{refused}");
+    }
+    let kept = site.run(&["teardown", "--env", "99", "--local", "--yes"]);
+    assert!(shown(&kept).contains("is known from the state only"), "{}", shown(&kept));
+    site.oracle("planted.py", &["untouched", &stranger]);
+
+    // The advice helps.
+    site.ok(&["state", "rebuild", "--env", "99", "--local"]);
+    site.deploy();
+    assert_eq!(site.planned(), Vec::<String>::new());
+    site.oracle("planted.py", &["untouched", &stranger]);
 }
