@@ -179,8 +179,8 @@ fn changes_outside_template_and_plan_are_reported() {
             "us-west-2/table time to live",
         ]
     );
-    // A deployment changes none of this.
-    assert_eq!(site.planned(), Vec::<String>::new());
+    // A deployment changes only the code.
+    assert_eq!(site.planned(), ["us-west-2/server-id"]);
 }
 
 #[test]

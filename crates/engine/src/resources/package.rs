@@ -226,11 +226,18 @@ impl Resource for Package {
         _options: RemovalOptions,
     ) -> Result<(), ResourceError> {
         let s3 = aws.s3(&self.region);
-        let versions = s3.all_versions(&self.bucket).await?;
-        let (ours, others): (Vec<_>, Vec<_>) = versions.into_iter().partition(|version| self.is_ours(version.key()));
-        for some in ours.chunks(1000) {
-            s3.delete_versions(&self.bucket, some).await?;
-        }
+        // Again until none is left: a run that deploys at the same time may write one.
+        let others = loop {
+            let versions = s3.all_versions(&self.bucket).await?;
+            let (ours, others): (Vec<_>, Vec<_>) =
+                versions.into_iter().partition(|version| self.is_ours(version.key()));
+            if ours.is_empty() {
+                break others;
+            }
+            for some in ours.chunks(1000) {
+                s3.delete_versions(&self.bucket, some).await?;
+            }
+        };
         match others.first() {
             None => Ok(s3.delete_bucket(&self.bucket).await?),
             Some(other) => Err(ResourceError::Kept(format!(
