@@ -112,10 +112,15 @@ impl ApiGateway {
         Ok(pairs.collect())
     }
 
-    /// Ids of REST APIs, at most the first 500.
+    /// Ids of all REST APIs.
     pub async fn api_ids(&self) -> Result<Vec<String>, AwsError> {
-        let apis = self.0.get_rest_apis().limit(500).send().await.call("apigateway:GetRestApis", "REST APIs")?;
-        Ok(apis.items().iter().filter_map(|api| api.id().map(str::to_owned)).collect())
+        let mut pages = self.0.get_rest_apis().limit(500).into_paginator().send();
+        let mut ids = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.call("apigateway:GetRestApis", "REST APIs")?;
+            ids.extend(page.items().iter().filter_map(|api| api.id().map(str::to_owned)));
+        }
+        Ok(ids)
     }
 
     /// The methods of an API as they are configured, deployed or not.

@@ -86,6 +86,7 @@ pub fn leftovers(environment: &Environment, history: &History) -> Vec<Arc<dyn Re
             region: region.to_owned(),
             stack: names::stack_node(region),
             function: (name == names::function_log_group(environment, region)).then_some(function),
+            own_name: names::log_groups(environment, region).contains(&name),
             name,
             evidence,
             tags: names::tags(environment),

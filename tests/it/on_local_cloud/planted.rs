@@ -71,7 +71,7 @@ fn code_planted_under_the_key_of_the_next_release_never_runs() {
 fn server_that_only_the_state_names_is_left_alone() {
     let site = Site::deployed("");
     let stranger = site.oracle("planted.py", &["server"]);
-    let state = site.dir.path().join(".sftpctl/99.json");
+    let state = site.cloud().join("state/99.json");
     let mut forge = Command::new(venv().join("bin/python"));
     forge.arg(oracle("forged_state.py")).arg(&state).args(["us-west-2/server", &stranger]);
     succeeded("forged_state.py", &forge.output().unwrap());

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod handlers;
+mod neighbours;
 mod oracle;
 mod patterns;
 mod simulated;

@@ -93,14 +93,19 @@ pub fn transfer_log_group(environment: &Environment, region: &str) -> String {
     format!("/aws/vendedlogs/transfer/{}-upload-{region}", environment.name)
 }
 
+/// Prefix of the names that API Gateway gives to APIs' own logs.
+pub const EXECUTION_LOGS: &str = "API-Gateway-Execution-Logs_";
+/// Prefix of the names that Transfer Family gives to servers' legacy logs.
+pub const SERVER_LOGS: &str = "/aws/transfer/";
+
 /// `API-Gateway-Execution-Logs_a1b2c3/prod`: an API's own log, named by AWS.
 pub fn execution_log_group(api: &str) -> String {
-    format!("API-Gateway-Execution-Logs_{api}/{STAGE}")
+    format!("{EXECUTION_LOGS}{api}/{STAGE}")
 }
 
 /// `/aws/transfer/s-0123456789abcdef0`: a server's legacy log, named by AWS.
 pub fn server_log_group(server: &str) -> String {
-    format!("/aws/transfer/{server}")
+    format!("{SERVER_LOGS}{server}")
 }
 
 /// Log groups that a late log line recreates after the stack is deleted.

@@ -3,9 +3,9 @@
 //! deleted.
 //!
 //! Such a group has no tags, and its name alone does not show that it is ours: a function created outside sftpctl may
-//! have a log group of that name. It is ours if it has our tag, if the state has it, if its name contains an ID of our
-//! own, or if this environment was deployed from here and the group has no retention, like one that a late line
-//! created.
+//! have a log group of that name. It is ours if it has our tag, if its name contains an ID of our own, if this environment
+//! was deployed from here and the group has no retention, like one that a late line created, or if the state has it: then
+//! what wrote to it may not exist any more, unless the name is one that this environment gives.
 
 use async_trait::async_trait;
 use sftpctl_aws::{Aws, AwsError, GroupFacts, Tags};
@@ -28,6 +28,8 @@ pub struct LogGroup {
     pub stack: NodeId,
     /// The function that writes to it, if any.
     pub function: Option<String>,
+    /// Whether this environment gives a group this name.
+    pub own_name: bool,
     /// Evidence of its owner besides its tags.
     pub evidence: Evidence,
     pub tags: Tags,
@@ -51,8 +53,9 @@ impl LogGroup {
             return Ok(by_tag);
         }
         let ours = match self.evidence {
-            _ if known => true,
             Evidence::Id => true,
+            _ if known && !self.own_name => self.is_of_nothing(aws).await?,
+            _ if known => true,
             Evidence::Deployed if group.retention.is_none() => match &self.function {
                 None => true,
                 Some(name) => match aws.lambda(&self.region).function(name).await? {
@@ -63,6 +66,21 @@ impl LogGroup {
             Evidence::Deployed | Evidence::None => false,
         };
         Ok(if ours { Owner::Ours } else { by_tag })
+    }
+}
+
+impl LogGroup {
+    /// Whether AWS named it after an API or a server that does not exist. Any other name may belong to anybody, and the
+    /// state is no proof: whoever can write it could have every log deleted.
+    async fn is_of_nothing(&self, aws: &Aws) -> Result<bool, AwsError> {
+        if let Some(server) = self.name.strip_prefix(names::SERVER_LOGS) {
+            return Ok(aws.transfer(&self.region).server(server).await?.is_none());
+        }
+        let api = self.name.strip_prefix(names::EXECUTION_LOGS).and_then(|rest| rest.split('/').next());
+        match api {
+            Some(api) => Ok(!aws.apigateway(&self.region).api_ids().await?.iter().any(|id| id == api)),
+            None => Ok(false),
+        }
     }
 }
 

@@ -71,6 +71,30 @@ async fn log_group_ownership_needs_more_than_a_name(
     assert!(known.owner == Owner::Ours || !ours, "a log group in the state is ours: {known:?}");
 }
 
+/// Whoever can write the state could name any log group in it, and a teardown would delete it.
+#[rstest]
+#[case::of_an_api_that_is_gone("API-Gateway-Execution-Logs_d4/prod", true)]
+#[case::of_an_api_that_exists("API-Gateway-Execution-Logs_a1/prod", false)]
+#[case::of_a_server_that_is_gone("/aws/transfer/s-0123456789abcdef0", true)]
+#[case::of_something_else("/company/audit", false)]
+#[case::of_another_environment("/aws/vendedlogs/transfer/98-upload-us-west-2", false)]
+#[tokio::test]
+async fn log_group_of_the_state_is_ours_if_nothing_else_writes_to_it(#[case] name: &str, #[case] ours: bool) {
+    let stub = Stub::new().await;
+    let group =
+        json!({ "logGroupName": name, "arn": format!("arn:aws:logs:us-west-2:111111111111:log-group:{name}:*") });
+    stub.on("logs:DescribeLogGroups", [Reply::ok(json!({ "logGroups": [group] }).to_string())])
+        .on("logs:ListTagsForResource", [Reply::ok(r#"{"tags":{}}"#)])
+        .on("apigateway:GET /restapis", [Reply::ok(r#"{"item":[{"id":"a1","name":"other"}]}"#)])
+        .on("transfer:DescribeServer", [Reply::json_error(400, "ResourceNotFoundException", "Unknown server")]);
+    let past = History { log_groups: vec![(REGION.to_owned(), name.to_owned())], ..History::default() };
+    let all = desired::leftovers(&environment(), &past);
+    let id = node(&format!("us-west-2/log-group/{}", name.trim_start_matches('/')));
+    let group = all.into_iter().find(|group| *group.id() == id).unwrap();
+    let live = group.read(&*stub.aws(REGION).await, Some(name)).await.unwrap().unwrap();
+    assert_eq!(live.owner == Owner::Ours, ours, "{live:?}");
+}
+
 #[test]
 fn log_groups_named_by_an_id_are_leftovers() {
     let past = History {
