@@ -47,6 +47,11 @@ pub trait Node: Send + Sync {
         None
     }
 
+    /// Whether `import` may take over what exists under its name and is not ours. Pure.
+    fn may_be_imported(&self, _live: &Live) -> bool {
+        false
+    }
+
     /// Whether its creation has no client token in AWS, so that it can only be found by listing. If an earlier run may
     /// have created it, it is then searched for a while before it is created again.
     fn found_by_listing(&self) -> bool {

@@ -287,7 +287,12 @@ impl Site {
 
     pub fn paramiko_ok(&self, port: u16, login: &Login, arguments: &[&str]) -> String {
         let output = self.paramiko(port, login).args(arguments).output().unwrap();
-        succeeded(&format!("{arguments:?}"), &output).trim().to_owned()
+        if !output.status.success() {
+            let logs = self.logs();
+            let last: Vec<&str> = logs.lines().filter(|line| line.contains(&login.username)).collect();
+            panic!("{arguments:?}: {}\n{}", shown(&output), last.join("\n"));
+        }
+        text(&output.stdout).trim().to_owned()
     }
 
     /// The local cloud's own logs.

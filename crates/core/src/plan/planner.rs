@@ -79,12 +79,6 @@ fn steps<N: Node + ?Sized>(
     Plan { version: VERSION, environment: environment.to_owned(), account: account.to_owned(), steps }
 }
 
-/// Nodes of foreign resources with our names.
-pub fn foreign_ids(actual: &Actual) -> Vec<&str> {
-    let foreign = |live: &Option<Live>| live.as_ref().is_some_and(|live| live.owner != Owner::Ours);
-    actual.iter().filter(|(_, live)| foreign(live)).map(|(id, _)| id.as_str()).collect()
-}
-
 /// Foreign resources with our names, one sentence each. A deployment must not begin while there are any.
 pub fn foreign(actual: &Actual) -> Vec<String> {
     actual

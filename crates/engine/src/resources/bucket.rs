@@ -124,6 +124,10 @@ impl Node for Bucket {
         vec![self.stack.clone()]
     }
 
+    fn may_be_imported(&self, _live: &Live) -> bool {
+        true
+    }
+
     fn title(&self) -> String {
         format!("bucket {}", self.name)
     }

@@ -144,6 +144,10 @@ impl Node for Record {
         vec![self.server.clone()]
     }
 
+    fn may_be_imported(&self, live: &Live) -> bool {
+        live.properties.get("type").and_then(Value::as_str) == Some("CNAME")
+    }
+
     fn title(&self) -> String {
         match &self.latency {
             None => format!("record {}", self.name),

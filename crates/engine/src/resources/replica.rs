@@ -102,6 +102,10 @@ impl Node for Replica {
         vec![self.after.clone()]
     }
 
+    fn may_be_imported(&self, _live: &Live) -> bool {
+        true
+    }
+
     fn title(&self) -> String {
         format!("replica of {} in {}", self.name, self.region)
     }

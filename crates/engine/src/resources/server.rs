@@ -202,6 +202,10 @@ impl Node for Server {
         vec![self.stack.clone()]
     }
 
+    fn may_be_imported(&self, _live: &Live) -> bool {
+        true
+    }
+
     fn title(&self) -> String {
         "Transfer server".to_owned()
     }

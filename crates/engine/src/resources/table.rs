@@ -123,6 +123,10 @@ impl Node for Table {
         Vec::new()
     }
 
+    fn may_be_imported(&self, _live: &Live) -> bool {
+        true
+    }
+
     fn title(&self) -> String {
         format!("table {}", self.name)
     }

@@ -100,6 +100,10 @@ impl Node for UserPolicy {
         vec![self.role_node.clone()]
     }
 
+    fn may_be_imported(&self, _live: &Live) -> bool {
+        true
+    }
+
     fn title(&self) -> String {
         match self.documents.len() {
             1 => format!("policy {}", self.name),

@@ -95,6 +95,10 @@ impl Node for UserRole {
         Vec::new()
     }
 
+    fn may_be_imported(&self, _live: &Live) -> bool {
+        true
+    }
+
     fn title(&self) -> String {
         format!("role {}", self.name)
     }

@@ -23,7 +23,7 @@ impl Run {
         check_decided(observed)?;
         let findings = findings(&self.resources, observed);
         if !findings.is_empty() {
-            let adoptable = planner::foreign_ids(&observed.actual).into_iter().map(str::to_owned).collect();
+            let adoptable = importable(&self.resources, observed);
             return Err(RunError::NotDeployable { environment: self.environment.name.clone(), findings, adoptable });
         }
         let begun = Instant::now();
@@ -85,6 +85,17 @@ pub(super) fn check_readable(observed: &Observed) -> Result<(), RunError> {
     }
 }
 
+/// Nodes of foreign resources that `import` may take over.
+fn importable(resources: &[Arc<dyn Resource>], observed: &Observed) -> Vec<String> {
+    let is_importable = |resource: &&Arc<dyn Resource>| {
+        let live = observed.actual.get(resource.id()).and_then(Option::as_ref);
+        live.is_some_and(|live| live.owner != Owner::Ours && resource.may_be_imported(live))
+    };
+    let mut ids: Vec<_> = resources.iter().filter(is_importable).map(|resource| resource.id().to_string()).collect();
+    ids.sort();
+    ids
+}
+
 /// Every reason why a deployment must not begin, one sentence each.
 fn findings(resources: &[Arc<dyn Resource>], observed: &Observed) -> Vec<String> {
     let mut findings = planner::foreign(&observed.actual);
@@ -123,6 +134,32 @@ mod tests {
 
     fn server() -> NodeId {
         NodeId::new("us-west-2", Kind::Server)
+    }
+
+    #[test]
+    fn import_is_offered_only_for_what_it_takes() {
+        let source = include_str!("../../../../environments/99.yaml");
+        let environment = sftpctl_core::spec::load(source, "99.yaml").unwrap();
+        let inputs = crate::desired::Inputs {
+            code: Arc::new(crate::package::Package::new(&[]).unwrap()),
+            host_keys: Arc::from([]),
+            adopted_tags: std::collections::BTreeMap::new(),
+            servers: Arc::from([]),
+        };
+        let resources = crate::desired::resources(&environment, &inputs).unwrap();
+        let mut observed = Observed::default();
+        let foreign = || Live::new("x").owned_by(Owner::Foreign("it is not ours".into()));
+        for resource in &resources {
+            observed.actual.insert(resource.id().clone(), Some(foreign().with("type", "A")));
+        }
+        let offered = importable(&resources, &observed);
+        let kinds = ["bucket", "replica", "server", "table", "user-policy", "user-role"];
+        assert!(offered.iter().all(|id| kinds.iter().any(|kind| id.split('/').nth(1) == Some(*kind))), "{offered:?}");
+        assert_eq!(offered.len(), 6 + 2 + 2 + 1 + 1 + 1);
+        observed.actual.values_mut().for_each(|live| *live = Some(foreign().with("type", "CNAME")));
+        assert!(importable(&resources, &observed).iter().any(|id| id.starts_with("global/record/")));
+        observed.actual.values_mut().flatten().for_each(|live| live.owner = Owner::Ours);
+        assert_eq!(importable(&resources, &observed), Vec::<String>::new());
     }
 
     #[test]
