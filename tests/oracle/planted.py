@@ -41,6 +41,21 @@ def run(key):
     aws.get_waiter("function_updated_v2").wait(FunctionName=FUNCTION)
 
 
+def redirect():
+    """Lets the authorizer ask another server for the account, and run a layer's extension."""
+    aws = client("lambda")
+    now = aws.get_function_configuration(FunctionName=FUNCTION)["Environment"]["Variables"]
+    now |= {"AWS_ENDPOINT_URL_DYNAMODB": "http://127.0.0.1:9", "TABLE_NAME": "theirs"}
+    layer = aws.publish_layer_version(LayerName="theirs", Content={"ZipFile": other_code()})["LayerVersionArn"]
+    aws.update_function_configuration(FunctionName=FUNCTION, Environment={"Variables": now}, Layers=[layer])
+    aws.get_waiter("function_updated_v2").wait(FunctionName=FUNCTION)
+
+
+def settings():
+    found = client("lambda").get_function_configuration(FunctionName=FUNCTION)
+    print(json.dumps([found["Environment"]["Variables"], found.get("Layers", [])], sort_keys=True))
+
+
 def code():
     print(client("lambda").get_function_configuration(FunctionName=FUNCTION)["CodeSha256"])
 
@@ -59,4 +74,4 @@ def untouched(server):
     assert found["IdentityProviderType"] == "SERVICE_MANAGED" and not found.get("Tags"), found
 
 
-{"server": server, "untouched": untouched, "put": put, "run": run, "code": code, "keys": keys}[COMMAND](*sys.argv[3:])
+{"server": server, "untouched": untouched, "put": put, "run": run, "redirect": redirect, "settings": settings, "code": code, "keys": keys}[COMMAND](*sys.argv[3:])

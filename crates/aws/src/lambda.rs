@@ -148,11 +148,13 @@ impl Lambda {
         }))
     }
 
-    /// Replaces the whole environment, unless the function has changed since `revision`.
-    pub async fn set_environment(
+    /// Replaces the whole environment, and the layers if there are any given, unless the function has changed since
+    /// `revision`. An empty list removes all layers.
+    pub async fn configure(
         &self,
         name: &str,
         environment: BTreeMap<String, String>,
+        layers: Option<Vec<String>>,
         revision: &str,
     ) -> Result<(), AwsError> {
         let environment = Environment::builder().set_variables(Some(environment.into_iter().collect())).build();
@@ -160,6 +162,7 @@ impl Lambda {
             .update_function_configuration()
             .function_name(name)
             .environment(environment)
+            .set_layers(layers)
             .revision_id(revision)
             .send()
             .await

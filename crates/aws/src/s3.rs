@@ -273,11 +273,17 @@ impl S3 {
     }
 
     /// Writes an object into a bucket that must belong to `account`. S3 compares what it receives with the SHA-256 sent
-    /// along, and keeps it.
-    pub async fn put_object(&self, bucket: &str, key: &str, body: Vec<u8>, account: &str) -> Result<(), AwsError> {
+    /// along, and keeps it. Returns the version, if the bucket has versions.
+    pub async fn put_object(
+        &self,
+        bucket: &str,
+        key: &str,
+        body: Vec<u8>,
+        account: &str,
+    ) -> Result<Option<String>, AwsError> {
         let call = self.client.put_object().bucket(bucket).key(key).expected_bucket_owner(account);
         let call = call.checksum_algorithm(ChecksumAlgorithm::Sha256).body(ByteStream::from(body)).send().await;
-        call.call("s3:PutObject", &format!("{bucket}/{key}")).map(drop)
+        Ok(call.call("s3:PutObject", &format!("{bucket}/{key}"))?.version_id)
     }
 
     /// Keys that begin with a prefix, at most 1,000.
@@ -348,9 +354,11 @@ impl S3 {
         call.call("s3:DeleteObject", &format!("{bucket}/{key}")).or_missing(NO_BUCKET).map(drop)
     }
 
-    /// The URL of an object, from which CloudFormation reads large templates.
-    pub fn url(&self, bucket: &str, key: &str) -> String {
-        format!("https://{bucket}.s3.{}.amazonaws.com/{key}", self.region)
+    /// The URL of an object, from which CloudFormation reads large templates: the current version, or this one
+    /// (CloudFormation user guide, "Selecting a stack template").
+    pub fn url(&self, bucket: &str, key: &str, version: Option<&str>) -> String {
+        let version = version.map(|version| format!("?versionId={version}")).unwrap_or_default();
+        format!("https://{bucket}.s3.{}.amazonaws.com/{key}{version}", self.region)
     }
 }
 

@@ -246,7 +246,8 @@ fn region_resources(
         }));
     }
     let function = names::function(environment, region);
-    all.push(Arc::new(Stack {
+    let variables = rendered.variables();
+    let stack = Arc::new(Stack {
         id: names::stack_node(region),
         region: region.to_owned(),
         account: account.clone(),
@@ -261,7 +262,8 @@ fn region_resources(
         package: package.id.clone(),
         needs: vec![user_role_node(), package.id.clone(), api_account.id.clone()],
         tags: tags.clone(),
-    }));
+    });
+    all.push(Arc::<Stack>::clone(&stack));
     all.push(Arc::new(Trigger {
         id: NodeId::new(region, Kind::Trigger),
         region: region.to_owned(),
@@ -304,8 +306,8 @@ fn region_resources(
             id: NodeId::new(region, Kind::ServerId),
             region: region.to_owned(),
             function,
-            stack: names::stack_node(region),
-            stack_name: names::stack(environment, region),
+            stack,
+            variables,
             code: Arc::clone(&inputs.code),
             code_key: code.key,
             package: package_node,

@@ -51,6 +51,23 @@ fn planted_code_is_seen_and_replaced() {
     assert_eq!(site.planned(), Vec::<String>::new());
 }
 
+/// Whoever may change the function's settings needs no other code to decide on log-ins.
+#[test]
+fn variables_and_layers_that_are_not_ours_are_removed() {
+    let site = Site::deployed("");
+    let login = site.add(17_578, "me@example.com", "Fake-Password-1");
+    let ours = site.oracle("planted.py", &["settings"]);
+    site.oracle("planted.py", &["redirect"]);
+    assert_ne!(site.oracle("planted.py", &["settings"]), ours);
+    assert_eq!(site.planned(), ["us-west-2/server-id"]);
+    let plan = site.ok(&["plan", "--env", "99", "--local"]);
+    assert!(plan.contains("AWS_ENDPOINT_URL_DYNAMODB") && plan.contains("layers"), "{plan}");
+    site.deploy();
+    assert_eq!(site.oracle("planted.py", &["settings"]), ours);
+    assert!(site.test_login(&login).0);
+    assert_eq!(site.planned(), Vec::<String>::new());
+}
+
 #[test]
 fn code_planted_under_the_key_of_the_next_release_never_runs() {
     let site = Site::deployed("");

@@ -64,6 +64,19 @@ pub struct Rendered {
     pub buckets: BTreeMap<String, BucketIds>,
 }
 
+impl Rendered {
+    /// The authorizer's environment variables, except those whose values are only known in AWS.
+    pub fn variables(&self) -> BTreeMap<String, String> {
+        let variables = &self.template["Resources"]["Authorizer"]["Properties"]["Environment"]["Variables"];
+        let value = |value: &Value| match value["Ref"].as_str() {
+            Some(parameter) => self.parameters.get(parameter).cloned(),
+            None => value.as_str().map(str::to_owned),
+        };
+        let variables = variables.as_object().into_iter().flatten();
+        variables.filter_map(|(name, variable)| Some((name.clone(), value(variable)?))).collect()
+    }
+}
+
 /// Resource types of the template that take tags as a list of `Key` and `Value`.
 const TAGGED: [&str; 7] = [
     "AWS::ApiGateway::RestApi",

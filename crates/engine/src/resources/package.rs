@@ -205,7 +205,8 @@ impl Resource for Package {
             s3.enable_versioning(&self.bucket, &self.account).await?;
         }
         self.puts.fetch_add(1, Ordering::Relaxed);
-        Ok(s3.put_object(&self.bucket, &self.key, self.content.zip().to_vec(), &self.account).await?)
+        s3.put_object(&self.bucket, &self.key, self.content.zip().to_vec(), &self.account).await?;
+        Ok(())
     }
 
     async fn removal(&self, aws: &Aws, live: &Live, _options: RemovalOptions) -> Result<Removal, AwsError> {

@@ -128,8 +128,9 @@ impl Stack {
         }
         let (bucket, key) = &self.upload;
         let s3 = aws.s3(&self.region);
-        s3.put_object(bucket, key, body.as_bytes().to_vec(), &self.account).await?;
-        Ok(Some(s3.url(bucket, key)))
+        // The version that was written: nobody can replace it before CloudFormation reads it.
+        let version = s3.put_object(bucket, key, body.as_bytes().to_vec(), &self.account).await?;
+        Ok(Some(s3.url(bucket, key, version.as_deref())))
     }
 
     async fn facts(&self, cloudformation: &CloudFormation, stack: StackFacts) -> Result<Live, AwsError> {

@@ -37,6 +37,12 @@ impl Run {
             }
         }
         self.resolve_unfinished(&all, &mut observed).await;
+        if let Some(store) = &self.locked_store {
+            // What a killed run deleted may have been visible to it until its end.
+            let is_open = |id: &NodeId| self.unfinished.iter().any(|entry| entry.node == *id);
+            let gone = observed.actual.iter().filter(|(id, live)| live.is_none() && !is_open(id));
+            gone.for_each(|(id, _)| store.journal().seen_gone(id));
+        }
         observed.name_conflicts = self.name_conflicts(&observed.actual).await;
         observed
     }

@@ -227,7 +227,7 @@ async fn lambda(aws: &Aws, operation: &str) -> Read {
     match operation {
         "Invoke" => shown(lambda.invoke("f", Vec::new()).await),
         "GetFunction" => shown(lambda.function("f").await),
-        "UpdateFunctionConfiguration" => shown(lambda.set_environment("f", BTreeMap::new(), "r").await),
+        "UpdateFunctionConfiguration" => shown(lambda.configure("f", BTreeMap::new(), None, "r").await),
         "GetPolicy" => shown(lambda.policy("f").await),
         "AddPermission" => shown(lambda.allow_api("f", "s", "arn", ACCOUNT).await),
         "RemovePermission" => shown(lambda.remove_statement("f", "s").await),

@@ -477,10 +477,11 @@ async fn large_template_is_uploaded_to_the_code_bucket() {
     };
     deploy(&stub.aws(REGION).await, &[Arc::clone(&stack_of_many)], Actual::new()).await;
     let key = put(&stub).expect("the template was uploaded to the code bucket");
-    stub.on(&key, [Reply::ok("")]);
+    stub.on(&key, [Reply::ok("").header("x-amz-version-id", "v7")]);
     stub.on("cloudformation:DescribeStacks", [no_stack(), no_stack(), stack("CREATE_FAILED", "")]);
     deploy(&stub.aws(REGION).await, &[stack_of_many], Actual::new()).await;
     let create = stub.asked("cloudformation:CreateStack").pop().unwrap().body;
     assert!(create.contains("TemplateURL=") && !create.contains("TemplateBody="), "{}", &create[..200]);
+    assert!(create.contains("versionId%3Dv7"), "CloudFormation reads what was written, and nothing else");
     assert!(stub.asked(&key).pop().unwrap().body.len() > 51_200);
 }

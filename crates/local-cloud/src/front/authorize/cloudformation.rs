@@ -53,8 +53,11 @@ pub(super) fn needs(action: &str, kind: &'static str, asked: &Asked<'_>) -> Resu
     }
     // CloudFormation reads the template as the caller.
     if let Some(url) = asked.form.get("TemplateURL") {
-        let object = object(url).ok_or_else(|| format!("the template's URL {url} does not name an object in S3"))?;
-        all.push(Need::new("s3:GetObject", "object", object));
+        let (address, query) = url.split_once('?').unwrap_or((url, ""));
+        let object =
+            object(address).ok_or_else(|| format!("the template's URL {url} does not name an object in S3"))?;
+        let is_version = query.split('&').any(|pair| pair.starts_with("versionId="));
+        all.push(Need::new(if is_version { "s3:GetObjectVersion" } else { "s3:GetObject" }, "object", object));
     }
     Ok(all)
 }
@@ -108,6 +111,8 @@ mod tests {
         assert_eq!(needs[0].context["aws:RequestTag/owner"], ["me"]);
         assert_eq!(needs[0].context["aws:TagKeys"], ["owner"]);
         assert_eq!(needs[1].context["iam:PassedToService"], ["cloudformation.amazonaws.com"]);
+        let needs = call("CreateStack", &format!("{form}%3FversionId%3Dv1"));
+        assert_eq!(shown(&needs)[2], ("s3:GetObjectVersion", "arn:aws:s3:::code/a/b.json"));
     }
 
     #[test]
