@@ -10,7 +10,10 @@ mod shell;
 use std::process::ExitCode;
 
 use clap::FromArgMatches as _;
+use sftpctl_core::shown;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::field::MakeExt as _;
+use tracing_subscriber::fmt::format::debug_fn;
 
 use self::commands::LocalArgs;
 
@@ -27,7 +30,8 @@ async fn main() -> ExitCode {
         _ => "info,sftpctl_local_cloud=debug,sftpctl_aws=debug",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| level.into());
-    let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(args.color.wanted());
+    let fields = debug_fn(|out, field, value| shown::log_field(out, field.name(), value)).delimited(" ");
+    let log = tracing_subscriber::fmt().fmt_fields(fields).with_writer(std::io::stderr).with_ansi(args.color.wanted());
     log.with_env_filter(filter).init();
     match args.run().await {
         Ok(()) => ExitCode::SUCCESS,
