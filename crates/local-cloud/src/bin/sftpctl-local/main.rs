@@ -23,7 +23,15 @@ const FAILED: u8 = 2;
 #[tokio::main]
 async fn main() -> ExitCode {
     sftpctl_local_cloud::close_to_others();
-    let args = LocalArgs::from_arg_matches(&commands::command().get_matches()).unwrap_or_else(|error| error.exit());
+    let matches = commands::command().try_get_matches();
+    let args = match matches.and_then(|matches| LocalArgs::from_arg_matches(&matches)) {
+        Ok(args) => args,
+        Err(error) if error.use_stderr() => {
+            output::usage_error(&error);
+            return ExitCode::from(FAILED);
+        }
+        Err(error) => error.exit(),
+    };
     let level = match args.verbose {
         0 => "warn",
         1 => "warn,sftpctl_local_cloud=info,sftpctl_aws=info",

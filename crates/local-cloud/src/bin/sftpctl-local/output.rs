@@ -60,6 +60,12 @@ pub(crate) fn json(form: &str, value: &impl serde::Serialize) {
     data(Text::json(&line));
 }
 
+/// Prints what is wrong with the arguments.
+pub(crate) fn usage_error(error: &clap::Error) {
+    let rendered = error.render();
+    progress(Text::styled(&if Color::Auto.wanted() { rendered.ansi().to_string() } else { rendered.to_string() }));
+}
+
 /// Prints the error that ends the program.
 pub(crate) fn error(error: &LocalError, output: Output, exit_code: u8) {
     let mut causes = Vec::new();
