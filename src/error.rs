@@ -3,6 +3,8 @@
 use crate::exit::Exit;
 use sftpctl_aws::AwsError;
 use sftpctl_core::plan::saved::StalePlan;
+use sftpctl_core::shown::Text;
+use sftpctl_core::spec::Faults;
 use sftpctl_engine::resources::resource::ResourceError;
 use sftpctl_engine::run::error::RunError;
 use sftpctl_engine::state::error::StateError;
@@ -12,8 +14,10 @@ use sftpctl_engine::state::error::StateError;
 #[error("{message}")]
 pub struct CliError {
     pub exit: Exit,
-    /// What is wrong, in one sentence or more lines.
+    /// What is wrong.
     pub message: String,
+    /// The message as people see it, if it has more than one line.
+    pub rendered: Option<Text>,
     /// The chain of sources, outermost first.
     pub causes: Vec<String>,
     pub hint: Option<String>,
@@ -22,13 +26,19 @@ pub struct CliError {
 impl CliError {
     /// An error without causes and hint.
     pub fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into(), causes: Vec::new(), hint: None }
+        Self { exit, message: message.into(), rendered: None, causes: Vec::new(), hint: None }
     }
 
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+
+    /// The faults of an environment file, each with its line.
+    pub fn from_faults(faults: &Faults, color: bool) -> Self {
+        let rendered = Some(Text::styled(&faults.render(color)));
+        Self { rendered, ..Self::new(Exit::Usage, faults.render(false)) }
     }
 
     /// An error with the chain of its sources.
@@ -39,7 +49,7 @@ impl CliError {
             causes.push(cause.to_string());
             source = cause.source();
         }
-        Self { exit, message: error.to_string(), causes, hint }
+        Self { exit, message: error.to_string(), rendered: None, causes, hint }
     }
 }
 

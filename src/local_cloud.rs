@@ -111,7 +111,8 @@ fn parse(output: &Output) -> Result<Status, CliError> {
     }
     // A killed process has printed no JSON.
     let failure: Failure = serde_json::from_str(&text).map_err(|error| unreadable(output, &text, &error))?;
-    Err(CliError { exit: Exit::Usage, message: failure.error, causes: failure.causes, hint: failure.hint })
+    let error = CliError::new(Exit::Usage, failure.error);
+    Err(CliError { causes: failure.causes, hint: failure.hint, ..error })
 }
 
 fn unreadable(output: &Output, text: &str, error: &serde_json::Error) -> CliError {

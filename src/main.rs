@@ -2,7 +2,10 @@
 
 use sftpctl::commands::{self, Cli};
 use sftpctl::exit;
+use sftpctl_core::shown;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::field::MakeExt as _;
+use tracing_subscriber::fmt::format::debug_fn;
 
 #[tokio::main]
 async fn main() {
@@ -21,6 +24,7 @@ fn log_to_stderr(cli: &Cli) {
         _ => "info,sftpctl=debug,sftpctl_engine=debug,sftpctl_aws=debug,sftpctl_accounts=debug",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| level.into());
-    let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(cli.color.is_on());
+    let fields = debug_fn(|out, field, value| shown::log_field(out, field.name(), value)).delimited(" ");
+    let log = tracing_subscriber::fmt().fmt_fields(fields).with_writer(std::io::stderr).with_ansi(cli.color.is_on());
     log.with_env_filter(filter).init();
 }

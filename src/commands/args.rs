@@ -77,7 +77,7 @@ impl FileArgs {
             let workspace = std::env::var_os("GITHUB_WORKSPACE").map(PathBuf::from);
             let here = std::env::current_dir().unwrap_or_default();
             let path = annotations::within(workspace.as_deref(), &here, Path::new(path));
-            streams::progress(&annotations::github(&path, faults.list()));
+            streams::progress(annotations::github(&path, faults.list()));
         }
     }
 
@@ -86,7 +86,7 @@ impl FileArgs {
         let shown = path.display().to_string();
         spec::load(&source, &shown).map_err(|faults| {
             self.annotate(&shown, &faults);
-            CliError::new(Exit::Usage, faults.render(printer.has_color()))
+            CliError::from_faults(&faults, printer.has_color())
         })
     }
 
@@ -224,7 +224,7 @@ impl EnvArgs {
     /// Starts a run of a command with these permissions; with `--local`, starts the local cloud first.
     pub(crate) async fn open(&self, permissions: Permissions, printer: Printer) -> Result<Run, CliError> {
         let environment = self.aws.load(self.state.as_ref(), printer)?;
-        spec::warnings(&environment).iter().for_each(|warning| streams::progress(&format!("warning: {warning}")));
+        spec::warnings(&environment).iter().for_each(|warning| streams::progress(format!("warning: {warning}")));
         let state = self.aws.state_place(self.state.as_ref(), &environment);
         Ok(Run::open(Options {
             aws: self.aws.place(permissions, &environment, &[&state]).await?,

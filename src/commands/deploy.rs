@@ -64,7 +64,8 @@ async fn deploy(args: &Args, run: &mut Run, printer: Printer) -> Result<Exit, Cl
     }
     confirm_plan(args, run, &plan).await?;
     let summary = run.execute("deploy", (&plan, &edges), observed.actual, Task::Apply).await?;
-    printer.text(|| format!("\n{}", summary::render(&summary, streams::width())));
+    printer.text(String::new);
+    printer.text(|| summary::render(&summary, streams::width()));
     match Exit::from(run.ended(&summary)) {
         Exit::Ok => verify(args, run, run.served(), has_new_resources(&plan), printer).await,
         unfinished => {
@@ -95,12 +96,12 @@ async fn check_after(args: &Args, run: &Run) {
     warn(&report, Status::Failed);
     warn(&report, Status::Warning);
     if !report.is_fit() {
-        streams::progress(&format!("hint: `sftpctl doctor {}` says what to do", args.env.words()));
+        streams::progress(format!("hint: `sftpctl doctor {}` says what to do", args.env.words()));
     }
 }
 
 fn warn(report: &Report, status: Status) {
-    report.sentences(status).iter().for_each(|sentence| streams::progress(&format!("warning: {sentence}")));
+    report.sentences(status).iter().for_each(|sentence| streams::progress(format!("warning: {sentence}")));
 }
 
 /// With `--plan`: refuses any plan but the saved one, or the rest of it that an earlier run left.
@@ -112,7 +113,7 @@ fn check_saved_plan(args: &Args, run: &mut Run, plan: &Plan) -> Result<(), CliEr
         CliError::from(stale).hint(format!("plan again: sftpctl plan {} --out FILE", args.env.words()))
     })?;
     if earlier == Earlier::Whole && plan.is_empty() {
-        streams::progress(&format!("the last run finished {}", path.display()));
+        streams::progress(format!("the last run finished {}", path.display()));
     }
     Ok(())
 }

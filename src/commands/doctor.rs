@@ -47,7 +47,7 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
         Some(aws) => examine(&aws, options).await,
         None => examine_offline(options).await,
     };
-    printer.emit("doctor/1", &report, || hints::complete(&render(&report, args.all)));
+    printer.emit("doctor/1", &report, || hints::completed_lines(&render(&report, args.all)));
     Ok(if report.is_fit() { Exit::Ok } else { Exit::Failed })
 }
 

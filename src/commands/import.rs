@@ -9,6 +9,7 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::report::{Printer, streams};
 use sftpctl_core::kind::NodeId;
+use sftpctl_core::shown::Text;
 use sftpctl_engine::run::Run;
 use sftpctl_engine::run::adopt::Adoption;
 
@@ -65,7 +66,7 @@ async fn list(args: &Args, run: &mut Run, printer: Printer) -> Exit {
     let observed = run.observe().await;
     let found = run.candidates(&observed);
     for (id, error) in &observed.unreadable {
-        streams::progress(&format!("{id} could not be read: {error}"));
+        streams::progress(format!("{id} could not be read: {error}"));
     }
     let view = CandidatesView {
         candidates: found.iter().map(|(resource, what)| CandidateView { resource, what }).collect(),
@@ -82,7 +83,7 @@ async fn list(args: &Args, run: &mut Run, printer: Printer) -> Exit {
             ),
             count => format!("{count} to adopt: sftpctl import {} RESOURCE …", args.env.words()),
         });
-        lines.join("\n")
+        Text::from_iter(lines)
     });
     if observed.unreadable.is_empty() { Exit::Ok } else { Exit::Failed }
 }
@@ -104,7 +105,7 @@ async fn adopt(args: &Args, run: &mut Run, printer: Printer) -> Result<Exit, Cli
     }
     for adoption in &adoptions {
         run.adopt(adoption).await?;
-        streams::progress(&format!("adopted {}", adoption.id));
+        streams::progress(format!("adopted {}", adoption.id));
     }
     printer.json("import/1", &AdoptedView { adopted: adoptions.iter().map(|adoption| &adoption.id).collect() });
     Ok(Exit::Ok)
@@ -125,15 +126,15 @@ async fn look_up(args: &Args, run: &mut Run) -> Result<Vec<Adoption>, CliError> 
     Ok(adoptions)
 }
 
-fn preview(adoption: &Adoption) -> String {
+fn preview(adoption: &Adoption) -> Text {
     if adoption.ours {
-        return format!("= {}  {}: already belongs to the environment", adoption.id, adoption.live.identity);
+        return format!("= {}  {}: already belongs to the environment", adoption.id, adoption.live.identity).into();
     }
-    let mut text = format!("← {}  {} ({})", adoption.id, adoption.title, adoption.live.identity);
+    let mut text = Text::from(format!("← {}  {} ({})", adoption.id, adoption.title, adoption.live.identity));
     let names: Vec<&str> =
         adoption.then.iter().flat_map(|change| &change.properties).map(|property| property.name.as_str()).collect();
     if !names.is_empty() {
-        text.push_str(&format!("\n    the next deploy changes: {}", names.join(", ")));
+        text.line(format!("    the next deploy changes: {}", names.join(", ")));
     }
     text
 }

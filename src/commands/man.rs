@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::report::streams;
+use sftpctl_core::shown::Text;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  sftpctl man | man -l -\n  sftpctl man --dir ~/.local/share/man/man1")]
@@ -20,7 +21,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, CliError> {
     let Some(dir) = &args.dir else {
         let page = page(&command)
             .map_err(|error| CliError::new(Exit::Usage, format!("cannot render the manual page: {error}")))?;
-        streams::data(page.trim_end());
+        streams::data(Text::verbatim(page.trim_end()));
         return Ok(Exit::Ok);
     };
     // Gives each command its full name, such as `sftpctl users add`, and the global options.
@@ -28,7 +29,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, CliError> {
     let count = std::fs::create_dir_all(dir).and_then(|()| write_pages(&command, "sftpctl", dir)).map_err(|error| {
         CliError::new(Exit::Usage, format!("cannot write manual pages into {}: {error}", dir.display()))
     })?;
-    streams::progress(&format!("{count} manual pages written into {}", dir.display()));
+    streams::progress(format!("{count} manual pages written into {}", dir.display()));
     Ok(Exit::Ok)
 }
 

@@ -33,9 +33,10 @@ use std::ffi::OsString;
 use clap::{FromArgMatches as _, Parser, Subcommand};
 
 pub use self::help::command;
-use crate::exit::Exit;
-use crate::report::Printer;
+use crate::exit::{self, Exit};
 use crate::report::format::{Color, Format};
+use crate::report::{Printer, streams};
+use sftpctl_core::shown::Text;
 
 /// Deploy and maintain password SFTP on AWS Transfer Family: one command, several regions
 #[derive(Debug, Parser)]
@@ -110,8 +111,19 @@ enum Command {
 
 /// Parses the arguments of the process. `--help` and invalid arguments end the process.
 pub fn parse(arguments: Vec<OsString>) -> Cli {
-    let matches = command().get_matches_from(local::rewritten(arguments));
-    Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    let matches = command().try_get_matches_from(local::rewritten(arguments));
+    matches.and_then(|matches| Cli::from_arg_matches(&matches)).unwrap_or_else(|error| end(&error))
+}
+
+/// Ends the process with the help that was asked for, or with what is wrong with the arguments.
+fn end(error: &clap::Error) -> ! {
+    if !error.use_stderr() {
+        error.exit();
+    }
+    let rendered = error.render();
+    let text = if Color::Auto.is_on() { rendered.ansi().to_string() } else { rendered.to_string() };
+    streams::progress(Text::styled(&text));
+    exit::leave(Exit::Usage)
 }
 
 /// Runs the parsed command, prints its error, and returns the exit code.

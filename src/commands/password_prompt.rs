@@ -6,6 +6,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::error::CliError;
 use crate::exit::Exit;
+use sftpctl_core::shown::Text;
 
 /// Longer than any password; keeps a file that was redirected by mistake from being read whole.
 const MAX_BYTES: u64 = 64 << 10;
@@ -46,7 +47,9 @@ pub(super) fn ask(question: &str, flags: &str) -> Result<SecretString, CliError>
         return Err(CliError::new(Exit::Usage, "cannot prompt for the password: stdin is not a terminal")
             .hint(format!("pass {flags}")));
     }
-    rpassword::prompt_password(question).map(SecretString::from).map_err(|error| unreadable(&error))
+    rpassword::prompt_password(Text::from(question).to_string())
+        .map(SecretString::from)
+        .map_err(|error| unreadable(&error))
 }
 
 /// Asks for a new password, twice.

@@ -4,6 +4,7 @@ use std::io::{BufRead as _, IsTerminal as _, Write as _};
 
 use crate::error::CliError;
 use crate::exit::Exit;
+use sftpctl_core::shown::Text;
 
 /// Asks a question that ends with `[y/N]`.
 ///
@@ -49,7 +50,7 @@ fn ask(question: &str) -> Option<String> {
     }
     // Not locked while the prompt waits: other threads may write to stderr, such as the message after Ctrl-C.
     let mut stderr = std::io::stderr();
-    let _ = write!(stderr, "{question} ").and_then(|()| stderr.flush());
+    let _ = write!(stderr, "{} ", Text::from(question)).and_then(|()| stderr.flush());
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer).ok()?;
     Some(answer.trim().to_owned())

@@ -2,8 +2,9 @@
 
 use crate::exit::Exit;
 use crate::report::streams;
+use sftpctl_core::shown::Text;
 
 pub(super) fn run() -> Exit {
-    streams::data(&serde_json::to_string_pretty(&sftpctl_core::spec::schema()).unwrap_or_default());
+    streams::data(Text::pretty_json(&sftpctl_core::spec::schema()));
     Exit::Ok
 }

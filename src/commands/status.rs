@@ -39,7 +39,7 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
         regions: run.regions(&observed.actual),
         resources,
     };
-    printer.emit("status/1", &report, || hints::complete(&render(&report, streams::width())));
+    printer.emit("status/1", &report, || hints::completed_lines(&render(&report, streams::width())));
     Ok(Exit::Ok)
 }
 

@@ -71,7 +71,8 @@ async fn teardown(args: &Args, run: &mut Run, printer: Printer) -> Result<Exit, 
     }
     confirm_deletion(args, &name, run.environment.production).await?;
     let summary = run.execute("teardown", (&plan, &edges), observed.actual, Task::Delete(options)).await?;
-    printer.text(|| format!("\n{}", summary::render(&summary, streams::width())));
+    printer.text(String::new);
+    printer.text(|| summary::render(&summary, streams::width()));
     Ok(run.ended(&summary).into())
 }
 

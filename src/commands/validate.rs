@@ -33,7 +33,7 @@ pub(super) fn run(args: &Args, printer: Printer) -> Result<Exit, CliError> {
     match spec::load(&source, &path) {
         Ok(environment) => {
             let warnings = spec::warnings(&environment);
-            warnings.iter().for_each(|warning| streams::progress(&format!("warning: {warning}")));
+            warnings.iter().for_each(|warning| streams::progress(format!("warning: {warning}")));
             let view = ValidateView { path: &path, faults: &[], warnings: Some(&warnings) };
             printer.emit("validate/1", &view, || valid(&path, &environment));
             Ok(Exit::Ok)
@@ -41,7 +41,7 @@ pub(super) fn run(args: &Args, printer: Printer) -> Result<Exit, CliError> {
         Err(faults) => {
             args.file.annotate(&path, &faults);
             if !printer.is_json() {
-                return Err(CliError::new(Exit::Usage, faults.render(printer.has_color())));
+                return Err(CliError::from_faults(&faults, printer.has_color()));
             }
             printer.json("validate/1", &ValidateView { path: &path, faults: faults.list(), warnings: None });
             Ok(Exit::Usage)

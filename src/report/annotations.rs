@@ -1,29 +1,30 @@
 //! Faults as annotations of GitHub Actions: workflow commands that mark the line in a pull request. Pure.
 //!
-//! Syntax and escapes are those of GitHub's toolkit, `packages/core/src/command.ts`: in a message `%`, CR and LF are
-//! percent-encoded, in a property `:` and `,` too.
+//! Syntax and escapes are those of GitHub's toolkit, `packages/core/src/command.ts`: in a message `%` is percent-encoded
+//! (line ends are not left in it), in a property `:` and `,` too.
 
 use std::path::Path;
 
+use sftpctl_core::shown::Text;
 use sftpctl_core::spec::Fault;
 
 /// One `::error` line per fault. `path` is relative to the repository.
-pub fn github(path: &str, faults: &[Fault]) -> String {
+pub fn github(path: &str, faults: &[Fault]) -> Text {
     let lines: Vec<String> = faults
         .iter()
         .map(|fault| {
-            let hint = fault.hint.as_ref().map(|hint| format!("\n{hint}")).unwrap_or_default();
+            let hint = fault.hint.as_ref().map(|hint| format!("%0A{}", message(hint))).unwrap_or_default();
             format!(
-                "::error file={},line={},col={},title={}::{}",
+                "::error file={},line={},col={},title={}::{}{hint}",
                 property(path),
                 fault.line,
                 fault.column,
                 property("environment file"),
-                message(&format!("{}{hint}", fault.message))
+                message(&fault.message)
             )
         })
         .collect();
-    lines.join("\n")
+    Text::verbatim(lines.join("\n"))
 }
 
 /// The path relative to the repository's root, even if the job runs in a subfolder `here`.
@@ -34,7 +35,7 @@ pub fn within(workspace: Option<&Path>, here: &Path, path: &Path) -> String {
 }
 
 fn message(text: &str) -> String {
-    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+    Text::from(text).to_string().replace('%', "%25")
 }
 
 fn property(text: &str) -> String {
@@ -65,8 +66,8 @@ mod tests {
             end: 0,
         };
         assert_eq!(
-            github("a,b:c.yaml", &[fault]),
-            "::error file=a%2Cb%3Ac.yaml,line=3,col=7,title=environment file::100%25 wrong: a,b%0Atry%0Dthis"
+            github("a,b:c.yaml", &[fault]).to_string(),
+            "::error file=a%2Cb%3Ac.yaml,line=3,col=7,title=environment file::100%25 wrong: a,b%0Atry\\u{d}this"
         );
     }
 }

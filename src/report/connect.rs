@@ -1,8 +1,7 @@
 //! What a customer needs to connect. Pure.
 
-use std::fmt::Write as _;
-
 use serde::Serialize;
+use sftpctl_core::shown::Text;
 
 use super::shell_word::shell_word;
 
@@ -59,33 +58,41 @@ impl<'a> ConnectView<'a> {
     }
 }
 
+/// What every customer has to know.
+const NOTES: [&str; 6] = [
+    "Notes for customers:",
+    "  - SFTP only. `scp` of OpenSSH 9.0 or later speaks SFTP and works; older ones, and `scp -O`, do not.",
+    "  - Compare the host key with the one above at the first connection; afterwards it never changes.",
+    "  - Files keep the time of their upload, not of the original; clients that set times are not refused.",
+    "  - A file appears when its upload is complete. Uploads cannot be resumed or appended to.",
+    "  - Turn off several connections for one transfer; folders cannot be renamed.",
+];
+
 /// The text for the customer.
-pub fn render(username: &str, endpoints: &[Endpoint]) -> String {
-    let mut text = String::new();
+pub fn render(username: &str, endpoints: &[Endpoint]) -> Text {
+    let mut text = Text::default();
     for endpoint in endpoints {
         let (host, port) = (&endpoint.host, endpoint.port);
-        let _ = writeln!(text, "{} ({})", endpoint.region, endpoint.server);
-        let _ = writeln!(text, "  host       {host}\n  port       {port}\n  user       {username}");
+        text.line(format!("{} ({})", endpoint.region, endpoint.server));
+        text.line(format!("  host       {host}"));
+        text.line(format!("  port       {port}"));
+        text.line(format!("  user       {username}"));
         for (name, nearest) in &endpoint.others {
             let note = if *nearest { "  (the nearest server answers: give customers every host key)" } else { "" };
-            let _ = writeln!(text, "  also       {name}{note}");
+            text.line(format!("  also       {name}{note}"));
         }
         for (kind, fingerprint) in &endpoint.keys {
-            let _ = writeln!(text, "  host key   {kind} {fingerprint}");
+            text.line(format!("  host key   {kind} {fingerprint}"));
         }
         // In a URL an @ in the user name must be encoded.
         let user = username.replace('@', "%40");
         let flag = if port == 22 { String::new() } else { format!(" -P {port}") };
-        let _ = writeln!(text, "  OpenSSH    sftp{flag} {}", shell_word(&format!("{username}@{host}")));
-        let _ = writeln!(text, "  WinSCP     winscp.exe sftp://{user}@{host}:{port}/");
-        let _ = writeln!(text, "  FileZilla  filezilla sftp://{user}@{host}:{port}\n");
+        text.line(format!("  OpenSSH    sftp{flag} {}", shell_word(&format!("{username}@{host}"))));
+        text.line(format!("  WinSCP     winscp.exe sftp://{user}@{host}:{port}/"));
+        text.line(format!("  FileZilla  filezilla sftp://{user}@{host}:{port}"));
+        text.line("");
     }
-    text += "Notes for customers:\n  \
-        - SFTP only. `scp` of OpenSSH 9.0 or later speaks SFTP and works; older ones, and `scp -O`, do not.\n  \
-        - Compare the host key with the one above at the first connection; afterwards it never changes.\n  \
-        - Files keep the time of their upload, not of the original; clients that set times are not refused.\n  \
-        - A file appears when its upload is complete. Uploads cannot be resumed or appended to.\n  \
-        - Turn off several connections for one transfer; folders cannot be renamed.";
+    NOTES.iter().for_each(|note| text.line(note));
     text
 }
 
@@ -103,7 +110,7 @@ mod tests {
             server: "s-1.server.transfer.us-west-2.amazonaws.com".into(),
             keys: vec![("ssh-ed25519".into(), "SHA256:abc".into())],
         };
-        let text = render("a@b.c", &[endpoint]);
+        let text = render("a@b.c", &[endpoint]).to_string();
         assert!(text.contains("  OpenSSH    sftp a@b.c@99-uploads-us-west-2.xx.net\n"));
         assert!(text.contains("  WinSCP     winscp.exe sftp://a%40b.c@99-uploads-us-west-2.xx.net:22/\n"));
         assert!(text.contains("  FileZilla  filezilla sftp://a%40b.c@99-uploads-us-west-2.xx.net:22\n"));
@@ -113,7 +120,7 @@ mod tests {
 
     #[test]
     fn notes_name_unsupported_operations() {
-        let text = render("a", &[]);
+        let text = render("a", &[]).to_string();
         for note in [
             "  - SFTP only. `scp` of OpenSSH 9.0 or later speaks SFTP and works; older ones, and `scp -O`, do not.\n",
             "  - Files keep the time of their upload, not of the original; clients that set times are not refused.\n",

@@ -1,12 +1,11 @@
 //! The report of `doctor` as text. Pure.
 
-use std::fmt::Write as _;
-
 use sftpctl_core::check::{Check, Report, Status};
+use sftpctl_core::shown::Text;
 
 /// The findings with what to do about them, then one line of verdict. `all`: every check.
-pub fn render(report: &Report, all: bool) -> String {
-    let mut text = String::new();
+pub fn render(report: &Report, all: bool) -> Text {
+    let mut text = Text::default();
     let shown: Vec<&Check> = report.checks.iter().filter(|check| all || check.counts()).collect();
     // Sorted by code, so the same result in several regions stands together.
     for same in shown.chunk_by(|a, b| is_same(a, b)) {
@@ -17,12 +16,13 @@ pub fn render(report: &Report, all: bool) -> String {
     if !all && !unknown.is_empty() {
         let mut codes = unknown;
         codes.dedup();
-        let _ = writeln!(text, "unknown  {} (--all says why)", codes.join(", "));
+        text.line(format!("unknown  {} (--all says why)", codes.join(", ")));
     }
     for rule in &report.unused_ignores {
-        let _ = writeln!(text, "note     the `ignore` rule {rule} matches nothing");
+        text.line(format!("note     the `ignore` rule {rule} matches nothing"));
     }
-    text + &report.verdict
+    text.line(&report.verdict);
+    text
 }
 
 /// Whether two checks differ only in the region.
@@ -31,7 +31,7 @@ fn is_same(a: &Check, b: &Check) -> bool {
 }
 
 /// Checks that differ only in the region. The hint is that of the first.
-fn line(text: &mut String, same: &[&Check]) {
+fn line(text: &mut Text, same: &[&Check]) {
     let [check, others @ ..] = same else { return };
     let word = match (&check.ignored, check.status) {
         (Some(_), _) => "ignored",
@@ -43,12 +43,13 @@ fn line(text: &mut String, same: &[&Check]) {
     };
     let regions: Vec<&str> = same.iter().filter_map(|check| check.region.as_deref()).collect();
     let regions = if regions.is_empty() { String::new() } else { format!("{}: ", regions.join(", ")) };
-    let _ = writeln!(text, "{word:<8} {} {regions}{}: {}", check.id, check.title, check.evidence);
+    text.line(format!("{word:<8} {} {regions}{}: {}", check.id, check.title, check.evidence));
     if let Some(reason) = &check.ignored {
-        let _ = writeln!(text, "         ignored: {reason}");
+        text.line(format!("         ignored: {reason}"));
     } else if let Some(hint) = &check.hint {
         let each = others.iter().any(|other| other.hint.as_ref() != Some(hint));
-        let _ = writeln!(text, "         hint: {hint}{}", if each { "; likewise in the other regions" } else { "" });
+        let also = if each { "; likewise in the other regions" } else { "" };
+        text.line(format!("         hint: {hint}{also}"));
     }
 }
 
@@ -68,13 +69,13 @@ mod tests {
         ];
         let report = Report::new("99", "111111111111", checks, &[]);
         assert_eq!(
-            render(&report, false),
+            render(&report, false).to_string(),
             "failed   D010-servers us-east-1, us-west-2: Transfer servers: need 1, free 0 of 50\n         \
              hint: ask there; likewise in the other regions\n\
              unknown  D041-delegation (--all says why)\n\
              2 findings stop a deployment of environment 99 (4 checks: 1 unknown)."
         );
-        let all = render(&report, true);
+        let all = render(&report, true).to_string();
         assert!(all.starts_with("ok       D002-account AWS account: 111111111111\n"), "{all}");
         assert!(all.contains("unknown  D041-delegation delegation of the hosted zone: the parent"), "{all}");
     }

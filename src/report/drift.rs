@@ -1,20 +1,21 @@
 //! Drift as text. Pure.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use serde_json::Value;
 
+use sftpctl_core::shown::Text;
 use sftpctl_engine::drift::model::Report;
 
-pub fn render(report: &Report) -> String {
-    let mut text = String::new();
+pub fn render(report: &Report) -> Text {
+    let mut text = Text::default();
     for drifted in &report.drifted {
-        let _ = writeln!(text, "{} {}  {}", if drifted.counts() { '~' } else { ' ' }, drifted.resource, drifted.title);
+        let mark = if drifted.counts() { '~' } else { ' ' };
+        text.line(format!("{mark} {}  {}", drifted.resource, drifted.title));
         for property in &drifted.properties {
             let ignored = property.ignored.as_ref().map(|why| format!("  (ignored: {why})")).unwrap_or_default();
             let (before, after) = (short(&property.before), short(&property.after));
-            let _ = writeln!(text, "    {}: {before} → {after}{ignored}", property.name);
+            text.line(format!("    {}: {before} → {after}{ignored}", property.name));
         }
     }
     // Hundreds of stack resources share a handful of reasons.
@@ -23,20 +24,19 @@ pub fn render(report: &Report) -> String {
         reasons.entry(&unread.why).or_default().push(&unread.resource);
     }
     for (why, resources) in reasons {
-        let _ = writeln!(text, "? not read ({why}): {}", resources.join(", "));
+        text.line(format!("? not read ({why}): {}", resources.join(", ")));
     }
     for rule in &report.unused_ignores {
-        let _ = writeln!(text, "! the `ignore` rule {rule} matches nothing");
+        text.line(format!("! the `ignore` rule {rule} matches nothing"));
     }
     let counted = report.drifted.iter().filter(|drifted| drifted.counts()).count();
-    let _ = write!(
-        text,
+    text.line(format!(
         "{}: {} resources read, {counted} drifted, {} ignored, {} not read.",
         report.environment,
         report.seen,
         report.drifted.len() - counted,
         report.unseen.len()
-    );
+    ));
     text
 }
 

@@ -1,9 +1,16 @@
 //! Folds long lines at the width of the terminal. Pure.
 
+use sftpctl_core::shown::Text;
+
+/// The text in lines of at most `width` characters.
+pub(super) fn folded(text: &Text, width: usize) -> Text {
+    text.flat_map(|line| fold(line, width))
+}
+
 /// `line` in pieces of at most `width` characters; all but the first are indented by two more than the line.
-pub(super) fn fold(line: &str, width: usize) -> String {
+fn fold(line: &str, width: usize) -> Vec<String> {
     if line.chars().count() <= width {
-        return line.to_owned();
+        return vec![line.to_owned()];
     }
     let indent = line.chars().take_while(|c| *c == ' ').count();
     let hanging = " ".repeat((indent + 2).min(width / 2));
@@ -30,7 +37,7 @@ pub(super) fn fold(line: &str, width: usize) -> String {
     }
     pieces.push(piece);
     pieces.retain(|piece| !piece.trim().is_empty());
-    pieces.join("\n")
+    pieces
 }
 
 #[cfg(test)]
@@ -41,9 +48,12 @@ mod tests {
 
     #[test]
     fn words_stay_whole_where_they_fit() {
-        assert_eq!(fold("    a reason of some words", 16), "    a reason of\n      some words");
-        assert_eq!(fold("  arn:aws:iam::111111111111:role/x", 16), "  arn:aws:iam::1\n    11111111111:\n    role/x");
-        assert_eq!(fold("short", 16), "short");
+        assert_eq!(fold("    a reason of some words", 16), ["    a reason of", "      some words"]);
+        assert_eq!(
+            fold("  arn:aws:iam::111111111111:role/x", 16),
+            ["  arn:aws:iam::1", "    11111111111:", "    role/x"]
+        );
+        assert_eq!(fold("short", 16), ["short"]);
     }
 
     proptest! {
@@ -53,9 +63,9 @@ mod tests {
             width in 20usize..80,
         ) {
             let folded = fold(&line, width);
-            prop_assert!(folded.lines().all(|piece| piece.chars().count() <= width));
+            prop_assert!(folded.iter().all(|piece| piece.chars().count() <= width));
             let letters = |text: &str| text.chars().filter(|c| !c.is_whitespace()).collect::<String>();
-            prop_assert_eq!(letters(&folded), letters(&line));
+            prop_assert_eq!(letters(&folded.concat()), letters(&line));
         }
     }
 }

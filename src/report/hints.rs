@@ -5,6 +5,8 @@
 
 use std::sync::OnceLock;
 
+use sftpctl_core::shown::Text;
+
 /// The environment that this command works on, and the arguments that select it.
 #[derive(Clone, Debug)]
 pub struct Target {
@@ -30,6 +32,11 @@ pub fn set(target: Target) {
 /// The hint with commands that can be copied and run.
 pub fn complete(hint: &str) -> String {
     TARGET.get().map_or_else(|| hint.to_owned(), |target| completed(hint, target))
+}
+
+/// As [`complete`], for every line of a text.
+pub fn completed_lines(text: &Text) -> Text {
+    text.flat_map(|line| [complete(line)])
 }
 
 fn completed(hint: &str, target: &Target) -> String {

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use sftpctl_core::model::{Action, PropertyChange};
 use sftpctl_core::plan::model::{Plan, Step};
+use sftpctl_core::shown::{Text, visible};
 
 /// Characters of a value that are shown.
 const MAX_CHARS: usize = 200;
@@ -15,25 +16,22 @@ const MAX_CHARS: usize = 200;
 /// If a property's name contains one of these, its value is not shown.
 const SECRET: [&str; 6] = ["password", "secret", "token", "private", "credential", "apikey"];
 
-pub fn render(plan: &Plan) -> String {
-    let mut text =
-        format!("### sftpctl: environment {} in account {}\n\n", code(&plan.environment), code(&plan.account));
+pub fn render(plan: &Plan) -> Text {
+    let mut text = Text::default();
+    text.line(format!("### sftpctl: environment {} in account {}", code(&plan.environment), code(&plan.account)));
+    text.line("");
     if plan.is_empty() {
-        text.push_str("Nothing to do: the environment matches its file.");
+        text.line("Nothing to do: the environment matches its file.");
         return text;
     }
-    text.push_str("| | where | what | properties |\n|---|---|---|---|\n");
+    text.line("| | where | what | properties |");
+    text.line("|---|---|---|---|");
     for step in &plan.steps {
-        let _ = writeln!(
-            text,
-            "| {} | {} | {} | {} |",
-            word(step.change.action),
-            cell(step.id.place()),
-            cell(&step.title),
-            step.change.properties.len()
-        );
+        let (word, count) = (word(step.change.action), step.change.properties.len());
+        text.line(format!("| {word} | {} | {} | {count} |", cell(step.id.place()), cell(&step.title)));
     }
-    let _ = writeln!(text, "\n{}", totals(plan));
+    text.line("");
+    text.line(totals(plan));
     let replacing: Vec<String> = plan
         .steps
         .iter()
@@ -41,13 +39,14 @@ pub fn render(plan: &Plan) -> String {
         .filter_map(|property| Some(format!("- {}: {}", code(&property.name), cell(property.replaces.as_ref()?))))
         .collect();
     if !replacing.is_empty() {
-        let _ = writeln!(text, "\n**Replaced, not changed in place:**\n\n{}", replacing.join("\n"));
+        ["", "**Replaced, not changed in place:**", ""].iter().for_each(|line| text.line(line));
+        replacing.iter().for_each(|line| text.line(line));
     }
-    text.push_str("\n<details><summary>Changed properties</summary>\n\n");
+    ["", "<details><summary>Changed properties</summary>", ""].iter().for_each(|line| text.line(line));
     for step in &plan.steps {
         details(&mut text, step);
     }
-    text.push_str("</details>");
+    text.line("</details>");
     text
 }
 
@@ -74,23 +73,27 @@ fn word(action: Action) -> &'static str {
     }
 }
 
-fn details(text: &mut String, step: &Step) {
+fn details(text: &mut Text, step: &Step) {
     if step.change.properties.is_empty() && step.change.reason.is_none() {
         return;
     }
-    let _ = writeln!(text, "{}\n", code(step.id.as_str()));
+    text.line(code(step.id.as_str()));
+    text.line("");
     if let Some(reason) = &step.change.reason {
-        let _ = writeln!(text, "{}\n", cell(reason));
+        // At the beginning of a line, a dash or a number would begin a list.
+        text.line(format!("<span></span>{}", cell(reason)));
+        text.line("");
     }
     if step.change.properties.is_empty() {
         return;
     }
-    text.push_str("| property | before | after |\n|---|---|---|\n");
+    text.line("| property | before | after |");
+    text.line("|---|---|---|");
     for property in &step.change.properties {
         let (before, after) = values(property);
-        let _ = writeln!(text, "| {} | {before} | {after} |", code(&property.name));
+        text.line(format!("| {} | {before} | {after} |", code(&property.name)));
     }
-    text.push('\n');
+    text.line("");
 }
 
 fn values(property: &PropertyChange) -> (String, String) {
@@ -130,45 +133,36 @@ fn shown(value: &Value) -> String {
     code(&text)
 }
 
-/// Text for a table cell or a line, with Markdown and HTML escaped.
+/// Text for a table cell or a line, of which nothing is Markdown, HTML, a link or a mention.
+///
+/// An entity is a plain character for Markdown. What makes a link, a mention, a reference or a formula is found later, in
+/// the text of the page, and ends at an element: `<span>`, as GitHub's documentation has it for dollar signs.
 fn cell(text: &str) -> String {
+    let text = visible(text);
     let mut out = String::new();
-    for letter in text.chars() {
+    for (at, letter) in text.char_indices() {
+        let (before, after) = (&text[..at], &text[at + letter.len_utf8()..]);
         match letter {
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '&' => out.push_str("&amp;"),
-            '\n' | '\r' => out.push(' '),
-            '|' | '`' | '*' | '_' | '[' | ']' | '\\' | '@' | '#' => {
-                out.push('\\');
-                out.push(letter);
+            '<' | '>' | '&' | '|' | '`' | '*' | '_' | '[' | ']' | '\\' | '~' => {
+                let _ = write!(out, "&#{};", u32::from(letter));
             }
+            '@' | '#' | '$' => apart(&mut out, letter),
+            ':' if after.starts_with('/') => apart(&mut out, letter),
+            '.' if before.to_ascii_lowercase().ends_with("www") => apart(&mut out, letter),
+            '-' if before.to_ascii_lowercase().ends_with("gh") => apart(&mut out, letter),
             other => out.push(other),
         }
     }
     out
 }
 
+fn apart(out: &mut String, letter: char) {
+    let _ = write!(out, "<span>{letter}</span>");
+}
+
 /// Text as code: an HTML element, because a backtick or a bar in the text would end Markdown's code.
 fn code(text: &str) -> String {
-    let mut out = String::from("<code>");
-    for letter in text.chars() {
-        match letter {
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '&' => out.push_str("&amp;"),
-            '|' => out.push_str("&#124;"),
-            '`' => out.push_str("&#96;"),
-            '*' => out.push_str("&#42;"),
-            '_' => out.push_str("&#95;"),
-            '@' => out.push_str("&#64;"),
-            '[' => out.push_str("&#91;"),
-            '\\' => out.push_str("&#92;"),
-            '\n' | '\r' => out.push(' '),
-            other => out.push(other),
-        }
-    }
-    out + "</code>"
+    format!("<code>{}</code>", cell(text))
 }
 
 #[cfg(test)]
@@ -197,7 +191,7 @@ mod tests {
     #[test]
     fn a_table_of_steps_and_folded_properties() {
         assert_eq!(
-            render(&plan("SETSTAT", Value::Null, json!("a|b"))),
+            render(&plan("SETSTAT", Value::Null, json!("a|b"))).to_string(),
             "### sftpctl: environment <code>99</code> in account <code>1</code>\n\n\
              | | where | what | properties |\n|---|---|---|---|\n| change | us-west-2 | Transfer server | 1 |\n\n\
              **0 to create, 1 to change, 0 to delete, 0 to keep.**\n\n\
@@ -209,9 +203,25 @@ mod tests {
 
     #[test]
     fn secrets_and_markup_are_not_shown() {
-        let text = render(&plan("variables", json!({ "DB_PASSWORD": "hunter2" }), json!({ "x": "</details>`@team`" })));
+        let text = render(&plan("variables", json!({ "DB_PASSWORD": "hunter2" }), json!({ "x": "</details>`@team`" })))
+            .to_string();
         assert!(!text.contains("hunter2"), "{text}");
         assert_eq!(text.matches("</details>").count(), 1, "{text}");
         assert!(!text.contains("@team"), "{text}");
+    }
+
+    #[test]
+    fn nothing_in_a_cell_is_markdown() {
+        for (text, expected) in [
+            ("https://x.y", "https<span>:</span>//x.y"),
+            ("WWW.x.y", "WWW<span>.</span>x.y"),
+            ("a@b.c #1 gh-2 $x$", "a<span>@</span>b.c <span>#</span>1 gh<span>-</span>2 <span>$</span>x<span>$</span>"),
+            ("![x](y) ~~z~~", "!&#91;x&#93;(y) &#126;&#126;z&#126;&#126;"),
+            ("<img src=x>", "&#60;img src=x&#62;"),
+            ("arn:aws:iam::1:role/sftp-x", "arn:aws:iam::1:role/sftp-x"),
+            ("a\n| b", "a&#92;u{a}&#124; b"),
+        ] {
+            assert_eq!(cell(text), expected);
+        }
     }
 }

@@ -10,6 +10,8 @@ pub mod events;
 mod fold;
 pub mod format;
 pub mod hints;
+#[cfg(test)]
+mod hostile;
 pub mod json;
 pub mod login;
 pub mod markdown;

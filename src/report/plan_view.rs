@@ -1,12 +1,11 @@
 //! A plan as text. Pure.
 
-use std::fmt::Write as _;
-
 use serde_json::Value;
 
-use super::fold::fold;
+use super::fold::folded;
 use sftpctl_core::model::{Action, PropertyChange};
 use sftpctl_core::plan::model::Plan;
+use sftpctl_core::shown::Text;
 
 fn sign(action: Action) -> char {
     match action {
@@ -21,38 +20,38 @@ fn sign(action: Action) -> char {
 }
 
 /// The plan in the order of its steps, in lines of at most `width` characters.
-pub fn render(plan: &Plan, width: usize) -> String {
-    let whole = whole(plan);
-    whole.lines().map(|line| fold(line, width)).collect::<Vec<_>>().join("\n")
+pub fn render(plan: &Plan, width: usize) -> Text {
+    folded(&whole(plan), width)
 }
 
-fn whole(plan: &Plan) -> String {
+fn whole(plan: &Plan) -> Text {
     if plan.is_empty() {
-        return format!("Nothing to do: environment {} matches its file.", plan.environment);
+        return format!("Nothing to do: environment {} matches its file.", plan.environment).into();
     }
-    let mut text = format!("Environment {} in account {}:\n", plan.environment, plan.account);
+    let mut text = Text::from(format!("Environment {} in account {}:", plan.environment, plan.account));
     for step in &plan.steps {
-        let _ = writeln!(text, "\n{} {}  {}", sign(step.change.action), step.id.place(), step.title);
+        text.line("");
+        text.line(format!("{} {}  {}", sign(step.change.action), step.id.place(), step.title));
         if let Some(reason) = &step.change.reason {
-            let _ = writeln!(text, "    {reason}");
+            text.line(format!("    {reason}"));
         }
         for property in &step.change.properties {
             lines(&mut text, property, step.change.action);
         }
     }
     let count = |actions: &[Action]| plan.steps.iter().filter(|s| actions.contains(&s.change.action)).count();
-    let _ = write!(
-        text,
-        "\nPlan: {} to create, {} to change, {} to delete, {} to keep.",
+    text.line("");
+    text.line(format!(
+        "Plan: {} to create, {} to change, {} to delete, {} to keep.",
         count(&[Action::Create, Action::Import]),
         count(&[Action::Update, Action::Recreate, Action::Recover]),
         count(&[Action::Delete]),
         count(&[Action::Keep]),
-    );
+    ));
     text
 }
 
-fn lines(text: &mut String, property: &PropertyChange, action: Action) {
+fn lines(text: &mut Text, property: &PropertyChange, action: Action) {
     let after = match (&property.after, &property.after_node) {
         (Some(value), _) => short(value),
         (None, Some(node)) => format!("(known after {node})"),
@@ -64,19 +63,19 @@ fn lines(text: &mut String, property: &PropertyChange, action: Action) {
             inside(text, &property.name, before, after)
         }
         (None, _) if action == Action::Create => {
-            let _ = writeln!(text, "    {}: {after}", property.name);
+            text.line(format!("    {}: {after}", property.name));
         }
         (before, _) => {
             let before = before.as_ref().map_or("(none)".to_owned(), short);
-            let _ = writeln!(text, "    {}: {before} → {after}", property.name);
+            text.line(format!("    {}: {before} → {after}", property.name));
         }
     }
     if let Some(why) = &property.replaces {
-        let _ = writeln!(text, "      replaces it: {why}");
+        text.line(format!("      replaces it: {why}"));
     }
 }
 
-fn inside(text: &mut String, path: &str, before: &Value, after: &Value) {
+fn inside(text: &mut Text, path: &str, before: &Value, after: &Value) {
     match (before, after) {
         (Value::Object(old), Value::Object(new)) => {
             let mut keys: Vec<_> = old.keys().chain(new.keys()).collect();
@@ -94,7 +93,7 @@ fn inside(text: &mut String, path: &str, before: &Value, after: &Value) {
         }
         (old, new) if old == new => {}
         (old, new) => {
-            let _ = writeln!(text, "    {path}: {} → {}", short(old), short(new));
+            text.line(format!("    {path}: {} → {}", short(old), short(new)));
         }
     }
 }
@@ -134,7 +133,7 @@ mod tests {
         let step = Step { id, kind: Kind::Bucket, title: "bucket b".into(), change, needs: Vec::new() };
         let plan = Plan { version: VERSION, environment: "99".into(), account: "1".into(), steps: vec![step] };
         assert_eq!(
-            render(&plan, 200),
+            render(&plan, 200).to_string(),
             "Environment 99 in account 1:\n\n~ us-west-2  bucket b\n    \
              policy.Statement[0].Action: s3:* → s3:GetObject\n\n\
              Plan: 0 to create, 1 to change, 0 to delete, 0 to keep."
@@ -144,6 +143,6 @@ mod tests {
     #[test]
     fn an_empty_plan_says_so() {
         let plan = Plan { version: VERSION, environment: "99".into(), account: "1".into(), steps: Vec::new() };
-        assert_eq!(render(&plan, 200), "Nothing to do: environment 99 matches its file.");
+        assert_eq!(render(&plan, 200).to_string(), "Nothing to do: environment 99 matches its file.");
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use sftpctl_core::events::Reporter;
+use sftpctl_core::shown::Text;
 
 use super::format::{Color, Format};
 use super::{events, hints, json, streams};
@@ -47,13 +48,13 @@ impl Printer {
 
     /// Prints a result: the view as JSON, or the text unless it is empty. `schema` is the view's name without
     /// `sftpctl/`, such as `plan/1`.
-    pub fn emit(self, schema: &str, view: &impl Serialize, text: impl FnOnce() -> String) {
+    pub fn emit<T: Into<Text>>(self, schema: &str, view: &impl Serialize, text: impl FnOnce() -> T) {
         if self.is_json() {
-            return streams::data(&json::line(schema, view));
+            return streams::data(json::line(schema, view));
         }
-        let text = text();
+        let text = text().into();
         if !text.is_empty() {
-            streams::data(&text);
+            streams::data(text);
         }
     }
 
@@ -63,35 +64,36 @@ impl Printer {
     }
 
     /// Prints text that only people need; for programs, the events of the run have the same content.
-    pub fn text(self, text: impl FnOnce() -> String) {
+    pub fn text<T: Into<Text>>(self, text: impl FnOnce() -> T) {
         if !self.is_json() {
-            streams::data(&text());
+            streams::data(text());
         }
     }
 
     /// Prints a remark on stderr that only people need.
-    pub fn note(self, text: impl FnOnce() -> String) {
+    pub fn note<T: Into<Text>>(self, text: impl FnOnce() -> T) {
         if !self.is_json() {
-            streams::progress(&text());
+            streams::progress(text());
         }
     }
 
     /// Prints the error that ends the command.
     pub fn error(self, error: &CliError) {
         if self.is_json() {
-            let CliError { exit, message, causes, hint } = error;
+            let CliError { exit, message, causes, hint, .. } = error;
             let hint = hint.as_deref().map(hints::complete);
             let view = ErrorView { error: message, causes, hint: hint.as_deref(), exit_code: exit.code() };
-            return streams::data(&json::line("error/1", &view));
+            return streams::data(json::line("error/1", &view));
         }
-        // Rendered faults already begin with "error:".
-        let has_prefix = error.message.starts_with("error") || error.message.starts_with('\u{1b}');
-        streams::progress(&if has_prefix { error.message.clone() } else { format!("error: {}", error.message) });
+        match &error.rendered {
+            Some(rendered) => streams::progress(rendered.clone()),
+            None => streams::progress(format!("error: {}", error.message)),
+        }
         for cause in &error.causes {
-            streams::progress(&format!("  because: {cause}"));
+            streams::progress(format!("  because: {cause}"));
         }
         if let Some(hint) = &error.hint {
-            streams::progress(&format!("hint: {}", hints::complete(hint)));
+            streams::progress(format!("hint: {}", hints::complete(hint)));
         }
     }
 

@@ -1,13 +1,12 @@
 //! The output of `status`: what AWS has, and the last run in the state.
 
-use std::fmt::Write as _;
-
 use serde::Serialize;
 
-use super::fold::fold;
+use super::fold::folded;
 use super::summary;
 use sftpctl_core::events::RegionRow;
 use sftpctl_core::kind::NodeId;
+use sftpctl_core::shown::Text;
 use sftpctl_engine::run::Orphans;
 use sftpctl_engine::state::model::LastRun;
 
@@ -43,32 +42,29 @@ pub struct ResourceStatus {
 }
 
 /// The status as text, in lines of at most `width` characters.
-pub fn render(report: &StatusReport, width: usize) -> String {
-    let mut text = format!("Environment {} in account {}\n", report.environment, report.account);
+pub fn render(report: &StatusReport, width: usize) -> Text {
+    let mut text = Text::from(format!("Environment {} in account {}", report.environment, report.account));
     match &report.last_deploy {
-        Some(run) => {
-            let line = format!("Last deploy: {}", describe(run, report.deploy_age_seconds));
-            let _ = writeln!(text, "{}", fold(&line, width));
-        }
-        None => text.push_str("Last deploy: none in the state\n"),
+        Some(run) => text.line(format!("Last deploy: {}", describe(run, report.deploy_age_seconds))),
+        None => text.line("Last deploy: none in the state"),
     }
     if let Some(run) = report.last_run.as_ref().filter(|run| Some(*run) != report.last_deploy.as_ref()) {
-        let line = format!("Last run: {} {}", run.command, describe(run, report.age_seconds));
-        let _ = writeln!(text, "{}", fold(&line, width));
+        text.line(format!("Last run: {} {}", run.command, describe(run, report.age_seconds)));
     }
-    let _ = writeln!(text, "\n{}\n", summary::regions(&report.regions, width));
+    text.line("");
+    text.extend(summary::regions(&report.regions, width));
+    text.line("");
     let notable: Vec<_> = report.resources.iter().filter(|r| r.state != "ready").collect();
     for resource in &notable {
         let detail = resource.detail.as_ref().map(|d| format!(": {d}")).unwrap_or_default();
-        let line = format!("{:<10} {}  {}{detail}", resource.state, resource.id.place(), resource.title);
-        let _ = writeln!(text, "{}", fold(&line, width));
+        text.line(format!("{:<10} {}  {}{detail}", resource.state, resource.id.place(), resource.title));
     }
     let ready = report.resources.len() - notable.len();
-    let _ = write!(text, "{ready} of {} resources match the environment file", report.resources.len());
+    text.line(format!("{ready} of {} resources match the environment file", report.resources.len()));
     for line in report.orphans.iter().flat_map(|orphans| orphan_lines(orphans, &report.environment)) {
-        let _ = write!(text, "\n{}", fold(&line, width));
+        text.line(line);
     }
-    text
+    folded(&text, width)
 }
 
 fn orphan_lines(orphans: &Orphans, environment: &str) -> Vec<String> {

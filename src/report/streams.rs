@@ -1,15 +1,19 @@
 //! The two streams: stdout has data, stderr has messages. A closed pipe (`| head`) is not an error.
+//!
+//! A string is one line, and harmless whatever is in it. Several lines are a [`Text`].
 
 use std::io::Write as _;
 
-/// Writes a line to stdout.
-pub fn data(text: &str) {
-    let _ = writeln!(std::io::stdout().lock(), "{text}");
+use sftpctl_core::shown::Text;
+
+/// Writes a line or a text to stdout.
+pub fn data(text: impl Into<Text>) {
+    let _ = writeln!(std::io::stdout().lock(), "{}", text.into());
 }
 
-/// Writes a line to stderr.
-pub fn progress(text: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
+/// Writes a line or a text to stderr.
+pub fn progress(text: impl Into<Text>) {
+    let _ = writeln!(std::io::stderr().lock(), "{}", text.into());
 }
 
 /// The width of stdout in characters; unlimited if it is not a terminal.

@@ -4,6 +4,7 @@
 mod documents;
 mod events;
 mod fuzz_seeds;
+mod harmless;
 mod local;
 mod on_local_cloud;
 mod options;

@@ -133,7 +133,8 @@ fn summary_of_a_run() {
 fn no_line_of_a_plan_is_wider_than_the_terminal() {
     let plan = deploy(&resources(&environment()), &Actual::new());
     for width in [40, NARROW, 80, WIDE] {
-        let widest = plan_view::render(&plan, width).lines().map(|line| line.chars().count()).max().unwrap();
+        let widest =
+            plan_view::render(&plan, width).to_string().lines().map(|line| line.chars().count()).max().unwrap();
         assert!(widest <= width, "{widest} > {width}");
     }
 }

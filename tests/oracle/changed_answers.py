@@ -1,4 +1,5 @@
-"""A proxy that changes answers as AWS may change them without notice, and in nothing that has a meaning.
+"""A proxy that changes answers as AWS may change them without notice, and in nothing that has a meaning; or as somebody
+would who can write into what is read.
 
 Usage: changed_answers.py ENDPOINT
 
@@ -9,9 +10,12 @@ Prints its port, then a line for each word on its standard input, which is what 
 - `unknown`: members, elements and headers that no model has;
 - `empty`: an empty list or map wherever an answer has none, by the service models of botocore;
 - `absent`: no member at all instead of an empty list, map or text;
-- `nulls`: null entries in the maps and lists of JSON answers, as API Gateway has been recorded to answer.
+- `nulls`: null entries in the maps and lists of JSON answers, as API Gateway has been recorded to answer;
+- `hostile`: every text of every answer and error has something behind it that a terminal or a pipeline would follow,
+  apart from numbers, times, tokens and the answers of STS; `hostile 0` and `hostile 1`: of one half of the members alone,
+  so that the other half is read as before.
 
-Documents inside answers, as bucket policies and templates, stay as they are, and so do lists whose order has a meaning.
+Otherwise, documents inside answers, as bucket policies and templates, stay as they are, and so do lists whose order has a meaning.
 """
 import datetime
 import http.client
@@ -21,6 +25,7 @@ import re
 import sys
 import threading
 import urllib.parse
+import zlib
 import xml.etree.ElementTree as ElementTree
 
 import botocore.session
@@ -34,6 +39,20 @@ ORDERED = {"KeySchema", "StackEvents", "OperationEvents"}
 NAMES = {"monitoring": "cloudwatch"}
 CBOR = "application/cbor"
 JSON = {"apigateway", "dynamodb", "lambda", "logs", "servicequotas", "transfer"}
+
+
+ORDINARY = re.compile(r"[\d.:TZ+-]*|true|false")
+# XML has no way to write most control characters.
+IN_XML = "\n::error::owned ##[error]owned \u202e\u2028\x7f\x9b31m"
+HOSTILE = IN_XML + "\x1b]0;owned\x07\x1b[31m\r\b"
+
+
+def poisoned(text, name, hostile):
+    """A text of an answer with hostile text behind it, if it is this member's turn."""
+    half = MANNER[0].partition(" ")[2]
+    is_turn = not half or zlib.crc32(name.encode()) % 2 == int(half)
+    kept = ORDINARY.fullmatch(text) or not is_turn or re.search("token|marker|LastEvaluated", name, re.IGNORECASE)
+    return text if kept else text + hostile
 
 
 def operation(service, method, path, headers, body):
@@ -74,7 +93,9 @@ def changed(value, shape, name, service):
         known = getattr(shape, "members", {}) if shape is not None and shape.type_name == "structure" else {}
         inner = shape.value if shape is not None and shape.type_name == "map" else None
         by_name = {member.serialization.get("name", key): member for key, member in known.items()}
-        members = {key: changed(one, by_name.get(key, inner), key, service) for key, one in value.items()}
+        # The attributes of an item are in maps of one member, which has the name of their type.
+        names = {key: name if service == "dynamodb" and len(key) == 1 else key for key in value}
+        members = {key: changed(one, by_name.get(key, inner), names[key], service) for key, one in value.items()}
         is_structure = shape is not None and shape.type_name == "structure"
         if manner == "reversed":
             members = dict(reversed(members.items()))
@@ -97,6 +118,8 @@ def changed(value, shape, name, service):
         if manner == "nulls" and service in JSON:
             items.append(None)
         return items
+    if isinstance(value, str) and manner.startswith("hostile"):
+        return poisoned(value, name, HOSTILE)
     return value
 
 
@@ -111,6 +134,8 @@ def changed_element(element):
     for child in children:
         changed_element(child)
     if not children:
+        if manner.startswith("hostile"):
+            element.text = poisoned(element.text or "", tag(element), IN_XML)
         return
     # The order in the envelope of the query protocol is fixed.
     if manner == "reversed" and tag(element) not in ORDERED and not tag(element).endswith("Response"):
@@ -155,7 +180,10 @@ def rewritten(service, found, kind, body):
     if body[:1] in b"{[" and service not in ("s3", "execute-api"):
         return json.dumps(changed(json.loads(body), shape, "", service)).encode()
     if body[:1] == b"<":
-        root = ElementTree.fromstring(body)
+        try:
+            root = ElementTree.fromstring(body)
+        except ElementTree.ParseError:  # It repeats a hostile text that it was sent.
+            return body
         changed_element(root)
         if MANNER[0] == "empty" and shape is not None:
             wrapper = shape.serialization.get("resultWrapper", f"{found.name}Result")
@@ -182,7 +210,9 @@ class Proxy(http.server.BaseHTTPRequestHandler):
         content = reply.read()
         scope = self.headers.get("Authorization", "").split("/")
         service = scope[3] if len(scope) > 3 else ""
-        if MANNER[0] != "plain" and reply.status == 200 and content and self.command != "HEAD":
+        is_hostile = MANNER[0].startswith("hostile")
+        is_changed = is_hostile and service != "sts" or MANNER[0] != "plain" and not is_hostile and reply.status == 200
+        if is_changed and content and self.command != "HEAD":
             found = operation(service, self.command, self.path, self.headers, body)
             after = rewritten(service, found, reply.headers.get("Content-Type", ""), content)
             COUNTS["changed"] += after != content

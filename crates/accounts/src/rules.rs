@@ -73,7 +73,8 @@ pub fn password(password: &str) -> Result<(), RuleError> {
     }
 }
 
-/// Reads public keys, one per line, as in a `.pub` or `authorized_keys` file. Empty lines and comments are skipped.
+/// Reads public keys, one per line, as in a `.pub` or `authorized_keys` file. Empty lines and comments are skipped, those
+/// of the keys too.
 ///
 /// # Errors
 /// A line is not a public key, or there are no keys.
@@ -81,7 +82,9 @@ pub fn public_keys(file: &str, text: &str) -> Result<Vec<String>, RuleError> {
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
     let keys: Vec<String> = lines
         .map(|line| {
-            let key = ssh_key::PublicKey::from_openssh(line).ok()?;
+            let mut key = ssh_key::PublicKey::from_openssh(line).ok()?;
+            // Somebody else's words, which no log-in needs.
+            key.set_comment("");
             key.to_openssh().ok()
         })
         .collect::<Option<_>>()
@@ -144,7 +147,8 @@ mod tests {
     #[test]
     fn only_public_keys_are_taken() {
         let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ me@here";
-        assert_eq!(public_keys("f", &format!("# mine\n{key}\n\n")).unwrap().len(), 1);
+        let bare = key.strip_suffix(" me@here").unwrap().to_owned();
+        assert_eq!(public_keys("f", &format!("# mine\n{key}\n\n")), Ok(vec![bare]));
         for none in ["", "# only", "ssh-ed25519 AAAA", "-----BEGIN OPENSSH PRIVATE KEY-----"] {
             assert_eq!(public_keys("f", none), Err(RuleError::PublicKey("f".into())), "{none}");
         }

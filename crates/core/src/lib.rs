@@ -14,6 +14,7 @@ pub mod openssh;
 pub mod permissions;
 pub mod plan;
 pub mod policy;
+pub mod shown;
 pub mod spec;
 pub mod template;
 pub mod text;

@@ -1,11 +1,14 @@
 //! Characters that people do not see.
 
-/// Whether a character is invisible: of Unicode's category Cf. Programs add them when text is
-/// pasted or piped, and nobody can type them.
+/// Whether a character is invisible: of Unicode's category Cf, or one that fills the place of a missing letter. Programs
+/// add them when text is pasted or piped, and nobody can type them.
 pub fn is_invisible(c: char) -> bool {
     matches!(c,
-        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-        | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+        '\u{ad}' | '\u{34f}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{890}'..='\u{891}' | '\u{8e2}'
+        | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
+        | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}'
+        | '\u{fff9}'..='\u{fffb}' | '\u{110bd}' | '\u{110cd}' | '\u{13430}'..='\u{1343f}' | '\u{1bca0}'..='\u{1bca3}'
+        | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 /// Whether a character looks like an ordinary space, and is another one.
@@ -27,9 +30,7 @@ pub fn describe(c: char) -> String {
         '\u{200c}' | '\u{200d}' => "zero-width joiner",
         '\u{2060}' => "word joiner",
         '\u{feff}' => "byte order mark",
-        '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-            ", a mark of the writing direction"
-        }
+        '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => "mark of the writing direction",
         '\u{201c}' | '\u{201d}' | '\u{2018}' | '\u{2019}' => "typographic quote",
         '\u{ff1a}' => "full-width colon",
         c if is_odd_space(c) => "special space",

@@ -3,6 +3,7 @@
 //! only.
 
 pub mod drive;
+pub mod harmless;
 pub mod playback;
 pub mod programs;
 pub mod promises;

@@ -33,7 +33,7 @@ pub(super) async fn run(args: &Args, printer: Printer) -> Result<Exit, CliError>
     };
     let holder = lease.holder.describe();
     if !args.yes.yes {
-        streams::progress(&holder);
+        streams::progress(holder.as_str());
         confirm("Break the lock? If its holder is still running, it will stop partway. [y/N]").await?;
     }
     lock.break_open(&lease.holder).await?;
@@ -44,7 +44,7 @@ pub(super) async fn run(args: &Args, printer: Printer) -> Result<Exit, CliError>
 
 async fn break_damaged(args: &Args, lock: &Lock, error: &StateError, printer: Printer) -> Result<Exit, CliError> {
     if !args.yes.yes {
-        streams::progress(&error.to_string());
+        streams::progress(error.to_string());
         confirm("Remove the damaged lock? If a run holds it, that run will stop partway. [y/N]").await?;
     }
     lock.break_damaged().await?;

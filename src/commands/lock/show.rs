@@ -6,6 +6,7 @@ use crate::commands::permissions::Permissions;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::report::Printer;
+use sftpctl_core::shown::Text;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  sftpctl lock show --env 99\n\n\
@@ -22,13 +23,11 @@ pub(super) async fn run(args: &Args, printer: Printer) -> Result<Exit, CliError>
     let lock = found.map(|(lease, _)| lease).filter(|lease| !lease.released);
     let view = LockView { lock, ..LockView::default() };
     printer.emit("lock/1", &view, || match &view.lock {
-        None => unlocked(&environment.name),
-        Some(lease) => format!(
-            "{}\nrenewed {}; expires {} s after its last renewal",
+        None => Text::from(unlocked(&environment.name)),
+        Some(lease) => Text::from_iter([
             lease.holder.describe(),
-            lease.renewed,
-            lease.seconds
-        ),
+            format!("renewed {}; expires {} s after its last renewal", lease.renewed, lease.seconds),
+        ]),
     });
     Ok(if view.lock.is_some() { Exit::Locked } else { Exit::Ok })
 }

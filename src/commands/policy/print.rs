@@ -6,6 +6,7 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::report::{Printer, streams};
 use sftpctl_core::permissions::{self, Policy, Site};
+use sftpctl_core::shown::Text;
 use sftpctl_core::spec::model::{Dns, Environment};
 use sftpctl_core::spec::state_place::StatePlace;
 
@@ -37,12 +38,12 @@ pub(super) async fn run(policy: Policy, args: &Args, printer: Printer) -> Result
     let others = permissions::companions(policy, site);
     if !others.is_empty() {
         let others = others.iter().map(|other| format!("`sftpctl policy {other} {}`", args.aws.words()));
-        streams::progress(&format!("note: the same role also needs {}", others.collect::<Vec<_>>().join(", ")));
+        streams::progress(format!("note: the same role also needs {}", others.collect::<Vec<_>>().join(", ")));
     }
     for warning in permissions::warnings(policy, site) {
-        streams::progress(&format!("warning: {warning}"));
+        streams::progress(format!("warning: {warning}"));
     }
-    streams::data(&serde_json::to_string_pretty(&document).unwrap_or_default());
+    streams::data(Text::pretty_json(&document));
     Ok(Exit::Ok)
 }
 
@@ -58,13 +59,13 @@ async fn zone_id(args: &Args, dns: &Dns, printer: Printer) -> Option<String> {
     };
     match zones.as_deref() {
         Ok([id]) => return Some(id.clone()),
-        Ok(ids) => streams::progress(&format!(
+        Ok(ids) => streams::progress(format!(
             "warning: the account has {} public hosted zones {}; set `dns.zone_id`",
             ids.len(),
             dns.zone
         )),
         Err(error) => {
-            streams::progress(&format!("warning: the hosted zone {} could not be looked up: {error}", dns.zone));
+            streams::progress(format!("warning: the hosted zone {} could not be looked up: {error}", dns.zone));
         }
     }
     None

@@ -7,6 +7,7 @@ use crate::commands::permissions::Permissions;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::report::Printer;
+use sftpctl_core::shown::Text;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  sftpctl state list --env 99")]
@@ -24,6 +25,6 @@ struct EnvironmentsView {
 pub(super) async fn run(args: &Args, printer: Printer) -> Result<Exit, CliError> {
     let (_, _, store) = args.state.open(Permissions::Reads, printer).await?;
     let view = EnvironmentsView { environments: store.environments().await? };
-    printer.emit("states/1", &view, || view.environments.join("\n"));
+    printer.emit("states/1", &view, || Text::from_iter(&view.environments));
     Ok(Exit::Ok)
 }

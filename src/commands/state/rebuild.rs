@@ -47,8 +47,8 @@ async fn put_aside_if_damaged(args: &Args, environment: &Environment, store: &St
         Ok(_) => Ok(()),
         Err(StateError::Damaged { .. }) => {
             let terms = store::terms(environment.state.lease_seconds, args.lock_timeout.seconds);
-            for address in store.put_aside(terms, &streams::progress).await? {
-                streams::progress(&format!("put aside: {address}"));
+            for address in store.put_aside(terms, &|line: &str| streams::progress(line)).await? {
+                streams::progress(format!("put aside: {address}"));
             }
             Ok(())
         }

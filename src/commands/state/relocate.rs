@@ -7,6 +7,7 @@ use crate::commands::prompt::confirm;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::report::{Printer, streams};
+use sftpctl_core::shown::Text;
 use sftpctl_core::spec::state_place::StatePlace;
 use sftpctl_engine::run;
 use sftpctl_engine::state::same_place::is_same_place;
@@ -43,13 +44,13 @@ pub(super) async fn run(args: &Args, printer: Printer) -> Result<Exit, CliError>
         confirm(&format!("Move {} to {}? [y/N]", from.address(), to.address())).await?;
     }
     let terms = store::terms(environment.state.lease_seconds, args.lock_timeout.seconds);
-    relocate::relocate((&from, &from_place), (&to, &args.to), terms, &streams::progress).await?;
+    relocate::relocate((&from, &from_place), (&to, &args.to), terms, &|line: &str| streams::progress(line)).await?;
     let view = MovedView { address: to.address(), place: args.to.to_string() };
     printer.emit("state/1", &view, || {
-        format!(
-            "The state is at {} now.\nAdd it to the environment file: state: {{ place: \"{}\" }}",
-            view.address, view.place
-        )
+        Text::from_iter([
+            format!("The state is at {} now.", view.address),
+            format!("Add it to the environment file: state: {{ place: \"{}\" }}", view.place),
+        ])
     });
     Ok(Exit::Ok)
 }

@@ -7,6 +7,7 @@ use crate::commands::permissions::Permissions;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::report::Printer;
+use sftpctl_core::shown::Text;
 use sftpctl_engine::state::journal::Entry;
 use sftpctl_engine::state::model::State;
 use sftpctl_engine::state::store::Remembered;
@@ -31,7 +32,7 @@ pub(super) async fn run(args: &Args, printer: Printer) -> Result<Exit, CliError>
     let view = StateView { state: &remembered.state, unfinished: &remembered.unfinished };
     printer.emit("state/1", &view, || {
         let title = format!("Environment {} in account {}: {}", environment.name, environment.account, store.address());
-        [vec![title], lines(&remembered)].concat().join("\n")
+        [vec![title], lines(&remembered)].concat().into_iter().collect::<Text>()
     });
     Ok(Exit::Ok)
 }

@@ -45,7 +45,7 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
                     let (faults, whose) = (account.faults(), whose(&account));
                     unusable += u64::try_from(faults.len()).unwrap_or(u64::MAX);
                     for fault in faults.iter().chain(&account.remarks()) {
-                        streams::progress(&format!("warning: in the item of {whose}, {fault}"));
+                        streams::progress(format!("warning: in the item of {whose}, {fault}"));
                     }
                     let view = view(&account);
                     printer.emit("account/1", &view, || if is_csv { csv(&view) } else { row(&view) });
@@ -53,7 +53,7 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
                 Ok(_) => {}
                 Err(error) => {
                     malformed += 1;
-                    streams::progress(&format!("warning: {error}"));
+                    streams::progress(format!("warning: {error}"));
                 }
             }
         }

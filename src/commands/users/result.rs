@@ -15,5 +15,5 @@ pub(super) fn show(printer: Printer, account: &Account, what: &str, generated: O
 
 /// Shows the change to an item that is not a valid account and therefore has no view.
 pub(super) fn show_malformed(label: &str, what: &str) {
-    streams::progress(&format!("{label}: {what}"));
+    streams::progress(format!("{label}: {what}"));
 }

@@ -21,7 +21,7 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
     let view = view(&account);
     printer.emit("account/1", &view, || lines(&view));
     for remark in account.remarks() {
-        streams::progress(&format!("warning: {remark}"));
+        streams::progress(format!("warning: {remark}"));
     }
     Ok(Exit::Ok)
 }

@@ -15,7 +15,7 @@ impl Reporter for Json {
         if let (Some(line), Ok(Value::Object(event))) = (line.as_object_mut(), serde_json::to_value(event)) {
             line.extend(event);
         }
-        streams::data(&json::line("events/1", &line));
+        streams::data(json::line("events/1", &line));
     }
 
     fn note(&self, line: &str) {

@@ -4,16 +4,17 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::words::{STOPPING, doing, ended, took};
-use crate::report::fold::fold;
+use crate::report::fold::folded;
 use crate::report::streams;
 use sftpctl_core::events::{Event, Outcome, Reporter};
 use sftpctl_core::kind::NodeId;
+use sftpctl_core::shown::Text;
 
 #[derive(Debug)]
-pub(super) struct Live {
+pub(in crate::report) struct Live {
     multi: MultiProgress,
     tree: Mutex<Tree>,
 }
@@ -36,6 +37,7 @@ struct Step {
 fn fitted(title: &str, words: &str) -> String {
     // The spinner, the elapsed time and the spaces take 12 columns.
     let room = streams::progress_width().saturating_sub(12);
+    let (title, words) = (harmless(title), harmless(words));
     let (long, wanted) = (title.chars().count(), words.chars().count() + 2);
     if long + wanted <= room || room < 30 {
         return format!("{title}: {words}");
@@ -47,6 +49,10 @@ fn fitted(title: &str, words: &str) -> String {
     format!("{}…: {words}", title.chars().take(kept).collect::<String>())
 }
 
+fn harmless(line: &str) -> String {
+    Text::from(line).to_string()
+}
+
 fn style(template: &str) -> ProgressStyle {
     // The templates are ours; a wrong one falls back to indicatif's own.
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner())
@@ -54,7 +60,11 @@ fn style(template: &str) -> ProgressStyle {
 
 impl Live {
     pub(super) fn new() -> Self {
-        Self { multi: MultiProgress::new(), tree: Mutex::default() }
+        Self::on(ProgressDrawTarget::stderr())
+    }
+
+    pub(in crate::report) fn on(target: ProgressDrawTarget) -> Self {
+        Self { multi: MultiProgress::with_draw_target(target), tree: Mutex::default() }
     }
 
     fn started(&self, step: &NodeId, words: &str, title: &str) {
@@ -62,7 +72,7 @@ impl Live {
         let place = step.place().to_owned();
         let (place_bar, active) = tree.places.entry(place.clone()).or_insert_with(|| {
             let bar = self.multi.add(ProgressBar::new_spinner().with_style(style("{wide_msg}")));
-            bar.set_message(place);
+            bar.set_message(harmless(&place));
             (bar, 0)
         });
         *active += 1;
@@ -87,7 +97,7 @@ impl Live {
         let bar = step.news.get_or_insert_with(|| {
             self.multi.insert_after(&step.line, ProgressBar::new_spinner().with_style(style("      {wide_msg}")))
         });
-        bar.set_message(line.to_owned());
+        bar.set_message(harmless(line));
         bar.tick();
     }
 
@@ -111,14 +121,15 @@ impl Live {
             }
         }
         let (sign, words, more) = ended(outcome);
-        let width = streams::progress_width();
-        let mut text = fold(&format!("{sign} {}  {title}: {words}{}", step.place(), took(outcome, seconds)), width);
-        for line in more {
-            text.push('\n');
-            text.push_str(&fold(&format!("    {line}"), width));
-        }
+        let mut text = Text::from(format!("{sign} {}  {title}: {words}{}", step.place(), took(outcome, seconds)));
+        more.iter().for_each(|line| text.line(format!("    {line}")));
+        self.above(&text);
+    }
+
+    /// Shows lines above the tree, which stay.
+    fn above(&self, text: &Text) {
         // Fails only if the terminal is closed; the output has no reader then.
-        let _ = self.multi.println(text);
+        let _ = self.multi.println(folded(text, streams::progress_width()).to_string());
     }
 }
 
@@ -131,17 +142,13 @@ impl Reporter for Live {
             }
             Event::StepWaiting { step, status } => self.show_words(step, status),
             Event::StepNews { step, line } => self.news(step, line),
-            Event::Stopping => {
-                // Fails only if the terminal is closed; the output has no reader then.
-                let _ = self.multi.println(fold(STOPPING, streams::progress_width()));
-            }
+            Event::Stopping => self.above(&STOPPING.into()),
             Event::StepRetried { step, reason } => self.show_words(step, &format!("retrying: {reason}")),
             Event::StepFinished { step, outcome, seconds } => self.finished(step, outcome, *seconds),
         }
     }
 
     fn note(&self, line: &str) {
-        // Fails only if the terminal is closed; the output has no reader then.
-        let _ = self.multi.println(line);
+        self.above(&line.into());
     }
 }

@@ -1,8 +1,8 @@
 //! Shows the events of a run: as a live tree on a terminal, plain lines for pipes, JSON lines for programs.
 
 mod json;
-mod live;
-mod plain;
+pub(super) mod live;
+pub(super) mod plain;
 mod words;
 
 use std::io::IsTerminal as _;

@@ -7,6 +7,7 @@ use super::words::{STOPPING, doing, ended, took};
 use crate::report::streams;
 use sftpctl_core::events::{Event, Reporter};
 use sftpctl_core::kind::NodeId;
+use sftpctl_core::shown::Text;
 
 /// Titles by step, from the events of their start.
 type Titles = Mutex<BTreeMap<NodeId, String>>;
@@ -17,12 +18,13 @@ fn title(titles: &Titles, step: &NodeId) -> String {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Plain {
+pub(in crate::report) struct Plain {
     titles: Titles,
 }
 
-impl Reporter for Plain {
-    fn event(&self, event: &Event) {
+impl Plain {
+    /// The lines for an event.
+    pub(in crate::report) fn lines(&self, event: &Event) -> Option<Text> {
         let line = match event {
             Event::Observing { environment, resources } => {
                 format!("environment {environment}: reading {resources} resources")
@@ -39,16 +41,22 @@ impl Reporter for Plain {
             Event::StepFinished { step, outcome, seconds } => {
                 let (_, words, more) = ended(outcome);
                 let took = took(outcome, *seconds);
-                let mut line = format!("{}: {}: {words}{took}", step.place(), title(&self.titles, step));
-                for more in more {
-                    line.push_str(&format!("\n  {more}"));
-                }
-                line
+                let mut text = Text::from(format!("{}: {}: {words}{took}", step.place(), title(&self.titles, step)));
+                more.iter().for_each(|more| text.line(format!("  {more}")));
+                return Some(text);
             }
             Event::Stopping => STOPPING.to_owned(),
-            Event::Finished { .. } => return,
+            Event::Finished { .. } => return None,
         };
-        streams::progress(&line);
+        Some(line.into())
+    }
+}
+
+impl Reporter for Plain {
+    fn event(&self, event: &Event) {
+        if let Some(lines) = self.lines(event) {
+            streams::progress(lines);
+        }
     }
 
     fn note(&self, line: &str) {

@@ -1,12 +1,13 @@
-//! Answers of AWS that are changed in nothing that has a meaning, by a proxy before the local cloud: what the program
-//! reports stays the same.
+//! Answers of AWS that are changed by a proxy before the local cloud: in nothing that has a meaning, and what the program
+//! reports stays the same; or with hostile text in all of them, and what it prints does no harm.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::io::{BufRead as _, BufReader, Lines, Write as _};
-use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Output, Stdio};
 
 use serde_json::Value;
+use sftpctl_testkit::harmless::harm;
 
 use crate::site::{Site, authorizer, shown, text};
 
@@ -41,18 +42,21 @@ impl Drop for Proxy {
     }
 }
 
-/// Runs a command against an endpoint, and returns its exit code and output.
+/// Runs a command against an endpoint, which has to succeed, and returns its output.
 fn run(site: &Site, endpoint: &str, arguments: &[&str]) -> String {
-    let output = site
-        .command(arguments)
+    let output = output(site, endpoint, arguments);
+    assert!(output.status.success(), "{arguments:?}: {}", shown(&output));
+    text(&output.stdout)
+}
+
+fn output(site: &Site, endpoint: &str, arguments: &[&str]) -> Output {
+    site.command(arguments)
         .args(["--env", "99", "--endpoint-url", endpoint])
         .env("SFTPCTL_PACKAGE", authorizer())
         .env("AWS_ACCESS_KEY_ID", "111111111111")
         .env("AWS_SECRET_ACCESS_KEY", site.secret())
         .output()
-        .unwrap();
-    assert!(output.status.success(), "{arguments:?}: {}", shown(&output));
-    text(&output.stdout)
+        .unwrap()
 }
 
 /// The report of a command, without what depends on the time.
@@ -85,5 +89,51 @@ fn reports_do_not_depend_on_what_has_no_meaning() {
         }
         let answers = proxy.change(next);
         assert!(answers >= 10, "{manner}: only {answers} answers were changed");
+    }
+}
+
+/// Every command that shows what AWS has, in every form, and a deployment.
+const SHOWING: [&[&str]; 15] = [
+    &["plan", "-vv"],
+    &["plan", "--color", "always"],
+    &["plan", "--output", "plain"],
+    &["plan", "--output", "json"],
+    &["plan", "--output", "markdown"],
+    &["drift"],
+    &["status"],
+    &["status", "--output", "json"],
+    &["doctor", "--all"],
+    &["connect-info", "--username", "jan"],
+    &["import"],
+    &["users", "list"],
+    &["users", "list", "--output", "csv"],
+    &["users", "show", "--orgid", "7"],
+    &["deploy", "--yes", "-vv", "--color", "always"],
+];
+
+#[test]
+fn hostile_answers_do_no_harm() {
+    let site = Site::new();
+    site.aws(&["make-zone", "xx.net"]);
+    let mut proxy = Proxy::before(&site);
+    let endpoint = proxy.endpoint.clone();
+    run(&site, &endpoint, &["deploy", "--yes"]);
+    let add = ["users", "add", "--orgid", "7", "--username", "jan", "--cluster", "99-5", "--generate-password"];
+    run(&site, &endpoint, &add);
+    for manner in ["hostile 0", "hostile 1", "hostile"] {
+        proxy.change(manner);
+        let mut shown_of_it = Vec::new();
+        for arguments in SHOWING {
+            let output = output(&site, &endpoint, arguments);
+            let color = arguments.contains(&"always");
+            for stream in [&output.stdout, &output.stderr] {
+                assert_eq!(harm(stream, color), None, "{manner} {arguments:?}");
+            }
+            if shown(&output).contains("202e") {
+                shown_of_it.push(arguments[0]);
+            }
+        }
+        assert!(proxy.change("plain") > 100, "{manner}");
+        assert!(shown_of_it.len() >= 8, "{manner}: only {shown_of_it:?} showed what is in the answers");
     }
 }

@@ -1,7 +1,9 @@
 //! A fault in the environment file and how it is shown. Pure.
 
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use serde::Serialize;
+
+use crate::shown::visible;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -67,20 +69,36 @@ impl Faults {
     /// The faults as text for a person, each with its line and a mark.
     pub fn render(&self, color: bool) -> String {
         let renderer = if color { Renderer::styled() } else { Renderer::plain() };
-        let shown: Vec<String> = self.faults.iter().map(|fault| renderer.render(&self.report(fault))).collect();
+        let shown: Vec<String> = self.faults.iter().map(|fault| self.rendered(fault, &renderer)).collect();
         shown.join("\n\n")
     }
 
-    fn report<'a>(&'a self, fault: &'a Fault) -> Vec<Group<'a>> {
+    fn rendered(&self, fault: &Fault, renderer: &Renderer) -> String {
         let next = self.source[fault.start..].chars().next().map_or(0, char::len_utf8);
         let end = if fault.end > fault.start { fault.end } else { fault.start + next };
-        let snippet = Snippet::source(self.source.as_str())
-            .path(self.path.as_str())
-            .annotation(AnnotationKind::Primary.span(fault.start..end));
-        let mut group = Level::ERROR.primary_title(fault.message.as_str()).element(snippet);
-        if let Some(hint) = &fault.hint {
-            group = group.element(Level::HELP.message(hint.as_str()));
+        // What is made visible is longer, so the mark is at another place.
+        let (before, rest) = self.source.split_at(fault.start);
+        let (marked, after) = rest.split_at(end - fault.start);
+        let [before, marked, after] = [before, marked, after].map(visible_lines);
+        let (source, mark) = ([&*before, &*marked, &*after].concat(), before.len()..before.len() + marked.len());
+        let (message, path, hint) = (visible(&fault.message), visible(&self.path), fault.hint.as_deref().map(visible));
+        let snippet = Snippet::source(source).path(path).annotation(AnnotationKind::Primary.span(mark));
+        let mut group = Level::ERROR.primary_title(message).element(snippet);
+        if let Some(hint) = hint {
+            group = group.element(Level::HELP.message(hint));
         }
-        vec![group]
+        renderer.render(&[group])
     }
+}
+
+/// Lines with everything but their ends and tabs visible.
+fn visible_lines(source: &str) -> String {
+    let is_layout = |c: char| matches!(c, '\n' | '\r' | '\t');
+    source
+        .split_inclusive(is_layout)
+        .map(|piece| {
+            let text = piece.trim_end_matches(is_layout);
+            format!("{}{}", visible(text), &piece[text.len()..])
+        })
+        .collect()
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 use serde_json::{Value, json};
+use sftpctl_core::shown::Text;
 use sftpctl_local_cloud::{self as local, DEFAULT_DIR, Delays, LocalError, SftpLimits, StartOptions, Status, zone};
 
 use super::faults::FaultsArgs;
@@ -205,7 +206,7 @@ impl LocalArgs {
     pub(super) async fn run(&self) -> Result<(), LocalError> {
         match &self.command {
             LocalCommand::Start(args) => {
-                let status = local::start(&self.dir, &args.options(), &progress).await?;
+                let status = local::start(&self.dir, &args.options(), &|line: &str| progress(line)).await?;
                 if let (Some(account), Some(zone)) = (&args.account, &args.zone) {
                     zone::ensure(&self.dir, account, zone).await?;
                 }
@@ -255,7 +256,7 @@ async fn env(dir: &Path, account: &str, region: &str, output: Output) -> Result<
         Output::Json => output::json("local/1", &json!({ "env": BTreeMap::from(variables) })),
         Output::Human | Output::Plain => {
             data("unset AWS_PROFILE AWS_SESSION_TOKEN");
-            variables.iter().for_each(|(name, value)| data(&format!("export {name}={value}")));
+            variables.iter().for_each(|(name, value)| data(format!("export {name}={value}")));
         }
     }
     Ok(())
@@ -275,20 +276,21 @@ async fn granted(dir: &Path, status: &Status) -> Result<Value, LocalError> {
 fn show(status: &Status, output: Output) {
     match output {
         Output::Json => output::json("local/1", status),
-        Output::Human | Output::Plain => data(&human(status)),
+        Output::Human | Output::Plain => data(human(status)),
     }
 }
 
-fn human(status: &Status) -> String {
+fn human(status: &Status) -> Text {
     let Some(endpoint) = &status.endpoint else {
-        return "not running; start it with: sftpctl local start".to_owned();
+        return "not running; start it with: sftpctl local start".into();
     };
-    let mut text = format!("running on {endpoint}");
+    let mut first = format!("running on {endpoint}");
     if let Some(ministack) = &status.ministack {
-        text += &format!(" (MiniStack {} behind it on {})", ministack.version, ministack.endpoint);
+        first += &format!(" (MiniStack {} behind it on {})", ministack.version, ministack.endpoint);
     }
+    let mut text = Text::from(first);
     for server in &status.servers {
-        text += &format!("\n  {:<15} {}  {}", server.region, server.server_id, server.state);
+        text.line(format!("  {:<15} {}  {}", server.region, server.server_id, server.state));
     }
     text
 }
@@ -301,7 +303,7 @@ async fn logs(dir: &Path, lines: usize, follow: bool) {
         read.push((path.clone(), bytes.len() as u64));
         let text = String::from_utf8_lossy(&bytes);
         let all: Vec<&str> = text.trim_end().lines().collect();
-        data(&format!("==> {} <==", path.display()));
+        data(format!("==> {} <==", path.display()));
         for line in &all[all.len().saturating_sub(lines)..] {
             data(line);
         }

@@ -156,7 +156,7 @@ fn human(value: &Value) {
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let line = |rule: &Value| {
         let (call, fault) = (text(&rule["call"]), text(&rule["fault"]));
-        data(&format!("{:>3}  {call}  {fault}  applied to {} of {}", rule["id"], rule["applied"], rule["matched"]));
+        data(format!("{:>3}  {call}  {fault}  applied to {} of {}", rule["id"], rule["applied"], rule["matched"]));
     };
     let (Some(rules), Some(holds)) = (value["rules"].as_array(), value["holds"].as_array()) else {
         return line(value);
@@ -167,7 +167,7 @@ fn human(value: &Value) {
     rules.iter().for_each(line);
     for hold in holds {
         let (service, operation) = (text(&hold["service"]), text(&hold["operation"]));
-        data(&format!("held {} its effect: {service}.{operation} in {}", text(&hold["stage"]), text(&hold["region"])));
+        data(format!("held {} its effect: {service}.{operation} in {}", text(&hold["stage"]), text(&hold["region"])));
     }
 }
 

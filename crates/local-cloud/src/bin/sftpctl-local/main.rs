@@ -10,7 +10,10 @@ mod shell;
 use std::process::ExitCode;
 
 use clap::FromArgMatches as _;
+use sftpctl_core::shown;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::field::MakeExt as _;
+use tracing_subscriber::fmt::format::debug_fn;
 
 use self::commands::LocalArgs;
 
@@ -20,14 +23,23 @@ const FAILED: u8 = 2;
 #[tokio::main]
 async fn main() -> ExitCode {
     sftpctl_local_cloud::close_to_others();
-    let args = LocalArgs::from_arg_matches(&commands::command().get_matches()).unwrap_or_else(|error| error.exit());
+    let matches = commands::command().try_get_matches();
+    let args = match matches.and_then(|matches| LocalArgs::from_arg_matches(&matches)) {
+        Ok(args) => args,
+        Err(error) if error.use_stderr() => {
+            output::usage_error(&error);
+            return ExitCode::from(FAILED);
+        }
+        Err(error) => error.exit(),
+    };
     let level = match args.verbose {
         0 => "warn",
         1 => "warn,sftpctl_local_cloud=info,sftpctl_aws=info",
         _ => "info,sftpctl_local_cloud=debug,sftpctl_aws=debug",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| level.into());
-    let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(args.color.wanted());
+    let fields = debug_fn(|out, field, value| shown::log_field(out, field.name(), value)).delimited(" ");
+    let log = tracing_subscriber::fmt().fmt_fields(fields).with_writer(std::io::stderr).with_ansi(args.color.wanted());
     log.with_env_filter(filter).init();
     match args.run().await {
         Ok(()) => ExitCode::SUCCESS,

@@ -57,7 +57,7 @@ impl MannersArgs {
 fn human(manner: &Value) {
     let text = |name: &str| manner[name].as_str().unwrap_or_default().to_owned();
     let state = if manner["on"] == true { "on" } else { "off" };
-    data(&format!("{:<20} {state}", text("name")));
-    data(&format!("    {}", text("aws")));
-    data(&format!("    Source: {}", text("source")));
+    data(format!("{:<20} {state}", text("name")));
+    data(format!("    {}", text("aws")));
+    data(format!("    Source: {}", text("source")));
 }

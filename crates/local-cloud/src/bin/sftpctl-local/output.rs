@@ -4,6 +4,7 @@ use std::io::{IsTerminal as _, Write as _};
 
 use clap::ValueEnum;
 use serde_json::{Value, json};
+use sftpctl_core::shown::Text;
 use sftpctl_local_cloud::LocalError;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -39,14 +40,14 @@ impl Color {
     }
 }
 
-/// Prints a line of data. A closed pipe (`| head`) is not an error.
-pub(crate) fn data(text: &str) {
-    let _ = writeln!(std::io::stdout().lock(), "{text}");
+/// Prints a line or a text of data. A closed pipe (`| head`) is not an error.
+pub(crate) fn data(text: impl Into<Text>) {
+    let _ = writeln!(std::io::stdout().lock(), "{}", text.into());
 }
 
-/// Prints a line for people.
-pub(crate) fn progress(text: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
+/// Prints a line or a text for people.
+pub(crate) fn progress(text: impl Into<Text>) {
+    let _ = writeln!(std::io::stderr().lock(), "{}", text.into());
 }
 
 /// Prints one JSON object on a line, with its schema. `form` is the part after `sftpctl/`, such as `local/1`.
@@ -56,7 +57,13 @@ pub(crate) fn json(form: &str, value: &impl serde::Serialize) {
         (Some(line), Ok(Value::Object(fields))) => line.extend(fields),
         (_, other) => line["value"] = other.unwrap_or_default(),
     }
-    data(&line.to_string());
+    data(Text::json(&line));
+}
+
+/// Prints what is wrong with the arguments.
+pub(crate) fn usage_error(error: &clap::Error) {
+    let rendered = error.render();
+    progress(Text::styled(&if Color::Auto.wanted() { rendered.ansi().to_string() } else { rendered.to_string() }));
 }
 
 /// Prints the error that ends the program.
@@ -72,11 +79,11 @@ pub(crate) fn error(error: &LocalError, output: Output, exit_code: u8) {
         let view = json!({ "error": message, "causes": causes, "hint": hint, "exitCode": exit_code });
         return json("error/1", &view);
     }
-    progress(&format!("error: {error}"));
+    progress(format!("error: {error}"));
     for cause in causes {
-        progress(&format!("  because: {cause}"));
+        progress(format!("  because: {cause}"));
     }
     if let Some(hint) = error.hint() {
-        progress(&format!("hint: {hint}"));
+        progress(format!("hint: {hint}"));
     }
 }

@@ -1,0 +1,329 @@
+//! Text from outside in a form that does no harm where it is shown: on a terminal, in a log, in the log of a pipeline, in
+//! a spreadsheet. Pure.
+//!
+//! AWS's answers, items of the table, environment files of others, saved plans, names of files: anybody may have written
+//! what is in them. [`Text`] is what all output goes through, and makes every line harmless when it is added.
+
+use std::borrow::Cow;
+use std::fmt::{self, Write as _};
+
+use serde::Serialize;
+
+use crate::text::{is_invisible, is_odd_space};
+
+/// The start of a color or of another style of text; a number, `;` and an `m` follow.
+const STYLE: &str = "\u{1b}[";
+
+/// Whether a character can change what is shown of others, or cannot be told from another: controls, those of the writing
+/// direction too, line separators, characters without a glyph, and spaces that are not the ordinary one.
+fn is_harmful(c: char) -> bool {
+    c.is_control() || is_invisible(c) || is_odd_space(c)
+}
+
+/// The text with its harmful characters as `\u{1b}`. Text that is already in this form stays as it is.
+pub fn visible(text: &str) -> Cow<'_, str> {
+    if !text.contains(is_harmful) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::new();
+    for c in text.chars() {
+        if is_harmful(c) { out.extend(c.escape_unicode()) } else { out.push(c) }
+    }
+    Cow::Owned(out)
+}
+
+/// The line with the commands broken up that a pipeline would follow: `::name` at its beginning, and `##[name]` or
+/// `##vso[name]` anywhere (actions/runner, `ActionCommand.cs`; Azure Pipelines, "Logging commands").
+fn without_commands(line: Cow<'_, str>) -> Cow<'_, str> {
+    let start = line.len() - line.trim_start().len();
+    let has_command = line[start..].starts_with("::");
+    if !has_command && hash_commands(&line).next().is_none() {
+        return line;
+    }
+    let mut out = String::new();
+    let mut from = 0;
+    for at in has_command.then_some(start).into_iter().chain(hash_commands(&line)) {
+        out.push_str(&line[from..at]);
+        out.extend(line[at..].chars().take(1).flat_map(char::escape_unicode));
+        from = at + 1;
+    }
+    out.push_str(&line[from..]);
+    Cow::Owned(out)
+}
+
+/// The places of the second `#` of every `##[` and `##name[`.
+fn hash_commands(line: &str) -> impl Iterator<Item = usize> {
+    line.match_indices('#').map(|(at, _)| at).filter(|at| {
+        let rest = line[at + 1..].trim_start_matches(|c: char| c.is_ascii_alphabetic());
+        line[..*at].ends_with('#') && rest.starts_with('[')
+    })
+}
+
+/// Lines for a terminal, a file or a pipe, which nobody but this program has divided or styled.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Text(Vec<String>);
+
+impl Text {
+    /// Adds one line, in which everything is visible, line ends too.
+    pub fn line(&mut self, line: impl AsRef<str>) {
+        self.0.push(without_commands(visible(line.as_ref())).into_owned());
+    }
+
+    /// Adds all lines of another text.
+    pub fn extend(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
+
+    /// The text with the lines that `change` makes of each of its lines.
+    #[must_use]
+    pub fn flat_map<L: AsRef<str>, I: IntoIterator<Item = L>>(&self, change: impl Fn(&str) -> I) -> Self {
+        self.0.iter().flat_map(|line| change(line)).collect()
+    }
+
+    /// Text that another library divided and styled, of strings in which everything was [`visible`]. Of what is left,
+    /// only the ends of its lines and colors get through.
+    pub fn styled(text: &str) -> Self {
+        let mut lines = Vec::new();
+        for line in text.lines() {
+            let mut parts = line.split(STYLE);
+            let mut out = visible(parts.next().unwrap_or_default()).into_owned();
+            for part in parts {
+                let (numbers, after) = part.split_once('m').unwrap_or(("?", part));
+                if numbers.bytes().all(|c| c.is_ascii_digit() || c == b';') {
+                    let _ = write!(out, "{STYLE}{numbers}m{}", visible(after));
+                } else {
+                    out.push_str(&visible(&format!("{STYLE}{part}")));
+                }
+            }
+            lines.push(without_commands(out.into()).into_owned());
+        }
+        Self(lines)
+    }
+
+    /// Text as it is: nothing in it comes from outside, or what does was encoded for its reader.
+    pub fn verbatim(text: impl Into<String>) -> Self {
+        Self(vec![text.into()])
+    }
+
+    /// A value as JSON in one line. It is the same value, with escapes for what is harmful.
+    pub fn json(value: &impl Serialize) -> Self {
+        Self(vec![json_escaped(&serde_json::to_string(value).unwrap_or_default())])
+    }
+
+    /// As [`Text::json`], in several lines.
+    pub fn pretty_json(value: &impl Serialize) -> Self {
+        Self(serde_json::to_string_pretty(value).unwrap_or_default().lines().map(json_escaped).collect())
+    }
+
+    /// Whether there is nothing in it.
+    pub fn is_empty(&self) -> bool {
+        self.0.iter().all(String::is_empty)
+    }
+}
+
+impl<T: AsRef<str>> From<T> for Text {
+    fn from(line: T) -> Self {
+        Self::from_iter([line])
+    }
+}
+
+/// One line of each.
+impl<T: AsRef<str>> FromIterator<T> for Text {
+    fn from_iter<I: IntoIterator<Item = T>>(lines: I) -> Self {
+        let mut text = Self::default();
+        lines.into_iter().for_each(|line| text.line(line));
+        text
+    }
+}
+
+impl fmt::Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("\n"))
+    }
+}
+
+/// JSON has what is harmful inside its strings alone, where each character may be an escape of four digits.
+fn json_escaped(line: &str) -> String {
+    let commands: Vec<usize> = hash_commands(line).collect();
+    let mut out = String::new();
+    for (at, c) in line.char_indices() {
+        if is_harmful(c) || commands.contains(&at) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                let _ = write!(out, "\\u{unit:04x}");
+            }
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+/// Text as a cell of comma-separated values (RFC 4180). A spreadsheet would compute a cell that begins as a formula does;
+/// an apostrophe before it makes it text (OWASP, "CSV Injection").
+pub fn csv_cell(text: &str) -> String {
+    let text = visible(text);
+    let is_formula = text.trim_start().starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']);
+    let text = if is_formula { format!("'{text}") } else { text.into_owned() };
+    if text.contains([',', ';', '"']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
+}
+
+/// Writes a field of an event as the log shows it; the message has no name.
+///
+/// # Errors
+/// The writer's.
+pub fn log_field(out: &mut impl fmt::Write, name: &str, value: &dyn fmt::Debug) -> fmt::Result {
+    let value = format!("{value:?}");
+    let value = without_commands(visible(&value));
+    if name == "message" { write!(out, "{value}") } else { write!(out, "{name}={value}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    use super::*;
+
+    /// What others would follow or misread, and some plain text.
+    const HOSTILE: &[&str] = &[
+        "\u{1b}]0;owned\u{7}",
+        "\u{1b}[31m",
+        "\u{1b}[2J",
+        "\u{9b}31m",
+        "\u{7f}",
+        "\n",
+        "\r",
+        "\r\n",
+        "\t",
+        "\0",
+        "\u{85}",
+        "\u{2028}",
+        "\u{2029}",
+        "\u{202e}",
+        "\u{2066}",
+        "\u{61c}",
+        "\u{feff}",
+        "\u{200b}",
+        "\u{a0}",
+        "\u{e0041}",
+        "::",
+        "::error::",
+        "##[",
+        "##[error]",
+        "##vso[task.setvariable]",
+        "#",
+        "[",
+        " ",
+        "=1+1",
+        "@",
+        "\"",
+        ",",
+        "ä",
+        "日本",
+        "m",
+    ];
+
+    fn hostile() -> impl Strategy<Value = String> {
+        prop::collection::vec(prop::sample::select(HOSTILE), 0..12).prop_map(|parts| parts.concat())
+    }
+
+    fn is_harmless(line: &str) -> bool {
+        let has_command = line.trim_start().starts_with("::") || line.contains("##[") || line.contains("##vso[");
+        !has_command && !line.contains(is_harmful)
+    }
+
+    proptest! {
+        #[test]
+        fn every_line_is_harmless(outside in hostile()) {
+            let mut text = Text::from(&outside);
+            text.line(format!("user {outside}: {outside}"));
+            let shown = text.to_string();
+            prop_assert_eq!(shown.lines().count().max(2), 2, "{:?}", shown);
+            prop_assert!(shown.lines().all(is_harmless), "{:?}", shown);
+            prop_assert_eq!(Text::from_iter(shown.split('\n')), text);
+        }
+
+        #[test]
+        fn json_is_harmless_and_the_same(outside in hostile()) {
+            for text in [Text::json(&[&outside]), Text::pretty_json(&[&outside])] {
+                let shown = text.to_string();
+                prop_assert!(shown.lines().all(is_harmless), "{:?}", shown);
+                prop_assert_eq!(serde_json::from_str::<Value>(&shown).unwrap(), serde_json::json!([outside]));
+            }
+        }
+
+        #[test]
+        fn styled_text_has_colors_alone(outside in hostile()) {
+            let shown = Text::styled(&format!("\u{1b}[1;31merror\u{1b}[0m: {outside}\n  more")).to_string();
+            prop_assert!(shown.starts_with("\u{1b}[1;31merror\u{1b}[0m: "), "{:?}", shown);
+            let plain = shown.replace("\u{1b}[1;31m", "").replace("\u{1b}[0m", "").replace("\u{1b}[31m", "");
+            prop_assert!(plain.lines().all(is_harmless), "{:?}", shown);
+        }
+
+        #[test]
+        fn cells_are_no_formulas(outside in hostile()) {
+            let cell = csv_cell(&outside);
+            let inside = cell.strip_prefix('"').and_then(|cell| cell.strip_suffix('"'));
+            if inside.is_none() {
+                prop_assert!(!cell.contains([',', '"']), "{}", cell);
+            }
+            let value = inside.map_or_else(|| cell.clone(), |inside| inside.replace("\"\"", "\u{1}"));
+            prop_assert!(!value.contains('"') && !cell.contains(is_harmful), "{}", cell);
+            prop_assert!(!value.trim_start().starts_with(['=', '+', '-', '@']), "{}", cell);
+        }
+
+        #[test]
+        fn log_fields_are_harmless(outside in hostile()) {
+            let (mut message, mut field) = (String::new(), String::new());
+            log_field(&mut message, "message", &format_args!("{outside}")).unwrap();
+            log_field(&mut field, "name", &format_args!("{outside}")).unwrap();
+            prop_assert!(is_harmless(&message) && is_harmless(&field), "{:?} {:?}", message, field);
+        }
+    }
+
+    #[test]
+    fn harmful_characters_have_their_numbers() {
+        for (text, expected) in [
+            ("jan\u{1b}[31m\u{7}", r"jan\u{1b}[31m\u{7}"),
+            ("a\nb\u{2028}c\u{202e}d\u{a0}e", r"a\u{a}b\u{2028}c\u{202e}d\u{a0}e"),
+            ("\u{feff}", r"\u{feff}"),
+            ("  ::error::x", r"  \u{3a}:error::x"),
+            ("x ##[group]y ###[a] ##vso[b]", r"x #\u{23}[group]y ##\u{23}[a] #\u{23}vso[b]"),
+            ("arn:aws:iam::1:role/x #1 ##", "arn:aws:iam::1:role/x #1 ##"),
+            ("Müller 日本 ❤\u{fe0f}", "Müller 日本 ❤\u{fe0f}"),
+        ] {
+            assert_eq!(Text::from(text).to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn only_styles_are_styles() {
+        for (text, expected) in [
+            ("\u{1b}[1;38;5;9merror\u{1b}[0m", "\u{1b}[1;38;5;9merror\u{1b}[0m"),
+            ("\u{1b}[m", "\u{1b}[m"),
+            ("\u{1b}[2J m", r"\u{1b}[2J m"),
+            ("\u{1b}[?25lm", r"\u{1b}[?25lm"),
+            ("\u{1b}[1", r"\u{1b}[1"),
+            ("\u{1b}[", r"\u{1b}["),
+            ("a\n::b", "a\n\\u{3a}:b"),
+        ] {
+            assert_eq!(Text::styled(text).to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn cells_are_quoted_and_marked() {
+        for (text, cell) in [
+            ("jan", "jan"),
+            ("/bucket/7", "/bucket/7"),
+            ("=HYPERLINK(\"x\")", "\"'=HYPERLINK(\"\"x\"\")\""),
+            ("-2+3", "'-2+3"),
+            (" @SUM(1)", "' @SUM(1)"),
+            ("＝1", "'＝1"),
+            ("\t=1", r"\u{9}=1"),
+            ("a,b", "\"a,b\""),
+        ] {
+            assert_eq!(csv_cell(text), cell);
+        }
+    }
+}
