@@ -20,6 +20,7 @@ pub fn event(data: &[u8]) {
         role_arn: "arn:aws:iam::111111111111:role/r".into(),
         block_list: ["root".to_owned()].into(),
         home_type: HomeType::Path,
+        takes_keys: true,
     };
     let question = Question::parse(&event);
     let decision = match &question {

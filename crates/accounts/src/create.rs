@@ -1,7 +1,8 @@
 //! A new account: checked against the rules and the environment, then written with the marker of its home folder.
 
+use ipnet::IpNet;
 use sftp_authorizer::Account;
-use sftp_authorizer::account::parse_range;
+use sftp_authorizer::account::parse_address;
 use sftp_authorizer::home::Home;
 use sftpctl_aws::{Aws, AwsError};
 use sftpctl_core::spec::model::Environment;
@@ -64,6 +65,13 @@ pub enum CreateError {
     /// An address range cannot be parsed.
     #[error("invalid address range `{0}`")]
     InvalidRange(String),
+    /// It has bits after its prefix, which are ignored: `10.1.2.3/0` admits every address.
+    #[error("the address range `{range}` has bits that are not part of its network")]
+    HostBits {
+        range: String,
+        /// The range without those bits, and the address alone.
+        meant: [String; 2],
+    },
     /// The password could not be hashed.
     #[error(transparent)]
     Hash(#[from] HashError),
@@ -84,6 +92,9 @@ impl CreateError {
                 Some(format!("its clusters are {}", clusters.join(", ")))
             }
             Self::InvalidRange(_) => Some("a range has the form 192.0.2.0/24 or 2001:db8::/32".to_owned()),
+            Self::HostBits { meant: [network, address], .. } => {
+                Some(format!("write {network} for the whole network, or {address} for the one address"))
+            }
             Self::Marker { .. } => {
                 Some("the account was added and works; its folder appears with the first upload".to_owned())
             }
@@ -109,14 +120,13 @@ impl Draft {
         rules::org_id(new.org_id)?;
         rules::username(&new.username, &environment.authorizer.block_list)?;
         let (home, region) = home(environment, &new.home, new.org_id)?;
-        let range = |text: &String| parse_range(text).ok_or_else(|| CreateError::InvalidRange(text.clone()));
         let account = Account {
             org_id: new.org_id,
             username: new.username,
             password: None,
             home,
             disabled: false,
-            allowed: new.allowed.iter().map(range).collect::<Result<_, _>>()?,
+            allowed: new.allowed.iter().map(|text| range(text)).collect::<Result<_, _>>()?,
             public_keys: new.public_keys,
             created: None,
             updated: None,
@@ -150,6 +160,16 @@ impl Draft {
             .map_err(|source| CreateError::Marker { username: account.username.clone(), source })?;
         Ok(account)
     }
+}
+
+/// An address range without bits after its prefix.
+fn range(text: &str) -> Result<IpNet, CreateError> {
+    let net = parse_address(text).ok_or_else(|| CreateError::InvalidRange(text.to_owned()))?;
+    if net == net.trunc() {
+        return Ok(net);
+    }
+    let meant = [net.trunc().to_string(), net.addr().to_string()];
+    Err(CreateError::HostBits { range: text.trim().to_owned(), meant })
 }
 
 /// Completes the account with the time and the hash of its password.
@@ -205,7 +225,7 @@ mod tests {
             username: "my1sftp".into(),
             home,
             public_keys: Vec::new(),
-            allowed: vec!["192.0.2.7/24".into()],
+            allowed: vec!["192.0.2.0/24".into()],
         }
     }
 
@@ -233,6 +253,17 @@ mod tests {
         let here = || HomeChoice::Cluster("99-5".into());
         let wrong = refused(NewAccount { allowed: vec!["192.0.2.0/33".into()], ..new(here()) });
         assert_eq!(wrong, "invalid address range `192.0.2.0/33`");
+        for (range, hint) in [
+            ("10.1.2.3/0", "write 0.0.0.0/0 for the whole network, or 10.1.2.3 for the one address"),
+            ("192.0.2.7/24", "write 192.0.2.0/24 for the whole network, or 192.0.2.7 for the one address"),
+            ("2001:db8::1/32", "write 2001:db8::/32 for the whole network, or 2001:db8::1 for the one address"),
+        ] {
+            let new = NewAccount { allowed: vec![range.into()], ..new(here()) };
+            assert_eq!(Draft::new(&environment, new).unwrap_err().hint().as_deref(), Some(hint));
+        }
+        for range in ["10.1.2.3", "10.1.2.3/32", "0.0.0.0/0", "2001:db8::1"] {
+            assert!(Draft::new(&environment, NewAccount { allowed: vec![range.into()], ..new(here()) }).is_ok());
+        }
         assert!(refused(NewAccount { org_id: 0, ..new(here()) }).contains('0'));
         assert!(refused(NewAccount { username: "ab".into(), ..new(here()) }).contains("`ab`"));
     }

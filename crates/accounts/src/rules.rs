@@ -1,5 +1,7 @@
 //! Rules for the values of a new account. Pure.
 
+use sftp_authorizer::public_key::{self, KeyProblem};
+use sftp_authorizer::question::is_user_name;
 use sftpctl_core::text;
 use sha2::{Digest as _, Sha256};
 
@@ -30,6 +32,13 @@ pub enum RuleError {
     InvisiblePassword(char),
     #[error("{0} does not contain a public key in OpenSSH's format")]
     PublicKey(String),
+    #[error("the key in line {line} of {file} cannot be used: {problem}")]
+    UnusableKey {
+        file: String,
+        /// From 1.
+        line: usize,
+        problem: KeyProblem,
+    },
 }
 
 /// Checks a user name (Transfer Family API reference, `UserName`).
@@ -37,10 +46,7 @@ pub enum RuleError {
 /// # Errors
 /// It is invalid, or on the block list.
 pub fn username(name: &str, block_list: &[String]) -> Result<(), RuleError> {
-    let mut characters = name.chars();
-    let first_is_valid = characters.next().is_some_and(|c| c.is_ascii_alphanumeric() || c == '_');
-    let rest_is_valid = characters.all(|c| c.is_ascii_alphanumeric() || "_@.-".contains(c));
-    if !first_is_valid || !rest_is_valid || !(3..=100).contains(&name.len()) {
+    if !is_user_name(name) {
         return Err(RuleError::Username(name.to_owned()));
     }
     if block_list.iter().any(|blocked| blocked.eq_ignore_ascii_case(name)) {
@@ -77,19 +83,25 @@ pub fn password(password: &str) -> Result<(), RuleError> {
 /// of the keys too.
 ///
 /// # Errors
-/// A line is not a public key, or there are no keys.
+/// A line is not a public key, or one that Transfer Family does not take, or there are no keys.
 pub fn public_keys(file: &str, text: &str) -> Result<Vec<String>, RuleError> {
-    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-    let keys: Vec<String> = lines
-        .map(|line| {
-            let mut key = ssh_key::PublicKey::from_openssh(line).ok()?;
+    let lines = (1..).zip(text.lines().map(str::trim)).filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
+    let keys: Vec<String> = lines.map(|(number, line)| public_key(file, number, line)).collect::<Result<_, _>>()?;
+    if keys.is_empty() { Err(RuleError::PublicKey(file.to_owned())) } else { Ok(keys) }
+}
+
+fn public_key(file: &str, line: usize, text: &str) -> Result<String, RuleError> {
+    let unusable = |problem| RuleError::UnusableKey { file: file.to_owned(), line, problem };
+    let key = match (public_key::problem(text), ssh_key::PublicKey::from_openssh(text)) {
+        (Some(problem), _) if problem != KeyProblem::Format => return Err(unusable(problem)),
+        (None, Ok(mut key)) => {
             // Somebody else's words, which no log-in needs.
             key.set_comment("");
             key.to_openssh().ok()
-        })
-        .collect::<Option<_>>()
-        .ok_or_else(|| RuleError::PublicKey(file.to_owned()))?;
-    if keys.is_empty() { Err(RuleError::PublicKey(file.to_owned())) } else { Ok(keys) }
+        }
+        _ => None,
+    };
+    key.ok_or_else(|| RuleError::PublicKey(file.to_owned()))
 }
 
 /// The key of the item that reserves a user name; it is outside the range of organisation IDs.
@@ -151,6 +163,13 @@ mod tests {
         assert_eq!(public_keys("f", &format!("# mine\n{key}\n\n")), Ok(vec![bare]));
         for none in ["", "# only", "ssh-ed25519 AAAA", "-----BEGIN OPENSSH PRIVATE KEY-----"] {
             assert_eq!(public_keys("f", none), Err(RuleError::PublicKey("f".into())), "{none}");
+        }
+        let sk = "sk-ssh-ed25519@openssh.com AAAAGnNrLXNzaC1lZDI1NTE5QG9wZW5zc2guY29tAAAAIHVpfQzMHtR5cGcAiQUyOaWFgCLTSsvCCYi\
+                  YpTZpJ9KFAAAABHNzaDo=";
+        let small = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAEAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+        for (unusable, problem) in [(sk, KeyProblem::Kind), (small, KeyProblem::SmallOrder)] {
+            let expected = RuleError::UnusableKey { file: "f".into(), line: 2, problem };
+            assert_eq!(public_keys("f", &format!("{key}\n{unusable}")), Err(expected), "{unusable}");
         }
     }
 }

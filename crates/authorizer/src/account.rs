@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use ipnet::IpNet;
 
 use super::home::Home;
 use super::password::Scheme;
+use super::public_key::{self, KeyProblem};
 
 /// A value of an attribute in DynamoDB, of the types that accounts use.
 #[derive(Clone, Debug, PartialEq)]
@@ -138,10 +137,15 @@ impl Account {
     /// named, as one may be a password.
     pub fn faults(&self) -> Vec<MalformedItem> {
         let stored = self.password.as_deref().and_then(password_problem);
-        let key = self.public_keys.iter().any(|line| !is_public_key(line));
-        let key = key.then_some("contains a line that is not a public key (`ssh-ed25519 AAAA…`, nothing before it)");
+        let key = self.public_keys.iter().find_map(|line| public_key::problem(line));
+        let key = key.map(KeyProblem::of_attribute);
         let named = |attribute| move |problem| MalformedItem { attribute, problem };
         stored.map(named(PASSWORD)).into_iter().chain(key.map(named(KEYS))).collect()
+    }
+
+    /// The keys that can admit somebody: Transfer Family is not asked to accept others.
+    pub fn admissible_keys(&self) -> Vec<String> {
+        self.public_keys.iter().filter(|line| public_key::problem(line).is_none()).cloned().collect()
     }
 
     /// What works, but probably not as it was meant.
@@ -176,26 +180,17 @@ fn password_problem(stored: &str) -> Option<&'static str> {
     })
 }
 
-/// Whether a line is a type and a blob of that type, as RFC 4253, section 6.6 has it: strings with their lengths, of
-/// which the first is the type. A line that begins with options, or whose blob was cut off, is not.
-fn is_public_key(line: &str) -> bool {
-    let mut words = line.split_whitespace();
-    let (Some(kind), Some(blob)) = (words.next(), words.next()) else { return false };
-    let Ok(blob) = BASE64.decode(blob) else { return false };
-    let (mut rest, mut fields) = (blob.as_slice(), Vec::new());
-    while let Some((length, after)) = rest.split_first_chunk::<4>() {
-        let length = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
-        let Some((field, after)) = after.split_at_checked(length) else { return false };
-        fields.push(field);
-        rest = after;
-    }
-    rest.is_empty() && fields.len() > 1 && fields[0] == kind.as_bytes()
+/// An address range, `192.0.2.0/24` or `2001:db8::/32`; one address is a range of its own. Bits after the prefix are
+/// ignored.
+pub fn parse_range(text: &str) -> Option<IpNet> {
+    parse_address(text).map(|net| net.trunc())
 }
 
-/// An address range, `192.0.2.0/24` or `2001:db8::/32`; one address is a range of its own.
-pub fn parse_range(text: &str) -> Option<IpNet> {
+/// As [`parse_range`], with the bits after the prefix as they are: where there are any, a person may have meant another
+/// range.
+pub fn parse_address(text: &str) -> Option<IpNet> {
     let text = text.trim();
-    text.parse::<IpNet>().ok().map(|net| net.trunc()).or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
+    text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
 }
 
 #[cfg(test)]
@@ -284,10 +279,10 @@ pub(crate) mod tests {
             ("ssh-ed25519".to_owned(), false),
             (String::new(), false),
         ] {
-            assert_eq!(is_public_key(&line), good, "{line}");
             let account = Account { public_keys: vec![key.into(), line], ..Account::from_item(&old()).unwrap() };
             let attributes: Vec<_> = account.faults().iter().map(|fault| fault.attribute).collect();
             assert_eq!(attributes, if good { vec![] } else { vec![KEYS] });
+            assert_eq!(account.admissible_keys().len(), if good { 2 } else { 1 });
         }
     }
 

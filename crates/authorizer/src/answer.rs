@@ -83,6 +83,7 @@ mod tests {
             role_arn: "arn:aws:iam::123456789012:role/r".into(),
             block_list: Default::default(),
             home_type,
+            takes_keys: true,
         }
     }
 

@@ -29,6 +29,8 @@ pub struct Config {
     pub block_list: BTreeSet<String>,
     /// `HOME_TYPE`: `path` or `logical`.
     pub home_type: HomeType,
+    /// `TAKES_KEYS`: whether the server takes public keys; without, a log-in without a password is refused.
+    pub takes_keys: bool,
 }
 
 /// A variable is missing or invalid.
@@ -54,7 +56,9 @@ impl Config {
     pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let variable = |name| get(name).ok_or(ConfigError::Missing(name));
         let filled = |name| variable(name)?.trim().to_owned().into_filled().ok_or(ConfigError::Missing(name));
+        let invalid = |name, value, allowed| ConfigError::Invalid { name, value, allowed };
         let home_type = filled("HOME_TYPE")?;
+        let takes_keys = filled("TAKES_KEYS")?;
         Ok(Self {
             server_id: filled("SERVER_ID")?,
             table: filled("TABLE_NAME")?,
@@ -68,11 +72,9 @@ impl Config {
             home_type: match home_type.as_str() {
                 "path" => HomeType::Path,
                 "logical" => HomeType::Logical,
-                _ => {
-                    let allowed = "path or logical";
-                    return Err(ConfigError::Invalid { name: "HOME_TYPE", value: home_type, allowed });
-                }
+                _ => return Err(invalid("HOME_TYPE", home_type, "path or logical")),
             },
+            takes_keys: takes_keys.parse().map_err(|_| invalid("TAKES_KEYS", takes_keys, "true or false"))?,
         })
     }
 }
@@ -91,7 +93,8 @@ impl Filled for String {
 mod tests {
     use super::*;
 
-    const ALL: [(&str, &str); 6] = [
+    const ALL: [(&str, &str); 7] = [
+        ("TAKES_KEYS", "true"),
         ("HOME_TYPE", "path"),
         ("SERVER_ID", "s-1"),
         ("TABLE_NAME", "t"),

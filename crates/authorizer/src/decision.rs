@@ -111,7 +111,8 @@ pub struct Grant {
     pub public_keys: Vec<String>,
 }
 
-/// Refuses log-ins without a look-up: wrong server, wrong protocol, blocked or empty name.
+/// Refuses log-ins without a look-up: wrong server, wrong protocol, blocked name, no password where the server takes
+/// nothing else.
 pub fn screen(config: &Config, question: &Question) -> Result<(), Refusal> {
     if question.server_id != config.server_id || config.server_id == NO_SERVER {
         return Err(Refusal::OtherServer);
@@ -122,8 +123,9 @@ pub fn screen(config: &Config, question: &Question) -> Result<(), Refusal> {
     if config.block_list.contains(&question.username.to_lowercase()) {
         return Err(Refusal::BlockedName);
     }
-    if question.username.is_empty() {
-        return Err(Refusal::UnknownUser);
+    // Without a password the answer has the account's role and keys.
+    if question.password.is_empty() && !config.takes_keys {
+        return Err(Refusal::NoSuchMethod);
     }
     Ok(())
 }
@@ -157,15 +159,17 @@ pub fn judge(question: &Question, found: &[Item]) -> Result<Grant, Refusal> {
         return refuse(Refusal::Source);
     }
     if by_key {
-        if account.public_keys.is_empty() {
+        let public_keys = account.admissible_keys();
+        if public_keys.is_empty() {
             return Err(Refusal::NoSuchMethod);
         }
-        return Ok(Grant { home: account.home, public_keys: account.public_keys });
+        return Ok(Grant { home: account.home, public_keys });
     }
     let Some(stored) = &account.password else { return refuse(Refusal::NoSuchMethod) };
     if question.password.len() > password::MAX_BYTES {
         return refuse(Refusal::WrongPassword);
     }
+    // `verify` costs what `refuse` does.
     match password::verify(&question.password, stored) {
         Verdict::Right => Ok(Grant { home: account.home, public_keys: Vec::new() }),
         Verdict::Wrong => Err(Refusal::WrongPassword),
@@ -180,6 +184,8 @@ mod tests {
     use super::*;
     use crate::Attribute;
 
+    const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ";
+
     fn config() -> Config {
         Config {
             server_id: "s-1".into(),
@@ -188,6 +194,7 @@ mod tests {
             role_arn: "arn:aws:iam::123456789012:role/r".into(),
             block_list: ["root".to_owned()].into(),
             home_type: HomeType::Path,
+            takes_keys: true,
         }
     }
 
@@ -251,7 +258,7 @@ mod tests {
             (Refusal::NoSuchMethod, 403, |_, q, _| q.password = String::new()),
             (Refusal::NoSuchMethod, 403, |_, _, found| {
                 found[0].remove("password");
-                found[0].insert("publicKeys".into(), Attribute::Texts(vec!["ssh-ed25519 AAAA".into()]));
+                found[0].insert("publicKeys".into(), Attribute::Texts(vec![KEY.into()]));
             }),
         ];
         for (index, (refusal, status, change)) in cases.into_iter().enumerate() {
@@ -265,8 +272,61 @@ mod tests {
     #[test]
     fn a_log_in_by_key_gets_the_keys() {
         let mut item = old();
-        item.insert("publicKeys".into(), Attribute::Texts(vec!["ssh-ed25519 AAAA".into()]));
+        let rsa_1024 = "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAAgQCy";
+        item.insert("publicKeys".into(), Attribute::Texts(vec![rsa_1024.into(), KEY.into()]));
         let question = Question { password: String::new(), ..question() };
-        assert_eq!(decide(&config(), &question, &[item]).unwrap().public_keys, ["ssh-ed25519 AAAA"]);
+        assert_eq!(decide(&config(), &question, &[item.clone()]).unwrap().public_keys, [KEY]);
+        // An empty password, where the server takes passwords only.
+        let passwords_only = Config { takes_keys: false, ..config() };
+        assert_eq!(decide(&passwords_only, &question, &[item.clone()]), Err(Refusal::NoSuchMethod));
+        item.insert("publicKeys".into(), Attribute::Texts(vec![rsa_1024.into()]));
+        assert_eq!(decide(&config(), &question, &[item]), Err(Refusal::NoSuchMethod));
+    }
+
+    #[test]
+    fn every_refusal_costs_the_same() {
+        let salt = [7; password::SALT_BYTES];
+        let hash = password::hash("another", &salt).unwrap();
+        let costs = |stored: &str, change: &dyn Fn(&mut Question, &mut Vec<Item>)| {
+            let (mut question, mut found) = (question(), vec![old()]);
+            found[0].insert("password".into(), Attribute::Text(stored.to_owned()));
+            change(&mut question, &mut found);
+            let before = password::tests::spent();
+            judge(&question, &found).unwrap_err();
+            password::tests::spent() - before
+        };
+        let unknown = costs(&hash, &|_, found| found.clear());
+        assert!(unknown > 0);
+        for stored in [
+            &password::legacy("another"),
+            &hash,
+            &password::harden(&password::legacy("another"), &salt).unwrap().unwrap(),
+            "not a hash",
+            "$argon2id$v=19$m=99999999,t=2,p=1$BwcHBwcHBwcHBwcHBwcHBw$AAAAAAAAAAAAAAAAAAAAAA",
+            // Of another program, at a lower cost.
+            "$argon2id$v=19$m=8,t=1,p=1$BwcHBwcHBwcHBwcHBwcHBw$AAAAAAAAAAAAAAAAAAAAAA",
+            "$argon2id$v=19$m=9216,t=4,p=1$BwcHBwcHBwcHBwcHBwcHBw$AAAAAAAAAAAAAAAAAAAAAA",
+        ] {
+            let wrong = costs(stored, &|_, _| {});
+            assert!(wrong.abs_diff(unknown) <= unknown / 50, "{stored}: {wrong}, an unknown user {unknown}");
+        }
+        for (name, change) in [
+            (
+                "disabled",
+                &(|_: &mut Question, found: &mut Vec<Item>| {
+                    found[0].insert("status".into(), Attribute::Text("disabled".into()));
+                }) as &dyn Fn(&mut Question, &mut Vec<Item>),
+            ),
+            ("source", &|question, found| {
+                found[0].insert("allowedSources".into(), Attribute::Texts(vec!["10.0.0.0/8".into()]));
+                question.source_ip = "192.0.2.1".into();
+            }),
+            ("duplicate", &|_, found| found.push(found[0].clone())),
+            ("malformed", &|_, found| drop(found[0].remove("HomeDirectory"))),
+            ("long", &|question, _| question.password = "x".repeat(5000)),
+            ("odd name", &|question, _| question.username = "root ".into()),
+        ] {
+            assert_eq!(costs(&hash, change), unknown, "{name}");
+        }
     }
 }

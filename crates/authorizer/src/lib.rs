@@ -13,6 +13,7 @@ pub mod decision;
 pub mod dynamodb;
 pub mod home;
 pub mod password;
+pub mod public_key;
 pub mod question;
 
 pub use account::{Account, Attribute, Item};

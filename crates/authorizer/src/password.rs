@@ -20,6 +20,7 @@ const OVER_LEGACY: &str = "{sha224}";
 /// OWASP's first recommendation for Argon2id: 19 MiB, two passes, one lane. A Lambda of 256 MB has room for it.
 const MEMORY_KIB: u32 = 19 * 1024;
 const PASSES: u32 = 2;
+const COST: u64 = MEMORY_KIB as u64 * PASSES as u64;
 
 /// The highest cost that a stored string may demand. A higher one could run the Lambda out of memory or time.
 const MAX_MEMORY_KIB: u32 = 64 * 1024;
@@ -73,29 +74,40 @@ impl Scheme {
 }
 
 /// Compares in constant time. A wrong password costs one Argon2id hash in every stored form, like an unknown user
-/// ([`waste`]), so that the time of a refusal reveals nothing.
+/// ([`waste`]), so that the time of a refusal reveals nothing. Only a hash of another program at a higher cost than ours
+/// shows.
 pub fn verify(password: &str, stored: &str) -> Verdict {
-    let verdict = match Scheme::of(stored) {
-        None => Verdict::UnknownScheme,
+    let (verdict, spent) = match Scheme::of(stored) {
+        None => (Verdict::UnknownScheme, 0),
         Some(Scheme::Legacy) => match legacy_digest(stored) {
-            Some(expected) if bool::from(Sha224::digest(password)[..].ct_eq(&expected)) => Verdict::Right,
-            _ => Verdict::Wrong,
+            Some(expected) if bool::from(Sha224::digest(password)[..].ct_eq(&expected)) => (Verdict::Right, 0),
+            _ => (Verdict::Wrong, 0),
         },
-        Some(Scheme::Argon2id) => return argon2id(password, stored),
+        Some(Scheme::Argon2id) => argon2id(password, stored),
         Some(Scheme::Argon2idOverLegacy) => {
-            return argon2id(&legacy(password), stored.strip_prefix(OVER_LEGACY).unwrap_or_default());
+            argon2id(&legacy(password), stored.strip_prefix(OVER_LEGACY).unwrap_or_default())
         }
     };
     if verdict != Verdict::Right {
-        waste(password);
+        spend(password, COST.saturating_sub(spent));
     }
     verdict
 }
 
 /// Takes as long as [`verify`], without a result.
 pub fn waste(password: &str) {
+    spend(password, COST);
+}
+
+/// Takes the time of a hash of this cost.
+fn spend(password: &str, cost: u64) {
+    let memory = u32::try_from(cost / u64::from(PASSES)).unwrap_or(MEMORY_KIB);
+    if memory < Params::MIN_M_COST {
+        return;
+    }
+    let params = Params::new(memory, PASSES, 1, None).unwrap_or_default();
     let mut out = [0; 32];
-    let result = hasher().hash_password_into(password.as_bytes(), &[0; SALT_BYTES], &mut out);
+    let result = argon2(params).hash_password_into(password.as_bytes(), &[0; SALT_BYTES], &mut out);
     std::hint::black_box((result.is_ok(), out));
 }
 
@@ -105,17 +117,6 @@ pub fn waste(password: &str) {
 /// The hasher failed, for example for lack of memory.
 pub fn hash(password: &str, salt: &[u8; SALT_BYTES]) -> Result<String, argon2::password_hash::Error> {
     Ok(hasher().hash_password_with_salt(password.as_bytes(), salt)?.to_string())
-}
-
-/// Like [`hash`], at Argon2id's lowest cost: for generated passwords, which are too long to be guessed. It halves the
-/// memory that a run of `deploy` needs.
-///
-/// # Errors
-/// As [`hash`].
-pub fn hash_random(password: &str, salt: &[u8; SALT_BYTES]) -> Result<String, argon2::password_hash::Error> {
-    let params = Params::new(Params::MIN_M_COST, 1, 1, None)?;
-    let hasher = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-    Ok(hasher.hash_password_with_salt(password.as_bytes(), salt)?.to_string())
 }
 
 /// Hardens an old hash by Argon2id over it. `None` if `stored` is not an old hash.
@@ -139,8 +140,18 @@ fn legacy_digest(stored: &str) -> Option<[u8; 28]> {
 }
 
 fn hasher() -> Argon2<'static> {
-    let params = Params::new(MEMORY_KIB, PASSES, 1, None).unwrap_or_default();
+    argon2(Params::new(MEMORY_KIB, PASSES, 1, None).unwrap_or_default())
+}
+
+fn argon2(params: Params) -> Argon2<'static> {
+    #[cfg(test)]
+    tests::count(cost(&params));
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+}
+
+/// The work of a hash: the memory in KiB, once for each pass.
+fn cost(params: &Params) -> u64 {
+    u64::from(params.m_cost()) * u64::from(params.t_cost())
 }
 
 /// Parses a PHC string of Argon2id whose cost is within the bounds.
@@ -151,20 +162,36 @@ fn parse(phc: &str) -> Option<PasswordHash> {
     (hash.algorithm.as_str() == "argon2id" && hash.salt.is_some() && hash.hash.is_some() && bounded).then_some(hash)
 }
 
-fn argon2id(password: &str, phc: &str) -> Verdict {
-    match parse(phc) {
-        None => Verdict::UnknownScheme,
-        // The comparison inside is constant-time.
-        Some(hash) => match hasher().verify_password(password.as_bytes(), &hash) {
-            Ok(()) => Verdict::Right,
-            Err(_) => Verdict::Wrong,
-        },
+/// The verdict, and the cost of it.
+fn argon2id(password: &str, phc: &str) -> (Verdict, u64) {
+    let Some(hash) = parse(phc) else { return (Verdict::UnknownScheme, 0) };
+    let Ok(params) = Params::try_from(&hash) else { return (Verdict::UnknownScheme, 0) };
+    let cost = cost(&params);
+    // The comparison inside is constant-time.
+    match argon2(params).verify_password(password.as_bytes(), &hash) {
+        Ok(()) => (Verdict::Right, cost),
+        Err(_) => (Verdict::Wrong, cost),
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
+    use std::cell::Cell;
+
     use super::*;
+
+    thread_local! {
+        static SPENT: Cell<u64> = const { Cell::new(0) };
+    }
+
+    pub(super) fn count(cost: u64) {
+        SPENT.set(SPENT.get() + cost);
+    }
+
+    /// The cost of all hashes of this thread.
+    pub(crate) fn spent() -> u64 {
+        SPENT.get()
+    }
 
     /// `printf %s secret | openssl dgst -sha224 -binary | base64`.
     const SECRET: &str = "lcf7ypKsUIOv2mKlZKPQFPw7cskUDjy5nqa/Eg==";
@@ -180,7 +207,6 @@ mod tests {
         let forms = [
             (SECRET.to_owned(), Scheme::Legacy),
             (hash("secret", &SALT).unwrap(), Scheme::Argon2id),
-            (hash_random("secret", &SALT).unwrap(), Scheme::Argon2id),
             (harden(SECRET, &SALT).unwrap().unwrap(), Scheme::Argon2idOverLegacy),
         ];
         for (stored, scheme) in forms {

@@ -18,8 +18,18 @@ pub struct Question {
     pub source_ip: String,
 }
 
-/// Maximum length of a logged user name in characters: Transfer Family's own limit.
-const MAX_LOGGED: usize = 100;
+/// Maximum length of a user name in characters, also of one in the log.
+const MAX_NAME: usize = 100;
+
+/// A name that no account has, of the length of others.
+const NOBODY: &str = "-no-account-";
+
+/// Whether a name has the form of Transfer Family's `UserName` (API reference, CreateUser): 3 to 100 letters, digits,
+/// `_`, `@`, `.` and `-`, the first a letter, a digit or `_`.
+pub fn is_user_name(name: &str) -> bool {
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    (3..=MAX_NAME).contains(&name.len()) && name.starts_with(word) && name.chars().all(|c| word(c) || "@.-".contains(c))
+}
 
 impl Question {
     /// Reads the event.
@@ -32,7 +42,13 @@ impl Question {
 
     /// The user name for a log line: truncated, with control characters escaped.
     pub fn logged_name(&self) -> String {
-        escaped(&self.username, MAX_LOGGED)
+        escaped(&self.username, MAX_NAME)
+    }
+
+    /// The name to look up. For one that cannot be a user name this is a name without an account, so that it reaches no
+    /// table and its refusal takes as long as any other.
+    pub fn name_to_look_up(&self) -> &str {
+        if is_user_name(&self.username) { &self.username } else { NOBODY }
     }
 }
 
@@ -61,6 +77,20 @@ mod tests {
         assert!(Question::parse(&json!({"username": 1})).is_err());
         assert!(Question::parse(&json!([1])).is_err());
         assert!(Question::parse(&json!(null)).is_err());
+    }
+
+    #[test]
+    fn odd_names_are_not_looked_up() {
+        for name in ["my1sftp", "a@b.c", "_x-", "123", &"a".repeat(100)] {
+            let question = Question { username: name.to_owned(), ..Question::default() };
+            assert_eq!(question.name_to_look_up(), name);
+        }
+        let long = "a".repeat(5 << 20);
+        for name in ["", "ab", "root ", "\u{ff52}oot", "-abc", ".abc", "a b", "ñandu", "a/b", "a\n", &long] {
+            let question = Question { username: name.to_owned(), ..Question::default() };
+            assert_eq!(question.name_to_look_up(), NOBODY, "{name:.20}");
+        }
+        assert!(!is_user_name(NOBODY));
     }
 
     #[test]

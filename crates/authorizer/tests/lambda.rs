@@ -77,6 +77,7 @@ async fn invoke(table: &str, most: Duration) -> (String, Value, String) {
             ("TABLE_NAME", "t"),
             ("INDEX_NAME", "username-index"),
             ("HOME_TYPE", "path"),
+            ("TAKES_KEYS", "true"),
             ("USER_ROLE_ARN", "arn:aws:iam::111111111111:role/sftp-transfer"),
             ("BLOCK_LIST", ""),
         ])

@@ -45,7 +45,7 @@ pub use lambda::{FunctionFacts, FunctionSettings, Invocation, Lambda};
 pub use limits::{AccountConcurrency, Introduction, ServiceQuotas, ZoneFacts, ZoneUse};
 pub use logs::{GroupFacts, Logs, MetricDimension, MetricFacts, MetricFilterFacts};
 pub use network::{Network, NetworkError};
-pub use objects::{Download, ObjectFacts, ObjectPage, REPLACED, Upload};
+pub use objects::{Download, ObjectFacts, ObjectPage, PRECONDITION_FAILED, Upload};
 pub use route53::{RecordFacts, Route53};
 pub use s3::{BucketName, BucketSettings, ObjectVersion, Policy, S3};
 pub use simulation::{Decision, Simulated};

@@ -131,7 +131,7 @@ impl S3 {
     }
 
     /// The bytes from `start` on, at most `length`; `None` if the object does not exist; empty past its end. With an `etag`
-    /// an object that has been replaced is refused with [`REPLACED`].
+    /// an object that has been replaced is refused with [`PRECONDITION_FAILED`].
     pub async fn range(
         &self,
         bucket: &str,
@@ -187,9 +187,10 @@ impl S3 {
         }
     }
 
-    /// Writes a whole object.
-    pub async fn put(&self, bucket: &str, key: &str, body: Bytes) -> Result<(), AwsError> {
-        let call = self.client.put_object().bucket(bucket).key(key).body(ByteStream::from(body)).send().await;
+    /// Writes a whole object. `only_new` refuses to replace one with [`PRECONDITION_FAILED`].
+    pub async fn put(&self, bucket: &str, key: &str, body: Bytes, only_new: bool) -> Result<(), AwsError> {
+        let call = self.client.put_object().bucket(bucket).key(key).body(ByteStream::from(body));
+        let call = call.set_if_none_match(only_new.then(|| "*".to_owned())).send().await;
         call.call("s3:PutObject", &format!("{bucket}/{key}")).map(drop)
     }
 
@@ -210,11 +211,11 @@ impl S3 {
         Ok(())
     }
 
-    /// Completes the upload: the object becomes visible.
-    pub async fn complete(&self, bucket: &str, key: &str, upload: Upload) -> Result<(), AwsError> {
+    /// Completes the upload: the object becomes visible. `only_new` as for [`Self::put`].
+    pub async fn complete(&self, bucket: &str, key: &str, upload: Upload, only_new: bool) -> Result<(), AwsError> {
         let parts = CompletedMultipartUpload::builder().set_parts(Some(upload.parts)).build();
         let call = self.client.complete_multipart_upload().bucket(bucket).key(key).upload_id(upload.id);
-        let call = call.multipart_upload(parts).send().await;
+        let call = call.multipart_upload(parts).set_if_none_match(only_new.then(|| "*".to_owned())).send().await;
         call.call("s3:PutObject", &format!("{bucket}/{key}")).map(drop)
     }
 
@@ -232,8 +233,8 @@ impl S3 {
     }
 }
 
-/// The error's code where an object is no longer the one that was asked for.
-pub const REPLACED: &str = "PreconditionFailed";
+/// The error's code where an object is no longer the one that was asked for, or exists and was to be new.
+pub const PRECONDITION_FAILED: &str = "PreconditionFailed";
 
 /// A key of a listing. Keys may have control characters, which XML 1.0 cannot hold: without this encoding a single such
 /// key would make the whole listing unreadable. A space arrives as `+`, as in a form.

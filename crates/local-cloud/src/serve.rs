@@ -47,6 +47,7 @@ pub async fn serve(dir: &Path, options: &StartOptions) -> Result<(), LocalError>
     if let Err(error) = rustix::process::setsid() {
         tracing::debug!(%error, "no session of its own");
     }
+    allow_open_files();
     let dir = &folder::prepared(dir)?;
     let port = options.port.unwrap_or(DEFAULT_PORT);
     let listener = listen(port).await?;
@@ -84,6 +85,16 @@ pub async fn serve(dir: &Path, options: &StartOptions) -> Result<(), LocalError>
         _ => {}
     }
     result.and(ended)
+}
+
+/// Raises the limit on open files as far as is allowed: shells set 1,024, which is fewer than the connections that are
+/// admitted at once.
+fn allow_open_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
+        tracing::debug!(%error, "the limit on open files stays");
+    }
 }
 
 /// Serves until MiniStack exits, or until this future is dropped, as `select` does on a signal.

@@ -41,7 +41,8 @@ pub(super) fn explain_create(error: CreateError, aws: &str, username: &str, org_
         | CreateError::InvalidHome(_)
         | CreateError::UnknownBucket { .. }
         | CreateError::UnknownCluster { .. }
-        | CreateError::InvalidRange(_) => Exit::Usage,
+        | CreateError::InvalidRange(_)
+        | CreateError::HostBits { .. } => Exit::Usage,
     };
     CliError::from_error(exit, &error, error.hint())
 }

@@ -310,7 +310,7 @@ async fn s3_objects(s3: &S3, operation: &str) -> Read {
         }
         "CompleteMultipartUpload" => {
             let upload = begin().await;
-            shown(s3.complete("b", "k", upload).await)
+            shown(s3.complete("b", "k", upload, false).await)
         }
         "AbortMultipartUpload" => {
             let upload = begin().await;

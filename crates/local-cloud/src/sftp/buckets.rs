@@ -8,7 +8,7 @@ use bytes::Bytes;
 use tokio::sync::Mutex;
 
 use super::storage::{Sink, Source, Storage, StorageError, Version};
-use sftpctl_aws::{Aws, AwsError, Download, ObjectFacts, ObjectPage, S3, Upload};
+use sftpctl_aws::{Aws, AwsError, Download, ObjectFacts, ObjectPage, PRECONDITION_FAILED, S3, Upload};
 
 /// Attempts for a call of S3; a customer waits for it.
 const ATTEMPTS: u32 = 3;
@@ -69,9 +69,9 @@ impl Storage for S3Storage {
         Ok(download.map(|download| Box::new(S3Source(download)) as Box<dyn Source>))
     }
 
-    fn create(&self, bucket: &str, key: &str) -> Box<dyn Sink> {
+    fn create(&self, bucket: &str, key: &str, only_new: bool) -> Box<dyn Sink> {
         let buckets = Arc::clone(&self.0);
-        Box::new(S3Sink { buckets, bucket: bucket.to_owned(), key: key.to_owned(), upload: None })
+        Box::new(S3Sink { buckets, bucket: bucket.to_owned(), key: key.to_owned(), only_new, upload: None })
     }
 
     async fn copy(&self, from: (&str, &str), to: (&str, &str)) -> Result<(), StorageError> {
@@ -97,6 +97,7 @@ struct S3Sink {
     buckets: Arc<Buckets>,
     bucket: String,
     key: String,
+    only_new: bool,
     upload: Option<Upload>,
 }
 
@@ -106,9 +107,17 @@ impl S3Sink {
             self.add(last).await?;
         }
         match &self.upload {
-            Some(upload) => Ok(s3.complete(&self.bucket, &self.key, upload.clone()).await?),
+            Some(upload) => {
+                let completed = s3.complete(&self.bucket, &self.key, upload.clone(), self.only_new).await;
+                completed.map_err(|error| self.not_written(error))
+            }
             None => Ok(()),
         }
+    }
+
+    /// A write has no other condition than that there is no object yet.
+    fn not_written(&self, error: AwsError) -> StorageError {
+        if self.only_new && error.is(PRECONDITION_FAILED) { StorageError::Exists } else { error.into() }
     }
 }
 
@@ -126,7 +135,8 @@ impl Sink for S3Sink {
     async fn finish(mut self: Box<Self>, last: Bytes) -> Result<(), StorageError> {
         let s3 = self.buckets.at(&self.bucket).await?;
         if self.upload.is_none() {
-            return Ok(s3.put(&self.bucket, &self.key, last).await?);
+            let put = s3.put(&self.bucket, &self.key, last, self.only_new).await;
+            return put.map_err(|error| self.not_written(error));
         }
         let finished = self.complete(&s3, last).await;
         if finished.is_err() {
@@ -197,7 +207,7 @@ mod tests {
     async fn failed_upload_leaves_no_parts() {
         for refused in ["partNumber=2", "complete"] {
             let (buckets, requests) = refusing(refused).await;
-            let mut sink = S3Storage(Arc::new(buckets)).create("b", "k");
+            let mut sink = S3Storage(Arc::new(buckets)).create("b", "k", false);
             sink.add(Bytes::from_static(b"first")).await.unwrap();
             assert!(sink.finish(Bytes::from_static(b"last")).await.is_err(), "{refused}");
             let requests = requests.lock().unwrap().clone();

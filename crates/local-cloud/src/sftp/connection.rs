@@ -9,12 +9,14 @@ use russh::server::{Auth, Handler, Msg, PublicKeyOffer, Response, Session as Ssh
 use russh::{Channel, ChannelId, ChannelOpenFailure, MethodKind, MethodSet};
 
 use super::buckets::{Buckets, S3Storage};
+use super::budget::Budget;
 use super::clock::Clock;
 use super::conversation::Conversation;
 use super::endpoints::Shared;
 use super::guard::Guard;
 use super::rights::Rights;
 use super::session::Session;
+use super::user_key;
 use crate::login::{self, Admission, LoginAttempt, NotAdmitted};
 use crate::place::Place;
 use crate::transfer::is_user_name;
@@ -42,6 +44,8 @@ pub(super) struct Connection {
     channels: HashMap<ChannelId, Channel<Msg>>,
     /// Counts the open sessions: each has a clone until its stream ends.
     seats: Arc<()>,
+    /// Shared by the sessions.
+    budget: Budget,
     clock: Clock,
     conversation: Conversation,
 }
@@ -103,6 +107,7 @@ impl Connection {
             admitted: None,
             channels: HashMap::new(),
             seats: Arc::default(),
+            budget: Budget::default(),
             clock,
             conversation,
         }
@@ -155,6 +160,9 @@ impl Connection {
             Some((name, result)) if name == username => result.clone(),
             _ => {
                 let result = self.ask(username, "").await;
+                if let Err(refusal) = &result {
+                    self.log_refusal(username, refusal);
+                }
                 self.offered = Some((username.to_owned(), result.clone()));
                 result
             }
@@ -163,10 +171,22 @@ impl Connection {
 
     async fn has_key(&mut self, username: &str, key: &PublicKey) -> bool {
         let Ok(admission) = self.keys_of(username).await else { return false };
-        admission
+        let known = admission
             .public_keys
             .iter()
-            .any(|line| PublicKey::from_openssh(line).is_ok_and(|known| known.key_data() == key.key_data()))
+            .any(|line| PublicKey::from_openssh(line).is_ok_and(|known| known.key_data() == key.key_data()));
+        let reason = match user_key::problem(key) {
+            Some(problem) => problem,
+            None if !known => "the account does not have this key",
+            None => return true,
+        };
+        self.log_refusal(username, &NotAdmitted::Authentication(reason.to_owned()));
+        false
+    }
+
+    fn log_refusal(&self, user: &str, refusal: &NotAdmitted) {
+        let (activity, reason) = (refusal.activity(), refusal.to_string());
+        tracing::info!(activity, server = self.server, user, reason, "refused");
     }
 }
 
@@ -217,8 +237,7 @@ impl Handler for Connection {
                 Ok(self.admit(user, admission))
             }
             Err(refusal) => {
-                let (activity, reason) = (refusal.activity(), refusal.to_string());
-                tracing::info!(activity, server = self.server, user, reason, "refused");
+                self.log_refusal(user, &refusal);
                 Ok(self.refuse(user))
             }
         }
@@ -351,9 +370,9 @@ impl Connection {
         let option = server.settings.get("ProtocolDetails").and_then(|details| details["SetStatOption"].as_str());
         let quiet = option == Some("ENABLE_NO_OP");
         let view = admission.home.clone();
-        let emptied = Arc::clone(&self.shared.emptied);
+        let (emptied, budget) = (Arc::clone(&self.shared.emptied), self.budget.clone());
         if let Some(memory) = &self.shared.memory {
-            return Ok(Session::new(Arc::new(memory.clone()), None, view, quiet, emptied));
+            return Ok(Session::new(Arc::new(memory.clone()), None, view, quiet, emptied, budget));
         }
         let (cloud, account) = (&self.shared.cloud, &self.place.account);
         let buckets = |aws| Arc::new(Buckets::new(aws, &self.place.region));
@@ -367,6 +386,6 @@ impl Connection {
             &user[..user.len().min(MAX_SESSION_NAME)],
             admission.policy.as_deref(),
         )?;
-        Ok(Session::new(Arc::new(S3Storage(files)), Some(rights), view, quiet, emptied))
+        Ok(Session::new(Arc::new(S3Storage(files)), Some(rights), view, quiet, emptied, budget))
     }
 }

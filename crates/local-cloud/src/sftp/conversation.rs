@@ -24,6 +24,8 @@ const ANSWER_TIME: Duration = Duration::from_secs(2);
 pub(super) enum Ending {
     TooManyAttempts,
     Unanswered,
+    /// Other connections took its place ([`super::waiting`]).
+    CrowdedOut,
 }
 
 impl Ending {
@@ -35,6 +37,7 @@ impl Ending {
                 Disconnect::ProtocolError,
                 "the service ssh-userauth can be requested once on a connection; reconnect for another attempt",
             ),
+            Self::CrowdedOut => (Disconnect::TooManyConnections, "too many connections without a log-in"),
         }
     }
 }
@@ -52,6 +55,9 @@ struct Inner {
 #[derive(Debug, Default)]
 struct State {
     stage: Stage,
+    /// Bytes have come from the client.
+    spoken: bool,
+    crowded_out: bool,
     /// Calls of the handler in progress.
     working: usize,
     failures: usize,
@@ -59,6 +65,14 @@ struct State {
     waiting: Option<Instant>,
     /// A keep-alive was sent; the next bytes answer it.
     asked: bool,
+}
+
+/// How far a client has come that has not logged in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Progress {
+    Silent,
+    KeyExchange,
+    Authentication,
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -94,6 +108,7 @@ impl Conversation {
     /// Records bytes from the client.
     pub(super) fn heard(&self) {
         let mut state = self.state();
+        state.spoken = true;
         if state.stage != Stage::Authentication || std::mem::take(&mut state.asked) || state.waiting.is_some() {
             return;
         }
@@ -133,7 +148,29 @@ impl Conversation {
 
     /// The client has logged in.
     pub(super) fn admit(&self) {
+        self.end();
+    }
+
+    /// The connection no longer waits for a log-in.
+    pub(super) fn end(&self) {
         self.change(|state| state.stage = Stage::Over);
+    }
+
+    /// Ends the connection in favor of others.
+    pub(super) fn crowd_out(&self) {
+        self.change(|state| state.crowded_out = true);
+    }
+
+    /// How far the client has come; `None` if it has logged in, or the connection has ended.
+    pub(super) fn progress(&self) -> Option<Progress> {
+        let state = self.state();
+        match state.stage {
+            _ if state.crowded_out => None,
+            Stage::Over => None,
+            Stage::Authentication => Some(Progress::Authentication),
+            Stage::KeyExchange if state.spoken => Some(Progress::KeyExchange),
+            Stage::KeyExchange => Some(Progress::Silent),
+        }
     }
 
     /// Waits until the connection must end. Never returns once the client has logged in.
@@ -143,6 +180,7 @@ impl Conversation {
                 let state = self.state();
                 match state.stage {
                     Stage::Over => None,
+                    _ if state.crowded_out => return Ending::CrowdedOut,
                     _ if state.failures >= MAX_ATTEMPTS && state.working == 0 => return Ending::TooManyAttempts,
                     Stage::Authentication if state.working == 0 => state.waiting.map(|since| since + ANSWER_TIME),
                     _ => None,

@@ -15,9 +15,10 @@ use super::abortable_stream::AbortableStream;
 use super::algorithms;
 use super::clock::Clock;
 use super::connection::{Connection, Methods};
-use super::conversation::{Conversation, MAX_ATTEMPTS};
+use super::conversation::{Conversation, Ending, MAX_ATTEMPTS};
 use super::emptied::Emptied;
 use super::storage::Memory;
+use super::waiting::Waiting;
 use crate::cloud::Cloud;
 use crate::error::LocalError;
 use crate::files::{read_json, write_json};
@@ -37,6 +38,7 @@ pub(super) struct Shared {
     /// Files in memory, shared by all customers; for measurements only.
     pub(super) memory: Option<Memory>,
     pub(super) emptied: Arc<Emptied>,
+    waiting: Waiting,
     limits: Limits,
 }
 
@@ -65,7 +67,15 @@ impl Endpoints {
         let path = dir.join("ports.json");
         let ports = read_json(&path)?.unwrap_or_default();
         let memory = in_memory.then(Memory::default);
-        let shared = Arc::new(Shared { store, keys, cloud, memory, emptied: Arc::default(), limits });
+        let shared = Arc::new(Shared {
+            store,
+            keys,
+            cloud,
+            memory,
+            emptied: Arc::default(),
+            waiting: Waiting::default(),
+            limits,
+        });
         Ok(Self { shared, path, inner: Mutex::new(Inner { ports, running: HashMap::new() }) })
     }
 
@@ -129,6 +139,15 @@ impl Endpoints {
     }
 }
 
+/// Tells that a connection has ended, in whatever way.
+struct EndOnDrop(Conversation);
+
+impl Drop for EndOnDrop {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
 /// Accepts connections. Aborting this task ends all of them.
 async fn serve(shared: Arc<Shared>, place: Place, id: String, listener: TcpListener) {
     let mut connections = JoinSet::new();
@@ -172,11 +191,14 @@ async fn connection(
         tracing::debug!(%error, "cannot set TCP_NODELAY");
     }
     let (clock, conversation) = (Clock::new(shared.limits), Conversation::default());
+    shared.waiting.add(&conversation);
+    let _ended = EndOnDrop(conversation.clone());
     let handler = Connection::new(shared, place, id.clone(), peer, methods, clock.clone(), conversation.clone());
     let (stream, _guard) = AbortableStream::new(stream, conversation.clone());
     let session = tokio::select! {
         session = russh::server::run_stream(config, stream, handler) => session,
-        why = clock.over() => return tracing::info!(why, server = id, "ended"),
+        why = clock.over() => return tracing::info!(why, server = id, %peer, "ended"),
+        _ = conversation.over() => return,
     };
     let mut session = match session {
         Ok(session) => session,
@@ -195,6 +217,10 @@ async fn connection(
             tokio::time::timeout(FAREWELL, farewell).await.unwrap_or(Ok(()))
         }
         ending = conversation.over() => {
+            if ending == Ending::CrowdedOut {
+                // Without a farewell, for which it would keep its place. The log has a line about all of them.
+                return;
+            }
             let (code, text) = ending.message();
             tracing::info!(why = text, server = id, %peer, "ended");
             let farewell = async {
@@ -213,9 +239,17 @@ async fn connection(
             let why = "malformed authentication request, or a user name or password that is not UTF-8";
             tracing::info!(why, %error, server = id, %peer, "ended");
         }
+        Err(error) if clock.user().is_none() && !is_hang_up(&error) => {
+            tracing::info!(why = "before the log-in", %error, server = id, %peer, "ended");
+        }
         Err(error) => tracing::debug!(%error, server = id, "connection ended"),
         Ok(()) => {}
     }
+}
+
+/// Whether the client just went away.
+fn is_hang_up(error: &russh::Error) -> bool {
+    matches!(error, russh::Error::IO(_) | russh::Error::HUP | russh::Error::Disconnect)
 }
 
 fn configuration(

@@ -3,11 +3,13 @@
 //! [`endpoints`] opens and closes the ports, [`connection`] is one client's SSH connection (log-in and channels), and
 //! [`session`] with its [`requests`] is the SFTP protocol on a channel. A session uses [`paths`] to resolve a path to an object, [`rights`]
 //! to authorize the operation, and [`reader`] and [`writer`] to stream from and to [`storage`], which is S3 in every
-//! region ([`buckets`]).
+//! region ([`buckets`]), within the connection's [`budget`].
 
 mod abortable_stream;
+mod ahead;
 mod algorithms;
 mod buckets;
+mod budget;
 mod clock;
 mod connection;
 mod conversation;
@@ -21,6 +23,8 @@ mod requests;
 mod rights;
 mod session;
 pub(crate) mod storage;
+mod user_key;
+mod waiting;
 mod writer;
 
 pub(crate) use endpoints::Endpoints;

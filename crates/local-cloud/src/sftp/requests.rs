@@ -9,15 +9,21 @@ use russh_sftp::protocol::{
 };
 use russh_sftp::server::{Handler, StatusReply};
 
+use super::budget::MAX_HANDLES;
 use super::listing::{Listing, entry, file_attributes, folder_attributes, is_entry_name};
 use super::paths::{self, Place};
 use super::reader::Reader;
-use super::session::{Closing, Folder, Found, MAX_HANDLES, Open, Session, broken, fits, not_written, ok};
+use super::session::{Closing, Folder, Found, Open, Session, broken, fits, not_written, ok};
+use super::storage::StorageError;
 
 /// Names per answer to READDIR, as in OpenSSH's server.
 const NAMES: usize = 100;
 /// Objects in one page of a listing.
 const PAGE: i32 = 1000;
+/// Bytes of memory that the names of a page take at most: each key twice.
+const PAGE_BYTES: usize = 4 << 20;
+/// Objects in a page where the connection holds too much already.
+const SMALL_PAGE: i32 = 100;
 /// Maximum length of a read or write, as in OpenSSH.
 const MAX_DATA: u64 = 261_120;
 
@@ -49,7 +55,7 @@ impl Handler for Session {
         let (bucket, key) = self.key(&filename)?;
         match self.find(&bucket, &key).await? {
             Found::File(facts) => {
-                let reader = Reader::new(Arc::clone(&self.storage), &bucket, facts);
+                let reader = Reader::new(Arc::clone(&self.storage), &bucket, facts, &self.budget);
                 self.keep(id, Open::Read(reader))
             }
             Found::Folder(_) => Err(StatusCode::Failure.with_message("that is a folder")),
@@ -58,7 +64,7 @@ impl Handler for Session {
     }
 
     async fn close(&mut self, id: u32, handle: String) -> Result<Status, StatusReply> {
-        let file = match self.handles.remove(&handle) {
+        let file = match self.handles.remove(&handle).map(|held| held.open) {
             None => return Err(StatusCode::Failure.with_message("no such handle")),
             Some(Open::Read(_) | Open::Folder(_)) => return Ok(ok(id)),
             Some(Open::Write(file)) => file,
@@ -79,7 +85,7 @@ impl Handler for Session {
     }
 
     async fn read(&mut self, id: u32, handle: String, offset: u64, len: u32) -> Result<Data, StatusReply> {
-        let Some(Open::Read(reader)) = self.handles.get_mut(&handle) else {
+        let Some(Open::Read(reader)) = self.handle(&handle) else {
             return Err(StatusCode::Failure.with_message("no handle to read from"));
         };
         let len = len.min(u32::try_from(MAX_DATA).unwrap_or(u32::MAX));
@@ -91,7 +97,7 @@ impl Handler for Session {
     }
 
     async fn write(&mut self, id: u32, handle: String, offset: u64, data: Vec<u8>) -> Result<Status, StatusReply> {
-        let Some(Open::Write(file)) = self.handles.get_mut(&handle) else {
+        let Some(Open::Write(file)) = self.handle(&handle) else {
             return Err(StatusCode::Failure.with_message("no handle to write to"));
         };
         file.writer.write(offset, data).await.map_err(not_written)?;
@@ -107,7 +113,7 @@ impl Handler for Session {
     }
 
     async fn fstat(&mut self, id: u32, handle: String) -> Result<Attrs, StatusReply> {
-        let attrs = match self.handles.get(&handle) {
+        let attrs = match self.handle(&handle) {
             Some(Open::Read(reader)) => file_attributes(reader.facts().size, reader.facts().modified),
             Some(Open::Write(file)) => file.attributes(),
             Some(Open::Folder(_)) => folder_attributes(None),
@@ -125,7 +131,7 @@ impl Handler for Session {
     }
 
     async fn fsetstat(&mut self, id: u32, handle: String, attributes: FileAttributes) -> Result<Status, StatusReply> {
-        match (self.handles.get_mut(&handle), attributes.size) {
+        match (self.handle(&handle), attributes.size) {
             (None, _) => return Err(StatusCode::Failure.with_message("no such handle")),
             (Some(Open::Write(file)), Some(length)) => file.set_length(length)?,
             (Some(_), Some(_)) => return Err(StatusCode::PermissionDenied.with_message("not open for writing")),
@@ -144,7 +150,7 @@ impl Handler for Session {
             Place::Nowhere => return Err(StatusCode::NoSuchFile.into()),
             Place::Virtual(entries) => {
                 let listing = Listing::new(String::new());
-                Folder { bucket: String::new(), listing, ready: names(entries), next: Some(None) }
+                Folder { bucket: String::new(), listing, ready: names(entries), next: Some(None), share: None }
             }
             Place::Buckets => {
                 self.may_list_buckets().await?;
@@ -156,7 +162,7 @@ impl Handler for Session {
                 Found::File(_) => return Err(StatusCode::Failure.with_message("that is a file")),
                 Found::Folder(_) => {
                     let prefix = if key.is_empty() { String::new() } else { format!("{key}/") };
-                    Folder { bucket, listing: Listing::new(prefix), ready: VecDeque::new(), next: None }
+                    Folder { bucket, listing: Listing::new(prefix), ready: VecDeque::new(), next: None, share: None }
                 }
             },
         };
@@ -164,12 +170,15 @@ impl Handler for Session {
     }
 
     async fn readdir(&mut self, id: u32, handle: String) -> Result<Name, StatusReply> {
-        let Some(Open::Folder(folder)) = self.handles.get_mut(&handle) else {
+        let (storage, budget) = (Arc::clone(&self.storage), self.budget.clone());
+        let Some(Open::Folder(folder)) = self.handle(&handle) else {
             return Err(StatusCode::Failure.with_message("no handle of a folder"));
         };
         while folder.ready.is_empty() && folder.next != Some(None) {
+            folder.share = folder.share.take().or_else(|| budget.to_read(PAGE_BYTES));
+            let size = if folder.share.is_some() { PAGE } else { SMALL_PAGE };
             let from = folder.next.clone().flatten();
-            let page = self.storage.page(&folder.bucket, folder.listing.prefix(), PAGE, from.as_deref()).await;
+            let page = storage.page(&folder.bucket, folder.listing.prefix(), size, from.as_deref()).await;
             let page = page.map_err(broken)?;
             folder.ready.extend(folder.listing.entries(&page, Timestamp::now().as_second()));
             let hidden = folder.listing.hidden();
@@ -182,7 +191,11 @@ impl Handler for Session {
         if folder.ready.is_empty() {
             return Err(StatusCode::Eof.into());
         }
-        Ok(Name { id, files: folder.ready.drain(..folder.ready.len().min(NAMES)).collect() })
+        let files = folder.ready.drain(..folder.ready.len().min(NAMES)).collect();
+        if folder.ready.is_empty() {
+            folder.share = None;
+        }
+        Ok(Name { id, files })
     }
 
     async fn remove(&mut self, id: u32, filename: String) -> Result<Status, StatusReply> {
@@ -205,8 +218,10 @@ impl Handler for Session {
             Found::Nothing => {}
             Found::File(_) | Found::Folder(_) => return Err(StatusCode::Failure.with_message("the name is taken")),
         }
-        self.storage.create(&bucket, &marker).finish(bytes::Bytes::new()).await.map_err(broken)?;
-        Ok(ok(id))
+        match self.storage.create(&bucket, &marker, true).finish(bytes::Bytes::new()).await {
+            Err(StorageError::Exists) => Err(StatusCode::Failure.with_message("the name is taken")),
+            made => made.map(|()| ok(id)).map_err(broken),
+        }
     }
 
     async fn rmdir(&mut self, id: u32, path: String) -> Result<Status, StatusReply> {

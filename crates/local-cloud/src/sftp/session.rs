@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use russh_sftp::protocol::{File, FileAttributes, Handle, OpenFlags, Status, StatusCode};
 use russh_sftp::server::StatusReply;
 
+use super::budget::{Budget, Share};
 use super::emptied::Emptied;
 use super::listing::{Listing, file_attributes, folder_attributes};
 use super::paths::{self, Place};
@@ -18,8 +19,6 @@ use super::writer::{WriteError, Writer};
 use crate::login::View;
 use sftpctl_aws::ObjectFacts;
 
-/// Maximum number of open handles per session.
-pub(super) const MAX_HANDLES: usize = 256;
 /// Maximum length of a key in bytes of UTF-8 (S3 user guide, "Naming Amazon S3 objects").
 const MAX_KEY: usize = 1024;
 
@@ -30,8 +29,15 @@ pub(super) struct Session {
     /// `SetStatOption: ENABLE_NO_OP`.
     quiet_setstat: bool,
     pub(super) emptied: Arc<Emptied>,
-    pub(super) handles: HashMap<String, Open>,
+    pub(super) budget: Budget,
+    pub(super) handles: HashMap<String, Held>,
     count: u64,
+}
+
+/// An open handle, which counts among those of its connection.
+pub(super) struct Held {
+    pub(super) open: Open,
+    _share: Share,
 }
 
 pub(super) enum Open {
@@ -64,7 +70,7 @@ pub(super) enum Closing {
 impl WriteHandle {
     /// Sets the length; bytes that are written already cannot be cut off.
     pub(super) fn set_length(&mut self, length: u64) -> Result<(), StatusReply> {
-        if length < self.writer.written() {
+        if length < self.writer.end() {
             return Err(no_length());
         }
         self.length = Some(length);
@@ -102,6 +108,8 @@ pub(super) struct Folder {
     pub(super) ready: VecDeque<File>,
     /// The next page: `None` before the first, `Some(None)` after the last.
     pub(super) next: Option<Option<String>>,
+    /// For the names of a page.
+    pub(super) share: Option<Share>,
 }
 
 pub(super) enum Found {
@@ -119,8 +127,9 @@ impl Session {
         view: View,
         quiet_setstat: bool,
         emptied: Arc<Emptied>,
+        budget: Budget,
     ) -> Self {
-        Self { storage, rights, view, quiet_setstat, emptied, handles: HashMap::new(), count: 0 }
+        Self { storage, rights, view, quiet_setstat, emptied, budget, handles: HashMap::new(), count: 0 }
     }
 
     pub(super) fn path(&self, path: &str) -> Result<String, StatusReply> {
@@ -242,13 +251,17 @@ impl Session {
         }
     }
 
+    pub(super) fn handle(&mut self, handle: &str) -> Option<&mut Open> {
+        self.handles.get_mut(handle).map(|held| &mut held.open)
+    }
+
     pub(super) fn keep(&mut self, id: u32, open: Open) -> Result<Handle, StatusReply> {
-        if self.handles.len() >= MAX_HANDLES {
-            return Err(StatusCode::Failure.with_message("too many open handles"));
-        }
+        let share = self.budget.handle();
+        let share =
+            share.ok_or_else(|| StatusCode::Failure.with_message("too many open handles on this connection"))?;
         self.count += 1;
         let handle = self.count.to_string();
-        self.handles.insert(handle.clone(), open);
+        self.handles.insert(handle.clone(), Held { open, _share: share });
         Ok(Handle { id, handle })
     }
 
@@ -274,7 +287,10 @@ impl Session {
             Found::File(facts) if !flags.contains(OpenFlags::TRUNCATE) => Some(facts),
             _ => None,
         };
-        let writer = Box::new(Writer::new(self.storage.create(&bucket, &key)));
+        let sink = self.storage.create(&bucket, &key, flags.contains(OpenFlags::EXCLUDE));
+        let writer = Writer::new(sink, &self.budget).map(Box::new);
+        let many = || StatusCode::Failure.with_message("too many files are being written on this connection");
+        let writer = writer.ok_or_else(many)?;
         let path = self.path(path)?;
         self.keep(id, Open::Write(WriteHandle { writer, path, over, length: None }))
     }
@@ -351,7 +367,7 @@ fn refused(refused: Refused) -> StatusReply {
 pub(super) fn broken(error: StorageError) -> StatusReply {
     tracing::warn!(%error, "storage");
     match error {
-        StorageError::Replaced => StatusCode::Failure.with_message(error.to_string()),
+        StorageError::Replaced | StorageError::Exists => StatusCode::Failure.with_message(error.to_string()),
         StorageError::Other(_) => StatusCode::Failure.with_message("storage failed"),
     }
 }

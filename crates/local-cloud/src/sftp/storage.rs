@@ -14,6 +14,9 @@ pub(crate) enum StorageError {
     /// One handle reads one version of an object.
     #[error("the file has been replaced since it was opened")]
     Replaced,
+    /// An object was to be created, and there is one.
+    #[error("the file exists")]
+    Exists,
     /// With a message for the log.
     #[error("{0}")]
     Other(String),
@@ -21,7 +24,7 @@ pub(crate) enum StorageError {
 
 impl From<sftpctl_aws::AwsError> for StorageError {
     fn from(error: sftpctl_aws::AwsError) -> Self {
-        if error.is(sftpctl_aws::REPLACED) { Self::Replaced } else { Self::Other(error.to_string()) }
+        if error.is(sftpctl_aws::PRECONDITION_FAILED) { Self::Replaced } else { Self::Other(error.to_string()) }
     }
 }
 
@@ -44,8 +47,9 @@ pub(crate) trait Storage: Send + Sync {
     async fn range(&self, object: Version<'_>, start: u64, length: u64) -> Result<Option<Bytes>, StorageError>;
     /// Streams an object from `start` to its end; `None` if it does not exist.
     async fn open(&self, object: Version<'_>, start: u64) -> Result<Option<Box<dyn Source>>, StorageError>;
-    /// Begins an upload. The object exists once the upload is finished.
-    fn create(&self, bucket: &str, key: &str) -> Box<dyn Sink>;
+    /// Begins an upload. The object exists once the upload is finished. `only_new` refuses to replace one with
+    /// [`StorageError::Exists`], even one that was created during the upload.
+    fn create(&self, bucket: &str, key: &str, only_new: bool) -> Box<dyn Sink>;
     async fn copy(&self, from: (&str, &str), to: (&str, &str)) -> Result<(), StorageError>;
     async fn delete(&self, bucket: &str, key: &str) -> Result<(), StorageError>;
 }
@@ -176,8 +180,9 @@ impl Storage for Memory {
         Ok(Some(Box::new(MemorySource { memory: Memory(Arc::new(Mutex::new(memory))), name, at: start })))
     }
 
-    fn create(&self, bucket: &str, key: &str) -> Box<dyn Sink> {
-        Box::new(MemorySink { memory: self.clone(), name: (bucket.to_owned(), key.to_owned()), parts: Vec::new() })
+    fn create(&self, bucket: &str, key: &str, only_new: bool) -> Box<dyn Sink> {
+        let name = (bucket.to_owned(), key.to_owned());
+        Box::new(MemorySink { memory: self.clone(), name, only_new, parts: Vec::new() })
     }
 
     async fn copy(&self, from: (&str, &str), to: (&str, &str)) -> Result<(), StorageError> {
@@ -213,6 +218,7 @@ impl Source for MemorySource {
 struct MemorySink {
     memory: Memory,
     name: Name,
+    only_new: bool,
     parts: Vec<Bytes>,
 }
 
@@ -225,7 +231,11 @@ impl Sink for MemorySink {
 
     async fn finish(mut self: Box<Self>, last: Bytes) -> Result<(), StorageError> {
         self.parts.push(last);
-        self.memory.objects().insert(self.name, self.parts);
+        let mut objects = self.memory.objects();
+        if self.only_new && objects.by_name.contains_key(&self.name) {
+            return Err(StorageError::Exists);
+        }
+        objects.insert(self.name, self.parts);
         Ok(())
     }
 

@@ -176,7 +176,7 @@ fn function_may_do_only_what_its_role_allows() {
     }
     assert_eq!(answers["settings"], serde_json::json!([]));
     let variables = site.oracle("door.py", &["set-variables", WEST]);
-    let set = r#"["BLOCK_LIST", "HOME_TYPE", "INDEX_NAME", "SERVER_ID", "TABLE_NAME", "USER_ROLE_ARN"]"#;
+    let set = r#"["BLOCK_LIST", "HOME_TYPE", "INDEX_NAME", "SERVER_ID", "TABLE_NAME", "TAKES_KEYS", "USER_ROLE_ARN"]"#;
     assert_eq!(variables, set);
 
     // A permission that the role loses counts at once, and the authorizer's log names it.

@@ -48,7 +48,7 @@ async fn main() -> Result<(), Error> {
 
 async fn decide(config: &Config, table: &Table, question: &Question, within: Duration) -> Result<Grant, Refusal> {
     screen(config, question)?;
-    match table.accounts(&question.username, within).await {
+    match table.accounts(question.name_to_look_up(), within).await {
         Ok(found) => judge(question, &found),
         Err(error) => {
             log(&serde_json::json!({ "level": "ERROR", "message": "the table did not answer", "cause": error }));
