@@ -47,6 +47,8 @@ fn with_python(script: Option<&str>) -> String {
     }
     let port = cloud.cloud_port.to_string();
     let mut command = cloud.command(&["local", "start", "--port", &port]);
+    // With the user's own cache it would find the environment of an earlier start.
+    command.env("XDG_CACHE_HOME", cloud.dir.path().join("cache"));
     let output = command.env("SFTPCTL_PYTHON", python).env_remove("SFTPCTL_LOCAL_VENV").output().unwrap();
     assert!(!output.status.success());
     text(&output.stderr)

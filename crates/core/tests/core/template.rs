@@ -41,12 +41,12 @@ fn deployment(rendered: &Rendered) -> String {
 #[test]
 fn shipped_environments_render_the_known_templates() {
     let known = [
-        ("99", "us-east-1", "44f77cc931336384d7e52047d309a37fc02f584263ec76bb4a0142610795b993"),
-        ("99", "us-east-2", "44f77cc931336384d7e52047d309a37fc02f584263ec76bb4a0142610795b993"),
-        ("99", "us-west-2", "8880f6ad5553b5f7d3fadfb4dc9d956295452b049bb6a98b56e11755288ba012"),
-        ("prod", "us-east-1", "f83212184e0eebdfc58843b7f24e1eea58ba2afe35302a92da26ee07702cdeae"),
-        ("prod", "us-east-2", "e3a7f9e71ad758ee6c5aa6d54f1cf02119f8159ce44b11ae73153a88aaf8a6a3"),
-        ("prod", "us-west-2", "da00f622d95d8d4c05f85c5578f25d23f800fab721a5d9def4dd3f4577763a6a"),
+        ("99", "us-east-1", "11ee196d5d48ec45c807b8539c9a05eb15606473d9bfb12eea065782ec9b943d"),
+        ("99", "us-east-2", "11ee196d5d48ec45c807b8539c9a05eb15606473d9bfb12eea065782ec9b943d"),
+        ("99", "us-west-2", "bb22daa0381785db49d17ae0c7cb9f8aa852af00731ead877955edf927db4cf4"),
+        ("prod", "us-east-1", "d3abf15b2a63582f263dfd46a6b6ad036be834e4f61cde2c39d74ddd2fb05e93"),
+        ("prod", "us-east-2", "b86f15a5c243ec1ecde572b35d615da17213272ae6e4b0ff588d262ed18dce30"),
+        ("prod", "us-west-2", "485bb0dd19404083c8ad68ef9aec580aec0fee0e4554746978d9c6b14163aa1f"),
     ];
     let rendered = known.map(|(name, region, _)| (name, region, rendered_in(&environment(name), region, "k").digest));
     assert_eq!(rendered, known.map(|(name, region, digest)| (name, region, digest.to_owned())));
