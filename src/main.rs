@@ -3,6 +3,9 @@
 use sftpctl::commands::{self, Cli};
 use sftpctl::exit;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{FilterFn, LevelFilter};
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 #[tokio::main]
 async fn main() {
@@ -13,6 +16,11 @@ async fn main() {
     exit::leave(exit)
 }
 
+/// At the level `trace` the SDK logs answers as they are, and those of DynamoDB contain stored passwords.
+fn without_secrets() -> FilterFn {
+    FilterFn::new(|event| !event.target().starts_with("aws_") || *event.level() <= LevelFilter::DEBUG)
+}
+
 fn log_to_stderr(cli: &Cli) {
     let level = match cli.verbose {
         // The SDK reports every provider of credentials that fails, in a form for programmers; the error is shown anyway.
@@ -21,6 +29,6 @@ fn log_to_stderr(cli: &Cli) {
         _ => "info,sftpctl=debug,sftpctl_engine=debug,sftpctl_aws=debug,sftpctl_accounts=debug",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| level.into());
-    let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(cli.color.is_on());
-    log.with_env_filter(filter).init();
+    let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(cli.color.is_on());
+    tracing_subscriber::registry().with(log.with_filter(filter).with_filter(without_secrets())).init();
 }

@@ -1,11 +1,13 @@
 //! Characters that people do not see.
 
-/// Whether a character is invisible: of Unicode's category Cf. Programs add them when text is
+/// Whether a character is invisible: of Unicode's category Cf, apart from signs of numbers in Arabic and Syriac, which are
+/// seen. Programs add them when text is
 /// pasted or piped, and nobody can type them.
 pub fn is_invisible(c: char) -> bool {
     matches!(c,
         '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-        | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+        | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{13430}'..='\u{1343f}' | '\u{1bca0}'..='\u{1bca3}'
+        | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 /// Whether a character looks like an ordinary space, and is another one.

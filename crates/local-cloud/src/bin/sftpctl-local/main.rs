@@ -11,6 +11,9 @@ use std::process::ExitCode;
 
 use clap::FromArgMatches as _;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{FilterFn, LevelFilter};
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use self::commands::LocalArgs;
 
@@ -27,8 +30,11 @@ async fn main() -> ExitCode {
         _ => "info,sftpctl_local_cloud=debug,sftpctl_aws=debug",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| level.into());
-    let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(args.color.wanted());
-    log.with_env_filter(filter).init();
+    // At the level `trace` the SDK logs answers as they are, with secrets.
+    let without_secrets =
+        FilterFn::new(|event| !event.target().starts_with("aws_") || *event.level() <= LevelFilter::DEBUG);
+    let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(args.color.wanted());
+    tracing_subscriber::registry().with(log.with_filter(filter).with_filter(without_secrets)).init();
     match args.run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
