@@ -22,7 +22,7 @@ pub struct Fault {
     pub end: usize,
     /// Whether the marked text may be a secret, which is not shown.
     #[serde(skip)]
-    pub(super) is_secret: bool,
+    pub is_secret: bool,
 }
 
 impl Fault {
