@@ -64,6 +64,7 @@ mod tests {
             column: 7,
             start: 0,
             end: 0,
+            is_secret: false,
         };
         assert_eq!(
             github("a,b:c.yaml", &[fault]).to_string(),

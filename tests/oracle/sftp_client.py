@@ -12,7 +12,7 @@ import threading
 import time
 
 import paramiko
-from paramiko.sftp import CMD_HANDLE, CMD_OPEN
+from paramiko.sftp import CMD_CLOSE, CMD_HANDLE, CMD_OPEN
 
 PORT, USER, COMMAND = int(sys.argv[1]), sys.argv[2], sys.argv[3]
 ARGUMENTS = sys.argv[4:]
@@ -384,6 +384,62 @@ def stays(control):
     print("wrote", flush=True)
 
 
+def hoards():
+    """Opens as many files as it may, prints `open`, and after a line on standard input finishes those it writes."""
+    client = session(connect())
+    with client.open("big", "w") as file:
+        file.set_pipelined(True)
+        file.write(b"x" * (9 << 20))
+
+    def while_allowed(mode, use):
+        files = []
+        while len(files) < 1000:
+            try:
+                file = client.open(f"hoard-{len(files)}" if mode == "w" else "big", mode)
+            except OSError as error:
+                return files, str(error)
+            use(file)
+            files.append(file)
+        raise AssertionError("no limit")
+
+    read, words = while_allowed("r", lambda file: equal("content", file.read(32768), b"x" * 32768))
+    equal("files to read", (len(read), words), (256, "too many open handles on this connection"))
+    for file in read[100:]:
+        file.close()
+    written, words = while_allowed("w", lambda file: file.write(b"first"))
+    equal("files to write", (len(written), words), (14, "too many files are being written on this connection"))
+    print("open", flush=True)
+    sys.stdin.readline()
+    for file in written:
+        file.write(b", second")
+        file.close()
+    for file in read[:100]:
+        equal("the rest", len(file.read()), (9 << 20) - 32768)
+        file.close()
+    for number in range(len(written)):
+        with client.open(f"hoard-{number}") as file:
+            equal("content", file.read(), b"first, second")
+    print("finished", flush=True)
+
+
+def exclusive():
+    """Of two exclusive creations of one file one fails, when it is opened or when it is closed."""
+    clients = [session(connect()), session(connect())]
+    # In one request, and in parts.
+    for size in (5, 6 << 20):
+        name = f"exclusive-{size}"
+        files = [opened(client, name, WRITE | CREATE | EXCLUSIVE) for client in clients]
+        for number, file in enumerate(files):
+            file.write(str(number).encode() * size)
+        clients[0]._request(CMD_CLOSE, files[0].handle)
+        words = refused("the second", lambda: clients[1]._request(CMD_CLOSE, files[1].handle))
+        equal("words", words, "the file exists")
+        with clients[0].open(name) as file:
+            file.prefetch()
+            equal("content", file.read(), b"0" * size)
+        refused("a third", lambda: opened(clients[0], name, WRITE | CREATE | EXCLUSIVE))
+
+
 def two_steps(other, password):
     """Offers the user's key, then, on the same connection, the password of any user."""
     transport = paramiko.ServiceRequestingTransport(("127.0.0.1", PORT))
@@ -475,6 +531,7 @@ def log_in():
 {
     "round-trip": round_trip, "semantics": semantics, "outside": lambda *paths: outside(paths), "sessions": sessions,
     "only-sftp": only_sftp, "listing": listing, "breaks-off": breaks_off, "crowd": crowd, "stays": stays,
+    "hoards": hoards, "exclusive": exclusive,
     "log-in": log_in, "two-steps": two_steps, "set-stat": set_stat,
     "opens": opens, "odd-keys": odd_keys, "long-keys": long_keys, "replaced": replaced, "long-names": long_names,
     "second-service-request": second_service_request, "attempts": attempts, "offered": offered,

@@ -24,6 +24,15 @@ pub fn hash(password: &str) -> Result<String, HashError> {
     password::hash(password, &salt()).map_err(|error| HashError(error.to_string()))
 }
 
+/// The stored form, at the lowest cost, of a password of [`GENERATED_LENGTH`] characters from [`random_text`] that is
+/// used for minutes only.
+///
+/// # Errors
+/// Argon2 failed.
+pub fn hash_random(password: &str) -> Result<String, HashError> {
+    password::hash_random(password, &salt()).map_err(|error| HashError(error.to_string()))
+}
+
 fn salt() -> [u8; password::SALT_BYTES] {
     let mut salt = [0; password::SALT_BYTES];
     rand::fill(&mut salt);
@@ -46,9 +55,11 @@ mod tests {
 
     #[test]
     fn hashes_are_salted_and_verify() {
-        let (first, second) = (hash("a password").unwrap(), hash("a password").unwrap());
-        assert_ne!(first, second);
-        assert_eq!(verify("a password", &first), Verdict::Right);
-        assert_eq!(verify("another", &first), Verdict::Wrong);
+        for hash in [hash, hash_random] {
+            let (first, second) = (hash("a password").unwrap(), hash("a password").unwrap());
+            assert_ne!(first, second);
+            assert_eq!(verify("a password", &first), Verdict::Right);
+            assert_eq!(verify("another", &first), Verdict::Wrong);
+        }
     }
 }

@@ -302,6 +302,7 @@ mod tests {
             &hash,
             &password::harden(&password::legacy("another"), &salt).unwrap().unwrap(),
             "not a hash",
+            &password::hash_random("another", &salt).unwrap(),
             "$argon2id$v=19$m=99999999,t=2,p=1$BwcHBwcHBwcHBwcHBwcHBw$AAAAAAAAAAAAAAAAAAAAAA",
             // Of another program, at a lower cost.
             "$argon2id$v=19$m=8,t=1,p=1$BwcHBwcHBwcHBwcHBwcHBw$AAAAAAAAAAAAAAAAAAAAAA",

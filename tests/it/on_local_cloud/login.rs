@@ -5,6 +5,7 @@ mod broken;
 mod clients;
 mod doors;
 mod execute_api;
+mod flood;
 mod host_keys;
 mod limits;
 mod odd_clients;

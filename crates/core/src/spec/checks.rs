@@ -391,9 +391,10 @@ fn settings(checker: &mut Checker<'_>, file: &File) {
     }
     for source in &file.server.host_keys {
         if HostKeySource::parse(&source.value).is_none() {
-            // The value may be a private key, so the message does not show it.
-            checker.fault(source, "invalid location of a host key").hint =
-                Some("use file:PATH, secretsmanager:NAME or ssm:NAME".into());
+            // The value may be a private key, so neither the message nor its line shows it.
+            let fault = checker.fault(source, "invalid location of a host key");
+            fault.is_secret = true;
+            fault.hint = Some("use file:PATH, secretsmanager:NAME or ssm:NAME".into());
         }
     }
     checker.within(file.authorizer.memory_mb.as_ref(), "the authorizer's memory", 128, 10_240);

@@ -1,5 +1,7 @@
 //! A fault in the environment file and how it is shown. Pure.
 
+use std::ops::Range;
+
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use serde::Serialize;
 
@@ -20,6 +22,9 @@ pub struct Fault {
     /// First byte after the marked text.
     #[serde(skip)]
     pub end: usize,
+    /// Whether the marked text may be a secret, which is not shown.
+    #[serde(skip)]
+    pub is_secret: bool,
 }
 
 impl Fault {
@@ -42,14 +47,48 @@ impl Fault {
             column: source[line_start..start].chars().count() + 1,
             start,
             end,
+            is_secret: false,
         }
     }
+}
+
+/// The places of what may be private keys: in PEM from the first line to the last, and each line of base64 that is as
+/// long as theirs.
+fn private_keys(source: &str) -> impl Iterator<Item = Range<usize>> {
+    const END: &str = "-----END";
+    const LINE: usize = 64;
+    let pem = source.match_indices("-----BEGIN").map(|(start, _)| {
+        let end = source[start..].find(END).map_or(source.len(), |at| start + at + END.len());
+        start..end
+    });
+    let mut start = 0;
+    let words = source.split(|c: char| !c.is_ascii_alphanumeric() && !"+/=".contains(c)).map(move |word| {
+        let place = source[start..].find(word).map_or(start, |at| start + at);
+        start = place + word.len();
+        place..start
+    });
+    pem.chain(words.filter(|word| word.len() >= LINE))
+}
+
+/// The source with `*` for every byte of these places but line ends.
+fn masked(source: &str, places: impl Iterator<Item = Range<usize>>) -> String {
+    let mut bytes = source.as_bytes().to_vec();
+    for place in places {
+        for byte in bytes.get_mut(place).into_iter().flatten() {
+            if !matches!(byte, b'\n' | b'\r') {
+                *byte = b'*';
+            }
+        }
+    }
+    String::from_utf8(bytes).unwrap_or_default()
 }
 
 /// All faults of a file.
 #[derive(Clone, Debug)]
 pub struct Faults {
     source: String,
+    /// The source without what may be a private key; as many bytes in as many lines.
+    shown: String,
     path: String,
     faults: Vec<Fault>,
 }
@@ -58,7 +97,9 @@ impl Faults {
     /// Keeps `source` and `path` to show the lines.
     pub(super) fn new(source: &str, path: &str, mut faults: Vec<Fault>) -> Self {
         faults.sort_by_key(|fault| fault.start);
-        Self { source: source.to_owned(), path: path.to_owned(), faults }
+        let secret = faults.iter().filter(|fault| fault.is_secret).map(|fault| fault.start..fault.end);
+        let shown = masked(source, secret.chain(private_keys(source)));
+        Self { source: source.to_owned(), shown, path: path.to_owned(), faults }
     }
 
     /// The faults, in the order of the file.
@@ -77,7 +118,7 @@ impl Faults {
         let next = self.source[fault.start..].chars().next().map_or(0, char::len_utf8);
         let end = if fault.end > fault.start { fault.end } else { fault.start + next };
         // What is made visible is longer, so the mark is at another place.
-        let (before, rest) = self.source.split_at(fault.start);
+        let (before, rest) = self.shown.split_at(fault.start);
         let (marked, after) = rest.split_at(end - fault.start);
         let [before, marked, after] = [before, marked, after].map(visible_lines);
         let (source, mark) = ([&*before, &*marked, &*after].concat(), before.len()..before.len() + marked.len());

@@ -155,7 +155,8 @@ impl HostKeySource {
     /// Reads `file:…`, `secretsmanager:…`, `ssm:…`.
     pub fn parse(text: &str) -> Option<Self> {
         let (kind, rest) = text.split_once(':')?;
-        let rest = Some(rest.to_owned()).filter(|rest| !rest.is_empty())?;
+        // A pasted key is not a location, and would be shown as one.
+        let rest = Some(rest.to_owned()).filter(|rest| !rest.is_empty() && !rest.contains("-----BEGIN"))?;
         match kind {
             "file" => Some(Self::File(rest)),
             "secretsmanager" => Some(Self::Secret(rest)),

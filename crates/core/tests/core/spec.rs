@@ -347,3 +347,29 @@ proptest! {
         }
     }
 }
+
+/// A private key of nobody, as people paste it: in PEM, in one line, or its body alone.
+const PASTED: [&str; 5] = [
+    "[\"-----BEGIN OPENSSH PRIVATE KEY----- b3BlbnNzaC1rZXktdjEAAAAA SECRET -----END OPENSSH PRIVATE KEY-----\"]",
+    "[b3BlbnNzaC1rZXktdjEAAAAASECRET]",
+    "[\"file:-----BEGIN RSA PRIVATE KEY----- MIIEpAIBAAKCAQEASECRET -----END RSA PRIVATE KEY-----\"]",
+    "|\n    -----BEGIN OPENSSH PRIVATE KEY-----\n    b3BlbnNzaC1rZXktdjEAAAAASECRET\n    -----END OPENSSH PRIVATE KEY-----",
+    "\n    - |\n      b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMwAAAAtzc2gtZWQyNTSECRET\n      SECRETSECRETSECRETSECRETSECRETSECRETSECRETSECRETSECRETSECRETSECRET=",
+];
+
+#[test]
+fn a_pasted_private_key_is_never_shown() {
+    let file = include_str!("../../../../environments/99.yaml");
+    for pasted in PASTED {
+        let source = format!("{file}\nserver:\n  host_keys: {pasted}\n");
+        let faults = sftpctl_core::spec::load(&source, "99.yaml").unwrap_err();
+        let shown = faults.render(false);
+        let list = serde_json::to_string(faults.list()).unwrap();
+        assert!(!shown.contains("SECRET") && !list.contains("SECRET"), "{shown}\n{list}");
+        assert!(shown.contains("99.yaml:"), "where it is: {shown}");
+        // Nor where the fault is in another line.
+        let source = format!("{source}\n  unknown: 1\n");
+        let shown = sftpctl_core::spec::load(&source, "99.yaml").unwrap_err().render(false);
+        assert!(!shown.contains("SECRET"), "{shown}");
+    }
+}

@@ -126,7 +126,7 @@ async fn create_canary(
     let cluster = environment.clusters.keys().next().ok_or(VerifyError::NoCluster)?;
     let now = jiff::Timestamp::now();
     let stale_since = now - jiff::SignedDuration::try_from(STALE).unwrap_or_default();
-    let stored = password::hash(secret)?;
+    let stored = password::hash_random(secret)?;
     let (slots, stale) = match sender {
         Sender::Deployment { .. } => (DEPLOYMENT_SLOT..=DEPLOYMENT_SLOT, END_OF_TIME.to_owned()),
         Sender::Verify => (1..=SLOTS, clock::rfc3339(stale_since)),

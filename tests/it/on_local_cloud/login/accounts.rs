@@ -352,3 +352,15 @@ fn listed(output: &std::process::Output) -> String {
     assert!(matches!(output.status.code(), Some(0 | 1)), "{}", crate::site::shown(output));
     crate::site::text(&output.stdout)
 }
+
+#[test]
+fn trace_shows_no_stored_password() {
+    let site = shared();
+    site.add(4811, "traced", "correct horse");
+    let mut command = site.command(&["users", "show", "--env", "99", "--local", "--username", "traced"]);
+    let output = command.env("RUST_LOG", "trace").output().unwrap();
+    succeeded("show", &output);
+    let log = text(&output.stderr);
+    assert!(log.contains(" DEBUG ") && log.contains(" TRACE "), "it is a trace: {log}");
+    assert!(!log.contains("$argon2id$") && !log.contains("argon2id$v"), "{log}");
+}

@@ -26,6 +26,43 @@ fn accounts_with_the_same_name_cannot_log_in() {
     assert!(site.admits(site.port(WEST), &login));
 }
 
+#[test]
+fn empty_password_is_refused_where_only_passwords_are_taken() {
+    let site = shared();
+    create_keys(&site, &["unused"]);
+    let public = site.dir.path().join("unused.pub");
+    let which = ["add", "--orgid", "4803", "--username", "passworded", "--cluster", "99-5", "--password-stdin"];
+    let arguments = [&which[..], &["--public-key", public.to_str().unwrap()]].concat();
+    succeeded("add", &site.users(&arguments, "correct horse"));
+    let answer = |password: &str| {
+        let mut command = site.oracle_command("door.py");
+        command.args(["test", WEST, "passworded", "192.0.2.1"]).env("SFTP_PASSWORD", password);
+        succeeded(password, &command.output().unwrap())
+    };
+    assert!(answer("correct horse").contains("role/sftp-transfer"));
+    let refused = answer("");
+    assert!(
+        refused.contains("Forbidden") && !refused.contains("role/") && !refused.contains("ssh-ed25519"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn keys_that_transfer_does_not_take_are_refused() {
+    let site = shared();
+    let file = site.dir.path().join("short");
+    let created = tool("ssh-keygen", "openssh-client")
+        .args(["-q", "-t", "rsa", "-b", "1024", "-N", "", "-f"])
+        .arg(&file)
+        .output();
+    succeeded("ssh-keygen", &created.unwrap());
+    let public = file.with_extension("pub");
+    let which = ["add", "--orgid", "4804", "--username", "short.key", "--cluster", "99-5", "--public-key"];
+    let output = site.users(&[&which[..], &[public.to_str().unwrap()]].concat(), "");
+    assert_eq!(output.status.code(), Some(2), "{}", shown(&output));
+    assert!(shown(&output).contains("an RSA key must have 2,048 to 8,192 bits"), "{}", shown(&output));
+}
+
 fn create_keys(site: &Site, names: &[&str]) {
     for name in names {
         let file = site.dir.path().join(name);

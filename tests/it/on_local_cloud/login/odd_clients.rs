@@ -72,6 +72,13 @@ fn keys_that_are_no_file_names_harm_nothing() {
 }
 
 #[test]
+fn exclusive_creation_has_one_winner() {
+    let site = shared();
+    let login = site.add(6006, "exclusive", "correct horse");
+    site.paramiko_ok(site.port(WEST), &login, &["exclusive"]);
+}
+
+#[test]
 fn replaced_file_is_never_mixed() {
     let site = shared();
     let login = site.add(6005, "replacer", "correct horse");

@@ -13,7 +13,10 @@ use clap::FromArgMatches as _;
 use sftpctl_core::shown;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::field::MakeExt as _;
+use tracing_subscriber::filter::{FilterFn, LevelFilter};
 use tracing_subscriber::fmt::format::debug_fn;
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use self::commands::LocalArgs;
 
@@ -39,8 +42,12 @@ async fn main() -> ExitCode {
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| level.into());
     let fields = debug_fn(|out, field, value| shown::log_field(out, field.name(), value)).delimited(" ");
-    let log = tracing_subscriber::fmt().fmt_fields(fields).with_writer(std::io::stderr).with_ansi(args.color.wanted());
-    log.with_env_filter(filter).init();
+    // At the level `trace` the SDK logs answers as they are, with secrets.
+    let without_secrets =
+        FilterFn::new(|event| !event.target().starts_with("aws_") || *event.level() <= LevelFilter::DEBUG);
+    let log =
+        tracing_subscriber::fmt::layer().fmt_fields(fields).with_writer(std::io::stderr).with_ansi(args.color.wanted());
+    tracing_subscriber::registry().with(log.with_filter(filter).with_filter(without_secrets)).init();
     match args.run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
