@@ -194,7 +194,16 @@ impl DynamoDb {
         let mut tags = Tags::new();
         let mut pages = self.0.list_tags_of_resource().resource_arn(arn).send().await;
         loop {
-            let page = pages.call("dynamodb:ListTagsOfResource", arn);
+            let page = match pages.call("dynamodb:ListTagsOfResource", arn) {
+                // As for a table that never was: its policy cannot allow anything.
+                Err(error)
+                    if error.is("AccessDenied")
+                        && self.table(arn.rsplit('/').next().unwrap_or_default()).await?.is_none() =>
+                {
+                    return Ok(None);
+                }
+                page => page,
+            };
             let Some(page) = page.or_missing(MISSING)? else { return Ok(None) };
             tags.extend(page.tags().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())));
             match page.next_token() {

@@ -88,6 +88,8 @@ pub struct Denial {
     pub by_boundary: bool,
     /// Whether the simulation ended before the principal's own policies, so that they may not allow it either.
     pub hides_own: bool,
+    /// Whether the policies allow it under a condition. A statement without it would allow more.
+    pub conditional: bool,
 }
 
 /// What to ask, to know whether a principal has everything that these policies allow: each permission once, in as few
@@ -223,6 +225,7 @@ mod tests {
             by_organization: false,
             by_boundary: false,
             hides_own: false,
+            conditional: false,
         };
         let policy = denied(&[denial("s3:b", "r1"), denial("s3:a", "r1"), denial("s3:a", "r2"), denial("s3:b", "r2")]);
         let statements = policy["Statement"].as_array().unwrap();

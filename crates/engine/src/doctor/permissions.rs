@@ -93,7 +93,8 @@ fn judge(environment: &str, principal: &str, count: usize, answers: &Answers) ->
             named(&by_principal)
         );
         let missing = denied(&by_principal).to_string();
-        return Check::failed(of, None, evidence).hint(match missing.len() <= READABLE {
+        let is_complete = by_principal.iter().all(|denial| !denial.conditional);
+        return Check::failed(of, None, evidence).hint(match is_complete && missing.len() <= READABLE {
             true => format!("the smallest addition to its policies: {missing}"),
             false => format!(
                 "attach the policies that `sftpctl policy deployer --env {environment}` prints and names; \
@@ -160,7 +161,8 @@ async fn ask(aws: &Aws, principal: &str, request: Request) -> Answers {
             match &one.resource {
                 None => left.extend(request.alone(&one.action)),
                 Some(resource) if request.wanted.contains(&(one.action.clone(), resource.clone())) => {
-                    answers.denials.push(denial(&one, resource));
+                    let conditional = request.context.keys().any(|key| key != REGION);
+                    answers.denials.push(Denial { conditional, ..denial(&one, resource) });
                 }
                 Some(_) => {}
             }
@@ -176,6 +178,7 @@ fn denial(one: &Simulated, resource: &str) -> Denial {
         by_organization: matches!(one.decision, Decision::DeniedByOrganization | Decision::EndedByOrganization),
         by_boundary: one.decision == Decision::DeniedByBoundary,
         hides_own: one.decision == Decision::EndedByOrganization,
+        conditional: false,
     }
 }
 
@@ -219,6 +222,7 @@ mod tests {
             by_organization,
             by_boundary: false,
             hides_own: by_organization,
+            conditional: false,
         }
     }
 
@@ -235,5 +239,15 @@ mod tests {
         let both = judged(vec![denial("s3:a", true), denial("s3:b", false)]);
         assert_eq!(both.status, Status::Failed);
         assert!(both.evidence.contains("1 of 5") && !both.hint.unwrap().contains("s3:a"), "{}", both.evidence);
+    }
+
+    /// A statement without the condition would give away more than is missing.
+    #[test]
+    fn statements_with_conditions_are_not_shown_without_them() {
+        let conditional = Denial { conditional: true, ..denial("iam:PassRole", false) };
+        let hint = judged(vec![denial("s3:b", false), conditional]).hint.unwrap();
+        assert!(hint.contains("sftpctl policy deployer --env 99") && !hint.contains("iam:PassRole"), "{hint}");
+        let hint = judged(vec![denial("s3:b", false)]).hint.unwrap();
+        assert!(hint.starts_with("the smallest addition to its policies: {"), "{hint}");
     }
 }

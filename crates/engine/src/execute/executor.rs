@@ -272,7 +272,9 @@ impl StepExecution<'_> {
     fn known(&self) -> Option<String> {
         let actual = lock(self.actual);
         let live = actual.get(self.resource().id()).and_then(Option::as_ref);
-        let ours = live.filter(|live| live.owner == Owner::Ours).map(|live| live.identity.clone());
+        // The owner of what is being created may not be known yet: it has no tags.
+        let is_ours = |live: &&Live| live.owner == Owner::Ours && !matches!(live.settled, Settled::Pending(_));
+        let ours = live.filter(is_ours).map(|live| live.identity.clone());
         ours.or_else(|| self.created.clone()).or_else(|| self.job.known.clone())
     }
 

@@ -7,7 +7,7 @@ use rstest::rstest;
 use serde_json::json;
 use sftpctl_core::model::{Actual, Owner};
 
-use crate::drive::resource;
+use crate::drive::{deploy, resource};
 use crate::stub::{Reply, Stub};
 use crate::wire::{REGION, node, server};
 use crate::wire_bucket::bucket_settings;
@@ -127,4 +127,21 @@ async fn record_of_the_state_is_named_as_such_in_the_plan() {
     let actual = Actual::from([(node("us-west-2/server"), Some(server))]);
     let change = record.diff(Some(&live), &actual).unwrap();
     assert!(change.reason.is_some_and(|reason| reason.contains("known from the state only")));
+}
+
+/// A table has no tags while it is being created, so its owner is unknown until then.
+#[tokio::test]
+async fn foreign_table_that_is_being_created_is_left_alone() {
+    let stub = without_tags(referring()).await;
+    let table = |status: &str| {
+        let table = json!({ "Table": { "TableName": "t", "TableStatus": status, "TableArn": TABLE } });
+        Reply::ok(table.to_string())
+    };
+    stub.on("dynamodb:DescribeTable", [table("CREATING"), table("CREATING"), table("ACTIVE")])
+        .on("dynamodb:ListTagsOfResource", [Reply::ok(r#"{"Tags":[{"Key":"owner","Value":"someone else"}]}"#)]);
+    let ended = deploy(&stub.aws(REGION).await, &[resource("us-west-2/table")], Actual::new()).await;
+    let outcome = ended.outcome(&node("us-west-2/table"));
+    assert!(outcome["error"].to_string().contains("exists without the tag sftpctl:environment"), "{outcome}");
+    let writes = ["UpdateTable", "TagResource", "UpdateContinuousBackups"];
+    assert!(writes.iter().all(|write| stub.count(&format!("dynamodb:{write}")) == 0), "{:?}", stub.operations());
 }

@@ -30,6 +30,7 @@ use serde_json::{Value, json};
 
 pub(crate) use decide::{Judge, NotJudged};
 pub(crate) use need::Need;
+pub(in crate::front) use need::tag_form;
 
 use self::need::{Asked, Known};
 use super::call::{Call, Protocol};

@@ -132,7 +132,7 @@ pub(super) fn tag_map(map: &Value) -> BTreeMap<String, String> {
 }
 
 /// Tags in a form.
-pub(super) fn tag_form(form: &Form) -> BTreeMap<String, String> {
+pub(in crate::front) fn tag_form(form: &Form) -> BTreeMap<String, String> {
     let field = |number: usize, name: &str| form.get(&format!("Tags.member.{number}.{name}")).map(str::to_owned);
     (1..).map_while(|number| Some((field(number, "Key")?, field(number, "Value").unwrap_or_default()))).collect()
 }

@@ -171,7 +171,9 @@ pub(super) async fn around(front: &Front, wire: &Wire, call: Call, parts: Parts,
                 Some(failing) => {
                     let mut parts = parts;
                     parts.headers.remove(header::CONTENT_LENGTH);
-                    pass(front, call, parts, Body::from(failing)).await
+                    let response = pass(front, call.clone(), parts, Body::from(failing)).await;
+                    rollback::tag_kept_buckets(front, &call, &body).await;
+                    response
                 }
                 None => refusal::error(&call, 400, "ValidationError", "the fault rollBack needs a template in JSON"),
             }
