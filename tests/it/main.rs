@@ -12,6 +12,7 @@ mod permissions;
 mod pipeline;
 mod shown;
 mod spec;
+mod supply_chain;
 mod users;
 
 use sftpctl_testkit::{drive, site, stub};
