@@ -6,7 +6,7 @@ FROM rust:1.94.1-bookworm@sha256:6ae102bdbf528294bc79ad6e1fae682f6f7c2a6e6621506
 WORKDIR /source
 COPY . .
 # The authorizer is built for Lambda: small, and without the dependencies of sftpctl.
-RUN cargo build --release --locked --package sftpctl && scripts/build-authorizer
+RUN cargo build --release --locked --package sftpctl && scripts/build-authorizer && python3 scripts/sbom
 
 # Of 3 August 2026.
 FROM debian:bookworm-slim@sha256:abd67ffcfa541b485a3dff59865ab629aa048a6c613e639d36e7456b0b229241
@@ -18,6 +18,7 @@ RUN apt-get update \
     && useradd --create-home --uid 10001 sftpctl \
     && install --directory --owner=sftpctl --group=sftpctl /work
 COPY --from=build /source/target/release/sftpctl /source/target/lambda/sftp-authorizer /usr/local/bin/
+COPY --from=build /source/target/sbom/sftpctl.cdx.json /source/target/sbom/sftp-authorizer.cdx.json /usr/share/doc/sftpctl/
 USER 10001
 WORKDIR /work
 ENTRYPOINT ["sftpctl"]

@@ -99,9 +99,8 @@ fn direct_dependencies() -> BTreeSet<String> {
         entries.map(|entry| (entry["id"].as_str().unwrap().to_owned(), entry.clone())).collect()
     };
     let (packages, nodes) = (by_id(&metadata["packages"]), by_id(&metadata["resolve"]["nodes"]));
-    let released = |package: &Value| {
-        package["source"].is_null() && RELEASED.iter().any(|(_, name)| package["name"] == *name)
-    };
+    let released =
+        |package: &Value| package["source"].is_null() && RELEASED.iter().any(|(_, name)| package["name"] == *name);
     let mut open: Vec<&String> = packages.iter().filter(|(_, package)| released(package)).map(|(id, _)| id).collect();
     assert_eq!(open.len(), RELEASED.len());
     let (mut seen, mut rows) = (BTreeSet::new(), BTreeSet::new());
@@ -141,7 +140,10 @@ fn documented_dependencies_are_those_of_the_releases() {
     let wanted = direct_dependencies();
     let missing: Vec<_> = wanted.difference(&documented).collect();
     let outdated: Vec<_> = documented.difference(&wanted).collect();
-    assert!(missing.is_empty() && outdated.is_empty(), "docs/dependencies.md lacks {missing:#?}, and has {outdated:#?}");
+    assert!(
+        missing.is_empty() && outdated.is_empty(),
+        "docs/dependencies.md lacks {missing:#?}, and has {outdated:#?}"
+    );
 }
 
 /// What pip and npm install has hashes, and the files name no address, which would bind them to one package index.
@@ -166,7 +168,11 @@ fn lock_files_have_hashes_and_no_addresses() {
         for wanted in read(&path).lines().filter(|line| line.contains("==")) {
             let (name, version) = wanted.split_once("==").unwrap();
             let wanted = format!("{}=={version} \\", name.split('[').next().unwrap());
-            assert!(packages.clone().any(|line| line == wanted), "{}: run scripts/lock-tools: {wanted}", path.display());
+            assert!(
+                packages.clone().any(|line| line == wanted),
+                "{}: run scripts/lock-tools: {wanted}",
+                path.display()
+            );
         }
     }
     names.sort();
@@ -214,7 +220,11 @@ fn authorizer_is_built_without_the_paths_of_this_machine() {
     succeeded("scripts/build-authorizer", &output);
     let checkout = root().display().to_string();
     assert!(seen.starts_with("build --locked --profile lambda --package sftp-authorizer "), "{seen}");
-    for map in [format!("{checkout}=/source"), "CARGO_HOME=/cargo".into(), "CARGO_HOME/registry/src/mirror-1234=/cargo/src".into()] {
+    for map in [
+        format!("{checkout}=/source"),
+        "CARGO_HOME=/cargo".into(),
+        "CARGO_HOME/registry/src/mirror-1234=/cargo/src".into(),
+    ] {
         assert!(seen.contains(&format!("\n--remap-path-prefix={map}\n")), "{map}: {seen}");
     }
     assert!(seen.contains("\n-Cdebuginfo=0\n"), "the caller's own flags are kept: {seen}");
