@@ -47,7 +47,8 @@ fn with_python(script: Option<&str>) -> String {
     }
     let port = cloud.cloud_port.to_string();
     let mut command = cloud.command(&["local", "start", "--port", &port]);
-    let output = command.env("SFTPCTL_PYTHON", python).env_remove("SFTPCTL_LOCAL_VENV").output().unwrap();
+    let venv = cloud.dir.path().join("venv");
+    let output = command.env("SFTPCTL_PYTHON", python).env("SFTPCTL_LOCAL_VENV", venv).output().unwrap();
     assert!(!output.status.success());
     text(&output.stderr)
 }
