@@ -1,13 +1,15 @@
 # sftpctl and the authorizer's binary, for pipelines. Debian 12 in both stages: the authorizer must not need a newer
-# glibc than version 2.34 of Lambda's provided.al2023; built on Debian 12 it needs 2.34.
-FROM rust:1.94-bookworm AS build
+# glibc than version 2.34 of Lambda's provided.al2023; built on Debian 12 it needs 2.34. The images are named by their
+# digests, which Docker checks: supply-chain/README.md says where these come from and how they are renewed.
+FROM rust:1.94.1-bookworm@sha256:6ae102bdbf528294bc79ad6e1fae682f6f7c2a6e6621506ba959f9685b308a55 AS build
 # The path that scripts/build-authorizer maps every checkout to.
 WORKDIR /source
 COPY . .
 # The authorizer is built for Lambda: small, and without the dependencies of sftpctl.
-RUN cargo build --release --locked --package sftpctl && scripts/build-authorizer
+RUN cargo build --release --locked --package sftpctl && scripts/build-authorizer && python3 scripts/sbom
 
-FROM debian:bookworm-slim
+# Of 3 August 2026.
+FROM debian:bookworm-slim@sha256:abd67ffcfa541b485a3dff59865ab629aa048a6c613e639d36e7456b0b229241
 # The current certificates are wanted, whatever their version.
 # hadolint ignore=DL3008
 RUN apt-get update \
@@ -16,6 +18,7 @@ RUN apt-get update \
     && useradd --create-home --uid 10001 sftpctl \
     && install --directory --owner=sftpctl --group=sftpctl /work
 COPY --from=build /source/target/release/sftpctl /source/target/lambda/sftp-authorizer /usr/local/bin/
+COPY --from=build /source/target/sbom/sftpctl.cdx.json /source/target/sbom/sftp-authorizer.cdx.json /usr/share/doc/sftpctl/
 USER 10001
 WORKDIR /work
 ENTRYPOINT ["sftpctl"]

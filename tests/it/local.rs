@@ -47,9 +47,8 @@ fn with_python(script: Option<&str>) -> String {
     }
     let port = cloud.cloud_port.to_string();
     let mut command = cloud.command(&["local", "start", "--port", &port]);
-    // With the user's own cache it would find the environment of an earlier start.
-    command.env("XDG_CACHE_HOME", cloud.dir.path().join("cache"));
-    let output = command.env("SFTPCTL_PYTHON", python).env_remove("SFTPCTL_LOCAL_VENV").output().unwrap();
+    let venv = cloud.dir.path().join("venv");
+    let output = command.env("SFTPCTL_PYTHON", python).env("SFTPCTL_LOCAL_VENV", venv).output().unwrap();
     assert!(!output.status.success());
     text(&output.stderr)
 }
@@ -67,4 +66,37 @@ fn missing_python_module_is_reported() {
                echo 'no matching distribution' >&2\nexit 1";
     let no_pip = with_python(Some(pip));
     assert!(no_pip.contains("no matching distribution") && no_pip.contains("PIP_INDEX_URL"), "{no_pip}");
+}
+
+/// Every pinned package is on offer with its name and version, but with other content than was pinned.
+#[test]
+fn package_with_a_wrong_hash_is_refused() {
+    let cloud = Site::stopped();
+    let wheels = cloud.dir.path().join("wheels");
+    fs::create_dir(&wheels).unwrap();
+    let script = r#"
+import re, sys, zipfile
+folder, requirements = sys.argv[1:]
+for name, version in re.findall(r"^([\w.-]+)==([\w.]+)", open(requirements).read(), re.M):
+    stem = f"{name.replace('-', '_')}-{version}"
+    with zipfile.ZipFile(f"{folder}/{stem}-py3-none-any.whl", "w") as wheel:
+        wheel.writestr(f"{stem}.dist-info/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        wheel.writestr(f"{stem}.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+        wheel.writestr(f"{stem}.dist-info/RECORD", "")
+"#;
+    let locked = sftpctl_testkit::programs::root().join("supply-chain/python/local-cloud.txt");
+    let made = Command::new("python3").args(["-c", script]).arg(&wheels).arg(locked).output().unwrap();
+    assert!(made.status.success(), "{}", shown(&made));
+
+    let venv = cloud.dir.path().join("venv");
+    let mut command = cloud.command(&["local", "start", "--port", &cloud.cloud_port.to_string()]);
+    command.env("SFTPCTL_LOCAL_VENV", &venv).env("PIP_NO_INDEX", "1").env("PIP_FIND_LINKS", &wheels);
+    let output = command.output().unwrap();
+    let errors = text(&output.stderr);
+    assert!(!output.status.success(), "{}", shown(&output));
+    assert!(errors.contains("was refused: its SHA-256 is "), "{errors}");
+    assert!(errors.contains("hint: nothing was installed; rerun the command"), "{errors}");
+    assert!(errors.contains("PIP_INDEX_URL"), "{errors}");
+    // The next start begins anew.
+    assert!(venv.join("bin/python").exists() && !venv.join("sftpctl-requirements.txt").exists());
 }

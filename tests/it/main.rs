@@ -13,6 +13,7 @@ mod permissions;
 mod pipeline;
 mod shown;
 mod spec;
+mod supply_chain;
 mod users;
 
 use sftpctl_testkit::{drive, site, stub};

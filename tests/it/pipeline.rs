@@ -76,3 +76,39 @@ fn gitlab_template_affects_only_its_own_jobs() {
         }
     }
 }
+
+/// Every line of these files that fetches other people's code, in the form that pins it, and its version in a comment.
+#[test]
+fn actions_are_pinned_by_commit_and_images_by_digest() {
+    let root = sftpctl_testkit::programs::root();
+    let read = |name: &str| std::fs::read_to_string(root.join(name)).unwrap();
+    let is_hex = |text: &str, length| text.len() == length && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let mut actions = 0;
+    for file in ["ci/github.yml", "ci/github-supply-chain.yml", ".github/actions/sftpctl/action.yml"] {
+        let text = read(file);
+        for used in text.lines().filter_map(|line| line.trim_start_matches([' ', '-']).strip_prefix("uses: ")) {
+            if used.starts_with("./") {
+                continue;
+            }
+            let (action, version) = used.split_once(" # v").unwrap_or_else(|| panic!("{file}: no version: {used}"));
+            let (_, commit) = action.split_once('@').unwrap();
+            assert!(is_hex(commit, 40), "{file}: not a commit: {used}");
+            assert!(version.split('.').count() == 3, "{file}: {used}");
+            actions += 1;
+        }
+    }
+    assert!(actions > 8, "{actions}");
+    let mut images = Vec::new();
+    for (file, key) in
+        [("Dockerfile", "FROM "), ("ci/github-supply-chain.yml", "image: "), ("ci/gitlab-supply-chain.yml", "image: ")]
+    {
+        let text = read(file);
+        for image in text.lines().filter_map(|line| line.trim_start().strip_prefix(key)) {
+            let (_, digest) = image.split_once("@sha256:").unwrap_or_else(|| panic!("{file}: no digest: {image}"));
+            images.push(digest.split(' ').next().unwrap().to_owned());
+        }
+    }
+    assert!(images.iter().all(|digest| is_hex(digest, 64)), "{images:?}");
+    // The jobs build with the Dockerfile's toolchain.
+    assert!(images.len() == 4 && images[0] == images[2] && images[0] == images[3], "{images:?}");
+}

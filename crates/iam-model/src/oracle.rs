@@ -61,7 +61,7 @@ fn consult(cases: &[Generated]) -> Vec<Answer> {
     let modules = target.join("tools/node/node_modules");
     assert!(
         modules.join("@cloud-copilot/iam-simulate").is_dir(),
-        "iam-simulate is missing: scripts/test installs it (see its npm line)"
+        "iam-simulate is missing: scripts/test installs it (supply-chain/node)"
     );
     let mut child = Command::new("node")
         .arg(root.join("tests/oracle/iam_simulate.mjs"))

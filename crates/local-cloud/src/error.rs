@@ -26,6 +26,13 @@ pub enum LocalError {
         /// The last lines of pip's output.
         output: String,
     },
+    /// A package is not one of the files whose hashes are pinned. Nothing was installed.
+    #[error("{package} was refused: its SHA-256 is {found}, which is not pinned for this version")]
+    WrongHash {
+        /// In pip's words, with the address of its source.
+        package: String,
+        found: String,
+    },
     /// No local cloud is running in the folder.
     #[error("no local cloud is running in {}", dir.display())]
     NotRunning { dir: PathBuf },
@@ -118,6 +125,11 @@ impl LocalError {
             }
             Self::InstallFailed { .. } => {
                 "check pip's settings (PIP_INDEX_URL, PIP_PROXY, pip.conf), then rerun the command".to_owned()
+            }
+            Self::WrongHash { .. } => {
+                "nothing was installed; rerun the command in case the download was damaged. If it is refused again, the \
+                 package index or a proxy serves a changed file: use another (PIP_INDEX_URL), and report it"
+                    .to_owned()
             }
             Self::PortTaken { port } => {
                 format!(

