@@ -21,7 +21,8 @@ fn hostile() -> String {
 async fn run(dir: &Path, endpoint: &str, arguments: &[&str]) -> Output {
     let mut command = Command::new(sftpctl_testkit::programs::sftpctl());
     command.args(arguments).current_dir(dir).env("AWS_ENDPOINT_URL", endpoint).env_remove("AWS_PROFILE");
-    // With -vv, also what the SDK logs of answers.
+    // With -vv, also what the SDK logs of its settings. What it logs of answers is held back.
+    command.env("AWS_CONFIG_FILE", dir.join(hostile().replace(['\0', '/'], "")));
     let level = if arguments.contains(&"-vv") { "trace" } else { "warn" };
     command.env("RUST_LOG", level).env_remove("GITHUB_WORKSPACE");
     command.envs([("AWS_ACCESS_KEY_ID", "111111111111"), ("AWS_SECRET_ACCESS_KEY", "fake-secret")]);

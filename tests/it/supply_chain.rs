@@ -47,6 +47,17 @@ fn tree(package: &str, edges: &str) -> BTreeSet<(String, String)> {
     crates.map(|parts| (parts[0].to_owned(), parts[1].trim_start_matches('v').to_owned())).collect()
 }
 
+/// What has production credentials has nothing in it that serves, or that imitates AWS.
+#[test]
+fn program_has_no_server_among_its_dependencies() {
+    let crates = |package: &str| tree(package, "normal").into_iter().map(|(name, _)| name).collect::<BTreeSet<_>>();
+    let servers = ["russh", "russh-sftp", "axum", "sftpctl-local-cloud", "sftpctl-testkit"];
+    let program = crates("sftpctl");
+    assert!(program.contains("aws-sdk-transfer") && !servers.iter().any(|name| program.contains(*name)), "{program:?}");
+    let local = crates("sftpctl-local-cloud");
+    assert!(local.contains("russh") && local.contains("axum"), "{local:?}");
+}
+
 #[test]
 fn bill_of_materials_has_every_crate_of_a_release_once() {
     let folder = tempfile::tempdir().unwrap();

@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use sftpctl_aws::StackRequest;
 use sftpctl_core::kind::Kind;
-use sftpctl_core::model::{Change, compare};
+use sftpctl_core::model::{Actual, Change, compare};
 use sftpctl_engine::resources::resource::Resource;
 
-use crate::drive::{environment, resources};
+use crate::drive::{environment, resource, resources};
 use crate::stub::{Reply, Stub};
 use crate::wire::REGION;
 
@@ -74,4 +74,19 @@ async fn existing_role_gets_the_boundary_before_anything_else() {
     let change = Change { action: sftpctl_core::model::Action::Update, reason: None, properties };
     role.apply(&aws, "call", &change, Some(&live), &BTreeMap::new()).await.unwrap();
     assert_eq!(stub.operations(), ["iam:PutRolePermissionsBoundary"]);
+}
+
+/// Otherwise a server of another account, whose owner knows the role's ARN, could have its customers read our files.
+#[test]
+fn user_role_is_assumed_for_servers_of_this_account_only() {
+    let wanted = resource("global/user-role").wanted(&Actual::new());
+    let sftpctl_core::model::Want::Is(trust) = &wanted["trust policy"] else { panic!("{wanted:?}") };
+    let condition = &trust["Statement"][0]["Condition"];
+    assert_eq!(condition["StringEquals"]["aws:SourceAccount"], "111111111111", "{trust}");
+    let users = condition["ArnLike"]["aws:SourceArn"].as_array().unwrap();
+    let is_ours = |arn: &serde_json::Value| {
+        let arn = arn.as_str().unwrap_or_default();
+        arn.starts_with("arn:aws:transfer:us-") && arn.ends_with(":111111111111:user/*")
+    };
+    assert!(!users.is_empty() && users.iter().all(is_ours), "{trust}");
 }
