@@ -6,7 +6,7 @@
 use serde_json::{Value, json};
 use sftpctl_aws::NewRole;
 
-use crate::site::{Login, Site};
+use crate::site::{Login, Site, text};
 
 const ACCOUNT: &str = "111111111111";
 
@@ -70,6 +70,15 @@ fn role(site: &Site, name: &str, statements: &[Value]) -> String {
     format!("arn:aws:iam::{ACCOUNT}:role/{name}")
 }
 
+/// What `doctor` finds about the permissions of a role: status and evidence.
+fn simulated(site: &Site, arn: &str) -> (String, String) {
+    let output = site.run(&["doctor", "--env", "99", "--local", "--as", arn, "--output", "json"]);
+    let report: Value = serde_json::from_str(text(&output.stdout).lines().last().unwrap()).unwrap();
+    let check = report["checks"].as_array().unwrap().iter().find(|check| check["id"] == "D080-permissions").unwrap();
+    let text = |name: &str| check[name].as_str().unwrap().to_owned();
+    (text("status"), text("evidence"))
+}
+
 /// Sets the role of the environment file.
 fn assume(site: &Site, arn: &str, external_id: &str) {
     site.edit(|file| {
@@ -87,6 +96,8 @@ fn shipped_permissions_suffice_and_each_is_needed() {
         ["dynamodb:CreateTableReplica", "iam:AttachRolePolicy", "transfer:CreateServer"].into_iter().enumerate()
     {
         let arn = role(&site, &format!("lacking-{index}"), &without(&statements, action));
+        let (status, evidence) = simulated(&site, &arn);
+        assert!(status == "failed" && evidence.contains(action), "{status}: {evidence}");
         assume(&site, &arn, "ticket-1");
         let output = site.run(&["deploy", "--env", "99", "--local", "--yes", "--output", "plain"]);
         let shown = crate::site::shown(&output);
@@ -99,6 +110,8 @@ fn shipped_permissions_suffice_and_each_is_needed() {
     }
 
     let arn = role(&site, "sftpctl-deployer", &statements);
+    let (status, evidence) = simulated(&site, &arn);
+    assert_eq!(status, "ok", "{evidence}");
     assume(&site, &arn, "ticket-2");
     let refused = site.ends_with(3, &["plan", "--env", "99", "--local"]);
     assert!(refused.contains(&format!("arn:aws:iam::{ACCOUNT}:root may not assume the role {arn}")), "{refused}");

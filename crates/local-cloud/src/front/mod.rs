@@ -18,6 +18,7 @@ mod operation;
 mod pending;
 mod quotas;
 mod refusal;
+mod simulation;
 mod stack_request;
 mod tokens;
 mod upstream;
@@ -383,6 +384,12 @@ async fn pass(front: &Front, parts: Parts, scope: &Scope, operation: &str, body:
         if scope.service == "sts" && operation == "AssumeRole" {
             let response = front.upstream.pass(parts, Body::from(bytes)).await;
             return assumed(front, &form, response).await;
+        }
+        if scope.service == "iam"
+            && operation == "SimulatePrincipalPolicy"
+            && let Some(answer) = simulation::answer(front, &form).await
+        {
+            return xml(answer);
         }
         if scope.service == "cloudformation" {
             return stack_call(front, parts, scope, operation, &form, Body::from(bytes)).await;
