@@ -106,6 +106,10 @@ impl Node for Replica {
         true
     }
 
+    fn diff(&self, live: Option<&Live>, actual: &Actual) -> Option<Change> {
+        table::change(&self.wanted(actual), live)
+    }
+
     fn title(&self) -> String {
         format!("replica of {} in {}", self.name, self.region)
     }

@@ -12,7 +12,7 @@ use sftpctl_core::kind::{Kind, NodeId};
 use sftpctl_core::model::{
     Actual, Change, Live, Properties, PropertyChange, Removal, RemovalOptions, Settled, compare,
 };
-use sftpctl_core::node::Node;
+use sftpctl_core::node::{Node, difference};
 
 use super::tags;
 use super::witness::Witness;
@@ -104,6 +104,16 @@ pub(super) fn explained(status: &str) -> String {
     }
 }
 
+/// The change of a table or a replica. What is being deleted is not changed: it is created again.
+pub(super) fn change(wanted: &Properties, live: Option<&Live>) -> Option<Change> {
+    let change = difference(wanted, live)?;
+    let is_deleted = live.is_some_and(|live| live.settled == Settled::Pending("DELETING".to_owned()));
+    match is_deleted {
+        true => Some(Change::new(change.action, "it is being deleted; once it is gone, it is created again")),
+        false => Some(change),
+    }
+}
+
 impl Table {
     fn index_schema(&self) -> String {
         format!("{}: {INDEX_KEY} (S)", self.index)
@@ -125,6 +135,10 @@ impl Node for Table {
 
     fn may_be_imported(&self, _live: &Live) -> bool {
         true
+    }
+
+    fn diff(&self, live: Option<&Live>, actual: &Actual) -> Option<Change> {
+        change(&self.wanted(actual), live)
     }
 
     fn title(&self) -> String {

@@ -145,3 +145,17 @@ async fn foreign_table_that_is_being_created_is_left_alone() {
     let writes = ["UpdateTable", "TagResource", "UpdateContinuousBackups"];
     assert!(writes.iter().all(|write| stub.count(&format!("dynamodb:{write}")) == 0), "{:?}", stub.operations());
 }
+
+#[tokio::test]
+async fn table_that_is_being_deleted_is_created_again() {
+    let stub = without_tags(referring()).await;
+    let table = json!({ "Table": { "TableName": "t", "TableStatus": "DELETING", "TableArn": TABLE } });
+    stub.on("dynamodb:DescribeTable", [Reply::ok(table.to_string())]);
+    for id in ["us-west-2/table", "us-east-1/replica"] {
+        let resource = resource(id);
+        let live = resource.read(&*stub.aws(REGION).await, None).await.unwrap().unwrap();
+        let change = resource.diff(Some(&live), &Actual::new()).unwrap();
+        assert!(change.properties.is_empty(), "{change:?}");
+        assert!(change.reason.is_some_and(|reason| reason.contains("created again")), "{id}");
+    }
+}
