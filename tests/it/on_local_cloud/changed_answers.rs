@@ -120,6 +120,10 @@ fn hostile_answers_do_no_harm() {
     run(&site, &endpoint, &["deploy", "--yes"]);
     let add = ["users", "add", "--orgid", "7", "--username", "jan", "--cluster", "99-5", "--generate-password"];
     run(&site, &endpoint, &add);
+    // A deployment waits for what a hostile status never becomes.
+    let kinds = ["table", "replica", "role", "api", "bucket", "stack", "server", "function", "record"];
+    let deadlines = kinds.map(|kind| format!("{kind}: 5")).join(", ");
+    site.edit(|file| format!("{file}\ndeadlines: {{ {deadlines} }}\n"));
     for manner in ["hostile 0", "hostile 1", "hostile"] {
         proxy.change(manner);
         let mut shown_of_it = Vec::new();
