@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use clap::Args;
 
+use super::input_file;
 use super::permissions::Permissions;
 use crate::error::CliError;
 use crate::exit::{self, Exit};
@@ -49,7 +50,7 @@ impl FileArgs {
             (Some(path), _) => path.clone(),
             (None, name) => Path::new("environments").join(format!("{}.yaml", name.as_deref().unwrap_or_default())),
         };
-        match std::fs::read_to_string(&path) {
+        match input_file::read(&path, input_file::SMALL) {
             Ok(text) => Ok((path, text)),
             Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
                 Err(CliError::new(Exit::Usage, format!("{} is not valid UTF-8", path.display()))

@@ -8,6 +8,7 @@ mod doctor;
 mod drift;
 mod help;
 mod import;
+mod input_file;
 mod local;
 mod lock;
 mod login_checks;

@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::path::Path;
 
+use super::input_file;
 use crate::error::CliError;
 use crate::exit::Exit;
 use sftpctl_core::plan::model::Plan;
@@ -21,7 +22,7 @@ pub(super) fn write(path: &Path, plan: &Plan) -> Result<(), CliError> {
 }
 
 pub(super) fn read(path: &Path) -> Result<Plan, CliError> {
-    let text = std::fs::read_to_string(path)
+    let text = input_file::read(path, input_file::LARGE)
         .map_err(|error| CliError::new(Exit::Usage, format!("cannot read {}: {error}", path.display())))?;
     saved::parse(&text).map_err(|error| {
         let message = format!("cannot use {} as a saved plan: {error}", path.display());

@@ -17,3 +17,13 @@ fn a_file_in_another_encoding_is_refused_with_a_remedy(#[case] bytes: &[u8], #[c
         "{shown}"
     );
 }
+
+/// A device, or whatever somebody has sent: the memory has an end, and so has the wait.
+#[test]
+fn endless_files_are_refused() {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_sftpctl"));
+    let output = command.args(["validate", "--env-file", "/dev/zero"]).output().unwrap();
+    let shown = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{shown}");
+    assert!(shown.contains("cannot read /dev/zero: it has more than 16 MiB"), "{shown}");
+}

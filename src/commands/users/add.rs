@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::new_password::{NewPassword, PasswordArgs};
 use super::{errors, result};
 use crate::commands::args::AwsArgs;
+use crate::commands::input_file;
 use crate::commands::permissions::Permissions;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -65,7 +66,7 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
 fn new_account(args: &Args) -> Result<NewAccount, CliError> {
     let mut public_keys = Vec::new();
     for file in &args.public_keys {
-        let text = std::fs::read_to_string(file)
+        let text = input_file::read(file, input_file::SMALL)
             .map_err(|error| CliError::new(Exit::Usage, format!("cannot read {}: {error}", file.display())))?;
         let keys = rules::public_keys(&file.display().to_string(), &text);
         public_keys.extend(keys.map_err(|error| CliError::from_error(Exit::Usage, &error, None))?);
