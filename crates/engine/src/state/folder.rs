@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -53,6 +53,26 @@ impl Folder {
         file.write_all(content)?;
         file.as_file().sync_all()?;
         Ok(file)
+    }
+
+    /// Refuses the default folder, or the `.sftpctl` around it, if another user has made it or may write to it: as git
+    /// refuses a repository of somebody else. A folder that was chosen with `--state` may be shared by several users.
+    fn is_own(&self) -> Result<(), StateError> {
+        let Some(parent) = self.0.parent().filter(|parent| parent.ends_with(".sftpctl")) else { return Ok(()) };
+        for folder in [parent, &self.0] {
+            let Ok(facts) = folder.symlink_metadata() else { continue };
+            let shown = folder.display();
+            let (reason, hint) = if facts.uid() != rustix::process::geteuid().as_raw() {
+                ("another user owns it", format!("look at it, then take it over: chown -R \"$USER\" {shown}"))
+            } else if facts.mode() & 0o022 != 0 {
+                ("others may write to it", format!("look at it, then close it: chmod -R go-w {shown}"))
+            } else {
+                continue;
+            };
+            let hint = format!("{hint}; or choose another folder with --state");
+            return Err(StateError::Unfit { address: shown.to_string(), reason: reason.to_owned(), hint });
+        }
+        Ok(())
     }
 
     /// Removes the temporary files of killed processes. A file that cannot be removed does no harm.
@@ -172,6 +192,7 @@ impl Blobs for Folder {
                 hint: "pass a folder to --state, or s3://BUCKET/PREFIX".to_owned(),
             }),
             _ => {
+                self.is_own()?;
                 self.remove_stale_files();
                 Ok(())
             }
@@ -190,6 +211,30 @@ mod tests {
         assert!(!Folder::new(place.path().join("not/yet/created")).is_shared());
         // /proc is not a disk; it serves as an unknown file system.
         assert!(Folder::new("/proc").is_shared());
+    }
+
+    #[tokio::test]
+    async fn default_folder_that_others_may_write_is_refused() {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join(".sftpctl/state");
+        let folder = Folder::new(&path);
+        folder.put("99.json", b"{}", Expect::Absent).await.unwrap();
+        folder.check().await.unwrap();
+        for open in [path.as_path(), path.parent().unwrap()] {
+            let mode = |mode: u32| fs::set_permissions(open, fs::Permissions::from_mode(mode)).unwrap();
+            mode(0o777);
+            let refused = folder.check().await.unwrap_err();
+            assert!(refused.to_string().contains("others may write to it"), "{refused}");
+            assert!(refused.hint().unwrap().contains("chmod -R go-w"), "{refused:?}");
+            mode(0o700);
+        }
+        // A shared folder is somebody's decision.
+        let shared = Folder::new(place.path().join("shared"));
+        shared.put("99.json", b"{}", Expect::Absent).await.unwrap();
+        fs::set_permissions(place.path().join("shared"), fs::Permissions::from_mode(0o770)).unwrap();
+        shared.check().await.unwrap();
     }
 
     #[tokio::test]
