@@ -157,6 +157,20 @@ impl Arns<'_> {
         families.iter().map(|family| format!("arn:aws:s3:::{}", names::upload_bucket(self.0, family))).collect()
     }
 
+    /// The patterns that a large environment gets in place of its names, each with what it stands for.
+    pub(super) fn wide_patterns(&self) -> Vec<(String, &'static str)> {
+        let mut wide = Vec::new();
+        let buckets = self.upload_buckets();
+        let every = names::upload_bucket(self.0, &format!("{}*", common_prefix(self.0.clusters.keys())));
+        if self.0.clusters.len() > BUCKET_PATTERNS && buckets == [format!("arn:aws:s3:::{every}")] {
+            wide.push((every, "upload buckets"));
+        }
+        if let Some(dns) = self.0.dns.as_ref().filter(|dns| dns.aliases.len() > ALIASES) {
+            wide.push((format!("*.{}", dns.zone), "records"));
+        }
+        wide
+    }
+
     pub(super) fn upload_objects(&self, key: &str) -> Vec<String> {
         self.upload_buckets().iter().map(|bucket| format!("{bucket}/{key}")).collect()
     }

@@ -134,6 +134,15 @@ pub fn warnings(policy: Policy, site: Site<'_>) -> Vec<String> {
             dns.zone
         ));
     }
+    let document = document(policy, site).unwrap_or_default().to_string();
+    for (pattern, what) in Arns(environment).wide_patterns() {
+        if document.contains(&pattern) {
+            warnings.push(format!(
+                "the environment has too many names for a policy, so this one has `{pattern}` for its {what}, which \
+                 may fit those of other environments"
+            ));
+        }
+    }
     warnings
 }
 

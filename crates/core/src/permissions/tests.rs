@@ -160,6 +160,23 @@ fn records_are_limited_to_zone_names_and_type() {
 }
 
 #[test]
+fn policies_with_patterns_in_place_of_names_say_so() {
+    let wide = |environment: &Environment| {
+        let site = Site { environment, zone_id: Some("Z1"), state: None };
+        [Policy::Deployer, Policy::Teardown, Policy::State].map(|policy| {
+            let all = warnings(policy, site);
+            all.iter().filter(|warning| warning.contains("may fit those of other environments")).count()
+        })
+    };
+    assert_eq!(wide(&environment("")), [0, 0, 0]);
+    let mut large = large("");
+    assert_eq!(wide(&large), [1, 1, 0], "its buckets");
+    let dns = large.dns.as_mut().unwrap();
+    dns.aliases.insert("fourth.a-customer-facing-zone.example.com".into(), "ap-southeast-1".into());
+    assert_eq!(wide(&large), [2, 1, 0], "its buckets and its records");
+}
+
+#[test]
 fn clusters_share_patterns_up_to_their_last_hyphen() {
     let buckets = |names: &[&str]| {
         let mut environment = environment("");
