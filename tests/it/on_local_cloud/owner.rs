@@ -13,7 +13,7 @@ use sftpctl_testkit::programs::venv;
 
 use crate::site::{Site, shown, succeeded};
 
-/// Creates a function whose code runs on this machine, as the review of this door did.
+/// Creates a function whose code runs on this machine.
 const FUNCTION: &str = r#"{"FunctionName":"evil","Runtime":"python3.11","Role":"arn:aws:iam::000000000000:role/x","Handler":"index.handler","Code":{"ZipFile":"UEsFBgAAAAAAAAAAAAAAAAAAAAAAAA=="}}"#;
 
 /// Sends a request. Returns the status and the whole answer in lower case.
