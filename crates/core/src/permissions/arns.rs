@@ -144,26 +144,30 @@ impl Arns<'_> {
         format!("arn:aws:s3:::{}*", self.0.names.bucket_prefix)
     }
 
-    /// The upload buckets. Clusters `99-0` and `99-1` share the pattern `99-*`, which also applies to `99-2`.
-    pub(super) fn upload_buckets(&self) -> Vec<String> {
+    /// Patterns for the clusters, and whether it is one in place of all. Clusters `99-0` and `99-1` share the pattern
+    /// `99-*`, which also applies to `99-2`.
+    fn clusters(&self) -> (BTreeSet<String>, bool) {
         let family = |cluster: &String| match cluster.rsplit_once('-') {
             Some((family, _)) => format!("{family}-*"),
             None => cluster.clone(),
         };
-        let mut families: BTreeSet<String> = self.0.clusters.keys().map(family).collect();
-        if families.len() > BUCKET_PATTERNS {
-            families = BTreeSet::from([format!("{}*", common_prefix(self.0.clusters.keys()))]);
+        let families: BTreeSet<String> = self.0.clusters.keys().map(family).collect();
+        match families.len() > BUCKET_PATTERNS {
+            true => (BTreeSet::from([format!("{}*", common_prefix(self.0.clusters.keys()))]), true),
+            false => (families, false),
         }
-        families.iter().map(|family| format!("arn:aws:s3:::{}", names::upload_bucket(self.0, family))).collect()
+    }
+
+    pub(super) fn upload_buckets(&self) -> Vec<String> {
+        let (clusters, _) = self.clusters();
+        clusters.iter().map(|cluster| format!("arn:aws:s3:::{}", names::upload_bucket(self.0, cluster))).collect()
     }
 
     /// The patterns that a large environment gets in place of its names, each with what it stands for.
     pub(super) fn wide_patterns(&self) -> Vec<(String, &'static str)> {
         let mut wide = Vec::new();
-        let buckets = self.upload_buckets();
-        let every = names::upload_bucket(self.0, &format!("{}*", common_prefix(self.0.clusters.keys())));
-        if self.0.clusters.len() > BUCKET_PATTERNS && buckets == [format!("arn:aws:s3:::{every}")] {
-            wide.push((every, "upload buckets"));
+        if let (clusters, true) = self.clusters() {
+            wide.extend(clusters.iter().map(|all| (names::upload_bucket(self.0, all), "upload buckets")));
         }
         if let Some(dns) = self.0.dns.as_ref().filter(|dns| dns.aliases.len() > ALIASES) {
             wide.push((format!("*.{}", dns.zone), "records"));

@@ -4,6 +4,7 @@
 //! `docs/local-cloud.md` lists the exceptions.
 
 mod admin;
+mod answers;
 pub(crate) mod authorize;
 mod bucket_tags;
 mod call;
@@ -35,7 +36,7 @@ use hyper::header::{self, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{HeaderMap, Method, Request, Response, StatusCode};
+use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use serde_json::Value;
@@ -44,6 +45,7 @@ use tokio::sync::Semaphore;
 
 pub use faults::{Fault, Only, Rule};
 
+use self::answers::{request_id, rewritten, xml};
 use self::call::Call;
 use self::caller::{Scope, Unsigned};
 use self::calls::Calls;
@@ -363,12 +365,6 @@ async fn transfer_call(front: &Front, operation: &str, scope: Result<Scope, Unsi
     response
 }
 
-/// A random UUID, as AWS uses.
-fn request_id() -> String {
-    let digits = format!("{:032x}", fastrand::u128(..));
-    format!("{}-{}-4{}-a{}-{}", &digits[..8], &digits[8..12], &digits[13..16], &digits[17..20], &digits[20..])
-}
-
 /// Passes any other call to MiniStack, with the exceptions that its operation requires.
 async fn pass(front: &Front, parts: Parts, scope: &Scope, operation: &str, body: Body) -> Response<Body> {
     let is_form = parts
@@ -576,31 +572,4 @@ async fn table_call(front: &Front, mut parts: Parts, scope: &Scope, operation: &
         }
         _ => front.upstream.pass(parts, body).await,
     }
-}
-
-/// Changes the text of an answer, unless it is an error.
-async fn rewritten(response: Response<Body>, change: impl FnOnce(String) -> String) -> Response<Body> {
-    let (mut parts, body) = response.into_parts();
-    if !parts.status.is_success() {
-        return Response::from_parts(parts, body);
-    }
-    let Ok(bytes) = to_bytes(body, MAX_BUFFERED).await else {
-        return plain(StatusCode::BAD_GATEWAY, "MiniStack's answer was cut off, or is too large to be rewritten");
-    };
-    let text = change(String::from_utf8_lossy(&bytes).into_owned());
-    forget_length(&mut parts.headers);
-    Response::from_parts(parts, Body::from(text))
-}
-
-/// An answer in the query protocol's form.
-fn xml(text: String) -> Response<Body> {
-    let mut response = Response::new(Body::from(text));
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/xml"));
-    response
-}
-
-/// Removes the headers that describe the old bytes: the length, and DynamoDB's checksum, which SDKs verify.
-fn forget_length(headers: &mut HeaderMap) {
-    headers.remove(header::CONTENT_LENGTH);
-    headers.remove("x-amz-crc32");
 }

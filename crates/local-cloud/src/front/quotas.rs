@@ -86,7 +86,7 @@ async fn zone_limit(front: &Front, mut parts: Parts) -> Response<Body> {
     parts.uri = uri;
     parts.headers.remove(header::ACCEPT_ENCODING);
     let response = front.upstream.pass(parts, Body::empty()).await;
-    super::rewritten(response, |text| {
+    super::answers::rewritten(response, |text| {
         let count = between(&text, "<ResourceRecordSetCount>", "</ResourceRecordSetCount>").unwrap_or("2");
         format!(
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\

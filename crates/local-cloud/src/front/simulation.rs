@@ -70,7 +70,7 @@ fn simulated(principal: &str, account: &str, policies: &RolePolicies, form: &For
          <SimulatePrincipalPolicyResult><IsTruncated>false</IsTruncated><EvaluationResults>{results}\
          </EvaluationResults></SimulatePrincipalPolicyResult><ResponseMetadata><RequestId>{}</RequestId>\
          </ResponseMetadata></SimulatePrincipalPolicyResponse>",
-        super::request_id()
+        super::answers::request_id()
     )
 }
 

@@ -36,10 +36,11 @@ use hyper::{HeaderMap, Response, header};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::answers::forget_length;
 use super::call::Call;
 use super::operation::{self, Form};
 use super::upstream::{MAX_BUFFERED, plain};
-use super::{Front, StatusCode, dispatch, forget_length};
+use super::{Front, StatusCode, dispatch};
 
 pub(super) use permissions::NAME as PERMISSIONS;
 
