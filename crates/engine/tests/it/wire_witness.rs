@@ -159,3 +159,17 @@ async fn table_that_is_being_deleted_is_created_again() {
         assert!(change.reason.is_some_and(|reason| reason.contains("created again")), "{id}");
     }
 }
+
+/// The tags of a replica's table are asked for in the home region, where it may be gone before the replica is.
+#[tokio::test]
+async fn denied_tags_of_a_table_that_is_gone_are_none() {
+    let stub = Stub::new().await;
+    let denied = Reply::json_error(400, "AccessDeniedException", "not authorized");
+    let missing = Reply::json_error(400, "ResourceNotFoundException", "no such table");
+    stub.on("dynamodb:ListTagsOfResource", [denied]).on("dynamodb:DescribeTable", [missing]);
+    let aws = stub.aws(REGION).await;
+    assert_eq!(aws.dynamodb(REGION).tags(TABLE).await.unwrap(), None);
+    let table = json!({ "Table": { "TableName": "t", "TableStatus": "ACTIVE", "TableArn": TABLE } });
+    stub.on("dynamodb:DescribeTable", [Reply::ok(table.to_string())]);
+    assert!(aws.dynamodb(REGION).tags(TABLE).await.unwrap_err().is_access_denied());
+}
