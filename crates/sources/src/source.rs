@@ -1,0 +1,57 @@
+//! What every source does.
+
+use async_trait::async_trait;
+use sftpctl_accounts::import::row::{Refused, Remark, RowsError};
+
+use super::mapping::Mapping;
+
+/// A system whose accounts can be read.
+#[async_trait]
+pub trait Source: Send {
+    /// The names of the columns, in the source's order; the values of a [`Record`] are in the same order.
+    fn columns(&self) -> &[String];
+
+    /// The mapping that fits this kind of source, or these columns, if the user gives none. `None` if the columns do not
+    /// show what they hold.
+    fn default_mapping(&self) -> Option<Mapping>;
+
+    /// The next records, at most some ten thousand; none at the end.
+    ///
+    /// # Errors
+    /// The source could not be read to its end.
+    async fn next(&mut self) -> Result<Vec<Record>, RowsError>;
+
+    /// About how many records there are, if that is known.
+    fn expected(&self) -> Option<u64> {
+        None
+    }
+
+    /// What the operator should know about the source as a whole, complete after the last record.
+    fn remarks(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// A record as the source has it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Record {
+    /// Where it is in the source, as a person finds it: `line 5`, `nr = 17578`.
+    pub place: String,
+    /// One for each column.
+    pub values: Vec<Value>,
+    /// What was read in another form than it is stored, such as a value in another encoding.
+    pub remarks: Vec<Remark>,
+    /// Why the source says that this is not a customer who can be moved.
+    pub refusal: Option<Refused>,
+}
+
+/// A value of a column.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Value {
+    /// The source has no value, which is not the empty text.
+    #[default]
+    Null,
+    Text(String),
+    /// Several texts, such as public keys.
+    Texts(Vec<String>),
+}
