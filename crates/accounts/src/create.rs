@@ -163,7 +163,7 @@ impl Draft {
 }
 
 /// An address range without bits after its prefix.
-fn range(text: &str) -> Result<IpNet, CreateError> {
+pub(crate) fn range(text: &str) -> Result<IpNet, CreateError> {
     let net = parse_address(text).ok_or_else(|| CreateError::InvalidRange(text.to_owned()))?;
     if net == net.trunc() {
         return Ok(net);

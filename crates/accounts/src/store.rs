@@ -66,6 +66,16 @@ impl Accounts {
         Self { home: aws.dynamodb(&environment.home_region), table: environment.table.name.clone(), aws }
     }
 
+    /// The table's home region, where all writes go.
+    pub(crate) fn home(&self) -> &DynamoDb {
+        &self.home
+    }
+
+    /// The table's name.
+    pub(crate) fn table(&self) -> &str {
+        &self.table
+    }
+
     /// Every item with a user name, from the replica in a region.
     ///
     /// # Errors
@@ -125,18 +135,21 @@ impl Accounts {
         let free = || Some(format!("attribute_not_exists({KEY})"));
         let writes = [
             Write::Put { item: account.to_item(), condition: free(), values: Vec::new() },
-            Write::Put { item: reservation_item(account), condition: free(), values: Vec::new() },
+            Write::Put { item: reservation_of(account), condition: free(), values: Vec::new() },
         ];
         match self.home.write_items(&self.table, &writes).await? {
             Written::Done => Ok(()),
             Written::Refused(failed) if failed.contains(&0) => Err(AccountError::OrgTaken(account.org_id)),
-            Written::Refused(_) => self.add_over_stale_reservation(account).await,
+            Written::Refused(_) => self.add_over_reservation(account, &account.to_item()).await,
         }
     }
 
     /// Adds an account whose name is reserved, if the account that reserved it no longer exists or has another name. An
     /// account that is removed without `users remove` leaves its reservation behind. Both are conditions of the write.
-    async fn add_over_stale_reservation(&self, account: &Account) -> Result<(), AccountError> {
+    ///
+    /// # Errors
+    /// The name or the number is taken.
+    pub(crate) async fn add_over_reservation(&self, account: &Account, item: &Item) -> Result<(), AccountError> {
         let taken = || AccountError::NameTaken(account.username.clone());
         let reserved = Attribute::Number(reservation(&account.username).to_string());
         let Some(found) = self.home.item(&self.table, (KEY, &reserved)).await? else { return Err(taken()) };
@@ -147,12 +160,12 @@ impl Accounts {
         };
         let mut writes = vec![
             Write::Put {
-                item: account.to_item(),
+                item: item.clone(),
                 condition: Some(format!("attribute_not_exists({KEY})")),
                 values: Vec::new(),
             },
             Write::Put {
-                item: reservation_item(account),
+                item: reservation_of(account),
                 condition: Some(format!("{RESERVED_BY} = :owner")),
                 values: vec![(":owner".to_owned(), owner.clone())],
             },
@@ -169,6 +182,53 @@ impl Accounts {
             Written::Done => Ok(()),
             Written::Refused(failed) if failed.contains(&0) => Err(AccountError::OrgTaken(account.org_id)),
             Written::Refused(_) => Err(taken()),
+        }
+    }
+
+    /// Changes an account to what its source says now, if it is still as it was read; a new name is reserved, and the old
+    /// one is free again.
+    ///
+    /// # Errors
+    /// It has changed since it was read, or its new name is taken.
+    pub(crate) async fn change_imported(
+        &self,
+        before: &Item,
+        changes: &[(String, Option<Attribute>)],
+    ) -> Result<(), AccountError> {
+        let name_of = |value: Option<&Attribute>| match value {
+            Some(Attribute::Text(name)) => name.clone(),
+            _ => String::new(),
+        };
+        let old = name_of(before.get("username"));
+        let renamed = changes.iter().find(|(name, _)| name == "username").map(|(_, value)| name_of(value.as_ref()));
+        let id = before.get(KEY).cloned().unwrap_or(Attribute::Other);
+        let (time, mut values) = match before.get("updatedAt") {
+            Some(time) => ("updatedAt = :time", vec![(":time".to_owned(), time.clone())]),
+            None => ("attribute_not_exists(updatedAt)", Vec::new()),
+        };
+        values.push((":name".to_owned(), Attribute::Text(old.clone())));
+        let mut writes = vec![Write::Update {
+            key: (KEY.to_owned(), id.clone()),
+            changes: changes.to_vec(),
+            condition: Some(format!("username = :name AND {time}")),
+            values,
+        }];
+        if let Some(name) = renamed.as_ref().filter(|name| **name != old) {
+            writes.push(Write::Put {
+                item: reservation_item(name, id.clone()),
+                condition: Some(format!("attribute_not_exists({KEY}) OR {RESERVED_BY} = :org")),
+                values: vec![(":org".to_owned(), id.clone())],
+            });
+            writes.push(Write::Delete {
+                key: (KEY.to_owned(), Attribute::Number(reservation(&old).to_string())),
+                condition: Some(format!("attribute_not_exists({KEY}) OR {RESERVED_BY} = :org")),
+                values: vec![(":org".to_owned(), id)],
+            });
+        }
+        match self.home.write_items(&self.table, &writes).await? {
+            Written::Done => Ok(()),
+            Written::Refused(failed) if failed.contains(&0) => Err(AccountError::Changed(old)),
+            Written::Refused(_) => Err(AccountError::NameTaken(renamed.unwrap_or_default())),
         }
     }
 
@@ -319,12 +379,17 @@ fn read(name: &str, item: &Item) -> Result<Account, AccountError> {
     Account::from_item(item).map_err(|source| AccountError::Malformed { name: name.to_owned(), source })
 }
 
-fn reservation_item(account: &Account) -> Item {
+/// The item that reserves a user name for an organisation.
+pub(crate) fn reservation_item(username: &str, org_id: Attribute) -> Item {
     Item::from([
-        (KEY.to_owned(), Attribute::Number(reservation(&account.username).to_string())),
-        (RESERVES.to_owned(), Attribute::Text(account.username.clone())),
-        (RESERVED_BY.to_owned(), Attribute::Number(account.org_id.to_string())),
+        (KEY.to_owned(), Attribute::Number(reservation(username).to_string())),
+        (RESERVES.to_owned(), Attribute::Text(username.to_owned())),
+        (RESERVED_BY.to_owned(), org_id),
     ])
+}
+
+fn reservation_of(account: &Account) -> Item {
+    reservation_item(&account.username, Attribute::Number(account.org_id.to_string()))
 }
 
 /// The condition that an account is still as it was read.

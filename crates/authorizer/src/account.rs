@@ -10,7 +10,7 @@ use super::password::Scheme;
 use super::public_key::{self, KeyProblem};
 
 /// A value of an attribute in DynamoDB, of the types that accounts use.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub enum Attribute {
     /// `S`.
     Text(String),

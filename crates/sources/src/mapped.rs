@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use regex_lite::Regex;
-use sftpctl_accounts::import::row::{Password, Refused, Row, Rows, RowsError};
+use sftpctl_accounts::import::row::{Field, Password, Refused, Row, Rows, RowsError};
 use sftpctl_core::shown::visible;
 
 use super::mapping::{Mapping, Rule};
@@ -17,7 +17,7 @@ pub struct Mapped {
 
 /// A rule that is ready to be applied.
 struct Applied {
-    attribute: &'static str,
+    field: Field,
     rule: Rule,
     /// The index of its column.
     column: Option<usize>,
@@ -30,7 +30,7 @@ impl Mapped {
     /// # Errors
     /// The mapping names a column that the source does not have, or a pattern is not a regular expression.
     pub fn new(source: Box<dyn Source>, mapping: &Mapping) -> Result<Self, RowsError> {
-        let rules = mapping.rules().map(|(attribute, rule)| applied(source.columns(), attribute, rule));
+        let rules = mapping.rules().map(|(field, rule)| applied(source.columns(), field, rule));
         let rules = rules.collect::<Result<_, _>>()?;
         Ok(Self { source, rules, plain_passwords: mapping.plain_passwords })
     }
@@ -39,42 +39,38 @@ impl Mapped {
         let mut row = Row { place: record.place, remarks: record.remarks, refusal: record.refusal, ..Row::default() };
         for applied in &self.rules {
             match applied.values(&record.values) {
-                Ok(values) => self.set(&mut row, applied.attribute, values),
+                Ok(values) => self.set(&mut row, applied.field, values),
                 Err(refused) => row.refusal = row.refusal.or(Some(refused)),
             }
         }
         row
     }
 
-    fn set(&self, row: &mut Row, attribute: &str, mut values: Vec<String>) {
-        match attribute {
-            "allowed" => row.allowed = values,
-            "keys" => row.keys = values,
-            _ => {
-                let value = if values.is_empty() { None } else { Some(values.swap_remove(0)) };
-                match attribute {
-                    "orgid" => row.org_id = value,
-                    "username" => row.username = value,
-                    "password" => {
-                        row.password = match value {
-                            None => Password::None,
-                            Some(plain) if self.plain_passwords => Password::Plain(plain),
-                            Some(hash) => Password::Hash(hash),
-                        }
-                    }
-                    "cluster" => row.cluster = value,
-                    "home" => row.home = value,
-                    "status" => row.status = value,
-                    "expires" => row.expires = value,
-                    "note" => row.note = value,
-                    _ => {}
+    fn set(&self, row: &mut Row, field: Field, values: Vec<String>) {
+        let first = || values.first().cloned();
+        match field {
+            Field::OrgId => row.org_id = first(),
+            Field::Username => row.username = first(),
+            Field::Password => {
+                row.password = match first() {
+                    None => Password::None,
+                    Some(plain) if self.plain_passwords => Password::Plain(plain),
+                    Some(hash) => Password::Hash(hash),
                 }
             }
+            Field::Cluster => row.cluster = first(),
+            Field::Home => row.home = first(),
+            Field::Status => row.status = first(),
+            Field::Allowed => row.allowed = values,
+            Field::Keys => row.keys = values,
+            Field::Expires => row.expires = first(),
+            Field::Note => row.note = first(),
         }
     }
 }
 
-fn applied(columns: &[String], attribute: &'static str, rule: &Rule) -> Result<Applied, RowsError> {
+fn applied(columns: &[String], field: Field, rule: &Rule) -> Result<Applied, RowsError> {
+    let attribute = field.as_str();
     let usage = |message, hint| RowsError { message, hint: Some(hint), is_usage: true };
     let index = |name: &String| {
         columns.iter().position(|column| column == name).ok_or_else(|| {
@@ -89,7 +85,7 @@ fn applied(columns: &[String], attribute: &'static str, rule: &Rule) -> Result<A
         })
     };
     Ok(Applied {
-        attribute,
+        field,
         column: rule.column.as_ref().map(index).transpose()?,
         pattern: rule.pattern.as_ref().map(pattern).transpose()?,
         rule: rule.clone(),
@@ -116,8 +112,8 @@ impl Applied {
 
     fn value(&self, text: String) -> Result<String, Refused> {
         let refused = |why: String| Refused {
-            column: self.rule.column.clone().unwrap_or_else(|| self.attribute.to_owned()),
-            value: if self.attribute == "password" { String::new() } else { visible(&text).into_owned() },
+            column: self.rule.column.clone().unwrap_or_else(|| self.field.as_str().to_owned()),
+            value: if self.field == Field::Password { String::new() } else { visible(&text).into_owned() },
             why,
         };
         let matched = match &self.pattern {
@@ -145,6 +141,10 @@ impl Rows for Mapped {
     async fn next(&mut self) -> Result<Vec<Row>, RowsError> {
         let records = self.source.next().await?;
         Ok(records.into_iter().map(|record| self.row(record)).collect())
+    }
+
+    fn attributes(&self) -> Vec<Field> {
+        self.rules.iter().map(|applied| applied.field).collect()
     }
 
     fn expected(&self) -> Option<u64> {

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use sftpctl_accounts::import::row::Field;
+
 /// A rule for each attribute of an account; one without a rule is not imported.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Mapping {
@@ -20,21 +22,25 @@ pub struct Mapping {
 }
 
 impl Mapping {
-    /// The rules that are there, each with its attribute's name.
-    pub fn rules(&self) -> impl Iterator<Item = (&'static str, &Rule)> {
-        let all = [
-            ("orgid", &self.org_id),
-            ("username", &self.username),
-            ("password", &self.password),
-            ("cluster", &self.cluster),
-            ("home", &self.home),
-            ("status", &self.status),
-            ("allowed", &self.allowed),
-            ("keys", &self.keys),
-            ("expires", &self.expires),
-            ("note", &self.note),
-        ];
-        all.into_iter().filter_map(|(name, rule)| Some((name, rule.as_ref()?)))
+    /// The rule for a field.
+    pub fn rule(&self, field: Field) -> Option<&Rule> {
+        match field {
+            Field::OrgId => self.org_id.as_ref(),
+            Field::Username => self.username.as_ref(),
+            Field::Password => self.password.as_ref(),
+            Field::Cluster => self.cluster.as_ref(),
+            Field::Home => self.home.as_ref(),
+            Field::Status => self.status.as_ref(),
+            Field::Allowed => self.allowed.as_ref(),
+            Field::Keys => self.keys.as_ref(),
+            Field::Expires => self.expires.as_ref(),
+            Field::Note => self.note.as_ref(),
+        }
+    }
+
+    /// The rules that are there, each with its field.
+    pub fn rules(&self) -> impl Iterator<Item = (Field, &Rule)> {
+        Field::ALL.into_iter().filter_map(|field| Some((field, self.rule(field)?)))
     }
 }
 

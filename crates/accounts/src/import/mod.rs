@@ -1,4 +1,13 @@
-//! The import of accounts from another system, by the million: rows are checked, compared with each other and with the
-//! table, and only then written.
+//! The import of accounts from another system, by the million. [`review`] reads all rows and the whole table, checks and
+//! compares them, and says what would be written; [`write`] writes it. A run that ends early needs no memory of it: the
+//! next compares again, and the table is its checkpoint.
 
+pub mod check;
+mod compare;
+pub mod digest;
+pub mod rejected;
+pub mod review;
 pub mod row;
+mod spill;
+pub mod watch;
+pub mod write;

@@ -55,7 +55,7 @@ impl std::fmt::Debug for Password {
 }
 
 /// A note on a value that is taken in another form than the source has it.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Remark {
     /// The column of the source.
     pub column: String,
@@ -78,6 +78,69 @@ pub struct Refused {
     pub why: String,
 }
 
+/// An attribute of an account that a source may decide on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Field {
+    OrgId,
+    Username,
+    Password,
+    /// The name of a cluster, which stands for the home folder.
+    Cluster,
+    Home,
+    Status,
+    Allowed,
+    Keys,
+    Expires,
+    Note,
+}
+
+impl Field {
+    /// Every field, in the order of a mapping.
+    pub const ALL: [Self; 10] = [
+        Self::OrgId,
+        Self::Username,
+        Self::Password,
+        Self::Cluster,
+        Self::Home,
+        Self::Status,
+        Self::Allowed,
+        Self::Keys,
+        Self::Expires,
+        Self::Note,
+    ];
+
+    /// The name in mapping files and in the header of a CSV.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::OrgId => "orgid",
+            Self::Username => "username",
+            Self::Password => "password",
+            Self::Cluster => "cluster",
+            Self::Home => "home",
+            Self::Status => "status",
+            Self::Allowed => "allowed",
+            Self::Keys => "keys",
+            Self::Expires => "expires",
+            Self::Note => "note",
+        }
+    }
+
+    /// The attribute of the item that it becomes.
+    pub(crate) fn attribute(self) -> &'static str {
+        match self {
+            Self::OrgId => "orgid",
+            Self::Username => "username",
+            Self::Password => "password",
+            Self::Cluster | Self::Home => "HomeDirectory",
+            Self::Status => "status",
+            Self::Allowed => "allowedSources",
+            Self::Keys => "publicKeys",
+            Self::Expires => "expiresAt",
+            Self::Note => "note",
+        }
+    }
+}
+
 /// Rows, batch by batch.
 #[async_trait]
 pub trait Rows: Send {
@@ -86,6 +149,9 @@ pub trait Rows: Send {
     /// # Errors
     /// The source could not be read to its end. Nothing may be concluded from the rows so far.
     async fn next(&mut self) -> Result<Vec<Row>, RowsError>;
+
+    /// The attributes of an account that the source decides on; it says nothing about others, which an import keeps.
+    fn attributes(&self) -> Vec<Field>;
 
     /// About how many rows there are, if that is known, for the display of progress.
     fn expected(&self) -> Option<u64> {

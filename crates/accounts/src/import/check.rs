@@ -1,0 +1,352 @@
+//! The rules for one row, all of which are checked, so that a report names every fault. Pure, but for the hashing of
+//! passwords that the source has in plain text.
+
+use ipnet::IpNet;
+use sftp_authorizer::Account;
+use sftp_authorizer::home::Home;
+use sftp_authorizer::password::Scheme;
+use sftpctl_core::shown::visible;
+use sftpctl_core::spec::model::Environment;
+use sftpctl_core::spec::names;
+
+use super::rejected::{Reason, Rejected};
+use super::row::{Password, Remark, Row};
+use crate::create::{CreateError, range};
+use crate::rules::{self, RuleError};
+
+/// What rows are checked against.
+#[derive(Clone, Debug)]
+pub struct Rules<'a> {
+    pub environment: &'a Environment,
+    /// The cluster of rows that name none.
+    pub default_cluster: Option<String>,
+}
+
+/// A row after its checks.
+#[derive(Clone, Debug)]
+pub(super) struct Checked {
+    /// The organisation's ID and the user name, as far as they can be read: even a rejected row claims them.
+    pub(super) org_id: Option<i64>,
+    pub(super) username: Option<String>,
+    /// The account, and the password that is still to be hashed.
+    pub(super) account: Result<(Account, Option<String>), Vec<Rejected>>,
+    pub(super) remarks: Vec<Remark>,
+}
+
+/// A row under scrutiny: its faults so far.
+struct Scrutiny<'a> {
+    number: u64,
+    row: &'a Row,
+    faults: Vec<Rejected>,
+}
+
+impl Scrutiny<'_> {
+    fn fault(&mut self, kind: Reason, column: &str, value: &str, reason: impl Into<String>) {
+        self.faults.push(Rejected {
+            row: self.number,
+            place: self.row.place.clone(),
+            column: column.to_owned(),
+            value: visible(value).into_owned(),
+            reason: reason.into(),
+            kind,
+        });
+    }
+
+    /// The value, or a fault.
+    fn or_fault<T>(&mut self, result: Result<T, RuleError>, kind: Reason, column: &str, value: &str) -> Option<T> {
+        result.map_err(|error| self.fault(kind, column, value, error.to_string())).ok()
+    }
+}
+
+impl Rules<'_> {
+    /// Checks a row; `number` is its number in the source, from 1.
+    pub(super) fn check(&self, number: u64, row: &Row) -> Checked {
+        let mut scrutiny = Scrutiny { number, row, faults: Vec::new() };
+        let mut remarks = row.remarks.clone();
+        if let Some(refused) = &row.refusal {
+            scrutiny.fault(Reason::Source, &refused.column, &refused.value, refused.why.clone());
+        }
+        let org_id = org_id(&mut scrutiny);
+        let username = self.username(&mut scrutiny);
+        let (stored, plain) = password(&mut scrutiny);
+        let home = self.home(&mut scrutiny, org_id, &mut remarks);
+        let disabled = disabled(&mut scrutiny);
+        let allowed = allowed(&mut scrutiny);
+        let public_keys = public_keys(&mut scrutiny);
+        if stored.is_none() && plain.is_none() && row.keys.is_empty() && matches!(row.password, Password::None) {
+            scrutiny.fault(Reason::Password, "password", "", "the row has neither a password nor a public key");
+        }
+        let claimed = username.clone().or_else(|| row.username.clone());
+        let account = match (org_id, username, home) {
+            (Some(org_id), Some(username), Some(home)) if scrutiny.faults.is_empty() => Ok((
+                Account {
+                    org_id,
+                    username,
+                    password: stored,
+                    home,
+                    disabled,
+                    allowed,
+                    public_keys,
+                    created: None,
+                    updated: None,
+                },
+                plain,
+            )),
+            _ => Err(scrutiny.faults),
+        };
+        Checked { org_id, username: claimed, account, remarks }
+    }
+
+    fn username(&self, scrutiny: &mut Scrutiny<'_>) -> Option<String> {
+        let Some(name) = scrutiny.row.username.clone() else {
+            scrutiny.fault(Reason::UserName, "username", "", "the row has no user name");
+            return None;
+        };
+        let checked = rules::username(&name, &self.environment.authorizer.block_list);
+        let kind = if matches!(checked, Err(RuleError::Blocked(_))) { Reason::BlockedName } else { Reason::UserName };
+        let trimmed = name.trim();
+        if trimmed != name && rules::username(trimmed, &[]).is_ok() {
+            let reason = format!(
+                "the user name has white space around it; it is not removed, since `{trimmed}` may be another customer"
+            );
+            scrutiny.fault(Reason::UserName, "username", &name, reason);
+            return None;
+        }
+        scrutiny.or_fault(checked, kind, "username", &name).map(|()| name)
+    }
+
+    /// The home folder: `/<bucket>/<folder>` as it is; otherwise the organisation's folder in the cluster's bucket.
+    fn home(&self, scrutiny: &mut Scrutiny<'_>, org_id: Option<i64>, remarks: &mut Vec<Remark>) -> Option<Home> {
+        let row = scrutiny.row;
+        if let Some(path) = row.home.as_deref().filter(|path| self.is_in_a_bucket(path)) {
+            let Some(home) = Home::parse(path) else {
+                scrutiny.fault(Reason::Home, "home", path, "a home folder has the form /<bucket>/<folder>");
+                return None;
+            };
+            if self.buckets().any(|bucket| bucket == home.bucket) {
+                return Some(home);
+            }
+            let reason = format!(
+                "the bucket {} does not belong to a cluster of environment {}",
+                home.bucket, self.environment.name
+            );
+            scrutiny.fault(Reason::Home, "home", path, reason);
+            return None;
+        }
+        let clusters = &self.environment.clusters;
+        let only = || clusters.keys().next().filter(|_| clusters.len() == 1).cloned();
+        let Some(cluster) = row.cluster.clone().or_else(|| self.default_cluster.clone()).or_else(only) else {
+            let value = row.home.clone().unwrap_or_default();
+            let reason = "no cluster: pass --cluster NAME, or map a column to `cluster`";
+            scrutiny.fault(Reason::Cluster, "cluster", &value, reason);
+            return None;
+        };
+        if !clusters.contains_key(&cluster) {
+            let known: Vec<&str> = clusters.keys().map(String::as_str).collect();
+            let reason = format!("environment {} has only the clusters {}", self.environment.name, known.join(", "));
+            scrutiny.fault(Reason::Cluster, "cluster", &cluster, reason);
+            return None;
+        }
+        let folder = org_id?.to_string();
+        if let Some(old) = &row.home
+            && old.trim_end_matches('/').rsplit('/').next() != Some(&folder)
+        {
+            remarks.push(Remark {
+                column: "home".to_owned(),
+                before: visible(old).into_owned(),
+                after: folder.clone(),
+                why: "the folder is named after the organisation".to_owned(),
+            });
+        }
+        Some(Home { bucket: names::upload_bucket(self.environment, &cluster), folder })
+    }
+
+    fn buckets(&self) -> impl Iterator<Item = String> {
+        self.environment.clusters.keys().map(|cluster| names::upload_bucket(self.environment, cluster))
+    }
+
+    /// Whether a path begins with a bucket, rather than a folder of the old server.
+    fn is_in_a_bucket(&self, path: &str) -> bool {
+        let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
+        first.starts_with(&self.environment.names.bucket_prefix) || self.buckets().any(|bucket| bucket == first)
+    }
+}
+
+fn org_id(scrutiny: &mut Scrutiny<'_>) -> Option<i64> {
+    let Some(digits) = scrutiny.row.org_id.clone() else {
+        scrutiny.fault(Reason::OrgId, "orgid", "", "the row has no organisation ID");
+        return None;
+    };
+    match digits.parse::<i64>() {
+        Ok(id) => scrutiny.or_fault(rules::org_id(id), Reason::OrgId, "orgid", &digits).map(|()| id),
+        Err(_) => {
+            let reason = format!("an organisation ID is a whole number from 1 to {}", i64::MAX);
+            scrutiny.fault(Reason::OrgId, "orgid", &digits, reason);
+            None
+        }
+    }
+}
+
+/// The stored form of the password, or the password that is to be hashed.
+fn password(scrutiny: &mut Scrutiny<'_>) -> (Option<String>, Option<String>) {
+    match &scrutiny.row.password {
+        Password::None => (None, None),
+        Password::Plain(plain) => {
+            let checked = rules::password(plain);
+            (None, scrutiny.or_fault(checked, Reason::Password, "password", "").map(|()| plain.clone()))
+        }
+        Password::Hash(stored) => {
+            if Scheme::of(stored).is_some() {
+                return (Some(stored.clone()), None);
+            }
+            scrutiny.fault(
+                Reason::UnverifiedHash,
+                "password",
+                "",
+                "the hash has a form that the authorizer cannot verify",
+            );
+            (None, None)
+        }
+    }
+}
+
+fn disabled(scrutiny: &mut Scrutiny<'_>) -> bool {
+    match scrutiny.row.status.clone().as_deref() {
+        None | Some("active") => false,
+        Some("disabled") => true,
+        Some(other) => {
+            let reason = "a status is `active` or `disabled`; a mapping file translates other values";
+            scrutiny.fault(Reason::Status, "status", other, reason);
+            false
+        }
+    }
+}
+
+fn allowed(scrutiny: &mut Scrutiny<'_>) -> Vec<IpNet> {
+    let mut ranges = Vec::new();
+    for text in &scrutiny.row.allowed {
+        match range(text) {
+            Ok(range) => ranges.push(range),
+            Err(error) => {
+                let hint = CreateError::hint(&error).map(|hint| format!("; {hint}")).unwrap_or_default();
+                scrutiny.fault(Reason::AddressRange, "allowed", text, format!("{error}{hint}"));
+            }
+        }
+    }
+    ranges
+}
+
+fn public_keys(scrutiny: &mut Scrutiny<'_>) -> Vec<String> {
+    let mut keys = Vec::new();
+    for (index, line) in scrutiny.row.keys.iter().enumerate() {
+        match rules::public_keys("the row", line) {
+            Ok(read) => keys.extend(read),
+            Err(error) => {
+                let value = line.split_whitespace().next().unwrap_or_default();
+                scrutiny.fault(Reason::PublicKey, "keys", value, format!("key {}: {error}", index + 1));
+            }
+        }
+    }
+    keys
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HASH: &str = "lcf7ypKsUIOv2mKlZKPQFPw7cskUDjy5nqa/Eg==";
+
+    fn environment() -> Environment {
+        sftpctl_core::spec::load(include_str!("../../../../environments/99.yaml"), "99.yaml").unwrap()
+    }
+
+    fn row() -> Row {
+        Row {
+            place: "line 2".into(),
+            org_id: Some("17578".into()),
+            username: Some("jan@example.com".into()),
+            password: Password::Hash(HASH.into()),
+            cluster: Some("99-0".into()),
+            ..Row::default()
+        }
+    }
+
+    fn check(row: &Row) -> Checked {
+        Rules { environment: &environment(), default_cluster: None }.check(1, row)
+    }
+
+    #[test]
+    fn a_good_row_is_an_account() {
+        let (account, plain) = check(&row()).account.unwrap();
+        assert_eq!((account.org_id, account.username.as_str()), (17578, "jan@example.com"));
+        assert_eq!((account.password.as_deref(), plain), (Some(HASH), None));
+        assert_eq!(account.home.path(), "/pl-pt99-0-uploads/17578");
+        let plain = Row { password: Password::Plain("a password".into()), ..row() };
+        assert_eq!(check(&plain).account.unwrap().1.as_deref(), Some("a password"));
+    }
+
+    #[test]
+    fn a_unix_home_is_the_organisations_folder_and_a_bucket_is_checked() {
+        let unix = Row { home: Some("/home/17578".into()), ..row() };
+        let checked = check(&unix);
+        assert_eq!(checked.account.unwrap().0.home.path(), "/pl-pt99-0-uploads/17578");
+        assert_eq!(checked.remarks, []);
+        let renamed = check(&Row { home: Some("/home/Müller".into()), ..row() });
+        assert_eq!(renamed.account.unwrap().0.home.folder, "17578");
+        assert_eq!(renamed.remarks[0].before, "/home/Müller");
+        let bucket = Row { home: Some("/pl-pt99-5-uploads/x/y".into()), cluster: None, ..row() };
+        assert_eq!(check(&bucket).account.unwrap().0.home.path(), "/pl-pt99-5-uploads/x/y");
+        for (row, kind) in [
+            (Row { home: Some("/pl-pt99-9-uploads/1".into()), ..row() }, Reason::Home),
+            (Row { home: Some("/pl-pt99-5-uploads".into()), ..row() }, Reason::Home),
+            (Row { home: Some("/home/17578".into()), cluster: None, ..row() }, Reason::Cluster),
+            (Row { cluster: Some("5".into()), ..row() }, Reason::Cluster),
+        ] {
+            assert_eq!(check(&row).account.unwrap_err()[0].kind, kind, "{row:?}");
+        }
+    }
+
+    #[test]
+    fn every_fault_of_a_row_is_named_and_no_password() {
+        let row = Row {
+            org_id: Some("0".into()),
+            username: Some("ab".into()),
+            password: Password::Hash("secret".into()),
+            cluster: Some("no".into()),
+            status: Some("on".into()),
+            allowed: vec!["10.1.2.3/0".into()],
+            keys: vec!["ssh-dss AAAA".into()],
+            ..row()
+        };
+        let checked = check(&row);
+        let faults = checked.account.unwrap_err();
+        let kinds: Vec<Reason> = faults.iter().map(|fault| fault.kind).collect();
+        assert_eq!(
+            kinds,
+            [
+                Reason::OrgId,
+                Reason::UserName,
+                Reason::UnverifiedHash,
+                Reason::Cluster,
+                Reason::Status,
+                Reason::AddressRange,
+                Reason::PublicKey,
+            ]
+        );
+        assert!(!format!("{faults:?}").contains("secret"));
+        assert_eq!(checked.username.as_deref(), Some("ab"), "it still claims the name");
+    }
+
+    #[test]
+    fn what_is_missing_is_a_fault() {
+        let kinds =
+            |row: Row| -> Vec<Reason> { check(&row).account.unwrap_err().iter().map(|fault| fault.kind).collect() };
+        assert_eq!(kinds(Row { org_id: None, ..row() }), [Reason::OrgId]);
+        assert_eq!(kinds(Row { username: None, ..row() }), [Reason::UserName]);
+        assert_eq!(kinds(Row { password: Password::None, ..row() }), [Reason::Password]);
+        assert_eq!(kinds(Row { password: Password::Plain(String::new()), ..row() }), [Reason::Password]);
+        assert_eq!(kinds(Row { username: Some("Root".into()), ..row() }), [Reason::BlockedName]);
+        assert_eq!(kinds(Row { org_id: Some("18446744073709551615".into()), ..row() }), [Reason::OrgId]);
+        assert_eq!(kinds(Row { username: Some("jan ".into()), ..row() }), [Reason::UserName]);
+    }
+}

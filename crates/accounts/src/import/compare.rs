@@ -1,0 +1,182 @@
+//! A row against the item that the table has for it. Pure.
+//!
+//! An import leaves two attributes in an item: the digest of the row, and the time of that write, which equals the
+//! time of the last change until somebody else changes the item. So there are three versions to compare, as in a merge:
+//! the row as it was imported, the row now, and the item now.
+
+use sftp_authorizer::{Attribute, Item};
+
+use super::digest::DigestKey;
+
+/// The digest of the row that the item was made from.
+pub(super) const DIGEST: &str = "importDigest";
+/// The time of the import's write; as long as it equals the item's last change, nobody else has changed it.
+pub(super) const IMPORTED: &str = "importedAt";
+/// The time of the item's last change.
+pub(super) const UPDATED: &str = "updatedAt";
+/// The time at which the item was created.
+pub(super) const CREATED: &str = "createdAt";
+/// What an import does with a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// The table has no such account.
+    New,
+    /// The table has what the source says.
+    Same,
+    /// The source has changed since the last import, and the item has not: these attributes are written.
+    Changed(Vec<String>),
+    /// The item was changed after the import, and the source was not: the item is newer, and stays.
+    Newer,
+    /// Both have changed, or the item was not imported: nothing says which is right. The attributes that differ.
+    Conflict(Vec<String>),
+}
+
+/// The rules of a comparison.
+#[derive(Clone, Debug)]
+pub(super) struct Terms {
+    pub(super) key: DigestKey,
+    /// The attributes that the source decides on.
+    pub(super) attributes: Vec<&'static str>,
+    /// Whether the source wins a conflict.
+    pub(super) overwrite: bool,
+}
+
+/// Compares a row, as an item with its digest, with the item in the table.
+pub(super) fn compare(row: &Item, item: Option<&Item>, terms: &Terms) -> Verdict {
+    let Some(item) = item else { return Verdict::New };
+    let base = text(item, DIGEST).filter(|digest| terms.key.made(digest));
+    let differing = || -> Vec<String> {
+        let differs = |name: &&&str| !is_same(name, row.get(**name), item.get(**name));
+        terms.attributes.iter().filter(differs).map(|name| (*name).to_owned()).collect()
+    };
+    let source_is_same = base.is_some() && base == text(row, DIGEST);
+    let item_is_same = text(item, IMPORTED).is_some() && text(item, IMPORTED) == text(item, UPDATED);
+    match (source_is_same, item_is_same) {
+        (true, true) => Verdict::Same,
+        (true, false) if differing().is_empty() => Verdict::Same,
+        (true, false) => Verdict::Newer,
+        (false, is_same) => match differing() {
+            none if none.is_empty() => Verdict::Same,
+            // Without a digest of this key it is not known whether the source has changed; the item is as imported.
+            some if is_same || terms.overwrite => Verdict::Changed(some),
+            some => Verdict::Conflict(some),
+        },
+    }
+}
+
+/// Whether an attribute of the source and of the item mean the same. A password counts as the same if the item has the
+/// hash itself; whether a hardened one is made from it is not computed here.
+fn is_same(name: &str, row: Option<&Attribute>, item: Option<&Attribute>) -> bool {
+    match (name, row, item) {
+        ("status", None, Some(Attribute::Text(status))) => status == "active",
+        ("status", Some(Attribute::Text(status)), None) => status == "active",
+        (_, Some(Attribute::Texts(row)), Some(Attribute::Texts(item))) => {
+            let sorted = |texts: &[String]| {
+                let mut texts = texts.to_vec();
+                texts.sort();
+                texts
+            };
+            sorted(row) == sorted(item)
+        }
+        (_, row, item) => row == item,
+    }
+}
+
+/// A text attribute.
+pub(super) fn text<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
+    match item.get(name) {
+        Some(Attribute::Text(text)) => Some(text),
+        _ => None,
+    }
+}
+
+/// The digest of a row's attributes.
+pub(super) fn digest(row: &Item, terms: &Terms) -> String {
+    let texts: Vec<(&str, String)> = terms
+        .attributes
+        .iter()
+        .filter_map(|name| {
+            let value = match row.get(*name)? {
+                Attribute::Text(text) | Attribute::Number(text) => text.clone(),
+                Attribute::Texts(texts) => texts.join("\n"),
+                Attribute::Other => return None,
+            };
+            Some((*name, value))
+        })
+        .collect();
+    terms.key.digest(texts.iter().map(|(name, value)| (*name, value.as_str())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn item(pairs: &[(&str, &str)]) -> Item {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), Attribute::Text((*value).to_owned()))).collect()
+    }
+
+    fn terms() -> Terms {
+        let attributes = vec!["username", "password", "HomeDirectory", "status", "publicKeys"];
+        Terms { key: DigestKey::random(), attributes, overwrite: false }
+    }
+
+    /// A row, and the item that an import at `t1` made of it.
+    fn imported(terms: &Terms, password: &str) -> (Item, Item) {
+        let mut row =
+            item(&[("username", "jan"), ("password", password), ("HomeDirectory", "/b/1"), ("status", "active")]);
+        let digest = digest(&row, terms);
+        row.insert(DIGEST.into(), Attribute::Text(digest));
+        let mut made = row.clone();
+        made.extend(item(&[(IMPORTED, "t1"), (UPDATED, "t1")]));
+        (row, made)
+    }
+
+    #[test]
+    fn three_versions_decide() {
+        let terms = terms();
+        let (row, made) = imported(&terms, "hash");
+        let (newer_row, _) = imported(&terms, "newer hash");
+        let overwriting = Terms { overwrite: true, ..terms.clone() };
+        let edit = |pairs: &[(&str, &str)]| {
+            let mut edited = made.clone();
+            edited.extend(item(pairs));
+            edited
+        };
+        let password = vec!["password".to_owned()];
+        let verdict = |row: &Item, item: &Item| compare(row, Some(item), &terms);
+        assert_eq!(compare(&row, None, &terms), Verdict::New);
+        assert_eq!(verdict(&row, &made), Verdict::Same);
+        assert_eq!(verdict(&newer_row, &made), Verdict::Changed(password.clone()));
+        let changed = edit(&[("password", "of users passwd"), (UPDATED, "t2")]);
+        assert_eq!(verdict(&row, &changed), Verdict::Newer);
+        assert_eq!(verdict(&newer_row, &changed), Verdict::Conflict(password.clone()));
+        assert_eq!(compare(&newer_row, Some(&changed), &overwriting), Verdict::Changed(password.clone()));
+        // Both were changed to the same.
+        assert_eq!(verdict(&newer_row, &edit(&[("password", "newer hash"), (UPDATED, "t2")])), Verdict::Same);
+        // Hardened: another password, the same row.
+        let hardened = edit(&[("password", "{sha224}$argon2id$"), (UPDATED, "t3"), (IMPORTED, "t3")]);
+        assert_eq!(verdict(&row, &hardened), Verdict::Same);
+        assert_eq!(verdict(&newer_row, &hardened), Verdict::Changed(password.clone()));
+        // Not imported: only what is equal is the same.
+        let mut own = made.clone();
+        own.remove(DIGEST);
+        own.remove(IMPORTED);
+        assert_eq!(verdict(&row, &own), Verdict::Same);
+        own.extend(item(&[("password", "other")]));
+        assert_eq!(verdict(&row, &own), Verdict::Conflict(password));
+    }
+
+    #[test]
+    fn what_means_the_same_is_no_difference() {
+        let terms = Terms { overwrite: true, ..terms() };
+        let (mut row, mut made) = imported(&terms, "hash");
+        made.remove("status");
+        made.remove(DIGEST);
+        let texts = |texts: &[&str]| Attribute::Texts(texts.iter().map(|text| (*text).to_owned()).collect());
+        row.insert("publicKeys".into(), texts(&["a", "b"]));
+        made.insert("publicKeys".into(), texts(&["b", "a"]));
+        assert_eq!(compare(&row, Some(&made), &terms), Verdict::Same);
+        made.insert("publicKeys".into(), texts(&["b"]));
+        assert_eq!(compare(&row, Some(&made), &terms), Verdict::Changed(vec!["publicKeys".to_owned()]));
+    }
+}

@@ -1,0 +1,571 @@
+//! What an import would do, found out before anything is written.
+//!
+//! Rows and items are put on disk in parts by their keys, and compared part by part, so that memory does not grow with
+//! their number: a hash join on disk.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::io;
+
+use serde::{Deserialize, Serialize};
+use sftp_authorizer::{Account, Attribute, Item};
+use sftpctl_aws::AwsError;
+use tokio::sync::mpsc;
+
+use super::check::Rules;
+use super::compare::{self, DIGEST, Terms, UPDATED, Verdict, text};
+use super::digest::DigestKey;
+use super::rejected::{Reason, Rejected};
+use super::row::{Remark, Row, Rows, RowsError};
+use super::spill::{PARTS, Spill};
+use super::watch::{Progress, Watch};
+use crate::password::{self, HashError};
+use crate::store::Accounts;
+
+/// Segments of the table that are read at once.
+const SEGMENTS: i32 = 4;
+/// Samples that are kept of each outcome.
+const SAMPLES: usize = 5;
+
+/// How an import compares.
+#[derive(Clone, Debug)]
+pub struct Options<'a> {
+    pub rules: Rules<'a>,
+    pub key: DigestKey,
+    /// Whether the source wins where row and item have both changed.
+    pub overwrite: bool,
+}
+
+/// A review could not be made; nothing was written.
+#[derive(Debug, thiserror::Error)]
+pub enum ReviewError {
+    #[error(transparent)]
+    Source(#[from] RowsError),
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+    /// A temporary file could not be written or read.
+    #[error("a temporary file could not be used: {0}")]
+    Spill(#[from] io::Error),
+    #[error(transparent)]
+    Hash(#[from] HashError),
+    #[error("interrupted; nothing was written")]
+    Interrupted,
+}
+
+/// A row that can be written, as an item.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Wanted {
+    pub(super) row: u64,
+    pub(super) place: String,
+    pub(super) org_id: i64,
+    /// Nothing for a row that was rejected before, which still claims its organisation.
+    pub(super) item: Option<Item>,
+}
+
+/// A claim of a user name: by a row, or by an item, which has the row 0.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Claim {
+    name: String,
+    org_id: Option<i64>,
+    row: u64,
+    place: String,
+}
+
+/// A change to an item.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Change {
+    /// The row, as an item.
+    pub(super) row: Item,
+    /// The item as it was read.
+    pub(super) item: Item,
+    /// The attributes that differ.
+    pub(super) attributes: Vec<String>,
+}
+
+/// A remark on a row.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Noted {
+    /// From 1.
+    pub row: u64,
+    pub place: String,
+    #[serde(flatten)]
+    pub remark: Remark,
+}
+
+/// How many rows have which outcome.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Counts {
+    /// Rows of the source.
+    pub read: u64,
+    /// Accounts that the table does not have.
+    pub new: u64,
+    /// Accounts that differ, and whose rows have changed since the last import.
+    pub changed: u64,
+    /// Accounts that the table has as the source has them.
+    pub same: u64,
+    /// Accounts that were changed in the table after the last import, and stay as they are.
+    pub newer: u64,
+    /// Rows that are not imported.
+    pub rejected: u64,
+    /// Accounts of the table that the source does not have.
+    pub absent: u64,
+    /// Rows whose user name has capital letters.
+    pub capitals: u64,
+    /// User names that differ from another row's only by case.
+    pub case_variants: u64,
+}
+
+/// The result of a review: what would be written, and what not.
+pub struct Review {
+    pub counts: Counts,
+    /// Rejected rows by reason; a row with several is counted for each.
+    pub reasons: BTreeMap<Reason, u64>,
+    /// Some accounts of each outcome: `new`, `changed`, `newer`, `absent`, `capitals`, `case-variants`.
+    pub samples: BTreeMap<&'static str, Vec<String>>,
+    /// What the operator should know about the source as a whole.
+    pub remarks: Vec<String>,
+    pub(super) new: Spill<Wanted>,
+    pub(super) changed: Spill<Change>,
+    pub(super) absent: Spill<Item>,
+    rejected: Spill<Rejected>,
+    noted: Spill<Noted>,
+}
+
+impl std::fmt::Debug for Review {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Review").field("counts", &self.counts).field("reasons", &self.reasons).finish_non_exhaustive()
+    }
+}
+
+impl Review {
+    /// Calls `take` with every rejection, in the order of the source.
+    ///
+    /// # Errors
+    /// A temporary file cannot be read.
+    pub fn rejected(&mut self, take: impl FnMut(&Rejected)) -> io::Result<()> {
+        in_order(&mut self.rejected, self.counts.read, |rejected| rejected.row, take)
+    }
+
+    /// Calls `take` with every remark, in the order of the source.
+    ///
+    /// # Errors
+    /// A temporary file cannot be read.
+    pub fn noted(&mut self, take: impl FnMut(&Noted)) -> io::Result<()> {
+        in_order(&mut self.noted, self.counts.read, |noted| noted.row, take)
+    }
+
+    fn sample(&mut self, of: &'static str, words: impl FnOnce() -> String) {
+        let samples = self.samples.entry(of).or_default();
+        if samples.len() < SAMPLES {
+            samples.push(words());
+        }
+    }
+}
+
+/// Reads records in the order of their rows, with a part of them in memory.
+fn in_order<T: Serialize + serde::de::DeserializeOwned>(
+    spill: &mut Spill<T>,
+    rows: u64,
+    row: impl Fn(&T) -> u64,
+    mut take: impl FnMut(&T),
+) -> io::Result<()> {
+    let mut ordered = Spill::new()?;
+    for part in 0..PARTS {
+        for record in spill.read(part)? {
+            let record = record?;
+            let place = row(&record).saturating_sub(1).saturating_mul(PARTS as u64) / rows.max(1);
+            ordered.push_to(usize::try_from(place).unwrap_or(usize::MAX), &record)?;
+        }
+    }
+    for part in 0..PARTS {
+        let mut records = ordered.read(part)?.collect::<io::Result<Vec<T>>>()?;
+        records.sort_by_key(|record| row(record));
+        records.iter().for_each(&mut take);
+    }
+    Ok(())
+}
+
+/// The source, read.
+struct Read {
+    wanted: Spill<Wanted>,
+    claims: Spill<Claim>,
+    rejected: Spill<Rejected>,
+    noted: Spill<Noted>,
+    counts: Counts,
+}
+
+/// The table, read.
+struct Held {
+    items: Spill<Item>,
+    claims: Spill<Claim>,
+}
+
+/// Reads the source and the table, checks every row, and compares.
+///
+/// # Errors
+/// Source or table could not be read to their ends, or the review was interrupted.
+pub async fn review(
+    rows: &mut dyn Rows,
+    accounts: &Accounts,
+    options: &Options<'_>,
+    watch: &dyn Watch,
+) -> Result<Review, ReviewError> {
+    let mut attributes: Vec<&'static str> = rows.attributes().into_iter().map(super::row::Field::attribute).collect();
+    attributes.push("HomeDirectory");
+    attributes.sort_unstable();
+    attributes.dedup();
+    attributes.retain(|name| *name != "orgid");
+    let terms = Terms { key: options.key.clone(), attributes, overwrite: options.overwrite };
+    let (read, held) = tokio::try_join!(read(rows, options, &terms, watch), held(accounts, watch))?;
+    let Read { wanted, claims, mut rejected, noted, counts } = read;
+    watch.progress(Progress::Comparing);
+    let mut review = Review {
+        counts,
+        reasons: BTreeMap::new(),
+        samples: BTreeMap::new(),
+        remarks: rows.remarks(),
+        new: Spill::new()?,
+        changed: Spill::new()?,
+        absent: Spill::new()?,
+        rejected: Spill::new()?,
+        noted,
+    };
+    compare_names(claims, held.claims, &mut rejected, &mut review)?;
+    compare_accounts(wanted, held.items, rejected, &terms, &mut review)?;
+    Ok(review)
+}
+
+async fn read(
+    rows: &mut dyn Rows,
+    options: &Options<'_>,
+    terms: &Terms,
+    watch: &dyn Watch,
+) -> Result<Read, ReviewError> {
+    let mut read = Read {
+        wanted: Spill::new()?,
+        claims: Spill::new()?,
+        rejected: Spill::new()?,
+        noted: Spill::new()?,
+        counts: Counts::default(),
+    };
+    let expected = rows.expected();
+    loop {
+        let batch = rows.next().await?;
+        if batch.is_empty() {
+            return Ok(read);
+        }
+        if watch.is_stopping() {
+            return Err(ReviewError::Interrupted);
+        }
+        let mut plain = Vec::new();
+        for row in batch {
+            read.counts.read += 1;
+            let waiting = take_row(&mut read, &row, options, terms)?;
+            plain.extend(waiting);
+        }
+        for wanted in hashed(plain).await? {
+            read.wanted.push(&wanted.org_id.to_be_bytes(), &wanted)?;
+        }
+        watch.progress(Progress::Reading { rows: read.counts.read, expected });
+    }
+}
+
+/// Checks a row and keeps it, or its faults. Returns the account if its password is still to be hashed.
+fn take_row(
+    read: &mut Read,
+    row: &Row,
+    options: &Options<'_>,
+    terms: &Terms,
+) -> Result<Option<(Wanted, String)>, ReviewError> {
+    let number = read.counts.read;
+    let checked = options.rules.check(number, row);
+    for remark in checked.remarks {
+        let noted = Noted { row: number, place: row.place.clone(), remark };
+        read.noted.push(&number.to_be_bytes(), &noted)?;
+    }
+    if let Some(name) = checked.username {
+        let claim = Claim { org_id: checked.org_id, row: number, place: row.place.clone(), name };
+        read.claims.push(claim.name.to_lowercase().as_bytes(), &claim)?;
+    }
+    let wanted = |org_id, item| Wanted { row: number, place: row.place.clone(), org_id, item };
+    match checked.account {
+        Err(faults) => {
+            for fault in faults {
+                read.rejected.push(&checked.org_id.unwrap_or_default().to_be_bytes(), &fault)?;
+            }
+            if let Some(org_id) = checked.org_id {
+                read.wanted.push(&org_id.to_be_bytes(), &wanted(org_id, None))?;
+            }
+            Ok(None)
+        }
+        Ok((account, plain)) => {
+            let org_id = account.org_id;
+            let item = with_digest(&account, plain.as_deref(), terms);
+            match plain {
+                Some(plain) => Ok(Some((wanted(org_id, Some(item)), plain))),
+                None => {
+                    read.wanted.push(&org_id.to_be_bytes(), &wanted(org_id, Some(item)))?;
+                    Ok(None)
+                }
+            }
+        }
+    }
+}
+
+/// The account as an item, with the digest of its row.
+fn with_digest(account: &Account, plain: Option<&str>, terms: &Terms) -> Item {
+    let mut item = account.to_item();
+    if let Some(plain) = plain {
+        item.insert("password".to_owned(), Attribute::Text(plain.to_owned()));
+    }
+    let digest = compare::digest(&item, terms);
+    if plain.is_some() {
+        item.remove("password");
+    }
+    item.insert(DIGEST.to_owned(), Attribute::Text(digest));
+    item
+}
+
+/// Hashes passwords with all processors.
+async fn hashed(plain: Vec<(Wanted, String)>) -> Result<Vec<Wanted>, ReviewError> {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let mut rest = plain;
+    let mut tasks = Vec::new();
+    let share = rest.len().div_ceil(cores).max(1);
+    while !rest.is_empty() {
+        let some = rest.split_off(rest.len().saturating_sub(share));
+        tasks.push(tokio::task::spawn_blocking(move || {
+            some.into_iter()
+                .map(|(mut wanted, plain)| {
+                    let stored = Attribute::Text(password::hash(&plain)?);
+                    if let Some(item) = &mut wanted.item {
+                        item.insert("password".to_owned(), stored);
+                    }
+                    Ok(wanted)
+                })
+                .collect::<Result<Vec<Wanted>, HashError>>()
+        }));
+    }
+    let mut all = Vec::new();
+    for task in tasks {
+        all.extend(task.await.map_err(io::Error::other)??);
+    }
+    Ok(all)
+}
+
+/// Reads the customers' items of the table, several segments at once.
+async fn held(accounts: &Accounts, watch: &dyn Watch) -> Result<Held, ReviewError> {
+    let (pages, mut read) = mpsc::channel(2);
+    let mut tasks = tokio::task::JoinSet::new();
+    for segment in 0..SEGMENTS {
+        let (home, table, pages) = (accounts.home().clone(), accounts.table().to_owned(), pages.clone());
+        tasks.spawn(async move {
+            let mut from = None;
+            loop {
+                let (items, next) = home.page_of_segment(&table, (segment, SEGMENTS), from).await?;
+                from = next;
+                if pages.send(items).await.is_err() || from.is_none() {
+                    return Ok::<(), AwsError>(());
+                }
+            }
+        });
+    }
+    drop(pages);
+    let mut held = Held { items: Spill::new()?, claims: Spill::new()? };
+    while let Some(items) = read.recv().await {
+        if watch.is_stopping() {
+            return Err(ReviewError::Interrupted);
+        }
+        for item in items {
+            hold(&mut held, &item)?;
+        }
+        watch.progress(Progress::Scanning { items: held.items.count() });
+    }
+    while let Some(done) = tasks.join_next().await {
+        done.map_err(io::Error::other)??;
+    }
+    Ok(held)
+}
+
+/// Keeps an item and its claim of a name; not the reservations of names, nor the canaries of `verify`.
+fn hold(held: &mut Held, item: &Item) -> io::Result<()> {
+    let (Some(name), Some(org_id)) = (text(item, "username"), org_id(item)) else { return Ok(()) };
+    if org_id <= 0 {
+        return Ok(());
+    }
+    let claim = Claim { name: name.to_owned(), org_id: Some(org_id), row: 0, place: String::new() };
+    held.claims.push(name.to_lowercase().as_bytes(), &claim)?;
+    held.items.push(&org_id.to_be_bytes(), item)
+}
+
+fn org_id(item: &Item) -> Option<i64> {
+    match item.get("orgid") {
+        Some(Attribute::Number(digits)) => digits.parse().ok(),
+        _ => None,
+    }
+}
+
+/// Finds the names that several rows claim, or that the table has for another organisation.
+fn compare_names(
+    mut claims: Spill<Claim>,
+    mut held: Spill<Claim>,
+    rejected: &mut Spill<Rejected>,
+    review: &mut Review,
+) -> Result<(), ReviewError> {
+    for part in 0..PARTS {
+        let mut owners: HashMap<String, Vec<i64>> = HashMap::new();
+        for claim in held.read(part)? {
+            let claim = claim?;
+            owners.entry(claim.name).or_default().extend(claim.org_id);
+        }
+        let mut names: BTreeMap<String, Vec<Claim>> = BTreeMap::new();
+        for claim in claims.read(part)? {
+            let claim = claim?;
+            names.entry(claim.name.clone()).or_default().push(claim);
+        }
+        let mut folded: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+        for (name, claims) in &names {
+            folded.entry(name.to_lowercase()).or_default().push(name);
+            if name.chars().any(char::is_uppercase) {
+                review.counts.capitals += 1;
+                review.sample("capitals", || name.clone());
+            }
+            let others = owners.get(name).map_or(&[][..], Vec::as_slice);
+            for claim in claims {
+                if let Some((kind, reason)) = name_fault(claim, claims, others) {
+                    let fault = Rejected {
+                        row: claim.row,
+                        place: claim.place.clone(),
+                        column: "username".to_owned(),
+                        value: sftpctl_core::shown::visible(name).into_owned(),
+                        reason,
+                        kind,
+                    };
+                    rejected.push(&claim.org_id.unwrap_or_default().to_be_bytes(), &fault)?;
+                }
+            }
+        }
+        for (_, variants) in folded.into_iter().filter(|(_, names)| names.len() > 1) {
+            review.counts.case_variants += variants.len() as u64;
+            review.sample("case-variants", || variants.join(", "));
+        }
+    }
+    Ok(())
+}
+
+/// Why a claim of a name is refused.
+fn name_fault(claim: &Claim, claims: &[Claim], others: &[i64]) -> Option<(Reason, String)> {
+    let rivals: Vec<&str> =
+        claims.iter().filter(|other| other.row != claim.row).map(|other| other.place.as_str()).take(3).collect();
+    if !rivals.is_empty() {
+        let more = claims.len().saturating_sub(1 + rivals.len());
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        return Some((Reason::DuplicateName, format!("{}{more} has the same user name", rivals.join(", "))));
+    }
+    let owner = others.iter().find(|owner| claim.org_id.is_some_and(|own| own != **owner))?;
+    Some((Reason::NameTaken, format!("organisation {owner} has this user name in the table")))
+}
+
+/// Compares rows with items, by organisation.
+fn compare_accounts(
+    mut wanted: Spill<Wanted>,
+    mut held: Spill<Item>,
+    mut rejected: Spill<Rejected>,
+    terms: &Terms,
+    review: &mut Review,
+) -> Result<(), ReviewError> {
+    for part in 0..PARTS {
+        let mut faulty = HashSet::new();
+        for fault in rejected.read(part)? {
+            reject(review, part, &fault?, &mut faulty)?;
+        }
+        let mut items: HashMap<i64, Item> = HashMap::new();
+        for item in held.read(part)? {
+            let item = item?;
+            items.extend(org_id(&item).map(|org_id| (org_id, item)));
+        }
+        let mut rows: BTreeMap<i64, Vec<Wanted>> = BTreeMap::new();
+        for wanted in wanted.read(part)? {
+            let wanted = wanted?;
+            rows.entry(wanted.org_id).or_default().push(wanted);
+        }
+        for (org_id, mut claims) in rows {
+            let item = items.remove(&org_id);
+            if claims.len() > 1 {
+                for (index, claim) in claims.iter().enumerate() {
+                    let rival = claims.iter().enumerate().find(|(other, _)| *other != index);
+                    let place = rival.map_or("", |(_, rival)| rival.place.as_str());
+                    let fault = org_fault(claim, Reason::DuplicateOrg, format!("{place} has the same organisation ID"));
+                    reject(review, part, &fault, &mut faulty)?;
+                }
+                continue;
+            }
+            let Some(claim) = claims.pop().filter(|claim| !faulty.contains(&claim.row)) else { continue };
+            decide(review, part, claim, item, terms, &mut faulty)?;
+        }
+        for item in items.into_values() {
+            review.counts.absent += 1;
+            review.sample("absent", || label(&item));
+            review.absent.push_to(part, &item)?;
+        }
+        review.counts.rejected += faulty.len() as u64;
+    }
+    Ok(())
+}
+
+fn decide(
+    review: &mut Review,
+    part: usize,
+    claim: Wanted,
+    item: Option<Item>,
+    terms: &Terms,
+    faulty: &mut HashSet<u64>,
+) -> Result<(), ReviewError> {
+    let Some(row) = &claim.item else { return Ok(()) };
+    match compare::compare(row, item.as_ref(), terms) {
+        Verdict::New => {
+            review.counts.new += 1;
+            review.sample("new", || label(row));
+            review.new.push_to(part, &claim)?;
+        }
+        Verdict::Same => review.counts.same += 1,
+        Verdict::Newer => {
+            review.counts.newer += 1;
+            review.sample("newer", || label(row));
+        }
+        Verdict::Changed(attributes) => {
+            review.counts.changed += 1;
+            review.sample("changed", || format!("{}: {}", label(row), attributes.join(", ")));
+            let change = Change { row: row.clone(), item: item.unwrap_or_default(), attributes };
+            review.changed.push_to(part, &change)?;
+        }
+        Verdict::Conflict(attributes) => {
+            let since = item.as_ref().and_then(|item| text(item, UPDATED));
+            let since = since.map_or_else(String::new, |time| format!(" at {time}"));
+            let reason = format!(
+                "the account in the table was changed{since} by something else than this import, and differs in {}; \
+                 pass --overwrite to replace it",
+                attributes.join(", ")
+            );
+            reject(review, part, &org_fault(&claim, Reason::Conflict, reason), faulty)?;
+        }
+    }
+    Ok(())
+}
+
+fn org_fault(claim: &Wanted, kind: Reason, reason: String) -> Rejected {
+    let (column, value) = ("orgid".to_owned(), claim.org_id.to_string());
+    Rejected { row: claim.row, place: claim.place.clone(), column, value, reason, kind }
+}
+
+fn reject(review: &mut Review, part: usize, fault: &Rejected, faulty: &mut HashSet<u64>) -> io::Result<()> {
+    faulty.insert(fault.row);
+    *review.reasons.entry(fault.kind).or_default() += 1;
+    review.rejected.push_to(part, fault)
+}
+
+/// `jan (organisation 17578)`.
+fn label(item: &Item) -> String {
+    let org_id = org_id(item).map_or_else(|| "?".to_owned(), |id| id.to_string());
+    format!("{} (organisation {org_id})", text(item, "username").unwrap_or("?"))
+}

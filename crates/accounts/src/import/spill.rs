@@ -1,0 +1,166 @@
+//! Records on disk, in parts that are small enough to be held in memory one by one.
+//!
+//! The file has no name: it is readable by this process alone, and gone with it. It lies in the folder for temporary
+//! files, which `TMPDIR` sets.
+
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::marker::PhantomData;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// Parts of a spill: a million rows are some 8,000 to a part.
+pub(super) const PARTS: usize = 128;
+/// Bytes that a part gathers before they are written.
+const BLOCK: usize = 8 << 10;
+
+/// Records in parts; what belongs together is in one part.
+pub(super) struct Spill<T> {
+    file: File,
+    /// The end of the file.
+    length: u64,
+    parts: Vec<Part>,
+    count: u64,
+    of: PhantomData<fn(T) -> T>,
+}
+
+/// A part: where its blocks are in the file, and what is not written yet.
+#[derive(Default)]
+struct Part {
+    blocks: Vec<(u64, usize)>,
+    waiting: Vec<u8>,
+}
+
+impl<T: Serialize + DeserializeOwned> Spill<T> {
+    /// An empty spill.
+    pub(super) fn new() -> io::Result<Self> {
+        let parts = std::iter::repeat_with(Part::default).take(PARTS).collect();
+        Ok(Self { file: tempfile::tempfile()?, length: 0, parts, count: 0, of: PhantomData })
+    }
+
+    /// Adds a record to the part of its key.
+    pub(super) fn push(&mut self, key: &[u8], record: &T) -> io::Result<()> {
+        self.push_to(part_of(key), record)
+    }
+
+    /// Adds a record to a part; to the last if there is no such part.
+    pub(super) fn push_to(&mut self, part: usize, record: &T) -> io::Result<()> {
+        let Some(part) = self.parts.get_mut(part.min(PARTS - 1)) else { return Ok(()) };
+        serde_json::to_writer(&mut part.waiting, record)?;
+        part.waiting.push(b'\n');
+        self.count += 1;
+        if part.waiting.len() >= BLOCK {
+            self.file.seek(SeekFrom::Start(self.length))?;
+            self.file.write_all(&part.waiting)?;
+            part.blocks.push((self.length, part.waiting.len()));
+            self.length += part.waiting.len() as u64;
+            part.waiting.clear();
+        }
+        Ok(())
+    }
+
+    /// The number of records.
+    pub(super) fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// The records of a part, in the order in which they were added.
+    pub(super) fn read(&mut self, part: usize) -> io::Result<impl Iterator<Item = io::Result<T>> + use<T>> {
+        let mut bytes = Vec::new();
+        if let Some(part) = self.parts.get(part) {
+            for (start, length) in &part.blocks {
+                self.file.seek(SeekFrom::Start(*start))?;
+                (&self.file).take(*length as u64).read_to_end(&mut bytes)?;
+            }
+            bytes.extend_from_slice(&part.waiting);
+        }
+        Ok(Records { bytes, at: 0, of: PhantomData })
+    }
+
+    /// All records, part by part.
+    pub(super) fn all(&mut self) -> Reader<'_, T> {
+        Reader { spill: self, part: 0, waiting: Vec::new().into_iter() }
+    }
+}
+
+/// The part of a key: FNV-1a, since it only has to spread.
+fn part_of(key: &[u8]) -> usize {
+    let hash = key
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3));
+    usize::try_from(hash >> 32).unwrap_or_default() % PARTS
+}
+
+struct Records<T> {
+    bytes: Vec<u8>,
+    at: usize,
+    of: PhantomData<fn() -> T>,
+}
+
+impl<T: DeserializeOwned> Iterator for Records<T> {
+    type Item = io::Result<T>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let rest = self.bytes.get(self.at..).filter(|rest| !rest.is_empty())?;
+        let line = rest.split(|byte| *byte == b'\n').next().unwrap_or(rest);
+        self.at += line.len() + 1;
+        Some(serde_json::from_slice(line).map_err(io::Error::from))
+    }
+}
+
+/// Reads a spill to its end, with one part in memory.
+pub(super) struct Reader<'a, T> {
+    spill: &'a mut Spill<T>,
+    part: usize,
+    waiting: std::vec::IntoIter<T>,
+}
+
+impl<T: Serialize + DeserializeOwned> Reader<'_, T> {
+    /// The next records, at most `most`; none at the end.
+    pub(super) fn take(&mut self, most: usize) -> io::Result<Vec<T>> {
+        while self.waiting.len() == 0 && self.part < PARTS {
+            self.waiting = self.spill.read(self.part)?.collect::<io::Result<Vec<T>>>()?.into_iter();
+            self.part += 1;
+        }
+        Ok(self.waiting.by_ref().take(most).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_one_key_is_in_one_part_in_its_order() {
+        let mut spill = Spill::new().unwrap();
+        for number in 0..10_000_u32 {
+            spill.push(&(number % 500).to_be_bytes(), &(number % 500, number)).unwrap();
+        }
+        assert_eq!(spill.count(), 10_000);
+        let mut seen = std::collections::BTreeMap::<u32, (usize, Vec<u32>)>::new();
+        let mut sizes = Vec::new();
+        for part in 0..PARTS {
+            let records: Vec<(u32, u32)> = spill.read(part).unwrap().collect::<io::Result<_>>().unwrap();
+            sizes.push(records.len());
+            for (key, number) in records {
+                let (of, numbers) = seen.entry(key).or_insert((part, Vec::new()));
+                assert_eq!(*of, part, "one part for a key");
+                numbers.push(number);
+            }
+        }
+        assert!(seen.values().all(|(_, numbers)| numbers.len() == 20 && numbers.is_sorted()));
+        assert!(sizes.iter().all(|size| *size < 300), "spread evenly: {sizes:?}");
+        let mut reader = spill.all();
+        let mut count = 0;
+        loop {
+            let some = reader.take(7).unwrap();
+            assert!(some.len() <= 7);
+            if some.is_empty() {
+                break;
+            }
+            count += some.len();
+        }
+        assert_eq!(count, 10_000);
+    }
+}

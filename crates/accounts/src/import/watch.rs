@@ -1,0 +1,25 @@
+//! What an import tells while it works, and how it is asked to stop.
+
+/// The stage of an import.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Rows of the source that were read, of about how many.
+    Reading { rows: u64, expected: Option<u64> },
+    /// Accounts of the table that were read.
+    Scanning { items: u64 },
+    /// Rows and accounts are compared.
+    Comparing,
+    /// Accounts that were written, of how many; writes that the table throttled; writes at once.
+    Writing { done: u64, of: u64, throttled: u64, at_once: usize },
+}
+
+/// The listener of an import.
+pub trait Watch: Send + Sync {
+    /// Shows the stage; called often.
+    fn progress(&self, progress: Progress);
+
+    /// Whether the user asked to stop.
+    fn is_stopping(&self) -> bool {
+        false
+    }
+}
