@@ -1,10 +1,12 @@
 //! The customers' accounts. [`rules`] checks the values of an account (pure), [`create`] and [`change`] write an
-//! account, and [`store`] reads and writes the account table.
+//! account, and [`store`] reads and writes the account table, whose key is [`key`]'s.
 
 pub mod change;
 pub mod create;
+pub mod key;
 pub mod password;
 pub mod rules;
 pub mod store;
 
+pub use key::TableKey;
 pub use store::{AccountError, Accounts};
