@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use sftp_authorizer::config::HomeType;
 use sftp_authorizer::password::Scheme;
-use sftp_authorizer::{Account, Attribute, Config, Item, Question, Refusal, answer, judge, screen};
+use sftp_authorizer::{Account, Attribute, Config, Item, Question, Refusal, Usernames, answer, judge, screen};
 
 /// Argon2id of "secret" with the smallest parameters: with 19 MiB, only twenty events per second would be tested.
 const SECRET: &str = "$argon2id$v=19$m=8,t=1,p=1$BwcHBwcHBwcHBwcHBwcHBw$4R1PEQPItpvkTH5juMUak3oEb8rtWEdaRzGIjigkYIU";
@@ -20,12 +20,16 @@ pub fn event(data: &[u8]) {
         role_arn: "arn:aws:iam::111111111111:role/r".into(),
         block_list: ["root".to_owned()].into(),
         home_type: HomeType::Path,
+        usernames: Usernames::Exact,
+        region: "us-west-2".into(),
         takes_keys: true,
     };
     let question = Question::parse(&event);
     let decision = match &question {
         Err(_) => Err(Refusal::MalformedEvent),
-        Ok(question) => screen(&config, question).and_then(|()| judge(question, &[account(&question.username)])),
+        Ok(question) => {
+            screen(&config, question).and_then(|()| judge(question, &config.at(0), &[account(&question.username)]))
+        }
     };
     let question = question.ok();
     let line = answer::log_line(question.as_ref(), &decision).to_string();

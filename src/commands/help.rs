@@ -56,8 +56,8 @@ fn of_command(path: &str) -> Option<&'static [Exit]> {
         "status" | "verify" | "test-login" | "connect-info" | "state list" | "state show" => {
             &[Ok, Failed, Usage, Refused]
         }
-        "users add" | "users passwd" | "users disable" | "users enable" | "users remove" | "users show"
-        | "users list" => &[Ok, Failed, Usage, Refused],
+        "users add" | "users passwd" | "users disable" | "users enable" | "users expire" | "users set"
+        | "users remove" | "users show" | "users list" => &[Ok, Failed, Usage, Refused],
         "lock show" | "lock break" => &[Ok, Failed, Usage, Refused, Locked],
         "state move" => &[Ok, Failed, Usage, Refused, Locked, Partly],
         "deploy" | "teardown" | "import" | "state rebuild" => {

@@ -123,8 +123,11 @@ fn an_account(text: &str) -> Account {
         password: Some(text.to_owned()),
         home: Home { bucket: text.to_owned(), folder: text.to_owned() },
         disabled: false,
+        expires: None,
         allowed: Vec::new(),
+        regions: vec![text.to_owned()],
         public_keys: vec![format!("ssh-ed25519 AAAA {text}")],
+        note: Some(text.to_owned()),
         created: Some(text.to_owned()),
         updated: Some(text.to_owned()),
     }
@@ -166,7 +169,7 @@ fn events(text: &str) -> Vec<Event> {
 /// The text of every report for people, in lines of at most `width` characters.
 fn reports(text: &str, width: usize) -> Vec<Text> {
     let (account, plain) = (an_account(text), Plain::default());
-    let view = account::view(&account);
+    let view = account::view(&account, 0);
     let mut reports = vec![
         plan_view::render(&plan(text), width),
         summary::render(&run_summary(text), width),
@@ -191,7 +194,7 @@ fn json_lines(text: &str) -> Vec<Text> {
         json::line("status/1", &status_report(text)),
         json::line("doctor/1", &doctor_report(text)),
         json::line("connect/1", &connect::ConnectView::new(text, &endpoints)),
-        json::line("account/1", &account::view(&account)),
+        json::line("account/1", &account::view(&account, 0)),
         Text::pretty_json(&plan(text)),
     ];
     lines.extend(events(text).iter().map(|event| json::line("events/1", event)));
@@ -298,7 +301,7 @@ proptest! {
     #[test]
     fn cells_of_accounts_are_no_formulas(text in hostile()) {
         let account = an_account(&text);
-        let record = account::csv(&account::view(&account));
+        let record = account::csv(&account::view(&account, 0));
         let username = record.strip_prefix("7,").unwrap();
         let username = username.strip_prefix('"').unwrap_or(username);
         prop_assert!(!username.trim_start().starts_with(['=', '+', '-', '@']), "{}", record);

@@ -1,8 +1,6 @@
 //! A new account: checked against the rules and the environment, then written with the marker of its home folder.
 
-use ipnet::IpNet;
 use sftp_authorizer::Account;
-use sftp_authorizer::account::parse_address;
 use sftp_authorizer::home::Home;
 use sftpctl_aws::{Aws, AwsError};
 use sftpctl_core::spec::model::Environment;
@@ -11,14 +9,14 @@ use sftpctl_core::spec::names;
 use super::change::timestamp;
 use super::password::{self, HashError};
 use super::rules::{self, RuleError};
-use super::store::{AccountError, Accounts};
+use super::store::{AccountError, Accounts, usernames};
 
 /// The input for a new account.
 #[derive(Clone, Debug)]
 pub struct NewAccount {
     /// The customer's number.
     pub org_id: i64,
-    /// The log-in name.
+    /// The log-in name; stored in lower case where the environment's setting says so.
     pub username: String,
     /// The folder for the customer's files.
     pub home: HomeChoice,
@@ -26,6 +24,12 @@ pub struct NewAccount {
     pub public_keys: Vec<String>,
     /// Address ranges to admit, such as `192.0.2.0/24`; empty for all addresses.
     pub allowed: Vec<String>,
+    /// Regions in which it may log in; empty for all regions.
+    pub regions: Vec<String>,
+    /// The time from which it is refused, as [`rules::expiry`] reads it.
+    pub expires: Option<String>,
+    /// Free text for operators.
+    pub note: Option<String>,
 }
 
 /// The choice of the home folder.
@@ -62,16 +66,6 @@ pub enum CreateError {
         /// All clusters of the environment.
         clusters: Vec<String>,
     },
-    /// An address range cannot be parsed.
-    #[error("invalid address range `{0}`")]
-    InvalidRange(String),
-    /// It has bits after its prefix, which are ignored: `10.1.2.3/0` admits every address.
-    #[error("the address range `{range}` has bits that are not part of its network")]
-    HostBits {
-        range: String,
-        /// The range without those bits, and the address alone.
-        meant: [String; 2],
-    },
     /// The password could not be hashed.
     #[error(transparent)]
     Hash(#[from] HashError),
@@ -91,14 +85,11 @@ impl CreateError {
             Self::UnknownBucket { clusters, .. } | Self::UnknownCluster { clusters, .. } => {
                 Some(format!("its clusters are {}", clusters.join(", ")))
             }
-            Self::InvalidRange(_) => Some("a range has the form 192.0.2.0/24 or 2001:db8::/32".to_owned()),
-            Self::HostBits { meant: [network, address], .. } => {
-                Some(format!("write {network} for the whole network, or {address} for the one address"))
-            }
             Self::Marker { .. } => {
                 Some("the account was added and works; its folder appears with the first upload".to_owned())
             }
-            Self::Rule(_) | Self::Hash(_) | Self::Account(_) => None,
+            Self::Rule(error) => error.hint(),
+            Self::Hash(_) | Self::Account(_) => None,
         }
     }
 }
@@ -119,15 +110,19 @@ impl Draft {
     pub fn new(environment: &Environment, new: NewAccount) -> Result<Self, CreateError> {
         rules::org_id(new.org_id)?;
         rules::username(&new.username, &environment.authorizer.block_list)?;
+        rules::regions(environment, &new.regions)?;
         let (home, region) = home(environment, &new.home, new.org_id)?;
         let account = Account {
             org_id: new.org_id,
-            username: new.username,
+            username: usernames(environment).stored(&new.username).into_owned(),
             password: None,
             home,
             disabled: false,
-            allowed: new.allowed.iter().map(|text| range(text)).collect::<Result<_, _>>()?,
+            expires: new.expires.as_deref().map(rules::expiry).transpose()?,
+            allowed: new.allowed.iter().map(|text| rules::range(text)).collect::<Result<_, _>>()?,
+            regions: new.regions,
             public_keys: new.public_keys,
+            note: new.note.as_deref().map(rules::note).transpose()?.flatten(),
             created: None,
             updated: None,
         };
@@ -160,16 +155,6 @@ impl Draft {
             .map_err(|source| CreateError::Marker { username: account.username.clone(), source })?;
         Ok(account)
     }
-}
-
-/// An address range without bits after its prefix.
-pub(crate) fn range(text: &str) -> Result<IpNet, CreateError> {
-    let net = parse_address(text).ok_or_else(|| CreateError::InvalidRange(text.to_owned()))?;
-    if net == net.trunc() {
-        return Ok(net);
-    }
-    let meant = [net.trunc().to_string(), net.addr().to_string()];
-    Err(CreateError::HostBits { range: text.trim().to_owned(), meant })
 }
 
 /// Completes the account with the time and the hash of its password.
@@ -226,6 +211,9 @@ mod tests {
             home,
             public_keys: Vec::new(),
             allowed: vec!["192.0.2.0/24".into()],
+            regions: Vec::new(),
+            expires: None,
+            note: None,
         }
     }
 
@@ -243,6 +231,16 @@ mod tests {
     }
 
     #[test]
+    fn name_is_stored_in_lower_case_only_by_the_setting() {
+        let mut environment = environment();
+        for (setting, stored) in [("exact", "Jan@X.de"), ("case-insensitive", "jan@x.de")] {
+            environment.accounts.usernames = setting.into();
+            let new = NewAccount { username: "Jan@X.de".into(), ..new(HomeChoice::Cluster("99-5".into())) };
+            assert_eq!(Draft::new(&environment, new).unwrap().account.username, stored);
+        }
+    }
+
+    #[test]
     fn accounts_that_break_a_rule_are_refused() {
         let environment = environment();
         let refused = |new: NewAccount| Draft::new(&environment, new).unwrap_err().to_string();
@@ -253,17 +251,11 @@ mod tests {
         let here = || HomeChoice::Cluster("99-5".into());
         let wrong = refused(NewAccount { allowed: vec!["192.0.2.0/33".into()], ..new(here()) });
         assert_eq!(wrong, "invalid address range `192.0.2.0/33`");
-        for (range, hint) in [
-            ("10.1.2.3/0", "write 0.0.0.0/0 for the whole network, or 10.1.2.3 for the one address"),
-            ("192.0.2.7/24", "write 192.0.2.0/24 for the whole network, or 192.0.2.7 for the one address"),
-            ("2001:db8::1/32", "write 2001:db8::/32 for the whole network, or 2001:db8::1 for the one address"),
-        ] {
-            let new = NewAccount { allowed: vec![range.into()], ..new(here()) };
-            assert_eq!(Draft::new(&environment, new).unwrap_err().hint().as_deref(), Some(hint));
-        }
-        for range in ["10.1.2.3", "10.1.2.3/32", "0.0.0.0/0", "2001:db8::1"] {
-            assert!(Draft::new(&environment, NewAccount { allowed: vec![range.into()], ..new(here()) }).is_ok());
-        }
+        let regions = vec!["us-west-2".into(), "eu-west-1".into()];
+        let elsewhere = NewAccount { regions, ..new(here()) };
+        assert_eq!(refused(elsewhere), "environment 99 has no region `eu-west-1`");
+        assert_eq!(refused(NewAccount { expires: Some("soon".into()), ..new(here()) }), "invalid time `soon`");
+        assert!(refused(NewAccount { note: Some("x".repeat(501)), ..new(here()) }).contains("500"));
         assert!(refused(NewAccount { org_id: 0, ..new(here()) }).contains('0'));
         assert!(refused(NewAccount { username: "ab".into(), ..new(here()) }).contains("`ab`"));
     }

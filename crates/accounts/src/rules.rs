@@ -1,14 +1,21 @@
 //! Rules for the values of a new account. Pure.
 
+use ipnet::IpNet;
+use sftp_authorizer::account::parse_address;
+use sftp_authorizer::expiry::Expiry;
 use sftp_authorizer::public_key::{self, KeyProblem};
 use sftp_authorizer::question::is_user_name;
+use sftpctl_core::spec::model::Environment;
 use sftpctl_core::text;
 use sha2::{Digest as _, Sha256};
 
 /// Maximum length of a password in characters (Transfer Family API reference, TestIdentityProvider, `UserPassword`).
 const MAX_PASSWORD: usize = 1024;
 
-/// A rule that a new account breaks.
+/// Maximum length of a note in characters.
+const MAX_NOTE: usize = 500;
+
+/// A rule that a new or changed account breaks.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RuleError {
     #[error(
@@ -39,6 +46,48 @@ pub enum RuleError {
         line: usize,
         problem: KeyProblem,
     },
+    #[error("the account would have neither a password nor a public key")]
+    NoCredential,
+    /// An address range cannot be parsed.
+    #[error("invalid address range `{0}`")]
+    InvalidRange(String),
+    /// It has bits after its prefix, which are ignored: `10.1.2.3/0` admits every address.
+    #[error("the address range `{range}` has bits that are not part of its network")]
+    HostBits {
+        range: String,
+        /// The range without those bits, and the address alone.
+        meant: [String; 2],
+    },
+    #[error("environment {environment} has no region `{region}`")]
+    UnknownRegion {
+        region: String,
+        environment: String,
+        /// All regions of the environment.
+        regions: Vec<String>,
+    },
+    #[error("the note is longer than {MAX_NOTE} characters")]
+    LongNote,
+    #[error("invalid time `{0}`")]
+    InvalidTime(String),
+}
+
+impl RuleError {
+    /// A hint, if the message is not enough.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::InvalidRange(_) => Some("a range has the form 192.0.2.0/24 or 2001:db8::/32".to_owned()),
+            Self::HostBits { meant: [network, address], .. } => {
+                Some(format!("write {network} for the whole network, or {address} for the one address"))
+            }
+            Self::UnknownRegion { regions, .. } => Some(format!("its regions are {}", regions.join(", "))),
+            Self::InvalidTime(_) => Some(
+                "write 2026-12-31 for the end of that day in UTC, or a time of RFC 3339 such as 2026-12-31T18:00:00Z"
+                    .to_owned(),
+            ),
+            Self::NoCredential => Some("set a password first: sftpctl users passwd".to_owned()),
+            _ => None,
+        }
+    }
 }
 
 /// Checks a user name (Transfer Family API reference, `UserName`).
@@ -61,6 +110,54 @@ pub fn username(name: &str, block_list: &[String]) -> Result<(), RuleError> {
 /// It is not positive.
 pub fn org_id(id: i64) -> Result<(), RuleError> {
     if id > 0 { Ok(()) } else { Err(RuleError::OrgId(id)) }
+}
+
+/// Reads an address range without bits after its prefix.
+///
+/// # Errors
+/// It is not a range, or has such bits.
+pub fn range(text: &str) -> Result<IpNet, RuleError> {
+    let net = parse_address(text).ok_or_else(|| RuleError::InvalidRange(text.to_owned()))?;
+    if net == net.trunc() {
+        return Ok(net);
+    }
+    let meant = [net.trunc().to_string(), net.addr().to_string()];
+    Err(RuleError::HostBits { range: text.trim().to_owned(), meant })
+}
+
+/// Checks the regions in which an account may log in.
+///
+/// # Errors
+/// The environment has not all of them.
+pub fn regions(environment: &Environment, regions: &[String]) -> Result<(), RuleError> {
+    match regions.iter().find(|region| !environment.regions.contains_key(*region)) {
+        None => Ok(()),
+        Some(region) => Err(RuleError::UnknownRegion {
+            region: region.clone(),
+            environment: environment.name.clone(),
+            regions: environment.regions.keys().cloned().collect(),
+        }),
+    }
+}
+
+/// Reads the time from which an account is refused.
+///
+/// # Errors
+/// It is neither a date nor an instant of RFC 3339.
+pub fn expiry(text: &str) -> Result<Expiry, RuleError> {
+    Expiry::parse(text).ok_or_else(|| RuleError::InvalidTime(text.to_owned()))
+}
+
+/// Checks a note; `None` for an empty one.
+///
+/// # Errors
+/// It is too long.
+pub fn note(text: &str) -> Result<Option<String>, RuleError> {
+    match text.chars().count() {
+        0 => Ok(None),
+        1..=MAX_NOTE => Ok(Some(text.to_owned())),
+        _ => Err(RuleError::LongNote),
+    }
 }
 
 /// Checks a new password.
@@ -147,6 +244,36 @@ mod tests {
         let error = RuleError::InvisiblePassword('\u{feff}').to_string();
         assert!(error.contains("U+FEFF (byte order mark)"), "{error}");
         assert_eq!(password(&"x".repeat(1025)), Err(RuleError::LongPassword));
+    }
+
+    #[test]
+    fn ranges_have_no_bits_after_their_prefix() {
+        for (text, hint) in [
+            ("10.1.2.3/0", "write 0.0.0.0/0 for the whole network, or 10.1.2.3 for the one address"),
+            ("192.0.2.7/24", "write 192.0.2.0/24 for the whole network, or 192.0.2.7 for the one address"),
+            ("2001:db8::1/32", "write 2001:db8::/32 for the whole network, or 2001:db8::1 for the one address"),
+        ] {
+            assert_eq!(range(text).unwrap_err().hint().as_deref(), Some(hint));
+        }
+        for text in ["10.1.2.3", "10.1.2.3/32", "0.0.0.0/0", "2001:db8::1"] {
+            assert!(range(text).is_ok(), "{text}");
+        }
+        assert_eq!(range("192.0.2.0/33"), Err(RuleError::InvalidRange("192.0.2.0/33".into())));
+    }
+
+    #[test]
+    fn notes_are_short_and_an_empty_one_is_none() {
+        assert_eq!(note(""), Ok(None));
+        assert_eq!(note(&"ñ".repeat(500)), Ok(Some("ñ".repeat(500))));
+        assert_eq!(note(&"x".repeat(501)), Err(RuleError::LongNote));
+    }
+
+    #[test]
+    fn times_that_do_not_exist_are_refused_with_the_forms_that_do() {
+        assert!(expiry("2026-12-31").is_ok() && expiry("2026-12-31T18:00:00Z").is_ok());
+        let error = expiry("2026-12-32").unwrap_err();
+        assert_eq!(error, RuleError::InvalidTime("2026-12-32".into()));
+        assert!(error.hint().is_some_and(|hint| expiry("2026-12-31").is_ok() && hint.contains("2026-12-31T18:00:00Z")));
     }
 
     #[test]

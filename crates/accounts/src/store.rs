@@ -6,19 +6,12 @@
 
 use std::sync::Arc;
 
-use super::rules::reservation;
-use sftp_authorizer::account::MalformedItem;
-use sftp_authorizer::{Account, Attribute, Item};
+use super::key::{RESERVED_BY, RESERVES, TableKey, is_reservation};
+use sftp_authorizer::account::{MalformedItem, ORG_ID as KEY, USERNAME};
+use sftp_authorizer::{Account, Attribute, Item, Usernames};
 use sftpctl_aws::{Aws, AwsError, DynamoDb, Write, Written};
 use sftpctl_core::spec::model::Environment;
 use sftpctl_core::spec::names;
-
-/// The partition key.
-const KEY: &str = "orgid";
-/// In a reservation: the organisation that has the name.
-const RESERVED_BY: &str = "reservedBy";
-/// In a reservation: the user name.
-const RESERVES: &str = "reserves";
 
 /// An account could not be read or written.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -42,6 +35,13 @@ pub enum AccountError {
         /// Organisation IDs.
         orgs: Vec<String>,
     },
+    /// An organisation has several accounts, so that its ID does not select one.
+    #[error("organisation {org_id} has {} accounts: {}", .names.len(), .names.join(", "))]
+    Several {
+        org_id: i64,
+        /// User names.
+        names: Vec<String>,
+    },
     #[error("the item of {name} is malformed: {source}; the authorizer refuses it")]
     Malformed {
         /// User name, or organisation ID.
@@ -58,17 +58,30 @@ pub struct Accounts {
     home: DynamoDb,
     table: String,
     aws: Arc<Aws>,
+    key: TableKey,
+    usernames: Usernames,
 }
 
 impl Accounts {
     /// The accounts in an environment's table.
     pub fn new(aws: Arc<Aws>, environment: &Environment) -> Self {
-        Self { home: aws.dynamodb(&environment.home_region), table: environment.table.name.clone(), aws }
+        Self {
+            home: aws.dynamodb(&environment.home_region),
+            table: environment.table.name.clone(),
+            aws,
+            key: TableKey::of(environment),
+            usernames: usernames(environment),
+        }
     }
 
     /// The table's home region, where all writes go.
     pub(crate) fn home(&self) -> &DynamoDb {
         &self.home
+    }
+
+    /// The form of the table's key.
+    pub(crate) fn key(&self) -> TableKey {
+        self.key
     }
 
     /// The table's name.
@@ -81,7 +94,24 @@ impl Accounts {
     /// # Errors
     /// AWS's.
     pub async fn items(&self, region: &str, username: &str) -> Result<Vec<Item>, AwsError> {
-        self.aws.dynamodb(region).query_index(&self.table, names::TABLE_INDEX, ("username", username)).await
+        self.named(&self.aws.dynamodb(region), username).await
+    }
+
+    /// Every account's item with a user name, which may be typed in another case if the setting says so.
+    async fn named(&self, dynamodb: &DynamoDb, username: &str) -> Result<Vec<Item>, AwsError> {
+        let key = (USERNAME, &*self.usernames.stored(username));
+        let mut items = dynamodb.query_index(&self.table, names::TABLE_INDEX, key).await?;
+        items.retain(|item| !is_reservation(item));
+        Ok(items)
+    }
+
+    /// Every item of an organisation.
+    async fn of_org(&self, org_id: i64) -> Result<Vec<Item>, AwsError> {
+        let org_id = Attribute::Number(org_id.to_string());
+        if self.key.has_name() {
+            return self.home.partition(&self.table, (KEY, &org_id)).await;
+        }
+        Ok(self.home.item(&self.table, &self.key.key(org_id, "")).await?.into_iter().collect())
     }
 
     /// The account with a user name.
@@ -89,7 +119,7 @@ impl Accounts {
     /// # Errors
     /// There is none, there are several, or it is malformed.
     pub async fn by_name(&self, username: &str) -> Result<Account, AccountError> {
-        let found = self.home.query_index(&self.table, names::TABLE_INDEX, ("username", username)).await?;
+        let found = self.named(&self.home, username).await?;
         match found.as_slice() {
             [] => Err(AccountError::Missing(username.to_owned())),
             [item] => read(username, item),
@@ -110,19 +140,19 @@ impl Accounts {
     /// The account of an organisation.
     ///
     /// # Errors
-    /// There is none, or it is malformed.
+    /// There is none, there are several, or it is malformed.
     pub async fn by_org(&self, org_id: i64) -> Result<Account, AccountError> {
-        let key = Attribute::Number(org_id.to_string());
-        match self.home.item(&self.table, (KEY, &key)).await? {
-            None => Err(AccountError::Missing(org_id.to_string())),
-            Some(item) => read(&org_id.to_string(), &item),
+        match self.of_org(org_id).await?.as_slice() {
+            [] => Err(AccountError::Missing(org_id.to_string())),
+            [item] => read(&org_id.to_string(), item),
+            several => Err(AccountError::Several { org_id, names: several.iter().map(name).collect() }),
         }
     }
 
     /// Adds an account and reserves its name, in one transaction.
     ///
     /// # Errors
-    /// The name or the number is taken.
+    /// The name is taken; or the number, where an organisation has one account.
     pub async fn add(&self, account: &Account) -> Result<(), AccountError> {
         // Accounts that are older than the reservations are found only by name.
         match self.by_name(&account.username).await {
@@ -135,12 +165,20 @@ impl Accounts {
         let free = || Some(format!("attribute_not_exists({KEY})"));
         let writes = [
             Write::Put { item: account.to_item(), condition: free(), values: Vec::new() },
-            Write::Put { item: reservation_of(account), condition: free(), values: Vec::new() },
+            Write::Put { item: self.key.reservation_of(account), condition: free(), values: Vec::new() },
         ];
         match self.home.write_items(&self.table, &writes).await? {
             Written::Done => Ok(()),
-            Written::Refused(failed) if failed.contains(&0) => Err(AccountError::OrgTaken(account.org_id)),
+            Written::Refused(failed) if failed.contains(&0) => Err(self.key_taken(account)),
             Written::Refused(_) => self.add_over_reservation(account, &account.to_item()).await,
+        }
+    }
+
+    /// There is an item with the account's key.
+    fn key_taken(&self, account: &Account) -> AccountError {
+        match self.key {
+            TableKey::Organisation => AccountError::OrgTaken(account.org_id),
+            TableKey::OrganisationAndName => AccountError::NameTaken(account.username.clone()),
         }
     }
 
@@ -151,8 +189,8 @@ impl Accounts {
     /// The name or the number is taken.
     pub(crate) async fn add_over_reservation(&self, account: &Account, item: &Item) -> Result<(), AccountError> {
         let taken = || AccountError::NameTaken(account.username.clone());
-        let reserved = Attribute::Number(reservation(&account.username).to_string());
-        let Some(found) = self.home.item(&self.table, (KEY, &reserved)).await? else { return Err(taken()) };
+        let reserved = self.key.reservation_key(&account.username);
+        let Some(found) = self.home.item(&self.table, &reserved).await? else { return Err(taken()) };
         let (Some(owner @ Attribute::Number(_)), true) =
             (found.get(RESERVED_BY), found.get(RESERVES) == Some(&Attribute::Text(account.username.clone())))
         else {
@@ -165,7 +203,7 @@ impl Accounts {
                 values: Vec::new(),
             },
             Write::Put {
-                item: reservation_of(account),
+                item: self.key.reservation_of(account),
                 condition: Some(format!("{RESERVED_BY} = :owner")),
                 values: vec![(":owner".to_owned(), owner.clone())],
             },
@@ -173,14 +211,14 @@ impl Accounts {
         // A transaction cannot contain an item twice, and the first condition checks this one already.
         if *owner != Attribute::Number(account.org_id.to_string()) {
             writes.push(Write::Check {
-                key: (KEY.to_owned(), owner.clone()),
+                key: self.key.key(owner.clone(), &account.username),
                 condition: format!("attribute_not_exists({KEY}) OR username <> :name"),
                 values: vec![(":name".to_owned(), Attribute::Text(account.username.clone()))],
             });
         }
         match self.home.write_items(&self.table, &writes).await? {
             Written::Done => Ok(()),
-            Written::Refused(failed) if failed.contains(&0) => Err(AccountError::OrgTaken(account.org_id)),
+            Written::Refused(failed) if failed.contains(&0) => Err(self.key_taken(account)),
             Written::Refused(_) => Err(taken()),
         }
     }
@@ -208,19 +246,19 @@ impl Accounts {
         };
         values.push((":name".to_owned(), Attribute::Text(old.clone())));
         let mut writes = vec![Write::Update {
-            key: (KEY.to_owned(), id.clone()),
+            key: self.key.key_of_item(before),
             changes: changes.to_vec(),
             condition: Some(format!("username = :name AND {time}")),
             values,
         }];
         if let Some(name) = renamed.as_ref().filter(|name| **name != old) {
             writes.push(Write::Put {
-                item: reservation_item(name, id.clone()),
+                item: self.key.reservation(name, id.clone()),
                 condition: Some(format!("attribute_not_exists({KEY}) OR {RESERVED_BY} = :org")),
                 values: vec![(":org".to_owned(), id.clone())],
             });
             writes.push(Write::Delete {
-                key: (KEY.to_owned(), Attribute::Number(reservation(&old).to_string())),
+                key: self.key.reservation_key(&old),
                 condition: Some(format!("attribute_not_exists({KEY}) OR {RESERVED_BY} = :org")),
                 values: vec![(":org".to_owned(), id)],
             });
@@ -243,7 +281,7 @@ impl Accounts {
         let removed = old.keys().filter(|name| !new.contains_key(*name));
         let changes = set.map(|(name, value)| (name.clone(), Some(value.clone())));
         let changes: Vec<_> = changes.chain(removed.map(|name| (name.clone(), None))).collect();
-        let key = (KEY.to_owned(), Attribute::Number(before.org_id.to_string()));
+        let key = self.key.key_of(before);
         let writes = [Write::Update { key, changes, condition: Some(condition), values }];
         match self.home.write_items(&self.table, &writes).await? {
             Written::Done => Ok(()),
@@ -257,11 +295,8 @@ impl Accounts {
     /// AWS's.
     pub async fn raw(&self, org_id: Option<i64>, username: Option<&str>) -> Result<Vec<Item>, AwsError> {
         match (username, org_id) {
-            (Some(name), _) => self.home.query_index(&self.table, names::TABLE_INDEX, ("username", name)).await,
-            (None, org_id) => {
-                let key = Attribute::Number(org_id.unwrap_or_default().to_string());
-                Ok(self.home.item(&self.table, (KEY, &key)).await?.into_iter().collect())
-            }
+            (Some(name), _) => self.named(&self.home, name).await,
+            (None, org_id) => self.of_org(org_id.unwrap_or_default()).await,
         }
     }
 
@@ -272,8 +307,8 @@ impl Accounts {
     /// Its user name has changed since it was read.
     pub async fn end_malformed(&self, item: &Item, remove: bool) -> Result<(), AccountError> {
         let id = item.get(KEY).cloned().unwrap_or(Attribute::Other);
-        let key = (KEY.to_owned(), id.clone());
-        let (name, condition, values) = match item.get("username") {
+        let key = self.key.key_of_item(item);
+        let (name, condition, values) = match item.get(USERNAME) {
             Some(value @ Attribute::Text(name)) => {
                 (Some(name), "username = :name", vec![(":name".to_owned(), value.clone())])
             }
@@ -296,7 +331,7 @@ impl Accounts {
         if let (true, Some(name)) = (remove, name) {
             // This may fail: the next account with the name takes over a stale reservation.
             let reserved = Write::Delete {
-                key: (KEY.to_owned(), Attribute::Number(reservation(name).to_string())),
+                key: self.key.reservation_key(name),
                 condition: Some(format!("{RESERVED_BY} = :org")),
                 values: vec![(":org".to_owned(), id)],
             };
@@ -311,10 +346,9 @@ impl Accounts {
     /// It has changed since it was read.
     pub async fn remove(&self, account: &Account) -> Result<(), AccountError> {
         let (condition, values) = unchanged(account);
-        let key = |id: i64| (KEY.to_owned(), Attribute::Number(id.to_string()));
-        let item = Write::Delete { key: key(account.org_id), condition: Some(condition), values };
+        let item = Write::Delete { key: self.key.key_of(account), condition: Some(condition), values };
         let reserved = Write::Delete {
-            key: key(reservation(&account.username)),
+            key: self.key.reservation_key(&account.username),
             condition: Some(format!("attribute_not_exists({KEY}) OR {RESERVED_BY} = :org")),
             values: vec![(":org".to_owned(), Attribute::Number(account.org_id.to_string()))],
         };
@@ -339,27 +373,32 @@ impl Accounts {
         from: Option<Item>,
     ) -> Result<(Vec<Result<Account, AccountError>>, Option<Item>), AwsError> {
         let (items, next) = self.home.page_of_items(&self.table, from).await?;
-        let accounts = items.iter().filter(|item| item.contains_key("username")).map(|item| {
-            let name = match item.get("username") {
-                Some(Attribute::Text(name)) => name.as_str(),
-                _ => "?",
-            };
-            read(name, item)
-        });
+        let named = items.iter().filter(|item| item.contains_key(USERNAME) && !is_reservation(item));
+        let accounts = named.map(|item| read(&name(item), item));
         // The canaries of `verify` are not customers.
         let customers = accounts.filter(|account| !account.as_ref().is_ok_and(|account| account.org_id <= 0));
         Ok((customers.collect(), next))
     }
 
-    /// Writes a canary, and replaces one that was left behind before `stale` (RFC 3339). Returns `false` if another run
-    /// is using it.
+    /// Writes a canary, and replaces those with its number that were left behind before `stale` (RFC 3339). Returns
+    /// `false` if another run is using one of them.
+    ///
+    /// Where the key has the name, of which each canary has another, two runs that begin at the same moment may both
+    /// have one: each removes its own.
     ///
     /// # Errors
     /// AWS's.
     pub async fn put_canary(&self, account: &Account, stale: &str) -> Result<bool, AwsError> {
         let condition = Some(format!("attribute_not_exists({KEY}) OR createdAt < :stale"));
         let values = vec![(":stale".to_owned(), Attribute::Text(stale.to_owned()))];
-        let writes = [Write::Put { item: account.to_item(), condition, values }];
+        let left = if self.key.has_name() { self.of_org(account.org_id).await? } else { Vec::new() };
+        let removed = left.iter().map(|item| self.key.key_of_item(item)).map(|key| Write::Delete {
+            key,
+            condition: condition.clone(),
+            values: values.clone(),
+        });
+        let mut writes: Vec<_> = removed.collect();
+        writes.push(Write::Put { item: account.to_item(), condition: condition.clone(), values: values.clone() });
         Ok(self.home.write_items(&self.table, &writes).await? == Written::Done)
     }
 
@@ -368,7 +407,7 @@ impl Accounts {
     /// # Errors
     /// AWS's.
     pub async fn remove_canary(&self, account: &Account) -> Result<(), AwsError> {
-        let key = (KEY.to_owned(), Attribute::Number(account.org_id.to_string()));
+        let key = self.key.key_of(account);
         let condition = Some(format!("attribute_not_exists({KEY}) OR username = :name"));
         let values = vec![(":name".to_owned(), Attribute::Text(account.username.clone()))];
         self.home.write_items(&self.table, &[Write::Delete { key, condition, values }]).await.map(drop)
@@ -379,17 +418,17 @@ fn read(name: &str, item: &Item) -> Result<Account, AccountError> {
     Account::from_item(item).map_err(|source| AccountError::Malformed { name: name.to_owned(), source })
 }
 
-/// The item that reserves a user name for an organisation.
-pub(crate) fn reservation_item(username: &str, org_id: Attribute) -> Item {
-    Item::from([
-        (KEY.to_owned(), Attribute::Number(reservation(username).to_string())),
-        (RESERVES.to_owned(), Attribute::Text(username.to_owned())),
-        (RESERVED_BY.to_owned(), org_id),
-    ])
+/// An item's user name, `?` if it is not a string.
+fn name(item: &Item) -> String {
+    match item.get(USERNAME) {
+        Some(Attribute::Text(name)) => name.clone(),
+        _ => "?".to_owned(),
+    }
 }
 
-fn reservation_of(account: &Account) -> Item {
-    reservation_item(&account.username, Attribute::Number(account.org_id.to_string()))
+/// How the environment compares user names.
+pub fn usernames(environment: &Environment) -> Usernames {
+    Usernames::parse(&environment.accounts.usernames).unwrap_or_default()
 }
 
 /// The condition that an account is still as it was read.

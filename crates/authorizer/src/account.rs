@@ -5,9 +5,11 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
+use super::expiry::Expiry;
 use super::home::Home;
 use super::password::Scheme;
 use super::public_key::{self, KeyProblem};
+use super::usernames::Usernames;
 
 /// A value of an attribute in DynamoDB, of the types that accounts use.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -36,10 +38,16 @@ pub struct Account {
     pub home: Home,
     /// Whether the account is turned off.
     pub disabled: bool,
+    /// The time from which it is refused.
+    pub expires: Option<Expiry>,
     /// Source addresses that may log in; empty allows all.
     pub allowed: Vec<IpNet>,
+    /// AWS regions in which it may log in; empty allows all.
+    pub regions: Vec<String>,
     /// Public keys as in `authorized_keys`, one each.
     pub public_keys: Vec<String>,
+    /// Free text for operators; no decision depends on it.
+    pub note: Option<String>,
     /// Time of creation, RFC 3339; accounts of the old server have none.
     pub created: Option<String>,
     pub updated: Option<String>,
@@ -54,13 +62,18 @@ pub struct MalformedItem {
     pub problem: &'static str,
 }
 
-const ORG_ID: &str = "orgid";
-const USERNAME: &str = "username";
+/// The partition key of the table.
+pub const ORG_ID: &str = "orgid";
+/// The partition key of the index, and the sort key of a table whose organisations have several accounts.
+pub const USERNAME: &str = "username";
 const PASSWORD: &str = "password";
 const HOME: &str = "HomeDirectory";
 const STATUS: &str = "status";
+const EXPIRES: &str = "expiresAt";
 const ALLOWED: &str = "allowedSources";
+const REGIONS: &str = "regions";
 const KEYS: &str = "publicKeys";
+const NOTE: &str = "note";
 const CREATED: &str = "createdAt";
 const UPDATED: &str = "updatedAt";
 
@@ -98,17 +111,38 @@ impl Account {
             .iter()
             .map(|range| parse_range(range).ok_or(wrong(ALLOWED, "contains an invalid address range")))
             .collect::<Result<_, _>>()?;
-        // An empty list is more likely a mistake than a wish to allow every address.
-        if allowed.is_empty() && item.contains_key(ALLOWED) {
-            return Err(wrong(ALLOWED, "is empty"));
+        let regions = texts(REGIONS)?;
+        // An empty list is more likely a mistake than a wish to allow everything.
+        for (attribute, is_empty) in [(ALLOWED, allowed.is_empty()), (REGIONS, regions.is_empty())] {
+            if is_empty && item.contains_key(attribute) {
+                return Err(wrong(attribute, "is empty"));
+            }
         }
+        let expires =
+            text(EXPIRES)?.map(|time| Expiry::parse(&time).ok_or(wrong(EXPIRES, "is not a time in RFC 3339")));
+        let expires = expires.transpose()?;
         let password = text(PASSWORD)?.filter(|stored| !stored.is_empty());
         let public_keys = texts(KEYS)?;
         if password.is_none() && public_keys.is_empty() {
             return Err(wrong(PASSWORD, "is missing, and there are no public keys"));
         }
         let (created, updated) = (text(CREATED)?, text(UPDATED)?);
-        Ok(Self { org_id, username, password, home, disabled, allowed, public_keys, created, updated })
+        // A note of another type locks nobody out.
+        let note = text(NOTE).ok().flatten();
+        Ok(Self {
+            org_id,
+            username,
+            password,
+            home,
+            disabled,
+            expires,
+            allowed,
+            regions,
+            public_keys,
+            note,
+            created,
+            updated,
+        })
     }
 
     /// The account as an item of the table.
@@ -119,16 +153,22 @@ impl Account {
         put(USERNAME, Attribute::Text(self.username.clone()));
         put(HOME, Attribute::Text(self.home.path()));
         put(STATUS, Attribute::Text(if self.disabled { "disabled" } else { "active" }.to_owned()));
-        for (name, value) in [(PASSWORD, &self.password), (CREATED, &self.created), (UPDATED, &self.updated)] {
+        for (name, value) in [
+            (PASSWORD, self.password.as_deref()),
+            (EXPIRES, self.expires.as_ref().map(Expiry::as_str)),
+            (NOTE, self.note.as_deref()),
+            (CREATED, self.created.as_deref()),
+            (UPDATED, self.updated.as_deref()),
+        ] {
             if let Some(value) = value {
-                put(name, Attribute::Text(value.clone()));
+                put(name, Attribute::Text(value.to_owned()));
             }
         }
-        if !self.allowed.is_empty() {
-            put(ALLOWED, Attribute::Texts(self.allowed.iter().map(IpNet::to_string).collect()));
-        }
-        if !self.public_keys.is_empty() {
-            put(KEYS, Attribute::Texts(self.public_keys.clone()));
+        let allowed = self.allowed.iter().map(IpNet::to_string).collect();
+        for (name, list) in [(ALLOWED, allowed), (REGIONS, self.regions.clone()), (KEYS, self.public_keys.clone())] {
+            if !list.is_empty() {
+                put(name, Attribute::Texts(list));
+            }
         }
         item
     }
@@ -148,11 +188,16 @@ impl Account {
         self.public_keys.iter().filter(|line| public_key::problem(line).is_none()).cloned().collect()
     }
 
-    /// What works, but probably not as it was meant.
-    pub fn remarks(&self) -> Vec<MalformedItem> {
-        let problem = "contains `${`, which belongs to the folder's name: no variable is replaced";
-        let literal = self.home.path().contains("${");
-        literal.then_some(MalformedItem { attribute: HOME, problem }).into_iter().collect()
+    /// What works, but probably not as it was meant; or does not, because of how user names are compared.
+    pub fn remarks(&self, usernames: Usernames) -> Vec<MalformedItem> {
+        let literal = "contains `${`, which belongs to the folder's name: no variable is replaced";
+        let unreachable = "has upper-case letters, but names are looked up in lower case: nobody can log in";
+        let remarks = [
+            (self.home.path().contains("${"), HOME, literal),
+            (usernames.stored(&self.username) != self.username, USERNAME, unreachable),
+        ];
+        let remarks = remarks.into_iter().filter(|(applies, ..)| *applies);
+        remarks.map(|(_, attribute, problem)| MalformedItem { attribute, problem }).collect()
     }
 
     /// Whether a customer may come from this address. Where ranges are set, an address that cannot be read is none.
@@ -217,12 +262,15 @@ pub(crate) mod tests {
             account.allowed = vec![parse_range("10.1.2.3/8").unwrap(), parse_range("2001:db8::1").unwrap()];
             account.public_keys = vec!["ssh-ed25519 AAAA".into()];
             account.created = Some("2026-01-01T00:00:00Z".into());
+            account.expires = Expiry::parse("2026-12-31");
+            account.regions = vec!["us-west-2".into(), "us-east-2".into()];
+            account.note = Some("pays late".into());
         }
     }
 
     #[test]
     fn a_malformed_item_names_its_attribute() {
-        let cases: [(&str, Option<Attribute>); 13] = [
+        let cases: [(&str, Option<Attribute>); 18] = [
             (ORG_ID, None),
             (ORG_ID, Some(Attribute::Text("175781".into()))),
             (ORG_ID, Some(Attribute::Number("1.5".into()))),
@@ -236,6 +284,11 @@ pub(crate) mod tests {
             (ALLOWED, Some(Attribute::Texts(vec!["10.0.0.0/33".into()]))),
             (ALLOWED, Some(Attribute::Texts(Vec::new()))),
             (KEYS, Some(Attribute::Other)),
+            (EXPIRES, Some(Attribute::Text("31.12.2026".into()))),
+            (EXPIRES, Some(Attribute::Text(String::new()))),
+            (EXPIRES, Some(Attribute::Number("1795948567".into()))),
+            (REGIONS, Some(Attribute::Texts(Vec::new()))),
+            (REGIONS, Some(Attribute::Text("us-west-2".into()))),
         ];
         for (attribute, value) in cases {
             let mut item = old();
@@ -287,12 +340,29 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_note_of_another_type_locks_nobody_out() {
+        let mut item = old();
+        item.insert(NOTE.to_owned(), Attribute::Other);
+        assert_eq!(Account::from_item(&item).unwrap().note, None);
+    }
+
+    #[test]
+    fn a_name_that_is_never_looked_up_is_remarked_on() {
+        let account = Account { username: "Jan".into(), ..Account::from_item(&old()).unwrap() };
+        assert_eq!(account.remarks(Usernames::Exact), []);
+        let remarks = account.remarks(Usernames::CaseInsensitive);
+        assert_eq!(remarks.first().map(|remark| remark.attribute), Some(USERNAME));
+        let account = Account { username: "jan".into(), ..account };
+        assert_eq!(account.remarks(Usernames::CaseInsensitive), []);
+    }
+
+    #[test]
     fn a_variable_in_a_home_is_remarked_on() {
         let mut item = old();
-        assert_eq!(Account::from_item(&item).unwrap().remarks(), []);
+        assert_eq!(Account::from_item(&item).unwrap().remarks(Usernames::Exact), []);
         item.insert(HOME.to_owned(), Attribute::Text("/bucket/${transfer:UserName}".into()));
         let account = Account::from_item(&item).unwrap();
-        assert_eq!(account.remarks().first().map(|remark| remark.attribute), Some(HOME));
+        assert_eq!(account.remarks(Usernames::Exact).first().map(|remark| remark.attribute), Some(HOME));
         assert!(account.faults().is_empty(), "it admits the customer");
     }
 

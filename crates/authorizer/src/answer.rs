@@ -83,6 +83,8 @@ mod tests {
             role_arn: "arn:aws:iam::123456789012:role/r".into(),
             block_list: Default::default(),
             home_type,
+            usernames: crate::Usernames::Exact,
+            region: "us-west-2".into(),
             takes_keys: true,
         }
     }
@@ -111,7 +113,9 @@ mod tests {
             assert_eq!(refused(refusal), expected, "{refusal:?}");
         }
         assert_eq!(refused(Refusal::UnknownUser), refused(Refusal::WrongPassword));
-        assert_eq!(refused(Refusal::UnknownUser), refused(Refusal::Disabled));
+        for refusal in [Refusal::Disabled, Refusal::Expired, Refusal::Region] {
+            assert_eq!(refused(Refusal::UnknownUser), refused(refusal));
+        }
     }
 
     #[test]
@@ -210,7 +214,7 @@ mod tests {
             let config = config(HomeType::Path);
             let decision = match Question::parse(&event) {
                 Err(_) => Err(Refusal::MalformedEvent),
-                Ok(question) => screen(&config, &question).and_then(|()| judge(&question, &[Item::new()])),
+                Ok(question) => screen(&config, &question).and_then(|()| judge(&question, &config.at(0), &[Item::new()])),
             };
             prop_assert!(body(&config, &decision).unwrap().get("Role").is_none());
         }
@@ -250,7 +254,7 @@ mod tests {
             event[key] = json!(password);
             let decision = match Question::parse(&event) {
                 Err(_) => Err(Refusal::MalformedEvent),
-                Ok(question) => screen(&config, &question).and_then(|()| judge(&question, &[item])),
+                Ok(question) => screen(&config, &question).and_then(|()| judge(&question, &config.at(0), &[item])),
             };
             let right = event["password"] == "secret" && server == "s-1" && Question::parse(&event).is_ok();
             let answer = body(&config, &decision).unwrap();

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use super::decision::Circumstances;
+use super::usernames::Usernames;
+
 /// The value of `SERVER_ID` while the server does not exist yet.
 pub const NO_SERVER: &str = "unset";
 
@@ -29,6 +32,10 @@ pub struct Config {
     pub block_list: BTreeSet<String>,
     /// `HOME_TYPE`: `path` or `logical`.
     pub home_type: HomeType,
+    /// `USERNAMES`: how user names are compared; `exact` if it is not set, as in a function of an earlier version.
+    pub usernames: Usernames,
+    /// `AWS_REGION`: the Lambda's own region.
+    pub region: String,
     /// `TAKES_KEYS`: whether the server takes public keys; without, a log-in without a password is refused.
     pub takes_keys: bool,
 }
@@ -59,6 +66,7 @@ impl Config {
         let invalid = |name, value, allowed| ConfigError::Invalid { name, value, allowed };
         let home_type = filled("HOME_TYPE")?;
         let takes_keys = filled("TAKES_KEYS")?;
+        let usernames = get("USERNAMES").unwrap_or_else(|| "exact".to_owned());
         Ok(Self {
             server_id: filled("SERVER_ID")?,
             table: filled("TABLE_NAME")?,
@@ -74,8 +82,16 @@ impl Config {
                 "logical" => HomeType::Logical,
                 _ => return Err(invalid("HOME_TYPE", home_type, "path or logical")),
             },
+            usernames: Usernames::parse(&usernames)
+                .ok_or_else(|| invalid("USERNAMES", usernames, "exact or case-insensitive"))?,
+            region: filled("AWS_REGION")?,
             takes_keys: takes_keys.parse().map_err(|_| invalid("TAKES_KEYS", takes_keys, "true or false"))?,
         })
+    }
+
+    /// The circumstances of a log-in at this time, in seconds since 1970.
+    pub fn at(&self, now: i64) -> Circumstances<'_> {
+        Circumstances { usernames: self.usernames, region: &self.region, now }
     }
 }
 
@@ -93,7 +109,8 @@ impl Filled for String {
 mod tests {
     use super::*;
 
-    const ALL: [(&str, &str); 7] = [
+    const ALL: [(&str, &str); 8] = [
+        ("AWS_REGION", "us-west-2"),
         ("TAKES_KEYS", "true"),
         ("HOME_TYPE", "path"),
         ("SERVER_ID", "s-1"),
@@ -114,6 +131,19 @@ mod tests {
         for (name, _) in ALL {
             assert_eq!(without(name), Err(ConfigError::Missing(name)));
         }
+    }
+
+    #[test]
+    fn names_are_exact_unless_the_variable_says_otherwise() {
+        assert_eq!(without("").unwrap().usernames, Usernames::Exact);
+        let read = |word: &str| {
+            Config::read(|name| match name {
+                "USERNAMES" => Some(word.to_owned()),
+                _ => ALL.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()),
+            })
+        };
+        assert_eq!(read("case-insensitive").map(|config| config.usernames), Ok(Usernames::CaseInsensitive));
+        assert!(matches!(read("any"), Err(ConfigError::Invalid { name: "USERNAMES", .. })));
     }
 
     #[test]

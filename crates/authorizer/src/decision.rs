@@ -5,6 +5,7 @@ use super::config::{Config, NO_SERVER};
 use super::home::Home;
 use super::password::{self, Verdict};
 use super::question::Question;
+use super::usernames::Usernames;
 
 /// Why a log-in is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +25,10 @@ pub enum Refusal {
     /// The item is not a valid account.
     MalformedItem,
     Disabled,
+    /// The account's time is over.
+    Expired,
+    /// The account may not log in in this region.
+    Region,
     /// The source address is outside the account's ranges.
     Source,
     WrongPassword,
@@ -46,6 +51,8 @@ impl Refusal {
             Self::DuplicateUser
             | Self::MalformedItem
             | Self::Disabled
+            | Self::Expired
+            | Self::Region
             | Self::Source
             | Self::WrongPassword
             | Self::UnknownScheme
@@ -65,6 +72,8 @@ impl Refusal {
             Self::DuplicateUser => "duplicate-user",
             Self::MalformedItem => "malformed-item",
             Self::Disabled => "disabled",
+            Self::Expired => "expired",
+            Self::Region => "region-not-allowed",
             Self::Source => "source-not-allowed",
             Self::WrongPassword => "wrong-password",
             Self::UnknownScheme => "unknown-scheme",
@@ -86,7 +95,7 @@ impl Refusal {
         )
     }
 
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::MalformedEvent,
         Self::OtherServer,
         Self::OtherProtocol,
@@ -95,6 +104,8 @@ impl Refusal {
         Self::DuplicateUser,
         Self::MalformedItem,
         Self::Disabled,
+        Self::Expired,
+        Self::Region,
         Self::Source,
         Self::WrongPassword,
         Self::UnknownScheme,
@@ -130,11 +141,22 @@ pub fn screen(config: &Config, question: &Question) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// What a decision depends on besides the request and the items.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Circumstances<'a> {
+    /// How user names are compared.
+    pub usernames: Usernames,
+    /// The region of the log-in.
+    pub region: &'a str,
+    /// The time of the log-in, in seconds since 1970.
+    pub now: i64,
+}
+
 /// Decides, given every item with the user name.
 ///
 /// Every refusal of a log-in by password costs one Argon2id hash, so that an unknown user, a wrong password and a
 /// disabled account cannot be distinguished by time.
-pub fn judge(question: &Question, found: &[Item]) -> Result<Grant, Refusal> {
+pub fn judge(question: &Question, here: &Circumstances<'_>, found: &[Item]) -> Result<Grant, Refusal> {
     let by_key = question.password.is_empty();
     let refuse = |refusal| {
         if !by_key {
@@ -149,11 +171,17 @@ pub fn judge(question: &Question, found: &[Item]) -> Result<Grant, Refusal> {
     };
     let Ok(account) = Account::from_item(item) else { return refuse(Refusal::MalformedItem) };
     // The index was queried for exactly this name; an item with another name does not count.
-    if account.username != question.username {
+    if account.username != here.usernames.stored(&question.username) {
         return refuse(Refusal::UnknownUser);
     }
     if account.disabled {
         return refuse(Refusal::Disabled);
+    }
+    if account.expires.as_ref().is_some_and(|expiry| expiry.is_over(here.now)) {
+        return refuse(Refusal::Expired);
+    }
+    if !account.regions.is_empty() && !account.regions.iter().any(|region| region == here.region) {
+        return refuse(Refusal::Region);
     }
     if !account.admits(&question.source_ip) {
         return refuse(Refusal::Source);
@@ -184,6 +212,8 @@ mod tests {
     use super::*;
     use crate::Attribute;
 
+    /// 2026-11-29T10:36:07Z.
+    const NOW: i64 = 1_795_948_567;
     const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ";
 
     fn config() -> Config {
@@ -194,6 +224,8 @@ mod tests {
             role_arn: "arn:aws:iam::123456789012:role/r".into(),
             block_list: ["root".to_owned()].into(),
             home_type: HomeType::Path,
+            usernames: Usernames::Exact,
+            region: "us-west-2".into(),
             takes_keys: true,
         }
     }
@@ -211,7 +243,7 @@ mod tests {
     /// Decides as the Lambda does: screens first, then judges.
     fn decide(config: &Config, question: &Question, found: &[Item]) -> Result<Grant, Refusal> {
         screen(config, question)?;
-        judge(question, found)
+        judge(question, &config.at(NOW), found)
     }
 
     #[test]
@@ -224,7 +256,7 @@ mod tests {
     #[test]
     fn everything_else_is_refused() {
         type Change = fn(&mut Config, &mut Question, &mut Vec<Item>);
-        let cases: [(Refusal, u16, Change); 18] = [
+        let cases: [(Refusal, u16, Change); 22] = [
             (Refusal::OtherServer, 401, |_, q, _| q.server_id = "s-2".into()),
             (Refusal::OtherServer, 401, |_, q, _| q.server_id = String::new()),
             (Refusal::OtherServer, 401, |c, q, _| {
@@ -240,6 +272,18 @@ mod tests {
             (Refusal::MalformedItem, 403, |_, _, found| drop(found[0].remove("HomeDirectory"))),
             (Refusal::Disabled, 403, |_, _, found| {
                 found[0].insert("status".into(), Attribute::Text("disabled".into()));
+            }),
+            (Refusal::Expired, 403, |_, _, found| {
+                found[0].insert("expiresAt".into(), Attribute::Text("2026-11-29T10:36:07Z".into()));
+            }),
+            (Refusal::Expired, 403, |_, _, found| {
+                found[0].insert("expiresAt".into(), Attribute::Text("2026-11-28".into()));
+            }),
+            (Refusal::MalformedItem, 403, |_, _, found| {
+                found[0].insert("expiresAt".into(), Attribute::Text("tomorrow".into()));
+            }),
+            (Refusal::Region, 403, |_, _, found| {
+                found[0].insert("regions".into(), Attribute::Texts(vec!["us-east-1".into(), "us-west-1".into()]));
             }),
             (Refusal::Source, 403, |_, _, found| {
                 found[0].insert("allowedSources".into(), Attribute::Texts(vec!["10.0.0.0/8".into()]));
@@ -270,6 +314,38 @@ mod tests {
     }
 
     #[test]
+    fn an_account_is_admitted_within_its_limits() {
+        let mut item = old();
+        for (attribute, value) in [
+            ("expiresAt", Attribute::Text("2026-11-29T10:36:08Z".into())),
+            ("expiresAt", Attribute::Text("2026-11-29".into())),
+            ("regions", Attribute::Texts(vec!["us-east-2".into(), "us-west-2".into()])),
+            ("note", Attribute::Text("disabled, expired, us-east-1 only".into())),
+        ] {
+            item.insert(attribute.to_owned(), value);
+            assert!(decide(&config(), &question(), &[item.clone()]).is_ok(), "{item:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_in_another_case_opens_the_same_home_if_the_setting_says_so() {
+        let insensitive = Config { usernames: Usernames::CaseInsensitive, ..config() };
+        let expected = decide(&config(), &question(), &[old()]).unwrap();
+        for typed in ["my1sftp", "MY1SFTP", "My1Sftp"] {
+            let question = Question { username: typed.into(), ..question() };
+            // The whole answer is that of the stored name: no part of it contains what was typed.
+            assert_eq!(decide(&insensitive, &question, &[old()]).as_ref(), Ok(&expected), "{typed}");
+        }
+        // An item whose name is not in lower case is not found by the index, and counts as little if it is.
+        let mut upper = old();
+        upper.insert("username".into(), Attribute::Text("MY1SFTP".into()));
+        for typed in ["my1sftp", "MY1SFTP"] {
+            let question = Question { username: typed.into(), ..question() };
+            assert_eq!(decide(&insensitive, &question, &[upper.clone()]), Err(Refusal::UnknownUser), "{typed}");
+        }
+    }
+
+    #[test]
     fn a_log_in_by_key_gets_the_keys() {
         let mut item = old();
         let rsa_1024 = "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAAgQCy";
@@ -292,7 +368,7 @@ mod tests {
             found[0].insert("password".into(), Attribute::Text(stored.to_owned()));
             change(&mut question, &mut found);
             let before = password::tests::spent();
-            judge(&question, &found).unwrap_err();
+            judge(&question, &config().at(NOW), &found).unwrap_err();
             password::tests::spent() - before
         };
         let unknown = costs(&hash, &|_, found| found.clear());
@@ -318,6 +394,12 @@ mod tests {
                     found[0].insert("status".into(), Attribute::Text("disabled".into()));
                 }) as &dyn Fn(&mut Question, &mut Vec<Item>),
             ),
+            ("expired", &|_, found| {
+                found[0].insert("expiresAt".into(), Attribute::Text("2026-01-01".into()));
+            }),
+            ("region", &|_, found| {
+                found[0].insert("regions".into(), Attribute::Texts(vec!["us-east-1".into()]));
+            }),
             ("source", &|question, found| {
                 found[0].insert("allowedSources".into(), Attribute::Texts(vec!["10.0.0.0/8".into()]));
                 question.source_ip = "192.0.2.1".into();

@@ -11,12 +11,15 @@ pub mod config;
 pub mod decision;
 #[cfg(feature = "dynamodb")]
 pub mod dynamodb;
+pub mod expiry;
 pub mod home;
 pub mod password;
 pub mod public_key;
 pub mod question;
+pub mod usernames;
 
 pub use account::{Account, Attribute, Item};
 pub use config::Config;
-pub use decision::{Grant, Refusal, judge, screen};
+pub use decision::{Circumstances, Grant, Refusal, judge, screen};
 pub use question::Question;
+pub use usernames::Usernames;

@@ -1,6 +1,10 @@
 //! The request from the API's mapping template.
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
+
+use super::usernames::Usernames;
 
 /// One log-in, as `templates/region/api.yaml` maps Transfer Family's request. A missing member becomes an empty string:
 /// Transfer Family sends no password if the customer offers a key.
@@ -47,8 +51,8 @@ impl Question {
 
     /// The name to look up. For one that cannot be a user name this is a name without an account, so that it reaches no
     /// table and its refusal takes as long as any other.
-    pub fn name_to_look_up(&self) -> &str {
-        if is_user_name(&self.username) { &self.username } else { NOBODY }
+    pub fn name_to_look_up(&self, usernames: Usernames) -> Cow<'_, str> {
+        if is_user_name(&self.username) { usernames.stored(&self.username) } else { NOBODY.into() }
     }
 }
 
@@ -83,13 +87,18 @@ mod tests {
     fn odd_names_are_not_looked_up() {
         for name in ["my1sftp", "a@b.c", "_x-", "123", &"a".repeat(100)] {
             let question = Question { username: name.to_owned(), ..Question::default() };
-            assert_eq!(question.name_to_look_up(), name);
+            assert_eq!(question.name_to_look_up(Usernames::Exact), name);
         }
         let long = "a".repeat(5 << 20);
         for name in ["", "ab", "root ", "\u{ff52}oot", "-abc", ".abc", "a b", "ñandu", "a/b", "a\n", &long] {
             let question = Question { username: name.to_owned(), ..Question::default() };
-            assert_eq!(question.name_to_look_up(), NOBODY, "{name:.20}");
+            for usernames in [Usernames::Exact, Usernames::CaseInsensitive] {
+                assert_eq!(question.name_to_look_up(usernames), NOBODY, "{name:.20}");
+            }
         }
+        let question = Question { username: "JAN".to_owned(), ..Question::default() };
+        assert_eq!(question.name_to_look_up(Usernames::Exact), "JAN");
+        assert_eq!(question.name_to_look_up(Usernames::CaseInsensitive), "jan");
         assert!(!is_user_name(NOBODY));
     }
 

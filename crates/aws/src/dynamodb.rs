@@ -23,6 +23,8 @@ pub struct NewTable<'a> {
     pub index: &'a str,
     /// Partition key of the index, a string.
     pub index_key: &'a str,
+    /// Whether the index's key is also the sort key of the table.
+    pub sorted: bool,
     /// Whether deletion is refused.
     pub deletion_protection: bool,
     pub tags: &'a Tags,
@@ -33,7 +35,7 @@ pub struct TableFacts {
     pub arn: String,
     /// `ACTIVE`, `UPDATING`, …
     pub status: String,
-    /// `orgid (N)`.
+    /// `orgid (N)`, with a sort key `orgid (N) + username (S)`.
     pub key: String,
     /// One for each index: `username-index: username (S)`.
     pub indexes: Vec<String>,
@@ -89,12 +91,15 @@ impl DynamoDb {
         let attribute = |name: &str, kind| {
             AttributeDefinition::builder().attribute_name(name).attribute_type(kind).build().map_err(named)
         };
-        let hash = |name: &str| {
-            KeySchemaElement::builder().attribute_name(name).key_type(KeyType::Hash).build().map_err(named)
-        };
+        let element =
+            |name: &str, kind| KeySchemaElement::builder().attribute_name(name).key_type(kind).build().map_err(named);
+        let mut schema = vec![element(table.key, KeyType::Hash)?];
+        if table.sorted {
+            schema.push(element(table.index_key, KeyType::Range)?);
+        }
         let index = GlobalSecondaryIndex::builder()
             .index_name(table.index)
-            .key_schema(hash(table.index_key)?)
+            .key_schema(element(table.index_key, KeyType::Hash)?)
             .projection(Projection::builder().projection_type(ProjectionType::All).build())
             .build()
             .map_err(named)?;
@@ -103,7 +108,7 @@ impl DynamoDb {
             .table_name(table.name)
             .attribute_definitions(attribute(table.key, ScalarAttributeType::N)?)
             .attribute_definitions(attribute(table.index_key, ScalarAttributeType::S)?)
-            .key_schema(hash(table.key)?)
+            .set_key_schema(Some(schema))
             .global_secondary_indexes(index)
             .billing_mode(BillingMode::PayPerRequest)
             .stream_specification(stream().map_err(named)?)

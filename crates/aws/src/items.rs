@@ -25,13 +25,15 @@ pub enum Write {
         values: Vec<(String, Attribute)>,
     },
     Delete {
-        key: (String, Attribute),
+        /// The attributes of the primary key.
+        key: Item,
         condition: Option<String>,
         values: Vec<(String, Attribute)>,
     },
     /// Changes some attributes of an item and keeps the others.
     Update {
-        key: (String, Attribute),
+        /// The attributes of the primary key.
+        key: Item,
         /// An attribute without a value is removed.
         changes: Vec<(String, Option<Attribute>)>,
         condition: Option<String>,
@@ -39,7 +41,8 @@ pub enum Write {
     },
     /// Writes nothing; its condition must hold for the others to be written.
     Check {
-        key: (String, Attribute),
+        /// The attributes of the primary key.
+        key: Item,
         condition: String,
         values: Vec<(String, Attribute)>,
     },
@@ -85,15 +88,40 @@ impl DynamoDb {
         Ok(answer.items.unwrap_or_default().into_iter().map(item).collect())
     }
 
-    /// One item by its key, strongly consistent in this region.
-    pub async fn item(&self, table: &str, key: (&str, &Attribute)) -> Result<Option<Item>, AwsError> {
-        let call = self.0.get_item().table_name(table).key(key.0, value(key.1)).consistent_read(true).send().await;
+    /// All items with this partition key, strongly consistent in this region.
+    pub async fn partition(&self, table: &str, key: (&str, &Attribute)) -> Result<Vec<Item>, AwsError> {
+        let mut items = Vec::new();
+        let mut from = None;
+        loop {
+            let answer = self
+                .0
+                .query()
+                .table_name(table)
+                .key_condition_expression("#key = :value")
+                .expression_attribute_names("#key", key.0)
+                .expression_attribute_values(":value", value(key.1))
+                .consistent_read(true)
+                .set_exclusive_start_key(from)
+                .send()
+                .await
+                .call("dynamodb:Query", table)?;
+            items.extend(answer.items.unwrap_or_default().into_iter().map(item));
+            from = answer.last_evaluated_key.filter(|key| !key.is_empty());
+            if from.is_none() {
+                return Ok(items);
+            }
+        }
+    }
+
+    /// One item by its primary key, strongly consistent in this region.
+    pub async fn item(&self, table: &str, key: &Item) -> Result<Option<Item>, AwsError> {
+        let call = self.0.get_item().table_name(table).set_key(Some(values(key))).consistent_read(true).send().await;
         Ok(call.call("dynamodb:GetItem", table)?.item.map(item))
     }
 
     /// One page of a scan, and the start key of the next page.
     pub async fn page_of_items(&self, table: &str, from: Option<Item>) -> Result<(Vec<Item>, Option<Item>), AwsError> {
-        let from = from.map(|key| key.iter().map(|(name, attribute)| (name.clone(), value(attribute))).collect());
+        let from = from.as_ref().map(values);
         let answer = self.0.scan().table_name(table).set_exclusive_start_key(from).send().await;
         let answer = answer.call("dynamodb:Scan", table)?;
         let next = answer.last_evaluated_key.filter(|key| !key.is_empty()).map(item);
@@ -135,6 +163,10 @@ impl DynamoDb {
     }
 }
 
+fn values(item: &Item) -> HashMap<String, AttributeValue> {
+    item.iter().map(|(name, attribute)| (name.clone(), value(attribute))).collect()
+}
+
 /// The error with the action that AWS's message names, which the hint repeats.
 fn named(error: AwsError, writes: &[Write]) -> AwsError {
     let denied = writes.iter().map(Write::action).find(|action| error.message.contains(action));
@@ -158,7 +190,7 @@ fn transaction(table: &str, write: &Write) -> Result<TransactWriteItem, AwsError
         Write::Put { item, condition, values } => {
             let put = Put::builder()
                 .table_name(table)
-                .set_item(Some(item.iter().map(|(name, attribute)| (name.clone(), value(attribute))).collect()))
+                .set_item(Some(self::values(item)))
                 .set_condition_expression(condition.clone())
                 .set_expression_attribute_values(named(values))
                 .return_values_on_condition_check_failure(none)
@@ -169,7 +201,7 @@ fn transaction(table: &str, write: &Write) -> Result<TransactWriteItem, AwsError
         Write::Delete { key, condition, values } => {
             let delete = Delete::builder()
                 .table_name(table)
-                .key(&key.0, value(&key.1))
+                .set_key(Some(self::values(key)))
                 .set_condition_expression(condition.clone())
                 .set_expression_attribute_values(named(values))
                 .return_values_on_condition_check_failure(none)
@@ -191,7 +223,7 @@ fn transaction(table: &str, write: &Write) -> Result<TransactWriteItem, AwsError
             values.extend(placed().filter_map(|(n, (_, value))| Some((format!(":a{n}"), value.clone()?))));
             let update = Update::builder()
                 .table_name(table)
-                .key(&key.0, value(&key.1))
+                .set_key(Some(self::values(key)))
                 .update_expression(clauses.collect::<Vec<_>>().join(" "))
                 .set_expression_attribute_names(Some(names))
                 .set_condition_expression(condition.clone())
@@ -204,7 +236,7 @@ fn transaction(table: &str, write: &Write) -> Result<TransactWriteItem, AwsError
         Write::Check { key, condition, values } => {
             let check = ConditionCheck::builder()
                 .table_name(table)
-                .key(&key.0, value(&key.1))
+                .set_key(Some(self::values(key)))
                 .condition_expression(condition)
                 .set_expression_attribute_values(named(values))
                 .return_values_on_condition_check_failure(none)

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use sftpctl_accounts::TableKey;
 use sftpctl_aws::Tags;
 use sftpctl_core::kind::{Kind, NodeId};
 use sftpctl_core::spec::model::Environment;
@@ -111,6 +112,7 @@ fn table(environment: &Environment) -> Vec<Arc<dyn Resource>> {
         id: names::table_node(environment),
         region: environment.home_region.clone(),
         name: settings.name.clone(),
+        key: TableKey::of(environment),
         index: names::TABLE_INDEX,
         replicas: settings.regions.iter().filter(|region| **region != environment.home_region).cloned().collect(),
         recovery: settings.point_in_time_recovery,

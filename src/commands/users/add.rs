@@ -4,15 +4,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::new_password::{NewPassword, PasswordArgs};
-use super::{errors, result};
+use super::{errors, key_files, result};
 use crate::commands::args::AwsArgs;
-use crate::commands::input_file;
 use crate::commands::permissions::Permissions;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::report::{Printer, streams};
+use crate::report::Printer;
+use sftpctl_accounts::Accounts;
 use sftpctl_accounts::create::{Draft, HomeChoice, NewAccount};
-use sftpctl_accounts::{Accounts, rules};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
@@ -44,6 +43,15 @@ pub(super) struct Args {
     /// Admit the customer from this address range only (repeatable)
     #[arg(long = "allow-cidr", value_name = "CIDR")]
     allowed: Vec<String>,
+    /// Admit the customer in this region only (repeatable)
+    #[arg(long = "region", value_name = "REGION")]
+    regions: Vec<String>,
+    /// Refuse the customer from this time on: a date, to its end in UTC, or a time of RFC 3339
+    #[arg(long, value_name = "TIME")]
+    expires_at: Option<String>,
+    /// Text for operators, at most 500 characters
+    #[arg(long, value_name = "TEXT")]
+    note: Option<String>,
 }
 
 /// Adds the account and its home folder.
@@ -56,25 +64,24 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
     let password = asks.then(|| args.password.read(&args.username)).transpose()?;
     let secret = password.as_ref().map(NewPassword::expose);
     let account = draft.create(&aws, &environment, &accounts, secret).await.map_err(explain)?;
-    if !account.public_keys.is_empty() && !environment.server.takes_keys() {
-        streams::progress("note: the servers take passwords only; set `server.authentication` in the environment file");
-    }
+    result::note_keys(&environment, &account);
     result::show(printer, &account, "added", password.as_ref().and_then(NewPassword::generated));
     Ok(Exit::Ok)
 }
 
 fn new_account(args: &Args) -> Result<NewAccount, CliError> {
-    let mut public_keys = Vec::new();
-    for file in &args.public_keys {
-        let text = input_file::read(file, input_file::SMALL)
-            .map_err(|error| CliError::new(Exit::Usage, format!("cannot read {}: {error}", file.display())))?;
-        let keys = rules::public_keys(&file.display().to_string(), &text);
-        public_keys.extend(keys.map_err(|error| CliError::from_error(Exit::Usage, &error, None))?);
-    }
     let home = match (&args.home, &args.cluster) {
         (Some(path), _) => HomeChoice::Path(path.clone()),
         (None, cluster) => HomeChoice::Cluster(cluster.clone().unwrap_or_default()),
     };
-    let (username, allowed) = (args.username.clone(), args.allowed.clone());
-    Ok(NewAccount { org_id: args.orgid, username, home, public_keys, allowed })
+    Ok(NewAccount {
+        org_id: args.orgid,
+        username: args.username.clone(),
+        home,
+        public_keys: key_files::read(&args.public_keys)?,
+        allowed: args.allowed.clone(),
+        regions: args.regions.clone(),
+        expires: args.expires_at.clone(),
+        note: args.note.clone(),
+    })
 }

@@ -17,6 +17,7 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
     let accounts = args.account.accounts(printer).await?;
     let before = args.account.find(&accounts).await?;
     let account = accounts.set_disabled(before, false).await.map_err(|error| args.account.explain(error))?;
-    result::show(printer, &account, "enabled", None);
+    let what = if result::is_expired(&account) { "enabled, but it has expired" } else { "enabled" };
+    result::show(printer, &account, what, None);
     Ok(Exit::Ok)
 }

@@ -18,6 +18,9 @@ pub(super) fn explain(error: AccountError, aws: &str, who: &str) -> CliError {
         AccountError::Duplicate { .. } => {
             (Exit::Refused, Some(format!("remove all but one of them: sftpctl users remove {aws} --orgid N")))
         }
+        AccountError::Several { .. } => {
+            (Exit::Usage, Some(format!("select one of them: --username NAME instead of {who}")))
+        }
         AccountError::Malformed { .. } => (
             Exit::Refused,
             Some(format!("correct the item in the table, or remove it: sftpctl users remove {aws} {who}")),
@@ -40,9 +43,7 @@ pub(super) fn explain_create(error: CreateError, aws: &str, username: &str, org_
         CreateError::Rule(_)
         | CreateError::InvalidHome(_)
         | CreateError::UnknownBucket { .. }
-        | CreateError::UnknownCluster { .. }
-        | CreateError::InvalidRange(_)
-        | CreateError::HostBits { .. } => Exit::Usage,
+        | CreateError::UnknownCluster { .. } => Exit::Usage,
     };
     CliError::from_error(exit, &error, error.hint())
 }
@@ -50,7 +51,7 @@ pub(super) fn explain_create(error: CreateError, aws: &str, username: &str, org_
 /// As [`explain`], for a changed account; the argument `explain` adds the account to the hint.
 pub(super) fn explain_change(error: ChangeError, explain: impl FnOnce(AccountError) -> CliError) -> CliError {
     match error {
-        ChangeError::Rule(error) => CliError::from_error(Exit::Usage, &error, None),
+        ChangeError::Rule(error) => CliError::from_error(Exit::Usage, &error, error.hint()),
         ChangeError::Hash(error) => CliError::from_error(Exit::Failed, &error, None),
         ChangeError::Account(error) => explain(error),
     }

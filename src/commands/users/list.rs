@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::result::now;
 use crate::commands::args::AwsArgs;
 use crate::commands::permissions::Permissions;
 use crate::error::CliError;
@@ -11,6 +12,7 @@ use crate::report::format::Format;
 use crate::report::{Printer, streams};
 use sftp_authorizer::Account;
 use sftpctl_accounts::Accounts;
+use sftpctl_accounts::store::usernames;
 use sftpctl_core::spec::names;
 
 #[derive(Debug, clap::Args)]
@@ -31,6 +33,7 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
     let (environment, aws) = args.aws.connect(Permissions::ManagesUsers, printer).await?;
     let accounts = Accounts::new(Arc::clone(&aws), &environment);
     let bucket = args.cluster.as_ref().map(|cluster| names::upload_bucket(&environment, cluster));
+    let (usernames, now) = (usernames(&environment), now());
     let is_csv = printer.format() == Format::Csv;
     if is_csv {
         streams::data(CSV_HEADER);
@@ -44,10 +47,10 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
                     count += 1;
                     let (faults, whose) = (account.faults(), whose(&account));
                     unusable += u64::try_from(faults.len()).unwrap_or(u64::MAX);
-                    for fault in faults.iter().chain(&account.remarks()) {
+                    for fault in faults.iter().chain(&account.remarks(usernames)) {
                         streams::progress(format!("warning: in the item of {whose}, {fault}"));
                     }
-                    let view = view(&account);
+                    let view = view(&account, now);
                     printer.emit("account/1", &view, || if is_csv { csv(&view) } else { row(&view) });
                 }
                 Ok(_) => {}

@@ -4,12 +4,15 @@ mod add;
 mod disable;
 mod enable;
 mod errors;
+mod expire;
+mod key_files;
 mod list;
 mod new_password;
 mod passwd;
 mod remove;
 mod result;
 mod selection;
+mod set;
 mod show;
 
 use clap::Subcommand;
@@ -38,6 +41,10 @@ enum Verb {
     Disable(disable::Args),
     /// Enable a disabled account
     Enable(enable::Args),
+    /// Set the time from which an account's log-ins are refused
+    Expire(expire::Args),
+    /// Change an account's note, regions, address ranges or public keys
+    Set(set::Args),
     /// Remove an account; its files are kept
     Remove(remove::Args),
     /// Show an account, without its password
@@ -52,6 +59,8 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
         Verb::Passwd(args) => passwd::run(args, printer).await,
         Verb::Disable(args) => disable::run(args, printer).await,
         Verb::Enable(args) => enable::run(args, printer).await,
+        Verb::Expire(args) => expire::run(args, printer).await,
+        Verb::Set(args) => set::run(args, printer).await,
         Verb::Remove(args) => remove::run(args, printer).await,
         Verb::Show(args) => show::run(args, printer).await,
         Verb::List(args) => list::run(args, printer).await,

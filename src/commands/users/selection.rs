@@ -10,6 +10,7 @@ use crate::report::Printer;
 use crate::report::shell_word::shell_word;
 use sftp_authorizer::{Account, Attribute, Item};
 use sftpctl_accounts::{AccountError, Accounts};
+use sftpctl_core::spec::model::Environment;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Selection {
@@ -31,9 +32,14 @@ pub(super) struct AccountKey {
 }
 
 impl Selection {
-    pub(super) async fn accounts(&self, printer: Printer) -> Result<Accounts, CliError> {
+    pub(super) async fn connect(&self, printer: Printer) -> Result<(Environment, Accounts), CliError> {
         let (environment, aws) = self.aws.connect(Permissions::ManagesUsers, printer).await?;
-        Ok(Accounts::new(Arc::clone(&aws), &environment))
+        let accounts = Accounts::new(Arc::clone(&aws), &environment);
+        Ok((environment, accounts))
+    }
+
+    pub(super) async fn accounts(&self, printer: Printer) -> Result<Accounts, CliError> {
+        self.connect(printer).await.map(|(_, accounts)| accounts)
     }
 
     pub(super) async fn find(&self, accounts: &Accounts) -> Result<Account, CliError> {

@@ -1,10 +1,12 @@
 //! `sftpctl users show`.
 
+use super::result::now;
 use super::selection::Selection;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::report::account::{lines, view};
 use crate::report::{Printer, streams};
+use sftpctl_accounts::store::usernames;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
@@ -16,11 +18,11 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
-    let accounts = args.account.accounts(printer).await?;
+    let (environment, accounts) = args.account.connect(printer).await?;
     let account = args.account.find(&accounts).await?;
-    let view = view(&account);
+    let view = view(&account, now());
     printer.emit("account/1", &view, || lines(&view));
-    for remark in account.remarks() {
+    for remark in account.remarks(usernames(&environment)) {
         streams::progress(format!("warning: {remark}"));
     }
     Ok(Exit::Ok)

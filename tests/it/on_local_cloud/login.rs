@@ -1,6 +1,7 @@
 //! Customers log in to what `deploy` created: the real chain of the local cloud, with third-party clients.
 
 mod accounts;
+mod attributes;
 mod broken;
 mod clients;
 mod doors;

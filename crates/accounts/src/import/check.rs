@@ -3,16 +3,17 @@
 
 use ipnet::IpNet;
 use sftp_authorizer::Account;
+use sftp_authorizer::expiry::Expiry;
 use sftp_authorizer::home::Home;
-use sftp_authorizer::password::Scheme;
+use sftp_authorizer::password as stored;
 use sftpctl_core::shown::visible;
 use sftpctl_core::spec::model::Environment;
 use sftpctl_core::spec::names;
 
 use super::rejected::{Reason, Rejected};
 use super::row::{Password, Remark, Row};
-use crate::create::{CreateError, range};
 use crate::rules::{self, RuleError};
+use crate::store::usernames;
 
 /// What rows are checked against.
 #[derive(Clone, Debug)]
@@ -73,10 +74,14 @@ impl Rules<'_> {
         let disabled = disabled(&mut scrutiny);
         let allowed = allowed(&mut scrutiny);
         let public_keys = public_keys(&mut scrutiny);
+        let expires = expires(&mut scrutiny);
+        let note = note(&mut scrutiny);
         if stored.is_none() && plain.is_none() && row.keys.is_empty() && matches!(row.password, Password::None) {
             scrutiny.fault(Reason::Password, "password", "", "the row has neither a password nor a public key");
         }
-        let claimed = username.clone().or_else(|| row.username.clone());
+        let stored_name = |name: String| usernames(self.environment).stored(&name).into_owned();
+        let username = username.map(stored_name);
+        let claimed = username.clone().or_else(|| row.username.clone().map(stored_name));
         let account = match (org_id, username, home) {
             (Some(org_id), Some(username), Some(home)) if scrutiny.faults.is_empty() => Ok((
                 Account {
@@ -85,8 +90,11 @@ impl Rules<'_> {
                     password: stored,
                     home,
                     disabled,
+                    expires,
                     allowed,
+                    regions: Vec::new(),
                     public_keys,
+                    note,
                     created: None,
                     updated: None,
                 },
@@ -195,16 +203,9 @@ fn password(scrutiny: &mut Scrutiny<'_>) -> (Option<String>, Option<String>) {
             let checked = rules::password(plain);
             (None, scrutiny.or_fault(checked, Reason::Password, "password", "").map(|()| plain.clone()))
         }
-        Password::Hash(stored) => {
-            if Scheme::of(stored).is_some() {
-                return (Some(stored.clone()), None);
-            }
-            scrutiny.fault(
-                Reason::UnverifiedHash,
-                "password",
-                "",
-                "the hash has a form that the authorizer cannot verify",
-            );
+        Password::Hash(hash) => {
+            let Some(problem) = stored::problem(hash) else { return (Some(hash.clone()), None) };
+            scrutiny.fault(Reason::UnverifiedHash, "password", "", format!("the stored password {problem}"));
             (None, None)
         }
     }
@@ -225,15 +226,25 @@ fn disabled(scrutiny: &mut Scrutiny<'_>) -> bool {
 fn allowed(scrutiny: &mut Scrutiny<'_>) -> Vec<IpNet> {
     let mut ranges = Vec::new();
     for text in &scrutiny.row.allowed {
-        match range(text) {
+        match rules::range(text) {
             Ok(range) => ranges.push(range),
             Err(error) => {
-                let hint = CreateError::hint(&error).map(|hint| format!("; {hint}")).unwrap_or_default();
+                let hint = error.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
                 scrutiny.fault(Reason::AddressRange, "allowed", text, format!("{error}{hint}"));
             }
         }
     }
     ranges
+}
+
+fn expires(scrutiny: &mut Scrutiny<'_>) -> Option<Expiry> {
+    let text = scrutiny.row.expires.clone()?;
+    scrutiny.or_fault(rules::expiry(&text), Reason::Expiry, "expires", &text)
+}
+
+fn note(scrutiny: &mut Scrutiny<'_>) -> Option<String> {
+    let text = scrutiny.row.note.clone()?;
+    scrutiny.or_fault(rules::note(&text), Reason::Note, "note", &text).flatten()
 }
 
 fn public_keys(scrutiny: &mut Scrutiny<'_>) -> Vec<String> {

@@ -18,6 +18,7 @@ use super::rejected::{Reason, Rejected};
 use super::row::{Remark, Row, Rows, RowsError};
 use super::spill::{PARTS, Spill};
 use super::watch::{Progress, Watch};
+use crate::key::TableKey;
 use crate::password::{self, HashError};
 use crate::store::Accounts;
 
@@ -57,6 +58,8 @@ pub(super) struct Wanted {
     pub(super) row: u64,
     pub(super) place: String,
     pub(super) org_id: i64,
+    /// The key in the table, as text.
+    pub(super) key: String,
     /// Nothing for a row that was rejected before, which still claims its organisation.
     pub(super) item: Option<Item>,
 }
@@ -68,6 +71,8 @@ struct Claim {
     org_id: Option<i64>,
     row: u64,
     place: String,
+    /// As of [`Wanted`].
+    key: String,
 }
 
 /// A change to an item.
@@ -216,7 +221,7 @@ pub async fn review(
     attributes.dedup();
     attributes.retain(|name| *name != "orgid");
     let terms = Terms { key: options.key.clone(), attributes, overwrite: options.overwrite };
-    let (read, held) = tokio::try_join!(read(rows, options, &terms, watch), held(accounts, watch))?;
+    let (read, held) = tokio::try_join!(read(rows, options, &terms, accounts.key(), watch), held(accounts, watch))?;
     let Read { wanted, claims, mut rejected, noted, counts } = read;
     watch.progress(Progress::Comparing);
     let mut review = Review {
@@ -231,7 +236,7 @@ pub async fn review(
         noted,
     };
     compare_names(claims, held.claims, &mut rejected, &mut review)?;
-    compare_accounts(wanted, held.items, rejected, &terms, &mut review)?;
+    compare_accounts(wanted, held.items, rejected, (&terms, accounts.key()), &mut review)?;
     Ok(review)
 }
 
@@ -239,6 +244,7 @@ async fn read(
     rows: &mut dyn Rows,
     options: &Options<'_>,
     terms: &Terms,
+    key: TableKey,
     watch: &dyn Watch,
 ) -> Result<Read, ReviewError> {
     let mut read = Read {
@@ -260,11 +266,11 @@ async fn read(
         let mut plain = Vec::new();
         for row in batch {
             read.counts.read += 1;
-            let waiting = take_row(&mut read, &row, options, terms)?;
+            let waiting = take_row(&mut read, &row, options, terms, key)?;
             plain.extend(waiting);
         }
         for wanted in hashed(plain).await? {
-            read.wanted.push(&wanted.org_id.to_be_bytes(), &wanted)?;
+            read.wanted.push(wanted.key.as_bytes(), &wanted)?;
         }
         watch.progress(Progress::Reading { rows: read.counts.read, expected });
     }
@@ -276,6 +282,7 @@ fn take_row(
     row: &Row,
     options: &Options<'_>,
     terms: &Terms,
+    key: TableKey,
 ) -> Result<Option<(Wanted, String)>, ReviewError> {
     let number = read.counts.read;
     let checked = options.rules.check(number, row);
@@ -283,18 +290,19 @@ fn take_row(
         let noted = Noted { row: number, place: row.place.clone(), remark };
         read.noted.push(&number.to_be_bytes(), &noted)?;
     }
+    let own_key = key_text(key, checked.org_id.unwrap_or_default(), checked.username.as_deref().unwrap_or_default());
     if let Some(name) = checked.username {
-        let claim = Claim { org_id: checked.org_id, row: number, place: row.place.clone(), name };
+        let claim = Claim { org_id: checked.org_id, row: number, place: row.place.clone(), name, key: own_key.clone() };
         read.claims.push(claim.name.to_lowercase().as_bytes(), &claim)?;
     }
-    let wanted = |org_id, item| Wanted { row: number, place: row.place.clone(), org_id, item };
+    let wanted = |org_id, item| Wanted { row: number, place: row.place.clone(), org_id, key: own_key.clone(), item };
     match checked.account {
         Err(faults) => {
             for fault in faults {
-                read.rejected.push(&checked.org_id.unwrap_or_default().to_be_bytes(), &fault)?;
+                read.rejected.push(own_key.as_bytes(), &fault)?;
             }
             if let Some(org_id) = checked.org_id {
-                read.wanted.push(&org_id.to_be_bytes(), &wanted(org_id, None))?;
+                read.wanted.push(own_key.as_bytes(), &wanted(org_id, None))?;
             }
             Ok(None)
         }
@@ -304,7 +312,7 @@ fn take_row(
             match plain {
                 Some(plain) => Ok(Some((wanted(org_id, Some(item)), plain))),
                 None => {
-                    read.wanted.push(&org_id.to_be_bytes(), &wanted(org_id, Some(item)))?;
+                    read.wanted.push(own_key.as_bytes(), &wanted(org_id, Some(item)))?;
                     Ok(None)
                 }
             }
@@ -377,7 +385,7 @@ async fn held(accounts: &Accounts, watch: &dyn Watch) -> Result<Held, ReviewErro
             return Err(ReviewError::Interrupted);
         }
         for item in items {
-            hold(&mut held, &item)?;
+            hold(&mut held, &item, accounts.key())?;
         }
         watch.progress(Progress::Scanning { items: held.items.count() });
     }
@@ -388,14 +396,24 @@ async fn held(accounts: &Accounts, watch: &dyn Watch) -> Result<Held, ReviewErro
 }
 
 /// Keeps an item and its claim of a name; not the reservations of names, nor the canaries of `verify`.
-fn hold(held: &mut Held, item: &Item) -> io::Result<()> {
+fn hold(held: &mut Held, item: &Item, key: TableKey) -> io::Result<()> {
     let (Some(name), Some(org_id)) = (text(item, "username"), org_id(item)) else { return Ok(()) };
     if org_id <= 0 {
         return Ok(());
     }
-    let claim = Claim { name: name.to_owned(), org_id: Some(org_id), row: 0, place: String::new() };
+    let key = key_text(key, org_id, name);
+    let claim = Claim { name: name.to_owned(), org_id: Some(org_id), row: 0, place: String::new(), key };
     held.claims.push(name.to_lowercase().as_bytes(), &claim)?;
-    held.items.push(&org_id.to_be_bytes(), item)
+    held.items.push(claim.key.as_bytes(), item)
+}
+
+/// The key of an account as text, by which rows and items find each other.
+fn key_text(key: TableKey, org_id: i64, username: &str) -> String {
+    if key.has_name() { format!("{org_id}/{username}") } else { org_id.to_string() }
+}
+
+fn key_of(key: TableKey, item: &Item) -> Option<String> {
+    Some(key_text(key, org_id(item)?, text(item, "username").unwrap_or_default()))
 }
 
 fn org_id(item: &Item) -> Option<i64> {
@@ -441,7 +459,7 @@ fn compare_names(
                         reason,
                         kind,
                     };
-                    rejected.push(&claim.org_id.unwrap_or_default().to_be_bytes(), &fault)?;
+                    rejected.push(claim.key.as_bytes(), &fault)?;
                 }
             }
         }
@@ -471,7 +489,7 @@ fn compare_accounts(
     mut wanted: Spill<Wanted>,
     mut held: Spill<Item>,
     mut rejected: Spill<Rejected>,
-    terms: &Terms,
+    (terms, key): (&Terms, TableKey),
     review: &mut Review,
 ) -> Result<(), ReviewError> {
     for part in 0..PARTS {
@@ -479,18 +497,18 @@ fn compare_accounts(
         for fault in rejected.read(part)? {
             reject(review, part, &fault?, &mut faulty)?;
         }
-        let mut items: HashMap<i64, Item> = HashMap::new();
+        let mut items: HashMap<String, Item> = HashMap::new();
         for item in held.read(part)? {
             let item = item?;
-            items.extend(org_id(&item).map(|org_id| (org_id, item)));
+            items.extend(key_of(key, &item).map(|key| (key, item)));
         }
-        let mut rows: BTreeMap<i64, Vec<Wanted>> = BTreeMap::new();
+        let mut rows: BTreeMap<String, Vec<Wanted>> = BTreeMap::new();
         for wanted in wanted.read(part)? {
             let wanted = wanted?;
-            rows.entry(wanted.org_id).or_default().push(wanted);
+            rows.entry(wanted.key.clone()).or_default().push(wanted);
         }
-        for (org_id, mut claims) in rows {
-            let item = items.remove(&org_id);
+        for (key, mut claims) in rows {
+            let item = items.remove(&key);
             if claims.len() > 1 {
                 for (index, claim) in claims.iter().enumerate() {
                     let rival = claims.iter().enumerate().find(|(other, _)| *other != index);

@@ -19,7 +19,7 @@ use super::compare::{CREATED, DIGEST, IMPORTED, UPDATED, text};
 use super::review::{Change, Review, Wanted};
 use super::watch::{Progress, Watch};
 use crate::change::timestamp;
-use crate::store::{AccountError, Accounts, reservation_item};
+use crate::store::{AccountError, Accounts};
 
 /// Batches at once to begin with, and at most.
 const FIRST_AT_ONCE: f64 = 4.0;
@@ -209,7 +209,7 @@ impl Writer {
             }
         }
         let items = self.with_markers(items, &mut result).await;
-        let reservations = items.iter().map(|item| Statement::Insert(reservation_of(item))).collect();
+        let reservations = items.iter().map(|item| Statement::Insert(self.reservation_of(item))).collect();
         let reserved = self.execute(reservations, &mut result).await;
         let (mut free, mut slow) = (Vec::new(), Vec::new());
         for (item, end) in items.into_iter().zip(reserved) {
@@ -232,6 +232,16 @@ impl Writer {
             self.add_alone(item, &mut result).await;
         }
         result
+    }
+
+    fn reservation_of(&self, item: &Item) -> Item {
+        let org_id = item.get("orgid").cloned().unwrap_or(Attribute::Other);
+        self.accounts.key().reservation(text(item, "username").unwrap_or_default(), org_id)
+    }
+
+    /// The item that is in the table under the key of another.
+    async fn found(&self, item: &Item) -> Result<Option<Item>, AwsError> {
+        self.accounts.home().item(self.accounts.table(), &self.accounts.key().key_of_item(item)).await
     }
 
     /// Puts the marker of each account's folder, and returns the accounts that have one.
@@ -282,8 +292,7 @@ impl Writer {
 
     /// After a refused INSERT: the item that is there is this one if an earlier attempt of it was carried out.
     async fn compare_with_found(&self, item: Item, result: &mut Written) {
-        let key = item.get("orgid").cloned().unwrap_or(Attribute::Other);
-        match self.accounts.home().item(self.accounts.table(), ("orgid", &key)).await {
+        match self.found(&item).await {
             Ok(Some(found)) if found == item => result.new += 1,
             Ok(_) => {
                 let why = "the organisation was given an account by another writer".to_owned();
@@ -336,8 +345,7 @@ impl Writer {
 
     /// After a refused change: the item has it already if an earlier attempt was carried out.
     async fn compare_with_changed(&self, change: &Change, result: &mut Written) {
-        let key = change.item.get("orgid").cloned().unwrap_or(Attribute::Other);
-        match self.accounts.home().item(self.accounts.table(), ("orgid", &key)).await {
+        match self.found(&change.item).await {
             Ok(Some(found)) if self.set(change).iter().all(|(name, value)| found.get(name) == value.as_ref()) => {
                 result.changed += 1;
             }
@@ -396,10 +404,6 @@ async fn pause(attempt: u32) {
     let most = (50_u64 << attempt.min(10)).min(15_000);
     #[expect(clippy::disallowed_methods, reason = "the pause between attempts of a throttled batch")]
     tokio::time::sleep(Duration::from_millis(fastrand::u64(most / 2..=most))).await;
-}
-
-fn reservation_of(item: &Item) -> Item {
-    reservation_item(text(item, "username").unwrap_or_default(), item.get("orgid").cloned().unwrap_or(Attribute::Other))
 }
 
 fn unwritten(item: &Item, why: String) -> Unwritten {

@@ -397,6 +397,12 @@ fn settings(checker: &mut Checker<'_>, file: &File) {
             fault.hint = Some("use file:PATH, secretsmanager:NAME or ssm:NAME".into());
         }
     }
+    if let Some(usernames) = &file.accounts.usernames {
+        checker.one_of(usernames, "comparison of user names", &["exact", "case-insensitive"]);
+    }
+    if let Some(accounts) = &file.accounts.per_organisation {
+        checker.one_of(accounts, "number of accounts", &["one", "many"]);
+    }
     checker.within(file.authorizer.memory_mb.as_ref(), "the authorizer's memory", 128, 10_240);
     checker.within(file.authorizer.timeout_seconds.as_ref(), "the authorizer's time-out", 1, 29);
     if let Some(architecture) = &file.authorizer.architecture {

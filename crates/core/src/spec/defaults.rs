@@ -1,7 +1,8 @@
 //! Converts the checked file into the environment: all defaults in one place. Pure.
 
 use super::model::{
-    Alarms, Authorizer, Cluster, Dns, Environment, HostKeySource, Logs, Metrics, Names, Region, Server, State, Table,
+    Accounts, Alarms, Authorizer, Cluster, Dns, Environment, HostKeySource, Logs, Metrics, Names, Region, Server,
+    State, Table,
 };
 use super::names;
 use super::raw::{File, RegionSettings};
@@ -71,6 +72,10 @@ pub(super) fn fill(file: File) -> Environment {
             regions: table_regions,
             point_in_time_recovery: file.table.point_in_time_recovery.unwrap_or(true),
             deletion_protection: file.table.deletion_protection.unwrap_or(production),
+        },
+        accounts: Accounts {
+            usernames: value(file.accounts.usernames, "exact"),
+            many_per_organisation: file.accounts.per_organisation.is_some_and(|accounts| accounts.value == "many"),
         },
         dns: file.dns.map(|dns| Dns {
             zone: dns.zone.value,

@@ -29,6 +29,8 @@ pub struct Environment {
     /// Names that differ from the convention.
     pub names: Names,
     pub table: Table,
+    /// What the accounts of customers may be.
+    pub accounts: Accounts,
     /// `None` deploys no DNS records.
     pub dns: Option<Dns>,
     /// Settings of every Transfer server.
@@ -102,6 +104,15 @@ pub struct Table {
     pub point_in_time_recovery: bool,
     /// Default: true in production.
     pub deletion_protection: bool,
+}
+
+/// What the accounts of customers may be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Accounts {
+    /// How user names are compared: `exact`, or `case-insensitive` (stored in lower case). Default `exact`.
+    pub usernames: String,
+    /// Whether an organisation may have several accounts; the table then has the sort key `username`. Default false.
+    pub many_per_organisation: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

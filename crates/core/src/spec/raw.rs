@@ -44,6 +44,9 @@ pub(super) struct File {
     /// The account table.
     #[serde(default)]
     pub(super) table: Table,
+    /// What the accounts of customers may be.
+    #[serde(default)]
+    pub(super) accounts: Accounts,
     /// DNS records; without it none are made.
     pub(super) dns: Option<Dns>,
     /// Settings of every Transfer server.
@@ -192,6 +195,20 @@ pub(super) struct Table {
     pub(super) point_in_time_recovery: Option<bool>,
     /// AWS refuses to delete a protected table. Default: true in production.
     pub(super) deletion_protection: Option<bool>,
+}
+
+/// What the accounts of customers may be.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Accounts {
+    /// How a user name that a customer types is compared: `exact`, or `case-insensitive` (accounts are then stored in lower
+    /// case, and `JAN` opens the account `jan`). Default `exact`.
+    #[schemars(with = "Option<String>")]
+    pub(super) usernames: Option<Spanned<String>>,
+    /// Accounts that an organisation may have: `one` or `many`. `many` gives the table the sort key `username`, which only
+    /// a new table can get. Default `one`.
+    #[schemars(with = "Option<String>")]
+    pub(super) per_organisation: Option<Spanned<String>>,
 }
 
 /// DNS records.

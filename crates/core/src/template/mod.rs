@@ -245,6 +245,7 @@ fn parameters(environment: &Environment, region: &str, code: &Code) -> BTreeMap<
         ("CodeKey".to_owned(), code.key.clone()),
         ("BlockList".to_owned(), authorizer.block_list.join(",")),
         ("HomeType".to_owned(), authorizer.home.clone()),
+        ("Usernames".to_owned(), environment.accounts.usernames.clone()),
         ("TakesKeys".to_owned(), environment.server.takes_keys().to_string()),
         ("Architecture".to_owned(), authorizer.architecture.clone()),
         ("MemoryMb".to_owned(), text(authorizer.memory_mb)),

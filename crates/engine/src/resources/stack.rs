@@ -32,6 +32,8 @@ pub(crate) const DIGEST: &str = "TemplateDigest";
 pub(super) const SERVER_ID: &str = "ServerId";
 /// The parameter, and the property, with the version of the package's object.
 pub(super) const CODE_VERSION: &str = "CodeVersion";
+/// The parameter that says how user names are compared.
+const USERNAMES: &str = "Usernames";
 /// A property that no run changes.
 const PROTECTED: &str = "termination protection";
 
@@ -83,6 +85,25 @@ fn settled(stack: &StackFacts) -> Settled {
 }
 
 impl Stack {
+    /// The customers whom a change of the comparison of user names locks out. The plan does not read accounts.
+    fn locks_out(&self, changes: &[PropertyChange]) -> Option<String> {
+        let change = changes.iter().find(|change| change.name == format!("parameter {USERNAMES}"))?;
+        let is = |value: &Option<Value>| value.as_ref().and_then(Value::as_str) == Some("case-insensitive");
+        let environment = self.tags.get(tags::ENVIRONMENT).map_or("", String::as_str);
+        match (is(&change.before), is(&change.after)) {
+            (false, true) => Some(format!(
+                "user names are looked up in lower case from then on, so an account whose stored name has upper-case \
+                 letters admits nobody: with the changed file, `sftpctl users list --env {environment}` names each"
+            )),
+            (true, false) => Some(
+                "user names are compared letter by letter from then on, so customers who type another case than the \
+                 stored one are refused"
+                    .to_owned(),
+            ),
+            _ => None,
+        }
+    }
+
     fn full_template(&self) -> Value {
         let mut template = self.template.clone();
         if let Some(outputs) = template["Outputs"].as_object_mut() {
@@ -254,7 +275,7 @@ impl Node for Stack {
                 _ => properties.push(change),
             }
         }
-        Some(Change { action: Action::Update, reason: None, properties })
+        Some(Change { action: Action::Update, reason: self.locks_out(&properties), properties })
     }
 
     fn refusal(&self, live: &Live) -> Option<String> {

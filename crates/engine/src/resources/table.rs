@@ -7,6 +7,8 @@
 
 use async_trait::async_trait;
 use serde_json::Value;
+use sftp_authorizer::account::{ORG_ID, USERNAME};
+use sftpctl_accounts::TableKey;
 use sftpctl_aws::{Aws, AwsError, NewTable, TableFacts, Tags};
 use sftpctl_core::kind::{Kind, NodeId};
 use sftpctl_core::model::{
@@ -17,13 +19,6 @@ use sftpctl_core::node::{Node, difference};
 use super::tags;
 use super::witness::Witness;
 use crate::resources::resource::{Resource, ResourceError};
-
-/// Partition key of the table, a number.
-const KEY: &str = "orgid";
-/// The partition key in the form of [`TableFacts`].
-const KEY_SCHEMA: &str = "orgid (N)";
-/// Partition key of the index, a string.
-const INDEX_KEY: &str = "username";
 
 /// The view of the stream that replicas need.
 const STREAM: &str = "NEW_AND_OLD_IMAGES";
@@ -41,6 +36,7 @@ pub struct Table {
     pub id: NodeId,
     pub region: String,
     pub name: String,
+    pub key: TableKey,
     /// Name of the index on user names.
     pub index: &'static str,
     /// Other regions with replicas.
@@ -114,9 +110,26 @@ pub(super) fn change(wanted: &Properties, live: Option<&Live>) -> Option<Change>
     }
 }
 
+/// The key in the form of [`TableFacts`].
+fn schema(key: TableKey) -> String {
+    let sort = if key.has_name() { format!(" + {USERNAME} (S)") } else { String::new() };
+    format!("{ORG_ID} (N){sort}")
+}
+
 impl Table {
     fn index_schema(&self) -> String {
-        format!("{}: {INDEX_KEY} (S)", self.index)
+        format!("{}: {USERNAME} (S)", self.index)
+    }
+
+    /// The way out if the live table has another key.
+    fn key_advice(&self, have: &str) -> String {
+        let other = if self.key.has_name() { TableKey::Organisation } else { TableKey::OrganisationAndName };
+        let setting = if other.has_name() { "many" } else { "one" };
+        let keep = match have == schema(other) {
+            true => format!("Set `accounts: {{ per_organisation: {setting} }}`, as the table has it; or give"),
+            false => "Give".to_owned(),
+        };
+        format!("{keep} the environment another table (`table: {{ name: … }}`) and copy the accounts into it")
     }
 }
 
@@ -147,7 +160,7 @@ impl Node for Table {
 
     fn wanted(&self, _actual: &Actual) -> Properties {
         Properties::from([
-            ("key", KEY_SCHEMA.into()),
+            ("key", schema(self.key).into()),
             ("index", self.index_schema().into()),
             ("billing", "PAY_PER_REQUEST".into()),
             ("stream", STREAM.into()),
@@ -161,10 +174,11 @@ impl Node for Table {
     fn refusal(&self, live: &Live) -> Option<String> {
         let text = |name: &str| live.properties.get(name).and_then(Value::as_str);
         let title = self.title();
-        if let Some(have) = text("key").filter(|have| *have != KEY_SCHEMA) {
+        let key = schema(self.key);
+        if let Some(have) = text("key").filter(|have| *have != key) {
             return Some(format!(
-                "{title} has the key {have}, not {KEY_SCHEMA}, and a table's key never changes. Give the environment \
-                 another table (`table: {{ name: … }}`) and copy the accounts into it"
+                "{title} has the key {have}, not {key}, and a table's key never changes. {}",
+                self.key_advice(have)
             ));
         }
         if let Some(have) = text("stream").filter(|have| *have != STREAM) {
@@ -245,9 +259,10 @@ impl Resource for Table {
         let Some(live) = live else {
             let new = NewTable {
                 name: &self.name,
-                key: KEY,
+                key: ORG_ID,
                 index: self.index,
-                index_key: INDEX_KEY,
+                index_key: USERNAME,
+                sorted: self.key.has_name(),
                 deletion_protection: self.protection,
                 tags: &self.tags,
             };
@@ -261,7 +276,7 @@ impl Resource for Table {
         } else if change.touches("stream") {
             dynamodb.enable_stream(&self.name).await?;
         } else if change.touches("index") {
-            dynamodb.add_index(&self.name, self.index, INDEX_KEY).await?;
+            dynamodb.add_index(&self.name, self.index, USERNAME).await?;
         } else if change.touches("deletion protection") {
             dynamodb.protect(&self.name, self.protection).await?;
         } else if change.touches("point-in-time recovery") {

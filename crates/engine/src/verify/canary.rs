@@ -138,8 +138,11 @@ async fn create_canary(
             password: Some(stored.clone()),
             home: Home { bucket: names::upload_bucket(environment, cluster), folder: "sftpctl-canary".to_owned() },
             disabled: false,
+            expires: None,
             allowed: Vec::new(),
+            regions: Vec::new(),
             public_keys: Vec::new(),
+            note: None,
             created: Some(clock::rfc3339(now)),
             updated: None,
         };

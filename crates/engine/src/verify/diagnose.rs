@@ -19,8 +19,9 @@ use serde_json::Value;
 use super::attempt::Attempt;
 use super::gateway::{self, api_id};
 use super::grants;
-use sftp_authorizer::{Account, Question, Refusal, judge};
+use sftp_authorizer::{Account, Circumstances, Question, Refusal, judge};
 use sftpctl_accounts::Accounts;
+use sftpctl_accounts::store::usernames;
 use sftpctl_aws::{Aws, AwsError, FunctionFacts, IdentityAnswer, ServerFacts};
 use sftpctl_core::spec::model::Environment;
 use sftpctl_core::spec::names;
@@ -205,12 +206,18 @@ async fn refused_by_account(context: &Context<'_>) -> Result<Option<Diagnosis>, 
         server_id: context.server.id.clone(),
         source_ip: attempt.source_ip.to_owned(),
     };
-    let fault = items.first().and_then(|item| match Account::from_item(item) {
+    let account = items.first().map(Account::from_item);
+    let fault = account.as_ref().and_then(|account| match account {
         Ok(account) => account.faults().into_iter().next(),
-        Err(fault) => Some(fault),
+        Err(fault) => Some(fault.clone()),
     });
     // Hashing the password takes long enough to block other tasks of this thread.
-    let judged = tokio::task::spawn_blocking(move || judge(&question, &items)).await;
+    let (usernames, region) = (usernames(environment), context.region.to_owned());
+    let now = jiff::Timestamp::now().as_second();
+    let judged = tokio::task::spawn_blocking(move || {
+        judge(&question, &Circumstances { usernames, region: &region, now }, &items)
+    });
+    let judged = judged.await;
     let Ok(Err(refusal)) = judged else { return Ok(None) };
     if refusal == Refusal::UnknownUser && context.region != environment.home_region {
         let home = accounts.items(&environment.home_region, attempt.username).await?;
@@ -229,6 +236,13 @@ async fn refused_by_account(context: &Context<'_>) -> Result<Option<Diagnosis>, 
         Refusal::UnknownUser => ("there is no account of this name".to_owned(), None),
         Refusal::WrongPassword => ("the password is wrong".to_owned(), None),
         Refusal::Disabled => ("the account is disabled".to_owned(), show),
+        Refusal::Expired => {
+            let expires = account.and_then(Result::ok).and_then(|account| account.expires);
+            let expires = expires.as_ref().map_or("?", |expires| expires.as_str());
+            let extend = format!("extend it: {} --at DATE, or --at never", users("expire"));
+            (format!("the account has expired: {expires}"), Some(extend))
+        }
+        Refusal::Region => (format!("the account does not admit log-ins in {}", context.region), show),
         Refusal::Source => (format!("the account does not admit the address {}", attempt.source_ip), show),
         Refusal::DuplicateUser => ("two accounts have this name; the authorizer admits neither".to_owned(), show),
         Refusal::MalformedItem => (

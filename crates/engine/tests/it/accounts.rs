@@ -1,6 +1,6 @@
 //! Writes of accounts, with a stub that responds as DynamoDB does.
 
-use sftp_authorizer::Attribute;
+use sftp_authorizer::{Attribute, Item};
 use sftpctl_aws::{Write, Written};
 
 use crate::stub::{Reply, Stub};
@@ -16,7 +16,7 @@ async fn conflicting_transactions_are_retried() {
     let written = async |replies: Vec<Reply>| {
         let stub = Stub::new().await;
         stub.on("dynamodb:TransactWriteItems", replies);
-        let key = ("orgid".to_owned(), Attribute::Number("1".to_owned()));
+        let key = Item::from([("orgid".to_owned(), Attribute::Number("1".to_owned()))]);
         let write = Write::Delete { key, condition: None, values: Vec::new() };
         let aws = stub.aws("us-west-2").await;
         (aws.dynamodb("us-west-2").write_items("t", &[write]).await, stub.count("dynamodb:TransactWriteItems"))

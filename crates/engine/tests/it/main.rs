@@ -1,6 +1,7 @@
 //! The engine from outside: with an AWS in memory, and with a stub that gives the responses that a test defines. Needs
 //! neither a local cloud nor the built program. One binary, so that it is linked only once.
 
+mod account_settings;
 mod accounts;
 mod assume_role;
 mod contract;

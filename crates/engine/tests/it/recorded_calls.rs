@@ -180,7 +180,15 @@ async fn cloudformation(aws: &Aws, operation: &str) -> Read {
 
 async fn dynamodb(aws: &Aws, operation: &str) -> Read {
     let (dynamodb, tags) = (aws.dynamodb(REGION), Tags::from([("a".to_owned(), "b".to_owned())]));
-    let new = NewTable { name: TABLE, key: "k", index: "i", index_key: "u", deletion_protection: false, tags: &tags };
+    let new = NewTable {
+        name: TABLE,
+        key: "k",
+        index: "i",
+        index_key: "u",
+        sorted: false,
+        deletion_protection: false,
+        tags: &tags,
+    };
     match operation {
         "DescribeTable" => shown(dynamodb.table(TABLE).await),
         "CreateTable" => shown(dynamodb.create(new).await),
@@ -191,8 +199,8 @@ async fn dynamodb(aws: &Aws, operation: &str) -> Read {
         "DescribeContinuousBackups" => shown(dynamodb.recovery(TABLE).await),
         "UpdateContinuousBackups" => shown(dynamodb.set_recovery(TABLE, true).await),
         "GetItem" => {
-            let key = sftp_authorizer::account::Attribute::Text("1".to_owned());
-            Some(dynamodb.item(TABLE, ("k", &key)).await.map(|item| item.is_some().to_string()))
+            let key = [("k".to_owned(), sftp_authorizer::Attribute::Text("1".to_owned()))].into();
+            Some(dynamodb.item(TABLE, &key).await.map(|item| item.is_some().to_string()))
         }
         "Scan" => Some(dynamodb.page_of_items(TABLE, None).await.map(|(items, _)| items.len().to_string())),
         _ => None,

@@ -10,7 +10,7 @@ mod table;
 
 use std::io::Write as _;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use lambda_runtime::{Diagnostic, Error, LambdaEvent, run, service_fn};
 use serde_json::Value;
@@ -48,13 +48,19 @@ async fn main() -> Result<(), Error> {
 
 async fn decide(config: &Config, table: &Table, question: &Question, within: Duration) -> Result<Grant, Refusal> {
     screen(config, question)?;
-    match table.accounts(question.name_to_look_up(), within).await {
-        Ok(found) => judge(question, &found),
+    match table.accounts(&question.name_to_look_up(config.usernames), within).await {
+        Ok(found) => judge(question, &config.at(now()), &found),
         Err(error) => {
             log(&serde_json::json!({ "level": "ERROR", "message": "the table did not answer", "cause": error }));
             Err(Refusal::TableUnreachable)
         }
     }
+}
+
+/// Seconds since 1970.
+fn now() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(now.as_secs()).unwrap_or(i64::MAX)
 }
 
 fn start_failure(error: &dyn std::fmt::Display) -> Value {

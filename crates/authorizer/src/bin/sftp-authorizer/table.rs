@@ -45,7 +45,7 @@ impl Table {
         let mut builder = aws_sdk_dynamodb::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .http_client(http.build_https())
-            .region(Region::new(variable("AWS_REGION")?))
+            .region(Region::new(config.region.clone()))
             .credentials_provider(credentials)
             .retry_config(RetryConfig::standard().with_max_attempts(3))
             // Longer than a working table ever takes. The remaining time of an invocation may be shorter.

@@ -1,0 +1,118 @@
+//! What an import found and wrote.
+
+pub mod progress;
+pub mod report_file;
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use sftpctl_accounts::import::rejected::Reason;
+use sftpctl_accounts::import::review::{Counts, Review};
+use sftpctl_accounts::import::write::Written;
+use sftpctl_core::shown::Text;
+
+/// An import for programs.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ImportView<'a> {
+    pub environment: &'a str,
+    pub counts: Counts,
+    pub rejected_by_reason: &'a BTreeMap<Reason, u64>,
+    pub samples: &'a BTreeMap<&'static str, Vec<String>>,
+    pub remarks: &'a [String],
+    pub dry_run: bool,
+    /// Absent if nothing was written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub written: Option<&'a Written>,
+}
+
+/// The outcomes of a review, a line each, for people.
+pub fn outcomes(review: &Review) -> Text {
+    let Counts { read, new, changed, same, newer, rejected, absent, capitals, case_variants } = review.counts;
+    let mut text = Text::from(format!("{} rows:", grouped(read)));
+    let sample = |of: &str| match review.samples.get(of) {
+        Some(samples) if !samples.is_empty() => format!("  {}", samples.join("; ")),
+        _ => String::new(),
+    };
+    let reasons: Vec<String> =
+        review.reasons.iter().map(|(reason, count)| format!("{} {}", grouped(*count), reason.words())).collect();
+    let rows = [
+        (new, "new", sample("new")),
+        (changed, "changed in the source", sample("changed")),
+        (same, "the same in the table", String::new()),
+        (newer, "newer in the table; kept", sample("newer")),
+        (rejected, "rejected", if reasons.is_empty() { String::new() } else { format!("  {}", reasons.join(", ")) }),
+    ];
+    for (count, words, rest) in rows.iter().filter(|(count, words, _)| *count > 0 || *words == "new") {
+        text.line(format!("  {:>10}  {words}{rest}", grouped(*count)));
+    }
+    if absent > 0 {
+        text.line(format!("{} accounts of the table are not in the source{}", grouped(absent), sample("absent")));
+    }
+    if capitals > 0 {
+        text.line(format!(
+            "{} user names have capital letters; they are admitted exactly as written{}",
+            grouped(capitals),
+            sample("capitals")
+        ));
+    }
+    if case_variants > 0 {
+        text.line(format!(
+            "{} user names differ from another only by case{}",
+            grouped(case_variants),
+            sample("case-variants")
+        ));
+    }
+    for remark in &review.remarks {
+        text.line(format!("note: {remark}"));
+    }
+    text
+}
+
+/// The result of the writes, for people.
+pub fn written(result: &Written) -> Text {
+    let Written { new, changed, throttled, overtaken, failed, interrupted: _ } = result;
+    let mut text = Text::from(format!("{} accounts added, {} changed", grouped(*new), grouped(*changed)));
+    if *throttled > 0 {
+        text.line(format!("{} writes were throttled and sent again", grouped(*throttled)));
+    }
+    for (accounts, words) in [(overtaken, "left as another writer made them"), (failed, "not written")] {
+        if accounts.is_empty() {
+            continue;
+        }
+        text.line(format!("{} accounts {words}:", grouped(accounts.len() as u64)));
+        for account in accounts.iter().take(10) {
+            text.line(format!("  {} (organisation {}): {}", account.username, account.org_id, account.why));
+        }
+        if accounts.len() > 10 {
+            text.line(format!("  and {} more", grouped(accounts.len() as u64 - 10)));
+        }
+    }
+    text
+}
+
+/// The digits of a number in groups of three.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let first = digits.len() % 3;
+    let mut out = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && index % 3 == first {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits_are_grouped_by_three() {
+        for (number, shown) in [(0, "0"), (999, "999"), (1000, "1,000"), (12_345, "12,345"), (1_234_567, "1,234,567")] {
+            assert_eq!(grouped(number), shown);
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! The progress of an import: a line that changes on a terminal, a line now and then elsewhere, events for programs.
+
+use std::io::IsTerminal as _;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
+use sftpctl_accounts::import::watch::{Progress, Watch};
+use sftpctl_core::shown::Text;
+use sftpctl_engine::execute::stop::Stop;
+
+use super::grouped;
+use crate::report::format::Format;
+use crate::report::{json, streams};
+
+/// The least time between two lines, or two events.
+const LINES: Duration = Duration::from_secs(10);
+const EVENTS: Duration = Duration::from_secs(1);
+
+/// Shows the progress of an import.
+pub struct Shown {
+    format: Format,
+    stop: Stop,
+    line: Option<ProgressBar>,
+    pace: Mutex<Pace>,
+}
+
+/// When something was shown last, and when the writes began.
+struct Pace {
+    shown: Instant,
+    stage: &'static str,
+    stage_began: Instant,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Event {
+    time: String,
+    stage: &'static str,
+    done: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    of: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    throttled: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    per_second: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seconds_left: Option<u64>,
+}
+
+impl Shown {
+    /// A display for this format, which asks `stop` whether the user wants to stop.
+    pub fn new(format: Format, stop: Stop) -> Self {
+        let is_live = format != Format::Json && std::io::stderr().is_terminal();
+        let line = is_live.then(|| {
+            let line = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+            line.set_style(
+                ProgressStyle::with_template("{spinner} {msg}").unwrap_or_else(|_| ProgressStyle::default_spinner()),
+            );
+            line.enable_steady_tick(Duration::from_millis(120));
+            line
+        });
+        let now = Instant::now();
+        Self { format, stop, line, pace: Mutex::new(Pace { shown: now, stage: "", stage_began: now }) }
+    }
+
+    /// Removes the line.
+    pub fn finish(&self) {
+        if let Some(line) = &self.line {
+            line.finish_and_clear();
+        }
+    }
+}
+
+impl Watch for Shown {
+    fn progress(&self, progress: Progress) {
+        let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
+        let (stage, done, of, throttled) = match progress {
+            Progress::Reading { rows, expected } => ("reading", rows, expected, None),
+            Progress::Scanning { items } => ("scanning", items, None, None),
+            Progress::Comparing => ("comparing", 0, None, None),
+            Progress::Writing { done, of, throttled, .. } => ("writing", done, Some(of), Some(throttled)),
+        };
+        if pace.stage != stage && stage == "writing" {
+            pace.stage_began = Instant::now();
+        }
+        pace.stage = stage;
+        let least = if self.line.is_some() {
+            Duration::from_millis(100)
+        } else if self.format == Format::Json {
+            EVENTS
+        } else {
+            LINES
+        };
+        let is_last = of == Some(done);
+        if pace.shown.elapsed() < least && !is_last {
+            return;
+        }
+        pace.shown = Instant::now();
+        let seconds = pace.stage_began.elapsed().as_secs_f64();
+        let rate = (stage == "writing" && seconds > 0.5).then(|| rate(done, seconds));
+        let left = rate.filter(|rate| *rate > 0).and_then(|rate| Some(of?.saturating_sub(done) / rate));
+        if self.format == Format::Json {
+            let time = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+            let event = Event { time, stage, done, of, throttled, per_second: rate, seconds_left: left };
+            return streams::data(json::line("progress/1", &event));
+        }
+        let words = words(progress, rate, left);
+        match &self.line {
+            Some(line) => line.set_message(Text::from(words).to_string()),
+            None => streams::progress(words),
+        }
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.stop.requested()
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "a rate to show"
+)]
+fn rate(done: u64, seconds: f64) -> u64 {
+    (done as f64 / seconds) as u64
+}
+
+fn words(progress: Progress, rate: Option<u64>, left: Option<u64>) -> String {
+    match progress {
+        Progress::Reading { rows, expected: Some(of) } => {
+            format!("reading the source: {} of about {} rows", grouped(rows), grouped(of))
+        }
+        Progress::Reading { rows, expected: None } => format!("reading the source: {} rows", grouped(rows)),
+        Progress::Scanning { items } => format!("reading the table: {} accounts", grouped(items)),
+        Progress::Comparing => "comparing".to_owned(),
+        Progress::Writing { done, of, throttled, at_once } => {
+            let rate = rate.map_or_else(String::new, |rate| format!(", {} a second", grouped(rate)));
+            let left = left.map_or_else(String::new, |left| format!(", {left} s left"));
+            let throttled = if throttled > 0 { format!(", {} throttled", grouped(throttled)) } else { String::new() };
+            format!("writing: {} of {}{rate}{left}{throttled}, {at_once} batches at once", grouped(done), grouped(of))
+        }
+    }
+}
