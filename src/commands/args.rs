@@ -341,8 +341,8 @@ pub(crate) struct Yes {
     pub(crate) yes: bool,
 }
 
-/// Ends the process at the second Ctrl-C.
-fn stop_now() {
+/// Ends the process at the second request to stop.
+pub(super) fn stop_now() {
     streams::progress("stopped; rerun the same command to resume");
     exit::leave(Exit::Interrupted)
 }

@@ -17,6 +17,8 @@ pub(crate) enum Permissions {
     TearsDown,
     /// Reads and writes customers' accounts.
     ManagesUsers,
+    /// Reads and writes customers' accounts under a lock that is kept with the state.
+    ImportsUsers,
     /// Logs a customer in, and finds out why that failed.
     ChecksLogins,
     /// Reads the environment, and writes its state.
@@ -31,6 +33,7 @@ impl Permissions {
             Self::Deploys => with_companions(Policy::Deployer),
             Self::TearsDown => with_companions(Policy::Teardown),
             Self::ManagesUsers => vec![Policy::Users],
+            Self::ImportsUsers => vec![Policy::Users, Policy::State],
             Self::ChecksLogins => vec![Policy::Users, Policy::Reader],
             Self::ChangesState => vec![Policy::Reader, Policy::State],
         }

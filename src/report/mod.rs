@@ -12,6 +12,7 @@ pub mod format;
 pub mod hints;
 #[cfg(test)]
 mod hostile;
+pub mod import;
 pub mod json;
 pub mod login;
 pub mod markdown;

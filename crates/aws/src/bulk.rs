@@ -3,6 +3,7 @@
 
 use aws_sdk_dynamodb::types::{BatchStatementErrorCodeEnum as Code, BatchStatementRequest};
 use aws_smithy_types::error::operation::BuildError;
+use aws_smithy_types::retry::RetryConfig;
 
 use super::AwsError;
 use super::dynamodb::DynamoDb;
@@ -54,14 +55,16 @@ impl DynamoDb {
     }
 
     /// Carries out at most [`BATCH`] statements on different items, and says what became of each. A success of the call
-    /// is none of its statements.
+    /// is none of its statements. The SDK does not retry: the caller has to know of throttling, to send less.
     ///
     /// # Errors
     /// The call failed as a whole: none of its statements, or any of them, was carried out.
     pub async fn execute_batch(&self, table: &str, statements: &[Statement]) -> Result<Vec<Outcome>, AwsError> {
         let requests = statements.iter().map(|statement| request(table, statement)).collect::<Result<_, _>>();
         let requests = requests.map_err(|error| failed(table, statements, error.to_string()))?;
-        let answer = self.0.batch_execute_statement().set_statements(Some(requests)).send().await;
+        let call = self.0.batch_execute_statement().set_statements(Some(requests)).customize();
+        let once = aws_sdk_dynamodb::config::Builder::new().retry_config(RetryConfig::disabled());
+        let answer = call.config_override(once).send().await;
         let answer = answer.call(action(statements), table)?;
         let responses = answer.responses().iter().map(|response| match response.error() {
             None => Outcome::Done,

@@ -5,6 +5,7 @@ mod disable;
 mod enable;
 mod errors;
 mod expire;
+mod import;
 mod key_files;
 mod list;
 mod new_password;
@@ -47,6 +48,8 @@ enum Verb {
     Set(set::Args),
     /// Remove an account; its files are kept
     Remove(remove::Args),
+    /// Bring the accounts of another system over, by the million
+    Import(import::Args),
     /// Show an account, without its password
     Show(show::Args),
     /// List accounts, page by page as they are read
@@ -62,6 +65,7 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
         Verb::Expire(args) => expire::run(args, printer).await,
         Verb::Set(args) => set::run(args, printer).await,
         Verb::Remove(args) => remove::run(args, printer).await,
+        Verb::Import(args) => import::run(args, printer).await,
         Verb::Show(args) => show::run(args, printer).await,
         Verb::List(args) => list::run(args, printer).await,
     }

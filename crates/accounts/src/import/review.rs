@@ -23,7 +23,7 @@ use crate::password::{self, HashError};
 use crate::store::Accounts;
 
 /// Segments of the table that are read at once.
-const SEGMENTS: i32 = 4;
+const SEGMENTS: i32 = 2;
 /// Samples that are kept of each outcome.
 const SAMPLES: usize = 5;
 
@@ -363,7 +363,7 @@ async fn hashed(plain: Vec<(Wanted, String)>) -> Result<Vec<Wanted>, ReviewError
 
 /// Reads the customers' items of the table, several segments at once.
 async fn held(accounts: &Accounts, watch: &dyn Watch) -> Result<Held, ReviewError> {
-    let (pages, mut read) = mpsc::channel(2);
+    let (pages, mut read) = mpsc::channel(1);
     let mut tasks = tokio::task::JoinSet::new();
     for segment in 0..SEGMENTS {
         let (home, table, pages) = (accounts.home().clone(), accounts.table().to_owned(), pages.clone());

@@ -118,17 +118,20 @@ enum Work {
 }
 
 /// The batches in flight, and how many there may be: one more for each round without throttling, half as many after one
-/// with it.
+/// with it, as TCP does.
 struct Pace {
-    tasks: JoinSet<Written>,
+    tasks: JoinSet<(u64, Written)>,
     limit: f64,
+    /// The number of batches that were begun, and of those before the last halving: what they met is known.
+    begun: u64,
+    slowed: u64,
     of: u64,
     written: Written,
 }
 
 impl Pace {
     fn new(of: u64) -> Self {
-        Self { tasks: JoinSet::new(), limit: FIRST_AT_ONCE, of, written: Written::default() }
+        Self { tasks: JoinSet::new(), limit: FIRST_AT_ONCE, begun: 0, slowed: 0, of, written: Written::default() }
     }
 
     fn has_room(&self) -> bool {
@@ -153,22 +156,27 @@ impl Pace {
 
     fn spawn(&mut self, writer: &Arc<Writer>, work: Work) {
         let writer = Arc::clone(writer);
+        self.begun += 1;
+        let number = self.begun;
         self.tasks.spawn(async move {
-            match work {
+            let written = match work {
                 Work::New(wanted) => writer.add(wanted).await,
                 Work::Changed(changes) => writer.change(changes).await,
-            }
+            };
+            (number, written)
         });
     }
 
     /// Waits for a batch; `false` if there is none.
     async fn next(&mut self) -> io::Result<bool> {
         let Some(ended) = self.tasks.join_next().await else { return Ok(false) };
-        let ended = ended.map_err(io::Error::other)?;
-        self.limit = match ended.throttled {
-            0 => (self.limit + 1.0 / self.limit).min(MOST_AT_ONCE),
-            _ => (self.limit / 2.0).max(1.0),
-        };
+        let (number, ended) = ended.map_err(io::Error::other)?;
+        if ended.throttled == 0 {
+            self.limit = (self.limit + 1.0 / self.limit).min(MOST_AT_ONCE);
+        } else if number > self.slowed {
+            self.limit = (self.limit / 2.0).max(1.0);
+            self.slowed = self.begun;
+        }
         self.written.new += ended.new;
         self.written.changed += ended.changed;
         self.written.throttled += ended.throttled;
@@ -371,10 +379,7 @@ impl Writer {
             let batch: Vec<Statement> = open.iter().filter_map(|index| statements.get(*index).cloned()).collect();
             let outcomes = match self.accounts.home().execute_batch(self.accounts.table(), &batch).await {
                 Ok(outcomes) => outcomes,
-                Err(error) if error.is_transient() => {
-                    result.throttled += u64::from(error.is_throttle());
-                    batch.iter().map(|_| Outcome::Again(error.to_string())).collect()
-                }
+                Err(error) if error.is_transient() => batch.iter().map(|_| Outcome::Again(error.to_string())).collect(),
                 Err(error) => batch.iter().map(|_| Outcome::Refused(error.to_string())).collect(),
             };
             let mut again = Vec::new();

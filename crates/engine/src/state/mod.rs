@@ -2,6 +2,7 @@
 //! the journal of the current run, and the lock. State is a help, never the truth: everything in it can be found in AWS
 //! again by name and tag.
 
+pub mod accounts;
 pub mod blob;
 pub mod bucket;
 #[cfg(test)]

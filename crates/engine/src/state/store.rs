@@ -19,7 +19,7 @@ use sftpctl_core::kind::NodeId;
 #[derive(Clone)]
 pub struct Store {
     pub(super) blobs: Arc<dyn Blobs>,
-    machine: Arc<dyn Machine>,
+    pub(super) machine: Arc<dyn Machine>,
     pub(super) environment: String,
     pub(super) account: String,
 }

@@ -7,6 +7,8 @@ use super::need::{Need, tag_list, texts};
 use super::table::Row;
 
 pub(super) const ROWS: &[Row] = &[
+    // Each statement has an action of its own.
+    ("BatchExecuteStatement", "dynamodb:PartiQLInsert", "table"),
     ("BatchGetItem", "dynamodb:BatchGetItem", "table"),
     ("BatchWriteItem", "dynamodb:BatchWriteItem", "table"),
     ("CreateTable", "dynamodb:CreateTable", "table"),
@@ -72,6 +74,13 @@ pub(crate) fn needs(operation: &str, body: &Value, region: &str, account: &str) 
                 None => need(operation, resource),
             }]
         }
+        "BatchExecuteStatement" => {
+            let statements = body["Statements"].as_array().into_iter().flatten();
+            let texts = statements.map(|statement| statement["Statement"].as_str().unwrap_or_default());
+            texts
+                .map(|text| statement(text).map(|(name, target)| need(name, table(&target))))
+                .collect::<Result<_, _>>()?
+        }
         "BatchGetItem" | "BatchWriteItem" => {
             let tables = body["RequestItems"].as_object().into_iter().flatten();
             tables.map(|(name, _)| need(operation, table(name))).collect()
@@ -113,6 +122,25 @@ pub(crate) fn needs(operation: &str, body: &Value, region: &str, account: &str) 
         _ => vec![need(operation, named(body)?)],
     };
     if needs.is_empty() { Err("the request names no table".to_owned()) } else { Ok(needs) }
+}
+
+/// The action of a PartiQL statement, and the table that it names ("IAM security policies with PartiQL for DynamoDB").
+fn statement(text: &str) -> Result<(&'static str, String), String> {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let (action, at) = match words.first().map(|word| word.to_ascii_uppercase()).as_deref() {
+        Some("INSERT") => ("PartiQLInsert", 2),
+        Some("UPDATE") => ("PartiQLUpdate", 1),
+        Some("DELETE") => ("PartiQLDelete", 2),
+        Some("SELECT") => {
+            let from = words.iter().position(|word| word.eq_ignore_ascii_case("from"));
+            ("PartiQLSelect", from.map_or(usize::MAX, |at| at + 1))
+        }
+        _ => return Err(format!("the statement `{text}` is not modelled by the local cloud")),
+    };
+    match words.get(at).map(|name| name.trim_matches('"')) {
+        Some(name) if !name.is_empty() => Ok((action, name.to_owned())),
+        _ => Err(format!("the statement `{text}` names no table")),
+    }
 }
 
 /// The needs of one change of a table's replicas.
@@ -158,6 +186,21 @@ mod tests {
                 vec![("BatchGetItem", arn("t")), ("BatchGetItem", arn("u"))],
             ),
             (
+                "BatchExecuteStatement",
+                json!({"Statements": [
+                    {"Statement": "INSERT INTO \"t\" VALUE {'orgid': ?}"},
+                    {"Statement": "UPDATE \"u\" SET \"a\" = ? WHERE \"orgid\" = ?"},
+                    {"Statement": "delete from t where orgid = 1"},
+                    {"Statement": "SELECT * FROM t WHERE orgid = 1"},
+                ]}),
+                vec![
+                    ("PartiQLInsert", arn("t")),
+                    ("PartiQLUpdate", arn("u")),
+                    ("PartiQLDelete", arn("t")),
+                    ("PartiQLSelect", arn("t")),
+                ],
+            ),
+            (
                 "TransactWriteItems",
                 json!({"TransactItems": [{"Put": {"TableName": "t"}}, {"ConditionCheck": {"TableName": "u"}}]}),
                 vec![("PutItem", arn("t")), ("ConditionCheckItem", arn("u"))],
@@ -198,6 +241,7 @@ mod tests {
             ("Query", json!({})),
             ("BatchGetItem", json!({"RequestItems": {}})),
             ("TransactWriteItems", json!({"TransactItems": [{"Put": {}}]})),
+            ("BatchExecuteStatement", json!({"Statements": [{"Statement": "DROP TABLE t"}]})),
             ("ExecuteStatement", json!({"Statement": "SELECT * FROM t"})),
             ("CreateBackup", json!({"TableName": "t"})),
         ] {
