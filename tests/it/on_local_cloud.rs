@@ -28,3 +28,4 @@ mod ssh_audit;
 mod state;
 mod stopped;
 pub(crate) mod terminal;
+mod users_import;

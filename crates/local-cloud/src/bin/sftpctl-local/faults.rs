@@ -29,6 +29,7 @@ enum FaultsCommand {
         delay=TIME                 delay the call by this time\n  \
         hold-before, hold-after    hold the call, or its answer, until `faults clear`\n  \
         roll-back                  fail a CreateStack or UpdateStack at its very end, and roll it back\n  \
+        partly                     throttle half of a BatchExecuteStatement or BatchWriteItem, with status 200\n  \
         stale=TIME                 repeat the last answer to the same read if it is younger than this\n  \
         hide-new=TIME              omit resources younger than this from ListServers and GetRole\n\n\
         Examples:\n  \
@@ -99,6 +100,7 @@ fn fault(text: &str) -> Result<Fault, String> {
         "hold-before" => plain(Fault::HoldBefore),
         "hold-after" => plain(Fault::HoldAfter),
         "roll-back" => plain(Fault::RollBack),
+        "partly" => plain(Fault::Partly),
         "delay" => time().map(Fault::Delay),
         "stale" => time().map(Fault::Stale),
         "hide-new" => time().map(Fault::HideNew),

@@ -2,6 +2,7 @@
 
 mod hold;
 mod memory;
+mod partly;
 mod rollback;
 mod rule;
 
@@ -177,6 +178,19 @@ pub(super) async fn around(front: &Front, wire: &Wire, call: Call, parts: Parts,
                 }
                 None => refusal::error(&call, 400, "ValidationError", "the fault rollBack needs a template in JSON"),
             }
+        }
+        Fault::Partly => {
+            let Ok(body) = to_bytes(body, MAX_BODY).await else { return too_large() };
+            let Some(cut) = partly::cut(&call, &body) else { return pass(front, call, parts, Body::from(body)).await };
+            let mut parts = parts;
+            parts.headers.remove(header::CONTENT_LENGTH);
+            let (mut head, answer) = pass(front, call, parts, Body::from(cut.body.to_string())).await.into_parts();
+            let Ok(bytes) = to_bytes(answer, MAX_BODY).await else { return broken() };
+            // MiniStack's checksum of the answer would no longer be right.
+            head.headers.remove(header::CONTENT_LENGTH);
+            head.headers.remove("x-amz-crc32");
+            let whole = if head.status.is_success() { cut.answer(&bytes) } else { None };
+            Response::from_parts(head, whole.map_or_else(|| Body::from(bytes), |whole| Body::from(whole.to_string())))
         }
         Fault::Stale(ms) => stale(front, call, parts, body, Duration::from_millis(ms)).await,
         Fault::HideNew(ms) => hidden(front, call, parts, body, Duration::from_millis(ms)).await,

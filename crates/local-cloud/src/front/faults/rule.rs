@@ -69,6 +69,8 @@ pub enum Fault {
     HoldAfter,
     /// A stack operation (CreateStack, UpdateStack) fails after everything else in it was done, and is rolled back.
     RollBack,
+    /// Half of a batch (BatchExecuteStatement, BatchWriteItem) is carried out, and the rest is throttled.
+    Partly,
     /// A read repeats the last answer to the same request, if it is younger than this.
     Stale(u64),
     /// ListServers and GetRole omit resources younger than this.
@@ -100,6 +102,9 @@ impl Rule {
             }
             Fault::RollBack if !matches!(self.call.as_str(), STACKS_CREATED | STACKS_UPDATED) => {
                 Err(format!("this fault applies to {STACKS_CREATED} and {STACKS_UPDATED} only"))
+            }
+            Fault::Partly if !super::partly::applies_to(&self.call) => {
+                Err("this fault applies to dynamodb.BatchExecuteStatement and dynamodb.BatchWriteItem only".to_owned())
             }
             _ => Ok(()),
         }

@@ -1,0 +1,276 @@
+//! `users import` against a table that throttles, answers late or not at all, and is written by others meanwhile.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::process::{Child, Stdio};
+
+use serde_json::Value;
+use sftp_authorizer::password::legacy;
+use sftp_authorizer::{Attribute, Item};
+
+use super::faults::front;
+use crate::site::{Login, Site, shown, until};
+
+/// A source of rows as a CSV whose header names the attributes.
+struct Csv(String);
+
+impl Csv {
+    fn new() -> Self {
+        Self("orgid,username,password,cluster,status\n".to_owned())
+    }
+
+    fn row(mut self, org_id: u32, username: &str, password: &str) -> Self {
+        writeln!(self.0, "{org_id},{username},{},99-0,active", legacy(password)).unwrap();
+        self
+    }
+
+    /// Rows for the organisations from `first` on.
+    fn many(count: u32, first: u32) -> Self {
+        (first..first + count).fold(Self::new(), |csv, id| csv.row(id, &format!("customer{id}"), "Fake-Password-1"))
+    }
+
+    fn save(&self, site: &Site, name: &str) {
+        std::fs::write(site.dir.path().join(name), &self.0).unwrap();
+    }
+}
+
+/// The arguments of an import, without markers of home folders unless a test is about them.
+fn import<'a>(from: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    [&["users", "import", "--env", "99", "--local", "--yes", "--no-home-folders", "--from", from], more].concat()
+}
+
+/// The result of an import that ends with 0, as JSON.
+fn imported(site: &Site, from: &str, more: &[&str]) -> Value {
+    let output = site.ok(&import(from, &[more, &["--output", "json"]].concat()));
+    let last = output.lines().last().unwrap();
+    serde_json::from_str(last).unwrap()
+}
+
+fn faults(site: &Site, rules: &[&[&str]]) {
+    site.ok(&["local", "faults", "clear"]);
+    for rule in rules {
+        site.ok(&[&["local", "faults", "add"], *rule].concat());
+    }
+}
+
+/// All items of the table but canaries: the accounts, and who has reserved which name.
+fn table(site: &Site) -> (BTreeMap<String, Item>, BTreeMap<String, String>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let items = runtime.block_on(async {
+        let home = site.aws_of("111111111111").await.dynamodb("us-west-2");
+        let (mut all, mut from) = (Vec::new(), None);
+        loop {
+            let (items, next) = home.page_of_items("dydb-99-uploads", from).await.unwrap();
+            all.extend(items);
+            from = next;
+            if from.is_none() {
+                return all;
+            }
+        }
+    });
+    let text = |item: &Item, name: &str| match item.get(name) {
+        Some(Attribute::Text(text) | Attribute::Number(text)) => text.clone(),
+        _ => String::new(),
+    };
+    let (mut accounts, mut reserved) = (BTreeMap::new(), BTreeMap::new());
+    for item in items {
+        if item.contains_key("reserves") {
+            reserved.insert(text(&item, "reserves"), text(&item, "reservedBy"));
+        } else {
+            accounts.insert(text(&item, "orgid"), item);
+        }
+    }
+    (accounts, reserved)
+}
+
+/// Checks that the table has exactly these organisations' accounts, each name reserved for its own.
+fn assert_whole(site: &Site, org_ids: impl Iterator<Item = u32>) {
+    let (accounts, reserved) = table(site);
+    let expected: BTreeSet<String> = org_ids.map(|id| id.to_string()).collect();
+    assert_eq!(accounts.keys().cloned().collect::<BTreeSet<_>>(), expected);
+    let owners: BTreeMap<String, String> = accounts
+        .iter()
+        .filter_map(|(org_id, item)| match item.get("username") {
+            Some(Attribute::Text(name)) => Some((name.clone(), org_id.clone())),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(owners, reserved);
+}
+
+#[test]
+fn import_and_its_repetitions() {
+    let site = Site::deployed("");
+    Csv::new().row(17578, "jan", "Old-Password-1").row(17579, "Piet", "Old-Password-2").save(&site, "a.csv");
+    let tried = imported(&site, "csv:a.csv", &["--dry-run"]);
+    assert_eq!((&tried["counts"]["new"], tried.get("written")), (&2.into(), None));
+    assert!(table(&site).0.is_empty(), "a dry run writes nothing");
+
+    // With its home folder, as `users add` makes it.
+    let first = site.ok(&["users", "import", "--env", "99", "--local", "--yes", "--from", "csv:a.csv"]);
+    assert!(first.contains("2 accounts added"), "{first}");
+    let (jan, port) = (Login::new("jan", "Old-Password-1"), site.port("us-west-2"));
+    let session = site.sftp(port, &jan, "pwd\nls\n");
+    assert!(session.status.success() && shown(&session).contains("17578"), "{}", shown(&session));
+    assert_whole(&site, [17578, 17579].into_iter());
+
+    // The same again writes nothing; a changed row changes its account.
+    assert_eq!(imported(&site, "csv:a.csv", &[])["counts"]["same"], 2);
+    Csv::new().row(17578, "jan", "New-Password-1").row(17579, "Piet", "Old-Password-2").save(&site, "b.csv");
+    let changed = imported(&site, "csv:b.csv", &[]);
+    assert_eq!((&changed["written"]["changed"], &changed["counts"]["same"]), (&1.into(), &1.into()));
+    assert!(site.admits(port, &Login::new("jan", "New-Password-1")) && !site.admits(port, &jan));
+
+    // What somebody changed in the table is newer than a source that has not changed, and a conflict if it has.
+    let passwd = site.users(&["passwd", "--username", "jan", "--password-stdin"], "Mine-Password-1");
+    assert!(passwd.status.success(), "{}", shown(&passwd));
+    assert_eq!(imported(&site, "csv:b.csv", &[])["counts"]["newer"], 1);
+    let refused = site.ends_with(3, &import("csv:a.csv", &["--report", "report.json"]));
+    assert!(refused.contains("1 of 2 rows are rejected; nothing was written"), "{refused}");
+    let report = std::fs::read_to_string(site.dir.path().join("report.json")).unwrap();
+    assert!(report.contains("differs in password") && !report.contains(&legacy("Old-Password-1")), "{report}");
+    assert!(site.admits(port, &Login::new("jan", "Mine-Password-1")));
+    assert_eq!(imported(&site, "csv:a.csv", &["--overwrite"])["written"]["changed"], 1);
+    assert!(site.admits(port, &jan));
+
+    // A renamed customer keeps the organisation; the old name is free.
+    Csv::new().row(17578, "jan.new", "Old-Password-1").row(17579, "Piet", "Old-Password-2").save(&site, "c.csv");
+    assert_eq!(imported(&site, "csv:c.csv", &[])["written"]["changed"], 1);
+    assert_whole(&site, [17578, 17579].into_iter());
+    let added = site.users(
+        &["add", "--orgid", "7", "--username", "jan", "--cluster", "99-0", "--password-stdin"],
+        "Fake-Password-1",
+    );
+    assert!(added.status.success(), "{}", shown(&added));
+}
+
+#[test]
+fn rejected_rows_stop_an_import_unless_allowed_and_are_reported_harmlessly() {
+    let site = Site::deployed("");
+    Csv::new()
+        .row(1, "good.one", "Fake-Password-1")
+        .row(2, "twice", "Fake-Password-1")
+        .row(3, "twice", "Fake-Password-1")
+        .row(4, "root", "Fake-Password-1")
+        .row(5, "=HYPERLINK(1)", "Fake-Password-1")
+        .row(6, "ab", "Fake-Password-1")
+        .save(&site, "a.csv");
+    let refused = site.ends_with(3, &import("csv:a.csv", &["--report", "r.csv"]));
+    assert!(refused.contains("5 of 6 rows are rejected") && refused.contains("--reject-limit 5"), "{refused}");
+    assert!(table(&site).0.is_empty(), "nothing was written");
+    let result = imported(&site, "csv:a.csv", &["--reject-limit", "5", "--report", "r.html"]);
+    assert_eq!((&result["written"]["new"], &result["counts"]["rejected"]), (&1.into(), &5.into()));
+    assert_whole(&site, [1].into_iter());
+    let report = |name: &str| std::fs::read_to_string(site.dir.path().join(name)).unwrap();
+    let (csv, html) = (report("r.csv"), report("r.html"));
+    for line in ["line 3", "line 4", "line 5", "line 6", "line 7"] {
+        assert!(csv.contains(line) && html.contains(line), "{line}: {csv}");
+    }
+    assert!(!csv.contains(",=HYPER") && csv.contains("HYPERLINK"), "{csv}");
+    assert!(!csv.contains(&legacy("Fake-Password-1")) && !html.contains(&legacy("Fake-Password-1")));
+}
+
+/// Throttled calls, throttled statements within an answer of status 200, lost answers and faults of AWS: what is
+/// counted as written is in the table, once.
+#[test]
+fn a_table_that_throttles_and_loses_answers_gets_every_account_once() {
+    let site = Site::deployed("");
+    let batch = "dynamodb.BatchExecuteStatement";
+    for (round, rules) in [
+        [&[batch, "partly", "--probability", "0.5"][..], &[batch, "throttle", "--probability", "0.3"]],
+        [&[batch, "reset-after", "--probability", "0.2"], &[batch, "error500", "--probability", "0.2"]],
+    ]
+    .iter()
+    .enumerate()
+    {
+        faults(&site, rules);
+        let first = 1000 * (u32::try_from(round).unwrap() + 1);
+        Csv::many(500, first).save(&site, "a.csv");
+        let result = imported(&site, "csv:a.csv", &[]);
+        assert_eq!(result["written"]["new"], 500, "{result}");
+        assert!(result["written"]["throttled"].as_u64().unwrap() > 0, "{result}");
+        faults(&site, &[]);
+        let again = imported(&site, "csv:a.csv", &[]);
+        assert_eq!((&again["counts"]["same"], again.get("written")), (&500.into(), None), "{again}");
+    }
+    assert_whole(&site, (1000..1500).chain(2000..2500));
+}
+
+fn spawned(site: &Site, arguments: &[&str]) -> Child {
+    site.command(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+fn batches(site: &Site) -> u64 {
+    front(site, "GET", "calls")["calls"]["dynamodb.BatchExecuteStatement"].as_u64().unwrap_or_default()
+}
+
+/// Killed ten times, each time somewhat later; the last run writes the rest.
+#[test]
+fn an_import_killed_at_any_point_is_completed_by_the_next() {
+    let site = Site::deployed("");
+    Csv::many(1500, 1000).save(&site, "a.csv");
+    faults(&site, &[&["dynamodb.BatchExecuteStatement", "delay=20ms"]]);
+    let mut progress = BTreeSet::new();
+    for round in 0..10 {
+        let before = batches(&site);
+        let mut child = spawned(&site, &import("csv:a.csv", &["--lock-timeout", "60"]));
+        until("batches of the import", || (batches(&site) > before + 2 + round).then_some(()));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        progress.insert(table(&site).0.len());
+    }
+    assert!(progress.len() > 5, "the kills met different stages: {progress:?}");
+    faults(&site, &[]);
+    imported(&site, "csv:a.csv", &["--lock-timeout", "60"]);
+    assert_whole(&site, 1000..2500);
+    assert_eq!(imported(&site, "csv:a.csv", &[])["counts"]["same"], 1500);
+}
+
+#[test]
+fn two_imports_at_once_take_turns_and_without_a_common_lock_double_nothing() {
+    let site = Site::deployed("");
+    Csv::many(300, 1000).save(&site, "a.csv");
+    // The same names for other organisations: each name goes to one of them.
+    let rivals =
+        (5000..5300).fold(Csv::new(), |csv, id| csv.row(id, &format!("customer{}", id - 4000), "Fake-Password-2"));
+    rivals.save(&site, "b.csv");
+    // Both have compared before either writes.
+    faults(&site, &[&["dynamodb.BatchExecuteStatement", "hold-before"]]);
+    let mut first = spawned(&site, &import("csv:a.csv", &[]));
+    until("held batches", || (batches(&site) > 3).then_some(()));
+    let busy = site.ends_with(5, &import("csv:b.csv", &[]));
+    assert!(busy.contains("another command is writing accounts"), "{busy}");
+    // Another machine, which does not know of the lock.
+    let mut second = spawned(&site, &import("csv:b.csv", &["--state", "elsewhere"]));
+    until("held batches of both", || (batches(&site) > 7).then_some(()));
+    site.ok(&["local", "faults", "clear"]);
+    for child in [&mut first, &mut second] {
+        let code = child.wait().unwrap().code();
+        assert!(matches!(code, Some(0 | 6)), "{code:?}");
+    }
+    let (accounts, reserved) = table(&site);
+    assert_eq!(accounts.len(), 300);
+    let names: BTreeSet<String> = reserved.keys().cloned().collect();
+    assert_eq!(names.len(), 300, "one account for each name");
+}
+
+#[test]
+fn an_account_that_is_added_during_an_import_stays() {
+    let site = Site::deployed("");
+    Csv::many(3, 1000).save(&site, "a.csv");
+    faults(&site, &[&["dynamodb.BatchExecuteStatement", "hold-before", "--count", "1"]]);
+    let child = site.command(&import("csv:a.csv", &["--output", "json"])).stdout(Stdio::piped()).spawn().unwrap();
+    until("a held batch", || (batches(&site) > 0).then_some(()));
+    site.add(1001, "customer1002", "Own-Password-1");
+    site.ok(&["local", "faults", "clear"]);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(6), "{}", shown(&output));
+    let said = shown(&output);
+    let result: Value = serde_json::from_str(said.lines().last().unwrap()).unwrap();
+    assert_eq!((&result["written"]["new"], result["written"]["overtaken"].as_array().unwrap().len()), (&1.into(), 2));
+    assert!(site.admits(site.port("us-west-2"), &Login::new("customer1002", "Own-Password-1")));
+    let next = site.ends_with(3, &import("csv:a.csv", &[]));
+    assert!(next.contains("2 of 3 rows are rejected"), "{next}");
+}
