@@ -19,3 +19,4 @@ pub mod spec;
 pub mod template;
 pub mod text;
 pub mod user_policies;
+pub mod yaml;

@@ -1,7 +1,18 @@
 //! Reads the accounts of other systems. A [`Source`](source::Source) yields records of named columns, one file per kind
 //! of source; a [`Mapping`](mapping::Mapping) says which column is which attribute of an account, and
-//! [`mapped`] applies it.
+//! [`mapped`] applies it. A mapping is written by hand ([`mapping_file`]), with [`inspect`] to begin with.
 
+pub mod csv;
+pub mod encoding;
+mod faults;
+mod hashes;
+mod input;
+pub mod inspect;
+pub mod json;
 pub mod mapped;
 pub mod mapping;
+pub mod mapping_file;
+pub mod options;
 pub mod source;
+mod utf16;
+mod values;

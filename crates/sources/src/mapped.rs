@@ -2,22 +2,29 @@
 
 use async_trait::async_trait;
 use regex_lite::Regex;
-use sftpctl_accounts::import::row::{Field, Password, Refused, Row, Rows, RowsError};
+use sftpctl_accounts::import::row::{Field, Password, Refused, Remark, Row, Rows, RowsError};
 use sftpctl_core::shown::visible;
+use sftpctl_core::yaml::nearest;
 
-use super::mapping::{Mapping, Rule};
-use super::source::{Record, Source, Value};
+use crate::mapping::{DoubleEncoded, Mapping, Rule};
+use crate::source::{Record, Source, Value};
+use crate::values::{Place, meant, org_id};
 
 /// A source whose records become rows.
 pub struct Mapped {
     source: Box<dyn Source>,
     rules: Vec<Applied>,
     plain_passwords: bool,
+    double_encoded: DoubleEncoded,
+    /// The column that holds the passwords, whose values are shown nowhere.
+    secret: Option<String>,
+    /// Columns that no rule has.
+    unused: Vec<String>,
 }
 
 /// A rule that is ready to be applied.
 struct Applied {
-    field: Field,
+    attribute: &'static str,
     rule: Rule,
     /// The index of its column.
     column: Option<usize>,
@@ -28,54 +35,126 @@ impl Mapped {
     /// The rows of `source` under `mapping`.
     ///
     /// # Errors
-    /// The mapping names a column that the source does not have, or a pattern is not a regular expression.
+    /// The mapping has no rule for the ID or the name, names a column that the source does not have, or a pattern is
+    /// not a regular expression.
     pub fn new(source: Box<dyn Source>, mapping: &Mapping) -> Result<Self, RowsError> {
-        let rules = mapping.rules().map(|(field, rule)| applied(source.columns(), field, rule));
-        let rules = rules.collect::<Result<_, _>>()?;
-        Ok(Self { source, rules, plain_passwords: mapping.plain_passwords })
+        for (attribute, rule) in [("orgid", &mapping.org_id), ("username", &mapping.username)] {
+            if rule.is_none() {
+                let message = format!("the mapping has no rule for `{attribute}`");
+                let hint = format!("name the column that it comes from: `{attribute}: COLUMN`");
+                return Err(RowsError { message, hint: Some(hint), is_usage: true });
+            }
+        }
+        let rules = mapping.rules().map(|(attribute, rule)| applied(source.columns(), attribute, rule));
+        let rules = rules.collect::<Result<Vec<_>, _>>()?;
+        let used: Vec<&String> = rules.iter().filter_map(|applied| applied.rule.column.as_ref()).collect();
+        let unused = source.columns().iter().filter(|column| !used.contains(column)).cloned().collect();
+        Ok(Self {
+            unused,
+            rules,
+            secret: mapping.password.as_ref().and_then(|rule| rule.column.clone()),
+            plain_passwords: mapping.plain_passwords,
+            double_encoded: mapping.double_encoded,
+            source,
+        })
     }
 
     fn row(&self, record: Record) -> Row {
-        let mut row = Row { place: record.place, remarks: record.remarks, refusal: record.refusal, ..Row::default() };
+        let mut remarks = record.remarks;
+        remarks.retain_mut(|remark| self.is_told(&remark.column, [&mut remark.before, &mut remark.after]));
+        let refusal = record.refusal.map(|mut refused| {
+            self.is_told(&refused.column, [&mut refused.value]);
+            refused
+        });
+        let mut row = Row { place: record.place, refusal, ..Row::default() };
         for applied in &self.rules {
-            match applied.values(&record.values) {
-                Ok(values) => self.set(&mut row, applied.field, values),
+            match self.values(applied, &record.values, &mut remarks) {
+                Ok(values) => self.set(&mut row, applied.attribute, values),
                 Err(refused) => row.refusal = row.refusal.or(Some(refused)),
             }
         }
+        row.remarks = remarks;
         row
     }
 
-    fn set(&self, row: &mut Row, field: Field, values: Vec<String>) {
-        let first = || values.first().cloned();
-        match field {
-            Field::OrgId => row.org_id = first(),
-            Field::Username => row.username = first(),
-            Field::Password => {
-                row.password = match first() {
-                    None => Password::None,
-                    Some(plain) if self.plain_passwords => Password::Plain(plain),
-                    Some(hash) => Password::Hash(hash),
+    /// Whether a column is of concern, with what is told of its value, unless that is secret.
+    fn is_told<const N: usize>(&self, column: &String, texts: [&mut String; N]) -> bool {
+        if self.secret.as_ref() == Some(column) || self.unused.contains(column) {
+            texts.into_iter().for_each(String::clear);
+        }
+        !self.unused.contains(column)
+    }
+
+    /// The values of the attribute in a record; none if it has none.
+    fn values(&self, applied: &Applied, record: &[Value], remarks: &mut Vec<Remark>) -> Result<Vec<String>, Refused> {
+        let column = applied.rule.column.as_deref().unwrap_or(applied.attribute);
+        let is_password = applied.attribute == "password";
+        let place = Place {
+            attribute: applied.attribute,
+            column,
+            is_secret: is_password || self.secret.as_deref() == Some(column),
+            is_plain_password: is_password && self.plain_passwords,
+            double_encoded: self.double_encoded,
+        };
+        let is_list = matches!(applied.attribute, "allowed" | "keys");
+        let found = match applied.column.and_then(|index| record.get(index)) {
+            None | Some(Value::Null) => Vec::new(),
+            Some(Value::Text(text)) => match &applied.rule.split {
+                Some(between) if !between.is_empty() && is_list => {
+                    text.split(between.as_str()).map(|part| part.trim().to_owned()).collect()
+                }
+                _ => vec![text.clone()],
+            },
+            Some(Value::Texts(texts)) => texts.clone(),
+        };
+        if found.len() > 1 && !is_list {
+            return Err(place.refused("", format!("there are {} values, where one is expected", found.len())));
+        }
+        let mut values = Vec::new();
+        for text in found.into_iter().filter(|text| !text.is_empty()) {
+            let text = meant(place, text, remarks)?;
+            if !text.is_empty() {
+                let value = applied.value(place, text)?;
+                values.push(if applied.attribute == "orgid" { org_id(place, value, remarks)? } else { value });
+            }
+        }
+        Ok(if values.is_empty() { applied.rule.default.iter().cloned().collect() } else { values })
+    }
+
+    fn set(&self, row: &mut Row, attribute: &str, mut values: Vec<String>) {
+        match attribute {
+            "allowed" => row.allowed = values,
+            "keys" => row.keys = values,
+            _ => {
+                let value = if values.is_empty() { None } else { Some(values.swap_remove(0)) };
+                match attribute {
+                    "orgid" => row.org_id = value,
+                    "username" => row.username = value,
+                    "password" => {
+                        row.password = match value {
+                            None => Password::None,
+                            Some(plain) if self.plain_passwords => Password::Plain(plain),
+                            Some(hash) => Password::Hash(hash),
+                        }
+                    }
+                    "cluster" => row.cluster = value,
+                    "home" => row.home = value,
+                    "status" => row.status = value,
+                    "expires" => row.expires = value,
+                    "note" => row.note = value,
+                    _ => {}
                 }
             }
-            Field::Cluster => row.cluster = first(),
-            Field::Home => row.home = first(),
-            Field::Status => row.status = first(),
-            Field::Allowed => row.allowed = values,
-            Field::Keys => row.keys = values,
-            Field::Expires => row.expires = first(),
-            Field::Note => row.note = first(),
         }
     }
 }
 
-fn applied(columns: &[String], field: Field, rule: &Rule) -> Result<Applied, RowsError> {
-    let attribute = field.as_str();
+fn applied(columns: &[String], attribute: &'static str, rule: &Rule) -> Result<Applied, RowsError> {
     let usage = |message, hint| RowsError { message, hint: Some(hint), is_usage: true };
     let index = |name: &String| {
         columns.iter().position(|column| column == name).ok_or_else(|| {
             let message = format!("the source has no column `{}`, from which `{attribute}` would come", visible(name));
-            usage(message, format!("its columns are {}", columns.join(", ")))
+            usage(message, column_hint(name, columns))
         })
     };
     let pattern = |text: &String| {
@@ -85,54 +164,43 @@ fn applied(columns: &[String], field: Field, rule: &Rule) -> Result<Applied, Row
         })
     };
     Ok(Applied {
-        field,
+        attribute,
         column: rule.column.as_ref().map(index).transpose()?,
         pattern: rule.pattern.as_ref().map(pattern).transpose()?,
         rule: rule.clone(),
     })
 }
 
-impl Applied {
-    /// The values of the attribute in a record; none if it has none.
-    fn values(&self, record: &[Value]) -> Result<Vec<String>, Refused> {
-        let found = match self.column.and_then(|index| record.get(index)) {
-            None | Some(Value::Null) => Vec::new(),
-            Some(Value::Text(text)) => match &self.rule.split {
-                Some(between) if !between.is_empty() => {
-                    text.split(between.as_str()).map(|part| part.trim().to_owned()).collect()
-                }
-                _ => vec![text.clone()],
-            },
-            Some(Value::Texts(texts)) => texts.clone(),
-        };
-        let found = found.into_iter().filter(|text| !text.is_empty());
-        let values = found.map(|text| self.value(text)).collect::<Result<Vec<_>, _>>()?;
-        Ok(if values.is_empty() { self.rule.default.iter().cloned().collect() } else { values })
+/// What to write in place of a column that is not there.
+pub(crate) fn column_hint(name: &str, columns: &[String]) -> String {
+    /// Columns that are listed.
+    const MOST: usize = 30;
+    let folded = columns.iter().find(|column| column.eq_ignore_ascii_case(name.trim()));
+    if let Some(near) = folded.map(String::as_str).or_else(|| nearest(name, columns.iter().map(String::as_str))) {
+        return format!("did you mean `{}`?", visible(near));
     }
+    let shown: Vec<_> = columns.iter().take(MOST).map(|column| visible(column)).collect();
+    let more = if columns.len() > MOST { format!(" and {} more", columns.len() - MOST) } else { String::new() };
+    format!("its columns are {}{more}", shown.join(", "))
+}
 
-    fn value(&self, text: String) -> Result<String, Refused> {
-        let refused = |why: String| Refused {
-            column: self.rule.column.clone().unwrap_or_else(|| self.field.as_str().to_owned()),
-            value: if self.field == Field::Password { String::new() } else { visible(&text).into_owned() },
-            why,
-        };
+impl Applied {
+    fn value(&self, place: Place<'_>, text: String) -> Result<String, Refused> {
         let matched = match &self.pattern {
             None => text.clone(),
             Some(pattern) => {
                 let captures = pattern.captures(&text);
                 let found = captures.as_ref().and_then(|groups| groups.get(1).or_else(|| groups.get(0)));
-                found.ok_or_else(|| refused(format!("it does not match the pattern `{pattern}`")))?.as_str().to_owned()
+                let refused = || place.refused(&text, format!("it does not match the pattern `{pattern}`"));
+                found.ok_or_else(refused)?.as_str().to_owned()
             }
         };
         if self.rule.values.is_empty() {
             return Ok(matched);
         }
         let known = || self.rule.values.keys().cloned().collect::<Vec<_>>().join(", ");
-        self.rule
-            .values
-            .get(&matched)
-            .cloned()
-            .ok_or_else(|| refused(format!("the mapping has only these values: {}", known())))
+        let refused = || place.refused(&text, format!("the mapping has only these values: {}", known()));
+        self.rule.values.get(&matched).cloned().ok_or_else(refused)
     }
 }
 
@@ -144,7 +212,8 @@ impl Rows for Mapped {
     }
 
     fn attributes(&self) -> Vec<Field> {
-        self.rules.iter().map(|applied| applied.field).collect()
+        let has_rule = |field: &Field| self.rules.iter().any(|applied| applied.attribute == field.as_str());
+        Field::ALL.into_iter().filter(has_rule).collect()
     }
 
     fn expected(&self) -> Option<u64> {
@@ -152,6 +221,16 @@ impl Rows for Mapped {
     }
 
     fn remarks(&self) -> Vec<String> {
-        self.source.remarks()
+        let unused = match &*self.unused {
+            [] => None,
+            columns => {
+                let columns: Vec<_> = columns.iter().map(|column| visible(column)).collect();
+                Some(format!("these columns are not imported: {}", columns.join(", ")))
+            }
+        };
+        self.source.remarks().into_iter().chain(unused).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

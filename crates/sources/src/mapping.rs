@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use sftpctl_accounts::import::row::Field;
-
 /// A rule for each attribute of an account; one without a rule is not imported.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Mapping {
@@ -12,6 +10,8 @@ pub struct Mapping {
     pub password: Option<Rule>,
     /// Whether the password column holds passwords, not hashes.
     pub plain_passwords: bool,
+    /// What is done with values such as `Ã¼`.
+    pub double_encoded: DoubleEncoded,
     pub cluster: Option<Rule>,
     pub home: Option<Rule>,
     pub status: Option<Rule>,
@@ -22,25 +22,21 @@ pub struct Mapping {
 }
 
 impl Mapping {
-    /// The rule for a field.
-    pub fn rule(&self, field: Field) -> Option<&Rule> {
-        match field {
-            Field::OrgId => self.org_id.as_ref(),
-            Field::Username => self.username.as_ref(),
-            Field::Password => self.password.as_ref(),
-            Field::Cluster => self.cluster.as_ref(),
-            Field::Home => self.home.as_ref(),
-            Field::Status => self.status.as_ref(),
-            Field::Allowed => self.allowed.as_ref(),
-            Field::Keys => self.keys.as_ref(),
-            Field::Expires => self.expires.as_ref(),
-            Field::Note => self.note.as_ref(),
-        }
-    }
-
-    /// The rules that are there, each with its field.
-    pub fn rules(&self) -> impl Iterator<Item = (Field, &Rule)> {
-        Field::ALL.into_iter().filter_map(|field| Some((field, self.rule(field)?)))
+    /// The rules that are there, each with its attribute's name.
+    pub fn rules(&self) -> impl Iterator<Item = (&'static str, &Rule)> {
+        let all = [
+            ("orgid", &self.org_id),
+            ("username", &self.username),
+            ("password", &self.password),
+            ("cluster", &self.cluster),
+            ("home", &self.home),
+            ("status", &self.status),
+            ("allowed", &self.allowed),
+            ("keys", &self.keys),
+            ("expires", &self.expires),
+            ("note", &self.note),
+        ];
+        all.into_iter().filter_map(|(name, rule)| Some((name, rule.as_ref()?)))
     }
 }
 
@@ -57,6 +53,76 @@ pub struct Rule {
     pub split: Option<String>,
     /// The value where the source has none.
     pub default: Option<String>,
+}
+
+/// What is done with a value that may have been encoded twice: `Ã¼`, which was `ü`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DoubleEncoded {
+    /// Its row is refused, until the operator has chosen.
+    #[default]
+    Ask,
+    /// The value as it was before.
+    Repair,
+    /// The value as it is.
+    Keep,
+}
+
+impl DoubleEncoded {
+    /// Every choice, by its name in a mapping file.
+    pub const NAMES: [(&str, Self); 3] = [("ask", Self::Ask), ("repair", Self::Repair), ("keep", Self::Keep)];
+
+    /// The choice of a name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::NAMES.into_iter().find(|(known, _)| *known == name).map(|(_, choice)| choice)
+    }
+}
+
+/// The attributes of an account, in the order of [`Mapping::rules`].
+pub const ATTRIBUTES: [&str; 10] =
+    ["orgid", "username", "password", "cluster", "home", "status", "allowed", "keys", "expires", "note"];
+
+impl Mapping {
+    /// The mapping of columns that are named after the attributes: letters' case, spaces, `_` and `-` do not matter.
+    /// `None` if `orgid` or `username` is not among them, or a name is there twice. Address ranges are separated by
+    /// commas, keys by line ends.
+    pub fn by_names(columns: &[String]) -> Option<Self> {
+        let mut mapping = Self::default();
+        for column in columns {
+            let Some(slot) = mapping.rule_mut(&plain_name(column)) else { continue };
+            if slot.is_some() {
+                return None;
+            }
+            *slot = Some(Rule::column(column));
+        }
+        for (rule, between) in [(&mut mapping.allowed, ","), (&mut mapping.keys, "\n")] {
+            if let Some(rule) = rule {
+                rule.split = Some(between.to_owned());
+            }
+        }
+        (mapping.org_id.is_some() && mapping.username.is_some()).then_some(mapping)
+    }
+
+    /// The rule of an attribute; `None` if there is no such attribute.
+    pub fn rule_mut(&mut self, attribute: &str) -> Option<&mut Option<Rule>> {
+        Some(match attribute {
+            "orgid" => &mut self.org_id,
+            "username" => &mut self.username,
+            "password" => &mut self.password,
+            "cluster" => &mut self.cluster,
+            "home" => &mut self.home,
+            "status" => &mut self.status,
+            "allowed" => &mut self.allowed,
+            "keys" => &mut self.keys,
+            "expires" => &mut self.expires,
+            "note" => &mut self.note,
+            _ => return None,
+        })
+    }
+}
+
+/// A column's name without what people vary: `Org_ID ` is `orgid`.
+pub(crate) fn plain_name(column: &str) -> String {
+    column.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
 impl Rule {

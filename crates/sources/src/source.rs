@@ -5,14 +5,17 @@ use sftpctl_accounts::import::row::{Refused, Remark, RowsError};
 
 use super::mapping::Mapping;
 
+/// Records of a batch.
+pub(crate) const BATCH: usize = 5_000;
+
 /// A system whose accounts can be read.
 #[async_trait]
 pub trait Source: Send {
     /// The names of the columns, in the source's order; the values of a [`Record`] are in the same order.
     fn columns(&self) -> &[String];
 
-    /// The mapping that fits this kind of source, or these columns, if the user gives none. `None` if the columns do not
-    /// show what they hold.
+    /// The mapping that fits this kind of source, or these columns, if the user gives none. `None` if the columns do
+    /// not show what they hold.
     fn default_mapping(&self) -> Option<Mapping>;
 
     /// The next records, at most some ten thousand; none at the end.

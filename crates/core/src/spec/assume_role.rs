@@ -8,7 +8,7 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_saphyr::Spanned;
 
-use super::checks::Checker;
+use crate::yaml::Checker;
 
 /// The session's name where the file has none.
 const SESSION_NAME: &str = "sftpctl";

@@ -6,7 +6,6 @@ use regex_lite::Regex;
 use serde_saphyr::Spanned;
 
 use super::assume_role;
-use super::fault::Fault;
 use super::model::HostKeySource;
 use super::names::parts;
 use super::raw::File;
@@ -15,6 +14,7 @@ use crate::check;
 use crate::kind::Kind;
 use crate::spec::state_place::StatePlace;
 use crate::user_policies;
+use crate::yaml::{Checker, Fault};
 
 /// Days that CloudWatch Logs allows (CloudWatch Logs API reference, PutRetentionPolicy).
 const RETENTION: [u32; 22] =
@@ -52,74 +52,18 @@ const OTHER_RESOURCES: usize = 30;
 /// CloudFormation's limit of resources per stack.
 const STACK_LIMIT: usize = 500;
 
-/// The candidate most similar to `name`, if any is similar enough.
-pub(super) fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    candidates
-        .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
-        .filter(|(likeness, _)| *likeness > 0.75)
-        .max_by(|(a, _), (b, _)| a.total_cmp(b))
-        .map(|(_, candidate)| candidate)
+/// The check of a region, beside those of every file.
+trait Regions {
+    /// A fault if the region does not exist.
+    fn region(&mut self, value: &Spanned<String>);
 }
 
-/// Collects faults.
-pub(super) struct Checker<'a> {
-    source: &'a str,
-    faults: Vec<Fault>,
-}
-
-fn at<T>(value: &Spanned<T>) -> (usize, usize) {
-    let span = value.referenced.span();
-    let start = span.byte_offset().unwrap_or(0) as usize;
-    (start, start + span.byte_len().unwrap_or(1) as usize)
-}
-
-impl Checker<'_> {
-    pub(super) fn fault<T>(&mut self, value: &Spanned<T>, message: impl Into<String>) -> &mut Fault {
-        let (start, end) = at(value);
-        self.push(start, end, message.into())
-    }
-
-    /// A fault of a map's key. It marks the last occurrence of the key before its value.
-    fn key_fault<T>(&mut self, key: &str, value: &Spanned<T>, message: impl Into<String>) -> &mut Fault {
-        let before = at(value).0.min(self.source.len());
-        let start = self.source.get(..before).and_then(|text| text.rfind(key)).unwrap_or(before);
-        self.push(start, start + key.len(), message.into())
-    }
-
-    fn push(&mut self, start: usize, end: usize, message: String) -> &mut Fault {
-        // The marked text ends with its line, because a span may continue on the next.
-        let line_end =
-            self.source[start.min(self.source.len())..].find('\n').map_or(self.source.len(), |at| start + at);
-        let index = self.faults.len();
-        self.faults.push(Fault::new(self.source, start, end.min(line_end.max(start)), message));
-        &mut self.faults[index]
-    }
-
-    pub(super) fn matches(&mut self, value: &Spanned<String>, pattern: &str, message: impl Into<String>, hint: &str) {
-        if !Regex::new(pattern).is_ok_and(|regex| regex.is_match(&value.value)) {
-            self.fault(value, message).hint = Some(hint.to_owned());
-        }
-    }
-
+impl Regions for Checker<'_> {
     fn region(&mut self, value: &Spanned<String>) {
         if !regions::exists(&value.value) {
             let fault =
                 self.fault(value, format!("unknown region `{}` (only commercial regions are supported)", value.value));
             fault.hint = regions::nearest(&value.value).map(|near| format!("did you mean `{near}`?"));
-        }
-    }
-
-    pub(super) fn within(&mut self, value: Option<&Spanned<u32>>, what: &str, lowest: u32, highest: u32) {
-        if let Some(value) = value.filter(|v| v.value < lowest || v.value > highest) {
-            self.fault(value, format!("{what} is {}; AWS allows {lowest} to {highest}", value.value));
-        }
-    }
-
-    fn one_of(&mut self, value: &Spanned<String>, what: &str, all: &[&str]) {
-        if !all.contains(&value.value.as_str()) {
-            let hint = nearest(&value.value, all.iter().copied()).map(|near| format!("did you mean `{near}`?"));
-            let hint = hint.unwrap_or_else(|| format!("one of: {}", all.join(", ")));
-            self.fault(value, format!("invalid {what} `{}`", value.value)).hint = Some(hint);
         }
     }
 }
@@ -147,7 +91,7 @@ fn bucket_fault(name: &str) -> Option<String> {
 
 /// All faults of values in the file.
 pub(super) fn check(file: &File, source: &str) -> Vec<Fault> {
-    let mut checker = Checker { source, faults: Vec::new() };
+    let mut checker = Checker::new(source);
     basics(&mut checker, file);
     clusters(&mut checker, file);
     table(&mut checker, file);
@@ -156,7 +100,7 @@ pub(super) fn check(file: &File, source: &str) -> Vec<Fault> {
     doctor(&mut checker, file);
     dns(&mut checker, file);
     tags(&mut checker, file);
-    checker.faults
+    checker.into_faults()
 }
 
 fn basics(checker: &mut Checker<'_>, file: &File) {

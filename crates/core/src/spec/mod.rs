@@ -3,30 +3,28 @@
 pub mod assume_role;
 mod checks;
 mod defaults;
-mod fault;
 pub mod ignore;
 pub mod model;
 pub mod names;
-mod pasted;
 mod raw;
 mod regions;
 pub mod state_place;
 mod warnings;
 
-pub use fault::{Fault, Faults};
+pub use crate::yaml::{Fault, Faults};
 
 use model::Environment;
+
+use crate::yaml::{self, Words};
+
+const WORDS: Words = Words { is_one: "one environment", schema: "sftpctl schema", example: "`environments/99.yaml`" };
 
 /// Reads an environment file. `path` is only for messages.
 ///
 /// # Errors
 /// All faults of values, in the order of the file; a fault of YAML structure is reported alone.
 pub fn load(source: &str, path: &str) -> Result<Environment, Faults> {
-    let pasted = pasted::faults(source);
-    if !pasted.is_empty() {
-        return Err(Faults::new(source, path, pasted));
-    }
-    let raw = raw::parse(source).map_err(|fault| Faults::new(source, path, vec![*fault]))?;
+    let raw = yaml::parse(source, path, &WORDS)?;
     let faults = checks::check(&raw, source);
     if faults.is_empty() { Ok(defaults::fill(raw)) } else { Err(Faults::new(source, path, faults)) }
 }

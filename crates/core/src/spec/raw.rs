@@ -1,14 +1,12 @@
-//! The file as it is written: serde types with positions, and the parser's own faults. Pure.
+//! The file as it is written: serde types with positions. Pure.
 
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_saphyr::{Options, Spanned};
+use serde_saphyr::Spanned;
 
 use super::assume_role::Setting as AssumeRole;
-use super::checks::nearest;
-use super::fault::Fault;
 
 /// An environment of sftpctl: regions, clusters and settings of one SFTP service on AWS.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -320,83 +318,4 @@ pub(super) struct Metrics {
     /// API Gateway's detailed metrics, for each method. Default false: those of the stage, which the alarm uses, are free.
     #[serde(default)]
     pub(super) api_methods: bool,
-}
-
-/// Parses the file; the parser reports its first fault only.
-pub(super) fn parse(source: &str) -> Result<File, Box<Fault>> {
-    serde_saphyr::from_str_with_options(source, options()).map_err(|error| Box::new(structure(source, &error)))
-}
-
-fn options() -> Options {
-    serde_saphyr::options! {
-        // An environment has hundreds of nodes; a file made to exhaust memory has millions.
-        budget: serde_saphyr::budget! { max_nodes: 50_000, max_depth: 30, max_aliases: 100 },
-    }
-}
-
-/// The parser's fault in our form: what is wrong first, and the nearest key for an unknown one.
-fn structure(source: &str, error: &serde_saphyr::Error) -> Fault {
-    let whole = error.to_string();
-    let message = error.without_snippet().to_string();
-    let message = message.split(" at line ").next().unwrap_or(&whole).lines().next().unwrap_or(&whole).to_owned();
-    let (line, column) = error.location().map_or((1, 1), |l| (l.line() as usize, l.column() as usize));
-    let start = offset(source, line, column);
-    let rest = &source[start..];
-    let length = rest.find(|c: char| c.is_whitespace() || matches!(c, ':' | ',' | '}' | ']')).unwrap_or(rest.len());
-    let mut fault = Fault::new(source, start, start + length, message.clone());
-    let quoted = message.split('`').nth(1).unwrap_or_default();
-    if let serde_saphyr::Error::SerdeUnknownField { field, expected, .. } = error.without_snippet() {
-        fault.message = format!("unknown setting `{field}`");
-        fault.hint = Some(match nearest(field, expected.iter().copied()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("the settings here are: {}", expected.join(", ")),
-        });
-    } else if message.starts_with("missing field") {
-        fault.message = format!("the setting `{quoted}` is missing");
-        fault.hint = Some("`sftpctl schema` describes every setting".into());
-    } else if let Some(rest) = message.strip_prefix("duplicate mapping key: ") {
-        let key = rest.split(',').next().unwrap_or(rest);
-        fault.message = format!("duplicate key `{key}`");
-        fault.hint = Some("each key may be given once; remove one of them".into());
-    } else if let Some((words, hint)) = plain_words(source, &message) {
-        fault.message = words.into();
-        fault.hint = Some(hint.into());
-    }
-    fault
-}
-
-/// The parser speaks to programmers; what people most often get wrong is said in their words, with a remedy.
-fn plain_words(source: &str, message: &str) -> Option<(&'static str, &'static str)> {
-    let has = |words: &str| message.contains(words);
-    let blank = source.lines().all(|line| line.trim_start().is_empty() || line.trim_start().starts_with('#'));
-    Some(if message == "invalid boolean" {
-        ("not a boolean", "use true or false")
-    } else if blank {
-        ("this file has no settings", "`environments/99.yaml` and `sftpctl schema` show what belongs here")
-    } else if has("expected mapping start") {
-        ("expected settings here", "write each as `name: value`, and indent those below another by two spaces")
-    } else if has("null into") {
-        ("a value is missing", "write it after the colon, or remove the setting to use its default")
-    } else if has("multiple YAML documents") {
-        ("a second document begins here", "one file is one environment: remove everything from `---` on")
-    } else if has("tabs disallowed") {
-        ("YAML does not allow tabs for indentation", "indent with spaces, two for each level")
-    } else if has("unexpected character") && has("{0}") {
-        ("there is a NUL byte in this file", "re-save it as UTF-8 text")
-    } else if has("invalid u") || has("invalid i") {
-        ("not a whole number", "use digits only, without a decimal point or a unit")
-    } else if has("unknown anchor") {
-        ("unknown anchor", "define it above with `&name`; `*name` repeats its value")
-    } else {
-        return None;
-    })
-}
-
-/// The byte of a line and column, both from 1, the column in characters.
-fn offset(source: &str, line: usize, column: usize) -> usize {
-    let start =
-        source.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum::<usize>().min(source.len());
-    let within =
-        source[start..].char_indices().nth(column.saturating_sub(1)).map_or(source.len() - start, |(at, _)| at);
-    start + within
 }

@@ -1,9 +1,10 @@
 //! Warnings about valid settings. Pure.
 
-use super::checks::{POLICIES, nearest};
+use super::checks::POLICIES;
 use super::model::Environment;
 use crate::spec::names;
 use crate::user_policies::{ATTACHED, parts};
+use crate::yaml::nearest;
 
 /// The security policy that AWS recommends for new servers.
 const RECOMMENDED: &str = "TransferSecurityPolicy-2025-03";

@@ -1,4 +1,4 @@
-//! Characters that pasting brings into an environment file: they look like others, or like nothing, so that the
+//! Characters that pasting brings into a file: they look like others, or like nothing, so that the
 //! parser's own message would name what the reader sees as right. Pure.
 
 use super::fault::Fault;

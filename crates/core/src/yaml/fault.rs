@@ -1,4 +1,4 @@
-//! A fault in the environment file and how it is shown. Pure.
+//! A fault in a file and how it is shown. Pure.
 
 use std::ops::Range;
 
@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::shown::visible;
 
+/// What is wrong in a file, and where.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Fault {
@@ -29,7 +30,7 @@ pub struct Fault {
 
 impl Fault {
     /// A fault of the bytes `start..end` of `source`.
-    pub(super) fn new(source: &str, start: usize, end: usize, message: impl Into<String>) -> Self {
+    pub fn new(source: &str, start: usize, end: usize, message: impl Into<String>) -> Self {
         let mut start = start.min(source.len());
         while !source.is_char_boundary(start) {
             start -= 1;
@@ -95,7 +96,7 @@ pub struct Faults {
 
 impl Faults {
     /// Keeps `source` and `path` to show the lines.
-    pub(super) fn new(source: &str, path: &str, mut faults: Vec<Fault>) -> Self {
+    pub fn new(source: &str, path: &str, mut faults: Vec<Fault>) -> Self {
         faults.sort_by_key(|fault| fault.start);
         let secret = faults.iter().filter(|fault| fault.is_secret).map(|fault| fault.start..fault.end);
         let shown = masked(source, secret.chain(private_keys(source)));

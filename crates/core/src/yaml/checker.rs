@@ -1,0 +1,79 @@
+//! The collection of all faults of a file's values. Pure.
+
+use regex_lite::Regex;
+use serde_saphyr::Spanned;
+
+use super::fault::Fault;
+use super::nearest;
+
+/// Collects the faults of one file.
+#[derive(Debug)]
+pub struct Checker<'a> {
+    source: &'a str,
+    faults: Vec<Fault>,
+}
+
+/// The first byte of a value in its file, and the first after it. A value that was written as an alias is where its
+/// anchor is.
+pub fn place<T>(value: &Spanned<T>) -> (usize, usize) {
+    let span = value.referenced.span();
+    let start = span.byte_offset().unwrap_or(0) as usize;
+    (start, start + span.byte_len().unwrap_or(1) as usize)
+}
+
+impl<'a> Checker<'a> {
+    /// No faults yet of this text.
+    pub fn new(source: &'a str) -> Self {
+        Self { source, faults: Vec::new() }
+    }
+
+    /// The faults, in the order in which they were found.
+    pub fn into_faults(self) -> Vec<Fault> {
+        self.faults
+    }
+
+    /// A fault of a value.
+    pub fn fault<T>(&mut self, value: &Spanned<T>, message: impl Into<String>) -> &mut Fault {
+        let (start, end) = place(value);
+        self.push(start, end, message.into())
+    }
+
+    /// A fault of a map's key. It marks the last occurrence of the key before its value.
+    pub fn key_fault<T>(&mut self, key: &str, value: &Spanned<T>, message: impl Into<String>) -> &mut Fault {
+        let before = place(value).0.min(self.source.len());
+        let start = self.source.get(..before).and_then(|text| text.rfind(key)).unwrap_or(before);
+        self.push(start, start + key.len(), message.into())
+    }
+
+    fn push(&mut self, start: usize, end: usize, message: String) -> &mut Fault {
+        // The marked text ends with its line, because a span may continue on the next.
+        let line_end =
+            self.source[start.min(self.source.len())..].find('\n').map_or(self.source.len(), |at| start + at);
+        let index = self.faults.len();
+        self.faults.push(Fault::new(self.source, start, end.min(line_end.max(start)), message));
+        &mut self.faults[index]
+    }
+
+    /// A fault unless the value matches the pattern.
+    pub fn matches(&mut self, value: &Spanned<String>, pattern: &str, message: impl Into<String>, hint: &str) {
+        if !Regex::new(pattern).is_ok_and(|regex| regex.is_match(&value.value)) {
+            self.fault(value, message).hint = Some(hint.to_owned());
+        }
+    }
+
+    /// A fault if the value is outside of these limits of AWS.
+    pub fn within(&mut self, value: Option<&Spanned<u32>>, what: &str, lowest: u32, highest: u32) {
+        if let Some(value) = value.filter(|v| v.value < lowest || v.value > highest) {
+            self.fault(value, format!("{what} is {}; AWS allows {lowest} to {highest}", value.value));
+        }
+    }
+
+    /// A fault unless the value is one of these, with the nearest of them.
+    pub fn one_of(&mut self, value: &Spanned<String>, what: &str, all: &[&str]) {
+        if !all.contains(&value.value.as_str()) {
+            let hint = nearest(&value.value, all.iter().copied()).map(|near| format!("did you mean `{near}`?"));
+            let hint = hint.unwrap_or_else(|| format!("one of: {}", all.join(", ")));
+            self.fault(value, format!("invalid {what} `{}`", value.value)).hint = Some(hint);
+        }
+    }
+}

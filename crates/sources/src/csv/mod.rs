@@ -1,0 +1,204 @@
+//! Files of separated values: CSV from spreadsheets, and what MySQL's own tools write.
+
+mod form;
+mod tokens;
+
+use std::io::Read;
+use std::mem;
+use std::path::Path;
+
+use async_trait::async_trait;
+use sftpctl_accounts::import::row::{Remark, RowsError};
+use sftpctl_core::shown::visible;
+
+use crate::encoding::{Encoding, shown};
+use crate::faults::{Faults, refused};
+use crate::input::Input;
+use crate::mapping::Mapping;
+use crate::options::Options;
+use crate::source::{BATCH, Record, Source, Value};
+use tokens::{Tokenizer, Tokens};
+
+/// A file of separated values.
+pub struct Csv {
+    tokens: Tokenizer,
+    columns: Vec<String>,
+    encoding: Encoding,
+    name: String,
+    expected: Option<u64>,
+    /// The first record of a file without a header.
+    first: Option<Tokens>,
+    faults: Faults,
+}
+
+impl Csv {
+    /// Opens a file and reads its header; `-` is the standard input.
+    ///
+    /// # Errors
+    /// It could not be read, or does not begin as such a file does.
+    pub fn open(path: &Path, options: &Options) -> Result<Self, RowsError> {
+        Self::begin(Input::open(path)?, options)
+    }
+
+    /// As [`Csv::open`], from a reader. The name is for messages.
+    ///
+    /// # Errors
+    /// As [`Csv::open`].
+    pub fn read(reader: impl Read + Send + 'static, name: &str, options: &Options) -> Result<Self, RowsError> {
+        Self::begin(Input::new(reader, name, None)?, options)
+    }
+
+    fn begin(input: Input, options: &Options) -> Result<Self, RowsError> {
+        let form = form::of(&input.sample, options).map_err(|(why, hint)| refused(&input.name, why, hint))?;
+        let has_header = options.header.unwrap_or_else(|| form::has_header(options.dialect));
+        let lines = input.lines();
+        let mut csv = Self {
+            tokens: Tokenizer::new(input.reader, form),
+            columns: Vec::new(),
+            encoding: if input.has_mark { Encoding::Utf8 } else { options.encoding },
+            name: input.name,
+            expected: lines.map(|lines| lines.saturating_sub(u64::from(has_header))),
+            first: None,
+            faults: Faults::default(),
+        };
+        let mut first = Tokens::default();
+        if !csv.next_tokens(&mut first)? {
+            csv.ended()?;
+            return Err(refused(&csv.name, "the file is empty", "name a file with a line for each account"));
+        }
+        if has_header {
+            csv.columns = csv.header(&first, options.header.is_none())?;
+        } else {
+            csv.columns = (1..=first.len()).map(|number| number.to_string()).collect();
+            csv.first = Some(first);
+        }
+        Ok(csv)
+    }
+
+    fn next_tokens(&mut self, tokens: &mut Tokens) -> Result<bool, RowsError> {
+        let read = self.tokens.read(tokens, &mut self.faults);
+        read.map_err(|error| RowsError {
+            message: format!("{} could not be read after line {}: {error}", visible(&self.name), tokens.line),
+            hint: None,
+            is_usage: false,
+        })
+    }
+
+    /// The names of the columns, without the spaces around them. An empty one has the number of its column.
+    fn header(&mut self, tokens: &Tokens, is_guess: bool) -> Result<Vec<String>, RowsError> {
+        let mut names: Vec<String> = Vec::new();
+        for (number, field) in (1..).zip(tokens.fields()) {
+            let Some(decoded) = self.encoding.decode(field.unwrap_or_default()) else {
+                self.faults.add(tokens.line, "the header is not UTF-8");
+                self.faults.hint(NOT_UTF8);
+                break;
+            };
+            if is_guess && form::looks_like_data(&decoded.text) {
+                self.faults.add(tokens.line, "this looks like values, not like the names of columns");
+                self.faults.hint(
+                    "set the option `header: false`, or `dialect: outfile` for a file of MySQL's INTO OUTFILE; the \
+                     columns are then named 1, 2, 3 and so on. `header: true` if these are names",
+                );
+                break;
+            }
+            let name = decoded.text.trim();
+            let name = if name.is_empty() { format!("{number}") } else { name.to_owned() };
+            if names.contains(&name) {
+                self.faults.add(tokens.line, format!("two columns are named `{}`", visible(&name)));
+                self.faults.hint("rename one of them");
+            }
+            names.push(name);
+        }
+        self.ended()?;
+        Ok(names)
+    }
+
+    /// # Errors
+    /// There are faults.
+    fn ended(&mut self) -> Result<(), RowsError> {
+        if self.faults.is_empty() { Ok(()) } else { Err(mem::take(&mut self.faults).into_error(&self.name)) }
+    }
+
+    /// The record of these fields; a fault if they do not fit the columns.
+    fn record(&mut self, tokens: &Tokens) -> Option<Record> {
+        if tokens.len() != self.columns.len() {
+            let fields = match tokens.len() {
+                1 => "1 field".to_owned(),
+                number => format!("{number} fields"),
+            };
+            self.faults.add(tokens.line, format!("{fields}, {} expected", self.columns.len()));
+            self.faults.hint(
+                "correct these lines; a value with a separator in it has to be in quotes, and the separator is set by \
+                 the option `separator`",
+            );
+            return None;
+        }
+        let mut remarks = Vec::new();
+        let mut values = Vec::with_capacity(self.columns.len());
+        for (column, field) in self.columns.iter().zip(tokens.fields()) {
+            let Some(bytes) = field else {
+                values.push(Value::Null);
+                continue;
+            };
+            let Some(decoded) = self.encoding.decode(bytes) else {
+                let encoding = Encoding::NAMES.iter().find(|(_, known)| *known == self.encoding);
+                let name = encoding.filter(|(_, known)| *known == Encoding::Cp1252).map_or("UTF-8", |(name, _)| name);
+                self.faults.add(tokens.line, format!("the value of `{}` is not {name}", visible(column)));
+                self.faults.hint(NOT_UTF8);
+                return None;
+            };
+            if decoded.is_reinterpreted {
+                remarks.push(Remark {
+                    column: column.clone(),
+                    before: visible(&shown(bytes)).into_owned(),
+                    after: visible(&decoded.text).into_owned(),
+                    why: "not UTF-8, read as cp1252".to_owned(),
+                });
+            }
+            values.push(Value::Text(decoded.text));
+        }
+        Some(Record { place: format!("line {}", tokens.line), values, remarks, refusal: None })
+    }
+}
+
+/// What to do about bytes of another encoding.
+const NOT_UTF8: &str = "name the file's encoding: the option `encoding: cp1252` for a file from Windows, or \
+                        `encoding: auto` if some values are UTF-8 and others cp1252";
+
+#[async_trait]
+impl Source for Csv {
+    fn columns(&self) -> &[String] {
+        &self.columns
+    }
+
+    fn default_mapping(&self) -> Option<Mapping> {
+        Mapping::by_names(&self.columns)
+    }
+
+    /// Reads without giving way to other tasks: a file does not make it wait.
+    async fn next(&mut self) -> Result<Vec<Record>, RowsError> {
+        let mut records = Vec::new();
+        let mut tokens = Tokens::default();
+        if let Some(first) = self.first.take() {
+            records.extend(self.record(&first));
+        }
+        // After a fault, the rest is read for more of them.
+        while records.len() < BATCH && !self.faults.is_full() && self.next_tokens(&mut tokens)? {
+            let record = self.record(&tokens);
+            if self.faults.is_empty() {
+                records.extend(record);
+            } else {
+                records.clear();
+            }
+        }
+        self.ended()?;
+        Ok(records)
+    }
+
+    fn expected(&self) -> Option<u64> {
+        self.expected
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,129 @@
+//! The first mapping file of a source. Pure.
+
+use sftpctl_core::shown::{Text, visible};
+
+use super::column::Column;
+use crate::encoding::Encoding;
+use crate::mapping::{ATTRIBUTES, plain_name};
+use crate::options::{Dialect, Kind, Options};
+
+/// The text of a mapping file for these columns, each with its values if they are few.
+pub(super) fn mapping(columns: &[(Column, Vec<String>)], kind: Kind, options: &Options) -> String {
+    let mut text = String::from(
+        "# Which column of the source is which attribute of an account: docs/import.md, \"The mapping file\".\n\
+         # yaml-language-server: $schema=import-mapping.schema.json\n\
+         version: 1\n",
+    );
+    let given = source(options, kind);
+    if !given.is_empty() {
+        text.push_str(&format!("source: {{ {} }}\n", given.join(", ")));
+    }
+    for attribute in ATTRIBUTES {
+        let mut candidates = columns.iter().filter(|(column, _)| column.guess == Some(attribute));
+        match candidates.next() {
+            Some((column, few)) => {
+                text.push_str(&format!("{attribute}: {}  # {}\n", rule(attribute, column, few), described(column)));
+                for (other, _) in candidates {
+                    text.push_str(&format!("#{attribute}: {}  # or this: {}\n", quoted(&other.name), described(other)));
+                }
+            }
+            None if attribute == "orgid" => {
+                text.push_str("#orgid: { column: COLUMN, pattern: '(\\d+)$' }  # required; no column looks like it\n");
+            }
+            None if attribute == "username" => {
+                text.push_str("#username: COLUMN  # required; no column looks like it\n");
+            }
+            None if attribute == "cluster" => {
+                text.push_str("#cluster: { value: CLUSTER }  # of every account without a home in a bucket\n");
+            }
+            None => {}
+        }
+    }
+    for (column, _) in columns.iter().filter(|(column, _)| column.guess.is_none()) {
+        text.push_str(&format!("# not imported: {}  {}\n", quoted(&column.name), described(column)));
+    }
+    text
+}
+
+/// The options that were given.
+fn source(options: &Options, kind: Kind) -> Vec<String> {
+    let text = |value: &Option<String>| value.as_ref().map(|value| quoted(value));
+    let character = |byte: Option<u8>| byte.map(|byte| quoted(&char::from(byte).to_string()));
+    let encoding = Encoding::NAMES.iter().find(|(_, known)| *known == options.encoding && *known != Encoding::Utf8);
+    let dialect = Dialect::NAMES.iter().find(|(_, known)| *known == options.dialect && *known != Dialect::Rfc4180);
+    let columns: Vec<_> = options.columns.iter().map(|column| quoted(column)).collect();
+    let all = [
+        ("separator", character(options.separator)),
+        ("quote", character(options.quote)),
+        ("dialect", dialect.map(|(name, _)| (*name).to_owned())),
+        ("header", options.header.map(|header| header.to_string())),
+        ("encoding", encoding.map(|(name, _)| (*name).to_owned())),
+        ("pointer", text(&options.pointer)),
+        ("columns", (!columns.is_empty()).then(|| format!("[{}]", columns.join(", ")))),
+        ("table", text(&options.table)),
+        ("query", text(&options.query)),
+        ("key", text(&options.key)),
+    ];
+    let known = all.into_iter().filter(|(name, _)| kind.options().contains(name));
+    known.filter_map(|(name, value)| Some(format!("{name}: {}", value?))).collect()
+}
+
+fn rule(attribute: &str, column: &Column, few: &[String]) -> String {
+    let name = quoted(&column.name);
+    match attribute {
+        "password" if column.hashes.is_empty() => format!("{{ column: {name}, form: plain }}"),
+        "status" => match values(&column.name, few) {
+            Some(values) => format!("{{ column: {name}, values: {{ {values} }} }}"),
+            None => name,
+        },
+        "allowed" => format!("{{ column: {name}, split: \",\" }}"),
+        "keys" => format!("{{ column: {name}, split: \"\\n\" }}"),
+        _ => name,
+    }
+}
+
+/// What the values of a status mean, as far as they say.
+fn values(column: &str, few: &[String]) -> Option<String> {
+    const OFF: [&str; 10] = ["0", "n", "no", "f", "false", "off", "inactive", "disabled", "locked", "closed"];
+    // A column that says the opposite.
+    let is_opposite = ["disabled", "locked"].contains(&&*plain_name(column));
+    let meaning = |value: &String| {
+        let is_off = OFF.contains(&&*value.to_lowercase()) != is_opposite;
+        format!("{}: {}", quoted(value), if is_off { "disabled" } else { "active" })
+    };
+    let is_plain = few.iter().all(|value| value == "active" || value == "disabled");
+    (!few.is_empty() && !is_plain).then(|| few.iter().map(meaning).collect::<Vec<_>>().join(", "))
+}
+
+/// What was counted, for a comment: one line, in which nothing does harm.
+fn described(column: &Column) -> String {
+    let mut parts = Vec::new();
+    match (column.distinct, column.has_more) {
+        (0, _) => parts.push("no values".to_owned()),
+        (1, _) => parts.push("1 value".to_owned()),
+        (count, false) => parts.push(format!("{count} different values")),
+        (count, true) => parts.push(format!("more than {count} different values")),
+    }
+    match column.lengths {
+        Some((shortest, longest)) if shortest == longest => parts.push(format!("{shortest} characters")),
+        Some((shortest, longest)) => parts.push(format!("{shortest} to {longest} characters")),
+        None => {}
+    }
+    if column.nulls + column.empties > 0 {
+        parts.push(format!("{} records without one", column.nulls + column.empties));
+    }
+    parts.extend(column.hashes.iter().map(|(kind, count)| format!("{kind} × {count}")));
+    if !column.samples.is_empty() {
+        parts.push(format!("such as {}", column.samples.join(" | ")));
+    }
+    visible(&parts.join(", ")).into_owned()
+}
+
+/// A text in double quotes, in which YAML has the escapes of JSON; without them where it is a plain word.
+fn quoted(text: &str) -> String {
+    const OTHERS: [&str; 9] = ["null", "true", "false", "yes", "no", "on", "off", "y", "n"];
+    let is_word = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        && text.starts_with(|first: char| first.is_ascii_alphabetic())
+        && !OTHERS.iter().any(|word| text.eq_ignore_ascii_case(word));
+    if is_word { text.to_owned() } else { Text::json(&text).to_string() }
+}

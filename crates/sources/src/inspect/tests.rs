@@ -1,0 +1,107 @@
+use std::io::Cursor;
+
+use super::*;
+use crate::csv::Csv;
+use crate::mapping_file;
+
+fn inspected(text: &str, options: &Options) -> Inspection {
+    let mut csv = Csv::read(Cursor::new(text.to_owned()), "f.csv", options).unwrap();
+    let inspection = inspect(&mut csv, 10_000, Kind::Csv, options);
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(inspection).unwrap()
+}
+
+/// The mapping loads, and fits its source.
+fn loaded(inspection: &Inspection) -> mapping_file::MappingFile {
+    let file = mapping_file::load(&inspection.mapping, "m.yaml", Kind::Csv);
+    let file = file.unwrap_or_else(|faults| panic!("{}\n{}", inspection.mapping, faults.render(false)));
+    let columns: Vec<String> = inspection.columns.iter().map(|column| column.name.clone()).collect();
+    assert!(file.check_columns(&columns).is_ok(), "{}", inspection.mapping);
+    file
+}
+
+fn customers() -> String {
+    let mut text = "nr;login;geheim;folder;active;pin;created\n".to_owned();
+    for number in 17_578..17_678 {
+        let hash = sftp_authorizer::password::legacy(&format!("pass {number}"));
+        text.push_str(&format!("{number};user{number};{hash};/home/{number};{};{number};2024-01-02\n", number % 2));
+    }
+    text + "17700;late;;/home/17700;1;1;2024-01-02\n"
+}
+
+#[test]
+fn columns_are_described_and_mapped() {
+    let inspection = inspected(&customers(), &Options::default());
+    assert_eq!((inspection.records, inspection.is_complete), (101, true));
+    let guesses: Vec<_> = inspection.columns.iter().map(|column| column.guess.unwrap_or("-")).collect();
+    assert_eq!(guesses, ["orgid", "username", "password", "home", "status", "-", "-"]);
+    let password = &inspection.columns[2];
+    assert_eq!((password.empties, password.distinct, password.lengths), (1, 100, Some((40, 40))));
+    assert_eq!(password.hashes, [("40-character base64: sha224".to_owned(), 100)].into());
+    assert_eq!(inspection.columns[1].samples, ["user17578", "user17579", "user17580"]);
+    assert_eq!(inspection.columns[6].samples, ["2024-01-02"]);
+    let mapping = loaded(&inspection).mapping;
+    assert_eq!(mapping.status.as_ref().unwrap().values["0"], "disabled");
+    assert_eq!(mapping.status.as_ref().unwrap().values["1"], "active");
+    assert!(!mapping.plain_passwords);
+    assert!(inspection.mapping.contains("40-character base64: sha224 × 100"), "{}", inspection.mapping);
+}
+
+#[test]
+fn secrets_are_shown_nowhere() {
+    let inspection = inspected(&customers(), &Options::default());
+    let shown = serde_json::to_string(&inspection).unwrap();
+    assert!(!shown.contains("=="), "{shown}");
+    assert_eq!((&*inspection.columns[2].samples, &*inspection.columns[5].samples), (&[][..], &[][..]));
+    // Passwords as they are, in a column that says so, and in one that does not.
+    for header in ["orgid,username,password\n", "orgid,username,motto\n"] {
+        let inspection = inspected(&format!("{header}1,jan,summer-24\n2,acme,winter-25\n"), &Options::default());
+        let shown = serde_json::to_string(&inspection).unwrap();
+        assert!(!shown.contains("summer") && !shown.contains("winter"), "{shown}");
+        let is_plain = header.contains("password");
+        assert_eq!(loaded(&inspection).mapping.plain_passwords, is_plain);
+    }
+    let options = Options { header: Some(false), ..Options::default() };
+    let shown = serde_json::to_string(&inspected("1,jan,summer\n2,acme,winter\n", &options)).unwrap();
+    assert!(!shown.contains("summer") && !shown.contains("jan"), "{shown}");
+    // Hashes among names.
+    let hash = sftp_authorizer::password::legacy("x");
+    let shown =
+        serde_json::to_string(&inspected(&format!("orgid,login\n1,{hash}\n2,jan\n3,acme\n"), &Options::default()));
+    assert!(!shown.unwrap().contains(&hash));
+}
+
+#[test]
+fn hostile_columns_and_values_are_harmless() {
+    let hostile = "a\u{1b}[31m\u{202e}: {x} # \\ ' \u{feff}\u{85}::error::";
+    let text = format!("\"{hostile}\";orgid;login\n\"/{hostile}\";1;\"{hostile}\"\n\"/x\n- y: z\";2;\"x\ny: 1\"\n");
+    let options = Options { separator: Some(b';'), ..Options::default() };
+    let inspection = inspected(&text, &options);
+    let file = loaded(&inspection);
+    assert_eq!(file.options.separator, Some(b';'));
+    assert_eq!(file.mapping.home.as_ref().unwrap().column.as_deref(), Some(hostile.trim()));
+    assert!(!inspection.mapping.contains(['\u{1b}', '\u{202e}', '\u{feff}', '\u{85}']), "{:?}", inspection.mapping);
+    assert!(inspection.columns.iter().flat_map(|column| &column.samples).all(|sample| !sample.contains('\u{1b}')));
+}
+
+#[test]
+fn what_is_missing_is_said_in_the_mapping() {
+    let inspection = inspected("color,shape\nred,round\n", &Options::default());
+    assert_eq!(loaded(&inspection).mapping, crate::mapping::Mapping::default());
+    assert!(inspection.mapping.contains("#orgid:") && inspection.mapping.contains("#username:"));
+}
+
+proptest::proptest! {
+    /// Whatever the columns are called, the mapping loads.
+    #[test]
+    fn mapping_loads(names in proptest::collection::btree_set("\\PC{1,12}", 2..5), value in "\\PC{0,12}") {
+        let mut writer = csv_crate::Writer::from_writer(Vec::new());
+        writer.write_record(&names).unwrap();
+        writer.write_record(names.iter().map(|_| &value)).unwrap();
+        let bytes = writer.into_inner().unwrap();
+        let options = Options { separator: Some(b','), header: Some(true), ..Options::default() };
+        if let Ok(mut csv) = Csv::read(Cursor::new(bytes), "f.csv", &options) {
+            let inspection = inspect(&mut csv, 10, Kind::Csv, &options);
+            loaded(&tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(inspection).unwrap());
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! The mapping file: a source's options and the rules for its columns, with every fault in its line.
+
+mod raw;
+
+use regex_lite::Regex;
+use serde_saphyr::Spanned;
+use sftpctl_core::shown::visible;
+use sftpctl_core::yaml::{self, Checker, Faults, Words, place};
+
+use crate::encoding::Encoding;
+use crate::mapped::column_hint;
+use crate::mapping::{DoubleEncoded, Mapping, Rule};
+use crate::options::{Dialect, Kind, Options};
+use raw::{File, Setting};
+
+const WORDS: Words = Words {
+    is_one: "one mapping",
+    schema: "environments/import-mapping.schema.json",
+    example: "\"The mapping file\" in docs/import.md",
+};
+
+/// A mapping file that was read.
+#[derive(Clone, Debug)]
+pub struct MappingFile {
+    pub mapping: Mapping,
+    pub options: Options,
+    text: String,
+    path: String,
+    /// Each column that a rule names, with its attribute and its place in the text.
+    columns: Vec<Named>,
+}
+
+#[derive(Clone, Debug)]
+struct Named {
+    attribute: &'static str,
+    column: String,
+    place: (usize, usize),
+}
+
+/// Reads a mapping file for a kind of source. `path` is only for messages.
+///
+/// # Errors
+/// All faults of values, in the order of the file; a fault of YAML structure is reported alone.
+pub fn load(text: &str, path: &str, kind: Kind) -> Result<MappingFile, Faults> {
+    let file: File = yaml::parse(text, path, &WORDS)?;
+    let mut checker = Checker::new(text);
+    if file.version.value != 1 {
+        checker.fault(&file.version, format!("unknown format version {}", file.version.value)).hint =
+            Some("this sftpctl reads version 1; upgrade sftpctl for a newer file".into());
+    }
+    let (options, double_encoded) = options(&mut checker, &file.source, kind);
+    let mut mapping = Mapping { double_encoded, ..Mapping::default() };
+    let mut columns = Vec::new();
+    for (attribute, setting) in file.settings() {
+        let (rule, named) = rule(&mut checker, attribute, setting);
+        columns.extend(named);
+        if let Setting::Rule(raw) = &setting.value
+            && let Some(form) = &raw.form
+        {
+            password_form(&mut checker, attribute, form);
+            mapping.plain_passwords = form.value == "plain";
+        }
+        if let Some(slot) = mapping.rule_mut(attribute) {
+            *slot = Some(rule);
+        }
+    }
+    let faults = checker.into_faults();
+    if !faults.is_empty() {
+        return Err(Faults::new(text, path, faults));
+    }
+    Ok(MappingFile { mapping, options, text: text.to_owned(), path: path.to_owned(), columns })
+}
+
+impl MappingFile {
+    /// Compares the columns that the rules name with those of the source.
+    ///
+    /// # Errors
+    /// Every one that the source does not have, in its line.
+    pub fn check_columns(&self, columns: &[String]) -> Result<(), Faults> {
+        let mut faults = Vec::new();
+        for named in self.columns.iter().filter(|named| !columns.contains(&named.column)) {
+            let message = format!(
+                "the source has no column `{}`, from which `{}` would come",
+                visible(&named.column),
+                named.attribute
+            );
+            let mut fault = yaml::Fault::new(&self.text, named.place.0, named.place.1, message);
+            fault.hint = Some(column_hint(&named.column, columns));
+            faults.push(fault);
+        }
+        if faults.is_empty() { Ok(()) } else { Err(Faults::new(&self.text, &self.path, faults)) }
+    }
+}
+
+/// The JSON Schema of the mapping file, for editors.
+pub fn schema() -> serde_json::Value {
+    let mut schema = serde_json::to_value(schemars::schema_for!(File)).unwrap_or_default();
+    schema["title"] = "sftpctl import mapping".into();
+    schema
+}
+
+fn names<T, const N: usize>(all: &[(&'static str, T); N]) -> Vec<&'static str> {
+    all.iter().map(|(name, _)| *name).collect()
+}
+
+/// The options of the source, with what is done with double encoding.
+fn options(checker: &mut Checker<'_>, raw: &raw::Source, kind: Kind) -> (Options, DoubleEncoded) {
+    for (name, value) in raw.given() {
+        if !kind.options().contains(&name) {
+            let message = format!("the source `{}` has no option `{name}`", kind.as_str());
+            checker.key_fault(name, &value, message).hint =
+                Some(format!("its options are {}", kind.options().join(", ")));
+        }
+    }
+    if let Some(query) = &raw.query
+        && raw.table.is_some()
+    {
+        checker.key_fault("query", query, "both a table and a query").hint = Some("remove one of them".to_owned());
+    }
+    if let Some(pointer) = raw.pointer.as_ref().filter(|pointer| !pointer.value.starts_with('/')) {
+        let message = format!("`{}` is not a JSON pointer", pointer.value);
+        checker.fault(pointer, message).hint = Some(format!("it begins with a slash: `/{}`", pointer.value));
+    }
+    let mut one_of = |value: &Option<Spanned<String>>, what: &str, all: &[&str]| {
+        if let Some(value) = value {
+            checker.one_of(value, what, all);
+        }
+    };
+    one_of(&raw.encoding, "encoding", &names(&Encoding::NAMES));
+    one_of(&raw.dialect, "dialect", &names(&Dialect::NAMES));
+    one_of(&raw.double_encoded, "choice", &names(&DoubleEncoded::NAMES));
+    let text = |value: &Option<Spanned<String>>| value.as_ref().map(|value| value.value.clone());
+    let options = Options {
+        encoding: text(&raw.encoding).and_then(|name| Encoding::named(&name)).unwrap_or_default(),
+        separator: raw.separator.as_ref().and_then(|value| character(checker, value)),
+        quote: raw.quote.as_ref().and_then(|value| character(checker, value)),
+        dialect: text(&raw.dialect).and_then(|name| Dialect::named(&name)).unwrap_or_default(),
+        header: raw.header.as_ref().map(|header| header.value),
+        pointer: text(&raw.pointer),
+        columns: raw.columns.as_ref().map(|columns| columns.value.clone()).unwrap_or_default(),
+        table: text(&raw.table),
+        query: text(&raw.query),
+        key: text(&raw.key),
+    };
+    if let Some(quote) = &raw.quote
+        && options.quote.is_some()
+        && options.quote == options.separator
+    {
+        checker.fault(quote, "the quote is the separator as well");
+    }
+    let choice = text(&raw.double_encoded).and_then(|name| DoubleEncoded::named(&name));
+    (options, choice.unwrap_or_default())
+}
+
+/// One character of ASCII, as it is needed between fields.
+fn character(checker: &mut Checker<'_>, value: &Spanned<String>) -> Option<u8> {
+    match value.value.as_bytes() {
+        b"tab" => Some(b'\t'),
+        [byte] if byte.is_ascii() && !matches!(byte, 0 | b'\n' | b'\r' | b'\\') => Some(*byte),
+        _ => {
+            let message = format!("`{}` is not one character of ASCII", value.value);
+            checker.fault(value, message).hint = Some("for example `\";\"`, or `tab`".to_owned());
+            None
+        }
+    }
+}
+
+fn password_form(checker: &mut Checker<'_>, attribute: &str, form: &Spanned<String>) {
+    if attribute == "password" {
+        checker.one_of(form, "form", &["hash", "plain"]);
+    } else {
+        checker.key_fault("form", form, "only `password` has a form").hint = Some("remove it".to_owned());
+    }
+}
+
+/// The rule of an attribute, and the column that it names.
+fn rule(checker: &mut Checker<'_>, attribute: &'static str, setting: &Spanned<Setting>) -> (Rule, Option<Named>) {
+    let named = |column: &str, place| Named { attribute, column: column.to_owned(), place };
+    let raw = match &setting.value {
+        Setting::Column(column) => return (Rule::column(column), Some(named(column, place(setting)))),
+        Setting::Rule(raw) => raw,
+    };
+    match (&raw.column, &raw.value) {
+        (None, None) => {
+            checker.fault(setting, format!("`{attribute}` has neither a column nor a value")).hint =
+                Some(format!("write `{attribute}: COLUMN`, or `{attribute}: {{ value: TEXT }}`"));
+        }
+        (Some(_), Some(value)) => {
+            checker.key_fault("value", value, "both a column and a value").hint =
+                Some("remove one of them; `default` is the value where the column has none".to_owned());
+        }
+        (None, Some(_)) => {
+            let of_columns = [&raw.pattern, &raw.split, &raw.default];
+            let places = of_columns.into_iter().flatten().map(place).chain(raw.values.iter().map(place));
+            if let Some(first) = places.min() {
+                let value = raw.pattern.as_ref().or(raw.split.as_ref()).or(raw.default.as_ref());
+                let message = "a value that is the same for every account has no pattern, values, split or default";
+                match value.filter(|value| place(value) == first) {
+                    Some(value) => checker.fault(value, message),
+                    None => checker.fault(setting, message),
+                }
+                .hint = Some("remove it".to_owned());
+            }
+        }
+        (Some(_), None) => {}
+    }
+    if let Some(pattern) = &raw.pattern
+        && let Err(error) = Regex::new(&pattern.value)
+    {
+        checker.fault(pattern, format!("the pattern is not a regular expression: {error}")).hint =
+            Some("in single quotes, backslashes are written once: `'^/home/(\\d+)$'`".to_owned());
+    }
+    if let Some(split) = &raw.split {
+        if !matches!(attribute, "allowed" | "keys") {
+            checker.key_fault("split", split, format!("`{attribute}` has one value, which is not split")).hint =
+                Some("only `allowed` and `keys` have several values".to_owned());
+        } else if split.value.is_empty() {
+            checker.fault(split, "the text between two values is empty");
+        }
+    }
+    if attribute == "status" {
+        let targets = raw.values.iter().flat_map(|values| values.value.values());
+        for target in targets.chain(&raw.value).chain(&raw.default) {
+            checker.one_of(target, "status", &["active", "disabled"]);
+        }
+    }
+    let text = |value: &Option<Spanned<String>>| value.as_ref().map(|value| value.value.clone());
+    let values = raw.values.iter().flat_map(|values| &values.value);
+    let rule = Rule {
+        column: text(&raw.column),
+        pattern: text(&raw.pattern),
+        values: values.map(|(from, to)| (from.clone(), to.value.clone())).collect(),
+        split: text(&raw.split),
+        default: text(&raw.value).or(text(&raw.default)),
+    };
+    (rule, raw.column.as_ref().map(|column| named(&column.value, place(column))))
+}
+
+#[cfg(test)]
+mod tests;

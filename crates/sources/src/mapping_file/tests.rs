@@ -1,0 +1,135 @@
+use super::*;
+
+const FULL: &str = r#"# all of it
+version: 1
+source: { separator: ";", encoding: cp1252, dialect: outfile, header: true, quote: '"', double_encoded: repair }
+orgid: { column: folder, pattern: '^/home/(\d+)$' }
+username: login
+password: { column: secret, form: plain }
+cluster: { value: 99-0 }
+home: 4
+status: { column: 5, values: { "1": active, "0": disabled }, default: active }
+allowed: { column: ips, split: "," }
+"#;
+
+fn faults(text: &str, kind: Kind) -> Vec<yaml::Fault> {
+    let faults = load(text, "m.yaml", kind).err().unwrap_or_else(|| panic!("{text} has no faults"));
+    assert!(!faults.render(false).is_empty());
+    faults.list().to_vec()
+}
+
+#[test]
+fn every_setting_is_read() {
+    let file = load(FULL, "m.yaml", Kind::Csv).unwrap_or_else(|faults| panic!("{}", faults.render(false)));
+    let column = Rule::column;
+    let expected = Mapping {
+        org_id: Some(Rule { pattern: Some(r"^/home/(\d+)$".into()), ..column("folder") }),
+        username: Some(column("login")),
+        password: Some(column("secret")),
+        plain_passwords: true,
+        double_encoded: DoubleEncoded::Repair,
+        cluster: Some(Rule { default: Some("99-0".into()), ..Rule::default() }),
+        home: Some(column("4")),
+        status: Some(Rule {
+            values: [("1".into(), "active".into()), ("0".into(), "disabled".into())].into(),
+            default: Some("active".into()),
+            ..column("5")
+        }),
+        allowed: Some(Rule { split: Some(",".into()), ..column("ips") }),
+        ..Mapping::default()
+    };
+    assert_eq!(file.mapping, expected);
+    let options = Options {
+        separator: Some(b';'),
+        quote: Some(b'"'),
+        encoding: Encoding::Cp1252,
+        dialect: Dialect::Outfile,
+        header: Some(true),
+        ..Options::default()
+    };
+    assert_eq!(file.options, options);
+    let json = load("version: 1\nsource: { pointer: /users, columns: [expires] }\n", "m", Kind::Json).unwrap();
+    assert_eq!(
+        (json.options.pointer.as_deref(), &*json.options.columns),
+        (Some("/users"), &["expires".to_owned()][..])
+    );
+    let mysql = load("version: 1\nsource: { table: customers, key: nr }\n", "m", Kind::Mysql).unwrap();
+    assert_eq!((mysql.options.table.as_deref(), mysql.options.key.as_deref()), (Some("customers"), Some("nr")));
+}
+
+#[test]
+fn every_fault_is_in_its_place() {
+    for (text, line, column, message, hint) in [
+        ("version: 2", 1, 10, "unknown format version 2", "version 1"),
+        ("version: 1\nusernam: login", 2, 1, "unknown setting `usernam`", "did you mean `username`?"),
+        ("version: 1\norgid: { colum: x }", 2, 10, "unknown setting `colum`", "did you mean `column`?"),
+        (
+            "version: 1\nsource: { table: x }",
+            2,
+            11,
+            "the source `csv` has no option `table`",
+            "its options are separator",
+        ),
+        ("version: 1\nsource: { encoding: cp1251 }", 2, 21, "invalid encoding `cp1251`", "did you mean `cp1252`?"),
+        ("version: 1\nsource: { dialect: mysql }", 2, 20, "invalid dialect `mysql`", "did you mean `mysql-batch`?"),
+        ("version: 1\nsource: { separator: \";;\" }", 2, 22, "`;;` is not one character", "for example"),
+        ("version: 1\norgid: { pattern: 'x' }", 2, 8, "`orgid` has neither a column nor a value", "orgid: COLUMN"),
+        ("version: 1\norgid: { column: a, value: b }", 2, 21, "both a column and a value", "remove one"),
+        ("version: 1\norgid: { column: a, pattern: '(' }", 2, 30, "not a regular expression", "single quotes"),
+        ("version: 1\norgid: { value: a, pattern: 'x' }", 2, 29, "no pattern, values, split or default", "remove"),
+        ("version: 1\nhome: { column: a, split: ',' }", 2, 20, "`home` has one value", "`allowed` and `keys`"),
+        ("version: 1\nhome: { column: a, form: plain }", 2, 20, "only `password` has a form", "remove"),
+        ("version: 1\npassword: { column: a, form: plane }", 2, 30, "invalid form `plane`", "did you mean `plain`?"),
+        ("version: 1\nstatus: { column: a, values: { 1: aktive } }", 2, 35, "invalid status `aktive`", "`active`?"),
+        ("username: x", 1, 1, "the setting `version` is missing", "environments/import-mapping.schema.json"),
+        ("version: 1\nusername: \u{201c}x\u{201d}", 2, 11, "typographic quote", "straight quotes"),
+        ("# nothing", 1, 10, "this file has no settings", "The mapping file"),
+    ] {
+        let fault = &faults(text, Kind::Csv)[0];
+        assert!(fault.message.contains(message), "{text}: {fault:?}");
+        assert!(fault.hint.as_ref().is_some_and(|have| have.contains(hint)), "{text}: {fault:?}");
+        assert_eq!((fault.line, fault.column), (line, column), "{text}: {fault:?}");
+    }
+    let all = faults("version: 1\nsource: { encoding: x, quote: xx }\norgid: {}\nstatus: { value: on }\n", Kind::Csv);
+    assert_eq!(all.iter().map(|fault| fault.line).collect::<Vec<_>>(), [2, 2, 3, 4], "{all:?}");
+    let both = faults("version: 1\nsource: { table: a, query: b }", Kind::Mysql);
+    assert!(both[0].message.contains("both a table and a query"));
+    assert!(
+        faults("version: 1\nsource: { pointer: users }", Kind::Json)[0].hint.as_ref().unwrap().contains("`/users`")
+    );
+}
+
+#[test]
+fn columns_are_compared_with_the_source() {
+    let file = load(FULL, "m.yaml", Kind::Csv).unwrap();
+    let all = ["folder", "login", "secret", "4", "5", "ips"].map(str::to_owned);
+    assert!(file.check_columns(&all).is_ok());
+    let other = ["Folder", "logins", "secret", "4", "5"].map(str::to_owned);
+    let faults = file.check_columns(&other).err().unwrap();
+    let shown: Vec<_> = faults.list().iter().map(|f| (f.line, f.column, f.hint.as_deref().unwrap())).collect();
+    assert_eq!(shown[0], (4, 18, "did you mean `Folder`?"));
+    assert_eq!(shown[1], (5, 11, "did you mean `logins`?"));
+    assert_eq!((shown[2].0, shown[2].1), (10, 20));
+    assert!(faults.render(false).contains("the source has no column `login`, from which `username` would come"));
+}
+
+#[test]
+fn shipped_schema_matches_the_types() {
+    let schema = serde_json::to_string_pretty(&schema()).unwrap() + "\n";
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../environments/import-mapping.schema.json");
+    if std::env::var_os("UPDATE_SCHEMA").is_some() {
+        std::fs::write(path, &schema).unwrap();
+    }
+    let shipped = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(shipped == schema, "regenerate it: UPDATE_SCHEMA=1 cargo test -p sftpctl-sources shipped_schema");
+}
+
+proptest::proptest! {
+    #[test]
+    fn loader_never_panics(text in "\\PC{0,80}", at in 0usize..400) {
+        let at = (at.min(FULL.len())..=FULL.len()).find(|at| FULL.is_char_boundary(*at)).unwrap();
+        if let Err(faults) = load(&format!("{}{text}{}", &FULL[..at], &FULL[at..]), "m", Kind::Csv) {
+            faults.render(false);
+        }
+    }
+}
