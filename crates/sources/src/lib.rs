@@ -2,6 +2,13 @@
 //! of source; a [`Mapping`](mapping::Mapping) says which column is which attribute of an account, and
 //! [`mapped`] applies it.
 
+mod crypt;
+mod days;
+mod lines;
 pub mod mapped;
 pub mod mapping;
+mod notes;
+mod passwd;
+pub mod proftpd;
 pub mod source;
+pub mod unix;
