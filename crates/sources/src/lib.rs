@@ -10,5 +10,6 @@ pub mod mapping;
 mod notes;
 mod passwd;
 pub mod proftpd;
+pub mod sftpgo;
 pub mod source;
 pub mod unix;

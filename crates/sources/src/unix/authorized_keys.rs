@@ -49,11 +49,17 @@ pub(crate) fn keys(file: &str, text: &str, context: Context) -> (Vec<Key>, Vec<R
     (found, remarks)
 }
 
-fn key(line: &str, context: Context) -> Result<(Key, Vec<String>), String> {
-    let (options, rest) = if is_type(line) { ("", line) } else { options(line) };
+/// The type and the blob of a key, without the options before and the comment behind.
+pub(crate) fn without_options(line: &str) -> String {
+    let line = line.trim();
+    let rest = if is_type(line) { line } else { options(line).1 };
     let mut words = rest.split_whitespace();
-    let text = [words.next().unwrap_or_default(), words.next().unwrap_or_default()].join(" ");
-    let mut key = Key { text, from: Ranges::Everywhere, expires: None };
+    [words.next().unwrap_or_default(), words.next().unwrap_or_default()].join(" ")
+}
+
+fn key(line: &str, context: Context) -> Result<(Key, Vec<String>), String> {
+    let options = if is_type(line) { "" } else { options(line).0 };
+    let mut key = Key { text: without_options(line), from: Ranges::Everywhere, expires: None };
     let mut notes = Vec::new();
     let mut seen = Vec::new();
     for option in split(options)? {

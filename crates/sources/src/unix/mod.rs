@@ -21,6 +21,7 @@ use rustix::fs::fstat;
 use sftpctl_accounts::import::row::{Remark, RowsError};
 
 use self::account::{Account, COLUMNS};
+pub(crate) use self::authorized_keys::without_options;
 use self::authorized_keys::{Context, Key};
 use self::groups::Groups;
 use self::root::Root;
