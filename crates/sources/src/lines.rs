@@ -1,7 +1,11 @@
 //! Files of lines, and their faults.
 
 use std::borrow::Cow;
+use std::fs::File;
 use std::io::{self, BufRead, Read as _};
+use std::path::Path;
+
+use rustix::fs::fstat;
 
 use sftpctl_accounts::import::row::RowsError;
 
@@ -9,6 +13,28 @@ use crate::notes::usage;
 
 /// Longest line in bytes.
 const LONGEST: u64 = 1 << 20;
+
+/// Opens a file that is read twice: once to check it, once for its records.
+///
+/// # Errors
+/// It cannot be opened, or is a pipe or a folder.
+pub(crate) fn open_twice(path: &Path) -> io::Result<File> {
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file, and it is read twice"));
+    }
+    File::open(path)
+}
+
+/// What is said of a file with hashes that everybody on this machine can read.
+///
+/// # Errors
+/// The file's mode cannot be read.
+pub(crate) fn readable_by_all(file: &File, shown: &str) -> io::Result<Option<String>> {
+    let mode = fstat(file)?.st_mode;
+    let mode = mode & 0o7777;
+    let remark = || format!("everybody on this machine can read the hashes in {shown} (mode {mode:04o}): chmod 0600");
+    Ok((mode & 0o004 != 0).then(remark))
+}
 
 /// The lines of a file, one at a time.
 pub(crate) struct Lines<R> {

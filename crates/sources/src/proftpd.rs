@@ -7,12 +7,11 @@ use std::io::{self, BufReader};
 use std::path::Path;
 
 use async_trait::async_trait;
-use rustix::fs::fstat;
 use sftpctl_accounts::import::row::RowsError;
 use sftpctl_core::shown::visible;
 
 use crate::crypt::{Stored, stored};
-use crate::lines::{Faults, Lines};
+use crate::lines::{Faults, Lines, open_twice, readable_by_all};
 use crate::mapping::Mapping;
 use crate::notes::{Tally, mapping, org_id, refused, remark, usage};
 use crate::passwd::{Entry, Line, parse};
@@ -43,15 +42,9 @@ impl ProFtpd {
     pub fn open(file: &Path) -> Result<Self, RowsError> {
         let path = visible(&file.display().to_string()).into_owned();
         let unreadable = |error| unreadable(&path, &error);
-        let open = || File::open(file).map_err(unreadable);
+        let open = || open_twice(file).map_err(unreadable);
         let opened = open()?;
-        let mode = fstat(&opened).map_err(|error| unreadable(error.into()))?.st_mode;
-        let mut remarks = Vec::new();
-        if mode & 0o004 != 0 {
-            let mode = mode & 0o7777;
-            remarks
-                .push(format!("everybody on this machine can read the hashes in {path} (mode {mode:04o}): chmod 0600"));
-        }
+        let remarks = readable_by_all(&opened, &path).map_err(unreadable)?.into_iter().collect();
         let (mut faults, mut expected) = (Faults::default(), 0);
         let mut lines = Lines::new(BufReader::new(opened));
         while let Some((number, line)) = lines.next().map_err(unreadable)? {
@@ -163,7 +156,7 @@ impl Source for ProFtpd {
         let mut remarks = self.remarks.clone();
         if self.doubles.count > 0 {
             let (count, lines) = (self.doubles.count, self.doubles.shown());
-            remarks.push(format!("{count} lines repeat a user name, and the first one counts: {lines}"));
+            remarks.push(format!("lines that repeat a user name, of which the first counts: {count} ({lines})"));
         }
         remarks
     }
@@ -223,7 +216,7 @@ mod tests {
         assert!(records[2].refusal.as_ref().unwrap().why.contains("no password is needed"));
         assert!(records[3].refusal.as_ref().unwrap().why.contains("not a hash"));
         let remarks = source.remarks().join("\n");
-        assert!(remarks.contains("1 lines repeat a user name, and the first one counts: jan (line 4)"), "{remarks}");
+        assert!(remarks.contains("of which the first counts: 1 (jan (line 4))"), "{remarks}");
     }
 
     #[test]

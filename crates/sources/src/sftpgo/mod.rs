@@ -11,7 +11,6 @@ use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
-use rustix::fs::fstat;
 use serde::de::IgnoredAny;
 use sftpctl_accounts::import::row::RowsError;
 use sftpctl_core::shown::visible;
@@ -20,6 +19,7 @@ use self::account::{COLUMNS, Kinds, record};
 use self::dump::{Dump, Fault};
 use self::form::{Group, User};
 use crate::days;
+use crate::lines::{open_twice, readable_by_all};
 use crate::mapping::Mapping;
 use crate::notes::{mapping, usage};
 use crate::source::{Record, Source};
@@ -64,20 +64,12 @@ impl SftpGo {
     }
 
     fn open_at(file: &Path, options: Options, now: i64) -> Result<Self, RowsError> {
-        let open = || -> Result<(File, Dump<BufReader<File>>), RowsError> {
-            let opened = File::open(file).and_then(|opened| Ok((opened.try_clone()?, opened)));
-            let (opened, copy) = opened.map_err(|error| unreadable(file, &error))?;
-            Ok((copy, Dump::open(BufReader::new(opened)).map_err(|fault| faulty(file, &fault))?))
-        };
-        let (opened, mut dump) = open()?;
-        let mode = fstat(&opened).map_err(|error| unreadable(file, &error.into()))?.st_mode;
-        let mut remarks = Vec::new();
-        if mode & 0o004 != 0 {
-            let (shown, mode) = (shown(file), mode & 0o7777);
-            remarks.push(format!(
-                "everybody on this machine can read the hashes in {shown} (mode {mode:04o}): chmod 0600"
-            ));
-        }
+        let open = || open_twice(file).map_err(|error| unreadable(file, &error));
+        let read = |opened| Dump::open(BufReader::new(opened)).map_err(|fault| faulty(file, &fault));
+        let opened = open()?;
+        let remark = readable_by_all(&opened, &shown(file)).map_err(|error| unreadable(file, &error))?;
+        let mut remarks: Vec<String> = remark.into_iter().collect();
+        let mut dump = read(opened)?;
         let first = First::read(&mut dump).map_err(|fault| faulty(file, &fault))?;
         let Some(expected) = first.users else {
             let hint = "make it with `GET /api/v2/dumpdata?output-data=1`, all scopes or `users,groups`";
@@ -87,7 +79,7 @@ impl SftpGo {
             remarks
                 .push(format!("the dump's version is not one of those known here, up to {VERSION}: check some users"));
         }
-        let (_, dump) = open()?;
+        let dump = read(open()?)?;
         Ok(Self {
             columns: COLUMNS.map(str::to_owned).into(),
             path: file.to_owned(),

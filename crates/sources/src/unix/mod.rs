@@ -17,7 +17,6 @@ use std::ops::RangeInclusive;
 use std::path::Path;
 
 use async_trait::async_trait;
-use rustix::fs::fstat;
 use sftpctl_accounts::import::row::{Remark, RowsError};
 
 use self::account::{Account, COLUMNS};
@@ -29,7 +28,7 @@ use self::shadow::Shadow;
 use self::sshd::Login;
 use self::sshd_config::SshdConfig;
 use crate::days;
-use crate::lines::{Faults, Lines, text};
+use crate::lines::{Faults, Lines, readable_by_all, text};
 use crate::mapping::Mapping;
 use crate::notes::{Tally, mapping, remark, usage};
 use crate::passwd::{self, Entry, Line};
@@ -223,7 +222,7 @@ fn check_passwd(root: &Root, faults: &mut Faults, remarks: &mut Vec<String>) -> 
         }
     }
     if nis > 0 {
-        remarks.push(format!("passwd has {nis} lines for NIS (`+` or `-`): accounts of NIS are not read"));
+        remarks.push(format!("lines for NIS in passwd (`+` or `-`): {nis}; the accounts of NIS are not read"));
     }
     Ok(accounts)
 }
@@ -231,11 +230,8 @@ fn check_passwd(root: &Root, faults: &mut Faults, remarks: &mut Vec<String>) -> 
 /// Checks the lines and the mode of shadow.
 fn check_shadow(root: &Root, faults: &mut Faults, remarks: &mut Vec<String>) -> Result<(), RowsError> {
     let file = required(root, SHADOW)?;
-    let mode = fstat(&file).map_err(|error| unreadable(root, SHADOW, &error.into()))?.st_mode;
-    if mode & 0o004 != 0 {
-        let (shown, mode) = (root.shown(SHADOW), mode & 0o7777);
-        remarks.push(format!("everybody on this machine can read the hashes in {shown} (mode {mode:04o}): chmod 0600"));
-    }
+    let remark = readable_by_all(&file, &root.shown(SHADOW)).map_err(|error| unreadable(root, SHADOW, &error))?;
+    remarks.extend(remark);
     let mut lines = Lines::new(BufReader::new(file));
     while let Some((number, line)) = lines.next().map_err(|error| unreadable(root, SHADOW, &error))? {
         if let Err(why) = shadow::parse(line) {
@@ -311,30 +307,26 @@ impl Source for Unix {
         let mut remarks = self.remarks.clone();
         if system.count > 0 {
             let (from, to) = (self.uids.start(), self.uids.end());
-            remarks.push(format!("{} system accounts (uid outside {from} to {to}) were left out", system.count));
+            remarks.push(format!("left out as accounts of the system (uid outside {from} to {to}): {}", system.count));
         }
         if limited.count > 0 {
-            let names = limited.shown();
             remarks.push(format!(
-                "{} of the system accounts are limited by sshd_config as customers are: {names}. If they are customers, \
-                 give the range of uids",
-                limited.count
+                "of these, sshd_config limits some as it does customers: {}. If they are customers, give the range of uids",
+                limited.shown()
             ));
         }
         if staff.count > 0 {
-            let names = staff.shown();
             remarks.push(format!(
-                "{} accounts were left out as staff, since sshd_config limits others to SFTP or to a folder: {names}. The \
-                 option `everyone` includes them",
-                staff.count
+                "left out as staff, since sshd_config limits others to SFTP or to a folder: {} ({}). The option `everyone` \
+                 includes them",
+                staff.count,
+                staff.shown()
             ));
         }
         if doubles.count > 0 {
-            let lines = doubles.shown();
-            remarks.push(format!(
-                "{} lines of passwd repeat a user name, and the first one counts: {lines}",
-                doubles.count
-            ));
+            let (count, lines) = (doubles.count, doubles.shown());
+            remarks
+                .push(format!("lines of passwd that repeat a user name, of which the first counts: {count} ({lines})"));
         }
         remarks
     }

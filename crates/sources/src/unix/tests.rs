@@ -135,11 +135,11 @@ fn a_server_is_read() {
 
     let remarks = source.remarks();
     for expected in [
-        "passwd has 1 lines for NIS",
-        "4 system accounts (uid outside 1000 to 60000)",
-        "1 of the system accounts are limited by sshd_config as customers are: backup",
-        "1 accounts were left out as staff",
-        "sha256 (passwd, line 24)",
+        "lines for NIS in passwd (`+` or `-`): 1",
+        "(uid outside 1000 to 60000): 4",
+        "as it does customers: backup.",
+        "to a folder: 1 (admin)",
+        "the first counts: 1 (sha256 (passwd, line 24))",
         "(Match Address 10.0.0.0/8) holds for some connections only",
     ] {
         assert!(remarks.iter().any(|remark| remark.contains(expected)), "{expected}: {remarks:#?}");
