@@ -84,7 +84,7 @@ impl RuleError {
                 "write 2026-12-31 for the end of that day in UTC, or a time of RFC 3339 such as 2026-12-31T18:00:00Z"
                     .to_owned(),
             ),
-            Self::NoCredential => Some("set a password first: sftpctl users passwd".to_owned()),
+            Self::NoCredential => Some("set a password before the keys are removed".to_owned()),
             _ => None,
         }
     }
