@@ -107,6 +107,14 @@ class Harness:
         self.answered = at
         return answer, at - self.begun
 
+    def cpu(self):
+        """Seconds of processor time so far, of all threads (Linux: proc_pid_schedstat)."""
+        total = 0
+        for thread in os.scandir(f"/proc/{self.child.pid}/task"):
+            with open(f"{thread.path}/schedstat") as file:
+                total += int(file.read().split()[0])
+        return total / 1e9
+
     def peak(self):
         """Peak resident memory so far, in MB."""
         with open(f"/proc/{self.child.pid}/status") as file:

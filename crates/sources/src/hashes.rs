@@ -1,6 +1,6 @@
 //! Which values are hashes of passwords, so that they are counted by kind and never shown. Pure.
 
-use sftp_authorizer::password::Scheme;
+use sftp_authorizer::password::{Form, Scheme};
 
 /// The beginnings of hashes that have a mark (crypt(5); LDAP's and MySQL's forms).
 const MARKS: [(&str, &str); 12] = [
@@ -28,7 +28,7 @@ pub(crate) fn kind(value: &str) -> Option<String> {
     let value = value.trim();
     if let Some(scheme) = Scheme::of(value) {
         return Some(match scheme {
-            Scheme::Legacy => format!("{length}-character base64: {}", scheme.as_str()),
+            Scheme { form: Form::Sha224, hardened: false } => format!("{length}-character base64: {}", scheme.as_str()),
             scheme => scheme.as_str().to_owned(),
         });
     }

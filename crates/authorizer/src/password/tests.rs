@@ -61,6 +61,11 @@ fn hashes_of_other_programs_admit_their_password_alone() {
             assert!(wrong == password || verify(wrong, stored) == Verdict::Wrong, "{wrong:?} for {stored}");
         }
     }
+    for (_, stored) in vectors() {
+        let before = spent();
+        verify("x", stored);
+        assert_eq!(spent() - before, work::REFUSAL, "{stored} is refused at the cost of an unknown user");
+    }
     assert_eq!(forms, Form::ALL.iter().copied().collect(), "every form has a hash of another program");
 }
 

@@ -148,7 +148,7 @@ impl Import<'_> {
     }
 
     async fn review(&self, shown: &Shown) -> Result<Review, CliError> {
-        let mut rows = self.args.source.open().await?;
+        let mut rows = self.args.source.open(self.printer)?;
         let own = DigestKey::random();
         let key = self.store.accounts_key(&own.text()).await?;
         let key = DigestKey::parse(&key).ok_or_else(|| {
@@ -215,14 +215,7 @@ impl Import<'_> {
 
 fn unreviewed(error: ReviewError) -> CliError {
     match error {
-        ReviewError::Source(error) => {
-            let exit = if error.is_usage { Exit::Usage } else { Exit::Failed };
-            let mut lines = error.message.lines();
-            let mut shown = CliError::new(exit, lines.next().unwrap_or_default());
-            shown.causes = lines.map(str::to_owned).collect();
-            shown.hint = error.hint;
-            shown
-        }
+        ReviewError::Source(error) => source::unreadable(error),
         ReviewError::Aws(error) => error.into(),
         ReviewError::Interrupted => CliError::new(Exit::Interrupted, error.to_string()),
         ReviewError::Spill(_) => CliError::from_error(Exit::Failed, &error, None)
