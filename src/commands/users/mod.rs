@@ -15,6 +15,7 @@ mod result;
 mod selection;
 mod set;
 mod show;
+mod sync;
 
 use clap::Subcommand;
 
@@ -50,6 +51,8 @@ enum Verb {
     Remove(remove::Args),
     /// Bring the accounts of another system over, by the million
     Import(import::Args),
+    /// Compare the accounts of another system with the table, and make the table follow it
+    Sync(sync::Args),
     /// Show an account, without its password
     Show(show::Args),
     /// List accounts, page by page as they are read
@@ -66,6 +69,7 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
         Verb::Set(args) => set::run(args, printer).await,
         Verb::Remove(args) => remove::run(args, printer).await,
         Verb::Import(args) => import::run(args, printer).await,
+        Verb::Sync(args) => sync::run(args, printer).await,
         Verb::Show(args) => show::run(args, printer).await,
         Verb::List(args) => list::run(args, printer).await,
     }

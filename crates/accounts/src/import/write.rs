@@ -19,6 +19,7 @@ use super::compare::{CREATED, DIGEST, IMPORTED, UPDATED, text};
 use super::review::{Change, Review, Wanted};
 use super::watch::{Progress, Watch};
 use crate::change::timestamp;
+use crate::key::RESERVED_BY;
 use crate::store::{AccountError, Accounts};
 
 /// Batches at once to begin with, and at most.
@@ -32,6 +33,8 @@ const ATTEMPTS: u32 = 14;
 pub struct Choices {
     /// Whether each new account gets the empty object that shows its folder before the first upload.
     pub markers: bool,
+    /// Whether accounts are deleted that were imported and that the source does not have any more. Their files stay.
+    pub deletes: bool,
 }
 
 /// An account that was not written.
@@ -48,6 +51,7 @@ pub struct Unwritten {
 pub struct Written {
     pub new: u64,
     pub changed: u64,
+    pub deleted: u64,
     /// Writes that the table throttled, and that were sent again.
     pub throttled: u64,
     /// Accounts that another writer has created or changed since the review: they are left as they are.
@@ -80,10 +84,12 @@ pub async fn write(
         now: timestamp(),
         choices,
     });
-    let of = review.counts.new + review.counts.changed;
+    let deletions = if choices.deletes { review.counts.removed } else { 0 };
+    let of = review.counts.new + review.counts.changed + deletions;
     let mut pace = Pace::new(of);
     let mut new = review.new.all();
     let mut changed = review.changed.all();
+    let mut removed = review.removed.all();
     loop {
         let stopping = watch.is_stopping() || pace.is_hopeless();
         if !stopping && pace.has_room() {
@@ -95,6 +101,11 @@ pub async fn write(
             let batch = changed.take(BATCH)?;
             if !batch.is_empty() {
                 pace.spawn(&writer, Work::Changed(batch));
+                continue;
+            }
+            let batch = if choices.deletes { removed.take(BATCH)? } else { Vec::new() };
+            if !batch.is_empty() {
+                pace.spawn(&writer, Work::Removed(batch));
                 continue;
             }
         }
@@ -115,6 +126,7 @@ pub async fn write(
 enum Work {
     New(Vec<Wanted>),
     Changed(Vec<Change>),
+    Removed(Vec<Item>),
 }
 
 /// The batches in flight, and how many there may be: one more for each round without throttling, half as many after one
@@ -144,14 +156,14 @@ impl Pace {
     }
 
     fn done(&self) -> u64 {
-        let Written { new, changed, overtaken, failed, .. } = &self.written;
-        new + changed + (overtaken.len() + failed.len()) as u64
+        let Written { new, changed, deleted, overtaken, failed, .. } = &self.written;
+        new + changed + deleted + (overtaken.len() + failed.len()) as u64
     }
 
     /// Whether nothing can be written, so that the rest need not be tried.
     fn is_hopeless(&self) -> bool {
         let failed = self.written.failed.len() as u64;
-        failed >= 1000.min(self.of) && self.written.new + self.written.changed == 0
+        failed > 0 && failed >= 1000.min(self.of) && self.done() == failed
     }
 
     fn spawn(&mut self, writer: &Arc<Writer>, work: Work) {
@@ -162,6 +174,7 @@ impl Pace {
             let written = match work {
                 Work::New(wanted) => writer.add(wanted).await,
                 Work::Changed(changes) => writer.change(changes).await,
+                Work::Removed(items) => writer.remove(items).await,
             };
             (number, written)
         });
@@ -179,6 +192,7 @@ impl Pace {
         }
         self.written.new += ended.new;
         self.written.changed += ended.changed;
+        self.written.deleted += ended.deleted;
         self.written.throttled += ended.throttled;
         self.written.overtaken.extend(ended.overtaken);
         self.written.failed.extend(ended.failed);
@@ -363,6 +377,48 @@ impl Writer {
             }
             Err(error) => result.failed.push(unwritten(&change.row, error.to_string())),
         }
+    }
+
+    /// Deletes a batch of accounts that are still as they were read, and frees their names.
+    async fn remove(&self, items: Vec<Item>) -> Written {
+        let mut result = Written::default();
+        let expected = |item: &Item| {
+            let names = ["orgid", "username", UPDATED];
+            names.map(|name| (name.to_owned(), item.get(name).cloned())).into()
+        };
+        let deletions = items.iter().map(|item| Statement::Delete { expected: expected(item) }).collect();
+        let ends = self.execute(deletions, &mut result).await;
+        let mut gone = Vec::new();
+        for (item, end) in items.into_iter().zip(ends) {
+            match end {
+                End::Done => gone.push(item),
+                End::Taken => match self.found(&item).await {
+                    // An earlier attempt of this deletion was carried out.
+                    Ok(None) => gone.push(item),
+                    Ok(Some(_)) => {
+                        let why = "the account was changed by another writer".to_owned();
+                        result.overtaken.push(unwritten(&item, why));
+                    }
+                    Err(error) => result.failed.push(unwritten(&item, error.to_string())),
+                },
+                End::Failed(why) => result.failed.push(unwritten(&item, why)),
+            }
+        }
+        // This may fail: the next account with the name takes over a stale reservation.
+        let reserved = |item: &Item| {
+            let mut expected: Vec<_> = self
+                .accounts
+                .key()
+                .reservation_key(text(item, "username").unwrap_or_default())
+                .into_iter()
+                .map(|(name, value)| (name, Some(value)))
+                .collect();
+            expected.push((RESERVED_BY.to_owned(), item.get("orgid").cloned()));
+            Statement::Delete { expected }
+        };
+        self.execute(gone.iter().map(reserved).collect(), &mut result).await;
+        result.deleted += gone.len() as u64;
+        result
     }
 
     /// Carries out statements on different items until each has ended.

@@ -27,7 +27,7 @@ const INSPECTED: u64 = 100_000;
 
 /// The source and its mapping.
 #[derive(Debug, clap::Args)]
-pub(super) struct SourceArgs {
+pub(in crate::commands::users) struct SourceArgs {
     /// Where the accounts are: csv:FILE, json:FILE, shadow:DIR, sftpgo:FILE, proftpd:FILE
     #[arg(long, value_name = "SOURCE", value_parser = From::parse)]
     from: From,
