@@ -58,6 +58,7 @@ fn of_command(path: &str) -> Option<&'static [Exit]> {
         }
         "users add" | "users passwd" | "users disable" | "users enable" | "users expire" | "users set"
         | "users remove" | "users show" | "users list" => &[Ok, Failed, Usage, Refused],
+        "users audit" => &[Ok, Failed, Usage, Refused, Changes],
         "users sync" => &[Ok, Failed, Usage, Refused, Changes, Locked, Partly, Interrupted],
         "users import" => &[Ok, Failed, Usage, Refused, Locked, Partly, Interrupted],
         "lock show" | "lock break" => &[Ok, Failed, Usage, Refused, Locked],

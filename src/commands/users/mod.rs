@@ -1,6 +1,7 @@
 //! `sftpctl users`: the customers' accounts.
 
 mod add;
+mod audit;
 mod disable;
 mod enable;
 mod errors;
@@ -53,6 +54,8 @@ enum Verb {
     Import(import::Args),
     /// Compare the accounts of another system with the table, and make the table follow it
     Sync(sync::Args),
+    /// Check all accounts: duplicates, weak hashes, what nobody can log in with
+    Audit(audit::Args),
     /// Show an account, without its password
     Show(show::Args),
     /// List accounts, page by page as they are read
@@ -70,6 +73,7 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
         Verb::Remove(args) => remove::run(args, printer).await,
         Verb::Import(args) => import::run(args, printer).await,
         Verb::Sync(args) => sync::run(args, printer).await,
+        Verb::Audit(args) => audit::run(args, printer).await,
         Verb::Show(args) => show::run(args, printer).await,
         Verb::List(args) => list::run(args, printer).await,
     }

@@ -8,6 +8,5 @@ pub mod digest;
 pub mod rejected;
 pub mod review;
 pub mod row;
-mod spill;
 pub mod watch;
 pub mod write;

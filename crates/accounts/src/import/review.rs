@@ -16,10 +16,10 @@ use super::compare::{self, DIGEST, IMPORTED, Terms, UPDATED, Verdict, text};
 use super::digest::DigestKey;
 use super::rejected::{Reason, Rejected};
 use super::row::{Remark, Row, Rows, RowsError};
-use super::spill::{PARTS, Spill};
 use super::watch::{Progress, Watch};
 use crate::key::TableKey;
 use crate::password::{self, HashError};
+use crate::spill::{PARTS, Spill};
 use crate::store::Accounts;
 
 /// Segments of the table that are read at once.
