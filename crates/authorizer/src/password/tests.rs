@@ -121,6 +121,22 @@ fn hardened_forms_are_these() {
 }
 
 #[test]
+fn documented_hashes_are_ours() {
+    let document = include_str!("../../../../docs/passwords.md");
+    let rows = document.split_once("| stored | hardened |\n|---|---|\n").unwrap().1.split_once("\n\n").unwrap().0;
+    assert!(rows.lines().count() > 5, "{rows}");
+    for row in rows.lines() {
+        let cells: Vec<&str> = row.split('`').collect();
+        let [_, stored, _, documented, _] = cells[..] else { panic!("{row}") };
+        assert_eq!(verify("secret", stored), Verdict::Right, "{row}");
+        assert_eq!(hardened(stored), documented, "{row}");
+    }
+    for name in Form::ALL.iter().map(|form| form.as_str()).filter(|name| !name.starts_with("salted")) {
+        assert!(document.contains(&format!("`{name}`")), "{name} is not documented");
+    }
+}
+
+#[test]
 fn strong_forms_are_kept() {
     let strong = |stored: &str, cost| harden(stored, &SALT, cost).unwrap();
     let ours = hash("secret", &SALT).unwrap();
