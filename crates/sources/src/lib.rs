@@ -4,4 +4,5 @@
 
 pub mod mapped;
 pub mod mapping;
+pub mod mysql;
 pub mod source;

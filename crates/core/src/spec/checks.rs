@@ -14,6 +14,7 @@ use super::regions;
 use crate::check;
 use crate::kind::Kind;
 use crate::spec::state_place::StatePlace;
+use crate::text::nearest;
 use crate::user_policies;
 
 /// Days that CloudWatch Logs allows (CloudWatch Logs API reference, PutRetentionPolicy).
@@ -51,15 +52,6 @@ const BLOCK_LIST: usize = 3_500;
 const OTHER_RESOURCES: usize = 30;
 /// CloudFormation's limit of resources per stack.
 const STACK_LIMIT: usize = 500;
-
-/// The candidate most similar to `name`, if any is similar enough.
-pub(super) fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    candidates
-        .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
-        .filter(|(likeness, _)| *likeness > 0.75)
-        .max_by(|(a, _), (b, _)| a.total_cmp(b))
-        .map(|(_, candidate)| candidate)
-}
 
 /// Collects faults.
 pub(super) struct Checker<'a> {

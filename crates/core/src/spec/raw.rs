@@ -7,8 +7,8 @@ use serde::Deserialize;
 use serde_saphyr::{Options, Spanned};
 
 use super::assume_role::Setting as AssumeRole;
-use super::checks::nearest;
 use super::fault::Fault;
+use crate::text::nearest;
 
 /// An environment of sftpctl: regions, clusters and settings of one SFTP service on AWS.
 #[derive(Debug, Deserialize, JsonSchema)]

@@ -1,8 +1,9 @@
 //! Warnings about valid settings. Pure.
 
-use super::checks::{POLICIES, nearest};
+use super::checks::POLICIES;
 use super::model::Environment;
 use crate::spec::names;
+use crate::text::nearest;
 use crate::user_policies::{ATTACHED, parts};
 
 /// The security policy that AWS recommends for new servers.
