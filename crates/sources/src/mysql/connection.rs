@@ -156,6 +156,7 @@ async fn connect(
         .prefer_socket(false)
         .stmt_cache_size(0)
         .max_allowed_packet(Some(LARGEST_PACKET))
+        .wait_timeout(Some(28_800))
         .tcp_keepalive(Some(Duration::from_secs(60)));
     let mut remarks = Vec::new();
     match &target.place {

@@ -119,7 +119,9 @@ pub(super) fn connecting(place: &str, user: &str, error: &Error) -> RowsError {
         return tls(place, error);
     }
     match error {
-        Error::Io(IoError::Io(error)) => io(place, error),
+        Error::Io(IoError::Io(error)) if !matches!(error.kind(), ErrorKind::Other | ErrorKind::InvalidData) => {
+            io(place, error)
+        }
         Error::Io(IoError::Tls(TlsError::InvalidDnsName(_))) => usage(
             format!("{place} is not a name that a certificate can have"),
             "set the server name to a name of the certificate",
@@ -138,6 +140,7 @@ pub(super) fn connecting(place: &str, user: &str, error: &Error) -> RowsError {
         Error::Driver(DriverError::MysqlOldPasswordDisabled) => plugin(&user, "mysql_old_password"),
         Error::Driver(DriverError::CleartextPluginDisabled) => plugin(&user, "mysql_clear_password"),
         Error::Server(error) => server(error, &format!("the database at {place} refused the connection")),
+        Error::Driver(DriverError::LocalInfile(_)) => statement(error, &format!("no connection to {place}")),
         other => failed(
             format!("the database at {place} answered something unexpected: {}", visible(&other.to_string())),
             "check that the host and port are those of MySQL or MariaDB",
@@ -181,7 +184,7 @@ pub(super) fn server(error: &ServerError, doing: &str) -> RowsError {
         1129 => "the server has blocked this machine after failed connections: run FLUSH HOSTS on it",
         1130 => "the account may not connect from this machine: create 'USER'@'HOST' for it",
         1205 => "another session holds the table, such as an ALTER TABLE: rerun when it has ended",
-        1251 | 2059 => {
+        1251 | 1275 | 2059 => {
             "the account's authentication plugin is too old: create one for the import with \
                         mysql_native_password, caching_sha2_password or ed25519"
         }

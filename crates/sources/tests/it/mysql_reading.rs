@@ -171,7 +171,7 @@ async fn queries_are_read_whole_or_by_a_key() {
                       INSERT INTO a SELECT seq, CONCAT('user', seq) FROM seq_1_to_25;
                       INSERT INTO b SELECT seq, CONCAT('hash', seq) FROM seq_1_to_25;";
     let database = server().database("queries", statements);
-    let text = "SELECT a.nr, login, hash FROM a JOIN b USING (nr) WHERE nr > 5; -- all of them";
+    let text = "SELECT a.nr, login, hash FROM a JOIN b USING (nr) WHERE nr > 5 -- but some\n;\n";
     for key in [None, Some("nr".to_owned())] {
         let mut source = connect(database, &Options { key, page_size: 7, ..query(text) }).await;
         assert_eq!(source.columns(), ["nr", "login", "hash"]);
