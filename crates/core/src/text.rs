@@ -1,4 +1,4 @@
-//! Characters that people do not see.
+//! Characters that people do not see, and names that they mistype.
 
 /// Whether a character is invisible: of Unicode's category Cf, or one that fills the place of a missing letter. Programs
 /// add them when text is pasted or piped, and nobody can type them.
@@ -9,6 +9,15 @@ pub fn is_invisible(c: char) -> bool {
         | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}'
         | '\u{fff9}'..='\u{fffb}' | '\u{110bd}' | '\u{110cd}' | '\u{13430}'..='\u{1343f}' | '\u{1bca0}'..='\u{1bca3}'
         | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// The candidate most similar to `name`, if any is similar enough.
+pub fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    candidates
+        .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
+        .filter(|(likeness, _)| *likeness > 0.75)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .map(|(_, candidate)| candidate)
 }
 
 /// Whether a character looks like an ordinary space, and is another one.

@@ -51,9 +51,9 @@ enum Verb {
     /// Remove an account; its files are kept
     Remove(remove::Args),
     /// Bring the accounts of another system over, by the million
-    Import(import::Args),
+    Import(Box<import::Args>),
     /// Compare the accounts of another system with the table, and make the table follow it
-    Sync(sync::Args),
+    Sync(Box<sync::Args>),
     /// Check all accounts: duplicates, weak hashes, what nobody can log in with
     Audit(audit::Args),
     /// Show an account, without its password
@@ -71,8 +71,8 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
         Verb::Expire(args) => expire::run(args, printer).await,
         Verb::Set(args) => set::run(args, printer).await,
         Verb::Remove(args) => remove::run(args, printer).await,
-        Verb::Import(args) => import::run(args, printer).await,
-        Verb::Sync(args) => sync::run(args, printer).await,
+        Verb::Import(args) => import::run(*args, printer).await,
+        Verb::Sync(args) => sync::run(*args, printer).await,
         Verb::Audit(args) => audit::run(args, printer).await,
         Verb::Show(args) => show::run(args, printer).await,
         Verb::List(args) => list::run(args, printer).await,

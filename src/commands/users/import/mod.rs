@@ -1,5 +1,6 @@
 //! `sftpctl users import`.
 
+mod database;
 pub(super) mod run;
 mod source;
 
@@ -15,7 +16,8 @@ use run::{CommonArgs, Manner};
     sftpctl users import --env 99 --from csv:accounts.csv --cluster 99-0\n  \
     sftpctl users import --env 99 --from csv:old.csv --inspect > mapping.yaml\n  \
     sftpctl users import --env 99 --from csv:old.csv --mapping mapping.yaml\n  \
-    sftpctl users import --env 99 --from shadow:old-server --cluster 99-0\n\n\
+    sftpctl users import --env 99 --from shadow:old-server --cluster 99-0\n  \
+    sftpctl users import --env 99 --from mysql://reader@db.example.com/shop --table customers --ca-file ca.pem\n\n\
     Everything is checked before the first write. If more rows are rejected than --reject-limit allows, nothing is \
     written.\n\n\
     An import that was killed or interrupted needs nothing but the same command: what is in the table already is found \
@@ -36,7 +38,7 @@ pub(super) struct Args {
 /// Imports accounts, under the lock of commands that write many accounts.
 pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
     if args.common.source.inspects() {
-        return args.common.source.inspect(printer).await;
+        return run::inspect(&args.common, printer).await;
     }
     let manner = Manner {
         command: "users import",

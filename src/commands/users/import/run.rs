@@ -130,6 +130,15 @@ pub(in crate::commands::users) async fn run(
     Ok(exit)
 }
 
+/// Shows what the source's columns hold. AWS is called only for the database's password.
+pub(super) async fn inspect(args: &CommonArgs, printer: Printer) -> Result<Exit, CliError> {
+    if !args.source.needs_aws() {
+        return args.source.inspect(None, printer).await;
+    }
+    let (environment, aws, _) = args.state.open(Permissions::ImportsUsers, printer).await?;
+    args.source.inspect(Some((&aws, &environment.home_region)), printer).await
+}
+
 /// Another command that writes many accounts holds the lock.
 fn busy(error: StateError) -> CliError {
     match error {
@@ -187,7 +196,7 @@ impl Run<'_> {
     }
 
     async fn review(&self, shown: &Shown) -> Result<Review, CliError> {
-        let mut rows = self.args.source.open(self.printer)?;
+        let mut rows = self.args.source.open(Some((self.aws, &self.environment.home_region)), self.printer).await?;
         let own = DigestKey::random();
         let key = self.store.accounts_key(&own.text()).await?;
         let key = DigestKey::parse(&key).ok_or_else(|| {

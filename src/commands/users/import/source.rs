@@ -4,18 +4,22 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::database::DatabaseArgs;
 use crate::commands::input_file;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::report::Printer;
 use crate::report::import::grouped;
 use sftpctl_accounts::import::row::{Rows, RowsError};
+use sftpctl_aws::Aws;
 use sftpctl_core::shown::Text;
 use sftpctl_sources::csv::Csv;
 use sftpctl_sources::inspect::{Column, Inspection, inspect};
 use sftpctl_sources::json::Json;
 use sftpctl_sources::mapped::Mapped;
+use sftpctl_sources::mapping::Mapping;
 use sftpctl_sources::mapping_file::{self, MappingFile};
+use sftpctl_sources::mysql::Mysql;
 use sftpctl_sources::options::{Kind, Options};
 use sftpctl_sources::proftpd::ProFtpd;
 use sftpctl_sources::sftpgo::{self, SftpGo};
@@ -28,7 +32,7 @@ const INSPECTED: u64 = 100_000;
 /// The source and its mapping.
 #[derive(Debug, clap::Args)]
 pub(in crate::commands::users) struct SourceArgs {
-    /// Where the accounts are: csv:FILE, json:FILE, shadow:DIR, sftpgo:FILE, proftpd:FILE
+    /// Where the accounts are: csv:FILE, json:FILE, mysql://USER@HOST/DATABASE, shadow:DIR, sftpgo:FILE, proftpd:FILE
     #[arg(long, value_name = "SOURCE", value_parser = From::parse)]
     from: From,
     /// File that says which column of the source is which attribute of an account
@@ -43,6 +47,8 @@ pub(in crate::commands::users) struct SourceArgs {
     /// sftpgo: import users without the restrictions that an account cannot have
     #[arg(long)]
     drop_restrictions: bool,
+    #[command(flatten)]
+    database: DatabaseArgs,
 }
 
 /// The kind of a source, and where it is.
@@ -73,6 +79,9 @@ impl From {
     }
 }
 
+/// AWS, and the region whose secrets are read.
+pub(super) type Secrets<'a> = Option<(&'a Aws, &'a str)>;
+
 /// A look at a source for programs.
 #[derive(Serialize)]
 struct View<'a> {
@@ -87,10 +96,11 @@ impl SourceArgs {
     }
 
     /// Shows what the columns hold on stderr, and writes a first mapping file to stdout.
-    pub(super) async fn inspect(&self, printer: Printer) -> Result<Exit, CliError> {
+    pub(super) async fn inspect(&self, secrets: Secrets<'_>, printer: Printer) -> Result<Exit, CliError> {
         let file = self.mapping_file(printer)?;
-        let options = file.map(|file| file.options).unwrap_or_default();
-        let mut source = self.source(&options)?;
+        let (options, mapping) = file.map(|file| (file.options, file.mapping)).unzip();
+        let options = options.unwrap_or_default();
+        let mut source = self.source(&options, mapping, secrets).await?;
         let found = inspect(source.as_mut(), INSPECTED, self.from.kind, &options).await.map_err(unreadable)?;
         printer.note(|| columns(&found));
         printer.emit("inspection/1", &View { inspection: &found }, || Text::from_iter(found.mapping.lines()));
@@ -98,10 +108,11 @@ impl SourceArgs {
     }
 
     /// The rows of the source under its mapping.
-    pub(super) fn open(&self, printer: Printer) -> Result<Box<dyn Rows>, CliError> {
+    pub(super) async fn open(&self, secrets: Secrets<'_>, printer: Printer) -> Result<Box<dyn Rows>, CliError> {
         let file = self.mapping_file(printer)?;
         let options = file.as_ref().map(|file| file.options.clone()).unwrap_or_default();
-        let source = self.source(&options)?;
+        let mapping = file.as_ref().map(|file| file.mapping.clone());
+        let source = self.source(&options, mapping, secrets).await?;
         let mapping = match file {
             Some(file) => {
                 let checked = file.check_columns(source.columns());
@@ -132,7 +143,17 @@ impl SourceArgs {
         read.map(Some).map_err(|faults| CliError::from_faults(&faults, printer.has_color()))
     }
 
-    fn source(&self, options: &Options) -> Result<Box<dyn Source>, CliError> {
+    /// Whether the source needs a secret of AWS.
+    pub(super) fn needs_aws(&self) -> bool {
+        self.database.needs_aws()
+    }
+
+    async fn source(
+        &self,
+        options: &Options,
+        mapping: Option<Mapping>,
+        secrets: Secrets<'_>,
+    ) -> Result<Box<dyn Source>, CliError> {
         let path = Path::new(&self.from.place);
         let opened: Result<Box<dyn Source>, RowsError> = match self.from.kind {
             Kind::Csv => Csv::open(path, options).map(boxed),
@@ -144,7 +165,11 @@ impl SourceArgs {
                 SftpGo::open(path, sftpgo::Options { drops_restrictions: self.drop_restrictions }).map(boxed)
             }
             Kind::Proftpd => ProFtpd::open(path).map(boxed),
-            Kind::Mysql => return Err(CliError::new(Exit::Usage, "mysql is not read yet")),
+            Kind::Mysql => {
+                let password = self.database.password(secrets).await?;
+                let options = self.database.options(options, mapping);
+                Mysql::connect(&format!("mysql:{}", self.from.place), password.as_ref(), &options).await.map(boxed)
+            }
         };
         opened.map_err(unreadable)
     }
