@@ -103,7 +103,7 @@ mod tests {
         }
         assert!(help("").ends_with(&format!("{}\n", exit::list(&Exit::ALL))));
         assert!(help("validate").ends_with(&format!("{}\n", exit::list(&[Exit::Ok, Exit::Usage]))));
-        assert!(help("users").contains("\n  3 ") && !help("users").contains("\n  130 "));
+        assert!(help("lock").contains("\n  3 ") && !help("lock").contains("\n  130 "));
     }
 
     #[test]

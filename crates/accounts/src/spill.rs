@@ -84,12 +84,14 @@ impl<T: Serialize + DeserializeOwned> Spill<T> {
     }
 }
 
-/// The part of a key: FNV-1a, since it only has to spread.
+/// The part of a key: FNV-1a, whose bits are mixed once more (as MurmurHash3 ends), since it leaves the high ones of short
+/// keys alike.
 fn part_of(key: &[u8]) -> usize {
     let hash = key
         .iter()
         .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3));
-    usize::try_from(hash >> 32).unwrap_or_default() % PARTS
+    let mixed = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    usize::try_from((mixed ^ (mixed >> 33)) % PARTS as u64).unwrap_or_default()
 }
 
 struct Records<T> {

@@ -14,41 +14,43 @@ use sftpctl_sources::mapping::Mapping;
 use sftpctl_sources::mysql::{self, Latin1};
 use sftpctl_sources::options::Options;
 
+/// The heading of these options in the help.
+const HEADING: &str = "MySQL and MariaDB";
+
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "MySQL and MariaDB")]
 pub(super) struct DatabaseArgs {
     /// The table or view
-    #[arg(long, value_name = "TABLE", conflicts_with = "query")]
+    #[arg(help_heading = HEADING, long, value_name = "TABLE", conflicts_with = "query")]
     table: Option<String>,
     /// A SELECT in place of a table
-    #[arg(long, value_name = "SQL")]
+    #[arg(help_heading = HEADING, long, value_name = "SQL")]
     query: Option<String>,
     /// The column to page by, unique and not null [default: the primary key]
-    #[arg(long, value_name = "COLUMN")]
+    #[arg(help_heading = HEADING, long, value_name = "COLUMN")]
     key: Option<String>,
     /// A condition on the table's rows, in SQL
-    #[arg(long = "where", value_name = "SQL", conflicts_with = "query")]
+    #[arg(help_heading = HEADING, long = "where", value_name = "SQL", conflicts_with = "query")]
     filter: Option<String>,
     /// File with the database password [default: asks for it]
-    #[arg(long, value_name = "FILE", group = "database_password")]
+    #[arg(help_heading = HEADING, long, value_name = "FILE", group = "database_password")]
     password_file: Option<PathBuf>,
     /// Environment variable with the database password
-    #[arg(long, value_name = "NAME", group = "database_password")]
+    #[arg(help_heading = HEADING, long, value_name = "NAME", group = "database_password")]
     password_env: Option<String>,
     /// Secret of Secrets Manager with the database password, in the home region
-    #[arg(long, value_name = "NAME", group = "database_password")]
+    #[arg(help_heading = HEADING, long, value_name = "NAME", group = "database_password")]
     password_secret: Option<String>,
     /// The account needs no password
-    #[arg(long, group = "database_password")]
+    #[arg(help_heading = HEADING, long, group = "database_password")]
     no_password: bool,
-    /// How the server is authenticated
-    #[arg(long, value_name = "MODE", value_enum, default_value_t = Tls::VerifyCa)]
+    /// How the server is authenticated: verify-full, verify-ca, accept-any, off
+    #[arg(help_heading = HEADING, long, value_name = "MODE", value_enum, hide_possible_values = true, default_value_t = Tls::VerifyCa)]
     tls: Tls,
     /// PEM certificates of the authorities that are trusted, and no others
-    #[arg(long, value_name = "FILE")]
+    #[arg(help_heading = HEADING, long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
     /// The name in the server's certificate, if it is not the host
-    #[arg(long, value_name = "NAME")]
+    #[arg(help_heading = HEADING, long, value_name = "NAME")]
     server_name: Option<String>,
 }
 

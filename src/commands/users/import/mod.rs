@@ -17,7 +17,7 @@ use run::{CommonArgs, Manner};
     sftpctl users import --env 99 --from csv:old.csv --inspect > mapping.yaml\n  \
     sftpctl users import --env 99 --from csv:old.csv --mapping mapping.yaml\n  \
     sftpctl users import --env 99 --from shadow:old-server --cluster 99-0\n  \
-    sftpctl users import --env 99 --from mysql://reader@db.example.com/shop --table customers --ca-file ca.pem\n\n\
+    sftpctl users import --env 99 --from mysql://reader@db/shop --table customers --ca-file ca.pem\n\n\
     Everything is checked before the first write. If more rows are rejected than --reject-limit allows, nothing is \
     written.\n\n\
     An import that was killed or interrupted needs nothing but the same command: what is in the table already is found \
