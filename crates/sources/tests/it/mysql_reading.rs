@@ -142,6 +142,15 @@ async fn connection_lost_in_mid_stream_is_an_error() {
 }
 
 #[tokio::test]
+async fn session_outlasts_a_slow_import_and_only_reads() {
+    let text = "SELECT @@SESSION.net_write_timeout AS writing, @@SESSION.lock_wait_timeout AS locks,
+                       @@SESSION.tx_isolation AS level, @@SESSION.tx_read_only AS fixed, @@SESSION.time_zone AS zone";
+    let records = all(&mut connect("information_schema", &query(text)).await).await.unwrap();
+    let values: Vec<_> = records[0].values.iter().map(short).collect();
+    assert_eq!(values, ["3600", "60", "REPEATABLE-READ", "1", "+00:00"]);
+}
+
+#[tokio::test]
 async fn tables_without_snapshots_are_told() {
     let statements = "CREATE TABLE safe (nr INT PRIMARY KEY, login VARCHAR(9)) ENGINE=InnoDB;
                       CREATE TABLE old (nr INT PRIMARY KEY, login VARCHAR(9)) ENGINE=MyISAM;
