@@ -50,8 +50,14 @@ fn of_command(path: &str) -> Option<&'static [Exit]> {
         "doctor" => &[Ok, Failed, Usage],
         // Those of `sftpctl-local`.
         "local" => &[Ok, Usage],
-        "policy boundary" | "policy deployer" | "policy stack" | "policy reader" | "policy teardown"
-        | "policy users" | "policy state" => &[Ok, Usage],
+        "policy boundary"
+        | "policy deployer"
+        | "policy stack"
+        | "policy reader"
+        | "policy teardown"
+        | "policy users"
+        | "policy provisioning"
+        | "policy state" => &[Ok, Usage],
         "plan" | "drift" => &[Ok, Failed, Usage, Refused, Changes],
         "status" | "verify" | "test-login" | "connect-info" | "state list" | "state show" => {
             &[Ok, Failed, Usage, Refused]
