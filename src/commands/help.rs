@@ -59,6 +59,8 @@ fn of_command(path: &str) -> Option<&'static [Exit]> {
         "users add" | "users passwd" | "users disable" | "users enable" | "users expire" | "users set"
         | "users remove" | "users show" | "users list" => &[Ok, Failed, Usage, Refused],
         "users import" => &[Ok, Failed, Usage, Refused, Locked, Partly, Interrupted],
+        "users export" => &[Ok, Failed, Usage, Refused, Interrupted],
+        "users harden" => &[Ok, Failed, Usage, Refused, Partly, Interrupted],
         "lock show" | "lock break" => &[Ok, Failed, Usage, Refused, Locked],
         "state move" => &[Ok, Failed, Usage, Refused, Locked, Partly],
         "deploy" | "teardown" | "import" | "state rebuild" => {

@@ -2,8 +2,10 @@
 //! account, [`store`] reads and writes the account table, whose key is [`key`]'s, and [`import`] moves the accounts of
 //! another system there.
 
+pub mod bulk;
 pub mod change;
 pub mod create;
+pub mod harden;
 pub mod import;
 pub mod key;
 pub mod password;

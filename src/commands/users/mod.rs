@@ -5,6 +5,8 @@ mod disable;
 mod enable;
 mod errors;
 mod expire;
+mod export;
+mod harden;
 mod import;
 mod key_files;
 mod list;
@@ -50,6 +52,10 @@ enum Verb {
     Remove(remove::Args),
     /// Bring the accounts of another system over, by the million
     Import(import::Args),
+    /// Harden the passwords that came from another server, without knowing them
+    Harden(harden::Args),
+    /// Write the accounts as JSON lines, CSV, or passwd and shadow
+    Export(export::Args),
     /// Show an account, without its password
     Show(show::Args),
     /// List accounts, page by page as they are read
@@ -66,6 +72,8 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
         Verb::Set(args) => set::run(args, printer).await,
         Verb::Remove(args) => remove::run(args, printer).await,
         Verb::Import(args) => import::run(args, printer).await,
+        Verb::Harden(args) => harden::run(args, printer).await,
+        Verb::Export(args) => export::run(args, printer).await,
         Verb::Show(args) => show::run(args, printer).await,
         Verb::List(args) => list::run(args, printer).await,
     }

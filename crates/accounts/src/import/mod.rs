@@ -3,11 +3,10 @@
 //! next compares again, and the table is its checkpoint.
 
 pub mod check;
-mod compare;
+pub(crate) mod compare;
 pub mod digest;
 pub mod rejected;
 pub mod review;
 pub mod row;
 mod spill;
-pub mod watch;
 pub mod write;

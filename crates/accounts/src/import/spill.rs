@@ -10,6 +10,8 @@ use std::marker::PhantomData;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::bulk::spread::part_of;
+
 /// Parts of a spill: a million rows are some 8,000 to a part.
 pub(super) const PARTS: usize = 128;
 /// Bytes that a part gathers before they are written.
@@ -41,7 +43,7 @@ impl<T: Serialize + DeserializeOwned> Spill<T> {
 
     /// Adds a record to the part of its key.
     pub(super) fn push(&mut self, key: &[u8], record: &T) -> io::Result<()> {
-        self.push_to(part_of(key), record)
+        self.push_to(part_of(key, PARTS), record)
     }
 
     /// Adds a record to a part; to the last if there is no such part.
@@ -82,14 +84,6 @@ impl<T: Serialize + DeserializeOwned> Spill<T> {
     pub(super) fn all(&mut self) -> Reader<'_, T> {
         Reader { spill: self, part: 0, waiting: Vec::new().into_iter() }
     }
-}
-
-/// The part of a key: FNV-1a, since it only has to spread.
-fn part_of(key: &[u8]) -> usize {
-    let hash = key
-        .iter()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3));
-    usize::try_from(hash >> 32).unwrap_or_default() % PARTS
 }
 
 struct Records<T> {
