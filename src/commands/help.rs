@@ -67,6 +67,8 @@ fn of_command(path: &str) -> Option<&'static [Exit]> {
         "users audit" => &[Ok, Failed, Usage, Refused, Changes],
         "users sync" => &[Ok, Failed, Usage, Refused, Changes, Locked, Partly, Interrupted],
         "users import" => &[Ok, Failed, Usage, Refused, Locked, Partly, Interrupted],
+        "users export" => &[Ok, Failed, Usage, Refused, Interrupted],
+        "users harden" => &[Ok, Failed, Usage, Refused, Partly, Interrupted],
         "lock show" | "lock break" => &[Ok, Failed, Usage, Refused, Locked],
         "state move" => &[Ok, Failed, Usage, Refused, Locked, Partly],
         "deploy" | "teardown" | "import" | "state rebuild" => {

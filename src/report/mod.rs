@@ -7,8 +7,10 @@ pub mod connect;
 pub mod doctor;
 pub mod drift;
 pub mod events;
+pub mod export;
 mod fold;
 pub mod format;
+pub mod harden;
 pub mod hints;
 #[cfg(test)]
 mod hostile;
@@ -19,6 +21,7 @@ pub mod markdown;
 pub mod plan_view;
 pub mod printer;
 pub mod shell_word;
+pub mod span;
 pub mod status;
 pub mod streams;
 pub mod summary;

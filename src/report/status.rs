@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::fold::folded;
+use super::span::span;
 use super::summary;
 use sftpctl_core::events::RegionRow;
 use sftpctl_core::kind::NodeId;
@@ -88,17 +89,8 @@ fn describe(run: &LastRun, seconds: Option<i64>) -> String {
     // A killed run could not write its outcome.
     let outcome = if run.outcome == "running" { "unfinished (still running, or killed)" } else { &run.outcome };
     let who = run.who.as_ref().map(|who| format!(", by {who}")).unwrap_or_default();
-    let age = seconds.map(|seconds| format!(", {} ago", age(seconds))).unwrap_or_default();
+    let age = seconds.map(|seconds| format!(", {} ago", span(seconds.unsigned_abs()))).unwrap_or_default();
     format!("{outcome}, begun {}{age}{who} with {}", run.started, run.by)
-}
-
-fn age(seconds: i64) -> String {
-    match seconds {
-        ..120 => format!("{seconds} s"),
-        120..7200 => format!("{} min", seconds / 60),
-        7200..172_800 => format!("{} h", seconds / 3600),
-        _ => format!("{} days", seconds / 86_400),
-    }
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ mod doctor;
 mod drift;
 mod failed_stack;
 mod faults;
+mod harden;
 mod json;
 mod local;
 mod login;

@@ -3,8 +3,10 @@
 //! another system there.
 
 pub mod audit;
+pub mod bulk;
 pub mod change;
 pub mod create;
+pub mod harden;
 pub mod import;
 pub mod key;
 pub mod password;

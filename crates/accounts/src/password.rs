@@ -1,7 +1,7 @@
 //! Generates passwords, and hashes each with a salt of its own.
 
 use rand::distr::{Alphanumeric, SampleString as _};
-use sftp_authorizer::password;
+use sftp_authorizer::password::{self, Cost, HardenError, Hardened};
 
 /// Characters of a generated password: 62 to the power of 24 is 142 bits.
 pub const GENERATED_LENGTH: usize = 24;
@@ -31,6 +31,14 @@ pub fn hash(password: &str) -> Result<String, HashError> {
 /// Argon2 failed.
 pub fn hash_random(password: &str) -> Result<String, HashError> {
     password::hash_random(password, &salt()).map_err(|error| HashError(error.to_string()))
+}
+
+/// A stored password with Argon2id over it, at this cost.
+///
+/// # Errors
+/// The stored password cannot log in, or Argon2 failed.
+pub fn harden(stored: &str, cost: Cost) -> Result<Hardened, HardenError> {
+    password::harden(stored, &salt(), cost)
 }
 
 fn salt() -> [u8; password::SALT_BYTES] {

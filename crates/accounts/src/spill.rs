@@ -10,6 +10,8 @@ use std::marker::PhantomData;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::bulk::spread::part_of;
+
 /// Parts of a spill: a million rows are some 8,000 to a part.
 pub(crate) const PARTS: usize = 128;
 /// Bytes that a part gathers before they are written.
@@ -41,7 +43,7 @@ impl<T: Serialize + DeserializeOwned> Spill<T> {
 
     /// Adds a record to the part of its key.
     pub(crate) fn push(&mut self, key: &[u8], record: &T) -> io::Result<()> {
-        self.push_to(part_of(key), record)
+        self.push_to(part_of(key, PARTS), record)
     }
 
     /// Adds a record to a part; to the last if there is no such part.
@@ -82,16 +84,6 @@ impl<T: Serialize + DeserializeOwned> Spill<T> {
     pub(crate) fn all(&mut self) -> Reader<'_, T> {
         Reader { spill: self, part: 0, waiting: Vec::new().into_iter() }
     }
-}
-
-/// The part of a key: FNV-1a, whose bits are mixed once more (as MurmurHash3 ends), since it leaves the high ones of short
-/// keys alike.
-fn part_of(key: &[u8]) -> usize {
-    let hash = key
-        .iter()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3));
-    let mixed = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
-    usize::try_from((mixed ^ (mixed >> 33)) % PARTS as u64).unwrap_or_default()
 }
 
 struct Records<T> {

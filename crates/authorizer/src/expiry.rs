@@ -29,6 +29,11 @@ impl Expiry {
         now >= self.from
     }
 
+    /// The first second at which it is over, counted from 1970.
+    pub fn seconds(&self) -> i64 {
+        self.from
+    }
+
     pub fn as_str(&self) -> &str {
         &self.text
     }

@@ -161,10 +161,16 @@ fn json_escaped(line: &str) -> String {
 /// Text as a cell of comma-separated values (RFC 4180). A spreadsheet would compute a cell that begins as a formula does;
 /// an apostrophe before it makes it text (OWASP, "CSV Injection").
 pub fn csv_cell(text: &str) -> String {
-    let text = visible(text);
+    csv_lines([text])
+}
+
+/// As [`csv_cell`], of several lines.
+pub fn csv_lines<'a>(lines: impl IntoIterator<Item = &'a str>) -> String {
+    let lines: Vec<_> = lines.into_iter().map(visible).collect();
+    let text = lines.join("\n");
     let is_formula = text.trim_start().starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']);
-    let text = if is_formula { format!("'{text}") } else { text.into_owned() };
-    if text.contains([',', ';', '"']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
+    let text = if is_formula { format!("'{text}") } else { text };
+    if text.contains([',', ';', '"', '\n']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
 }
 
 /// Writes a field of an event as the log shows it; the message has no name.

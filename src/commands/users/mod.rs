@@ -6,6 +6,8 @@ mod disable;
 mod enable;
 mod errors;
 mod expire;
+mod export;
+mod harden;
 mod import;
 mod key_files;
 mod list;
@@ -56,6 +58,10 @@ enum Verb {
     Sync(Box<sync::Args>),
     /// Check all accounts: duplicates, weak hashes, what nobody can log in with
     Audit(audit::Args),
+    /// Harden the passwords that came from another server, without knowing them
+    Harden(harden::Args),
+    /// Write the accounts as JSON lines, CSV, or passwd and shadow
+    Export(export::Args),
     /// Show an account, without its password
     Show(show::Args),
     /// List accounts, page by page as they are read
@@ -74,6 +80,8 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
         Verb::Import(args) => import::run(*args, printer).await,
         Verb::Sync(args) => sync::run(*args, printer).await,
         Verb::Audit(args) => audit::run(args, printer).await,
+        Verb::Harden(args) => harden::run(args, printer).await,
+        Verb::Export(args) => export::run(args, printer).await,
         Verb::Show(args) => show::run(args, printer).await,
         Verb::List(args) => list::run(args, printer).await,
     }

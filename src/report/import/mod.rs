@@ -6,6 +6,7 @@ pub mod report_file;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use sftpctl_accounts::bulk::unwritten::Unwritten;
 use sftpctl_accounts::import::rejected::Reason;
 use sftpctl_accounts::import::review::{Counts, Review};
 use sftpctl_accounts::import::write::Written;
@@ -73,18 +74,22 @@ pub fn written(result: &Written) -> Text {
         text.line(format!("{} writes were throttled and sent again", grouped(*throttled)));
     }
     for (accounts, words) in [(overtaken, "left as another writer made them"), (failed, "not written")] {
-        if accounts.is_empty() {
-            continue;
-        }
-        text.line(format!("{} accounts {words}:", grouped(accounts.len() as u64)));
-        for account in accounts.iter().take(10) {
-            text.line(format!("  {} (organisation {}): {}", account.username, account.org_id, account.why));
-        }
-        if accounts.len() > 10 {
-            text.line(format!("  and {} more", grouped(accounts.len() as u64 - 10)));
+        if !accounts.is_empty() {
+            text.line(format!("{} accounts {words}:", grouped(accounts.len() as u64)));
+            list(&mut text, accounts);
         }
     }
     text
+}
+
+/// Accounts that were not written, a line each.
+pub fn list(text: &mut Text, accounts: &[Unwritten]) {
+    for account in accounts.iter().take(10) {
+        text.line(format!("  {} (organisation {}): {}", account.username, account.org_id, account.why));
+    }
+    if accounts.len() > 10 {
+        text.line(format!("  and {} more", grouped(accounts.len() as u64 - 10)));
+    }
 }
 
 /// The digits of a number in groups of three.

@@ -1,4 +1,4 @@
-//! The progress of an import: a line that changes on a terminal, a line now and then elsewhere, events for programs.
+//! The progress of an import, or of hardening: a line that changes on a terminal, a line now and then elsewhere, events for programs.
 
 use std::io::IsTerminal as _;
 use std::sync::{Mutex, PoisonError};
@@ -6,19 +6,20 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
-use sftpctl_accounts::import::watch::{Progress, Watch};
+use sftpctl_accounts::bulk::watch::{Progress, Watch};
 use sftpctl_core::shown::Text;
 use sftpctl_engine::execute::stop::Stop;
 
 use super::grouped;
 use crate::report::format::Format;
+use crate::report::span::span;
 use crate::report::{json, streams};
 
 /// The least time between two lines, or two events.
 const LINES: Duration = Duration::from_secs(10);
 const EVENTS: Duration = Duration::from_secs(1);
 
-/// Shows the progress of an import.
+/// Shows the progress of a command on many accounts.
 pub struct Shown {
     format: Format,
     stop: Stop,
@@ -81,8 +82,10 @@ impl Watch for Shown {
             Progress::Scanning { items } => ("scanning", items, None, None),
             Progress::Comparing => ("comparing", 0, None, None),
             Progress::Writing { done, of, throttled, .. } => ("writing", done, Some(of), Some(throttled)),
+            Progress::Hardening { done, of, throttled } => ("hardening", done, Some(of), Some(throttled)),
         };
-        if pace.stage != stage && stage == "writing" {
+        let has_rate = throttled.is_some();
+        if pace.stage != stage && has_rate {
             pace.stage_began = Instant::now();
         }
         pace.stage = stage;
@@ -99,8 +102,9 @@ impl Watch for Shown {
         }
         pace.shown = Instant::now();
         let seconds = pace.stage_began.elapsed().as_secs_f64();
-        let rate = (stage == "writing" && seconds > 0.5).then(|| rate(done, seconds));
-        let left = rate.filter(|rate| *rate > 0).and_then(|rate| Some(of?.saturating_sub(done) / rate));
+        let has_rate = has_rate && seconds > 0.5;
+        let rate = has_rate.then(|| rate(done, seconds));
+        let left = of.filter(|_| has_rate && done > 0).map(|of| left(done, of, seconds));
         if self.format == Format::Json {
             let time = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
             let event = Event { time, stage, done, of, throttled, per_second: rate, seconds_left: left };
@@ -128,6 +132,17 @@ fn rate(done: u64, seconds: f64) -> u64 {
     (done as f64 / seconds) as u64
 }
 
+/// The seconds until the rest is done, at the rate so far.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "a time to show"
+)]
+fn left(done: u64, of: u64, seconds: f64) -> u64 {
+    (of.saturating_sub(done) as f64 * seconds / done as f64) as u64
+}
+
 fn words(progress: Progress, rate: Option<u64>, left: Option<u64>) -> String {
     match progress {
         Progress::Reading { rows, expected: Some(of) } => {
@@ -137,10 +152,31 @@ fn words(progress: Progress, rate: Option<u64>, left: Option<u64>) -> String {
         Progress::Scanning { items } => format!("reading the table: {} accounts", grouped(items)),
         Progress::Comparing => "comparing".to_owned(),
         Progress::Writing { done, of, throttled, at_once } => {
-            let rate = rate.map_or_else(String::new, |rate| format!(", {} a second", grouped(rate)));
-            let left = left.map_or_else(String::new, |left| format!(", {left} s left"));
-            let throttled = if throttled > 0 { format!(", {} throttled", grouped(throttled)) } else { String::new() };
-            format!("writing: {} of {}{rate}{left}{throttled}, {at_once} batches at once", grouped(done), grouped(of))
+            format!("writing: {}, {at_once} batches at once", written(done, of, throttled, (rate, left)))
         }
+        Progress::Hardening { done, of, throttled } => {
+            format!("hardening: {}", written(done, of, throttled, (rate, left)))
+        }
+    }
+}
+
+/// `1,000 of 12,000, 24 a second, 8 min left, 3 throttled`.
+fn written(done: u64, of: u64, throttled: u64, (rate, left): (Option<u64>, Option<u64>)) -> String {
+    let rate = rate.map_or_else(String::new, |rate| format!(", {} a second", grouped(rate)));
+    let left = left.map_or_else(String::new, |left| format!(", {} left", span(left)));
+    let throttled = if throttled > 0 { format!(", {} throttled", grouped(throttled)) } else { String::new() };
+    format!("{} of {}{rate}{left}{throttled}", grouped(done), grouped(of))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rate_and_rest_are_shown_once_known() {
+        let hardening = |rate, left| words(Progress::Hardening { done: 1000, of: 12_000, throttled: 3 }, rate, left);
+        assert_eq!(hardening(None, None), "hardening: 1,000 of 12,000, 3 throttled");
+        assert_eq!(hardening(Some(24), Some(458)), "hardening: 1,000 of 12,000, 24 a second, 7 min left, 3 throttled");
+        assert_eq!(left(1000, 12_000, 41.7), 458);
     }
 }

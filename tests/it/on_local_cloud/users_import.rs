@@ -37,18 +37,18 @@ impl Csv {
 }
 
 /// The arguments of an import, without markers of home folders unless a test is about them.
-fn import<'a>(from: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+pub(super) fn import<'a>(from: &'a str, more: &[&'a str]) -> Vec<&'a str> {
     [&["users", "import", "--env", "99", "--local", "--yes", "--no-home-folders", "--from", from], more].concat()
 }
 
 /// The result of an import that ends with 0, as JSON.
-fn imported(site: &Site, from: &str, more: &[&str]) -> Value {
+pub(super) fn imported(site: &Site, from: &str, more: &[&str]) -> Value {
     let output = site.ok(&import(from, &[more, &["--output", "json"]].concat()));
     let last = output.lines().last().unwrap();
     serde_json::from_str(last).unwrap()
 }
 
-fn faults(site: &Site, rules: &[&[&str]]) {
+pub(super) fn faults(site: &Site, rules: &[&[&str]]) {
     site.ok(&["local", "faults", "clear"]);
     for rule in rules {
         site.ok(&[&["local", "faults", "add"], *rule].concat());
@@ -56,7 +56,7 @@ fn faults(site: &Site, rules: &[&[&str]]) {
 }
 
 /// All items of the table but canaries: the accounts, and who has reserved which name.
-fn table(site: &Site) -> (BTreeMap<String, Item>, BTreeMap<String, String>) {
+pub(super) fn table(site: &Site) -> (BTreeMap<String, Item>, BTreeMap<String, String>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let items = runtime.block_on(async {
         let home = site.aws_of("111111111111").await.dynamodb("us-west-2");
@@ -198,11 +198,11 @@ fn a_table_that_throttles_and_loses_answers_gets_every_account_once() {
     assert_whole(&site, (1000..1500).chain(2000..2500));
 }
 
-fn spawned(site: &Site, arguments: &[&str]) -> Child {
+pub(super) fn spawned(site: &Site, arguments: &[&str]) -> Child {
     site.command(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }
 
-fn batches(site: &Site) -> u64 {
+pub(super) fn batches(site: &Site) -> u64 {
     front(site, "GET", "calls")["calls"]["dynamodb.BatchExecuteStatement"].as_u64().unwrap_or_default()
 }
 

@@ -9,13 +9,13 @@ use sftp_authorizer::{Attribute, Item};
 use super::digest::DigestKey;
 
 /// The digest of the row that the item was made from.
-pub(super) const DIGEST: &str = "importDigest";
+pub(crate) const DIGEST: &str = "importDigest";
 /// The time of the import's write; as long as it equals the item's last change, nobody else has changed it.
-pub(super) const IMPORTED: &str = "importedAt";
+pub(crate) const IMPORTED: &str = "importedAt";
 /// The time of the item's last change.
-pub(super) const UPDATED: &str = "updatedAt";
+pub(crate) const UPDATED: &str = "updatedAt";
 /// The time at which the item was created.
-pub(super) const CREATED: &str = "createdAt";
+pub(crate) const CREATED: &str = "createdAt";
 /// What an import does with a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
@@ -83,7 +83,7 @@ fn is_same(name: &str, row: Option<&Attribute>, item: Option<&Attribute>) -> boo
 }
 
 /// A text attribute.
-pub(super) fn text<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
+pub(crate) fn text<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
     match item.get(name) {
         Some(Attribute::Text(text)) => Some(text),
         _ => None,

@@ -3,10 +3,9 @@
 //! next compares again, and the table is its checkpoint.
 
 pub mod check;
-mod compare;
+pub(crate) mod compare;
 pub mod digest;
 pub mod rejected;
 pub mod review;
 pub mod row;
-pub mod watch;
 pub mod write;

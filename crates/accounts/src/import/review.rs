@@ -9,21 +9,19 @@ use std::io;
 use serde::{Deserialize, Serialize};
 use sftp_authorizer::{Account, Attribute, Item};
 use sftpctl_aws::AwsError;
-use tokio::sync::mpsc;
 
 use super::check::Rules;
 use super::compare::{self, DIGEST, IMPORTED, Terms, UPDATED, Verdict, text};
 use super::digest::DigestKey;
 use super::rejected::{Reason, Rejected};
 use super::row::{Remark, Row, Rows, RowsError};
-use super::watch::{Progress, Watch};
+use crate::bulk::pages::Pages;
+use crate::bulk::watch::{Progress, Watch};
 use crate::key::TableKey;
 use crate::password::{self, HashError};
 use crate::spill::{PARTS, Spill};
 use crate::store::Accounts;
 
-/// Segments of the table that are read at once.
-const SEGMENTS: i32 = 2;
 /// Samples that are kept of each outcome.
 const SAMPLES: usize = 5;
 
@@ -368,24 +366,9 @@ async fn hashed(plain: Vec<(Wanted, String)>) -> Result<Vec<Wanted>, ReviewError
 
 /// Reads the customers' items of the table, several segments at once.
 async fn held(accounts: &Accounts, watch: &dyn Watch) -> Result<Held, ReviewError> {
-    let (pages, mut read) = mpsc::channel(1);
-    let mut tasks = tokio::task::JoinSet::new();
-    for segment in 0..SEGMENTS {
-        let (home, table, pages) = (accounts.home().clone(), accounts.table().to_owned(), pages.clone());
-        tasks.spawn(async move {
-            let mut from = None;
-            loop {
-                let (items, next) = home.page_of_segment(&table, (segment, SEGMENTS), from).await?;
-                from = next;
-                if pages.send(items).await.is_err() || from.is_none() {
-                    return Ok::<(), AwsError>(());
-                }
-            }
-        });
-    }
-    drop(pages);
+    let mut pages = Pages::of(accounts);
     let mut held = Held { items: Spill::new()?, claims: Spill::new()? };
-    while let Some(items) = read.recv().await {
+    while let Some(items) = pages.next().await? {
         if watch.is_stopping() {
             return Err(ReviewError::Interrupted);
         }
@@ -393,9 +376,6 @@ async fn held(accounts: &Accounts, watch: &dyn Watch) -> Result<Held, ReviewErro
             hold(&mut held, &item, accounts.key())?;
         }
         watch.progress(Progress::Scanning { items: held.items.count() });
-    }
-    while let Some(done) = tasks.join_next().await {
-        done.map_err(io::Error::other)??;
     }
     Ok(held)
 }

@@ -6,27 +6,23 @@
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde::Serialize;
 use sftp_authorizer::{Account, Attribute, Item};
-use sftpctl_aws::{Aws, AwsError, BATCH, Outcome, Statement};
+use sftpctl_aws::{Aws, AwsError, BATCH, Statement};
 use sftpctl_core::spec::model::Environment;
 use sftpctl_core::spec::names;
 use tokio::task::JoinSet;
 
 use super::compare::{CREATED, DIGEST, IMPORTED, UPDATED, text};
 use super::review::{Change, Review, Wanted};
-use super::watch::{Progress, Watch};
+use crate::bulk::execute::{End, execute};
+use crate::bulk::pace::{Ended, Pace, is_hopeless};
+use crate::bulk::unwritten::Unwritten;
+use crate::bulk::watch::{Progress, Watch};
 use crate::change::timestamp;
 use crate::key::RESERVED_BY;
 use crate::store::{AccountError, Accounts};
-
-/// Batches at once to begin with, and at most.
-const FIRST_AT_ONCE: f64 = 4.0;
-const MOST_AT_ONCE: f64 = 64.0;
-/// Attempts of a batch: with the pauses between them about two minutes.
-const ATTEMPTS: u32 = 14;
 
 /// What an import writes besides the items.
 #[derive(Clone, Copy, Debug)]
@@ -35,14 +31,6 @@ pub struct Choices {
     pub markers: bool,
     /// Whether accounts are deleted that were imported and that the source does not have any more. Their files stay.
     pub deletes: bool,
-}
-
-/// An account that was not written.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Unwritten {
-    pub username: String,
-    pub org_id: String,
-    pub why: String,
 }
 
 /// The result of the writes.
@@ -86,117 +74,66 @@ pub async fn write(
     });
     let deletions = if choices.deletes { review.counts.removed } else { 0 };
     let of = review.counts.new + review.counts.changed + deletions;
-    let mut pace = Pace::new(of);
+    let (mut pace, mut result) = (Pace::new(), Written::default());
     let mut new = review.new.all();
     let mut changed = review.changed.all();
     let mut removed = review.removed.all();
     loop {
-        let stopping = watch.is_stopping() || pace.is_hopeless();
+        let stopping =
+            watch.is_stopping() || is_hopeless(result.failed.len(), result.new + result.changed + result.deleted, of);
         if !stopping && pace.has_room() {
             let batch = new.take(BATCH)?;
             if !batch.is_empty() {
-                pace.spawn(&writer, Work::New(batch));
+                let writer = Arc::clone(&writer);
+                pace.spawn(async move { writer.add(batch).await });
                 continue;
             }
             let batch = changed.take(BATCH)?;
             if !batch.is_empty() {
-                pace.spawn(&writer, Work::Changed(batch));
+                let writer = Arc::clone(&writer);
+                pace.spawn(async move { writer.change(batch).await });
                 continue;
             }
             let batch = if choices.deletes { removed.take(BATCH)? } else { Vec::new() };
             if !batch.is_empty() {
-                pace.spawn(&writer, Work::Removed(batch));
+                let writer = Arc::clone(&writer);
+                pace.spawn(async move { writer.remove(batch).await });
                 continue;
             }
         }
-        if !pace.next().await? {
-            pace.written.interrupted = watch.is_stopping() && pace.done() < of;
-            return Ok(pace.written);
-        }
+        let Some(ended) = pace.next().await? else {
+            result.interrupted = watch.is_stopping() && result.done() < of;
+            return Ok(result);
+        };
+        result.add(ended);
         watch.progress(Progress::Writing {
-            done: pace.done(),
+            done: result.done(),
             of,
-            throttled: pace.written.throttled,
+            throttled: result.throttled,
             at_once: pace.at_once(),
         });
     }
 }
 
-/// A batch of one kind.
-enum Work {
-    New(Vec<Wanted>),
-    Changed(Vec<Change>),
-    Removed(Vec<Item>),
+impl Ended for Written {
+    fn throttled(&self) -> u64 {
+        self.throttled
+    }
 }
 
-/// The batches in flight, and how many there may be: one more for each round without throttling, half as many after one
-/// with it, as TCP does.
-struct Pace {
-    tasks: JoinSet<(u64, Written)>,
-    limit: f64,
-    /// The number of batches that were begun, and of those before the last halving: what they met is known.
-    begun: u64,
-    slowed: u64,
-    of: u64,
-    written: Written,
-}
-
-impl Pace {
-    fn new(of: u64) -> Self {
-        Self { tasks: JoinSet::new(), limit: FIRST_AT_ONCE, begun: 0, slowed: 0, of, written: Written::default() }
-    }
-
-    fn has_room(&self) -> bool {
-        self.tasks.len() < self.at_once()
-    }
-
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 1 and MOST_AT_ONCE")]
-    fn at_once(&self) -> usize {
-        self.limit as usize
+impl Written {
+    fn add(&mut self, ended: Self) {
+        self.new += ended.new;
+        self.changed += ended.changed;
+        self.deleted += ended.deleted;
+        self.throttled += ended.throttled;
+        self.overtaken.extend(ended.overtaken);
+        self.failed.extend(ended.failed);
     }
 
     fn done(&self) -> u64 {
-        let Written { new, changed, deleted, overtaken, failed, .. } = &self.written;
+        let Self { new, changed, deleted, overtaken, failed, .. } = self;
         new + changed + deleted + (overtaken.len() + failed.len()) as u64
-    }
-
-    /// Whether nothing can be written, so that the rest need not be tried.
-    fn is_hopeless(&self) -> bool {
-        let failed = self.written.failed.len() as u64;
-        failed > 0 && failed >= 1000.min(self.of) && self.done() == failed
-    }
-
-    fn spawn(&mut self, writer: &Arc<Writer>, work: Work) {
-        let writer = Arc::clone(writer);
-        self.begun += 1;
-        let number = self.begun;
-        self.tasks.spawn(async move {
-            let written = match work {
-                Work::New(wanted) => writer.add(wanted).await,
-                Work::Changed(changes) => writer.change(changes).await,
-                Work::Removed(items) => writer.remove(items).await,
-            };
-            (number, written)
-        });
-    }
-
-    /// Waits for a batch; `false` if there is none.
-    async fn next(&mut self) -> io::Result<bool> {
-        let Some(ended) = self.tasks.join_next().await else { return Ok(false) };
-        let (number, ended) = ended.map_err(io::Error::other)?;
-        if ended.throttled == 0 {
-            self.limit = (self.limit + 1.0 / self.limit).min(MOST_AT_ONCE);
-        } else if number > self.slowed {
-            self.limit = (self.limit / 2.0).max(1.0);
-            self.slowed = self.begun;
-        }
-        self.written.new += ended.new;
-        self.written.changed += ended.changed;
-        self.written.deleted += ended.deleted;
-        self.written.throttled += ended.throttled;
-        self.written.overtaken.extend(ended.overtaken);
-        self.written.failed.extend(ended.failed);
-        Ok(true)
     }
 }
 
@@ -212,14 +149,6 @@ struct Writer {
     choices: Choices,
 }
 
-/// What became of a write in the end.
-enum End {
-    Done,
-    /// The condition did not hold: another writer came first, or an earlier attempt of this one.
-    Taken,
-    Failed(String),
-}
-
 impl Writer {
     /// Adds a batch of accounts.
     async fn add(&self, wanted: Vec<Wanted>) -> Written {
@@ -232,22 +161,22 @@ impl Writer {
         }
         let items = self.with_markers(items, &mut result).await;
         let reservations = items.iter().map(|item| Statement::Insert(self.reservation_of(item))).collect();
-        let reserved = self.execute(reservations, &mut result).await;
+        let reserved = execute(&self.accounts, reservations, &mut result.throttled).await;
         let (mut free, mut slow) = (Vec::new(), Vec::new());
         for (item, end) in items.into_iter().zip(reserved) {
             match end {
                 End::Done => free.push(item),
                 End::Taken => slow.push(item),
-                End::Failed(why) => result.failed.push(unwritten(&item, why)),
+                End::Failed(why) => result.failed.push(Unwritten::new(&item, why)),
             }
         }
         let inserts = free.iter().cloned().map(Statement::Insert).collect();
-        let ends = self.execute(inserts, &mut result).await;
+        let ends = execute(&self.accounts, inserts, &mut result.throttled).await;
         for (item, end) in free.into_iter().zip(ends) {
             match end {
                 End::Done => result.new += 1,
                 End::Taken => self.compare_with_found(item, &mut result).await,
-                End::Failed(why) => result.failed.push(unwritten(&item, why)),
+                End::Failed(why) => result.failed.push(Unwritten::new(&item, why)),
             }
         }
         for item in slow {
@@ -290,7 +219,7 @@ impl Writer {
         let (mut kept, mut index) = (Vec::new(), 0);
         for item in items {
             match refused.remove(&index) {
-                Some(error) => result.failed.push(unwritten(&item, format!("its home folder: {error}"))),
+                Some(error) => result.failed.push(Unwritten::new(&item, format!("its home folder: {error}"))),
                 None => kept.push(item),
             }
             index += 1;
@@ -302,13 +231,13 @@ impl Writer {
     async fn add_alone(&self, item: Item, result: &mut Written) {
         let account = match Account::from_item(&item) {
             Ok(account) => account,
-            Err(error) => return result.failed.push(unwritten(&item, error.to_string())),
+            Err(error) => return result.failed.push(Unwritten::new(&item, error.to_string())),
         };
         match self.accounts.add_over_reservation(&account, &item).await {
             Ok(()) => result.new += 1,
             Err(AccountError::OrgTaken(_)) => self.compare_with_found(item, result).await,
-            Err(error @ AccountError::NameTaken(_)) => result.overtaken.push(unwritten(&item, error.to_string())),
-            Err(error) => result.failed.push(unwritten(&item, error.to_string())),
+            Err(error @ AccountError::NameTaken(_)) => result.overtaken.push(Unwritten::new(&item, error.to_string())),
+            Err(error) => result.failed.push(Unwritten::new(&item, error.to_string())),
         }
     }
 
@@ -318,9 +247,9 @@ impl Writer {
             Ok(Some(found)) if found == item => result.new += 1,
             Ok(_) => {
                 let why = "the organisation was given an account by another writer".to_owned();
-                result.overtaken.push(unwritten(&item, why));
+                result.overtaken.push(Unwritten::new(&item, why));
             }
-            Err(error) => result.failed.push(unwritten(&item, error.to_string())),
+            Err(error) => result.failed.push(Unwritten::new(&item, error.to_string())),
         }
     }
 
@@ -332,19 +261,19 @@ impl Writer {
             change.attributes.iter().any(|name| name == "username" || !change.row.contains_key(name))
         });
         let updates = together.iter().map(|change| self.update(change)).collect();
-        let ends = self.execute(updates, &mut result).await;
+        let ends = execute(&self.accounts, updates, &mut result.throttled).await;
         for (change, end) in together.into_iter().zip(ends) {
             match end {
                 End::Done => result.changed += 1,
                 End::Taken => self.compare_with_changed(&change, &mut result).await,
-                End::Failed(why) => result.failed.push(unwritten(&change.row, why)),
+                End::Failed(why) => result.failed.push(Unwritten::new(&change.row, why)),
             }
         }
         for change in alone {
             match self.accounts.change_imported(&change.item, &self.set(&change)).await {
                 Ok(()) => result.changed += 1,
                 Err(AccountError::Changed(_)) => self.compare_with_changed(&change, &mut result).await,
-                Err(error) => result.failed.push(unwritten(&change.row, error.to_string())),
+                Err(error) => result.failed.push(Unwritten::new(&change.row, error.to_string())),
             }
         }
         result
@@ -373,9 +302,9 @@ impl Writer {
             }
             Ok(_) => {
                 let why = "the account was changed by another writer".to_owned();
-                result.overtaken.push(unwritten(&change.row, why));
+                result.overtaken.push(Unwritten::new(&change.row, why));
             }
-            Err(error) => result.failed.push(unwritten(&change.row, error.to_string())),
+            Err(error) => result.failed.push(Unwritten::new(&change.row, error.to_string())),
         }
     }
 
@@ -387,7 +316,7 @@ impl Writer {
             names.map(|name| (name.to_owned(), item.get(name).cloned())).into()
         };
         let deletions = items.iter().map(|item| Statement::Delete { expected: expected(item) }).collect();
-        let ends = self.execute(deletions, &mut result).await;
+        let ends = execute(&self.accounts, deletions, &mut result.throttled).await;
         let mut gone = Vec::new();
         for (item, end) in items.into_iter().zip(ends) {
             match end {
@@ -397,11 +326,11 @@ impl Writer {
                     Ok(None) => gone.push(item),
                     Ok(Some(_)) => {
                         let why = "the account was changed by another writer".to_owned();
-                        result.overtaken.push(unwritten(&item, why));
+                        result.overtaken.push(Unwritten::new(&item, why));
                     }
-                    Err(error) => result.failed.push(unwritten(&item, error.to_string())),
+                    Err(error) => result.failed.push(Unwritten::new(&item, error.to_string())),
                 },
-                End::Failed(why) => result.failed.push(unwritten(&item, why)),
+                End::Failed(why) => result.failed.push(Unwritten::new(&item, why)),
             }
         }
         // This may fail: the next account with the name takes over a stale reservation.
@@ -416,61 +345,8 @@ impl Writer {
             expected.push((RESERVED_BY.to_owned(), item.get("orgid").cloned()));
             Statement::Delete { expected }
         };
-        self.execute(gone.iter().map(reserved).collect(), &mut result).await;
+        execute(&self.accounts, gone.iter().map(reserved).collect(), &mut result.throttled).await;
         result.deleted += gone.len() as u64;
         result
     }
-
-    /// Carries out statements on different items until each has ended.
-    async fn execute(&self, statements: Vec<Statement>, result: &mut Written) -> Vec<End> {
-        let mut ends: Vec<Option<End>> = statements.iter().map(|_| None).collect();
-        let mut open: Vec<usize> = (0..statements.len()).collect();
-        for attempt in 0..ATTEMPTS {
-            if open.is_empty() {
-                break;
-            }
-            if attempt > 0 {
-                pause(attempt).await;
-            }
-            let batch: Vec<Statement> = open.iter().filter_map(|index| statements.get(*index).cloned()).collect();
-            let outcomes = match self.accounts.home().execute_batch(self.accounts.table(), &batch).await {
-                Ok(outcomes) => outcomes,
-                Err(error) if error.is_transient() => batch.iter().map(|_| Outcome::Again(error.to_string())).collect(),
-                Err(error) => batch.iter().map(|_| Outcome::Refused(error.to_string())).collect(),
-            };
-            let mut again = Vec::new();
-            for (index, outcome) in open.into_iter().zip(outcomes) {
-                let end = match outcome {
-                    Outcome::Done => End::Done,
-                    Outcome::Exists | Outcome::Changed => End::Taken,
-                    Outcome::Again(_) if attempt + 1 < ATTEMPTS => {
-                        result.throttled += 1;
-                        again.push(index);
-                        continue;
-                    }
-                    Outcome::Again(why) | Outcome::Refused(why) => End::Failed(why),
-                };
-                if let Some(place) = ends.get_mut(index) {
-                    *place = Some(end);
-                }
-            }
-            open = again;
-        }
-        ends.into_iter().map(|end| end.unwrap_or_else(|| End::Failed("it was not carried out".to_owned()))).collect()
-    }
-}
-
-/// Waits before an attempt: from 25 to 50 ms, doubled each time, at most 15 s.
-async fn pause(attempt: u32) {
-    let most = (50_u64 << attempt.min(10)).min(15_000);
-    #[expect(clippy::disallowed_methods, reason = "the pause between attempts of a throttled batch")]
-    tokio::time::sleep(Duration::from_millis(fastrand::u64(most / 2..=most))).await;
-}
-
-fn unwritten(item: &Item, why: String) -> Unwritten {
-    let org_id = match item.get("orgid") {
-        Some(Attribute::Number(digits)) => digits.clone(),
-        _ => String::new(),
-    };
-    Unwritten { username: text(item, "username").unwrap_or_default().to_owned(), org_id, why }
 }

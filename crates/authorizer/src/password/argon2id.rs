@@ -57,6 +57,16 @@ impl Cost {
         bounded.then_some(Self { memory_kib, passes }).ok_or(CostError)
     }
 
+    /// The memory in KiB.
+    pub const fn memory_kib(self) -> u32 {
+        self.memory_kib
+    }
+
+    /// How often the memory is passed over.
+    pub const fn passes(self) -> u32 {
+        self.passes
+    }
+
     pub(super) const fn work(self) -> u64 {
         self.memory_kib as u64 * self.passes as u64
     }

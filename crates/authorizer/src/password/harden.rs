@@ -4,6 +4,7 @@ use super::SALT_BYTES;
 use super::argon2id::{Argon2id, Cost};
 use super::layer::{Layer, MAX_LAYERS};
 use super::problem::HashProblem;
+use super::stored::Stored;
 use super::{stored, work};
 
 /// What becomes of a stored password.
@@ -35,6 +36,23 @@ pub enum HardenError {
     Hash(#[from] argon2::Error),
 }
 
+/// What would keep a stored password as it is, by its form alone: nothing is computed. `None` if [`harden`] replaces it.
+///
+/// # Errors
+/// The stored password cannot log in.
+pub fn kept(stored: &str, cost: Cost) -> Result<Option<Kept>, HashProblem> {
+    Ok(kept_of(&stored::read(stored)?, cost))
+}
+
+fn kept_of(stored: &Stored, cost: Cost) -> Option<Kept> {
+    if stored.function.is_strong(cost) {
+        return Some(Kept::Strong);
+    }
+    let dear = stored.function.work(stored::USUAL_LENGTH).saturating_add(cost.work()) > work::MAX;
+    let is_full = stored.function.setting().is_none() || dear || stored.function.layers() >= MAX_LAYERS;
+    is_full.then_some(Kept::Full)
+}
+
 /// Argon2id over a stored password, at this cost. A form that is hardened already, or is Argon2id itself, gets another
 /// layer if it costs less. The salt comes from the caller, and must be another for each.
 ///
@@ -42,13 +60,9 @@ pub enum HardenError {
 /// The stored password cannot log in, or Argon2 failed, for example for lack of memory.
 pub fn harden(stored: &str, salt: &[u8; SALT_BYTES], cost: Cost) -> Result<Hardened, HardenError> {
     let stored = stored::read(stored)?;
-    if stored.function.is_strong(cost) {
-        return Ok(Hardened::Kept(Kept::Strong));
+    if let Some(kept) = kept_of(&stored, cost) {
+        return Ok(Hardened::Kept(kept));
     }
-    let dear = stored.function.work(stored::USUAL_LENGTH).saturating_add(cost.work()) > work::MAX;
-    let (Some(_), false) = (stored.function.setting(), dear || stored.function.layers() >= MAX_LAYERS) else {
-        return Ok(Hardened::Kept(Kept::Full));
-    };
     let over = Argon2id::new(cost, salt)?;
     let phc = over.hash(stored.expected.as_bytes())?;
     let layer = Layer::new(stored.function, over);

@@ -1,6 +1,6 @@
-//! What an import tells while it works, and how it is asked to stop.
+//! What a command on many accounts tells while it works, and how it is asked to stop.
 
-/// The stage of an import.
+/// The stage of an import, or of hardening.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
     /// Rows of the source that were read, of about how many.
@@ -11,9 +11,11 @@ pub enum Progress {
     Comparing,
     /// Accounts that were written, of how many; writes that the table throttled; writes at once.
     Writing { done: u64, of: u64, throttled: u64, at_once: usize },
+    /// Passwords that were hardened, of about how many; writes that the table throttled.
+    Hardening { done: u64, of: u64, throttled: u64 },
 }
 
-/// The listener of an import.
+/// The listener of such a command.
 pub trait Watch: Send + Sync {
     /// Shows the stage; called often.
     fn progress(&self, progress: Progress);
