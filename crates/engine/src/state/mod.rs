@@ -6,6 +6,7 @@ pub mod blob;
 pub mod bucket;
 #[cfg(test)]
 mod compatibility;
+mod conditions;
 mod document;
 pub mod error;
 mod exclusive_doc;
