@@ -10,6 +10,7 @@ mod conditions;
 mod document;
 pub mod error;
 mod exclusive_doc;
+mod file;
 pub mod folder;
 pub mod journal;
 pub mod lease;

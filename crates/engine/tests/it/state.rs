@@ -89,6 +89,16 @@ async fn storage_that_ignores_conditions_is_refused_by_every_run() {
 }
 
 #[tokio::test]
+async fn document_beyond_the_limit_is_refused() {
+    let stub = Stub::new().await;
+    stub.on("s3:GET /company-state/a/99.json", [Reply::ok(" ".repeat((64 << 20) + 1)).header("etag", "\"1\"")]);
+    let error = bucket(&stub, None).await.1.get("99.json").await.unwrap_err();
+    let cause = std::error::Error::source(&error).unwrap().to_string();
+    assert!(cause.contains("it has more than 64 MiB"), "{error} {cause}");
+    assert_eq!(stub.operations().len(), 1, "it is not asked for again");
+}
+
+#[tokio::test]
 async fn unversioned_bucket_is_refused_for_state() {
     let stub = Stub::new().await;
     for status in ["", "<Status>Suspended</Status>"] {
