@@ -6,6 +6,7 @@ mod connect_info;
 mod deploy;
 mod doctor;
 mod drift;
+mod environment_file;
 mod help;
 mod import;
 mod input_file;
