@@ -48,8 +48,8 @@ pub(super) fn open(options: &mut OpenOptions, path: &Path, is_private: bool) -> 
     let file = options.custom_flags(flags).open(path).map_err(|error| match Errno::from_io_error(&error) {
         // FreeBSD says EMLINK.
         Some(Errno::LOOP | Errno::MLINK) => FileProblem::Unfit(LINK),
-        // A pipe without a reader, or a socket.
-        Some(Errno::NXIO) => FileProblem::Unfit(NO_FILE),
+        // A pipe without a reader, a socket, or a folder.
+        Some(Errno::NXIO | Errno::ISDIR) => FileProblem::Unfit(NO_FILE),
         _ => FileProblem::Io(error),
     })?;
     let facts = file.metadata()?;
