@@ -90,7 +90,7 @@ class Harness:
             "AWS_REGION": "us-west-2", "AWS_DEFAULT_REGION": "us-west-2", "AWS_ACCESS_KEY_ID": "AKIAFAKE",
             "AWS_SECRET_ACCESS_KEY": "fake-secret", "AWS_LAMBDA_FUNCTION_NAME": "f", "AWS_LAMBDA_FUNCTION_VERSION": "1",
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256", "AWS_LAMBDA_LOG_GROUP_NAME": "g", "AWS_LAMBDA_LOG_STREAM_NAME": "s",
-            "SERVER_ID": "s-1", "TABLE_NAME": "t", "INDEX_NAME": "username-index", "HOME_TYPE": "path",
+            "SERVER_ID": "s-1", "TABLE_NAME": "t", "INDEX_NAME": "username-index", "HOME_TYPE": "path", "TAKES_KEYS": "false",
             "USER_ROLE_ARN": "arn:aws:iam::111111111111:role/sftp-transfer", "BLOCK_LIST": "root,admin,test", **more,
         }
         # The child inherits the core. (A hook between fork and exec would copy this process, which costs 5 ms.)
@@ -106,6 +106,14 @@ class Harness:
         answer, at = self.answers.get(timeout=30)
         self.answered = at
         return answer, at - self.begun
+
+    def cpu(self):
+        """Seconds of processor time so far, of all threads (Linux: proc_pid_schedstat)."""
+        total = 0
+        for thread in os.scandir(f"/proc/{self.child.pid}/task"):
+            with open(f"{thread.path}/schedstat") as file:
+                total += int(file.read().split()[0])
+        return total / 1e9
 
     def peak(self):
         """Peak resident memory so far, in MB."""

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::input_file;
 use super::permissions::Permissions;
+use super::{environment_file, input_file};
 use crate::error::CliError;
 use crate::exit::{self, Exit};
 use crate::local_cloud::{self, Grant};
@@ -46,15 +46,23 @@ pub(crate) enum Annotations {
 impl FileArgs {
     /// The path of the file, and its text.
     pub(crate) fn read(&self) -> Result<(PathBuf, String), CliError> {
-        let path = match (&self.env_file, &self.env) {
-            (Some(path), _) => path.clone(),
-            (None, name) => Path::new("environments").join(format!("{}.yaml", name.as_deref().unwrap_or_default())),
+        let (path, text) = match (&self.env_file, &self.env) {
+            (Some(path), _) => (path.clone(), input_file::read(path, input_file::SMALL)),
+            (None, name) => {
+                let path = environment_file::path_of(name.as_deref().unwrap_or_default());
+                let text = environment_file::read_inside(&path);
+                (path, text)
+            }
         };
-        match input_file::read(&path, input_file::SMALL) {
+        match text {
             Ok(text) => Ok((path, text)),
             Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
                 Err(CliError::new(Exit::Usage, format!("{} is not valid UTF-8", path.display()))
                     .hint(format!("save it as UTF-8; `file {}` shows its encoding", word(&path))))
+            }
+            Err(error) if error.get_ref().is_some() && error.kind() == std::io::ErrorKind::PermissionDenied => {
+                Err(CliError::new(Exit::Usage, format!("cannot read {}: {error}", path.display()))
+                    .hint("put the file itself in the place of the link; --env-file takes any path"))
             }
             Err(error) => {
                 let names: Vec<String> = std::fs::read_dir("environments")

@@ -47,8 +47,9 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
         return Err(CliError::new(Exit::Failed, format!("environment {} has no server yet", environment.name))
             .hint(format!("deploy it: sftpctl deploy {}", args.aws.words())));
     }
-    let view = ConnectView::new(&args.username, &endpoints);
-    printer.emit("connect/1", &view, || render(&args.username, &endpoints));
+    let authentication = &environment.server.authentication;
+    let view = ConnectView::new(&args.username, authentication, &endpoints);
+    printer.emit("connect/1", &view, || render(&args.username, authentication, &endpoints));
     Ok(Exit::Ok)
 }
 

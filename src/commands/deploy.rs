@@ -47,14 +47,16 @@ pub(super) struct Args {
 
 /// Deploys under the environment's lock.
 pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
+    let saved = args.plan.as_deref().map(saved_plan_file::read).transpose()?;
     let run = args.env.open(Permissions::Deploys, printer).await?;
-    run.locked("deploy", args.lock_timeout.seconds, async |run| deploy(&args, run, printer).await).await
+    let work = async |run: &mut Run| deploy(&args, saved.as_ref(), run, printer).await;
+    run.locked("deploy", args.lock_timeout.seconds, work).await
 }
 
-async fn deploy(args: &Args, run: &mut Run, printer: Printer) -> Result<Exit, CliError> {
+async fn deploy(args: &Args, saved: Option<&Plan>, run: &mut Run, printer: Printer) -> Result<Exit, CliError> {
     let observed = run.observe().await;
     let (plan, edges) = run.plan(&observed)?;
-    check_saved_plan(args, run, &plan)?;
+    check_saved_plan(args, saved, run, &plan)?;
     printer.text(|| plan_view::render(&plan, streams::width()));
     if plan.is_empty() {
         return record_and_check_again(args, run, &plan, &observed.actual, printer).await;
@@ -105,11 +107,10 @@ fn warn(report: &Report, status: Status) {
 }
 
 /// With `--plan`: refuses any plan but the saved one, or the rest of it that an earlier run left.
-fn check_saved_plan(args: &Args, run: &mut Run, plan: &Plan) -> Result<(), CliError> {
-    let Some(path) = &args.plan else { return Ok(()) };
-    let saved = saved_plan_file::read(path)?;
-    let earlier = run.does_saved_plan(&saved::digest(&saved));
-    saved::check(&saved, plan, earlier).map_err(|stale| {
+fn check_saved_plan(args: &Args, saved: Option<&Plan>, run: &mut Run, plan: &Plan) -> Result<(), CliError> {
+    let (Some(path), Some(saved)) = (&args.plan, saved) else { return Ok(()) };
+    let earlier = run.does_saved_plan(&saved::digest(saved));
+    saved::check(saved, plan, earlier).map_err(|stale| {
         CliError::from(stale).hint(format!("plan again: sftpctl plan {} --out FILE", args.env.words()))
     })?;
     if earlier == Earlier::Whole && plan.is_empty() {

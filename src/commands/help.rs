@@ -50,14 +50,22 @@ fn of_command(path: &str) -> Option<&'static [Exit]> {
         "doctor" => &[Ok, Failed, Usage],
         // Those of `sftpctl-local`.
         "local" => &[Ok, Usage],
-        "policy boundary" | "policy deployer" | "policy stack" | "policy reader" | "policy teardown"
-        | "policy users" | "policy state" => &[Ok, Usage],
+        "policy boundary"
+        | "policy deployer"
+        | "policy stack"
+        | "policy reader"
+        | "policy teardown"
+        | "policy users"
+        | "policy provisioning"
+        | "policy state" => &[Ok, Usage],
         "plan" | "drift" => &[Ok, Failed, Usage, Refused, Changes],
         "status" | "verify" | "test-login" | "connect-info" | "state list" | "state show" => {
             &[Ok, Failed, Usage, Refused]
         }
         "users add" | "users passwd" | "users disable" | "users enable" | "users expire" | "users set"
         | "users remove" | "users show" | "users list" => &[Ok, Failed, Usage, Refused],
+        "users audit" => &[Ok, Failed, Usage, Refused, Changes],
+        "users sync" => &[Ok, Failed, Usage, Refused, Changes, Locked, Partly, Interrupted],
         "users import" => &[Ok, Failed, Usage, Refused, Locked, Partly, Interrupted],
         "users export" => &[Ok, Failed, Usage, Refused, Interrupted],
         "users harden" => &[Ok, Failed, Usage, Refused, Partly, Interrupted],
@@ -103,7 +111,7 @@ mod tests {
         }
         assert!(help("").ends_with(&format!("{}\n", exit::list(&Exit::ALL))));
         assert!(help("validate").ends_with(&format!("{}\n", exit::list(&[Exit::Ok, Exit::Usage]))));
-        assert!(help("users").contains("\n  3 ") && !help("users").contains("\n  130 "));
+        assert!(help("lock").contains("\n  3 ") && !help("lock").contains("\n  130 "));
     }
 
     #[test]

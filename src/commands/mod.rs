@@ -6,6 +6,7 @@ mod connect_info;
 mod deploy;
 mod doctor;
 mod drift;
+mod environment_file;
 mod help;
 mod import;
 mod input_file;
@@ -83,7 +84,7 @@ enum Command {
     /// Check that customers can log in: a canary account logs in at every server
     Verify(verify::Args),
     /// Manage the customers' accounts
-    Users(users::Args),
+    Users(Box<users::Args>),
     /// Try a customer's log-in, and name the cause if it is refused
     TestLogin(test_login::Args),
     /// Show what a customer needs to connect
@@ -139,7 +140,7 @@ pub async fn run(cli: Cli) -> Exit {
         Command::Status(args) => status::run(args, printer).await,
         Command::Teardown(args) => teardown::run(args, printer).await,
         Command::Verify(args) => verify::run(args, printer).await,
-        Command::Users(args) => users::run(args, printer).await,
+        Command::Users(args) => users::run(*args, printer).await,
         Command::TestLogin(args) => test_login::run(args, printer).await,
         Command::ConnectInfo(args) => connect_info::run(args, printer).await,
         Command::Lock(args) => lock::run(args, printer).await,

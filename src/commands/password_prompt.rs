@@ -65,7 +65,7 @@ pub(super) fn ask_twice(question: &str, flags: &str) -> Result<SecretString, Cli
     }
 }
 
-fn without_line_end(text: &str) -> &str {
+pub(super) fn without_line_end(text: &str) -> &str {
     text.strip_suffix('\n').map_or(text, |line| line.strip_suffix('\r').unwrap_or(line))
 }
 

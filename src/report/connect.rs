@@ -23,6 +23,8 @@ pub struct Endpoint {
 #[derive(Debug, Serialize)]
 pub struct ConnectView<'a> {
     username: &'a str,
+    /// AWS's word for what the servers take: `PASSWORD`, `PUBLIC_KEY_OR_PASSWORD`, …
+    authentication: &'a str,
     endpoints: Vec<EndpointView<'a>>,
 }
 
@@ -45,7 +47,7 @@ struct HostKeyView<'a> {
 }
 
 impl<'a> ConnectView<'a> {
-    pub fn new(username: &'a str, endpoints: &'a [Endpoint]) -> Self {
+    pub fn new(username: &'a str, authentication: &'a str, endpoints: &'a [Endpoint]) -> Self {
         let view = |endpoint: &'a Endpoint| EndpointView {
             region: &endpoint.region,
             host: &endpoint.host,
@@ -54,7 +56,7 @@ impl<'a> ConnectView<'a> {
             other_hosts: endpoint.others.iter().map(|(name, _)| name.as_str()).collect(),
             host_keys: endpoint.keys.iter().map(|(kind, fingerprint)| HostKeyView { kind, fingerprint }).collect(),
         };
-        Self { username, endpoints: endpoints.iter().map(view).collect() }
+        Self { username, authentication, endpoints: endpoints.iter().map(view).collect() }
     }
 }
 
@@ -68,8 +70,16 @@ const NOTES: [&str; 6] = [
     "  - Turn off several connections for one transfer; folders cannot be renamed.",
 ];
 
-/// The text for the customer.
-pub fn render(username: &str, endpoints: &[Endpoint]) -> Text {
+/// For servers that take passwords: they do not offer `keyboard-interactive`.
+const WITH_PASSWORD: &str = "  - Password: choose \"Normal\" or \"password\" as the log-on type, not \"interactive\".";
+/// For servers that take keys: each key that an agent offers is an attempt.
+const WITH_KEY: [&str; 2] = [
+    "  - Many keys in an agent use up the attempts. With a key: sftp -o IdentitiesOnly=yes -i FILE; with a password:",
+    "    sftp -o PreferredAuthentications=password",
+];
+
+/// The text for the customer; `authentication` as in [`ConnectView`].
+pub fn render(username: &str, authentication: &str, endpoints: &[Endpoint]) -> Text {
     let mut text = Text::default();
     for endpoint in endpoints {
         let (host, port) = (&endpoint.host, endpoint.port);
@@ -93,6 +103,12 @@ pub fn render(username: &str, endpoints: &[Endpoint]) -> Text {
         text.line("");
     }
     NOTES.iter().for_each(|note| text.line(note));
+    if authentication.contains("PASSWORD") {
+        text.line(WITH_PASSWORD);
+    }
+    if authentication.contains("PUBLIC_KEY") {
+        WITH_KEY.iter().for_each(|note| text.line(note));
+    }
     text
 }
 
@@ -110,7 +126,7 @@ mod tests {
             server: "s-1.server.transfer.us-west-2.amazonaws.com".into(),
             keys: vec![("ssh-ed25519".into(), "SHA256:abc".into())],
         };
-        let text = render("a@b.c", &[endpoint]).to_string();
+        let text = render("a@b.c", "PASSWORD", &[endpoint]).to_string();
         assert!(text.contains("  OpenSSH    sftp a@b.c@99-uploads-us-west-2.xx.net\n"));
         assert!(text.contains("  WinSCP     winscp.exe sftp://a%40b.c@99-uploads-us-west-2.xx.net:22/\n"));
         assert!(text.contains("  FileZilla  filezilla sftp://a%40b.c@99-uploads-us-west-2.xx.net:22\n"));
@@ -120,12 +136,29 @@ mod tests {
 
     #[test]
     fn notes_name_unsupported_operations() {
-        let text = render("a", &[]).to_string();
+        let text = render("a", "PASSWORD", &[]).to_string();
         for note in [
             "  - SFTP only. `scp` of OpenSSH 9.0 or later speaks SFTP and works; older ones, and `scp -O`, do not.\n",
             "  - Files keep the time of their upload, not of the original; clients that set times are not refused.\n",
         ] {
             assert!(text.contains(note), "{text}");
+        }
+    }
+
+    #[test]
+    fn notes_are_those_of_what_the_servers_take() {
+        for (authentication, password, key) in [
+            ("PASSWORD", true, false),
+            ("PUBLIC_KEY", false, true),
+            ("PUBLIC_KEY_OR_PASSWORD", true, true),
+            ("PUBLIC_KEY_AND_PASSWORD", true, true),
+        ] {
+            let text = render("a", authentication, &[]).to_string();
+            assert_eq!(text.contains("\"Normal\" or \"password\""), password, "{authentication}");
+            let has_options = ["IdentitiesOnly=yes", "PreferredAuthentications=password"].map(|it| text.contains(it));
+            assert_eq!(has_options, [key, key], "{authentication}");
+            let json = serde_json::to_value(ConnectView::new("a", authentication, &[])).unwrap();
+            assert_eq!(json["authentication"], authentication);
         }
     }
 }

@@ -52,7 +52,8 @@ fn completed(hint: &str, target: &Target) -> String {
         let state = target.state.as_ref().filter(|_| !stateless).map(|state| format!(" {state}"));
         let words = format!("{}{}", target.words, state.unwrap_or_default());
         text += "sftpctl ";
-        text += &piece.replace(&named, &words);
+        // A command may have the arguments already.
+        text += &piece.replace(&target.words, &named).replace(&named, &words);
     }
     text
 }
@@ -80,6 +81,12 @@ mod tests {
             (None, "nothing was changed", "nothing was changed"),
         ] {
             assert_eq!(completed(hint, &target(state)), expected);
+            assert_eq!(completed(expected, &target(state)), expected, "completed twice");
+        }
+        let words = "--env 99 --local --endpoint-url http://127.0.0.1:1";
+        let short = Target { words: words.to_owned(), ..target(None) };
+        for hint in ["sftpctl users list --env 99".to_owned(), format!("sftpctl users list {words}")] {
+            assert_eq!(completed(&hint, &short), format!("sftpctl users list {words}"));
         }
     }
 }

@@ -176,7 +176,7 @@ fn reports(text: &str, width: usize) -> Vec<Text> {
         drift::render(&drift_report(text)),
         status::render(&status_report(text), width),
         doctor::render(&doctor_report(text), true),
-        connect::render(text, &endpoints(text)),
+        connect::render(text, text, &endpoints(text)),
         account::lines(&view),
         account::row(&view).into(),
         account::csv(&view).into(),
@@ -193,7 +193,7 @@ fn json_lines(text: &str) -> Vec<Text> {
         json::line("drift/1", &drift_report(text)),
         json::line("status/1", &status_report(text)),
         json::line("doctor/1", &doctor_report(text)),
-        json::line("connect/1", &connect::ConnectView::new(text, &endpoints)),
+        json::line("connect/1", &connect::ConnectView::new(text, text, &endpoints)),
         json::line("account/1", &account::view(&account, 0)),
         Text::pretty_json(&plan(text)),
     ];

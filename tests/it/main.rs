@@ -5,6 +5,7 @@ mod documents;
 mod events;
 mod fuzz_seeds;
 mod harmless;
+mod inputs;
 mod local;
 mod on_local_cloud;
 mod options;

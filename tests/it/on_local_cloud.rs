@@ -24,6 +24,7 @@ mod permissions;
 pub(crate) mod pipeline;
 mod planted;
 mod probe;
+mod provisioning;
 mod rolled_back;
 mod ssh_audit;
 mod state;

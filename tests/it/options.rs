@@ -84,7 +84,8 @@ fn proxy_and_certificates_of_the_environment_are_used() {
     });
     let refused = plan("HTTPS_PROXY", &address);
     assert_eq!(refused.status.code(), Some(1), "{}", shown(&refused));
-    assert!(text(&refused.stderr).contains("HTTPS_PROXY"), "{}", shown(&refused));
+    let advice = "the proxy of HTTPS_PROXY gave no way to AWS; its status and reason: `curl -v";
+    assert!(text(&refused.stderr).contains(advice), "{}", shown(&refused));
     assert!(!shown(&refused).contains("secret"), "{}", shown(&refused));
     assert!(requests.recv().unwrap().starts_with("CONNECT sts.us-west-2.amazonaws.com:443"));
 

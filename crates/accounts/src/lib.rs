@@ -2,6 +2,7 @@
 //! account, [`store`] reads and writes the account table, whose key is [`key`]'s, and [`import`] moves the accounts of
 //! another system there.
 
+pub mod audit;
 pub mod bulk;
 pub mod change;
 pub mod create;
@@ -10,6 +11,7 @@ pub mod import;
 pub mod key;
 pub mod password;
 pub mod rules;
+mod spill;
 pub mod store;
 
 pub use key::TableKey;

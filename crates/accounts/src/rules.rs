@@ -34,8 +34,8 @@ pub enum RuleError {
     /// SSH would truncate it there.
     #[error("the password contains a control character")]
     ControlPassword,
-    /// Nobody could type it.
-    #[error("the password contains the character {}, which cannot be seen or typed", text::describe(*.0))]
+    /// A customer who types the password would type another, or none.
+    #[error("the password contains the character {}, which {}", text::describe(*.0), untyped(*.0).unwrap_or_default())]
     InvisiblePassword(char),
     #[error("{0} does not contain a public key in OpenSSH's format")]
     PublicKey(String),
@@ -84,7 +84,7 @@ impl RuleError {
                 "write 2026-12-31 for the end of that day in UTC, or a time of RFC 3339 such as 2026-12-31T18:00:00Z"
                     .to_owned(),
             ),
-            Self::NoCredential => Some("set a password first: sftpctl users passwd".to_owned()),
+            Self::NoCredential => Some("set a password before the keys are removed".to_owned()),
             _ => None,
         }
     }
@@ -163,16 +163,29 @@ pub fn note(text: &str) -> Result<Option<String>, RuleError> {
 /// Checks a new password.
 ///
 /// # Errors
-/// It is empty, too long, or contains a control character.
+/// It is empty, too long, or contains a control character, or one that a customer cannot type reliably.
 pub fn password(password: &str) -> Result<(), RuleError> {
     match password {
         "" => Err(RuleError::EmptyPassword),
         long if long.chars().count() > MAX_PASSWORD => Err(RuleError::LongPassword),
         odd if odd.contains(char::is_control) => Err(RuleError::ControlPassword),
-        _ => match password.chars().find(|c| text::is_invisible(*c)) {
-            Some(invisible) => Err(RuleError::InvisiblePassword(invisible)),
+        _ => match password.chars().find(|c| untyped(*c).is_some()) {
+            Some(odd) => Err(RuleError::InvisiblePassword(odd)),
             None => Ok(()),
         },
+    }
+}
+
+/// Why a customer would not type a character of a password, and what to do.
+fn untyped(c: char) -> Option<&'static str> {
+    if text::is_variation_selector(c) {
+        Some("cannot be seen, and which only some keyboards add to an emoji: leave it out, or the emoji too")
+    } else if text::is_invisible(c) {
+        Some("cannot be seen or typed: type the password instead of pasting it")
+    } else if text::is_odd_space(c) {
+        Some("cannot be told from an ordinary space: type the password instead of pasting it")
+    } else {
+        None
     }
 }
 
@@ -232,17 +245,33 @@ mod tests {
 
     #[test]
     fn odd_passwords_are_fine_and_impossible_ones_are_not() {
-        for good in [" leading", "it's \"$x\" \\", "😀", "a", &"😀".repeat(1024)] {
+        for good in [" leading", "❤ a", "it's \"$x\" \\", "😀", "a", &"😀".repeat(1024)] {
             assert_eq!(password(good), Ok(()), "{good}");
         }
         assert_eq!(password(""), Err(RuleError::EmptyPassword));
         assert_eq!(password("a\nb"), Err(RuleError::ControlPassword));
-        for invisible in ['\u{feff}', '\u{200b}', '\u{202e}', '\u{ad}'] {
-            let error = password(&format!("{invisible}Harbour-7"));
-            assert_eq!(error, Err(RuleError::InvisiblePassword(invisible)));
+        for (odd, words) in [
+            ('\u{feff}', "U+FEFF (byte order mark), which cannot be seen or typed: type"),
+            ('\u{200b}', "U+200B (zero-width space), which cannot be seen"),
+            ('\u{202e}', "U+202E (mark of the writing direction), which cannot be seen"),
+            ('\u{ad}', "U+00AD (soft hyphen), which cannot be seen"),
+            ('\u{fff1}', "U+FFF1 (invisible character), which cannot be seen"),
+            ('\u{a0}', "U+00A0 (no-break space), which cannot be told from an ordinary space: type"),
+            ('\u{2028}', "U+2028 (special space), which cannot be told"),
+            ('\u{2029}', "U+2029 (special space), which cannot be told"),
+            ('\u{2800}', "U+2800 (special space), which cannot be told"),
+            ('\u{3000}', "U+3000 (special space), which cannot be told"),
+            ('\u{fe0f}', "U+FE0F (variation selector), which cannot be seen, and which only some keyboards add"),
+            ('\u{fe00}', "U+FE00 (variation selector)"),
+            ('\u{180b}', "U+180B (variation selector)"),
+            ('\u{e0100}', "U+E0100"),
+        ] {
+            for text in [format!("{odd}Harbour-7"), format!("Harbour{odd}-7"), format!("Harbour-7❤{odd}")] {
+                let error = password(&text).unwrap_err();
+                assert_eq!(error, RuleError::InvisiblePassword(odd));
+                assert!(error.to_string().contains(words), "{error}");
+            }
         }
-        let error = RuleError::InvisiblePassword('\u{feff}').to_string();
-        assert!(error.contains("U+FEFF (byte order mark)"), "{error}");
         assert_eq!(password(&"x".repeat(1025)), Err(RuleError::LongPassword));
     }
 

@@ -8,6 +8,7 @@
 pub mod account;
 pub mod answer;
 pub mod config;
+mod curve;
 pub mod decision;
 #[cfg(feature = "dynamodb")]
 pub mod dynamodb;

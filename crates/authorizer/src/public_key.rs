@@ -4,9 +4,14 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
+use super::curve::{self, Curve};
+
 /// Smallest and largest size of an RSA key in bits. AWS documents none; NIST SP 800-131A allows no smaller one, and the
 /// work of a verification needs an upper limit.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
+
+/// Bits of the exponent of an RSA key: 1 would leave a signature as it is, and common programs know no longer ones.
+const EXPONENT_BITS: std::ops::RangeInclusive<usize> = 2..=64;
 
 /// Why a key admits nobody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -18,6 +23,10 @@ pub enum KeyProblem {
     Kind,
     #[error("an RSA key must have 2,048 to 8,192 bits")]
     Size,
+    #[error("its modulus and exponent are not those of an RSA key, so others may sign for it")]
+    Rsa,
+    #[error("it is not a point of the curve that it names")]
+    Curve,
     /// Anybody can sign for such a key.
     #[error("it is a point of small order, for which anybody can sign")]
     SmallOrder,
@@ -30,6 +39,8 @@ impl KeyProblem {
             Self::Format => "contains a line that is not a public key (`ssh-ed25519 AAAA…`, nothing before it)",
             Self::Kind => "contains a key of a type that Transfer Family does not take",
             Self::Size => "contains an RSA key without 2,048 to 8,192 bits",
+            Self::Rsa => "contains an RSA key whose modulus and exponent are not those of one",
+            Self::Curve => "contains an ECDSA key that is not a point of its curve",
             Self::SmallOrder => "contains an ED25519 key of small order, for which anybody can sign",
         }
     }
@@ -45,14 +56,14 @@ pub fn problem(line: &str) -> Option<KeyProblem> {
     match fields[..] {
         [first, ..] if first != kind.as_bytes() => Some(KeyProblem::Format),
         [] | [_] => Some(KeyProblem::Format),
-        [b"ssh-rsa", _exponent, modulus] => (!RSA_BITS.contains(&bits(modulus))).then_some(KeyProblem::Size),
+        [b"ssh-rsa", exponent, modulus] => rsa(exponent, modulus),
         [b"ssh-ed25519", point] => match <[u8; 32]>::try_from(point) {
             Err(_) => Some(KeyProblem::Format),
             Ok(point) => is_of_small_order(point).then_some(KeyProblem::SmallOrder),
         },
-        [b"ecdsa-sha2-nistp256", b"nistp256", point] => uncompressed(point, 32),
-        [b"ecdsa-sha2-nistp384", b"nistp384", point] => uncompressed(point, 48),
-        [b"ecdsa-sha2-nistp521", b"nistp521", point] => uncompressed(point, 66),
+        [b"ecdsa-sha2-nistp256", b"nistp256", point] => uncompressed(point, &curve::P256),
+        [b"ecdsa-sha2-nistp384", b"nistp384", point] => uncompressed(point, &curve::P384),
+        [b"ecdsa-sha2-nistp521", b"nistp521", point] => uncompressed(point, &curve::P521),
         [b"ssh-rsa" | b"ssh-ed25519", ..] => Some(KeyProblem::Format),
         _ => Some(KeyProblem::Kind),
     }
@@ -70,6 +81,17 @@ fn fields(blob: &[u8]) -> Option<Vec<&[u8]>> {
     rest.is_empty().then_some(fields)
 }
 
+/// An RSA key has an odd modulus and an odd exponent from 3 on. Whether the modulus has two large secret factors cannot
+/// be seen.
+fn rsa(exponent: &[u8], modulus: &[u8]) -> Option<KeyProblem> {
+    let is_odd = |number: &[u8]| number.last().is_some_and(|last| last % 2 == 1);
+    if !RSA_BITS.contains(&bits(modulus)) {
+        return Some(KeyProblem::Size);
+    }
+    let is_fit = is_odd(modulus) && is_odd(exponent) && EXPONENT_BITS.contains(&bits(exponent));
+    (!is_fit).then_some(KeyProblem::Rsa)
+}
+
 /// The size of a positive number; 0 for a negative one.
 fn bits(number: &[u8]) -> usize {
     if number.first().is_some_and(|first| *first >= 0x80) {
@@ -81,8 +103,14 @@ fn bits(number: &[u8]) -> usize {
 }
 
 /// A point with both coordinates (SEC 1, section 2.3.3), the only form in SSH that is common.
-fn uncompressed(point: &[u8], size: usize) -> Option<KeyProblem> {
-    (point.first() != Some(&4) || point.len() != 1 + 2 * size).then_some(KeyProblem::Format)
+fn uncompressed(point: &[u8], curve: &Curve) -> Option<KeyProblem> {
+    match point.split_first() {
+        Some((4, both)) if both.len() == 2 * curve.size => {
+            let (x, y) = both.split_at(curve.size);
+            (!curve.has(x, y)).then_some(KeyProblem::Curve)
+        }
+        _ => Some(KeyProblem::Format),
+    }
 }
 
 /// Whether a point of edwards25519 has an order of at most 8. Their y coordinates are 0, 1, p-1 and two others; p and p+1
@@ -109,6 +137,13 @@ fn is_of_small_order(mut point: [u8; 32]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Keys of `ssh-keygen`.
+    const ECDSA: [&str; 3] = [
+        "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBJqZVjPTvkbHrwS/VLrs12395em6UJ+58Hb+fKGcwI9K84glwZc+WgVXTbDBgeLG6QZ+BnaqvnVCmCn8g/nm1q4=",
+        "ecdsa-sha2-nistp384 AAAAE2VjZHNhLXNoYTItbmlzdHAzODQAAAAIbmlzdHAzODQAAABhBBgdhy99UYpOR3ejEbp8MJLZ8gb71z0I+in2QGcM/R55june+e1LAToPExu6QPylz5lf7vHAEk8lPSaV9jADQnCtDQ0CarGH3l5yS+YEDhnkz6AJH1khUbawU6ju3EyFFw==",
+        "ecdsa-sha2-nistp521 AAAAE2VjZHNhLXNoYTItbmlzdHA1MjEAAAAIbmlzdHA1MjEAAACFBAAeB4jGuvXZWGkMxTjfGgAv3viRe053fGp3LcV4Gk4rCKGPLbvokYHNArXCKg+tzN8erpe9mgaFb8fRVX7GHbMvQAAjG7fUK+RYxn+mAyDjlxediCBVaEGoLmNs6/UdsC/ruYLxYn97MXbG4d3ZYbX6x9Ci572pTSKlg/+gHZsKwQYDZw==",
+    ];
 
     fn line(fields: &[&[u8]]) -> String {
         let mut blob = Vec::new();
@@ -140,17 +175,66 @@ mod tests {
 
     #[test]
     fn only_transfers_kinds_are_taken() {
-        for (curve, size) in [("nistp256", 32), ("nistp384", 48), ("nistp521", 66)] {
-            let (kind, point) = (format!("ecdsa-sha2-{curve}"), [&[4][..], &vec![7; 2 * size]].concat());
-            assert_eq!(problem(&line(&[kind.as_bytes(), curve.as_bytes(), &point])), None, "{curve}");
-            let short = problem(&line(&[kind.as_bytes(), curve.as_bytes(), &point[1..]]));
-            assert_eq!(short, Some(KeyProblem::Format), "{curve}");
+        for key in ECDSA {
+            assert_eq!(problem(key), None, "{key}");
         }
         for kind in ["ssh-dss", "sk-ssh-ed25519@openssh.com", "sk-ecdsa-sha2-nistp256@openssh.com", "ssh-ed448"] {
             assert_eq!(problem(&line(&[kind.as_bytes(), &[7; 32], b"ssh:"])), Some(KeyProblem::Kind), "{kind}");
         }
         let certificate = "ssh-ed25519-cert-v01@openssh.com";
         assert_eq!(problem(&line(&[certificate.as_bytes(), &[7; 32], &[7; 32]])), Some(KeyProblem::Kind));
+    }
+
+    #[test]
+    fn numbers_that_are_no_rsa_key_are_refused() {
+        let modulus = |last: u8| [&[0][..], &[0xff; 255], &[last]].concat();
+        for (exponent, last, expected) in [
+            (&[3][..], 0xff, None),
+            (&[1, 0, 1], 0xff, None),
+            (&[0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff], 0xff, None),
+            (&[1, 0, 0, 0, 0, 0, 0, 0, 1], 0xff, Some(KeyProblem::Rsa)),
+            (&[], 0xff, Some(KeyProblem::Rsa)),
+            (&[0], 0xff, Some(KeyProblem::Rsa)),
+            (&[1], 0xff, Some(KeyProblem::Rsa)),
+            (&[0, 0, 1], 0xff, Some(KeyProblem::Rsa)),
+            (&[2], 0xff, Some(KeyProblem::Rsa)),
+            (&[1, 0, 0], 0xff, Some(KeyProblem::Rsa)),
+            (&[0xff], 0xff, Some(KeyProblem::Rsa)),
+            (&[1, 0, 1], 0xfe, Some(KeyProblem::Rsa)),
+        ] {
+            let key = line(&[b"ssh-rsa", exponent, &modulus(last)]);
+            assert_eq!(problem(&key), expected, "{exponent:02x?} {last:x}");
+        }
+    }
+
+    #[test]
+    fn points_beside_their_curve_are_refused() {
+        for (key, (curve, size)) in ECDSA.into_iter().zip([("nistp256", 32), ("nistp384", 48), ("nistp521", 66)]) {
+            let kind = format!("ecdsa-sha2-{curve}");
+            let of = |point: &[u8]| problem(&line(&[kind.as_bytes(), curve.as_bytes(), point]));
+            let blob = BASE64.decode(key.split(' ').nth(1).unwrap()).unwrap();
+            let point = fields(&blob).unwrap()[2].to_vec();
+            assert_eq!(of(&point), None, "{curve}");
+            for place in [1, size, size + 1, 2 * size] {
+                let mut beside = point.clone();
+                beside[place] ^= 1;
+                assert_eq!(of(&beside), Some(KeyProblem::Curve), "{curve} {place}");
+            }
+            // Both coordinates zero, or larger than any; the other forms of a point.
+            for coordinates in [0, 7, 0xff] {
+                let odd = [&[4][..], &vec![coordinates; 2 * size]].concat();
+                assert_eq!(of(&odd), Some(KeyProblem::Curve), "{curve} {coordinates}");
+            }
+            for odd in [&point[1..], &[&[2], &point[1..=size]].concat(), &[0], &[]] {
+                assert_eq!(of(odd), Some(KeyProblem::Format), "{curve} {odd:02x?}");
+            }
+            // The same point, with a coordinate that is larger by the modulus.
+            if curve == "nistp521" {
+                let mut larger = point.clone();
+                larger[1] |= 2;
+                assert_eq!(of(&larger), Some(KeyProblem::Curve));
+            }
+        }
     }
 
     #[test]

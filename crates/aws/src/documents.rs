@@ -27,29 +27,38 @@ fn with_short_attempts() -> aws_sdk_s3::config::Builder {
 }
 
 impl S3 {
-    /// An object's bytes and ETag; `None` if it does not exist.
+    /// An object's bytes and ETag; `None` if it does not exist. At most `most` bytes are read.
     ///
     /// # Errors
-    /// AWS's; `NoSuchBucket` if the bucket does not exist.
+    /// AWS's; `NoSuchBucket` if the bucket does not exist; `EntityTooLarge` if the object is larger.
     pub async fn document(
         &self,
         bucket: &str,
         key: &str,
         account: &str,
+        most: u64,
     ) -> Result<Option<(Vec<u8>, String)>, AwsError> {
         let object = format!("{bucket}/{key}");
         let call = self.client.get_object().bucket(bucket).key(key).expected_bucket_owner(account);
         let call = call.customize().config_override(with_short_attempts()).send().await;
         let Some(answer) = call.call("s3:GetObject", &object).or_missing(&["NoSuchKey"])? else { return Ok(None) };
         let etag = answer.e_tag().unwrap_or_default().to_owned();
-        let body = answer.body.collect().await.map_err(|error| AwsError {
+        let failed = |code: Option<&str>, message: String| AwsError {
             operation: "s3:GetObject",
-            object,
-            code: None,
-            message: error.to_string(),
+            object: object.clone(),
+            code: code.map(str::to_owned),
+            message,
             status: None,
-        })?;
-        Ok(Some((body.to_vec(), etag)))
+        };
+        let (mut stream, mut body) = (answer.body, Vec::new());
+        while let Some(chunk) = stream.try_next().await.map_err(|error| failed(None, error.to_string()))? {
+            body.extend_from_slice(&chunk);
+            if body.len() as u64 > most {
+                let message = format!("it has more than {} MiB, too much for a document of the state", most >> 20);
+                return Err(failed(Some("EntityTooLarge"), message));
+            }
+        }
+        Ok(Some((body, etag)))
     }
 
     /// Replaces an object if the condition holds, and returns its new ETag.

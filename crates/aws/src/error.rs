@@ -9,6 +9,7 @@ use aws_smithy_types::error::display::DisplayErrorContext;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::calls::FENCED;
+use super::network::proxy_variable;
 
 /// Our own code for a call that could not be signed: the session has expired, or the credentials program failed.
 const NO_CREDENTIALS: &str = "NoCredentials";
@@ -95,6 +96,11 @@ impl AwsError {
                 Some(status) => status >= 500,
                 None => self.code.is_none(),
             }
+    }
+
+    /// Whether the proxy did not lead to AWS: the words of the HTTP client, which drops the proxy's status.
+    fn is_refused_by_proxy(&self) -> bool {
+        self.code.is_none() && self.message.starts_with("tunnel error: ")
     }
 
     /// Whether the caller lacks a permission.
@@ -192,6 +198,14 @@ impl AwsError {
             _ if self.status == Some(501) => format!("this endpoint does not support `{action}`"),
             _ if self.is_fenced() => {
                 "another run may have taken the lock; rerun the same command when that run has finished".to_owned()
+            }
+            _ if self.is_refused_by_proxy() => {
+                let variable = proxy_variable().unwrap_or("HTTPS_PROXY");
+                format!(
+                    "the proxy of {variable} gave no way to AWS; its status and reason: `curl -v \
+                     https://sts.amazonaws.com`. Ask for *.amazonaws.com to be allowed there, or correct {variable} or \
+                     NO_PROXY"
+                )
             }
             _ if self.code.is_none() && self.status.is_none() => {
                 "check the network, the region, HTTPS_PROXY and, with --endpoint-url, that a server listens there"

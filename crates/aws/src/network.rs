@@ -17,6 +17,11 @@ const PROXY: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"
 const NO_PROXY: [&str; 2] = ["NO_PROXY", "no_proxy"];
 const CA_BUNDLE: &str = "AWS_CA_BUNDLE";
 
+/// The variable that names the proxy, if one is set.
+pub(super) fn proxy_variable() -> Option<&'static str> {
+    PROXY.into_iter().find(|name| std::env::var(name).is_ok_and(|value| !value.trim().is_empty()))
+}
+
 /// A setting of the environment that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NetworkError {

@@ -1,4 +1,4 @@
-//! Characters that people do not see.
+//! Characters that people do not see, and names that they mistype.
 
 /// Whether a character is invisible: of Unicode's category Cf, or one that fills the place of a missing letter. Programs
 /// add them when text is pasted or piped, and nobody can type them.
@@ -7,8 +7,23 @@ pub fn is_invisible(c: char) -> bool {
         '\u{ad}' | '\u{34f}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{890}'..='\u{891}' | '\u{8e2}'
         | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
         | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}'
-        | '\u{fff9}'..='\u{fffb}' | '\u{110bd}' | '\u{110cd}' | '\u{13430}'..='\u{1343f}' | '\u{1bca0}'..='\u{1bca3}'
+        | '\u{fff0}'..='\u{fffb}' | '\u{110bd}' | '\u{110cd}' | '\u{13430}'..='\u{1343f}' | '\u{1bca0}'..='\u{1bca3}'
         | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// The candidate most similar to `name`, if any is similar enough.
+pub fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    candidates
+        .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
+        .filter(|(likeness, _)| *likeness > 0.75)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .map(|(_, candidate)| candidate)
+}
+
+/// Whether a character only chooses the look of the one before it (Unicode, `Variation_Selector`). Keyboards for emoji
+/// add `U+FE0F` to some of them, and others do not.
+pub fn is_variation_selector(c: char) -> bool {
+    matches!(c, '\u{180b}'..='\u{180d}' | '\u{180f}' | '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}')
 }
 
 /// Whether a character looks like an ordinary space, and is another one.
@@ -16,7 +31,7 @@ pub fn is_odd_space(c: char) -> bool {
     matches!(
         c,
         '\u{a0}' | '\u{1680}' | '\u{2000}'
-            ..='\u{200a}' | '\u{2028}' | '\u{2029}' | '\u{202f}' | '\u{205f}' | '\u{3000}'
+            ..='\u{200a}' | '\u{2028}' | '\u{2029}' | '\u{202f}' | '\u{205f}' | '\u{2800}' | '\u{3000}'
     )
 }
 
@@ -34,6 +49,7 @@ pub fn describe(c: char) -> String {
         '\u{201c}' | '\u{201d}' | '\u{2018}' | '\u{2019}' => "typographic quote",
         '\u{ff1a}' => "full-width colon",
         c if is_odd_space(c) => "special space",
+        c if is_variation_selector(c) => "variation selector",
         c if is_invisible(c) => "invisible character",
         _ => "",
     };
@@ -60,6 +76,7 @@ mod tests {
         assert_eq!(describe('\u{a0}'), "U+00A0 (no-break space)");
         assert_eq!(describe('\u{feff}'), "U+FEFF (byte order mark)");
         assert_eq!(describe('\u{2003}'), "U+2003 (special space)");
+        assert_eq!(describe('\u{fe0f}'), "U+FE0F (variation selector)");
         assert_eq!(describe('x'), "U+0078");
     }
 }

@@ -14,6 +14,7 @@ pub mod doctor;
 pub mod drift;
 pub mod execute;
 pub mod host_keys;
+pub mod limited;
 pub mod observe;
 pub mod package;
 pub mod resources;

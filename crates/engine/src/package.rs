@@ -10,10 +10,14 @@ use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256};
 use zip::write::SimpleFileOptions;
 
+use crate::limited;
 use sftpctl_core::hex;
 
 /// The version of glibc in `provided.al2023`: a binary that needs a newer one does not start there.
 const GLIBC: (u32, u32) = (2, 34);
+
+/// Largest binary in bytes: Lambda takes 250 MB, unzipped (Lambda developer guide, "Lambda quotas").
+const LARGEST: u64 = 250 << 20;
 
 /// The package could not be created.
 #[derive(Debug, thiserror::Error)]
@@ -96,7 +100,7 @@ pub fn build(path: &Path, architecture: &str) -> Result<Package, PackageError> {
 /// # Errors
 /// It does not exist or cannot be read, or Lambda could not run it.
 pub fn read(path: &Path, architecture: &str) -> Result<Vec<u8>, PackageError> {
-    let binary = match std::fs::read(path) {
+    let binary = match limited::read(path, LARGEST) {
         Ok(binary) => binary,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             return Err(PackageError::Missing(path.to_owned()));

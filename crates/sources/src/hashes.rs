@@ -1,6 +1,6 @@
 //! Which values are hashes of passwords, so that they are counted by kind and never shown. Pure.
 
-use sftp_authorizer::password::Scheme;
+use sftp_authorizer::password::{Form, Scheme};
 
 /// The beginnings of hashes that have a mark (crypt(5); LDAP's and MySQL's forms).
 const MARKS: [(&str, &str); 12] = [
@@ -28,7 +28,7 @@ pub(crate) fn kind(value: &str) -> Option<String> {
     let value = value.trim();
     if let Some(scheme) = Scheme::of(value) {
         return Some(match scheme {
-            Scheme::Legacy => format!("{length}-character base64: {}", scheme.as_str()),
+            Scheme { form: Form::Sha224, hardened: false } => format!("{length}-character base64: {}", scheme.as_str()),
             scheme => scheme.as_str().to_owned(),
         });
     }
@@ -76,7 +76,7 @@ mod tests {
         for (value, expected) in [
             ("lcf7ypKsUIOv2mKlZKPQFPw7cskUDjy5nqa/Eg==", "40-character base64: sha224"),
             ("lcf7ypKsUIOv2mKlZKPQFPw7cskUDj", "30-character base64"),
-            ("*2470C0C06DEE42FD1618BB99005ADCA2EC9D1E19", "MySQL's PASSWORD()"),
+            ("*2470C0C06DEE42FD1618BB99005ADCA2EC9D1E19", "mysql"),
             ("5ebe2294ecd0e0f08eab7690d2a6ee69", "32-character hexadecimal: md5"),
             ("{SSHA}abcdefgh", "{SSHA}"),
         ] {

@@ -15,6 +15,7 @@ mod lines;
 pub mod mapped;
 pub mod mapping;
 pub mod mapping_file;
+pub mod mysql;
 mod notes;
 pub mod options;
 mod passwd;

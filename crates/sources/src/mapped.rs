@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use regex_lite::Regex;
 use sftpctl_accounts::import::row::{Field, Password, Refused, Remark, Row, Rows, RowsError};
 use sftpctl_core::shown::visible;
-use sftpctl_core::yaml::nearest;
+use sftpctl_core::text::nearest;
 
 use crate::mapping::{DoubleEncoded, Mapping, Rule};
 use crate::source::{Record, Source, Value};

@@ -58,8 +58,9 @@ impl Tally {
     }
 }
 
-/// The digits of an organisation's ID: the last folder of the home if that is a number, otherwise the only number in the
-/// user name. What is said instead, where there is neither, is not a number, so that the row is refused with these words.
+/// The digits of an organisation's ID: the last folder of the home if that is a number, otherwise the only number in
+/// the user name. What is said instead, where there is neither, is not a number, so that the row is refused with these
+/// words.
 pub(crate) fn org_id(home: &str, name: &str) -> String {
     let is_number = |text: &&str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let folder = home.trim_end_matches('/').rsplit('/').next().filter(is_number);

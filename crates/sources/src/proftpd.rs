@@ -1,5 +1,5 @@
-//! The accounts of ProFTPD's `AuthUserFile`: lines as in passwd, with the hash in its field (ProFTPD, mod_auth_file). The
-//! groups of an `AuthGroupFile` give no rights that an account here could have.
+//! The accounts of ProFTPD's `AuthUserFile`: lines as in passwd, with the hash in its field (ProFTPD, mod_auth_file).
+//! The groups of an `AuthGroupFile` give no rights that an account here could have.
 
 use std::collections::HashSet;
 use std::fs::File;

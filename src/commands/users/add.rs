@@ -23,7 +23,7 @@ use sftpctl_accounts::create::{Draft, HomeChoice, NewAccount};
 pub(super) struct Args {
     #[command(flatten)]
     aws: AwsArgs,
-    /// The organisation's ID, the table's key
+    /// The organisation's ID
     #[arg(long, value_name = "N")]
     orgid: i64,
     /// The user name that the customer logs in with

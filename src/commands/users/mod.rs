@@ -1,6 +1,7 @@
 //! `sftpctl users`: the customers' accounts.
 
 mod add;
+mod audit;
 mod disable;
 mod enable;
 mod errors;
@@ -17,6 +18,7 @@ mod result;
 mod selection;
 mod set;
 mod show;
+mod sync;
 
 use clap::Subcommand;
 
@@ -51,7 +53,11 @@ enum Verb {
     /// Remove an account; its files are kept
     Remove(remove::Args),
     /// Bring the accounts of another system over, by the million
-    Import(import::Args),
+    Import(Box<import::Args>),
+    /// Compare the accounts of another system with the table, and make the table follow it
+    Sync(Box<sync::Args>),
+    /// Check all accounts: duplicates, weak hashes, what nobody can log in with
+    Audit(audit::Args),
     /// Harden the passwords that came from another server, without knowing them
     Harden(harden::Args),
     /// Write the accounts as JSON lines, CSV, or passwd and shadow
@@ -71,7 +77,9 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
         Verb::Expire(args) => expire::run(args, printer).await,
         Verb::Set(args) => set::run(args, printer).await,
         Verb::Remove(args) => remove::run(args, printer).await,
-        Verb::Import(args) => import::run(args, printer).await,
+        Verb::Import(args) => import::run(*args, printer).await,
+        Verb::Sync(args) => sync::run(*args, printer).await,
+        Verb::Audit(args) => audit::run(args, printer).await,
         Verb::Harden(args) => harden::run(args, printer).await,
         Verb::Export(args) => export::run(args, printer).await,
         Verb::Show(args) => show::run(args, printer).await,

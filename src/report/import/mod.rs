@@ -29,7 +29,8 @@ pub struct ImportView<'a> {
 
 /// The outcomes of a review, a line each, for people.
 pub fn outcomes(review: &Review) -> Text {
-    let Counts { read, new, changed, same, newer, rejected, absent, capitals, case_variants } = review.counts;
+    let Counts { read, new, changed, same, newer, rejected, .. } = review.counts;
+    let Counts { removed, removed_but_newer, only_in_table, capitals, case_variants, .. } = review.counts;
     let mut text = Text::from(format!("{} rows:", grouped(read)));
     let sample = |of: &str| match review.samples.get(of) {
         Some(samples) if !samples.is_empty() => format!("  {}", samples.join("; ")),
@@ -47,22 +48,16 @@ pub fn outcomes(review: &Review) -> Text {
     for (count, words, rest) in rows.iter().filter(|(count, words, _)| *count > 0 || *words == "new") {
         text.line(format!("  {:>10}  {words}{rest}", grouped(*count)));
     }
-    if absent > 0 {
-        text.line(format!("{} accounts of the table are not in the source{}", grouped(absent), sample("absent")));
-    }
-    if capitals > 0 {
-        text.line(format!(
-            "{} user names have capital letters; they are admitted exactly as written{}",
-            grouped(capitals),
-            sample("capitals")
-        ));
-    }
-    if case_variants > 0 {
-        text.line(format!(
-            "{} user names differ from another only by case{}",
-            grouped(case_variants),
-            sample("case-variants")
-        ));
+    for (count, words, samples) in [
+        (removed, "accounts were imported, and are not in the source any more", "removed"),
+        (removed_but_newer, "of these were changed in the table since, and are kept", "removed-but-newer"),
+        (only_in_table, "accounts of the table were never imported, and are kept", "only-in-table"),
+        (capitals, "user names have capital letters, and are admitted exactly as written", "capitals"),
+        (case_variants, "user names differ from another only by case", "case-variants"),
+    ] {
+        if count > 0 {
+            text.line(format!("{} {words}{}", grouped(count), sample(samples)));
+        }
     }
     for remark in &review.remarks {
         text.line(format!("note: {remark}"));
@@ -72,8 +67,9 @@ pub fn outcomes(review: &Review) -> Text {
 
 /// The result of the writes, for people.
 pub fn written(result: &Written) -> Text {
-    let Written { new, changed, throttled, overtaken, failed, interrupted: _ } = result;
-    let mut text = Text::from(format!("{} accounts added, {} changed", grouped(*new), grouped(*changed)));
+    let Written { new, changed, deleted, throttled, overtaken, failed, interrupted: _ } = result;
+    let deleted = if *deleted > 0 { format!(", {} deleted", grouped(*deleted)) } else { String::new() };
+    let mut text = Text::from(format!("{} accounts added, {} changed{deleted}", grouped(*new), grouped(*changed)));
     if *throttled > 0 {
         text.line(format!("{} writes were throttled and sent again", grouped(*throttled)));
     }

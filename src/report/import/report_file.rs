@@ -118,7 +118,7 @@ fn write_line(out: &mut impl Write, form: Form, line: &Line<'_>) -> io::Result<(
             out.write_all(b"\n")
         }
         Form::Html => {
-            let cells = cells.map(html);
+            let cells = cells.map(|cell| html(&visible(cell)));
             writeln!(
                 out,
                 "<tr><td>{}</td><td>{}</td><td class=\"{2}\">{2}</td><td>{3}</td><td>{4}</td><td>{5}</td></tr>",

@@ -53,6 +53,13 @@ impl Scrutiny<'_> {
         });
     }
 
+    /// Adds the fault that a value is missing, unless the source says what is wrong with the row: it may have been there.
+    fn missing(&mut self, kind: Reason, column: &str, reason: &str) {
+        if self.row.refusal.is_none() {
+            self.fault(kind, column, "", reason);
+        }
+    }
+
     /// The value, or a fault.
     fn or_fault<T>(&mut self, result: Result<T, RuleError>, kind: Reason, column: &str, value: &str) -> Option<T> {
         result.map_err(|error| self.fault(kind, column, value, error.to_string())).ok()
@@ -77,7 +84,7 @@ impl Rules<'_> {
         let expires = expires(&mut scrutiny);
         let note = note(&mut scrutiny);
         if stored.is_none() && plain.is_none() && row.keys.is_empty() && matches!(row.password, Password::None) {
-            scrutiny.fault(Reason::Password, "password", "", "the row has neither a password nor a public key");
+            scrutiny.missing(Reason::Password, "password", "the row has neither a password nor a public key");
         }
         let stored_name = |name: String| usernames(self.environment).stored(&name).into_owned();
         let username = username.map(stored_name);
@@ -107,7 +114,7 @@ impl Rules<'_> {
 
     fn username(&self, scrutiny: &mut Scrutiny<'_>) -> Option<String> {
         let Some(name) = scrutiny.row.username.clone() else {
-            scrutiny.fault(Reason::UserName, "username", "", "the row has no user name");
+            scrutiny.missing(Reason::UserName, "username", "the row has no user name");
             return None;
         };
         let checked = rules::username(&name, &self.environment.authorizer.block_list);
@@ -182,7 +189,7 @@ impl Rules<'_> {
 
 fn org_id(scrutiny: &mut Scrutiny<'_>) -> Option<i64> {
     let Some(digits) = scrutiny.row.org_id.clone() else {
-        scrutiny.fault(Reason::OrgId, "orgid", "", "the row has no organisation ID");
+        scrutiny.missing(Reason::OrgId, "orgid", "the row has no organisation ID");
         return None;
     };
     match digits.parse::<i64>() {

@@ -8,5 +8,4 @@ pub mod digest;
 pub mod rejected;
 pub mod review;
 pub mod row;
-mod spill;
 pub mod write;

@@ -11,15 +11,15 @@ use sftp_authorizer::{Account, Attribute, Item};
 use sftpctl_aws::AwsError;
 
 use super::check::Rules;
-use super::compare::{self, DIGEST, Terms, UPDATED, Verdict, text};
+use super::compare::{self, DIGEST, IMPORTED, Terms, UPDATED, Verdict, text};
 use super::digest::DigestKey;
 use super::rejected::{Reason, Rejected};
 use super::row::{Remark, Row, Rows, RowsError};
-use super::spill::{PARTS, Spill};
 use crate::bulk::pages::Pages;
 use crate::bulk::watch::{Progress, Watch};
 use crate::key::TableKey;
 use crate::password::{self, HashError};
+use crate::spill::{PARTS, Spill};
 use crate::store::Accounts;
 
 /// Samples that are kept of each outcome.
@@ -110,8 +110,12 @@ pub struct Counts {
     pub newer: u64,
     /// Rows that are not imported.
     pub rejected: u64,
-    /// Accounts of the table that the source does not have.
-    pub absent: u64,
+    /// Accounts of the table that were imported, and that the source does not have any more.
+    pub removed: u64,
+    /// Accounts that were imported and then changed in the table, and that the source does not have any more.
+    pub removed_but_newer: u64,
+    /// Accounts of the table that were never imported, and that the source does not have.
+    pub only_in_table: u64,
     /// Rows whose user name has capital letters.
     pub capitals: u64,
     /// User names that differ from another row's only by case.
@@ -123,13 +127,14 @@ pub struct Review {
     pub counts: Counts,
     /// Rejected rows by reason; a row with several is counted for each.
     pub reasons: BTreeMap<Reason, u64>,
-    /// Some accounts of each outcome: `new`, `changed`, `newer`, `absent`, `capitals`, `case-variants`.
+    /// Some accounts of each outcome: `new`, `changed`, `newer`, `removed`, `removed-but-newer`, `only-in-table`,
+    /// `capitals`, `case-variants`.
     pub samples: BTreeMap<&'static str, Vec<String>>,
     /// What the operator should know about the source as a whole.
     pub remarks: Vec<String>,
     pub(super) new: Spill<Wanted>,
     pub(super) changed: Spill<Change>,
-    pub(super) absent: Spill<Item>,
+    pub(super) removed: Spill<Item>,
     rejected: Spill<Rejected>,
     noted: Spill<Noted>,
 }
@@ -229,7 +234,7 @@ pub async fn review(
         remarks: rows.remarks(),
         new: Spill::new()?,
         changed: Spill::new()?,
-        absent: Spill::new()?,
+        removed: Spill::new()?,
         rejected: Spill::new()?,
         noted,
     };
@@ -502,9 +507,18 @@ fn compare_accounts(
             decide(review, part, claim, item, terms, &mut faulty)?;
         }
         for item in items.into_values() {
-            review.counts.absent += 1;
-            review.sample("absent", || label(&item));
-            review.absent.push_to(part, &item)?;
+            let imported = text(&item, IMPORTED);
+            if imported.is_none() {
+                review.counts.only_in_table += 1;
+                review.sample("only-in-table", || label(&item));
+            } else if imported == text(&item, UPDATED) {
+                review.counts.removed += 1;
+                review.sample("removed", || label(&item));
+                review.removed.push_to(part, &item)?;
+            } else {
+                review.counts.removed_but_newer += 1;
+                review.sample("removed-but-newer", || label(&item));
+            }
         }
         review.counts.rejected += faulty.len() as u64;
     }

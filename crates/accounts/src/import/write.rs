@@ -21,6 +21,7 @@ use crate::bulk::pace::{Ended, Pace, is_hopeless};
 use crate::bulk::unwritten::Unwritten;
 use crate::bulk::watch::{Progress, Watch};
 use crate::change::timestamp;
+use crate::key::RESERVED_BY;
 use crate::store::{AccountError, Accounts};
 
 /// What an import writes besides the items.
@@ -28,6 +29,8 @@ use crate::store::{AccountError, Accounts};
 pub struct Choices {
     /// Whether each new account gets the empty object that shows its folder before the first upload.
     pub markers: bool,
+    /// Whether accounts are deleted that were imported and that the source does not have any more. Their files stay.
+    pub deletes: bool,
 }
 
 /// The result of the writes.
@@ -36,6 +39,7 @@ pub struct Choices {
 pub struct Written {
     pub new: u64,
     pub changed: u64,
+    pub deleted: u64,
     /// Writes that the table throttled, and that were sent again.
     pub throttled: u64,
     /// Accounts that another writer has created or changed since the review: they are left as they are.
@@ -68,12 +72,15 @@ pub async fn write(
         now: timestamp(),
         choices,
     });
-    let of = review.counts.new + review.counts.changed;
+    let deletions = if choices.deletes { review.counts.removed } else { 0 };
+    let of = review.counts.new + review.counts.changed + deletions;
     let (mut pace, mut result) = (Pace::new(), Written::default());
     let mut new = review.new.all();
     let mut changed = review.changed.all();
+    let mut removed = review.removed.all();
     loop {
-        let stopping = watch.is_stopping() || is_hopeless(result.failed.len(), result.new + result.changed, of);
+        let stopping =
+            watch.is_stopping() || is_hopeless(result.failed.len(), result.new + result.changed + result.deleted, of);
         if !stopping && pace.has_room() {
             let batch = new.take(BATCH)?;
             if !batch.is_empty() {
@@ -85,6 +92,12 @@ pub async fn write(
             if !batch.is_empty() {
                 let writer = Arc::clone(&writer);
                 pace.spawn(async move { writer.change(batch).await });
+                continue;
+            }
+            let batch = if choices.deletes { removed.take(BATCH)? } else { Vec::new() };
+            if !batch.is_empty() {
+                let writer = Arc::clone(&writer);
+                pace.spawn(async move { writer.remove(batch).await });
                 continue;
             }
         }
@@ -112,14 +125,15 @@ impl Written {
     fn add(&mut self, ended: Self) {
         self.new += ended.new;
         self.changed += ended.changed;
+        self.deleted += ended.deleted;
         self.throttled += ended.throttled;
         self.overtaken.extend(ended.overtaken);
         self.failed.extend(ended.failed);
     }
 
     fn done(&self) -> u64 {
-        let Self { new, changed, overtaken, failed, .. } = self;
-        new + changed + (overtaken.len() + failed.len()) as u64
+        let Self { new, changed, deleted, overtaken, failed, .. } = self;
+        new + changed + deleted + (overtaken.len() + failed.len()) as u64
     }
 }
 
@@ -292,5 +306,47 @@ impl Writer {
             }
             Err(error) => result.failed.push(Unwritten::new(&change.row, error.to_string())),
         }
+    }
+
+    /// Deletes a batch of accounts that are still as they were read, and frees their names.
+    async fn remove(&self, items: Vec<Item>) -> Written {
+        let mut result = Written::default();
+        let expected = |item: &Item| {
+            let names = ["orgid", "username", UPDATED];
+            names.map(|name| (name.to_owned(), item.get(name).cloned())).into()
+        };
+        let deletions = items.iter().map(|item| Statement::Delete { expected: expected(item) }).collect();
+        let ends = execute(&self.accounts, deletions, &mut result.throttled).await;
+        let mut gone = Vec::new();
+        for (item, end) in items.into_iter().zip(ends) {
+            match end {
+                End::Done => gone.push(item),
+                End::Taken => match self.found(&item).await {
+                    // An earlier attempt of this deletion was carried out.
+                    Ok(None) => gone.push(item),
+                    Ok(Some(_)) => {
+                        let why = "the account was changed by another writer".to_owned();
+                        result.overtaken.push(Unwritten::new(&item, why));
+                    }
+                    Err(error) => result.failed.push(Unwritten::new(&item, error.to_string())),
+                },
+                End::Failed(why) => result.failed.push(Unwritten::new(&item, why)),
+            }
+        }
+        // This may fail: the next account with the name takes over a stale reservation.
+        let reserved = |item: &Item| {
+            let mut expected: Vec<_> = self
+                .accounts
+                .key()
+                .reservation_key(text(item, "username").unwrap_or_default())
+                .into_iter()
+                .map(|(name, value)| (name, Some(value)))
+                .collect();
+            expected.push((RESERVED_BY.to_owned(), item.get("orgid").cloned()));
+            Statement::Delete { expected }
+        };
+        execute(&self.accounts, gone.iter().map(reserved).collect(), &mut result.throttled).await;
+        result.deleted += gone.len() as u64;
+        result
     }
 }

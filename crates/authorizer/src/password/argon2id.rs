@@ -1,7 +1,9 @@
 //! Argon2id, as a PHC string (<https://github.com/P-H-C/phc-string-format>).
 
+use std::cell::RefCell;
+
 use argon2::password_hash::phc::PasswordHash;
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
 
@@ -68,6 +70,12 @@ impl Cost {
     pub(super) const fn work(self) -> u64 {
         self.memory_kib as u64 * self.passes as u64
     }
+}
+
+thread_local! {
+    /// The memory of hashes up to [`Cost::DEFAULT`]. If each allocated its own, the heap of glibc would be cut up until
+    /// it has four or five times as much, in a function that may have 128 MB.
+    static BLOCKS: RefCell<Vec<Block>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Argon2id with its parameters and salt.
@@ -146,7 +154,17 @@ impl Argon2id {
     pub(super) fn hash(&self, password: &[u8]) -> Result<String, argon2::Error> {
         let mut hash = vec![0; self.length];
         let argon2 = Argon2::new(Algorithm::Argon2id, self.version, self.params.clone());
-        argon2.hash_password_into(password, &self.salt, &mut hash)?;
+        let count = self.params.block_count();
+        if self.params.m_cost() <= Cost::DEFAULT.memory_kib {
+            BLOCKS.with_borrow_mut(|blocks| {
+                let more = count.saturating_sub(blocks.len());
+                blocks.try_reserve_exact(more).map_err(|_| argon2::Error::OutOfMemory)?;
+                blocks.resize(count.max(blocks.len()), Block::new());
+                argon2.hash_password_into_with_memory(password, &self.salt, &mut hash, &mut blocks[..count])
+            })?;
+        } else {
+            argon2.hash_password_into(password, &self.salt, &mut hash)?;
+        }
         Ok(format!("{}${}", self.setting, BASE64.encode(hash)))
     }
 }

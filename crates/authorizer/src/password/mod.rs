@@ -82,6 +82,11 @@ pub fn problem(stored: &str) -> Option<HashProblem> {
     stored::read(stored).err()
 }
 
+/// Whether a stored password is as slow to guess as a hash of this cost, so that [`harden`] would keep it.
+pub fn is_strong(stored: &str, cost: Cost) -> bool {
+    stored::read(stored).is_ok_and(|stored| stored.function.is_strong(cost))
+}
+
 /// The Argon2id PHC string of a new password. The salt comes from the caller: this module has no randomness.
 ///
 /// # Errors

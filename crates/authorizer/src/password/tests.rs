@@ -72,6 +72,11 @@ fn hashes_of_other_programs_admit_their_password_alone() {
             assert!(wrong == password || verify(wrong, stored) == Verdict::Wrong, "{wrong:?} for {stored}");
         }
     }
+    for (_, stored) in vectors() {
+        let before = spent();
+        verify("x", stored);
+        assert_eq!(spent() - before, work::REFUSAL, "{stored} is refused at the cost of an unknown user");
+    }
     assert_eq!(forms, Form::ALL.iter().copied().collect(), "every form has a hash of another program");
 }
 
@@ -123,6 +128,22 @@ fn hardened_forms_are_these() {
             assert_eq!(verify(password, &hardened), Verdict::Right, "{hardened}");
             assert_eq!(verify("another", &hardened), Verdict::Wrong, "{hardened}");
         }
+    }
+}
+
+#[test]
+fn documented_hashes_are_ours() {
+    let document = include_str!("../../../../docs/passwords.md");
+    let rows = document.split_once("| stored | hardened |\n|---|---|\n").unwrap().1.split_once("\n\n").unwrap().0;
+    assert!(rows.lines().count() > 5, "{rows}");
+    for row in rows.lines() {
+        let cells: Vec<&str> = row.split('`').collect();
+        let [_, stored, _, documented, _] = cells[..] else { panic!("{row}") };
+        assert_eq!(verify("secret", stored), Verdict::Right, "{row}");
+        assert_eq!(hardened(stored), documented, "{row}");
+    }
+    for name in Form::ALL.iter().map(|form| form.as_str()).filter(|name| !name.starts_with("salted")) {
+        assert!(document.contains(&format!("`{name}`")), "{name} is not documented");
     }
 }
 

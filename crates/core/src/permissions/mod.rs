@@ -8,6 +8,7 @@
 mod arns;
 mod boundary;
 mod deployer;
+mod provisioning;
 mod reader;
 mod stack;
 mod state;
@@ -38,6 +39,8 @@ pub enum Policy {
     Teardown,
     /// Manages the customers' accounts.
     Users,
+    /// Writes accounts from the application that creates organisations.
+    Provisioning,
     /// Keeps the state in a bucket; in addition to any of the others.
     State,
     /// The permissions boundary of the roles that a deployment creates.
@@ -52,6 +55,7 @@ impl std::fmt::Display for Policy {
             Self::Reader => "reader",
             Self::Teardown => "teardown",
             Self::Users => "users",
+            Self::Provisioning => "provisioning",
             Self::State => "state",
             Self::Boundary => "boundary",
         })
@@ -59,8 +63,16 @@ impl std::fmt::Display for Policy {
 }
 
 impl Policy {
-    pub const ALL: [Self; 7] =
-        [Self::Deployer, Self::Stack, Self::Reader, Self::Teardown, Self::Users, Self::State, Self::Boundary];
+    pub const ALL: [Self; 8] = [
+        Self::Deployer,
+        Self::Stack,
+        Self::Reader,
+        Self::Teardown,
+        Self::Users,
+        Self::Provisioning,
+        Self::State,
+        Self::Boundary,
+    ];
 }
 
 /// What the policies are filled in with.
@@ -82,6 +94,7 @@ pub fn document(policy: Policy, site: Site<'_>) -> Option<Value> {
         Policy::Reader => reader::statements(&arns, site),
         Policy::Teardown => teardown::statements(&arns),
         Policy::Users => users::statements(&arns),
+        Policy::Provisioning => provisioning::statements(&arns),
         Policy::Boundary => boundary::statements(&arns),
         Policy::State => state::statements(&arns, site.state?, &["s3:GetObject", "s3:PutObject"])?,
     };
@@ -112,7 +125,9 @@ pub fn companions(policy: Policy, site: Site<'_>) -> Vec<Policy> {
     match policy {
         Policy::Deployer | Policy::Teardown => needed.collect(),
         Policy::Stack if site.environment.stack_role.is_none() => needed.collect(),
-        Policy::Stack | Policy::Reader | Policy::Users | Policy::State | Policy::Boundary => Vec::new(),
+        Policy::Stack | Policy::Reader | Policy::Users | Policy::Provisioning | Policy::State | Policy::Boundary => {
+            Vec::new()
+        }
     }
 }
 

@@ -93,7 +93,11 @@ fn only_a_teardown_deletes_data() {
 fn objects_of_upload_buckets_are_written_only_to_show_a_folder() {
     for (name, document) in every_callers_document(&environment("")) {
         let uploads = resources(&document, "s3:PutObject").into_iter().filter(|resource| resource.contains("pl-pt"));
-        let expected = if name == "users" { vec!["arn:aws:s3:::pl-pt99-*-uploads/*/".to_owned()] } else { vec![] };
+        let expected = if ["users", "provisioning"].contains(&name.as_str()) {
+            vec!["arn:aws:s3:::pl-pt99-*-uploads/*/".to_owned()]
+        } else {
+            vec![]
+        };
         assert_eq!(uploads.collect::<Vec<_>>(), expected, "{name}");
     }
 }

@@ -11,7 +11,11 @@ pub(super) fn statements(arns: &Arns<'_>) -> Vec<Value> {
         allow_all("ReadAccount", &["sts:GetCallerIdentity", "transfer:ListServers"]),
         items(arns),
         // Batches of conditional writes: DynamoDB authorizes each statement by an action of PartiQL.
-        allow("ImportAccounts", &["dynamodb:PartiQLInsert", "dynamodb:PartiQLUpdate"], [arns.table()]),
+        allow(
+            "ImportAccounts",
+            &["dynamodb:PartiQLDelete", "dynamodb:PartiQLInsert", "dynamodb:PartiQLUpdate"],
+            [arns.table()],
+        ),
         // The empty object that shows a customer's folder before the first upload: its key ends with a slash.
         allow("CreateFolders", &["s3:PutObject"], arns.upload_objects("*/")),
         allow("ReadServers", &["transfer:DescribeServer", "transfer:ListHostKeys"], [arns.servers()]),

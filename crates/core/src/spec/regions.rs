@@ -45,5 +45,5 @@ pub(super) fn exists(name: &str) -> bool {
 
 /// The region whose name is most similar.
 pub(super) fn nearest(name: &str) -> Option<&'static str> {
-    crate::yaml::nearest(name, REGIONS.iter().chain(&US_REGIONS).copied())
+    crate::text::nearest(name, REGIONS.iter().chain(&US_REGIONS).copied())
 }

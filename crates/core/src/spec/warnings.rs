@@ -3,8 +3,8 @@
 use super::checks::POLICIES;
 use super::model::Environment;
 use crate::spec::names;
+use crate::text::nearest;
 use crate::user_policies::{ATTACHED, parts};
-use crate::yaml::nearest;
 
 /// The security policy that AWS recommends for new servers.
 const RECOMMENDED: &str = "TransferSecurityPolicy-2025-03";

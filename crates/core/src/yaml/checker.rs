@@ -4,7 +4,7 @@ use regex_lite::Regex;
 use serde_saphyr::Spanned;
 
 use super::fault::Fault;
-use super::nearest;
+use crate::text::nearest;
 
 /// Collects the faults of one file.
 #[derive(Debug)]

@@ -4,7 +4,8 @@ use serde::de::DeserializeOwned;
 use serde_saphyr::Options;
 
 use super::fault::{Fault, Faults};
-use super::{nearest, pasted};
+use super::pasted;
+use crate::text::nearest;
 
 /// What the messages call a kind of file.
 #[derive(Clone, Copy, Debug)]

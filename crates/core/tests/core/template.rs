@@ -41,12 +41,12 @@ fn deployment(rendered: &Rendered) -> String {
 #[test]
 fn shipped_environments_render_the_known_templates() {
     let known = [
-        ("99", "us-east-1", "11ee196d5d48ec45c807b8539c9a05eb15606473d9bfb12eea065782ec9b943d"),
-        ("99", "us-east-2", "11ee196d5d48ec45c807b8539c9a05eb15606473d9bfb12eea065782ec9b943d"),
-        ("99", "us-west-2", "bb22daa0381785db49d17ae0c7cb9f8aa852af00731ead877955edf927db4cf4"),
-        ("prod", "us-east-1", "d3abf15b2a63582f263dfd46a6b6ad036be834e4f61cde2c39d74ddd2fb05e93"),
-        ("prod", "us-east-2", "b86f15a5c243ec1ecde572b35d615da17213272ae6e4b0ff588d262ed18dce30"),
-        ("prod", "us-west-2", "485bb0dd19404083c8ad68ef9aec580aec0fee0e4554746978d9c6b14163aa1f"),
+        ("99", "us-east-1", "3ef69ab5bc889766c3073928b68b2d3391ed78a3c223da5636cd1f7d5a8acee0"),
+        ("99", "us-east-2", "3ef69ab5bc889766c3073928b68b2d3391ed78a3c223da5636cd1f7d5a8acee0"),
+        ("99", "us-west-2", "703b60b72791c46f40d6f29df8a9f0eb939afc96ddb4d8aeb5636fe954fd2c94"),
+        ("prod", "us-east-1", "bb2f51a6e04abd04557fe4f72cdc76f305469406e8dab6fc12a5a081b40530b7"),
+        ("prod", "us-east-2", "f537cf0062dc9af832bea071e9b2812ca399e8f12459ab504965417d186f9744"),
+        ("prod", "us-west-2", "e6e00076e798679c93abc2c32c43180e4c0f1dc70448f996e3a2cba81cf29730"),
     ];
     let rendered = known.map(|(name, region, _)| (name, region, rendered_in(&environment(name), region, "k").digest));
     assert_eq!(rendered, known.map(|(name, region, digest)| (name, region, digest.to_owned())));

@@ -3,13 +3,18 @@
 mod parse;
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 use futures_util::future::try_join_all;
 use secrecy::SecretString;
 
+use crate::limited;
 use sftpctl_aws::{Aws, AwsError};
 use sftpctl_core::spec::model::{Environment, HostKeySource};
+
+/// Largest file of a key in bytes; one of RSA with 16,384 bits has 13,000.
+const LARGEST: u64 = 64 << 10;
 
 /// A private host key.
 #[derive(Clone)]
@@ -68,13 +73,18 @@ pub async fn read(aws: &Arc<Aws>, environment: &Environment) -> Result<Vec<HostK
     Ok(keys)
 }
 
+/// The text of a file. What is not UTF-8 is not in its error.
+fn text_of(path: &str) -> std::io::Result<String> {
+    String::from_utf8(limited::read(Path::new(path), LARGEST)?)
+        .map_err(|_| std::io::Error::new(std::io::ErrorKind::InvalidData, "stream did not contain valid UTF-8"))
+}
+
 async fn read_one(aws: &Arc<Aws>, environment: &Environment, source: &HostKeySource) -> Result<HostKey, HostKeyError> {
     let source_name = source.to_string();
     let refused = |error| HostKeyError::Refused { source_name: source_name.clone(), error };
     let text = match source {
         HostKeySource::File(path) => SecretString::from(
-            std::fs::read_to_string(path)
-                .map_err(|error| HostKeyError::Unreadable { source_name: source_name.clone(), error })?,
+            text_of(path).map_err(|error| HostKeyError::Unreadable { source_name: source_name.clone(), error })?,
         ),
         HostKeySource::Secret(name) => aws
             .secret(&environment.home_region, name)

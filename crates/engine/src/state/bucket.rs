@@ -7,6 +7,7 @@ use async_trait::async_trait;
 
 use super::blob::{Blob, Blobs, Expect, Version};
 use super::error::StateError;
+use super::file::LARGEST;
 use crate::wait;
 use sftpctl_aws::{AwsError, Condition, S3};
 
@@ -68,7 +69,7 @@ impl Blobs for Bucket {
     }
 
     async fn get(&self, name: &str) -> Result<Option<Blob>, StateError> {
-        let found = self.s3.document(&self.bucket, &self.key(name), &self.account).await;
+        let found = self.s3.document(&self.bucket, &self.key(name), &self.account, LARGEST).await;
         let found = found.map_err(|error| self.error("read", name, error))?;
         Ok(found.map(|(content, etag)| Blob { content, version: Version(etag) }))
     }

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use super::blob::{Blob, Blobs, Expect, Version};
 use super::error::StateError;
+use super::file::{self, FileProblem, Unfit};
 use crate::wait;
 use sftpctl_core::hex;
 
@@ -39,12 +40,24 @@ impl Folder {
         move |source| StateError::Io { action, address, source }
     }
 
-    fn read(&self, name: &str) -> Result<Option<Blob>, StateError> {
-        match fs::read(self.0.join(name)) {
-            Ok(content) => Ok(Some(Blob { version: version(&content), content })),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(self.error("read", name)(source)),
+    fn unfit(path: &Path, Unfit { reason, remedy }: Unfit) -> StateError {
+        let shown = path.display();
+        let hint = format!("{remedy} {shown}; or choose another folder with --state");
+        StateError::Unfit { address: shown.to_string(), reason: reason.to_owned(), hint }
+    }
+
+    fn problem(&self, action: &'static str, name: &str) -> impl FnOnce(FileProblem) -> StateError {
+        let (path, error) = (self.0.join(name), self.error(action, name));
+        move |problem| match problem {
+            FileProblem::Io(source) => error(source),
+            FileProblem::Unfit(unfit) => Self::unfit(&path, unfit),
         }
+    }
+
+    fn read(&self, name: &str) -> Result<Option<Blob>, StateError> {
+        self.is_own()?;
+        let content = file::read(&self.0.join(name), self.is_private()).map_err(self.problem("read", name))?;
+        Ok(content.map(|content| Blob { version: version(&content), content }))
     }
 
     /// Writes a new document to disk, under a temporary name.
@@ -55,22 +68,24 @@ impl Folder {
         Ok(file)
     }
 
-    /// Refuses the default folder, or the `.sftpctl` around it, if another user has made it or may write to it: as git
-    /// refuses a repository of somebody else. A folder that was chosen with `--state` may be shared by several users.
+    /// The folders from this one up to `.sftpctl`, which are the user's alone; none for a folder that was chosen with
+    /// `--state`, which may be shared by several users.
+    fn private(&self) -> impl Iterator<Item = &Path> {
+        let own = self.0.ancestors().position(|folder| folder.ends_with(".sftpctl"));
+        self.0.ancestors().take(own.map_or(0, |own| own + 1))
+    }
+
+    fn is_private(&self) -> bool {
+        self.private().next().is_some()
+    }
+
+    /// Refuses a private folder if another user has made it or may write to it: as git refuses a repository of somebody
+    /// else.
     fn is_own(&self) -> Result<(), StateError> {
-        let Some(parent) = self.0.parent().filter(|parent| parent.ends_with(".sftpctl")) else { return Ok(()) };
-        for folder in [parent, &self.0] {
-            let Ok(facts) = folder.symlink_metadata() else { continue };
-            let shown = folder.display();
-            let (reason, hint) = if facts.uid() != rustix::process::geteuid().as_raw() {
-                ("another user owns it", format!("look at it, then take it over: chown -R \"$USER\" {shown}"))
-            } else if facts.mode() & 0o022 != 0 {
-                ("others may write to it", format!("look at it, then close it: chmod -R go-w {shown}"))
-            } else {
-                continue;
-            };
-            let hint = format!("{hint}; or choose another folder with --state");
-            return Err(StateError::Unfit { address: shown.to_string(), reason: reason.to_owned(), hint });
+        for folder in self.private() {
+            if let Some(unfit) = folder.symlink_metadata().ok().and_then(|facts| file::openness(&facts)) {
+                return Err(Self::unfit(folder, unfit));
+            }
         }
         Ok(())
     }
@@ -88,8 +103,9 @@ impl Folder {
     /// Locks the guard. A process that is paused while it holds the guard keeps it, and may still write when it
     /// continues, so the guard is never taken away.
     async fn guard(&self) -> Result<File, StateError> {
-        let guard = File::options().create(true).truncate(false).write(true).mode(0o600).open(self.0.join(GUARD));
-        let guard = guard.map_err(self.error("lock", GUARD))?;
+        let mut options = File::options();
+        let options = options.create(true).truncate(false).write(true).mode(0o600);
+        let guard = file::open(options, &self.0.join(GUARD), self.is_private()).map_err(self.problem("lock", GUARD))?;
         let start = Instant::now();
         loop {
             match guard.try_lock() {
@@ -235,6 +251,75 @@ mod tests {
         shared.put("99.json", b"{}", Expect::Absent).await.unwrap();
         fs::set_permissions(place.path().join("shared"), fs::Permissions::from_mode(0o770)).unwrap();
         shared.check().await.unwrap();
+    }
+
+    /// Whatever has been put in the place of a file, it is refused at once, by name, and not touched.
+    #[tokio::test(flavor = "current_thread")]
+    async fn files_that_are_no_files_of_ours_are_refused() {
+        use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+        let place = tempfile::tempdir().unwrap();
+        let (target, socket) = (place.path().join("target"), place.path().join("socket"));
+        fs::write(&target, "{}").unwrap();
+        drop(std::os::unix::net::UnixListener::bind(&socket).unwrap());
+        let pipe = |path: &Path| {
+            assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
+        };
+        type Put<'a> = &'a dyn Fn(&Path);
+        let (link, everywhere) = ("it is a symbolic link", [".sftpctl/state", "shared"]);
+        let cases: [(&str, Put<'_>); 7] = [
+            (link, &|path| symlink("/dev/zero", path).unwrap()),
+            (link, &|path| symlink(&target, path).unwrap()),
+            (link, &|path| symlink(place.path().join("created"), path).unwrap()),
+            ("it is not a regular file", &pipe),
+            ("it is not a regular file", &|path| fs::create_dir(path).unwrap()),
+            ("it is not a regular file", &|path| fs::hard_link(&socket, path).unwrap()),
+            ("it has more than 64 MiB", &|path| File::create(path).unwrap().set_len(file::LARGEST + 1).unwrap()),
+        ];
+        for (reason, put) in cases {
+            for (path, name) in everywhere.into_iter().flat_map(|path| [(path, "99.json"), (path, GUARD)]) {
+                if name == GUARD && reason.contains("MiB") {
+                    continue;
+                }
+                let _ = fs::remove_dir_all(place.path().join(".sftpctl"));
+                let _ = fs::remove_dir_all(place.path().join("shared"));
+                let folder = Folder::new(place.path().join(path));
+                folder.put("98.json", b"{}", Expect::Absent).await.unwrap();
+                let odd = folder.0.join(name);
+                let _ = fs::remove_file(&odd);
+                put(&odd);
+                let refused = match name {
+                    GUARD => folder.put("97.json", b"{}", Expect::Absent).await.unwrap_err(),
+                    _ => folder.get(name).await.unwrap_err(),
+                };
+                let told = format!("{refused} {:?}", std::error::Error::source(&refused).map(ToString::to_string));
+                assert!(told.contains(name) && told.contains(reason), "{name} {reason}: {told}");
+                let replaced = folder.put(name, b"{}", Expect::Absent).await;
+                assert!(replaced.is_err() && odd.symlink_metadata().is_ok(), "{reason}");
+                assert_eq!(fs::read(&target).unwrap(), b"{}");
+                assert!(!place.path().join("created").exists(), "a link created its target");
+            }
+        }
+        // A file that others may write, in a folder that they may not.
+        for (path, refused) in [(".sftpctl/state", true), (".sftpctl/local/state", true), ("chosen", false)] {
+            let folder = Folder::new(place.path().join(path));
+            folder.put("99.json", b"{}", Expect::Absent).await.unwrap();
+            fs::set_permissions(folder.0.join("99.json"), fs::Permissions::from_mode(0o666)).unwrap();
+            let read = folder.get("99.json").await.map_err(|error| error.to_string());
+            assert_eq!(read.is_err_and(|error| error.contains("others may write to it")), refused, "{path}");
+        }
+    }
+
+    #[test]
+    fn files_of_other_users_are_not_ours() {
+        let facts = fs::metadata("/etc/passwd").unwrap();
+        assert!(file::openness(&facts).is_none(), "root owns it");
+        // /proc shows processes of others as theirs, where there are any.
+        let me = rustix::process::geteuid().as_raw();
+        let strange = fs::read_dir("/proc").into_iter().flatten().flatten().filter_map(|entry| entry.metadata().ok());
+        for facts in strange.filter(|facts| ![0, me].contains(&std::os::unix::fs::MetadataExt::uid(facts))) {
+            assert_eq!(file::openness(&facts).unwrap().reason, "another user owns it");
+        }
     }
 
     #[tokio::test]

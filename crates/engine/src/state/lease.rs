@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::blob::{Blobs, Expect, Version};
+use super::conditions;
 use super::document;
 use super::error::StateError;
 use super::exclusive_doc::ExclusiveDoc;
@@ -240,6 +241,14 @@ impl Lock {
         self.write(&lease, Expect::Is(&blob.version)).await.map(drop)
     }
 
+    /// Checks that the place keeps conditions, by writes of `probe` that it must refuse.
+    ///
+    /// # Errors
+    /// As for [`conditions::prove`].
+    pub(super) async fn prove_conditions(&self, probe: &[u8]) -> Result<(), StateError> {
+        conditions::prove(&*self.blobs, &self.name, probe).await
+    }
+
     fn hold(&self, lease: Lease, version: Version, sent: Duration) -> HeldLease {
         let document = ExclusiveDoc::new(Arc::clone(&self.blobs), self.name.clone(), Some(version));
         HeldLease { lock: self.clone(), lease, document, sent }
@@ -279,6 +288,11 @@ impl HeldLease {
     /// The address that messages show.
     pub(super) fn address(&self) -> String {
         self.document.address()
+    }
+
+    /// The document that a release would write now.
+    pub(super) fn as_released(&self) -> Vec<u8> {
+        Lease { serial: self.lease.serial + 1, released: true, ..self.lease.clone() }.write()
     }
 
     /// Renews the lease. Safe to cancel at any moment, and to retry.

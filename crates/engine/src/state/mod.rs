@@ -7,9 +7,11 @@ pub mod blob;
 pub mod bucket;
 #[cfg(test)]
 mod compatibility;
+mod conditions;
 mod document;
 pub mod error;
 mod exclusive_doc;
+mod file;
 pub mod folder;
 pub mod journal;
 pub mod lease;

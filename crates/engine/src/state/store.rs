@@ -119,18 +119,28 @@ impl Store {
         Ok(Remembered { state, ..remembered })
     }
 
-    /// Takes the lock, and renews it until it is released.
+    /// Takes the lock, proves that the place keeps conditional writes, and renews the lock until it is released. Nothing
+    /// but the lock is written before that proof.
     ///
     /// # Errors
-    /// The lock is held, or cannot be read or written.
+    /// The lock is held, or cannot be read or written, or the place does not keep conditions.
     pub(super) async fn hold(
         &self,
         (run, command): (&str, &str),
         terms: Terms,
         on_wait: &(dyn Fn(&str) + Sync),
     ) -> Result<Heartbeat, StateError> {
-        let held = self.lock().take((run, command), terms, on_wait).await?;
-        Ok(Heartbeat::new(held, Arc::clone(&self.machine)))
+        let lock = self.lock();
+        let held = lock.take((run, command), terms, on_wait).await?;
+        // If it is written after all, the lock is free at least.
+        let probe = held.as_released();
+        // Renewed meanwhile, so that a slow place does not cost the lock.
+        let heartbeat = Heartbeat::new(held, Arc::clone(&self.machine));
+        if let Err(error) = lock.prove_conditions(&probe).await {
+            let _ = heartbeat.release().await;
+            return Err(error);
+        }
+        Ok(heartbeat)
     }
 
     /// Releases the lock if this process holds it: a run that is interrupted while it begins may just have taken it.
@@ -207,9 +217,6 @@ impl Store {
             };
             match written {
                 Ok(()) => {
-                    if remembered.version.is_none() {
-                        self.prove_conditions(&remembered.state.write()).await?;
-                    }
                     let (machine, guard) = (Arc::clone(&self.machine), Arc::clone(heartbeat.guard()));
                     let writer = JournalWriter::new(machine, guard, write_stats, journal, lines);
                     return Ok((remembered, state, Arc::new(writer)));
@@ -218,28 +225,6 @@ impl Store {
                 Err(StateError::Conflict { .. }) => {}
                 Err(error) => return Err(error),
             }
-        }
-    }
-
-    /// Checks, when a place gets the first state of an environment, that it keeps conditions: a storage that ignores
-    /// `If-None-Match` would let two runs work at once (lxc/incus#3651, stackitcloud/terraform-provider-stackit#1534).
-    /// `state` is the content that was just written.
-    async fn prove_conditions(&self, state: &[u8]) -> Result<(), StateError> {
-        if !self.blobs.is_shared() {
-            return Ok(());
-        }
-        let name = self.state_name();
-        let other = [state, b"\n"].concat();
-        match self.blobs.put(&name, &other, Expect::Absent).await {
-            Err(StateError::Conflict { .. }) => Ok(()),
-            Err(error) => Err(error),
-            Ok(_) => Err(StateError::Unfit {
-                address: self.blobs.address(&name),
-                reason: "this storage does not keep conditional writes (If-None-Match), so two runs could change the \
-                         environment at once"
-                    .to_owned(),
-                hint: "keep the state in a bucket of Amazon S3, or in a folder".to_owned(),
-            }),
         }
     }
 

@@ -92,7 +92,7 @@ async fn refused_by_authorizer(context: &Context<'_>, answer: &IdentityAnswer) -
                 Some(redeploy_hint(context, answer)),
             )),
         }),
-        Some(_) => Ok(refused_by_account(context).await?.unwrap_or_else(|| Diagnosis {
+        Some(_) => Ok(refused_again(context).await?.unwrap_or_else(|| Diagnosis {
             replicating: true,
             ..Diagnosis::from((
                 "the authorizer refused, but would admit the user now: the account has just changed".to_owned(),
@@ -173,7 +173,8 @@ async fn refused_again(context: &Context<'_>) -> Result<Option<Diagnosis>, AwsEr
     }
 }
 
-/// The cause of a refusal without a look-up in the account table: another server, or a blocked name.
+/// The cause of a refusal without a look-up in the account table: another server, a blocked name, or no password where
+/// the server takes nothing else.
 async fn refused_before_lookup(context: &Context<'_>) -> Result<Option<Diagnosis>, AwsError> {
     let function = names::function(context.environment, context.region);
     let variables = context.aws.lambda(context.region).function(&function).await?.unwrap_or_default().environment;
@@ -187,9 +188,17 @@ async fn refused_before_lookup(context: &Context<'_>) -> Result<Option<Diagnosis
     }
     let name = context.attempt.username;
     let list = variables.get("BLOCK_LIST").map(String::as_str).unwrap_or_default();
-    Ok(list.split(',').any(|blocked| blocked.trim().eq_ignore_ascii_case(name)).then(|| {
+    if list.split(',').any(|blocked| blocked.trim().eq_ignore_ascii_case(name)) {
         let finding = format!("`{name}` is on the block list: refused before any look-up");
-        Diagnosis::by(Refusal::BlockedName, (finding, Some("choose another user name".to_owned())))
+        let hint = Some("choose another user name".to_owned());
+        return Ok(Some(Diagnosis::by(Refusal::BlockedName, (finding, hint))));
+    }
+    let takes_keys = variables.get("TAKES_KEYS").is_none_or(|takes| takes.trim() == "true");
+    Ok((context.attempt.password.is_empty() && !takes_keys).then(|| {
+        let finding = "no password was given, and the servers take nothing else: refused before any look-up".to_owned();
+        let hint =
+            "enter the password; for log-ins by key set `server.authentication` in the environment file, and deploy";
+        Diagnosis::by(Refusal::NoSuchMethod, (finding, Some(hint.to_owned())))
     }))
 }
 

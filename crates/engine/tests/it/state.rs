@@ -70,19 +70,32 @@ async fn documents_are_encrypted_with_the_key_of_the_environment() {
 
 /// Some storages take `If-None-Match` and write all the same.
 #[tokio::test]
-async fn storage_that_ignores_conditions_is_refused_at_its_first_use() {
+async fn storage_that_ignores_conditions_is_refused_by_every_run() {
     let stub = Stub::new().await;
     let versioned = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
     let missing = || Reply::s3_error(404, "NoSuchKey", "The specified key does not exist.");
     stub.on("s3:GET /company-state?versioning", [Reply::ok(versioned)]);
-    for name in ["99.lock", "99.json", "99.journal"] {
-        stub.on(&format!("s3:GET /company-state/a/{name}"), [missing()]);
-        let all = (1..9).map(|number| written(&format!("\"{number}\"")));
-        stub.on(&format!("s3:PUT /company-state/a/{name}"), all.collect::<Vec<_>>());
-    }
+    stub.on("s3:GET /company-state/a/99.lock", [missing()]);
+    stub.on("s3:PUT /company-state/a/99.lock", (1..9).map(|number| written(&format!("\"{number}\""))));
     let blobs: Arc<dyn Blobs> = Arc::new(bucket(&stub, None).await.1);
-    let error = store(&blobs, "one", 1).begin("deploy", TERMS, &|_| {}).await.err().unwrap();
-    assert!(error.to_string().contains("does not keep conditional writes"), "{error}");
+    for _ in 0..2 {
+        let error = store(&blobs, "one", 1).begin("deploy", TERMS, &|_| {}).await.err().unwrap();
+        assert!(error.to_string().contains("does not keep conditional writes"), "{error}");
+    }
+    let lock = stub.asked("s3:PUT /company-state/a/99.lock");
+    let of_lock = stub.count("s3:GET /company-state/a/99.lock") + lock.len();
+    assert_eq!(of_lock + stub.count("s3:GET /company-state?versioning"), stub.operations().len(), "only the lock");
+    assert!(lock.last().unwrap().body.contains("\"released\": true"), "{}", lock.last().unwrap().body);
+}
+
+#[tokio::test]
+async fn document_beyond_the_limit_is_refused() {
+    let stub = Stub::new().await;
+    stub.on("s3:GET /company-state/a/99.json", [Reply::ok(" ".repeat((64 << 20) + 1)).header("etag", "\"1\"")]);
+    let error = bucket(&stub, None).await.1.get("99.json").await.unwrap_err();
+    let cause = std::error::Error::source(&error).unwrap().to_string();
+    assert!(cause.contains("it has more than 64 MiB"), "{error} {cause}");
+    assert_eq!(stub.operations().len(), 1, "it is not asked for again");
 }
 
 #[tokio::test]

@@ -61,7 +61,8 @@ async fn deployed() -> Stub {
         "State": "ONLINE", "IdentityProviderDetails": provider,
         "Tags": [{ "Key": "sftpctl:environment", "Value": "99" }],
     }});
-    let variables = json!({ "SERVER_ID": SERVER, "BLOCK_LIST": "root,admin", "INDEX_NAME": "username-index" });
+    let variables = json!({ "SERVER_ID": SERVER, "BLOCK_LIST": "root,admin", "INDEX_NAME": "username-index",
+        "TAKES_KEYS": "false" });
     let function = json!({ "Configuration": {
         "FunctionArn": "f", "Role": "arn:aws:iam::111111111111:role/execution", "Environment": { "Variables": variables },
     }});
@@ -120,6 +121,13 @@ async fn response_without_a_role_is_a_refusal() {
 #[case::wrong_password("somebody", "wrong", 403, "the password is wrong", Some("wrong-password"))]
 #[case::no_account("nobody", "right", 403, "there is no account of this name", Some("unknown-user"))]
 #[case::blocked("Root", "right", 401, "`Root` is on the block list: refused before any look-up", Some("blocked-name"))]
+#[case::no_password(
+    "somebody",
+    "",
+    403,
+    "no password was given, and the servers take nothing else",
+    Some("no-such-method")
+)]
 #[case::changed_since("somebody", "right", 403, "the authorizer refused, but would admit the user now", None)]
 #[case::other_mapping("somebody", "right", 401, "the API's stage does not call the authorizer as", None)]
 #[tokio::test]

@@ -1,20 +1,39 @@
-"""Starts MiniStack with functions that call AWS as their execution role, as those of Lambda do.
+"""Starts MiniStack as the local cloud needs it: closed to everybody but the front and its own functions.
 
-MiniStack runs a function with its account's own key, so that its calls cannot be told from others. Here each function gets a
-session of its role: the token contains its identity, and the secret is derived from the token with a key that only the
-front has, too (`function_key.rs`). The front verifies the signature and evaluates the role's policies.
+* It answers only the front, and only the calls of AWS's services: the paths of its own are shut.
+* Its functions call AWS as their execution role, as those of Lambda do. MiniStack runs a function with its account's
+  own key, so that its calls cannot be told from others. Here each function gets a session of its role: the token
+  contains its identity, and the secret is derived from the token with a key that only the front has, too
+  (`function_key.rs`). The front verifies the signature and evaluates the role's policies.
+* The port through which a function of its own runtime gets its events answers only that function.
+* A function's environment has what Lambda gives it, and nothing of this process's.
 """
 
 import base64
 import hashlib
 import hmac
+import http.server
 import json
+import mmap
+import os
+import secrets
+import shutil
+import socketserver
+import subprocess
 import sys
 
 from ministack.core import lambda_runtime
 
 # Through a pipe: functions inherit the environment, and can read that of this process.
 SECRET, KEY = sys.stdin.buffer.readline().strip(), sys.stdin.buffer.readline().strip()
+# What the front asks for when it starts MiniStack: the one path of MiniStack's own that is left.
+READY = "/_ministack/ready"
+# By the port of a Runtime API, the path that only its function knows.
+RUNTIME_APIS = {}
+# This process's environment is MiniStack's. Of it, functions get the endpoint.
+HOST = {name: value for name, value in os.environ.items() if name != "AWS_ENDPOINT_URL"}
+# Lambda developer guide, "Working with Lambda environment variables".
+LAMBDA = {"LANG": "en_US.UTF-8", "PATH": "/usr/local/bin:/usr/bin/:/bin:/opt/bin", "TZ": ":UTC"}
 
 
 def guarded(app):
@@ -22,14 +41,37 @@ def guarded(app):
     async def answer(scope, receive, send):
         if scope["type"] != "lifespan":
             given = dict(scope["headers"]).get(b"x-sftpctl-secret", b"")
-            if not SECRET or not hmac.compare_digest(given, SECRET):
+            is_front = bool(SECRET) and hmac.compare_digest(given, SECRET)
+            is_call = scope["type"] == "http" and (scope["path"] == READY or not scope["path"].startswith("/_"))
+            if not is_front or not is_call:
                 if scope["type"] == "http":
                     await send({"type": "http.response.start", "status": 403, "headers": []})
-                    await send({"type": "http.response.body", "body": b"only the local cloud's front may call MiniStack"})
+                    words = b"only the local cloud's front may call MiniStack"
+                    await send({"type": "http.response.body", "body": words})
                 return
             scope = {**scope, "headers": [pair for pair in scope["headers"] if pair[0] != b"x-sftpctl-secret"]}
         await app(scope, receive, send)
     return answer
+
+
+def shut(app):
+    """Shuts MiniStack's doors beside its services: control, deployed APIs, function URLs, websites, Cognito's pages, …
+
+    They are found by host, path or header before the service of the signature is, so that what the front has allowed
+    would not be what is done. What is left is the way by the signature's service.
+    """
+    is_ready = app._handle_ready_request
+
+    async def before(method, path, headers, query, request_id):
+        return is_ready(path, request_id)
+
+    async def none(*_, **__):
+        return None
+
+    names = ["_handle_pre_body_request", "_handle_post_body_shortcuts", "_handle_special_data_plane_request"]
+    for name, door in zip(names, [before, none, none]):
+        assert callable(getattr(app, name))
+        setattr(app, name, door)
 
 
 def session(config):
@@ -42,15 +84,94 @@ def session(config):
     }
 
 
+def is_rust(code_dir):
+    """Whether a function is built with Lambda's runtime for Rust, whose user agent is in it."""
+    with open(os.path.join(code_dir, "bootstrap"), "rb") as file:
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            return content.find(b"aws-lambda-rust/") >= 0
+
+
+def with_own_runtime_api(environment):
+    """The environment of a function, with a path in the address of its Runtime API that nobody else knows.
+
+    Runtimes put `http://` before `AWS_LAMBDA_RUNTIME_API`, except the one for Rust, which reads it as a URL; that has
+    to have a scheme if it has a path.
+    """
+    def build(config, code_dir, port):
+        RUNTIME_APIS[port] = "/" + secrets.token_urlsafe(32)
+        scheme = "http://" if is_rust(code_dir) else ""
+        address = f"{scheme}127.0.0.1:{port}{RUNTIME_APIS[port]}"
+        return {**environment(config, code_dir, port), "AWS_LAMBDA_RUNTIME_API": address}
+    return build
+
+
+class RuntimeApi:
+    """Who may use a Runtime API, the only servers of MiniStack that are built on Python's own."""
+
+    parse = http.server.BaseHTTPRequestHandler.parse_request
+
+    def parse_request(self):
+        """Takes the secret off the path. Whoever does not know it gets 403, and so does a web page."""
+        if not RuntimeApi.parse(self):
+            return False
+        port = self.server.server_address[1]
+        secret = RUNTIME_APIS.get(port)
+        given = self.path[:len(secret)] if secret else ""
+        page = "Origin" in self.headers or "Sec-Fetch-Site" in self.headers
+        if page or not secret or self.headers.get_all("Host") != [f"127.0.0.1:{port}"] \
+                or not hmac.compare_digest(given.encode(), secret.encode()):
+            self.send_error(403)
+            return False
+        self.path = self.path[len(secret):]
+        return True
+
+    def verify_request(self, request, client_address):
+        """Whether a process of this user has connected, where the system says so: others get no thread at all."""
+        ends = (":%04X" % client_address[1], ":%04X" % self.server_address[1])
+        ours = str(os.geteuid())
+        known = False
+        for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+            try:
+                with open(table) as lines:
+                    rows = [line.split() for line in lines]
+            except OSError:
+                continue
+            known = True
+            if any(row[1].endswith(ends[0]) and row[2].endswith(ends[1]) and row[7] == ours for row in rows):
+                return True
+        return not known
+
+
+class Child(subprocess.Popen):
+    """A process with the environment of a function instead of this process's."""
+
+    def __init__(self, args, *more, env=None, **options):
+        if env is not None:
+            own = {name: value for name, value in env.items() if HOST.get(name) != value}
+            # Programs are found by this process's path.
+            options.setdefault("executable", shutil.which(args[0]) if isinstance(args, list) else None)
+            env = {**LAMBDA, **own}
+        super().__init__(args, *more, env=env, **options)
+
+
 if __name__ == "__main__":
     # A MiniStack other than the pinned one must not start with functions that are allowed everything.
     assert callable(lambda_runtime.execution_credentials)
+    assert lambda_runtime.subprocess is subprocess
     # Before the services are imported, because they bind the function by name.
     lambda_runtime.execution_credentials = session
     import ministack.app
     from ministack.services import lambda_svc
 
     assert lambda_svc.execution_credentials is session
+    assert lambda_svc.subprocess is subprocess
+    assert callable(lambda_svc._provided_worker_env)
+    assert callable(lambda_runtime.ProvidedWorker._build_handler_class)
     assert callable(ministack.app.app)
+    lambda_svc._provided_worker_env = with_own_runtime_api(lambda_svc._provided_worker_env)
+    http.server.BaseHTTPRequestHandler.parse_request = RuntimeApi.parse_request
+    socketserver.BaseServer.verify_request = RuntimeApi.verify_request
+    subprocess.Popen = Child
+    shut(ministack.app)
     ministack.app.app = guarded(ministack.app.app)
     ministack.app.main()

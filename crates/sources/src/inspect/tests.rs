@@ -22,7 +22,7 @@ fn loaded(inspection: &Inspection) -> mapping_file::MappingFile {
 fn customers() -> String {
     let mut text = "nr;login;geheim;folder;active;pin;created\n".to_owned();
     for number in 17_578..17_678 {
-        let hash = sftp_authorizer::password::legacy(&format!("pass {number}"));
+        let hash = sftp_authorizer::password::legacy(format!("pass {number}"));
         text.push_str(&format!("{number};user{number};{hash};/home/{number};{};{number};2024-01-02\n", number % 2));
     }
     text + "17700;late;;/home/17700;1;1;2024-01-02\n"

@@ -177,15 +177,15 @@ fn credentials(user: &User, now: i64, found: &mut Findings<'_>) -> (Option<Strin
         }
     }
     if password.is_none() && keys.is_empty() {
-        let why = "nobody can log in: it has no password and no key that can be used (a program or LDAP may have judged \
-                   its log-ins)";
+        let why = "nobody can log in: it has no password and no key that can be used (a program or LDAP may have \
+                   judged its log-ins)";
         found.refuse("password", "", why);
     }
     (password, keys)
 }
 
-/// The ranges. SFTPGo admits an address that is allowed, whatever is denied; if ranges are allowed, all others are refused
-/// (`IsLoginFromAddrAllowed`). So denied ranges count only where none is allowed.
+/// The ranges. SFTPGo admits an address that is allowed, whatever is denied; if ranges are allowed, all others are
+/// refused (`IsLoginFromAddrAllowed`). So denied ranges count only where none is allowed.
 fn allowed(user: &User, found: &mut Findings<'_>) -> Vec<String> {
     let filters = &user.filters;
     if filters.allowed_ip.is_empty() && !filters.denied_ip.is_empty() {

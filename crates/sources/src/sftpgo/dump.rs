@@ -2,7 +2,6 @@
 
 use std::io::{self, BufRead, Read};
 
-use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
 /// Largest element in bytes.
@@ -223,7 +222,7 @@ mod tests {
 
     use super::*;
 
-    #[derive(Debug, Deserialize, PartialEq)]
+    #[derive(Debug, serde::Deserialize, PartialEq)]
     struct Element {
         n: u32,
     }

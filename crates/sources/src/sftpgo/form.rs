@@ -1,5 +1,5 @@
-//! The form of a dump (SFTPGo, `internal/dataprovider`: `BackupData`, `User`, `Group`; `github.com/sftpgo/sdk`). What is
-//! missing has Go's zero value, and an empty list may be `null`.
+//! The form of a dump (SFTPGo, `internal/dataprovider`: `BackupData`, `User`, `Group`; `github.com/sftpgo/sdk`). What
+//! is missing has Go's zero value, and an empty list may be `null`.
 
 use std::collections::BTreeMap;
 

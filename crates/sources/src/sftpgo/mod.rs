@@ -1,5 +1,5 @@
-//! The users in a dump of SFTPGo (`dumpdata` of its REST API, or a backup): one JSON object with arrays, of which users and
-//! groups are read, one element at a time.
+//! The users in a dump of SFTPGo (`dumpdata` of its REST API, or a backup): one JSON object with arrays, of which
+//! users and groups are read, one element at a time.
 
 mod account;
 mod dump;

@@ -311,14 +311,14 @@ impl Source for Unix {
         }
         if limited.count > 0 {
             remarks.push(format!(
-                "of these, sshd_config limits some as it does customers: {}. If they are customers, give the range of uids",
+                "of these, sshd_config limits some as it does customers: {}. If they are, give the range of uids",
                 limited.shown()
             ));
         }
         if staff.count > 0 {
             remarks.push(format!(
-                "left out as staff, since sshd_config limits others to SFTP or to a folder: {} ({}). The option `everyone` \
-                 includes them",
+                "left out as staff, since sshd_config limits others to SFTP or to a folder: {} ({}). The option \
+                 `everyone` includes them",
                 staff.count,
                 staff.shown()
             ));

@@ -66,8 +66,8 @@ pub(crate) fn word(text: &str) -> Option<(String, &str)> {
     Some((word.to_owned(), rest))
 }
 
-/// The arguments of a line, as in a shell: `"a b" c\ d 'e'`; a `#` before a word ends them (OpenSSH, `argv_split`). `None`
-/// if a quote has no end.
+/// The arguments of a line, as in a shell: `"a b" c\ d 'e'`; a `#` before a word ends them (OpenSSH, `argv_split`).
+/// `None` if a quote has no end.
 pub(crate) fn arguments(text: &str) -> Option<Vec<String>> {
     let mut found = Vec::new();
     let mut rest = text.chars().peekable();

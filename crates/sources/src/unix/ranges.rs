@@ -16,8 +16,8 @@ pub(crate) enum Ranges {
 }
 
 impl Ranges {
-    /// Reads a list of patterns of addresses (OpenSSH, `match_host_and_ip`): ranges, addresses, and addresses that end in
-    /// `*` for whole parts.
+    /// Reads a list of patterns of addresses (OpenSSH, `match_host_and_ip`): ranges, addresses, and addresses that end
+    /// in `*` for whole parts.
     pub(crate) fn of(list: &str) -> Self {
         let mut found = BTreeSet::new();
         for pattern in list.split(',').map(str::trim) {

@@ -61,8 +61,8 @@ fn days(field: &[u8], what: &str) -> Result<Option<i64>, String> {
     }
 }
 
-/// The lines of a shadow file in the order in which they are asked for. Usually that is the order of passwd, and one line
-/// is in memory; lines that come before the one that is asked for are kept.
+/// The lines of a shadow file in the order in which they are asked for. Usually that is the order of passwd, and one
+/// line is in memory; lines that come before the one that is asked for are kept.
 pub(crate) struct Shadow {
     lines: Option<Lines<BufReader<File>>>,
     kept: HashMap<Box<str>, Secret>,

@@ -80,8 +80,8 @@ impl Login {
         self.chroot.is_some() || self.force_command.as_deref().is_some_and(is_sftp)
     }
 
-    /// The folder on the old server that the customer has: the one that is `/` for this user alone, or the home in the one
-    /// that is `/` for several.
+    /// The folder on the old server that the customer has: the one that is `/` for this user alone, or the home in the
+    /// one that is `/` for several.
     pub(crate) fn folder(&self, entry: &Entry) -> String {
         match &self.chroot {
             None => entry.home.clone(),

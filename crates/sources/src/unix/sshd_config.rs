@@ -53,8 +53,8 @@ pub(crate) struct User<'a> {
 }
 
 impl SshdConfig {
-    /// Reads a configuration. `include` has the files that a pattern names, in their order; an error says why they cannot
-    /// be read.
+    /// Reads a configuration. `include` has the files that a pattern names, in their order; an error says why they
+    /// cannot be read.
     ///
     /// # Errors
     /// All faults, each with its file and line.

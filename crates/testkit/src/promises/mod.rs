@@ -12,14 +12,14 @@ use std::time::Duration;
 use sftpctl_core::kind::{Kind, NodeId};
 use sftpctl_core::model::Action;
 use sftpctl_core::spec::state_place::StatePlace;
-use sftpctl_engine::state::blob::{Blobs, Expect};
+use sftpctl_engine::state::blob::{Blob, Blobs, Expect};
 use sftpctl_engine::state::error::StateError;
 use sftpctl_engine::state::lease::{Holder, Machine, Terms};
 use sftpctl_engine::state::relocate::relocate;
 use sftpctl_engine::state::store::Store;
 use tokio::time::Instant;
 
-use self::places::{Failing, Mounted, Unreliable};
+use self::places::{Failing, Heedless, Mounted, Unreliable};
 
 pub const ACCOUNT: &str = "111111111111";
 
@@ -88,6 +88,7 @@ pub fn server() -> NodeId {
 pub async fn keeps_its_promises(fresh: &dyn Fn() -> Arc<dyn Blobs>) {
     writes_are_conditional(&fresh()).await;
     one_of_twenty_writers_wins(&fresh()).await;
+    a_storage_that_ignores_a_condition_is_refused_by_every_run(fresh).await;
     a_living_holder_keeps_its_lock(&fresh()).await;
     a_run_releases_only_its_own_lock(&fresh()).await;
     a_silent_holder_loses_its_lock_and_writes_no_more(&fresh()).await;
@@ -127,6 +128,37 @@ async fn one_of_twenty_writers_wins(blobs: &Arc<dyn Blobs>) {
         });
     }
     assert_eq!(writers.join_all().await.into_iter().filter(|won| *won).count(), 1);
+}
+
+/// Also by the second run, also if it has documents already, and nothing but a lock that is free is left.
+async fn a_storage_that_ignores_a_condition_is_refused_by_every_run(fresh: &dyn Fn() -> Arc<dyn Blobs>) {
+    for (overwrites, used) in [(true, false), (true, true), (false, false), (false, true)] {
+        let inner = fresh();
+        if used {
+            store(&inner, "one", 1).begin("deploy", TERMS, &|_| {}).await.unwrap().0.end().await.unwrap();
+        }
+        let records = async || (inner.get("99.json").await.unwrap(), inner.get("99.journal").await.unwrap());
+        let content =
+            |(state, journal): (Option<Blob>, Option<Blob>)| (state.map(|b| b.content), journal.map(|b| b.content));
+        let before = content(records().await);
+        assert_eq!(before.0.is_some(), used);
+        let heedless: Arc<dyn Blobs> = Arc::new(Heedless { inner: Arc::clone(&inner), overwrites });
+        for host in ["one", "two"] {
+            let store = store(&heedless, host, 1);
+            let error = store.begin("deploy", TERMS, &|_| {}).await.err().unwrap();
+            assert!(error.to_string().contains("does not keep conditional writes"), "{error}");
+            let error = store.put_aside(TERMS, &|_| {}).await.unwrap_err();
+            assert!(error.to_string().contains("does not keep conditional writes"), "{error}");
+            assert_eq!(content(records().await), before);
+            assert!(store.lock().read().await.unwrap().unwrap().0.released);
+        }
+        let place = |text: &str| text.parse::<StatePlace>().unwrap();
+        let (from, to) = (fresh(), store(&heedless, "one", 1));
+        let (from, here, there) = (store(&from, "one", 1), place("from"), place("to"));
+        let error = relocate((&from, &here), (&to, &there), TERMS, &|_| {}).await.unwrap_err();
+        assert!(error.to_string().contains("does not keep conditional writes"), "{error}");
+        assert_eq!(content(records().await), before);
+    }
 }
 
 async fn a_living_holder_keeps_its_lock(blobs: &Arc<dyn Blobs>) {

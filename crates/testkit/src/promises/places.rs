@@ -80,6 +80,45 @@ impl Blobs for Mounted {
     }
 }
 
+/// A shared storage that ignores one of the two conditions.
+#[derive(Debug)]
+pub(super) struct Heedless {
+    pub(super) inner: Arc<dyn Blobs>,
+    /// Ignores that a document must be absent; otherwise, that it must have a version.
+    pub(super) overwrites: bool,
+}
+
+#[async_trait]
+impl Blobs for Heedless {
+    fn address(&self, name: &str) -> String {
+        self.inner.address(name)
+    }
+
+    fn is_shared(&self) -> bool {
+        true
+    }
+
+    async fn get(&self, name: &str) -> Result<Option<Blob>, StateError> {
+        self.inner.get(name).await
+    }
+
+    async fn put(&self, name: &str, content: &[u8], expect: Expect<'_>) -> Result<Version, StateError> {
+        if self.overwrites != matches!(expect, Expect::Absent) {
+            return self.inner.put(name, content, expect).await;
+        }
+        let current = self.inner.get(name).await?;
+        self.inner.put(name, content, Expect::found(current.as_ref().map(|blob| &blob.version))).await
+    }
+
+    async fn names(&self) -> Result<Vec<String>, StateError> {
+        self.inner.names().await
+    }
+
+    async fn check(&self) -> Result<(), StateError> {
+        self.inner.check().await
+    }
+}
+
 /// A place from the view of one process. Calls wait while the process is stopped; a document may be slow, or the
 /// answers to its writes may be lost.
 #[derive(Debug)]

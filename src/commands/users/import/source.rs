@@ -1,76 +1,225 @@
 //! The source of an import, as the command line names it.
 
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::database::DatabaseArgs;
+use crate::commands::input_file;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::report::Printer;
+use crate::report::import::grouped;
 use sftpctl_accounts::import::row::{Rows, RowsError};
+use sftpctl_aws::Aws;
+use sftpctl_core::shown::Text;
+use sftpctl_sources::csv::Csv;
+use sftpctl_sources::inspect::{Column, Inspection, inspect};
+use sftpctl_sources::json::Json;
 use sftpctl_sources::mapped::Mapped;
-use sftpctl_sources::mapping::{Mapping, Rule};
-use sftpctl_sources::source::{Record, Source, Value};
+use sftpctl_sources::mapping::Mapping;
+use sftpctl_sources::mapping_file::{self, MappingFile};
+use sftpctl_sources::mysql::Mysql;
+use sftpctl_sources::options::{Kind, Options};
+use sftpctl_sources::proftpd::ProFtpd;
+use sftpctl_sources::sftpgo::{self, SftpGo};
+use sftpctl_sources::source::Source;
+use sftpctl_sources::unix::{self, Unix};
 
+/// Records that `--inspect` reads.
+const INSPECTED: u64 = 100_000;
+
+/// The source and its mapping.
 #[derive(Debug, clap::Args)]
-pub(super) struct SourceArgs {
-    /// Where the accounts come from: csv:FILE
-    #[arg(long, value_name = "SOURCE")]
-    from: String,
-    /// Look at the source, and write a first mapping file to stdout
+pub(in crate::commands::users) struct SourceArgs {
+    /// Where the accounts are: csv:FILE, json:FILE, mysql://USER@HOST/DATABASE, shadow:DIR, sftpgo:FILE, proftpd:FILE
+    #[arg(long, value_name = "SOURCE", value_parser = From::parse)]
+    from: From,
+    /// File that says which column of the source is which attribute of an account
+    #[arg(long, value_name = "FILE")]
+    mapping: Option<PathBuf>,
+    /// Show what the source's columns hold, and write a first mapping file to stdout
     #[arg(long)]
     inspect: bool,
+    /// shadow: also users whom sshd_config does not limit to SFTP or a folder, although it limits others
+    #[arg(long)]
+    everyone: bool,
+    /// sftpgo: import users without the restrictions that an account cannot have
+    #[arg(long)]
+    drop_restrictions: bool,
+    #[command(flatten)]
+    database: DatabaseArgs,
 }
 
-struct Simple {
-    columns: Vec<String>,
-    lines: std::io::Lines<std::io::BufReader<std::fs::File>>,
-    n: u64,
+/// The kind of a source, and where it is.
+#[derive(Clone, Debug)]
+struct From {
+    kind: Kind,
+    place: String,
 }
-#[async_trait::async_trait]
-impl Source for Simple {
-    fn columns(&self) -> &[String] {
-        &self.columns
+
+impl From {
+    /// Parses `csv:FILE`. A file's ending is enough for CSV and JSON.
+    fn parse(text: &str) -> Result<Self, String> {
+        let of = |kind, place: &str| Ok(Self { kind, place: place.to_owned() });
+        if let Some((word, place)) = text.split_once(':')
+            && let Some(kind) = Kind::ALL.into_iter().find(|kind| kind.as_str() == word)
+        {
+            return of(kind, place);
+        }
+        let ends_with = |ending| Path::new(text).extension().is_some_and(|is| is.eq_ignore_ascii_case(ending));
+        match text {
+            text if ends_with("csv") => of(Kind::Csv, text),
+            text if ends_with("json") => of(Kind::Json, text),
+            _ => {
+                let kinds: Vec<&str> = Kind::ALL.iter().map(|kind| kind.as_str()).collect();
+                Err(format!("begin with the kind of the source and a colon: {}", kinds.join(", ")))
+            }
+        }
     }
-    fn default_mapping(&self) -> Option<Mapping> {
-        let c = |n: &str| self.columns.iter().any(|x| x == n).then(|| Rule::column(n));
-        Some(Mapping {
-            org_id: c("orgid"),
-            username: c("username"),
-            password: c("password"),
-            cluster: c("cluster"),
-            home: c("home"),
-            ..Mapping::default()
-        })
-    }
-    async fn next(&mut self) -> Result<Vec<Record>, RowsError> {
-        Ok(self
-            .lines
-            .by_ref()
-            .take(5000)
-            .map(|l| {
-                self.n += 1;
-                Record {
-                    place: format!("line {}", self.n + 1),
-                    values: l.unwrap_or_default().split(',').map(|v| Value::Text(v.to_owned())).collect(),
-                    ..Record::default()
-                }
-            })
-            .collect())
-    }
+}
+
+/// AWS, and the region whose secrets are read.
+pub(super) type Secrets<'a> = Option<(&'a Aws, &'a str)>;
+
+/// A look at a source for programs.
+#[derive(Serialize)]
+struct View<'a> {
+    #[serde(flatten)]
+    inspection: &'a Inspection,
 }
 
 impl SourceArgs {
+    /// Whether the source is only looked at.
     pub(super) fn inspects(&self) -> bool {
         self.inspect
     }
-    pub(super) async fn inspect(&self, _p: Printer) -> Result<Exit, CliError> {
+
+    /// Shows what the columns hold on stderr, and writes a first mapping file to stdout.
+    pub(super) async fn inspect(&self, secrets: Secrets<'_>, printer: Printer) -> Result<Exit, CliError> {
+        let file = self.mapping_file(printer)?;
+        let (options, mapping) = file.map(|file| (file.options, file.mapping)).unzip();
+        let options = options.unwrap_or_default();
+        let mut source = self.source(&options, mapping, secrets).await?;
+        let found = inspect(source.as_mut(), INSPECTED, self.from.kind, &options).await.map_err(unreadable)?;
+        printer.note(|| columns(&found));
+        printer.emit("inspection/1", &View { inspection: &found }, || Text::from_iter(found.mapping.lines()));
         Ok(Exit::Ok)
     }
-    pub(super) async fn open(&self) -> Result<Box<dyn Rows>, CliError> {
-        use std::io::BufRead as _;
-        let path = self.from.strip_prefix("csv:").unwrap_or(&self.from);
-        let f = std::fs::File::open(path).map_err(|e| CliError::new(Exit::Usage, e.to_string()))?;
-        let mut lines = std::io::BufReader::new(f).lines();
-        let columns = lines.next().and_then(Result::ok).unwrap_or_default().split(',').map(str::to_owned).collect();
-        let s = Simple { columns, lines, n: 0 };
-        let m = s.default_mapping().unwrap_or_default();
-        Ok(Box::new(Mapped::new(Box::new(s), &m).map_err(|e| CliError::new(Exit::Usage, e.to_string()))?))
+
+    /// The rows of the source under its mapping.
+    pub(super) async fn open(&self, secrets: Secrets<'_>, printer: Printer) -> Result<Box<dyn Rows>, CliError> {
+        let file = self.mapping_file(printer)?;
+        let options = file.as_ref().map(|file| file.options.clone()).unwrap_or_default();
+        let mapping = file.as_ref().map(|file| file.mapping.clone());
+        let source = self.source(&options, mapping, secrets).await?;
+        let mapping = match file {
+            Some(file) => {
+                let checked = file.check_columns(source.columns());
+                checked.map_err(|faults| CliError::from_faults(&faults, printer.has_color()))?;
+                file.mapping
+            }
+            None => source.default_mapping().ok_or_else(|| self.unmapped(source.columns()))?,
+        };
+        Ok(Box::new(Mapped::new(source, &mapping).map_err(unreadable)?))
     }
+
+    fn unmapped(&self, columns: &[String]) -> CliError {
+        let from = crate::report::shell_word::shell_word(&format!("{}:{}", self.from.kind.as_str(), self.from.place));
+        let message = "the source's columns are not named after the attributes of an account";
+        let mut error = CliError::new(Exit::Usage, message).hint(format!(
+            "write a mapping file: sftpctl users import --env NAME --from {from} --inspect > mapping.yaml"
+        ));
+        error.causes = vec![format!("its columns are {}", columns.join(", "))];
+        error
+    }
+
+    fn mapping_file(&self, printer: Printer) -> Result<Option<MappingFile>, CliError> {
+        let Some(path) = &self.mapping else { return Ok(None) };
+        let shown = path.display().to_string();
+        let text = input_file::read(path, input_file::SMALL)
+            .map_err(|error| CliError::new(Exit::Usage, format!("cannot read {shown}: {error}")))?;
+        let read = mapping_file::load(&text, &shown, self.from.kind);
+        read.map(Some).map_err(|faults| CliError::from_faults(&faults, printer.has_color()))
+    }
+
+    /// Whether the source needs a secret of AWS.
+    pub(super) fn needs_aws(&self) -> bool {
+        self.database.needs_aws()
+    }
+
+    async fn source(
+        &self,
+        options: &Options,
+        mapping: Option<Mapping>,
+        secrets: Secrets<'_>,
+    ) -> Result<Box<dyn Source>, CliError> {
+        let path = Path::new(&self.from.place);
+        let opened: Result<Box<dyn Source>, RowsError> = match self.from.kind {
+            Kind::Csv => Csv::open(path, options).map(boxed),
+            Kind::Json => Json::open(path, options).map(boxed),
+            Kind::Shadow => {
+                Unix::open(path, unix::Options { everyone: self.everyone, ..unix::Options::default() }).map(boxed)
+            }
+            Kind::Sftpgo => {
+                SftpGo::open(path, sftpgo::Options { drops_restrictions: self.drop_restrictions }).map(boxed)
+            }
+            Kind::Proftpd => ProFtpd::open(path).map(boxed),
+            Kind::Mysql => {
+                let password = self.database.password(secrets).await?;
+                let options = self.database.options(options, mapping);
+                Mysql::connect(&format!("mysql:{}", self.from.place), password.as_ref(), &options).await.map(boxed)
+            }
+        };
+        opened.map_err(unreadable)
+    }
+}
+
+fn boxed(source: impl Source + 'static) -> Box<dyn Source> {
+    Box::new(source)
+}
+
+/// What the columns hold, for people.
+fn columns(found: &Inspection) -> Text {
+    let all = if found.is_complete { "" } else { "the first " };
+    let mut text = Text::from(format!("{all}{} records", found.records));
+    for column in &found.columns {
+        text.line(format!("  {}", describe(column)));
+    }
+    for remark in &found.remarks {
+        text.line(format!("note: {remark}"));
+    }
+    text
+}
+
+/// `login (username?): 1,203 different, 0 without a value, 3 to 20 characters; jan, piet`.
+fn describe(column: &Column) -> String {
+    let Column { name, nulls, empties, distinct, has_more, lengths, guess, hashes, samples } = column;
+    let guess = guess.map(|guess| format!(" ({guess}?)")).unwrap_or_default();
+    let more = if *has_more { "more than " } else { "" };
+    let mut words = format!("{name}{guess}: {more}{} different", grouped(*distinct));
+    for (count, what) in [(nulls, "without a value"), (empties, "empty")] {
+        if *count > 0 {
+            words.push_str(&format!(", {} {what}", grouped(*count)));
+        }
+    }
+    if let Some((least, most)) = lengths {
+        words.push_str(&format!(", {least} to {most} characters"));
+    }
+    let found = hashes.iter().map(|(kind, count)| format!("{kind} × {}", grouped(*count)));
+    let found: Vec<String> = found.chain(samples.iter().cloned()).collect();
+    if !found.is_empty() {
+        words.push_str(&format!("; {}", found.join(", ")));
+    }
+    words
+}
+
+/// A source that could not be read, as the error that ends the command.
+pub(super) fn unreadable(error: RowsError) -> CliError {
+    let exit = if error.is_usage { Exit::Usage } else { Exit::Failed };
+    let mut lines = error.message.lines();
+    let mut shown = CliError::new(exit, lines.next().unwrap_or_default());
+    shown.causes = lines.map(str::to_owned).collect();
+    shown.hint = error.hint;
+    shown
 }

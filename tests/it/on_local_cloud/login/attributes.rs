@@ -8,9 +8,16 @@ use crate::site::{Login, Site, shown, succeeded, text};
 const WEST: &str = "us-west-2";
 const EAST: &str = "us-east-2";
 
-/// `sftpctl users WHAT --username NAME`.
+/// `sftpctl users WHAT --username NAME`. Returns its output.
 fn users(site: &Site, what: &[&str], name: &str) -> String {
     succeeded(&format!("{what:?}"), &site.users(&[what, &["--username", name]].concat(), ""))
+}
+
+/// As [`users`]. Returns what it says of its work, too.
+fn said(site: &Site, what: &[&str], name: &str) -> String {
+    let output = site.users(&[what, &["--username", name]].concat(), "");
+    succeeded(&format!("{what:?}"), &output);
+    shown(&output)
 }
 
 fn account(site: &Site, name: &str) -> Value {
@@ -21,19 +28,19 @@ fn account(site: &Site, name: &str) -> Value {
 fn expired_account_is_refused_until_its_time_is_extended() {
     let site = shared();
     let (port, login) = (site.port(WEST), site.add(4901, "temporary", "secret"));
-    assert!(users(&site, &["expire", "--at", "9999-12-31"], "temporary").contains("expires: 9999-12-31"));
+    assert!(said(&site, &["expire", "--at", "9999-12-31"], "temporary").contains("expires: 9999-12-31"));
     assert!(site.admits(port, &login));
-    let output = users(&site, &["expire", "--at", "2026-01-31T23:00:00+01:00"], "temporary");
+    let output = said(&site, &["expire", "--at", "2026-01-31T23:00:00+01:00"], "temporary");
     assert!(output.contains("has expired"), "{output}");
     assert!(!site.admits(port, &login));
     let (good, finding) = site.test_login(&login);
     assert!(!good && finding.contains("the account has expired: 2026-01-31T23:00:00+01:00"), "{finding}");
-    assert!(finding.contains("sftpctl users expire --env 99 --username temporary --at DATE"), "{finding}");
+    assert!(finding.contains("sftpctl users expire --env 99 --local --username temporary --at DATE"), "{finding}");
     let log = site.oracle("door.py", &["log", WEST]);
     let refused = |line: &str| line.contains(r#""reason":"expired""#) && line.contains(r#""username":"temporary""#);
     assert!(log.lines().any(refused), "{log}");
-    assert!(users(&site, &["disable"], "temporary").contains("disabled"));
-    assert!(users(&site, &["enable"], "temporary").contains("it has expired"));
+    assert!(said(&site, &["disable"], "temporary").contains("disabled"));
+    assert!(said(&site, &["enable"], "temporary").contains("it has expired"));
     assert_eq!(account(&site, "temporary")["expired"], true);
     users(&site, &["expire", "--at", "never"], "temporary");
     assert!(site.admits(port, &login));
@@ -65,7 +72,7 @@ fn account_is_admitted_in_its_regions_alone_and_its_attributes_can_be_changed() 
     assert!(!site.admits(site.port(EAST), &login));
     users(&site, &["set", "--all-addresses"], "regional");
     assert!(site.admits(site.port(EAST), &login));
-    assert!(users(&site, &["set", "--all-addresses"], "regional").contains("unchanged"));
+    assert!(said(&site, &["set", "--all-addresses"], "regional").contains("unchanged"));
     for (what, says) in [
         (&["set", "--region", "eu-west-1"][..], "its regions are us-east-1, us-east-2, us-west-2"),
         (&["set", "--region", WEST, "--all-regions"], "cannot be used with"),
@@ -128,7 +135,8 @@ fn names_in_any_case_open_each_account_of_an_organisation() {
         assert!(!site.admits(port, &Login::new(name, "another")), "{name}");
         assert!(site.test_login(&login).0, "{name}");
     }
-    site.paramiko_ok(port, &Login::new("JAN.novak@example.COM", "first secret"), &["list"]);
+    let typed = Login::new("JAN.novak@example.COM", "first secret");
+    assert_eq!(site.paramiko_ok(port, &typed, &["log-in"]), "admitted");
     assert!(site.admits(port, &login), "as it was typed when the account was added");
 
     // A name is one account's in any case, and in every organisation.
@@ -139,9 +147,9 @@ fn names_in_any_case_open_each_account_of_an_organisation() {
     }
     let output = site.users(&["show", "--orgid", "7"], "");
     assert_eq!(output.status.code(), Some(2), "{}", shown(&output));
-    let said = shown(&output);
-    assert!(said.contains("organisation 7 has 2 accounts: jan.novak@example.com, piet"), "{said}");
-    assert!(said.contains("--username NAME"), "{said}");
+    let listed = shown(&output);
+    assert!(listed.contains("organisation 7 has 2 accounts: jan.novak@example.com, piet"), "{listed}");
+    assert!(listed.contains("--username NAME"), "{listed}");
 
     let listed = site.users(&["list", "--output", "csv"], "");
     let mut names: Vec<String> = text(&listed.stdout).lines().skip(1).map(|row| row[..6].to_owned()).collect();
@@ -152,8 +160,8 @@ fn names_in_any_case_open_each_account_of_an_organisation() {
         "password": {"S": "lcf7ypKsUIOv2mKlZKPQFPw7cskUDjy5nqa/Eg=="}}"#;
     site.oracle("door.py", &["item", item]);
     assert!(!site.admits(port, &Login::new("Upper", "correct horse")));
-    let said = shown(&site.users(&["list"], ""));
-    assert!(said.contains("in the item of Upper (organisation 9), the attribute username has upper-case"), "{said}");
+    let listed = shown(&site.users(&["list"], ""));
+    assert!(listed.contains("in the item of Upper (organisation 9), the attribute username has upper"), "{listed}");
 
     users(&site, &["disable"], "PIET");
     assert!(!site.admits(port, &Login::new("piet", "second secret")));

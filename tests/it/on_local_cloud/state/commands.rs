@@ -256,8 +256,8 @@ fn state_writes_of_a_deployment_are_bounded() {
     let changes = calls.iter().filter(|call| !of_state(call) && call["mutating"] == true).count();
     let (writes, reads) = (count("PutObject"), count("GetObject"));
     assert!(changes > 30 && writes > 10, "{changes} changes, {writes} writes");
-    assert!(writes <= changes + 2 * quarters + 9, "{writes} writes for {changes} changes in {quarters} quarters");
+    assert!(writes <= changes + 2 * quarters + 10, "{writes} writes for {changes} changes in {quarters} quarters");
     // What a write that takes too long has done is read.
-    assert!(reads <= 5 + quarters, "{reads} reads in {quarters} quarters");
+    assert!(reads <= 6 + quarters, "{reads} reads in {quarters} quarters");
     assert_eq!(calls.iter().filter(of_state).count(), writes + reads + count("GetBucketVersioning"));
 }

@@ -6,6 +6,7 @@
     reason = "only the library is pure; the program reads the clock and the environment"
 )]
 
+mod quantum;
 mod table;
 
 use std::io::Write as _;
@@ -15,11 +16,15 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use lambda_runtime::{Diagnostic, Error, LambdaEvent, run, service_fn};
 use serde_json::Value;
 use sftp_authorizer::{Config, Grant, Question, Refusal, answer, judge, screen};
+use tokio::time::Instant;
 
 use self::table::Table;
 
 /// The part of an invocation's time that is kept for the refusal and its log line.
 const MARGIN: Duration = Duration::from_millis(300);
+
+/// The part that is kept for the answer alone.
+const ANSWER: Duration = Duration::from_millis(100);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
@@ -30,11 +35,12 @@ async fn main() -> Result<(), Error> {
         let shared = Arc::clone(&shared);
         async move {
             let (config, table) = &*shared;
+            let arrived = Instant::now();
             let left = event.context.deadline().duration_since(SystemTime::now()).unwrap_or_default();
             let question = Question::parse(&event.payload);
             let decision = match &question {
                 Err(_) => Err(Refusal::MalformedEvent),
-                Ok(question) => decide(config, table, question, left.saturating_sub(MARGIN)).await,
+                Ok(question) => decide(config, table, question, arrived, left).await,
             };
             log(&answer::log_line(question.as_ref().ok(), &decision));
             answer::body(config, &decision).map_err(|error| Diagnostic {
@@ -46,15 +52,25 @@ async fn main() -> Result<(), Error> {
     .await
 }
 
-async fn decide(config: &Config, table: &Table, question: &Question, within: Duration) -> Result<Grant, Refusal> {
+/// Decides on a log-in whose event `arrived` with so much time `left`.
+async fn decide(
+    config: &Config,
+    table: &Table,
+    question: &Question,
+    arrived: Instant,
+    left: Duration,
+) -> Result<Grant, Refusal> {
     screen(config, question)?;
-    match table.accounts(&question.name_to_look_up(config.usernames), within).await {
-        Ok(found) => judge(question, &config.at(now()), &found),
-        Err(error) => {
-            log(&serde_json::json!({ "level": "ERROR", "message": "the table did not answer", "cause": error }));
-            Err(Refusal::TableUnreachable)
-        }
+    let found = table.accounts(&question.name_to_look_up(config.usernames), left.saturating_sub(MARGIN)).await;
+    let found = found.map_err(|error| {
+        log(&serde_json::json!({ "level": "ERROR", "message": "the table did not answer", "cause": error }));
+        Refusal::TableUnreachable
+    })?;
+    let decision = judge(question, &config.at(now()), &found);
+    if question.password.is_empty() {
+        return decision;
     }
+    quantum::hold(decision, arrived, arrived + left.saturating_sub(ANSWER)).await
 }
 
 /// Seconds since 1970.

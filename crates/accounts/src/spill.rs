@@ -13,12 +13,12 @@ use serde::de::DeserializeOwned;
 use crate::bulk::spread::part_of;
 
 /// Parts of a spill: a million rows are some 8,000 to a part.
-pub(super) const PARTS: usize = 128;
+pub(crate) const PARTS: usize = 128;
 /// Bytes that a part gathers before they are written.
 const BLOCK: usize = 8 << 10;
 
 /// Records in parts; what belongs together is in one part.
-pub(super) struct Spill<T> {
+pub(crate) struct Spill<T> {
     file: File,
     /// The end of the file.
     length: u64,
@@ -36,18 +36,18 @@ struct Part {
 
 impl<T: Serialize + DeserializeOwned> Spill<T> {
     /// An empty spill.
-    pub(super) fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         let parts = std::iter::repeat_with(Part::default).take(PARTS).collect();
         Ok(Self { file: tempfile::tempfile()?, length: 0, parts, count: 0, of: PhantomData })
     }
 
     /// Adds a record to the part of its key.
-    pub(super) fn push(&mut self, key: &[u8], record: &T) -> io::Result<()> {
+    pub(crate) fn push(&mut self, key: &[u8], record: &T) -> io::Result<()> {
         self.push_to(part_of(key, PARTS), record)
     }
 
     /// Adds a record to a part; to the last if there is no such part.
-    pub(super) fn push_to(&mut self, part: usize, record: &T) -> io::Result<()> {
+    pub(crate) fn push_to(&mut self, part: usize, record: &T) -> io::Result<()> {
         let Some(part) = self.parts.get_mut(part.min(PARTS - 1)) else { return Ok(()) };
         serde_json::to_writer(&mut part.waiting, record)?;
         part.waiting.push(b'\n');
@@ -63,12 +63,12 @@ impl<T: Serialize + DeserializeOwned> Spill<T> {
     }
 
     /// The number of records.
-    pub(super) fn count(&self) -> u64 {
+    pub(crate) fn count(&self) -> u64 {
         self.count
     }
 
     /// The records of a part, in the order in which they were added.
-    pub(super) fn read(&mut self, part: usize) -> io::Result<impl Iterator<Item = io::Result<T>> + use<T>> {
+    pub(crate) fn read(&mut self, part: usize) -> io::Result<impl Iterator<Item = io::Result<T>> + use<T>> {
         let mut bytes = Vec::new();
         if let Some(part) = self.parts.get(part) {
             for (start, length) in &part.blocks {
@@ -81,7 +81,7 @@ impl<T: Serialize + DeserializeOwned> Spill<T> {
     }
 
     /// All records, part by part.
-    pub(super) fn all(&mut self) -> Reader<'_, T> {
+    pub(crate) fn all(&mut self) -> Reader<'_, T> {
         Reader { spill: self, part: 0, waiting: Vec::new().into_iter() }
     }
 }
@@ -104,7 +104,7 @@ impl<T: DeserializeOwned> Iterator for Records<T> {
 }
 
 /// Reads a spill to its end, with one part in memory.
-pub(super) struct Reader<'a, T> {
+pub(crate) struct Reader<'a, T> {
     spill: &'a mut Spill<T>,
     part: usize,
     waiting: std::vec::IntoIter<T>,
@@ -112,7 +112,7 @@ pub(super) struct Reader<'a, T> {
 
 impl<T: Serialize + DeserializeOwned> Reader<'_, T> {
     /// The next records, at most `most`; none at the end.
-    pub(super) fn take(&mut self, most: usize) -> io::Result<Vec<T>> {
+    pub(crate) fn take(&mut self, most: usize) -> io::Result<Vec<T>> {
         while self.waiting.len() == 0 && self.part < PARTS {
             self.waiting = self.spill.read(self.part)?.collect::<io::Result<Vec<T>>>()?.into_iter();
             self.part += 1;

@@ -1,0 +1,378 @@
+//! What is wrong, or soon will be, with the accounts of a table. Reads every item once, with flat memory.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+
+use serde::{Deserialize, Serialize};
+use sftp_authorizer::account::USERNAME;
+use sftp_authorizer::password::{self, Cost, Scheme};
+use sftp_authorizer::{Account, Attribute, Item};
+use sftpctl_aws::AwsError;
+use sftpctl_core::spec::model::Environment;
+use sftpctl_core::spec::names;
+
+use super::key::{RESERVED_BY, RESERVES, is_reservation};
+use super::spill::{PARTS, Spill};
+use super::store::{Accounts, usernames};
+
+/// Something to look at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Finding {
+    pub kind: Kind,
+    /// `?` if the item has none.
+    pub username: String,
+    /// Its digits; `?` if the item has none.
+    pub org_id: String,
+    /// What is wrong, and what to do.
+    pub what: String,
+}
+
+/// The kinds of findings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// The item is not a valid account: the authorizer refuses it.
+    Malformed,
+    /// Several accounts have the user name: the authorizer admits none of them.
+    Duplicate,
+    /// The user name is on the block list: the authorizer refuses it before any look-up.
+    BlockedName,
+    /// Names are compared without case, and this one is not in lower case, so that it is never found.
+    NotLowerCase,
+    /// No password can log in with the stored hash.
+    Unverifiable,
+    /// A public key that Transfer Family does not take.
+    UnusableKey,
+    /// The home is in a bucket that the environment does not have.
+    UnknownBucket,
+    /// The account has expired.
+    Expired,
+    /// No reservation prevents a second account with the name.
+    NotReserved,
+    /// The hash of the password is fast to attack.
+    LegacyHash,
+    /// A name is reserved for an account that does not exist; the next account with the name takes it over.
+    StaleReservation,
+}
+
+impl Kind {
+    /// The kinds, the gravest first.
+    pub const ALL: [Self; 11] = [
+        Self::Malformed,
+        Self::Duplicate,
+        Self::BlockedName,
+        Self::NotLowerCase,
+        Self::Unverifiable,
+        Self::UnusableKey,
+        Self::UnknownBucket,
+        Self::Expired,
+        Self::NotReserved,
+        Self::LegacyHash,
+        Self::StaleReservation,
+    ];
+
+    /// The words for a count: `3 malformed items`.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed items",
+            Self::Duplicate => "accounts whose user name others have, too",
+            Self::BlockedName => "names on the block list",
+            Self::NotLowerCase => "names that are not in lower case, and are never found",
+            Self::Unverifiable => "stored passwords that cannot be verified",
+            Self::UnusableKey => "accounts with unusable public keys",
+            Self::UnknownBucket => "homes in unknown buckets",
+            Self::Expired => "expired accounts",
+            Self::NotReserved => "names that are not reserved",
+            Self::LegacyHash => "hashes that are not hardened",
+            Self::StaleReservation => "reservations without an account",
+        }
+    }
+}
+
+/// The sums of an audit.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Sums {
+    pub accounts: u64,
+    pub disabled: u64,
+    pub by_kind: BTreeMap<Kind, u64>,
+    /// Accounts by the form of their stored password.
+    pub by_hash: BTreeMap<String, Hashes>,
+}
+
+/// The accounts of one form of a stored password.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Hashes {
+    pub count: u64,
+    /// The oldest and the newest last change of such an account, RFC 3339; absent if no account says.
+    pub oldest: Option<String>,
+    pub newest: Option<String>,
+}
+
+/// An audit that could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum AuditError {
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+    #[error("a temporary file could not be used: {0}")]
+    Spill(#[from] io::Error),
+}
+
+/// A user name, and who has it.
+#[derive(Serialize, Deserialize)]
+struct Named {
+    name: String,
+    org_id: String,
+    /// Whether it is a reservation, not an account.
+    reserves: bool,
+}
+
+/// Reads the whole table, and calls `found` with each finding. `now` is in seconds since 1970.
+///
+/// # Errors
+/// The table, or a temporary file, cannot be read.
+pub async fn audit(
+    accounts: &Accounts,
+    environment: &Environment,
+    now: i64,
+    found: &mut (dyn FnMut(Finding) + Send),
+) -> Result<Sums, AuditError> {
+    let buckets = environment.clusters.keys().map(|cluster| names::upload_bucket(environment, cluster)).collect();
+    let mut audit = Audit { environment, buckets, now, sums: Sums::default(), found };
+    let mut named = Spill::new()?;
+    let mut from = None;
+    loop {
+        let (items, next) = accounts.home().page_of_segment(accounts.table(), (0, 1), from).await?;
+        for item in &items {
+            if let Some(name) = audit.item(item) {
+                named.push(name.name.as_bytes(), &name)?;
+            }
+        }
+        from = next;
+        if from.is_none() {
+            break;
+        }
+    }
+    for part in 0..PARTS {
+        let mut names: BTreeMap<String, (Vec<String>, Vec<String>)> = BTreeMap::new();
+        for record in named.read(part)? {
+            let Named { name, org_id, reserves } = record?;
+            let (owners, reserved) = names.entry(name).or_default();
+            if reserves { reserved.push(org_id) } else { owners.push(org_id) }
+        }
+        for (name, (owners, reserved)) in names {
+            audit.name(&name, &owners, &reserved);
+        }
+    }
+    Ok(audit.sums)
+}
+
+struct Audit<'a> {
+    environment: &'a Environment,
+    /// The environment's upload buckets.
+    buckets: BTreeSet<String>,
+    now: i64,
+    sums: Sums,
+    found: &'a mut (dyn FnMut(Finding) + Send),
+}
+
+impl Audit<'_> {
+    fn find(&mut self, kind: Kind, username: &str, org_id: &str, what: impl Into<String>) {
+        *self.sums.by_kind.entry(kind).or_default() += 1;
+        let (username, org_id) = (username.to_owned(), org_id.to_owned());
+        (self.found)(Finding { kind, username, org_id, what: what.into() });
+    }
+
+    /// Checks an item by itself; returns its name.
+    fn item(&mut self, item: &Item) -> Option<Named> {
+        let text = |name: &str| match item.get(name) {
+            Some(Attribute::Text(text) | Attribute::Number(text)) => Some(text.clone()),
+            _ => None,
+        };
+        if is_reservation(item) {
+            return Some(Named {
+                name: text(RESERVES)?,
+                org_id: text(RESERVED_BY).unwrap_or_default(),
+                reserves: true,
+            });
+        }
+        let shown = |name: &str| text(name).unwrap_or_else(|| "?".to_owned());
+        let (username, org_id) = (shown(USERNAME), shown("orgid"));
+        // The canaries of `verify` are not customers.
+        if org_id.starts_with('-') || org_id == "0" {
+            return None;
+        }
+        self.sums.accounts += 1;
+        match Account::from_item(item) {
+            Ok(account) => self.account(&account),
+            Err(error) => self.find(Kind::Malformed, &username, &org_id, error.to_string()),
+        }
+        Some(Named { name: text(USERNAME)?, org_id, reserves: false })
+    }
+
+    fn account(&mut self, account: &Account) {
+        let (name, org_id) = (account.username.as_str(), account.org_id.to_string());
+        self.sums.disabled += u64::from(account.disabled);
+        let blocked = self.environment.authorizer.block_list.iter().any(|blocked| blocked.eq_ignore_ascii_case(name));
+        if blocked {
+            self.find(Kind::BlockedName, name, &org_id, "the authorizer refuses the name before any look-up");
+        }
+        if usernames(self.environment).stored(name) != name {
+            let what = "names are compared without their case, and only names in lower case are found: import it again";
+            self.find(Kind::NotLowerCase, name, &org_id, what);
+        }
+        if let Some(stored) = &account.password {
+            self.password(account, stored, &org_id);
+        }
+        let unusable = account.public_keys.len() - account.admissible_keys().len();
+        if unusable > 0 {
+            let what = format!("{unusable} of {} public keys are not taken", account.public_keys.len());
+            self.find(Kind::UnusableKey, name, &org_id, what);
+        }
+        if !self.buckets.contains(&account.home.bucket) {
+            let what = format!("{} is in no bucket of environment {}", account.home.path(), self.environment.name);
+            self.find(Kind::UnknownBucket, name, &org_id, what);
+        }
+        if let Some(expiry) = account.expires.as_ref().filter(|expiry| expiry.is_over(self.now)) {
+            self.find(Kind::Expired, name, &org_id, format!("since {}", expiry.as_str()));
+        }
+    }
+
+    fn password(&mut self, account: &Account, stored: &str, org_id: &str) {
+        let form = match (Scheme::of(stored), password::problem(stored)) {
+            (Some(scheme), _) => scheme.as_str().to_owned(),
+            (None, problem) => {
+                let what = problem.map_or_else(String::new, |problem| format!("the stored password {problem}"));
+                self.find(Kind::Unverifiable, &account.username, org_id, what);
+                problem.map_or("unknown", |problem| problem.kind()).to_owned()
+            }
+        };
+        let hashes = self.sums.by_hash.entry(form.clone()).or_default();
+        hashes.count += 1;
+        if let Some(time) = account.updated.as_ref().or(account.created.as_ref()) {
+            if hashes.oldest.as_ref().is_none_or(|oldest| time < oldest) {
+                hashes.oldest = Some(time.clone());
+            }
+            if hashes.newest.as_ref().is_none_or(|newest| time > newest) {
+                hashes.newest = Some(time.clone());
+            }
+        }
+        if Scheme::of(stored).is_some() && !password::is_strong(stored, Cost::DEFAULT) {
+            self.find(
+                Kind::LegacyHash,
+                &account.username,
+                org_id,
+                format!("{form}; `sftpctl users harden` makes it slow to guess"),
+            );
+        }
+    }
+
+    /// Checks a name over all items that have it.
+    fn name(&mut self, name: &str, owners: &[String], reserved: &[String]) {
+        if owners.len() > 1 {
+            for org_id in owners {
+                let others: Vec<&str> = owners.iter().filter(|other| *other != org_id).map(String::as_str).collect();
+                let what = format!("organisations {} have the name, too: no one is admitted", others.join(", "));
+                self.find(Kind::Duplicate, name, org_id, what);
+            }
+        }
+        for org_id in owners {
+            if !reserved.contains(org_id) {
+                let what = "two writers at the same moment could give the name to a second account";
+                self.find(Kind::NotReserved, name, org_id, what);
+            }
+        }
+        for org_id in reserved.iter().filter(|org_id| !owners.contains(org_id)) {
+            self.find(
+                Kind::StaleReservation,
+                name,
+                org_id,
+                "the account is gone; the next with the name takes it over",
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: i64 = 1_795_000_000;
+
+    fn environment(added: &str) -> Environment {
+        let file = format!("{}\n{added}", include_str!("../../../environments/99.yaml"));
+        sftpctl_core::spec::load(&file, "99.yaml").unwrap()
+    }
+
+    fn item(org_id: &str, name: &str, more: &[(&str, &str)]) -> Item {
+        let text = |text: &str| Attribute::Text(text.to_owned());
+        let mut item = Item::from([
+            ("orgid".to_owned(), Attribute::Number(org_id.to_owned())),
+            ("username".to_owned(), text(name)),
+            ("password".to_owned(), text("$y$j9T$salt")),
+            ("HomeDirectory".to_owned(), text("/pl-pt99-0-uploads/1")),
+        ]);
+        item.insert("password".to_owned(), text(&sftp_authorizer::password::hash("x", &[7; 16]).unwrap()));
+        item.extend(more.iter().map(|(name, value)| ((*name).to_owned(), text(value))));
+        item
+    }
+
+    /// The kinds of findings about items by themselves.
+    fn kinds(environment: &Environment, item: &Item) -> Vec<Kind> {
+        let mut kinds = Vec::new();
+        let mut found = |finding: Finding| kinds.push(finding.kind);
+        let buckets = BTreeSet::from(["pl-pt99-0-uploads".to_owned()]);
+        let mut audit = Audit { environment, buckets, now: NOW, sums: Sums::default(), found: &mut found };
+        audit.item(item);
+        kinds
+    }
+
+    #[test]
+    fn each_fault_of_an_item_is_found() {
+        let (exact, folding) = (environment(""), environment("accounts: { usernames: case-insensitive }\n"));
+        let legacy = sftp_authorizer::password::legacy("x");
+        for (environment, item, expected) in [
+            (&exact, item("1", "jan", &[]), vec![]),
+            (&exact, item("1", "Jan", &[]), vec![]),
+            (&folding, item("1", "Jan", &[]), vec![Kind::NotLowerCase]),
+            (&exact, item("1", "Root", &[]), vec![Kind::BlockedName]),
+            (&exact, item("1", "jan", &[("status", "on")]), vec![Kind::Malformed]),
+            (&exact, item("1", "jan", &[("password", &legacy)]), vec![Kind::LegacyHash]),
+            (&exact, item("1", "jan", &[("password", &legacy[..32])]), vec![Kind::Unverifiable]),
+            (&exact, item("1", "jan", &[("HomeDirectory", "/elsewhere/1")]), vec![Kind::UnknownBucket]),
+            (&exact, item("1", "jan", &[("expiresAt", "2020-01-01")]), vec![Kind::Expired]),
+            (&exact, item("0", "canary", &[("status", "on")]), vec![]),
+        ] {
+            assert_eq!(kinds(environment, &item), expected, "{item:?}");
+        }
+    }
+
+    #[test]
+    fn names_are_compared_over_all_items() {
+        let environment = environment("");
+        let mut found = Vec::new();
+        let mut keep = |finding: Finding| found.push((finding.kind, finding.org_id));
+        let mut audit = Audit {
+            environment: &environment,
+            buckets: BTreeSet::new(),
+            now: NOW,
+            sums: Sums::default(),
+            found: &mut keep,
+        };
+        let ids = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>();
+        audit.name("good", &ids(&["1"]), &ids(&["1"]));
+        audit.name("twice", &ids(&["2", "3"]), &ids(&["2"]));
+        audit.name("stale", &ids(&[]), &ids(&["4"]));
+        assert_eq!(
+            found,
+            [
+                (Kind::Duplicate, "2".to_owned()),
+                (Kind::Duplicate, "3".to_owned()),
+                (Kind::NotReserved, "3".to_owned()),
+                (Kind::StaleReservation, "4".to_owned()),
+            ]
+        );
+    }
+}

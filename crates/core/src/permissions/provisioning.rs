@@ -1,0 +1,26 @@
+//! `provisioning`: the application that creates organisations writes their accounts itself, by the contract in
+//! docs/provisioning.md. It cannot read or change anything else, nor list the accounts.
+
+use serde_json::Value;
+
+use super::arns::Arns;
+use super::statement::allow;
+
+pub(super) fn statements(arns: &Arns<'_>) -> Vec<Value> {
+    vec![
+        allow(
+            "WriteAccounts",
+            &[
+                "dynamodb:ConditionCheckItem",
+                "dynamodb:DeleteItem",
+                "dynamodb:GetItem",
+                "dynamodb:PutItem",
+                "dynamodb:UpdateItem",
+            ],
+            [arns.table()],
+        ),
+        allow("FindAccounts", &["dynamodb:Query"], arns.table_and_indexes()),
+        // The empty object that shows a customer's folder before the first upload: its key ends with a slash.
+        allow("CreateFolders", &["s3:PutObject"], arns.upload_objects("*/")),
+    ]
+}

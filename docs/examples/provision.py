@@ -1,0 +1,80 @@
+"""Adds a customer's account to the account table, as docs/provisioning.md says. Needs boto3 and nothing else.
+
+Usage: provision.py TABLE BUCKET ORGID USERNAME < password
+"""
+
+import base64
+import datetime
+import hashlib
+import secrets
+import sys
+
+import boto3
+from botocore.exceptions import ClientError
+
+
+def stored(password: str) -> str:
+    """The password as the table keeps it: PBKDF2 of Python's own library. With argon2-cffi, Argon2id is better:
+
+    argon2.PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1).hash(password)
+    """
+    salt, iterations = secrets.token_hex(16), 210_000
+    digest = hashlib.pbkdf2_hmac("sha512", password.encode(), salt.encode(), iterations)
+    return f"$pbkdf2-sha512${iterations}${salt}${base64.b64encode(digest).decode()}"
+
+
+def reservation_key(username: str) -> int:
+    """The key of the item that reserves a user name."""
+    first = int.from_bytes(hashlib.sha256(username.encode()).digest()[:8], "big")
+    return -(1 << 62) - (first >> 2)
+
+
+def main() -> int:
+    table, bucket, org_id, username = sys.argv[1:]
+    now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    account = {
+        "orgid": {"N": org_id},
+        "username": {"S": username},
+        "password": {"S": stored(sys.stdin.readline().rstrip("\n"))},
+        "HomeDirectory": {"S": f"/{bucket}/{org_id}"},
+        "status": {"S": "active"},
+        "createdAt": {"S": now},
+        "updatedAt": {"S": now},
+    }
+    reservation = {
+        "orgid": {"N": str(reservation_key(username))},
+        "reserves": {"S": username},
+        "reservedBy": {"N": org_id},
+    }
+    dynamodb = boto3.client("dynamodb")
+    # An account that is older than the reservations is found by its name alone.
+    found = dynamodb.query(
+        TableName=table,
+        IndexName="username-index",
+        KeyConditionExpression="username = :name",
+        ExpressionAttributeValues={":name": {"S": username}},
+    )
+    if found["Items"]:
+        print(f"the user name {username} is taken", file=sys.stderr)
+        return 1
+    free = "attribute_not_exists(orgid)"
+    try:
+        dynamodb.transact_write_items(
+            TransactItems=[
+                {"Put": {"TableName": table, "Item": account, "ConditionExpression": free}},
+                {"Put": {"TableName": table, "Item": reservation, "ConditionExpression": free}},
+            ]
+        )
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "TransactionCanceledException":
+            raise
+        codes = [reason.get("Code") for reason in error.response.get("CancellationReasons", [])]
+        taken = "organisation" if codes[:1] == ["ConditionalCheckFailed"] else "user name"
+        print(f"the {taken} is taken", file=sys.stderr)
+        return 1
+    boto3.client("s3").put_object(Bucket=bucket, Key=f"{org_id}/")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,122 @@
+//! The options of a database as the source of an import.
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use secrecy::SecretString;
+
+use super::source::Secrets;
+use crate::commands::{input_file, password_prompt};
+use crate::error::CliError;
+use crate::exit::Exit;
+use sftpctl_sources::encoding::Encoding;
+use sftpctl_sources::mapping::Mapping;
+use sftpctl_sources::mysql::{self, Latin1};
+use sftpctl_sources::options::Options;
+
+/// The heading of these options in the help.
+const HEADING: &str = "MySQL and MariaDB";
+
+#[derive(Debug, clap::Args)]
+pub(super) struct DatabaseArgs {
+    /// The table or view
+    #[arg(help_heading = HEADING, long, value_name = "TABLE", conflicts_with = "query")]
+    table: Option<String>,
+    /// A SELECT in place of a table
+    #[arg(help_heading = HEADING, long, value_name = "SQL")]
+    query: Option<String>,
+    /// The column to page by, unique and not null [default: the primary key]
+    #[arg(help_heading = HEADING, long, value_name = "COLUMN")]
+    key: Option<String>,
+    /// A condition on the table's rows, in SQL
+    #[arg(help_heading = HEADING, long = "where", value_name = "SQL", conflicts_with = "query")]
+    filter: Option<String>,
+    /// File with the database password [default: asks for it]
+    #[arg(help_heading = HEADING, long, value_name = "FILE", group = "database_password")]
+    password_file: Option<PathBuf>,
+    /// Environment variable with the database password
+    #[arg(help_heading = HEADING, long, value_name = "NAME", group = "database_password")]
+    password_env: Option<String>,
+    /// Secret of Secrets Manager with the database password, in the home region
+    #[arg(help_heading = HEADING, long, value_name = "NAME", group = "database_password")]
+    password_secret: Option<String>,
+    /// The account needs no password
+    #[arg(help_heading = HEADING, long, group = "database_password")]
+    no_password: bool,
+    /// How the server is authenticated: verify-full, verify-ca, accept-any, off
+    #[arg(help_heading = HEADING, long, value_name = "MODE", value_enum, hide_possible_values = true, default_value_t = Tls::VerifyCa)]
+    tls: Tls,
+    /// PEM certificates of the authorities that are trusted, and no others
+    #[arg(help_heading = HEADING, long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
+    /// The name in the server's certificate, if it is not the host
+    #[arg(help_heading = HEADING, long, value_name = "NAME")]
+    server_name: Option<String>,
+}
+
+/// The names of the modes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Tls {
+    /// A trusted authority, and the host's name
+    VerifyFull,
+    /// An authority of --ca-file, whatever the name; without one, as verify-full
+    VerifyCa,
+    /// Encrypted, but anybody in between can read along
+    AcceptAny,
+    /// Not encrypted
+    Off,
+}
+
+impl DatabaseArgs {
+    /// Whether the password is a secret of AWS.
+    pub(super) fn needs_aws(&self) -> bool {
+        self.password_secret.is_some()
+    }
+
+    /// The password; `None` if the account has none.
+    pub(super) async fn password(&self, secrets: Secrets<'_>) -> Result<Option<SecretString>, CliError> {
+        if self.no_password {
+            return Ok(None);
+        }
+        if let Some(path) = &self.password_file {
+            let text = input_file::read(path, input_file::SMALL);
+            let text = text.map_err(|error| {
+                CliError::new(Exit::Usage, format!("cannot read the password in {}: {error}", path.display()))
+            })?;
+            return Ok(Some(SecretString::from(password_prompt::without_line_end(&text).to_owned())));
+        }
+        if let Some(name) = &self.password_env {
+            let missing = || CliError::new(Exit::Usage, format!("the environment variable {name} is not set"));
+            return std::env::var(name).map(|password| Some(SecretString::from(password))).map_err(|_| missing());
+        }
+        if let (Some(name), Some((aws, region))) = (&self.password_secret, secrets) {
+            let found = aws.secret(region, name).await?;
+            let missing = || CliError::new(Exit::Usage, format!("there is no secret {name} with text in {region}"));
+            return found.map(Some).ok_or_else(missing);
+        }
+        const FLAGS: &str = "--password-file, --password-env, --password-secret or --no-password";
+        password_prompt::ask("Password of the database account: ", FLAGS).map(Some)
+    }
+
+    /// The options of the source: those of the command line before those of the mapping file.
+    pub(super) fn options(&self, file: &Options, mapping: Option<Mapping>) -> mysql::Options {
+        let is_query = self.query.is_some() || (self.table.is_none() && file.query.is_some());
+        mysql::Options {
+            table: self.table.clone().or_else(|| file.table.clone()).filter(|_| !is_query),
+            query: self.query.clone().or_else(|| file.query.clone()).filter(|_| is_query),
+            key: self.key.clone().or_else(|| file.key.clone()),
+            filter: self.filter.clone(),
+            mapping,
+            tls: match self.tls {
+                Tls::VerifyFull => mysql::Tls::VerifyFull,
+                Tls::VerifyCa => mysql::Tls::VerifyCa,
+                Tls::AcceptAny => mysql::Tls::AcceptAny,
+                Tls::Off => mysql::Tls::Off,
+            },
+            ca_file: self.ca_file.clone(),
+            server_name: self.server_name.clone(),
+            latin1: if file.encoding == Encoding::Cp1252 { Latin1::AsDeclared } else { Latin1::Detect },
+            ..mysql::Options::default()
+        }
+    }
+}

@@ -1,0 +1,328 @@
+//! From the rows of a source to the table: review, report, refusals, confirmation, writes. `users import` and `users sync`
+//! differ in what they write and how they end.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::source::{self, SourceArgs};
+use crate::commands::args::{StateArgs, stop_now};
+use crate::commands::permissions::Permissions;
+use crate::commands::prompt::confirm;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::report::import::progress::Shown;
+use crate::report::import::report_file::{self, Form};
+use crate::report::import::{ImportView, grouped, outcomes, written};
+use crate::report::{Printer, streams};
+use sftpctl_accounts::Accounts;
+use sftpctl_accounts::import::check::Rules;
+use sftpctl_accounts::import::digest::DigestKey;
+use sftpctl_accounts::import::review::{self, Options, Review, ReviewError};
+use sftpctl_accounts::import::write::{self, Choices, Written};
+use sftpctl_aws::Aws;
+use sftpctl_core::spec::model::Environment;
+use sftpctl_engine::execute::stop::Stop;
+use sftpctl_engine::state::error::StateError;
+use sftpctl_engine::state::store::{Store, terms};
+
+/// The arguments that both commands have.
+#[derive(Debug, clap::Args)]
+pub(in crate::commands::users) struct CommonArgs {
+    #[command(flatten)]
+    state: StateArgs,
+    #[command(flatten)]
+    pub(super) source: SourceArgs,
+    /// The cluster of rows that name none
+    #[arg(long, value_name = "CLUSTER")]
+    cluster: Option<String>,
+    /// Write every rejected row with its reason to this file: .csv, .json or .html
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+    /// Rejected rows that do not prevent the others from being written
+    #[arg(long, value_name = "ROWS", default_value_t = 0)]
+    reject_limit: u64,
+    /// Replace accounts that were changed in the table, or were not imported
+    #[arg(long)]
+    overwrite: bool,
+    /// Do not create the empty objects that show the home folders before the first upload
+    #[arg(long)]
+    no_home_folders: bool,
+}
+
+/// What a command does with a review.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::commands::users) struct Manner {
+    /// The command's name, for the lock: `users import`.
+    pub(in crate::commands::users) command: &'static str,
+    /// Whether anything is written.
+    pub(in crate::commands::users) writes: bool,
+    /// How many accounts may be deleted that the source does not have any more; `None` deletes none.
+    pub(in crate::commands::users) deletions: Option<Limit>,
+    /// Whether differences that are not written end the command with their own exit code.
+    pub(in crate::commands::users) tells_differences: bool,
+    /// Whether it is confirmed already.
+    pub(in crate::commands::users) confirmed: bool,
+    /// Seconds to wait for the lock.
+    pub(in crate::commands::users) lock_timeout: u64,
+}
+
+/// A limit of deletions: a number, or a share of the accounts that were imported.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(in crate::commands::users) enum Limit {
+    Accounts(u64),
+    Percent(f64),
+}
+
+impl Limit {
+    /// Parses `20` or `1%`.
+    pub(in crate::commands::users) fn parse(text: &str) -> Result<Self, String> {
+        let wrong = || format!("`{text}` is neither a number of accounts nor a percentage such as 1%");
+        match text.strip_suffix('%') {
+            Some(percent) => match percent.trim().parse::<f64>() {
+                Ok(percent) if (0.0..=100.0).contains(&percent) => Ok(Self::Percent(percent)),
+                _ => Err(wrong()),
+            },
+            None => text.parse().map(Self::Accounts).map_err(|_| wrong()),
+        }
+    }
+
+    /// The number of accounts, of so many that were imported.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "a share of a number of accounts, rounded down"
+    )]
+    fn of(self, imported: u64) -> u64 {
+        match self {
+            Self::Accounts(accounts) => accounts,
+            Self::Percent(percent) => (imported as f64 * percent / 100.0) as u64,
+        }
+    }
+}
+
+/// Reviews the source, and writes what the manner allows.
+pub(in crate::commands::users) async fn run(
+    args: &CommonArgs,
+    manner: Manner,
+    printer: Printer,
+) -> Result<Exit, CliError> {
+    let form = args.report.as_deref().map(report_form).transpose()?;
+    let (environment, aws, store) = args.state.open(Permissions::ImportsUsers, printer).await?;
+    if let Some(cluster) = args.cluster.as_ref().filter(|cluster| !environment.clusters.contains_key(*cluster)) {
+        let known: Vec<&str> = environment.clusters.keys().map(String::as_str).collect();
+        return Err(CliError::new(Exit::Usage, format!("environment {} has no cluster `{cluster}`", environment.name))
+            .hint(format!("its clusters are {}", known.join(", "))));
+    }
+    let stop = Stop::on_signals(|| streams::progress("stopping; the writes in flight are finished"), stop_now);
+    let run = Run { args, manner, form, environment: &environment, aws: &aws, store: &store, printer, stop };
+    if !manner.writes {
+        return run.run().await;
+    }
+    let terms = terms(environment.state.lease_seconds, manner.lock_timeout);
+    let lock = store.hold_accounts(manner.command, &aws, terms, &|line| streams::progress(line)).await;
+    let lock = lock.map_err(busy)?;
+    let result = run.run().await;
+    aws.set_fence(None);
+    let released = lock.release().await;
+    let exit = result?;
+    released?;
+    Ok(exit)
+}
+
+/// Shows what the source's columns hold. AWS is called only for the database's password.
+pub(super) async fn inspect(args: &CommonArgs, printer: Printer) -> Result<Exit, CliError> {
+    if !args.source.needs_aws() {
+        return args.source.inspect(None, printer).await;
+    }
+    let (environment, aws, _) = args.state.open(Permissions::ImportsUsers, printer).await?;
+    args.source.inspect(Some((&aws, &environment.home_region)), printer).await
+}
+
+/// Another command that writes many accounts holds the lock.
+fn busy(error: StateError) -> CliError {
+    match error {
+        StateError::Locked { holder } => {
+            CliError::new(Exit::Locked, format!("another command is writing accounts of this environment: {holder}"))
+                .hint("wait for it, or pass --lock-timeout SECONDS")
+        }
+        error => error.into(),
+    }
+}
+
+fn report_form(path: &Path) -> Result<Form, CliError> {
+    Form::of(path).ok_or_else(|| {
+        CliError::new(Exit::Usage, format!("the report {} has an unknown ending", path.display()))
+            .hint("name it .csv, .json or .html")
+    })
+}
+
+struct Run<'a> {
+    args: &'a CommonArgs,
+    manner: Manner,
+    form: Option<Form>,
+    environment: &'a Environment,
+    aws: &'a Arc<Aws>,
+    store: &'a Store,
+    printer: Printer,
+    stop: Stop,
+}
+
+impl Run<'_> {
+    async fn run(&self) -> Result<Exit, CliError> {
+        let shown = Shown::new(self.printer.format(), self.stop.clone());
+        let review = self.review(&shown).await;
+        shown.finish();
+        let mut review = review?;
+        if let (Some(path), Some(form)) = (&self.args.report, self.form) {
+            report_file::write(path, form, &mut review)
+                .map_err(|error| CliError::new(Exit::Failed, format!("cannot write {}: {error}", path.display())))?;
+        }
+        self.printer.text(|| outcomes(&review));
+        self.refuse_rejected(&review)?;
+        self.refuse_deletions(&review)?;
+        if !self.manner.writes || self.changes(&review) == 0 {
+            self.show(&review, None);
+            return Ok(self.unwritten(&review));
+        }
+        self.confirm(&review).await?;
+        let shown = Shown::new(self.printer.format(), self.stop.clone());
+        let choices = Choices { markers: !self.args.no_home_folders, deletes: self.manner.deletions.is_some() };
+        let result = write::write(&mut review, (self.aws, self.environment), choices, &shown).await;
+        shown.finish();
+        let result = result.map_err(|error| CliError::new(Exit::Partly, format!("a temporary file: {error}")))?;
+        self.show(&review, Some(&result));
+        Ok(exit(&result))
+    }
+
+    async fn review(&self, shown: &Shown) -> Result<Review, CliError> {
+        let mut rows = self.args.source.open(Some((self.aws, &self.environment.home_region)), self.printer).await?;
+        let own = DigestKey::random();
+        let key = self.store.accounts_key(&own.text()).await?;
+        let key = DigestKey::parse(&key).ok_or_else(|| {
+            CliError::new(Exit::Usage, "the key of the accounts' digests, which is kept with the state, is damaged")
+                .hint("restore it from a backup of the state")
+        })?;
+        let rules = Rules { environment: self.environment, default_cluster: self.args.cluster.clone() };
+        let options = Options { rules, key, overwrite: self.args.overwrite };
+        let accounts = Accounts::new(Arc::clone(self.aws), self.environment);
+        review::review(rows.as_mut(), &accounts, &options, shown).await.map_err(unreviewed)
+    }
+
+    /// The number of accounts that would be written.
+    fn changes(&self, review: &Review) -> u64 {
+        let deletions = if self.manner.deletions.is_some() { review.counts.removed } else { 0 };
+        review.counts.new + review.counts.changed + deletions
+    }
+
+    /// The exit code where nothing is written.
+    fn unwritten(&self, review: &Review) -> Exit {
+        let differs = self.changes(review) + review.counts.removed > 0;
+        if self.manner.tells_differences && differs { Exit::Changes } else { Exit::Ok }
+    }
+
+    /// Refuses to write if more rows are rejected than allowed.
+    fn refuse_rejected(&self, review: &Review) -> Result<(), CliError> {
+        let rejected = review.counts.rejected;
+        if rejected <= self.args.reject_limit {
+            return Ok(());
+        }
+        let (of, limit) = (grouped(review.counts.read), format!("correct the rows, or pass --reject-limit {rejected}"));
+        self.show_json(review, None);
+        let message = format!("{} of {of} rows are rejected; nothing was written", grouped(rejected));
+        Err(CliError::new(Exit::Refused, message).hint(match &self.args.report {
+            Some(path) => format!("see {}; {limit}", path.display()),
+            None => format!("pass --report rejected.html to see why; {limit}"),
+        }))
+    }
+
+    /// Refuses to delete more accounts than allowed: a source that was read in part would empty the table.
+    fn refuse_deletions(&self, review: &Review) -> Result<(), CliError> {
+        let counts = review.counts;
+        let Some(limit) = self.manner.deletions else { return Ok(()) };
+        let allowed = limit.of(counts.removed + counts.removed_but_newer + counts.same + counts.newer + counts.changed);
+        if counts.removed <= allowed {
+            return Ok(());
+        }
+        self.show_json(review, None);
+        let message = format!(
+            "{} accounts would be deleted, and --max-delete allows {}; nothing was written",
+            grouped(counts.removed),
+            grouped(allowed)
+        );
+        let hint = format!("check that the source is complete; to delete them, pass --max-delete {}", counts.removed);
+        Err(CliError::new(Exit::Refused, message).hint(hint))
+    }
+
+    async fn confirm(&self, review: &Review) -> Result<(), CliError> {
+        if self.manner.confirmed {
+            return Ok(());
+        }
+        let (new, changed) = (grouped(review.counts.new), grouped(review.counts.changed));
+        let deleted = match self.manner.deletions {
+            Some(_) => format!(", and delete {}", grouped(review.counts.removed)),
+            None => String::new(),
+        };
+        let question =
+            format!("Add {new} accounts to environment {}, change {changed}{deleted}? [y/N]", self.environment.name);
+        confirm(&question).await
+    }
+
+    fn show(&self, review: &Review, result: Option<&Written>) {
+        self.show_json(review, result);
+        match result {
+            Some(result) => self.printer.text(|| written(result)),
+            None if self.changes(review) == 0 => self.printer.text(|| "nothing to write"),
+            None => self.printer.text(|| "nothing was written"),
+        }
+    }
+
+    fn show_json(&self, review: &Review, written: Option<&Written>) {
+        let view = ImportView {
+            environment: &self.environment.name,
+            counts: review.counts,
+            rejected_by_reason: &review.reasons,
+            samples: &review.samples,
+            remarks: &review.remarks,
+            dry_run: !self.manner.writes,
+            written,
+        };
+        self.printer.json("import/1", &view);
+    }
+}
+
+fn unreviewed(error: ReviewError) -> CliError {
+    match error {
+        ReviewError::Source(error) => source::unreadable(error),
+        ReviewError::Aws(error) => error.into(),
+        ReviewError::Interrupted => CliError::new(Exit::Interrupted, error.to_string()),
+        ReviewError::Spill(_) => CliError::from_error(Exit::Failed, &error, None)
+            .hint("set TMPDIR to a folder with about 1 GB of free space for each million accounts"),
+        ReviewError::Hash(_) => CliError::from_error(Exit::Failed, &error, None),
+    }
+}
+
+/// The exit code of the writes.
+fn exit(result: &Written) -> Exit {
+    match result {
+        Written { interrupted: true, .. } => Exit::Interrupted,
+        Written { new: 0, changed: 0, deleted: 0, failed, .. } if !failed.is_empty() => Exit::Failed,
+        Written { failed, overtaken, .. } if !failed.is_empty() || !overtaken.is_empty() => Exit::Partly,
+        _ => Exit::Ok,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_is_a_number_or_a_share() {
+        for (text, of_a_thousand) in [("0", 0), ("20", 20), ("1%", 10), ("0.15%", 1), ("100%", 1000)] {
+            assert_eq!(Limit::parse(text).unwrap().of(1000), of_a_thousand, "{text}");
+        }
+        for wrong in ["", "%", "-1", "101%", "1 per cent"] {
+            assert!(Limit::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! What a function gets, and the port through which it gets it.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::BTreeMap;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::Command;
+
+use super::send;
+use crate::site::{Site, shown};
+
+/// What AWS documents for every function (Lambda developer guide, "Working with Lambda environment variables"), what its
+/// settings name, and the endpoint of the local cloud. MiniStack adds the last one, which is a setting of the SDKs.
+const GIVEN: [&str; 24] = [
+    "_HANDLER",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_DEFAULT_REGION",
+    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+    "AWS_LAMBDA_FUNCTION_NAME",
+    "AWS_LAMBDA_FUNCTION_VERSION",
+    "AWS_LAMBDA_LOG_STREAM_NAME",
+    "AWS_LAMBDA_RUNTIME_API",
+    "AWS_REGION",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "LAMBDA_TASK_ROOT",
+    "LANG",
+    "PATH",
+    "TZ",
+    "BLOCK_LIST",
+    "HOME_TYPE",
+    "INDEX_NAME",
+    "SERVER_ID",
+    "TABLE_NAME",
+    "TAKES_KEYS",
+    "USER_ROLE_ARN",
+    "AWS_ENDPOINT_URL",
+    "AWS_DISABLE_HOST_PREFIX_INJECTION",
+];
+
+/// The environments of the functions that run, as this user sees them.
+fn environments(site: &Site) -> Vec<BTreeMap<String, String>> {
+    let ministack = site.status()["ministack"]["pid"].as_i64().unwrap();
+    let tasks = std::fs::read_dir(format!("/proc/{ministack}/task")).unwrap();
+    let children = tasks.map(|task| std::fs::read_to_string(task.unwrap().path().join("children")).unwrap_or_default());
+    let all: Vec<String> =
+        children.flat_map(|list| list.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).collect();
+    let environment = |pid: &String| {
+        let bytes = std::fs::read(Path::new("/proc").join(pid).join("environ")).ok()?;
+        let text = String::from_utf8(bytes).unwrap();
+        let pairs = text.split('\0').filter_map(|pair| pair.split_once('='));
+        Some(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+    };
+    all.iter().filter_map(environment).collect()
+}
+
+/// What a process of another user gets from a port; `None` unless this user may start one.
+fn answer_to_another_user(port: u16, request: &str) -> Option<String> {
+    const NOBODY: u32 = 65534;
+    if std::fs::metadata("/proc/self").unwrap().uid() != 0 {
+        return None;
+    }
+    let script = format!("exec 3<>/dev/tcp/127.0.0.1/{port}; printf '%b' \"$1\" >&3; cat <&3");
+    let output = Command::new("/bin/bash").args(["-c", &script, "bash", request]).uid(NOBODY).gid(NOBODY).output();
+    Some(shown(&output.unwrap()))
+}
+
+#[test]
+fn events_of_a_function_are_its_own() {
+    let site = Site::deployed("");
+    let login = site.add(6101, "customer", "Fake-Password-1");
+    assert!(site.admits(site.port("us-west-2"), &login));
+    let running = environments(&site);
+    assert!(!running.is_empty());
+    for environment in &running {
+        for name in environment.keys() {
+            assert!(GIVEN.contains(&name.as_str()), "a function gets {name} of this machine");
+        }
+        let path = environment["PATH"].as_str();
+        assert_eq!((path, environment["TZ"].as_str()), ("/usr/local/bin:/usr/bin/:/bin:/opt/bin", ":UTC"));
+
+        let address = environment["AWS_LAMBDA_RUNTIME_API"].trim_start_matches("http://");
+        let (host, secret) = address.split_once('/').unwrap();
+        let port: u16 = host.rsplit(':').next().unwrap().parse().unwrap();
+        let (next, failed) = ("2018-06-01/runtime/invocation/next", "2018-06-01/runtime/init/error");
+        let other: String = secret.chars().rev().collect();
+        let page = ("Origin", "https://evil.example");
+        for (line, headers) in [
+            (format!("GET /{next}"), vec![]),
+            (format!("GET //{next}"), vec![]),
+            (format!("GET /{other}/{next}"), vec![]),
+            (format!("GET /{next}?{secret}"), vec![]),
+            (format!("POST /{failed}"), vec![]),
+            (format!("GET /{secret}/{next}"), vec![("Host", "evil.example")]),
+            (format!("GET /{secret}/{next}"), vec![("Host", "localhost")]),
+            (format!("POST /{secret}/{failed}"), vec![page]),
+            (format!("POST /{secret}/{failed}"), vec![("Sec-Fetch-Site", "cross-site")]),
+        ] {
+            let (status, answer) = send(port, &line, &headers, "");
+            assert_eq!(status, 403, "{line} {headers:?}: {answer}");
+            assert!(!answer.contains("lambda-runtime-aws-request-id"), "{answer}");
+        }
+        // Another user is not even answered, and cannot fill MiniStack with threads.
+        let request = format!("GET /{secret}/{next} HTTP/1.1\\r\\nHost: 127.0.0.1:{port}\\r\\n\\r\\n");
+        if let Some(answer) = answer_to_another_user(port, &request) {
+            assert!(!answer.contains("HTTP/1.1"), "{answer}");
+        }
+        let mut silent = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        write!(silent, "GET /{next} HTTP/1.1\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        silent.read_to_string(&mut answer).unwrap();
+        assert!(answer.contains(" 403 "), "{answer}");
+    }
+    assert!(site.admits(site.port("us-west-2"), &login));
+}
