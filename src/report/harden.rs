@@ -167,10 +167,7 @@ mod tests {
             "           1  have public keys only",
             "the cost is Argon2id with 19456 KiB of memory and 2 passes",
         ] {
-            assert!(
-                text.lines().any(|shown| shown.trim_end() == line.trim_end() || shown.trim() == line.trim()),
-                "{line}\n{text}"
-            );
+            assert!(text.lines().any(|shown| shown.trim() == line.trim()), "{line}\n{text}");
         }
         let shown = estimate(Duration::from_secs(32_400), Duration::from_millis(32), &options(1));
         assert_eq!(shown, "about 9 h on 1 core of this machine (32 ms for each)");
