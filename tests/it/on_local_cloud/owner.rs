@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod functions;
+mod requests;
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -118,6 +119,7 @@ fn every_file_is_closed_to_others() {
     is_closed(&site, "deployed");
     site.ok(&["local", "stop"]);
     is_closed(&site, "stopped");
+    assert!(!site.cloud().join("tmp").exists(), "the code of functions is left");
     site.start(&[]);
 }
 
