@@ -111,8 +111,10 @@ fn parse(output: &Output) -> Result<Status, CliError> {
     }
     // A killed process has printed no JSON.
     let failure: Failure = serde_json::from_str(&text).map_err(|error| unreadable(output, &text, &error))?;
-    let error = CliError::new(Exit::Usage, failure.error);
-    Err(CliError { causes: failure.causes, hint: failure.hint, ..error })
+    // The end of a log is a line each.
+    let mut lines = failure.error.lines().map(str::to_owned);
+    let error = CliError::new(Exit::Usage, lines.next().unwrap_or_default());
+    Err(CliError { causes: lines.chain(failure.causes).collect(), hint: failure.hint, ..error })
 }
 
 fn unreadable(output: &Output, text: &str, error: &serde_json::Error) -> CliError {
@@ -161,9 +163,10 @@ mod tests {
 
     #[test]
     fn failure_becomes_the_error_of_this_command() {
-        let error = parsed(2 << 8, r#"{"error":"no Python","causes":["a"],"hint":"install it"}"#).unwrap_err();
-        assert_eq!((error.message.as_str(), error.hint.as_deref()), ("no Python", Some("install it")));
-        assert_eq!((error.exit, error.causes.len()), (Exit::Usage, 1));
+        let error =
+            parsed(2 << 8, r#"{"error":"no Python:\nend of log","causes":["a"],"hint":"install it"}"#).unwrap_err();
+        assert_eq!((error.message.as_str(), error.hint.as_deref()), ("no Python:", Some("install it")));
+        assert_eq!((error.exit, error.causes), (Exit::Usage, vec!["end of log".to_owned(), "a".to_owned()]));
     }
 
     #[test]

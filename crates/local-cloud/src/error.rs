@@ -111,6 +111,9 @@ pub enum LocalError {
     },
 }
 
+/// Why a folder of the user's own is not trusted.
+pub(crate) const OTHERS_WRITE: &str = "others may write to it";
+
 impl LocalError {
     /// What the user can do about it, where that is known.
     #[must_use]
@@ -140,6 +143,9 @@ impl LocalError {
             Self::RunsElsewhere { .. } => "stop it first: sftpctl local stop".to_owned(),
             Self::NotReady { .. } | Self::MinistackEnded { .. } => "see the full log: sftpctl local logs".to_owned(),
             Self::DidNotStop { .. } | Self::Busy { .. } => "wait a moment, then rerun the command".to_owned(),
+            Self::Untrusted { dir, why } if why == OTHERS_WRITE => {
+                format!("look at what is in it, then close it: chmod -R go-w {}", dir.display())
+            }
             Self::Untrusted { dir, .. } => {
                 format!("start one elsewhere (--dir), or delete it: rm -r {}", dir.display())
             }

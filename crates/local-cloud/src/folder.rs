@@ -4,13 +4,13 @@
 //! must not be believed. Owner and mode show the second. For the first, each folder that is made here is noted in the
 //! user's own state folder, with its device and inode, which a copy does not have: as git asks for `safe.directory`.
 
-use std::fs::{DirBuilder, Metadata};
+use std::fs::{DirBuilder, File, Metadata, Permissions};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
-use super::error::LocalError;
+use super::error::{LocalError, OTHERS_WRITE};
 use crate::execute_api::sigv4::hex;
 
 /// Nobody but the owner, for files and folders that this process and its children make from now on.
@@ -19,26 +19,23 @@ pub fn close_to_others() {
 }
 
 /// Makes the folder if needed, closes it, and returns its absolute path: the background process may have another working
-/// directory.
+/// directory. The folder that it is in must exist, unless it is `.sftpctl`, which has the states of environments, too.
 ///
 /// # Errors
-/// [`LocalError::Untrusted`] if it is not this user's own; or it cannot be made.
+/// [`LocalError::Untrusted`] if one of the two is not this user's own, before anything is written or changed; or it cannot
+/// be made.
 pub(crate) fn prepared(dir: &Path) -> Result<PathBuf, LocalError> {
     let dir = std::path::absolute(dir).map_err(LocalError::file("finding", dir))?;
-    if dir.symlink_metadata().is_ok() {
-        check(&dir)?;
-    } else {
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(&dir);
-        made.map_err(LocalError::file("creating", &dir))?;
+    if let Some(around) = around(&dir) {
+        made(around)?;
+        close(around)?;
+    }
+    if made(&dir)? {
         note(&dir)?;
+    } else {
+        check(&dir)?;
     }
-    // Also the folder around it, which has the states of environments.
-    for folder in
-        [Some(dir.as_path()), dir.parent().filter(|parent| parent.ends_with(".sftpctl"))].into_iter().flatten()
-    {
-        let closed = std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700));
-        closed.map_err(LocalError::file("closing", folder))?;
-    }
+    close(&dir)?;
     Ok(dir)
 }
 
@@ -47,25 +44,65 @@ pub(crate) fn prepared(dir: &Path) -> Result<PathBuf, LocalError> {
 /// # Errors
 /// [`LocalError::Untrusted`].
 pub(crate) fn check(dir: &Path) -> Result<(), LocalError> {
-    let untrusted = |why: &str| LocalError::Untrusted { dir: dir.to_owned(), why: why.to_owned() };
-    let facts = dir.symlink_metadata().map_err(LocalError::file("reading", dir))?;
-    if !facts.is_dir() {
-        return Err(untrusted("it is a link or a file"));
+    if let Some(around) = around(dir) {
+        own(around)?;
     }
-    if let Some(why) = open_to_others(&facts) {
-        return Err(untrusted(why));
-    }
-    if let Some(parent) = dir.parent().filter(|parent| parent.ends_with(".sftpctl"))
-        && let Some(why) = parent.symlink_metadata().ok().as_ref().and_then(open_to_others)
-    {
-        return Err(LocalError::Untrusted { dir: parent.to_owned(), why: why.to_owned() });
-    }
+    let (_, facts) = own(dir)?;
     let is_empty = std::fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_none());
     if is_empty {
         return note(dir);
     }
     let noted = std::fs::read_to_string(note_of(dir)?).is_ok_and(|text| text == identity(&facts));
-    if noted { Ok(()) } else { Err(untrusted("it was not made here by sftpctl, but came with a copy or an archive")) }
+    if noted {
+        Ok(())
+    } else {
+        Err(untrusted(dir, "it was not made here by sftpctl, but came with a copy or an archive"))
+    }
+}
+
+fn untrusted(dir: &Path, why: &str) -> LocalError {
+    LocalError::Untrusted { dir: dir.to_owned(), why: why.to_owned() }
+}
+
+/// The `.sftpctl` that the folder is in.
+fn around(dir: &Path) -> Option<&Path> {
+    dir.parent().filter(|parent| parent.ends_with(".sftpctl"))
+}
+
+/// Makes a folder, but none of those that it is in. Returns `false` if it exists.
+fn made(dir: &Path) -> Result<bool, LocalError> {
+    match DirBuilder::new().mode(0o700).create(dir) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(LocalError::file("creating", dir)(error)),
+    }
+}
+
+/// A folder that is no link, and that only this user can write to, and the facts of it.
+fn own(dir: &Path) -> Result<(File, Metadata), LocalError> {
+    let folder = opened(dir)?;
+    let facts = folder.metadata().map_err(LocalError::file("reading", dir))?;
+    if let Some(why) = open_to_others(&facts) {
+        return Err(untrusted(dir, why));
+    }
+    Ok((folder, facts))
+}
+
+/// Closes a folder of this user's own, not what has taken its place meanwhile.
+fn close(dir: &Path) -> Result<(), LocalError> {
+    let (folder, _) = own(dir)?;
+    folder.set_permissions(Permissions::from_mode(0o700)).map_err(LocalError::file("closing", dir))
+}
+
+/// Opens a folder itself; a link in its place is not followed.
+fn opened(dir: &Path) -> Result<File, LocalError> {
+    use rustix::fs::{Mode, OFlags};
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    match rustix::fs::open(dir, flags, Mode::empty()) {
+        Ok(folder) => Ok(folder.into()),
+        Err(rustix::io::Errno::LOOP | rustix::io::Errno::NOTDIR) => Err(untrusted(dir, "it is a link or a file")),
+        Err(error) => Err(LocalError::file("opening", dir)(error.into())),
+    }
 }
 
 /// Why others could put something into a folder.
@@ -73,7 +110,7 @@ fn open_to_others(facts: &Metadata) -> Option<&'static str> {
     if facts.uid() != rustix::process::geteuid().as_raw() {
         return Some("another user owns it");
     }
-    (facts.permissions().mode() & 0o022 != 0).then_some("others may write to it")
+    (facts.permissions().mode() & 0o022 != 0).then_some(OTHERS_WRITE)
 }
 
 /// Device, inode and time of birth: an inode number is used again.
@@ -128,9 +165,29 @@ mod tests {
         std::fs::remove_dir_all(&dir).unwrap();
         std::fs::rename(&copy, &dir).unwrap();
         assert!(prepared(&dir).unwrap_err().to_string().contains("not made here"));
+        // What surrounds it: nothing is changed or made in a folder of somebody's choice.
+        let (victim, clone) = (here.path().join("victim"), here.path().join("linked"));
+        std::fs::create_dir(&victim).unwrap();
+        std::fs::set_permissions(&victim, Permissions::from_mode(0o755)).unwrap();
+        std::fs::create_dir(&clone).unwrap();
+        std::os::unix::fs::symlink(&victim, clone.join(".sftpctl")).unwrap();
+        for refused in [prepared, |dir: &Path| check(dir).map(|()| dir.to_owned())] {
+            assert!(refused(&clone.join(".sftpctl/local")).unwrap_err().to_string().contains("a link"));
+        }
+        assert_eq!((mode(&victim), std::fs::read_dir(&victim).unwrap().count()), (0o755, 0));
+        let around = here.path().join("shared/.sftpctl");
+        std::fs::create_dir_all(&around).unwrap();
+        std::fs::set_permissions(&around, Permissions::from_mode(0o777)).unwrap();
+        assert!(prepared(&around.join("local")).unwrap_err().to_string().contains("others may write"));
+        assert_eq!((mode(&around), std::fs::read_dir(&around).unwrap().count()), (0o777, 0));
+        // One that others may only read is closed.
+        std::fs::set_permissions(&around, Permissions::from_mode(0o755)).unwrap();
+        prepared(&around.join("local")).unwrap();
+        assert_eq!(mode(&around), 0o700);
+        assert!(prepared(&here.path().join("missing/folder")).is_err() && !here.path().join("missing").exists());
         let open = here.path().join("open");
         prepared(&open).unwrap();
-        std::fs::set_permissions(&open, std::fs::Permissions::from_mode(0o777)).unwrap();
+        std::fs::set_permissions(&open, Permissions::from_mode(0o777)).unwrap();
         assert!(prepared(&open).unwrap_err().to_string().contains("others may write"));
         let link = here.path().join("link");
         std::os::unix::fs::symlink(&dir, &link).unwrap();

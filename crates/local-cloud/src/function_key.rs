@@ -40,7 +40,7 @@ pub(crate) struct Execution {
     /// The function's name, which is also the session's name.
     pub(crate) name: String,
     pub(crate) role_arn: String,
-    pub(super) token: String,
+    pub(crate) token: String,
 }
 
 /// The content of a token. Both are ARNs.

@@ -40,6 +40,11 @@ pub(super) fn launcher(dir: &Path) -> PathBuf {
     dir.join("launch-ministack.py")
 }
 
+/// MiniStack's temporary files, which are of no use after its end.
+pub(super) fn temporary(dir: &Path) -> PathBuf {
+    dir.join("tmp")
+}
+
 /// Creates the virtual environment, unless a finished one with the same requirements exists.
 pub(super) async fn install(venv: &Path, progress: &(dyn Fn(&str) + Sync)) -> Result<(), LocalError> {
     let stamp = venv.join(STAMP);
@@ -185,7 +190,7 @@ impl Ministack {
         (secret, key): (&Secret, &FunctionKey),
     ) -> Result<Self, LocalError> {
         let log = dir.join("ministack.log");
-        let temporary = dir.join("tmp");
+        let temporary = temporary(dir);
         std::fs::create_dir_all(&temporary).map_err(LocalError::file("creating", &temporary))?;
         let launcher = launcher(dir);
         write_text(&launcher, LAUNCHER)?;

@@ -58,6 +58,8 @@ pub async fn serve(dir: &Path, options: &StartOptions) -> Result<(), LocalError>
         Some(venv) => venv.clone(),
         None => ministack::default_venv()?,
     };
+    // What a front that was killed has left.
+    remove_temporary(dir);
     let function_key = FunctionKey::random();
     let secrets = (Secret::keep(dir)?, Secret::random());
     let mut ministack = Ministack::spawn(&venv, dir, &endpoint(port), (&secrets.1, &function_key)).await?;
@@ -78,6 +80,7 @@ pub async fn serve(dir: &Path, options: &StartOptions) -> Result<(), LocalError>
     if ProcessId::of(me).and_then(ProcessId::session) == Some(me) {
         end_session(me).await;
     }
+    remove_temporary(dir);
     match std::fs::remove_file(Run::path(dir)) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             tracing::warn!(%error, "cannot remove the run file");
@@ -85,6 +88,16 @@ pub async fn serve(dir: &Path, options: &StartOptions) -> Result<(), LocalError>
         _ => {}
     }
     result.and(ended)
+}
+
+/// Removes the code of functions, which MiniStack unpacks.
+fn remove_temporary(dir: &Path) {
+    match std::fs::remove_dir_all(ministack::temporary(dir)) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            tracing::warn!(%error, "cannot remove temporary files");
+        }
+        _ => {}
+    }
 }
 
 /// Raises the limit on open files as far as is allowed: shells set 1,024, which is fewer than the connections that are

@@ -83,3 +83,19 @@ fn completions_and_man_are_printed() {
     assert!(text(&run(&["completions", "bash"]).stdout).contains("sftpctl-local"));
     assert!(text(&run(&["man"]).stdout).contains(".TH sftpctl"));
 }
+
+#[test]
+fn words_of_another_program_are_lines_of_the_error() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let python = folder.path().join("python");
+    let script = "#!/bin/sh\n[ \"$1\" = -c ] && { echo 3.12; exit; }\nprintf 'first\\n\\033[31msecond\\n'; exit 1\n";
+    std::fs::write(&python, script).unwrap();
+    std::fs::set_permissions(&python, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sftpctl-local"));
+    command.args(["start", "--port", "0"]).current_dir(folder.path()).env("HOME", folder.path());
+    command.env_remove("XDG_CACHE_HOME").env_remove("XDG_STATE_HOME").env_remove("SFTPCTL_LOCAL_VENV");
+    let output = command.env("SFTPCTL_PYTHON", &python).output().unwrap();
+    let shown = text(&output.stderr);
+    assert!(shown.contains("cannot create a virtual environment: first\n  \\u{1b}[31msecond\n"), "{shown}");
+}

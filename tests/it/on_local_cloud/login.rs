@@ -14,6 +14,8 @@ mod update;
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
+pub(super) use limits::front_memory;
+
 use crate::site::Site;
 
 /// One deployed environment, shared by all tests that break nothing; the last of them stops it.

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod functions;
+mod requests;
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -118,6 +119,7 @@ fn every_file_is_closed_to_others() {
     is_closed(&site, "deployed");
     site.ok(&["local", "stop"]);
     is_closed(&site, "stopped");
+    assert!(!site.cloud().join("tmp").exists(), "the code of functions is left");
     site.start(&[]);
 }
 
@@ -135,6 +137,32 @@ fn folder_that_came_with_a_copy_is_not_believed() {
         assert!(refused.contains("was not made here by sftpctl"), "{command:?}: {refused}");
     }
     assert_eq!(site.status()["running"], true);
+    // A link in a clone, and a folder that others may write to: nothing is made or changed in them.
+    let (victim, clone) = (site.dir.path().join("others"), site.dir.path().join("linked"));
+    std::fs::create_dir(&victim).unwrap();
+    std::fs::create_dir_all(clone.join("environments")).unwrap();
+    let file = "environments/99.yaml";
+    std::fs::copy(site.dir.path().join(file), clone.join(file)).unwrap();
+    let link = clone.join(".sftpctl");
+    std::os::unix::fs::symlink(&victim, &link).unwrap();
+    let facts = || (victim.metadata().unwrap().permissions().mode(), std::fs::read_dir(&victim).unwrap().count());
+    for mode in [0o755, 0o777] {
+        std::fs::set_permissions(&victim, std::fs::Permissions::from_mode(mode)).unwrap();
+        let before = facts();
+        for command in [&["local", "start"][..], &["deploy", "--env", "99", "--local", "--yes"]] {
+            let output = site.command(command).current_dir(&clone).output().unwrap();
+            assert_eq!(output.status.code(), Some(2), "{command:?}: {}", shown(&output));
+            assert_eq!(facts(), before, "{command:?}");
+        }
+        // The same as a folder of its own.
+        if mode == 0o777 {
+            std::fs::remove_file(&link).unwrap();
+            std::fs::rename(&victim, &link).unwrap();
+            let output = site.command(&["local", "start"]).current_dir(&clone).output().unwrap();
+            assert!(shown(&output).contains("others may write to it"), "{}", shown(&output));
+            assert_eq!(std::fs::read_dir(&link).unwrap().count(), 0);
+        }
+    }
     // A saved plan does not follow a link to a file of somebody's choice.
     let (victim, link) = (site.dir.path().join("victim"), site.dir.path().join("plan.json"));
     std::fs::write(&victim, "mine").unwrap();

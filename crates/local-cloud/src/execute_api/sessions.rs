@@ -104,11 +104,6 @@ impl Sessions {
         }
     }
 
-    /// As [`Self::get`], of sessions with policies of their own only.
-    pub(crate) fn granted(&self, access_key: &str) -> Option<Session> {
-        self.get(access_key).filter(|session| session.granted.is_some())
-    }
-
     /// As [`Self::get`]; tells expired keys from unknown ones.
     pub(crate) fn find(&self, access_key: &str) -> Found {
         match self.all().get(access_key) {

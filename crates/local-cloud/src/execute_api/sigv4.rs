@@ -106,28 +106,14 @@ pub(crate) fn verify(
         Some(url) => url.time.clone(),
         None => header(parts, "x-amz-date").ok_or(Unverified::Malformed)?,
     };
-    let date = time.get(..8).ok_or(Unverified::Malformed)?;
-    if authorization.scope != format!("{date}/{region}/{service}/aws4_request") {
-        return Err(Unverified::Scope(format!("{region}/{service}")));
-    }
     let has = presigned
         .as_ref()
         .map_or_else(|| header(parts, "x-amz-security-token").unwrap_or_default(), |url| url.token.clone());
     if has != token {
         return Err(Unverified::Token);
     }
-    let signed_at = parse_time(&time).ok_or(Unverified::Malformed)?;
-    let apart = now.duration_since(signed_at).unwrap_or_else(|early| early.duration());
     let lasts = presigned.as_ref().map_or(SKEW, |url| Duration::from_secs(url.seconds));
-    if apart > lasts {
-        return Err(Unverified::Expired(time));
-    }
-    // AWS requires these headers to be signed.
-    let is_signed = |name: &str| authorization.signed_headers.contains(&name);
-    let amazon = parts.headers.keys().filter(|name| name.as_str().starts_with("x-amz-"));
-    if !is_signed("host") || amazon.into_iter().any(|name| !is_signed(name.as_str())) {
-        return Err(Unverified::Mismatch);
-    }
+    let date = current(parts, &authorization, (region, service), &time, (now, lasts))?;
     let hash = match payload {
         Payload::Bytes(body) => hex(&Sha256::digest(body)),
         Payload::Claimed => header(parts, "x-amz-content-sha256").unwrap_or_else(|| "UNSIGNED-PAYLOAD".to_owned()),
@@ -142,6 +128,45 @@ pub(crate) fn verify(
     let expected = unhex(authorization.signature).ok_or(Unverified::Mismatch)?;
     // Compared in constant time.
     mac(&key, &to_sign).and_then(|mac| mac.verify_slice(&expected).ok()).ok_or(Unverified::Mismatch)
+}
+
+/// Checks what can be checked before there is a body: token, service, time, and which headers are signed.
+///
+/// # Errors
+/// See [`Unverified`].
+pub(crate) fn verify_head(parts: &Parts, place: (&str, &str), token: &str, now: SystemTime) -> Result<(), Unverified> {
+    let authorization = authorization(parts)?;
+    let time = header(parts, "x-amz-date").ok_or(Unverified::Malformed)?;
+    if header(parts, "x-amz-security-token").unwrap_or_default() != token {
+        return Err(Unverified::Token);
+    }
+    current(parts, &authorization, place, &time, (now, SKEW)).map(|_| ())
+}
+
+/// Checks a signature's scope, its time, and which headers are signed. Returns its date.
+fn current<'a>(
+    parts: &Parts,
+    authorization: &Authorization<'_>,
+    (region, service): (&str, &str),
+    time: &'a str,
+    (now, lasts): (SystemTime, Duration),
+) -> Result<&'a str, Unverified> {
+    let date = time.get(..8).ok_or(Unverified::Malformed)?;
+    if authorization.scope != format!("{date}/{region}/{service}/aws4_request") {
+        return Err(Unverified::Scope(format!("{region}/{service}")));
+    }
+    let signed_at = parse_time(time).ok_or(Unverified::Malformed)?;
+    let apart = now.duration_since(signed_at).unwrap_or_else(|early| early.duration());
+    if apart > lasts {
+        return Err(Unverified::Expired(time.to_owned()));
+    }
+    // AWS requires these headers to be signed.
+    let is_signed = |name: &str| authorization.signed_headers.contains(&name);
+    let amazon = parts.headers.keys().filter(|name| name.as_str().starts_with("x-amz-"));
+    if !is_signed("host") || amazon.into_iter().any(|name| !is_signed(name.as_str())) {
+        return Err(Unverified::Mismatch);
+    }
+    Ok(date)
 }
 
 fn authorization(parts: &Parts) -> Result<Authorization<'_>, Unverified> {

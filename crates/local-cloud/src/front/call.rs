@@ -1,13 +1,13 @@
 //! One call: its name, its account and region, and whether it changes anything.
 
-use axum::body::{Body, Bytes, to_bytes};
+use axum::body::{Body, to_bytes};
 use hyper::http::request::Parts;
-use hyper::{Method, Response, StatusCode, header};
+use hyper::{Response, StatusCode, header};
 use serde::Serialize;
 
 use super::operation::{self, Form};
-use super::upstream::{MAX_BUFFERED, plain};
-use super::{Execution, Front, caller, execute_api, transfer};
+use super::upstream::{MAX_BUFFERED, MAX_REQUEST, plain};
+use super::{Execution, Front, caller, canonical, execute_api, transfer};
 
 /// How a service puts its errors on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,23 +53,19 @@ impl Call {
         format!("{}.{}", self.service, self.operation)
     }
 
-    /// Identifies a request. Returns the body as well, because the operation of a form has to be read from it.
-    pub(super) async fn of(front: &Front, parts: &Parts, body: Body) -> Result<(Self, Body), Response<Body>> {
+    /// Identifies a canonical request by its head. The operation of a form is in its body: [`Call::read_form`].
+    pub(super) fn of(front: &Front, parts: &Parts) -> Self {
         let scope = caller::scope(&parts.headers, parts.uri.query());
         let signed_for = |scope: &caller::Scope| (scope.service.clone(), scope.region.clone());
         let (mut service, region) = scope.as_ref().map_or_else(|_| ("unsigned".to_owned(), String::new()), signed_for);
         let account = match (Execution::of(parts), &scope) {
             (Some(function), _) => function.account,
-            (None, Ok(scope)) => match front.cloud.sessions.granted(&scope.access_key) {
-                Some(session) => session.account().to_owned(),
-                None => front.upstream.account(&scope.access_key, &scope.region).await,
-            },
+            (None, Ok(scope)) => front.account(&scope.access_key),
             (None, Err(_)) => String::new(),
         };
         let text = |name| parts.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let target = text("x-amz-target");
-        let is_form = text("content-type").starts_with("application/x-www-form-urlencoded");
-        let (mut body, mut role, mut protocol) = (body, None, Protocol::RestJson);
+        let mut protocol = Protocol::RestJson;
         let operation = if execute_api::host(text(header::HOST.as_str())).is_some() {
             "execute-api".clone_into(&mut service);
             parts.method.to_string()
@@ -79,20 +75,11 @@ impl Call {
             operation.to_owned()
         } else if scope.is_err() {
             parts.method.to_string()
-        } else if service != "s3" && is_form && parts.method == Method::POST {
-            // Only the query protocols name the operation in the body; an upload to S3 is never buffered.
-            let bytes: Bytes = to_bytes(body, MAX_BUFFERED)
-                .await
-                .map_err(|_| plain(StatusCode::PAYLOAD_TOO_LARGE, "the form is too large"))?;
-            let form = Form::parse(&bytes);
-            body = Body::from(bytes);
-            protocol = Protocol::Xml;
-            role = form.get("RoleName").map(str::to_owned);
-            operation::name(&service, parts, Some(&form))
         } else {
             protocol = match service.as_str() {
                 "s3" => Protocol::S3,
                 "route53" => Protocol::Xml,
+                _ if canonical::is_form(&service, parts) => Protocol::Xml,
                 _ if text("smithy-protocol") == "rpc-v2-cbor" => Protocol::Cbor,
                 _ if !target.is_empty() => Protocol::Json,
                 _ => Protocol::RestJson,
@@ -101,7 +88,35 @@ impl Call {
         };
         let mutating = mutates(&service, &operation);
         let object = if service == "s3" { operation::object(parts) } else { None };
-        Ok((Self { service, operation, region, account, mutating, object, role, protocol }, body))
+        Self { service, operation, region, account, mutating, object, role: None, protocol }
+    }
+
+    /// Reads what a form says of the call, if the body is one. Returns the body as it was read.
+    ///
+    /// # Errors
+    /// The refusal of a form that could be read in two ways.
+    pub(super) async fn read_form(&mut self, parts: &mut Parts, body: Body) -> Result<Body, Response<Body>> {
+        if self.protocol != Protocol::Xml || !canonical::is_form(&self.service, parts) {
+            return Ok(body);
+        }
+        let bytes = to_bytes(body, MAX_REQUEST).await;
+        let bytes = bytes.map_err(|_| plain(StatusCode::PAYLOAD_TOO_LARGE, "the form is too large"))?;
+        let twice = || plain(StatusCode::BAD_REQUEST, "a field of the form is there twice");
+        let form = Form::read(&bytes).ok_or_else(twice)?;
+        self.role = form.get("RoleName").map(str::to_owned);
+        self.operation = operation::name(&self.service, parts, Some(&form));
+        self.mutating = mutates(&self.service, &self.operation);
+        parts.headers.remove(header::CONTENT_LENGTH);
+        Ok(Body::from(form.encoded()))
+    }
+
+    /// The most bytes that the body may have. Lambda takes packages of 50 MB, in Base64 (Lambda developer guide, "Lambda
+    /// quotas").
+    pub(super) fn largest_body(&self) -> usize {
+        match (self.service.as_str(), self.operation.as_str()) {
+            ("lambda", "CreateFunction" | "UpdateFunctionCode") => MAX_REQUEST,
+            _ => MAX_BUFFERED,
+        }
     }
 }
 

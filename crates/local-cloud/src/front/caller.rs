@@ -1,6 +1,4 @@
-//! The caller of a request, from its SigV4 signature.
-//!
-//! The local cloud has no secret keys to verify signatures with, so it trusts the credential scope.
+//! The caller that a request's SigV4 signature names, in its credential scope; the signature is verified in `guard.rs`.
 
 use hyper::HeaderMap;
 

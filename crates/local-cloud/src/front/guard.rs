@@ -8,16 +8,16 @@
 use std::net::IpAddr;
 use std::time::SystemTime;
 
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use hyper::header::{self, HeaderMap};
 use hyper::http::request::Parts;
 use hyper::{Response, StatusCode};
 
 use super::call::{Call, Protocol};
 use super::upstream::{MAX_BUFFERED, plain};
-use super::{Front, caller, refusal, upstream};
-use crate::execute_api;
+use super::{Front, authorize, caller, canonical, refusal};
 use crate::execute_api::sigv4::{self, Payload, Unverified};
+use crate::execute_api::{self, Found};
 use crate::function_key::Execution;
 use crate::secret::HEADER;
 
@@ -54,71 +54,52 @@ pub(super) fn has_secret(front: &Front, headers: &HeaderMap) -> bool {
     headers.get(HEADER).and_then(|value| value.to_str().ok()).is_some_and(|value| front.cloud.secret.is(value))
 }
 
-/// Verifies the signature of a call. Calls of functions and requests to deployed APIs are verified where they are
-/// answered.
+/// Verifies the signature of a request as it came. Returns its body, which is in memory unless it is for S3.
+///
+/// Requests to deployed APIs with keys of a session are verified where they are answered, if the API asks for it.
+///
+/// # Errors
+/// The refusal.
 pub(super) async fn signature(front: &Front, call: &Call, parts: &Parts, body: Body) -> Result<Body, Response<Body>> {
     let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    if execute_api::host(host).is_some() || Execution::of(parts).is_some() {
-        return Ok(body);
-    }
-    if goes_round_the_api(host, parts.uri.path()) || call.service == "execute-api" {
-        let words = "deployed APIs are at API.execute-api.REGION.amazonaws.com, by the Host header";
-        return Err(plain(StatusCode::FORBIDDEN, words));
+    let calls_api = execute_api::host(host).is_some();
+    if !calls_api && call.service == "execute-api" {
+        return Err(plain(StatusCode::FORBIDDEN, canonical::APIS));
     }
     let refused = |why: Unverified| refusal(call, &why);
-    let scope = caller::scope(&parts.headers, parts.uri.query()).map_err(|why| match why {
-        caller::Unsigned::Missing => refused(Unverified::Missing),
-        caller::Unsigned::Malformed => refused(Unverified::Malformed),
-    })?;
-    let keys = match front.cloud.sessions.get(&scope.access_key) {
-        Some(session) => Some((session.secret, session.token)),
-        None => caller::account_of(&scope.access_key).map(|_| (front.cloud.secret.as_str().to_owned(), String::new())),
+    let scope = match caller::scope(&parts.headers, parts.uri.query()) {
+        Ok(scope) if !calls_api || caller::account_of(&scope.access_key).is_some() => scope,
+        _ if calls_api => return front.inbox.read(body, MAX_BUFFERED).await.map(Body::from),
+        Ok(_) | Err(caller::Unsigned::Missing) => return Err(refused(Unverified::Missing)),
+        Err(caller::Unsigned::Malformed) => return Err(refused(Unverified::Malformed)),
     };
-    // Expired keys have an error of their own, which the authorization gives.
-    let Some((secret, token)) = keys else {
-        return if scope.access_key.starts_with("ASIA") { Ok(body) } else { Err(refused(Unverified::Token)) };
-    };
-    let place = (scope.region.as_str(), scope.service.as_str());
-    let verify = |payload: Payload<'_>| sigv4::verify(parts, payload, place, (&secret, &token), SystemTime::now());
+    let (secret, token) = keys(front, call, parts, &scope.access_key).map_err(|refusal| *refusal)?;
+    let (place, now) = ((scope.region.as_str(), scope.service.as_str()), SystemTime::now());
+    let verify = |payload: Payload<'_>| sigv4::verify(parts, payload, place, (&secret, &token), now);
     // An object is never buffered: its signed hash is believed.
     if call.protocol == Protocol::S3 {
         return verify(Payload::Claimed).map(|()| body).map_err(refused);
     }
-    let Ok(bytes) = to_bytes(body, MAX_BUFFERED).await else {
-        return Err(plain(StatusCode::PAYLOAD_TOO_LARGE, "the request is too large"));
-    };
+    sigv4::verify_head(parts, place, &token, now).map_err(refused)?;
+    let bytes = front.inbox.read(body, call.largest_body()).await?;
     verify(Payload::Bytes(&bytes)).map_err(refused)?;
     Ok(Body::from(bytes))
 }
 
-/// Moves the verified signature of a presigned URL into the header: MiniStack verifies such URLs with keys of its own.
-pub(super) fn sign_by_header(parts: &mut Parts) {
-    if parts.headers.contains_key(header::AUTHORIZATION) {
-        return;
+/// The secret key and the token of an access key.
+fn keys(front: &Front, call: &Call, parts: &Parts, access_key: &str) -> Result<(String, String), Box<Response<Body>>> {
+    if let Some(function) = Execution::of(parts) {
+        let secret = front.cloud.function_key.secret(&function.token).unwrap_or_default();
+        return Ok((secret, function.token));
     }
-    let Ok(scope) = caller::scope(&parts.headers, parts.uri.query()) else { return };
-    let query = parts.uri.query().unwrap_or_default();
-    let token = query.split('&').find_map(|pair| pair.strip_prefix("X-Amz-Security-Token="));
-    let token = token.map(|token| percent_encoding::percent_decode_str(token).decode_utf8_lossy().into_owned());
-    let left: Vec<&str> = query.split('&').filter(|pair| !pair.starts_with("X-Amz-")).collect();
-    let target = match left.is_empty() {
-        true => parts.uri.path().to_owned(),
-        false => format!("{}?{}", parts.uri.path(), left.join("&")),
-    };
-    let Ok(uri) = target.parse() else { return };
-    parts.uri = uri;
-    upstream::sign(&mut parts.headers, &scope);
-    if let Some(token) = token.and_then(|token| token.parse().ok()) {
-        parts.headers.insert("x-amz-security-token", token);
+    if caller::account_of(access_key).is_some() {
+        return Ok((front.cloud.secret.as_str().to_owned(), String::new()));
     }
-}
-
-/// Whether MiniStack would invoke a deployed API without its authorization.
-fn goes_round_the_api(host: &str, path: &str) -> bool {
-    let path = percent_encoding::percent_decode_str(path).decode_utf8_lossy().to_ascii_lowercase();
-    host.to_ascii_lowercase().contains(".execute-api.")
-        || path.starts_with("/_aws/")
-        || path.contains("/_user_request_")
+    match front.cloud.sessions.find(access_key) {
+        Found::Valid(session) => Ok((session.secret, session.token)),
+        Found::Expired => Err(Box::new(authorize::Keys::Expired.refusal(call))),
+        Found::Unknown => Err(Box::new(refusal(call, &Unverified::Token))),
+    }
 }
 
 /// AWS's errors for a signature that does not count.
@@ -152,19 +133,6 @@ pub(super) fn close(response: &mut Response<Body>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn ways_round_the_api_are_known() {
-        for (host, path) in [
-            ("a.execute-api.localhost:4570", "/prod/x"),
-            ("127.0.0.1", "/_aws/execute-api/a/prod/x"),
-            ("127.0.0.1", "/restapis/a/prod/_user_request_/x"),
-            ("127.0.0.1", "/restapis/a/prod/%5Fuser_request_/x"),
-        ] {
-            assert!(goes_round_the_api(host, path), "{host} {path}");
-        }
-        assert!(!goes_round_the_api("127.0.0.1:4570", "/restapis/a/resources"));
-    }
 
     #[test]
     fn pages_and_foreign_names_are_refused() {

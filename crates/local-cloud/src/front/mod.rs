@@ -10,15 +10,18 @@ mod bucket_tags;
 mod call;
 mod caller;
 mod calls;
+mod canonical;
 mod faults;
 mod grants;
 mod guard;
+mod inbox;
 mod manners;
 mod neighbors;
 mod operation;
 mod pending;
 mod quotas;
 mod refusal;
+mod s3_address;
 mod simulation;
 mod stack_request;
 mod tokens;
@@ -51,11 +54,12 @@ use self::caller::{Scope, Unsigned};
 use self::calls::Calls;
 use self::faults::Faults;
 use self::grants::Grants;
+use self::inbox::Inbox;
 use self::manners::Manners;
 use self::operation::Form;
 use self::pending::Pending;
 use self::tokens::{RequestKey, Tokens};
-use self::upstream::{MAX_BUFFERED, Upstream, plain};
+use self::upstream::{MAX_REQUEST, Upstream, plain};
 use self::wire::Wire;
 use super::cloud::Cloud;
 use super::delay::Delays;
@@ -71,6 +75,8 @@ use crate::settings::{MinistackStatus, StartOptions};
 
 /// How long the head of a request may take, also the first byte of the next one.
 const HEAD: Duration = Duration::from_secs(30);
+/// Bytes of a request that are read ahead, its head among them.
+const BUFFER: usize = 128 << 10;
 /// Connections at once. A program that opens more is refused the rest.
 const CONNECTIONS: usize = 1024;
 
@@ -91,6 +97,7 @@ pub(super) struct Front {
     pending: Pending,
     tokens: Tokens,
     delays: RwLock<Delays>,
+    inbox: Inbox,
 }
 
 impl Front {
@@ -127,7 +134,17 @@ impl Front {
             pending: Pending::default(),
             tokens: Tokens::default(),
             delays: RwLock::new(options.delays),
+            inbox: Inbox::default(),
         }))
+    }
+
+    /// The account of an access key: its own digits, or that of the role it was issued for.
+    fn account(&self, access_key: &str) -> String {
+        match (caller::account_of(access_key), self.cloud.sessions.get(access_key)) {
+            (Some(account), _) => account.to_owned(),
+            (None, Some(session)) => session.account().to_owned(),
+            (None, None) => String::new(),
+        }
     }
 
     fn delays(&self) -> Delays {
@@ -138,7 +155,7 @@ impl Front {
 /// Serves until `stop` completes; requests in flight are finished.
 pub(super) async fn run(front: Arc<Front>, listener: TcpListener, stop: impl Future<Output = ()> + Send + 'static) {
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEAD);
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(BUFFER);
     let (graceful, seats) = (GracefulShutdown::new(), Arc::new(Semaphore::new(CONNECTIONS)));
     let endpoints = front.endpoints.watch();
     tokio::pin!(stop, endpoints);
@@ -183,7 +200,7 @@ async fn handle(front: &Front, wire: &Wire, request: Request<Body>) -> Response<
 }
 
 /// The answer to a request; the error is the refusal of one that may not be made here.
-async fn answer(front: &Front, wire: &Wire, mut parts: Parts, body: Body) -> Result<Response<Body>, Response<Body>> {
+async fn answer(front: &Front, wire: &Wire, parts: Parts, body: Body) -> Result<Response<Body>, Response<Body>> {
     if let Some(why) = guard::browser(&parts.headers) {
         return Err(plain(StatusCode::FORBIDDEN, why));
     }
@@ -194,9 +211,11 @@ async fn answer(front: &Front, wire: &Wire, mut parts: Parts, body: Body) -> Res
         }
         return Ok(admin::answer(front, &parts, &path, body).await);
     }
-    let (call, body) = Call::of(front, &parts, body).await?;
-    let body = guard::signature(front, &call, &parts, body).await?;
-    guard::sign_by_header(&mut parts);
+    let signed = parts;
+    let mut parts = canonical::canonical(&signed).map_err(|why| plain(StatusCode::BAD_REQUEST, why))?;
+    let mut call = Call::of(front, &parts);
+    let body = guard::signature(front, &call, &signed, body).await?;
+    let body = call.read_form(&mut parts, body).await?;
     Ok(faults::around(front, wire, call, parts, body).await)
 }
 
@@ -250,11 +269,11 @@ async fn function_call(
     mut parts: Parts,
     body: Body,
 ) -> Response<Body> {
-    let Ok(body) = to_bytes(body, MAX_BUFFERED).await else {
+    let Ok(body) = to_bytes(body, MAX_REQUEST).await else {
         return plain(StatusCode::PAYLOAD_TOO_LARGE, "the request is too large");
     };
     let what = (call.service.as_str(), call.operation.as_str(), call.region.as_str());
-    if let Err(refused) = functions::authorize(&front.cloud, function, what, &parts, &body).await {
+    if let Err(refused) = functions::authorize(&front.cloud, function, what, &body).await {
         tracing::warn!(function = function.name, call = call.name(), refused.code, refused.message, "refused");
         return refusal::error(call, 400, refused.code, &refused.message);
     }
@@ -272,7 +291,7 @@ fn sign_as_account(call: &Call, parts: &mut Parts) -> Scope {
 
 /// Answers a request to a deployed API.
 async fn execute_call(front: &Front, api: &str, region: &str, parts: &Parts, body: Body) -> Response<Body> {
-    let Ok(body) = to_bytes(body, MAX_BUFFERED).await else {
+    let Ok(body) = to_bytes(body, MAX_REQUEST).await else {
         return plain(StatusCode::PAYLOAD_TOO_LARGE, "the request is too large");
     };
     let account = api_account(front, api, region, parts).await;
@@ -299,7 +318,7 @@ async fn execute_call(front: &Front, api: &str, region: &str, parts: &Parts, bod
 /// the accounts with a Transfer server in the region, whose log-ins are the only other calls.
 async fn api_account(front: &Front, api: &str, region: &str, parts: &Parts) -> String {
     let signer = match caller::scope(&parts.headers, parts.uri.query()) {
-        Ok(scope) => front.upstream.account(&scope.access_key, region).await,
+        Ok(scope) => front.account(&scope.access_key),
         Err(_) => String::new(),
     };
     let servers = front.store.all();
@@ -332,10 +351,10 @@ async fn transfer_call(front: &Front, operation: &str, scope: Result<Scope, Unsi
             let what = "Credential should be scoped to correct service: 'transfer'.";
             return Err(ApiError::protocol(400, "InvalidSignatureException", what));
         }
-        let body = to_bytes(body, MAX_BUFFERED)
+        let body = to_bytes(body, MAX_REQUEST)
             .await
             .map_err(|error| ApiError::protocol(413, "RequestEntityTooLargeException", error.to_string()))?;
-        let account = front.upstream.account(&scope.access_key, &scope.region).await;
+        let account = front.account(&scope.access_key);
         let context = Context {
             place: Place { account, region: scope.region },
             store: &front.store,
@@ -373,7 +392,7 @@ async fn pass(front: &Front, parts: Parts, scope: &Scope, operation: &str, body:
         .is_some_and(|kind| kind.as_bytes().starts_with(b"application/x-www-form-urlencoded"));
     // Only the query protocols name the operation in the body; an upload to S3 is never buffered.
     if scope.service != "s3" && is_form && parts.method == Method::POST {
-        let Ok(bytes) = to_bytes(body, MAX_BUFFERED).await else {
+        let Ok(bytes) = to_bytes(body, MAX_REQUEST).await else {
             return plain(StatusCode::PAYLOAD_TOO_LARGE, "the form is too large");
         };
         let form = Form::parse(&bytes);
@@ -407,7 +426,7 @@ async fn pass(front: &Front, parts: Parts, scope: &Scope, operation: &str, body:
         && operation == "GetBucketTagging"
         && let Some(bucket) = operation::bucket(&parts)
     {
-        let account = front.upstream.account(&scope.access_key, &scope.region).await;
+        let account = front.account(&scope.access_key);
         let place = Place { account, region: scope.region.clone() };
         let response = front.upstream.pass(parts, body).await;
         return bucket_tags::answer(front, &place, &bucket, response).await;
@@ -417,7 +436,7 @@ async fn pass(front: &Front, parts: Parts, scope: &Scope, operation: &str, body:
 
 /// Takes snapshots of the deployed APIs before a call that may change them.
 async fn snapshot(front: &Front, scope: &Scope) {
-    let account = front.upstream.account(&scope.access_key, &scope.region).await;
+    let account = front.account(&scope.access_key);
     let gateway = front.cloud.aws(&account).await.apigateway(&scope.region);
     if let Err(error) = front.cloud.deployments.snapshot(&gateway).await {
         tracing::warn!(%error, "cannot take snapshots of the deployments");
@@ -454,7 +473,7 @@ async fn stack_call(
     form: &Form,
     body: Body,
 ) -> Response<Body> {
-    let account = front.upstream.account(&scope.access_key, &scope.region).await;
+    let account = front.account(&scope.access_key);
     let place = Place { account, region: scope.region.clone() };
     let key = RequestKey::of(place.clone(), operation, form);
     if let Some(answer) = key.as_ref().and_then(|key| front.tokens.answer(key)) {
@@ -540,11 +559,11 @@ async fn table_call(front: &Front, mut parts: Parts, scope: &Scope, operation: &
     let takes = front.delays().table_creation();
     match operation {
         "CreateTable" | "UpdateTable" => {
-            let Ok(bytes) = to_bytes(body, MAX_BUFFERED).await else {
+            let Ok(bytes) = to_bytes(body, MAX_REQUEST).await else {
                 return plain(StatusCode::PAYLOAD_TOO_LARGE, "the request is too large");
             };
             let request: Value = serde_json::from_slice(&bytes).unwrap_or_default();
-            let account = front.upstream.account(&scope.access_key, &scope.region).await;
+            let account = front.account(&scope.access_key);
             let response = front.upstream.pass(parts, Body::from(bytes)).await;
             if response.status().is_success() && !takes.is_zero() {
                 let table = request["TableName"].as_str().unwrap_or_default();
@@ -560,7 +579,7 @@ async fn table_call(front: &Front, mut parts: Parts, scope: &Scope, operation: &
             response
         }
         "DescribeTable" => {
-            let account = front.upstream.account(&scope.access_key, &scope.region).await;
+            let account = front.account(&scope.access_key);
             let place = Place { account, region: scope.region.clone() };
             parts.headers.remove(header::ACCEPT_ENCODING);
             let response = front.upstream.pass(parts, body).await;

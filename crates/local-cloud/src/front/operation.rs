@@ -9,6 +9,8 @@ use std::sync::LazyLock;
 use hyper::http::request::Parts;
 use serde::Deserialize;
 
+use super::upstream::percent;
+
 static ROUTES: LazyLock<BTreeMap<String, Vec<Route>>> = LazyLock::new(|| {
     #[expect(clippy::expect_used, reason = "the file is checked in, and the unit test below reads it")]
     let file: File = serde_json::from_str(include_str!("operations.json")).expect("operations.json is valid");
@@ -85,10 +87,10 @@ pub(super) fn name(service: &str, request: &Parts, form: Option<&Form>) -> Strin
     if let Some(action) = form.and_then(|form| form.get("Action")) {
         return action.to_owned();
     }
-    let path = if service == "s3" { s3_segments(request) } else { segments(request.uri.path()) };
+    let path = segments(request.uri.path());
     // <https://smithy.io/2.0/additional-specs/protocols/smithy-rpc-v2.html>
     if let ([first, _, third, operation], true) = (path.as_slice(), request.headers.contains_key("smithy-protocol"))
-        && (first.as_str(), third.as_str()) == ("service", "operation")
+        && (service, first.as_str(), third.as_str()) == ("monitoring", "service", "operation")
     {
         return operation.clone();
     }
@@ -100,32 +102,15 @@ pub(super) fn name(service: &str, request: &Parts, form: Option<&Form>) -> Strin
     route.map_or_else(|| request.method.to_string(), |route| route.name.clone())
 }
 
-/// The bucket of a request to S3.
+/// The bucket of a canonical request to S3.
 pub(super) fn bucket(request: &Parts) -> Option<String> {
-    s3_segments(request).into_iter().next()
+    segments(request.uri.path()).into_iter().next()
 }
 
-/// The object key of a request to S3, as encoded in the URL.
+/// The object key of a canonical request to S3, as encoded in the URL.
 pub(super) fn object(request: &Parts) -> Option<String> {
-    let key = s3_segments(request).get(1..)?.join("/");
-    // The marker of a folder ends with a slash.
-    let slash = if request.uri.path().ends_with('/') { "/" } else { "" };
-    (!key.is_empty()).then(|| key + slash)
-}
-
-/// The path with the bucket as its first segment, in path style and in virtual-host style.
-fn s3_segments(request: &Parts) -> Vec<String> {
-    virtual_bucket(request).into_iter().chain(segments(request.uri.path())).collect()
-}
-
-/// The bucket in the host name, of a request in virtual-host style.
-fn virtual_bucket(request: &Parts) -> Option<String> {
-    let host = request.headers.get(hyper::header::HOST)?.to_str().ok()?;
-    let host = host.rsplit_once(':').map_or(host, |(host, _)| host);
-    let (bucket, rest) = host.split_once('.')?;
-    let address = host.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
-    // Host names such as `s3.us-west-2.amazonaws.com` do not contain a bucket.
-    (!address && bucket != "s3" && !bucket.starts_with("s3-") && !rest.is_empty()).then(|| bucket.to_owned())
+    let (_, key) = request.uri.path().strip_prefix('/')?.split_once('/')?;
+    (!key.is_empty()).then(|| key.to_owned())
 }
 
 /// The fields of a query-protocol request.
@@ -133,8 +118,28 @@ fn virtual_bucket(request: &Parts) -> Option<String> {
 pub(super) struct Form(BTreeMap<String, String>);
 
 impl Form {
-    /// Decodes `application/x-www-form-urlencoded`.
+    /// Decodes `application/x-www-form-urlencoded`. Of a field that is there twice the last one counts.
     pub(super) fn parse(bytes: &[u8]) -> Self {
+        Self(Self::fields(bytes).into_iter().collect())
+    }
+
+    /// As [`Self::parse`]; `None` if a field is there twice.
+    pub(super) fn read(bytes: &[u8]) -> Option<Self> {
+        let fields = Self::fields(bytes);
+        let count = fields.len();
+        let form = Self(fields.into_iter().collect());
+        (form.0.len() == count).then_some(form)
+    }
+
+    /// The form as it is sent.
+    pub(super) fn encoded(&self) -> String {
+        let text = |text: &str| text.bytes().map(percent).collect::<String>();
+        let fields: Vec<String> =
+            self.0.iter().map(|(name, value)| format!("{}={}", text(name), text(value))).collect();
+        fields.join("&")
+    }
+
+    fn fields(bytes: &[u8]) -> Vec<(String, String)> {
         let decode = |text: &[u8]| {
             let mut out = Vec::with_capacity(text.len());
             let mut rest = text;
@@ -156,7 +161,7 @@ impl Form {
             let middle = part.iter().position(|byte| *byte == b'=').unwrap_or(part.len());
             (decode(&part[..middle]), decode(part.get(middle + 1..).unwrap_or_default()))
         });
-        Self(fields.collect())
+        fields.collect()
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&str> {
@@ -212,16 +217,16 @@ mod tests {
     }
 
     #[test]
-    fn object_keys_are_found_in_both_styles() {
-        for (host, uri, expected) in [
-            ("127.0.0.1:4570", "/bucket/a/99.journal?x-id=PutObject", Some("a/99.journal")),
-            ("bucket.s3.us-west-2.amazonaws.com", "/a/99.journal", Some("a/99.journal")),
-            ("127.0.0.1:4570", "/bucket/17578/?x-id=PutObject", Some("17578/")),
-            ("127.0.0.1:4570", "/bucket/?versioning", None),
-            ("127.0.0.1:4570", "/", None),
+    fn object_keys_are_what_follows_the_bucket() {
+        for (uri, expected) in [
+            ("/bucket/a/99.journal?x-id=PutObject", Some("a/99.journal")),
+            ("/bucket/17578/?x-id=PutObject", Some("17578/")),
+            ("/bucket//a", Some("/a")),
+            ("/bucket/?versioning", None),
+            ("/", None),
         ] {
-            let request = hyper::Request::builder().uri(uri).header("host", host).body(()).unwrap();
-            assert_eq!(object(&request.into_parts().0).as_deref(), expected, "{host} {uri}");
+            let request = hyper::Request::builder().uri(uri).body(()).unwrap();
+            assert_eq!(object(&request.into_parts().0).as_deref(), expected, "{uri}");
         }
     }
 
@@ -231,5 +236,14 @@ mod tests {
         assert_eq!(form.get("Action"), Some("CreateStack"));
         assert_eq!(form.get("StackName"), Some("a/b c"));
         assert_eq!(form.get("x"), Some(""));
+    }
+
+    #[test]
+    fn forms_with_a_field_twice_are_not_read() {
+        let form = Form::read(b"Action=GetRole&RoleName=a%2Fb+c&%43=1").unwrap();
+        assert_eq!(form.encoded(), "Action=GetRole&C=1&RoleName=a%2Fb%20c");
+        for twice in ["Action=PutRolePolicy&Action=GetRole", "%41ction=PutRolePolicy&Action=GetRole", "a&a=1"] {
+            assert!(Form::read(twice.as_bytes()).is_none(), "{twice}");
+        }
     }
 }

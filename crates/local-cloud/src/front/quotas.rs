@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::call::Call;
 use super::pending::between;
-use super::upstream::{MAX_BUFFERED, plain};
+use super::upstream::{MAX_REQUEST, plain};
 use super::{Front, refusal, xml};
 
 /// Service, code, name and default of a quota; whether it belongs to the account and not to a region.
@@ -44,7 +44,7 @@ pub(super) fn answers(call: &Call) -> bool {
 pub(super) async fn answer(front: &Front, call: &Call, parts: Parts, body: Body) -> Response<Body> {
     match call.service.as_str() {
         "servicequotas" => {
-            let Ok(body) = to_bytes(body, MAX_BUFFERED).await else {
+            let Ok(body) = to_bytes(body, MAX_REQUEST).await else {
                 return plain(StatusCode::PAYLOAD_TOO_LARGE, "the request is too large");
             };
             service_quota(call, &serde_json::from_slice(&body).unwrap_or_default())

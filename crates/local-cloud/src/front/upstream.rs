@@ -1,7 +1,5 @@
 //! The client for MiniStack: passes requests on unchanged, and sends the few calls of the front itself.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
@@ -13,12 +11,9 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 
-use super::caller::{Scope, account_of};
+use super::caller::Scope;
 use crate::place::Place;
 use crate::secret::{HEADER, Secret};
-
-/// MiniStack's account for callers whose access key is not an account ID.
-const DEFAULT_ACCOUNT: &str = "000000000000";
 
 /// Headers that belong to one connection and not to the message: RFC 9110, section 7.6.1. `Expect` has been answered by
 /// the time a body is passed on.
@@ -38,7 +33,6 @@ pub(crate) struct Upstream {
     client: Client<HttpConnector, Body>,
     /// What MiniStack wants to see.
     secret: Secret,
-    accounts: Mutex<HashMap<String, String>>,
 }
 
 impl Upstream {
@@ -50,10 +44,11 @@ impl Upstream {
         let client = Client::builder(TokioExecutor::new()).pool_idle_timeout(Duration::from_secs(30)).build(connector);
         #[expect(clippy::expect_used, reason = "an address and a number always form an authority")]
         let authority = format!("127.0.0.1:{port}").parse().expect("a valid authority");
-        Self { authority, client, secret, accounts: Mutex::default() }
+        Self { authority, client, secret }
     }
 
-    /// Passes a request on with method, path, query, headers and body unchanged, and returns the answer.
+    /// Passes a request on with method, path, query, headers and body unchanged, and returns the answer. Only the host is
+    /// that of MiniStack, which would find other services by other hosts.
     pub(super) async fn pass(&self, mut parts: Parts, body: Body) -> Response<Body> {
         let mut uri = parts.uri.into_parts();
         uri.scheme = Some(Scheme::HTTP);
@@ -64,6 +59,9 @@ impl Upstream {
         parts.uri = uri;
         parts.version = hyper::Version::HTTP_11;
         strip(&mut parts.headers);
+        if let Ok(host) = HeaderValue::from_str(self.authority.as_str()) {
+            parts.headers.insert(header::HOST, host);
+        }
         if let Ok(secret) = HeaderValue::from_str(self.secret.as_str()) {
             parts.headers.insert(HEADER, secret);
         }
@@ -78,30 +76,6 @@ impl Upstream {
                 plain(StatusCode::SERVICE_UNAVAILABLE, "MiniStack, behind the local cloud's front, did not answer")
             }
         }
-    }
-
-    /// The account of an access key: its own digits, or that of the role it was assumed for.
-    pub(super) async fn account(&self, access_key: &str, region: &str) -> String {
-        if let Some(account) = account_of(access_key) {
-            return account.to_owned();
-        }
-        // Only keys issued by STS can belong to another account.
-        if !access_key.starts_with("ASIA") {
-            return DEFAULT_ACCOUNT.to_owned();
-        }
-        if let Some(known) = self.accounts.lock().unwrap_or_else(PoisonError::into_inner).get(access_key) {
-            return known.clone();
-        }
-        let form = "Action=GetCallerIdentity&Version=2011-06-15";
-        let answer = self.ask(access_key, region, "sts", None, "application/x-www-form-urlencoded", form).await;
-        let account = answer.ok().and_then(|xml| {
-            let (_, rest) = xml.split_once("<Account>")?;
-            Some(rest.split_once("</Account>")?.0.to_owned())
-        });
-        let account = account.unwrap_or_else(|| DEFAULT_ACCOUNT.to_owned());
-        let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
-        accounts.insert(access_key.to_owned(), account.clone());
-        account
     }
 
     /// Whether a log group of exactly this name exists.
@@ -167,6 +141,9 @@ pub(super) fn sign(headers: &mut HeaderMap, scope: &Scope) {
 /// Maximum size of a body that the front buffers: a template in CreateStack has at most 51,200 bytes, and a
 /// DescribeStacks of a whole region is far smaller than this.
 pub(super) const MAX_BUFFERED: usize = 8 << 20;
+
+/// Maximum size of a request that is not for S3: a package of 50 MB in Base64, and what is around it.
+pub(super) const MAX_REQUEST: usize = 70 << 20;
 
 /// A byte of a form's value.
 pub(super) fn percent(byte: u8) -> String {

@@ -1,16 +1,13 @@
 //! Authorizes calls made by Lambda functions: a function calls AWS as a session of its execution role.
 //!
-//! MiniStack has no such sessions. `launch.py` issues them, and this module verifies them: first the signature, then
-//! the role's policies for each table of the call, as for every other session. Only DynamoDB is modelled; calls to other services are refused with
-//! an error that says so.
+//! MiniStack has no such sessions. `launch.py` issues them, the front verifies their signatures, and this module asks the
+//! role's policies about each table of the call, as for every other session. Only DynamoDB is modelled; calls to other
+//! services are refused with an error that says so.
 
-use std::time::SystemTime;
-
-use hyper::http::request::Parts;
 use serde_json::Value;
 
 use super::cloud::Cloud;
-use super::execute_api::sigv4::{self, Payload, Unverified};
+use super::execute_api::sigv4::Unverified;
 use crate::front::authorize::{Judge, NotJudged, dynamodb};
 use crate::function_key::Execution;
 
@@ -44,20 +41,8 @@ pub(crate) async fn authorize(
     cloud: &Cloud,
     execution: &Execution,
     (service, operation, region): (&str, &str, &str),
-    parts: &Parts,
     body: &[u8],
 ) -> Result<(), Refused> {
-    let secret = cloud.function_key.secret(&execution.token).unwrap_or_default();
-    let keys = (secret.as_str(), execution.token.as_str());
-    sigv4::verify(parts, Payload::Bytes(body), (region, service), keys, SystemTime::now()).map_err(|error| {
-        let code = match error {
-            Unverified::Missing => "MissingAuthenticationTokenException",
-            Unverified::Malformed => "IncompleteSignatureException",
-            Unverified::Token => "UnrecognizedClientException",
-            Unverified::Scope(_) | Unverified::Expired(_) | Unverified::Mismatch => "InvalidSignatureException",
-        };
-        Refused::new(code, error.to_string())
-    })?;
     if service != "dynamodb" {
         let text = format!("the local cloud lets functions call DynamoDB only, not {service}:{operation}");
         return Err(Refused::denied(text));

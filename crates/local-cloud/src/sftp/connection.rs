@@ -7,6 +7,7 @@ use std::sync::Arc;
 use russh::keys::PublicKey;
 use russh::server::{Auth, Handler, Msg, PublicKeyOffer, Response, Session as Ssh, VerifiedPublicKey};
 use russh::{Channel, ChannelId, ChannelOpenFailure, MethodKind, MethodSet};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::buckets::{Buckets, S3Storage};
 use super::budget::Budget;
@@ -40,6 +41,7 @@ pub(super) struct Connection {
     /// The user who has proved possession of a key. A password for another user may follow.
     key_of: Option<String>,
     admitted: Option<(String, Admission)>,
+    place_of_client: Option<OwnedSemaphorePermit>,
     /// Channels without an SFTP session.
     channels: HashMap<ChannelId, Channel<Msg>>,
     /// Counts the open sessions: each has a clone until its stream ends.
@@ -105,6 +107,7 @@ impl Connection {
             offered: None,
             key_of: None,
             admitted: None,
+            place_of_client: None,
             channels: HashMap::new(),
             seats: Arc::default(),
             budget: Budget::default(),
@@ -129,7 +132,13 @@ impl Connection {
         self.key_of.as_deref() == Some(user)
     }
 
-    fn admit(&mut self, user: &str, admission: Admission) -> Auth {
+    pub(super) fn admit(&mut self, user: &str, admission: Admission) -> Auth {
+        let Ok(place) = Arc::clone(&self.shared.clients).try_acquire_owned() else {
+            tracing::warn!(server = self.server, user, "too many clients are logged in");
+            self.conversation.turn_away();
+            return self.offer(user);
+        };
+        self.place_of_client = Some(place);
         self.clock.admit(user);
         self.conversation.admit();
         self.admitted = Some((user.to_owned(), admission));

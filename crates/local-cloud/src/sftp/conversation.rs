@@ -26,6 +26,8 @@ pub(super) enum Ending {
     Unanswered,
     /// Other connections took its place ([`super::waiting`]).
     CrowdedOut,
+    /// As many clients are logged in as may be.
+    Full,
 }
 
 impl Ending {
@@ -38,6 +40,7 @@ impl Ending {
                 "the service ssh-userauth can be requested once on a connection; reconnect for another attempt",
             ),
             Self::CrowdedOut => (Disconnect::TooManyConnections, "too many connections without a log-in"),
+            Self::Full => (Disconnect::TooManyConnections, "too many clients are logged in; try again later"),
         }
     }
 }
@@ -58,6 +61,7 @@ struct State {
     /// Bytes have come from the client.
     spoken: bool,
     crowded_out: bool,
+    turned_away: bool,
     /// Calls of the handler in progress.
     working: usize,
     failures: usize,
@@ -161,6 +165,11 @@ impl Conversation {
         self.change(|state| state.crowded_out = true);
     }
 
+    /// Ends the connection of a client who could log in, but for whom there is no place.
+    pub(super) fn turn_away(&self) {
+        self.change(|state| state.turned_away = true);
+    }
+
     /// How far the client has come; `None` if it has logged in, or the connection has ended.
     pub(super) fn progress(&self) -> Option<Progress> {
         let state = self.state();
@@ -181,6 +190,7 @@ impl Conversation {
                 match state.stage {
                     Stage::Over => None,
                     _ if state.crowded_out => return Ending::CrowdedOut,
+                    _ if state.turned_away => return Ending::Full,
                     _ if state.failures >= MAX_ATTEMPTS && state.working == 0 => return Ending::TooManyAttempts,
                     Stage::Authentication if state.working == 0 => state.waiting.map(|since| since + ANSWER_TIME),
                     _ => None,

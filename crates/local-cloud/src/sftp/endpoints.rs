@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use russh::Disconnect;
 use tokio::net::TcpListener;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::abortable_stream::AbortableStream;
@@ -28,6 +28,9 @@ use crate::transfer::{KeyFolder, Server, State, Store, security_policy};
 
 /// Number of unanswered keep-alives after which a client counts as unresponsive.
 const MAX_KEEPALIVES: u32 = 3;
+/// Clients logged in at once, on all endpoints together. Each may hold what [`super::budget`] says. Transfer Family admits
+/// 10,000 to a server.
+const MAX_CLIENTS: usize = 100;
 /// Time for a client to receive the disconnect message.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -39,6 +42,8 @@ pub(super) struct Shared {
     pub(super) memory: Option<Memory>,
     pub(super) emptied: Arc<Emptied>,
     waiting: Waiting,
+    /// The places of clients that are logged in.
+    pub(super) clients: Arc<Semaphore>,
     limits: Limits,
 }
 
@@ -74,6 +79,7 @@ impl Endpoints {
             memory,
             emptied: Arc::default(),
             waiting: Waiting::default(),
+            clients: Arc::new(Semaphore::new(MAX_CLIENTS)),
             limits,
         });
         Ok(Self { shared, path, inner: Mutex::new(Inner { ports, running: HashMap::new() }) })
@@ -293,6 +299,45 @@ fn configuration(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    use crate::function_key::FunctionKey;
+    use crate::login::{Admission, View};
+    use crate::secret::Secret;
+
+    #[tokio::test]
+    async fn clients_beyond_the_limit_are_turned_away_with_words() {
+        let dir = tempfile::tempdir().unwrap();
+        let secrets = (Secret::random(), Secret::random());
+        let endpoints = Endpoints::new(
+            dir.path(),
+            Arc::new(Store::open(&dir.path().join("transfer.json")).unwrap()),
+            Arc::new(KeyFolder::new(dir.path())),
+            Arc::new(Cloud::new(dir.path(), (1, 2), secrets, FunctionKey::random()).unwrap()),
+            true,
+            Limits::default(),
+        );
+        let shared = endpoints.unwrap().shared;
+        let client = || {
+            let (clock, conversation) = (Clock::new(shared.limits), Conversation::default());
+            let place = Place { account: "111111111111".to_owned(), region: "us-west-2".to_owned() };
+            let (id, peer) = ("s-1".to_owned(), ([127, 0, 0, 1], 1).into());
+            let mut connection =
+                Connection::new(Arc::clone(&shared), place, id, peer, Methods::Either, clock, conversation.clone());
+            let home = View::Path("/".to_owned());
+            let admission = Admission { role: String::new(), policy: None, home, public_keys: Vec::new() };
+            let is_admitted = matches!(connection.admit("me", admission), russh::server::Auth::Accept);
+            (connection, conversation, is_admitted)
+        };
+        let mut admitted: Vec<_> = (0..MAX_CLIENTS).map(|_| client()).collect();
+        assert!(admitted.iter().all(|(_, _, is_admitted)| *is_admitted));
+        let (_, conversation, is_admitted) = client();
+        assert!(!is_admitted);
+        assert_eq!(conversation.over().await, Ending::Full);
+        assert!(Ending::Full.message().1.contains("too many clients"));
+        // The place of one that has gone is free.
+        drop(admitted.pop());
+        assert!(client().2);
+    }
 
     #[test]
     fn unresponsive_client_is_disconnected_at_transfers_limit() {

@@ -14,7 +14,7 @@ const WEST: &str = "us-west-2";
 const BUCKET: &str = "pl-pt99-5-uploads";
 
 /// The most memory that the front has used so far, in kB (proc(5), `VmHWM`).
-pub(super) fn front_memory(site: &Site) -> u64 {
+pub(crate) fn front_memory(site: &Site) -> u64 {
     let pid = site.status()["pid"].as_u64().unwrap();
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();

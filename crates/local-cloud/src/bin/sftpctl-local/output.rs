@@ -79,11 +79,18 @@ pub(crate) fn error(error: &LocalError, output: Output, exit_code: u8) {
         let view = json!({ "error": message, "causes": causes, "hint": hint, "exitCode": exit_code });
         return json("error/1", &view);
     }
-    progress(format!("error: {error}"));
+    lines("error: ", &error.to_string());
     for cause in causes {
-        progress(format!("  because: {cause}"));
+        lines("  because: ", &cause);
     }
     if let Some(hint) = error.hint() {
-        progress(format!("hint: {hint}"));
+        lines("hint: ", &hint);
     }
+}
+
+/// Prints a text that may have several lines, such as the end of a log: each of them is made harmless by itself.
+fn lines(head: &str, text: &str) {
+    let mut lines = text.lines();
+    progress(format!("{head}{}", lines.next().unwrap_or_default()));
+    lines.for_each(|line| progress(format!("  {line}")));
 }

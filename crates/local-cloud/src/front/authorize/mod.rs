@@ -22,6 +22,7 @@ mod s3;
 mod table;
 mod tags;
 mod transfer;
+mod xml;
 
 use axum::body::{Body, to_bytes};
 use hyper::http::request::Parts;
@@ -35,7 +36,7 @@ pub(in crate::front) use need::tag_form;
 use self::need::{Asked, Known};
 use super::call::{Call, Protocol};
 use super::operation::Form;
-use super::upstream::{MAX_BUFFERED, plain};
+use super::upstream::{MAX_REQUEST, plain};
 use super::{Front, caller, refusal};
 use crate::execute_api::{Found, Session};
 
@@ -83,7 +84,7 @@ pub(super) async fn check(front: &Front, call: &Call, parts: &Parts, body: Body)
     let (bytes, body) = if call.service == "s3" && !s3::reads_body(&call.operation) {
         (axum::body::Bytes::new(), body)
     } else {
-        let bytes = to_bytes(body, MAX_BUFFERED).await;
+        let bytes = to_bytes(body, MAX_REQUEST).await;
         let bytes = bytes.map_err(|_| plain(StatusCode::PAYLOAD_TOO_LARGE, "the request is too large"))?;
         (bytes.clone(), Body::from(bytes))
     };
@@ -100,7 +101,11 @@ pub(super) async fn check(front: &Front, call: &Call, parts: &Parts, body: Body)
     if call.service == "sts" && call.operation == "GetCallerIdentity" {
         return Ok(Allowed { is_granted: session.granted.is_some(), ..Allowed::entirely(body) });
     }
-    let known = known(front, call, &form, &bytes).await;
+    let is_json = matches!(call.protocol, Protocol::Json | Protocol::RestJson) && !bytes.is_empty();
+    // What is not read here could be read by MiniStack.
+    let json = if is_json { serde_json::from_slice(&bytes) } else { Ok(Value::Null) };
+    let json = json.map_err(|error| denied(call, &format!("the local cloud cannot read the body: {error}")))?;
+    let known = known(front, call, &form, &json).await;
     let asked = Asked {
         operation: &call.operation,
         region: &call.region,
@@ -108,7 +113,7 @@ pub(super) async fn check(front: &Front, call: &Call, parts: &Parts, body: Body)
         parts,
         body: &bytes,
         form: &form,
-        json: &serde_json::from_slice(&bytes).unwrap_or(Value::Null),
+        json: &json,
         known: &known,
     };
     let hides_missing = authorized(front, call, &session, &asked).await?;
@@ -117,7 +122,7 @@ pub(super) async fn check(front: &Front, call: &Call, parts: &Parts, body: Body)
 
 /// Why keys are not accepted.
 #[derive(Clone, Copy)]
-enum Keys {
+pub(in crate::front) enum Keys {
     Expired,
     Invalid,
 }
@@ -129,11 +134,6 @@ fn session(front: &Front, parts: &Parts, access_key: &str) -> Result<Option<Sess
         return Ok(None);
     }
     let token = parts.headers.get("x-amz-security-token").and_then(|token| token.to_str().ok()).map(str::to_owned);
-    let token = token.or_else(|| {
-        let pairs = parts.uri.query()?.split('&').filter_map(|pair| pair.split_once('='));
-        let (_, token) = pairs.into_iter().find(|(name, _)| name.eq_ignore_ascii_case("X-Amz-Security-Token"))?;
-        Some(percent_encoding::percent_decode_str(token).decode_utf8_lossy().into_owned())
-    });
     match front.cloud.sessions.find(access_key) {
         Found::Valid(session) if token.as_deref() == Some(session.token.as_str()) => Ok(Some(session)),
         Found::Expired => Err(Keys::Expired),
@@ -142,7 +142,7 @@ fn session(front: &Front, parts: &Parts, access_key: &str) -> Result<Option<Sess
 }
 
 impl Keys {
-    fn refusal(self, call: &Call) -> Response<Body> {
+    pub(in crate::front) fn refusal(self, call: &Call) -> Response<Body> {
         let (status, code) = match (self, call.protocol) {
             (Self::Expired, Protocol::S3) => (400, "ExpiredToken"),
             (Self::Expired, Protocol::Xml) => (403, "ExpiredToken"),
@@ -211,7 +211,7 @@ async fn decided(front: &Front, judge: &Judge, mut need: Need, account: &str) ->
 }
 
 /// Looks up what the call itself does not say.
-async fn known(front: &Front, call: &Call, form: &Form, body: &[u8]) -> Known {
+async fn known(front: &Front, call: &Call, form: &Form, json: &Value) -> Known {
     match call.service.as_str() {
         "iam" if call.operation != "CreateRole" => {
             let Some(name) = form.get("RoleName") else { return Known::default() };
@@ -219,8 +219,7 @@ async fn known(front: &Front, call: &Call, form: &Form, body: &[u8]) -> Known {
             role.map_or_else(Known::default, |role| Known { arn: Some(role.arn), boundary: role.boundary })
         }
         "secretsmanager" => {
-            let request: Value = serde_json::from_slice(body).unwrap_or_default();
-            let ask = json!({ "SecretId": request["SecretId"] }).to_string();
+            let ask = json!({ "SecretId": json["SecretId"] }).to_string();
             let target = Some("secretsmanager.DescribeSecret");
             let kind = "application/x-amz-json-1.1";
             let answer = front.upstream.ask(&call.account, &call.region, "secretsmanager", target, kind, &ask).await;

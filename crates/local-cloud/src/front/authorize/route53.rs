@@ -1,7 +1,10 @@
 //! Route 53.
 
+use std::collections::BTreeSet;
+
 use super::need::{Asked, Need};
 use super::table::Row;
+use super::xml;
 
 pub(super) const ROWS: &[Row] = &[
     ("ChangeResourceRecordSets", "route53:ChangeResourceRecordSets", "hostedzone"),
@@ -30,25 +33,21 @@ pub(super) fn needs(action: &str, kind: &'static str, asked: &Asked<'_>) -> Resu
     if asked.operation != "ChangeResourceRecordSets" {
         return Ok(vec![own]);
     }
-    let xml = String::from_utf8_lossy(asked.body);
-    let names = elements(&xml, "Name").into_iter().map(|name| normalized(&name)).collect::<Vec<_>>();
+    let xml = xml::plain(asked.body)?;
+    let names: Vec<String> = texts(xml, "Name")?.iter().map(|name| normalized(name)).collect();
     if names.is_empty() {
         return Err("the request changes no records".to_owned());
     }
     let prefix = "route53:ChangeResourceRecordSets";
     let own = own.with_all(&format!("{prefix}NormalizedRecordNames"), names);
-    let own = own.with_all(&format!("{prefix}RecordTypes"), elements(&xml, "Type"));
-    Ok(vec![own.with_all(&format!("{prefix}Actions"), elements(&xml, "Action"))])
+    let own = own.with_all(&format!("{prefix}RecordTypes"), texts(xml, "Type")?);
+    Ok(vec![own.with_all(&format!("{prefix}Actions"), texts(xml, "Action")?)])
 }
 
 /// The texts of all elements of a name, each once.
-fn elements(xml: &str, name: &str) -> Vec<String> {
-    let (open, close) = (format!("<{name}>"), format!("</{name}>"));
-    let texts = xml.split(&open).skip(1).filter_map(|rest| rest.split_once(&close));
-    let mut texts: Vec<String> = texts.map(|(text, _)| text.trim().to_owned()).collect();
-    texts.sort();
-    texts.dedup();
-    texts
+fn texts(xml: &str, name: &str) -> Result<Vec<String>, &'static str> {
+    let texts = xml::elements(xml, name).into_iter().map(|text| Ok(xml::text(text)?.trim().to_owned()));
+    Ok(texts.collect::<Result<BTreeSet<String>, &str>>()?.into_iter().collect())
 }
 
 /// A name as the condition key has it: in lower case, without the final dot, special characters in octal

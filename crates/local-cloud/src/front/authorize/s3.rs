@@ -3,6 +3,7 @@
 use super::super::operation;
 use super::need::{Asked, Need};
 use super::table::Row;
+use super::xml;
 
 pub(super) const ROWS: &[Row] = &[
     ("AbortMultipartUpload", "s3:AbortMultipartUpload", "object"),
@@ -120,13 +121,11 @@ fn versioned(action: &str, version: bool) -> String {
     }
 }
 
-/// `BUCKET/KEY?versionId=VERSION`, with or without a slash before it.
+/// `BUCKET/KEY?versionId=VERSION`, with or without a slash before it; a `?` of the key is encoded.
 fn source(header: &str) -> Need {
-    let path = percent_encoding::percent_decode_str(header).decode_utf8_lossy().into_owned();
-    let (path, version) = match path.split_once("?versionId=") {
-        Some((path, _)) => (path.to_owned(), true),
-        None => (path, false),
-    };
+    let (path, query) = header.split_once('?').unwrap_or((header, ""));
+    let path = percent_encoding::percent_decode_str(path).decode_utf8_lossy();
+    let version = query.contains("versionId");
     let arn = format!("arn:aws:s3:::{}", path.trim_start_matches('/'));
     Need::new(versioned("s3:GetObject", version), "object", arn)
 }
@@ -149,20 +148,13 @@ fn key_of(asked: &Asked<'_>) -> Option<Need> {
 
 /// One permission for each object of DeleteObjects.
 fn deletions(bucket: &str, asked: &Asked<'_>) -> Result<Vec<Need>, String> {
-    let xml = String::from_utf8_lossy(asked.body);
-    let objects = xml.split("<Object>").skip(1).filter_map(|object| {
-        let (_, rest) = object.split_once("<Key>")?;
-        let (key, rest) = rest.split_once("</Key>")?;
-        let key = unescaped(key);
-        Some(Need::new(versioned("s3:DeleteObject", rest.contains("<VersionId>")), "object", format!("{bucket}/{key}")))
+    let objects = xml::plain(asked.body)?.split("<Object>").skip(1).map(|object| {
+        let [key] = xml::elements(object, "Key")[..] else { return Err("an object of the request has not one key") };
+        let version = object.contains("<VersionId>");
+        Ok(Need::new(versioned("s3:DeleteObject", version), "object", format!("{bucket}/{}", xml::text(key)?)))
     });
-    let objects: Vec<Need> = objects.collect();
+    let objects: Vec<Need> = objects.collect::<Result<_, _>>()?;
     if objects.is_empty() { Err("the request names no objects".to_owned()) } else { Ok(objects) }
-}
-
-fn unescaped(text: &str) -> String {
-    let named = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&apos;", "'"), ("&amp;", "&")];
-    named.iter().fold(text.to_owned(), |text, (name, character)| text.replace(name, character))
 }
 
 #[cfg(test)]

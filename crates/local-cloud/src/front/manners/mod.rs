@@ -39,7 +39,7 @@ use serde_json::Value;
 use super::answers::forget_length;
 use super::call::Call;
 use super::operation::{self, Form};
-use super::upstream::{MAX_BUFFERED, plain};
+use super::upstream::{MAX_BUFFERED, MAX_REQUEST, plain};
 use super::{Front, StatusCode, dispatch};
 
 pub(super) use permissions::NAME as PERMISSIONS;
@@ -285,7 +285,7 @@ pub(super) async fn around(front: &Front, call: &Call, parts: Parts, body: Body)
     let (body, bytes) = if streams {
         (Some(body), Bytes::new())
     } else {
-        match to_bytes(body, MAX_BUFFERED).await {
+        match to_bytes(body, MAX_REQUEST).await {
             Ok(bytes) => (None, bytes),
             Err(_) => return plain(StatusCode::PAYLOAD_TOO_LARGE, "the request is too large"),
         }
