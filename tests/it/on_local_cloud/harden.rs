@@ -27,7 +27,7 @@ const FORMS: [(&str, &str); 7] = [
     ("sha256-crypt", "$5$saltsalt$0IyaXrmV7.sGNS6tirgqHLqX/G.FBvgkYA.lpPdS5sA"),
     ("md5-crypt", "$1$saltsalt$9xy1btjgzLYfb7hivXtC//"),
     ("bcrypt", "$2b$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW"),
-    ("mysql", "*14E65567ABDB5135D0CFD9A70B3032C179A49EE7"),
+    ("mysql.old", "*14E65567ABDB5135D0CFD9A70B3032C179A49EE7"),
     ("yescrypt", "$y$j75$5YYsalts......$TpqX1zDT1amjl9GRrjwCBb37GAlOlo6xpOxhAI7EWR5"),
 ];
 
@@ -120,7 +120,9 @@ fn customers_of_every_form_log_in_before_during_and_after() {
 
     assert_all_log_in(&site, "after");
     for (name, scheme) in schemes(&site) {
-        let expected = if name == "yescrypt" { name } else { format!("argon2id over {name}") };
+        // `mysql` itself is on the block list.
+        let form = name.strip_suffix(".old").unwrap_or(&name);
+        let expected = if form == "yescrypt" { form.to_owned() } else { format!("argon2id over {form}") };
         assert_eq!(scheme, expected);
     }
     let again = hardened(&site, &[]);
@@ -293,7 +295,7 @@ fn export_is_a_source_again_and_hashes_are_in_private_files_alone() {
     for (name, stored) in &FORMS[1..5] {
         assert!(read("old/shadow").contains(&format!("{name}:{stored}:")), "{name}");
     }
-    assert!(read("old/shadow").contains("mysql:!:"), "{}", read("old/shadow"));
+    assert!(read("old/shadow").contains("mysql.old:!:"), "{}", read("old/shadow"));
     hardened(&site, &[]);
     let shadow = export(&["--format", "shadow", "--with-hashes", "--out", "old"]);
     assert!(shown(&shadow).contains("6 accounts are locked in shadow"), "{}", shown(&shadow));

@@ -287,7 +287,7 @@ impl Run<'_> {
             dry_run: !self.manner.writes,
             written,
         };
-        self.printer.json("import/1", &view);
+        self.printer.json("users-import/1", &view);
     }
 }
 
