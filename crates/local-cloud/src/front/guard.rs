@@ -117,6 +117,8 @@ fn refusal(call: &Call, why: &Unverified) -> Response<Body> {
         }
         (Unverified::Scope(_) | Unverified::Expired(_) | Unverified::Mismatch, false) => (403, "SignatureDoesNotMatch"),
     };
+    // API Gateway has one status for all of them.
+    let status = if call.service == "execute-api" { 403 } else { status };
     let hint = "of the local cloud; `sftpctl local env` prints its keys";
     refusal::error(call, status, code, &format!("{why} ({hint})"))
 }

@@ -68,7 +68,7 @@ fn only_signed_and_permitted_requests_are_accepted() {
         ("another query than signed", 403, "signature"),
         ("signed for another region", 403, "Credential"),
         ("unknown keys", 403, "token"),
-        ("the keys of an account, of no role", 403, "token"),
+        ("the keys of an account, of no role", 403, "signature"),
         ("another role", 403, "is not authorized to perform: execute-api:Invoke on resource"),
         ("an unknown stage", 403, "Forbidden"),
         ("an unknown method", 403, "Missing Authentication Token"),
