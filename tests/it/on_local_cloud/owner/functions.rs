@@ -37,6 +37,7 @@ const GIVEN: [&str; 24] = [
     "SERVER_ID",
     "TABLE_NAME",
     "TAKES_KEYS",
+    "USERNAMES",
     "USER_ROLE_ARN",
     "AWS_ENDPOINT_URL",
     "AWS_DISABLE_HOST_PREFIX_INJECTION",
