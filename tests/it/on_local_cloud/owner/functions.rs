@@ -15,7 +15,7 @@ use crate::site::{Site, shown};
 
 /// What AWS documents for every function (Lambda developer guide, "Working with Lambda environment variables"), what its
 /// settings name, and the endpoint of the local cloud. MiniStack adds the last one, which is a setting of the SDKs.
-const GIVEN: [&str; 24] = [
+const GIVEN: [&str; 25] = [
     "_HANDLER",
     "AWS_ACCESS_KEY_ID",
     "AWS_DEFAULT_REGION",
