@@ -93,7 +93,8 @@ fn words_of_another_program_are_lines_of_the_error() {
     std::fs::write(&python, script).unwrap();
     std::fs::set_permissions(&python, std::fs::Permissions::from_mode(0o755)).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_sftpctl-local"));
-    command.args(["start", "--port", "0"]).current_dir(folder.path()).env("HOME", folder.path());
+    let free = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+    command.args(["start", "--port", &free.to_string()]).current_dir(folder.path()).env("HOME", folder.path());
     command.env_remove("XDG_CACHE_HOME").env_remove("XDG_STATE_HOME").env_remove("SFTPCTL_LOCAL_VENV");
     let output = command.env("SFTPCTL_PYTHON", &python).output().unwrap();
     let shown = text(&output.stderr);
