@@ -102,7 +102,8 @@ def test(region, username, source="127.0.0.1"):
 def log(region):
     """The authorizer's log lines."""
     logs, group = client("logs", region), f"/aws/lambda/lambda-99-upload-{region}"
-    for stream in logs.describe_log_streams(logGroupName=group)["logStreams"]:
+    pages = logs.get_paginator("describe_log_streams").paginate(logGroupName=group)
+    for stream in (stream for page in pages for stream in page["logStreams"]):
         events = logs.get_log_events(logGroupName=group, logStreamName=stream["logStreamName"], startFromHead=True)
         for event in events["events"]:
             print(event["message"].rstrip())
