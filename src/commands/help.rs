@@ -56,6 +56,7 @@ fn of_command(path: &str) -> Option<&'static [Exit]> {
         | "policy reader"
         | "policy teardown"
         | "policy users"
+        | "policy aliases"
         | "policy provisioning"
         | "policy state" => &[Ok, Usage],
         "plan" | "drift" => &[Ok, Failed, Usage, Refused, Changes],
@@ -67,6 +68,9 @@ fn of_command(path: &str) -> Option<&'static [Exit]> {
         "users audit" => &[Ok, Failed, Usage, Refused, Changes],
         "users sync" => &[Ok, Failed, Usage, Refused, Changes, Locked, Partly, Interrupted],
         "users import" => &[Ok, Failed, Usage, Refused, Locked, Partly, Interrupted],
+        "dns alias list" => &[Ok, Failed, Usage, Refused],
+        "dns alias add" | "dns alias remove" => &[Ok, Failed, Usage, Refused, Partly, Interrupted],
+        "dns alias move" => &[Ok, Failed, Usage, Refused, Locked, Partly, Interrupted],
         "users export" => &[Ok, Failed, Usage, Refused, Interrupted],
         "users harden" => &[Ok, Failed, Usage, Refused, Partly, Interrupted],
         "lock show" | "lock break" => &[Ok, Failed, Usage, Refused, Locked],

@@ -4,6 +4,7 @@ mod args;
 mod completions;
 mod connect_info;
 mod deploy;
+mod dns;
 mod doctor;
 mod drift;
 mod environment_file;
@@ -85,6 +86,8 @@ enum Command {
     Verify(verify::Args),
     /// Manage the customers' accounts
     Users(Box<users::Args>),
+    /// Manage DNS records beyond those of a deployment: customers' host names
+    Dns(dns::Args),
     /// Try a customer's log-in, and name the cause if it is refused
     TestLogin(test_login::Args),
     /// Show what a customer needs to connect
@@ -141,6 +144,7 @@ pub async fn run(cli: Cli) -> Exit {
         Command::Teardown(args) => teardown::run(args, printer).await,
         Command::Verify(args) => verify::run(args, printer).await,
         Command::Users(args) => users::run(*args, printer).await,
+        Command::Dns(args) => dns::run(args, printer).await,
         Command::TestLogin(args) => test_login::run(args, printer).await,
         Command::ConnectInfo(args) => connect_info::run(args, printer).await,
         Command::Lock(args) => lock::run(args, printer).await,

@@ -2,6 +2,7 @@
 //! the other modules are pure and turn data into text.
 
 pub mod account;
+pub mod aliases;
 pub mod annotations;
 pub mod connect;
 pub mod doctor;

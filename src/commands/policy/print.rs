@@ -34,7 +34,7 @@ pub(super) async fn run(policy: Policy, args: &Args, printer: Printer) -> Result
         None => None,
     };
     let site = Site { environment: &environment, zone_id: zone_id.as_deref(), state: Some(&state) };
-    let document = permissions::document(policy, site).ok_or_else(|| needs_none(&environment, &state))?;
+    let document = permissions::document(policy, site).ok_or_else(|| needs_none(policy, &environment, &state))?;
     let others = permissions::companions(policy, site);
     if !others.is_empty() {
         let others = others.iter().map(|other| format!("`sftpctl policy {other} {}`", args.aws.words()));
@@ -71,7 +71,11 @@ async fn zone_id(args: &Args, dns: &Dns, printer: Printer) -> Option<String> {
     None
 }
 
-fn needs_none(environment: &Environment, state: &StatePlace) -> CliError {
+fn needs_none(policy: Policy, environment: &Environment, state: &StatePlace) -> CliError {
+    if policy == Policy::Aliases {
+        return CliError::new(Exit::Usage, format!("environment {} has no `dns:` in its file", environment.name))
+            .hint("name its hosted zone there: dns: { zone: example.com }");
+    }
     let message =
         format!("the state of environment {} is in the folder {state}: no policy allows it", environment.name);
     CliError::new(Exit::Usage, message).hint(format!(

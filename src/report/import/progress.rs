@@ -1,4 +1,4 @@
-//! The progress of an import, or of hardening: a line that changes on a terminal, a line now and then elsewhere, events for programs.
+//! The progress of a command on many accounts or records: a line that changes on a terminal, a line now and then elsewhere, events for programs.
 
 use std::io::IsTerminal as _;
 use std::sync::{Mutex, PoisonError};
@@ -19,7 +19,7 @@ use crate::report::{json, streams};
 const LINES: Duration = Duration::from_secs(10);
 const EVENTS: Duration = Duration::from_secs(1);
 
-/// Shows the progress of a command on many accounts.
+/// Shows the progress.
 pub struct Shown {
     format: Format,
     stop: Stop,
@@ -74,16 +74,23 @@ impl Shown {
     }
 }
 
-impl Watch for Shown {
-    fn progress(&self, progress: Progress) {
+/// How far a command is.
+#[derive(Clone, Copy, Debug)]
+pub struct Step {
+    /// `writing`, for programs.
+    pub stage: &'static str,
+    pub done: u64,
+    pub of: Option<u64>,
+    /// Writes that were throttled; with it, a rate and the time left are shown.
+    pub throttled: Option<u64>,
+}
+
+impl Shown {
+    /// Shows a step in these words, which get the rate and the seconds left where they are known, unless something was
+    /// shown just before.
+    pub fn step(&self, step: Step, words: impl FnOnce(Option<u64>, Option<u64>) -> String) {
         let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
-        let (stage, done, of, throttled) = match progress {
-            Progress::Reading { rows, expected } => ("reading", rows, expected, None),
-            Progress::Scanning { items } => ("scanning", items, None, None),
-            Progress::Comparing => ("comparing", 0, None, None),
-            Progress::Writing { done, of, throttled, .. } => ("writing", done, Some(of), Some(throttled)),
-            Progress::Hardening { done, of, throttled } => ("hardening", done, Some(of), Some(throttled)),
-        };
+        let Step { stage, done, of, throttled } = step;
         let has_rate = throttled.is_some();
         if pace.stage != stage && has_rate {
             pace.stage_began = Instant::now();
@@ -110,11 +117,25 @@ impl Watch for Shown {
             let event = Event { time, stage, done, of, throttled, per_second: rate, seconds_left: left };
             return streams::data(json::line("progress/1", &event));
         }
-        let words = words(progress, rate, left);
+        let words = words(rate, left);
         match &self.line {
             Some(line) => line.set_message(Text::from(words).to_string()),
             None => streams::progress(words),
         }
+    }
+}
+
+impl Watch for Shown {
+    fn progress(&self, progress: Progress) {
+        let step = |stage, done, of, throttled| Step { stage, done, of, throttled };
+        let step = match progress {
+            Progress::Reading { rows, expected } => step("reading", rows, expected, None),
+            Progress::Scanning { items } => step("scanning", items, None, None),
+            Progress::Comparing => step("comparing", 0, None, None),
+            Progress::Writing { done, of, throttled, .. } => step("writing", done, Some(of), Some(throttled)),
+            Progress::Hardening { done, of, throttled } => step("hardening", done, Some(of), Some(throttled)),
+        };
+        self.step(step, |rate, left| words(progress, rate, left));
     }
 
     fn is_stopping(&self) -> bool {

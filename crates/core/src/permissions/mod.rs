@@ -5,6 +5,7 @@
 //! AWS STS quotas"), and a region or cluster that is added needs no new policy. Resource types and condition keys are
 //! those of AWS's Service Authorization Reference; a test compares them.
 
+mod aliases;
 mod arns;
 mod boundary;
 mod deployer;
@@ -39,6 +40,8 @@ pub enum Policy {
     Teardown,
     /// Manages the customers' accounts.
     Users,
+    /// Manages customers' host names.
+    Aliases,
     /// Writes accounts from the application that creates organisations.
     Provisioning,
     /// Keeps the state in a bucket; in addition to any of the others.
@@ -55,6 +58,7 @@ impl std::fmt::Display for Policy {
             Self::Reader => "reader",
             Self::Teardown => "teardown",
             Self::Users => "users",
+            Self::Aliases => "aliases",
             Self::Provisioning => "provisioning",
             Self::State => "state",
             Self::Boundary => "boundary",
@@ -63,12 +67,13 @@ impl std::fmt::Display for Policy {
 }
 
 impl Policy {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Deployer,
         Self::Stack,
         Self::Reader,
         Self::Teardown,
         Self::Users,
+        Self::Aliases,
         Self::Provisioning,
         Self::State,
         Self::Boundary,
@@ -85,7 +90,7 @@ pub struct Site<'a> {
     pub state: Option<&'a StatePlace>,
 }
 
-/// The document of a policy. `None` for the state in a folder, which needs no permission.
+/// The document of a policy. `None` for the state in a folder, which needs no permission, and for aliases without DNS.
 pub fn document(policy: Policy, site: Site<'_>) -> Option<Value> {
     let arns = Arns(site.environment);
     let statements = match policy {
@@ -94,6 +99,7 @@ pub fn document(policy: Policy, site: Site<'_>) -> Option<Value> {
         Policy::Reader => reader::statements(&arns, site),
         Policy::Teardown => teardown::statements(&arns),
         Policy::Users => users::statements(&arns),
+        Policy::Aliases => aliases::statements(&arns, site)?,
         Policy::Provisioning => provisioning::statements(&arns),
         Policy::Boundary => boundary::statements(&arns),
         Policy::State => state::statements(&arns, site.state?, &["s3:GetObject", "s3:PutObject"])?,
@@ -125,6 +131,7 @@ pub fn companions(policy: Policy, site: Site<'_>) -> Vec<Policy> {
     match policy {
         Policy::Deployer | Policy::Teardown => needed.collect(),
         Policy::Stack if site.environment.stack_role.is_none() => needed.collect(),
+        Policy::Aliases => needed.filter(|other| *other == Policy::State).collect(),
         Policy::Stack | Policy::Reader | Policy::Users | Policy::Provisioning | Policy::State | Policy::Boundary => {
             Vec::new()
         }
@@ -163,7 +170,7 @@ pub fn warnings(policy: Policy, site: Site<'_>) -> Vec<String> {
 
 /// Whether the policy names the hosted zone.
 pub fn reads_zone(policy: Policy) -> bool {
-    matches!(policy, Policy::Deployer | Policy::Reader)
+    matches!(policy, Policy::Deployer | Policy::Reader | Policy::Aliases)
 }
 
 #[cfg(test)]

@@ -164,6 +164,29 @@ fn records_are_limited_to_zone_names_and_type() {
 }
 
 #[test]
+fn aliases_are_limited_to_their_pattern_and_never_replaced() {
+    let mut environment = environment("");
+    environment.dns.as_mut().unwrap().customer_aliases = "*.files".into();
+    let documents = every_document(&environment);
+    let statement = allowing(&documents["aliases"], "route53:ChangeResourceRecordSets")[0];
+    assert_eq!(statement["Resource"], "arn:aws:route53:::hostedzone/Z0123456789ABCDEFGHIJ");
+    assert_eq!(
+        statement["Condition"],
+        json!({
+            "ForAllValues:StringLike": {
+                "route53:ChangeResourceRecordSetsNormalizedRecordNames": ["*.files.xx.net"],
+            },
+            "ForAllValues:StringEquals": {
+                "route53:ChangeResourceRecordSetsRecordTypes": ["CNAME"],
+                "route53:ChangeResourceRecordSetsActions": ["CREATE", "DELETE"],
+            },
+        })
+    );
+    environment.dns = None;
+    assert_eq!(document(Policy::Aliases, Site { environment: &environment, zone_id: None, state: None }), None);
+}
+
+#[test]
 fn policies_with_patterns_in_place_of_names_say_so() {
     let wide = |environment: &Environment| {
         let site = Site { environment, zone_id: Some("Z1"), state: None };

@@ -83,6 +83,7 @@ pub(super) fn fill(file: File) -> Environment {
             ttl: dns.ttl.map_or(300, |ttl| ttl.value),
             latency: dns.latency,
             aliases: dns.aliases.into_iter().map(|(name, region)| (name, region.value)).collect(),
+            customer_aliases: value(dns.customer_aliases, "site-files-*"),
         }),
         server: Server {
             security_policy: value(file.server.security_policy, "TransferSecurityPolicy-2025-03"),

@@ -127,6 +127,8 @@ pub struct Dns {
     pub latency: bool,
     /// Per-cluster aliases: full host name (within the zone) -> region of the server it points to. Default none.
     pub aliases: BTreeMap<String, String>,
+    /// Customers' host names, one for each organisation: a name in the zone with one `*`. Default `site-files-*`.
+    pub customer_aliases: String,
 }
 
 /// Settings of every Transfer server.

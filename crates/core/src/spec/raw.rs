@@ -229,6 +229,10 @@ pub(super) struct Dns {
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, String>")]
     pub(super) aliases: BTreeMap<String, Spanned<String>>,
+    /// Names of customers' host names in the zone, with one `*` in the place of the organisation's ID or a free label:
+    /// those that `dns alias` may create, move and remove. Default `site-files-*`.
+    #[schemars(with = "Option<String>")]
+    pub(super) customer_aliases: Option<Spanned<String>>,
 }
 
 /// Settings of every Transfer server.

@@ -156,6 +156,12 @@ fn shipped_environments_are_valid() {
     "not a name in the zone xx.net",
     ""
 )]
+#[case::customer_aliases(
+    "clusters:",
+    "dns: { zone: xx.net, customer_aliases: site-files }\nclusters:",
+    "invalid pattern `site-files` of customers' aliases",
+    "for example `site-files-*`"
+)]
 #[case::alias_region(
     "clusters:",
     "dns: { zone: xx.net, aliases: { a.xx.net: us-east-1 } }\nclusters:",
