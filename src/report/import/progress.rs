@@ -132,6 +132,7 @@ impl Watch for Shown {
             Progress::Reading { rows, expected } => step("reading", rows, expected, None),
             Progress::Scanning { items } => step("scanning", items, None, None),
             Progress::Comparing => step("comparing", 0, None, None),
+            Progress::Proving { done } => step("proving", done, None, None),
             Progress::Writing { done, of, throttled, .. } => step("writing", done, Some(of), Some(throttled)),
             Progress::Hardening { done, of, throttled } => step("hardening", done, Some(of), Some(throttled)),
         };
@@ -172,6 +173,7 @@ fn words(progress: Progress, rate: Option<u64>, left: Option<u64>) -> String {
         Progress::Reading { rows, expected: None } => format!("reading the source: {} rows", grouped(rows)),
         Progress::Scanning { items } => format!("reading the table: {} accounts", grouped(items)),
         Progress::Comparing => "comparing".to_owned(),
+        Progress::Proving { done } => format!("comparing: {} hardened passwords computed", grouped(done)),
         Progress::Writing { done, of, throttled, at_once } => {
             format!("writing: {}, {at_once} batches at once", written(done, of, throttled, (rate, left)))
         }

@@ -7,14 +7,18 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 
 use serde::{Deserialize, Serialize};
+use sftp_authorizer::password::is_over;
 use sftp_authorizer::{Account, Attribute, Item};
 use sftpctl_aws::AwsError;
+use sftpctl_core::spec::model::Environment;
 
 use super::check::Rules;
-use super::compare::{self, DIGEST, IMPORTED, Terms, UPDATED, Verdict, text};
+use super::compare::{self, DIGEST, IMPORTED, PASSWORD, Proof, Terms, UPDATED, Verdict, text};
 use super::digest::DigestKey;
+use super::estimate::{Estimate, Work};
 use super::rejected::{Reason, Rejected};
 use super::row::{Remark, Row, Rows, RowsError};
+use super::write::Choices;
 use crate::bulk::pages::Pages;
 use crate::bulk::watch::{Progress, Watch};
 use crate::key::TableKey;
@@ -24,6 +28,8 @@ use crate::store::Accounts;
 
 /// Samples that are kept of each outcome.
 const SAMPLES: usize = 5;
+/// Hardened passwords that are computed between two looks at the request to stop.
+const PROVEN_AT_ONCE: usize = 256;
 
 /// How an import compares.
 #[derive(Clone, Debug)]
@@ -106,6 +112,8 @@ pub struct Counts {
     pub changed: u64,
     /// Accounts that the table has as the source has them.
     pub same: u64,
+    /// Of these, accounts whose digest is written anew, because it was made with another key.
+    pub renewed: u64,
     /// Accounts that were changed in the table after the last import, and stay as they are.
     pub newer: u64,
     /// Rows that are not imported.
@@ -132,6 +140,9 @@ pub struct Review {
     pub samples: BTreeMap<&'static str, Vec<String>>,
     /// What the operator should know about the source as a whole.
     pub remarks: Vec<String>,
+    work: Work,
+    /// Whether the items that reserve user names are in the index.
+    is_indexed: bool,
     pub(super) new: Spill<Wanted>,
     pub(super) changed: Spill<Change>,
     pub(super) removed: Spill<Item>,
@@ -160,6 +171,11 @@ impl Review {
     /// A temporary file cannot be read.
     pub fn noted(&mut self, take: impl FnMut(&Noted)) -> io::Result<()> {
         in_order(&mut self.noted, self.counts.read, |noted| noted.row, take)
+    }
+
+    /// What the writes take; `choices` says which.
+    pub fn estimate(&self, environment: &Environment, choices: Choices) -> Estimate {
+        self.work.estimate(environment, choices.markers, choices.deletes)
     }
 
     fn sample(&mut self, of: &'static str, words: impl FnOnce() -> String) {
@@ -206,6 +222,8 @@ struct Read {
 struct Held {
     items: Spill<Item>,
     claims: Spill<Claim>,
+    /// Accounts that were imported with another key.
+    other_key: u64,
 }
 
 /// Reads the source and the table, checks every row, and compares.
@@ -224,7 +242,8 @@ pub async fn review(
     attributes.dedup();
     attributes.retain(|name| *name != "orgid");
     let terms = Terms { key: options.key.clone(), attributes, overwrite: options.overwrite };
-    let (read, held) = tokio::try_join!(read(rows, options, &terms, accounts.key(), watch), held(accounts, watch))?;
+    let (read, held) =
+        tokio::try_join!(read(rows, options, &terms, accounts.key(), watch), held(accounts, &terms.key, watch))?;
     let Read { wanted, claims, mut rejected, noted, counts } = read;
     watch.progress(Progress::Comparing);
     let mut review = Review {
@@ -232,6 +251,8 @@ pub async fn review(
         reasons: BTreeMap::new(),
         samples: BTreeMap::new(),
         remarks: rows.remarks(),
+        work: Work::default(),
+        is_indexed: accounts.key().has_name(),
         new: Spill::new()?,
         changed: Spill::new()?,
         removed: Spill::new()?,
@@ -239,7 +260,15 @@ pub async fn review(
         noted,
     };
     compare_names(claims, held.claims, &mut rejected, &mut review)?;
-    compare_accounts(wanted, held.items, rejected, (&terms, accounts.key()), &mut review)?;
+    let other_key = held.other_key;
+    compare_accounts(wanted, held.items, rejected, (&terms, accounts.key()), (&mut review, watch)).await?;
+    if other_key > 0 {
+        review.remarks.push(format!(
+            "{other_key} accounts were imported with another digest key than the one beside this state (ENV.accounts.key): \
+             check --state, or restore the key from a backup. Without it, hardened passwords are compared by computing \
+             them, and an account that was changed in the table counts as a conflict"
+        ));
+    }
     Ok(review)
 }
 
@@ -339,40 +368,45 @@ fn with_digest(account: &Account, plain: Option<&str>, terms: &Terms) -> Item {
 
 /// Hashes passwords with all processors.
 async fn hashed(plain: Vec<(Wanted, String)>) -> Result<Vec<Wanted>, ReviewError> {
+    let hashed = on_all_processors(plain, |(mut wanted, plain): (Wanted, String)| {
+        let stored = Attribute::Text(password::hash(&plain)?);
+        if let Some(item) = &mut wanted.item {
+            item.insert("password".to_owned(), stored);
+        }
+        Ok::<Wanted, HashError>(wanted)
+    });
+    Ok(hashed.await?.into_iter().collect::<Result<_, _>>()?)
+}
+
+/// Computes with all processors, in any order.
+async fn on_all_processors<T, R>(items: Vec<T>, compute: fn(T) -> R) -> io::Result<Vec<R>>
+where
+    T: Send + 'static,
+    R: Send + 'static,
+{
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let mut rest = plain;
-    let mut tasks = Vec::new();
+    let (mut rest, mut tasks, mut all) = (items, Vec::new(), Vec::new());
     let share = rest.len().div_ceil(cores).max(1);
     while !rest.is_empty() {
         let some = rest.split_off(rest.len().saturating_sub(share));
-        tasks.push(tokio::task::spawn_blocking(move || {
-            some.into_iter()
-                .map(|(mut wanted, plain)| {
-                    let stored = Attribute::Text(password::hash(&plain)?);
-                    if let Some(item) = &mut wanted.item {
-                        item.insert("password".to_owned(), stored);
-                    }
-                    Ok(wanted)
-                })
-                .collect::<Result<Vec<Wanted>, HashError>>()
-        }));
+        tasks.push(tokio::task::spawn_blocking(move || some.into_iter().map(compute).collect::<Vec<R>>()));
     }
-    let mut all = Vec::new();
     for task in tasks {
-        all.extend(task.await.map_err(io::Error::other)??);
+        all.extend(task.await.map_err(io::Error::other)?);
     }
     Ok(all)
 }
 
 /// Reads the customers' items of the table, several segments at once.
-async fn held(accounts: &Accounts, watch: &dyn Watch) -> Result<Held, ReviewError> {
+async fn held(accounts: &Accounts, digests: &DigestKey, watch: &dyn Watch) -> Result<Held, ReviewError> {
     let mut pages = Pages::of(accounts);
-    let mut held = Held { items: Spill::new()?, claims: Spill::new()? };
+    let mut held = Held { items: Spill::new()?, claims: Spill::new()?, other_key: 0 };
     while let Some(items) = pages.next().await? {
         if watch.is_stopping() {
             return Err(ReviewError::Interrupted);
         }
         for item in items {
+            held.other_key += u64::from(compare::has_other_key(&item, digests));
             hold(&mut held, &item, accounts.key())?;
         }
         watch.progress(Progress::Scanning { items: held.items.count() });
@@ -470,13 +504,14 @@ fn name_fault(claim: &Claim, claims: &[Claim], others: &[i64]) -> Option<(Reason
 }
 
 /// Compares rows with items, by organisation.
-fn compare_accounts(
+async fn compare_accounts(
     mut wanted: Spill<Wanted>,
     mut held: Spill<Item>,
     mut rejected: Spill<Rejected>,
     (terms, key): (&Terms, TableKey),
-    review: &mut Review,
+    (review, watch): (&mut Review, &dyn Watch),
 ) -> Result<(), ReviewError> {
+    let mut proven = 0;
     for part in 0..PARTS {
         let mut faulty = HashSet::new();
         for fault in rejected.read(part)? {
@@ -492,6 +527,7 @@ fn compare_accounts(
             let wanted = wanted?;
             rows.entry(wanted.key.clone()).or_default().push(wanted);
         }
+        let mut unproven = Vec::new();
         for (key, mut claims) in rows {
             let item = items.remove(&key);
             if claims.len() > 1 {
@@ -504,7 +540,25 @@ fn compare_accounts(
                 continue;
             }
             let Some(claim) = claims.pop().filter(|claim| !faulty.contains(&claim.row)) else { continue };
-            decide(review, part, claim, item, terms, &mut faulty)?;
+            let verdict = claim.item.as_ref().map(|row| compare::compare(row, item.as_ref(), terms, Proof::None));
+            match verdict {
+                None => {}
+                Some(Verdict::Unproven) => unproven.extend(item.map(|item| (claim, item))),
+                Some(verdict) => decide(review, part, claim, item, verdict, &mut faulty)?,
+            }
+        }
+        while !unproven.is_empty() {
+            if watch.is_stopping() {
+                return Err(ReviewError::Interrupted);
+            }
+            let some = unproven.split_off(unproven.len().saturating_sub(PROVEN_AT_ONCE));
+            proven += some.len() as u64;
+            for (claim, item, proof) in on_all_processors(some, prove).await? {
+                let verdict = claim.item.as_ref().map(|row| compare::compare(row, Some(&item), terms, proof));
+                let Some(verdict) = verdict else { continue };
+                decide(review, part, claim, Some(item), verdict, &mut faulty)?;
+            }
+            watch.progress(Progress::Proving { done: proven });
         }
         for item in items.into_values() {
             let imported = text(&item, IMPORTED);
@@ -514,6 +568,7 @@ fn compare_accounts(
             } else if imported == text(&item, UPDATED) {
                 review.counts.removed += 1;
                 review.sample("removed", || label(&item));
+                review.work.delete(&item);
                 review.removed.push_to(part, &item)?;
             } else {
                 review.counts.removed_but_newer += 1;
@@ -525,22 +580,40 @@ fn compare_accounts(
     Ok(())
 }
 
+/// Computes whether an item's hardened password is over a row's hash.
+fn prove((claim, item): (Wanted, Item)) -> (Wanted, Item, Proof) {
+    let row = claim.item.as_ref().and_then(|row| text(row, PASSWORD));
+    let is_over = row.zip(text(&item, PASSWORD)).is_some_and(|(row, stored)| is_over(stored, row));
+    (claim, item, if is_over { Proof::Over } else { Proof::NotOver })
+}
+
+/// Counts a verdict, and keeps what is to be written.
 fn decide(
     review: &mut Review,
     part: usize,
     claim: Wanted,
     item: Option<Item>,
-    terms: &Terms,
+    verdict: Verdict,
     faulty: &mut HashSet<u64>,
 ) -> Result<(), ReviewError> {
     let Some(row) = &claim.item else { return Ok(()) };
-    match compare::compare(row, item.as_ref(), terms) {
+    match verdict {
         Verdict::New => {
             review.counts.new += 1;
             review.sample("new", || label(row));
+            review.work.add(row, review.is_indexed);
             review.new.push_to(part, &claim)?;
         }
-        Verdict::Same => review.counts.same += 1,
+        Verdict::Same | Verdict::Unproven => review.counts.same += 1,
+        Verdict::Renewed => {
+            review.counts.same += 1;
+            review.counts.renewed += 1;
+            keep_change(
+                review,
+                part,
+                Change { row: row.clone(), item: item.unwrap_or_default(), attributes: Vec::new() },
+            )?;
+        }
         Verdict::Newer => {
             review.counts.newer += 1;
             review.sample("newer", || label(row));
@@ -548,8 +621,7 @@ fn decide(
         Verdict::Changed(attributes) => {
             review.counts.changed += 1;
             review.sample("changed", || format!("{}: {}", label(row), attributes.join(", ")));
-            let change = Change { row: row.clone(), item: item.unwrap_or_default(), attributes };
-            review.changed.push_to(part, &change)?;
+            keep_change(review, part, Change { row: row.clone(), item: item.unwrap_or_default(), attributes })?;
         }
         Verdict::Conflict(attributes) => {
             let since = item.as_ref().and_then(|item| text(item, UPDATED));
@@ -563,6 +635,11 @@ fn decide(
         }
     }
     Ok(())
+}
+
+fn keep_change(review: &mut Review, part: usize, change: Change) -> io::Result<()> {
+    review.work.change(&change.row, &change.item, &change.attributes);
+    review.changed.push_to(part, &change)
 }
 
 fn org_fault(claim: &Wanted, kind: Reason, reason: String) -> Rejected {

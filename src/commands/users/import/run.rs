@@ -12,7 +12,7 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::report::import::progress::Shown;
 use crate::report::import::report_file::{self, Form};
-use crate::report::import::{ImportView, grouped, outcomes, written};
+use crate::report::import::{ImportView, estimate, grouped, outcomes, written};
 use crate::report::{Printer, streams};
 use sftpctl_accounts::Accounts;
 use sftpctl_accounts::import::check::Rules;
@@ -179,16 +179,18 @@ impl Run<'_> {
                 .map_err(|error| CliError::new(Exit::Failed, format!("cannot write {}: {error}", path.display())))?;
         }
         self.printer.text(|| outcomes(&review));
+        if self.writes(&review) > 0 {
+            self.printer.text(|| estimate(&review.estimate(self.environment, self.choices())));
+        }
         self.refuse_rejected(&review)?;
         self.refuse_deletions(&review)?;
-        if !self.manner.writes || self.changes(&review) == 0 {
+        if !self.manner.writes || self.writes(&review) == 0 {
             self.show(&review, None);
             return Ok(self.unwritten(&review));
         }
         self.confirm(&review).await?;
         let shown = Shown::new(self.printer.format(), self.stop.clone());
-        let choices = Choices { markers: !self.args.no_home_folders, deletes: self.manner.deletions.is_some() };
-        let result = write::write(&mut review, (self.aws, self.environment), choices, &shown).await;
+        let result = write::write(&mut review, (self.aws, self.environment), self.choices(), &shown).await;
         shown.finish();
         let result = result.map_err(|error| CliError::new(Exit::Partly, format!("a temporary file: {error}")))?;
         self.show(&review, Some(&result));
@@ -213,6 +215,15 @@ impl Run<'_> {
     fn changes(&self, review: &Review) -> u64 {
         let deletions = if self.manner.deletions.is_some() { review.counts.removed } else { 0 };
         review.counts.new + review.counts.changed + deletions
+    }
+
+    /// The number of accounts that would be written, with those that only get a digest.
+    fn writes(&self, review: &Review) -> u64 {
+        self.changes(review) + review.counts.renewed
+    }
+
+    fn choices(&self) -> Choices {
+        Choices { markers: !self.args.no_home_folders, deletes: self.manner.deletions.is_some() }
     }
 
     /// The exit code where nothing is written.
@@ -285,6 +296,7 @@ impl Run<'_> {
             samples: &review.samples,
             remarks: &review.remarks,
             dry_run: !self.manner.writes,
+            estimate: review.estimate(self.environment, self.choices()),
             written,
         };
         self.printer.json("users-import/1", &view);
@@ -306,7 +318,7 @@ fn unreviewed(error: ReviewError) -> CliError {
 fn exit(result: &Written) -> Exit {
     match result {
         Written { interrupted: true, .. } => Exit::Interrupted,
-        Written { new: 0, changed: 0, deleted: 0, failed, .. } if !failed.is_empty() => Exit::Failed,
+        Written { new: 0, changed: 0, renewed: 0, deleted: 0, failed, .. } if !failed.is_empty() => Exit::Failed,
         Written { failed, overtaken, .. } if !failed.is_empty() || !overtaken.is_empty() => Exit::Partly,
         _ => Exit::Ok,
     }
