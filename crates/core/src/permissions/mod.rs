@@ -13,6 +13,7 @@ mod reader;
 mod stack;
 mod state;
 mod statement;
+mod table_import;
 mod teardown;
 mod users;
 
@@ -41,6 +42,9 @@ pub enum Policy {
     Users,
     /// Writes accounts from the application that creates organisations.
     Provisioning,
+    /// Creates the account table with its accounts, which DynamoDB reads from the bucket of the state; in addition to
+    /// [`Self::Users`] and [`Self::State`].
+    TableImport,
     /// Keeps the state in a bucket; in addition to any of the others.
     State,
     /// The permissions boundary of the roles that a deployment creates.
@@ -56,6 +60,7 @@ impl std::fmt::Display for Policy {
             Self::Teardown => "teardown",
             Self::Users => "users",
             Self::Provisioning => "provisioning",
+            Self::TableImport => "table-import",
             Self::State => "state",
             Self::Boundary => "boundary",
         })
@@ -63,13 +68,14 @@ impl std::fmt::Display for Policy {
 }
 
 impl Policy {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Deployer,
         Self::Stack,
         Self::Reader,
         Self::Teardown,
         Self::Users,
         Self::Provisioning,
+        Self::TableImport,
         Self::State,
         Self::Boundary,
     ];
@@ -95,6 +101,7 @@ pub fn document(policy: Policy, site: Site<'_>) -> Option<Value> {
         Policy::Teardown => teardown::statements(&arns),
         Policy::Users => users::statements(&arns),
         Policy::Provisioning => provisioning::statements(&arns),
+        Policy::TableImport => table_import::statements(&arns, site.state?)?,
         Policy::Boundary => boundary::statements(&arns),
         Policy::State => state::statements(&arns, site.state?, &["s3:GetObject", "s3:PutObject"])?,
     };
@@ -121,13 +128,14 @@ pub fn companions(policy: Policy, site: Site<'_>) -> Vec<Policy> {
         (Policy::Stack, site.environment.stack_role.is_none()),
         (Policy::State, in_bucket),
     ];
+    if policy == Policy::TableImport {
+        return vec![Policy::Users, Policy::State];
+    }
     let needed = deploys.into_iter().filter(|(other, needed)| *needed && *other != policy).map(|(other, _)| other);
     match policy {
         Policy::Deployer | Policy::Teardown => needed.collect(),
         Policy::Stack if site.environment.stack_role.is_none() => needed.collect(),
-        Policy::Stack | Policy::Reader | Policy::Users | Policy::Provisioning | Policy::State | Policy::Boundary => {
-            Vec::new()
-        }
+        _ => Vec::new(),
     }
 }
 
