@@ -3,8 +3,8 @@
 /// When these prices were read: the price maps of AWS's calculator, as archived in QuinnyPig/aws-price-watcher.
 pub(crate) const OF: &str = "June 2025";
 
-/// By region: USD for a million write request units on demand (table class Standard; replicated ones cost the same since
-/// November 2024), and for a million PUT requests (storage class S3 Standard).
+/// By region: USD for a million write request units on demand (table class Standard; replicated ones cost the same
+/// since November 2024), and for a million PUT requests (storage class S3 Standard).
 const PRICES: [(&str, f64, f64); 33] = [
     ("af-south-1", 0.84, 6.0),
     ("ap-east-1", 0.785, 5.0),

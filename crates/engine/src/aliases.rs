@@ -123,8 +123,8 @@ impl AliasZone {
         sent
     }
 
-    /// Sends a batch. If Route 53 refuses it, what is done already is counted, what somebody else has changed is left, and
-    /// the rest is sent once more.
+    /// Sends a batch. If Route 53 refuses it, what is done already is counted, what somebody else has changed is left,
+    /// and the rest is sent once more.
     async fn send(&self, batch: &[Change], sent: &mut Sent, ids: &mut Vec<String>) -> Result<(), AwsError> {
         let mut open = batch.to_vec();
         while !open.is_empty() {

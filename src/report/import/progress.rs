@@ -1,4 +1,5 @@
-//! The progress of a command on many accounts or records: a line that changes on a terminal, a line now and then elsewhere, events for programs.
+//! The progress of a command on many accounts or records: a line that changes on a terminal, a line now and then
+//! elsewhere, events for programs.
 
 use std::io::IsTerminal as _;
 use std::sync::{Mutex, PoisonError};
@@ -134,6 +135,7 @@ impl Watch for Shown {
             Progress::Comparing => step("comparing", 0, None, None),
             Progress::Proving { done } => step("proving", done, None, None),
             Progress::Writing { done, of, throttled, .. } => step("writing", done, Some(of), Some(throttled)),
+            Progress::Importing { done, of } => step("importing", done, of, None),
             Progress::Hardening { done, of, throttled } => step("hardening", done, Some(of), Some(throttled)),
         };
         self.step(step, |rate, left| words(progress, rate, left));
@@ -176,6 +178,10 @@ fn words(progress: Progress, rate: Option<u64>, left: Option<u64>) -> String {
         Progress::Proving { done } => format!("comparing: {} hardened passwords computed", grouped(done)),
         Progress::Writing { done, of, throttled, at_once } => {
             format!("writing: {}, {at_once} batches at once", written(done, of, throttled, (rate, left)))
+        }
+        Progress::Importing { done, of } => {
+            let of = of.map_or_else(String::new, |of| format!(" of {}", grouped(of)));
+            format!("DynamoDB imports: {}{of} items", grouped(done))
         }
         Progress::Hardening { done, of, throttled } => {
             format!("hardening: {}", written(done, of, throttled, (rate, left)))

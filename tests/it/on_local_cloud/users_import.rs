@@ -14,7 +14,12 @@ use super::faults::front;
 use crate::site::{Login, Site, shown, until};
 
 /// A source of rows as a CSV whose header names the attributes.
-struct Csv(String);
+pub(super) struct Csv(String);
+
+/// Rows for the organisations from `first` on, all with one password.
+pub(super) fn many(count: u32, first: u32) -> Csv {
+    Csv::many(count, first)
+}
 
 impl Csv {
     fn new() -> Self {
@@ -31,7 +36,7 @@ impl Csv {
         (first..first + count).fold(Self::new(), |csv, id| csv.row(id, &format!("customer{id}"), "Fake-Password-1"))
     }
 
-    fn save(&self, site: &Site, name: &str) {
+    pub(super) fn save(&self, site: &Site, name: &str) {
         std::fs::write(site.dir.path().join(name), &self.0).unwrap();
     }
 }
@@ -107,6 +112,10 @@ fn import_and_its_repetitions() {
     let tried = imported(&site, "csv:a.csv", &["--dry-run"]);
     assert_eq!((&tried["counts"]["new"], tried.get("written")), (&2.into(), None));
     assert!(table(&site).0.is_empty(), "a dry run writes nothing");
+    // Two items, their copies in the index, and two reservations; in three regions.
+    let estimate = &tried["estimate"];
+    assert_eq!((&estimate["writeUnits"], &estimate["regions"]), (&6.into(), &3.into()), "{tried}");
+    assert!(estimate["usd"].as_f64().is_some_and(|usd| usd > 0.0), "{tried}");
 
     // With its home folder, as `users add` makes it.
     let first = site.ok(&["users", "import", "--env", "99", "--local", "--yes", "--from", "csv:a.csv"]);

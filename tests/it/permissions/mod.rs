@@ -160,9 +160,11 @@ fn every_call_is_allowed_without_wildcard_actions() {
     let actions: BTreeSet<&str> = calls.iter().map(|call| action(call)).collect();
     let bounded = allowed_with(MORE);
     let policies = policies(MORE);
-    // Batches of accounts and of aliases are written by their own commands alone.
-    let statements = ["users", "aliases"].into_iter().flat_map(|name| statements(&policies[name]));
-    let writes_many: BTreeSet<&str> = statements.flat_map(|statement| list(&statement["Action"])).collect();
+    let writes_many: BTreeSet<&str> = ["users", "table-import", "aliases"]
+        .iter()
+        .flat_map(|name| statements(&policies[*name]))
+        .flat_map(|statement| list(&statement["Action"]))
+        .collect();
     let missing: Vec<_> =
         actions.iter().filter(|action| !bounded.contains(**action) && !writes_many.contains(**action)).collect();
     assert_eq!(missing, Vec::<&&str>::new());
@@ -177,13 +179,16 @@ fn allowed_with(more: &str) -> BTreeSet<String> {
     statements.flat_map(|statement| list(&statement["Action"])).map(str::to_owned).collect()
 }
 
-/// A reader may make every call that reads, except those that read accounts or list files, or wait for a change.
+/// A reader may make every call that reads, except those that read accounts, list files, or follow an import of accounts
+/// or a change of records.
 #[test]
 fn reader_reads_everything_but_data() {
     let calls = calls();
     let reads: BTreeSet<&str> = calls.iter().map(|call| action(call)).filter(is_read).collect();
     let data = [
+        "dynamodb:DescribeImport",
         "dynamodb:GetItem",
+        "dynamodb:ListImports",
         "iam:ListPolicyVersions",
         "route53:GetChange",
         "secretsmanager:GetSecretValue",

@@ -49,8 +49,8 @@ impl Work {
         }
     }
 
-    /// An account of which these attributes are changed. A new user name is written in a transaction, which counts twice,
-    /// with two reservations, and moves the account in the index.
+    /// An account of which these attributes are changed. A new user name is written in a transaction, which counts
+    /// twice, with two reservations, and moves the account in the index.
     pub(super) fn change(&mut self, row: &Item, item: &Item, attributes: &[String]) {
         let units = units(bytes(row) + TIMES).max(units(bytes(item)));
         let is_renamed = attributes.iter().any(|name| name == "username");
@@ -94,8 +94,8 @@ impl Work {
     }
 }
 
-/// The time and money of the writes. It assumes an on-demand table of class Standard whose index has every attribute, and
-/// no taxes, discounts, throttled or repeated writes; reading the table costs little besides.
+/// The time and money of the writes. It assumes an on-demand table of class Standard whose index has every attribute,
+/// and no taxes, discounts, throttled or repeated writes; reading the table costs little besides.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Estimate {

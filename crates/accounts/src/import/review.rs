@@ -38,6 +38,8 @@ pub struct Options<'a> {
     pub key: DigestKey,
     /// Whether the source wins where row and item have both changed.
     pub overwrite: bool,
+    /// Whether the table is there; without one, every account is new.
+    pub has_table: bool,
 }
 
 /// A review could not be made; nothing was written.
@@ -242,8 +244,13 @@ pub async fn review(
     attributes.dedup();
     attributes.retain(|name| *name != "orgid");
     let terms = Terms { key: options.key.clone(), attributes, overwrite: options.overwrite };
-    let (read, held) =
-        tokio::try_join!(read(rows, options, &terms, accounts.key(), watch), held(accounts, &terms.key, watch))?;
+    let held = async {
+        match options.has_table {
+            true => held(accounts, &terms.key, watch).await,
+            false => Ok(Held { items: Spill::new()?, claims: Spill::new()?, other_key: 0 }),
+        }
+    };
+    let (read, held) = tokio::try_join!(read(rows, options, &terms, accounts.key(), watch), held)?;
     let Read { wanted, claims, mut rejected, noted, counts } = read;
     watch.progress(Progress::Comparing);
     let mut review = Review {
@@ -264,9 +271,10 @@ pub async fn review(
     compare_accounts(wanted, held.items, rejected, (&terms, accounts.key()), (&mut review, watch)).await?;
     if other_key > 0 {
         review.remarks.push(format!(
-            "{other_key} accounts were imported with another digest key than the one beside this state (ENV.accounts.key): \
-             check --state, or restore the key from a backup. Without it, hardened passwords are compared by computing \
-             them, and an account that was changed in the table counts as a conflict"
+            "{other_key} accounts were imported with another digest key than the one beside this state \
+             ({}.accounts.key): check --state, or restore the key from a backup. Without it, hardened passwords are \
+             compared by computing them, and an account that was changed in the table counts as a conflict",
+            options.rules.environment.name
         ));
     }
     Ok(review)

@@ -5,8 +5,8 @@ use serde::Serialize;
 
 use super::zone::{Cname, Found, Zone};
 
-/// One record before and after. Both are sent to Route 53, as a deletion with the exact old value and a creation, in one
-/// batch: if the record has changed since it was read, the batch is refused. UPSERT would replace whatever is there.
+/// One record before and after. Both are sent to Route 53, as a deletion with the exact old value and a creation, in
+/// one batch: if the record has changed since it was read, the batch is refused. UPSERT would replace whatever is there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Change {
     pub name: String,

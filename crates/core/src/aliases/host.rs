@@ -10,7 +10,7 @@ pub enum HostError {
     NoDns(String),
     #[error("environment {environment} has no server in {region}")]
     NoServer { environment: String, region: String },
-    #[error("environment {environment} has hosts in {} regions; choose one with --region: {}", .regions.len(), .regions.join(", "))]
+    #[error("environment {environment} has several hosts; choose one with --region: {}", .regions.join(", "))]
     Several { environment: String, regions: Vec<String> },
     #[error("environment {0} has no server in any region")]
     None(String),
@@ -30,8 +30,8 @@ pub fn all(environment: &Environment) -> Vec<String> {
     hosts
 }
 
-/// The host that aliases get: that of the region; without one, the host with latency routing, or that of the only region
-/// with a server.
+/// The host that aliases get: that of the region; without one, the host with latency routing, or that of the only
+/// region with a server.
 ///
 /// # Errors
 /// There is none, or there are several.

@@ -9,8 +9,8 @@ use super::decide::Change;
 
 /// A TTL, in seconds, that needs no lowering before a cut-over.
 pub const LOW_TTL: i64 = 300;
-/// How long Route 53 may take until all its name servers have a change: usually less than 60 seconds (Route 53 developer
-/// guide, "Monitoring DNS changes"). Assumed of a run that was killed before it knew.
+/// How long Route 53 may take until all its name servers have a change: usually less than 60 seconds (Route 53
+/// developer guide, "Monitoring DNS changes"). Assumed of a run that was killed before it knew.
 pub const PROPAGATION: i64 = 600;
 
 /// The newest version of the document.

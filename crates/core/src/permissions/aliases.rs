@@ -1,5 +1,5 @@
-//! `aliases`: the calls of `dns alias …`. Records are limited to CNAMEs whose names fit the pattern of customers' aliases,
-//! and UPSERT, which replaces whatever is there, is not allowed.
+//! `aliases`: the calls of `dns alias …`. Records are limited to CNAMEs whose names fit the pattern of customers'
+//! aliases, and UPSERT, which replaces whatever is there, is not allowed.
 
 use serde_json::{Value, json};
 

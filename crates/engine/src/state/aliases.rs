@@ -1,5 +1,5 @@
-//! What `dns alias move` remembers of a cut-over, beside the state. It has no lock: the document is replaced only as it was
-//! read, and Route 53 changes a record only as it was read.
+//! What `dns alias move` remembers of a cut-over, beside the state. It has no lock: the document is replaced only as it
+//! was read, and Route 53 changes a record only as it was read.
 
 use std::sync::Arc;
 

@@ -21,7 +21,8 @@ impl Manner for LoneCnames {
         &Description {
             name: "lone-cnames",
             aws: "A CNAME is refused beside records of other types, and these beside a CNAME",
-            source: "RFC 1034, section 3.6.2; ansible-collections/amazon.aws#2694 and presslabs/zinc#178 quote the sentences",
+            source: "RFC 1034, section 3.6.2; ansible-collections/amazon.aws#2694 and presslabs/zinc#178 quote the \
+                     sentences",
         }
     }
 
@@ -67,7 +68,8 @@ fn conflict(types: &mut Types, changes: &[&str], zone: &str) -> Option<String> {
         }
         if kind != "CNAME" && kinds.iter().any(|have| have == "CNAME") {
             return Some(format!(
-                "{start} because a conflicting RRSet of type CNAME with the same DNS name already exists in zone {zone}."
+                "{start} because a conflicting RRSet of type CNAME with the same DNS name already exists in zone \
+                 {zone}."
             ));
         }
         kinds.push(kind);
@@ -83,7 +85,8 @@ mod tests {
     fn a_batch_is_judged_by_what_it_leaves() {
         let change = |action: &str, kind: &str| {
             format!(
-                "<Action>{action}</Action><ResourceRecordSet><Name>A.xx.net.</Name><Type>{kind}</Type></ResourceRecordSet>"
+                "<Action>{action}</Action><ResourceRecordSet><Name>A.xx.net.</Name><Type>{kind}</Type>\
+                 </ResourceRecordSet>"
             )
         };
         let judged = |kinds: &[&str], changes: &[String]| {

@@ -20,10 +20,11 @@ impl Manner for RecordBatches {
     fn description(&self) -> &'static Description {
         &Description {
             name: "record-batches",
-            aws: "ChangeResourceRecordSets takes 1,000 records and 32,000 characters of values, UPSERT counted twice; while \
-                  Route 53 processes a batch, the next one for the zone is refused, here once after a batch of more than \
-                  100 records",
-            source: "Route 53 developer guide, \"Quotas\"; DNSControl/dnscontrol#493, #908 and #1114 quote the sentences",
+            aws: "ChangeResourceRecordSets takes 1,000 records and 32,000 characters of values, UPSERT counted twice; \
+                  while Route 53 processes a batch, the next one for the zone is refused, here once after a batch of \
+                  more than 100 records",
+            source: "Route 53 developer guide, \"Quotas\"; DNSControl/dnscontrol#493, #908 and #1114 quote the \
+                     sentences",
         }
     }
 
