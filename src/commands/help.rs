@@ -56,6 +56,8 @@ fn of_command(path: &str) -> Option<&'static [Exit]> {
         | "policy reader"
         | "policy teardown"
         | "policy users"
+        | "policy history"
+        | "policy restore"
         | "policy provisioning"
         | "policy state" => &[Ok, Usage],
         "plan" | "drift" => &[Ok, Failed, Usage, Refused, Changes],
@@ -69,6 +71,9 @@ fn of_command(path: &str) -> Option<&'static [Exit]> {
         "users import" => &[Ok, Failed, Usage, Refused, Locked, Partly, Interrupted],
         "users export" => &[Ok, Failed, Usage, Refused, Interrupted],
         "users harden" => &[Ok, Failed, Usage, Refused, Partly, Interrupted],
+        "history list" | "history show" => &[Ok, Failed, Usage, Refused],
+        "history restore" => &[Ok, Failed, Usage, Refused, Partly, Interrupted],
+        "history export" => &[Ok, Failed, Usage, Refused, Locked, Partly, Interrupted],
         "lock show" | "lock break" => &[Ok, Failed, Usage, Refused, Locked],
         "state move" => &[Ok, Failed, Usage, Refused, Locked, Partly],
         "deploy" | "teardown" | "import" | "state rebuild" => {

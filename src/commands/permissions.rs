@@ -19,6 +19,10 @@ pub(crate) enum Permissions {
     ManagesUsers,
     /// Reads and writes customers' accounts under a lock that is kept with the state.
     ImportsUsers,
+    /// Reads the versions of customers' files.
+    ReadsHistory,
+    /// Reads them, and makes some the current ones again.
+    RestoresHistory,
     /// Logs a customer in, and finds out why that failed.
     ChecksLogins,
     /// Reads the environment, and writes its state.
@@ -34,6 +38,8 @@ impl Permissions {
             Self::TearsDown => with_companions(Policy::Teardown),
             Self::ManagesUsers => vec![Policy::Users],
             Self::ImportsUsers => vec![Policy::Users, Policy::State],
+            Self::ReadsHistory => vec![Policy::History],
+            Self::RestoresHistory => vec![Policy::History, Policy::Restore],
             Self::ChecksLogins => vec![Policy::Users, Policy::Reader],
             Self::ChangesState => vec![Policy::Reader, Policy::State],
         }

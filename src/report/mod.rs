@@ -12,6 +12,7 @@ mod fold;
 pub mod format;
 pub mod harden;
 pub mod hints;
+pub mod history;
 #[cfg(test)]
 mod hostile;
 pub mod import;

@@ -8,6 +8,7 @@
 mod arns;
 mod boundary;
 mod deployer;
+mod history;
 mod provisioning;
 mod reader;
 mod stack;
@@ -39,6 +40,10 @@ pub enum Policy {
     Teardown,
     /// Manages the customers' accounts.
     Users,
+    /// Reads the versions of customers' files.
+    History,
+    /// Makes versions of customers' files the current ones again; in addition to [`Self::History`].
+    Restore,
     /// Writes accounts from the application that creates organisations.
     Provisioning,
     /// Keeps the state in a bucket; in addition to any of the others.
@@ -55,6 +60,8 @@ impl std::fmt::Display for Policy {
             Self::Reader => "reader",
             Self::Teardown => "teardown",
             Self::Users => "users",
+            Self::History => "history",
+            Self::Restore => "restore",
             Self::Provisioning => "provisioning",
             Self::State => "state",
             Self::Boundary => "boundary",
@@ -63,12 +70,14 @@ impl std::fmt::Display for Policy {
 }
 
 impl Policy {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Deployer,
         Self::Stack,
         Self::Reader,
         Self::Teardown,
         Self::Users,
+        Self::History,
+        Self::Restore,
         Self::Provisioning,
         Self::State,
         Self::Boundary,
@@ -94,6 +103,8 @@ pub fn document(policy: Policy, site: Site<'_>) -> Option<Value> {
         Policy::Reader => reader::statements(&arns, site),
         Policy::Teardown => teardown::statements(&arns),
         Policy::Users => users::statements(&arns),
+        Policy::History => history::statements(&arns),
+        Policy::Restore => history::restoring(&arns),
         Policy::Provisioning => provisioning::statements(&arns),
         Policy::Boundary => boundary::statements(&arns),
         Policy::State => state::statements(&arns, site.state?, &["s3:GetObject", "s3:PutObject"])?,
@@ -125,9 +136,14 @@ pub fn companions(policy: Policy, site: Site<'_>) -> Vec<Policy> {
     match policy {
         Policy::Deployer | Policy::Teardown => needed.collect(),
         Policy::Stack if site.environment.stack_role.is_none() => needed.collect(),
-        Policy::Stack | Policy::Reader | Policy::Users | Policy::Provisioning | Policy::State | Policy::Boundary => {
-            Vec::new()
-        }
+        Policy::Restore => vec![Policy::History],
+        Policy::Stack
+        | Policy::Reader
+        | Policy::Users
+        | Policy::History
+        | Policy::Provisioning
+        | Policy::State
+        | Policy::Boundary => Vec::new(),
     }
 }
 
