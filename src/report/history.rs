@@ -23,10 +23,13 @@ pub struct VersionView<'a> {
     size: u64,
     deleted: bool,
     current: bool,
+    /// The user ID that the file had where it was copied from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    owner: Option<String>,
 }
 
 impl<'a> VersionView<'a> {
-    pub fn new(version: &'a Listed, path: &'a str, time: String) -> Self {
+    pub fn new(version: &'a Listed, path: &'a str, time: String, owner: Option<String>) -> Self {
         Self {
             path,
             key: &version.key,
@@ -35,6 +38,7 @@ impl<'a> VersionView<'a> {
             size: version.size,
             deleted: version.deleted,
             current: version.current,
+            owner,
         }
     }
 }
@@ -43,7 +47,8 @@ impl<'a> VersionView<'a> {
 pub fn row(version: &VersionView<'_>) -> String {
     let what = if version.deleted { "deleted".to_owned() } else { format!("{} B", grouped(version.size)) };
     let current = if version.current { "current" } else { "" };
-    format!("{}  {what:>16}  {current:<7}  {}  {}", version.time, version.version, visible(version.path))
+    let owner = version.owner.as_ref().map_or_else(String::new, |owner| format!("  (owner {})", visible(owner)));
+    format!("{}  {what:>16}  {current:<7}  {}  {}{owner}", version.time, version.version, visible(version.path))
 }
 
 /// A version that was read.

@@ -8,7 +8,7 @@ use crate::exit::Exit;
 use crate::report::Printer;
 use crate::report::history::{VersionView, row};
 use crate::report::import::grouped;
-use sftpctl_files::history::listing::{ListError, Period, list};
+use sftpctl_files::history::listing::{ListError, Period, list, owner};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
@@ -28,6 +28,9 @@ pub(super) struct Args {
     /// Only versions up to this date or time
     #[arg(long, value_name = "TIME", value_parser = values::until)]
     until: Option<i64>,
+    /// Also show the owner of files that were copied from an old server; a call for each version
+    #[arg(long)]
+    owner: bool,
     /// Show at most so many, the newest
     #[arg(long, value_name = "N")]
     limit: Option<u64>,
@@ -46,7 +49,9 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
         }
         shown += 1;
         let version = version.map_err(|error| errors::of_list(ListError::Io(error)))?;
-        let view = VersionView::new(&version, selection.path_of(&version.key), values::shown(version.time()));
+        let owner = if args.owner { owner(&bucket, &version).await? } else { None };
+        let time = values::shown(version.time());
+        let view = VersionView::new(&version, selection.path_of(&version.key), time, owner);
         printer.emit("history-version/1", &view, || row(&view));
     }
     if found.count == 0 {

@@ -6,6 +6,10 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
+use sftpctl_files::history::restore::run as restore;
+use sftpctl_files::history::selection::Selection;
+use sftpctl_files::history::show::Which;
+use sftpctl_files::history::source::Bucket;
 
 use super::faults::front;
 use super::users_import::{faults, spawned};
@@ -168,10 +172,10 @@ fn folder_is_restored_as_of_a_time() {
 
     // A customer writes after the plan: the upload stays.
     me.put("in/changed", "after\n");
-    faults(&me.site, &[&["s3.HeadObject", "hold-before", "--count", "1", "--object", "17578/in/changed"]]);
+    faults(&me.site, &[&["s3.CopyObject", "hold-before", "--count", "1", "--object", "17578/in/changed"]]);
     let restore = Customer::arguments("restore", &at);
     let command = me.site.command(&restore).stdout(std::process::Stdio::piped()).spawn().unwrap();
-    until("the check", || (front(&me.site, "GET", "faults")["holds"].as_array().unwrap().len() == 1).then_some(()));
+    until("the copy", || (front(&me.site, "GET", "faults")["holds"].as_array().unwrap().len() == 1).then_some(()));
     me.put("in/changed", "newer\n");
     front(&me.site, "POST", "faults/release");
     let output = command.wait_with_output().unwrap();
@@ -302,4 +306,43 @@ fn export_that_was_killed_is_resumed() {
     let resumed: Value = serde_json::from_slice(&resumed.stdout).unwrap();
     assert_eq!(resumed["commit"], me.export("whole", &END)["commit"]);
     assert_eq!(me.git("killed", &["rev-list", "--count", "main"]).trim(), "6");
+}
+
+/// More versions than S3 lists at once, and a version that is copied in parts.
+#[test]
+fn long_histories_and_large_files_are_restored() {
+    let me = Customer::new();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let key = "17578/many";
+    let bucket = runtime.block_on(async {
+        let s3 = me.site.aws_of("111111111111").await.s3(WEST);
+        for number in 0..1_010 {
+            s3.put(BUCKET, key, number.to_string().into(), false).await.unwrap();
+        }
+        Bucket { s3, name: BUCKET.to_owned() }
+    });
+    let versions = me.history("list", &["--path", "many"]);
+    assert_eq!(versions.len(), 1_010);
+    let first = versions.last().unwrap()["version"].as_str().unwrap();
+    me.history("restore", &["many", "--version", first, "--yes"]);
+    assert_eq!(me.get("many").as_deref(), Some("0"));
+    let all = me.export("repository", &[&END[..], &["--quiet", "0"]].concat());
+    assert_eq!(all["commits"], 1_011, "{all}");
+    let contents = me.git("repository", &["log", "--format=%s", "main"]);
+    assert_eq!(contents.lines().count(), 1_011);
+
+    // 12 MB in parts of 5 MiB, which S3 allows only above 5 GiB.
+    let large: Vec<u8> = (0..12_000_000_u32).map(|index| u8::try_from(index % 251).unwrap()).collect();
+    let copied = runtime.block_on(async {
+        bucket.s3.put(BUCKET, "17578/large", large.clone().into(), true).await.unwrap();
+        let then = bucket.s3.version_head(BUCKET, "17578/large", None).await.unwrap().unwrap();
+        bucket.s3.put(BUCKET, "17578/large", "small".into(), false).await.unwrap();
+        let (region, home, path) = (WEST.to_owned(), "17578/".to_owned(), "large".to_owned());
+        let selection = Selection { bucket: BUCKET.to_owned(), region, home, path };
+        let plan = restore::plan(&bucket, &selection, &Which::Version(then.id), false).await.unwrap();
+        restore::run(&bucket, plan, 5 << 20, &|| false).await.unwrap()
+    });
+    assert!(copied.copied == 1 && copied.failed.is_empty(), "{copied:?}");
+    me.sftp("get large downloaded\n");
+    assert_eq!(std::fs::read(me.site.dir.path().join("downloaded")).unwrap(), large);
 }

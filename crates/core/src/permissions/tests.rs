@@ -75,7 +75,7 @@ fn every_callers_document(environment: &Environment) -> BTreeMap<String, Value> 
 }
 
 #[test]
-fn data_is_read_for_its_history_and_deleted_by_a_teardown() {
+fn only_a_teardown_deletes_data() {
     for (name, document) in every_callers_document(&environment("")) {
         for action in
             ["s3:DeleteObject", "s3:DeleteObjectVersion", "s3:DeleteBucket", "s3:GetObject", "s3:GetObjectVersion"]

@@ -9,7 +9,7 @@ use sftpctl_aws::{AwsError, VersionFacts, VersionMarker};
 
 use super::selection::Selection;
 use super::sorter::{Sorted, Sorter};
-use super::source::Source;
+use super::source::{Bucket, Source};
 
 /// A listing or the file that sorts it failed.
 #[derive(Debug, thiserror::Error)]
@@ -103,6 +103,19 @@ impl Listed {
     pub fn time(&self) -> i64 {
         self.time.0
     }
+}
+
+/// Who owned a version's file where it was copied from: the user ID that copies of home directories, DataSync and Amazon S3
+/// Files keep as metadata. `None` for an upload.
+///
+/// # Errors
+/// The metadata could not be read.
+pub async fn owner(bucket: &Bucket, version: &Listed) -> Result<Option<String>, AwsError> {
+    if version.deleted {
+        return Ok(None);
+    }
+    let head = bucket.s3.version_head(&bucket.name, &version.key, Some(&version.version)).await?;
+    Ok(head.and_then(|head| head.metadata.get("file-owner").cloned()))
 }
 
 /// What [`list`] found.

@@ -147,11 +147,6 @@ pub async fn run(
 /// Carries a step out. Returns false if the file was changed since the plan.
 async fn one(bucket: &Bucket, step: &Step, single_copy: u64) -> Result<bool, AwsError> {
     let (s3, name, current) = (&bucket.s3, bucket.name.as_str(), step.current.as_deref());
-    // S3 checks the condition of a call itself; other stores may ignore it.
-    let now = s3.version_head(name, &step.key, None).await?.map(|head| head.etag);
-    if now.as_deref() != current {
-        return Ok(false);
-    }
     let result = match &step.action {
         Action::Copy { version, size } if *size <= single_copy => {
             s3.copy_version(name, &step.key, version, current).await
@@ -161,7 +156,12 @@ async fn one(bucket: &Bucket, step: &Step, single_copy: u64) -> Result<bool, Aws
     };
     match result {
         Ok(()) => Ok(true),
-        Err(error) if error.is(PRECONDITION_FAILED) || error.is("ConditionalRequestConflict") => Ok(false),
+        // Overwritten, deleted, or being written just now.
+        Err(error)
+            if [PRECONDITION_FAILED, "NoSuchKey", "ConditionalRequestConflict"].iter().any(|code| error.is(code)) =>
+        {
+            Ok(false)
+        }
         Err(error) => Err(error),
     }
 }
