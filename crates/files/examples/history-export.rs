@@ -1,4 +1,5 @@
-//! Exports versions from memory into a new git repository, and prints the rate: what remains if S3 takes no time.
+//! Exports versions from memory into a new git repository, and prints the time: what remains if S3 takes none. For
+//! benches/history.py.
 //!
 //!     cargo run --release -p sftpctl-files --example history-export -- 100000
 
@@ -67,13 +68,12 @@ fn main() {
         max_blob: 50 << 20,
         until: i64::MAX / 2,
     };
-    let began = Instant::now();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let began = Instant::now();
     let done = runtime.block_on(run(&Memory(versions), &options, &Silent)).unwrap();
     let seconds = began.elapsed().as_secs_f64();
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or(" unknown").trim();
-    let exported = done.progress.exported;
-    let rate = u128::from(exported) * 60_000 / began.elapsed().as_millis().max(1);
-    println!("{exported} versions in {} commits, {seconds:.1} s: {rate} a minute; peak {peak}", done.progress.commits);
+    let (exported, commits) = (done.progress.exported, done.progress.commits);
+    println!("{}", serde_json::json!({ "versions": exported, "commits": commits, "seconds": seconds, "peak": peak }));
 }

@@ -55,7 +55,7 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
         printer.emit("history-version/1", &view, || row(&view));
     }
     if found.count == 0 {
-        printer.note(|| "there are no versions");
+        printer.note(|| "there are no versions; the path of a folder ends with a slash");
     } else if shown < found.count {
         printer.note(|| format!("{} older versions are not shown (--limit)", grouped(found.count - shown)));
     }

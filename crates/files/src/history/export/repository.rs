@@ -60,6 +60,8 @@ fn git(dir: &Path) -> Command {
         .env("GIT_CONFIG_NOSYSTEM", "1")
         .env("GIT_CONFIG_GLOBAL", "/dev/null")
         .env("LC_ALL", "C")
+        // What somebody has put into the repository's folder is not run.
+        .args(["-c", "core.hooksPath=/dev/null"])
         .arg("--git-dir")
         .arg(dir)
         .process_group(0)
