@@ -121,8 +121,8 @@ fn shipped_environments_are_valid() {
 #[case::old_versions(
     "clusters:",
     "files: { keep_old_versions_days: 0 }\nclusters:",
-    "1 to 36500 days",
-    "files.keep_old_versions_days"
+    "old versions must be kept for 1 to 36500 days",
+    ""
 )]
 #[case::memory("clusters:", "authorizer: { memory_mb: 64 }\nclusters:", "AWS allows 128 to 10240", "")]
 #[case::timeout("clusters:", "authorizer: { timeout_seconds: 60 }\nclusters:", "AWS allows 1 to 29", "")]
