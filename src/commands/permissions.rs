@@ -23,6 +23,8 @@ pub(crate) enum Permissions {
     ReadsHistory,
     /// Reads them, and makes some the current ones again.
     RestoresHistory,
+    /// Creates the account table with its accounts.
+    ImportsTable,
     /// Logs a customer in, and finds out why that failed.
     ChecksLogins,
     /// Reads the environment, and writes its state.
@@ -40,6 +42,7 @@ impl Permissions {
             Self::ImportsUsers => vec![Policy::Users, Policy::State],
             Self::ReadsHistory => vec![Policy::History],
             Self::RestoresHistory => vec![Policy::History, Policy::Restore],
+            Self::ImportsTable => vec![Policy::Users, Policy::State, Policy::TableImport],
             Self::ChecksLogins => vec![Policy::Users, Policy::Reader],
             Self::ChangesState => vec![Policy::Reader, Policy::State],
         }

@@ -14,6 +14,7 @@ mod reader;
 mod stack;
 mod state;
 mod statement;
+mod table_import;
 mod teardown;
 mod users;
 
@@ -46,6 +47,9 @@ pub enum Policy {
     Restore,
     /// Writes accounts from the application that creates organisations.
     Provisioning,
+    /// Creates the account table with its accounts, which DynamoDB reads from the bucket of the state; in addition to
+    /// [`Self::Users`] and [`Self::State`].
+    TableImport,
     /// Keeps the state in a bucket; in addition to any of the others.
     State,
     /// The permissions boundary of the roles that a deployment creates.
@@ -63,6 +67,7 @@ impl std::fmt::Display for Policy {
             Self::History => "history",
             Self::Restore => "restore",
             Self::Provisioning => "provisioning",
+            Self::TableImport => "table-import",
             Self::State => "state",
             Self::Boundary => "boundary",
         })
@@ -70,7 +75,7 @@ impl std::fmt::Display for Policy {
 }
 
 impl Policy {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Deployer,
         Self::Stack,
         Self::Reader,
@@ -79,6 +84,7 @@ impl Policy {
         Self::History,
         Self::Restore,
         Self::Provisioning,
+        Self::TableImport,
         Self::State,
         Self::Boundary,
     ];
@@ -106,6 +112,7 @@ pub fn document(policy: Policy, site: Site<'_>) -> Option<Value> {
         Policy::History => history::statements(&arns),
         Policy::Restore => history::restoring(&arns),
         Policy::Provisioning => provisioning::statements(&arns),
+        Policy::TableImport => table_import::statements(&arns, site.state?)?,
         Policy::Boundary => boundary::statements(&arns),
         Policy::State => state::statements(&arns, site.state?, &["s3:GetObject", "s3:PutObject"])?,
     };
@@ -132,18 +139,15 @@ pub fn companions(policy: Policy, site: Site<'_>) -> Vec<Policy> {
         (Policy::Stack, site.environment.stack_role.is_none()),
         (Policy::State, in_bucket),
     ];
+    if policy == Policy::TableImport {
+        return vec![Policy::Users, Policy::State];
+    }
     let needed = deploys.into_iter().filter(|(other, needed)| *needed && *other != policy).map(|(other, _)| other);
     match policy {
         Policy::Deployer | Policy::Teardown => needed.collect(),
         Policy::Stack if site.environment.stack_role.is_none() => needed.collect(),
         Policy::Restore => vec![Policy::History],
-        Policy::Stack
-        | Policy::Reader
-        | Policy::Users
-        | Policy::History
-        | Policy::Provisioning
-        | Policy::State
-        | Policy::Boundary => Vec::new(),
+        _ => Vec::new(),
     }
 }
 
