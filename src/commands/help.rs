@@ -59,6 +59,7 @@ fn of_command(path: &str) -> Option<&'static [Exit]> {
         | "policy history"
         | "policy restore"
         | "policy provisioning"
+        | "policy table-import"
         | "policy state" => &[Ok, Usage],
         "plan" | "drift" => &[Ok, Failed, Usage, Refused, Changes],
         "status" | "verify" | "test-login" | "connect-info" | "state list" | "state show" => {
