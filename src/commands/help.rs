@@ -57,6 +57,8 @@ fn of_command(path: &str) -> Option<&'static [Exit]> {
         | "policy teardown"
         | "policy users"
         | "policy aliases"
+        | "policy history"
+        | "policy restore"
         | "policy provisioning"
         | "policy table-import"
         | "policy state" => &[Ok, Usage],
@@ -74,6 +76,9 @@ fn of_command(path: &str) -> Option<&'static [Exit]> {
         "dns alias move" => &[Ok, Failed, Usage, Refused, Locked, Partly, Interrupted],
         "users export" => &[Ok, Failed, Usage, Refused, Interrupted],
         "users harden" => &[Ok, Failed, Usage, Refused, Partly, Interrupted],
+        "history list" | "history show" => &[Ok, Failed, Usage, Refused],
+        "history restore" => &[Ok, Failed, Usage, Refused, Partly, Interrupted],
+        "history export" => &[Ok, Failed, Usage, Refused, Locked, Partly, Interrupted],
         "lock show" | "lock break" => &[Ok, Failed, Usage, Refused, Locked],
         "state move" => &[Ok, Failed, Usage, Refused, Locked, Partly],
         "deploy" | "teardown" | "import" | "state rebuild" => {

@@ -9,6 +9,7 @@ mod doctor;
 mod drift;
 mod environment_file;
 mod help;
+mod history;
 mod import;
 mod input_file;
 mod local;
@@ -88,6 +89,8 @@ enum Command {
     Users(Box<users::Args>),
     /// Manage DNS records beyond those of a deployment: customers' host names
     Dns(dns::Args),
+    /// Show, restore or export the past of customers' files
+    History(history::Args),
     /// Try a customer's log-in, and name the cause if it is refused
     TestLogin(test_login::Args),
     /// Show what a customer needs to connect
@@ -145,6 +148,7 @@ pub async fn run(cli: Cli) -> Exit {
         Command::Verify(args) => verify::run(args, printer).await,
         Command::Users(args) => users::run(*args, printer).await,
         Command::Dns(args) => dns::run(args, printer).await,
+        Command::History(args) => history::run(args, printer).await,
         Command::TestLogin(args) => test_login::run(args, printer).await,
         Command::ConnectInfo(args) => connect_info::run(args, printer).await,
         Command::Lock(args) => lock::run(args, printer).await,

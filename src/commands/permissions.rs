@@ -21,6 +21,10 @@ pub(crate) enum Permissions {
     ImportsUsers,
     /// Reads and writes customers' host names.
     ManagesAliases,
+    /// Reads the versions of customers' files.
+    ReadsHistory,
+    /// Reads them, and makes some the current ones again.
+    RestoresHistory,
     /// Creates the account table with its accounts.
     ImportsTable,
     /// Logs a customer in, and finds out why that failed.
@@ -39,6 +43,8 @@ impl Permissions {
             Self::ManagesUsers => vec![Policy::Users],
             Self::ImportsUsers => vec![Policy::Users, Policy::State],
             Self::ManagesAliases => vec![Policy::Aliases, Policy::State],
+            Self::ReadsHistory => vec![Policy::History],
+            Self::RestoresHistory => vec![Policy::History, Policy::Restore],
             Self::ImportsTable => vec![Policy::Users, Policy::State, Policy::TableImport],
             Self::ChecksLogins => vec![Policy::Users, Policy::Reader],
             Self::ChangesState => vec![Policy::Reader, Policy::State],

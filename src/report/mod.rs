@@ -13,6 +13,7 @@ mod fold;
 pub mod format;
 pub mod harden;
 pub mod hints;
+pub mod history;
 #[cfg(test)]
 mod hostile;
 pub mod import;

@@ -13,6 +13,7 @@ mod drift;
 mod failed_stack;
 mod faults;
 mod harden;
+mod history;
 mod json;
 mod local;
 mod login;

@@ -31,6 +31,7 @@ mod stack_drift;
 mod sts;
 mod table_import;
 mod transfer;
+mod versions;
 
 pub use apigateway::{ApiGateway, ApiIntegration, ApiIntegrationResponse, ApiMethod, GUARDS};
 pub use apigateway_parts::{AccessLogFacts, ApiFacts, MethodSettingFacts, ModelFacts, ResourceFacts, StageFacts};
@@ -58,6 +59,7 @@ pub use stack_drift::ResourceDrift;
 pub use sts::{Caller, SessionCredentials};
 pub use table_import::{ImportFacts, ImportSource};
 pub use transfer::{HostKeyFacts, IdentityAnswer, Provider, ServerFacts, ServerRequest, ServerUpdate, Transfer};
+pub use versions::{VersionFacts, VersionHead, VersionMarker, VersionPage};
 
 /// Tags as key and value.
 pub type Tags = std::collections::BTreeMap<String, String>;

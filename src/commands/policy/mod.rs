@@ -42,6 +42,12 @@ enum Verb {
     /// Print the policy for dns alias
     #[command(after_help = "Example:\n  sftpctl policy aliases --env 99 > aliases.json")]
     Aliases(print::Args),
+    /// Print the policy for history; it allows reading customers' files
+    #[command(after_help = "Example:\n  sftpctl policy history --env 99 > history.json")]
+    History(print::Args),
+    /// Print the policy for history restore, in addition to that for history
+    #[command(after_help = "Example:\n  sftpctl policy restore --env 99 > restore.json")]
+    Restore(print::Args),
     /// Print the policy for the application that creates organisations and writes their accounts
     #[command(after_help = "Example:\n  sftpctl policy provisioning --env 99 > provisioning.json\n\n\
         docs/provisioning.md has the contract, and a worked call in several languages.")]
@@ -69,6 +75,8 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
         Verb::Teardown(args) => (Policy::Teardown, args),
         Verb::Users(args) => (Policy::Users, args),
         Verb::Aliases(args) => (Policy::Aliases, args),
+        Verb::History(args) => (Policy::History, args),
+        Verb::Restore(args) => (Policy::Restore, args),
         Verb::Provisioning(args) => (Policy::Provisioning, args),
         Verb::TableImport(args) => (Policy::TableImport, args),
         Verb::State(args) => (Policy::State, args),

@@ -9,6 +9,7 @@ mod aliases;
 mod arns;
 mod boundary;
 mod deployer;
+mod history;
 mod provisioning;
 mod reader;
 mod stack;
@@ -43,6 +44,10 @@ pub enum Policy {
     Users,
     /// Manages customers' host names.
     Aliases,
+    /// Reads the versions of customers' files.
+    History,
+    /// Makes versions of customers' files the current ones again; in addition to [`Self::History`].
+    Restore,
     /// Writes accounts from the application that creates organisations.
     Provisioning,
     /// Creates the account table with its accounts, which DynamoDB reads from the bucket of the state; in addition to
@@ -63,6 +68,8 @@ impl std::fmt::Display for Policy {
             Self::Teardown => "teardown",
             Self::Users => "users",
             Self::Aliases => "aliases",
+            Self::History => "history",
+            Self::Restore => "restore",
             Self::Provisioning => "provisioning",
             Self::TableImport => "table-import",
             Self::State => "state",
@@ -72,13 +79,15 @@ impl std::fmt::Display for Policy {
 }
 
 impl Policy {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Deployer,
         Self::Stack,
         Self::Reader,
         Self::Teardown,
         Self::Users,
         Self::Aliases,
+        Self::History,
+        Self::Restore,
         Self::Provisioning,
         Self::TableImport,
         Self::State,
@@ -106,6 +115,8 @@ pub fn document(policy: Policy, site: Site<'_>) -> Option<Value> {
         Policy::Teardown => teardown::statements(&arns),
         Policy::Users => users::statements(&arns),
         Policy::Aliases => aliases::statements(&arns, site)?,
+        Policy::History => history::statements(&arns),
+        Policy::Restore => history::restoring(&arns),
         Policy::Provisioning => provisioning::statements(&arns),
         Policy::TableImport => table_import::statements(&arns, site.state?)?,
         Policy::Boundary => boundary::statements(&arns),
@@ -142,6 +153,7 @@ pub fn companions(policy: Policy, site: Site<'_>) -> Vec<Policy> {
         Policy::Deployer | Policy::Teardown => needed.collect(),
         Policy::Stack if site.environment.stack_role.is_none() => needed.collect(),
         Policy::Aliases => needed.filter(|other| *other == Policy::State).collect(),
+        Policy::Restore => vec![Policy::History],
         _ => Vec::new(),
     }
 }

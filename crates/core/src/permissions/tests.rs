@@ -81,7 +81,13 @@ fn only_a_teardown_deletes_data() {
             ["s3:DeleteObject", "s3:DeleteObjectVersion", "s3:DeleteBucket", "s3:GetObject", "s3:GetObjectVersion"]
         {
             let uploads = resources(&document, action).iter().any(|resource| resource.contains("pl-pt"));
-            assert_eq!(uploads, name == "teardown" && action.starts_with("s3:Delete"), "{name} {action}");
+            let expected: &[&str] = match action {
+                "s3:GetObject" | "s3:GetObjectVersion" => &["history"],
+                // Without a version it leaves a marker.
+                "s3:DeleteObject" => &["teardown", "restore"],
+                _ => &["teardown"],
+            };
+            assert_eq!(uploads, expected.contains(&name.as_str()), "{name} {action}");
         }
         for action in ["dynamodb:DeleteTable", "dynamodb:DeleteTableReplica"] {
             assert_eq!(!allowing(&document, action).is_empty(), name == "teardown", "{name} {action}");
@@ -90,13 +96,13 @@ fn only_a_teardown_deletes_data() {
 }
 
 #[test]
-fn objects_of_upload_buckets_are_written_only_to_show_a_folder() {
+fn objects_of_upload_buckets_are_written_only_to_show_a_folder_or_restored() {
     for (name, document) in every_callers_document(&environment("")) {
         let uploads = resources(&document, "s3:PutObject").into_iter().filter(|resource| resource.contains("pl-pt"));
-        let expected = if ["users", "provisioning"].contains(&name.as_str()) {
-            vec!["arn:aws:s3:::pl-pt99-*-uploads/*/".to_owned()]
-        } else {
-            vec![]
+        let expected = match name.as_str() {
+            "users" | "provisioning" => vec!["arn:aws:s3:::pl-pt99-*-uploads/*/".to_owned()],
+            "restore" => vec!["arn:aws:s3:::pl-pt99-*-uploads/*".to_owned()],
+            _ => vec![],
         };
         assert_eq!(uploads.collect::<Vec<_>>(), expected, "{name}");
     }

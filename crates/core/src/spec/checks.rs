@@ -373,6 +373,9 @@ fn settings(checker: &mut Checker<'_>, file: &File) {
         checker.fault(days, format!("unsupported retention of {} days in CloudWatch Logs", days.value)).hint =
             near.map(|near| format!("the nearest value that it allows is {near}"));
     }
+    if let Some(days) = file.files.keep_old_versions_days.as_ref().filter(|days| !(1..=36_500).contains(&days.value)) {
+        checker.fault(days, "old versions must be kept for 1 to 36500 days");
+    }
     for (region, topic) in &file.alarms.topics {
         if !file.regions.contains_key(region) {
             checker.key_fault(region, topic, format!("{region} is not among `regions`"));

@@ -31,6 +31,7 @@ pub struct Environment {
     pub table: Table,
     /// What the accounts of customers may be.
     pub accounts: Accounts,
+    pub files: Files,
     /// `None` deploys no DNS records.
     pub dns: Option<Dns>,
     /// Settings of every Transfer server.
@@ -104,6 +105,13 @@ pub struct Table {
     pub point_in_time_recovery: bool,
     /// Default: true in production.
     pub deletion_protection: bool,
+}
+
+/// Customers' files in the upload buckets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Files {
+    /// Days that a version is kept after it was replaced or deleted; `None` keeps it for ever.
+    pub keep_old_versions_days: Option<u32>,
 }
 
 /// What the accounts of customers may be.

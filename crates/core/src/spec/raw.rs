@@ -45,6 +45,9 @@ pub(super) struct File {
     /// What the accounts of customers may be.
     #[serde(default)]
     pub(super) accounts: Accounts,
+    /// Customers' files in the upload buckets.
+    #[serde(default)]
+    pub(super) files: Files,
     /// DNS records; without it none are made.
     pub(super) dns: Option<Dns>,
     /// Settings of every Transfer server.
@@ -207,6 +210,16 @@ pub(super) struct Accounts {
     /// a new table can get. Default `one`.
     #[schemars(with = "Option<String>")]
     pub(super) per_organisation: Option<Spanned<String>>,
+}
+
+/// Customers' files in the upload buckets.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Files {
+    /// Days that a version is kept after it was replaced or deleted, 1 to 36500. `sftpctl history` knows nothing that is
+    /// older. Default: for ever.
+    #[schemars(with = "Option<u32>")]
+    pub(super) keep_old_versions_days: Option<Spanned<u32>>,
 }
 
 /// DNS records.
