@@ -56,6 +56,7 @@ fn of_command(path: &str) -> Option<&'static [Exit]> {
         | "policy reader"
         | "policy teardown"
         | "policy users"
+        | "policy agent"
         | "policy provisioning"
         | "policy state" => &[Ok, Usage],
         "plan" | "drift" => &[Ok, Failed, Usage, Refused, Changes],
@@ -69,6 +70,7 @@ fn of_command(path: &str) -> Option<&'static [Exit]> {
         "users import" => &[Ok, Failed, Usage, Refused, Locked, Partly, Interrupted],
         "users export" => &[Ok, Failed, Usage, Refused, Interrupted],
         "users harden" => &[Ok, Failed, Usage, Refused, Partly, Interrupted],
+        "pull" => &[Ok, Failed, Usage, Refused, Locked, Partly, Interrupted],
         "lock show" | "lock break" => &[Ok, Failed, Usage, Refused, Locked],
         "state move" => &[Ok, Failed, Usage, Refused, Locked, Partly],
         "deploy" | "teardown" | "import" | "state rebuild" => {

@@ -20,6 +20,7 @@ mod permissions;
 mod plan;
 mod policy;
 mod prompt;
+mod pull;
 mod saved_plan_file;
 mod schema;
 mod state;
@@ -85,6 +86,8 @@ enum Command {
     Verify(verify::Args),
     /// Manage the customers' accounts
     Users(Box<users::Args>),
+    /// Pull customers' files from S3 into a folder: whole, checked, and once
+    Pull(Box<pull::Args>),
     /// Try a customer's log-in, and name the cause if it is refused
     TestLogin(test_login::Args),
     /// Show what a customer needs to connect
@@ -141,6 +144,7 @@ pub async fn run(cli: Cli) -> Exit {
         Command::Teardown(args) => teardown::run(args, printer).await,
         Command::Verify(args) => verify::run(args, printer).await,
         Command::Users(args) => users::run(*args, printer).await,
+        Command::Pull(args) => pull::run(*args, printer).await,
         Command::TestLogin(args) => test_login::run(args, printer).await,
         Command::ConnectInfo(args) => connect_info::run(args, printer).await,
         Command::Lock(args) => lock::run(args, printer).await,

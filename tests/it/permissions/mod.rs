@@ -228,7 +228,7 @@ fn run(arguments: &[&str]) -> Output {
 #[test]
 fn command_prints_the_documents_and_their_risks() {
     let expected = policies("");
-    for name in ["deployer", "stack", "reader", "teardown", "users", "state"] {
+    for name in ["deployer", "stack", "reader", "teardown", "users", "agent", "state"] {
         let output = run(&[name, "--zone-id", "Z0123456789ABCDEFGHIJ", "--state", "s3://company-sftpctl/state"]);
         let printed: Value = serde_json::from_str(&succeeded(name, &output)).unwrap();
         assert_eq!(printed, expected[name], "{name}");

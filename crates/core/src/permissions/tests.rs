@@ -81,7 +81,9 @@ fn only_a_teardown_deletes_data() {
             ["s3:DeleteObject", "s3:DeleteObjectVersion", "s3:DeleteBucket", "s3:GetObject", "s3:GetObjectVersion"]
         {
             let uploads = resources(&document, action).iter().any(|resource| resource.contains("pl-pt"));
-            assert_eq!(uploads, name == "teardown" && action.starts_with("s3:Delete"), "{name} {action}");
+            // Agents read files.
+            let reads = name == "agent" && action == "s3:GetObject";
+            assert_eq!(uploads, reads || name == "teardown" && action.starts_with("s3:Delete"), "{name} {action}");
         }
         for action in ["dynamodb:DeleteTable", "dynamodb:DeleteTableReplica"] {
             assert_eq!(!allowing(&document, action).is_empty(), name == "teardown", "{name} {action}");
@@ -100,6 +102,22 @@ fn objects_of_upload_buckets_are_written_only_to_show_a_folder() {
         };
         assert_eq!(uploads.collect::<Vec<_>>(), expected, "{name}");
     }
+}
+
+#[test]
+fn agents_read_the_files_of_their_cluster_alone() {
+    let mut environment = environment("");
+    let reads = |environment: &Environment| resources(&every_document(environment)["agent"], "s3:GetObject");
+    assert_eq!(reads(&environment), ["arn:aws:s3:::pl-pt99-*-uploads/*"]);
+    environment.only_cluster("99-5");
+    assert_eq!(reads(&environment), ["arn:aws:s3:::pl-pt99-5-uploads/*"]);
+    let document = &every_document(&environment)["agent"];
+    assert_eq!(resources(document, "s3:ListBucket"), ["arn:aws:s3:::pl-pt99-5-uploads"]);
+    let statements = document["Statement"].as_array().unwrap();
+    assert_eq!(
+        statements.iter().map(|statement| statement["Action"].as_str().unwrap()).collect::<Vec<_>>(),
+        ["sts:GetCallerIdentity", "s3:ListBucket", "s3:GetObject"]
+    );
 }
 
 #[test]
