@@ -324,6 +324,15 @@ async fn whatever_happens_meanwhile_files_are_whole() {
     agent.pull(0, &[]);
     assert!(agent.read("2/large") == content);
 
+    // Asked to stop.
+    let agent = Agent::new(&site, "stopped");
+    faults(&site, &[&["s3.GetObject", "delay=400ms"]]);
+    let running = agent.command(&["--connections", "1"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    until("the download has begun", || (struck(&site) > 0).then_some(()));
+    assert!(Command::new("kill").args(["-INT", &running.id().to_string()]).status().unwrap().success());
+    let (_, summary) = events(130, &running.wait_with_output().unwrap());
+    assert_eq!((&summary["interrupted"], agent.files()), (&true.into(), vec![]));
+
     // Killed in the middle of a large file: what is on the disk is not fetched again.
     let agent = Agent::new(&site, "killed");
     faults(&site, &[&["s3.GetObject", "delay=400ms"]]);

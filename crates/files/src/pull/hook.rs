@@ -4,6 +4,8 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process_group};
+
 use super::ledger::Fetched;
 
 /// A program and its arguments, without a shell.
@@ -105,7 +107,10 @@ impl Hook {
             Ok(Ok(status)) => Err(format!("the hook failed ({status})")),
             Ok(Err(error)) => Err(format!("the hook was lost: {error}")),
             Err(_) => {
-                let _ = child.kill().await;
+                // With what it has started: the group is its own.
+                let group = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+                let _ = group.map(|group| kill_process_group(group, Signal::KILL));
+                let _ = child.wait().await;
                 Err(format!("the hook took longer than {} s", self.timeout.as_secs()))
             }
         }
@@ -132,6 +137,9 @@ async fn retried<F: Future<Output = Result<(), String>>>(
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+
     use super::super::sums::Compared;
     use super::*;
 
@@ -195,6 +203,20 @@ mod tests {
         let path = Path::new("/nonexistent");
         assert_eq!(run("false", path, LONG).await, Err("the hook failed (exit status: 1)".into()));
         assert_eq!(run("sleep 60", path, Duration::ZERO).await, Err("the hook took longer than 0 s".into()));
+        let dir = tempfile::tempdir().unwrap();
+        let (pipe, script) = (dir.path().join("pipe"), dir.path().join("hook.sh"));
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        std::fs::write(&script, format!("sleep 60 > '{}' & wait", pipe.display())).unwrap();
+        let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+        let mut reader = std::fs::File::options().read(true).custom_flags(flags).open(&pipe).unwrap();
+        let slow = run(&format!("sh {}", script.display()), path, Duration::from_secs(1)).await;
+        assert_eq!(slow, Err("the hook took longer than 1 s".into()));
+        // The pipe ends when the program that the hook has started does, which has been killed.
+        let began = std::time::Instant::now();
+        while reader.read(&mut [0]).is_err() {
+            assert!(began.elapsed() < LONG / 2, "what the hook has started goes on");
+            std::thread::yield_now();
+        }
         let missing = run("/nonexistent/program", path, LONG).await.unwrap_err();
         assert!(missing.starts_with("the hook cannot be started: "), "{missing}");
     }
