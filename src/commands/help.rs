@@ -58,6 +58,7 @@ fn of_command(path: &str) -> Option<&'static [Exit]> {
         | "policy users"
         | "policy agent"
         | "policy provisioning"
+        | "policy table-import"
         | "policy state" => &[Ok, Usage],
         "plan" | "drift" => &[Ok, Failed, Usage, Refused, Changes],
         "status" | "verify" | "test-login" | "connect-info" | "state list" | "state show" => {

@@ -21,6 +21,8 @@ pub(crate) enum Permissions {
     ImportsUsers,
     /// Takes customers' files from S3.
     PullsFiles,
+    /// Creates the account table with its accounts.
+    ImportsTable,
     /// Logs a customer in, and finds out why that failed.
     ChecksLogins,
     /// Reads the environment, and writes its state.
@@ -37,6 +39,7 @@ impl Permissions {
             Self::ManagesUsers => vec![Policy::Users],
             Self::ImportsUsers => vec![Policy::Users, Policy::State],
             Self::PullsFiles => vec![Policy::Agent],
+            Self::ImportsTable => vec![Policy::Users, Policy::State, Policy::TableImport],
             Self::ChecksLogins => vec![Policy::Users, Policy::Reader],
             Self::ChangesState => vec![Policy::Reader, Policy::State],
         }

@@ -32,3 +32,4 @@ mod state;
 mod stopped;
 pub(crate) mod terminal;
 mod users_import;
+mod via_s3;

@@ -8,6 +8,8 @@ use aws_sdk_dynamodb::types::{
     TimeToLiveStatus,
 };
 
+use aws_smithy_types::error::operation::BuildError;
+
 use super::error::{Call as _, OrMissing as _};
 use super::{AwsError, Tags};
 
@@ -81,37 +83,22 @@ impl DynamoDb {
 
     /// Creates a table; if it exists already, the error is `ResourceInUse`.
     pub async fn create(&self, table: NewTable<'_>) -> Result<(), AwsError> {
-        let named = |error: aws_smithy_types::error::operation::BuildError| AwsError {
+        let invalid = |error: BuildError| AwsError {
             operation: "dynamodb:CreateTable",
             object: table.name.to_owned(),
             code: Some("InvalidRequest".into()),
             message: error.to_string(),
             status: None,
         };
-        let attribute = |name: &str, kind| {
-            AttributeDefinition::builder().attribute_name(name).attribute_type(kind).build().map_err(named)
-        };
-        let element =
-            |name: &str, kind| KeySchemaElement::builder().attribute_name(name).key_type(kind).build().map_err(named);
-        let mut schema = vec![element(table.key, KeyType::Hash)?];
-        if table.sorted {
-            schema.push(element(table.index_key, KeyType::Range)?);
-        }
-        let index = GlobalSecondaryIndex::builder()
-            .index_name(table.index)
-            .key_schema(element(table.index_key, KeyType::Hash)?)
-            .projection(Projection::builder().projection_type(ProjectionType::All).build())
-            .build()
-            .map_err(named)?;
+        let schema = schema(&table).map_err(invalid)?;
         self.0
             .create_table()
             .table_name(table.name)
-            .attribute_definitions(attribute(table.key, ScalarAttributeType::N)?)
-            .attribute_definitions(attribute(table.index_key, ScalarAttributeType::S)?)
-            .set_key_schema(Some(schema))
-            .global_secondary_indexes(index)
+            .set_attribute_definitions(Some(schema.attributes))
+            .set_key_schema(Some(schema.key))
+            .global_secondary_indexes(schema.index)
             .billing_mode(BillingMode::PayPerRequest)
-            .stream_specification(stream().map_err(named)?)
+            .stream_specification(stream().map_err(invalid)?)
             .deletion_protection_enabled(table.deletion_protection)
             .set_tags(Some(tagged(table.tags)))
             .send()
@@ -243,7 +230,32 @@ impl DynamoDb {
     }
 }
 
-fn stream() -> Result<StreamSpecification, aws_smithy_types::error::operation::BuildError> {
+/// The keys of a table and its index.
+pub(super) struct Schema {
+    pub(super) attributes: Vec<AttributeDefinition>,
+    pub(super) key: Vec<KeySchemaElement>,
+    pub(super) index: GlobalSecondaryIndex,
+}
+
+/// The schema of a table to create.
+pub(super) fn schema(table: &NewTable<'_>) -> Result<Schema, BuildError> {
+    let attribute = |name: &str, kind| AttributeDefinition::builder().attribute_name(name).attribute_type(kind).build();
+    let element = |name: &str, kind| KeySchemaElement::builder().attribute_name(name).key_type(kind).build();
+    let mut key = vec![element(table.key, KeyType::Hash)?];
+    if table.sorted {
+        key.push(element(table.index_key, KeyType::Range)?);
+    }
+    let index = GlobalSecondaryIndex::builder()
+        .index_name(table.index)
+        .key_schema(element(table.index_key, KeyType::Hash)?)
+        .projection(Projection::builder().projection_type(ProjectionType::All).build())
+        .build()?;
+    let attributes =
+        vec![attribute(table.key, ScalarAttributeType::N)?, attribute(table.index_key, ScalarAttributeType::S)?];
+    Ok(Schema { attributes, key, index })
+}
+
+fn stream() -> Result<StreamSpecification, BuildError> {
     StreamSpecification::builder().stream_enabled(true).stream_view_type(StreamViewType::NewAndOldImages).build()
 }
 

@@ -29,6 +29,7 @@ mod secrets;
 mod simulation;
 mod stack_drift;
 mod sts;
+mod table_import;
 mod transfer;
 
 pub use apigateway::{ApiGateway, ApiIntegration, ApiIntegrationResponse, ApiMethod, GUARDS};
@@ -55,6 +56,7 @@ pub use s3::{BucketName, BucketSettings, ObjectVersion, Policy, S3};
 pub use simulation::{Decision, Simulated};
 pub use stack_drift::ResourceDrift;
 pub use sts::{Caller, SessionCredentials};
+pub use table_import::{ImportFacts, ImportSource};
 pub use transfer::{HostKeyFacts, IdentityAnswer, Provider, ServerFacts, ServerRequest, ServerUpdate, Transfer};
 
 /// Tags as key and value.

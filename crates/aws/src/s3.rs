@@ -297,10 +297,16 @@ impl S3 {
 
     /// All versions and delete markers of a bucket.
     pub async fn all_versions(&self, bucket: &str) -> Result<Vec<ObjectVersion>, AwsError> {
+        self.versions_below(bucket, "").await
+    }
+
+    /// All versions and delete markers of the objects whose keys begin with a prefix.
+    pub async fn versions_below(&self, bucket: &str, prefix: &str) -> Result<Vec<ObjectVersion>, AwsError> {
         let mut all = Vec::new();
         let (mut key, mut version) = (None, None);
         loop {
-            let call = self.client.list_object_versions().bucket(bucket).encoding_type(EncodingType::Url);
+            let call = self.client.list_object_versions().bucket(bucket).prefix(prefix);
+            let call = call.encoding_type(EncodingType::Url);
             let call = call.set_key_marker(key).set_version_id_marker(version).send().await;
             let Some(page) = call.call("s3:ListBucketVersions", bucket).or_missing(NO_BUCKET)? else {
                 return Ok(all);

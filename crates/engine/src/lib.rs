@@ -19,6 +19,7 @@ pub mod observe;
 pub mod package;
 pub mod resources;
 pub mod run;
+pub mod seed;
 pub mod state;
 pub mod verify;
 mod wait;

@@ -48,6 +48,9 @@ enum Verb {
     #[command(after_help = "Example:\n  sftpctl policy provisioning --env 99 > provisioning.json\n\n\
         docs/provisioning.md has the contract, and a worked call in several languages.")]
     Provisioning(print::Args),
+    /// Print the policy for users import --via-s3, in addition to those for users and the state
+    #[command(after_help = "Example:\n  sftpctl policy table-import --env 99 > table-import.json")]
+    TableImport(print::Args),
     /// Print the policy for the state in a bucket, in addition to the others
     #[command(after_help = "Examples:\n  \
         sftpctl policy state --env 99 > state.json\n  \
@@ -82,6 +85,7 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
             (Policy::Agent, args.print)
         }
         Verb::Provisioning(args) => (Policy::Provisioning, args),
+        Verb::TableImport(args) => (Policy::TableImport, args),
         Verb::State(args) => (Policy::State, args),
         Verb::Boundary(args) => (Policy::Boundary, args),
     };

@@ -138,6 +138,7 @@ impl Watch for Shown {
             Progress::Scanning { items } => ("scanning", items, None, None),
             Progress::Comparing => ("comparing", 0, None, None),
             Progress::Writing { done, of, throttled, .. } => ("writing", done, Some(of), Some(throttled)),
+            Progress::Importing { done, of } => ("importing", done, of, None),
             Progress::Hardening { done, of, throttled } => ("hardening", done, Some(of), Some(throttled)),
         };
         let stage = Stage { name, done, of, throttled, bytes: None, has_rate: throttled.is_some() };
@@ -180,6 +181,10 @@ fn words(progress: Progress, rate: Option<u64>, left: Option<u64>) -> String {
         Progress::Comparing => "comparing".to_owned(),
         Progress::Writing { done, of, throttled, at_once } => {
             format!("writing: {}, {at_once} batches at once", written(done, of, throttled, (rate, left)))
+        }
+        Progress::Importing { done, of } => {
+            let of = of.map_or_else(String::new, |of| format!(" of {}", grouped(of)));
+            format!("DynamoDB imports: {}{of} items", grouped(done))
         }
         Progress::Hardening { done, of, throttled } => {
             format!("hardening: {}", written(done, of, throttled, (rate, left)))

@@ -14,7 +14,12 @@ use super::faults::front;
 use crate::site::{Login, Site, shown, until};
 
 /// A source of rows as a CSV whose header names the attributes.
-struct Csv(String);
+pub(super) struct Csv(String);
+
+/// Rows for the organisations from `first` on, all with one password.
+pub(super) fn many(count: u32, first: u32) -> Csv {
+    Csv::many(count, first)
+}
 
 impl Csv {
     fn new() -> Self {
@@ -31,7 +36,7 @@ impl Csv {
         (first..first + count).fold(Self::new(), |csv, id| csv.row(id, &format!("customer{id}"), "Fake-Password-1"))
     }
 
-    fn save(&self, site: &Site, name: &str) {
+    pub(super) fn save(&self, site: &Site, name: &str) {
         std::fs::write(site.dir.path().join(name), &self.0).unwrap();
     }
 }

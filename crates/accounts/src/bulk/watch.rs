@@ -11,6 +11,8 @@ pub enum Progress {
     Comparing,
     /// Accounts that were written, of how many; writes that the table throttled; writes at once.
     Writing { done: u64, of: u64, throttled: u64, at_once: usize },
+    /// Items that DynamoDB has imported by itself, of how many if it is known.
+    Importing { done: u64, of: Option<u64> },
     /// Passwords that were hardened, of about how many; writes that the table throttled.
     Hardening { done: u64, of: u64, throttled: u64 },
 }

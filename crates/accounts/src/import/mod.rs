@@ -5,6 +5,7 @@
 pub mod check;
 pub(crate) mod compare;
 pub mod digest;
+pub mod objects;
 pub mod rejected;
 pub mod review;
 pub mod row;

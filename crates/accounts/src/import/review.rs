@@ -32,6 +32,8 @@ pub struct Options<'a> {
     pub key: DigestKey,
     /// Whether the source wins where row and item have both changed.
     pub overwrite: bool,
+    /// Whether the table is there; without one, every account is new.
+    pub has_table: bool,
 }
 
 /// A review could not be made; nothing was written.
@@ -224,7 +226,13 @@ pub async fn review(
     attributes.dedup();
     attributes.retain(|name| *name != "orgid");
     let terms = Terms { key: options.key.clone(), attributes, overwrite: options.overwrite };
-    let (read, held) = tokio::try_join!(read(rows, options, &terms, accounts.key(), watch), held(accounts, watch))?;
+    let held = async {
+        match options.has_table {
+            true => held(accounts, watch).await,
+            false => Ok(Held { items: Spill::new()?, claims: Spill::new()? }),
+        }
+    };
+    let (read, held) = tokio::try_join!(read(rows, options, &terms, accounts.key(), watch), held)?;
     let Read { wanted, claims, mut rejected, noted, counts } = read;
     watch.progress(Progress::Comparing);
     let mut review = Review {

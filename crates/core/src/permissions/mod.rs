@@ -14,6 +14,7 @@ mod reader;
 mod stack;
 mod state;
 mod statement;
+mod table_import;
 mod teardown;
 mod users;
 
@@ -44,6 +45,9 @@ pub enum Policy {
     Agent,
     /// Writes accounts from the application that creates organisations.
     Provisioning,
+    /// Creates the account table with its accounts, which DynamoDB reads from the bucket of the state; in addition to
+    /// [`Self::Users`] and [`Self::State`].
+    TableImport,
     /// Keeps the state in a bucket; in addition to any of the others.
     State,
     /// The permissions boundary of the roles that a deployment creates.
@@ -60,6 +64,7 @@ impl std::fmt::Display for Policy {
             Self::Users => "users",
             Self::Agent => "agent",
             Self::Provisioning => "provisioning",
+            Self::TableImport => "table-import",
             Self::State => "state",
             Self::Boundary => "boundary",
         })
@@ -67,7 +72,7 @@ impl std::fmt::Display for Policy {
 }
 
 impl Policy {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Deployer,
         Self::Stack,
         Self::Reader,
@@ -75,6 +80,7 @@ impl Policy {
         Self::Users,
         Self::Agent,
         Self::Provisioning,
+        Self::TableImport,
         Self::State,
         Self::Boundary,
     ];
@@ -101,6 +107,7 @@ pub fn document(policy: Policy, site: Site<'_>) -> Option<Value> {
         Policy::Users => users::statements(&arns),
         Policy::Agent => agent::statements(&arns),
         Policy::Provisioning => provisioning::statements(&arns),
+        Policy::TableImport => table_import::statements(&arns, site.state?)?,
         Policy::Boundary => boundary::statements(&arns),
         Policy::State => state::statements(&arns, site.state?, &["s3:GetObject", "s3:PutObject"])?,
     };
@@ -127,17 +134,14 @@ pub fn companions(policy: Policy, site: Site<'_>) -> Vec<Policy> {
         (Policy::Stack, site.environment.stack_role.is_none()),
         (Policy::State, in_bucket),
     ];
+    if policy == Policy::TableImport {
+        return vec![Policy::Users, Policy::State];
+    }
     let needed = deploys.into_iter().filter(|(other, needed)| *needed && *other != policy).map(|(other, _)| other);
     match policy {
         Policy::Deployer | Policy::Teardown => needed.collect(),
         Policy::Stack if site.environment.stack_role.is_none() => needed.collect(),
-        Policy::Stack
-        | Policy::Reader
-        | Policy::Users
-        | Policy::Agent
-        | Policy::Provisioning
-        | Policy::State
-        | Policy::Boundary => Vec::new(),
+        _ => Vec::new(),
     }
 }
 

@@ -34,6 +34,8 @@ use crate::wait;
 const LIMIT: Duration = Duration::from_secs(10);
 /// The same for the checks around a deployment, which should not wait for them.
 const CHEAP_LIMIT: Duration = Duration::from_secs(4);
+/// How many times as long a probe of many calls may take.
+const MANY_CALLS: u32 = 6;
 
 /// What is examined.
 #[derive(Debug)]
@@ -50,12 +52,19 @@ pub struct Options {
 struct Probe<'a> {
     of: &'static Definition,
     region: Option<&'a str>,
+    /// How many times the usual limit it may take.
+    patience: u32,
     work: LocalBoxFuture<'a, Check>,
 }
 
 impl<'a> Probe<'a> {
     fn new(of: &'static Definition, region: Option<&'a str>, work: impl Future<Output = Check> + 'a) -> Self {
-        Self { of, region, work: Box::pin(work) }
+        Self { of, region, patience: 1, work: Box::pin(work) }
+    }
+
+    /// A probe of many calls, which AWS may throttle.
+    fn of_many_calls(self) -> Self {
+        Self { patience: MANY_CALLS, ..self }
     }
 }
 
@@ -132,6 +141,7 @@ fn local(subject: &Subject) -> Vec<Probe<'_>> {
 /// Waits for all probes at once.
 async fn finish(probes: Vec<Probe<'_>>, limit: Duration) -> Vec<Check> {
     let bounded = probes.into_iter().map(|probe| async move {
+        let limit = limit.saturating_mul(probe.patience);
         let late = || {
             let why = format!("no answer within {} s", limit.as_secs());
             Check::unknown(probe.of, probe.region, why).hint("rerun the command; AWS may be throttling this account")

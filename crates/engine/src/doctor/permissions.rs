@@ -21,7 +21,7 @@ const READABLE: usize = 1_000;
 
 pub(super) fn probes(subject: &Subject) -> Vec<Probe<'_>> {
     let Some(aws) = subject.aws() else { return Vec::new() };
-    vec![Probe::new(&Definition::PERMISSIONS, None, simulated(subject, aws))]
+    vec![Probe::new(&Definition::PERMISSIONS, None, simulated(subject, aws)).of_many_calls()]
 }
 
 /// What to ask: the statements of the printed policies that a deployment of this environment needs.

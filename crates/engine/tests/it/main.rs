@@ -9,6 +9,7 @@ mod drift;
 mod edges;
 mod recorded;
 mod recorded_calls;
+mod seed;
 mod settled;
 mod state;
 mod unseen;

@@ -3,6 +3,7 @@
 mod database;
 pub(super) mod run;
 mod source;
+mod via_s3;
 
 use crate::commands::args::{LockTimeout, Yes};
 use crate::error::CliError;
@@ -17,18 +18,24 @@ use run::{CommonArgs, Manner};
     sftpctl users import --env 99 --from csv:old.csv --inspect > mapping.yaml\n  \
     sftpctl users import --env 99 --from csv:old.csv --mapping mapping.yaml\n  \
     sftpctl users import --env 99 --from shadow:old-server --cluster 99-0\n  \
-    sftpctl users import --env 99 --from mysql://reader@db/shop --table customers --ca-file ca.pem\n\n\
+    sftpctl users import --env 99 --from mysql://reader@db/shop --table customers --ca-file ca.pem\n  \
+    sftpctl users import --env 99 --from csv:accounts.csv --via-s3\n\n\
     Everything is checked before the first write. If more rows are rejected than --reject-limit allows, nothing is \
     written.\n\n\
     An import that was killed or interrupted needs nothing but the same command: what is in the table already is found \
     there. An account that was changed in the table after it was imported is never overwritten, unless --overwrite is \
-    given.")]
+    given.\n\n\
+    --via-s3 is for tens of millions of accounts: DynamoDB imports them without write units, into a table that it \
+    creates. Deploy the environment afterwards. No home folders are created.")]
 pub(super) struct Args {
     #[command(flatten)]
     common: CommonArgs,
     /// Check everything, and write nothing
     #[arg(long)]
     dry_run: bool,
+    /// Before the first deployment: let DynamoDB create the table from objects beside the state, which is in a bucket
+    #[arg(long)]
+    via_s3: bool,
     #[command(flatten)]
     lock_timeout: LockTimeout,
     #[command(flatten)]
@@ -42,6 +49,7 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
     }
     let manner = Manner {
         command: "users import",
+        via_s3: args.via_s3,
         writes: !args.dry_run,
         deletions: None,
         tells_differences: false,

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::source::{self, SourceArgs};
+use super::via_s3::ViaS3;
 use crate::commands::args::{StateArgs, stop_now};
 use crate::commands::permissions::Permissions;
 use crate::commands::prompt::confirm;
@@ -54,6 +55,8 @@ pub(in crate::commands::users) struct CommonArgs {
 pub(in crate::commands::users) struct Manner {
     /// The command's name, for the lock: `users import`.
     pub(in crate::commands::users) command: &'static str,
+    /// Whether DynamoDB creates the table from the accounts.
+    pub(in crate::commands::users) via_s3: bool,
     /// Whether anything is written.
     pub(in crate::commands::users) writes: bool,
     /// How many accounts may be deleted that the source does not have any more; `None` deletes none.
@@ -108,14 +111,17 @@ pub(in crate::commands::users) async fn run(
     printer: Printer,
 ) -> Result<Exit, CliError> {
     let form = args.report.as_deref().map(report_form).transpose()?;
-    let (environment, aws, store) = args.state.open(Permissions::ImportsUsers, printer).await?;
+    let permissions = if manner.via_s3 { Permissions::ImportsTable } else { Permissions::ImportsUsers };
+    let (environment, aws, store) = args.state.open(permissions, printer).await?;
     if let Some(cluster) = args.cluster.as_ref().filter(|cluster| !environment.clusters.contains_key(*cluster)) {
         let known: Vec<&str> = environment.clusters.keys().map(String::as_str).collect();
         return Err(CliError::new(Exit::Usage, format!("environment {} has no cluster `{cluster}`", environment.name))
             .hint(format!("its clusters are {}", known.join(", "))));
     }
     let stop = Stop::on_signals(|| streams::progress("stopping; the writes in flight are finished"), stop_now);
-    let run = Run { args, manner, form, environment: &environment, aws: &aws, store: &store, printer, stop };
+    let place = args.state.place(&environment);
+    let via_s3 = manner.via_s3.then(|| ViaS3::new(&aws, &environment, &place)).transpose()?;
+    let run = Run { args, manner, form, environment: &environment, aws: &aws, store: &store, printer, stop, via_s3 };
     if !manner.writes {
         return run.run().await;
     }
@@ -166,11 +172,21 @@ struct Run<'a> {
     store: &'a Store,
     printer: Printer,
     stop: Stop,
+    via_s3: Option<ViaS3>,
 }
 
 impl Run<'_> {
     async fn run(&self) -> Result<Exit, CliError> {
         let shown = Shown::new(self.printer.format(), self.stop.clone());
+        if let Some(via_s3) = &self.via_s3 {
+            let resumed = via_s3.resume(&shown).await;
+            if let Some(import) = resumed? {
+                shown.finish();
+                let words = format!("{} items were imported by the earlier run", grouped(import.imported));
+                self.printer.text(|| format!("{words}; deploy, and import again without --via-s3 to compare"));
+                return Ok(Exit::Ok);
+            }
+        }
         let review = self.review(&shown).await;
         shown.finish();
         let mut review = review?;
@@ -185,12 +201,20 @@ impl Run<'_> {
             self.show(&review, None);
             return Ok(self.unwritten(&review));
         }
+        if let Some(via_s3) = &self.via_s3 {
+            streams::progress(via_s3.estimate(&mut review, self.environment).await?);
+        }
         self.confirm(&review).await?;
         let shown = Shown::new(self.printer.format(), self.stop.clone());
         let choices = Choices { markers: !self.args.no_home_folders, deletes: self.manner.deletions.is_some() };
-        let result = write::write(&mut review, (self.aws, self.environment), choices, &shown).await;
+        let result = match &self.via_s3 {
+            Some(via_s3) => via_s3.write(&mut review, self.environment, &shown).await,
+            None => write::write(&mut review, (self.aws, self.environment), choices, &shown)
+                .await
+                .map_err(|error| CliError::new(Exit::Partly, format!("a temporary file: {error}"))),
+        };
         shown.finish();
-        let result = result.map_err(|error| CliError::new(Exit::Partly, format!("a temporary file: {error}")))?;
+        let result = result?;
         self.show(&review, Some(&result));
         Ok(exit(&result))
     }
@@ -204,7 +228,8 @@ impl Run<'_> {
                 .hint("restore it from a backup of the state")
         })?;
         let rules = Rules { environment: self.environment, default_cluster: self.args.cluster.clone() };
-        let options = Options { rules, key, overwrite: self.args.overwrite };
+        let has_table = self.via_s3.is_none();
+        let options = Options { rules, key, overwrite: self.args.overwrite, has_table };
         let accounts = Accounts::new(Arc::clone(self.aws), self.environment);
         review::review(rows.as_mut(), &accounts, &options, shown).await.map_err(unreviewed)
     }

@@ -16,10 +16,13 @@ pub(super) const ROWS: &[Row] = &[
     ("DeleteTable", "dynamodb:DeleteTable", "table"),
     ("DescribeContinuousBackups", "dynamodb:DescribeContinuousBackups", "table"),
     ("DescribeGlobalTable", "dynamodb:DescribeGlobalTable", "global-table"),
+    ("DescribeImport", "dynamodb:DescribeImport", "import"),
     ("DescribeLimits", "dynamodb:DescribeLimits", ""),
     ("DescribeTable", "dynamodb:DescribeTable", "table"),
     ("DescribeTimeToLive", "dynamodb:DescribeTimeToLive", "table"),
     ("GetItem", "dynamodb:GetItem", "table"),
+    ("ImportTable", "dynamodb:ImportTable", "table"),
+    ("ListImports", "dynamodb:ListImports", "table"),
     ("ListTables", "dynamodb:ListTables", ""),
     ("ListTagsOfResource", "dynamodb:ListTagsOfResource", "table"),
     ("PutItem", "dynamodb:PutItem", "table"),
@@ -34,6 +37,16 @@ pub(super) const ROWS: &[Row] = &[
     ("UpdateItem", "dynamodb:UpdateItem", "table"),
     ("UpdateTable", "dynamodb:UpdateTable", "table"),
     ("UpdateTimeToLive", "dynamodb:UpdateTimeToLive", "table"),
+];
+
+/// What an import needs to write its log.
+const LOG_OF_IMPORT: [&str; 6] = [
+    "logs:CreateLogGroup",
+    "logs:CreateLogStream",
+    "logs:DescribeLogGroups",
+    "logs:DescribeLogStreams",
+    "logs:PutLogEvents",
+    "logs:PutRetentionPolicy",
 ];
 
 /// What a new replica needs in its region (DynamoDB developer guide, "Using IAM with DynamoDB global tables").
@@ -108,6 +121,14 @@ pub(crate) fn needs(operation: &str, body: &Value, region: &str, account: &str) 
             }
             all
         }
+        "DescribeImport" => {
+            vec![Need::new(action, kind, body["ImportArn"].as_str().ok_or("the request has no ImportArn")?)]
+        }
+        // A list of all imports of the account is not asked for.
+        "ListImports" => {
+            vec![need(operation, body["TableArn"].as_str().ok_or("the request names no table")?.to_owned())]
+        }
+        "ImportTable" => import(need(operation, named(&body["TableCreationParameters"])?), body, region, account)?,
         "ListTagsOfResource" | "TagResource" | "UntagResource" => {
             let arn = body["ResourceArn"].as_str().ok_or("the request has no ResourceArn")?;
             let own = need(operation, arn.to_owned()).with_tags(&tag_list(&body["Tags"]));
@@ -122,6 +143,25 @@ pub(crate) fn needs(operation: &str, body: &Value, region: &str, account: &str) 
         _ => vec![need(operation, named(body)?)],
     };
     if needs.is_empty() { Err("the request names no table".to_owned()) } else { Ok(needs) }
+}
+
+/// What the import of a table needs of whoever asks for it, and not of a role (DynamoDB developer guide, "Requesting a
+/// table import in DynamoDB").
+fn import(table: Need, body: &Value, region: &str, account: &str) -> Result<Vec<Need>, String> {
+    let source = &body["S3BucketSource"];
+    let bucket = source["S3Bucket"].as_str().ok_or("the request names no bucket")?;
+    let bucket = format!("arn:aws:s3:::{bucket}");
+    let objects = format!("{bucket}/{}*", source["S3KeyPrefix"].as_str().unwrap_or_default());
+    let group = format!("arn:aws:logs:{region}:{account}:log-group:/aws-dynamodb/imports");
+    let logs = LOG_OF_IMPORT.iter().map(|action| match *action {
+        "logs:PutLogEvents" => Need::new(*action, "log-stream", format!("{group}:log-stream:error")),
+        "logs:DescribeLogGroups" => Need::new(*action, "", "*"),
+        action => Need::new(action, "log-group", group.clone()),
+    });
+    let mut all =
+        vec![table, Need::new("s3:GetObject", "object", objects), Need::new("s3:ListBucket", "bucket", bucket)];
+    all.extend(logs);
+    Ok(all)
 }
 
 /// The action of a PartiQL statement, and the table that it names ("IAM security policies with PartiQL for DynamoDB").
@@ -180,6 +220,7 @@ mod tests {
             ("Query", json!({"TableName": "t", "IndexName": "i"}), vec![("Query", arn("t/index/i"))]),
             ("Scan", json!({"TableName": other, "IndexName": "i"}), vec![("Scan", format!("{other}/index/i"))]),
             ("PutItem", json!({"TableName": "t"}), vec![("PutItem", arn("t"))]),
+            ("ListImports", json!({"TableArn": arn("t")}), vec![("ListImports", arn("t"))]),
             (
                 "BatchGetItem",
                 json!({"RequestItems": {"t": {}, "u": {}}}),

@@ -1,0 +1,81 @@
+//! `users import --via-s3`: DynamoDB creates the account table from objects beside the state.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::process::Stdio;
+
+use serde_json::Value;
+
+use super::users_import::{import, many, table};
+use crate::site::{Login, Site, until};
+
+const BUCKET: &str = "company-states";
+const STATE: &str = "s3://company-states/runs";
+
+/// The arguments of such an import.
+fn via_s3<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    import("csv:all.csv", &[&["--via-s3", "--state", STATE], more].concat())
+}
+
+/// The status of the table; `None` without one.
+fn status(site: &Site) -> Option<String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let dynamodb = site.aws_of("111111111111").await.dynamodb("us-west-2");
+        Some(dynamodb.table("dydb-99-uploads").await.unwrap()?.status)
+    })
+}
+
+/// The versions of the objects of imports that are left in the bucket.
+fn left(site: &Site) -> usize {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let s3 = site.aws_of("111111111111").await.s3("us-west-2");
+        s3.versions_below(BUCKET, "runs/99.import/").await.unwrap().len()
+    })
+}
+
+#[test]
+fn dynamodb_creates_the_table_that_a_deployment_completes() {
+    let site = Site::new();
+    site.aws(&["state-bucket", BUCKET]);
+    many(1_200, 50_000).save(&site, "all.csv");
+    let refused = site.ends_with(2, &import("csv:all.csv", &["--via-s3"]));
+    assert!(refused.contains("the state is in the folder"), "{refused}");
+    let output = site.run(&via_s3(&["--output", "json"]));
+    let shown = crate::site::succeeded("import", &output);
+    let result: Value = serde_json::from_str(shown.lines().last().unwrap()).unwrap();
+    assert_eq!((&result["counts"]["new"], &result["written"]["new"]), (&1_200.into(), &1_200.into()), "{shown}");
+    let estimate = String::from_utf8(output.stderr).unwrap();
+    assert!(estimate.contains("2,400 items") && estimate.contains("DynamoDB charges about $0.00"), "{estimate}");
+    assert_eq!(left(&site), 0, "the objects have hashes of passwords");
+    let (accounts, reserved) = table(&site);
+    assert_eq!((accounts.len(), reserved.len()), (1_200, 1_200));
+
+    // The table is ours now: another import of this kind has nothing to create.
+    let refused = site.ends_with(3, &via_s3(&[]));
+    assert!(refused.contains("the table dydb-99-uploads exists"), "{refused}");
+    site.ok(&["deploy", "--env", "99", "--local", "--yes", "--no-verify", "--state", STATE]);
+    assert_eq!(site.planned(), Vec::<String>::new());
+    let again = site.ok(&import("csv:all.csv", &["--state", STATE]));
+    assert!(again.contains("1,200  the same in the table") && again.contains("nothing to write"), "{again}");
+    let login = Login::new("customer50007", "Fake-Password-1");
+    assert!(site.admits(site.port("us-west-2"), &login) && site.admits(site.port("us-east-2"), &login));
+}
+
+#[test]
+fn killed_import_is_finished_by_the_same_command() {
+    let site = Site::new();
+    site.aws(&["state-bucket", BUCKET]);
+    many(300, 50_000).save(&site, "all.csv");
+    let mut killed = site.command(&via_s3(&[])).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    until("the table", || status(&site));
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    assert!(left(&site) > 0, "the first run was killed after it had deleted the objects");
+    let finished = site.ok(&via_s3(&[]));
+    assert!(finished.contains("600 items were imported by the earlier run"), "{finished}");
+    assert_eq!(left(&site), 0);
+    assert_eq!(table(&site).0.len(), 300);
+    assert!(site.ends_with(3, &via_s3(&[])).contains("exists"));
+}
