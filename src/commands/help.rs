@@ -59,6 +59,7 @@ fn of_command(path: &str) -> Option<&'static [Exit]> {
         | "policy aliases"
         | "policy history"
         | "policy restore"
+        | "policy agent"
         | "policy provisioning"
         | "policy table-import"
         | "policy state" => &[Ok, Usage],
@@ -79,6 +80,7 @@ fn of_command(path: &str) -> Option<&'static [Exit]> {
         "history list" | "history show" => &[Ok, Failed, Usage, Refused],
         "history restore" => &[Ok, Failed, Usage, Refused, Partly, Interrupted],
         "history export" => &[Ok, Failed, Usage, Refused, Locked, Partly, Interrupted],
+        "pull" => &[Ok, Failed, Usage, Refused, Locked, Partly, Interrupted],
         "lock show" | "lock break" => &[Ok, Failed, Usage, Refused, Locked],
         "state move" => &[Ok, Failed, Usage, Refused, Locked, Partly],
         "deploy" | "teardown" | "import" | "state rebuild" => {

@@ -22,6 +22,7 @@ mod permissions;
 mod plan;
 mod policy;
 mod prompt;
+mod pull;
 mod saved_plan_file;
 mod schema;
 mod state;
@@ -91,6 +92,8 @@ enum Command {
     Dns(dns::Args),
     /// Show, restore or export the past of customers' files
     History(history::Args),
+    /// Pull customers' files from S3 into a folder: whole, checked, and once
+    Pull(Box<pull::Args>),
     /// Try a customer's log-in, and name the cause if it is refused
     TestLogin(test_login::Args),
     /// Show what a customer needs to connect
@@ -149,6 +152,7 @@ pub async fn run(cli: Cli) -> Exit {
         Command::Users(args) => users::run(*args, printer).await,
         Command::Dns(args) => dns::run(args, printer).await,
         Command::History(args) => history::run(args, printer).await,
+        Command::Pull(args) => pull::run(*args, printer).await,
         Command::TestLogin(args) => test_login::run(args, printer).await,
         Command::ConnectInfo(args) => connect_info::run(args, printer).await,
         Command::Lock(args) => lock::run(args, printer).await,

@@ -25,6 +25,8 @@ pub(crate) enum Permissions {
     ReadsHistory,
     /// Reads them, and makes some the current ones again.
     RestoresHistory,
+    /// Takes customers' files from S3.
+    PullsFiles,
     /// Creates the account table with its accounts.
     ImportsTable,
     /// Logs a customer in, and finds out why that failed.
@@ -45,6 +47,7 @@ impl Permissions {
             Self::ManagesAliases => vec![Policy::Aliases, Policy::State],
             Self::ReadsHistory => vec![Policy::History],
             Self::RestoresHistory => vec![Policy::History, Policy::Restore],
+            Self::PullsFiles => vec![Policy::Agent],
             Self::ImportsTable => vec![Policy::Users, Policy::State, Policy::TableImport],
             Self::ChecksLogins => vec![Policy::Users, Policy::Reader],
             Self::ChangesState => vec![Policy::Reader, Policy::State],

@@ -7,7 +7,7 @@ use sftpctl_core::shown::Text;
 use sftpctl_engine::aliases::{Progress, Sent};
 
 use super::import::grouped;
-use super::import::progress::{Shown, Step};
+use super::import::progress::{Shown, Stage};
 
 /// Names that are listed for people; programs get all.
 const LISTED: usize = 20;
@@ -113,14 +113,14 @@ pub fn sent(sent: &Sent) -> Text {
 
 /// Shows how far it is.
 pub fn shown(display: &Shown, progress: Progress) {
-    let step = |stage, done, of| Step { stage, done, of, throttled: None };
+    let step = |stage, done, of| Stage { name: stage, done, of, ..Stage::default() };
     match progress {
         Progress::Reading { records } => display
-            .step(step("reading", records, None), |_, _| format!("reading the zone: {} records", grouped(records))),
-        Progress::Changing { done, of } => display.step(step("changing", done, Some(of)), |_, _| {
+            .stage(step("reading", records, None), |_, _| format!("reading the zone: {} records", grouped(records))),
+        Progress::Changing { done, of } => display.stage(step("changing", done, Some(of)), |_, _| {
             format!("changing records: {} of {}", grouped(done), grouped(of))
         }),
-        Progress::Waiting { done, of } => display.step(step("waiting", done, Some(of)), |_, _| {
+        Progress::Waiting { done, of } => display.stage(step("waiting", done, Some(of)), |_, _| {
             format!("waiting for the name servers of Route 53: {} of {} batches", grouped(done), grouped(of))
         }),
     }

@@ -22,6 +22,7 @@ pub mod login;
 pub mod markdown;
 pub mod plan_view;
 pub mod printer;
+pub mod pull;
 pub mod shell_word;
 pub mod span;
 pub mod status;

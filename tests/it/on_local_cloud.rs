@@ -27,6 +27,7 @@ pub(crate) mod pipeline;
 mod planted;
 mod probe;
 mod provisioning;
+mod pull;
 mod rolled_back;
 mod ssh_audit;
 mod state;

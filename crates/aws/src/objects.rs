@@ -35,8 +35,8 @@ pub struct ObjectPage {
 /// An object that is being downloaded.
 #[derive(Debug)]
 pub struct Download {
-    object: String,
-    body: ByteStream,
+    pub(super) object: String,
+    pub(super) body: ByteStream,
 }
 
 impl Download {

@@ -4,3 +4,4 @@
 //! What is decided is pure and apart from what is done: names, manifests and plans know no disk and no AWS.
 
 pub mod history;
+pub mod pull;

@@ -48,6 +48,11 @@ enum Verb {
     /// Print the policy for history restore, in addition to that for history
     #[command(after_help = "Example:\n  sftpctl policy restore --env 99 > restore.json")]
     Restore(print::Args),
+    /// Print the policy for pull: it reads customers' files, and changes nothing
+    #[command(after_help = "Examples:\n  \
+        sftpctl policy agent --env 99 --cluster 99-5 > agent.json\n  \
+        sftpctl policy agent --env 99 > agent.json")]
+    Agent(AgentArgs),
     /// Print the policy for the application that creates organisations and writes their accounts
     #[command(after_help = "Example:\n  sftpctl policy provisioning --env 99 > provisioning.json\n\n\
         docs/provisioning.md has the contract, and a worked call in several languages.")]
@@ -67,7 +72,17 @@ enum Verb {
     Boundary(print::Args),
 }
 
+#[derive(Debug, clap::Args)]
+struct AgentArgs {
+    #[command(flatten)]
+    print: print::Args,
+    /// Only the bucket of this cluster
+    #[arg(long, value_name = "NAME")]
+    cluster: Option<String>,
+}
+
 pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
+    let mut cluster = None;
     let (policy, args) = match args.verb {
         Verb::Deployer(args) => (Policy::Deployer, args),
         Verb::Stack(args) => (Policy::Stack, args),
@@ -77,10 +92,14 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
         Verb::Aliases(args) => (Policy::Aliases, args),
         Verb::History(args) => (Policy::History, args),
         Verb::Restore(args) => (Policy::Restore, args),
+        Verb::Agent(args) => {
+            cluster = args.cluster;
+            (Policy::Agent, args.print)
+        }
         Verb::Provisioning(args) => (Policy::Provisioning, args),
         Verb::TableImport(args) => (Policy::TableImport, args),
         Verb::State(args) => (Policy::State, args),
         Verb::Boundary(args) => (Policy::Boundary, args),
     };
-    print::run(policy, &args, printer).await
+    print::run(policy, &args, cluster.as_deref(), printer).await
 }

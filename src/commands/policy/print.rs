@@ -1,6 +1,6 @@
 //! Prints one policy.
 
-use crate::commands::args::AwsArgs;
+use crate::commands::args::{AwsArgs, only_cluster};
 use crate::commands::permissions::Permissions;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -26,8 +26,17 @@ pub(super) struct Args {
 }
 
 /// Prints the document on stdout, and on stderr what else a role needs and why it allows more than the environment needs.
-pub(super) async fn run(policy: Policy, args: &Args, printer: Printer) -> Result<Exit, CliError> {
-    let environment = args.aws.load(args.state.as_ref(), printer)?;
+/// With a `cluster` for that one alone.
+pub(super) async fn run(
+    policy: Policy,
+    args: &Args,
+    cluster: Option<&str>,
+    printer: Printer,
+) -> Result<Exit, CliError> {
+    let mut environment = args.aws.load(args.state.as_ref(), printer)?;
+    if let Some(cluster) = cluster {
+        only_cluster(&mut environment, cluster)?;
+    }
     let state = args.aws.state_place(args.state.as_ref(), &environment);
     let zone_id = match environment.dns.as_ref().filter(|_| permissions::reads_zone(policy)) {
         Some(dns) => zone_id(args, dns, printer).await,

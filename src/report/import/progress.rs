@@ -1,5 +1,4 @@
-//! The progress of a command on many accounts or records: a line that changes on a terminal, a line now and then
-//! elsewhere, events for programs.
+//! The progress of an import, or of hardening: a line that changes on a terminal, a line now and then elsewhere, events for programs.
 
 use std::io::IsTerminal as _;
 use std::sync::{Mutex, PoisonError};
@@ -20,7 +19,7 @@ use crate::report::{json, streams};
 const LINES: Duration = Duration::from_secs(10);
 const EVENTS: Duration = Duration::from_secs(1);
 
-/// Shows the progress.
+/// Shows the progress of a command on many accounts.
 pub struct Shown {
     format: Format,
     stop: Stop,
@@ -35,12 +34,26 @@ struct Pace {
     stage_began: Instant,
 }
 
+/// A stage of the work, as an event shows it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Stage {
+    pub name: &'static str,
+    pub done: u64,
+    pub of: Option<u64>,
+    pub throttled: Option<u64>,
+    pub bytes: Option<u64>,
+    /// Whether the rate tells when it ends.
+    pub has_rate: bool,
+}
+
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Event {
     time: String,
     stage: &'static str,
     done: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     of: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -75,24 +88,16 @@ impl Shown {
     }
 }
 
-/// How far a command is.
-#[derive(Clone, Copy, Debug)]
-pub struct Step {
-    /// `writing`, for programs.
-    pub stage: &'static str,
-    pub done: u64,
-    pub of: Option<u64>,
-    /// Writes that were throttled; with it, a rate and the time left are shown.
-    pub throttled: Option<u64>,
-}
-
 impl Shown {
-    /// Shows a step in these words, which get the rate and the seconds left where they are known, unless something was
-    /// shown just before.
-    pub fn step(&self, step: Step, words: impl FnOnce(Option<u64>, Option<u64>) -> String) {
+    /// Whether the user asked to stop.
+    pub fn is_stopping(&self) -> bool {
+        self.stop.requested()
+    }
+
+    /// Shows a stage if it is time to; `words` gets the number that is done in a second, and the seconds that are left.
+    pub fn stage(&self, stage: Stage, words: impl FnOnce(Option<u64>, Option<u64>) -> String) {
         let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
-        let Step { stage, done, of, throttled } = step;
-        let has_rate = throttled.is_some();
+        let Stage { name: stage, done, of, throttled, bytes, has_rate } = stage;
         if pace.stage != stage && has_rate {
             pace.stage_began = Instant::now();
         }
@@ -115,7 +120,7 @@ impl Shown {
         let left = of.filter(|_| has_rate && done > 0).map(|of| left(done, of, seconds));
         if self.format == Format::Json {
             let time = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-            let event = Event { time, stage, done, of, throttled, per_second: rate, seconds_left: left };
+            let event = Event { time, stage, done, bytes, of, throttled, per_second: rate, seconds_left: left };
             return streams::data(json::line("progress/1", &event));
         }
         let words = words(rate, left);
@@ -128,17 +133,17 @@ impl Shown {
 
 impl Watch for Shown {
     fn progress(&self, progress: Progress) {
-        let step = |stage, done, of, throttled| Step { stage, done, of, throttled };
-        let step = match progress {
-            Progress::Reading { rows, expected } => step("reading", rows, expected, None),
-            Progress::Scanning { items } => step("scanning", items, None, None),
-            Progress::Comparing => step("comparing", 0, None, None),
-            Progress::Proving { done } => step("proving", done, None, None),
-            Progress::Writing { done, of, throttled, .. } => step("writing", done, Some(of), Some(throttled)),
-            Progress::Importing { done, of } => step("importing", done, of, None),
-            Progress::Hardening { done, of, throttled } => step("hardening", done, Some(of), Some(throttled)),
+        let (name, done, of, throttled) = match progress {
+            Progress::Reading { rows, expected } => ("reading", rows, expected, None),
+            Progress::Scanning { items } => ("scanning", items, None, None),
+            Progress::Comparing => ("comparing", 0, None, None),
+            Progress::Proving { done } => ("proving", done, None, None),
+            Progress::Writing { done, of, throttled, .. } => ("writing", done, Some(of), Some(throttled)),
+            Progress::Importing { done, of } => ("importing", done, of, None),
+            Progress::Hardening { done, of, throttled } => ("hardening", done, Some(of), Some(throttled)),
         };
-        self.step(step, |rate, left| words(progress, rate, left));
+        let stage = Stage { name, done, of, throttled, bytes: None, has_rate: throttled.is_some() };
+        self.stage(stage, |rate, left| words(progress, rate, left));
     }
 
     fn is_stopping(&self) -> bool {

@@ -5,6 +5,7 @@
 //! AWS STS quotas"), and a region or cluster that is added needs no new policy. Resource types and condition keys are
 //! those of AWS's Service Authorization Reference; a test compares them.
 
+mod agent;
 mod aliases;
 mod arns;
 mod boundary;
@@ -48,6 +49,8 @@ pub enum Policy {
     History,
     /// Makes versions of customers' files the current ones again; in addition to [`Self::History`].
     Restore,
+    /// Pulls customers' files; changes nothing.
+    Agent,
     /// Writes accounts from the application that creates organisations.
     Provisioning,
     /// Creates the account table with its accounts, which DynamoDB reads from the bucket of the state; in addition to
@@ -70,6 +73,7 @@ impl std::fmt::Display for Policy {
             Self::Aliases => "aliases",
             Self::History => "history",
             Self::Restore => "restore",
+            Self::Agent => "agent",
             Self::Provisioning => "provisioning",
             Self::TableImport => "table-import",
             Self::State => "state",
@@ -79,7 +83,7 @@ impl std::fmt::Display for Policy {
 }
 
 impl Policy {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Deployer,
         Self::Stack,
         Self::Reader,
@@ -88,6 +92,7 @@ impl Policy {
         Self::Aliases,
         Self::History,
         Self::Restore,
+        Self::Agent,
         Self::Provisioning,
         Self::TableImport,
         Self::State,
@@ -117,6 +122,7 @@ pub fn document(policy: Policy, site: Site<'_>) -> Option<Value> {
         Policy::Aliases => aliases::statements(&arns, site)?,
         Policy::History => history::statements(&arns),
         Policy::Restore => history::restoring(&arns),
+        Policy::Agent => agent::statements(&arns),
         Policy::Provisioning => provisioning::statements(&arns),
         Policy::TableImport => table_import::statements(&arns, site.state?)?,
         Policy::Boundary => boundary::statements(&arns),

@@ -82,7 +82,8 @@ fn only_a_teardown_deletes_data() {
         {
             let uploads = resources(&document, action).iter().any(|resource| resource.contains("pl-pt"));
             let expected: &[&str] = match action {
-                "s3:GetObject" | "s3:GetObjectVersion" => &["history"],
+                "s3:GetObject" => &["history", "agent"],
+                "s3:GetObjectVersion" => &["history"],
                 // Without a version it leaves a marker.
                 "s3:DeleteObject" => &["teardown", "restore"],
                 _ => &["teardown"],
@@ -106,6 +107,22 @@ fn objects_of_upload_buckets_are_written_only_to_show_a_folder_or_restored() {
         };
         assert_eq!(uploads.collect::<Vec<_>>(), expected, "{name}");
     }
+}
+
+#[test]
+fn agents_read_the_files_of_their_cluster_alone() {
+    let mut environment = environment("");
+    let reads = |environment: &Environment| resources(&every_document(environment)["agent"], "s3:GetObject");
+    assert_eq!(reads(&environment), ["arn:aws:s3:::pl-pt99-*-uploads/*"]);
+    environment.only_cluster("99-5");
+    assert_eq!(reads(&environment), ["arn:aws:s3:::pl-pt99-5-uploads/*"]);
+    let document = &every_document(&environment)["agent"];
+    assert_eq!(resources(document, "s3:ListBucket"), ["arn:aws:s3:::pl-pt99-5-uploads"]);
+    let statements = document["Statement"].as_array().unwrap();
+    assert_eq!(
+        statements.iter().map(|statement| statement["Action"].as_str().unwrap()).collect::<Vec<_>>(),
+        ["sts:GetCallerIdentity", "s3:ListBucket", "s3:GetObject"]
+    );
 }
 
 #[test]

@@ -58,6 +58,14 @@ pub struct Environment {
     pub deadlines: BTreeMap<String, u64>,
 }
 
+impl Environment {
+    /// Limits the environment to one of its clusters. Returns whether it has that one.
+    pub fn only_cluster(&mut self, cluster: &str) -> bool {
+        self.clusters.retain(|name, _| name == cluster);
+        !self.clusters.is_empty()
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct State {
     /// Where it is kept, unless the command line sets another place.
