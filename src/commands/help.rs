@@ -56,6 +56,7 @@ fn of_command(path: &str) -> Option<&'static [Exit]> {
         | "policy reader"
         | "policy teardown"
         | "policy users"
+        | "policy homes"
         | "policy provisioning"
         | "policy state" => &[Ok, Usage],
         "plan" | "drift" => &[Ok, Failed, Usage, Refused, Changes],
@@ -69,6 +70,11 @@ fn of_command(path: &str) -> Option<&'static [Exit]> {
         "users import" => &[Ok, Failed, Usage, Refused, Locked, Partly, Interrupted],
         "users export" => &[Ok, Failed, Usage, Refused, Interrupted],
         "users harden" => &[Ok, Failed, Usage, Refused, Partly, Interrupted],
+        "homes inventory" => &[Ok, Usage, Interrupted],
+        "homes copy" => &[Ok, Failed, Usage, Refused, Locked, Partly, Interrupted],
+        "homes verify" => &[Ok, Failed, Usage, Refused, Locked, Interrupted],
+        "homes cutover" | "homes rollback" => &[Ok, Failed, Usage, Refused, Locked, Partly, Interrupted],
+        "homes status" => &[Ok, Usage],
         "lock show" | "lock break" => &[Ok, Failed, Usage, Refused, Locked],
         "state move" => &[Ok, Failed, Usage, Refused, Locked, Partly],
         "deploy" | "teardown" | "import" | "state rebuild" => {

@@ -8,6 +8,7 @@ mod doctor;
 mod drift;
 mod environment_file;
 mod help;
+mod homes;
 mod import;
 mod input_file;
 mod local;
@@ -20,6 +21,7 @@ mod permissions;
 mod plan;
 mod policy;
 mod prompt;
+mod report_form;
 mod saved_plan_file;
 mod schema;
 mod state;
@@ -85,6 +87,8 @@ enum Command {
     Verify(verify::Args),
     /// Manage the customers' accounts
     Users(Box<users::Args>),
+    /// Move customers' home directories from the old server to S3
+    Homes(Box<homes::Args>),
     /// Try a customer's log-in, and name the cause if it is refused
     TestLogin(test_login::Args),
     /// Show what a customer needs to connect
@@ -141,6 +145,7 @@ pub async fn run(cli: Cli) -> Exit {
         Command::Teardown(args) => teardown::run(args, printer).await,
         Command::Verify(args) => verify::run(args, printer).await,
         Command::Users(args) => users::run(*args, printer).await,
+        Command::Homes(args) => homes::run(*args, printer).await,
         Command::TestLogin(args) => test_login::run(args, printer).await,
         Command::ConnectInfo(args) => connect_info::run(args, printer).await,
         Command::Lock(args) => lock::run(args, printer).await,

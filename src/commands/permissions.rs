@@ -19,6 +19,8 @@ pub(crate) enum Permissions {
     ManagesUsers,
     /// Reads and writes customers' accounts under a lock that is kept with the state.
     ImportsUsers,
+    /// Moves customers' home directories, and reads and writes their accounts.
+    MovesHomes,
     /// Logs a customer in, and finds out why that failed.
     ChecksLogins,
     /// Reads the environment, and writes its state.
@@ -34,6 +36,7 @@ impl Permissions {
             Self::TearsDown => with_companions(Policy::Teardown),
             Self::ManagesUsers => vec![Policy::Users],
             Self::ImportsUsers => vec![Policy::Users, Policy::State],
+            Self::MovesHomes => with_companions(Policy::Homes),
             Self::ChecksLogins => vec![Policy::Users, Policy::Reader],
             Self::ChangesState => vec![Policy::Reader, Policy::State],
         }

@@ -12,6 +12,7 @@ mod fold;
 pub mod format;
 pub mod harden;
 pub mod hints;
+pub mod homes;
 #[cfg(test)]
 mod hostile;
 pub mod import;
@@ -20,6 +21,7 @@ pub mod login;
 pub mod markdown;
 pub mod plan_view;
 pub mod printer;
+pub mod report_file;
 pub mod shell_word;
 pub mod span;
 pub mod status;

@@ -12,6 +12,7 @@ mod drift;
 mod failed_stack;
 mod faults;
 mod harden;
+mod homes;
 mod json;
 mod local;
 mod login;

@@ -29,6 +29,7 @@ mod simulation;
 mod stack_drift;
 mod sts;
 mod transfer;
+mod uploads;
 
 pub use apigateway::{ApiGateway, ApiIntegration, ApiIntegrationResponse, ApiMethod, GUARDS};
 pub use apigateway_parts::{AccessLogFacts, ApiFacts, MethodSettingFacts, ModelFacts, ResourceFacts, StageFacts};
@@ -54,6 +55,7 @@ pub use simulation::{Decision, Simulated};
 pub use stack_drift::ResourceDrift;
 pub use sts::{Caller, SessionCredentials};
 pub use transfer::{HostKeyFacts, IdentityAnswer, Provider, ServerFacts, ServerRequest, ServerUpdate, Transfer};
+pub use uploads::{Expected, HeadFacts, Metadata, Put, UploadedPart};
 
 /// Tags as key and value.
 pub type Tags = std::collections::BTreeMap<String, String>;

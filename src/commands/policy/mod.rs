@@ -39,6 +39,9 @@ enum Verb {
     /// Print the policy for users; with the reader's also for test-login
     #[command(after_help = "Example:\n  sftpctl policy users --env 99 > users.json")]
     Users(print::Args),
+    /// Print the policy for homes, in addition to that for users
+    #[command(after_help = "Example:\n  sftpctl policy homes --env 99 > homes.json")]
+    Homes(print::Args),
     /// Print the policy for the application that creates organisations and writes their accounts
     #[command(after_help = "Example:\n  sftpctl policy provisioning --env 99 > provisioning.json\n\n\
         docs/provisioning.md has the contract, and a worked call in several languages.")]
@@ -62,6 +65,7 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
         Verb::Reader(args) => (Policy::Reader, args),
         Verb::Teardown(args) => (Policy::Teardown, args),
         Verb::Users(args) => (Policy::Users, args),
+        Verb::Homes(args) => (Policy::Homes, args),
         Verb::Provisioning(args) => (Policy::Provisioning, args),
         Verb::State(args) => (Policy::State, args),
         Verb::Boundary(args) => (Policy::Boundary, args),

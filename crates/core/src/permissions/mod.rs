@@ -8,6 +8,7 @@
 mod arns;
 mod boundary;
 mod deployer;
+mod homes;
 mod provisioning;
 mod reader;
 mod stack;
@@ -39,6 +40,8 @@ pub enum Policy {
     Teardown,
     /// Manages the customers' accounts.
     Users,
+    /// Moves customers' home directories; in addition to [`Self::Users`].
+    Homes,
     /// Writes accounts from the application that creates organisations.
     Provisioning,
     /// Keeps the state in a bucket; in addition to any of the others.
@@ -55,6 +58,7 @@ impl std::fmt::Display for Policy {
             Self::Reader => "reader",
             Self::Teardown => "teardown",
             Self::Users => "users",
+            Self::Homes => "homes",
             Self::Provisioning => "provisioning",
             Self::State => "state",
             Self::Boundary => "boundary",
@@ -63,12 +67,13 @@ impl std::fmt::Display for Policy {
 }
 
 impl Policy {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Deployer,
         Self::Stack,
         Self::Reader,
         Self::Teardown,
         Self::Users,
+        Self::Homes,
         Self::Provisioning,
         Self::State,
         Self::Boundary,
@@ -94,6 +99,7 @@ pub fn document(policy: Policy, site: Site<'_>) -> Option<Value> {
         Policy::Reader => reader::statements(&arns, site),
         Policy::Teardown => teardown::statements(&arns),
         Policy::Users => users::statements(&arns),
+        Policy::Homes => homes::statements(&arns),
         Policy::Provisioning => provisioning::statements(&arns),
         Policy::Boundary => boundary::statements(&arns),
         Policy::State => state::statements(&arns, site.state?, &["s3:GetObject", "s3:PutObject"])?,
@@ -125,6 +131,7 @@ pub fn companions(policy: Policy, site: Site<'_>) -> Vec<Policy> {
     match policy {
         Policy::Deployer | Policy::Teardown => needed.collect(),
         Policy::Stack if site.environment.stack_role.is_none() => needed.collect(),
+        Policy::Homes => vec![Policy::Users],
         Policy::Stack | Policy::Reader | Policy::Users | Policy::Provisioning | Policy::State | Policy::Boundary => {
             Vec::new()
         }

@@ -1,8 +1,8 @@
 //! Converts the checked file into the environment: all defaults in one place. Pure.
 
 use super::model::{
-    Accounts, Alarms, Authorizer, Cluster, Dns, Environment, HostKeySource, Logs, Metrics, Names, Region, Server,
-    State, Table,
+    Accounts, Alarms, Authorizer, Cluster, Dns, Environment, Homes, HostKeySource, Logs, Metrics, Names, Region,
+    Server, State, Table,
 };
 use super::names;
 use super::raw::{File, RegionSettings};
@@ -77,6 +77,7 @@ pub(super) fn fill(file: File) -> Environment {
             usernames: value(file.accounts.usernames, "exact"),
             many_per_organisation: file.accounts.per_organisation.is_some_and(|accounts| accounts.value == "many"),
         },
+        homes: Homes { root: value(file.homes.root, "/home"), folder: value(file.homes.folder, Homes::ORG_ID) },
         dns: file.dns.map(|dns| Dns {
             zone: dns.zone.value,
             zone_id: dns.zone_id.map(|id| id.value),

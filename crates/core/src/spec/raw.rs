@@ -45,6 +45,9 @@ pub(super) struct File {
     /// What the accounts of customers may be.
     #[serde(default)]
     pub(super) accounts: Accounts,
+    /// Where customers' home directories are on the old server.
+    #[serde(default)]
+    pub(super) homes: Homes,
     /// DNS records; without it none are made.
     pub(super) dns: Option<Dns>,
     /// Settings of every Transfer server.
@@ -207,6 +210,18 @@ pub(super) struct Accounts {
     /// a new table can get. Default `one`.
     #[schemars(with = "Option<String>")]
     pub(super) per_organisation: Option<Spanned<String>>,
+}
+
+/// Home directories of the old server.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Homes {
+    /// The folder that holds them. Default `/home`.
+    #[schemars(with = "Option<String>")]
+    pub(super) root: Option<Spanned<String>>,
+    /// The name of one, with `{orgid}` for the organisation's ID. Default `{orgid}`.
+    #[schemars(with = "Option<String>")]
+    pub(super) folder: Option<Spanned<String>>,
 }
 
 /// DNS records.

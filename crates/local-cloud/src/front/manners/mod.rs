@@ -16,6 +16,7 @@ mod iam_propagation;
 mod log_role;
 mod null_templates;
 mod object_errors;
+mod object_limits;
 mod permissions;
 mod policy_arrays;
 mod rates;
@@ -220,6 +221,7 @@ impl Manners {
             Box::<log_role::LogRole>::default(),
             Box::new(null_templates::NullTemplates),
             Box::<object_errors::ObjectErrors>::default(),
+            Box::new(object_limits::ObjectLimits),
             Box::new(permissions::Permissions),
             Box::new(policy_arrays::PolicyArrays),
             Box::new(reserved_tags::ReservedTags),
