@@ -136,7 +136,9 @@ fn a_home_of_every_kind_is_accounted_for() {
 
     // What arrived is what was there.
     let stored = customer.stored();
-    assert_eq!(stored.len() as u64, nasty::OBJECTS, "{:?}", stored.keys());
+    // One of the two names with the same key was UTF-8, and stored before the encoding was known.
+    let objects = nasty::OBJECTS + 1;
+    assert_eq!((stored.len() as u64, stored["twice-ä"].1.as_slice()), (objects, &b"utf-8"[..]), "{:?}", stored.keys());
     assert_eq!(stored["plain.txt"].1, b"plain\n");
     assert_eq!(stored["latin-äö.txt"].1, b"latin-1");
     assert_eq!(stored["latin-äö.txt"].0.metadata["file-name-raw"], "bGF0aW4t5PYudHh0");
@@ -161,10 +163,7 @@ fn a_home_of_every_kind_is_accounted_for() {
 
     // By checksum, and by content; the manifest is signed.
     let verified = customer.json(0, "verify", &[]);
-    assert_eq!(
-        (&verified["objects"], &verified["signed"]["objects"]),
-        (&nasty::OBJECTS.into(), &nasty::OBJECTS.into())
-    );
+    assert_eq!((&verified["objects"], &verified["signed"]["objects"]), (&objects.into(), &objects.into()));
     let deep = customer.json(0, "verify", &["--deep"]);
     assert_eq!(deep["signed"]["digest"], verified["signed"]["digest"]);
     let status = customer.json(0, "status", &[]);
@@ -197,7 +196,7 @@ fn what_a_customer_uploads_meanwhile_is_kept() {
 
     // A change here is sent; one after a customer's is not.
     customer.write("later.txt", "22");
-    assert_eq!(customer.json(0, "copy", &["--skip", "conflict"])["stored"], 2, "the file, and the folder's times");
+    assert_eq!(customer.json(0, "copy", &["--skip", "conflict"])["stored"], 1, "the file alone");
     customer.upload("later.txt", "333");
     customer.write("later.txt", "4444");
     assert_eq!(customer.json(6, "copy", &[])["leftByReason"]["conflict"], 2);
