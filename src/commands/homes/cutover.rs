@@ -33,7 +33,7 @@ const ANSWER: Duration = Duration::from_secs(10);
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
-    sftpctl homes cutover --env 99 --orgid 17578 --mount /sftp --freeze-command ./freeze --thaw-command ./thaw\n  \
+    sftpctl homes cutover --env 99 --orgid 17578 --mount /sftp --freeze-command ./freeze\n  \
     sftpctl homes cutover --env 99 --list wave-1.txt --mount /sftp --frozen --max-failures 3 --yes\n\n\
     For each home: freeze, last copy, verify, then the folder and a link to the mount change places in one step, and the \
     account is enabled. Each step is in the manifest; the same command goes on where a killed run stopped. A home that \

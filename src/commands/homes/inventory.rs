@@ -24,7 +24,7 @@ use sftpctl_files::homes::walk::Home;
 #[command(after_help = "Examples:\n  \
     sftpctl homes inventory --env 99 --orgid 17578\n  \
     sftpctl homes inventory --env 99 --all --report homes.html\n  \
-    sftpctl homes inventory --env 99 --orgid 17578 --name-charset cp1252 --links marker --skip fifo,socket\n\n\
+    sftpctl homes inventory --env 99 --all --name-charset cp1252 --links marker --skip fifo,socket\n\n\
     Each line is something that S3 cannot keep as it is, or that is worth knowing, with what happens to it under the \
     options. What is LEFT needs a decision: another option, or --skip with its word.\n\n\
     Names are shown with `\\x` and two digits for each byte that is not part of UTF-8. Nothing is changed, and no link is \
