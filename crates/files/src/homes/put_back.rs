@@ -1,11 +1,14 @@
 //! Writes objects into a home on the disk again, without ever leaving it: what customers and the application stored after
 //! the cut-over.
 
+use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use rustix::fs::{self, AtFlags, FileType, Gid, Mode, OFlags, RenameFlags, Timespec, Timestamps, Uid};
+use rustix::fs::{self, AtFlags, CWD, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid};
 use rustix::io::Errno;
 
 use super::entry::{Facts, Kind, Nanoseconds};
@@ -13,13 +16,14 @@ use super::metadata::Owned;
 use super::name::Raw;
 use super::walk::facts;
 
-/// A file while it is written, under a name that no object has: a slash cannot be in a name, and this one is removed.
-const TEMPORARY: &str = ".sftpctl-put-back";
-
 /// A folder that is written to.
 #[derive(Debug)]
 pub struct Folder {
     root: OwnedFd,
+    /// A folder beside it, in which files are until they are complete.
+    staging: PathBuf,
+    staged: OnceLock<OwnedFd>,
+    next: AtomicU64,
     /// Owner and rights of what has none in its metadata.
     owner: Facts,
 }
@@ -41,7 +45,42 @@ impl Folder {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let root = fs::open(path, flags, Mode::empty())?;
         let owner = facts(&fs::fstat(&root)?);
-        Ok(Self { root, owner })
+        let mut name = OsString::from(".");
+        name.push(path.file_name().unwrap_or_default());
+        name.push(".put-back");
+        let staging = path.with_file_name(name);
+        Ok(Self { root, staging, staged: OnceLock::new(), next: AtomicU64::new(0), owner })
+    }
+
+    /// The folder for files that are not complete yet. One that a killed run has left is used, and removed in the end.
+    fn staged(&self) -> io::Result<&OwnedFd> {
+        if let Some(staged) = self.staged.get() {
+            return Ok(staged);
+        }
+        match fs::mkdirat(CWD, &self.staging, Mode::from(0o700)) {
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let opened = fs::openat(CWD, &self.staging, flags, Mode::empty())?;
+        // Two of this run at once: one of them is kept, and both are the same folder.
+        Ok(self.staged.get_or_init(|| opened))
+    }
+
+    /// A new name there.
+    fn name(&self) -> String {
+        format!("{}-{}", std::process::id(), self.next.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Removes the folder for files that are not complete, if it was needed.
+    ///
+    /// # Errors
+    /// It cannot be removed.
+    pub fn close(&self) -> io::Result<()> {
+        match self.staged.get() {
+            Some(_) => std::fs::remove_dir_all(&self.staging),
+            None => Ok(()),
+        }
     }
 
     /// What is at a path; `None` if nothing is.
@@ -67,10 +106,10 @@ impl Folder {
     /// It cannot be created.
     pub fn begin(&self, path: &Raw) -> io::Result<Begun> {
         let parent = self.parent(path, true)?;
-        let _ = fs::unlinkat(&parent, TEMPORARY, AtFlags::empty());
+        let staged = self.name();
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = fs::openat(&parent, TEMPORARY, flags, Mode::from(0o600))?;
-        Ok(Begun { parent, file: file.into(), name: path.name().to_vec() })
+        let file = fs::openat(self.staged()?, &staged, flags, Mode::from(0o600))?;
+        Ok(Begun { parent, file: file.into(), staged, name: path.name().to_vec() })
     }
 
     /// Puts a file in its place, complete and with its labels.
@@ -85,8 +124,7 @@ impl Folder {
         fs::fchmod(&begun.file, Mode::from_raw_mode(labels.owned.mode.unwrap_or(0o644) & 0o7777))?;
         fs::futimens(&begun.file, &times(labels))?;
         begun.file.sync_all()?;
-        fs::renameat_with(&begun.parent, TEMPORARY, &begun.parent, &begun.name, RenameFlags::empty())?;
-        Ok(())
+        Ok(fs::renameat(self.staged()?, &begun.staged, &begun.parent, &begun.name)?)
     }
 
     /// Creates a folder, or gives one its labels.
@@ -114,12 +152,12 @@ impl Folder {
     /// It cannot be created.
     pub fn link(&self, path: &Raw, target: &[u8], labels: &Labels) -> io::Result<()> {
         let parent = self.parent(path, true)?;
-        let _ = fs::unlinkat(&parent, TEMPORARY, AtFlags::empty());
-        fs::symlinkat(target, &parent, TEMPORARY)?;
+        let (staged, name) = (self.staged()?, self.name());
+        fs::symlinkat(target, staged, &name)?;
         let (owner, group) = self.owner(labels);
-        self.chown(fs::chownat(&parent, TEMPORARY, Some(owner), Some(group), AtFlags::SYMLINK_NOFOLLOW))?;
-        fs::utimensat(&parent, TEMPORARY, &times(labels), AtFlags::SYMLINK_NOFOLLOW)?;
-        Ok(fs::renameat(&parent, TEMPORARY, &parent, path.name())?)
+        self.chown(fs::chownat(staged, &name, Some(owner), Some(group), AtFlags::SYMLINK_NOFOLLOW))?;
+        fs::utimensat(staged, &name, &times(labels), AtFlags::SYMLINK_NOFOLLOW)?;
+        Ok(fs::renameat(staged, &name, &parent, path.name())?)
     }
 
     /// The times of a folder are those of the last file in it until they are set again.
@@ -178,6 +216,7 @@ impl Folder {
 pub struct Begun {
     parent: OwnedFd,
     pub file: std::fs::File,
+    staged: String,
     name: Vec<u8>,
 }
 
@@ -228,9 +267,11 @@ mod tests {
 
     #[test]
     fn files_folders_and_links_are_written_with_their_labels() {
-        let dir = tempfile::tempdir().unwrap();
+        let above = tempfile::tempdir().unwrap();
+        let dir = above.path().join("7");
+        std::fs::create_dir(&dir).unwrap();
         let outside = tempfile::tempdir().unwrap();
-        let folder = Folder::open(dir.path()).unwrap();
+        let folder = Folder::open(&dir).unwrap();
         let path = |text: &str| Raw(text.as_bytes().to_vec());
         let labels = |mode| Labels {
             owned: Owned { mode: Some(mode), mtime: Some(-1_500_000_000), ..Owned::default() },
@@ -245,21 +286,32 @@ mod tests {
         put("a/b/c").unwrap();
         folder.folder(&path("a/d"), &labels(0o040_700)).unwrap();
         folder.link(&path("a/l"), b"../x", &labels(0o120_777)).unwrap();
-        let facts = |at: &str| std::fs::symlink_metadata(dir.path().join(at)).unwrap();
+        let facts = |at: &str| std::fs::symlink_metadata(dir.join(at)).unwrap();
         assert_eq!(
             (facts("a/b/c").mode(), facts("a/b/c").mtime(), facts("a/b/c").mtime_nsec()),
             (0o104_750, -2, 500_000_000)
         );
         assert_eq!((facts("a/d").mode(), facts("a/l").mtime()), (0o040_700, -2));
-        assert_eq!(std::fs::read_link(dir.path().join("a/l")).unwrap(), Path::new("../x"));
-        assert!(!dir.path().join("a/b").join(TEMPORARY).exists());
+        assert_eq!(std::fs::read_link(dir.join("a/l")).unwrap(), Path::new("../x"));
+        // Two at once, in one folder; and one that is never finished.
+        let (mut one, mut other) = (folder.begin(&path("one")).unwrap(), folder.begin(&path("other")).unwrap());
+        one.file.write_all(b"1").unwrap();
+        other.file.write_all(b"2").unwrap();
+        let _unfinished = folder.begin(&path("never")).unwrap();
+        folder.finish(one, &labels(0o100_600)).unwrap();
+        folder.finish(other, &labels(0o100_600)).unwrap();
+        let read = |at: &str| std::fs::read(dir.join(at)).unwrap();
+        assert_eq!((read("one"), read("other")), (b"1".to_vec(), b"2".to_vec()));
         // No link leads a write out.
-        symlink(outside.path(), dir.path().join("out")).unwrap();
+        symlink(outside.path(), dir.join("out")).unwrap();
         assert!(put("out/x").is_err() && folder.folder(&path("out"), &labels(0o040_700)).is_err());
         assert_eq!(std::fs::read_dir(outside.path()).unwrap().count(), 0);
         assert!(folder.look(&path("out/x")).is_err() && folder.look(&path("none/x")).unwrap().is_none());
         assert!(is_folder(&folder.look(&path("a")).unwrap().unwrap()));
         folder.retime(&path("a"), 5_000_000_000).unwrap();
         assert_eq!(facts("a").mtime(), 5);
+        folder.close().unwrap();
+        assert_eq!(std::fs::read_dir(above.path()).unwrap().count(), 1, "nothing is left beside the home");
+        assert!(!dir.join("never").exists());
     }
 }

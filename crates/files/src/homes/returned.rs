@@ -90,6 +90,7 @@ pub async fn bring_back(
         let ended = one(Place::new(folder, journal, s3, bucket, prefix), object, old).await;
         take(&mut result, Some(Ok(ended)), watch)?;
     }
+    folder.close().map_err(CopyError::Read)?;
     result.is_interrupted = watch.is_stopping();
     if !result.is_interrupted {
         result.deleted = known.len() as u64;
