@@ -286,6 +286,22 @@ fn parts_are_sent_once() {
     assert_eq!(customer.json(0, "verify", &["--deep"])["signed"]["objects"], 2);
 }
 
+/// Parts of a file that is no longer in the home would be paid for.
+#[test]
+fn parts_of_a_deleted_file_are_aborted() {
+    let customer = Customer::new();
+    customer.write("large", vec![1; 20 << 20]);
+    customer.site.ok(&["local", "faults", "add", "s3.UploadPart", "error500", "--skip", "1"]);
+    customer.json(6, "copy", &[]);
+    customer.site.ok(&["local", "faults", "clear"]);
+    assert_eq!(customer.json(0, "status", &[])["homes"][0]["uploadsInProgress"], 1);
+    std::fs::remove_file(customer.home.join("large")).unwrap();
+    front(&customer.site, "POST", "calls/reset");
+    customer.json(0, "copy", &[]);
+    assert_eq!(customer.json(0, "status", &[])["homes"][0]["uploadsInProgress"], 0);
+    assert_eq!(front(&customer.site, "GET", "calls")["calls"]["s3.AbortMultipartUpload"], 1);
+}
+
 /// An object that is gone, and one that another writer has replaced.
 #[test]
 fn verification_finds_what_differs() {

@@ -17,7 +17,7 @@ use super::name::Raw;
 use super::opened::OpenFiles;
 use super::pace::Pace;
 use super::plan::{self, Fate, plan};
-use super::record::{Line, Object, Pass};
+use super::record::{Begun, Line, Object, Pass};
 use super::upload::{Memory, Outcome, Uploader};
 use super::walk::Home;
 use super::watch::{Progress, Watch};
@@ -349,8 +349,16 @@ impl Copier<'_> {
         });
     }
 
-    /// Objects whose entries are not in the home any more.
+    /// Objects whose entries are not in the home any more, and parts of files that are not.
     async fn gone(&mut self) -> Result<(), CopyError> {
+        let begun: Vec<Begun> = {
+            let journal = self.uploader.journal();
+            let begun = journal.manifest().begun.iter();
+            begun.filter(|(path, _)| !self.seen.contains(*path)).map(|(_, begun)| begun.clone()).collect()
+        };
+        for Begun { key, upload, .. } in begun {
+            self.uploader.end(&key, upload).await?;
+        }
         let gone: Vec<Object> = {
             let journal = self.uploader.journal();
             let objects = journal.manifest().objects.values();

@@ -72,7 +72,9 @@ pub fn check(home: &Home, allow_chroot: bool) -> Result<(), Refusal> {
 /// # Errors
 /// The processes that have.
 pub fn check_closed(home: &Path) -> Result<(), Refusal> {
-    let open = OpenFiles::below(home).processes();
+    // As `/proc` names it.
+    let home = home.canonicalize().unwrap_or_else(|_| home.to_owned());
+    let open = OpenFiles::below(&home).processes();
     let words = |by: &Opened| format!("{} (process {})", by.command, by.pid);
     if open.is_empty() { Ok(()) } else { Err(Refusal::Open(open.iter().map(words).collect::<Vec<_>>().join(", "))) }
 }

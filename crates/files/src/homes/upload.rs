@@ -21,7 +21,7 @@ use super::journal::Journal;
 use super::metadata;
 use super::name::Raw;
 use super::pace::Pace;
-use super::plan::{Fate, MOST_PER_PUT};
+use super::plan::Fate;
 use super::record::{Line, Object};
 use super::totals::SINGLE;
 use super::verify::read_back;
@@ -193,9 +193,7 @@ impl Uploader {
     /// The content is stored already; its metadata may not be.
     async fn same(&self, wanted: &Wanted<'_>, same: &Object) -> Result<Outcome, CopyError> {
         let size = (same.bytes, checksum::parse(&same.crc64nvme).unwrap_or_default());
-        let is_same = same.has_rights_of(&wanted.facts) && same.stamp.mtime == wanted.facts.mtime;
-        // Only its metadata can be changed by a copy of at most 5 GiB.
-        if is_same || same.bytes > MOST_PER_PUT {
+        if same.has_rights_of(&wanted.facts) && same.stamp.mtime == wanted.facts.mtime {
             let put = Put { etag: same.etag.clone(), version: same.version.clone() };
             self.stored(wanted, size, put)?;
             return Ok(Outcome::Unchanged);

@@ -24,6 +24,8 @@ const PIECE: usize = 3000;
 pub struct Home {
     /// Absolute, without links.
     path: PathBuf,
+    /// As it was given, which links may contain.
+    given: PathBuf,
     root: OwnedFd,
     facts: Facts,
     charset: Charset,
@@ -43,12 +45,12 @@ impl Home {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let root = fs::open(path, flags, Mode::empty())?;
         let facts = facts(&fs::fstat(&root)?);
-        let path = path.canonicalize()?;
+        let (given, path) = (path.to_owned(), path.canonicalize()?);
         let mounts = mounts_below(&std::fs::read("/proc/self/mountinfo").unwrap_or_default(), &path);
         let here = fs::openat2(&root, ".", flags, Mode::empty(), ResolveFlags::BENEATH);
         let has_openat2 = !matches!(here, Err(Errno::NOSYS));
         let is_root = rustix::process::geteuid().is_root();
-        Ok(Self { path, root, facts, charset, mounts, has_openat2, is_root })
+        Ok(Self { path, given, root, facts, charset, mounts, has_openat2, is_root })
     }
 
     /// Absolute, without links.
@@ -200,11 +202,12 @@ impl Home {
             return Leads::Outside;
         }
         // The home keeps its path after the cut-over, so that an absolute link into it stays one.
-        let inside = target.0.strip_prefix(self.path.as_os_str().as_bytes()).and_then(|rest| match rest {
+        let below = |home: &Path| match target.0.strip_prefix(home.as_os_str().as_bytes())? {
             [] => Some(&b"."[..]),
             [b'/', rest @ ..] => Some(rest),
             _ => None,
-        });
+        };
+        let inside = below(&self.path).or_else(|| below(&self.given));
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
         let flags = OFlags::PATH | OFlags::CLOEXEC;
         let open = |path: &[u8]| fs::openat2(&self.root, OsStr::from_bytes(path), flags, Mode::empty(), resolve);

@@ -12,6 +12,7 @@ use super::super::checksum::{self, Running};
 use super::super::concern::Concern;
 use super::super::copy::CopyError;
 use super::super::entry::Stamp;
+use super::super::plan::MOST_PER_PUT;
 use super::super::record::Line;
 use super::super::totals::part_size;
 use super::{Outcome, Uploader, Wanted, is_changed, is_conflict, read, refused};
@@ -23,7 +24,12 @@ impl Uploader {
     /// Uploads a file in parts.
     pub(super) async fn in_parts(&self, wanted: &Wanted<'_>, file: &Arc<File>) -> Result<Outcome, CopyError> {
         let (size, stamp) = (wanted.facts.size, wanted.facts.stamp());
-        if wanted.known.is_some_and(|known| known.bytes == size && known.stamp.mtime == stamp.mtime) {
+        let is_alike = wanted.known.is_some_and(|known| {
+            let is_alike = known.bytes == size && known.stamp.mtime == stamp.mtime;
+            // Metadata alone can be changed by a copy, of at most 5 GiB.
+            is_alike && (size <= MOST_PER_PUT || known.has_rights_of(&wanted.facts))
+        });
+        if is_alike {
             // Most likely only the rights or the names of a large file have changed.
             let crc = self.sum(file, size).await?;
             if let Some(same) = wanted.same(size, crc) {
@@ -90,7 +96,7 @@ impl Uploader {
     }
 
     /// Aborts an upload, whose parts would be paid for otherwise.
-    async fn end(&self, key: &str, upload: String) -> Result<(), CopyError> {
+    pub(in super::super) async fn end(&self, key: &str, upload: String) -> Result<(), CopyError> {
         self.s3.abort_whole((&self.bucket, key), &upload).await?;
         Ok(self.journal().append(Line::UploadEnded { upload })?)
     }
