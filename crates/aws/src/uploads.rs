@@ -1,5 +1,5 @@
-//! Whole files as objects: uploads with their checksum and metadata that never replace what another writer stored, copies
-//! inside a bucket, and what S3 knows of an object without its content.
+//! Whole files as objects: uploads with their checksum and metadata that never replace what another writer stored,
+//! copies inside a bucket, and what S3 knows of an object without its content.
 //!
 //! The checksum is CRC-64/NVME of the whole object, also of one that was uploaded in parts (S3 user guide, "Checking
 //! object integrity", full object checksums).
@@ -182,7 +182,8 @@ impl S3 {
         Ok(Put { etag, version: answer.version_id })
     }
 
-    /// Deletes an object if it still has this ETag; a missing one is fine. In a bucket with versioning its versions stay.
+    /// Deletes an object if it still has this ETag; a missing one is fine. In a bucket with versioning its versions
+    /// stay.
     pub async fn delete_if(&self, bucket: &str, key: &str, etag: &str) -> Result<(), AwsError> {
         let call = self.client.delete_object().bucket(bucket).key(key).if_match(etag).send().await;
         call.call("s3:DeleteObject", &format!("{bucket}/{key}")).or_missing(&["NoSuchKey"]).map(drop)

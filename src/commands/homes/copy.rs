@@ -111,8 +111,18 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
     let homes = args.selection.homes(&environment)?;
     let stop = Stop::on_signals(|| streams::progress("stopping; the calls in flight are finished"), stop_now);
     let (mut exit, mut summary) = (Exit::Ok, Text::default());
+    let is_alone = homes.len() == 1;
     for home in homes {
-        let place = args.selection.place(&environment, &aws, home.org_id).await?;
+        let place = match args.selection.place(&environment, &aws, home.org_id).await {
+            Ok(place) => place,
+            // A home without an account does not keep the others waiting.
+            Err(error) if error.exit == Exit::Refused && !is_alone => {
+                printer.error(&error);
+                exit = Exit::Partly;
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
         let path = args.selection.manifest(&environment, home.org_id);
         let journal = Arc::new(Mutex::new(Journal::open(&path, &home.line(&environment, &place))?));
         let shown = Arc::new(Shown::new(printer.format(), stop.clone()));

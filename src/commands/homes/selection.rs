@@ -96,15 +96,14 @@ impl Selection {
             return self.in_cluster(environment, cluster, org_id);
         }
         let accounts = Accounts::new(Arc::clone(aws), environment);
-        let account = accounts.by_org(org_id).await.map_err(|error| {
-            let hint = match &error {
-                AccountError::Missing(_) => format!(
-                    "add the account first (sftpctl users import), or pass --cluster; it is for organisation {org_id}"
-                ),
-                _ => "pass --cluster".to_owned(),
-            };
-            CliError::from_error(Exit::Failed, &error, Some(hint))
-        })?;
+        let account = match accounts.by_org(org_id).await {
+            Ok(account) => account,
+            Err(AccountError::Aws(error)) => return Err(error.into()),
+            Err(error) => {
+                let hint = "add the account first (sftpctl users import), or pass --cluster for a home without one";
+                return Err(CliError::from_error(Exit::Refused, &error, Some(hint.to_owned())));
+            }
+        };
         let mut clusters = environment.clusters.iter();
         let cluster = clusters.find(|(name, _)| names::upload_bucket(environment, name) == account.home.bucket);
         let Some((_, cluster)) = cluster else {
@@ -112,7 +111,7 @@ impl Selection {
                 "the home of organisation {org_id}, {}, is not in a bucket of the environment",
                 account.home.path()
             );
-            return Err(CliError::new(Exit::Failed, message));
+            return Err(CliError::new(Exit::Refused, message));
         };
         let (bucket, prefix) = (account.home.bucket.clone(), format!("{}/", account.home.folder));
         Ok(Place { bucket, region: cluster.region.clone(), prefix })

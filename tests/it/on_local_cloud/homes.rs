@@ -454,3 +454,20 @@ fn a_cutover_that_is_killed_goes_on() {
     customer.json(0, "rollback", &ROLLBACK);
     assert_eq!(nasty::tree(&customer.home), before);
 }
+
+/// Of many homes, one that has no account is named, and the others are copied.
+#[test]
+fn a_home_without_an_account_does_not_stop_the_others() {
+    let customer = Customer::new();
+    customer.write("file", "x");
+    std::fs::create_dir_all(customer.path("home/17577")).unwrap();
+    std::fs::create_dir_all(customer.path("home/not-a-home")).unwrap();
+    let all = ["homes", "copy", "--env", "99", "--local", "--root", "home", "--all"];
+    let shown = customer.site.ends_with(6, &all);
+    assert!(shown.contains("17577") && shown.contains("home 17578: 2 entries: 2 stored"), "{shown}");
+    let alone =
+        customer.site.ends_with(3, &["homes", "copy", "--env", "99", "--local", "--root", "home", "--orgid", "17577"]);
+    assert!(alone.contains("or pass --cluster"), "{alone}");
+    let listed = [&all[..], &["--cluster", "99-5"]].concat();
+    assert!(customer.site.ok(&listed).contains("home 17577: 1 entries: 1 stored"));
+}

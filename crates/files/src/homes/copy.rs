@@ -23,7 +23,7 @@ use super::walk::Home;
 use super::watch::{Progress, Watch};
 
 /// Bytes of files that are in memory at once.
-const MEMORY: u64 = 64 << 20;
+const MEMORY: u64 = 40 << 20;
 /// Entries at once.
 const AT_ONCE: usize = 64;
 /// How often an entry that changes while it is read is read again in a pass.

@@ -89,8 +89,8 @@ pub struct Facts {
     pub names: u64,
 }
 
-/// What identifies a state of a file: it is copied again when this changes. The time of change cannot be set, unlike that
-/// of modification.
+/// What identifies a state of a file: it is copied again when this changes. The time of change cannot be set, unlike
+/// that of modification.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stamp {
     pub inode: u64,

@@ -10,8 +10,8 @@ use super::totals::Totals;
 use super::walk::Home;
 use super::watch::{Progress, Watch};
 
-/// Adds the entries of a home to the totals, and calls `each` with every one. Only the names of one folder are in memory,
-/// and a number for each file with several names. A request to stop ends it early.
+/// Adds the entries of a home to the totals, and calls `each` with every one. Only the names of one folder are in
+/// memory, and a number for each file with several names. A request to stop ends it early.
 ///
 /// # Errors
 /// The home cannot be read, or `each` fails.

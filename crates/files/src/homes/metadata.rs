@@ -1,8 +1,8 @@
 //! An object's own metadata: owner, group, rights and times of a file. Pure.
 //!
-//! `file-*` are those of AWS's own family (FSx for Lustre user guide, "POSIX metadata support for data repositories"; Amazon
-//! S3 Files and DataSync read and write the same): the mode in octal with the kind, times in nanoseconds. s3fs-fuse has
-//! others, with the mode in decimal and times in seconds (s3fs-fuse, `metaheader.cpp`).
+//! `file-*` are those of AWS's own family (FSx for Lustre user guide, "POSIX metadata support for data repositories";
+//! Amazon S3 Files and DataSync read and write the same): the mode in octal with the kind, times in nanoseconds.
+//! s3fs-fuse has others, with the mode in decimal and times in seconds (s3fs-fuse, `metaheader.cpp`).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

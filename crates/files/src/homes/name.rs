@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 /// Bytes of a key at most (S3 user guide, "Naming Amazon S3 objects").
 pub const KEY_BYTES: usize = 1024;
 
-/// The bytes of a path or a name. As text, a backslash is `\\`, and `\xe4` a byte that is not part of valid UTF-8 or would
-/// not be seen; the text is the bytes again.
+/// The bytes of a path or a name. As text, a backslash is `\\`, and `\xe4` a byte that is not part of valid UTF-8 or
+/// would not be seen; the text is the bytes again.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Raw(pub Vec<u8>);
 

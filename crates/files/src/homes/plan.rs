@@ -15,8 +15,8 @@ pub const MOST_PER_PUT: u64 = 5 << 30;
 pub enum Links {
     /// The content of the file under the link's name.
     Copy,
-    /// An object whose body is the target and whose metadata says that it is a link: mounts show a link, Transfer a small
-    /// file.
+    /// An object whose body is the target and whose metadata says that it is a link: mounts show a link, Transfer a
+    /// small file.
     Marker,
     Skip,
 }

@@ -1,5 +1,5 @@
-//! Writes objects into a home on the disk again, without ever leaving it: what customers and the application stored after
-//! the cut-over.
+//! Writes objects into a home on the disk again, without ever leaving it: what customers and the application stored
+//! after the cut-over.
 
 use std::ffi::OsString;
 use std::io::{self, Write as _};

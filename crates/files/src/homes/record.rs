@@ -62,8 +62,8 @@ pub struct Object {
 }
 
 impl Object {
-    /// Whether the object stands for this state of the entry. A link is another name of a file, which changes the time of
-    /// change of that as well: it is then read again, and not sent again.
+    /// Whether the object stands for this state of the entry. A link is another name of a file, which changes the time
+    /// of change of that as well: it is then read again, and not sent again.
     pub fn is_of(&self, facts: &Facts, key: &str) -> bool {
         self.stamp == facts.stamp() && self.has_rights_of(facts) && self.key == key
     }

@@ -276,8 +276,8 @@ impl Uploader {
         Ok(self.s3.facts(&self.bucket, key).await?)
     }
 
-    /// Something else is at the key than was expected: the same content, of an earlier attempt or of the customer, does as
-    /// well; anything else is kept.
+    /// Something else is at the key than was expected: the same content, of an earlier attempt or of the customer, does
+    /// as well; anything else is kept.
     async fn settle(
         &self,
         wanted: &Wanted<'_>,
@@ -302,8 +302,8 @@ impl Uploader {
     }
 }
 
-/// Whether something else is at the key than was expected. 409 answers two writes at the same time (S3 user guide, "How to
-/// prevent object overwrites with conditional writes"), 404 an expected object that is gone.
+/// Whether something else is at the key than was expected. 409 answers two writes at the same time (S3 user guide, "How
+/// to prevent object overwrites with conditional writes"), 404 an expected object that is gone.
 fn is_conflict(error: &AwsError) -> bool {
     [PRECONDITION_FAILED, "ConditionalRequestConflict", "NoSuchKey"].iter().any(|code| error.is(code))
         || error.status == Some(412)

@@ -371,8 +371,8 @@ fn attributes(folder: BorrowedFd<'_>, name: &CStr) -> (bool, bool) {
     })
 }
 
-/// The mount points at and below a folder, relative to it, of `/proc/self/mountinfo` (proc_pid_mountinfo(5)): a space in
-/// a path is `\040`.
+/// The mount points at and below a folder, relative to it, of `/proc/self/mountinfo` (proc_pid_mountinfo(5)): a space
+/// in a path is `\040`.
 fn mounts_below(mountinfo: &[u8], folder: &Path) -> HashSet<Vec<u8>> {
     let lines = mountinfo.split(|byte| *byte == b'\n');
     let points = lines.filter_map(|line| line.split(|byte| *byte == b' ').nth(4)).map(unescaped);
