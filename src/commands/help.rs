@@ -60,6 +60,7 @@ fn of_command(path: &str) -> Option<&'static [Exit]> {
         | "policy history"
         | "policy restore"
         | "policy agent"
+        | "policy homes"
         | "policy provisioning"
         | "policy table-import"
         | "policy state" => &[Ok, Usage],
@@ -81,6 +82,11 @@ fn of_command(path: &str) -> Option<&'static [Exit]> {
         "history restore" => &[Ok, Failed, Usage, Refused, Partly, Interrupted],
         "history export" => &[Ok, Failed, Usage, Refused, Locked, Partly, Interrupted],
         "pull" => &[Ok, Failed, Usage, Refused, Locked, Partly, Interrupted],
+        "homes inventory" => &[Ok, Usage, Interrupted],
+        "homes copy" => &[Ok, Failed, Usage, Refused, Locked, Partly, Interrupted],
+        "homes verify" => &[Ok, Failed, Usage, Refused, Locked, Interrupted],
+        "homes cutover" | "homes rollback" => &[Ok, Failed, Usage, Refused, Locked, Partly, Interrupted],
+        "homes status" => &[Ok, Usage],
         "lock show" | "lock break" => &[Ok, Failed, Usage, Refused, Locked],
         "state move" => &[Ok, Failed, Usage, Refused, Locked, Partly],
         "deploy" | "teardown" | "import" | "state rebuild" => {

@@ -10,6 +10,7 @@ mod drift;
 mod environment_file;
 mod help;
 mod history;
+mod homes;
 mod import;
 mod input_file;
 mod local;
@@ -23,6 +24,7 @@ mod plan;
 mod policy;
 mod prompt;
 mod pull;
+mod report_form;
 mod saved_plan_file;
 mod schema;
 mod state;
@@ -94,6 +96,8 @@ enum Command {
     History(history::Args),
     /// Pull customers' files from S3 into a folder: whole, checked, and once
     Pull(Box<pull::Args>),
+    /// Move customers' home directories from the old server to S3
+    Homes(Box<homes::Args>),
     /// Try a customer's log-in, and name the cause if it is refused
     TestLogin(test_login::Args),
     /// Show what a customer needs to connect
@@ -153,6 +157,7 @@ pub async fn run(cli: Cli) -> Exit {
         Command::Dns(args) => dns::run(args, printer).await,
         Command::History(args) => history::run(args, printer).await,
         Command::Pull(args) => pull::run(*args, printer).await,
+        Command::Homes(args) => homes::run(*args, printer).await,
         Command::TestLogin(args) => test_login::run(args, printer).await,
         Command::ConnectInfo(args) => connect_info::run(args, printer).await,
         Command::Lock(args) => lock::run(args, printer).await,

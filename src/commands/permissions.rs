@@ -29,6 +29,8 @@ pub(crate) enum Permissions {
     PullsFiles,
     /// Creates the account table with its accounts.
     ImportsTable,
+    /// Moves customers' home directories, and reads and writes their accounts.
+    MovesHomes,
     /// Logs a customer in, and finds out why that failed.
     ChecksLogins,
     /// Reads the environment, and writes its state.
@@ -49,6 +51,7 @@ impl Permissions {
             Self::RestoresHistory => vec![Policy::History, Policy::Restore],
             Self::PullsFiles => vec![Policy::Agent],
             Self::ImportsTable => vec![Policy::Users, Policy::State, Policy::TableImport],
+            Self::MovesHomes => with_companions(Policy::Homes),
             Self::ChecksLogins => vec![Policy::Users, Policy::Reader],
             Self::ChangesState => vec![Policy::Reader, Policy::State],
         }

@@ -14,6 +14,7 @@ pub mod format;
 pub mod harden;
 pub mod hints;
 pub mod history;
+pub mod homes;
 #[cfg(test)]
 mod hostile;
 pub mod import;
@@ -23,6 +24,7 @@ pub mod markdown;
 pub mod plan_view;
 pub mod printer;
 pub mod pull;
+pub mod report_file;
 pub mod shell_word;
 pub mod span;
 pub mod status;

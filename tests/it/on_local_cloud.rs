@@ -14,6 +14,7 @@ mod failed_stack;
 mod faults;
 mod harden;
 mod history;
+mod homes;
 mod json;
 mod local;
 mod login;

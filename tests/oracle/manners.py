@@ -287,6 +287,14 @@ def stream_view(account):
     dynamodb.update_table(TableName="table", StreamSpecification=view)
 
 
+def object_limits(account):
+    s3 = account.client("s3")
+    s3.create_bucket(Bucket=account.bucket, CreateBucketConfiguration=LOCATION)
+    s3.put_object(Bucket=account.bucket, Key="ä" * 512, Metadata={"a": "b" * 2047})
+    refused("KeyTooLongError", "too long", s3.put_object, Bucket=account.bucket, Key="ä" * 512 + "a")
+    refused("MetadataTooLarge", "metadata", s3.put_object, Bucket=account.bucket, Key="k", Metadata={"a": "b" * 2048})
+
+
 def table_changes(account):
     dynamodb = account.client("dynamodb")
     arn = dynamodb.create_table(**TABLE)["TableDescription"]["TableArn"]

@@ -32,6 +32,7 @@ mod stack_drift;
 mod sts;
 mod table_import;
 mod transfer;
+mod uploads;
 mod versions;
 
 pub use apigateway::{ApiGateway, ApiIntegration, ApiIntegrationResponse, ApiMethod, GUARDS};
@@ -61,6 +62,7 @@ pub use stack_drift::ResourceDrift;
 pub use sts::{Caller, SessionCredentials};
 pub use table_import::{ImportFacts, ImportSource};
 pub use transfer::{HostKeyFacts, IdentityAnswer, Provider, ServerFacts, ServerRequest, ServerUpdate, Transfer};
+pub use uploads::{Expected, HeadFacts, Metadata, Put, UploadedPart};
 pub use versions::{VersionFacts, VersionHead, VersionMarker, VersionPage};
 
 /// Tags as key and value.

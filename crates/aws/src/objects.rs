@@ -1,6 +1,9 @@
 //! Objects as files: byte ranges, pages of listings, multipart uploads.
 
+use std::time::Duration;
+
 use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart, EncodingType};
 use bytes::Bytes;
@@ -17,7 +20,7 @@ pub struct ObjectFacts {
     pub size: u64,
     /// Seconds since 1970.
     pub modified: i64,
-    /// Identifies the content. Listings do not have it.
+    /// Identifies the content.
     pub etag: Option<String>,
 }
 
@@ -75,6 +78,15 @@ impl S3 {
         Self { client: aws_sdk_s3::Client::from_conf(config), ..self }
     }
 
+    /// The same client, whose attempts may take as long as the slowest upload of a part needs.
+    #[must_use]
+    pub fn with_attempts_of(self, longest: Duration) -> Self {
+        let timeouts = self.client.config().timeout_config().cloned().unwrap_or_else(TimeoutConfig::disabled);
+        let timeouts = timeouts.to_builder().operation_attempt_timeout(longest).build();
+        let config = self.client.config().to_builder().timeout_config(timeouts).build();
+        Self { client: aws_sdk_s3::Client::from_conf(config), ..self }
+    }
+
     /// Size and time of an object; `None` if it does not exist.
     pub async fn head(&self, bucket: &str, key: &str) -> Result<Option<ObjectFacts>, AwsError> {
         let call = self.client.head_object().bucket(bucket).key(key).send().await;
@@ -121,7 +133,7 @@ impl S3 {
                         key: decoded(object.key()?, encoding),
                         size: object.size().and_then(|n| u64::try_from(n).ok()).unwrap_or_default(),
                         modified: object.last_modified().map_or(0, aws_sdk_s3::primitives::DateTime::secs),
-                        etag: None,
+                        etag: object.e_tag().map(str::to_owned),
                     })
                 })
                 .collect(),
@@ -250,7 +262,7 @@ pub(super) fn copy_source(bucket: &str, key: &str) -> String {
 }
 
 /// Not encoded in `x-amz-copy-source`: unreserved characters (RFC 3986) and the slash.
-const KEY: &percent_encoding::AsciiSet =
+pub(super) const KEY: &percent_encoding::AsciiSet =
     &percent_encoding::NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 #[cfg(test)]

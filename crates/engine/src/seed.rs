@@ -196,18 +196,17 @@ impl Seed {
     /// # Errors
     /// S3's.
     pub async fn clear(&self) -> Result<(), SeedError> {
-        let mut attempt = 0;
-        loop {
-            let versions = self.s3.versions_below(&self.bucket, &self.prefix).await?;
-            let Some(some) = versions.chunks(AT_ONCE).next() else { return Ok(()) };
-            match self.s3.delete_versions(&self.bucket, some).await {
-                Ok(()) => attempt = 0,
-                Err(error) if error.is_transient() && attempt < ATTEMPTS => {
-                    wait::for_another_attempt(attempt).await;
-                    attempt += 1;
+        let versions = self.s3.versions_below(&self.bucket, &self.prefix).await?;
+        for some in versions.chunks(AT_ONCE) {
+            let mut attempt = 0;
+            while let Err(error) = self.s3.delete_versions(&self.bucket, some).await {
+                if !error.is_transient() || attempt == ATTEMPTS {
+                    return Err(error.into());
                 }
-                Err(error) => return Err(error.into()),
+                wait::for_another_attempt(attempt).await;
+                attempt += 1;
             }
         }
+        Ok(())
     }
 }

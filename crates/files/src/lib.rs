@@ -4,4 +4,5 @@
 //! What is decided is pure and apart from what is done: names, manifests and plans know no disk and no AWS.
 
 pub mod history;
+pub mod homes;
 pub mod pull;

@@ -53,6 +53,9 @@ enum Verb {
         sftpctl policy agent --env 99 --cluster 99-5 > agent.json\n  \
         sftpctl policy agent --env 99 > agent.json")]
     Agent(AgentArgs),
+    /// Print the policy for homes, in addition to that for users
+    #[command(after_help = "Example:\n  sftpctl policy homes --env 99 > homes.json")]
+    Homes(print::Args),
     /// Print the policy for the application that creates organisations and writes their accounts
     #[command(after_help = "Example:\n  sftpctl policy provisioning --env 99 > provisioning.json\n\n\
         docs/provisioning.md has the contract, and a worked call in several languages.")]
@@ -96,6 +99,7 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
             cluster = args.cluster;
             (Policy::Agent, args.print)
         }
+        Verb::Homes(args) => (Policy::Homes, args),
         Verb::Provisioning(args) => (Policy::Provisioning, args),
         Verb::TableImport(args) => (Policy::TableImport, args),
         Verb::State(args) => (Policy::State, args),

@@ -11,6 +11,7 @@ mod arns;
 mod boundary;
 mod deployer;
 mod history;
+mod homes;
 mod provisioning;
 mod reader;
 mod stack;
@@ -51,6 +52,8 @@ pub enum Policy {
     Restore,
     /// Pulls customers' files; changes nothing.
     Agent,
+    /// Moves customers' home directories; in addition to [`Self::Users`].
+    Homes,
     /// Writes accounts from the application that creates organisations.
     Provisioning,
     /// Creates the account table with its accounts, which DynamoDB reads from the bucket of the state; in addition to
@@ -74,6 +77,7 @@ impl std::fmt::Display for Policy {
             Self::History => "history",
             Self::Restore => "restore",
             Self::Agent => "agent",
+            Self::Homes => "homes",
             Self::Provisioning => "provisioning",
             Self::TableImport => "table-import",
             Self::State => "state",
@@ -83,7 +87,7 @@ impl std::fmt::Display for Policy {
 }
 
 impl Policy {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Deployer,
         Self::Stack,
         Self::Reader,
@@ -93,6 +97,7 @@ impl Policy {
         Self::History,
         Self::Restore,
         Self::Agent,
+        Self::Homes,
         Self::Provisioning,
         Self::TableImport,
         Self::State,
@@ -123,6 +128,7 @@ pub fn document(policy: Policy, site: Site<'_>) -> Option<Value> {
         Policy::History => history::statements(&arns),
         Policy::Restore => history::restoring(&arns),
         Policy::Agent => agent::statements(&arns),
+        Policy::Homes => homes::statements(&arns),
         Policy::Provisioning => provisioning::statements(&arns),
         Policy::TableImport => table_import::statements(&arns, site.state?)?,
         Policy::Boundary => boundary::statements(&arns),
@@ -160,6 +166,7 @@ pub fn companions(policy: Policy, site: Site<'_>) -> Vec<Policy> {
         Policy::Stack if site.environment.stack_role.is_none() => needed.collect(),
         Policy::Aliases => needed.filter(|other| *other == Policy::State).collect(),
         Policy::Restore => vec![Policy::History],
+        Policy::Homes => vec![Policy::Users],
         _ => Vec::new(),
     }
 }

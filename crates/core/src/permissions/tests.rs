@@ -82,10 +82,11 @@ fn only_a_teardown_deletes_data() {
         {
             let uploads = resources(&document, action).iter().any(|resource| resource.contains("pl-pt"));
             let expected: &[&str] = match action {
-                "s3:GetObject" => &["history", "agent"],
+                // Homes are read back.
+                "s3:GetObject" => &["history", "agent", "homes"],
                 "s3:GetObjectVersion" => &["history"],
                 // Without a version it leaves a marker.
-                "s3:DeleteObject" => &["teardown", "restore"],
+                "s3:DeleteObject" => &["teardown", "restore", "homes"],
                 _ => &["teardown"],
             };
             assert_eq!(uploads, expected.contains(&name.as_str()), "{name} {action}");
@@ -97,12 +98,12 @@ fn only_a_teardown_deletes_data() {
 }
 
 #[test]
-fn objects_of_upload_buckets_are_written_only_to_show_a_folder_or_restored() {
+fn objects_of_upload_buckets_are_written_only_to_show_a_folder_or_to_move_files() {
     for (name, document) in every_callers_document(&environment("")) {
         let uploads = resources(&document, "s3:PutObject").into_iter().filter(|resource| resource.contains("pl-pt"));
         let expected = match name.as_str() {
             "users" | "provisioning" => vec!["arn:aws:s3:::pl-pt99-*-uploads/*/".to_owned()],
-            "restore" => vec!["arn:aws:s3:::pl-pt99-*-uploads/*".to_owned()],
+            "restore" | "homes" => vec!["arn:aws:s3:::pl-pt99-*-uploads/*".to_owned()],
             _ => vec![],
         };
         assert_eq!(uploads.collect::<Vec<_>>(), expected, "{name}");

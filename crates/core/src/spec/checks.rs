@@ -6,7 +6,7 @@ use regex_lite::Regex;
 use serde_saphyr::Spanned;
 
 use super::assume_role;
-use super::model::HostKeySource;
+use super::model::{Homes, HostKeySource};
 use super::names::parts;
 use super::raw::File;
 use super::regions;
@@ -99,6 +99,7 @@ pub(super) fn check(file: &File, source: &str) -> Vec<Fault> {
     names(&mut checker, file);
     settings(&mut checker, file);
     doctor(&mut checker, file);
+    homes(&mut checker, file);
     dns(&mut checker, file);
     tags(&mut checker, file);
     checker.into_faults()
@@ -401,6 +402,26 @@ fn settings(checker: &mut Checker<'_>, file: &File) {
             checker.key_fault(kind, seconds, format!("unknown deadline `{kind}`")).hint =
                 Some(format!("the deadlines are: {}", known.join(", ")));
         }
+    }
+}
+
+fn homes(checker: &mut Checker<'_>, file: &File) {
+    let is_dots = |part: &str| part == "." || part == "..";
+    if let Some(root) = &file.homes.root
+        && (!root.value.starts_with('/') || root.value.split('/').any(is_dots) || root.value.contains(char::is_control))
+    {
+        checker.fault(root, format!("`{}` is not an absolute path without `..`", root.value)).hint =
+            Some("for example `/home`".into());
+    }
+    if let Some(folder) = &file.homes.folder {
+        let message = if folder.value.matches(Homes::ORG_ID).count() != 1 {
+            format!("`{}` does not contain `{}` once", folder.value, Homes::ORG_ID)
+        } else if folder.value.contains('/') || folder.value.contains(char::is_control) {
+            format!("`{}` is not the name of one folder", folder.value)
+        } else {
+            return;
+        };
+        checker.fault(folder, message).hint = Some("for example `{orgid}` or `customer-{orgid}`".into());
     }
 }
 

@@ -1,7 +1,7 @@
 //! Converts the checked file into the environment: all defaults in one place. Pure.
 
 use super::model::{
-    Accounts, Alarms, Authorizer, Cluster, Dns, Environment, Files, HostKeySource, Logs, Metrics, Names, Region,
+    Accounts, Alarms, Authorizer, Cluster, Dns, Environment, Files, Homes, HostKeySource, Logs, Metrics, Names, Region,
     Server, State, Table,
 };
 use super::names;
@@ -78,6 +78,7 @@ pub(super) fn fill(file: File) -> Environment {
             many_per_organisation: file.accounts.per_organisation.is_some_and(|accounts| accounts.value == "many"),
         },
         files: Files { keep_old_versions_days: file.files.keep_old_versions_days.map(|days| days.value) },
+        homes: Homes { root: value(file.homes.root, "/home"), folder: value(file.homes.folder, Homes::ORG_ID) },
         dns: file.dns.map(|dns| Dns {
             zone: dns.zone.value,
             zone_id: dns.zone_id.map(|id| id.value),

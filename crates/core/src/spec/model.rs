@@ -32,6 +32,8 @@ pub struct Environment {
     /// What the accounts of customers may be.
     pub accounts: Accounts,
     pub files: Files,
+    /// Where customers' home directories are on the old server.
+    pub homes: Homes,
     /// `None` deploys no DNS records.
     pub dns: Option<Dns>,
     /// Settings of every Transfer server.
@@ -129,6 +131,33 @@ pub struct Accounts {
     pub usernames: String,
     /// Whether an organisation may have several accounts; the table then has the sort key `username`. Default false.
     pub many_per_organisation: bool,
+}
+
+/// Home directories of the old server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Homes {
+    /// The folder that holds them. Default `/home`.
+    pub root: String,
+    /// The name of one, with [`Homes::ORG_ID`] for the organisation's ID. Default `{orgid}`.
+    pub folder: String,
+}
+
+impl Homes {
+    /// What stands for an organisation's ID in the name of its home directory.
+    pub const ORG_ID: &str = "{orgid}";
+
+    /// The name of an organisation's home directory.
+    pub fn folder_of(&self, org_id: i64) -> String {
+        self.folder.replace(Self::ORG_ID, &org_id.to_string())
+    }
+
+    /// The organisation whose home directory has this name.
+    pub fn org_of(&self, folder: &str) -> Option<i64> {
+        let (before, after) = self.folder.split_once(Self::ORG_ID)?;
+        let org_id = folder.strip_prefix(before)?.strip_suffix(after)?.parse().ok()?;
+        // Not `+7` or `007`.
+        (self.folder_of(org_id) == folder).then_some(org_id)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

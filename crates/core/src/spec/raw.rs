@@ -48,6 +48,9 @@ pub(super) struct File {
     /// Customers' files in the upload buckets.
     #[serde(default)]
     pub(super) files: Files,
+    /// Where customers' home directories are on the old server.
+    #[serde(default)]
+    pub(super) homes: Homes,
     /// DNS records; without it none are made.
     pub(super) dns: Option<Dns>,
     /// Settings of every Transfer server.
@@ -220,6 +223,18 @@ pub(super) struct Files {
     /// older. Default: for ever.
     #[schemars(with = "Option<u32>")]
     pub(super) keep_old_versions_days: Option<Spanned<u32>>,
+}
+
+/// Home directories of the old server.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Homes {
+    /// The folder that holds them. Default `/home`.
+    #[schemars(with = "Option<String>")]
+    pub(super) root: Option<Spanned<String>>,
+    /// The name of one, with `{orgid}` for the organisation's ID. Default `{orgid}`.
+    #[schemars(with = "Option<String>")]
+    pub(super) folder: Option<Spanned<String>>,
 }
 
 /// DNS records.

@@ -34,6 +34,20 @@ fn minimal_environment_is_valid() {
 }
 
 #[test]
+fn home_directories_are_named_after_organisations() {
+    let homes = |more: &str| spec::load(&format!("{MINIMAL}{more}"), "x.yaml").unwrap().homes;
+    let plain = homes("");
+    assert_eq!((plain.root.as_str(), plain.folder_of(17578).as_str()), ("/home", "17578"));
+    assert_eq!(
+        ["17578", "jan", "+7", "007", "-1"].map(|name| plain.org_of(name)),
+        [Some(17578), None, None, None, Some(-1)]
+    );
+    let named = homes("homes: { root: /srv/sftp, folder: \"org{orgid}.d\" }\n");
+    assert_eq!((named.root.as_str(), named.folder_of(7).as_str()), ("/srv/sftp", "org7.d"));
+    assert_eq!(["org7.d", "org7", "7"].map(|name| named.org_of(name)), [Some(7), None, None]);
+}
+
+#[test]
 fn shipped_environments_are_valid() {
     for (name, source) in [
         ("99", include_str!("../../../../environments/99.yaml")),
@@ -98,6 +112,20 @@ fn shipped_environments_are_valid() {
     "table.regions"
 )]
 #[case::table_name("clusters:", "table: { name: a }\nclusters:", "invalid table name `a` for DynamoDB", "3 to 255")]
+#[case::homes_root("clusters:", "homes: { root: home }\nclusters:", "`home` is not an absolute path", "/home")]
+#[case::homes_root_above("clusters:", "homes: { root: /a/../b }\nclusters:", "without `..`", "/home")]
+#[case::homes_folder(
+    "clusters:",
+    "homes: { folder: customers }\nclusters:",
+    "does not contain `{orgid}` once",
+    "{orgid}"
+)]
+#[case::homes_folder_below(
+    "clusters:",
+    "homes: { folder: \"a/{orgid}\" }\nclusters:",
+    "not the name of one folder",
+    "customer-{orgid}"
+)]
 #[case::environment_name("\"99\"", "\"9 9\"", "`9 9` cannot be part of the names", "letters")]
 #[case::version("version: 1", "version: 2", "unknown format version 2", "newer")]
 #[case::ignored_without_reason(

@@ -7,6 +7,7 @@
   (`function_key.rs`). The front verifies the signature and evaluates the role's policies.
 * The port through which a function of its own runtime gets its events answers only that function.
 * A function's environment has what Lambda gives it, and nothing of this process's.
+* A multipart upload may have a checksum of the whole object, which MiniStack takes for one of its parts' checksums.
 """
 
 import base64
@@ -16,11 +17,13 @@ import http.server
 import json
 import mmap
 import os
+import re
 import secrets
 import shutil
 import socketserver
 import subprocess
 import sys
+import threading
 
 from ministack.core import lambda_runtime
 
@@ -142,6 +145,46 @@ class RuntimeApi:
         return not known
 
 
+def with_whole_checksums(s3):
+    """Multipart uploads of the type FULL_OBJECT: the checksum of the object is that of its bytes, not of its parts'
+    checksums, and one that the caller declares is compared with it (S3 user guide, "Checking object integrity")."""
+    begin, complete, headers_of, composite = (
+        s3._create_multipart_upload, s3._complete_multipart_upload, s3._object_response_headers, s3._composite_checksum)
+    current = threading.local()
+    kinds = b"<ChecksumType>COMPOSITE", b"<ChecksumType>FULL_OBJECT"
+
+    def begun(bucket, key, headers):
+        status, sent, body = begin(bucket, key, headers)
+        if status == 200 and headers.get("x-amz-checksum-type", "").upper() == "FULL_OBJECT":
+            upload = s3._multipart_uploads[re.search(rb"<UploadId>([^<]*)<", body)[1].decode()]
+            upload["is_whole"] = True
+            sent = {**sent, "x-amz-checksum-type": "FULL_OBJECT"}
+        return status, sent, body
+
+    def completed(bucket, key, body, query, headers=None):
+        upload = s3._multipart_uploads.get(s3._qp(query, "uploadId")) or {}
+        if not upload.get("is_whole"):
+            return complete(bucket, key, body, query, headers)
+        numbers = sorted(int(number) for number in re.findall(rb"<PartNumber>([0-9]+)<", body))
+        parts = [upload["parts"][number]["body"] for number in numbers if number in upload["parts"]]
+        current.checksum = s3._compute_s3_checksum(upload["checksum_algorithm"], b"".join(parts))
+        try:
+            status, sent, answer = complete(bucket, key, body, query, headers)
+        finally:
+            current.checksum = None
+        return status, sent, answer.replace(*kinds) if isinstance(answer, bytes) else answer
+
+    def shown(*arguments, **options):
+        headers = headers_of(*arguments, **options)
+        checksums = [value for name, value in headers.items() if re.fullmatch("x-amz-checksum-(crc|sha).*", name)]
+        if checksums and not any("-" in value for value in checksums):
+            headers["x-amz-checksum-type"] = "FULL_OBJECT"
+        return headers
+
+    s3._create_multipart_upload, s3._complete_multipart_upload, s3._object_response_headers = begun, completed, shown
+    s3._composite_checksum = lambda *of: getattr(current, "checksum", None) or composite(*of)
+
+
 class Child(subprocess.Popen):
     """A process with the environment of a function instead of this process's."""
 
@@ -161,7 +204,7 @@ if __name__ == "__main__":
     # Before the services are imported, because they bind the function by name.
     lambda_runtime.execution_credentials = session
     import ministack.app
-    from ministack.services import lambda_svc
+    from ministack.services import lambda_svc, s3
 
     assert lambda_svc.execution_credentials is session
     assert lambda_svc.subprocess is subprocess
@@ -173,5 +216,6 @@ if __name__ == "__main__":
     socketserver.BaseServer.verify_request = RuntimeApi.verify_request
     subprocess.Popen = Child
     shut(ministack.app)
+    with_whole_checksums(s3)
     ministack.app.app = guarded(ministack.app.app)
     ministack.app.main()

@@ -1,7 +1,7 @@
 //! From the rows of a source to the table: review, report, refusals, confirmation, writes. `users import` and `users sync`
 //! differ in what they write and how they end.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::source::{self, SourceArgs};
@@ -9,11 +9,13 @@ use super::via_s3::ViaS3;
 use crate::commands::args::{StateArgs, stop_now};
 use crate::commands::permissions::Permissions;
 use crate::commands::prompt::confirm;
+use crate::commands::report_form::report_form;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::report::import::progress::Shown;
-use crate::report::import::report_file::{self, Form};
+use crate::report::import::report_file;
 use crate::report::import::{ImportView, estimate, grouped, outcomes, written};
+use crate::report::report_file::Form;
 use crate::report::{Printer, streams};
 use sftpctl_accounts::Accounts;
 use sftpctl_accounts::import::check::Rules;
@@ -154,13 +156,6 @@ fn busy(error: StateError) -> CliError {
         }
         error => error.into(),
     }
-}
-
-fn report_form(path: &Path) -> Result<Form, CliError> {
-    Form::of(path).ok_or_else(|| {
-        CliError::new(Exit::Usage, format!("the report {} has an unknown ending", path.display()))
-            .hint("name it .csv, .json or .html")
-    })
 }
 
 struct Run<'a> {

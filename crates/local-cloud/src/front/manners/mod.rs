@@ -17,6 +17,7 @@ mod log_role;
 mod lone_cnames;
 mod null_templates;
 mod object_errors;
+mod object_limits;
 mod permissions;
 mod policy_arrays;
 mod rates;
@@ -225,6 +226,7 @@ impl Manners {
             Box::new(lone_cnames::LoneCnames),
             Box::new(null_templates::NullTemplates),
             Box::<object_errors::ObjectErrors>::default(),
+            Box::new(object_limits::ObjectLimits),
             Box::new(permissions::Permissions),
             Box::new(policy_arrays::PolicyArrays),
             Box::new(reserved_tags::ReservedTags),

@@ -1,0 +1,400 @@
+//! One pass over a home: every entry that is not stored as it is now becomes an object.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::io;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use sftpctl_aws::{AwsError, S3};
+use tokio::sync::mpsc;
+use tokio::task::{JoinError, JoinSet};
+
+use super::concern::Concern;
+use super::entry::{Entry, Kind};
+use super::journal::{Journal, JournalError};
+use super::name::Raw;
+use super::opened::OpenFiles;
+use super::pace::Pace;
+use super::plan::{self, Fate, plan};
+use super::record::{Begun, Line, Object, Pass};
+use super::upload::{Memory, Outcome, Uploader};
+use super::walk::Home;
+use super::watch::{Progress, Watch};
+
+/// Bytes of files that are in memory at once.
+const MEMORY: u64 = 40 << 20;
+/// Entries at once.
+const AT_ONCE: usize = 64;
+/// How often an entry that changes while it is read is read again in a pass.
+const ROUNDS: usize = 2;
+/// Entries that stay behind of which the reasons are kept; the others are counted.
+const REASONS: usize = 10_000;
+
+/// A copy that cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum CopyError {
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    #[error("cannot read {path}")]
+    Home { path: PathBuf, source: io::Error },
+    /// Of a file; it becomes an outcome of its entry.
+    #[error("cannot read a file")]
+    Read(#[source] io::Error),
+    /// A task ended early: a fault of the program.
+    #[error("a part of the copy ended early")]
+    Task(#[from] JoinError),
+}
+
+/// What becomes of an object whose entry is not in the home any more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Gone {
+    /// It stays, and the pass says so.
+    #[default]
+    Report,
+    /// It stays, as the user decided.
+    Keep,
+    /// It is deleted unless someone else has written it since.
+    Delete,
+}
+
+/// How a home is copied.
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub plan: plan::Options,
+    /// Whether objects get the metadata of s3fs, too.
+    pub with_s3fs: bool,
+    pub gone: Gone,
+    pub pace: Arc<Pace>,
+}
+
+/// An entry that stays behind without a decision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Left {
+    pub path: Raw,
+    pub why: Concern,
+    /// More about it.
+    pub detail: String,
+}
+
+/// What a pass came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Copied {
+    pub pass: Pass,
+    /// The first entries that stay behind, and the counts of all.
+    pub left: Vec<Left>,
+    pub left_by_reason: BTreeMap<Concern, u64>,
+    pub skipped_by_reason: BTreeMap<Concern, u64>,
+    /// Objects whose entries are not in the home any more, the first ones.
+    pub gone: Vec<Raw>,
+    /// Whether the user asked to stop before the end.
+    pub is_interrupted: bool,
+}
+
+impl Copied {
+    /// Whether every entry is accounted for.
+    pub fn is_complete(&self) -> bool {
+        !self.is_interrupted && self.pass.is_complete()
+    }
+
+    fn leave(&mut self, path: &Raw, why: Concern, detail: String) {
+        self.pass.left += 1;
+        *self.left_by_reason.entry(why).or_default() += 1;
+        if self.left.len() < REASONS {
+            self.left.push(Left { path: path.clone(), why, detail });
+        }
+    }
+}
+
+/// Copies what is not stored yet. The journal has every object as soon as it is stored.
+///
+/// # Errors
+/// The home or the manifest cannot be read or written, or S3 refuses the caller.
+pub async fn copy(
+    home: Arc<Home>,
+    journal: Arc<Mutex<Journal>>,
+    (s3, bucket): (S3, &str),
+    options: &Options,
+    watch: Arc<dyn Watch>,
+) -> Result<Copied, CopyError> {
+    let uploader = Arc::new(Uploader {
+        s3,
+        bucket: bucket.to_owned(),
+        home,
+        journal,
+        with_s3fs: options.with_s3fs,
+        pace: Arc::clone(&options.pace),
+        watch,
+        memory: Memory::new(MEMORY),
+        sent: AtomicU64::new(0),
+    });
+    let mut copier = Copier {
+        options,
+        uploader,
+        tasks: JoinSet::new(),
+        result: Copied::default(),
+        seen: HashSet::new(),
+        firsts: HashMap::new(),
+        others: Vec::new(),
+        again: Vec::new(),
+    };
+    copier.run().await?;
+    Ok(copier.result)
+}
+
+/// An entry on its way.
+#[derive(Clone, Debug)]
+struct Job {
+    entry: Entry,
+    fate: Fate,
+    key: String,
+}
+
+struct Copier<'a> {
+    options: &'a Options,
+    uploader: Arc<Uploader>,
+    tasks: JoinSet<Result<(Job, Outcome), CopyError>>,
+    result: Copied,
+    /// Paths of the home.
+    seen: HashSet<Raw>,
+    /// Of files with several names, the first path.
+    firsts: HashMap<(u64, u64), Raw>,
+    others: Vec<Job>,
+    again: Vec<Job>,
+}
+
+impl Copier<'_> {
+    async fn run(&mut self) -> Result<(), CopyError> {
+        self.result.pass.began = now();
+        let mut entries = self.walk();
+        while let Some(entry) = entries.recv().await {
+            self.take(entry?).await?;
+            if self.uploader.watch.is_stopping() {
+                break;
+            }
+        }
+        // The walk ends with the next entry.
+        drop(entries);
+        self.finish_tasks().await?;
+        for _ in 0..ROUNDS {
+            for job in std::mem::take(&mut self.again) {
+                self.start(job).await?;
+            }
+            self.finish_tasks().await?;
+        }
+        for job in std::mem::take(&mut self.again) {
+            self.result.leave(&job.entry.path, Concern::Changing, String::new());
+        }
+        for job in std::mem::take(&mut self.others) {
+            self.start(job).await?;
+        }
+        self.finish_tasks().await?;
+        self.result.is_interrupted = self.uploader.watch.is_stopping();
+        if !self.result.is_interrupted {
+            self.gone().await?;
+        }
+        self.result.pass.ended = now();
+        self.result.pass.bytes = self.uploader.sent.load(Ordering::Relaxed);
+        let mut journal = self.uploader.journal();
+        if !self.result.is_interrupted {
+            journal.append(Line::Pass(self.result.pass.clone()))?;
+        }
+        Ok(journal.sync()?)
+    }
+
+    /// Reads the home on a thread of its own.
+    fn walk(&self) -> mpsc::Receiver<Result<Entry, CopyError>> {
+        let (sender, entries) = mpsc::channel(1000);
+        let home = Arc::clone(&self.uploader.home);
+        tokio::task::spawn_blocking(move || {
+            let opened = OpenFiles::below(home.path());
+            let walked = home.walk(&opened, &mut |entry| {
+                sender.blocking_send(Ok(entry)).map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))
+            });
+            if let Err(source) = walked {
+                let _ = sender.blocking_send(Err(CopyError::Home { path: home.path().to_owned(), source }));
+            }
+        });
+        entries
+    }
+
+    /// Takes an entry of the walk.
+    async fn take(&mut self, entry: Entry) -> Result<(), CopyError> {
+        self.result.pass.entries += 1;
+        // An entry that is skipped now may have been stored before, and is not gone.
+        self.seen.insert(entry.path.clone());
+        let planned = plan(&entry, &self.options.plan);
+        let key = match (planned.fate, planned.key) {
+            (Fate::Skipped(why), _) => {
+                self.result.pass.skipped += 1;
+                *self.result.skipped_by_reason.entry(why).or_default() += 1;
+                return Ok(());
+            }
+            (Fate::Left(why), _) => {
+                let detail = entry.unreadable.clone().unwrap_or_default();
+                self.result.leave(&entry.path, why, detail);
+                return Ok(());
+            }
+            (_, key) => key.unwrap_or_default(),
+        };
+        let job = Job { entry, fate: planned.fate, key };
+        let facts = job.entry.facts;
+        if job.fate == Fate::Object && facts.names > 1 {
+            let first = self.firsts.entry((facts.device, facts.inode)).or_insert_with(|| job.entry.path.clone());
+            if *first != job.entry.path {
+                self.others.push(job);
+                return Ok(());
+            }
+        }
+        self.start(job).await
+    }
+
+    /// Begins with an entry, once there is room.
+    async fn start(&mut self, job: Job) -> Result<(), CopyError> {
+        if self.uploader.watch.is_stopping() {
+            return Ok(());
+        }
+        let writes = job.entry.kind() == Kind::File && job.entry.opened.iter().any(|opened| opened.writes);
+        let known = self.known(&job.entry.path);
+        if known.as_ref().is_some_and(|known| known.is_of(&job.entry.facts, &job.key)) {
+            self.count(&job, Outcome::Unchanged, writes);
+            return Ok(());
+        }
+        let first = (job.fate == Fate::Object)
+            .then(|| self.firsts.get(&(job.entry.facts.device, job.entry.facts.inode)))
+            .flatten()
+            .filter(|first| **first != job.entry.path)
+            .and_then(|first| self.known(first))
+            // Its content is that of this state of the file.
+            .filter(|first| first.stamp == job.entry.facts.stamp() && first.bytes <= plan::MOST_PER_PUT);
+        while self.tasks.len() >= AT_ONCE {
+            self.next().await?;
+        }
+        while self.tasks.len() > AT_ONCE / 2 && self.finish_one()? {}
+        let uploader = Arc::clone(&self.uploader);
+        self.tasks.spawn(async move {
+            let outcome = match &first {
+                Some(first) => uploader.another_name(&job.entry, &job.key, (first, known.as_ref())).await?,
+                None => uploader.upload(&job.entry, (job.fate, &job.key), known.as_ref()).await?,
+            };
+            Ok((job, outcome))
+        });
+        Ok(())
+    }
+
+    fn known(&self, path: &Raw) -> Option<Object> {
+        self.uploader.journal().manifest().objects.get(path).cloned()
+    }
+
+    async fn finish_tasks(&mut self) -> Result<(), CopyError> {
+        while !self.tasks.is_empty() {
+            self.next().await?;
+        }
+        Ok(())
+    }
+
+    async fn next(&mut self) -> Result<(), CopyError> {
+        if let Some(ended) = self.tasks.join_next().await {
+            self.ended(ended?)?;
+        }
+        Ok(())
+    }
+
+    /// Takes a task that has ended; `false` if none has.
+    fn finish_one(&mut self) -> Result<bool, CopyError> {
+        let Some(ended) = self.tasks.try_join_next() else { return Ok(false) };
+        self.ended(ended?)?;
+        Ok(true)
+    }
+
+    fn ended(&mut self, ended: Result<(Job, Outcome), CopyError>) -> Result<(), CopyError> {
+        let (job, outcome) = ended?;
+        if outcome == Outcome::Changing {
+            self.again.push(job);
+            return Ok(());
+        }
+        let writes = job.entry.kind() == Kind::File && job.entry.opened.iter().any(|opened| opened.writes);
+        self.count(&job, outcome, writes);
+        Ok(())
+    }
+
+    fn count(&mut self, job: &Job, outcome: Outcome, writes: bool) {
+        match outcome {
+            // It was whole when it was read, but is not final.
+            Outcome::Stored | Outcome::Unchanged if writes => {
+                let by = job.entry.opened.iter().filter(|opened| opened.writes);
+                let by: Vec<String> = by.map(|by| format!("{} (process {})", by.command, by.pid)).collect();
+                self.result.leave(&job.entry.path, Concern::OpenForWriting, format!("by {}", by.join(", ")));
+            }
+            Outcome::Stored => self.result.pass.stored += 1,
+            Outcome::Unchanged => self.result.pass.unchanged += 1,
+            Outcome::Vanished => {
+                self.result.pass.entries -= 1;
+                self.seen.remove(&job.entry.path);
+            }
+            Outcome::Left(Concern::Conflict, _) if self.options.plan.skip.contains(&Concern::Conflict) => {
+                self.result.pass.skipped += 1;
+                *self.result.skipped_by_reason.entry(Concern::Conflict).or_default() += 1;
+            }
+            Outcome::Left(why, detail) => self.result.leave(&job.entry.path, why, detail),
+            Outcome::Changing => {}
+        }
+        let Pass { entries, stored, unchanged, skipped, left, .. } = self.result.pass;
+        self.uploader.watch.progress(Progress::Copying {
+            done: stored + unchanged + skipped + left,
+            found: entries,
+            bytes: self.uploader.sent.load(Ordering::Relaxed),
+        });
+    }
+
+    /// Objects whose entries are not in the home any more, and parts of files that are not.
+    async fn gone(&mut self) -> Result<(), CopyError> {
+        let begun: Vec<Begun> = {
+            let journal = self.uploader.journal();
+            let begun = journal.manifest().begun.iter();
+            begun.filter(|(path, _)| !self.seen.contains(*path)).map(|(_, begun)| begun.clone()).collect()
+        };
+        for Begun { key, upload, .. } in begun {
+            self.uploader.end(&key, upload).await?;
+        }
+        let gone: Vec<Object> = {
+            let journal = self.uploader.journal();
+            let objects = journal.manifest().objects.values();
+            objects.filter(|object| !self.seen.contains(&object.path)).cloned().collect()
+        };
+        for object in gone {
+            let deleted = match self.options.gone {
+                Gone::Report => {
+                    self.result.pass.gone += 1;
+                    if self.result.gone.len() < REASONS {
+                        self.result.gone.push(object.path);
+                    }
+                    continue;
+                }
+                Gone::Keep => false,
+                Gone::Delete => {
+                    let Uploader { s3, bucket, .. } = &*self.uploader;
+                    match s3.delete_if(bucket, &object.key, &object.etag).await {
+                        Ok(()) => true,
+                        // Someone else has written it since; that is not ours to delete.
+                        Err(error) if error.status == Some(412) => false,
+                        Err(error) => return Err(error.into()),
+                    }
+                }
+            };
+            self.uploader.journal().append(Line::Gone { path: object.path, deleted })?;
+        }
+        Ok(())
+    }
+}
+
+fn now() -> i64 {
+    jiff::Timestamp::now().as_second()
+}
+
+/// The journal, also after a panic elsewhere.
+pub(super) fn locked(journal: &Mutex<Journal>) -> std::sync::MutexGuard<'_, Journal> {
+    journal.lock().unwrap_or_else(PoisonError::into_inner)
+}

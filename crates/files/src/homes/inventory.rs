@@ -1,0 +1,42 @@
+//! Reads everything in a home, and what would happen to it.
+
+use std::collections::HashSet;
+use std::io;
+
+use super::entry::{Entry, Kind};
+use super::opened::OpenFiles;
+use super::plan::{Options, Planned, plan};
+use super::totals::Totals;
+use super::walk::Home;
+use super::watch::{Progress, Watch};
+
+/// Adds the entries of a home to the totals, and calls `each` with every one. Only the names of one folder are in
+/// memory, and a number for each file with several names. A request to stop ends it early.
+///
+/// # Errors
+/// The home cannot be read, or `each` fails.
+pub fn inventory(
+    home: &Home,
+    options: &Options,
+    totals: &mut Totals,
+    watch: &dyn Watch,
+    each: &mut dyn FnMut(&Entry, &Planned) -> io::Result<()>,
+) -> io::Result<()> {
+    let opened = OpenFiles::below(home.path());
+    let mut linked = HashSet::new();
+    totals.homes += 1;
+    totals.is_partly_open |= opened.is_partial;
+    home.walk(&opened, &mut |entry| {
+        let facts = &entry.facts;
+        let is_again = entry.kind() == Kind::File && facts.names > 1 && !linked.insert((facts.device, facts.inode));
+        let planned = plan(&entry, options);
+        totals.add(&entry, &planned, is_again);
+        if totals.entries.is_multiple_of(1000) {
+            watch.progress(Progress::Reading { entries: totals.entries });
+            if watch.is_stopping() {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+        }
+        each(&entry, &planned)
+    })
+}

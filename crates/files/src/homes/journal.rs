@@ -1,0 +1,188 @@
+//! The manifest of a home as a file: lines are only ever added, and one process at a time has it.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufRead as _, BufReader, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+
+use super::record::{Line, Manifest, VERSION};
+
+/// A manifest that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    #[error("cannot read or write the manifest {path}")]
+    Io { path: PathBuf, source: io::Error },
+    /// Another run works on the home.
+    #[error("another run has the manifest {path}")]
+    Busy { path: PathBuf },
+    /// A line other than the last one is not one of a manifest.
+    #[error("line {number} of the manifest {path} is damaged")]
+    Damaged { path: PathBuf, number: usize, source: serde_json::Error },
+    /// Of a later version of this program.
+    #[error("the manifest {path} has version {version}; this sftpctl reads version {VERSION}")]
+    Newer { path: PathBuf, version: u32 },
+    /// Of another home, or of another folder of S3.
+    #[error("the manifest {path} is that of {have}, not of {want}")]
+    Other { path: PathBuf, have: String, want: String },
+}
+
+/// A manifest that is open to be written.
+#[derive(Debug)]
+pub struct Journal {
+    path: PathBuf,
+    file: File,
+    manifest: Manifest,
+}
+
+impl Journal {
+    /// Opens the manifest of a home, which begins with the line `home`, and creates it if there is none. What a killed
+    /// process has written of a line is cut off.
+    ///
+    /// # Errors
+    /// It cannot be read, is damaged, belongs to another home, or another run has it.
+    pub fn open(path: &Path, home: &Line) -> Result<Self, JournalError> {
+        let io = |source| JournalError::Io { path: path.to_owned(), source };
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(io)?;
+        }
+        let mut options = OpenOptions::new();
+        // Names of customers' files are nobody else's business.
+        options.read(true).write(true).create(true).truncate(false).mode(0o600);
+        options.custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed());
+        let mut file = options.open(path).map_err(io)?;
+        if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+            return Err(JournalError::Busy { path: path.to_owned() });
+        }
+        let (manifest, first, length) = read(path, &file)?;
+        file.set_len(length).map_err(io)?;
+        file.seek(SeekFrom::End(0)).map_err(io)?;
+        let mut journal = Self { path: path.to_owned(), file, manifest };
+        match first {
+            None => journal.append(home.clone())?,
+            Some(first) if first == *home => {}
+            Some(first) => {
+                let of = |line: &Line| match line {
+                    Line::Home { path, bucket, prefix, .. } => format!("{path} in {bucket}/{prefix}"),
+                    _ => "something else".to_owned(),
+                };
+                return Err(JournalError::Other { path: path.to_owned(), have: of(&first), want: of(home) });
+            }
+        }
+        Ok(journal)
+    }
+
+    /// Adds a line. It is there even if this process is killed.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn append(&mut self, line: Line) -> Result<(), JournalError> {
+        let io = |source| JournalError::Io { path: self.path.clone(), source };
+        let mut text = serde_json::to_vec(&line).map_err(|error| io(error.into()))?;
+        text.push(b'\n');
+        self.file.write_all(&text).map_err(io)?;
+        self.manifest.add(line);
+        Ok(())
+    }
+
+    /// Ensures that all lines are on the disk.
+    ///
+    /// # Errors
+    /// They cannot be written.
+    pub fn sync(&self) -> Result<(), JournalError> {
+        self.file.sync_data().map_err(|source| JournalError::Io { path: self.path.clone(), source })
+    }
+
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// Reads the manifest of a home that may be in use; `None` if there is none. With its first line.
+///
+/// # Errors
+/// It cannot be read, or is damaged.
+pub fn look(path: &Path) -> Result<Option<(Line, Manifest)>, JournalError> {
+    match File::open(path) {
+        Ok(file) => read(path, &file).map(|(manifest, first, _)| first.map(|first| (first, manifest))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(JournalError::Io { path: path.to_owned(), source }),
+    }
+}
+
+/// The manifest, its first line, and the length of its whole lines.
+fn read(path: &Path, file: &File) -> Result<(Manifest, Option<Line>, u64), JournalError> {
+    let io = |source| JournalError::Io { path: path.to_owned(), source };
+    let (mut manifest, mut first, mut length) = (Manifest::default(), None, 0);
+    let (mut lines, mut text) = (BufReader::with_capacity(1 << 16, file), Vec::new());
+    for number in 1.. {
+        text.clear();
+        let read = lines.read_until(b'\n', &mut text).map_err(io)?;
+        if text.last() != Some(&b'\n') {
+            break;
+        }
+        let line: Line = serde_json::from_slice(&text).map_err(|source| JournalError::Damaged {
+            path: path.to_owned(),
+            number,
+            source,
+        })?;
+        if let Line::Home { version, .. } = &line {
+            if *version > VERSION {
+                return Err(JournalError::Newer { path: path.to_owned(), version: *version });
+            }
+            first.get_or_insert_with(|| line.clone());
+        }
+        length += read as u64;
+        manifest.add(line);
+    }
+    Ok((manifest, first, length))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::name::Raw;
+    use super::*;
+
+    fn home(prefix: &str) -> Line {
+        Line::Home {
+            version: VERSION,
+            environment: "99".to_owned(),
+            org_id: 7,
+            path: "/home/7".to_owned(),
+            bucket: "b".to_owned(),
+            prefix: prefix.to_owned(),
+        }
+    }
+
+    fn gone(path: &str) -> Line {
+        Line::Gone { path: Raw(path.into()), deleted: false }
+    }
+
+    #[test]
+    fn half_a_line_of_a_killed_process_is_cut_off() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("homes/99/7.jsonl");
+        let mut journal = Journal::open(&path, &home("7/")).unwrap();
+        journal.append(gone("a")).unwrap();
+        assert!(matches!(Journal::open(&path, &home("7/")), Err(JournalError::Busy { .. })));
+        drop(journal);
+        let whole = std::fs::read(&path).unwrap();
+        // Wherever the last line was cut.
+        for cut in whole.iter().position(|byte| *byte == b'\n').unwrap() + 1..whole.len() {
+            std::fs::write(&path, &whole[..cut]).unwrap();
+            let mut journal = Journal::open(&path, &home("7/")).unwrap();
+            journal.append(gone("a")).unwrap();
+            drop(journal);
+            assert_eq!(std::fs::read(&path).unwrap(), whole, "cut at {cut}");
+        }
+        assert!(matches!(Journal::open(&path, &home("8/")), Err(JournalError::Other { .. })));
+        std::fs::write(&path, [&whole[..], b"nonsense\n"].concat()).unwrap();
+        assert!(matches!(Journal::open(&path, &home("7/")), Err(JournalError::Damaged { number: 3, .. })));
+        assert!(look(&dir.path().join("none")).unwrap().is_none());
+    }
+}

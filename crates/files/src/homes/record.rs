@@ -1,0 +1,289 @@
+//! The lines of a home's manifest, which is its journal as well: what was stored, what was begun, and which steps were
+//! done. Pure.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde::{Deserialize, Serialize};
+use sftpctl_aws::UploadedPart;
+
+use super::entry::{Facts, Stamp};
+use super::name::Raw;
+
+/// The version of the format.
+pub const VERSION: u32 = 1;
+
+/// A line of the manifest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "line", rename_all = "kebab-case", rename_all_fields = "camelCase")]
+pub enum Line {
+    /// The first line.
+    Home { version: u32, environment: String, org_id: i64, path: String, bucket: String, prefix: String },
+    /// An entry is stored.
+    Object(Object),
+    /// A path is not in the home any more, and its object was deleted or left as the option says.
+    Gone { path: Raw, deleted: bool },
+    /// An upload in parts has begun.
+    Upload { path: Raw, key: String, upload: String, stamp: Stamp },
+    /// A part of it is stored.
+    Part { upload: String, number: i32, etag: String, crc64nvme: String },
+    /// An upload is over, completed or aborted.
+    UploadEnded { upload: String },
+    /// A pass over the whole home has ended.
+    Pass(Pass),
+    /// Every object was compared with what S3 has.
+    Verified(Verified),
+    /// A step of a cut-over or of a roll-back was done.
+    Step {
+        step: Step,
+        at: String,
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        detail: String,
+    },
+}
+
+/// A stored entry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Object {
+    pub path: Raw,
+    pub key: String,
+    /// The state of the entry that was stored.
+    pub stamp: Stamp,
+    pub mode: u32,
+    pub uid: u32,
+    pub gid: u32,
+    /// Bytes of the object.
+    pub bytes: u64,
+    /// CRC-64/NVME of the object in base64.
+    pub crc64nvme: String,
+    pub etag: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+}
+
+impl Object {
+    /// Whether the object stands for this state of the entry. A link is another name of a file, which changes the time
+    /// of change of that as well: it is then read again, and not sent again.
+    pub fn is_of(&self, facts: &Facts, key: &str) -> bool {
+        self.stamp == facts.stamp() && self.has_rights_of(facts) && self.key == key
+    }
+
+    pub fn has_rights_of(&self, facts: &Facts) -> bool {
+        (self.mode, self.uid, self.gid) == (facts.mode, facts.uid, facts.gid)
+    }
+}
+
+/// The sums of a pass.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Pass {
+    /// Seconds since 1970.
+    pub began: i64,
+    pub ended: i64,
+    /// Entries of the home.
+    pub entries: u64,
+    /// Of these: stored by this pass, and before it.
+    pub stored: u64,
+    pub unchanged: u64,
+    /// Stay behind as an option says, and without a decision.
+    pub skipped: u64,
+    pub left: u64,
+    /// Bytes that were sent.
+    pub bytes: u64,
+    /// Objects whose entries are not in the home any more, and are kept without a decision.
+    pub gone: u64,
+}
+
+impl Pass {
+    /// Whether every entry is accounted for.
+    pub fn is_complete(&self) -> bool {
+        self.left == 0 && self.gone == 0 && self.stored + self.unchanged + self.skipped == self.entries
+    }
+}
+
+/// A comparison of every object with S3.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Verified {
+    pub at: String,
+    pub objects: u64,
+    pub bytes: u64,
+    /// Whether the content was read back.
+    pub deep: bool,
+    /// SHA-256 over key, size and checksum of every object, by key.
+    pub digest: String,
+}
+
+/// The steps of a cut-over and of a roll-back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Step {
+    Frozen,
+    Copied,
+    Verified,
+    Exchanged,
+    Enabled,
+    RolledBack,
+    BroughtBack,
+}
+
+impl Step {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Frozen => "frozen",
+            Self::Copied => "copied",
+            Self::Verified => "verified",
+            Self::Exchanged => "exchanged",
+            Self::Enabled => "enabled",
+            Self::RolledBack => "rolled-back",
+            Self::BroughtBack => "brought-back",
+        }
+    }
+}
+
+/// An upload in parts that has not ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Begun {
+    pub upload: String,
+    pub key: String,
+    pub stamp: Stamp,
+    pub parts: BTreeMap<i32, UploadedPart>,
+}
+
+/// What the lines of a manifest come to.
+#[derive(Clone, Debug, Default)]
+pub struct Manifest {
+    /// By path.
+    pub objects: HashMap<Raw, Object>,
+    /// By path.
+    pub begun: HashMap<Raw, Begun>,
+    /// The last ones.
+    pub pass: Option<Pass>,
+    pub verified: Option<Verified>,
+    /// Since the last cut-over began, with their times.
+    pub steps: Vec<(Step, String, String)>,
+    /// Whether an object was stored or dropped after the last comparison.
+    pub is_newer_than_verified: bool,
+    /// Of the uploads that have not ended, the path.
+    paths: HashMap<String, Raw>,
+}
+
+impl Manifest {
+    /// Takes in a line.
+    pub fn add(&mut self, line: Line) {
+        match line {
+            Line::Home { .. } => {}
+            Line::Object(object) => {
+                self.is_newer_than_verified = true;
+                self.objects.insert(object.path.clone(), object);
+            }
+            Line::Gone { path, .. } => {
+                self.is_newer_than_verified = true;
+                self.objects.remove(&path);
+            }
+            Line::Upload { path, key, upload, stamp } => {
+                self.paths.insert(upload.clone(), path.clone());
+                self.begun.insert(path, Begun { upload, key, stamp, parts: BTreeMap::new() });
+            }
+            Line::Part { upload, number, etag, crc64nvme } => {
+                let begun = self.paths.get(&upload).and_then(|path| self.begun.get_mut(path));
+                if let Some(begun) = begun.filter(|begun| begun.upload == upload) {
+                    begun.parts.insert(number, UploadedPart { number, etag, crc64nvme });
+                }
+            }
+            Line::UploadEnded { upload } => {
+                if let Some(path) = self.paths.remove(&upload) {
+                    self.begun.remove(&path);
+                }
+            }
+            Line::Pass(pass) => self.pass = Some(pass),
+            Line::Verified(verified) => {
+                self.is_newer_than_verified = false;
+                self.verified = Some(verified);
+            }
+            Line::Step { step, at, detail } => {
+                if step == Step::Frozen {
+                    self.steps.clear();
+                }
+                self.steps.push((step, at, detail));
+            }
+        }
+    }
+
+    /// Whether a step has been done since the last cut-over began, and was not undone.
+    pub fn has(&self, step: Step) -> bool {
+        let since = self.steps.iter().rposition(|(step, ..)| *step == Step::RolledBack).map_or(0, |at| at + 1);
+        match step {
+            Step::RolledBack | Step::BroughtBack => self.steps.iter().any(|(done, ..)| *done == step),
+            _ => self.steps.iter().skip(since).any(|(done, ..)| *done == step),
+        }
+    }
+
+    /// Bytes of all objects.
+    pub fn bytes(&self) -> u64 {
+        self.objects.values().map(|object| object.bytes).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn object(path: &str) -> Object {
+        Object {
+            path: Raw(path.into()),
+            key: format!("7/{path}"),
+            stamp: Stamp::default(),
+            mode: 0,
+            uid: 0,
+            gid: 0,
+            bytes: 3,
+            crc64nvme: "x".to_owned(),
+            etag: "e".to_owned(),
+            version: None,
+        }
+    }
+
+    #[test]
+    fn lines_add_up_to_a_manifest() {
+        let upload = |path: &str, upload: &str| Line::Upload {
+            path: Raw(path.into()),
+            key: String::new(),
+            upload: upload.to_owned(),
+            stamp: Stamp::default(),
+        };
+        let part = |upload: &str| Line::Part {
+            upload: upload.to_owned(),
+            number: 1,
+            etag: String::new(),
+            crc64nvme: String::new(),
+        };
+        let step = |step| Line::Step { step, at: String::new(), detail: String::new() };
+        let mut manifest = Manifest::default();
+        for line in [
+            Line::Object(object("a")),
+            Line::Object(object("b")),
+            Line::Verified(Verified::default()),
+            upload("c", "1"),
+            part("1"),
+            upload("c", "2"),
+            part("1"),
+            upload("d", "3"),
+            Line::UploadEnded { upload: "3".to_owned() },
+            step(Step::Frozen),
+            step(Step::Exchanged),
+        ] {
+            let text = serde_json::to_string(&line).unwrap();
+            manifest.add(serde_json::from_str(&text).unwrap());
+        }
+        assert_eq!((manifest.objects.len(), manifest.bytes(), manifest.begun.len()), (2, 6, 1));
+        assert_eq!(manifest.begun[&Raw(b"c".to_vec())].parts.len(), 0, "the part of an upload that was begun anew");
+        assert!(!manifest.is_newer_than_verified && manifest.has(Step::Exchanged));
+        manifest.add(Line::Gone { path: Raw(b"a".to_vec()), deleted: true });
+        assert!(manifest.is_newer_than_verified && manifest.objects.len() == 1);
+        manifest.add(step(Step::RolledBack));
+        assert!(!manifest.has(Step::Exchanged) && manifest.has(Step::RolledBack));
+        manifest.add(step(Step::Frozen));
+        assert!(!manifest.has(Step::RolledBack), "another cut-over begins");
+    }
+}

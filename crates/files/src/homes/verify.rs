@@ -1,0 +1,156 @@
+//! Compares every object of a manifest with what S3 has: by the checksum that S3 stores, or by reading it back.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use sftpctl_aws::{AwsError, HeadFacts, S3};
+use sha2::{Digest as _, Sha256};
+use tokio::task::JoinSet;
+
+use super::checksum;
+use super::checksum::Running;
+use super::copy::{CopyError, locked};
+use super::journal::Journal;
+use super::name::Raw;
+use super::record::{Line, Manifest, Object, Verified};
+use super::watch::{Progress, Watch};
+
+/// Calls at once; each that reads content has a part of it in memory.
+const AT_ONCE: usize = 64;
+const DEEP_AT_ONCE: usize = 8;
+/// Differences that are kept; the others are counted.
+const KEPT: usize = 10_000;
+
+/// How an object differs from the manifest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Difference {
+    Missing,
+    /// Another writer has stored something else there since.
+    Replaced,
+    /// The same version has another size or checksum.
+    Damaged,
+    /// S3 has no checksum of the whole object.
+    Unproven,
+}
+
+impl Difference {
+    /// What it is.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Missing => "missing in S3",
+            Self::Replaced => "replaced by another writer since",
+            Self::Damaged => "of another size or checksum",
+            Self::Unproven => "without a checksum of the whole; --deep reads the content back",
+        }
+    }
+}
+
+/// What a comparison came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Comparison {
+    pub objects: u64,
+    pub bytes: u64,
+    pub differences: BTreeMap<Difference, u64>,
+    /// The first ones.
+    pub samples: Vec<(Raw, Difference)>,
+    /// Written to the manifest if there is no difference.
+    pub signed: Option<Verified>,
+    pub is_interrupted: bool,
+}
+
+/// Compares all objects, and signs the manifest off if none differs.
+///
+/// # Errors
+/// S3 or the manifest cannot be read.
+pub async fn verify(
+    journal: &Arc<Mutex<Journal>>,
+    (s3, bucket): (&S3, &str),
+    deep: bool,
+    watch: &dyn Watch,
+) -> Result<Comparison, CopyError> {
+    let objects: Vec<Object> = locked(journal).manifest().objects.values().cloned().collect();
+    let of = objects.len() as u64;
+    let mut result = Comparison::default();
+    let mut tasks: JoinSet<Result<(Object, Option<Difference>), AwsError>> = JoinSet::new();
+    let at_once = if deep { DEEP_AT_ONCE } else { AT_ONCE };
+    let mut waiting = objects.into_iter();
+    loop {
+        while tasks.len() < at_once && !watch.is_stopping() {
+            let Some(object) = waiting.next() else { break };
+            let (s3, bucket) = (s3.clone(), bucket.to_owned());
+            tasks.spawn(async move {
+                let found = compare(&s3, &bucket, &object, deep).await?;
+                Ok((object, found))
+            });
+        }
+        let Some(ended) = tasks.join_next().await else { break };
+        let (object, difference) = ended??;
+        result.objects += 1;
+        result.bytes += object.bytes;
+        if let Some(difference) = difference {
+            *result.differences.entry(difference).or_default() += 1;
+            if result.samples.len() < KEPT {
+                result.samples.push((object.path, difference));
+            }
+        }
+        watch.progress(Progress::Verifying { done: result.objects, of });
+    }
+    result.samples.sort();
+    result.is_interrupted = watch.is_stopping();
+    if result.differences.is_empty() && !result.is_interrupted {
+        let mut journal = locked(journal);
+        let verified = Verified {
+            at: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            objects: result.objects,
+            bytes: result.bytes,
+            deep,
+            digest: digest(journal.manifest()),
+        };
+        journal.append(Line::Verified(verified.clone()))?;
+        journal.sync()?;
+        result.signed = Some(verified);
+    }
+    Ok(result)
+}
+
+async fn compare(s3: &S3, bucket: &str, object: &Object, deep: bool) -> Result<Option<Difference>, AwsError> {
+    let Some(found) = s3.facts(bucket, &object.key).await? else { return Ok(Some(Difference::Missing)) };
+    let is_same = found.size == object.bytes && found.crc64nvme.as_ref() == Some(&object.crc64nvme);
+    if found.etag != object.etag && !is_same {
+        return Ok(Some(Difference::Replaced));
+    }
+    if found.size != object.bytes || found.crc64nvme.as_ref().is_some_and(|crc| *crc != object.crc64nvme) {
+        return Ok(Some(Difference::Damaged));
+    }
+    if !deep {
+        return Ok(found.crc64nvme.is_none().then_some(Difference::Unproven));
+    }
+    let read = read_back(s3, bucket, &object.key, &found).await?;
+    Ok((read.as_ref() != Some(&object.crc64nvme)).then_some(Difference::Damaged))
+}
+
+/// The checksum of an object's content, which is read; `None` if it is gone, or has another length than S3 says.
+pub(super) async fn read_back(s3: &S3, bucket: &str, key: &str, found: &HeadFacts) -> Result<Option<String>, AwsError> {
+    let (mut sum, mut size) = (Running::default(), 0);
+    // S3 refuses a range of an object without content.
+    if found.size > 0 {
+        let Some(mut download) = s3.open(bucket, key, 0, Some(&found.etag)).await? else { return Ok(None) };
+        while let Some(bytes) = download.next().await? {
+            sum.update(&bytes);
+            size += bytes.len() as u64;
+        }
+    }
+    Ok((size == found.size).then(|| checksum::text(sum.value())))
+}
+
+/// SHA-256 over a line for each object, by key: key, size and checksum, with tabs between them.
+pub fn digest(manifest: &Manifest) -> String {
+    let mut objects: Vec<&Object> = manifest.objects.values().collect();
+    objects.sort_by(|a, b| a.key.cmp(&b.key));
+    let mut sum = Sha256::new();
+    for Object { key, bytes, crc64nvme, .. } in objects {
+        sum.update(format!("{key}\t{bytes}\t{crc64nvme}\n"));
+    }
+    sftpctl_core::hex::encode(&sum.finalize())
+}

@@ -1,0 +1,164 @@
+//! `sftpctl homes copy`.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use clap::ValueEnum;
+
+use super::decisions::Decisions;
+use super::inventory;
+use super::selection::{Chosen, Place, Selection};
+use crate::commands::args::stop_now;
+use crate::commands::permissions::Permissions;
+use crate::commands::report_form::report_form;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::report::homes::copied::{self, CopyView, copied as text};
+use crate::report::import::progress::Shown;
+use crate::report::report_file::ReportFile;
+use crate::report::{Printer, streams};
+use sftpctl_aws::Aws;
+use sftpctl_core::shown::Text;
+use sftpctl_core::spec::model::Environment;
+use sftpctl_engine::execute::stop::Stop;
+use sftpctl_files::homes::copy::{Copied, Gone, Options, copy};
+use sftpctl_files::homes::journal::Journal;
+use sftpctl_files::homes::pace::{Hours, Pace};
+use sftpctl_files::homes::watch::Watch;
+
+/// The longest that one attempt to send a part may take.
+const ATTEMPT: Duration = Duration::from_mins(10);
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    sftpctl homes copy --env 99 --orgid 17578\n  \
+    sftpctl homes copy --env 99 --all --links marker --skip fifo,socket --report left.html\n  \
+    sftpctl homes copy --env 99 --list wave-1.txt --bandwidth 20 --hours 22-06\n\n\
+    The same command again copies what has changed since, and what an earlier run left; a run that was killed needs \
+    nothing else. What a customer has stored in S3 meanwhile is never replaced.\n\n\
+    The exit code is 0 only if every entry is stored, or skipped by an option; otherwise it is 6, and the report says \
+    what is left and why.")]
+pub(super) struct Args {
+    #[command(flatten)]
+    selection: Selection,
+    #[command(flatten)]
+    pub(super) how: How,
+    /// Write what is left to this file: .csv, .json (an object to a line) or .html
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+}
+
+/// How homes are copied.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct How {
+    #[command(flatten)]
+    decisions: Decisions,
+    /// Give objects the metadata of s3fs too, for a mount by it
+    #[arg(long)]
+    s3fs_metadata: bool,
+    /// Objects whose files are not in the home any more: delete (unless someone else has written them) or keep
+    #[arg(long, value_name = "HOW", value_enum, hide_possible_values = true)]
+    gone: Option<GoneChoice>,
+    /// Send at most so many MB a second
+    #[arg(long, value_name = "MB")]
+    bandwidth: Option<f64>,
+    /// Send only at these hours, by this machine's clock: 22-06
+    #[arg(long, value_name = "FROM-TO", value_parser = clap::value_parser!(Hours))]
+    hours: Option<Hours>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum GoneChoice {
+    Delete,
+    Keep,
+}
+
+impl How {
+    /// The pace of all homes together.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be positive; a rate")]
+    pub(super) fn pace(&self) -> Result<Arc<Pace>, CliError> {
+        if self.bandwidth.is_some_and(|megabytes| !(megabytes.is_finite() && megabytes > 0.0)) {
+            return Err(CliError::new(Exit::Usage, "--bandwidth must be more than 0"));
+        }
+        Ok(Arc::new(Pace::new(self.bandwidth.map(|megabytes| (megabytes * 1e6) as u64), self.hours)))
+    }
+
+    /// The options for the home of a place.
+    pub(super) fn options(&self, place: &Place, pace: &Arc<Pace>) -> Options {
+        Options {
+            plan: self.decisions.options(place.prefix.clone()),
+            with_s3fs: self.s3fs_metadata,
+            gone: match self.gone {
+                None => Gone::Report,
+                Some(GoneChoice::Delete) => Gone::Delete,
+                Some(GoneChoice::Keep) => Gone::Keep,
+            },
+            pace: Arc::clone(pace),
+        }
+    }
+}
+
+/// Copies the homes one after the other.
+pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
+    let pace = args.how.pace()?;
+    let form = args.report.as_deref().map(report_form).transpose()?;
+    let unwritten = |error: std::io::Error| CliError::new(Exit::Failed, format!("cannot write the report: {error}"));
+    let report = args.report.as_deref().zip(form);
+    let report = report.map(|(path, form)| ReportFile::begin(path, form, copied::COLUMNS));
+    let mut report = report.transpose().map_err(unwritten)?;
+    let (environment, aws) = args.selection.aws.connect(Permissions::MovesHomes, printer).await?;
+    let homes = args.selection.homes(&environment)?;
+    let stop = Stop::on_signals(|| streams::progress("stopping; the calls in flight are finished"), stop_now);
+    let (mut exit, mut summary) = (Exit::Ok, Text::default());
+    let is_alone = homes.len() == 1;
+    for home in homes {
+        let place = match args.selection.place(&environment, &aws, home.org_id).await {
+            Ok(place) => place,
+            // A home without an account does not keep the others waiting.
+            Err(error) if error.exit == Exit::Refused && !is_alone => {
+                printer.error(&error);
+                exit = Exit::Partly;
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        let path = args.selection.manifest(&environment, home.org_id);
+        let journal = Arc::new(Mutex::new(Journal::open(&path, &home.line(&environment, &place))?));
+        let shown = Arc::new(Shown::new(printer.format(), stop.clone()));
+        let options = args.how.options(&place, &pace);
+        let watch: Arc<dyn Watch> = Arc::<Shown>::clone(&shown);
+        let result = one((&environment, &aws), &home, (&place, &options), &journal, watch).await;
+        shown.finish();
+        let result = result?;
+        printer.emit("homes-copy/1", &CopyView::new(home.org_id, &result), || text(home.org_id, &result));
+        if let Some(report) = &mut report {
+            copied::add(report, home.org_id, &result).map_err(unwritten)?;
+        }
+        summary.extend(text(home.org_id, &result));
+        if result.is_interrupted {
+            exit = Exit::Interrupted;
+            break;
+        }
+        if !result.is_complete() {
+            exit = Exit::Partly;
+        }
+    }
+    if let Some(report) = report {
+        report.finish(&format!("Homes of environment {}", environment.name), &summary).map_err(unwritten)?;
+    }
+    Ok(exit)
+}
+
+/// One pass over a home.
+pub(super) async fn one(
+    (_, aws): (&Environment, &Arc<Aws>),
+    home: &Chosen,
+    (place, options): (&Place, &Options),
+    journal: &Arc<Mutex<Journal>>,
+    watch: Arc<dyn Watch>,
+) -> Result<Copied, CliError> {
+    let opened = Arc::new(inventory::open(&home.path, &options.plan)?);
+    let s3 = aws.s3(&place.region).with_attempts_of(ATTEMPT);
+    Ok(copy(opened, Arc::clone(journal), (s3, &place.bucket), options, watch).await?)
+}

@@ -1,0 +1,35 @@
+//! Errors of homes as errors of the command.
+
+use crate::error::CliError;
+use crate::exit::Exit;
+use sftpctl_files::homes::copy::CopyError;
+use sftpctl_files::homes::journal::JournalError;
+
+impl From<JournalError> for CliError {
+    fn from(error: JournalError) -> Self {
+        let (exit, hint) = match &error {
+            JournalError::Busy { .. } => (Exit::Locked, "wait until the other run on this home has ended"),
+            JournalError::Io { .. } => (Exit::Failed, "check the folder of --manifest, and the space on its disk"),
+            JournalError::Damaged { .. } => {
+                (Exit::Usage, "restore the file; or move it away: the next copy compares every object again")
+            }
+            JournalError::Newer { .. } => (Exit::Usage, "upgrade sftpctl"),
+            JournalError::Other { .. } => {
+                (Exit::Usage, "pass the arguments of the first copy, or another --manifest for another target")
+            }
+        };
+        Self::from_error(exit, &error, Some(hint.to_owned()))
+    }
+}
+
+impl From<CopyError> for CliError {
+    fn from(error: CopyError) -> Self {
+        match error {
+            CopyError::Aws(error) => error.into(),
+            CopyError::Journal(error) => error.into(),
+            CopyError::Home { .. } | CopyError::Read(_) | CopyError::Task(_) => {
+                Self::from_error(Exit::Failed, &error, None)
+            }
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! `sftpctl homes inventory`.
+
+use std::io::ErrorKind;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::decisions::Decisions;
+use super::selection::{Chosen, Selection};
+use crate::commands::args::stop_now;
+use crate::commands::report_form::report_form;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::report::homes::found::{InventoryView, Rates, found};
+use crate::report::homes::inventory_file;
+use crate::report::import::progress::Shown;
+use crate::report::report_file::ReportFile;
+use crate::report::{Printer, streams};
+use sftpctl_engine::execute::stop::Stop;
+use sftpctl_files::homes::inventory::inventory;
+use sftpctl_files::homes::totals::Totals;
+use sftpctl_files::homes::walk::Home;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    sftpctl homes inventory --env 99 --orgid 17578\n  \
+    sftpctl homes inventory --env 99 --all --report homes.html\n  \
+    sftpctl homes inventory --env 99 --all --name-charset cp1252 --links marker --skip fifo,socket\n\n\
+    Each line is something that S3 cannot keep as it is, or that is worth knowing, with what happens to it under the \
+    options. What is LEFT needs a decision: another option, or --skip with its word.\n\n\
+    Names are shown with `\\x` and two digits for each byte that is not part of UTF-8. Nothing is changed, and no link is \
+    followed.")]
+pub(super) struct Args {
+    #[command(flatten)]
+    selection: Selection,
+    #[command(flatten)]
+    decisions: Decisions,
+    /// Write every entry to this file: .csv, .json (an object to a line) or .html (a page of what is special)
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+    /// MB a second to assume for the estimate of time
+    #[arg(long, value_name = "MB", default_value_t = 20.0)]
+    rate: f64,
+    /// Requests a second to assume for the estimate of time
+    #[arg(long, value_name = "N", default_value_t = 500.0)]
+    requests: f64,
+}
+
+/// Reads the homes on a thread of its own.
+pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
+    let environment = args.selection.load(printer)?;
+    let homes = args.selection.homes(&environment)?;
+    let form = args.report.as_deref().map(report_form).transpose()?;
+    let unwritten = |error: std::io::Error| CliError::new(Exit::Usage, format!("cannot write the report: {error}"));
+    let report = args.report.as_deref().zip(form);
+    let report = report.map(|(path, form)| ReportFile::begin(path, form, inventory_file::COLUMNS));
+    let mut report = report.transpose().map_err(unwritten)?;
+    let stop = Stop::on_signals(|| streams::progress("stopping"), stop_now);
+    let shown = Arc::new(Shown::new(printer.format(), stop));
+    let (rates, decisions) =
+        (Rates { bytes_per_second: args.rate * 1e6, requests_per_second: args.requests }, args.decisions);
+    let watch = Arc::clone(&shown);
+    let read = tokio::task::spawn_blocking(move || {
+        let mut totals = Totals::default();
+        for Chosen { org_id, path } in homes {
+            let options = decisions.options(format!("{org_id}/"));
+            let home = open(&path, &options)?;
+            let read = inventory(&home, &options, &mut totals, &*watch, &mut |entry, planned| match &mut report {
+                Some(report) => inventory_file::add(report, org_id, entry, planned),
+                None => Ok(()),
+            });
+            read.map_err(|error| match error.kind() {
+                ErrorKind::Interrupted => CliError::new(Exit::Interrupted, "interrupted; nothing was written"),
+                _ => CliError::new(Exit::Usage, format!("cannot read {}: {error}", path.display())),
+            })?;
+        }
+        Ok::<_, CliError>((totals, report))
+    });
+    let read = read.await.map_err(|error| CliError::new(Exit::Usage, error.to_string()));
+    shown.finish();
+    let (totals, report) = read??;
+    let text = found(&totals, rates);
+    if let Some(report) = report {
+        report.finish(&format!("Homes of environment {}", environment.name), &text).map_err(unwritten)?;
+    }
+    printer.emit("homes-inventory/1", &InventoryView::new(&environment.name, &totals, rates), || text);
+    Ok(Exit::Ok)
+}
+
+/// Opens a home.
+pub(super) fn open(path: &std::path::Path, options: &sftpctl_files::homes::plan::Options) -> Result<Home, CliError> {
+    Home::open(path, options.charset).map_err(|error| {
+        let message = format!("cannot open the home {}: {error}", path.display());
+        CliError::new(Exit::Usage, message)
+            .hint("a home is a folder, not a link; `homes` in the environment file and --root say where it is")
+    })
+}

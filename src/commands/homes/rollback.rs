@@ -1,0 +1,121 @@
+//! `sftpctl homes rollback`.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use super::cutover::{Swap, note, set_account};
+use super::hook::Hook;
+use super::selection::{Chosen, Place, Selection};
+use crate::commands::args::{Yes, stop_now};
+use crate::commands::permissions::Permissions;
+use crate::commands::prompt::confirm;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::report::homes::moved::{MovedView, notes};
+use crate::report::import::progress::Shown;
+use crate::report::{Printer, streams};
+use sftpctl_aws::Aws;
+use sftpctl_engine::execute::stop::Stop;
+use sftpctl_files::homes::journal::Journal;
+use sftpctl_files::homes::put_back::Folder;
+use sftpctl_files::homes::record::Step;
+use sftpctl_files::homes::returned::{Returned, bring_back};
+use sftpctl_files::homes::swap::{self, InPlace};
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    sftpctl homes rollback --env 99 --orgid 17578 --mount /sftp --thaw-command ./thaw\n  \
+    sftpctl homes rollback --env 99 --list wave-1.txt --mount /sftp --yes\n\n\
+    For each home: the account is disabled, what was stored in S3 since the copy is brought back to the disk with its \
+    owners and times, the old folder and the link change places again, and what arrived meanwhile is brought back, too. \
+    Nothing is deleted, in S3 or on the disk: files that were deleted in S3 are counted, and kept.")]
+pub(super) struct Args {
+    #[command(flatten)]
+    selection: Selection,
+    #[command(flatten)]
+    swap: Swap,
+    /// Shell command that lets the customer write at the old server again
+    #[arg(long, value_name = "COMMAND")]
+    thaw_command: Option<String>,
+    #[command(flatten)]
+    yes: Yes,
+}
+
+/// Rolls the homes back one after the other.
+pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
+    let (environment, aws) = args.selection.aws.connect(Permissions::MovesHomes, printer).await?;
+    let homes = args.selection.homes(&environment)?;
+    if !args.yes.yes {
+        let (count, name) = (homes.len(), &environment.name);
+        confirm(&format!("Roll {count} homes of environment {name} back to the old server? [y/N]")).await?;
+    }
+    let stop = Stop::on_signals(|| streams::progress("stopping; the calls in flight are finished"), stop_now);
+    let mut exit = Exit::Ok;
+    for home in homes {
+        let place = args.selection.place(&environment, &aws, home.org_id).await?;
+        let path = args.selection.manifest(&environment, home.org_id);
+        let journal = Arc::new(Mutex::new(Journal::open(&path, &home.line(&environment, &place))?));
+        let target = args.swap.target(&place);
+        let in_place = swap::in_place(&home.path, &target)
+            .map_err(|error| CliError::new(Exit::Failed, format!("home {}: {error}", home.org_id)))?;
+        let was_moved = {
+            let journal = journal.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            journal.manifest().has(Step::Exchanged) || journal.manifest().has(Step::RolledBack)
+        };
+        if in_place == InPlace::Folder && !was_moved {
+            return Err(CliError::new(Exit::Refused, format!("home {} was not cut over", home.org_id)));
+        }
+        set_account(&aws, &environment, home.org_id, true).await?;
+        let before = match in_place {
+            InPlace::Link => swap::kept(&home.path),
+            InPlace::Folder => home.path.clone(),
+        };
+        let work = Work { aws: &aws, place: &place, journal: &journal, stop: &stop, printer };
+        let mut all = work.bring_back(&before).await?;
+        if all.is_interrupted {
+            return Ok(Exit::Interrupted);
+        }
+        note(&journal, Step::BroughtBack, String::new())?;
+        swap::exchange_back(&home.path, &target)
+            .map_err(|error| CliError::new(Exit::Failed, format!("home {}: {error}", home.org_id)))?;
+        note(&journal, Step::RolledBack, String::new())?;
+        // What the application wrote through the mount may have been on its way.
+        let late = work.bring_back(&home.path).await?;
+        all.returned += late.returned;
+        all.bytes += late.bytes;
+        let failure = thaw(&args, &home).await;
+        let notes = notes(&all);
+        let view = MovedView { org_id: home.org_id, what: "rolled back", failure: failure.as_deref(), notes: &notes };
+        printer.emit("homes-rollback/1", &view, || view.text());
+        if late.left_count > 0 || failure.is_some() {
+            exit = Exit::Partly;
+        }
+    }
+    Ok(exit)
+}
+
+async fn thaw(args: &Args, home: &Chosen) -> Option<String> {
+    let thaw = Hook::of(args.thaw_command.as_deref(), home)?;
+    thaw.run().await.err().map(|why| format!("the folder is back; the thaw failed: {why}"))
+}
+
+/// What the two passes of a roll-back share.
+struct Work<'a> {
+    aws: &'a Arc<Aws>,
+    place: &'a Place,
+    journal: &'a Arc<Mutex<Journal>>,
+    stop: &'a Stop,
+    printer: Printer,
+}
+
+impl Work<'_> {
+    async fn bring_back(&self, folder: &Path) -> Result<Returned, CliError> {
+        let opened = Folder::open(folder)
+            .map_err(|error| CliError::new(Exit::Failed, format!("cannot open {}: {error}", folder.display())))?;
+        let shown = Shown::new(self.printer.format(), self.stop.clone());
+        let (s3, Place { bucket, prefix, .. }) = (self.aws.s3(&self.place.region), self.place);
+        let result = bring_back(&Arc::new(opened), self.journal, (&s3, bucket, prefix), &shown).await;
+        shown.finish();
+        Ok(result?)
+    }
+}

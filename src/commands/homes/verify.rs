@@ -1,0 +1,62 @@
+//! `sftpctl homes verify`.
+
+use std::sync::{Arc, Mutex};
+
+use super::selection::Selection;
+use crate::commands::args::stop_now;
+use crate::commands::permissions::Permissions;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::report::homes::copied::{VerifyView, compared};
+use crate::report::import::progress::Shown;
+use crate::report::{Printer, streams};
+use sftpctl_engine::execute::stop::Stop;
+use sftpctl_files::homes::journal::Journal;
+use sftpctl_files::homes::verify::verify;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    sftpctl homes verify --env 99 --orgid 17578\n  \
+    sftpctl homes verify --env 99 --all --deep\n\n\
+    S3 keeps a checksum (CRC-64/NVME) of each object as a whole, which it has compared with what it received. It is \
+    compared with that of the file, which was computed as it was read; nothing is downloaded. With --deep every object is \
+    read back.\n\n\
+    A manifest whose objects are all the same is signed off with a SHA-256 over their keys, sizes and checksums. The next \
+    copy that stores something ends that.")]
+pub(super) struct Args {
+    #[command(flatten)]
+    selection: Selection,
+    /// Download every object, and compare its content
+    #[arg(long)]
+    deep: bool,
+}
+
+/// Compares the homes one after the other.
+pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
+    let (environment, aws) = args.selection.aws.connect(Permissions::MovesHomes, printer).await?;
+    let homes = args.selection.homes(&environment)?;
+    let stop = Stop::on_signals(|| streams::progress("stopping"), stop_now);
+    let mut exit = Exit::Ok;
+    for home in homes {
+        let place = args.selection.place(&environment, &aws, home.org_id).await?;
+        let path = args.selection.manifest(&environment, home.org_id);
+        let journal = Journal::open(&path, &home.line(&environment, &place))?;
+        if journal.manifest().pass.is_none() {
+            return Err(CliError::new(Exit::Failed, format!("no copy of home {} has ended yet", home.org_id))
+                .hint(format!("run: sftpctl homes copy {} --orgid {}", args.selection.aws.words(), home.org_id)));
+        }
+        let journal = Arc::new(Mutex::new(journal));
+        let shown = Shown::new(printer.format(), stop.clone());
+        let result = verify(&journal, (&aws.s3(&place.region), &place.bucket), args.deep, &shown).await;
+        shown.finish();
+        let result = result?;
+        printer.emit("homes-verify/1", &VerifyView::new(home.org_id, &result), || compared(home.org_id, &result));
+        if result.is_interrupted {
+            return Ok(Exit::Interrupted);
+        }
+        if result.signed.is_none() {
+            exit = Exit::Failed;
+        }
+    }
+    Ok(exit)
+}

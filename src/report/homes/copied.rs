@@ -1,0 +1,151 @@
+//! What a copy or a comparison came to.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use serde::Serialize;
+use sftpctl_core::shown::Text;
+use sftpctl_files::homes::concern::Concern;
+use sftpctl_files::homes::copy::{Copied, Left};
+use sftpctl_files::homes::name::Raw;
+use sftpctl_files::homes::record::{Pass, Verified};
+use sftpctl_files::homes::verify::{Comparison, Difference};
+
+use super::size;
+use crate::report::import::grouped;
+use crate::report::report_file::ReportFile;
+
+/// The columns of the file with what stays behind.
+pub const COLUMNS: &[&str] = &["home", "path", "why", "detail"];
+/// Reasons and samples that are shown to people.
+const SHOWN: usize = 5;
+
+/// A copy for programs.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CopyView<'a> {
+    pub org_id: i64,
+    pub is_complete: bool,
+    pub interrupted: bool,
+    #[serde(flatten)]
+    pub pass: &'a Pass,
+    pub left_by_reason: BTreeMap<&'static str, u64>,
+    pub skipped_by_reason: BTreeMap<&'static str, u64>,
+}
+
+fn by_word(counts: &BTreeMap<Concern, u64>) -> BTreeMap<&'static str, u64> {
+    counts.iter().map(|(concern, count)| (concern.as_str(), *count)).collect()
+}
+
+impl<'a> CopyView<'a> {
+    pub fn new(org_id: i64, copied: &'a Copied) -> Self {
+        Self {
+            org_id,
+            is_complete: copied.is_complete(),
+            interrupted: copied.is_interrupted,
+            pass: &copied.pass,
+            left_by_reason: by_word(&copied.left_by_reason),
+            skipped_by_reason: by_word(&copied.skipped_by_reason),
+        }
+    }
+}
+
+/// A copy for people.
+pub fn copied(org_id: i64, copied: &Copied) -> Text {
+    let Pass { entries, stored, unchanged, skipped, left, bytes, gone, .. } = copied.pass;
+    let mut text = Text::from(format!(
+        "home {org_id}: {} entries: {} stored ({} sent), {} unchanged, {} skipped, {} left",
+        grouped(entries),
+        grouped(stored),
+        size(bytes),
+        grouped(unchanged),
+        grouped(skipped),
+        grouped(left)
+    ));
+    for (concern, count) in &copied.left_by_reason {
+        text.line(format!("  left: {} {}: {}", grouped(*count), concern.as_str(), concern.words()));
+        for Left { path, detail, .. } in copied.left.iter().filter(|left| left.why == *concern).take(SHOWN) {
+            let detail = if detail.is_empty() { String::new() } else { format!(": {detail}") };
+            text.line(format!("    {path}{detail}"));
+        }
+    }
+    if gone > 0 {
+        text.line(format!(
+            "  {} objects have no entry in the home any more; pass --gone delete or --gone keep",
+            grouped(gone)
+        ));
+        copied.gone.iter().take(SHOWN).for_each(|path| text.line(format!("    {path}")));
+    }
+    if copied.is_interrupted {
+        text.line("  interrupted; rerun the same command to resume");
+    }
+    text
+}
+
+/// Adds what stays behind to a file.
+///
+/// # Errors
+/// The file cannot be written.
+pub fn add(report: &mut ReportFile, org_id: i64, copied: &Copied) -> io::Result<()> {
+    #[derive(Serialize)]
+    struct Line<'a> {
+        home: i64,
+        path: &'a Raw,
+        why: &'a str,
+        detail: &'a str,
+    }
+    let home = org_id.to_string();
+    let left = copied.left.iter().map(|left| (&left.path, left.why.as_str(), left.detail.as_str()));
+    let gone = copied.gone.iter().map(|path| (path, "gone", "the object has no entry in the home any more"));
+    for (path, why, detail) in left.chain(gone) {
+        let line = Line { home: org_id, path, why, detail };
+        report.row("bad", &[&home, &path.to_string(), why, detail], &line)?;
+    }
+    Ok(())
+}
+
+/// A comparison for programs.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VerifyView<'a> {
+    pub org_id: i64,
+    pub objects: u64,
+    pub bytes: u64,
+    pub interrupted: bool,
+    pub differences: &'a BTreeMap<Difference, u64>,
+    pub samples: &'a [(Raw, Difference)],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signed: Option<&'a Verified>,
+}
+
+impl<'a> VerifyView<'a> {
+    pub fn new(org_id: i64, of: &'a Comparison) -> Self {
+        let Comparison { objects, bytes, differences, samples, signed, is_interrupted } = of;
+        Self {
+            org_id,
+            objects: *objects,
+            bytes: *bytes,
+            interrupted: *is_interrupted,
+            differences,
+            samples,
+            signed: signed.as_ref(),
+        }
+    }
+}
+
+/// A comparison for people.
+pub fn compared(org_id: i64, of: &Comparison) -> Text {
+    let mut text = Text::from(format!("home {org_id}: {} objects compared, {}", grouped(of.objects), size(of.bytes)));
+    for (difference, count) in &of.differences {
+        text.line(format!("  {} {}", grouped(*count), difference.words()));
+        let samples = of.samples.iter().filter(|(_, sample)| sample == difference).take(SHOWN);
+        samples.for_each(|(path, _)| text.line(format!("    {path}")));
+    }
+    if let Some(Verified { digest, .. }) = &of.signed {
+        text.line(format!("  signed off: sha256 {digest}"));
+    }
+    if of.is_interrupted {
+        text.line("  interrupted");
+    }
+    text
+}

@@ -1,0 +1,136 @@
+//! What an inventory found.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use sftpctl_core::shown::Text;
+use sftpctl_files::homes::concern::Concern;
+use sftpctl_files::homes::totals::{Count, PRICES, Totals};
+
+use super::size;
+use crate::report::import::grouped;
+use crate::report::span::span;
+
+/// The rates that an estimate of the time assumes.
+#[derive(Clone, Copy, Debug)]
+pub struct Rates {
+    pub bytes_per_second: f64,
+    pub requests_per_second: f64,
+}
+
+/// An inventory for programs.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InventoryView<'a> {
+    environment: &'a str,
+    homes: u64,
+    entries: u64,
+    by_kind: BTreeMap<&'static str, u64>,
+    bytes: u64,
+    objects: u64,
+    object_bytes: u64,
+    sent_bytes: u64,
+    requests: u64,
+    skipped: u64,
+    left: u64,
+    concerns: BTreeMap<&'static str, CountView<'a>>,
+    open_files_of_others_are_unknown: bool,
+    estimate: Estimate,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct CountView<'a> {
+    entries: u64,
+    bytes: u64,
+    skipped: u64,
+    left: u64,
+    samples: &'a [sftpctl_files::homes::name::Raw],
+    meaning: &'static str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Estimate {
+    seconds: u64,
+    usd_for_requests: f64,
+    usd_per_month: f64,
+    prices: &'static str,
+}
+
+impl<'a> InventoryView<'a> {
+    pub fn new(environment: &'a str, totals: &'a Totals, rates: Rates) -> Self {
+        let count = |(concern, count): (&Concern, &'a Count)| {
+            let Count { entries, bytes, skipped, left, samples } = count;
+            let (entries, bytes, skipped, left) = (*entries, *bytes, *skipped, *left);
+            (concern.as_str(), CountView { entries, bytes, skipped, left, samples, meaning: concern.words() })
+        };
+        Self {
+            environment,
+            homes: totals.homes,
+            entries: totals.entries,
+            by_kind: totals.by_kind.iter().map(|(kind, count)| (kind.as_str(), *count)).collect(),
+            bytes: totals.bytes,
+            objects: totals.objects,
+            object_bytes: totals.object_bytes,
+            sent_bytes: totals.sent_bytes,
+            requests: totals.requests,
+            skipped: totals.skipped,
+            left: totals.left,
+            concerns: totals.concerns.iter().map(count).collect(),
+            open_files_of_others_are_unknown: totals.is_partly_open,
+            estimate: Estimate {
+                seconds: seconds(totals, rates),
+                usd_for_requests: totals.price_of_requests(),
+                usd_per_month: totals.price_of_month(),
+                prices: PRICES,
+            },
+        }
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an estimate")]
+fn seconds(totals: &Totals, rates: Rates) -> u64 {
+    totals.seconds(rates.bytes_per_second, rates.requests_per_second).ceil() as u64
+}
+
+/// An inventory for people.
+pub fn found(totals: &Totals, rates: Rates) -> Text {
+    let kinds: Vec<String> =
+        totals.by_kind.iter().map(|(kind, count)| format!("{} {}", grouped(*count), kind.as_str())).collect();
+    let mut text = Text::from(format!(
+        "{} entries in {} homes ({}), {} in files",
+        grouped(totals.entries),
+        grouped(totals.homes),
+        kinds.join(", "),
+        size(totals.bytes)
+    ));
+    let Totals { objects, object_bytes, skipped, left, .. } = totals;
+    text.line(format!("  {:>10}  become objects, {}", grouped(*objects), size(*object_bytes)));
+    text.line(format!("  {:>10}  stay behind as the options say", grouped(*skipped)));
+    text.line(format!("  {:>10}  stay behind, and need a decision", grouped(*left)));
+    for (concern, count) in &totals.concerns {
+        let fate = match (count.left, count.skipped) {
+            (0, 0) => "",
+            (0, _) => ", skipped",
+            _ => ", LEFT",
+        };
+        let samples: Vec<String> = count.samples.iter().map(ToString::to_string).collect();
+        let (word, entries) = (concern.as_str(), grouped(count.entries));
+        text.line(format!("{word}: {entries}{fate}: {}", concern.words()));
+        text.line(format!("    {}", samples.join("; ")));
+    }
+    if totals.is_partly_open {
+        text.line("note: open files of other users' processes are not known; run as root to see them");
+    }
+    text.line(format!(
+        "estimate: {} to send {} in {} requests; {:.2} USD for the requests and {:.2} USD a month",
+        span(seconds(totals, rates)),
+        size(totals.sent_bytes),
+        grouped(totals.requests),
+        totals.price_of_requests(),
+        totals.price_of_month()
+    ));
+    text.line(format!("  {PRICES}"));
+    text
+}

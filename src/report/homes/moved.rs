@@ -1,0 +1,51 @@
+//! What a cut-over or a roll-back came to.
+
+use serde::Serialize;
+use sftpctl_core::shown::Text;
+use sftpctl_files::homes::returned::Returned;
+
+use super::size;
+use crate::report::import::grouped;
+
+/// Reasons that are shown.
+const SHOWN: usize = 5;
+
+/// A home, for programs.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MovedView<'a> {
+    pub org_id: i64,
+    /// `cut over` or `rolled back`.
+    pub what: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    pub notes: &'a [String],
+}
+
+impl MovedView<'_> {
+    /// A home, for people.
+    pub fn text(&self) -> Text {
+        let Self { org_id, what, failure, notes } = self;
+        let mut text = match failure {
+            None => Text::from(format!("home {org_id}: {what}")),
+            Some(why) => Text::from(format!("home {org_id}: not {what}: {why}")),
+        };
+        notes.iter().for_each(|note| text.line(format!("  {note}")));
+        text
+    }
+}
+
+/// What was brought back, a line each.
+pub fn notes(returned: &Returned) -> Vec<String> {
+    let Returned { returned: count, bytes, left, left_count, deleted, .. } = returned;
+    let mut notes = vec![format!("{} objects brought back, {}", grouped(*count), size(*bytes))];
+    if *deleted > 0 {
+        notes.push(format!("{} files were deleted in S3 since, and are kept on the disk", grouped(*deleted)));
+    }
+    if *left_count > 0 {
+        notes.push(format!("{} objects could not be brought back:", grouped(*left_count)));
+        notes.extend(left.iter().take(SHOWN).map(|(key, why)| format!("{key}: {why}")));
+    }
+    notes
+}
