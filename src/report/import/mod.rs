@@ -30,7 +30,8 @@ pub struct ImportView<'a> {
 /// The outcomes of a review, a line each, for people.
 pub fn outcomes(review: &Review) -> Text {
     let Counts { read, new, changed, same, newer, rejected, .. } = review.counts;
-    let Counts { removed, removed_but_newer, only_in_table, capitals, case_variants, .. } = review.counts;
+    let Counts { removed, spared, nameless, removed_but_newer, only_in_table, capitals, case_variants, .. } =
+        review.counts;
     let mut text = Text::from(format!("{} rows:", grouped(read)));
     let sample = |of: &str| match review.samples.get(of) {
         Some(samples) if !samples.is_empty() => format!("  {}", samples.join("; ")),
@@ -50,7 +51,13 @@ pub fn outcomes(review: &Review) -> Text {
     }
     for (count, words, samples) in [
         (removed, "accounts were imported, and are not in the source any more", "removed"),
-        (removed_but_newer, "of these were changed in the table since, and are kept", "removed-but-newer"),
+        (spared, "accounts are in the source at most as rejected rows, and are kept", "spared"),
+        (nameless, "rejected rows name no account, so that no account counts as gone", "nameless"),
+        (
+            removed_but_newer,
+            "accounts are gone from the source, but were changed in the table, and are kept",
+            "removed-but-newer",
+        ),
         (only_in_table, "accounts of the table were never imported, and are kept", "only-in-table"),
         (capitals, "user names have capital letters, and are admitted exactly as written", "capitals"),
         (case_variants, "user names differ from another only by case", "case-variants"),

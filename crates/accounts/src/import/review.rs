@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use sftp_authorizer::{Account, Attribute, Item};
 use sftpctl_aws::AwsError;
 
+use super::absent::Absent;
 use super::check::Rules;
 use super::compare::{self, DIGEST, IMPORTED, Terms, UPDATED, Verdict, text};
 use super::digest::DigestKey;
@@ -64,6 +65,13 @@ pub(super) struct Wanted {
     pub(super) item: Option<Item>,
 }
 
+impl Wanted {
+    /// The user name, if the row was not rejected before.
+    fn name(&self) -> Option<&str> {
+        text(self.item.as_ref()?, "username")
+    }
+}
+
 /// A claim of a user name: by a row, or by an item, which has the row 0.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Claim {
@@ -114,6 +122,10 @@ pub struct Counts {
     pub rejected: u64,
     /// Accounts of the table that were imported, and that the source does not have any more.
     pub removed: u64,
+    /// Accounts of the table that were imported, and that only a rejected row may be about; they are not deleted.
+    pub spared: u64,
+    /// Rejected rows that do not say which account they are about: it may be any, and nothing is deleted.
+    pub nameless: u64,
     /// Accounts that were imported and then changed in the table, and that the source does not have any more.
     pub removed_but_newer: u64,
     /// Accounts of the table that were never imported, and that the source does not have.
@@ -129,8 +141,8 @@ pub struct Review {
     pub counts: Counts,
     /// Rejected rows by reason; a row with several is counted for each.
     pub reasons: BTreeMap<Reason, u64>,
-    /// Some accounts of each outcome: `new`, `changed`, `newer`, `removed`, `removed-but-newer`, `only-in-table`,
-    /// `capitals`, `case-variants`.
+    /// Some accounts of each outcome: `new`, `changed`, `newer`, `removed`, `spared`, `removed-but-newer`,
+    /// `only-in-table`, `capitals`, `case-variants`.
     pub samples: BTreeMap<&'static str, Vec<String>>,
     /// What the operator should know about the source as a whole.
     pub remarks: Vec<String>,
@@ -164,7 +176,7 @@ impl Review {
         in_order(&mut self.noted, self.counts.read, |noted| noted.row, take)
     }
 
-    fn sample(&mut self, of: &'static str, words: impl FnOnce() -> String) {
+    pub(super) fn sample(&mut self, of: &'static str, words: impl FnOnce() -> String) {
         let samples = self.samples.entry(of).or_default();
         if samples.len() < SAMPLES {
             samples.push(words());
@@ -196,18 +208,26 @@ fn in_order<T: Serialize + serde::de::DeserializeOwned>(
 }
 
 /// The source, read.
-struct Read {
+pub(super) struct Read {
     wanted: Spill<Wanted>,
     claims: Spill<Claim>,
     rejected: Spill<Rejected>,
     noted: Spill<Noted>,
+    absent: Absent,
     counts: Counts,
 }
 
 /// The table, read.
-struct Held {
+pub(super) struct Held {
     items: Spill<Item>,
     claims: Spill<Claim>,
+}
+
+impl Held {
+    /// An empty table.
+    pub(super) fn new() -> io::Result<Self> {
+        Ok(Self { items: Spill::new()?, claims: Spill::new()? })
+    }
 }
 
 /// Reads the source and the table, checks every row, and compares.
@@ -220,38 +240,54 @@ pub async fn review(
     options: &Options<'_>,
     watch: &dyn Watch,
 ) -> Result<Review, ReviewError> {
+    let terms = terms(rows, options);
+    let held = async {
+        match options.has_table {
+            true => held(accounts, watch).await,
+            false => Ok(Held::new()?),
+        }
+    };
+    let (read, held) = tokio::try_join!(read(rows, options, &terms, accounts.key(), watch), held)?;
+    watch.progress(Progress::Comparing);
+    compared(read, held, rows.remarks(), (&terms, accounts.key()))
+}
+
+/// What the rows of this source are compared by.
+pub(super) fn terms(rows: &dyn Rows, options: &Options<'_>) -> Terms {
     let mut attributes: Vec<&'static str> = rows.attributes().into_iter().map(super::row::Field::attribute).collect();
     attributes.push("HomeDirectory");
     attributes.sort_unstable();
     attributes.dedup();
     attributes.retain(|name| *name != "orgid");
-    let terms = Terms { key: options.key.clone(), attributes, overwrite: options.overwrite };
-    let held = async {
-        match options.has_table {
-            true => held(accounts, watch).await,
-            false => Ok(Held { items: Spill::new()?, claims: Spill::new()? }),
-        }
-    };
-    let (read, held) = tokio::try_join!(read(rows, options, &terms, accounts.key(), watch), held)?;
-    let Read { wanted, claims, mut rejected, noted, counts } = read;
-    watch.progress(Progress::Comparing);
+    Terms { key: options.key.clone(), attributes, overwrite: options.overwrite }
+}
+
+/// Compares the source with the table.
+pub(super) fn compared(
+    read: Read,
+    held: Held,
+    remarks: Vec<String>,
+    (terms, key): (&Terms, TableKey),
+) -> Result<Review, ReviewError> {
+    let Read { wanted, claims, mut rejected, noted, mut absent, counts } = read;
     let mut review = Review {
         counts,
         reasons: BTreeMap::new(),
         samples: BTreeMap::new(),
-        remarks: rows.remarks(),
+        remarks,
         new: Spill::new()?,
         changed: Spill::new()?,
         removed: Spill::new()?,
         rejected: Spill::new()?,
         noted,
     };
-    compare_names(claims, held.claims, &mut rejected, &mut review)?;
-    compare_accounts(wanted, held.items, rejected, (&terms, accounts.key()), &mut review)?;
+    compare_names(claims, held.claims, &mut rejected, &mut absent, &mut review)?;
+    compare_accounts(wanted, held.items, rejected, (terms, key), &mut absent, &mut review)?;
+    absent.settle(&mut review)?;
     Ok(review)
 }
 
-async fn read(
+pub(super) async fn read(
     rows: &mut dyn Rows,
     options: &Options<'_>,
     terms: &Terms,
@@ -263,6 +299,7 @@ async fn read(
         claims: Spill::new()?,
         rejected: Spill::new()?,
         noted: Spill::new()?,
+        absent: Absent::new(key.has_name())?,
         counts: Counts::default(),
     };
     let expected = rows.expected();
@@ -302,6 +339,9 @@ fn take_row(
         read.noted.push(&number.to_be_bytes(), &noted)?;
     }
     let own_key = key_text(key, checked.org_id.unwrap_or_default(), checked.username.as_deref().unwrap_or_default());
+    if checked.account.is_err() {
+        read.absent.reject(checked.org_id, checked.username.as_deref())?;
+    }
     if let Some(name) = checked.username {
         let claim = Claim { org_id: checked.org_id, row: number, place: row.place.clone(), name, key: own_key.clone() };
         read.claims.push(claim.name.to_lowercase().as_bytes(), &claim)?;
@@ -375,7 +415,7 @@ async fn hashed(plain: Vec<(Wanted, String)>) -> Result<Vec<Wanted>, ReviewError
 /// Reads the customers' items of the table, several segments at once.
 async fn held(accounts: &Accounts, watch: &dyn Watch) -> Result<Held, ReviewError> {
     let mut pages = Pages::of(accounts);
-    let mut held = Held { items: Spill::new()?, claims: Spill::new()? };
+    let mut held = Held::new()?;
     while let Some(items) = pages.next().await? {
         if watch.is_stopping() {
             return Err(ReviewError::Interrupted);
@@ -389,7 +429,7 @@ async fn held(accounts: &Accounts, watch: &dyn Watch) -> Result<Held, ReviewErro
 }
 
 /// Keeps an item and its claim of a name; not the reservations of names, nor the canaries of `verify`.
-fn hold(held: &mut Held, item: &Item, key: TableKey) -> io::Result<()> {
+pub(super) fn hold(held: &mut Held, item: &Item, key: TableKey) -> io::Result<()> {
     let (Some(name), Some(org_id)) = (text(item, "username"), org_id(item)) else { return Ok(()) };
     if org_id <= 0 {
         return Ok(());
@@ -409,7 +449,7 @@ fn key_of(key: TableKey, item: &Item) -> Option<String> {
     Some(key_text(key, org_id(item)?, text(item, "username").unwrap_or_default()))
 }
 
-fn org_id(item: &Item) -> Option<i64> {
+pub(super) fn org_id(item: &Item) -> Option<i64> {
     match item.get("orgid") {
         Some(Attribute::Number(digits)) => digits.parse().ok(),
         _ => None,
@@ -421,6 +461,7 @@ fn compare_names(
     mut claims: Spill<Claim>,
     mut held: Spill<Claim>,
     rejected: &mut Spill<Rejected>,
+    absent: &mut Absent,
     review: &mut Review,
 ) -> Result<(), ReviewError> {
     for part in 0..PARTS {
@@ -452,6 +493,7 @@ fn compare_names(
                         reason,
                         kind,
                     };
+                    absent.spare(claim.org_id, Some(name))?;
                     rejected.push(claim.key.as_bytes(), &fault)?;
                 }
             }
@@ -483,6 +525,7 @@ fn compare_accounts(
     mut held: Spill<Item>,
     mut rejected: Spill<Rejected>,
     (terms, key): (&Terms, TableKey),
+    absent: &mut Absent,
     review: &mut Review,
 ) -> Result<(), ReviewError> {
     for part in 0..PARTS {
@@ -507,12 +550,13 @@ fn compare_accounts(
                     let rival = claims.iter().enumerate().find(|(other, _)| *other != index);
                     let place = rival.map_or("", |(_, rival)| rival.place.as_str());
                     let fault = org_fault(claim, Reason::DuplicateOrg, format!("{place} has the same organisation ID"));
+                    absent.spare(Some(claim.org_id), claim.name())?;
                     reject(review, part, &fault, &mut faulty)?;
                 }
                 continue;
             }
             let Some(claim) = claims.pop().filter(|claim| !faulty.contains(&claim.row)) else { continue };
-            decide(review, part, claim, item, terms, &mut faulty)?;
+            decide(review, part, (claim, item), terms, absent, &mut faulty)?;
         }
         for item in items.into_values() {
             let imported = text(&item, IMPORTED);
@@ -520,9 +564,7 @@ fn compare_accounts(
                 review.counts.only_in_table += 1;
                 review.sample("only-in-table", || label(&item));
             } else if imported == text(&item, UPDATED) {
-                review.counts.removed += 1;
-                review.sample("removed", || label(&item));
-                review.removed.push_to(part, &item)?;
+                absent.add(&item)?;
             } else {
                 review.counts.removed_but_newer += 1;
                 review.sample("removed-but-newer", || label(&item));
@@ -536,9 +578,9 @@ fn compare_accounts(
 fn decide(
     review: &mut Review,
     part: usize,
-    claim: Wanted,
-    item: Option<Item>,
+    (claim, item): (Wanted, Option<Item>),
     terms: &Terms,
+    absent: &mut Absent,
     faulty: &mut HashSet<u64>,
 ) -> Result<(), ReviewError> {
     let Some(row) = &claim.item else { return Ok(()) };
@@ -567,6 +609,7 @@ fn decide(
                  pass --overwrite to replace it",
                 attributes.join(", ")
             );
+            absent.spare(Some(claim.org_id), claim.name())?;
             reject(review, part, &org_fault(&claim, Reason::Conflict, reason), faulty)?;
         }
     }
@@ -585,7 +628,7 @@ fn reject(review: &mut Review, part: usize, fault: &Rejected, faulty: &mut HashS
 }
 
 /// `jan (organisation 17578)`.
-fn label(item: &Item) -> String {
+pub(super) fn label(item: &Item) -> String {
     let org_id = org_id(item).map_or_else(|| "?".to_owned(), |id| id.to_string());
     format!("{} (organisation {org_id})", text(item, "username").unwrap_or("?"))
 }

@@ -265,7 +265,12 @@ impl Run<'_> {
     fn refuse_deletions(&self, review: &Review) -> Result<(), CliError> {
         let counts = review.counts;
         let Some(limit) = self.manner.deletions else { return Ok(()) };
-        let allowed = limit.of(counts.removed + counts.removed_but_newer + counts.same + counts.newer + counts.changed);
+        let allowed = limit.of(counts.removed
+            + counts.spared
+            + counts.removed_but_newer
+            + counts.same
+            + counts.newer
+            + counts.changed);
         if counts.removed <= allowed {
             return Ok(());
         }
