@@ -42,6 +42,8 @@ pub enum Kind {
     NotLowerCase,
     /// No password can log in with the stored hash.
     Unverifiable,
+    /// The servers ask for a password or a key that the account does not have.
+    NoMethod,
     /// A public key that Transfer Family does not take.
     UnusableKey,
     /// The home is in a bucket that the environment does not have.
@@ -58,12 +60,13 @@ pub enum Kind {
 
 impl Kind {
     /// The kinds, the gravest first.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Malformed,
         Self::Duplicate,
         Self::BlockedName,
         Self::NotLowerCase,
         Self::Unverifiable,
+        Self::NoMethod,
         Self::UnusableKey,
         Self::UnknownBucket,
         Self::Expired,
@@ -80,6 +83,7 @@ impl Kind {
             Self::BlockedName => "names on the block list",
             Self::NotLowerCase => "names that are not in lower case, and are never found",
             Self::Unverifiable => "stored passwords that cannot be verified",
+            Self::NoMethod => "accounts without what the servers ask for",
             Self::UnusableKey => "accounts with unusable public keys",
             Self::UnknownBucket => "homes in unknown buckets",
             Self::Expired => "expired accounts",
@@ -226,6 +230,10 @@ impl Audit<'_> {
         if let Some(stored) = &account.password {
             self.password(account, stored, &org_id);
         }
+        let (has_password, has_keys) = (account.password.is_some(), !account.public_keys.is_empty());
+        if let Some(missing) = self.environment.server.missing_method(has_password, has_keys) {
+            self.find(Kind::NoMethod, name, &org_id, missing);
+        }
         let unusable = account.public_keys.len() - account.admissible_keys().len();
         if unusable > 0 {
             let what = format!("{unusable} of {} public keys are not taken", account.public_keys.len());
@@ -346,6 +354,28 @@ mod tests {
             (&exact, item("0", "canary", &[("status", "on")]), vec![]),
         ] {
             assert_eq!(kinds(environment, &item), expected, "{item:?}");
+        }
+    }
+
+    #[test]
+    fn an_account_without_what_the_servers_ask_for_is_found() {
+        let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ";
+        let keys = Attribute::Texts(vec![key.to_owned()]);
+        let with_password = item("1", "jan", &[]);
+        let mut with_both = with_password.clone();
+        with_both.insert("publicKeys".into(), keys);
+        let mut with_key = with_both.clone();
+        with_key.remove("password");
+        for (method, found) in [
+            ("PASSWORD", [false, true, false]),
+            ("PUBLIC_KEY", [true, false, false]),
+            ("PUBLIC_KEY_OR_PASSWORD", [false, false, false]),
+            ("PUBLIC_KEY_AND_PASSWORD", [true, true, false]),
+        ] {
+            let mut environment = environment("");
+            environment.server.authentication = method.into();
+            let finds = [&with_password, &with_key, &with_both].map(|item| kinds(&environment, item));
+            assert_eq!(finds.map(|kinds| kinds == [Kind::NoMethod]), found, "{method}");
         }
     }
 

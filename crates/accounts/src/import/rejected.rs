@@ -28,6 +28,8 @@ pub enum Reason {
     UserName,
     BlockedName,
     Password,
+    /// The servers ask for a password or a key that the account does not have (`server.authentication`).
+    Method,
     /// A hash that the authorizer does not verify.
     UnverifiedHash,
     Cluster,
@@ -56,6 +58,7 @@ impl Reason {
             Self::UserName => "invalid user names",
             Self::BlockedName => "names on the block list",
             Self::Password => "missing or invalid passwords",
+            Self::Method => "accounts without what the servers ask for",
             Self::UnverifiedHash => "hashes that the authorizer cannot verify",
             Self::Cluster => "unknown clusters",
             Self::Home => "invalid home folders",
