@@ -30,7 +30,7 @@ pub struct ImportView<'a> {
 /// The outcomes of a review, a line each, for people.
 pub fn outcomes(review: &Review) -> Text {
     let Counts { read, new, changed, same, newer, rejected, .. } = review.counts;
-    let Counts { removed, spared, nameless, removed_but_newer, only_in_table, capitals, case_variants, .. } =
+    let Counts { removed, spared, nameless, removed_but_newer, of_other_sources, only_in_table, capitals, case_variants, .. } =
         review.counts;
     let mut text = Text::from(format!("{} rows:", grouped(read)));
     let sample = |of: &str| match review.samples.get(of) {
@@ -58,6 +58,7 @@ pub fn outcomes(review: &Review) -> Text {
             "accounts are gone from the source, but were changed in the table, and are kept",
             "removed-but-newer",
         ),
+        (of_other_sources, "accounts of the table were brought by other sources, and are kept", "of-other-sources"),
         (only_in_table, "accounts of the table were never imported, and are kept", "only-in-table"),
         (capitals, "user names have capital letters, and are admitted exactly as written", "capitals"),
         (case_variants, "user names differ from another only by case", "case-variants"),

@@ -41,9 +41,12 @@ impl Csv {
     }
 }
 
-/// The arguments of an import, without markers of home folders unless a test is about them.
+const NAME: [&str; 2] = ["--source-name", "old server"];
+
+/// The arguments of an import, without markers of home folders unless a test is about them. All files are one source.
 pub(super) fn import<'a>(from: &'a str, more: &[&'a str]) -> Vec<&'a str> {
-    [&["users", "import", "--env", "99", "--local", "--yes", "--no-home-folders", "--from", from], more].concat()
+    [&["users", "import", "--env", "99", "--local", "--yes", "--no-home-folders", "--from", from][..], &NAME, more]
+        .concat()
 }
 
 /// The result of an import that ends with 0, as JSON.
@@ -114,7 +117,8 @@ fn import_and_its_repetitions() {
     assert!(table(&site).0.is_empty(), "a dry run writes nothing");
 
     // With its home folder, as `users add` makes it.
-    let first = site.ok(&["users", "import", "--env", "99", "--local", "--yes", "--from", "csv:a.csv"]);
+    let first = ["users", "import", "--env", "99", "--local", "--yes", "--from", "csv:a.csv"];
+    let first = site.ok(&[&first[..], &NAME].concat());
     assert!(first.contains("2 accounts added"), "{first}");
     let (jan, port) = (Login::new("jan", "Old-Password-1"), site.port("us-west-2"));
     let session = site.sftp(port, &jan, "pwd\nls\n");

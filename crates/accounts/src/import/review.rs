@@ -12,7 +12,7 @@ use sftpctl_aws::AwsError;
 
 use super::absent::Absent;
 use super::check::Rules;
-use super::compare::{self, DIGEST, IMPORTED, Terms, UPDATED, Verdict, text};
+use super::compare::{self, DIGEST, IMPORTED, SOURCE, Terms, UPDATED, Verdict, text};
 use super::digest::DigestKey;
 use super::rejected::{Reason, Rejected};
 use super::row::{Remark, Row, Rows, RowsError};
@@ -33,6 +33,8 @@ pub struct Options<'a> {
     pub key: DigestKey,
     /// Whether the source wins where row and item have both changed.
     pub overwrite: bool,
+    /// The name of the source, which its accounts keep.
+    pub source: String,
     /// Whether the table is there; without one, every account is new.
     pub has_table: bool,
 }
@@ -128,6 +130,8 @@ pub struct Counts {
     pub nameless: u64,
     /// Accounts that were imported and then changed in the table, and that the source does not have any more.
     pub removed_but_newer: u64,
+    /// Accounts of the table that other sources brought, and that this one does not have.
+    pub of_other_sources: u64,
     /// Accounts of the table that were never imported, and that the source does not have.
     pub only_in_table: u64,
     /// Rows whose user name has capital letters.
@@ -142,7 +146,7 @@ pub struct Review {
     /// Rejected rows by reason; a row with several is counted for each.
     pub reasons: BTreeMap<Reason, u64>,
     /// Some accounts of each outcome: `new`, `changed`, `newer`, `removed`, `spared`, `removed-but-newer`,
-    /// `only-in-table`, `capitals`, `case-variants`.
+    /// `of-other-sources`, `only-in-table`, `capitals`, `case-variants`.
     pub samples: BTreeMap<&'static str, Vec<String>>,
     /// What the operator should know about the source as a whole.
     pub remarks: Vec<String>,
@@ -259,7 +263,7 @@ pub(super) fn terms(rows: &dyn Rows, options: &Options<'_>) -> Terms {
     attributes.sort_unstable();
     attributes.dedup();
     attributes.retain(|name| *name != "orgid");
-    Terms { key: options.key.clone(), attributes, overwrite: options.overwrite }
+    Terms { key: options.key.clone(), attributes, overwrite: options.overwrite, source: options.source.clone() }
 }
 
 /// Compares the source with the table.
@@ -382,6 +386,7 @@ fn with_digest(account: &Account, plain: Option<&str>, terms: &Terms) -> Item {
         item.remove("password");
     }
     item.insert(DIGEST.to_owned(), Attribute::Text(digest));
+    item.insert(SOURCE.to_owned(), Attribute::Text(terms.source.clone()));
     item
 }
 
@@ -563,6 +568,9 @@ fn compare_accounts(
             if imported.is_none() {
                 review.counts.only_in_table += 1;
                 review.sample("only-in-table", || label(&item));
+            } else if let Some(source) = terms.other_source(&item) {
+                review.counts.of_other_sources += 1;
+                review.sample("of-other-sources", || format!("{} of {source}", label(&item)));
             } else if imported == text(&item, UPDATED) {
                 absent.add(&item)?;
             } else {
@@ -602,13 +610,20 @@ fn decide(
             review.changed.push_to(part, &change)?;
         }
         Verdict::Conflict(attributes) => {
+            let other = item.as_ref().and_then(|item| terms.other_source(item));
             let since = item.as_ref().and_then(|item| text(item, UPDATED));
             let since = since.map_or_else(String::new, |time| format!(" at {time}"));
-            let reason = format!(
-                "the account in the table was changed{since} by something else than this import, and differs in {}; \
-                 pass --overwrite to replace it",
-                attributes.join(", ")
-            );
+            let attributes = attributes.join(", ");
+            let reason = match other {
+                Some(other) => format!(
+                    "the account in the table was brought by another source, `{other}`, and differs in {attributes}; \
+                     pass --source-name if it is the same source, or --overwrite to replace the account"
+                ),
+                None => format!(
+                    "the account in the table was changed{since} by something else than this import, and differs in \
+                     {attributes}; pass --overwrite to replace it"
+                ),
+            };
             absent.spare(Some(claim.org_id), claim.name())?;
             reject(review, part, &org_fault(&claim, Reason::Conflict, reason), faulty)?;
         }

@@ -6,6 +6,7 @@ use sftpctl_core::spec::model::Environment;
 
 use super::check::Rules;
 use super::digest::DigestKey;
+use super::rejected::Reason;
 use super::review::{self, Held, Options, Review};
 use super::row::{Field, Password, Refused, Row, Rows, RowsError};
 use crate::bulk::watch::{Progress, Watch};
@@ -47,6 +48,7 @@ fn options(environment: &Environment) -> Options<'_> {
         rules: Rules { environment, default_cluster: Some("99-0".into()) },
         key: DigestKey::parse(&"A".repeat(43)).unwrap(),
         overwrite: false,
+        source: "csv:a.csv".into(),
         has_table: true,
     }
 }
@@ -147,5 +149,31 @@ async fn no_kind_of_rejection_lets_an_account_count_as_gone() {
         let nameless = Row { org_id: None, username: None, ..row("", "") };
         let found = review(vec![row("1500", "stays"), nameless], &held, &options).await;
         assert_eq!((found.counts.removed, found.counts.spared, found.counts.nameless), (0, 1, 1));
+    }
+}
+
+#[tokio::test]
+async fn accounts_of_another_source_are_neither_taken_over_nor_gone() {
+    let environment = environment("");
+    let own = options(&environment);
+    let other = Options { source: "mysql:customers".into(), ..own.clone() };
+    let held = imported(vec![row("1", "jan"), row("2", "piet")], &own).await;
+    // The same organisation under another name, the same account, and one that the other source does not have.
+    let found = review(vec![row("1", "jan.new")], &held, &other).await;
+    assert_eq!((found.counts.changed, found.reasons.get(&Reason::Conflict)), (0, Some(&1)), "{found:?}");
+    assert_eq!((found.counts.removed, found.counts.of_other_sources), (0, 1));
+    let found = review(vec![row("1", "jan")], &held, &other).await;
+    assert_eq!((found.counts.same, found.counts.rejected), (1, 0));
+    let overwriting = Options { overwrite: true, ..other };
+    assert_eq!(review(vec![row("1", "jan.new")], &held, &overwriting).await.counts.changed, 1);
+    // The source itself, and accounts that were imported before sources had names.
+    let nameless = held.iter().map(|item| {
+        let mut item = item.clone();
+        item.remove("importSource");
+        item
+    });
+    for held in [held.clone(), nameless.collect()] {
+        let found = review(vec![row("1", "jan.new")], &held, &own).await;
+        assert_eq!((found.counts.changed, found.counts.removed, found.counts.of_other_sources), (1, 1, 0));
     }
 }

@@ -68,6 +68,11 @@ enum Tls {
 }
 
 impl DatabaseArgs {
+    /// The table that the command line names.
+    pub(super) fn table(&self) -> Option<&str> {
+        self.table.as_deref()
+    }
+
     /// Whether the password is a secret of AWS.
     pub(super) fn needs_aws(&self) -> bool {
         self.password_secret.is_some()

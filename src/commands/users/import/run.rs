@@ -229,7 +229,8 @@ impl Run<'_> {
         })?;
         let rules = Rules { environment: self.environment, default_cluster: self.args.cluster.clone() };
         let has_table = self.via_s3.is_none();
-        let options = Options { rules, key, overwrite: self.args.overwrite, has_table };
+        let source = self.args.source.name(self.printer)?;
+        let options = Options { rules, key, overwrite: self.args.overwrite, source, has_table };
         let accounts = Accounts::new(Arc::clone(self.aws), self.environment);
         review::review(rows.as_mut(), &accounts, &options, shown).await.map_err(unreviewed)
     }

@@ -47,6 +47,9 @@ pub(in crate::commands::users) struct SourceArgs {
     /// sftpgo: import users without the restrictions that an account cannot have
     #[arg(long)]
     drop_restrictions: bool,
+    /// Name of the source, which its accounts keep [default: the kind and the table or file]
+    #[arg(long, value_name = "NAME", value_parser = source_name)]
+    source_name: Option<String>,
     #[command(flatten)]
     database: DatabaseArgs,
 }
@@ -79,6 +82,16 @@ impl From {
     }
 }
 
+/// Characters of a source's name.
+const NAME_LENGTH: usize = 100;
+
+fn source_name(text: &str) -> Result<String, String> {
+    match text.chars().count() {
+        1..=NAME_LENGTH if !text.contains(char::is_control) => Ok(text.to_owned()),
+        _ => Err(format!("a name has 1 to {NAME_LENGTH} characters, and no control characters")),
+    }
+}
+
 /// AWS, and the region whose secrets are read.
 pub(super) type Secrets<'a> = Option<(&'a Aws, &'a str)>;
 
@@ -90,6 +103,20 @@ struct View<'a> {
 }
 
 impl SourceArgs {
+    /// The name of the source: the kind and the table or file, `csv:customers.csv`, unless one is given.
+    pub(super) fn name(&self, printer: Printer) -> Result<String, CliError> {
+        if let Some(name) = &self.source_name {
+            return Ok(name.clone());
+        }
+        let file = self.mapping_file(printer)?;
+        let table = self.database.table().map(str::to_owned).or_else(|| file.and_then(|file| file.options.table));
+        let path = self.from.place.split('?').next().unwrap_or_default();
+        let last = path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+        let mut name = format!("{}:{}", self.from.kind.as_str(), table.as_deref().unwrap_or(last));
+        name.retain(|c| !c.is_control());
+        Ok(name.chars().take(NAME_LENGTH).collect())
+    }
+
     /// Whether the source is only looked at.
     pub(super) fn inspects(&self) -> bool {
         self.inspect
