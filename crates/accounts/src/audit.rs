@@ -11,7 +11,7 @@ use sftpctl_aws::AwsError;
 use sftpctl_core::spec::model::Environment;
 use sftpctl_core::spec::names;
 
-use super::key::{RESERVED_BY, RESERVES, is_reservation};
+use super::key::{REMOVED, RESERVED_BY, RESERVES, is_reservation};
 use super::spill::{PARTS, Spill};
 use super::store::{Accounts, usernames};
 
@@ -195,6 +195,10 @@ impl Audit<'_> {
             Some(Attribute::Text(text) | Attribute::Number(text)) => Some(text.clone()),
             _ => None,
         };
+        // It remains so that no import brings the account back.
+        if item.contains_key(REMOVED) {
+            return None;
+        }
         if is_reservation(item) {
             return Some(Named {
                 name: text(RESERVES)?,

@@ -29,9 +29,18 @@ pub struct ImportView<'a> {
 
 /// The outcomes of a review, a line each, for people.
 pub fn outcomes(review: &Review) -> Text {
-    let Counts { read, new, changed, same, newer, rejected, .. } = review.counts;
-    let Counts { removed, spared, nameless, removed_but_newer, of_other_sources, only_in_table, capitals, case_variants, .. } =
-        review.counts;
+    let Counts { read, new, changed, same, newer, kept_out, rejected, .. } = review.counts;
+    let Counts {
+        removed,
+        spared,
+        nameless,
+        removed_but_newer,
+        of_other_sources,
+        only_in_table,
+        capitals,
+        case_variants,
+        ..
+    } = review.counts;
     let mut text = Text::from(format!("{} rows:", grouped(read)));
     let sample = |of: &str| match review.samples.get(of) {
         Some(samples) if !samples.is_empty() => format!("  {}", samples.join("; ")),
@@ -44,6 +53,7 @@ pub fn outcomes(review: &Review) -> Text {
         (changed, "changed in the source", sample("changed")),
         (same, "the same in the table", String::new()),
         (newer, "newer in the table; kept", sample("newer")),
+        (kept_out, "removed in the table; kept out", sample("kept-out")),
         (rejected, "rejected", if reasons.is_empty() { String::new() } else { format!("  {}", reasons.join(", ")) }),
     ];
     for (count, words, rest) in rows.iter().filter(|(count, words, _)| *count > 0 || *words == "new") {

@@ -156,6 +156,28 @@ fn import_and_its_repetitions() {
 }
 
 #[test]
+fn a_removed_customer_is_not_brought_back_by_a_sync() {
+    let site = Site::deployed("");
+    Csv::new().row(17578, "jan", "Old-Password-1").row(17579, "piet", "Old-Password-2").save(&site, "a.csv");
+    imported(&site, "csv:a.csv", &[]);
+    site.ok(&["users", "remove", "--env", "99", "--local", "--username", "jan", "--yes"]);
+    let sync = ["users", "sync", "--env", "99", "--local", "--no-home-folders", "--from", "csv:a.csv", "--apply"];
+    let synced = site.ok(&[&sync[..], &NAME].concat());
+    assert!(synced.contains("1  removed in the table; kept out  jan (organisation 17578)"), "{synced}");
+    let (accounts, port) = (table(&site).0, site.port("us-west-2"));
+    assert_eq!(accounts.keys().collect::<Vec<_>>(), ["17579"]);
+    let audited = site.command(&["users", "audit", "--env", "99", "--local"]).output().unwrap();
+    assert!(!shown(&audited).contains("reservations without an account"), "{}", shown(&audited));
+    // The operator can bring the customer back, and another organisation may have the name.
+    assert_eq!(imported(&site, "csv:a.csv", &["--overwrite"])["written"]["new"], 1);
+    assert!(site.admits(port, &Login::new("jan", "Old-Password-1")));
+    site.ok(&["users", "remove", "--env", "99", "--local", "--username", "jan", "--yes"]);
+    let more = ["--orgid", "7", "--username", "jan", "--cluster", "99-0", "--password-stdin"];
+    let added = site.users(&[&["add"], &more[..]].concat(), "Fake-Password-1");
+    assert!(added.status.success(), "{}", shown(&added));
+}
+
+#[test]
 fn rejected_rows_stop_an_import_unless_allowed_and_are_reported_harmlessly() {
     let site = Site::deployed("");
     Csv::new()

@@ -18,7 +18,7 @@ use super::rejected::{Reason, Rejected};
 use super::row::{Remark, Row, Rows, RowsError};
 use crate::bulk::pages::Pages;
 use crate::bulk::watch::{Progress, Watch};
-use crate::key::TableKey;
+use crate::key::{REMOVED, RESERVED_BY, RESERVES, TableKey, is_reservation};
 use crate::password::{self, HashError};
 use crate::spill::{PARTS, Spill};
 use crate::store::Accounts;
@@ -120,6 +120,8 @@ pub struct Counts {
     pub same: u64,
     /// Accounts that were changed in the table after the last import, and stay as they are.
     pub newer: u64,
+    /// Rows whose accounts an operator has removed from the table; they are not brought back.
+    pub kept_out: u64,
     /// Rows that are not imported.
     pub rejected: u64,
     /// Accounts of the table that were imported, and that the source does not have any more.
@@ -145,7 +147,7 @@ pub struct Review {
     pub counts: Counts,
     /// Rejected rows by reason; a row with several is counted for each.
     pub reasons: BTreeMap<Reason, u64>,
-    /// Some accounts of each outcome: `new`, `changed`, `newer`, `removed`, `spared`, `removed-but-newer`,
+    /// Some accounts of each outcome: `new`, `changed`, `newer`, `kept-out`, `removed`, `spared`, `removed-but-newer`,
     /// `of-other-sources`, `only-in-table`, `capitals`, `case-variants`.
     pub samples: BTreeMap<&'static str, Vec<String>>,
     /// What the operator should know about the source as a whole.
@@ -225,12 +227,21 @@ pub(super) struct Read {
 pub(super) struct Held {
     items: Spill<Item>,
     claims: Spill<Claim>,
+    removals: Spill<Removal>,
+}
+
+/// The mark of an account that an operator has removed.
+#[derive(Serialize, Deserialize)]
+struct Removal {
+    /// As of [`Wanted`].
+    key: String,
+    time: String,
 }
 
 impl Held {
     /// An empty table.
     pub(super) fn new() -> io::Result<Self> {
-        Ok(Self { items: Spill::new()?, claims: Spill::new()? })
+        Ok(Self { items: Spill::new()?, claims: Spill::new()?, removals: Spill::new()? })
     }
 }
 
@@ -286,7 +297,8 @@ pub(super) fn compared(
         noted,
     };
     compare_names(claims, held.claims, &mut rejected, &mut absent, &mut review)?;
-    compare_accounts(wanted, held.items, rejected, (terms, key), &mut absent, &mut review)?;
+    let held = (held.items, held.removals);
+    compare_accounts(wanted, held, rejected, (terms, key), &mut absent, &mut review)?;
     absent.settle(&mut review)?;
     Ok(review)
 }
@@ -433,8 +445,17 @@ async fn held(accounts: &Accounts, watch: &dyn Watch) -> Result<Held, ReviewErro
     Ok(held)
 }
 
-/// Keeps an item and its claim of a name; not the reservations of names, nor the canaries of `verify`.
+/// Keeps an item and its claim of a name, and the marks of removed accounts; not the other reservations of names, nor
+/// the canaries of `verify`.
 pub(super) fn hold(held: &mut Held, item: &Item, key: TableKey) -> io::Result<()> {
+    if is_reservation(item) {
+        let owner = number(item, RESERVED_BY);
+        let (Some(time), Some(name), Some(owner)) = (text(item, REMOVED), text(item, RESERVES), owner) else {
+            return Ok(());
+        };
+        let removal = Removal { key: key_text(key, owner, name), time: time.to_owned() };
+        return held.removals.push(removal.key.as_bytes(), &removal);
+    }
     let (Some(name), Some(org_id)) = (text(item, "username"), org_id(item)) else { return Ok(()) };
     if org_id <= 0 {
         return Ok(());
@@ -455,7 +476,11 @@ fn key_of(key: TableKey, item: &Item) -> Option<String> {
 }
 
 pub(super) fn org_id(item: &Item) -> Option<i64> {
-    match item.get("orgid") {
+    number(item, "orgid")
+}
+
+fn number(item: &Item, name: &str) -> Option<i64> {
+    match item.get(name) {
         Some(Attribute::Number(digits)) => digits.parse().ok(),
         _ => None,
     }
@@ -527,7 +552,7 @@ fn name_fault(claim: &Claim, claims: &[Claim], others: &[i64]) -> Option<(Reason
 /// Compares rows with items, by organisation.
 fn compare_accounts(
     mut wanted: Spill<Wanted>,
-    mut held: Spill<Item>,
+    (mut held, mut removals): (Spill<Item>, Spill<Removal>),
     mut rejected: Spill<Rejected>,
     (terms, key): (&Terms, TableKey),
     absent: &mut Absent,
@@ -542,6 +567,11 @@ fn compare_accounts(
         for item in held.read(part)? {
             let item = item?;
             items.extend(key_of(key, &item).map(|key| (key, item)));
+        }
+        let mut removed: HashMap<String, String> = HashMap::new();
+        for removal in removals.read(part)? {
+            let Removal { key, time } = removal?;
+            removed.insert(key, time);
         }
         let mut rows: BTreeMap<String, Vec<Wanted>> = BTreeMap::new();
         for wanted in wanted.read(part)? {
@@ -561,6 +591,11 @@ fn compare_accounts(
                 continue;
             }
             let Some(claim) = claims.pop().filter(|claim| !faulty.contains(&claim.row)) else { continue };
+            let removed = removed.get(&key).filter(|_| item.is_none() && !terms.overwrite);
+            if let (Some(time), Some(row)) = (removed, &claim.item) {
+                keep_out(review, &claim, row, time)?;
+                continue;
+            }
             decide(review, part, (claim, item), terms, absent, &mut faulty)?;
         }
         for item in items.into_values() {
@@ -581,6 +616,16 @@ fn compare_accounts(
         review.counts.rejected += faulty.len() as u64;
     }
     Ok(())
+}
+
+/// Leaves out a row whose account was removed from the table.
+fn keep_out(review: &mut Review, claim: &Wanted, row: &Item, time: &str) -> io::Result<()> {
+    review.counts.kept_out += 1;
+    review.sample("kept-out", || label(row));
+    let why = format!("the account was removed from the table at {time}, and is kept out; --overwrite brings it back");
+    let remark = Remark { column: "username".into(), before: label(row), after: String::new(), why };
+    let noted = Noted { row: claim.row, place: claim.place.clone(), remark };
+    review.noted.push(&claim.row.to_be_bytes(), &noted)
 }
 
 fn decide(

@@ -177,3 +177,28 @@ async fn accounts_of_another_source_are_neither_taken_over_nor_gone() {
         assert_eq!((found.counts.changed, found.counts.removed, found.counts.of_other_sources), (1, 1, 0));
     }
 }
+
+#[tokio::test]
+async fn an_account_that_was_removed_from_the_table_is_kept_out() {
+    for added in ["", "accounts: { per_organisation: many }"] {
+        let environment = environment(added);
+        let options = options(&environment);
+        let mut mark = TableKey::of(&environment).reservation("jan", Attribute::Number("1".into()));
+        let reserved = review(vec![row("1", "jan")], std::slice::from_ref(&mark), &options).await;
+        assert_eq!((reserved.counts.new, reserved.counts.kept_out), (1, 0), "a left-over reservation is no mark");
+        mark.insert("removedAt".into(), Attribute::Text("t2".into()));
+        let held = [mark.clone()];
+        let rows = || vec![row("1", "jan"), row("2", "piet")];
+        let mut found = review(rows(), &held, &options).await;
+        assert_eq!((found.counts.new, found.counts.kept_out, found.counts.rejected), (1, 1, 0), "{added} {found:?}");
+        let mut noted = Vec::new();
+        found.noted(|remark| noted.push(remark.remark.why.clone())).unwrap();
+        assert!(noted.len() == 1 && noted[0].contains("removed from the table at t2"), "{noted:?}");
+        let overwriting = Options { overwrite: true, ..options.clone() };
+        assert_eq!(review(rows(), &held, &overwriting).await.counts.new, 2);
+        // Somebody has added the account again, which then counts.
+        let mut added_again = imported(vec![row("1", "jan")], &options).await;
+        added_again.push(mark);
+        assert_eq!(review(rows(), &added_again, &options).await.counts.same, 1);
+    }
+}
