@@ -18,7 +18,7 @@ use crate::report::{Printer, streams};
 use sftpctl_accounts::Accounts;
 use sftpctl_accounts::import::check::Rules;
 use sftpctl_accounts::import::digest::DigestKey;
-use sftpctl_accounts::import::review::{self, Options, Review, ReviewError};
+use sftpctl_accounts::import::review::{self, Counts, Options, Review, ReviewError};
 use sftpctl_accounts::import::write::{self, Choices, Written};
 use sftpctl_aws::Aws;
 use sftpctl_core::spec::model::Environment;
@@ -243,7 +243,11 @@ impl Run<'_> {
 
     /// The exit code where nothing is written.
     fn unwritten(&self, review: &Review) -> Exit {
-        let differs = self.changes(review) + review.counts.removed > 0;
+        let counts = review.counts;
+        let differs = match self.manner.writes {
+            true => self.changes(review) + counts.removed > 0,
+            false => differs(counts),
+        };
         if self.manner.tells_differences && differs { Exit::Changes } else { Exit::Ok }
     }
 
@@ -322,6 +326,11 @@ impl Run<'_> {
     }
 }
 
+/// Whether anything but accounts that are the same was counted; accounts that are none of this source's do not count.
+fn differs(counts: Counts) -> bool {
+    counts.same != counts.read || counts.removed + counts.removed_but_newer + counts.spared > 0
+}
+
 fn unreviewed(error: ReviewError) -> CliError {
     match error {
         ReviewError::Source(error) => source::unreadable(error),
@@ -346,6 +355,23 @@ fn exit(result: &Written) -> Exit {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_is_the_same_is_no_difference() {
+        let same = Counts { read: 3, same: 3, only_in_table: 2, of_other_sources: 1, ..Counts::default() };
+        assert!(!differs(same));
+        for other in [
+            Counts { same: 2, rejected: 1, ..same },
+            Counts { same: 2, newer: 1, ..same },
+            Counts { same: 2, kept_out: 1, ..same },
+            Counts { same: 2, new: 1, ..same },
+            Counts { removed_but_newer: 1, ..same },
+            Counts { removed: 1, ..same },
+            Counts { spared: 1, ..same },
+        ] {
+            assert!(differs(other), "{other:?}");
+        }
+    }
 
     #[test]
     fn a_limit_is_a_number_or_a_share() {
