@@ -156,6 +156,23 @@ fn import_and_its_repetitions() {
 }
 
 #[test]
+fn options_of_another_kind_of_source_are_refused() {
+    let site = Site::new();
+    for (options, of) in [
+        (&["--everyone"][..], "--everyone is an option of shadow: sources"),
+        (&["--drop-restrictions"], "--drop-restrictions is an option of sftpgo: sources"),
+        (&["--where", "active = 1"], "--where is an option of mysql: sources"),
+        (&["--table", "customers"], "--table is an option of mysql: sources"),
+        (&["--tls", "off"], "--tls is an option of mysql: sources"),
+    ] {
+        let said = site.ends_with(2, &import("csv:a.csv", options));
+        assert!(said.contains(of), "{said}");
+        let said = site.ends_with(2, &import("csv:a.csv", &[options, &["--inspect"]].concat()));
+        assert!(said.contains(of), "{said}");
+    }
+}
+
+#[test]
 fn a_removed_customer_is_not_brought_back_by_a_sync() {
     let site = Site::deployed("");
     Csv::new().row(17578, "jan", "Old-Password-1").row(17579, "piet", "Old-Password-2").save(&site, "a.csv");

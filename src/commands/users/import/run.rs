@@ -110,6 +110,7 @@ pub(in crate::commands::users) async fn run(
     manner: Manner,
     printer: Printer,
 ) -> Result<Exit, CliError> {
+    args.source.check_options()?;
     let form = args.report.as_deref().map(report_form).transpose()?;
     let permissions = if manner.via_s3 { Permissions::ImportsTable } else { Permissions::ImportsUsers };
     let (environment, aws, store) = args.state.open(permissions, printer).await?;
@@ -138,6 +139,7 @@ pub(in crate::commands::users) async fn run(
 
 /// Shows what the source's columns hold. AWS is called only for the database's password.
 pub(super) async fn inspect(args: &CommonArgs, printer: Printer) -> Result<Exit, CliError> {
+    args.source.check_options()?;
     if !args.source.needs_aws() {
         return args.source.inspect(None, printer).await;
     }

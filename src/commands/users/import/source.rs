@@ -103,6 +103,18 @@ struct View<'a> {
 }
 
 impl SourceArgs {
+    /// Refuses options of another kind of source: without effect, they would be taken for what they say.
+    pub(super) fn check_options(&self) -> Result<(), CliError> {
+        let everyone = self.everyone.then_some(("--everyone", Kind::Shadow));
+        let drops = self.drop_restrictions.then_some(("--drop-restrictions", Kind::Sftpgo));
+        let database = self.database.given().map(|name| (name, Kind::Mysql));
+        let mut given = everyone.into_iter().chain(drops).chain(database);
+        let Some((name, kind)) = given.find(|(_, kind)| *kind != self.from.kind) else { return Ok(()) };
+        let (kind, from) = (kind.as_str(), self.from.kind.as_str());
+        Err(CliError::new(Exit::Usage, format!("{name} is an option of {kind}: sources, and has no effect on {from}:"))
+            .hint(format!("leave {name} out")))
+    }
+
     /// The name of the source: the kind and the table or file, `csv:customers.csv`, unless one is given.
     pub(super) fn name(&self, printer: Printer) -> Result<String, CliError> {
         if let Some(name) = &self.source_name {
