@@ -136,7 +136,7 @@ pub struct Counts {
     pub of_other_sources: u64,
     /// Accounts of the table that were never imported, and that the source does not have.
     pub only_in_table: u64,
-    /// Rows whose user name has capital letters.
+    /// Accepted rows whose user name has capital letters, where names are compared exactly.
     pub capitals: u64,
     /// User names that differ from another row's only by case.
     pub case_variants: u64,
@@ -508,10 +508,6 @@ fn compare_names(
         let mut folded: BTreeMap<String, Vec<&str>> = BTreeMap::new();
         for (name, claims) in &names {
             folded.entry(name.to_lowercase()).or_default().push(name);
-            if name.chars().any(char::is_uppercase) {
-                review.counts.capitals += 1;
-                review.sample("capitals", || name.clone());
-            }
             let others = owners.get(name).map_or(&[][..], Vec::as_slice);
             for claim in claims {
                 if let Some((kind, reason)) = name_fault(claim, claims, others) {
@@ -637,7 +633,14 @@ fn decide(
     faulty: &mut HashSet<u64>,
 ) -> Result<(), ReviewError> {
     let Some(row) = &claim.item else { return Ok(()) };
-    match compare::compare(row, item.as_ref(), terms) {
+    let verdict = compare::compare(row, item.as_ref(), terms);
+    // Where names are compared without case, they are stored in lower case.
+    let name = text(row, "username").unwrap_or_default();
+    if !matches!(verdict, Verdict::Conflict(_)) && name.contains(|c: char| c.is_ascii_uppercase()) {
+        review.counts.capitals += 1;
+        review.sample("capitals", || name.to_owned());
+    }
+    match verdict {
         Verdict::New => {
             review.counts.new += 1;
             review.sample("new", || label(row));

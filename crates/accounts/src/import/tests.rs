@@ -202,3 +202,13 @@ async fn an_account_that_was_removed_from_the_table_is_kept_out() {
         assert_eq!(review(rows(), &added_again, &options).await.counts.same, 1);
     }
 }
+
+#[tokio::test]
+async fn only_accepted_names_with_capitals_are_counted_where_they_matter() {
+    for (added, expected) in [("", 1), ("accounts: { usernames: case-insensitive }", 0)] {
+        let environment = environment(added);
+        let rows = vec![row("1", "Jan"), row("2", "piet"), row("3", "Root"), row("4", "\u{d1}andu"), row("0", "Kees")];
+        let found = review(rows, &[], &options(&environment)).await;
+        assert_eq!((found.counts.new, found.counts.capitals), (2, expected), "{added} {found:?}");
+    }
+}
