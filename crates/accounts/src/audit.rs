@@ -48,6 +48,8 @@ pub enum Kind {
     UnusableKey,
     /// The home is in a bucket that the environment does not have.
     UnknownBucket,
+    /// The account is limited to a region that has no server.
+    NoServer,
     /// The account has expired.
     Expired,
     /// No reservation prevents a second account with the name.
@@ -60,7 +62,7 @@ pub enum Kind {
 
 impl Kind {
     /// The kinds, the gravest first.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Malformed,
         Self::Duplicate,
         Self::BlockedName,
@@ -69,6 +71,7 @@ impl Kind {
         Self::NoMethod,
         Self::UnusableKey,
         Self::UnknownBucket,
+        Self::NoServer,
         Self::Expired,
         Self::NotReserved,
         Self::LegacyHash,
@@ -86,6 +89,7 @@ impl Kind {
             Self::NoMethod => "accounts without what the servers ask for",
             Self::UnusableKey => "accounts with unusable public keys",
             Self::UnknownBucket => "homes in unknown buckets",
+            Self::NoServer => "accounts limited to regions without a server",
             Self::Expired => "expired accounts",
             Self::NotReserved => "names that are not reserved",
             Self::LegacyHash => "hashes that are not hardened",
@@ -247,6 +251,13 @@ impl Audit<'_> {
             let what = format!("{} is in no bucket of environment {}", account.home.path(), self.environment.name);
             self.find(Kind::UnknownBucket, name, &org_id, what);
         }
+        let regions = &self.environment.regions;
+        let has_server = |name: &str| regions.get(name).is_some_and(|region| region.server);
+        let without: Vec<&str> = account.regions.iter().map(String::as_str).filter(|name| !has_server(name)).collect();
+        if !without.is_empty() {
+            let what = format!("no server in {}: correct it with `sftpctl users set --region`", without.join(", "));
+            self.find(Kind::NoServer, name, &org_id, what);
+        }
         if let Some(expiry) = account.expires.as_ref().filter(|expiry| expiry.is_over(self.now)) {
             self.find(Kind::Expired, name, &org_id, format!("since {}", expiry.as_str()));
         }
@@ -358,6 +369,16 @@ mod tests {
             (&exact, item("0", "canary", &[("status", "on")]), vec![]),
         ] {
             assert_eq!(kinds(environment, &item), expected, "{item:?}");
+        }
+    }
+
+    #[test]
+    fn a_region_without_a_server_is_found() {
+        let environment = environment("");
+        for (region, expected) in [("us-west-2", vec![]), ("eu-north-9", vec![Kind::NoServer])] {
+            let mut item = item("1", "jan", &[]);
+            item.insert("regions".into(), Attribute::Texts(vec![region.to_owned()]));
+            assert_eq!(kinds(&environment, &item), expected, "{region}");
         }
     }
 
