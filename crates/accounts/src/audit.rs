@@ -11,6 +11,7 @@ use sftpctl_aws::AwsError;
 use sftpctl_core::spec::model::Environment;
 use sftpctl_core::spec::names;
 
+use super::folders::{self, Folder};
 use super::key::{REMOVED, RESERVED_BY, RESERVES, is_reservation};
 use super::spill::{PARTS, Spill};
 use super::store::{Accounts, usernames};
@@ -48,6 +49,8 @@ pub enum Kind {
     UnusableKey,
     /// The home is in a bucket that the environment does not have.
     UnknownBucket,
+    /// Another organisation has the folder, or one inside it or around it: each sees the files of the other.
+    SharedFolder,
     /// The account is limited to a region that has no server.
     NoServer,
     /// The account has expired.
@@ -62,7 +65,7 @@ pub enum Kind {
 
 impl Kind {
     /// The kinds, the gravest first.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Malformed,
         Self::Duplicate,
         Self::BlockedName,
@@ -71,6 +74,7 @@ impl Kind {
         Self::NoMethod,
         Self::UnusableKey,
         Self::UnknownBucket,
+        Self::SharedFolder,
         Self::NoServer,
         Self::Expired,
         Self::NotReserved,
@@ -89,6 +93,7 @@ impl Kind {
             Self::NoMethod => "accounts without what the servers ask for",
             Self::UnusableKey => "accounts with unusable public keys",
             Self::UnknownBucket => "homes in unknown buckets",
+            Self::SharedFolder => "folders that meet another organisation's",
             Self::NoServer => "accounts limited to regions without a server",
             Self::Expired => "expired accounts",
             Self::NotReserved => "names that are not reserved",
@@ -150,12 +155,16 @@ pub async fn audit(
     let buckets = environment.clusters.keys().map(|cluster| names::upload_bucket(environment, cluster)).collect();
     let mut audit = Audit { environment, buckets, now, sums: Sums::default(), found };
     let mut named = Spill::new()?;
+    let mut homes: Spill<Folder<String>> = Spill::new()?;
     let mut from = None;
     loop {
         let (items, next) = accounts.home().page_of_segment(accounts.table(), (0, 1), from).await?;
         for item in &items {
             if let Some(name) = audit.item(item) {
                 named.push(name.name.as_bytes(), &name)?;
+            }
+            if let Some(folder) = folder(item) {
+                homes.push(folder.group().as_bytes(), &folder)?;
             }
         }
         from = next;
@@ -173,8 +182,19 @@ pub async fn audit(
         for (name, (owners, reserved)) in names {
             audit.name(&name, &owners, &reserved);
         }
+        let all = homes.read(part)?.collect::<io::Result<Vec<_>>>()?;
+        folders::shared(&all, |folder, rival| {
+            audit.find(Kind::SharedFolder, &folder.of, &folder.org_id.to_string(), rival.words(folder));
+            io::Result::Ok(())
+        })?;
     }
     Ok(audit.sums)
+}
+
+/// The folder of a customer's account.
+fn folder(item: &Item) -> Option<Folder<String>> {
+    let account = Account::from_item(item).ok().filter(|account| account.org_id > 0)?;
+    Some(Folder::new(&account.home, account.org_id, account.username))
 }
 
 struct Audit<'a> {

@@ -34,6 +34,8 @@ pub enum Reason {
     UnverifiedHash,
     Cluster,
     Home,
+    /// Another organisation has the folder, or one inside it or around it.
+    SharedHome,
     Status,
     AddressRange,
     PublicKey,
@@ -62,6 +64,7 @@ impl Reason {
             Self::UnverifiedHash => "hashes that the authorizer cannot verify",
             Self::Cluster => "unknown clusters",
             Self::Home => "invalid home folders",
+            Self::SharedHome => "folders that meet another organisation's",
             Self::Status => "unknown statuses",
             Self::AddressRange => "invalid address ranges",
             Self::PublicKey => "unusable public keys",

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 
 use serde::{Deserialize, Serialize};
+use sftp_authorizer::home::Home;
 use sftp_authorizer::{Account, Attribute, Item};
 use sftpctl_aws::AwsError;
 
@@ -18,6 +19,7 @@ use super::rejected::{Reason, Rejected};
 use super::row::{Remark, Row, Rows, RowsError};
 use crate::bulk::pages::Pages;
 use crate::bulk::watch::{Progress, Watch};
+use crate::folders::{self, Folder};
 use crate::key::{REMOVED, RESERVED_BY, RESERVES, TableKey, is_reservation};
 use crate::password::{self, HashError};
 use crate::spill::{PARTS, Spill};
@@ -217,6 +219,7 @@ fn in_order<T: Serialize + serde::de::DeserializeOwned>(
 pub(super) struct Read {
     wanted: Spill<Wanted>,
     claims: Spill<Claim>,
+    folders: Spill<Folder<Claim>>,
     rejected: Spill<Rejected>,
     noted: Spill<Noted>,
     absent: Absent,
@@ -227,6 +230,7 @@ pub(super) struct Read {
 pub(super) struct Held {
     items: Spill<Item>,
     claims: Spill<Claim>,
+    folders: Spill<Folder<Claim>>,
     removals: Spill<Removal>,
 }
 
@@ -241,7 +245,7 @@ struct Removal {
 impl Held {
     /// An empty table.
     pub(super) fn new() -> io::Result<Self> {
-        Ok(Self { items: Spill::new()?, claims: Spill::new()?, removals: Spill::new()? })
+        Ok(Self { items: Spill::new()?, claims: Spill::new()?, folders: Spill::new()?, removals: Spill::new()? })
     }
 }
 
@@ -284,7 +288,7 @@ pub(super) fn compared(
     remarks: Vec<String>,
     (terms, key): (&Terms, TableKey),
 ) -> Result<Review, ReviewError> {
-    let Read { wanted, claims, mut rejected, noted, mut absent, counts } = read;
+    let Read { wanted, claims, folders, mut rejected, noted, mut absent, counts } = read;
     let mut review = Review {
         counts,
         reasons: BTreeMap::new(),
@@ -297,6 +301,7 @@ pub(super) fn compared(
         noted,
     };
     compare_names(claims, held.claims, &mut rejected, &mut absent, &mut review)?;
+    compare_folders([folders, held.folders], &mut rejected, &mut absent)?;
     let held = (held.items, held.removals);
     compare_accounts(wanted, held, rejected, (terms, key), &mut absent, &mut review)?;
     absent.settle(&mut review)?;
@@ -313,6 +318,7 @@ pub(super) async fn read(
     let mut read = Read {
         wanted: Spill::new()?,
         claims: Spill::new()?,
+        folders: Spill::new()?,
         rejected: Spill::new()?,
         noted: Spill::new()?,
         absent: Absent::new(key.has_name())?,
@@ -361,6 +367,10 @@ fn take_row(
     if let Some(name) = checked.username {
         let claim = Claim { org_id: checked.org_id, row: number, place: row.place.clone(), name, key: own_key.clone() };
         read.claims.push(claim.name.to_lowercase().as_bytes(), &claim)?;
+        if let Ok((account, _)) = &checked.account {
+            let folder = Folder::new(&account.home, account.org_id, claim);
+            read.folders.push(folder.group().as_bytes(), &folder)?;
+        }
     }
     let wanted = |org_id, item| Wanted { row: number, place: row.place.clone(), org_id, key: own_key.clone(), item };
     match checked.account {
@@ -463,7 +473,12 @@ pub(super) fn hold(held: &mut Held, item: &Item, key: TableKey) -> io::Result<()
     let key = key_text(key, org_id, name);
     let claim = Claim { name: name.to_owned(), org_id: Some(org_id), row: 0, place: String::new(), key };
     held.claims.push(name.to_lowercase().as_bytes(), &claim)?;
-    held.items.push(claim.key.as_bytes(), item)
+    held.items.push(claim.key.as_bytes(), item)?;
+    if let Some(home) = text(item, "HomeDirectory").and_then(Home::parse) {
+        let folder = Folder::new(&home, org_id, claim);
+        held.folders.push(folder.group().as_bytes(), &folder)?;
+    }
+    Ok(())
 }
 
 /// The key of an account as text, by which rows and items find each other.
@@ -528,6 +543,39 @@ fn compare_names(
             review.counts.case_variants += variants.len() as u64;
             review.sample("case-variants", || variants.join(", "));
         }
+    }
+    Ok(())
+}
+
+/// Finds the rows whose folder another organisation has, in the source or in the table, or whose folder meets it.
+fn compare_folders(
+    mut folders: [Spill<Folder<Claim>>; 2],
+    rejected: &mut Spill<Rejected>,
+    absent: &mut Absent,
+) -> io::Result<()> {
+    for part in 0..PARTS {
+        let mut all = Vec::new();
+        for spill in &mut folders {
+            for folder in spill.read(part)? {
+                all.push(folder?);
+            }
+        }
+        folders::shared(&all, |folder, rival| {
+            let claim = &folder.of;
+            if claim.row == 0 {
+                return Ok(());
+            }
+            let fault = Rejected {
+                row: claim.row,
+                place: claim.place.clone(),
+                column: "home".to_owned(),
+                value: String::new(),
+                reason: rival.words(folder),
+                kind: Reason::SharedHome,
+            };
+            absent.spare(claim.org_id, Some(&claim.name))?;
+            rejected.push(claim.key.as_bytes(), &fault)
+        })?;
     }
     Ok(())
 }

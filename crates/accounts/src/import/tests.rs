@@ -212,3 +212,26 @@ async fn only_accepted_names_with_capitals_are_counted_where_they_matter() {
         assert_eq!((found.counts.new, found.counts.capitals), (2, expected), "{added} {found:?}");
     }
 }
+
+#[tokio::test]
+async fn two_organisations_do_not_get_one_folder() {
+    let environment = environment("");
+    let options = options(&environment);
+    let home = |org_id: &str, name: &str, folder: &str| Row {
+        home: Some(format!("/pl-pt99-0-uploads/{folder}")),
+        ..row(org_id, name)
+    };
+    let held = imported(vec![home("9", "held", "held")], &options).await;
+    let rows = vec![
+        home("1", "one", "shared"),
+        home("2", "two", "shared"),
+        home("3", "outer", "a"),
+        home("4", "inner", "a/b/c"),
+        home("5", "alone", "ab"),
+        home("6", "takes", "held/in"),
+        home("9", "held", "held"),
+    ];
+    let found = review(rows, &held, &options).await;
+    assert_eq!(found.reasons.get(&Reason::SharedHome), Some(&6), "{found:?}");
+    assert_eq!((found.counts.new, found.counts.removed), (1, 0));
+}
