@@ -67,12 +67,18 @@ impl Mapped {
             refused
         });
         let mut row = Row { place: record.place, refusal, ..Row::default() };
+        let mut refused_columns = Vec::new();
         for applied in &self.rules {
             match self.values(applied, &record.values, &mut remarks) {
                 Ok(values) => self.set(&mut row, applied.attribute, values),
-                Err(refused) => row.refusal = row.refusal.or(Some(refused)),
+                Err(refused) => {
+                    refused_columns.push(refused.column.clone());
+                    row.refusal = row.refusal.or(Some(refused));
+                }
             }
         }
+        // A value that is refused is not taken in another form.
+        remarks.retain(|remark| !refused_columns.contains(&remark.column));
         row.remarks = remarks;
         row
     }
