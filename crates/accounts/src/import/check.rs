@@ -257,7 +257,12 @@ fn allowed(scrutiny: &mut Scrutiny<'_>) -> Vec<IpNet> {
 
 fn expires(scrutiny: &mut Scrutiny<'_>) -> Option<Expiry> {
     let text = scrutiny.row.expires.clone()?;
-    scrutiny.or_fault(rules::expiry(&text), Reason::Expiry, "expires", &text)
+    let checked = rules::expiry(&text);
+    if let Err(error) = &checked {
+        let hint = error.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
+        scrutiny.fault(Reason::Expiry, "expires", &text, format!("{error}{hint}"));
+    }
+    checked.ok()
 }
 
 fn note(scrutiny: &mut Scrutiny<'_>) -> Option<String> {
@@ -399,5 +404,7 @@ mod tests {
         assert_eq!(kinds(Row { username: Some("Root".into()), ..row() }), [Reason::BlockedName]);
         assert_eq!(kinds(Row { org_id: Some("18446744073709551615".into()), ..row() }), [Reason::OrgId]);
         assert_eq!(kinds(Row { username: Some("jan ".into()), ..row() }), [Reason::UserName]);
+        let soon = check(&Row { expires: Some("31.12.2026".into()), ..row() }).account.unwrap_err();
+        assert!(soon[0].reason.contains("write 2026-12-31"), "{soon:?}");
     }
 }
