@@ -70,6 +70,13 @@ impl From {
         {
             return of(kind, place);
         }
+        if let Some((word, _)) = text.split_once(':')
+            && !word.is_empty()
+            && word.chars().all(|c| c.is_ascii_alphabetic())
+        {
+            let kinds: Vec<&str> = Kind::ALL.iter().map(|kind| kind.as_str()).collect();
+            return Err(format!("unknown kind of source `{word}`; the kinds are {}", kinds.join(", ")));
+        }
         let ends_with = |ending| Path::new(text).extension().is_some_and(|is| is.eq_ignore_ascii_case(ending));
         match text {
             text if ends_with("csv") => of(Kind::Csv, text),
@@ -261,4 +268,21 @@ pub(super) fn unreadable(error: RowsError) -> CliError {
     shown.causes = lines.map(str::to_owned).collect();
     shown.hint = error.hint;
     shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_has_a_kind_that_is_known() {
+        for (text, kind) in [("csv:a", Kind::Csv), ("b/a.csv", Kind::Csv), ("./x:y.json", Kind::Json)] {
+            assert_eq!(From::parse(text).unwrap().kind, kind, "{text}");
+        }
+        for text in ["xml:a.csv", "xml:a"] {
+            let error = From::parse(text).unwrap_err();
+            assert!(error.contains("`xml`") && error.contains("csv, json, mysql, shadow, sftpgo, proftpd"), "{error}");
+        }
+        assert!(From::parse("a.txt").is_err());
+    }
 }
