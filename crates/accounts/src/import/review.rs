@@ -224,6 +224,27 @@ pub(super) struct Read {
     noted: Spill<Noted>,
     absent: Absent,
     counts: Counts,
+    forms: BTreeMap<String, Form>,
+}
+
+/// Values that were taken in another form for one reason.
+struct Form {
+    count: u64,
+    /// The first of them.
+    sample: String,
+}
+
+/// Reasons that are counted; the report has every remark.
+const FORMS: usize = 20;
+
+/// Counts a value that was taken in another form, unless it is secret.
+fn count_form(forms: &mut BTreeMap<String, Form>, place: &str, remark: &Remark) {
+    let Remark { before, after, why, .. } = remark;
+    if before.is_empty() || after.is_empty() || (forms.len() >= FORMS && !forms.contains_key(why)) {
+        return;
+    }
+    let sample = || format!("`{before}` as `{after}` ({place})");
+    forms.entry(why.clone()).or_insert_with(|| Form { count: 0, sample: sample() }).count += 1;
 }
 
 /// The table, read.
@@ -288,12 +309,16 @@ pub(super) fn compared(
     remarks: Vec<String>,
     (terms, key): (&Terms, TableKey),
 ) -> Result<Review, ReviewError> {
-    let Read { wanted, claims, folders, mut rejected, noted, mut absent, counts } = read;
+    let Read { wanted, claims, folders, mut rejected, noted, mut absent, counts, forms } = read;
+    let forms = forms.into_iter().map(|(why, Form { count, sample })| {
+        let values = if count == 1 { "1 value was" } else { &format!("{count} values were") };
+        format!("{values} taken in another form: {why}, such as {sample}")
+    });
     let mut review = Review {
         counts,
         reasons: BTreeMap::new(),
         samples: BTreeMap::new(),
-        remarks,
+        remarks: remarks.into_iter().chain(forms).collect(),
         new: Spill::new()?,
         changed: Spill::new()?,
         removed: Spill::new()?,
@@ -323,6 +348,7 @@ pub(super) async fn read(
         noted: Spill::new()?,
         absent: Absent::new(key.has_name())?,
         counts: Counts::default(),
+        forms: BTreeMap::new(),
     };
     let expected = rows.expected();
     loop {
@@ -357,6 +383,9 @@ fn take_row(
     let number = read.counts.read;
     let checked = options.rules.check(number, row);
     for remark in checked.remarks {
+        if checked.account.is_ok() {
+            count_form(&mut read.forms, &row.place, &remark);
+        }
         let noted = Noted { row: number, place: row.place.clone(), remark };
         read.noted.push(&number.to_be_bytes(), &noted)?;
     }

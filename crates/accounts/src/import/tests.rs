@@ -235,3 +235,17 @@ async fn two_organisations_do_not_get_one_folder() {
     assert_eq!(found.reasons.get(&Reason::SharedHome), Some(&6), "{found:?}");
     assert_eq!((found.counts.new, found.counts.removed), (1, 0));
 }
+
+#[tokio::test]
+async fn values_in_another_form_are_counted_by_reason_with_a_sample() {
+    let environment = environment("");
+    let rows = ["jan", "piet"].iter().zip(1..).map(|(name, id)| Row {
+        place: format!("line {id}"),
+        home: Some(format!("/home/{name}")),
+        ..row(&id.to_string(), name)
+    });
+    let found = review(rows.collect(), &[], &options(&environment)).await;
+    let expected = "2 values were taken in another form: the folder is named after the organisation, such as \
+                    `/home/jan` as `1` (line 1)";
+    assert_eq!(found.remarks, [expected]);
+}
