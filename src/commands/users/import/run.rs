@@ -234,7 +234,8 @@ impl Run<'_> {
         let source = self.args.source.name(self.printer)?;
         let options = Options { rules, key, overwrite: self.args.overwrite, source, has_table };
         let accounts = Accounts::new(Arc::clone(self.aws), self.environment);
-        review::review(rows.as_mut(), &accounts, &options, shown).await.map_err(unreviewed)
+        let reviewed = review::review(rows.as_mut(), &accounts, &options, shown).await;
+        reviewed.map_err(|error| unreviewed(error, &self.environment.name))
     }
 
     /// The number of accounts that would be written.
@@ -333,9 +334,11 @@ fn differs(counts: Counts) -> bool {
     counts.same != counts.read || counts.removed + counts.removed_but_newer + counts.spared > 0
 }
 
-fn unreviewed(error: ReviewError) -> CliError {
+fn unreviewed(error: ReviewError, environment: &str) -> CliError {
     match error {
         ReviewError::Source(error) => source::unreadable(error),
+        ReviewError::Aws(error) if error.is("ResourceNotFound") => CliError::from(error)
+            .hint(format!("there is no account table: deploy environment {environment} first, or pass --via-s3")),
         ReviewError::Aws(error) => error.into(),
         ReviewError::Interrupted => CliError::new(Exit::Interrupted, error.to_string()),
         ReviewError::Spill(_) => CliError::from_error(Exit::Failed, &error, None)
@@ -373,6 +376,20 @@ mod tests {
         ] {
             assert!(differs(other), "{other:?}");
         }
+    }
+
+    #[test]
+    fn without_a_table_the_hint_is_to_deploy() {
+        let error = |code: &str| sftpctl_aws::AwsError {
+            operation: "dynamodb:Scan",
+            object: "dydb-98-uploads".into(),
+            code: Some(code.into()),
+            message: "not found".into(),
+            status: Some(400),
+        };
+        let hint = |code| unreviewed(ReviewError::Aws(error(code)), "98").hint.unwrap_or_default();
+        assert!(hint("ResourceNotFoundException").contains("deploy environment 98 first"));
+        assert!(!hint("ValidationException").contains("deploy"));
     }
 
     #[test]
