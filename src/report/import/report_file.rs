@@ -59,13 +59,28 @@ impl<'a> From<&'a Noted> for Line<'a> {
     }
 }
 
+/// Removes the report of an earlier run, and finds out whether the new one can be written, before the source is read.
+///
+/// # Errors
+/// The folder cannot be written, or the report's place is a folder.
+pub fn begin(path: &Path) -> io::Result<()> {
+    tempfile::NamedTempFile::new_in(folder(path))?;
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// Writes the report, readable by the user alone. A link in its place is replaced.
 ///
 /// # Errors
 /// The file, or a temporary one, cannot be written.
 pub fn write(path: &Path, form: Form, review: &mut Review) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let file = tempfile::NamedTempFile::new_in(folder)?;
+    let file = tempfile::NamedTempFile::new_in(folder(path))?;
     let mut out = BufWriter::new(&file);
     head(&mut out, form, review)?;
     let mut result = Ok(());
@@ -163,6 +178,18 @@ mod tests {
         ] {
             assert_eq!(Form::of(Path::new(name)), form, "{name}");
         }
+    }
+
+    #[test]
+    fn no_report_of_an_earlier_run_is_left() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("r.csv");
+        begin(&path).unwrap();
+        std::fs::write(&path, "old").unwrap();
+        begin(&path).unwrap();
+        assert!(!path.exists());
+        assert!(begin(&dir.path().join("none/r.csv")).is_err());
+        assert!(begin(dir.path()).is_err(), "a folder");
     }
 
     #[test]

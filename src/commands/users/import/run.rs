@@ -112,6 +112,9 @@ pub(in crate::commands::users) async fn run(
 ) -> Result<Exit, CliError> {
     args.source.check_options()?;
     let form = args.report.as_deref().map(report_form).transpose()?;
+    if let Some(path) = &args.report {
+        report_file::begin(path).map_err(|error| unwritable(path, &error))?;
+    }
     let permissions = if manner.via_s3 { Permissions::ImportsTable } else { Permissions::ImportsUsers };
     let (environment, aws, store) = args.state.open(permissions, printer).await?;
     if let Some(cluster) = args.cluster.as_ref().filter(|cluster| !environment.clusters.contains_key(*cluster)) {
@@ -158,6 +161,10 @@ fn busy(error: StateError) -> CliError {
     }
 }
 
+fn unwritable(path: &Path, error: &std::io::Error) -> CliError {
+    CliError::new(Exit::Failed, format!("cannot write {}: {error}", path.display()))
+}
+
 fn report_form(path: &Path) -> Result<Form, CliError> {
     Form::of(path).ok_or_else(|| {
         CliError::new(Exit::Usage, format!("the report {} has an unknown ending", path.display()))
@@ -193,8 +200,7 @@ impl Run<'_> {
         shown.finish();
         let mut review = review?;
         if let (Some(path), Some(form)) = (&self.args.report, self.form) {
-            report_file::write(path, form, &mut review)
-                .map_err(|error| CliError::new(Exit::Failed, format!("cannot write {}: {error}", path.display())))?;
+            report_file::write(path, form, &mut review).map_err(|error| unwritable(path, &error))?;
         }
         self.printer.text(|| outcomes(&review));
         self.refuse_rejected(&review)?;
