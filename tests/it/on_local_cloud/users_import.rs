@@ -173,6 +173,13 @@ fn options_of_another_kind_of_source_are_refused() {
 }
 
 #[test]
+fn a_password_in_a_url_is_refused_before_one_is_asked_for() {
+    let site = Site::new();
+    let said = site.ends_with(2, &import("mysql://reader:Fake-Secret-1@127.0.0.1:1/shop", &["--inspect"]));
+    assert!(said.contains("has a password") && !said.contains("Fake-Secret-1"), "{said}");
+}
+
+#[test]
 fn a_removed_customer_is_not_brought_back_by_a_sync() {
     let site = Site::deployed("");
     Csv::new().row(17578, "jan", "Old-Password-1").row(17579, "piet", "Old-Password-2").save(&site, "a.csv");

@@ -19,7 +19,7 @@ use sftpctl_sources::json::Json;
 use sftpctl_sources::mapped::Mapped;
 use sftpctl_sources::mapping::Mapping;
 use sftpctl_sources::mapping_file::{self, MappingFile};
-use sftpctl_sources::mysql::Mysql;
+use sftpctl_sources::mysql::{self, Mysql};
 use sftpctl_sources::options::{Kind, Options};
 use sftpctl_sources::proftpd::ProFtpd;
 use sftpctl_sources::sftpgo::{self, SftpGo};
@@ -212,9 +212,11 @@ impl SourceArgs {
             }
             Kind::Proftpd => ProFtpd::open(path).map(boxed),
             Kind::Mysql => {
+                let url = format!("mysql:{}", self.from.place);
+                mysql::check_url(&url).map_err(unreadable)?;
                 let password = self.database.password(secrets).await?;
                 let options = self.database.options(options, mapping);
-                Mysql::connect(&format!("mysql:{}", self.from.place), password.as_ref(), &options).await.map(boxed)
+                Mysql::connect(&url, password.as_ref(), &options).await.map(boxed)
             }
         };
         opened.map_err(unreadable)
