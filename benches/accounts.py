@@ -63,7 +63,7 @@ def accounts(folder, count):
         for number in range(count):
             row = number * 7919 % count
             digest = base64.b64encode(hashlib.sha224(str(row).encode()).digest()).decode()
-            file.write(f"{100_000 + row},customer{row}@example.com,{digest},99-{row % 9 + 1}\n")
+            file.write(f"{100_000 + row},customer{row}@example.com,{digest},99-{row % 5}\n")
     return path
 
 

@@ -28,8 +28,8 @@ fn log_to_stderr(cli: &Cli) {
     let level = match cli.verbose {
         // The SDK reports every provider of credentials that fails, in a form for programmers; the error is shown anyway.
         0 => "warn,aws_config=error",
-        1 => "warn,sftpctl=info,sftpctl_engine=info,sftpctl_aws=info,sftpctl_accounts=info",
-        _ => "info,sftpctl=debug,sftpctl_engine=debug,sftpctl_aws=debug,sftpctl_accounts=debug",
+        1 => "warn,sftpctl=info,sftpctl_engine=info,sftpctl_aws=info,sftpctl_accounts=info,sftpctl_files=info",
+        _ => "info,sftpctl=debug,sftpctl_engine=debug,sftpctl_aws=debug,sftpctl_accounts=debug,sftpctl_files=debug",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| level.into());
     let fields = debug_fn(|out, field, value| shown::log_field(out, field.name(), value)).delimited(" ");

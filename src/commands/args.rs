@@ -142,6 +142,23 @@ impl AwsArgs {
         self.connect_for(permissions, None, printer).await
     }
 
+    /// The environment limited to one of its clusters, as the only thing that a command knows of AWS: with the caller's own
+    /// credentials, and not those of the roles that deploy.
+    pub(crate) async fn connect_to_cluster(
+        &self,
+        permissions: Permissions,
+        cluster: &str,
+        printer: Printer,
+    ) -> Result<(Environment, Arc<Aws>), CliError> {
+        let mut environment = self.load(None, printer)?;
+        only_cluster(&mut environment, cluster)?;
+        environment.assume_role = None;
+        environment.regions.values_mut().for_each(|region| region.assume_role = None);
+        let place = self.place(permissions, &environment, &[&self.state_place(None, &environment)]).await?;
+        let aws = run::connect(&environment, place).await?;
+        Ok((environment, aws))
+    }
+
     /// As [`Self::connect`]; `state` is the value of `--state`.
     async fn connect_for(
         &self,
@@ -210,6 +227,16 @@ impl AwsArgs {
             (None, None) => StatePlace::Folder(".sftpctl/state".into()),
         }
     }
+}
+
+/// Limits an environment to one of its clusters.
+pub(crate) fn only_cluster(environment: &mut Environment, cluster: &str) -> Result<(), CliError> {
+    let known: Vec<String> = environment.clusters.keys().cloned().collect();
+    if environment.only_cluster(cluster) {
+        return Ok(());
+    }
+    let message = format!("environment {} has no cluster {cluster}", environment.name);
+    Err(CliError::new(Exit::Usage, message).hint(format!("its clusters are {}", known.join(", "))))
 }
 
 /// The arguments of a run on an environment.

@@ -56,7 +56,12 @@ fn of_command(path: &str) -> Option<&'static [Exit]> {
         | "policy reader"
         | "policy teardown"
         | "policy users"
+        | "policy aliases"
+        | "policy history"
+        | "policy restore"
+        | "policy agent"
         | "policy provisioning"
+        | "policy table-import"
         | "policy state" => &[Ok, Usage],
         "plan" | "drift" => &[Ok, Failed, Usage, Refused, Changes],
         "status" | "verify" | "test-login" | "connect-info" | "state list" | "state show" => {
@@ -67,8 +72,15 @@ fn of_command(path: &str) -> Option<&'static [Exit]> {
         "users audit" => &[Ok, Failed, Usage, Refused, Changes],
         "users sync" => &[Ok, Failed, Usage, Refused, Changes, Locked, Partly, Interrupted],
         "users import" => &[Ok, Failed, Usage, Refused, Locked, Partly, Interrupted],
+        "dns alias list" => &[Ok, Failed, Usage, Refused],
+        "dns alias add" | "dns alias remove" => &[Ok, Failed, Usage, Refused, Partly, Interrupted],
+        "dns alias move" => &[Ok, Failed, Usage, Refused, Locked, Partly, Interrupted],
         "users export" => &[Ok, Failed, Usage, Refused, Interrupted],
         "users harden" => &[Ok, Failed, Usage, Refused, Partly, Interrupted],
+        "history list" | "history show" => &[Ok, Failed, Usage, Refused],
+        "history restore" => &[Ok, Failed, Usage, Refused, Partly, Interrupted],
+        "history export" => &[Ok, Failed, Usage, Refused, Locked, Partly, Interrupted],
+        "pull" => &[Ok, Failed, Usage, Refused, Locked, Partly, Interrupted],
         "lock show" | "lock break" => &[Ok, Failed, Usage, Refused, Locked],
         "state move" => &[Ok, Failed, Usage, Refused, Locked, Partly],
         "deploy" | "teardown" | "import" | "state rebuild" => {

@@ -4,10 +4,12 @@ mod args;
 mod completions;
 mod connect_info;
 mod deploy;
+mod dns;
 mod doctor;
 mod drift;
 mod environment_file;
 mod help;
+mod history;
 mod import;
 mod input_file;
 mod local;
@@ -20,6 +22,7 @@ mod permissions;
 mod plan;
 mod policy;
 mod prompt;
+mod pull;
 mod saved_plan_file;
 mod schema;
 mod state;
@@ -85,6 +88,12 @@ enum Command {
     Verify(verify::Args),
     /// Manage the customers' accounts
     Users(Box<users::Args>),
+    /// Manage DNS records beyond those of a deployment: customers' host names
+    Dns(dns::Args),
+    /// Show, restore or export the past of customers' files
+    History(history::Args),
+    /// Pull customers' files from S3 into a folder: whole, checked, and once
+    Pull(Box<pull::Args>),
     /// Try a customer's log-in, and name the cause if it is refused
     TestLogin(test_login::Args),
     /// Show what a customer needs to connect
@@ -141,6 +150,9 @@ pub async fn run(cli: Cli) -> Exit {
         Command::Teardown(args) => teardown::run(args, printer).await,
         Command::Verify(args) => verify::run(args, printer).await,
         Command::Users(args) => users::run(*args, printer).await,
+        Command::Dns(args) => dns::run(args, printer).await,
+        Command::History(args) => history::run(args, printer).await,
+        Command::Pull(args) => pull::run(*args, printer).await,
         Command::TestLogin(args) => test_login::run(args, printer).await,
         Command::ConnectInfo(args) => connect_info::run(args, printer).await,
         Command::Lock(args) => lock::run(args, printer).await,

@@ -19,6 +19,14 @@ pub(crate) enum Permissions {
     ManagesUsers,
     /// Reads and writes customers' accounts under a lock that is kept with the state.
     ImportsUsers,
+    /// Reads and writes customers' host names.
+    ManagesAliases,
+    /// Reads the versions of customers' files.
+    ReadsHistory,
+    /// Reads them, and makes some the current ones again.
+    RestoresHistory,
+    /// Takes customers' files from S3.
+    PullsFiles,
     /// Creates the account table with its accounts.
     ImportsTable,
     /// Logs a customer in, and finds out why that failed.
@@ -36,6 +44,10 @@ impl Permissions {
             Self::TearsDown => with_companions(Policy::Teardown),
             Self::ManagesUsers => vec![Policy::Users],
             Self::ImportsUsers => vec![Policy::Users, Policy::State],
+            Self::ManagesAliases => vec![Policy::Aliases, Policy::State],
+            Self::ReadsHistory => vec![Policy::History],
+            Self::RestoresHistory => vec![Policy::History, Policy::Restore],
+            Self::PullsFiles => vec![Policy::Agent],
             Self::ImportsTable => vec![Policy::Users, Policy::State, Policy::TableImport],
             Self::ChecksLogins => vec![Policy::Users, Policy::Reader],
             Self::ChangesState => vec![Policy::Reader, Policy::State],

@@ -2,6 +2,7 @@
 //! the other modules are pure and turn data into text.
 
 pub mod account;
+pub mod aliases;
 pub mod annotations;
 pub mod connect;
 pub mod doctor;
@@ -12,6 +13,7 @@ mod fold;
 pub mod format;
 pub mod harden;
 pub mod hints;
+pub mod history;
 #[cfg(test)]
 mod hostile;
 pub mod import;
@@ -20,6 +22,7 @@ pub mod login;
 pub mod markdown;
 pub mod plan_view;
 pub mod printer;
+pub mod pull;
 pub mod shell_word;
 pub mod span;
 pub mod status;

@@ -11,6 +11,17 @@ pub fn data(text: impl Into<Text>) {
     let _ = writeln!(std::io::stdout().lock(), "{}", text.into());
 }
 
+/// Writes the content of a file to stdout, as it is: to another program, never to a terminal.
+///
+/// # Errors
+/// Standard output cannot be written, except that whoever reads it may have enough.
+pub fn bytes(content: &[u8]) -> std::io::Result<()> {
+    match std::io::stdout().lock().write_all(content) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// Writes a line or a text to stderr.
 pub fn progress(text: impl Into<Text>) {
     let _ = writeln!(std::io::stderr().lock(), "{}", text.into());

@@ -1,5 +1,6 @@
 //! The program end to end: real processes, third-party clients, and an AWS on this machine.
 
+mod aliases;
 mod assumed_role;
 mod changed_answers;
 mod choices;
@@ -12,6 +13,7 @@ mod drift;
 mod failed_stack;
 mod faults;
 mod harden;
+mod history;
 mod json;
 mod local;
 mod login;
@@ -25,6 +27,7 @@ pub(crate) mod pipeline;
 mod planted;
 mod probe;
 mod provisioning;
+mod pull;
 mod rolled_back;
 mod ssh_audit;
 mod state;

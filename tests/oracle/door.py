@@ -47,8 +47,9 @@ def object_(bucket, key):
     print(len(body), hashlib.sha256(body).hexdigest())
 
 
-def put(bucket, key, text):
-    client("s3").put_object(Bucket=bucket, Key=key, Body=text.encode())
+def put(bucket, key, text, crc64nvme=None):
+    checksum = {"ChecksumCRC64NVME": crc64nvme} if crc64nvme else {}
+    client("s3").put_object(Bucket=bucket, Key=key, Body=text.encode(), **checksum)
 
 
 def keys(bucket, prefix):

@@ -168,6 +168,47 @@ def log_role(account):
     gateway.update_account(**update_account(account, arn))
 
 
+def zone(account):
+    """A hosted zone, and a function that sends it changes."""
+    route53 = account.client("route53")
+    created = route53.create_hosted_zone(Name="example.com", CallerReference=account.id)
+    zone_id = created["HostedZone"]["Id"].removeprefix("/hostedzone/")
+
+    def change(*changes):
+        records = [{"Action": action, "ResourceRecordSet": {
+            "Name": name, "Type": kind, "TTL": 60, "ResourceRecords": [{"Value": value} for value in values]}}
+            for action, name, kind, values in changes]
+        return route53.change_resource_record_sets(HostedZoneId=zone_id, ChangeBatch={"Changes": records})
+
+    return change
+
+
+def lone_cnames(account):
+    change = zone(account)
+    change(("CREATE", "a.example.com", "A", ["192.0.2.1"]), ("CREATE", "c.example.com", "CNAME", ["example.net"]))
+    for action in ("CREATE", "UPSERT"):
+        refused("InvalidChangeBatch", "conflicts with other records", lambda: change(
+            (action, "a.example.com", "CNAME", ["example.net"])))
+        refused("InvalidChangeBatch", "a conflicting RRSet of type CNAME", lambda: change(
+            (action, "c.example.com", "A", ["192.0.2.1"])))
+    change(("DELETE", "a.example.com", "A", ["192.0.2.1"]), ("CREATE", "a.example.com", "CNAME", ["example.net"]))
+
+
+def record_batches(account):
+    change = zone(account)
+
+    def batch(action, count, length=20):
+        values = ("x" * length,)
+        return [(action, f"n{number}.example.com", "CNAME", values) for number in range(count)]
+
+    refused("InvalidChangeBatch", "Number of records limit of 1000 exceeded.", lambda: change(*batch("CREATE", 1001)))
+    refused("InvalidChangeBatch", "Number of records limit of 1000 exceeded.", lambda: change(*batch("UPSERT", 501)))
+    refused("InvalidChangeBatch", "RDATA character limit of 32000 exceeded.", lambda: change(*batch("CREATE", 501, 64)))
+    change(*batch("UPSERT", 500))
+    refused("PriorRequestNotComplete", "still processing a prior request", lambda: change(*batch("UPSERT", 1)))
+    change(*batch("UPSERT", 1))
+
+
 def null_templates(account):
     gateway = account.client("apigateway")
     api = gateway.create_rest_api(name="a")["id"]

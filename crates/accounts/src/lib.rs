@@ -11,6 +11,7 @@ pub mod harden;
 pub mod import;
 pub mod key;
 pub mod password;
+mod prices;
 pub mod rules;
 mod spill;
 pub mod store;

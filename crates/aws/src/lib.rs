@@ -12,6 +12,7 @@ mod cloudformation;
 mod cloudwatch;
 mod connect;
 mod documents;
+mod downloads;
 mod dynamodb;
 mod error;
 mod iam;
@@ -22,6 +23,7 @@ mod logs;
 mod network;
 mod nulls;
 mod objects;
+mod record_batches;
 mod route53;
 mod s3;
 mod secrets;
@@ -30,6 +32,7 @@ mod stack_drift;
 mod sts;
 mod table_import;
 mod transfer;
+mod versions;
 
 pub use apigateway::{ApiGateway, ApiIntegration, ApiIntegrationResponse, ApiMethod, GUARDS};
 pub use apigateway_parts::{AccessLogFacts, ApiFacts, MethodSettingFacts, ModelFacts, ResourceFacts, StageFacts};
@@ -40,6 +43,7 @@ pub use cloudformation::{CloudFormation, StackEvent, StackFacts, StackRequest};
 pub use cloudwatch::{AlarmDimension, AlarmFacts, CloudWatch};
 pub use connect::{Aws, ConnectOptions};
 pub use documents::Condition;
+pub use downloads::{DownloadFacts, ListedObject, ListedPage, OwnedBucket, StoredChecksum};
 pub use dynamodb::{DynamoDb, NewTable, TableFacts};
 pub use error::AwsError;
 pub use iam::{Iam, NewRole, RoleFacts};
@@ -49,6 +53,7 @@ pub use limits::{AccountConcurrency, Introduction, ServiceQuotas, ZoneFacts, Zon
 pub use logs::{GroupFacts, Logs, MetricDimension, MetricFacts, MetricFilterFacts};
 pub use network::{Network, NetworkError};
 pub use objects::{Download, ObjectFacts, ObjectPage, PRECONDITION_FAILED, Upload};
+pub use record_batches::{ListedRecord, NextRecord, RecordChange};
 pub use route53::{RecordFacts, Route53};
 pub use s3::{BucketName, BucketSettings, ObjectVersion, Policy, S3};
 pub use simulation::{Decision, Simulated};
@@ -56,6 +61,7 @@ pub use stack_drift::ResourceDrift;
 pub use sts::{Caller, SessionCredentials};
 pub use table_import::{ImportFacts, ImportSource};
 pub use transfer::{HostKeyFacts, IdentityAnswer, Provider, ServerFacts, ServerRequest, ServerUpdate, Transfer};
+pub use versions::{VersionFacts, VersionHead, VersionMarker, VersionPage};
 
 /// Tags as key and value.
 pub type Tags = std::collections::BTreeMap<String, String>;

@@ -35,8 +35,8 @@ pub struct ObjectPage {
 /// An object that is being downloaded.
 #[derive(Debug)]
 pub struct Download {
-    object: String,
-    body: ByteStream,
+    pub(super) object: String,
+    pub(super) body: ByteStream,
 }
 
 impl Download {
@@ -62,8 +62,8 @@ fn broken(object: &str, error: &dyn std::fmt::Display) -> AwsError {
 /// A multipart upload that has begun.
 #[derive(Clone, Debug)]
 pub struct Upload {
-    id: String,
-    parts: Vec<CompletedPart>,
+    pub(super) id: String,
+    pub(super) parts: Vec<CompletedPart>,
 }
 
 impl S3 {
@@ -227,8 +227,7 @@ impl S3 {
 
     /// Copies an object inside the region.
     pub async fn copy(&self, from: (&str, &str), to: (&str, &str)) -> Result<(), AwsError> {
-        let encode = percent_encoding::utf8_percent_encode(from.1, KEY).to_string();
-        let call = self.client.copy_object().bucket(to.0).key(to.1).copy_source(format!("{}/{encode}", from.0));
+        let call = self.client.copy_object().bucket(to.0).key(to.1).copy_source(copy_source(from.0, from.1));
         call.send().await.call("s3:CopyObject", &format!("{}/{}", to.0, to.1)).map(drop)
     }
 }
@@ -243,6 +242,11 @@ pub(super) fn decoded(key: &str, encoding: Option<&EncodingType>) -> String {
         return key.to_owned();
     }
     percent_encoding::percent_decode_str(&key.replace('+', " ")).decode_utf8_lossy().into_owned()
+}
+
+/// An object as the source of a copy.
+pub(super) fn copy_source(bucket: &str, key: &str) -> String {
+    format!("{bucket}/{}", percent_encoding::utf8_percent_encode(key, KEY))
 }
 
 /// Not encoded in `x-amz-copy-source`: unreserved characters (RFC 3986) and the slash.

@@ -4,6 +4,7 @@
 //! Pure: no AWS, no runtime, no clock, no randomness. Cargo.toml enforces most of that (this crate depends on no SDK
 //! and no runtime), `clippy.toml` the rest.
 
+pub mod aliases;
 pub mod check;
 pub mod events;
 pub mod hex;

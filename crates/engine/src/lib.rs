@@ -8,6 +8,7 @@
 //!
 //! It does not print, prompt or exit: it reports events and returns typed errors.
 
+pub mod aliases;
 pub mod clock;
 pub mod desired;
 pub mod doctor;

@@ -50,6 +50,11 @@ pub(crate) async fn for_lock(pause: Duration) {
     tokio::time::sleep(pause / 2 + pause.mul_f64(fastrand::f64())).await;
 }
 
+/// A pause before a call of Route 53, which takes five calls a second in an account (Route 53 developer guide, "Quotas").
+pub(crate) async fn for_route53() {
+    tokio::time::sleep(Duration::from_millis(220)).await;
+}
+
 /// A pause while another process replaces a file.
 pub(crate) async fn for_guard() {
     tokio::time::sleep(Duration::from_millis(2)).await;

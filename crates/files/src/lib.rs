@@ -2,3 +2,6 @@
 //! versions that S3 keeps are the history of a file (`history`).
 //!
 //! What is decided is pure and apart from what is done: names, manifests and plans know no disk and no AWS.
+
+pub mod history;
+pub mod pull;

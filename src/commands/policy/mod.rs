@@ -39,6 +39,20 @@ enum Verb {
     /// Print the policy for users; with the reader's also for test-login
     #[command(after_help = "Example:\n  sftpctl policy users --env 99 > users.json")]
     Users(print::Args),
+    /// Print the policy for dns alias
+    #[command(after_help = "Example:\n  sftpctl policy aliases --env 99 > aliases.json")]
+    Aliases(print::Args),
+    /// Print the policy for history; it allows reading customers' files
+    #[command(after_help = "Example:\n  sftpctl policy history --env 99 > history.json")]
+    History(print::Args),
+    /// Print the policy for history restore, in addition to that for history
+    #[command(after_help = "Example:\n  sftpctl policy restore --env 99 > restore.json")]
+    Restore(print::Args),
+    /// Print the policy for pull: it reads customers' files, and changes nothing
+    #[command(after_help = "Examples:\n  \
+        sftpctl policy agent --env 99 --cluster 99-5 > agent.json\n  \
+        sftpctl policy agent --env 99 > agent.json")]
+    Agent(AgentArgs),
     /// Print the policy for the application that creates organisations and writes their accounts
     #[command(after_help = "Example:\n  sftpctl policy provisioning --env 99 > provisioning.json\n\n\
         docs/provisioning.md has the contract, and a worked call in several languages.")]
@@ -58,17 +72,34 @@ enum Verb {
     Boundary(print::Args),
 }
 
+#[derive(Debug, clap::Args)]
+struct AgentArgs {
+    #[command(flatten)]
+    print: print::Args,
+    /// Only the bucket of this cluster
+    #[arg(long, value_name = "NAME")]
+    cluster: Option<String>,
+}
+
 pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
+    let mut cluster = None;
     let (policy, args) = match args.verb {
         Verb::Deployer(args) => (Policy::Deployer, args),
         Verb::Stack(args) => (Policy::Stack, args),
         Verb::Reader(args) => (Policy::Reader, args),
         Verb::Teardown(args) => (Policy::Teardown, args),
         Verb::Users(args) => (Policy::Users, args),
+        Verb::Aliases(args) => (Policy::Aliases, args),
+        Verb::History(args) => (Policy::History, args),
+        Verb::Restore(args) => (Policy::Restore, args),
+        Verb::Agent(args) => {
+            cluster = args.cluster;
+            (Policy::Agent, args.print)
+        }
         Verb::Provisioning(args) => (Policy::Provisioning, args),
         Verb::TableImport(args) => (Policy::TableImport, args),
         Verb::State(args) => (Policy::State, args),
         Verb::Boundary(args) => (Policy::Boundary, args),
     };
-    print::run(policy, &args, printer).await
+    print::run(policy, &args, cluster.as_deref(), printer).await
 }

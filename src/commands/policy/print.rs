@@ -1,6 +1,6 @@
 //! Prints one policy.
 
-use crate::commands::args::AwsArgs;
+use crate::commands::args::{AwsArgs, only_cluster};
 use crate::commands::permissions::Permissions;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -26,15 +26,24 @@ pub(super) struct Args {
 }
 
 /// Prints the document on stdout, and on stderr what else a role needs and why it allows more than the environment needs.
-pub(super) async fn run(policy: Policy, args: &Args, printer: Printer) -> Result<Exit, CliError> {
-    let environment = args.aws.load(args.state.as_ref(), printer)?;
+/// With a `cluster` for that one alone.
+pub(super) async fn run(
+    policy: Policy,
+    args: &Args,
+    cluster: Option<&str>,
+    printer: Printer,
+) -> Result<Exit, CliError> {
+    let mut environment = args.aws.load(args.state.as_ref(), printer)?;
+    if let Some(cluster) = cluster {
+        only_cluster(&mut environment, cluster)?;
+    }
     let state = args.aws.state_place(args.state.as_ref(), &environment);
     let zone_id = match environment.dns.as_ref().filter(|_| permissions::reads_zone(policy)) {
         Some(dns) => zone_id(args, dns, printer).await,
         None => None,
     };
     let site = Site { environment: &environment, zone_id: zone_id.as_deref(), state: Some(&state) };
-    let document = permissions::document(policy, site).ok_or_else(|| needs_none(&environment, &state))?;
+    let document = permissions::document(policy, site).ok_or_else(|| needs_none(policy, &environment, &state))?;
     let others = permissions::companions(policy, site);
     if !others.is_empty() {
         let others = others.iter().map(|other| format!("`sftpctl policy {other} {}`", args.aws.words()));
@@ -71,7 +80,11 @@ async fn zone_id(args: &Args, dns: &Dns, printer: Printer) -> Option<String> {
     None
 }
 
-fn needs_none(environment: &Environment, state: &StatePlace) -> CliError {
+fn needs_none(policy: Policy, environment: &Environment, state: &StatePlace) -> CliError {
+    if policy == Policy::Aliases {
+        return CliError::new(Exit::Usage, format!("environment {} has no `dns:` in its file", environment.name))
+            .hint("name its hosted zone there: dns: { zone: example.com }");
+    }
     let message =
         format!("the state of environment {} is in the folder {state}: no policy allows it", environment.name);
     CliError::new(Exit::Usage, message).hint(format!(

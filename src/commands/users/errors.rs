@@ -7,7 +7,7 @@ use sftpctl_accounts::change::ChangeError;
 use sftpctl_accounts::create::CreateError;
 
 /// `aws` and `who` are the arguments that select the environment and the account.
-pub(super) fn explain(error: AccountError, aws: &str, who: &str) -> CliError {
+pub(in crate::commands) fn explain(error: AccountError, aws: &str, who: &str) -> CliError {
     let (exit, hint) = match &error {
         AccountError::Aws(error) => (Exit::Failed, error.hint()),
         AccountError::NameTaken(_) | AccountError::OrgTaken(_) => {

@@ -4,7 +4,7 @@ mod add;
 mod audit;
 mod disable;
 mod enable;
-mod errors;
+pub(super) mod errors;
 mod expire;
 mod export;
 mod harden;

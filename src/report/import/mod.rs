@@ -7,10 +7,13 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use sftpctl_accounts::bulk::unwritten::Unwritten;
+use sftpctl_accounts::import::estimate::Estimate;
 use sftpctl_accounts::import::rejected::Reason;
 use sftpctl_accounts::import::review::{Counts, Review};
 use sftpctl_accounts::import::write::Written;
 use sftpctl_core::shown::Text;
+
+use super::span::span;
 
 /// An import for programs.
 #[derive(Serialize)]
@@ -22,6 +25,7 @@ pub struct ImportView<'a> {
     pub samples: &'a BTreeMap<&'static str, Vec<String>>,
     pub remarks: &'a [String],
     pub dry_run: bool,
+    pub estimate: Estimate,
     /// Absent if nothing was written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub written: Option<&'a Written>,
@@ -29,7 +33,7 @@ pub struct ImportView<'a> {
 
 /// The outcomes of a review, a line each, for people.
 pub fn outcomes(review: &Review) -> Text {
-    let Counts { read, new, changed, same, newer, kept_out, rejected, .. } = review.counts;
+    let Counts { read, new, changed, same, renewed, newer, kept_out, rejected, .. } = review.counts;
     let Counts {
         removed,
         spared,
@@ -52,6 +56,7 @@ pub fn outcomes(review: &Review) -> Text {
         (new, "new", sample("new")),
         (changed, "changed in the source", sample("changed")),
         (same, "the same in the table", String::new()),
+        (renewed, "of these get a digest with the present key", String::new()),
         (newer, "newer in the table; kept", sample("newer")),
         (kept_out, "removed in the table; kept out", sample("kept-out")),
         (rejected, "rejected", if reasons.is_empty() { String::new() } else { format!("  {}", reasons.join(", ")) }),
@@ -83,11 +88,37 @@ pub fn outcomes(review: &Review) -> Text {
     text
 }
 
+/// The time and money of the writes, for people.
+pub fn estimate(of: &Estimate) -> Text {
+    let money = |usd: Option<f64>| match usd {
+        None => "whose price is not known here".to_owned(),
+        Some(usd) if usd < 0.01 => "less than 0.01 USD".to_owned(),
+        Some(usd) => format!("about {usd:.2} USD"),
+    };
+    let regions = if of.regions == 1 { "1 region".to_owned() } else { format!("each of {} regions", of.regions) };
+    let units = format!("{} write units in {regions}, {}", grouped(of.write_units), money(of.usd));
+    let folders = match of.folders {
+        0 => String::new(),
+        folders => format!("; {} empty objects for home folders, {}", grouped(folders), money(of.folders_usd)),
+    };
+    let mut text = Text::from(format!("the writes take {units}{folders}"));
+    text.line(format!(
+        "  at least {} at {} write units a second, which a new table takes at once; on demand, prices of {}",
+        span(of.seconds),
+        grouped(of.write_units_per_second),
+        of.prices_of
+    ));
+    text
+}
+
 /// The result of the writes, for people.
 pub fn written(result: &Written) -> Text {
-    let Written { new, changed, deleted, throttled, overtaken, failed, interrupted: _ } = result;
+    let Written { new, changed, renewed, deleted, throttled, overtaken, failed, interrupted: _ } = result;
     let deleted = if *deleted > 0 { format!(", {} deleted", grouped(*deleted)) } else { String::new() };
     let mut text = Text::from(format!("{} accounts added, {} changed{deleted}", grouped(*new), grouped(*changed)));
+    if *renewed > 0 {
+        text.line(format!("{} accounts got a digest with the present key", grouped(*renewed)));
+    }
     if *throttled > 0 {
         text.line(format!("{} writes were throttled and sent again", grouped(*throttled)));
     }
@@ -133,5 +164,30 @@ mod tests {
         for (number, shown) in [(0, "0"), (999, "999"), (1000, "1,000"), (12_345, "12,345"), (1_234_567, "1,234,567")] {
             assert_eq!(grouped(number), shown);
         }
+    }
+
+    #[test]
+    fn estimate_says_what_it_assumes() {
+        let of = Estimate {
+            write_units: 3_000_000,
+            regions: 3,
+            usd: Some(5.625),
+            folders: 1_000_000,
+            folders_usd: Some(5.0),
+            seconds: 500,
+            write_units_per_second: 4_000,
+            prices_of: "June 2025",
+        };
+        assert_eq!(
+            estimate(&of).to_string(),
+            "the writes take 3,000,000 write units in each of 3 regions, about 5.62 USD; 1,000,000 empty objects for \
+             home folders, about 5.00 USD\n  at least 8 min at 4,000 write units a second, which a new table takes at \
+             once; on demand, prices of June 2025"
+        );
+        let little = estimate(&Estimate { regions: 1, usd: None, folders: 0, ..of }).to_string();
+        assert!(
+            little.starts_with("the writes take 3,000,000 write units in 1 region, whose price is not known"),
+            "{little}"
+        );
     }
 }

@@ -34,12 +34,26 @@ struct Pace {
     stage_began: Instant,
 }
 
+/// A stage of the work, as an event shows it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Stage {
+    pub name: &'static str,
+    pub done: u64,
+    pub of: Option<u64>,
+    pub throttled: Option<u64>,
+    pub bytes: Option<u64>,
+    /// Whether the rate tells when it ends.
+    pub has_rate: bool,
+}
+
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Event {
     time: String,
     stage: &'static str,
     done: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     of: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -74,18 +88,16 @@ impl Shown {
     }
 }
 
-impl Watch for Shown {
-    fn progress(&self, progress: Progress) {
+impl Shown {
+    /// Whether the user asked to stop.
+    pub fn is_stopping(&self) -> bool {
+        self.stop.requested()
+    }
+
+    /// Shows a stage if it is time to; `words` gets the number that is done in a second, and the seconds that are left.
+    pub fn stage(&self, stage: Stage, words: impl FnOnce(Option<u64>, Option<u64>) -> String) {
         let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
-        let (stage, done, of, throttled) = match progress {
-            Progress::Reading { rows, expected } => ("reading", rows, expected, None),
-            Progress::Scanning { items } => ("scanning", items, None, None),
-            Progress::Comparing => ("comparing", 0, None, None),
-            Progress::Writing { done, of, throttled, .. } => ("writing", done, Some(of), Some(throttled)),
-            Progress::Importing { done, of } => ("importing", done, of, None),
-            Progress::Hardening { done, of, throttled } => ("hardening", done, Some(of), Some(throttled)),
-        };
-        let has_rate = throttled.is_some();
+        let Stage { name: stage, done, of, throttled, bytes, has_rate } = stage;
         if pace.stage != stage && has_rate {
             pace.stage_began = Instant::now();
         }
@@ -108,14 +120,30 @@ impl Watch for Shown {
         let left = of.filter(|_| has_rate && done > 0).map(|of| left(done, of, seconds));
         if self.format == Format::Json {
             let time = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-            let event = Event { time, stage, done, of, throttled, per_second: rate, seconds_left: left };
+            let event = Event { time, stage, done, bytes, of, throttled, per_second: rate, seconds_left: left };
             return streams::data(json::line("progress/1", &event));
         }
-        let words = words(progress, rate, left);
+        let words = words(rate, left);
         match &self.line {
             Some(line) => line.set_message(Text::from(words).to_string()),
             None => streams::progress(words),
         }
+    }
+}
+
+impl Watch for Shown {
+    fn progress(&self, progress: Progress) {
+        let (name, done, of, throttled) = match progress {
+            Progress::Reading { rows, expected } => ("reading", rows, expected, None),
+            Progress::Scanning { items } => ("scanning", items, None, None),
+            Progress::Comparing => ("comparing", 0, None, None),
+            Progress::Proving { done } => ("proving", done, None, None),
+            Progress::Writing { done, of, throttled, .. } => ("writing", done, Some(of), Some(throttled)),
+            Progress::Importing { done, of } => ("importing", done, of, None),
+            Progress::Hardening { done, of, throttled } => ("hardening", done, Some(of), Some(throttled)),
+        };
+        let stage = Stage { name, done, of, throttled, bytes: None, has_rate: throttled.is_some() };
+        self.stage(stage, |rate, left| words(progress, rate, left));
     }
 
     fn is_stopping(&self) -> bool {
@@ -152,6 +180,7 @@ fn words(progress: Progress, rate: Option<u64>, left: Option<u64>) -> String {
         Progress::Reading { rows, expected: None } => format!("reading the source: {} rows", grouped(rows)),
         Progress::Scanning { items } => format!("reading the table: {} accounts", grouped(items)),
         Progress::Comparing => "comparing".to_owned(),
+        Progress::Proving { done } => format!("comparing: {} hardened passwords computed", grouped(done)),
         Progress::Writing { done, of, throttled, at_once } => {
             format!("writing: {}, {at_once} batches at once", written(done, of, throttled, (rate, left)))
         }

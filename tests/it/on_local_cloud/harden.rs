@@ -129,6 +129,38 @@ fn customers_of_every_form_log_in_before_during_and_after() {
     assert_eq!((again.get("written"), again["strong"].as_object().unwrap().len()), (None, 7), "{again}");
 }
 
+/// Without the digests' key it is computed whether each hardened password is over the source's hash.
+#[test]
+fn a_lost_key_undoes_no_hardening() {
+    let site = Site::deployed("");
+    bring(&site, every_form());
+    hardened(&site, &[]);
+    let before = schemes(&site);
+    let lose = || std::fs::remove_file(site.cloud().join("state/99.accounts.key")).unwrap();
+    lose();
+    let tried = imported(&site, "csv:a.csv", &["--dry-run"]);
+    assert_eq!((&tried["counts"]["same"], &tried["counts"]["changed"]), (&7.into(), &0.into()), "{tried}");
+    assert!(tried["remarks"].to_string().contains("7 accounts were imported with another digest key"), "{tried}");
+    let again = imported(&site, "csv:a.csv", &[]);
+    // yescrypt stays as it was, and is the same without computing.
+    assert_eq!((&again["written"]["renewed"], &again["written"]["changed"]), (&6.into(), &0.into()), "{again}");
+    assert_eq!(schemes(&site), before);
+    assert_all_log_in(&site, "after the loss");
+    let settled = imported(&site, "csv:a.csv", &[]);
+    assert_eq!((&settled["counts"]["same"], settled.get("written")), (&7.into(), None), "{settled}");
+
+    // A password that has changed in the source is taken, and no other is touched.
+    lose();
+    let csv = site.dir.path().join("a.csv");
+    let source = std::fs::read_to_string(&csv).unwrap();
+    std::fs::write(&csv, source.replace(FORMS[0].1, &legacy("another"))).unwrap();
+    let changed = imported(&site, "csv:a.csv", &[]);
+    assert_eq!((&changed["written"]["renewed"], &changed["written"]["changed"]), (&5.into(), &1.into()), "{changed}");
+    let now = schemes(&site);
+    assert_eq!(now["sha224"], "sha224");
+    assert!(now.iter().all(|(name, scheme)| name == "sha224" || before[name] == *scheme), "{now:?}");
+}
+
 /// Its hash is computed and its write held while the customer gets another password.
 #[test]
 fn a_new_password_during_hardening_stays_and_a_note_does_not_prevent_it() {

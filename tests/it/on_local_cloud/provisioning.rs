@@ -1,10 +1,14 @@
 //! The contract for the application that creates organisations: its worked call, its schema, and a customer who logs in.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::io::Write as _;
 use std::process::Command;
 
 use sftp_authorizer::Attribute;
+use sftp_authorizer::password::Verdict;
 
-use crate::site::{Login, Site, shown, with_input};
+use crate::site::{Login, Site, shown, succeeded, with_input};
 use sftpctl_testkit::programs::{installed, root};
 
 /// Runs the example of docs/provisioning.md for a customer of cluster 99-0.
@@ -18,6 +22,41 @@ fn provision(site: &Site, org_id: &str, username: &str, password: &str) -> (bool
         .env("AWS_SECRET_ACCESS_KEY", site.secret())
         .env("AWS_DEFAULT_REGION", "us-west-2");
     let output = with_input(&mut command, password.as_bytes());
+    (output.status.success(), shown(&output))
+}
+
+/// The code of a worked call on the page, by its language.
+fn worked(language: &str) -> String {
+    let page = std::fs::read_to_string(root().join("docs/provisioning.md")).unwrap();
+    let (_, code) = page.split_once(&format!("```{language}\n")).unwrap();
+    code.split_once("```").unwrap().0.to_owned()
+}
+
+/// Whether a program runs; says so on stderr if not. None of these is needed to build or to use sftpctl.
+fn runs(program: &str, version: &str) -> bool {
+    let found = Command::new(program).arg(version).output().is_ok_and(|output| output.status.success());
+    if !found {
+        let _ = writeln!(std::io::stderr(), "skipped: `{program} {version}` does not run here");
+    }
+    found
+}
+
+/// Runs the AWS CLI's example of the page for a customer of cluster 99-0.
+fn provision_with_cli(site: &Site, org_id: &str, username: &str, password: &str) -> (bool, String) {
+    let code = worked("sh");
+    let (first, rest) = code.split_once('\n').unwrap();
+    assert!(first.starts_with("org=17578 name=jan table="), "{first}");
+    let first = first.replace("org=17578 name=jan", &format!("org={org_id} name={username}"));
+    std::fs::write(site.dir.path().join("password-file"), format!("{password}\n")).unwrap();
+    let output = Command::new("bash")
+        .args(["-e", "-u", "-c", &format!("{first}\n{rest}")])
+        .current_dir(site.dir.path())
+        .env("AWS_ENDPOINT_URL", site.endpoint())
+        .env("AWS_ACCESS_KEY_ID", "111111111111")
+        .env("AWS_SECRET_ACCESS_KEY", site.secret())
+        .env("AWS_DEFAULT_REGION", "us-west-2")
+        .output()
+        .unwrap();
     (output.status.success(), shown(&output))
 }
 
@@ -64,6 +103,17 @@ fn worked_call_makes_an_account_that_the_program_takes_for_its_own() {
     // Its reservation is where the program has it, and nothing is wrong with the account.
     let audit = site.ok(&["users", "audit", "--env", "99", "--local"]);
     assert!(audit.contains("3 accounts"), "{audit}");
+
+    if runs("aws", "--version") {
+        let (added, said) = provision_with_cli(&site, "17580", "klaas", "Fake-Password-3");
+        assert!(added, "{said}");
+        assert!(site.admits(port, &Login::new("klaas", "Fake-Password-3")));
+        assert!(!site.admits(port, &Login::new("klaas", "another")));
+        for (org_id, username) in [("17581", "klaas"), ("17580", "kees")] {
+            let (added, said) = provision_with_cli(&site, org_id, username, "Fake-Password-4");
+            assert!(!added && said.contains("ConditionalCheckFailed"), "{said}");
+        }
+    }
     let item = runtime.block_on(async {
         let home = site.aws_of("111111111111").await.dynamodb("us-west-2");
         let key = [("orgid".to_owned(), Attribute::Number("17578".into()))].into();
@@ -115,5 +165,40 @@ fn vectors_of_reservations_are_those_of_the_page() {
     assert_eq!(vectors.len(), 2, "{vectors:?}");
     for (name, key) in vectors {
         assert_eq!(sftpctl_accounts::rules::reservation(name), key, "{name}");
+    }
+}
+
+/// What the examples in other languages compute, run where the language is there. Their writes need AWS's SDKs.
+#[test]
+fn other_languages_compute_the_same_key() {
+    let lines = |language: &str, from: usize, count: usize| {
+        worked(language).lines().skip(from).take(count).collect::<Vec<_>>().join("\n")
+    };
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["jan", "my1sftp"] {
+        let expected = sftpctl_accounts::rules::reservation(name).to_string();
+        if runs("java", "-version") {
+            let code = format!(
+                "import java.nio.ByteBuffer;\nimport java.nio.charset.StandardCharsets;\nimport java.security.MessageDigest;\n\
+                 class Key {{ public static void main(String[] arguments) throws Exception {{ String name = arguments[0];\n\
+                 {}\nSystem.out.println(key); }} }}\n",
+                lines("java", 0, 2)
+            );
+            let path = dir.path().join("Key.java");
+            std::fs::write(&path, code).unwrap();
+            let output = Command::new("java").arg(&path).arg(name).output().unwrap();
+            assert_eq!(succeeded("java", &output).trim(), expected, "{name}");
+        }
+        if runs("php", "--version") {
+            let code = format!(
+                "$name = $argv[1]; $password = 'Fake-Password-1';\n{}\necho \"$hash\\n$key\";",
+                lines("php", 0, 3)
+            );
+            let output = Command::new("php").args(["-r", &code, name]).output().unwrap();
+            let said = succeeded("php", &output);
+            let (hash, key) = said.split_once('\n').unwrap();
+            assert_eq!(key, expected, "{name}");
+            assert_eq!(sftp_authorizer::password::verify("Fake-Password-1", hash), Verdict::Right, "{hash}");
+        }
     }
 }

@@ -115,6 +115,10 @@ fn import_and_its_repetitions() {
     let tried = imported(&site, "csv:a.csv", &["--dry-run"]);
     assert_eq!((&tried["counts"]["new"], tried.get("written")), (&2.into(), None));
     assert!(table(&site).0.is_empty(), "a dry run writes nothing");
+    // Two items, their copies in the index, and two reservations; in three regions.
+    let estimate = &tried["estimate"];
+    assert_eq!((&estimate["writeUnits"], &estimate["regions"]), (&6.into(), &3.into()), "{tried}");
+    assert!(estimate["usd"].as_f64().is_some_and(|usd| usd > 0.0), "{tried}");
 
     // With its home folder, as `users add` makes it.
     let first = ["users", "import", "--env", "99", "--local", "--yes", "--from", "csv:a.csv"];

@@ -9,6 +9,8 @@ pub enum Progress {
     Scanning { items: u64 },
     /// Rows and accounts are compared.
     Comparing,
+    /// Hardened passwords that were computed, since their digests are of another key.
+    Proving { done: u64 },
     /// Accounts that were written, of how many; writes that the table throttled; writes at once.
     Writing { done: u64, of: u64, throttled: u64, at_once: usize },
     /// Items that DynamoDB has imported by itself, of how many if it is known.

@@ -82,6 +82,7 @@ impl Absent {
                 }
                 review.counts.removed += 1;
                 review.sample("removed", || label(&item));
+                review.work.delete(&item);
                 review.removed.push_to(part, &item)?;
             }
         }

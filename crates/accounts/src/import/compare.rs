@@ -4,6 +4,7 @@
 //! time of the last change until somebody else changes the item. So there are three versions to compare, as in a merge:
 //! the row as it was imported, the row now, and the item now.
 
+use sftp_authorizer::password::Scheme;
 use sftp_authorizer::{Attribute, Item};
 
 use super::digest::DigestKey;
@@ -18,6 +19,9 @@ pub(crate) const SOURCE: &str = "importSource";
 pub(crate) const UPDATED: &str = "updatedAt";
 /// The time at which the item was created.
 pub(crate) const CREATED: &str = "createdAt";
+/// The stored password.
+pub(crate) const PASSWORD: &str = "password";
+
 /// What an import does with a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
@@ -25,6 +29,10 @@ pub(super) enum Verdict {
     New,
     /// The table has what the source says.
     Same,
+    /// The same, but the item's digest is of another key: it is written anew, so that the next run need not compute.
+    Renewed,
+    /// Whether the item's hardened password is over the row's hash decides, and has to be computed.
+    Unproven,
     /// The source has changed since the last import, and the item has not: these attributes are written.
     Changed(Vec<String>),
     /// The item was changed after the import, and the source was not: the item is newer, and stays.
@@ -52,33 +60,54 @@ impl Terms {
     }
 }
 
+/// Whether an item's password is hardened and over a row's hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Proof {
+    /// Not computed yet.
+    None,
+    Over,
+    NotOver,
+}
+
 /// Compares a row, as an item with its digest, with the item in the table.
-pub(super) fn compare(row: &Item, item: Option<&Item>, terms: &Terms) -> Verdict {
+pub(super) fn compare(row: &Item, item: Option<&Item>, terms: &Terms, proof: Proof) -> Verdict {
     let Some(item) = item else { return Verdict::New };
     // To this source, an account of another one was never imported.
     let is_own = terms.other_source(item).is_none();
     let base = text(item, DIGEST).filter(|digest| is_own && terms.key.made(digest));
-    let differing = || -> Vec<String> {
-        let differs = |name: &&&str| !is_same(name, row.get(**name), item.get(**name));
-        terms.attributes.iter().filter(differs).map(|name| (*name).to_owned()).collect()
-    };
+    let mut differing: Vec<&'static str> = terms.attributes.clone();
+    differing.retain(|name| !is_same(name, row.get(*name), item.get(*name)));
     let source_is_same = base.is_some() && base == text(row, DIGEST);
     let item_is_same = is_own && text(item, IMPORTED).is_some() && text(item, IMPORTED) == text(item, UPDATED);
+    // Without a digest of this key only the hash itself tells whether the password was hardened or has changed; to write
+    // the source's hash over the one that was made from it would undo the hardening.
+    let is_hardened = || text(item, PASSWORD).and_then(Scheme::of).is_some_and(|scheme| scheme.hardened);
+    if base.is_none() && differing.contains(&PASSWORD) && row.contains_key(PASSWORD) && is_hardened() {
+        match proof {
+            Proof::None => return Verdict::Unproven,
+            Proof::Over => differing.retain(|name| *name != PASSWORD),
+            Proof::NotOver => {}
+        }
+    }
+    let some = || differing.iter().map(|name| (*name).to_owned()).collect();
     match (source_is_same, item_is_same) {
         (true, true) => Verdict::Same,
-        (true, false) if differing().is_empty() => Verdict::Same,
+        (_, true) if differing.is_empty() && proof == Proof::Over => Verdict::Renewed,
+        (_, _) if differing.is_empty() => Verdict::Same,
         (true, false) => Verdict::Newer,
-        (false, is_same) => match differing() {
-            none if none.is_empty() => Verdict::Same,
-            // Without a digest of this key it is not known whether the source has changed; the item is as imported.
-            some if is_same || terms.overwrite => Verdict::Changed(some),
-            some => Verdict::Conflict(some),
-        },
+        // Without a digest of this key it is not known whether the source has changed; the item is as imported.
+        (false, is_same) if is_same || terms.overwrite => Verdict::Changed(some()),
+        (false, _) => Verdict::Conflict(some()),
     }
 }
 
+/// Whether an item was imported with another key.
+pub(super) fn has_other_key(item: &Item, key: &DigestKey) -> bool {
+    text(item, DIGEST).is_some_and(|digest| !key.made(digest))
+}
+
 /// Whether an attribute of the source and of the item mean the same. A password counts as the same if the item has the
-/// hash itself; whether a hardened one is made from it is not computed here.
+/// hash itself; whether a hardened one is over it is not computed here.
 fn is_same(name: &str, row: Option<&Attribute>, item: Option<&Attribute>) -> bool {
     match (name, row, item) {
         ("status", None, Some(Attribute::Text(status))) => status == "active",
@@ -156,14 +185,14 @@ mod tests {
             edited
         };
         let password = vec!["password".to_owned()];
-        let verdict = |row: &Item, item: &Item| compare(row, Some(item), &terms);
-        assert_eq!(compare(&row, None, &terms), Verdict::New);
+        let verdict = |row: &Item, item: &Item| compare(row, Some(item), &terms, Proof::None);
+        assert_eq!(compare(&row, None, &terms, Proof::None), Verdict::New);
         assert_eq!(verdict(&row, &made), Verdict::Same);
         assert_eq!(verdict(&newer_row, &made), Verdict::Changed(password.clone()));
         let changed = edit(&[("password", "of users passwd"), (UPDATED, "t2")]);
         assert_eq!(verdict(&row, &changed), Verdict::Newer);
         assert_eq!(verdict(&newer_row, &changed), Verdict::Conflict(password.clone()));
-        assert_eq!(compare(&newer_row, Some(&changed), &overwriting), Verdict::Changed(password.clone()));
+        assert_eq!(compare(&newer_row, Some(&changed), &overwriting, Proof::None), Verdict::Changed(password.clone()));
         // Both were changed to the same.
         assert_eq!(verdict(&newer_row, &edit(&[("password", "newer hash"), (UPDATED, "t2")])), Verdict::Same);
         // Hardened: another password, the same row.
@@ -179,6 +208,37 @@ mod tests {
         assert_eq!(verdict(&row, &own), Verdict::Conflict(password));
     }
 
+    /// Another key, as after the loss of the first: the hardened password decides.
+    #[test]
+    fn a_lost_key_undoes_no_hardening() {
+        let (first, second) = (terms(), terms());
+        let hash = sftp_authorizer::password::legacy("secret");
+        let hardened = format!("{{sha224}}{}", sftp_authorizer::password::hash_random(&hash, &[7; 16]).unwrap());
+        let (_, mut made) = imported(&first, &hash);
+        made.extend(item(&[("password", &hardened), (UPDATED, "t2"), (IMPORTED, "t2")]));
+        assert!(has_other_key(&made, &second.key) && !has_other_key(&made, &first.key));
+        let (row, _) = imported(&second, &hash);
+        let verdict = |row: &Item, made: &Item, proof| compare(row, Some(made), &second, proof);
+        assert_eq!(verdict(&row, &made, Proof::None), Verdict::Unproven);
+        assert_eq!(verdict(&row, &made, Proof::Over), Verdict::Renewed);
+        let password = vec!["password".to_owned()];
+        assert_eq!(verdict(&row, &made, Proof::NotOver), Verdict::Changed(password.clone()), "the source has changed");
+        // The rest of the row has changed: the password stays hardened.
+        let mut other_row = row.clone();
+        other_row.extend(item(&[("status", "disabled")]));
+        assert_eq!(verdict(&other_row, &made, Proof::Over), Verdict::Changed(vec!["status".to_owned()]));
+        // Somebody has changed the account: it stays, also if its password was replaced.
+        let edited = made.iter().map(|(name, value)| (name.clone(), value.clone()));
+        let mut edited: Item = edited.collect();
+        edited.extend(item(&[(UPDATED, "t3")]));
+        assert_eq!(verdict(&row, &edited, Proof::Over), Verdict::Same);
+        assert_eq!(verdict(&row, &edited, Proof::NotOver), Verdict::Conflict(password.clone()));
+        let overwriting = Terms { overwrite: true, ..second.clone() };
+        assert_eq!(compare(&row, Some(&edited), &overwriting, Proof::None), Verdict::Unproven, "nor by --overwrite");
+        edited.extend(item(&[("password", "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$aGFzaGhhc2g")]));
+        assert_eq!(verdict(&row, &edited, Proof::None), Verdict::Conflict(password));
+    }
+
     #[test]
     fn what_means_the_same_is_no_difference() {
         let terms = Terms { overwrite: true, ..terms() };
@@ -188,8 +248,8 @@ mod tests {
         let texts = |texts: &[&str]| Attribute::Texts(texts.iter().map(|text| (*text).to_owned()).collect());
         row.insert("publicKeys".into(), texts(&["a", "b"]));
         made.insert("publicKeys".into(), texts(&["b", "a"]));
-        assert_eq!(compare(&row, Some(&made), &terms), Verdict::Same);
+        assert_eq!(compare(&row, Some(&made), &terms, Proof::None), Verdict::Same);
         made.insert("publicKeys".into(), texts(&["b"]));
-        assert_eq!(compare(&row, Some(&made), &terms), Verdict::Changed(vec!["publicKeys".to_owned()]));
+        assert_eq!(compare(&row, Some(&made), &terms, Proof::None), Verdict::Changed(vec!["publicKeys".to_owned()]));
     }
 }

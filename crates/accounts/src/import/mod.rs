@@ -6,6 +6,7 @@ mod absent;
 pub mod check;
 pub(crate) mod compare;
 pub mod digest;
+pub mod estimate;
 pub mod objects;
 pub mod rejected;
 pub mod review;

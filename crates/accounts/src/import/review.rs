@@ -8,15 +8,19 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 use sftp_authorizer::home::Home;
+use sftp_authorizer::password::is_over;
 use sftp_authorizer::{Account, Attribute, Item};
 use sftpctl_aws::AwsError;
+use sftpctl_core::spec::model::Environment;
 
 use super::absent::Absent;
 use super::check::Rules;
-use super::compare::{self, DIGEST, IMPORTED, SOURCE, Terms, UPDATED, Verdict, text};
+use super::compare::{self, DIGEST, IMPORTED, PASSWORD, Proof, SOURCE, Terms, UPDATED, Verdict, text};
 use super::digest::DigestKey;
+use super::estimate::{Estimate, Work};
 use super::rejected::{Reason, Rejected};
 use super::row::{Remark, Row, Rows, RowsError};
+use super::write::Choices;
 use crate::bulk::pages::Pages;
 use crate::bulk::watch::{Progress, Watch};
 use crate::folders::{self, Folder};
@@ -27,6 +31,8 @@ use crate::store::Accounts;
 
 /// Samples that are kept of each outcome.
 const SAMPLES: usize = 5;
+/// Hardened passwords that are computed between two looks at the request to stop.
+const PROVEN_AT_ONCE: usize = 256;
 
 /// How an import compares.
 #[derive(Clone, Debug)]
@@ -120,6 +126,8 @@ pub struct Counts {
     pub changed: u64,
     /// Accounts that the table has as the source has them.
     pub same: u64,
+    /// Of these, accounts whose digest is written anew, because it was made with another key.
+    pub renewed: u64,
     /// Accounts that were changed in the table after the last import, and stay as they are.
     pub newer: u64,
     /// Rows whose accounts an operator has removed from the table; they are not brought back.
@@ -154,6 +162,9 @@ pub struct Review {
     pub samples: BTreeMap<&'static str, Vec<String>>,
     /// What the operator should know about the source as a whole.
     pub remarks: Vec<String>,
+    pub(super) work: Work,
+    /// Whether the items that reserve user names are in the index.
+    is_indexed: bool,
     pub(super) new: Spill<Wanted>,
     pub(super) changed: Spill<Change>,
     pub(super) removed: Spill<Item>,
@@ -182,6 +193,11 @@ impl Review {
     /// A temporary file cannot be read.
     pub fn noted(&mut self, take: impl FnMut(&Noted)) -> io::Result<()> {
         in_order(&mut self.noted, self.counts.read, |noted| noted.row, take)
+    }
+
+    /// What the writes take; `choices` says which.
+    pub fn estimate(&self, environment: &Environment, choices: Choices) -> Estimate {
+        self.work.estimate(environment, choices.markers, choices.deletes)
     }
 
     pub(super) fn sample(&mut self, of: &'static str, words: impl FnOnce() -> String) {
@@ -253,6 +269,8 @@ pub(super) struct Held {
     claims: Spill<Claim>,
     folders: Spill<Folder<Claim>>,
     removals: Spill<Removal>,
+    /// Accounts that were imported with another key.
+    other_key: u64,
 }
 
 /// The mark of an account that an operator has removed.
@@ -266,7 +284,13 @@ struct Removal {
 impl Held {
     /// An empty table.
     pub(super) fn new() -> io::Result<Self> {
-        Ok(Self { items: Spill::new()?, claims: Spill::new()?, folders: Spill::new()?, removals: Spill::new()? })
+        Ok(Self {
+            items: Spill::new()?,
+            claims: Spill::new()?,
+            folders: Spill::new()?,
+            removals: Spill::new()?,
+            other_key: 0,
+        })
     }
 }
 
@@ -283,13 +307,13 @@ pub async fn review(
     let terms = terms(rows, options);
     let held = async {
         match options.has_table {
-            true => held(accounts, watch).await,
+            true => held(accounts, &terms.key, watch).await,
             false => Ok(Held::new()?),
         }
     };
     let (read, held) = tokio::try_join!(read(rows, options, &terms, accounts.key(), watch), held)?;
     watch.progress(Progress::Comparing);
-    compared(read, held, rows.remarks(), (&terms, accounts.key()))
+    compared(read, held, rows.remarks(), options, (&terms, accounts.key()), watch).await
 }
 
 /// What the rows of this source are compared by.
@@ -303,11 +327,13 @@ pub(super) fn terms(rows: &dyn Rows, options: &Options<'_>) -> Terms {
 }
 
 /// Compares the source with the table.
-pub(super) fn compared(
+pub(super) async fn compared(
     read: Read,
     held: Held,
     remarks: Vec<String>,
+    options: &Options<'_>,
     (terms, key): (&Terms, TableKey),
+    watch: &dyn Watch,
 ) -> Result<Review, ReviewError> {
     let Read { wanted, claims, folders, mut rejected, noted, mut absent, counts, forms } = read;
     let forms = forms.into_iter().map(|(why, Form { count, sample })| {
@@ -319,6 +345,8 @@ pub(super) fn compared(
         reasons: BTreeMap::new(),
         samples: BTreeMap::new(),
         remarks: remarks.into_iter().chain(forms).collect(),
+        work: Work::default(),
+        is_indexed: key.has_name(),
         new: Spill::new()?,
         changed: Spill::new()?,
         removed: Spill::new()?,
@@ -327,9 +355,18 @@ pub(super) fn compared(
     };
     compare_names(claims, held.claims, &mut rejected, &mut absent, &mut review)?;
     compare_folders([folders, held.folders], &mut rejected, &mut absent)?;
+    let other_key = held.other_key;
     let held = (held.items, held.removals);
-    compare_accounts(wanted, held, rejected, (terms, key), &mut absent, &mut review)?;
+    compare_accounts(wanted, held, rejected, (terms, key), &mut absent, (&mut review, watch)).await?;
     absent.settle(&mut review)?;
+    if other_key > 0 {
+        review.remarks.push(format!(
+            "{other_key} accounts were imported with another digest key than the one beside this state \
+             ({}.accounts.key): check --state, or restore the key from a backup. Without it, hardened passwords are \
+             compared by computing them, and an account that was changed in the table counts as a conflict",
+            options.rules.environment.name
+        ));
+    }
     Ok(review)
 }
 
@@ -443,33 +480,37 @@ fn with_digest(account: &Account, plain: Option<&str>, terms: &Terms) -> Item {
 
 /// Hashes passwords with all processors.
 async fn hashed(plain: Vec<(Wanted, String)>) -> Result<Vec<Wanted>, ReviewError> {
+    let hashed = on_all_processors(plain, |(mut wanted, plain): (Wanted, String)| {
+        let stored = Attribute::Text(password::hash(&plain)?);
+        if let Some(item) = &mut wanted.item {
+            item.insert("password".to_owned(), stored);
+        }
+        Ok::<Wanted, HashError>(wanted)
+    });
+    Ok(hashed.await?.into_iter().collect::<Result<_, _>>()?)
+}
+
+/// Computes with all processors, in any order.
+async fn on_all_processors<T, R>(items: Vec<T>, compute: fn(T) -> R) -> io::Result<Vec<R>>
+where
+    T: Send + 'static,
+    R: Send + 'static,
+{
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let mut rest = plain;
-    let mut tasks = Vec::new();
+    let (mut rest, mut tasks, mut all) = (items, Vec::new(), Vec::new());
     let share = rest.len().div_ceil(cores).max(1);
     while !rest.is_empty() {
         let some = rest.split_off(rest.len().saturating_sub(share));
-        tasks.push(tokio::task::spawn_blocking(move || {
-            some.into_iter()
-                .map(|(mut wanted, plain)| {
-                    let stored = Attribute::Text(password::hash(&plain)?);
-                    if let Some(item) = &mut wanted.item {
-                        item.insert("password".to_owned(), stored);
-                    }
-                    Ok(wanted)
-                })
-                .collect::<Result<Vec<Wanted>, HashError>>()
-        }));
+        tasks.push(tokio::task::spawn_blocking(move || some.into_iter().map(compute).collect::<Vec<R>>()));
     }
-    let mut all = Vec::new();
     for task in tasks {
-        all.extend(task.await.map_err(io::Error::other)??);
+        all.extend(task.await.map_err(io::Error::other)?);
     }
     Ok(all)
 }
 
 /// Reads the customers' items of the table, several segments at once.
-async fn held(accounts: &Accounts, watch: &dyn Watch) -> Result<Held, ReviewError> {
+async fn held(accounts: &Accounts, digests: &DigestKey, watch: &dyn Watch) -> Result<Held, ReviewError> {
     let mut pages = Pages::of(accounts);
     let mut held = Held::new()?;
     while let Some(items) = pages.next().await? {
@@ -477,6 +518,7 @@ async fn held(accounts: &Accounts, watch: &dyn Watch) -> Result<Held, ReviewErro
             return Err(ReviewError::Interrupted);
         }
         for item in items {
+            held.other_key += u64::from(compare::has_other_key(&item, digests));
             hold(&mut held, &item, accounts.key())?;
         }
         watch.progress(Progress::Scanning { items: held.items.count() });
@@ -623,14 +665,15 @@ fn name_fault(claim: &Claim, claims: &[Claim], others: &[i64]) -> Option<(Reason
 }
 
 /// Compares rows with items, by organisation.
-fn compare_accounts(
+async fn compare_accounts(
     mut wanted: Spill<Wanted>,
     (mut held, mut removals): (Spill<Item>, Spill<Removal>),
     mut rejected: Spill<Rejected>,
     (terms, key): (&Terms, TableKey),
     absent: &mut Absent,
-    review: &mut Review,
+    (review, watch): (&mut Review, &dyn Watch),
 ) -> Result<(), ReviewError> {
+    let mut proven = 0;
     for part in 0..PARTS {
         let mut faulty = HashSet::new();
         for fault in rejected.read(part)? {
@@ -651,6 +694,7 @@ fn compare_accounts(
             let wanted = wanted?;
             rows.entry(wanted.key.clone()).or_default().push(wanted);
         }
+        let mut unproven = Vec::new();
         for (key, mut claims) in rows {
             let item = items.remove(&key);
             if claims.len() > 1 {
@@ -669,7 +713,25 @@ fn compare_accounts(
                 keep_out(review, &claim, row, time)?;
                 continue;
             }
-            decide(review, part, (claim, item), terms, absent, &mut faulty)?;
+            let verdict = claim.item.as_ref().map(|row| compare::compare(row, item.as_ref(), terms, Proof::None));
+            match verdict {
+                None => {}
+                Some(Verdict::Unproven) => unproven.extend(item.map(|item| (claim, item))),
+                Some(verdict) => decide(review, part, (claim, item), verdict, (terms, &mut *absent), &mut faulty)?,
+            }
+        }
+        while !unproven.is_empty() {
+            if watch.is_stopping() {
+                return Err(ReviewError::Interrupted);
+            }
+            let some = unproven.split_off(unproven.len().saturating_sub(PROVEN_AT_ONCE));
+            proven += some.len() as u64;
+            for (claim, item, proof) in on_all_processors(some, prove).await? {
+                let verdict = claim.item.as_ref().map(|row| compare::compare(row, Some(&item), terms, proof));
+                let Some(verdict) = verdict else { continue };
+                decide(review, part, (claim, Some(item)), verdict, (terms, &mut *absent), &mut faulty)?;
+            }
+            watch.progress(Progress::Proving { done: proven });
         }
         for item in items.into_values() {
             let imported = text(&item, IMPORTED);
@@ -701,16 +763,23 @@ fn keep_out(review: &mut Review, claim: &Wanted, row: &Item, time: &str) -> io::
     review.noted.push(&claim.row.to_be_bytes(), &noted)
 }
 
+/// Computes whether an item's hardened password is over a row's hash.
+fn prove((claim, item): (Wanted, Item)) -> (Wanted, Item, Proof) {
+    let row = claim.item.as_ref().and_then(|row| text(row, PASSWORD));
+    let is_over = row.zip(text(&item, PASSWORD)).is_some_and(|(row, stored)| is_over(stored, row));
+    (claim, item, if is_over { Proof::Over } else { Proof::NotOver })
+}
+
+/// Counts a verdict, and keeps what is to be written.
 fn decide(
     review: &mut Review,
     part: usize,
     (claim, item): (Wanted, Option<Item>),
-    terms: &Terms,
-    absent: &mut Absent,
+    verdict: Verdict,
+    (terms, absent): (&Terms, &mut Absent),
     faulty: &mut HashSet<u64>,
 ) -> Result<(), ReviewError> {
     let Some(row) = &claim.item else { return Ok(()) };
-    let verdict = compare::compare(row, item.as_ref(), terms);
     // Where names are compared without case, they are stored in lower case.
     let name = text(row, "username").unwrap_or_default();
     if !matches!(verdict, Verdict::Conflict(_)) && name.contains(|c: char| c.is_ascii_uppercase()) {
@@ -721,9 +790,19 @@ fn decide(
         Verdict::New => {
             review.counts.new += 1;
             review.sample("new", || label(row));
+            review.work.add(row, review.is_indexed);
             review.new.push_to(part, &claim)?;
         }
-        Verdict::Same => review.counts.same += 1,
+        Verdict::Same | Verdict::Unproven => review.counts.same += 1,
+        Verdict::Renewed => {
+            review.counts.same += 1;
+            review.counts.renewed += 1;
+            keep_change(
+                review,
+                part,
+                Change { row: row.clone(), item: item.unwrap_or_default(), attributes: Vec::new() },
+            )?;
+        }
         Verdict::Newer => {
             review.counts.newer += 1;
             review.sample("newer", || label(row));
@@ -731,8 +810,7 @@ fn decide(
         Verdict::Changed(attributes) => {
             review.counts.changed += 1;
             review.sample("changed", || format!("{}: {}", label(row), attributes.join(", ")));
-            let change = Change { row: row.clone(), item: item.unwrap_or_default(), attributes };
-            review.changed.push_to(part, &change)?;
+            keep_change(review, part, Change { row: row.clone(), item: item.unwrap_or_default(), attributes })?;
         }
         Verdict::Conflict(attributes) => {
             let other = item.as_ref().and_then(|item| terms.other_source(item));
@@ -754,6 +832,11 @@ fn decide(
         }
     }
     Ok(())
+}
+
+fn keep_change(review: &mut Review, part: usize, change: Change) -> io::Result<()> {
+    review.work.change(&change.row, &change.item, &change.attributes);
+    review.changed.push_to(part, &change)
 }
 
 fn org_fault(claim: &Wanted, kind: Reason, reason: String) -> Rejected {

@@ -72,7 +72,7 @@ async fn review(rows: Vec<Row>, items: &[Item], options: &Options<'_>) -> Review
     for item in items {
         review::hold(&mut held, item, key).unwrap();
     }
-    review::compared(read, held, Vec::new(), (&terms, key)).unwrap()
+    review::compared(read, held, Vec::new(), options, (&terms, key), &Silent).await.unwrap()
 }
 
 /// The items that an import of these rows writes.

@@ -39,6 +39,8 @@ pub struct Choices {
 pub struct Written {
     pub new: u64,
     pub changed: u64,
+    /// Accounts that only got a digest with the present key.
+    pub renewed: u64,
     pub deleted: u64,
     /// Writes that the table throttled, and that were sent again.
     pub throttled: u64,
@@ -73,14 +75,13 @@ pub async fn write(
         choices,
     });
     let deletions = if choices.deletes { review.counts.removed } else { 0 };
-    let of = review.counts.new + review.counts.changed + deletions;
+    let of = review.counts.new + review.counts.changed + review.counts.renewed + deletions;
     let (mut pace, mut result) = (Pace::new(), Written::default());
     let mut new = review.new.all();
     let mut changed = review.changed.all();
     let mut removed = review.removed.all();
     loop {
-        let stopping =
-            watch.is_stopping() || is_hopeless(result.failed.len(), result.new + result.changed + result.deleted, of);
+        let stopping = watch.is_stopping() || is_hopeless(result.failed.len(), result.done() - result.unwritten(), of);
         if !stopping && pace.has_room() {
             let batch = new.take(BATCH)?;
             if !batch.is_empty() {
@@ -122,18 +123,29 @@ impl Ended for Written {
 }
 
 impl Written {
+    /// Counts a change.
+    fn count(&mut self, change: &Change) {
+        let counter = if change.attributes.is_empty() { &mut self.renewed } else { &mut self.changed };
+        *counter += 1;
+    }
+
     fn add(&mut self, ended: Self) {
         self.new += ended.new;
         self.changed += ended.changed;
+        self.renewed += ended.renewed;
         self.deleted += ended.deleted;
         self.throttled += ended.throttled;
         self.overtaken.extend(ended.overtaken);
         self.failed.extend(ended.failed);
     }
 
+    /// Accounts that were not written.
+    fn unwritten(&self) -> u64 {
+        (self.overtaken.len() + self.failed.len()) as u64
+    }
+
     fn done(&self) -> u64 {
-        let Self { new, changed, deleted, overtaken, failed, .. } = self;
-        new + changed + deleted + (overtaken.len() + failed.len()) as u64
+        self.new + self.changed + self.renewed + self.deleted + self.unwritten()
     }
 }
 
@@ -264,14 +276,14 @@ impl Writer {
         let ends = execute(&self.accounts, updates, &mut result.throttled).await;
         for (change, end) in together.into_iter().zip(ends) {
             match end {
-                End::Done => result.changed += 1,
+                End::Done => result.count(&change),
                 End::Taken => self.compare_with_changed(&change, &mut result).await,
                 End::Failed(why) => result.failed.push(Unwritten::new(&change.row, why)),
             }
         }
         for change in alone {
             match self.accounts.change_imported(&change.item, &self.set(&change)).await {
-                Ok(()) => result.changed += 1,
+                Ok(()) => result.count(&change),
                 Err(AccountError::Changed(_)) => self.compare_with_changed(&change, &mut result).await,
                 Err(error) => result.failed.push(Unwritten::new(&change.row, error.to_string())),
             }
@@ -298,7 +310,7 @@ impl Writer {
     async fn compare_with_changed(&self, change: &Change, result: &mut Written) {
         match self.found(&change.item).await {
             Ok(Some(found)) if self.set(change).iter().all(|(name, value)| found.get(name) == value.as_ref()) => {
-                result.changed += 1;
+                result.count(change);
             }
             Ok(_) => {
                 let why = "the account was changed by another writer".to_owned();

@@ -3,6 +3,7 @@
 use super::argon2id::Cost;
 use super::form::Scheme;
 use super::problem::HashProblem;
+use super::stored::Stored;
 
 /// A function with its setting, as crypt(3) has it: whatever a stored password says besides the hash itself.
 pub(super) trait Function {
@@ -17,6 +18,12 @@ pub(super) trait Function {
 
     /// What is stored for this password, setting and hash. `None` if there is no such password, or the memory is lacking.
     fn output(&self, password: &[u8]) -> Option<String>;
+
+    /// What is stored for the password of another stored string, if this function is over the function of that, or is the
+    /// same. `None` if it is neither, or the memory is lacking.
+    fn over(&self, old: &Stored) -> Option<String> {
+        (self.setting()? == old.function.setting()?).then(|| old.expected.clone())
+    }
 
     /// Whether guessing costs so much already that [`super::harden()`] leaves it.
     fn is_strong(&self, _wanted: Cost) -> bool {

@@ -68,3 +68,12 @@ pub fn harden(stored: &str, salt: &[u8; SALT_BYTES], cost: Cost) -> Result<Harde
     let layer = Layer::new(stored.function, over);
     Ok(layer.braced(&phc).map_or(Hardened::Kept(Kept::Full), Hardened::Replaced))
 }
+
+/// Whether a stored password is Argon2id over an old one, however many layers, or the old one itself: computed, as at a
+/// log-in, at the cost of its layers.
+pub fn is_over(stored: &str, old: &str) -> bool {
+    match (stored::read(stored), stored::read(old)) {
+        (Ok(stored), Ok(old)) => stored.function.over(&old).is_some_and(|over| over == stored.expected),
+        _ => false,
+    }
+}

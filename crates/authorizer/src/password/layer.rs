@@ -80,6 +80,14 @@ impl Function for Layer {
         self.braced(&self.over.output(under.as_bytes())?)
     }
 
+    fn over(&self, old: &Stored) -> Option<String> {
+        if self.setting()? == old.function.setting()? {
+            return Some(old.expected.clone());
+        }
+        let under = self.under.over(old)?;
+        self.braced(&self.over.output(under.as_bytes())?)
+    }
+
     fn is_strong(&self, wanted: Cost) -> bool {
         self.over.is_strong(wanted)
     }

@@ -35,7 +35,7 @@ mod yescrypt;
 
 pub use self::argon2id::{Cost, CostError};
 pub use self::form::{Form, Scheme};
-pub use self::harden::{HardenError, Hardened, Kept, harden, kept};
+pub use self::harden::{HardenError, Hardened, Kept, harden, is_over, kept};
 pub use self::problem::{HashProblem, Unverified};
 
 use self::argon2id::Argon2id;

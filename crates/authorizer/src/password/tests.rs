@@ -197,6 +197,23 @@ fn hardened_form_gets_another_layer_for_a_higher_cost() {
 }
 
 #[test]
+fn a_hardened_form_is_over_its_old_hash_alone() {
+    for (_, stored) in vectors() {
+        let Hardened::Replaced(once) = outcome(stored, Cost::LOWEST) else { continue };
+        let Hardened::Replaced(twice) = harden(&once, &SALT, Cost::DEFAULT).unwrap() else { continue };
+        for hardened in [&once, &twice] {
+            assert!(is_over(hardened, stored), "{hardened} of {stored}");
+            assert!(!is_over(stored, hardened), "{stored} is not over {hardened}");
+        }
+        assert!(is_over(&twice, &once) && is_over(stored, stored), "{twice}");
+    }
+    let (of_secret, of_another) = (legacy("secret"), legacy("another"));
+    assert!(is_over(&hardened(&of_secret), &of_secret));
+    assert!(!is_over(&hardened(&of_another), &of_secret), "another password");
+    assert!(!is_over(&hardened(&of_secret), "$1$salt$x") && !is_over("plain", "plain"));
+}
+
+#[test]
 fn other_forms_are_unknown() {
     let weak = hash("secret", &SALT).unwrap();
     for stored in [

@@ -163,6 +163,14 @@ impl Arns<'_> {
         clusters.iter().map(|cluster| format!("arn:aws:s3:::{}", names::upload_bucket(self.0, cluster))).collect()
     }
 
+    /// As [`Self::upload_buckets`], but the name itself for an environment that was limited to one cluster.
+    pub(super) fn clusters_buckets(&self) -> Vec<String> {
+        match self.0.clusters.keys().collect::<Vec<_>>().as_slice() {
+            [cluster] => vec![format!("arn:aws:s3:::{}", names::upload_bucket(self.0, cluster))],
+            _ => self.upload_buckets(),
+        }
+    }
+
     /// The patterns that a large environment gets in place of its names, each with what it stands for.
     pub(super) fn wide_patterns(&self) -> Vec<(String, &'static str)> {
         let mut wide = Vec::new();

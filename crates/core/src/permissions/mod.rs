@@ -5,9 +5,12 @@
 //! AWS STS quotas"), and a region or cluster that is added needs no new policy. Resource types and condition keys are
 //! those of AWS's Service Authorization Reference; a test compares them.
 
+mod agent;
+mod aliases;
 mod arns;
 mod boundary;
 mod deployer;
+mod history;
 mod provisioning;
 mod reader;
 mod stack;
@@ -40,6 +43,14 @@ pub enum Policy {
     Teardown,
     /// Manages the customers' accounts.
     Users,
+    /// Manages customers' host names.
+    Aliases,
+    /// Reads the versions of customers' files.
+    History,
+    /// Makes versions of customers' files the current ones again; in addition to [`Self::History`].
+    Restore,
+    /// Pulls customers' files; changes nothing.
+    Agent,
     /// Writes accounts from the application that creates organisations.
     Provisioning,
     /// Creates the account table with its accounts, which DynamoDB reads from the bucket of the state; in addition to
@@ -59,6 +70,10 @@ impl std::fmt::Display for Policy {
             Self::Reader => "reader",
             Self::Teardown => "teardown",
             Self::Users => "users",
+            Self::Aliases => "aliases",
+            Self::History => "history",
+            Self::Restore => "restore",
+            Self::Agent => "agent",
             Self::Provisioning => "provisioning",
             Self::TableImport => "table-import",
             Self::State => "state",
@@ -68,12 +83,16 @@ impl std::fmt::Display for Policy {
 }
 
 impl Policy {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 13] = [
         Self::Deployer,
         Self::Stack,
         Self::Reader,
         Self::Teardown,
         Self::Users,
+        Self::Aliases,
+        Self::History,
+        Self::Restore,
+        Self::Agent,
         Self::Provisioning,
         Self::TableImport,
         Self::State,
@@ -91,7 +110,7 @@ pub struct Site<'a> {
     pub state: Option<&'a StatePlace>,
 }
 
-/// The document of a policy. `None` for the state in a folder, which needs no permission.
+/// The document of a policy. `None` for the state in a folder, which needs no permission, and for aliases without DNS.
 pub fn document(policy: Policy, site: Site<'_>) -> Option<Value> {
     let arns = Arns(site.environment);
     let statements = match policy {
@@ -100,6 +119,10 @@ pub fn document(policy: Policy, site: Site<'_>) -> Option<Value> {
         Policy::Reader => reader::statements(&arns, site),
         Policy::Teardown => teardown::statements(&arns),
         Policy::Users => users::statements(&arns),
+        Policy::Aliases => aliases::statements(&arns, site)?,
+        Policy::History => history::statements(&arns),
+        Policy::Restore => history::restoring(&arns),
+        Policy::Agent => agent::statements(&arns),
         Policy::Provisioning => provisioning::statements(&arns),
         Policy::TableImport => table_import::statements(&arns, site.state?)?,
         Policy::Boundary => boundary::statements(&arns),
@@ -135,6 +158,8 @@ pub fn companions(policy: Policy, site: Site<'_>) -> Vec<Policy> {
     match policy {
         Policy::Deployer | Policy::Teardown => needed.collect(),
         Policy::Stack if site.environment.stack_role.is_none() => needed.collect(),
+        Policy::Aliases => needed.filter(|other| *other == Policy::State).collect(),
+        Policy::Restore => vec![Policy::History],
         _ => Vec::new(),
     }
 }
@@ -171,7 +196,7 @@ pub fn warnings(policy: Policy, site: Site<'_>) -> Vec<String> {
 
 /// Whether the policy names the hosted zone.
 pub fn reads_zone(policy: Policy) -> bool {
-    matches!(policy, Policy::Deployer | Policy::Reader)
+    matches!(policy, Policy::Deployer | Policy::Reader | Policy::Aliases)
 }
 
 #[cfg(test)]

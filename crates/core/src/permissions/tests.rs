@@ -81,7 +81,14 @@ fn only_a_teardown_deletes_data() {
             ["s3:DeleteObject", "s3:DeleteObjectVersion", "s3:DeleteBucket", "s3:GetObject", "s3:GetObjectVersion"]
         {
             let uploads = resources(&document, action).iter().any(|resource| resource.contains("pl-pt"));
-            assert_eq!(uploads, name == "teardown" && action.starts_with("s3:Delete"), "{name} {action}");
+            let expected: &[&str] = match action {
+                "s3:GetObject" => &["history", "agent"],
+                "s3:GetObjectVersion" => &["history"],
+                // Without a version it leaves a marker.
+                "s3:DeleteObject" => &["teardown", "restore"],
+                _ => &["teardown"],
+            };
+            assert_eq!(uploads, expected.contains(&name.as_str()), "{name} {action}");
         }
         for action in ["dynamodb:DeleteTable", "dynamodb:DeleteTableReplica"] {
             assert_eq!(!allowing(&document, action).is_empty(), name == "teardown", "{name} {action}");
@@ -90,16 +97,32 @@ fn only_a_teardown_deletes_data() {
 }
 
 #[test]
-fn objects_of_upload_buckets_are_written_only_to_show_a_folder() {
+fn objects_of_upload_buckets_are_written_only_to_show_a_folder_or_restored() {
     for (name, document) in every_callers_document(&environment("")) {
         let uploads = resources(&document, "s3:PutObject").into_iter().filter(|resource| resource.contains("pl-pt"));
-        let expected = if ["users", "provisioning"].contains(&name.as_str()) {
-            vec!["arn:aws:s3:::pl-pt99-*-uploads/*/".to_owned()]
-        } else {
-            vec![]
+        let expected = match name.as_str() {
+            "users" | "provisioning" => vec!["arn:aws:s3:::pl-pt99-*-uploads/*/".to_owned()],
+            "restore" => vec!["arn:aws:s3:::pl-pt99-*-uploads/*".to_owned()],
+            _ => vec![],
         };
         assert_eq!(uploads.collect::<Vec<_>>(), expected, "{name}");
     }
+}
+
+#[test]
+fn agents_read_the_files_of_their_cluster_alone() {
+    let mut environment = environment("");
+    let reads = |environment: &Environment| resources(&every_document(environment)["agent"], "s3:GetObject");
+    assert_eq!(reads(&environment), ["arn:aws:s3:::pl-pt99-*-uploads/*"]);
+    environment.only_cluster("99-5");
+    assert_eq!(reads(&environment), ["arn:aws:s3:::pl-pt99-5-uploads/*"]);
+    let document = &every_document(&environment)["agent"];
+    assert_eq!(resources(document, "s3:ListBucket"), ["arn:aws:s3:::pl-pt99-5-uploads"]);
+    let statements = document["Statement"].as_array().unwrap();
+    assert_eq!(
+        statements.iter().map(|statement| statement["Action"].as_str().unwrap()).collect::<Vec<_>>(),
+        ["sts:GetCallerIdentity", "s3:ListBucket", "s3:GetObject"]
+    );
 }
 
 #[test]
@@ -161,6 +184,29 @@ fn records_are_limited_to_zone_names_and_type() {
     let unknown = Site { environment: &environment, zone_id: None, state: None };
     assert!(warnings(Policy::Deployer, unknown).iter().any(|warning| warning.contains("hosted zone xx.net")));
     assert!(warnings(Policy::Users, unknown).is_empty());
+}
+
+#[test]
+fn aliases_are_limited_to_their_pattern_and_never_replaced() {
+    let mut environment = environment("");
+    environment.dns.as_mut().unwrap().customer_aliases = "*.files".into();
+    let documents = every_document(&environment);
+    let statement = allowing(&documents["aliases"], "route53:ChangeResourceRecordSets")[0];
+    assert_eq!(statement["Resource"], "arn:aws:route53:::hostedzone/Z0123456789ABCDEFGHIJ");
+    assert_eq!(
+        statement["Condition"],
+        json!({
+            "ForAllValues:StringLike": {
+                "route53:ChangeResourceRecordSetsNormalizedRecordNames": ["*.files.xx.net"],
+            },
+            "ForAllValues:StringEquals": {
+                "route53:ChangeResourceRecordSetsRecordTypes": ["CNAME"],
+                "route53:ChangeResourceRecordSetsActions": ["CREATE", "DELETE"],
+            },
+        })
+    );
+    environment.dns = None;
+    assert_eq!(document(Policy::Aliases, Site { environment: &environment, zone_id: None, state: None }), None);
 }
 
 #[test]

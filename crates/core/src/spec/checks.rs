@@ -10,6 +10,7 @@ use super::model::HostKeySource;
 use super::names::parts;
 use super::raw::File;
 use super::regions;
+use crate::aliases::name::Pattern;
 use crate::check;
 use crate::kind::Kind;
 use crate::spec::state_place::StatePlace;
@@ -372,6 +373,9 @@ fn settings(checker: &mut Checker<'_>, file: &File) {
         checker.fault(days, format!("unsupported retention of {} days in CloudWatch Logs", days.value)).hint =
             near.map(|near| format!("the nearest value that it allows is {near}"));
     }
+    if let Some(days) = file.files.keep_old_versions_days.as_ref().filter(|days| !(1..=36_500).contains(&days.value)) {
+        checker.fault(days, "old versions must be kept for 1 to 36500 days");
+    }
     for (region, topic) in &file.alarms.topics {
         if !file.regions.contains_key(region) {
             checker.key_fault(region, topic, format!("{region} is not among `regions`"));
@@ -410,6 +414,12 @@ fn dns(checker: &mut Checker<'_>, file: &File) {
         checker.matches(id, "^[A-Z0-9]{1,32}$", message, "for example Z0123456789ABC, without /hostedzone/");
     }
     checker.within(dns.ttl.as_ref(), "the TTL", 1, 604_800);
+    if let Some(pattern) =
+        dns.customer_aliases.as_ref().filter(|pattern| !Pattern::is_valid(&pattern.value, &dns.zone.value))
+    {
+        checker.fault(pattern, format!("invalid pattern `{}` of customers' aliases", pattern.value)).hint =
+            Some("for example `site-files-*` or `*.files`: in lower case, without the zone".into());
+    }
     let stem = parts::stem(&file.environment.value, file.production);
     for (name, region) in &dns.aliases {
         if !name.ends_with(&format!(".{}", dns.zone.value)) || !Regex::new(NAME).is_ok_and(|r| r.is_match(name)) {

@@ -1,8 +1,8 @@
 //! Converts the checked file into the environment: all defaults in one place. Pure.
 
 use super::model::{
-    Accounts, Alarms, Authorizer, Cluster, Dns, Environment, HostKeySource, Logs, Metrics, Names, Region, Server,
-    State, Table,
+    Accounts, Alarms, Authorizer, Cluster, Dns, Environment, Files, HostKeySource, Logs, Metrics, Names, Region,
+    Server, State, Table,
 };
 use super::names;
 use super::raw::{File, RegionSettings};
@@ -77,12 +77,14 @@ pub(super) fn fill(file: File) -> Environment {
             usernames: value(file.accounts.usernames, "exact"),
             many_per_organisation: file.accounts.per_organisation.is_some_and(|accounts| accounts.value == "many"),
         },
+        files: Files { keep_old_versions_days: file.files.keep_old_versions_days.map(|days| days.value) },
         dns: file.dns.map(|dns| Dns {
             zone: dns.zone.value,
             zone_id: dns.zone_id.map(|id| id.value),
             ttl: dns.ttl.map_or(300, |ttl| ttl.value),
             latency: dns.latency,
             aliases: dns.aliases.into_iter().map(|(name, region)| (name, region.value)).collect(),
+            customer_aliases: value(dns.customer_aliases, "site-files-*"),
         }),
         server: Server {
             security_policy: value(file.server.security_policy, "TransferSecurityPolicy-2025-03"),

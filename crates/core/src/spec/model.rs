@@ -31,6 +31,7 @@ pub struct Environment {
     pub table: Table,
     /// What the accounts of customers may be.
     pub accounts: Accounts,
+    pub files: Files,
     /// `None` deploys no DNS records.
     pub dns: Option<Dns>,
     /// Settings of every Transfer server.
@@ -55,6 +56,14 @@ pub struct Environment {
     pub doctor: Vec<CheckIgnore>,
     /// How long to wait, per kind of resource (seconds); absent kinds use the built-in deadline.
     pub deadlines: BTreeMap<String, u64>,
+}
+
+impl Environment {
+    /// Limits the environment to one of its clusters. Returns whether it has that one.
+    pub fn only_cluster(&mut self, cluster: &str) -> bool {
+        self.clusters.retain(|name, _| name == cluster);
+        !self.clusters.is_empty()
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -106,6 +115,13 @@ pub struct Table {
     pub deletion_protection: bool,
 }
 
+/// Customers' files in the upload buckets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Files {
+    /// Days that a version is kept after it was replaced or deleted; `None` keeps it for ever.
+    pub keep_old_versions_days: Option<u32>,
+}
+
 /// What the accounts of customers may be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Accounts {
@@ -127,6 +143,8 @@ pub struct Dns {
     pub latency: bool,
     /// Per-cluster aliases: full host name (within the zone) -> region of the server it points to. Default none.
     pub aliases: BTreeMap<String, String>,
+    /// Customers' host names, one for each organisation: a name in the zone with one `*`. Default `site-files-*`.
+    pub customer_aliases: String,
 }
 
 /// Settings of every Transfer server.

@@ -45,6 +45,9 @@ pub(super) struct File {
     /// What the accounts of customers may be.
     #[serde(default)]
     pub(super) accounts: Accounts,
+    /// Customers' files in the upload buckets.
+    #[serde(default)]
+    pub(super) files: Files,
     /// DNS records; without it none are made.
     pub(super) dns: Option<Dns>,
     /// Settings of every Transfer server.
@@ -209,6 +212,16 @@ pub(super) struct Accounts {
     pub(super) per_organisation: Option<Spanned<String>>,
 }
 
+/// Customers' files in the upload buckets.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Files {
+    /// Days that a version is kept after it was replaced or deleted, 1 to 36500. `sftpctl history` knows nothing that is
+    /// older. Default: for ever.
+    #[schemars(with = "Option<u32>")]
+    pub(super) keep_old_versions_days: Option<Spanned<u32>>,
+}
+
 /// DNS records.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -229,6 +242,10 @@ pub(super) struct Dns {
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, String>")]
     pub(super) aliases: BTreeMap<String, Spanned<String>>,
+    /// Names of customers' host names in the zone, with one `*` in the place of the organisation's ID or a free label:
+    /// those that `dns alias` may create, move and remove. Default `site-files-*`.
+    #[schemars(with = "Option<String>")]
+    pub(super) customer_aliases: Option<Spanned<String>>,
 }
 
 /// Settings of every Transfer server.

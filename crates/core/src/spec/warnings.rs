@@ -34,6 +34,12 @@ pub(super) fn all(environment: &Environment) -> Vec<String> {
                 .into(),
         );
     }
+    if let Some(days) = environment.files.keep_old_versions_days {
+        warnings.push(format!(
+            "S3 deletes a version of a customer's file {days} days after it was replaced or deleted \
+             (`files.keep_old_versions_days`): it cannot be restored after that, and `sftpctl history` no longer knows it"
+        ));
+    }
     let buckets: Vec<_> =
         environment.clusters.keys().map(|cluster| names::upload_bucket(environment, cluster)).collect();
     let parts = parts(&buckets);

@@ -177,6 +177,18 @@ fn repeat_buckets(
         let ids = BucketIds { bucket: format!("UploadBucket{stem}"), policy: format!("UploadBucketPolicy{stem}") };
         let mut one = bucket.clone();
         one["Properties"]["BucketName"] = json!(name);
+        if let (Some(days), Some(rules)) = (
+            environment.files.keep_old_versions_days,
+            one["Properties"]["LifecycleConfiguration"]["Rules"].as_array_mut(),
+        ) {
+            rules.push(json!({
+                "Id": "DeleteOldVersions",
+                "Status": "Enabled",
+                "NoncurrentVersionExpiration": { "NoncurrentDays": days },
+                // The marker of a deletion whose versions are gone.
+                "ExpiredObjectDeleteMarker": true,
+            }));
+        }
         let mut its_policy = policy.clone();
         its_policy["Properties"]["Bucket"] = json!({ "Ref": ids.bucket });
         its_policy["Properties"]["PolicyDocument"] = bucket_policy(&name, &user_role_arn);

@@ -118,6 +118,12 @@ fn shipped_environments_are_valid() {
     "31 days",
     "nearest value that it allows is 30"
 )]
+#[case::old_versions(
+    "clusters:",
+    "files: { keep_old_versions_days: 0 }\nclusters:",
+    "old versions must be kept for 1 to 36500 days",
+    ""
+)]
 #[case::memory("clusters:", "authorizer: { memory_mb: 64 }\nclusters:", "AWS allows 128 to 10240", "")]
 #[case::timeout("clusters:", "authorizer: { timeout_seconds: 60 }\nclusters:", "AWS allows 1 to 29", "")]
 #[case::architecture(
@@ -155,6 +161,12 @@ fn shipped_environments_are_valid() {
     "dns: { zone: xx.net, aliases: { a.yy.net: us-west-2 } }\nclusters:",
     "not a name in the zone xx.net",
     ""
+)]
+#[case::customer_aliases(
+    "clusters:",
+    "dns: { zone: xx.net, customer_aliases: site-files }\nclusters:",
+    "invalid pattern `site-files` of customers' aliases",
+    "for example `site-files-*`"
 )]
 #[case::alias_region(
     "clusters:",

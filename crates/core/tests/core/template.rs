@@ -118,6 +118,24 @@ fn buckets_are_private_encrypted_versioned_and_outlive_the_stack() {
 }
 
 #[test]
+fn old_versions_are_kept_for_ever_or_as_long_as_the_file_says() {
+    let mut environment = environment("99");
+    let rules = |environment: &Environment| {
+        let rendered = rendered(environment, "k");
+        let buckets = of_type(&rendered, "AWS::S3::Bucket");
+        buckets.iter().map(|bucket| bucket["Properties"]["LifecycleConfiguration"]["Rules"].clone()).collect::<Vec<_>>()
+    };
+    for rules in rules(&environment) {
+        assert!(!rules.to_string().contains("NoncurrentVersionExpiration"), "{rules}");
+    }
+    environment.files.keep_old_versions_days = Some(365);
+    for rules in rules(&environment) {
+        assert_eq!(rules.as_array().unwrap().len(), 2, "{rules}");
+        assert_eq!(rules[1]["NoncurrentVersionExpiration"]["NoncurrentDays"], 365);
+    }
+}
+
+#[test]
 fn no_role_has_wildcard_permissions() {
     let rendered = rendered(&environment("99"), "k");
     for role in of_type(&rendered, "AWS::IAM::Role") {

@@ -8,7 +8,7 @@ mod bucket;
 mod log_group;
 mod orphan;
 pub(crate) mod package;
-mod record;
+pub(crate) mod record;
 mod replacing;
 mod replica;
 pub mod resource;

@@ -73,6 +73,29 @@ async fn names_our_server(aws: &Aws, target: &str, environment: &str) -> Result<
     Ok(server.is_some_and(|server| server.tags.get(tags::ENVIRONMENT).is_some_and(|name| name == environment)))
 }
 
+/// The ID of the account's only public hosted zone of this name.
+///
+/// # Errors
+/// There is none, there are several, or they cannot be listed.
+pub(crate) async fn only_zone(route53: &Route53, name: &str) -> Result<String, AwsError> {
+    let refuse = |message: String| AwsError {
+        operation: "route53:ListHostedZonesByName",
+        object: name.to_owned(),
+        code: Some("NoSuchHostedZone".into()),
+        message,
+        status: None,
+    };
+    match route53.zones(name).await?.as_slice() {
+        [] => Err(refuse(format!("the account has no public hosted zone {name}"))),
+        [id] => Ok(id.clone()),
+        ids => Err(refuse(format!(
+            "the account has {} public hosted zones of this name; choose one with `dns: {{ zone_id: … }}`: {}",
+            ids.len(),
+            ids.join(", ")
+        ))),
+    }
+}
+
 /// A property of a record that only the state calls ours.
 const STATE_ONLY: &str = "known from the state only";
 
@@ -101,22 +124,7 @@ impl Record {
         {
             return Ok(id);
         }
-        let refuse = |message: String| AwsError {
-            operation: "route53:ListHostedZonesByName",
-            object: self.zone.clone(),
-            code: Some("NoSuchHostedZone".into()),
-            message,
-            status: None,
-        };
-        match route53.zones(&self.zone).await?.as_slice() {
-            [] => Err(refuse(format!("the account has no public hosted zone {}", self.zone))),
-            [id] => Ok(id.clone()),
-            ids => Err(refuse(format!(
-                "the account has {} public hosted zones of this name; choose one with `dns: {{ zone_id: … }}`: {}",
-                ids.len(),
-                ids.join(", ")
-            ))),
-        }
+        only_zone(route53, &self.zone).await
     }
 
     fn facts(&self, target: &str) -> RecordFacts {

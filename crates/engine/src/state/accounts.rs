@@ -24,7 +24,7 @@ impl AccountsLock {
 }
 
 impl Store {
-    fn accounts_key_name(&self) -> String {
+    pub(super) fn accounts_key_name(&self) -> String {
         format!("{}.accounts.key", self.environment)
     }
 
@@ -68,14 +68,16 @@ impl Store {
         }
     }
 
-    /// Copies the key to another place, unless that has one.
-    pub(super) async fn copy_accounts_key(&self, to: &Self) -> Result<(), StateError> {
-        let name = self.accounts_key_name();
-        let Some(blob) = self.blobs.get(&name).await? else { return Ok(()) };
-        match to.blobs.put(&name, &blob.content, Expect::Absent).await {
-            Ok(_) | Err(StateError::Conflict { .. }) => Ok(()),
-            Err(error) => Err(error),
+    /// Copies what is kept beside the state to another place, unless that has it.
+    pub(super) async fn copy_companions(&self, to: &Self) -> Result<(), StateError> {
+        for name in [self.accounts_key_name(), self.aliases_name()] {
+            let Some(blob) = self.blobs.get(&name).await? else { continue };
+            match to.blobs.put(&name, &blob.content, Expect::Absent).await {
+                Ok(_) | Err(StateError::Conflict { .. }) => {}
+                Err(error) => return Err(error),
+            }
         }
+        Ok(())
     }
 }
 
@@ -91,7 +93,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_first_key_stays_and_moves_along() {
+    async fn the_first_key_stays_and_moves_along_with_the_aliases() {
         let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let store = |folder: &tempfile::TempDir| {
             let blobs = Arc::new(Folder::new(folder.path().join("state")));
@@ -100,8 +102,11 @@ mod tests {
         let (from, to) = (store(&here), store(&there));
         assert_eq!(from.accounts_key("first").await.unwrap(), "first");
         assert_eq!(from.accounts_key("second").await.unwrap(), "first");
-        from.copy_accounts_key(&to).await.unwrap();
+        let memory = from.alias_memory().await.unwrap().get().clone();
+        from.alias_memory().await.unwrap().replace(memory).await.unwrap();
+        from.copy_companions(&to).await.unwrap();
         assert_eq!(to.accounts_key("third").await.unwrap(), "first");
+        assert!(there.path().join("state/99.aliases").exists());
         assert_eq!(from.environments().await.unwrap(), Vec::<String>::new());
     }
 }

@@ -3,6 +3,7 @@
 //! again by name and tag.
 
 pub mod accounts;
+pub mod aliases;
 pub mod blob;
 pub mod bucket;
 #[cfg(test)]

@@ -75,7 +75,7 @@ async fn copy((from, from_place): At<'_>, (to, to_place): At<'_>) -> Result<(), 
             });
         }
         journal(from, to).await?;
-        from.copy_accounts_key(to).await?;
+        from.copy_companions(to).await?;
         let copy = State { moved_to: Some(from_place.to_string()), on_its_way: true, ..source.clone() };
         target_version = Some(put(to, &copy, target_version.as_ref()).await?);
         let reference = State { moved_to: Some(to_place.to_string()), on_its_way: false, ..source.clone() };

@@ -11,6 +11,7 @@ mod call;
 mod caller;
 mod calls;
 mod canonical;
+mod conditional_copy;
 mod faults;
 mod grants;
 mod guard;
@@ -421,6 +422,12 @@ async fn pass(front: &Front, parts: Parts, scope: &Scope, operation: &str, body:
             snapshot(front, scope).await;
         }
         return response;
+    }
+    if scope.service == "s3"
+        && operation == "CopyObject"
+        && let Some(refusal) = conditional_copy::refusal(front, &parts, scope).await
+    {
+        return refusal;
     }
     if scope.service == "s3"
         && operation == "GetBucketTagging"

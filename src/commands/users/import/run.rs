@@ -13,7 +13,7 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::report::import::progress::Shown;
 use crate::report::import::report_file::{self, Form};
-use crate::report::import::{ImportView, grouped, outcomes, written};
+use crate::report::import::{ImportView, estimate, grouped, outcomes, written};
 use crate::report::{Printer, streams};
 use sftpctl_accounts::Accounts;
 use sftpctl_accounts::import::check::Rules;
@@ -203,9 +203,15 @@ impl Run<'_> {
             report_file::write(path, form, &mut review).map_err(|error| unwritable(path, &error))?;
         }
         self.printer.text(|| outcomes(&review));
+        if self.writes(&review) > 0 {
+            if self.via_s3.is_some() {
+                self.printer.text(|| "without --via-s3:");
+            }
+            self.printer.text(|| estimate(&review.estimate(self.environment, self.choices())));
+        }
         self.refuse_rejected(&review)?;
         self.refuse_deletions(&review)?;
-        if !self.manner.writes || self.changes(&review) == 0 {
+        if !self.manner.writes || self.writes(&review) == 0 {
             self.show(&review, None);
             return Ok(self.unwritten(&review));
         }
@@ -214,10 +220,9 @@ impl Run<'_> {
         }
         self.confirm(&review).await?;
         let shown = Shown::new(self.printer.format(), self.stop.clone());
-        let choices = Choices { markers: !self.args.no_home_folders, deletes: self.manner.deletions.is_some() };
         let result = match &self.via_s3 {
             Some(via_s3) => via_s3.write(&mut review, self.environment, &shown).await,
-            None => write::write(&mut review, (self.aws, self.environment), choices, &shown)
+            None => write::write(&mut review, (self.aws, self.environment), self.choices(), &shown)
                 .await
                 .map_err(|error| CliError::new(Exit::Partly, format!("a temporary file: {error}"))),
         };
@@ -248,6 +253,15 @@ impl Run<'_> {
     fn changes(&self, review: &Review) -> u64 {
         let deletions = if self.manner.deletions.is_some() { review.counts.removed } else { 0 };
         review.counts.new + review.counts.changed + deletions
+    }
+
+    /// The number of accounts that would be written, with those that only get a digest.
+    fn writes(&self, review: &Review) -> u64 {
+        self.changes(review) + review.counts.renewed
+    }
+
+    fn choices(&self) -> Choices {
+        Choices { markers: !self.args.no_home_folders, deletes: self.manner.deletions.is_some() }
     }
 
     /// The exit code where nothing is written.
@@ -329,6 +343,7 @@ impl Run<'_> {
             samples: &review.samples,
             remarks: &review.remarks,
             dry_run: !self.manner.writes,
+            estimate: review.estimate(self.environment, self.choices()),
             written,
         };
         self.printer.json("users-import/1", &view);
@@ -357,7 +372,7 @@ fn unreviewed(error: ReviewError, environment: &str) -> CliError {
 fn exit(result: &Written) -> Exit {
     match result {
         Written { interrupted: true, .. } => Exit::Interrupted,
-        Written { new: 0, changed: 0, deleted: 0, failed, .. } if !failed.is_empty() => Exit::Failed,
+        Written { new: 0, changed: 0, renewed: 0, deleted: 0, failed, .. } if !failed.is_empty() => Exit::Failed,
         Written { failed, overtaken, .. } if !failed.is_empty() || !overtaken.is_empty() => Exit::Partly,
         _ => Exit::Ok,
     }

@@ -22,7 +22,7 @@ mod s3;
 mod table;
 mod tags;
 mod transfer;
-mod xml;
+pub(super) mod xml;
 
 use axum::body::{Body, to_bytes};
 use hyper::http::request::Parts;

@@ -5,7 +5,7 @@
 ///
 /// # Errors
 /// It is not one.
-pub(super) fn plain(bytes: &[u8]) -> Result<&str, &'static str> {
+pub(in crate::front) fn plain(bytes: &[u8]) -> Result<&str, &'static str> {
     const OTHER: &str = "the local cloud reads XML without attributes, comments and prefixes only";
     let all = std::str::from_utf8(bytes).map_err(|_| OTHER)?.trim();
     let xml = match all.strip_prefix("<?xml ").and_then(|rest| rest.split_once("?>")) {
@@ -26,7 +26,7 @@ pub(super) fn plain(bytes: &[u8]) -> Result<&str, &'static str> {
 }
 
 /// The contents of all elements of a name, as they are.
-pub(super) fn elements<'a>(xml: &'a str, name: &str) -> Vec<&'a str> {
+pub(in crate::front) fn elements<'a>(xml: &'a str, name: &str) -> Vec<&'a str> {
     let (open, close) = (format!("<{name}>"), format!("</{name}>"));
     xml.split(open.as_str())
         .skip(1)
@@ -38,7 +38,7 @@ pub(super) fn elements<'a>(xml: &'a str, name: &str) -> Vec<&'a str> {
 ///
 /// # Errors
 /// It is not a text, or refers to something else than a character.
-pub(super) fn text(content: &str) -> Result<String, &'static str> {
+pub(in crate::front) fn text(content: &str) -> Result<String, &'static str> {
     const OTHER: &str = "the local cloud cannot read a text of the request";
     if content.contains('<') {
         return Err(OTHER);

@@ -14,11 +14,13 @@ mod fingerprint_padding;
 mod iam_delete_conflict;
 mod iam_propagation;
 mod log_role;
+mod lone_cnames;
 mod null_templates;
 mod object_errors;
 mod permissions;
 mod policy_arrays;
 mod rates;
+mod record_batches;
 mod reserved_tags;
 mod stream_view;
 mod table_changes;
@@ -218,6 +220,9 @@ impl Manners {
             Box::<iam_delete_conflict::IamDeleteConflict>::default(),
             Box::<iam_propagation::IamPropagation>::default(),
             Box::<log_role::LogRole>::default(),
+            // Before the conflicts, for which MiniStack is asked.
+            Box::<record_batches::RecordBatches>::default(),
+            Box::new(lone_cnames::LoneCnames),
             Box::new(null_templates::NullTemplates),
             Box::<object_errors::ObjectErrors>::default(),
             Box::new(permissions::Permissions),

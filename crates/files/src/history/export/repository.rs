@@ -1,0 +1,245 @@
+//! A git repository, through the program `git`.
+//!
+//! It runs without the settings of the user and of the machine, so that a repository depends on nothing but the bucket,
+//! and in a process group of its own: Ctrl-C stops the export, which then ends git's stream in order.
+
+use std::fs::{File, TryLockError};
+use std::io::{self, Read as _, Seek as _};
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, BufWriter, Lines};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+
+use super::commit::{BRANCH, TRAILER};
+use super::state::FOLDER;
+
+/// Git could not do its part.
+#[derive(Debug, thiserror::Error)]
+pub enum GitError {
+    #[error("there is no program `git`; install it, for example with `apt-get install git`")]
+    Missing,
+    #[error("git could not be started")]
+    Start(#[source] io::Error),
+    #[error("git {what} failed: {words}")]
+    Failed { what: &'static str, words: String },
+    #[error("{dir} exists, and is not a repository of an export")]
+    Other { dir: String },
+    #[error("another export is writing to {dir}")]
+    Locked { dir: String },
+    #[error("the repository could not be written")]
+    Io(#[from] io::Error),
+}
+
+/// A repository that only one export at a time writes to.
+pub(crate) struct Repository {
+    /// The folder with git's own files.
+    pub(crate) dir: PathBuf,
+    lock: File,
+}
+
+impl Drop for Repository {
+    /// A process that is being started has a copy of the file for a moment, so closing it is not enough.
+    fn drop(&mut self) {
+        let _ = self.lock.unlock();
+    }
+}
+
+/// Commits that are in a repository beyond its state, the oldest first.
+pub(crate) struct Commits {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+fn git(dir: &Path) -> Command {
+    let mut command = Command::new("git");
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("GIT_")) {
+        command.env_remove(name);
+    }
+    command
+        .env("GIT_CONFIG_NOSYSTEM", "1")
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .env("LC_ALL", "C")
+        // What somebody has put into the repository's folder is not run.
+        .args(["-c", "core.hooksPath=/dev/null"])
+        .arg("--git-dir")
+        .arg(dir)
+        .process_group(0)
+        .kill_on_drop(true)
+        .stdin(Stdio::null());
+    command
+}
+
+fn started(error: io::Error) -> GitError {
+    if error.kind() == io::ErrorKind::NotFound { GitError::Missing } else { GitError::Start(error) }
+}
+
+/// Runs a command to its end. Returns its output.
+async fn run(what: &'static str, command: &mut Command) -> Result<String, GitError> {
+    let output = command.output().await.map_err(started)?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned());
+    }
+    Err(GitError::Failed { what, words: words(&[output.stderr, output.stdout].concat(), output.status) })
+}
+
+/// The end of what git said.
+fn words(said: &[u8], status: ExitStatus) -> String {
+    let said = String::from_utf8_lossy(said);
+    let last: Vec<&str> = said.lines().filter(|line| !line.is_empty()).rev().take(5).collect();
+    if last.is_empty() { status.to_string() } else { last.into_iter().rev().collect::<Vec<_>>().join("; ") }
+}
+
+impl Repository {
+    /// Opens the repository of an earlier export, or creates one in a folder that is new or empty.
+    ///
+    /// # Errors
+    /// There is something else, another export is running, or there is no git.
+    pub(crate) async fn open(dir: &Path) -> Result<Self, GitError> {
+        let shown = dir.display().to_string();
+        let is_new = match std::fs::read_dir(dir) {
+            Ok(mut entries) => entries.next().is_none(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => true,
+            Err(error) => return Err(error.into()),
+        };
+        // A repository with a work tree has its own files in a folder of it.
+        let inside = dir.join(".git");
+        let own = if inside.is_dir() { inside } else { dir.to_owned() };
+        if !is_new && !own.join(FOLDER).is_dir() {
+            return Err(GitError::Other { dir: shown });
+        }
+        std::fs::create_dir_all(own.join(FOLDER))?;
+        let lock = File::create(own.join(FOLDER).join("lock"))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(GitError::Locked { dir: shown }),
+            Err(TryLockError::Error(error)) => return Err(error.into()),
+        }
+        // Again after one that was killed, which changes nothing in a repository that is complete.
+        let init = ["init", "--quiet", "--bare", "--template=", "--object-format=sha1", "--initial-branch=main"];
+        if !own.join("HEAD").is_file() {
+            run("init", git(&own).args(init)).await?;
+        }
+        Ok(Self { dir: own, lock })
+    }
+
+    /// The last commit; `None` before the first.
+    pub(crate) async fn head(&self) -> Result<Option<String>, GitError> {
+        let mut command = git(&self.dir);
+        let output = command.args(["rev-parse", "--verify", "--quiet", BRANCH]).output().await.map_err(started)?;
+        let id = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        Ok(Some(id).filter(|id| output.status.success() && !id.is_empty()))
+    }
+
+    /// Sets the branch to a commit, or removes it.
+    pub(crate) async fn set_head(&self, commit: Option<&str>) -> Result<(), GitError> {
+        let arguments = match commit {
+            Some(commit) => vec!["update-ref", BRANCH, commit],
+            None => vec!["update-ref", "-d", BRANCH],
+        };
+        run("update-ref", git(&self.dir).args(arguments)).await.map(drop)
+    }
+
+    /// The commits after this one, of a branch that exists.
+    pub(crate) fn commits_after(&self, commit: Option<&str>) -> Result<Commits, GitError> {
+        let range = commit.map_or_else(|| BRANCH.to_owned(), |commit| format!("{commit}..{BRANCH}"));
+        let format = format!("--format=%H %(trailers:key={TRAILER},valueonly,separator=)");
+        let mut command = git(&self.dir);
+        let mut child = command
+            .args(["log", "--reverse", "--topo-order", &format, &range, "--"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(started)?;
+        let stdout = child.stdout.take().ok_or_else(|| io::Error::other("git has no output"))?;
+        Ok(Commits { child, lines: BufReader::new(stdout).lines() })
+    }
+
+    /// Whether the whole repository is as git wants it.
+    pub(crate) async fn check(&self) -> Result<(), GitError> {
+        run("fsck --strict", git(&self.dir).args(["fsck", "--strict", "--no-dangling", "--no-progress"]))
+            .await
+            .map(drop)
+    }
+}
+
+impl Commits {
+    /// The next commit: its ID, and the digest of its changes.
+    pub(crate) async fn next(&mut self) -> Result<Option<(String, String)>, GitError> {
+        let Some(line) = self.lines.next_line().await? else {
+            let status = self.child.wait().await?;
+            return match status.success() {
+                true => Ok(None),
+                false => Err(GitError::Failed { what: "log", words: status.to_string() }),
+            };
+        };
+        let (id, digest) = line.split_once(' ').unwrap_or((&line, ""));
+        Ok(Some((id.to_owned(), digest.to_owned())))
+    }
+}
+
+/// A running `git fast-import`. Without [`Import::finish`] it leaves nothing but what was there at its last checkpoint.
+pub(crate) struct Import {
+    child: Child,
+    stdin: BufWriter<ChildStdin>,
+    said: File,
+}
+
+impl Import {
+    pub(crate) async fn start(repository: &Repository) -> Result<Self, GitError> {
+        let said = tempfile::tempfile()?;
+        let mut command = git(&repository.dir);
+        let mut child = command
+            .args(["fast-import", "--quiet", "--done", "--date-format=raw"])
+            .stdin(Stdio::piped())
+            // Git says nothing there. If this process is killed, the repository stays locked until git has ended, too.
+            .stdout(repository.lock.try_clone()?)
+            .stderr(said.try_clone()?)
+            .spawn()
+            .map_err(started)?;
+        let stdin = child.stdin.take().ok_or_else(|| io::Error::other("git has no input"))?;
+        let mut import = Self { child, stdin: BufWriter::with_capacity(1 << 16, stdin), said };
+        import.write(b"feature done\n").await?;
+        Ok(import)
+    }
+
+    /// Writes a piece of the stream.
+    pub(crate) async fn write(&mut self, bytes: &[u8]) -> Result<(), GitError> {
+        match self.stdin.write_all(bytes).await {
+            Ok(()) => Ok(()),
+            // Git has ended; its own words are better than those of a broken pipe.
+            Err(_) => Err(self.failed().await),
+        }
+    }
+
+    /// Ends the stream, and waits for git.
+    pub(crate) async fn finish(mut self) -> Result<(), GitError> {
+        self.write(b"done\n").await?;
+        if self.stdin.shutdown().await.is_err() {
+            return Err(self.failed().await);
+        }
+        let Self { mut child, stdin, said } = self;
+        drop(stdin);
+        let status = child.wait().await?;
+        if status.success() { Ok(()) } else { Err(failure(said, status)) }
+    }
+
+    async fn failed(&mut self) -> GitError {
+        match self.child.wait().await {
+            Ok(status) => match self.said.try_clone() {
+                Ok(said) => failure(said, status),
+                Err(error) => error.into(),
+            },
+            Err(error) => error.into(),
+        }
+    }
+}
+
+fn failure(mut said: File, status: ExitStatus) -> GitError {
+    let mut text = Vec::new();
+    let read = said.rewind().and_then(|()| said.read_to_end(&mut text));
+    match read {
+        Ok(_) => GitError::Failed { what: "fast-import", words: words(&text, status) },
+        Err(error) => error.into(),
+    }
+}

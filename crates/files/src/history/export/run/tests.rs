@@ -1,0 +1,234 @@
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use sftpctl_aws::{VersionFacts, VersionMarker, VersionPage};
+
+use super::super::timeline::tests::version;
+use super::*;
+
+/// A bucket in memory. A version's content is its ETag.
+#[derive(Clone, Default)]
+struct Memory {
+    versions: Arc<Vec<VersionFacts>>,
+    /// Contents that were read; after this many, reads fail.
+    read: Arc<AtomicU64>,
+    fails_after: Option<u64>,
+}
+
+impl Memory {
+    /// Versions in the order in which they were written, by key, time and content.
+    fn of(all: &[(&str, i64, Option<&str>)]) -> Self {
+        let mut keys: BTreeMap<&str, Vec<VersionFacts>> = BTreeMap::new();
+        for (id, (key, time, content)) in all.iter().enumerate() {
+            keys.entry(key).or_default().insert(0, version(key, &format!("v{id}"), *time, *content));
+        }
+        Self { versions: Arc::new(keys.into_values().flatten().collect()), ..Self::default() }
+    }
+}
+
+impl Source for Memory {
+    async fn page(&self, prefix: &str, _from: Option<&VersionMarker>) -> Result<VersionPage, AwsError> {
+        let versions = self.versions.iter().filter(|version| version.key.starts_with(prefix)).cloned().collect();
+        Ok(VersionPage { versions, next: None })
+    }
+
+    async fn content(&self, wanted: Wanted) -> Result<Vec<u8>, FetchError> {
+        let read = self.read.fetch_add(1, Ordering::Relaxed);
+        let Wanted { key, version, .. } = wanted;
+        if self.fails_after.is_some_and(|limit| read >= limit) {
+            return Err(FetchError::Gone { key, version });
+        }
+        let found = self.versions.iter().find(|other| other.key == key && other.id == version);
+        Ok(found.unwrap().etag.clone().into_bytes())
+    }
+
+    async fn sha256(&self, wanted: Wanted) -> Result<String, FetchError> {
+        Ok(format!("digest-of-{}", wanted.version))
+    }
+}
+
+struct Quiet;
+
+impl Watch for Quiet {
+    fn progress(&self, _progress: Progress) {}
+    fn stop(&self) -> bool {
+        false
+    }
+}
+
+/// Stops once so many commits are written.
+struct StopAt(u64, Mutex<u64>);
+
+impl Watch for StopAt {
+    fn progress(&self, progress: Progress) {
+        *self.1.lock().unwrap() = progress.commits;
+    }
+    fn stop(&self) -> bool {
+        *self.1.lock().unwrap() >= self.0
+    }
+}
+
+fn options(dir: &Path, until: i64) -> Options {
+    let (bucket, home) = ("b".to_owned(), "17578/".to_owned());
+    Options { dir: dir.to_owned(), bucket, home, quiet: 300, max_blob: 10, until }
+}
+
+fn git(dir: &Path, arguments: &[&str]) -> String {
+    let output = Command::new("git").arg("--git-dir").arg(dir).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+const END: i64 = 1_000_000;
+
+fn history() -> Vec<(&'static str, i64, Option<&'static str>)> {
+    vec![
+        ("17578/in/", 900, Some("")),
+        ("17578/in/a.csv", 1_000, Some("one")),
+        ("17578/in/b.csv", 1_010, Some("two")),
+        ("17578/.git/config", 1_020, Some("[core]")),
+        ("17578/a/../b", 1_030, Some("dots")),
+        ("17578/in/a.csv", 2_000, Some("three")),
+        ("17578/in/a.csv", 2_001, Some("four")),
+        ("17578/in/c.csv", 3_000, Some("two")),
+        ("17578/in/b.csv", 3_001, None),
+        ("17578/big", 4_000, Some("more than ten bytes")),
+        ("17578/d", 5_000, Some("d")),
+        ("17578/d/e", 6_000, Some("e")),
+        ("17578/in/a.csv", 7_000, None),
+        ("17578/early", 8_000, Some("x")),
+        ("175781/other", 8_000, Some("not ours")),
+        ("17578/empty", 9_000, Some("")),
+    ]
+}
+
+#[tokio::test]
+async fn versions_become_commits() {
+    let dir = tempfile::tempdir().unwrap();
+    let repository = dir.path().join("new/repository");
+    let source = Memory::of(&history());
+    let done = run(&source, &options(&repository, END), &Quiet).await.unwrap();
+    let log = git(&repository, &["log", "--reverse", "--format=%an <%ae> %at %ct %s", "main"]);
+    let expected = [
+        "17578 <17578@b> 1030 1030 4 files: 4 written",
+        "17578 <17578@b> 2000 2000 write in/a.csv",
+        "17578 <17578@b> 2001 2001 write in/a.csv",
+        "17578 <17578@b> 3001 3001 rename in/b.csv to in/c.csv",
+        "17578 <17578@b> 4000 4000 write big",
+        "17578 <17578@b> 5000 5000 write d",
+        "17578 <17578@b> 6000 6000 2 files: 1 written, 1 renamed",
+        "17578 <17578@b> 7000 7000 delete in/a.csv",
+        "17578 <17578@b> 8000 8000 write early",
+        "17578 <17578@b> 9000 9000 write empty",
+    ];
+    assert_eq!(log.lines().collect::<Vec<_>>(), expected);
+    let files = git(&repository, &["ls-tree", "-r", "--name-only", "main"]);
+    let expected = ["%2Egit/config", "a/%2E%2E/b", "big", "d%2F", "d/e", "early", "empty", "in/c.csv"];
+    assert_eq!(files.lines().collect::<Vec<_>>(), expected);
+    assert_eq!(git(&repository, &["show", "main:in/c.csv"]), "two");
+    assert_eq!(git(&repository, &["show", "main~8:in/a.csv"]), "three");
+    let pointer = git(&repository, &["show", "main:big"]);
+    let expected = "version https://git-lfs.github.com/spec/v1\noid sha256:digest-of-v9\nsize 19\nx-s3-version-id v9\n";
+    assert_eq!(pointer, expected);
+    // Neither the rename nor the object that made way was downloaded, nor what is empty.
+    assert_eq!(source.read.load(Ordering::Relaxed), 9);
+    assert_eq!((done.progress.commits, done.pointers, done.escaped, done.open), (10, 1, 2, 0), "{done:?}");
+    assert_eq!(done.samples, ["17578/.git/config", "17578/a/../b"]);
+    assert_eq!(done.commit, Some(git(&repository, &["rev-parse", "main"]).trim().to_owned()));
+    // Again: nothing.
+    let again = run(&source, &options(&repository, END), &Quiet).await.unwrap();
+    assert_eq!((again.progress.commits, again.commit), (0, done.commit));
+}
+
+/// The ID of the last commit of one run.
+async fn in_one_run() -> String {
+    let dir = tempfile::tempdir().unwrap();
+    run(&Memory::of(&history()), &options(dir.path(), END), &Quiet).await.unwrap().commit.unwrap()
+}
+
+#[tokio::test]
+async fn many_runs_have_the_commits_of_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let all = history();
+    let mut last = None;
+    // What a run sees is what was there at its time; it ends within sessions, too.
+    for until in [0, 1_015, 1_500, 2_000, 3_001, 3_200, 5_500, 6_400, 8_000, END] {
+        let seen: Vec<_> = all.iter().filter(|(_, time, _)| *time <= until).copied().collect();
+        let source = Memory::of(&seen);
+        let done = run(&source, &options(dir.path(), until), &Quiet).await.unwrap();
+        last = done.commit;
+    }
+    assert_eq!(last, Some(in_one_run().await));
+}
+
+#[tokio::test]
+async fn run_that_was_stopped_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let source = Memory::of(&history());
+    let mut runs = 0;
+    let last = loop {
+        let stop = StopAt(1, Mutex::new(0));
+        let done = run(&source, &options(dir.path(), END), &stop).await.unwrap();
+        runs += 1;
+        if !done.interrupted {
+            break done.commit;
+        }
+    };
+    assert!(runs > 1, "{runs}");
+    assert_eq!(last, Some(in_one_run().await));
+}
+
+#[tokio::test]
+async fn run_that_failed_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let source = Memory::of(&history());
+    let failing = Memory { fails_after: Some(5), ..source.clone() };
+    let error = run(&failing, &options(dir.path(), END), &Quiet).await.unwrap_err();
+    assert!(error.to_string().contains("has been deleted since"), "{error}");
+    let done = run(&source, &options(dir.path(), END), &Quiet).await.unwrap();
+    assert_eq!(done.commit, Some(in_one_run().await));
+}
+
+/// As after a kill between git's checkpoint and the note of it.
+#[tokio::test]
+async fn commits_without_a_note_are_recognized() {
+    let dir = tempfile::tempdir().unwrap();
+    let source = Memory::of(&history());
+    let note = dir.path().join("sftpctl/exported");
+    let early: Vec<_> = history().into_iter().filter(|(_, time, _)| *time <= 1_500).collect();
+    run(&Memory::of(&early), &options(dir.path(), 1_500), &Quiet).await.unwrap();
+    let before = std::fs::read(&note).unwrap();
+    let once = run(&source, &options(dir.path(), END), &Quiet).await.unwrap();
+    std::fs::write(&note, &before).unwrap();
+    let read = source.read.load(Ordering::Relaxed);
+    let again = run(&source, &options(dir.path(), END), &Quiet).await.unwrap();
+    assert_eq!((again.resumed, again.progress.commits, &again.commit), (9, 0, &once.commit));
+    assert_eq!(source.read.load(Ordering::Relaxed), read, "nothing is downloaded again");
+    assert_eq!(again.commit, Some(in_one_run().await));
+
+    // The past has changed meanwhile: commits from there on are others.
+    std::fs::write(&note, &before).unwrap();
+    let expired: Vec<_> = history().into_iter().filter(|(key, ..)| *key != "17578/big").collect();
+    let other = run(&Memory::of(&expired), &options(dir.path(), END), &Quiet).await.unwrap();
+    assert_eq!(git(dir.path(), &["log", "--format=%s", "main", "--", "big"]), "");
+    assert_eq!(other.commit, Some(git(dir.path(), &["rev-parse", "main"]).trim().to_owned()));
+}
+
+#[tokio::test]
+async fn what_is_not_an_export_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let source = Memory::of(&history());
+    let repository = dir.path().join("r");
+    run(&source, &options(&repository, END), &Quiet).await.unwrap();
+    let other = Options { max_blob: 11, ..options(&repository, END) };
+    let error = run(&source, &other, &Quiet).await.unwrap_err().to_string();
+    assert!(error.contains("files up to 10 bytes; now:"), "{error}");
+    git(&repository, &["update-ref", "-d", "refs/heads/main"]);
+    assert!(matches!(run(&source, &options(&repository, END), &Quiet).await, Err(ExportError::OtherCommits)));
+    std::fs::write(dir.path().join("file"), "x").unwrap();
+    let error = run(&source, &options(dir.path(), END), &Quiet).await.unwrap_err().to_string();
+    assert!(error.contains("is not a repository of an export"), "{error}");
+}

@@ -1,0 +1,44 @@
+//! The time of modification that a local file gets. Pure.
+
+use std::collections::BTreeMap;
+
+/// Seconds since 1970 of the earliest and the latest time that file systems agree on: the years 1970 to 2106 (ext4 and XFS
+/// without large timestamps have less, FAT more).
+const LATEST: i64 = u32::MAX as i64;
+
+/// Nanoseconds since 1970: what the uploader noted of the file, or when the object was written (`modified`, in seconds).
+/// `file-mtime` is AWS's own (FSx for Lustre user guide, "POSIX metadata support for data repositories"; DataSync and S3
+/// Files write it too), `mtime` that of s3fs and rclone, in seconds.
+pub fn mtime(metadata: &BTreeMap<String, String>, modified: i64) -> i64 {
+    let aws = metadata.get("file-mtime").and_then(|text| nanoseconds(text));
+    let others = || metadata.get("mtime").and_then(|text| seconds(text));
+    aws.or_else(others).unwrap_or_else(|| modified.clamp(0, LATEST) * 1_000_000_000)
+}
+
+fn nanoseconds(text: &str) -> Option<i64> {
+    let value: i64 = text.strip_suffix("ns")?.parse().ok()?;
+    (0..=LATEST).contains(&value.div_euclid(1_000_000_000)).then_some(value)
+}
+
+fn seconds(text: &str) -> Option<i64> {
+    let value: i64 = text.split('.').next()?.parse().ok()?;
+    (0..=LATEST).contains(&value).then_some(value * 1_000_000_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_is_the_uploaders_or_that_of_the_object() {
+        let of = |pairs: &[(&str, &str)]| {
+            let metadata = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+            mtime(&metadata, 1_700_000_000)
+        };
+        assert_eq!(of(&[("file-mtime", "1500000000123456789ns"), ("mtime", "1")]), 1_500_000_000_123_456_789);
+        assert_eq!(of(&[("mtime", "1500000000.5")]), 1_500_000_000_000_000_000);
+        for hostile in ["", "ns", "-1ns", "99999999999999999999ns", "9223372036854775807ns", "now"] {
+            assert_eq!(of(&[("file-mtime", hostile)]), 1_700_000_000_000_000_000, "{hostile}");
+        }
+    }
+}

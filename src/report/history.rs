@@ -1,0 +1,263 @@
+//! The past of files: versions, restorations, exports.
+
+use std::path::Path;
+
+use serde::Serialize;
+use sftpctl_core::shown::{Text, visible};
+use sftpctl_files::history::export::run::Done;
+use sftpctl_files::history::listing::Listed;
+use sftpctl_files::history::restore::plan::{Action, Step};
+use sftpctl_files::history::restore::run::{Restored, Summary};
+use sftpctl_files::history::selection::Selection;
+
+use super::import::grouped;
+
+/// A version for programs.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VersionView<'a> {
+    path: &'a str,
+    key: &'a str,
+    version: &'a str,
+    time: String,
+    size: u64,
+    deleted: bool,
+    current: bool,
+    /// The user ID that the file had where it was copied from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    owner: Option<String>,
+}
+
+impl<'a> VersionView<'a> {
+    pub fn new(version: &'a Listed, path: &'a str, time: String, owner: Option<String>) -> Self {
+        Self {
+            path,
+            key: &version.key,
+            version: &version.version,
+            time,
+            size: version.size,
+            deleted: version.deleted,
+            current: version.current,
+            owner,
+        }
+    }
+}
+
+/// A version as a line, for people.
+pub fn row(version: &VersionView<'_>) -> String {
+    let what = if version.deleted { "deleted".to_owned() } else { format!("{} B", grouped(version.size)) };
+    let current = if version.current { "current" } else { "" };
+    let owner = version.owner.as_ref().map_or_else(String::new, |owner| format!("  (owner {})", visible(owner)));
+    format!("{}  {what:>16}  {current:<7}  {}  {}{owner}", version.time, version.version, visible(version.path))
+}
+
+/// A version that was read.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SavedView<'a> {
+    pub path: &'a str,
+    pub version: &'a str,
+    pub time: String,
+    pub size: u64,
+    /// What the content was compared with.
+    pub compared: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+}
+
+impl SavedView<'_> {
+    pub fn line(&self) -> String {
+        let Self { path, version, time, size, compared, to } = self;
+        let to = to.as_ref().map_or_else(String::new, |to| format!("; saved as {to}"));
+        format!("{path} of {time}, version {version}, {} B, compared: {compared}{to}", grouped(*size))
+    }
+}
+
+/// A restoration for programs.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RestoreView<'a> {
+    environment: &'a str,
+    bucket: &'a str,
+    prefix: String,
+    to_copy: u64,
+    bytes: u64,
+    to_remove: u64,
+    same: u64,
+    kept: u64,
+    samples: Vec<StepView<'a>>,
+    dry_run: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    restored: Option<RestoredView<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct StepView<'a> {
+    key: &'a str,
+    /// The version that is copied; absent if the file is removed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RestoredView<'a> {
+    copied: u64,
+    removed: u64,
+    overtaken: &'a [String],
+    failed: Vec<FailedView<'a>>,
+}
+
+#[derive(Serialize)]
+struct FailedView<'a> {
+    key: &'a str,
+    error: String,
+}
+
+impl<'a> RestoreView<'a> {
+    pub fn new(
+        environment: &'a str,
+        selection: &'a Selection,
+        summary: &'a Summary,
+        dry_run: bool,
+        done: Option<&'a Restored>,
+    ) -> Self {
+        Self {
+            environment,
+            bucket: &selection.bucket,
+            prefix: selection.prefix(),
+            to_copy: summary.copied,
+            bytes: summary.bytes,
+            to_remove: summary.removed,
+            same: summary.same,
+            kept: summary.kept,
+            samples: summary.samples.iter().map(step_view).collect(),
+            dry_run,
+            restored: done.map(|done| RestoredView {
+                copied: done.copied,
+                removed: done.removed,
+                overtaken: &done.overtaken,
+                failed: done.failed.iter().map(|(key, error)| FailedView { key, error: error.to_string() }).collect(),
+            }),
+        }
+    }
+}
+
+fn step_view(step: &Step) -> StepView<'_> {
+    let version = match &step.action {
+        Action::Copy { version, .. } => Some(version.as_str()),
+        Action::Remove => None,
+    };
+    StepView { key: &step.key, version }
+}
+
+/// A plan, for people.
+pub fn planned(summary: &Summary, selection: &Selection) -> Text {
+    let mut text = Text::default();
+    for step in &summary.samples {
+        let path = visible(selection.path_of(&step.key));
+        text.line(match (&step.action, &step.current) {
+            (Action::Copy { version, .. }, Some(_)) => format!("  ~ {path}  version {version} again"),
+            (Action::Copy { version, .. }, None) => format!("  + {path}  version {version} again"),
+            (Action::Remove, _) => format!("  - {path}  did not exist then"),
+        });
+    }
+    let more = summary.changes().saturating_sub(summary.samples.len() as u64);
+    if more > 0 {
+        text.line(format!("  and {} more", grouped(more)));
+    }
+    let Summary { copied, bytes, removed, same, kept, .. } = summary;
+    for (count, words) in [
+        (*copied, format!("files get a version of then ({} B)", grouped(*bytes))),
+        (*removed, "files are marked as deleted (--exact)".to_owned()),
+        (*kept, "files did not exist then, and are kept; --exact removes them".to_owned()),
+        (*same, "files are as they were".to_owned()),
+    ] {
+        if count > 0 {
+            text.line(format!("{:>12}  {words}", grouped(count)));
+        }
+    }
+    text
+}
+
+/// The result of a restoration, for people.
+pub fn restored(done: &Restored, selection: &Selection) -> Text {
+    let mut text = Text::from(format!("{} files restored, {} removed", grouped(done.copied), grouped(done.removed)));
+    for key in &done.overtaken {
+        text.line(format!("kept: {}: it was changed meanwhile", selection.path_of(key)));
+    }
+    for (key, error) in &done.failed {
+        text.line(format!("failed: {}: {error}", selection.path_of(key)));
+    }
+    if done.interrupted || !done.failed.is_empty() {
+        text.line("rerun the same command to resume");
+    }
+    text
+}
+
+/// An export for programs.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExportView<'a> {
+    environment: &'a str,
+    bucket: &'a str,
+    prefix: &'a str,
+    repository: String,
+    /// The last commit; absent in an empty repository.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    commit: Option<&'a str>,
+    versions: u64,
+    changes: u64,
+    commits: u64,
+    resumed_commits: u64,
+    open_changes: u64,
+    escaped: u64,
+    pointers: u64,
+    bytes: u64,
+    interrupted: bool,
+}
+
+impl<'a> ExportView<'a> {
+    pub fn new(environment: &'a str, selection: &'a Selection, repository: &Path, done: &'a Done) -> Self {
+        Self {
+            environment,
+            bucket: &selection.bucket,
+            prefix: &selection.home,
+            repository: repository.display().to_string(),
+            commit: done.commit.as_deref(),
+            versions: done.progress.listed,
+            changes: done.progress.exported,
+            commits: done.progress.commits,
+            resumed_commits: done.resumed,
+            open_changes: done.open,
+            escaped: done.escaped,
+            pointers: done.pointers,
+            bytes: done.bytes,
+            interrupted: done.interrupted,
+        }
+    }
+}
+
+/// The result of an export, for people.
+pub fn exported(done: &Done, repository: &Path) -> Text {
+    let (commits, changes) = (grouped(done.progress.commits), grouped(done.progress.exported));
+    let mut text = Text::from(format!("{commits} commits with {changes} changes added to {}", repository.display()));
+    text.line(format!("{} versions are in the bucket", grouped(done.progress.listed)));
+    let samples: Vec<String> = done.samples.iter().map(|key| visible(key).into_owned()).collect();
+    for (count, words) in [
+        (done.resumed, "commits were there from a run that was killed".to_owned()),
+        (done.open, "changes belong to sessions that may go on; a later run exports them".to_owned()),
+        (done.pointers, "large files are pointers to their versions".to_owned()),
+        (done.escaped, format!("files have another path than their key: {}", samples.join(", "))),
+    ] {
+        if count > 0 {
+            text.line(format!("{:>12}  {words}", grouped(count)));
+        }
+    }
+    text.line(match &done.commit {
+        Some(commit) => format!("main is {commit}"),
+        None => "the repository is still empty".to_owned(),
+    });
+    text
+}

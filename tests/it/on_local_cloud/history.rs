@@ -1,0 +1,348 @@
+//! `history`: what customers did over SFTP, listed, shown, restored, and exported to git.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+use sftpctl_files::history::restore::run as restore;
+use sftpctl_files::history::selection::Selection;
+use sftpctl_files::history::show::Which;
+use sftpctl_files::history::source::Bucket;
+
+use super::faults::front;
+use super::users_import::{faults, spawned};
+use crate::site::{Login, Site, shown, succeeded, until};
+
+const WEST: &str = "us-west-2";
+const BUCKET: &str = "pl-pt99-5-uploads";
+/// A time after all sessions have ended.
+const END: [&str; 2] = ["--until", "2100-01-01"];
+
+struct Customer {
+    site: Site,
+    login: Login,
+    port: u16,
+}
+
+impl Customer {
+    fn new() -> Self {
+        let site = Site::deployed("");
+        let login = site.add(17578, "me@example.com", "Fake-Password-1");
+        let port = site.port(WEST);
+        Self { site, login, port }
+    }
+
+    /// Runs commands of OpenSSH's `sftp`.
+    fn sftp(&self, batch: &str) {
+        succeeded(batch, &self.site.sftp(self.port, &self.login, batch));
+    }
+
+    /// Uploads a file with this content.
+    fn put(&self, name: &str, content: &str) {
+        std::fs::write(self.site.dir.path().join("local"), content).unwrap();
+        self.sftp(&format!("put local \"{name}\"\n"));
+    }
+
+    /// What the customer has under a name; `None`: nothing.
+    fn get(&self, name: &str) -> Option<String> {
+        let output = self.site.sftp(self.port, &self.login, &format!("get \"{name}\" downloaded\n"));
+        output.status.success().then(|| std::fs::read_to_string(self.site.dir.path().join("downloaded")).unwrap())
+    }
+
+    fn arguments<'a>(verb: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+        [&["history", verb, "--env", "99", "--local", "--orgid", "17578", "--output", "json"], more].concat()
+    }
+
+    /// The lines of a `history` command that succeeds.
+    fn history(&self, verb: &str, more: &[&str]) -> Vec<Value> {
+        let output = self.site.ok(&Self::arguments(verb, more));
+        output.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    fn export(&self, repository: &str, more: &[&str]) -> Value {
+        self.history("export", &[&["--git", repository], more].concat()).pop().unwrap()
+    }
+
+    fn git(&self, repository: &str, arguments: &[&str]) -> String {
+        git(&self.site.dir.path().join(repository), arguments)
+    }
+
+    /// Waits until S3's clock shows another second than before.
+    fn next_second(&self) -> String {
+        let now = jiff::Timestamp::now();
+        let later = now.as_second() + 1;
+        until("the next second", || (jiff::Timestamp::now().as_second() > later).then_some(()));
+        jiff::Timestamp::from_second(now.as_second()).unwrap().to_string()
+    }
+}
+
+fn git(dir: &Path, arguments: &[&str]) -> String {
+    let output = Command::new("git").arg("--git-dir").arg(dir).args(arguments).output().unwrap();
+    succeeded(&format!("git {arguments:?}"), &output)
+}
+
+fn texts<'a>(lines: &'a [Value], name: &str) -> Vec<&'a str> {
+    lines.iter().map(|line| line[name].as_str().unwrap()).collect()
+}
+
+#[test]
+fn versions_are_listed_shown_and_restored() {
+    let me = Customer::new();
+    me.put("orders.csv", "one\n");
+    me.put("orders.csv", "two\n");
+    me.sftp("rm orders.csv\n");
+    let versions = me.history("list", &["--path", "orders.csv"]);
+    assert_eq!(versions.iter().map(|version| &version["deleted"]).collect::<Vec<_>>(), [true, false, false]);
+    assert_eq!(versions.iter().map(|version| &version["current"]).collect::<Vec<_>>(), [true, false, false]);
+    let ids = texts(&versions, "version");
+    let human = me.site.ok(&["history", "list", "--env", "99", "--local", "--username", "me@example.com"]);
+    assert!(human.contains("deleted") && human.contains("4 B") && human.contains(ids[2]), "{human}");
+    let cluster = ["history", "list", "--env", "99", "--local", "--cluster", "99-5", "--path", "17578/orders.csv"];
+    assert_eq!(me.site.ok(&cluster).lines().count(), 3);
+    assert_eq!(me.history("list", &["--limit", "1"]).len(), 1);
+    assert_eq!(me.history("list", &["--until", "2000-01-01"]).len(), 0);
+
+    // To a pipe as it is, to a file only once.
+    let show = ["history", "show", "orders.csv", "--env", "99", "--local", "--orgid", "17578", "--version"];
+    let output = me.site.run(&[&show[..], &[ids[2]]].concat());
+    assert_eq!(output.stdout, b"one\n", "{}", shown(&output));
+    assert!(shown(&output).contains("compared: "), "{}", shown(&output));
+    let saved = [&show[..], &[ids[1], "--to", "saved.csv"]].concat();
+    me.site.ok(&saved);
+    assert_eq!(std::fs::read_to_string(me.site.dir.path().join("saved.csv")).unwrap(), "two\n");
+    assert!(me.site.ends_with(3, &saved).contains("saved.csv exists"));
+    let marker = me.site.ends_with(2, &[&show[..], &[ids[0]]].concat());
+    assert!(marker.contains("it was deleted at"), "{marker}");
+    let none = me.site.ends_with(2, &[&show[..], &["00000000000000000000000000000000"]].concat());
+    assert!(none.contains("has no version") && none.contains("sftpctl history list"), "{none}");
+
+    // One version, without a question only with --yes; once is enough.
+    let restore = ["orders.csv", "--version", ids[2]];
+    let refused = me.site.ends_with(3, &Customer::arguments("restore", &restore));
+    assert!(refused.contains("--yes"), "{refused}");
+    assert_eq!(me.get("orders.csv"), None);
+    let dry = me.history("restore", &[&restore[..], &["--dry-run"]].concat());
+    assert_eq!((&dry[0]["toCopy"], &dry[0]["dryRun"]), (&1.into(), &true.into()), "{dry:?}");
+    let done = me.history("restore", &[&restore[..], &["--yes"]].concat());
+    assert_eq!(done[0]["restored"]["copied"], 1, "{done:?}");
+    assert_eq!(me.get("orders.csv").as_deref(), Some("one\n"));
+    let again = me.history("restore", &[&restore[..], &["--yes"]].concat());
+    assert_eq!((&again[0]["toCopy"], &again[0]["same"]), (&0.into(), &1.into()), "{again:?}");
+}
+
+#[test]
+fn folder_is_restored_as_of_a_time() {
+    let me = Customer::new();
+    me.sftp("mkdir in\nmkdir out\n");
+    me.put("in/kept", "kept\n");
+    me.put("in/changed", "before\n");
+    me.put("in/removed", "back again\n");
+    me.put("out/other", "before\n");
+    let then = me.next_second();
+    me.put("in/changed", "after\n");
+    me.put("in/new", "new\n");
+    me.put("out/other", "after\n");
+    me.sftp("rm in/removed\n");
+
+    let at = ["in/", "--at", &then, "--yes"];
+    let done = me.history("restore", &at);
+    assert_eq!((&done[0]["restored"]["copied"], &done[0]["kept"]), (&2.into(), &1.into()), "{done:?}");
+    let content = |name: &str| me.get(name);
+    assert_eq!(content("in/changed").as_deref(), Some("before\n"));
+    assert_eq!(content("in/removed").as_deref(), Some("back again\n"));
+    assert_eq!(content("in/new").as_deref(), Some("new\n"), "what did not exist then is kept");
+    assert_eq!(content("out/other").as_deref(), Some("after\n"), "another folder is left alone");
+
+    // A run that was killed after its first call is resumed.
+    me.put("in/changed", "after\n");
+    me.put("in/kept", "after\n");
+    faults(&me.site, &[&["s3.CopyObject", "hold-after", "--count", "1"]]);
+    let mut killed = spawned(&me.site, &Customer::arguments("restore", &[&at[..], &["--exact"]].concat()));
+    until("a copy", || (front(&me.site, "GET", "faults")["holds"].as_array().unwrap().len() == 1).then_some(()));
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    me.site.ok(&["local", "faults", "clear"]);
+    let done = me.history("restore", &[&at[..], &["--exact"]].concat());
+    assert!(done[0]["same"].as_u64().unwrap() >= 1, "{done:?}");
+    assert_eq!(content("in/changed").as_deref(), Some("before\n"));
+    assert_eq!(content("in/kept").as_deref(), Some("kept\n"));
+    assert_eq!(content("in/new"), None, "--exact");
+
+    // A customer writes after the plan: the upload stays.
+    me.put("in/changed", "after\n");
+    faults(&me.site, &[&["s3.CopyObject", "hold-before", "--count", "1", "--object", "17578/in/changed"]]);
+    let restore = Customer::arguments("restore", &at);
+    let command = me.site.command(&restore).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    until("the copy", || (front(&me.site, "GET", "faults")["holds"].as_array().unwrap().len() == 1).then_some(()));
+    me.put("in/changed", "newer\n");
+    front(&me.site, "POST", "faults/release");
+    let output = command.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(6), "{}", shown(&output));
+    let line: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(line["restored"]["overtaken"][0], "17578/in/changed", "{line}");
+    assert_eq!(content("in/changed").as_deref(), Some("newer\n"));
+}
+
+#[test]
+fn history_becomes_a_git_repository() {
+    let me = Customer::new();
+    me.put("a.csv", "one\n");
+    me.put("a.csv", "two\n");
+    me.sftp("rename a.csv b.csv\n");
+    me.put("c.csv", "three\n");
+    me.sftp("rm c.csv\n");
+    let first = me.export("repository", &END);
+    assert_eq!((&first["commits"], &first["openChanges"]), (&3.into(), &0.into()), "{first}");
+    let log = me.git("repository", &["log", "--reverse", "--format=%an <%ae>|%s", "main"]);
+    let expected = [
+        "17578 <17578@pl-pt99-5-uploads>|write a.csv",
+        "17578 <17578@pl-pt99-5-uploads>|3 files: 2 written, 1 deleted",
+        "17578 <17578@pl-pt99-5-uploads>|delete c.csv",
+    ];
+    assert_eq!(log.lines().collect::<Vec<_>>(), expected);
+    assert_eq!(me.git("repository", &["cat-file", "-p", "main:b.csv"]), "two\n");
+    assert_eq!(me.git("repository", &["cat-file", "-p", "main~1:c.csv"]), "three\n");
+    assert_eq!(me.git("repository", &["cat-file", "-p", "main~2:a.csv"]), "one\n");
+    // Git's date is S3's.
+    let versions = me.history("list", &["--path", "c.csv"]);
+    let date = me.git("repository", &["log", "-1", "--format=%cI", "main"]);
+    let date: jiff::Timestamp = date.trim().parse().unwrap();
+    assert_eq!(date.to_string(), versions[0]["time"].as_str().unwrap());
+
+    // Sessions are over for certain, so that later runs add to what this one exports.
+    let sure = [&END[..], &["--quiet", "0"]].concat();
+    me.next_second();
+    me.export("twice", &sure);
+
+    // Names that would be git's own, written by another program.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let s3 = me.site.aws_of("111111111111").await.s3(WEST);
+        for key in [".git/config", "x/.GIT/hooks/post-checkout", "git~1", "d", "d/e", ".gitmodules", "Müller \"x\".txt"]
+        {
+            s3.put(BUCKET, &format!("17578/{key}"), "hostile\n".into(), true).await.unwrap();
+        }
+        s3.put(BUCKET, "175781/other", "of another customer\n".into(), true).await.unwrap();
+    });
+    me.put("large", "more than ten bytes\n");
+    let second = me.export("repository", &END);
+    assert_eq!(second["escaped"], 4, "{second}");
+    let files = me.git("repository", &["-c", "core.quotePath=false", "ls-tree", "-r", "-z", "--name-only", "main"]);
+    let expected = [
+        "%2Egit/config",
+        "%2Egitmodules",
+        "%67it%7E1",
+        "Müller \"x\".txt",
+        "b.csv",
+        "d%2F",
+        "d/e",
+        "large",
+        "x/%2EGIT/hooks/post-checkout",
+    ];
+    assert_eq!(files.split_terminator('\0').collect::<Vec<_>>(), expected);
+    me.git("repository", &["fsck", "--strict"]);
+    assert_eq!(me.export("repository", &END)["commits"], 0);
+
+    // In one go: the same commits.
+    let (once, twice) = (me.export("once", &sure), me.export("twice", &sure));
+    assert!(twice["commits"].as_u64() > Some(0) && twice["commits"].as_u64() < once["commits"].as_u64(), "{twice}");
+    assert_eq!(once["commit"], twice["commit"], "{once}");
+    // Sessions that may go on wait.
+    let early = me.export("early", &[]);
+    assert!(early["commits"] == 0 && early["commit"].is_null(), "{early}");
+
+    // Large files are pointers, and the options of a repository stay.
+    me.export("pointers", &[&END[..], &["--max-blob", "10"]].concat());
+    let pointer = me.git("pointers", &["cat-file", "-p", "main:large"]);
+    let version = me.history("list", &["--path", "large"])[0]["version"].as_str().unwrap().to_owned();
+    assert!(pointer.contains("\nsize 20\n") && pointer.contains(&format!("x-s3-version-id {version}\n")), "{pointer}");
+    let other = me.site.ends_with(2, &Customer::arguments("export", &["--git", "pointers"]));
+    assert!(other.contains("other settings"), "{other}");
+    std::fs::create_dir(me.site.dir.path().join("mine")).unwrap();
+    std::fs::write(me.site.dir.path().join("mine/file"), "x").unwrap();
+    let foreign = me.site.ends_with(2, &Customer::arguments("export", &["--git", "mine"]));
+    assert!(foreign.contains("not a repository of an export"), "{foreign}");
+
+    // The whole cluster: a path begins with the customer's folder, who is the author.
+    me.site.ok(&[
+        "history",
+        "export",
+        "--git",
+        "cluster",
+        "--env",
+        "99",
+        "--local",
+        "--cluster",
+        "99-5",
+        END[0],
+        END[1],
+    ]);
+    let authors = me.git("cluster", &["log", "--format=%an", "main", "--", "175781"]);
+    assert_eq!(authors.trim(), "175781");
+    assert_eq!(me.git("cluster", &["cat-file", "-p", "main:17578/b.csv"]), "two\n");
+}
+
+#[test]
+fn export_that_was_killed_is_resumed() {
+    let me = Customer::new();
+    for number in 0..6 {
+        me.put("a.csv", &format!("{number}\n"));
+    }
+    faults(&me.site, &[&["s3.GetObject", "hold-before", "--skip", "4", "--count", "1"]]);
+    let arguments = Customer::arguments("export", &[&["--git", "killed"], &END[..]].concat());
+    let mut killed = spawned(&me.site, &arguments);
+    until("a download", || (front(&me.site, "GET", "faults")["holds"].as_array().unwrap().len() == 1).then_some(()));
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    me.site.ok(&["local", "faults", "clear"]);
+    // Git ends with its input.
+    let resumed = until("the repository", || {
+        let output = me.site.run(&arguments);
+        (output.status.code() != Some(5)).then_some(output)
+    });
+    assert!(resumed.status.success(), "{}", shown(&resumed));
+    let resumed: Value = serde_json::from_slice(&resumed.stdout).unwrap();
+    assert_eq!(resumed["commit"], me.export("whole", &END)["commit"]);
+    assert_eq!(me.git("killed", &["rev-list", "--count", "main"]).trim(), "6");
+}
+
+/// More versions than S3 lists at once, and a version that is copied in parts.
+#[test]
+fn long_histories_and_large_files_are_restored() {
+    let me = Customer::new();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let key = "17578/many";
+    let bucket = runtime.block_on(async {
+        let s3 = me.site.aws_of("111111111111").await.s3(WEST);
+        for number in 0..1_010 {
+            s3.put(BUCKET, key, number.to_string().into(), false).await.unwrap();
+        }
+        Bucket { s3, name: BUCKET.to_owned() }
+    });
+    let versions = me.history("list", &["--path", "many"]);
+    assert_eq!(versions.len(), 1_010);
+    let first = versions.last().unwrap()["version"].as_str().unwrap();
+    me.history("restore", &["many", "--version", first, "--yes"]);
+    assert_eq!(me.get("many").as_deref(), Some("0"));
+    let all = me.export("repository", &[&END[..], &["--quiet", "0"]].concat());
+    assert_eq!(all["commits"], 1_011, "{all}");
+    let contents = me.git("repository", &["log", "--format=%s", "main"]);
+    assert_eq!(contents.lines().count(), 1_011);
+
+    // 12 MB in parts of 5 MiB, which S3 allows only above 5 GiB.
+    let large: Vec<u8> = (0..12_000_000_u32).map(|index| u8::try_from(index % 251).unwrap()).collect();
+    let copied = runtime.block_on(async {
+        bucket.s3.put(BUCKET, "17578/large", large.clone().into(), true).await.unwrap();
+        let then = bucket.s3.version_head(BUCKET, "17578/large", None).await.unwrap().unwrap();
+        bucket.s3.put(BUCKET, "17578/large", "small".into(), false).await.unwrap();
+        let (region, home, path) = (WEST.to_owned(), "17578/".to_owned(), "large".to_owned());
+        let selection = Selection { bucket: BUCKET.to_owned(), region, home, path };
+        let plan = restore::plan(&bucket, &selection, &Which::Version(then.id), false).await.unwrap();
+        restore::run(&bucket, plan, 5 << 20, &|| false).await.unwrap()
+    });
+    assert!(copied.copied == 1 && copied.failed.is_empty(), "{copied:?}");
+    me.sftp("get large downloaded\n");
+    assert_eq!(std::fs::read(me.site.dir.path().join("downloaded")).unwrap(), large);
+}
