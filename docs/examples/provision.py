@@ -29,6 +29,25 @@ def reservation_key(username: str) -> int:
     return -(1 << 62) - (first >> 2)
 
 
+def refused(error: ClientError) -> list[str]:
+    """Which items of a transaction were there already."""
+    if error.response["Error"]["Code"] != "TransactionCanceledException":
+        raise error
+    reasons = error.response.get("CancellationReasons", [])
+    items = ["organisation", "user name"]
+    return [item for item, reason in zip(items, reasons) if reason.get("Code") == "ConditionalCheckFailed"]
+
+
+def left_over(dynamodb, table: str, reservation: dict) -> dict | None:
+    """Who has reserved the name, if that organisation has no account with it; the query has found none."""
+    key = {"orgid": reservation["orgid"]}
+    found = dynamodb.get_item(TableName=table, Key=key, ConsistentRead=True).get("Item", {})
+    if "reservedBy" not in found:
+        return None
+    owner = dynamodb.get_item(TableName=table, Key={"orgid": found["reservedBy"]}, ConsistentRead=True).get("Item", {})
+    return None if owner.get("username") == reservation["reserves"] else found["reservedBy"]
+
+
 def main() -> int:
     table, bucket, org_id, username = sys.argv[1:]
     now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
@@ -58,19 +77,38 @@ def main() -> int:
         print(f"the user name {username} is taken", file=sys.stderr)
         return 1
     free = "attribute_not_exists(orgid)"
+
+    def write(owner: dict) -> None:
+        """Writes both items; the reservation also over one of this organisation."""
+        put = {"TableName": table, "Item": account, "ConditionExpression": free}
+        reserve = {
+            "TableName": table,
+            "Item": reservation,
+            "ConditionExpression": f"{free} OR reservedBy = :org",
+            "ExpressionAttributeValues": {":org": owner},
+        }
+        items = [{"Put": put}, {"Put": reserve}]
+        if owner != account["orgid"]:
+            # As long as that organisation has no account with the name.
+            check = {
+                "TableName": table,
+                "Key": {"orgid": owner},
+                "ConditionExpression": f"{free} OR username <> :name",
+                "ExpressionAttributeValues": {":name": account["username"]},
+            }
+            items.append({"ConditionCheck": check})
+        dynamodb.transact_write_items(TransactItems=items)
+
     try:
-        dynamodb.transact_write_items(
-            TransactItems=[
-                {"Put": {"TableName": table, "Item": account, "ConditionExpression": free}},
-                {"Put": {"TableName": table, "Item": reservation, "ConditionExpression": free}},
-            ]
-        )
+        try:
+            write(account["orgid"])
+        except ClientError as error:
+            owner = left_over(dynamodb, table, reservation) if refused(error) == ["user name"] else None
+            if owner is None:
+                raise
+            write(owner)
     except ClientError as error:
-        if error.response["Error"]["Code"] != "TransactionCanceledException":
-            raise
-        codes = [reason.get("Code") for reason in error.response.get("CancellationReasons", [])]
-        taken = "organisation" if codes[:1] == ["ConditionalCheckFailed"] else "user name"
-        print(f"the {taken} is taken", file=sys.stderr)
+        print(f"the {(refused(error) or ['user name'])[0]} is taken", file=sys.stderr)
         return 1
     boto3.client("s3").put_object(Bucket=bucket, Key=f"{org_id}/")
     return 0

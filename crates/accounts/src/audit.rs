@@ -11,7 +11,8 @@ use sftpctl_aws::AwsError;
 use sftpctl_core::spec::model::Environment;
 use sftpctl_core::spec::names;
 
-use super::key::{RESERVED_BY, RESERVES, is_reservation};
+use super::folders::{self, Folder};
+use super::key::{REMOVED, RESERVED_BY, RESERVES, is_reservation};
 use super::spill::{PARTS, Spill};
 use super::store::{Accounts, usernames};
 
@@ -42,10 +43,16 @@ pub enum Kind {
     NotLowerCase,
     /// No password can log in with the stored hash.
     Unverifiable,
+    /// The servers ask for a password or a key that the account does not have.
+    NoMethod,
     /// A public key that Transfer Family does not take.
     UnusableKey,
     /// The home is in a bucket that the environment does not have.
     UnknownBucket,
+    /// Another organisation has the folder, or one inside it or around it: each sees the files of the other.
+    SharedFolder,
+    /// The account is limited to a region that has no server.
+    NoServer,
     /// The account has expired.
     Expired,
     /// No reservation prevents a second account with the name.
@@ -58,14 +65,17 @@ pub enum Kind {
 
 impl Kind {
     /// The kinds, the gravest first.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 14] = [
         Self::Malformed,
         Self::Duplicate,
         Self::BlockedName,
         Self::NotLowerCase,
         Self::Unverifiable,
+        Self::NoMethod,
         Self::UnusableKey,
         Self::UnknownBucket,
+        Self::SharedFolder,
+        Self::NoServer,
         Self::Expired,
         Self::NotReserved,
         Self::LegacyHash,
@@ -80,8 +90,11 @@ impl Kind {
             Self::BlockedName => "names on the block list",
             Self::NotLowerCase => "names that are not in lower case, and are never found",
             Self::Unverifiable => "stored passwords that cannot be verified",
+            Self::NoMethod => "accounts without what the servers ask for",
             Self::UnusableKey => "accounts with unusable public keys",
             Self::UnknownBucket => "homes in unknown buckets",
+            Self::SharedFolder => "folders that meet another organisation's",
+            Self::NoServer => "accounts limited to regions without a server",
             Self::Expired => "expired accounts",
             Self::NotReserved => "names that are not reserved",
             Self::LegacyHash => "hashes that are not hardened",
@@ -142,12 +155,16 @@ pub async fn audit(
     let buckets = environment.clusters.keys().map(|cluster| names::upload_bucket(environment, cluster)).collect();
     let mut audit = Audit { environment, buckets, now, sums: Sums::default(), found };
     let mut named = Spill::new()?;
+    let mut homes: Spill<Folder<String>> = Spill::new()?;
     let mut from = None;
     loop {
         let (items, next) = accounts.home().page_of_segment(accounts.table(), (0, 1), from).await?;
         for item in &items {
             if let Some(name) = audit.item(item) {
                 named.push(name.name.as_bytes(), &name)?;
+            }
+            if let Some(folder) = folder(item) {
+                homes.push(folder.group().as_bytes(), &folder)?;
             }
         }
         from = next;
@@ -165,8 +182,19 @@ pub async fn audit(
         for (name, (owners, reserved)) in names {
             audit.name(&name, &owners, &reserved);
         }
+        let all = homes.read(part)?.collect::<io::Result<Vec<_>>>()?;
+        folders::shared(&all, |folder, rival| {
+            audit.find(Kind::SharedFolder, &folder.of, &folder.org_id.to_string(), rival.words(folder));
+            io::Result::Ok(())
+        })?;
     }
     Ok(audit.sums)
+}
+
+/// The folder of a customer's account.
+fn folder(item: &Item) -> Option<Folder<String>> {
+    let account = Account::from_item(item).ok().filter(|account| account.org_id > 0)?;
+    Some(Folder::new(&account.home, account.org_id, account.username))
 }
 
 struct Audit<'a> {
@@ -191,6 +219,10 @@ impl Audit<'_> {
             Some(Attribute::Text(text) | Attribute::Number(text)) => Some(text.clone()),
             _ => None,
         };
+        // It remains so that no import brings the account back.
+        if item.contains_key(REMOVED) {
+            return None;
+        }
         if is_reservation(item) {
             return Some(Named {
                 name: text(RESERVES)?,
@@ -226,6 +258,10 @@ impl Audit<'_> {
         if let Some(stored) = &account.password {
             self.password(account, stored, &org_id);
         }
+        let (has_password, has_keys) = (account.password.is_some(), !account.public_keys.is_empty());
+        if let Some(missing) = self.environment.server.missing_method(has_password, has_keys) {
+            self.find(Kind::NoMethod, name, &org_id, missing);
+        }
         let unusable = account.public_keys.len() - account.admissible_keys().len();
         if unusable > 0 {
             let what = format!("{unusable} of {} public keys are not taken", account.public_keys.len());
@@ -234,6 +270,13 @@ impl Audit<'_> {
         if !self.buckets.contains(&account.home.bucket) {
             let what = format!("{} is in no bucket of environment {}", account.home.path(), self.environment.name);
             self.find(Kind::UnknownBucket, name, &org_id, what);
+        }
+        let regions = &self.environment.regions;
+        let has_server = |name: &str| regions.get(name).is_some_and(|region| region.server);
+        let without: Vec<&str> = account.regions.iter().map(String::as_str).filter(|name| !has_server(name)).collect();
+        if !without.is_empty() {
+            let what = format!("no server in {}: correct it with `sftpctl users set --region`", without.join(", "));
+            self.find(Kind::NoServer, name, &org_id, what);
         }
         if let Some(expiry) = account.expires.as_ref().filter(|expiry| expiry.is_over(self.now)) {
             self.find(Kind::Expired, name, &org_id, format!("since {}", expiry.as_str()));
@@ -346,6 +389,38 @@ mod tests {
             (&exact, item("0", "canary", &[("status", "on")]), vec![]),
         ] {
             assert_eq!(kinds(environment, &item), expected, "{item:?}");
+        }
+    }
+
+    #[test]
+    fn a_region_without_a_server_is_found() {
+        let environment = environment("");
+        for (region, expected) in [("us-west-2", vec![]), ("eu-north-9", vec![Kind::NoServer])] {
+            let mut item = item("1", "jan", &[]);
+            item.insert("regions".into(), Attribute::Texts(vec![region.to_owned()]));
+            assert_eq!(kinds(&environment, &item), expected, "{region}");
+        }
+    }
+
+    #[test]
+    fn an_account_without_what_the_servers_ask_for_is_found() {
+        let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ";
+        let keys = Attribute::Texts(vec![key.to_owned()]);
+        let with_password = item("1", "jan", &[]);
+        let mut with_both = with_password.clone();
+        with_both.insert("publicKeys".into(), keys);
+        let mut with_key = with_both.clone();
+        with_key.remove("password");
+        for (method, found) in [
+            ("PASSWORD", [false, true, false]),
+            ("PUBLIC_KEY", [true, false, false]),
+            ("PUBLIC_KEY_OR_PASSWORD", [false, false, false]),
+            ("PUBLIC_KEY_AND_PASSWORD", [true, true, false]),
+        ] {
+            let mut environment = environment("");
+            environment.server.authentication = method.into();
+            let finds = [&with_password, &with_key, &with_both].map(|item| kinds(&environment, item));
+            assert_eq!(finds.map(|kinds| kinds == [Kind::NoMethod]), found, "{method}");
         }
     }
 

@@ -11,6 +11,9 @@ pub const RESERVED_BY: &str = "reservedBy";
 /// In a reservation: the user name.
 pub const RESERVES: &str = "reserves";
 
+/// In a reservation: when its account, which was imported, was removed by an operator. No import brings it back.
+pub(crate) const REMOVED: &str = "removedAt";
+
 /// What identifies an item of the table. A table's key never changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TableKey {

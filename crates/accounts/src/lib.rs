@@ -6,6 +6,7 @@ pub mod audit;
 pub mod bulk;
 pub mod change;
 pub mod create;
+mod folders;
 pub mod harden;
 pub mod import;
 pub mod key;

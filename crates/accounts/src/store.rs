@@ -6,7 +6,9 @@
 
 use std::sync::Arc;
 
-use super::key::{RESERVED_BY, RESERVES, TableKey, is_reservation};
+use super::change::timestamp;
+use super::import::compare::{DIGEST, IMPORTED};
+use super::key::{REMOVED, RESERVED_BY, RESERVES, TableKey, is_reservation};
 use sftp_authorizer::account::{MalformedItem, ORG_ID as KEY, USERNAME};
 use sftp_authorizer::{Account, Attribute, Item, Usernames};
 use sftpctl_aws::{Aws, AwsError, DynamoDb, Write, Written};
@@ -330,14 +332,23 @@ impl Accounts {
         }
         if let (true, Some(name)) = (remove, name) {
             // This may fail: the next account with the name takes over a stale reservation.
-            let reserved = Write::Delete {
-                key: self.key.reservation_key(name),
-                condition: Some(format!("{RESERVED_BY} = :org")),
-                values: vec![(":org".to_owned(), id)],
-            };
-            self.home.write_items(&self.table, &[reserved]).await?;
+            self.home.write_items(&self.table, &[self.freed(name, id, Some(item))]).await?;
         }
         Ok(())
+    }
+
+    /// Frees the name of an account that is removed. The reservation of an imported one stays with the time as a mark,
+    /// which keeps the next import from bringing the account back; whoever adds an account with the name takes it over.
+    fn freed(&self, name: &str, org_id: Attribute, item: Option<&Item>) -> Write {
+        let condition = Some(format!("attribute_not_exists({KEY}) OR {RESERVED_BY} = :org"));
+        let values = vec![(":org".to_owned(), org_id.clone())];
+        let Some(item) = item.filter(|item| item.contains_key(IMPORTED)) else {
+            return Write::Delete { key: self.key.reservation_key(name), condition, values };
+        };
+        let mut mark = self.key.reservation(name, org_id);
+        mark.insert(REMOVED.to_owned(), Attribute::Text(timestamp()));
+        mark.extend(item.get(DIGEST).map(|digest| (DIGEST.to_owned(), digest.clone())));
+        Write::Put { item: mark, condition, values }
     }
 
     /// Removes an account and frees its name.
@@ -347,11 +358,9 @@ impl Accounts {
     pub async fn remove(&self, account: &Account) -> Result<(), AccountError> {
         let (condition, values) = unchanged(account);
         let item = Write::Delete { key: self.key.key_of(account), condition: Some(condition), values };
-        let reserved = Write::Delete {
-            key: self.key.reservation_key(&account.username),
-            condition: Some(format!("attribute_not_exists({KEY}) OR {RESERVED_BY} = :org")),
-            values: vec![(":org".to_owned(), Attribute::Number(account.org_id.to_string()))],
-        };
+        let found = self.home.item(&self.table, &self.key.key_of(account)).await?;
+        let org_id = Attribute::Number(account.org_id.to_string());
+        let reserved = self.freed(&account.username, org_id, found.as_ref());
         let written = self.home.write_items(&self.table, &[item.clone(), reserved]).await?;
         let written = match written {
             // Another account with the same name holds the reservation, which stays.

@@ -67,22 +67,30 @@ impl Mapped {
             refused
         });
         let mut row = Row { place: record.place, refusal, ..Row::default() };
+        let mut refused_columns = Vec::new();
         for applied in &self.rules {
             match self.values(applied, &record.values, &mut remarks) {
                 Ok(values) => self.set(&mut row, applied.attribute, values),
-                Err(refused) => row.refusal = row.refusal.or(Some(refused)),
+                Err(refused) => {
+                    refused_columns.push(refused.column.clone());
+                    row.refusal = row.refusal.or(Some(refused));
+                }
             }
         }
+        // A value that is refused is not taken in another form.
+        remarks.retain(|remark| !refused_columns.contains(&remark.column));
         row.remarks = remarks;
         row
     }
 
-    /// Whether a column is of concern, with what is told of its value, unless that is secret.
+    /// Whether what is said about a column is told, with its value, unless that is secret. A remark on an account is
+    /// always told: it may have been disabled for what is in a column that is not imported.
     fn is_told<const N: usize>(&self, column: &String, texts: [&mut String; N]) -> bool {
-        if self.secret.as_ref() == Some(column) || self.unused.contains(column) {
+        let is_unused = self.unused.contains(column) && !self.source.remarks_on_accounts();
+        if self.secret.as_ref() == Some(column) || is_unused {
             texts.into_iter().for_each(String::clear);
         }
-        !self.unused.contains(column)
+        !is_unused
     }
 
     /// The values of the attribute in a record; none if it has none.

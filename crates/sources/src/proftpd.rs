@@ -126,6 +126,10 @@ impl Source for ProFtpd {
         &self.columns
     }
 
+    fn remarks_on_accounts(&self) -> bool {
+        true
+    }
+
     fn default_mapping(&self) -> Option<Mapping> {
         Some(Mapping { allowed: None, keys: None, expires: None, ..mapping() })
     }

@@ -24,6 +24,11 @@ pub trait Source: Send {
     /// The source could not be read to its end.
     async fn next(&mut self) -> Result<Vec<Record>, RowsError>;
 
+    /// Whether its remarks are about accounts rather than values: they are told even if the column is not imported.
+    fn remarks_on_accounts(&self) -> bool {
+        false
+    }
+
     /// About how many records there are, if that is known.
     fn expected(&self) -> Option<u64> {
         None

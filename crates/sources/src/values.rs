@@ -47,8 +47,11 @@ pub(crate) fn meant(place: Place<'_>, value: String, remarks: &mut Vec<Remark>) 
     if !place.is_plain_password {
         let after = value.trim_start_matches(['\'', '\u{1f}']).to_owned();
         place.change(&mut value, after, "the mark that a spreadsheet puts before a text", remarks);
-        let after = value.trim().to_owned();
-        place.change(&mut value, after, "spaces around the value", remarks);
+        // In a user name a space may be meant: `jan ` can be another customer than `jan`. The check of the row says so.
+        if place.attribute != "username" {
+            let after = value.trim().to_owned();
+            place.change(&mut value, after, "spaces around the value", remarks);
+        }
     }
     if is_null_word(&value) && place.attribute != "note" {
         let why = "this is a word for no value, which an export has written as text; export the empty value, or `\\N` \
@@ -110,6 +113,14 @@ fn not_whole(value: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_space_in_a_user_name_is_not_removed() {
+        for name in ["jan ", " jan", "jan\u{a0}", " jan "] {
+            assert_eq!(shown(of("username"), name), name, "{name:?}");
+        }
+        assert!(shown(of("home"), "/jan ").starts_with("/jan; "));
+    }
 
     fn of(attribute: &str) -> Place<'_> {
         Place { attribute, column: "c", is_secret: false, is_plain_password: false, double_encoded: DoubleEncoded::Ask }

@@ -33,8 +33,18 @@ pub struct ImportView<'a> {
 
 /// The outcomes of a review, a line each, for people.
 pub fn outcomes(review: &Review) -> Text {
-    let Counts { read, new, changed, same, renewed, newer, rejected, .. } = review.counts;
-    let Counts { removed, removed_but_newer, only_in_table, capitals, case_variants, .. } = review.counts;
+    let Counts { read, new, changed, same, renewed, newer, kept_out, rejected, .. } = review.counts;
+    let Counts {
+        removed,
+        spared,
+        nameless,
+        removed_but_newer,
+        of_other_sources,
+        only_in_table,
+        capitals,
+        case_variants,
+        ..
+    } = review.counts;
     let mut text = Text::from(format!("{} rows:", grouped(read)));
     let sample = |of: &str| match review.samples.get(of) {
         Some(samples) if !samples.is_empty() => format!("  {}", samples.join("; ")),
@@ -48,6 +58,7 @@ pub fn outcomes(review: &Review) -> Text {
         (same, "the same in the table", String::new()),
         (renewed, "of these get a digest with the present key", String::new()),
         (newer, "newer in the table; kept", sample("newer")),
+        (kept_out, "removed in the table; kept out", sample("kept-out")),
         (rejected, "rejected", if reasons.is_empty() { String::new() } else { format!("  {}", reasons.join(", ")) }),
     ];
     for (count, words, rest) in rows.iter().filter(|(count, words, _)| *count > 0 || *words == "new") {
@@ -55,7 +66,14 @@ pub fn outcomes(review: &Review) -> Text {
     }
     for (count, words, samples) in [
         (removed, "accounts were imported, and are not in the source any more", "removed"),
-        (removed_but_newer, "of these were changed in the table since, and are kept", "removed-but-newer"),
+        (spared, "accounts are in the source at most as rejected rows, and are kept", "spared"),
+        (nameless, "rejected rows name no account, so that no account counts as gone", "nameless"),
+        (
+            removed_but_newer,
+            "accounts are gone from the source, but were changed in the table, and are kept",
+            "removed-but-newer",
+        ),
+        (of_other_sources, "accounts of the table were brought by other sources, and are kept", "of-other-sources"),
         (only_in_table, "accounts of the table were never imported, and are kept", "only-in-table"),
         (capitals, "user names have capital letters, and are admitted exactly as written", "capitals"),
         (case_variants, "user names differ from another only by case", "case-variants"),

@@ -37,6 +37,19 @@ impl<'a> From<&'a Noted> for Line<'a> {
     }
 }
 
+/// Removes the report of an earlier run, and finds out whether the new one can be written, before the source is read.
+///
+/// # Errors
+/// The folder cannot be written, or the report's place is a folder.
+pub fn begin(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    tempfile::NamedTempFile::new_in(folder)?;
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// Writes the report.
 ///
 /// # Errors
@@ -55,4 +68,21 @@ pub fn write(path: &Path, form: Form, review: &mut Review) -> io::Result<()> {
     review.noted(|noted| put("minor", noted.into()))?;
     result?;
     report.finish(&format!("Import: {} rows rejected", grouped(review.counts.rejected)), &outcomes(review))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_report_of_an_earlier_run_is_left() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("r.csv");
+        begin(&path).unwrap();
+        std::fs::write(&path, "old").unwrap();
+        begin(&path).unwrap();
+        assert!(!path.exists());
+        assert!(begin(&dir.path().join("none/r.csv")).is_err());
+        assert!(begin(dir.path()).is_err(), "a folder");
+    }
 }

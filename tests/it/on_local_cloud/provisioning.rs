@@ -80,9 +80,29 @@ fn worked_call_makes_an_account_that_the_program_takes_for_its_own() {
     );
     assert_eq!(own.status.code(), Some(3), "{}", shown(&own));
 
+    // A reservation that is left behind, of this organisation or of another one, is taken over.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    for (reserved_by, org_id, username) in [("20001", "20001", "own.name"), ("20002", "20003", "other.name")] {
+        let key = sftpctl_accounts::rules::reservation(username).to_string();
+        let number = |digits: &str| Attribute::Number(digits.to_owned());
+        let item = sftp_authorizer::Item::from([
+            ("orgid".to_owned(), number(&key)),
+            ("reserves".to_owned(), Attribute::Text(username.to_owned())),
+            ("reservedBy".to_owned(), number(reserved_by)),
+        ]);
+        runtime.block_on(async {
+            let home = site.aws_of("111111111111").await.dynamodb("us-west-2");
+            let put = sftpctl_aws::Write::Put { item, condition: None, values: Vec::new() };
+            home.write_items("dydb-99-uploads", &[put]).await.unwrap();
+        });
+        let (added, said) = provision(&site, org_id, username, "Fake-Password-3\n");
+        assert!(added, "{username}: {said}");
+        assert!(site.admits(port, &Login::new(username, "Fake-Password-3")));
+    }
+
     // Its reservation is where the program has it, and nothing is wrong with the account.
     let audit = site.ok(&["users", "audit", "--env", "99", "--local"]);
-    assert!(audit.contains("1 accounts"), "{audit}");
+    assert!(audit.contains("3 accounts"), "{audit}");
 
     if runs("aws", "--version") {
         let (added, said) = provision_with_cli(&site, "17580", "klaas", "Fake-Password-3");
@@ -94,7 +114,6 @@ fn worked_call_makes_an_account_that_the_program_takes_for_its_own() {
             assert!(!added && said.contains("ConditionalCheckFailed"), "{said}");
         }
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let item = runtime.block_on(async {
         let home = site.aws_of("111111111111").await.dynamodb("us-west-2");
         let key = [("orgid".to_owned(), Attribute::Number("17578".into()))].into();

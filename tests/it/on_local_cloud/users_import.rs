@@ -41,9 +41,12 @@ impl Csv {
     }
 }
 
-/// The arguments of an import, without markers of home folders unless a test is about them.
+const NAME: [&str; 2] = ["--source-name", "old server"];
+
+/// The arguments of an import, without markers of home folders unless a test is about them. All files are one source.
 pub(super) fn import<'a>(from: &'a str, more: &[&'a str]) -> Vec<&'a str> {
-    [&["users", "import", "--env", "99", "--local", "--yes", "--no-home-folders", "--from", from], more].concat()
+    [&["users", "import", "--env", "99", "--local", "--yes", "--no-home-folders", "--from", from][..], &NAME, more]
+        .concat()
 }
 
 /// The result of an import that ends with 0, as JSON.
@@ -118,7 +121,8 @@ fn import_and_its_repetitions() {
     assert!(estimate["usd"].as_f64().is_some_and(|usd| usd > 0.0), "{tried}");
 
     // With its home folder, as `users add` makes it.
-    let first = site.ok(&["users", "import", "--env", "99", "--local", "--yes", "--from", "csv:a.csv"]);
+    let first = ["users", "import", "--env", "99", "--local", "--yes", "--from", "csv:a.csv"];
+    let first = site.ok(&[&first[..], &NAME].concat());
     assert!(first.contains("2 accounts added"), "{first}");
     let (jan, port) = (Login::new("jan", "Old-Password-1"), site.port("us-west-2"));
     let session = site.sftp(port, &jan, "pwd\nls\n");
@@ -152,6 +156,52 @@ fn import_and_its_repetitions() {
         &["add", "--orgid", "7", "--username", "jan", "--cluster", "99-0", "--password-stdin"],
         "Fake-Password-1",
     );
+    assert!(added.status.success(), "{}", shown(&added));
+}
+
+#[test]
+fn options_of_another_kind_of_source_are_refused() {
+    let site = Site::new();
+    for (options, of) in [
+        (&["--everyone"][..], "--everyone is an option of shadow: sources"),
+        (&["--drop-restrictions"], "--drop-restrictions is an option of sftpgo: sources"),
+        (&["--where", "active = 1"], "--where is an option of mysql: sources"),
+        (&["--table", "customers"], "--table is an option of mysql: sources"),
+        (&["--tls", "off"], "--tls is an option of mysql: sources"),
+    ] {
+        let said = site.ends_with(2, &import("csv:a.csv", options));
+        assert!(said.contains(of), "{said}");
+        let said = site.ends_with(2, &import("csv:a.csv", &[options, &["--inspect"]].concat()));
+        assert!(said.contains(of), "{said}");
+    }
+}
+
+#[test]
+fn a_password_in_a_url_is_refused_before_one_is_asked_for() {
+    let site = Site::new();
+    let said = site.ends_with(2, &import("mysql://reader:Fake-Secret-1@127.0.0.1:1/shop", &["--inspect"]));
+    assert!(said.contains("has a password") && !said.contains("Fake-Secret-1"), "{said}");
+}
+
+#[test]
+fn a_removed_customer_is_not_brought_back_by_a_sync() {
+    let site = Site::deployed("");
+    Csv::new().row(17578, "jan", "Old-Password-1").row(17579, "piet", "Old-Password-2").save(&site, "a.csv");
+    imported(&site, "csv:a.csv", &[]);
+    site.ok(&["users", "remove", "--env", "99", "--local", "--username", "jan", "--yes"]);
+    let sync = ["users", "sync", "--env", "99", "--local", "--no-home-folders", "--from", "csv:a.csv", "--apply"];
+    let synced = site.ok(&[&sync[..], &NAME].concat());
+    assert!(synced.contains("1  removed in the table; kept out  jan (organisation 17578)"), "{synced}");
+    let (accounts, port) = (table(&site).0, site.port("us-west-2"));
+    assert_eq!(accounts.keys().collect::<Vec<_>>(), ["17579"]);
+    let audited = site.command(&["users", "audit", "--env", "99", "--local"]).output().unwrap();
+    assert!(!shown(&audited).contains("reservations without an account"), "{}", shown(&audited));
+    // The operator can bring the customer back, and another organisation may have the name.
+    assert_eq!(imported(&site, "csv:a.csv", &["--overwrite"])["written"]["new"], 1);
+    assert!(site.admits(port, &Login::new("jan", "Old-Password-1")));
+    site.ok(&["users", "remove", "--env", "99", "--local", "--username", "jan", "--yes"]);
+    let more = ["--orgid", "7", "--username", "jan", "--cluster", "99-0", "--password-stdin"];
+    let added = site.users(&[&["add"], &more[..]].concat(), "Fake-Password-1");
     assert!(added.status.success(), "{}", shown(&added));
 }
 

@@ -86,6 +86,7 @@ impl Rules<'_> {
         if stored.is_none() && plain.is_none() && row.keys.is_empty() && matches!(row.password, Password::None) {
             scrutiny.missing(Reason::Password, "password", "the row has neither a password nor a public key");
         }
+        self.method(&mut scrutiny);
         let stored_name = |name: String| usernames(self.environment).stored(&name).into_owned();
         let username = username.map(stored_name);
         let claimed = username.clone().or_else(|| row.username.clone().map(stored_name));
@@ -110,6 +111,16 @@ impl Rules<'_> {
             _ => Err(scrutiny.faults),
         };
         Checked { org_id, username: claimed, account, remarks }
+    }
+
+    /// Whether the row has what the servers ask for; a row with neither password nor key has its own fault.
+    fn method(&self, scrutiny: &mut Scrutiny<'_>) {
+        let (has_password, has_keys) = (scrutiny.row.password != Password::None, !scrutiny.row.keys.is_empty());
+        let missing = self.environment.server.missing_method(has_password, has_keys);
+        if let Some(missing) = missing.filter(|_| has_password || has_keys) {
+            let reason = format!("{missing}: set `server.authentication` in the environment file to another method");
+            scrutiny.missing(Reason::Method, if has_keys { "password" } else { "keys" }, &reason);
+        }
     }
 
     fn username(&self, scrutiny: &mut Scrutiny<'_>) -> Option<String> {
@@ -246,7 +257,12 @@ fn allowed(scrutiny: &mut Scrutiny<'_>) -> Vec<IpNet> {
 
 fn expires(scrutiny: &mut Scrutiny<'_>) -> Option<Expiry> {
     let text = scrutiny.row.expires.clone()?;
-    scrutiny.or_fault(rules::expiry(&text), Reason::Expiry, "expires", &text)
+    let checked = rules::expiry(&text);
+    if let Err(error) = &checked {
+        let hint = error.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
+        scrutiny.fault(Reason::Expiry, "expires", &text, format!("{error}{hint}"));
+    }
+    checked.ok()
 }
 
 fn note(scrutiny: &mut Scrutiny<'_>) -> Option<String> {
@@ -356,6 +372,28 @@ mod tests {
     }
 
     #[test]
+    fn a_row_has_what_the_servers_ask_for() {
+        let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ";
+        let with_both = Row { keys: vec![key.into()], ..row() };
+        let with_key = Row { password: Password::None, ..with_both.clone() };
+        for (method, refused) in [
+            ("PASSWORD", [false, true, false]),
+            ("PUBLIC_KEY", [true, false, false]),
+            ("PUBLIC_KEY_OR_PASSWORD", [false, false, false]),
+            ("PUBLIC_KEY_AND_PASSWORD", [true, true, false]),
+        ] {
+            let mut environment = environment();
+            environment.server.authentication = method.into();
+            let rules = Rules { environment: &environment, default_cluster: None };
+            let is_refused = |row: &Row| match rules.check(1, row).account {
+                Ok(_) => false,
+                Err(faults) => faults.iter().all(|fault| fault.kind == Reason::Method),
+            };
+            assert_eq!([&row(), &with_key, &with_both].map(is_refused), refused, "{method}");
+        }
+    }
+
+    #[test]
     fn what_is_missing_is_a_fault() {
         let kinds =
             |row: Row| -> Vec<Reason> { check(&row).account.unwrap_err().iter().map(|fault| fault.kind).collect() };
@@ -366,5 +404,7 @@ mod tests {
         assert_eq!(kinds(Row { username: Some("Root".into()), ..row() }), [Reason::BlockedName]);
         assert_eq!(kinds(Row { org_id: Some("18446744073709551615".into()), ..row() }), [Reason::OrgId]);
         assert_eq!(kinds(Row { username: Some("jan ".into()), ..row() }), [Reason::UserName]);
+        let soon = check(&Row { expires: Some("31.12.2026".into()), ..row() }).account.unwrap_err();
+        assert!(soon[0].reason.contains("write 2026-12-31"), "{soon:?}");
     }
 }

@@ -13,6 +13,8 @@ use super::digest::DigestKey;
 pub(crate) const DIGEST: &str = "importDigest";
 /// The time of the import's write; as long as it equals the item's last change, nobody else has changed it.
 pub(crate) const IMPORTED: &str = "importedAt";
+/// The name of the source that brought the account; absent in accounts of older imports, which are any source's.
+pub(crate) const SOURCE: &str = "importSource";
 /// The time of the item's last change.
 pub(crate) const UPDATED: &str = "updatedAt";
 /// The time at which the item was created.
@@ -47,6 +49,15 @@ pub(super) struct Terms {
     pub(super) attributes: Vec<&'static str>,
     /// Whether the source wins a conflict.
     pub(super) overwrite: bool,
+    /// The name of the source.
+    pub(super) source: String,
+}
+
+impl Terms {
+    /// The other source that brought an item.
+    pub(super) fn other_source<'a>(&self, item: &'a Item) -> Option<&'a str> {
+        text(item, SOURCE).filter(|source| *source != self.source)
+    }
 }
 
 /// Whether an item's password is hardened and over a row's hash.
@@ -61,11 +72,13 @@ pub(super) enum Proof {
 /// Compares a row, as an item with its digest, with the item in the table.
 pub(super) fn compare(row: &Item, item: Option<&Item>, terms: &Terms, proof: Proof) -> Verdict {
     let Some(item) = item else { return Verdict::New };
-    let base = text(item, DIGEST).filter(|digest| terms.key.made(digest));
+    // To this source, an account of another one was never imported.
+    let is_own = terms.other_source(item).is_none();
+    let base = text(item, DIGEST).filter(|digest| is_own && terms.key.made(digest));
     let mut differing: Vec<&'static str> = terms.attributes.clone();
     differing.retain(|name| !is_same(name, row.get(*name), item.get(*name)));
     let source_is_same = base.is_some() && base == text(row, DIGEST);
-    let item_is_same = text(item, IMPORTED).is_some() && text(item, IMPORTED) == text(item, UPDATED);
+    let item_is_same = is_own && text(item, IMPORTED).is_some() && text(item, IMPORTED) == text(item, UPDATED);
     // Without a digest of this key only the hash itself tells whether the password was hardened or has changed; to write
     // the source's hash over the one that was made from it would undo the hardening.
     let is_hardened = || text(item, PASSWORD).and_then(Scheme::of).is_some_and(|scheme| scheme.hardened);
@@ -146,7 +159,7 @@ mod tests {
 
     fn terms() -> Terms {
         let attributes = vec!["username", "password", "HomeDirectory", "status", "publicKeys"];
-        Terms { key: DigestKey::random(), attributes, overwrite: false }
+        Terms { key: DigestKey::random(), attributes, overwrite: false, source: "a".into() }
     }
 
     /// A row, and the item that an import at `t1` made of it.

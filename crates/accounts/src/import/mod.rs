@@ -2,6 +2,7 @@
 //! compares them, and says what would be written; [`write`] writes it. A run that ends early needs no memory of it: the
 //! next compares again, and the table is its checkpoint.
 
+mod absent;
 pub mod check;
 pub(crate) mod compare;
 pub mod digest;
@@ -11,3 +12,6 @@ pub mod rejected;
 pub mod review;
 pub mod row;
 pub mod write;
+
+#[cfg(test)]
+mod tests;

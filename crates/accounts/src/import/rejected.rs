@@ -28,10 +28,14 @@ pub enum Reason {
     UserName,
     BlockedName,
     Password,
+    /// The servers ask for a password or a key that the account does not have (`server.authentication`).
+    Method,
     /// A hash that the authorizer does not verify.
     UnverifiedHash,
     Cluster,
     Home,
+    /// Another organisation has the folder, or one inside it or around it.
+    SharedHome,
     Status,
     AddressRange,
     PublicKey,
@@ -56,9 +60,11 @@ impl Reason {
             Self::UserName => "invalid user names",
             Self::BlockedName => "names on the block list",
             Self::Password => "missing or invalid passwords",
+            Self::Method => "accounts without what the servers ask for",
             Self::UnverifiedHash => "hashes that the authorizer cannot verify",
             Self::Cluster => "unknown clusters",
             Self::Home => "invalid home folders",
+            Self::SharedHome => "folders that meet another organisation's",
             Self::Status => "unknown statuses",
             Self::AddressRange => "invalid address ranges",
             Self::PublicKey => "unusable public keys",

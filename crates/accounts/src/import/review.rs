@@ -7,13 +7,15 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 
 use serde::{Deserialize, Serialize};
+use sftp_authorizer::home::Home;
 use sftp_authorizer::password::is_over;
 use sftp_authorizer::{Account, Attribute, Item};
 use sftpctl_aws::AwsError;
 use sftpctl_core::spec::model::Environment;
 
+use super::absent::Absent;
 use super::check::Rules;
-use super::compare::{self, DIGEST, IMPORTED, PASSWORD, Proof, Terms, UPDATED, Verdict, text};
+use super::compare::{self, DIGEST, IMPORTED, PASSWORD, Proof, SOURCE, Terms, UPDATED, Verdict, text};
 use super::digest::DigestKey;
 use super::estimate::{Estimate, Work};
 use super::rejected::{Reason, Rejected};
@@ -21,7 +23,8 @@ use super::row::{Remark, Row, Rows, RowsError};
 use super::write::Choices;
 use crate::bulk::pages::Pages;
 use crate::bulk::watch::{Progress, Watch};
-use crate::key::TableKey;
+use crate::folders::{self, Folder};
+use crate::key::{REMOVED, RESERVED_BY, RESERVES, TableKey, is_reservation};
 use crate::password::{self, HashError};
 use crate::spill::{PARTS, Spill};
 use crate::store::Accounts;
@@ -38,6 +41,8 @@ pub struct Options<'a> {
     pub key: DigestKey,
     /// Whether the source wins where row and item have both changed.
     pub overwrite: bool,
+    /// The name of the source, which its accounts keep.
+    pub source: String,
     /// Whether the table is there; without one, every account is new.
     pub has_table: bool,
 }
@@ -68,6 +73,13 @@ pub(super) struct Wanted {
     pub(super) key: String,
     /// Nothing for a row that was rejected before, which still claims its organisation.
     pub(super) item: Option<Item>,
+}
+
+impl Wanted {
+    /// The user name, if the row was not rejected before.
+    fn name(&self) -> Option<&str> {
+        text(self.item.as_ref()?, "username")
+    }
 }
 
 /// A claim of a user name: by a row, or by an item, which has the row 0.
@@ -118,15 +130,23 @@ pub struct Counts {
     pub renewed: u64,
     /// Accounts that were changed in the table after the last import, and stay as they are.
     pub newer: u64,
+    /// Rows whose accounts an operator has removed from the table; they are not brought back.
+    pub kept_out: u64,
     /// Rows that are not imported.
     pub rejected: u64,
     /// Accounts of the table that were imported, and that the source does not have any more.
     pub removed: u64,
+    /// Accounts of the table that were imported, and that only a rejected row may be about; they are not deleted.
+    pub spared: u64,
+    /// Rejected rows that do not say which account they are about: it may be any, and nothing is deleted.
+    pub nameless: u64,
     /// Accounts that were imported and then changed in the table, and that the source does not have any more.
     pub removed_but_newer: u64,
+    /// Accounts of the table that other sources brought, and that this one does not have.
+    pub of_other_sources: u64,
     /// Accounts of the table that were never imported, and that the source does not have.
     pub only_in_table: u64,
-    /// Rows whose user name has capital letters.
+    /// Accepted rows whose user name has capital letters, where names are compared exactly.
     pub capitals: u64,
     /// User names that differ from another row's only by case.
     pub case_variants: u64,
@@ -137,12 +157,12 @@ pub struct Review {
     pub counts: Counts,
     /// Rejected rows by reason; a row with several is counted for each.
     pub reasons: BTreeMap<Reason, u64>,
-    /// Some accounts of each outcome: `new`, `changed`, `newer`, `removed`, `removed-but-newer`, `only-in-table`,
-    /// `capitals`, `case-variants`.
+    /// Some accounts of each outcome: `new`, `changed`, `newer`, `kept-out`, `removed`, `spared`, `removed-but-newer`,
+    /// `of-other-sources`, `only-in-table`, `capitals`, `case-variants`.
     pub samples: BTreeMap<&'static str, Vec<String>>,
     /// What the operator should know about the source as a whole.
     pub remarks: Vec<String>,
-    work: Work,
+    pub(super) work: Work,
     /// Whether the items that reserve user names are in the index.
     is_indexed: bool,
     pub(super) new: Spill<Wanted>,
@@ -180,7 +200,7 @@ impl Review {
         self.work.estimate(environment, choices.markers, choices.deletes)
     }
 
-    fn sample(&mut self, of: &'static str, words: impl FnOnce() -> String) {
+    pub(super) fn sample(&mut self, of: &'static str, words: impl FnOnce() -> String) {
         let samples = self.samples.entry(of).or_default();
         if samples.len() < SAMPLES {
             samples.push(words());
@@ -212,20 +232,66 @@ fn in_order<T: Serialize + serde::de::DeserializeOwned>(
 }
 
 /// The source, read.
-struct Read {
+pub(super) struct Read {
     wanted: Spill<Wanted>,
     claims: Spill<Claim>,
+    folders: Spill<Folder<Claim>>,
     rejected: Spill<Rejected>,
     noted: Spill<Noted>,
+    absent: Absent,
     counts: Counts,
+    forms: BTreeMap<String, Form>,
+}
+
+/// Values that were taken in another form for one reason.
+struct Form {
+    count: u64,
+    /// The first of them.
+    sample: String,
+}
+
+/// Reasons that are counted; the report has every remark.
+const FORMS: usize = 20;
+
+/// Counts a value that was taken in another form, unless it is secret.
+fn count_form(forms: &mut BTreeMap<String, Form>, place: &str, remark: &Remark) {
+    let Remark { before, after, why, .. } = remark;
+    if before.is_empty() || after.is_empty() || (forms.len() >= FORMS && !forms.contains_key(why)) {
+        return;
+    }
+    let sample = || format!("`{before}` as `{after}` ({place})");
+    forms.entry(why.clone()).or_insert_with(|| Form { count: 0, sample: sample() }).count += 1;
 }
 
 /// The table, read.
-struct Held {
+pub(super) struct Held {
     items: Spill<Item>,
     claims: Spill<Claim>,
+    folders: Spill<Folder<Claim>>,
+    removals: Spill<Removal>,
     /// Accounts that were imported with another key.
     other_key: u64,
+}
+
+/// The mark of an account that an operator has removed.
+#[derive(Serialize, Deserialize)]
+struct Removal {
+    /// As of [`Wanted`].
+    key: String,
+    time: String,
+}
+
+impl Held {
+    /// An empty table.
+    pub(super) fn new() -> io::Result<Self> {
+        Ok(Self {
+            items: Spill::new()?,
+            claims: Spill::new()?,
+            folders: Spill::new()?,
+            removals: Spill::new()?,
+            other_key: 0,
+        })
+    }
 }
 
 /// Reads the source and the table, checks every row, and compares.
@@ -238,37 +304,61 @@ pub async fn review(
     options: &Options<'_>,
     watch: &dyn Watch,
 ) -> Result<Review, ReviewError> {
+    let terms = terms(rows, options);
+    let held = async {
+        match options.has_table {
+            true => held(accounts, &terms.key, watch).await,
+            false => Ok(Held::new()?),
+        }
+    };
+    let (read, held) = tokio::try_join!(read(rows, options, &terms, accounts.key(), watch), held)?;
+    watch.progress(Progress::Comparing);
+    compared(read, held, rows.remarks(), options, (&terms, accounts.key()), watch).await
+}
+
+/// What the rows of this source are compared by.
+pub(super) fn terms(rows: &dyn Rows, options: &Options<'_>) -> Terms {
     let mut attributes: Vec<&'static str> = rows.attributes().into_iter().map(super::row::Field::attribute).collect();
     attributes.push("HomeDirectory");
     attributes.sort_unstable();
     attributes.dedup();
     attributes.retain(|name| *name != "orgid");
-    let terms = Terms { key: options.key.clone(), attributes, overwrite: options.overwrite };
-    let held = async {
-        match options.has_table {
-            true => held(accounts, &terms.key, watch).await,
-            false => Ok(Held { items: Spill::new()?, claims: Spill::new()?, other_key: 0 }),
-        }
-    };
-    let (read, held) = tokio::try_join!(read(rows, options, &terms, accounts.key(), watch), held)?;
-    let Read { wanted, claims, mut rejected, noted, counts } = read;
-    watch.progress(Progress::Comparing);
+    Terms { key: options.key.clone(), attributes, overwrite: options.overwrite, source: options.source.clone() }
+}
+
+/// Compares the source with the table.
+pub(super) async fn compared(
+    read: Read,
+    held: Held,
+    remarks: Vec<String>,
+    options: &Options<'_>,
+    (terms, key): (&Terms, TableKey),
+    watch: &dyn Watch,
+) -> Result<Review, ReviewError> {
+    let Read { wanted, claims, folders, mut rejected, noted, mut absent, counts, forms } = read;
+    let forms = forms.into_iter().map(|(why, Form { count, sample })| {
+        let values = if count == 1 { "1 value was" } else { &format!("{count} values were") };
+        format!("{values} taken in another form: {why}, such as {sample}")
+    });
     let mut review = Review {
         counts,
         reasons: BTreeMap::new(),
         samples: BTreeMap::new(),
-        remarks: rows.remarks(),
+        remarks: remarks.into_iter().chain(forms).collect(),
         work: Work::default(),
-        is_indexed: accounts.key().has_name(),
+        is_indexed: key.has_name(),
         new: Spill::new()?,
         changed: Spill::new()?,
         removed: Spill::new()?,
         rejected: Spill::new()?,
         noted,
     };
-    compare_names(claims, held.claims, &mut rejected, &mut review)?;
+    compare_names(claims, held.claims, &mut rejected, &mut absent, &mut review)?;
+    compare_folders([folders, held.folders], &mut rejected, &mut absent)?;
     let other_key = held.other_key;
-    compare_accounts(wanted, held.items, rejected, (&terms, accounts.key()), (&mut review, watch)).await?;
+    let held = (held.items, held.removals);
+    compare_accounts(wanted, held, rejected, (terms, key), &mut absent, (&mut review, watch)).await?;
+    absent.settle(&mut review)?;
     if other_key > 0 {
         review.remarks.push(format!(
             "{other_key} accounts were imported with another digest key than the one beside this state \
@@ -280,7 +370,7 @@ pub async fn review(
     Ok(review)
 }
 
-async fn read(
+pub(super) async fn read(
     rows: &mut dyn Rows,
     options: &Options<'_>,
     terms: &Terms,
@@ -290,9 +380,12 @@ async fn read(
     let mut read = Read {
         wanted: Spill::new()?,
         claims: Spill::new()?,
+        folders: Spill::new()?,
         rejected: Spill::new()?,
         noted: Spill::new()?,
+        absent: Absent::new(key.has_name())?,
         counts: Counts::default(),
+        forms: BTreeMap::new(),
     };
     let expected = rows.expected();
     loop {
@@ -327,13 +420,23 @@ fn take_row(
     let number = read.counts.read;
     let checked = options.rules.check(number, row);
     for remark in checked.remarks {
+        if checked.account.is_ok() {
+            count_form(&mut read.forms, &row.place, &remark);
+        }
         let noted = Noted { row: number, place: row.place.clone(), remark };
         read.noted.push(&number.to_be_bytes(), &noted)?;
     }
     let own_key = key_text(key, checked.org_id.unwrap_or_default(), checked.username.as_deref().unwrap_or_default());
+    if checked.account.is_err() {
+        read.absent.reject(checked.org_id, checked.username.as_deref())?;
+    }
     if let Some(name) = checked.username {
         let claim = Claim { org_id: checked.org_id, row: number, place: row.place.clone(), name, key: own_key.clone() };
         read.claims.push(claim.name.to_lowercase().as_bytes(), &claim)?;
+        if let Ok((account, _)) = &checked.account {
+            let folder = Folder::new(&account.home, account.org_id, claim);
+            read.folders.push(folder.group().as_bytes(), &folder)?;
+        }
     }
     let wanted = |org_id, item| Wanted { row: number, place: row.place.clone(), org_id, key: own_key.clone(), item };
     match checked.account {
@@ -371,6 +474,7 @@ fn with_digest(account: &Account, plain: Option<&str>, terms: &Terms) -> Item {
         item.remove("password");
     }
     item.insert(DIGEST.to_owned(), Attribute::Text(digest));
+    item.insert(SOURCE.to_owned(), Attribute::Text(terms.source.clone()));
     item
 }
 
@@ -408,7 +512,7 @@ where
 /// Reads the customers' items of the table, several segments at once.
 async fn held(accounts: &Accounts, digests: &DigestKey, watch: &dyn Watch) -> Result<Held, ReviewError> {
     let mut pages = Pages::of(accounts);
-    let mut held = Held { items: Spill::new()?, claims: Spill::new()?, other_key: 0 };
+    let mut held = Held::new()?;
     while let Some(items) = pages.next().await? {
         if watch.is_stopping() {
             return Err(ReviewError::Interrupted);
@@ -422,8 +526,17 @@ async fn held(accounts: &Accounts, digests: &DigestKey, watch: &dyn Watch) -> Re
     Ok(held)
 }
 
-/// Keeps an item and its claim of a name; not the reservations of names, nor the canaries of `verify`.
-fn hold(held: &mut Held, item: &Item, key: TableKey) -> io::Result<()> {
+/// Keeps an item and its claim of a name, and the marks of removed accounts; not the other reservations of names, nor
+/// the canaries of `verify`.
+pub(super) fn hold(held: &mut Held, item: &Item, key: TableKey) -> io::Result<()> {
+    if is_reservation(item) {
+        let owner = number(item, RESERVED_BY);
+        let (Some(time), Some(name), Some(owner)) = (text(item, REMOVED), text(item, RESERVES), owner) else {
+            return Ok(());
+        };
+        let removal = Removal { key: key_text(key, owner, name), time: time.to_owned() };
+        return held.removals.push(removal.key.as_bytes(), &removal);
+    }
     let (Some(name), Some(org_id)) = (text(item, "username"), org_id(item)) else { return Ok(()) };
     if org_id <= 0 {
         return Ok(());
@@ -431,7 +544,12 @@ fn hold(held: &mut Held, item: &Item, key: TableKey) -> io::Result<()> {
     let key = key_text(key, org_id, name);
     let claim = Claim { name: name.to_owned(), org_id: Some(org_id), row: 0, place: String::new(), key };
     held.claims.push(name.to_lowercase().as_bytes(), &claim)?;
-    held.items.push(claim.key.as_bytes(), item)
+    held.items.push(claim.key.as_bytes(), item)?;
+    if let Some(home) = text(item, "HomeDirectory").and_then(Home::parse) {
+        let folder = Folder::new(&home, org_id, claim);
+        held.folders.push(folder.group().as_bytes(), &folder)?;
+    }
+    Ok(())
 }
 
 /// The key of an account as text, by which rows and items find each other.
@@ -443,8 +561,12 @@ fn key_of(key: TableKey, item: &Item) -> Option<String> {
     Some(key_text(key, org_id(item)?, text(item, "username").unwrap_or_default()))
 }
 
-fn org_id(item: &Item) -> Option<i64> {
-    match item.get("orgid") {
+pub(super) fn org_id(item: &Item) -> Option<i64> {
+    number(item, "orgid")
+}
+
+fn number(item: &Item, name: &str) -> Option<i64> {
+    match item.get(name) {
         Some(Attribute::Number(digits)) => digits.parse().ok(),
         _ => None,
     }
@@ -455,6 +577,7 @@ fn compare_names(
     mut claims: Spill<Claim>,
     mut held: Spill<Claim>,
     rejected: &mut Spill<Rejected>,
+    absent: &mut Absent,
     review: &mut Review,
 ) -> Result<(), ReviewError> {
     for part in 0..PARTS {
@@ -471,10 +594,6 @@ fn compare_names(
         let mut folded: BTreeMap<String, Vec<&str>> = BTreeMap::new();
         for (name, claims) in &names {
             folded.entry(name.to_lowercase()).or_default().push(name);
-            if name.chars().any(char::is_uppercase) {
-                review.counts.capitals += 1;
-                review.sample("capitals", || name.clone());
-            }
             let others = owners.get(name).map_or(&[][..], Vec::as_slice);
             for claim in claims {
                 if let Some((kind, reason)) = name_fault(claim, claims, others) {
@@ -486,6 +605,7 @@ fn compare_names(
                         reason,
                         kind,
                     };
+                    absent.spare(claim.org_id, Some(name))?;
                     rejected.push(claim.key.as_bytes(), &fault)?;
                 }
             }
@@ -494,6 +614,39 @@ fn compare_names(
             review.counts.case_variants += variants.len() as u64;
             review.sample("case-variants", || variants.join(", "));
         }
+    }
+    Ok(())
+}
+
+/// Finds the rows whose folder another organisation has, in the source or in the table, or whose folder meets it.
+fn compare_folders(
+    mut folders: [Spill<Folder<Claim>>; 2],
+    rejected: &mut Spill<Rejected>,
+    absent: &mut Absent,
+) -> io::Result<()> {
+    for part in 0..PARTS {
+        let mut all = Vec::new();
+        for spill in &mut folders {
+            for folder in spill.read(part)? {
+                all.push(folder?);
+            }
+        }
+        folders::shared(&all, |folder, rival| {
+            let claim = &folder.of;
+            if claim.row == 0 {
+                return Ok(());
+            }
+            let fault = Rejected {
+                row: claim.row,
+                place: claim.place.clone(),
+                column: "home".to_owned(),
+                value: String::new(),
+                reason: rival.words(folder),
+                kind: Reason::SharedHome,
+            };
+            absent.spare(claim.org_id, Some(&claim.name))?;
+            rejected.push(claim.key.as_bytes(), &fault)
+        })?;
     }
     Ok(())
 }
@@ -514,9 +667,10 @@ fn name_fault(claim: &Claim, claims: &[Claim], others: &[i64]) -> Option<(Reason
 /// Compares rows with items, by organisation.
 async fn compare_accounts(
     mut wanted: Spill<Wanted>,
-    mut held: Spill<Item>,
+    (mut held, mut removals): (Spill<Item>, Spill<Removal>),
     mut rejected: Spill<Rejected>,
     (terms, key): (&Terms, TableKey),
+    absent: &mut Absent,
     (review, watch): (&mut Review, &dyn Watch),
 ) -> Result<(), ReviewError> {
     let mut proven = 0;
@@ -529,6 +683,11 @@ async fn compare_accounts(
         for item in held.read(part)? {
             let item = item?;
             items.extend(key_of(key, &item).map(|key| (key, item)));
+        }
+        let mut removed: HashMap<String, String> = HashMap::new();
+        for removal in removals.read(part)? {
+            let Removal { key, time } = removal?;
+            removed.insert(key, time);
         }
         let mut rows: BTreeMap<String, Vec<Wanted>> = BTreeMap::new();
         for wanted in wanted.read(part)? {
@@ -543,16 +702,22 @@ async fn compare_accounts(
                     let rival = claims.iter().enumerate().find(|(other, _)| *other != index);
                     let place = rival.map_or("", |(_, rival)| rival.place.as_str());
                     let fault = org_fault(claim, Reason::DuplicateOrg, format!("{place} has the same organisation ID"));
+                    absent.spare(Some(claim.org_id), claim.name())?;
                     reject(review, part, &fault, &mut faulty)?;
                 }
                 continue;
             }
             let Some(claim) = claims.pop().filter(|claim| !faulty.contains(&claim.row)) else { continue };
+            let removed = removed.get(&key).filter(|_| item.is_none() && !terms.overwrite);
+            if let (Some(time), Some(row)) = (removed, &claim.item) {
+                keep_out(review, &claim, row, time)?;
+                continue;
+            }
             let verdict = claim.item.as_ref().map(|row| compare::compare(row, item.as_ref(), terms, Proof::None));
             match verdict {
                 None => {}
                 Some(Verdict::Unproven) => unproven.extend(item.map(|item| (claim, item))),
-                Some(verdict) => decide(review, part, claim, item, verdict, &mut faulty)?,
+                Some(verdict) => decide(review, part, (claim, item), verdict, (terms, &mut *absent), &mut faulty)?,
             }
         }
         while !unproven.is_empty() {
@@ -564,7 +729,7 @@ async fn compare_accounts(
             for (claim, item, proof) in on_all_processors(some, prove).await? {
                 let verdict = claim.item.as_ref().map(|row| compare::compare(row, Some(&item), terms, proof));
                 let Some(verdict) = verdict else { continue };
-                decide(review, part, claim, Some(item), verdict, &mut faulty)?;
+                decide(review, part, (claim, Some(item)), verdict, (terms, &mut *absent), &mut faulty)?;
             }
             watch.progress(Progress::Proving { done: proven });
         }
@@ -573,11 +738,11 @@ async fn compare_accounts(
             if imported.is_none() {
                 review.counts.only_in_table += 1;
                 review.sample("only-in-table", || label(&item));
+            } else if let Some(source) = terms.other_source(&item) {
+                review.counts.of_other_sources += 1;
+                review.sample("of-other-sources", || format!("{} of {source}", label(&item)));
             } else if imported == text(&item, UPDATED) {
-                review.counts.removed += 1;
-                review.sample("removed", || label(&item));
-                review.work.delete(&item);
-                review.removed.push_to(part, &item)?;
+                absent.add(&item)?;
             } else {
                 review.counts.removed_but_newer += 1;
                 review.sample("removed-but-newer", || label(&item));
@@ -586,6 +751,16 @@ async fn compare_accounts(
         review.counts.rejected += faulty.len() as u64;
     }
     Ok(())
+}
+
+/// Leaves out a row whose account was removed from the table.
+fn keep_out(review: &mut Review, claim: &Wanted, row: &Item, time: &str) -> io::Result<()> {
+    review.counts.kept_out += 1;
+    review.sample("kept-out", || label(row));
+    let why = format!("the account was removed from the table at {time}, and is kept out; --overwrite brings it back");
+    let remark = Remark { column: "username".into(), before: label(row), after: String::new(), why };
+    let noted = Noted { row: claim.row, place: claim.place.clone(), remark };
+    review.noted.push(&claim.row.to_be_bytes(), &noted)
 }
 
 /// Computes whether an item's hardened password is over a row's hash.
@@ -599,12 +774,18 @@ fn prove((claim, item): (Wanted, Item)) -> (Wanted, Item, Proof) {
 fn decide(
     review: &mut Review,
     part: usize,
-    claim: Wanted,
-    item: Option<Item>,
+    (claim, item): (Wanted, Option<Item>),
     verdict: Verdict,
+    (terms, absent): (&Terms, &mut Absent),
     faulty: &mut HashSet<u64>,
 ) -> Result<(), ReviewError> {
     let Some(row) = &claim.item else { return Ok(()) };
+    // Where names are compared without case, they are stored in lower case.
+    let name = text(row, "username").unwrap_or_default();
+    if !matches!(verdict, Verdict::Conflict(_)) && name.contains(|c: char| c.is_ascii_uppercase()) {
+        review.counts.capitals += 1;
+        review.sample("capitals", || name.to_owned());
+    }
     match verdict {
         Verdict::New => {
             review.counts.new += 1;
@@ -632,13 +813,21 @@ fn decide(
             keep_change(review, part, Change { row: row.clone(), item: item.unwrap_or_default(), attributes })?;
         }
         Verdict::Conflict(attributes) => {
+            let other = item.as_ref().and_then(|item| terms.other_source(item));
             let since = item.as_ref().and_then(|item| text(item, UPDATED));
             let since = since.map_or_else(String::new, |time| format!(" at {time}"));
-            let reason = format!(
-                "the account in the table was changed{since} by something else than this import, and differs in {}; \
-                 pass --overwrite to replace it",
-                attributes.join(", ")
-            );
+            let attributes = attributes.join(", ");
+            let reason = match other {
+                Some(other) => format!(
+                    "the account in the table was brought by another source, `{other}`, and differs in {attributes}; \
+                     pass --source-name if it is the same source, or --overwrite to replace the account"
+                ),
+                None => format!(
+                    "the account in the table was changed{since} by something else than this import, and differs in \
+                     {attributes}; pass --overwrite to replace it"
+                ),
+            };
+            absent.spare(Some(claim.org_id), claim.name())?;
             reject(review, part, &org_fault(&claim, Reason::Conflict, reason), faulty)?;
         }
     }
@@ -662,7 +851,7 @@ fn reject(review: &mut Review, part: usize, fault: &Rejected, faulty: &mut HashS
 }
 
 /// `jan (organisation 17578)`.
-fn label(item: &Item) -> String {
+pub(super) fn label(item: &Item) -> String {
     let org_id = org_id(item).map_or_else(|| "?".to_owned(), |id| id.to_string());
     format!("{} (organisation {org_id})", text(item, "username").unwrap_or("?"))
 }

@@ -14,7 +14,7 @@ use sftpctl_core::spec::model::Environment;
 use sftpctl_core::spec::names;
 use tokio::task::JoinSet;
 
-use super::compare::{CREATED, DIGEST, IMPORTED, UPDATED, text};
+use super::compare::{CREATED, DIGEST, IMPORTED, SOURCE, UPDATED, text};
 use super::review::{Change, Review, Wanted};
 use crate::bulk::execute::{End, execute};
 use crate::bulk::pace::{Ended, Pace, is_hopeless};
@@ -295,8 +295,8 @@ impl Writer {
     fn set(&self, change: &Change) -> Vec<(String, Option<Attribute>)> {
         let now = || Some(Attribute::Text(self.now.clone()));
         let own = change.attributes.iter().map(|name| (name.clone(), change.row.get(name).cloned()));
-        let digest = (DIGEST.to_owned(), change.row.get(DIGEST).cloned());
-        own.chain([digest, (UPDATED.to_owned(), now()), (IMPORTED.to_owned(), now())]).collect()
+        let kept = [DIGEST, SOURCE].map(|name| (name.to_owned(), change.row.get(name).cloned()));
+        own.chain(kept).chain([(UPDATED.to_owned(), now()), (IMPORTED.to_owned(), now())]).collect()
     }
 
     fn update(&self, change: &Change) -> Statement {

@@ -196,6 +196,20 @@ impl Server {
     pub fn takes_keys(&self) -> bool {
         self.authentication != "PASSWORD"
     }
+
+    /// What an account lacks that every log-in needs; `None` if it has all. A server that takes keys *and* passwords
+    /// wants both from everybody.
+    pub fn missing_method(&self, has_password: bool, has_keys: bool) -> Option<&'static str> {
+        match self.authentication.as_str() {
+            "PASSWORD" if !has_password => Some("the servers take passwords only, and it has none"),
+            "PUBLIC_KEY" if !has_keys => Some("the servers take public keys only, and it has none"),
+            "PUBLIC_KEY_AND_PASSWORD" if !(has_password && has_keys) => {
+                Some("the servers want a public key and a password, and it lacks one of them")
+            }
+            _ if !has_password && !has_keys => Some("it has neither a password nor a public key"),
+            _ => None,
+        }
+    }
 }
 
 /// Where a private host key is kept.

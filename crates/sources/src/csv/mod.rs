@@ -66,6 +66,10 @@ impl Csv {
             csv.ended()?;
             return Err(refused(&csv.name, "the file is empty", "name a file with a line for each account"));
         }
+        // Excel's own line on the separator, which has told it already.
+        if first.len() <= 2 && first.fields().next().flatten().is_some_and(|field| field.starts_with(b"sep=")) {
+            csv.next_tokens(&mut first)?;
+        }
         if has_header {
             csv.columns = csv.header(&first, options.header.is_none())?;
         } else {

@@ -230,3 +230,12 @@ proptest! {
         prop_assert_eq!(texts(&read), records);
     }
 }
+
+#[test]
+fn excels_line_on_the_separator_is_not_the_header() {
+    for (separator, line) in [(';', "sep=;"), (',', "sep=,"), ('\t', "sep=\t")] {
+        let text = format!("{line}\r\norgid{separator}username\r\n17578{separator}jan\r\n");
+        let (columns, records) = read(text.as_bytes(), &Options::default()).unwrap();
+        assert_eq!((columns, texts(&records)), (vec!["orgid".into(), "username".into()], vec![vec!["17578", "jan"]]));
+    }
+}

@@ -51,8 +51,8 @@ pub(super) struct Counter {
     lengths: Option<(usize, usize)>,
     hashes: BTreeMap<String, u64>,
     content: Content,
-    /// The first different values.
-    kept: Vec<String>,
+    /// The first different values, with their counts.
+    kept: Vec<(String, u64)>,
 }
 
 impl Counter {
@@ -94,7 +94,10 @@ impl Counter {
         if self.distinct.len() < MOST_DISTINCT {
             let is_new = self.distinct.insert(hasher.hash_one(text));
             if is_new && self.kept.len() < MOST_KEPT {
-                self.kept.push(text.to_owned());
+                self.kept.push((text.to_owned(), 0));
+            }
+            if let Some((_, count)) = self.kept.iter_mut().find(|(kept, _)| kept == text) {
+                *count += 1;
             }
         } else {
             self.has_more = true;
@@ -105,16 +108,16 @@ impl Counter {
         self.content.add(text);
     }
 
-    /// The column, and the values of one that has few: `Y`, `N`.
-    pub(super) fn finish(self) -> (Column, Vec<String>) {
+    /// The column, and the values of one that has few, with their counts: `Y`, `N`.
+    pub(super) fn finish(self) -> (Column, Vec<(String, u64)>) {
         let distinct = self.distinct.len() as u64;
         let hashed: u64 = self.hashes.values().sum();
         let is_hashed = hashed > 0 && hashed * 2 >= self.values;
         let guess = guess::attribute(&self.name, &self.content, is_hashed, distinct == self.values);
         let may_show = !is_hashed && guess::may_show(&self.name, guess, &self.content);
         let cut = |text: &String| -> String { visible(&text.chars().take(SAMPLE).collect::<String>()).into_owned() };
-        let is_shown = |text: &&String| hashes::kind(text).is_none();
-        let kept: Vec<String> =
+        let is_shown = |(text, _): &&(String, u64)| hashes::kind(text).is_none();
+        let kept: Vec<(String, u64)> =
             if may_show { self.kept.iter().filter(is_shown).cloned().collect() } else { Vec::new() };
         let column = Column {
             nulls: self.nulls,
@@ -124,7 +127,7 @@ impl Counter {
             lengths: self.lengths,
             guess,
             hashes: self.hashes,
-            samples: kept.iter().take(3).map(cut).collect(),
+            samples: kept.iter().take(3).map(|(text, _)| cut(text)).collect(),
             name: self.name,
         };
         let few = kept.len() as u64 == distinct && kept.len() < MOST_KEPT;

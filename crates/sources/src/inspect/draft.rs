@@ -8,7 +8,7 @@ use crate::mapping::{ATTRIBUTES, plain_name};
 use crate::options::{Dialect, Kind, Options};
 
 /// The text of a mapping file for these columns, each with its values if they are few.
-pub(super) fn mapping(columns: &[(Column, Vec<String>)], kind: Kind, options: &Options) -> String {
+pub(super) fn mapping(columns: &[(Column, Vec<(String, u64)>)], kind: Kind, options: &Options) -> String {
     let mut text = String::from(
         "# Which column of the source is which attribute of an account: docs/import.md, \"The mapping file\".\n\
          # yaml-language-server: $schema=import-mapping.schema.json\n\
@@ -23,6 +23,13 @@ pub(super) fn mapping(columns: &[(Column, Vec<String>)], kind: Kind, options: &O
         match candidates.next() {
             Some((column, few)) => {
                 text.push_str(&format!("{attribute}: {}  # {}\n", rule(attribute, column, few), described(column)));
+                let unknown = if attribute == "status" { unknown(few) } else { Vec::new() };
+                if !unknown.is_empty() {
+                    text.push_str(&format!(
+                        "# `values` lacks these, whose rows are rejected until it says what they mean: {}\n",
+                        unknown.join(", ")
+                    ));
+                }
                 for (other, _) in candidates {
                     text.push_str(&format!("#{attribute}: {}  # or this: {}\n", quoted(&other.name), described(other)));
                 }
@@ -68,7 +75,7 @@ fn source(options: &Options, kind: Kind) -> Vec<String> {
     known.filter_map(|(name, value)| Some(format!("{name}: {}", value?))).collect()
 }
 
-fn rule(attribute: &str, column: &Column, few: &[String]) -> String {
+fn rule(attribute: &str, column: &Column, few: &[(String, u64)]) -> String {
     let name = quoted(&column.name);
     match attribute {
         "password" if column.hashes.is_empty() => format!("{{ column: {name}, form: plain }}"),
@@ -82,17 +89,32 @@ fn rule(attribute: &str, column: &Column, few: &[String]) -> String {
     }
 }
 
+/// Values that say that an account is not in use, and their opposites.
+const OFF: [&str; 10] = ["0", "n", "no", "f", "false", "off", "inactive", "disabled", "locked", "closed"];
+const ON: [&str; 9] = ["1", "y", "yes", "t", "true", "on", "active", "enabled", "open"];
+
+fn is_known(value: &str) -> bool {
+    let value = value.to_lowercase();
+    OFF.contains(&&*value) || ON.contains(&&*value)
+}
+
+/// The values of a status that do not say what they mean, with their counts.
+fn unknown(few: &[(String, u64)]) -> Vec<String> {
+    let unknown = few.iter().filter(|(value, _)| !is_known(value));
+    unknown.map(|(value, count)| visible(&format!("{} × {count}", quoted(value))).into_owned()).collect()
+}
+
 /// What the values of a status mean, as far as they say.
-fn values(column: &str, few: &[String]) -> Option<String> {
-    const OFF: [&str; 10] = ["0", "n", "no", "f", "false", "off", "inactive", "disabled", "locked", "closed"];
+fn values(column: &str, few: &[(String, u64)]) -> Option<String> {
     // A column that says the opposite.
     let is_opposite = ["disabled", "locked"].contains(&&*plain_name(column));
     let meaning = |value: &String| {
         let is_off = OFF.contains(&&*value.to_lowercase()) != is_opposite;
         format!("{}: {}", quoted(value), if is_off { "disabled" } else { "active" })
     };
-    let is_plain = few.iter().all(|value| value == "active" || value == "disabled");
-    (!few.is_empty() && !is_plain).then(|| few.iter().map(meaning).collect::<Vec<_>>().join(", "))
+    let known: Vec<&String> = few.iter().map(|(value, _)| value).filter(|value| is_known(value)).collect();
+    let is_plain = known.iter().all(|value| *value == "active" || *value == "disabled");
+    (!known.is_empty() && !is_plain).then(|| known.into_iter().map(meaning).collect::<Vec<_>>().join(", "))
 }
 
 /// What was counted, for a comment: one line, in which nothing does harm.
@@ -126,4 +148,22 @@ fn quoted(text: &str) -> String {
         && text.starts_with(|first: char| first.is_ascii_alphabetic())
         && !OTHERS.iter().any(|word| text.eq_ignore_ascii_case(word));
     if is_word { text.to_owned() } else { Text::json(&text).to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_that_says_nothing_is_not_taken_for_active() {
+        let few = |values: &[(&str, u64)]| -> Vec<_> { values.iter().map(|(v, n)| ((*v).to_owned(), *n)).collect() };
+        let some = few(&[("Y", 7), ("suspended", 2), ("n", 1), ("127", 1)]);
+        let mapped = values("status", &some).unwrap();
+        assert!(mapped.contains("active") && mapped.matches(':').count() == 2, "{mapped}");
+        assert!(!mapped.contains("suspended") && !mapped.contains("127"), "{mapped}");
+        let left = unknown(&some);
+        assert!(left.len() == 2 && left[0].ends_with("× 2") && left[1].contains("127"), "{left:?}");
+        assert_eq!(values("status", &few(&[("gold", 1), ("silver", 2)])), None);
+        assert!(unknown(&few(&[("active", 1), ("Disabled", 2)])).is_empty());
+    }
 }

@@ -58,7 +58,7 @@ pub async fn inspect(
             }
         }
     }
-    let found: Vec<(Column, Vec<String>)> = counters.into_iter().map(Counter::finish).collect();
+    let found: Vec<(Column, Vec<(String, u64)>)> = counters.into_iter().map(Counter::finish).collect();
     let mapping = draft::mapping(&found, kind, options);
     let columns = found.into_iter().map(|(column, _)| column).collect();
     Ok(Inspection { records, is_complete, columns, mapping, remarks: source.remarks() })

@@ -129,6 +129,13 @@ fn options(checker: &mut Checker<'_>, raw: &raw::Source, kind: Kind) -> (Options
     one_of(&raw.encoding, "encoding", &names(&Encoding::NAMES));
     one_of(&raw.dialect, "dialect", &names(&Dialect::NAMES));
     one_of(&raw.double_encoded, "choice", &names(&DoubleEncoded::NAMES));
+    // A server says how its values are encoded; only latin1 columns may hold something else than they declare.
+    if let Some(encoding) = raw.encoding.as_ref().filter(|_| kind == Kind::Mysql)
+        && matches!(Encoding::named(&encoding.value), Some(Encoding::Utf8 | Encoding::Latin1))
+    {
+        let fault = checker.fault(encoding, format!("`{}` has no effect on a database", encoding.value));
+        fault.hint = Some("remove it; `cp1252` takes the values of latin1 columns as declared".to_owned());
+    }
     let text = |value: &Option<Spanned<String>>| value.as_ref().map(|value| value.value.clone());
     let options = Options {
         encoding: text(&raw.encoding).and_then(|name| Encoding::named(&name)).unwrap_or_default(),

@@ -92,6 +92,11 @@ fn every_fault_is_in_its_place() {
     }
     let all = faults("version: 1\nsource: { encoding: x, quote: xx }\norgid: {}\nstatus: { value: on }\n", Kind::Csv);
     assert_eq!(all.iter().map(|fault| fault.line).collect::<Vec<_>>(), [2, 2, 3, 4], "{all:?}");
+    for (encoding, is_refused) in [("utf-8", true), ("latin1", true), ("cp1252", false)] {
+        let found =
+            faults(&format!("version: 1\nsource: {{ encoding: {encoding} }}\nstatus: {{ value: on }}"), Kind::Mysql);
+        assert_eq!(found.iter().any(|fault| fault.message.contains("no effect")), is_refused, "{found:?}");
+    }
     let both = faults("version: 1\nsource: { table: a, query: b }", Kind::Mysql);
     assert!(both[0].message.contains("both a table and a query"));
     assert!(

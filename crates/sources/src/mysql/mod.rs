@@ -37,6 +37,14 @@ pub struct Mysql {
     remarks: Vec<String>,
 }
 
+/// Checks the URL of a database, before its password is asked for.
+///
+/// # Errors
+/// It is not such a URL, or has a password in it.
+pub fn check_url(url: &str) -> Result<(), RowsError> {
+    Target::parse(url).map(drop)
+}
+
 impl Mysql {
     /// Connects, describes what is to be read, and begins the snapshot.
     ///

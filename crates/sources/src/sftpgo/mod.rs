@@ -168,6 +168,10 @@ impl Source for SftpGo {
         &self.columns
     }
 
+    fn remarks_on_accounts(&self) -> bool {
+        true
+    }
+
     fn default_mapping(&self) -> Option<Mapping> {
         Some(mapping())
     }

@@ -285,6 +285,10 @@ impl Source for Unix {
         &self.columns
     }
 
+    fn remarks_on_accounts(&self) -> bool {
+        true
+    }
+
     fn default_mapping(&self) -> Option<Mapping> {
         Some(mapping())
     }

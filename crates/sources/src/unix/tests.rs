@@ -7,8 +7,11 @@ use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::Command;
 
+use sftpctl_accounts::import::row::Rows as _;
+
 use super::sshd_config::User;
 use super::*;
+use crate::mapped::Mapped;
 use crate::source::Value;
 
 /// The user without rights.
@@ -50,6 +53,33 @@ fn copy() -> tempfile::TempDir {
     let status = Command::new("cp").arg("-R").arg(fixture().join(".")).arg(dir.path()).status().unwrap();
     assert!(status.success());
     dir
+}
+
+#[test]
+fn no_account_is_disabled_without_a_remark() {
+    let dir = copy();
+    for (file, line) in
+        [("passwd", "tooold:x:1099:100::/home/17599:/bin/sh"), ("shadow", "tooold:$6$saltsalt$hash:19000:0:90:7:14::")]
+    {
+        let path = [dir.path().join("etc").join(file), dir.path().join(file)].into_iter().find(|path| path.exists());
+        let path = path.unwrap();
+        let mut bytes = fs::read(&path).unwrap();
+        if !bytes.ends_with(b"\n") {
+            bytes.push(b'\n');
+        }
+        bytes.extend_from_slice(line.as_bytes());
+        bytes.push(b'\n');
+        fs::write(&path, bytes).unwrap();
+    }
+    let source = open(dir.path(), Options { everyone: true, ..Options::default() });
+    let mapping = source.default_mapping().unwrap();
+    let mut rows = Mapped::new(Box::new(source), &mapping).unwrap();
+    let rows = tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(rows.next()).unwrap();
+    let disabled: Vec<_> = rows.iter().filter(|row| row.status.as_deref() == Some("disabled")).collect();
+    assert!(disabled.iter().any(|row| row.username.as_deref() == Some("tooold")), "{disabled:?}");
+    for row in disabled {
+        assert!(!row.remarks.is_empty(), "{row:?}");
+    }
 }
 
 #[test]

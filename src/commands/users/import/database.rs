@@ -43,9 +43,9 @@ pub(super) struct DatabaseArgs {
     /// The account needs no password
     #[arg(help_heading = HEADING, long, group = "database_password")]
     no_password: bool,
-    /// How the server is authenticated: verify-full, verify-ca, accept-any, off
-    #[arg(help_heading = HEADING, long, value_name = "MODE", value_enum, hide_possible_values = true, default_value_t = Tls::VerifyCa)]
-    tls: Tls,
+    /// How the server is authenticated: verify-full, verify-ca, accept-any, off [default: verify-ca]
+    #[arg(help_heading = HEADING, long, value_name = "MODE", value_enum, hide_possible_values = true)]
+    tls: Option<Tls>,
     /// PEM certificates of the authorities that are trusted, and no others
     #[arg(help_heading = HEADING, long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
@@ -68,6 +68,31 @@ enum Tls {
 }
 
 impl DatabaseArgs {
+    /// The options that were given.
+    pub(super) fn given(&self) -> impl Iterator<Item = &'static str> {
+        let Self { table, query, key, filter, password_file, password_env, password_secret, .. } = self;
+        let Self { no_password, tls, ca_file, server_name, .. } = self;
+        let all = [
+            (table.is_some(), "--table"),
+            (query.is_some(), "--query"),
+            (key.is_some(), "--key"),
+            (filter.is_some(), "--where"),
+            (password_file.is_some(), "--password-file"),
+            (password_env.is_some(), "--password-env"),
+            (password_secret.is_some(), "--password-secret"),
+            (*no_password, "--no-password"),
+            (tls.is_some(), "--tls"),
+            (ca_file.is_some(), "--ca-file"),
+            (server_name.is_some(), "--server-name"),
+        ];
+        all.into_iter().filter(|(is_given, _)| *is_given).map(|(_, name)| name)
+    }
+
+    /// The table that the command line names.
+    pub(super) fn table(&self) -> Option<&str> {
+        self.table.as_deref()
+    }
+
     /// Whether the password is a secret of AWS.
     pub(super) fn needs_aws(&self) -> bool {
         self.password_secret.is_some()
@@ -107,7 +132,7 @@ impl DatabaseArgs {
             key: self.key.clone().or_else(|| file.key.clone()),
             filter: self.filter.clone(),
             mapping,
-            tls: match self.tls {
+            tls: match self.tls.unwrap_or(Tls::VerifyCa) {
                 Tls::VerifyFull => mysql::Tls::VerifyFull,
                 Tls::VerifyCa => mysql::Tls::VerifyCa,
                 Tls::AcceptAny => mysql::Tls::AcceptAny,

@@ -1,7 +1,7 @@
 //! From the rows of a source to the table: review, report, refusals, confirmation, writes. `users import` and `users sync`
 //! differ in what they write and how they end.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::source::{self, SourceArgs};
@@ -20,7 +20,7 @@ use crate::report::{Printer, streams};
 use sftpctl_accounts::Accounts;
 use sftpctl_accounts::import::check::Rules;
 use sftpctl_accounts::import::digest::DigestKey;
-use sftpctl_accounts::import::review::{self, Options, Review, ReviewError};
+use sftpctl_accounts::import::review::{self, Counts, Options, Review, ReviewError};
 use sftpctl_accounts::import::write::{self, Choices, Written};
 use sftpctl_aws::Aws;
 use sftpctl_core::spec::model::Environment;
@@ -112,7 +112,11 @@ pub(in crate::commands::users) async fn run(
     manner: Manner,
     printer: Printer,
 ) -> Result<Exit, CliError> {
+    args.source.check_options()?;
     let form = args.report.as_deref().map(report_form).transpose()?;
+    if let Some(path) = &args.report {
+        report_file::begin(path).map_err(|error| unwritable(path, &error))?;
+    }
     let permissions = if manner.via_s3 { Permissions::ImportsTable } else { Permissions::ImportsUsers };
     let (environment, aws, store) = args.state.open(permissions, printer).await?;
     if let Some(cluster) = args.cluster.as_ref().filter(|cluster| !environment.clusters.contains_key(*cluster)) {
@@ -140,6 +144,7 @@ pub(in crate::commands::users) async fn run(
 
 /// Shows what the source's columns hold. AWS is called only for the database's password.
 pub(super) async fn inspect(args: &CommonArgs, printer: Printer) -> Result<Exit, CliError> {
+    args.source.check_options()?;
     if !args.source.needs_aws() {
         return args.source.inspect(None, printer).await;
     }
@@ -156,6 +161,10 @@ fn busy(error: StateError) -> CliError {
         }
         error => error.into(),
     }
+}
+
+fn unwritable(path: &Path, error: &std::io::Error) -> CliError {
+    CliError::new(Exit::Failed, format!("cannot write {}: {error}", path.display()))
 }
 
 struct Run<'a> {
@@ -186,8 +195,7 @@ impl Run<'_> {
         shown.finish();
         let mut review = review?;
         if let (Some(path), Some(form)) = (&self.args.report, self.form) {
-            report_file::write(path, form, &mut review)
-                .map_err(|error| CliError::new(Exit::Failed, format!("cannot write {}: {error}", path.display())))?;
+            report_file::write(path, form, &mut review).map_err(|error| unwritable(path, &error))?;
         }
         self.printer.text(|| outcomes(&review));
         if self.writes(&review) > 0 {
@@ -229,9 +237,11 @@ impl Run<'_> {
         })?;
         let rules = Rules { environment: self.environment, default_cluster: self.args.cluster.clone() };
         let has_table = self.via_s3.is_none();
-        let options = Options { rules, key, overwrite: self.args.overwrite, has_table };
+        let source = self.args.source.name(self.printer)?;
+        let options = Options { rules, key, overwrite: self.args.overwrite, source, has_table };
         let accounts = Accounts::new(Arc::clone(self.aws), self.environment);
-        review::review(rows.as_mut(), &accounts, &options, shown).await.map_err(unreviewed)
+        let reviewed = review::review(rows.as_mut(), &accounts, &options, shown).await;
+        reviewed.map_err(|error| unreviewed(error, &self.environment.name))
     }
 
     /// The number of accounts that would be written.
@@ -251,7 +261,11 @@ impl Run<'_> {
 
     /// The exit code where nothing is written.
     fn unwritten(&self, review: &Review) -> Exit {
-        let differs = self.changes(review) + review.counts.removed > 0;
+        let counts = review.counts;
+        let differs = match self.manner.writes {
+            true => self.changes(review) + counts.removed > 0,
+            false => differs(counts),
+        };
         if self.manner.tells_differences && differs { Exit::Changes } else { Exit::Ok }
     }
 
@@ -274,7 +288,12 @@ impl Run<'_> {
     fn refuse_deletions(&self, review: &Review) -> Result<(), CliError> {
         let counts = review.counts;
         let Some(limit) = self.manner.deletions else { return Ok(()) };
-        let allowed = limit.of(counts.removed + counts.removed_but_newer + counts.same + counts.newer + counts.changed);
+        let allowed = limit.of(counts.removed
+            + counts.spared
+            + counts.removed_but_newer
+            + counts.same
+            + counts.newer
+            + counts.changed);
         if counts.removed <= allowed {
             return Ok(());
         }
@@ -326,9 +345,16 @@ impl Run<'_> {
     }
 }
 
-fn unreviewed(error: ReviewError) -> CliError {
+/// Whether anything but accounts that are the same was counted; accounts that are none of this source's do not count.
+fn differs(counts: Counts) -> bool {
+    counts.same != counts.read || counts.removed + counts.removed_but_newer + counts.spared > 0
+}
+
+fn unreviewed(error: ReviewError, environment: &str) -> CliError {
     match error {
         ReviewError::Source(error) => source::unreadable(error),
+        ReviewError::Aws(error) if error.is("ResourceNotFound") => CliError::from(error)
+            .hint(format!("there is no account table: deploy environment {environment} first, or pass --via-s3")),
         ReviewError::Aws(error) => error.into(),
         ReviewError::Interrupted => CliError::new(Exit::Interrupted, error.to_string()),
         ReviewError::Spill(_) => CliError::from_error(Exit::Failed, &error, None)
@@ -350,6 +376,37 @@ fn exit(result: &Written) -> Exit {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_is_the_same_is_no_difference() {
+        let same = Counts { read: 3, same: 3, only_in_table: 2, of_other_sources: 1, ..Counts::default() };
+        assert!(!differs(same));
+        for other in [
+            Counts { same: 2, rejected: 1, ..same },
+            Counts { same: 2, newer: 1, ..same },
+            Counts { same: 2, kept_out: 1, ..same },
+            Counts { same: 2, new: 1, ..same },
+            Counts { removed_but_newer: 1, ..same },
+            Counts { removed: 1, ..same },
+            Counts { spared: 1, ..same },
+        ] {
+            assert!(differs(other), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn without_a_table_the_hint_is_to_deploy() {
+        let error = |code: &str| sftpctl_aws::AwsError {
+            operation: "dynamodb:Scan",
+            object: "dydb-98-uploads".into(),
+            code: Some(code.into()),
+            message: "not found".into(),
+            status: Some(400),
+        };
+        let hint = |code| unreviewed(ReviewError::Aws(error(code)), "98").hint.unwrap_or_default();
+        assert!(hint("ResourceNotFoundException").contains("deploy environment 98 first"));
+        assert!(!hint("ValidationException").contains("deploy"));
+    }
 
     #[test]
     fn a_limit_is_a_number_or_a_share() {

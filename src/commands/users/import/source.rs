@@ -19,7 +19,7 @@ use sftpctl_sources::json::Json;
 use sftpctl_sources::mapped::Mapped;
 use sftpctl_sources::mapping::Mapping;
 use sftpctl_sources::mapping_file::{self, MappingFile};
-use sftpctl_sources::mysql::Mysql;
+use sftpctl_sources::mysql::{self, Mysql};
 use sftpctl_sources::options::{Kind, Options};
 use sftpctl_sources::proftpd::ProFtpd;
 use sftpctl_sources::sftpgo::{self, SftpGo};
@@ -47,6 +47,9 @@ pub(in crate::commands::users) struct SourceArgs {
     /// sftpgo: import users without the restrictions that an account cannot have
     #[arg(long)]
     drop_restrictions: bool,
+    /// Name of the source, which its accounts keep [default: the kind and the table or file]
+    #[arg(long, value_name = "NAME", value_parser = source_name)]
+    source_name: Option<String>,
     #[command(flatten)]
     database: DatabaseArgs,
 }
@@ -67,6 +70,13 @@ impl From {
         {
             return of(kind, place);
         }
+        if let Some((word, _)) = text.split_once(':')
+            && !word.is_empty()
+            && word.chars().all(|c| c.is_ascii_alphabetic())
+        {
+            let kinds: Vec<&str> = Kind::ALL.iter().map(|kind| kind.as_str()).collect();
+            return Err(format!("unknown kind of source `{word}`; the kinds are {}", kinds.join(", ")));
+        }
         let ends_with = |ending| Path::new(text).extension().is_some_and(|is| is.eq_ignore_ascii_case(ending));
         match text {
             text if ends_with("csv") => of(Kind::Csv, text),
@@ -76,6 +86,16 @@ impl From {
                 Err(format!("begin with the kind of the source and a colon: {}", kinds.join(", ")))
             }
         }
+    }
+}
+
+/// Characters of a source's name.
+const NAME_LENGTH: usize = 100;
+
+fn source_name(text: &str) -> Result<String, String> {
+    match text.chars().count() {
+        1..=NAME_LENGTH if !text.contains(char::is_control) => Ok(text.to_owned()),
+        _ => Err(format!("a name has 1 to {NAME_LENGTH} characters, and no control characters")),
     }
 }
 
@@ -90,6 +110,32 @@ struct View<'a> {
 }
 
 impl SourceArgs {
+    /// Refuses options of another kind of source: without effect, they would be taken for what they say.
+    pub(super) fn check_options(&self) -> Result<(), CliError> {
+        let everyone = self.everyone.then_some(("--everyone", Kind::Shadow));
+        let drops = self.drop_restrictions.then_some(("--drop-restrictions", Kind::Sftpgo));
+        let database = self.database.given().map(|name| (name, Kind::Mysql));
+        let mut given = everyone.into_iter().chain(drops).chain(database);
+        let Some((name, kind)) = given.find(|(_, kind)| *kind != self.from.kind) else { return Ok(()) };
+        let (kind, from) = (kind.as_str(), self.from.kind.as_str());
+        Err(CliError::new(Exit::Usage, format!("{name} is an option of {kind}: sources, and has no effect on {from}:"))
+            .hint(format!("leave {name} out")))
+    }
+
+    /// The name of the source: the kind and the table or file, `csv:customers.csv`, unless one is given.
+    pub(super) fn name(&self, printer: Printer) -> Result<String, CliError> {
+        if let Some(name) = &self.source_name {
+            return Ok(name.clone());
+        }
+        let file = self.mapping_file(printer)?;
+        let table = self.database.table().map(str::to_owned).or_else(|| file.and_then(|file| file.options.table));
+        let path = self.from.place.split('?').next().unwrap_or_default();
+        let last = path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+        let mut name = format!("{}:{}", self.from.kind.as_str(), table.as_deref().unwrap_or(last));
+        name.retain(|c| !c.is_control());
+        Ok(name.chars().take(NAME_LENGTH).collect())
+    }
+
     /// Whether the source is only looked at.
     pub(super) fn inspects(&self) -> bool {
         self.inspect
@@ -166,9 +212,11 @@ impl SourceArgs {
             }
             Kind::Proftpd => ProFtpd::open(path).map(boxed),
             Kind::Mysql => {
+                let url = format!("mysql:{}", self.from.place);
+                mysql::check_url(&url).map_err(unreadable)?;
                 let password = self.database.password(secrets).await?;
                 let options = self.database.options(options, mapping);
-                Mysql::connect(&format!("mysql:{}", self.from.place), password.as_ref(), &options).await.map(boxed)
+                Mysql::connect(&url, password.as_ref(), &options).await.map(boxed)
             }
         };
         opened.map_err(unreadable)
@@ -222,4 +270,21 @@ pub(super) fn unreadable(error: RowsError) -> CliError {
     shown.causes = lines.map(str::to_owned).collect();
     shown.hint = error.hint;
     shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_has_a_kind_that_is_known() {
+        for (text, kind) in [("csv:a", Kind::Csv), ("b/a.csv", Kind::Csv), ("./x:y.json", Kind::Json)] {
+            assert_eq!(From::parse(text).unwrap().kind, kind, "{text}");
+        }
+        for text in ["xml:a.csv", "xml:a"] {
+            let error = From::parse(text).unwrap_err();
+            assert!(error.contains("`xml`") && error.contains("csv, json, mysql, shadow, sftpgo, proftpd"), "{error}");
+        }
+        assert!(From::parse("a.txt").is_err());
+    }
 }
