@@ -124,14 +124,21 @@ fn unreadable(output: &Output, text: &str, error: &serde_json::Error) -> CliErro
     shown.hint(format!("check that {PROGRAM} has the version of sftpctl, {}", env!("CARGO_PKG_VERSION")))
 }
 
-/// The program beside this one, or else the one on the `PATH`.
+/// The program beside this one, or else the one on the `PATH`; its name in the root folder, where it is not, if there is none.
 fn program() -> PathBuf {
     let beside = || {
         let path = std::env::current_exe().ok()?.with_file_name(PROGRAM);
         let path = path.with_extension(std::env::consts::EXE_EXTENSION);
         path.is_file().then_some(path)
     };
-    beside().unwrap_or_else(|| PathBuf::from(PROGRAM))
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    beside().or_else(|| found_in(&path)).unwrap_or_else(|| PathBuf::from("/").join(PROGRAM))
+}
+
+/// The program in a folder of this path. Empty and relative parts mean the current folder, which may be a cloned repository.
+fn found_in(path: &std::ffi::OsStr) -> Option<PathBuf> {
+    let folders = std::env::split_paths(path).filter(|folder| folder.is_absolute());
+    folders.map(|folder| folder.join(PROGRAM)).find(|program| program.is_file())
 }
 
 fn cannot_run(path: &std::path::Path, error: &std::io::Error) -> CliError {
@@ -153,6 +160,19 @@ mod tests {
 
     fn parsed(status: i32, stdout: &str) -> Result<Status, CliError> {
         parse(&Output { status: ExitStatus::from_raw(status), stdout: stdout.into(), stderr: Vec::new() })
+    }
+
+    #[test]
+    fn program_is_searched_in_absolute_folders_only() {
+        let folder = tempfile::tempdir_in(".").unwrap();
+        std::fs::write(folder.path().join(PROGRAM), "").unwrap();
+        let name = folder.path().file_name().unwrap();
+        let absolute = std::env::current_dir().unwrap().join(name);
+        assert_eq!(found_in(name), None);
+        assert_eq!(
+            found_in(&std::env::join_paths([name.as_ref(), absolute.as_path()]).unwrap()),
+            Some(absolute.join(PROGRAM))
+        );
     }
 
     #[test]

@@ -57,15 +57,33 @@ fn with_python(script: Option<&str>) -> String {
 fn missing_python_module_is_reported() {
     let missing = with_python(None);
     assert!(missing.contains("there is no `") && missing.contains("apt-get install python3"), "{missing}");
-    let old = with_python(Some("[ $1 = -c ] && echo 3.8 && exit 1"));
+    let old = with_python(Some("[ $2 = -c ] && echo 3.8 && exit 1"));
     assert!(old.contains("is Python 3.8") && old.contains("3.10"), "{old}");
-    let no_venv = with_python(Some("[ $1 = -c ] && echo 3.11 && exit 0\necho ensurepip is not available\nexit 1"));
+    let no_venv = with_python(Some("[ $2 = -c ] && echo 3.11 && exit 0\necho ensurepip is not available\nexit 1"));
     assert!(no_venv.contains("ensurepip") && no_venv.contains("python3-venv"), "{no_venv}");
-    let pip = "[ $1 = -c ] && echo 3.11 && exit 0\n\
-               [ $2 = venv ] && mkdir -p $4/bin && cp $0 $4/bin/python && exit 0\n\
+    let pip = "[ $2 = -c ] && echo 3.11 && exit 0\n\
+               [ $3 = venv ] && mkdir -p $5/bin && cp $0 $5/bin/python && exit 0\n\
                echo 'no matching distribution' >&2\nexit 1";
     let no_pip = with_python(Some(pip));
     assert!(no_pip.contains("no matching distribution") && no_pip.contains("PIP_INDEX_URL"), "{no_pip}");
+}
+
+/// A cloned repository may have files with the names of modules that the installation runs.
+#[test]
+fn installation_runs_nothing_of_the_current_folder() {
+    let cloud = Site::stopped();
+    let mark = cloud.dir.path().join("mark");
+    for module in ["venv", "pip", "ensurepip", "site", "sys", "ministack", "sitecustomize"] {
+        let code = format!("open({:?}, 'a').write('{module} ')\n", mark.display().to_string());
+        fs::write(cloud.dir.path().join(format!("{module}.py")), code).unwrap();
+    }
+    let mut command = cloud.command(&["local", "start", "--port", &cloud.cloud_port.to_string()]);
+    command.env("SFTPCTL_LOCAL_VENV", cloud.dir.path().join("own/venv")).env("PIP_NO_INDEX", "1");
+    let output = command.output().unwrap();
+    assert!(!output.status.success(), "{}", shown(&output));
+    // It came as far as pip itself.
+    assert!(text(&output.stderr).contains("No matching distribution"), "{}", shown(&output));
+    assert!(!mark.exists(), "{}", fs::read_to_string(&mark).unwrap_or_default());
 }
 
 /// Every pinned package is on offer with its name and version, but with other content than was pinned.

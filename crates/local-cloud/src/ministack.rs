@@ -56,7 +56,7 @@ pub(super) async fn install(venv: &Path, progress: &(dyn Fn(&str) + Sync)) -> Re
     check_python(&python).await?;
     progress(&format!("creating a virtual environment in {}", venv.display()));
     // An unfinished environment, or one of another version, is created again.
-    let output = run(Command::new(&python).args(["-m", "venv", "--clear"]).arg(venv), &python).await?;
+    let output = run(isolated(&python).args(["-m", "venv", "--clear"]).arg(venv), &python).await?;
     if let Err(output) = output {
         return Err(LocalError::VenvMissing { program: python, output });
     }
@@ -64,7 +64,20 @@ pub(super) async fn install(venv: &Path, progress: &(dyn Fn(&str) + Sync)) -> Re
     let requirements = venv.join("requirements.txt");
     std::fs::write(&requirements, REQUIREMENTS).map_err(LocalError::file("writing", &requirements))?;
     pip(venv, &requirements, progress).await?;
+    // What has ended with success may not have been pip.
+    let own = venv.join("bin").join("python");
+    if let Err(output) = run(isolated(&own).args(["-c", "import ministack"]), "python").await? {
+        return Err(LocalError::VenvMissing { program: own.display().to_string(), output });
+    }
     std::fs::write(&stamp, REQUIREMENTS).map_err(LocalError::file("writing", stamp))
+}
+
+/// A Python that looks for modules neither in the folder where it is started, which may be a cloned repository, nor in the
+/// user's own (`-I`).
+fn isolated(python: impl AsRef<std::ffi::OsStr>) -> Command {
+    let mut command = Command::new(python);
+    command.arg("-I");
+    command
 }
 
 /// Locks the virtual environment. A second installation waits, and then finds the finished first one.
@@ -86,7 +99,7 @@ async fn lock(venv: &Path) -> Result<std::fs::File, LocalError> {
 
 async fn check_python(python: &str) -> Result<(), LocalError> {
     let code = "import sys; print('%d.%d' % sys.version_info[:2]); sys.exit(sys.version_info < (3, 10))";
-    let output = Command::new(python).args(["-c", code]).stdin(Stdio::null()).output().await;
+    let output = isolated(python).args(["-c", code]).stdin(Stdio::null()).output().await;
     match output {
         Ok(output) if output.status.success() => Ok(()),
         Ok(output) => {
@@ -114,7 +127,7 @@ async fn run(command: &mut Command, program: &str) -> Result<Result<(), String>,
 /// Installs the requirements, reporting each package that is fetched.
 async fn pip(venv: &Path, requirements: &Path, progress: &(dyn Fn(&str) + Sync)) -> Result<(), LocalError> {
     let python = venv.join("bin").join("python");
-    let mut child = Command::new(&python)
+    let mut child = isolated(&python)
         .args(["-m", "pip", "install", "--no-input", "--disable-pip-version-check", "--progress-bar", "off", "-r"])
         .arg(requirements)
         .stdin(Stdio::null())
