@@ -10,7 +10,8 @@ use sftp_authorizer::Item;
 use sftp_authorizer::question::is_user_name;
 
 use super::compare::text;
-use super::review::{Review, label, org_id};
+use super::review::Review;
+use super::wanted::{label, org_id};
 use crate::spill::{PARTS, Spill};
 
 /// Accounts that were imported and that no row is about, and what the rejected rows are about.

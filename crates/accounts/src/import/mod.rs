@@ -4,13 +4,18 @@
 
 mod absent;
 pub mod check;
+mod claims;
 pub(crate) mod compare;
+mod decide;
 pub mod digest;
 pub mod estimate;
+mod held;
 pub mod objects;
+mod reading;
 pub mod rejected;
 pub mod review;
 pub mod row;
+mod wanted;
 pub mod write;
 
 #[cfg(test)]

@@ -6,8 +6,10 @@ use sftpctl_core::spec::model::Environment;
 
 use super::check::Rules;
 use super::digest::DigestKey;
+use super::held::{self, Held};
+use super::reading;
 use super::rejected::Reason;
-use super::review::{self, Held, Options, Review};
+use super::review::{self, Options, Review};
 use super::row::{Field, Password, Refused, Row, Rows, RowsError};
 use crate::bulk::watch::{Progress, Watch};
 use crate::key::TableKey;
@@ -67,10 +69,10 @@ async fn review(rows: Vec<Row>, items: &[Item], options: &Options<'_>) -> Review
     let mut rows = Given(rows);
     let key = TableKey::of(options.rules.environment);
     let terms = review::terms(&rows, options);
-    let read = review::read(&mut rows, options, &terms, key, &Silent).await.unwrap();
+    let read = reading::read(&mut rows, options, &terms, key, &Silent).await.unwrap();
     let mut held = Held::new().unwrap();
     for item in items {
-        review::hold(&mut held, item, key).unwrap();
+        held::hold(&mut held, item, key).unwrap();
     }
     review::compared(read, held, Vec::new(), options, (&terms, key), &Silent).await.unwrap()
 }

@@ -15,7 +15,8 @@ use sftpctl_core::spec::names;
 use tokio::task::JoinSet;
 
 use super::compare::{CREATED, DIGEST, IMPORTED, SOURCE, UPDATED, text};
-use super::review::{Change, Review, Wanted};
+use super::review::Review;
+use super::wanted::{Change, Wanted};
 use crate::bulk::execute::{End, execute};
 use crate::bulk::pace::{Ended, Pace, is_hopeless};
 use crate::bulk::unwritten::Unwritten;

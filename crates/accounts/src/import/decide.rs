@@ -1,0 +1,208 @@
+//! Rows against items, account by account: what is written, what stays, what is rejected.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::io;
+
+use sftp_authorizer::Item;
+use sftp_authorizer::password::is_over;
+
+use super::absent::Absent;
+use super::compare::{self, IMPORTED, PASSWORD, Proof, Terms, UPDATED, Verdict, text};
+use super::held::Removal;
+use super::reading::on_all_processors;
+use super::rejected::{Reason, Rejected};
+use super::review::{Noted, Review, ReviewError};
+use super::row::Remark;
+use super::wanted::{Change, Wanted, key_of, label};
+use crate::bulk::watch::{Progress, Watch};
+use crate::key::TableKey;
+use crate::spill::{PARTS, Spill};
+
+/// Hardened passwords that are computed between two looks at the request to stop.
+const PROVEN_AT_ONCE: usize = 256;
+
+/// Compares rows with items, by organisation.
+pub(super) async fn compare_accounts(
+    mut wanted: Spill<Wanted>,
+    (mut held, mut removals): (Spill<Item>, Spill<Removal>),
+    mut rejected: Spill<Rejected>,
+    (terms, key): (&Terms, TableKey),
+    absent: &mut Absent,
+    (review, watch): (&mut Review, &dyn Watch),
+) -> Result<(), ReviewError> {
+    let mut proven = 0;
+    for part in 0..PARTS {
+        let mut faulty = HashSet::new();
+        for fault in rejected.read(part)? {
+            reject(review, part, &fault?, &mut faulty)?;
+        }
+        let mut items: HashMap<String, Item> = HashMap::new();
+        for item in held.read(part)? {
+            let item = item?;
+            items.extend(key_of(key, &item).map(|key| (key, item)));
+        }
+        let mut removed: HashMap<String, String> = HashMap::new();
+        for removal in removals.read(part)? {
+            let Removal { key, time } = removal?;
+            removed.insert(key, time);
+        }
+        let mut rows: BTreeMap<String, Vec<Wanted>> = BTreeMap::new();
+        for wanted in wanted.read(part)? {
+            let wanted = wanted?;
+            rows.entry(wanted.key.clone()).or_default().push(wanted);
+        }
+        let mut unproven = Vec::new();
+        for (key, mut claims) in rows {
+            let item = items.remove(&key);
+            if claims.len() > 1 {
+                for (index, claim) in claims.iter().enumerate() {
+                    let rival = claims.iter().enumerate().find(|(other, _)| *other != index);
+                    let place = rival.map_or("", |(_, rival)| rival.place.as_str());
+                    let fault = org_fault(claim, Reason::DuplicateOrg, format!("{place} has the same organisation ID"));
+                    absent.spare(Some(claim.org_id), claim.name())?;
+                    reject(review, part, &fault, &mut faulty)?;
+                }
+                continue;
+            }
+            let Some(claim) = claims.pop().filter(|claim| !faulty.contains(&claim.row)) else { continue };
+            let removed = removed.get(&key).filter(|_| item.is_none() && !terms.overwrite);
+            if let (Some(time), Some(row)) = (removed, &claim.item) {
+                keep_out(review, &claim, row, time)?;
+                continue;
+            }
+            let verdict = claim.item.as_ref().map(|row| compare::compare(row, item.as_ref(), terms, Proof::None));
+            match verdict {
+                None => {}
+                Some(Verdict::Unproven) => unproven.extend(item.map(|item| (claim, item))),
+                Some(verdict) => decide(review, part, (claim, item), verdict, (terms, &mut *absent), &mut faulty)?,
+            }
+        }
+        while !unproven.is_empty() {
+            if watch.is_stopping() {
+                return Err(ReviewError::Interrupted);
+            }
+            let some = unproven.split_off(unproven.len().saturating_sub(PROVEN_AT_ONCE));
+            proven += some.len() as u64;
+            for (claim, item, proof) in on_all_processors(some, prove).await? {
+                let verdict = claim.item.as_ref().map(|row| compare::compare(row, Some(&item), terms, proof));
+                let Some(verdict) = verdict else { continue };
+                decide(review, part, (claim, Some(item)), verdict, (terms, &mut *absent), &mut faulty)?;
+            }
+            watch.progress(Progress::Proving { done: proven });
+        }
+        for item in items.into_values() {
+            let imported = text(&item, IMPORTED);
+            if imported.is_none() {
+                review.counts.only_in_table += 1;
+                review.sample("only-in-table", || label(&item));
+            } else if let Some(source) = terms.other_source(&item) {
+                review.counts.of_other_sources += 1;
+                review.sample("of-other-sources", || format!("{} of {source}", label(&item)));
+            } else if imported == text(&item, UPDATED) {
+                absent.add(&item)?;
+            } else {
+                review.counts.removed_but_newer += 1;
+                review.sample("removed-but-newer", || label(&item));
+            }
+        }
+        review.counts.rejected += faulty.len() as u64;
+    }
+    Ok(())
+}
+
+/// Leaves out a row whose account was removed from the table.
+fn keep_out(review: &mut Review, claim: &Wanted, row: &Item, time: &str) -> io::Result<()> {
+    review.counts.kept_out += 1;
+    review.sample("kept-out", || label(row));
+    let why = format!("the account was removed from the table at {time}, and is kept out; --overwrite brings it back");
+    let remark = Remark { column: "username".into(), before: label(row), after: String::new(), why };
+    let noted = Noted { row: claim.row, place: claim.place.clone(), remark };
+    review.noted.push(&claim.row.to_be_bytes(), &noted)
+}
+
+/// Computes whether an item's hardened password is over a row's hash.
+fn prove((claim, item): (Wanted, Item)) -> (Wanted, Item, Proof) {
+    let row = claim.item.as_ref().and_then(|row| text(row, PASSWORD));
+    let is_over = row.zip(text(&item, PASSWORD)).is_some_and(|(row, stored)| is_over(stored, row));
+    (claim, item, if is_over { Proof::Over } else { Proof::NotOver })
+}
+
+/// Counts a verdict, and keeps what is to be written.
+fn decide(
+    review: &mut Review,
+    part: usize,
+    (claim, item): (Wanted, Option<Item>),
+    verdict: Verdict,
+    (terms, absent): (&Terms, &mut Absent),
+    faulty: &mut HashSet<u64>,
+) -> Result<(), ReviewError> {
+    let Some(row) = &claim.item else { return Ok(()) };
+    // Where names are compared without case, they are stored in lower case.
+    let name = text(row, "username").unwrap_or_default();
+    if !matches!(verdict, Verdict::Conflict(_)) && name.contains(|c: char| c.is_ascii_uppercase()) {
+        review.counts.capitals += 1;
+        review.sample("capitals", || name.to_owned());
+    }
+    match verdict {
+        Verdict::New => {
+            review.counts.new += 1;
+            review.sample("new", || label(row));
+            review.work.add(row, review.is_indexed);
+            review.new.push_to(part, &claim)?;
+        }
+        Verdict::Same | Verdict::Unproven => review.counts.same += 1,
+        Verdict::Renewed => {
+            review.counts.same += 1;
+            review.counts.renewed += 1;
+            keep_change(
+                review,
+                part,
+                Change { row: row.clone(), item: item.unwrap_or_default(), attributes: Vec::new() },
+            )?;
+        }
+        Verdict::Newer => {
+            review.counts.newer += 1;
+            review.sample("newer", || label(row));
+        }
+        Verdict::Changed(attributes) => {
+            review.counts.changed += 1;
+            review.sample("changed", || format!("{}: {}", label(row), attributes.join(", ")));
+            keep_change(review, part, Change { row: row.clone(), item: item.unwrap_or_default(), attributes })?;
+        }
+        Verdict::Conflict(attributes) => {
+            let other = item.as_ref().and_then(|item| terms.other_source(item));
+            let since = item.as_ref().and_then(|item| text(item, UPDATED));
+            let since = since.map_or_else(String::new, |time| format!(" at {time}"));
+            let attributes = attributes.join(", ");
+            let reason = match other {
+                Some(other) => format!(
+                    "the account in the table was brought by another source, `{other}`, and differs in {attributes}; \
+                     pass --source-name if it is the same source, or --overwrite to replace the account"
+                ),
+                None => format!(
+                    "the account in the table was changed{since} by something else than this import, and differs in \
+                     {attributes}; pass --overwrite to replace it"
+                ),
+            };
+            absent.spare(Some(claim.org_id), claim.name())?;
+            reject(review, part, &org_fault(&claim, Reason::Conflict, reason), faulty)?;
+        }
+    }
+    Ok(())
+}
+
+fn keep_change(review: &mut Review, part: usize, change: Change) -> io::Result<()> {
+    review.work.change(&change.row, &change.item, &change.attributes);
+    review.changed.push_to(part, &change)
+}
+
+fn org_fault(claim: &Wanted, kind: Reason, reason: String) -> Rejected {
+    let (column, value) = ("orgid".to_owned(), claim.org_id.to_string());
+    Rejected { row: claim.row, place: claim.place.clone(), column, value, reason, kind }
+}
+
+fn reject(review: &mut Review, part: usize, fault: &Rejected, faulty: &mut HashSet<u64>) -> io::Result<()> {
+    faulty.insert(fault.row);
+    *review.reasons.entry(fault.kind).or_default() += 1;
+    review.rejected.push_to(part, fault)
+}

@@ -1,0 +1,92 @@
+//! The table, read to its end: its accounts, what they claim, and the marks of those that an operator has removed.
+
+use std::io;
+
+use serde::{Deserialize, Serialize};
+use sftp_authorizer::Item;
+use sftp_authorizer::home::Home;
+
+use super::compare::{self, text};
+use super::digest::DigestKey;
+use super::review::ReviewError;
+use super::wanted::{Claim, key_text, number, org_id};
+use crate::bulk::pages::Pages;
+use crate::bulk::watch::{Progress, Watch};
+use crate::folders::Folder;
+use crate::key::{REMOVED, RESERVED_BY, RESERVES, TableKey, is_reservation};
+use crate::spill::Spill;
+use crate::store::Accounts;
+
+/// The table, read.
+pub(super) struct Held {
+    pub(super) items: Spill<Item>,
+    pub(super) claims: Spill<Claim>,
+    pub(super) folders: Spill<Folder<Claim>>,
+    pub(super) removals: Spill<Removal>,
+    /// Accounts that were imported with another key.
+    pub(super) other_key: u64,
+}
+
+impl Held {
+    /// An empty table.
+    pub(super) fn new() -> io::Result<Self> {
+        Ok(Self {
+            items: Spill::new()?,
+            claims: Spill::new()?,
+            folders: Spill::new()?,
+            removals: Spill::new()?,
+            other_key: 0,
+        })
+    }
+}
+
+/// The mark of an account that an operator has removed.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Removal {
+    /// As of [`Wanted`].
+    pub(super) key: String,
+    pub(super) time: String,
+}
+
+/// Reads the customers' items of the table, several segments at once.
+pub(super) async fn held(accounts: &Accounts, digests: &DigestKey, watch: &dyn Watch) -> Result<Held, ReviewError> {
+    let mut pages = Pages::of(accounts);
+    let mut held = Held::new()?;
+    while let Some(items) = pages.next().await? {
+        if watch.is_stopping() {
+            return Err(ReviewError::Interrupted);
+        }
+        for item in items {
+            held.other_key += u64::from(compare::has_other_key(&item, digests));
+            hold(&mut held, &item, accounts.key())?;
+        }
+        watch.progress(Progress::Scanning { items: held.items.count() });
+    }
+    Ok(held)
+}
+
+/// Keeps an item and its claim of a name, and the marks of removed accounts; not the other reservations of names, nor
+/// the canaries of `verify`.
+pub(super) fn hold(held: &mut Held, item: &Item, key: TableKey) -> io::Result<()> {
+    if is_reservation(item) {
+        let owner = number(item, RESERVED_BY);
+        let (Some(time), Some(name), Some(owner)) = (text(item, REMOVED), text(item, RESERVES), owner) else {
+            return Ok(());
+        };
+        let removal = Removal { key: key_text(key, owner, name), time: time.to_owned() };
+        return held.removals.push(removal.key.as_bytes(), &removal);
+    }
+    let (Some(name), Some(org_id)) = (text(item, "username"), org_id(item)) else { return Ok(()) };
+    if org_id <= 0 {
+        return Ok(());
+    }
+    let key = key_text(key, org_id, name);
+    let claim = Claim { name: name.to_owned(), org_id: Some(org_id), row: 0, place: String::new(), key };
+    held.claims.push(name.to_lowercase().as_bytes(), &claim)?;
+    held.items.push(claim.key.as_bytes(), item)?;
+    if let Some(home) = text(item, "HomeDirectory").and_then(Home::parse) {
+        let folder = Folder::new(&home, org_id, claim);
+        held.folders.push(folder.group().as_bytes(), &folder)?;
+    }
+    Ok(())
+}
