@@ -89,7 +89,7 @@ fn words_of_another_program_are_lines_of_the_error() {
     use std::os::unix::fs::PermissionsExt as _;
     let folder = tempfile::tempdir().unwrap();
     let python = folder.path().join("python");
-    let script = "#!/bin/sh\n[ \"$1\" = -c ] && { echo 3.12; exit; }\nprintf 'first\\n\\033[31msecond\\n'; exit 1\n";
+    let script = "#!/bin/sh\n[ \"$2\" = -c ] && { echo 3.12; exit; }\nprintf 'first\\n\\033[31msecond\\n'; exit 1\n";
     std::fs::write(&python, script).unwrap();
     std::fs::set_permissions(&python, std::fs::Permissions::from_mode(0o755)).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_sftpctl-local"));

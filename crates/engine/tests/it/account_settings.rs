@@ -121,6 +121,8 @@ async fn every_write_has_the_key_of_the_table() {
         let stub = Stub::new().await;
         stub.on("dynamodb:TransactWriteItems", [Reply::ok("{}")]);
         stub.on("dynamodb:Query", [Reply::ok(r#"{"Items":[]}"#)]);
+        let imported = json!({ "Item": { "orgid": { "N": "7" }, "importedAt": { "S": "2026-11-29T00:00:00Z" } } });
+        stub.on("dynamodb:GetItem", [Reply::ok("{}"), Reply::ok(imported.to_string())]);
         let accounts = accounts(&stub, &with("exact", many)).await;
         let key = |org: &str, name: &str| match many {
             true => json!({ "orgid": { "N": org }, "username": { "S": name } }),
@@ -131,6 +133,13 @@ async fn every_write_has_the_key_of_the_table() {
 
         accounts.remove(&account()).await.unwrap();
         assert_eq!(keys(&stub), [ours.clone(), reserved.clone()]);
+        accounts.remove(&account()).await.unwrap();
+        assert_eq!(keys(&stub), [ours.clone(), reserved.clone()]);
+        let asked = stub.asked("dynamodb:TransactWriteItems");
+        assert!(
+            !asked[0].body.contains("removedAt") && asked[1].body.contains("removedAt"),
+            "an imported one leaves a mark"
+        );
         accounts.set_disabled(account(), true).await.unwrap();
         assert_eq!(keys(&stub), std::slice::from_ref(&ours));
         accounts.end_malformed(&account().to_item(), true).await.unwrap();
