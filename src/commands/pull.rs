@@ -94,7 +94,10 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
     let is_dry = args.dry_run;
     let view = |summary: Summary| PullView::new(&environment.name, &args.cluster, &bucket.name, is_dry, summary);
     let options = options(&args, bucket.clone());
-    let stop = Stop::on_signals(|| streams::progress("stopping; files in flight are finished"), stop_now);
+    let stop = Stop::on_signals(
+        || streams::progress("stopping; small files in flight are finished, large ones go on next time"),
+        stop_now,
+    );
     let shown = PullShown::new(printer, Shown::new(printer.format(), stop), &bucket.name);
     let result = match is_dry {
         true => run::preview(&s3, &options, &shown).await.map(|summary| Pulled { summary, error: None }),

@@ -258,8 +258,17 @@ fn failed_hooks_lead_into_quarantine(site: &Site) {
     let (events, _) = run(6, &command, &[]);
     assert_eq!(keys(&events, "left"), ["17578/in/deep.csv", "17578/late.csv"]);
     logged(3);
-    std::fs::remove_file(agent.to.join(".sftpctl-quarantine/17578/late.csv")).unwrap();
-    let (events, _) = run(0, "true {}", &["--retry-quarantined"]);
+    let (events, _) = run(6, "false", &["--retry-quarantined"]);
+    assert_eq!(
+        keys(&events, "quarantined"),
+        ["17578/in/deep.csv", "17578/late.csv"],
+        "brought back, and refused again"
+    );
+    // Back in its place, as by a run that was killed before it could note that; and taken away.
+    let quarantine = agent.to.join(".sftpctl-quarantine/17578");
+    std::fs::rename(quarantine.join("in/deep.csv"), agent.to.join("17578/in/deep.csv")).unwrap();
+    std::fs::remove_file(quarantine.join("late.csv")).unwrap();
+    let (events, _) = run(0, "true {}", &[]);
     assert_eq!(keys(&events, "hooked"), ["17578/in/deep.csv"]);
     assert_eq!(agent.files(), ["17578/in/deep.csv", "17578/order.csv"]);
     let (events, _) = run(0, &command, &[]);

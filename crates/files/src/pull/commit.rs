@@ -44,6 +44,7 @@ pub(super) fn commit(
         temporary: complete.temporary.clone(),
         hook,
     };
+    target.sync_partial().map_err(|error| ledger.failed(error))?;
     ledger.append(ready.iter().map(placing).collect())?;
     settle(target, ledger, ready, committed)
 }
@@ -100,15 +101,17 @@ pub(super) fn recover(target: &Target, ledger: &mut LedgerFile, overwrite: bool)
     for (key, progress) in ledger.ledger().unfinished() {
         let Progress::Placing { file, temporary, before, .. } = progress else { continue };
         let is_there = target.has(temporary).map_err(|error| ledger.failed(error))?;
-        let Some(path) = path_of(key).filter(|_| is_there) else {
+        let Some(path) = path_of(key) else { continue };
+        let complete = Complete { file: (**file).clone(), path, temporary: temporary.clone() };
+        if !is_there {
             // Only the rename takes the temporary name away.
             records.push(Record::Placed { key: key.to_owned() });
+            committed.placed.push(complete);
             continue;
-        };
-        match refusal(target.place_of(&path, *before, overwrite)) {
-            Ok(may_replace) => {
-                ready.push((Complete { file: (**file).clone(), path, temporary: temporary.clone() }, may_replace));
-            }
+        }
+        let ours = before.as_ref().and_then(|before| before.local());
+        match refusal(target.place_of(&complete.path, ours, overwrite)) {
+            Ok(may_replace) => ready.push((complete, may_replace)),
             Err(why) => {
                 target.discard(temporary);
                 records.push(Record::Dropped { key: key.to_owned() });
@@ -242,7 +245,7 @@ mod tests {
             }
             let mut bench = bench.again();
             let committed = recover(&bench.target, &mut bench.ledger, false).unwrap();
-            assert_eq!(committed.left, []);
+            assert_eq!((committed.left.len(), committed.placed.len()), (0, 1), "it is told as placed");
             assert_eq!(bench.read("1/a"), "one", "{is_renamed}");
             let progress = bench.ledger.ledger().get("1/a").unwrap().progress().clone();
             assert!(matches!(progress, Progress::HookDue(_)), "{progress:?}");

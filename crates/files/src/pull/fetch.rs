@@ -132,6 +132,7 @@ impl Fetcher<'_> {
     ) -> Result<(Fetched, String), FetchError> {
         let facts = self.s3.download_facts(self.bucket, &object.key).await?.ok_or(FetchError::Gone)?;
         if facts.etag != object.etag {
+            leftover.iter().for_each(|leftover| self.target.discard(&leftover.temporary));
             return Err(FetchError::Replaced);
         }
         let expected = Expected::of(facts.checksum.as_ref());
@@ -156,7 +157,9 @@ impl Fetcher<'_> {
             let known = known.get(&start).copied();
             async move {
                 if let Some(crc64) = known {
+                    let permit = self.connections.acquire().await.map_err(|_| FetchError::Interrupted)?;
                     let sums = reread(Arc::clone(file), (start, length), expected.kind).await?;
+                    drop(permit);
                     // What the disk has lost is fetched again.
                     if sums.crc64 == crc64 {
                         self.watch.received(length);

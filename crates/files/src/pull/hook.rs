@@ -125,12 +125,15 @@ async fn retried<F: Future<Output = Result<(), String>>>(
 ) -> Result<(), String> {
     let (mut number, mut pause) = (1, Duration::from_secs(1));
     loop {
-        match attempt(number).await {
-            Err(_) if number < attempts && !is_stopping() => {}
-            done => return done,
+        let done = attempt(number).await;
+        if done.is_ok() || number >= attempts || is_stopping() {
+            return done;
         }
         #[expect(clippy::disallowed_methods, reason = "the pause between attempts of a hook")]
         tokio::time::sleep(pause).await;
+        if is_stopping() {
+            return done;
+        }
         (number, pause) = (number + 1, (pause * 2).min(LONGEST_PAUSE));
     }
 }

@@ -31,7 +31,8 @@ pub struct Fetched {
 }
 
 impl Fetched {
-    fn facts(&self) -> LocalFacts {
+    /// By which the placed file is recognised.
+    pub(super) fn facts(&self) -> LocalFacts {
         LocalFacts { size: self.size, mtime: self.mtime }
     }
 }
@@ -50,10 +51,12 @@ pub enum Record {
     Dropped { key: String },
     /// The hook succeeded.
     Hooked { key: String },
-    /// The hook failed too often; the file is in the quarantine under this path.
+    /// The hook failed too often; the file is about to be moved into the quarantine, under this path.
     Quarantined { key: String, path: String, why: String },
-    /// The file is back from the quarantine.
+    /// The file is in its place again.
     Restored { key: String },
+    /// Somebody else has taken the file away, from the quarantine or before its hook succeeded.
+    Settled { key: String, path: Option<String> },
 }
 
 impl Record {
@@ -75,12 +78,12 @@ pub struct LocalFacts {
 /// How far a file is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Progress {
-    /// Complete under a temporary name. `before` are the facts of the file that it replaces.
+    /// Complete under a temporary name. `before` is what was known of the file that it replaces.
     Placing {
         file: Box<Fetched>,
         temporary: String,
         hook: bool,
-        before: Option<LocalFacts>,
+        before: Option<Box<Entry>>,
     },
     /// In place; its hook is due.
     HookDue(Box<Fetched>),
@@ -109,7 +112,7 @@ impl Entry {
     /// The facts of the file that was placed last.
     pub fn local(&self) -> Option<LocalFacts> {
         match &self.progress {
-            Progress::Placing { before, .. } => *before,
+            Progress::Placing { before, .. } => before.as_ref().and_then(|before| before.local()),
             Progress::HookDue(_) | Progress::Quarantined { .. } | Progress::Done => Some(self.local),
         }
     }
@@ -137,6 +140,8 @@ pub enum Damage {
 pub struct Ledger {
     bucket: Option<String>,
     entries: HashMap<Box<str>, Entry>,
+    /// Files in quarantine of which a newer version has arrived: their keys and paths.
+    superseded: Vec<(String, String)>,
 }
 
 impl Ledger {
@@ -157,7 +162,7 @@ impl Ledger {
                     Damage::Order(_) => Damage::Order(number),
                     other => other,
                 })?,
-                None if is_last => break,
+                None if is_last && is_cut(line, number) => break,
                 None => return Err(Damage::Line(number)),
             }
             intact += line.len();
@@ -182,6 +187,11 @@ impl Ledger {
         unfinished
     }
 
+    /// Files in quarantine of which a newer version has arrived: their keys, and their paths in the target folder.
+    pub fn superseded(&self) -> &[(String, String)] {
+        &self.superseded
+    }
+
     /// Adds a record of this bucket.
     ///
     /// # Errors
@@ -197,20 +207,34 @@ impl Ledger {
             _ if self.bucket.is_none() => Err(Damage::Order(0)),
             Record::Began { .. } => Err(Damage::Order(0)),
             Record::Placing { file, temporary, hook } => {
-                let before = self.get(&file.key).and_then(Entry::local);
+                let before = self.entries.remove(&*file.key).map(Box::new);
+                // A hook that is still due for the file that this one replaces is due for this one.
+                let is_owed = before.as_ref().is_some_and(|before| matches!(before.progress, Progress::HookDue(_)));
                 let (key, etag) = (file.key.clone().into(), file.etag.clone().into());
                 let (modified, local) = (file.modified, file.facts());
-                let progress = Progress::Placing { file: Box::new(file), temporary, hook, before };
+                let progress = Progress::Placing { file: Box::new(file), temporary, hook: hook || is_owed, before };
                 self.entries.insert(key, Entry { etag, modified, local, progress });
                 Ok(())
             }
-            Record::Placed { key } => self.step(&key, |progress| match progress {
-                Progress::Placing { file, hook: true, .. } => Some(Progress::HookDue(file)),
-                Progress::Placing { hook: false, .. } => Some(Progress::Done),
-                _ => None,
-            }),
+            Record::Placed { key } => {
+                let mut replaced = None;
+                self.step(&key, |progress| match progress {
+                    Progress::Placing { file, hook, before, .. } => {
+                        replaced = before.map(|before| before.progress);
+                        Some(if hook { Progress::HookDue(file) } else { Progress::Done })
+                    }
+                    _ => None,
+                })?;
+                if let Some(Progress::Quarantined { path, .. }) = replaced {
+                    self.superseded.push((key, path));
+                }
+                Ok(())
+            }
             Record::Dropped { key } => match self.entries.remove(&*key) {
-                Some(Entry { progress: Progress::Placing { .. }, .. }) => Ok(()),
+                Some(Entry { progress: Progress::Placing { before, .. }, .. }) => {
+                    self.entries.extend(before.map(|before| (key.into(), *before)));
+                    Ok(())
+                }
                 _ => Err(Damage::Order(0)),
             },
             Record::Hooked { key } => self.step(&key, |progress| match progress {
@@ -225,6 +249,18 @@ impl Ledger {
                 Progress::Quarantined { file, .. } => Some(Progress::HookDue(file)),
                 _ => None,
             }),
+            Record::Settled { key, path } => {
+                let is_it = |(of, at): &(String, String)| *of == key && path.as_deref() == Some(at.as_str());
+                if let Some(at) = self.superseded.iter().position(is_it) {
+                    self.superseded.remove(at);
+                    return Ok(());
+                }
+                self.step(&key, |progress| match progress {
+                    Progress::Quarantined { path: at, .. } if path.as_ref() == Some(&at) => Some(Progress::Done),
+                    Progress::HookDue(_) if path.is_none() => Some(Progress::Done),
+                    _ => None,
+                })
+            }
         }
     }
 
@@ -234,6 +270,14 @@ impl Ledger {
         entry.progress = next(progress).ok_or(Damage::Order(0))?;
         Ok(())
     }
+}
+
+/// Whether an unreadable last line is one that a killed run could not finish: without its end, and, as the first of the
+/// file, a beginning of ours. A file of something else is not written over.
+fn is_cut(line: &[u8], number: usize) -> bool {
+    const FIRST: &[u8] = br#"{"did":"began","version":"#;
+    let begun = line.get(..FIRST.len()).unwrap_or(line);
+    !line.ends_with(b"\n") && (number > 1 || FIRST.starts_with(begun))
 }
 
 #[cfg(test)]
@@ -290,6 +334,10 @@ mod tests {
         assert_eq!(progress(&[&placed[..], &[Record::Hooked { key: key("a") }]].concat()), Progress::Done);
         let (path, why) = (key("a.1"), key("it failed"));
         let quarantined = [&placed[..], &[Record::Quarantined { key: key("a"), path: path.clone(), why }]].concat();
+        let settled = Record::Settled { key: key("a"), path: Some(path.clone()) };
+        assert_eq!(progress(&[&quarantined[..], &[settled]].concat()), Progress::Done);
+        let settled = Record::Settled { key: key("a"), path: None };
+        assert_eq!(progress(&[&placed[..], &[settled]].concat()), Progress::Done);
         assert_eq!(progress(&quarantined), Progress::Quarantined { file: file(), path });
         let restored = [&quarantined[..], &[Record::Restored { key: key("a") }]].concat();
         assert_eq!(progress(&restored), Progress::HookDue(file()));
@@ -318,6 +366,37 @@ mod tests {
         let ledger = read(&[first, placed.clone(), placing("a", "y", false), placed]);
         assert_eq!(ledger.get("a").unwrap().local(), Some(LocalFacts { size: 3, mtime: 9 }));
         assert!(ledger.unfinished().is_empty());
+    }
+
+    #[test]
+    fn what_is_owed_for_a_file_survives_its_newer_version() {
+        let placed = || Record::Placed { key: key("a") };
+        let due = [placing("a", "x", true), placed()];
+        let newer = [&due[..], &[placing("a", "y", false), placed()]].concat();
+        assert!(matches!(read(&newer).get("a").unwrap().progress(), Progress::HookDue(file) if file.etag == "y"));
+        let dropped = [&due[..], &[placing("a", "y", true), Record::Dropped { key: key("a") }]].concat();
+        assert!(matches!(read(&dropped).get("a").unwrap().progress(), Progress::HookDue(file) if file.etag == "x"));
+        let path = key(".sftpctl-quarantine/a");
+        let quarantined = Record::Quarantined { key: key("a"), path: path.clone(), why: key("it failed") };
+        let newer = [&due[..], &[quarantined, placing("a", "y", false), placed()]].concat();
+        let ledger = read(&newer);
+        assert_eq!(ledger.superseded(), [(key("a"), path.clone())]);
+        assert_eq!(ledger.get("a").unwrap().progress(), &Progress::Done);
+        let settled = Record::Settled { key: key("a"), path: Some(path) };
+        assert!(read(&[&newer[..], &[settled]].concat()).superseded().is_empty());
+    }
+
+    #[test]
+    fn file_of_something_else_is_not_a_cut_ledger() {
+        for text in ["{\"some\":\"json\"}", "text", "{\"did\":\"began\",\"version\":1\n"] {
+            assert_eq!(Ledger::read(text.as_bytes(), BUCKET), Err(Damage::Line(1)), "{text}");
+        }
+        for text in ["{\"did\":\"be", "{\"did\":\"began\",\"version\":1,\"buc"] {
+            assert!(Ledger::read(text.as_bytes(), BUCKET).unwrap().0.is_new(), "{text}");
+        }
+        let whole = text(&[Record::began(BUCKET), placing("a", "x", true)]);
+        let changed = whole.replacen("\"x\"", "\"y\"", 1);
+        assert_eq!(Ledger::read(changed.as_bytes(), BUCKET), Err(Damage::Line(2)), "whole, and damaged");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! One pull: list, fetch, place, hand over.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::{Stream, StreamExt as _, stream};
@@ -11,17 +12,19 @@ use tokio::task::spawn_blocking;
 use super::commit::{Committed, commit, path_of, recover, unreachable_folder};
 use super::fetch::{Complete, FetchError, Fetcher};
 use super::hook::Hook;
-use super::ledger::{Fetched, Progress, Record};
+use super::ledger::{Entry, Fetched, Progress, Record};
 use super::ledger_file::{LedgerError, LedgerFile};
 use super::rules::Rules;
 use super::select::{Decided, Decision, Selection};
-use super::target::{OWN_FOLDER, QUARANTINE, Target};
+use super::target::{OWN_FOLDER, Place, Target};
 use super::{Event, PullError, Summary, Watch};
 
 /// The ledger's name in the pull's own folder.
 const LEDGER: &str = "ledger.jsonl";
 /// Files that get their names together.
 const BATCH: usize = 64;
+/// Objects that may not be read, after which a pull that could read none ends.
+const DENIED: usize = 20;
 
 /// What is pulled, and how.
 #[derive(Clone, Debug)]
@@ -65,6 +68,9 @@ pub async fn preview(s3: &S3, options: &Options, watch: &dyn Watch) -> Result<Su
     let (mut summary, mut selection) = (Summary::default(), Selection::new(options.rules.clone()));
     for (key, progress) in ledger.unfinished() {
         left(&mut summary, watch, key, unfinished_words(progress));
+    }
+    for (key, _) in ledger.superseded() {
+        left(&mut summary, watch, key, "an earlier version of it is in quarantine");
     }
     let mut from = None;
     loop {
@@ -125,6 +131,7 @@ pub async fn pull(s3: &S3, options: &Options, watch: &dyn Watch) -> Result<Pulle
         ledger: Arc::new(Mutex::new(ledger)),
         summary: Mutex::default(),
         fatal: Mutex::default(),
+        denied: AtomicUsize::new(0),
         watch,
     };
     if let Err(error) = run.begin().await {
@@ -147,6 +154,8 @@ struct Run<'a> {
     summary: Mutex<Summary>,
     /// The first error that ends the pull.
     fatal: Mutex<Option<PullError>>,
+    /// Objects that may not be read.
+    denied: AtomicUsize,
     watch: &'a dyn Watch,
 }
 
@@ -208,6 +217,7 @@ impl Run<'_> {
         let overwrite = self.options.overwrite;
         let recovered = self.with_ledger(move |target, ledger| recover(target, ledger, overwrite)).await?;
         recovered.left.iter().for_each(|(key, why)| self.left(key, why));
+        recovered.placed.iter().for_each(|complete| self.placed(complete));
         let leftovers = self.target.leftovers().map_err(PullError::Disk)?;
         // Before the listing: a newer version of a file must not arrive while its hook runs.
         self.hand_over_earlier().await?;
@@ -225,7 +235,7 @@ impl Run<'_> {
             watch: self,
         };
         let (complete, completed) = mpsc::channel(BATCH);
-        let (due, hooks) = mpsc::unbounded_channel();
+        let (due, hooks) = mpsc::channel(BATCH);
         // Twice as many files as connections: one is made durable while another arrives.
         let files_at_once = self.options.connections * 2;
         let fetcher = &fetcher;
@@ -290,6 +300,7 @@ impl Run<'_> {
             Ok(file) => drop(complete.send(file).await),
             Err(FetchError::Gone) => self.summary().gone += 1,
             Err(FetchError::Interrupted) => {}
+            Err(FetchError::Aws(error)) if error.is_access_denied() => self.denied(&key, error),
             Err(FetchError::Aws(error)) if is_fatal(&error) => self.fail(error.into()),
             Err(FetchError::Io(error)) => self.fail(PullError::Disk(error)),
             Err(FetchError::Replaced) => self.left(&key, "it is replaced again and again; not fetched"),
@@ -297,8 +308,18 @@ impl Run<'_> {
         }
     }
 
+    /// Leaves an object that may not be read, as one of another key is. Where nothing may be read, the pull ends.
+    fn denied(&self, key: &str, error: AwsError) {
+        let denied = self.denied.fetch_add(1, Ordering::Relaxed) + 1;
+        let may_read = self.summary().fetched > 0;
+        self.left(key, &error.to_string());
+        if denied >= DENIED && !may_read {
+            self.fail(error.into());
+        }
+    }
+
     /// Gives files their names, as many together as are complete.
-    async fn place(&self, mut completed: mpsc::Receiver<Complete>, due: mpsc::UnboundedSender<Fetched>) {
+    async fn place(&self, mut completed: mpsc::Receiver<Complete>, due: mpsc::Sender<Fetched>) {
         let mut batch = Vec::new();
         while completed.recv_many(&mut batch, BATCH).await > 0 {
             let files = std::mem::take(&mut batch);
@@ -309,18 +330,24 @@ impl Run<'_> {
                     Err(error) => return self.fail(error),
                 };
             left.iter().for_each(|(key, why)| self.left(key, why));
-            for Complete { file, path, .. } in placed {
-                let mut summary = self.summary();
-                summary.fetched += 1;
-                summary.bytes += file.size;
-                drop(summary);
-                self.watch.event(Event::Fetched { file: &file, path: &self.target.full(path.as_str()) });
-                if self.options.hook.is_some() {
+            for complete in placed {
+                self.placed(&complete);
+                let is_due = self.ledger().ledger().get(&complete.file.key).is_some_and(is_hook_due);
+                if is_due {
                     // The receiver lives as long as this sender.
-                    let _ = due.send(file);
+                    let _ = due.send(complete.file).await;
                 }
             }
         }
+    }
+
+    /// Counts a file that has its name, and tells of it.
+    fn placed(&self, Complete { file, path, .. }: &Complete) {
+        let mut summary = self.summary();
+        summary.fetched += 1;
+        summary.bytes += file.size;
+        drop(summary);
+        self.watch.event(Event::Fetched { file, path: &self.target.full(path.as_str()) });
     }
 
     /// Runs the hooks that earlier runs still owe, and tells what is in quarantine.
@@ -333,22 +360,38 @@ impl Run<'_> {
                 Progress::Placing { .. } | Progress::Done => {}
             }
         }
+        let superseded = self.ledger().ledger().superseded().to_vec();
+        for (key, place) in superseded {
+            if self.is_quarantined(&place).await? {
+                let place = self.target.full(&place);
+                self.left(&key, &format!("an earlier version of it is in quarantine: {}", place.display()));
+            } else {
+                self.append(Record::Settled { key, path: Some(place) }).await?;
+            }
+        }
         for (file, place) in quarantined {
-            if !self.target.is_quarantined(&place).map_err(PullError::Disk)? {
-                // An operator has settled it.
+            let key = file.key.clone();
+            if !self.is_quarantined(&place).await? {
+                // Back in its place, by somebody or by a run that was killed; or taken away, which settles it.
+                if self.is_in_place(&file) {
+                    self.append(Record::Restored { key }).await?;
+                    due.push(file);
+                } else {
+                    self.append(Record::Settled { key, path: Some(place) }).await?;
+                }
                 continue;
             }
             if !self.options.retry_quarantined || self.options.hook.is_none() {
-                self.left(&file.key, &format!("it is in quarantine: {}", self.target.full(&place).display()));
+                self.left(&key, &format!("it is in quarantine: {}", self.target.full(&place).display()));
                 continue;
             }
-            let path = path_of(&file.key);
+            let path = path_of(&key);
             match path.map_or_else(|| Ok(()), |path| self.target.restore(&place, &path)) {
                 Ok(()) => {
-                    self.append(Record::Restored { key: file.key.clone() }).await?;
+                    self.append(Record::Restored { key }).await?;
                     due.push(file);
                 }
-                Err(error) => self.left(&file.key, &format!("it stays in quarantine: {}", unreachable_folder(&error))),
+                Err(error) => self.left(&key, &format!("it stays in quarantine: {}", unreachable_folder(&error))),
             }
         }
         let at_once = self.options.hook.as_ref().map_or(1, |hook| hook.at_once.max(1));
@@ -365,6 +408,11 @@ impl Run<'_> {
             return self.left(&file.key, "its hook has not run yet");
         }
         let key = &file.key;
+        if !self.is_in_place(&file) {
+            self.left(key, "it was changed or taken away before its hook succeeded; the hook is not run");
+            let settled = self.append(Record::Settled { key: key.clone(), path: None }).await;
+            return settled.unwrap_or_else(|error| self.fail(error));
+        }
         let path = self.target.full(key);
         let outcome = hook.run(&self.options.bucket.name, &file, &path, &|| self.is_stopping()).await;
         let recorded = match outcome {
@@ -381,23 +429,37 @@ impl Run<'_> {
         }
     }
 
+    /// Whether the file that was placed is in its place, unchanged.
+    fn is_in_place(&self, file: &Fetched) -> bool {
+        let place = path_of(&file.key).map(|path| self.target.place_of(&path, Some(file.facts()), false));
+        matches!(place, Some(Ok(Place::Replaceable)))
+    }
+
+    async fn is_quarantined(&self, place: &str) -> Result<bool, PullError> {
+        let (target, place) = (Arc::clone(&self.target), place.to_owned());
+        super::fetch::blocking(move || target.is_quarantined(&place)).await.map_err(PullError::Disk)
+    }
+
+    /// Moves a file into the quarantine, and writes before where to: after a kill in between it is in its place.
     async fn quarantine(&self, file: &Fetched, why: &str) -> Result<(), PullError> {
         let Some(path) = path_of(&file.key) else { return Ok(()) };
-        let moved = {
-            let (target, path) = (Arc::clone(&self.target), path.clone());
-            super::fetch::blocking(move || target.quarantine(&path)).await
+        let failed = |error: std::io::Error| {
+            self.left(&file.key, &format!("{why}, and it cannot be moved into the quarantine: {error}"));
         };
-        let moved = match moved {
-            // A killed run may have moved it already.
-            Ok(moved) => moved.unwrap_or_else(|| format!("{QUARANTINE}/{path}")),
+        let moved = match self.target.free_in_quarantine(&path) {
+            Ok(moved) => moved,
             Err(error) => {
-                let why = format!("{why}, and it cannot be moved into the quarantine: {error}");
-                self.left(&file.key, &why);
+                failed(error);
                 return Ok(());
             }
         };
         let record = Record::Quarantined { key: file.key.clone(), path: moved.clone(), why: why.to_owned() };
         self.append(record).await?;
+        let (target, to) = (Arc::clone(&self.target), moved.clone());
+        if let Err(error) = super::fetch::blocking(move || target.quarantine(&path, &to)).await {
+            failed(error);
+            return self.append(Record::Restored { key: file.key.clone() }).await;
+        }
         let mut summary = self.summary();
         summary.quarantined += 1;
         summary.left += 1;
@@ -407,7 +469,11 @@ impl Run<'_> {
     }
 }
 
+fn is_hook_due(entry: &Entry) -> bool {
+    matches!(entry.progress(), Progress::HookDue(_))
+}
+
 /// Whether no other file would fare better.
 fn is_fatal(error: &AwsError) -> bool {
-    error.is_credentials() || error.is_access_denied() || error.is_clock()
+    error.is_credentials() || error.is_clock()
 }

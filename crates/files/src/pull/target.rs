@@ -123,7 +123,10 @@ impl Target {
             let numbered = name.parse::<u64>().unwrap_or_default();
             self.next.fetch_max(numbered.saturating_add(1), Ordering::Relaxed);
             match self.leftover(name)? {
-                Some(leftover) => drop(leftovers.insert(leftover.of.key.clone(), leftover)),
+                Some(leftover) => {
+                    let older: Option<Leftover> = leftovers.insert(leftover.of.key.clone(), leftover);
+                    older.iter().for_each(|older| self.discard(&older.temporary));
+                }
                 None => self.discard(name),
             }
         }
@@ -158,6 +161,11 @@ impl Target {
                 Err(error) => return Err(error.into()),
             }
         }
+    }
+
+    /// Makes the temporary names durable: what the ledger says of them has to be true after a loss of power.
+    pub(super) fn sync_partial(&self) -> io::Result<()> {
+        sync(&self.partial)
     }
 
     /// Opens a file under its temporary name.
@@ -221,30 +229,38 @@ impl Target {
         Ok(folder)
     }
 
-    /// Moves a file into the quarantine; returns its path there, below the target folder. `None` if it is gone.
-    pub(super) fn quarantine(&self, path: &LocalPath) -> io::Result<Option<String>> {
-        let Some(from) = folders::open_below(&self.root, path.folder())? else { return Ok(None) };
+    /// A path in the quarantine, below the target folder, that is free: an earlier version of the file may be there.
+    pub(super) fn free_in_quarantine(&self, path: &LocalPath) -> io::Result<String> {
         let quarantine = folders::create(&self.root, QUARANTINE, Mode::RWXU)?;
-        let to = folders::create_below(&quarantine, path.folder())?;
-        // An earlier version of the file may still be there.
-        for number in 0_u32.. {
-            let name = if number == 0 { path.name().to_owned() } else { format!("{number}.{}", path.name()) };
-            match rename_new((&from, path.name()), (&to, &name)) {
-                Ok(()) => {
-                    sync(&to)?;
-                    sync(&from)?;
+        let folder = folders::create_below(&quarantine, path.folder())?;
+        let names = (0_u64..).map(|number| match number {
+            0 => path.name().to_owned(),
+            number => format!("{number}.{}", path.name()),
+        });
+        for name in names {
+            match statat(&folder, &name, AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(_) => {}
+                Err(Errno::NOENT) => {
                     let slash = if path.folder().is_empty() { "" } else { "/" };
-                    return Ok(Some(format!("{QUARANTINE}/{}{slash}{name}", path.folder())));
+                    return Ok(format!("{QUARANTINE}/{}{slash}{name}", path.folder()));
                 }
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-                Err(error) => return Err(error),
+                Err(error) => return Err(error.into()),
             }
         }
-        Ok(None)
+        Err(Errno::EXIST.into())
     }
 
-    /// Whether a file is still in the quarantine, under a path that [`Self::quarantine`] returned.
+    /// Moves a file to a path that [`Self::free_in_quarantine`] returned.
+    pub(super) fn quarantine(&self, path: &LocalPath, place: &str) -> io::Result<()> {
+        let (folder, name) = place.rsplit_once('/').unwrap_or(("", place));
+        let from = folders::open_below(&self.root, path.folder())?.ok_or(Errno::NOENT)?;
+        let to = folders::create_below(&self.root, folder)?;
+        rename_new((&from, path.name()), (&to, name))?;
+        sync(&to)?;
+        sync(&from)
+    }
+
+    /// Whether a file is in the quarantine under this path.
     pub(super) fn is_quarantined(&self, place: &str) -> io::Result<bool> {
         let (folder, name) = place.rsplit_once('/').unwrap_or(("", place));
         let Some(folder) = folders::open_below(&self.root, folder)? else { return Ok(false) };
@@ -401,10 +417,12 @@ mod tests {
         for content in ["one", "two"] {
             let (name, _) = complete(&target, content);
             target.place(&name, &path, false).unwrap();
-            places.push(target.quarantine(&path).unwrap().unwrap());
+            let place = target.free_in_quarantine(&path).unwrap();
+            target.quarantine(&path, &place).unwrap();
+            places.push(place);
         }
         assert_eq!(places, [".sftpctl-quarantine/17578/in/a", ".sftpctl-quarantine/17578/in/1.a"]);
-        assert_eq!(target.quarantine(&path).unwrap(), None, "nothing is there");
+        assert!(target.quarantine(&path, ".sftpctl-quarantine/17578/in/2.a").is_err(), "nothing is there");
         assert!(target.is_quarantined(&places[0]).unwrap());
         target.restore(&places[0], &path).unwrap();
         assert!(!target.is_quarantined(&places[0]).unwrap());
