@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use super::change::timestamp;
-use super::import::compare::{DIGEST, IMPORTED};
+use super::import::compare::IMPORTED;
 use super::key::{REMOVED, RESERVED_BY, RESERVES, TableKey, is_reservation};
 use sftp_authorizer::account::{MalformedItem, ORG_ID as KEY, USERNAME};
 use sftp_authorizer::{Account, Attribute, Item, Usernames};
@@ -256,7 +256,10 @@ impl Accounts {
         if let Some(name) = renamed.as_ref().filter(|name| **name != old) {
             writes.push(Write::Put {
                 item: self.key.reservation(name, id.clone()),
-                condition: Some(format!("attribute_not_exists({KEY}) OR {RESERVED_BY} = :org")),
+                // Free, its own, or the mark of an account that was removed.
+                condition: Some(format!(
+                    "attribute_not_exists({KEY}) OR {RESERVED_BY} = :org OR attribute_exists({REMOVED})"
+                )),
                 values: vec![(":org".to_owned(), id.clone())],
             });
             writes.push(Write::Delete {
@@ -342,12 +345,11 @@ impl Accounts {
     fn freed(&self, name: &str, org_id: Attribute, item: Option<&Item>) -> Write {
         let condition = Some(format!("attribute_not_exists({KEY}) OR {RESERVED_BY} = :org"));
         let values = vec![(":org".to_owned(), org_id.clone())];
-        let Some(item) = item.filter(|item| item.contains_key(IMPORTED)) else {
+        if !item.is_some_and(|item| item.contains_key(IMPORTED)) {
             return Write::Delete { key: self.key.reservation_key(name), condition, values };
-        };
+        }
         let mut mark = self.key.reservation(name, org_id);
         mark.insert(REMOVED.to_owned(), Attribute::Text(timestamp()));
-        mark.extend(item.get(DIGEST).map(|digest| (DIGEST.to_owned(), digest.clone())));
         Write::Put { item: mark, condition, values }
     }
 

@@ -115,7 +115,7 @@ impl AliasZone {
         }
         match self.wait(&ids, stop, watch).await {
             // The ID of a change whose answer was lost is not known.
-            Ok(true) if sent.lost_answers => {}
+            Ok(true) if sent.lost_answers || ids.is_empty() => {}
             Ok(true) => sent.in_sync = Some(Timestamp::now().as_second()),
             Ok(false) => sent.interrupted = true,
             Err(error) => sent.error = sent.error.or(Some(error)),
@@ -148,7 +148,7 @@ impl AliasZone {
                     false
                 }
                 Outcome::Overtaken => {
-                    let reason = "was changed by somebody else meanwhile".to_owned();
+                    let reason = "was changed outside this run".to_owned();
                     sent.overtaken.push(Foreign { name: change.name.clone(), reason });
                     false
                 }

@@ -93,11 +93,20 @@ impl Seed {
         })
     }
 
-    /// The import of an earlier run that is not finished: DynamoDB works on it, or its objects were not deleted.
+    /// The import of an earlier run that is not finished: DynamoDB works on it, or the table has not got its tags yet.
+    /// `clears` deletes the objects that a killed run may have left where there is none.
     ///
     /// # Errors
     /// The table exists otherwise.
-    pub async fn unfinished(&self) -> Result<Option<ImportFacts>, SeedError> {
+    pub async fn unfinished(&self, clears: bool) -> Result<Option<ImportFacts>, SeedError> {
+        let found = self.found().await;
+        if clears && !matches!(found, Ok(Some(_))) {
+            self.clear().await?;
+        }
+        found
+    }
+
+    async fn found(&self) -> Result<Option<ImportFacts>, SeedError> {
         let Some(table) = self.dynamodb.table(&self.table).await? else { return Ok(None) };
         let import = match self.dynamodb.import_of(&table.arn).await? {
             Some(arn) => Some(self.dynamodb.import(&arn).await?),
@@ -166,11 +175,12 @@ impl Seed {
             };
         }
         goes_on(&import);
+        // Before the tags, which say that nothing is left to do.
+        self.clear().await?;
         let table = self.dynamodb.table(&self.table).await?;
         if let Some(table) = &table {
             self.dynamodb.tag(&table.arn, &self.tags).await?;
         }
-        self.clear().await?;
         if !import.is_complete() {
             let (code, message) = import.failure.clone().unwrap_or_else(|| (import.status.clone(), String::new()));
             let (imported, read) = (import.imported, import.processed);
@@ -183,12 +193,11 @@ impl Seed {
                 exists: table.is_some(),
             });
         }
-        match given {
-            Some(given) if given != import.imported => {
-                Err(SeedError::Counts { table: self.table.clone(), given, imported: import.imported })
-            }
-            _ => Ok(import),
+        let given = given.unwrap_or(import.processed);
+        if given != import.imported || import.errors > 0 {
+            return Err(SeedError::Counts { table: self.table.clone(), given, imported: import.imported });
         }
+        Ok(import)
     }
 
     /// Deletes all versions of the objects of all imports of the environment.

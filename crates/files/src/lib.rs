@@ -3,6 +3,7 @@
 //!
 //! What is decided is pure and apart from what is done: names, manifests and plans know no disk and no AWS.
 
+pub mod checksum;
 pub mod history;
 pub mod homes;
 pub mod pull;

@@ -31,6 +31,25 @@ pub struct ImportView<'a> {
     pub written: Option<&'a Written>,
 }
 
+/// An import by DynamoDB that an earlier run had begun, for programs.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ResumedView<'a> {
+    pub environment: &'a str,
+    /// Items of the table: two for each account.
+    pub imported: u64,
+}
+
+impl ResumedView<'_> {
+    /// For people.
+    pub fn words(&self) -> String {
+        let imported = grouped(self.imported);
+        format!(
+            "{imported} items were imported by the earlier run; deploy, and import again without --via-s3 to compare"
+        )
+    }
+}
+
 /// The outcomes of a review, a line each, for people.
 pub fn outcomes(review: &Review) -> Text {
     let Counts { read, new, changed, same, renewed, newer, kept_out, rejected, .. } = review.counts;
@@ -56,7 +75,7 @@ pub fn outcomes(review: &Review) -> Text {
         (new, "new", sample("new")),
         (changed, "changed in the source", sample("changed")),
         (same, "the same in the table", String::new()),
-        (renewed, "of these get a digest with the present key", String::new()),
+        (renewed, "of these get a new digest of their row", String::new()),
         (newer, "newer in the table; kept", sample("newer")),
         (kept_out, "removed in the table; kept out", sample("kept-out")),
         (rejected, "rejected", if reasons.is_empty() { String::new() } else { format!("  {}", reasons.join(", ")) }),

@@ -218,6 +218,9 @@ fn a_cut_over_that_is_killed_is_resumed_and_goes_back() {
     // Forward once more, with a TTL for good.
     site.ok(&cut_over(&["--ttl", "300"]));
     assert_eq!(count(&site, &id, WEST, 300), 699);
+    // And back again: where they pointed is still known.
+    site.ok(&alias(&["move", "--back", "--yes", "--skip-foreign"]));
+    assert_eq!(count(&site, &id, OLD, 300), 699);
 }
 
 #[test]

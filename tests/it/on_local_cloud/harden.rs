@@ -143,7 +143,7 @@ fn a_lost_key_undoes_no_hardening() {
     assert!(tried["remarks"].to_string().contains("7 accounts were imported with another digest key"), "{tried}");
     let again = imported(&site, "csv:a.csv", &[]);
     // yescrypt stays as it was, and is the same without computing.
-    assert_eq!((&again["written"]["renewed"], &again["written"]["changed"]), (&6.into(), &0.into()), "{again}");
+    assert_eq!((&again["written"]["renewed"], &again["written"]["changed"]), (&7.into(), &0.into()), "{again}");
     assert_eq!(schemes(&site), before);
     assert_all_log_in(&site, "after the loss");
     let settled = imported(&site, "csv:a.csv", &[]);
@@ -155,10 +155,27 @@ fn a_lost_key_undoes_no_hardening() {
     let source = std::fs::read_to_string(&csv).unwrap();
     std::fs::write(&csv, source.replace(FORMS[0].1, &legacy("another"))).unwrap();
     let changed = imported(&site, "csv:a.csv", &[]);
-    assert_eq!((&changed["written"]["renewed"], &changed["written"]["changed"]), (&5.into(), &1.into()), "{changed}");
+    assert_eq!((&changed["written"]["renewed"], &changed["written"]["changed"]), (&6.into(), &1.into()), "{changed}");
     let now = schemes(&site);
     assert_eq!(now["sha224"], "sha224");
     assert!(now.iter().all(|(name, scheme)| name == "sha224" || before[name] == *scheme), "{now:?}");
+}
+
+/// A row whose other values have changed does not bring back the password's old form.
+#[test]
+fn a_changed_row_undoes_no_hardening() {
+    let site = Site::deployed("");
+    bring(&site, every_form());
+    hardened(&site, &[]);
+    let before = schemes(&site);
+    let csv = site.dir.path().join("a.csv");
+    let source = std::fs::read_to_string(&csv).unwrap();
+    let note = |line: &str| format!("{line},{}\n", if line.starts_with("orgid") { "note" } else { "moved" });
+    std::fs::write(&csv, source.lines().map(note).collect::<String>()).unwrap();
+    let changed = imported(&site, "csv:a.csv", &[]);
+    assert_eq!(&changed["written"]["changed"], &7, "{changed}");
+    assert_eq!(schemes(&site), before);
+    assert_all_log_in(&site, "after another note");
 }
 
 /// Its hash is computed and its write held while the customer gets another password.

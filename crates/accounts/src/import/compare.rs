@@ -29,7 +29,7 @@ pub(super) enum Verdict {
     New,
     /// The table has what the source says.
     Same,
-    /// The same, but the item's digest is of another key: it is written anew, so that the next run need not compute.
+    /// The same, but the item's digest is not that of the row: it is written anew, so that the next run need not compute.
     Renewed,
     /// Whether the item's hardened password is over the row's hash decides, and has to be computed.
     Unproven,
@@ -79,10 +79,10 @@ pub(super) fn compare(row: &Item, item: Option<&Item>, terms: &Terms, proof: Pro
     differing.retain(|name| !is_same(name, row.get(*name), item.get(*name)));
     let source_is_same = base.is_some() && base == text(row, DIGEST);
     let item_is_same = is_own && text(item, IMPORTED).is_some() && text(item, IMPORTED) == text(item, UPDATED);
-    // Without a digest of this key only the hash itself tells whether the password was hardened or has changed; to write
-    // the source's hash over the one that was made from it would undo the hardening.
+    // Of a row that has changed, or whose digest is of another key, only the hash itself tells whether the password was
+    // hardened or has changed; to write the source's hash over the one that was made from it would undo the hardening.
     let is_hardened = || text(item, PASSWORD).and_then(Scheme::of).is_some_and(|scheme| scheme.hardened);
-    if base.is_none() && differing.contains(&PASSWORD) && row.contains_key(PASSWORD) && is_hardened() {
+    if !source_is_same && differing.contains(&PASSWORD) && row.contains_key(PASSWORD) && is_hardened() {
         match proof {
             Proof::None => return Verdict::Unproven,
             Proof::Over => differing.retain(|name| *name != PASSWORD),
@@ -92,7 +92,7 @@ pub(super) fn compare(row: &Item, item: Option<&Item>, terms: &Terms, proof: Pro
     let some = || differing.iter().map(|name| (*name).to_owned()).collect();
     match (source_is_same, item_is_same) {
         (true, true) => Verdict::Same,
-        (_, true) if differing.is_empty() && proof == Proof::Over => Verdict::Renewed,
+        (false, true) if differing.is_empty() => Verdict::Renewed,
         (_, _) if differing.is_empty() => Verdict::Same,
         (true, false) => Verdict::Newer,
         // Without a digest of this key it is not known whether the source has changed; the item is as imported.
@@ -198,7 +198,13 @@ mod tests {
         // Hardened: another password, the same row.
         let hardened = edit(&[("password", "{sha224}$argon2id$"), (UPDATED, "t3"), (IMPORTED, "t3")]);
         assert_eq!(verdict(&row, &hardened), Verdict::Same);
-        assert_eq!(verdict(&newer_row, &hardened), Verdict::Changed(password.clone()));
+        assert_eq!(verdict(&newer_row, &hardened), Verdict::Unproven);
+        let proven = |row: &Item, proof| compare(row, Some(&hardened), &terms, proof);
+        assert_eq!(proven(&newer_row, Proof::NotOver), Verdict::Changed(password.clone()));
+        // Only the rest of the row has changed: the password stays hardened.
+        let mut disabled = newer_row.clone();
+        disabled.extend(item(&[("password", "hash"), ("status", "disabled")]));
+        assert_eq!(proven(&disabled, Proof::Over), Verdict::Changed(vec!["status".to_owned()]));
         // Not imported: only what is equal is the same.
         let mut own = made.clone();
         own.remove(DIGEST);
@@ -245,6 +251,7 @@ mod tests {
         let (mut row, mut made) = imported(&terms, "hash");
         made.remove("status");
         made.remove(DIGEST);
+        made.remove(IMPORTED);
         let texts = |texts: &[&str]| Attribute::Texts(texts.iter().map(|text| (*text).to_owned()).collect());
         row.insert("publicKeys".into(), texts(&["a", "b"]));
         made.insert("publicKeys".into(), texts(&["b", "a"]));

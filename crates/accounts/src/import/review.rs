@@ -84,7 +84,7 @@ pub struct Counts {
     pub changed: u64,
     /// Accounts that the table has as the source has them.
     pub same: u64,
-    /// Of these, accounts whose digest is written anew, because it was made with another key.
+    /// Of these, accounts whose digest is written anew, because it is of another key or another form of the row.
     pub renewed: u64,
     /// Accounts that were changed in the table after the last import, and stay as they are.
     pub newer: u64,

@@ -124,6 +124,11 @@ impl Change {
         matches!((&self.old, &self.new), (Some(old), Some(new)) if old.target() != new.target())
     }
 
+    /// Whether a record keeps its target, and gets another TTL.
+    pub fn is_only_ttl(&self) -> bool {
+        matches!((&self.old, &self.new), (Some(old), Some(new)) if old.target() == new.target())
+    }
+
     /// What has become of it.
     pub fn outcome(&self, zone: &Zone) -> Outcome {
         let found = zone.get(&self.name);

@@ -60,7 +60,9 @@ impl Memory {
     /// The memory after records were changed to another target.
     #[must_use]
     pub fn moved(&self, changes: &[Change]) -> Self {
-        self.with(changes, |_| 0)
+        // A change of the TTL alone is none: where it pointed before is still the way back.
+        let moved: Vec<Change> = changes.iter().filter(|change| !change.is_only_ttl()).cloned().collect();
+        self.with(&moved, |_| 0)
     }
 
     /// With the target of each record before its change, and the later of two times.
@@ -129,6 +131,14 @@ mod tests {
         let again = memory.lowered(&low, 2_000).moved(&low);
         assert_eq!(again.wait(&low, 2_500), Some(Wait::Cached { aliases: 1, until: 87_400 }));
         assert_eq!(again.from("a"), Some("old"));
+    }
+
+    #[test]
+    fn change_of_the_ttl_alone_keeps_the_way_back() {
+        let memory = Memory::new("99", "111111111111").moved(&[change("a", "old", 60)]);
+        let new = Some(Cname { value: "new".into(), ttl: 300 });
+        let raised = Change { new, ..change("a", "new", 60) };
+        assert_eq!(memory.moved(&[raised]).from("a"), Some("old"));
     }
 
     #[test]

@@ -105,7 +105,7 @@ async fn table_that_was_created_otherwise_is_left_alone() {
         .on("dynamodb:DescribeImport", [import("COMPLETED", 4, foreign)]);
     let seed = seed(&stub).await;
     for _ in 0..2 {
-        assert!(matches!(seed.unfinished().await, Err(SeedError::Exists(_))));
+        assert!(matches!(seed.unfinished(false).await, Err(SeedError::Exists(_))));
     }
     assert_eq!(stub.count("dynamodb:TagResource"), 0);
 }

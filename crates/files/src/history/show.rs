@@ -2,15 +2,13 @@
 
 use std::io;
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
-use crc_fast::{CrcAlgorithm, Digest};
 use md5::{Digest as _, Md5};
 use sftpctl_aws::{AwsError, S3, VersionFacts, VersionHead};
 use sftpctl_core::hex;
 
 use super::listing::Versions;
 use super::source::Bucket;
+use crate::checksum::{self, Running};
 
 /// Which version of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,14 +95,14 @@ pub async fn content(
     let gone = || ShowError::NoVersion { key: facts.key.clone(), version: facts.id.clone() };
     let head = s3.version_head(bucket, &facts.key, Some(&facts.id)).await?.ok_or_else(gone)?;
     let mut download = s3.open_version(bucket, &facts.key, Some(&facts.id)).await?.ok_or_else(gone)?;
-    let (mut crc, mut md5, mut length) = (Digest::new(CrcAlgorithm::Crc64Nvme), Md5::new(), 0);
+    let (mut crc, mut md5, mut length) = (Running::default(), Md5::new(), 0);
     while let Some(bytes) = download.next().await? {
         crc.update(&bytes);
         md5.update(&bytes);
         length += bytes.len() as u64;
         take(&bytes)?;
     }
-    let crc = BASE64_STANDARD.encode(crc.finalize().to_be_bytes());
+    let crc = checksum::text(crc.value());
     let (proof, is_right) = compared(&head, (&crc, &hex::encode(&md5.finalize()), length));
     let checksum = match proof {
         Proof::Crc64Nvme => "CRC-64/NVME",

@@ -1,10 +1,9 @@
 //! Customers' home directories on the old server, and the folders in S3 that they become.
 //!
 //! Pure: [`name`] (bytes of a name to a key), [`entry`] (what is in a home), [`concern`] and [`plan`] (what happens to
-//! it), [`totals`] (what there is), [`metadata`] and [`checksum`] of objects, [`record`] (the lines of a manifest). The
+//! it), [`totals`] (what there is), [`metadata`] of objects, [`record`] (the lines of a manifest). The
 //! rest reads disks, writes the manifest, and calls S3.
 
-pub mod checksum;
 pub mod concern;
 pub mod copy;
 pub mod entry;

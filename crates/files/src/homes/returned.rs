@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex};
 use sftpctl_aws::{HeadFacts, ObjectFacts, S3};
 use tokio::task::JoinSet;
 
-use super::checksum::{self, Running};
 use super::copy::{CopyError, locked};
 use super::entry::Kind;
 use super::journal::Journal;
@@ -16,6 +15,7 @@ use super::name::Raw;
 use super::put_back::{Folder, Labels, is_folder, kind, path_of};
 use super::record::{Line, Object};
 use super::watch::{Progress, Watch};
+use crate::checksum::{self, Running};
 
 /// Objects at once.
 const AT_ONCE: usize = 16;

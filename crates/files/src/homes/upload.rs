@@ -13,7 +13,6 @@ use bytes::Bytes;
 use sftpctl_aws::{AwsError, Expected, HeadFacts, Metadata, PRECONDITION_FAILED, Put, S3};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::checksum;
 use super::concern::Concern;
 use super::copy::{CopyError, locked};
 use super::entry::{Entry, Facts};
@@ -27,6 +26,7 @@ use super::totals::SINGLE;
 use super::verify::read_back;
 use super::walk::{Home, facts};
 use super::watch::Watch;
+use crate::checksum;
 
 /// Bytes of a permit for memory.
 const UNIT: u64 = 16 << 10;

@@ -7,13 +7,13 @@ use sftpctl_aws::{AwsError, HeadFacts, S3};
 use sha2::{Digest as _, Sha256};
 use tokio::task::JoinSet;
 
-use super::checksum;
-use super::checksum::Running;
 use super::copy::{CopyError, locked};
 use super::journal::Journal;
 use super::name::Raw;
 use super::record::{Line, Manifest, Object, Verified};
 use super::watch::{Progress, Watch};
+use crate::checksum;
+use crate::checksum::Running;
 
 /// Calls at once; each that reads content has a part of it in memory.
 const AT_ONCE: usize = 64;

@@ -19,6 +19,7 @@ use super::parts::{self, Of, Written};
 use super::path::LocalPath;
 use super::sums::{self, Compared, Expected, Summing, Sums};
 use super::target::{self, Leftover, Target};
+use crate::checksum;
 
 /// Bytes of one connection that wait in memory for the disk.
 const BUFFER: usize = 1 << 20;
@@ -284,7 +285,7 @@ async fn finished(
         version: facts.version.clone(),
         size: object.size,
         mtime: local.mtime,
-        crc64nvme: sums::text(sums.crc64),
+        crc64nvme: checksum::text(sums.crc64),
         compared: expected.kind,
     })
 }

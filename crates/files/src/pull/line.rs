@@ -1,8 +1,9 @@
 //! Lines of JSON that end with a checksum of themselves: a line that was cut or changed is recognised. Pure.
 
-use crc_fast::{CrcAlgorithm, checksum};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+use crate::checksum;
 
 const SUM: &str = ",\"sum\":\"";
 
@@ -10,18 +11,14 @@ const SUM: &str = ",\"sum\":\"";
 pub fn written(record: &impl Serialize) -> Result<String, serde_json::Error> {
     let text = serde_json::to_string(record)?;
     let body = text.strip_suffix('}').unwrap_or(&text);
-    Ok(format!("{body}{SUM}{:016x}\"}}\n", of(body)))
-}
-
-fn of(body: &str) -> u64 {
-    checksum(CrcAlgorithm::Crc64Nvme, body.as_bytes())
+    Ok(format!("{body}{SUM}{:016x}\"}}\n", checksum::of(body.as_bytes())))
 }
 
 /// The object of a line without its end; `None` if the line is not as it was written.
 pub fn read<T: DeserializeOwned>(line: &str) -> Option<T> {
     let (body, sum) = line.rsplit_once(SUM)?;
     let sum = sum.strip_suffix("\"}").filter(|sum| sum.len() == 16)?;
-    let is_whole = u64::from_str_radix(sum, 16).is_ok_and(|sum| sum == of(body));
+    let is_whole = u64::from_str_radix(sum, 16).is_ok_and(|sum| sum == checksum::of(body.as_bytes()));
     if is_whole { serde_json::from_str(&format!("{body}}}")).ok() } else { None }
 }
 

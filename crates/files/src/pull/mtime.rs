@@ -1,28 +1,18 @@
 //! The time of modification that a local file gets. Pure.
 
-use std::collections::BTreeMap;
+use sftpctl_aws::Metadata;
+
+use crate::homes::metadata;
 
 /// Seconds since 1970 of the earliest and the latest time that file systems agree on: the years 1970 to 2106 (ext4 and XFS
 /// without large timestamps have less, FAT more).
 const LATEST: i64 = u32::MAX as i64;
 
 /// Nanoseconds since 1970: what the uploader noted of the file, or when the object was written (`modified`, in seconds).
-/// `file-mtime` is AWS's own (FSx for Lustre user guide, "POSIX metadata support for data repositories"; DataSync and S3
-/// Files write it too), `mtime` that of s3fs and rclone, in seconds.
-pub fn mtime(metadata: &BTreeMap<String, String>, modified: i64) -> i64 {
-    let aws = metadata.get("file-mtime").and_then(|text| nanoseconds(text));
-    let others = || metadata.get("mtime").and_then(|text| seconds(text));
-    aws.or_else(others).unwrap_or_else(|| modified.clamp(0, LATEST) * 1_000_000_000)
-}
-
-fn nanoseconds(text: &str) -> Option<i64> {
-    let value: i64 = text.strip_suffix("ns")?.parse().ok()?;
-    (0..=LATEST).contains(&value.div_euclid(1_000_000_000)).then_some(value)
-}
-
-fn seconds(text: &str) -> Option<i64> {
-    let value: i64 = text.split('.').next()?.parse().ok()?;
-    (0..=LATEST).contains(&value).then_some(value * 1_000_000_000)
+pub fn mtime(metadata: &Metadata, modified: i64) -> i64 {
+    let is_usual = |time: &i64| (0..=LATEST).contains(&time.div_euclid(1_000_000_000));
+    let noted = metadata::read(metadata).mtime.filter(is_usual);
+    noted.unwrap_or_else(|| modified.clamp(0, LATEST) * 1_000_000_000)
 }
 
 #[cfg(test)]

@@ -88,6 +88,11 @@ impl DatabaseArgs {
         all.into_iter().filter(|(is_given, _)| *is_given).map(|(_, name)| name)
     }
 
+    /// The files that are read.
+    pub(super) fn files(&self) -> impl Iterator<Item = &std::path::Path> {
+        [&self.password_file, &self.ca_file].into_iter().flatten().map(PathBuf::as_path)
+    }
+
     /// The table that the command line names.
     pub(super) fn table(&self) -> Option<&str> {
         self.table.as_deref()

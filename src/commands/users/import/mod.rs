@@ -23,8 +23,8 @@ use run::{CommonArgs, Manner};
     Everything is checked before the first write. If more rows are rejected than --reject-limit allows, nothing is \
     written.\n\n\
     An import that was killed or interrupted needs nothing but the same command: what is in the table already is found \
-    there. An account that was changed in the table after it was imported is never overwritten, unless --overwrite is \
-    given.\n\n\
+    there. An account that was changed in the table after it was imported is kept; if its row has changed as well, \
+    the row is rejected, unless --overwrite is given.\n\n\
     --via-s3 is for tens of millions of accounts: DynamoDB imports them without write units, into a table that it \
     creates. Deploy the environment afterwards. No home folders are created.")]
 pub(super) struct Args {

@@ -14,7 +14,7 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::report::import::progress::Shown;
 use crate::report::import::report_file;
-use crate::report::import::{ImportView, estimate, grouped, outcomes, written};
+use crate::report::import::{ImportView, ResumedView, estimate, grouped, outcomes, written};
 use crate::report::report_file::Form;
 use crate::report::{Printer, streams};
 use sftpctl_accounts::Accounts;
@@ -44,7 +44,8 @@ pub(in crate::commands::users) struct CommonArgs {
     /// Rejected rows that do not prevent the others from being written
     #[arg(long, value_name = "ROWS", default_value_t = 0)]
     reject_limit: u64,
-    /// Replace accounts that were changed in the table, or were not imported
+    /// Replace accounts that have changed in both source and table, or that this source did not import; bring back
+    /// removed ones
     #[arg(long)]
     overwrite: bool,
     /// Do not create the empty objects that show the home folders before the first upload
@@ -115,6 +116,10 @@ pub(in crate::commands::users) async fn run(
     args.source.check_options()?;
     let form = args.report.as_deref().map(report_form).transpose()?;
     if let Some(path) = &args.report {
+        if let Some(input) = args.source.files().find(|input| is_same_file(input, path)) {
+            return Err(CliError::new(Exit::Usage, format!("the report would replace {}", input.display()))
+                .hint("pass another file with --report"));
+        }
         report_file::begin(path).map_err(|error| unwritable(path, &error))?;
     }
     let permissions = if manner.via_s3 { Permissions::ImportsTable } else { Permissions::ImportsUsers };
@@ -163,6 +168,13 @@ fn busy(error: StateError) -> CliError {
     }
 }
 
+/// Whether two paths are one file, by any name.
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    let id = |path: &Path| std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino()));
+    id(one).is_some_and(|one| id(other) == Some(one))
+}
+
 fn unwritable(path: &Path, error: &std::io::Error) -> CliError {
     CliError::new(Exit::Failed, format!("cannot write {}: {error}", path.display()))
 }
@@ -183,11 +195,11 @@ impl Run<'_> {
     async fn run(&self) -> Result<Exit, CliError> {
         let shown = Shown::new(self.printer.format(), self.stop.clone());
         if let Some(via_s3) = &self.via_s3 {
-            let resumed = via_s3.resume(&shown).await;
+            let resumed = via_s3.resume(self.manner.writes, &shown).await;
+            shown.finish();
             if let Some(import) = resumed? {
-                shown.finish();
-                let words = format!("{} items were imported by the earlier run", grouped(import.imported));
-                self.printer.text(|| format!("{words}; deploy, and import again without --via-s3 to compare"));
+                let view = ResumedView { environment: &self.environment.name, imported: import.imported };
+                self.printer.emit("users-import-resumed/1", &view, || view.words());
                 return Ok(Exit::Ok);
             }
         }

@@ -136,6 +136,12 @@ impl SourceArgs {
         Ok(name.chars().take(NAME_LENGTH).collect())
     }
 
+    /// The files that are read.
+    pub(super) fn files(&self) -> impl Iterator<Item = &Path> {
+        let place = (self.from.kind != Kind::Mysql).then(|| Path::new(&self.from.place));
+        place.into_iter().chain(self.mapping.as_deref()).chain(self.database.files())
+    }
+
     /// Whether the source is only looked at.
     pub(super) fn inspects(&self) -> bool {
         self.inspect

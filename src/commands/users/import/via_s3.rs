@@ -30,13 +30,18 @@ impl ViaS3 {
         Ok(Self { seed, environment: environment.name.clone() })
     }
 
-    /// Finishes the import of an earlier run; `None` if there is none.
+    /// Finishes the import of an earlier run; `None` if there is none. `writes` is false for a run that changes nothing.
     ///
     /// # Errors
-    /// The table exists and was not created by such an import, or that import failed.
-    pub(super) async fn resume(&self, watch: &dyn Watch) -> Result<Option<ImportFacts>, CliError> {
+    /// The table exists and was not created by such an import, or that import failed; or it is not finished, and this
+    /// run changes nothing.
+    pub(super) async fn resume(&self, writes: bool, watch: &dyn Watch) -> Result<Option<ImportFacts>, CliError> {
         let failed = |error| failed(error, &self.environment);
-        let Some(import) = self.seed.unfinished().await.map_err(failed)? else { return Ok(None) };
+        let Some(import) = self.seed.unfinished(writes).await.map_err(failed)? else { return Ok(None) };
+        if !writes {
+            return Err(CliError::new(Exit::Refused, "an earlier import into this table is not finished")
+                .hint("pass the same command without --dry-run, which finishes it"));
+        }
         streams::progress("an earlier import into this table is finished first");
         let goes_on = |import: &ImportFacts| {
             watch.progress(Progress::Importing { done: import.processed, of: None });
@@ -82,6 +87,11 @@ impl ViaS3 {
         };
         let (import, items) = match begun {
             Ok(begun) => begun,
+            // DynamoDB may have begun, and read the objects.
+            Err(ObjectsError::Put(SeedError::Aws(error))) if error.is_transient() || error.is_cut_short() => {
+                let hint = "rerun the same command: it finishes the import if DynamoDB has begun it";
+                return Err(CliError::from_error(Exit::Failed, &error, Some(hint.to_owned())));
+            }
             Err(error) => {
                 // Nothing reads them any more. The first error is the one to show.
                 if let Err(left) = self.seed.clear().await {
@@ -137,13 +147,15 @@ fn failed(error: SeedError, environment: &str) -> CliError {
         SeedError::Exists(_) => {
             (Exit::Refused, Some("import without --via-s3, which adds the accounts to the table".to_owned()))
         }
-        SeedError::Failed { exists: false, .. } => (Exit::Failed, Some("nothing was created; try again".to_owned())),
+        SeedError::Failed { exists: false, .. } => {
+            (Exit::Failed, Some("nothing was created; rerun the command".to_owned()))
+        }
         SeedError::Failed { code, .. } if code == "ItemValidationError" => (
             Exit::Partly,
             Some(format!("{complete}. The log group /aws-dynamodb/imports has a line for each item that was refused")),
         ),
         SeedError::Failed { .. } | SeedError::Counts { .. } => (Exit::Partly, Some(complete)),
-        SeedError::Interrupted => (Exit::Interrupted, Some("run the same command again to finish it".to_owned())),
+        SeedError::Interrupted => (Exit::Interrupted, Some("rerun the same command to finish it".to_owned())),
     };
     CliError::from_error(exit, &error, hint)
 }

@@ -8,7 +8,6 @@ use std::sync::atomic::Ordering;
 use sftpctl_aws::UploadedPart;
 use tokio::task::JoinSet;
 
-use super::super::checksum::{self, Running};
 use super::super::concern::Concern;
 use super::super::copy::CopyError;
 use super::super::entry::Stamp;
@@ -16,6 +15,7 @@ use super::super::plan::MOST_PER_PUT;
 use super::super::record::Line;
 use super::super::totals::part_size;
 use super::{Outcome, Uploader, Wanted, is_changed, is_conflict, read, refused};
+use crate::checksum::{self, Running};
 
 /// The parts of an upload that are stored, by their numbers.
 type Parts = BTreeMap<i32, UploadedPart>;
