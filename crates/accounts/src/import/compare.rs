@@ -29,7 +29,8 @@ pub(super) enum Verdict {
     New,
     /// The table has what the source says.
     Same,
-    /// The same, but the item's digest is not that of the row: it is written anew, so that the next run need not compute.
+    /// The same, but the item's digest is of another key, or its password had to be computed: the digest is written anew,
+    /// so that the next run need not compute.
     Renewed,
     /// Whether the item's hardened password is over the row's hash decides, and has to be computed.
     Unproven,
@@ -92,7 +93,7 @@ pub(super) fn compare(row: &Item, item: Option<&Item>, terms: &Terms, proof: Pro
     let some = || differing.iter().map(|name| (*name).to_owned()).collect();
     match (source_is_same, item_is_same) {
         (true, true) => Verdict::Same,
-        (false, true) if differing.is_empty() => Verdict::Renewed,
+        (_, true) if differing.is_empty() && (base.is_none() || proof == Proof::Over) => Verdict::Renewed,
         (_, _) if differing.is_empty() => Verdict::Same,
         (true, false) => Verdict::Newer,
         // Without a digest of this key it is not known whether the source has changed; the item is as imported.
@@ -196,7 +197,8 @@ mod tests {
         // Both were changed to the same.
         assert_eq!(verdict(&newer_row, &edit(&[("password", "newer hash"), (UPDATED, "t2")])), Verdict::Same);
         // Hardened: another password, the same row.
-        let hardened = edit(&[("password", "{sha224}$argon2id$"), (UPDATED, "t3"), (IMPORTED, "t3")]);
+        let wrapped = format!("{{sha224}}{}", sftp_authorizer::password::hash_random("hash", &[7; 16]).unwrap());
+        let hardened = edit(&[("password", &wrapped), (UPDATED, "t3"), (IMPORTED, "t3")]);
         assert_eq!(verdict(&row, &hardened), Verdict::Same);
         assert_eq!(verdict(&newer_row, &hardened), Verdict::Unproven);
         let proven = |row: &Item, proof| compare(row, Some(&hardened), &terms, proof);
