@@ -7,6 +7,7 @@ import hashlib
 import os
 import socket
 import stat
+import struct
 import sys
 import threading
 import time
@@ -422,6 +423,26 @@ def hoards():
     print("finished", flush=True)
 
 
+def deaf():
+    """Sends requests and reads no answers, until the server takes no more for two seconds; then hangs up."""
+    transport = connect()
+    channel = transport.open_session()
+    channel.invoke_subsystem("sftp")
+    packet = lambda body: struct.pack(">I", len(body)) + body
+    channel.sendall(packet(b"\x01" + struct.pack(">I", 3)))
+    channel.settimeout(2)
+    path = b"a/" * 1000
+    requests = b"".join(packet(b"\x10" + struct.pack(">II", number, len(path)) + path) for number in range(100))
+    sent = 0
+    try:
+        while sent < 512 << 20:
+            sent += channel.send(requests[:32768])
+    except (socket.timeout, EOFError, OSError):
+        pass
+    print(sent, flush=True)
+    transport.close()
+
+
 def exclusive():
     """Of two exclusive creations of one file one fails, when it is opened or when it is closed."""
     clients = [session(connect()), session(connect())]
@@ -531,7 +552,7 @@ def log_in():
 {
     "round-trip": round_trip, "semantics": semantics, "outside": lambda *paths: outside(paths), "sessions": sessions,
     "only-sftp": only_sftp, "listing": listing, "breaks-off": breaks_off, "crowd": crowd, "stays": stays,
-    "hoards": hoards, "exclusive": exclusive,
+    "hoards": hoards, "deaf": deaf, "exclusive": exclusive,
     "log-in": log_in, "two-steps": two_steps, "set-stat": set_stat,
     "opens": opens, "odd-keys": odd_keys, "long-keys": long_keys, "replaced": replaced, "long-names": long_names,
     "second-service-request": second_service_request, "attempts": attempts, "offered": offered,

@@ -13,24 +13,41 @@ use super::conversation::Conversation;
 /// A stream that fails as soon as its [`AbortOnDrop`] is dropped.
 pub(super) struct AbortableStream<S> {
     inner: S,
-    ended: oneshot::Receiver<()>,
-    over: bool,
+    end: End,
     conversation: Conversation,
 }
 
-/// Ends its [`AbortableStream`] when dropped.
+/// Ends what has its [`End`] when dropped.
 pub(super) struct AbortOnDrop(#[expect(dead_code, reason = "it only has to be dropped")] oneshot::Sender<()>);
+
+/// Tells a stream that its [`AbortOnDrop`] was dropped.
+pub(super) struct End {
+    ended: oneshot::Receiver<()>,
+    over: bool,
+}
+
+impl End {
+    pub(super) fn new() -> (Self, AbortOnDrop) {
+        let (end, ended) = oneshot::channel();
+        (Self { ended, over: false }, AbortOnDrop(end))
+    }
+
+    /// Whether it has come. Wakes the task when it comes.
+    pub(super) fn is_over(&mut self, context: &mut Context<'_>) -> bool {
+        self.over = self.over || Pin::new(&mut self.ended).poll(context).is_ready();
+        self.over
+    }
+}
 
 impl<S> AbortableStream<S> {
     /// Wraps a stream. Returns it with the guard that ends it.
     pub(super) fn new(inner: S, conversation: Conversation) -> (Self, AbortOnDrop) {
-        let (end, ended) = oneshot::channel();
-        (Self { inner, ended, over: false, conversation }, AbortOnDrop(end))
+        let (end, guard) = End::new();
+        (Self { inner, end, conversation }, guard)
     }
 
     fn check(&mut self, context: &mut Context<'_>) -> io::Result<()> {
-        self.over = self.over || Pin::new(&mut self.ended).poll(context).is_ready();
-        if self.over { Err(io::ErrorKind::ConnectionAborted.into()) } else { Ok(()) }
+        if self.end.is_over(context) { Err(io::ErrorKind::ConnectionAborted.into()) } else { Ok(()) }
     }
 }
 

@@ -9,6 +9,8 @@ use russh::server::{Auth, Handler, Msg, PublicKeyOffer, Response, Session as Ssh
 use russh::{Channel, ChannelId, ChannelOpenFailure, MethodKind, MethodSet};
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::abortable_stream::{AbortOnDrop, End};
+use super::backlog::{Backlog, WINDOW};
 use super::buckets::{Buckets, S3Storage};
 use super::budget::Budget;
 use super::clock::Clock;
@@ -44,6 +46,10 @@ pub(super) struct Connection {
     place_of_client: Option<OwnedSemaphorePermit>,
     /// Channels without an SFTP session.
     channels: HashMap<ChannelId, Channel<Msg>>,
+    /// What each channel has received.
+    backlogs: HashMap<ChannelId, Backlog>,
+    /// Ends the sessions with the connection.
+    sessions: Vec<AbortOnDrop>,
     /// Counts the open sessions: each has a clone until its stream ends.
     seats: Arc<()>,
     /// Shared by the sessions.
@@ -109,6 +115,8 @@ impl Connection {
             admitted: None,
             place_of_client: None,
             channels: HashMap::new(),
+            backlogs: HashMap::new(),
+            sessions: Vec::new(),
             seats: Arc::default(),
             budget: Budget::default(),
             clock,
@@ -289,6 +297,7 @@ impl Handler for Connection {
             reply.reject(ChannelOpenFailure::ResourceShortage).await;
             return Ok(());
         }
+        self.backlogs.insert(channel.id(), Backlog::default());
         self.channels.insert(channel.id(), channel);
         reply.accept().await;
         Ok(())
@@ -296,7 +305,21 @@ impl Handler for Connection {
 
     async fn channel_close(&mut self, channel: ChannelId, _session: &mut Ssh) -> Result<(), Self::Error> {
         self.channels.remove(&channel);
+        self.backlogs.remove(&channel);
         Ok(())
+    }
+
+    async fn data(&mut self, channel: ChannelId, data: &[u8], _session: &mut Ssh) -> Result<(), Self::Error> {
+        if self.backlogs.get(&channel).is_none_or(|backlog| backlog.received(data.len())) {
+            return Ok(());
+        }
+        tracing::info!(server = self.server, user = self.clock.user(), "sends more than its window allows; ended");
+        Err(russh::Error::Disconnect)
+    }
+
+    /// The library has one window for all channels: the smallest that one of them needs.
+    fn adjust_window(&mut self, _channel: ChannelId, _current: u32) -> u32 {
+        self.backlogs.values().map(Backlog::window).min().unwrap_or(WINDOW)
     }
 
     /// Reports success at the end of a session; without it `scp` would report a failure.
@@ -366,7 +389,9 @@ impl Handler for Connection {
         };
         session.channel_success(id)?;
         let config = russh_sftp::server::Config { max_client_packet_len: super::guard::MAX_PACKET };
-        let stream = Guard::new(channel.into_stream(), self.clock.clone(), Arc::clone(&self.seats));
+        let ((end, at_end), backlog) = (End::new(), self.backlogs.get(&id).cloned().unwrap_or_default());
+        self.sessions.push(at_end);
+        let stream = Guard::new(channel.into_stream(), self.clock.clone(), Arc::clone(&self.seats), backlog, end);
         russh_sftp::server::run_with_config(stream, sftp, config).await;
         Ok(())
     }

@@ -13,6 +13,7 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use super::abortable_stream::AbortableStream;
 use super::algorithms;
+use super::backlog::WINDOW;
 use super::clock::Clock;
 use super::connection::{Connection, Methods};
 use super::conversation::{Conversation, Ending, MAX_ATTEMPTS};
@@ -287,10 +288,9 @@ fn configuration(
         keepalive_interval: Some(unresponsive / (MAX_KEEPALIVES + 1)),
         keepalive_max: MAX_KEEPALIVES as usize,
         nodelay: true,
-        // With the library's default of 100, a client with more reads in flight would hang; the window bounds the
-        // memory.
+        // With the library's default of 100, a client with more reads in flight would hang; `Backlog` bounds the memory.
         channel_buffer_size: 100_000,
-        window_size: 4 << 20,
+        window_size: WINDOW,
         maximum_packet_size: 65_535,
         ..russh::server::Config::default()
     })

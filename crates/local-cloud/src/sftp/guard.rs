@@ -1,5 +1,5 @@
-//! Ends a session whose client sends an oversized packet, after which packet boundaries are lost. Also counts the
-//! session and its activity for the connection.
+//! Ends a session whose client sends an oversized packet, after which packet boundaries are lost, and one whose connection
+//! has ended. Also counts the session, its activity and its backlog for the connection.
 
 use std::io;
 use std::pin::Pin;
@@ -8,6 +8,8 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::abortable_stream::End;
+use super::backlog::Backlog;
 use super::clock::Clock;
 
 /// Maximum packet length, as in OpenSSH.
@@ -24,12 +26,14 @@ pub(super) struct Guard<S> {
     ended: bool,
     clock: Clock,
     _seat: Arc<()>,
+    backlog: Backlog,
+    end: End,
 }
 
 impl<S> Guard<S> {
-    /// Wraps the stream of a session. `seat` is dropped with the stream.
-    pub(super) fn new(inner: S, clock: Clock, seat: Arc<()>) -> Self {
-        Self { inner, head: [0; 4], have: 0, left: 0, ended: false, clock, _seat: seat }
+    /// Wraps the stream of a session. `seat` is dropped with the stream, which ends with `end`.
+    pub(super) fn new(inner: S, clock: Clock, seat: Arc<()>, backlog: Backlog, end: End) -> Self {
+        Self { inner, head: [0; 4], have: 0, left: 0, ended: false, clock, _seat: seat, backlog, end }
     }
 
     /// Tracks the packet boundaries; `false` if a packet is too large.
@@ -62,13 +66,14 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guard<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.ended {
+        if self.ended || self.end.is_over(context) {
             return Poll::Ready(Ok(()));
         }
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.inner).poll_read(context, buffer))?;
         self.clock.touch();
         let fresh = buffer.filled()[before..].to_vec();
+        self.backlog.handled(fresh.len());
         if !self.follow(&fresh) {
             self.ended = true;
             buffer.set_filled(before);
@@ -79,6 +84,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guard<S> {
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Guard<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        // The library's end of the channel would wait for a window that nobody opens any more.
+        if self.end.is_over(context) {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
         let written = ready!(Pin::new(&mut self.inner).poll_write(context, bytes))?;
         self.clock.touch();
         Poll::Ready(Ok(written))
@@ -106,14 +115,31 @@ mod tests {
         for (bytes, expected) in [(&good, good.len()), (&bad, good.len())] {
             // In pieces of several sizes, so that lengths are split anywhere.
             for size in 1..8 {
-                let mut guard =
-                    Guard::new(tokio_test_reader(bytes, size), Clock::new(Limits::default()), Arc::default());
+                let (end, _open) = End::new();
+                let (clock, backlog) = (Clock::new(Limits::default()), Backlog::default());
+                let mut guard = Guard::new(tokio_test_reader(bytes, size), clock, Arc::default(), backlog, end);
                 let mut out = Vec::new();
                 guard.read_to_end(&mut out).await.unwrap();
                 assert!(out.starts_with(&good[..expected.min(out.len())]));
                 assert!(out.len() >= good.len() - 4 && !out.ends_with(b"xyz"), "{size}: {out:?}");
             }
         }
+    }
+
+    /// Also one that waits for a client that reads nothing.
+    #[tokio::test]
+    async fn session_ends_with_its_connection() {
+        use tokio::io::AsyncWriteExt as _;
+        let (end, connection) = End::new();
+        let (_client, server) = tokio::io::duplex(1);
+        let (clock, backlog) = (Clock::new(Limits::default()), Backlog::default());
+        let mut guard = Guard::new(server, clock, Arc::default(), backlog, end);
+        let writing = tokio::spawn(async move { (guard.write_all(b"answer").await, guard) });
+        tokio::task::yield_now().await;
+        drop(connection);
+        let (written, mut guard) = writing.await.unwrap();
+        assert_eq!(written.unwrap_err().kind(), io::ErrorKind::ConnectionAborted);
+        assert_eq!(guard.read(&mut [0; 8]).await.unwrap(), 0);
     }
 
     fn tokio_test_reader(bytes: &[u8], size: usize) -> impl AsyncRead + Unpin + use<> {

@@ -8,6 +8,7 @@
 mod abortable_stream;
 mod ahead;
 mod algorithms;
+mod backlog;
 mod buckets;
 mod budget;
 mod clock;

@@ -73,3 +73,18 @@ fn customer_is_served_during_a_flood() {
     // Without a budget its 256 files would take 8 to 12 MB each.
     assert!(grown < 400, "the front grew by {grown} MB");
 }
+
+/// The library takes in what a client sends whether or not it reads the answers.
+#[test]
+fn client_that_reads_no_answers_holds_little_memory_and_gives_it_back() {
+    let site = Site::deployed("");
+    let (port, deaf) = (site.port(WEST), site.add(5203, "deaf", "secret"));
+    let before = front_memory(&site);
+    for _ in 0..3 {
+        let sent: u64 = site.paramiko_ok(port, &deaf, &["deaf"]).trim().parse().unwrap();
+        assert!(sent > 1 << 20 && sent < 64 << 20, "the server took {sent} bytes");
+    }
+    let grown = front_memory(&site).saturating_sub(before) / 1024;
+    assert!(grown < 150, "the front grew by {grown} MB");
+    assert!(site.admits(port, &deaf));
+}
