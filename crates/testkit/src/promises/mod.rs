@@ -422,9 +422,7 @@ async fn a_move_is_finished_wherever_it_was_interrupted(fresh: &dyn Fn() -> Arc<
         run.journal().intend(&server(), Action::Update, "server").await.unwrap();
         drop(run);
         let left = Arc::new(AtomicUsize::new(writes));
-        let failing = |inner: &Arc<dyn Blobs>| -> Arc<dyn Blobs> {
-            Arc::new(Failing { inner: Arc::clone(inner), left: Arc::clone(&left) })
-        };
+        let failing = |inner: &Arc<dyn Blobs>| -> Arc<dyn Blobs> { Arc::new(Failing::new(inner, &left)) };
         let killed = relocate(
             (&store(&failing(&from), "one", 100), &here),
             (&store(&failing(&to), "one", 100), &there),

@@ -2,20 +2,40 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use sftpctl_engine::state::blob::{Blob, Blobs, Expect, Version};
 use sftpctl_engine::state::error::StateError;
+use sftpctl_engine::state::lease::Lease;
 use tokio::sync::watch;
 
 /// A place that fails every write after the first `left`.
 #[derive(Debug)]
 pub(super) struct Failing {
     pub(super) inner: Arc<dyn Blobs>,
+    /// The writes that still succeed. Renewals of a lock are not counted: how many there are depends on how fast the
+    /// machine is, and each would take the place of a write that the test wants to fail.
     pub(super) left: Arc<AtomicUsize>,
+    /// The runs that have taken a lock here.
+    pub(super) holders: Mutex<HashSet<String>>,
+}
+
+impl Failing {
+    pub(super) fn new(inner: &Arc<dyn Blobs>, left: &Arc<AtomicUsize>) -> Self {
+        Self { inner: Arc::clone(inner), left: Arc::clone(left), holders: Mutex::default() }
+    }
+
+    /// Whether this is a lock that its holder keeps.
+    fn is_renewal(&self, name: &str, content: &[u8]) -> bool {
+        if !name.ends_with(".lock") {
+            return false;
+        }
+        let lease: Lease = serde_json::from_slice(content).unwrap();
+        !self.holders.lock().unwrap().insert(lease.holder.run) && !lease.released
+    }
 }
 
 #[async_trait]
@@ -33,7 +53,9 @@ impl Blobs for Failing {
     }
 
     async fn put(&self, name: &str, content: &[u8], expect: Expect<'_>) -> Result<Version, StateError> {
-        let spent = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_err();
+        let cost = usize::from(!self.is_renewal(name, content));
+        let next = |left: usize| left.checked_sub(cost).filter(|_| left > 0);
+        let spent = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, next).is_err();
         if spent {
             return Err(StateError::Damaged { address: self.address(name), reason: "killed".into() });
         }
