@@ -30,6 +30,7 @@ mod probe;
 mod provisioning;
 mod pull;
 mod rolled_back;
+mod round_trip;
 mod ssh_audit;
 mod state;
 mod stopped;

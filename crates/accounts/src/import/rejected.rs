@@ -41,6 +41,7 @@ pub enum Reason {
     PublicKey,
     Expiry,
     Note,
+    Region,
     /// Two rows of the source claim one user name.
     DuplicateName,
     /// Two rows of the source claim one organisation.
@@ -70,6 +71,7 @@ impl Reason {
             Self::PublicKey => "unusable public keys",
             Self::Expiry => "invalid expiry times",
             Self::Note => "invalid notes",
+            Self::Region => "unknown regions",
             Self::DuplicateName => "user names claimed by several rows",
             Self::DuplicateOrg => "organisations claimed by several rows",
             Self::NameTaken => "user names of other organisations",

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use async_trait::async_trait;
 use sftpctl_accounts::import::row::{Remark, RowsError};
-use sftpctl_core::shown::visible;
+use sftpctl_core::shown::{of_exact_cell, visible};
 
 use crate::encoding::{Encoding, shown};
 use crate::faults::{Faults, refused};
@@ -19,7 +19,7 @@ use crate::header;
 use crate::input::Input;
 use crate::mapping::Mapping;
 use crate::options::Options;
-use crate::source::{BATCH, Record, Source, Value};
+use crate::source::{BATCH, Record, Source, Value, is_export};
 use tokens::{Tokenizer, Tokens};
 
 /// A file of separated values.
@@ -70,8 +70,15 @@ impl Csv {
             return Err(refused(&csv.name, "the file is empty", "name a file with a line for each account"));
         }
         // Excel's own line on the separator, which has told it already.
-        if first.len() <= 2 && first.fields().next().flatten().is_some_and(|field| field.starts_with(b"sep=")) {
-            csv.next_tokens(&mut first)?;
+        let is_of_excel =
+            first.len() <= 2 && first.fields().next().flatten().is_some_and(|field| field.starts_with(b"sep="));
+        if is_of_excel && !csv.next_tokens(&mut first)? {
+            csv.ended()?;
+            return Err(refused(
+                &csv.name,
+                "the file has no line but `sep=`",
+                "name a file with a line for each account",
+            ));
         }
         if has_header {
             csv.columns = csv.header(&first, options)?;
@@ -172,7 +179,13 @@ impl Csv {
             }
             values.push(Value::Text(decoded.text));
         }
-        Some(Record { place: format!("line {}", tokens.line), values, remarks, refusal: None })
+        let is_exact = is_export(&self.columns, &values);
+        for value in values.iter_mut().filter(|_| is_exact) {
+            if let Value::Text(text) = value {
+                *text = of_exact_cell(text).into_owned();
+            }
+        }
+        Some(Record { place: format!("line {}", tokens.line), values, remarks, refusal: None, is_exact })
     }
 }
 
