@@ -46,20 +46,21 @@ LAMBDA = {"LANG": "en_US.UTF-8", "PATH": "/usr/local/bin:/usr/bin/:/bin:/opt/bin
 
 def is_ours(client, server):
     """Whether a process of this user has connected, where the system says so; by both ends of the connection."""
-    ours = str(os.geteuid())
     known = False
-    for table, prefix in (("/proc/net/tcp", ""), ("/proc/net/tcp6", "0000000000000000FFFF0000")):
-        # Addresses are in the order of the machine's bytes.
-        ends = [prefix + "%08X:%04X" % (*struct.unpack("=I", socket.inet_aton(host)), port)
-                for host, port in (client[:2], server[:2])]
-        try:
-            with open(table) as lines:
-                rows = [line.split() for line in lines]
-        except OSError:
-            continue
-        known = True
-        if any(row[1:3] == ends and row[7] == ours for row in rows):
-            return True
+    # A table that changes while it is read may lack a row.
+    for _ in range(5):
+        for table, prefix in (("/proc/net/tcp", ""), ("/proc/net/tcp6", "0000000000000000FFFF0000")):
+            # Addresses are in the order of the machine's bytes.
+            ends = [prefix + "%08X:%04X" % (*struct.unpack("=I", socket.inet_aton(host)), port)
+                    for host, port in (client[:2], server[:2])]
+            try:
+                with open(table) as lines:
+                    owners = [row[7] for row in map(str.split, lines) if row[1:3] == ends]
+            except OSError:
+                continue
+            known = True
+            if owners:
+                return owners == [str(os.geteuid())]
     return not known
 
 
