@@ -11,6 +11,7 @@ use std::path::Path;
 use async_trait::async_trait;
 use sftpctl_accounts::import::row::{Remark, RowsError};
 use sftpctl_core::shown::{of_exact_cell, visible};
+use sftpctl_core::text::counted;
 
 use crate::encoding::{Encoding, shown};
 use crate::faults::{Faults, refused};
@@ -144,10 +145,7 @@ impl Csv {
     /// The record of these fields; a fault if they do not fit the columns.
     fn record(&mut self, tokens: &Tokens) -> Option<Record> {
         if tokens.len() != self.columns.len() {
-            let fields = match tokens.len() {
-                1 => "1 field".to_owned(),
-                number => format!("{number} fields"),
-            };
+            let fields = counted(tokens.len() as u64, "field");
             self.faults.add(tokens.line, format!("{fields}, {} expected", self.columns.len()));
             self.faults.hint(
                 "correct these lines; a value with a separator in it has to be in quotes, and the separator is set by \
