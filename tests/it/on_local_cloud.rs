@@ -20,6 +20,7 @@ mod local;
 mod login;
 mod manners;
 mod moto;
+mod mounts;
 mod options;
 mod orphans;
 mod owner;
