@@ -101,7 +101,7 @@ impl Upstream {
     }
 
     /// Sends one of the front's own calls. Returns the body, as an error if the call failed.
-    pub(super) async fn ask(
+    pub(crate) async fn ask(
         &self,
         access_key: &str,
         region: &str,

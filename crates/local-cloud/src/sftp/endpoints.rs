@@ -22,6 +22,7 @@ use super::storage::Memory;
 use super::waiting::Waiting;
 use crate::cloud::Cloud;
 use crate::error::LocalError;
+use crate::events::Buses;
 use crate::files::{read_json, write_json};
 use crate::place::Place;
 use crate::settings::SftpLimits as Limits;
@@ -39,6 +40,7 @@ pub(super) struct Shared {
     pub(super) store: Arc<Store>,
     pub(super) keys: Arc<KeyFolder>,
     pub(super) cloud: Arc<Cloud>,
+    pub(super) buses: Arc<Buses>,
     /// Files in memory, shared by all customers; for measurements only.
     pub(super) memory: Option<Memory>,
     pub(super) emptied: Arc<Emptied>,
@@ -64,9 +66,7 @@ impl Endpoints {
     /// Has no open endpoints until [`Self::reconcile`] is called.
     pub(crate) fn new(
         dir: &Path,
-        store: Arc<Store>,
-        keys: Arc<KeyFolder>,
-        cloud: Arc<Cloud>,
+        (store, keys, cloud, buses): (Arc<Store>, Arc<KeyFolder>, Arc<Cloud>, Arc<Buses>),
         in_memory: bool,
         limits: Limits,
     ) -> Result<Self, LocalError> {
@@ -77,6 +77,7 @@ impl Endpoints {
             store,
             keys,
             cloud,
+            buses,
             memory,
             emptied: Arc::default(),
             waiting: Waiting::default(),
