@@ -29,6 +29,7 @@ mod planted;
 mod probe;
 mod provisioning;
 mod pull;
+mod pull_watch;
 mod rolled_back;
 mod ssh_audit;
 mod state;

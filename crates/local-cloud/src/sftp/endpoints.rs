@@ -301,6 +301,7 @@ fn configuration(
 mod tests {
     use super::*;
 
+    use crate::front::Upstream;
     use crate::function_key::FunctionKey;
     use crate::login::{Admission, View};
     use crate::secret::Secret;
@@ -309,14 +310,13 @@ mod tests {
     async fn clients_beyond_the_limit_are_turned_away_with_words() {
         let dir = tempfile::tempdir().unwrap();
         let secrets = (Secret::random(), Secret::random());
-        let endpoints = Endpoints::new(
-            dir.path(),
+        let parts = (
             Arc::new(Store::open(&dir.path().join("transfer.json")).unwrap()),
             Arc::new(KeyFolder::new(dir.path())),
             Arc::new(Cloud::new(dir.path(), (1, 2), secrets, FunctionKey::random()).unwrap()),
-            true,
-            Limits::default(),
+            Arc::new(Buses::new(Arc::new(Upstream::new(2, Secret::random())))),
         );
+        let endpoints = Endpoints::new(dir.path(), parts, true, Limits::default());
         let shared = endpoints.unwrap().shared;
         let client = || {
             let (clock, conversation) = (Clock::new(shared.limits), Conversation::default());

@@ -343,7 +343,7 @@ mod tests {
                 }
                 let whole: Option<Vec<u8>> = file.into_iter().collect();
                 match (writer.finish().await, whole) {
-                    (Ok(()), whole) => assert_eq!(Some(content(&memory).await), whole),
+                    (Ok(_), whole) => assert_eq!(Some(content(&memory).await), whole),
                     (Err(error), Some(_)) => panic!("a whole file was refused: {error}"),
                     (Err(_), None) => assert!(memory.head("b", "k").await.unwrap().is_none()),
                 }
