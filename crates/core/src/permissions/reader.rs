@@ -50,7 +50,7 @@ pub(super) const LOG_GROUP: [&str; 3] =
 pub(super) const LOGS: [&str; 3] =
     ["logs:DescribeIndexPolicies", "logs:DescribeLogGroups", "logs:DescribeResourcePolicies"];
 
-pub(super) const QUEUE: [&str; 2] = ["sqs:GetQueueAttributes", "sqs:ListQueueTags"];
+pub(super) const QUEUE: [&str; 3] = ["sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:ListQueueTags"];
 pub(super) const RULE: [&str; 3] = ["events:DescribeRule", "events:ListTagsForResource", "events:ListTargetsByRule"];
 
 /// What `doctor` reads of the account's quotas, and of what is left over under the environment's names.

@@ -143,7 +143,6 @@ fn events(arns: &Arns<'_>) -> [Value; 2] {
     queues.extend([
         "sqs:CreateQueue",
         "sqs:DeleteQueue",
-        "sqs:GetQueueUrl",
         "sqs:SetQueueAttributes",
         "sqs:TagQueue",
         "sqs:UntagQueue",
