@@ -140,13 +140,7 @@ fn logs(arns: &Arns<'_>) -> [Value; 4] {
 /// Also without `files.events`: the deployment after it was left out deletes them.
 fn events(arns: &Arns<'_>) -> [Value; 2] {
     let (mut queues, mut rules) = (QUEUE.to_vec(), RULE.to_vec());
-    queues.extend([
-        "sqs:CreateQueue",
-        "sqs:DeleteQueue",
-        "sqs:SetQueueAttributes",
-        "sqs:TagQueue",
-        "sqs:UntagQueue",
-    ]);
+    queues.extend(["sqs:CreateQueue", "sqs:DeleteQueue", "sqs:SetQueueAttributes", "sqs:TagQueue", "sqs:UntagQueue"]);
     rules.extend([
         "events:DeleteRule",
         "events:PutRule",
