@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 use sftpctl_files::history::restore::run as restore;
@@ -109,6 +109,12 @@ fn versions_are_listed_shown_and_restored() {
     let output = me.site.run(&[&show[..], &[ids[2]]].concat());
     assert_eq!(output.stdout, b"one\n", "{}", shown(&output));
     assert!(shown(&output).contains("compared: "), "{}", shown(&output));
+    // A reader that has enough ends it quietly.
+    let mut command = me.site.command(&[&show[..], &[ids[2]]].concat());
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{}", shown(&output));
     let saved = [&show[..], &[ids[1], "--to", "saved.csv"]].concat();
     me.site.ok(&saved);
     assert_eq!(std::fs::read_to_string(me.site.dir.path().join("saved.csv")).unwrap(), "two\n");
@@ -174,7 +180,7 @@ fn folder_is_restored_as_of_a_time() {
     me.put("in/changed", "after\n");
     faults(&me.site, &[&["s3.CopyObject", "hold-before", "--count", "1", "--object", "17578/in/changed"]]);
     let restore = Customer::arguments("restore", &at);
-    let command = me.site.command(&restore).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let command = me.site.command(&restore).stdout(Stdio::piped()).spawn().unwrap();
     until("the copy", || (front(&me.site, "GET", "faults")["holds"].as_array().unwrap().len() == 1).then_some(()));
     me.put("in/changed", "newer\n");
     front(&me.site, "POST", "faults/release");
