@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod adverse;
+mod killed;
 mod nasty;
 
 use std::collections::BTreeMap;
@@ -386,7 +388,7 @@ fn a_home_is_cut_over_and_rolled_back() {
     let status = customer.json(0, "status", &[]);
     let steps: Vec<&str> =
         status["homes"][0]["steps"].as_array().unwrap().iter().map(|step| step["step"].as_str().unwrap()).collect();
-    assert_eq!(steps, ["frozen", "copied", "verified", "exchanged", "enabled"]);
+    assert_eq!(steps, ["frozen", "copied", "verified", "exchanged", "late", "enabled"]);
 
     // Customers and the application go on.
     customer.upload("plain.txt", "changed by the customer");
