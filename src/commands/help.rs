@@ -87,6 +87,13 @@ fn of_command(path: &str) -> Option<&'static [Exit]> {
         "homes verify" => &[Ok, Failed, Usage, Refused, Locked, Interrupted],
         "homes cutover" | "homes rollback" => &[Ok, Failed, Usage, Refused, Locked, Partly, Interrupted],
         "homes status" => &[Ok, Usage],
+        "mounts plan" => &[Ok, Usage],
+        "mounts install" | "mounts remove" => &[Ok, Failed, Usage, Refused],
+        "mounts status" => &[Ok, Usage],
+        "mounts check" => &[Ok, Failed, Usage],
+        "mounts heal" => &[Ok, Failed, Usage, Refused, Locked],
+        // The helper process of `mounts check`.
+        "mounts probe" => &[Ok, Usage],
         "lock show" | "lock break" => &[Ok, Failed, Usage, Refused, Locked],
         "state move" => &[Ok, Failed, Usage, Refused, Locked, Partly],
         "deploy" | "teardown" | "import" | "state rebuild" => {

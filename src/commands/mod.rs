@@ -17,6 +17,7 @@ mod local;
 mod lock;
 mod login_checks;
 mod man;
+mod mounts;
 mod package;
 mod password_prompt;
 mod permissions;
@@ -98,6 +99,8 @@ enum Command {
     Pull(Box<pull::Args>),
     /// Move customers' home directories from the old server to S3
     Homes(Box<homes::Args>),
+    /// Mount upload buckets on application servers, watch the mounts, and bring them back
+    Mounts(mounts::Args),
     /// Try a customer's log-in, and name the cause if it is refused
     TestLogin(test_login::Args),
     /// Show what a customer needs to connect
@@ -158,6 +161,7 @@ pub async fn run(cli: Cli) -> Exit {
         Command::History(args) => history::run(args, printer).await,
         Command::Pull(args) => pull::run(*args, printer).await,
         Command::Homes(args) => homes::run(*args, printer).await,
+        Command::Mounts(args) => mounts::run(args, printer).await,
         Command::TestLogin(args) => test_login::run(args, printer).await,
         Command::ConnectInfo(args) => connect_info::run(args, printer).await,
         Command::Lock(args) => lock::run(args, printer).await,

@@ -4,6 +4,7 @@ use serde::Serialize;
 use sftpctl_core::aliases::decide::{Change, Foreign, Plan};
 use sftpctl_core::aliases::zone::Found;
 use sftpctl_core::shown::Text;
+use sftpctl_core::text::counted;
 use sftpctl_engine::aliases::{Progress, Sent};
 
 use super::import::grouped;
@@ -73,7 +74,7 @@ pub fn found(view: &AliasesView<'_>) -> Text {
     let pointed = count(&mut changes.iter().filter(|change| change.is_new_target()));
     let rest = changes.len() as u64 - created - deleted - pointed;
     let all = changes.len() + same.len() + foreign.len();
-    let mut text = Text::from(format!("{} aliases:", grouped(all as u64)));
+    let mut text = Text::from(format!("{}:", counted(all as u64, "alias")));
     let to = view.host.map_or_else(String::new, |host| format!(", pointing to {host}"));
     for (count, words) in [
         (created, format!("to create{to}")),
@@ -103,7 +104,7 @@ fn list(text: &mut Text, names: &[Foreign]) {
 /// The result for people.
 pub fn sent(sent: &Sent) -> Text {
     let known = if sent.in_sync.is_some() { "; all name servers of Route 53 have them" } else { "" };
-    let mut text = Text::from(format!("{} aliases changed{known}", grouped(sent.done)));
+    let mut text = Text::from(format!("{} changed{known}", counted(sent.done, "alias")));
     if !sent.overtaken.is_empty() {
         text.line(format!("{} not changed:", grouped(sent.overtaken.len() as u64)));
         list(&mut text, &sent.overtaken);
@@ -116,7 +117,7 @@ pub fn shown(display: &Shown, progress: Progress) {
     let step = |stage, done, of| Stage { name: stage, done, of, ..Stage::default() };
     match progress {
         Progress::Reading { records } => display
-            .stage(step("reading", records, None), |_, _| format!("reading the zone: {} records", grouped(records))),
+            .stage(step("reading", records, None), |_, _| format!("reading the zone: {}", counted(records, "record"))),
         Progress::Changing { done, of } => display.stage(step("changing", done, Some(of)), |_, _| {
             format!("changing records: {} of {}", grouped(done), grouped(of))
         }),

@@ -8,7 +8,8 @@ use serde::Serialize;
 use sftp_authorizer::Account;
 use sftp_authorizer::expiry::Expiry;
 use sftp_authorizer::password::{Form, Scheme};
-use sftpctl_core::shown::{Text, csv_cell, csv_lines};
+use sftpctl_core::shown::{Text, exact_cell, exact_lines};
+use sftpctl_sources::source;
 use tempfile::NamedTempFile;
 
 use super::{json, streams};
@@ -61,25 +62,30 @@ pub fn json_line(account: &Account, with_hashes: bool) -> Text {
 /// The header for [`csv`].
 pub fn csv_header(with_hashes: bool) -> Text {
     let password = if with_hashes { "password," } else { "" };
-    Text::from(format!("orgid,username,{password}home,status,allowed,keys,expires,note,regions,created,updated"))
+    Text::from(format!(
+        "orgid,username,{password}home,status,allowed,keys,expires,note,regions,created,updated,{}",
+        source::SCHEMA
+    ))
 }
 
-/// The account as a record of comma-separated values, with one key on a line.
+/// The account as a record of comma-separated values, with one key on a line. The last column marks it as ours, so that
+/// an import reads every value back as it was.
 pub fn csv(account: &Account, with_hashes: bool) -> Text {
     let account = exported(account, with_hashes);
-    let cell = |text: Option<&str>| csv_cell(text.unwrap_or_default());
-    let mut cells = vec![account.orgid.to_string(), csv_cell(account.username)];
+    let cell = |text: Option<&str>| exact_cell(text.unwrap_or_default());
+    let mut cells = vec![account.orgid.to_string(), exact_cell(account.username)];
     cells.extend(account.password.map(cell));
     cells.extend([
-        csv_cell(&account.home),
+        exact_cell(&account.home),
         account.status.to_owned(),
-        csv_cell(&account.allowed.join(",")),
-        csv_lines(account.keys.iter().map(String::as_str)),
+        exact_cell(&account.allowed.join(",")),
+        exact_lines(account.keys.iter().map(String::as_str)),
         cell(account.expires),
         cell(account.note),
-        csv_cell(&account.regions.join(",")),
+        exact_cell(&account.regions.join(",")),
         cell(account.created),
         cell(account.updated),
+        source::EXPORT.to_owned(),
     ]);
     cells.join(",").split('\n').collect()
 }
@@ -249,10 +255,10 @@ mod tests {
         assert_eq!(
             csv(&account(None), true).to_string(),
             "17578,jan@example.com,,/bucket/17578,active,\"192.0.2.0/24,2001:db8::/32\",\"ssh-ed25519 AAAA\nssh-rsa \
-             BBBB\",2026-12-31,\"'=pays, \"\"late\"\"\",us-west-2,2026-01-01T00:00:00Z,"
+             BBBB\",2026-12-31,\"'=pays, \"\"late\"\"\",us-west-2,2026-01-01T00:00:00Z,,sftpctl/export/1"
         );
         let columns = |header: &str| header.split(',').count();
-        assert_eq!(columns(&csv_header(true).to_string()), 12);
+        assert_eq!(columns(&csv_header(true).to_string()), 13);
         let line: serde_json::Value = serde_json::from_str(&json_line(&account(None), true).to_string()).unwrap();
         for field in sftpctl_accounts::import::row::Field::ALL.map(|field| field.as_str()) {
             let is_there = line.get(field).is_some();
@@ -283,15 +289,72 @@ mod tests {
             keys: account.public_keys.clone(),
             expires: Some("2026-12-31".into()),
             note: account.note.clone(),
+            regions: account.regions.clone(),
             ..Row::default()
         };
+        assert_eq!(read_back(&account).await, [expected.clone(), expected]);
+    }
+
+    /// What an import reads of an account in both forms.
+    async fn read_back(account: &Account) -> [Row; 2] {
         let options = Options::default();
-        let text = format!("{}\n{}\n", csv_header(true), csv(&account, true));
-        let source = Csv::read(std::io::Cursor::new(text), "a.csv", &options).unwrap();
-        assert_eq!(imported(Box::new(source)).await, expected);
-        let text = format!("{}\n", json_line(&account, true));
-        let source = Json::read(std::io::Cursor::new(text), "a.jsonl", &options).unwrap();
-        assert_eq!(imported(Box::new(source)).await, expected);
+        let text = format!("{}\n{}\n", csv_header(true), csv(account, true));
+        let csv = Csv::read(std::io::Cursor::new(text), "a.csv", &options).unwrap();
+        let text = format!("{}\n", json_line(account, true));
+        let json = Json::read(std::io::Cursor::new(text), "a.jsonl", &options).unwrap();
+        [imported(Box::new(csv)).await, imported(Box::new(json)).await]
+    }
+
+    /// Parts of notes and folders that spreadsheets, terminals and other sources' rules would change.
+    const ODD: &[&str] = &[
+        "'",
+        "=",
+        "+1",
+        "@",
+        " ",
+        "\t",
+        "\n",
+        "\r",
+        "\r\n",
+        "\"",
+        ",",
+        ";",
+        "\\",
+        "\\u{",
+        "\\N",
+        "NULL",
+        "null",
+        "\u{1f}",
+        "\u{feff}",
+        "\u{a0}",
+        "\u{1b}[31m",
+        "\u{2028}",
+        "\0",
+        "::error::",
+        "##[group]",
+        "Ã¼",
+        "ü",
+        "日本",
+        "❤\u{fe0f}",
+        "x",
+        "}",
+    ];
+
+    proptest::proptest! {
+        #[test]
+        fn every_text_is_read_back_as_it_was(parts in proptest::collection::vec(proptest::sample::select(ODD), 1..8)) {
+            let note = parts.concat();
+            let folder: String = note.chars().filter(|c| !c.is_control() && *c != '/').collect();
+            let home = Home::parse(&format!("/bucket/{folder}"));
+            let account = account(Some("hash"));
+            let account = Account { note: Some(note.clone()), home: home.unwrap_or(account.home.clone()), ..account };
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            for row in runtime.block_on(read_back(&account)) {
+                proptest::prop_assert_eq!(row.note.as_deref(), Some(&*note));
+                proptest::prop_assert_eq!(row.home, Some(account.home.path()));
+                proptest::prop_assert_eq!(row.refusal, None);
+            }
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use sftpctl_accounts::harden::Options;
 use sftpctl_accounts::harden::run::Written;
 use sftpctl_accounts::harden::survey::Survey;
 use sftpctl_core::shown::Text;
+use sftpctl_core::text::{counted, either};
 
 use super::import::{grouped, list};
 use super::span::span;
@@ -74,7 +75,7 @@ fn by_name(counts: &BTreeMap<Scheme, u64>) -> BTreeMap<&'static str, u64> {
 
 /// What was found, a line each, for people.
 pub fn found(options: &Options, survey: &Survey) -> Text {
-    let mut text = Text::from(format!("{} accounts:", grouped(survey.accounts)));
+    let mut text = Text::from(format!("{}:", counted(survey.accounts, "account")));
     let mut row = |count: u64, words: &str, rest: String| {
         if count > 0 {
             text.line(format!("  {:>10}  {words}{rest}", grouped(count)));
@@ -84,17 +85,32 @@ pub fn found(options: &Options, survey: &Survey) -> Text {
     row(survey.to_harden(), "to harden", forms(&survey.weak));
     row(survey.strong.values().sum(), "strong already; kept", forms(&survey.strong));
     let full = survey.full.values().sum();
-    row(full, "cannot get another layer; kept, they need a new password", forms(&survey.full));
+    row(
+        full,
+        either(
+            full,
+            "cannot get another layer; kept, it needs a new password",
+            "cannot get another layer; kept, they need a new password",
+        ),
+        forms(&survey.full),
+    );
     let unusable = survey.unusable.values().sum();
     let kinds = words(survey.unusable.iter().map(|(kind, count)| (*kind, *count)));
-    row(unusable, "admit nobody; kept, they need a new password", kinds);
-    row(survey.keys_only, "have public keys only", String::new());
+    let words = either(
+        unusable,
+        "admits nobody; kept, it needs a new password",
+        "admit nobody; kept, they need a new password",
+    );
+    row(unusable, words, kinds);
+    let words = either(survey.keys_only, "has public keys only", "have public keys only");
+    row(survey.keys_only, words, String::new());
     if full + unusable > 0 {
         text.line("some of those that need a new password:");
-        list(&mut text, &survey.samples);
+        list(&mut text, survey.samples.iter(), survey.samples.len() as u64);
     }
     let (memory, passes) = (options.cost.memory_kib(), options.cost.passes());
-    text.line(format!("the cost is Argon2id with {memory} KiB of memory and {passes} passes"));
+    let passes = counted(passes.into(), "pass");
+    text.line(format!("the cost is Argon2id with {memory} KiB of memory and {passes}"));
     text
 }
 
@@ -106,27 +122,29 @@ fn words(counts: impl Iterator<Item = (&'static str, u64)>) -> String {
 
 /// `about 9 h on 1 core of this machine (32 ms for each)`.
 pub fn estimate(all: Duration, one: Duration, options: &Options) -> String {
-    let cores = match options.cores.get() {
-        1 => "1 core".to_owned(),
-        cores => format!("{cores} cores"),
-    };
+    let cores = counted(options.cores.get() as u64, "core");
     format!("about {} on {cores} of this machine ({} ms for each)", span(all.as_secs()), one.as_millis())
 }
 
 /// The result of the writes, for people.
 pub fn written(result: &Written) -> Text {
     let Written { hardened, overtaken, throttled, failed, interrupted: _ } = result;
-    let mut text = Text::from(format!("{} passwords hardened", grouped(*hardened)));
+    let mut text = Text::from(format!("{} hardened", counted(*hardened, "password")));
     if *overtaken > 0 {
-        let accounts = grouped(*overtaken);
-        text.line(format!("{accounts} accounts got another password meanwhile, or were removed; left as they are"));
+        let (accounts, were) = (
+            counted(*overtaken, "account"),
+            either(*overtaken, "was removed; left as it is", "were removed; left as they are"),
+        );
+        text.line(format!("{accounts} got another password meanwhile, or {were}"));
     }
     if *throttled > 0 {
-        text.line(format!("{} writes were throttled and sent again", grouped(*throttled)));
+        let were = either(*throttled, "was", "were");
+        text.line(format!("{} {were} throttled and sent again", counted(*throttled, "write")));
     }
     if !failed.is_empty() {
-        text.line(format!("{} accounts not written:", grouped(failed.len() as u64)));
-        list(&mut text, failed);
+        let count = failed.len() as u64;
+        text.line(format!("{} not written:", counted(count, "account")));
+        list(&mut text, failed.iter(), count);
     }
     text
 }
@@ -162,9 +180,9 @@ mod tests {
             "1,200,007 accounts:",
             "   1,000,003  to harden  md5-crypt: 3, sha224: 1,000,000",
             "     200,002  strong already; kept  argon2id over sha224: 200,000, yescrypt: 2",
-            "           1  admit nobody; kept, they need a new password  cut-short: 1",
+            "           1  admits nobody; kept, it needs a new password  cut-short: 1",
             "  jan (organisation 7): is cut",
-            "           1  have public keys only",
+            "           1  has public keys only",
             "the cost is Argon2id with 19456 KiB of memory and 2 passes",
         ] {
             assert!(text.lines().any(|shown| shown.trim() == line.trim()), "{line}\n{text}");

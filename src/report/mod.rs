@@ -21,6 +21,7 @@ pub mod import;
 pub mod json;
 pub mod login;
 pub mod markdown;
+pub mod mounts;
 pub mod plan_view;
 pub mod printer;
 pub mod pull;

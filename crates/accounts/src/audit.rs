@@ -10,6 +10,7 @@ use sftp_authorizer::{Account, Attribute, Item};
 use sftpctl_aws::AwsError;
 use sftpctl_core::spec::model::Environment;
 use sftpctl_core::spec::names;
+use sftpctl_core::text::either;
 
 use super::folders::{self, Folder};
 use super::key::{REMOVED, RESERVED_BY, RESERVES, is_reservation};
@@ -82,24 +83,36 @@ impl Kind {
         Self::StaleReservation,
     ];
 
-    /// The words for a count: `3 malformed items`.
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::Malformed => "malformed items",
-            Self::Duplicate => "accounts whose user name others have, too",
-            Self::BlockedName => "names on the block list",
-            Self::NotLowerCase => "names that are not in lower case, and are never found",
-            Self::Unverifiable => "stored passwords that cannot be verified",
-            Self::NoMethod => "accounts without what the servers ask for",
-            Self::UnusableKey => "accounts with unusable public keys",
-            Self::UnknownBucket => "homes in unknown buckets",
-            Self::SharedFolder => "folders that meet another organisation's",
-            Self::NoServer => "accounts limited to regions without a server",
-            Self::Expired => "expired accounts",
-            Self::NotReserved => "names that are not reserved",
-            Self::LegacyHash => "hashes that are not hardened",
-            Self::StaleReservation => "reservations without an account",
-        }
+    /// The words for a count: `1 malformed item`, `3 malformed items`.
+    pub fn words(self, count: u64) -> &'static str {
+        let [one, many] = match self {
+            Self::Malformed => ["malformed item", "malformed items"],
+            Self::Duplicate => {
+                ["account whose user name others have, too", "accounts whose user name others have, too"]
+            }
+            Self::BlockedName => ["name on the block list", "names on the block list"],
+            Self::NotLowerCase => [
+                "name that is not in lower case, and is never found",
+                "names that are not in lower case, and are never found",
+            ],
+            Self::Unverifiable => {
+                ["stored password that cannot be verified", "stored passwords that cannot be verified"]
+            }
+            Self::NoMethod => ["account without what the servers ask for", "accounts without what the servers ask for"],
+            Self::UnusableKey => ["account with unusable public keys", "accounts with unusable public keys"],
+            Self::UnknownBucket => ["home in an unknown bucket", "homes in unknown buckets"],
+            Self::SharedFolder => {
+                ["folder that meets another organisation's", "folders that meet another organisation's"]
+            }
+            Self::NoServer => {
+                ["account limited to regions without a server", "accounts limited to regions without a server"]
+            }
+            Self::Expired => ["expired account", "expired accounts"],
+            Self::NotReserved => ["name that is not reserved", "names that are not reserved"],
+            Self::LegacyHash => ["hash that is not hardened", "hashes that are not hardened"],
+            Self::StaleReservation => ["reservation without an account", "reservations without an account"],
+        };
+        either(count, one, many)
     }
 }
 

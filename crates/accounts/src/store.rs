@@ -242,15 +242,11 @@ impl Accounts {
         let old = name_of(before.get("username"));
         let renamed = changes.iter().find(|(name, _)| name == "username").map(|(_, value)| name_of(value.as_ref()));
         let id = before.get(KEY).cloned().unwrap_or(Attribute::Other);
-        let (time, mut values) = match before.get("updatedAt") {
-            Some(time) => ("updatedAt = :time", vec![(":time".to_owned(), time.clone())]),
-            None => ("attribute_not_exists(updatedAt)", Vec::new()),
-        };
-        values.push((":name".to_owned(), Attribute::Text(old.clone())));
+        let (condition, values) = unchanged_item(before);
         let mut writes = vec![Write::Update {
             key: self.key.key_of_item(before),
             changes: changes.to_vec(),
-            condition: Some(format!("username = :name AND {time}")),
+            condition: Some(condition),
             values,
         }];
         if let Some(name) = renamed.as_ref().filter(|name| **name != old) {
@@ -440,6 +436,16 @@ fn name(item: &Item) -> String {
 /// How the environment compares user names.
 pub fn usernames(environment: &Environment) -> Usernames {
     Usernames::parse(&environment.accounts.usernames).unwrap_or_default()
+}
+
+/// The condition that an item is still as it was read.
+pub(crate) fn unchanged_item(before: &Item) -> (String, Vec<(String, Attribute)>) {
+    let (time, mut values) = match before.get("updatedAt") {
+        Some(time) => ("updatedAt = :time", vec![(":time".to_owned(), time.clone())]),
+        None => ("attribute_not_exists(updatedAt)", Vec::new()),
+    };
+    values.push((":name".to_owned(), Attribute::Text(name(before))));
+    (format!("username = :name AND {time}"), values)
 }
 
 /// The condition that an account is still as it was read.

@@ -14,6 +14,9 @@ use crate::text::{is_invisible, is_odd_space};
 /// The start of a color or of another style of text; a number, `;` and an `m` follow.
 const STYLE: &str = "\u{1b}[";
 
+/// The start of a harmful character's form; a number in base 16 and `}` follow.
+const ESCAPE: &str = "\\u{";
+
 /// Whether a character can change what is shown of others, or cannot be told from another: controls, those of the writing
 /// direction too, line separators, characters without a glyph, and spaces that are not the ordinary one.
 fn is_harmful(c: char) -> bool {
@@ -158,6 +161,11 @@ fn json_escaped(line: &str) -> String {
     out
 }
 
+/// Whether a spreadsheet computes a cell.
+fn is_formula(text: &str) -> bool {
+    text.trim_start().starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠'])
+}
+
 /// Text as a cell of comma-separated values (RFC 4180). A spreadsheet would compute a cell that begins as a formula does;
 /// an apostrophe before it makes it text (OWASP, "CSV Injection").
 pub fn csv_cell(text: &str) -> String {
@@ -168,9 +176,51 @@ pub fn csv_cell(text: &str) -> String {
 pub fn csv_lines<'a>(lines: impl IntoIterator<Item = &'a str>) -> String {
     let lines: Vec<_> = lines.into_iter().map(visible).collect();
     let text = lines.join("\n");
-    let is_formula = text.trim_start().starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']);
-    let text = if is_formula { format!("'{text}") } else { text };
+    let text = if is_formula(&text) { format!("'{text}") } else { text };
     if text.contains([',', ';', '"', '\n']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
+}
+
+/// Text as a cell that a program reads back as it was ([`of_exact_cell`]), and that does no harm in a spreadsheet or on a
+/// terminal: harmful characters, line ends among them, have the form of [`visible`], and so has the backslash of a text
+/// that looks like that form; one apostrophe is before what begins as a formula or with an apostrophe.
+pub fn exact_cell(text: &str) -> String {
+    exact_lines([text])
+}
+
+/// As [`exact_cell`], of several texts on a line each.
+pub fn exact_lines<'a>(lines: impl IntoIterator<Item = &'a str>) -> String {
+    let exact = |line: &str| visible(&line.replace(ESCAPE, &format!("{ESCAPE}5c}}u{{"))).into_owned();
+    let lines: Vec<String> = lines.into_iter().map(exact).collect();
+    let text = lines.join("\n");
+    let is_marked = text.starts_with('\'') || is_formula(&text);
+    let text = if is_marked { format!("'{text}") } else { text };
+    let is_quoted = text.contains([',', ';', '"', '\n']) || text.starts_with(' ') || text.ends_with(' ');
+    if is_quoted { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
+}
+
+/// The text of an [`exact_cell`], without the quotes around it.
+pub fn of_exact_cell(cell: &str) -> Cow<'_, str> {
+    let cell = cell.strip_prefix('\'').unwrap_or(cell);
+    if !cell.contains(ESCAPE) {
+        return Cow::Borrowed(cell);
+    }
+    let (mut out, mut rest) = (String::new(), cell);
+    while let Some((before, after)) = rest.split_once(ESCAPE) {
+        out.push_str(before);
+        let escaped = after.split_once('}').and_then(|(number, rest)| {
+            let number = u32::from_str_radix(number, 16).ok()?;
+            Some((char::from_u32(number)?, rest))
+        });
+        if let Some((c, after)) = escaped {
+            out.push(c);
+            rest = after;
+        } else {
+            out.push_str(ESCAPE);
+            rest = after;
+        }
+    }
+    out.push_str(rest);
+    Cow::Owned(out)
 }
 
 /// Writes a field of an event as the log shows it; the message has no name.
@@ -212,6 +262,12 @@ mod tests {
         "\u{200b}",
         "\u{a0}",
         "\u{e0041}",
+        "'",
+        "\\",
+        "\\u{",
+        "\\u{1b}",
+        "}",
+        "5c",
         "::",
         "::error::",
         "##[",
@@ -283,6 +339,22 @@ mod tests {
         }
 
         #[test]
+        fn exact_cells_are_harmless_and_read_back(outside in hostile(), other in hostile()) {
+            for texts in [vec![outside.as_str()], vec![&*other, &*outside]] {
+                let cell = exact_lines(texts.iter().copied());
+                let lines: Text = format!("7,{cell}").split('\n').collect();
+                let shown = lines.to_string();
+                prop_assert!(shown.lines().all(is_harmless), "{:?}", shown);
+                let cell = shown.strip_prefix("7,").unwrap();
+                let inside = cell.strip_prefix('"').and_then(|cell| cell.strip_suffix('"'));
+                prop_assert!(inside.is_some() || !cell.contains([',', '"', '\n']), "{}", cell);
+                let value = inside.map_or_else(|| cell.to_owned(), |inside| inside.replace("\"\"", "\""));
+                prop_assert!(!value.trim_start().starts_with(['=', '+', '-', '@']), "{}", cell);
+                prop_assert_eq!(of_exact_cell(&value), texts.join("\n"));
+            }
+        }
+
+        #[test]
         fn log_fields_are_harmless(outside in hostile()) {
             let (mut message, mut field) = (String::new(), String::new());
             log_field(&mut message, "message", &format_args!("{outside}")).unwrap();
@@ -335,5 +407,21 @@ mod tests {
         ] {
             assert_eq!(csv_cell(text), cell);
         }
+    }
+
+    #[test]
+    fn exact_cells_have_one_mark() {
+        for (text, cell) in [
+            ("jan", "jan"),
+            ("=1", "'=1"),
+            ("'s", "''s"),
+            (" late ", "\" late \""),
+            ("a\r\nb", r"a\u{d}\u{a}b"),
+            (r"C:\u{a}", r"C:\u{5c}u{a}"),
+            (r"C:\users", r"C:\users"),
+        ] {
+            assert_eq!(exact_cell(text), cell);
+        }
+        assert_eq!(of_exact_cell(r"\u{110000}\u{x}\u{"), r"\u{110000}\u{x}\u{", "no characters");
     }
 }

@@ -1,4 +1,6 @@
-//! Characters that people do not see, and names that they mistype.
+//! Characters that people do not see, names that they mistype, and the words for a number of things.
+
+use std::borrow::Cow;
 
 /// Whether a character is invisible: of Unicode's category Cf, or one that fills the place of a missing letter. Programs
 /// add them when text is pasted or piped, and nobody can type them.
@@ -57,9 +59,64 @@ pub fn describe(c: char) -> String {
     if name.is_empty() { format!("U+{number:04X}") } else { format!("U+{number:04X} ({name})") }
 }
 
+/// The digits of a number in groups of three.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let first = digits.len() % 3;
+    let mut out = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && index % 3 == first {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// `1 row`, `2,000 rows`: a number of things, of which `one` is the word for one.
+pub fn counted(number: u64, one: &str) -> String {
+    let word: Cow<'_, str> = match number {
+        1 => one.into(),
+        _ if one.ends_with('s') => format!("{one}es").into(),
+        _ => match one.strip_suffix('y') {
+            Some(stem) if !stem.ends_with(['a', 'e', 'o']) => format!("{stem}ies").into(),
+            _ => format!("{one}s").into(),
+        },
+    };
+    format!("{} {word}", grouped(number))
+}
+
+/// The word that goes with a number: `is` or `are`.
+pub fn either<'a>(number: u64, one: &'a str, many: &'a str) -> &'a str {
+    if number == 1 { one } else { many }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn digits_are_grouped_by_three() {
+        for (number, shown) in [(0, "0"), (999, "999"), (1000, "1,000"), (12_345, "12,345"), (1_234_567, "1,234,567")] {
+            assert_eq!(grouped(number), shown);
+        }
+    }
+
+    #[test]
+    fn one_thing_is_not_several() {
+        for (number, one, shown) in [
+            (0, "row", "0 rows"),
+            (1, "row", "1 row"),
+            (2000, "row", "2,000 rows"),
+            (1, "alias", "1 alias"),
+            (2, "alias", "2 aliases"),
+            (2, "entry", "2 entries"),
+            (2, "key", "2 keys"),
+        ] {
+            assert_eq!(counted(number, one), shown);
+        }
+        assert_eq!((either(1, "is", "are"), either(0, "is", "are")), ("is", "are"));
+    }
 
     #[test]
     fn what_people_type_is_visible() {

@@ -6,4 +6,5 @@
 pub mod checksum;
 pub mod history;
 pub mod homes;
+pub mod mounts;
 pub mod pull;

@@ -6,8 +6,8 @@ use sftpctl_accounts::import::row::{Field, Password, Refused, Remark, Row, Rows,
 use sftpctl_core::shown::visible;
 use sftpctl_core::text::nearest;
 
-use crate::mapping::{DoubleEncoded, Mapping, Rule};
-use crate::source::{Record, Source, Value};
+use crate::mapping::{DoubleEncoded, Mapping, Rule, is_list};
+use crate::source::{Record, SCHEMA, Source, Value};
 use crate::values::{Place, meant, org_id};
 
 /// A source whose records become rows.
@@ -20,6 +20,8 @@ pub struct Mapped {
     secret: Option<String>,
     /// Columns that no rule has.
     unused: Vec<String>,
+    /// Whether a record of an export of ours was read.
+    has_exact: bool,
 }
 
 /// A rule that is ready to be applied.
@@ -51,6 +53,7 @@ impl Mapped {
         let unused = source.columns().iter().filter(|column| !used.contains(column)).cloned().collect();
         Ok(Self {
             unused,
+            has_exact: false,
             rules,
             secret: mapping.password.as_ref().and_then(|rule| rule.column.clone()),
             plain_passwords: mapping.plain_passwords,
@@ -69,7 +72,7 @@ impl Mapped {
         let mut row = Row { place: record.place, refusal, ..Row::default() };
         let mut refused_columns = Vec::new();
         for applied in &self.rules {
-            match self.values(applied, &record.values, &mut remarks) {
+            match self.values(applied, (&record.values, record.is_exact), &mut remarks) {
                 Ok(values) => self.set(&mut row, applied.attribute, values),
                 Err(refused) => {
                     refused_columns.push(refused.column.clone());
@@ -94,7 +97,12 @@ impl Mapped {
     }
 
     /// The values of the attribute in a record; none if it has none.
-    fn values(&self, applied: &Applied, record: &[Value], remarks: &mut Vec<Remark>) -> Result<Vec<String>, Refused> {
+    fn values(
+        &self,
+        applied: &Applied,
+        (record, is_exact): (&[Value], bool),
+        remarks: &mut Vec<Remark>,
+    ) -> Result<Vec<String>, Refused> {
         let column = applied.rule.column.as_deref().unwrap_or(applied.attribute);
         let is_password = applied.attribute == "password";
         let place = Place {
@@ -102,9 +110,10 @@ impl Mapped {
             column,
             is_secret: is_password || self.secret.as_deref() == Some(column),
             is_plain_password: is_password && self.plain_passwords,
+            is_exact,
             double_encoded: self.double_encoded,
         };
-        let is_list = matches!(applied.attribute, "allowed" | "keys");
+        let is_list = is_list(applied.attribute);
         let found = match applied.column.and_then(|index| record.get(index)) {
             None | Some(Value::Null) => Vec::new(),
             Some(Value::Text(text)) => match &applied.rule.split {
@@ -133,6 +142,7 @@ impl Mapped {
         match attribute {
             "allowed" => row.allowed = values,
             "keys" => row.keys = values,
+            "regions" => row.regions = values,
             _ => {
                 let value = if values.is_empty() { None } else { Some(values.swap_remove(0)) };
                 match attribute {
@@ -216,6 +226,7 @@ impl Applied {
 impl Rows for Mapped {
     async fn next(&mut self) -> Result<Vec<Row>, RowsError> {
         let records = self.source.next().await?;
+        self.has_exact |= records.iter().any(|record| record.is_exact);
         Ok(records.into_iter().map(|record| self.row(record)).collect())
     }
 
@@ -229,12 +240,12 @@ impl Rows for Mapped {
     }
 
     fn remarks(&self) -> Vec<String> {
-        let unused = match &*self.unused {
+        let is_mark = |column: &&String| self.has_exact && *column == SCHEMA;
+        let columns: Vec<_> =
+            self.unused.iter().filter(|column| !is_mark(column)).map(|column| visible(column)).collect();
+        let unused = match &*columns {
             [] => None,
-            columns => {
-                let columns: Vec<_> = columns.iter().map(|column| visible(column)).collect();
-                Some(format!("these columns are not imported: {}", columns.join(", ")))
-            }
+            columns => Some(format!("these columns are not imported: {}", columns.join(", "))),
         };
         self.source.remarks().into_iter().chain(unused).collect()
     }

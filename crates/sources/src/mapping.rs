@@ -19,6 +19,7 @@ pub struct Mapping {
     pub keys: Option<Rule>,
     pub expires: Option<Rule>,
     pub note: Option<Rule>,
+    pub regions: Option<Rule>,
 }
 
 impl Mapping {
@@ -35,6 +36,7 @@ impl Mapping {
             ("keys", &self.keys),
             ("expires", &self.expires),
             ("note", &self.note),
+            ("regions", &self.regions),
         ];
         all.into_iter().filter_map(|(name, rule)| Some((name, rule.as_ref()?)))
     }
@@ -78,13 +80,18 @@ impl DoubleEncoded {
 }
 
 /// The attributes of an account, in the order of [`Mapping::rules`].
-pub const ATTRIBUTES: [&str; 10] =
-    ["orgid", "username", "password", "cluster", "home", "status", "allowed", "keys", "expires", "note"];
+pub const ATTRIBUTES: [&str; 11] =
+    ["orgid", "username", "password", "cluster", "home", "status", "allowed", "keys", "expires", "note", "regions"];
+
+/// Whether an attribute has several values.
+pub(crate) fn is_list(attribute: &str) -> bool {
+    matches!(attribute, "allowed" | "keys" | "regions")
+}
 
 impl Mapping {
     /// The mapping of columns that are named after the attributes: letters' case, spaces, `_` and `-` do not matter.
-    /// `None` if `orgid` or `username` is not among them, or a name is there twice. Address ranges are separated by
-    /// commas, keys by line ends.
+    /// `None` if `orgid` or `username` is not among them, or a name is there twice. Address ranges and regions are
+    /// separated by commas, keys by line ends.
     pub fn by_names(columns: &[String]) -> Option<Self> {
         let mut mapping = Self::default();
         for column in columns {
@@ -94,7 +101,7 @@ impl Mapping {
             }
             *slot = Some(Rule::column(column));
         }
-        for (rule, between) in [(&mut mapping.allowed, ","), (&mut mapping.keys, "\n")] {
+        for (rule, between) in [(&mut mapping.allowed, ","), (&mut mapping.keys, "\n"), (&mut mapping.regions, ",")] {
             if let Some(rule) = rule {
                 rule.split = Some(between.to_owned());
             }
@@ -115,6 +122,7 @@ impl Mapping {
             "keys" => &mut self.keys,
             "expires" => &mut self.expires,
             "note" => &mut self.note,
+            "regions" => &mut self.regions,
             _ => return None,
         })
     }

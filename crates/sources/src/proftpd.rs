@@ -104,6 +104,7 @@ fn record(place: String, entry: Entry) -> Record {
         place,
         remarks,
         refusal,
+        is_exact: false,
         values: vec![
             Value::Text(entry.name),
             Value::Text(entry.uid.to_string()),

@@ -40,6 +40,10 @@ pub trait Source: Send {
     }
 }
 
+/// The column, or field, by which an export of `users export` is known, and its value.
+pub const SCHEMA: &str = "schema";
+pub const EXPORT: &str = "sftpctl/export/1";
+
 /// A record as the source has it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Record {
@@ -51,6 +55,15 @@ pub struct Record {
     pub remarks: Vec<Remark>,
     /// Why the source says that this is not a customer who can be moved.
     pub refusal: Option<Refused>,
+    /// Whether it is of an export of ours: its values are as they are, and no spreadsheet has marked or trimmed them.
+    pub is_exact: bool,
+}
+
+/// Whether values of these columns are of an export of ours.
+pub(crate) fn is_export(columns: &[String], values: &[Value]) -> bool {
+    let is_named =
+        |(column, value): (&String, &Value)| column == SCHEMA && matches!(value, Value::Text(text) if text == EXPORT);
+    columns.iter().zip(values).any(is_named)
 }
 
 /// A value of a column.

@@ -16,6 +16,8 @@ pub(crate) struct Place<'a> {
     pub(crate) is_secret: bool,
     /// It is a password, in which every character counts.
     pub(crate) is_plain_password: bool,
+    /// It is of an export of ours, and is what it seems.
+    pub(crate) is_exact: bool,
     pub(crate) double_encoded: DoubleEncoded,
 }
 
@@ -44,6 +46,9 @@ impl Place<'_> {
 /// It cannot be known what was meant.
 pub(crate) fn meant(place: Place<'_>, value: String, remarks: &mut Vec<Remark>) -> Result<String, Refused> {
     let mut value = value;
+    if place.is_exact {
+        return Ok(value);
+    }
     if !place.is_plain_password {
         let after = value.trim_start_matches(['\'', '\u{1f}']).to_owned();
         place.change(&mut value, after, "the mark that a spreadsheet puts before a text", remarks);
@@ -123,7 +128,21 @@ mod tests {
     }
 
     fn of(attribute: &str) -> Place<'_> {
-        Place { attribute, column: "c", is_secret: false, is_plain_password: false, double_encoded: DoubleEncoded::Ask }
+        Place {
+            attribute,
+            column: "c",
+            is_secret: false,
+            is_plain_password: false,
+            is_exact: false,
+            double_encoded: DoubleEncoded::Ask,
+        }
+    }
+
+    #[test]
+    fn a_value_of_an_export_is_what_it_seems() {
+        for value in ["'17578", " spaces ", "NULL", "/home/MÃ¼ller", "\u{1f}x"] {
+            assert_eq!(shown(Place { is_exact: true, ..of("home") }, value), value);
+        }
     }
 
     fn shown(place: Place<'_>, value: &str) -> String {

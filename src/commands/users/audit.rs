@@ -13,6 +13,7 @@ use crate::report::import::grouped;
 use sftpctl_accounts::Accounts;
 use sftpctl_accounts::audit::{self, AuditError, Finding, Kind, Sums};
 use sftpctl_core::shown::Text;
+use sftpctl_core::text::counted;
 
 /// Findings of each kind that people see without `--all`.
 const SHOWN: u64 = 10;
@@ -76,9 +77,9 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
 }
 
 fn text(sums: &Sums) -> Text {
-    let mut text = Text::from(format!("{} accounts, {} disabled", grouped(sums.accounts), grouped(sums.disabled)));
+    let mut text = Text::from(format!("{}, {} disabled", counted(sums.accounts, "account"), grouped(sums.disabled)));
     for (kind, count) in &sums.by_kind {
-        text.line(format!("  {:>10}  {}", grouped(*count), kind.words()));
+        text.line(format!("  {:>10}  {}", grouped(*count), kind.words(*count)));
     }
     if !sums.by_hash.is_empty() {
         text.line("stored passwords:");

@@ -17,6 +17,7 @@ use crate::report::{Printer, streams};
 use sftp_authorizer::Account;
 use sftpctl_accounts::Accounts;
 use sftpctl_core::shown::Text;
+use sftpctl_core::text::{counted, either};
 use sftpctl_engine::execute::stop::Stop;
 
 #[derive(Debug, clap::Args)]
@@ -89,12 +90,14 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
     let locked = writer.finish().map_err(|error| unwritten(out, &error))?;
     let locked_count: u64 = locked.values().sum();
     if locked_count > 0 {
-        let (accounts, forms) = (grouped(locked_count), export::locked(&locked));
+        let (accounts, forms) = (counted(locked_count, "account"), export::locked(&locked));
+        let are = either(locked_count, "is", "are");
+        let their = either(locked_count, "its password", "their passwords");
         streams::progress(format!(
-            "warning: {accounts} accounts are locked in shadow, since crypt(3) does not know their passwords: {forms}"
+            "warning: {accounts} {are} locked in shadow, since crypt(3) does not know {their}: {forms}"
         ));
     }
-    printer.note(|| format!("{} accounts exported, {} left out", grouped(count), grouped(left_out)));
+    printer.note(|| format!("{} exported, {} left out", counted(count, "account"), grouped(left_out)));
     Ok(if left_out == 0 { Exit::Ok } else { Exit::Failed })
 }
 

@@ -10,7 +10,6 @@ use crate::commands::prompt::confirm;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::report::harden::{HardenView, estimate, found, written};
-use crate::report::import::grouped;
 use crate::report::import::progress::Shown;
 use crate::report::{Printer, streams};
 use sftp_authorizer::password::Cost;
@@ -19,6 +18,7 @@ use sftpctl_accounts::harden::part::Part;
 use sftpctl_accounts::harden::run::{self, RunError, Written};
 use sftpctl_accounts::harden::survey::{self, Survey, SurveyError};
 use sftpctl_accounts::harden::{Options, estimate as time};
+use sftpctl_core::text::counted;
 use sftpctl_engine::execute::stop::Stop;
 
 #[derive(Debug, clap::Args)]
@@ -95,8 +95,8 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
         return Ok(Exit::Ok);
     }
     if !args.yes.yes {
-        let (count, name) = (grouped(count), &environment.name);
-        confirm(&format!("Harden {count} passwords of environment {name}, which takes {takes}? [y/N]")).await?;
+        let (passwords, name) = (counted(count, "password"), &environment.name);
+        confirm(&format!("Harden {passwords} of environment {name}, which takes {takes}? [y/N]")).await?;
     }
     let shown = Shown::new(printer.format(), stop);
     let result = run::run(&accounts, &options, count, &shown).await;

@@ -14,6 +14,7 @@ use sftp_authorizer::Account;
 use sftpctl_accounts::Accounts;
 use sftpctl_accounts::store::usernames;
 use sftpctl_core::spec::names;
+use sftpctl_core::text::{counted, either};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
@@ -66,8 +67,11 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
         }
     }
     if !is_csv {
-        let faults = if unusable == 0 { String::new() } else { format!(", {unusable} unusable passwords or keys") };
-        printer.note(|| format!("{count} accounts, {malformed} malformed{faults}"));
+        let faults = match unusable {
+            0 => String::new(),
+            _ => format!(", {unusable} unusable {}", either(unusable, "password or key", "passwords or keys")),
+        };
+        printer.note(|| format!("{}, {malformed} malformed{faults}", counted(count, "account")));
     }
     Ok(if malformed + unusable == 0 { Exit::Ok } else { Exit::Failed })
 }

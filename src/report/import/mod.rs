@@ -10,8 +10,10 @@ use sftpctl_accounts::bulk::unwritten::Unwritten;
 use sftpctl_accounts::import::estimate::Estimate;
 use sftpctl_accounts::import::rejected::Reason;
 use sftpctl_accounts::import::review::{Counts, Review};
-use sftpctl_accounts::import::write::Written;
+use sftpctl_accounts::import::write::{Missed, Written};
 use sftpctl_core::shown::Text;
+pub use sftpctl_core::text::grouped;
+use sftpctl_core::text::{counted, either};
 
 use super::span::span;
 
@@ -43,10 +45,8 @@ pub struct ResumedView<'a> {
 impl ResumedView<'_> {
     /// For people.
     pub fn words(&self) -> String {
-        let imported = grouped(self.imported);
-        format!(
-            "{imported} items were imported by the earlier run; deploy, and import again without --via-s3 to compare"
-        )
+        let (items, were) = (counted(self.imported, "item"), either(self.imported, "was", "were"));
+        format!("{items} {were} imported by the earlier run; deploy, and import again without --via-s3 to compare")
     }
 }
 
@@ -64,18 +64,18 @@ pub fn outcomes(review: &Review) -> Text {
         case_variants,
         ..
     } = review.counts;
-    let mut text = Text::from(format!("{} rows:", grouped(read)));
+    let mut text = Text::from(format!("{}:", counted(read, "row")));
     let sample = |of: &str| match review.samples.get(of) {
         Some(samples) if !samples.is_empty() => format!("  {}", samples.join("; ")),
         _ => String::new(),
     };
     let reasons: Vec<String> =
-        review.reasons.iter().map(|(reason, count)| format!("{} {}", grouped(*count), reason.words())).collect();
+        review.reasons.iter().map(|(reason, count)| format!("{} {}", grouped(*count), reason.words(*count))).collect();
     let rows = [
         (new, "new", sample("new")),
         (changed, "changed in the source", sample("changed")),
         (same, "the same in the table", String::new()),
-        (renewed, "of these get a new digest of their row", String::new()),
+        (renewed, either(renewed, "of these gets a new digest", "of these get a new digest"), String::new()),
         (newer, "newer in the table; kept", sample("newer")),
         (kept_out, "removed in the table; kept out", sample("kept-out")),
         (rejected, "rejected", if reasons.is_empty() { String::new() } else { format!("  {}", reasons.join(", ")) }),
@@ -83,22 +83,73 @@ pub fn outcomes(review: &Review) -> Text {
     for (count, words, rest) in rows.iter().filter(|(count, words, _)| *count > 0 || *words == "new") {
         text.line(format!("  {:>10}  {words}{rest}", grouped(*count)));
     }
-    for (count, words, samples) in [
-        (removed, "accounts were imported, and are not in the source any more", "removed"),
-        (spared, "accounts are in the source at most as rejected rows, and are kept", "spared"),
-        (nameless, "rejected rows name no account, so that no account counts as gone", "nameless"),
+    for (count, noun, [one, many], samples) in [
+        (
+            removed,
+            "account",
+            ["was imported, and is not in the source any more", "were imported, and are not in the source any more"],
+            "removed",
+        ),
+        (
+            spared,
+            "account",
+            [
+                "is in the source at most as a rejected row, and is kept",
+                "are in the source at most as rejected rows, and are kept",
+            ],
+            "spared",
+        ),
+        (
+            nameless,
+            "rejected row",
+            [
+                "names no account, so that no account counts as gone",
+                "name no account, so that no account counts as gone",
+            ],
+            "nameless",
+        ),
         (
             removed_but_newer,
-            "accounts are gone from the source, but were changed in the table, and are kept",
+            "account",
+            [
+                "is gone from the source, but was changed in the table, and is kept",
+                "are gone from the source, but were changed in the table, and are kept",
+            ],
             "removed-but-newer",
         ),
-        (of_other_sources, "accounts of the table were brought by other sources, and are kept", "of-other-sources"),
-        (only_in_table, "accounts of the table were never imported, and are kept", "only-in-table"),
-        (capitals, "user names have capital letters, and are admitted exactly as written", "capitals"),
-        (case_variants, "user names differ from another only by case", "case-variants"),
+        (
+            of_other_sources,
+            "account",
+            [
+                "of the table was brought by another source, and is kept",
+                "of the table were brought by other sources, and are kept",
+            ],
+            "of-other-sources",
+        ),
+        (
+            only_in_table,
+            "account",
+            ["of the table was never imported, and is kept", "of the table were never imported, and are kept"],
+            "only-in-table",
+        ),
+        (
+            capitals,
+            "user name",
+            [
+                "has capital letters, and is admitted exactly as written",
+                "have capital letters, and are admitted exactly as written",
+            ],
+            "capitals",
+        ),
+        (
+            case_variants,
+            "user name",
+            ["differs from another only by case", "differ from another only by case"],
+            "case-variants",
+        ),
     ] {
         if count > 0 {
-            text.line(format!("{} {words}{}", grouped(count), sample(samples)));
+            text.line(format!("{} {}{}", counted(count, noun), either(count, one, many), sample(samples)));
         }
     }
     for remark in &review.remarks {
@@ -115,10 +166,10 @@ pub fn estimate(of: &Estimate) -> Text {
         Some(usd) => format!("about {usd:.2} USD"),
     };
     let regions = if of.regions == 1 { "1 region".to_owned() } else { format!("each of {} regions", of.regions) };
-    let units = format!("{} write units in {regions}, {}", grouped(of.write_units), money(of.usd));
+    let units = format!("{} in {regions}, {}", counted(of.write_units, "write unit"), money(of.usd));
     let folders = match of.folders {
         0 => String::new(),
-        folders => format!("; {} empty objects for home folders, {}", grouped(folders), money(of.folders_usd)),
+        folders => format!("; {} for home folders, {}", counted(folders, "empty object"), money(of.folders_usd)),
     };
     let mut text = Text::from(format!("the writes take {units}{folders}"));
     text.line(format!(
@@ -132,58 +183,43 @@ pub fn estimate(of: &Estimate) -> Text {
 
 /// The result of the writes, for people.
 pub fn written(result: &Written) -> Text {
-    let Written { new, changed, renewed, deleted, throttled, overtaken, failed, interrupted: _ } = result;
+    let Written { new, changed, renewed, deleted, throttled, overtaken, failed, missed, interrupted: _ } = result;
     let deleted = if *deleted > 0 { format!(", {} deleted", grouped(*deleted)) } else { String::new() };
-    let mut text = Text::from(format!("{} accounts added, {} changed{deleted}", grouped(*new), grouped(*changed)));
+    let mut text = Text::from(format!("{} added, {} changed{deleted}", counted(*new, "account"), grouped(*changed)));
     if *renewed > 0 {
-        text.line(format!("{} accounts got a digest with the present key", grouped(*renewed)));
+        text.line(format!("{} got a new digest", counted(*renewed, "account")));
     }
     if *throttled > 0 {
-        text.line(format!("{} writes were throttled and sent again", grouped(*throttled)));
+        let were = either(*throttled, "was", "were");
+        text.line(format!("{} {were} throttled and sent again", counted(*throttled, "write")));
     }
-    for (accounts, words) in [(overtaken, "left as another writer made them"), (failed, "not written")] {
-        if !accounts.is_empty() {
-            text.line(format!("{} accounts {words}:", grouped(accounts.len() as u64)));
-            list(&mut text, accounts);
+    for (count, is_overtaken, words) in
+        [(*overtaken, true, "left as another writer made it"), (*failed, false, "not written")]
+    {
+        if count > 0 {
+            text.line(format!("{} {words}:", counted(count, "account")));
+            let some: Vec<&Missed> = missed.iter().filter(|missed| missed.overtaken == is_overtaken).collect();
+            list(&mut text, some.iter().map(|missed| &missed.account), count);
         }
     }
     text
 }
 
-/// Accounts that were not written, a line each.
-pub fn list(text: &mut Text, accounts: &[Unwritten]) {
-    for account in accounts.iter().take(10) {
+/// Some of `count` accounts that were not written, a line each.
+pub fn list<'a>(text: &mut Text, accounts: impl Iterator<Item = &'a Unwritten>, count: u64) {
+    /// Accounts that are shown.
+    const SHOWN: u64 = 10;
+    for (account, _) in accounts.zip(0..SHOWN) {
         text.line(format!("  {} (organisation {}): {}", account.username, account.org_id, account.why));
     }
-    if accounts.len() > 10 {
-        text.line(format!("  and {} more", grouped(accounts.len() as u64 - 10)));
+    if count > SHOWN {
+        text.line(format!("  and {} more", grouped(count - SHOWN)));
     }
-}
-
-/// The digits of a number in groups of three.
-pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let first = digits.len() % 3;
-    let mut out = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && index % 3 == first {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn digits_are_grouped_by_three() {
-        for (number, shown) in [(0, "0"), (999, "999"), (1000, "1,000"), (12_345, "12,345"), (1_234_567, "1,234,567")] {
-            assert_eq!(grouped(number), shown);
-        }
-    }
 
     #[test]
     fn estimate_says_what_it_assumes() {

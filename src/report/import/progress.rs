@@ -8,6 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use sftpctl_accounts::bulk::watch::{Progress, Watch};
 use sftpctl_core::shown::Text;
+use sftpctl_core::text::counted;
 use sftpctl_engine::execute::stop::Stop;
 
 use super::grouped;
@@ -175,18 +176,19 @@ fn left(done: u64, of: u64, seconds: f64) -> u64 {
 fn words(progress: Progress, rate: Option<u64>, left: Option<u64>) -> String {
     match progress {
         Progress::Reading { rows, expected: Some(of) } => {
-            format!("reading the source: {} of about {} rows", grouped(rows), grouped(of))
+            format!("reading the source: {} of about {}", grouped(rows), counted(of, "row"))
         }
-        Progress::Reading { rows, expected: None } => format!("reading the source: {} rows", grouped(rows)),
-        Progress::Scanning { items } => format!("reading the table: {} accounts", grouped(items)),
+        Progress::Reading { rows, expected: None } => format!("reading the source: {}", counted(rows, "row")),
+        Progress::Scanning { items } => format!("reading the table: {}", counted(items, "account")),
         Progress::Comparing => "comparing".to_owned(),
-        Progress::Proving { done } => format!("comparing: {} hardened passwords computed", grouped(done)),
+        Progress::Proving { done } => format!("comparing: {} computed", counted(done, "hardened password")),
         Progress::Writing { done, of, throttled, at_once } => {
-            format!("writing: {}, {at_once} batches at once", written(done, of, throttled, (rate, left)))
+            let batches = if at_once == 1 { "1 batch".to_owned() } else { format!("{at_once} batches") };
+            format!("writing: {}, {batches} at once", written(done, of, throttled, (rate, left)))
         }
         Progress::Importing { done, of } => {
             let of = of.map_or_else(String::new, |of| format!(" of {}", grouped(of)));
-            format!("DynamoDB imports: {}{of} items", grouped(done))
+            format!("DynamoDB imports items: {}{of}", grouped(done))
         }
         Progress::Hardening { done, of, throttled } => {
             format!("hardening: {}", written(done, of, throttled, (rate, left)))

@@ -6,8 +6,10 @@ use std::path::Path;
 use serde::Serialize;
 use sftpctl_accounts::import::rejected::Rejected;
 use sftpctl_accounts::import::review::{Noted, Review};
+use sftpctl_accounts::import::write::Missed;
+use sftpctl_core::text::counted;
 
-use super::{grouped, outcomes};
+use super::outcomes;
 use crate::report::report_file::{Form, ReportFile};
 
 /// A line of the report.
@@ -16,7 +18,7 @@ use crate::report::report_file::{Form, ReportFile};
 struct Line<'a> {
     row: u64,
     place: &'a str,
-    /// `rejected` or `remark`.
+    /// `rejected`, `remark`, or of the writes `overtaken` or `failed`.
     what: &'static str,
     column: &'a str,
     value: &'a str,
@@ -37,6 +39,14 @@ impl<'a> From<&'a Noted> for Line<'a> {
     }
 }
 
+impl<'a> From<&'a Missed> for Line<'a> {
+    fn from(from: &'a Missed) -> Self {
+        let Missed { row, place, account, overtaken } = from;
+        let what = if *overtaken { "overtaken" } else { "failed" };
+        Line { row: *row, place, what, column: "username", value: &account.username, reason: &account.why }
+    }
+}
+
 /// Removes the report of an earlier run, and finds out whether the new one can be written, before the source is read.
 ///
 /// # Errors
@@ -50,7 +60,7 @@ pub fn begin(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Writes the report.
+/// Writes the report, before the writes and after them if some accounts were not written.
 ///
 /// # Errors
 /// The file, or a temporary one, cannot be written.
@@ -65,9 +75,16 @@ pub fn write(path: &Path, form: Form, review: &mut Review) -> io::Result<()> {
         }
     };
     review.rejected(|rejected| put("bad", rejected.into()))?;
+    let mut missed = 0_u64;
+    review.missed(|one| {
+        missed += 1;
+        put("bad", one.into());
+    })?;
     review.noted(|noted| put("minor", noted.into()))?;
     result?;
-    report.finish(&format!("Import: {} rows rejected", grouped(review.counts.rejected)), &outcomes(review))
+    let not_written = if missed > 0 { format!(", {} not written", counted(missed, "account")) } else { String::new() };
+    let title = format!("Import: {} rejected{not_written}", counted(review.counts.rejected, "row"));
+    report.finish(&title, &outcomes(review))
 }
 
 #[cfg(test)]

@@ -175,7 +175,7 @@ fn a_cut_over_that_is_killed_is_resumed_and_goes_back() {
 
     // What the killed run has lowered must wait, too.
     let mixed = site.ends_with(3, &cut_over(&["--name", "10000"]));
-    assert!(mixed.contains("caches may have 1 aliases with their earlier TTL until 2"), "{mixed}");
+    assert!(mixed.contains("caches may have 1 alias with an earlier TTL until 2"), "{mixed}");
 
     let lowered = site.ok(&lower);
     assert!(lowered.contains("200 aliases changed; all name servers"), "{lowered}");

@@ -141,7 +141,7 @@ fn import_and_its_repetitions() {
     assert!(passwd.status.success(), "{}", shown(&passwd));
     assert_eq!(imported(&site, "csv:b.csv", &[])["counts"]["newer"], 1);
     let refused = site.ends_with(3, &import("csv:a.csv", &["--report", "report.json"]));
-    assert!(refused.contains("1 of 2 rows are rejected; nothing was written"), "{refused}");
+    assert!(refused.contains("1 of 2 rows is rejected; nothing was written"), "{refused}");
     let report = std::fs::read_to_string(site.dir.path().join("report.json")).unwrap();
     assert!(report.contains("differs in password") && !report.contains(&legacy("Old-Password-1")), "{report}");
     assert!(site.admits(port, &Login::new("jan", "Mine-Password-1")));
@@ -320,7 +320,8 @@ fn an_account_that_is_added_during_an_import_stays() {
     let site = Site::deployed("");
     Csv::many(3, 1000).save(&site, "a.csv");
     faults(&site, &[&["dynamodb.BatchExecuteStatement", "hold-before"]]);
-    let child = site.command(&import("csv:a.csv", &["--output", "json"])).stdout(Stdio::piped()).spawn().unwrap();
+    let arguments = import("csv:a.csv", &["--output", "json", "--report", "report.csv"]);
+    let child = site.command(&arguments).stdout(Stdio::piped()).spawn().unwrap();
     until("a held batch", || (batches(&site) > 0).then_some(()));
     site.add(1001, "customer1002", "Own-Password-1");
     site.ok(&["local", "faults", "clear"]);
@@ -328,8 +329,57 @@ fn an_account_that_is_added_during_an_import_stays() {
     assert_eq!(output.status.code(), Some(6), "{}", shown(&output));
     let said = shown(&output);
     let result: Value = serde_json::from_str(said.lines().last().unwrap()).unwrap();
-    assert_eq!((&result["written"]["new"], result["written"]["overtaken"].as_array().unwrap().len()), (&1.into(), 2));
+    let written = &result["written"];
+    assert_eq!((&written["new"], &written["overtaken"], &written["failed"]), (&1.into(), &2.into(), &0.into()));
+    assert_eq!(written["missed"].as_array().unwrap().len(), 2, "{written}");
+    // The report has them, too, with their rows.
+    let report = std::fs::read_to_string(site.dir.path().join("report.csv")).unwrap();
+    for (line, why) in [(3, "given an account by another writer"), (4, "the user name customer1002 is taken")] {
+        let row = format!("{},line {line},overtaken,username,", line - 1);
+        assert!(report.lines().any(|line| line.starts_with(&row) && line.contains(why)), "{report}");
+    }
     assert!(site.admits(site.port("us-west-2"), &Login::new("customer1002", "Own-Password-1")));
     let next = site.ends_with(3, &import("csv:a.csv", &[]));
     assert!(next.contains("2 of 3 rows are rejected"), "{next}");
+}
+
+/// Names pass along a chain, in circles, and to a new account. At no time is an account without its name, or a name
+/// without its account, wherever the import is killed.
+#[test]
+fn names_that_pass_on_are_whole_at_every_moment() {
+    let site = Site::deployed("");
+    let name = |number: u32| format!("customer{number}");
+    let password = "Fake-Password-1";
+    let before = (1000..1060).fold(Csv::new(), |csv, id| csv.row(id, &name(id), password));
+    before.save(&site, "a.csv");
+    imported(&site, "csv:a.csv", &[]);
+    // Ten pairs exchange their names; forty pass theirs on, the last to a new account.
+    let mut csv = (1000..1020).fold(Csv::new(), |csv, id| csv.row(id, &name(id ^ 1), password));
+    csv = (1020..1060)
+        .fold(csv, |csv, id| csv.row(id, &name(id + 100 * u32::from(id == 1020) - u32::from(id > 1020)), password));
+    csv.row(1060, &name(1059), password).save(&site, "b.csv");
+    let transaction = "dynamodb.TransactWriteItems";
+    let transactions = || front(&site, "GET", "calls")["calls"][transaction].as_u64().unwrap_or_default();
+    let held =
+        |site: &Site| table(site).0.values().map(|item| format!("{:?}", item["username"])).collect::<BTreeSet<_>>();
+    let old = held(&site);
+    for (round, fault) in [(0, "hold-before"), (1, "hold-after"), (2, "hold-after"), (5, "hold-after")] {
+        faults(&site, &[&[transaction, fault]]);
+        let at_begin = transactions();
+        let mut child = spawned(&site, &import("csv:b.csv", &["--lock-timeout", "60"]));
+        until("transactions", || (transactions() > at_begin + u64::from(round == 0)).then_some(()));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        faults(&site, &[]);
+        let (accounts, _) = table(&site);
+        let ids = accounts.keys().map(|id| id.parse::<u32>().unwrap()).collect::<Vec<_>>();
+        assert!(ids.len() == 60 || ids.len() == 61, "{}", ids.len());
+        assert_whole(&site, ids.into_iter());
+    }
+    assert_ne!(held(&site), old, "some were written before the kills");
+    imported(&site, "csv:b.csv", &["--lock-timeout", "60"]);
+    assert_whole(&site, 1000..1061);
+    assert_eq!(imported(&site, "csv:b.csv", &[])["counts"]["same"], 61);
+    let port = site.port("us-west-2");
+    assert!(site.admits(port, &Login::new(&name(1059), password)), "the new account");
 }

@@ -1,12 +1,12 @@
 //! Accounts that were not written.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sftp_authorizer::{Attribute, Item};
 
 use crate::import::compare::text;
 
 /// An account that was not written.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unwritten {
     pub username: String,
     pub org_id: String,

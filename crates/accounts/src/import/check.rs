@@ -83,6 +83,7 @@ impl Rules<'_> {
         let public_keys = public_keys(&mut scrutiny);
         let expires = expires(&mut scrutiny);
         let note = note(&mut scrutiny);
+        let regions = self.regions(&mut scrutiny);
         if stored.is_none() && plain.is_none() && row.keys.is_empty() && matches!(row.password, Password::None) {
             scrutiny.missing(Reason::Password, "password", "the row has neither a password nor a public key");
         }
@@ -100,7 +101,7 @@ impl Rules<'_> {
                     disabled,
                     expires,
                     allowed,
-                    regions: Vec::new(),
+                    regions,
                     public_keys,
                     note,
                     created: None,
@@ -121,6 +122,16 @@ impl Rules<'_> {
             let reason = format!("{missing}: set `server.authentication` in the environment file to another method");
             scrutiny.missing(Reason::Method, if has_keys { "password" } else { "keys" }, &reason);
         }
+    }
+
+    fn regions(&self, scrutiny: &mut Scrutiny<'_>) -> Vec<String> {
+        let regions = &scrutiny.row.regions;
+        if let Err(error) = rules::regions(self.environment, regions) {
+            let value = regions.join(",");
+            let hint = error.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
+            scrutiny.fault(Reason::Region, "regions", &value, format!("{error}{hint}"));
+        }
+        regions.clone()
     }
 
     fn username(&self, scrutiny: &mut Scrutiny<'_>) -> Option<String> {
@@ -350,6 +361,7 @@ mod tests {
             status: Some("on".into()),
             allowed: vec!["10.1.2.3/0".into()],
             keys: vec!["ssh-dss AAAA".into()],
+            regions: vec!["us-west-2".into(), "eu-west-1".into()],
             ..row()
         };
         let checked = check(&row);
@@ -365,6 +377,7 @@ mod tests {
                 Reason::Status,
                 Reason::AddressRange,
                 Reason::PublicKey,
+                Reason::Region,
             ]
         );
         assert!(!format!("{faults:?}").contains("secret"));

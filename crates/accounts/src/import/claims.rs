@@ -4,19 +4,21 @@ use std::collections::{BTreeMap, HashMap};
 use std::io;
 
 use super::absent::Absent;
+use super::moves::{self, Moves};
 use super::rejected::{Reason, Rejected};
 use super::review::{Review, ReviewError};
 use super::wanted::Claim;
 use crate::folders::{self, Folder};
 use crate::spill::{PARTS, Spill};
 
-/// Finds the names that several rows claim, or that the table has for another organisation.
+/// Finds the names that several rows claim, or that the table has for another organisation. That one may give its name
+/// up in the same source, which `moves` finds out, if there is one.
 pub(super) fn compare_names(
     mut claims: Spill<Claim>,
     mut held: Spill<Claim>,
     rejected: &mut Spill<Rejected>,
     absent: &mut Absent,
-    review: &mut Review,
+    (review, mut moves): (&mut Review, Option<&mut Moves>),
 ) -> Result<(), ReviewError> {
     for part in 0..PARTS {
         let mut owners: HashMap<String, Vec<i64>> = HashMap::new();
@@ -34,15 +36,7 @@ pub(super) fn compare_names(
             folded.entry(name.to_lowercase()).or_default().push(name);
             let others = owners.get(name).map_or(&[][..], Vec::as_slice);
             for claim in claims {
-                if let Some((kind, reason)) = name_fault(claim, claims, others) {
-                    let fault = Rejected {
-                        row: claim.row,
-                        place: claim.place.clone(),
-                        column: "username".to_owned(),
-                        value: sftpctl_core::shown::visible(name).into_owned(),
-                        reason,
-                        kind,
-                    };
+                if let Some(fault) = name_fault(claim, claims, others, moves.as_deref_mut()) {
                     absent.spare(claim.org_id, Some(name))?;
                     rejected.push(claim.key.as_bytes(), &fault)?;
                 }
@@ -90,14 +84,24 @@ pub(super) fn compare_folders(
 }
 
 /// Why a claim of a name is refused.
-fn name_fault(claim: &Claim, claims: &[Claim], others: &[i64]) -> Option<(Reason, String)> {
+fn name_fault(claim: &Claim, claims: &[Claim], others: &[i64], moves: Option<&mut Moves>) -> Option<Rejected> {
     let rivals: Vec<&str> =
         claims.iter().filter(|other| other.row != claim.row).map(|other| other.place.as_str()).take(3).collect();
     if !rivals.is_empty() {
         let more = claims.len().saturating_sub(1 + rivals.len());
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        return Some((Reason::DuplicateName, format!("{}{more} has the same user name", rivals.join(", "))));
+        let reason = format!("{}{more} has the same user name", rivals.join(", "));
+        return Some(Rejected { kind: Reason::DuplicateName, ..moves::name_taken(claim, reason) });
     }
-    let owner = others.iter().find(|owner| claim.org_id.is_some_and(|own| own != **owner))?;
-    Some((Reason::NameTaken, format!("organisation {owner} has this user name in the table")))
+    let own = claim.org_id?;
+    let owner = *others.iter().find(|owner| own != **owner)?;
+    let mut reason = format!("organisation {owner} has this user name in the table");
+    if let Some(moves) = moves.filter(|_| others.len() == 1) {
+        if moves.expect(claim, own, owner) {
+            return None;
+        }
+        reason
+            .push_str(&format!("; at most {} names of a source can pass to other organisations at once", moves::MOST));
+    }
+    Some(moves::name_taken(claim, reason))
 }

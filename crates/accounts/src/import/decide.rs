@@ -9,6 +9,7 @@ use sftp_authorizer::password::is_over;
 use super::absent::Absent;
 use super::compare::{self, IMPORTED, PASSWORD, Proof, Terms, UPDATED, Verdict, text};
 use super::held::Removal;
+use super::moves::{Moves, Step};
 use super::reading::on_all_processors;
 use super::rejected::{Reason, Rejected};
 use super::review::{Noted, Review, ReviewError};
@@ -27,7 +28,7 @@ pub(super) async fn compare_accounts(
     (mut held, mut removals): (Spill<Item>, Spill<Removal>),
     mut rejected: Spill<Rejected>,
     (terms, key): (&Terms, TableKey),
-    absent: &mut Absent,
+    (absent, moves): (&mut Absent, &mut Moves),
     (review, watch): (&mut Review, &dyn Watch),
 ) -> Result<(), ReviewError> {
     let mut proven = 0;
@@ -74,7 +75,9 @@ pub(super) async fn compare_accounts(
             match verdict {
                 None => {}
                 Some(Verdict::Unproven) => unproven.extend(item.map(|item| (claim, item))),
-                Some(verdict) => decide(review, part, (claim, item), verdict, (terms, &mut *absent), &mut faulty)?,
+                Some(verdict) => {
+                    decide(review, part, (claim, item), verdict, (terms, &mut *absent, &mut *moves), &mut faulty)?;
+                }
             }
         }
         while !unproven.is_empty() {
@@ -86,7 +89,8 @@ pub(super) async fn compare_accounts(
             for (claim, item, proof) in on_all_processors(some, prove).await? {
                 let verdict = claim.item.as_ref().map(|row| compare::compare(row, Some(&item), terms, proof));
                 let Some(verdict) = verdict else { continue };
-                decide(review, part, (claim, Some(item)), verdict, (terms, &mut *absent), &mut faulty)?;
+                let context = (terms, &mut *absent, &mut *moves);
+                decide(review, part, (claim, Some(item)), verdict, context, &mut faulty)?;
             }
             watch.progress(Progress::Proving { done: proven });
         }
@@ -133,41 +137,48 @@ fn decide(
     part: usize,
     (claim, item): (Wanted, Option<Item>),
     verdict: Verdict,
-    (terms, absent): (&Terms, &mut Absent),
+    (terms, absent, moves): (&Terms, &mut Absent, &mut Moves),
     faulty: &mut HashSet<u64>,
 ) -> Result<(), ReviewError> {
     let Some(row) = &claim.item else { return Ok(()) };
-    // Where names are compared without case, they are stored in lower case.
-    let name = text(row, "username").unwrap_or_default();
-    if !matches!(verdict, Verdict::Conflict(_)) && name.contains(|c: char| c.is_ascii_uppercase()) {
-        review.counts.capitals += 1;
-        review.sample("capitals", || name.to_owned());
-    }
+    let change = |item: Option<Item>, attributes| Change {
+        number: claim.row,
+        place: claim.place.clone(),
+        row: row.clone(),
+        item: item.unwrap_or_default(),
+        attributes,
+    };
     match verdict {
+        Verdict::New if moves.concern(claim.org_id) => moves.add(claim.org_id, Step::New(claim)),
         Verdict::New => {
-            review.counts.new += 1;
-            review.sample("new", || label(row));
-            review.work.add(row, review.is_indexed);
+            count_new(review, row);
             review.new.push_to(part, &claim)?;
         }
-        Verdict::Same | Verdict::Unproven => review.counts.same += 1,
+        Verdict::Same | Verdict::Unproven => {
+            review.counts.same += 1;
+            count_capitals(review, row);
+        }
         Verdict::Renewed => {
             review.counts.same += 1;
             review.counts.renewed += 1;
-            keep_change(
-                review,
-                part,
-                Change { row: row.clone(), item: item.unwrap_or_default(), attributes: Vec::new() },
-            )?;
+            count_capitals(review, row);
+            let change = change(item, Vec::new());
+            review.work.change(&change.row, &change.item, &change.attributes);
+            review.changed.push_to(part, &change)?;
         }
         Verdict::Newer => {
             review.counts.newer += 1;
             review.sample("newer", || label(row));
+            count_capitals(review, row);
         }
         Verdict::Changed(attributes) => {
-            review.counts.changed += 1;
-            review.sample("changed", || format!("{}: {}", label(row), attributes.join(", ")));
-            keep_change(review, part, Change { row: row.clone(), item: item.unwrap_or_default(), attributes })?;
+            let change = change(item, attributes);
+            if moves.concern(claim.org_id) && change.is_renamed() {
+                moves.add(claim.org_id, Step::Changed(change));
+            } else {
+                count_change(review, &change);
+                review.changed.push_to(part, &change)?;
+            }
         }
         Verdict::Conflict(attributes) => {
             let other = item.as_ref().and_then(|item| terms.other_source(item));
@@ -191,9 +202,36 @@ fn decide(
     Ok(())
 }
 
-fn keep_change(review: &mut Review, part: usize, change: Change) -> io::Result<()> {
-    review.work.change(&change.row, &change.item, &change.attributes);
-    review.changed.push_to(part, &change)
+/// Counts an account that is added.
+pub(super) fn count_new(review: &mut Review, row: &Item) {
+    count_capitals(review, row);
+    review.counts.new += 1;
+    review.sample("new", || label(row));
+    review.work.add(row, review.is_indexed);
+}
+
+/// Counts an account that is changed.
+pub(super) fn count_change(review: &mut Review, change: &Change) {
+    let Change { row, item, attributes, .. } = change;
+    count_capitals(review, row);
+    review.counts.changed += 1;
+    review.sample("changed", || format!("{}: {}", label(row), attributes.join(", ")));
+    review.work.change(row, item, attributes);
+}
+
+/// Where names are compared without case, they are stored in lower case.
+fn count_capitals(review: &mut Review, row: &Item) {
+    let name = text(row, "username").unwrap_or_default();
+    if name.contains(|c: char| c.is_ascii_uppercase()) {
+        review.counts.capitals += 1;
+        review.sample("capitals", || name.to_owned());
+    }
+}
+
+/// Rejects a row after the others were compared.
+pub(super) fn reject_late(review: &mut Review, fault: &Rejected) -> io::Result<()> {
+    review.counts.rejected += 1;
+    reject(review, 0, fault, &mut HashSet::new())
 }
 
 fn org_fault(claim: &Wanted, kind: Reason, reason: String) -> Rejected {

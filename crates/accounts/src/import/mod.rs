@@ -10,6 +10,7 @@ mod decide;
 pub mod digest;
 pub mod estimate;
 mod held;
+mod moves;
 pub mod objects;
 mod reading;
 pub mod rejected;

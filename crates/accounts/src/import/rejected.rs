@@ -1,6 +1,7 @@
 //! Rows that are not imported, with the reason, and what is told about the others.
 
 use serde::{Deserialize, Serialize};
+use sftpctl_core::text::either;
 
 /// A reason against a row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +42,7 @@ pub enum Reason {
     PublicKey,
     Expiry,
     Note,
+    Region,
     /// Two rows of the source claim one user name.
     DuplicateName,
     /// Two rows of the source claim one organisation.
@@ -52,28 +54,34 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// The plural for a count: `3 unknown clusters`.
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::Source => "refused by the source",
-            Self::OrgId => "invalid organisation IDs",
-            Self::UserName => "invalid user names",
-            Self::BlockedName => "names on the block list",
-            Self::Password => "missing or invalid passwords",
-            Self::Method => "accounts without what the servers ask for",
-            Self::UnverifiedHash => "hashes that the authorizer cannot verify",
-            Self::Cluster => "unknown clusters",
-            Self::Home => "invalid home folders",
-            Self::SharedHome => "folders that meet another organisation's",
-            Self::Status => "unknown statuses",
-            Self::AddressRange => "invalid address ranges",
-            Self::PublicKey => "unusable public keys",
-            Self::Expiry => "invalid expiry times",
-            Self::Note => "invalid notes",
-            Self::DuplicateName => "user names claimed by several rows",
-            Self::DuplicateOrg => "organisations claimed by several rows",
-            Self::NameTaken => "user names of other organisations",
-            Self::Conflict => "accounts changed in the table",
-        }
+    /// The words for a count: `1 unknown cluster`, `3 unknown clusters`.
+    pub fn words(self, count: u64) -> &'static str {
+        let [one, many] = match self {
+            Self::Source => ["refused by the source"; 2],
+            Self::OrgId => ["invalid organisation ID", "invalid organisation IDs"],
+            Self::UserName => ["invalid user name", "invalid user names"],
+            Self::BlockedName => ["name on the block list", "names on the block list"],
+            Self::Password => ["missing or invalid password", "missing or invalid passwords"],
+            Self::Method => ["account without what the servers ask for", "accounts without what the servers ask for"],
+            Self::UnverifiedHash => {
+                ["hash that the authorizer cannot verify", "hashes that the authorizer cannot verify"]
+            }
+            Self::Cluster => ["unknown cluster", "unknown clusters"],
+            Self::Home => ["invalid home folder", "invalid home folders"],
+            Self::SharedHome => {
+                ["folder that meets another organisation's", "folders that meet another organisation's"]
+            }
+            Self::Status => ["unknown status", "unknown statuses"],
+            Self::AddressRange => ["invalid address range", "invalid address ranges"],
+            Self::PublicKey => ["unusable public key", "unusable public keys"],
+            Self::Expiry => ["invalid expiry time", "invalid expiry times"],
+            Self::Note => ["invalid note", "invalid notes"],
+            Self::Region => ["unknown region", "unknown regions"],
+            Self::DuplicateName => ["user name claimed by several rows", "user names claimed by several rows"],
+            Self::DuplicateOrg => ["organisation claimed by several rows", "organisations claimed by several rows"],
+            Self::NameTaken => ["user name of another organisation", "user names of other organisations"],
+            Self::Conflict => ["account changed in the table", "accounts changed in the table"],
+        };
+        either(count, one, many)
     }
 }

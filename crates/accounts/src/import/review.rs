@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use sftp_authorizer::Item;
 use sftpctl_aws::AwsError;
 use sftpctl_core::spec::model::Environment;
+use sftpctl_core::text::{counted, either};
 
 use super::check::Rules;
 use super::claims::{compare_folders, compare_names};
@@ -19,11 +20,12 @@ use super::decide::compare_accounts;
 use super::digest::DigestKey;
 use super::estimate::{Estimate, Work};
 use super::held::{Held, held};
+use super::moves::{Chain, Moves};
 use super::reading::{Form, Read, read};
 use super::rejected::{Reason, Rejected};
 use super::row::{Remark, Rows, RowsError};
 use super::wanted::{Change, Wanted};
-use super::write::Choices;
+use super::write::{Choices, Missed};
 use crate::bulk::watch::{Progress, Watch};
 use crate::key::TableKey;
 use crate::password::HashError;
@@ -125,9 +127,13 @@ pub struct Review {
     pub(super) is_indexed: bool,
     pub(super) new: Spill<Wanted>,
     pub(super) changed: Spill<Change>,
+    /// Accounts whose names pass from one to the other.
+    pub(super) chains: Vec<Chain>,
     pub(super) removed: Spill<Item>,
     pub(super) rejected: Spill<Rejected>,
     pub(super) noted: Spill<Noted>,
+    /// Accounts that were to be written, and were not.
+    pub(super) missed: Spill<Missed>,
 }
 
 impl std::fmt::Debug for Review {
@@ -151,6 +157,14 @@ impl Review {
     /// A temporary file cannot be read.
     pub fn noted(&mut self, take: impl FnMut(&Noted)) -> io::Result<()> {
         in_order(&mut self.noted, self.counts.read, |noted| noted.row, take)
+    }
+
+    /// Calls `take` with every account that was to be written and was not, in the order of the source.
+    ///
+    /// # Errors
+    /// A temporary file cannot be read.
+    pub fn missed(&mut self, take: impl FnMut(&Missed)) -> io::Result<()> {
+        in_order(&mut self.missed, self.counts.read, |missed| missed.row, take)
     }
 
     /// What the writes take; `choices` says which.
@@ -232,8 +246,8 @@ pub(super) async fn compared(
 ) -> Result<Review, ReviewError> {
     let Read { wanted, claims, folders, mut rejected, noted, mut absent, counts, forms } = read;
     let forms = forms.into_iter().map(|(why, Form { count, sample })| {
-        let values = if count == 1 { "1 value was" } else { &format!("{count} values were") };
-        format!("{values} taken in another form: {why}, such as {sample}")
+        let (values, were) = (counted(count, "value"), either(count, "was", "were"));
+        format!("{values} {were} taken in another form: {why}, such as {sample}")
     });
     let mut review = Review {
         counts,
@@ -244,21 +258,29 @@ pub(super) async fn compared(
         is_indexed: key.has_name(),
         new: Spill::new()?,
         changed: Spill::new()?,
+        chains: Vec::new(),
+        missed: Spill::new()?,
         removed: Spill::new()?,
         rejected: Spill::new()?,
         noted,
     };
-    compare_names(claims, held.claims, &mut rejected, &mut absent, &mut review)?;
+    // Where a name is part of the key, an account with another name is another account.
+    let mut moves = Moves::default();
+    let takes_moves = (!key.has_name()).then_some(&mut moves);
+    compare_names(claims, held.claims, &mut rejected, &mut absent, (&mut review, takes_moves))?;
     compare_folders([folders, held.folders], &mut rejected, &mut absent)?;
     let other_key = held.other_key;
     let held = (held.items, held.removals);
-    compare_accounts(wanted, held, rejected, (terms, key), &mut absent, (&mut review, watch)).await?;
+    compare_accounts(wanted, held, rejected, (terms, key), (&mut absent, &mut moves), (&mut review, watch)).await?;
+    moves.settle(&mut review, &mut absent)?;
     absent.settle(&mut review)?;
     if other_key > 0 {
         review.remarks.push(format!(
-            "{other_key} accounts were imported with another digest key than the one beside this state \
+            "{} {} imported with another digest key than the one beside this state \
              ({}.accounts.key): check --state, or restore the key from a backup. Without it, hardened passwords are \
              compared by computing them, and an account that was changed in the table counts as a conflict",
+            counted(other_key, "account"),
+            either(other_key, "was", "were"),
             options.rules.environment.name
         ));
     }

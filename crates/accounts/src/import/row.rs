@@ -25,6 +25,8 @@ pub struct Row {
     pub expires: Option<String>,
     /// Free text for the operators.
     pub note: Option<String>,
+    /// AWS regions whose server admits the customer; none admits to every region.
+    pub regions: Vec<String>,
     /// What the source found worth telling about this row, although it is imported.
     pub remarks: Vec<Remark>,
     /// Why the source itself says that this row is not a customer who can be moved, such as a locked Unix account.
@@ -92,11 +94,12 @@ pub enum Field {
     Keys,
     Expires,
     Note,
+    Regions,
 }
 
 impl Field {
     /// Every field, in the order of a mapping.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::OrgId,
         Self::Username,
         Self::Password,
@@ -107,6 +110,7 @@ impl Field {
         Self::Keys,
         Self::Expires,
         Self::Note,
+        Self::Regions,
     ];
 
     /// The name in mapping files and in the header of a CSV.
@@ -122,6 +126,7 @@ impl Field {
             Self::Keys => "keys",
             Self::Expires => "expires",
             Self::Note => "note",
+            Self::Regions => "regions",
         }
     }
 
@@ -137,6 +142,7 @@ impl Field {
             Self::Keys => "publicKeys",
             Self::Expires => "expiresAt",
             Self::Note => "note",
+            Self::Regions => "regions",
         }
     }
 }

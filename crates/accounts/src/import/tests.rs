@@ -7,6 +7,7 @@ use sftpctl_core::spec::model::Environment;
 use super::check::Rules;
 use super::digest::DigestKey;
 use super::held::{self, Held};
+use super::moves::{self, Step};
 use super::reading;
 use super::rejected::Reason;
 use super::review::{self, Options, Review};
@@ -250,4 +251,82 @@ async fn values_in_another_form_are_counted_by_reason_with_a_sample() {
     let expected = "2 values were taken in another form: the folder is named after the organisation, such as \
                     `/home/jan` as `1` (line 1)";
     assert_eq!(found.remarks, [expected]);
+}
+
+/// The accounts of each chain, by organisation; and whether it is a circle.
+fn chains(review: &Review) -> Vec<(Vec<String>, bool)> {
+    let name = |step: &Step| match step {
+        Step::New(wanted) => format!("+{}", wanted.org_id),
+        Step::Changed(change) => super::wanted::org_id(&change.row).unwrap_or_default().to_string(),
+    };
+    let mut chains: Vec<_> =
+        review.chains.iter().map(|chain| (chain.steps.iter().map(name).collect::<Vec<_>>(), chain.is_circle)).collect();
+    chains.sort();
+    chains
+}
+
+fn words(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+#[tokio::test]
+async fn names_that_pass_from_one_to_another_are_written_in_their_order() {
+    let environment = environment("");
+    let options = options(&environment);
+    let rows = ["anna", "bert", "carl", "dora", "emil", "fritz"].iter().zip(1..);
+    let held = imported(rows.map(|(name, id)| row(&id.to_string(), name)).collect(), &options).await;
+    // 3 takes a free name, 2 that of 3, 1 that of 2; 4 and 5 exchange theirs; 7 is new, and gets the name of 6.
+    let rows =
+        [("1", "bert"), ("2", "carl"), ("3", "charles"), ("4", "emil"), ("5", "dora"), ("6", "fred"), ("7", "fritz")];
+    let found = review(rows.map(|(id, name)| row(id, name)).to_vec(), &held, &options).await;
+    assert_eq!((found.counts.new, found.counts.changed, found.counts.rejected), (1, 6, 0), "{found:?}");
+    let expected = [(&["3", "2", "1"][..], false), (&["4", "5"], true), (&["6", "+7"], false)];
+    assert_eq!(chains(&found), expected.map(|(names, is_circle)| (words(names), is_circle)));
+    assert_eq!(found.changed.count(), 0);
+}
+
+#[tokio::test]
+async fn a_name_that_does_not_become_free_is_rejected_with_all_that_wait_for_it() {
+    let environment = environment("");
+    let options = options(&environment);
+    let rows = ["anna", "bert", "carl", "dora"].iter().zip(1..);
+    let held = imported(rows.map(|(name, id)| row(&id.to_string(), name)).collect(), &options).await;
+    // 3 stays, so that 2 cannot take its name, nor 1 that of 2; the row of 4 is rejected by itself.
+    let rows = [row("1", "bert"), row("2", "carl"), row("4", "x"), row("5", "dora")];
+    for stays in [None, Some(row("3", "carl.new")), Some(Row { cluster: Some("no".into()), ..row("3", "carl.new") })] {
+        let is_free = stays.as_ref().is_some_and(|row| row.cluster.is_none());
+        let mut found = review(rows.iter().cloned().chain(stays).collect(), &held, &options).await;
+        let mut reasons = Vec::new();
+        found.rejected(|fault| reasons.push((fault.row, fault.reason.clone()))).unwrap();
+        let expect =
+            |row: u64, words: &str| assert!(reasons.iter().any(|(of, why)| *of == row && why == words), "{reasons:?}");
+        expect(4, "organisation 4 has this user name in the table");
+        if is_free {
+            assert_eq!((found.counts.changed, found.counts.rejected), (3, 2), "{reasons:?}");
+        } else {
+            expect(2, "organisation 3 has this user name in the table");
+            let why = "organisation 2 has this user name in the table, and its own row, which gives it up, is rejected";
+            expect(1, why);
+            assert_eq!(found.counts.changed, 0);
+        }
+        assert_eq!(found.counts.removed, 0, "{found:?}");
+    }
+}
+
+#[tokio::test]
+async fn only_so_many_accounts_exchange_their_names_at_once() {
+    let environment = environment("");
+    let options = options(&environment);
+    for (size, is_taken) in [(moves::AT_ONCE, true), (moves::AT_ONCE + 1, false)] {
+        let name = |number: usize| format!("name{number}");
+        let held = imported((0..size).map(|at| row(&(at + 1).to_string(), &name(at))).collect(), &options).await;
+        let circle = (0..size).map(|at| row(&(at + 1).to_string(), &name((at + 1) % size)));
+        let found = review(circle.collect(), &held, &options).await;
+        let taken = if is_taken { size as u64 } else { 0 };
+        assert_eq!((found.counts.changed, found.counts.rejected), (taken, size as u64 - taken));
+        // A chain may be of any length.
+        let chain = (0..size).map(|at| row(&(at + 1).to_string(), &name(at + 1)));
+        let found = review(chain.collect(), &held, &options).await;
+        assert_eq!((found.counts.changed, found.counts.rejected, found.chains.len()), (size as u64, 0, 1));
+    }
 }

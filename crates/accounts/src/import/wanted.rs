@@ -39,12 +39,22 @@ pub(super) struct Claim {
 /// A change to an item.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Change {
+    /// The number of the row, and its place, as of [`Wanted`].
+    pub(super) number: u64,
+    pub(super) place: String,
     /// The row, as an item.
     pub(super) row: Item,
     /// The item as it was read.
     pub(super) item: Item,
     /// The attributes that differ.
     pub(super) attributes: Vec<String>,
+}
+
+impl Change {
+    /// Whether the account gets another user name.
+    pub(super) fn is_renamed(&self) -> bool {
+        self.attributes.iter().any(|name| name == "username")
+    }
 }
 
 /// The key of an account as text, by which rows and items find each other.

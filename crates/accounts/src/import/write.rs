@@ -7,23 +7,24 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sftp_authorizer::{Account, Attribute, Item};
-use sftpctl_aws::{Aws, AwsError, BATCH, Statement};
+use sftpctl_aws::{Aws, AwsError, BATCH, Statement, Write, Written as AllOrNone};
 use sftpctl_core::spec::model::Environment;
 use sftpctl_core::spec::names;
 use tokio::task::JoinSet;
 
 use super::compare::{CREATED, DIGEST, IMPORTED, SOURCE, UPDATED, text};
+use super::moves::{AT_ONCE, Chain, Step};
 use super::review::Review;
-use super::wanted::{Change, Wanted};
+use super::wanted::{Change, Wanted, label};
 use crate::bulk::execute::{End, execute};
 use crate::bulk::pace::{Ended, Pace, is_hopeless};
 use crate::bulk::unwritten::Unwritten;
 use crate::bulk::watch::{Progress, Watch};
 use crate::change::timestamp;
-use crate::key::RESERVED_BY;
-use crate::store::{AccountError, Accounts};
+use crate::key::{REMOVED, RESERVED_BY};
+use crate::store::{AccountError, Accounts, unchanged_item};
 
 /// What an import writes besides the items.
 #[derive(Clone, Copy, Debug)]
@@ -46,11 +47,41 @@ pub struct Written {
     /// Writes that the table throttled, and that were sent again.
     pub throttled: u64,
     /// Accounts that another writer has created or changed since the review: they are left as they are.
-    pub overtaken: Vec<Unwritten>,
+    pub overtaken: u64,
     /// Accounts that could not be written.
-    pub failed: Vec<Unwritten>,
+    pub failed: u64,
+    /// The first of both; the review has all of them.
+    pub missed: Vec<Missed>,
     /// Whether the run was asked to stop before its end.
     pub interrupted: bool,
+}
+
+/// An account that was to be written, and was not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Missed {
+    /// Its row in the source, from 1; 0 for an account that the source does not have any more.
+    pub row: u64,
+    /// Where the row is, as a person finds it.
+    pub place: String,
+    #[serde(flatten)]
+    pub account: Unwritten,
+    /// Whether another writer has created or changed the account.
+    pub overtaken: bool,
+}
+
+/// Accounts that [`Written`] names.
+const NAMED: usize = 1_000;
+
+/// What a batch came to.
+#[derive(Debug, Default)]
+struct Batch {
+    new: u64,
+    changed: u64,
+    renewed: u64,
+    deleted: u64,
+    throttled: u64,
+    missed: Vec<Missed>,
 }
 
 /// Writes what a review found.
@@ -78,12 +109,19 @@ pub async fn write(
     let deletions = if choices.deletes { review.counts.removed } else { 0 };
     let of = review.counts.new + review.counts.changed + review.counts.renewed + deletions;
     let (mut pace, mut result) = (Pace::new(), Written::default());
+    let mut chains = std::mem::take(&mut review.chains).into_iter();
     let mut new = review.new.all();
     let mut changed = review.changed.all();
     let mut removed = review.removed.all();
     loop {
-        let stopping = watch.is_stopping() || is_hopeless(result.failed.len(), result.done() - result.unwritten(), of);
+        let failed = usize::try_from(result.failed).unwrap_or(usize::MAX);
+        let stopping = watch.is_stopping() || is_hopeless(failed, result.done() - result.unwritten(), of);
         if !stopping && pace.has_room() {
+            if let Some(chain) = chains.next() {
+                let writer = Arc::clone(&writer);
+                pace.spawn(async move { writer.exchange(chain).await });
+                continue;
+            }
             let batch = new.take(BATCH)?;
             if !batch.is_empty() {
                 let writer = Arc::clone(&writer);
@@ -107,6 +145,9 @@ pub async fn write(
             result.interrupted = watch.is_stopping() && result.done() < of;
             return Ok(result);
         };
+        for missed in &ended.missed {
+            review.missed.push(&missed.row.to_be_bytes(), missed)?;
+        }
         result.add(ended);
         watch.progress(Progress::Writing {
             done: result.done(),
@@ -117,32 +158,116 @@ pub async fn write(
     }
 }
 
-impl Ended for Written {
+impl Ended for Batch {
     fn throttled(&self) -> u64 {
         self.throttled
     }
 }
 
-impl Written {
+impl Batch {
     /// Counts a change.
     fn count(&mut self, change: &Change) {
         let counter = if change.attributes.is_empty() { &mut self.renewed } else { &mut self.changed };
         *counter += 1;
     }
 
-    fn add(&mut self, ended: Self) {
+    /// Keeps an account that could not be written.
+    fn failed(&mut self, of: &Of<'_>, why: impl Into<String>) {
+        self.miss(of, why.into(), false);
+    }
+
+    /// Keeps an account that another writer has created or changed.
+    fn overtaken(&mut self, of: &Of<'_>, why: impl Into<String>) {
+        self.miss(of, why.into(), true);
+    }
+
+    fn miss(&mut self, of: &Of<'_>, why: String, overtaken: bool) {
+        let account = Unwritten::new(of.item, why);
+        self.missed.push(Missed { row: of.row, place: of.place.to_owned(), account, overtaken });
+    }
+}
+
+/// An account that is written: its row, and its item.
+struct Of<'a> {
+    row: u64,
+    place: &'a str,
+    item: &'a Item,
+}
+
+impl<'a> Of<'a> {
+    fn change(change: &'a Change) -> Self {
+        Self { row: change.number, place: &change.place, item: &change.row }
+    }
+
+    fn item(item: &'a Item) -> Self {
+        Self { row: 0, place: "", item }
+    }
+}
+
+/// A new account: its row, and its item with the times.
+#[derive(Clone)]
+struct Added {
+    row: u64,
+    place: String,
+    item: Item,
+}
+
+impl Added {
+    fn of(&self) -> Of<'_> {
+        Of { row: self.row, place: &self.place, item: &self.item }
+    }
+}
+
+/// An account of a chain.
+enum Passing {
+    Added(Added),
+    Changed(Change),
+}
+
+impl Passing {
+    fn of(&self) -> Of<'_> {
+        match self {
+            Self::Added(added) => added.of(),
+            Self::Changed(change) => Of::change(change),
+        }
+    }
+}
+
+/// Keeps accounts that were to be written together as not written: why, and which of them is at fault.
+fn miss_all(some: &[Passing], result: &mut Batch, (why, fault, overtaken): (&str, Option<usize>, bool)) {
+    let faulty = fault.and_then(|at| some.get(at)).map(|passing| label(passing.of().item));
+    for (at, passing) in some.iter().enumerate() {
+        let why = match &faulty {
+            Some(faulty) if fault != Some(at) => {
+                format!("its user name changes together with that of {faulty}: {why}")
+            }
+            _ => why.to_owned(),
+        };
+        result.miss(&passing.of(), why, overtaken);
+    }
+}
+
+/// The condition that there is no item.
+const NEW: &str = "attribute_not_exists(orgid)";
+
+impl Written {
+    fn add(&mut self, ended: Batch) {
         self.new += ended.new;
         self.changed += ended.changed;
         self.renewed += ended.renewed;
         self.deleted += ended.deleted;
         self.throttled += ended.throttled;
-        self.overtaken.extend(ended.overtaken);
-        self.failed.extend(ended.failed);
+        for missed in ended.missed {
+            *(if missed.overtaken { &mut self.overtaken } else { &mut self.failed }) += 1;
+            if self.missed.len() < NAMED {
+                self.missed.push(missed);
+            }
+        }
     }
 
     /// Accounts that were not written.
     fn unwritten(&self) -> u64 {
-        (self.overtaken.len() + self.failed.len()) as u64
+        self.overtaken + self.failed
     }
 
     fn done(&self) -> u64 {
@@ -163,37 +288,43 @@ struct Writer {
 }
 
 impl Writer {
-    /// Adds a batch of accounts.
-    async fn add(&self, wanted: Vec<Wanted>) -> Written {
-        let mut result = Written::default();
-        let mut items: Vec<Item> = wanted.into_iter().filter_map(|wanted| wanted.item).collect();
-        for item in &mut items {
+    /// The items of new accounts, with the time.
+    fn added(&self, wanted: impl IntoIterator<Item = Wanted>) -> Vec<Added> {
+        let with_times = |wanted: Wanted| {
+            let mut item = wanted.item?;
             for name in [CREATED, UPDATED, IMPORTED] {
                 item.insert(name.to_owned(), Attribute::Text(self.now.clone()));
             }
-        }
-        let items = self.with_markers(items, &mut result).await;
-        let reservations = items.iter().map(|item| Statement::Insert(self.reservation_of(item))).collect();
+            Some(Added { row: wanted.row, place: wanted.place, item })
+        };
+        wanted.into_iter().filter_map(with_times).collect()
+    }
+
+    /// Adds a batch of accounts.
+    async fn add(&self, wanted: Vec<Wanted>) -> Batch {
+        let mut result = Batch::default();
+        let added = self.with_markers(self.added(wanted), &mut result).await;
+        let reservations = added.iter().map(|added| Statement::Insert(self.reservation_of(&added.item))).collect();
         let reserved = execute(&self.accounts, reservations, &mut result.throttled).await;
         let (mut free, mut slow) = (Vec::new(), Vec::new());
-        for (item, end) in items.into_iter().zip(reserved) {
+        for (added, end) in added.into_iter().zip(reserved) {
             match end {
-                End::Done => free.push(item),
-                End::Taken => slow.push(item),
-                End::Failed(why) => result.failed.push(Unwritten::new(&item, why)),
+                End::Done => free.push(added),
+                End::Taken => slow.push(added),
+                End::Failed(why) => result.failed(&added.of(), why),
             }
         }
-        let inserts = free.iter().cloned().map(Statement::Insert).collect();
+        let inserts = free.iter().map(|added| Statement::Insert(added.item.clone())).collect();
         let ends = execute(&self.accounts, inserts, &mut result.throttled).await;
-        for (item, end) in free.into_iter().zip(ends) {
+        for (added, end) in free.into_iter().zip(ends) {
             match end {
                 End::Done => result.new += 1,
-                End::Taken => self.compare_with_found(item, &mut result).await,
-                End::Failed(why) => result.failed.push(Unwritten::new(&item, why)),
+                End::Taken => self.compare_with_found(added, &mut result).await,
+                End::Failed(why) => result.failed(&added.of(), why),
             }
         }
-        for item in slow {
-            self.add_alone(item, &mut result).await;
+        for added in slow {
+            self.add_alone(added, &mut result).await;
         }
         result
     }
@@ -209,13 +340,13 @@ impl Writer {
     }
 
     /// Puts the marker of each account's folder, and returns the accounts that have one.
-    async fn with_markers(&self, items: Vec<Item>, result: &mut Written) -> Vec<Item> {
+    async fn with_markers(&self, added: Vec<Added>, result: &mut Batch) -> Vec<Added> {
         if !self.choices.markers {
-            return items;
+            return added;
         }
         let mut puts = JoinSet::new();
-        for (index, item) in items.iter().enumerate() {
-            let home = text(item, "HomeDirectory").and_then(sftp_authorizer::home::Home::parse);
+        for (index, added) in added.iter().enumerate() {
+            let home = text(&added.item, "HomeDirectory").and_then(sftp_authorizer::home::Home::parse);
             let region = home.as_ref().and_then(|home| self.regions.get(&home.bucket));
             if let (Some(home), Some(region)) = (home, region) {
                 let (s3, account) = (self.aws.s3(region), self.account.clone());
@@ -229,49 +360,161 @@ impl Writer {
                 refused.insert(index, error);
             }
         }
-        let (mut kept, mut index) = (Vec::new(), 0);
-        for item in items {
+        let mut kept = Vec::new();
+        for (index, added) in added.into_iter().enumerate() {
             match refused.remove(&index) {
-                Some(error) => result.failed.push(Unwritten::new(&item, format!("its home folder: {error}"))),
-                None => kept.push(item),
+                Some(error) => result.failed(&added.of(), format!("its home folder: {error}")),
+                None => kept.push(added),
             }
-            index += 1;
         }
         kept
     }
 
     /// Adds an account whose name is reserved already: by a run that was killed, or by an account that is gone.
-    async fn add_alone(&self, item: Item, result: &mut Written) {
-        let account = match Account::from_item(&item) {
+    async fn add_alone(&self, added: Added, result: &mut Batch) {
+        let account = match Account::from_item(&added.item) {
             Ok(account) => account,
-            Err(error) => return result.failed.push(Unwritten::new(&item, error.to_string())),
+            Err(error) => return result.failed(&added.of(), error.to_string()),
         };
-        match self.accounts.add_over_reservation(&account, &item).await {
+        match self.accounts.add_over_reservation(&account, &added.item).await {
             Ok(()) => result.new += 1,
-            Err(AccountError::OrgTaken(_)) => self.compare_with_found(item, result).await,
-            Err(error @ AccountError::NameTaken(_)) => result.overtaken.push(Unwritten::new(&item, error.to_string())),
-            Err(error) => result.failed.push(Unwritten::new(&item, error.to_string())),
+            Err(AccountError::OrgTaken(_)) => self.compare_with_found(added, result).await,
+            Err(error @ AccountError::NameTaken(_)) => result.overtaken(&added.of(), error.to_string()),
+            Err(error) => result.failed(&added.of(), error.to_string()),
         }
     }
 
     /// After a refused INSERT: the item that is there is this one if an earlier attempt of it was carried out.
-    async fn compare_with_found(&self, item: Item, result: &mut Written) {
-        match self.found(&item).await {
-            Ok(Some(found)) if found == item => result.new += 1,
-            Ok(_) => {
-                let why = "the organisation was given an account by another writer".to_owned();
-                result.overtaken.push(Unwritten::new(&item, why));
-            }
-            Err(error) => result.failed.push(Unwritten::new(&item, error.to_string())),
+    async fn compare_with_found(&self, added: Added, result: &mut Batch) {
+        match self.found(&added.item).await {
+            Ok(Some(found)) if found == added.item => result.new += 1,
+            Ok(_) => result.overtaken(&added.of(), "the organisation was given an account by another writer"),
+            Err(error) => result.failed(&added.of(), error.to_string()),
         }
+    }
+
+    /// Writes a chain of accounts, each part of it in one transaction, so that no account is without its name at any time.
+    async fn exchange(&self, chain: Chain) -> Batch {
+        let mut result = Batch::default();
+        let steps = chain.steps.into_iter().flat_map(|step| match step {
+            Step::New(wanted) => self.added([wanted]).into_iter().map(Passing::Added).collect::<Vec<_>>(),
+            Step::Changed(change) => vec![Passing::Changed(change)],
+        });
+        let steps: Vec<Passing> = steps.collect();
+        let mut is_stuck = false;
+        for some in steps.chunks(AT_ONCE) {
+            if is_stuck {
+                let why = "an account before it, which gives up the user name, was not written";
+                some.iter().for_each(|passing| result.overtaken(&passing.of(), why));
+            } else {
+                is_stuck = !self.pass_on(some, chain.is_circle, &mut result).await;
+            }
+        }
+        result
+    }
+
+    /// Writes accounts of which each gets the name that the one before it gives up; false if they were not written.
+    async fn pass_on(&self, some: &[Passing], is_circle: bool, result: &mut Batch) -> bool {
+        let folders = some.iter().filter_map(|passing| match passing {
+            Passing::Added(added) => Some(added.clone()),
+            Passing::Changed(_) => None,
+        });
+        let mut unfounded = Batch::default();
+        self.with_markers(folders.collect(), &mut unfounded).await;
+        if let Some(missed) = unfounded.missed.into_iter().next() {
+            miss_all(some, result, (&missed.account.why, None, false));
+            return false;
+        }
+        let written = self.accounts.home().write_items(self.accounts.table(), &self.passed_on(some, is_circle)).await;
+        let refused = match written {
+            Err(error) => {
+                miss_all(some, result, (&error.to_string(), None, false));
+                return false;
+            }
+            Ok(AllOrNone::Done) => None,
+            Ok(AllOrNone::Refused(failed)) => Some(failed),
+        };
+        // After a refusal: the items have it already if an earlier attempt was carried out.
+        if let Some(failed) = refused
+            && !self.are_there(some).await
+        {
+            let first = failed.first().copied().unwrap_or_default();
+            let (at, why) = match first.checked_sub(some.len()) {
+                None => (first, "the account was changed by another writer"),
+                Some(name) => (name, "another writer has taken the user name"),
+            };
+            miss_all(some, result, (why, Some(at), true));
+            return false;
+        }
+        for passing in some {
+            match passing {
+                Passing::Added(_) => result.new += 1,
+                Passing::Changed(change) => result.count(change),
+            }
+        }
+        true
+    }
+
+    /// The writes of a transaction: each account, each new name, and the name that nobody gets.
+    fn passed_on(&self, some: &[Passing], is_circle: bool) -> Vec<Write> {
+        let key = self.accounts.key();
+        let accounts = some.iter().map(|passing| match passing {
+            Passing::Added(added) => {
+                Write::Put { item: added.item.clone(), condition: Some(NEW.to_owned()), values: Vec::new() }
+            }
+            Passing::Changed(change) => {
+                let (condition, values) = unchanged_item(&change.item);
+                let changes = self.set(change);
+                Write::Update { key: key.key_of_item(&change.item), changes, condition: Some(condition), values }
+            }
+        });
+        let org_id = |passing: &Passing| passing.of().item.get("orgid").cloned().unwrap_or(Attribute::Other);
+        let before = some.iter().map(Some);
+        let first = if is_circle { some.last() } else { None };
+        let before = std::iter::once(first).chain(before);
+        let names = some.iter().zip(before).map(|(passing, before)| {
+            let own = org_id(passing);
+            // Free, its own, the mark of an account that was removed, or of the account that gives it up.
+            let mut condition = format!("{NEW} OR {RESERVED_BY} = :org OR attribute_exists({REMOVED})");
+            let mut values = vec![(":org".to_owned(), own)];
+            if let Some(before) = before {
+                condition.push_str(&format!(" OR {RESERVED_BY} = :before"));
+                values.push((":before".to_owned(), org_id(before)));
+            }
+            Write::Put { item: self.reservation_of(passing.of().item), condition: Some(condition), values }
+        });
+        let mut writes: Vec<Write> = accounts.chain(names).collect();
+        if let (Some(Passing::Changed(last)), false) = (some.last(), is_circle) {
+            writes.push(Write::Delete {
+                key: key.reservation_key(text(&last.item, "username").unwrap_or_default()),
+                condition: Some(format!("{NEW} OR {RESERVED_BY} = :org")),
+                values: vec![(":org".to_owned(), last.item.get("orgid").cloned().unwrap_or(Attribute::Other))],
+            });
+        }
+        writes
+    }
+
+    /// Whether all of these accounts are in the table as they were to be written.
+    async fn are_there(&self, some: &[Passing]) -> bool {
+        for passing in some {
+            let Ok(Some(found)) = self.found(passing.of().item).await else { return false };
+            let is_there = match passing {
+                Passing::Added(added) => found == added.item,
+                Passing::Changed(change) => self.has_all(&found, change),
+            };
+            if !is_there {
+                return false;
+            }
+        }
+        true
     }
 
     /// Changes a batch of accounts. What a statement cannot do alone is done by transaction: a new name, which is reserved,
     /// and the removal of attributes.
-    async fn change(&self, changes: Vec<Change>) -> Written {
-        let mut result = Written::default();
+    async fn change(&self, changes: Vec<Change>) -> Batch {
+        let mut result = Batch::default();
         let (alone, together): (Vec<Change>, Vec<Change>) = changes.into_iter().partition(|change| {
-            change.attributes.iter().any(|name| name == "username" || !change.row.contains_key(name))
+            change.is_renamed() || change.attributes.iter().any(|name| !change.row.contains_key(name))
         });
         let updates = together.iter().map(|change| self.update(change)).collect();
         let ends = execute(&self.accounts, updates, &mut result.throttled).await;
@@ -279,14 +522,14 @@ impl Writer {
             match end {
                 End::Done => result.count(&change),
                 End::Taken => self.compare_with_changed(&change, &mut result).await,
-                End::Failed(why) => result.failed.push(Unwritten::new(&change.row, why)),
+                End::Failed(why) => result.failed(&Of::change(&change), why),
             }
         }
         for change in alone {
             match self.accounts.change_imported(&change.item, &self.set(&change)).await {
                 Ok(()) => result.count(&change),
                 Err(AccountError::Changed(_)) => self.compare_with_changed(&change, &mut result).await,
-                Err(error) => result.failed.push(Unwritten::new(&change.row, error.to_string())),
+                Err(error) => result.failed(&Of::change(&change), error.to_string()),
             }
         }
         result
@@ -308,22 +551,22 @@ impl Writer {
     }
 
     /// After a refused change: the item has it already if an earlier attempt was carried out.
-    async fn compare_with_changed(&self, change: &Change, result: &mut Written) {
+    async fn compare_with_changed(&self, change: &Change, result: &mut Batch) {
         match self.found(&change.item).await {
-            Ok(Some(found)) if self.set(change).iter().all(|(name, value)| found.get(name) == value.as_ref()) => {
-                result.count(change);
-            }
-            Ok(_) => {
-                let why = "the account was changed by another writer".to_owned();
-                result.overtaken.push(Unwritten::new(&change.row, why));
-            }
-            Err(error) => result.failed.push(Unwritten::new(&change.row, error.to_string())),
+            Ok(Some(found)) if self.has_all(&found, change) => result.count(change),
+            Ok(_) => result.overtaken(&Of::change(change), "the account was changed by another writer"),
+            Err(error) => result.failed(&Of::change(change), error.to_string()),
         }
     }
 
+    /// Whether an item has what a change sets.
+    fn has_all(&self, found: &Item, change: &Change) -> bool {
+        self.set(change).iter().all(|(name, value)| found.get(name) == value.as_ref())
+    }
+
     /// Deletes a batch of accounts that are still as they were read, and frees their names.
-    async fn remove(&self, items: Vec<Item>) -> Written {
-        let mut result = Written::default();
+    async fn remove(&self, items: Vec<Item>) -> Batch {
+        let mut result = Batch::default();
         let expected = |item: &Item| {
             let names = ["orgid", "username", UPDATED];
             names.map(|name| (name.to_owned(), item.get(name).cloned())).into()
@@ -337,13 +580,10 @@ impl Writer {
                 End::Taken => match self.found(&item).await {
                     // An earlier attempt of this deletion was carried out.
                     Ok(None) => gone.push(item),
-                    Ok(Some(_)) => {
-                        let why = "the account was changed by another writer".to_owned();
-                        result.overtaken.push(Unwritten::new(&item, why));
-                    }
-                    Err(error) => result.failed.push(Unwritten::new(&item, error.to_string())),
+                    Ok(Some(_)) => result.overtaken(&Of::item(&item), "the account was changed by another writer"),
+                    Err(error) => result.failed(&Of::item(&item), error.to_string()),
                 },
-                End::Failed(why) => result.failed.push(Unwritten::new(&item, why)),
+                End::Failed(why) => result.failed(&Of::item(&item), why),
             }
         }
         // This may fail: the next account with the name takes over a stale reservation.

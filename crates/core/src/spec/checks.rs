@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use regex_lite::Regex;
 use serde_saphyr::Spanned;
 
-use super::assume_role;
 use super::model::{Homes, HostKeySource};
 use super::names::parts;
 use super::raw::File;
 use super::regions;
+use super::{assume_role, mounts};
 use crate::aliases::name::Pattern;
 use crate::check;
 use crate::kind::Kind;
@@ -100,6 +100,7 @@ pub(super) fn check(file: &File, source: &str) -> Vec<Fault> {
     settings(&mut checker, file);
     doctor(&mut checker, file);
     homes(&mut checker, file);
+    mounts::check(&mut checker, &file.mounts, &file.clusters.value);
     dns(&mut checker, file);
     tags(&mut checker, file);
     checker.into_faults()

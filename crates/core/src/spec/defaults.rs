@@ -4,8 +4,8 @@ use super::model::{
     Accounts, Alarms, Authorizer, Cluster, Dns, Environment, Files, Homes, HostKeySource, Logs, Metrics, Names, Region,
     Server, State, Table,
 };
-use super::names;
 use super::raw::{File, RegionSettings};
+use super::{mounts, names};
 use crate::check::CheckIgnore;
 use crate::spec::ignore::Ignore;
 
@@ -79,6 +79,7 @@ pub(super) fn fill(file: File) -> Environment {
         },
         files: Files { keep_old_versions_days: file.files.keep_old_versions_days.map(|days| days.value) },
         homes: Homes { root: value(file.homes.root, "/home"), folder: value(file.homes.folder, Homes::ORG_ID) },
+        mounts: mounts::fill(file.mounts),
         dns: file.dns.map(|dns| Dns {
             zone: dns.zone.value,
             zone_id: dns.zone_id.map(|id| id.value),

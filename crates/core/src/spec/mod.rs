@@ -5,6 +5,7 @@ mod checks;
 mod defaults;
 pub mod ignore;
 pub mod model;
+pub mod mounts;
 pub mod names;
 mod raw;
 mod regions;

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use crate::check::CheckIgnore;
 use crate::spec::assume_role::AssumeRole;
 use crate::spec::ignore::Ignore;
+use crate::spec::mounts::Mount;
 use crate::spec::state_place::StatePlace;
 
 /// An environment: the input of a deployment.
@@ -34,6 +35,8 @@ pub struct Environment {
     pub files: Files,
     /// Where customers' home directories are on the old server.
     pub homes: Homes,
+    /// Mounts of upload buckets, by the role of the server.
+    pub mounts: BTreeMap<String, Vec<Mount>>,
     /// `None` deploys no DNS records.
     pub dns: Option<Dns>,
     /// Settings of every Transfer server.

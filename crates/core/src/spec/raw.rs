@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 use super::assume_role::Setting as AssumeRole;
+use super::mounts;
 
 /// An environment of sftpctl: regions, clusters and settings of one SFTP service on AWS.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -51,6 +52,10 @@ pub(super) struct File {
     /// Where customers' home directories are on the old server.
     #[serde(default)]
     pub(super) homes: Homes,
+    /// Upload buckets that are mounted on servers, by the role of the server, such as `main` or `agent`.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, Vec<mounts::Setting>>")]
+    pub(super) mounts: mounts::Settings,
     /// DNS records; without it none are made.
     pub(super) dns: Option<Dns>,
     /// Settings of every Transfer server.

@@ -10,6 +10,7 @@ use sftpctl_aws::{AwsError, VersionFacts, VersionMarker};
 use super::selection::Selection;
 use super::sorter::{Sorted, Sorter};
 use super::source::{Bucket, Source};
+use crate::mounts::CANARY;
 
 /// A listing or the file that sorts it failed.
 #[derive(Debug, thiserror::Error)]
@@ -42,7 +43,8 @@ impl<S: Source> Versions<S> {
     pub async fn next(&mut self) -> Result<Option<VersionFacts>, AwsError> {
         while self.page.is_empty() && !self.is_over {
             let page = self.source.page(&self.prefix, self.from.as_ref()).await?;
-            self.page = page.versions.into();
+            // Mounts are checked with files that are nobody's history.
+            self.page = page.versions.into_iter().filter(|version| !version.key.starts_with(CANARY)).collect();
             self.is_over = page.next.is_none();
             self.from = page.next;
         }

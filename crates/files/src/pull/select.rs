@@ -5,11 +5,12 @@ use sftpctl_aws::ListedObject;
 use super::ledger::{Entry, Ledger, LocalFacts};
 use super::path::{LocalPath, Nesting, Unsafe, local};
 use super::rules::Rules;
+use crate::mounts::CANARY;
 
 /// What is to be done with an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// The empty object that shows a folder, or a key that the patterns leave out.
+    /// The empty object that shows a folder, a canary of a mount, or a key that the patterns leave out.
     Skip,
     /// Its name says that it is still being written.
     Unfinished,
@@ -55,7 +56,7 @@ impl Selection {
     pub fn decide(&mut self, object: &ListedObject, ledger: &Ledger) -> Decision {
         let ListedObject { key, size, etag, modified } = object;
         // Customers' folders, and those that file managers create.
-        if key.ends_with('/') && *size == 0 {
+        if (key.ends_with('/') && *size == 0) || key.starts_with(CANARY) {
             return Decision::Skip;
         }
         let is_below_object = self.nesting.is_below_object(key);
@@ -105,7 +106,9 @@ mod tests {
         let mut selection = Selection::new(rules);
         let fetch = |key: &str| Decision::Fetch(local(key).unwrap());
         for (key, size, etag, expected) in [
+            (".sftpctl-canary-main", 36, "x", Decision::Skip),
             ("1/", 0, "", Decision::Skip),
+            ("1/.sftpctl-canary-main", 36, "x", Decision::Refuse(Unsafe::Own)),
             ("1/../x", 1, "x", Decision::Refuse(Unsafe::Dots)),
             ("1/a", 1, "x", fetch("1/a")),
             ("1/a.filepart", 1, "x", Decision::Unfinished),

@@ -9,14 +9,15 @@ use std::path::Path;
 
 use async_trait::async_trait;
 use sftpctl_accounts::import::row::{Remark, RowsError};
-use sftpctl_core::shown::visible;
+use sftpctl_core::shown::{of_exact_cell, visible};
+use sftpctl_core::text::counted;
 
 use crate::encoding::{Encoding, shown};
 use crate::faults::{Faults, refused};
 use crate::input::Input;
 use crate::mapping::Mapping;
 use crate::options::Options;
-use crate::source::{BATCH, Record, Source, Value};
+use crate::source::{BATCH, Record, Source, Value, is_export};
 use tokens::{Tokenizer, Tokens};
 
 /// A file of separated values.
@@ -67,8 +68,15 @@ impl Csv {
             return Err(refused(&csv.name, "the file is empty", "name a file with a line for each account"));
         }
         // Excel's own line on the separator, which has told it already.
-        if first.len() <= 2 && first.fields().next().flatten().is_some_and(|field| field.starts_with(b"sep=")) {
-            csv.next_tokens(&mut first)?;
+        let is_of_excel =
+            first.len() <= 2 && first.fields().next().flatten().is_some_and(|field| field.starts_with(b"sep="));
+        if is_of_excel && !csv.next_tokens(&mut first)? {
+            csv.ended()?;
+            return Err(refused(
+                &csv.name,
+                "the file has no line but `sep=`",
+                "name a file with a line for each account",
+            ));
         }
         if has_header {
             csv.columns = csv.header(&first, options.header.is_none())?;
@@ -126,10 +134,7 @@ impl Csv {
     /// The record of these fields; a fault if they do not fit the columns.
     fn record(&mut self, tokens: &Tokens) -> Option<Record> {
         if tokens.len() != self.columns.len() {
-            let fields = match tokens.len() {
-                1 => "1 field".to_owned(),
-                number => format!("{number} fields"),
-            };
+            let fields = counted(tokens.len() as u64, "field");
             self.faults.add(tokens.line, format!("{fields}, {} expected", self.columns.len()));
             self.faults.hint(
                 "correct these lines; a value with a separator in it has to be in quotes, and the separator is set by \
@@ -161,7 +166,13 @@ impl Csv {
             }
             values.push(Value::Text(decoded.text));
         }
-        Some(Record { place: format!("line {}", tokens.line), values, remarks, refusal: None })
+        let is_exact = is_export(&self.columns, &values);
+        for value in values.iter_mut().filter(|_| is_exact) {
+            if let Value::Text(text) = value {
+                *text = of_exact_cell(text).into_owned();
+            }
+        }
+        Some(Record { place: format!("line {}", tokens.line), values, remarks, refusal: None, is_exact })
     }
 }
 

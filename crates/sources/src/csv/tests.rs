@@ -238,4 +238,8 @@ fn excels_line_on_the_separator_is_not_the_header() {
         let (columns, records) = read(text.as_bytes(), &Options::default()).unwrap();
         assert_eq!((columns, texts(&records)), (vec!["orgid".into(), "username".into()], vec![vec!["17578", "jan"]]));
     }
+    for alone in ["sep=;", "sep=;\r\n", "sep=,\n\n"] {
+        let error = read(alone.as_bytes(), &Options::default()).unwrap_err();
+        assert!(error.is_usage && error.message.contains("no line but `sep=`"), "{alone:?}: {error}");
+    }
 }

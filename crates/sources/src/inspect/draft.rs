@@ -83,7 +83,7 @@ fn rule(attribute: &str, column: &Column, few: &[(String, u64)]) -> String {
             Some(values) => format!("{{ column: {name}, values: {{ {values} }} }}"),
             None => name,
         },
-        "allowed" => format!("{{ column: {name}, split: \",\" }}"),
+        "allowed" | "regions" => format!("{{ column: {name}, split: \",\" }}"),
         "keys" => format!("{{ column: {name}, split: \"\\n\" }}"),
         _ => name,
     }

@@ -3,7 +3,7 @@
 use crate::mapping::plain_name;
 
 /// Names of columns, without what people vary, for each attribute; the likeliest attribute first.
-const NAMES: [(&str, &[&str]); 10] = [
+const NAMES: [(&str, &[&str]); 11] = [
     (
         "password",
         &[
@@ -69,6 +69,7 @@ const NAMES: [(&str, &[&str]); 10] = [
     ("keys", &["keys", "key", "publickey", "publickeys", "sshkey", "sshkeys", "authorizedkeys"]),
     ("expires", &["expires", "expiry", "expiration", "expirationdate", "expiresat", "validuntil", "accountexpires"]),
     ("note", &["note", "notes", "comment", "comments", "description", "remark", "remarks"]),
+    ("regions", &["regions", "awsregions"]),
 ];
 
 /// Parts of names whose values are not shown, whatever they are.

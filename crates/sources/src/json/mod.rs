@@ -16,7 +16,7 @@ use crate::faults::{Faults, refused};
 use crate::input::Input;
 use crate::mapping::{ATTRIBUTES, Mapping, plain_name};
 use crate::options::Options;
-use crate::source::{BATCH, Record, Source, Value};
+use crate::source::{BATCH, Record, Source, Value, is_export};
 use scan::{ScanError, Scanner};
 
 /// A file of JSON.
@@ -203,7 +203,8 @@ impl Json {
                 }
             }
             let place = format!("line {}", object.line);
-            records.push(Record { place, values, ..Record::default() });
+            let is_exact = is_export(&self.columns, &values);
+            records.push(Record { place, values, is_exact, ..Record::default() });
         }
         if self.faults.is_empty() { Ok(records) } else { Err(mem::take(&mut self.faults).into_error(&self.name)) }
     }

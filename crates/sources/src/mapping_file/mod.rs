@@ -9,7 +9,7 @@ use sftpctl_core::yaml::{self, Checker, Faults, Words, place};
 
 use crate::encoding::Encoding;
 use crate::mapped::column_hint;
-use crate::mapping::{DoubleEncoded, Mapping, Rule};
+use crate::mapping::{DoubleEncoded, Mapping, Rule, is_list};
 use crate::options::{Dialect, Kind, Options};
 use raw::{File, Setting};
 
@@ -218,9 +218,9 @@ fn rule(checker: &mut Checker<'_>, attribute: &'static str, setting: &Spanned<Se
             Some("in single quotes, backslashes are written once: `'^/home/(\\d+)$'`".to_owned());
     }
     if let Some(split) = &raw.split {
-        if !matches!(attribute, "allowed" | "keys") {
+        if !is_list(attribute) {
             checker.key_fault("split", split, format!("`{attribute}` has one value, which is not split")).hint =
-                Some("only `allowed` and `keys` have several values".to_owned());
+                Some("only `allowed`, `keys` and `regions` have several values".to_owned());
         } else if split.value.is_empty() {
             checker.fault(split, "the text between two values is empty");
         }

@@ -50,6 +50,9 @@ pub(super) struct File {
     /// Free text for the operators.
     #[schemars(with = "Option<Setting>")]
     pub(super) note: Option<Spanned<Setting>>,
+    /// AWS regions whose server admits the customer. Default: all.
+    #[schemars(with = "Option<Setting>")]
+    pub(super) regions: Option<Spanned<Setting>>,
 }
 
 impl File {
@@ -66,6 +69,7 @@ impl File {
             ("keys", &self.keys),
             ("expires", &self.expires),
             ("note", &self.note),
+            ("regions", &self.regions),
         ];
         all.into_iter().filter_map(|(name, setting)| Some((name, setting.as_ref()?)))
     }
@@ -167,7 +171,7 @@ pub(super) struct Rule {
     /// What the column's values mean: `"1": active`. Accounts with others are refused.
     #[schemars(with = "Option<BTreeMap<String, String>>")]
     pub(super) values: Option<Spanned<BTreeMap<String, Spanned<String>>>>,
-    /// `allowed` and `keys`: the text between two values.
+    /// `allowed`, `keys` and `regions`: the text between two values.
     #[schemars(with = "Option<String>")]
     pub(super) split: Option<Spanned<String>>,
     /// The value where the column has none.

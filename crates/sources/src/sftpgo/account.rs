@@ -99,6 +99,7 @@ pub(crate) fn record(
         place,
         remarks: found.remarks,
         refusal: found.refusal,
+        is_exact: false,
         values: vec![
             value(Some(user.username.clone())),
             value(password),

@@ -107,6 +107,7 @@ impl Account<'_> {
             place,
             remarks: found.remarks,
             refusal,
+            is_exact: false,
             values: vec![
                 Value::Text(entry.name.clone()),
                 Value::Text(entry.uid.to_string()),

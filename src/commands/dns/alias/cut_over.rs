@@ -11,12 +11,12 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::report::Printer;
 use crate::report::aliases::AliasesView;
-use crate::report::import::grouped;
 use crate::report::span::span;
 use sftpctl_core::aliases::decide::{Plan, Rule, Ttl, plan};
 use sftpctl_core::aliases::memory::{LOW_TTL, Memory, PROPAGATION, Wait};
 use sftpctl_core::aliases::name::is_host_name;
 use sftpctl_core::aliases::zone::Found;
+use sftpctl_core::text::{counted, either};
 use sftpctl_engine::clock::rfc3339;
 
 #[derive(Debug, clap::Args)]
@@ -199,17 +199,18 @@ fn refuse_early(session: &Session, view: &AliasesView<'_>, memory: &Memory) -> R
     let (message, hint) = match wait {
         Wait::NotLowered { aliases, ttl } => (
             format!(
-                "{} aliases have a TTL of up to {}: customers would reach the old host for so long after the move; \
+                "{} {} a TTL of up to {}: customers would reach the old host for so long after the move; \
                  nothing was changed",
-                grouped(aliases as u64),
+                counted(aliases as u64, "alias"),
+                either(aliases as u64, "has", "have"),
                 span(ttl.unsigned_abs())
             ),
             "lower it first, with --lower-ttl 60, or pass --now".to_owned(),
         ),
         Wait::Cached { aliases, until } => (
             format!(
-                "caches may have {} aliases with their earlier TTL until {}, in {}; nothing was changed",
-                grouped(aliases as u64),
+                "caches may have {} with an earlier TTL until {}, in {}; nothing was changed",
+                counted(aliases as u64, "alias"),
                 time(until),
                 span((until - now).unsigned_abs())
             ),
@@ -224,11 +225,13 @@ fn time(seconds: i64) -> String {
 }
 
 fn question(step: Step, host: Option<&str>, count: u64) -> String {
-    let (count, host) = (grouped(count), host.unwrap_or_default());
+    let (aliases, host) = (counted(count, "alias"), host.unwrap_or_default());
     match step {
-        Step::LowerTtl(ttl) => format!("Lower the TTL of {count} aliases to {ttl} seconds? [y/N]"),
-        Step::Move => format!("Move {count} aliases to {host}? [y/N]"),
-        Step::Back => format!("Point {count} aliases to their old hosts again? [y/N]"),
+        Step::LowerTtl(ttl) => {
+            format!("Lower the TTL of {aliases} to {}? [y/N]", counted(ttl.unsigned_abs(), "second"))
+        }
+        Step::Move => format!("Move {aliases} to {host}? [y/N]"),
+        Step::Back => format!("Point {aliases} to the old hosts again? [y/N]"),
     }
 }
 

@@ -7,8 +7,8 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::report::Printer;
 use crate::report::aliases::AliasesView;
-use crate::report::import::grouped;
 use sftpctl_core::aliases::decide::{Rule, Ttl, plan};
+use sftpctl_core::text::counted;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
@@ -34,7 +34,7 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
         return Ok(Exit::Ok);
     }
     let count = plan.changes.len() as u64;
-    confirmed(args.yes, || format!("Remove {} aliases from the zone {}? [y/N]", grouped(count), session.dns.zone))
+    confirmed(args.yes, || format!("Remove {} from the zone {}? [y/N]", counted(count, "alias"), session.dns.zone))
         .await?;
     let sent = carry_out(&session, &opened, &plan).await;
     end(&session, view, sent)

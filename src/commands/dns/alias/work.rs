@@ -7,9 +7,9 @@ use crate::commands::prompt::confirm;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::report::aliases::{AliasesView, found, sent, shown};
-use crate::report::import::grouped;
 use crate::report::import::progress::Shown;
 use sftpctl_core::aliases::decide::Plan;
+use sftpctl_core::text::{counted, either};
 use sftpctl_engine::aliases::Sent;
 
 /// The arguments of every verb that changes records.
@@ -37,8 +37,9 @@ impl WorkArgs {
         printer.text(|| found(view));
         if !plan.foreign.is_empty() && !self.skip_foreign {
             printer.json("dns-alias/1", view);
-            let foreign = grouped(plan.foreign.len() as u64);
-            let message = format!("{foreign} names are not as expected; nothing was changed");
+            let count = plan.foreign.len() as u64;
+            let (foreign, are) = (counted(count, "name"), either(count, "is", "are"));
+            let message = format!("{foreign} {are} not as expected; nothing was changed");
             return Err(CliError::new(Exit::Refused, message)
                 .hint("correct the names, or pass --skip-foreign to change only the others"));
         }

@@ -24,6 +24,7 @@ use sftpctl_accounts::import::review::{self, Counts, Options, Review, ReviewErro
 use sftpctl_accounts::import::write::{self, Choices, Written};
 use sftpctl_aws::Aws;
 use sftpctl_core::spec::model::Environment;
+use sftpctl_core::text::{counted, either};
 use sftpctl_engine::execute::stop::Stop;
 use sftpctl_engine::state::error::StateError;
 use sftpctl_engine::state::store::{Store, terms};
@@ -235,6 +236,9 @@ impl Run<'_> {
         };
         shown.finish();
         let result = result?;
+        if let (Some(path), Some(form), true) = (&self.args.report, self.form, result.overtaken + result.failed > 0) {
+            report_file::write(path, form, &mut review).map_err(|error| unwritable(path, &error))?;
+        }
         self.show(&review, Some(&result));
         Ok(exit(&result))
     }
@@ -287,9 +291,10 @@ impl Run<'_> {
         if rejected <= self.args.reject_limit {
             return Ok(());
         }
-        let (of, limit) = (grouped(review.counts.read), format!("correct the rows, or pass --reject-limit {rejected}"));
+        let limit = format!("correct the rows, or pass --reject-limit {rejected}");
         self.show_json(review, None);
-        let message = format!("{} of {of} rows are rejected; nothing was written", grouped(rejected));
+        let (of, are) = (counted(review.counts.read, "row"), either(rejected, "is", "are"));
+        let message = format!("{} of {of} {are} rejected; nothing was written", grouped(rejected));
         Err(CliError::new(Exit::Refused, message).hint(match &self.args.report {
             Some(path) => format!("see {}; {limit}", path.display()),
             None => format!("pass --report rejected.html to see why; {limit}"),
@@ -311,8 +316,8 @@ impl Run<'_> {
         }
         self.show_json(review, None);
         let message = format!(
-            "{} accounts would be deleted, and --max-delete allows {}; nothing was written",
-            grouped(counts.removed),
+            "{} would be deleted, and --max-delete allows {}; nothing was written",
+            counted(counts.removed, "account"),
             grouped(allowed)
         );
         let hint = format!("check that the source is complete; to delete them, pass --max-delete {}", counts.removed);
@@ -323,14 +328,7 @@ impl Run<'_> {
         if self.manner.confirmed {
             return Ok(());
         }
-        let (new, changed) = (grouped(review.counts.new), grouped(review.counts.changed));
-        let deleted = match self.manner.deletions {
-            Some(_) => format!(", and delete {}", grouped(review.counts.removed)),
-            None => String::new(),
-        };
-        let question =
-            format!("Add {new} accounts to environment {}, change {changed}{deleted}? [y/N]", self.environment.name);
-        confirm(&question).await
+        confirm(&question(review.counts, self.manner.deletions.is_some(), &self.environment.name)).await
     }
 
     fn show(&self, review: &Review, result: Option<&Written>) {
@@ -357,6 +355,19 @@ impl Run<'_> {
     }
 }
 
+/// What is asked before the writes.
+fn question(counts: Counts, deletes: bool, environment: &str) -> String {
+    let Counts { new, changed, renewed, removed, .. } = counts;
+    let removed = if deletes { removed } else { 0 };
+    if new + changed + removed == 0 {
+        let accounts = counted(renewed, "account");
+        return format!("Write a new digest to {accounts} of environment {environment}, and nothing else? [y/N]");
+    }
+    let deleted = if removed > 0 { format!(", and delete {}", grouped(removed)) } else { String::new() };
+    let new = counted(new, "account");
+    format!("Add {new} to environment {environment}, change {}{deleted}? [y/N]", grouped(changed))
+}
+
 /// Whether anything but accounts that are the same was counted; accounts that are none of this source's do not count.
 fn differs(counts: Counts) -> bool {
     counts.same != counts.read || counts.removed + counts.removed_but_newer + counts.spared > 0
@@ -379,8 +390,8 @@ fn unreviewed(error: ReviewError, environment: &str) -> CliError {
 fn exit(result: &Written) -> Exit {
     match result {
         Written { interrupted: true, .. } => Exit::Interrupted,
-        Written { new: 0, changed: 0, renewed: 0, deleted: 0, failed, .. } if !failed.is_empty() => Exit::Failed,
-        Written { failed, overtaken, .. } if !failed.is_empty() || !overtaken.is_empty() => Exit::Partly,
+        Written { new: 0, changed: 0, renewed: 0, deleted: 0, failed: 1.., .. } => Exit::Failed,
+        Written { failed, overtaken, .. } if failed + overtaken > 0 => Exit::Partly,
         _ => Exit::Ok,
     }
 }
@@ -404,6 +415,17 @@ mod tests {
         ] {
             assert!(differs(other), "{other:?}");
         }
+    }
+
+    #[test]
+    fn question_says_what_is_written() {
+        let asked = |new, changed, renewed, removed, deletes| {
+            question(Counts { new, changed, renewed, removed, ..Counts::default() }, deletes, "99")
+        };
+        assert_eq!(asked(1, 0, 0, 5, false), "Add 1 account to environment 99, change 0? [y/N]");
+        assert_eq!(asked(2000, 3, 0, 5, true), "Add 2,000 accounts to environment 99, change 3, and delete 5? [y/N]");
+        let renewed = "Write a new digest to 1 account of environment 99, and nothing else? [y/N]";
+        assert_eq!(asked(0, 0, 1, 5, false), renewed);
     }
 
     #[test]

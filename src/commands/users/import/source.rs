@@ -13,6 +13,7 @@ use crate::report::import::grouped;
 use sftpctl_accounts::import::row::{Rows, RowsError};
 use sftpctl_aws::Aws;
 use sftpctl_core::shown::Text;
+use sftpctl_core::text::counted;
 use sftpctl_sources::csv::Csv;
 use sftpctl_sources::inspect::{Column, Inspection, inspect};
 use sftpctl_sources::json::Json;
@@ -236,7 +237,7 @@ fn boxed(source: impl Source + 'static) -> Box<dyn Source> {
 /// What the columns hold, for people.
 fn columns(found: &Inspection) -> Text {
     let all = if found.is_complete { "" } else { "the first " };
-    let mut text = Text::from(format!("{all}{} records", found.records));
+    let mut text = Text::from(format!("{all}{}", counted(found.records, "record")));
     for column in &found.columns {
         text.line(format!("  {}", describe(column)));
     }

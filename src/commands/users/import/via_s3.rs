@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::report::import::grouped;
 use crate::report::streams;
 use sftpctl_accounts::bulk::watch::{Progress, Watch};
 use sftpctl_accounts::import::objects::{self, ObjectsError};
@@ -13,6 +12,7 @@ use sftpctl_accounts::import::write::Written;
 use sftpctl_aws::{Aws, ImportFacts};
 use sftpctl_core::spec::model::Environment;
 use sftpctl_core::spec::state_place::StatePlace;
+use sftpctl_core::text::counted;
 use sftpctl_engine::seed::{Seed, SeedError};
 
 /// US dollars for a GB of items ("Amazon DynamoDB pricing", import from Amazon S3, us-east-1, November 2026).
@@ -127,9 +127,9 @@ impl ViaS3 {
 fn estimate(items: u64, bytes: u64) -> String {
     let gigabytes = bytes as f64 / 1e9;
     format!(
-        "{} items, {:.1} MB; DynamoDB charges about ${:.2} for the import (${PER_GB} for a GB), and takes from minutes to \
+        "{}, {:.1} MB; DynamoDB charges about ${:.2} for the import (${PER_GB} for a GB), and takes from minutes to \
          hours, during which there is no table",
-        grouped(items),
+        counted(items, "item"),
         bytes as f64 / 1e6,
         gigabytes * PER_GB
     )

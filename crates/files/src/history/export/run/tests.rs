@@ -106,6 +106,17 @@ fn history() -> Vec<(&'static str, i64, Option<&'static str>)> {
 }
 
 #[tokio::test]
+async fn canaries_of_mounts_are_nobodys_history() {
+    let memory = Memory::of(&[(".sftpctl-canary-main", 1_000, Some("uuid")), ("17578/a", 2_000, Some("a"))]);
+    let mut versions = Versions::of(memory, String::new());
+    let mut keys = Vec::new();
+    while let Some(version) = versions.next().await.unwrap() {
+        keys.push(version.key);
+    }
+    assert_eq!(keys, ["17578/a"]);
+}
+
+#[tokio::test]
 async fn versions_become_commits() {
     let dir = tempfile::tempdir().unwrap();
     let repository = dir.path().join("new/repository");

@@ -1,0 +1,369 @@
+//! Installs a mount, and removes one: units, the record, the protected mount point, the folder for temporary data.
+//!
+//! Everything is compared first, so that a second run changes nothing, and a dry run says what the first would.
+
+use std::fs::{self, File, Permissions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::fs::{IFlags, ioctl_getflags, ioctl_setflags};
+use serde::Serialize;
+use sftpctl_core::spec::mounts::MountKind;
+
+use super::super::launch::uses_disk;
+use super::super::mountinfo::mounts_at;
+use super::super::prune;
+use super::super::record::{FOLDER, Record, below};
+use super::super::units::{files, links, service};
+use super::processes::{User, daemons, until, users};
+use super::programs::{has_systemd, systemctl, unmount};
+
+/// Where and how.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The root folder of the system.
+    pub root: PathBuf,
+    /// This program, for the units.
+    pub sftpctl: PathBuf,
+    pub is_dry: bool,
+}
+
+/// What happened to a path, or would.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum What {
+    Created,
+    Changed,
+    Unchanged,
+    Removed,
+    Left,
+}
+
+/// A step of an installation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Change {
+    pub path: String,
+    pub what: What,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+impl Change {
+    fn new(path: &Path, what: What) -> Self {
+        Self { path: path.display().to_string(), what, note: None }
+    }
+
+    fn note(mut self, note: impl Into<String>) -> Self {
+        self.note = Some(note.into());
+        self
+    }
+}
+
+/// Why a mount is not installed or removed.
+#[derive(Debug, thiserror::Error)]
+pub enum InstallError {
+    #[error("{0} cannot be read: the file of the mount's keys")]
+    NoCredentials(String, #[source] io::Error),
+    #[error("{0} is not a plain file of root")]
+    ForeignCredentials(String),
+    #[error("{0} is not an empty folder")]
+    PointInUse(String),
+    #[error("the path {0} has links in it")]
+    Linked(String),
+    #[error("{at} is in use: {}", named(.users))]
+    Busy { at: String, users: Vec<User> },
+    #[error("{at} could not be unmounted: {why}")]
+    NotUnmounted { at: String, why: String },
+    #[error("systemctl failed: {0}")]
+    Systemd(String),
+    #[error("{path}")]
+    Io { path: String, source: io::Error },
+    #[error("{path} is not a record of a mount")]
+    Damaged { path: String, source: serde_json::Error },
+}
+
+fn named(users: &[User]) -> String {
+    let all: Vec<String> = users.iter().map(|user| format!("{} ({})", user.pid, user.command)).collect();
+    all.join(", ")
+}
+
+fn at<T>(path: &Path, result: io::Result<T>) -> Result<T, InstallError> {
+    result.map_err(|source| InstallError::Io { path: path.display().to_string(), source })
+}
+
+/// The records of all installed mounts, by name.
+///
+/// # Errors
+/// If one cannot be read.
+pub fn records(root: &Path) -> Result<Vec<Record>, InstallError> {
+    let folder = below(root, FOLDER);
+    let entries = match fs::read_dir(&folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => at(&folder, entries)?,
+    };
+    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
+    paths.sort();
+    let read = |path: &PathBuf| {
+        let text = at(path, fs::read_to_string(path))?;
+        let damaged = |source| InstallError::Damaged { path: path.display().to_string(), source };
+        serde_json::from_str(&text).map_err(damaged)
+    };
+    paths.iter().map(read).collect()
+}
+
+/// Installs a mount, and starts it if systemd manages this machine.
+///
+/// # Errors
+/// What stops it; what was done until then is complete with the next run.
+pub async fn install(record: &Record, options: &Options) -> Result<Vec<Change>, InstallError> {
+    let here = record.clone().below(&options.root);
+    let mut changes = Vec::new();
+    if let Some(path) = &here.mount.credentials {
+        changes.push(credentials(Path::new(path), options.is_dry)?);
+    }
+    let point = point(here.at(), options)?;
+    if uses_disk(record.mount.kind) {
+        changes.push(cache(Path::new(&here.mount.cache), options.is_dry)?);
+    }
+    changes.push(point);
+    for file in files(record, &options.sftpctl) {
+        changes.push(put(&below(&options.root, &file.path), &file.text, options.is_dry)?);
+    }
+    for link in links(record) {
+        changes.push(enable(&below(&options.root, &link.path), &link.target, options.is_dry)?);
+    }
+    changes.extend(updatedb(record, options, prune::with)?);
+    let is_changed = changes.iter().any(|change| change.what != What::Unchanged);
+    if has_systemd(&options.root) && !options.is_dry && is_changed {
+        systemctl(&["daemon-reload"]).await.map_err(InstallError::Systemd)?;
+        systemctl(&["restart", &service(record)]).await.map_err(InstallError::Systemd)?;
+    }
+    Ok(changes)
+}
+
+/// The keys are root's alone. They are not written here: nothing of sftpctl knows them.
+fn credentials(path: &Path, is_dry: bool) -> Result<Change, InstallError> {
+    let facts = fs::symlink_metadata(path);
+    let facts = facts.map_err(|error| InstallError::NoCredentials(path.display().to_string(), error))?;
+    if !facts.is_file() || facts.uid() != 0 {
+        return Err(InstallError::ForeignCredentials(path.display().to_string()));
+    }
+    if facts.mode() & 0o7777 == 0o600 {
+        return Ok(Change::new(path, What::Unchanged));
+    }
+    if !is_dry {
+        at(path, fs::set_permissions(path, Permissions::from_mode(0o600)))?;
+    }
+    Ok(Change::new(path, What::Changed).note(format!("rights 0600 instead of {:04o}", facts.mode() & 0o7777)))
+}
+
+fn cache(path: &Path, is_dry: bool) -> Result<Change, InstallError> {
+    let what = match fs::metadata(path) {
+        Ok(facts) if facts.mode() & 0o777 == 0o700 => What::Unchanged,
+        Ok(_) => What::Changed,
+        Err(_) => What::Created,
+    };
+    if what != What::Unchanged && !is_dry {
+        at(path, fs::DirBuilder::new().recursive(true).mode(0o700).create(path))?;
+        at(path, fs::set_permissions(path, Permissions::from_mode(0o700)))?;
+    }
+    Ok(Change::new(path, what))
+}
+
+/// Makes the mount point, and protects it. While something is mounted there, it is left as it is.
+fn point(path: &Path, options: &Options) -> Result<Change, InstallError> {
+    let table = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    if !mounts_at(&table, path).is_empty() {
+        return Ok(Change::new(path, What::Left).note("mounted now, so what is below was not looked at"));
+    }
+    let shown = || path.display().to_string();
+    if path.parent().is_some_and(|parent| parent.canonicalize().is_ok_and(|real| real != parent)) {
+        return Err(InstallError::Linked(shown()));
+    }
+    let what = match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => What::Created,
+        facts => {
+            let facts = at(path, facts)?;
+            if !facts.is_dir() || at(path, fs::read_dir(path))?.next().is_some() {
+                return Err(InstallError::PointInUse(shown()));
+            }
+            if is_immutable(path) { What::Unchanged } else { What::Changed }
+        }
+    };
+    if options.is_dry || what == What::Unchanged {
+        return Ok(Change::new(path, what));
+    }
+    at(path, fs::create_dir_all(path))?;
+    let change = Change::new(path, what);
+    Ok(match at(path, protect(path))? {
+        true => change.note("immutable while nothing is mounted"),
+        false => {
+            change.note("its file system has no immutable flag: only root can write there while nothing is mounted")
+        }
+    })
+}
+
+fn is_immutable(path: &Path) -> bool {
+    File::open(path).is_ok_and(|folder| ioctl_getflags(&folder).is_ok_and(|flags| flags.contains(IFlags::IMMUTABLE)))
+}
+
+/// Nobody can write into the bare mount point: not by its mode, and root neither by its flag. Returns whether its file
+/// system has that flag.
+///
+/// # Errors
+/// If its mode cannot be changed.
+pub fn protect(path: &Path) -> io::Result<bool> {
+    if is_immutable(path) {
+        return Ok(true);
+    }
+    fs::set_permissions(path, Permissions::from_mode(0o000))?;
+    set_immutable(path, true)
+}
+
+fn set_immutable(path: &Path, on: bool) -> io::Result<bool> {
+    let folder = File::open(path)?;
+    let Ok(mut flags) = ioctl_getflags(&folder) else { return Ok(false) };
+    flags.set(IFlags::IMMUTABLE, on);
+    Ok(ioctl_setflags(&folder, flags).is_ok())
+}
+
+/// Writes a file in one step, unless it is as it should be.
+fn put(path: &Path, text: &str, is_dry: bool) -> Result<Change, InstallError> {
+    let what = match fs::read(path) {
+        Ok(found) if found == text.as_bytes() => return Ok(Change::new(path, What::Unchanged)),
+        Ok(_) => What::Changed,
+        Err(_) => What::Created,
+    };
+    if !is_dry {
+        at(path, replace(path, text))?;
+    }
+    Ok(Change::new(path, what))
+}
+
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    fs::create_dir_all(folder)?;
+    let mut file = tempfile::Builder::new().permissions(Permissions::from_mode(0o644)).tempfile_in(folder)?;
+    file.write_all(text.as_bytes())?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    Ok(())
+}
+
+fn enable(path: &Path, target: &str, is_dry: bool) -> Result<Change, InstallError> {
+    if fs::read_link(path).is_ok_and(|found| found == Path::new(target)) {
+        return Ok(Change::new(path, What::Unchanged));
+    }
+    if !is_dry {
+        at(path, path.parent().map_or(Ok(()), fs::create_dir_all))?;
+        let _ = fs::remove_file(path);
+        at(path, std::os::unix::fs::symlink(target, path))?;
+    }
+    Ok(Change::new(path, What::Created))
+}
+
+/// Changes the configuration of `updatedb`, if there is one.
+fn updatedb(
+    record: &Record,
+    options: &Options,
+    change: fn(&str, &[&str]) -> String,
+) -> Result<Option<Change>, InstallError> {
+    let path = below(&options.root, prune::FILE);
+    let Ok(text) = fs::read_to_string(&path) else { return Ok(None) };
+    put(&path, &change(&text, &[&record.mount.at, &record.mount.cache]), options.is_dry).map(Some)
+}
+
+/// Unmounts a mount that nobody uses, and removes everything that an installation has made. The keys stay.
+///
+/// # Errors
+/// [`InstallError::Busy`] if processes use it; then nothing was changed.
+pub async fn remove(record: &Record, options: &Options) -> Result<Vec<Change>, InstallError> {
+    let here = record.clone().below(&options.root);
+    let table = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let mounted = mounts_at(&table, here.at());
+    if let Some(top) = mounted.last() {
+        let users = users(here.at(), Some(top.device));
+        if !users.is_empty() {
+            return Err(InstallError::Busy { at: here.mount.at, users });
+        }
+    }
+    if !options.is_dry {
+        stop(record, &here, options, !mounted.is_empty()).await?;
+    }
+    let mut changes = Vec::new();
+    let unneeded = links(record).into_iter().map(|link| link.path);
+    for path in unneeded.chain(files(record, &options.sftpctl).into_iter().map(|file| file.path)) {
+        let path = below(&options.root, &path);
+        if fs::symlink_metadata(&path).is_ok() {
+            if !options.is_dry {
+                at(&path, fs::remove_file(&path))?;
+            }
+            changes.push(Change::new(&path, What::Removed));
+        }
+    }
+    changes.extend(updatedb(record, options, prune::without)?);
+    if uses_disk(record.mount.kind) {
+        changes.extend(remove_cache(&here, options.is_dry)?);
+    }
+    changes.push(remove_point(here.at(), options.is_dry)?);
+    if has_systemd(&options.root) && !options.is_dry {
+        systemctl(&["daemon-reload"]).await.map_err(InstallError::Systemd)?;
+    }
+    Ok(changes)
+}
+
+/// How long the program of a mount may work on uploads after it was unmounted.
+const LAST_UPLOADS: Duration = Duration::from_secs(600);
+
+async fn stop(record: &Record, here: &Record, options: &Options, is_mounted: bool) -> Result<(), InstallError> {
+    let shown = || here.mount.at.clone();
+    if has_systemd(&options.root) {
+        return systemctl(&["stop", &service(record)]).await.map_err(InstallError::Systemd);
+    }
+    if is_mounted {
+        unmount(here.at(), false).await.map_err(|why| InstallError::NotUnmounted { at: shown(), why })?;
+    }
+    match until(LAST_UPLOADS, || daemons(&record.tool.program, here.at()).is_empty()).await {
+        true => Ok(()),
+        false => Err(InstallError::NotUnmounted { at: shown(), why: "its program still works on uploads".into() }),
+    }
+}
+
+fn remove_cache(here: &Record, is_dry: bool) -> Result<Option<Change>, InstallError> {
+    let path = Path::new(&here.mount.cache);
+    let Ok(mut entries) = fs::read_dir(path) else { return Ok(None) };
+    if here.mount.kind == MountKind::Rclone && entries.next().is_some() {
+        return Ok(Some(Change::new(path, What::Left).note("it may have files that are not in S3 yet")));
+    }
+    if !is_dry {
+        // A disk of its own is emptied, and stays.
+        for entry in at(path, fs::read_dir(path))?.flatten() {
+            at(path, remove_all(&entry.path()))?;
+        }
+        let _ = fs::remove_dir(path);
+    }
+    Ok(Some(Change::new(path, What::Removed)))
+}
+
+/// Removes a file or a folder; links are not followed.
+pub(super) fn remove_all(path: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(path)?.is_dir() {
+        true => fs::remove_dir_all(path),
+        false => fs::remove_file(path),
+    }
+}
+
+fn remove_point(path: &Path, is_dry: bool) -> Result<Change, InstallError> {
+    if fs::symlink_metadata(path).is_err() {
+        return Ok(Change::new(path, What::Unchanged));
+    }
+    if !is_dry {
+        at(path, set_immutable(path, false))?;
+        // It is empty, since nobody could write there; and without it, writes fail as before.
+        at(path, fs::remove_dir(path))?;
+    }
+    Ok(Change::new(path, What::Removed))
+}

@@ -1,0 +1,70 @@
+//! Other programs: those that mount, `umount`, `systemctl`.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use sftpctl_core::spec::mounts::MountKind;
+
+use super::super::tool::{Tool, program};
+
+/// The installed program of a kind.
+///
+/// # Errors
+/// Why there is none, for a person.
+pub fn installed(kind: MountKind) -> Result<Tool, String> {
+    let (name, option) = program(kind).ok_or("Amazon S3 Files has no program of its own")?;
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let program = std::env::split_paths(&path).map(|folder| folder.join(name)).find(|path| path.is_file());
+    let program = program.ok_or_else(|| format!("{name} is not installed"))?;
+    let output = Command::new(&program).arg(option).stdin(Stdio::null()).output();
+    let output = output.map_err(|error| format!("cannot run {}: {error}", program.display()))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let version = text.parse().map_err(|_| format!("{} {option} shows no version", program.display()))?;
+    Ok(Tool { program, version })
+}
+
+/// Whether systemd manages this machine (sd_booted(3)), for what is below `root`.
+pub fn has_systemd(root: &Path) -> bool {
+    root == Path::new("/") && Path::new("/run/systemd/system").is_dir()
+}
+
+/// Runs `systemctl`.
+///
+/// # Errors
+/// What it wrote, if it failed.
+pub async fn systemctl(arguments: &[&str]) -> Result<(), String> {
+    run("systemctl", arguments).await
+}
+
+/// Unmounts what is visible at a path, lazily or only if nobody uses it. Links are not resolved, which could wait.
+///
+/// # Errors
+/// What `umount` wrote, if it failed.
+pub async fn unmount(at: &Path, is_lazy: bool) -> Result<(), String> {
+    let at = at.to_string_lossy();
+    let lazy: &[&str] = if is_lazy { &["--lazy"] } else { &[] };
+    run("umount", &[lazy, &["--no-canonicalize", &at]].concat()).await
+}
+
+/// The folder with the counters and the switch of a FUSE connection. It needs the file system `fusectl`, which systemd
+/// mounts, and root may.
+pub async fn connection(number: u32) -> PathBuf {
+    const ALL: &str = "/sys/fs/fuse/connections";
+    let folder = Path::new(ALL).join(number.to_string());
+    if !folder.exists() {
+        // It fails for others, who then do without.
+        let _ = run("mount", &["-t", "fusectl", "fusectl", ALL]).await;
+    }
+    folder
+}
+
+async fn run(program: &str, arguments: &[&str]) -> Result<(), String> {
+    let mut command = tokio::process::Command::new(program);
+    command.args(arguments).current_dir("/").stdin(Stdio::null()).kill_on_drop(true);
+    let output: std::io::Result<Output> = command.output().await;
+    match output {
+        Ok(output) if output.status.success() => Ok(()),
+        Ok(output) => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
+        Err(error) => Err(format!("cannot run {program}: {error}")),
+    }
+}

@@ -1,0 +1,206 @@
+//! The files of a mount below `/etc`: systemd units and the record. Pure.
+//!
+//! A service and not a mount unit, which cannot be restarted when its program dies (systemd#30137).
+
+use std::path::Path;
+
+use super::launch::launch;
+use super::record::{FOLDER, Record};
+use super::tool;
+
+/// A file that an installation writes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct File {
+    /// Absolute.
+    pub path: String,
+    pub text: String,
+}
+
+/// A link that an installation makes, which is what enables a unit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    pub path: String,
+    pub target: String,
+}
+
+const UNITS: &str = "/etc/systemd/system";
+
+/// How often a mount is checked, and what a check does. The canary writes, which makes versions and costs money, so it is
+/// rarer; what it alone finds (a full disk, S3 that refuses to write) also fails the next write of the application.
+const CHECKS: [(&str, &str, &str); 2] = [("check", "15s", " --no-canary"), ("canary", "10min", "")];
+
+/// Seconds without an answer after which the timers call a mount hung. More than by hand: restarting a mount that is only
+/// slow breaks the uploads in progress.
+const DEADLINE: u32 = 20;
+
+/// The name of the service.
+pub fn service(record: &Record) -> String {
+    format!("sftpctl-mount-{}.service", record.mount.name())
+}
+
+fn unit(record: &Record, check: &str, kind: &str) -> String {
+    format!("sftpctl-mount-{}-{check}.{kind}", record.mount.name())
+}
+
+/// The path of the record.
+pub fn record_path(record: &Record) -> String {
+    format!("{FOLDER}/{}.json", record.mount.name())
+}
+
+/// All files; `sftpctl` is the path of this program.
+pub fn files(record: &Record, sftpctl: &Path) -> Vec<File> {
+    let mut files = vec![
+        File { path: record_path(record), text: serde_json::to_string_pretty(record).unwrap_or_default() + "\n" },
+        File { path: format!("{UNITS}/{}", service(record)), text: service_text(record, sftpctl) },
+    ];
+    for (check, every, options) in CHECKS {
+        let of = |kind: &str| format!("{UNITS}/{}", unit(record, check, kind));
+        files.push(File { path: of("service"), text: check_text(record, sftpctl, options) });
+        files.push(File { path: of("timer"), text: timer_text(record, every) });
+    }
+    files
+}
+
+/// All links.
+pub fn links(record: &Record) -> Vec<Link> {
+    let service = service(record);
+    let link = |folder: &str, unit: &str| Link {
+        path: format!("{UNITS}/{folder}.wants/{unit}"),
+        target: format!("{UNITS}/{unit}"),
+    };
+    // The timers begin and end with the service, so that a service that somebody stops stays stopped.
+    let timers = CHECKS.map(|(check, _, _)| link(&service, &unit(record, check, "timer")));
+    std::iter::once(link("multi-user.target", &service)).chain(timers).collect()
+}
+
+const HEAD: &str = "# Written by `sftpctl mounts install`, which overwrites changes.\n";
+
+fn service_text(record: &Record, sftpctl: &Path) -> String {
+    let Some(launch) = launch(record) else { return String::new() };
+    let name = tool::program(record.mount.kind).map_or("", |(name, _)| name);
+    let (at, bucket, sftpctl) = (&record.mount.at, &record.bucket, quoted(&sftpctl.to_string_lossy()));
+    let command: Vec<String> = launch.arguments.iter().map(|word| quoted(word)).collect();
+    let variables = launch.environment.iter().map(|(name, value)| format!("Environment={name}={value}\n"));
+    format!(
+        "{HEAD}[Unit]
+Description=Bucket {bucket} at {at} ({name})
+Wants=network-online.target
+After=network-online.target
+RequiresMountsFor={cache}
+StartLimitIntervalSec=0
+
+[Service]
+Type=simple
+{variables}ExecStartPre=-/bin/umount --lazy --no-canonicalize {at}
+ExecStart={command}
+# Units that need the mount start when it answers.
+ExecStartPost={sftpctl} mounts check --at {at} --no-canary --wait 60
+ExecStop=/bin/umount --no-canonicalize {at}
+ExecStopPost=-/bin/umount --lazy --no-canonicalize {at}
+Restart=always
+RestartSec=5
+# Long enough for uploads to end.
+TimeoutStopSec=600
+KillMode=mixed
+OOMScoreAdjust=-500
+LimitNOFILE=65536
+# Nothing here may need a mount namespace of its own, such as PrivateTmp: the mount would be invisible.
+
+[Install]
+WantedBy=multi-user.target
+",
+        cache = record.mount.cache,
+        variables = variables.collect::<String>(),
+        command = command.join(" "),
+    )
+}
+
+fn check_text(record: &Record, sftpctl: &Path, options: &str) -> String {
+    let at = &record.mount.at;
+    format!(
+        "{HEAD}[Unit]
+Description=Check of {at}
+After={service}
+# Not if somebody has stopped it.
+Requisite={service}
+
+[Service]
+Type=oneshot
+ExecStart={sftpctl} mounts heal --at {at} --deadline {DEADLINE}{options}
+# Another heal is at work.
+SuccessExitStatus=5
+TimeoutStartSec=180
+",
+        service = service(record),
+        sftpctl = quoted(&sftpctl.to_string_lossy()),
+    )
+}
+
+fn timer_text(record: &Record, every: &str) -> String {
+    let service = service(record);
+    format!(
+        "{HEAD}[Unit]
+Description=Checks of {at}
+PartOf={service}
+
+[Timer]
+OnActiveSec={every}
+OnUnitInactiveSec={every}
+AccuracySec=1s
+
+[Install]
+WantedBy={service}
+",
+        at = record.mount.at,
+    )
+}
+
+/// A word of a unit's command line (systemd.service(5), "Command lines").
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "@+=:,./_-".contains(c);
+    if word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("\"{}\"", word.replace('\\', r"\\").replace('"', "\\\"").replace('%', "%%").replace('$', "$$"))
+}
+
+#[cfg(test)]
+mod tests {
+    use sftpctl_core::spec::mounts::MountKind;
+
+    use super::super::record::tests::record;
+    use super::*;
+
+    #[test]
+    fn a_service_restarts_and_is_protected() {
+        let of_s3fs = record(MountKind::S3fs, "1.90");
+        let files = files(&of_s3fs, Path::new("/opt/my tools/sftpctl"));
+        let names: Vec<&str> = files.iter().map(|file| file.path.rsplit_once('/').unwrap().1).collect();
+        assert_eq!(
+            names,
+            [
+                "sftp.json",
+                "sftpctl-mount-sftp.service",
+                "sftpctl-mount-sftp-check.service",
+                "sftpctl-mount-sftp-check.timer",
+                "sftpctl-mount-sftp-canary.service",
+                "sftpctl-mount-sftp-canary.timer"
+            ]
+        );
+        for line in [
+            "Restart=always",
+            "StartLimitIntervalSec=0",
+            "OOMScoreAdjust=-500",
+            "RequiresMountsFor=/var/cache/sftpctl/sftp",
+            "ExecStartPost=\"/opt/my tools/sftpctl\" mounts check --at /sftp --no-canary --wait 60",
+        ] {
+            assert!(files[1].text.lines().any(|found| found == line), "{line}: {}", files[1].text);
+        }
+        assert!(files[2].text.contains("--no-canary") && !files[4].text.contains("--no-canary"));
+        assert!(files[3].text.contains("PartOf=sftpctl-mount-sftp.service\n"), "{}", files[3].text);
+        let links = links(&of_s3fs);
+        assert_eq!(links[0].path, "/etc/systemd/system/multi-user.target.wants/sftpctl-mount-sftp.service");
+        assert_eq!(links.len(), 3);
+        assert_eq!(quoted("a%b $c\"d\\"), r#""a%%b $$c\"d\\""#);
+    }
+}

@@ -1,0 +1,86 @@
+//! `sftpctl mounts plan`.
+
+use std::path::Path;
+
+use serde::Serialize;
+use sftpctl_core::spec::model::Environment;
+use sftpctl_core::spec::mounts::{Mount, MountKind};
+
+use crate::commands::args::FileArgs;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::report::Printer;
+use crate::report::mounts::{PlanView, plan};
+use sftpctl_files::mounts::record::Record;
+use sftpctl_files::mounts::system::programs::installed;
+use sftpctl_files::mounts::tool::{self, Tool};
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    sftpctl mounts plan --env 99\n  \
+    sftpctl mounts plan --env 99 --host main\n  \
+    sftpctl mounts plan --env 99 --host main --output json\n\n\
+    The command lines are for the programs that are installed here, or else for their newest versions. With --output json, \
+    the files that install would write are shown, too.")]
+pub(super) struct Args {
+    #[command(flatten)]
+    file: FileArgs,
+    /// Role of the server in the environment file [default: all]
+    #[arg(long, value_name = "ROLE")]
+    host: Option<String>,
+}
+
+/// What is planned for all servers.
+#[derive(Serialize)]
+struct View<'a> {
+    environment: &'a str,
+    mounts: Vec<PlanView>,
+}
+
+/// Shows the mounts.
+pub(super) fn run(args: &Args, printer: Printer) -> Result<Exit, CliError> {
+    let environment = args.file.load(printer)?;
+    let mut mounts = Vec::new();
+    for (host, mount) in chosen(&environment, args.host.as_deref())? {
+        let found = installed(mount.kind);
+        let missing = found.as_ref().err().cloned();
+        let newest = || Tool {
+            program: tool::program(mount.kind).map_or("", |(name, _)| name).into(),
+            version: tool::newest(mount.kind),
+        };
+        let record = Record::new(&environment, host, mount, found.unwrap_or_else(|_| newest()));
+        mounts.push(PlanView::new(&record, missing, Path::new("/usr/bin/sftpctl")));
+    }
+    let view = View { environment: &environment.name, mounts };
+    printer.emit("mounts-plan/1", &view, || plan(&view.mounts));
+    Ok(Exit::Ok)
+}
+
+/// The mounts of a role, or of all.
+pub(super) fn chosen<'a>(
+    environment: &'a Environment,
+    host: Option<&str>,
+) -> Result<Vec<(&'a str, &'a Mount)>, CliError> {
+    let is_chosen = |role: &str| host.is_none_or(|host| host == role);
+    let mounts = environment.mounts.iter().filter(|(role, _)| is_chosen(role));
+    let all: Vec<_> =
+        mounts.flat_map(|(role, mounts)| mounts.iter().map(move |mount| (role.as_str(), mount))).collect();
+    if !all.is_empty() {
+        return Ok(all);
+    }
+    let roles: Vec<&str> = environment.mounts.keys().map(String::as_str).collect();
+    let message = match host {
+        Some(host) => format!("environment {} has no mounts for `{host}`", environment.name),
+        None => format!("environment {} has no mounts", environment.name),
+    };
+    let hint = match roles.is_empty() {
+        true => "add `mounts` to the environment file; docs/mounts.md has an example".to_owned(),
+        false => format!("there are mounts for {}", roles.join(", ")),
+    };
+    Err(CliError::new(Exit::Usage, message).hint(hint))
+}
+
+/// Whether a kind is installed by this program.
+pub(super) fn is_installable(kind: MountKind) -> bool {
+    tool::program(kind).is_some()
+}

@@ -1,0 +1,114 @@
+//! Arguments that several of the commands share, and how the errors of an installation become one of the program.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::error::CliError;
+use crate::exit::Exit;
+use sftpctl_files::mounts::record::Record;
+use sftpctl_files::mounts::system::install::{self, InstallError, records};
+use sftpctl_files::mounts::system::look;
+
+/// The mounts of this server.
+#[derive(Debug, clap::Args)]
+pub(super) struct Installed {
+    /// Only the mount at this path [default: all of this server]
+    #[arg(long, value_name = "PATH")]
+    at: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) system: System,
+}
+
+/// The system that is worked on.
+#[derive(Debug, clap::Args)]
+pub(super) struct System {
+    /// Work on the system below this folder, without systemd
+    #[arg(long, value_name = "DIR", default_value = "/", hide_default_value = true)]
+    root: PathBuf,
+}
+
+impl System {
+    /// The root folder, as a path without links.
+    pub(super) fn root(&self) -> Result<PathBuf, CliError> {
+        let unusable = |error| CliError::new(Exit::Usage, format!("cannot use {}: {error}", self.root.display()));
+        self.root.canonicalize().map_err(unusable)
+    }
+
+    pub(super) fn options(&self, is_dry: bool) -> Result<install::Options, CliError> {
+        Ok(install::Options { root: self.root()?, sftpctl: own_path()?, is_dry })
+    }
+}
+
+impl Installed {
+    /// The records of the chosen mounts, as they were installed.
+    pub(super) fn records(&self) -> Result<Vec<Record>, CliError> {
+        let root = self.system.root()?;
+        let mut all = records(&root).map_err(|error| explain(&error))?;
+        let known: Vec<String> = all.iter().map(|record| record.mount.at.clone()).collect();
+        if let Some(at) = &self.at {
+            all.retain(|record| record.at() == at || record.clone().below(&root).at() == at);
+        }
+        if !all.is_empty() {
+            return Ok(all);
+        }
+        let message = match &self.at {
+            Some(at) if !known.is_empty() => format!("no mount is installed at {}", at.display()),
+            _ => "no mount is installed on this server".to_owned(),
+        };
+        let hint = match known.is_empty() {
+            true => "sftpctl mounts install --env NAME --host ROLE".to_owned(),
+            false => format!("there are mounts at {}", known.join(", ")),
+        };
+        Err(CliError::new(Exit::Usage, message).hint(hint))
+    }
+
+    /// The records of the chosen mounts, as they are on the system that is worked on.
+    pub(super) fn here(&self) -> Result<Vec<Record>, CliError> {
+        let root = self.system.root()?;
+        Ok(self.records()?.into_iter().map(|record| record.below(&root)).collect())
+    }
+
+    pub(super) fn look(&self, deadline: u64, with_canary: bool) -> Result<look::Options, CliError> {
+        let (root, sftpctl) = (self.system.root()?, own_path()?);
+        Ok(look::Options { root, sftpctl, deadline: Duration::from_secs(deadline), with_canary })
+    }
+}
+
+fn own_path() -> Result<PathBuf, CliError> {
+    let path = std::env::current_exe().and_then(|path| path.canonicalize());
+    path.map_err(|error| CliError::new(Exit::Failed, format!("cannot find this program: {error}")))
+}
+
+/// The error of an installation.
+pub(super) fn explain(error: &InstallError) -> CliError {
+    let (exit, hint) = match error {
+        InstallError::NoCredentials(path, _) => (
+            Exit::Usage,
+            Some(format!("write the keys into {path}, as docs/mounts.md says, and rerun the same command")),
+        ),
+        InstallError::ForeignCredentials(path) => (Exit::Refused, Some(format!("chown root: {path}"))),
+        InstallError::PointInUse(path) => (
+            Exit::Refused,
+            Some(format!(
+                "move away what is in {path}: it would be hidden below the mount, and the folder cannot be protected"
+            )),
+        ),
+        InstallError::Linked(_) => (Exit::Usage, Some("name the folder itself as `at`".to_owned())),
+        InstallError::Busy { .. } => (Exit::Refused, Some("end these processes first".to_owned())),
+        InstallError::NotUnmounted { .. } => {
+            (Exit::Failed, Some("rerun the same command when it is no longer in use".into()))
+        }
+        InstallError::Systemd(_) => (Exit::Failed, Some("journalctl -u 'sftpctl-mount-*' shows why".to_owned())),
+        InstallError::Io { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => {
+            (Exit::Usage, Some("run it as root".to_owned()))
+        }
+        InstallError::Io { .. } => (Exit::Failed, None),
+        InstallError::Damaged { .. } => (Exit::Usage, Some("install the mounts again".to_owned())),
+    };
+    CliError::from_error(exit, error, hint)
+}
+
+/// A path of the root, for a person.
+pub(super) fn is_whole(root: &Path) -> bool {
+    root == Path::new("/")
+}

@@ -1,0 +1,383 @@
+//! `mounts …` with a real s3fs: every way in which a mount dies is found in time and healed, and what an application writes
+//! is in S3 or fails, and never in the bare mount point.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use sftpctl_aws::S3;
+use sftpctl_files::mounts::mountinfo::mounts_at;
+use sftpctl_files::mounts::system::processes::daemons;
+
+use crate::site::{DEADLINE, Running, Site, oracle, shown, succeeded, text, tool, until};
+
+const ACCOUNT: &str = "111111111111";
+const BUCKET: &str = "pl-pt99-5-uploads";
+/// Within this time, every fault is found (issue: "each found within 15 s").
+const FOUND: Duration = Duration::from_secs(15);
+const UNITS: &str = "etc/systemd/system";
+
+/// An application server: a folder that `--root` names, with the bucket mounted at `/sftp` below it.
+struct Server {
+    site: Site,
+    root: PathBuf,
+}
+
+/// A run of the program that did not end in time is a failure of its own.
+const NEVER_HANGS: &str = "60";
+
+impl Server {
+    async fn new() -> Self {
+        let is_root = text(&Command::new("id").arg("-u").output().unwrap().stdout).trim() == "0";
+        assert!(is_root, "mounts need root: sudo -E cargo test …");
+        assert!(Path::new("/dev/fuse").exists(), "/dev/fuse is missing: modprobe fuse");
+        tool("s3fs", "s3fs");
+        let site = Site::new();
+        let s3 = site.aws_of(ACCOUNT).await.s3("us-west-2");
+        s3.create_bucket(BUCKET).await.unwrap();
+        // As on AWS, a new bucket is not there for every call at once.
+        let end = Instant::now() + DEADLINE;
+        while let Err(error) = s3.enable_versioning(BUCKET, ACCOUNT).await {
+            assert!(Instant::now() < end, "{error}");
+        }
+        let endpoint = site.endpoint();
+        site.edit(|file| {
+            format!(
+                "{file}\nmounts:\n  main:\n    - {{ kind: s3fs, cluster: 99-5, at: /sftp, credentials: \"file:/etc/keys\", \
+                 endpoint: \"{endpoint}\", keep_free_mb: 10 }}\n"
+            )
+        });
+        let root = site.dir.path().canonicalize().unwrap().join("server");
+        std::fs::create_dir_all(root.join("etc")).unwrap();
+        std::fs::write(root.join("etc/updatedb.conf"), "PRUNEPATHS=\"/tmp\"\n").unwrap();
+        std::fs::write(root.join("etc/keys"), format!("{ACCOUNT}:{}\n", site.secret())).unwrap();
+        Self { site, root }
+    }
+
+    /// A server with the mount installed and started.
+    async fn mounted() -> Self {
+        let server = Self::new().await;
+        server.run(0, "install", &["--env", "99", "--host", "main"]);
+        server.run(0, "heal", &[]);
+        server
+    }
+
+    async fn s3(&self) -> S3 {
+        self.site.aws_of(ACCOUNT).await.s3("us-west-2")
+    }
+
+    fn at(&self) -> PathBuf {
+        self.root.join("sftp")
+    }
+
+    /// Runs a command with a limit, which ends with this code.
+    fn run(&self, code: i32, verb: &str, more: &[&str]) -> Value {
+        let program = self.site.command(&[]);
+        let mut command = tool("timeout", "coreutils");
+        command.args(["--signal=KILL", NEVER_HANGS]).arg(program.get_program()).args(["mounts", verb]).args(more);
+        command.args(["--output", "json", "--root"]).arg(&self.root).current_dir(self.site.dir.path());
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{verb} {more:?}: {}", shown(&output));
+        serde_json::from_str(text(&output.stdout).lines().last().unwrap_or("null")).unwrap_or_default()
+    }
+
+    /// The mount's state as a check says it, within the time that is promised.
+    fn check(&self, more: &[&str]) -> Value {
+        let begin = Instant::now();
+        let output = self.run(1, "check", more);
+        assert!(begin.elapsed() < FOUND, "a check took {:?}", begin.elapsed());
+        output["mounts"][0].clone()
+    }
+
+    fn is_healthy(&self) {
+        let found = self.run(0, "check", &[]);
+        assert_eq!((&found["mounts"][0]["state"], &found["mounts"][0]["canary"]), (&"healthy".into(), &true.into()));
+    }
+
+    fn s3fs(&self) -> u32 {
+        let [daemon] = daemons(Path::new("s3fs"), &self.at())[..] else { panic!("not one s3fs") };
+        daemon.pid
+    }
+
+    fn signal(&self, signal: &str) {
+        let status = Command::new("kill").args([signal, &self.s3fs().to_string()]).status().unwrap();
+        assert!(status.success());
+    }
+
+    fn fault(&self, fault: &str) {
+        self.site.ok(&["local", "faults", "add", "s3.*", fault]);
+    }
+
+    fn repair(&self) {
+        self.site.ok(&["local", "faults", "clear"]);
+    }
+
+    /// Nothing is mounted, and root cannot write there.
+    fn is_bare_and_protected(&self) {
+        assert!(mounts_at(&std::fs::read_to_string("/proc/self/mountinfo").unwrap(), &self.at()).is_empty());
+        let error = std::fs::write(self.at().join("stray"), "lost").unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::PermissionDenied, "{error}");
+        assert_eq!(std::fs::read_dir(self.at()).unwrap().count(), 0);
+    }
+}
+
+/// Whatever a test has left behind is ended, so that nothing on this machine hangs.
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = Command::new("mount").args(["-t", "fusectl", "fusectl", "/sys/fs/fuse/connections"]).output();
+        for daemon in daemons(Path::new("s3fs"), &self.at()) {
+            let _ = Command::new("kill").args(["-KILL", &daemon.pid.to_string()]).status();
+        }
+        let table = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+        for at in [self.at(), self.root.join("var/cache/sftpctl/sftp")] {
+            for entry in mounts_at(&table, &at) {
+                if let Some(number) = entry.connection() {
+                    let _ = std::fs::write(format!("/sys/fs/fuse/connections/{number}/abort"), "1");
+                }
+                let _ = Command::new("umount").args(["--lazy", "--no-canonicalize"]).arg(&at).status();
+            }
+        }
+        // The folder of the test can be deleted then.
+        let _ = Command::new("chattr").arg("-i").arg(self.at()).output();
+    }
+}
+
+/// An application that writes files into the mount, and what became of them.
+struct Application {
+    process: Running,
+    said: Arc<Mutex<Vec<String>>>,
+}
+
+impl Application {
+    fn start(folder: &Path) -> Self {
+        let mut command = tool("python3", "python3");
+        command.arg(oracle("mount_user.py")).arg(folder).stdout(Stdio::piped());
+        let mut process = Running(command.spawn().unwrap());
+        let lines = BufReader::new(process.0.stdout.take().unwrap()).lines();
+        let said = Arc::new(Mutex::new(Vec::new()));
+        let all = said.clone();
+        // It ends with the application.
+        std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| all.lock().unwrap().push(line)));
+        Self { process, said }
+    }
+
+    fn count(&self, word: &str) -> usize {
+        self.said.lock().unwrap().iter().filter(|line| line.starts_with(word)).count()
+    }
+
+    /// Waits until it has said this more often than now.
+    fn says(&self, word: &str) {
+        let before = self.count(word);
+        until(word, || (self.count(word) > before).then_some(()));
+    }
+
+    /// Ends it, and finds every file that it has written in S3.
+    async fn lost_nothing(self, s3: &S3) {
+        let Self { mut process, said } = self;
+        process.0.kill().unwrap();
+        process.0.wait().unwrap();
+        let stored = s3.keys(BUCKET, "").await.unwrap();
+        let said = said.lock().unwrap();
+        let written: Vec<&str> = said.iter().filter_map(|line| line.strip_prefix("ok ")).collect();
+        let lost: Vec<_> = written.iter().filter(|name| !stored.iter().any(|key| key == *name)).collect();
+        assert!(!written.is_empty() && lost.is_empty(), "{lost:?} of {written:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mount_is_installed_killed_healed_and_removed() {
+    let server = Server::new().await;
+    let install = ["--env", "99", "--host", "main"];
+    let whats = |output: &Value| -> Vec<String> {
+        let changes = output["changes"].as_array().unwrap().iter();
+        changes.map(|change| change["what"].as_str().unwrap().to_owned()).collect()
+    };
+    // A dry run changes nothing, and says what the next does; a second one has nothing to do.
+    let planned = server.run(0, "install", &[&install[..], &["--dry-run"]].concat());
+    assert!(!server.root.join("etc/systemd").exists() && !server.at().exists(), "{planned}");
+    let done = server.run(0, "install", &install);
+    assert_eq!(whats(&planned), whats(&done));
+    let again = server.run(0, "install", &install);
+    assert!(whats(&again).iter().all(|what| what == "unchanged"), "{again}");
+    let read = |path: &str| std::fs::read_to_string(server.root.join(path)).unwrap();
+    assert!(read("etc/updatedb.conf").contains("/tmp /sftp /var/cache/sftpctl/sftp"));
+    let service = format!("{UNITS}/sftpctl-mount-sftp.service");
+    assert!(
+        read(&service).contains("endpoint=us-west-2")
+            && server.root.join(UNITS).join("multi-user.target.wants").exists()
+    );
+    let keys = std::os::unix::fs::PermissionsExt::mode(
+        &std::fs::metadata(server.root.join("etc/keys")).unwrap().permissions(),
+    );
+    assert_eq!(keys & 0o777, 0o600);
+    server.is_bare_and_protected();
+    units_are_valid(&server.root.join(UNITS));
+
+    assert_eq!(server.check(&[])["state"], "not-mounted");
+    assert_eq!(server.run(0, "heal", &[])["mounts"][0]["after"]["state"], "healthy");
+    server.is_healthy();
+    let s3 = server.s3().await;
+    assert_eq!(s3.keys(BUCKET, "").await.unwrap(), Vec::<String>::new(), "no canary is left");
+    s3.put(BUCKET, "17578/order.csv", b"an order\n".to_vec().into(), false).await.unwrap();
+    let path = server.at().join("17578/order.csv");
+    until("an upload appears", || std::fs::read_to_string(&path).ok().filter(|content| content == "an order\n"));
+
+    let application = Application::start(&server.at());
+    application.says("ok");
+    server.signal("-KILL");
+    until("the application notices", || (application.count("error 107") > 0).then_some(()));
+    assert_eq!(server.check(&[])["state"], "dead");
+    let healed = &server.run(0, "heal", &[])["mounts"][0];
+    let actions: Vec<&str> =
+        healed["actions"].as_array().unwrap().iter().map(|a| a["action"].as_str().unwrap()).collect();
+    assert_eq!(actions, ["abort", "kill", "unmount", "start"]);
+    let user = &healed["users"][0];
+    assert_eq!((&user["pid"], &user["by"]), (&application.process.0.id().into(), &"cwd".into()), "{healed}");
+    application.says("ok");
+    server.is_healthy();
+
+    // One that is in use is not removed. The working folder of the application is in the mount that is gone.
+    let user = Application::start(&server.at());
+    user.says("ok");
+    server.run(3, "remove", &[]);
+    server.is_healthy();
+    user.lost_nothing(&s3).await;
+    application.lost_nothing(&s3).await;
+    server.run(0, "remove", &[]);
+    // Only what was empty can be removed, so nothing was ever written below the mount.
+    assert!(!server.at().exists() && !server.root.join(service).exists());
+    assert_eq!(read("etc/updatedb.conf"), "PRUNEPATHS=\"/tmp\"\n");
+    server.run(2, "check", &[]);
+}
+
+/// systemd itself reads the units.
+fn units_are_valid(folder: &Path) {
+    let units = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file());
+    let mut verify = tool("systemd-analyze", "systemd");
+    let output = verify.args(["verify", "--man=no"]).args(units).output().unwrap();
+    // It also says what is wrong with units of the machine.
+    let said = shown(&output);
+    let ours: Vec<&str> = said.lines().filter(|line| line.contains("sftpctl-mount")).collect();
+    assert!(ours.is_empty(), "{ours:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stopped_program_is_found_and_replaced() {
+    let server = Server::mounted().await;
+    let application = Application::start(&server.at());
+    application.says("ok");
+    let before = server.s3fs();
+    server.signal("-STOP");
+    let found = server.check(&["--deadline", "3"]);
+    assert_eq!((&found["state"], &found["daemons"][0]["isStopped"]), (&"stopped".into(), &true.into()), "{found}");
+    server.run(0, "heal", &["--deadline", "3"]);
+    assert_ne!(server.s3fs(), before);
+    application.says("ok");
+    server.is_healthy();
+    application.lost_nothing(&server.s3().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_s3_that_hangs_is_found_and_nobody_waits_for_ever() {
+    let server = Server::mounted().await;
+    let application = Application::start(&server.at());
+    application.says("ok");
+    server.fault("hold-before");
+    let found = server.check(&[]);
+    assert_eq!(found["state"], "hung", "{found}");
+    assert!(found["waiting"].as_u64().unwrap() > 0, "{found}");
+    // The helper of that check cannot be killed yet, and no second one is started.
+    let again = server.check(&[]);
+    assert!(again["state"] == "hung" && again["detail"].as_str().unwrap().contains("earlier check"), "{again}");
+    // Healing frees who waits, even if S3 still hangs. Then nothing is mounted, and nobody can write.
+    let errors = application.count("error");
+    let healed = server.run(1, "heal", &["--wait", "3"]);
+    assert_eq!(healed["mounts"][0]["before"]["state"], "hung", "{healed}");
+    until("the application gets an error", || (application.count("error") > errors).then_some(()));
+    server.repair();
+    server.run(0, "heal", &[]);
+    application.says("ok");
+    server.is_healthy();
+    application.lost_nothing(&server.s3().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_is_found_and_emptied() {
+    let server = Server::new().await;
+    let cache = server.root.join("var/cache/sftpctl/sftp");
+    std::fs::create_dir_all(&cache).unwrap();
+    let mut mount = Command::new("mount");
+    mount.args(["-t", "tmpfs", "-o", "size=160m,mode=700", "tmpfs"]).arg(&cache);
+    succeeded("tmpfs", &mount.output().unwrap());
+    server.run(0, "install", &["--env", "99", "--host", "main"]);
+    server.run(0, "heal", &[]);
+    let application = Application::start(&server.at());
+    application.says("ok");
+    let before = server.s3fs();
+    std::fs::write(cache.join("left"), vec![1; 200 << 20]).unwrap_err();
+    application.says("error 28");
+    let found = server.check(&[]);
+    assert_eq!(found["state"], "full", "{found}");
+    assert!(found["detail"].as_str().unwrap().contains("No space left"), "{found}");
+    // The disk itself says so to checks that write nothing.
+    assert_eq!(server.check(&["--no-canary"])["state"], "full");
+    server.run(0, "heal", &[]);
+    assert_eq!((server.s3fs(), cache.join("left").exists()), (before, false), "it was not restarted");
+    application.says("ok");
+    server.is_healthy();
+    application.lost_nothing(&server.s3().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn credentials_that_are_gone_are_found() {
+    let server = Server::mounted().await;
+    let application = Application::start(&server.at());
+    application.says("ok");
+    server.fault("error=403:InvalidAccessKeyId:The AWS Access Key Id you provided does not exist in our records.");
+    application.says("error 1");
+    assert_eq!(server.check(&[])["state"], "denied");
+    // Without a canary, too: s3fs says that a file is there, which cannot be.
+    assert_eq!(server.check(&["--no-canary"])["state"], "denied");
+    // No restart helps as long as S3 refuses; the program's own words say why, and nobody writes into nothing.
+    let healed = server.run(1, "heal", &["--wait", "5"]);
+    assert!(
+        healed["mounts"][0]["log"].as_array().unwrap().iter().any(|line| line.as_str().unwrap().contains("403")),
+        "{healed}"
+    );
+    server.is_bare_and_protected();
+    application.says("error 1");
+    server.repair();
+    server.run(0, "heal", &[]);
+    application.says("ok");
+    server.is_healthy();
+    application.lost_nothing(&server.s3().await).await;
+}
+
+#[test]
+fn what_is_not_for_sftpctl_is_refused() {
+    let site = Site::stopped();
+    let ends = |code, arguments: &[&str]| site.ends_with(code, &[&["mounts"], arguments].concat());
+    assert!(ends(2, &["plan", "--env", "99"]).contains("environment 99 has no mounts"));
+    site.edit(|file| {
+        format!(
+            "{file}\nmounts:\n  main: [{{ kind: s3files, cluster: 99-5, at: /sftp }}]\n  agent: [{{ kind: mountpoint, \
+             cluster: 99-5, at: /in, read_only: true }}]\n"
+        )
+    });
+    let root = site.dir.path().to_str().unwrap();
+    let refused = ends(3, &["install", "--env", "99", "--host", "main", "--root", root]);
+    assert!(refused.contains("Amazon S3 Files") && refused.contains("docs/mounts.md"), "{refused}");
+    // No program is found without a path.
+    let output = site.command(&["mounts", "plan", "--env", "99"]).env("PATH", "").output().unwrap();
+    let plan = succeeded("plan", &output);
+    assert!(plan.contains("/sftp on main: bucket pl-pt99-5-uploads in us-west-2, by s3files"), "{plan}");
+    assert!(plan.contains("mount-s3 pl-pt99-5-uploads /in --foreground") && plan.contains("--read-only"), "{plan}");
+    assert!(plan.contains("mount-s3 is not installed"), "{plan}");
+    assert!(ends(2, &["plan", "--env", "99", "--host", "x"]).contains("there are mounts for agent, main"));
+    assert!(ends(2, &["check", "--root", root]).contains("no mount is installed"));
+}
