@@ -314,6 +314,40 @@ fn export_that_was_killed_is_resumed() {
     assert_eq!(me.git("killed", &["rev-list", "--count", "main"]).trim(), "6");
 }
 
+/// It outlasts faults, exports what comes, and ends when it is asked to.
+#[test]
+fn watch_exports_what_comes_until_it_is_stopped() {
+    let me = Customer::new();
+    let often = ["--git", "watched", "--interval", "1", "--delay", "0", "--quiet", "0"];
+    // One that the SDK does not retry itself.
+    faults(&me.site, &[&["s3.ListObjectVersions", "error=400:Throttled:not now", "--count", "2"]]);
+    let mut command = me.site.command(&Customer::arguments("watch", &often));
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let head = || {
+        let dir = me.site.dir.path().join("watched");
+        let output = Command::new("git").arg("--git-dir").arg(dir).args(["log", "-1", "--format=%s", "main"]).output();
+        String::from_utf8(output.unwrap().stdout).unwrap().trim().to_owned()
+    };
+    for name in ["a.csv", "b.csv"] {
+        me.put(name, "content\n");
+        until(name, || (head() == format!("write {name}")).then_some(()));
+    }
+    assert!(child.try_wait().unwrap().is_none());
+    succeeded("SIGINT", &Command::new("kill").args(["-INT", &child.id().to_string()]).output().unwrap());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", shown(&output));
+    assert!(shown(&output).contains("s3:ListBucketVersions"), "the fault is told: {}", shown(&output));
+    let lines: Vec<Value> =
+        String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(lines.iter().any(|line| line["commits"] == 1), "{lines:?}");
+    let whole = me.export("whole", &["--until", "2100-01-01", "--quiet", "0"]);
+    assert_eq!(me.git("watched", &["rev-parse", "main"]).trim(), whole["commit"].as_str().unwrap());
+    // Only a fault that passes is outlasted.
+    me.git("watched", &["update-ref", "refs/heads/main", "main~1"]);
+    let refused = me.site.ends_with(3, &Customer::arguments("watch", &often));
+    assert!(refused.contains("has been changed"), "{refused}");
+}
+
 /// More versions than S3 lists at once, and a version that is copied in parts.
 #[test]
 fn long_histories_and_large_files_are_restored() {

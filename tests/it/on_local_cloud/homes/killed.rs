@@ -40,11 +40,16 @@ fn kinds(manifest: &Path) -> Vec<String> {
 /// Runs a command again and again, each time killed some bytes further on in the manifest, until it succeeds. Returns what
 /// the last whole line was at each kill.
 fn killed_at_each_line(customer: &Customer, arguments: &[&str]) -> BTreeSet<String> {
-    const FEWEST: u64 = 48;
-    let (manifest, mut last, mut bytes) = (customer.manifest(), BTreeSet::new(), FEWEST);
-    for _ in 0..400 {
-        // A run sends again what has no line yet, and notes that first: that alone is no progress.
-        let done = || kinds(&manifest).iter().filter(|kind| *kind != "sending").count();
+    // Less than the length of any line.
+    const STEP: u64 = 40;
+    let (manifest, mut last, mut bytes) = (customer.manifest(), BTreeSet::new(), STEP);
+    for _ in 0..600 {
+        // A run repeats steps and what has no line yet, and notes that first: that alone is no progress.
+        let done = || {
+            let (stored, other): (Vec<_>, Vec<_>) =
+                kinds(&manifest).into_iter().partition(|kind| ["object", "upload", "part"].contains(&kind.as_str()));
+            stored.len() + BTreeSet::from_iter(other).len()
+        };
         let (before, length) = (done(), std::fs::metadata(&manifest).map_or(0, |facts| facts.len()));
         let status = limited(&customer.site.command(arguments), length + bytes).status().unwrap();
         if status.success() {
@@ -53,15 +58,8 @@ fn killed_at_each_line(customer: &Customer, arguments: &[&str]) -> BTreeSet<Stri
         assert_eq!(status.signal(), Some(SIGXFSZ), "{status}");
         let home = std::fs::symlink_metadata(&customer.home).unwrap();
         assert!(home.is_dir() || home.is_symlink());
-        let kind = kinds(&manifest).pop().unwrap_or_default();
-        let many = ["sending", "object", "part"].contains(&kind.as_str());
-        bytes = match done() > before {
-            false => bytes * 3 / 2,
-            true if many => bytes / 2,
-            true => FEWEST,
-        };
-        bytes = bytes.max(FEWEST);
-        last.insert(kind);
+        bytes = if done() > before { (bytes / 2).max(STEP) } else { bytes + STEP };
+        last.extend(kinds(&manifest).pop());
     }
     panic!("no end: {last:?}");
 }
