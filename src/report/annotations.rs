@@ -65,6 +65,7 @@ mod tests {
             start: 0,
             end: 0,
             is_secret: false,
+            is_unknown: false,
         };
         assert_eq!(
             github("a,b:c.yaml", &[fault]).to_string(),

@@ -14,7 +14,7 @@ pub fn render(report: &Report) -> Text {
         text.line(format!("{mark} {}  {}", drifted.resource, drifted.title));
         for property in &drifted.properties {
             let ignored = property.ignored.as_ref().map(|why| format!("  (ignored: {why})")).unwrap_or_default();
-            let (before, after) = (short(&property.before), short(&property.after));
+            let (before, after) = (short(property.before()), short(property.after()));
             text.line(format!("    {}: {before} → {after}{ignored}", property.name));
         }
     }

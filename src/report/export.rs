@@ -109,7 +109,9 @@ pub fn unix(account: &Account) -> Result<Unix, &'static str> {
     if !(1000..4_294_967_295).contains(org_id) || [65_534, 65_535].contains(org_id) {
         return Err("its organisation ID cannot be a user ID");
     }
-    if username.contains([':', '\n', '\0']) || username.starts_with(['+', '-', '#']) {
+    // A name that is written in another form, as with controls, is another name.
+    let is_other = Text::from(username.as_str()).to_string() != *username;
+    if is_other || username.is_empty() || username.contains(':') || username.starts_with(['+', '-', '#']) {
         return Err("its user name has characters that passwd cannot hold");
     }
     let (hash, locked) = match account.password.as_deref() {
@@ -135,7 +137,7 @@ fn crypt(stored: &str) -> Option<&str> {
     let hash = stored.get(stored.find('$')?..)?;
     let is_known =
         matches!(form, Form::Sha512Crypt | Form::Sha256Crypt | Form::Yescrypt | Form::Bcrypt | Form::Md5Crypt);
-    (is_known && !hash.contains([':', '\n'])).then_some(hash)
+    (is_known && !hash.contains(|c: char| c == ':' || c.is_control())).then_some(hash)
 }
 
 /// The forms of locked passwords, with their counts.
@@ -379,7 +381,9 @@ mod tests {
         for org_id in [0, 7, 65_534, 5_000_000_000] {
             assert!(unix(&Account { org_id, ..account(None) }).is_err(), "{org_id}");
         }
-        assert!(unix(&Account { username: "a:b".into(), ..account(None) }).is_err());
+        for name in ["a:b", "", "a\nroot:x:0:0", "a\u{1b}[2J", "a\rb", "a\u{200b}b", "-a", "+"] {
+            assert!(unix(&Account { username: name.into(), ..account(None) }).is_err(), "{name:?}");
+        }
     }
 
     #[cfg(unix)]

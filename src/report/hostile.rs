@@ -33,12 +33,8 @@ fn node(text: &str) -> NodeId {
 }
 
 fn change(text: &str) -> Change {
-    let property = |before: Option<Value>, after: Option<Value>| PropertyChange {
-        name: text.to_owned(),
-        before,
-        after,
-        after_node: Some(node(text)),
-        replaces: Some(text.to_owned()),
+    let property = |before: Option<Value>, after: Option<Value>| {
+        PropertyChange::new(text, before, after).known_after(node(text)).replacing(Some(text.to_owned()))
     };
     let properties = vec![
         property(None, Some(text.into())),
@@ -72,7 +68,11 @@ fn run_summary(text: &str) -> Summary {
 }
 
 fn drift_report(text: &str) -> Report {
-    let property = |ignored| Property { name: text.to_owned(), before: text.into(), after: json!([text]), ignored };
+    let property = |ignored| {
+        let mut property = Property::new(text, text, json!([text]));
+        property.ignored = ignored;
+        property
+    };
     let properties = vec![property(None), property(Some(text.to_owned()))];
     Report {
         environment: text.to_owned(),

@@ -1,6 +1,4 @@
 //! A plan as Markdown, for a pull request: a table of the steps, and below it the properties, folded. Pure.
-//!
-//! More people read pull requests than logs, so values with names such as `password` are not shown.
 
 use std::fmt::Write as _;
 
@@ -12,9 +10,6 @@ use sftpctl_core::shown::{Text, visible};
 
 /// Characters of a value that are shown.
 const MAX_CHARS: usize = 200;
-
-/// If a property's name contains one of these, its value is not shown.
-const SECRET: [&str; 6] = ["password", "secret", "token", "private", "credential", "apikey"];
 
 pub fn render(plan: &Plan) -> Text {
     let mut text = Text::default();
@@ -97,30 +92,12 @@ fn details(text: &mut Text, step: &Step) {
 }
 
 fn values(property: &PropertyChange) -> (String, String) {
-    let shown =
-        |value: Option<&Value>| value.map_or_else(|| "–".to_owned(), |value| shown(&redacted(&property.name, value)));
+    let shown = |value: Option<&Value>| value.map_or_else(|| "–".to_owned(), shown);
     let after = match (&property.after, &property.after_node) {
         (None, Some(node)) => format!("known after {}", code(node.as_str())),
         (after, _) => shown(after.as_ref()),
     };
     (shown(property.before.as_ref()), after)
-}
-
-/// The value with all members replaced, at any depth, whose name contains a part in [`SECRET`].
-fn redacted(name: &str, value: &Value) -> Value {
-    let name: String = name.to_lowercase().chars().filter(char::is_ascii_alphanumeric).collect();
-    let secret = SECRET.iter().any(|part| name.contains(part));
-    match value {
-        Value::Object(members) => members
-            .iter()
-            .map(|(key, value)| (key.clone(), redacted(key, value)))
-            .collect::<serde_json::Map<_, _>>()
-            .into(),
-        // Members of a list have the list's name.
-        Value::Array(members) => members.iter().map(|member| redacted(&name, member)).collect(),
-        Value::String(_) | Value::Number(_) if secret => Value::String("(not shown)".into()),
-        other => other.clone(),
-    }
 }
 
 fn shown(value: &Value) -> String {
@@ -175,13 +152,7 @@ mod tests {
     use sftpctl_core::plan::model::VERSION;
 
     fn plan(name: &str, before: Value, after: Value) -> Plan {
-        let properties = vec![PropertyChange {
-            name: name.into(),
-            before: Some(before),
-            after: Some(after),
-            after_node: None,
-            replaces: None,
-        }];
+        let properties = vec![PropertyChange::new(name, Some(before), Some(after))];
         let change = Change { action: Action::Update, reason: None, properties };
         let id = NodeId::new("us-west-2", Kind::Server);
         let step = Step { id, kind: Kind::Server, title: "Transfer server".into(), change, needs: Vec::new() };

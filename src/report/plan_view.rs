@@ -121,13 +121,11 @@ mod tests {
         let change = Change {
             action: Action::Update,
             reason: None,
-            properties: vec![PropertyChange {
-                name: "policy".into(),
-                before: Some(json!({ "Statement": [{ "Effect": "Allow", "Action": "s3:*" }] })),
-                after: Some(json!({ "Statement": [{ "Effect": "Allow", "Action": "s3:GetObject" }] })),
-                after_node: None,
-                replaces: None,
-            }],
+            properties: vec![PropertyChange::new(
+                "policy",
+                Some(json!({ "Statement": [{ "Effect": "Allow", "Action": "s3:*" }] })),
+                Some(json!({ "Statement": [{ "Effect": "Allow", "Action": "s3:GetObject" }] })),
+            )],
         };
         let id = NodeId::named("us-west-2", Kind::Bucket, "b");
         let step = Step { id, kind: Kind::Bucket, title: "bucket b".into(), change, needs: Vec::new() };

@@ -9,13 +9,7 @@ fn events() -> Vec<Event> {
     let step = || "us-west-2/server".parse::<NodeId>().unwrap();
     let change = Change {
         action: Action::Update,
-        properties: vec![PropertyChange {
-            name: "security policy".into(),
-            before: Some("old".into()),
-            after: Some("new".into()),
-            after_node: None,
-            replaces: None,
-        }],
+        properties: vec![PropertyChange::new("security policy", Some("old".into()), Some("new".into()))],
         reason: None,
     };
     let finished = |outcome| Event::StepFinished { step: step(), outcome, seconds: 1.5 };

@@ -3,12 +3,14 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs::File;
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::symlink;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use crate::site::{Running, shown, succeeded, text, tool};
+use crate::stub::{Reply, Stub};
 
 /// A folder with environment 99.
 fn folder() -> tempfile::TempDir {
@@ -49,6 +51,52 @@ fn signal_ends_the_wait_for_a_pipe() {
     }
 }
 
+/// A source is read while signals are listened for, since the lock is held: one signal ends the command, which releases it.
+#[tokio::test]
+async fn signal_ends_an_import_from_a_pipe_that_never_ends() {
+    let stub = Stub::new().await;
+    let caller = "<GetCallerIdentityResponse><GetCallerIdentityResult><Account>111111111111</Account>\
+                  <Arn>arn:aws:iam::111111111111:user/u</Arn></GetCallerIdentityResult></GetCallerIdentityResponse>";
+    let empty = r#"{"Items":[],"Count":0,"ScannedCount":0}"#;
+    stub.on("sts:GetCallerIdentity", [Reply::ok(caller)]).on("dynamodb:Scan", [Reply::ok(empty)]);
+    let endpoint = stub.endpoint().to_owned();
+    let work = move || {
+        let dir = folder();
+        let pipe = dir.path().join("pipe");
+        succeeded("mkfifo", &tool("mkfifo", "coreutils").arg(&pipe).output().unwrap());
+        let rows = format!("orgid,username,cluster\n{}", "17578,jan,99-0\n".repeat(100_000));
+        // Before its first byte, inside its first line, and after some of its rows.
+        for (kind, begins) in [("csv:", ""), ("csv:", "orgid,use"), ("json:", "[{\"orgid\": 1, "), ("csv:", &*rows)] {
+            for more in [&["--yes"][..], &["--dry-run"]] {
+                let from = format!("{kind}pipe");
+                let mut command =
+                    sftpctl(dir.path(), &[&["users", "import", "--env", "99", "--from", &from], more].concat());
+                command.env("AWS_ENDPOINT_URL", &endpoint).env_remove("AWS_PROFILE");
+                command.envs([("AWS_ACCESS_KEY_ID", "111111111111"), ("AWS_SECRET_ACCESS_KEY", "fake-secret")]);
+                let mut running = Running(command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap());
+                // Opens when the command has opened it, and now reads.
+                let mut writer = File::options().write(true).open(&pipe).unwrap();
+                writer.write_all(begins.as_bytes()).unwrap();
+                let id = running.0.id().to_string();
+                succeeded("kill", &tool("kill", "procps").arg(id).output().unwrap());
+                let ended = running.0.wait().unwrap();
+                let mut told = String::new();
+                running.0.stderr.take().unwrap().read_to_string(&mut told).unwrap();
+                assert_eq!(ended.code(), Some(130), "{from} {more:?}: {told}");
+                assert!(told.contains("interrupted; nothing was written"), "{told}");
+                drop(writer);
+            }
+        }
+        let lock = sftpctl(dir.path(), &["users", "import", "--env", "99", "--from", "csv:nowhere", "--yes"])
+            .env("AWS_ENDPOINT_URL", &endpoint)
+            .envs([("AWS_ACCESS_KEY_ID", "111111111111"), ("AWS_SECRET_ACCESS_KEY", "fake-secret")])
+            .output()
+            .unwrap();
+        assert_eq!(lock.status.code(), Some(2), "the lock is free: {}", shown(&lock));
+    };
+    tokio::task::spawn_blocking(work).await.unwrap();
+}
+
 /// `<(…)` in a shell is a pipe, too.
 #[test]
 fn pipes_of_a_shell_are_read() {
@@ -78,6 +126,37 @@ fn endless_files_are_refused() {
             "{arguments:?}: {}",
             shown(&refused)
         );
+    }
+}
+
+/// The faults of a file are shown with its lines, and a file may be another than the one that was meant.
+#[test]
+fn faults_show_nothing_of_foreign_files() {
+    let dir = folder();
+    let foreign = [
+        ("shadow", "root:$y$j9T$c2FsdA$MADEUP:19000:0:99999:7:::\nMADEUP:!:19000::::::\n"),
+        ("credentials", "[default]\naws_secret_access_key = MADEUP\n"),
+        ("config.json", "{\"auths\": {\"x\": {\"auth\": \"MADEUP\"}}}"),
+        ("compose.yaml", "version: \"3\"\nservices:\n  db:\n    environment: { POSTGRES_PASSWORD: MADEUP }\n"),
+        ("mapping.yaml", "version: 1\npassword: { column: a, value: \"MADEUP\" }\n"),
+    ];
+    for (name, text_of_file) in foreign {
+        std::fs::write(dir.path().join(name), text_of_file).unwrap();
+        for arguments in [
+            &["users", "import", "--env", "99", "--from", "csv:x.csv", "--mapping", name][..],
+            &["users", "import", "--env", "99", "--inspect", "--from", "csv:x.csv", "--mapping", name],
+            &["users", "import", "--env", "99", "--inspect", "--from", &format!("csv:{name}")],
+            &["users", "import", "--env", "99", "--inspect", "--from", &format!("json:{name}")],
+            &["validate", "--env-file", name],
+            &["validate", "--env-file", name, "--output", "json"],
+            &["validate", "--env-file", name, "--annotations", "github"],
+            &["plan", "--env-file", name],
+            &["deploy", "--env", "99", "--plan", name, "--yes"],
+        ] {
+            let refused = sftpctl(dir.path(), arguments).output().unwrap();
+            assert_eq!(refused.status.code(), Some(2), "{arguments:?}: {}", shown(&refused));
+            assert!(!shown(&refused).contains("MADEUP"), "{arguments:?}: {}", shown(&refused));
+        }
     }
 }
 

@@ -314,8 +314,22 @@ def with_replica(account):
     return dynamodb
 
 
+def without_rights(account, service):
+    """A client with the session of a role that may do nothing."""
+    trust = json.dumps({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Principal": {"AWS": account.id}, "Action": "sts:AssumeRole"}]})
+    account.client("iam").create_role(RoleName="idle", AssumeRolePolicyDocument=trust)
+    keys = account.client("sts").assume_role(
+        RoleArn=f"arn:aws:iam::{account.id}:role/idle", RoleSessionName="idle")["Credentials"]
+    return account.client(service, {
+        "accessKey": keys["AccessKeyId"], "secretKey": keys["SecretAccessKey"], "token": keys["SessionToken"]})
+
+
 def table_source(account):
     dynamodb = with_replica(account)
+    # Who may not call does not learn it, and does not use it up.
+    stranger = without_rights(account, "dynamodb")
+    refused("AccessDeniedException", "not authorized", stranger.delete_table, TableName="table")
     refused("ValidationException", "in the last 24 hours", dynamodb.delete_table, TableName="table")
     dynamodb.delete_table(TableName="table")
 

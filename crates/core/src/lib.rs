@@ -15,6 +15,7 @@ pub mod openssh;
 pub mod permissions;
 pub mod plan;
 pub mod policy;
+pub mod secret;
 pub mod shown;
 pub mod spec;
 pub mod template;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::kind::NodeId;
+use crate::secret::hidden;
 
 /// Tags as key and value.
 pub type Tags = BTreeMap<String, String>;
@@ -130,8 +131,10 @@ pub enum Action {
     Keep,
 }
 
-/// One property that differs.
+/// One property that differs. Its values are shown, logged and saved, so secrets in them are hidden when it is made
+/// ([`crate::secret`]).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct PropertyChange {
     /// Its name; for nested documents a path (`Resources.Authorizer.Properties.Timeout`).
     pub name: String,
@@ -145,6 +148,36 @@ pub struct PropertyChange {
     /// Why this change makes AWS replace a resource, if it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaces: Option<String>,
+}
+
+impl PropertyChange {
+    /// A change to a known value, or to none, without the secrets in both.
+    pub fn new(name: impl Into<String>, before: Option<Value>, after: Option<Value>) -> Self {
+        let name = name.into();
+        let (before, after) = hidden(&name, before.as_ref(), after.as_ref());
+        Self { name, before, after, after_node: None, replaces: None }
+    }
+
+    /// A change to a value that is known after another node.
+    #[must_use]
+    pub fn known_after(mut self, node: NodeId) -> Self {
+        self.after_node = Some(node);
+        self
+    }
+
+    /// A change that makes AWS replace a resource, and why.
+    #[must_use]
+    pub fn replacing(mut self, why: Option<String>) -> Self {
+        self.replaces = why;
+        self
+    }
+
+    /// The change under another name.
+    #[must_use]
+    pub fn named(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
 }
 
 /// The change that brings one resource to its wanted state.
@@ -176,20 +209,10 @@ pub fn compare(wanted: &Properties, live: &BTreeMap<&'static str, Value>) -> Vec
             let before = live.get(name).filter(|v| !v.is_null()).cloned();
             match want {
                 Want::Is(after) if before.as_ref() == Some(after) || (before.is_none() && after.is_null()) => None,
-                Want::Is(after) => Some(PropertyChange {
-                    name: (*name).to_owned(),
-                    before,
-                    after: Some(after.clone()).filter(|v| !v.is_null()),
-                    after_node: None,
-                    replaces: None,
-                }),
-                Want::After(node) => Some(PropertyChange {
-                    name: (*name).to_owned(),
-                    before,
-                    after: None,
-                    after_node: Some(node.clone()),
-                    replaces: None,
-                }),
+                Want::Is(after) => {
+                    Some(PropertyChange::new(*name, before, Some(after.clone()).filter(|v| !v.is_null())))
+                }
+                Want::After(node) => Some(PropertyChange::new(*name, before, None).known_after(node.clone())),
             }
         })
         .collect()

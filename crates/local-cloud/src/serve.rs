@@ -1,5 +1,6 @@
 //! The background process: MiniStack as its child, the front in itself.
 
+use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -7,8 +8,9 @@ use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::control;
 use super::error::LocalError;
-use super::files::write_json;
+use super::files::{bound, write_json};
 use super::folder;
 use super::front::{self, Front};
 use super::ministack::{self, Ministack};
@@ -72,6 +74,7 @@ pub async fn serve(dir: &Path, options: &StartOptions) -> Result<(), LocalError>
         result = run(dir, (port, listener), options, (secrets, function_key), &mut ministack) => result,
         _ = terminate.recv() => Ok(()),
         _ = interrupt.recv() => Ok(()),
+        never = bound_logs(dir) => match never {},
     };
     tracing::info!("stopping");
     let ended = ministack.end().await;
@@ -88,6 +91,21 @@ pub async fn serve(dir: &Path, options: &StartOptions) -> Result<(), LocalError>
         _ => {}
     }
     result.and(ended)
+}
+
+/// Keeps the logs from filling the disk: each has two files of about this length.
+const LONGEST_LOG: u64 = 8 << 20;
+const LOG_INTERVAL: Duration = Duration::from_secs(1);
+
+async fn bound_logs(dir: &Path) -> Infallible {
+    loop {
+        tokio::time::sleep(LOG_INTERVAL).await;
+        for log in control::logs(dir) {
+            if let Err(error) = bound(&log, LONGEST_LOG) {
+                tracing::debug!(%error, "a log is not bounded");
+            }
+        }
+    }
 }
 
 /// Removes the code of functions, which MiniStack unpacks.

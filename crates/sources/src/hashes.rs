@@ -62,6 +62,11 @@ pub(crate) fn kind(value: &str) -> Option<String> {
     (value.len() >= 20 && is_base64 && is_mixed).then(|| format!("{length}-character base64"))
 }
 
+/// Whether the value is a hash, and nothing else: base64 may be a long word, too.
+pub(crate) fn is_one(value: &str) -> bool {
+    kind(value).is_some_and(|kind| !kind.ends_with("-character base64"))
+}
+
 /// Whether the value looks like a hash.
 pub(crate) fn looks_like_one(value: &str) -> bool {
     kind(value).is_some()
@@ -85,6 +90,8 @@ mod tests {
         for value in ["$6$salt$0123456789abcdef", "$9$salt$0123456789", "$2y$10$0123456789012345678901"] {
             assert!(looks_like_one(value), "{value}");
         }
+        assert!(is_one("{SSHA}abcdefgh") && is_one("5ebe2294ecd0e0f08eab7690d2a6ee69"));
+        assert!(looks_like_one("CustomerAccountNumber2") && !is_one("CustomerAccountNumber2"));
         for value in ["jan", "jan@example.com", "17578", "/home/17578", "orgid", "a long note about a customer", ""] {
             assert_eq!(kind(value), None, "{value}");
         }

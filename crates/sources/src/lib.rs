@@ -2,12 +2,14 @@
 //! of source; a [`Mapping`](mapping::Mapping) says which column is which attribute of an account, and
 //! [`mapped`] applies it. A mapping is written by hand ([`mapping_file`]), with [`inspect`] to begin with.
 
+pub mod ahead;
 mod crypt;
 pub mod csv;
 mod days;
 pub mod encoding;
 mod faults;
 mod hashes;
+mod header;
 mod input;
 pub mod inspect;
 pub mod json;

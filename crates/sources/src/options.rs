@@ -56,6 +56,8 @@ pub struct Options {
     pub pointer: Option<String>,
     /// JSON: names of columns that the first records may lack.
     pub columns: Vec<String>,
+    /// CSV, JSON: the columns that the mapping names, so that names are known as such.
+    pub mapped: Vec<String>,
     /// MySQL: the table.
     pub table: Option<String>,
     /// MySQL: a query in place of a table.

@@ -131,13 +131,8 @@ mod tests {
 
     fn plan(steps: &[Short<'_>]) -> Plan {
         let steps = steps.iter().map(|(id, action, properties)| {
-            let properties = properties.iter().map(|(name, after)| PropertyChange {
-                name: (*name).to_owned(),
-                before: None,
-                after: Some((*after).into()),
-                after_node: None,
-                replaces: None,
-            });
+            let properties =
+                properties.iter().map(|(name, after)| PropertyChange::new(*name, None, Some((*after).into())));
             let change = Change { action: *action, reason: None, properties: properties.collect() };
             Step {
                 id: NodeId::new(id, Kind::Server),

@@ -18,7 +18,14 @@ use model::Environment;
 
 use crate::yaml::{self, Words};
 
-const WORDS: Words = Words { is_one: "one environment", schema: "sftpctl schema", example: "`environments/99.yaml`" };
+const WORDS: Words = Words {
+    what: "an environment file",
+    is_one: "one environment",
+    schema: "sftpctl schema",
+    example: "`environments/99.yaml`",
+    settings: schema,
+    columns: &[],
+};
 
 /// Reads an environment file. `path` is only for messages.
 ///
@@ -27,7 +34,7 @@ const WORDS: Words = Words { is_one: "one environment", schema: "sftpctl schema"
 pub fn load(source: &str, path: &str) -> Result<Environment, Faults> {
     let raw = yaml::parse(source, path, &WORDS)?;
     let faults = checks::check(&raw, source);
-    if faults.is_empty() { Ok(defaults::fill(raw)) } else { Err(Faults::new(source, path, faults)) }
+    if faults.is_empty() { Ok(defaults::fill(raw)) } else { Err(Faults::new(source, path, &WORDS, faults)) }
 }
 
 /// Warnings about valid settings.

@@ -1,10 +1,13 @@
 //! A fault in a file and how it is shown. Pure.
 
-use std::ops::Range;
+use std::collections::BTreeSet;
 
-use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
 use serde::Serialize;
 
+use super::parse::Words;
+use super::secrets::{Mask, is_of_kind};
+use crate::secret::{HIDDEN, masked};
 use crate::shown::visible;
 
 /// What is wrong in a file, and where.
@@ -26,6 +29,9 @@ pub struct Fault {
     /// Whether the marked text may be a secret, which is not shown.
     #[serde(skip)]
     pub is_secret: bool,
+    /// Whether the marked text is the name of an unknown setting, whose value may be anything, and is not shown.
+    #[serde(skip)]
+    pub is_unknown: bool,
 }
 
 impl Fault {
@@ -49,58 +55,52 @@ impl Fault {
             start,
             end,
             is_secret: false,
+            is_unknown: false,
         }
     }
-}
-
-/// The places of what may be private keys: in PEM from the first line to the last, and each line of base64 that is as
-/// long as theirs.
-fn private_keys(source: &str) -> impl Iterator<Item = Range<usize>> {
-    const END: &str = "-----END";
-    const LINE: usize = 64;
-    let pem = source.match_indices("-----BEGIN").map(|(start, _)| {
-        let end = source[start..].find(END).map_or(source.len(), |at| start + at + END.len());
-        start..end
-    });
-    let mut start = 0;
-    let words = source.split(|c: char| !c.is_ascii_alphanumeric() && !"+/=".contains(c)).map(move |word| {
-        let place = source[start..].find(word).map_or(start, |at| start + at);
-        start = place + word.len();
-        place..start
-    });
-    pem.chain(words.filter(|word| word.len() >= LINE))
-}
-
-/// The source with `*` for every byte of these places but line ends.
-fn masked(source: &str, places: impl Iterator<Item = Range<usize>>) -> String {
-    let mut bytes = source.as_bytes().to_vec();
-    for place in places {
-        for byte in bytes.get_mut(place).into_iter().flatten() {
-            if !matches!(byte, b'\n' | b'\r') {
-                *byte = b'*';
-            }
-        }
-    }
-    String::from_utf8(bytes).unwrap_or_default()
 }
 
 /// All faults of a file.
 #[derive(Clone, Debug)]
 pub struct Faults {
     source: String,
-    /// The source without what may be a private key; as many bytes in as many lines.
-    shown: String,
+    /// The source without what is hidden, as many bytes in as many lines; `None` if no line of it is shown.
+    shown: Option<String>,
     path: String,
     faults: Vec<Fault>,
 }
 
 impl Faults {
-    /// Keeps `source` and `path` to show the lines.
-    pub fn new(source: &str, path: &str, mut faults: Vec<Fault>) -> Self {
+    /// Keeps `source` and `path` to show the lines, as far as [`secrets`](super::secrets) allows.
+    pub fn new(source: &str, path: &str, words: &Words, mut faults: Vec<Fault>) -> Self {
         faults.sort_by_key(|fault| fault.start);
-        let secret = faults.iter().filter(|fault| fault.is_secret).map(|fault| fault.start..fault.end);
-        let shown = masked(source, secret.chain(private_keys(source)));
-        Self { source: source.to_owned(), shown, path: path.to_owned(), faults }
+        let (source, path) = (source.to_owned(), path.to_owned());
+        if !is_of_kind(&source, words) {
+            faults.truncate(1);
+            for fault in &mut faults {
+                fault.message = format!("this is not {}: no line begins with one of its settings", words.what);
+                fault.hint =
+                    Some(format!("name another file; {} and `{}` show what belongs here", words.example, words.schema));
+            }
+            return Self { source, shown: None, path, faults };
+        }
+        let mut mask = Mask::new(&source, words);
+        for fault in &faults {
+            if fault.is_secret {
+                mask.hide(fault.start..fault.end);
+            }
+            if fault.is_unknown {
+                mask.hide_value(&source, fault.end);
+            }
+        }
+        let hidden = mask.words(&source);
+        for fault in &mut faults {
+            let is_hidden = mask.hides(fault.start..fault.end);
+            fault.message = told(&fault.message, &hidden, is_hidden);
+            fault.hint = fault.hint.take().map(|hint| told(&hint, &hidden, false));
+        }
+        let shown = Some(mask.applied(&source));
+        Self { source, shown, path, faults }
     }
 
     /// The faults, in the order of the file.
@@ -116,16 +116,24 @@ impl Faults {
     }
 
     fn rendered(&self, fault: &Fault, renderer: &Renderer) -> String {
+        let (message, path, hint) = (visible(&fault.message), visible(&self.path), fault.hint.as_deref().map(visible));
+        let title = Level::ERROR.primary_title(message);
+        let Some(shown) = &self.shown else {
+            let mut group = title.element(Origin::path(path).line(fault.line).char_column(fault.column));
+            if let Some(hint) = hint {
+                group = group.element(Level::HELP.message(hint));
+            }
+            return renderer.render(&[group]);
+        };
         let next = self.source[fault.start..].chars().next().map_or(0, char::len_utf8);
         let end = if fault.end > fault.start { fault.end } else { fault.start + next };
         // What is made visible is longer, so the mark is at another place.
-        let (before, rest) = self.shown.split_at(fault.start);
+        let (before, rest) = shown.split_at(fault.start);
         let (marked, after) = rest.split_at(end - fault.start);
         let [before, marked, after] = [before, marked, after].map(visible_lines);
         let (source, mark) = ([&*before, &*marked, &*after].concat(), before.len()..before.len() + marked.len());
-        let (message, path, hint) = (visible(&fault.message), visible(&self.path), fault.hint.as_deref().map(visible));
         let snippet = Snippet::source(source).path(path).annotation(AnnotationKind::Primary.span(mark));
-        let mut group = Level::ERROR.primary_title(message).element(snippet);
+        let mut group = title.element(snippet);
         if let Some(hint) = hint {
             group = group.element(Level::HELP.message(hint));
         }
@@ -143,4 +151,22 @@ fn visible_lines(source: &str) -> String {
             format!("{}{}", visible(text), &piece[text.len()..])
         })
         .collect()
+}
+
+/// A message without what is hidden: of its parts in quotes, those with a hidden word, or all if the marked text is hidden;
+/// and whatever has the form of a secret.
+fn told(message: &str, hidden: &BTreeSet<&str>, is_hidden: bool) -> String {
+    let mut out = String::new();
+    let mut quote = None;
+    for piece in message.split_inclusive(['`', '"']) {
+        let inside = piece.trim_end_matches(['`', '"']);
+        let mark = &piece[inside.len()..];
+        let is_quoted = quote.is_some() && quote == Some(mark);
+        // A short word may be part of others by chance.
+        let has_word = || hidden.iter().any(|word| inside == *word || (word.len() > 3 && inside.contains(word)));
+        out.push_str(if is_quoted && (is_hidden || has_word()) { HIDDEN } else { inside });
+        out.push_str(mark);
+        quote = if is_quoted { None } else { Some(mark).filter(|mark| !mark.is_empty()) };
+    }
+    masked(&out)
 }

@@ -5,6 +5,7 @@ mod checker;
 mod fault;
 mod parse;
 mod pasted;
+mod secrets;
 
 pub use checker::{Checker, place};
 pub use fault::{Fault, Faults};

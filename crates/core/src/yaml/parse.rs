@@ -10,12 +10,18 @@ use crate::text::nearest;
 /// What the messages call a kind of file.
 #[derive(Clone, Copy, Debug)]
 pub struct Words {
+    /// What one file is called: `an environment file`.
+    pub what: &'static str,
     /// What one file is: `one file is one environment`.
     pub is_one: &'static str,
     /// The command that describes the settings.
     pub schema: &'static str,
     /// Where to find out what belongs into an empty file.
     pub example: &'static str,
+    /// The JSON Schema of the kind, by which its settings are known.
+    pub settings: fn() -> serde_json::Value,
+    /// Settings whose value is the name of a column, and so no secret, whatever the setting is called.
+    pub columns: &'static [&'static str],
 }
 
 /// Reads a file into serde types with positions ([`Spanned`](serde_saphyr::Spanned)). `path` is only for messages.
@@ -25,10 +31,10 @@ pub struct Words {
 pub fn parse<T: DeserializeOwned>(source: &str, path: &str, words: &Words) -> Result<T, Faults> {
     let pasted = pasted::faults(source);
     if !pasted.is_empty() {
-        return Err(Faults::new(source, path, pasted));
+        return Err(Faults::new(source, path, words, pasted));
     }
     serde_saphyr::from_str_with_options(source, options())
-        .map_err(|error| Faults::new(source, path, vec![structure(source, &error, words)]))
+        .map_err(|error| Faults::new(source, path, words, vec![structure(source, &error, words)]))
 }
 
 fn options() -> Options {
@@ -51,6 +57,7 @@ fn structure(source: &str, error: &serde_saphyr::Error, words: &Words) -> Fault 
     let quoted = message.split('`').nth(1).unwrap_or_default();
     if let serde_saphyr::Error::SerdeUnknownField { field, expected, .. } = error.without_snippet() {
         fault.message = format!("unknown setting `{field}`");
+        fault.is_unknown = true;
         fault.hint = Some(match nearest(field, expected.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("the settings here are: {}", expected.join(", ")),
@@ -73,7 +80,7 @@ fn structure(source: &str, error: &serde_saphyr::Error, words: &Words) -> Fault 
 fn plain_words(source: &str, message: &str, words: &Words) -> Option<(&'static str, String)> {
     let has = |part: &str| message.contains(part);
     let blank = source.lines().all(|line| line.trim_start().is_empty() || line.trim_start().starts_with('#'));
-    let Words { is_one, schema, example } = words;
+    let Words { is_one, schema, example, .. } = words;
     let empty = format!("{example} and `{schema}` show what belongs here");
     let second = format!("one file is {is_one}: remove everything from `---` on");
     let (message, hint) = if message == "invalid boolean" {

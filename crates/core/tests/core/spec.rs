@@ -313,7 +313,7 @@ fn ports_are_sorted_and_leaving_out_22_causes_a_warning() {
 #[case::empty("", "1:1 this file has no settings", "sftpctl schema")]
 #[case::only_a_comment("# nothing yet\n", "this file has no settings", "sftpctl schema")]
 #[case::a_list("- version: 1\n", "1:1 expected settings here", "`name: value`")]
-#[case::a_word("version\n", "1:1 expected settings here", "`name: value`")]
+#[case::a_word("version\n", "1:1 this is not an environment file", "sftpctl schema")]
 #[case::no_value("home_region:\n", "a value is missing", "after the colon")]
 #[case::a_tab("regions:\n\tus-west-2: { server: true }\n", "2:2 YAML does not allow tabs for indentation", "spaces")]
 #[case::nul("version: \"1\0\"\n", "there is a NUL byte in this file", "UTF-8")]
@@ -411,5 +411,34 @@ fn a_pasted_private_key_is_never_shown() {
         let source = format!("{source}\n  unknown: 1\n");
         let shown = sftpctl_core::spec::load(&source, "99.yaml").unwrap_err().render(false);
         assert!(!shown.contains("SECRET"), "{shown}");
+    }
+}
+
+#[test]
+fn secrets_in_an_environment_file_are_not_shown() {
+    for more in [
+        "secret_access_key: SECRET",
+        "aws: { access: SECRET, secret_access_key: SECRET }",
+        "server:\n  DB_PASS: SECRET",
+        "tags: { api-token: SECRET, owner: 7, \"x\": [] }",
+        "production: $6$saltsalt$SECRETSECRET",
+        "homes: { root: \"postgres://me:SECRET@db\" }",
+        "dns: { zone: x, hunter: SECRET }",
+    ] {
+        let source = format!("{MINIMAL}{more}\n");
+        let faults = spec::load(&source, "x.yaml").unwrap_err();
+        let shown = format!("{}{}", faults.render(false), serde_json::to_string(faults.list()).unwrap());
+        assert!(!shown.contains("SECRET"), "{more}: {shown}");
+        assert!(shown.contains("x.yaml:"), "{shown}");
+    }
+}
+
+#[test]
+fn nothing_of_a_file_that_is_no_environment_is_shown() {
+    for source in ["root:$6$salt$SECRET:19000::\n", "{\"account_key\": \"SECRET\"}", "AWS_SECRET_ACCESS_KEY=SECRET\n"] {
+        let faults = spec::load(source, "/etc/shadow").unwrap_err();
+        let shown = format!("{}{}", faults.render(false), serde_json::to_string(faults.list()).unwrap());
+        assert!(!shown.contains("SECRET"), "{shown}");
+        assert!(shown.contains("this is not an environment file") && shown.contains("/etc/shadow:1"), "{shown}");
     }
 }

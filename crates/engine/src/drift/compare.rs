@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::model::Property;
 use super::unknown::is_unknown;
 use sftpctl_core::policy;
+use sftpctl_core::secret::is_named_secret;
 
 /// The differences in the properties that were read. A property that the template does not name should be empty.
 pub fn differences(wanted: &Value, live: &Value) -> Vec<Property> {
@@ -49,6 +50,10 @@ fn walk(path: &str, before: &Value, after: &Value, found: &mut Vec<Property>) {
         return;
     }
     match (&by_name(before), &by_name(after)) {
+        // The name that says that a value is secret would be lost: `{ "Key": "token", "Value": … }`.
+        (before, after) if is_named_secret(before) || is_named_secret(after) => {
+            found.push(Property::new(path, before.clone(), tidy(after)));
+        }
         (Value::Object(before), Value::Object(after)) if !before.is_empty() && !after.is_empty() => {
             for name in names(before, after) {
                 let member = |of: &Map<String, Value>| of.get(name.as_str()).cloned().unwrap_or_default();
@@ -64,7 +69,7 @@ fn walk(path: &str, before: &Value, after: &Value, found: &mut Vec<Property>) {
                 walk(&format!("{path}.{at}"), before, after, found);
             }
         }
-        _ => found.push(Property { name: path.to_owned(), before: before.clone(), after: tidy(after), ignored: None }),
+        _ => found.push(Property::new(path, before.clone(), tidy(after))),
     }
 }
 
@@ -170,7 +175,7 @@ mod tests {
         });
         let found: Vec<_> = differences(&wanted, &live)
             .into_iter()
-            .map(|property| format!("{}: {} -> {}", property.name, property.before, property.after))
+            .map(|property| format!("{}: {} -> {}", property.name, property.before(), property.after()))
             .collect();
         let document = r#"{"Statement":[{"Action":"x","Effect":"Deny"},{"Action":"x","Effect":"Allow"}]}"#;
         assert_eq!(
@@ -184,5 +189,22 @@ mod tests {
                 "Threshold: 1 -> 7".to_owned(),
             ]
         );
+    }
+
+    #[test]
+    fn secrets_that_differ_are_named_and_not_shown() {
+        let facts = |secret: &str| {
+            json!({
+                "Environment": { "Variables": { "DB_PASSWORD": secret, "A": secret.len().to_string() } },
+                "Tags": [{ "Key": "api-token", "Value": secret }],
+                "Hash": format!("$6$salt${secret}"),
+            })
+        };
+        let found = differences(&facts("hunter2hunter2"), &facts("hunter3hunter3x"));
+        let names: Vec<_> = found.iter().map(|property| property.name.as_str()).collect();
+        assert_eq!(names, ["Environment.Variables.A", "Environment.Variables.DB_PASSWORD", "Hash", "Tags.0"]);
+        let shown = serde_json::to_string(&found).unwrap();
+        assert!(!shown.contains("hunter"), "{shown}");
+        assert!(found.iter().all(|property| property.before() != property.after()), "{shown}");
     }
 }

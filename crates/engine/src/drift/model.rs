@@ -3,20 +3,46 @@
 use serde::Serialize;
 use serde_json::Value;
 
+use sftpctl_core::secret::hidden;
 use sftpctl_core::spec::ignore::Ignore;
 
-/// One property that was changed outside sftpctl.
+/// One property that was changed outside sftpctl. Secrets in its values are hidden when it is made
+/// ([`sftpctl_core::secret`]).
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Property {
     /// The property's name; inside a document, a path such as `Policies.call-api.Statement`.
     pub name: String,
     /// The value that was deployed, or that the environment file has.
-    pub before: Value,
+    before: Value,
     /// The value that AWS has.
-    pub after: Value,
+    after: Value,
     /// The reason that the rule which ignores it gives.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ignored: Option<String>,
+}
+
+impl Property {
+    /// A property whose value was changed from one to another.
+    pub fn new(name: impl Into<String>, before: impl Into<Value>, after: impl Into<Value>) -> Self {
+        let name = name.into();
+        let (before, after) = hidden(&name, Some(&before.into()), Some(&after.into()));
+        Self { name, before: before.unwrap_or_default(), after: after.unwrap_or_default(), ignored: None }
+    }
+
+    /// Whether the resource exists, or what is known of it.
+    pub fn exists(before: bool, after: impl Into<Value>) -> Self {
+        Self::new("exists", before, after)
+    }
+
+    /// The value that was deployed, or that the environment file has.
+    pub fn before(&self) -> &Value {
+        &self.before
+    }
+
+    /// The value that AWS has.
+    pub fn after(&self) -> &Value {
+        &self.after
+    }
 }
 
 /// One resource that differs.

@@ -206,7 +206,7 @@ fn compare_with_template(reader: &Reader, wanted: &Value, live: &Value) -> Compa
 }
 
 fn missing() -> Property {
-    Property { name: "exists".into(), before: true.into(), after: false.into(), ignored: None }
+    Property::exists(true, false)
 }
 
 /// CloudFormation's result for a resource; `None` if it has none.
@@ -227,11 +227,8 @@ fn properties(drift: &ResourceDrift) -> Vec<Property> {
         .differences
         .iter()
         .filter(|(path, ..)| path != "/Environment/Variables/SERVER_ID")
-        .map(|(path, before, after)| Property {
-            name: path.trim_start_matches('/').replace('/', "."),
-            before: before.clone(),
-            after: after.clone(),
-            ignored: None,
+        .map(|(path, before, after)| {
+            Property::new(path.trim_start_matches('/').replace('/', "."), before.clone(), after.clone())
         })
         .collect()
 }
@@ -270,7 +267,7 @@ mod tests {
 
     #[test]
     fn difference_found_twice_is_reported_once() {
-        let property = |name: &str| Property { name: name.into(), before: 1.into(), after: 2.into(), ignored: None };
+        let property = |name: &str| Property::new(name, 1, 2);
         let detected = vec![property("Policies.0.PolicyDocument"), property("Description")];
         let compared = vec![property("Policies.call-api.Statement"), property("ManagedPolicyArns")];
         let all = Comparison::Exists(merge(detected, compared));

@@ -143,13 +143,7 @@ impl ServerId {
             _ => return None,
         };
         let updatable = status.and_then(Value::as_str).is_some_and(|status| UPDATABLE.contains(&status));
-        updatable.then(|| PropertyChange {
-            name: PARAMETER.to_owned(),
-            before: Some(before.clone()),
-            after: Some(after),
-            after_node: None,
-            replaces: None,
-        })
+        updatable.then(|| PropertyChange::new(PARAMETER, Some(before.clone()), Some(after)))
     }
 }
 

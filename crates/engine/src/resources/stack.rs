@@ -271,7 +271,7 @@ impl Node for Stack {
                     None => properties.push(change),
                 },
                 "parameters" => properties.extend(parameter_changes(&change)),
-                CODE_VERSION => properties.push(PropertyChange { name: format!("parameter {CODE_VERSION}"), ..change }),
+                CODE_VERSION => properties.push(change.named(format!("parameter {CODE_VERSION}"))),
                 _ => properties.push(change),
             }
         }
@@ -444,16 +444,7 @@ impl Stack {
         for resource in self.template["Resources"].as_object().into_iter().flat_map(|r| r.values()) {
             *counts.entry(resource["Type"].as_str().unwrap_or_default()).or_default() += 1;
         }
-        counts
-            .into_iter()
-            .map(|(kind, count)| PropertyChange {
-                name: kind.to_owned(),
-                before: None,
-                after: Some(count.into()),
-                after_node: None,
-                replaces: None,
-            })
-            .collect()
+        counts.into_iter().map(|(kind, count)| PropertyChange::new(kind, None, Some(count.into()))).collect()
     }
 }
 
@@ -465,12 +456,8 @@ fn parameter_changes(change: &PropertyChange) -> Vec<PropertyChange> {
     after
         .iter()
         .filter(|(key, value)| before.get(*key) != Some(*value))
-        .map(|(key, value)| PropertyChange {
-            name: format!("parameter {key}"),
-            before: before.get(key).cloned(),
-            after: Some(value.clone()),
-            after_node: None,
-            replaces: None,
+        .map(|(key, value)| {
+            PropertyChange::new(format!("parameter {key}"), before.get(key).cloned(), Some(value.clone()))
         })
         .collect()
 }

@@ -129,7 +129,7 @@ fn properties(id: &str, kind: &str, was: &Value, is: &Value, changes: &mut Vec<P
 }
 
 fn change(name: String, before: Option<Value>, after: Option<Value>, replaces: Option<String>) -> PropertyChange {
-    PropertyChange { name, before, after, after_node: None, replaces }
+    PropertyChange::new(name, before, after).replacing(replaces)
 }
 
 /// One line, such as `Authorizer  CREATE_IN_PROGRESS`, with the reason if it says more than the status.

@@ -48,23 +48,13 @@ impl Stack {
             let node = self.buckets.get(name).map(|(_, node)| node);
             let Some(live) = node.and_then(|node| actual.get(node)).and_then(Option::as_ref) else { continue };
             if let Some(policy) = live.properties.get("policy").filter(|policy| !policy.is_null()) {
-                changes.push(PropertyChange {
-                    name: format!("{name} policy"),
-                    before: Some(policy.clone()),
-                    after: Some("the stack's own".into()),
-                    after_node: None,
-                    replaces: None,
-                });
+                let own = Some("the stack's own".into());
+                changes.push(PropertyChange::new(format!("{name} policy"), Some(policy.clone()), own));
             }
             for (setting, wanted) in bucket::SETTINGS {
                 let Some(before) = live.properties.get(setting).filter(|before| *before != wanted) else { continue };
-                changes.push(PropertyChange {
-                    name: format!("{name} {setting}"),
-                    before: Some(before.clone()).filter(|before| !before.is_null()),
-                    after: Some(wanted.into()),
-                    after_node: None,
-                    replaces: None,
-                });
+                let before = Some(before.clone()).filter(|before| !before.is_null());
+                changes.push(PropertyChange::new(format!("{name} {setting}"), before, Some(wanted.into())));
             }
         }
         changes

@@ -32,25 +32,19 @@ impl Run {
             }
             report.seen += 1;
             let live = observed.actual.get(id).and_then(Option::as_ref);
-            let exists = |before: bool, after: Value| Property {
-                name: "exists".into(),
-                before: before.into(),
-                after,
-                ignored: None,
-            };
             let more = unmanaged.unwrap_or_else(|error| {
                 report.unseen.push(Unseen::failed(id.to_string(), error));
                 Vec::new()
             });
             let (how, mut properties) = match live {
                 // A missing bucket has no step of its own: the stack creates it.
-                None => ("missing", vec![exists(true, false.into())]),
+                None => ("missing", vec![Property::exists(true, false)]),
                 Some(live) => match (&live.owner, resource.diff(Some(live), &observed.actual)) {
-                    (Owner::Foreign(what), _) => ("foreign", vec![exists(true, what.clone().into())]),
+                    (Owner::Foreign(what), _) => ("foreign", vec![Property::exists(true, what.clone())]),
                     (Owner::Ours, None) if more.is_empty() => continue,
                     (Owner::Ours, None) => ("changed", Vec::new()),
                     (Owner::Ours, Some(change)) if change.properties.is_empty() => {
-                        ("changed", vec![exists(true, change.reason.unwrap_or_default().into())])
+                        ("changed", vec![Property::exists(true, change.reason.unwrap_or_default())])
                     }
                     (Owner::Ours, Some(change)) => {
                         // The wanted value depends on a resource that could not be read.
@@ -117,10 +111,5 @@ impl Run {
 /// Swaps before and after: a plan changes AWS to match the environment file, and drift reports how AWS was changed.
 fn reversed(change: PropertyChange) -> Property {
     let wanted = change.after.or_else(|| change.after_node.map(|node| format!("(known after {node})").into()));
-    Property {
-        name: change.name,
-        before: wanted.unwrap_or_default(),
-        after: change.before.unwrap_or_default(),
-        ignored: None,
-    }
+    Property::new(change.name, wanted.unwrap_or_default(), change.before.unwrap_or_default())
 }

@@ -193,6 +193,6 @@ pub(super) fn as_drift(orphan: &Orphan) -> Drifted {
         resource: format!("{}/orphan/{kind}/{name}", orphan.region),
         title: format!("{kind} that is not in the environment file"),
         how: "orphan",
-        properties: vec![Property { name: "exists".into(), before: false.into(), after: after.into(), ignored: None }],
+        properties: vec![Property::exists(false, after)],
     }
 }

@@ -116,8 +116,7 @@ async fn update_sends_only_what_differs(#[case] property: &str, #[case] sent: Va
     let wanted =
         crate::drive::resources(&environment).into_iter().find(|r| r.id().as_str() == "us-west-2/server").unwrap();
     let live = wanted.read(&aws, Some("s-0123456789abcdef0")).await.unwrap().unwrap();
-    let change =
-        PropertyChange { name: property.to_owned(), before: None, after: None, after_node: None, replaces: None };
+    let change = PropertyChange::new(property, None, None);
     let change = Change { properties: vec![change], ..Change::new(sftpctl_core::model::Action::Update, "") };
     wanted.apply(&aws, "call", &change, Some(&live), &existing_stack()).await.unwrap();
     let mut body: Value = serde_json::from_str(&stub.asked("transfer:UpdateServer")[0].body).unwrap();

@@ -5,12 +5,13 @@
 //! else must be signed with a secret that the local cloud knows: its own, which is the secret key of every account, or
 //! that of a session that it issued. The front's own paths take the secret in a header.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::time::SystemTime;
 
 use axum::body::Body;
 use hyper::header::{self, HeaderMap};
 use hyper::http::request::Parts;
+use hyper::http::uri::Authority;
 use hyper::{Response, StatusCode};
 
 use super::call::{Call, Protocol};
@@ -35,11 +36,25 @@ pub(super) fn browser(headers: &HeaderMap) -> Option<&'static str> {
 
 /// Whether a host header names this machine, or a service of AWS, under whose names SDKs and Transfer Family sign.
 fn is_known(host: &str) -> bool {
-    let name = match host.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or_default(),
-        None => host.split(':').next().unwrap_or_default(),
-    };
+    // The whole of it must be a host: what is read differently elsewhere, as `x#.amazonaws.com`, is none.
+    let Ok(authority) = host.parse::<Authority>() else { return false };
+    let is_port = |port: &str| port.len() <= 5 && port.bytes().all(|byte| byte.is_ascii_digit());
+    let name = authority.host();
+    let rest = host.strip_prefix(name).unwrap_or(host);
+    if !(rest.is_empty() || rest.strip_prefix(':').is_some_and(is_port)) {
+        return false;
+    }
+    if let Some(address) = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')) {
+        return address.parse::<Ipv6Addr>().is_ok_and(|ip| ip.is_loopback());
+    }
     let name = name.to_ascii_lowercase();
+    let is_label = |label: &str| {
+        let is_part = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+        (1..=63).contains(&label.len()) && label.bytes().all(is_part)
+    };
+    if name.len() > 253 || !name.split('.').all(is_label) {
+        return false;
+    }
     let is_loopback = |ip: IpAddr| ip.is_loopback();
     // S3's virtual-hosted style puts the bucket before the name.
     let local = name == "localhost" || name.ends_with(".localhost") || name.ends_with(".127.0.0.1");
@@ -150,9 +165,27 @@ mod tests {
         {
             assert!(admits(&[("host", host)]), "{host}");
         }
-        for host in
-            ["evil.example:4570", "localhost.evil.example", "127.0.0.1.evil.example", "amazonaws.com.evil.example", ""]
-        {
+        for host in [
+            "evil.example:4570",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example",
+            "amazonaws.com.evil.example",
+            "evil.example#.amazonaws.com",
+            "evil.example/.amazonaws.com",
+            "evil.example?.localhost",
+            "evil.example\\.localhost",
+            "evil.example,.amazonaws.com",
+            "me@b.localhost",
+            "evil.example:80@b.localhost",
+            "[::1].evil.example",
+            "[::1]evil",
+            "[localhost]",
+            ".amazonaws.com",
+            "a..amazonaws.com",
+            "127.0.0.1:4570:1",
+            "127.0.0.1:x",
+            "",
+        ] {
             assert!(!admits(&[("host", host)]), "{host}");
         }
         let here = ("host", "127.0.0.1:4570");

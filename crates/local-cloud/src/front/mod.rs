@@ -220,21 +220,45 @@ async fn answer(front: &Front, wire: &Wire, parts: Parts, body: Body) -> Result<
     Ok(faults::around(front, wire, call, parts, body).await)
 }
 
+/// What a call was authorized as.
+enum Permit {
+    /// A call of a function, whose session only the front knows.
+    OfFunction,
+    OfCaller {
+        /// The message that stands for "not found".
+        hides_missing: Option<String>,
+        /// The session is one that only the front knows.
+        is_granted: bool,
+    },
+}
+
+/// Authorizes a call, before anything else looks at what it is about. Returns its body.
+///
+/// # Errors
+/// The refusal.
+async fn permitted(front: &Front, call: &Call, parts: &Parts, body: Body) -> Result<(Permit, Body), Response<Body>> {
+    if let Some(function) = Execution::of(parts) {
+        let body = function_body(front, call, &function, body).await?;
+        return Ok((Permit::OfFunction, body));
+    }
+    let (body, hides_missing, is_granted) = authorize::check(front, call, parts, body).await?.split();
+    Ok((Permit::OfCaller { hides_missing, is_granted }, body))
+}
+
 /// Answers a call here, or passes it on.
-async fn dispatch(front: &Front, call: &Call, mut parts: Parts, body: Body) -> Response<Body> {
-    let response = match Execution::of(&parts) {
-        Some(function) => function_call(front, call, &function, parts, body).await,
-        None => match authorize::check(front, call, &parts, body).await {
-            Ok(allowed) => {
-                let (body, hides_missing, is_granted) = allowed.split();
-                if is_granted {
-                    sign_as_account(call, &mut parts);
-                }
-                let response = route(front, call, parts, body).await;
-                authorize::Allowed::shown(hides_missing, call, response)
+async fn dispatch(front: &Front, call: &Call, permit: Permit, mut parts: Parts, body: Body) -> Response<Body> {
+    let response = match permit {
+        Permit::OfFunction => {
+            let scope = sign_as_account(call, &mut parts);
+            pass(front, parts, &scope, &call.operation, body).await
+        }
+        Permit::OfCaller { hides_missing, is_granted } => {
+            if is_granted {
+                sign_as_account(call, &mut parts);
             }
-            Err(refused) => refused,
-        },
+            let response = route(front, call, parts, body).await;
+            authorize::Allowed::shown(hides_missing, call, response)
+        }
     };
     // CloudFormation may change a role at any time, but a caller relies on a change only after an answer reports it.
     if call.service == "cloudformation" || (call.service == "iam" && call.mutating) {
@@ -262,24 +286,20 @@ async fn route(front: &Front, call: &Call, parts: Parts, body: Body) -> Response
     }
 }
 
-/// Answers a call made by a Lambda function, if its execution role allows it.
-async fn function_call(
-    front: &Front,
-    call: &Call,
-    function: &Execution,
-    mut parts: Parts,
-    body: Body,
-) -> Response<Body> {
+/// Authorizes a call of a Lambda function by its execution role. Returns its body.
+///
+/// # Errors
+/// The refusal.
+async fn function_body(front: &Front, call: &Call, function: &Execution, body: Body) -> Result<Body, Response<Body>> {
     let Ok(body) = to_bytes(body, MAX_REQUEST).await else {
-        return plain(StatusCode::PAYLOAD_TOO_LARGE, "the request is too large");
+        return Err(plain(StatusCode::PAYLOAD_TOO_LARGE, "the request is too large"));
     };
     let what = (call.service.as_str(), call.operation.as_str(), call.region.as_str());
     if let Err(refused) = functions::authorize(&front.cloud, function, what, &body).await {
         tracing::warn!(function = function.name, call = call.name(), refused.code, refused.message, "refused");
-        return refusal::error(call, 400, refused.code, &refused.message);
+        return Err(refusal::error(call, 400, refused.code, &refused.message));
     }
-    let scope = sign_as_account(call, &mut parts);
-    pass(front, parts, &scope, &call.operation, Body::from(body)).await
+    Ok(Body::from(body))
 }
 
 /// Signs a call of a session that MiniStack does not know as one of the account.

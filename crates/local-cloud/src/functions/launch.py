@@ -1,6 +1,7 @@
 """Starts MiniStack as the local cloud needs it: closed to everybody but the front and its own functions.
 
-* It answers only the front, and only the calls of AWS's services: the paths of its own are shut.
+* It answers only the front, and only the calls of AWS's services: the paths of its own are shut. Connections of other
+  users of the machine are cut before they are read, and so they hold nothing.
 * Its functions call AWS as their execution role, as those of Lambda do. MiniStack runs a function with its account's
   own key, so that its calls cannot be told from others. Here each function gets a session of its role: the token
   contains its identity, and the secret is derived from the token with a key that only the front has, too
@@ -20,11 +21,15 @@ import os
 import re
 import secrets
 import shutil
+import socket
 import socketserver
+import struct
 import subprocess
 import sys
 import threading
 
+import hypercorn.asyncio.run
+from hypercorn.asyncio.tcp_server import TCPServer
 from ministack.core import lambda_runtime
 
 # Through a pipe: functions inherit the environment, and can read that of this process.
@@ -37,6 +42,41 @@ RUNTIME_APIS = {}
 HOST = {name: value for name, value in os.environ.items() if name != "AWS_ENDPOINT_URL"}
 # Lambda developer guide, "Working with Lambda environment variables".
 LAMBDA = {"LANG": "en_US.UTF-8", "PATH": "/usr/local/bin:/usr/bin/:/bin:/opt/bin", "TZ": ":UTC"}
+
+
+def is_ours(client, server):
+    """Whether a process of this user has connected, where the system says so; by both ends of the connection."""
+    known = False
+    # A table that changes while it is read may lack a row.
+    for _ in range(5):
+        for table, prefix in (("/proc/net/tcp", ""), ("/proc/net/tcp6", "0000000000000000FFFF0000")):
+            # Addresses are in the order of the machine's bytes.
+            ends = [prefix + "%08X:%04X" % (*struct.unpack("=I", socket.inet_aton(host)), port)
+                    for host, port in (client[:2], server[:2])]
+            try:
+                with open(table) as lines:
+                    owners = [row[7] for row in map(str.split, lines) if row[1:3] == ends]
+            except OSError:
+                continue
+            known = True
+            if owners:
+                return str(os.geteuid()) in owners
+    return not known
+
+
+class Own(TCPServer):
+    """MiniStack's port, for this user's processes alone."""
+
+    async def run(self):
+        peer = self.writer.get_extra_info("socket")
+        try:
+            admitted = is_ours(peer.getpeername(), peer.getsockname())
+        except OSError:
+            admitted = False
+        if admitted:
+            await super().run()
+        else:
+            self.writer.transport.abort()
 
 
 def guarded(app):
@@ -129,20 +169,8 @@ class RuntimeApi:
         return True
 
     def verify_request(self, request, client_address):
-        """Whether a process of this user has connected, where the system says so: others get no thread at all."""
-        ends = (":%04X" % client_address[1], ":%04X" % self.server_address[1])
-        ours = str(os.geteuid())
-        known = False
-        for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-            try:
-                with open(table) as lines:
-                    rows = [line.split() for line in lines]
-            except OSError:
-                continue
-            known = True
-            if any(row[1].endswith(ends[0]) and row[2].endswith(ends[1]) and row[7] == ours for row in rows):
-                return True
-        return not known
+        """Whether a process of this user has connected: others get no thread at all."""
+        return is_ours(client_address, request.getsockname())
 
 
 def with_whole_checksums(s3):
@@ -224,9 +252,11 @@ if __name__ == "__main__":
     assert callable(lambda_svc._provided_worker_env)
     assert callable(lambda_runtime.ProvidedWorker._build_handler_class)
     assert callable(ministack.app.app)
+    assert hypercorn.asyncio.run.TCPServer is TCPServer
     lambda_svc._provided_worker_env = with_own_runtime_api(lambda_svc._provided_worker_env)
     http.server.BaseHTTPRequestHandler.parse_request = RuntimeApi.parse_request
     socketserver.BaseServer.verify_request = RuntimeApi.verify_request
+    hypercorn.asyncio.run.TCPServer = Own
     subprocess.Popen = Child
     shut(ministack.app)
     with_whole_checksums(s3)

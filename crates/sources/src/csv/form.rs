@@ -1,7 +1,6 @@
 //! The form of a file of separated values: what the options say, and what its beginning shows. Pure.
 
 use super::tokens::Form;
-use crate::hashes;
 use crate::options::{Dialect, Options};
 
 /// The separators that are recognised.
@@ -66,11 +65,4 @@ fn named(separator: u8) -> String {
         b'\t' => "tabs".to_owned(),
         separator => format!("`{}`", char::from(separator)),
     }
-}
-
-/// Whether a field of a header is none: the values of a first record may be secret, and are not to be shown as names.
-pub(super) fn looks_like_data(field: &str) -> bool {
-    let field = field.trim();
-    let is_number = field.len() > 2 && field.bytes().all(|byte| byte.is_ascii_digit());
-    is_number || field == "\\N" || field.contains('@') || field.starts_with('/') || hashes::looks_like_one(field)
 }

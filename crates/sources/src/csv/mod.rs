@@ -3,6 +3,7 @@
 mod form;
 mod tokens;
 
+use std::collections::HashSet;
 use std::io::Read;
 use std::mem;
 use std::path::Path;
@@ -14,6 +15,8 @@ use sftpctl_core::text::counted;
 
 use crate::encoding::{Encoding, shown};
 use crate::faults::{Faults, refused};
+use crate::hashes;
+use crate::header;
 use crate::input::Input;
 use crate::mapping::Mapping;
 use crate::options::Options;
@@ -79,7 +82,7 @@ impl Csv {
             ));
         }
         if has_header {
-            csv.columns = csv.header(&first, options.header.is_none())?;
+            csv.columns = csv.header(&first, options)?;
         } else {
             csv.columns = (1..=first.len()).map(|number| number.to_string()).collect();
             csv.first = Some(first);
@@ -97,7 +100,8 @@ impl Csv {
     }
 
     /// The names of the columns, without the spaces around them. An empty one has the number of its column.
-    fn header(&mut self, tokens: &Tokens, is_guess: bool) -> Result<Vec<String>, RowsError> {
+    fn header(&mut self, tokens: &Tokens, options: &Options) -> Result<Vec<String>, RowsError> {
+        let is_guess = options.header.is_none();
         let mut names: Vec<String> = Vec::new();
         for (number, field) in (1..).zip(tokens.fields()) {
             let Some(decoded) = self.encoding.decode(field.unwrap_or_default()) else {
@@ -105,21 +109,28 @@ impl Csv {
                 self.faults.hint(NOT_UTF8);
                 break;
             };
-            if is_guess && form::looks_like_data(&decoded.text) {
+            if hashes::is_one(&decoded.text) {
+                self.faults.add(tokens.line, "this looks like the hash of a password, not like the name of a column");
+                self.faults.hint(NO_HEADER);
+                break;
+            }
+            if is_guess && header::looks_like_data(&decoded.text) {
                 self.faults.add(tokens.line, "this looks like values, not like the names of columns");
-                self.faults.hint(
-                    "set the option `header: false`, or `dialect: outfile` for a file of MySQL's INTO OUTFILE; the \
-                     columns are then named 1, 2, 3 and so on. `header: true` if these are names",
-                );
+                self.faults.hint(NO_HEADER);
                 break;
             }
             let name = decoded.text.trim();
             let name = if name.is_empty() { format!("{number}") } else { name.to_owned() };
-            if names.contains(&name) {
-                self.faults.add(tokens.line, format!("two columns are named `{}`", visible(&name)));
-                self.faults.hint("rename one of them");
-            }
             names.push(name);
+        }
+        let mut before = HashSet::new();
+        let twice = names.iter().find(|name| !before.insert(*name));
+        if self.faults.is_empty() && is_guess && !header::are_names(&names, &options.mapped) {
+            self.faults.add(tokens.line, "none of these is known as the name of a column, so they may be values");
+            self.faults.hint(NO_HEADER);
+        } else if let Some(name) = twice {
+            self.faults.add(tokens.line, format!("two columns are named `{}`", header::shown(name)));
+            self.faults.hint("rename one of them");
         }
         self.ended()?;
         Ok(names)
@@ -175,6 +186,11 @@ impl Csv {
         Some(Record { place: format!("line {}", tokens.line), values, remarks, refusal: None, is_exact })
     }
 }
+
+/// What to do about a first line that may have values, which are not shown as names.
+const NO_HEADER: &str = "if the file has no header, write a mapping file with `version: 1` and `source: { header: false }`, \
+                         or `dialect: outfile` for a file of MySQL's INTO OUTFILE, and pass it with --mapping; the columns \
+                         are then named 1, 2, 3 and so on. If these are names, `source: { header: true }`";
 
 /// What to do about bytes of another encoding.
 const NOT_UTF8: &str = "name the file's encoding: the option `encoding: cp1252` for a file from Windows, or \

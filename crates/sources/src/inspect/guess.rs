@@ -176,7 +176,7 @@ pub(super) fn attribute(name: &str, content: &Content, is_hashed: bool, is_uniqu
 }
 
 /// The attribute that has this name; for a name of several words, the one of its last: `customer_login`.
-fn named(name: &str) -> Option<&'static str> {
+pub(crate) fn named(name: &str) -> Option<&'static str> {
     let of = |plain: &str| NAMES.iter().find(|(_, names)| names.contains(&plain)).map(|(attribute, _)| *attribute);
     let words = name.rsplit(['_', '-', ' ', '.']).map(plain_name).next();
     of(&plain_name(name)).or_else(|| words.and_then(|word| of(&word)))

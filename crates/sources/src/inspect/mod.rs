@@ -12,6 +12,7 @@ use sftpctl_accounts::import::row::RowsError;
 
 pub use column::Column;
 use column::Counter;
+pub(crate) use guess::named as attribute_named;
 
 use crate::options::{Kind, Options};
 use crate::source::Source;

@@ -85,7 +85,7 @@ fn hostile_columns_and_values_are_harmless() {
 
 #[test]
 fn what_is_missing_is_said_in_the_mapping() {
-    let inspection = inspected("color,shape\nred,round\n", &Options::default());
+    let inspection = inspected("color,shape\nred,round\n", &Options { header: Some(true), ..Options::default() });
     assert_eq!(loaded(&inspection).mapping, crate::mapping::Mapping::default());
     assert!(inspection.mapping.contains("#orgid:") && inspection.mapping.contains("#username:"));
 }

@@ -13,6 +13,7 @@ use sftpctl_accounts::import::row::RowsError;
 use sftpctl_core::shown::visible;
 
 use crate::faults::{Faults, refused};
+use crate::header;
 use crate::input::Input;
 use crate::mapping::{ATTRIBUTES, Mapping, plain_name};
 use crate::options::Options;
@@ -104,8 +105,32 @@ impl Json {
             let lines = json.scanner.taken.max(1);
             json.expected = Some((objects.len() as u64).saturating_mul(length) / lines);
         }
+        json.check_names(objects.len(), options)?;
         json.first = json.records(objects)?;
         Ok(json)
+    }
+
+    /// Refuses keys that are data: names of customers, or worse. They would be shown as the names of columns.
+    fn check_names(&self, objects: usize, options: &Options) -> Result<(), RowsError> {
+        let refuse = |why, hint: &str| Err(refused(&self.name, why, hint));
+        if self.columns.iter().flat_map(|name| name.split('.')).any(header::looks_like_data) {
+            let hint = "name a file whose objects have the names of fields for their keys, the same in every object; `jq` \
+                        changes a file: `jq '[to_entries[] | .value + {username: .key}]'`";
+            return refuse("keys of its objects look like values, not like the names of fields", hint);
+        }
+        let last = |name: &'_ String| name.rsplit_once('.').map(|(_, last)| last.to_owned());
+        let mut seen = BTreeSet::new();
+        let is_repeated = self.columns.iter().filter_map(last).any(|name| !seen.insert(name));
+        if !self.is_array && objects == 1 && is_repeated && options.mapped.is_empty() {
+            let hint = "name a file with an array of objects, or an object in each line; for an array inside an object, the \
+                        option `pointer: /users`; `jq '[to_entries[] | .value + {username: .key}]'` makes an array";
+            return refuse("it is one object of objects, whose keys may be the names of accounts", hint);
+        }
+        if !header::are_names(&self.columns, &[&*options.mapped, &*options.columns].concat()) {
+            let hint = "name the fields in a mapping file, and pass it with --mapping: `username: FIELD`";
+            return refuse("none of its keys is known as the name of a field, so they may be values", hint);
+        }
+        Ok(())
     }
 
     fn failed(&mut self, error: ScanError) -> RowsError {
@@ -193,7 +218,7 @@ impl Json {
                     *slot = value;
                 } else {
                     if ATTRIBUTES.contains(&&*plain_name(&name)) {
-                        let name = visible(&name);
+                        let name = header::shown(&name);
                         self.faults.add(object.line, format!("the first {BATCH} records have no field `{name}`"));
                         self.faults.hint("name such fields beforehand: the option `columns: [FIELD]`");
                     }
@@ -240,7 +265,8 @@ impl Source for Json {
         if self.late.is_empty() {
             return Vec::new();
         }
-        let names: Vec<_> = self.late.iter().map(|name| visible(name)).collect();
+        let names: BTreeSet<_> = self.late.iter().map(|name| header::shown(name)).collect();
+        let names: Vec<_> = names.into_iter().collect();
         vec![format!("these fields, which the first {BATCH} records do not have, were not read: {}", names.join(", "))]
     }
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Deserializer;
 use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
 
+use crate::header;
 use crate::source::Value;
 
 /// Levels of objects in objects.
@@ -64,7 +65,7 @@ struct Field<'a> {
 impl Field<'_> {
     fn set<E: serde::de::Error>(self, value: Value) -> Result<(), E> {
         if self.fields.iter().any(|(name, _)| *name == self.name) {
-            return Err(E::custom(format_args!("the key `{}` is there twice", self.name)));
+            return Err(E::custom(format_args!("the key `{}` is there twice", header::shown(&self.name))));
         }
         self.fields.push((self.name, value));
         Ok(())

@@ -54,7 +54,7 @@ fn values_are_as_they_are_written() {
     let (json, records) = read(
         "{\"n\": 18446744073709551615, \"m\": -3, \"f\": 17579.0, \"b\": true, \"z\": null, \"o\": {\"p\": {\"q\": \"x\"}},\
           \"a\": [\"x\", 2], \"e\": [], \"j\": [{\"k\": 1}]}\n{\"p\": \"late\"}",
-        &Options::default(),
+        &Options { mapped: vec!["n".to_owned()], ..Options::default() },
     )
     .unwrap();
     assert_eq!(json.columns(), ["n", "m", "f", "b", "z", "o.p.q", "a", "e", "j", "p"]);
@@ -123,6 +123,31 @@ fn depth_is_limited() {
     ] {
         assert!(read(&text, &Options::default()).is_err());
     }
+}
+
+/// Keys may be the names of customers, or worse.
+#[test]
+fn keys_that_are_data_are_not_shown() {
+    for text in [
+        "[{\"SECRET\": \"x\"}, {\"SECRETS\": \"y\"}]",
+        "{\"SECRET\": {\"password\": \"x\", \"username\": 1}, \"OTHERSECRET\": {\"password\": \"y\"}}",
+        "{\"version\": 1, \"users\": {\"SECRET\": {\"login\": \"x\"}, \"SECRETS\": {\"login\": \"y\"}}}",
+        "[{\"username\": 1, \"orgid\": 2, \"SECRET@example.com\": 1}]",
+        "[{\"username\": 1, \"orgid\": 2, \"$6$saltsalt$SECRETSECRET\": 1}]",
+        "[{\"username\": 1, \"orgid\": 2, \"x\": {\"/home/SECRET\": 1}}]",
+        "[{\"$6$saltsalt$SECRETSECRET\": 1, \"$6$saltsalt$SECRETSECRET\": 2}]",
+    ] {
+        let error = read(text, &Options::default()).err().unwrap_or_else(|| panic!("{text} was read"));
+        let shown = format!("{error} {:?}", error.hint);
+        assert!(error.is_usage && !shown.contains("SECRET"), "{text}: {shown}");
+    }
+    let early = "{\"orgid\": 1, \"username\": \"x\"}\n".repeat(BATCH);
+    let late = format!("{early}{{\"orgid\": 2, \"$6$saltsalt$SECRETSECRET\": 1, \"a@SECRET.org\": 2}}");
+    let (json, _) = read(&late, &Options::default()).unwrap();
+    assert!(json.remarks()[0].ends_with(": (not shown)"), "{:?}", json.remarks());
+    // A mapping that names a field says that they are fields.
+    let options = Options { mapped: vec!["x".to_owned()], ..Options::default() };
+    assert!(read("[{\"x\": 1, \"y\": 2}]", &options).is_ok() && read("[{\"y\": 2}]", &options).is_err());
 }
 
 proptest::proptest! {

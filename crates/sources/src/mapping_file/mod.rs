@@ -14,9 +14,12 @@ use crate::options::{Dialect, Kind, Options};
 use raw::{File, Setting};
 
 const WORDS: Words = Words {
+    what: "a mapping file",
     is_one: "one mapping",
     schema: "environments/import-mapping.schema.json",
     example: "\"The mapping file\" in docs/import.md",
+    settings: schema,
+    columns: &["password", "column", "form"],
 };
 
 /// A mapping file that was read.
@@ -48,7 +51,7 @@ pub fn load(text: &str, path: &str, kind: Kind) -> Result<MappingFile, Faults> {
         checker.fault(&file.version, format!("unknown format version {}", file.version.value)).hint =
             Some("this sftpctl reads version 1; upgrade sftpctl for a newer file".into());
     }
-    let (options, double_encoded) = options(&mut checker, &file.source, kind);
+    let (mut options, double_encoded) = options(&mut checker, &file.source, kind);
     let mut mapping = Mapping { double_encoded, ..Mapping::default() };
     let mut columns = Vec::new();
     for (attribute, setting) in file.settings() {
@@ -66,8 +69,9 @@ pub fn load(text: &str, path: &str, kind: Kind) -> Result<MappingFile, Faults> {
     }
     let faults = checker.into_faults();
     if !faults.is_empty() {
-        return Err(Faults::new(text, path, faults));
+        return Err(Faults::new(text, path, &WORDS, faults));
     }
+    options.mapped = columns.iter().map(|named: &Named| named.column.clone()).collect();
     Ok(MappingFile { mapping, options, text: text.to_owned(), path: path.to_owned(), columns })
 }
 
@@ -88,7 +92,7 @@ impl MappingFile {
             fault.hint = Some(column_hint(&named.column, columns));
             faults.push(fault);
         }
-        if faults.is_empty() { Ok(()) } else { Err(Faults::new(&self.text, &self.path, faults)) }
+        if faults.is_empty() { Ok(()) } else { Err(Faults::new(&self.text, &self.path, &WORDS, faults)) }
     }
 }
 
@@ -148,6 +152,7 @@ fn options(checker: &mut Checker<'_>, raw: &raw::Source, kind: Kind) -> (Options
         table: text(&raw.table),
         query: text(&raw.query),
         key: text(&raw.key),
+        mapped: Vec::new(),
     };
     if let Some(quote) = &raw.quote
         && options.quote.is_some()

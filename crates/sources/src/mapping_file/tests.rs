@@ -45,6 +45,7 @@ fn every_setting_is_read() {
         encoding: Encoding::Cp1252,
         dialect: Dialect::Outfile,
         header: Some(true),
+        mapped: ["folder", "login", "secret", "4", "5", "ips"].map(str::to_owned).to_vec(),
         ..Options::default()
     };
     assert_eq!(file.options, options);
@@ -143,4 +144,67 @@ proptest::proptest! {
             faults.render(false);
         }
     }
+}
+
+/// What is shown of the faults of a file, to people and to programs.
+fn shown(text: &str) -> String {
+    let faults = load(text, "m.yaml", Kind::Csv).err().unwrap_or_else(|| panic!("{text} has no faults"));
+    let list: Vec<_> = faults.list().iter().map(|fault| format!("{} {:?}", fault.message, fault.hint)).collect();
+    format!("{}\n{}", faults.render(false), list.join("\n"))
+}
+
+#[test]
+fn nothing_of_a_file_of_another_kind_is_shown() {
+    for text in [
+        "root:$y$j9T$c2FsdHNhbHQ$SECRET:19000:0:99999:7:::\njan:SECRET:19000:0:99999:7:::\n",
+        "SECRET:x:0:0:SECRET:/root:/bin/bash\n",
+        "machine SECRET login SECRET password SECRET\n",
+        "[default]\naws_secret_access_key = SECRET\n",
+        "{\"SECRET\": \"SECRET\"}\n",
+        "kind: SECRET\ndata:\n  tls.key: SECRET\n",
+        "-----BEGIN PRIVATE KEY-----\nSECRET\n-----END PRIVATE KEY-----\n",
+        "SECRET: &a [*a, \u{200b}SECRET]\n",
+    ] {
+        let shown = shown(text);
+        assert!(!shown.contains("SECRET"), "{text}: {shown}");
+        assert!(shown.contains("this is not a mapping file") && shown.contains("m.yaml:"), "{text}: {shown}");
+        assert!(shown.contains("The mapping file"), "what to do: {shown}");
+    }
+}
+
+#[test]
+fn secrets_in_a_mapping_are_not_shown() {
+    for text in [
+        "password: { column: a, value: SECRET }",
+        "password: { column: a, value: \"a SECRET, {b: SECRET}\" }",
+        "password: { value: SECRET, pattern: 'SECRET(' }",
+        "password: { column: a, form: plain, value: '(SECRET' }",
+        "password: { values: { SECRET: SECRET }, colum: a }",
+        "password:\n  colum: a\n  value: SECRET",
+        "password:\n  - column: SECRET SECRET",
+        "orgid: { colum: a, SECRET: SECRET }",
+        "databasepassword: SECRET",
+        "db: SECRET",
+        "token: |\n  SECRET\n  SECRET",
+        "query: mysql://me:SECRET@db/x",
+        "\"$6$saltsalt$SECRETSECRET\": x",
+        "source: { separator: 5ebe2294ecd0e0f08eab7690d2a6SECRET, dialect: x } # password=SECRET",
+        "source: { dialect: \"$6$saltsalt$SECRETSECRET\" }",
+        "source: { dialect: \"{SSHA}SECRETSECRETSECRET\" }",
+    ] {
+        let text = format!("version: 1\n{text}\n").replace("a6SECRET", "a6ee69");
+        let shown = shown(&text);
+        assert!(!shown.contains("SECRET") && !shown.contains("5ebe22"), "{text}: {shown}");
+        assert!(shown.contains("m.yaml:2") || shown.contains("m.yaml:3"), "where it is: {shown}");
+    }
+    // The names of settings and columns are what a fault is about.
+    let known = self::shown("version: 1\npassword: { column: pw, form: plane }\nhome: { column: dir, split: ',' }\n");
+    for name in ["column: pw", "invalid form `plane`", "column: dir, split"] {
+        assert!(known.contains(name), "{name}: {known}");
+    }
+    let file = load("version: 1\npassword: pw_hash\n", "m.yaml", Kind::Csv).unwrap();
+    let faults = file.check_columns(&["pw-hash".to_owned()]).err().unwrap().render(false);
+    assert!(faults.contains("password: pw_hash") && faults.contains("no column `pw_hash`"), "{faults}");
+    let unknown = self::shown("version: 1\nusernam: login\n");
+    assert!(unknown.contains("usernam: *****"), "{unknown}");
 }

@@ -1,6 +1,7 @@
 //! The options of a database as the source of an import.
 
-use std::path::PathBuf;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use secrecy::SecretString;
@@ -9,6 +10,8 @@ use super::source::Secrets;
 use crate::commands::{input_file, password_prompt};
 use crate::error::CliError;
 use crate::exit::Exit;
+use crate::report::shell_word::shell_word;
+use crate::report::streams;
 use sftpctl_sources::encoding::Encoding;
 use sftpctl_sources::mapping::Mapping;
 use sftpctl_sources::mysql::{self, Latin1};
@@ -54,6 +57,11 @@ pub(super) struct DatabaseArgs {
     server_name: Option<String>,
 }
 
+/// Whether a file, other than a pipe, is open to every user of the machine.
+fn is_open_to_all(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|facts| facts.is_file() && facts.permissions().mode() & 0o004 != 0)
+}
+
 /// The names of the modes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Tls {
@@ -89,7 +97,7 @@ impl DatabaseArgs {
     }
 
     /// The files that are read.
-    pub(super) fn files(&self) -> impl Iterator<Item = &std::path::Path> {
+    pub(super) fn files(&self) -> impl Iterator<Item = &Path> {
         [&self.password_file, &self.ca_file].into_iter().flatten().map(PathBuf::as_path)
     }
 
@@ -109,8 +117,19 @@ impl DatabaseArgs {
             return Ok(None);
         }
         if let Some(path) = &self.password_file {
-            let text = input_file::read(path, input_file::SMALL);
-            let text = text.map_err(|error| {
+            if is_open_to_all(path) {
+                streams::progress(format!(
+                    "warning: every user of this machine may read the password in {}; close it: chmod 600 {}",
+                    path.display(),
+                    shell_word(&path.display().to_string())
+                ));
+            }
+            let read = {
+                let path = path.clone();
+                // A pipe is waited for.
+                tokio::task::spawn_blocking(move || input_file::read(&path, input_file::SMALL)).await
+            };
+            let text = read.map_err(std::io::Error::other).flatten().map_err(|error| {
                 CliError::new(Exit::Usage, format!("cannot read the password in {}: {error}", path.display()))
             })?;
             return Ok(Some(SecretString::from(password_prompt::without_line_end(&text).to_owned())));

@@ -28,6 +28,7 @@ use sftpctl_core::text::{counted, either};
 use sftpctl_engine::execute::stop::Stop;
 use sftpctl_engine::state::error::StateError;
 use sftpctl_engine::state::store::{Store, terms};
+use sftpctl_sources::mapping_file::MappingFile;
 
 /// The arguments that both commands have.
 #[derive(Debug, clap::Args)]
@@ -123,6 +124,7 @@ pub(in crate::commands::users) async fn run(
         }
         report_file::begin(path).map_err(|error| unwritable(path, &error))?;
     }
+    let mapping = args.source.mapping_file(printer)?;
     let permissions = if manner.via_s3 { Permissions::ImportsTable } else { Permissions::ImportsUsers };
     let (environment, aws, store) = args.state.open(permissions, printer).await?;
     if let Some(cluster) = args.cluster.as_ref().filter(|cluster| !environment.clusters.contains_key(*cluster)) {
@@ -133,7 +135,8 @@ pub(in crate::commands::users) async fn run(
     let stop = Stop::on_signals(|| streams::progress("stopping; the writes in flight are finished"), stop_now);
     let place = args.state.place(&environment);
     let via_s3 = manner.via_s3.then(|| ViaS3::new(&aws, &environment, &place)).transpose()?;
-    let run = Run { args, manner, form, environment: &environment, aws: &aws, store: &store, printer, stop, via_s3 };
+    let run =
+        Run { args, manner, form, mapping, environment: &environment, aws: &aws, store: &store, printer, stop, via_s3 };
     if !manner.writes {
         return run.run().await;
     }
@@ -184,6 +187,7 @@ struct Run<'a> {
     args: &'a CommonArgs,
     manner: Manner,
     form: Option<Form>,
+    mapping: Option<MappingFile>,
     environment: &'a Environment,
     aws: &'a Arc<Aws>,
     store: &'a Store,
@@ -204,7 +208,11 @@ impl Run<'_> {
                 return Ok(Exit::Ok);
             }
         }
-        let review = self.review(&shown).await;
+        // Nothing is written before its end, and a source may be a pipe that never ends: one signal is enough.
+        let review = tokio::select! {
+            review = self.review(&shown) => review,
+            () = self.stop.canceled() => Err(CliError::new(Exit::Interrupted, "interrupted; nothing was written")),
+        };
         shown.finish();
         let mut review = review?;
         if let (Some(path), Some(form)) = (&self.args.report, self.form) {
@@ -244,7 +252,9 @@ impl Run<'_> {
     }
 
     async fn review(&self, shown: &Shown) -> Result<Review, CliError> {
-        let mut rows = self.args.source.open(Some((self.aws, &self.environment.home_region)), self.printer).await?;
+        let mapping = self.mapping.as_ref();
+        let secrets = Some((&**self.aws, &*self.environment.home_region));
+        let mut rows = self.args.source.open(secrets, mapping, self.printer).await?;
         let own = DigestKey::random();
         let key = self.store.accounts_key(&own.text()).await?;
         let key = DigestKey::parse(&key).ok_or_else(|| {
@@ -253,7 +263,7 @@ impl Run<'_> {
         })?;
         let rules = Rules { environment: self.environment, default_cluster: self.args.cluster.clone() };
         let has_table = self.via_s3.is_none();
-        let source = self.args.source.name(self.printer)?;
+        let source = self.args.source.name(mapping);
         let options = Options { rules, key, overwrite: self.args.overwrite, source, has_table };
         let accounts = Accounts::new(Arc::clone(self.aws), self.environment);
         let reviewed = review::review(rows.as_mut(), &accounts, &options, shown).await;

@@ -14,6 +14,7 @@ use sftpctl_accounts::import::row::{Rows, RowsError};
 use sftpctl_aws::Aws;
 use sftpctl_core::shown::Text;
 use sftpctl_core::text::counted;
+use sftpctl_sources::ahead::Ahead;
 use sftpctl_sources::csv::Csv;
 use sftpctl_sources::inspect::{Column, Inspection, inspect};
 use sftpctl_sources::json::Json;
@@ -124,17 +125,16 @@ impl SourceArgs {
     }
 
     /// The name of the source: the kind and the table or file, `csv:customers.csv`, unless one is given.
-    pub(super) fn name(&self, printer: Printer) -> Result<String, CliError> {
+    pub(super) fn name(&self, file: Option<&MappingFile>) -> String {
         if let Some(name) = &self.source_name {
-            return Ok(name.clone());
+            return name.clone();
         }
-        let file = self.mapping_file(printer)?;
-        let table = self.database.table().map(str::to_owned).or_else(|| file.and_then(|file| file.options.table));
+        let table = self.database.table().or_else(|| file.and_then(|file| file.options.table.as_deref()));
         let path = self.from.place.split('?').next().unwrap_or_default();
         let last = path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
-        let mut name = format!("{}:{}", self.from.kind.as_str(), table.as_deref().unwrap_or(last));
+        let mut name = format!("{}:{}", self.from.kind.as_str(), table.unwrap_or(last));
         name.retain(|c| !c.is_control());
-        Ok(name.chars().take(NAME_LENGTH).collect())
+        name.chars().take(NAME_LENGTH).collect()
     }
 
     /// The files that are read.
@@ -160,21 +160,25 @@ impl SourceArgs {
         Ok(Exit::Ok)
     }
 
-    /// The rows of the source under its mapping.
-    pub(super) async fn open(&self, secrets: Secrets<'_>, printer: Printer) -> Result<Box<dyn Rows>, CliError> {
-        let file = self.mapping_file(printer)?;
-        let options = file.as_ref().map(|file| file.options.clone()).unwrap_or_default();
-        let mapping = file.as_ref().map(|file| file.mapping.clone());
+    /// The rows of the source under its mapping. Where something is waited for, other tasks go on.
+    pub(super) async fn open(
+        &self,
+        secrets: Secrets<'_>,
+        file: Option<&MappingFile>,
+        printer: Printer,
+    ) -> Result<Box<dyn Rows>, CliError> {
+        let options = file.map(|file| file.options.clone()).unwrap_or_default();
+        let mapping = file.map(|file| file.mapping.clone());
         let source = self.source(&options, mapping, secrets).await?;
         let mapping = match file {
             Some(file) => {
                 let checked = file.check_columns(source.columns());
                 checked.map_err(|faults| CliError::from_faults(&faults, printer.has_color()))?;
-                file.mapping
+                file.mapping.clone()
             }
             None => source.default_mapping().ok_or_else(|| self.unmapped(source.columns()))?,
         };
-        Ok(Box::new(Mapped::new(source, &mapping).map_err(unreadable)?))
+        Ok(Box::new(Ahead::of(Box::new(Mapped::new(source, &mapping).map_err(unreadable)?))))
     }
 
     fn unmapped(&self, columns: &[String]) -> CliError {
@@ -187,7 +191,8 @@ impl SourceArgs {
         error
     }
 
-    fn mapping_file(&self, printer: Printer) -> Result<Option<MappingFile>, CliError> {
+    /// The mapping file. It may be a pipe, which can be read only once, and is waited for.
+    pub(super) fn mapping_file(&self, printer: Printer) -> Result<Option<MappingFile>, CliError> {
         let Some(path) = &self.mapping else { return Ok(None) };
         let shown = path.display().to_string();
         let text = input_file::read(path, input_file::SMALL)
@@ -207,26 +212,28 @@ impl SourceArgs {
         mapping: Option<Mapping>,
         secrets: Secrets<'_>,
     ) -> Result<Box<dyn Source>, CliError> {
-        let path = Path::new(&self.from.place);
-        let opened: Result<Box<dyn Source>, RowsError> = match self.from.kind {
-            Kind::Csv => Csv::open(path, options).map(boxed),
-            Kind::Json => Json::open(path, options).map(boxed),
-            Kind::Shadow => {
-                Unix::open(path, unix::Options { everyone: self.everyone, ..unix::Options::default() }).map(boxed)
-            }
-            Kind::Sftpgo => {
-                SftpGo::open(path, sftpgo::Options { drops_restrictions: self.drop_restrictions }).map(boxed)
-            }
-            Kind::Proftpd => ProFtpd::open(path).map(boxed),
-            Kind::Mysql => {
-                let url = format!("mysql:{}", self.from.place);
-                mysql::check_url(&url).map_err(unreadable)?;
-                let password = self.database.password(secrets).await?;
-                let options = self.database.options(options, mapping);
-                Mysql::connect(&url, password.as_ref(), &options).await.map(boxed)
+        let From { kind, place } = self.from.clone();
+        if kind == Kind::Mysql {
+            let url = format!("mysql:{place}");
+            mysql::check_url(&url).map_err(unreadable)?;
+            let password = self.database.password(secrets).await?;
+            let options = self.database.options(options, mapping);
+            return Mysql::connect(&url, password.as_ref(), &options).await.map(boxed).map_err(unreadable);
+        }
+        let (options, everyone, drops_restrictions) = (options.clone(), self.everyone, self.drop_restrictions);
+        let open = move || -> Result<Box<dyn Source>, RowsError> {
+            let path = Path::new(&place);
+            match kind {
+                Kind::Csv | Kind::Mysql => Csv::open(path, &options).map(boxed),
+                Kind::Json => Json::open(path, &options).map(boxed),
+                Kind::Shadow => Unix::open(path, unix::Options { everyone, ..unix::Options::default() }).map(boxed),
+                Kind::Sftpgo => SftpGo::open(path, sftpgo::Options { drops_restrictions }).map(boxed),
+                Kind::Proftpd => ProFtpd::open(path).map(boxed),
             }
         };
-        opened.map_err(unreadable)
+        // A pipe is waited for.
+        let opened = tokio::task::spawn_blocking(open).await;
+        opened.map_err(|error| CliError::new(Exit::Failed, format!("the source: {error}")))?.map_err(unreadable)
     }
 }
 

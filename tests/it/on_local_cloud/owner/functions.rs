@@ -59,6 +59,29 @@ fn environments(site: &Site) -> Vec<BTreeMap<String, String>> {
     all.iter().filter_map(environment).collect()
 }
 
+/// Other users of the machine hold nothing of MiniStack's port: their connections end before they are read, whatever they
+/// would send, and also from the number of a port from which the front has connected.
+#[test]
+fn connections_of_other_users_end_at_once() {
+    let site = Site::deployed("");
+    let endpoint = site.status()["ministack"]["endpoint"].as_str().unwrap().to_owned();
+    let port: u16 = endpoint.rsplit(':').next().unwrap().parse().unwrap();
+    let request = format!("GET /_ministack/ready HTTP/1.1\\r\\nHost: 127.0.0.1:{port}\\r\\n\\r\\n");
+    for request in [&*request, "GET / HT", ""] {
+        // `cat` ends when the connection does.
+        if let Some(answer) = answer_to_another_user(port, request) {
+            assert!(!answer.contains("HTTP/1.1"), "{answer}");
+        }
+    }
+    let mut own = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    write!(own, "GET /_ministack/ready HTTP/1.0\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    own.read_to_string(&mut answer).unwrap();
+    assert!(answer.contains(" 403 "), "{answer}");
+    let login = site.add(6102, "customer", "Fake-Password-1");
+    assert!(site.admits(site.port("us-west-2"), &login));
+}
+
 /// What a process of another user gets from a port; `None` unless this user may start one.
 fn answer_to_another_user(port: u16, request: &str) -> Option<String> {
     const NOBODY: u32 = 65534;

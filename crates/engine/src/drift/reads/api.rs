@@ -169,7 +169,7 @@ mod tests {
         let found = super::super::super::compare::differences(&wanted, &method_facts(&guarded));
         let names: Vec<_> = found.iter().map(|property| property.name.as_str()).collect();
         assert_eq!(names, ["ApiKeyRequired", "Integration", "RequestValidatorId"], "{found:?}");
-        let inner = found[1].after.as_object().unwrap();
+        let inner = found[1].after().as_object().unwrap();
         assert_eq!(inner.keys().collect::<Vec<_>>(), ["ContentHandling", "Credentials", "RequestParameters"]);
     }
 }

@@ -43,7 +43,7 @@ use super::answers::forget_length;
 use super::call::Call;
 use super::operation::{self, Form};
 use super::upstream::{MAX_BUFFERED, MAX_REQUEST, plain};
-use super::{Front, StatusCode, dispatch};
+use super::{Front, StatusCode, dispatch, permitted};
 
 pub(super) use permissions::NAME as PERMISSIONS;
 
@@ -51,6 +51,12 @@ pub(super) use permissions::NAME as PERMISSIONS;
 #[async_trait]
 pub(super) trait Manner: Send + Sync {
     fn description(&self) -> &'static Description;
+
+    /// Whether it counts calls that are then refused for another reason. All others look only at authorized calls: what
+    /// they answer would tell about objects, and would use up what the next caller is due.
+    fn counts_every_call(&self) -> bool {
+        false
+    }
 
     /// Answers a request in place of the service; `None` passes it on.
     fn answer(&self, _request: &Inquiry<'_>) -> Option<Response<Body>> {
@@ -298,7 +304,17 @@ pub(super) async fn around(front: &Front, call: &Call, parts: Parts, body: Body)
         }
     };
     let request = Inquiry { call, parts: &parts, body: &bytes, sent: &bytes };
-    for manner in &on {
+    for manner in on.iter().filter(|manner| manner.counts_every_call()) {
+        if let Some(response) = manner.ask(front, &request).await {
+            return response;
+        }
+    }
+    let whole = body.unwrap_or_else(|| Body::from(bytes.clone()));
+    let (permit, body) = match permitted(front, call, &parts, whole).await {
+        Ok(permitted) => permitted,
+        Err(refused) => return refused,
+    };
+    for manner in on.iter().filter(|manner| !manner.counts_every_call()) {
         if let Some(response) = manner.ask(front, &request).await {
             return response;
         }
@@ -319,7 +335,7 @@ pub(super) async fn around(front: &Front, call: &Call, parts: Parts, body: Body)
     if changed != bytes {
         forget_body(&mut sent.headers);
     }
-    let response = dispatch(front, call, sent, body.unwrap_or_else(|| Body::from(changed.clone()))).await;
+    let response = dispatch(front, call, permit, sent, if streams { body } else { Body::from(changed.clone()) }).await;
     if concerned.is_empty() {
         return response;
     }

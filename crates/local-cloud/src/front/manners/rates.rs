@@ -33,6 +33,10 @@ impl Manner for Rates {
         }
     }
 
+    fn counts_every_call(&self) -> bool {
+        true
+    }
+
     fn answer(&self, request: &Inquiry<'_>) -> Option<Response<Body>> {
         let service = request.call.service.as_str();
         let (_, size, rate) = LIMITS.iter().find(|(limited, ..)| *limited == service)?;
