@@ -348,6 +348,23 @@ fn watch_exports_what_comes_until_it_is_stopped() {
     assert!(refused.contains("has been changed"), "{refused}");
 }
 
+/// Of a time before the versions that are kept, nobody knows which files existed: none of them is removed.
+#[test]
+fn restoration_removes_nothing_that_a_rule_may_have_forgotten() {
+    let site = Site::deployed("files: { keep_old_versions_days: 30 }\n");
+    let login = site.add(17578, "me@example.com", "Fake-Password-1");
+    let port = site.port(WEST);
+    let me = Customer { site, login, port };
+    me.put("a.csv", "one\n");
+    let long_ago = ["/", "--at", "2020-01-01", "--yes"];
+    let refused = me.site.ends_with(3, &Customer::arguments("restore", &[&long_ago[..], &["--exact"]].concat()));
+    assert!(refused.contains("30 days") && refused.contains("would remove them"), "{refused}");
+    let kept = me.history("restore", &long_ago);
+    assert!(kept[0]["toRemove"] == 0 && kept[0]["kept"].as_u64() >= Some(1), "{kept:?}");
+    let today = jiff::Timestamp::now().to_string();
+    me.history("restore", &["/", "--at", &today, "--exact", "--dry-run"]);
+}
+
 /// More versions than S3 lists at once, and a version that is copied in parts.
 #[test]
 fn long_histories_and_large_files_are_restored() {

@@ -25,16 +25,17 @@ fn limited(command: &Command, bytes: u64) -> Command {
     limited
 }
 
-/// The whole lines: of each the kind, with the step.
-fn kinds(manifest: &Path) -> Vec<String> {
+/// The whole lines: of each the kind with the step, and what it is about.
+fn lines(manifest: &Path) -> Vec<(String, String)> {
     let text = std::fs::read_to_string(manifest).unwrap_or_default();
     let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
-    let kind = |line: &str| {
+    let line = |line: &str| {
         let line: Value = serde_json::from_str(line).unwrap();
         let step = line["step"].as_str().unwrap_or_default();
-        format!("{} {step}", line["line"].as_str().unwrap()).trim().to_owned()
+        let kind = format!("{} {step}", line["line"].as_str().unwrap()).trim().to_owned();
+        (kind, format!("{} {}", line["path"], line["number"]))
     };
-    whole.lines().map(kind).collect()
+    whole.lines().map(line).collect()
 }
 
 /// Runs a command again and again, each time killed some bytes further on in the manifest, until it succeeds. Returns what
@@ -44,11 +45,10 @@ fn killed_at_each_line(customer: &Customer, arguments: &[&str]) -> BTreeSet<Stri
     const STEP: u64 = 40;
     let (manifest, mut last, mut bytes) = (customer.manifest(), BTreeSet::new(), STEP);
     for _ in 0..600 {
-        // A run repeats steps and what has no line yet, and notes that first: that alone is no progress.
+        // A run repeats steps, and notes what it sends: that alone is no progress.
         let done = || {
-            let (stored, other): (Vec<_>, Vec<_>) =
-                kinds(&manifest).into_iter().partition(|kind| ["object", "upload", "part"].contains(&kind.as_str()));
-            stored.len() + BTreeSet::from_iter(other).len()
+            let lines = lines(&manifest).into_iter().filter(|(kind, _)| kind != "sending");
+            lines.collect::<BTreeSet<_>>().len()
         };
         let (before, length) = (done(), std::fs::metadata(&manifest).map_or(0, |facts| facts.len()));
         let status = limited(&customer.site.command(arguments), length + bytes).status().unwrap();
@@ -58,8 +58,14 @@ fn killed_at_each_line(customer: &Customer, arguments: &[&str]) -> BTreeSet<Stri
         assert_eq!(status.signal(), Some(SIGXFSZ), "{status}");
         let home = std::fs::symlink_metadata(&customer.home).unwrap();
         assert!(home.is_dir() || home.is_symlink());
-        bytes = if done() > before { (bytes / 2).max(STEP) } else { bytes + STEP };
-        last.extend(kinds(&manifest).pop());
+        // At the begin, and after the exchange, each line counts.
+        let is_slow = done() <= 2 || home.is_symlink();
+        bytes = match done() > before {
+            true if is_slow => STEP,
+            true => (bytes / 2).max(STEP),
+            false => bytes + STEP,
+        };
+        last.extend(lines(&manifest).pop().map(|(kind, _)| kind));
     }
     panic!("no end: {last:?}");
 }
