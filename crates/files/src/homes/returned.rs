@@ -204,7 +204,7 @@ impl Place {
             (Some(here), Some(old)) => (here.size, here.mtime) == (old.stamp.size, old.stamp.mtime),
             (Some(_), None) => false,
         };
-        if !is_ours && self.is_there(path, (of_key, &owned), here.as_ref(), head, &labels).await? {
+        if !is_ours && self.is_there((path, key), (of_key, &owned), here.as_ref(), head, &labels).await? {
             self.note(path, key, head, String::new())?;
             return Ok(Outcome::Returned(0));
         }
@@ -227,7 +227,7 @@ impl Place {
     /// Whether a run that was killed before it could note it has brought the object back already.
     async fn is_there(
         &self,
-        path: &Raw,
+        (path, key): (&Raw, &str),
         (of_key, owned): (Kind, &Owned),
         here: Option<&Facts>,
         head: &HeadFacts,
@@ -241,15 +241,32 @@ impl Place {
             _ if !is_alike => Ok(false),
             Kind::Link => {
                 let target = self.folder.target(path).map_err(CopyError::Read)?;
-                Ok(head.crc64nvme.as_deref() == Some(&checksum::text(checksum::of(&target))))
+                Ok(self.stored(key, head).await? == checksum::text(checksum::of(&target)))
             }
             Kind::File => {
                 let file = self.folder.read(path).map_err(CopyError::Read)?;
                 let sum = tokio::task::spawn_blocking(move || sum(file)).await?.map_err(CopyError::Read)?;
-                Ok(head.crc64nvme.as_deref() == Some(&checksum::text(sum)))
+                Ok(self.stored(key, head).await? == checksum::text(sum))
             }
             _ => Ok(false),
         }
+    }
+
+    /// The checksum of an object: as S3 keeps it, or of its content. Objects in parts may be without one.
+    async fn stored(&self, key: &str, head: &HeadFacts) -> Result<String, CopyError> {
+        if let Some(stored) = &head.crc64nvme {
+            return Ok(stored.clone());
+        }
+        let mut sum = Running::default();
+        // S3 refuses a range of an object without content.
+        if head.size > 0
+            && let Some(mut download) = self.s3.open(&self.bucket, key, 0, Some(&head.etag)).await?
+        {
+            while let Some(bytes) = download.next().await? {
+                sum.update(&bytes);
+            }
+        }
+        Ok(checksum::text(sum.value()))
     }
 
     /// Writes a file; returns its checksum.

@@ -80,7 +80,6 @@ fn small(home: &Path) {
 }
 
 #[test]
-#[ignore = "it takes two minutes: run it with --ignored after a change of homes"]
 fn any_line_of_the_manifest_may_be_the_last() {
     let customer = Customer::new();
     let options = ["--links", "marker", "--mount", "mount", "--yes", "--allow-chroot", "--freeze-mode"];
