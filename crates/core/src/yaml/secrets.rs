@@ -23,14 +23,21 @@ const DIGESTS: [usize; 6] = [32, 40, 56, 64, 96, 128];
 pub(super) fn is_of_kind(source: &str, words: &Words) -> bool {
     let schema = (words.settings)();
     let known = |name: &str| schema["properties"].get(name).is_some();
-    let lines = || source.split(['\n', '\r']).map(|line| line.trim_start_matches(['\u{feff}', ' ', '{', '-']));
-    let is_blank = |line: &str| line.is_empty() || line.starts_with('#');
-    lines().all(is_blank)
-        || lines().any(|line| {
-            let (name, value) = line.split_once(':').unwrap_or_default();
-            let value_is_apart = value.is_empty() || value.starts_with([' ', '\t']);
-            value_is_apart && known(name.trim_end().trim_matches(['"', '\'']))
+    let is_told = |line: &&str| !line.trim_matches([' ', '\t', '{', '}', '[', ']', ',', '-']).is_empty();
+    let lines = || {
+        let whole = source.split(['\n', '\r']).map(|line| line.trim_start_matches('\u{feff}')).filter(is_told);
+        whole.filter(|line| !line.trim_start().starts_with('#')).map(|line| {
+            let text = line.trim_start_matches([' ', '{', '-']);
+            (line.len() - text.len(), text)
         })
+    };
+    // Those of the file as a whole are furthest out.
+    let Some(outermost) = lines().map(|(indent, _)| indent).min() else { return true };
+    lines().filter(|(indent, _)| *indent == outermost).any(|(_, line)| {
+        let (name, value) = line.split_once(':').unwrap_or_default();
+        let value_is_apart = value.is_empty() || value.starts_with([' ', '\t']);
+        value_is_apart && known(name.trim_end().trim_matches(['"', '\'']))
+    })
 }
 
 /// Every name of a setting in the kind's schema.
