@@ -60,6 +60,7 @@ fn of_command(path: &str) -> Option<&'static [Exit]> {
         | "policy history"
         | "policy restore"
         | "policy agent"
+        | "policy mount"
         | "policy homes"
         | "policy provisioning"
         | "policy table-import"

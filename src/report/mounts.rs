@@ -133,20 +133,33 @@ pub struct SeenView<'a> {
     words: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     users: Option<&'a [User]>,
+    /// The version that is installed now, if it is not the one whose options the mount has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    newer: Option<String>,
 }
 
 impl<'a> SeenView<'a> {
-    pub fn new(seen: &'a Seen, users: Option<&'a Vec<User>>) -> Self {
-        Self { seen, words: seen.state.words(), users: users.map(Vec::as_slice) }
+    pub fn new(seen: &'a Seen) -> Self {
+        Self { seen, words: seen.state.words(), users: None, newer: None }
+    }
+
+    /// With who uses it, and the version that is installed now if it is another one.
+    #[must_use]
+    pub fn with(mut self, users: &'a [User], newer: Option<String>) -> Self {
+        (self.users, self.newer) = (Some(users), newer);
+        self
     }
 }
 
 /// The mounts that were looked at, for people.
 pub fn seen(mounts: &[SeenView<'_>]) -> Text {
     let mut text = Text::default();
-    for SeenView { seen, users, .. } in mounts {
+    for SeenView { seen, users, newer, .. } in mounts {
         text.line(line(seen));
         named(&mut text, users.unwrap_or_default());
+        if let Some(version) = newer {
+            text.line(format!("  version {version} is installed now: `sftpctl mounts install` adapts the options"));
+        }
     }
     text
 }
@@ -155,11 +168,12 @@ fn line(seen: &Seen) -> String {
     let Seen { at, bucket, state, .. } = seen;
     let canary = if seen.canary { ", and a canary came back as it was written" } else { "" };
     let detail = seen.detail.as_ref().map_or_else(String::new, |detail| format!(" ({detail})"));
+    let bare = if seen.is_protected == Some(false) { "; root can write into the mount point" } else { "" };
     let waiting = match seen.waiting {
         Some(count) if count > 0 => format!("; {count} requests wait"),
         _ => String::new(),
     };
-    format!("{at} ({bucket}): {}: {}{canary}{detail}{waiting}", state.as_str(), state.words())
+    format!("{at} ({bucket}): {}: {}{canary}{detail}{bare}{waiting}", state.as_str(), state.words())
 }
 
 fn named(text: &mut Text, users: &[User]) {

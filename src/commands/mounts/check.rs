@@ -48,7 +48,7 @@ pub(super) async fn run(args: &Args, printer: Printer) -> Result<Exit, CliError>
         };
         all.push(found);
     }
-    let views: Vec<SeenView<'_>> = all.iter().map(|found| SeenView::new(found, None)).collect();
+    let views: Vec<SeenView<'_>> = all.iter().map(SeenView::new).collect();
     printer.emit("mounts-check/1", &serde_json::json!({ "mounts": views }), || seen(&views));
     Ok(if all.iter().all(|found| found.state == State::Healthy) { Exit::Ok } else { Exit::Failed })
 }

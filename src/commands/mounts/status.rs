@@ -7,6 +7,7 @@ use crate::report::Printer;
 use crate::report::mounts::{SeenView, seen};
 use sftpctl_files::mounts::system::look::look;
 use sftpctl_files::mounts::system::processes::users;
+use sftpctl_files::mounts::system::programs::installed;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
@@ -28,9 +29,12 @@ pub(super) async fn run(args: &Args, printer: Printer) -> Result<Exit, CliError>
     for record in args.mounts.here()? {
         let found = look(&record, &options).await;
         let users = users(record.at(), found.entries.last().map(|entry| entry.device));
-        all.push((found, users));
+        let version = installed(record.mount.kind).ok().map(|tool| tool.version);
+        let newer = version.filter(|version| *version != record.tool.version).map(|version| version.to_string());
+        all.push((found, users, newer));
     }
-    let views: Vec<SeenView<'_>> = all.iter().map(|(found, users)| SeenView::new(found, Some(users))).collect();
+    let views = all.iter().map(|(found, users, newer)| SeenView::new(found).with(users, newer.clone()));
+    let views: Vec<SeenView<'_>> = views.collect();
     printer.emit("mounts-status/1", &serde_json::json!({ "mounts": views }), || seen(&views));
     Ok(Exit::Ok)
 }

@@ -53,6 +53,12 @@ enum Verb {
         sftpctl policy agent --env 99 --cluster 99-5 > agent.json\n  \
         sftpctl policy agent --env 99 > agent.json")]
     Agent(AgentArgs),
+    /// Print the policy for a mount that is written: the role of an application server
+    #[command(after_help = "Examples:\n  \
+        sftpctl policy mount --env 99 --cluster 99-5 > mount.json\n  \
+        sftpctl policy mount --env 99 > mount.json\n\n\
+        A mount that is only read needs `sftpctl policy agent`.")]
+    Mount(AgentArgs),
     /// Print the policy for homes, in addition to that for users
     #[command(after_help = "Example:\n  sftpctl policy homes --env 99 > homes.json")]
     Homes(print::Args),
@@ -98,6 +104,10 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
         Verb::Agent(args) => {
             cluster = args.cluster;
             (Policy::Agent, args.print)
+        }
+        Verb::Mount(args) => {
+            cluster = args.cluster;
+            (Policy::Mount, args.print)
         }
         Verb::Homes(args) => (Policy::Homes, args),
         Verb::Provisioning(args) => (Policy::Provisioning, args),

@@ -14,7 +14,7 @@ use sftpctl_aws::S3;
 use sftpctl_files::mounts::mountinfo::mounts_at;
 use sftpctl_files::mounts::system::processes::daemons;
 
-use crate::site::{DEADLINE, Running, Site, oracle, shown, succeeded, text, tool, until};
+use crate::site::{DEADLINE, Running, Site, built, oracle, shown, succeeded, text, tool, until, with_input};
 
 const ACCOUNT: &str = "111111111111";
 const BUCKET: &str = "pl-pt99-5-uploads";
@@ -134,7 +134,7 @@ impl Drop for Server {
             let _ = Command::new("kill").args(["-KILL", &daemon.pid.to_string()]).status();
         }
         let table = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-        for at in [self.at(), self.root.join("var/cache/sftpctl/sftp")] {
+        for at in [self.at(), self.root.join("var/cache/sftpctl/sftp"), self.root.join("elsewhere")] {
             for entry in mounts_at(&table, &at) {
                 if let Some(number) = entry.connection() {
                     let _ = std::fs::write(format!("/sys/fs/fuse/connections/{number}/abort"), "1");
@@ -218,7 +218,8 @@ async fn a_mount_is_installed_killed_healed_and_removed() {
     server.is_bare_and_protected();
     units_are_valid(&server.root.join(UNITS));
 
-    assert_eq!(server.check(&[])["state"], "not-mounted");
+    let found = server.check(&[]);
+    assert_eq!((&found["state"], &found["isProtected"]), (&"not-mounted".into(), &true.into()), "{found}");
     assert_eq!(server.run(0, "heal", &[])["mounts"][0]["after"]["state"], "healthy");
     server.is_healthy();
     let s3 = server.s3().await;
@@ -356,6 +357,66 @@ async fn credentials_that_are_gone_are_found() {
     application.says("ok");
     server.is_healthy();
     application.lost_nothing(&server.s3().await).await;
+}
+
+/// s3fs with the planned options and with the permissions of `sftpctl policy mount` alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_printed_policy_is_enough_for_a_mount() {
+    let server = Server::new().await;
+    let policy = server.site.ok(&["policy", "mount", "--env", "99", "--cluster", "99-5"]);
+    let policy: Value = serde_json::from_str(&policy).unwrap();
+    let grant = serde_json::json!({ "account": ACCOUNT, "purpose": "mount", "policies": [policy] });
+    let mut local = Command::new(built("sftpctl-local"));
+    local.envs(server.site.command(&[]).get_envs().filter_map(|(name, value)| Some((name, value?))));
+    local.args(["start", "--output", "json", "--grant"]).current_dir(server.site.dir.path());
+    let granted = succeeded("grant", &with_input(&mut local, grant.to_string().as_bytes()));
+    let keys = serde_json::from_str::<Value>(granted.lines().last().unwrap()).unwrap()["keys"].clone();
+
+    let plan = server.site.ok(&["mounts", "plan", "--env", "99", "--output", "json"]);
+    let plan: Value = serde_json::from_str(plan.trim()).unwrap();
+    let (at, cache) = (server.at(), server.root.join("cache"));
+    [&at, &cache].iter().for_each(|folder| std::fs::create_dir(folder).unwrap());
+    let words = plan["mounts"][0]["command"].as_array().unwrap().iter().map(|word| word.as_str().unwrap());
+    let words: Vec<String> = words
+        .map(|word| match word {
+            "/sftp" => at.to_str().unwrap().to_owned(),
+            // The keys are a session's, which s3fs takes from variables.
+            word => {
+                word.replace("/var/cache/sftpctl/sftp", cache.to_str().unwrap()).replace("passwd_file=/etc/keys,", "")
+            }
+        })
+        .collect();
+    let mut s3fs = Command::new(&words[0]);
+    let variable = |name: &str| keys[name].as_str().unwrap().to_owned();
+    s3fs.args(&words[1..]).env("AWS_ACCESS_KEY_ID", variable("accessKey"));
+    s3fs.env("AWS_SECRET_ACCESS_KEY", variable("secretKey")).env("AWS_SESSION_TOKEN", variable("token"));
+    let _s3fs = Running(s3fs.spawn().unwrap());
+    until("mounted", || {
+        let table = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+        (!mounts_at(&table, &at).is_empty()).then_some(())
+    });
+    // Small, in parts, renamed (a copy), with other rights (a copy onto itself), listed, deleted.
+    let large = vec![7; 30 << 20];
+    std::fs::create_dir(at.join("17578")).unwrap();
+    std::fs::write(at.join("17578/large"), &large).unwrap();
+    std::fs::rename(at.join("17578/large"), at.join("17578/moved")).unwrap();
+    let rights = std::os::unix::fs::PermissionsExt::from_mode(0o640);
+    std::fs::set_permissions(at.join("17578/moved"), rights).unwrap();
+    assert!(std::fs::read(at.join("17578/moved")).unwrap() == large);
+    let names: Vec<_> = std::fs::read_dir(at.join("17578")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, ["moved"]);
+    std::fs::remove_file(at.join("17578/moved")).unwrap();
+    // Nothing else: another cluster's bucket is not mounted.
+    let mut other = Command::new(&words[0]);
+    let elsewhere = server.root.join("elsewhere");
+    std::fs::create_dir(&elsewhere).unwrap();
+    let foreign = |word: &String| {
+        word.replace(BUCKET, "pl-pt99-4-uploads").replace(at.to_str().unwrap(), elsewhere.to_str().unwrap())
+    };
+    other.args(words[1..].iter().map(foreign)).env("AWS_ACCESS_KEY_ID", variable("accessKey"));
+    other.env("AWS_SECRET_ACCESS_KEY", variable("secretKey")).env("AWS_SESSION_TOKEN", variable("token"));
+    let output = other.output().unwrap();
+    assert!(shown(&output).contains("403"), "{}", shown(&output));
 }
 
 #[test]

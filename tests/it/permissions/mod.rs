@@ -160,7 +160,7 @@ fn every_call_is_allowed_without_wildcard_actions() {
     let actions: BTreeSet<&str> = calls.iter().map(|call| action(call)).collect();
     let bounded = allowed_with(MORE);
     let policies = policies(MORE);
-    let others = ["users", "aliases", "history", "restore", "agent", "homes", "table-import"];
+    let others = ["users", "aliases", "history", "restore", "agent", "mount", "homes", "table-import"];
     let others: BTreeSet<&str> = others
         .iter()
         .flat_map(|name| statements(&policies[*name]))
@@ -241,7 +241,7 @@ fn run(arguments: &[&str]) -> Output {
 #[test]
 fn command_prints_the_documents_and_their_risks() {
     let expected = policies("");
-    for name in ["deployer", "stack", "reader", "teardown", "users", "history", "restore", "agent", "state"] {
+    for name in ["deployer", "stack", "reader", "teardown", "users", "history", "restore", "agent", "mount", "state"] {
         let output = run(&[name, "--zone-id", "Z0123456789ABCDEFGHIJ", "--state", "s3://company-sftpctl/state"]);
         let printed: Value = serde_json::from_str(&succeeded(name, &output)).unwrap();
         assert_eq!(printed, expected[name], "{name}");

@@ -12,6 +12,7 @@ mod boundary;
 mod deployer;
 mod history;
 mod homes;
+mod mount;
 mod provisioning;
 mod reader;
 mod stack;
@@ -52,6 +53,8 @@ pub enum Policy {
     Restore,
     /// Pulls customers' files; changes nothing.
     Agent,
+    /// Reads and writes customers' files through a mount.
+    Mount,
     /// Moves customers' home directories; in addition to [`Self::Users`].
     Homes,
     /// Writes accounts from the application that creates organisations.
@@ -77,6 +80,7 @@ impl std::fmt::Display for Policy {
             Self::History => "history",
             Self::Restore => "restore",
             Self::Agent => "agent",
+            Self::Mount => "mount",
             Self::Homes => "homes",
             Self::Provisioning => "provisioning",
             Self::TableImport => "table-import",
@@ -87,7 +91,7 @@ impl std::fmt::Display for Policy {
 }
 
 impl Policy {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Deployer,
         Self::Stack,
         Self::Reader,
@@ -97,6 +101,7 @@ impl Policy {
         Self::History,
         Self::Restore,
         Self::Agent,
+        Self::Mount,
         Self::Homes,
         Self::Provisioning,
         Self::TableImport,
@@ -128,6 +133,7 @@ pub fn document(policy: Policy, site: Site<'_>) -> Option<Value> {
         Policy::History => history::statements(&arns),
         Policy::Restore => history::restoring(&arns),
         Policy::Agent => agent::statements(&arns),
+        Policy::Mount => mount::statements(&arns),
         Policy::Homes => homes::statements(&arns),
         Policy::Provisioning => provisioning::statements(&arns),
         Policy::TableImport => table_import::statements(&arns, site.state?)?,

@@ -83,10 +83,10 @@ fn only_a_teardown_deletes_data() {
             let uploads = resources(&document, action).iter().any(|resource| resource.contains("pl-pt"));
             let expected: &[&str] = match action {
                 // Homes are read back.
-                "s3:GetObject" => &["history", "agent", "homes"],
+                "s3:GetObject" => &["history", "agent", "mount", "homes"],
                 "s3:GetObjectVersion" => &["history"],
                 // Without a version it leaves a marker.
-                "s3:DeleteObject" => &["teardown", "restore", "homes"],
+                "s3:DeleteObject" => &["teardown", "restore", "mount", "homes"],
                 _ => &["teardown"],
             };
             assert_eq!(uploads, expected.contains(&name.as_str()), "{name} {action}");
@@ -103,7 +103,7 @@ fn objects_of_upload_buckets_are_written_only_to_show_a_folder_or_to_move_files(
         let uploads = resources(&document, "s3:PutObject").into_iter().filter(|resource| resource.contains("pl-pt"));
         let expected = match name.as_str() {
             "users" | "provisioning" => vec!["arn:aws:s3:::pl-pt99-*-uploads/*/".to_owned()],
-            "restore" | "homes" => vec!["arn:aws:s3:::pl-pt99-*-uploads/*".to_owned()],
+            "restore" | "mount" | "homes" => vec!["arn:aws:s3:::pl-pt99-*-uploads/*".to_owned()],
             _ => vec![],
         };
         assert_eq!(uploads.collect::<Vec<_>>(), expected, "{name}");
@@ -119,6 +119,8 @@ fn agents_read_the_files_of_their_cluster_alone() {
     assert_eq!(reads(&environment), ["arn:aws:s3:::pl-pt99-5-uploads/*"]);
     let document = &every_document(&environment)["agent"];
     assert_eq!(resources(document, "s3:ListBucket"), ["arn:aws:s3:::pl-pt99-5-uploads"]);
+    let mount = &every_document(&environment)["mount"];
+    assert_eq!(resources(mount, "s3:PutObject"), ["arn:aws:s3:::pl-pt99-5-uploads/*"]);
     let statements = document["Statement"].as_array().unwrap();
     assert_eq!(
         statements.iter().map(|statement| statement["Action"].as_str().unwrap()).collect::<Vec<_>>(),

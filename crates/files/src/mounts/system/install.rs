@@ -136,10 +136,12 @@ pub async fn install(record: &Record, options: &Options) -> Result<Vec<Change>, 
         changes.push(enable(&below(&options.root, &link.path), &link.target, options.is_dry)?);
     }
     changes.extend(updatedb(record, options, prune::with)?);
-    let is_changed = changes.iter().any(|change| change.what != What::Unchanged);
-    if has_systemd(&options.root) && !options.is_dry && is_changed {
+    if has_systemd(&options.root) && !options.is_dry {
         systemctl(&["daemon-reload"]).await.map_err(InstallError::Systemd)?;
-        systemctl(&["restart", &service(record)]).await.map_err(InstallError::Systemd)?;
+        // A restart breaks the files that are open, so only for other options. One that runs is not started again.
+        let is_other = |change: &Change| change.what == What::Changed && change.path.ends_with(&service(record));
+        let verb = if changes.iter().any(is_other) { "restart" } else { "start" };
+        systemctl(&[verb, &service(record)]).await.map_err(InstallError::Systemd)?;
     }
     Ok(changes)
 }
@@ -206,7 +208,8 @@ fn point(path: &Path, options: &Options) -> Result<Change, InstallError> {
     })
 }
 
-fn is_immutable(path: &Path) -> bool {
+/// Whether nobody can write into a folder, as far as its file system has a flag for that.
+pub fn is_immutable(path: &Path) -> bool {
     File::open(path).is_ok_and(|folder| ioctl_getflags(&folder).is_ok_and(|flags| flags.contains(IFlags::IMMUTABLE)))
 }
 

@@ -18,7 +18,7 @@ pub struct User {
     pub command: String,
     /// `cwd`, `root`, `exe`, the number of a descriptor, or `mount` in a namespace of its own.
     pub by: String,
-    /// The path below the mount; empty for a namespace.
+    /// The path below the mount, where there is one.
     pub path: String,
 }
 
@@ -81,7 +81,8 @@ fn is_killed(process: &Path) -> bool {
     pending("ShdPnd") || pending("SigPnd")
 }
 
-/// The processes that use a mount, and one for each other namespace that has it.
+/// The processes that use a mount, and one for each other namespace that has it. One that waits for its first answer, with
+/// no file open, is not known: nothing says which mount it waits for.
 pub fn users(at: &Path, device: Option<(u32, u32)>) -> Vec<User> {
     let own = std::process::id();
     let namespace = |process: &Path| fs::read_link(process.join("ns/mnt")).ok();

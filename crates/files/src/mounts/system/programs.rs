@@ -1,7 +1,8 @@
 //! Other programs: those that mount, `umount`, `systemctl`.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use sftpctl_core::spec::mounts::MountKind;
 
@@ -33,8 +34,12 @@ pub fn has_systemd(root: &Path) -> bool {
 /// # Errors
 /// What it wrote, if it failed.
 pub async fn systemctl(arguments: &[&str]) -> Result<(), String> {
-    run("systemctl", arguments).await
+    // As long as a service may take to stop and to start.
+    run("systemctl", arguments, Duration::from_secs(700)).await
 }
+
+/// How long `umount` and `mount` may take. They call the kernel, which may wait for a program that hangs.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Unmounts what is visible at a path, lazily or only if nobody uses it. Links are not resolved, which could wait.
 ///
@@ -43,7 +48,7 @@ pub async fn systemctl(arguments: &[&str]) -> Result<(), String> {
 pub async fn unmount(at: &Path, is_lazy: bool) -> Result<(), String> {
     let at = at.to_string_lossy();
     let lazy: &[&str] = if is_lazy { &["--lazy"] } else { &[] };
-    run("umount", &[lazy, &["--no-canonicalize", &at]].concat()).await
+    run("umount", &[lazy, &["--no-canonicalize", &at]].concat(), PATIENCE).await
 }
 
 /// The folder with the counters and the switch of a FUSE connection. It needs the file system `fusectl`, which systemd
@@ -53,18 +58,18 @@ pub async fn connection(number: u32) -> PathBuf {
     let folder = Path::new(ALL).join(number.to_string());
     if !folder.exists() {
         // It fails for others, who then do without.
-        let _ = run("mount", &["-t", "fusectl", "fusectl", ALL]).await;
+        let _ = run("mount", &["-t", "fusectl", "fusectl", ALL], PATIENCE).await;
     }
     folder
 }
 
-async fn run(program: &str, arguments: &[&str]) -> Result<(), String> {
+async fn run(program: &str, arguments: &[&str], patience: Duration) -> Result<(), String> {
     let mut command = tokio::process::Command::new(program);
     command.args(arguments).current_dir("/").stdin(Stdio::null()).kill_on_drop(true);
-    let output: std::io::Result<Output> = command.output().await;
-    match output {
-        Ok(output) if output.status.success() => Ok(()),
-        Ok(output) => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
-        Err(error) => Err(format!("cannot run {program}: {error}")),
+    match tokio::time::timeout(patience, command.output()).await {
+        Ok(Ok(output)) if output.status.success() => Ok(()),
+        Ok(Ok(output)) => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
+        Ok(Err(error)) => Err(format!("cannot run {program}: {error}")),
+        Err(_) => Err(format!("{program} has not ended within {} s", patience.as_secs())),
     }
 }
