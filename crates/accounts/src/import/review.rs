@@ -175,7 +175,7 @@ impl Review {
     pub(super) fn sample(&mut self, of: &'static str, words: impl FnOnce() -> String) {
         let samples = self.samples.entry(of).or_default();
         if samples.len() < SAMPLES {
-            samples.push(words());
+            samples.push(super::rejected::shown(&words()));
         }
     }
 }
