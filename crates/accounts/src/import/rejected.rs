@@ -2,14 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 use sftp_authorizer::password::Scheme;
-use sftpctl_core::secret::{HIDDEN, places};
+use sftpctl_core::secret::{HIDDEN, is_digest, places};
 use sftpctl_core::shown::visible;
 use sftpctl_core::text::either;
 
 /// Whether a value has the form of a stored password, as another column's has where those of a row are shifted, or where
 /// the mapping names the wrong one.
 fn is_stored_password(value: &str) -> bool {
-    Scheme::of(value.trim()).is_some() || !places(value).is_empty()
+    Scheme::of(value.trim()).is_some() || is_digest(value.trim()) || !places(value).is_empty()
 }
 
 /// A value as it may be told.

@@ -13,10 +13,7 @@ use std::ops::Range;
 use serde_json::Value;
 
 use super::parse::Words;
-use crate::secret::{is_secret_name, places};
-
-/// The lengths of digests in hexadecimal.
-const DIGESTS: [usize; 6] = [32, 40, 56, 64, 96, 128];
+use crate::secret::{is_digest, is_secret_name, places};
 
 /// Whether a file is of the kind: a line begins with one of the kind's settings. One without any setting has nothing to
 /// hide.
@@ -218,11 +215,10 @@ fn digests(source: &str) -> impl Iterator<Item = Range<usize>> {
     .filter(|place| {
         let word = source.get(place.clone()).unwrap_or_default();
         let has = |is_it: fn(&u8) -> bool| word.as_bytes().iter().any(is_it);
-        let is_hex = DIGESTS.contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_hexdigit());
         let is_mixed = has(u8::is_ascii_digit) && has(u8::is_ascii_uppercase) && has(u8::is_ascii_lowercase);
         let before = source.get(..place.start).unwrap_or_default();
         let begins = before.rsplit(|c: char| c.is_whitespace() || "\"'[{,".contains(c)).next().unwrap_or_default();
         let is_named = begins.starts_with("arn:") || begins.contains("//") || word.starts_with('/');
-        is_hex || word.len() >= LINE_OF_PEM || (word.len() >= SHORTEST && is_mixed && !is_named)
+        is_digest(word) || word.len() >= LINE_OF_PEM || (word.len() >= SHORTEST && is_mixed && !is_named)
     })
 }
