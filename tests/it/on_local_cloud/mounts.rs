@@ -1,5 +1,5 @@
-//! `mounts …` with a real s3fs: every way in which a mount dies is found in time and healed, and what an application writes
-//! is in S3 or fails, and never in the bare mount point.
+//! `mounts …` with a real s3fs, and an rclone: every way in which a mount dies is found in time and healed, and what an
+//! application writes is in S3 or fails, and never in the bare mount point.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -26,17 +26,19 @@ const UNITS: &str = "etc/systemd/system";
 struct Server {
     site: Site,
     root: PathBuf,
+    /// The program of the mount.
+    program: &'static str,
 }
 
 /// A run of the program that did not end in time is a failure of its own.
 const NEVER_HANGS: &str = "60";
 
 impl Server {
-    async fn new() -> Self {
+    async fn new(program: &'static str) -> Self {
         let is_root = text(&Command::new("id").arg("-u").output().unwrap().stdout).trim() == "0";
         assert!(is_root, "mounts need root: sudo -E cargo test …");
         assert!(Path::new("/dev/fuse").exists(), "/dev/fuse is missing: modprobe fuse");
-        tool("s3fs", "s3fs");
+        tool(program, program);
         let site = Site::new();
         let s3 = site.aws_of(ACCOUNT).await.s3("us-west-2");
         s3.create_bucket(BUCKET).await.unwrap();
@@ -48,20 +50,25 @@ impl Server {
         let endpoint = site.endpoint();
         site.edit(|file| {
             format!(
-                "{file}\nmounts:\n  main:\n    - {{ kind: s3fs, cluster: 99-5, at: /sftp, credentials: \"file:/etc/keys\", \
+                "{file}\nmounts:\n  main:\n    - {{ kind: {program}, cluster: 99-5, at: /sftp, credentials: \"file:/etc/keys\", \
                  endpoint: \"{endpoint}\", keep_free_mb: 10 }}\n"
             )
         });
         let root = site.dir.path().canonicalize().unwrap().join("server");
         std::fs::create_dir_all(root.join("etc")).unwrap();
         std::fs::write(root.join("etc/updatedb.conf"), "PRUNEPATHS=\"/tmp\"\n").unwrap();
-        std::fs::write(root.join("etc/keys"), format!("{ACCOUNT}:{}\n", site.secret())).unwrap();
-        Self { site, root }
+        let secret = site.secret();
+        let keys = match program {
+            "s3fs" => format!("{ACCOUNT}:{secret}\n"),
+            _ => format!("[default]\naws_access_key_id={ACCOUNT}\naws_secret_access_key={secret}\n"),
+        };
+        std::fs::write(root.join("etc/keys"), keys).unwrap();
+        Self { site, root, program }
     }
 
     /// A server with the mount installed and started.
-    async fn mounted() -> Self {
-        let server = Self::new().await;
+    async fn mounted(program: &'static str) -> Self {
+        let server = Self::new(program).await;
         server.run(0, "install", &["--env", "99", "--host", "main"]);
         server.run(0, "heal", &[]);
         server
@@ -99,13 +106,14 @@ impl Server {
         assert_eq!((&found["mounts"][0]["state"], &found["mounts"][0]["canary"]), (&"healthy".into(), &true.into()));
     }
 
-    fn s3fs(&self) -> u32 {
-        let [daemon] = daemons(Path::new("s3fs"), &self.at())[..] else { panic!("not one s3fs") };
+    /// The process of the mount.
+    fn daemon(&self) -> u32 {
+        let [daemon] = daemons(Path::new(self.program), &self.at())[..] else { panic!("not one {}", self.program) };
         daemon.pid
     }
 
     fn signal(&self, signal: &str) {
-        let status = Command::new("kill").args([signal, &self.s3fs().to_string()]).status().unwrap();
+        let status = Command::new("kill").args([signal, &self.daemon().to_string()]).status().unwrap();
         assert!(status.success());
     }
 
@@ -130,7 +138,7 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         let _ = Command::new("mount").args(["-t", "fusectl", "fusectl", "/sys/fs/fuse/connections"]).output();
-        for daemon in daemons(Path::new("s3fs"), &self.at()) {
+        for daemon in daemons(Path::new(self.program), &self.at()) {
             let _ = Command::new("kill").args(["-KILL", &daemon.pid.to_string()]).status();
         }
         let table = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
@@ -191,7 +199,7 @@ impl Application {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mount_is_installed_killed_healed_and_removed() {
-    let server = Server::new().await;
+    let server = Server::new("s3fs").await;
     let install = ["--env", "99", "--host", "main"];
     let whats = |output: &Value| -> Vec<String> {
         let changes = output["changes"].as_array().unwrap().iter();
@@ -269,15 +277,15 @@ fn units_are_valid(folder: &Path) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stopped_program_is_found_and_replaced() {
-    let server = Server::mounted().await;
+    let server = Server::mounted("s3fs").await;
     let application = Application::start(&server.at());
     application.says("ok");
-    let before = server.s3fs();
+    let before = server.daemon();
     server.signal("-STOP");
     let found = server.check(&["--deadline", "3"]);
     assert_eq!((&found["state"], &found["daemons"][0]["isStopped"]), (&"stopped".into(), &true.into()), "{found}");
     server.run(0, "heal", &["--deadline", "3"]);
-    assert_ne!(server.s3fs(), before);
+    assert_ne!(server.daemon(), before);
     application.says("ok");
     server.is_healthy();
     application.lost_nothing(&server.s3().await).await;
@@ -285,7 +293,7 @@ async fn a_stopped_program_is_found_and_replaced() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_s3_that_hangs_is_found_and_nobody_waits_for_ever() {
-    let server = Server::mounted().await;
+    let server = Server::mounted("s3fs").await;
     let application = Application::start(&server.at());
     application.says("ok");
     server.fault("hold-before");
@@ -309,7 +317,7 @@ async fn an_s3_that_hangs_is_found_and_nobody_waits_for_ever() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_is_found_and_emptied() {
-    let server = Server::new().await;
+    let server = Server::new("s3fs").await;
     let cache = server.root.join("var/cache/sftpctl/sftp");
     std::fs::create_dir_all(&cache).unwrap();
     let mut mount = Command::new("mount");
@@ -319,7 +327,7 @@ async fn a_full_disk_is_found_and_emptied() {
     server.run(0, "heal", &[]);
     let application = Application::start(&server.at());
     application.says("ok");
-    let before = server.s3fs();
+    let before = server.daemon();
     std::fs::write(cache.join("left"), vec![1; 200 << 20]).unwrap_err();
     application.says("error 28");
     let found = server.check(&[]);
@@ -328,7 +336,7 @@ async fn a_full_disk_is_found_and_emptied() {
     // The disk itself says so to checks that write nothing.
     assert_eq!(server.check(&["--no-canary"])["state"], "full");
     server.run(0, "heal", &[]);
-    assert_eq!((server.s3fs(), cache.join("left").exists()), (before, false), "it was not restarted");
+    assert_eq!((server.daemon(), cache.join("left").exists()), (before, false), "it was not restarted");
     application.says("ok");
     server.is_healthy();
     application.lost_nothing(&server.s3().await).await;
@@ -336,7 +344,7 @@ async fn a_full_disk_is_found_and_emptied() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn credentials_that_are_gone_are_found() {
-    let server = Server::mounted().await;
+    let server = Server::mounted("s3fs").await;
     let application = Application::start(&server.at());
     application.says("ok");
     server.fault("error=403:InvalidAccessKeyId:The AWS Access Key Id you provided does not exist in our records.");
@@ -359,10 +367,32 @@ async fn credentials_that_are_gone_are_found() {
     application.lost_nothing(&server.s3().await).await;
 }
 
+/// rclone says that a file is written before it is in S3. What waits in its cache outlives its death, and healing.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_rclone_that_is_killed_keeps_what_waits_for_s3() {
+    let server = Server::mounted("rclone").await;
+    server.is_healthy();
+    server.site.ok(&["local", "faults", "add", "s3.PutObject", "error500"]);
+    std::fs::write(server.at().join("order.csv"), "an order\n").unwrap();
+    server.signal("-KILL");
+    let gone = || daemons(Path::new("rclone"), &server.at()).is_empty().then_some(());
+    until("the program is gone", gone);
+    assert_eq!(server.check(&[])["state"], "dead");
+    server.run(0, "heal", &[]);
+    let s3 = server.s3().await;
+    assert_eq!(s3.keys(BUCKET, "").await.unwrap(), Vec::<String>::new());
+    server.repair();
+    let end = Instant::now() + DEADLINE;
+    while s3.keys(BUCKET, "order").await.unwrap() != ["order.csv"] {
+        assert!(Instant::now() < end, "the upload was lost");
+    }
+    server.is_healthy();
+}
+
 /// s3fs with the planned options and with the permissions of `sftpctl policy mount` alone.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_printed_policy_is_enough_for_a_mount() {
-    let server = Server::new().await;
+    let server = Server::new("s3fs").await;
     let policy = server.site.ok(&["policy", "mount", "--env", "99", "--cluster", "99-5"]);
     let policy: Value = serde_json::from_str(&policy).unwrap();
     let grant = serde_json::json!({ "account": ACCOUNT, "purpose": "mount", "policies": [policy] });

@@ -57,6 +57,8 @@ impl Healed {
     }
 }
 
+/// Where systemd's services find programs, such as `fusermount`.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// How long a program may take to end by itself, and to die.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -173,7 +175,9 @@ fn spawn(record: &Record, options: &Options) -> Result<Child, String> {
     let log = File::create(&log).map_err(|error| format!("{}: {error}", log.display()))?;
     let errors = log.try_clone().map_err(|error| error.to_string())?;
     let mut command = Command::new(program);
-    command.args(arguments).envs(launch.environment).current_dir("/").process_group(0);
+    // As systemd starts it: with nobody's own keys, proxies or certificates. Heal by hand and by cron are the same.
+    command.env_clear().env("PATH", PATH).envs(launch.environment);
+    command.args(arguments).current_dir("/").process_group(0);
     command.stdin(Stdio::null()).stdout(log).stderr(errors);
     if uses_disk(record.mount.kind) {
         fs::create_dir_all(&record.mount.cache).map_err(|error| format!("{}: {error}", record.mount.cache))?;
