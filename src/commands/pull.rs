@@ -11,9 +11,11 @@ use crate::exit::Exit;
 use crate::report::import::progress::Shown;
 use crate::report::pull::{PullShown, PullView, summary};
 use crate::report::{Printer, streams};
-use sftpctl_aws::OwnedBucket;
+use sftpctl_aws::{Aws, OwnedBucket, Queue};
+use sftpctl_core::spec::model::Environment;
 use sftpctl_core::spec::names;
 use sftpctl_engine::execute::stop::Stop;
+use sftpctl_files::pull::follow::{Following, follow};
 use sftpctl_files::pull::hook::{Command, Hook};
 use sftpctl_files::pull::rules::{Pattern, Rules};
 use sftpctl_files::pull::run::{self, Options, Pulled};
@@ -24,7 +26,8 @@ use sftpctl_files::pull::{LedgerError, PullError, Summary, TargetError};
     sftpctl pull --env 99 --cluster 99-5 --to /srv/incoming\n  \
     sftpctl pull --env 99 --cluster 99-5 --orgid 17578 --to /srv/incoming --dry-run\n  \
     sftpctl pull --env 99 --cluster 99-5 --to /srv/incoming --include '*.csv' --exclude '**/old/**'\n  \
-    sftpctl pull --env 99 --cluster 99-5 --to /srv/incoming --hook '/opt/load-order {}'\n\n\
+    sftpctl pull --env 99 --cluster 99-5 --to /srv/incoming --hook '/opt/load-order {}'\n  \
+    sftpctl pull --env 99 --cluster 99-5 --to /srv/incoming --watch\n\n\
     A file appears under its name when it is whole, compared with S3's checksum and on the disk: /srv/incoming/17578/a.csv. \
     Each upload is taken once, also if the file is moved away afterwards; a ledger in DIR/.sftpctl-pull knows. A run that \
     was killed needs nothing but the same command.\n\n\
@@ -81,6 +84,16 @@ pub(super) struct Args {
     /// Say what would be pulled, and change nothing
     #[arg(long)]
     dry_run: bool,
+    /// Go on, and pull files as they arrive; needs `files.events` in the environment file
+    #[arg(long, conflicts_with_all = ["dry_run", "orgid"])]
+    watch: bool,
+    /// With --watch: time from one listing to the next, which finds what no message told of
+    #[arg(long, value_name = "SECONDS", default_value_t = 86_400, requires = "watch")]
+    list_every: u64,
+    /// With --watch: how long a new object waits for the message that its upload is whole
+    #[arg(long, value_name = "SECONDS", default_value_t = 120, requires = "watch")]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=43_200))]
+    settle: u64,
 }
 
 /// Pulls what is new.
@@ -90,7 +103,8 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
         return Err(CliError::new(Exit::Usage, format!("there is no cluster {}", args.cluster)));
     };
     let s3 = aws.s3(&cluster.region);
-    let bucket = OwnedBucket { name: names::upload_bucket(&environment, &args.cluster), account: environment.account };
+    let bucket =
+        OwnedBucket { name: names::upload_bucket(&environment, &args.cluster), account: environment.account.clone() };
     let is_dry = args.dry_run;
     let view = |summary: Summary| PullView::new(&environment.name, &args.cluster, &bucket.name, is_dry, summary);
     let options = options(&args, bucket.clone());
@@ -101,6 +115,14 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
     let shown = PullShown::new(printer, Shown::new(printer.format(), stop), &bucket.name);
     let result = match is_dry {
         true => run::preview(&s3, &options, &shown).await.map(|summary| Pulled { summary, error: None }),
+        false if args.watch => {
+            let queue = queue(&aws, &environment, &args.cluster, &cluster.region).await?;
+            let following = Following {
+                list_every: Duration::from_secs(args.list_every),
+                settle: Duration::from_secs(args.settle),
+            };
+            follow(&s3, &queue, &options, following, &shown).await
+        }
         false => run::pull(&s3, &options, &shown).await,
     };
     shown.finish();
@@ -108,8 +130,28 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
     printer.emit("pull/1", &view(done), || summary(&done, is_dry));
     match error {
         Some(error) => Err(explain(error, done)),
+        // To be stopped is how it ends.
+        None if args.watch => Ok(exit(Summary { interrupted: false, ..done })),
         None => Ok(exit(done)),
     }
+}
+
+/// The queue for the events of a cluster's files.
+async fn queue(aws: &Aws, environment: &Environment, cluster: &str, region: &str) -> Result<Queue, CliError> {
+    let name = names::events_queue(environment, cluster);
+    if !environment.files.events {
+        let message = "--watch needs a queue of events, which this environment does not have";
+        return Err(CliError::new(Exit::Usage, message).hint(format!(
+            "set `files: {{ events: true }}` in the environment file, and run `sftpctl deploy --env {}`",
+            environment.name
+        )));
+    }
+    let queue = aws.queue(region, &name).await;
+    let queue = queue.map_err(|error| CliError::from_error(Exit::Failed, &error, error.hint()))?;
+    queue.ok_or_else(|| {
+        CliError::new(Exit::Failed, format!("there is no queue {name} in {region}"))
+            .hint(format!("run `sftpctl deploy --env {}`, which creates it", environment.name))
+    })
 }
 
 fn options(args: &Args, bucket: OwnedBucket) -> Options {

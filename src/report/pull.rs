@@ -194,7 +194,7 @@ impl<'a> PullView<'a> {
 
 /// The result of a pull, for people.
 pub fn summary(done: &Summary, is_dry: bool) -> Text {
-    let Summary { unfinished, known, wanted, fetched, bytes, hooked, quarantined, gone, left, .. } = *done;
+    let Summary { unfinished, young, known, wanted, fetched, bytes, hooked, quarantined, gone, left, .. } = *done;
     let mut text = match is_dry {
         true => Text::from(format!("{} files would be pulled, {} were pulled before", grouped(wanted), grouped(known))),
         false => {
@@ -204,6 +204,7 @@ pub fn summary(done: &Summary, is_dry: bool) -> Text {
     };
     for (count, words) in [
         (unfinished, "uploads are not finished, by their names; left for a later run"),
+        (young, "are new; left until a message or the next listing tells that they are whole"),
         (gone, "were deleted from S3 meanwhile"),
         (hooked, "handed over to the hook"),
         (quarantined, "moved into the quarantine, since the hook failed"),

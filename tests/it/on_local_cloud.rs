@@ -30,6 +30,7 @@ mod planted;
 mod probe;
 mod provisioning;
 mod pull;
+mod pull_watch;
 mod rolled_back;
 mod round_trip;
 mod ssh_audit;

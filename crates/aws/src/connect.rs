@@ -229,6 +229,12 @@ impl Aws {
         aws_sdk_secretsmanager::Client::from_conf(config.interceptor(CountCalls(Arc::clone(&self.calls))).build())
     }
 
+    pub(super) fn queues(&self, region: &str) -> aws_sdk_sqs::Client {
+        let config = aws_sdk_sqs::config::Builder::from(&without_nulls(self.config(region)))
+            .region(Region::new(region.to_owned()));
+        aws_sdk_sqs::Client::from_conf(config.interceptor(CountCalls(Arc::clone(&self.calls))).build())
+    }
+
     /// The client of Service Quotas. Two attempts: a table in this program replaces an answer that does not come.
     pub fn service_quotas(&self, region: &str) -> ServiceQuotas {
         let config = aws_sdk_servicequotas::config::Builder::from(&without_nulls(self.config(region)))

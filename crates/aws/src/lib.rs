@@ -23,6 +23,7 @@ mod logs;
 mod network;
 mod nulls;
 mod objects;
+mod queues;
 mod record_batches;
 mod route53;
 mod s3;
@@ -54,6 +55,7 @@ pub use limits::{AccountConcurrency, Introduction, ServiceQuotas, ZoneFacts, Zon
 pub use logs::{GroupFacts, Logs, MetricDimension, MetricFacts, MetricFilterFacts};
 pub use network::{Network, NetworkError};
 pub use objects::{Download, ObjectFacts, ObjectPage, PRECONDITION_FAILED, Upload};
+pub use queues::{Queue, QueueMessage};
 pub use record_batches::{ListedRecord, NextRecord, RecordChange};
 pub use route53::{RecordFacts, Route53};
 pub use s3::{BucketName, BucketSettings, ObjectVersion, Policy, S3};

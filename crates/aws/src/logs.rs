@@ -79,6 +79,23 @@ impl Logs {
         Ok(answer.and_then(|answer| answer.tags).unwrap_or_default().into_iter().collect())
     }
 
+    /// The first messages of a stream, at most so many; none without the stream.
+    pub async fn first_of_stream(&self, group: &str, stream: &str, most: usize) -> Result<Vec<String>, AwsError> {
+        let call = self.0.filter_log_events().log_group_name(group).log_stream_names(stream);
+        let mut pages = call.limit(i32::try_from(most).unwrap_or(i32::MAX)).into_paginator().send();
+        let mut found = Vec::new();
+        // A page may be empty although there are more.
+        while found.len() < most
+            && let Some(page) = pages.next().await
+        {
+            let page = page.call("logs:FilterLogEvents", group).or_missing(&["ResourceNotFound"])?;
+            let Some(page) = page else { break };
+            found.extend(page.events().iter().filter_map(|event| event.message()).map(str::to_owned));
+        }
+        found.truncate(most);
+        Ok(found)
+    }
+
     /// Deletes the group; missing is fine.
     pub async fn delete(&self, name: &str) -> Result<(), AwsError> {
         let call = self.0.delete_log_group().log_group_name(name).send().await.call("logs:DeleteLogGroup", name);

@@ -199,11 +199,11 @@ impl S3 {
         }
     }
 
-    /// Writes a whole object. `only_new` refuses to replace one with [`PRECONDITION_FAILED`].
-    pub async fn put(&self, bucket: &str, key: &str, body: Bytes, only_new: bool) -> Result<(), AwsError> {
+    /// Writes a whole object; returns its ETag. `only_new` refuses to replace one with [`PRECONDITION_FAILED`].
+    pub async fn put(&self, bucket: &str, key: &str, body: Bytes, only_new: bool) -> Result<String, AwsError> {
         let call = self.client.put_object().bucket(bucket).key(key).body(ByteStream::from(body));
         let call = call.set_if_none_match(only_new.then(|| "*".to_owned())).send().await;
-        call.call("s3:PutObject", &format!("{bucket}/{key}")).map(drop)
+        Ok(call.call("s3:PutObject", &format!("{bucket}/{key}"))?.e_tag.unwrap_or_default())
     }
 
     /// Begins a multipart upload; the object is not visible until it is completed.
@@ -223,12 +223,12 @@ impl S3 {
         Ok(())
     }
 
-    /// Completes the upload: the object becomes visible. `only_new` as for [`Self::put`].
-    pub async fn complete(&self, bucket: &str, key: &str, upload: Upload, only_new: bool) -> Result<(), AwsError> {
+    /// Completes the upload: the object becomes visible. `only_new` and the ETag as for [`Self::put`].
+    pub async fn complete(&self, bucket: &str, key: &str, upload: Upload, only_new: bool) -> Result<String, AwsError> {
         let parts = CompletedMultipartUpload::builder().set_parts(Some(upload.parts)).build();
         let call = self.client.complete_multipart_upload().bucket(bucket).key(key).upload_id(upload.id);
         let call = call.multipart_upload(parts).set_if_none_match(only_new.then(|| "*".to_owned())).send().await;
-        call.call("s3:PutObject", &format!("{bucket}/{key}")).map(drop)
+        Ok(call.call("s3:PutObject", &format!("{bucket}/{key}"))?.e_tag.unwrap_or_default())
     }
 
     /// Aborts the upload and deletes its parts.

@@ -34,12 +34,19 @@ pub struct ImportFacts {
     pub errors: u64,
     /// What failed: a code, and AWS's words.
     pub failure: Option<(String, String)>,
+    /// The log group with a line for each item that was not written; AWS's own unless the answer names another.
+    pub log_group: String,
 }
 
 impl ImportFacts {
     /// Whether DynamoDB still works on it.
     pub fn is_running(&self) -> bool {
         ["IN_PROGRESS", "CANCELLING"].contains(&&*self.status)
+    }
+
+    /// The stream of the log group that has its refused items (Amazon DynamoDB developer guide, "Validation errors").
+    pub fn error_stream(&self) -> String {
+        format!("{}/error", self.arn.rsplit('/').next().unwrap_or_default())
     }
 
     /// Whether all of its items are in the table.
@@ -120,6 +127,11 @@ fn facts(import: &ImportTableDescription) -> ImportFacts {
         processed: count(import.processed_item_count()),
         imported: count(import.imported_item_count()),
         errors: count(import.error_count()),
+        log_group: import
+            .cloud_watch_log_group_arn()
+            .and_then(|arn| arn.split(":log-group:").nth(1))
+            .map_or("/aws-dynamodb/imports", |name| name.trim_end_matches(":*"))
+            .to_owned(),
         failure: import
             .failure_code()
             .map(|code| (code.to_owned(), import.failure_message().unwrap_or_default().to_owned())),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use sftp_authorizer::account::{ORG_ID, USERNAME};
 use sftpctl_accounts::TableKey;
-use sftpctl_aws::{Aws, AwsError, DynamoDb, ImportFacts, ImportSource, NewTable, S3, Tags};
+use sftpctl_aws::{Aws, AwsError, DynamoDb, ImportFacts, ImportSource, Logs, NewTable, S3, Tags};
 use sftpctl_core::spec::model::Environment;
 use sftpctl_core::spec::names;
 use sftpctl_core::spec::state_place::StatePlace;
@@ -23,6 +23,9 @@ const AT_ONCE: usize = 1_000;
 /// Attempts after temporary faults in a row.
 const ATTEMPTS: u32 = 8;
 
+/// Reasons for refused items that are told.
+const REASONS: usize = 10;
+
 /// The table could not be created with its accounts.
 #[derive(Debug, thiserror::Error)]
 pub enum SeedError {
@@ -35,15 +38,19 @@ pub enum SeedError {
     #[error("the table {0} exists, and DynamoDB creates a new one for accounts from S3")]
     Exists(String),
     /// Some or all of the items are not in the table, or there is no table.
-    #[error("DynamoDB imported {imported} of {read} items into {table}: {code}: {message}")]
+    #[error("DynamoDB imported {imported} of {read} items into {table}, and refused {errors}: {code}: {message}")]
     Failed {
         table: String,
         /// Items that are in the table.
         imported: u64,
         /// Items that DynamoDB has read.
         read: u64,
+        /// Items that DynamoDB refused.
+        errors: u64,
         code: String,
         message: String,
+        /// The first of its reasons, from its log.
+        reasons: Vec<String>,
         /// Whether the table exists.
         exists: bool,
     },
@@ -51,14 +58,15 @@ pub enum SeedError {
     #[error("interrupted; DynamoDB goes on with the import")]
     Interrupted,
     /// DynamoDB reports success for another number of items than were given.
-    #[error("{given} items were given, and DynamoDB reports {imported} in {table}")]
-    Counts { table: String, given: u64, imported: u64 },
+    #[error("{given} items were given, and DynamoDB reports {imported} in {table}, and {errors} refused")]
+    Counts { table: String, given: u64, imported: u64, errors: u64, reasons: Vec<String> },
 }
 
 /// A table of an environment that is created with its accounts.
 #[derive(Debug)]
 pub struct Seed {
     dynamodb: DynamoDb,
+    logs: Logs,
     s3: S3,
     account: String,
     table: String,
@@ -82,6 +90,7 @@ impl Seed {
         };
         Ok(Self {
             dynamodb: aws.dynamodb(&environment.home_region),
+            logs: aws.logs(&environment.home_region),
             s3: aws.s3(region.as_ref().unwrap_or(&environment.home_region)),
             account: environment.account.clone(),
             table: environment.table.name.clone(),
@@ -183,21 +192,39 @@ impl Seed {
         }
         if !import.is_complete() {
             let (code, message) = import.failure.clone().unwrap_or_else(|| (import.status.clone(), String::new()));
-            let (imported, read) = (import.imported, import.processed);
+            let (imported, read, errors) = (import.imported, import.processed, import.errors);
+            let reasons = self.reasons(&import).await;
             return Err(SeedError::Failed {
                 table: self.table.clone(),
                 imported,
                 read,
+                errors,
                 code,
                 message,
+                reasons,
                 exists: table.is_some(),
             });
         }
         let given = given.unwrap_or(import.processed);
         if given != import.imported || import.errors > 0 {
-            return Err(SeedError::Counts { table: self.table.clone(), given, imported: import.imported });
+            let reasons = self.reasons(&import).await;
+            let (imported, errors) = (import.imported, import.errors);
+            return Err(SeedError::Counts { table: self.table.clone(), given, imported, errors, reasons });
         }
         Ok(import)
+    }
+
+    /// The first reasons for which DynamoDB refused items, from its log; why they could not be read, otherwise.
+    async fn reasons(&self, import: &ImportFacts) -> Vec<String> {
+        if import.errors == 0 {
+            return Vec::new();
+        }
+        let (group, stream) = (&import.log_group, import.error_stream());
+        match self.logs.first_of_stream(group, &stream, REASONS).await {
+            Ok(lines) if lines.is_empty() => vec![format!("the log {group}, {stream} has no lines yet")],
+            Ok(lines) => lines.iter().map(|line| reason(line)).collect(),
+            Err(error) => vec![format!("the log {group} could not be read: {error}")],
+        }
     }
 
     /// Deletes all versions of the objects of all imports of the environment.
@@ -217,5 +244,31 @@ impl Seed {
             }
         }
         Ok(())
+    }
+}
+
+/// What a line of the log says: `item 17 of 000002.json: …`. The line itself has no values of the item.
+fn reason(line: &str) -> String {
+    let Ok(parsed) = serde_json::from_str::<serde_json::Value>(line) else { return line.to_owned() };
+    let messages = parsed["errorMessages"].as_array().into_iter().flatten().filter_map(serde_json::Value::as_str);
+    let messages: Vec<&str> = messages.collect();
+    let pointer = &parsed["itemS3Pointer"];
+    let (Some(key), false) = (pointer["key"].as_str(), messages.is_empty()) else { return line.to_owned() };
+    let object = key.rsplit('/').next().unwrap_or(key);
+    let item = pointer["itemIndex"].as_u64().map_or_else(String::new, |index| format!("item {index} of "));
+    format!("{item}{object}: {}", messages.join("; "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::reason;
+
+    #[test]
+    fn reasons_name_the_item_and_its_object() {
+        let line = r#"{"itemS3Pointer":{"bucket":"b","key":"runs/99.import/x/000002.json","itemIndex":17},"importArn":"a","errorMessages":["no key","too large"]}"#;
+        assert_eq!(reason(line), "item 17 of 000002.json: no key; too large");
+        for other in ["text", "{}", r#"{"errorMessages":["x"]}"#] {
+            assert_eq!(reason(other), other);
+        }
     }
 }

@@ -13,6 +13,7 @@ mod cloud;
 mod control;
 mod delay;
 mod error;
+mod events;
 mod execute_api;
 mod files;
 mod folder;

@@ -1,7 +1,7 @@
 //! The account and region of a resource.
 
 /// An account and a region, which together separate servers on AWS.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Place {
     /// Twelve digits.
     pub(crate) account: String,

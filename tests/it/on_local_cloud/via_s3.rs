@@ -6,8 +6,9 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
-use super::users_import::{import, many, table};
-use crate::site::{Login, Site, until};
+use super::faults::front;
+use super::users_import::{faults, import, many, table};
+use crate::site::{Login, Site, shown, until};
 
 const BUCKET: &str = "company-states";
 const STATE: &str = "s3://company-states/runs";
@@ -28,11 +29,29 @@ fn status(site: &Site) -> Option<String> {
 
 /// The versions of the objects of imports that are left in the bucket.
 fn left(site: &Site) -> usize {
+    objects(site).len()
+}
+
+/// Their keys.
+fn objects(site: &Site) -> Vec<String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let s3 = site.aws_of("111111111111").await.s3("us-west-2");
-        s3.versions_below(BUCKET, "runs/99.import/").await.unwrap().len()
+        let versions = s3.versions_below(BUCKET, "runs/99.import/").await.unwrap();
+        versions.into_iter().map(|version| version.key().to_owned()).collect()
     })
+}
+
+fn put(site: &Site, key: &str, content: &str) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let s3 = site.aws_of("111111111111").await.s3("us-west-2");
+        s3.put_object(BUCKET, key, content.as_bytes().to_vec(), "111111111111").await.unwrap();
+    });
+}
+
+fn calls(site: &Site, call: &str) -> u64 {
+    front(site, "GET", "calls")["calls"][call].as_u64().unwrap_or_default()
 }
 
 #[test]
@@ -61,6 +80,28 @@ fn dynamodb_creates_the_table_that_a_deployment_completes() {
     assert!(again.contains("1,200  the same in the table") && again.contains("nothing to write"), "{again}");
     let login = Login::new("customer50007", "Fake-Password-1");
     assert!(site.admits(site.port("us-west-2"), &login) && site.admits(site.port("us-east-2"), &login));
+}
+
+/// Items that DynamoDB refuses are counted, and its reasons are read from its log.
+#[test]
+fn refused_items_are_told_with_their_reasons() {
+    let site = Site::new();
+    site.aws(&["state-bucket", BUCKET]);
+    many(20, 50_000).save(&site, "all.csv");
+    faults(&site, &[&["dynamodb.ImportTable", "hold-before"]]);
+    let child = site.command(&via_s3(&[])).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let key = until("the objects", || objects(&site).into_iter().next());
+    until("the import", || (calls(&site, "dynamodb.ImportTable") > 0).then_some(()));
+    // Somebody writes beside them: an item without its key, and a line that is not one.
+    let folder = key.rsplit_once('/').unwrap().0;
+    put(&site, &format!("{folder}/900000.json"), "{\"Item\":{\"username\":{\"S\":\"jan\"}}}\n{\"Item\":\n");
+    faults(&site, &[]);
+    let output = child.wait_with_output().unwrap();
+    let said = shown(&output);
+    assert_eq!(output.status.code(), Some(6), "{said}");
+    assert!(said.contains("and refused 2: ItemValidationError"), "{said}");
+    assert!(said.matches(" of 900000.json: ").count() == 2 && said.contains("orgid"), "{said}");
+    assert_eq!((objects(&site), table(&site).0.len()), (Vec::new(), 20));
 }
 
 #[test]

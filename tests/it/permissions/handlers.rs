@@ -104,7 +104,7 @@ const UNUSED: &[(&str, &str, &[&str])] = &[
         "AWS::S3::Bucket",
         "AccelerateConfiguration, AccessControl, AnalyticsConfigurations, CorsConfiguration, \
          IntelligentTieringConfigurations, InventoryConfigurations, LoggingConfiguration, MetricsConfigurations, \
-         NotificationConfiguration, ObjectLockConfiguration, AbacStatus, WebsiteConfiguration",
+         ObjectLockConfiguration, AbacStatus, WebsiteConfiguration",
         &[
             "s3:DeleteBucketAnalyticsConfiguration",
             "s3:DeleteBucketCors",
@@ -117,7 +117,6 @@ const UNUSED: &[(&str, &str, &[&str])] = &[
             "s3:PutBucketAcl",
             "s3:PutBucketCORS",
             "s3:PutBucketLogging",
-            "s3:PutBucketNotification",
             "s3:PutBucketObjectLockConfiguration",
             "s3:PutBucketWebsite",
             "s3:PutIntelligentTieringConfiguration",

@@ -24,6 +24,7 @@ use crate::site::{shown, succeeded, text};
 const MORE: &str = r#"
 permissions_boundary: arn:aws:iam::111111111111:policy/sftp-boundary
 stack_role: arn:aws:iam::111111111111:role/sftp-cloudformation
+files: { events: true }
 state: { place: "s3://company-sftpctl/state", kms_key: alias/sftpctl }
 server: { logging_role: transfer-logs, host_keys: ["secretsmanager:sftp/rsa", "ssm:/sftp/ed25519"] }
 "#;
@@ -121,6 +122,8 @@ fn action(call: &str) -> &str {
         "s3:HeadObject" => "s3:GetObject",
         "s3:DeleteObjects" => "s3:DeleteObject",
         "s3:CopyObject" => "s3:PutObject",
+        "sqs:ChangeMessageVisibilityBatch" => "sqs:ChangeMessageVisibility",
+        "sqs:DeleteMessageBatch" => "sqs:DeleteMessage",
         read if read.starts_with("apigateway:Get") => "apigateway:GET",
         "apigateway:UpdateAccount" => "apigateway:PATCH",
         other => other,

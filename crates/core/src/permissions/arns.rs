@@ -127,6 +127,30 @@ impl Arns<'_> {
         self.in_every_region("cloudwatch", "alarm:*")
     }
 
+    /// The queues for events, and those of their dead letters.
+    pub(super) fn queues(&self) -> String {
+        self.in_every_region("sqs", &format!("{}*", names::events_queue(self.0, "*")))
+    }
+
+    /// The queues for events, by name for an environment that was limited to one cluster.
+    pub(super) fn clusters_queues(&self) -> String {
+        let cluster = match self.0.clusters.keys().collect::<Vec<_>>().as_slice() {
+            [cluster] => cluster,
+            _ => "*",
+        };
+        self.in_every_region("sqs", &names::events_queue(self.0, cluster))
+    }
+
+    /// The rules for events.
+    pub(super) fn rules(&self) -> String {
+        self.in_every_region("events", &format!("rule/{}-*", names::events_queue(self.0, "*")))
+    }
+
+    /// The event buses that services tell.
+    pub(super) fn default_buses(&self) -> String {
+        self.in_every_region("events", "event-bus/default")
+    }
+
     pub(super) fn servers(&self) -> String {
         self.in_every_region("transfer", "server/*")
     }

@@ -31,6 +31,8 @@ pub(super) fn statements(arns: &Arns<'_>) -> Vec<Value> {
             ],
             arns.upload_objects("*"),
         ),
+        // The role of rules for another region's bus.
+        allow("ForwardEvents", &["events:PutEvents"], [arns.default_buses()]),
         // The function's role, and API Gateway's for logs, whose group for its own test has a name of AWS's choice.
         allow(
             "WriteLogs",

@@ -50,6 +50,9 @@ pub(super) const LOG_GROUP: [&str; 3] =
 pub(super) const LOGS: [&str; 3] =
     ["logs:DescribeIndexPolicies", "logs:DescribeLogGroups", "logs:DescribeResourcePolicies"];
 
+pub(super) const QUEUE: [&str; 3] = ["sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:ListQueueTags"];
+pub(super) const RULE: [&str; 3] = ["events:DescribeRule", "events:ListTagsForResource", "events:ListTargetsByRule"];
+
 /// What `doctor` reads of the account's quotas, and of what is left over under the environment's names.
 const LIMITS: [&str; 7] = [
     "cloudformation:DescribeAccountLimits",
@@ -86,6 +89,8 @@ pub(super) fn statements(arns: &Arns<'_>, site: Site<'_>) -> Vec<Value> {
         allow("ReadApis", &["apigateway:GET"], apis(&["/account", "/apis", "/restapis", "/restapis/*"])),
         allow("ReadLogGroups", &LOG_GROUP, arns.log_groups()),
         allow("ReadAlarms", &["cloudwatch:DescribeAlarms", "cloudwatch:ListTagsForResource"], [arns.any_alarm()]),
+        allow("ReadQueues", &QUEUE, [arns.queues()]),
+        allow("ReadRules", &RULE, [arns.rules()]),
         // A server is found among all by its tag.
         allow("ReadServers", &["transfer:DescribeServer", "transfer:ListHostKeys"], [arns.servers()]),
     ]);

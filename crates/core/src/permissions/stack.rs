@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::arns::Arns;
-use super::reader::{BUCKET, FUNCTION, LOG_GROUP, LOGS, ROLE, apis};
+use super::reader::{BUCKET, FUNCTION, LOG_GROUP, LOGS, QUEUE, ROLE, RULE, apis};
 use super::statement::{allow, allow_all, allow_if, service_linked_roles};
 
 pub(super) fn statements(arns: &Arns<'_>) -> Vec<Value> {
@@ -14,6 +14,7 @@ pub(super) fn statements(arns: &Arns<'_>) -> Vec<Value> {
     all.extend(functions(arns));
     all.extend(api(arns));
     all.extend(logs(arns));
+    all.extend(events(arns));
     all
 }
 
@@ -25,6 +26,7 @@ fn buckets(arns: &Arns<'_>) -> Vec<Value> {
         "s3:GetBucketLocation",
         "s3:GetBucketTagging",
         "s3:ListTagsForResource",
+        "s3:PutBucketNotification",
         "s3:PutBucketOwnershipControls",
         "s3:PutBucketPolicy",
         "s3:PutBucketPublicAccessBlock",
@@ -58,7 +60,7 @@ fn roles(arns: &Arns<'_>) -> Vec<Value> {
             "PassRoles",
             &["iam:PassRole"],
             [arns.stack_roles()],
-            json!({ "StringEquals": { "iam:PassedToService": "lambda.amazonaws.com" } }),
+            json!({ "StringEquals": { "iam:PassedToService": ["events.amazonaws.com", "lambda.amazonaws.com"] } }),
         ),
         service_linked_roles(arns, &["lambda.amazonaws.com", "ops.apigateway.amazonaws.com"]),
     ]
@@ -133,4 +135,19 @@ fn logs(arns: &Arns<'_>) -> [Value; 4] {
             [arns.alarms()],
         ),
     ]
+}
+
+/// Also without `files.events`: the deployment after it was left out deletes them.
+fn events(arns: &Arns<'_>) -> [Value; 2] {
+    let (mut queues, mut rules) = (QUEUE.to_vec(), RULE.to_vec());
+    queues.extend(["sqs:CreateQueue", "sqs:DeleteQueue", "sqs:SetQueueAttributes", "sqs:TagQueue", "sqs:UntagQueue"]);
+    rules.extend([
+        "events:DeleteRule",
+        "events:PutRule",
+        "events:PutTargets",
+        "events:RemoveTargets",
+        "events:TagResource",
+        "events:UntagResource",
+    ]);
+    [allow("Queues", &queues, [arns.queues()]), allow("Rules", &rules, [arns.rules()])]
 }

@@ -35,6 +35,7 @@ pub(super) fn statements(arns: &Arns<'_>, place: &StatePlace) -> Option<Vec<Valu
                 "logs:CreateLogGroup",
                 "logs:CreateLogStream",
                 "logs:DescribeLogStreams",
+                "logs:FilterLogEvents",
                 "logs:PutLogEvents",
                 "logs:PutRetentionPolicy",
             ],

@@ -48,8 +48,14 @@ const POLICY_CHARACTERS: usize = 100;
 /// Maximum length of the block list in characters. It is a parameter of the stack (at most 4,096 characters) and one of
 /// the function's environment variables, which share 4 KB (Lambda developer guide, "Lambda quotas").
 const BLOCK_LIST: usize = 3_500;
-/// Resources of a stack besides two per bucket.
+/// Resources of a stack besides those for clusters.
 const OTHER_RESOURCES: usize = 30;
+/// Resources for a cluster in the stack of its region, and in each other one that has a server: the bucket and its policy;
+/// with `files.events` also two queues, a policy and three rules, and two rules elsewhere.
+const CLUSTER_RESOURCES: (usize, usize) = (2, 0);
+const CLUSTER_RESOURCES_WITH_EVENTS: (usize, usize) = (8, 2);
+/// Characters of a rule's name (EventBridge API reference, `PutRule`).
+const RULE_NAME: usize = 64;
 /// CloudFormation's limit of resources per stack.
 const STACK_LIMIT: usize = 500;
 
@@ -156,6 +162,8 @@ fn clusters(checker: &mut Checker<'_>, file: &File) {
             .hint = Some("for example `99-0: us-west-2`".into());
     }
     role(checker, file, prefix);
+    let events = file.files.events.unwrap_or_default();
+    let (here, elsewhere) = if events { CLUSTER_RESOURCES_WITH_EVENTS } else { CLUSTER_RESOURCES };
     for (cluster, region) in &file.clusters.value {
         if cluster.is_empty() {
             checker.key_fault(cluster, region, "a cluster needs a name").hint = Some("for example `99-0`".into());
@@ -169,17 +177,28 @@ fn clusters(checker: &mut Checker<'_>, file: &File) {
                 .fault(region, format!("cluster {cluster} is in {}, which is not among `regions`", region.value))
                 .hint = Some(format!("add `{}: {{ server: false }}` there, or move the cluster", region.value));
         }
-        let count = counts.entry(&region.value).or_default();
-        *count += 1;
-        if *count * 2 + OTHER_RESOURCES == STACK_LIMIT + 2 || *count * 2 + OTHER_RESOURCES == STACK_LIMIT + 1 {
-            checker.key_fault(
-                cluster,
-                region,
-                format!(
-                    "{} has more clusters than fit into one stack: CloudFormation allows {STACK_LIMIT} resources",
-                    region.value
-                ),
-            );
+        let rule = parts::longest_rule(&file.environment.value, cluster);
+        if events && rule.len() > RULE_NAME {
+            let message =
+                format!("the name `{rule}` is too long: EventBridge allows {RULE_NAME} characters for a rule");
+            checker.key_fault(cluster, region, message).hint =
+                Some("shorten the cluster's name, or leave out `files.events`".into());
+        }
+        for (of, settings) in &file.regions {
+            let added = match *of == region.value {
+                true => here,
+                false if settings.value.server => elsewhere,
+                false => 0,
+            };
+            let count = counts.entry(of).or_insert(OTHER_RESOURCES);
+            let fitted = *count <= STACK_LIMIT;
+            *count += added;
+            if fitted && *count > STACK_LIMIT {
+                let message = format!(
+                    "{of} has more clusters than fit into one stack: CloudFormation allows {STACK_LIMIT} resources"
+                );
+                checker.key_fault(cluster, region, message);
+            }
         }
     }
 }

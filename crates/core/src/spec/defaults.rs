@@ -77,7 +77,10 @@ pub(super) fn fill(file: File) -> Environment {
             usernames: value(file.accounts.usernames, "exact"),
             many_per_organisation: file.accounts.per_organisation.is_some_and(|accounts| accounts.value == "many"),
         },
-        files: Files { keep_old_versions_days: file.files.keep_old_versions_days.map(|days| days.value) },
+        files: Files {
+            keep_old_versions_days: file.files.keep_old_versions_days.map(|days| days.value),
+            events: file.files.events.unwrap_or_default(),
+        },
         homes: Homes { root: value(file.homes.root, "/home"), folder: value(file.homes.folder, Homes::ORG_ID) },
         mounts: mounts::fill(file.mounts),
         dns: file.dns.map(|dns| Dns {

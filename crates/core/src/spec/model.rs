@@ -125,6 +125,8 @@ pub struct Table {
 pub struct Files {
     /// Days that a version is kept after it was replaced or deleted; `None` keeps it for ever.
     pub keep_old_versions_days: Option<u32>,
+    /// Whether each cluster has a queue that tells of new files. Default false.
+    pub events: bool,
 }
 
 /// What the accounts of customers may be.

@@ -54,6 +54,16 @@ pub fn upload_bucket(environment: &Environment, cluster: &str) -> String {
     parts::upload_bucket(&environment.names.bucket_prefix, cluster)
 }
 
+/// `99-upload-99-5-events`: the queue for the events of a cluster's files.
+pub fn events_queue(environment: &Environment, cluster: &str) -> String {
+    parts::events_queue(&environment.name, cluster)
+}
+
+/// `99-upload-99-5-events-dead`: where the messages go that nobody could handle.
+pub fn events_dead_queue(environment: &Environment, cluster: &str) -> String {
+    format!("{}-dead", events_queue(environment, cluster))
+}
+
 /// `99-uploads-sftp-transfer`, in production `uploads-sftp-transfer`: the user role's managed policy.
 pub fn user_policy(environment: &Environment) -> String {
     format!("{}-sftp-transfer", stem(environment))
@@ -153,6 +163,15 @@ pub(super) mod parts {
 
     pub(in crate::spec) fn function(environment: &str, region: &str) -> String {
         format!("lambda-{environment}-upload-{region}")
+    }
+
+    pub(in crate::spec) fn events_queue(environment: &str, cluster: &str) -> String {
+        format!("{environment}-upload-{cluster}-events")
+    }
+
+    /// The longest name of a cluster's rules.
+    pub(in crate::spec) fn longest_rule(environment: &str, cluster: &str) -> String {
+        format!("{}-forward-uploads", events_queue(environment, cluster))
     }
 
     pub(in crate::spec) fn code_bucket(prefix: &str, region: &str) -> String {

@@ -228,6 +228,9 @@ pub(super) struct Files {
     /// older. Default: for ever.
     #[schemars(with = "Option<u32>")]
     pub(super) keep_old_versions_days: Option<Spanned<u32>>,
+    /// Whether each cluster has an SQS queue that tells of new files, for `sftpctl pull --watch` and other programs. SQS
+    /// and EventBridge charge for what passes it. Default false.
+    pub(super) events: Option<bool>,
 }
 
 /// Home directories of the old server.

@@ -3,6 +3,7 @@
 //! The source is the merged fragments of `templates/region/`. [`render`] applies the three changes that the head of
 //! `base.yaml` describes.
 
+mod events;
 mod source;
 
 use std::collections::BTreeMap;
@@ -78,14 +79,16 @@ impl Rendered {
 }
 
 /// Resource types of the template that take tags as a list of `Key` and `Value`.
-const TAGGED: [&str; 7] = [
+const TAGGED: [&str; 9] = [
     "AWS::ApiGateway::RestApi",
     "AWS::ApiGateway::Stage",
     "AWS::CloudWatch::Alarm",
+    "AWS::Events::Rule",
     "AWS::IAM::Role",
     "AWS::Lambda::Function",
     "AWS::Logs::LogGroup",
     "AWS::S3::Bucket",
+    "AWS::SQS::Queue",
 ];
 
 /// The template and its parameters for one region.
@@ -96,11 +99,13 @@ pub fn render(environment: &Environment, region: &str, code: &Code) -> Result<Re
     let mut template = source()?.clone();
     let resources = template["Resources"].as_object_mut().ok_or(TemplateError::Lacks("Resources"))?;
     let buckets = repeat_buckets(environment, region, resources)?;
+    events::repeat(environment, region, resources)?;
     name_deployment(resources)?;
     tag(environment, resources);
     bound(environment, resources);
     if let Some(parameters) = template["Parameters"].as_object_mut() {
         parameters.remove("UploadBucketName");
+        parameters.remove("EventsRegion");
     }
     let digest = hex::encode(&Sha256::digest(template.to_string().as_bytes()));
     Ok(Rendered { template, digest, parameters: parameters(environment, region, code), buckets })
@@ -169,11 +174,7 @@ fn repeat_buckets(
     let mut all = BTreeMap::new();
     for (cluster, _) in environment.clusters.iter().filter(|(_, cluster)| cluster.region == region) {
         let name = names::upload_bucket(environment, cluster);
-        // Hex distinguishes clusters that differ only in characters that a logical id cannot contain.
-        let stem: String = cluster
-            .chars()
-            .map(|c| if c.is_ascii_alphanumeric() { c.to_string() } else { format!("x{:x}", u32::from(c)) })
-            .collect();
+        let stem = logical_stem(cluster);
         let ids = BucketIds { bucket: format!("UploadBucket{stem}"), policy: format!("UploadBucketPolicy{stem}") };
         let mut one = bucket.clone();
         one["Properties"]["BucketName"] = json!(name);
@@ -189,6 +190,10 @@ fn repeat_buckets(
                 "ExpiredObjectDeleteMarker": true,
             }));
         }
+        if environment.files.events {
+            one["Properties"]["NotificationConfiguration"] =
+                json!({ "EventBridgeConfiguration": { "EventBridgeEnabled": true } });
+        }
         let mut its_policy = policy.clone();
         its_policy["Properties"]["Bucket"] = json!({ "Ref": ids.bucket });
         its_policy["Properties"]["PolicyDocument"] = bucket_policy(&name, &user_role_arn);
@@ -197,6 +202,12 @@ fn repeat_buckets(
         all.insert(name, ids);
     }
     Ok(all)
+}
+
+/// A cluster's name in logical ids. Hex distinguishes clusters that differ only in characters that these cannot contain.
+fn logical_stem(cluster: &str) -> String {
+    let part = |c: char| if c.is_ascii_alphanumeric() { c.to_string() } else { format!("x{:x}", u32::from(c)) };
+    cluster.chars().map(part).collect()
 }
 
 /// Gives the API's deployment a logical id that changes if and only if the API changes.

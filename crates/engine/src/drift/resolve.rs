@@ -166,6 +166,13 @@ impl Scope<'_> {
                     format!("arn:{partition}:iam::{account}:role/{id}")
                 }
                 ("AWS::S3::Bucket", "Arn") => format!("arn:{partition}:s3:::{id}"),
+                // Its physical ID is its URL.
+                ("AWS::SQS::Queue", "Arn") => {
+                    format!("arn:{partition}:sqs:{region}:{account}:{}", id.rsplit('/').next().unwrap_or_default())
+                }
+                // Of rules on the default bus: the name; in newer stacks perhaps the ARN, the schema's primary identifier.
+                ("AWS::Events::Rule", "Arn") if id.starts_with("arn:") => id.clone(),
+                ("AWS::Events::Rule", "Arn") => format!("arn:{partition}:events:{region}:{account}:rule/{id}"),
                 ("AWS::ApiGateway::RestApi", "RootResourceId") => ROOT.to_owned(),
                 _ => return None,
             })

@@ -9,12 +9,14 @@ const REPLACING: &[(&str, &[&str])] = &[
     ("AWS::ApiGateway::Resource", &["ParentId", "PathPart", "RestApiId"]),
     ("AWS::ApiGateway::Stage", &["RestApiId", "StageName"]),
     ("AWS::CloudWatch::Alarm", &["AlarmName"]),
+    ("AWS::Events::Rule", &["Name"]),
     ("AWS::IAM::Role", &["Path", "RoleName"]),
     ("AWS::Lambda::Function", &["FunctionName", "PackageType", "TenancyConfig"]),
     ("AWS::Logs::LogGroup", &["LogGroupName"]),
     ("AWS::Logs::MetricFilter", &["FilterName", "LogGroupName"]),
     ("AWS::S3::Bucket", &["BucketName", "BucketNamePrefix", "BucketNamespace"]),
     ("AWS::S3::BucketPolicy", &["Bucket"]),
+    ("AWS::SQS::Queue", &["FifoQueue", "QueueName"]),
 ];
 
 /// Whether a change of this property replaces a resource of this type.

@@ -27,6 +27,32 @@ fn import(status: &str, imported: u64, more: Value) -> Reply {
     Reply::ok(json!({ "ImportTableDescription": import }).to_string())
 }
 
+/// A line of DynamoDB's log of an import.
+fn log() -> Reply {
+    let message = json!({
+        "itemS3Pointer": { "bucket": "states", "key": "runs/99.import/x/000000.json", "itemIndex": 2 },
+        "importArn": format!("{TABLE_ARN}/import/1"), "errorMessages": ["Missing the key orgid in the item"],
+    });
+    Reply::ok(json!({ "events": [{ "message": message.to_string() }] }).to_string())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_that_cannot_be_read_hides_no_failure() {
+    for (reply, expected) in [
+        (Reply::json_error(400, "AccessDeniedException", "no"), "the log /aws-dynamodb/imports could not be read"),
+        (Reply::json_error(400, "ResourceNotFoundException", "none"), "has no lines yet"),
+    ] {
+        let stub = aws().await;
+        let code = json!({ "FailureCode": "ItemValidationError", "FailureMessage": "Some", "ErrorCount": 1 });
+        stub.on("dynamodb:ImportTable", [import("FAILED", 3, code)])
+            .on("dynamodb:DescribeTable", [table()])
+            .on("logs:FilterLogEvents", [reply]);
+        let error = finished(&stub).await.unwrap_err();
+        let SeedError::Failed { reasons, errors: 1, .. } = error else { panic!("{error}") };
+        assert!(reasons.len() == 1 && reasons[0].contains(expected), "{reasons:?}");
+    }
+}
+
 /// AWS with one object of an import.
 async fn aws() -> Stub {
     let stub = Stub::new().await;
@@ -59,11 +85,18 @@ async fn items_that_dynamodb_refuses_leave_a_table_that_a_deployment_may_complet
         json!({ "FailureCode": "ItemValidationError", "FailureMessage": "Some of the items …", "ErrorCount": 1 });
     stub.on("dynamodb:ImportTable", [import("IN_PROGRESS", 0, json!({}))])
         .on("dynamodb:DescribeImport", [import("IN_PROGRESS", 1, json!({})), import("FAILED", 3, code)])
-        .on("dynamodb:DescribeTable", [table()]);
-    let SeedError::Failed { imported: 3, read: 4, exists: true, code, .. } = finished(&stub).await.unwrap_err() else {
+        .on("dynamodb:DescribeTable", [table()])
+        .on("logs:FilterLogEvents", [Reply::ok(json!({ "nextToken": "t" }).to_string()), log()]);
+    let SeedError::Failed { imported: 3, read: 4, errors: 1, exists: true, code, reasons, .. } =
+        finished(&stub).await.unwrap_err()
+    else {
         panic!("another error")
     };
     assert_eq!(code, "ItemValidationError");
+    // Their reasons are read from DynamoDB's log, also behind a page without lines.
+    assert_eq!(reasons, ["item 2 of 000000.json: Missing the key orgid in the item"]);
+    assert!(stub.asked("logs:FilterLogEvents")[0].body.contains("\"/aws-dynamodb/imports\""));
+    assert!(stub.asked("logs:FilterLogEvents")[0].body.contains("\"1/error\""));
     assert!(deleted(&stub));
     assert!(stub.asked("dynamodb:TagResource")[0].body.contains("sftpctl:environment"));
     let asked: Value = serde_json::from_str(&stub.asked("dynamodb:ImportTable")[0].body).unwrap();

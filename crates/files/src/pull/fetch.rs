@@ -62,7 +62,7 @@ pub(super) struct Fetcher<'a> {
     pub(super) connections: &'a Semaphore,
     /// Parts of one file that are fetched at once.
     pub(super) at_once: usize,
-    pub(super) leftovers: Mutex<HashMap<String, Leftover>>,
+    pub(super) leftovers: &'a Mutex<HashMap<String, Leftover>>,
     pub(super) watch: &'a dyn Watch,
 }
 

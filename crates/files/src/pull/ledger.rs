@@ -57,6 +57,8 @@ pub enum Record {
     Restored { key: String },
     /// Somebody else has taken the file away, from the quarantine or before its hook succeeded.
     Settled { key: String, path: Option<String> },
+    /// Transfer says that this content is not the whole file.
+    Partial { key: String, etag: String },
 }
 
 impl Record {
@@ -109,6 +111,11 @@ impl Entry {
         *self.etag == *etag && self.modified == modified
     }
 
+    /// Whether this content was fetched, at whatever time it was uploaded.
+    pub fn has(&self, etag: &str) -> bool {
+        *self.etag == *etag
+    }
+
     /// The facts of the file that was placed last.
     pub fn local(&self) -> Option<LocalFacts> {
         match &self.progress {
@@ -142,6 +149,8 @@ pub struct Ledger {
     entries: HashMap<Box<str>, Entry>,
     /// Files in quarantine of which a newer version has arrived: their keys and paths.
     superseded: Vec<(String, String)>,
+    /// ETags of the objects that are not whole files.
+    partial: HashMap<Box<str>, Box<str>>,
 }
 
 impl Ledger {
@@ -179,6 +188,11 @@ impl Ledger {
         self.entries.get(key)
     }
 
+    /// Whether this content is known not to be the whole file.
+    pub fn is_partial(&self, key: &str, etag: &str) -> bool {
+        self.partial.get(key).is_some_and(|partial| **partial == *etag)
+    }
+
     /// The entries that are not done, in the order of their keys.
     pub fn unfinished(&self) -> Vec<(&str, &Progress)> {
         let all = self.entries.iter().map(|(key, entry)| (&**key, &entry.progress));
@@ -206,7 +220,12 @@ impl Ledger {
             }
             _ if self.bucket.is_none() => Err(Damage::Order(0)),
             Record::Began { .. } => Err(Damage::Order(0)),
+            Record::Partial { key, etag } => {
+                self.partial.insert(key.into(), etag.into());
+                Ok(())
+            }
             Record::Placing { file, temporary, hook } => {
+                self.partial.remove(&*file.key);
                 let before = self.entries.remove(&*file.key).map(Box::new);
                 // A hook that is still due for the file that this one replaces is due for this one.
                 let is_owed = before.as_ref().is_some_and(|before| matches!(before.progress, Progress::HookDue(_)));
@@ -397,6 +416,15 @@ mod tests {
         let whole = text(&[Record::began(BUCKET), placing("a", "x", true)]);
         let changed = whole.replacen("\"x\"", "\"y\"", 1);
         assert_eq!(Ledger::read(changed.as_bytes(), BUCKET), Err(Damage::Line(2)), "whole, and damaged");
+    }
+
+    #[test]
+    fn a_partial_upload_is_known_until_another_content_arrives() {
+        let partial = Record::Partial { key: key("a"), etag: key("x") };
+        let ledger = read(std::slice::from_ref(&partial));
+        assert!(ledger.is_partial("a", "x") && !ledger.is_partial("a", "y") && !ledger.is_partial("b", "x"));
+        assert!(ledger.get("a").is_none() && ledger.unfinished().is_empty());
+        assert!(!read(&[partial, placing("a", "y", false)]).is_partial("a", "x"));
     }
 
     #[test]

@@ -1,17 +1,20 @@
 //! Agents take customers' files from S3: whole, checked, and once.
 //!
-//! Pure are [`path`] (from a key to a local path), [`rules`] and [`select`] (what a listing asks for), [`ledger`] (what has
-//! been fetched), [`parts`], [`sums`], [`line`](mod@line) and [`mtime`]. [`run`] does it: [`fetch`] downloads into the
-//! target folder ([`target`], [`folders`]), [`commit`] gives complete files their names, and [`hook`] hands them over.
+//! Pure are [`path`] (from a key to a local path), [`rules`] and [`select`] (what a listing asks for), [`notice`] (what a
+//! message says), [`ledger`] (what has been fetched), [`parts`], [`sums`], [`line`](mod@line) and [`mtime`]. [`run`] does it,
+//! and [`follow`] goes on with it by events: [`fetch`] downloads into the target folder ([`target`], [`folders`]), [`commit`]
+//! gives complete files their names, and [`hook`] hands them over.
 
 mod commit;
 mod fetch;
 mod folders;
+pub mod follow;
 pub mod hook;
 pub mod ledger;
 mod ledger_file;
 pub mod line;
 pub mod mtime;
+pub mod notice;
 pub mod parts;
 pub mod path;
 pub mod rules;
@@ -68,6 +71,8 @@ pub struct Summary {
     pub skipped: u64,
     /// Uploads that are not finished, by their names.
     pub unfinished: u64,
+    /// Too new for a listing; their events are awaited.
+    pub young: u64,
     /// Fetched earlier.
     pub known: u64,
     /// Would be fetched (`--dry-run`).

@@ -1,11 +1,12 @@
 //! One pull: list, fetch, place, hand over.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::{Stream, StreamExt as _, stream};
-use sftpctl_aws::{AwsError, OwnedBucket, S3};
+use sftpctl_aws::{AwsError, ListedObject, OwnedBucket, S3};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::spawn_blocking;
 
@@ -16,13 +17,15 @@ use super::ledger::{Entry, Fetched, Progress, Record};
 use super::ledger_file::{LedgerError, LedgerFile};
 use super::rules::Rules;
 use super::select::{Decided, Decision, Selection};
-use super::target::{OWN_FOLDER, Place, Target};
+use super::target::{Leftover, OWN_FOLDER, Place, Target};
 use super::{Event, PullError, Summary, Watch};
 
 /// The ledger's name in the pull's own folder.
 const LEDGER: &str = "ledger.jsonl";
 /// Files that get their names together.
 const BATCH: usize = 64;
+/// Why an object is left that Transfer says is not the whole file.
+pub(super) const PARTIAL: &str = "its upload broke off before the end; it is pulled when it has been uploaded again";
 /// Objects that may not be read, after which a pull that could read none ends.
 const DENIED: usize = 20;
 
@@ -110,6 +113,8 @@ fn wanted(page: Vec<Decided>, summary: &mut Summary, watch: &dyn Watch) -> Vec<D
             Decision::Skip => summary.skipped += 1,
             Decision::Unfinished => summary.unfinished += 1,
             Decision::Have => summary.known += 1,
+            Decision::Young => summary.young += 1,
+            Decision::Partial => left(summary, watch, &decided.object.key, PARTIAL),
             Decision::Refuse(why) => left(summary, watch, &decided.object.key, &why.to_string()),
             Decision::Fetch(_) => wanted.push(decided),
         }
@@ -122,33 +127,29 @@ fn wanted(page: Vec<Decided>, summary: &mut Summary, watch: &dyn Watch) -> Vec<D
 /// # Errors
 /// The target folder or the ledger cannot be used: nothing was done.
 pub async fn pull(s3: &S3, options: &Options, watch: &dyn Watch) -> Result<Pulled, PullError> {
-    let target = Arc::new(Target::open(&options.to)?);
-    let ledger = LedgerFile::open(&options.ledger(), &options.bucket.name)?;
-    let run = Run {
-        s3,
-        options,
-        target,
-        ledger: Arc::new(Mutex::new(ledger)),
-        summary: Mutex::default(),
-        fatal: Mutex::default(),
-        denied: AtomicUsize::new(0),
-        watch,
-    };
-    if let Err(error) = run.begin().await {
+    let run = Run::open(s3, options, watch)?;
+    if let Err(error) = run.recover().await {
         run.fail(error);
     }
-    let interrupted = watch.is_stopping();
-    let summary = Summary { interrupted, ..*run.summary() };
-    let error = run.fatal.into_inner().unwrap_or_else(PoisonError::into_inner);
-    Ok(Pulled { summary, error })
+    run.round(Source::Listing { until: None }).await;
+    Ok(run.end())
+}
+
+/// What a round looks at.
+#[derive(Clone, Debug)]
+pub(super) enum Source {
+    /// All objects, but those that were written after `until` (seconds since 1970).
+    Listing { until: Option<i64> },
+    /// Objects of these keys.
+    Keys(Vec<String>),
 }
 
 /// What [`Run::page`] returns: objects to fetch, and the state of the listing unless it has ended.
 type Page = (Vec<Decided>, Option<(Selection, Option<String>)>);
 
-struct Run<'a> {
+pub(super) struct Run<'a> {
     s3: &'a S3,
-    options: &'a Options,
+    pub(super) options: &'a Options,
     target: Arc<Target>,
     ledger: Arc<Mutex<LedgerFile>>,
     summary: Mutex<Summary>,
@@ -157,6 +158,8 @@ struct Run<'a> {
     /// Objects that may not be read.
     denied: AtomicUsize,
     watch: &'a dyn Watch,
+    /// Parts of files that earlier runs have left.
+    leftovers: Mutex<HashMap<String, Leftover>>,
 }
 
 /// The run itself also stops after a fatal error.
@@ -178,20 +181,45 @@ impl Watch for Run<'_> {
     }
 }
 
+impl<'a> Run<'a> {
+    /// Opens the target folder and the ledger, which no other pull can use until this ends.
+    pub(super) fn open(s3: &'a S3, options: &'a Options, watch: &'a dyn Watch) -> Result<Self, PullError> {
+        let target = Arc::new(Target::open(&options.to)?);
+        let ledger = LedgerFile::open(&options.ledger(), &options.bucket.name)?;
+        Ok(Self {
+            s3,
+            options,
+            target,
+            ledger: Arc::new(Mutex::new(ledger)),
+            summary: Mutex::default(),
+            fatal: Mutex::default(),
+            denied: AtomicUsize::new(0),
+            watch,
+            leftovers: Mutex::default(),
+        })
+    }
+
+    pub(super) fn end(self) -> Pulled {
+        let interrupted = self.watch.is_stopping();
+        let summary = Summary { interrupted, ..*self.summary() };
+        Pulled { summary, error: self.fatal.into_inner().unwrap_or_else(PoisonError::into_inner) }
+    }
+}
+
 impl Run<'_> {
     fn summary(&self) -> MutexGuard<'_, Summary> {
         self.summary.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn ledger(&self) -> MutexGuard<'_, LedgerFile> {
+    pub(super) fn ledger(&self) -> MutexGuard<'_, LedgerFile> {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn fail(&self, error: PullError) {
+    pub(super) fn fail(&self, error: PullError) {
         self.fatal.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
     }
 
-    fn left(&self, key: &str, why: &str) {
+    pub(super) fn left(&self, key: &str, why: &str) {
         left(&mut self.summary(), self.watch, key, why);
     }
 
@@ -208,21 +236,25 @@ impl Run<'_> {
         }
     }
 
-    async fn append(&self, record: Record) -> Result<(), PullError> {
+    pub(super) async fn append(&self, record: Record) -> Result<(), PullError> {
         self.with_ledger(move |_, ledger| ledger.append(vec![record])).await
     }
 
-    /// Completes what earlier runs left, then pulls.
-    async fn begin(&self) -> Result<(), PullError> {
+    /// Completes what earlier runs left. Before a listing: a newer version of a file must not arrive while its hook runs.
+    pub(super) async fn recover(&self) -> Result<(), PullError> {
         let overwrite = self.options.overwrite;
         let recovered = self.with_ledger(move |target, ledger| recover(target, ledger, overwrite)).await?;
         recovered.left.iter().for_each(|(key, why)| self.left(key, why));
         recovered.placed.iter().for_each(|complete| self.placed(complete));
-        let leftovers = self.target.leftovers().map_err(PullError::Disk)?;
-        // Before the listing: a newer version of a file must not arrive while its hook runs.
-        self.hand_over_earlier().await?;
+        *self.leftovers.lock().unwrap_or_else(PoisonError::into_inner) =
+            self.target.leftovers().map_err(PullError::Disk)?;
+        self.hand_over_earlier().await
+    }
+
+    /// Fetches, places and hands over what is new.
+    pub(super) async fn round(&self, source: Source) {
         if self.is_stopping() {
-            return Ok(());
+            return;
         }
         let connections = Semaphore::new(self.options.connections);
         let fetcher = Fetcher {
@@ -231,7 +263,7 @@ impl Run<'_> {
             target: Arc::clone(&self.target),
             connections: &connections,
             at_once: self.options.connections,
-            leftovers: Mutex::new(leftovers),
+            leftovers: &self.leftovers,
             watch: self,
         };
         let (complete, completed) = mpsc::channel(BATCH);
@@ -242,7 +274,9 @@ impl Run<'_> {
         let fetching = async move {
             // With the last file the sender is gone, which ends the other two.
             let complete = &complete;
-            self.wanted().for_each_concurrent(files_at_once, |wanted| self.fetch(fetcher, wanted, complete)).await;
+            self.wanted(source)
+                .for_each_concurrent(files_at_once, |wanted| self.fetch(fetcher, wanted, complete))
+                .await;
         };
         let hooking = stream::unfold(hooks, |mut hooks| async { Some((hooks.recv().await?, hooks)) });
         let at_once = self.options.hook.as_ref().map_or(1, |hook| hook.at_once.max(1));
@@ -251,12 +285,47 @@ impl Run<'_> {
             self.place(completed, due),
             hooking.for_each_concurrent(at_once, |file| self.hand_over(file)),
         );
-        Ok(())
     }
 
-    /// The objects that are to be fetched, page by page.
-    fn wanted(&self) -> impl Stream<Item = Decided> {
-        let first = Some((Selection::new(self.options.rules.clone()), None::<String>));
+    /// The objects that are to be fetched.
+    fn wanted(&self, source: Source) -> stream::BoxStream<'_, Decided> {
+        match source {
+            Source::Listing { until } => self.listed_objects(until).boxed(),
+            Source::Keys(keys) => {
+                let found = stream::iter(keys).map(|key| self.found(key)).buffer_unordered(self.options.connections);
+                found.flat_map(stream::iter).boxed()
+            }
+        }
+    }
+
+    /// The object of a key, if it is to be fetched.
+    async fn found(&self, key: String) -> Option<Decided> {
+        let facts = match self.s3.download_facts(&self.options.bucket, &key).await {
+            Ok(Some(facts)) => facts,
+            Ok(None) => {
+                self.summary().gone += 1;
+                return None;
+            }
+            Err(error) => {
+                self.fail(error.into());
+                return None;
+            }
+        };
+        let object = ListedObject { key, size: facts.size, etag: facts.etag, modified: facts.modified };
+        let mut selection = Selection::new(self.options.rules.clone());
+        let decided = self.with_ledger(move |_, ledger| Ok(selection.page(vec![object], ledger.ledger()))).await;
+        match decided {
+            Ok(decided) => wanted(decided, &mut self.summary(), self.watch).pop(),
+            Err(error) => {
+                self.fail(error);
+                None
+            }
+        }
+    }
+
+    /// The objects of a listing that are to be fetched, page by page.
+    fn listed_objects(&self, until: Option<i64>) -> impl Stream<Item = Decided> {
+        let first = Some((Selection::new(self.options.rules.clone()).until(until), None::<String>));
         let pages = stream::unfold(first, async |state| {
             let (selection, from) = state.filter(|_| !self.is_stopping())?;
             match self.page(selection, from.as_deref()).await {

@@ -14,6 +14,10 @@ pub enum Decision {
     Skip,
     /// Its name says that it is still being written.
     Unfinished,
+    /// Transfer says that its upload broke off.
+    Partial,
+    /// Too new to be listed: its event is on the way.
+    Young,
     /// The ledger has it.
     Have,
     /// Its key cannot be a local path.
@@ -35,11 +39,19 @@ pub struct Decided {
 pub struct Selection {
     rules: Rules,
     nesting: Nesting,
+    /// Objects that were written after this are young: seconds since 1970.
+    until: Option<i64>,
 }
 
 impl Selection {
     pub fn new(rules: Rules) -> Self {
-        Self { rules, nesting: Nesting::default() }
+        Self { rules, nesting: Nesting::default(), until: None }
+    }
+
+    /// Leaves what was written after `until` (seconds since 1970) to events.
+    #[must_use]
+    pub fn until(self, until: Option<i64>) -> Self {
+        Self { until, ..self }
     }
 
     /// Decides on the next page.
@@ -70,7 +82,9 @@ impl Selection {
             Err(Unsafe::Empty) if key.ends_with('/') => Decision::Refuse(Unsafe::FolderWithContent),
             Err(why) => Decision::Refuse(why),
             Ok(_) if is_below_object => Decision::Refuse(Unsafe::BelowObject),
+            Ok(_) if ledger.is_partial(key, etag) => Decision::Partial,
             Ok(_) if ledger.get(key).is_some_and(|entry: &Entry| entry.is_of(etag, *modified)) => Decision::Have,
+            Ok(_) if self.until.is_some_and(|until| *modified > until) => Decision::Young,
             Ok(path) => Decision::Fetch(path),
         }
     }
@@ -102,6 +116,7 @@ mod tests {
         for record in [Record::began("b"), Record::Placing { file, temporary: "1".into(), hook: false }] {
             ledger.add(record, "b").unwrap();
         }
+        ledger.add(Record::Partial { key: "1/broken".into(), etag: "x".into() }, "b").unwrap();
         let rules = Rules { exclude: vec!["*.log".parse().unwrap()], ..Rules::default() };
         let mut selection = Selection::new(rules);
         let fetch = |key: &str| Decision::Fetch(local(key).unwrap());
@@ -116,11 +131,16 @@ mod tests {
             ("1/a/", 0, "x", Decision::Skip),
             ("1/a/b", 1, "x", Decision::Refuse(Unsafe::BelowObject)),
             ("1/a0", 0, "x", fetch("1/a0")),
+            ("1/broken", 1, "x", Decision::Partial),
+            ("1/broken", 1, "y", fetch("1/broken")),
             ("1/folder/", 5, "x", Decision::Refuse(Unsafe::FolderWithContent)),
             ("1/known", 1, "x", Decision::Have),
             ("1/known", 1, "y", fetch("1/known")),
         ] {
             assert_eq!(selection.decide(&object(key, size, etag), &ledger), expected, "{key}");
         }
+        let mut selection = Selection::new(Rules::default()).until(Some(6));
+        assert_eq!(selection.decide(&object("1/new", 1, "x"), &ledger), Decision::Young);
+        assert_eq!(selection.decide(&object("1/known", 1, "x"), &ledger), Decision::Have);
     }
 }

@@ -7,7 +7,7 @@ use hyper::{Response, StatusCode};
 use super::upstream::{MAX_BUFFERED, plain};
 
 /// A random UUID, as AWS uses.
-pub(super) fn request_id() -> String {
+pub(crate) fn request_id() -> String {
     let digits = format!("{:032x}", fastrand::u128(..));
     format!("{}-{}-4{}-a{}-{}", &digits[..8], &digits[8..12], &digits[13..16], &digits[17..20], &digits[20..])
 }

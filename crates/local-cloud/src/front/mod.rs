@@ -49,6 +49,7 @@ use tokio::sync::Semaphore;
 
 pub use faults::{Fault, Only, Rule};
 
+pub(crate) use self::answers::request_id as uuid;
 use self::answers::{request_id, rewritten, xml};
 use self::call::Call;
 use self::caller::{Scope, Unsigned};
@@ -60,11 +61,13 @@ use self::manners::Manners;
 use self::operation::Form;
 use self::pending::Pending;
 use self::tokens::{RequestKey, Tokens};
-use self::upstream::{MAX_REQUEST, Upstream, plain};
+pub(crate) use self::upstream::Upstream;
+use self::upstream::{MAX_REQUEST, plain};
 use self::wire::Wire;
 use super::cloud::Cloud;
 use super::delay::Delays;
 use super::error::LocalError;
+use super::events::Buses;
 use super::execute_api;
 use super::functions;
 use super::sftp::Endpoints;
@@ -86,7 +89,8 @@ pub(super) struct Front {
     dir: PathBuf,
     port: u16,
     ministack: MinistackStatus,
-    upstream: Upstream,
+    upstream: Arc<Upstream>,
+    buses: Arc<Buses>,
     store: Arc<Store>,
     keys: Arc<KeyFolder>,
     cloud: Arc<Cloud>,
@@ -117,13 +121,16 @@ impl Front {
         let cloud = Arc::new(Cloud::new(dir, (port, ministack_port), secrets, function_key)?);
         let (in_memory, limits) = (options.files_in_memory, options.sftp_limits);
         let manners = Manners::without(&options.without_manners).map_err(LocalError::UnknownManner)?;
-        let endpoints =
-            Endpoints::new(dir, Arc::clone(&store), Arc::clone(&keys), Arc::clone(&cloud), in_memory, limits)?;
+        let upstream = Arc::new(Upstream::new(ministack_port, cloud.ministack_secret.clone()));
+        let buses = Arc::new(Buses::new(Arc::clone(&upstream)));
+        let parts = (Arc::clone(&store), Arc::clone(&keys), Arc::clone(&cloud), Arc::clone(&buses));
+        let endpoints = Endpoints::new(dir, parts, in_memory, limits)?;
         Ok(Arc::new(Self {
             dir: dir.to_owned(),
             port,
             ministack,
-            upstream: Upstream::new(ministack_port, cloud.ministack_secret.clone()),
+            upstream,
+            buses,
             store,
             keys,
             cloud,
@@ -158,13 +165,14 @@ pub(super) async fn run(front: Arc<Front>, listener: TcpListener, stop: impl Fut
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(BUFFER);
     let (graceful, seats) = (GracefulShutdown::new(), Arc::new(Semaphore::new(CONNECTIONS)));
-    let endpoints = front.endpoints.watch();
-    tokio::pin!(stop, endpoints);
+    let (endpoints, events) = (front.endpoints.watch(), front.buses.deliver());
+    tokio::pin!(stop, endpoints, events);
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             () = &mut stop => break,
             () = &mut endpoints => break,
+            () = &mut events => break,
         };
         let stream = match accepted {
             Ok((stream, _)) => stream,

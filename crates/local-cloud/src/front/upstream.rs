@@ -37,7 +37,7 @@ pub(crate) struct Upstream {
 
 impl Upstream {
     /// A client of the MiniStack on this port of 127.0.0.1.
-    pub(super) fn new(port: u16, secret: Secret) -> Self {
+    pub(crate) fn new(port: u16, secret: Secret) -> Self {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         // MiniStack closes idle connections after 75 s.
@@ -101,7 +101,7 @@ impl Upstream {
     }
 
     /// Sends one of the front's own calls. Returns the body, as an error if the call failed.
-    pub(super) async fn ask(
+    pub(crate) async fn ask(
         &self,
         access_key: &str,
         region: &str,

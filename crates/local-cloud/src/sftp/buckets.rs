@@ -102,17 +102,13 @@ struct S3Sink {
 }
 
 impl S3Sink {
-    async fn complete(&mut self, s3: &S3, last: Bytes) -> Result<(), StorageError> {
+    async fn complete(&mut self, s3: &S3, upload: Upload, last: Bytes) -> Result<String, StorageError> {
+        let mut upload = upload;
         if !last.is_empty() {
-            self.add(last).await?;
+            s3.add(&self.bucket, &self.key, &mut upload, last).await?;
         }
-        match &self.upload {
-            Some(upload) => {
-                let completed = s3.complete(&self.bucket, &self.key, upload.clone(), self.only_new).await;
-                completed.map_err(|error| self.not_written(error))
-            }
-            None => Ok(()),
-        }
+        let completed = s3.complete(&self.bucket, &self.key, upload, self.only_new).await;
+        completed.map_err(|error| self.not_written(error))
     }
 
     /// A write has no other condition than that there is no object yet.
@@ -132,13 +128,13 @@ impl Sink for S3Sink {
         Ok(s3.add(&self.bucket, &self.key, upload, part).await?)
     }
 
-    async fn finish(mut self: Box<Self>, last: Bytes) -> Result<(), StorageError> {
+    async fn finish(mut self: Box<Self>, last: Bytes) -> Result<String, StorageError> {
         let s3 = self.buckets.at(&self.bucket).await?;
-        if self.upload.is_none() {
+        let Some(upload) = self.upload.clone() else {
             let put = s3.put(&self.bucket, &self.key, last, self.only_new).await;
             return put.map_err(|error| self.not_written(error));
-        }
-        let finished = self.complete(&s3, last).await;
+        };
+        let finished = self.complete(&s3, upload, last).await;
         if finished.is_err() {
             // Abandoned parts would be billed.
             self.abort().await;

@@ -19,6 +19,7 @@ use super::endpoints::Shared;
 use super::guard::Guard;
 use super::rights::Rights;
 use super::session::Session;
+use super::told::Teller;
 use super::user_key;
 use crate::login::{self, Admission, LoginAttempt, NotAdmitted};
 use crate::place::Place;
@@ -406,7 +407,7 @@ impl Connection {
         let view = admission.home.clone();
         let (emptied, budget) = (Arc::clone(&self.shared.emptied), self.budget.clone());
         if let Some(memory) = &self.shared.memory {
-            return Ok(Session::new(Arc::new(memory.clone()), None, view, quiet, emptied, budget));
+            return Ok(Session::new(Arc::new(memory.clone()), None, None, view, quiet, emptied, budget));
         }
         let (cloud, account) = (&self.shared.cloud, &self.place.account);
         let buckets = |aws| Arc::new(Buckets::new(aws, &self.place.region));
@@ -420,6 +421,8 @@ impl Connection {
             &user[..user.len().min(MAX_SESSION_NAME)],
             admission.policy.as_deref(),
         )?;
-        Ok(Session::new(Arc::new(S3Storage(files)), Some(rights), view, quiet, emptied, budget))
+        let (buses, place, server) = (Arc::clone(&self.shared.buses), self.place.clone(), self.server.clone());
+        let teller = Teller::new(buses, place, server, user.to_owned(), self.peer.ip());
+        Ok(Session::new(Arc::new(S3Storage(files)), Some(rights), Some(teller), view, quiet, emptied, budget))
     }
 }

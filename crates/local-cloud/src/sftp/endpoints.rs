@@ -22,6 +22,7 @@ use super::storage::Memory;
 use super::waiting::Waiting;
 use crate::cloud::Cloud;
 use crate::error::LocalError;
+use crate::events::Buses;
 use crate::files::{read_json, write_json};
 use crate::place::Place;
 use crate::settings::SftpLimits as Limits;
@@ -39,6 +40,7 @@ pub(super) struct Shared {
     pub(super) store: Arc<Store>,
     pub(super) keys: Arc<KeyFolder>,
     pub(super) cloud: Arc<Cloud>,
+    pub(super) buses: Arc<Buses>,
     /// Files in memory, shared by all customers; for measurements only.
     pub(super) memory: Option<Memory>,
     pub(super) emptied: Arc<Emptied>,
@@ -64,9 +66,7 @@ impl Endpoints {
     /// Has no open endpoints until [`Self::reconcile`] is called.
     pub(crate) fn new(
         dir: &Path,
-        store: Arc<Store>,
-        keys: Arc<KeyFolder>,
-        cloud: Arc<Cloud>,
+        (store, keys, cloud, buses): (Arc<Store>, Arc<KeyFolder>, Arc<Cloud>, Arc<Buses>),
         in_memory: bool,
         limits: Limits,
     ) -> Result<Self, LocalError> {
@@ -77,6 +77,7 @@ impl Endpoints {
             store,
             keys,
             cloud,
+            buses,
             memory,
             emptied: Arc::default(),
             waiting: Waiting::default(),
@@ -300,6 +301,7 @@ fn configuration(
 mod tests {
     use super::*;
 
+    use crate::front::Upstream;
     use crate::function_key::FunctionKey;
     use crate::login::{Admission, View};
     use crate::secret::Secret;
@@ -308,14 +310,13 @@ mod tests {
     async fn clients_beyond_the_limit_are_turned_away_with_words() {
         let dir = tempfile::tempdir().unwrap();
         let secrets = (Secret::random(), Secret::random());
-        let endpoints = Endpoints::new(
-            dir.path(),
+        let parts = (
             Arc::new(Store::open(&dir.path().join("transfer.json")).unwrap()),
             Arc::new(KeyFolder::new(dir.path())),
             Arc::new(Cloud::new(dir.path(), (1, 2), secrets, FunctionKey::random()).unwrap()),
-            true,
-            Limits::default(),
+            Arc::new(Buses::new(Arc::new(Upstream::new(2, Secret::random())))),
         );
+        let endpoints = Endpoints::new(dir.path(), parts, true, Limits::default());
         let shared = endpoints.unwrap().shared;
         let client = || {
             let (clock, conversation) = (Clock::new(shared.limits), Conversation::default());

@@ -24,6 +24,7 @@ mod requests;
 mod rights;
 mod session;
 pub(crate) mod storage;
+mod told;
 mod user_key;
 mod waiting;
 mod writer;

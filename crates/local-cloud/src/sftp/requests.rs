@@ -15,6 +15,7 @@ use super::paths::{self, Place};
 use super::reader::Reader;
 use super::session::{Closing, Folder, Found, Open, Session, broken, fits, not_written, ok};
 use super::storage::StorageError;
+use super::told::Object;
 
 /// Names per answer to READDIR, as in OpenSSH's server.
 const NAMES: usize = 100;
@@ -76,8 +77,8 @@ impl Handler for Session {
                 Err(StatusCode::OpUnsupported.with_message("a part of an object in S3 cannot be changed"))
             }
             Closing::Replace => {
-                let (path, bytes) = (file.path, file.writer.written());
-                file.writer.finish().await.map_err(not_written)?;
+                let (path, bytes) = (file.path.clone(), file.writer.written());
+                file.finish(self.teller.as_ref()).await.map_err(not_written)?;
                 tracing::info!(path, bytes, "uploaded");
                 Ok(ok(id))
             }
@@ -206,6 +207,9 @@ impl Handler for Session {
             Found::Folder(_) => return Err(StatusCode::Failure.with_message("that is a folder")),
             Found::File(_) => self.delete(&bucket, &key).await?,
         }
+        if let Some(teller) = &self.teller {
+            teller.deleted(&Object { bucket, key });
+        }
         Ok(ok(id))
     }
 
@@ -220,7 +224,13 @@ impl Handler for Session {
         }
         match self.storage.create(&bucket, &marker, true).finish(bytes::Bytes::new()).await {
             Err(StorageError::Exists) => Err(StatusCode::Failure.with_message("the name is taken")),
-            made => made.map(|()| ok(id)).map_err(broken),
+            Err(error) => Err(broken(error)),
+            Ok(_) => {
+                if let Some(teller) = &self.teller {
+                    teller.folder_created(&Object { bucket, key: marker });
+                }
+                Ok(ok(id))
+            }
         }
     }
 
@@ -243,6 +253,9 @@ impl Handler for Session {
             return Ok(ok(id));
         }
         self.delete(&bucket, &marker).await?;
+        if let Some(teller) = &self.teller {
+            teller.folder_deleted(&Object { bucket, key: marker });
+        }
         Ok(ok(id))
     }
 

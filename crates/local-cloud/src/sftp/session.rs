@@ -15,6 +15,7 @@ use super::paths::{self, Place};
 use super::reader::Reader;
 use super::rights::{Refused, Rights};
 use super::storage::{Storage, StorageError};
+use super::told::{Ended, Object, Teller, Upload};
 use super::writer::{WriteError, Writer};
 use crate::login::View;
 use sftpctl_aws::ObjectFacts;
@@ -25,6 +26,8 @@ const MAX_KEY: usize = 1024;
 pub(super) struct Session {
     pub(super) storage: Arc<dyn Storage>,
     rights: Option<Rights>,
+    /// `None` tells nobody.
+    pub(super) teller: Option<Teller>,
     pub(super) view: View,
     /// `SetStatOption: ENABLE_NO_OP`.
     quiet_setstat: bool,
@@ -50,6 +53,8 @@ pub(super) enum Open {
 pub(super) struct WriteHandle {
     pub(super) writer: Box<Writer>,
     pub(super) path: String,
+    object: Object,
+    opened: Timestamp,
     /// The existing object, if the file was opened without TRUNC. It stays until bytes are written.
     over: Option<ObjectFacts>,
     /// The length that the client set with FSETSTAT.
@@ -124,12 +129,13 @@ impl Session {
     pub(super) fn new(
         storage: Arc<dyn Storage>,
         rights: Option<Rights>,
+        teller: Option<Teller>,
         view: View,
         quiet_setstat: bool,
         emptied: Arc<Emptied>,
         budget: Budget,
     ) -> Self {
-        Self { storage, rights, view, quiet_setstat, emptied, budget, handles: HashMap::new(), count: 0 }
+        Self { storage, rights, teller, view, quiet_setstat, emptied, budget, handles: HashMap::new(), count: 0 }
     }
 
     pub(super) fn path(&self, path: &str) -> Result<String, StatusReply> {
@@ -291,8 +297,8 @@ impl Session {
         let writer = Writer::new(sink, &self.budget).map(Box::new);
         let many = || StatusCode::Failure.with_message("too many files are being written on this connection");
         let writer = writer.ok_or_else(many)?;
-        let path = self.path(path)?;
-        self.keep(id, Open::Write(WriteHandle { writer, path, over, length: None }))
+        let (path, object, opened) = (self.path(path)?, Object { bucket, key }, Timestamp::now());
+        self.keep(id, Open::Write(WriteHandle { writer, path, object, opened, over, length: None }))
     }
 
     pub(super) async fn move_file(&mut self, old: &str, new: &str, replace: bool) -> Result<(), StatusReply> {
@@ -317,7 +323,11 @@ impl Session {
             return Ok(());
         }
         self.storage.copy((&from_bucket, &from), (&to_bucket, &to)).await.map_err(broken)?;
-        self.delete(&from_bucket, &from).await
+        self.delete(&from_bucket, &from).await?;
+        if let Some(teller) = &self.teller {
+            teller.renamed(&Object { bucket: from_bucket, key: from }, &Object { bucket: to_bucket, key: to });
+        }
+        Ok(())
     }
 
     /// Deletes an object, or the marker of a folder.
@@ -342,6 +352,61 @@ impl Session {
             return Ok(ok(id));
         }
         Err(StatusCode::OpUnsupported.with_message("S3 keeps no attributes; see the server's SetStatOption"))
+    }
+}
+
+impl WriteHandle {
+    /// Makes the object of a file that was closed.
+    pub(super) async fn finish(self, teller: Option<&Teller>) -> Result<(), WriteError> {
+        let bytes = self.writer.written();
+        let finished = self.writer.finish().await;
+        let told = finished.as_ref().map(String::as_str).map_err(ToString::to_string);
+        tell(teller, (&self.object, self.opened), bytes, Ended::Whole, told);
+        finished.map(drop)
+    }
+
+    /// Keeps what has arrived of a file that the client did not close.
+    async fn finish_early(self, teller: Option<Teller>) {
+        let (path, bytes) = (&self.path, self.writer.written());
+        let finished = self.writer.finish_early().await;
+        match &finished {
+            Ok(_) => tracing::info!(path, bytes, "uploaded in part: the session ended before the file was closed"),
+            Err(error) => tracing::info!(path, %error, "not uploaded: the session ended before the file was closed"),
+        }
+        let told = finished.as_ref().map(String::as_str).map_err(ToString::to_string);
+        tell(teller.as_ref(), (&self.object, self.opened), bytes, Ended::Partial, told);
+    }
+}
+
+/// Tells how an upload ended: with an object's ETag, or an error.
+fn tell(
+    teller: Option<&Teller>,
+    (object, since): (&Object, Timestamp),
+    bytes: u64,
+    ended: Ended<'_>,
+    finished: Result<&str, String>,
+) {
+    let Some(teller) = teller else { return };
+    let etag = finished.as_ref().ok().copied();
+    let ended = match &finished {
+        Ok(_) => ended,
+        Err(why) => Ended::Failed(why),
+    };
+    teller.upload(&Upload { object, bytes, etag, since }, ended);
+}
+
+impl Drop for Session {
+    /// "A partial upload occurs when a file is open when the session disconnects" (API reference, `WorkflowDetails`): as
+    /// on AWS, the bucket then has an object with what had arrived. A file that nothing was written to leaves none.
+    fn drop(&mut self) {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        for (_, held) in self.handles.drain() {
+            if let Open::Write(file) = held.open
+                && !file.writer.untouched()
+            {
+                runtime.spawn(file.finish_early(self.teller.clone()));
+            }
+        }
     }
 }
 

@@ -66,8 +66,8 @@ pub(crate) trait Source: Send {
 pub(crate) trait Sink: Send {
     /// Adds a part; all but the last have at least 5 MiB.
     async fn add(&mut self, part: Bytes) -> Result<(), StorageError>;
-    /// Creates the object from the parts and `last`.
-    async fn finish(self: Box<Self>, last: Bytes) -> Result<(), StorageError>;
+    /// Creates the object from the parts and `last`; returns its ETag.
+    async fn finish(self: Box<Self>, last: Bytes) -> Result<String, StorageError>;
     /// Discards the parts.
     async fn abort(self: Box<Self>);
 }
@@ -91,9 +91,12 @@ impl Objects {
         self.by_name.get(&(bucket.to_owned(), key.to_owned()))
     }
 
-    fn insert(&mut self, name: Name, parts: Vec<Bytes>) {
+    /// Returns the ETag.
+    fn insert(&mut self, name: Name, parts: Vec<Bytes>) -> String {
         self.written += 1;
-        self.by_name.insert(name, Object { parts, etag: self.written.to_string() });
+        let etag = self.written.to_string();
+        self.by_name.insert(name, Object { parts, etag: etag.clone() });
+        etag
     }
 }
 
@@ -229,14 +232,13 @@ impl Sink for MemorySink {
         Ok(())
     }
 
-    async fn finish(mut self: Box<Self>, last: Bytes) -> Result<(), StorageError> {
+    async fn finish(mut self: Box<Self>, last: Bytes) -> Result<String, StorageError> {
         self.parts.push(last);
         let mut objects = self.memory.objects();
         if self.only_new && objects.by_name.contains_key(&self.name) {
             return Err(StorageError::Exists);
         }
-        objects.insert(self.name, self.parts);
-        Ok(())
+        Ok(objects.insert(self.name, self.parts))
     }
 
     async fn abort(self: Box<Self>) {}

@@ -170,11 +170,11 @@ impl Writer {
         }
     }
 
-    /// Creates the object.
+    /// Creates the object; returns its ETag.
     ///
     /// # Errors
     /// See [`WriteError`]; the object was not created.
-    pub(super) async fn finish(mut self) -> Result<(), WriteError> {
+    pub(super) async fn finish(mut self) -> Result<String, WriteError> {
         let sink = self.idle().await?;
         if !self.ahead.is_empty() {
             sink.abort().await;
@@ -182,6 +182,15 @@ impl Writer {
         }
         let rest = self.buffer.split().freeze();
         Ok(sink.finish(rest).await?)
+    }
+
+    /// Creates an object of the bytes that had their turn; returns its ETag.
+    ///
+    /// # Errors
+    /// As [`Self::finish`].
+    pub(super) async fn finish_early(mut self) -> Result<String, WriteError> {
+        self.ahead = Ahead::default();
+        self.finish().await
     }
 }
 
@@ -211,7 +220,7 @@ impl Writer {
 }
 
 impl Drop for Writer {
-    /// Aborts the upload of a lost connection.
+    /// Aborts an upload that was not finished.
     fn drop(&mut self) {
         self.give_up();
     }
@@ -334,7 +343,7 @@ mod tests {
                 }
                 let whole: Option<Vec<u8>> = file.into_iter().collect();
                 match (writer.finish().await, whole) {
-                    (Ok(()), whole) => assert_eq!(Some(content(&memory).await), whole),
+                    (Ok(_), whole) => assert_eq!(Some(content(&memory).await), whole),
                     (Err(error), Some(_)) => panic!("a whole file was refused: {error}"),
                     (Err(_), None) => assert!(memory.head("b", "k").await.unwrap().is_none()),
                 }

@@ -157,7 +157,13 @@ fn failed(error: SeedError, environment: &str) -> CliError {
         SeedError::Failed { .. } | SeedError::Counts { .. } => (Exit::Partly, Some(complete)),
         SeedError::Interrupted => (Exit::Interrupted, Some("rerun the same command to finish it".to_owned())),
     };
-    CliError::from_error(exit, &error, hint)
+    let reasons = match &error {
+        SeedError::Failed { reasons, .. } | SeedError::Counts { reasons, .. } => reasons.clone(),
+        _ => Vec::new(),
+    };
+    let mut shown = CliError::from_error(exit, &error, hint);
+    shown.causes.extend(reasons);
+    shown
 }
 
 #[cfg(test)]

@@ -23,6 +23,16 @@ pub(super) fn rows(service: &str) -> &'static [Row] {
             ("ListAWSDefaultServiceQuotas", "servicequotas:ListAWSDefaultServiceQuotas", ""),
             ("ListServiceQuotas", "servicequotas:ListServiceQuotas", ""),
         ],
+        // Of a batch, each part is authorized as the call for one message (SQS developer guide, "Actions, resources, and
+        // condition keys").
+        "sqs" => &[
+            ("ChangeMessageVisibility", "sqs:ChangeMessageVisibility", "queue"),
+            ("ChangeMessageVisibilityBatch", "sqs:ChangeMessageVisibility", "queue"),
+            ("DeleteMessage", "sqs:DeleteMessage", "queue"),
+            ("DeleteMessageBatch", "sqs:DeleteMessage", "queue"),
+            ("GetQueueUrl", "sqs:GetQueueUrl", "queue"),
+            ("ReceiveMessage", "sqs:ReceiveMessage", "queue"),
+        ],
         "ssm" => &[("GetParameter", "ssm:GetParameter", "parameter")],
         // Needs no permission: `mod.rs` does not ask for it. AssumeRole is in `assume.rs`.
         "sts" => &[("GetCallerIdentity", "sts:GetCallerIdentity", "")],
@@ -41,6 +51,10 @@ pub(super) fn resource(kind: &str, asked: &Asked<'_>) -> Result<String, String> 
             (None, arn) if arn.starts_with("arn:") => arn.to_owned(),
             (None, name) => asked.arn("secretsmanager", &format!("secret:{name}")),
         },
+        "queue" => {
+            let url = asked.json["QueueUrl"].as_str().and_then(|url| url.rsplit('/').next());
+            asked.arn("sqs", url.map_or_else(|| asked.member("QueueName"), Ok)?)
+        }
         "quota" => {
             let quota = format!("{}/{}", asked.member("ServiceCode")?, asked.member("QuotaCode")?);
             asked.arn("servicequotas", &quota)

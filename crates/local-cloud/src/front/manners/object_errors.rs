@@ -56,9 +56,18 @@ impl Manner for ObjectErrors {
 
     fn rewrite(&self, request: &Inquiry<'_>, answer: &mut Answer) {
         let asked = Asked::of(request.body).filter(|_| answer.status == StatusCode::OK);
-        if let (Some(asked), Some(at)) = (asked, answer.text.rfind("</DeleteResult>")) {
-            answer.text.insert_str(at, &asked.error());
+        if let Some(asked) = asked {
+            answer.text = with_error(&answer.text, &asked.error());
         }
+    }
+}
+
+/// The answer with an error. One to a quiet request is an element without content.
+fn with_error(answer: &str, error: &str) -> String {
+    match (answer.rfind("</DeleteResult>"), answer.trim_end().strip_suffix("/>")) {
+        (Some(at), _) => format!("{}{error}{}", &answer[..at], &answer[at..]),
+        (None, Some(start)) => format!("{}>{error}</DeleteResult>", start.trim_end()),
+        (None, None) => answer.to_owned(),
     }
 }
 
@@ -102,5 +111,16 @@ mod tests {
         assert!(asked.error().starts_with("<Error><Key>a&amp;b</Key><VersionId>1</VersionId><Code>InternalError<"));
         let one = Asked::of(b"<Delete><Object><Key>c</Key></Object></Delete>").unwrap();
         assert_eq!(one.without, None);
+    }
+
+    #[test]
+    fn quiet_answer_has_the_error_too() {
+        for (answer, expected) in [
+            ("<DeleteResult xmlns=\"x\" />", "<DeleteResult xmlns=\"x\"><Error/></DeleteResult>"),
+            ("<DeleteResult/>\n", "<DeleteResult><Error/></DeleteResult>"),
+            ("<DeleteResult><Deleted/></DeleteResult>", "<DeleteResult><Deleted/><Error/></DeleteResult>"),
+        ] {
+            assert_eq!(with_error(answer, "<Error/>"), expected);
+        }
     }
 }

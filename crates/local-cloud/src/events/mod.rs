@@ -1,0 +1,267 @@
+//! The default event buses of EventBridge, for the events of services that the front answers itself. MiniStack has the
+//! rules and queues; it does not take events of a service (`NotAuthorizedForSourceException`, as on AWS), so that they are
+//! compared with the rules here, and delivered from here.
+
+mod pattern;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use iam_model::{Caller, Decision, Policy, Request, evaluate};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use crate::front::{Upstream, uuid};
+use crate::place::Place;
+
+/// How long rules are remembered. On AWS, a change of a rule also takes effect after "a short period of time" (EventBridge
+/// API reference, `PutRule`).
+const REMEMBERED: Duration = Duration::from_secs(1);
+/// Events that wait for their delivery. AWS promises none for the events of Transfer servers either.
+const WAITING: usize = 10_000;
+/// Buses that an event passes: from another region to the one of its rules.
+const HOPS: usize = 2;
+
+/// What a service tells.
+#[derive(Clone, Debug)]
+pub(crate) struct Event {
+    pub(crate) place: Place,
+    /// `aws.transfer`.
+    pub(crate) source: &'static str,
+    /// `SFTP Server File Upload Completed`.
+    pub(crate) detail_type: String,
+    /// ARNs.
+    pub(crate) resources: Vec<String>,
+    pub(crate) detail: Value,
+}
+
+impl Event {
+    /// The event as rules and targets see it.
+    fn document(&self) -> Value {
+        json!({
+            "version": "0",
+            "id": uuid(),
+            "detail-type": self.detail_type,
+            "source": self.source,
+            "account": self.place.account,
+            "time": Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            "region": self.place.region,
+            "resources": self.resources,
+            "detail": self.detail,
+        })
+    }
+}
+
+/// An enabled rule of a default bus.
+#[derive(Clone)]
+struct Rule {
+    arn: String,
+    pattern: Value,
+    targets: Vec<Target>,
+}
+
+#[derive(Clone)]
+struct Target {
+    arn: String,
+    has_role: bool,
+    /// It asks for another form of the event (`InputPath`, `Input`, `InputTransformer`).
+    is_transformed: bool,
+}
+
+pub(crate) struct Buses {
+    upstream: Arc<Upstream>,
+    sender: mpsc::Sender<Event>,
+    receiver: Mutex<Option<mpsc::Receiver<Event>>>,
+}
+
+impl Buses {
+    pub(crate) fn new(upstream: Arc<Upstream>) -> Self {
+        let (sender, receiver) = mpsc::channel(WAITING);
+        Self { upstream, sender, receiver: Mutex::new(Some(receiver)) }
+    }
+
+    /// Puts an event on the default bus of its region. It is delivered after those before it.
+    pub(crate) fn put(&self, event: Event) {
+        if self.sender.try_send(event).is_err() {
+            tracing::warn!("an event is lost: too many wait");
+        }
+    }
+
+    /// Delivers events until this future is dropped.
+    pub(crate) async fn deliver(&self) {
+        let receiver = self.receiver.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(mut events) = receiver else { return std::future::pending().await };
+        let mut remembered: HashMap<Place, (Instant, Vec<Rule>)> = HashMap::new();
+        while let Some(event) = events.recv().await {
+            let document = event.document();
+            let mut buses = vec![event.place.clone()];
+            for _ in 0..HOPS {
+                let mut next = Vec::new();
+                for bus in std::mem::take(&mut buses) {
+                    let rules = match remembered.get(&bus).filter(|(since, _)| since.elapsed() < REMEMBERED) {
+                        Some((_, rules)) => rules.clone(),
+                        None => self.rules(&bus).await.unwrap_or_else(|error| {
+                            tracing::warn!(error, "cannot read the rules of the event bus");
+                            Vec::new()
+                        }),
+                    };
+                    next.extend(self.pass(&bus, &rules, &document).await);
+                    remembered.insert(bus, (Instant::now(), rules));
+                }
+                buses = next;
+            }
+        }
+    }
+
+    /// Gives an event to the targets of the rules that it fits. Returns the buses among them.
+    async fn pass(&self, bus: &Place, rules: &[Rule], document: &Value) -> Vec<Place> {
+        let mut buses = Vec::new();
+        for rule in rules {
+            match pattern::fits(&rule.pattern, document) {
+                Ok(true) => {}
+                Ok(false) => continue,
+                Err(error) => {
+                    tracing::warn!(rule = rule.arn, error, "cannot compare an event with the rule");
+                    continue;
+                }
+            }
+            for target in &rule.targets {
+                match self.send(bus, rule, target, document).await {
+                    Ok(Some(bus)) => buses.push(bus),
+                    Ok(None) => tracing::info!(rule = rule.arn, target = target.arn, "event delivered"),
+                    // On AWS only the metric FailedInvocations tells.
+                    Err(error) => tracing::warn!(rule = rule.arn, target = target.arn, error, "event not delivered"),
+                }
+            }
+        }
+        buses
+    }
+
+    async fn send(&self, bus: &Place, rule: &Rule, target: &Target, document: &Value) -> Result<Option<Place>, String> {
+        if target.is_transformed {
+            return Err("the local cloud does not transform events".to_owned());
+        }
+        let words: Vec<&str> = target.arn.splitn(6, ':').collect();
+        let [_, _, service, region, account, name] = words[..] else {
+            return Err("the target is not an ARN".to_owned());
+        };
+        match service {
+            "sqs" if region == bus.region => self.queue(bus, rule, name, document).await.map(|()| None),
+            "sqs" => Err("a queue of another region".to_owned()),
+            "events" if name == "event-bus/default" && account == bus.account => {
+                // EventBridge assumes the role to put the event there (user guide, "Sending events between AWS Regions").
+                if !target.has_role {
+                    return Err("a bus of another region needs a role".to_owned());
+                }
+                Ok(Some(Place { account: account.to_owned(), region: region.to_owned() }))
+            }
+            _ => Err("the local cloud delivers events to queues and default buses only".to_owned()),
+        }
+    }
+
+    async fn queue(&self, bus: &Place, rule: &Rule, name: &str, document: &Value) -> Result<(), String> {
+        let url = self.sqs(bus, "GetQueueUrl", &json!({ "QueueName": name })).await?["QueueUrl"].clone();
+        let asked = json!({ "QueueUrl": url, "AttributeNames": ["Policy", "QueueArn"] });
+        let attributes = self.sqs(bus, "GetQueueAttributes", &asked).await?["Attributes"].clone();
+        permitted(&attributes, &rule.arn, &bus.account)?;
+        let message = json!({ "QueueUrl": url, "MessageBody": document.to_string() });
+        self.sqs(bus, "SendMessage", &message).await.map(drop)
+    }
+
+    async fn rules(&self, bus: &Place) -> Result<Vec<Rule>, String> {
+        let mut rules = Vec::new();
+        let listed = self.events(bus, "ListRules", &json!({ "EventBusName": "default" })).await?;
+        for rule in listed["Rules"].as_array().into_iter().flatten() {
+            // A schedule has no pattern.
+            let (Some(name), Some(arn), Some(pattern), "ENABLED") = (
+                rule["Name"].as_str(),
+                rule["Arn"].as_str(),
+                rule["EventPattern"].as_str(),
+                rule["State"].as_str().unwrap_or_default(),
+            ) else {
+                continue;
+            };
+            let pattern = serde_json::from_str(pattern).map_err(|error| format!("{arn}: {error}"))?;
+            let targets = self.events(bus, "ListTargetsByRule", &json!({ "Rule": name })).await?;
+            let targets = targets["Targets"].as_array().into_iter().flatten().map(|target| Target {
+                arn: target["Arn"].as_str().unwrap_or_default().to_owned(),
+                has_role: target["RoleArn"].is_string(),
+                is_transformed: ["Input", "InputPath", "InputTransformer"].iter().any(|name| !target[name].is_null()),
+            });
+            rules.push(Rule { arn: arn.to_owned(), pattern, targets: targets.collect() });
+        }
+        Ok(rules)
+    }
+
+    async fn events(&self, bus: &Place, operation: &str, body: &Value) -> Result<Value, String> {
+        self.ask(bus, "events", &format!("AWSEvents.{operation}"), "application/x-amz-json-1.1", body).await
+    }
+
+    async fn sqs(&self, bus: &Place, operation: &str, body: &Value) -> Result<Value, String> {
+        self.ask(bus, "sqs", &format!("AmazonSQS.{operation}"), "application/x-amz-json-1.0", body).await
+    }
+
+    async fn ask(
+        &self,
+        place: &Place,
+        service: &str,
+        target: &str,
+        kind: &'static str,
+        body: &Value,
+    ) -> Result<Value, String> {
+        let body = body.to_string();
+        let answer = self.upstream.ask(&place.account, &place.region, service, Some(target), kind, &body).await?;
+        // SendMessage and others may answer with nothing.
+        Ok(serde_json::from_str(&answer).unwrap_or_default())
+    }
+}
+
+/// Whether the queue's policy lets EventBridge send for this rule: without it, AWS drops the event.
+fn permitted(attributes: &Value, rule: &str, account: &str) -> Result<(), String> {
+    let policy = attributes["Policy"].as_str().ok_or("the queue has no policy, so EventBridge may not send to it")?;
+    let queue = attributes["QueueArn"].as_str().unwrap_or_default();
+    let refused = |error: &dyn std::fmt::Display| format!("the queue's policy does not let EventBridge send: {error}");
+    let policy = Policy::parse(policy).map_err(|error| refused(&error))?.named("the queue's policy");
+    let caller = Caller::service("events.amazonaws.com").map_err(|error| refused(&error))?;
+    let request = Request {
+        caller: &caller,
+        action: "sqs:SendMessage",
+        resource: queue,
+        resource_account: Some(account),
+        context: BTreeMap::from([
+            ("aws:SourceArn".to_owned(), vec![rule.to_owned()]),
+            ("aws:SourceAccount".to_owned(), vec![account.to_owned()]),
+            ("aws:SecureTransport".to_owned(), vec!["true".to_owned()]),
+        ]),
+    };
+    match evaluate(&request, &[], None, Some(&policy)).map_err(|error| refused(&error))? {
+        Decision::Allow { .. } => Ok(()),
+        Decision::ImplicitDeny { by } | Decision::ExplicitDeny { by } => Err(refused(&by)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_queue_takes_what_its_policy_allows() {
+        let (queue, rule) = ("arn:aws:sqs:us-west-2:111111111111:q", "arn:aws:events:us-west-2:111111111111:rule/r");
+        let attributes = |source: &str| {
+            let policy = json!({ "Version": "2012-10-17", "Statement": [{
+                "Effect": "Allow",
+                "Principal": { "Service": "events.amazonaws.com" },
+                "Action": "sqs:SendMessage",
+                "Resource": queue,
+                "Condition": { "ArnEquals": { "aws:SourceArn": source } },
+            }] });
+            json!({ "QueueArn": queue, "Policy": policy.to_string() })
+        };
+        assert_eq!(permitted(&attributes(rule), rule, "111111111111"), Ok(()));
+        assert!(permitted(&attributes(&format!("{rule}2")), rule, "111111111111").is_err());
+        assert!(permitted(&json!({ "QueueArn": queue }), rule, "111111111111").is_err());
+    }
+}
